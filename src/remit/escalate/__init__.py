@@ -1,0 +1,1 @@
+"""Escalate: the handoff to a human, as a table."""

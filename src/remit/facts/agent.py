@@ -1,0 +1,72 @@
+"""Who acts, for whom, and through whom: agents, users, and the authority an action came with."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Harness(StrEnum):
+    """Whether the program around the model may state the user's words (DESIGN section 0)."""
+
+    TRUSTED = "trusted"
+    UNTRUSTED = "untrusted"
+
+
+class Mode(StrEnum):
+    """`observe` overrides policy verdicts only; nothing automatic moves an agent towards it."""
+
+    ENFORCE = "enforce"
+    OBSERVE = "observe"
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A program that chooses actions. `groups` are flattened: every group reachable upward."""
+
+    name: str
+    owner: str
+    purpose: str
+    groups: frozenset[str] = frozenset()
+    harness: Harness = Harness.UNTRUSTED
+    mode: Mode = Mode.ENFORCE
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A human for whom an agent acts, or who decides a gate. `groups` are flattened."""
+
+    name: str
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One agent of a delegation chain and the session its part of the run belongs to."""
+
+    agent: str
+    sid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """What a verified token says: the chain (the minted agent first, the acting one last),
+    the user, and the token's own id and expiry in milliseconds since the epoch.
+
+    `links` is never empty. Authority only shrinks along it: an action is permitted only where
+    every link's would be.
+    """
+
+    links: tuple[Link, ...]
+    user: str | None
+    token: str
+    expires_ms: int
+    trusted_harness: bool = False
+
+    @property
+    def acting(self) -> Link:
+        """The agent that acts and its session."""
+        return self.links[-1]
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """Names along the chain, the minted agent first."""
+        return tuple(link.agent for link in self.links)

@@ -1,0 +1,185 @@
+"""What a workspace declares, in the form that is compiled: servers, tools, people, routes.
+
+Built by `control` from resources and `remit.lock`, never from a live list. Frozen; names are
+checked where it is built.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from remit.facts.agent import Agent, User
+from remit.facts.canonical import Json, canonical, digest
+from remit.facts.label import Labels
+
+SERVER_NAME: Final = re.compile(r"[a-z0-9-]{1,24}")
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")
+EXPOSED_MAX: Final = 64
+UNCATALOGUED_SOURCE: Final[Labels] = frozenset({"untrusted"})
+
+
+class Effect(StrEnum):
+    """What a tool does to the world."""
+
+    READ = "read"
+    WRITE = "write"
+    IRREVERSIBLE = "irreversible"
+
+
+class Sink(StrEnum):
+    """Where a tool's arguments go."""
+
+    NONE = "none"
+    INTERNAL = "internal"
+    EXTERNAL = "external"
+
+
+def exposed_name(server: str, tool: str) -> str:
+    """`server___tool`, at most 64 characters; longer or unusual names end in a stable hash."""
+    plain = f"{server}___{tool}"
+    if len(plain) <= EXPOSED_MAX and re.fullmatch(r"[A-Za-z0-9_.-]+", plain):
+        return plain
+    mark = hashlib.sha256(plain.encode("utf-8")).hexdigest()[:8]
+    safe = re.sub(r"[^A-Za-z0-9_.-]", "_", plain)
+    return f"{safe[: EXPOSED_MAX - 9]}_{mark}"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A tool as its server describes it; the part of it that is pinned.
+
+    `title`, icons and `_meta` are not pinned: nothing Remit or a policy reads hangs on them,
+    and they are never listed to agents.
+    """
+
+    name: str
+    description: str
+    input_schema: Mapping[str, Json]
+    output_schema: Mapping[str, Json] | None
+    annotations: Mapping[str, Json]
+
+    def to_json(self) -> Mapping[str, Json]:
+        """The five pinned members under their protocol names; absent ones left out."""
+        members: dict[str, Json] = {
+            "name": self.name,
+            "description": self.description,
+            "inputSchema": self.input_schema,
+        }
+        if self.output_schema is not None:
+            members["outputSchema"] = self.output_schema
+        if self.annotations:
+            members["annotations"] = self.annotations
+        return members
+
+    def pin(self) -> str:
+        """`sha256:…` over the canonical form of the pinned members."""
+        return digest(canonical(self.to_json()))
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """An accepted tool: its pinned definition and what the catalog says of it.
+
+    The defaults are the worst case, which is what a tool accepted without a catalog entry is.
+    """
+
+    server: str
+    definition: Definition
+    pin: str
+    effect: Effect = Effect.IRREVERSIBLE
+    sink: Sink = Sink.EXTERNAL
+    source: Labels = UNCATALOGUED_SOURCE
+    tags: frozenset[str] = frozenset()
+    catalogued: bool = False
+
+    @property
+    def name(self) -> str:
+        """The tool's own name at its server."""
+        return self.definition.name
+
+    @property
+    def exposed(self) -> str:
+        """The name under `/mcp` and of the Cedar action: `server___tool`."""
+        return exposed_name(self.server, self.definition.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Stdio:
+    """A server started as a child process: argument vector and the only variables it gets."""
+
+    command: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    cwd: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """A server reached over streamable HTTP at `url`."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A tool server. `shared` lets sessions share one stdio child, one call in flight.
+
+    `verify_s` is how old the last comparison of its live tools with their pins may be when a
+    call is forwarded; 0 compares before every call. `call_s` is how long one call may take.
+    """
+
+    name: str
+    transport: Stdio | Http
+    shared: bool = False
+    verify_s: float = 1.0
+    call_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Who decides a gate: any member of `groups` or `users`, `count` of them.
+
+    `hold_s`: how long the caller is kept waiting; `expires_s`: how long the approval stays
+    open and, once given, claimable. `requester_may_approve` and `shared` (one person counting
+    here as well as for another route of the same approval) are off unless said.
+    """
+
+    name: str
+    groups: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()
+    count: int = 1
+    hold_s: float = 30.0
+    expires_s: float = 3600.0
+    requester_may_approve: bool = False
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySource:
+    """One `.cedar` file: its path inside the workspace and its text."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything a bundle is compiled from. Tools are keyed by `(server, tool name)`."""
+
+    agents: Mapping[str, Agent]
+    users: Mapping[str, User]
+    groups: frozenset[str]
+    servers: Mapping[str, Server]
+    tools: Mapping[tuple[str, str], Tool]
+    routes: Mapping[str, Route]
+    policies: tuple[PolicySource, ...]
+    session_hours_max: float = 24.0
+
+    @property
+    def labels(self) -> Labels:
+        """Every label some tool brings, closed upward, with the two family names."""
+        named = frozenset[str]().union(*(tool.source for tool in self.tools.values()))
+        return named | {"untrusted", "confidential"}

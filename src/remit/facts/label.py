@@ -1,0 +1,24 @@
+"""Labels: marks on data that only ever grow.
+
+A label is a name with colon-separated parts, `untrusted:web`; holding it means holding every
+shorter one (`untrusted`). Two families exist: integrity (`untrusted…`) and confidentiality
+(`confidential…`).
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final, TypeAlias
+
+Labels: TypeAlias = frozenset[str]
+
+LABEL: Final = re.compile(r"(untrusted|confidential)(:[a-z0-9][a-z0-9-]{0,31}){0,3}")
+NONE: Final[Labels] = frozenset()
+
+
+def closed(labels: Iterable[str]) -> Labels:
+    """`labels` and everything each of them implies: `{"untrusted:web"}` brings `untrusted`."""
+    found: set[str] = set()
+    for label in labels:
+        parts = label.split(":")
+        found.update(":".join(parts[:end]) for end in range(1, len(parts) + 1))
+    return frozenset(found)

@@ -1,0 +1,40 @@
+"""The state of one run of an agent for a user: labels that only grow, counters that only rise."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from remit.facts.label import NONE, Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One session as `decide` sees it.
+
+    Counters include intents in flight. `started_ms` is milliseconds since the epoch;
+    `ended_ms` is set once a person ended it or it grew too old.
+    """
+
+    sid: str
+    agent: str
+    user: str | None
+    started_ms: int
+    labels: Labels = NONE
+    calls: int = 0
+    irreversible_calls: int = 0
+    ended_ms: int | None = None
+
+
+def join(sessions: Iterable[Session]) -> tuple[Labels, int, int, int]:
+    """Effective `(labels, calls, irreversible_calls, started_ms)` of a delegation chain.
+
+    Labels unite; counters take the largest, start the earliest: every call of a sub-agent also
+    counts in the sessions above it, so delegating resets nothing.
+    INVARIANT(authority-only-shrinks)
+    """
+    chain = tuple(sessions)
+    return (
+        frozenset[str]().union(*(session.labels for session in chain)),
+        max(session.calls for session in chain),
+        max(session.irreversible_calls for session in chain),
+        min(session.started_ms for session in chain),
+    )

@@ -1,0 +1,53 @@
+"""What `decide` answers: a verdict, its reasons, and the effects the driver must perform."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from remit.facts.catalog import Tool
+from remit.facts.record import RecordKind
+from remit.policy.verdict import Reason, Verdict
+from remit.trace.bodies import ActionBody
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Make this record durable before anything else happens. INVARIANT(intent-before-effect)"""
+
+    kind: RecordKind
+    body: ActionBody
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Send exactly these argument bytes to the tool, once the intent is durable."""
+
+    tool: Tool
+    arguments: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Keep the caller for at most `hold_s` seconds while people decide."""
+
+    hold_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answer the caller with the reasons; nothing reaches the tool."""
+
+
+Effect: TypeAlias = Append | Forward | Hold | Refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The outcome of `decide`. `effects` are in the order they must happen.
+
+    `observed` is the verdict policy gave where `observe` mode overrode it.
+    """
+
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+    effects: tuple[Effect, ...]
+    observed: Verdict | None = None

@@ -1,0 +1,45 @@
+"""Everything `decide` may look at besides the action: frozen, taken without an await."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from remit.facts.limits import DEFAULT, Limits
+from remit.facts.session import Session
+from remit.policy.compile import Bundle
+from remit.policy.verdict import Gate
+
+
+class Pin(StrEnum):
+    """How a tool's live definition compares with `remit.lock` (DESIGN section 7)."""
+
+    MATCHES = "matches"
+    DRIFTED = "drifted"
+    MISSING = "missing"
+    UNREVIEWED = "unreviewed"
+    UNVERIFIED = "unverified"
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """An approval that people have given for exactly this action and nobody has claimed yet."""
+
+    approval: str
+    action_hash: str
+    gates: frozenset[Gate]
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of the world for one action.
+
+    `sessions` follow the authority's links, the minted agent's first. `pin` is how the tool's
+    live definition compares with the lock. `lift` is the claimable approval for this action's
+    hash, if any.
+    """
+
+    bundle: Bundle
+    sessions: tuple[Session, ...]
+    pin: Pin
+    lift: Lift | None = None
+    limits: Limits = DEFAULT

@@ -1,0 +1,1 @@
+"""Cedar: schema from tools, lint, validate, compile, evaluate, gates, verdict, explain."""

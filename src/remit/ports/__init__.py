@@ -1,0 +1,1 @@
+"""The interfaces that adapters fill: ledger, clock, entropy, signer, upstream, workspace."""

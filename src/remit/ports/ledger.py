@@ -1,0 +1,120 @@
+"""The ledger as the rest of Remit sees it: appended to by one owner, read by anyone.
+
+One contract suite (`tests/contract/test_ledger.py`) runs against every adapter.
+"""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from remit.escalate.machine import Approval
+from remit.facts.record import Receipt, Record, RecordKind, Ref
+from remit.facts.session import Session
+from remit.trace.bodies import Body
+
+
+class LedgerUnwritable(Exception):
+    """The ledger refuses records (full disk, failed fsync, closed): every action is denied.
+
+    Once raised by an append it is raised by every later one until the process restarts.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record to be: `at` in milliseconds since the epoch, `bundle` the digest in force."""
+
+    kind: RecordKind
+    at: int
+    bundle: str
+    sid: str
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A record on its way: its place is fixed, `durable` resolves once it is on disk.
+
+    `durable` raises `LedgerUnwritable` when it never will be.
+    """
+
+    ref: Ref
+    durable: Awaitable[Receipt]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record read back with its body; `body` is None once erased."""
+
+    record: Record
+    body: Body | None
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """An intent without an outcome from an earlier epoch: its effect may or may not have been."""
+
+    ref: Ref
+    sid: str
+    at: int
+
+
+class Ledger(Protocol):
+    """Append and read. `append` never waits: order is the order of calls."""
+
+    def append(self, draft: Draft) -> Pending:
+        """Queue one record; it joins the next batch. Raises `LedgerUnwritable`."""
+        ...
+
+    async def session(self, sid: str) -> Session | None:
+        """The durable state of one session (labels of in-doubt intents included)."""
+        ...
+
+    async def sessions(self, limit: int) -> Sequence[Session]:
+        """The latest started sessions, newest first."""
+        ...
+
+    async def approval(self, ident: str) -> Approval | None:
+        """One approval by the decision id that opened it."""
+        ...
+
+    async def approvals(self, *, open_only: bool, limit: int) -> Sequence[Approval]:
+        """Approvals, newest first; `open_only` leaves out the ended ones."""
+        ...
+
+    async def entry(self, ref: Ref) -> Entry | None:
+        """The record at `ref`."""
+        ...
+
+    async def outcome_of(self, ref: Ref) -> Entry | None:
+        """The outcome of the intent at `ref`, if it has one."""
+        ...
+
+    async def entries(self, *, after: Ref | None, limit: int, sid: str | None) -> Sequence[Entry]:
+        """Records in order of chains and sequence, after `after` (from the start when None)."""
+        ...
+
+    async def latest(self, limit: int) -> Sequence[Entry]:
+        """The last `limit` records of this chain, oldest first."""
+        ...
+
+    async def in_doubt(self) -> Sequence[InDoubt]:
+        """Intents of earlier epochs without an outcome, oldest first."""
+        ...
+
+    async def revoked(self) -> Mapping[str, int]:
+        """Revoked token ids and when they would have expired, in ms since the epoch."""
+        ...
+
+    async def credentials(self) -> Mapping[str, str]:
+        """Ids of stored credentials (the admin token) and their hashes."""
+        ...
+
+    async def count(self) -> int:
+        """How many records the ledger holds."""
+        ...
+
+    async def close(self) -> None:
+        """Drain the queue, make it durable, release the files."""
+        ...

@@ -1,0 +1,1 @@
+"""Trace: who decided what, why and on whose authority; records, chains, verification."""

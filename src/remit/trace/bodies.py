@@ -1,0 +1,126 @@
+"""What a record's body says, per kind. Field order is the encoding's order: append only.
+
+Bodies hold plain values so that a body read back equals the body written (`encoding`). The
+arguments of an action are embedded as the very bytes that were hashed and judged.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TypeAlias
+
+from remit.facts.canonical import Json
+from remit.policy.verdict import Gate, Reason
+
+
+class Status(StrEnum):
+    """How an intent ended. An intent without an outcome is in doubt: listed, never guessed."""
+
+    OK = "ok"
+    TOOL_ERROR = "tool_error"
+    UPSTREAM_ERROR = "upstream_error"
+    TIMEOUT = "timeout"
+    LOST = "lost"
+    NOT_SENT = "not_sent"
+
+
+@dataclass(frozen=True, slots=True)
+class ActionBody:
+    """Body of `proposal` and `intent`: the action, what was known, and the verdict.
+
+    `links` are `(agent, sid)` pairs, the minted agent first. `labels` are the effective ones
+    of the chain at the decision; `source` what the tool's results bring (an in-doubt intent
+    keeps them). `observed` is the verdict that `observe` mode overrode. `approval` is the
+    decision id claimed by an intent. `expires_ms` ends the approval that an escalated proposal
+    opens. `irreversible` says which counter the intent adds to.
+    """
+
+    action: str
+    kind: str
+    server: str
+    name: str
+    pin: str
+    user: str | None
+    links: tuple[tuple[str, str], ...]
+    token: str
+    verdict: str
+    observed: str | None
+    reasons: tuple[Reason, ...]
+    gates: tuple[Gate, ...]
+    obligations: tuple[str, ...]
+    approval: str | None
+    expires_ms: int | None
+    irreversible: bool
+    labels: tuple[str, ...]
+    source: tuple[str, ...]
+    context: Mapping[str, Json]
+    arguments: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeBody:
+    """Body of `outcome`: how the intent at `intent` (a decision id) ended.
+
+    `labels` join every session in `sids` before the result leaves; `result` is `sha256:…` of
+    the released bytes; `elapsed_ms` from forwarding to answer.
+    """
+
+    intent: str
+    status: Status
+    sids: tuple[str, ...]
+    labels: tuple[str, ...]
+    approval: str | None
+    result: str | None
+    result_bytes: int
+    elapsed_ms: float
+    error: str | None = None
+
+
+class Choice(StrEnum):
+    """What a person decided of an approval."""
+
+    APPROVE = "approve"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionBody:
+    """Body of `decision`: `by` (a user) chose for `approval`; `routes` are those he counts for."""
+
+    approval: str
+    action: str
+    by: str
+    choice: Choice
+    routes: tuple[str, ...]
+    note: str | None = None
+
+
+class Event(StrEnum):
+    """What an `admin` record is about."""
+
+    EPOCH = "epoch"
+    BUNDLE = "bundle"
+    TOKEN_ISSUED = "token.issued"  # noqa: S105
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105
+    CREDENTIAL = "credential"
+    KEY_ROTATED = "key.rotated"
+    SESSION_OPENED = "session.opened"
+    SESSION_WORDS = "session.words"
+    SESSION_ENDED = "session.ended"
+    APPROVAL_EXPIRED = "approval.expired"
+    TOOLS_ACCEPTED = "tools.accepted"
+    RESOURCE_DELETED = "resource.deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class AdminBody:
+    """Body of `admin`: `by` did `event` to `subject`; `data` holds no secret."""
+
+    event: Event
+    by: str
+    subject: str
+    data: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
+
+
+Body: TypeAlias = ActionBody | OutcomeBody | DecisionBody | AdminBody
