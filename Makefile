@@ -1,0 +1,52 @@
+# Everything here needs Python >= 3.11, make and a way to PyPI; tools/setup_env.py makes the rest.
+# Recipes call no other program: not mkdir, not rm, not git.
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench proof soak lock clean
+
+IN := .venv/bin/
+PYTEST := $(IN)python -m pytest
+
+# The first Python >= 3.11, that of .venv before others: only then is a second set-up free.
+define python
+for p in .venv/bin/python $(PYTHON) python3 python python3.15 python3.14 python3.13 python3.12 python3.11; do \
+  if "$$p" -IS -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then exec "$$p" $(1); fi; \
+done; \
+echo "remit needs Python 3.11 or newer, and found none on PATH." >&2; \
+echo "  next: install one, or name it: make $@ PYTHON=/path/to/python3" >&2; \
+exit 1
+endef
+
+run: ## set up, run the demo, leave the service up (REMIT_DEMO_EXIT=1: end with the demo)
+	@$(call python,tools/setup_env.py run)
+	@exec $(IN)remit demo $(if $(REMIT_DEMO_EXIT),--exit)
+
+test: ## set up, run all tests; ARGS="-k word" chooses, REMIT_ALL=1 makes a skip fail
+	@$(call python,tools/setup_env.py dev)
+	@exec $(PYTEST) $(ARGS)
+
+check: ## format, lint, types, rings, house style, coverage of the core
+	@$(call python,tools/setup_env.py dev)
+	@exec $(IN)python -m tools.check $(ARGS)
+
+bench: ## measure; ARGS="append gateway" chooses, ARGS=--list lists
+	@$(call python,tools/setup_env.py dev)
+	@exec $(IN)python -m bench $(ARGS)
+
+proof: ## short proof of PART=n (QUICK=1: its quick lines); without PART, the quick lines of finished parts
+	@$(call python,tools/setup_env.py dev)
+	@exec $(IN)python -m proof $(if $(PART),--part $(PART)) $(if $(QUICK),--quick) $(ARGS)
+
+soak: ## long proof of PART=n
+	@$(call python,tools/setup_env.py dev)
+	@exec $(IN)python -m proof --long $(if $(PART),--part $(PART)) $(ARGS)
+
+lock: ## write requirements/*.txt again; ARGS=--upgrade takes newer versions
+	@$(call python,tools/setup_env.py dev)
+	@exec $(IN)python -m tools.lock $(ARGS)
+
+clean: ## remove .venv, build and caches
+	@$(call python,tools/clean.py)
+
+help: ## this list
+	@$(call python,tools/make_help.py)

@@ -1,0 +1,3 @@
+"""Remit: the control plane for AI agents."""
+
+__version__ = "0.1.0"

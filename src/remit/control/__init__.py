@@ -1,0 +1,1 @@
+"""What each agent may do: workspace, resources, pins, tokens and delegation."""

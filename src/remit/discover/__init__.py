@@ -1,0 +1,1 @@
+"""Finding agents: sightings, the inventory that is their fold, and coverage."""

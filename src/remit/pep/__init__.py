@@ -1,0 +1,1 @@
+"""Enforcement points: they authenticate, parse, ask the PDP, append to the ledger and forward."""

@@ -1,0 +1,1 @@
+"""What follows the data: session labels, stores, argument origins, redaction."""

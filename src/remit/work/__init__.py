@@ -1,0 +1,1 @@
+"""Loops beside the calls: reconcile, project, outbox, expiry, source and attack runners."""

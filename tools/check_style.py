@@ -1,0 +1,160 @@
+"""The house rules that no linter knows; `python -m tools.check_style` prints what breaks one and exits 1.
+
+Each rule is a function from a parsed file to its findings: size of files and functions, names of invariants, what
+`facts` may import, built-in I/O in the core, and locks without addresses.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tools.lock import addresses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+FILE_LINES_MAX: Final = 350
+FUNCTION_LINES_MAX: Final = 70
+INVARIANTS: Final = frozenset(
+    {
+        "intent-before-effect",
+        "label-before-data",
+        "deny-on-error",
+        "no-permit-without-policy",
+        "approval-binds-exact-action",
+        "authority-only-shrinks",
+        "budget-never-overspent",
+        "stop-wins",
+        "chain-links",
+        "bundle-in-every-record",
+    }
+)
+"""The ten of docs/ARCHITECTURE.md, each cited where it is kept and where it is checked after the fact."""
+INVARIANT: Final = re.compile(r"#\s*INVARIANT\b(?:\(([^)]*)\))?")
+CORE: Final = frozenset(
+    {"facts", "policy", "discover", "control", "protect", "escalate", "trace", "pdp", "assure"},
+)
+FACTS_MAY_IMPORT: Final = sys.stdlib_module_names | {"remit", "rfc8785"}
+BUILTIN_IO: Final = frozenset({"open", "input", "breakpoint", "exec", "eval"})
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file under `src/remit`: its path from the root folder, its ring, its text and syntax tree."""
+
+    path: Path
+    ring: str
+    text: str
+    tree: ast.Module
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A broken rule at a line, in one sentence."""
+
+    path: Path
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.text}"
+
+
+def read(path: Path) -> Source:
+    """Parse the file at `path` (absolute); raises SyntaxError."""
+    text = path.read_text(encoding="utf-8")
+    inside = path.relative_to(ROOT / "src" / "remit").parts
+    return Source(path.relative_to(ROOT), inside[0] if len(inside) > 1 else "", text, ast.parse(text))
+
+
+def file_size(source: Source) -> Iterator[Finding]:
+    """A file beyond FILE_LINES_MAX lines is two ideas."""
+    lines = source.text.count("\n")
+    if lines > FILE_LINES_MAX:
+        yield Finding(source.path, 1, f"{lines} lines, more than {FILE_LINES_MAX}: it is two ideas")
+
+
+def function_size(source: Source) -> Iterator[Finding]:
+    """A function, docstring included, has at most FUNCTION_LINES_MAX lines."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if lines > FUNCTION_LINES_MAX:
+                yield Finding(source.path, node.lineno, f"{node.name}: {lines} lines, more than {FUNCTION_LINES_MAX}")
+
+
+def invariant_names(source: Source) -> Iterator[Finding]:
+    """An invariant is cited by one of the ten names, as `# INVARIANT(name)`."""
+    for number, line in enumerate(source.text.splitlines(), start=1):
+        for match in INVARIANT.finditer(line):
+            if match.group(1) not in INVARIANTS:
+                yield Finding(source.path, number, f"no invariant {match.group(1) or 'without a name'}")
+
+
+def facts_imports(source: Source) -> Iterator[Finding]:
+    """`facts` imports the standard library and rfc8785; an allow-list, which import-linter has not."""
+    if source.ring != "facts":
+        return
+    for node in ast.walk(source.tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        for name in names:
+            if name.split(".")[0] not in FACTS_MAY_IMPORT:
+                yield Finding(source.path, getattr(node, "lineno", 1), f"facts may not import {name}")
+
+
+def builtin_io(source: Source) -> Iterator[Finding]:
+    """The core calls no built-in that does I/O or runs text as code."""
+    if source.ring not in CORE:
+        return
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in BUILTIN_IO:
+            yield Finding(source.path, node.lineno, f"{node.func.id}() in the core")
+
+
+RULES: Final[Sequence[Callable[[Source], Iterator[Finding]]]] = (
+    file_size,
+    function_size,
+    invariant_names,
+    facts_imports,
+    builtin_io,
+)
+
+
+def lock_findings() -> Iterator[Finding]:
+    """No lock names an address: it holds wherever the packages come from."""
+    for path in sorted((ROOT / "requirements").glob("*.txt")):
+        for line in addresses(path.read_text(encoding="utf-8")):
+            yield Finding(path.relative_to(ROOT), 1, f"an address or option in a lock: {line}")
+
+
+def findings() -> Iterator[Finding]:
+    """Return every broken rule of the tree."""
+    for path in sorted((ROOT / "src" / "remit").rglob("*.py")):
+        try:
+            source = read(path)
+        except SyntaxError as error:
+            yield Finding(path.relative_to(ROOT), error.lineno or 1, f"does not parse: {error.msg}")
+            continue
+        for rule in RULES:
+            yield from rule(source)
+    yield from lock_findings()
+
+
+def main() -> int:
+    """Print the findings, one a line; 0 when there are none, 1 otherwise."""
+    found = list(findings())
+    for finding in found:
+        print(finding)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
