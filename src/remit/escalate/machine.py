@@ -58,7 +58,7 @@ OPEN: Final = frozenset({State.PENDING, State.APPROVED})
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """A person's yes, and the routes it counts for."""
+    """A person's yes, and the routes it may count for."""
 
     by: str
     at: int
@@ -93,3 +93,15 @@ class Approval:
 def step(approval: Approval, move: Move) -> Approval:
     """`approval` after `move`; `KeyError` when the table has no such move."""
     return replace(approval, state=MOVES[approval.state, move])
+
+
+def voted(approval: Approval, vote: Vote, *, completes: bool) -> Approval:
+    """`approval` with `vote`, which replaces an earlier one of the same person."""
+    votes = (*(other for other in approval.votes if other.by != vote.by), vote)
+    moved = step(approval, Move.COMPLETE if completes else Move.VOTE)
+    return replace(moved, votes=votes)
+
+
+def refused(approval: Approval, by: str) -> Approval:
+    """`approval`, ended by the refusal of `by`."""
+    return replace(step(approval, Move.REFUSE), refused_by=by)

@@ -1,20 +1,42 @@
 """Signing and verifying the tokens that people and agents carry."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Protocol
 
 from remit.facts.canonical import Json
 
 
+class Cause(StrEnum):
+    """Why a bearer was refused. Stable: answers and tests name it."""
+
+    MISSING = "missing"
+    MALFORMED = "malformed"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    NOT_YET = "not-yet"
+    REVOKED = "revoked"
+    WRONG_AUDIENCE = "wrong-audience"
+    WRONG_KIND = "wrong-kind"
+
+
 class TokenInvalid(Exception):
-    """A token that is unknown, expired, not for us, malformed or wrongly signed. Says which."""
+    """A token that is not accepted; `cause` says which way, the text is one sentence."""
+
+    def __init__(self, cause: Cause, text: str) -> None:
+        super().__init__(text)
+        self.cause = cause
 
 
 class Signer(Protocol):
-    """Ed25519 JWTs (RFC 8037). Keys rotate: the newest signs, earlier ones still verify."""
+    """Ed25519 JWTs (RFC 8037, RFC 9864). Keys rotate: the newest signs, earlier ones verify."""
 
     def sign(self, claims: Mapping[str, Json]) -> str:
-        """The compact JWT over `claims`, with the `kid` of the newest key."""
+        """The compact JWT over `claims` with issuer, audience and the newest key's `kid` added.
+
+        `claims` hold `jti`, `iat` and `exp` (seconds). Raises `ValueError` when they do not, or
+        when the token would outlive the keys that verify it.
+        """
         ...
 
     def verify(self, token: str, now_ms: int) -> Mapping[str, Json]:

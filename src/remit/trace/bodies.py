@@ -86,7 +86,11 @@ class Choice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DecisionBody:
-    """Body of `decision`: `by` (a user) chose for `approval`; `routes` are those he counts for."""
+    """Body of `decision`: `by` (a user) chose for `approval`.
+
+    `routes` are those his yes may count for; `completes` says that with it every gate is lifted
+    (the routes' rules were those of the record's bundle; see `escalate.voting`).
+    """
 
     approval: str
     action: str
@@ -94,6 +98,7 @@ class DecisionBody:
     choice: Choice
     routes: tuple[str, ...]
     note: str | None = None
+    completes: bool = False
 
 
 class Event(StrEnum):

@@ -1,0 +1,264 @@
+"""What the control API needs of the rest of Remit, as interfaces that `app` fills.
+
+`Driver` is the enforcement driver (`remit.pep.driver`), `Runtime` the running bundle with its
+workspace and upstreams (`remit.app.runtime`). Light to import: no FastAPI, no pydantic.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from remit.api.authenticator import Authenticator
+from remit.escalate.machine import Approval
+from remit.facts.agent import Authority, User
+from remit.facts.canonical import Json
+from remit.facts.catalog import Catalog
+from remit.facts.record import Receipt, Ref
+from remit.pdp.decision import Decision
+from remit.ports.ledger import Ledger
+from remit.ports.signer import Signer
+from remit.ports.system import Clock, Entropy
+from remit.trace.bodies import AdminBody, Choice
+
+
+class Driver(Protocol):
+    """The owner of state: every method that changes it returns once the record is durable.
+
+    All raise `LedgerUnwritable` when it never will be; then nothing has changed.
+    """
+
+    async def decide_approval(
+        self, ident: str, voter: User, choice: Choice, note: str | None
+    ) -> Approval:
+        """Cast `voter`'s vote by the rules of `escalate.voting` and the running bundle.
+
+        Raises `VoteRefused`, and `KeyError` when there is no such approval.
+        """
+        ...
+
+    async def open_session(self, sid: str, agent: str, user: str | None, by: str) -> Receipt:
+        """Open the root session `sid` (admin record `session.opened`)."""
+        ...
+
+    async def record_words(self, sid: str, text: str, by: str) -> Receipt:
+        """Keep the user's words of a trusted session (admin record `session.words`)."""
+        ...
+
+    async def end_session(self, sid: str, by: str) -> Receipt:
+        """End `sid` and the sessions derived from it in memory: later actions are denied."""
+        ...
+
+    async def revoke(self, token: str, expires_ms: int, by: str) -> Receipt:
+        """Record that the token id `token` is revoked (admin record `token.revoked`,
+        `data: {"expires_ms": …}`). The authenticator has already refused it."""
+        ...
+
+    async def can(
+        self, authority: Authority, server: str, tool: str, arguments: Mapping[str, Json]
+    ) -> Decision:
+        """What `decide` would say, without a record, a counter or any other effect.
+
+        An unknown sid stands for a fresh session. Arguments that have no canonical form, and
+        unknown names, are a `Deny` with its reason, never an exception.
+        """
+        ...
+
+    async def delegate(self, authority: Authority, sub_agent: str) -> tuple[Ref, Decision]:
+        """Judge and record the action `delegate` to `sub_agent` (`arguments` are `{}`).
+
+        Permitted: the intent and its outcome are durable. Escalated: an approval named by the
+        returned decision id is open; the same delegation claims it once approved.
+        """
+        ...
+
+    async def record(self, body: AdminBody, sid: str = "") -> Receipt:
+        """Append one `admin` record under the running bundle's digest."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of the running bundle: `manifest` has `apiVersion, kind, metadata, spec,
+    status`; `where` is its file and line in the workspace."""
+
+    kind: str
+    name: str
+    manifest: Mapping[str, Json]
+    where: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between the running bundle and the workspace.
+
+    `op` is `add`, `change` or `remove`; `lines` a unified diff of the two forms.
+    """
+
+    op: str
+    kind: str
+    name: str
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an apply did, or (dry run, diff) would do. `digest` is that of the new bundle."""
+
+    digest: str
+    changes: tuple[Change, ...]
+    warnings: tuple[str, ...] = ()
+    applied: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ToolPin:
+    """How one tool's live definition compares with the lock.
+
+    `state` is a `pdp.snapshot.Pin` value; `lines` a unified diff, empty when it matches.
+    `accepted` and `live` are pins; `live` is what to pass to accept the tool as it is now.
+    """
+
+    server: str
+    name: str
+    exposed: str
+    state: str
+    accepted: str | None
+    live: str | None
+    effect: str
+    sink: str
+    source: tuple[str, ...]
+    catalogued: bool
+    untypable: str | None = None
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPin:
+    """All tools of one server. `pin` is one hash over their live pins, in order of names; it
+    accepts the whole server. `unreachable` says why the live list could not be read."""
+
+    server: str
+    pin: str | None
+    tools: tuple[ToolPin, ...]
+    unreachable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyText:
+    """The source of one policy: its own lines, the first numbered `line` in `path`."""
+
+    path: str
+    line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of `remit doctor`. `next` is the command that mends it."""
+
+    name: str
+    ok: bool
+    text: str
+    next: str | None = None
+
+
+class Invalid(Exception):
+    """The workspace (or what was asked of it) does not validate; the running bundle stays.
+
+    `problems` are sentences that begin with `file:line`.
+    """
+
+    def __init__(self, problems: Sequence[str], next: str = "remit diff") -> None:  # noqa: A002
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+        self.next = next
+
+
+class Missing(Exception):
+    """No such resource, server or tool; the text says which."""
+
+
+class Conflict(Exception):
+    """What was asked no longer fits: a pin that differs, a resource that is in use.
+
+    `next` is the command that goes on from here.
+    """
+
+    def __init__(self, why: str, next: str) -> None:  # noqa: A002
+        super().__init__(why)
+        self.next = next
+
+
+class Runtime(Protocol):
+    """The running bundle, the workspace it came from, and the upstreams.
+
+    Everything may raise `Invalid`, `Missing`, `Conflict` and `LedgerUnwritable`.
+    """
+
+    @property
+    def digest(self) -> str:
+        """The digest of the running bundle."""
+        ...
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog of the running bundle."""
+        ...
+
+    @property
+    def resource(self) -> str:
+        """The service's resource URL: the audience of every token."""
+        ...
+
+    def resources(self, kind: str) -> Sequence[Resource]:
+        """The running resources of `kind` (singular or plural, any case), in order of names."""
+        ...
+
+    def policy_text(self, bundle: str, policy: str) -> PolicyText | None:
+        """The source of `policy` in the bundle with that digest, if it is still at hand."""
+        ...
+
+    async def diff(self) -> Applied:
+        """The workspace folder compared with the running bundle."""
+        ...
+
+    async def apply(self, *, dry_run: bool, by: str) -> Applied:
+        """Take the workspace folder as it is now."""
+        ...
+
+    async def delete(self, kind: str, name: str, by: str) -> Applied:
+        """Remove a resource from the workspace folder and recompile."""
+        ...
+
+    async def pins(self, *, refresh: bool) -> Sequence[ServerPin]:
+        """Every server's tools against the lock; `refresh` reads the live lists anew."""
+        ...
+
+    async def accept(self, server: str, tool: str | None, pin: str, by: str) -> Applied:
+        """Write the live definition of `tool` (of all tools when None) to the lock and
+        recompile. `Conflict` when `pin` is not that of what is live now."""
+        ...
+
+    async def status(self) -> Mapping[str, Json]:
+        """Facts about the service: version, bundle, workspace, servers, ledger."""
+        ...
+
+    async def doctor(self) -> Sequence[Check]:
+        """Every check of the installation."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All that `create_api` needs. `closing` is set when the service begins to drain, and ends
+    event streams."""
+
+    driver: Driver
+    runtime: Runtime
+    ledger: Ledger
+    signer: Signer
+    authenticator: Authenticator
+    clock: Clock
+    entropy: Entropy
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
