@@ -46,12 +46,14 @@ class Driver(Protocol):
         ...
 
     async def end_session(self, sid: str, by: str) -> Receipt:
-        """End `sid` and the sessions derived from it in memory: later actions are denied."""
+        """End `sid`: every later action of a chain that passes through it is denied."""
         ...
 
     async def revoke(self, token: str, expires_ms: int, by: str) -> Receipt:
-        """Record that the token id `token` is revoked (admin record `token.revoked`,
-        `data: {"expires_ms": …}`). The authenticator has already refused it."""
+        """Record that the token id `token` is revoked; the authenticator refuses it already.
+
+        The admin record is `token.revoked` with `data: {"expires_ms": …}`.
+        """
         ...
 
     async def can(
@@ -79,8 +81,10 @@ class Driver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource of the running bundle: `manifest` has `apiVersion, kind, metadata, spec,
-    status`; `where` is its file and line in the workspace."""
+    """One resource of the running bundle; `where` is its file and line in the workspace.
+
+    `manifest` has `apiVersion, kind, metadata, spec, status`.
+    """
 
     kind: str
     name: str
@@ -135,8 +139,10 @@ class ToolPin:
 
 @dataclass(frozen=True, slots=True)
 class ServerPin:
-    """All tools of one server. `pin` is one hash over their live pins, in order of names; it
-    accepts the whole server. `unreachable` says why the live list could not be read."""
+    """All tools of one server; `unreachable` says why the live list could not be read.
+
+    `pin` is one hash over their live pins, in order of names; it accepts the whole server.
+    """
 
     server: str
     pin: str | None
@@ -236,8 +242,10 @@ class Runtime(Protocol):
         ...
 
     async def accept(self, server: str, tool: str | None, pin: str, by: str) -> Applied:
-        """Write the live definition of `tool` (of all tools when None) to the lock and
-        recompile. `Conflict` when `pin` is not that of what is live now."""
+        """Write the live definition of `tool` (all tools when None) to the lock and recompile.
+
+        `Conflict` when `pin` is not that of what is live now.
+        """
         ...
 
     async def status(self) -> Mapping[str, Json]:
@@ -251,8 +259,10 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """All that `create_api` needs. `closing` is set when the service begins to drain, and ends
-    event streams."""
+    """All that `create_api` needs.
+
+    `closing` is set when the service begins to drain: event streams end.
+    """
 
     driver: Driver
     runtime: Runtime

@@ -218,7 +218,9 @@ def attenuate(parent: Claims, sub_agent: str, *, token: bytes, now_ms: int, ttl_
     return descend(child, parent)
 
 
-def renew(sid: str, agent: str, user: str | None, *, token: bytes, now_ms: int, ttl_s: int) -> Claims:
+def renew(
+    sid: str, agent: str, user: str | None, *, token: bytes, now_ms: int, ttl_s: int
+) -> Claims:
     """A new token of a person's making for the root session `sid`: labels and counters stay."""
     fresh = mint(Use.AGENT, agent, token=token, now_ms=now_ms, ttl_s=ttl_s, user=user, root=token)
     return replace(fresh, sid=_text(sid, "sid"))

@@ -55,9 +55,7 @@ def member(route: Route, person: User) -> bool:
     return person.name in route.users or not route.groups.isdisjoint(person.groups)
 
 
-def counts_for(
-    approval: Approval, routes: Mapping[str, Route], person: User
-) -> tuple[str, ...]:
+def counts_for(approval: Approval, routes: Mapping[str, Route], person: User) -> tuple[str, ...]:
     """The routes of `approval` that a yes of `person` may count for; empty when none."""
     return tuple(
         name
@@ -70,9 +68,7 @@ def counts_for(
 
 def decides(approval: Approval, routes: Mapping[str, Route], person: User) -> bool:
     """Whether `person` sits on any route of `approval`: he may see its arguments and refuse it."""
-    return any(
-        name in routes and member(routes[name], person) for name in routes_of(approval)
-    )
+    return any(name in routes and member(routes[name], person) for name in routes_of(approval))
 
 
 def seats(
@@ -96,9 +92,7 @@ def seats(
     return tuple(Seat(name, need[name], tuple(sorted(best.get(name, ())))) for name in names)
 
 
-def complete(
-    approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User]
-) -> bool:
+def complete(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User]) -> bool:
     """Whether every gate of `approval` is lifted by the votes it has."""
     return all(seat.filled for seat in seats(approval, routes, users))
 
@@ -148,9 +142,7 @@ def _voter(approval: Approval, users: Mapping[str, User], by: str, at: int) -> U
             ended=True,
         )
     if at >= approval.expires_ms:
-        raise VoteRefused(
-            "this approval has expired", "let the agent ask again", ended=True
-        )
+        raise VoteRefused("this approval has expired", "let the agent ask again", ended=True)
     person = users.get(by)
     if person is None:
         raise VoteRefused(

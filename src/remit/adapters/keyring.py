@@ -1,0 +1,109 @@
+"""Signing keys as files: one PKCS#8 PEM per key, readable by the service's user alone.
+
+A file's name is `<created, ms since the epoch>-<kid>.pem`; the newest signs. An older key stays
+until the last token it can have signed has expired, then its file goes.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+
+_FILE: Final = re.compile(r"([0-9]{1,15})-([A-Za-z0-9_-]{8,64})\.pem")
+_KID_CHARS: Final = 16
+
+
+class KeyringUnusable(Exception):
+    """The keys cannot be used as they are; says which file, why, and what mends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One Ed25519 key pair. `kid` begins its RFC 7638 thumbprint."""
+
+    kid: str
+    created_ms: int
+    key: OKPKey
+
+
+class Keyring:
+    """The keys in `folder`. `keep_ms` is how long after its successor a key still verifies."""
+
+    def __init__(self, folder: Path, *, keep_ms: int) -> None:
+        self._folder = folder
+        self._keep_ms = keep_ms
+
+    def load(self, now_ms: int) -> Sequence[SigningKey]:
+        """Every key that may still verify, newest first; makes one when there is none."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _private(self._folder, 0o700)
+        found = [key for path in sorted(self._folder.iterdir()) if (key := _read(path))]
+        found.sort(key=lambda key: key.created_ms, reverse=True)
+        if not found:
+            return (self.make(now_ms),)
+        return self._without_retired(found, now_ms)
+
+    def make(self, now_ms: int) -> SigningKey:
+        """A new key, its file durable."""
+        pair = OKPKey.generate_key("Ed25519")
+        made = SigningKey(pair.thumbprint()[:_KID_CHARS], now_ms, pair)
+        path = self._path(made)
+        partial = path.with_suffix(".partial")
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(pair.as_pem(private=True))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.rename(path)
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return made
+
+    def _without_retired(self, keys: Sequence[SigningKey], now_ms: int) -> Sequence[SigningKey]:
+        kept = [keys[0]]
+        for successor, key in pairwise(keys):
+            if successor.created_ms + self._keep_ms > now_ms:
+                kept.append(key)
+            else:
+                self._path(key).unlink()
+        return tuple(kept)
+
+    def _path(self, key: SigningKey) -> Path:
+        return self._folder / f"{key.created_ms}-{key.kid}.pem"
+
+
+def _read(path: Path) -> SigningKey | None:
+    named = _FILE.fullmatch(path.name)
+    if named is None:
+        return None
+    _private(path, 0o600)
+    try:
+        pair = OKPKey.import_key(path.read_bytes())
+    except (JoseError, ValueError, TypeError, OSError) as error:
+        raise KeyringUnusable(
+            f"{path.name} is no private key ({type(error).__name__}); "
+            "restore it from a backup, or remove it: tokens it signed will be refused"
+        ) from error
+    if pair.curve_name != "Ed25519" or not pair.is_private:
+        raise KeyringUnusable(f"{path.name} is not an Ed25519 private key; remove it")
+    if pair.thumbprint()[:_KID_CHARS] != named[2]:
+        raise KeyringUnusable(f"{path.name} holds another key than its name says; remove it")
+    return SigningKey(named[2], int(named[1]), pair)
+
+
+def _private(path: Path, mode: int) -> None:
+    found = path.lstat()
+    if stat.S_ISLNK(found.st_mode) or found.st_uid != os.geteuid():
+        raise KeyringUnusable(f"{path} must belong to the user that runs Remit and be no link")
+    if stat.S_IMODE(found.st_mode) & ~mode:
+        raise KeyringUnusable(f"others may read {path}; run: chmod {mode:o} {path}")
