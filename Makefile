@@ -4,6 +4,9 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench proof soak lock clean
 
+# It doubles the time of every import, and pytest would rewrite each module of its plugins at every start.
+unexport PYTHONDONTWRITEBYTECODE
+
 IN := .venv/bin/
 PYTEST := $(IN)python -m pytest
 

@@ -1,0 +1,1 @@
+"""Measurements, each against a peer or the physical limit; `python -m bench --list` names them."""

@@ -1,0 +1,157 @@
+"""The table of proof: one line for each thing that a part promised to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+FINISHED_PARTS: Final[tuple[int, ...]] = (1,)
+"""Parts whose quick lines `make proof` without a part runs: CI holds what was once reached."""
+
+Argv = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: a Python module to run, and what it has to show.
+
+    `command` is followed by `short` or `long`; it ends with a verdict (see `proof.verdict`) within `timeout_s` in its
+    short form, and within `LONG_FACTOR` times that in its long form. `quick` lines together take at most 3 minutes.
+    """
+
+    part: int
+    id: str
+    text: str
+    command: Argv
+    goal: str
+    quick: bool = True
+    short: Argv = ()
+    long: Argv = ()
+    timeout_s: int = 120
+
+    def argv(self, *, long: bool) -> Argv:
+        """Return what follows the Python interpreter on the command line."""
+        return (*self.command, *(self.long if long else self.short))
+
+
+LONG_FACTOR: Final = 30
+
+
+def tests(*node_ids: str) -> Argv:
+    """Return the command that passes when all of these tests exist, run and pass."""
+    return ("-m", "proof.tests", *node_ids)
+
+
+LINES: Final[tuple[Line, ...]] = (
+    Line(
+        part=1,
+        id="fresh-clone",
+        text="make test and make run in a fresh clone, empty HOME, PATH of Python and make",
+        command=("-m", "proof.fresh_clone"),
+        goal="both exit 0; every step of the demo as told",
+        quick=False,
+        timeout_s=600,
+    ),
+    Line(
+        part=1,
+        id="crash",
+        text="kill -9 with at least 20 calls in flight",
+        command=("-m", "bench.crash"),
+        goal="no acknowledged intent lost, no effect without an intent, in-doubt list exact",
+        quick=False,
+        short=("--rounds", "20"),
+        long=("--rounds", "200"),
+        timeout_s=240,
+    ),
+    Line(
+        part=1,
+        id="start",
+        text="with 1,000,000 records: exec to the first governed answer, and to /readyz",
+        command=("-m", "bench.start"),
+        goal="answer ≤ 1.5 s, ready ≤ 2 s",
+        quick=False,
+        timeout_s=180,
+    ),
+    Line(
+        part=1,
+        id="approval",
+        text="one escalated call, approved by a second process",
+        command=tests("tests/e2e/test_approval.py"),
+        goal="exactly one effect; other bytes wait anew; requester and admin token cannot approve",
+        long=("--long",),
+    ),
+    Line(
+        part=1,
+        id="drift",
+        text="an upstream changes one word of a description",
+        command=tests("tests/e2e/test_drift.py"),
+        goal="denied tool/drifted, shown by diff, restored by tools accept --pin alone",
+        long=("--long",),
+    ),
+    Line(
+        part=1,
+        id="delegation",
+        text="1,000 random chains",
+        command=tests("tests/core/test_delegation.py"),
+        goal="delegated verdict = strictest of the links",
+        long=("--long",),
+    ),
+    Line(
+        part=1,
+        id="filtering",
+        text="1,000 random bundles and enforced agents",
+        command=tests("tests/core/test_filtering.py"),
+        goal="no hidden tool has a permitting call",
+        long=("--long",),
+    ),
+    Line(
+        part=1,
+        id="misspelt",
+        text="a misspelt label, argument or attribute in a policy",
+        command=tests("tests/core/test_misspelt.py"),
+        goal="refused at apply",
+        long=("--long",),
+    ),
+    Line(
+        part=1,
+        id="absurd-tool",
+        text="one absurd tool among 200",
+        command=tests("tests/e2e/test_absurd_tool.py"),
+        goal="quarantined; the other 199 work",
+        long=("--long",),
+    ),
+    Line(
+        part=1,
+        id="decide",
+        text="one decision in process",
+        command=("-m", "bench.decide"),
+        goal="measured (the goal comes with compiled policies, part 3)",
+        long=("--long",),
+    ),
+    Line(
+        part=1,
+        id="append",
+        text="durable intent at 1, 16 and 128 callers",
+        command=("-m", "bench.append"),
+        goal="1: p50 ≤ 1.3 × raw + 0.15 ms; 128: ≥ 50,000 records/s",
+        long=("--long",),
+    ),
+    Line(
+        part=1,
+        id="gateway",
+        text="tools/call direct, bare proxy, Remit, FastMCP's proxy",
+        command=("-m", "bench.gateway"),
+        goal="p50 ≤ bare proxy + 2.6 × raw + 1.2 ms; calls/s per core ≥ 12 % of it",
+        quick=False,
+        long=("--long",),
+        timeout_s=240,
+    ),
+    Line(
+        part=1,
+        id="fail-closed",
+        text="docs/reference/fail-closed.md and coverage.md: each failure and promise has its test",
+        command=tests("tests/core/test_docs.py"),
+        goal="every row names a test that exists and runs",
+        long=("--long",),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Pure tests of the core: no fixtures, no I/O, no clock."""

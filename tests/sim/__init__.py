@@ -1,0 +1,1 @@
+"""Seeded simulations: a failure is a seed."""
