@@ -16,6 +16,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 
 from remit.adapters.keyring import Keyring, SigningKey
+from remit.control.authority import TOKEN_CHARS_MAX, TTL_MAX_S
 from remit.facts.canonical import Json, canonical
 from remit.ports.signer import Cause, TokenInvalid
 from remit.ports.system import Clock
@@ -23,9 +24,6 @@ from remit.ports.system import Clock
 ALGORITHM: Final = "Ed25519"
 TYPE: Final = "remit+jwt"
 LEEWAY_S: Final = 5
-TTL_MAX_S: Final = 90 * 24 * 3600
-"""No token lives longer; a rotated key stays as long as the last token it signed."""
-TOKEN_CHARS_MAX: Final = 8 * 1024
 
 
 class Ed25519Signer:

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from remit.control.authority import (
     ADMIN_PREFIX,
+    TOKEN_CHARS_MAX,
     Claims,
     ClaimsInvalid,
     Use,
@@ -25,7 +26,6 @@ from remit.ports.signer import Cause, Signer, TokenInvalid
 from remit.ports.system import Clock
 
 CACHED_MAX: Final = 10_000
-TOKEN_CHARS_MAX: Final = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True)

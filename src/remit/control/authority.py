@@ -19,6 +19,9 @@ from remit.facts.catalog import NAME
 
 DEPTH_MAX: Final = 8
 """Agents in one chain, the minted one included."""
+TTL_MAX_S: Final = 90 * 24 * 3600
+"""No token lives longer; a rotated key stays as long as the last token it signed."""
+TOKEN_CHARS_MAX: Final = 8 * 1024
 ANCESTORS_MAX: Final = DEPTH_MAX + 1
 ADMIN_PREFIX: Final = "remit_admin_"
 _IDENT_BYTES_MIN: Final = 16
@@ -218,9 +221,7 @@ def attenuate(parent: Claims, sub_agent: str, *, token: bytes, now_ms: int, ttl_
     return descend(child, parent)
 
 
-def renew(
-    sid: str, agent: str, user: str | None, *, token: bytes, now_ms: int, ttl_s: int
-) -> Claims:
+def renew(sid: str, agent: str, user: str | None, *, token: bytes, now_ms: int, ttl_s: int) -> Claims:
     """A new token of a person's making for the root session `sid`: labels and counters stay."""
     fresh = mint(Use.AGENT, agent, token=token, now_ms=now_ms, ttl_s=ttl_s, user=user, root=token)
     return replace(fresh, sid=_text(sid, "sid"))

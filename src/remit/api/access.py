@@ -1,0 +1,93 @@
+"""Who may call what: one table, tested route by route and credential by credential.
+
+A route that is not in the table cannot be added (`factory` refuses to start), and a credential
+that a row does not name is refused before a byte of the request's body is read.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, assert_never
+
+from remit.api.authenticator import Acting, Admin, Caller, HarnessOf, Person
+
+
+class Kind(StrEnum):
+    """The kinds of credential. `NOBODY` marks a route that carries its credential in its body."""
+
+    ADMIN = "admin"
+    USER = "user"
+    AGENT = "agent"
+    HARNESS = "harness"
+    NOBODY = "nobody"
+
+
+_ADMIN: Final = frozenset({Kind.ADMIN})
+_READERS: Final = frozenset({Kind.ADMIN, Kind.USER})
+_USERS: Final = frozenset({Kind.USER})
+_HARNESS: Final = frozenset({Kind.HARNESS})
+
+PREFIX: Final = "/api/v1"
+ACCESS: Final[Mapping[tuple[str, str], frozenset[Kind]]] = MappingProxyType(
+    {
+        ("GET", "/resources/{kind}"): _READERS,
+        ("GET", "/resources/{kind}/{name:path}"): _READERS,
+        ("DELETE", "/resources/{kind}/{name:path}"): _ADMIN,
+        ("POST", "/apply"): _ADMIN,
+        ("GET", "/diff"): _READERS,
+        ("GET", "/tools"): _READERS,
+        ("GET", "/tools/review"): _READERS,
+        ("POST", "/tools/accept"): _ADMIN,
+        ("POST", "/tokens"): _ADMIN,
+        ("POST", "/tokens/revoke"): _ADMIN,
+        ("POST", "/keys/rotate"): _ADMIN,
+        ("POST", "/token"): frozenset({Kind.NOBODY}),
+        ("POST", "/sessions"): _HARNESS,
+        ("POST", "/sessions/{sid}/words"): _HARNESS,
+        ("GET", "/sessions"): _READERS,
+        ("GET", "/sessions/{sid}"): _READERS,
+        ("POST", "/sessions/{sid}/end"): _READERS,
+        ("GET", "/approvals"): _READERS,
+        ("GET", "/approvals/{ident}"): _READERS,
+        ("POST", "/approvals/{ident}/approve"): _USERS,
+        ("POST", "/approvals/{ident}/deny"): _USERS,
+        ("POST", "/can"): _READERS,
+        ("GET", "/why/{ref}"): _READERS,
+        ("GET", "/ledger/entries"): _ADMIN,
+        ("GET", "/ledger/in-doubt"): _ADMIN,
+        ("GET", "/events"): _ADMIN,
+        ("GET", "/status"): _READERS,
+        ("GET", "/doctor"): _ADMIN,
+        ("GET", "/openapi.json"): _READERS,
+    }
+)
+
+
+def kind_of(caller: Caller) -> Kind:
+    """The kind of credential that `caller` bears."""
+    match caller:
+        case Admin():
+            return Kind.ADMIN
+        case Person():
+            return Kind.USER
+        case Acting():
+            return Kind.AGENT
+        case HarnessOf():
+            return Kind.HARNESS
+        case _:
+            assert_never(caller)
+
+
+def named(caller: Caller) -> str:
+    """How records name `caller`; a colon tells users, agents and harnesses from the admin."""
+    match caller:
+        case Admin(credential=ident):
+            return ident
+        case Person(user=user):
+            return f"user:{user}"
+        case Acting(authority=authority):
+            return f"agent:{authority.acting.agent}"
+        case HarnessOf(agent=agent):
+            return f"harness:{agent}"
+        case _:
+            assert_never(caller)

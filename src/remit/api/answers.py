@@ -1,0 +1,340 @@
+"""What the API answers: one model per shape of `docs/reference/api.md`."""
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+
+class Answer(BaseModel):
+    """A response body."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class ResourceAnswer(Answer):
+    """One resource of the running bundle: its name, its place, and the resource itself."""
+
+    name: str
+    where: str | None
+    api_version: str = Field(alias="apiVersion")
+    kind: str
+    metadata: dict[str, JsonValue]
+    spec: dict[str, JsonValue]
+    status: dict[str, JsonValue]
+
+
+class ResourcesAnswer(Answer):
+    """Resources in order of names."""
+
+    items: list[ResourceAnswer]
+
+
+class ChangeAnswer(Answer):
+    """One difference between bundle and workspace."""
+
+    op: str
+    kind: str
+    name: str
+    text: str
+    lines: list[str]
+
+
+class ToolAnswer(Answer):
+    """One tool against the lock."""
+
+    tool: str
+    exposed: str
+    state: str
+    pin: str | None
+    live_pin: str | None
+    effect: str
+    sink: str
+    source: list[str]
+    tags: list[str]
+    catalogued: bool
+    difference: list[str]
+    suggested: list[str]
+    note: str | None
+
+
+class ToolsAnswer(Answer):
+    """Tools by name; `unreachable` says why a server's live list is not known."""
+
+    items: list[ToolAnswer]
+    unreachable: dict[str, str]
+
+
+class AppliedAnswer(Answer):
+    """What an apply did or would do."""
+
+    applied: bool
+    bundle: str
+    changes: list[ChangeAnswer]
+    warnings: list[str]
+    tools: list[ToolAnswer]
+
+
+class AcceptAnswer(Answer):
+    """The pin to pass and what it changes; or what was accepted, and the bundle since."""
+
+    accepted: list[str]
+    pin: str
+    difference: list[str]
+    bundle: str
+
+
+class TokenAnswer(Answer):
+    """A token, told this once."""
+
+    token: str
+    kind: str
+    name: str
+    user: str | None
+    sid: str | None
+    jti: str
+    expires: str
+
+
+class RevokedAnswer(Answer):
+    """The token id that is refused from now on."""
+
+    jti: str
+    expires: str
+
+
+class RotatedAnswer(Answer):
+    """The key that signs from now on."""
+
+    kid: str
+
+
+class OpenedAnswer(Answer):
+    """A session that a harness opened, with the bearer to act in it."""
+
+    sid: str
+    token: str
+    jti: str
+    agent: str
+    user: str | None
+    expires: str
+
+
+class WordsAnswer(Answer):
+    """Where the user's words are recorded."""
+
+    sid: str
+    record: str
+
+
+class SessionAnswer(Answer):
+    """One session."""
+
+    sid: str
+    agent: str
+    user: str | None
+    started: str
+    ended: str | None
+    labels: list[str]
+    calls: int
+    irreversible_calls: int
+
+
+class SessionsAnswer(Answer):
+    """Sessions, newest first."""
+
+    items: list[SessionAnswer]
+
+
+class GateAnswer(Answer):
+    """A gate, and why the policy stands."""
+
+    policy: str
+    route: str
+    reason: str | None = None
+
+
+class SeatAnswer(Answer):
+    """How one route stands."""
+
+    route: str
+    count: int
+    by: list[str]
+
+
+class VoteAnswer(Answer):
+    """A yes."""
+
+    by: str
+    at: str
+    routes: list[str]
+    note: str | None
+
+
+class ApprovalAnswer(Answer):
+    """One approval."""
+
+    id: str
+    state: str
+    action: str
+    sid: str
+    agent: str
+    user: str | None
+    tool: str
+    gates: list[GateAnswer]
+    seats: list[SeatAnswer]
+    votes: list[VoteAnswer]
+    refused_by: str | None
+    claimed_by: str | None
+    opened: str
+    expires: str
+    missing: list[str]
+    may_approve: bool
+    arguments: JsonValue
+
+
+class ApprovalsAnswer(Answer):
+    """Approvals, newest first."""
+
+    items: list[ApprovalAnswer]
+
+
+class ReasonAnswer(Answer):
+    """Why a verdict is what it is."""
+
+    code: str
+    text: str
+    policy: str | None
+    where: str | None
+    agent: str | None
+
+
+class CanAnswer(Answer):
+    """What `decide` would say."""
+
+    verdict: str
+    observed: str | None
+    reasons: list[ReasonAnswer]
+    gates: list[GateAnswer]
+    obligations: list[str]
+
+
+class ReceiptAnswer(Answer):
+    """Where a record stands, and its hash."""
+
+    id: str
+    hash: str
+
+
+class LinkAnswer(Answer):
+    """One agent of a chain and its session."""
+
+    agent: str
+    sid: str
+
+
+class ActionAnswer(Answer):
+    """An action as it was judged."""
+
+    kind: str
+    tool: str
+    hash: str
+    pin: str
+    user: str | None
+    links: list[LinkAnswer]
+    token: str
+    arguments: JsonValue
+
+
+class PolicyAnswer(Answer):
+    """A determining policy with its own lines; none where that bundle is no longer at hand."""
+
+    id: str
+    where: str | None
+    lines: list[str]
+
+
+class OutcomeAnswer(Answer):
+    """How an intent ended."""
+
+    id: str
+    at: str
+    status: str
+    elapsed_ms: float
+    labels: list[str]
+    result: str | None
+    result_bytes: int
+    error: str | None
+    receipt: ReceiptAnswer
+
+
+class WhyAnswer(Answer):
+    """Who decided what, why and on whose authority."""
+
+    id: str
+    kind: str
+    at: str
+    bundle: str
+    sid: str
+    receipt: ReceiptAnswer
+    action: ActionAnswer
+    facts: dict[str, JsonValue]
+    labels: list[str]
+    verdict: str
+    observed: str | None
+    reasons: list[ReasonAnswer]
+    gates: list[GateAnswer]
+    obligations: list[str]
+    policies: list[PolicyAnswer]
+    approval: ApprovalAnswer | None
+    outcome: OutcomeAnswer | None
+    in_doubt: bool
+
+
+class EntryAnswer(Answer):
+    """One record of the ledger."""
+
+    id: str
+    kind: str
+    at: str
+    bundle: str
+    sid: str
+    prev: str
+    commitment: str
+    hash: str
+    text: str
+    body: dict[str, JsonValue] | None
+
+
+class EntriesAnswer(Answer):
+    """Records in the ledger's order; `next` is what to pass as `after`."""
+
+    items: list[EntryAnswer]
+    next: str | None
+
+
+class InDoubtAnswer(Answer):
+    """An intent whose effect may or may not have been."""
+
+    id: str
+    sid: str
+    at: str
+
+
+class InDoubtsAnswer(Answer):
+    """Intents in doubt, oldest first."""
+
+    items: list[InDoubtAnswer]
+
+
+class CheckAnswer(Answer):
+    """One line of the doctor."""
+
+    name: str
+    state: str
+    text: str
+    next: str | None
+
+
+class DoctorAnswer(Answer):
+    """Every check of the installation."""
+
+    ok: bool
+    checks: list[CheckAnswer]

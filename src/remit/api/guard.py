@@ -1,0 +1,161 @@
+"""What every request passes before its handler: credential first, then strict, bounded bytes."""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+
+from remit.api.access import ACCESS, PREFIX, Kind, kind_of
+from remit.api.authenticator import Admin, Caller, HarnessOf, Person
+from remit.api.problem import Problem, forbidden
+from remit.api.services import Services
+from remit.facts.strictjson import Refused, parse
+from remit.ports.signer import Cause, TokenInvalid
+
+BODY_BYTES_MAX: Final = 1024 * 1024
+_JSON: Final = "application/json"
+_FORM: Final = "application/x-www-form-urlencoded"
+
+
+class GuardedRoute(APIRoute):
+    """A route that asks `ACCESS` before it reads a body, and reads the body strictly."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler behind the guard."""
+        handle = super().get_route_handler()
+        allowed = row(self)
+
+        async def guarded(request: Request) -> Response:
+            if Kind.NOBODY not in allowed:
+                request.state.caller = _admit(request, allowed)
+            strict = StrictRequest(request.scope, request.receive)
+            if await strict.body() and Kind.NOBODY not in allowed:
+                await strict.json()
+            response = await handle(strict)
+            response.headers["Cache-Control"] = "no-store"
+            return response
+
+        return guarded
+
+
+class StrictRequest(Request):
+    """A request whose body is bounded and whose JSON has one meaning."""
+
+    async def body(self) -> bytes:
+        """The whole body; 413 beyond `BODY_BYTES_MAX`."""
+        if not hasattr(self, "_body"):
+            data = bytearray()
+            async for chunk in self.stream():
+                data += chunk
+                if len(data) > BODY_BYTES_MAX:
+                    raise Problem(413, f"a request body has at most {BODY_BYTES_MAX} bytes")
+            self._check_type(bytes(data))
+            self._body = bytes(data)
+        return self._body
+
+    async def json(self) -> Any:
+        """The body as JSON; 400 for duplicate keys, NaN, odd strings and huge integers."""
+        if not hasattr(self, "_json"):
+            try:
+                self._json = parse(await self.body(), bytes_max=BODY_BYTES_MAX)
+            except Refused as refused:
+                raise Problem(400, "the request body is not JSON", why=str(refused)) from refused
+        return self._json
+
+    def _check_type(self, data: bytes) -> None:
+        if not data:
+            return
+        found = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        wanted = _FORM if self.scope["path"] == f"{PREFIX}/token" else _JSON
+        if found != wanted:
+            raise Problem(415, f"the request body must be {wanted}", why=f"it says {found[:80]!r}")
+
+
+def row(route: APIRoute) -> frozenset[Kind]:
+    """Who may call `route`; `LookupError` for a route that the table does not have."""
+    found: frozenset[Kind] | None = None
+    for method in route.methods or ():
+        found = ACCESS.get((method, route.path.removeprefix(PREFIX)))
+        if found is None:
+            raise LookupError(f"{method} {route.path} is not in api/access.py")
+    if found is None:
+        raise LookupError(f"{route.path} has no method")
+    return found
+
+
+def services_of(request: Request) -> Services:
+    """The services that `create_api` was given."""
+    services = request.app.state.services
+    assert isinstance(services, Services)  # noqa: S101
+    return services
+
+
+def _admit(request: Request, allowed: frozenset[Kind]) -> Caller:
+    services = services_of(request)
+    caller = services.authenticator.caller(bearer(request))
+    kind = kind_of(caller)
+    if kind not in allowed:
+        needed = " or ".join(sorted(allowed))
+        raise forbidden(f"this needs a token of kind {needed}; yours is {kind.value}")
+    if isinstance(caller, Person) and caller.user not in services.runtime.catalog.users:
+        raise forbidden(
+            f"{caller.user} is no user of the running bundle",
+            f"declare User {caller.user} in the workspace, then: remit apply",
+        )
+    return caller
+
+
+def bearer(request: Request) -> str:
+    """The token of the one `Authorization: Bearer` header. Raises `TokenInvalid`."""
+    sent = request.headers.getlist("authorization")
+    if not sent:
+        raise TokenInvalid(Cause.MISSING, "no bearer token was sent")
+    scheme, _, token = sent[0].partition(" ")
+    if len(sent) > 1 or scheme.lower() != "bearer" or not token.strip():
+        raise TokenInvalid(Cause.MALFORMED, "send exactly one header: Authorization: Bearer TOKEN")
+    return token.strip()
+
+
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+def _reader(request: Request) -> Admin | Person:
+    match _caller(request):
+        case Admin() | Person() as caller:
+            return caller
+        case _:
+            raise forbidden("this is for people")
+
+
+def _admin(request: Request) -> Admin:
+    match _caller(request):
+        case Admin() as caller:
+            return caller
+        case _:
+            raise forbidden("this needs the admin token")
+
+
+def _person(request: Request) -> Person:
+    match _caller(request):
+        case Person() as caller:
+            return caller
+        case _:
+            raise forbidden("this needs a user's own token: the admin token decides nothing")
+
+
+def _harness(request: Request) -> HarnessOf:
+    match _caller(request):
+        case HarnessOf() as caller:
+            return caller
+        case _:
+            raise forbidden("this needs a harness token")
+
+
+With = Annotated[Services, Depends(services_of)]
+ByReader = Annotated[Admin | Person, Depends(_reader)]
+ByAdmin = Annotated[Admin, Depends(_admin)]
+ByPerson = Annotated[Person, Depends(_person)]
+ByHarness = Annotated[HarnessOf, Depends(_harness)]

@@ -1,0 +1,141 @@
+"""Every refusal of the API: what happened, why, and the next command (RFC 9457)."""
+
+from collections.abc import Mapping, Sequence
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from remit.api.services import Conflict, Invalid, Missing
+from remit.escalate.voting import VoteRefused
+from remit.ports.ledger import LedgerUnwritable
+from remit.ports.signer import Cause, TokenInvalid
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(Exception):  # noqa: N818
+    """A refusal with its HTTP status. `title` what, `why` the cause, `next` the command."""
+
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        *,
+        why: str = "",
+        next: str = "",  # noqa: A002
+        problems: Sequence[str] = (),
+        headers: Mapping[str, str] | None = None,
+        cause: Cause | None = None,
+    ) -> None:
+        super().__init__(title)
+        self.status = status
+        self.title = title
+        self.why = why
+        self.next = next
+        self.problems = tuple(problems)
+        self.headers = dict(headers or {})
+        self.cause = cause
+
+    def answer(self) -> JSONResponse:
+        """The response that says so."""
+        body: dict[str, object] = {
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status,
+            "why": self.why,
+            "next": self.next,
+        }
+        if self.problems:
+            body["problems"] = list(self.problems)
+        if self.cause is not None:
+            body["cause"] = self.cause.value
+        return JSONResponse(
+            body, status_code=self.status, headers=self.headers, media_type=MEDIA_TYPE
+        )
+
+
+def not_found(what: str, following: str = "") -> Problem:
+    """404: there is no `what`."""
+    return Problem(404, f"no such {what}", next=following)
+
+
+def forbidden(why: str, following: str = "") -> Problem:
+    """403: this credential may not do this."""
+    return Problem(403, "not allowed", why=why, next=following)
+
+
+def unauthenticated(error: TokenInvalid) -> Problem:
+    """401 with the challenge of RFC 6750 section 3."""
+    challenge = 'Bearer realm="remit"'
+    if error.cause is not Cause.MISSING:
+        challenge += f', error="invalid_token", error_description="{error}"'
+    return Problem(
+        401,
+        "not authenticated",
+        why=str(error),
+        next="remit token user NAME (or the admin token), then set REMIT_TOKEN",
+        headers={"WWW-Authenticate": challenge},
+        cause=error.cause,
+    )
+
+
+def problem_of(error: Exception) -> Problem:
+    """How `error`, raised below the API, is told. What is not known here is a 500."""
+    match error:
+        case Problem():
+            return error
+        case TokenInvalid():
+            return unauthenticated(error)
+        case VoteRefused():
+            status = 409 if error.ended else 403
+            return Problem(status, "the vote does not count", why=error.why, next=error.next)
+        case Invalid():
+            return Problem(
+                422,
+                "the workspace does not validate; the running bundle stays",
+                problems=error.problems,
+                next=error.next,
+            )
+        case Missing():
+            return Problem(404, str(error), next="remit get KIND lists what there is")
+        case Conflict():
+            return Problem(409, "not possible now", why=str(error), next=error.next)
+        case LedgerUnwritable():
+            return Problem(
+                503,
+                "the ledger does not accept records: nothing was changed",
+                why=str(error),
+                next="remit doctor",
+            )
+        case RequestValidationError():
+            return Problem(
+                400, "malformed request", problems=_fields(error), next="see docs/reference/api.md"
+            )
+        case HTTPException():
+            return Problem(error.status_code, error.detail, headers=error.headers)
+        case _:
+            return Problem(500, "internal error", next="the service's log has the trace")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` as a problem."""
+
+    async def answer(_: Request, error: Exception) -> JSONResponse:
+        return problem_of(error).answer()
+
+    for kind in (
+        Problem, TokenInvalid, VoteRefused, Invalid, Missing, Conflict, LedgerUnwritable,
+        RequestValidationError, HTTPException, Exception,
+    ):  # fmt: skip
+        app.add_exception_handler(kind, answer)
+
+
+def _fields(error: RequestValidationError) -> list[str]:
+    # Only where and what: pydantic's own text of an error may quote the input, a token perhaps.
+    told: list[str] = []
+    for item in error.errors():
+        place = ".".join(str(part) for part in item["loc"])
+        told.append(f"{place}: {item['msg']}")
+    return told

@@ -1,0 +1,103 @@
+"""What requests may say: pydantic at the edge, nothing coerced, nothing unknown let through."""
+
+from typing import Annotated, Literal
+
+from fastapi import Path, Query
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+
+from remit.control.authority import DEPTH_MAX, TOKEN_CHARS_MAX, TTL_MAX_S
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$")]
+ServerName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,24}$")]
+ToolName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+Pin = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+Sid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+TokenId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+RefText = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]{1,16}-[1-9][0-9]{0,8}\.[1-9][0-9]{0,14}$")
+]
+Ttl = Annotated[int, Field(ge=1, le=TTL_MAX_S)]
+Note = Annotated[str, StringConstraints(max_length=2000)]
+
+SidPath = Annotated[Sid, Path()]
+RefPath = Annotated[RefText, Path()]
+KindPath = Annotated[
+    Literal[
+        "agent", "agents", "user", "users", "group", "groups", "server", "servers", "tool",
+        "tools", "policy", "policies", "route", "routes",
+    ],
+    Path(),
+]  # fmt: skip
+NamePath = Annotated[str, Path(min_length=1, max_length=200)]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+class Strict(BaseModel):
+    """A request body."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Empty(Strict):
+    """`{}`."""
+
+
+class ApplyRequest(Strict):
+    """Take the workspace folder; `dry_run` only compares and validates."""
+
+    dry_run: bool = False
+
+
+class AcceptRequest(Strict):
+    """Accept the live definition of one tool, or of a whole server."""
+
+    server: ServerName
+    tool: ToolName | None = None
+    pin: Pin | None = None
+
+
+class TokenRequest(Strict):
+    """Mint a token. `user` and `sid` belong to `agent` tokens."""
+
+    kind: Literal["agent", "user", "harness"]
+    name: Name
+    user: Name | None = None
+    ttl_s: Ttl | None = None
+    sid: Sid | None = None
+
+
+class RevokeRequest(Strict):
+    """Revoke by the token itself, or by its id."""
+
+    token: Annotated[str, StringConstraints(min_length=1, max_length=TOKEN_CHARS_MAX)]
+
+
+class SessionRequest(Strict):
+    """Open a session of the harness's own agent."""
+
+    user: Name | None = None
+    ttl_s: Ttl | None = None
+
+
+class WordsRequest(Strict):
+    """What the user said."""
+
+    text: Annotated[str, StringConstraints(min_length=1, max_length=64 * 1024)]
+
+
+class VoteRequest(Strict):
+    """A vote, with what the person wants to say about it."""
+
+    note: Note | None = None
+
+
+class CanRequest(Strict):
+    """Would this action be permitted?"""
+
+    agent: Name
+    user: Name | None = None
+    server: ServerName
+    tool: ToolName
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    sid: Sid | None = None
+    chain: Annotated[list[Name], Field(max_length=DEPTH_MAX - 1)] = Field(default_factory=list)
