@@ -1,0 +1,114 @@
+"""The repository holds what its own rules say: rings, targets, CI, licence."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PYPROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+CONTRACTS: Final[list[dict[str, Any]]] = PYPROJECT["tool"]["importlinter"]["contracts"]
+RINGS: Final = (
+    {"app"},
+    {"api", "pep", "work"},
+    {"adapters"},
+    {"ports"},
+    {"assure"},
+    {"pdp"},
+    {"discover", "control", "protect", "escalate", "trace"},
+    {"policy"},
+    {"facts"},
+)
+PURE: Final = {"facts", "policy", "discover", "control", "protect", "escalate", "trace", "pdp", "assure"}
+
+
+def contract(name: str) -> dict[str, Any]:
+    """Return the import-linter contract of that id."""
+    (found,) = [each for each in CONTRACTS if each["id"] == name]
+    return found
+
+
+def text(path: str) -> str:
+    """Return a file of the repository."""
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def test_every_package_is_in_its_ring() -> None:
+    rings = contract("rings")
+    packages = {path.parent.name for path in (ROOT / "src" / "remit").glob("*/__init__.py")}
+    assert [set(layer.split(" | ")) for layer in rings["layers"]] == list(RINGS)
+    assert packages == set[str]().union(*RINGS)
+    assert rings["exhaustive"] is True
+    assert not [each["id"] for each in CONTRACTS if "ignore_imports" in each]
+
+
+def test_the_core_is_kept_from_io_and_clocks() -> None:
+    core = contract("core")
+    assert {source.removeprefix("remit.") for source in core["source_modules"]} == PURE
+    assert {"asyncio", "socket", "sqlite3", "time", "random", "uuid", "os", "logging", "pydantic"} <= set(
+        core["forbidden_modules"]
+    )
+    assert contract("adapters")["allowed_importers"] == ["remit.app"]
+
+
+def test_types_are_strict_and_warnings_are_errors() -> None:
+    types = PYPROJECT["tool"]["basedpyright"]
+    assert types["typeCheckingMode"] == "strict"
+    assert {"src", "tests"} <= set(types["include"])
+    assert not [key for key in types if key.startswith("report")]
+    assert PYPROJECT["tool"]["pytest"]["filterwarnings"][0] == "error"
+
+
+def test_each_make_target_has_a_help_text() -> None:
+    makefile = text("Makefile")
+    (phony,) = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
+    helped = re.findall(r"^([a-z]+):.* ## \S", makefile, re.MULTILINE)
+    assert sorted(phony.split()) == sorted(helped)
+    assert {"run", "test", "check", "bench", "proof", "soak"} <= set(helped)
+
+
+def test_ci_runs_the_command_of_the_readme_then_check_and_proof() -> None:
+    ci = text(".ci/run")
+    assert "export REMIT_ALL=1" in ci
+    assert re.findall(r"^for target in (.+); do$", ci, re.MULTILINE) == ["test check proof"]
+    assert 'make "$target"' in ci
+    assert "make test" in text("README.md")
+
+
+def test_licence_security_and_changelog_are_there() -> None:
+    assert "Apache License\n                           Version 2.0" in text("LICENSE")
+    assert PYPROJECT["project"]["license"] == "Apache-2.0"
+    assert text("SECURITY.md").startswith("# Security")
+    assert text("CHANGELOG.md").startswith("# Changelog")
+
+
+def test_set_up_needs_the_standard_library_alone() -> None:
+    for file in ("setup_env", "make_help", "clean"):
+        for node in ast.walk(ast.parse(text(f"tools/{file}.py"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+def test_recipes_call_python_and_nothing_else() -> None:
+    recipes = re.findall(r"^\t@(.+)$", text("Makefile"), re.MULTILINE)
+    assert recipes
+    for recipe in recipes:
+        assert re.match(r"\$\(call python,|exec \$\((?:IN|PYTEST)\)", recipe), recipe
+
+
+def test_readme_tells_what_a_newcomer_needs() -> None:
+    readme = text("README.md")
+    headings = re.findall(r"^## (.+)$", readme, re.MULTILINE)
+    assert {"Two commands", "Two minutes", "What it does not protect against"} <= set(headings)
+    assert "make run" in readme
+    assert "──▶" in readme.split("## ")[0], "one picture of the way of one action, before the first heading"
+
+
+def test_readme_names_no_missing_file() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text("README.md"))
+    assert not [link for link in links if not (ROOT / link).exists()]

@@ -1,0 +1,88 @@
+"""The programs that check this repository, on small examples of what they must find."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from proof.lines import LINES
+from proof.verdict import read, say
+from tools.check_style import RULES, Source
+from tools.lock import addresses
+
+
+def findings(text: str, ring: str) -> list[str]:
+    """Return what the house rules say of a file with this text in that ring."""
+    source = Source(Path("example.py"), ring, text, ast.parse(text))
+    return [finding.text for rule in RULES for finding in rule(source)]
+
+
+@pytest.mark.parametrize(
+    ("text", "ring", "said"),
+    [
+        ("x = 1\n" * 351, "app", "351 lines"),
+        ("def f():\n" + "    x = 1\n" * 70, "app", "f: 71 lines"),
+        ("x = 1  # INVARIANT(stop-looses)\n", "app", "no invariant stop-looses"),
+        ("x = 1  # INVARIANT: stop-wins\n", "app", "no invariant without a name"),
+        ("import yaml\n", "facts", "facts may not import yaml"),
+        ("from orjson import dumps\n", "facts", "facts may not import orjson"),
+        ("open('x')\n", "policy", "open() in the core"),
+    ],
+)
+def test_a_broken_house_rule_is_found(text: str, ring: str, said: str) -> None:
+    (found,) = findings(text, ring)
+    assert said in found
+
+
+def test_what_keeps_the_house_rules_passes() -> None:
+    assert not findings("import re\nimport rfc8785\nfrom remit.facts import x\n# INVARIANT(stop-wins)\n", "facts")
+    assert not findings("import yaml\nopen('x')\n", "adapters")
+    assert not findings("def f():\n" + "    x = 1\n" * 69, "app")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--index-url https://example.org/simple",
+        "--find-links ./wheels",
+        "-i https://example.org/simple",
+        "remit @ file:///somewhere",
+        "-e .",
+    ],
+)
+def test_an_address_in_a_lock_is_found(line: str) -> None:
+    assert addresses(f"aiohttp==3.14.5 \\\n    --hash=sha256:00\n{line}\n") == [line]
+
+
+def test_a_hashed_requirement_is_no_address() -> None:
+    assert not addresses("    # via aiohttp\ncffi==2.1.1 ; python_version < '4' \\\n    --hash=sha256:00\n")
+
+
+def test_a_verdict_is_read_as_it_was_said(capsys: pytest.CaptureFixture[str]) -> None:
+    code = say("20 rounds, 0 lost", "0 lost", passed=True)
+    verdict = read("a table before\n" + capsys.readouterr().out, code)
+    assert (verdict.figure, verdict.goal, verdict.passed) == ("20 rounds, 0 lost", "0 lost", True)
+
+
+@pytest.mark.parametrize(
+    ("stdout", "code"),
+    [
+        ("", 0),
+        ("not json", 0),
+        ('{"figure": "1", "goal": "1"}', 0),
+        ('{"figure": "1", "goal": "1", "pass": true}', 1),
+        ('{"figure": "1", "goal": "1", "pass": false}', 0),
+        ('{"figure": "1", "goal": "1", "pass": "true"}', 0),
+    ],
+)
+def test_what_is_no_verdict_is_refused(stdout: str, code: int) -> None:
+    with pytest.raises(ValueError, match=r"printed nothing|no verdict|exit code"):
+        read(stdout, code)
+
+
+def test_proof_lines_have_names_of_their_own() -> None:
+    names = [(line.part, line.id) for line in LINES]
+    assert sorted(names) == sorted(set(names))
+    assert not [line.id for line in LINES if line.id == "fresh-clone" and line.quick]

@@ -1,0 +1,94 @@
+"""The make targets and the test runner as a newcomer meets them: real processes, a bare machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+LEFT_OUT: Final = """
+import pytest
+
+def test_runs(): ...
+
+def test_lacks(): pytest.skip("no such tool here")
+
+@pytest.mark.xfail(reason="not yet")
+def test_fails(): assert False
+"""
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> dict[str, str]:
+    """An environment of Python and make: an empty HOME, a PATH of two links."""
+    make = shutil.which("make")
+    if make is None:
+        pytest.skip("no make on PATH")
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "make").symlink_to(make)
+    (tmp_path / "path" / "python3").symlink_to(Path(sys.executable).resolve())
+    return {"HOME": str(tmp_path), "PATH": str(tmp_path / "path")}
+
+
+def run(command: list[str], folder: Path, env: dict[str, str]) -> tuple[int, str]:
+    """Run a command; return its exit code and all that it printed."""
+    done = subprocess.run(
+        command, cwd=folder, env=env, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    return done.returncode, done.stdout
+
+
+def repository(folder: Path) -> Path:
+    """Copy what set-up reads into `folder`, without a `.venv`."""
+    for name in ("Makefile", "pyproject.toml", "tools", "requirements"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+    return folder
+
+
+def test_make_helps_on_a_bare_machine(tmp_path: Path, bare: dict[str, str]) -> None:
+    (tmp_path / "tree").mkdir()
+    code, said = run(["make"], repository(tmp_path / "tree"), bare)
+    assert code == 0, said
+    assert "make test" in said
+
+
+def test_a_machine_without_python_is_told_what_to_do(tmp_path: Path, bare: dict[str, str]) -> None:
+    Path(bare["PATH"], "python3").unlink()
+    (tmp_path / "tree").mkdir()
+    code, said = run(["make", "test"], repository(tmp_path / "tree"), bare)
+    assert code != 0
+    assert "needs Python 3.11 or newer" in said
+    assert "next: " in said
+
+
+def test_a_failed_set_up_says_what_why_and_what_next(tmp_path: Path, bare: dict[str, str]) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    repository(tree)
+    uv = Path(bare["PATH"], "uv")
+    uv.write_text('#!/bin/sh\n[ "$1" = --version ] || { echo "no way to the index" >&2; exit 1; }\n')
+    uv.chmod(0o755)
+    code, said = run(["make", "test"], tree, bare)
+    assert code != 0
+    assert "setup failed: cannot install requirements/dev.txt\n  why: no way to the index\n  next: " in said
+    assert not (tree / ".venv" / "remit-setup.json").exists()
+
+
+def test_what_is_not_run_is_listed_and_fails_where_all_must_run(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "conftest.py")
+    (tmp_path / "test_left_out.py").write_text(LEFT_OUT)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    code, said = run(command, tmp_path, dict(os.environ, REMIT_ALL=""))
+    assert code == 0, said
+    assert "test_left_out.py::test_lacks: skipped: no such tool here" in said
+    assert "test_left_out.py::test_fails: expected to fail: not yet" in said
+    code, said = run(command, tmp_path, dict(os.environ, REMIT_ALL="1"))
+    assert code == 1, said
+    assert "2 not run is a failure" in said
