@@ -1,7 +1,7 @@
 """A tool server as the enforcement point reaches it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
@@ -44,6 +44,29 @@ class UpstreamUnreachable(Exception):
     """The server cannot be reached or does not speak MCP; says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How one server fares, for `describe` and `doctor`.
+
+    `state`: `idle`, `up`, `down`, `backing-off` or `closed`. `eras`: those it is known to speak.
+    `connections`: open upstream sessions or children, `pids` the latter. `strays`: messages
+    dropped because nobody asked for them. `dropped`: tools left out and why. `last_error` is
+    ours; `stderr`, names in `dropped` and the rest of the upstream's text are untrusted.
+    """
+
+    server: str
+    transport: str
+    state: str
+    eras: tuple[Era, ...] = ()
+    last_error: str | None = None
+    connections: int = 0
+    pids: tuple[int, ...] = ()
+    restarts: int = 0
+    strays: int = 0
+    dropped: Mapping[str, str] = field(default_factory=dict[str, str])
+    stderr: str = ""
+
+
 class Upstream(Protocol):
     """One server. Adapters keep connections, children and back-off to themselves."""
 
@@ -63,4 +86,12 @@ class Upstream(Protocol):
 
     async def close(self) -> None:
         """Release everything."""
+        ...
+
+
+class Inspected(Upstream, Protocol):
+    """An upstream that also says how it fares."""
+
+    def health(self) -> Health:
+        """Its state now; sends nothing."""
         ...

@@ -1,0 +1,30 @@
+"""Which adapter reaches a server."""
+
+from pathlib import Path
+from typing import TypeAlias, assert_never
+
+import aiohttp
+
+from remit.adapters.upstreams.http import HttpUpstream
+from remit.adapters.upstreams.stdio import StdioUpstream
+from remit.facts.catalog import Http, Server, Stdio
+from remit.facts.limits import Limits
+from remit.ports.system import Clock
+
+AnyUpstream: TypeAlias = "HttpUpstream | StdioUpstream"
+
+
+def build_upstream(
+    server: Server, *, session: aiohttp.ClientSession, limits: Limits, clock: Clock, state_dir: Path
+) -> AnyUpstream:
+    """The upstream for `server`. It connects at first use; `session` stays the caller's.
+
+    A stdio child works in `state_dir/<server>` unless the server names its own folder.
+    """
+    match server.transport:
+        case Http():
+            return HttpUpstream(server, session, limits, clock)
+        case Stdio():
+            return StdioUpstream(server, limits, clock, state_dir)
+        case _:
+            assert_never(server.transport)

@@ -1,0 +1,264 @@
+"""One stdio child: its process, its pipes, the requests it owes an answer.
+
+asyncio hands the pipes' chunks straight to this protocol: no reader tasks, and no line is held
+above the bound. The child is alone in a session of its own; ending it ends its whole group.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, cast
+
+from remit.adapters.upstreams import launch
+from remit.adapters.upstreams.frames import (
+    OLD_VERSIONS,
+    Answer,
+    Message,
+    Refusal,
+    discover_params,
+    garbage,
+    initialize_params,
+    is_answer,
+    notification,
+    parse,
+    read,
+    reply_to_server,
+    request,
+    too_large,
+)
+from remit.adapters.upstreams.lines import Lines
+from remit.ports.upstream import Era, Failure
+
+STDERR_BYTES_MAX: Final = 16 * 1024
+UNREAD_BYTES_MAX: Final = 8 * 1024 * 1024
+UNASKED_MAX: Final = 10_000
+OVERLONG_FACTOR: Final = 4
+GRACE_S: Final = 2.0
+EXIT_CODE_S: Final = 0.3
+
+
+class Child(asyncio.SubprocessProtocol):
+    """Made by `spawn`, then greeted once, which fixes its era; `ask` never raises but on cancellation."""
+
+    def __init__(self, server: str, bytes_max: int, on_change: Callable[[], None]) -> None:
+        self.server = server
+        self.era = Era.STATELESS
+        self.strays = 0
+        self.stderr = b""
+        self.pid = 0
+        self.on_gone: Callable[[], None] = _nothing
+        self.quiet = asyncio.Event()
+        self.quiet.set()
+        self._bytes_max = bytes_max
+        self._on_change = on_change
+        self._lines = Lines(bytes_max)
+        self._owed: dict[int, asyncio.Future[Answer | Refusal]] = {}
+        self._late: set[int] = set()
+        self._ident = 0
+        self._unasked = 0
+        self._exited = asyncio.Event()
+        self._stdout_open = True
+        self._gone = False
+        self._transport: asyncio.SubprocessTransport | None = None
+        self._stdin: asyncio.WriteTransport | None = None
+
+    @classmethod
+    async def spawn(
+        cls,
+        server: str,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        bytes_max: int,
+        on_change: Callable[[], None],
+    ) -> "Child":
+        """Start `command` (its first member a path). Raises `OSError` or `ValueError`."""
+        start = (sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), command[0], *command)
+        _, child = await asyncio.get_running_loop().subprocess_exec(
+            lambda: cls(server, bytes_max, on_change), *start, env=env, cwd=cwd, start_new_session=True
+        )
+        return child
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can still be asked."""
+        return not self._gone
+
+    @property
+    def busy(self) -> bool:
+        """Whether it owes an answer."""
+        return bool(self._owed)
+
+    async def greet(self, era: Era) -> Refusal | None:
+        """The first message, which fixes the child's era; what refused it."""
+        self.era = era
+        if era is Era.STATELESS:
+            _, outcome = await self.ask("server/discover", discover_params())
+            if isinstance(outcome, Refusal):
+                return outcome
+            versions = outcome.result.get("supportedVersions")
+            known = isinstance(versions, list) and era.value in versions
+        else:
+            _, outcome = await self.ask("initialize", initialize_params())
+            if isinstance(outcome, Refusal):
+                return outcome
+            version = outcome.result.get("protocolVersion")
+            known = isinstance(version, str) and version in OLD_VERSIONS
+            self._write(notification("notifications/initialized", {}))
+        return None if known else Refusal(garbage(self.server, f"no version of {era.value} or its kind"))
+
+    async def ask(self, method: str, params: bytes) -> tuple[int, Answer | Refusal]:
+        """One request: its id and its outcome. Cancelling it tells the child."""
+        refusal = self._unable(params)
+        if refusal is not None:
+            return 0, refusal
+        self._ident += 1
+        ident = self._ident
+        answer = self._owed[ident] = asyncio.get_running_loop().create_future()
+        self._write(request(ident, method, params))
+        try:
+            return ident, await answer
+        except asyncio.CancelledError:
+            if not answer.done() or answer.cancelled():
+                self._late.add(ident)
+                self.quiet.clear()
+                self._write(notification("notifications/cancelled", {"requestId": ident, "reason": "cancelled"}))
+            raise
+        finally:
+            self._owed.pop(ident, None)
+
+    async def end(self, grace_s: float = GRACE_S) -> None:
+        """Close stdin, then SIGTERM, then SIGKILL, to the whole group; returns once it is over."""
+        self.on_gone = _nothing
+        if self._stdin is not None:
+            self._stdin.close()
+        for number in (None, signal.SIGTERM, signal.SIGKILL):
+            if number is not None:
+                self._signal(number)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(grace_s):
+                    await self._exited.wait()
+                break
+        self._signal(signal.SIGKILL)
+        self._lost()
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The child runs."""
+        self._transport = cast("asyncio.SubprocessTransport", transport)
+        self._stdin = cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
+        self.pid = self._transport.get_pid()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """It wrote: lines to stdout, anything to stderr."""
+        if fd != 1:
+            self.stderr = (self.stderr + data)[-STDERR_BYTES_MAX:]
+            return
+        for line in self._lines.feed(data):
+            if line is None:
+                self._fail(Refusal(too_large(self.server, self._bytes_max)))
+            else:
+                self._heard(line)
+        if self._lines.skipped > self._bytes_max * OVERLONG_FACTOR or self._unasked > UNASKED_MAX:
+            self._signal(signal.SIGKILL)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """A pipe closed; after stdout nothing can be answered any more."""
+        if fd == 1:
+            self._stdout_open = False
+            self._settle_soon()
+
+    def process_exited(self) -> None:
+        """It ended; what it still wrote may yet be in the pipe."""
+        self._exited.set()
+        self._settle_soon()
+
+    def _settle_soon(self) -> None:
+        if self._exited.is_set() and not self._stdout_open:
+            self._lost()
+        else:
+            asyncio.get_running_loop().call_later(EXIT_CODE_S, self._lost)
+
+    def _lost(self) -> None:
+        if self._gone:
+            return
+        self._gone = True
+        code = self._transport.get_returncode() if self._transport is not None else None
+        how = "closed its output" if code is None else f"ended (exit code {code})"
+        text = f"server {self.server!r} {how}; its last words: remit describe server {self.server}"
+        self._fail(Refusal(Failure(cause="died", text=text, sent=True)))
+        self._late.clear()
+        self.quiet.set()
+        self.on_gone()
+
+    def _heard(self, line: bytes) -> None:
+        message = parse(line)
+        if message is None:
+            self.strays += 1
+            self._unasked += 1
+        elif is_answer(message):
+            self._answered(line, message)
+        else:
+            self._unasked += 1
+            self._hear(message)
+
+    def _answered(self, line: bytes, message: Message) -> None:
+        ident = message.get("id")
+        if type(ident) is not int:
+            ident = 0
+        answer = self._owed.get(ident)
+        if answer is not None and not answer.done():
+            self._unasked = 0
+            answer.set_result(read(self.server, line, message))
+        elif ident in self._late:
+            self._late.discard(ident)
+            if not self._late:
+                self.quiet.set()
+        else:
+            self.strays += 1
+            self._unasked += 1
+
+    def _hear(self, message: Message) -> None:
+        if message.get("method") == "notifications/tools/list_changed":
+            self._on_change()
+        answer = reply_to_server(message)
+        if answer is not None and self._unread() < UNREAD_BYTES_MAX:
+            self._write(answer)
+
+    def _unable(self, params: bytes) -> Refusal | None:
+        if self._gone or self._stdin is None or self._stdin.is_closing():
+            text = f"server {self.server!r} is not running"
+            return Refusal(Failure(cause="died", text=text, sent=False))
+        if self._unread() > UNREAD_BYTES_MAX:
+            text = f"server {self.server!r} has stopped reading its input"
+            return Refusal(Failure(cause="stuck", text=text, sent=False))
+        if b"\n" in params:
+            return Refusal(Failure(cause="internal", text="a line feed would break the framing", sent=False))
+        return None
+
+    def _unread(self) -> int:
+        return self._stdin.get_write_buffer_size() if self._stdin is not None else 0
+
+    def _write(self, line: bytes) -> None:
+        if self._stdin is not None and not self._stdin.is_closing():
+            self._stdin.write(line + b"\n")
+
+    def _fail(self, refusal: Refusal) -> None:
+        for answer in self._owed.values():
+            if not answer.done():
+                answer.set_result(refusal)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            if self.pid:  # 0 would be our own group
+                os.killpg(self.pid, number)
+
+
+def _nothing() -> None:
+    return

@@ -1,0 +1,205 @@
+"""One POST of streamable HTTP and the answer to it, as JSON or as an event stream, bounded.
+
+Redirects are never followed, nothing is decompressed, cookies are not kept, and a body is refused
+at the first byte above its limit.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from remit.adapters.upstreams.frames import (
+    UPSTREAM_TEXT_CHARS_MAX,
+    Answer,
+    Hear,
+    Message,
+    Refusal,
+    answers,
+    garbage,
+    is_answer,
+    parse,
+    read,
+    too_large,
+)
+from remit.adapters.upstreams.sse import Decoder, EventTooLargeError
+from remit.facts.limits import Limits
+from remit.ports.upstream import Failure
+
+BASE_HEADERS: Final[Mapping[str, str]] = {
+    "Accept": "application/json, text/event-stream",
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/json",
+    "User-Agent": "remit",
+}
+SESSION_HEADER: Final = "mcp-session-id"
+VERSION_HEADER: Final = "mcp-protocol-version"
+KEEPALIVE_S: Final = 4.0
+"""Below the 5 s after which common servers drop an idle connection: a POST on one that is just
+being dropped is lost, and whether it arrived is unknown."""
+RESUMES_MAX: Final = 8
+RETRY_MS: Final = 1000
+RETRY_MS_MAX: Final = 10_000
+_FORBIDDEN: Final = frozenset({401, 403})
+
+
+def open_http_session() -> aiohttp.ClientSession:
+    """The connection pool that every HTTP upstream of the process shares. Close it last."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=512, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=60),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=10.0, sock_read=None),
+        auto_decompress=False,
+        trust_env=False,
+        read_bufsize=256 * 1024,
+    )
+
+
+class TooLargeError(Exception):
+    """A body above `result_bytes_max`."""
+
+
+class Exchange:
+    """POSTs to one server's address. Timeouts are the caller's: it cancels."""
+
+    def __init__(self, server: str, url: str, session: aiohttp.ClientSession, limits: Limits) -> None:
+        self.server = server
+        self._url = URL(url)
+        self._session = session
+        self._bytes_max = limits.result_bytes_max
+        self.strays = 0
+
+    async def ask(
+        self, ident: int, body: bytes, headers: Mapping[str, str], hear: Hear, *, resume: bool = False
+    ) -> Answer | Refusal:
+        """POST the request `ident` and return what answers it; `hear` gets what else comes.
+
+        `resume` reads on by GET where an event stream with ids ends early (the `initialize` era).
+        Never raises but on cancellation, which closes the stream.
+        """
+        try:
+            async with self._session.post(self._url, data=body, headers=headers, allow_redirects=False) as response:
+                if response.status != 200 or response.content_type != "text/event-stream":
+                    return await self._single(ident, response)
+                found = await self._stream(ident, response, hear)
+            if isinstance(found, Decoder):
+                return await self._resume(ident, found, headers, hear) if resume else self._ended()
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as problem:
+            return Refusal(self._lost("cannot be reached", problem, sent=False))
+        except (TooLargeError, EventTooLargeError):
+            return Refusal(too_large(self.server, self._bytes_max))
+        except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as problem:
+            return Refusal(self._lost("broke off", problem, sent=True))
+        return found
+
+    async def tell(self, method: str, body: bytes | None, headers: Mapping[str, str]) -> int:
+        """Send what wants no answer; the HTTP status, 0 if it did not arrive."""
+        try:
+            async with self._session.request(
+                method, self._url, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                return response.status
+        except (aiohttp.ClientError, OSError, ValueError, RuntimeError):
+            return 0
+
+    async def _single(self, ident: int, response: aiohttp.ClientResponse) -> Answer | Refusal:
+        status = response.status
+        if 300 <= status < 400:
+            return Refusal(self._redirected(response), status)
+        raw = await self._body(response)
+        encoding = response.headers.get("Content-Encoding", "identity")
+        message = parse(raw) if response.content_type == "application/json" and encoding == "identity" else None
+        if status != 200:
+            return self._refused(status, raw, message)
+        if message is None:
+            return Refusal(garbage(self.server, "an answer that is neither JSON nor an event stream"), status)
+        if is_answer(message) and (answers(message, ident) or (message.get("id") is None and "error" in message)):
+            return read(self.server, raw, message, status, response.headers.get(SESSION_HEADER))
+        self.strays += 1
+        return Refusal(garbage(self.server, "an answer to another request"), status)
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        if (response.content_length or 0) > self._bytes_max:
+            raise TooLargeError
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size > self._bytes_max:
+                raise TooLargeError
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def _stream(
+        self, ident: int, response: aiohttp.ClientResponse, hear: Hear, last: Decoder | None = None
+    ) -> Answer | Refusal | Decoder:
+        """The answer in an event stream, or the decoder's state where it ended without one."""
+        decoder = Decoder(self._bytes_max)
+        if last is not None:
+            decoder.ident, decoder.retry_ms = last.ident, last.retry_ms
+        session = response.headers.get(SESSION_HEADER)
+        try:
+            async for chunk in response.content.iter_any():
+                for event in decoder.feed(chunk):
+                    message = parse(event.data) if event.data else None
+                    if message is not None and is_answer(message) and answers(message, ident):
+                        return read(self.server, event.data, message, 200, session)
+                    self._aside(event.data, message, hear)
+        except aiohttp.ClientPayloadError:
+            if not decoder.ident:
+                raise
+        return decoder
+
+    def _aside(self, data: bytes, message: Message | None, hear: Hear) -> None:
+        if message is not None and "method" in message:
+            hear(message)
+        elif data:
+            self.strays += 1
+
+    async def _resume(self, ident: int, last: Decoder, headers: Mapping[str, str], hear: Hear) -> Answer | Refusal:
+        """Read on after an early end, as the event ids allow (MCP 2025-11-25, transports)."""
+        for _ in range(RESUMES_MAX):
+            if not last.ident:
+                break
+            wait_ms = RETRY_MS if last.retry_ms is None else last.retry_ms
+            await asyncio.sleep(min(wait_ms, RETRY_MS_MAX) / 1000)
+            again = CIMultiDict(headers)
+            again["Accept"] = "text/event-stream"
+            again["Last-Event-ID"] = last.ident
+            async with self._session.get(self._url, headers=again, allow_redirects=False) as response:
+                if response.status != 200 or response.content_type != "text/event-stream":
+                    break
+                found = await self._stream(ident, response, hear, last)
+            if not isinstance(found, Decoder):
+                return found
+            last = found
+        return self._ended()
+
+    def _ended(self) -> Refusal:
+        text = f"server {self.server!r} ended its stream without an answer"
+        return Refusal(Failure(cause="disconnected", text=text, sent=True), 200)
+
+    def _lost(self, how: str, problem: Exception, *, sent: bool) -> Failure:
+        cause = "disconnected" if sent else "unreachable"
+        detail = problem.strerror or type(problem).__name__ if isinstance(problem, OSError) else type(problem).__name__
+        text = f"server {self.server!r} at {self._url} {how} ({detail}); check that it runs: remit doctor"
+        return Failure(cause=cause, text=text, sent=sent)
+
+    def _redirected(self, response: aiohttp.ClientResponse) -> Failure:
+        text = (
+            f"server {self.server!r} redirects (HTTP {response.status}), which Remit never follows: "
+            "put the final address into `url` of its Server resource, then: remit apply"
+        )
+        target = response.headers.get("Location", "")[:UPSTREAM_TEXT_CHARS_MAX]
+        return Failure(cause="redirected", text=text, sent=True, upstream_text=target or None)
+
+    def _refused(self, status: int, raw: bytes, message: Message | None) -> Answer | Refusal:
+        if message is not None and isinstance(message.get("error"), Mapping):
+            return read(self.server, raw, message, status)
+        cause = "unauthorized" if status in _FORBIDDEN else "refused"
+        theirs = raw[:UPSTREAM_TEXT_CHARS_MAX].decode("utf-8", "replace")
+        text = f"server {self.server!r} answered with HTTP {status}"
+        return Refusal(Failure(cause=cause, text=text, sent=True, upstream_text=theirs or None), status)

@@ -1,0 +1,41 @@
+"""Newline framing of stdio with a bound that holds before anything is parsed. Pure."""
+
+from typing import Final
+
+
+class Lines:
+    """Feed chunks as they come; a line above `line_bytes_max` is thrown away as it arrives."""
+
+    def __init__(self, line_bytes_max: int) -> None:
+        self._max: Final = line_bytes_max
+        self._rest: list[bytes] = []
+        self._held = 0
+        self.skipped = 0
+        """Bytes of the oversized line under way, 0 if there is none."""
+
+    def feed(self, chunk: bytes) -> list[bytes | None]:
+        """The lines that `chunk` completes, without blank ones; None where one grows too long."""
+        found: list[bytes | None] = []
+        *ends, rest = chunk.split(b"\n")
+        for end in ends:
+            self._take(end, found)
+            if not self.skipped:
+                line = b"".join(self._rest).strip()
+                if line:
+                    found.append(line)
+            self._rest, self._held, self.skipped = [], 0, 0
+        if rest:
+            self._take(rest, found)
+        return found
+
+    def _take(self, part: bytes, found: list[bytes | None]) -> None:
+        if self.skipped:
+            self.skipped += len(part)
+            return
+        self._held += len(part)
+        if self._held > self._max:
+            self.skipped = self._held
+            self._rest = []
+            found.append(None)
+        else:
+            self._rest.append(part)

@@ -1,0 +1,220 @@
+"""What a server's `tools/list` says, parsed defensively and kept no longer than `verify_s`.
+
+One `Listing` per connection: a server may show each its own tools. Under traffic it is refreshed
+ahead, so that a call rarely waits; a definition that cannot be used is dropped with its reason and
+the rest goes on, which makes the dropped tool `tool/missing`.
+"""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from remit.adapters.upstreams.frames import Answer, Refusal, Unusable, closed
+from remit.facts.canonical import Json, canonical
+from remit.facts.catalog import Definition
+from remit.facts.limits import Limits
+from remit.ports.system import Clock
+from remit.ports.upstream import Failure
+
+NAME_CHARS_MAX: Final = 128
+PAGES_MAX: Final = 200
+CURSOR_CHARS_MAX: Final = 4096
+
+FetchPage = Callable[[str | None], Awaitable[tuple[int, Answer | Refusal]]]
+"""Ask for the page at a cursor; the id that was used and what came back."""
+
+
+class _AbsurdError(ValueError):
+    """A definition that cannot be used, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """One reading of a server's tools. `dropped`: why a tool is left out, by its name.
+
+    The same object is returned for as long as the server's bytes do not change.
+    """
+
+    definitions: tuple[Definition, ...]
+    dropped: Mapping[str, str]
+
+
+class Listing:
+    """The tools one connection shows, refreshed by one request at a time."""
+
+    def __init__(self, server: str, verify_s: float, limits: Limits, clock: Clock, fetch: FetchPage) -> None:
+        self._server = server
+        self._verify_s = verify_s
+        self._limits = limits
+        self._clock = clock
+        self._fetch = fetch
+        self._tools: Tools | None = None
+        self._pages: tuple[tuple[bytes, bytes], ...] | None = None
+        self._read_s = float("-inf")
+        self._changed_s = float("-inf")
+        self._refresh: asyncio.Task[None] | None = None
+
+    @property
+    def dropped(self) -> Mapping[str, str]:
+        """Why tools were left out of the last reading."""
+        return self._tools.dropped if self._tools is not None else {}
+
+    def changed(self) -> None:
+        """The server said its list changed: nothing read before now counts."""
+        self._changed_s = self._clock.monotonic_s()
+
+    async def tools(self) -> Tools:
+        """A reading whose request left no earlier than `verify_s` ago. Raises `Unusable`."""
+        arrived_s = self._clock.monotonic_s()
+        while True:
+            read_s = self._read_s
+            fresh = read_s >= arrived_s - self._verify_s and read_s > self._changed_s
+            if self._tools is not None and (fresh or read_s >= arrived_s):
+                if arrived_s - read_s > self._verify_s / 2:
+                    self._start()
+                return self._tools
+            await self._joined(self._start())
+
+    async def close(self) -> None:
+        """Stop a refresh under way."""
+        if self._refresh is not None:
+            self._refresh.cancel()
+            await asyncio.gather(self._refresh, return_exceptions=True)
+
+    async def _joined(self, refresh: asyncio.Task[None]) -> None:
+        """Wait for a refresh that others may wait for too; being cancelled does not stop it."""
+        try:
+            await asyncio.shield(refresh)
+        except asyncio.CancelledError:
+            if not refresh.cancelled():
+                raise
+            raise Unusable(closed(self._server)) from None
+
+    def _start(self) -> asyncio.Task[None]:
+        if self._refresh is None or self._refresh.done():
+            self._refresh = asyncio.create_task(self._read())
+            self._refresh.add_done_callback(_seen)
+        return self._refresh
+
+    async def _read(self) -> None:
+        started_s = self._clock.monotonic_s()
+        pages: list[tuple[bytes, bytes] | None] = []
+        found: list[Json] = []
+        cursor: str | None = None
+        seen: set[str] = set()
+        size = 0
+        while True:
+            ident, outcome = await self._fetch(cursor)
+            if isinstance(outcome, Refusal):
+                raise Unusable(outcome.failure)
+            size += len(outcome.raw)
+            pages.append(_around_id(outcome.raw, ident))
+            tools = outcome.result.get("tools")
+            if not isinstance(tools, list):
+                raise self._unusable("a tools/list result without a list of tools")
+            found += tools
+            cursor = _cursor(outcome.result)
+            if cursor is None:
+                break
+            if cursor in seen or len(pages) >= PAGES_MAX or len(cursor) > CURSOR_CHARS_MAX:
+                raise self._unusable("pages of tools that do not end")
+            if len(found) > self._limits.tools_per_server_max or size > self._limits.result_bytes_max:
+                break
+            seen.add(cursor)
+        if len(found) > self._limits.tools_per_server_max:
+            raise self._unusable(f"more than {self._limits.tools_per_server_max} tools")
+        if size > self._limits.result_bytes_max:
+            raise self._unusable(f"more than {self._limits.result_bytes_max} bytes of tools")
+        known = tuple(page for page in pages if page is not None)
+        if self._tools is None or known != self._pages or len(known) < len(pages):
+            self._tools = read_tools(found, self._limits)
+        self._pages = known if len(known) == len(pages) else None
+        self._read_s = started_s
+
+    def _unusable(self, what: str) -> Unusable:
+        text = f"server {self._server!r} lists {what}; see: remit describe server {self._server}"
+        return Unusable(Failure(cause="garbage", text=text, sent=True))
+
+
+def read_tools(found: Sequence[Json], limits: Limits) -> Tools:
+    """Every usable definition in `found`, in order; of a name that comes twice, none."""
+    definitions: list[Definition] = []
+    dropped: dict[str, str] = {}
+    for place, item in enumerate(found):
+        try:
+            definitions.append(_definition(item, limits))
+        except ValueError as problem:
+            name = item.get("name") if isinstance(item, Mapping) else None
+            dropped[name[:NAME_CHARS_MAX] if isinstance(name, str) else f"#{place}"] = str(problem)
+    for name, times in Counter(definition.name for definition in definitions).items():
+        if times > 1:
+            dropped[name] = f"listed {times} times"
+    return Tools(tuple(one for one in definitions if one.name not in dropped), dropped)
+
+
+def _definition(item: Json, limits: Limits) -> Definition:
+    if not isinstance(item, Mapping):
+        raise _AbsurdError("is no object")
+    name, description = item.get("name"), item.get("description")
+    if not isinstance(name, str) or not name or len(name) > NAME_CHARS_MAX:
+        raise _AbsurdError(f"its name is no text of 1 to {NAME_CHARS_MAX} characters")
+    if not name.isprintable() or name != name.strip():
+        raise _AbsurdError("its name holds invisible characters")
+    if not isinstance(description, str | None):
+        raise _AbsurdError("its description is no text")
+    annotations = _object(item, "annotations")
+    schema = _object(item, "inputSchema")
+    if schema is None:
+        raise _AbsurdError("it has no inputSchema")
+    one = Definition(name, description or "", schema, _object(item, "outputSchema"), annotations or {})
+    _check_bounds(one.to_json(), limits)
+    if len(canonical(one.to_json())) > limits.schema_bytes_max:
+        raise _AbsurdError(f"its definition is above {limits.schema_bytes_max} bytes")
+    return one
+
+
+def _object(item: Mapping[str, Json], key: str) -> Mapping[str, Json] | None:
+    found = item.get(key)
+    if found is None or isinstance(found, Mapping):
+        return found
+    raise _AbsurdError(f"its {key} is no object")
+
+
+def _check_bounds(value: Json, limits: Limits) -> None:
+    nodes = 0
+    stack: list[tuple[Json, int]] = [(value, 1)]
+    while stack:
+        item, depth = stack.pop()
+        nodes += 1
+        if depth > limits.depth_max:
+            raise _AbsurdError(f"its definition is nested deeper than {limits.depth_max}")
+        if nodes > limits.nodes_max:
+            raise _AbsurdError(f"its definition holds more than {limits.nodes_max} values")
+        stack.extend((child, depth + 1) for child in _children(item))
+
+
+def _children(item: Json) -> Iterator[Json]:
+    if isinstance(item, Mapping):
+        yield from item.values()
+    elif isinstance(item, list):
+        yield from item
+
+
+def _cursor(result: Mapping[str, Json]) -> str | None:
+    found = result.get("nextCursor")
+    return found if isinstance(found, str) else None
+
+
+def _around_id(raw: bytes, ident: int) -> tuple[bytes, bytes] | None:
+    """`raw` before and after its id, if that stands there once: equal parts mean equal tools."""
+    places = list(re.finditer(rb'"id"\s*:\s*%d(?=\s*[,}])' % ident, raw))
+    return (raw[: places[0].start()], raw[places[0].end() :]) if len(places) == 1 else None
+
+
+def _seen(task: asyncio.Task[None]) -> None:
+    """Take note of a background failure; whoever waits gets it from the task itself."""
+    if not task.cancelled():
+        task.exception()
