@@ -1,1 +1,4 @@
-"""What each agent may do: workspace, resources, pins, tokens and delegation."""
+"""What people declare and accept: resources, the lock of tool pins, and what became of them.
+
+Read `assemble` first: resources and lock go in, a catalog or precise problems come out.
+"""

@@ -1,0 +1,1 @@
+"""The workspace as a folder of YAML, `.cedar` and `remit.lock`."""

@@ -1,0 +1,161 @@
+"""A workspace in a folder. Reading gives everything there is; edits touch one thing."""
+
+from pathlib import Path
+
+from remit.adapters.workspace import files
+from remit.adapters.workspace.documents import Document, YamlRefused, documents
+from remit.control import lock_text
+from remit.control.lock import EMPTY, FILE, Lock
+from remit.control.problems import Problem, Where, did_you_mean
+from remit.control.resources import Kind, Resource, Source
+from remit.facts.catalog import PolicySource
+from remit.ports.workspace import Deleted, WorkspaceRefused
+
+
+class Folder:
+    """The workspace at `path`: `*.yaml`, `*.yml`, `*.cedar` at any depth, and `remit.lock`.
+
+    Hidden files and folders (a leading dot) are left out.
+    """
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def load(self) -> Source:
+        """Everything there is; what cannot be read is among its problems. Never raises."""
+        if not self.path.is_dir():
+            return Source(problems=(self._no_folder(),))
+        problems: list[Problem] = []
+        resources: list[Resource] = []
+        policies: list[PolicySource] = []
+        left = files.TOTAL_BYTES_MAX
+        for file in files.found(self.path, problems):
+            try:
+                text = files.read(self.path, file)
+            except files.Unreadable as error:
+                problems.append(error.problem)
+                continue
+            left -= len(text.text)
+            if left < 0:
+                what = f"the workspace holds more than {files.TOTAL_BYTES_MAX} bytes"
+                problems.append(Problem("workspace/size", Where(file), what))
+                break
+            if Path(file).suffix.lower() == files.CEDAR:
+                policies.append(PolicySource(file, text.text))
+            else:
+                resources += [found for found, _ in _resources(text.text, file, problems) if found]
+        lock = self._lock(problems)
+        return Source(tuple(resources), tuple(policies), lock, tuple(problems))
+
+    def write_lock(self, lock: Lock, *, base: Lock) -> bool:
+        """See `ports.workspace.Workspace.write_lock`."""
+        problems: list[Problem] = []
+        stored = self._lock(problems)
+        if problems:
+            raise WorkspaceRefused(problems[0])
+        if lock_text.serialise(stored) != lock_text.serialise(base):
+            raise WorkspaceRefused(
+                Problem(
+                    "lock/moved",
+                    Where(FILE),
+                    f"{FILE} has changed since it was read",
+                    "the change was made from another state",
+                    next="remit tools review, then accept again",
+                )
+            )
+        text = lock_text.serialise(lock)
+        if text == lock_text.serialise(stored):
+            return False
+        here = self.path / FILE
+        self._replace(files.inside(self.path, FILE) if here.exists() else here, FILE, text.encode())
+        return True
+
+    def delete(self, kind: Kind, name: str) -> Deleted:
+        """See `ports.workspace.Workspace.delete`."""
+        known: list[str] = []
+        for file in files.found(self.path, []):
+            if Path(file).suffix.lower() not in files.YAML:
+                continue
+            try:
+                text = files.read(self.path, file)
+            except files.Unreadable as error:
+                raise WorkspaceRefused(error.problem) from error
+            problems: list[Problem] = []
+            for resource, document in _resources(text.text, file, problems):
+                if resource is None or resource.kind is not kind:
+                    continue
+                known.append(resource.name)
+                if resource.name == name:
+                    self._cut(text, document, file)
+                    return Deleted(kind, name, resource.where)
+            if problems:
+                raise WorkspaceRefused(problems[0])
+        hint = did_you_mean(name, known)
+        what = f"no {kind} is called {name[:128]!r}"
+        next_ = f"remit get {kind.value.lower()}s"
+        raise WorkspaceRefused(Problem("delete/unknown", Where("."), what, hint=hint, next=next_))
+
+    def _cut(self, text: files.Text, document: Document, file: str) -> None:
+        kept = text.text[: document.start] + text.text[document.end :]
+        before = [found.value for found in documents(text.text)]
+        before.remove(document.value)
+        if [found.value for found in documents(kept)] != before:
+            raise WorkspaceRefused(
+                Problem(
+                    "delete/entangled",
+                    Where(file, document.line),
+                    "the document cannot be taken out without changing another",
+                    "an edit keeps every other byte of the file",
+                    next="remove it in an editor, then run: remit apply",
+                )
+            )
+        data = (b"\xef\xbb\xbf" if text.bom else b"") + kept.encode()
+        self._replace(files.inside(self.path, file), file, data)
+
+    def _replace(self, path: Path, file: str, data: bytes) -> None:
+        try:
+            files.replace(path, data)
+        except OSError as error:
+            why = (error.strerror or "unknown error").lower()
+            next_ = "check the folder's permissions and free space, then try again"
+            what = "the file cannot be written; it is as it was"
+            raise WorkspaceRefused(Problem("file/write", Where(file), what, why, next=next_)) from error
+
+    def _lock(self, problems: list[Problem]) -> Lock:
+        here = self.path / FILE
+        if not here.exists() and not here.is_symlink():
+            return EMPTY
+        try:
+            text = files.read(self.path, FILE, files.LOCK_BYTES_MAX)
+        except files.Unreadable as error:
+            problems.append(error.problem)
+            return EMPTY
+        lock, found = lock_text.parse(text.text)
+        problems.extend(found)
+        return lock
+
+    def _no_folder(self) -> Problem:
+        there = self.path.exists()
+        what = f"the workspace {self.path} is not a folder" if there else (f"there is no workspace at {self.path}")
+        next_ = f"make one: remit init {self.path}; or name another with --workspace"
+        return Problem("workspace/missing", Where("."), what, next=next_)
+
+
+def _resources(text: str, file: str, problems: list[Problem]) -> list[tuple[Resource | None, Document]]:
+    """The resources of one YAML file; None where a document is not one, with its problems."""
+    from remit.adapters.workspace import shapes
+
+    try:
+        found = documents(text)
+    except YamlRefused as error:
+        where = Where(file, error.line)
+        problems.append(Problem("yaml/syntax", where, error.what, error.why))
+        return []
+    read: list[tuple[Resource | None, Document]] = []
+    for document in found:
+        resource, wrong = shapes.resource(document, file)
+        problems.extend(wrong)
+        read.append((resource, document))
+    return read

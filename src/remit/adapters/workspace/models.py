@@ -1,0 +1,130 @@
+"""The shape of each kind of resource, as pydantic reads it and editors check it.
+
+Only shapes: whether names exist and numbers make sense is `control.assemble`'s. Import lazily:
+pydantic takes about a tenth of a second.
+"""
+
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
+
+from remit.control.resources import Kind
+
+Text: TypeAlias = Annotated[str, Field(max_length=1_000)]
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
+Names: TypeAlias = Annotated[list[Name], Field(max_length=1_000)]
+Word: TypeAlias = Annotated[str, Field(max_length=32_768)]
+
+
+class Shape(BaseModel):
+    """No conversions, no unknown fields."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class MetadataShape(Shape):
+    """What names a resource; labels and annotations are for people and tools of theirs."""
+
+    name: Name = Field(description="Unique among resources of its kind; of a Tool: SERVER/TOOL.")
+    labels: dict[Name, Text] = Field(default={}, max_length=100)
+    annotations: dict[Name, Word] = Field(default={}, max_length=100)
+
+
+class AgentShape(Shape):
+    """A program that chooses actions."""
+
+    owner: Text = Field(description="Who answers for it.")
+    purpose: Text = Field(description="What it is there for, in one sentence.")
+    groups: Names = Field(default=[], description="Groups it belongs to, besides everyone.")
+    harness: Literal["trusted", "untrusted"] = Field(
+        default="untrusted",
+        description="Whether the program around the model may state the user's words.",
+    )
+    mode: Literal["enforce", "observe"] = Field(
+        default="enforce",
+        description="observe overrides policy verdicts, and records what would have been.",
+    )
+
+
+class UserShape(Shape):
+    """A human for whom agents act, or who decides."""
+
+    groups: Names = Field(default=[], description="Groups he belongs to, besides everyone.")
+
+
+class GroupShape(Shape):
+    """Agents and users that policies and routes name together."""
+
+    description: Text = ""
+    groups: Names = Field(default=[], description="Parents: members are members of those too.")
+
+
+class ServerShape(Shape):
+    """A tool server: a command (stdio) or a url (streamable HTTP)."""
+
+    command: Annotated[list[Word], Field(min_length=1, max_length=1_000)] | None = Field(
+        default=None, description="Program and arguments of a stdio server; no shell."
+    )
+    env: dict[Name, Word] = Field(
+        default={}, max_length=1_000, description="The only variables it gets besides a PATH."
+    )
+    cwd: Word | None = Field(default=None, description="Its working folder.")
+    url: Word | None = Field(default=None, description="Address of a streamable HTTP server.")
+    shared: StrictBool = Field(default=False, description="One child for all sessions, one call in flight.")
+    verify_s: float = Field(default=1.0, description="How old the last comparison with the lock may be; 0: none.")
+    call_s: float = Field(default=60.0, description="How long one call may take, in seconds.")
+
+
+class ToolShape(Shape):
+    """What is known of an accepted tool. What is left out counts as the worst case."""
+
+    effect: Literal["read", "write", "irreversible"] | None = Field(
+        default=None, description="What it does to the world. Left out: irreversible."
+    )
+    sink: Literal["none", "internal", "external"] | None = Field(
+        default=None, description="Where its arguments go. Left out: external."
+    )
+    source: Names | None = Field(default=None, description="Labels its results bring. Left out: untrusted. []: none.")
+    tags: Names = Field(default=[], description="Words of your own for policies: tag:WORD.")
+    description: Text = ""
+
+
+class PolicyShape(Shape):
+    """Cedar policies inside YAML; `.cedar` files do as well."""
+
+    cedar: Annotated[str, Field(min_length=1, max_length=1_048_576)] = Field(
+        description="One or more policies, each with its @id."
+    )
+
+
+class RouteShape(Shape):
+    """Who decides a gate, how many of them, and how long it waits."""
+
+    groups: Names = []
+    users: Names = []
+    count: int = Field(default=1, description="How many people must approve.")
+    hold_s: float = Field(default=30.0, description="How long the caller is kept waiting.")
+    expires_s: float = Field(default=3600.0, description="How long the approval stays open.")
+    requester_may_approve: StrictBool = False
+    shared: StrictBool = Field(default=False, description="One person may count here and for another route as well.")
+
+
+SPECS: Final[dict[Kind, type[Shape]]] = {
+    Kind.AGENT: AgentShape,
+    Kind.USER: UserShape,
+    Kind.GROUP: GroupShape,
+    Kind.SERVER: ServerShape,
+    Kind.TOOL: ToolShape,
+    Kind.POLICY: PolicyShape,
+    Kind.ROUTE: RouteShape,
+}
+
+
+class Envelope(Shape):
+    """A resource around its spec; `status` is ours to write and ignored when read."""
+
+    apiVersion: Literal["remit.dev/v1alpha1"]  # noqa: N815
+    kind: StrictStr
+    metadata: MetadataShape
+    spec: Any = None
+    status: Any = None

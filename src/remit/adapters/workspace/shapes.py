@@ -1,0 +1,223 @@
+"""One YAML document to one resource, or to problems with the line and a likely meaning."""
+
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from remit.adapters.workspace.documents import Document
+from remit.adapters.workspace.models import (
+    SPECS,
+    AgentShape,
+    Envelope,
+    GroupShape,
+    MetadataShape,
+    PolicyShape,
+    RouteShape,
+    ServerShape,
+    Shape,
+    ToolShape,
+    UserShape,
+)
+from remit.control.problems import Problem, Where, did_you_mean
+from remit.control.resources import (
+    API_VERSION,
+    AgentSpec,
+    GroupSpec,
+    Kind,
+    PolicySpec,
+    Resource,
+    RouteSpec,
+    ServerSpec,
+    Spec,
+    ToolSpec,
+    UserSpec,
+)
+from remit.facts.agent import Harness, Mode
+from remit.facts.canonical import Json
+from remit.facts.catalog import Effect, Sink
+
+_M = TypeVar("_M", bound=Shape)
+
+_LATER: Final = ("Model", "Budget", "Monitor", "Guarantee", "Admission", "Source")
+_TYPES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "string_type": "text (put it in quotes)",
+        "bool_type": "true or false",
+        "int_type": "a whole number",
+        "float_type": "a number",
+        "list_type": "a list",
+        "dict_type": "a mapping",
+        "model_type": "a mapping",
+        "model_attributes_type": "a mapping",
+    }
+)
+
+
+def resource(document: Document, file: str) -> tuple[Resource | None, list[Problem]]:
+    """The resource that `document` of `file` declares; None and why where there is none."""
+    value = document.value
+    where = Where(file, document.line)
+    if not isinstance(value, Mapping):
+        what = f"a document is a mapping with apiVersion, kind, metadata, spec, not {_kind(value)}"
+        return None, [Problem("yaml/shape", where, what)]
+    if problem := _header_problem(value, document, file):
+        return None, [problem]
+    kind = Kind(str(value["kind"]))
+    problems: list[Problem] = []
+    envelope = _check(Envelope, value, "", document, file, problems)
+    spec = value.get("spec")
+    shape = _check(SPECS[kind], {} if spec is None else spec, "spec", document, file, problems)
+    if envelope is None or shape is None:
+        return None, problems
+    return (
+        Resource(
+            envelope.metadata.name,
+            _spec(shape, document),
+            where,
+            MappingProxyType(envelope.metadata.labels),
+            MappingProxyType(envelope.metadata.annotations),
+            MappingProxyType(dict(document.lines)),
+        ),
+        problems,
+    )
+
+
+def _header_problem(value: Mapping[str, Json], document: Document, file: str) -> Problem | None:
+    """What keeps the document from being a resource of a kind that is known."""
+    version, kind = value.get("apiVersion"), value.get("kind")
+    if version != API_VERSION:
+        where = Where(file, document.lines.get("apiVersion", document.line))
+        what = f"apiVersion is {_quoted(version)}" if version is not None else "apiVersion is missing"
+        return Problem("yaml/version", where, what, hint=f"write apiVersion: {API_VERSION}")
+    where = Where(file, document.lines.get("kind", document.line))
+    kinds = [known.value for known in Kind]
+    if not isinstance(kind, str):
+        return Problem("yaml/kind", where, "kind is missing", hint=f"one of {', '.join(kinds)}")
+    if kind in _LATER:
+        what = f"resources of kind {kind} are not read by this version of Remit"
+        return Problem("yaml/kind", where, what, "a limit that is not read would not hold")
+    if kind not in kinds:
+        hint = did_you_mean(kind, kinds) or f"one of {', '.join(kinds)}"
+        return Problem("yaml/kind", where, f"no kind is called {_quoted(kind)}", hint=hint)
+    return None
+
+
+def _check(
+    shape: type[_M], value: Json, path: str, document: Document, file: str, problems: list[Problem]
+) -> _M | None:
+    try:
+        return shape.model_validate(value)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        problems.extend(_problem(detail, shape, path, document, file) for detail in details)
+    return None
+
+
+def _problem(detail: ErrorDetails, shape: type[Shape], path: str, document: Document, file: str) -> Problem:
+    steps = [path, *(str(step) for step in detail["loc"] if step != "[key]")]
+    at = ".".join(step for step in steps if step)
+    where = Where(file, _line(document, at))
+    kind, value = detail["type"], detail["input"]
+    last = str(detail["loc"][-1]) if detail["loc"] else at
+    context = detail.get("ctx", {})
+    hint = ""
+    if kind == "extra_forbidden":
+        inner = MetadataShape if at.startswith("metadata.") else shape
+        what = f"unknown field {at}"
+        hint = did_you_mean(last, inner.model_fields)
+        hint = hint or f"known are {', '.join(inner.model_fields)}"
+    elif kind == "missing":
+        what = f"{at} is missing"
+    elif value is None:
+        what, hint = f"{at} is empty", "give it a value, or remove the line"
+    elif kind == "literal_error":
+        expected = str(context.get("expected", ""))
+        what = f"{at} is {_quoted(value)}, and must be {expected}"
+        hint = did_you_mean(str(value), re.findall(r"'([^']+)'", expected))
+    elif kind in _TYPES:
+        what = f"{at} is {_kind(value)} {_quoted(value)}, and must be {_TYPES[kind]}"
+    else:
+        said = detail["msg"]
+        what = f"{at}: {said[:1].lower()}{said[1:]}"
+    return Problem("yaml/field", where, what, hint=hint)
+
+
+def _line(document: Document, at: str) -> int:
+    while at and at not in document.lines:
+        at = at.rpartition(".")[0]
+    return document.lines.get(at, document.line) if at else document.line
+
+
+def _spec(shape: Shape, document: Document) -> Spec:
+    match shape:
+        case AgentShape():
+            groups, harness = tuple(shape.groups), Harness(shape.harness)
+            return AgentSpec(shape.owner, shape.purpose, groups, harness, Mode(shape.mode))
+        case UserShape():
+            return UserSpec(tuple(shape.groups))
+        case GroupShape():
+            return GroupSpec(shape.description, tuple(shape.groups))
+        case ServerShape():
+            return ServerSpec(
+                None if shape.command is None else tuple(shape.command),
+                MappingProxyType(shape.env),
+                shape.cwd,
+                shape.url,
+                shape.shared,
+                shape.verify_s,
+                shape.call_s,
+            )
+        case ToolShape():
+            return ToolSpec(
+                None if shape.effect is None else Effect(shape.effect),
+                None if shape.sink is None else Sink(shape.sink),
+                None if shape.source is None else tuple(shape.source),
+                tuple(shape.tags),
+                shape.description,
+            )
+        case PolicyShape():
+            return PolicySpec(shape.cedar, document.blocks.get("spec.cedar", document.line))
+        case RouteShape():
+            return RouteSpec(
+                tuple(shape.groups),
+                tuple(shape.users),
+                shape.count,
+                shape.hold_s,
+                shape.expires_s,
+                shape.requester_may_approve,
+                shape.shared,
+            )
+        case _:
+            raise TypeError(f"no spec has the shape {type(shape).__name__}")
+
+
+def _kind(value: object) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "the number"
+        case str():
+            return "the text"
+        case Mapping():
+            return "a mapping"
+        case Sequence():
+            return "a list"
+        case _:
+            return type(value).__name__
+
+
+def _quoted(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case str() | int() | float():
+            return repr(value)[:80]
+        case _:
+            return ""

@@ -1,0 +1,172 @@
+"""Resources and the lock in, the catalog or precise problems out. Total: it never raises.
+
+Passes: names and duplicates; groups (parents, cycles, flattening); each kind against the names
+it refers to; tools from the lock alone, with the catalog's word on them. Any error refuses the
+whole: a workspace in parts could lose a limit silently.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, TypeAlias, TypeVar
+
+from remit.control.groups import Groups, resolve
+from remit.control.names import check_names, refer
+from remit.control.problems import Problem, Severity, Where, errors
+from remit.control.resources import (
+    AgentSpec,
+    Kind,
+    PolicySpec,
+    Resource,
+    RouteSpec,
+    ServerSpec,
+    Source,
+    Spec,
+    ToolSpec,
+    UserSpec,
+)
+from remit.control.servers import route_of, server_of
+from remit.control.tools import tools_of
+from remit.facts.agent import Agent, User
+from remit.facts.catalog import Catalog, PolicySource, Route, Server
+
+_S = TypeVar("_S", bound=Spec)
+
+# What may follow only from a resource or lock that could not be read: not said beside the cause.
+_CONSEQUENT: Final = frozenset(
+    {
+        "reference/unknown",
+        "route/too-few",
+        "tool/unaccepted",
+        "lock/server",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """A catalog fit to compile, and what is odd about the workspace all the same."""
+
+    catalog: Catalog
+    warnings: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """At least one error; `problems` holds the warnings too, in order of file and line."""
+
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that refuse it."""
+        return errors(self.problems)
+
+
+Assembly: TypeAlias = Assembled | Refused
+
+
+def assemble(source: Source) -> Assembly:
+    """The catalog that `source` declares, or why there is none."""
+    problems = [*source.problems, *check_names(source.resources)]
+    groups, found = resolve(source.resources)
+    problems += found
+    agents, users = _members(source, groups, problems)
+    servers = _servers(source, problems)
+    declared = frozenset(resource.name for resource, _ in _of(source, ServerSpec))
+    entries = {resource.name: (resource, spec) for resource, spec in _of(source, ToolSpec)}
+    tools, found = tools_of(entries, source.lock, servers, declared)
+    problems += found
+    catalog = Catalog(
+        agents=MappingProxyType(agents),
+        users=MappingProxyType(users),
+        groups=groups.names,
+        servers=MappingProxyType(servers),
+        tools=MappingProxyType(tools),
+        routes=MappingProxyType(_routes(source, groups, users, problems)),
+        policies=_policies(source),
+    )
+    if errors(source.problems):
+        problems = [problem for problem in problems if problem.code not in _CONSEQUENT]
+    else:
+        problems += _emptiness(catalog)
+    problems.sort(key=lambda problem: problem.where)
+    if errors(problems):
+        return Refused(tuple(problems))
+    return Assembled(catalog, tuple(problems))
+
+
+def _members(source: Source, groups: Groups, problems: list[Problem]) -> tuple[dict[str, Agent], dict[str, User]]:
+    agents: dict[str, Agent] = {}
+    users: dict[str, User] = {}
+    for resource, spec in _of(source, AgentSpec):
+        problems += refer(resource, "spec.groups", spec.groups, groups.names, Kind.GROUP)
+        for name, text in (("owner", spec.owner), ("purpose", spec.purpose)):
+            if not text.strip():
+                what = f"agent {resource.name[:64]!r} has no {name}"
+                why = "somebody answers for every agent, and it is there for something"
+                problems.append(Problem("agent/empty", resource.at(f"spec.{name}"), what, why))
+        agents[resource.name] = Agent(
+            resource.name,
+            spec.owner,
+            spec.purpose,
+            groups.closure(spec.groups),
+            spec.harness,
+            spec.mode,
+        )
+    for resource, user in _of(source, UserSpec):
+        problems += refer(resource, "spec.groups", user.groups, groups.names, Kind.GROUP)
+        users[resource.name] = User(resource.name, groups.closure(user.groups))
+    return agents, users
+
+
+def _servers(source: Source, problems: list[Problem]) -> dict[str, Server]:
+    servers: dict[str, Server] = {}
+    for resource, spec in _of(source, ServerSpec):
+        server, found = server_of(resource, spec)
+        problems += found
+        if server is not None:
+            servers[resource.name] = server
+    return servers
+
+
+def _routes(source: Source, groups: Groups, users: Mapping[str, User], problems: list[Problem]) -> dict[str, Route]:
+    routes: dict[str, Route] = {}
+    for resource, spec in _of(source, RouteSpec):
+        problems += refer(resource, "spec.groups", spec.groups, groups.names, Kind.GROUP)
+        problems += refer(resource, "spec.users", spec.users, users, Kind.USER)
+        wanted = frozenset(spec.groups)
+        voters = (u.name for u in users.values() if u.name in spec.users or u.groups & wanted)
+        route, found = route_of(resource, spec, voters)
+        problems += found
+        routes[resource.name] = route
+    return routes
+
+
+def _policies(source: Source) -> tuple[PolicySource, ...]:
+    """`.cedar` files, and for each YAML file one text whose lines are those of that file."""
+    texts: dict[str, str] = {}
+    embedded = sorted(((resource.where.file, spec.line, spec.cedar) for resource, spec in _of(source, PolicySpec)))
+    for file, line, cedar in embedded:
+        text = texts.get(file, "")
+        gap = max(line - 1 - text.count("\n"), 1 if text else 0)
+        texts[file] = text + "\n" * gap + cedar
+    sources = (*source.policies, *(PolicySource(file, text) for file, text in texts.items()))
+    return tuple(sorted(sources, key=lambda policy: policy.path))
+
+
+def _emptiness(catalog: Catalog) -> Iterable[Problem]:
+    for there, nouns in ((catalog.agents, "agents"), (catalog.policies, "policies")):
+        if not there:
+            yield Problem(
+                f"workspace/no-{nouns}",
+                Where("."),
+                f"the workspace declares no {nouns}",
+                "nothing is permitted",
+                next="see a small complete workspace: remit init DIR",
+                severity=Severity.WARNING,
+            )
+
+
+def _of(source: Source, spec: type[_S]) -> list[tuple[Resource, _S]]:
+    return [(found, found.spec) for found in source.resources if isinstance(found.spec, spec)]

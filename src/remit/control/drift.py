@@ -1,0 +1,113 @@
+"""A server's live tools against the lock: what stands, what changed word for word, what is new.
+
+Every live text is a stranger's: it is compared and quoted, never read for meaning.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from remit.control.difference import Change, changes
+from remit.control.lock import Lock, unpinnable
+from remit.facts.canonical import Json
+from remit.facts.catalog import Definition
+
+
+class Standing(StrEnum):
+    """How a live tool compares with the lock; values are those of `pdp.snapshot.Pin`."""
+
+    MATCHES = "matches"
+    DRIFTED = "drifted"
+    MISSING = "missing"
+    UNREVIEWED = "unreviewed"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One tool. `pinned` is None if unreviewed, `live` is None if missing; `pin` is the live one.
+
+    `changes` from pinned to live are there for a drifted tool. `note` says what no difference
+    shows (listed twice, cannot be pinned); such a tool cannot be accepted.
+    """
+
+    server: str
+    tool: str
+    standing: Standing
+    pinned: Definition | None
+    live: Definition | None
+    pin: str | None
+    changes: tuple[Change, ...] = ()
+    note: str = ""
+
+    def to_json(self) -> Mapping[str, Json]:
+        """The comparison as JSON, for the control API and `-o json`."""
+        return {
+            "server": self.server,
+            "tool": self.tool,
+            "standing": self.standing.value,
+            "pin": self.pin,
+            "note": self.note,
+            "changes": [change.to_json() for change in self.changes],
+        }
+
+
+def compare(lock: Lock, server: str, live: Iterable[Definition]) -> tuple[Comparison, ...]:
+    """Every tool of `server` that is locked or live, by name."""
+    pinned = lock.of(server)
+    listed = _by_name(live)
+    standing = _standings({name: entry.pin for name, entry in pinned.items()}, listed)
+    found: list[Comparison] = []
+    for name in sorted(pinned.keys() | listed.keys()):
+        here = listed.get(name, [])
+        locked = pinned[name].definition if name in pinned else None
+        current = here[-1] if here else None
+        found.append(
+            Comparison(
+                server,
+                name,
+                standing[name],
+                locked,
+                current,
+                _pin(current) if current else None,
+                changes(locked.to_json(), current.to_json()) if locked and current else (),
+                _note(server, here),
+            )
+        )
+    return tuple(found)
+
+
+def standings(pins: Mapping[str, str], live: Iterable[Definition]) -> Mapping[str, Standing]:
+    """Only the standing of each tool of one server; `pins` are the accepted ones by name."""
+    return _standings(pins, _by_name(live))
+
+
+def _by_name(live: Iterable[Definition]) -> dict[str, list[Definition]]:
+    listed: dict[str, list[Definition]] = {}
+    for definition in live:
+        listed.setdefault(definition.name, []).append(definition)
+    return listed
+
+
+def _standings(pins: Mapping[str, str], listed: Mapping[str, list[Definition]]) -> dict[str, Standing]:
+    found = dict.fromkeys(pins, Standing.MISSING)
+    for name, here in listed.items():
+        if name not in pins:
+            found[name] = Standing.UNREVIEWED
+        elif len(here) == 1 and _pin(here[0]) == pins[name]:
+            found[name] = Standing.MATCHES
+        else:
+            found[name] = Standing.DRIFTED
+    return found
+
+
+def _pin(definition: Definition) -> str | None:
+    try:
+        return definition.pin()
+    except (ValueError, RecursionError):
+        return None
+
+
+def _note(server: str, here: list[Definition]) -> str:
+    if len(here) > 1:
+        return f"the server lists it {len(here)} times"
+    return unpinnable(server, here[0]) if here else ""

@@ -1,0 +1,157 @@
+"""The lock: every accepted tool in full beside its hash. Bundles compile from it alone.
+
+Only `accept`, `accept_server` and `forget` make a lock with other content, and each says what a
+person saw. Its text is `lock_text`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from remit.facts.canonical import canonical, digest
+from remit.facts.catalog import SERVER_NAME, Definition
+from remit.facts.limits import DEFAULT, Limits
+from remit.facts.text import identifier_problem
+
+FILE: Final = "remit.lock"
+TOOL_NAME_MAX: Final = 128
+
+
+class LockRefused(Exception):
+    """A change of the lock that was not made: `what`, `why`, and the `next` command."""
+
+    def __init__(self, what: str, why: str, then: str) -> None:
+        super().__init__(f"{what}: {why}; next: {then}")
+        self.what = what
+        self.why = why
+        self.next = then
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """An accepted tool: its definition and `sha256:…` over it."""
+
+    definition: Definition
+    pin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Accepted tools by `(server, tool name)`."""
+
+    tools: Mapping[tuple[str, str], Pinned] = field(default_factory=lambda: MappingProxyType({}))
+
+    def of(self, server: str) -> Mapping[str, Pinned]:
+        """The accepted tools of one server by name."""
+        return {name: pinned for (at, name), pinned in self.tools.items() if at == server}
+
+    @property
+    def servers(self) -> frozenset[str]:
+        """Servers with an accepted tool."""
+        return frozenset(server for server, _ in self.tools)
+
+
+EMPTY: Final = Lock()
+
+
+def accept(lock: Lock, server: str, tool: str, live: Definition, pin: str, limits: Limits = DEFAULT) -> Lock:
+    """`lock` with `live` as the accepted definition of `server`/`tool`.
+
+    `pin` is what the person saw in the review; `LockRefused` when the live definition is another
+    by now, or could not be pinned at all.
+    """
+    wrong = unpinnable(server, live, limits)
+    if live.name != tool:
+        wrong = f"the server calls it {live.name!r}"
+    if wrong:
+        raise LockRefused(f"{server}/{tool} is not accepted", wrong, f"remit tools review {server}")
+    if live.pin() != pin:
+        raise LockRefused(
+            f"{server}/{tool} is not accepted",
+            f"its definition has changed since it was shown: now {live.pin()}, shown {pin[:80]}",
+            f"remit tools review {server}/{tool}",
+        )
+    tools = {**lock.tools, (server, tool): Pinned(live, pin)}
+    _check_count(server, tools, limits)
+    return Lock(MappingProxyType(tools))
+
+
+def accept_server(lock: Lock, server: str, live: Iterable[Definition], pin: str, limits: Limits = DEFAULT) -> Lock:
+    """`lock` with exactly the `live` tools of `server`, tools that are gone removed.
+
+    `pin` is `list_pin(live)` as the review showed it.
+    """
+    definitions = tuple(live)
+    seen: set[str] = set()
+    for definition in definitions:
+        wrong = unpinnable(server, definition, limits)
+        if definition.name in seen:
+            wrong = "the server lists it twice"
+        if wrong:
+            raise LockRefused(
+                f"nothing of {server} is accepted",
+                f"tool {definition.name[:TOOL_NAME_MAX]!r}: {wrong}",
+                f"accept the others one by one: remit tools review {server}",
+            )
+        seen.add(definition.name)
+    now = list_pin(definitions)
+    if now != pin:
+        raise LockRefused(
+            f"nothing of {server} is accepted",
+            f"its tools have changed since they were shown: now {now}, shown {pin[:80]}",
+            f"remit tools review {server}",
+        )
+    tools = {key: pinned for key, pinned in lock.tools.items() if key[0] != server}
+    for definition in definitions:
+        tools[server, definition.name] = Pinned(definition, definition.pin())
+    _check_count(server, tools, limits)
+    return Lock(MappingProxyType(tools))
+
+
+def forget(lock: Lock, server: str, tool: str) -> Lock:
+    """`lock` without `server`/`tool`; `LockRefused` when it is not there."""
+    if (server, tool) not in lock.tools:
+        raise LockRefused(f"{server}/{tool} is not in {FILE}", "it was never accepted", "remit get tools")
+    kept = {key: pinned for key, pinned in lock.tools.items() if key != (server, tool)}
+    return Lock(MappingProxyType(kept))
+
+
+def list_pin(definitions: Iterable[Definition]) -> str:
+    """`sha256:…` over the pins of a server's whole list, whatever its order."""
+    return digest(canonical(sorted(definition.pin() for definition in definitions)))
+
+
+def unpinnable(server: str, definition: Definition, limits: Limits = DEFAULT) -> str:
+    """Why `definition` cannot be accepted at all, or empty."""
+    if not SERVER_NAME.fullmatch(server):
+        return "the server's name is not one: 1-24 of a-z 0-9 -"
+    if wrong := tool_name_problem(definition.name):
+        return wrong
+    try:
+        size = len(canonical(definition.to_json()))
+    except (ValueError, RecursionError):
+        return "its definition has no canonical form (numbers out of range, or nesting too deep)"
+    if size > limits.schema_bytes_max:
+        return f"its definition takes {size} bytes, more than {limits.schema_bytes_max}"
+    return ""
+
+
+def tool_name_problem(name: str) -> str:
+    """Why `name` cannot name a tool, or empty: 1-128 visible characters without white space."""
+    if len(name) > TOOL_NAME_MAX:
+        return f"its name is longer than {TOOL_NAME_MAX} characters"
+    wrong = identifier_problem(name)
+    if wrong is None and " " in name:
+        wrong = "it holds a space"
+    return f"as for its name, {wrong}" if wrong else ""
+
+
+def _check_count(server: str, tools: Mapping[tuple[str, str], Pinned], limits: Limits) -> None:
+    count = sum(1 for at, _ in tools if at == server)
+    if count > limits.tools_per_server_max:
+        raise LockRefused(
+            f"{server} has {count} tools",
+            f"at most {limits.tools_per_server_max} are accepted of one server",
+            "split the server, or raise the limit",
+        )

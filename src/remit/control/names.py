@@ -1,0 +1,103 @@
+"""Names of resources: their rules, duplicates, how many there may be, and references to them."""
+
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from remit.control.problems import Problem, Where, did_you_mean
+from remit.control.resources import Kind, Resource
+from remit.facts.catalog import NAME, SERVER_NAME
+
+EVERYONE: Final = "everyone"
+RESERVED: Final[Mapping[Kind, frozenset[str]]] = MappingProxyType(
+    {
+        Kind.GROUP: frozenset({EVERYONE}),
+        Kind.SERVER: frozenset({"remit"}),
+    }
+)
+COUNT_MAX: Final[Mapping[Kind, int]] = MappingProxyType(
+    {
+        Kind.AGENT: 10_000,
+        Kind.USER: 50_000,
+        Kind.GROUP: 1_000,
+        Kind.SERVER: 200,
+        Kind.TOOL: 5_000,
+        Kind.POLICY: 10_000,
+        Kind.ROUTE: 1_000,
+    }
+)
+_RULE: Final = "1-63 of letters, digits and . _ @ -, a letter or digit first"
+
+
+def check_names(resources: Iterable[Resource]) -> list[Problem]:
+    """Malformed and reserved names, two resources of one kind with one name, too many of a kind."""
+    problems: list[Problem] = []
+    first: dict[tuple[Kind, str], Where] = {}
+    counts: dict[Kind, int] = {}
+    for resource in resources:
+        kind, where = resource.kind, resource.at("metadata.name")
+        counts[kind] = counts.get(kind, 0) + 1
+        if counts[kind] == COUNT_MAX[kind] + 1:
+            problems.append(_too_many(kind, where))
+        if problem := _name_problem(resource):
+            problems.append(problem)
+        earlier = first.setdefault((kind, resource.name), where)
+        if earlier is not where:
+            problems.append(
+                Problem(
+                    "name/duplicate",
+                    where,
+                    f"{kind} {resource.name[:128]!r} is declared twice, first at {earlier}",
+                    "which of the two holds would depend on the order of files",
+                    next="rename or remove one of them, then run: remit diff",
+                )
+            )
+    return problems
+
+
+def refer(resource: Resource, path: str, names: Iterable[str], known: Collection[str], noun: Kind) -> list[Problem]:
+    """A problem for each of `names`, listed at `path` of `resource`, that is not `known`."""
+    return [
+        Problem(
+            "reference/unknown",
+            resource.at(f"{path}.{index}"),
+            f"{resource.kind} {resource.name[:128]!r} names {noun} {name[:128]!r}, which is not declared",
+            hint=did_you_mean(name, known),
+            next=f"declare the {noun}, or correct the name, then run: remit diff",
+        )
+        for index, name in enumerate(names)
+        if name not in known
+    ]
+
+
+def _name_problem(resource: Resource) -> Problem | None:
+    kind, name = resource.kind, resource.name
+    where = resource.at("metadata.name")
+    if name in RESERVED.get(kind, ()):
+        why = (
+            "it exists always and holds every agent and user"
+            if kind is Kind.GROUP
+            else ("it is kept for Remit's own tools")
+        )
+        return Problem("name/reserved", where, f"{kind} cannot be named {name!r}", why)
+    if kind is Kind.TOOL:
+        server, slash, tool = name.partition("/")
+        fits = bool(slash and tool and SERVER_NAME.fullmatch(server))
+        rule = "SERVER/TOOL"
+    elif kind is Kind.SERVER:
+        fits, rule = SERVER_NAME.fullmatch(name) is not None, "1-24 of a-z 0-9 -"
+    else:
+        fits, rule = NAME.fullmatch(name) is not None, _RULE
+    if fits:
+        return None
+    return Problem("name/malformed", where, f"{name[:128]!r} does not name a {kind}: {rule}")
+
+
+def _too_many(kind: Kind, where: Where) -> Problem:
+    return Problem(
+        "limit/count",
+        where,
+        f"the workspace declares more than {COUNT_MAX[kind]} resources of kind {kind}",
+        "everything has a limit",
+        next="remove some, or split the workspace between two services",
+    )

@@ -1,0 +1,165 @@
+"""Resources as people declare them, before anything is resolved: plain frozen values.
+
+Adapters parse and shape-check them; `assemble` gives them meaning.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, TypeAlias, assert_never
+
+from remit.control.lock import EMPTY, Lock
+from remit.control.problems import Problem, Where
+from remit.facts.agent import Harness, Mode
+from remit.facts.catalog import Effect, PolicySource, Sink
+
+API_VERSION: Final = "remit.dev/v1alpha1"
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+_NOWHERE: Final[Mapping[str, int]] = MappingProxyType({})
+
+
+class Kind(StrEnum):
+    """The kinds of resource that this version knows."""
+
+    AGENT = "Agent"
+    USER = "User"
+    GROUP = "Group"
+    SERVER = "Server"
+    TOOL = "Tool"
+    POLICY = "Policy"
+    ROUTE = "Route"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpec:
+    """`groups` are those named directly."""
+
+    owner: str
+    purpose: str
+    groups: tuple[str, ...] = ()
+    harness: Harness = Harness.UNTRUSTED
+    mode: Mode = Mode.ENFORCE
+
+
+@dataclass(frozen=True, slots=True)
+class UserSpec:
+    """`groups` are those named directly."""
+
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSpec:
+    """`groups` are the parents: members of this group are members of those too."""
+
+    description: str = ""
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSpec:
+    """Exactly one of `command` and `url`; `env` and `cwd` go with `command` only."""
+
+    command: tuple[str, ...] | None = None
+    env: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    cwd: str | None = None
+    url: str | None = None
+    shared: bool = False
+    verify_s: float = 1.0
+    call_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """What is left out (None) keeps the worst case; `source=()` says that results bring nothing."""
+
+    effect: Effect | None = None
+    sink: Sink | None = None
+    source: tuple[str, ...] | None = None
+    tags: tuple[str, ...] = ()
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySpec:
+    """Cedar text inside YAML; `line` is the line of the file on which the text begins."""
+
+    cedar: str
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSpec:
+    """Who decides a gate; see `facts.catalog.Route` for the units."""
+
+    groups: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    count: int = 1
+    hold_s: float = 30.0
+    expires_s: float = 3600.0
+    requester_may_approve: bool = False
+    shared: bool = False
+
+
+Spec: TypeAlias = AgentSpec | UserSpec | GroupSpec | ServerSpec | ToolSpec | PolicySpec | RouteSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One document of the workspace.
+
+    `where` is its first line; `lines` maps dotted paths (`spec.groups.0`) to lines, for messages.
+    """
+
+    name: str
+    spec: Spec
+    where: Where
+    labels: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    annotations: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    lines: Mapping[str, int] = field(default_factory=lambda: _NOWHERE)
+
+    @property
+    def kind(self) -> Kind:
+        """The kind that the spec belongs to."""
+        return kind_of(self.spec)
+
+    def at(self, path: str) -> Where:
+        """The place of the field at `path`, or of the nearest one around it that is known."""
+        while path and path not in self.lines:
+            path = path.rpartition(".")[0]
+        return Where(self.where.file, self.lines[path] if path else self.where.line)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A workspace as read: what could be read, and the problems met in reading the rest.
+
+    `policies` are the `.cedar` files. With any error among `problems`, nothing is assembled.
+    """
+
+    resources: tuple[Resource, ...] = ()
+    policies: tuple[PolicySource, ...] = ()
+    lock: Lock = EMPTY
+    problems: tuple[Problem, ...] = ()
+
+
+def kind_of(spec: Spec) -> Kind:
+    """The kind that `spec` belongs to."""
+    match spec:
+        case AgentSpec():
+            return Kind.AGENT
+        case UserSpec():
+            return Kind.USER
+        case GroupSpec():
+            return Kind.GROUP
+        case ServerSpec():
+            return Kind.SERVER
+        case ToolSpec():
+            return Kind.TOOL
+        case PolicySpec():
+            return Kind.POLICY
+        case RouteSpec():
+            return Kind.ROUTE
+        case _:
+            assert_never(spec)

@@ -1,0 +1,142 @@
+"""Server and Route resources to what the catalog holds, with what is wrong about them."""
+
+import re
+from collections.abc import Iterable
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import urlsplit
+
+from remit.control.problems import Problem, Severity
+from remit.control.resources import Resource, RouteSpec, ServerSpec
+from remit.facts.catalog import Http, Route, Server, Stdio
+
+VERIFY_S_MAX: Final = 3600.0
+CALL_S_MAX: Final = 3600.0
+HOLD_S_MAX: Final = 3600.0
+EXPIRES_S_MAX: Final = 30 * 86400.0
+COUNT_MAX: Final = 20
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def server_of(resource: Resource, spec: ServerSpec) -> tuple[Server | None, list[Problem]]:
+    """The server declared by `resource`; None where its transport cannot be told."""
+    problems = _numbers(
+        resource,
+        ("verify_s", spec.verify_s, 0.0, VERIFY_S_MAX),
+        ("call_s", spec.call_s, 0.001, CALL_S_MAX),
+    )
+    if (spec.command is None) == (spec.url is None):
+        said = "neither" if spec.command is None else "both"
+        what = f"a server has a command or a url, and {resource.name[:64]!r} has {said}"
+        return None, [*problems, Problem("server/transport", resource.at("spec"), what)]
+    if spec.command is not None:
+        problems += _command_problems(resource, spec)
+        env = MappingProxyType(dict(spec.env))
+        transport: Stdio | Http = Stdio(spec.command, env, spec.cwd)
+    else:
+        problems += _url_problems(resource, spec)
+        transport = Http(spec.url or "")
+    server = Server(resource.name, transport, spec.shared, spec.verify_s, spec.call_s)
+    return server, problems
+
+
+def route_of(resource: Resource, spec: RouteSpec, voters: Iterable[str]) -> tuple[Route, list[Problem]]:
+    """The route declared by `resource`; `voters` are the users who may decide on it."""
+    problems = _numbers(
+        resource,
+        ("count", spec.count, 1, COUNT_MAX),
+        ("hold_s", spec.hold_s, 0.0, HOLD_S_MAX),
+        ("expires_s", spec.expires_s, 1.0, EXPIRES_S_MAX),
+    )
+    if not spec.groups and not spec.users:
+        problems.append(
+            Problem(
+                "route/nobody",
+                resource.at("spec"),
+                f"route {resource.name[:64]!r} names neither groups nor users",
+                "nobody could decide, and every gate on it would wait until it expires",
+                next="add groups or users, then run: remit diff",
+            )
+        )
+    elif (present := len(set(voters))) < spec.count:
+        problems.append(
+            Problem(
+                "route/too-few",
+                resource.at("spec.count"),
+                f"route {resource.name[:64]!r} wants {spec.count} people, and {present} may decide",
+                "every gate on it would wait until it expires",
+                next="add users to its groups, or lower count, then run: remit diff",
+                severity=Severity.WARNING,
+            )
+        )
+    route = Route(
+        resource.name,
+        frozenset(spec.groups),
+        frozenset(spec.users),
+        spec.count,
+        spec.hold_s,
+        spec.expires_s,
+        spec.requester_may_approve,
+        spec.shared,
+    )
+    return route, problems
+
+
+def _command_problems(resource: Resource, spec: ServerSpec) -> list[Problem]:
+    problems: list[Problem] = []
+    words = spec.command or ()
+    if not words or not words[0]:
+        what = "a command starts with a program"
+        problems.append(Problem("server/command", resource.at("spec.command"), what))
+    if any("\0" in word for word in (*words, *spec.env.values(), spec.cwd or "")):
+        what = "command, env and cwd cannot hold a NUL character"
+        problems.append(Problem("server/command", resource.at("spec.command"), what))
+    problems.extend(
+        Problem(
+            "server/env",
+            resource.at(f"spec.env.{name}"),
+            f"{name[:64]!r} cannot name an environment variable",
+            hint="letters, digits and _, no digit first",
+        )
+        for name in spec.env
+        if not _VARIABLE.fullmatch(name)
+    )
+    return problems
+
+
+def _url_problems(resource: Resource, spec: ServerSpec) -> list[Problem]:
+    where = resource.at("spec.url")
+    problems: list[Problem] = []
+    if spec.env or spec.cwd is not None:
+        what = "env and cwd go with command, not with url"
+        problems.append(Problem("server/transport", resource.at("spec"), what))
+    try:
+        parts = urlsplit(spec.url or "")
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        return [*problems, Problem("server/url", where, f"the url cannot be read: {error}"[:200])]
+    if parts.scheme not in {"http", "https"} or not host:
+        what = "the url is not one of http or https with a host"
+        problems.append(Problem("server/url", where, what))
+    elif parts.username is not None or parts.fragment:
+        what = "the url holds a user, a password or a fragment"
+        why = "resources are shown to people and kept in version control"
+        problems.append(Problem("server/url", where, what, why))
+    elif parts.scheme == "http" and host not in _LOOPBACK:
+        what = f"{resource.name[:64]!r} is reached over plain http"
+        why = "anyone on the way can read and change calls and results"
+        problems.append(Problem("server/url", where, what, why, severity=Severity.WARNING))
+    return problems
+
+
+def _numbers(resource: Resource, *limits: tuple[str, float, float, float]) -> list[Problem]:
+    return [
+        Problem(
+            "limit/number",
+            resource.at(f"spec.{name}"),
+            f"{name} is {value:g}, and must lie between {low:g} and {high:g}",
+        )
+        for name, value, low, high in limits
+        if not low <= value <= high
+    ]

@@ -1,0 +1,123 @@
+"""Tools from the lock alone, with the catalog's word on each.
+
+A tool without a catalog entry, and every field an entry leaves out, is the worst case:
+irreversible, external, untrusted. What a server says of its own tools is never read here.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from remit.control.lock import FILE, Lock, Pinned, tool_name_problem
+from remit.control.problems import Problem, Severity, Where, did_you_mean
+from remit.control.resources import Resource, ToolSpec
+from remit.facts.catalog import UNCATALOGUED_SOURCE, Effect, Server, Sink, Tool
+from remit.facts.label import LABEL, Labels, closed
+
+TAG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_FAMILIES: Final = ("untrusted", "confidential")
+
+
+def tools_of(
+    entries: Mapping[str, tuple[Resource, ToolSpec]],
+    lock: Lock,
+    servers: Mapping[str, Server],
+    declared: frozenset[str],
+) -> tuple[dict[tuple[str, str], Tool], list[Problem]]:
+    """The accepted tools of declared `servers`, keyed `(server, tool)`.
+
+    `entries` are Tool resources by their name SERVER/TOOL; `declared` names every Server
+    resource, those included that have problems of their own.
+    """
+    problems: list[Problem] = []
+    for resource, spec in entries.values():
+        problems += _entry_problems(resource, spec, lock, declared)
+    tools: dict[tuple[str, str], Tool] = {}
+    exposed: dict[str, str] = {}
+    for (server, name), pinned in sorted(lock.tools.items()):
+        if server not in servers:
+            continue
+        if wrong := tool_name_problem(name):
+            what = f"{FILE} holds a tool of {server} that cannot be one: {wrong}"
+            problems.append(Problem("lock/shape", Where(FILE), what))
+            continue
+        found = entries.get(f"{server}/{name}")
+        tool = _tool(server, pinned, found[1] if found else None)
+        other = exposed.setdefault(tool.exposed, f"{server}/{name}")
+        if other != f"{server}/{name}":
+            what = f"{other} and {server}/{name} would both be exposed as {tool.exposed}"
+            why = "a policy for one would hold for the other"
+            then = f"have one of them renamed, then run: remit tools review {server}"
+            problems.append(Problem("name/exposed", Where(FILE), what, why, next=then))
+        tools[server, name] = tool
+    problems += [
+        Problem(
+            "lock/server",
+            Where(FILE),
+            f"{FILE} holds tools of {server!r}, which is not declared",
+            "they cannot be called",
+            did_you_mean(server, declared),
+            "declare the Server again, or leave them: they do no harm",
+            Severity.WARNING,
+        )
+        for server in sorted(lock.servers - declared)
+    ]
+    return tools, problems
+
+
+def _tool(server: str, pinned: Pinned, spec: ToolSpec | None) -> Tool:
+    if spec is None:
+        return Tool(server, pinned.definition, pinned.pin)
+    source: Labels = UNCATALOGUED_SOURCE if spec.source is None else closed(spec.source)
+    return Tool(
+        server,
+        pinned.definition,
+        pinned.pin,
+        Effect.IRREVERSIBLE if spec.effect is None else spec.effect,
+        Sink.EXTERNAL if spec.sink is None else spec.sink,
+        source,
+        frozenset(spec.tags),
+        catalogued=True,
+    )
+
+
+def _entry_problems(resource: Resource, spec: ToolSpec, lock: Lock, declared: frozenset[str]) -> list[Problem]:
+    problems = [
+        Problem(
+            "tool/label",
+            resource.at(f"spec.source.{index}"),
+            f"{label[:64]!r} is not a label",
+            "labels are `untrusted` or `confidential`, with parts after colons if wanted",
+            did_you_mean(label.split(":")[0], _FAMILIES),
+        )
+        for index, label in enumerate(spec.source or ())
+        if not LABEL.fullmatch(label)
+    ]
+    problems += [
+        Problem(
+            "tool/tag",
+            resource.at(f"spec.tags.{index}"),
+            f"{tag[:64]!r} is not a tag: 1-32 of a-z 0-9 -",
+        )
+        for index, tag in enumerate(spec.tags)
+        if not TAG.fullmatch(tag)
+    ]
+    server, _, name = resource.name.partition("/")
+    where = resource.at("metadata.name")
+    if server not in declared:
+        what = f"Tool {resource.name[:128]!r} is of a server that is not declared"
+        hint = did_you_mean(server, declared)
+        return [*problems, Problem("reference/unknown", where, what, hint=hint)]
+    if (server, name) not in lock.tools:
+        problems.append(
+            Problem(
+                "tool/unaccepted",
+                where,
+                f"Tool {resource.name[:128]!r} is not in {FILE}: it has not been accepted, or its name is misspelt",
+                "until it is, agents do not see it and calls of it are denied",
+                did_you_mean(name, lock.of(server)),
+                f"remit tools review {server}",
+                Severity.WARNING,
+            )
+        )
+    return problems

@@ -1,0 +1,48 @@
+"""The workspace as the service reads and edits it: one folder, one owner.
+
+One contract suite (`tests/contract/test_workspace.py`) runs against every adapter.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from remit.control.lock import Lock
+from remit.control.problems import Problem, Where
+from remit.control.resources import Kind, Source
+
+
+class WorkspaceRefused(Exception):
+    """An edit that was not made; nothing changed. `problem` says why and what to do next."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A resource that is gone from the workspace, and where it stood."""
+
+    kind: Kind
+    name: str
+    where: Where
+
+
+class Workspace(Protocol):
+    """Read whole, edited one thing at a time. Calls block: run them in a thread."""
+
+    def load(self) -> Source:
+        """Everything there is; what cannot be read is among its problems. Never raises."""
+        ...
+
+    def write_lock(self, lock: Lock, *, base: Lock) -> bool:
+        """Replace the lock by `lock`; False, and nothing written, when it is the same.
+
+        `base` is the lock that the change was made from: when the stored one is another by now,
+        or unreadable, nothing is written. Raises `WorkspaceRefused`.
+        """
+        ...
+
+    def delete(self, kind: Kind, name: str) -> Deleted:
+        """Remove one resource, every other byte of its file kept. Raises `WorkspaceRefused`."""
+        ...
