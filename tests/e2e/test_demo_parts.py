@@ -1,0 +1,231 @@
+"""The demo's parts, with the real servers and the real MCP client, and nothing of Remit between."""
+
+import http.client
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from remit.app.demo import agent, expect, install, page, scene
+from remit.app.failure import Failure
+from remit.control import lock_text
+from tools.lock import addresses
+
+SECRET = "shop-key-not-a-real-one"
+AGENT = Path(agent.__file__)
+
+
+@pytest.fixture(scope="module")
+def environments() -> Mapping[str, install.Environment]:
+    return install.install(install.wanted(), print)
+
+
+@pytest.fixture
+def world() -> Iterator[page.World]:
+    with page.open_world() as world:
+        yield world
+
+
+def run_agent(*arguments: str) -> tuple[list[expect.Seen], subprocess.CompletedProcess[str]]:
+    command = [str(install.agent_python(print)), "-P", str(AGENT), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    return [expect.parse(line) for line in done.stdout.splitlines()], done
+
+
+def get(origin: str, path: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(origin.removeprefix("http://"), timeout=10)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("name", [*install.SERVERS, install.GIT, install.AGENT])
+def test_a_lock_is_hashed_and_names_no_address(name: str) -> None:
+    text = install.lock_text(name)
+    assert addresses(text) == []
+    requirements = [line for line in text.splitlines() if "==" in line and not line.startswith("#")]
+    assert len(requirements) > 10
+    assert all(line.endswith("\\") for line in requirements)
+
+
+@pytest.mark.timeout(600)
+def test_the_injected_order_reaches_a_naive_agent_and_does_harm(
+    tmp_path: Path, world: page.World, environments: Mapping[str, install.Environment]
+) -> None:
+    laid = scene.lay_out(tmp_path, world, environments, SECRET)
+    seen, done = run_agent("--page", world.page_url, "--servers", str(laid.servers))
+    assert done.returncode == 0, done.stderr
+    wanted = (*expect.errand(laid, world), *expect.harmed(laid))
+    assert [step.fault(line) for step, line in zip(wanted, seen, strict=True)] == [None] * len(wanted)
+    assert expect.leaked(laid, world.received())
+    assert "thirty days" in (laid.files_without / scene.NOTES).read_text()
+    assert not (laid.files / scene.NOTES).exists()
+
+
+@pytest.mark.timeout(600)
+def test_without_the_order_the_agent_does_no_harm(
+    tmp_path: Path, world: page.World, environments: Mapping[str, install.Environment]
+) -> None:
+    harmless = replace(world, sentence="Receipts are kept for ten years.")
+    with page.listening(page.PAGE_ADDRESS, 0, {page.PAGE_PATH: page.poisoned(harmless.sentence)}, []) as origin:
+        laid = scene.lay_out(tmp_path, world, environments, SECRET)
+        seen, done = run_agent("--page", origin + page.PAGE_PATH, "--servers", str(laid.servers))
+    assert done.returncode == 0, done.stderr
+    assert (seen[-1].step, seen[-1].ok) == ("instruction", False)
+    assert world.received() == ()
+    faults = [step.fault(line) for step, line in zip(expect.errand(laid, world), seen, strict=True)]
+    assert any(faults), "the demo must notice that nothing was injected"
+
+
+def test_the_hidden_order_is_not_drawn_and_stands_in_the_page(world: page.World) -> None:
+    status, body = get(world.page_origin, page.PAGE_PATH)
+    assert status == 200
+    assert world.sentence in body.decode()
+    assert b'<p class="aside">' in body
+    assert b"left: -9999px" in body
+    assert get(world.page_origin, "/robots.txt")[0] == 404
+
+
+def test_the_stranger_writes_down_what_reaches_it(world: page.World) -> None:
+    assert get(world.strange_origin, "/collect?key=a%20b") == (200, b"thank you\n")
+    assert world.received() == ("/collect?key=a%20b",)
+
+
+def test_a_second_world_takes_other_ports(world: page.World) -> None:
+    with page.open_world(int(world.page_origin.rpartition(":")[2])) as second:
+        assert second.page_origin != world.page_origin
+        assert second.strange_origin != world.strange_origin
+        assert second.strange_origin in second.sentence
+
+
+def test_a_finished_environment_is_left_alone(environments: Mapping[str, install.Environment]) -> None:
+    said: list[str] = []
+    assert install.install(environments, said.append) == environments
+    assert said == []
+
+
+def test_an_interrupted_installation_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Path] = []
+
+    def populate(environment: install.Environment) -> None:
+        assert not environment.folder.exists()
+        environment.bin.mkdir(parents=True)
+        environment.python.touch()
+        made.append(environment.folder)
+
+    monkeypatch.setattr(install, "_populate", populate)
+    found = install.install(["time"], print, tmp_path)["time"]
+    (found.folder / install.STAMP).unlink()
+    install.install(["time"], print, tmp_path)
+    install.install(["time"], print, tmp_path)
+    assert made == [found.folder, found.folder]
+
+
+def test_an_index_out_of_reach_says_what_why_and_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "UV_CACHE_DIR": str(tmp_path / "uv"),
+        "UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple",
+        "UV_HTTP_RETRIES": "0",
+        "PIP_NO_CACHE_DIR": "1",
+        "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+        "PIP_CONFIG_FILE": "/dev/null",
+        "PIP_RETRIES": "0",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Failure) as failed:
+        install.install(["time"], print, tmp_path / "cache")
+    assert "mcp-server-time" in failed.value.what
+    assert failed.value.why
+    assert "remit demo" in failed.value.next
+
+
+def test_a_cache_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Failure, match="cannot write") as failed:
+        install.install(["time"], print, tmp_path / "file" / "cache")
+    assert "XDG_CACHE_HOME" in failed.value.next
+
+
+def test_the_scene_holds_no_placeholder_and_without_git_no_git(tmp_path: Path, world: page.World) -> None:
+    folder = tmp_path / 'odd "folder'
+    folder.mkdir()
+    environments = {name: install.Environment(name, tmp_path / name) for name in install.SERVERS}
+    laid = scene.lay_out(folder, world, environments, SECRET)
+    texts = {path.name: path.read_text() for path in laid.workspace.iterdir()}
+    assert sorted(texts) == ["people.yaml", "policies.cedar", "remit.lock", "servers.yaml"]
+    assert not any("${" in text for text in texts.values())
+    lock, problems = lock_text.parse(texts["remit.lock"])
+    assert problems == ()
+    assert lock.servers == set(install.SERVERS)
+    assert f'like "{world.page_origin}/*"' in texts["policies.cedar"]
+    servers = json.loads(laid.servers.read_text())
+    assert servers["filesystem"]["cwd"] == str(laid.files_without)
+    assert (laid.token("agent").parent.stat().st_mode & 0o077) == 0
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_with_git_the_notes_stand_in_a_repository(
+    tmp_path: Path, world: page.World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    names = (*install.SERVERS, install.GIT)
+    laid = scene.lay_out(tmp_path, world, {name: install.Environment(name, tmp_path / name) for name in names}, SECRET)
+    assert (laid.files / ".git").is_dir()
+    assert not (tmp_path / "elsewhere").exists()
+    assert (laid.workspace / "git.yaml").exists()
+    assert "git" in json.loads(laid.servers.read_text())
+
+
+def test_the_agent_says_so_when_remit_is_out_of_reach(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("none")
+    seen, done = run_agent(
+        "--page", "http://127.0.0.1:9/", "--url", "http://127.0.0.1:9/mcp", "--token-file", str(token)
+    )
+    assert done.returncode == agent.UNREACHABLE
+    assert [line.step for line in seen] == ["unreachable"]
+
+
+def test_a_pending_approval_is_told_from_a_refusal() -> None:
+    from remit.pep.answer import Awaiting
+    from remit.pep.mcp.words import refusal, waiting
+    from remit.policy.verdict import Code, Gate, Reason
+
+    reasons = (Reason(Code.GATE, "an address outside needs a word", "strange-host", "policies.cedar:55"),)
+    assert agent.PENDING.search(waiting(Awaiting("r1-1.2", (Gate("strange-host", "owner", "x"),), reasons)))
+    assert not agent.PENDING.search(refusal(reasons, "r1-1.2"))
+
+
+def test_a_step_that_ends_otherwise_is_a_fault() -> None:
+    wanted = expect.Expect("credential", "reads", ok=False, holds=("[policy no-credentials",), lacks=(SECRET,))
+    fine = expect.Seen("credential", "filesystem___read_file", "{}", ok=False, text="x [policy no-credentials, a:1]")
+    assert wanted.fault(fine) is None
+    assert "went through" in str(wanted.fault(replace(fine, ok=True)))
+    assert "went on to" in str(wanted.fault(replace(fine, step="send")))
+    assert "does not hold" in str(wanted.fault(replace(fine, text="refused")))
+    assert "it holds" in str(wanted.fault(replace(fine, text=fine.text + SECRET)))
+
+
+def test_a_line_that_is_not_the_agents_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a line"):
+        expect.parse('{"step": "page"}')
+
+
+def test_the_agent_stands_alone() -> None:
+    """It runs under an interpreter that has `mcp` and not Remit."""
+    code = (
+        "import ast, sys; tree = ast.parse(open(sys.argv[1]).read());"
+        "names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names} |"
+        "{n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)};"
+        "print(sorted({n.split('.')[0] for n in names} - sys.stdlib_module_names))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(AGENT)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['httpx2', 'mcp']"
