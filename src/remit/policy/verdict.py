@@ -28,6 +28,7 @@ class Code(StrEnum):
     ARG_INEXACT = "arg/inexact"
     ARG_TOO_LARGE = "arg/too-large"
     SESSION_ENDED = "session/ended"
+    TOKEN_ENDED = "token/ended"  # noqa: S105
     APPROVAL_PENDING = "approval/pending"
     LEDGER_UNWRITABLE = "ledger/unwritable"
     INTERNAL = "internal/error"

@@ -1,0 +1,200 @@
+"""What people do to running state: votes, ends, revocations; each durable before it is answered.
+
+The control API calls these; the enforcement of calls (`pep.driver`) builds on them. All raise
+`LedgerUnwritable` when the record never becomes durable; every action is denied from then on.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from remit.escalate import voting
+from remit.escalate.machine import OPEN, Approval, State, Vote
+from remit.facts.action import Action, ActionKind
+from remit.facts.agent import Authority, User
+from remit.facts.canonical import Json, canonical
+from remit.facts.record import Receipt, RecordKind, Ref
+from remit.pdp.decision import Decision, Refuse
+from remit.pep.judging import BY_REMIT, Attempt, Desk
+from remit.pep.memory import Memory
+from remit.policy.verdict import Code, Deny, Permit, Reason
+from remit.ports.ledger import Ledger
+from remit.ports.system import Clock
+from remit.trace.bodies import (
+    AdminBody,
+    Choice,
+    DecisionBody,
+    Event,
+    OutcomeBody,
+    Status,
+)
+
+
+class Control:
+    """Changes to approvals, sessions and tokens, and questions about them."""
+
+    def __init__(self, memory: Memory, desk: Desk, ledger: Ledger, clock: Clock) -> None:
+        self._memory = memory
+        self._desk = desk
+        self._ledger = ledger
+        self._clock = clock
+
+    async def load(self) -> None:
+        """Read from the ledger what decisions need; call it once, before the first."""
+        await self._memory.load()
+
+    def stopped(self, authority: Authority) -> bool:
+        """Whether `authority` may no longer act: revoked, expired, or a session of it ended."""
+        return self._stop_reason(authority) is not None
+
+    async def decide_approval(self, ident: str, voter: User, choice: Choice, note: str | None) -> Approval:
+        """Cast `voter`'s vote by the rules of `escalate.voting` and the running bundle.
+
+        Raises `VoteRefused`, and `KeyError` when there is no such approval.
+        """
+        if self._memory.approval(ident) is None:
+            ended = await self._ledger.approval(ident)
+            if ended is None:
+                raise KeyError(ident)
+            found = self._memory.approval(ident) or ended
+        else:
+            found = self._memory.approval(ident)
+            assert found is not None  # noqa: S101 - no await since it was there
+        catalog, now_ms = self._desk.bundle.catalog, self._clock.now_ms()
+        match choice:
+            case Choice.APPROVE:
+                cast = Vote(voter.name, now_ms, (), note)
+                after = voting.approve(found, catalog.routes, catalog.users, cast)
+                routes = voting.counts_for(found, catalog.routes, voter)
+            case Choice.DENY:
+                after = voting.refuse(found, catalog.routes, catalog.users, voter.name, now_ms)
+                routes = ()
+        if after is found:
+            return found
+        body = DecisionBody(
+            approval=ident,
+            action=found.action,
+            by=voter.name,
+            choice=choice,
+            routes=routes,
+            note=note,
+            completes=after.state is State.APPROVED,
+        )
+        pending = self._desk.append(RecordKind.DECISION, found.sid, body)
+        await pending.durable
+        return self._memory.approval(ident) or after
+
+    async def open_session(self, sid: str, agent: str, user: str | None, by: str) -> Receipt:
+        """Open the root session `sid` (admin record `session.opened`)."""
+        data: Mapping[str, Json] = {"agent": agent, "user": user}
+        return await self._about(sid, AdminBody(Event.SESSION_OPENED, by, sid, data))
+
+    async def record_words(self, sid: str, text: str, by: str) -> Receipt:
+        """Keep the user's words of a trusted session (admin record `session.words`)."""
+        return await self._about(sid, AdminBody(Event.SESSION_WORDS, by, sid, {"text": text}))
+
+    async def end_session(self, sid: str, by: str) -> Receipt:
+        """End `sid`: every later action of a chain that passes through it is denied.
+
+        INVARIANT(stop-wins): calls whose request has not left yet are stopped too.
+        """
+        return await self._about(sid, AdminBody(Event.SESSION_ENDED, by, sid))
+
+    async def revoke(self, token: str, expires_ms: int, by: str) -> Receipt:
+        """Record that the token id `token` is revoked, until when it would have expired."""
+        body = AdminBody(Event.TOKEN_REVOKED, by, token, {"expires_ms": expires_ms})
+        return await self.record(body)
+
+    async def record(self, body: AdminBody, sid: str = "") -> Receipt:
+        """Append one `admin` record under the running bundle's digest."""
+        return await self._desk.append(RecordKind.ADMIN, sid, body).durable
+
+    async def can(self, authority: Authority, server: str, tool: str, arguments: Mapping[str, Json]) -> Decision:
+        """What `decide` would say, without a record, a counter or any other effect.
+
+        The tool's live definition counts as it was last seen; one never seen counts as pinned.
+        """
+        try:
+            data = canonical(arguments)
+        except ValueError as error:
+            reason = Reason(Code.ARG_INVALID, f"the arguments have no canonical form: {error}")
+            return Decision(Deny(), (reason,), (Refuse(),))
+        action = Action(ActionKind.CALL_TOOL, server, tool, data, arguments, authority)
+        sids = [link.sid for link in authority.links]
+        await self._memory.hold(sids)
+        try:
+            return self._desk.weigh(action)
+        finally:
+            self._memory.release(sids, self._clock.monotonic_s())
+
+    async def delegate(self, authority: Authority, sub_agent: str) -> tuple[Ref, Decision]:
+        """Judge and record the action `delegate` to `sub_agent`.
+
+        Permitted: intent and outcome are durable. Escalated: the approval that the returned
+        decision id names is open; the same delegation claims it once approved.
+        """
+        action = Action(ActionKind.DELEGATE, "", sub_agent, b"{}", {}, authority)
+        sids = [link.sid for link in authority.links]
+        await self._memory.hold(sids)
+        try:
+            attempt = self._desk.judge(action, None)
+            await attempt.pending.durable
+            if isinstance(attempt.decision.verdict, Permit):
+                done = self._desk.append(RecordKind.OUTCOME, sids[-1], _delegated(attempt))
+                await done.durable
+            ref = attempt.pending.ref
+            if attempt.waits_for is not None:
+                ref = Ref.parse(attempt.waits_for)
+            return ref, attempt.decision
+        finally:
+            self._memory.release(sids, self._clock.monotonic_s())
+
+    async def expire_due(self) -> int:
+        """End the approvals whose time is over and forget idle sessions; how many ended.
+
+        Call it every second or so: lateness costs nothing, since times are read when an
+        approval is used.
+        """
+        now_ms = self._clock.now_ms()
+        due: Sequence[Approval] = [
+            one for one in self._memory.approvals() if one.state in OPEN and one.expires_ms <= now_ms
+        ]
+        pending = [
+            self._desk.append(
+                RecordKind.ADMIN,
+                one.sid,
+                AdminBody(Event.APPROVAL_EXPIRED, BY_REMIT, one.ident),
+            )
+            for one in due
+        ]
+        for one in pending:
+            await one.durable
+        self._memory.forget_idle(self._clock.monotonic_s())
+        return len(due)
+
+    def _stop_reason(self, authority: Authority) -> Reason | None:
+        if self._clock.now_ms() >= authority.expires_ms:
+            return Reason(Code.TOKEN_ENDED, "the token has expired")
+        if self._memory.revoked(authority):
+            return Reason(Code.TOKEN_ENDED, "the token, or one it came from, was revoked")
+        if self._memory.ended(authority):
+            return Reason(Code.SESSION_ENDED, "a person ended this session")
+        return None
+
+    async def _about(self, sid: str, body: AdminBody) -> Receipt:
+        await self._memory.hold((sid,))
+        try:
+            return await self.record(body, sid)
+        finally:
+            self._memory.release((sid,), self._clock.monotonic_s())
+
+
+def _delegated(attempt: Attempt) -> OutcomeBody:
+    return OutcomeBody(
+        intent=attempt.ref,
+        status=Status.OK,
+        sids=tuple([sid for _, sid in attempt.body.links]),
+        labels=(),
+        approval=attempt.body.approval,
+        result=None,
+        result_bytes=0,
+        elapsed_ms=0.0,
+    )

@@ -1,0 +1,158 @@
+"""Snapshot, decision and their consequences for memory and ledger: one step, without an await.
+
+Everything that changes state goes through `Desk.append`, so that memory and the ledger's queue
+hold the same records in the same order.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from remit.escalate.machine import Approval, State
+from remit.facts.action import Action
+from remit.facts.agent import Authority
+from remit.facts.catalog import Definition, Tool
+from remit.facts.limits import Limits
+from remit.facts.record import RecordKind
+from remit.facts.session import Session
+from remit.pdp.decide import decide
+from remit.pdp.decision import Append, Decision
+from remit.pdp.snapshot import Lift, Pin, Snapshot
+from remit.pep.memory import Memory
+from remit.pep.pins import Pins
+from remit.policy.compile import Bundle
+from remit.policy.verdict import Escalate
+from remit.ports.ledger import Draft, Ledger, Pending
+from remit.ports.system import Clock
+from remit.trace.bodies import ActionBody, AdminBody, Body, Event
+
+HOUR_MS: Final = 3_600_000
+BY_REMIT: Final = "remit"
+
+Current: TypeAlias = Callable[[], Bundle]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One judged action and its record on the way to disk.
+
+    `waits_for` is the approval that an escalated call waits for: the one it opened, or an
+    earlier one for the very same action that is still pending.
+    """
+
+    decision: Decision
+    pending: Pending
+    body: ActionBody
+    sessions: tuple[Session, ...]
+    waits_for: str | None = None
+
+    @property
+    def ref(self) -> str:
+        """The decision id."""
+        return str(self.pending.ref)
+
+
+class Desk:
+    """Where actions are judged and records are queued."""
+
+    def __init__(self, memory: Memory, ledger: Ledger, clock: Clock, current: Current, limits: Limits) -> None:
+        self._memory = memory
+        self._ledger = ledger
+        self._clock = clock
+        self._current = current
+        self._limits = limits
+        self._pins = Pins()
+
+    @property
+    def bundle(self) -> Bundle:
+        """The running bundle."""
+        return self._current()
+
+    def append(self, kind: RecordKind, sid: str, body: Body) -> Pending:
+        """Queue one record and let memory follow. Raises `LedgerUnwritable`; then nothing is."""
+        now_ms = self._clock.now_ms()
+        # INVARIANT(bundle-in-every-record): there is no other way to queue one.
+        pending = self._ledger.append(Draft(kind, now_ms, self._current().digest, sid, body))
+        self._memory.apply(pending.ref, now_ms, kind, body)
+        return pending
+
+    def judge(self, action: Action, live: Sequence[Definition] | None) -> Attempt:
+        """Decide on `action` and queue the record. The sessions of its chain are held."""
+        now_ms = self._clock.now_ms()
+        self._retire(action.authority, now_ms)
+        tool = self._tool(action)
+        pin = self._pins.compare(action.server, live, tool, action.name)
+        sessions = self._memory.sessions(action.authority, now_ms)
+        decision = self._decide(action, tool, pin, sessions, now_ms)
+        made = _append_of(decision)
+        body, waits_for = made.body, None
+        if isinstance(decision.verdict, Escalate):
+            joined = self._pending(action, body.action, now_ms)
+            if joined is not None:
+                # The same call again while people think: it waits for them, and asks nobody.
+                body, waits_for = replace(body, approval=joined.ident), joined.ident
+        pending = self.append(made.kind, action.authority.acting.sid, body)
+        if isinstance(decision.verdict, Escalate) and waits_for is None:
+            waits_for = str(pending.ref)
+        return Attempt(decision, pending, body, sessions, waits_for)
+
+    def weigh(self, action: Action) -> Decision:
+        """What `judge` would decide if live tools are as last seen, with no consequence."""
+        tool = self._tool(action)
+        pin = self._pins.last(action.server, tool, action.name)
+        now_ms = self._clock.now_ms()
+        sessions = self._memory.sessions(action.authority, now_ms)
+        return self._decide(action, tool, pin, sessions, now_ms)
+
+    def _tool(self, action: Action) -> Tool | None:
+        return self._current().catalog.tools.get((action.server, action.name))
+
+    def _decide(
+        self,
+        action: Action,
+        tool: Tool | None,
+        pin: Pin,
+        sessions: tuple[Session, ...],
+        now_ms: int,
+    ) -> Decision:
+        snapshot = Snapshot(
+            bundle=self._current(),
+            sessions=sessions,
+            pin=pin,
+            lift=self._lift(action, "" if tool is None else tool.pin, now_ms),
+            limits=self._limits,
+        )
+        return decide(snapshot, action, now_ms)
+
+    def _lift(self, action: Action, pin: str, now_ms: int) -> Lift | None:
+        found = self._memory.approvals_of(action.authority.acting.sid)
+        approved = [one for one in found if one.state is State.APPROVED]
+        if not approved:
+            return None
+        # INVARIANT(approval-binds-exact-action): by hash, in one session, while it lasts.
+        bound = action.hash(pin)
+        for one in sorted(approved, key=lambda one: one.opened_ms):
+            if one.action == bound and now_ms < one.expires_ms:
+                return Lift(one.ident, one.action, frozenset(one.gates), one.expires_ms)
+        return None
+
+    def _pending(self, action: Action, bound: str, now_ms: int) -> Approval | None:
+        for one in self._memory.approvals_of(action.authority.acting.sid):
+            if one.state is State.PENDING and one.action == bound and now_ms < one.expires_ms:
+                return one
+        return None
+
+    def _retire(self, authority: Authority, now_ms: int) -> None:
+        """End the sessions of the chain that have run for longer than the workspace allows."""
+        age_max_ms = self._current().catalog.session_hours_max * HOUR_MS
+        for session in self._memory.sessions(authority, now_ms):
+            if session.ended_ms is None and now_ms - session.started_ms >= age_max_ms:
+                body = AdminBody(Event.SESSION_ENDED, BY_REMIT, session.sid, {"why": "session_hours_max"})
+                self.append(RecordKind.ADMIN, session.sid, body)
+
+
+def _append_of(decision: Decision) -> Append:
+    for effect in decision.effects:
+        if isinstance(effect, Append):
+            return effect
+    raise AssertionError("every decision leaves a record")

@@ -1,0 +1,93 @@
+"""Connections of the `initialize` era: transport state only, never a session of Remit.
+
+A connection belongs to the authority and the path that opened it; naming another's is the same
+as naming none. What it holds can be lost at any time: a client then initializes again.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from remit.facts.agent import Authority, Link
+from remit.pep.mcp.rpc import Ident
+from remit.ports.system import Clock, Entropy
+
+CONNECTIONS_MAX: Final = 10_000
+IDLE_S: Final = 3_600.0
+
+Owner: TypeAlias = tuple[tuple[Link, ...], str | None, str | None]
+
+
+class Crowded(Exception):
+    """Every place is taken by a connection in use."""
+
+
+@dataclass(slots=True)
+class Connection:
+    """One client after `initialize`. `running` maps request ids in flight to their tasks."""
+
+    ident: str
+    owner: Owner
+    version: str
+    used_s: float
+    running: dict[Ident, "asyncio.Task[object]"] = field(default_factory=dict)
+    cancelled: set[Ident] = field(default_factory=set)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    streaming: bool = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request or a stream is open on it."""
+        return self.streaming or bool(self.running)
+
+    def cancel(self, ident: Ident) -> None:
+        """Cancel the request `ident` if it is in flight here."""
+        task = self.running.get(ident)
+        if task is not None and ident not in self.cancelled:
+            self.cancelled.add(ident)
+            task.cancel()
+
+
+class Connections:
+    """All of them, bounded."""
+
+    def __init__(self, clock: Clock, entropy: Entropy) -> None:
+        self._clock = clock
+        self._entropy = entropy
+        self._all: dict[str, Connection] = {}
+
+    def open(self, authority: Authority, server: str | None, version: str) -> Connection:
+        """A new connection; drops idle ones first when there are too many. Raises `Crowded`."""
+        now = self._clock.monotonic_s()
+        if len(self._all) >= CONNECTIONS_MAX:
+            self._drop_idle(now)
+        ident = self._entropy.token_bytes(18).hex()
+        made = Connection(ident, (authority.links, authority.user, server), version, now)
+        self._all[ident] = made
+        return made
+
+    def find(self, ident: str, authority: Authority, server: str | None) -> Connection | None:
+        """The connection `ident`, if it is this authority's on this path."""
+        found = self._all.get(ident)
+        if found is None or found.owner != (authority.links, authority.user, server):
+            return None
+        found.used_s = self._clock.monotonic_s()
+        return found
+
+    def close(self, connection: Connection) -> None:
+        """Forget it, end its stream and cancel what runs on it."""
+        self._all.pop(connection.ident, None)
+        connection.closed.set()
+        for ident in tuple(connection.running):
+            connection.cancel(ident)
+
+    def _drop_idle(self, now: float) -> None:
+        idle = sorted(
+            (found for found in self._all.values() if not found.busy),
+            key=lambda found: found.used_s,
+        )
+        if not idle:
+            raise Crowded
+        old = [found for found in idle if now - found.used_s > IDLE_S]
+        for found in old or idle[:1]:
+            self.close(found)

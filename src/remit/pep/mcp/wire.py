@@ -1,0 +1,123 @@
+"""ASGI as this enforcement point uses it: header picking, capped bodies, short answers."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Header: TypeAlias = tuple[bytes, bytes]
+
+JSON: Final[Header] = (b"content-type", b"application/json")
+STREAM: Final[tuple[Header, ...]] = (
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+)
+_READ: Final = frozenset(
+    {
+        b"host",
+        b"origin",
+        b"authorization",
+        b"accept",
+        b"content-type",
+        b"content-length",
+        b"mcp-protocol-version",
+        b"mcp-session-id",
+        b"mcp-method",
+        b"mcp-name",
+    }
+)
+
+
+class Left(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+class TooLarge(Exception):
+    """The body exceeds its limit, by what it declares or by what arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """The headers this enforcement point reads, trimmed; `repeated` names one given twice."""
+
+    values: Mapping[bytes, bytes]
+    repeated: bytes | None
+
+    def text(self, name: bytes) -> str | None:
+        """The value of `name` (lower case), or None."""
+        value = self.values.get(name)
+        return None if value is None else value.decode("latin-1")
+
+
+def heads(raw: Iterable[Header]) -> Heads:
+    """Pick what is read. A repeated header is noted: two readers would see two requests."""
+    found: dict[bytes, bytes] = {}
+    repeated: bytes | None = None
+    for name, value in raw:
+        if name not in _READ:
+            continue
+        if name not in found:
+            found[name] = value.strip()
+        elif name == b"accept":
+            found[name] += b", " + value
+        else:
+            repeated = name
+    return Heads(found, repeated)
+
+
+async def read_body(receive: Receive, head: Heads, bytes_max: int) -> bytes:
+    """The whole request body, never more than `bytes_max` bytes of it in memory.
+
+    Raises `TooLarge`, and `Left` when the client goes away first.
+    """
+    declared = head.values.get(b"content-length")
+    if declared is not None and declared.isdigit() and int(declared) > bytes_max:
+        raise TooLarge
+    message = await receive()
+    if message["type"] != "http.request":
+        raise Left
+    first: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        if len(first) > bytes_max:
+            raise TooLarge
+        return first
+    parts = [first]
+    size = len(first)
+    while message.get("more_body", False):
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Left
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size > bytes_max:
+            raise TooLarge
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def answer(send: Send, status: int, body: bytes = b"", *extra: Header) -> None:
+    """One complete response; JSON when it has a body."""
+    fields: list[Header] = [(b"content-length", b"%d" % len(body)), *extra]
+    if body:
+        fields.append(JSON)
+    await send({"type": "http.response.start", "status": status, "headers": fields})
+    await send({"type": "http.response.body", "body": body})
+
+
+def accepts(head: Heads) -> tuple[bool, bool]:
+    """Whether the client takes `(application/json, text/event-stream)`; no header takes both."""
+    given = head.values.get(b"accept")
+    if given is None:
+        return True, True
+    if given == b"application/json, text/event-stream":
+        return True, True
+    kinds = {part.split(b";")[0].strip().lower() for part in given.split(b",")}
+    anything = b"*/*" in kinds
+    return (
+        anything or b"application/json" in kinds or b"application/*" in kinds,
+        anything or b"text/event-stream" in kinds or b"text/*" in kinds,
+    )

@@ -1,0 +1,194 @@
+"""The state that decisions read, in memory: sessions, open approvals, revoked tokens.
+
+Laws
+* It changes by the deltas of `pdp.fold` alone, the ones the ledger's writer applies, in the same
+  order: what is here is what the file will say once everything queued is on disk.
+* Whoever appends a record about a session holds that session until the record is durable; only
+  what nobody holds may be forgotten and read back later.
+* Reading is free of awaits, so a snapshot, its decision and their consequences are one step.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from remit.escalate.machine import OPEN, Approval, State
+from remit.facts.agent import Authority, Link
+from remit.facts.record import RecordKind, Ref
+from remit.facts.session import Session
+from remit.pdp.fold import (
+    ApprovalClaimed,
+    ApprovalMoved,
+    ApprovalOpened,
+    ApprovalRefused,
+    ApprovalVoted,
+    CredentialSet,
+    EpochBegan,
+    IntentClosed,
+    IntentOpened,
+    LabelsJoined,
+    SessionEnded,
+    SessionTouched,
+    TokenRevoked,
+    apply_approval,
+    apply_session,
+    fold,
+)
+from remit.ports.ledger import Ledger
+from remit.trace.bodies import Body
+
+IDLE_S: Final = 300.0
+APPROVALS_LOADED_MAX: Final = 100_000
+_LIVE: Final = OPEN | {State.EXECUTING}
+
+
+@dataclass(slots=True)
+class _Held:
+    """A session as loaded (None: the ledger has none yet) and how many hold it."""
+
+    session: Session | None
+    holders: int
+    idle_since_s: float
+
+
+class Memory:
+    """One service's state. Not thread-safe: it lives on the event loop."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._sessions: dict[str, _Held] = {}
+        self._approvals: dict[str, Approval] = {}
+        self._by_sid: dict[str, set[str]] = {}
+        self._revoked: dict[str, int] = {}
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    async def load(self) -> None:
+        """Read what must be known before the first decision."""
+        self._revoked.update(await self._ledger.revoked())
+        found = await self._ledger.approvals(open_only=True, limit=APPROVALS_LOADED_MAX)
+        for approval in found:
+            self._keep(approval)
+
+    async def hold(self, sids: Iterable[str]) -> None:
+        """Have these sessions in memory until `release`d as often."""
+        done: list[str] = []
+        try:
+            for sid in sids:
+                held = self._sessions.get(sid)
+                if held is None:
+                    session = await self._ledger.session(sid)
+                    # Another caller may have loaded it meanwhile and moved on: his is newer.
+                    held = self._sessions.setdefault(sid, _Held(session, 0, 0.0))
+                held.holders += 1
+                done.append(sid)
+        except BaseException:
+            self.release(done, 0.0)
+            raise
+
+    def release(self, sids: Iterable[str], now_s: float) -> None:
+        """Undo one `hold`."""
+        for sid in sids:
+            held = self._sessions[sid]
+            held.holders -= 1
+            held.idle_since_s = now_s
+
+    def forget_idle(self, now_s: float, idle_s: float = IDLE_S) -> int:
+        """Drop sessions that nobody has held for `idle_s` seconds; how many."""
+        idle = [
+            sid for sid, held in self._sessions.items() if held.holders == 0 and now_s - held.idle_since_s >= idle_s
+        ]
+        for sid in idle:
+            del self._sessions[sid]
+        return len(idle)
+
+    def session(self, link: Link, user: str | None, now_ms: int) -> Session:
+        """The state of a held session; a fresh one where nothing has happened in it yet."""
+        held = self._sessions[link.sid].session
+        return Session(link.sid, link.agent, user, now_ms) if held is None else held
+
+    def sessions(self, authority: Authority, now_ms: int) -> tuple[Session, ...]:
+        """The sessions of the chain, the minted agent's first."""
+        return tuple([self.session(link, authority.user, now_ms) for link in authority.links])
+
+    def ended(self, authority: Authority) -> bool:
+        """Whether a session of the chain has ended, as far as they are in memory."""
+        for link in authority.links:
+            held = self._sessions.get(link.sid)
+            if held and held.session and held.session.ended_ms is not None:
+                return True
+        return False
+
+    def revoked(self, authority: Authority) -> bool:
+        """Whether its token, or one that it came from, was revoked."""
+        if not self._revoked:
+            return False
+        return authority.token in self._revoked or any(token in self._revoked for token in authority.ancestors)
+
+    def approval(self, ident: str) -> Approval | None:
+        """The approval `ident` while it can still move."""
+        return self._approvals.get(ident)
+
+    def approvals_of(self, sid: str) -> tuple[Approval, ...]:
+        """Those of one acting session that can still move."""
+        idents = self._by_sid.get(sid)
+        return () if not idents else tuple(self._approvals[ident] for ident in idents)
+
+    def approvals(self) -> tuple[Approval, ...]:
+        """All that can still move."""
+        return tuple(self._approvals.values())
+
+    def apply(self, ref: Ref, at: int, kind: RecordKind, body: Body) -> None:
+        """Change by what the record at `ref` says."""
+        stirred = False
+        for delta in fold(ref, at, kind, body):
+            match delta:
+                case SessionTouched() | LabelsJoined() | SessionEnded():
+                    held = self._sessions.get(delta.sid)
+                    if held is not None:
+                        held.session = apply_session(held.session, delta)
+                    stirred = stirred or isinstance(delta, SessionEnded)
+                case ApprovalOpened(approval):
+                    self._keep(approval)
+                case ApprovalVoted() | ApprovalRefused() | ApprovalClaimed() | ApprovalMoved():
+                    known = self._approvals.get(delta.ident)
+                    if known is not None:
+                        self._keep(apply_approval(known, delta))
+                        stirred = True
+                case TokenRevoked(token, expires_ms):
+                    self._revoked[token] = expires_ms
+                    stirred = True
+                case IntentOpened() | IntentClosed() | CredentialSet() | EpochBegan():
+                    pass
+        if stirred:
+            self._stir()
+
+    async def changed(self, timeout_s: float) -> None:
+        """Return when an approval, an end or a revocation came in, or after `timeout_s`.
+
+        A hint only: whoever waits reads the state again. Call it without an await since the
+        last reading and nothing is missed.
+        """
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        try:
+            await asyncio.wait({future}, timeout=timeout_s)
+        finally:
+            self._waiting.discard(future)
+
+    def _stir(self) -> None:
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def _keep(self, approval: Approval) -> None:
+        if approval.state in _LIVE:
+            self._approvals[approval.ident] = approval
+            self._by_sid.setdefault(approval.sid, set()).add(approval.ident)
+            return
+        self._approvals.pop(approval.ident, None)
+        idents = self._by_sid.get(approval.sid)
+        if idents is not None:
+            idents.discard(approval.ident)
+            if not idents:
+                del self._by_sid[approval.sid]

@@ -1,0 +1,61 @@
+"""How live tools compare with `remit.lock`, hashed once per list that an upstream gave."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from remit.facts.catalog import Definition, Tool
+from remit.pdp.snapshot import Pin
+
+LISTS_MAX: Final = 1_024
+
+
+class Pins:
+    """Pins of live definitions.
+
+    A tuple is known by its identity: upstreams return the same object while nothing changed,
+    and it is kept here, so that its identity stays its own. A list could change under its
+    identity and is hashed every time.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[int, tuple[Sequence[Definition], Mapping[str, str]]] = OrderedDict()
+        self._last: dict[str, Mapping[str, str]] = {}
+
+    def compare(self, server: str, live: Sequence[Definition] | None, tool: Tool | None, name: str) -> Pin:
+        """The state of `name` at `server`, whose live tools are `live` (None: not known).
+
+        `tool` is what the lock has accepted under that name, if anything.
+        """
+        if live is None:
+            return Pin.UNVERIFIED
+        pins = self._of(live)
+        self._last[server] = pins
+        return _compare(pins, tool, name)
+
+    def last(self, server: str, tool: Tool | None, name: str) -> Pin:
+        """The same by what was last seen of `server`; the lock is believed of one never seen."""
+        pins = self._last.get(server)
+        if pins is None:
+            return Pin.MISSING if tool is None else Pin.MATCHES
+        return _compare(pins, tool, name)
+
+    def _of(self, live: Sequence[Definition]) -> Mapping[str, str]:
+        known = self._known.get(id(live))
+        if known is not None:
+            return known[1]
+        pins = {definition.name: definition.pin() for definition in live}
+        if isinstance(live, tuple):
+            self._known[id(live)] = (live, pins)
+            if len(self._known) > LISTS_MAX:
+                self._known.popitem(last=False)
+        return pins
+
+
+def _compare(pins: Mapping[str, str], tool: Tool | None, name: str) -> Pin:
+    found = pins.get(name)
+    if found is None:
+        return Pin.MISSING
+    if tool is None:
+        return Pin.UNREVIEWED
+    return Pin.MATCHES if found == tool.pin else Pin.DRIFTED

@@ -1,0 +1,129 @@
+"""The funnel: every byte that an upstream wrote leaves through here, or not at all.
+
+Only known members of a result pass, and of each content block only its own kind's; an upstream's
+`_meta` never does. What cannot be read as a tool result is withheld whole and named as a failure
+of ours, so that nothing it says slips out beside the labels.
+INVARIANT(label-before-data): the driver makes the outcome with its labels durable before the
+bytes that come from here are written to anyone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+import orjson
+
+from remit.facts.canonical import Json
+from remit.ports.upstream import Failure, Reply, Result
+from remit.trace.bodies import Status
+
+UPSTREAM_TEXT_MAX: Final = 2_000
+_COMMON: Final = ("type", "annotations")
+_BLOCKS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "text": (*_COMMON, "text"),
+        "image": (*_COMMON, "data", "mimeType"),
+        "audio": (*_COMMON, "data", "mimeType"),
+        "resource_link": (
+            *_COMMON, "uri", "name", "title", "description", "mimeType", "size",
+        ),
+        "resource": (*_COMMON, "resource"),
+    }
+)  # fmt: skip
+_RESOURCE: Final = ("uri", "mimeType", "text", "blob")
+_CAUSES: Final[Mapping[str, Status]] = MappingProxyType(
+    {
+        "timeout": Status.TIMEOUT,
+        "error": Status.UPSTREAM_ERROR,
+        "refused": Status.UPSTREAM_ERROR,
+        "redirected": Status.UPSTREAM_ERROR,
+        "input_required": Status.UPSTREAM_ERROR,
+    }
+)
+"""Failures by cause. After any other one nobody knows whether the effect was: it is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What may be shown of an upstream's reply: a tool result, and how the intent ended.
+
+    `error` is our own sentence where there is no usable result.
+    """
+
+    value: Mapping[str, Json]
+    status: Status
+    error: str | None = None
+
+
+class _Odd(Exception):
+    """A result that is not what the protocol says; the text is ours."""
+
+
+_Block: TypeAlias = dict[str, Json]
+
+
+def clean(reply: Reply) -> Shown:
+    """What may be shown of `reply`."""
+    match reply:
+        case Result(value, is_error):
+            try:
+                return _result(value, is_error=is_error)
+            except _Odd as error:
+                return withheld(str(error))
+        case Failure(cause, text, sent, upstream_text):
+            status = _CAUSES.get(cause, Status.LOST) if sent else Status.NOT_SENT
+            if upstream_text is None:
+                return Shown(_failed(text), status, text)
+            return Shown(_failed(text, upstream_text[:UPSTREAM_TEXT_MAX]), status, text)
+
+
+def withheld(why: str) -> Shown:
+    """A result that does not leave: whether the effect was, nobody can tell from it."""
+    text = f"the tool's result is withheld: {why}"
+    return Shown(_failed(text), Status.LOST, text)
+
+
+def seal(value: Json) -> bytes | None:
+    """The bytes of a judged result; None when it has no JSON form."""
+    try:
+        return orjson.dumps(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _failed(text: str, upstream_text: str | None = None) -> Mapping[str, Json]:
+    content: list[Json] = [{"type": "text", "text": text}]
+    if upstream_text is not None:
+        # A lone surrogate has no UTF-8 form; an upstream's must not stop its own error.
+        safe = upstream_text.encode("utf-8", "backslashreplace").decode("utf-8")
+        content.append({"type": "text", "text": f"The server said: {safe}"})
+    return {"content": content, "isError": True}
+
+
+def _result(value: Mapping[str, Json], *, is_error: bool) -> Shown:
+    content = value.get("content")
+    if not isinstance(content, list):
+        raise _Odd("it has no list of content")
+    shown: dict[str, Json] = {"content": [_block(block) for block in content]}
+    if "structuredContent" in value:
+        shown["structuredContent"] = value["structuredContent"]
+    if is_error:
+        shown["isError"] = True
+    return Shown(shown, Status.TOOL_ERROR if is_error else Status.OK)
+
+
+def _block(block: Json) -> _Block:
+    if not isinstance(block, Mapping):
+        raise _Odd("a content block is no object")
+    kind = block.get("type")
+    members = _BLOCKS.get(kind) if isinstance(kind, str) else None
+    if members is None:
+        raise _Odd("a content block is of a kind that is not known")
+    kept: _Block = {name: block[name] for name in members if name in block}
+    if kind == "resource":
+        inner = block.get("resource")
+        if not isinstance(inner, Mapping):
+            raise _Odd("an embedded resource is no object")
+        kept["resource"] = {name: inner[name] for name in _RESOURCE if name in inner}
+    return kept
