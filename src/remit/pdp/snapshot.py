@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from remit.facts.limits import DEFAULT, Limits
 from remit.facts.session import Session
-from remit.policy.compile import Bundle
+from remit.policy.bundle import Bundle
 from remit.policy.verdict import Gate
 
 

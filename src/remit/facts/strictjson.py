@@ -1,0 +1,150 @@
+"""JSON from outside, read once and strictly (RFC 8259, I-JSON numbers of RFC 7493).
+
+What the standard library lets through and this refuses: duplicate keys, NaN and infinities
+(`1e400` too), integers beyond ±(2^53-1), lone surrogates, a byte order mark, other encodings,
+and anything beyond the limits. Refusing is the only outcome besides an exact value.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Final, NoReturn, cast
+
+from remit.facts.canonical import Json
+from remit.facts.limits import DEFAULT, INTEGER_MAX, Limits
+
+_INTEGER_DIGITS_MAX: Final = 16
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_BRACKET: Final = re.compile(rb"[\[\]{}]")
+
+
+class Refused(ValueError):
+    """Bytes that are not JSON as Remit takes it.
+
+    `code` is stable (`json/malformed`, `json/duplicate-key`, …); `why` is one sentence that
+    never echoes more than a few characters of the input.
+    """
+
+    def __init__(self, code: str, why: str) -> None:
+        super().__init__(f"{code}: {why}")
+        self.code = code
+        self.why = why
+
+
+def parse(raw: bytes, limits: Limits = DEFAULT, *, bytes_max: int | None = None) -> Json:
+    """The value that `raw` spells. `bytes_max` replaces `limits.body_bytes_max`.
+
+    Raises `Refused`. Nesting is measured before the parser runs, so depth cannot exhaust it.
+    """
+    size_max = limits.body_bytes_max if bytes_max is None else bytes_max
+    if len(raw) > size_max:
+        raise Refused("json/size", f"{len(raw)} bytes, more than {size_max}")
+    _check_depth(raw, limits.depth_max)
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Refused("json/encoding", f"not UTF-8 at byte {error.start}") from None
+    if text.startswith("\ufeff"):
+        raise Refused("json/encoding", "starts with a byte order mark")
+    try:
+        value = cast("Json", _decode(text))
+    except json.JSONDecodeError as error:
+        why = f"{error.msg.lower()} at line {error.lineno} column {error.colno}"
+        raise Refused("json/malformed", why) from None
+    if _needs_walk(raw, limits):
+        _walk(value, limits)
+    return value
+
+
+def parse_object(
+    raw: bytes, limits: Limits = DEFAULT, *, bytes_max: int | None = None
+) -> Mapping[str, Json]:
+    """`parse`, where anything but an object is refused."""
+    value = parse(raw, limits, bytes_max=bytes_max)
+    if not isinstance(value, Mapping):
+        raise Refused("json/malformed", "not an object")
+    return value
+
+
+def _pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise Refused("json/duplicate-key", f"the key {ascii(key)[:60]} appears twice")
+            seen.add(key)
+    return found
+
+
+def _integer(digits: str) -> int:
+    if len(digits) <= _INTEGER_DIGITS_MAX + 1:
+        value = int(digits)
+        if -INTEGER_MAX <= value <= INTEGER_MAX:
+            return value
+    raise Refused("json/number", "an integer beyond ±(2^53-1)")
+
+
+def _fraction(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise Refused("json/number", "a number too large to represent")
+    return value
+
+
+def _constant(name: str) -> NoReturn:
+    raise Refused("json/number", f"{name} is not JSON")
+
+
+_decode: Final = json.JSONDecoder(
+    object_pairs_hook=_pairs,
+    parse_int=_integer,
+    parse_float=_fraction,
+    parse_constant=_constant,
+).decode
+
+
+def _check_depth(raw: bytes, depth_max: int) -> None:
+    if raw.count(b"[") + raw.count(b"{") <= depth_max:
+        return
+    depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub(b"", raw)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > depth_max:
+            raise Refused("json/depth", f"nested deeper than {depth_max}")
+
+
+def _needs_walk(raw: bytes, limits: Limits) -> bool:
+    """Whether a cheap bound over the bytes leaves any doubt about strings or node count."""
+    if len(raw) > limits.string_bytes_max or _SURROGATE.search(raw):
+        return True
+    return raw.count(b",") + raw.count(b":") + raw.count(b"[") >= limits.nodes_max
+
+
+def _walk(value: Json, limits: Limits) -> None:
+    nodes = 0
+    stack: list[Json] = [value]
+    while stack:
+        item = stack.pop()
+        nodes += 1
+        if isinstance(item, str):
+            _check_string(item, limits.string_bytes_max)
+        elif isinstance(item, Mapping):
+            for key in item:
+                _check_string(key, limits.string_bytes_max)
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+    if nodes > limits.nodes_max:
+        raise Refused("json/nodes", f"{nodes} values, more than {limits.nodes_max}")
+
+
+def _check_string(text: str, bytes_max: int) -> None:
+    try:
+        size = len(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise Refused("json/surrogate", "a string holds half of a surrogate pair") from None
+    if size > bytes_max:
+        raise Refused("json/string", f"a string of {size} bytes, more than {bytes_max}")

@@ -1,0 +1,77 @@
+"""A delegation chain judged: each link by itself, then the strictest of them."""
+
+from typing import assert_never
+
+from remit.facts.action import Action
+from remit.facts.agent import Mode
+from remit.pdp.snapshot import Snapshot
+from remit.policy.bundle import agent_uid
+from remit.policy.evaluate import Judged, Question, judge
+from remit.policy.verdict import Deny, Escalate, Gate, Permit, Reason, Verdict, rank
+
+
+def judge_chain(
+    snapshot: Snapshot, action: Action, question: Question
+) -> tuple[Verdict, tuple[Reason, ...], Verdict | None]:
+    """Every agent of the chain judged as principal in the same context.
+
+    INVARIANT(authority-only-shrinks): an observing link overrides its own verdict before the
+    strictest is taken, so it frees nobody else.
+    """
+    agents = snapshot.bundle.catalog.agents
+    judged = {
+        name: judge(snapshot.bundle, question, name, agent_uid(name))
+        for name in action.authority.agents
+    }
+    bound = {name: _mode(agents[name].mode, own) for name, own in judged.items()}
+    verdict, reasons = strictest(list(bound.values()))
+    given, _ = strictest(list(judged.values()))
+    observed = given if rank(given) > rank(verdict) else None
+    if observed is not None:
+        overridden = (
+            reason
+            for name, own in judged.items()
+            if rank(own[0]) > rank(bound[name][0])
+            for reason in own[1]
+        )
+        reasons = (*reasons, *overridden)
+    return verdict, reasons, observed
+
+
+def _mode(mode: Mode, own: Judged) -> Judged:
+    verdict, reasons = own
+    match mode:
+        case Mode.ENFORCE:
+            return own
+        case Mode.OBSERVE:
+            kept = () if isinstance(verdict, Deny) else verdict.obligations
+            said = reasons if isinstance(verdict, Permit) else ()
+            return Permit(kept), said
+        case _:
+            assert_never(mode)
+
+
+def strictest(judged: list[Judged]) -> tuple[Verdict, tuple[Reason, ...]]:
+    """Deny over Escalate over Permit; gates and obligations of all links unite."""
+    top = max(rank(verdict) for verdict, _ in judged)
+    reasons = dict.fromkeys(
+        reason for verdict, said in judged if rank(verdict) == top for reason in said
+    )
+    if top == rank(Deny()):
+        return Deny(), tuple(reasons)
+    obligations: set[str] = set()
+    gates: set[Gate] = set()
+    for verdict, _ in judged:
+        match verdict:
+            case Permit():
+                obligations.update(verdict.obligations)
+            case Escalate():
+                obligations.update(verdict.obligations)
+                gates.update(verdict.gates)
+            case Deny():
+                raise AssertionError("a denial is the strictest")
+            case _:
+                assert_never(verdict)
+    owed = tuple(sorted(obligations))
+    united = Escalate(tuple(sorted(gates)), owed) if gates else Permit(owed)
+    return united, tuple(reasons)

@@ -1,0 +1,128 @@
+"""`decide`: may this action run? Total, pure, in the order in which it is read.
+
+known? -> reviewed and as pinned? -> session live? -> arguments valid? -> facts -> every link
+of the chain judged, observing links overridden, the strictest verdict taken -> gates lifted by
+people -> obligations known -> effects. The first step that says no ends it, and says why.
+"""
+
+from remit.facts.action import Action
+from remit.facts.label import closed
+from remit.facts.session import join
+from remit.pdp.chain import judge_chain
+from remit.pdp.decision import Decision
+from remit.pdp.effects import Ruling, decision_of
+from remit.pdp.known import argument_problem, known, session_problem
+from remit.pdp.snapshot import Snapshot
+from remit.policy.bundle import ToolForm, action_uid, agent_uid, server_uid
+from remit.policy.context import Facts
+from remit.policy.convert import convert
+from remit.policy.evaluate import Question
+from remit.policy.schema import DELEGATE
+from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason
+
+
+def decide(snapshot: Snapshot, action: Action, now_ms: int) -> Decision:
+    """Judge `action`; `now_ms` is milliseconds since the epoch. Never raises.
+
+    The effects start with a record that must be durable before anything else happens: an
+    intent where the action goes ahead, a proposal otherwise.
+    """
+    try:
+        judged = _judge(snapshot, action, now_ms)
+        return decision_of(snapshot, action, judged, now_ms)
+    except Exception as error:  # noqa: BLE001
+        # INVARIANT(deny-on-error): an error of our own is a denial that names it.
+        text = f"deciding failed ({type(error).__name__}); nothing was done"
+        denied = Ruling(Deny(), (Reason(Code.INTERNAL, text),))
+        return decision_of(snapshot, action, denied, now_ms)
+
+
+def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
+    checked = known(snapshot, action)
+    if isinstance(checked, Ruling):
+        return checked
+    tool = None if checked is None else checked.tool
+    stopped = session_problem(snapshot, action, now_ms) or argument_problem(
+        snapshot, action, checked
+    )
+    if stopped is not None:
+        return Ruling(Deny(), (stopped,), tool=tool)
+    facts = _facts(snapshot, action, now_ms)
+    question = _question(snapshot, action, checked, facts)
+    verdict, reasons, observed = judge_chain(snapshot, action, question)
+    judged = Ruling(verdict, reasons, facts, tool, observed)
+    return _obligations(snapshot, _lifted(snapshot, action, judged, now_ms))
+
+
+def _facts(snapshot: Snapshot, action: Action, now_ms: int) -> Facts:
+    labels, calls, irreversible, started_ms = join(snapshot.sessions)
+    return Facts(
+        user=action.authority.user,
+        chain=action.authority.agents,
+        labels=closed(labels),
+        calls=calls,
+        irreversible_calls=irreversible,
+        age_ms=now_ms - started_ms,
+        input_bytes=len(action.arguments),
+        now_ms=now_ms,
+    )
+
+
+def _question(snapshot: Snapshot, action: Action, form: ToolForm | None, facts: Facts) -> Question:
+    bundle = snapshot.bundle
+    if form is None:
+        return Question(
+            shown=f"delegate to {action.name}",
+            action=action_uid(DELEGATE),
+            resource=agent_uid(action.name),
+            context=facts.cedar(None),
+            inexact=(),
+            slice=bundle.slice(DELEGATE),
+        )
+    converted = convert(form.record, action.input)
+    return Question(
+        shown=f"call {action.server}/{action.name}",
+        action=action_uid(form.tool.exposed),
+        resource=server_uid(form.tool.server),
+        context=facts.cedar(converted.input),
+        inexact=converted.inexact,
+        slice=bundle.slice_of(form.tool),
+    )
+
+
+def _lifted(snapshot: Snapshot, action: Action, judged: Ruling, now_ms: int) -> Ruling:
+    """An escalation that people have approved for exactly this action is a permit."""
+    lift, verdict = snapshot.lift, judged.verdict
+    if not isinstance(verdict, Escalate) or lift is None:
+        return judged
+    # INVARIANT(approval-binds-exact-action): by hash, by gate and policy text, and in time.
+    if (
+        lift.action_hash != action.hash(judged.pin)
+        or lift.expires_ms <= now_ms
+        or not lift.gates.issuperset(verdict.gates)
+    ):
+        return judged
+    approved = Reason(Code.GATE, f"approved by people as {lift.approval}")
+    return Ruling(
+        Permit(verdict.obligations),
+        (*judged.reasons, approved),
+        judged.facts,
+        judged.tool,
+        judged.observed,
+        lift.approval,
+    )
+
+
+def _obligations(snapshot: Snapshot, judged: Ruling) -> Ruling:
+    if isinstance(judged.verdict, Deny):
+        return judged
+    unknown = [
+        owed
+        for owed in judged.verdict.obligations
+        if owed.partition(":")[0] not in snapshot.bundle.enforceable
+    ]
+    if not unknown:
+        return judged
+    text = f"it is permitted only with {unknown[0]}, which nothing here can enforce"
+    reason = Reason(Code.UNKNOWN_OBLIGATION, text)
+    return Ruling(Deny(), (reason,), judged.facts, judged.tool, judged.observed)

@@ -1,0 +1,104 @@
+"""What must be known and in order before policy is asked. `observe` overrides none of it."""
+
+from types import MappingProxyType
+from typing import Final, TypeAlias, assert_never
+
+from remit.facts.action import Action, ActionKind
+from remit.facts.catalog import Tool
+from remit.pdp.effects import Ruling
+from remit.pdp.snapshot import Pin, Snapshot
+from remit.policy.bundle import ToolForm
+from remit.policy.verdict import Code, Deny, Reason
+
+_HOUR_MS: Final = 3_600_000
+_PINS: Final = MappingProxyType(
+    {
+        Pin.DRIFTED: (
+            Code.TOOL_DRIFTED,
+            "it is no longer what was accepted; `remit diff` shows the change",
+        ),
+        Pin.MISSING: (Code.TOOL_MISSING, "its server no longer has it"),
+        Pin.UNREVIEWED: (
+            Code.TOOL_UNREVIEWED,
+            "nobody has accepted it; `remit tools review` shows it",
+        ),
+        Pin.UNVERIFIED: (
+            Code.TOOL_UNVERIFIED,
+            "its server could not be asked whether it still is what was accepted",
+        ),
+    }
+)
+
+Known: TypeAlias = ToolForm | Ruling | None
+"""The tool to call, None for an action without one, or the ruling that ends it."""
+
+
+def known(snapshot: Snapshot, action: Action) -> Known:
+    """Who acts, for whom, on what: each of them known, accepted, unchanged and typable."""
+    catalog = snapshot.bundle.catalog
+    for agent in action.authority.agents:
+        if agent not in catalog.agents:
+            return _deny(Code.UNKNOWN_AGENT, f"there is no agent named {agent}", agent=agent)
+    user = action.authority.user
+    if user is not None and user not in catalog.users:
+        return _deny(Code.UNKNOWN_USER, f"there is no user named {user}")
+    match action.kind:
+        case ActionKind.CALL_TOOL:
+            return _known_tool(snapshot, action)
+        case ActionKind.DELEGATE:
+            if action.name in catalog.agents:
+                return None
+            return _deny(Code.UNKNOWN_AGENT, f"there is no agent named {action.name}")
+        case ActionKind.CALL_MODEL | ActionKind.READ_RESOURCE | ActionKind.GET_PROMPT:
+            text = f"{action.kind.value} is not governed yet, so nobody may do it"
+            return _deny(Code.UNKNOWN_METHOD, text)
+        case _:
+            assert_never(action.kind)
+
+
+def _known_tool(snapshot: Snapshot, action: Action) -> Known:
+    if action.server not in snapshot.bundle.catalog.servers:
+        return _deny(Code.UNKNOWN_SERVER, f"there is no server named {action.server}")
+    shown = f"{action.server}/{action.name}"
+    form = snapshot.bundle.tools.get((action.server, action.name))
+    if form is None and snapshot.pin is not Pin.UNREVIEWED:
+        return _deny(Code.UNKNOWN_TOOL, f"there is no tool {shown}")
+    if form is None or snapshot.pin is not Pin.MATCHES:
+        code, text = _PINS[snapshot.pin]
+        return _deny(code, f"{shown}: {text}", None if form is None else form.tool)
+    if form.quarantined is not None:
+        text = f"{shown} is quarantined, since {form.quarantined}"
+        return _deny(Code.TOOL_UNTYPABLE, text, form.tool)
+    return form
+
+
+def _deny(code: Code, text: str, tool: Tool | None = None, *, agent: str | None = None) -> Ruling:
+    return Ruling(Deny(), (Reason(code, text, agent=agent),), tool=tool)
+
+
+def session_problem(snapshot: Snapshot, action: Action, now_ms: int) -> Reason | None:
+    """A chain is live while every session of it is: what ends one, ends what hangs on it."""
+    sids = tuple(session.sid for session in snapshot.sessions)
+    if sids != tuple(link.sid for link in action.authority.links):
+        raise ValueError("the sessions are not those of the chain")
+    hours = snapshot.bundle.catalog.session_hours_max
+    for session in snapshot.sessions:
+        text = None
+        if session.ended_ms is not None and session.ended_ms <= now_ms:
+            text = f"the session of {session.agent} has ended"
+        elif now_ms - session.started_ms > hours * _HOUR_MS:
+            text = f"the session of {session.agent} is older than {hours:g} hours"
+        if text is not None:
+            return Reason(Code.SESSION_ENDED, text, agent=session.agent)
+    return None
+
+
+def argument_problem(snapshot: Snapshot, action: Action, form: ToolForm | None) -> Reason | None:
+    """Why the arguments are not what the pinned schema takes."""
+    size, size_max = len(action.arguments), snapshot.limits.arguments_bytes_max
+    if size > size_max:
+        return Reason(Code.ARG_TOO_LARGE, f"the arguments take {size} bytes, more than {size_max}")
+    if form is None or form.validator is None:
+        return None
+    why = form.validator.problem(action.input)
+    return None if why is None else Reason(Code.ARG_INVALID, why)

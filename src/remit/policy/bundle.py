@@ -1,0 +1,151 @@
+"""A compiled bundle: policies, catalog and lock together, sliced by action.
+
+Immutable but for a cache: each action's slice is made when it is first asked for.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from remit.facts.agent import Agent
+from remit.facts.catalog import Catalog, Tool
+from remit.policy import cedar
+from remit.policy.arguments import Validator
+from remit.policy.convert import Path
+from remit.policy.form import Effect, Form, Uid
+from remit.policy.parse import Statement
+from remit.policy.schema import EVERYONE, NAMESPACE, action_groups
+from remit.policy.typing import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One policy of a bundle with all that is said of it."""
+
+    ident: str
+    statement: Statement
+    form: Form
+
+    @property
+    def where(self) -> str:
+        """`file:line`."""
+        return f"{self.statement.file}:{self.statement.line}"
+
+    @property
+    def reason(self) -> str:
+        """Its `@reason`, or a sentence that names it."""
+        verb = "permits" if self.form.effect is Effect.PERMIT else "forbids"
+        return self.form.annotations.get("reason") or f"policy {self.ident} {verb} this"
+
+    @property
+    def gate(self) -> str | None:
+        """The route that may lift it."""
+        return self.form.annotations.get("gate")
+
+    @property
+    def obligation(self) -> str | None:
+        """What enforcement must do where it permits."""
+        return self.form.annotations.get("obligation")
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The policies that can apply to one action. `permits` holds its permits alone; `reads`
+    are the paths of `input` that some policy depends on."""
+
+    policies: Mapping[str, Policy]
+    everything: cedar.PolicySet
+    permits: cedar.PolicySet
+    reads: frozenset[Path]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolForm:
+    """A tool as the bundle runs it: its typed input, its validator, its argument names.
+
+    `quarantined` says why it is not run (`tool/untypable`), or is None.
+    """
+
+    tool: Tool
+    record: Record
+    validator: Validator | None
+    arguments: tuple[str, ...] = ()
+    quarantined: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bundle:
+    """What `decide` decides by. `digest` names it in every record.
+
+    `tools` are keyed as in the catalog; `policies` by id. `enforceable` are the kinds of
+    obligation that enforcement knows.
+    """
+
+    digest: str
+    catalog: Catalog
+    tools: Mapping[tuple[str, str], ToolForm]
+    policies: Mapping[str, Policy]
+    schema: cedar.Schema
+    entities: cedar.Entities
+    enforceable: frozenset[str] = frozenset()
+    _slices: dict[str, Slice] = field(default_factory=dict[str, Slice], repr=False)
+
+    @property
+    def quarantined(self) -> Mapping[tuple[str, str], str]:
+        """Tools that are not run, and why."""
+        return {
+            key: form.quarantined
+            for key, form in self.tools.items()
+            if form.quarantined is not None
+        }
+
+    def slice(self, action: str, groups: tuple[str, ...] = ()) -> Slice:
+        """The slice of the action `action`, which is in `groups`."""
+        found = self._slices.get(action)
+        if found is None:
+            found = _slice(self.policies, action, groups)
+            self._slices[action] = found
+        return found
+
+    def slice_of(self, tool: Tool) -> Slice:
+        """The slice of a tool's action."""
+        return self.slice(tool.exposed, action_groups(tool))
+
+
+def _slice(policies: Mapping[str, Policy], action: str, groups: tuple[str, ...]) -> Slice:
+    ancestors = frozenset(action_uid(group) for group in groups)
+    kept = {
+        ident: policy
+        for ident, policy in policies.items()
+        if policy.form.action.matches(action_uid(action), ancestors)
+    }
+    permits = [policy for policy in kept.values() if policy.form.effect is Effect.PERMIT]
+    return Slice(
+        policies=kept,
+        everything=_policy_set(kept.values()),
+        permits=_policy_set(permits),
+        reads=frozenset[Path]().union(*(policy.form.reads for policy in kept.values())),
+    )
+
+
+def _policy_set(policies: Iterable[Policy]) -> cedar.PolicySet:
+    return cedar.policies_of("\n".join(policy.statement.text for policy in policies))
+
+
+def action_uid(name: str) -> Uid:
+    """The Cedar entity of an action or action group."""
+    return f"{NAMESPACE}::Action", name
+
+
+def agent_uid(name: str) -> Uid:
+    """The Cedar entity of an agent."""
+    return f"{NAMESPACE}::Agent", name
+
+
+def group_uids(agent: Agent) -> frozenset[Uid]:
+    """The Cedar entities an agent is in."""
+    return frozenset((f"{NAMESPACE}::Group", group) for group in (*agent.groups, EVERYONE))
+
+
+def server_uid(name: str) -> Uid:
+    """The Cedar entity of a server."""
+    return f"{NAMESPACE}::Server", name

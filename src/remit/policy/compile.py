@@ -1,0 +1,197 @@
+"""A workspace's policies and catalog to a `Bundle`, or to everything that is wrong with them.
+
+Runs off the hot path, in a thread: each policy is validated in a call of its own that
+releases the interpreter. What passed is remembered by digest of schema and text, so that a
+start with nothing changed validates nothing.
+"""
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias
+
+from remit.facts.canonical import Json, canonical
+from remit.facts.catalog import Catalog, Stdio, Tool
+from remit.policy import cedar, validate
+from remit.policy.arguments import compile_validator
+from remit.policy.bundle import Bundle, Policy, ToolForm
+from remit.policy.entities import catalog_entities, self_test
+from remit.policy.form import Form, Unreadable, form_of
+from remit.policy.lint import Ground, duplicates, lint, policy_id
+from remit.policy.parse import Statement, split
+from remit.policy.problem import Problem
+from remit.policy.schema import NAMESPACE, OTHER_ACTIONS, action_groups, cedar_schema
+from remit.policy.typing import Record, Untypable, type_input
+
+__all__ = ["Bundle", "Compiled", "Outcome", "compile_bundle"]
+
+LOCK = "remit.lock"
+EMPTY = Record(MappingProxyType({}))
+
+Outcome: TypeAlias = Bundle | tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What came of compiling: a bundle or the problems, with warnings either way.
+
+    `validated` are the keys of the policies that passed validation: hand them to the next
+    `compile_bundle`, from a cache that nobody else can write to.
+    """
+
+    result: Outcome
+    warnings: tuple[Problem, ...]
+    validated: frozenset[str]
+
+
+def compile_bundle(
+    catalog: Catalog,
+    *,
+    validated: Collection[str] = frozenset(),
+    enforceable: Collection[str] = frozenset(),
+) -> Compiled:
+    """Compile `catalog`. Nothing invalid gives a bundle; one absurd tool costs only itself.
+
+    `enforceable` are the kinds of obligation (`redact`, …) that enforcement knows.
+    """
+    tools, warnings = _tools(catalog)
+    ground, schema = _ground(catalog, tools, frozenset(enforceable))
+    statements, problems = _statements(catalog)
+    for statement, form in statements:
+        findings = lint(statement, form, ground)
+        problems.extend(findings.errors)
+        warnings.extend(findings.warnings)
+    problems.extend(duplicates(statements))
+    digest = _schema_digest(ground.schema)
+    passed: set[str] = set()
+    for statement, form in statements:
+        key = hashlib.sha256(f"{digest}\n{statement.text}".encode()).hexdigest()
+        found = () if key in validated else validate.problems(statement, form, ground, schema)
+        problems.extend(found)
+        if not found:
+            passed.add(key)
+    entities = catalog_entities(catalog, schema)
+    agent = next(iter(catalog.agents.values()), None)
+    problems.extend(self_test(next(iter(tools), None), agent, schema, entities))
+    if problems:
+        return _refused(problems, warnings, passed)
+    policies = {
+        ident: Policy(ident, statement, form)
+        for statement, form in statements
+        if (ident := policy_id(form)) is not None
+    }
+    bundle = Bundle(
+        digest=_digest(catalog, digest),
+        catalog=catalog,
+        tools=MappingProxyType({(t.tool.server, t.tool.name): t for t in tools}),
+        policies=MappingProxyType(policies),
+        schema=schema,
+        entities=entities,
+        enforceable=ground.enforceable,
+    )
+    return Compiled(bundle, tuple(warnings), frozenset(passed))
+
+
+def _refused(problems: list[Problem], warnings: list[Problem], passed: set[str]) -> Compiled:
+    unique = tuple(sorted(set(problems), key=lambda problem: (problem.file, problem.line)))
+    return Compiled(unique, tuple(warnings), frozenset(passed))
+
+
+def _tools(catalog: Catalog) -> tuple[list[ToolForm], list[Problem]]:
+    exposed: dict[str, int] = {}
+    for tool in catalog.tools.values():
+        exposed[tool.exposed] = exposed.get(tool.exposed, 0) + 1
+    forms: list[ToolForm] = []
+    warnings: list[Problem] = []
+    for tool in catalog.tools.values():
+        said, form = _tool(tool, unique=exposed[tool.exposed] == 1)
+        forms.append(form)
+        name = f"{tool.server}/{tool.name}"
+        warnings.extend(Problem(LOCK, 0, 0, None, f"{name}: {text}") for text in said)
+    return forms, warnings
+
+
+def _tool(tool: Tool, *, unique: bool) -> tuple[tuple[str, ...], ToolForm]:
+    try:
+        if not unique:
+            raise Untypable(f"another tool of this server is exposed as {tool.exposed} too")
+        schema = tool.definition.input_schema
+        typed = type_input(schema)
+        form = ToolForm(tool, typed.record, compile_validator(schema), typed.arguments)
+    except Untypable as error:
+        why = str(error)
+        return (f"tool/untypable: quarantined, since {why}",), ToolForm(tool, EMPTY, None, (), why)
+    return typed.warnings, form
+
+
+def _ground(
+    catalog: Catalog, tools: list[ToolForm], enforceable: frozenset[str]
+) -> tuple[Ground, cedar.Schema]:
+    named = {form.tool.exposed: form for form in tools}
+    typed = {
+        name: (form.tool, None if form.quarantined else form.record) for name, form in named.items()
+    }
+    arguments = frozenset[str]().union(*(form.arguments for form in tools))
+    schema = cedar_schema(catalog, typed, arguments)
+    actions = {name: frozenset[str]() for name in OTHER_ACTIONS}
+    actions |= {name: frozenset(action_groups(form.tool)) for name, form in named.items()}
+    untyped = {name: form.quarantined for name, form in named.items() if form.quarantined}
+    ground = Ground(catalog, schema, actions, untyped, enforceable)
+    return ground, cedar.schema_of(schema)
+
+
+def _statements(catalog: Catalog) -> tuple[list[tuple[Statement, Form]], list[Problem]]:
+    statements: list[tuple[Statement, Form]] = []
+    problems: list[Problem] = []
+    for source in catalog.policies:
+        found, wrong = split(source)
+        problems.extend(wrong)
+        for statement in found:
+            try:
+                statements.append((statement, form_of(statement)))
+            except Unreadable as error:
+                problems.append(validate.syntax(statement, str(error)))
+    return statements, problems
+
+
+def _schema_digest(schema: Json) -> str:
+    return hashlib.sha256(canonical(schema)).hexdigest()
+
+
+def _digest(catalog: Catalog, schema: str) -> str:
+    """`sha256:…` over everything a verdict may hang on."""
+    described: Json = {
+        "schema": schema,
+        "policies": [[source.path, source.text] for source in catalog.policies],
+        "agents": {
+            agent.name: [sorted(agent.groups), agent.mode.value, agent.harness.value]
+            for agent in catalog.agents.values()
+        },
+        "users": {user.name: sorted(user.groups) for user in catalog.users.values()},
+        "routes": {
+            route.name: [
+                sorted(route.groups),
+                sorted(route.users),
+                route.count,
+                route.hold_s,
+                route.expires_s,
+                route.requester_may_approve,
+                route.shared,
+            ]
+            for route in catalog.routes.values()
+        },
+        "servers": {
+            server.name: list(server.transport.command)
+            if isinstance(server.transport, Stdio)
+            else server.transport.url
+            for server in catalog.servers.values()
+        },
+        "tools": {f"{tool.server}/{tool.name}": _said(tool) for tool in catalog.tools.values()},
+        "session_hours_max": catalog.session_hours_max,
+    }
+    return "sha256:" + hashlib.sha256(canonical({NAMESPACE: described})).hexdigest()
+
+
+def _said(tool: Tool) -> Json:
+    return [tool.pin, tool.effect.value, tool.sink.value, sorted(tool.source), sorted(tool.tags)]

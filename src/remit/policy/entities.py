@@ -1,0 +1,67 @@
+"""The entities of a catalog, built in one place, and the proof that groups work with them.
+
+Three mistakes switch every group policy off without a word, forbids included: no schema at
+evaluation, an agent without its entity, a handle built without the schema. Hence the test.
+"""
+
+from collections.abc import Iterator
+
+from remit.facts.agent import Agent, User
+from remit.facts.canonical import Json
+from remit.facts.catalog import Catalog
+from remit.facts.label import NONE
+from remit.policy import cedar
+from remit.policy.bundle import ToolForm
+from remit.policy.context import Facts
+from remit.policy.convert import convert
+from remit.policy.problem import Problem
+from remit.policy.schema import EVERYONE, NAMESPACE
+
+_TEST = f"""
+@id("permit") permit (principal, action, resource);
+@id("deny") forbid (principal in {NAMESPACE}::Group::"{EVERYONE}",
+        action in {NAMESPACE}::Action::"call_tool", resource);
+"""
+
+
+def catalog_entities(catalog: Catalog, schema: cedar.Schema) -> cedar.Entities:
+    """Every agent and user with its groups, and the action hierarchy out of `schema`."""
+    agents = (_member("Agent", agent) for agent in catalog.agents.values())
+    users = (_member("User", user) for user in catalog.users.values())
+    return cedar.entities_of([*agents, *users], schema)
+
+
+def self_test(
+    form: ToolForm | None, agent: Agent | None, schema: cedar.Schema, entities: cedar.Entities
+) -> Iterator[Problem]:
+    """A problem unless a denial by agent group and action group is a denial.
+
+    Asked of one agent and one tool; without both there is nothing to switch off.
+    """
+    if agent is None or form is None:
+        return
+    facts = Facts(None, (agent.name,), NONE, 0, 0, 0, 0, 0)
+    typed = None if form.quarantined else convert(form.record, {}).input
+    answer = cedar.ask(
+        {
+            "principal": {"type": f"{NAMESPACE}::Agent", "id": agent.name},
+            "action": {"type": f"{NAMESPACE}::Action", "id": form.tool.exposed},
+            "resource": {"type": f"{NAMESPACE}::Server", "id": form.tool.server},
+            "context": facts.cedar(typed),
+        },
+        cedar.policies_of(_TEST),
+        entities,
+        schema,
+    )
+    if answer.outcome is not cedar.Outcome.DENY or answer.ids != ("deny",):
+        text = "the self-test failed: a denial by group was not a denial"
+        yield Problem("(engine)", 0, 0, None, text, hint="report this with the cedarpy version")
+
+
+def _member(kind: str, member: Agent | User) -> Json:
+    groups = sorted({*member.groups, EVERYONE})
+    return {
+        "uid": {"type": f"{NAMESPACE}::{kind}", "id": member.name},
+        "attrs": {},
+        "parents": [{"type": f"{NAMESPACE}::Group", "id": group} for group in groups],
+    }

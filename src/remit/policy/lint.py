@@ -1,0 +1,171 @@
+"""What Cedar's validator lets through and Remit does not, over a policy's JSON form.
+
+Errors: ids missing or twice, entities that do not exist, paths after `has` that do not exist
+where the policy applies, gates and obligations that mean nothing. Warnings: what is probably
+not what its author meant.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from remit.facts.canonical import Json
+from remit.facts.catalog import Catalog
+from remit.facts.text import identifier_problem
+from remit.policy.form import Effect, Form
+from remit.policy.parse import Statement
+from remit.policy.problem import Problem, nearest
+from remit.policy.schema import LATER, NAMESPACE, resolves
+
+ANNOTATIONS: Final = frozenset({"id", "reason", "gate", "obligation", "owasp"})
+OBLIGATION: Final = re.compile(r"(redact|mask|cap|truncate):[a-z0-9][a-z0-9_.:-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What policies are checked against. `actions`: the groups of each action that can be
+    asked for, itself included; `untyped`: actions without `input`, and why."""
+
+    catalog: Catalog
+    schema: Mapping[str, Json]
+    actions: Mapping[str, frozenset[str]]
+    untyped: Mapping[str, str]
+    enforceable: frozenset[str]
+
+    def reached(self, form: Form) -> tuple[str, ...]:
+        """Actions in the scope of `form`."""
+        kind = f"{NAMESPACE}::Action"
+        return tuple(
+            name
+            for name, groups in self.actions.items()
+            if form.action.matches((kind, name), frozenset((kind, group) for group in groups))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Errors refuse the bundle; warnings do not."""
+
+    errors: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def policy_id(form: Form) -> str | None:
+    """The `@id`, or None."""
+    return form.annotations.get("id") or None
+
+
+def lint(statement: Statement, form: Form, ground: Ground) -> Findings:
+    """Everything Remit's own linter says of one policy; duplicates are `duplicates`' matter."""
+    ident = policy_id(form)
+    errors: list[Problem] = []
+    warnings: list[Problem] = []
+    if ident is None:
+        hint = """put @id("…") before it"""
+        errors.append(statement.problem("a policy needs a unique @id", hint=hint))
+    elif (why := identifier_problem(ident)) is not None:
+        errors.append(statement.problem(f"this @id cannot be used: {why}", "@id"))
+    reached = ground.reached(form)
+    for text, words, hint in _literals(form, ground.catalog):
+        errors.append(statement.problem(text, words, ident, hint))
+    for text, words, hint in _annotations(form, ground):
+        errors.append(statement.problem(text, words, ident, hint))
+    for text, words, hint in _paths(form, reached, ground):
+        (errors if reached else warnings).append(statement.problem(text, words, ident, hint))
+    warnings.extend(
+        statement.problem(text, words, ident) for text, words in _doubts(form, reached, ground)
+    )
+    return Findings(tuple(errors), tuple(warnings))
+
+
+def duplicates(policies: list[tuple[Statement, Form]]) -> Iterator[Problem]:
+    """A problem for each policy whose `@id` an earlier one has."""
+    first: dict[str, Statement] = {}
+    for statement, form in policies:
+        ident = policy_id(form)
+        if ident is None:
+            continue
+        earlier = first.setdefault(ident, statement)
+        if earlier is not statement:
+            text = f"the @id is taken by {earlier.file}:{earlier.line}"
+            yield statement.problem(text, f'"{ident}"', ident)
+
+
+def _literals(form: Form, catalog: Catalog) -> Iterator[tuple[str, str, str | None]]:
+    known = {
+        f"{NAMESPACE}::Agent": catalog.agents,
+        f"{NAMESPACE}::User": catalog.users,
+        f"{NAMESPACE}::Data": dict[str, None](),
+    }
+    for kind, name in sorted(form.entities):
+        if kind in known and name not in known[kind]:
+            noun = kind.rpartition("::")[2].lower()
+            hint = nearest(name, known[kind])
+            yield f"there is no {noun} named {name!r}", f'{kind}::"{name}"', hint
+
+
+def _annotations(form: Form, ground: Ground) -> Iterator[tuple[str, str, str | None]]:
+    gate = form.annotations.get("gate")
+    if gate is not None:
+        if form.effect is not Effect.FORBID:
+            yield "a @gate lifts a forbid; this policy permits", "@gate", None
+        if gate not in ground.catalog.routes:
+            hint = nearest(gate, ground.catalog.routes)
+            yield f"no Route is named {gate!r}", f'"{gate}"', hint
+    obligation = form.annotations.get("obligation")
+    if obligation is not None:
+        if form.effect is not Effect.PERMIT:
+            yield "an @obligation belongs to a permit; this policy forbids", "@obligation", None
+        if not OBLIGATION.fullmatch(obligation):
+            hint = "redact:…, mask:…, cap:… and truncate:… are"
+            yield "this is no obligation", f'"{obligation}"', hint
+
+
+def _paths(
+    form: Form, reached: tuple[str, ...], ground: Ground
+) -> Iterator[tuple[str, str, str | None]]:
+    """Every path after `has` must exist for some action in scope (in the whole catalog, where
+    no action is). Agents, users and servers have no attributes yet."""
+    actions = reached or tuple(ground.actions)
+    for access in sorted(form.accesses, key=lambda access: access.path):
+        if not access.has:
+            continue
+        shown = ".".join((access.root, *access.path))
+        if access.root == "context":
+            if any(resolves(ground.schema, action, access.path) for action in actions):
+                continue
+            if later := later_attribute(access.path):
+                yield f"{later} is not available in this version of Remit", access.path[-1], None
+                continue
+        hint = _untyped_hint(access.path, actions, ground)
+        text = f"{shown} does not exist for any action that this policy applies to"
+        yield text, access.path[-1], hint
+
+
+def later_attribute(path: tuple[str, ...]) -> str | None:
+    """The attribute of a later version that `path` (below `context`) starts with, if any."""
+    for known in LATER:
+        if ("context", *path)[: len(known)] == known:
+            return ".".join(known)
+    return None
+
+
+def _untyped_hint(path: tuple[str, ...], actions: tuple[str, ...], ground: Ground) -> str | None:
+    untyped = [action for action in actions if action in ground.untyped]
+    if path[:1] != ("input",) or not untyped:
+        return None
+    return f"tool/untypable: {untyped[0]} has no input, since {ground.untyped[untyped[0]]}"
+
+
+def _doubts(form: Form, reached: tuple[str, ...], ground: Ground) -> Iterator[tuple[str, str]]:
+    if not reached:
+        yield "no action reaches this policy: it never applies", "action"
+    if form.constant:
+        yield "a condition looks at nothing, so it is always or never met", "when"
+    for name in sorted(set(form.annotations) - ANNOTATIONS):
+        yield f"the annotation @{name} means nothing here", f"@{name}"
+    obligation = form.annotations.get("obligation", "")
+    if obligation and obligation.partition(":")[0] not in ground.enforceable:
+        text = "nothing enforces this obligation yet, so every call it permits is denied"
+        yield text, f'"{obligation}"'

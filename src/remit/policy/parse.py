@@ -1,0 +1,91 @@
+"""`.cedar` text split into statements that know their file and line.
+
+cedarpy gives no positions, so each statement is handed to it alone. Total on any text: in
+Cedar a `;` outside strings and comments ends a statement and stands nowhere else.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from remit.facts.canonical import digest
+from remit.facts.catalog import PolicySource
+from remit.policy.problem import Problem
+
+_TOKEN: Final = re.compile(
+    r"""//[^\n]*            # a comment
+    |"[^"\\]*(?:\\.[^"\\]*)*"  # a string
+    |"                      # one that never ends
+    |;|/|[^/";]+""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One policy as it stands in its file. `line` and `column` count from 1."""
+
+    file: str
+    line: int
+    column: int
+    text: str
+
+    @property
+    def text_hash(self) -> str:
+        """`sha256:…` of the text: an approval given for one text lifts no other."""
+        return digest(self.text.encode("utf-8", "surrogatepass"))
+
+    def locate(self, words: str) -> tuple[int, int]:
+        """Line and column of `words` in the file; of the statement where they are not in it."""
+        found = _outside_comments(self.text).find(words) if words else -1
+        if found < 0:
+            return self.line, self.column
+        before = self.text[:found]
+        newline = before.rfind("\n")
+        if newline < 0:
+            return self.line, self.column + found
+        return self.line + before.count("\n"), found - newline
+
+    def problem(
+        self, text: str, words: str = "", policy_id: str | None = None, hint: str | None = None
+    ) -> Problem:
+        """A problem at `words`."""
+        line, column = self.locate(words)
+        return Problem(self.file, line, column, policy_id, text, words or None, hint)
+
+
+def split(source: PolicySource) -> tuple[tuple[Statement, ...], tuple[Problem, ...]]:
+    """The statements of a file, the last perhaps unfinished, and what cannot be one."""
+    statements: list[Statement] = []
+    problems: list[Problem] = []
+    start: int | None = None
+    for token in _TOKEN.finditer(source.text):
+        word = token[0]
+        if start is None:
+            if word.startswith("//") or not word.strip():
+                continue
+            start = token.start() + len(word) - len(word.lstrip())
+        if word == '"':
+            statement = _statement(source, token.start(), token.start() + 1)
+            problems.append(statement.problem("a string begins here and never ends", '"'))
+            return tuple(statements), tuple(problems)
+        if word == ";":
+            statements.append(_statement(source, start, token.end()))
+            start = None
+    if start is not None:
+        statements.append(_statement(source, start, len(source.text)))
+    return tuple(statements), tuple(problems)
+
+
+def _statement(source: PolicySource, start: int, end: int) -> Statement:
+    before = source.text[:start]
+    line = before.count("\n") + 1
+    column = start - before.rfind("\n")
+    return Statement(source.path, line, column, source.text[start:end].rstrip())
+
+
+def _outside_comments(text: str) -> str:
+    """`text` with every comment blanked, so that words are not found inside one."""
+    return _TOKEN.sub(
+        lambda token: " " * len(token[0]) if token[0].startswith("//") else token[0], text
+    )

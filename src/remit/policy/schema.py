@@ -1,0 +1,181 @@
+"""The Cedar schema of a catalog, in Cedar's JSON form (DESIGN section 4).
+
+Groups, servers, models, labels and argument names are *enumerated* entity types, so that a
+misspelt one is an error instead of a policy that silently never applies.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final, TypeAlias, assert_never
+
+from remit.facts.canonical import Json
+from remit.facts.catalog import Catalog, Effect, Sink, Tool
+from remit.facts.label import closed
+from remit.policy.typing import Atom, CedarType, Record, SetOf
+
+NAMESPACE: Final = "Remit"
+EVERYONE: Final = "everyone"
+ANY_ARG: Final = "*"
+NOBODY: Final = "(none)"
+"""Stands in an enumeration that would be empty, which Cedar refuses; no name looks like it."""
+
+DELEGATE: Final = "delegate"
+OTHER_ACTIONS: Final = MappingProxyType(
+    {"call_model": "Model", "read_resource": "Data", "get_prompt": "Server", DELEGATE: "Agent"}
+)
+"""Actions that are no tool calls, and the type of their resource."""
+
+LATER: Final = frozenset(
+    {
+        *(("context", name) for name in ("targets", "content", "credentials", "args")),
+        *(("context", name) for name in ("impact", "novelty", "budget", "past")),
+        ("context", "session", "confidence"),
+    }
+)
+"""Attributes of the vocabulary that this version does not compute yet."""
+
+Tools: TypeAlias = Mapping[str, tuple[Tool, Record | None]]
+"""Tools by action id, with their typed input; None for one without."""
+
+
+def action_groups(tool: Tool) -> tuple[str, ...]:
+    """The action groups of a tool's action, labels closed upward."""
+    return (
+        "call_tool",
+        f"effect:{tool.effect.value}",
+        f"sink:{tool.sink.value}",
+        *(f"source:{label}" for label in sorted(closed(tool.source))),
+        f"server:{tool.server}",
+        *(f"tag:{tag}" for tag in sorted(tool.tags)),
+    )
+
+
+def cedar_schema(catalog: Catalog, tools: Tools, arguments: Iterable[str]) -> dict[str, Json]:
+    """The whole schema. `arguments` are the names that `Arg` enumerates besides `*`."""
+    return {
+        NAMESPACE: {
+            "commonTypes": _common_types(),
+            "entityTypes": {
+                "Group": _enum({*catalog.groups, EVERYONE}),
+                "Server": _enum(catalog.servers),
+                "Model": _enum(()),
+                "Label": _enum(closed(catalog.labels)),
+                "Arg": _enum({*arguments, ANY_ARG}),
+                "Agent": {"memberOfTypes": ["Group"]},
+                "User": {"memberOfTypes": ["Group"]},
+                "Data": {"memberOfTypes": ["Server"]},
+            },
+            "actions": _actions(catalog, tools),
+        }
+    }
+
+
+def _actions(catalog: Catalog, tools: Tools) -> dict[str, Json]:
+    groups = {
+        "call_tool",
+        *(f"effect:{effect.value}" for effect in Effect),
+        *(f"sink:{sink.value}" for sink in Sink),
+        *(f"source:{label}" for label in closed(catalog.labels)),
+        *(f"server:{server}" for server in catalog.servers),
+    }
+    for tool, _ in tools.values():
+        groups.update(action_groups(tool))
+    actions: dict[str, Json] = {group: {} for group in sorted(groups)}
+    for name, resource in OTHER_ACTIONS.items():
+        actions[name] = {"appliesTo": _applies(resource, _context(None))}
+    for name, (tool, record) in tools.items():
+        actions[name] = {
+            "memberOf": [{"id": group} for group in action_groups(tool)],
+            "appliesTo": _applies("Server", _context(record)),
+        }
+    return actions
+
+
+def _applies(resource: str, context: Json) -> Json:
+    return {"principalTypes": ["Agent"], "resourceTypes": [resource], "context": context}
+
+
+def _context(record: Record | None) -> Json:
+    attributes: dict[str, Json] = {} if record is None else {"input": cedar_type(record)}
+    attributes["onBehalfOf"] = {"type": "Entity", "name": "User", "required": False}
+    attributes["inputSize"] = {"type": "Long"}
+    attributes["session"] = {"type": "Session"}
+    attributes["delegation"] = {"type": "Delegation"}
+    attributes["system"] = {"type": "System"}
+    return {"type": "Record", "attributes": attributes}
+
+
+def _common_types() -> dict[str, Json]:
+    def record(**attributes: Json) -> Json:
+        return {"type": "Record", "attributes": attributes}
+
+    def entities(name: str) -> Json:
+        return {"type": "Set", "element": {"type": "Entity", "name": name}}
+
+    long: Json = {"type": "Long"}
+    return {
+        "Session": record(
+            labels=entities("Label"), calls=long, irreversibleCalls=long, ageSeconds=long
+        ),
+        "Delegation": record(depth=long, chain=entities("Agent")),
+        "System": record(now={"type": "Extension", "name": "datetime"}),
+    }
+
+
+def cedar_type(kind: CedarType) -> dict[str, Json]:
+    """`kind` in Cedar's JSON schema form."""
+    match kind:
+        case Atom.DECIMAL:
+            return {"type": "Extension", "name": "decimal"}
+        case Atom():
+            return {"type": kind.value}
+        case SetOf():
+            return {"type": "Set", "element": cedar_type(kind.element)}
+        case Record():
+            attributes: dict[str, Json] = {}
+            for name, part in kind.fields.items():
+                attributes[name] = {**cedar_type(part.type), "required": part.required}
+            return {"type": "Record", "attributes": attributes}
+        case _:
+            assert_never(kind)
+
+
+def _enum(names: Iterable[str]) -> Json:
+    return {"enum": sorted(names) or [NOBODY]}
+
+
+def attributes(
+    schema: Mapping[str, Json], action: str, path: tuple[str, ...]
+) -> Mapping[str, Json]:
+    """The attributes of `context.<path>` for `action`, in a schema made by `cedar_schema`.
+
+    Empty where there is no such record.
+    """
+    here = _at(schema, NAMESPACE, "actions", action, "appliesTo", "context")
+    for name in path:
+        here = _at(here, "attributes", name)
+        common = _at(schema, NAMESPACE, "commonTypes", _at(here, "type"))
+        here = here if common is None else common
+    found = _at(here, "attributes")
+    return found if isinstance(found, Mapping) else {}
+
+
+def resolves(schema: Mapping[str, Json], action: str, path: tuple[str, ...]) -> bool:
+    """Whether `context.<path>` exists for `action`; `path` is not empty."""
+    return path[-1] in attributes(schema, action, path[:-1])
+
+
+def names_of(schema: Mapping[str, Json], section: str, kind: str | None = None) -> tuple[str, ...]:
+    """Names in a section of the schema: actions, or the ids that entity type `kind` lists."""
+    here = _at(schema, NAMESPACE, section)
+    if kind is not None:
+        here = _at(here, kind, "enum")
+    return tuple(str(name) for name in here) if isinstance(here, Mapping | list) else ()
+
+
+def _at(value: Json, *steps: Json) -> Json:
+    for step in steps:
+        if not isinstance(value, Mapping) or not isinstance(step, str):
+            return None
+        value = value.get(step)
+    return value

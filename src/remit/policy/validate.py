@@ -1,0 +1,104 @@
+"""Cedar's own verdict on a policy, said with file, line, the offending words and a hint.
+
+cedarpy answers in sentences without positions and once per action; this finds the words in
+the text, says each thing once, and tells a misspelling from what is not there yet.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from remit.facts.text import escaped
+from remit.policy import cedar
+from remit.policy.form import Form
+from remit.policy.lint import Ground, later_attribute, policy_id
+from remit.policy.parse import Statement
+from remit.policy.problem import Problem, nearest
+from remit.policy.schema import NAMESPACE, attributes, names_of, resolves
+
+_PREFIX: Final = re.compile(r"^(for policy `policy\d+`[:,] |Policy parse error: )")
+_ENUM: Final = re.compile(r"entity `([\w:]+)::\"(.*)\"` is of an enumerated entity type", re.DOTALL)
+_ACTION: Final = re.compile(r"unrecognized action `[\w:]*Action::\"(.*)\"`", re.DOTALL)
+_MISSING: Final = re.compile(
+    r"attribute `(.+)` in context for [\w:]*Action::\"(.+)\" not found", re.DOTALL
+)
+_NO_ACTION: Final = "unable to find an applicable action"
+_QUOTED: Final = re.compile(r"`([^`]+)`")
+
+
+def syntax(statement: Statement, message: str) -> Problem:
+    """A statement that is no policy: cedarpy's message, at the words it names."""
+    if message == "unexpected end of input":
+        return statement.problem("this policy does not end: a `;` or a bracket is missing")
+    text = _PREFIX.sub("", message)
+    named = _QUOTED.search(text)
+    words = named[1] if named else text.rpartition(": ")[2]
+    return statement.problem(escaped(text, chars_max=300), words)
+
+
+def problems(
+    statement: Statement, form: Form, ground: Ground, schema: cedar.Schema
+) -> tuple[Problem, ...]:
+    """Why `statement` is not valid for `schema`; none where it is.
+
+    A policy that no action reaches is no error (the linter warns): rules may be written
+    before the tools they are for.
+    """
+    errors = cedar.validation_errors(statement.text, schema)
+    messages = [_PREFIX.sub("", error) for error in errors]
+    return tuple(_said(messages, statement, form, ground))
+
+
+def _said(
+    messages: list[str], statement: Statement, form: Form, ground: Ground
+) -> Iterator[Problem]:
+    ident = policy_id(form)
+    unknown_action = any(_ACTION.match(message) for message in messages)
+    missing: dict[str, list[str]] = {}
+    for message in messages:
+        if found := _ENUM.match(message):
+            kind, name = found[1], found[2]
+            noun = kind.rpartition("::")[2]
+            hint = nearest(name, names_of(ground.schema, "entityTypes", noun))
+            words = f'{kind}::"{name}"'
+            yield statement.problem(f'there is no {noun.lower()} "{name}"', words, ident, hint)
+        elif found := _ACTION.match(message):
+            hint = nearest(found[1], names_of(ground.schema, "actions"))
+            words = f'{NAMESPACE}::Action::"{found[1]}"'
+            yield statement.problem(f'there is no action "{found[1]}"', words, ident, hint)
+        elif found := _MISSING.match(message):
+            missing.setdefault(found[1], []).append(found[2])
+        elif _NO_ACTION in message:
+            if ground.reached(form) and not unknown_action:
+                text = "no action takes such a principal and resource"
+                yield statement.problem(text, "principal", ident)
+        else:
+            named = _QUOTED.search(message)
+            yield statement.problem(escaped(message), named[1] if named else "", ident)
+    for path, actions in missing.items():
+        yield _absent(statement, ident, tuple(path.split(".")), sorted(actions), ground)
+
+
+def _absent(
+    statement: Statement,
+    ident: str | None,
+    path: tuple[str, ...],
+    actions: list[str],
+    ground: Ground,
+) -> Problem:
+    """An attribute that some action in scope does not have."""
+    if later := later_attribute(path):
+        text = f"{later} is not available in this version of Remit"
+        return statement.problem(text, ".".join(path), ident)
+    shown = ".".join(("context", *path))
+    others = f" and {len(actions) - 1} other actions" if len(actions) > 1 else ""
+    text = f"{shown} does not exist for {actions[0]}{others}"
+    untyped = next((name for name in actions if name in ground.untyped), None)
+    if path[0] == "input" and untyped is not None:
+        hint = f"tool/untypable: {untyped} has no input, since {ground.untyped[untyped]}"
+    elif any(resolves(ground.schema, action, path) for action in ground.actions):
+        hint = f"ask for it first (`context has {'.'.join(path)} && …`), or narrow the scope"
+    else:
+        hint = nearest(path[-1], attributes(ground.schema, actions[0], path[:-1]))
+    words = next((w for w in (".".join(path), path[-1]) if w in statement.text), "")
+    return statement.problem(text, words, ident, hint)
