@@ -207,19 +207,24 @@ def _value(value: Json) -> str:
     return text if len(text) <= VALUE_MAX else f"{text[:VALUE_MAX]}… ({len(text)} characters)"
 
 
+def _line(text: str) -> str:
+    return escaped(text, chars_max=VALUE_MAX).replace("\n", "\\n")
+
+
 def _shown(pieces: Sequence[Piece]) -> Iterator[str]:
     """Pieces marked; of text that stayed only what stands next to a change."""
     last = len(pieces) - 1
     for index, piece in enumerate(pieces):
-        text = escaped(piece.text, chars_max=VALUE_MAX).replace("\n", "\\n")
         match piece.op:
             case Op.REMOVED:
-                yield f"[-{text}-]"
+                yield f"[-{_line(piece.text)}-]"
             case Op.ADDED:
-                yield f"{{+{text}+}}"
+                yield f"{{+{_line(piece.text)}+}}"
+            case Op.SAME if len(piece.text) <= 2 * CONTEXT:
+                yield _line(piece.text)
             case Op.SAME:
-                head = "" if index == 0 else text[:CONTEXT]
-                tail = "" if index == last else text[-CONTEXT:]
-                yield text if len(text) <= 2 * CONTEXT else f"{head} … {tail}"
+                head = "" if index == 0 else _line(piece.text[:CONTEXT])
+                tail = "" if index == last else _line(piece.text[-CONTEXT:])
+                yield f"{head} … {tail}"
             case _:
                 assert_never(piece.op)

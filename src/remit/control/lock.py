@@ -16,6 +16,7 @@ from remit.facts.text import identifier_problem
 
 FILE: Final = "remit.lock"
 TOOL_NAME_MAX: Final = 128
+_MARKS: Final = "_.-/:@+,="
 
 
 class LockRefused(Exception):
@@ -138,13 +139,14 @@ def unpinnable(server: str, definition: Definition, limits: Limits = DEFAULT) ->
 
 
 def tool_name_problem(name: str) -> str:
-    """Why `name` cannot name a tool, or empty: 1-128 visible characters without white space."""
+    """Why `name` cannot name a tool, or empty."""
     if len(name) > TOOL_NAME_MAX:
         return f"its name is longer than {TOOL_NAME_MAX} characters"
-    wrong = identifier_problem(name)
-    if wrong is None and " " in name:
-        wrong = "it holds a space"
-    return f"as for its name, {wrong}" if wrong else ""
+    if wrong := identifier_problem(name):
+        return f"as for its name, {wrong}"
+    # Names are pasted into commands: none may say anything to a shell.
+    odd = next((c for c in name if c.isascii() and not c.isalnum() and c not in _MARKS), "")
+    return f"its name holds {odd!r}: letters, digits and {_MARKS} may stand there" if odd else ""
 
 
 def _check_count(server: str, tools: Mapping[tuple[str, str], Pinned], limits: Limits) -> None:

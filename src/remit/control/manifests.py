@@ -1,0 +1,206 @@
+"""Resources as people see them: `apiVersion, kind, metadata, spec, status`, plain JSON.
+
+Values of environment variables are not shown anywhere: some are secrets.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from remit.control.problems import Where
+from remit.control.resources import (
+    API_VERSION,
+    AgentSpec,
+    GroupSpec,
+    Kind,
+    PolicySpec,
+    Resource,
+    RouteSpec,
+    ServerSpec,
+    Source,
+    Spec,
+    ToolSpec,
+    UserSpec,
+)
+from remit.facts.canonical import Json
+from remit.facts.catalog import Catalog, Http, Route, Server, Stdio, Tool
+
+HIDDEN: Final = "(hidden)"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyText:
+    """One policy of a bundle: its text and where that begins."""
+
+    text: str
+    where: Where
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One resource to list or describe; `where` is None for what no file declares."""
+
+    kind: Kind
+    name: str
+    where: Where | None
+    manifest: Mapping[str, Json]
+
+
+def shown(kind: Kind, source: Source, catalog: Catalog, policies: Mapping[str, PolicyText]) -> tuple[Shown, ...]:
+    """The resources of `kind` that run, by name.
+
+    Tools are the accepted ones, with a catalog entry or without; policies go by their `@id`.
+    """
+    declared = {r.name: r for r in source.resources if r.kind is kind}
+    match kind:
+        case Kind.TOOL:
+            tools = {f"{tool.server}/{tool.name}": tool for tool in catalog.tools.values()}
+            found = [_shown_tool(name, tools[name], declared.get(name)) for name in tools]
+        case Kind.POLICY:
+            found = [
+                Shown(kind, name, policy.where, _manifest(kind, name, {"cedar": policy.text}))
+                for name, policy in policies.items()
+            ]
+        case _:
+            every = declared.values()
+            found = [Shown(kind, r.name, r.where, manifest(r, catalog)) for r in every]
+    return tuple(sorted(found, key=lambda one: one.name))
+
+
+def manifest(resource: Resource, catalog: Catalog | None = None) -> Mapping[str, Json]:
+    """`resource` as declared; with the `catalog` it runs in, its `status` says what came of it."""
+    status: dict[str, Json] = {}
+    people = catalog and {Kind.AGENT: catalog.agents, Kind.USER: catalog.users}.get(resource.kind)
+    if people and resource.name in people:
+        status["groups"] = sorted(people[resource.name].groups)
+    return _manifest(resource.kind, resource.name, spec_json(resource.spec), status, resource)
+
+
+def spec_json(spec: Spec) -> dict[str, Json]:
+    """The fields of `spec` as YAML spells them, those left out (None) left out."""
+    members: dict[str, Json]
+    match spec:
+        case AgentSpec():
+            members = {"owner": spec.owner, "purpose": spec.purpose, "groups": list(spec.groups)}
+            members |= {"harness": spec.harness.value, "mode": spec.mode.value}
+        case UserSpec():
+            members = {"groups": list(spec.groups)}
+        case GroupSpec():
+            members = {"description": spec.description, "groups": list(spec.groups)}
+        case ServerSpec():
+            members = {"url": spec.url, "cwd": spec.cwd, "shared": spec.shared}
+            members |= {"verify_s": spec.verify_s, "call_s": spec.call_s}
+            if spec.command is not None:
+                members |= {"command": list(spec.command), "env": dict.fromkeys(spec.env, HIDDEN)}
+        case ToolSpec():
+            members = {"effect": spec.effect and spec.effect.value, "tags": list(spec.tags)}
+            members |= {"sink": spec.sink and spec.sink.value, "description": spec.description}
+            members |= {"source": None if spec.source is None else list(spec.source)}
+        case PolicySpec():
+            members = {"cedar": spec.cedar}
+        case RouteSpec():
+            members = {"groups": list(spec.groups), "users": list(spec.users), "count": spec.count}
+            members |= {"hold_s": spec.hold_s, "expires_s": spec.expires_s}
+            members |= {"requester_may_approve": spec.requester_may_approve, "shared": spec.shared}
+        case _:
+            assert_never(spec)
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def catalog_json(catalog: Catalog) -> Mapping[tuple[Kind, str], Mapping[str, Json]]:
+    """What a catalog says of each resource, groups flattened, policies aside.
+
+    Holds the values of environment variables: to compare, not to show.
+    """
+    found: dict[tuple[Kind, str], Mapping[str, Json]] = {}
+    for name, agent in catalog.agents.items():
+        found[Kind.AGENT, name] = {
+            "owner": agent.owner,
+            "purpose": agent.purpose,
+            "groups": dict.fromkeys(agent.groups, True),
+            "harness": agent.harness.value,
+            "mode": agent.mode.value,
+        }
+    for name, user in catalog.users.items():
+        found[Kind.USER, name] = {"groups": dict.fromkeys(user.groups, True)}
+    for name in catalog.groups:
+        found[Kind.GROUP, name] = {}
+    for name, server in catalog.servers.items():
+        found[Kind.SERVER, name] = _server_json(server)
+    for tool in catalog.tools.values():
+        found[Kind.TOOL, f"{tool.server}/{tool.name}"] = {
+            "effect": tool.effect.value,
+            "sink": tool.sink.value,
+            "source": dict.fromkeys(tool.source, True),
+            "tags": dict.fromkeys(tool.tags, True),
+            "catalogued": tool.catalogued,
+            "definition": tool.definition.to_json(),
+        }
+    for name, route in catalog.routes.items():
+        found[Kind.ROUTE, name] = _route_json(route)
+    return found
+
+
+def _server_json(server: Server) -> Mapping[str, Json]:
+    members: dict[str, Json] = {
+        "shared": server.shared,
+        "verify_s": server.verify_s,
+        "call_s": server.call_s,
+    }
+    match server.transport:
+        case Stdio(command, env, cwd):
+            return {**members, "command": list(command), "env": dict(env), "cwd": cwd}
+        case Http(url):
+            return {**members, "url": url}
+        case _:
+            assert_never(server.transport)
+
+
+def _route_json(route: Route) -> Mapping[str, Json]:
+    return {
+        "groups": dict.fromkeys(route.groups, True),
+        "users": dict.fromkeys(route.users, True),
+        "count": route.count,
+        "hold_s": route.hold_s,
+        "expires_s": route.expires_s,
+        "requester_may_approve": route.requester_may_approve,
+        "shared": route.shared,
+    }
+
+
+def _shown_tool(name: str, tool: Tool, declared: Resource | None) -> Shown:
+    spec: dict[str, Json] = {
+        "effect": tool.effect.value,
+        "sink": tool.sink.value,
+        "source": sorted(tool.source),
+        "tags": sorted(tool.tags),
+    }
+    status: dict[str, Json] = {
+        "exposed": tool.exposed,
+        "pin": tool.pin,
+        "catalogued": tool.catalogued,
+        "definition": tool.definition.to_json(),
+    }
+    where = declared.where if declared else None
+    return Shown(Kind.TOOL, name, where, _manifest(Kind.TOOL, name, spec, status, declared))
+
+
+def _manifest(
+    kind: Kind,
+    name: str,
+    spec: Mapping[str, Json],
+    status: Mapping[str, Json] | None = None,
+    declared: Resource | None = None,
+) -> Mapping[str, Json]:
+    metadata: dict[str, Json] = {"name": name}
+    if declared and declared.labels:
+        metadata["labels"] = dict(declared.labels)
+    if declared and declared.annotations:
+        metadata["annotations"] = dict(declared.annotations)
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind.value,
+        "metadata": metadata,
+        "spec": spec,
+        "status": status or {},
+    }

@@ -1,0 +1,70 @@
+"""Which columns `get` shows of each kind, and their cells, from manifests.
+
+Both the command line and the console read manifests from the control API, so cells come from
+plain JSON: nothing here sees more than what the API answered.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from remit.control.resources import Kind
+from remit.facts.canonical import Json
+
+_COLUMNS: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
+    {
+        Kind.AGENT: ("owner", "groups", "mode", "harness"),
+        Kind.USER: ("groups",),
+        Kind.GROUP: ("groups", "description"),
+        Kind.SERVER: ("reached", "shared"),
+        Kind.TOOL: ("effect", "sink", "source", "tags"),
+        Kind.POLICY: (),
+        Kind.ROUTE: ("groups", "users", "count", "hold_s", "expires_s"),
+    }
+)
+_WIDE: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
+    {
+        Kind.AGENT: ("purpose",),
+        Kind.SERVER: ("cwd", "verify_s", "call_s"),
+        Kind.TOOL: ("exposed", "catalogued", "pin"),
+        Kind.ROUTE: ("requester_may_approve", "shared"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows to print: each holds every column by key; `wide` are those only `-o wide` shows."""
+
+    columns: tuple[str, ...]
+    wide: tuple[str, ...]
+    rows: tuple[Mapping[str, Json], ...]
+
+
+def table(kind: Kind, items: Iterable[tuple[Mapping[str, Json], str | None]]) -> Table:
+    """The table of manifests of one kind, each with its `file:line` where it has one."""
+    columns = ("name", *_COLUMNS[kind])
+    wide = (*_WIDE.get(kind, ()), "where")
+    return Table(columns, wide, tuple(_row(manifest, where) for manifest, where in items))
+
+
+def kind_named(word: str) -> Kind | None:
+    """The kind that people write as `agent`, `Agents`, `policies`; None when there is none."""
+    plain = word.lower()
+    for kind in Kind:
+        single = kind.value.lower()
+        if plain in {single, f"{single}s", f"{single[:-1]}ies" if single.endswith("y") else single}:
+            return kind
+    return None
+
+
+def _row(manifest: Mapping[str, Json], where: str | None) -> Mapping[str, Json]:
+    row: dict[str, Json] = {}
+    for part in ("status", "spec", "metadata"):
+        found = manifest.get(part)
+        row.update(found if isinstance(found, Mapping) else {})
+    command = row.get("command")
+    words = command if isinstance(command, Sequence) and not isinstance(command, str) else ()
+    row["reached"] = row.get("url") or " ".join(str(word) for word in words)
+    return {**row, "where": where or "-"}
