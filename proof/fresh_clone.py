@@ -40,10 +40,13 @@ def clone(into: Path) -> None:
 
 
 def make(target: str, folder: Path, env: dict[str, str]) -> float:
-    """Run one make target, its output on stderr; return its seconds, or raise CalledProcessError."""
+    """Run one make target, its output on stderr; return its seconds, or raise RuntimeError."""
     started = time.monotonic()
-    subprocess.run([env["PATH"] + "/make", target], cwd=folder, env=env, check=True, stdout=sys.stderr)
-    return time.monotonic() - started
+    done = subprocess.run([env["PATH"] + "/make", target], cwd=folder, env=env, check=False, stdout=sys.stderr)
+    seconds = time.monotonic() - started
+    if done.returncode != 0:
+        raise RuntimeError(f"make {target} exited {done.returncode} after {seconds:.0f} s")
+    return seconds
 
 
 def main() -> int:
@@ -60,7 +63,7 @@ def main() -> int:
                 seconds = make(target, root / "remit", env | more)
                 done.append(f"make {target} {seconds:.0f} s")
         except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-            return say(", ".join((*done, f"then: {error}")), GOAL, passed=False)
+            return say(", ".join((*done, str(error))), GOAL, passed=False)
     return say(", ".join(done), GOAL, passed=True)
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
@@ -60,6 +60,7 @@ def run_line(line: Line, *, long: bool, seed: int) -> Result:
         verdict = Verdict(str(error), line.goal, passed=False)
     except subprocess.TimeoutExpired:
         verdict = Verdict(f"not done after {timeout_s} s", line.goal, passed=False)
+    verdict = replace(verdict, goal=verdict.goal or line.goal)
     result = Result(line, command, verdict, round(time.monotonic() - started, 1), raw_us)
     tell(f"{line.id}: {result.outcome} in {result.took_s} s: {verdict.figure}")
     return result

@@ -13,7 +13,7 @@ from typing import cast
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A figure beside its goal, in words a person understands, and whether it is met."""
+    """A figure beside its goal, in words a person understands, and whether it is met; an empty goal is the line's."""
 
     figure: str
     goal: str
