@@ -5,9 +5,12 @@ of the chain judged, observing links overridden, the strictest verdict taken -> 
 people -> obligations known -> effects. The first step that says no ends it, and says why.
 """
 
+from typing import Final
+
 from remit.facts.action import Action
 from remit.facts.label import closed
 from remit.facts.session import join
+from remit.facts.text import escaped
 from remit.pdp.chain import judge_chain
 from remit.pdp.decision import Decision
 from remit.pdp.effects import Ruling, decision_of
@@ -19,6 +22,8 @@ from remit.policy.convert import convert
 from remit.policy.evaluate import Question
 from remit.policy.schema import DELEGATE
 from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason
+
+_SHOWN_MAX: Final = 120
 
 
 def decide(snapshot: Snapshot, action: Action, now_ms: int) -> Decision:
@@ -72,7 +77,7 @@ def _question(snapshot: Snapshot, action: Action, form: ToolForm | None, facts: 
     bundle = snapshot.bundle
     if form is None:
         return Question(
-            shown=f"delegate to {action.name}",
+            shown=f"delegate to {escaped(action.name, chars_max=_SHOWN_MAX)}",
             action=action_uid(DELEGATE),
             resource=agent_uid(action.name),
             context=facts.cedar(None),
@@ -81,7 +86,7 @@ def _question(snapshot: Snapshot, action: Action, form: ToolForm | None, facts: 
         )
     converted = convert(form.record, action.input)
     return Question(
-        shown=f"call {action.server}/{action.name}",
+        shown=f"call {escaped(f'{action.server}/{action.name}', chars_max=_SHOWN_MAX)}",
         action=action_uid(form.tool.exposed),
         resource=server_uid(form.tool.server),
         context=facts.cedar(converted.input),

@@ -5,12 +5,14 @@ from typing import Final, TypeAlias, assert_never
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.catalog import Tool
+from remit.facts.text import escaped
 from remit.pdp.effects import Ruling
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.bundle import ToolForm
 from remit.policy.verdict import Code, Deny, Reason
 
 _HOUR_MS: Final = 3_600_000
+_SHOWN_MAX: Final = 120
 _PINS: Final = MappingProxyType(
     {
         Pin.DRIFTED: (
@@ -48,7 +50,7 @@ def known(snapshot: Snapshot, action: Action) -> Known:
         case ActionKind.DELEGATE:
             if action.name in catalog.agents:
                 return None
-            return _deny(Code.UNKNOWN_AGENT, f"there is no agent named {action.name}")
+            return _deny(Code.UNKNOWN_AGENT, f"there is no agent named {escaped(action.name)}")
         case ActionKind.CALL_MODEL | ActionKind.READ_RESOURCE | ActionKind.GET_PROMPT:
             text = f"{action.kind.value} is not governed yet, so nobody may do it"
             return _deny(Code.UNKNOWN_METHOD, text)
@@ -58,8 +60,8 @@ def known(snapshot: Snapshot, action: Action) -> Known:
 
 def _known_tool(snapshot: Snapshot, action: Action) -> Known:
     if action.server not in snapshot.bundle.catalog.servers:
-        return _deny(Code.UNKNOWN_SERVER, f"there is no server named {action.server}")
-    shown = f"{action.server}/{action.name}"
+        return _deny(Code.UNKNOWN_SERVER, f"there is no server named {escaped(action.server, chars_max=_SHOWN_MAX)}")
+    shown = escaped(f"{action.server}/{action.name}", chars_max=_SHOWN_MAX)
     form = snapshot.bundle.tools.get((action.server, action.name))
     if form is None and snapshot.pin is not Pin.UNREVIEWED:
         return _deny(Code.UNKNOWN_TOOL, f"there is no tool {shown}")

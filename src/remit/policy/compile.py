@@ -137,7 +137,8 @@ def _ground(
     actions = {name: frozenset[str]() for name in OTHER_ACTIONS}
     actions |= {name: frozenset(action_groups(form.tool)) for name, form in named.items()}
     untyped = {name: form.quarantined for name, form in named.items() if form.quarantined}
-    ground = Ground(catalog, schema, actions, untyped, enforceable)
+    servers = {name: form.tool.server for name, form in named.items()}
+    ground = Ground(catalog, schema, actions, servers, untyped, enforceable)
     return ground, cedar.schema_of(schema)
 
 

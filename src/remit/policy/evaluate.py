@@ -65,15 +65,17 @@ def _forbidden(
     names every satisfied forbid, and with those lifted only permits are left to speak."""
     lifted = gates.liftable(forbids)
     if lifted is None:
-        hard = (policy for policy in forbids if policy.gate is None)
-        return Deny(), tuple(reason(policy, agent) for policy in hard)
+        hard_first = sorted(forbids, key=lambda policy: policy.gate is not None)
+        return Deny(), tuple(reason(policy, agent) for policy in hard_first)
     answer = _ask(bundle, question, principal, question.slice.permits)
     if answer.outcome is not cedar.Outcome.ALLOW or answer.errors:
         text = f"no policy permits {agent} to {question.shown}, even with the gates lifted"
-        return Deny(), (Reason(Code.NO_POLICY, text, agent=agent),)
-    obligations = _permit(_policies(question.slice, answer)).obligations
-    reasons = tuple(reason(policy, agent, Code.GATE) for policy in forbids)
-    return Escalate(lifted, obligations), reasons
+        none = Reason(Code.NO_POLICY, text, agent=agent)
+        return Deny(), (none, *(reason(policy, agent) for policy in forbids))
+    permits = _policies(question.slice, answer)
+    barring = (reason(policy, agent, Code.GATE) for policy in forbids)
+    behind = (reason(policy, agent) for policy in permits)
+    return Escalate(lifted, _permit(permits).obligations), (*barring, *behind)
 
 
 def _ask(

@@ -6,7 +6,7 @@ not what its author meant.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,11 +25,13 @@ OBLIGATION: Final = re.compile(r"(redact|mask|cap|truncate):[a-z0-9][a-z0-9_.:-]
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What policies are checked against. `actions`: the groups of each action that can be
-    asked for, itself included; `untyped`: actions without `input`, and why."""
+    asked for; `servers`: the resource of a tool's action; `untyped`: tools without `input`,
+    and why."""
 
     catalog: Catalog
     schema: Mapping[str, Json]
     actions: Mapping[str, frozenset[str]]
+    servers: Mapping[str, str]
     untyped: Mapping[str, str]
     enforceable: frozenset[str]
 
@@ -41,6 +43,12 @@ class Ground:
             for name, groups in self.actions.items()
             if form.action.matches((kind, name), frozenset((kind, group) for group in groups))
         )
+
+    def on(self, action: str, form: Form) -> bool:
+        """Whether the resource of `action` may be in the scope of `form`."""
+        server = self.servers.get(action)
+        uid = (f"{NAMESPACE}::Server", server or "")
+        return server is None or form.resource.matches(uid, frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +146,8 @@ def _paths(
             if later := later_attribute(access.path):
                 yield f"{later} is not available in this version of Remit", access.path[-1], None
                 continue
-        hint = _untyped_hint(access.path, actions, ground)
-        text = f"{shown} does not exist for any action that this policy applies to"
-        yield text, access.path[-1], hint
+        missing = f"{shown} does not exist for any action that this policy applies to"
+        yield untypable(access.path, actions, ground) or missing, access.path[-1], None
 
 
 def later_attribute(path: tuple[str, ...]) -> str | None:
@@ -151,16 +158,19 @@ def later_attribute(path: tuple[str, ...]) -> str | None:
     return None
 
 
-def _untyped_hint(path: tuple[str, ...], actions: tuple[str, ...], ground: Ground) -> str | None:
-    untyped = [action for action in actions if action in ground.untyped]
-    if path[:1] != ("input",) or not untyped:
-        return None
-    return f"tool/untypable: {untyped[0]} has no input, since {ground.untyped[untyped[0]]}"
+def untypable(path: tuple[str, ...], actions: Iterable[str], ground: Ground) -> str | None:
+    """Why `path` cannot be read where one of `actions` is a tool without typed `input`."""
+    for action in actions:
+        if path[:1] == ("input",) and action in ground.untyped:
+            return f"tool/untypable: {action} has no input, since {ground.untyped[action]}"
+    return None
 
 
 def _doubts(form: Form, reached: tuple[str, ...], ground: Ground) -> Iterator[tuple[str, str]]:
     if not reached:
         yield "no action reaches this policy: it never applies", "action"
+    elif not any(ground.on(action, form) for action in reached):
+        yield "no action in its scope has this resource: it never applies", "resource"
     if form.constant:
         yield "a condition looks at nothing, so it is always or never met", "when"
     for name in sorted(set(form.annotations) - ANNOTATIONS):

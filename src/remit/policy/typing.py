@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from remit.facts.canonical import Json, canonical
 from remit.facts.limits import DEFAULT
+from remit.facts.text import escaped
 
 DEPTH_MAX: Final = 24
 NODES_MAX: Final = 2_000
@@ -246,8 +247,8 @@ class _Reader:
         return Record(MappingProxyType(fields))
 
     def _resolve(self, pointer: str) -> Json:
-        if not pointer.startswith("#"):
-            raise Untypable(f"its input schema refers to another document ({pointer[:80]})")
+        if not (pointer == "#" or pointer.startswith("#/")):
+            raise Untypable(f"its input schema refers to another document ({escaped(pointer, chars_max=80)})")
         here: Json = self.root
         for part in pointer[1:].split("/")[1:]:
             step = unquote(part).replace("~1", "/").replace("~0", "~")
@@ -256,9 +257,7 @@ class _Reader:
             elif isinstance(here, list) and step.isdecimal() and int(step) < len(here):
                 here = cast("Json", here[int(step)])
             else:
-                raise Untypable(f"its input schema refers to {pointer[:80]}, which is not there")
-        if "/" not in pointer and pointer != "#":
-            raise Untypable(f"its input schema refers to the anchor {pointer[:80]}")
+                raise Untypable(f"its input schema refers to {escaped(pointer, chars_max=80)}, which is not there")
         return here
 
 
@@ -302,4 +301,4 @@ def _name_of(value: Json) -> str:
 
 
 def _shown(path: tuple[str, ...]) -> str:
-    return ".".join(path)[:120] or "its root"
+    return escaped(".".join(path), chars_max=120) or "its root"

@@ -11,7 +11,7 @@ from typing import Final
 from remit.facts.text import escaped
 from remit.policy import cedar
 from remit.policy.form import Form
-from remit.policy.lint import Ground, later_attribute, policy_id
+from remit.policy.lint import Ground, later_attribute, policy_id, untypable
 from remit.policy.parse import Statement
 from remit.policy.problem import Problem, nearest
 from remit.policy.schema import NAMESPACE, attributes, names_of, resolves
@@ -90,15 +90,13 @@ def _absent(
     if later := later_attribute(path):
         text = f"{later} is not available in this version of Remit"
         return statement.problem(text, ".".join(path), ident)
-    shown = ".".join(("context", *path))
+    words = next((w for w in (".".join(path), path[-1]) if w in statement.text), "")
+    if untyped := untypable(path, actions, ground):
+        return statement.problem(untyped, words, ident)
     others = f" and {len(actions) - 1} other actions" if len(actions) > 1 else ""
-    text = f"{shown} does not exist for {actions[0]}{others}"
-    untyped = next((name for name in actions if name in ground.untyped), None)
-    if path[0] == "input" and untyped is not None:
-        hint = f"tool/untypable: {untyped} has no input, since {ground.untyped[untyped]}"
-    elif any(resolves(ground.schema, action, path) for action in ground.actions):
+    text = f"{'.'.join(('context', *path))} does not exist for {actions[0]}{others}"
+    if any(resolves(ground.schema, action, path) for action in ground.actions):
         hint = f"ask for it first (`context has {'.'.join(path)} && …`), or narrow the scope"
     else:
         hint = nearest(path[-1], attributes(ground.schema, actions[0], path[:-1]))
-    words = next((w for w in (".".join(path), path[-1]) if w in statement.text), "")
     return statement.problem(text, words, ident, hint)
