@@ -1,6 +1,6 @@
 """Who may call what: one table, tested route by route and credential by credential.
 
-A route that is not in the table cannot be added (`factory` refuses to start), and a credential
+A route that is not in the table cannot be added (`main` refuses to start), and a credential
 that a row does not name is refused before a byte of the request's body is read.
 """
 

@@ -48,11 +48,9 @@ class ToolAnswer(Answer):
     effect: str
     sink: str
     source: list[str]
-    tags: list[str]
     catalogued: bool
     difference: list[str]
-    suggested: list[str]
-    note: str | None
+    untypable: str | None
 
 
 class ToolsAnswer(Answer):
@@ -328,6 +326,7 @@ class CheckAnswer(Answer):
     """One line of the doctor."""
 
     name: str
+    ok: bool
     state: str
     text: str
     next: str | None

@@ -11,8 +11,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,
 ServerName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,24}$")]
 ToolName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Pin = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
-Sid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
-TokenId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Sid = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{32}|d-[0-9a-f]{30})$")]
 RefText = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]{1,16}-[1-9][0-9]{0,8}\.[1-9][0-9]{0,14}$")
 ]

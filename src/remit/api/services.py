@@ -96,97 +96,80 @@ class Resource:
 class Change:
     """One difference between the running bundle and the workspace.
 
-    `op` is `add`, `change` or `remove`; `text` one line for people; `lines` what differs inside.
+    `op` is `add`, `change` or `remove`; `lines` a unified diff of the two forms.
     """
 
     op: str
     kind: str
     name: str
-    text: str
     lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an apply did, or (dry run, diff) would do. `digest` is that of the new bundle."""
+
+    digest: str
+    changes: tuple[Change, ...]
+    warnings: tuple[str, ...] = ()
+    applied: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class ToolPin:
     """How one tool's live definition compares with the lock.
 
-    `tool` is `SERVER/TOOL`, `state` a `pdp.snapshot.Pin` value. `pin` is the accepted one,
-    `live_pin` the one to pass to accept the tool as it is now. `difference` has a line for each
-    change (none when it matches), `suggested` the lines of a catalog entry to start from.
-    `note` says why the tool cannot be accepted or typed, if so.
+    `state` is a `pdp.snapshot.Pin` value; `lines` a unified diff, empty when it matches.
+    `accepted` and `live` are pins; `live` is what to pass to accept the tool as it is now.
     """
 
-    tool: str
+    server: str
+    name: str
     exposed: str
     state: str
-    pin: str | None
-    live_pin: str | None
+    accepted: str | None
+    live: str | None
     effect: str
     sink: str
     source: tuple[str, ...]
-    tags: tuple[str, ...] = ()
-    catalogued: bool = False
-    difference: tuple[str, ...] = ()
-    suggested: tuple[str, ...] = ()
-    note: str | None = None
+    catalogued: bool
+    untypable: str | None = None
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Pins:
-    """Every tool of every server, by name; `unreachable` says why a live list is not known."""
+class ServerPin:
+    """All tools of one server; `unreachable` says why the live list could not be read.
 
-    tools: tuple[ToolPin, ...]
-    unreachable: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What an apply did, or (dry run, diff) would do.
-
-    `bundle` is the digest of what then runs. `tools` are those that do not match the lock.
+    `pin` is one hash over their live pins, in order of names; it accepts the whole server.
     """
 
-    bundle: str
-    changes: tuple[Change, ...]
-    warnings: tuple[str, ...] = ()
-    tools: tuple[ToolPin, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What accepting would write: the pin to pass, and what it changes, line by line."""
-
-    pin: str
-    difference: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """What was accepted (`SERVER/TOOL`), and the bundle that runs since."""
-
-    tools: tuple[str, ...]
-    bundle: str
+    server: str
+    pin: str | None
+    tools: tuple[ToolPin, ...]
+    unreachable: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyText:
-    """The source of one policy: its own lines, the first of them at `where` (`file:line`)."""
+    """The source of one policy: its own lines, the first numbered `line` in `path`."""
 
-    where: str
-    lines: tuple[str, ...]
+    path: str
+    line: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of `remit doctor`: `state` is ok, warn or fail; `next` the mending command."""
+    """One line of `remit doctor`. `next` is the command that mends it."""
 
     name: str
-    state: str
+    ok: bool
     text: str
     next: str | None = None
 
 
-class Invalid(Exception):
+class Invalid(Exception):  # noqa: N818
     """The workspace (or what was asked of it) does not validate; the running bundle stays.
 
     `problems` are sentences that begin with `file:line`.
@@ -198,11 +181,11 @@ class Invalid(Exception):
         self.next = next
 
 
-class Missing(Exception):
+class Missing(Exception):  # noqa: N818
     """No such resource, server or tool; the text says which."""
 
 
-class Conflict(Exception):
+class Conflict(Exception):  # noqa: N818
     """What was asked no longer fits: a pin that differs, a resource that is in use.
 
     `next` is the command that goes on from here.
@@ -254,16 +237,12 @@ class Runtime(Protocol):
         """Remove a resource from the workspace folder and recompile."""
         ...
 
-    async def pins(self, *, refresh: bool) -> Pins:
+    async def pins(self, *, refresh: bool) -> Sequence[ServerPin]:
         """Every server's tools against the lock; `refresh` reads the live lists anew."""
         ...
 
-    async def offer(self, server: str, tool: str | None) -> Offer:
-        """What accepting `tool` (every tool of `server` when None) would write now."""
-        ...
-
-    async def accept(self, server: str, tool: str | None, pin: str, by: str) -> Accepted:
-        """Write what `offer` shows to the lock and recompile.
+    async def accept(self, server: str, tool: str | None, pin: str, by: str) -> Applied:
+        """Write the live definition of `tool` (all tools when None) to the lock and recompile.
 
         `Conflict` when `pin` is not that of what is live now.
         """

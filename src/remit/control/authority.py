@@ -8,6 +8,7 @@ INVARIANT(authority-only-shrinks)
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -24,6 +25,7 @@ TTL_MAX_S: Final = 90 * 24 * 3600
 TOKEN_CHARS_MAX: Final = 8 * 1024
 ANCESTORS_MAX: Final = DEPTH_MAX + 1
 ADMIN_PREFIX: Final = "remit_admin_"
+ROOT_SID: Final = re.compile(r"[0-9a-f]{32}")
 _IDENT_BYTES_MIN: Final = 16
 
 
@@ -36,11 +38,11 @@ class Use(StrEnum):
     SESSION = "session"
 
 
-class ClaimsInvalid(ValueError):
+class ClaimsInvalid(ValueError):  # noqa: N818
     """Claims that are well signed but say something Remit never issued."""
 
 
-class NotDelegable(ValueError):
+class NotDelegable(ValueError):  # noqa: N818
     """This authority cannot be handed to that agent; says why."""
 
 
@@ -130,6 +132,7 @@ def authority(claims: Claims) -> Authority:
         token=claims.token,
         expires_ms=claims.expires_s * 1000,
         trusted_harness=claims.use is Use.SESSION,
+        ancestors=claims.ancestors,
     )
 
 
@@ -146,8 +149,12 @@ def links(root_sid: str, agents: Sequence[str]) -> tuple[Link, ...]:
 
 
 def derived_sid(root_sid: str, agents: Sequence[str]) -> str:
-    """The session of the last of `agents` in a chain that began as `root_sid` (32 hex digits)."""
-    return hashlib.sha256(canonical([root_sid, *agents])).hexdigest()[:32]
+    """The session of the last of `agents` in a chain that began as `root_sid`.
+
+    `d-` and 30 hex digits; a root is 32 hex digits, so that no derived session is ever taken
+    for a root and renewed without the ones above it.
+    """
+    return "d-" + hashlib.sha256(canonical([root_sid, *agents])).hexdigest()[:30]
 
 
 def mint(
@@ -221,10 +228,17 @@ def attenuate(parent: Claims, sub_agent: str, *, token: bytes, now_ms: int, ttl_
     return descend(child, parent)
 
 
-def renew(sid: str, agent: str, user: str | None, *, token: bytes, now_ms: int, ttl_s: int) -> Claims:
-    """A new token of a person's making for the root session `sid`: labels and counters stay."""
+def renew(
+    sid: str, agent: str, user: str | None, *, token: bytes, now_ms: int, ttl_s: int
+) -> Claims:
+    """A new token of a person's making for the root session `sid`: labels and counters stay.
+
+    Raises `NotDelegable` for a derived session: renewed alone, it would shed those above it.
+    """
+    if ROOT_SID.fullmatch(sid) is None:
+        raise NotDelegable("only a root session is renewed; renew the one it was delegated from")
     fresh = mint(Use.AGENT, agent, token=token, now_ms=now_ms, ttl_s=ttl_s, user=user, root=token)
-    return replace(fresh, sid=_text(sid, "sid"))
+    return replace(fresh, sid=sid)
 
 
 def admin_token(entropy: bytes) -> str:

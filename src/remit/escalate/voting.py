@@ -18,7 +18,7 @@ from remit.facts.catalog import Route
 SEATINGS_MAX: Final = 4096
 
 
-class VoteRefused(Exception):
+class VoteRefused(Exception):  # noqa: N818
     """This person cannot decide this approval now; `why` it is and what to do `next`.
 
     `ended` is set when the approval is no longer open, whoever asks.

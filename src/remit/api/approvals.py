@@ -1,0 +1,79 @@
+"""Routes of approvals: what waits for a person, and the person's word."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from remit.api.answers import ApprovalAnswer, ApprovalsAnswer
+from remit.api.authenticator import Person
+from remit.api.guard import ByPerson, ByReader, GuardedRoute, With
+from remit.api.problem import not_found
+from remit.api.requests import Limit, RefPath, VoteRequest
+from remit.api.services import Services
+from remit.api.views import approval_view, sees_approval
+from remit.escalate.machine import Approval
+from remit.facts.record import Ref
+from remit.trace.bodies import Choice
+
+router = APIRouter(route_class=GuardedRoute, tags=["approvals"])
+
+
+@router.get("/approvals")
+async def list_approvals(
+    services: With,
+    caller: ByReader,
+    *,
+    open_only: Annotated[bool, Query(alias="open")] = False,
+    limit: Limit = 100,
+) -> ApprovalsAnswer:
+    """Approvals, newest first; a user sees those that he decides or asked for."""
+    found = await services.ledger.approvals(open_only=open_only, limit=limit)
+    return ApprovalsAnswer(
+        items=[
+            approval_view(services, caller, approval)
+            for approval in found
+            if sees_approval(services, caller, approval)
+        ]
+    )
+
+
+@router.get("/approvals/{ident}")
+async def show_approval(ident: RefPath, services: With, caller: ByReader) -> ApprovalAnswer:
+    """One approval, with its exact arguments for those who decide it."""
+    approval = await services.ledger.approval(ident)
+    if approval is None or not sees_approval(services, caller, approval):
+        raise not_found(f"approval: {ident}", "remit approvals ls --all")
+    proposal = await services.ledger.entry(Ref.parse(ident))
+    return approval_view(services, caller, approval, proposal)
+
+
+@router.post("/approvals/{ident}/approve")
+async def approve(
+    ident: RefPath, asked: VoteRequest, services: With, caller: ByPerson
+) -> ApprovalAnswer:
+    """Say yes."""
+    return await _decide(services, caller, ident, Choice.APPROVE, asked.note)
+
+
+@router.post("/approvals/{ident}/deny")
+async def deny(
+    ident: RefPath, asked: VoteRequest, services: With, caller: ByPerson
+) -> ApprovalAnswer:
+    """Say no, which ends it."""
+    return await _decide(services, caller, ident, Choice.DENY, asked.note)
+
+
+async def _decide(
+    services: Services, caller: Person, ident: str, choice: Choice, note: str | None
+) -> ApprovalAnswer:
+    known = await services.ledger.approval(ident)
+    if known is None:
+        raise not_found(f"approval: {ident}", "remit approvals ls")
+    voter = services.runtime.catalog.users[caller.user]
+    decided = await services.driver.decide_approval(ident, voter, choice, note)
+    return await _told(services, caller, decided)
+
+
+async def _told(services: Services, caller: Person, approval: Approval) -> ApprovalAnswer:
+    proposal = await services.ledger.entry(Ref.parse(approval.ident))
+    return approval_view(services, caller, approval, proposal)

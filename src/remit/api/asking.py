@@ -1,0 +1,202 @@
+"""Routes of questions: may this be done, and why was that decided."""
+
+from fastapi import APIRouter
+from pydantic import JsonValue
+
+from remit.api.answers import (
+    ActionAnswer,
+    CanAnswer,
+    LinkAnswer,
+    OutcomeAnswer,
+    PolicyAnswer,
+    ReceiptAnswer,
+    WhyAnswer,
+)
+from remit.api.authenticator import Admin, Person
+from remit.api.guard import ByReader, GuardedRoute, With
+from remit.api.problem import Problem, forbidden, not_found
+from remit.api.requests import CanRequest, RefPath
+from remit.api.services import Services
+from remit.api.views import (
+    approval_view,
+    arguments_view,
+    gate_views,
+    instant,
+    plain,
+    reason_view,
+    sees_arguments,
+    tool_name,
+)
+from remit.control.authority import derived_sid, links
+from remit.escalate.machine import Approval
+from remit.facts.agent import Authority
+from remit.facts.record import Ref
+from remit.pdp.decision import Decision
+from remit.policy.verdict import Deny, Escalate, Permit, word
+from remit.ports.ledger import Entry
+from remit.trace.bodies import ActionBody, DecisionBody, OutcomeBody
+
+router = APIRouter(route_class=GuardedRoute, tags=["questions"])
+
+
+@router.post("/can")
+async def can(asked: CanRequest, services: With, caller: ByReader) -> CanAnswer:
+    """Would this call be permitted now? No record, no counter, no effect."""
+    user = asked.user
+    if isinstance(caller, Person):
+        if user not in {None, caller.user}:
+            raise forbidden("a user asks on his own behalf; leave `user` out")
+        user = caller.user
+    agents = (asked.agent, *asked.chain)
+    if len(set(agents)) != len(agents):
+        raise Problem(400, "malformed request", why="an agent stands in the chain twice")
+    root = await _root(asked.sid, asked.agent, user, services)
+    authority = Authority(
+        links=links(root, agents),
+        user=user,
+        token="",
+        expires_ms=services.clock.now_ms() + 60_000,
+    )
+    decision = await services.driver.can(authority, asked.server, asked.tool, asked.arguments)
+    return _told(decision)
+
+
+async def _root(sid: str | None, agent: str, user: str | None, services: Services) -> str:
+    if sid is None:
+        # A session that nobody is in: derived from a name that no root can have.
+        return derived_sid("nobody", (agent,))
+    session = await services.ledger.session(sid)
+    if session is None or session.user != user:
+        raise not_found(f"session: {sid}", "remit sessions ls")
+    if session.agent != agent:
+        raise Problem(409, "this session is another's", why=f"it belongs to {session.agent}")
+    return sid
+
+
+def _told(decision: Decision) -> CanAnswer:
+    match decision.verdict:
+        case Escalate(gates=gates, obligations=obligations):
+            pass
+        case Permit(obligations=obligations):
+            gates = ()
+        case Deny():
+            gates, obligations = (), ()
+    return CanAnswer(
+        verdict=word(decision.verdict),
+        observed=None if decision.observed is None else word(decision.observed),
+        reasons=[reason_view(reason) for reason in decision.reasons],
+        gates=gate_views(gates, decision.reasons),
+        obligations=list(obligations),
+    )
+
+
+@router.get("/why/{ref}")
+async def why(ref: RefPath, services: With, caller: ByReader) -> WhyAnswer:
+    """Who decided what, why and on whose authority."""
+    entry, body = await _judged(Ref.parse(ref), services)
+    approval = await _approval(entry, body, services)
+    arguments = sees_arguments(services, caller, approval)
+    if not arguments and not _his(caller, body):
+        raise not_found(f"decision: {ref}", "remit ledger verify, or ask the admin")
+    place = Ref(entry.record.chain, entry.record.seq)
+    outcome = await services.ledger.outcome_of(place)
+    in_doubt = outcome is None and any(
+        item.ref == place for item in await services.ledger.in_doubt()
+    )
+    return WhyAnswer(
+        id=str(place),
+        kind=entry.record.kind.value,
+        at=instant(entry.record.at),
+        bundle=entry.record.bundle,
+        sid=entry.record.sid,
+        receipt=ReceiptAnswer(id=str(place), hash=entry.hash),
+        action=_action(body, arguments=arguments),
+        facts=_facts(body, whole=arguments),
+        labels=list(body.labels),
+        verdict=body.verdict,
+        observed=body.observed,
+        reasons=[reason_view(reason) for reason in body.reasons],
+        gates=gate_views(body.gates, body.reasons),
+        obligations=list(body.obligations),
+        policies=_policies(entry, body, services),
+        approval=None if approval is None else approval_view(services, caller, approval),
+        outcome=None if outcome is None else _outcome(outcome),
+        in_doubt=in_doubt,
+    )
+
+
+async def _judged(ref: Ref, services: Services) -> tuple[Entry, ActionBody]:
+    """The proposal or intent that `ref`, or the outcome or vote at `ref`, is about."""
+    entry = await services.ledger.entry(ref)
+    if entry is not None and isinstance(entry.body, OutcomeBody):
+        entry = await services.ledger.entry(Ref.parse(entry.body.intent))
+    elif entry is not None and isinstance(entry.body, DecisionBody):
+        entry = await services.ledger.entry(Ref.parse(entry.body.approval))
+    if entry is None:
+        raise not_found(f"decision: {ref}", "remit logs")
+    if not isinstance(entry.body, ActionBody):
+        what = "its body was erased" if entry.body is None else f"it is a {entry.record.kind.value}"
+        raise Problem(404, f"{ref} is no decision on an action", why=what, next="remit logs")
+    return entry, entry.body
+
+
+async def _approval(entry: Entry, body: ActionBody, services: Services) -> Approval | None:
+    ident = body.approval
+    if ident is None and body.verdict == "escalate":
+        ident = f"{entry.record.chain}.{entry.record.seq}"
+    return None if ident is None else await services.ledger.approval(ident)
+
+
+def _his(caller: Admin | Person, body: ActionBody) -> bool:
+    return isinstance(caller, Admin) or body.user == caller.user
+
+
+def _action(body: ActionBody, *, arguments: bool) -> ActionAnswer:
+    return ActionAnswer(
+        kind=body.kind,
+        tool=tool_name(body.server, body.name),
+        hash=body.action,
+        pin=body.pin,
+        user=body.user,
+        links=[LinkAnswer(agent=agent, sid=sid) for agent, sid in body.links],
+        token=body.token,
+        arguments=arguments_view(body.arguments) if arguments else None,
+    )
+
+
+def _facts(body: ActionBody, *, whole: bool) -> dict[str, JsonValue]:
+    # `input` is the arguments again, as policy saw them.
+    return {name: plain(value) for name, value in body.context.items() if whole or name != "input"}
+
+
+def _policies(entry: Entry, body: ActionBody, services: Services) -> list[PolicyAnswer]:
+    named = dict.fromkeys(reason.policy for reason in body.reasons if reason.policy is not None)
+    told: list[PolicyAnswer] = []
+    for policy in named:
+        text = services.runtime.policy_text(entry.record.bundle, policy)
+        told.append(
+            PolicyAnswer(
+                id=policy,
+                where=None if text is None else f"{text.path}:{text.line}",
+                lines=[] if text is None else text.text.splitlines(),
+            )
+        )
+    return told
+
+
+def _outcome(entry: Entry) -> OutcomeAnswer | None:
+    body = entry.body
+    if not isinstance(body, OutcomeBody):
+        return None
+    ident = f"{entry.record.chain}.{entry.record.seq}"
+    return OutcomeAnswer(
+        id=ident,
+        at=instant(entry.record.at),
+        status=body.status.value,
+        elapsed_ms=body.elapsed_ms,
+        labels=list(body.labels),
+        result=body.result,
+        result_bytes=body.result_bytes,
+        error=body.error,
+        receipt=ReceiptAnswer(id=ident, hash=entry.hash),
+    )

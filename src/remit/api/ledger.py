@@ -1,0 +1,113 @@
+"""Routes of the ledger: its records, what is in doubt, and new records as they come."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import StreamingResponse
+
+from remit.api.answers import EntriesAnswer, InDoubtAnswer, InDoubtsAnswer
+from remit.api.guard import ByAdmin, GuardedRoute, With
+from remit.api.problem import Problem
+from remit.api.records import entry_view, event_view
+from remit.api.requests import Limit, RefText, Sid
+from remit.api.services import Services
+from remit.api.views import instant
+from remit.facts.record import Ref
+from remit.ports.ledger import Entry
+
+router = APIRouter(route_class=GuardedRoute, tags=["ledger"])
+
+POLL_S: Final = 0.2
+QUIET_S: Final = 15.0
+_PAGE: Final = 200
+
+After = Annotated[RefText | None, Query()]
+OfSession = Annotated[Sid | None, Query()]
+
+
+@router.get("/ledger/entries")
+async def entries(
+    services: With,
+    _: ByAdmin,
+    after: After = None,
+    sid: OfSession = None,
+    limit: Limit = 100,
+    latest: Annotated[int | None, Query(ge=1, le=1000)] = None,
+) -> EntriesAnswer:
+    """Records in the ledger's order, or (`latest`) the last ones."""
+    if latest is not None:
+        if after is not None or sid is not None:
+            raise Problem(400, "malformed request", why="`latest` stands alone")
+        found = await services.ledger.latest(latest)
+        return EntriesAnswer(items=[entry_view(entry) for entry in found], next=None)
+    start = None if after is None else Ref.parse(after)
+    found = await services.ledger.entries(after=start, limit=limit, sid=sid)
+    further = str(_ref(found[-1])) if len(found) == limit else None
+    return EntriesAnswer(items=[entry_view(entry) for entry in found], next=further)
+
+
+@router.get("/ledger/in-doubt")
+async def in_doubt(services: With, _: ByAdmin) -> InDoubtsAnswer:
+    """Intents of earlier epochs without an outcome: listed, never guessed."""
+    return InDoubtsAnswer(
+        items=[
+            InDoubtAnswer(id=str(item.ref), sid=item.sid, at=instant(item.at))
+            for item in await services.ledger.in_doubt()
+        ]
+    )
+
+
+@router.get("/events", response_model=None)
+async def events(
+    services: With,
+    _: ByAdmin,
+    after: After = None,
+    sid: OfSession = None,
+    last_event_id: Annotated[RefText | None, Header()] = None,
+) -> StreamingResponse:
+    """New records as server-sent events, from `after` (or the next one) on."""
+    told = last_event_id if after is None else after
+    start = None if told is None else Ref.parse(told)
+    if start is None:
+        last = await services.ledger.latest(1)
+        start = _ref(last[-1]) if last else None
+    return StreamingResponse(
+        _follow(services, start, sid),
+        media_type="text/event-stream",
+        headers={"X-Accel-Buffering": "no"},
+    )
+
+
+async def _follow(services: Services, after: Ref | None, sid: str | None) -> AsyncIterator[bytes]:
+    # Reads the ledger again and again: a missed wake-up could cost a record, a poll cannot.
+    yield b": records follow\n\n"
+    quiet_s = 0.0
+    while not services.closing.is_set():
+        found = await services.ledger.entries(after=after, limit=_PAGE, sid=None)
+        for entry in found:
+            after = _ref(entry)
+            if sid is None or entry.record.sid == sid:
+                quiet_s = 0.0
+                yield _event(entry)
+        if found:
+            continue
+        try:
+            await asyncio.wait_for(services.closing.wait(), POLL_S)
+        except TimeoutError:
+            quiet_s += POLL_S
+        if quiet_s >= QUIET_S:
+            quiet_s = 0.0
+            yield b": still here\n\n"
+
+
+def _event(entry: Entry) -> bytes:
+    view = event_view(entry)
+    data = json.dumps(view, ensure_ascii=True, separators=(",", ":"))
+    return f"id: {view['id']}\nevent: {view['kind']}\ndata: {data}\n\n".encode("ascii")
+
+
+def _ref(entry: Entry) -> Ref:
+    return Ref(entry.record.chain, entry.record.seq)

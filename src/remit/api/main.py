@@ -1,0 +1,54 @@
+"""The control API as one ASGI application. Import it lazily: FastAPI takes half a second."""
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from remit import __version__
+from remit.api import (
+    approvals,
+    asking,
+    exchange,
+    ledger,
+    problem,
+    service,
+    sessions,
+    tokens,
+    workspace,
+)
+from remit.api.access import ACCESS, PREFIX
+from remit.api.services import Services
+
+
+def create_api(services: Services) -> FastAPI:
+    """The application under `/api/v1` over `services`.
+
+    Raises `LookupError` when its routes and `api.access.ACCESS` are not the same set.
+    """
+    app = FastAPI(
+        title="Remit control API",
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    for module in (
+        workspace, tokens, exchange, sessions, approvals, asking, ledger, service,
+    ):  # fmt: skip
+        app.include_router(module.router, prefix=PREFIX)
+    problem.install(app)
+    unknown = set(ACCESS) - routes(app)
+    if unknown:
+        raise LookupError(f"api/access.py has rows without a route: {sorted(unknown)}")
+    return app
+
+
+def routes(app: FastAPI) -> set[tuple[str, str]]:
+    """Every `(method, path)` that `app` serves, without the prefix."""
+    return {
+        (method, route.path.removeprefix(PREFIX))
+        for route in app.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }

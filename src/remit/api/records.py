@@ -1,0 +1,73 @@
+"""One line, and one plain object, for each record: what `logs` and auditors read."""
+
+from dataclasses import fields
+from typing import assert_never
+
+from pydantic import JsonValue
+
+from remit.api.answers import EntryAnswer
+from remit.api.views import instant, plain, tool_name
+from remit.ports.ledger import Entry
+from remit.trace.bodies import ActionBody, AdminBody, Body, DecisionBody, OutcomeBody
+
+
+def entry_view(entry: Entry) -> EntryAnswer:
+    """One record whole, but for argument bytes, of which only the hash is told."""
+    record = entry.record
+    return EntryAnswer(
+        id=f"{record.chain}.{record.seq}",
+        kind=record.kind.value,
+        at=instant(record.at),
+        bundle=record.bundle,
+        sid=record.sid,
+        prev=record.prev,
+        commitment=record.commitment,
+        hash=entry.hash,
+        text=summary(entry.body),
+        body=None if entry.body is None else _members(entry.body),
+    )
+
+
+def event_view(entry: Entry) -> dict[str, JsonValue]:
+    """What `logs -f` needs of one record."""
+    record = entry.record
+    return {
+        "id": f"{record.chain}.{record.seq}",
+        "kind": record.kind.value,
+        "at": instant(record.at),
+        "bundle": record.bundle,
+        "sid": record.sid,
+        "hash": entry.hash,
+        "text": summary(entry.body),
+    }
+
+
+def summary(body: Body | None) -> str:
+    """The record in one line. Names and texts of others are in it as they came: escape to show."""
+    match body:
+        case None:
+            return "erased"
+        case ActionBody():
+            return _action(body)
+        case OutcomeBody():
+            failed = f": {body.error}" if body.error else ""
+            return f"{body.intent} ended {body.status.value} in {body.elapsed_ms:.0f} ms{failed}"
+        case DecisionBody():
+            rest = "" if not body.completes else ", which lifts it"
+            return f"{body.by}: {body.choice.value} {body.approval}{rest}"
+        case AdminBody():
+            return f"{body.by}: {body.event.value} {body.subject}"
+        case _:
+            assert_never(body)
+
+
+def _action(body: ActionBody) -> str:
+    chain = " > ".join(agent for agent, _ in body.links)
+    user = f" for {body.user}" if body.user else ""
+    first = f": {body.reasons[0].text}" if body.reasons and body.verdict != "permit" else ""
+    what = tool_name(body.server, body.name)
+    return f"{body.verdict} {chain}{user}: {body.kind} {what}{first}"
+
+
+def _members(value: Body) -> dict[str, JsonValue]:
+    return {item.name: plain(getattr(value, item.name)) for item in fields(value)}

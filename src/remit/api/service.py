@@ -1,0 +1,44 @@
+"""Routes of the service itself: its state, its health, its description."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import JsonValue
+
+from remit.api.answers import CheckAnswer, DoctorAnswer
+from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
+
+router = APIRouter(route_class=GuardedRoute, tags=["service"])
+
+
+@router.get("/status")
+async def status(services: With, _: ByReader) -> dict[str, JsonValue]:
+    """Facts about the running service."""
+    told: dict[str, Any] = dict(await services.runtime.status())
+    return told
+
+
+@router.get("/doctor")
+async def doctor(services: With, _: ByAdmin) -> DoctorAnswer:
+    """Every check of the installation."""
+    checks = await services.runtime.doctor()
+    return DoctorAnswer(
+        ok=all(check.ok for check in checks),
+        checks=[
+            CheckAnswer(
+                name=check.name,
+                ok=check.ok,
+                state="ok" if check.ok else "fail",
+                text=check.text,
+                next=check.next,
+            )
+            for check in checks
+        ],
+    )
+
+
+@router.get("/openapi.json", response_model=None, include_in_schema=False)
+async def description(request: Request, _: ByReader) -> JSONResponse:
+    """The OpenAPI description of this API."""
+    return JSONResponse(request.app.openapi())

@@ -1,0 +1,127 @@
+"""Routes of sessions: opened by trusted harnesses, looked at and ended by people."""
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from remit.api.access import named
+from remit.api.answers import OpenedAnswer, SessionAnswer, SessionsAnswer, WordsAnswer
+from remit.api.authenticator import Admin, HarnessOf, Person
+from remit.api.guard import ByHarness, ByReader, GuardedRoute, With
+from remit.api.problem import Problem, forbidden, not_found
+from remit.api.requests import Empty, Limit, SessionRequest, SidPath, WordsRequest
+from remit.api.services import Services
+from remit.api.tokens import IDENT_BYTES, issue
+from remit.api.views import instant, session_view
+from remit.control.authority import Use, descend, mint
+from remit.facts.agent import Harness
+from remit.facts.session import Session
+
+router = APIRouter(route_class=GuardedRoute, tags=["sessions"])
+
+_HOUR_S: Final = 3600
+
+
+@router.post("/sessions", status_code=201)
+async def open_session(asked: SessionRequest, services: With, caller: ByHarness) -> OpenedAnswer:
+    """Open a session of the harness's own agent; the token is the bearer to act with in it."""
+    _check_trust(services, caller)
+    catalog = services.runtime.catalog
+    if asked.user is not None and asked.user not in catalog.users:
+        raise not_found(f"user in the running bundle: {asked.user}", "remit get users")
+    longest_s = int(catalog.session_hours_max * _HOUR_S)
+    fresh = mint(
+        Use.SESSION,
+        caller.agent,
+        token=services.entropy.token_bytes(IDENT_BYTES),
+        now_ms=services.clock.now_ms(),
+        ttl_s=min(longest_s, longest_s if asked.ttl_s is None else asked.ttl_s),
+        user=asked.user,
+        root=services.entropy.token_bytes(IDENT_BYTES),
+    )
+    claims = descend(fresh, caller.claims)
+    sid = claims.sid or ""
+    await services.driver.open_session(sid, caller.agent, asked.user, named(caller))
+    signed = await issue(services, claims, named(caller))
+    return OpenedAnswer(
+        sid=sid,
+        token=signed,
+        jti=claims.token,
+        agent=caller.agent,
+        user=asked.user,
+        expires=instant(claims.expires_s * 1000),
+    )
+
+
+@router.post("/sessions/{sid}/words", status_code=201)
+async def words(
+    sid: SidPath, asked: WordsRequest, services: With, caller: ByHarness
+) -> WordsAnswer:
+    """Record what the user said in a session of the harness's own agent."""
+    _check_trust(services, caller)
+    session = await _session(services, sid)
+    if session.agent != caller.agent:
+        raise forbidden(f"this session is another agent's, not {caller.agent}'s")
+    if session.ended_ms is not None:
+        raise Problem(409, "the session has ended", why="nothing is added to an ended session")
+    receipt = await services.driver.record_words(sid, asked.text, named(caller))
+    return WordsAnswer(sid=sid, record=str(receipt.ref))
+
+
+@router.get("/sessions")
+async def list_sessions(services: With, caller: ByReader, limit: Limit = 100) -> SessionsAnswer:
+    """Sessions, newest first; a user sees his own."""
+    found = await services.ledger.sessions(limit)
+    return SessionsAnswer(
+        items=[session_view(session) for session in found if _sees(caller, session)]
+    )
+
+
+@router.get("/sessions/{sid}")
+async def show_session(sid: SidPath, services: With, caller: ByReader) -> SessionAnswer:
+    """One session."""
+    return session_view(await _own(services, caller, sid))
+
+
+@router.post("/sessions/{sid}/end")
+async def end_session(
+    sid: SidPath, services: With, caller: ByReader, _: Empty | None = None
+) -> SessionAnswer:
+    """End a session: nothing more is done in it, nor in those delegated from it."""
+    session = await _own(services, caller, sid)
+    if session.ended_ms is None:
+        await services.driver.end_session(sid, named(caller))
+        session = await _session(services, sid)
+    return session_view(session)
+
+
+def _check_trust(services: Services, caller: HarnessOf) -> None:
+    # Asked of the running bundle each time: trust can be withdrawn while a token lives.
+    agent = services.runtime.catalog.agents.get(caller.agent)
+    if agent is None or agent.harness is not Harness.TRUSTED:
+        raise forbidden(
+            f"the harness of {caller.agent} is not trusted by the running bundle",
+            f"remit describe agent {caller.agent}",
+        )
+
+
+async def _session(services: Services, sid: str) -> Session:
+    session = await services.ledger.session(sid)
+    if session is None:
+        raise not_found(f"session: {sid}", "remit sessions ls")
+    return session
+
+
+async def _own(services: Services, caller: Admin | Person, sid: str) -> Session:
+    session = await _session(services, sid)
+    if not _sees(caller, session):
+        raise not_found(f"session: {sid}", "remit sessions ls")
+    return session
+
+
+def _sees(caller: Admin | Person, session: Session) -> bool:
+    match caller:
+        case Admin():
+            return True
+        case Person(user=user):
+            return session.user == user

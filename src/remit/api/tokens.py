@@ -1,0 +1,148 @@
+"""Routes of credentials: minted, revoked, re-keyed. Tokens are told once, recorded by id only."""
+
+import re
+from typing import Final
+
+from fastapi import APIRouter
+
+from remit.api.access import named
+from remit.api.answers import RevokedAnswer, RotatedAnswer, TokenAnswer
+from remit.api.guard import ByAdmin, GuardedRoute, With
+from remit.api.problem import Problem, not_found
+from remit.api.requests import Empty, RevokeRequest, TokenRequest
+from remit.api.services import Services
+from remit.api.views import instant
+from remit.control.authority import TTL_MAX_S, Claims, NotDelegable, Use, mint, renew
+from remit.facts.agent import Harness
+from remit.facts.canonical import Json
+from remit.ports.signer import Cause, TokenInvalid
+from remit.trace.bodies import AdminBody, Event
+
+router = APIRouter(route_class=GuardedRoute, tags=["credentials"])
+
+_DAY_S: Final = 24 * 3600
+TTL_S: Final = {Use.AGENT: _DAY_S, Use.USER: 30 * _DAY_S, Use.HARNESS: TTL_MAX_S}
+IDENT_BYTES: Final = 16
+_TOKEN_ID: Final = re.compile(r"[0-9a-f]{32}")
+
+
+@router.post("/tokens", status_code=201)
+async def mint_token(asked: TokenRequest, services: With, caller: ByAdmin) -> TokenAnswer:
+    """Mint a token for an agent, a user, or the harness of an agent."""
+    use = Use(asked.kind)
+    _check_names(asked, use, services)
+    claims = await _claims(asked, use, services)
+    signed = await issue(services, claims, named(caller))
+    return TokenAnswer(
+        token=signed,
+        kind=use.value,
+        name=claims.subject,
+        user=claims.user,
+        sid=claims.sid,
+        jti=claims.token,
+        expires=instant(claims.expires_s * 1000),
+    )
+
+
+@router.post("/tokens/revoke")
+async def revoke_token(asked: RevokeRequest, services: With, caller: ByAdmin) -> RevokedAnswer:
+    """Refuse a token, and every token that came from it, from now on."""
+    token, expires_ms = _to_revoke(asked.token, services)
+    # Refused before it is recorded: should the ledger fail, the token stays refused.
+    services.authenticator.revoke(token, expires_ms)
+    await services.driver.revoke(token, expires_ms, named(caller))
+    return RevokedAnswer(jti=token, expires=instant(expires_ms))
+
+
+@router.post("/keys/rotate")
+async def rotate_keys(services: With, caller: ByAdmin, _: Empty | None = None) -> RotatedAnswer:
+    """Sign with a new key from now on; older keys verify until their tokens have expired."""
+    kid = services.signer.rotate()
+    await services.driver.record(AdminBody(Event.KEY_ROTATED, named(caller), kid))
+    return RotatedAnswer(kid=kid)
+
+
+async def issue(services: Services, claims: Claims, by: str) -> str:
+    """The signed token over `claims`, once its issue is on the ledger (without the token)."""
+    signed = services.signer.sign(claims.to_json())
+    data: dict[str, Json] = {
+        "use": claims.use.value,
+        "agents": list(claims.agents) if claims.use is not Use.USER else [],
+        "user": claims.subject if claims.use is Use.USER else claims.user,
+        "sid": claims.sid,
+        "expires_ms": claims.expires_s * 1000,
+        "from": list(claims.ancestors),
+    }
+    await services.driver.record(AdminBody(Event.TOKEN_ISSUED, by, claims.token, data))
+    return signed
+
+
+def _check_names(asked: TokenRequest, use: Use, services: Services) -> None:
+    catalog = services.runtime.catalog
+    if use is not Use.AGENT and (asked.user is not None or asked.sid is not None):
+        raise Problem(400, "malformed request", why="`user` and `sid` belong to agent tokens")
+    if use is Use.USER:
+        if asked.name not in catalog.users:
+            raise not_found(f"user in the running bundle: {asked.name}", "remit get users")
+        return
+    agent = catalog.agents.get(asked.name)
+    if agent is None:
+        raise not_found(f"agent in the running bundle: {asked.name}", "remit get agents")
+    if use is Use.HARNESS and agent.harness is not Harness.TRUSTED:
+        raise Problem(
+            409,
+            "no harness token for this agent",
+            why=f"the harness of {agent.name} is untrusted: it may not state a user's words",
+            next="set spec.harness: trusted on the agent, then: remit apply",
+        )
+    if asked.user is not None and asked.user not in catalog.users:
+        raise not_found(f"user in the running bundle: {asked.user}", "remit get users")
+
+
+async def _claims(asked: TokenRequest, use: Use, services: Services) -> Claims:
+    token, now_ms = services.entropy.token_bytes(IDENT_BYTES), services.clock.now_ms()
+    ttl_s = TTL_S[use] if asked.ttl_s is None else asked.ttl_s
+    if asked.sid is None:
+        root = services.entropy.token_bytes(IDENT_BYTES) if use is Use.AGENT else None
+        return mint(
+            use, asked.name, token=token, now_ms=now_ms, ttl_s=ttl_s, user=asked.user, root=root
+        )
+    session = await services.ledger.session(asked.sid)
+    if session is None:
+        raise not_found(f"session: {asked.sid}", "remit sessions ls")
+    if (session.agent, session.user) != (asked.name, asked.user):
+        raise Problem(
+            409,
+            "this session is another's",
+            why=f"it belongs to {session.agent} for {session.user or 'nobody'}",
+            next=f"remit sessions show {asked.sid}",
+        )
+    if session.ended_ms is not None:
+        raise Problem(
+            409,
+            "this session has ended",
+            why="an ended session is never continued",
+            next=f"remit token agent {asked.name}",
+        )
+    try:
+        return renew(asked.sid, asked.name, asked.user, token=token, now_ms=now_ms, ttl_s=ttl_s)
+    except NotDelegable as error:
+        raise Problem(
+            409, "not a root session", why=str(error), next="remit sessions ls"
+        ) from error
+
+
+def _to_revoke(text: str, services: Services) -> tuple[str, int]:
+    if _TOKEN_ID.fullmatch(text):
+        return text, services.clock.now_ms() + TTL_MAX_S * 1000
+    try:
+        claims = services.authenticator.claims(text)
+    except TokenInvalid as error:
+        if error.cause in {Cause.EXPIRED, Cause.REVOKED}:
+            raise Problem(
+                409, "nothing to revoke", why=str(error), next="revoke by id to be sure"
+            ) from error
+        raise Problem(
+            400, "not a token of this service", why=str(error), next="remit token revoke ID"
+        ) from error
+    return claims.token, claims.expires_s * 1000

@@ -1,0 +1,210 @@
+"""From what Remit knows to what the API answers. Nothing here decides; it only shows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from typing import cast
+
+from pydantic import JsonValue
+
+from remit.api.answers import (
+    AppliedAnswer,
+    ApprovalAnswer,
+    ChangeAnswer,
+    GateAnswer,
+    ReasonAnswer,
+    SeatAnswer,
+    SessionAnswer,
+    ToolAnswer,
+    VoteAnswer,
+)
+from remit.api.authenticator import Admin, Caller, Person
+from remit.api.services import Applied, Services, ToolPin
+from remit.escalate.machine import Approval, State
+from remit.escalate.voting import counts_for, decides, seats
+from remit.facts.canonical import digest
+from remit.facts.session import Session
+from remit.facts.strictjson import Refused, parse
+from remit.policy.verdict import Gate, Reason
+from remit.ports.ledger import Entry
+from remit.trace.bodies import ActionBody
+
+
+def instant(at_ms: int) -> str:
+    """`at_ms` as RFC 3339 in UTC with milliseconds."""
+    seconds, millis = divmod(at_ms, 1000)
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return "9999-12-31T23:59:59.999Z"
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"
+
+
+def session_view(session: Session) -> SessionAnswer:
+    """One session."""
+    return SessionAnswer(
+        sid=session.sid,
+        agent=session.agent,
+        user=session.user,
+        started=instant(session.started_ms),
+        ended=None if session.ended_ms is None else instant(session.ended_ms),
+        labels=sorted(session.labels),
+        calls=session.calls,
+        irreversible_calls=session.irreversible_calls,
+    )
+
+
+def tool_view(tool: ToolPin) -> ToolAnswer:
+    """One tool against the lock."""
+    return ToolAnswer(
+        tool=tool_name(tool.server, tool.name),
+        exposed=tool.exposed,
+        state=tool.state,
+        pin=tool.accepted,
+        live_pin=tool.live,
+        effect=tool.effect,
+        sink=tool.sink,
+        source=list(tool.source),
+        catalogued=tool.catalogued,
+        difference=list(tool.lines),
+        untypable=tool.untypable,
+    )
+
+
+def applied_view(applied: Applied, tools: Iterable[ToolPin] = ()) -> AppliedAnswer:
+    """What an apply did or would do, and the `tools` that do not match the lock."""
+    return AppliedAnswer(
+        applied=applied.applied,
+        bundle=applied.digest,
+        changes=[
+            ChangeAnswer(
+                op=change.op,
+                kind=change.kind,
+                name=change.name,
+                text=f"{change.op} {change.kind.lower()} {change.name}",
+                lines=list(change.lines),
+            )
+            for change in applied.changes
+        ],
+        warnings=list(applied.warnings),
+        tools=[tool_view(tool) for tool in tools],
+    )
+
+
+def reason_view(reason: Reason) -> ReasonAnswer:
+    """One reason."""
+    return ReasonAnswer(
+        code=reason.code.value,
+        text=reason.text,
+        policy=reason.policy,
+        where=reason.where,
+        agent=reason.agent,
+    )
+
+
+def gate_views(gates: Iterable[Gate], reasons: Iterable[Reason] = ()) -> list[GateAnswer]:
+    """Gates, each with the reason its policy gives, where that is known."""
+    says = {reason.policy: reason.text for reason in reasons if reason.policy is not None}
+    return [
+        GateAnswer(policy=gate.policy, route=gate.route, reason=says.get(gate.policy))
+        for gate in gates
+    ]
+
+
+def sees_approval(services: Services, caller: Caller, approval: Approval) -> bool:
+    """Whether `caller` may know of `approval`: the admin, its requester, those who decide it."""
+    match caller:
+        case Admin():
+            return True
+        case Person(user=user):
+            return approval.user == user or sees_arguments(services, caller, approval)
+        case _:
+            return False
+
+
+def sees_arguments(services: Services, caller: Caller, approval: Approval | None) -> bool:
+    """Whether `caller` may read the argument bytes of the action behind `approval`."""
+    match caller:
+        case Admin():
+            return True
+        case Person(user=user):
+            catalog = services.runtime.catalog
+            person = catalog.users.get(user)
+            return (
+                person is not None
+                and approval is not None
+                and decides(approval, catalog.routes, person)
+            )
+        case _:
+            return False
+
+
+def approval_view(
+    services: Services, caller: Caller, approval: Approval, proposal: Entry | None = None
+) -> ApprovalAnswer:
+    """`approval` as `caller` may see it; reasons and arguments only with its `proposal`."""
+    catalog = services.runtime.catalog
+    person = catalog.users.get(caller.user) if isinstance(caller, Person) else None
+    standing = seats(approval, catalog.routes, catalog.users)
+    body = proposal.body if proposal is not None else None
+    told = body if isinstance(body, ActionBody) else None
+    shown = told is not None and sees_arguments(services, caller, approval)
+    return ApprovalAnswer(
+        id=approval.ident,
+        state=approval.state.value,
+        action=approval.action,
+        sid=approval.sid,
+        agent=approval.agent,
+        user=approval.user,
+        tool=tool_name(approval.server, approval.name),
+        gates=gate_views(approval.gates, told.reasons if told is not None else ()),
+        seats=[
+            SeatAnswer(route=seat.route, count=seat.count, by=list(seat.by)) for seat in standing
+        ],
+        votes=[
+            VoteAnswer(by=vote.by, at=instant(vote.at), routes=list(vote.routes), note=vote.note)
+            for vote in approval.votes
+        ],
+        refused_by=approval.refused_by,
+        claimed_by=approval.claimed_by,
+        opened=instant(approval.opened_ms),
+        expires=instant(approval.expires_ms),
+        missing=[seat.route for seat in standing if not seat.filled],
+        may_approve=person is not None
+        and approval.state is State.PENDING
+        and bool(counts_for(approval, catalog.routes, person)),
+        arguments=arguments_view(told.arguments) if told is not None and shown else None,
+    )
+
+
+def tool_name(server: str, name: str) -> str:
+    """`SERVER/TOOL`; the bare name for an action that reaches no server."""
+    return f"{server}/{name}" if server else name
+
+
+def arguments_view(data: bytes) -> JsonValue:
+    """The argument bytes as JSON; as text where they are none."""
+    try:
+        return plain(parse(data))
+    except Refused:
+        return data.decode("utf-8", "replace")
+
+
+def plain(value: object) -> JsonValue:
+    """`value` as JSON: dataclasses and mappings as objects, bytes as their hash."""
+    match value:
+        case None | str() | bool() | int() | float():
+            return value.value if isinstance(value, Enum) else value
+        case bytes():
+            return digest(value)
+        case Mapping():
+            items = cast("Mapping[object, object]", value)
+            return {str(key): plain(item) for key, item in items.items()}
+        case Sequence() | AbstractSet():
+            return [plain(item) for item in cast("Iterable[object]", value)]
+        case _ if is_dataclass(value):
+            return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
+        case _:
+            return str(value)

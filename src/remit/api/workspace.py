@@ -1,0 +1,159 @@
+"""Routes of resources, bundles and tool pins: what runs, what would run, what is accepted."""
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from remit.api.access import named
+from remit.api.answers import (
+    AcceptAnswer,
+    AppliedAnswer,
+    ResourceAnswer,
+    ResourcesAnswer,
+    ToolsAnswer,
+)
+from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
+from remit.api.problem import Problem, not_found
+from remit.api.requests import AcceptRequest, ApplyRequest, KindPath, NamePath
+from remit.api.services import Resource, ServerPin, ToolPin
+from remit.api.views import applied_view, tool_name, tool_view
+
+router = APIRouter(route_class=GuardedRoute, tags=["workspace"])
+
+
+@router.get("/resources/{kind}")
+async def list_resources(kind: KindPath, services: With, _: ByReader) -> ResourcesAnswer:
+    """The running resources of a kind."""
+    return ResourcesAnswer(items=[_resource(item) for item in services.runtime.resources(kind)])
+
+
+@router.get("/resources/{kind}/{name:path}")
+async def get_resource(
+    kind: KindPath, name: NamePath, services: With, _: ByReader
+) -> ResourceAnswer:
+    """One running resource."""
+    for item in services.runtime.resources(kind):
+        if item.name == name:
+            return _resource(item)
+    raise not_found(f"{kind} in the running bundle: {name}", f"remit get {kind}")
+
+
+@router.delete("/resources/{kind}/{name:path}")
+async def delete_resource(
+    kind: KindPath, name: NamePath, services: With, caller: ByAdmin
+) -> AppliedAnswer:
+    """Remove a resource from the workspace folder and run what is left."""
+    return applied_view(await services.runtime.delete(kind, name, named(caller)))
+
+
+@router.post("/apply")
+async def apply(asked: ApplyRequest, services: With, caller: ByAdmin) -> AppliedAnswer:
+    """Take the workspace folder as it is now."""
+    return applied_view(await services.runtime.apply(dry_run=asked.dry_run, by=named(caller)))
+
+
+@router.get("/diff")
+async def diff(services: With, _: ByReader) -> AppliedAnswer:
+    """The workspace folder and the live tools, compared with what runs."""
+    pins = await services.runtime.pins(refresh=True)
+    return applied_view(await services.runtime.diff(), _odd(pins))
+
+
+@router.get("/tools")
+async def tools(
+    services: With, _: ByReader, *, refresh: Annotated[bool, Query()] = False
+) -> ToolsAnswer:
+    """Every tool with its pin state."""
+    pins = await services.runtime.pins(refresh=refresh)
+    return _tools(pins, (tool for server in pins for tool in server.tools))
+
+
+@router.get("/tools/review")
+async def review(
+    services: With, _: ByReader, which: Annotated[str | None, Query(max_length=200)] = None
+) -> ToolsAnswer:
+    """What is not as the lock has it, read anew; `which` is SERVER or SERVER/TOOL."""
+    pins = await services.runtime.pins(refresh=True)
+    asked = [
+        tool
+        for tool in _odd(pins)
+        if which is None or which in {tool.server, tool_name(tool.server, tool.name)}
+    ]
+    return _tools(pins, asked)
+
+
+@router.post("/tools/accept")
+async def accept(asked: AcceptRequest, services: With, caller: ByAdmin) -> AcceptAnswer:
+    """Show what accepting would write; with its pin, write it."""
+    runtime = services.runtime
+    pin, offered = _offer(await runtime.pins(refresh=True), asked)
+    if asked.pin is None:
+        if pin is None:
+            raise Problem(
+                409,
+                "nothing to accept",
+                why=f"no live definition of {_which(asked)} is known that can be pinned",
+                next="remit doctor",
+            )
+        return AcceptAnswer(
+            accepted=[],
+            pin=pin,
+            difference=[
+                f"{tool_name(tool.server, tool.name)} ({tool.state}) {line}"
+                for tool in offered
+                for line in tool.lines or ("",)
+            ],
+            bundle=runtime.digest,
+        )
+    done = await runtime.accept(asked.server, asked.tool, asked.pin, named(caller))
+    return AcceptAnswer(
+        accepted=[tool_name(tool.server, tool.name) for tool in offered],
+        pin=asked.pin,
+        difference=[],
+        bundle=done.digest,
+    )
+
+
+def _offer(pins: Sequence[ServerPin], asked: AcceptRequest) -> tuple[str | None, Sequence[ToolPin]]:
+    """The pin that accepts what is asked for as it is live now, and the tools it changes."""
+    server = next((server for server in pins if server.server == asked.server), None)
+    if server is None:
+        raise not_found(f"server in the running bundle: {asked.server}", "remit get servers")
+    if server.unreachable:
+        raise Problem(
+            409,
+            f"{asked.server} is not reached",
+            why=server.unreachable,
+            next="remit doctor",
+        )
+    if asked.tool is None:
+        return server.pin, [tool for tool in server.tools if tool.state != "matches"]
+    found = next((tool for tool in server.tools if tool.name == asked.tool), None)
+    if found is None:
+        raise not_found(
+            f"tool at {asked.server}: {asked.tool}", f"remit tools review {asked.server}"
+        )
+    # A tool that is gone is accepted as gone, by the pin that the lock still has.
+    return found.live or found.accepted, [found]
+
+
+def _which(asked: AcceptRequest) -> str:
+    return asked.server if asked.tool is None else tool_name(asked.server, asked.tool)
+
+
+def _odd(pins: Sequence[ServerPin]) -> list[ToolPin]:
+    return [tool for server in pins for tool in server.tools if tool.state != "matches"]
+
+
+def _resource(item: Resource) -> ResourceAnswer:
+    return ResourceAnswer.model_validate({**item.manifest, "name": item.name, "where": item.where})
+
+
+def _tools(pins: Sequence[ServerPin], chosen: Iterable[ToolPin]) -> ToolsAnswer:
+    return ToolsAnswer(
+        items=[tool_view(tool) for tool in chosen],
+        unreachable={
+            server.server: server.unreachable for server in pins if server.unreachable is not None
+        },
+    )
