@@ -135,7 +135,7 @@ class Driver(Control):
     async def _live(self, action: Action, era: Era) -> tuple[Sequence[Definition] | None, Reason | None]:
         """The live tools of the action's server, or why they are not known."""
         upstream = self._upstreams.get(action.server)
-        if upstream is None or self.stopped(action.authority):
+        if upstream is None:
             return None, None
         try:
             return await upstream.definitions(action.authority.acting.sid, era), None
@@ -166,12 +166,15 @@ class Driver(Control):
         ident = attempt.waits_for
         assert ident is not None, "an escalated attempt waits for an approval"  # noqa: S101
         while True:
+            why = self._stop_reason(authority)
+            if why is not None:
+                return Refused((why,), ident)
             approval = self._memory.approval(ident)
             if approval is None:
                 approval = await self._ledger.approval(ident)
             state = State.EXPIRED if approval is None else approval.state
             match state:
-                case State.PENDING if not self.stopped(authority):
+                case State.PENDING:
                     left_s = deadline_s - self._clock.monotonic_s()
                     if left_s <= 0:
                         return Awaiting(ident, verdict.gates, attempt.decision.reasons)
@@ -184,7 +187,7 @@ class Driver(Control):
                     reason = Reason(Code.GATE, "people were asked and nobody decided in time")
                     return Refused((reason, *attempt.decision.reasons), ident)
                 case _:
-                    # Approved, used by a twin of this call, or stopped: judge what is true now.
+                    # Approved, or used by a twin of this call: judge what is true now.
                     return None
 
     async def _run(self, action: Action, attempt: Attempt, era: Era) -> Answer:

@@ -78,8 +78,8 @@ class Desk:
 
     def judge(self, action: Action, live: Sequence[Definition] | None) -> Attempt:
         """Decide on `action` and queue the record. The sessions of its chain are held."""
+        self._retire(action.authority)
         now_ms = self._clock.now_ms()
-        self._retire(action.authority, now_ms)
         tool = self._tool(action)
         pin = self._pins.compare(action.server, live, tool, action.name)
         sessions = self._memory.sessions(action.authority, now_ms)
@@ -142,8 +142,9 @@ class Desk:
                 return one
         return None
 
-    def _retire(self, authority: Authority, now_ms: int) -> None:
+    def _retire(self, authority: Authority) -> None:
         """End the sessions of the chain that have run for longer than the workspace allows."""
+        now_ms = self._clock.now_ms()
         age_max_ms = self._current().catalog.session_hours_max * HOUR_MS
         for session in self._memory.sessions(authority, now_ms):
             if session.ended_ms is None and now_ms - session.started_ms >= age_max_ms:

@@ -8,7 +8,7 @@ from typing import assert_never
 import orjson
 
 from remit.pep.answer import Answer, Awaiting, Refused, Released
-from remit.policy.verdict import Reason
+from remit.policy.verdict import Code, Reason
 
 
 def result_of(answer: Answer) -> bytes:
@@ -38,11 +38,16 @@ def waiting(answer: Awaiting) -> str:
     return "\n".join(
         [
             f"Approval is pending: a person decides this call (route {routes}). Nothing has been done yet.",
-            *map(_line, answer.reasons),
+            *map(_line, _asked(answer.reasons)),
             "Once it is approved, repeat exactly the same call to have it run.",
             f"Decision {answer.ref}. To follow it: remit approvals show {answer.ref}",
         ]
     )
+
+
+def _asked(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    """The gates' own reasons; what permits the call once they are lifted is no news."""
+    return tuple(reason for reason in reasons if reason.code is Code.GATE) or reasons
 
 
 def _line(reason: Reason) -> str:
