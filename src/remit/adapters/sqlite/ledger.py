@@ -1,0 +1,259 @@
+"""`ports.ledger.Ledger` over one SQLite file.
+
+A tour: `open_ledger` takes the data folder (`lock`), brings the file to this schema (`schema`),
+looks at its end, and begins the next epoch; `append` encodes on the caller's loop, gives the
+record its place and queues it for the `writer`, whose batches lie in `segment`s beside the state
+tables they fold to (`state`, `rows`); `reads` answer from connections of their own.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from remit.adapters.sqlite import reads, rows
+from remit.adapters.sqlite.checkpoint import Checkpointer
+from remit.adapters.sqlite.errors import LedgerDamaged
+from remit.adapters.sqlite.lock import FolderLock
+from remit.adapters.sqlite.reads import Readers
+from remit.adapters.sqlite.schema import VERSION, connect
+from remit.adapters.sqlite.segment import SegmentTorn, Stored
+from remit.adapters.sqlite.state import State
+from remit.adapters.sqlite.tables import SEQ_BITS
+from remit.adapters.sqlite.verifying import rows_of
+from remit.adapters.sqlite.writer import Writer, unwritable
+from remit.escalate.machine import Approval
+from remit.facts.canonical import Json
+from remit.facts.record import RecordKind, Ref
+from remit.facts.session import Session
+from remit.ports.ledger import Draft, Entry, InDoubt, LedgerUnwritable, Pending
+from remit.ports.system import Clock, Entropy
+from remit.trace.bodies import AdminBody, Event
+from remit.trace.chain import chain_name
+from remit.trace.encoding import encode_body
+from remit.trace.verify import check_links
+
+_CHECKED_AT_START: Final = 256
+_SEQ_MASK: Final = (1 << SEQ_BITS) - 1
+
+
+class SqliteLedger:
+    """The ledger of one data folder, held until `close`. Made by `open_ledger`."""
+
+    def __init__(
+        self,
+        conn: sqlite3.Connection,
+        path: Path,
+        lock: FolderLock,
+        state: State,
+        writer: Writer,
+        chain: str,
+    ) -> None:
+        self._conn = conn
+        self._lock = lock
+        self._state = state
+        self._writer = writer
+        self._readers = Readers(path)
+        self._seq = 1
+        self._closing: asyncio.Future[None] | None = None
+        self.chain = chain
+
+    def append(self, draft: Draft) -> Pending:
+        """Queue one record; it joins the next batch.
+
+        Raises `LedgerUnwritable`, and `trace.encoding.Unencodable` for a body that cannot be
+        recorded: it gets no place, and the ledger goes on.
+        """
+        failure = self._writer.failure
+        if failure is not None:
+            raise unwritable(failure)
+        if self._closing is not None:
+            raise LedgerUnwritable("the ledger is closed: the service is stopping")
+        body = encode_body(draft.body)
+        future = asyncio.get_running_loop().create_future()
+        self._seq += 1
+        ref = Ref(self.chain, self._seq)
+        self._writer.submit((ref, draft, body, future))
+        return Pending(ref, future)
+
+    async def session(self, sid: str) -> Session | None:
+        """The durable state of one session."""
+        found = await self._readers.run(lambda conn: rows.read_session(conn, sid))
+        return None if found is None else found[1]
+
+    async def sessions(self, limit: int) -> Sequence[Session]:
+        """The latest started sessions, newest first."""
+        return await self._readers.run(lambda conn: reads.sessions(conn, limit))
+
+    async def approval(self, ident: str) -> Approval | None:
+        """One approval by the decision id that opened it."""
+        try:
+            number = self._state.id_of(Ref.parse(ident))
+        except ValueError:
+            return None
+        if number is None:
+            return None
+        return await self._readers.run(lambda conn: rows.read_approval(conn, number))
+
+    async def approvals(self, *, open_only: bool, limit: int) -> Sequence[Approval]:
+        """Approvals, newest first."""
+        return await self._readers.run(lambda conn: reads.approvals(conn, limit, open_only=open_only))
+
+    async def entry(self, ref: Ref) -> Entry | None:
+        """The record at `ref`, once durable."""
+        ident = self._state.id_of(ref)
+        return None if ident is None else await self._readers.run(lambda conn: _entry(conn, ident))
+
+    async def outcome_of(self, ref: Ref) -> Entry | None:
+        """The outcome of the intent at `ref`, if it has one."""
+        ident = self._state.id_of(ref)
+        if ident is None:
+            return None
+        return await self._readers.run(lambda conn: _outcome(conn, ident))
+
+    async def entries(self, *, after: Ref | None, limit: int, sid: str | None) -> Sequence[Entry]:
+        """Records in order, after `after`, of session `sid` alone where it is given."""
+        start = 0 if after is None else self._state.id_of(after)
+        if start is None:
+            return ()
+        if sid is None:
+            return await self._readers.run(lambda conn: _entries(reads.stored_after(conn, start, limit)))
+        return await self._readers.run(lambda conn: _entries(reads.stored_of_session(conn, sid, start, limit)))
+
+    async def latest(self, limit: int) -> Sequence[Entry]:
+        """The last `limit` records of this chain, oldest first."""
+        base = self._state.chains[self.chain] << SEQ_BITS
+        return await self._readers.run(lambda conn: _entries(reads.stored_before(conn, base + _SEQ_MASK, base, limit)))
+
+    async def in_doubt(self) -> Sequence[InDoubt]:
+        """Intents of earlier epochs without an outcome, oldest first."""
+        return await self._readers.run(reads.in_doubt)
+
+    async def revoked(self) -> Mapping[str, int]:
+        """Revoked token ids and when they would have expired, in ms since the epoch."""
+        return await self._readers.run(reads.revoked)
+
+    async def credentials(self) -> Mapping[str, str]:
+        """Ids of stored credentials and their hashes."""
+        return await self._readers.run(reads.credentials)
+
+    async def count(self) -> int:
+        """How many records the ledger holds."""
+        return await self._readers.run(reads.count)
+
+    async def close(self) -> None:
+        """Drain the queue, make it durable, release the files. Again: waits for the first."""
+        loop = asyncio.get_running_loop()
+        if self._closing is None:
+            self._closing = loop.run_in_executor(None, self._close)
+        await asyncio.shield(self._closing)
+
+    def _close(self) -> None:
+        self._writer.finish()
+        self._readers.close()
+        try:
+            if self._writer.failure is None:
+                self._conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._conn.close()
+            self._lock.release()
+
+
+def open_ledger(path: Path, clock: Clock, entropy: Entropy) -> SqliteLedger:
+    """The ledger at `path`, made where there is none; its folder is this process's until closed.
+
+    Raises `DataInUse`, `NotALedger`, `SchemaTooNew`, `LedgerDamaged` (all `LedgerRefused`), and
+    `LedgerUnwritable` where the next epoch cannot be begun.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = FolderLock(path.parent)
+    conn: sqlite3.Connection | None = None
+    try:
+        conn = connect(path)
+        return _open(conn, path, lock, clock, entropy)
+    except BaseException as error:
+        if conn is not None:
+            conn.close()
+        lock.release()
+        if isinstance(error, sqlite3.DatabaseError):
+            raise _unopened(path, error) from error
+        raise
+
+
+def _open(conn: sqlite3.Connection, path: Path, lock: FolderLock, clock: Clock, entropy: Entropy) -> SqliteLedger:
+    _check_end(conn, path)
+    state = State(conn)
+    replica = _replica(conn, entropy)
+    last = conn.execute(
+        "SELECT no, name, epoch FROM chain WHERE replica = ? ORDER BY epoch DESC LIMIT 1",
+        (replica,),
+    ).fetchone()
+    epoch = 1 if last is None else last[2] + 1
+    chain = chain_name(replica, epoch)
+    writer = Writer(conn, state, entropy, chain, Checkpointer(path, conn))
+    heads = [] if last is None else [_head(conn, last[0], last[1])]
+    draft = Draft(
+        RecordKind.ADMIN,
+        clock.now_ms(),
+        "",
+        "",
+        AdminBody(Event.EPOCH, "remit", chain, {"heads": heads, "schema": VERSION}),
+    )
+    writer.write([(Ref(chain, 1), draft, encode_body(draft.body), None)])
+    writer.start()
+    return SqliteLedger(conn, path, lock, state, writer, chain)
+
+
+def _replica(conn: sqlite3.Connection, entropy: Entropy) -> str:
+    """The name of this file's writer, drawn once: `r` and four hex digits."""
+    row = conn.execute("SELECT value FROM meta WHERE name = 'replica'").fetchone()
+    if row is not None:
+        return row[0]
+    replica = f"r{entropy.token_bytes(2).hex()}"
+    conn.execute("INSERT INTO meta VALUES ('replica', ?)", (replica,))
+    return replica
+
+
+def _head(conn: sqlite3.Connection, number: int, chain: str) -> Json:
+    ident = reads.chain_end(conn, number)
+    stored = reads.stored_at(conn, ident)
+    digest = "" if stored is None else stored.hash.hex()
+    return {"chain": chain, "seq": ident & _SEQ_MASK, "hash": digest}
+
+
+def _check_end(conn: sqlite3.Connection, path: Path) -> None:
+    """Verify the last records; the rest is for `remit ledger verify`. Raises `LedgerDamaged`."""
+    try:
+        [last] = conn.execute("SELECT coalesce(max(no), 0) FROM chain").fetchone()
+        base = last << SEQ_BITS
+        stored = reads.stored_before(conn, base + _SEQ_MASK, base, _CHECKED_AT_START)
+        findings = check_links(rows_of(stored, dict(conn.execute("SELECT no, name FROM chain"))))
+    except SegmentTorn as error:
+        raise _damaged(path, str(error)) from error
+    if findings:
+        raise _damaged(path, str(findings[0]))
+
+
+def _damaged(path: Path, why: str) -> LedgerDamaged:
+    return LedgerDamaged(f"{path} was not opened", f"its end does not verify: {why}", f"remit ledger verify {path}")
+
+
+def _unopened(path: Path, error: sqlite3.DatabaseError) -> Exception:
+    if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return _damaged(path, str(error))
+    return unwritable(error)
+
+
+def _entry(conn: sqlite3.Connection, ident: int) -> Entry | None:
+    stored = reads.stored_at(conn, ident)
+    return None if stored is None else reads.entry(stored)
+
+
+def _entries(stored: Sequence[Stored]) -> Sequence[Entry]:
+    return [reads.entry(item) for item in stored]
+
+
+def _outcome(conn: sqlite3.Connection, intent: int) -> Entry | None:
+    row = conn.execute("SELECT outcome FROM outcome WHERE intent = ?", (intent,)).fetchone()
+    return None if row is None else _entry(conn, row[0])

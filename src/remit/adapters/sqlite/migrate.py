@@ -1,0 +1,48 @@
+"""How an older ledger file becomes one of the next version, within one transaction.
+
+Records are moved as they are stored; state is folded anew.
+"""
+
+import sqlite3
+from typing import Final
+
+from remit.adapters.sqlite.segment import ERASED, body_head, record_head
+from remit.adapters.sqlite.state import State
+from remit.adapters.sqlite.tables import SEQ_BITS, create
+from remit.facts.record import Ref
+from remit.trace.chain import parts
+from remit.trace.encoding import decode_body, decode_record
+
+_FLUSH: Final = 1_000
+
+
+def from_version_0(conn: sqlite3.Connection) -> None:
+    """Version 0 had one table, `record (chain, seq, bytes, hash, salt, body)`, and no state."""
+    conn.execute("ALTER TABLE record RENAME TO old_record")
+    create(conn)
+    names = [row[0] for row in conn.execute("SELECT DISTINCT chain FROM old_record")]
+    state = State(conn)
+    for chain in sorted(names, key=parts):
+        found = conn.execute(
+            "SELECT seq, bytes, hash, salt, body FROM old_record WHERE chain = ? ORDER BY seq",
+            (chain,),
+        )
+        for seq, data, digest, salt, body in found:
+            ref = Ref(chain, seq)
+            record = decode_record(data)
+            decoded = None if body is None else decode_body(record.kind, body)
+            earlier = state.record(ref, record.at, record.kind, record.sid, decoded)
+            ident = state.chains[chain] << SEQ_BITS | seq
+            conn.execute(
+                "INSERT INTO segment VALUES (?, 1, ?)",
+                (ident, record_head(len(data), earlier) + data + digest),
+            )
+            packed = body_head(ERASED) if body is None else body_head(len(body)) + salt + body
+            conn.execute("INSERT INTO body VALUES (?, ?)", (ident, packed))
+            if seq % _FLUSH == 0:
+                state.flush()
+        state.flush()
+    if names:
+        replica, _ = parts(max(names, key=parts))
+        conn.execute("INSERT INTO meta VALUES ('replica', ?)", (replica,))
+    conn.execute("DROP TABLE old_record")

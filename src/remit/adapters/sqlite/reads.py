@@ -1,0 +1,196 @@
+"""Reading the ledger beside the writer: short transactions on connections of their own.
+
+A read transaction that stays open keeps the write-ahead log from starting over, so each question
+is one statement, or a few, and its rows are fetched at once.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from remit.adapters.sqlite import rows
+from remit.adapters.sqlite.segment import Stored, unpack
+from remit.adapters.sqlite.tables import SEQ_BITS
+from remit.escalate.machine import Approval
+from remit.facts.record import Ref
+from remit.facts.session import Session
+from remit.ports.ledger import Entry, InDoubt
+from remit.trace.encoding import decode_body, decode_record
+
+_THREADS: Final = 2
+_SEQ_MASK: Final = (1 << SEQ_BITS) - 1
+SEGMENT: Final = (
+    "SELECT segment.first, segment.count, segment.records, body.bodies FROM segment JOIN body USING (first)"
+)
+"""Rows for `segment.unpack`."""
+_ALL: Final = "SELECT detail FROM approval ORDER BY id DESC LIMIT ?"
+_OPEN: Final = "SELECT detail FROM approval WHERE state IN ('pending', 'approved') ORDER BY id DESC LIMIT ?"
+_T = TypeVar("_T")
+
+
+class Readers:
+    """A few threads, each with a connection that cannot write."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._own = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._pool = ThreadPoolExecutor(_THREADS, "remit-read", self._open)
+
+    async def run(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
+        """The answer to `question`, asked on one of the connections."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: question(self._own.conn))
+
+    def close(self) -> None:
+        """End the threads and close their connections."""
+        self._pool.shutdown()
+        for conn in self._opened:
+            conn.close()
+
+    def _open(self) -> None:
+        self._own.conn = open_readonly(self._path)
+        self._opened.append(self._own.conn)
+
+
+def open_readonly(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
+    """A connection to the ledger at `path` that cannot write to it."""
+    flags = "mode=ro&immutable=1" if immutable else "mode=ro"
+    conn = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{flags}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=10,
+    )
+    conn.execute("PRAGMA query_only = ON")
+    return conn
+
+
+def entry(stored: Stored) -> Entry:
+    """`stored`, decoded."""
+    record = decode_record(stored.record)
+    body = None if stored.body is None else decode_body(record.kind, stored.body)
+    return Entry(record, body, stored.hash.hex())
+
+
+def stored_at(conn: sqlite3.Connection, ident: int) -> Stored | None:
+    """The record with this id."""
+    row = conn.execute(f"{SEGMENT} WHERE segment.first <= ? ORDER BY segment.first DESC LIMIT 1", (ident,)).fetchone()
+    if row is None or row[0] + row[1] <= ident:
+        return None
+    for stored in unpack(*row):
+        if stored.id == ident:
+            return stored
+    return None
+
+
+def stored_after(conn: sqlite3.Connection, after: int, limit: int) -> list[Stored]:
+    """Up to `limit` records with ids above `after`, in order."""
+    found: list[Stored] = []
+    # The segment that holds `after` may hold records behind it too.
+    [start] = conn.execute("SELECT coalesce(max(first), 0) FROM segment WHERE first <= ?", (after,)).fetchone()
+    cursor = conn.execute(f"{SEGMENT} WHERE segment.first >= ? ORDER BY segment.first", (start,))
+    for row in cursor:
+        found.extend(stored for stored in unpack(*row) if stored.id > after)
+        if len(found) >= limit:
+            break
+    cursor.close()
+    return found[:limit]
+
+
+def stored_before(conn: sqlite3.Connection, end: int, start: int, limit: int) -> list[Stored]:
+    """The last `limit` records with ids from `start` to before `end`, in order."""
+    found: list[list[Stored]] = []
+    count = 0
+    cursor = conn.execute(
+        f"{SEGMENT} WHERE segment.first >= ? AND segment.first < ? ORDER BY segment.first DESC",
+        (start, end),
+    )
+    for row in cursor:
+        part = [stored for stored in unpack(*row) if stored.id < end]
+        found.append(part)
+        count += len(part)
+        if count >= limit:
+            break
+    cursor.close()
+    flat = [stored for part in reversed(found) for stored in part]
+    return flat[max(0, len(flat) - limit) :]
+
+
+def stored_of_session(conn: sqlite3.Connection, sid: str, after: int, limit: int) -> list[Stored]:
+    """Up to `limit` records made in session `sid` with ids above `after`, in order.
+
+    Each record names the one before it in its session, so this walks back from the last.
+    """
+    row = conn.execute("SELECT last FROM activity JOIN session USING (no) WHERE sid = ?", (sid,)).fetchone()
+    ident: int = 0 if row is None else row[0]
+    found: list[int] = []
+    held: dict[int, Stored] = {}
+    while ident > after:
+        stored = held.get(ident)
+        if stored is None:
+            held = _segment_of(conn, ident)
+            stored = held[ident]
+        found.append(ident)
+        ident = stored.earlier
+    wanted = found[::-1][:limit]
+    kept = (stored_at(conn, ident) for ident in wanted)
+    return [stored for stored in kept if stored is not None]
+
+
+def _segment_of(conn: sqlite3.Connection, ident: int) -> dict[int, Stored]:
+    row = conn.execute(f"{SEGMENT} WHERE segment.first <= ? ORDER BY segment.first DESC LIMIT 1", (ident,)).fetchone()
+    return {} if row is None else {stored.id: stored for stored in unpack(*row)}
+
+
+def chain_end(conn: sqlite3.Connection, number: int) -> int:
+    """The id of the last record of chain `number`; its id 0 when it has none."""
+    base = number << SEQ_BITS
+    row = conn.execute(
+        "SELECT first + count - 1 FROM segment WHERE first >= ? AND first < ? ORDER BY first DESC LIMIT 1",
+        (base, base + (1 << SEQ_BITS)),
+    ).fetchone()
+    return base if row is None else row[0]
+
+
+def count(conn: sqlite3.Connection) -> int:
+    """How many records there are, by the ends of the chains."""
+    numbers = [row[0] for row in conn.execute("SELECT no FROM chain")]
+    return sum(chain_end(conn, number) & _SEQ_MASK for number in numbers)
+
+
+def sessions(conn: sqlite3.Connection, limit: int) -> Sequence[Session]:
+    """The latest started sessions, newest first."""
+    found = conn.execute(f"{rows.SESSION} ORDER BY no DESC LIMIT ?", (limit,)).fetchall()
+    return [rows.session_from(row) for row in found]
+
+
+def approvals(conn: sqlite3.Connection, limit: int, *, open_only: bool) -> Sequence[Approval]:
+    """Approvals, newest first."""
+    question = _OPEN if open_only else _ALL
+    found = conn.execute(question, (limit,)).fetchall()
+    return [rows.approval_from(row) for row in found]
+
+
+def in_doubt(conn: sqlite3.Connection) -> Sequence[InDoubt]:
+    """Intents of earlier epochs without an outcome, oldest first."""
+    found = conn.execute(
+        "SELECT chain.name, intent.id, intent.sids, intent.at FROM open_intent AS intent "
+        "JOIN chain ON chain.no = intent.id >> ? WHERE intent.in_doubt = 1 ORDER BY intent.id",
+        (SEQ_BITS,),
+    ).fetchall()
+    return [InDoubt(Ref(chain, ident & _SEQ_MASK), rows.last_of(sids), at) for chain, ident, sids, at in found]
+
+
+def revoked(conn: sqlite3.Connection) -> Mapping[str, int]:
+    """Revoked tokens and when they would have expired."""
+    return dict(conn.execute("SELECT token, expires FROM revoked").fetchall())
+
+
+def credentials(conn: sqlite3.Connection) -> Mapping[str, str]:
+    """Credentials and their hashes."""
+    return dict(conn.execute("SELECT ident, hash FROM credential").fetchall())

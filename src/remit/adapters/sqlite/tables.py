@@ -1,0 +1,65 @@
+"""The tables of a ledger.
+
+`segment` and `body` hold what was appended: one row of each per batch (`segment.py`), keyed by
+the id of its first record. An id is `chain number << 40 | seq`, so that ids run in order of
+chains and sequence. The tables below them are folds of the records (`state.py`) and could be
+made anew from them: sessions and what of them changes with every call, intents without an
+outcome, outcomes by intent, approvals, revoked tokens, credentials.
+"""
+
+import sqlite3
+from typing import Final
+
+SEQ_BITS: Final = 40
+
+TABLES: Final = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE segment (
+    first INTEGER PRIMARY KEY, count INTEGER NOT NULL, records BLOB NOT NULL
+) STRICT;
+CREATE TABLE body (first INTEGER PRIMARY KEY, bodies BLOB NOT NULL) STRICT;
+CREATE TABLE chain (
+    no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, replica TEXT NOT NULL,
+    epoch INTEGER NOT NULL, at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE session (
+    no INTEGER PRIMARY KEY, sid TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, user TEXT,
+    started INTEGER NOT NULL, labels TEXT NOT NULL, ended INTEGER
+) STRICT;
+CREATE TABLE activity (
+    no INTEGER PRIMARY KEY, calls INTEGER NOT NULL, irreversible INTEGER NOT NULL,
+    last INTEGER NOT NULL
+) STRICT;
+CREATE TABLE open_intent (
+    id INTEGER PRIMARY KEY, at INTEGER NOT NULL, sids TEXT NOT NULL, source TEXT NOT NULL,
+    approval TEXT, in_doubt INTEGER NOT NULL
+) STRICT;
+CREATE INDEX in_doubt ON open_intent (id) WHERE in_doubt = 1;
+CREATE TABLE outcome (intent INTEGER PRIMARY KEY, outcome INTEGER NOT NULL) STRICT;
+CREATE TABLE approval (
+    id INTEGER PRIMARY KEY, state TEXT NOT NULL, detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX approval_open ON approval (id) WHERE state IN ('pending', 'approved');
+CREATE TABLE revoked (
+    token TEXT PRIMARY KEY, expires INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE credential (ident TEXT PRIMARY KEY, hash TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+STATE: Final = (
+    "chain",
+    "session",
+    "activity",
+    "open_intent",
+    "outcome",
+    "approval",
+    "revoked",
+    "credential",
+)
+"""The tables that are folds of the records."""
+
+
+def create(conn: sqlite3.Connection) -> None:
+    """Make every table, within the caller's transaction."""
+    for statement in TABLES.split(";"):
+        conn.execute(statement)

@@ -1,0 +1,347 @@
+"""State is a fold of the ledger: each record gives deltas, and nothing else changes state.
+
+Laws
+* `fold` is total: whatever was recorded gives deltas, never an error; a record that says nothing
+  of state gives none. Applying a delta that no longer fits (a vote on an ended approval) changes
+  nothing.
+* Order is the ledger's order. The ledger's writer applies exactly these deltas in the record's
+  own transaction, and the driver's memory applies the same ones, so both agree.
+* Labels join, counters add: no delta takes a label away or lowers a counter.
+  INVARIANT(label-before-data): a chain's earlier intents without an outcome are in doubt once
+  the next epoch begins (`EpochBegan`); their `source` labels then join their sessions for good.
+* Approvals move by `escalate.machine` alone. INVARIANT(approval-binds-exact-action)
+
+What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; `token.revoked`
+{expires_ms}; `credential` {hash}, null to remove it; `epoch` {heads, …}. `subject` is the id of
+the session, token, credential, approval, or the chain.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias, assert_never
+
+from remit.escalate.machine import MOVES, Approval, Move, Vote, refused, step, voted
+from remit.facts.label import closed
+from remit.facts.limits import INTEGER_MAX
+from remit.facts.record import RecordKind, Ref
+from remit.facts.session import Session
+from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, OutcomeBody, Status
+
+ENDS: Final = {
+    Status.OK: Move.SUCCEED,
+    Status.TOOL_ERROR: Move.FAIL,
+    Status.UPSTREAM_ERROR: Move.FAIL,
+    Status.NOT_SENT: Move.FAIL,
+    Status.TIMEOUT: Move.LOSE,
+    Status.LOST: Move.LOSE,
+}
+"""How an outcome ends the approval that its intent claimed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTouched:
+    """`sid` acts: it starts at `at` unless it has; its counters rise by these."""
+
+    sid: str
+    agent: str
+    user: str | None
+    at: int
+    calls: int
+    irreversible: int
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsJoined:
+    """`labels` (closed upward) join those of session `sid`."""
+
+    sid: str
+    at: int
+    labels: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """Session `sid` ended at `at`; the first end counts."""
+
+    sid: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class IntentOpened:
+    """An intent without an outcome yet: what is needed of it should it stay so.
+
+    `sids` are those of its chain, the minted agent's first.
+    """
+
+    ref: Ref
+    at: int
+    sids: tuple[str, ...]
+    source: tuple[str, ...]
+    approval: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IntentClosed:
+    """The intent at `intent` (a decision id) has its outcome, `outcome`."""
+
+    intent: str
+    outcome: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalOpened:
+    """People are asked."""
+
+    approval: Approval
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalVoted:
+    """A yes; with `completes` the last that was needed."""
+
+    ident: str
+    vote: Vote
+    completes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRefused:
+    """A no, which ends it."""
+
+    ident: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalClaimed:
+    """The durable intent `intent` (a decision id) uses it."""
+
+    ident: str
+    intent: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalMoved:
+    """It ends by `move`: succeed, fail, lose or expire."""
+
+    ident: str
+    move: Move
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRevoked:
+    """Token `token` no longer counts; it would have expired at `expires_ms`."""
+
+    token: str
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialSet:
+    """Credential `ident` is now the one that hashes to `hash`; None removes it."""
+
+    ident: str
+    hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EpochBegan:
+    """Chain `chain` begins: every open intent of its replica's earlier epochs is in doubt."""
+
+    chain: str
+    at: int
+
+
+ApprovalDelta: TypeAlias = ApprovalVoted | ApprovalRefused | ApprovalClaimed | ApprovalMoved
+SessionDelta: TypeAlias = SessionTouched | LabelsJoined | SessionEnded
+Delta: TypeAlias = (
+    SessionDelta
+    | IntentOpened
+    | IntentClosed
+    | ApprovalOpened
+    | ApprovalDelta
+    | TokenRevoked
+    | CredentialSet
+    | EpochBegan
+)
+
+
+def fold(ref: Ref, at: int, kind: RecordKind, body: Body) -> tuple[Delta, ...]:
+    """What the record at `ref`, made at `at` (ms), changes, in order."""
+    match body:
+        case ActionBody():
+            return _intent(ref, at, body) if kind is RecordKind.INTENT else _proposal(ref, at, body)
+        case OutcomeBody():
+            return _outcome(ref, at, body)
+        case DecisionBody():
+            return _decision(at, body)
+        case AdminBody():
+            return _admin(at, body)
+        case _:
+            assert_never(body)
+
+
+def _intent(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
+    opened = IntentOpened(ref, at, tuple([sid for _, sid in body.links]), body.source, body.approval)
+    deltas: list[Delta] = [
+        SessionTouched(sid, agent, body.user, at, 1, int(body.irreversible)) for agent, sid in body.links
+    ]
+    deltas.append(opened)
+    if body.approval is not None:
+        deltas.append(ApprovalClaimed(body.approval, str(ref)))
+    return tuple(deltas)
+
+
+def _proposal(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
+    deltas: list[Delta] = [SessionTouched(sid, agent, body.user, at, 0, 0) for agent, sid in body.links]
+    # A proposal that names an approval waits for that one; people are not asked twice.
+    if body.verdict == "escalate" and body.links and body.approval is None:
+        agent, sid = body.links[-1]
+        deltas.append(
+            ApprovalOpened(
+                Approval(
+                    ident=str(ref),
+                    action=body.action,
+                    sid=sid,
+                    agent=agent,
+                    user=body.user,
+                    server=body.server,
+                    name=body.name,
+                    gates=body.gates,
+                    opened_ms=at,
+                    expires_ms=at if body.expires_ms is None else body.expires_ms,
+                )
+            )
+        )
+    return tuple(deltas)
+
+
+def _outcome(ref: Ref, at: int, body: OutcomeBody) -> tuple[Delta, ...]:
+    deltas: list[Delta] = []
+    if body.labels:
+        labels = closed(body.labels)
+        deltas.extend([LabelsJoined(sid, at, labels) for sid in body.sids])
+    deltas.append(IntentClosed(body.intent, ref))
+    if body.approval is not None:
+        deltas.append(ApprovalMoved(body.approval, ENDS[body.status]))
+    return tuple(deltas)
+
+
+def _decision(at: int, body: DecisionBody) -> tuple[Delta, ...]:
+    match body.choice:
+        case Choice.APPROVE:
+            vote = Vote(body.by, at, body.routes, body.note)
+            return (ApprovalVoted(body.approval, vote, body.completes),)
+        case Choice.DENY:
+            return (ApprovalRefused(body.approval, body.by),)
+        case _:
+            assert_never(body.choice)
+
+
+def _admin(at: int, body: AdminBody) -> tuple[Delta, ...]:
+    match body.event:
+        case Event.EPOCH:
+            return (EpochBegan(body.subject, at),)
+        case Event.SESSION_OPENED:
+            agent, user = body.data.get("agent"), body.data.get("user")
+            by = agent if isinstance(agent, str) else ""
+            return (SessionTouched(body.subject, by, user if isinstance(user, str) else None, at, 0, 0),)
+        case Event.SESSION_ENDED:
+            return (SessionEnded(body.subject, at),)
+        case Event.TOKEN_REVOKED:
+            # A revocation that does not say when the token ends is never forgotten.
+            expires = body.data.get("expires_ms")
+            known = expires if isinstance(expires, int) else INTEGER_MAX
+            return (TokenRevoked(body.subject, known),)
+        case Event.CREDENTIAL:
+            digest = body.data.get("hash")
+            return (CredentialSet(body.subject, digest if isinstance(digest, str) else None),)
+        case Event.APPROVAL_EXPIRED:
+            return (ApprovalMoved(body.subject, Move.EXPIRE),)
+        case (
+            Event.BUNDLE
+            | Event.TOKEN_ISSUED
+            | Event.KEY_ROTATED
+            | Event.SESSION_WORDS
+            | Event.TOOLS_ACCEPTED
+            | Event.RESOURCE_DELETED
+        ):
+            return ()
+        case _:
+            assert_never(body.event)
+
+
+def in_doubt(intent: IntentOpened, at: int) -> tuple[Delta, ...]:
+    """What follows once an epoch begins, at `at`, and finds `intent` without an outcome.
+
+    Nobody knows what its effect was: its labels join its sessions, its approval is used up.
+    """
+    labels = closed(intent.source)
+    deltas: list[Delta] = [LabelsJoined(sid, at, labels) for sid in intent.sids if labels]
+    if intent.approval is not None:
+        deltas.append(ApprovalMoved(intent.approval, Move.LOSE))
+    return tuple(deltas)
+
+
+def apply_session(session: Session | None, delta: SessionDelta) -> Session:
+    """`session` after `delta`.
+
+    One that nobody started is kept too, its agent not yet known: ending it early ends it.
+    """
+    match delta:
+        case SessionTouched(sid, agent, user, at, calls, irreversible):
+            if session is None:
+                return Session(sid, agent, user, at, calls=calls, irreversible_calls=irreversible)
+            known = session.agent != ""
+            return Session(
+                sid,
+                session.agent if known else agent,
+                session.user if known else user,
+                session.started_ms,
+                session.labels,
+                session.calls + calls,
+                session.irreversible_calls + irreversible,
+                session.ended_ms,
+            )
+        case LabelsJoined(sid, at, labels):
+            if session is None:
+                return Session(sid, "", None, at, labels)
+            return replace(session, labels=session.labels | labels)
+        case SessionEnded(sid, at):
+            if session is None:
+                return Session(sid, "", None, at, ended_ms=at)
+            return session if session.ended_ms is not None else replace(session, ended_ms=at)
+        case _:
+            assert_never(delta)
+
+
+def apply_approval(approval: Approval, delta: ApprovalDelta) -> Approval:
+    """`approval` after `delta`; the very same object when the machine has no such move."""
+    move = _move(delta)
+    if (approval.state, move) not in MOVES:
+        return approval
+    match delta:
+        case ApprovalVoted(_, vote, completes):
+            return voted(approval, vote, completes=completes)
+        case ApprovalRefused(_, by):
+            return refused(approval, by)
+        case ApprovalClaimed(_, intent):
+            return replace(step(approval, Move.CLAIM), claimed_by=intent)
+        case ApprovalMoved():
+            return step(approval, move)
+        case _:
+            assert_never(delta)
+
+
+def _move(delta: ApprovalDelta) -> Move:
+    match delta:
+        case ApprovalVoted(_, _, completes):
+            return Move.COMPLETE if completes else Move.VOTE
+        case ApprovalRefused():
+            return Move.REFUSE
+        case ApprovalClaimed():
+            return Move.CLAIM
+        case ApprovalMoved(_, move):
+            return move
+        case _:
+            assert_never(delta)

@@ -1,0 +1,328 @@
+"""Does a ledger hold what it says? Pure: stored rows in, findings out.
+
+What is checked, by the invariant it belongs to:
+* chain-links: every record's bytes hash to its stored hash, name their own place, follow on the
+  record before, and commit to their body; a chain's first record is its epoch's, and names the
+  last record of the epoch before;
+* intent-before-effect: an outcome belongs to one earlier intent, an intent has one outcome;
+* label-before-data: an outcome whose result was released labels every session of its intent
+  with all that the tool's results bring;
+* approval-binds-exact-action: a decision and a claim are about the very action that was asked
+  for; a claim follows the yes that completed it, once;
+* no-permit-without-policy: no intent has the verdict deny;
+* bundle-in-every-record: every judged, forwarded, ended or decided action names its bundle.
+
+That nothing is missing at the end cannot be seen from the rows alone: keep a receipt elsewhere.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, assert_never
+
+from remit.facts.label import closed
+from remit.facts.record import Receipt, Record, RecordKind, Ref
+from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, OutcomeBody
+from remit.trace.chain import commitment, genesis, parts, record_hash
+from remit.trace.encoding import Undecodable, decode_body, decode_record
+
+_BUNDLED: Final = frozenset(RecordKind) - {RecordKind.ADMIN}
+FINDINGS_MAX: Final = 1_000
+"""How many findings a report holds in full; it counts the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A record as it is stored, and where; `salt` and `body` are None once erased."""
+
+    ref: Ref
+    record: bytes
+    hash: bytes
+    salt: bytes | None
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong at `ref` (None: of the file itself), by the invariant it breaks."""
+
+    ref: Ref | None
+    invariant: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{'file' if self.ref is None else self.ref}: {self.invariant}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What verification found.
+
+    `open` are intents of each replica's last epoch without an outcome: in flight while the
+    service runs, in doubt otherwise; `in_doubt` those of earlier epochs. `heads` is the last
+    record of each chain: what to keep elsewhere against truncation.
+    """
+
+    records: int
+    chains: int
+    erased: int
+    intents: int
+    outcomes: int
+    open: tuple[Ref, ...]
+    in_doubt: tuple[Ref, ...]
+    heads: tuple[Receipt, ...]
+    findings: tuple[Finding, ...]
+    more_findings: int = 0
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+
+def verify(rows: Iterable[Row]) -> Report:
+    """The report on `rows`, given in order of chains and sequence."""
+    verifier = Verifier()
+    for row in rows:
+        verifier.feed(row)
+    return verifier.report()
+
+
+def check_links(rows: Iterable[Row]) -> list[Finding]:
+    """What is wrong with the links of `rows`, consecutive records of one chain."""
+    findings: list[Finding] = []
+    before: Receipt | None = None
+    for row in rows:
+        found, _ = _check_row(row, before)
+        findings += found
+        before = Receipt(row.ref, row.hash.hex())
+    return findings
+
+
+@dataclass(frozen=True, slots=True)
+class _Intent:
+    action: str
+    source: frozenset[str]
+    sids: frozenset[str]
+    approval: str | None
+
+
+@dataclass(slots=True)
+class _Asked:
+    action: str
+    approved: bool = False
+
+
+@dataclass(slots=True)
+class Verifier:
+    """Verification, one row at a time; memory grows with what is open, not with the ledger."""
+
+    _head: Receipt | None = None
+    _heads: dict[str, Receipt] = field(default_factory=dict[str, Receipt])
+    _latest: dict[str, Receipt] = field(default_factory=dict[str, Receipt])
+    _records: int = 0
+    _erased: int = 0
+    _intents: int = 0
+    _outcomes: int = 0
+    _open: dict[str, _Intent] = field(default_factory=dict[str, _Intent])
+    _asked: dict[str, _Asked] = field(default_factory=dict[str, _Asked])
+    _findings: list[Finding] = field(default_factory=list[Finding])
+    _more: int = 0
+
+    def feed(self, row: Row) -> None:
+        """Check the next row."""
+        self._records += 1
+        self._erased += row.body is None
+        same = self._head is not None and self._head.ref.chain == row.ref.chain
+        before = self._head if same else None
+        if not same:
+            self._new_chain(row)
+        found, record = _check_row(row, before, whole=True)
+        for finding in found:
+            self.note(finding)
+        self._head = self._heads[row.ref.chain] = Receipt(row.ref, row.hash.hex())
+        if record is None:
+            return
+        if record.kind in _BUNDLED and not record.bundle:
+            self._say(row, "bundle-in-every-record", "it names no bundle")
+        self._count(record.kind)
+        if row.body is None:
+            return
+        try:
+            body = decode_body(record.kind, row.body)
+        except Undecodable as error:
+            self._say(row, "chain-links", f"its body cannot be read: {error}")
+            return
+        self._check_body(row, record, body)
+
+    def note(self, finding: Finding) -> None:
+        """Add a finding of whoever reads the rows."""
+        if len(self._findings) < FINDINGS_MAX:
+            self._findings.append(finding)
+        else:
+            self._more += 1
+
+    def report(self) -> Report:
+        """What was found so far."""
+        newest: dict[str, int] = {}
+        for chain in self._heads:
+            replica, epoch = parts(chain)
+            newest[replica] = max(epoch, newest.get(replica, 0))
+        current = {f"{replica}-{epoch}" for replica, epoch in newest.items()}
+        refs = [Ref.parse(ident) for ident in self._open]
+        return Report(
+            records=self._records,
+            chains=len(self._heads),
+            erased=self._erased,
+            intents=self._intents,
+            outcomes=self._outcomes,
+            open=tuple(ref for ref in refs if ref.chain in current),
+            in_doubt=tuple(ref for ref in refs if ref.chain not in current),
+            heads=tuple(self._heads.values()),
+            findings=tuple(self._findings),
+            more_findings=self._more,
+        )
+
+    def _say(self, row: Row, invariant: str, what: str) -> None:
+        self.note(Finding(row.ref, invariant, what))
+
+    def _count(self, kind: RecordKind) -> None:
+        self._intents += kind is RecordKind.INTENT
+        self._outcomes += kind is RecordKind.OUTCOME
+
+    def _new_chain(self, row: Row) -> None:
+        chain = row.ref.chain
+        if chain in self._heads:
+            self._say(row, "chain-links", "its chain goes on after another one began")
+        replica, epoch = parts(chain)
+        earlier = self._latest.get(replica)
+        if earlier is not None and parts(earlier.ref.chain)[1] >= epoch:
+            self._say(row, "chain-links", f"it begins after epoch {earlier.ref.chain}")
+
+    def _check_body(self, row: Row, record: Record, body: Body) -> None:
+        if row.ref.seq == 1:
+            self._check_epoch(row, body)
+        match body:
+            case ActionBody():
+                if record.kind is RecordKind.INTENT:
+                    self._check_intent(row, body)
+                elif body.verdict == "escalate" and body.approval is None:
+                    self._asked[str(row.ref)] = _Asked(body.action)
+            case OutcomeBody():
+                self._check_outcome(row, body)
+            case DecisionBody():
+                self._check_decision(row, body)
+            case AdminBody():
+                if body.event is Event.APPROVAL_EXPIRED:
+                    self._asked.pop(body.subject, None)
+            case _:
+                assert_never(body)
+
+    def _check_epoch(self, row: Row, body: Body) -> None:
+        """INVARIANT(chain-links), between the epochs of one replica."""
+        replica, _ = parts(row.ref.chain)
+        before = self._latest.get(replica)
+        head = self._heads.get(before.ref.chain) if before is not None else None
+        self._latest[replica] = Receipt(row.ref, row.hash.hex())
+        if not isinstance(body, AdminBody) or body.event is not Event.EPOCH:
+            self._say(row, "chain-links", "the first record of its chain does not begin an epoch")
+            return
+        if body.subject != row.ref.chain:
+            self._say(row, "chain-links", f"it begins another epoch: {body.subject[:32]!r}")
+        named = body.data.get("heads")
+        expected = [] if head is None else [{"chain": head.ref.chain, "seq": head.ref.seq, "hash": head.hash}]
+        if named != expected:
+            what = "none" if head is None else f"{head.ref}, hash {head.hash[:16]}…"
+            self._say(row, "chain-links", f"it does not name the end of the epoch before, which is {what}")
+
+    def _check_intent(self, row: Row, body: ActionBody) -> None:
+        if body.verdict == "deny":
+            self._say(row, "no-permit-without-policy", "it was forwarded though denied")
+        if body.approval is not None:
+            asked = self._asked.pop(body.approval, None)
+            self._check_asked(row, body.approval, body.action, asked)
+            if asked is not None and not asked.approved:
+                self._say(row, "approval-binds-exact-action", f"{body.approval} was not approved yet")
+        self._open[str(row.ref)] = _Intent(
+            body.action,
+            closed(body.source),
+            frozenset([sid for _, sid in body.links]),
+            body.approval,
+        )
+
+    def _check_outcome(self, row: Row, body: OutcomeBody) -> None:
+        """INVARIANT(intent-before-effect), INVARIANT(label-before-data)."""
+        intent = self._open.pop(body.intent, None)
+        if intent is None:
+            self._say(
+                row,
+                "intent-before-effect",
+                f"{body.intent[:40]} is no intent before it, or had its outcome already",
+            )
+            return
+        if body.approval != intent.approval:
+            self._say(row, "approval-binds-exact-action", "its intent claimed another approval")
+        if body.result is None:
+            return
+        unlabelled = intent.source - closed(body.labels)
+        if unlabelled:
+            names = ", ".join(sorted(unlabelled))
+            self._say(row, "label-before-data", f"the result was released without: {names}")
+        if body.labels and not intent.sids.issubset(body.sids):
+            self._say(row, "label-before-data", "its labels miss a session of the chain")
+
+    def _check_decision(self, row: Row, body: DecisionBody) -> None:
+        asked = self._asked.get(body.approval)
+        self._check_asked(row, body.approval, body.action, asked)
+        if asked is None:
+            return
+        match body.choice:
+            case Choice.APPROVE:
+                asked.approved = asked.approved or body.completes
+            case Choice.DENY:
+                del self._asked[body.approval]
+            case _:
+                assert_never(body.choice)
+
+    def _check_asked(self, row: Row, ident: str, action: str, asked: _Asked | None) -> None:
+        """INVARIANT(approval-binds-exact-action)."""
+        if asked is None:
+            self._say(
+                row,
+                "approval-binds-exact-action",
+                f"{ident[:40]} asked for nothing, or had ended",
+            )
+        elif asked.action != action:
+            self._say(row, "approval-binds-exact-action", f"{ident[:40]} asked for another action")
+
+
+def _check_row(row: Row, before: Receipt | None, *, whole: bool = False) -> tuple[list[Finding], Record | None]:
+    """INVARIANT(chain-links): `row` by itself and after `before`.
+
+    With `whole`, a row without one before it is the first of its chain.
+    """
+    found: list[str] = []
+    digest = record_hash(row.record)
+    if digest != row.hash:
+        found.append(f"its bytes hash to {digest.hex()[:16]}…, stored is {row.hash.hex()[:16]}…")
+    try:
+        record = decode_record(row.record)
+    except Undecodable as error:
+        found.append(f"it cannot be read: {error}")
+        return [Finding(row.ref, "chain-links", what) for what in found], None
+    if (record.chain, record.seq) != (row.ref.chain, row.ref.seq):
+        found.append(f"its bytes say that it is {record.chain[:32]}.{record.seq}")
+    expected_seq = before.ref.seq + 1 if before is not None else 1
+    if (before is not None or whole) and row.ref.seq != expected_seq:
+        found.append(f"expected here is seq {expected_seq}")
+    expected = None
+    if row.ref.seq == 1:
+        expected = genesis(row.ref.chain)
+    elif before is not None:
+        expected = before.hash
+    if expected is not None and record.prev != expected:
+        found.append(f"its prev is {record.prev[:16]}…, the link before is {expected[:16]}…")
+    if row.body is not None and row.salt is not None:
+        actual = commitment(row.salt, row.body)
+        if actual != record.commitment:
+            found.append(f"its body commits to {actual[:16]}…, recorded is {record.commitment[:16]}…")
+    return [Finding(row.ref, "chain-links", what) for what in found], record
