@@ -60,6 +60,7 @@ class Child(asyncio.SubprocessProtocol):
         self._late: set[int] = set()
         self._ident = 0
         self._unasked = 0
+        self._suspects: frozenset[int] = frozenset()
         self._exited = asyncio.Event()
         self._stdout_open = True
         self._gone = False
@@ -160,13 +161,20 @@ class Child(asyncio.SubprocessProtocol):
         if fd != 1:
             self.stderr = (self.stderr + data)[-STDERR_BYTES_MAX:]
             return
+        if self._gone:
+            return
         for line in self._lines.feed(data):
             if line is None:
-                self._fail(Refusal(too_large(self.server, self._bytes_max)))
+                self._overlong()
             else:
                 self._heard(line)
+        if self._lines.skipped and not self._suspects:
+            self._suspects = frozenset(self._owed)
         if self._lines.skipped > self._bytes_max * OVERLONG_FACTOR or self._unasked > UNASKED_MAX:
             self._signal(signal.SIGKILL)
+            if self._lines.skipped:
+                self._overlong()
+            self._lost()
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """A pipe closed; after stdout nothing can be answered any more."""
@@ -192,10 +200,21 @@ class Child(asyncio.SubprocessProtocol):
         code = self._transport.get_returncode() if self._transport is not None else None
         how = "closed its output" if code is None else f"ended (exit code {code})"
         text = f"server {self.server!r} {how}; its last words: remit describe server {self.server}"
-        self._fail(Refusal(Failure(cause="died", text=text, sent=True)))
+        for answer in self._owed.values():
+            if not answer.done():
+                answer.set_result(Refusal(Failure(cause="died", text=text, sent=True)))
         self._late.clear()
         self.quiet.set()
         self.on_gone()
+
+    def _overlong(self) -> None:
+        """A line above the bound: which call it answers is unknown, so all that it may fail."""
+        refusal = Refusal(too_large(self.server, self._bytes_max))
+        for ident in self._suspects or tuple(self._owed):
+            answer = self._owed.get(ident)
+            if answer is not None and not answer.done():
+                answer.set_result(refusal)
+        self._suspects = frozenset()
 
     def _heard(self, line: bytes) -> None:
         message = parse(line)
@@ -248,11 +267,6 @@ class Child(asyncio.SubprocessProtocol):
     def _write(self, line: bytes) -> None:
         if self._stdin is not None and not self._stdin.is_closing():
             self._stdin.write(line + b"\n")
-
-    def _fail(self, refusal: Refusal) -> None:
-        for answer in self._owed.values():
-            if not answer.done():
-                answer.set_result(refusal)
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):

@@ -6,6 +6,7 @@ at the first byte above its limit.
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 import aiohttp
@@ -40,6 +41,8 @@ VERSION_HEADER: Final = "mcp-protocol-version"
 KEEPALIVE_S: Final = 4.0
 """Below the 5 s after which common servers drop an idle connection: a POST on one that is just
 being dropped is lost, and whether it arrived is unknown."""
+ENDING_S: Final = 1.0
+ENDINGS_MAX: Final = 64
 RESUMES_MAX: Final = 8
 RETRY_MS: Final = 1000
 RETRY_MS_MAX: Final = 10_000
@@ -71,6 +74,7 @@ class Exchange:
         self._session = session
         self._bytes_max = limits.result_bytes_max
         self.strays = 0
+        self._endings: set[asyncio.Task[None]] = set()
 
     async def ask(
         self, ident: int, body: bytes, headers: Mapping[str, str], hear: Hear, *, resume: bool = False
@@ -81,10 +85,11 @@ class Exchange:
         Never raises but on cancellation, which closes the stream.
         """
         try:
-            async with self._session.post(self._url, data=body, headers=headers, allow_redirects=False) as response:
-                if response.status != 200 or response.content_type != "text/event-stream":
+            response = await self._session.post(self._url, data=body, headers=headers, allow_redirects=False)
+            if response.status != 200 or response.content_type != "text/event-stream":
+                async with response:
                     return await self._single(ident, response)
-                found = await self._stream(ident, response, hear)
+            found = await self._stream(ident, response, hear)
             if isinstance(found, Decoder):
                 return await self._resume(ident, found, headers, hear) if resume else self._ended()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as problem:
@@ -94,6 +99,12 @@ class Exchange:
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as problem:
             return Refusal(self._lost("broke off", problem, sent=True))
         return found
+
+    async def close(self) -> None:
+        """Give up on what is still being read to its end."""
+        for ending in self._endings:
+            ending.cancel()
+        await asyncio.gather(*self._endings, return_exceptions=True)
 
     async def tell(self, method: str, body: bytes | None, headers: Mapping[str, str]) -> int:
         """Send what wants no answer; the HTTP status, 0 if it did not arrive."""
@@ -137,6 +148,7 @@ class Exchange:
         self, ident: int, response: aiohttp.ClientResponse, hear: Hear, last: Decoder | None = None
     ) -> Answer | Refusal | Decoder:
         """The answer in an event stream, or the decoder's state where it ended without one."""
+        answered = False
         decoder = Decoder(self._bytes_max)
         if last is not None:
             decoder.ident, decoder.retry_ms = last.ident, last.retry_ms
@@ -146,11 +158,20 @@ class Exchange:
                 for event in decoder.feed(chunk):
                     message = parse(event.data) if event.data else None
                     if message is not None and is_answer(message) and answers(message, ident):
+                        answered = True
                         return read(self.server, event.data, message, 200, session)
                     self._aside(event.data, message, hear)
         except aiohttp.ClientPayloadError:
             if not decoder.ident:
                 raise
+        finally:
+            if answered and len(self._endings) < ENDINGS_MAX:
+                ending = asyncio.create_task(_read_to_end(response))
+                self._endings.add(ending)
+                ending.add_done_callback(self._endings.discard)
+                ending.add_done_callback(lambda _: response.close())
+            else:
+                response.close()
         return decoder
 
     def _aside(self, data: bytes, message: Message | None, hear: Hear) -> None:
@@ -169,10 +190,11 @@ class Exchange:
             again = CIMultiDict(headers)
             again["Accept"] = "text/event-stream"
             again["Last-Event-ID"] = last.ident
-            async with self._session.get(self._url, headers=again, allow_redirects=False) as response:
-                if response.status != 200 or response.content_type != "text/event-stream":
-                    break
-                found = await self._stream(ident, response, hear, last)
+            response = await self._session.get(self._url, headers=again, allow_redirects=False)
+            if response.status != 200 or response.content_type != "text/event-stream":
+                response.close()
+                break
+            found = await self._stream(ident, response, hear, last)
             if not isinstance(found, Decoder):
                 return found
             last = found
@@ -203,3 +225,11 @@ class Exchange:
         theirs = raw[:UPSTREAM_TEXT_CHARS_MAX].decode("utf-8", "replace")
         text = f"server {self.server!r} answered with HTTP {status}"
         return Refusal(Failure(cause=cause, text=text, sent=True, upstream_text=theirs or None), status)
+
+
+async def _read_to_end(response: aiohttp.ClientResponse) -> None:
+    """See an answered stream end, so that its connection can serve the next call."""
+    with suppress(TimeoutError, aiohttp.ClientError, OSError):
+        async with asyncio.timeout(ENDING_S):
+            while await response.content.readany():
+                pass

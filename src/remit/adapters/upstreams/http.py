@@ -122,6 +122,7 @@ class HttpUpstream:
     async def close(self) -> None:
         """See `Upstream.close`. The shared connection pool stays open: it is the process's."""
         self._closed = True
+        self._speaks.clear()
         for sid in tuple(self._kept):
             self._let_go(sid)
         await self._listing.close()
@@ -130,6 +131,7 @@ class HttpUpstream:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        await self._exchange.close()
 
     def health(self) -> Health:
         """See `Inspected.health`."""

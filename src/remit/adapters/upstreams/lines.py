@@ -14,21 +14,21 @@ class Lines:
         """Bytes of the oversized line under way, 0 if there is none."""
 
     def feed(self, chunk: bytes) -> list[bytes | None]:
-        """The lines that `chunk` completes, without blank ones; None where one grows too long."""
+        """The lines that `chunk` completes, without blank ones; None for one that was too long."""
         found: list[bytes | None] = []
         *ends, rest = chunk.split(b"\n")
         for end in ends:
-            self._take(end, found)
-            if not self.skipped:
-                line = b"".join(self._rest).strip()
-                if line:
-                    found.append(line)
+            self._take(end)
+            if self.skipped:
+                found.append(None)
+            elif line := b"".join(self._rest).strip():
+                found.append(line)
             self._rest, self._held, self.skipped = [], 0, 0
         if rest:
-            self._take(rest, found)
+            self._take(rest)
         return found
 
-    def _take(self, part: bytes, found: list[bytes | None]) -> None:
+    def _take(self, part: bytes) -> None:
         if self.skipped:
             self.skipped += len(part)
             return
@@ -36,6 +36,5 @@ class Lines:
         if self._held > self._max:
             self.skipped = self._held
             self._rest = []
-            found.append(None)
         else:
             self._rest.append(part)
