@@ -1,0 +1,148 @@
+"""A real service in a process of its own, for tests, proofs and measurements.
+
+`Service` writes a workspace, runs `remit up` on a free port, mints credentials through the real
+command line, and ends by its process id.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+REMIT: Final = Path(sys.executable).with_name("remit")
+START_S: Final = 30.0
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nothing listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Service:
+    """`remit up` over `root/workspace` and `root/data`. `admin` is known after the first start."""
+
+    root: Path
+    port: int = field(default_factory=free_port)
+    admin: str = ""
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def workspace(self) -> Path:
+        """The workspace folder."""
+        return self.root / "workspace"
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.root / "data"
+
+    @property
+    def url(self) -> str:
+        """The service's address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        """What the service has said on stderr so far."""
+        path = self.root / "service.log"
+        return path.read_text("utf-8", "replace") if path.exists() else ""
+
+    def write(self, files: dict[str, str]) -> None:
+        """Write workspace files by relative name."""
+        for name, text in files.items():
+            path = self.workspace / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+    def start(self) -> None:
+        """Start the service and wait until it is ready; `AssertionError` with its log if not."""
+        with (self.root / "service.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [REMIT, "up", "--workspace", self.workspace, "--data", self.data, "--port", str(self.port)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment(),
+            )
+        deadline = time.monotonic() + START_S
+        while not self.ready():
+            assert self.process.poll() is None, f"the service ended: {self.log}"
+            assert time.monotonic() < deadline, f"the service is not ready: {self.log}"
+            time.sleep(0.02)
+        for line in self.log.splitlines():
+            if line.startswith("admin token"):
+                self.admin = line.rsplit(" ", 1)[1]
+
+    def ready(self) -> bool:
+        """Whether `/readyz` says so now."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def stop(self) -> None:
+        """End the service as an operator would, and wait."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
+        self.process = None
+
+    def remit(self, *arguments: str, token: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run `remit ARGUMENTS` against this service, as the admin unless `token` is given."""
+        env = environment() | {"REMIT_URL": self.url, "REMIT_TOKEN": token or self.admin, "REMIT_DATA": str(self.data)}
+        return subprocess.run(
+            [REMIT, *arguments], env=env, capture_output=True, text=True, timeout=60, check=False, cwd=self.root
+        )
+
+    def told(self, *arguments: str, token: str | None = None) -> Any:
+        """The JSON answer of `remit ARGUMENTS -o json`; `AssertionError` when it fails."""
+        done = self.remit(*arguments, "-o", "json", token=token)
+        assert done.returncode in {0, 1}, f"remit {' '.join(arguments)}: {done.returncode}\n{done.stderr}"
+        return json.loads(done.stdout)
+
+    def accept(self, *servers: str) -> None:
+        """Accept every live tool of `servers`, as a person would after reading the review."""
+        for server in servers:
+            shown = self.told("tools", "accept", server)
+            self.told("tools", "accept", server, "--pin", shown["pin"])
+
+    def agent(self, name: str, user: str | None = None) -> str:
+        """A fresh token for an agent."""
+        return str(self.told("token", "agent", name, *(("--user", user) if user else ()))["token"])
+
+    def user(self, name: str) -> str:
+        """A fresh token for a person."""
+        return str(self.told("token", "user", name)["token"])
+
+
+def environment() -> dict[str, str]:
+    """The environment of a command: ours without Remit's own variables."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("REMIT_", "COV_"))}
+    return kept | {"NO_COLOR": "1", "COLUMNS": "200"}

@@ -1,0 +1,161 @@
+"""The one place that picks adapters and joins the rooms: data and workspace in, a service out.
+
+What enforcement needs comes first and costs milliseconds; the control API (`load_api`) is
+imported afterwards, in a thread, while the service already governs.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import aiohttp
+
+from remit.adapters.keyring import KeyringUnusable
+from remit.adapters.signer import Ed25519Signer
+from remit.adapters.sqlite.ledger import SqliteLedger, open_ledger
+from remit.adapters.system import SystemClock, SystemEntropy
+from remit.adapters.upstreams.build import build_upstream
+from remit.adapters.workspace.folder import Folder
+from remit.api.authenticator import Authenticator
+from remit.api.services import Invalid, Services
+from remit.app.bundles import Bundles
+from remit.app.facade import Facade
+from remit.app.failure import Exit, Failure
+from remit.app.fleet import Fleet
+from remit.app.root import App, Root
+from remit.app.running import Running, prepare
+from remit.app.runtime import Runtime
+from remit.app.settings import Settings
+from remit.control.authority import admin_token, credential_hash
+from remit.facts.catalog import Server
+from remit.facts.limits import DEFAULT
+from remit.pep.driver import Driver
+from remit.pep.mcp.app import Edge, McpApp
+from remit.ports.upstream import Upstream
+from remit.trace.bodies import AdminBody, Event
+
+_CLOCK = SystemClock()
+_ENTROPY = SystemEntropy()
+_ADMIN = "admin"
+
+
+@dataclass(slots=True)
+class Service:
+    """A service that is able to govern. `admin` is set at the first start only: show it once."""
+
+    root: Root
+    runtime: Runtime
+    ledger: SqliteLedger
+    fleet: Fleet
+    session: aiohttp.ClientSession
+    services: Services
+    api: "asyncio.Future[App]"
+    admin: str | None
+
+    async def load_api(self) -> None:
+        """Import the control API and answer what waited for it."""
+        try:
+            self.api.set_result(await asyncio.to_thread(_create_api, self.services))
+        except Exception as error:
+            self.api.set_exception(error)
+            raise
+
+    async def close(self) -> None:
+        """Stop children and connections, then make the ledger's last batch durable."""
+        self.services.closing.set()
+        await self.fleet.close()
+        await self.session.close()
+        await self.ledger.close()
+
+
+def open_workspace(settings: Settings) -> tuple[Folder, Bundles, Running]:
+    """The workspace as it is now, compiled. Raises `Failure` with every problem."""
+    folder = Folder(settings.workspace)
+    bundles = Bundles(settings.data / "bundles")
+    try:
+        running = prepare(folder.load(), bundles)
+    except Invalid as error:
+        raise Failure(
+            f"the workspace {settings.workspace} does not validate",
+            why="\n        ".join(error.problems),
+            next="correct it and start again (a new one: remit init DIR)",
+            exit=Exit.INVALID,
+        ) from error
+    bundles.keep(running.bundle)
+    return folder, bundles, running
+
+
+async def build(settings: Settings, port: int) -> Service:
+    """Join everything for a service that answers on `port`. Raises `Failure`."""
+    folder, bundles, running = open_workspace(settings)
+    ledger = open_ledger(settings.ledger, _CLOCK, _ENTROPY)
+    resource = f"http://{settings.host}:{port}"
+    try:
+        signer = Ed25519Signer(
+            settings.data / "keys", _CLOCK, issuer=resource, audience=resource
+        )
+    except KeyringUnusable as error:
+        await ledger.close()
+        raise Failure("the signing keys cannot be used", why=str(error)) from error
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=30),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=True,
+    )
+
+    def upstream(server: Server) -> Upstream:
+        return build_upstream(
+            server, session=session, limits=DEFAULT, clock=_CLOCK,
+            state_dir=settings.data / "servers",
+        )
+
+    fleet = Fleet(upstream)
+    runtime = Runtime(
+        running, workspace=folder, bundles=bundles, fleet=fleet, ledger=ledger, clock=_CLOCK
+    )
+    driver = Driver(ledger, _CLOCK, lambda: runtime.bundle, fleet.upstreams)
+    await driver.load()
+    credentials = await ledger.credentials()
+    authenticator = Authenticator(
+        signer, _CLOCK, revoked=await ledger.revoked(), credentials=credentials
+    )
+    await runtime.start()
+    admin = None
+    if not credentials:
+        admin = admin_token(_ENTROPY.token_bytes(24))
+        stored = credential_hash(admin)
+        await driver.record(AdminBody(Event.CREDENTIAL, "the service", _ADMIN, {"hash": stored}))
+        authenticator.add_credential(_ADMIN, stored)
+    hosts = _hosts(settings, port)
+    origins = frozenset(f"http://{host}" for host in hosts)
+    edge = McpApp(
+        driver,
+        authenticator.authority,
+        Edge(resource, hosts, origins),
+        _CLOCK,
+        _ENTROPY,
+    )
+    services = Services(
+        driver=driver,
+        runtime=Facade(runtime, bundles, ledger, settings, resource),
+        ledger=ledger,
+        signer=signer,
+        authenticator=authenticator,
+        clock=_CLOCK,
+        entropy=_ENTROPY,
+    )
+    api: asyncio.Future[App] = asyncio.get_running_loop().create_future()
+    root = Root(edge=edge, api=api, hosts=hosts, origins=origins, ready=lambda: None)
+    return Service(root, runtime, ledger, fleet, session, services, api, admin)
+
+
+def _create_api(services: Services) -> App:
+    from remit.api.main import create_api  # noqa: PLC0415
+
+    return create_api(services)
+
+
+def _hosts(settings: Settings, port: int) -> frozenset[str]:
+    names = {settings.host, "127.0.0.1", "localhost", "[::1]"}
+    return frozenset({f"{name.lower()}:{port}" for name in names}) | frozenset(
+        host.lower() for host in settings.allowed_hosts
+    )

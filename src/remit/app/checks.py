@@ -1,0 +1,103 @@
+"""`remit doctor`: whether the service can govern, what weakens it, and what mends it."""
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from remit.api.services import Check, Invalid, ServerPin
+from remit.app.runtime import Runtime
+from remit.app.settings import Settings
+from remit.facts.agent import Mode
+from remit.facts.catalog import Stdio
+from remit.ports.ledger import Ledger
+
+_FREE_BYTES_MIN: Final = 256 * 1024 * 1024
+
+
+async def checks(runtime: Runtime, ledger: Ledger, settings: Settings) -> Sequence[Check]:
+    """Every check, the most urgent first."""
+    found = [*_data(settings), await _workspace(runtime)]
+    in_doubt = await ledger.in_doubt()
+    found.append(
+        Check(
+            "in-doubt",
+            not in_doubt,
+            f"{len(in_doubt)} calls of earlier runs have no outcome: their effect is not known"
+            if in_doubt
+            else "every call of earlier runs has its outcome",
+            f"remit why {in_doubt[0].ref}" if in_doubt else None,
+        )
+    )
+    for server in await runtime.pins():
+        found.append(_server(server))
+    found.extend(_reach(runtime, settings))
+    found.extend(_observers(runtime))
+    return found
+
+
+def _data(settings: Settings) -> Iterator[Check]:
+    mode = stat.S_IMODE(settings.data.stat().st_mode)
+    private = not mode & 0o077
+    yield Check(
+        "data",
+        private,
+        f"{settings.data} has mode {mode:04o}",
+        None if private else f"chmod 700 {settings.data}",
+    )
+    free = shutil.disk_usage(settings.data).free
+    roomy = free >= _FREE_BYTES_MIN
+    yield Check(
+        "disk",
+        roomy,
+        f"{free // (1024 * 1024)} MiB free for the ledger; a full disk denies every call",
+        None if roomy else f"free space on the disk of {settings.data}",
+    )
+
+
+async def _workspace(runtime: Runtime) -> Check:
+    try:
+        differs = (await runtime.diff()).changes
+    except Invalid as error:
+        return Check("workspace", False, error.problems[0], error.next)  # noqa: FBT003
+    text = f"{len(differs)} changes wait" if differs else "the folder is what runs"
+    return Check("workspace", not differs, text, "remit diff" if differs else None)
+
+
+def _server(server: ServerPin) -> Check:
+    name = f"server {server.server}"
+    if server.unreachable:
+        return Check(name, False, server.unreachable, f"remit describe server {server.server}")  # noqa: FBT003
+    odd = [tool for tool in server.tools if tool.state != "matches" or tool.untypable]
+    if not odd:
+        return Check(name, True, f"{len(server.tools)} tools, all as pinned")  # noqa: FBT003
+    text = ", ".join(f"{tool.name} {tool.untypable or tool.state}" for tool in odd[:5])
+    more = f" and {len(odd) - 5} more" if len(odd) > 5 else ""  # noqa: PLR2004
+    return Check(name, False, text + more, f"remit tools review {server.server}")  # noqa: FBT003
+
+
+def _reach(runtime: Runtime, settings: Settings) -> Iterator[Check]:
+    """Whether a governed tool can reach what governs it (the stated limit of DESIGN 0)."""
+    for name, server in sorted(runtime.bundle.catalog.servers.items()):
+        if not isinstance(server.transport, Stdio):
+            continue
+        roots = [Path(word) for word in server.transport.command if word.startswith("/")]
+        roots += [Path(server.transport.cwd)] if server.transport.cwd else []
+        for kept in (settings.workspace, settings.data):
+            if any(root == kept or root in kept.parents for root in roots if root.is_dir()):
+                text = f"{name} is given a folder that holds {kept}"
+                yield Check("reach", False, text, f"give {name} a folder elsewhere")  # noqa: FBT003
+    if os.name == "posix":
+        same = any(isinstance(s.transport, Stdio) for s in runtime.bundle.catalog.servers.values())
+        if same:
+            text = "stdio servers run as Remit's own user and can read its files if they try"
+            yield Check("user", True, text, "run Remit as another user than agents and tools")  # noqa: FBT003
+
+
+def _observers(runtime: Runtime) -> Iterator[Check]:
+    for agent in runtime.bundle.catalog.agents.values():
+        if agent.mode is Mode.OBSERVE:
+            text = f"{agent.name} is observed only: policy denies it nothing"
+            yield Check("mode", True, text, f"set mode: enforce in agent {agent.name}")  # noqa: FBT003

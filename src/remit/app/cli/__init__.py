@@ -1,0 +1,65 @@
+"""The command line, by noun, with a few verbs everybody knows.
+
+Each module here adds its commands to the application below; what a command does lives in the
+service or in a ring underneath.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from remit import __version__
+from remit.app.cli import approvals, ledger, questions, service, sessions, token, tools, workspace
+from remit.app.failure import Exit, Failure
+
+app = typer.Typer(
+    name="remit",
+    help="The control plane for AI agents: what each may do, and the record of what it did.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (service, workspace, questions):
+    module.add(app)
+app.add_typer(tools.app, name="tools")
+app.add_typer(sessions.app, name="sessions")
+app.add_typer(approvals.app, name="approvals")
+app.add_typer(token.app, name="token")
+app.add_typer(ledger.app, name="ledger")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"remit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[  # noqa: ARG001, FBT002 - typer reads the signature
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; the process's exit code."""
+    try:
+        answer: Any = app(list(arguments), standalone_mode=False, prog_name="remit")
+    except Failure as failure:
+        print(failure, file=sys.stderr)
+        return failure.exit
+    except typer.Abort:
+        return 130
+    except typer.TyperException as error:
+        what = error.format_message() or "a command is missing"
+        print(f"error: {what}\n  next: remit --help", file=sys.stderr)
+        return Exit.USAGE
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return Exit.OK
+    return answer if isinstance(answer, int) else Exit.OK

@@ -1,0 +1,100 @@
+"""`remit can` and `remit why`: ask before, ask after."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from remit.app.cli.options import Output, TokenFile, client
+from remit.app.failure import Exit, Failure
+from remit.app.output import Format, data, moment
+from remit.facts.text import escaped
+
+
+def can(
+    agent: Annotated[str, typer.Argument(help="The agent.")],
+    tool: Annotated[str, typer.Argument(help="SERVER/TOOL.")],
+    arguments: Annotated[str, typer.Argument(help="Arguments as JSON, or @FILE.")] = "{}",
+    user: Annotated[str | None, typer.Option(help="The human it would act for.")] = None,
+    sid: Annotated[str | None, typer.Option(help="Judge inside this session.")] = None,
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> int:
+    """Would this call be permitted now? No side effect, nothing is counted.
+
+    Exit code 0: yes. 1: no, or a person would decide.
+    """
+    server, slash, name = tool.partition("/")
+    if not slash:
+        raise Failure(f"not a tool: {tool}", next="write it as SERVER/TOOL", exit=Exit.USAGE)
+    asked = {
+        "agent": agent,
+        "user": user,
+        "sid": sid,
+        "server": server,
+        "tool": name,
+        "arguments": _arguments(arguments),
+    }
+    answer: dict[str, Any] = client(token_file).post("/can", asked)
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+    else:
+        print(answer["verdict"])
+        for reason in answer["reasons"]:
+            _reason(reason)
+    return Exit.OK if answer["verdict"] == "permit" else Exit.NEGATIVE
+
+
+def why(
+    ref: Annotated[str, typer.Argument(help="A decision id, like r7f3-5.1234.")],
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """Why was it decided so: action, facts, policies with their lines, verdict, receipts."""
+    answer: dict[str, Any] = client(token_file).get(f"/why/{ref}")
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+        return
+    print(f"{answer['id']}  {answer['verdict']}  {moment(answer['at_ms'])}")
+    for reason in answer["reasons"]:
+        _reason(reason)
+    for policy in answer["policies"]:
+        print(f"\n{escaped(policy['path'])}")
+        for number, line in enumerate(policy["text"].splitlines(), policy["line"]):
+            print(f"  {number:>4} | {escaped(line)}")
+    for part in ("action", "facts", "outcome", "approval", "receipt"):
+        if answer[part]:
+            print(f"\n{part}")
+        for key, value in (answer[part] or {}).items():
+            print(f"  {key}: {escaped(value if isinstance(value, str) else json.dumps(value))}")
+    if answer["in_doubt"]:
+        print("\nin doubt: no outcome was recorded; the effect may or may not have been")
+
+
+def add(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+    app.command()(can)
+    app.command()(why)
+
+
+def _reason(reason: dict[str, Any]) -> None:
+    says = reason.get("policy") or reason["code"]
+    where = f" ({reason['where']})" if reason.get("where") else ""
+    print(f"  {escaped(str(says))}: {escaped(reason['text'])}{escaped(where)}")
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    try:
+        raw = Path(text[1:]).read_text("utf-8") if text.startswith("@") else text
+        value = json.loads(raw)
+    except (OSError, ValueError) as error:
+        raise Failure(
+            "the arguments cannot be read",
+            why=str(error),
+            next="""quote them for your shell: '{"path": "notes.md"}'""",
+            exit=Exit.USAGE,
+        ) from error
+    if not isinstance(value, dict):
+        raise Failure("the arguments are not a JSON object", exit=Exit.USAGE)
+    return value

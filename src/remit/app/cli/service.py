@@ -1,0 +1,112 @@
+"""`remit up, demo, logs, doctor`: running the service and looking at it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from remit.app.cli.options import Data, Output, TokenFile, client
+from remit.app.failure import Exit
+from remit.app.output import Format, moment, say
+from remit.app.settings import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    Settings,
+    data_folder,
+    workspace_folder,
+)
+from remit.facts.text import escaped
+
+
+def up(
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", help="Folder of resources and policies.")
+    ] = None,
+    data: Data = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = DEFAULT_HOST,
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = DEFAULT_PORT,
+    allow_host: Annotated[
+        list[str] | None, typer.Option("--allow-host", help="Another Host header to answer.")
+    ] = None,
+    *,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Apply workspace changes by themselves (development).")
+    ] = False,
+) -> None:
+    """Run the service: govern what passes, keep the record."""
+    from remit.app.serve import serve  # noqa: PLC0415
+
+    serve(
+        Settings(
+            data=data_folder(data),
+            workspace=workspace_folder(workspace),
+            host=host,
+            port=port,
+            allowed_hosts=tuple(allow_host or ()),
+        ),
+        watch=watch,
+    )
+
+
+def demo(
+    *,
+    leave: Annotated[
+        bool, typer.Option("--exit", help="End when the story is told, with its outcome.")
+    ] = False,
+    port: Annotated[int, typer.Option(help="Port of the demo's service.")] = DEFAULT_PORT,
+) -> int:
+    """Watch Remit govern real tool servers, in about a minute."""
+    from remit.app.demo.story import tell  # noqa: PLC0415
+
+    return tell(leave=leave, port=port)
+
+
+def logs(
+    *,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep showing new ones.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many to start with.")] = 20,
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """Show the latest records, one line each."""
+    asked = client(token_file)
+    for item in asked.get("/ledger/entries", latest="true", limit=limit)["items"]:
+        _line(item, output)
+    if follow:
+        for item in asked.events("/events"):
+            _line(item, output)
+
+
+def doctor(output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
+    """Check that the service can govern, and say what to mend.
+
+    Exit code 1 when something is wrong.
+    """
+    answer: dict[str, Any] = client(token_file).get("/doctor")
+    if output in {Format.JSON, Format.YAML}:
+        from remit.app.output import data as whole  # noqa: PLC0415
+
+        whole(answer, output)
+    for check in answer["checks"] if output in {Format.TABLE, Format.WIDE} else ():
+        print(f"{'ok  ' if check['ok'] else 'FAIL'}  {check['name']}: {escaped(check['text'])}")
+        if check.get("next"):
+            print(f"      next: {escaped(check['next'])}")
+    wrong = [check for check in answer["checks"] if not check["ok"]]
+    say("all is well" if not wrong else f"{len(wrong)} to mend")
+    return Exit.NEGATIVE if wrong else Exit.OK
+
+
+def add(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+    for command in (up, demo, logs, doctor):
+        app.command()(command)
+
+
+def _line(item: dict[str, Any], output: Format) -> None:
+    if output is Format.JSON:
+        import json  # noqa: PLC0415
+
+        print(json.dumps(item), flush=True)
+        return
+    when = moment(item["at_ms"])
+    print(f"{when}  {item['id']}  {item['kind']:<8}  {escaped(item['summary'])}", flush=True)

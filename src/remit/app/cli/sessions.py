@@ -1,0 +1,52 @@
+"""`remit sessions`: one run of an agent for a user."""
+
+from typing import Annotated, Any
+
+import typer
+
+from remit.app.cli.options import Output, TokenFile, client
+from remit.app.output import Format, data, moment, say, show
+
+app = typer.Typer(no_args_is_help=True, help="Runs of agents: labels, counters, calls.")
+
+Sid = Annotated[str, typer.Argument(help="The session id.")]
+
+
+@app.command("ls")
+def ls(
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 50,
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """List sessions, newest first."""
+    items: list[dict[str, Any]] = client(token_file).get("/sessions", limit=limit)["items"]
+    for item in items if output in {Format.TABLE, Format.WIDE} else ():
+        item["started"], item["ended"] = moment(item["started_ms"]), moment(item["ended_ms"])
+    show(
+        items,
+        output,
+        ("sid", "agent", "user", "started", "calls", "labels"),
+        wide=("irreversible_calls", "ended"),
+    )
+
+
+@app.command("show")
+def show_one(sid: Sid, output: Output = Format.YAML, token_file: TokenFile = None) -> None:
+    """Show one session and its latest decisions."""
+    asked = client(token_file)
+    session: dict[str, Any] = asked.get(f"/sessions/{sid}")
+    session["records"] = [
+        f"{item['id']} {item['kind']} {item['summary']}"
+        for item in asked.get("/ledger/entries", sid=sid, limit=20)["items"]
+    ]
+    data(session, output)
+
+
+@app.command()
+def end(sid: Sid, output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
+    """End a session: its token stops working, its labels stay on record."""
+    answer = client(token_file).post(f"/sessions/{sid}/end")
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+    else:
+        say(f"session {sid} ended")

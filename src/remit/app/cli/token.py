@@ -1,0 +1,123 @@
+"""`remit token`: credentials for agents, people and harnesses; printed once, never kept."""
+
+import re
+from typing import Annotated, Any
+
+import typer
+
+from remit.app.cli.options import Output, TokenFile, client
+from remit.app.client import Client, read_token
+from remit.app.failure import Exit, Failure
+from remit.app.output import Format, data, moment, say
+
+app = typer.Typer(no_args_is_help=True, help="Credentials: minted, delegated, revoked.")
+
+Ttl = Annotated[str, typer.Option("--ttl", help="How long it lasts: 90s, 15m, 8h, 7d.")]
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+@app.command()
+def agent(
+    name: Annotated[str, typer.Argument(help="The agent, as its resource is named.")],
+    user: Annotated[str | None, typer.Option(help="The human it acts for.")] = None,
+    ttl: Ttl = "8h",
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """Mint a token for an agent: a new root, hence a new session."""
+    _mint({"kind": "agent", "name": name, "user": user, "ttl_s": seconds(ttl)}, output, token_file)
+
+
+@app.command()
+def user(
+    name: Annotated[str, typer.Argument(help="The person, as the User resource is named.")],
+    ttl: Ttl = "8h",
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """Mint a token for a person, to decide approvals with."""
+    _mint({"kind": "user", "name": name, "ttl_s": seconds(ttl)}, output, token_file)
+
+
+@app.command()
+def harness(
+    name: Annotated[str, typer.Argument(help="The agent whose harness is trusted.")],
+    ttl: Ttl = "7d",
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """Mint a credential for a trusted harness: it opens sessions and states the user's words."""
+    _mint({"kind": "harness", "name": name, "ttl_s": seconds(ttl)}, output, token_file)
+
+
+@app.command()
+def delegate(
+    name: Annotated[str, typer.Argument(help="The sub-agent.")],
+    ttl: Ttl = "1h",
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """Exchange your agent's token for one that a sub-agent may use, with no more authority."""
+    bearer = read_token(token_file)
+    answer = Client(None).form(
+        "/token",
+        {
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "subject_token": bearer or "",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            "actor": name,
+            "expires_in": str(seconds(ttl)),
+        },
+    )
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+        return
+    print(answer["access_token"])
+    say(f"shown once; expires in {answer['expires_in']} s; decision {answer['decision']}")
+
+
+@app.command()
+def revoke(
+    token_id: Annotated[str, typer.Argument(help="The token's id (jti), or the token itself.")],
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """Revoke a token and everything delegated from it."""
+    field = "token" if token_id.count(".") == 2 else "jti"
+    answer = client(token_file).post("/tokens/revoke", {field: token_id})
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+    else:
+        say(f"revoked {answer['jti']} and every token that came from it")
+
+
+@app.command()
+def rotate(output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
+    """Make a new signing key; tokens signed with earlier ones stay valid until they expire."""
+    answer = client(token_file).post("/keys/rotate")
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+    else:
+        say(f"signing with key {answer['kid']}")
+
+
+def seconds(text: str) -> int:
+    """`90s`, `15m`, `8h`, `7d` in seconds."""
+    found = re.fullmatch(r"([1-9][0-9]{0,6})([smhd])", text)
+    if found is None:
+        raise Failure(
+            f"not a duration: {text}", next="write it like 90s, 15m, 8h or 7d", exit=Exit.USAGE
+        )
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _mint(body: dict[str, Any], output: Format, token_file: TokenFile) -> None:
+    _print(client(token_file).post("/tokens", body), output)
+
+
+def _print(answer: dict[str, Any], output: Format) -> None:
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+        return
+    print(answer["token"])
+    say(f"shown once; id {answer['jti']}, expires {moment(answer['expires_ms'])}")

@@ -1,0 +1,120 @@
+"""`remit init, apply, diff, get, describe, delete`: the workspace and what runs of it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from remit.app.cli.options import Output, TokenFile, client
+from remit.app.failure import Exit
+from remit.app.output import Format, data, say, show
+from remit.facts.text import escaped
+
+Kind = Annotated[str, typer.Argument(help="agents, users, groups, servers, tools, policies …")]
+Name = Annotated[str, typer.Argument(help="The resource's name.")]
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where the workspace goes.")] = Path(),
+) -> None:
+    """Write a small commented workspace. Asks nothing, overwrites nothing."""
+    from remit.adapters.workspace.template import init_workspace  # noqa: PLC0415
+
+    for path in init_workspace(folder):
+        print(path)
+    say(f"next: remit up --workspace {folder}")
+
+
+def apply(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and show only.")] = False,
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """Make the service take its workspace folder as it is now.
+
+    A bundle that does not validate changes nothing.
+    """
+    answer: dict[str, Any] = client(token_file).post("/apply", {"dry_run": dry_run})
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+        return
+    _changes(answer)
+    for warning in answer.get("warnings", ()):
+        say(f"warning: {escaped(warning)}")
+    say(f"{'would run' if dry_run else 'running'} bundle {answer['digest']}")
+
+
+def diff(output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
+    """Show how the workspace folder, and the live tools, differ from what runs.
+
+    Exit code 1 when they differ.
+    """
+    asked = client(token_file)
+    answer: dict[str, Any] = asked.get("/diff")
+    answer["tools"] = [
+        tool for server in asked.get("/tools/review")["servers"] for tool in server["tools"]
+    ]
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+    else:
+        _changes(answer)
+        for item in answer["tools"]:
+            print(f"~ live tool {escaped(item['server'])}/{escaped(item['name'])}: {item['state']}")
+            for line in item["lines"]:
+                print(f"    {escaped(line)}")
+        if not answer["changes"] and not answer["tools"]:
+            say("no difference")
+    return Exit.NEGATIVE if answer["changes"] or answer["tools"] else Exit.OK
+
+
+def get(
+    kind: Kind,
+    name: Annotated[str | None, typer.Argument(help="One resource.")] = None,
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """List the resources of a kind, or show one."""
+    path = f"/resources/{kind}" + (f"/{quote(name, safe='')}" if name else "")
+    answer: dict[str, Any] = client(token_file).get(path)
+    items: list[dict[str, Any]] = [answer] if name else answer["items"]
+    if output in {Format.JSON, Format.YAML}:
+        data([item["manifest"] for item in items], output)
+        return
+    rows = [{**item["manifest"]["spec"], "name": item["name"], "where": item["where"]} for item in items]
+    fields = dict.fromkeys(key for row in rows for key in row if key not in {"name", "where", "cedar"})
+    show(rows, output, ("name", *list(fields)[:4]), wide=(*list(fields)[4:], "where"))
+
+
+def describe(kind: Kind, name: Name, output: Output = Format.YAML, token_file: TokenFile = None) -> None:
+    """Show a resource whole, with its conditions and what is known of it."""
+    data(client(token_file).get(f"/resources/{kind}/{quote(name, safe='')}"), output)
+
+
+def delete(
+    kind: Kind, name: Name, output: Output = Format.TABLE, token_file: TokenFile = None
+) -> None:
+    """Delete a resource from the workspace folder and run what is left."""
+    answer: dict[str, Any] = client(token_file).delete(
+        f"/resources/{kind}/{quote(name, safe='')}"
+    )
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+        return
+    _changes(answer)
+    say(f"running bundle {answer['digest']}")
+
+
+def add(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+    for command in (init, apply, diff, get, describe, delete):
+        app.command()(command)
+
+
+def _changes(answer: dict[str, Any]) -> None:
+    for change in answer["changes"]:
+        mark = {"add": "+", "remove": "-"}.get(change["op"], "~")
+        print(f"{mark} {change['kind']} {escaped(change['name'])}")
+        for line in change["lines"]:
+            print(f"    {escaped(line)}")

@@ -1,0 +1,93 @@
+"""The runtime as the control API sees it: the protocol `api.services.Runtime`."""
+
+import sys
+from collections.abc import Mapping, Sequence
+
+from remit import __version__
+from remit.api.services import Applied, Check, PolicyText, Resource, ServerPin
+from remit.app.bundles import Bundles
+from remit.app.checks import checks
+from remit.app.comparing import resources
+from remit.app.runtime import Runtime, kind_named
+from remit.app.settings import Settings
+from remit.facts.canonical import Json
+from remit.facts.catalog import Catalog
+from remit.ports.ledger import Ledger
+
+
+class Facade:
+    """Answers from the running bundle; changes go to `Runtime`."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        bundles: Bundles,
+        ledger: Ledger,
+        settings: Settings,
+        resource: str,
+    ) -> None:
+        self._runtime = runtime
+        self._bundles = bundles
+        self._ledger = ledger
+        self._settings = settings
+        self._resource = resource
+
+    @property
+    def digest(self) -> str:
+        """The digest of the running bundle."""
+        return self._runtime.bundle.digest
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog of the running bundle."""
+        return self._runtime.bundle.catalog
+
+    @property
+    def resource(self) -> str:
+        """The service's resource URL: the audience of every token."""
+        return self._resource
+
+    def resources(self, kind: str) -> Sequence[Resource]:
+        """The running resources of `kind` (singular or plural, any case), in order of names."""
+        return resources(self._runtime.running, kind_named(kind))
+
+    def policy_text(self, bundle: str, policy: str) -> PolicyText | None:
+        """The source of `policy` in the bundle with that digest, if it is still at hand."""
+        return self._bundles.policy(bundle, policy)
+
+    async def diff(self) -> Applied:
+        """The workspace folder compared with the running bundle."""
+        return await self._runtime.diff()
+
+    async def apply(self, *, dry_run: bool, by: str) -> Applied:
+        """Take the workspace folder as it is now."""
+        return await self._runtime.apply(dry_run=dry_run, by=by)
+
+    async def delete(self, kind: str, name: str, by: str) -> Applied:
+        """Remove a resource from the workspace folder and recompile."""
+        return await self._runtime.delete(kind, name, by)
+
+    async def pins(self, *, refresh: bool) -> Sequence[ServerPin]:  # noqa: ARG002
+        """Every server's tools against the lock; live lists are never older than `verify_s`."""
+        return await self._runtime.pins()
+
+    async def accept(self, server: str, tool: str | None, pin: str, by: str) -> Applied:
+        """Write the live definition of `tool` (all tools when None) to the lock and recompile."""
+        return await self._runtime.accept(server, tool, pin, by)
+
+    async def status(self) -> Mapping[str, Json]:
+        """Facts about the service: version, bundle, workspace, servers, ledger."""
+        return {
+            "version": __version__,
+            "python": sys.version.split()[0],
+            "resource": self._resource,
+            "bundle": {"digest": self.digest},
+            "workspace": str(self._settings.workspace),
+            "data": str(self._settings.data),
+            "servers": sorted(self.catalog.servers),
+            "ledger": {"records": await self._ledger.count()},
+        }
+
+    async def doctor(self) -> Sequence[Check]:
+        """Every check of the installation."""
+        return await checks(self._runtime, self._ledger, self._settings)

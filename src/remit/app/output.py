@@ -1,0 +1,93 @@
+"""What commands print: tables to stdout, talk to stderr, and `-o json` where programs read.
+
+Text that agents or tools wrote is shown escaped: control and direction characters never reach
+the terminal.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from remit.facts.text import escaped
+
+
+class Format(StrEnum):
+    """`-o`: how an answer is written."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
+def say(text: str) -> None:
+    """A sentence for the person, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def show(
+    rows: Sequence[Mapping[str, Any]],
+    form: Format,
+    columns: Sequence[str],
+    *,
+    wide: Sequence[str] = (),
+    empty: str = "nothing here yet",
+) -> None:
+    """Print `rows`; `columns` are the keys of the table, `wide` those that `-o wide` adds."""
+    match form:
+        case Format.JSON | Format.YAML:
+            data(list(rows), form)
+        case Format.NAME:
+            for row in rows:
+                print(escaped(str(row[columns[0]])))
+        case Format.TABLE | Format.WIDE:
+            chosen = [*columns, *(wide if form is Format.WIDE else ())]
+            if not rows:
+                say(empty)
+                return
+            _table(chosen, [[_cell(row.get(key)) for key in chosen] for row in rows])
+
+
+def data(value: Any, form: Format) -> None:
+    """Print `value` whole, as JSON or (for every other format) as YAML."""
+    if form is Format.JSON:
+        print(json.dumps(value, indent=2, ensure_ascii=True))
+        return
+    import yaml  # noqa: PLC0415
+
+    sys.stdout.write(yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=100))
+
+
+def moment(at_ms: int | None) -> str:
+    """`at_ms` (milliseconds since the epoch) in UTC, to the second; `-` for None."""
+    if at_ms is None:
+        return "-"
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return escaped(", ".join(str(item) for item in value) or "-")
+        case dict():
+            return escaped(json.dumps(value))
+        case _:
+            return escaped(str(value))
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    head = [column.upper().replace("_", " ") for column in columns]
+    widths = [
+        max(len(head[index]), *(len(row[index]) for row in rows)) for index in range(len(head))
+    ]
+    for line in (head, *rows):
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        print("  ".join(cells).rstrip())

@@ -1,0 +1,90 @@
+"""The one ASGI application of the service: who may speak to it, and which room answers.
+
+Host and Origin are checked even on loopback, against DNS rebinding (a page in a browser must
+not reach the service through a name it controls). The control API is imported once the socket
+listens, so that enforcement does not wait for it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+from remit.pep.mcp.app import McpApp
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_API_WAIT_S: Final = 10.0
+
+
+class Root:
+    """Dispatches by path. `ready` says whether the service is able to govern, and why not."""
+
+    def __init__(
+        self,
+        *,
+        edge: McpApp,
+        api: "asyncio.Future[App]",
+        hosts: frozenset[str],
+        origins: frozenset[str],
+        ready: Callable[[], str | None],
+    ) -> None:
+        self._edge = edge
+        self._api = api
+        self._hosts = hosts
+        self._origins = origins
+        self._ready = ready
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP exchange; other scope types are closed unanswered."""
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        if self._edge.serves(path):
+            # It checks Host and Origin itself: its answer is the protocol's.
+            await self._edge(scope, receive, send)
+        elif (refused := self._stranger(scope)) is not None:
+            await answer(send, 403, {"title": "refused", "why": refused})
+        elif path.startswith("/api/"):
+            await self._control(scope, receive, send)
+        elif path == "/healthz":
+            await answer(send, 200, {"status": "alive"})
+        elif path == "/readyz":
+            why = self._ready()
+            await answer(send, 200 if why is None else 503, {"status": why or "ready"})
+        else:
+            await answer(send, 404, {"title": "no such page", "next": "see /readyz or /mcp"})
+
+    async def _control(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            api = await asyncio.wait_for(asyncio.shield(self._api), _API_WAIT_S)
+        except TimeoutError:
+            await answer(send, 503, {"title": "the control API is still loading"})
+            return
+        await api(scope, receive, send)
+
+    def _stranger(self, scope: Scope) -> str | None:
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        if len(hosts) != 1 or hosts[0].decode("latin-1").lower() not in self._hosts:
+            return "this Host is not served here (see remit up --allow-host)"
+        for name, value in scope["headers"]:
+            if name == b"origin" and value.decode("latin-1").lower() not in self._origins:
+                return "this Origin may not speak to the service"
+        return None
+
+
+async def answer(send: Send, status: int, body: MutableMapping[str, Any]) -> None:
+    """Send `body` as a small JSON answer."""
+    data = orjson.dumps(body)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(data)).encode("ascii")),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": data})
