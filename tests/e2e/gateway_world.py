@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import os
 import socket
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import aiohttp
 import uvicorn
@@ -32,6 +34,7 @@ from remit.ports.ledger import Entry
 from remit.ports.upstream import Era, Upstream
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+T = TypeVar("T")
 CLOCK = SystemClock()
 ENTROPY = SystemEntropy()
 POLICIES = """
@@ -64,9 +67,7 @@ def catalog(url: str, definitions: tuple[Definition, ...], policies: str = POLIC
         "slow": (Effect.WRITE, Sink.NONE, frozenset[str]()),
         "broken": (Effect.WRITE, Sink.NONE, frozenset({"untrusted"})),
     }
-    tools = {
-        ("shop", one.name): Tool("shop", one, one.pin(), *facts[one.name], catalogued=True) for one in definitions
-    }
+    tools = {("shop", one.name): Tool("shop", one, one.pin(), *facts[one.name], catalogued=True) for one in definitions}
     staff = frozenset({"staff", "everyone"})
     return Catalog(
         agents={
@@ -98,12 +99,12 @@ class World:
     url: str
     driver: Driver
     ledger: SqliteLedger
-    folder: Path
+    shop: Shop
     signer: Ed25519Signer
     authenticator: Authenticator
     upstreams: dict[str, Upstream]
     bundle: Bundle
-    idents: itertools.count[int] = field(default_factory=itertools.count)
+    effects_before: int
 
     def token(self, agent: str = "clerk", user: str | None = "ann", *, ttl_s: int = 600) -> str:
         claims = mint(
@@ -126,9 +127,16 @@ class World:
     def authority(self, token: str) -> Authority:
         return self.authenticator.authority(token)
 
+    async def effects_are(self, *lines: str) -> None:
+        """Wait until the effects since the start are `lines`."""
+
+        async def check() -> bool:
+            return self.effects() == list(lines)
+
+        await until(check)
+
     def effects(self) -> list[str]:
-        file = self.folder / "effects"
-        return file.read_text().splitlines() if file.exists() else []
+        return _effects(self.shop)[self.effects_before :]
 
     async def records(self, *kinds: RecordKind) -> list[Entry]:
         found = await self.ledger.entries(after=None, limit=10_000, sid=None)
@@ -139,31 +147,45 @@ class World:
         self.bundle = compiled(source)
 
 
-@contextlib.asynccontextmanager
-async def upstream_process(folder: Path) -> AsyncIterator[str]:
-    """The upstream's address, once it answers."""
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """The upstream process: its address and the folder where its effects are."""
+
+    url: str
+    folder: Path
+
+
+@contextlib.contextmanager
+def shop_process(folder: Path) -> Generator[Shop]:
+    """The upstream, once it answers."""
     port = free_port()
     folder.mkdir(exist_ok=True)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.e2e.gateway_upstream", str(port), str(folder), cwd=ROOT
-    )
+    command = [sys.executable, "-m", "tests.e2e.gateway_upstream", str(port), str(folder)]
+    process = subprocess.Popen(command, cwd=ROOT)
     try:
-        await answering(port, process)
-        yield f"http://127.0.0.1:{port}/mcp"
+        while True:
+            assert process.poll() is None, "the upstream ended"
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            time.sleep(0.05)
+        yield Shop(f"http://127.0.0.1:{port}/mcp", folder)
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        process.kill()
+        process.wait()
 
 
-async def answering(port: int, process: asyncio.subprocess.Process) -> None:
+async def until(check: Callable[[], Awaitable[T]]) -> T:
+    """What `check` gives, once it gives something."""
     while True:
-        assert process.returncode is None, "the upstream ended"
-        with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.close()
-            return
-        await asyncio.sleep(0.05)
+        found = await check()
+        if found:
+            return found
+        await asyncio.sleep(0.02)
+
+
+def _effects(shop: Shop) -> list[str]:
+    file = shop.folder / "effects"
+    return file.read_text().splitlines() if file.exists() else []
 
 
 def free_port() -> int:
@@ -173,7 +195,7 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def gateway(folder: Path, upstream_url: str) -> AsyncIterator[World]:
+async def gateway(folder: Path, shop: Shop) -> AsyncGenerator[World]:
     """A gateway on a free port over a fresh ledger in `folder`."""
     port = free_port()
     resource = f"http://127.0.0.1:{port}"
@@ -181,17 +203,16 @@ async def gateway(folder: Path, upstream_url: str) -> AsyncIterator[World]:
     authenticator = Authenticator(signer, CLOCK, revoked={}, credentials={})
     ledger = open_ledger(folder / "data" / "ledger.sqlite3", CLOCK, ENTROPY)
     session = aiohttp.ClientSession()
-    server = Server("shop", Http(upstream_url), verify_s=0.0, call_s=10.0)
+    server = Server("shop", Http(shop.url), verify_s=0.0, call_s=10.0)
     upstream = HttpUpstream(server, session, DEFAULT, CLOCK)
     upstreams: dict[str, Upstream] = {"shop": upstream}
+    effects_before = len(_effects(shop))
     try:
         definitions = tuple(await upstream.definitions("probe", Era.STATELESS))
-        bundle = compiled(catalog(upstream_url, definitions))
+        bundle = compiled(catalog(shop.url, definitions))
         running: list[World] = []
         driver = Driver(ledger, CLOCK, lambda: running[0].bundle, upstreams)
-        world = World(
-            resource, driver, ledger, folder / "effects", signer, authenticator, upstreams, bundle
-        )
+        world = World(resource, driver, ledger, shop, signer, authenticator, upstreams, bundle, effects_before)
         running.append(world)
         await driver.load()
         edge = Edge(resource, frozenset({f"127.0.0.1:{port}"}))
@@ -205,15 +226,18 @@ async def gateway(folder: Path, upstream_url: str) -> AsyncIterator[World]:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: McpApp, port: int) -> AsyncIterator[None]:
+async def serving(app: McpApp, port: int) -> AsyncGenerator[None]:
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # pyright: ignore[reportAttributeAccessIssue]
     task = asyncio.create_task(server.serve())
+
+    async def started() -> bool:
+        assert not task.done(), "uvicorn ended"
+        return server.started
+
     try:
-        while not server.started:
-            assert not task.done(), "uvicorn ended"
-            await asyncio.sleep(0.01)
+        await until(started)
         yield
     finally:
         server.should_exit = True
@@ -236,7 +260,7 @@ def headers(token: str | None, method: str, name: str | None = None) -> Mapping[
     return found
 
 
-META = {
+META: Mapping[str, object] = {
     "io.modelcontextprotocol/protocolVersion": Era.STATELESS.value,
     "io.modelcontextprotocol/clientCapabilities": {},
 }
