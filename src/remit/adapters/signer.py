@@ -49,9 +49,7 @@ class Ed25519Signer:
             raise ValueError(f"a token lives for 1 to {TTL_MAX_S} seconds")
         whole = {**claims, "iss": self._issuer, "aud": self._audience}
         header: dict[str, object] = {"alg": ALGORITHM, "typ": TYPE, "kid": self._newest.kid}
-        return jws.serialize_compact(
-            header, canonical(whole), self._newest.key, algorithms=[ALGORITHM]
-        )
+        return jws.serialize_compact(header, canonical(whole), self._newest.key, algorithms=[ALGORITHM])
 
     def verify(self, token: str, now_ms: int) -> Mapping[str, Json]:
         """See `ports.signer.Signer.verify`."""

@@ -30,9 +30,7 @@ async def list_approvals(
     found = await services.ledger.approvals(open_only=open_only, limit=limit)
     return ApprovalsAnswer(
         items=[
-            approval_view(services, caller, approval)
-            for approval in found
-            if sees_approval(services, caller, approval)
+            approval_view(services, caller, approval) for approval in found if sees_approval(services, caller, approval)
         ]
     )
 
@@ -48,24 +46,18 @@ async def show_approval(ident: RefPath, services: With, caller: ByReader) -> App
 
 
 @router.post("/approvals/{ident}/approve")
-async def approve(
-    ident: RefPath, asked: VoteRequest, services: With, caller: ByPerson
-) -> ApprovalAnswer:
+async def approve(ident: RefPath, asked: VoteRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
     """Say yes."""
     return await _decide(services, caller, ident, Choice.APPROVE, asked.note)
 
 
 @router.post("/approvals/{ident}/deny")
-async def deny(
-    ident: RefPath, asked: VoteRequest, services: With, caller: ByPerson
-) -> ApprovalAnswer:
+async def deny(ident: RefPath, asked: VoteRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
     """Say no, which ends it."""
     return await _decide(services, caller, ident, Choice.DENY, asked.note)
 
 
-async def _decide(
-    services: Services, caller: Person, ident: str, choice: Choice, note: str | None
-) -> ApprovalAnswer:
+async def _decide(services: Services, caller: Person, ident: str, choice: Choice, note: str | None) -> ApprovalAnswer:
     known = await services.ledger.approval(ident)
     if known is None:
         raise not_found(f"approval: {ident}", "remit approvals ls")

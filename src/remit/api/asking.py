@@ -100,9 +100,7 @@ async def why(ref: RefPath, services: With, caller: ByReader) -> WhyAnswer:
         raise not_found(f"decision: {ref}", "remit ledger verify, or ask the admin")
     place = Ref(entry.record.chain, entry.record.seq)
     outcome = await services.ledger.outcome_of(place)
-    in_doubt = outcome is None and any(
-        item.ref == place for item in await services.ledger.in_doubt()
-    )
+    in_doubt = outcome is None and any(item.ref == place for item in await services.ledger.in_doubt())
     return WhyAnswer(
         id=str(place),
         kind=entry.record.kind.value,

@@ -91,9 +91,7 @@ class Authenticator:
             case Acting(authority=found):
                 return found
             case _:
-                raise TokenInvalid(
-                    Cause.WRONG_KIND, "only an agent's token or a session token may act"
-                )
+                raise TokenInvalid(Cause.WRONG_KIND, "only an agent's token or a session token may act")
 
     def caller(self, bearer: str | None) -> Caller:
         """Who bears `bearer` (the token alone, without the scheme). Raises `TokenInvalid`."""

@@ -51,9 +51,7 @@ class Problem(Exception):  # noqa: N818
             body["problems"] = list(self.problems)
         if self.cause is not None:
             body["cause"] = self.cause.value
-        return JSONResponse(
-            body, status_code=self.status, headers=self.headers, media_type=MEDIA_TYPE
-        )
+        return JSONResponse(body, status_code=self.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 
 def not_found(what: str, following: str = "") -> Problem:
@@ -110,9 +108,7 @@ def problem_of(error: Exception) -> Problem:
                 next="remit doctor",
             )
         case RequestValidationError():
-            return Problem(
-                400, "malformed request", problems=_fields(error), next="see docs/reference/api.md"
-            )
+            return Problem(400, "malformed request", problems=_fields(error), next="see docs/reference/api.md")
         case HTTPException():
             return Problem(error.status_code, error.detail, headers=error.headers)
         case _:

@@ -12,9 +12,7 @@ ServerName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,24}$")]
 ToolName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Pin = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Sid = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{32}|d-[0-9a-f]{30})$")]
-RefText = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9]{1,16}-[1-9][0-9]{0,8}\.[1-9][0-9]{0,14}$")
-]
+RefText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,16}-[1-9][0-9]{0,8}\.[1-9][0-9]{0,14}$")]
 Ttl = Annotated[int, Field(ge=1, le=TTL_MAX_S)]
 Note = Annotated[str, StringConstraints(max_length=2000)]
 

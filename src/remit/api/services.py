@@ -28,9 +28,7 @@ class Driver(Protocol):
     All raise `LedgerUnwritable` when it never will be; then nothing has changed.
     """
 
-    async def decide_approval(
-        self, ident: str, voter: User, choice: Choice, note: str | None
-    ) -> Approval:
+    async def decide_approval(self, ident: str, voter: User, choice: Choice, note: str | None) -> Approval:
         """Cast `voter`'s vote by the rules of `escalate.voting` and the running bundle.
 
         Raises `VoteRefused`, and `KeyError` when there is no such approval.
@@ -56,9 +54,7 @@ class Driver(Protocol):
         """
         ...
 
-    async def can(
-        self, authority: Authority, server: str, tool: str, arguments: Mapping[str, Json]
-    ) -> Decision:
+    async def can(self, authority: Authority, server: str, tool: str, arguments: Mapping[str, Json]) -> Decision:
         """What `decide` would say, without a record, a counter or any other effect.
 
         An unknown sid stands for a fresh session. Arguments that have no canonical form, and

@@ -54,9 +54,7 @@ async def open_session(asked: SessionRequest, services: With, caller: ByHarness)
 
 
 @router.post("/sessions/{sid}/words", status_code=201)
-async def words(
-    sid: SidPath, asked: WordsRequest, services: With, caller: ByHarness
-) -> WordsAnswer:
+async def words(sid: SidPath, asked: WordsRequest, services: With, caller: ByHarness) -> WordsAnswer:
     """Record what the user said in a session of the harness's own agent."""
     _check_trust(services, caller)
     session = await _session(services, sid)
@@ -72,9 +70,7 @@ async def words(
 async def list_sessions(services: With, caller: ByReader, limit: Limit = 100) -> SessionsAnswer:
     """Sessions, newest first; a user sees his own."""
     found = await services.ledger.sessions(limit)
-    return SessionsAnswer(
-        items=[session_view(session) for session in found if _sees(caller, session)]
-    )
+    return SessionsAnswer(items=[session_view(session) for session in found if _sees(caller, session)])
 
 
 @router.get("/sessions/{sid}")
@@ -84,9 +80,7 @@ async def show_session(sid: SidPath, services: With, caller: ByReader) -> Sessio
 
 
 @router.post("/sessions/{sid}/end")
-async def end_session(
-    sid: SidPath, services: With, caller: ByReader, _: Empty | None = None
-) -> SessionAnswer:
+async def end_session(sid: SidPath, services: With, caller: ByReader, _: Empty | None = None) -> SessionAnswer:
     """End a session: nothing more is done in it, nor in those delegated from it."""
     session = await _own(services, caller, sid)
     if session.ended_ms is None:

@@ -104,9 +104,7 @@ async def _claims(asked: TokenRequest, use: Use, services: Services) -> Claims:
     ttl_s = TTL_S[use] if asked.ttl_s is None else asked.ttl_s
     if asked.sid is None:
         root = services.entropy.token_bytes(IDENT_BYTES) if use is Use.AGENT else None
-        return mint(
-            use, asked.name, token=token, now_ms=now_ms, ttl_s=ttl_s, user=asked.user, root=root
-        )
+        return mint(use, asked.name, token=token, now_ms=now_ms, ttl_s=ttl_s, user=asked.user, root=root)
     session = await services.ledger.session(asked.sid)
     if session is None:
         raise not_found(f"session: {asked.sid}", "remit sessions ls")
@@ -127,9 +125,7 @@ async def _claims(asked: TokenRequest, use: Use, services: Services) -> Claims:
     try:
         return renew(asked.sid, asked.name, asked.user, token=token, now_ms=now_ms, ttl_s=ttl_s)
     except NotDelegable as error:
-        raise Problem(
-            409, "not a root session", why=str(error), next="remit sessions ls"
-        ) from error
+        raise Problem(409, "not a root session", why=str(error), next="remit sessions ls") from error
 
 
 def _to_revoke(text: str, services: Services) -> tuple[str, int]:
@@ -139,10 +135,6 @@ def _to_revoke(text: str, services: Services) -> tuple[str, int]:
         claims = services.authenticator.claims(text)
     except TokenInvalid as error:
         if error.cause in {Cause.EXPIRED, Cause.REVOKED}:
-            raise Problem(
-                409, "nothing to revoke", why=str(error), next="revoke by id to be sure"
-            ) from error
-        raise Problem(
-            400, "not a token of this service", why=str(error), next="remit token revoke ID"
-        ) from error
+            raise Problem(409, "nothing to revoke", why=str(error), next="revoke by id to be sure") from error
+        raise Problem(400, "not a token of this service", why=str(error), next="remit token revoke ID") from error
     return claims.token, claims.expires_s * 1000

@@ -107,10 +107,7 @@ def reason_view(reason: Reason) -> ReasonAnswer:
 def gate_views(gates: Iterable[Gate], reasons: Iterable[Reason] = ()) -> list[GateAnswer]:
     """Gates, each with the reason its policy gives, where that is known."""
     says = {reason.policy: reason.text for reason in reasons if reason.policy is not None}
-    return [
-        GateAnswer(policy=gate.policy, route=gate.route, reason=says.get(gate.policy))
-        for gate in gates
-    ]
+    return [GateAnswer(policy=gate.policy, route=gate.route, reason=says.get(gate.policy)) for gate in gates]
 
 
 def sees_approval(services: Services, caller: Caller, approval: Approval) -> bool:
@@ -132,11 +129,7 @@ def sees_arguments(services: Services, caller: Caller, approval: Approval | None
         case Person(user=user):
             catalog = services.runtime.catalog
             person = catalog.users.get(user)
-            return (
-                person is not None
-                and approval is not None
-                and decides(approval, catalog.routes, person)
-            )
+            return person is not None and approval is not None and decides(approval, catalog.routes, person)
         case _:
             return False
 
@@ -160,9 +153,7 @@ def approval_view(
         user=approval.user,
         tool=tool_name(approval.server, approval.name),
         gates=gate_views(approval.gates, told.reasons if told is not None else ()),
-        seats=[
-            SeatAnswer(route=seat.route, count=seat.count, by=list(seat.by)) for seat in standing
-        ],
+        seats=[SeatAnswer(route=seat.route, count=seat.count, by=list(seat.by)) for seat in standing],
         votes=[
             VoteAnswer(by=vote.by, at=instant(vote.at), routes=list(vote.routes), note=vote.note)
             for vote in approval.votes

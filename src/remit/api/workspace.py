@@ -29,9 +29,7 @@ async def list_resources(kind: KindPath, services: With, _: ByReader) -> Resourc
 
 
 @router.get("/resources/{kind}/{name:path}")
-async def get_resource(
-    kind: KindPath, name: NamePath, services: With, _: ByReader
-) -> ResourceAnswer:
+async def get_resource(kind: KindPath, name: NamePath, services: With, _: ByReader) -> ResourceAnswer:
     """One running resource."""
     for item in services.runtime.resources(kind):
         if item.name == name:
@@ -40,9 +38,7 @@ async def get_resource(
 
 
 @router.delete("/resources/{kind}/{name:path}")
-async def delete_resource(
-    kind: KindPath, name: NamePath, services: With, caller: ByAdmin
-) -> AppliedAnswer:
+async def delete_resource(kind: KindPath, name: NamePath, services: With, caller: ByAdmin) -> AppliedAnswer:
     """Remove a resource from the workspace folder and run what is left."""
     return applied_view(await services.runtime.delete(kind, name, named(caller)))
 
@@ -61,9 +57,7 @@ async def diff(services: With, _: ByReader) -> AppliedAnswer:
 
 
 @router.get("/tools")
-async def tools(
-    services: With, _: ByReader, *, refresh: Annotated[bool, Query()] = False
-) -> ToolsAnswer:
+async def tools(services: With, _: ByReader, *, refresh: Annotated[bool, Query()] = False) -> ToolsAnswer:
     """Every tool with its pin state."""
     pins = await services.runtime.pins(refresh=refresh)
     return _tools(pins, (tool for server in pins for tool in server.tools))
@@ -75,11 +69,7 @@ async def review(
 ) -> ToolsAnswer:
     """What is not as the lock has it, read anew; `which` is SERVER or SERVER/TOOL."""
     pins = await services.runtime.pins(refresh=True)
-    asked = [
-        tool
-        for tool in _odd(pins)
-        if which is None or which in {tool.server, tool_name(tool.server, tool.name)}
-    ]
+    asked = [tool for tool in _odd(pins) if which is None or which in {tool.server, tool_name(tool.server, tool.name)}]
     return _tools(pins, asked)
 
 
@@ -131,9 +121,7 @@ def _offer(pins: Sequence[ServerPin], asked: AcceptRequest) -> tuple[str | None,
         return server.pin, [tool for tool in server.tools if tool.state != "matches"]
     found = next((tool for tool in server.tools if tool.name == asked.tool), None)
     if found is None:
-        raise not_found(
-            f"tool at {asked.server}: {asked.tool}", f"remit tools review {asked.server}"
-        )
+        raise not_found(f"tool at {asked.server}: {asked.tool}", f"remit tools review {asked.server}")
     # A tool that is gone is accepted as gone, by the pin that the lock still has.
     return found.live or found.accepted, [found]
 
@@ -153,7 +141,5 @@ def _resource(item: Resource) -> ResourceAnswer:
 def _tools(pins: Sequence[ServerPin], chosen: Iterable[ToolPin]) -> ToolsAnswer:
     return ToolsAnswer(
         items=[tool_view(tool) for tool in chosen],
-        unreachable={
-            server.server: server.unreachable for server in pins if server.unreachable is not None
-        },
+        unreachable={server.server: server.unreachable for server in pins if server.unreachable is not None},
     )

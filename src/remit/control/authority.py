@@ -228,9 +228,7 @@ def attenuate(parent: Claims, sub_agent: str, *, token: bytes, now_ms: int, ttl_
     return descend(child, parent)
 
 
-def renew(
-    sid: str, agent: str, user: str | None, *, token: bytes, now_ms: int, ttl_s: int
-) -> Claims:
+def renew(sid: str, agent: str, user: str | None, *, token: bytes, now_ms: int, ttl_s: int) -> Claims:
     """A new token of a person's making for the root session `sid`: labels and counters stay.
 
     Raises `NotDelegable` for a derived session: renewed alone, it would shed those above it.

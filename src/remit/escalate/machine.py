@@ -105,3 +105,12 @@ def voted(approval: Approval, vote: Vote, *, completes: bool) -> Approval:
 def refused(approval: Approval, by: str) -> Approval:
     """`approval`, ended by the refusal of `by`."""
     return replace(step(approval, Move.REFUSE), refused_by=by)
+
+
+def diagram() -> str:
+    """The table as a Mermaid state diagram; `docs/reference/approvals.md` holds it."""
+    lines = ["stateDiagram-v2", f"    [*] --> {State.PENDING.value}"]
+    lines += [f"    {state.value} --> {to.value}: {move.value}" for (state, move), to in MOVES.items()]
+    moving = {state for state, _ in MOVES}
+    lines += [f"    {state.value} --> [*]" for state in State if state not in moving]
+    return "\n".join(lines)

@@ -71,9 +71,7 @@ def decides(approval: Approval, routes: Mapping[str, Route], person: User) -> bo
     return any(name in routes and member(routes[name], person) for name in routes_of(approval))
 
 
-def seats(
-    approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User]
-) -> tuple[Seat, ...]:
+def seats(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User]) -> tuple[Seat, ...]:
     """How each route of `approval` stands, its votes judged by the rules as they are now.
 
     A person who may count for several routes of which some are not `shared` is seated where it
@@ -97,9 +95,7 @@ def complete(approval: Approval, routes: Mapping[str, Route], users: Mapping[str
     return all(seat.filled for seat in seats(approval, routes, users))
 
 
-def approve(
-    approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User], vote: Vote
-) -> Approval:
+def approve(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User], vote: Vote) -> Approval:
     """`approval` after the yes of `vote.by` at `vote.at` (its `routes` are computed here).
 
     Saying it again changes nothing: the very same object comes back. Raises `VoteRefused`.
@@ -124,9 +120,7 @@ def approve(
     return approval if same else after
 
 
-def refuse(
-    approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User], by: str, at: int
-) -> Approval:
+def refuse(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User], by: str, at: int) -> Approval:
     """`approval`, ended by the no of `by` at `at`. Raises `VoteRefused`."""
     person = _voter(approval, users, by, at)
     if not decides(approval, routes, person):

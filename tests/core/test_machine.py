@@ -1,0 +1,151 @@
+"""The life of an approval: nothing but what its table says, and the diagram made from it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from remit.escalate.machine import (
+    MOVES,
+    OPEN,
+    Approval,
+    Move,
+    State,
+    Vote,
+    diagram,
+    refused,
+    step,
+    voted,
+)
+from remit.policy.verdict import Gate
+
+FRESH = Approval(
+    ident="r1-1.1",
+    action="sha256:0",
+    sid="s",
+    agent="a",
+    user="u",
+    server="web",
+    name="fetch",
+    gates=(Gate("p", "r", "t"),),
+    opened_ms=0,
+    expires_ms=1000,
+)
+ENDED = set(State) - OPEN - {State.EXECUTING}
+
+
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("move", list(Move))
+def test_a_move_is_in_the_table_or_raises(state: State, move: Move):
+    here = replace(FRESH, state=state)
+    if (state, move) in MOVES:
+        assert step(here, move) == replace(here, state=MOVES[state, move])
+    else:
+        with pytest.raises(KeyError):
+            step(here, move)
+
+
+def test_ended_states_end_and_every_state_is_reached():
+    assert {state for state, _ in MOVES} == set(State) - ENDED
+    assert set(MOVES.values()) == set(State)
+
+
+def test_only_a_complete_approval_is_claimed_and_only_once():
+    claims = [(state, target) for (state, move), target in MOVES.items() if move is Move.CLAIM]
+    assert claims == [(State.APPROVED, State.EXECUTING)]
+    assert State.EXECUTING not in OPEN
+
+
+def test_a_vote_replaces_an_earlier_one_of_the_same_person():
+    once = voted(FRESH, Vote("x", 1, ("r",)), completes=False)
+    twice = voted(once, Vote("x", 2, ("r", "q")), completes=False)
+    assert [vote.at for vote in twice.votes] == [2]
+    assert voted(twice, Vote("y", 3, ("r",)), completes=True).state is State.APPROVED
+
+
+def test_a_refusal_names_who():
+    ended = refused(FRESH, "x")
+    assert (ended.state, ended.refused_by) == (State.DENIED, "x")
+
+
+class Life(RuleBasedStateMachine):
+    """Random walks over the table, against what a reader of the page would say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.approval = FRESH
+        self.claims = 0
+        self.completed = False
+
+    def can(self, move: Move) -> bool:
+        return (self.approval.state, move) in MOVES
+
+    def go(self, move: Move) -> None:
+        self.approval = step(self.approval, move)
+
+    @precondition(lambda self: self.can(Move.VOTE))
+    @rule()
+    def vote(self) -> None:
+        self.go(Move.VOTE)
+
+    @precondition(lambda self: self.can(Move.COMPLETE))
+    @rule()
+    def complete(self) -> None:
+        self.go(Move.COMPLETE)
+        self.completed = True
+
+    @precondition(lambda self: self.can(Move.REFUSE))
+    @rule()
+    def refuse(self) -> None:
+        self.go(Move.REFUSE)
+
+    @precondition(lambda self: self.can(Move.EXPIRE))
+    @rule()
+    def expire(self) -> None:
+        self.go(Move.EXPIRE)
+
+    @precondition(lambda self: self.can(Move.CLAIM))
+    @rule()
+    def claim(self) -> None:
+        assert self.completed
+        self.go(Move.CLAIM)
+        self.claims += 1
+
+    @precondition(lambda self: self.can(Move.SUCCEED))
+    @rule()
+    def succeed(self) -> None:
+        self.go(Move.SUCCEED)
+
+    @precondition(lambda self: self.can(Move.FAIL))
+    @rule()
+    def fail(self) -> None:
+        self.go(Move.FAIL)
+
+    @precondition(lambda self: self.can(Move.LOSE))
+    @rule()
+    def lose(self) -> None:
+        self.go(Move.LOSE)
+
+    @precondition(lambda self: self.approval.state in ENDED)
+    @rule()
+    def anything_after_the_end(self) -> None:
+        for move in Move:
+            with pytest.raises(KeyError):
+                step(self.approval, move)
+
+    @invariant()
+    def used_at_most_once(self) -> None:
+        assert self.claims <= 1
+        done = {State.EXECUTING, State.SUCCEEDED, State.FAILED, State.UNKNOWN}
+        assert (self.claims == 1) == (self.approval.state in done)
+
+
+Life.TestCase.settings = settings(max_examples=60, stateful_step_count=12, deadline=None)
+TestLife = Life.TestCase
+
+
+def test_the_documented_diagram_is_the_table():
+    page = Path(__file__).parents[2] / "docs" / "reference" / "approvals.md"
+    assert diagram() in page.read_text("utf-8"), "regenerate the diagram in approvals.md"

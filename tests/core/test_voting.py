@@ -1,0 +1,289 @@
+"""Whose yes counts: small cases by name, and random boards against a plain search."""
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from remit.escalate.machine import MOVES, Approval, Move, State, Vote, step
+from remit.escalate.voting import VoteRefused, approve, complete, counts_for, decides, refuse, routes_of, seats
+from remit.facts.agent import User
+from remit.facts.catalog import Route
+from remit.policy.verdict import Gate
+
+USERS = {
+    "ann": User("ann", frozenset({"sec"})),
+    "ben": User("ben", frozenset({"sec", "fin"})),
+    "cat": User("cat", frozenset({"fin"})),
+    "dan": User("dan"),
+    "req": User("req", frozenset({"sec", "fin"})),
+}
+
+
+def asked(*routes: str, user: str | None = "req", state: State = State.PENDING) -> Approval:
+    gates = tuple(Gate(f"p{place}", route, "t") for place, route in enumerate(routes))
+    return Approval("r1-1.1", "sha256:0", "s", "bot", user, "web", "fetch", gates, 0, 1000, state=state)
+
+
+def board(*routes: Route) -> dict[str, Route]:
+    return {route.name: route for route in routes}
+
+
+def sec(**more: object) -> Route:
+    return replace(Route("sec", groups=frozenset({"sec"})), **more)
+
+
+def fin(**more: object) -> Route:
+    return replace(Route("fin", groups=frozenset({"fin"})), **more)
+
+
+def yes(approval: Approval, routes: dict[str, Route], who: str, at: int = 1) -> Approval:
+    return approve(approval, routes, USERS, Vote(who, at, ()))
+
+
+def test_one_member_lifts_one_gate():
+    done = yes(asked("sec"), board(sec()), "ann")
+    assert done.state is State.APPROVED
+    assert done.votes == (Vote("ann", 1, ("sec",)),)
+
+
+def test_a_user_named_by_the_route_decides_without_its_groups():
+    assert yes(asked("sec"), board(sec(users=frozenset({"dan"}))), "dan").state is State.APPROVED
+
+
+def test_a_stranger_neither_approves_nor_refuses():
+    for act in (
+        lambda: yes(asked("sec"), board(sec()), "dan"),
+        lambda: refuse(asked("sec"), board(sec()), USERS, "dan", 1),
+    ):
+        with pytest.raises(VoteRefused, match="not one of those who decide") as refused:
+            act()
+        assert not refused.value.ended
+        assert "sec" in refused.value.next
+
+
+def test_the_requester_may_not_approve_but_may_refuse():
+    with pytest.raises(VoteRefused, match="requester may not approve"):
+        yes(asked("sec"), board(sec()), "req")
+    assert refuse(asked("sec"), board(sec()), USERS, "req", 1).state is State.DENIED
+
+
+def test_the_requester_approves_where_the_route_says_so():
+    assert yes(asked("sec"), board(sec(requester_may_approve=True)), "req").state is State.APPROVED
+    both = board(sec(requester_may_approve=True), fin())
+    assert counts_for(asked("sec", "fin"), both, USERS["req"]) == ("sec",)
+
+
+def test_without_a_user_nobody_is_the_requester():
+    assert yes(asked("sec", user=None), board(sec()), "req").state is State.APPROVED
+
+
+@pytest.mark.parametrize("who", ["admin", "nobody", "", "remit_admin_00"])
+def test_only_users_vote(who: str):
+    with pytest.raises(VoteRefused, match="no user of the running bundle"):
+        yes(asked("sec"), board(sec(users=frozenset({who}))), who)
+
+
+def test_k_of_n_and_the_same_person_twice_counts_once():
+    routes = board(sec(count=2))
+    once = yes(asked("sec"), routes, "ann")
+    assert once.state is State.PENDING
+    assert yes(once, routes, "ann", 2) is once
+    done = yes(once, routes, "ben")
+    assert done.state is State.APPROVED
+    assert yes(done, routes, "ann", 3) is done
+
+
+def test_one_person_does_not_count_for_two_routes_unless_both_are_shared():
+    for left, right, enough in ((False, False, False), (True, False, False), (True, True, True)):
+        routes = board(sec(shared=left), fin(shared=right))
+        after = yes(asked("sec", "fin"), routes, "ben")
+        assert (after.state is State.APPROVED) is enough
+
+
+def test_a_person_is_seated_where_he_helps_most():
+    routes = board(sec(), fin())
+    first = yes(asked("sec", "fin"), routes, "ben")
+    assert yes(first, routes, "ann").state is State.APPROVED
+    assert yes(first, routes, "cat").state is State.APPROVED
+
+
+def test_two_gates_on_one_route_are_one_decision():
+    approval = asked("sec", "sec")
+    assert routes_of(approval) == ("sec",)
+    assert yes(approval, board(sec()), "ann").state is State.APPROVED
+
+
+def test_a_route_that_is_gone_is_never_satisfied():
+    half = yes(asked("sec", "fin"), board(sec()), "ann")
+    assert half.state is State.PENDING
+    gone = seats(half, board(sec()), USERS)[0]
+    assert (gone.route, gone.filled) == ("fin", False)
+    with pytest.raises(VoteRefused):
+        yes(asked("sec"), {}, "ann")
+
+
+def test_earlier_votes_are_judged_by_the_rules_as_they_are_now():
+    routes = board(sec(count=2))
+    once = yes(asked("sec"), routes, "ann")
+    moved = {**USERS, "ann": User("ann")}
+    assert approve(once, routes, moved, Vote("ben", 2, ())).state is State.PENDING
+    removed = {name: user for name, user in USERS.items() if name != "ann"}
+    assert approve(once, routes, removed, Vote("ben", 2, ())).state is State.PENDING
+    assert yes(once, board(sec(count=1)), "ann", 2).state is State.APPROVED
+
+
+def test_a_membership_gained_after_the_vote_counts_only_when_said_again():
+    once = yes(asked("fin", "sec"), board(fin(count=2), sec()), "ann")
+    joined = {**USERS, "ann": User("ann", frozenset({"fin"}))}
+    assert not any(seat.by for seat in seats(once, board(fin(count=2), sec()), joined) if seat.route == "fin")
+    again = approve(once, board(fin(count=2), sec()), joined, Vote("ann", 2, ()))
+    assert again.votes == (Vote("ann", 2, ("fin",)),)
+
+
+@pytest.mark.parametrize("state", [state for state in State if state not in {State.PENDING, State.APPROVED}])
+def test_what_has_ended_is_not_decided(state: State):
+    for act in (
+        lambda: yes(asked("sec", state=state), board(sec()), "ann"),
+        lambda: refuse(asked("sec", state=state), board(sec()), USERS, "ann", 1),
+    ):
+        with pytest.raises(VoteRefused, match=state.value) as refused:
+            act()
+        assert refused.value.ended
+
+
+def test_an_approval_that_expired_is_not_decided_though_nobody_recorded_it_yet():
+    with pytest.raises(VoteRefused, match="expired") as refused:
+        yes(asked("sec"), board(sec()), "ann", at=1000)
+    assert refused.value.ended
+
+
+def test_a_given_approval_can_be_refused_until_it_is_used_but_needs_no_more_votes():
+    done = yes(asked("sec"), board(sec()), "ann")
+    assert refuse(done, board(sec()), USERS, "ben", 2).refused_by == "ben"
+    with pytest.raises(VoteRefused, match="needs no more votes"):
+        yes(done, board(sec()), "ben")
+
+
+NAMES = st.sampled_from(["r0", "r1", "r2"])
+PEOPLE = tuple(f"u{place}" for place in range(5))
+
+
+@st.composite
+def boards(draw: st.DrawFn) -> tuple[Approval, dict[str, Route]]:
+    routes = {
+        name: Route(
+            name,
+            users=frozenset(draw(st.sets(st.sampled_from(PEOPLE)))),
+            count=draw(st.integers(1, 3)),
+            shared=draw(st.booleans()),
+            requester_may_approve=draw(st.booleans()),
+        )
+        for name in ("r0", "r1", "r2")
+    }
+    return asked(*draw(st.lists(NAMES, min_size=1, max_size=3)), user=draw(st.sampled_from([*PEOPLE, None]))), routes
+
+
+def enough(approval: Approval, routes: dict[str, Route], voters: list[str]) -> bool:
+    """By trying every seating: each voter on one route he counts for, or on all shared ones."""
+    options: list[list[frozenset[str]]] = []
+    for who in voters:
+        mine = [n for n in routes_of(approval) if who in routes[n].users]
+        mine = [n for n in mine if who != approval.user or routes[n].requester_may_approve]
+        together = frozenset(n for n in mine if routes[n].shared)
+        options.append([together, *(frozenset({n}) for n in mine)])
+    return any(
+        all(sum(n in chosen for chosen in seating) >= routes[n].count for n in routes_of(approval))
+        for seating in product(*options)
+    )
+
+
+@settings(max_examples=300)
+@given(boards(), st.permutations(PEOPLE))
+def test_it_is_complete_exactly_when_some_seating_is(
+    given_board: tuple[Approval, dict[str, Route]], order: list[str]
+) -> None:
+    approval, routes = given_board
+    users = {name: User(name) for name in PEOPLE}
+    voters: list[str] = []
+    for at, who in enumerate(order, 1):
+        if not counts_for(approval, routes, users[who]):
+            with pytest.raises(VoteRefused):
+                approve(approval, routes, users, Vote(who, at, ()))
+            continue
+        voters.append(who)
+        approval = approve(approval, routes, users, Vote(who, at, ()))
+        assert (approval.state is State.APPROVED) == enough(approval, routes, voters)
+        assert complete(approval, routes, users) == (approval.state is State.APPROVED)
+        if approval.state is State.APPROVED:
+            break
+    for seat in seats(approval, routes, users):
+        assert set(seat.by) <= routes[seat.route].users
+        assert approval.user not in seat.by or routes[seat.route].requester_may_approve
+
+
+class Room(RuleBasedStateMachine):
+    """People vote in any order while the service expires, claims and ends; the table holds."""
+
+    @initialize(found=boards())
+    def ask(self, found: tuple[Approval, dict[str, Route]]) -> None:
+        self.approval, self.routes = found
+        self.users = {name: User(name) for name in PEOPLE}
+        self.said: set[str] = set()
+        self.clock = 0
+        self.allowed = True
+
+    def changed(self, before: Approval, moves: set[Move]) -> None:
+        if self.approval is not before:
+            assert any(MOVES.get((before.state, move)) == self.approval.state for move in moves)
+
+    @rule(who=st.sampled_from(PEOPLE))
+    def approve(self, who: str) -> None:
+        before, self.clock = self.approval, self.clock + 1
+        try:
+            self.approval = approve(before, self.routes, self.users, Vote(who, self.clock, ()))
+        except VoteRefused as why:
+            self.allowed = why.ended or not counts_for(before, self.routes, self.users[who])
+        else:
+            self.said.add(who)
+        self.changed(before, {Move.VOTE, Move.COMPLETE})
+
+    @rule(who=st.sampled_from(PEOPLE))
+    def refuse(self, who: str) -> None:
+        before, self.clock = self.approval, self.clock + 1
+        try:
+            self.approval = refuse(before, self.routes, self.users, who, self.clock)
+        except VoteRefused as why:
+            self.allowed = why.ended or not decides(before, self.routes, self.users[who])
+        else:
+            assert self.approval.refused_by == who
+        self.changed(before, {Move.REFUSE})
+
+    @precondition(lambda self: self.approval.state is State.APPROVED)
+    @rule(move=st.sampled_from([Move.CLAIM, Move.EXPIRE]))
+    def use(self, move: Move) -> None:
+        self.approval = step(self.approval, move)
+
+    @precondition(lambda self: self.approval.state is State.EXECUTING)
+    @rule(move=st.sampled_from([Move.SUCCEED, Move.FAIL, Move.LOSE]))
+    def end(self, move: Move) -> None:
+        self.approval = step(self.approval, move)
+
+    @invariant()
+    def only_whom_the_rules_name_is_refused(self) -> None:
+        assert self.allowed
+
+    @invariant()
+    def nobody_votes_twice_and_only_voters_count(self) -> None:
+        names = [vote.by for vote in self.approval.votes]
+        assert len(set(names)) == len(names)
+        assert set(names) <= self.said
+        if self.approval.state in {State.APPROVED, State.EXECUTING, State.SUCCEEDED}:
+            assert enough(self.approval, self.routes, names)
+
+
+Room.TestCase.settings = settings(max_examples=60, stateful_step_count=15, deadline=None)
+TestRoom = Room.TestCase
