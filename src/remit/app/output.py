@@ -7,7 +7,6 @@ the terminal.
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -60,13 +59,6 @@ def data(value: Any, form: Format) -> None:
     import yaml  # noqa: PLC0415
 
     sys.stdout.write(yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=100))
-
-
-def moment(at_ms: int | None) -> str:
-    """`at_ms` (milliseconds since the epoch) in UTC, to the second; `-` for None."""
-    if at_ms is None:
-        return "-"
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def _cell(value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 7070
+LEDGER: Final = "ledger.sqlite3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Settings:
     @property
     def ledger(self) -> Path:
         """The ledger's SQLite file."""
-        return self.data / "ledger.sqlite3"
+        return self.data / LEDGER
 
 
 def variable(name: str, default: str) -> str:

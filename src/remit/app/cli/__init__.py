@@ -4,6 +4,7 @@ Each module here adds its commands to the application below; what a command does
 service or in a ring underneath.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ import typer
 from remit import __version__
 from remit.app.cli import approvals, ledger, questions, service, sessions, token, tools, workspace
 from remit.app.failure import Exit, Failure
+from remit.facts.text import escaped
 
 app = typer.Typer(
     name="remit",
@@ -62,4 +64,13 @@ def run(arguments: Sequence[str]) -> int:
         return 130
     except BrokenPipeError:
         return Exit.OK
+    except Exception as error:
+        if os.environ.get("REMIT_DEBUG"):
+            raise
+        print(
+            f"error: remit itself failed: {type(error).__name__}: {escaped(str(error))}\n"
+            "  next: again with REMIT_DEBUG=1, and report what it prints",
+            file=sys.stderr,
+        )
+        return Exit.NEGATIVE
     return answer if isinstance(answer, int) else Exit.OK

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.output import Format, data, moment, say, show
+from remit.app.output import Format, data, say, show
 
 app = typer.Typer(no_args_is_help=True, help="Actions that wait for a person.")
 
@@ -71,16 +71,12 @@ def _decide(
         return
     say(f"{ident} is now {answer['state']}")
     if answer["state"] == "pending":
-        for seat in answer["seats"]:
-            if (missing := seat["count"] - len(seat["by"])) > 0:
-                say(f"  route {seat['route']} still needs {missing}")
+        say(f"  more people are needed for: {', '.join(answer['missing'])}")
 
 
 def _row(item: dict[str, Any]) -> dict[str, Any]:
     return {
         **item,
-        "tool": f"{item['server']}/{item['name']}",
         "gates": [f"{gate['policy']} ({gate['route']})" for gate in item["gates"]],
-        "expires": moment(item["expires_ms"]),
         "yes": [vote["by"] for vote in item["votes"]],
     }

@@ -1,8 +1,69 @@
 """`remit ledger`: prove what happened, without a running service."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from remit.app.cli.options import Data, Output
+from remit.app.failure import Exit, Failure
+from remit.app.output import Format, data, say
+from remit.app.settings import LEDGER, data_folder
+from remit.facts.text import escaped
+
 app = typer.Typer(no_args_is_help=True, help="The append-only record.")
+
+
+@app.callback()
+def _group() -> None:
+    pass
+
+
+@app.command()
+def verify(
+    path: Annotated[Path | None, typer.Argument(help="A ledger file (else the one in --data).")] = None,
+    data_given: Data = None,
+    output: Output = Format.TABLE,
+) -> int:
+    """Check every record: links, commitments, and what one record says of another.
+
+    Needs no running service, and reads a copy as well. Exit code 1 when anything is wrong.
+    """
+    from remit.adapters.sqlite.errors import LedgerRefused
+    from remit.adapters.sqlite.verifying import verify_file
+
+    file = path or data_folder(data_given) / LEDGER
+    try:
+        report = verify_file(file, _progress if output is Format.TABLE else None)
+    except LedgerRefused as error:
+        raise Failure(error.what, why=error.why, next=error.next, exit=Exit.NOT_FOUND) from error
+    said: dict[str, Any] = {
+        **asdict(report),
+        "clean": report.clean,
+        "open": [str(ref) for ref in report.open],
+        "in_doubt": [str(ref) for ref in report.in_doubt],
+        "heads": [{"id": str(head.ref), "hash": head.hash} for head in report.heads],
+        "findings": [str(finding) for finding in report.findings],
+    }
+    if output in {Format.JSON, Format.YAML}:
+        data(said, output)
+        return Exit.OK if report.clean else Exit.NEGATIVE
+    print(f"{report.records} records in {report.chains} chains, {report.intents} intents, {report.outcomes} outcomes")
+    for ref in report.in_doubt:
+        print(f"in doubt: {ref} (no outcome: its effect may or may not have been; remit why {ref})")
+    for ref in report.open:
+        print(f"open: {ref} (in flight while the service runs, else in doubt)")
+    for finding in report.findings:
+        print(f"WRONG  {escaped(str(finding))}")
+    if report.more_findings:
+        print(f"WRONG  and {report.more_findings} more")
+    for head in report.heads[-1:]:
+        print(f"head {head.ref} {head.hash}")
+    say("verified: every link, commitment and reference holds" if report.clean else "this ledger does not verify")
+    return Exit.OK if report.clean else Exit.NEGATIVE
+
+
+def _progress(records: int) -> None:
+    if records >= 100_000 and records % 100_000 == 0:
+        say(f"  {records} records …")

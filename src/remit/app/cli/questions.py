@@ -8,7 +8,7 @@ import typer
 
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.failure import Exit, Failure
-from remit.app.output import Format, data, moment
+from remit.app.output import Format, data
 from remit.facts.text import escaped
 
 
@@ -56,13 +56,13 @@ def why(
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return
-    print(f"{answer['id']}  {answer['verdict']}  {moment(answer['at_ms'])}")
+    print(f"{answer['id']}  {answer['verdict']}  {answer['at']}")
     for reason in answer["reasons"]:
         _reason(reason)
     for policy in answer["policies"]:
-        print(f"\n{escaped(policy['path'])}")
-        for number, line in enumerate(policy["text"].splitlines(), policy["line"]):
-            print(f"  {number:>4} | {escaped(line)}")
+        print(f"\n{escaped(policy['id'])}, {escaped(policy['where'] or 'no longer at hand')}")
+        for line in policy["lines"]:
+            print(f"  | {escaped(line)}")
     for part in ("action", "facts", "outcome", "approval", "receipt"):
         if answer[part]:
             print(f"\n{part}")

@@ -7,7 +7,7 @@ import typer
 
 from remit.app.cli.options import Data, Output, TokenFile, client
 from remit.app.failure import Exit
-from remit.app.output import Format, moment, say
+from remit.app.output import Format, say
 from remit.app.settings import (
     DEFAULT_HOST,
     DEFAULT_PORT,
@@ -70,7 +70,7 @@ def logs(
 ) -> None:
     """Show the latest records, one line each."""
     asked = client(token_file)
-    for item in asked.get("/ledger/entries", latest="true", limit=limit)["items"]:
+    for item in asked.get("/ledger/entries", latest=limit)["items"]:
         _line(item, output)
     if follow:
         for item in asked.events("/events"):
@@ -108,5 +108,4 @@ def _line(item: dict[str, Any], output: Format) -> None:
 
         print(json.dumps(item), flush=True)
         return
-    when = moment(item["at_ms"])
-    print(f"{when}  {item['id']}  {item['kind']:<8}  {escaped(item['summary'])}", flush=True)
+    print(f"{item['at']}  {item['id']}  {item['kind']:<8}  {escaped(item['text'])}", flush=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.output import Format, data, moment, say, show
+from remit.app.output import Format, data, say, show
 
 app = typer.Typer(no_args_is_help=True, help="Runs of agents: labels, counters, calls.")
 
@@ -20,8 +20,6 @@ def ls(
 ) -> None:
     """List sessions, newest first."""
     items: list[dict[str, Any]] = client(token_file).get("/sessions", limit=limit)["items"]
-    for item in items if output in {Format.TABLE, Format.WIDE} else ():
-        item["started"], item["ended"] = moment(item["started_ms"]), moment(item["ended_ms"])
     show(
         items,
         output,
@@ -36,7 +34,7 @@ def show_one(sid: Sid, output: Output = Format.YAML, token_file: TokenFile = Non
     asked = client(token_file)
     session: dict[str, Any] = asked.get(f"/sessions/{sid}")
     session["records"] = [
-        f"{item['id']} {item['kind']} {item['summary']}"
+        f"{item['id']} {item['kind']} {item['text']}"
         for item in asked.get("/ledger/entries", sid=sid, limit=20)["items"]
     ]
     data(session, output)

@@ -8,7 +8,7 @@ import typer
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.client import Client, read_token
 from remit.app.failure import Exit, Failure
-from remit.app.output import Format, data, moment, say
+from remit.app.output import Format, data, say
 
 app = typer.Typer(no_args_is_help=True, help="Credentials: minted, delegated, revoked.")
 
@@ -83,8 +83,7 @@ def revoke(
     token_file: TokenFile = None,
 ) -> None:
     """Revoke a token and everything delegated from it."""
-    field = "token" if token_id.count(".") == 2 else "jti"
-    answer = client(token_file).post("/tokens/revoke", {field: token_id})
+    answer = client(token_file).post("/tokens/revoke", {"token": token_id})
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
     else:
@@ -120,4 +119,4 @@ def _print(answer: dict[str, Any], output: Format) -> None:
         data(answer, output)
         return
     print(answer["token"])
-    say(f"shown once; id {answer['jti']}, expires {moment(answer['expires_ms'])}")
+    say(f"shown once; id {answer['jti']}, expires {answer['expires']}")

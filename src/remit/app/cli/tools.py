@@ -17,17 +17,15 @@ Which = Annotated[str, typer.Argument(help="SERVER or SERVER/TOOL.")]
 @app.command("ls")
 def ls(output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
     """List every tool with its pin state."""
-    servers: list[dict[str, Any]] = client(token_file).get("/tools")["servers"]
+    answer: dict[str, Any] = client(token_file).get("/tools")
     show(
-        [_named(tool) for server in servers for tool in server["tools"]],
+        answer["items"],
         output,
         ("tool", "state", "effect", "sink", "source"),
-        wide=("accepted", "live", "catalogued", "untypable"),
+        wide=("pin", "live_pin", "catalogued", "untypable"),
         empty="no server has shown a tool yet; see: remit doctor",
     )
-    for server in servers:
-        if server["unreachable"]:
-            say(f"{server['server']} is not reached: {escaped(server['unreachable'])}")
+    _unreachable(answer)
 
 
 @app.command()
@@ -40,21 +38,21 @@ def review(
 
     Exit code 1 when something waits for review.
     """
-    wanted, _, tool = (which or "").partition("/")
-    servers: list[dict[str, Any]] = [
-        {**server, "tools": [item for item in server["tools"] if tool in {"", item["name"]}]}
-        for server in client(token_file).get("/tools/review")["servers"]
-        if wanted in {"", server["server"]}
-    ]
-    waiting = any(server["tools"] or server["unreachable"] for server in servers)
+    answer: dict[str, Any] = client(token_file).get("/tools/review", which=which)
     if output in {Format.JSON, Format.YAML}:
-        data(servers, output)
+        data(answer, output)
     else:
-        for server in servers:
-            _review(server)
-        if not waiting:
+        for item in answer["items"]:
+            print(f"{escaped(item['tool'])}  {item['state']}")
+            for line in item["difference"]:
+                print(f"  {escaped(line)}")
+            if item["live_pin"]:
+                name = escaped(item["tool"])
+                print(f"  to accept it: remit tools accept {name} --pin {item['live_pin']}")
+        _unreachable(answer)
+        if not answer["items"] and not answer["unreachable"]:
             say("every live tool is as remit.lock has it")
-    return Exit.NEGATIVE if waiting else Exit.OK
+    return Exit.NEGATIVE if answer["items"] or answer["unreachable"] else Exit.OK
 
 
 @app.command()
@@ -74,32 +72,17 @@ def accept(
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return Exit.OK if answer["accepted"] else Exit.NEGATIVE
-    for item in answer["tools"]:
-        _tool(item)
+    for line in answer["difference"]:
+        print(escaped(line))
     if not answer["accepted"]:
         say(f"\nnothing written. To accept: remit tools accept {which} --pin {answer['pin']}")
         return Exit.NEGATIVE
-    say(f"accepted {which}; running bundle {answer['applied']['digest']}")
+    for name in answer["accepted"]:
+        print(f"accepted {escaped(name)}")
+    say(f"running bundle {answer['bundle']}")
     return Exit.OK
 
 
-def _review(server: dict[str, Any]) -> None:
-    if server["unreachable"]:
-        say(f"{server['server']} is not reached: {escaped(server['unreachable'])}")
-    for item in server["tools"]:
-        _tool(item)
-        if item["live"]:
-            name = escaped(f"{item['server']}/{item['name']}")
-            print(f"  to accept it: remit tools accept {name} --pin {item['live']}")
-    if len(server["tools"]) > 1 and server["pin"]:
-        print(f"all of them: remit tools accept {server['server']} --pin {server['pin']}")
-
-
-def _tool(item: dict[str, Any]) -> None:
-    print(f"{escaped(item['server'])}/{escaped(item['name'])}  {item['state']}")
-    for line in item["lines"]:
-        print(f"  {escaped(line)}")
-
-
-def _named(item: dict[str, Any]) -> dict[str, Any]:
-    return {**item, "tool": f"{item['server']}/{item['name']}"}
+def _unreachable(answer: dict[str, Any]) -> None:
+    for server, why in answer["unreachable"].items():
+        say(f"{escaped(server)} is not reached: {escaped(why)}")

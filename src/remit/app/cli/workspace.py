@@ -43,7 +43,7 @@ def apply(
     _changes(answer)
     for warning in answer.get("warnings", ()):
         say(f"warning: {escaped(warning)}")
-    say(f"{'would run' if dry_run else 'running'} bundle {answer['digest']}")
+    say(f"{'would run' if dry_run else 'running'} bundle {answer['bundle']}")
 
 
 def diff(output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
@@ -51,18 +51,14 @@ def diff(output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
 
     Exit code 1 when they differ.
     """
-    asked = client(token_file)
-    answer: dict[str, Any] = asked.get("/diff")
-    answer["tools"] = [
-        tool for server in asked.get("/tools/review")["servers"] for tool in server["tools"]
-    ]
+    answer: dict[str, Any] = client(token_file).get("/diff")
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
     else:
         _changes(answer)
         for item in answer["tools"]:
-            print(f"~ live tool {escaped(item['server'])}/{escaped(item['name'])}: {item['state']}")
-            for line in item["lines"]:
+            print(f"~ live tool {escaped(item['tool'])}: {item['state']}")
+            for line in item["difference"]:
                 print(f"    {escaped(line)}")
         if not answer["changes"] and not answer["tools"]:
             say("no difference")
@@ -80,9 +76,9 @@ def get(
     answer: dict[str, Any] = client(token_file).get(path)
     items: list[dict[str, Any]] = [answer] if name else answer["items"]
     if output in {Format.JSON, Format.YAML}:
-        data([item["manifest"] for item in items], output)
+        data(items, output)
         return
-    rows = [{**item["manifest"]["spec"], "name": item["name"], "where": item["where"]} for item in items]
+    rows = [{**item["spec"], "name": item["name"], "where": item["where"]} for item in items]
     fields = dict.fromkeys(key for row in rows for key in row if key not in {"name", "where", "cedar"})
     show(rows, output, ("name", *list(fields)[:4]), wide=(*list(fields)[4:], "where"))
 
@@ -103,7 +99,7 @@ def delete(
         data(answer, output)
         return
     _changes(answer)
-    say(f"running bundle {answer['digest']}")
+    say(f"running bundle {answer['bundle']}")
 
 
 def add(app: typer.Typer) -> None:
@@ -115,6 +111,6 @@ def add(app: typer.Typer) -> None:
 def _changes(answer: dict[str, Any]) -> None:
     for change in answer["changes"]:
         mark = {"add": "+", "remove": "-"}.get(change["op"], "~")
-        print(f"{mark} {change['kind']} {escaped(change['name'])}")
+        print(f"{mark} {escaped(change['text'])}")
         for line in change["lines"]:
             print(f"    {escaped(line)}")

@@ -1,0 +1,65 @@
+"""An upstream changes one word of a description: denied, shown, restored by a person's accept alone."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from proof.counting import Counting, call
+
+WORD = "Adds an amount to the ledger."
+
+
+@pytest.fixture(scope="module")
+def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
+    with Counting(tmp_path_factory.mktemp("drift")) as running:
+        yield running
+
+
+def text(result: Any) -> str:
+    return "".join(part.text for part in result.content)
+
+
+def test_a_changed_word_is_denied_shown_and_restored_by_accept_alone(counting: Counting) -> None:
+    service = counting.service
+    agent = service.agent("clerk", "ana")
+    assert not asyncio.run(call(service, agent, "add", {"id": "before"})).is_error
+
+    counting.describe(WORD)
+    time.sleep(1.2)  # the default `verify_s`: how old the last comparison may be
+    denied = asyncio.run(call(service, agent, "add", {"id": "drifted"}))
+    assert denied.is_error
+    assert "tool/drifted" in text(denied)
+    assert counting.effects == ["before"]
+    untouched = asyncio.run(call(service, agent, "peek", {}))
+    assert not untouched.is_error
+
+    diff = service.remit("diff")
+    assert diff.returncode == 1
+    assert "[-counter-]{+ledger+}" in diff.stdout, diff.stdout
+
+    lock = service.workspace / "remit.lock"
+    before = lock.read_bytes()
+    service.write({"more.yaml": USER})
+    service.told("apply")
+    assert lock.read_bytes() == before
+    assert "tool/drifted" in text(asyncio.run(call(service, agent, "add", {"id": "still"})))
+
+    refused = service.remit("tools", "accept", "counter/add", "--pin", "sha256:" + "0" * 64)
+    assert refused.returncode == 1
+    assert lock.read_bytes() == before
+    shown = service.told("tools", "accept", "counter/add")
+    assert shown["accepted"] is False
+    service.told("tools", "accept", "counter/add", "--pin", shown["pin"])
+    assert not asyncio.run(call(service, agent, "add", {"id": "after"})).is_error
+    assert counting.effects == ["before", "after"]
+
+
+USER = """\
+apiVersion: remit.dev/v1alpha1
+kind: User
+metadata: {name: kim}
+spec: {groups: [owners]}
+"""
