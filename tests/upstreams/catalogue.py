@@ -37,7 +37,7 @@ def answer(message: Any, eras: str, listed: list[Any]) -> dict[str, Any] | None:
 
     `eras` is `stateless`, `initialize` or `both`.
     """
-    method, params = message.get("method"), message.get("params") or {}
+    method, params = message.get("method"), message.get("params", {})
     if "id" not in message or method is None:
         return None
     modern = "io.modelcontextprotocol/protocolVersion" in params.get("_meta", {})

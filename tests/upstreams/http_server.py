@@ -5,8 +5,10 @@
 """
 
 import asyncio
+import itertools
 import json
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,48 +21,65 @@ HUGE_BYTES = 50 * 1024 * 1024
 log: list[Any] = []
 notes: dict[str, Any] = {}
 sessions: set[str] = set()
+numbers = itertools.count()
 
 
 async def post(request: web.Request) -> web.StreamResponse:
     eras, _, form = request.match_info["eras"].partition("+")
+    eras = notes.get("eras", eras)
     raw = await request.read()
-    message = json.loads(raw)
-    log.append({"eras": eras, "raw": raw.decode(), "headers": {k.lower(): v for k, v in request.headers.items()}})
-    method, modern = message.get("method"), "_meta" in (message.get("params") or {})
-    if notes.get("status"):
-        return web.Response(status=notes["status"], text="busy")
-    if eras == "initialize" and modern:
-        # As the SDK's old servers answer a discover probe.
-        error = {"jsonrpc": "2.0", "id": "server-error", "error": {"code": -32600, "message": "Missing session ID"}}
-        return web.json_response(error, status=400, headers={SESSION: "stillborn"})
-    if not modern and method != "initialize" and eras != "stateless":
-        if request.headers.get(SESSION) not in sessions:
-            return web.json_response({"jsonrpc": "2.0", "id": None, "error": {"code": -32600}}, status=404)
+    message: Any = json.loads(raw)
+    received = {name.lower(): value for name, value in request.headers.items()}
+    assert request.transport is not None
+    peer = request.transport.get_extra_info("peername")[1]
+    log.append({"eras": eras, "raw": raw.decode(), "headers": received, "peer": peer})
+    method = message.get("method")
+    refused = refusal(eras, message, request)
+    if refused is not None:
+        return refused
     if "id" not in message or method is None:
         return web.Response(status=202)
-    if method == "tools/list" and notes.get("delay_s"):
-        await asyncio.sleep(notes["delay_s"])
     if method == "tools/list" and notes.get("cursor"):
         return web.json_response({"jsonrpc": "2.0", "id": message["id"], "result": {"tools": [], "nextCursor": "7"}})
-    if method == "tools/call":
-        odd = await misbehave(message["params"]["name"], message, request)
-        if odd is not None:
-            return odd
-    reply = catalogue.answer(message, eras, catalogue.tools(notes.get("tools", [])))
+    name: Any = message["params"].get("name") if method == "tools/call" else None
+    odd = await MISBEHAVIOUR[name](message, request) if name in MISBEHAVIOUR else None
+    if odd is not None:
+        return odd
+    reply: Any = catalogue.answer(message, eras, catalogue.tools(notes.get("tools", [])))
     headers: dict[str, str] = {}
-    if method == "initialize" and "result" in (reply or {}):
-        headers[SESSION] = f"s{len(sessions)}"
+    if method == "initialize" and "result" in reply:
+        headers[SESSION] = f"s{next(numbers)}"
         sessions.add(headers[SESSION])
-    if form == "sse" or (method == "tools/call" and message["params"]["name"] in {"chatty", "changed"}):
+    if form == "sse" or name in {"chatty", "changed"}:
         return await stream(request, message, reply, headers)
-    failed = "error" in (reply or {}) and modern
-    return web.json_response(reply, status=400 if failed else 200, headers=headers)
+    return web.json_response(reply, status=400 if "error" in reply and is_modern(message) else 200, headers=headers)
+
+
+def refusal(eras: str, message: Any, request: web.Request) -> web.Response | None:
+    if notes.get("status"):
+        return web.Response(status=notes["status"], text="busy")
+    if eras == "initialize" and is_modern(message):
+        # As the SDK's old servers answer a discover probe.
+        error: Any = {
+            "jsonrpc": "2.0",
+            "id": "server-error",
+            "error": {"code": -32600, "message": "Missing session"},
+        }
+        return web.json_response(error, status=400, headers={SESSION: "stillborn"})
+    in_session = not is_modern(message) and message.get("method") != "initialize" and eras != "stateless"
+    if in_session and request.headers.get(SESSION) not in sessions:
+        return web.json_response({"jsonrpc": "2.0", "id": None, "error": {"code": -32600}}, status=404)
+    return None
+
+
+def is_modern(message: Any) -> bool:
+    return "_meta" in message.get("params", {})
 
 
 async def stream(request: web.Request, message: Any, reply: Any, headers: dict[str, str]) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **headers})
     await response.prepare(request)
-    name = (message.get("params") or {}).get("name")
+    name: Any = message.get("params", {}).get("name")
     before: list[Any] = []
     if name == "chatty":
         before = [
@@ -78,57 +97,71 @@ async def stream(request: web.Request, message: Any, reply: Any, headers: dict[s
     return response
 
 
-async def misbehave(name: str, message: Any, request: web.Request) -> web.StreamResponse | None:
+async def hang(message: Any, _: web.Request) -> web.StreamResponse | None:
+    try:
+        await asyncio.sleep(1000)
+    except asyncio.CancelledError:
+        log.append({"hung_up": message["id"]})
+        raise
+
+
+async def slow(_message: Any, _: web.Request) -> web.StreamResponse | None:
+    await asyncio.sleep(0.3)
+
+
+async def die(_: Any, request: web.Request) -> web.StreamResponse:
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+async def half(_: Any, request: web.Request) -> web.StreamResponse:
     transport = request.transport
-    assert transport is not None
-    match name:
-        case "hang":
-            try:
-                await asyncio.sleep(1000)
-            except asyncio.CancelledError:
-                log.append({"hung_up": message["id"]})
-                raise
-        case "slow":
-            await asyncio.sleep(0.3)
-        case "die":
-            transport.abort()
-            return web.Response()
-        case "half":
-            transport.write(
-                b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{"jsonrpc":'
-            )
-            transport.close()
-            return web.Response()
-        case "huge":
-            return await huge(request)
-        case "garbage":
-            return web.Response(body=b"{nonsense", content_type="application/json")
-        case "wrong_id":
-            reply = catalogue.answer(message, "both", []) or {}
-            return web.json_response(reply | {"id": str(message["id"])})
-        case "forget":
-            sessions.clear()
-        case "redirect":
-            return web.Response(status=307, headers={"Location": "/both"})
-        case "html":
-            return web.Response(text="<p>{}</p>", content_type="text/html")
-        case "gzip":
-            response = web.json_response(catalogue.answer(message, "both", []))
-            response.enable_compression(web.ContentCoding.gzip, force=True)
-            return response
-        case "polling":
-            response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-            await response.prepare(request)
-            await response.write(f"retry: 10\nid: call-{message['id']}\ndata:\n\n".encode())
-            return response
-        case "status":
-            return web.Response(status=503, text="try later")
-        case _:
-            return None
-    return None
+    assert isinstance(transport, asyncio.Transport)
+    transport.write(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{"jsonrpc":')
+    transport.close()
+    return web.Response()
 
 
-async def huge(request: web.Request) -> web.StreamResponse:
+async def garbage(_message: Any, _: web.Request) -> web.StreamResponse:
+    return web.Response(body=b"{nonsense", content_type="application/json")
+
+
+async def wrong_id(message: Any, _: web.Request) -> web.StreamResponse:
+    reply = catalogue.answer(message, "both", []) or {}
+    return web.json_response(reply | {"id": str(message["id"])})
+
+
+async def forget(_message: Any, _: web.Request) -> web.StreamResponse | None:
+    sessions.clear()
+
+
+async def redirect(_message: Any, _: web.Request) -> web.StreamResponse:
+    return web.Response(status=307, headers={"Location": "/both"})
+
+
+async def html(_message: Any, _: web.Request) -> web.StreamResponse:
+    return web.Response(text="<p>{}</p>", content_type="text/html")
+
+
+async def gzip(message: Any, _: web.Request) -> web.StreamResponse:
+    response = web.json_response(catalogue.answer(message, "both", []))
+    response.enable_compression(web.ContentCoding.gzip)
+    return response
+
+
+async def polling(message: Any, request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    await response.write(f"retry: 10\nid: call-{message['id']}\ndata:\n\n".encode())
+    return response
+
+
+async def status(_message: Any, _: web.Request) -> web.StreamResponse:
+    return web.Response(status=503, text="try later")
+
+
+async def huge(_: Any, request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
     block = b" " * (1024 * 1024)
@@ -136,6 +169,24 @@ async def huge(request: web.Request) -> web.StreamResponse:
         log.append({"huge_mib": sent})
         await response.write(block)
     return response
+
+
+MISBEHAVIOUR: dict[str, Callable[[Any, web.Request], Awaitable[web.StreamResponse | None]]] = {
+    "hang": hang,
+    "slow": slow,
+    "die": die,
+    "half": half,
+    "huge": huge,
+    "garbage": garbage,
+    "wrong_id": wrong_id,
+    "forget": forget,
+    "redirect": redirect,
+    "html": html,
+    "gzip": gzip,
+    "polling": polling,
+    "status": status,
+}
+"""What comes before the answer, or instead of it."""
 
 
 async def get(request: web.Request) -> web.StreamResponse:

@@ -36,6 +36,7 @@ if __name__ == "__main__":
     else:
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
+        listening.listen()
         port_file = Path(sys.argv[1])
         port_file.with_suffix(".new").write_text(str(listening.getsockname()[1]))
         port_file.with_suffix(".new").rename(port_file)

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +43,7 @@ class ManualClock:
 
 
 @contextmanager
-def http_process(program: str, folder: Path) -> Iterator[int]:
+def http_process(program: str, folder: Path) -> Generator[int]:
     """Run one of the HTTP servers; its port."""
     port_file = folder / f"{program}.port"
     with subprocess.Popen([sys.executable, str(FOLDER / program), str(port_file)]) as process:
@@ -88,9 +88,9 @@ class Rig:
         ]
 
     async def messages(self, method: str | None = None) -> list[dict[str, Any]]:
-        """The messages it was sent; of one method only where one is given."""
+        """The messages it was sent; of one method only where one is given, `""` for answers."""
         found = [json.loads(raw) for raw in await self.raws()]
-        return [message for message in found if method is None or message.get("method") == method]
+        return [message for message in found if method is None or message.get("method", "") == method]
 
     async def until(self, key: str) -> dict[str, Any]:
         """The first log entry that has `key`, waited for."""
@@ -102,9 +102,11 @@ class Rig:
 
     async def until_sent(self, method: str, times: int = 1) -> list[dict[str, Any]]:
         """The messages of `method`, once there are `times`."""
-        while len(found := await self.messages(method)) < times:
+        while True:
+            found = await self.messages(method)
+            if len(found) >= times:
+                return found
             await asyncio.sleep(0.02)
-        return found
 
     async def notes(self, **values: Any) -> None:
         """How the HTTP server shall behave beside what tools' names ask."""
@@ -126,13 +128,15 @@ async def rig(
     *,
     notes: dict[str, Any] | None = None,
     limits: Limits = LIMITS,
-    **options: Any,
-) -> AsyncIterator[Rig]:
-    """A rig whose server has `options` (verify_s, call_s, shared), closed at the end."""
+    shared: bool = False,
+    verify_s: float = 1.0,
+    call_s: float = 30.0,
+) -> AsyncGenerator[Rig]:
+    """A rig around one server with these options, closed at the end."""
     way, _, eras = kind.partition("-")
     base = f"http://127.0.0.1:{port}"
     transport = Http(f"{base}/{eras}") if way == "http" else stdio_transport(eras, folder, **(notes or {}))
-    server = Server("hand", transport, **({"call_s": 30.0} | options))
+    server = Server("hand", transport, shared, verify_s, call_s)
     clock = ManualClock()
     async with open_http_session() as session:
         upstream = build_upstream(server, session=session, limits=limits, clock=clock, state_dir=folder / "state")

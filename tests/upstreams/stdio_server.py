@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,46 +36,60 @@ def say(message: Any) -> None:
     write(json.dumps(message) + "\n")
 
 
-def misbehave(name: str, message: Any) -> None:
-    """What comes before the answer, or instead of it."""
-    match name:
-        case "hang":
-            raise TimeoutError
-        case "die":
-            sys.exit(3)
-        case "half":
-            write('{"jsonrpc":"2.0","id":')
-            sys.exit(0)
-        case "huge":
-            write('{"jsonrpc":"2.0","id":%d,"result":{"content":[{"type":"text","text":"' % message["id"])
-            block = "x" * (1024 * 1024)
-            for _ in range(HUGE_BYTES // len(block)):
-                write(block)
-            write('"}]}}\n')
-        case "garbage":
-            write("Loading...\n\n[1,2]\nnull\n")
-        case "wrong_id":
-            for wrong in (True, str(message["id"]), message["id"] + 1000, None, float(message["id"])):
-                say({"jsonrpc": "2.0", "id": wrong, "result": {"content": [{"type": "text", "text": "not yours"}]}})
-        case "chatty":
-            say({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "hey"}})
-            say({"jsonrpc": "2.0", "id": 1, "method": "ping"})
-            say({"jsonrpc": "2.0", "id": "e1", "method": "elicitation/create", "params": {}})
-        case "slow":
-            time.sleep(0.3)
-        case "changed":
-            say({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
-        case "burst":
-            for _ in range(20_000):
-                write('{"jsonrpc":"2.0","method":"notifications/message","params":{}}\n')
-        case "stubborn":
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            child = subprocess.Popen(["sleep", "1000"], stdin=subprocess.DEVNULL)  # noqa: S607
-            log({"grandchild": child.pid})
-            while True:
-                time.sleep(1000)
-        case _:
-            return
+def half(_: int) -> None:
+    write('{"jsonrpc":"2.0","id":')
+    sys.exit(0)
+
+
+def huge(ident: int) -> None:
+    write(f'{{"jsonrpc":"2.0","id":{ident},"result":{{"content":[{{"type":"text","text":"')
+    block = "x" * (1024 * 1024)
+    for _ in range(HUGE_BYTES // len(block)):
+        write(block)
+    write('"}]}}\n')
+
+
+def wrong_id(ident: int) -> None:
+    for wrong in (True, str(ident), ident + 1000, None, float(ident)):
+        say({"jsonrpc": "2.0", "id": wrong, "result": {"content": [{"type": "text", "text": "not yours"}]}})
+
+
+def chatty(_: int) -> None:
+    say({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "hey"}})
+    say({"jsonrpc": "2.0", "id": 1, "method": "ping"})
+    say({"jsonrpc": "2.0", "id": "e1", "method": "elicitation/create", "params": {}})
+
+
+def burst(_: int) -> None:
+    for _ in range(20_000):
+        write('{"jsonrpc":"2.0","method":"notifications/message","params":{}}\n')
+
+
+def stubborn(_: int) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child = subprocess.Popen(["sleep", "1000"], stdin=subprocess.DEVNULL)
+    log({"grandchild": child.pid})
+    linger()
+
+
+def linger() -> None:
+    while True:
+        time.sleep(1000)
+
+
+MISBEHAVIOUR: dict[str, Callable[[int], object]] = {
+    "die": lambda _: sys.exit(3),
+    "half": half,
+    "huge": huge,
+    "garbage": lambda _: write("Loading...\n\n[1,2]\nnull\n"),
+    "wrong_id": wrong_id,
+    "chatty": chatty,
+    "slow": lambda _: time.sleep(0.3),
+    "changed": lambda _: say({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}),
+    "burst": burst,
+    "stubborn": stubborn,
+}
+"""What comes before the answer, or instead of it."""
 
 
 def main() -> None:
@@ -85,21 +100,17 @@ def main() -> None:
     listed = catalogue.tools(NOTES.get("tools", []))
     for line in sys.stdin:
         log({"line": line.rstrip("\n")})
-        message = json.loads(line)
-        if NOTES.get("hang_at") == message.get("method"):
+        message: Any = json.loads(line)
+        name: Any = message.get("params", {}).get("name", "")
+        if NOTES.get("hang_at") == message.get("method") or name == "hang":
             continue
-        params = message.get("params") or {}
-        try:
-            if message.get("method") == "tools/call":
-                misbehave(params.get("name", ""), message)
-        except TimeoutError:
-            continue
+        if name in MISBEHAVIOUR:
+            MISBEHAVIOUR[name](message["id"])
         reply = catalogue.answer(message, ERAS, listed)
         if reply is not None:
             say(reply)
     if NOTES.get("stay"):
-        while True:
-            time.sleep(1000)
+        linger()
 
 
 if __name__ == "__main__":

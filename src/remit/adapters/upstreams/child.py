@@ -133,7 +133,7 @@ class Child(asyncio.SubprocessProtocol):
         finally:
             self._owed.pop(ident, None)
 
-    async def end(self, grace_s: float = GRACE_S) -> None:
+    async def end(self) -> None:
         """Close stdin, then SIGTERM, then SIGKILL, to the whole group; returns once it is over."""
         self.on_gone = _nothing
         if self._stdin is not None:
@@ -142,7 +142,7 @@ class Child(asyncio.SubprocessProtocol):
             if number is not None:
                 self._signal(number)
             with suppress(TimeoutError):
-                async with asyncio.timeout(grace_s):
+                async with asyncio.timeout(GRACE_S):
                     await self._exited.wait()
                 break
         self._signal(signal.SIGKILL)

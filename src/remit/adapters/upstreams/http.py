@@ -31,13 +31,12 @@ from remit.adapters.upstreams.frames import (
     tool_reply,
 )
 from remit.adapters.upstreams.handshake import Handshake
-from remit.adapters.upstreams.listing import Listing
+from remit.adapters.upstreams.listing import Listing, list_limit_s
 from remit.facts.catalog import Definition, Http, Server
 from remit.facts.limits import Limits
 from remit.ports.system import Clock
 from remit.ports.upstream import Era, Failure, Health, Reply
 
-LIST_S: Final = 30.0
 TELL_S: Final = 5.0
 PREPARED_MAX: Final = 4096
 SESSIONS_MAX: Final = 10_000
@@ -66,7 +65,7 @@ class HttpUpstream:
         self._limits = limits
         self._clock = clock
         self._exchange = Exchange(server.name, server.transport.url, session, limits)
-        self._listing = Listing(server.name, server.verify_s, limits, clock, self._page)
+        self._listing = Listing(server, limits, clock, self._page)
         self._kept: dict[str, _Kept] = {}
         self._speaks: dict[Era, bool] = {}
         self._learning = asyncio.Lock()
@@ -78,13 +77,14 @@ class HttpUpstream:
 
     async def definitions(self, sid: str, era: Era) -> Sequence[Definition]:
         """See `Upstream.definitions`; the same object while the server's bytes are the same."""
+        limit_s = list_limit_s(self._server)
         try:
-            async with asyncio.timeout(min(LIST_S, self._server.call_s)):
+            async with asyncio.timeout(limit_s):
                 wire = await self._wire(sid, era)
-                listing = self._listing if wire is Era.STATELESS else self._session(sid).listing
-                return (await listing.tools()).definitions
+            listing = self._listing if wire is Era.STATELESS else self._session(sid).listing
+            return (await listing.tools()).definitions
         except TimeoutError:
-            failure = timed_out(self._server.name, min(LIST_S, self._server.call_s), sent=True)
+            failure = timed_out(self._server.name, limit_s, sent=True)
         except Unusable as unusable:
             failure = unusable.failure
             self._doubt(failure)
@@ -247,7 +247,7 @@ class HttpUpstream:
             listing.changed()
 
         handshake = Handshake(self._exchange, self._spawn, changed)
-        listing = Listing(self._server.name, self._server.verify_s, self._limits, self._clock, page)
+        listing = Listing(self._server, self._limits, self._clock, page)
         return _Kept(handshake, listing, now_s)
 
     def _let_go(self, sid: str) -> None:

@@ -12,19 +12,25 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from remit.adapters.upstreams.frames import Answer, Refusal, Unusable, closed
+from remit.adapters.upstreams.frames import Answer, Refusal, Unusable, closed, timed_out
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import Definition
+from remit.facts.catalog import Definition, Server
 from remit.facts.limits import Limits
 from remit.ports.system import Clock
 from remit.ports.upstream import Failure
 
+LIST_S: Final = 30.0
 NAME_CHARS_MAX: Final = 128
 PAGES_MAX: Final = 200
 CURSOR_CHARS_MAX: Final = 4096
 
 FetchPage = Callable[[str | None], Awaitable[tuple[int, Answer | Refusal]]]
 """Ask for the page at a cursor; the id that was used and what came back."""
+
+
+def list_limit_s(server: Server) -> float:
+    """How long a reading of the tools may take."""
+    return min(LIST_S, server.call_s)
 
 
 class _AbsurdError(ValueError):
@@ -43,11 +49,12 @@ class Tools:
 
 
 class Listing:
-    """The tools one connection shows, refreshed by one request at a time."""
+    """The tools one connection shows, refreshed by one reading at a time of at most `limit_s`."""
 
-    def __init__(self, server: str, verify_s: float, limits: Limits, clock: Clock, fetch: FetchPage) -> None:
-        self._server = server
-        self._verify_s = verify_s
+    def __init__(self, server: Server, limits: Limits, clock: Clock, fetch: FetchPage) -> None:
+        self._server = server.name
+        self._verify_s = server.verify_s
+        self._limit_s = list_limit_s(server)
         self._limits = limits
         self._clock = clock
         self._fetch = fetch
@@ -95,9 +102,16 @@ class Listing:
 
     def _start(self) -> asyncio.Task[None]:
         if self._refresh is None or self._refresh.done():
-            self._refresh = asyncio.create_task(self._read())
+            self._refresh = asyncio.create_task(self._read_in_time())
             self._refresh.add_done_callback(_seen)
         return self._refresh
+
+    async def _read_in_time(self) -> None:
+        try:
+            async with asyncio.timeout(self._limit_s):
+                await self._read()
+        except TimeoutError:
+            raise Unusable(timed_out(self._server, self._limit_s, sent=True)) from None
 
     async def _read(self) -> None:
         started_s = self._clock.monotonic_s()

@@ -21,7 +21,7 @@ from remit.adapters.upstreams.frames import (
     timed_out,
     tool_reply,
 )
-from remit.adapters.upstreams.listing import Listing
+from remit.adapters.upstreams.listing import Listing, list_limit_s
 from remit.adapters.upstreams.seat import Seat, prepare
 from remit.facts.catalog import Definition, Server, Stdio
 from remit.facts.limits import Limits
@@ -29,7 +29,6 @@ from remit.ports.system import Clock
 from remit.ports.upstream import Era, Failure, Health, Reply
 
 START_S: Final = 30.0
-LIST_S: Final = 30.0
 IDLE_S: Final = 1800.0
 CHILDREN_MAX: Final = 64
 QUIET_S: Final = 1.0
@@ -62,20 +61,20 @@ class StdioUpstream:
 
     async def definitions(self, sid: str, era: Era) -> Sequence[Definition]:
         """See `Upstream.definitions`; the same object while the child's bytes are the same."""
-        limit_s = min(LIST_S, self._server.call_s)
+        limit_s = list_limit_s(self._server)
         seat = self._seat(sid)
         try:
             async with asyncio.timeout(limit_s):
                 await self._child(seat, era)
-                if seat.listing is None:
-                    raise Unusable(closed(self._server.name))
-                return (await seat.listing.tools()).definitions
+            if seat.listing is None:
+                raise Unusable(closed(self._server.name))
+            return (await seat.listing.tools()).definitions
         except TimeoutError:
             failure = timed_out(self._server.name, limit_s, sent=True)
-            if not seat.busy:
-                self._drop(seat)
         except Unusable as unusable:
             failure = unusable.failure
+            if failure.cause == "timeout" and not seat.busy:
+                self._drop(seat)
         self._last_error = failure.text
         raise Unusable(failure)
 
@@ -262,7 +261,7 @@ class StdioUpstream:
 
         seat.child = child
         seat.started_s = self._clock.monotonic_s()
-        seat.listing = Listing(self._server.name, self._server.verify_s, self._limits, self._clock, page)
+        seat.listing = Listing(self._server, self._limits, self._clock, page)
         child.on_gone = lambda: self._died(seat, child)
         if self._reaper is None:
             self._reaper = asyncio.create_task(self._reap())
