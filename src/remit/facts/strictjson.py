@@ -15,6 +15,10 @@ from remit.facts.canonical import Json
 from remit.facts.limits import DEFAULT, INTEGER_MAX, Limits
 
 _INTEGER_DIGITS_MAX: Final = 16
+_EXPONENT_FROM: Final = 1e21
+"""From here on RFC 8785 writes an exponent. Below, `1e17` would be forwarded as an integer that
+nobody, ourselves included, reads back."""
+
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _BRACKET: Final = re.compile(rb"[\[\]{}]")
@@ -91,6 +95,8 @@ def _fraction(digits: str) -> float:
     value = float(digits)
     if math.isinf(value):
         raise Refused("json/number", "a number too large to represent")
+    if INTEGER_MAX < abs(value) < _EXPONENT_FROM:
+        raise Refused("json/number", "an integer beyond ±(2^53-1)")
     return value
 
 

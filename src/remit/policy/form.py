@@ -93,6 +93,9 @@ class Unreadable(ValueError):
 
 def form_of(statement: Statement) -> Form:
     """The form of `statement`. Raises `Unreadable`."""
+    excess = statement.excess()
+    if excess is not None:
+        raise Unreadable(excess)
     try:
         parsed = _mapping(json.loads(cedarpy.policies_to_json_str(statement.text)))
         if parsed["templates"]:

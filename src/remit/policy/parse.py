@@ -21,6 +21,17 @@ _TOKEN: Final = re.compile(
 )
 
 
+BYTES_MAX: Final = 64 * 1024
+BRACKETS_MAX: Final = 50
+OPERATORS_MAX: Final = 1_000
+CHOICES_MAX: Final = 100
+"""Limits of one policy. Cedar's parser recurses on the machine's stack: far beyond these it ends
+the process instead of raising."""
+
+_OPERATOR: Final = re.compile(r"&&|\|\||[-+*.<>=!]|\b(?:has|like|is|in)\b")
+_CHOICE: Final = re.compile(r"\bif\b")
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """One policy as it stands in its file. `line` and `column` count from 1."""
@@ -34,6 +45,26 @@ class Statement:
     def text_hash(self) -> str:
         """`sha256:…` of the text: an approval given for one text lifts no other."""
         return digest(self.text.encode("utf-8", "surrogatepass"))
+
+    def excess(self) -> str | None:
+        """Why this text is not handed to a parser, or None."""
+        bare = _TOKEN.sub(
+            lambda token: " " if token[0].startswith(("//", '"')) else token[0], self.text
+        )
+        depth = deepest = 0
+        for char in bare:
+            depth += (char in "([{") - (char in ")]}")
+            deepest = max(deepest, depth)
+        found = (
+            (len(self.text.encode("utf-8", "surrogatepass")), BYTES_MAX, "bytes"),
+            (deepest, BRACKETS_MAX, "brackets inside each other"),
+            (len(_OPERATOR.findall(bare)), OPERATORS_MAX, "operators"),
+            (len(_CHOICE.findall(bare)), CHOICES_MAX, "ifs"),
+        )
+        for count, most, what in found:
+            if count > most:
+                return f"this policy has {count} {what}, more than {most}: make it several"
+        return None
 
     def locate(self, words: str) -> tuple[int, int]:
         """Line and column of `words` in the file; of the statement where they are not in it."""

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import Final, TypeAlias, cast
-from urllib.parse import unquote
+from typing import Final, TypeAlias
 
 from remit.facts.canonical import Json, canonical
 from remit.facts.limits import DEFAULT
 from remit.facts.text import escaped
+from remit.policy import references
 
 DEPTH_MAX: Final = 24
 NODES_MAX: Final = 2_000
@@ -105,8 +105,12 @@ def type_input(schema: Json, *, bytes_max: int = DEFAULT.schema_bytes_max) -> Ty
         ) from None
     if size > bytes_max:
         raise Untypable(f"its input schema takes {size} bytes, more than {bytes_max}")
+    try:
+        references.check(schema)
+    except references.Unfollowable as error:
+        raise Untypable(f"its input schema cannot be followed: {error}") from None
     reader = _Reader(schema)
-    view = reader.read(schema, (), ())
+    view = reader.read(schema, (), 0)
     record = view.type if isinstance(view.type, Record) else Record(MappingProxyType({}))
     return Typed(record, tuple(sorted(reader.arguments)), tuple(reader.warnings))
 
@@ -118,41 +122,39 @@ class _Reader:
     warnings: list[str] = field(default_factory=list[str])
     arguments: set[str] = field(default_factory=set[str])
 
-    def read(self, schema: Json, path: tuple[str, ...], refs: tuple[str, ...]) -> _View:
-        """What `schema` says of the value at `path`; `refs` are the references on the way."""
+    def read(self, schema: Json, path: tuple[str, ...], depth: int) -> _View:
+        """What `schema` says of the value at `path`; `depth` counts what was followed to get there."""
         self.nodes += 1
-        if self.nodes > NODES_MAX or len(path) + len(refs) > DEPTH_MAX:
+        if self.nodes > NODES_MAX or len(path) + depth > DEPTH_MAX:
             raise Untypable(f"its input schema is too large or too deep at {_shown(path)}")
         if isinstance(schema, bool):
             return _FREE
         if not isinstance(schema, Mapping):
             raise Untypable(f"the schema at {_shown(path)} is neither an object nor a boolean")
-        views = [view for view in self._views(schema, path, refs) if view is not None]
+        views = [view for view in self._views(schema, path, depth) if view is not None]
         met = _FREE
         for view in views:
             met = self._meet(met, view, path)
         return met
 
     def _views(
-        self, schema: Mapping[str, Json], path: tuple[str, ...], refs: tuple[str, ...]
+        self, schema: Mapping[str, Json], path: tuple[str, ...], depth: int
     ) -> list[_View | None]:
-        views: list[_View | None] = [self._own(schema, path, refs)]
+        views: list[_View | None] = [self._own(schema, path, depth)]
         pointer = schema.get("$ref")
-        if pointer is not None:
-            if not isinstance(pointer, str) or pointer in refs:
-                raise Untypable(f"its input schema is recursive at {_shown(path)}")
-            views.append(self.read(self._resolve(pointer), path, (*refs, pointer)))
+        if isinstance(pointer, str):
+            views.append(self.read(references.resolve(self.root, pointer), path, depth + 1))
         parts = _schemas(schema.get("allOf"))
-        views.extend(self.read(part, path, (*refs, "")) for part in parts)
+        views.extend(self.read(part, path, depth + 1) for part in parts)
         for keyword in ("anyOf", "oneOf"):
             choices = _schemas(schema.get(keyword))
             if choices:
-                read = [self.read(part, path, (*refs, "")) for part in choices]
+                read = [self.read(part, path, depth + 1) for part in choices]
                 views.append(self._union(read, choices))
         return views
 
     def _own(
-        self, schema: Mapping[str, Json], path: tuple[str, ...], refs: tuple[str, ...]
+        self, schema: Mapping[str, Json], path: tuple[str, ...], depth: int
     ) -> _View | None:
         """The view that `type`, `const`, `enum`, `properties` and `items` give."""
         names = _type_names(schema)
@@ -166,13 +168,13 @@ class _Reader:
             return _View(None, nullable)
         (name,) = names
         if name == "object":
-            return _View(self._record(schema, path, refs), nullable)
+            return _View(self._record(schema, path, depth), nullable)
         if name == "array":
-            return _View(self._set(schema, path, refs), nullable)
+            return _View(self._set(schema, path, depth), nullable)
         return _View(_SCALARS.get(name), nullable)
 
     def _record(
-        self, schema: Mapping[str, Json], path: tuple[str, ...], refs: tuple[str, ...]
+        self, schema: Mapping[str, Json], path: tuple[str, ...], depth: int
     ) -> Record | None:
         properties = schema.get("properties")
         if not isinstance(properties, Mapping):
@@ -184,7 +186,7 @@ class _Reader:
             here = (*path, name)
             if not path:
                 self.arguments.add(name)
-            view = self.read(part, here, refs)
+            view = self.read(part, here, depth)
             if view.type is None or name in RESERVED:
                 self.warnings.append(f"{_shown(here)} has no Cedar type and is left out of `input`")
                 continue
@@ -193,12 +195,12 @@ class _Reader:
         return Record(MappingProxyType(fields))
 
     def _set(
-        self, schema: Mapping[str, Json], path: tuple[str, ...], refs: tuple[str, ...]
+        self, schema: Mapping[str, Json], path: tuple[str, ...], depth: int
     ) -> SetOf | None:
         items = schema.get("items")
         if "prefixItems" in schema or not isinstance(items, Mapping):
             return None
-        element = self.read(items, (*path, "[]"), refs).type
+        element = self.read(items, (*path, "[]"), depth).type
         return None if element is None else SetOf(element)
 
     def _union(self, views: list[_View], choices: Sequence[Json]) -> _View:
@@ -223,7 +225,7 @@ class _Reader:
                 return _View(self._merge(one, two, path), nullable)
             case one, two if one == two:
                 return _View(one, nullable)
-            case one, two if {one, two} == {Atom.LONG, Atom.DECIMAL}:
+            case (Atom.LONG, Atom.DECIMAL) | (Atom.DECIMAL, Atom.LONG):
                 return _View(Atom.LONG, nullable)
             case _:
                 return _View(None, nullable)
@@ -245,20 +247,6 @@ class _Reader:
             sure = (mine.required or other.required) and met.type is not Atom.DECIMAL
             fields[name] = Field(met.type, sure, met.nullable)
         return Record(MappingProxyType(fields))
-
-    def _resolve(self, pointer: str) -> Json:
-        if not (pointer == "#" or pointer.startswith("#/")):
-            raise Untypable(f"its input schema refers to another document ({escaped(pointer, chars_max=80)})")
-        here: Json = self.root
-        for part in pointer[1:].split("/")[1:]:
-            step = unquote(part).replace("~1", "/").replace("~0", "~")
-            if isinstance(here, Mapping) and step in here:
-                here = here[step]
-            elif isinstance(here, list) and step.isdecimal() and int(step) < len(here):
-                here = cast("Json", here[int(step)])
-            else:
-                raise Untypable(f"its input schema refers to {escaped(pointer, chars_max=80)}, which is not there")
-        return here
 
 
 def _schemas(value: Json) -> Sequence[Json]:

@@ -22,6 +22,7 @@ _ACTION: Final = re.compile(r"unrecognized action `[\w:]*Action::\"(.*)\"`", re.
 _MISSING: Final = re.compile(
     r"attribute `(.+)` in context for [\w:]*Action::\"(.+)\" not found", re.DOTALL
 )
+_OPTIONAL: Final = re.compile(r".* access to optional attribute `(.+)` in context for", re.DOTALL)
 _NO_ACTION: Final = "unable to find an applicable action"
 _QUOTED: Final = re.compile(r"`([^`]+)`")
 
@@ -68,6 +69,9 @@ def _said(
             yield statement.problem(f'there is no action "{found[1]}"', words, ident, hint)
         elif found := _MISSING.match(message):
             missing.setdefault(found[1], []).append(found[2])
+        elif found := _OPTIONAL.match(message):
+            text = f"context.{found[1]} may be absent"
+            yield statement.problem(text, found[1], ident, _ask_first(found[1]))
         elif _NO_ACTION in message:
             if ground.reached(form) and not unknown_action:
                 text = "no action takes such a principal and resource"
@@ -96,7 +100,11 @@ def _absent(
     others = f" and {len(actions) - 1} other actions" if len(actions) > 1 else ""
     text = f"{'.'.join(('context', *path))} does not exist for {actions[0]}{others}"
     if any(resolves(ground.schema, action, path) for action in ground.actions):
-        hint = f"ask for it first (`context has {'.'.join(path)} && …`), or narrow the scope"
+        hint = f"{_ask_first('.'.join(path))}, or narrow the scope"
     else:
         hint = nearest(path[-1], attributes(ground.schema, actions[0], path[:-1]))
     return statement.problem(text, words, ident, hint)
+
+
+def _ask_first(path: str) -> str:
+    return f"ask for it first: `context has {path} && …`"

@@ -1,0 +1,133 @@
+"""Strict JSON: what is refused, that everything else is read as the standard library reads it."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remit.facts.canonical import Json, canonical
+from remit.facts.limits import INTEGER_MAX, Limits
+from remit.facts.strictjson import Refused, parse, parse_object
+
+SMALL = Limits(body_bytes_max=4_000, depth_max=5, nodes_max=20, string_bytes_max=50)
+
+REFUSED = [
+    (b"", "json/malformed"),
+    (b"{", "json/malformed"),
+    (b'{"a":1,}', "json/malformed"),
+    (b"[1] [2]", "json/malformed"),
+    (b"'a'", "json/malformed"),
+    (b'"\n"', "json/malformed"),
+    (b"01", "json/malformed"),
+    (b'"\\x"', "json/malformed"),
+    (b'{"a":1,"a":2}', "json/duplicate-key"),
+    (b'[{"b":{"a":1,"c":0,"a":1}}]', "json/duplicate-key"),
+    (b'{"a":1,"\\u0061":2}', "json/duplicate-key"),
+    (b"NaN", "json/number"),
+    (b"[Infinity]", "json/number"),
+    (b"-Infinity", "json/number"),
+    (b"1e400", "json/number"),
+    (b"-1e400", "json/number"),
+    (str(INTEGER_MAX + 1).encode(), "json/number"),
+    (str(-INTEGER_MAX - 1).encode(), "json/number"),
+    (b"9" * 3_000, "json/number"),
+    (b"1e17", "json/number"),
+    (b"-9007199254740992.0", "json/number"),
+    (b'"\\ud800"', "json/surrogate"),
+    (b'{"\\uDFFF":1}', "json/surrogate"),
+    (b'["\\udc00\\ud800"]', "json/surrogate"),
+    (b'"\xed\xa0\x80"', "json/encoding"),
+    (b'"\xff"', "json/encoding"),
+    (b"\xef\xbb\xbf{}", "json/encoding"),
+    ('{"a":1}'.encode("utf-16"), "json/encoding"),
+    ('{"a":1}'.encode("utf-16-le"), "json/malformed"),
+    (b"[" * 6 + b"]" * 6, "json/depth"),
+    (b'{"a":' * 6 + b"1" + b"}" * 6, "json/depth"),
+    (b"[" * 3_000, "json/depth"),
+    (b"[" + b"1," * 30 + b"1]", "json/nodes"),
+    (b'"' + b"a" * 51 + b'"', "json/string"),
+    (b'{"' + b"a" * 51 + b'":1}', "json/string"),
+    (b'"' + "é".encode() * 26 + b'"', "json/string"),
+    (b" " * 4_001, "json/size"),
+]
+
+
+@pytest.mark.parametrize(("raw", "code"), REFUSED)
+def test_what_is_not_strict_json_is_refused_by_name(raw: bytes, code: str) -> None:
+    with pytest.raises(Refused) as refused:
+        parse(raw, SMALL)
+    assert refused.value.code == code
+    assert len(refused.value.why) < 200
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b" [1, -0, 1.5, 1e3, true, false, null, \"a\"] ",
+        str(INTEGER_MAX).encode(),
+        str(-INTEGER_MAX).encode(),
+        b"[1e300, 1e21, 9007199254740991.0]",
+        b'"\\ud83d\\ude00"',
+        b'"[[[[[[[[[["',
+        b'["[[\\"[[", {"]]": [[[1]]]}]',
+        b"[[],[],[],[],[],[],[],[]]",
+        b'{"a":[1,2],"b":{"c":"d,e:f,,,,,,,,,,,,,,,,,,,,"}}',
+    ],
+)
+def test_what_is_strict_json_is_read(raw: bytes) -> None:
+    assert parse(raw, SMALL) == json.loads(raw)
+
+
+def test_a_limit_of_its_own_replaces_that_of_a_body() -> None:
+    assert parse(b" " * 5_000 + b"1", SMALL, bytes_max=6_000) == 1
+    with pytest.raises(Refused):
+        parse(b"[1]", SMALL, bytes_max=2)
+
+
+def test_an_object_is_asked_for_by_name() -> None:
+    assert parse_object(b'{"a":1}') == {"a": 1}
+    with pytest.raises(Refused, match="not an object"):
+        parse_object(b"[1]")
+
+
+def test_a_value_that_is_echoed_is_cut_and_plain() -> None:
+    key = "\u202e" + "k" * 500
+    with pytest.raises(Refused) as refused:
+        parse(f'{{"{key}":1,"{key}":2}}'.encode())
+    assert "\u202e" not in str(refused.value)
+    assert len(str(refused.value)) < 120
+
+
+plain = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-INTEGER_MAX, INTEGER_MAX)
+    | st.floats(allow_nan=False, allow_infinity=False).filter(lambda number: _written(number))
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def _written(number: float) -> bool:
+    return not INTEGER_MAX < abs(number) < 1e21
+
+
+@given(plain)
+def test_what_is_written_canonically_is_read_back(value: Json) -> None:
+    raw = canonical(value)
+    again = parse(raw)
+    assert canonical(again) == raw
+
+
+@given(st.binary(max_size=60) | st.text(alphabet='[]{}",:1e+-.\\u dDbBaA8', max_size=40).map(str.encode))
+def test_parsing_is_total(raw: bytes) -> None:
+    try:
+        value = parse(raw, SMALL)
+    except Refused as refused:
+        assert refused.code.startswith("json/")
+    else:
+        assert json.loads(raw) == value
+        assert not isinstance(value, float) or math.isfinite(value)

@@ -1,0 +1,164 @@
+"""A misspelt word in a policy is refused, with file, line, the words and a hint."""
+
+import pytest
+
+from tests.core.deciding import catalog, problems
+
+MISSPELT = [
+    (
+        '@id("a")\nforbid (principal, action, resource)\nwhen { context.session.labels.contains(Remit::Label::"untrustd") };',
+        3,
+        'Remit::Label::"untrustd"',
+        "there is no label",
+        "untrusted",
+    ),
+    (
+        '@id("a")\npermit (\n  principal in Remit::Group::"suport",\n  action, resource);',
+        3,
+        'Remit::Group::"suport"',
+        "there is no group",
+        "support",
+    ),
+    (
+        '@id("a") permit (principal, action,\nresource == Remit::Server::"shap");',
+        2,
+        'Remit::Server::"shap"',
+        "there is no server",
+        "shop",
+    ),
+    (
+        '@id("a") permit (principal,\n action == Remit::Action::"shop___refnd", resource);',
+        2,
+        'Remit::Action::"shop___refnd"',
+        "there is no action",
+        "shop___refund",
+    ),
+    (
+        '@id("a") permit (principal,\n action in Remit::Action::"tag:mony", resource);',
+        2,
+        'Remit::Action::"tag:mony"',
+        "there is no action",
+        "tag:money",
+    ),
+    (
+        '@id("a") permit (principal == Remit::Agent::"adda",\n action, resource);',
+        1,
+        'Remit::Agent::"adda"',
+        "there is no agent",
+        "ada",
+    ),
+    (
+        '@id("a") permit (principal, action, resource)\nwhen { context has onBehalfOf &&\n context.onBehalfOf == Remit::User::"umma" };',
+        3,
+        'Remit::User::"umma"',
+        "there is no user",
+        "uma",
+    ),
+    (
+        '@id("a") permit (principal, action == Remit::Action::"shop___refund", resource)\nwhen { context.input.order_di == "1" };',
+        2,
+        "input.order_di",
+        "context.input.order_di does not exist",
+        "order_id",
+    ),
+    (
+        '@id("a") permit (principal, action == Remit::Action::"shop___refund", resource)\nwhen { context.input has order_di };',
+        2,
+        "order_di",
+        "context.input.order_di does not exist",
+        None,
+    ),
+    (
+        '@id("a") forbid (principal, action, resource)\nwhen { context has input.address.zpi };',
+        2,
+        "zpi",
+        "context.input.address.zpi does not exist",
+        None,
+    ),
+    (
+        '@id("a") forbid (principal, action, resource)\nwhen { context.sesion.calls > 3 };',
+        2,
+        "sesion",
+        "context.sesion does not exist",
+        "session",
+    ),
+    (
+        '@id("a") forbid (principal, action, resource)\nwhen { principal has owner };',
+        2,
+        "owner",
+        "principal.owner does not exist",
+        None,
+    ),
+    (
+        '@id("a")\n@gate("finanse") forbid (principal, action, resource);',
+        2,
+        '"finanse"',
+        "no Route is named",
+        "finance",
+    ),
+    (
+        '@id("a") permit (principal, action in Remit::Action::"read_resource",\n resource == Remit::Data::"x");',
+        2,
+        'Remit::Data::"x"',
+        "there is no data named",
+        None,
+    ),
+    (
+        '@id("a") forbid (principal,\n action in Remit::Action::"source:confidential:pii", resource);',
+        2,
+        'Remit::Action::"source:confidential:pii"',
+        "there is no action",
+        "source:confidential",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "words", "said", "meant"), MISSPELT)
+def test_a_misspelt_word_is_refused(text: str, line: int, words: str, said: str, meant: str | None) -> None:
+    good = '@id("good") permit (principal, action, resource);'
+    found = problems(catalog(good, f"// a comment\n{text}"))
+    assert len(found) == 1, "\n".join(map(str, found))
+    (problem,) = found
+    assert (problem.file, problem.line) == ("policies/p1.cedar", line + 1)
+    assert problem.column > 0
+    assert problem.words == words
+    assert problem.policy_id == "a"
+    assert problem.text.startswith(said)
+    assert problem.hint == (f"did you mean {meant}?" if meant else None)
+
+
+@pytest.mark.parametrize("name", ["targets", "content", "credentials", "args", "impact", "novelty", "budget", "past"])
+@pytest.mark.parametrize("form", ["context.{} == context.{}", "context has {} && context.{} == context.{}"])
+def test_an_attribute_of_a_later_version_is_not_a_zero(name: str, form: str) -> None:
+    text = f'@id("a") forbid (principal, action, resource)\nwhen {{ {form.replace("{}", name)} }};'
+    found = problems(catalog(text))
+    assert {problem.line for problem in found} == {2}
+    assert {problem.text for problem in found} == {f"context.{name} is not available in this version of Remit"}
+
+
+def test_nested_attributes_of_a_later_version_are_named() -> None:
+    text = '@id("a") forbid (principal, action, resource) when { context.session has confidence };'
+    (problem,) = problems(catalog(text))
+    assert problem.text == "context.session.confidence is not available in this version of Remit"
+    text = '@id("a") forbid (principal, action, resource) when { context.targets.untrusted > 0 };'
+    (problem,) = problems(catalog(text))
+    assert problem.text == "context.targets is not available in this version of Remit"
+
+
+def test_a_misspelt_label_is_refused_even_where_no_action_reaches_it() -> None:
+    text = '@id("a") forbid (principal, action in Remit::Action::"sink:none", resource)\nwhen { context.session.labels.contains(Remit::Label::"x") };'
+    (problem,) = problems(catalog(text))
+    assert problem.line == 2
+
+
+def test_an_optional_attribute_read_unasked_says_what_to_do() -> None:
+    text = '@id("a") forbid (principal, action == Remit::Action::"shop___refund", resource)\nwhen { context.input.amount == decimal("1.0") };'
+    (problem,) = problems(catalog(text))
+    assert (problem.line, problem.words) == (2, "input.amount")
+    assert problem.hint == "ask for it first: `context has input.amount && …`"
+    text = '@id("a") forbid (principal, action, resource) when { context.input.order_id == "1" };'
+    hints = {problem.hint for problem in problems(catalog(text))}
+    assert hints == {
+        "ask for it first: `context has input && …`, or narrow the scope",
+        "ask for it first: `context has input.order_id && …`, or narrow the scope",
+    }
