@@ -250,6 +250,33 @@ async def test_the_connection_pool_is_shared_and_kept_open(port: int, tmp_path: 
         assert not one.session.closed
 
 
+@pytest.mark.asyncio
+async def test_a_listing_on_a_connection_that_was_being_dropped_is_asked_again(port: int, tmp_path: Path) -> None:
+    async with rig("http-stateless", port, tmp_path, notes={"drop_once": True}) as one:
+        await one.upstream.definitions("a", MODERN)
+        first, again, *_ = await one.messages("tools/list")
+        assert "cursor" not in first["params"]
+        assert "cursor" not in again["params"]
+
+
+@pytest.mark.asyncio
+async def test_credentials_in_an_address_are_not_shown(unused_tcp_port: int) -> None:
+    async with open_http_session() as session:
+        server = Server("gone", Http(f"http://user:hunter2@127.0.0.1:{unused_tcp_port}/mcp?key=hunter2"))
+        upstream = HttpUpstream(server, session, DEFAULT, ManualClock())
+        reply = await upstream.call("a", MODERN, "echo", b"{}")
+        assert isinstance(reply, Failure)
+        assert f"http://127.0.0.1:{unused_tcp_port}/mcp" in reply.text
+        assert "hunter2" not in reply.text
+        await upstream.close()
+
+
+@pytest.mark.asyncio
+async def test_a_flood_beside_the_answer_is_refused(port: int, tmp_path: Path) -> None:
+    async with rig("http-initialize", port, tmp_path) as one:
+        assert (await failed(one, "burst")).cause == "garbage"
+
+
 def test_a_stdio_server_is_not_reached_over_http() -> None:
     with pytest.raises(TypeError):
         HttpUpstream(Server("s", Stdio(("x",))), None, DEFAULT, ManualClock())  # pyright: ignore[reportArgumentType]

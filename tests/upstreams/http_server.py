@@ -39,6 +39,8 @@ async def post(request: web.Request) -> web.StreamResponse:
         return refused
     if "id" not in message or method is None:
         return web.Response(status=202)
+    if method == "tools/list" and notes.pop("drop_once", False):
+        return await die(message, request)
     if method == "tools/list" and notes.get("cursor"):
         return web.json_response({"jsonrpc": "2.0", "id": message["id"], "result": {"tools": [], "nextCursor": "7"}})
     name: Any = message["params"].get("name") if method == "tools/call" else None
@@ -74,6 +76,15 @@ def refusal(eras: str, message: Any, request: web.Request) -> web.Response | Non
 
 def is_modern(message: Any) -> bool:
     return "_meta" in message.get("params", {})
+
+
+async def burst(_: Any, request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    event = b'data: {"jsonrpc":"2.0","id":1,"method":"ping"}\n\n'
+    for _number in range(200):
+        await response.write(event * 100)
+    return response
 
 
 async def stream(request: web.Request, message: Any, reply: Any, headers: dict[str, str]) -> web.StreamResponse:
@@ -172,6 +183,7 @@ async def huge(_: Any, request: web.Request) -> web.StreamResponse:
 
 
 MISBEHAVIOUR: dict[str, Callable[[Any, web.Request], Awaitable[web.StreamResponse | None]]] = {
+    "burst": burst,
     "hang": hang,
     "slow": slow,
     "die": die,

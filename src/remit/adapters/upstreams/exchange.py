@@ -43,6 +43,7 @@ KEEPALIVE_S: Final = 4.0
 being dropped is lost, and whether it arrived is unknown."""
 ENDING_S: Final = 1.0
 ENDINGS_MAX: Final = 64
+UNASKED_MAX: Final = 10_000
 RESUMES_MAX: Final = 8
 RETRY_MS: Final = 1000
 RETRY_MS_MAX: Final = 10_000
@@ -71,6 +72,7 @@ class Exchange:
     def __init__(self, server: str, url: str, session: aiohttp.ClientSession, limits: Limits) -> None:
         self.server = server
         self._url = URL(url)
+        self._shown = self._url.with_user(None).with_query(None)  # credentials may stand in either
         self._session = session
         self._bytes_max = limits.result_bytes_max
         self.strays = 0
@@ -148,7 +150,7 @@ class Exchange:
         self, ident: int, response: aiohttp.ClientResponse, hear: Hear, last: Decoder | None = None
     ) -> Answer | Refusal | Decoder:
         """The answer in an event stream, or the decoder's state where it ended without one."""
-        answered = False
+        answered, unasked = False, 0
         decoder = Decoder(self._bytes_max)
         if last is not None:
             decoder.ident, decoder.retry_ms = last.ident, last.retry_ms
@@ -160,6 +162,9 @@ class Exchange:
                     if message is not None and is_answer(message) and answers(message, ident):
                         answered = True
                         return read(self.server, event.data, message, 200, session)
+                    unasked += 1
+                    if unasked > UNASKED_MAX:
+                        return Refusal(garbage(self.server, "a flood of messages beside the answer"), 200)
                     self._aside(event.data, message, hear)
         except aiohttp.ClientPayloadError:
             if not decoder.ident:
@@ -207,7 +212,7 @@ class Exchange:
     def _lost(self, how: str, problem: Exception, *, sent: bool) -> Failure:
         cause = "disconnected" if sent else "unreachable"
         detail = problem.strerror or type(problem).__name__ if isinstance(problem, OSError) else type(problem).__name__
-        text = f"server {self.server!r} at {self._url} {how} ({detail}); check that it runs: remit doctor"
+        text = f"server {self.server!r} at {self._shown} {how} ({detail}); check that it runs: remit doctor"
         return Failure(cause=cause, text=text, sent=sent)
 
     def _redirected(self, response: aiohttp.ClientResponse) -> Failure:

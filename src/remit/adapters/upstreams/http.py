@@ -38,10 +38,12 @@ from remit.ports.system import Clock
 from remit.ports.upstream import Era, Failure, Health, Reply
 
 TELL_S: Final = 5.0
+ASIDES_MAX: Final = 1024
 PREPARED_MAX: Final = 4096
 SESSIONS_MAX: Final = 10_000
 IDLE_S: Final = 1800.0
 _NOT_THIS_ERA: Final = frozenset({400, 404, 405, 406, 415, 422, 501})
+_REACHED: Final = frozenset({"error", "garbage", "too_large", "input_required"})
 _VERDICTS: Final = frozenset({"error", "garbage"})
 _Prepared = tuple[CIMultiDictProxy[str], bytes]
 
@@ -73,6 +75,7 @@ class HttpUpstream:
         self._ident = 0
         self._asides: set[asyncio.Task[None]] = set()
         self._last_error: str | None = None
+        self._down = False
         self._closed = False
 
     async def definitions(self, sid: str, era: Era) -> Sequence[Definition]:
@@ -82,13 +85,16 @@ class HttpUpstream:
             async with asyncio.timeout(limit_s):
                 wire = await self._wire(sid, era)
             listing = self._listing if wire is Era.STATELESS else self._session(sid).listing
-            return (await listing.tools()).definitions
+            found = (await listing.tools()).definitions
         except TimeoutError:
             failure = timed_out(self._server.name, limit_s, sent=True)
         except Unusable as unusable:
             failure = unusable.failure
             self._doubt(failure)
-        self._last_error = failure.text
+        else:
+            self._down = False
+            return found
+        self._note(failure)
         raise Unusable(failure)
 
     async def call(self, sid: str, era: Era, name: str, arguments: bytes) -> Reply:
@@ -112,7 +118,9 @@ class HttpUpstream:
         else:
             reply = tool_reply(self._server.name, outcome)
         if isinstance(reply, Failure):
-            self._last_error = reply.text
+            self._note(reply)
+        else:
+            self._down = False
         return reply
 
     async def end_session(self, sid: str) -> None:
@@ -139,7 +147,7 @@ class HttpUpstream:
         dropped = dict(self._listing.dropped)
         for kept in self._kept.values():
             dropped |= kept.listing.dropped
-        state = "closed" if self._closed else "up" if eras else "down" if self._last_error else "idle"
+        state = "closed" if self._closed else "down" if self._down else "up" if eras else "idle"
         return Health(
             server=self._server.name,
             transport="http",
@@ -212,6 +220,10 @@ class HttpUpstream:
             return refusal
         raise Unusable(refusal.failure)
 
+    def _note(self, failure: Failure) -> None:
+        self._last_error = failure.text
+        self._down = failure.cause not in _REACHED
+
     def _doubt(self, failure: Failure) -> None:
         """A server that was replaced may speak another era: what was learnt is asked anew."""
         if failure.cause in {"error", "refused", "garbage"}:
@@ -261,6 +273,9 @@ class HttpUpstream:
             self._listing.changed()
 
     def _spawn(self, aside: Coroutine[Any, Any, object]) -> None:
+        if len(self._asides) >= ASIDES_MAX:
+            aside.close()
+            return
         task = asyncio.create_task(_bounded(aside))
         self._asides.add(task)
         task.add_done_callback(self._asides.discard)

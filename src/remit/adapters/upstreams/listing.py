@@ -21,6 +21,7 @@ from remit.ports.upstream import Failure
 
 LIST_S: Final = 30.0
 NAME_CHARS_MAX: Final = 128
+ASIDE_BYTES: Final = 128 * 1024
 PAGES_MAX: Final = 200
 CURSOR_CHARS_MAX: Final = 4096
 
@@ -122,6 +123,8 @@ class Listing:
         size = 0
         while True:
             ident, outcome = await self._fetch(cursor)
+            if isinstance(outcome, Refusal) and outcome.failure.cause == "disconnected":
+                ident, outcome = await self._fetch(cursor)  # an idle connection that was just being dropped
             if isinstance(outcome, Refusal):
                 raise Unusable(outcome.failure)
             size += len(outcome.raw)
@@ -144,7 +147,10 @@ class Listing:
             raise self._unusable(f"more than {self._limits.result_bytes_max} bytes of tools")
         known = tuple(page for page in pages if page is not None)
         if self._tools is None or known != self._pages or len(known) < len(pages):
-            self._tools = read_tools(found, self._limits)
+            if size < ASIDE_BYTES:
+                self._tools = read_tools(found, self._limits)
+            else:  # a hostile list may take seconds; the loop must not
+                self._tools = await asyncio.to_thread(read_tools, found, self._limits)
         self._pages = known if len(known) == len(pages) else None
         self._read_s = started_s
 

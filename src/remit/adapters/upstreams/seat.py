@@ -67,10 +67,12 @@ class Start:
 
 
 def prepare(transport: Stdio, home: Path) -> Start:
-    """Make the child's own folder `home`, find its program. Raises `OSError`.
+    """Make the child's own folder `home`, find its program. Raises `OSError`, `ValueError`.
 
     The program is looked for on the child's `PATH`, then on Remit's; the child only gets its own.
     """
+    if any("\0" in text for text in (*transport.command, *transport.env, *transport.env.values())):
+        raise ValueError("its command or env holds a NUL character")  # uvloop would cut it off there
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     env = {"PATH": MINIMAL_PATH, "HOME": str(home), "LANG": "C.UTF-8", **transport.env}
     wanted, *rest = transport.command

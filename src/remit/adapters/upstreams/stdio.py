@@ -154,6 +154,8 @@ class StdioUpstream:
         seat = self._seats.get(key)
         if seat is None:
             seat = self._seats[key] = Seat(self._clock.monotonic_s())
+            if self._reaper is None and not self._closed:
+                self._reaper = asyncio.create_task(self._reap())
         seat.used_s = self._clock.monotonic_s()
         return seat
 
@@ -263,8 +265,6 @@ class StdioUpstream:
         seat.started_s = self._clock.monotonic_s()
         seat.listing = Listing(self._server, self._limits, self._clock, page)
         child.on_gone = lambda: self._died(seat, child)
-        if self._reaper is None:
-            self._reaper = asyncio.create_task(self._reap())
 
     def _died(self, seat: Seat, child: Child) -> None:
         self._last_error = f"server {self._server.name!r} ended unasked"
@@ -277,7 +277,7 @@ class StdioUpstream:
         child, listing, starting = seat.child, seat.listing, seat.starting
         seat.child = seat.listing = seat.starting = None
         if starting is not None:
-            starting.cancel()
+            self._spawn(_stopped(starting))
         if listing is not None:
             self._spawn(listing.close())
         if child is not None:
@@ -313,6 +313,11 @@ class StdioUpstream:
         task = asyncio.create_task(aside)
         self._asides.add(task)
         task.add_done_callback(self._asides.discard)
+
+
+async def _stopped(task: "asyncio.Task[Child]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _seen(task: "asyncio.Task[Child]") -> None:
