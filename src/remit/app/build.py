@@ -11,9 +11,10 @@ import aiohttp
 
 from remit.adapters.keyring import KeyringUnusable
 from remit.adapters.signer import Ed25519Signer
-from remit.adapters.sqlite.ledger import SqliteLedger, open_ledger
+from remit.adapters.sqlite import SqliteLedger, open_ledger
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.adapters.upstreams.build import build_upstream
+from remit.adapters.upstreams.exchange import open_http_session
 from remit.adapters.workspace.folder import Folder
 from remit.api.authenticator import Authenticator
 from remit.api.services import Invalid, Services
@@ -96,11 +97,7 @@ async def build(settings: Settings, port: int) -> Service:
     except KeyringUnusable as error:
         await ledger.close()
         raise Failure("the signing keys cannot be used", why=str(error)) from error
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=30),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=True,
-    )
+    session = open_http_session()
 
     def upstream(server: Server) -> Upstream:
         return build_upstream(
@@ -144,7 +141,7 @@ async def build(settings: Settings, port: int) -> Service:
         entropy=_ENTROPY,
     )
     api: asyncio.Future[App] = asyncio.get_running_loop().create_future()
-    root = Root(edge=edge, api=api, hosts=hosts, origins=origins, ready=lambda: None)
+    root = Root(edge=edge, api=api, hosts=hosts, origins=origins, ready=ledger.unwritable)
     return Service(root, runtime, ledger, fleet, session, services, api, admin)
 
 

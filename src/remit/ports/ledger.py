@@ -67,6 +67,10 @@ class Ledger(Protocol):
         """Queue one record; it joins the next batch. Raises `LedgerUnwritable`."""
         ...
 
+    def unwritable(self) -> str | None:
+        """Why no record is taken any more; None while they are."""
+        ...
+
     async def session(self, sid: str) -> Session | None:
         """The durable state of one session (labels of in-doubt intents included)."""
         ...

@@ -77,6 +77,11 @@ class SqliteLedger:
         self._writer.submit((ref, draft, body, future))
         return Pending(ref, future)
 
+    def unwritable(self) -> str | None:
+        """Why no record is taken any more; None while they are."""
+        failure = self._writer.failure
+        return None if failure is None else str(unwritable(failure))
+
     async def session(self, sid: str) -> Session | None:
         """The durable state of one session."""
         found = await self._readers.run(lambda conn: rows.read_session(conn, sid))
