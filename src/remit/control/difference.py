@@ -134,7 +134,7 @@ def words(before: str, after: str) -> tuple[Piece, ...]:
 
 def render(change: Change) -> str:
     """One line for people: `path: text [-gone-]{+come+} text`, strangers' text escaped."""
-    path = escaped(change.path) or "/"
+    path = one_line(change.path) or "/"
     match change:
         case Words():
             return f"{path}: " + "".join(_shown(change.pieces))
@@ -146,6 +146,11 @@ def render(change: Change) -> str:
             return f"{path}: [-{_value(change.before)}-]{{+{_value(change.after)}+}}"
         case _:
             assert_never(change)
+
+
+def one_line(text: str) -> str:
+    """A stranger's `text` escaped and on one line, so that it cannot pass for lines of ours."""
+    return escaped(text, chars_max=VALUE_MAX).replace("\n", "\\n")
 
 
 def _walk(before: Json, after: Json) -> Iterator[Change]:
@@ -207,24 +212,20 @@ def _value(value: Json) -> str:
     return text if len(text) <= VALUE_MAX else f"{text[:VALUE_MAX]}… ({len(text)} characters)"
 
 
-def _line(text: str) -> str:
-    return escaped(text, chars_max=VALUE_MAX).replace("\n", "\\n")
-
-
 def _shown(pieces: Sequence[Piece]) -> Iterator[str]:
     """Pieces marked; of text that stayed only what stands next to a change."""
     last = len(pieces) - 1
     for index, piece in enumerate(pieces):
         match piece.op:
             case Op.REMOVED:
-                yield f"[-{_line(piece.text)}-]"
+                yield f"[-{one_line(piece.text)}-]"
             case Op.ADDED:
-                yield f"{{+{_line(piece.text)}+}}"
+                yield f"{{+{one_line(piece.text)}+}}"
             case Op.SAME if len(piece.text) <= 2 * CONTEXT:
-                yield _line(piece.text)
+                yield one_line(piece.text)
             case Op.SAME:
-                head = "" if index == 0 else _line(piece.text[:CONTEXT])
-                tail = "" if index == last else _line(piece.text[-CONTEXT:])
+                head = "" if index == 0 else one_line(piece.text[:CONTEXT])
+                tail = "" if index == last else one_line(piece.text[-CONTEXT:])
                 yield f"{head} … {tail}"
             case _:
                 assert_never(piece.op)

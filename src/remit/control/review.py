@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from remit.control.difference import render
+from remit.control.difference import one_line, render
 from remit.control.drift import Comparison, Standing, compare
 from remit.control.lock import Lock, list_pin
 from remit.control.resources import API_VERSION
@@ -155,18 +155,13 @@ def _entry(server: str, definition: Definition, effect: Effect, sink: Sink, sour
 
 def _reviewed(one: Comparison, *, entered: bool) -> Reviewed:
     name = f"{one.server}/{one.tool}"
-    lines = [f"{escaped(name)}: {one.standing}"]
+    lines = [f"{one_line(name)}: {one.standing}"]
     if one.note:
         lines.append(f"cannot be accepted: {one.note}")
-    match one.standing:
-        case Standing.DRIFTED:
-            lines += [render(change) for change in one.changes]
-        case Standing.UNREVIEWED if one.live:
-            lines += _described(one.live)
-        case Standing.MISSING:
-            lines.append("the server does not list it any more; calls of it are denied")
-        case _:
-            pass
+    if one.live is None:
+        lines.append("the server does not list it any more; calls of it are denied")
+    else:
+        lines += [render(change) for change in one.changes] or _described(one.live)
     if not entered and one.live:
         lines.append("no catalog entry: counts as irreversible, external, untrusted")
     pin = one.pin if one.live and not one.note else None
@@ -185,9 +180,8 @@ def _described(live: Definition) -> list[str]:
         kind = schema.get("type", "any") if isinstance(schema, Mapping) else "any"
         word = json.dumps(kind) if not isinstance(kind, str) else kind
         mark = "" if argument in needed else ", may be left out"
-        lines.append(f"argument {escaped(argument)}: {escaped(word)}{mark}")
+        lines.append(f"argument {one_line(argument)}: {one_line(word)}{mark}")
     lines += [
-        f"claims {escaped(key)}: {escaped(json.dumps(value), chars_max=200)}"
-        for key, value in sorted(live.annotations.items())
+        f"claims {one_line(key)}: {one_line(json.dumps(value))}" for key, value in sorted(live.annotations.items())
     ]
     return lines

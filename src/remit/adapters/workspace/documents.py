@@ -116,7 +116,9 @@ def documents(text: str) -> list[Document]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         why = " ".join(part for part in (error.context, error.problem) if part)
-        raise YamlRefused("it is not YAML", mark.line + 1 if mark else 1, why) from error
+        # At the end of a text, libyaml points behind its last line.
+        line = min(mark.line + 1 if mark else 1, max(len(text.splitlines()), 1))
+        raise YamlRefused("it is not YAML", line, why) from error
     except yaml.reader.ReaderError as error:
         # The C parser gives a number, and a position in bytes.
         char = error.character if isinstance(error.character, str) else chr(error.character)

@@ -1,0 +1,63 @@
+"""What `remit init` writes: a small commented workspace that loads, compiles and runs as it is."""
+
+from pathlib import Path
+from typing import Final
+
+import remit
+from remit.adapters.workspace import files
+from remit.control.problems import Problem, Where
+from remit.ports.workspace import WorkspaceRefused
+
+SCHEMA: Final = ".remit/workspace.schema.json"
+_TEMPLATE: Final = Path(remit.__file__).parent / "app" / "template"
+
+
+def init_workspace(path: Path) -> list[Path]:
+    """Write the template below `path`, made if it is not there; the files written, in order.
+
+    Raises `WorkspaceRefused`, having written nothing, where a file of the same name exists or the
+    folder holds a workspace already.
+    """
+    sources = sorted(each for each in _TEMPLATE.rglob("*") if each.is_file())
+    names = [each.relative_to(_TEMPLATE).as_posix() for each in sources]
+    _refuse_existing(path, [*names, SCHEMA])
+    texts = {name: each.read_bytes() for name, each in zip(names, sources, strict=True)}
+    texts[SCHEMA] = _schema()
+    written: list[Path] = []
+    try:
+        for name, data in texts.items():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            files.replace(path / name, data)
+            written.append(path / name)
+    except OSError as error:
+        for each in written:
+            each.unlink(missing_ok=True)
+        why = (error.strerror or "unknown error").lower()
+        what = f"no workspace could be written to {path}"
+        next_ = "name a folder that you may write: remit init DIR"
+        raise WorkspaceRefused(Problem("init/write", Where("."), what, why, next=next_)) from error
+    return written
+
+
+def _refuse_existing(path: Path, names: list[str]) -> None:
+    problem: Problem | None = None
+    if path.exists() and not path.is_dir():
+        problem = _refusal(f"{path} is not a folder", "remit init DIR")
+    elif there := [name for name in names if (path / name).exists() or (path / name).is_symlink()]:
+        what = f"{there[0]} exists already in {path}"
+        problem = _refusal(what, f"remit init ANOTHER-DIR, or run it: remit up --workspace {path}")
+    elif path.is_dir() and (found := files.found(path, [])):
+        what = f"{path} holds a workspace already: {found[0]}"
+        problem = _refusal(what, f"remit init ANOTHER-DIR, or run it: remit up --workspace {path}")
+    if problem:
+        raise WorkspaceRefused(problem)
+
+
+def _refusal(what: str, then: str) -> Problem:
+    return Problem("init/exists", Where("."), what, "init overwrites nothing", next=then)
+
+
+def _schema() -> bytes:
+    from remit.adapters.workspace import schemas
+
+    return schemas.files()[schemas.WORKSPACE].encode()

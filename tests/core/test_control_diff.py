@@ -1,0 +1,209 @@
+"""What changes between bundles, and how resources are shown."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from remit.control.assemble import Assembled, assemble
+from remit.control.diff import Op, ResourceChange, Side, diff
+from remit.control.lock import Lock
+from remit.control.manifests import HIDDEN, PolicyText, catalog_json, manifest, shown, spec_json
+from remit.control.problems import Where
+from remit.control.resources import (
+    AgentSpec,
+    GroupSpec,
+    Kind,
+    PolicySpec,
+    Resource,
+    RouteSpec,
+    ServerSpec,
+    Source,
+    ToolSpec,
+    UserSpec,
+)
+from remit.control.tables import kind_named, table
+from remit.facts.catalog import Catalog, Effect, Sink
+from tests.core.declaring import NOW, declare, lock_of, small, valid_sources
+
+TIME = declare("time", ServerSpec(command=("mcp-server-time", "-v"), env={"TOKEN": "s3cret"}))
+STAFF = declare("staff", GroupSpec("people"))
+KIM = declare("kim", UserSpec(("staff",)))
+
+
+def assembled(source: Source) -> Catalog:
+    """The catalog of a workspace that must assemble."""
+    found = assemble(source)
+    assert isinstance(found, Assembled), found.problems
+    return found.catalog
+
+
+def catalog(*resources: Resource, lock: Lock | None = None) -> Catalog:
+    """The catalog of a small workspace in which `now` is accepted."""
+    return assembled(small(*resources, lock=lock_of(NOW) if lock is None else lock))
+
+
+def between(before: Catalog, after: Catalog) -> tuple[ResourceChange, ...]:
+    """The difference of two catalogs without policies."""
+    return diff(Side(before, {}), Side(after, {}))
+
+
+@given(valid_sources, valid_sources)
+def test_a_difference_is_empty_exactly_when_what_runs_is_the_same(one: Source, two: Source) -> None:
+    before, after = assembled(one), assembled(two)
+    assert between(before, before) == ()
+    found = between(before, after)
+    old, new = catalog_json(before), catalog_json(after)
+    assert {(change.kind, change.name) for change in found} == {
+        key for key in old.keys() | new.keys() if old.get(key) != new.get(key)
+    }
+    assert {change.op for change in found if (change.kind, change.name) not in old} <= {Op.ADD}
+    assert {change.op for change in found if (change.kind, change.name) not in new} <= {Op.REMOVE}
+
+
+@pytest.mark.parametrize(
+    ("after", "op", "kind", "name", "lines"),
+    [
+        ((TIME, STAFF, KIM, declare("ana", UserSpec())), Op.ADD, Kind.USER, "ana", ()),
+        ((TIME, STAFF), Op.REMOVE, Kind.USER, "kim", ()),
+        ((TIME, STAFF, declare("kim", UserSpec())), Op.CHANGE, Kind.USER, "kim", ('/groups: [-"staff"-]',)),
+        (
+            (TIME, STAFF, KIM, declare("time/now", ToolSpec(Effect.READ, Sink.NONE))),
+            Op.CHANGE,
+            Kind.TOOL,
+            "time/now",
+            (
+                "/catalogued: [-false-]{+true+}",
+                '/effect: [-"irreversible"-]{+"read"+}',
+                '/sink: [-"external"-]{+"none"+}',
+            ),
+        ),
+        (
+            (declare("time", ServerSpec(("mcp-server-time", "-v"), {"TOKEN": "other"})), STAFF, KIM),
+            Op.CHANGE,
+            Kind.SERVER,
+            "time",
+            (f'/env/TOKEN: [-"{HIDDEN}"-]{{+"{HIDDEN}"+}}',),
+        ),
+        (
+            (declare("time", ServerSpec(("mcp-server-time", "-v"), {"A": "s3cret"})), STAFF, KIM),
+            Op.CHANGE,
+            Kind.SERVER,
+            "time",
+            (f'/env/A: {{+"{HIDDEN}"+}}', f'/env/TOKEN: [-"{HIDDEN}"-]'),
+        ),
+    ],
+)
+def test_each_change_is_shown_by_field(
+    after: tuple[Resource, ...], op: Op, kind: Kind, name: str, lines: tuple[str, ...]
+) -> None:
+    (change,) = between(catalog(TIME, STAFF, KIM), catalog(*after))
+    assert change == ResourceChange(op, kind, name, lines)
+    assert change.text == f"{op} {kind} {name}"
+    assert change.to_json()["lines"] == list(lines)
+
+
+def test_a_route_changes_by_field() -> None:
+    before = catalog(KIM, STAFF, declare("r", RouteSpec((), ("kim",))))
+    (change,) = between(before, catalog(KIM, STAFF, declare("r", RouteSpec(("staff",), ("kim",), hold_s=5.0))))
+    assert change.lines == ('/groups: {+"staff"+}', "/hold_s: [-30.0-]{+5.0+}")
+
+
+def test_no_secret_is_shown_when_a_transport_changes() -> None:
+    net = declare("time", ServerSpec(url="https://h/mcp"))
+    (change,) = between(catalog(TIME), catalog(net))
+    assert "s3cret" not in str(change.lines)
+    assert any("https://h/mcp" in line for line in change.lines)
+
+
+def test_a_changed_pin_shows_the_word_and_a_moved_parent_shows_the_members() -> None:
+    other = lock_of(replace(NOW, description="Tells the hour in a zone."))
+    (change,) = between(catalog(TIME), catalog(TIME, lock=other))
+    assert change.lines == ("/definition/description: Tells the [-time-]{+hour+} in a zone.",)
+    sub = declare("sub", GroupSpec("", ("staff",)))
+    ana = declare("ana", UserSpec(("sub",)))
+    moved = between(catalog(TIME, STAFF, ana, sub), catalog(TIME, STAFF, ana, declare("sub", GroupSpec())))
+    assert [(one.name, one.lines) for one in moved] == [("ana", ('/groups: [-"staff"-]',))]
+
+
+def test_policies_differ_by_id_and_line() -> None:
+    base = catalog()
+    before = Side(base, {"a": "permit (\n  principal\n);", "b": "x;", "gone": "g;"})
+    after = Side(base, {"a": "permit (\n  principal == X\n);", "b": "x;", "new": "n\u202e;"})
+    assert [(c.op, c.name, c.lines) for c in diff(before, after)] == [
+        (Op.CHANGE, "a", (" permit (", "-  principal", "+  principal == X", " );")),
+        (Op.REMOVE, "gone", ("-g;",)),
+        (Op.ADD, "new", (r"+n\u{202e};",)),
+    ]
+    hours = diff(before, Side(replace(base, session_hours_max=1.0), before.policies))
+    assert hours[0].lines == ("24 -> 1",)
+
+
+def test_manifests_read_as_they_were_written_and_hide_secrets() -> None:
+    lock = lock_of(NOW)
+    entry = declare("time/now", ToolSpec(Effect.READ, source=("untrusted:web",)), 3)
+    labelled = replace(KIM, labels={"team": "a"}, annotations={"note": "b"})
+    source = small(TIME, STAFF, labelled, entry, lock=lock)
+    running = catalog(TIME, STAFF, labelled, entry)
+    (server,) = shown(Kind.SERVER, source, running, {})
+    assert server.manifest["spec"] == {
+        "command": ["mcp-server-time", "-v"],
+        "env": {"TOKEN": HIDDEN},
+        "shared": False,
+        "verify_s": 1.0,
+        "call_s": 60.0,
+    }
+    (user,) = shown(Kind.USER, source, running, {})
+    assert user.manifest["metadata"] == {"name": "kim", "labels": {"team": "a"}, "annotations": {"note": "b"}}
+    assert user.manifest["status"] == {"groups": ["everyone", "staff"]}
+    assert manifest(KIM)["status"] == {}
+    (tool,) = shown(Kind.TOOL, source, running, {})
+    assert tool.manifest["spec"] == {
+        "effect": "read",
+        "sink": "external",
+        "source": ["untrusted", "untrusted:web"],
+        "tags": [],
+    }
+    assert (tool.name, tool.where) == ("time/now", Where("a.yaml", 3))
+    (bare,) = shown(Kind.TOOL, small(TIME, lock=lock), catalog(TIME), {})
+    assert bare.where is None
+    policies = {"p": PolicyText("permit;", Where("p.cedar", 2))}
+    (policy,) = shown(Kind.POLICY, source, running, policies)
+    assert policy.manifest["spec"] == {"cedar": "permit;"}
+    (agent,) = shown(Kind.AGENT, source, running, {})
+    assert agent.manifest["status"] == {"groups": ["everyone"]}
+
+
+def test_specs_leave_out_what_was_left_out() -> None:
+    assert spec_json(ToolSpec()) == {"tags": [], "description": ""}
+    assert spec_json(ServerSpec(url="https://h/mcp"))["url"] == "https://h/mcp"
+    assert spec_json(PolicySpec("x;")) == {"cedar": "x;"}
+    assert spec_json(GroupSpec("d", ("a",))) == {"description": "d", "groups": ["a"]}
+    assert spec_json(RouteSpec())["count"] == 1
+    assert spec_json(AgentSpec("o", "p"))["mode"] == "enforce"
+
+
+def test_tables_hold_a_cell_for_each_column() -> None:
+    lock = lock_of(NOW)
+    route = declare("r", RouteSpec((), ("kim",)))
+    source, running = small(TIME, STAFF, KIM, route, lock=lock), catalog(TIME, STAFF, KIM, route)
+    policies = {"p": PolicyText("permit;", Where("p.cedar", 2))}
+    for kind in Kind:
+        items = shown(kind, source, running, policies)
+        found = table(kind, [(one.manifest, str(one.where) if one.where else None) for one in items])
+        assert found.rows
+        assert found.columns[0] == "name"
+        assert {*found.columns, *found.wide} - {"cwd"} <= set(found.rows[0]), kind
+    (row,) = table(Kind.SERVER, [(manifest(TIME), None)]).rows
+    assert (row["reached"], row["where"]) == ("mcp-server-time -v", "-")
+    (row,) = table(Kind.SERVER, [(manifest(declare("n", ServerSpec(url="https://h"))), "a.yaml:1")]).rows
+    assert (row["reached"], row["where"]) == ("https://h", "a.yaml:1")
+    assert table(Kind.USER, [({}, None)]).rows == ({"reached": "", "where": "-"},)
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [("agent", Kind.AGENT), ("Policies", Kind.POLICY), ("ROUTES", Kind.ROUTE), ("policys", Kind.POLICY), ("x", None)],
+)
+def test_kinds_have_the_names_people_type(word: str, kind: Kind | None) -> None:
+    assert kind_named(word) is kind

@@ -1,0 +1,105 @@
+"""What a person sees before accepting; suggestions are text and lower nothing."""
+
+import unicodedata
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from remit.control.drift import Standing
+from remit.control.lock import EMPTY, accept, accept_server
+from remit.control.review import review, suggest
+from remit.facts.catalog import Definition, Effect, Sink
+from tests.core.declaring import NOW, definitions, lock_of
+
+
+def test_only_what_differs_waits_and_the_command_accepts_it() -> None:
+    lock = lock_of(NOW, replace(NOW, name="gone"), replace(NOW, name="same"))
+    drifted = replace(NOW, description="Tells the hour in a zone.")
+    new = replace(NOW, name="new")
+    live = [drifted, new, replace(NOW, name="same")]
+    found = review(lock, "time", live, ["time/now"])
+    by_name = {one.comparison.tool: one for one in found.tools}
+    assert set(by_name) == {"gone", "new", "now"}
+    assert "/description: Tells the [-time-]{+hour+} in a zone." in by_name["now"].lines
+    assert by_name["now"].suggestion is None
+    assert by_name["new"].accept == f"remit tools accept time/new --pin {new.pin()}"
+    assert by_name["new"].exposed == "time___new"
+    assert "argument zone: string" in by_name["new"].lines
+    assert "claims readOnlyHint: true" in by_name["new"].lines
+    assert "no catalog entry: counts as irreversible, external, untrusted" in by_name["new"].lines
+    assert (by_name["gone"].pin, by_name["gone"].accept) == (None, "")
+    assert "denied" in by_name["gone"].lines[-1]
+    assert found.pin is not None
+    accepted = accept_server(lock, "time", live, found.pin)
+    assert review(accepted, "time", live).tools == ()
+    assert by_name["new"].to_json()["live"] == new.to_json()
+    assert by_name["gone"].to_json()["live"] is None
+    assert by_name["gone"].to_json()["suggested"] == []
+
+
+def test_what_cannot_be_accepted_says_why_and_offers_no_command() -> None:
+    found = review(EMPTY, "time", [NOW, NOW, replace(NOW, name="a b")])
+    assert {one.comparison.standing for one in found.tools} == {Standing.UNREVIEWED}
+    assert {one.accept for one in found.tools} == {""}
+    assert [one.lines[1] for one in found.tools] == [
+        "cannot be accepted: its name holds ' ': letters, digits and _.-/:@+,= may stand there",
+        "cannot be accepted: the server lists it 2 times",
+    ]
+    assert found.pin is None
+    assert review(EMPTY, "time", []).pin is None
+
+
+def hidden(char: str) -> bool:
+    """Whether a terminal could be moved or a reader deceived by it."""
+    return char != "\t" and unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def test_a_name_with_a_line_in_it_stays_on_its_line() -> None:
+    odd = replace(NOW, input_schema={"properties": {"a\nargument b: none": {"type": "x\ny"}}}, annotations={"c\nd": 1})
+    lines = review(EMPTY, "s", [odd]).tools[0].lines
+    assert "argument a\\nargument b: none: x\\ny, may be left out" in lines
+    assert "claims c\\nd: 1" in lines
+
+
+@given(definitions)
+def test_any_definition_can_be_reviewed_and_what_is_shown_is_printable(definition: Definition) -> None:
+    found = review(EMPTY, "s", [definition])
+    for one in found.tools:
+        assert not [line for line in one.lines if any(hidden(char) for char in line)]
+        if one.pin:
+            accept(EMPTY, "s", definition.name, definition, one.pin)
+
+
+def test_odd_schemas_are_shown_as_they_are() -> None:
+    odd = replace(NOW, input_schema={"properties": {"a": True, "b": {"type": ["string", "null"]}}, "required": 1})
+    lines = review(EMPTY, "s", [odd]).tools[0].lines
+    assert "argument a: any, may be left out" in lines
+    assert 'argument b: ["string", "null"], may be left out' in lines
+    assert not [
+        line for line in review(EMPTY, "s", [replace(NOW, input_schema={})]).tools[0].lines if "argument" in line
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "annotations", "effect", "sink"),
+    [
+        ("get_time", {}, Effect.READ, Sink.INTERNAL),
+        ("getTime", {"openWorldHint": True}, Effect.READ, Sink.EXTERNAL),
+        ("fetch", {"readOnlyHint": True}, Effect.READ, Sink.EXTERNAL),
+        ("sendEmail", {"readOnlyHint": True, "openWorldHint": False}, Effect.IRREVERSIBLE, Sink.EXTERNAL),
+        ("frobnicate", {}, Effect.IRREVERSIBLE, Sink.EXTERNAL),
+        ("frobnicate", {"readOnlyHint": True}, Effect.READ, Sink.INTERNAL),
+        ("frobnicate", {"destructiveHint": True}, Effect.IRREVERSIBLE, Sink.EXTERNAL),
+        ("frobnicate", {"destructiveHint": False}, Effect.WRITE, Sink.EXTERNAL),
+        ("write_file", {"openWorldHint": False}, Effect.WRITE, Sink.INTERNAL),
+    ],
+)
+def test_suggestions_come_from_names_and_claims(
+    name: str, annotations: dict[str, bool], effect: Effect, sink: Sink
+) -> None:
+    found = suggest("s", replace(NOW, name=name, annotations=annotations))
+    assert (found.effect, found.sink) == (effect, sink)
+    assert f"  effect: {effect}" in found.lines
+    assert f'  name: "s/{name}"' in found.lines
+    assert found.because[0].startswith("effect: ")
