@@ -169,18 +169,19 @@ class HttpUpstream:
         if len(self._prepared) >= PREPARED_MAX:
             self._prepared.clear()
         between = b',"method":"tools/call","params":{"name":%s,"arguments":' % orjson.dumps(name)
-        prepared = (self._headers("tools/call", name), between)
+        prepared = (self.headers("tools/call", name), between)
         self._prepared[name] = prepared
         return prepared
 
     @staticmethod
-    def _headers(method: str, name: str | None = None) -> CIMultiDictProxy[str]:
-        headers = CIMultiDict(BASE_HEADERS)
-        headers[VERSION_HEADER] = Era.STATELESS.value
-        headers["Mcp-Method"] = method
+    def headers(method: str, name: str | None = None) -> CIMultiDictProxy[str]:
+        """The headers of one stateless request (MCP 2026-07-28, transports)."""
+        found = CIMultiDict(BASE_HEADERS)
+        found[VERSION_HEADER] = Era.STATELESS.value
+        found["Mcp-Method"] = method
         if name is not None:
-            headers["Mcp-Name"] = header_value(name)
-        return CIMultiDictProxy(headers)
+            found["Mcp-Name"] = header_value(name)
+        return CIMultiDictProxy(found)
 
     async def _wire(self, sid: str, era: Era) -> Era:
         """The era to use: the client's if the server speaks it, else the other. Raises `Unusable`."""
@@ -209,7 +210,7 @@ class HttpUpstream:
         else:
             self._ident += 1
             body = request(self._ident, "server/discover", discover_params())
-            outcome = await self._exchange.ask(self._ident, body, self._headers("server/discover"), self._hear)
+            outcome = await self._exchange.ask(self._ident, body, self.headers("server/discover"), self._hear)
             refusal = outcome if isinstance(outcome, Refusal) else None
             if isinstance(outcome, Answer) and not _names(outcome.result, era):
                 text = f"server {self._server.name!r} does not name {era.value} among its versions"
@@ -233,7 +234,7 @@ class HttpUpstream:
         self._ident += 1
         body = request(self._ident, "tools/list", list_params(cursor, Era.STATELESS))
         ident = self._ident
-        return ident, await self._exchange.ask(ident, body, self._headers("tools/list"), self._hear)
+        return ident, await self._exchange.ask(ident, body, self.headers("tools/list"), self._hear)
 
     def _session(self, sid: str) -> _Kept:
         """The upstream session that serves `sid`; opening one lets go of those long unused."""

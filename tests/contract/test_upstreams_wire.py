@@ -1,0 +1,177 @@
+"""The wire that HTTP and stdio share: framing under a bound, envelopes, defensive reading of tools."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mcp.shared.inbound import InboundModernRoute, classify_inbound_request, decode_header_value
+
+from remit.adapters.upstreams import frames
+from remit.adapters.upstreams.http import HttpUpstream
+from remit.adapters.upstreams.lines import Lines
+from remit.adapters.upstreams.listing import read_tools
+from remit.adapters.upstreams.sse import Decoder, EventTooLargeError
+from remit.facts.canonical import Json, canonical
+from remit.facts.limits import DEFAULT, Limits
+from remit.ports.upstream import Era, Failure, Result
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    """`data` in the chunks that `places` make of it."""
+    ends = sorted({place % (len(data) + 1) for place in places} | {len(data)})
+    starts = [0, *ends[:-1]]
+    return [data[start:end] for start, end in zip(starts, ends, strict=True)]
+
+
+@given(st.lists(st.binary(max_size=30).map(lambda one: one.replace(b"\n", b""))), st.lists(st.integers(0)))
+def test_lines_are_the_same_however_they_arrive(lines: list[bytes], places: list[int]) -> None:
+    framer = Lines(20)
+    found: list[bytes | None] = []
+    for chunk in cut(b"".join(line + b"\n" for line in lines), places):
+        found += framer.feed(chunk)
+    assert found == [None if len(line) > 20 else line.strip() for line in lines if len(line) > 20 or line.strip()]
+    assert framer.skipped == 0
+
+
+def test_an_endless_line_is_not_held() -> None:
+    framer = Lines(100)
+    for _ in range(1000):
+        assert framer.feed(b"x" * 1000) == []
+    assert framer.skipped == 1_000_000
+    assert framer.feed(b"\nnext\n") == [None, b"next"]
+
+
+EVENTS = st.lists(
+    st.tuples(TEXT.filter(lambda text: not {"\n", "\r"} & set(text)), st.sampled_from(["\n", "\r\n", "\r"]))
+)
+
+
+@given(EVENTS, st.lists(st.integers(0)))
+def test_events_are_the_same_however_they_arrive(events: list[tuple[str, str]], places: list[int]) -> None:
+    stream = "".join(f": note{end}event: message{end}data: {text}{end}{end}" for text, end in events).encode()
+    decoder = Decoder(10_000)
+    found = [event.data.decode() for chunk in cut(stream, places) for event in decoder.feed(chunk)]
+    assert found == [text for text, _ in events]
+
+
+def test_ids_delays_and_data_of_several_lines() -> None:
+    decoder = Decoder(1000)
+    (first, second) = decoder.feed(b"retry: 250\nid: a\ndata:\n\nretry: soon\nid: b\0\ndata: {\ndata: }\n\nother\n\n")
+    assert (first.data, first.ident, first.retry_ms) == (b"", "a", 250)
+    assert (second.data, second.ident, second.retry_ms) == (b"{\n}", "a", 250)
+
+
+@pytest.mark.parametrize("endless", [b"x" * 100, b"data: xx\n", b"data:\n"])
+def test_an_event_above_the_bound_is_refused_before_it_ends(endless: bytes) -> None:
+    decoder = Decoder(1000)
+    for _ in range(9):
+        assert decoder.feed(endless) == []
+    with pytest.raises(EventTooLargeError):
+        decoder.feed(endless * 90)
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1))
+def test_names_survive_the_header_as_the_sdk_reads_it(name: str) -> None:
+    value = frames.header_value(name)
+    assert value.isascii()
+    assert value.isprintable()
+    assert decode_header_value(value) == name
+
+
+@given(TEXT.filter(bool), st.dictionaries(TEXT, JSON, max_size=3))
+def test_the_sdk_accepts_our_stateless_call(name: str, arguments: dict[str, Json]) -> None:
+    try:
+        sent = canonical(arguments)
+    except ValueError:
+        return
+    raw = frames.request(7, "tools/call", frames.call_params(name, sent, Era.STATELESS))
+    assert sent in raw
+    assert b"\n" not in raw
+    body = json.loads(raw)
+    headers = {key.lower(): value for key, value in HttpUpstream.headers("tools/call", name).items()}
+    assert isinstance(classify_inbound_request(body, headers=headers), InboundModernRoute)
+    assert body["params"]["name"] == name
+    assert body["params"]["arguments"] == json.loads(sent)
+
+
+@pytest.mark.parametrize("ident", [True, 1.0, "1", None, 2, [1]])
+def test_only_the_very_id_answers(ident: Json) -> None:
+    assert not frames.answers({"id": ident, "result": {}}, 1)
+    assert frames.answers({"id": 1, "result": {}}, 1)
+
+
+def test_a_notification_wants_no_answer_and_a_request_gets_one() -> None:
+    assert frames.reply_to_server({"method": "notifications/message"}) is None
+    assert frames.reply_to_server({"method": "ping", "id": True}) is None
+    assert json.loads(frames.reply_to_server({"method": "ping", "id": "p"}) or b"") == {
+        "jsonrpc": "2.0",
+        "id": "p",
+        "result": {},
+    }
+    refused = json.loads(frames.reply_to_server({"method": "sampling/createMessage", "id": 3}) or b"")
+    assert (refused["id"], refused["error"]["code"]) == (3, -32601)
+
+
+def test_what_an_error_says_is_kept_apart_and_bounded() -> None:
+    message: dict[str, Json] = {"id": 1, "error": {"code": 12, "message": "<b>" * 10_000}}
+    outcome = frames.read("s", b"", message)
+    assert isinstance(outcome, frames.Refusal)
+    assert outcome.failure.upstream_text is not None
+    assert len(outcome.failure.upstream_text) == frames.UPSTREAM_TEXT_CHARS_MAX
+    assert "<b>" not in outcome.failure.text
+
+
+@pytest.mark.parametrize("error", [None, "no", 7, {}, {"code": True}, {"code": "x", "message": 3}])
+def test_an_error_of_any_shape_is_a_failure(error: Json) -> None:
+    outcome = frames.read("s", b"", {"id": 1, "error": error, "result": {"content": []}})
+    assert isinstance(outcome, frames.Refusal)
+    assert outcome.failure.sent
+
+
+@pytest.mark.parametrize(
+    "result",
+    [{}, {"content": {}}, {"content": ["x"]}, {"content": [], "isError": "no"}, {"content": [], "resultType": "task"}],
+)
+def test_a_result_of_the_wrong_shape_is_a_failure(result: dict[str, Json]) -> None:
+    assert isinstance(frames.tool_reply("s", frames.Answer(b"", result)), Failure)
+
+
+def test_a_result_sheds_what_belongs_to_one_era() -> None:
+    result: dict[str, Json] = {
+        "content": [],
+        "resultType": "complete",
+        "ttlMs": 5,
+        "cacheScope": "private",
+        "structuredContent": {"resultType": "mine"},
+        "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "x"}},
+    }
+    reply = frames.tool_reply("s", frames.Answer(b"", result))
+    assert reply == Result({"content": [], "structuredContent": {"resultType": "mine"}}, is_error=False)
+
+
+@given(st.lists(JSON | st.fixed_dictionaries({"name": TEXT, "inputSchema": JSON}, optional={"annotations": JSON})))
+def test_reading_tools_never_fails_and_names_stay_unique(found: list[Json]) -> None:
+    tools = read_tools(found, DEFAULT)
+    names = [definition.name for definition in tools.definitions]
+    assert len(set(names)) == len(names)
+    assert not set(names) & tools.dropped.keys()
+    for definition in tools.definitions:
+        assert definition.pin().startswith("sha256:")
+
+
+def test_one_absurd_tool_of_two_hundred() -> None:
+    schema: Json = {"type": "object"}
+    found: list[Json] = [{"name": f"t{n}", "inputSchema": schema} for n in range(199)]
+    absurd: Json = {"name": "absurd", "inputSchema": {"enum": [0] * 200_000}}
+    tools = read_tools([*found[:100], absurd, *found[100:]], Limits())
+    assert len(tools.definitions) == 199
+    assert tools.dropped.keys() == {"absurd"}
