@@ -1,23 +1,36 @@
 """The demo's parts, with the real servers and the real MCP client, and nothing of Remit between."""
 
 import http.client
+import io
 import json
+import os
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from remit.app.demo import agent, expect, install, page, scene
+from remit.adapters.workspace.folder import Folder
+from remit.app.client import Client
+from remit.app.demo import acts, agent, ask, expect, install, page, scene, service, story
+from remit.app.demo.narrate import Narrator, Sign
 from remit.app.failure import Failure
 from remit.control import lock_text
+from remit.control.assemble import Assembled, assemble
+from remit.policy.bundle import Bundle
+from remit.policy.compile import compile_bundle
 from tools.lock import addresses
 
 SECRET = "shop-key-not-a-real-one"
 AGENT = Path(agent.__file__)
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +184,7 @@ def test_the_scene_holds_no_placeholder_and_without_git_no_git(tmp_path: Path, w
     assert (laid.token("agent").parent.stat().st_mode & 0o077) == 0
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+@needs_git
 def test_with_git_the_notes_stand_in_a_repository(
     tmp_path: Path, world: page.World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,3 +242,133 @@ def test_the_agent_stands_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(AGENT)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['httpx2', 'mcp']"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [install.SERVERS, pytest.param((*install.SERVERS, install.GIT), marks=needs_git)],
+    ids=["without git", "with git"],
+)
+def test_the_workspace_compiles_without_a_word(tmp_path: Path, world: page.World, names: tuple[str, ...]) -> None:
+    laid = scene.lay_out(tmp_path, world, {name: install.Environment(name, tmp_path / name) for name in names}, SECRET)
+    source = Folder(laid.workspace).load()
+    assert source.problems == ()
+    assembled = assemble(source)
+    assert isinstance(assembled, Assembled)
+    assert assembled.warnings == ()
+    compiled = compile_bundle(assembled.catalog)
+    assert isinstance(compiled.result, Bundle), compiled.result
+    assert compiled.warnings == ()
+
+
+@pytest.mark.timeout(600)
+def test_the_demo_ends_as_it_should_and_leaves_nothing(
+    tmp_path: Path, environments: Mapping[str, install.Environment]
+) -> None:
+    assert environments
+    remit = str(Path(sys.executable).with_name("remit"))
+    done = subprocess.run(
+        [remit, "demo", "--exit", "--port", "0"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=os.environ | {"TMPDIR": str(tmp_path), "FORCE_COLOR": "", "NO_COLOR": "1"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "policy no-credentials, policies.cedar:" in done.stdout
+    assert "nobody at a terminal: sam says no after 5 s" in done.stdout
+    assert "HARM   the strange host received /collect?key=shop-key-" in done.stdout
+    assert "of a copy changed, and found in " in done.stdout
+    assert "\x1b" not in done.stdout
+    assert "FAULT" not in done.stdout
+    assert 20 <= len(done.stdout.splitlines()) <= 32
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.timeout(600)
+def test_the_demo_fails_when_nothing_was_injected(
+    tmp_path: Path,
+    environments: Mapping[str, install.Environment],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert environments
+    harmless = page.poisoned("Receipts are kept for ten years.")
+
+    def unpoisoned(sentence: str) -> bytes:
+        assert sentence.encode() not in harmless
+        return harmless
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(page, "poisoned", unpoisoned)
+    assert story.tell(leave=True, port=0) == 1
+    told = capsys.readouterr()
+    assert "FAULT  the agent reads the handbook's page: it does not hold" in told.out
+    assert "HARM" not in told.out
+    assert "did not end as it should" in told.err
+
+
+@pytest.mark.timeout(600)
+def test_the_demo_fails_when_no_harm_was_done(
+    tmp_path: Path, world: page.World, environments: Mapping[str, install.Environment]
+) -> None:
+    told = Narrator(Console(file=io.StringIO()))
+    laid = scene.lay_out(tmp_path, world, environments, SECRET)
+    deaf = replace(world, _requests=[])
+    acts.without_remit(acts.Stage(told, deaf, laid, install.agent_python(print)))
+    assert expect.leaked(laid, world.received())
+    assert told.faults == ["no harm was done, so the refusals above prove nothing"]
+
+
+def test_a_service_that_does_not_start_says_why(tmp_path: Path) -> None:
+    broken = scene.Scene(tmp_path, SECRET, git=False)
+    broken.workspace.mkdir()
+    broken.token("admin").parent.mkdir()
+    (broken.workspace / "people.yaml").write_text("kind: Nobody\n")
+    with pytest.raises(Failure, match="did not start") as failed, service.running(broken, 0):
+        pass
+    assert "people.yaml" in failed.value.why
+
+
+def test_a_port_that_is_taken_is_seen() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert not service.is_free(taken.getsockname()[1])
+
+
+@pytest.mark.parametrize(("answer", "approved"), [("y\n", True), ("n\n", False), ("\n", False), ("", False)])
+def test_the_person_at_the_terminal_decides(monkeypatch: pytest.MonkeyPatch, answer: str, approved: bool) -> None:
+    posted: list[str] = []
+
+    class Decider(Client):
+        def __init__(self) -> None: ...
+
+        def post(self, path: str, body: Mapping[str, object] | None = None) -> None:
+            posted.append(path)
+
+    monkeypatch.setattr(ask, "PERSON_S", 0.5)
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "r") as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        typing = threading.Timer(0.2, os.write, (ours, answer.encode()))
+        typing.start()
+        said = ask.decide(Decider(), {"id": "r1-1.2"}, "sam", Narrator(Console(file=io.StringIO())))
+        typing.join()
+    os.close(ours)
+    assert said is approved
+    assert posted == [f"/approvals/r1-1.2/{'approve' if approved else 'deny'}"]
+
+
+def test_what_others_wrote_is_never_markup_and_never_moves_the_cursor() -> None:
+    shown = io.StringIO()
+    told = Narrator(Console(file=shown, force_terminal=True, width=60, color_system=None))
+    told.line(Sign.NOTE, "[red]x[/red] \x1b[2J\u202e " + "long " * 40)
+    told.more("[bold]more[/bold] " * 20)
+    told.plain("\x1b]0;title\x07")
+    text = shown.getvalue()
+    assert "[red]x[/red] \\u{1b}[2J\\u{202e}" in text
+    assert "\x1b]0" not in text
+    assert "\u202e" not in text
+    assert all(len(line) <= 60 for line in text.splitlines())

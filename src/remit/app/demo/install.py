@@ -58,8 +58,10 @@ def default_cache() -> Path:
 
 
 def wanted() -> tuple[str, ...]:
-    """The servers this machine can run: git's needs the `git` program."""
-    return (*SERVERS, GIT) if shutil.which("git") else SERVERS
+    """The servers this machine can run: git's needs a `git` that answers (macOS has one that does not)."""
+    git = shutil.which("git")
+    answers = git and subprocess.run([git, "--version"], capture_output=True, check=False).returncode == 0
+    return (*SERVERS, GIT) if answers else SERVERS
 
 
 def install(names: Iterable[str], say: Callable[[str], None], cache: Path | None = None) -> Mapping[str, Environment]:

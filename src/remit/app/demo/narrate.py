@@ -4,6 +4,7 @@ NO_COLOR and a stream that is no terminal make it plain; what an agent or a tool
 escaped and never as markup.
 """
 
+import textwrap
 from enum import StrEnum
 from typing import Final
 
@@ -60,17 +61,25 @@ class Narrator:
         self._print(word.append(self._clipped(text), style="default not bold not dim not reverse"))
 
     def more(self, text: str) -> None:
-        """A second line of the last event."""
-        self._print(Text(" " * INDENT + self._clipped(text), style="dim"))
+        """What else there is to say of the last event, in as many lines as it takes."""
+        for line in textwrap.wrap(_told(text), self._width):
+            self._print(Text(" " * INDENT + line, style="dim"))
 
     def plain(self, text: str) -> None:
         """A line of its own, whole: commands to copy, addresses."""
         self._print(Text(escaped(text)))
 
+    @property
+    def _width(self) -> int:
+        return (self._console.width if self._console.is_terminal else PLAIN_WIDTH) - INDENT
+
     def _clipped(self, text: str) -> str:
-        width = (self._console.width if self._console.is_terminal else PLAIN_WIDTH) - INDENT
-        told = escaped(" ".join(text.split()))
-        return told if len(told) <= width else told[: width - 1] + "…"
+        told = _told(text)
+        return told if len(told) <= self._width else told[: self._width - 1] + "…"
 
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True, highlight=False)
+
+
+def _told(text: str) -> str:
+    return escaped(" ".join(text.split()))

@@ -63,6 +63,11 @@ class Scene:
         """The servers that the agent starts itself when nothing governs it."""
         return self.root / "servers.json"
 
+    @property
+    def log(self) -> Path:
+        """What the service said on standard error, without its admin token."""
+        return self.root / "service.log"
+
     def token(self, name: str) -> Path:
         """The file of one token, as `agent-clerk`."""
         return self.root / "tokens" / f"{name}.token"

@@ -1,0 +1,160 @@
+"""The acts of the story: the errand, the attack with Remit, the attack without it, what comes next.
+
+Each tells what it sees and holds it against the table in `expect`.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from remit.app.client import Client
+from remit.app.demo import ask
+from remit.app.demo.drive import Lines, acting
+from remit.app.demo.expect import Expect, Seen, errand, harmed, leaked, refused
+from remit.app.demo.narrate import Narrator, Sign
+from remit.app.demo.page import World
+from remit.app.demo.scene import Scene
+from remit.app.demo.service import Service
+
+AGENT: Final = "clerk"
+USER: Final = "ana"
+APPROVER: Final = "sam"
+STEP_S_MAX: Final = 120.0
+POLL_S: Final = 0.2
+REASON: Final = re.compile(r"Reason: (?P<text>.+) \[policy (?P<policy>[^,\]]+), (?P<where>[^\]]+)\]")
+DECISION: Final = re.compile(r"Decision (?P<ref>\S+)\. ")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What every act needs. `python` is the interpreter that has the MCP client."""
+
+    narrator: Narrator
+    world: World
+    scene: Scene
+    python: Path
+
+
+def with_remit(stage: Stage, service: Service) -> str | None:
+    """The errand and the attack, through Remit; the decision id of the refused read."""
+    service.mint("agent", AGENT, USER)
+    service.mint("user", APPROVER)
+    told = stage.narrator
+    token = str(stage.scene.token(f"agent-{AGENT}"))
+    way = ["--page", stage.world.page_url, "--url", service.mcp, "--token-file", token]
+    told.plain(
+        f"Remit governs at {service.url}. Agent `{AGENT}` acts for {USER}; {APPROVER} decides what it may not alone."
+    )
+    with acting(stage.python, way, stage.scene.root / "agent.log") as lines:
+        told.act(f"{USER} wants a note on refunds: `{AGENT}` reads a page and writes it")
+        _follow(told, errand(stage.scene, stage.world), lines, Sign.PERMIT)
+        if told.faults:
+            return None
+        told.act("The agent obeys the order, and Remit stands between")
+        return _attack(stage, service.client(f"user-{APPROVER}"), lines)
+
+
+def without_remit(stage: Stage) -> None:
+    """The same agent, page and servers, with nothing between them."""
+    told = stage.narrator
+    told.act("The same agent, page and servers without Remit")
+    way = ["--page", stage.world.page_url, "--servers", str(stage.scene.servers)]
+    with acting(stage.python, way, stage.scene.root / "agent-without.log") as lines:
+        _follow(told, errand(stage.scene, stage.world), lines, None)
+        _follow(told, harmed(stage.scene), lines, Sign.HARM)
+    if told.faults:
+        return
+    if leaked(stage.scene, stage.world.received()):
+        told.line(Sign.HARM, f"the strange host received {stage.world.received()[-1]}")
+    else:
+        told.line(Sign.FAULT, "no harm was done, so the refusals above prove nothing")
+
+
+def what_next(stage: Stage, service: Service, ref: str, *, leave: bool) -> None:
+    """Three commands to go on with."""
+    told = stage.narrator
+    told.act("What to try next")
+    remit = _remit()
+    if leave:
+        told.plain(f"   {remit} demo                            the same, and the service stays up")
+        told.plain(f"   {remit} init my-remit                   a workspace of your own")
+        told.plain(f"   {remit} up --workspace my-remit         govern with it")
+        return
+    told.plain(f"   export REMIT_URL={service.url} REMIT_TOKEN_FILE={stage.scene.token('admin')}")
+    told.plain(f"   {remit} why {ref}")
+    told.plain(f"""   {remit} can {AGENT} web/fetch '{{"url": "https://example.com/"}}' --user {USER}""")
+    told.plain(f"   {remit} logs -f")
+
+
+def _remit() -> str:
+    """How this installation's command is called from here."""
+    command = Path(sys.executable).with_name("remit")
+    here = Path.cwd()
+    return str(command.relative_to(here) if command.is_relative_to(here) else command)
+
+
+def _follow(told: Narrator, steps: Iterable[Expect], lines: Lines, sign: Sign | None) -> Seen | None:
+    """Hold the agent's next lines against `steps`, telling each under `sign`; the last one."""
+    seen: Seen | None = None
+    for step in steps:
+        try:
+            seen = lines.next(STEP_S_MAX)
+            fault = step.fault(seen) if seen else "the agent ended before"
+        except TimeoutError as error:
+            fault = str(error)
+        if seen is None or fault is not None:
+            told.line(Sign.FAULT, f"the agent {step.told}: {fault}")
+            return None
+        if sign and seen.tool:
+            told.line(sign, f"{step.told}: {seen.tool} {seen.args_short}")
+        elif sign and seen.step == "instruction":
+            told.line(Sign.NOTE, "the page hides an order from people, white on white and off the screen:")
+            told.more(f"“{seen.text}”")
+    return seen
+
+
+def _attack(stage: Stage, decider: Client, lines: Lines) -> str | None:
+    told, world = stage.narrator, stage.world
+    credential, _ = refused(stage.scene, approved=False)
+    seen = _follow(told, [credential], lines, Sign.DENY)
+    if seen is None:
+        return None
+    if reason := REASON.search(seen.text):
+        told.more(f"policy {reason['policy']}, {reason['where']}: {reason['text']}")
+    approval = _held(decider, lines)
+    if approval is None:
+        told.line(Sign.FAULT, "the request to the strange host did not wait for a person")
+        return None
+    told.line(Sign.WAIT, f"opens the strange host: {approval['tool']} {json.dumps(approval['arguments'])}")
+    for gate in approval["gates"]:
+        told.more(f"policy {gate['policy']} asks {APPROVER}, by route {gate['route']}: {gate['reason']}")
+    approved = ask.decide(decider, approval, APPROVER, told)
+    _, send = refused(stage.scene, approved=approved)
+    _follow(told, [send], lines, None)
+    requests = world.received()
+    if leaked(stage.scene, requests) or len(requests) != int(approved):
+        told.line(Sign.FAULT, f"the strange host received {requests}")
+    else:
+        told.line(Sign.OK, f"the strange host received {'one request, without the key' if approved else 'nothing'}")
+    decision = DECISION.search(seen.text)
+    if decision is None:
+        told.line(Sign.FAULT, f"the refusal names no decision: {seen.text}")
+        return None
+    return decision["ref"]
+
+
+def _held(decider: Client, lines: Lines) -> Mapping[str, Any] | None:
+    """The approval that the agent's next call waits for; None when the call ended without one."""
+    for _ in range(int(STEP_S_MAX / POLL_S)):
+        if approval := ask.waiting(decider):
+            return approval
+        try:
+            lines.next(POLL_S)
+        except TimeoutError:
+            continue
+        return None
+    return None
