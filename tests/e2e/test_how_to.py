@@ -1,0 +1,52 @@
+"""Every command in `docs/how-to/` is run, in order, against a real service; what it shows is what it says."""
+
+import asyncio
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from proof.counting import Counting, call
+
+PAGES = sorted((Path(__file__).parents[2] / "docs" / "how-to").glob("*.md"))
+BLOCK = re.compile(r"^```(console|cedar (?P<file>[\w.]+))\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
+    with Counting(tmp_path_factory.mktemp("how-to"), hold_s=0.1) as running:
+        agent = running.service.agent("clerk", "ana")
+        asyncio.run(call(running.service, agent, "add", {"id": "waits", "amount": 50}))
+        asyncio.run(call(running.service, agent, "add", {"id": "passes"}))
+        yield running
+
+
+def shown(expected: str, output: str) -> bool:
+    """Whether a line of `output` is `expected`, in which `…` stands for anything."""
+    pattern = ".*".join(re.escape(part.strip()) for part in expected.split("…"))
+    return re.search(pattern, output) is not None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_command_of_a_page_shows_what_the_page_says(counting: Counting, page: Path) -> None:
+    service, ran = counting.service, 0
+    for block in BLOCK.finditer(page.read_text("utf-8")):
+        if block["file"]:
+            service.write({block["file"]: block["text"]})
+            continue
+        output = ""
+        for line in block["text"].splitlines():
+            if line.startswith("$ remit "):
+                words = shlex.split(line)[2:]
+                done = service.remit(*words)
+                assert done.returncode in {0, 1}, f"{line}\n{done.stderr}"
+                output, ran = done.stdout + done.stderr, ran + 1
+            else:
+                assert shown(line, output), f"{page.name}: {line!r} is not in\n{output}"
+    assert ran > 0
+
+
+def test_there_are_pages() -> None:
+    assert len(PAGES) >= 3
