@@ -5,7 +5,7 @@ same user, in the same root session, no longer than the subject token lasts.
 INVARIANT(authority-only-shrinks)
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Final, assert_never
 from urllib.parse import parse_qsl
 
@@ -174,19 +174,23 @@ def _subject(form: Mapping[str, str], services: Services) -> Acting:
 
 
 def _permitted(ref: Ref, decision: Decision) -> None:
-    why = "; ".join(reason.text for reason in decision.reasons) or "no policy permits it"
     match decision.verdict:
         case Permit():
             return
         case Deny():
+            why = _why(decision, ()) or "no policy permits it"
             raise Refused("access_denied", why, f"remit why {ref}", status=403, ref=str(ref))
-        case Escalate():
+        case Escalate(gates=gates):
             raise Refused(
                 "authorization_pending",
-                why,
+                _why(decision, {gate.policy for gate in gates}) or "people decide this",
                 f"remit approvals show {ref}, then ask again",
                 status=403,
                 ref=str(ref),
             )
         case _:
             assert_never(decision.verdict)
+
+
+def _why(decision: Decision, policies: Collection[str]) -> str:
+    return "; ".join(reason.text for reason in decision.reasons if not policies or reason.policy in policies)

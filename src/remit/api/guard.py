@@ -122,7 +122,7 @@ def _caller(request: Request) -> Caller:
     return caller
 
 
-def _reader(request: Request) -> Admin | Person:
+async def _reader(request: Request) -> Admin | Person:
     match _caller(request):
         case Admin() | Person() as caller:
             return caller
@@ -130,7 +130,7 @@ def _reader(request: Request) -> Admin | Person:
             raise forbidden("this is for people")
 
 
-def _admin(request: Request) -> Admin:
+async def _admin(request: Request) -> Admin:
     match _caller(request):
         case Admin() as caller:
             return caller
@@ -138,7 +138,7 @@ def _admin(request: Request) -> Admin:
             raise forbidden("this needs the admin token")
 
 
-def _person(request: Request) -> Person:
+async def _person(request: Request) -> Person:
     match _caller(request):
         case Person() as caller:
             return caller
@@ -146,7 +146,7 @@ def _person(request: Request) -> Person:
             raise forbidden("this needs a user's own token: the admin token decides nothing")
 
 
-def _harness(request: Request) -> HarnessOf:
+async def _harness(request: Request) -> HarnessOf:
     match _caller(request):
         case HarnessOf() as caller:
             return caller
@@ -154,7 +154,12 @@ def _harness(request: Request) -> HarnessOf:
             raise forbidden("this needs a harness token")
 
 
-With = Annotated[Services, Depends(services_of)]
+# Coroutines, since FastAPI sends plain functions to a thread.
+async def _services(request: Request) -> Services:
+    return services_of(request)
+
+
+With = Annotated[Services, Depends(_services)]
 ByReader = Annotated[Admin | Person, Depends(_reader)]
 ByAdmin = Annotated[Admin, Depends(_admin)]
 ByPerson = Annotated[Person, Depends(_person)]

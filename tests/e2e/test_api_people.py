@@ -1,0 +1,206 @@
+"""The people side of escalation over the API: sessions, approvals, questions."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+import pytest_asyncio
+
+from remit.pep.answer import Awaiting, Refused, Released
+from tests.e2e.api_world import World, world
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
+    async with world(tmp_path_factory.mktemp("people")) as made:
+        yield made
+
+
+async def test_a_yes_lifts_the_gate_for_exactly_that_call_once(api: World):
+    bot, ann = await api.token("agent", "bot", user="req"), await api.token("user", "ann")
+    ident = await api.escalated(bot, text="one")
+    shown = await api.told("GET", f"/approvals/{ident}", ann)
+    assert (shown["state"], shown["may_approve"], shown["missing"]) == ("pending", True, ["sec"])
+    assert shown["arguments"] == {"text": "one"}
+    done = await api.told("POST", f"/approvals/{ident}/approve", ann, {"note": "fine"})
+    assert (done["state"], done["missing"], done["votes"][0]["note"]) == ("approved", [], "fine")
+    assert isinstance(await api.call(bot, "status", {"text": "two"}), Awaiting)
+    assert isinstance(await api.call(bot, "status", {"text": "one"}), Released)
+    assert (await api.told("GET", f"/approvals/{ident}"))["state"] == "succeeded"
+    assert isinstance(await api.call(bot, "status", {"text": "one"}), Awaiting)
+
+
+async def test_a_no_ends_it(api: World):
+    bot, ben = await api.token("agent", "bot", user="req"), await api.token("user", "ben")
+    ident = await api.escalated(bot, text="no")
+    assert (await api.told("POST", f"/approvals/{ident}/deny", ben, {}))["refused_by"] == "ben"
+    late = await api.ask("POST", f"/approvals/{ident}/approve", await api.token("user", "ann"), {})
+    assert (late.status_code, "denied" in late.json()["why"]) == (409, True)
+
+
+async def test_neither_requester_nor_stranger_nor_admin_approves(api: World):
+    bot = await api.token("agent", "bot", user="req")
+    ident = await api.escalated(bot, text="own")
+    req = await api.ask("POST", f"/approvals/{ident}/approve", await api.token("user", "req"), {})
+    assert (req.status_code, "requester" in req.json()["why"]) == (403, True)
+    dan = await api.ask("POST", f"/approvals/{ident}/approve", await api.token("user", "dan"), {})
+    assert (dan.status_code, "sec" in dan.json()["next"]) == (403, True)
+    for choice in ("approve", "deny"):
+        admin = await api.ask("POST", f"/approvals/{ident}/{choice}", api.admin, {})
+        assert (admin.status_code, "user" in admin.json()["why"]) == (403, True)
+    assert (await api.told("GET", f"/approvals/{ident}"))["state"] == "pending"
+
+
+async def test_two_gates_need_two_people_and_the_same_person_counts_once(api: World):
+    bot, ben = await api.token("agent", "bot", user="req"), await api.token("user", "ben")
+    ident = await api.escalated(bot, "html", text="both")
+    assert (await api.told("POST", f"/approvals/{ident}/approve", ben, {}))["state"] == "pending"
+    again = await api.told("POST", f"/approvals/{ident}/approve", ben, {})
+    assert (again["state"], len(again["votes"]), len(again["missing"])) == ("pending", 1, 1)
+    done = await api.told("POST", f"/approvals/{ident}/approve", await api.token("user", "cat"), {})
+    assert done["state"] == "approved"
+    assert {seat["route"]: seat["by"] for seat in done["seats"]} == {"sec": ["ben"], "fin": ["cat"]}
+    assert isinstance(await api.call(bot, "html", {"text": "both"}), Released)
+
+
+async def test_arguments_are_for_deciders_and_the_rest_see_none(api: World):
+    ident = await api.escalated(await api.token("agent", "bot", user="dan"), text="private")
+    dan, cat, ann = [await api.token("user", name) for name in ("dan", "cat", "ann")]
+    assert (await api.told("GET", f"/approvals/{ident}", dan))["arguments"] is None
+    assert (await api.ask("GET", f"/approvals/{ident}", cat)).status_code == 404
+    assert (await api.told("GET", f"/approvals/{ident}", ann))["arguments"] == {"text": "private"}
+    why = await api.told("GET", f"/why/{ident}", dan)
+    assert (why["action"]["arguments"], "private" in str(why)) == (None, False)
+    assert (await api.told("GET", f"/why/{ident}", ann))["action"]["arguments"] == {"text": "private"}
+    assert (await api.ask("GET", f"/why/{ident}", cat)).status_code == 404
+    listed = await api.told("GET", "/approvals?open=1", cat)
+    assert ident not in [item["id"] for item in listed["items"]]
+    assert ident in [item["id"] for item in (await api.told("GET", "/approvals?open=1", ann))["items"]]
+    assert "private" not in str(await api.told("GET", "/ledger/entries?limit=1000"))
+
+
+async def test_an_unknown_approval_is_not_found(api: World):
+    ann = await api.token("user", "ann")
+    for path in ("/approvals/r0-1.1", "/why/r0-1.1"):
+        assert (await api.ask("GET", path, ann)).status_code == 404
+    for choice in ("approve", "deny"):
+        assert (await api.ask("POST", f"/approvals/r0-1.1/{choice}", ann, {})).status_code == 404
+
+
+async def test_a_harness_opens_sessions_of_its_own_agent_and_states_words(api: World):
+    coach = await api.token("harness", "coach")
+    opened = await api.told("POST", "/sessions", coach, {"user": "req", "ttl_s": 60})
+    found = api.authority(opened["token"])
+    assert (found.agents, found.user, found.trusted_harness) == (("coach",), "req", True)
+    assert found.acting.sid == opened["sid"]
+    words = await api.told("POST", f"/sessions/{opened['sid']}/words", coach, {"text": "please, do"})
+    entry = await api.service.services.ledger.entries(after=None, limit=1000, sid=opened["sid"])
+    assert words["record"] in [f"{one.record.chain}.{one.record.seq}" for one in entry]
+    assert isinstance(await api.call(opened["token"], "echo", {"text": "x"}), Released)
+    assert (await api.told("GET", f"/sessions/{opened['sid']}"))["calls"] == 1
+
+
+async def test_a_harness_has_no_say_in_other_agents_sessions(api: World):
+    coach = await api.token("harness", "coach")
+    minted = await api.mint("agent", "bot", user="req")
+    await api.call(minted["token"], "echo", {"text": "x"})
+    assert (await api.ask("POST", f"/sessions/{minted['sid']}/words", coach, {"text": "x"})).status_code == 403
+    assert (await api.ask("POST", f"/sessions/{'0' * 32}/words", coach, {"text": "x"})).status_code == 404
+    assert (await api.ask("POST", "/sessions", coach, {"user": "nobody"})).status_code == 404
+    assert (await api.ask("POST", "/sessions", coach, {"agent": "bot"})).status_code == 400
+    opened = await api.told("POST", "/sessions", coach, {})
+    await api.told("POST", f"/sessions/{opened['sid']}/end", body={})
+    assert (await api.ask("POST", f"/sessions/{opened['sid']}/words", coach, {"text": "x"})).status_code == 409
+
+
+async def test_trust_that_is_withdrawn_counts_at_once(api: World):
+    coach = await api.token("harness", "coach")
+    agents = api.workspace / "agents.yaml"
+    whole = agents.read_text()
+    try:
+        agents.write_text(whole.replace('"trusted"', '"untrusted"'))
+        await api.told("POST", "/apply", body={})
+        answer = await api.ask("POST", "/sessions", coach, {})
+        assert (answer.status_code, "not trusted" in answer.json()["why"]) == (403, True)
+    finally:
+        agents.write_text(whole)
+        await api.told("POST", "/apply", body={})
+
+
+async def test_an_ended_session_is_denied_with_all_below_it(api: World):
+    minted = await api.mint("agent", "bot", user="req")
+    child = (await api.delegate(minted["token"], "sub")).json()["access_token"]
+    assert isinstance(await api.call(child, "echo", {"text": "x"}), Released)
+    ended = await api.told("POST", f"/sessions/{minted['sid']}/end", body={})
+    assert ended["ended"]
+    assert (await api.told("POST", f"/sessions/{minted['sid']}/end", body={}))["ended"] == ended["ended"]
+    for token in (minted["token"], child):
+        answer = await api.call(token, "echo", {"text": "x"})
+        assert isinstance(answer, Refused)
+        assert answer.reasons[0].code == "session/ended"
+    refused = await api.delegate(minted["token"], "sub")
+    assert refused.status_code == 403
+
+
+async def test_a_user_sees_and_ends_his_own_sessions_only(api: World):
+    minted = await api.mint("agent", "bot", user="req")
+    await api.call(minted["token"], "echo", {"text": "x"})
+    req, ann = await api.token("user", "req"), await api.token("user", "ann")
+    assert minted["sid"] in [item["sid"] for item in (await api.told("GET", "/sessions", req))["items"]]
+    assert minted["sid"] not in [item["sid"] for item in (await api.told("GET", "/sessions", ann))["items"]]
+    assert (await api.ask("GET", f"/sessions/{minted['sid']}", ann)).status_code == 404
+    assert (await api.ask("POST", f"/sessions/{minted['sid']}/end", ann, {})).status_code == 404
+    assert (await api.told("POST", f"/sessions/{minted['sid']}/end", req, {}))["ended"]
+
+
+async def test_can_answers_as_decide_would_and_leaves_no_trace(api: World):
+    before = (await api.told("GET", "/status"))["ledger"]["records"]
+    asked = {"agent": "bot", "user": "req", "server": "hand", "arguments": {"text": "x"}}
+    for tool, verdict in (("echo", "permit"), ("fails", "deny"), ("status", "escalate"), ("nothing", "deny")):
+        told = await api.told("POST", "/can", body={**asked, "tool": tool})
+        assert told["verdict"] == verdict
+        assert told["reasons"]
+    assert (await api.told("POST", "/can", body={**asked, "tool": "html"}))["gates"][0]["reason"]
+    chained = await api.told("POST", "/can", body={**asked, "tool": "echo", "chain": ["sub"]})
+    assert chained["verdict"] == "permit"
+    twice = await api.ask("POST", "/can", api.admin, {**asked, "tool": "echo", "chain": ["bot"]})
+    assert twice.status_code == 400
+    assert (await api.told("GET", "/status"))["ledger"]["records"] == before
+
+
+async def test_can_in_a_session_sees_its_state_and_counts_nothing(api: World):
+    minted = await api.mint("agent", "bot", user="req")
+    await api.call(minted["token"], "echo", {"text": "x"})
+    asked = {"agent": "bot", "user": "req", "server": "hand", "tool": "echo", "sid": minted["sid"]}
+    assert (await api.told("POST", "/can", body=asked))["verdict"] == "permit"
+    assert (await api.told("GET", f"/sessions/{minted['sid']}"))["calls"] == 1
+    await api.told("POST", f"/sessions/{minted['sid']}/end", body={})
+    told = await api.told("POST", "/can", body=asked)
+    assert (told["verdict"], told["reasons"][0]["code"]) == ("deny", "session/ended")
+    assert (await api.ask("POST", "/can", api.admin, {**asked, "agent": "sub"})).status_code == 409
+    assert (await api.ask("POST", "/can", api.admin, {**asked, "user": "ann"})).status_code == 404
+
+
+async def test_a_user_asks_on_his_own_behalf(api: World):
+    asked = {"agent": "bot", "server": "hand", "tool": "echo"}
+    ann = await api.token("user", "ann")
+    assert (await api.told("POST", "/can", ann, asked))["verdict"] == "permit"
+    assert (await api.ask("POST", "/can", ann, {**asked, "user": "ben"})).status_code == 403
+
+
+async def test_why_tells_action_facts_policies_receipts_and_outcome(api: World):
+    minted = await api.mint("agent", "bot", user="req")
+    await api.call(minted["token"], "echo", {"text": "x"})
+    items = (await api.told("GET", f"/ledger/entries?sid={minted['sid']}"))["items"]
+    [intent] = [item["id"] for item in items if item["kind"] == "intent"]
+    [outcome] = [item["id"] for item in items if item["kind"] == "outcome"]
+    why = await api.told("GET", f"/why/{intent}", await api.token("user", "req"))
+    assert (why["verdict"], why["action"]["tool"], why["in_doubt"]) == ("permit", "hand/echo", False)
+    assert (why["outcome"]["id"], why["outcome"]["status"]) == (outcome, "ok")
+    assert why["facts"]["delegation"]["chain"] == ["bot"]
+    assert why["policies"][0]["where"].startswith("policies.cedar:")
+    assert "permit" in "\n".join(why["policies"][0]["lines"])
+    assert (await api.told("GET", f"/why/{outcome}"))["id"] == intent
+    admin = (await api.told("GET", "/ledger/entries?limit=1"))["items"][0]["id"]
+    assert (await api.ask("GET", f"/why/{admin}", api.admin)).status_code == 404
