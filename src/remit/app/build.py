@@ -44,6 +44,7 @@ class Service:
     """A service that is able to govern. `admin` is set at the first start only: show it once."""
 
     root: Root
+    driver: Driver
     runtime: Runtime
     ledger: SqliteLedger
     fleet: Fleet
@@ -142,7 +143,7 @@ async def build(settings: Settings, port: int) -> Service:
     )
     api: asyncio.Future[App] = asyncio.get_running_loop().create_future()
     root = Root(edge=edge, api=api, hosts=hosts, origins=origins, ready=ledger.unwritable)
-    return Service(root, runtime, ledger, fleet, session, services, api, admin)
+    return Service(root, driver, runtime, ledger, fleet, session, services, api, admin)
 
 
 def _create_api(services: Services) -> App:

@@ -16,9 +16,12 @@ from remit.app.failure import Exit, Failure
 from remit.app.output import say
 from remit.app.settings import Settings
 from remit.app.watching import watching
+from remit.facts.text import escaped
+from remit.work.loop import every
 
 _BACKLOG: Final = 2048
 _DRAIN_S: Final = 10
+_EXPIRY_S: Final = 1.0
 
 
 def serve(settings: Settings, *, watch: bool = False) -> None:
@@ -63,13 +66,18 @@ async def _serve(settings: Settings, listening: socket.socket, *, watch: bool) -
 
 
 async def _afterwards(service: Service, settings: Settings, *, watch: bool) -> None:
+    loops = [every(_EXPIRY_S, service.driver.expire_due, _failed)]
+    if watch:
+        loops.append(watching(settings.workspace, service.runtime))
     try:
         await service.load_api()
     except Exception as error:  # noqa: BLE001 - enforcement goes on; people must hear of it
-        say(f"the control API did not load: {type(error).__name__}: {error}")
-        return
-    if watch:
-        await watching(settings.workspace, service.runtime)
+        _failed(error)
+    await asyncio.gather(*loops)
+
+
+def _failed(error: Exception) -> None:
+    say(f"in the background: {type(error).__name__}: {escaped(str(error))}")
 
 
 def _greet(service: Service, settings: Settings, port: int) -> None:
