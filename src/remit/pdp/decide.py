@@ -80,7 +80,7 @@ def _question(snapshot: Snapshot, action: Action, form: ToolForm | None, facts: 
             shown=f"delegate to {escaped(action.name, chars_max=_SHOWN_MAX)}",
             action=action_uid(DELEGATE),
             resource=agent_uid(action.name),
-            context=facts.cedar(None),
+            context=facts.cedar(None, bundle.labels),
             inexact=(),
             slice=bundle.slice(DELEGATE),
         )
@@ -89,7 +89,7 @@ def _question(snapshot: Snapshot, action: Action, form: ToolForm | None, facts: 
         shown=f"call {escaped(f'{action.server}/{action.name}', chars_max=_SHOWN_MAX)}",
         action=action_uid(form.tool.exposed),
         resource=server_uid(form.tool.server),
-        context=facts.cedar(converted.input),
+        context=facts.cedar(converted.input, bundle.labels),
         inexact=converted.inexact,
         slice=bundle.slice_of(form.tool),
     )

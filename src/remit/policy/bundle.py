@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from remit.facts.agent import Agent
 from remit.facts.catalog import Catalog, Tool
+from remit.facts.label import Labels
 from remit.policy import cedar
 from remit.policy.arguments import Validator
 from remit.policy.convert import Path
@@ -77,7 +78,7 @@ class Bundle:
     """What `decide` decides by. `digest` names it in every record.
 
     `tools` are keyed as in the catalog; `policies` by id. `enforceable` are the kinds of
-    obligation that enforcement knows.
+    obligation that enforcement knows; `labels` are those that policies can name.
     """
 
     digest: str
@@ -86,6 +87,7 @@ class Bundle:
     policies: Mapping[str, Policy]
     schema: cedar.Schema
     entities: cedar.Entities
+    labels: Labels
     enforceable: frozenset[str] = frozenset()
     _slices: dict[str, Slice] = field(default_factory=dict[str, Slice], repr=False)
 

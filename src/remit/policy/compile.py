@@ -13,10 +13,11 @@ from typing import TypeAlias
 
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Catalog, Stdio, Tool
+from remit.facts.label import closed
 from remit.policy import cedar, validate
 from remit.policy.arguments import compile_validator
 from remit.policy.bundle import Bundle, Policy, ToolForm
-from remit.policy.entities import catalog_entities, self_test
+from remit.policy.entities import catalog_entities, self_test, strangers
 from remit.policy.form import Form, Unreadable, form_of
 from remit.policy.lint import Ground, duplicates, lint, policy_id
 from remit.policy.parse import Statement, split
@@ -71,10 +72,13 @@ def compile_bundle(
         problems.extend(found)
         if not found:
             passed.add(key)
+    problems.extend(strangers(catalog))
+    if problems:
+        return _refused(problems, warnings, passed)
     entities = catalog_entities(catalog, schema)
     agent = next(iter(catalog.agents.values()), None)
-    problems.extend(self_test(next(iter(tools), None), agent, schema, entities))
-    if problems:
+    form = next((form for form in tools if form.tool.server in catalog.servers), None)
+    if problems := list(self_test(form, agent, schema, entities)):
         return _refused(problems, warnings, passed)
     policies = {
         ident: Policy(ident, statement, form)
@@ -88,6 +92,7 @@ def compile_bundle(
         policies=MappingProxyType(policies),
         schema=schema,
         entities=entities,
+        labels=closed(catalog.labels),
         enforceable=ground.enforceable,
     )
     return Compiled(bundle, tuple(warnings), frozenset(passed))

@@ -41,9 +41,14 @@ class Facts:
         context["system"] = {"now": self._now()}
         return context
 
-    def cedar(self, arguments: Mapping[str, Json] | None) -> str:
-        """The Cedar context as JSON text; `arguments` are typed, None for an action without."""
-        labels: list[Json] = [_entity("Label", label) for label in sorted(closed(self.labels))]
+    def cedar(self, arguments: Mapping[str, Json] | None, nameable: Labels) -> str:
+        """The Cedar context as JSON text; `arguments` are typed, None for an action without.
+
+        A session may hold a label that no tool brings any more. No policy can name it, and
+        what it implies is always nameable, so leaving it out switches nothing off.
+        """
+        held = sorted(closed(self.labels) & nameable)
+        labels: list[Json] = [_entity("Label", label) for label in held]
         chain: list[Json] = [_entity("Agent", agent) for agent in self.chain]
         context: dict[str, Json] = {
             "inputSize": self.input_bytes,

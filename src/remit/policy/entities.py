@@ -14,7 +14,7 @@ from remit.policy import cedar
 from remit.policy.bundle import ToolForm
 from remit.policy.context import Facts
 from remit.policy.convert import convert
-from remit.policy.problem import Problem
+from remit.policy.problem import Problem, nearest
 from remit.policy.schema import EVERYONE, NAMESPACE
 
 _TEST = f"""
@@ -29,6 +29,14 @@ def catalog_entities(catalog: Catalog, schema: cedar.Schema) -> cedar.Entities:
     agents = (_member("Agent", agent) for agent in catalog.agents.values())
     users = (_member("User", user) for user in catalog.users.values())
     return cedar.entities_of([*agents, *users], schema)
+
+
+def strangers(catalog: Catalog) -> Iterator[Problem]:
+    """A problem for each agent or user in a group that the catalog does not have."""
+    for member in (*catalog.agents.values(), *catalog.users.values()):
+        for group in sorted(member.groups - catalog.groups - {EVERYONE}):
+            text = f"{member.name} is in the group {group}, which does not exist"
+            yield Problem("(catalog)", 0, 0, None, text, group, nearest(group, catalog.groups))
 
 
 def self_test(
@@ -47,7 +55,7 @@ def self_test(
             "principal": {"type": f"{NAMESPACE}::Agent", "id": agent.name},
             "action": {"type": f"{NAMESPACE}::Action", "id": form.tool.exposed},
             "resource": {"type": f"{NAMESPACE}::Server", "id": form.tool.server},
-            "context": facts.cedar(typed),
+            "context": facts.cedar(typed, NONE),
         },
         cedar.policies_of(_TEST),
         entities,

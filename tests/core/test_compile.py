@@ -1,0 +1,156 @@
+"""Compiling: all problems at once, a cache that changes nothing, a digest that misses nothing."""
+
+from dataclasses import replace
+
+import pytest
+
+from remit.facts.agent import Agent, Harness, Mode, User
+from remit.facts.catalog import Catalog, PolicySource, Route, Server, Stdio
+from remit.policy import cedar
+from remit.policy.compile import Bundle, compile_bundle
+from remit.policy.entities import catalog_entities, self_test
+from remit.policy.explain import explain
+from remit.policy.schema import cedar_schema
+from remit.policy.verdict import Code, Deny, Permit, Reason
+from tests.core.deciding import action, bundle, catalog, codes, decided, problems, schema, tool
+
+GOOD = '@id("p") permit (principal, action, resource);'
+BAD = '@id("q") permit (principal in Remit::Group::"nobody", action, resource);'
+
+
+def test_every_problem_is_found_in_one_go() -> None:
+    found = problems(catalog(GOOD, BAD, "nonsense;", '@id("p") forbid (principal, action, resource);'))
+    assert [problem.file for problem in found] == ["policies/p1.cedar", "policies/p2.cedar", "policies/p3.cedar"]
+
+
+def test_what_passed_is_not_validated_again() -> None:
+    first = compile_bundle(catalog(GOOD, BAD))
+    assert not isinstance(first.result, Bundle)
+    assert len(first.validated) == 1
+    again = compile_bundle(catalog(GOOD), validated=first.validated)
+    assert isinstance(again.result, Bundle)
+    assert again.validated == first.validated
+    assert again.result.digest == bundle(GOOD).digest
+
+
+def test_the_cache_is_what_spares_validation_and_a_new_schema_voids_it() -> None:
+    """A key that lies shows that it is read; with another tool it no longer fits."""
+    honest = compile_bundle(catalog(GOOD)).validated
+    lying = compile_bundle(catalog(BAD.replace("nobody", "support"))).validated
+    wrong = BAD.replace('in Remit::Group::"nobody"', 'in Remit::Group::"support"')
+    assert isinstance(compile_bundle(catalog(wrong), validated=lying | honest).result, Bundle)
+    other = compile_bundle(catalog(GOOD, tools=[tool("shop", "new")]), validated=honest)
+    assert other.validated.isdisjoint(honest)
+
+
+def test_a_lint_error_is_found_even_where_validation_is_cached() -> None:
+    text = '@id("p") permit (principal == Remit::Agent::"ada", action, resource);'
+    cached = compile_bundle(catalog(text)).validated
+    less = catalog(text)
+    less = replace(less, agents={name: agent for name, agent in less.agents.items() if name != "ada"})
+    assert not isinstance(compile_bundle(less, validated=cached).result, Bundle)
+
+
+BASE = catalog(GOOD)
+CHANGES: list[Catalog] = [
+    replace(BASE, policies=(PolicySource("policies/p0.cedar", GOOD + " "),)),
+    replace(BASE, policies=(PolicySource("policies/p1.cedar", GOOD),)),
+    replace(BASE, groups=frozenset({"support", "ops", "more"})),
+    replace(BASE, agents={**BASE.agents, "new": Agent("new", "uma", "x")}),
+    replace(BASE, agents={**BASE.agents, "ada": replace(BASE.agents["ada"], groups=frozenset())}),
+    replace(BASE, agents={**BASE.agents, "ada": replace(BASE.agents["ada"], mode=Mode.OBSERVE)}),
+    replace(BASE, agents={**BASE.agents, "ada": replace(BASE.agents["ada"], harness=Harness.TRUSTED)}),
+    replace(BASE, users={**BASE.users, "new": User("new")}),
+    replace(BASE, users={**BASE.users, "max": User("max", frozenset({"ops"}))}),
+    replace(BASE, routes={**BASE.routes, "new": Route("new")}),
+    replace(BASE, routes={**BASE.routes, "owner": replace(BASE.routes["owner"], count=2)}),
+    replace(BASE, routes={**BASE.routes, "owner": replace(BASE.routes["owner"], requester_may_approve=True)}),
+    replace(BASE, servers={**BASE.servers, "web": Server("web", Stdio(("fetch",)))}),
+    replace(BASE, session_hours_max=1.0),
+    replace(BASE, tools={**BASE.tools, ("shop", "look"): tool("shop", "look", source=("untrusted",))}),
+    replace(BASE, tools={**BASE.tools, ("shop", "look"): tool("shop", "look", tags=("t",))}),
+    replace(BASE, tools={key: item for key, item in BASE.tools.items() if key != ("shop", "look")}),
+]
+
+
+def test_the_digest_names_everything_a_verdict_hangs_on() -> None:
+    digests = {bundle(changed).digest for changed in CHANGES}
+    assert len(digests) == len(CHANGES)
+    assert bundle(BASE).digest not in digests
+    assert bundle(BASE).digest == bundle(catalog(GOOD)).digest
+    assert bundle(BASE).digest.startswith("sha256:")
+
+
+def test_the_empty_catalog_compiles() -> None:
+    empty = Catalog({}, {}, frozenset(), {}, {}, {}, ())
+    assert bundle(empty).policies == {}
+
+
+def test_policies_may_be_written_before_their_tools() -> None:
+    text = '@id("a") forbid (principal, action in Remit::Action::"effect:irreversible", resource) when { context.inputSize > 3 };'
+    assert bundle(Catalog({}, {}, frozenset(), {}, {}, {}, (PolicySource("p.cedar", text),))).policies
+
+
+def test_an_agent_in_a_group_that_is_not_there_is_a_problem() -> None:
+    lost = replace(BASE, agents={"ada": Agent("ada", "uma", "x", frozenset({"nowhere"}))})
+    (problem,) = problems(lost)
+    assert "nowhere" in problem.text
+
+
+def test_two_tools_under_one_name_are_both_quarantined() -> None:
+    odd = "a b"
+    twin = tool("shop", odd).exposed.removeprefix("shop___")
+    running = bundle(catalog(GOOD, tools=[tool("shop", odd), tool("shop", twin)]))
+    assert set(running.quarantined) == {("shop", odd), ("shop", twin)}
+    assert all("exposed as" in why for why in running.quarantined.values())
+
+
+@pytest.mark.parametrize("mistake", ["no schema", "no agent", "none"])
+def test_the_self_test_notices_when_groups_are_switched_off(mistake: str) -> None:
+    """The three ways of examples/README trap 3, of which `cedar` leaves two open to code."""
+    running = bundle(GOOD)
+    form = running.tools["shop", "refund"]
+    agent = running.catalog.agents["ada"]
+    entities = running.entities
+    if mistake == "no agent":
+        entities = catalog_entities(replace(running.catalog, agents={}), running.schema)
+    if mistake == "no schema":
+        bare = catalog_entities(replace(running.catalog, agents={}, users={}), running.schema)
+        entities = type(bare).from_json_str("[]")
+    assert bool(list(self_test(form, agent, running.schema, entities))) is (mistake != "none")
+    assert list(self_test(None, agent, running.schema, entities)) == []
+    assert list(self_test(form, None, running.schema, entities)) == []
+
+
+def test_the_self_test_runs_on_a_quarantined_tool_too() -> None:
+    only = replace(catalog(GOOD), tools={("shop", "odd"): tool("shop", "odd", {"$ref": "#"})})
+    assert list(bundle(only).quarantined) == [("shop", "odd")]
+
+
+def test_a_reason_is_explained_by_its_lines() -> None:
+    running = bundle(f'// first\n{GOOD}\n\n@id("f")\nforbid (principal,\n  action, resource);')
+    held = Reason(Code.POLICY, "x", "f", "policies/p0.cedar:4")
+    moved = Reason(Code.POLICY, "x", "f", "policies/p0.cedar:9")
+    gone = Reason(Code.POLICY, "x", "gone", "policies/p0.cedar:4")
+    ours = Reason(Code.NO_POLICY, "x")
+    shown = explain(running, [held, moved, gone, ours])
+    assert [one.reason for one in shown] == [held, moved, gone, ours]
+    assert shown[0].lines == ((4, '@id("f")'), (5, "forbid (principal,"), (6, "  action, resource);"))
+    assert [one.lines for one in shown[1:]] == [(), (), ()]
+
+
+def test_arguments_of_every_tool_can_be_named() -> None:
+    schema_of = cedar_schema(BASE, {}, ("a",))
+    cedar.schema_of(schema_of)
+    running = bundle(catalog(GOOD, tools=[tool("shop", "t", schema(zeta={"type": "string"}))]))
+    assert {"zeta", "order_id", "free"} <= {name for form in running.tools.values() for name in form.arguments}
+
+
+def test_a_misplaced_forbid_reaches_nobody_and_a_slice_is_made_once() -> None:
+    running = bundle(GOOD, '@id("f") forbid (principal, action == Remit::Action::"shop___look", resource);')
+    assert decided(running, action()).verdict == Permit()
+    look = decided(running, action("shop/look", {}))
+    assert (look.verdict, codes(look)) == (Deny(), {"policy"})
+    refund = running.tools["shop", "refund"].tool
+    assert running.slice_of(refund) is running.slice_of(refund)
+    assert list(running.slice_of(refund).policies) == ["p"]

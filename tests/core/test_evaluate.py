@@ -1,0 +1,159 @@
+"""One link judged by real Cedar: errors deny, absence is no permission, adding a forbid never permits."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remit.facts.canonical import Json
+from remit.policy.bundle import action_uid, agent_uid, server_uid
+from remit.policy.evaluate import Question, judge
+from remit.policy.verdict import Deny, Escalate, Permit, rank
+from tests.core.deciding import action, bundle, codes, decided
+
+ANYBODY = '@id("p") permit (principal, action, resource);'
+OVERFLOW = "context.session.calls + 9223372036854775807 + context.inputSize > 0"
+
+
+def test_an_erroring_forbid_denies() -> None:
+    running = bundle(ANYBODY, f'@id("f") forbid (principal, action, resource) when {{ {OVERFLOW} }};')
+    decision = decided(running, action())
+    assert decision.verdict == Deny()
+    assert codes(decision) == {"policy/error"}
+    assert "overflow" in decision.reasons[0].text
+
+
+def test_an_erroring_gate_or_permit_denies_too() -> None:
+    gate = f'@id("f") @gate("owner") forbid (principal, action, resource) when {{ {OVERFLOW} }};'
+    permit = f'@id("q") permit (principal, action, resource) when {{ {OVERFLOW} }};'
+    for other in (gate, permit):
+        assert codes(decided(bundle(ANYBODY, other), action())) == {"policy/error"}
+
+
+def test_a_request_that_cedar_cannot_judge_denies() -> None:
+    running = bundle(ANYBODY)
+    tool = running.tools["shop", "refund"].tool
+    question = Question(
+        "call it", action_uid(tool.exposed), server_uid("shop"), '{"input":{}}', (), running.slice_of(tool)
+    )
+    verdict, reasons = judge(running, question, "ada", agent_uid("ada"))
+    assert verdict == Deny()
+    assert reasons[0].code == "policy/error"
+
+
+def test_no_policy_no_permission() -> None:
+    decision = decided(bundle(), action()) if False else decided(bundle(""), action())
+    assert codes(decision) == {"policy/none"}
+    assert decision.reasons[0].text == "no policy permits ada to call shop/refund"
+
+
+INEXACT: list[Json] = [0.00001, 1e300, 1e15]
+ABSENT = [
+    "!(context.input has amount)",
+    "!(context has input.amount)",
+    "context has input && !(context.input has amount)",
+    '(if context.input has amount then "a" else "b") == "b"',
+    "!({x: context.input}.x has amount)",
+    "{x: context.input} == {x: context.input}",
+    "context == context",
+    "[context.input].contains(context.input)",
+]
+
+
+@pytest.mark.parametrize("condition", ABSENT)
+@pytest.mark.parametrize("amount", INEXACT)
+def test_what_was_left_out_is_not_absent(condition: str, amount: Json) -> None:
+    """The dangerous absence: a permit for what could not be typed."""
+    text = f'@id("p") permit (principal, action == Remit::Action::"shop___refund", resource) when {{ {condition} }};'
+    running = bundle(text)
+    given_arguments: dict[str, Json] = {"order_id": "1", "to": "x", "amount": amount}
+    assert codes(decided(running, action(arguments=given_arguments))) == {"arg/inexact"}
+    absent = decided(running, action(arguments={"order_id": "1", "to": "x"}))
+    assert absent.verdict == Permit()
+
+
+@pytest.mark.parametrize(
+    ("condition", "lost", "read"),
+    [
+        ("context.input has address", {"address": {"zip": 0.123456}}, True),
+        ("context.input has address.zip", {"address": {"zip": 0.123456}}, True),
+        ("context.input has address.city", {"address": {"zip": 0.123456}}, True),
+        ("context.input has count", {"address": {"zip": 0.123456}}, False),
+        ('context.input.to == "x"', {"amount": 0.123456}, False),
+        ("context has input", {"amount": 0.123456}, False),
+        ("context.inputSize > 0", {"amount": 0.123456}, False),
+        ("context.input has count && context.input.count > 1", {"count": 1e300}, True),
+        ("context.input has amount", {"undeclared": 5}, False),
+        ("context.input == context.input", {"undeclared": 5}, True),
+        ("context.input == context.input", {"free": "x"}, True),
+    ],
+)
+def test_what_is_not_exact_denies_exactly_where_it_is_read(
+    condition: str, lost: dict[str, Json], *, read: bool
+) -> None:
+    forbid = f'@id("f") forbid (principal, action == Remit::Action::"shop___refund", resource) when {{ !({condition}) }};'
+    decision = decided(bundle(ANYBODY, forbid), action(arguments={"order_id": "1", "to": "x", **lost}))
+    assert (codes(decision) == {"arg/inexact"}) is read
+    elsewhere = forbid.replace("shop___refund", "shop___look").replace("context.input ==", "context.input ==")
+    other = ANYBODY, '@id("f") forbid (principal, action == Remit::Action::"shop___look", resource);'
+    assert elsewhere
+    assert "arg/inexact" not in codes(decided(bundle(*other), action(arguments={"order_id": "1", "to": "x", **lost})))
+
+
+def test_an_undeclared_argument_is_not_an_absent_one() -> None:
+    """Where a policy over many tools asks for a name that this tool does not declare."""
+    text = '@id("p") permit (principal, action in Remit::Action::"call_tool", resource) when { !(context has input.amount) };'
+    running = bundle(text)
+    assert decided(running, action("shop/look", {})).verdict == Permit()
+    assert codes(decided(running, action("shop/look", {"amount": 5}))) == {"arg/inexact"}
+
+
+def test_a_null_of_a_nullable_argument_is_absent() -> None:
+    text = '@id("p") permit (principal, action == Remit::Action::"shop___refund", resource) when { !(context.input has amount) };'
+    invalid = decided(bundle(text), action(arguments={"order_id": "1", "to": "x", "amount": None}))
+    assert codes(invalid) == {"arg/invalid"}
+
+
+conditions = st.sampled_from(
+    [
+        "true",
+        "context.session.calls < 5",
+        'context.session.labels.contains(Remit::Label::"untrusted")',
+        'principal in Remit::Group::"ops"',
+        "context.input has amount && context.input.amount.greaterThan(decimal(\"10.0\"))",
+        'context has onBehalfOf && context.onBehalfOf in Remit::Group::"ops"',
+        OVERFLOW,
+    ]
+)
+principals = st.sampled_from(
+    ["principal", 'principal in Remit::Group::"support"', 'principal == Remit::Agent::"bot"', "principal is Remit::Agent"]
+)
+actions = st.sampled_from(['action == Remit::Action::"shop___refund"', 'action in [Remit::Action::"tag:money"]'])
+bodies = st.builds(
+    lambda kind, who, what, how: f"{kind} ({who}, {what}, resource) when {{ {how} }};",
+    st.sampled_from(["permit", "forbid", '@gate("owner") forbid', '@gate("finance") forbid']),
+    principals,
+    actions,
+    conditions,
+)
+
+
+@given(
+    st.lists(bodies, max_size=4),
+    st.tuples(principals, actions, conditions),
+    st.sampled_from(["ada", "bot", "eve"]),
+    st.sampled_from([None, 5, 50]),
+    st.booleans(),
+)
+def test_adding_a_forbid_never_makes_a_verdict_milder(
+    texts: list[str], forbid: tuple[str, str, str], agent: str, amount: Json, tainted: bool
+) -> None:
+    policies = [f'@id("p{n}") {text}' for n, text in enumerate(texts)]
+    added = f'@id("added") forbid ({forbid[0]}, {forbid[1]}, resource) when {{ {forbid[2]} }};'
+    arguments: dict[str, Json] = {"order_id": "1", "to": "x"} | ({} if amount is None else {"amount": amount})
+    asked = action(arguments=arguments, chain=(agent,))
+    labels = ["untrusted"] if tainted else []
+    before = decided(bundle(*(policies or [""])), asked, labels=labels)
+    after = decided(bundle(*policies, added), asked, labels=labels)
+    assert rank(after.verdict) >= rank(before.verdict)
+    if isinstance(before.verdict, Escalate):
+        assert not isinstance(after.verdict, Permit)
