@@ -199,10 +199,11 @@ def report(figures: dict[str, Figures], raw_ms: float) -> int:
     print(f"{'':<14}{'p50':>9}{'p99':>9}{'p50':>9}{'p50':>10}{'p99':>10}{'calls/s':>10}{'ms/call':>10}{'calls/s':>11}")
     direct = median(figures["direct"].alone_ms)
     for name, found in figures.items():
-        alone_ms, many = found.alone_ms, found.together_ms
+        one, many = found.alone_ms, found.together_ms
         print(
-            f"{name:<14}{median(alone_ms):>9.3f}{at(alone_ms, 0.99):>9.3f}{median(alone_ms) - direct:>9.3f}"
-            f"{median(many):>10.2f}{at(many, 0.99):>10.2f}{found.rate:>10.0f}{found.cpu_ms:>10.3f}{found.per_core:>11.0f}"
+            f"{name:<14}{median(one):>9.3f}{at(one, 0.99):>9.3f}{median(one) - direct:>9.3f}"
+            f"{median(many):>10.2f}{at(many, 0.99):>10.2f}"
+            f"{found.rate:>10.0f}{found.cpu_ms:>10.3f}{found.per_core:>11.0f}"
         )
     print()
     remit_, bare = figures["remit"], figures["bare proxy"]
@@ -219,7 +220,8 @@ def report(figures: dict[str, Figures], raw_ms: float) -> int:
 def main(argv: Sequence[str]) -> int:
     """Measure, print, say."""
     if unknown := set(argv) - {"--long", "--short", "--no-fastmcp"}:
-        print(f"unknown: {', '.join(sorted(unknown))}; python -m bench.gateway [--long] [--no-fastmcp]", file=sys.stderr)
+        usage = "python -m bench.gateway [--long] [--no-fastmcp]"
+        print(f"unknown: {', '.join(sorted(unknown))}; {usage}", file=sys.stderr)
         return 2
     with ways(fastmcp="--no-fastmcp" not in argv) as targets:
         figures, raw_ms = asyncio.run(measure(targets, LONG if "--long" in argv else SHORT))

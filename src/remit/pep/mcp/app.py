@@ -207,7 +207,7 @@ def _stateless(head: Heads, message: Request | Notification) -> bool:
     version = head.text(b"mcp-protocol-version")
     if version is not None:
         return version not in VERSIONS
-    if b"mcp-session-id" in head.values:
+    if b"mcp-session-id" in head.values or message.method == "initialize":
         return False
     meta = message.params.get("_meta")
     return isinstance(meta, Mapping) and VERSION_KEY in meta
