@@ -115,18 +115,15 @@ async def test_an_answer_that_is_no_result_is_a_failure_that_was_sent(
 
 
 @kinds
-@eras
 @pytest.mark.asyncio
-async def test_a_call_that_hangs_times_out_and_is_cancelled_upstream(
-    kind: str, era: Era, port: int, tmp_path: Path
-) -> None:
+async def test_a_call_that_hangs_times_out_and_is_cancelled_upstream(kind: str, port: int, tmp_path: Path) -> None:
     async with rig(kind, port, tmp_path, call_s=0.6) as one:
-        await one.upstream.definitions("a", era)
-        reply = await one.upstream.call("a", era, "hang", b"{}")
+        await one.upstream.definitions("a", Era.STATELESS)
+        reply = await one.upstream.call("a", Era.STATELESS, "hang", b"{}")
         assert isinstance(reply, Failure)
         assert (reply.cause, reply.sent) == ("timeout", True)
         await assert_cancelled(one)
-        await echo(one, era)
+        await echo(one)
 
 
 @kinds
@@ -260,6 +257,16 @@ async def test_many_calls_at_once_get_each_its_own_answer(kind: str, port: int, 
         for n, reply in enumerate(replies):
             assert isinstance(reply, Result)
             assert reply.value["content"] == [{"type": "text", "text": json.dumps({"n": n})}]
+
+
+@kinds
+@pytest.mark.asyncio
+async def test_an_error_of_our_own_is_a_failure_too(kind: str, port: int, tmp_path: Path) -> None:
+    async with rig(kind, port, tmp_path) as one:
+        reply = await one.upstream.call("a", Era.STATELESS, "\ud800", b"{}")
+        assert isinstance(reply, Failure)
+        assert reply.cause == "internal"
+        await echo(one)
 
 
 @kinds

@@ -127,6 +127,7 @@ async def test_a_shared_child_serves_all_sessions_one_call_at_a_time(tmp_path: P
         calls = [one.upstream.call(sid, MODERN, "slow", b"{}") for sid in "abc"]
         replies = await asyncio.gather(*calls)
         assert all(isinstance(reply, Result) for reply in replies)
+        assert isinstance(await one.upstream.call("a", MODERN, "\ud800", b"{}"), Failure)  # gives its turn back
         await one.upstream.end_session("a")
         await works(one, "b")
         assert len(await starts(one)) == 1

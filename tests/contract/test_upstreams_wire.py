@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp.shared.inbound import InboundModernRoute, classify_inbound_request, decode_header_value
 
@@ -158,6 +158,7 @@ def test_a_result_sheds_what_belongs_to_one_era() -> None:
     assert reply == Result({"content": [], "structuredContent": {"resultType": "mine"}}, is_error=False)
 
 
+@settings(max_examples=40)
 @given(st.lists(JSON | st.fixed_dictionaries({"name": TEXT, "inputSchema": JSON}, optional={"annotations": JSON})))
 def test_reading_tools_never_fails_and_names_stay_unique(found: list[Json]) -> None:
     tools = read_tools(found, DEFAULT)

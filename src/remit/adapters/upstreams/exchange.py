@@ -51,7 +51,10 @@ _FORBIDDEN: Final = frozenset({401, 403})
 
 
 def open_http_session() -> aiohttp.ClientSession:
-    """The connection pool that every HTTP upstream of the process shares. Close it last."""
+    """The connection pool that every HTTP upstream of the process shares. Close it last.
+
+    Call it on the running loop.
+    """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=512, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=60),
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -208,6 +208,12 @@ def too_large(server: str, bytes_max: int) -> Failure:
     return Failure(cause="too_large", text=f"server {server!r} sent a message above {bytes_max} bytes", sent=True)
 
 
+def internal(server: str, problem: Exception, *, sent: bool) -> Failure:
+    """An error of our own."""
+    text = f"Remit failed in calling server {server!r} ({type(problem).__name__}); see: remit logs"
+    return Failure(cause="internal", text=text, sent=sent)
+
+
 def closed(server: str) -> Failure:
     """Remit is shutting down."""
     return Failure(cause="closed", text=f"Remit is closing its connection to server {server!r}", sent=False)

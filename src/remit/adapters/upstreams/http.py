@@ -25,6 +25,7 @@ from remit.adapters.upstreams.frames import (
     closed,
     discover_params,
     header_value,
+    internal,
     list_params,
     request,
     timed_out,
@@ -115,6 +116,8 @@ class HttpUpstream:
             reply: Reply = timed_out(self._server.name, self._server.call_s, sent=sent)
         except Unusable as unusable:
             reply = replace(unusable.failure, sent=False)
+        except Exception as problem:  # noqa: BLE001 - the port promises it: our own errors are failures too
+            reply = internal(self._server.name, problem, sent=sent)
         else:
             reply = tool_reply(self._server.name, outcome)
         if isinstance(reply, Failure):

@@ -17,6 +17,7 @@ from remit.adapters.upstreams.frames import (
     Unusable,
     call_params,
     closed,
+    internal,
     list_params,
     timed_out,
     tool_reply,
@@ -89,11 +90,13 @@ class StdioUpstream:
                     await seat.turn.acquire()
                     child = await self._child_or_release(seat, era)
                 sent = True
-                outcome = await self._ask(seat, child, call_params(name, arguments, child.era))
+                outcome = await self._ask(seat, child, name, arguments)
         except TimeoutError:
             reply: Reply = timed_out(self._server.name, self._server.call_s, sent=sent)
         except Unusable as unusable:
             reply = replace(unusable.failure, sent=False)
+        except Exception as problem:  # noqa: BLE001 - the port promises it: our own errors are failures too
+            reply = internal(self._server.name, problem, sent=sent)
         else:
             reply = tool_reply(self._server.name, outcome)
         if isinstance(reply, Failure):
@@ -187,15 +190,19 @@ class StdioUpstream:
             seat.turn.release()
             raise
 
-    async def _ask(self, seat: Seat, child: Child, params: bytes) -> Answer | Refusal:
+    async def _ask(self, seat: Seat, child: Child, name: str, arguments: bytes) -> Answer | Refusal:
+        """Ask; a shared child's turn is given back whatever happens, after `_settle` when cancelled."""
+        settling = False
         try:
-            _, outcome = await child.ask("tools/call", params)
+            _, outcome = await child.ask("tools/call", call_params(name, arguments, child.era))
         except asyncio.CancelledError:
-            if self._server.shared:
+            settling = self._server.shared
+            if settling:
                 self._spawn(self._settle(seat, child))
             raise
-        if self._server.shared:
-            seat.turn.release()
+        finally:
+            if self._server.shared and not settling:
+                seat.turn.release()
         return outcome
 
     async def _settle(self, seat: Seat, child: Child) -> None:
