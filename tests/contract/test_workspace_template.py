@@ -15,7 +15,8 @@ from remit.control.resources import Kind
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 from remit.ports.workspace import WorkspaceRefused
-from tests.contract.test_workspace import BAD_YAML, WHOLE
+from tests.contract.test_workspace import WHOLE
+from tests.contract.test_workspace_refusals import BAD_YAML
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "reference" / "schemas"
 

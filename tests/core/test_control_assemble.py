@@ -199,6 +199,12 @@ def test_warnings_do_not_refuse() -> None:
     assert "warning" in str(warned["lock/server"])
 
 
+def test_only_the_first_misspelt_tools_get_a_hint() -> None:
+    entries = [declare(f"time/no{n}", ToolSpec()) for n in range(30)]
+    hints = [warning.hint for warning in catalog_of(TIME, *entries, lock=lock_of(replace(NOW, name="no"))).warnings]
+    assert (len(hints), hints.count("did you mean 'no'?")) == (30, 20)
+
+
 def test_an_empty_workspace_permits_nothing_and_says_so() -> None:
     found = assemble(Source())
     assert isinstance(found, Assembled)

@@ -125,17 +125,22 @@ def list_pin(definitions: Iterable[Definition]) -> str:
 
 def unpinnable(server: str, definition: Definition, limits: Limits = DEFAULT) -> str:
     """Why `definition` cannot be accepted at all, or empty."""
+    return pin_or_problem(server, definition, limits)[1]
+
+
+def pin_or_problem(server: str, definition: Definition, limits: Limits = DEFAULT) -> tuple[str, str]:
+    """The pin of `definition` and an empty text; or an empty pin and why it has none."""
     if not SERVER_NAME.fullmatch(server):
-        return "the server's name is not one: 1-24 of a-z 0-9 -"
+        return "", "the server's name is not one: 1-24 of a-z 0-9 -"
     if wrong := tool_name_problem(definition.name):
-        return wrong
+        return "", wrong
     try:
-        size = len(canonical(definition.to_json()))
+        data = canonical(definition.to_json())
     except (ValueError, RecursionError):
-        return "its definition has no canonical form (numbers out of range, or nesting too deep)"
-    if size > limits.schema_bytes_max:
-        return f"its definition takes {size} bytes, more than {limits.schema_bytes_max}"
-    return ""
+        return "", "its definition has no canonical form (numbers out of range, or too deep)"
+    if len(data) > limits.schema_bytes_max:
+        return "", f"its definition takes {len(data)} bytes, more than {limits.schema_bytes_max}"
+    return digest(data), ""
 
 
 def tool_name_problem(name: str) -> str:

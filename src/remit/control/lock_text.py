@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, cast
 
-from remit.control.lock import EMPTY, FILE, Lock, Pinned, unpinnable
+from remit.control.lock import EMPTY, FILE, Lock, Pinned, pin_or_problem
 from remit.control.problems import Problem, Where
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition
@@ -102,18 +102,23 @@ def _pinned(server: str, name: str, entry: Json, text: str) -> Pinned | Problem:
     stored = entry.get("pin") if isinstance(entry, Mapping) else None
     if definition is None or not isinstance(stored, str):
         return _problem("lock/shape", f"the entry of {called!r} is not one of a tool")
-    line = text.count("\n", 0, max(text.find(json.dumps(stored)), 0)) + 1
-    if wrong := unpinnable(server, definition):
-        return _problem("lock/shape", f"{called!r} cannot be pinned: {wrong}", line)
-    if definition.pin() != stored:
+    pin, wrong = pin_or_problem(server, definition)
+    if wrong:
+        what = f"{called!r} cannot be pinned: {wrong}"
+        return _problem("lock/shape", what, _line_of(stored, text))
+    if pin != stored:
         return Problem(
             "lock/tampered",
-            Where(FILE, line),
+            Where(FILE, _line_of(stored, text)),
             f"the definition of {called!r} does not have the hash beside it",
             "the lock was changed by hand: nobody accepted what stands there now",
             next=f"restore {FILE} from version control, then run: remit tools review {server[:64]}",
         )
     return Pinned(definition, stored)
+
+
+def _line_of(pin: str, text: str) -> int:
+    return text.count("\n", 0, max(text.find(json.dumps(pin)), 0)) + 1
 
 
 def _entry(pinned: Pinned) -> Json:

@@ -1,11 +1,15 @@
 """What is wrong with a workspace, said so that the next step is plain."""
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from remit.facts.canonical import Json
+
+COMPARED_MAX: Final = 64
+"""Names that one misspelt word is compared with: a hint must not cost seconds."""
 
 
 class Severity(StrEnum):
@@ -72,5 +76,9 @@ def errors(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean 'x'?` when something known is near to `word`, else empty."""
-    near: Sequence[str] = difflib.get_close_matches(word[:128], sorted(known), n=1, cutoff=0.6)
+    word = word[:128]
+    reach = max(2, len(word) // 3)
+    close = [name for name in known if abs(len(name) - len(word)) <= reach]
+    close.sort(key=lambda name: (name[:2] != word[:2], name))
+    near = difflib.get_close_matches(word, close[:COMPARED_MAX], n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else ""

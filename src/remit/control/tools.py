@@ -15,6 +15,7 @@ from remit.facts.catalog import UNCATALOGUED_SOURCE, Effect, Server, Sink, Tool
 from remit.facts.label import LABEL, Labels, closed
 
 TAG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+HINTS_MAX: Final = 20
 _FAMILIES: Final = ("untrusted", "confidential")
 
 
@@ -30,8 +31,12 @@ def tools_of(
     resource, those included that have problems of their own.
     """
     problems: list[Problem] = []
+    accepted: dict[str, set[str]] = {}
+    for server, name in lock.tools:
+        accepted.setdefault(server, set()).add(name)
     for resource, spec in entries.values():
-        problems += _entry_problems(resource, spec, lock, declared)
+        near = accepted if len(problems) < HINTS_MAX else {}
+        problems += _entry_problems(resource, spec, accepted, near, declared)
     tools: dict[tuple[str, str], Tool] = {}
     exposed: dict[str, str] = {}
     for (server, name), pinned in sorted(lock.tools.items()):
@@ -81,7 +86,13 @@ def _tool(server: str, pinned: Pinned, spec: ToolSpec | None) -> Tool:
     )
 
 
-def _entry_problems(resource: Resource, spec: ToolSpec, lock: Lock, declared: frozenset[str]) -> list[Problem]:
+def _entry_problems(
+    resource: Resource,
+    spec: ToolSpec,
+    accepted: Mapping[str, set[str]],
+    near: Mapping[str, set[str]],
+    declared: frozenset[str],
+) -> list[Problem]:
     problems = [
         Problem(
             "tool/label",
@@ -108,14 +119,14 @@ def _entry_problems(resource: Resource, spec: ToolSpec, lock: Lock, declared: fr
         what = f"Tool {resource.name[:128]!r} is of a server that is not declared"
         hint = did_you_mean(server, declared)
         return [*problems, Problem("reference/unknown", where, what, hint=hint)]
-    if (server, name) not in lock.tools:
+    if name not in accepted.get(server, ()):
         problems.append(
             Problem(
                 "tool/unaccepted",
                 where,
                 f"Tool {resource.name[:128]!r} is not in {FILE}: it has not been accepted, or its name is misspelt",
                 "until it is, agents do not see it and calls of it are denied",
-                did_you_mean(name, lock.of(server)),
+                did_you_mean(name, near.get(server, ())),
                 f"remit tools review {server}",
                 Severity.WARNING,
             )
