@@ -37,7 +37,8 @@ ENDS: Final = {
 """How an outcome ends the approval that its intent claimed."""
 
 
-@dataclass(frozen=True, slots=True)
+# These two are made for every intent there is; freezing them would cost 2 µs each time.
+@dataclass(slots=True)
 class SessionTouched:
     """`sid` acts: it starts at `at` unless it has; its counters rise by these."""
 
@@ -47,6 +48,14 @@ class SessionTouched:
     at: int
     calls: int
     irreversible: int
+
+
+@dataclass(slots=True)
+class IntentOpened:
+    """An intent without an outcome yet."""
+
+    ref: Ref
+    body: ActionBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +73,6 @@ class SessionEnded:
 
     sid: str
     at: int
-
-
-@dataclass(frozen=True, slots=True)
-class IntentOpened:
-    """An intent without an outcome yet: what is needed of it should it stay so.
-
-    `sids` are those of its chain, the minted agent's first.
-    """
-
-    ref: Ref
-    at: int
-    sids: tuple[str, ...]
-    source: tuple[str, ...]
-    approval: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +177,12 @@ def fold(ref: Ref, at: int, kind: RecordKind, body: Body) -> tuple[Delta, ...]:
 
 
 def _intent(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
-    opened = IntentOpened(ref, at, tuple([sid for _, sid in body.links]), body.source, body.approval)
-    deltas: list[Delta] = [
-        SessionTouched(sid, agent, body.user, at, 1, int(body.irreversible)) for agent, sid in body.links
-    ]
+    user, irreversible = body.user, int(body.irreversible)
+    opened = IntentOpened(ref, body)
+    if len(body.links) == 1 and body.approval is None:
+        agent, sid = body.links[0]
+        return (SessionTouched(sid, agent, user, at, 1, irreversible), opened)
+    deltas: list[Delta] = [SessionTouched(sid, agent, user, at, 1, irreversible) for agent, sid in body.links]
     deltas.append(opened)
     if body.approval is not None:
         deltas.append(ApprovalClaimed(body.approval, str(ref)))
@@ -271,13 +268,13 @@ def _admin(at: int, body: AdminBody) -> tuple[Delta, ...]:
             assert_never(body.event)
 
 
-def in_doubt(intent: IntentOpened, at: int) -> tuple[Delta, ...]:
-    """What follows once an epoch begins, at `at`, and finds `intent` without an outcome.
+def in_doubt(intent: ActionBody, at: int) -> tuple[Delta, ...]:
+    """What follows once an epoch begins, at `at`, and finds an intent without an outcome.
 
     Nobody knows what its effect was: its labels join its sessions, its approval is used up.
     """
     labels = closed(intent.source)
-    deltas: list[Delta] = [LabelsJoined(sid, at, labels) for sid in intent.sids if labels]
+    deltas: list[Delta] = [LabelsJoined(sid, at, labels) for _, sid in intent.links if labels]
     if intent.approval is not None:
         deltas.append(ApprovalMoved(intent.approval, Move.LOSE))
     return tuple(deltas)

@@ -1,12 +1,13 @@
-"""The fixed encoding of records and bodies: UTF-8 JSON, members in declared order, no spaces.
+"""The fixed encoding of records and bodies: JSON arrays of their members in declared order.
 
 Laws: what is stored is what was hashed, so nothing is ever encoded again to check a hash; a
-body read back equals the body written; the arguments of an action are embedded as the very
-bytes that were judged, last in their body, and cut out of it again by their length.
+body read back equals the body written. The arguments of an action are embedded as the very
+bytes that were judged: they close their body, after their length, by which they are cut out
+again. What a later version adds to an action goes before those two, elsewhere at the end.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final, assert_never, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, assert_never, cast
 
 import orjson
 
@@ -14,10 +15,6 @@ from remit.facts.canonical import Json
 from remit.facts.record import Record, RecordKind
 from remit.policy.verdict import Code, Gate, Reason
 from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, OutcomeBody, Status
-
-_LENGTH: Final = "arguments_bytes"
-_CUT: Final = b',"arguments":'
-_RECORD: Final = frozenset({"chain", "seq", "prev", "kind", "at", "bundle", "sid", "commitment"})
 
 
 class Unencodable(ValueError):
@@ -42,51 +39,27 @@ def encode_record(record: Record) -> bytes:
     )
 
 
-def record_bytes(
-    chain: str,
-    seq: int,
-    prev: str,
-    kind: str,
-    at: int,
-    bundle: str,
-    sid: str,
-    commitment: str,
-) -> bytes:
+def record_bytes(chain: str, seq: int, prev: str, kind: str, at: int, bundle: str, sid: str, commitment: str) -> bytes:
     """`encode_record` of the record with these members; spares the hot path its construction."""
-    return orjson.dumps(
-        {
-            "chain": chain,
-            "seq": seq,
-            "prev": prev,
-            "kind": kind,
-            "at": at,
-            "bundle": bundle,
-            "sid": sid,
-            "commitment": commitment,
-        }
-    )
+    return orjson.dumps((chain, seq, prev, kind, at, bundle, sid, commitment))
 
 
 def decode_record(data: bytes) -> Record:
     """The record stored as `data`. Raises `Undecodable`."""
-    members = _members(data)
-    if frozenset(members) != _RECORD:
-        raise Undecodable("record: its members are not the eight of the frozen form")
+    chain, seq, prev, kind, at, bundle, sid, commitment = _members("record", data, 8)
     try:
         return Record(
-            chain=_text(members, "chain"),
-            seq=_integer(members, "seq"),
-            prev=_text(members, "prev"),
-            kind=RecordKind(_text(members, "kind")),
-            at=_integer(members, "at"),
-            bundle=_text(members, "bundle"),
-            sid=_text(members, "sid"),
-            commitment=_text(members, "commitment"),
+            chain=_text(chain),
+            seq=_integer(seq),
+            prev=_text(prev),
+            kind=RecordKind(_text(kind)),
+            at=_integer(at),
+            bundle=_text(bundle),
+            sid=_text(sid),
+            commitment=_text(commitment),
         )
-    except Undecodable:
-        raise
     except ValueError as error:
-        raise Undecodable("record: of no known kind") from error
+        raise Undecodable("record: a member is of no known value") from error
 
 
 def encode_body(body: Body) -> bytes:
@@ -103,15 +76,7 @@ def encode_body(body: Body) -> bytes:
             case DecisionBody():
                 return orjson.dumps(_decision(body))
             case AdminBody():
-                return orjson.dumps(
-                    {
-                        "event": body.event.value,
-                        "by": body.by,
-                        "subject": body.subject,
-                        "data": body.data,
-                    },
-                    default=_plain,
-                )
+                return orjson.dumps((body.event, body.by, body.subject, body.data), default=_plain)
             case _:
                 assert_never(body)
     except TypeError as error:
@@ -120,167 +85,141 @@ def encode_body(body: Body) -> bytes:
 
 def decode_body(kind: RecordKind, data: bytes) -> Body:
     """The body of a record of `kind`, stored as `data`. Raises `Undecodable`."""
-    members = _members(data)
     try:
         match kind:
             case RecordKind.PROPOSAL | RecordKind.INTENT:
-                return _as_action(members, data)
+                return _as_action(data)
             case RecordKind.OUTCOME:
-                return _as_outcome(members)
+                return _as_outcome(data)
             case RecordKind.DECISION:
-                return _as_decision(members)
+                return _as_decision(data)
             case RecordKind.ADMIN:
-                return AdminBody(
-                    event=Event(_text(members, "event")),
-                    by=_text(members, "by"),
-                    subject=_text(members, "subject"),
-                    data=_mapping(members, "data"),
-                )
+                event, by, subject, more = _members("admin body", data, 4)
+                return AdminBody(Event(_text(event)), _text(by), _text(subject), _mapping(more))
             case RecordKind.EXCHANGE:
                 raise Undecodable("no body of kind exchange is known to this version")
             case _:
                 assert_never(kind)
     except Undecodable:
         raise
-    except (ValueError, TypeError, KeyError) as error:
-        raise Undecodable(f"{kind.value} body: a member is missing or of no known value") from error
+    except ValueError as error:
+        raise Undecodable(f"{kind.value} body: a member is of no known value") from error
 
 
-def _action(body: ActionBody) -> dict[str, object]:
+def _action(body: ActionBody) -> tuple[object, ...]:
     arguments = body.arguments
-    return {
-        "action": body.action,
-        "kind": body.kind,
-        "server": body.server,
-        "name": body.name,
-        "pin": body.pin,
-        "user": body.user,
-        "links": body.links,
-        "token": body.token,
-        "verdict": body.verdict,
-        "observed": body.observed,
-        "reasons": [
-            {
-                "code": reason.code.value,
-                "text": reason.text,
-                "policy": reason.policy,
-                "where": reason.where,
-                "agent": reason.agent,
-            }
-            for reason in body.reasons
-        ],
-        "gates": [{"policy": gate.policy, "route": gate.route, "text_hash": gate.text_hash} for gate in body.gates],
-        "obligations": body.obligations,
-        "approval": body.approval,
-        "expires_ms": body.expires_ms,
-        "irreversible": body.irreversible,
-        "labels": body.labels,
-        "source": body.source,
-        "context": body.context,
-        _LENGTH: len(arguments),
-        "arguments": orjson.Fragment(arguments) if arguments else None,
-    }
-
-
-def _as_action(members: Mapping[str, Any], data: bytes) -> ActionBody:
-    expires = members["expires_ms"]
-    return ActionBody(
-        action=_text(members, "action"),
-        kind=_text(members, "kind"),
-        server=_text(members, "server"),
-        name=_text(members, "name"),
-        pin=_text(members, "pin"),
-        user=_maybe(members, "user"),
-        links=tuple((str(agent), str(sid)) for agent, sid in members["links"]),
-        token=_text(members, "token"),
-        verdict=_text(members, "verdict"),
-        observed=_maybe(members, "observed"),
-        reasons=tuple(
-            Reason(
-                Code(_text(item, "code")),
-                _text(item, "text"),
-                _maybe(item, "policy"),
-                _maybe(item, "where"),
-                _maybe(item, "agent"),
-            )
-            for item in members["reasons"]
-        ),
-        gates=tuple(
-            Gate(_text(item, "policy"), _text(item, "route"), _text(item, "text_hash")) for item in members["gates"]
-        ),
-        obligations=_texts(members, "obligations"),
-        approval=_maybe(members, "approval"),
-        expires_ms=None if expires is None else _integer(members, "expires_ms"),
-        irreversible=_flag(members, "irreversible"),
-        labels=_texts(members, "labels"),
-        source=_texts(members, "source"),
-        context=_mapping(members, "context"),
-        arguments=_arguments(members, data),
+    return (
+        body.action,
+        body.kind,
+        body.server,
+        body.name,
+        body.pin,
+        body.user,
+        body.links,
+        body.token,
+        body.verdict,
+        body.observed,
+        [(reason.code, reason.text, reason.policy, reason.where, reason.agent) for reason in body.reasons],
+        [(gate.policy, gate.route, gate.text_hash) for gate in body.gates],
+        body.obligations,
+        body.approval,
+        body.expires_ms,
+        body.irreversible,
+        body.labels,
+        body.source,
+        body.context,
+        len(arguments),
+        orjson.Fragment(arguments) if arguments else None,
     )
 
 
-def _arguments(members: Mapping[str, Any], data: bytes) -> bytes:
-    length = _integer(members, _LENGTH)
+def _as_action(data: bytes) -> ActionBody:
+    members = _members("action body", data, 21)
+    expires = members[14]
+    return ActionBody(
+        action=_text(members[0]),
+        kind=_text(members[1]),
+        server=_text(members[2]),
+        name=_text(members[3]),
+        pin=_text(members[4]),
+        user=_maybe(members[5]),
+        links=tuple((_text(agent), _text(sid)) for agent, sid in _parts(members[6], 2)),
+        token=_text(members[7]),
+        verdict=_text(members[8]),
+        observed=_maybe(members[9]),
+        reasons=tuple(
+            Reason(Code(_text(code)), _text(text), _maybe(policy), _maybe(where), _maybe(agent))
+            for code, text, policy, where, agent in _parts(members[10], 5)
+        ),
+        gates=tuple(
+            Gate(_text(policy), _text(route), _text(text_hash)) for policy, route, text_hash in _parts(members[11], 3)
+        ),
+        obligations=_texts(members[12]),
+        approval=_maybe(members[13]),
+        expires_ms=None if expires is None else _integer(expires),
+        irreversible=_flag(members[15]),
+        labels=_texts(members[16]),
+        source=_texts(members[17]),
+        context=_mapping(members[18]),
+        arguments=_arguments(_integer(members[19]), data),
+    )
+
+
+def _arguments(length: int, data: bytes) -> bytes:
     if length == 0:
         return b""
     start = len(data) - 1 - length
-    if start < len(_CUT) or data[start - len(_CUT) : start] != _CUT:
-        raise Undecodable("arguments: they are not where their length says")
+    before = b",%d," % length
+    if length < 0 or start < len(before) or data[start - len(before) : start] != before:
+        raise Undecodable("action body: its arguments are not where their length says")
     return data[start:-1]
 
 
-def _outcome(body: OutcomeBody) -> dict[str, object]:
-    return {
-        "intent": body.intent,
-        "status": body.status.value,
-        "sids": body.sids,
-        "labels": body.labels,
-        "approval": body.approval,
-        "result": body.result,
-        "result_bytes": body.result_bytes,
-        "elapsed_ms": body.elapsed_ms,
-        "error": body.error,
-    }
-
-
-def _as_outcome(members: Mapping[str, Any]) -> OutcomeBody:
-    elapsed = members["elapsed_ms"]
-    if isinstance(elapsed, bool) or not isinstance(elapsed, int | float):
-        raise Undecodable("elapsed_ms: no number")
-    return OutcomeBody(
-        intent=_text(members, "intent"),
-        status=Status(_text(members, "status")),
-        sids=_texts(members, "sids"),
-        labels=_texts(members, "labels"),
-        approval=_maybe(members, "approval"),
-        result=_maybe(members, "result"),
-        result_bytes=_integer(members, "result_bytes"),
-        elapsed_ms=elapsed,
-        error=_maybe(members, "error"),
+def _outcome(body: OutcomeBody) -> tuple[object, ...]:
+    return (
+        body.intent,
+        body.status,
+        body.sids,
+        body.labels,
+        body.approval,
+        body.result,
+        body.result_bytes,
+        body.elapsed_ms,
+        body.error,
     )
 
 
-def _decision(body: DecisionBody) -> dict[str, object]:
-    return {
-        "approval": body.approval,
-        "action": body.action,
-        "by": body.by,
-        "choice": body.choice.value,
-        "routes": body.routes,
-        "note": body.note,
-        "completes": body.completes,
-    }
+def _as_outcome(data: bytes) -> OutcomeBody:
+    intent, status, sids, labels, approval, result, size, elapsed, error = _members("outcome body", data, 9)
+    if isinstance(elapsed, bool) or not isinstance(elapsed, int | float):
+        raise Undecodable("outcome body: elapsed_ms is no number")
+    return OutcomeBody(
+        intent=_text(intent),
+        status=Status(_text(status)),
+        sids=_texts(sids),
+        labels=_texts(labels),
+        approval=_maybe(approval),
+        result=_maybe(result),
+        result_bytes=_integer(size),
+        elapsed_ms=elapsed,
+        error=_maybe(error),
+    )
 
 
-def _as_decision(members: Mapping[str, Any]) -> DecisionBody:
+def _decision(body: DecisionBody) -> tuple[object, ...]:
+    return (body.approval, body.action, body.by, body.choice, body.routes, body.note, body.completes)
+
+
+def _as_decision(data: bytes) -> DecisionBody:
+    approval, action, by, choice, routes, note, completes = _members("decision body", data, 7)
     return DecisionBody(
-        approval=_text(members, "approval"),
-        action=_text(members, "action"),
-        by=_text(members, "by"),
-        choice=Choice(_text(members, "choice")),
-        routes=_texts(members, "routes"),
-        note=_maybe(members, "note"),
-        completes=_flag(members, "completes"),
+        approval=_text(approval),
+        action=_text(action),
+        by=_text(by),
+        choice=Choice(_text(choice)),
+        routes=_texts(routes),
+        note=_maybe(note),
+        completes=_flag(completes),
     )
 
 
@@ -290,50 +229,55 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
-def _members(data: bytes) -> Mapping[str, Any]:
+def _members(what: str, data: bytes, count: int) -> Sequence[Any]:
     try:
         value: object = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise Undecodable("not JSON") from error
-    if not isinstance(value, dict):
-        raise Undecodable("not a JSON object")
-    return cast("dict[str, Any]", value)
+        raise Undecodable(f"{what}: not JSON") from error
+    if not isinstance(value, list) or len(cast("list[object]", value)) != count:
+        raise Undecodable(f"{what}: not the {count} members it has")
+    return cast("list[object]", value)
 
 
-def _text(members: Mapping[str, Any], name: str) -> str:
-    value = members[name]
+def _parts(value: object, count: int) -> Sequence[Sequence[object]]:
+    """A list of lists of `count` members each."""
+    if not isinstance(value, list):
+        raise Undecodable("a member is no list")
+    items = cast("list[object]", value)
+    if not all(isinstance(item, list) and len(cast("list[object]", item)) == count for item in items):
+        raise Undecodable(f"a member is no list of {count} members each")
+    return cast("list[list[object]]", items)
+
+
+def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise Undecodable(f"{name}: no string")
+        raise Undecodable("a member is no string")
     return value
 
 
-def _maybe(members: Mapping[str, Any], name: str) -> str | None:
-    return None if members[name] is None else _text(members, name)
+def _maybe(value: object) -> str | None:
+    return None if value is None else _text(value)
 
 
-def _texts(members: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = members[name]
+def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in cast("list[object]", value)):
-        raise Undecodable(f"{name}: no list of strings")
+        raise Undecodable("a member is no list of strings")
     return tuple(cast("list[str]", value))
 
 
-def _integer(members: Mapping[str, Any], name: str) -> int:
-    value = members[name]
+def _integer(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise Undecodable(f"{name}: no integer")
+        raise Undecodable("a member is no integer")
     return value
 
 
-def _flag(members: Mapping[str, Any], name: str) -> bool:
-    value = members[name]
+def _flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise Undecodable(f"{name}: no truth value")
+        raise Undecodable("a member is no truth value")
     return value
 
 
-def _mapping(members: Mapping[str, Any], name: str) -> Mapping[str, Json]:
-    value = members[name]
+def _mapping(value: object) -> Mapping[str, Json]:
     if not isinstance(value, dict):
-        raise Undecodable(f"{name}: no object")
+        raise Undecodable("a member is no object")
     return cast("dict[str, Json]", value)

@@ -1,9 +1,9 @@
 """`ports.ledger.Ledger` over one SQLite file.
 
 A tour: `open_ledger` takes the data folder (`lock`), brings the file to this schema (`schema`),
-looks at its end, and begins the next epoch; `append` encodes on the caller's loop, gives the
-record its place and queues it for the `writer`, whose batches lie in `segment`s beside the state
-tables they fold to (`state`, `rows`); `reads` answer from connections of their own.
+looks at its end, and begins the next epoch; `append` encodes and folds on the caller's loop, gives
+the record its place and queues it for the `writer`, which hashes, and whose batches lie in
+`segment`s beside the state tables they fold to (`state`, `rows`); `reads` answer from connections of their own.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ from remit.escalate.machine import Approval
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
+from remit.pdp.fold import fold
 from remit.ports.ledger import Draft, Entry, InDoubt, LedgerUnwritable, Pending
 from remit.ports.system import Clock, Entropy
 from remit.trace.bodies import AdminBody, Event
@@ -71,10 +72,11 @@ class SqliteLedger:
         if self._closing is not None:
             raise LedgerUnwritable("the ledger is closed: the service is stopping")
         body = encode_body(draft.body)
+        ref = Ref(self.chain, self._seq + 1)
+        deltas = fold(ref, draft.at, draft.kind, draft.body)
         future = asyncio.get_running_loop().create_future()
         self._seq += 1
-        ref = Ref(self.chain, self._seq)
-        self._writer.submit((ref, draft, body, future))
+        self._writer.submit((ref, draft, body, deltas, future))
         return Pending(ref, future)
 
     def unwritable(self) -> str | None:
@@ -205,7 +207,9 @@ def _open(conn: sqlite3.Connection, path: Path, lock: FolderLock, clock: Clock, 
         "",
         AdminBody(Event.EPOCH, "remit", chain, {"heads": heads, "schema": VERSION}),
     )
-    writer.write([(Ref(chain, 1), draft, encode_body(draft.body), None)])
+    ref = Ref(chain, 1)
+    deltas = fold(ref, draft.at, draft.kind, draft.body)
+    writer.write([(ref, draft, encode_body(draft.body), deltas, None)])
     writer.start()
     return SqliteLedger(conn, path, lock, state, writer, chain)
 

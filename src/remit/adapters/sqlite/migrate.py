@@ -10,6 +10,7 @@ from remit.adapters.sqlite.segment import ERASED, body_head, record_head
 from remit.adapters.sqlite.state import State
 from remit.adapters.sqlite.tables import SEQ_BITS, create
 from remit.facts.record import Ref
+from remit.pdp.fold import fold
 from remit.trace.chain import parts
 from remit.trace.encoding import decode_body, decode_record
 
@@ -30,8 +31,8 @@ def from_version_0(conn: sqlite3.Connection) -> None:
         for seq, data, digest, salt, body in found:
             ref = Ref(chain, seq)
             record = decode_record(data)
-            decoded = None if body is None else decode_body(record.kind, body)
-            earlier = state.record(ref, record.at, record.kind, record.sid, decoded)
+            deltas = () if body is None else fold(ref, record.at, record.kind, decode_body(record.kind, body))
+            earlier = state.record(ref, record.sid, deltas)
             ident = state.chains[chain] << SEQ_BITS | seq
             conn.execute(
                 "INSERT INTO segment VALUES (?, 1, ?)",

@@ -179,11 +179,11 @@ def approvals(conn: sqlite3.Connection, limit: int, *, open_only: bool) -> Seque
 def in_doubt(conn: sqlite3.Connection) -> Sequence[InDoubt]:
     """Intents of earlier epochs without an outcome, oldest first."""
     found = conn.execute(
-        "SELECT chain.name, intent.id, intent.sids, intent.at FROM open_intent AS intent "
-        "JOIN chain ON chain.no = intent.id >> ? WHERE intent.in_doubt = 1 ORDER BY intent.id",
+        "SELECT chain.name, in_doubt.id, sid, in_doubt.at FROM in_doubt "
+        "JOIN chain ON chain.no = in_doubt.id >> ? ORDER BY in_doubt.id",
         (SEQ_BITS,),
     ).fetchall()
-    return [InDoubt(Ref(chain, ident & _SEQ_MASK), rows.last_of(sids), at) for chain, ident, sids, at in found]
+    return [InDoubt(Ref(chain, ident & _SEQ_MASK), sid, at) for chain, ident, sid, at in found]
 
 
 def revoked(conn: sqlite3.Connection) -> Mapping[str, int]:

@@ -7,15 +7,11 @@ from typing import Any, Final
 
 import orjson
 
-from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.escalate.machine import Approval, State, Vote
-from remit.facts.record import Ref
 from remit.facts.session import Session
-from remit.pdp.fold import IntentOpened
 from remit.policy.verdict import Gate
 
 _CHUNKS: Final = (128, 32, 8, 1)
-_SEQ_MASK: Final = (1 << SEQ_BITS) - 1
 
 SESSION: Final = (
     "SELECT no, sid, agent, user, started, labels, calls, irreversible, ended, last "
@@ -69,41 +65,38 @@ def write_sessions(conn: sqlite3.Connection, items: Sequence[tuple[int, Session]
     )
 
 
-def write_activity(conn: sqlite3.Connection, items: Sequence[tuple[int, Session, int]]) -> None:
-    """Write what changes of these sessions with every call."""
-    flat: list[object] = []
-    for number, session, last in items:
-        flat += (number, session.calls, session.irreversible_calls, last)
+def write_activity(conn: sqlite3.Connection, flat: list[object]) -> None:
+    """Write what changes of sessions with every call: number, calls, irreversible calls, last id, of each."""
     _write(conn, "REPLACE INTO activity VALUES", 4, flat)
 
 
-def write_opened(conn: sqlite3.Connection, opened: Mapping[int, IntentOpened], closed: Mapping[int, int]) -> None:
-    """Write intents that have no outcome at the end of their batch."""
+def write_open(conn: sqlite3.Connection, blocks: Mapping[int, int]) -> None:
+    """Write which intents of these blocks of ids have no outcome; 0 forgets a block."""
     flat: list[object] = []
-    for ident, intent in opened.items():
-        if ident in closed:
-            continue
-        flat += (
-            ident,
-            intent.at,
-            _json(intent.sids),
-            _json(intent.source),
-            intent.approval,
-            0,
-        )
-    _write(conn, "INSERT INTO open_intent VALUES", 6, flat)
+    for block, bits in blocks.items():
+        if bits:
+            flat += (block, bits)
+        else:
+            conn.execute("DELETE FROM open_intents WHERE block = ?", (block,))
+    _write(conn, "REPLACE INTO open_intents VALUES", 2, flat)
 
 
-def write_closed(conn: sqlite3.Connection, closed: Mapping[int, int], opened: Mapping[int, IntentOpened]) -> None:
-    """Write outcomes by intent, and forget those intents that an earlier batch wrote."""
-    if not closed:
-        return
+def write_outcomes(conn: sqlite3.Connection, closed: Mapping[int, int]) -> None:
+    """Write outcomes by intent."""
     flat: list[object] = []
     for intent, outcome in closed.items():
         flat += (intent, outcome)
-    _write(conn, "INSERT OR IGNORE INTO outcome VALUES", 2, flat)
-    written: list[object] = [intent for intent in closed if intent not in opened]
-    _write(conn, "DELETE FROM open_intent WHERE id IN (VALUES", 1, written, ")")
+    _write(conn, "INSERT INTO outcome VALUES", 2, flat)
+
+
+def write_doubtful(conn: sqlite3.Connection, ident: int, sid: str, at: int) -> None:
+    """Remember an intent of an earlier epoch without an outcome."""
+    conn.execute("INSERT INTO in_doubt VALUES (?, ?, ?)", (ident, sid, at))
+
+
+def forget_doubtful(conn: sqlite3.Connection, ident: int) -> None:
+    """It has its outcome after all."""
+    conn.execute("DELETE FROM in_doubt WHERE id = ?", (ident,))
 
 
 def approval_from(row: Sequence[Any]) -> Approval:
@@ -141,35 +134,6 @@ def write_approvals(conn: sqlite3.Connection, approvals: Mapping[int, Approval])
     _write(conn, "REPLACE INTO approval VALUES", 3, flat)
 
 
-def read_doubtful(conn: sqlite3.Connection, replica: str, epoch: int) -> list[IntentOpened]:
-    """Open intents of the replica's epochs before `epoch` that are not yet marked in doubt."""
-    found = conn.execute(
-        "SELECT chain.name, intent.id, intent.at, intent.sids, intent.source, intent.approval "
-        "FROM open_intent AS intent JOIN chain ON chain.no = intent.id >> ? "
-        "WHERE intent.in_doubt = 0 AND chain.replica = ? AND chain.epoch < ? ORDER BY intent.id",
-        (SEQ_BITS, replica, epoch),
-    )
-    return [
-        IntentOpened(
-            Ref(chain, ident & _SEQ_MASK),
-            at,
-            tuple(orjson.loads(sids)),
-            tuple(orjson.loads(source)),
-            approval,
-        )
-        for chain, ident, at, sids, source, approval in found
-    ]
-
-
-def mark_doubtful(conn: sqlite3.Connection, replica: str, epoch: int) -> None:
-    """Mark what `read_doubtful` found."""
-    conn.execute(
-        "UPDATE open_intent SET in_doubt = 1 WHERE in_doubt = 0 AND id >> ? IN "
-        "(SELECT no FROM chain WHERE replica = ? AND epoch < ?)",
-        (SEQ_BITS, replica, epoch),
-    )
-
-
 def write_revoked(conn: sqlite3.Connection, token: str, expires_ms: int) -> None:
     """Remember a revoked token."""
     conn.execute("REPLACE INTO revoked VALUES (?, ?)", (token, expires_ms))
@@ -202,9 +166,3 @@ def _write(conn: sqlite3.Connection, head: str, width: int, flat: list[object], 
         while end - at >= step:
             conn.execute(_statement(head, width, count, tail), flat[at : at + step])
             at += step
-
-
-def last_of(sids: str) -> str:
-    """The acting session of a stored chain of sessions; empty when there is none."""
-    chain = orjson.loads(sids)
-    return chain[-1] if chain else ""

@@ -6,13 +6,14 @@ row is written once, and an intent that was opened and closed in it is never wri
 """
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from remit.adapters.sqlite import rows
+from remit.adapters.sqlite import reads, rows
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.escalate.machine import Approval
-from remit.facts.record import RecordKind, Ref
+from remit.facts.record import Ref
 from remit.facts.session import Session
 from remit.pdp.fold import (
     ApprovalClaimed,
@@ -33,21 +34,28 @@ from remit.pdp.fold import (
     TokenRevoked,
     apply_approval,
     apply_session,
-    fold,
     in_doubt,
 )
-from remit.trace.bodies import Body
+from remit.trace.bodies import ActionBody
 from remit.trace.chain import parts
+from remit.trace.encoding import decode_body, decode_record
 
 _CACHED_MAX: Final = 20_000
+_BLOCK_BITS: Final = 5
+_BLOCK_MASK: Final = (1 << _BLOCK_BITS) - 1
 
 
 @dataclass(slots=True)
 class _Row:
-    """A session, its number, and the id of the last record made in it."""
+    """A session: its number, what seldom changes of it, its counters, its last record's id.
+
+    The counters of `session` itself are those it was read with; the ones here go on.
+    """
 
     no: int
     session: Session
+    calls: int
+    irreversible: int
     last: int = 0
 
 
@@ -62,7 +70,9 @@ class State:
         self._sessions: dict[str, _Row] = {}
         self._described: dict[str, _Row] = {}
         self._active: dict[str, _Row] = {}
-        self._opened: dict[int, IntentOpened] = {}
+        self._open: dict[int, int] = dict(conn.execute("SELECT block, bits FROM open_intents"))
+        self._doubtful: set[int] = {row[0] for row in conn.execute("SELECT id FROM in_doubt")}
+        self._blocks: dict[int, int] = {}
         self._closed: dict[int, int] = {}
         self._approvals: dict[int, Approval] = {}
 
@@ -71,14 +81,13 @@ class State:
         number = self.chains.get(ref.chain)
         return None if number is None else number << SEQ_BITS | ref.seq
 
-    def record(self, ref: Ref, at: int, kind: RecordKind, sid: str, body: Body | None) -> int:
-        """Fold one record in; the id of the record before it in its session, or 0."""
-        if body is not None:
-            for delta in fold(ref, at, kind, body):
-                self._apply(delta)
+    def record(self, ref: Ref, sid: str, deltas: Sequence[Delta]) -> int:
+        """Take in the record at `ref`, made in session `sid`; the id of the record before it there, or 0."""
+        for delta in deltas:
+            self._apply(delta)
         if not sid:
             return 0
-        row = self._session(sid)
+        row = self._sessions.get(sid) or self._session(sid)
         if row is None:
             return 0
         earlier = row.last
@@ -90,13 +99,16 @@ class State:
         """Write what changed since the last flush, within the caller's transaction."""
         conn = self._conn
         rows.write_sessions(conn, [(row.no, row.session) for row in self._described.values()])
-        rows.write_activity(conn, [(row.no, row.session, row.last) for row in self._active.values()])
-        rows.write_opened(conn, self._opened, self._closed)
-        rows.write_closed(conn, self._closed, self._opened)
+        activity: list[object] = []
+        for row in self._active.values():
+            activity += (row.no, row.calls, row.irreversible, row.last)
+        rows.write_activity(conn, activity)
+        rows.write_open(conn, self._blocks)
+        rows.write_outcomes(conn, self._closed)
         rows.write_approvals(conn, self._approvals)
         self._described.clear()
         self._active.clear()
-        self._opened.clear()
+        self._blocks.clear()
         self._closed.clear()
         self._approvals.clear()
         if len(self._sessions) > _CACHED_MAX:
@@ -104,15 +116,16 @@ class State:
 
     def _apply(self, delta: Delta) -> None:
         match delta:
-            case SessionTouched() | LabelsJoined() | SessionEnded():
-                self._change_session(delta)
+            case SessionTouched():
+                self._touch(delta)
             case IntentOpened():
-                self._opened[self.chains[delta.ref.chain] << SEQ_BITS | delta.ref.seq] = delta
+                ident = self.chains[delta.ref.chain] << SEQ_BITS | delta.ref.seq
+                block = ident >> _BLOCK_BITS
+                self._open[block] = self._blocks[block] = self._open.get(block, 0) | 1 << (ident & _BLOCK_MASK)
             case IntentClosed():
-                intent = self._named(delta.intent)
-                outcome = self.id_of(delta.outcome)
-                if intent is not None and outcome is not None:
-                    self._closed.setdefault(intent, outcome)
+                self._close(delta)
+            case LabelsJoined() | SessionEnded():
+                self._change_session(delta)
             case ApprovalOpened(approval):
                 ident = self._named(approval.ident)
                 if ident is not None:
@@ -128,18 +141,29 @@ class State:
             case _:
                 assert_never(delta)
 
+    def _touch(self, delta: SessionTouched) -> None:
+        """Of all deltas the most frequent: a known session's counters rise (`apply_session`)."""
+        row = self._sessions.get(delta.sid)
+        if row is None or not row.session.agent:
+            self._change_session(delta)
+            return
+        row.calls += delta.calls
+        row.irreversible += delta.irreversible
+        self._active[delta.sid] = row
+
     def _change_session(self, delta: SessionDelta) -> None:
         sid = delta.sid
         row = self._session(sid)
         if row is None:
             self._sessions_made += 1
-            row = _Row(self._sessions_made, apply_session(None, delta))
-            self._sessions[sid] = row
-            self._described[sid] = row
-            self._active[sid] = row
+            session = apply_session(None, delta)
+            row = _Row(self._sessions_made, session, session.calls, session.irreversible_calls)
+            self._sessions[sid] = self._described[sid] = self._active[sid] = row
             return
         before = row.session
         after = row.session = apply_session(before, delta)
+        row.calls += after.calls - before.calls
+        row.irreversible += after.irreversible_calls - before.irreversible_calls
         self._active[sid] = row
         if after.labels != before.labels or after.ended_ms != before.ended_ms or after.agent != before.agent:
             self._described[sid] = row
@@ -149,7 +173,9 @@ class State:
         if row is None:
             found = rows.read_session(self._conn, sid)
             if found is not None:
-                row = self._sessions[sid] = _Row(*found)
+                number, session, last = found
+                row = _Row(number, session, session.calls, session.irreversible_calls, last)
+                self._sessions[sid] = row
         return row
 
     def _change_approval(self, delta: ApprovalDelta) -> None:
@@ -165,6 +191,27 @@ class State:
         if after is not before:
             self._approvals[ident] = after
 
+    def _close(self, delta: IntentClosed) -> None:
+        """An intent has one outcome, the first; what is no open intent changes nothing."""
+        ident = self._named(delta.intent)
+        outcome = self.id_of(delta.outcome)
+        if ident is None or outcome is None:
+            return
+        block, bit = ident >> _BLOCK_BITS, 1 << (ident & _BLOCK_MASK)
+        bits = self._open.get(block, 0)
+        if bits & bit:
+            left = self._blocks[block] = bits ^ bit
+            if left:
+                self._open[block] = left
+            else:
+                del self._open[block]
+        elif ident in self._doubtful:
+            self._doubtful.remove(ident)
+            rows.forget_doubtful(self._conn, ident)
+        else:
+            return
+        self._closed[ident] = outcome
+
     def _begin(self, chain: str, at: int) -> None:
         """Number the chain; earlier epochs' intents without an outcome are now in doubt."""
         self.flush()
@@ -173,10 +220,25 @@ class State:
         # Fenced by the key: two owners of one epoch cannot both get here.
         self._conn.execute("INSERT INTO chain VALUES (?, ?, ?, ?, ?)", (number, chain, replica, epoch, at))
         self.chains[chain] = number
-        for intent in rows.read_doubtful(self._conn, replica, epoch):
-            for delta in in_doubt(intent, at):
+        earlier = {no for name, no in self.chains.items() if parts(name)[0] == replica and parts(name)[1] < epoch}
+        for block in [block for block in self._open if block >> SEQ_BITS - _BLOCK_BITS in earlier]:
+            bits = self._open.pop(block)
+            self._blocks[block] = 0
+            for number in range(1 << _BLOCK_BITS):
+                if bits >> number & 1:
+                    self._doubt(block << _BLOCK_BITS | number, at)
+
+    def _doubt(self, ident: int, at: int) -> None:
+        stored = reads.stored_at(self._conn, ident)
+        if stored is None:
+            return
+        record = decode_record(stored.record)
+        rows.write_doubtful(self._conn, ident, record.sid, record.at)
+        self._doubtful.add(ident)
+        body = None if stored.body is None else decode_body(record.kind, stored.body)
+        if isinstance(body, ActionBody):
+            for delta in in_doubt(body, at):
                 self._apply(delta)
-        rows.mark_doubtful(self._conn, replica, epoch)
 
     def _named(self, ident: str) -> int | None:
         try:

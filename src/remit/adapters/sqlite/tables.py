@@ -3,8 +3,9 @@
 `segment` and `body` hold what was appended: one row of each per batch (`segment.py`), keyed by
 the id of its first record. An id is `chain number << 40 | seq`, so that ids run in order of
 chains and sequence. The tables below them are folds of the records (`state.py`) and could be
-made anew from them: sessions and what of them changes with every call, intents without an
-outcome, outcomes by intent, approvals, revoked tokens, credentials.
+made anew from them: sessions and what of them changes with every call, intents of this epoch
+without an outcome (one bit each, in blocks of 32 ids), those of earlier epochs, outcomes by
+intent, approvals, revoked tokens, credentials.
 """
 
 import sqlite3
@@ -30,11 +31,8 @@ CREATE TABLE activity (
     no INTEGER PRIMARY KEY, calls INTEGER NOT NULL, irreversible INTEGER NOT NULL,
     last INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE open_intent (
-    id INTEGER PRIMARY KEY, at INTEGER NOT NULL, sids TEXT NOT NULL, source TEXT NOT NULL,
-    approval TEXT, in_doubt INTEGER NOT NULL
-) STRICT;
-CREATE INDEX in_doubt ON open_intent (id) WHERE in_doubt = 1;
+CREATE TABLE open_intents (block INTEGER PRIMARY KEY, bits INTEGER NOT NULL) STRICT;
+CREATE TABLE in_doubt (id INTEGER PRIMARY KEY, sid TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
 CREATE TABLE outcome (intent INTEGER PRIMARY KEY, outcome INTEGER NOT NULL) STRICT;
 CREATE TABLE approval (
     id INTEGER PRIMARY KEY, state TEXT NOT NULL, detail TEXT NOT NULL
@@ -50,7 +48,8 @@ STATE: Final = (
     "chain",
     "session",
     "activity",
-    "open_intent",
+    "open_intents",
+    "in_doubt",
     "outcome",
     "approval",
     "revoked",

@@ -1,7 +1,8 @@
 """The one writer: batches of records, made durable together.
 
 Laws
-* Natural group commit: a batch is whatever was queued while the last one was made durable.
+* Natural group commit: a batch is whatever was queued while the last one was made durable; of a
+  long queue only half, so that the loop has callers to serve while this half is made durable.
 * One transaction holds a batch's records, their bodies and the state they fold to.
 * A receipt is given after the commit that holds its record returned, never before.
 * The first error, whichever it is, poisons the writer: what the operating system still holds of a
@@ -24,18 +25,20 @@ from remit.adapters.sqlite.segment import body_head, record_head
 from remit.adapters.sqlite.state import State
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.facts.record import Receipt, Ref
+from remit.pdp.fold import Delta
 from remit.ports.ledger import Draft, LedgerUnwritable
 from remit.ports.system import Entropy
 from remit.trace.chain import SALT_BYTES, commitment, genesis, record_hash
 from remit.trace.encoding import record_bytes
 
-_BATCH_RECORDS_MAX: Final = 128
+_BATCH_WHOLE_MAX: Final = 128
+_BATCH_RECORDS_MAX: Final = 512
 _BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
 _PAGE_BYTES: Final = 4096
 _FRAMES_EACH: Final = 6
 
-Item: TypeAlias = tuple[Ref, Draft, bytes, "asyncio.Future[Receipt] | None"]
-"""A record to be: its place, its draft, its encoded body, and who waits for it."""
+Item: TypeAlias = tuple[Ref, Draft, bytes, Sequence[Delta], "asyncio.Future[Receipt] | None"]
+"""A record to be: its place, its draft, its encoded body, what it changes, and who waits for it."""
 
 
 class Writer:
@@ -84,14 +87,16 @@ class Writer:
         receipts: list[Receipt] = []
         at = 0
         conn.execute("BEGIN IMMEDIATE")
-        for ref, draft, body, _ in batch:
+        for ref, draft, body, deltas, _ in batch:
             salt = salts[at : at + SALT_BYTES]
             at += SALT_BYTES
-            kind, when, sid = draft.kind, draft.at, draft.sid
-            data = record_bytes(ref.chain, ref.seq, prev, kind, when, draft.bundle, sid, commitment(salt, body))
+            sid = draft.sid
+            data = record_bytes(
+                ref.chain, ref.seq, prev, draft.kind, draft.at, draft.bundle, sid, commitment(salt, body)
+            )
             digest = record_hash(data)
             prev = digest.hex()
-            earlier = state.record(ref, when, kind, sid, draft.body)
+            earlier = state.record(ref, sid, deltas)
             records += (record_head(len(data), earlier), data, digest)
             bodies += (body_head(len(body)), salt, body)
             receipts.append(Receipt(ref, prev))
@@ -140,10 +145,11 @@ class Writer:
         batch: list[Item] = []
         size = 0
         item = queue.get()
+        wanted = min(max(_BATCH_WHOLE_MAX, queue.qsize() // 2), _BATCH_RECORDS_MAX)
         while item is not None:
             batch.append(item)
             size += len(item[2])
-            if len(batch) == _BATCH_RECORDS_MAX or size >= _BATCH_BYTES_MAX or not queue.qsize():
+            if len(batch) >= wanted or size >= _BATCH_BYTES_MAX or not queue.qsize():
                 return batch, True
             item = queue.get_nowait()
         return batch, False
@@ -171,7 +177,7 @@ def unwritable(failure: BaseException) -> LedgerUnwritable:
 
 def _tell(batch: Sequence[Item], deliver: Callable[[], None]) -> None:
     """One call into the loop for the whole batch; a loop that is gone has nobody waiting."""
-    future = batch[0][3]
+    future = batch[0][4]
     if future is not None:
         with suppress(RuntimeError):
             future.get_loop().call_soon_threadsafe(deliver)
@@ -179,14 +185,14 @@ def _tell(batch: Sequence[Item], deliver: Callable[[], None]) -> None:
 
 def _resolve(batch: Sequence[Item], receipts: Sequence[Receipt]) -> None:
     for item, receipt in zip(batch, receipts, strict=True):
-        future = item[3]
+        future = item[4]
         if future is not None and not future.done():
             future.set_result(receipt)
 
 
 def _refuse(batch: Sequence[Item], failure: BaseException) -> None:
     for item in batch:
-        future = item[3]
+        future = item[4]
         if future is not None and not future.done():
             future.set_exception(unwritable(failure))
             future.exception()  # seen: a record that nobody waits for is no error of the loop's
