@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from remit.api.answers import ApprovalAnswer, ApprovalsAnswer
-from remit.api.authenticator import Person
+from remit.api.answers_decided import ApprovalAnswer, ApprovalsAnswer
+from remit.api.authenticator import Admin, Person
 from remit.api.guard import ByPerson, ByReader, GuardedRoute, With
 from remit.api.problem import not_found
-from remit.api.requests import Limit, RefPath, VoteRequest
+from remit.api.requests import LIMIT_MAX, Limit, RefPath, VoteRequest
 from remit.api.services import Services
 from remit.api.views import approval_view, sees_approval
 from remit.escalate.machine import Approval
@@ -27,12 +27,11 @@ async def list_approvals(
     limit: Limit = 100,
 ) -> ApprovalsAnswer:
     """Approvals, newest first; a user sees those that he decides or asked for."""
-    found = await services.ledger.approvals(open_only=open_only, limit=limit)
-    return ApprovalsAnswer(
-        items=[
-            approval_view(services, caller, approval) for approval in found if sees_approval(services, caller, approval)
-        ]
-    )
+    # A user's own may be older than the latest of all.
+    most = limit if isinstance(caller, Admin) else LIMIT_MAX
+    found = await services.ledger.approvals(open_only=open_only, limit=most)
+    own = [approval for approval in found if sees_approval(services, caller, approval)]
+    return ApprovalsAnswer(items=[approval_view(services, caller, approval) for approval in own[:limit]])
 
 
 @router.get("/approvals/{ident}")

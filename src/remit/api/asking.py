@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from pydantic import JsonValue
 
-from remit.api.answers import (
+from remit.api.answers_decided import (
     ActionAnswer,
     CanAnswer,
     LinkAnswer,

@@ -35,7 +35,7 @@ class Problem(Exception):  # noqa: N818
         self.why = why
         self.next = next
         self.problems = tuple(problems)
-        self.headers = dict(headers or {})
+        self.headers = {"Cache-Control": "no-store", **(headers or {})}
         self.cause = cause
 
     def answer(self) -> JSONResponse:
@@ -110,7 +110,12 @@ def problem_of(error: Exception) -> Problem:
         case RequestValidationError():
             return Problem(400, "malformed request", problems=_fields(error), next="see docs/reference/api.md")
         case HTTPException():
-            return Problem(error.status_code, error.detail, headers=error.headers)
+            return Problem(
+                error.status_code,
+                error.detail.lower(),
+                next="see docs/reference/api.md",
+                headers=error.headers,
+            )
         case _:
             return Problem(500, "internal error", next="the service's log has the trace")
 

@@ -1,6 +1,6 @@
 """What requests may say: pydantic at the edge, nothing coerced, nothing unknown let through."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
@@ -26,7 +26,8 @@ KindPath = Annotated[
     Path(),
 ]  # fmt: skip
 NamePath = Annotated[str, Path(min_length=1, max_length=200)]
-Limit = Annotated[int, Query(ge=1, le=1000)]
+LIMIT_MAX: Final = 1000
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
 
 
 class Strict(BaseModel):

@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 from pydantic import JsonValue
 
 from remit.api.answers import CheckAnswer, DoctorAnswer
+from remit.api.description import describe
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
 
 router = APIRouter(route_class=GuardedRoute, tags=["service"])
@@ -41,4 +42,4 @@ async def doctor(services: With, _: ByAdmin) -> DoctorAnswer:
 @router.get("/openapi.json", response_model=None, include_in_schema=False)
 async def description(request: Request, _: ByReader) -> JSONResponse:
     """The OpenAPI description of this API."""
-    return JSONResponse(request.app.openapi())
+    return JSONResponse(describe(request.app))

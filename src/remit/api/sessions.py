@@ -9,11 +9,11 @@ from remit.api.answers import OpenedAnswer, SessionAnswer, SessionsAnswer, Words
 from remit.api.authenticator import Admin, HarnessOf, Person
 from remit.api.guard import ByHarness, ByReader, GuardedRoute, With
 from remit.api.problem import Problem, forbidden, not_found
-from remit.api.requests import Empty, Limit, SessionRequest, SidPath, WordsRequest
+from remit.api.requests import LIMIT_MAX, Empty, Limit, SessionRequest, SidPath, WordsRequest
 from remit.api.services import Services
 from remit.api.tokens import IDENT_BYTES, issue
 from remit.api.views import instant, session_view
-from remit.control.authority import Use, descend, mint
+from remit.control.authority import TTL_MAX_S, Use, descend, mint
 from remit.facts.agent import Harness
 from remit.facts.session import Session
 
@@ -29,7 +29,7 @@ async def open_session(asked: SessionRequest, services: With, caller: ByHarness)
     catalog = services.runtime.catalog
     if asked.user is not None and asked.user not in catalog.users:
         raise not_found(f"user in the running bundle: {asked.user}", "remit get users")
-    longest_s = int(catalog.session_hours_max * _HOUR_S)
+    longest_s = min(int(catalog.session_hours_max * _HOUR_S), TTL_MAX_S)
     fresh = mint(
         Use.SESSION,
         caller.agent,
@@ -69,8 +69,10 @@ async def words(sid: SidPath, asked: WordsRequest, services: With, caller: ByHar
 @router.get("/sessions")
 async def list_sessions(services: With, caller: ByReader, limit: Limit = 100) -> SessionsAnswer:
     """Sessions, newest first; a user sees his own."""
-    found = await services.ledger.sessions(limit)
-    return SessionsAnswer(items=[session_view(session) for session in found if _sees(caller, session)])
+    # A user's own may be older than the latest of all.
+    found = await services.ledger.sessions(limit if isinstance(caller, Admin) else LIMIT_MAX)
+    own = [session for session in found if _sees(caller, session)]
+    return SessionsAnswer(items=[session_view(session) for session in own[:limit]])
 
 
 @router.get("/sessions/{sid}")

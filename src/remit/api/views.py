@@ -9,17 +9,8 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from remit.api.answers import (
-    AppliedAnswer,
-    ApprovalAnswer,
-    ChangeAnswer,
-    GateAnswer,
-    ReasonAnswer,
-    SeatAnswer,
-    SessionAnswer,
-    ToolAnswer,
-    VoteAnswer,
-)
+from remit.api.answers import AppliedAnswer, ChangeAnswer, SessionAnswer, ToolAnswer
+from remit.api.answers_decided import ApprovalAnswer, GateAnswer, ReasonAnswer, SeatAnswer, VoteAnswer
 from remit.api.authenticator import Admin, Caller, Person
 from remit.api.services import Applied, Services, ToolPin
 from remit.escalate.machine import Approval, State

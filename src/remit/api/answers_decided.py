@@ -1,0 +1,150 @@
+"""What the API answers about decisions: approvals, verdicts, and why."""
+
+from pydantic import JsonValue
+
+from remit.api.answers import Answer
+
+
+class GateAnswer(Answer):
+    """A gate, and why the policy stands."""
+
+    policy: str
+    route: str
+    reason: str | None = None
+
+
+class SeatAnswer(Answer):
+    """How one route stands."""
+
+    route: str
+    count: int
+    by: list[str]
+
+
+class VoteAnswer(Answer):
+    """A yes."""
+
+    by: str
+    at: str
+    routes: list[str]
+    note: str | None
+
+
+class ApprovalAnswer(Answer):
+    """One approval."""
+
+    id: str
+    state: str
+    action: str
+    sid: str
+    agent: str
+    user: str | None
+    tool: str
+    gates: list[GateAnswer]
+    seats: list[SeatAnswer]
+    votes: list[VoteAnswer]
+    refused_by: str | None
+    claimed_by: str | None
+    opened: str
+    expires: str
+    missing: list[str]
+    may_approve: bool
+    arguments: JsonValue
+
+
+class ApprovalsAnswer(Answer):
+    """Approvals, newest first."""
+
+    items: list[ApprovalAnswer]
+
+
+class ReasonAnswer(Answer):
+    """Why a verdict is what it is."""
+
+    code: str
+    text: str
+    policy: str | None
+    where: str | None
+    agent: str | None
+
+
+class CanAnswer(Answer):
+    """What `decide` would say."""
+
+    verdict: str
+    observed: str | None
+    reasons: list[ReasonAnswer]
+    gates: list[GateAnswer]
+    obligations: list[str]
+
+
+class ReceiptAnswer(Answer):
+    """Where a record stands, and its hash."""
+
+    id: str
+    hash: str
+
+
+class LinkAnswer(Answer):
+    """One agent of a chain and its session."""
+
+    agent: str
+    sid: str
+
+
+class ActionAnswer(Answer):
+    """An action as it was judged."""
+
+    kind: str
+    tool: str
+    hash: str
+    pin: str
+    user: str | None
+    links: list[LinkAnswer]
+    token: str
+    arguments: JsonValue
+
+
+class PolicyAnswer(Answer):
+    """A determining policy with its own lines; none where that bundle is no longer at hand."""
+
+    id: str
+    where: str | None
+    lines: list[str]
+
+
+class OutcomeAnswer(Answer):
+    """How an intent ended."""
+
+    id: str
+    at: str
+    status: str
+    elapsed_ms: float
+    labels: list[str]
+    result: str | None
+    result_bytes: int
+    error: str | None
+    receipt: ReceiptAnswer
+
+
+class WhyAnswer(Answer):
+    """Who decided what, why and on whose authority."""
+
+    id: str
+    kind: str
+    at: str
+    bundle: str
+    sid: str
+    receipt: ReceiptAnswer
+    action: ActionAnswer
+    facts: dict[str, JsonValue]
+    labels: list[str]
+    verdict: str
+    observed: str | None
+    reasons: list[ReasonAnswer]
+    gates: list[GateAnswer]
+    obligations: list[str]
+    policies: list[PolicyAnswer]
+    approval: ApprovalAnswer | None
+    outcome: OutcomeAnswer | None
+    in_doubt: bool
