@@ -61,7 +61,12 @@ def test_a_permitted_call_is_an_intent_and_then_exactly_those_bytes() -> None:
     assert said.context == {
         "inputSize": len(asked.arguments),
         "onBehalfOf": "uma",
-        "session": {"labels": ["confidential", "confidential:pii"], "calls": 0, "irreversibleCalls": 0, "ageSeconds": 1},
+        "session": {
+            "labels": ["confidential", "confidential:pii"],
+            "calls": 0,
+            "irreversibleCalls": 0,
+            "ageSeconds": 1,
+        },
         "delegation": {"depth": 0, "chain": ["ada"]},
         "system": {"now": "2027-01-15T08:00:00.000Z"},
     }
@@ -235,7 +240,9 @@ def test_obligations_of_all_permits_and_links_unite() -> None:
 
 
 def test_delegating_is_judged_and_forwards_nothing() -> None:
-    running = bundle('@id("d") permit (principal == Remit::Agent::"ada", action == Remit::Action::"delegate", resource == Remit::Agent::"bot");')
+    running = bundle(
+        '@id("d") permit (principal == Remit::Agent::"ada", action == Remit::Action::"delegate", resource == Remit::Agent::"bot");'
+    )
     decision = decided(running, action("bot", {}, kind=ActionKind.DELEGATE))
     assert decision.verdict == Permit()
     (intent,) = decision.effects

@@ -90,7 +90,9 @@ def test_what_was_left_out_is_not_absent(condition: str, amount: Json) -> None:
 def test_what_is_not_exact_denies_exactly_where_it_is_read(
     condition: str, lost: dict[str, Json], *, read: bool
 ) -> None:
-    forbid = f'@id("f") forbid (principal, action == Remit::Action::"shop___refund", resource) when {{ !({condition}) }};'
+    forbid = (
+        f'@id("f") forbid (principal, action == Remit::Action::"shop___refund", resource) when {{ !({condition}) }};'
+    )
     decision = decided(bundle(ANYBODY, forbid), action(arguments={"order_id": "1", "to": "x", **lost}))
     assert (codes(decision) == {"arg/inexact"}) is read
     elsewhere = forbid.replace("shop___refund", "shop___look").replace("context.input ==", "context.input ==")
@@ -119,13 +121,18 @@ conditions = st.sampled_from(
         "context.session.calls < 5",
         'context.session.labels.contains(Remit::Label::"untrusted")',
         'principal in Remit::Group::"ops"',
-        "context.input has amount && context.input.amount.greaterThan(decimal(\"10.0\"))",
+        'context.input has amount && context.input.amount.greaterThan(decimal("10.0"))',
         'context has onBehalfOf && context.onBehalfOf in Remit::Group::"ops"',
         OVERFLOW,
     ]
 )
 principals = st.sampled_from(
-    ["principal", 'principal in Remit::Group::"support"', 'principal == Remit::Agent::"bot"', "principal is Remit::Agent"]
+    [
+        "principal",
+        'principal in Remit::Group::"support"',
+        'principal == Remit::Agent::"bot"',
+        "principal is Remit::Agent",
+    ]
 )
 actions = st.sampled_from(['action == Remit::Action::"shop___refund"', 'action in [Remit::Action::"tag:money"]'])
 bodies = st.builds(

@@ -65,7 +65,7 @@ def test_what_is_not_strict_json_is_refused_by_name(raw: bytes, code: str) -> No
 @pytest.mark.parametrize(
     "raw",
     [
-        b" [1, -0, 1.5, 1e3, true, false, null, \"a\"] ",
+        b' [1, -0, 1.5, 1e3, true, false, null, "a"] ',
         str(INTEGER_MAX).encode(),
         str(-INTEGER_MAX).encode(),
         b"[1e300, 1e21, 9007199254740991.0]",

@@ -34,7 +34,9 @@ def test_a_gate_escalates_to_its_route() -> None:
 
 
 def test_every_gate_that_applies_must_be_lifted_in_the_shortest_time() -> None:
-    decision = decided(bundle(ANYBODY, gate("g"), gate("h", "finance"), gate("i", condition="context.inputSize > 999")), action())
+    decision = decided(
+        bundle(ANYBODY, gate("g"), gate("h", "finance"), gate("i", condition="context.inputSize > 999")), action()
+    )
     assert isinstance(decision.verdict, Escalate)
     assert [(one.policy, one.route) for one in decision.verdict.gates] == [("g", "owner"), ("h", "finance")]
     assert decision.effects[1] == Hold(5)
@@ -55,7 +57,9 @@ def test_a_gate_permits_nothing_by_itself() -> None:
 
 
 def test_a_permit_that_does_not_apply_does_not_help() -> None:
-    decision = decided(bundle('@id("p") permit (principal in Remit::Group::"ops", action, resource);', gate("g")), action())
+    decision = decided(
+        bundle('@id("p") permit (principal in Remit::Group::"ops", action, resource);', gate("g")), action()
+    )
     assert decision.verdict == Deny()
 
 
@@ -80,7 +84,11 @@ def test_gates_of_all_links_unite() -> None:
 
 RUNNING = bundle(catalog(ANYBODY, gate("g"), gate("h", "finance")))
 ASKED = action()
-GATES = frozenset(Gate(name, policy.gate or "", policy.statement.text_hash) for name, policy in RUNNING.policies.items() if policy.gate)
+GATES = frozenset(
+    Gate(name, policy.gate or "", policy.statement.text_hash)
+    for name, policy in RUNNING.policies.items()
+    if policy.gate
+)
 PIN = RUNNING.tools["shop", "refund"].tool.pin
 LIFT = Lift("r-1.7", ASKED.hash(PIN), GATES, NOW + 1)
 

@@ -24,7 +24,10 @@ def said(found: tuple[Problem, ...]) -> list[str]:
         (f'@id("a") @gate("owner") permit {SCOPE};', "a @gate lifts a forbid; this policy permits"),
         (f'@id("a") @gate("nobody") forbid {SCOPE};', "no Route is named 'nobody'"),
         (f'@id("a") @gate forbid {SCOPE};', "no Route is named ''"),
-        (f'@id("a") @obligation("redact:pii") forbid {SCOPE};', "an @obligation belongs to a permit; this policy forbids"),
+        (
+            f'@id("a") @obligation("redact:pii") forbid {SCOPE};',
+            "an @obligation belongs to a permit; this policy forbids",
+        ),
         (f'@id("a") @obligation("wash:hands") permit {SCOPE};', "this is no obligation"),
         (f'@id("a") @obligation("redact:") permit {SCOPE};', "this is no obligation"),
         (f'@id("a") permit {SCOPE} when {{ context.onBehalfOf has email }};', "context.onBehalfOf may be absent"),
@@ -35,7 +38,9 @@ def test_what_means_nothing_is_refused(text: str, expected: str) -> None:
 
 
 def test_the_second_of_two_ids_is_refused_and_names_the_first() -> None:
-    found = problems(catalog(f'// x\n@id("a") permit {SCOPE};', f'@id("b") permit {SCOPE};\n\n@id("a") forbid {SCOPE};'))
+    found = problems(
+        catalog(f'// x\n@id("a") permit {SCOPE};', f'@id("b") permit {SCOPE};\n\n@id("a") forbid {SCOPE};')
+    )
     (problem,) = found
     assert problem.where == "policies/p1.cedar:3:5"
     assert problem.text == "the @id is taken by policies/p0.cedar:2"
@@ -47,14 +52,23 @@ def test_the_second_of_two_ids_is_refused_and_names_the_first() -> None:
     [
         (f'@id("a") permit {SCOPE} when {{ true }};', "a condition looks at nothing, so it is always or never met"),
         (f'@id("a") permit {SCOPE} unless {{ 1 == 2 }};', "a condition looks at nothing, so it is always or never met"),
-        (f'@id("a") permit {SCOPE} when {{ {{"context": 1}}.context == 1 }};', "a condition looks at nothing, so it is always or never met"),
-        ('@id("a") forbid (principal, action in Remit::Action::"sink:none", resource);', "no action reaches this policy: it never applies"),
+        (
+            f'@id("a") permit {SCOPE} when {{ {{"context": 1}}.context == 1 }};',
+            "a condition looks at nothing, so it is always or never met",
+        ),
+        (
+            '@id("a") forbid (principal, action in Remit::Action::"sink:none", resource);',
+            "no action reaches this policy: it never applies",
+        ),
         (
             '@id("a") forbid (principal, action == Remit::Action::"shop___refund", resource == Remit::Server::"web");',
             "no action in its scope has this resource: it never applies",
         ),
         (f'@id("a") @owner("x") permit {SCOPE};', "the annotation @owner means nothing here"),
-        (f'@id("a") @obligation("redact:pii") permit {SCOPE};', "nothing enforces this obligation yet, so every call it permits is denied"),
+        (
+            f'@id("a") @obligation("redact:pii") permit {SCOPE};',
+            "nothing enforces this obligation yet, so every call it permits is denied",
+        ),
     ],
 )
 def test_what_is_doubtful_is_a_warning(text: str, expected: str) -> None:
@@ -107,7 +121,11 @@ def test_principals_that_no_action_takes_are_refused() -> None:
         (f'@id("a") permit {SCOPE} when {{\n foo(3) }};', 2, "`foo` is not a valid function"),
         (f'\n\n@id("a") permit {SCOPE} when {{ "x\n }};', 3, "a string begins here and never ends"),
         ("; ", 1, ""),
-        ("permit (principal == ?principal, action, resource);", 1, "templates (?principal, ?resource) are not supported"),
+        (
+            "permit (principal == ?principal, action, resource);",
+            1,
+            "templates (?principal, ?resource) are not supported",
+        ),
         (f'@id("a") permit {SCOPE} when {{ {"(" * 3_000}true{")" * 3_000} }};', 1, ""),
         (f'@id("a") permit {SCOPE} when {{ {"true && " * 1_000}true }};', 1, ""),
     ],
@@ -161,6 +179,8 @@ def test_an_untypable_input_cannot_be_read_by_a_policy() -> None:
         found = problems(catalog(text, tools=[odd]))
         assert {problem.line for problem in found} == {2}
         assert all(
-            problem.text.startswith("tool/untypable: shop___odd has no input, since its input schema cannot be followed: it is recursive")
+            problem.text.startswith(
+                "tool/untypable: shop___odd has no input, since its input schema cannot be followed: it is recursive"
+            )
             for problem in found
         )

@@ -145,6 +145,13 @@ def test_nested_attributes_of_a_later_version_are_named() -> None:
     assert problem.text == "context.targets is not available in this version of Remit"
 
 
+def test_a_value_of_the_wrong_type_is_refused_where_the_policy_stands() -> None:
+    text = '\n@id("a") forbid (principal, action, resource) when { context.session.calls == "x" };'
+    (problem,) = problems(catalog(text))
+    assert (problem.file, problem.line, problem.policy_id) == ("policies/p0.cedar", 2, "a")
+    assert "not compatible" in problem.text
+
+
 def test_a_misspelt_label_is_refused_even_where_no_action_reaches_it() -> None:
     text = '@id("a") forbid (principal, action in Remit::Action::"sink:none", resource)\nwhen { context.session.labels.contains(Remit::Label::"x") };'
     (problem,) = problems(catalog(text))

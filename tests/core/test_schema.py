@@ -131,7 +131,9 @@ def at(value: Json, *steps: str) -> Mapping[str, Json]:
 def _plain(spaces: Mapping[str, Json], kind: Mapping[str, Json]) -> Json:
     match kind:
         case {"type": "Record", "attributes": Mapping() as attributes}:
-            found = {name: (_plain(spaces, at(part)), at(part).get("required", True)) for name, part in attributes.items()}
+            found = {
+                name: (_plain(spaces, at(part)), at(part).get("required", True)) for name, part in attributes.items()
+            }
             return {name: [of, needed and of != "decimal"] for name, (of, needed) in found.items()}
         case {"type": "Set", "element": Mapping() as element}:
             return [_plain(spaces, element)]

@@ -366,7 +366,9 @@ def test_every_value_converts_to_something_of_its_type(part: Json, value: Json) 
     """Also values that no validator let through: a dialect may ignore what we read."""
     found = type_input({"$defs": {"named": {"type": "number"}}, "properties": {"x": part}, "required": ["x"]})
     converted = convert(found.record, {"x": value})
-    checked = compile_validator({"type": "object", "properties": {n: _json_schema(f) for n, f in found.record.fields.items()}})
+    checked = compile_validator(
+        {"type": "object", "properties": {n: _json_schema(f) for n, f in found.record.fields.items()}}
+    )
     assert checked.problem(converted.input) is None
 
 

@@ -8,6 +8,7 @@ and anything beyond the limits. Refusing is the only outcome besides an exact va
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final, NoReturn, cast
 
@@ -62,9 +63,7 @@ def parse(raw: bytes, limits: Limits = DEFAULT, *, bytes_max: int | None = None)
     return value
 
 
-def parse_object(
-    raw: bytes, limits: Limits = DEFAULT, *, bytes_max: int | None = None
-) -> Mapping[str, Json]:
+def parse_object(raw: bytes, limits: Limits = DEFAULT, *, bytes_max: int | None = None) -> Mapping[str, Json]:
     """`parse`, where anything but an object is refused."""
     value = parse(raw, limits, bytes_max=bytes_max)
     if not isinstance(value, Mapping):
@@ -75,11 +74,8 @@ def parse_object(
 def _pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise Refused("json/duplicate-key", f"the key {ascii(key)[:60]} appears twice")
-            seen.add(key)
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise Refused("json/duplicate-key", f"the key {ascii(twice)[:60]} appears twice")
     return found
 
 

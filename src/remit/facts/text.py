@@ -8,9 +8,7 @@ import unicodedata
 from typing import Final
 
 _REFUSED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_BLANK: Final = frozenset(
-    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
-)
+_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 _SHOWN: Final = frozenset("\n\t")
 
 
@@ -37,8 +35,7 @@ def escaped(text: str, *, chars_max: int = 2_000) -> str:
     Newlines and tabs stay; what is longer than `chars_max` is cut, and says so.
     """
     shown = "".join(
-        f"\\u{{{ord(char):x}}}" if _invisible(char) and char not in _SHOWN else char
-        for char in text[:chars_max]
+        f"\\u{{{ord(char):x}}}" if _invisible(char) and char not in _SHOWN else char for char in text[:chars_max]
     )
     left = len(text) - chars_max
     return f"{shown}… ({left} more characters)" if left > 0 else shown

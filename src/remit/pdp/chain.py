@@ -19,20 +19,14 @@ def judge_chain(
     strictest is taken, so it frees nobody else.
     """
     agents = snapshot.bundle.catalog.agents
-    judged = {
-        name: judge(snapshot.bundle, question, name, agent_uid(name))
-        for name in action.authority.agents
-    }
+    judged = {name: judge(snapshot.bundle, question, name, agent_uid(name)) for name in action.authority.agents}
     bound = {name: _mode(agents[name].mode, own) for name, own in judged.items()}
     verdict, reasons = strictest(list(bound.values()))
     given, _ = strictest(list(judged.values()))
     observed = given if rank(given) > rank(verdict) else None
     if observed is not None:
         overridden = (
-            reason
-            for name, own in judged.items()
-            if rank(own[0]) > rank(bound[name][0])
-            for reason in own[1]
+            reason for name, own in judged.items() if rank(own[0]) > rank(bound[name][0]) for reason in own[1]
         )
         reasons = (*reasons, *overridden)
     return verdict, reasons, observed
@@ -54,11 +48,7 @@ def _mode(mode: Mode, own: Judged) -> Judged:
 def strictest(judged: list[Judged]) -> tuple[Verdict, tuple[Reason, ...]]:
     """Deny over Escalate over Permit; gates and obligations of all links unite."""
     top = max(rank(verdict) for verdict, _ in judged)
-    reasons = dict.fromkeys(
-        reason for verdict, said in judged if rank(verdict) == top for reason in said
-    )
-    if top == rank(Deny()):
-        return Deny(), tuple(reasons)
+    reasons = dict.fromkeys(reason for verdict, said in judged if rank(verdict) == top for reason in said)
     obligations: set[str] = set()
     gates: set[Gate] = set()
     for verdict, _ in judged:
@@ -69,7 +59,7 @@ def strictest(judged: list[Judged]) -> tuple[Verdict, tuple[Reason, ...]]:
                 obligations.update(verdict.obligations)
                 gates.update(verdict.gates)
             case Deny():
-                raise AssertionError("a denial is the strictest")
+                return verdict, tuple(reasons)
             case _:
                 assert_never(verdict)
     owed = tuple(sorted(obligations))

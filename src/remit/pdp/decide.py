@@ -47,9 +47,7 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     if isinstance(checked, Ruling):
         return checked
     tool = None if checked is None else checked.tool
-    stopped = session_problem(snapshot, action, now_ms) or argument_problem(
-        snapshot, action, checked
-    )
+    stopped = session_problem(snapshot, action, now_ms) or argument_problem(snapshot, action, checked)
     if stopped is not None:
         return Ruling(Deny(), (stopped,), tool=tool)
     facts = _facts(snapshot, action, now_ms)
@@ -121,11 +119,7 @@ def _lifted(snapshot: Snapshot, action: Action, judged: Ruling, now_ms: int) -> 
 def _obligations(snapshot: Snapshot, judged: Ruling) -> Ruling:
     if isinstance(judged.verdict, Deny):
         return judged
-    unknown = [
-        owed
-        for owed in judged.verdict.obligations
-        if owed.partition(":")[0] not in snapshot.bundle.enforceable
-    ]
+    unknown = [owed for owed in judged.verdict.obligations if owed.partition(":")[0] not in snapshot.bundle.enforceable]
     if not unknown:
         return judged
     text = f"it is permitted only with {unknown[0]}, which nothing here can enforce"

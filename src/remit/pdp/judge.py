@@ -24,9 +24,7 @@ class Judgement:
     release: Json
 
 
-def judge_result(
-    bundle: Bundle, tool: Tool, sessions: Iterable[Session], status: Status, result: Json
-) -> Judgement:
+def judge_result(bundle: Bundle, tool: Tool, sessions: Iterable[Session], status: Status, result: Json) -> Judgement:
     """Judge what `tool` answered to a call in `sessions`.
 
     The labels are those the running bundle gives the tool, united with those it had when the

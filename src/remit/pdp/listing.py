@@ -43,14 +43,9 @@ def visible_tools(
 
 
 def _offered(bundle: Bundle, agent: Agent, tool: Tool) -> bool:
-    inside = [
-        policy
-        for policy in bundle.slice_of(tool).policies.values()
-        if _in_scope(policy, agent, tool)
-    ]
+    inside = [policy for policy in bundle.slice_of(tool).policies.values() if _in_scope(policy, agent, tool)]
     barred = any(
-        policy.form.effect is Effect.FORBID and policy.form.unconditional and policy.gate is None
-        for policy in inside
+        policy.form.effect is Effect.FORBID and policy.form.unconditional and policy.gate is None for policy in inside
     )
     return not barred and any(policy.form.effect is Effect.PERMIT for policy in inside)
 

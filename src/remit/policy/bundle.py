@@ -94,11 +94,7 @@ class Bundle:
     @property
     def quarantined(self) -> Mapping[tuple[str, str], str]:
         """Tools that are not run, and why."""
-        return {
-            key: form.quarantined
-            for key, form in self.tools.items()
-            if form.quarantined is not None
-        }
+        return {key: form.quarantined for key, form in self.tools.items() if form.quarantined is not None}
 
     def slice(self, action: str, groups: tuple[str, ...] = ()) -> Slice:
         """The slice of the action `action`, which is in `groups`."""
@@ -116,9 +112,7 @@ class Bundle:
 def _slice(policies: Mapping[str, Policy], action: str, groups: tuple[str, ...]) -> Slice:
     ancestors = frozenset(action_uid(group) for group in groups)
     kept = {
-        ident: policy
-        for ident, policy in policies.items()
-        if policy.form.action.matches(action_uid(action), ancestors)
+        ident: policy for ident, policy in policies.items() if policy.form.action.matches(action_uid(action), ancestors)
     }
     permits = [policy for policy in kept.values() if policy.form.effect is Effect.PERMIT]
     return Slice(

@@ -52,9 +52,7 @@ def entities_of(entities: Json, schema: Schema) -> Entities:
     return cast("Entities", _cedar.Entities.from_json_str(text, schema, release_gil=True))
 
 
-def ask(
-    request: Mapping[str, object], policies: PolicySet, entities: Entities, schema: Schema
-) -> Answer:
+def ask(request: Mapping[str, object], policies: PolicySet, entities: Entities, schema: Schema) -> Answer:
     """Evaluate one request. Every policy of the set has an `@id`, by which it is named."""
     answer = cast("cedarpy.AuthzResult", _cedar.is_authorized(request, policies, entities, schema))
     named = cast("dict[str, str]", answer.diagnostics.id_annotations_by_reason)
@@ -67,7 +65,5 @@ def ask(
 
 def validation_errors(text: str, schema: Schema) -> tuple[str, ...]:
     """Cedar's complaints about policy text; none where it is valid. Releases the interpreter."""
-    result = cast(
-        "cedarpy.ValidationResult", _cedar.validate_policies(text, schema, release_gil=True)
-    )
+    result = cast("cedarpy.ValidationResult", _cedar.validate_policies(text, schema, release_gil=True))
     return tuple(error.error for error in result.errors)

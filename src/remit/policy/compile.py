@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
+from remit.facts.agent import Agent
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Catalog, Stdio, Tool
 from remit.facts.label import closed
@@ -73,12 +74,10 @@ def compile_bundle(
         if not found:
             passed.add(key)
     problems.extend(strangers(catalog))
-    if problems:
-        return _refused(problems, warnings, passed)
-    entities = catalog_entities(catalog, schema)
-    agent = next(iter(catalog.agents.values()), None)
-    form = next((form for form in tools if form.tool.server in catalog.servers), None)
-    if problems := list(self_test(form, agent, schema, entities)):
+    entities = None if problems else catalog_entities(catalog, schema)
+    if entities is not None:
+        problems.extend(self_test(*_subject(catalog, tools), schema, entities))
+    if entities is None or problems:
         return _refused(problems, warnings, passed)
     policies = {
         ident: Policy(ident, statement, form)
@@ -96,6 +95,11 @@ def compile_bundle(
         enforceable=ground.enforceable,
     )
     return Compiled(bundle, tuple(warnings), frozenset(passed))
+
+
+def _subject(catalog: Catalog, tools: list[ToolForm]) -> tuple[ToolForm | None, Agent | None]:
+    form = next((form for form in tools if form.tool.server in catalog.servers), None)
+    return form, next(iter(catalog.agents.values()), None)
 
 
 def _refused(problems: list[Problem], warnings: list[Problem], passed: set[str]) -> Compiled:
@@ -130,13 +134,9 @@ def _tool(tool: Tool, *, unique: bool) -> tuple[tuple[str, ...], ToolForm]:
     return typed.warnings, form
 
 
-def _ground(
-    catalog: Catalog, tools: list[ToolForm], enforceable: frozenset[str]
-) -> tuple[Ground, cedar.Schema]:
+def _ground(catalog: Catalog, tools: list[ToolForm], enforceable: frozenset[str]) -> tuple[Ground, cedar.Schema]:
     named = {form.tool.exposed: form for form in tools}
-    typed = {
-        name: (form.tool, None if form.quarantined else form.record) for name, form in named.items()
-    }
+    typed = {name: (form.tool, None if form.quarantined else form.record) for name, form in named.items()}
     arguments = frozenset[str]().union(*(form.arguments for form in tools))
     schema = cedar_schema(catalog, typed, arguments)
     actions = {name: frozenset[str]() for name in OTHER_ACTIONS}
@@ -188,9 +188,7 @@ def _digest(catalog: Catalog, schema: str) -> str:
             for route in catalog.routes.values()
         },
         "servers": {
-            server.name: list(server.transport.command)
-            if isinstance(server.transport, Stdio)
-            else server.transport.url
+            server.name: list(server.transport.command) if isinstance(server.transport, Stdio) else server.transport.url
             for server in catalog.servers.values()
         },
         "tools": {f"{tool.server}/{tool.name}": _said(tool) for tool in catalog.tools.values()},

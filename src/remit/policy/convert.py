@@ -66,9 +66,7 @@ def decimal_text(number: float) -> str | None:
     return f"{whole}.{places or '0'}" if len(places) <= _PLACES else None
 
 
-def _members(
-    record: Record, value: Mapping[str, Json], path: Path, inexact: list[Path]
-) -> dict[str, Json]:
+def _members(record: Record, value: Mapping[str, Json], path: Path, inexact: list[Path]) -> dict[str, Json]:
     members: dict[str, Json] = {}
     for name, declared in record.fields.items():
         if name in value:

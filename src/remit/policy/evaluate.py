@@ -78,9 +78,7 @@ def _forbidden(
     return Escalate(lifted, _permit(permits).obligations), (*barring, *behind)
 
 
-def _ask(
-    bundle: Bundle, question: Question, principal: Uid, policies: cedar.PolicySet
-) -> cedar.Answer:
+def _ask(bundle: Bundle, question: Question, principal: Uid, policies: cedar.PolicySet) -> cedar.Answer:
     return cedar.ask(
         {
             "principal": {"type": principal[0], "id": principal[1]},

@@ -100,10 +100,8 @@ def form_of(statement: Statement) -> Form:
         parsed = _mapping(json.loads(cedarpy.policies_to_json_str(statement.text)))
         if parsed["templates"]:
             raise Unreadable("templates (?principal, ?resource) are not supported")
-        policies = list(_mapping(parsed["staticPolicies"]).values())
-        if len(policies) != 1:
-            raise Unreadable("this is not a policy")
-        return _form(_mapping(policies[0]))
+        (policy,) = _mapping(parsed["staticPolicies"]).values()
+        return _form(_mapping(policy))
     except RecursionError:
         raise Unreadable("its conditions are nested too deeply") from None
     except Unreadable:

@@ -81,9 +81,7 @@ def lint(statement: Statement, form: Form, ground: Ground) -> Findings:
         errors.append(statement.problem(text, words, ident, hint))
     for text, words, hint in _paths(form, reached, ground):
         (errors if reached else warnings).append(statement.problem(text, words, ident, hint))
-    warnings.extend(
-        statement.problem(text, words, ident) for text, words in _doubts(form, reached, ground)
-    )
+    warnings.extend(statement.problem(text, words, ident) for text, words in _doubts(form, reached, ground))
     return Findings(tuple(errors), tuple(warnings))
 
 
@@ -130,9 +128,7 @@ def _annotations(form: Form, ground: Ground) -> Iterator[tuple[str, str, str | N
             yield "this is no obligation", f'"{obligation}"', hint
 
 
-def _paths(
-    form: Form, reached: tuple[str, ...], ground: Ground
-) -> Iterator[tuple[str, str, str | None]]:
+def _paths(form: Form, reached: tuple[str, ...], ground: Ground) -> Iterator[tuple[str, str, str | None]]:
     """Every path after `has` must exist for some action in scope (in the whole catalog, where
     no action is). Agents, users and servers have no attributes yet."""
     actions = reached or tuple(ground.actions)

@@ -48,9 +48,7 @@ class Statement:
 
     def excess(self) -> str | None:
         """Why this text is not handed to a parser, or None."""
-        bare = _TOKEN.sub(
-            lambda token: " " if token[0].startswith(("//", '"')) else token[0], self.text
-        )
+        bare = _TOKEN.sub(lambda token: " " if token[0].startswith(("//", '"')) else token[0], self.text)
         depth = deepest = 0
         for char in bare:
             depth += (char in "([{") - (char in ")]}")
@@ -77,9 +75,7 @@ class Statement:
             return self.line, self.column + found
         return self.line + before.count("\n"), found - newline
 
-    def problem(
-        self, text: str, words: str = "", policy_id: str | None = None, hint: str | None = None
-    ) -> Problem:
+    def problem(self, text: str, words: str = "", policy_id: str | None = None, hint: str | None = None) -> Problem:
         """A problem at `words`."""
         line, column = self.locate(words)
         return Problem(self.file, line, column, policy_id, text, words or None, hint)
@@ -117,6 +113,4 @@ def _statement(source: PolicySource, start: int, end: int) -> Statement:
 
 def _outside_comments(text: str) -> str:
     """`text` with every comment blanked, so that words are not found inside one."""
-    return _TOKEN.sub(
-        lambda token: " " * len(token[0]) if token[0].startswith("//") else token[0], text
-    )
+    return _TOKEN.sub(lambda token: " " * len(token[0]) if token[0].startswith("//") else token[0], text)

@@ -114,9 +114,7 @@ def _common_types() -> dict[str, Json]:
 
     long: Json = {"type": "Long"}
     return {
-        "Session": record(
-            labels=entities("Label"), calls=long, irreversibleCalls=long, ageSeconds=long
-        ),
+        "Session": record(labels=entities("Label"), calls=long, irreversibleCalls=long, ageSeconds=long),
         "Delegation": record(depth=long, chain=entities("Agent")),
         "System": record(now={"type": "Extension", "name": "datetime"}),
     }
@@ -144,9 +142,7 @@ def _enum(names: Iterable[str]) -> Json:
     return {"enum": sorted(names) or [NOBODY]}
 
 
-def attributes(
-    schema: Mapping[str, Json], action: str, path: tuple[str, ...]
-) -> Mapping[str, Json]:
+def attributes(schema: Mapping[str, Json], action: str, path: tuple[str, ...]) -> Mapping[str, Json]:
     """The attributes of `context.<path>` for `action`, in a schema made by `cedar_schema`.
 
     Empty where there is no such record.

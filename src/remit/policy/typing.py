@@ -100,9 +100,7 @@ def type_input(schema: Json, *, bytes_max: int = DEFAULT.schema_bytes_max) -> Ty
     try:
         size = len(canonical(schema))
     except (ValueError, RecursionError) as error:
-        raise Untypable(
-            f"its input schema has no canonical form ({type(error).__name__})"
-        ) from None
+        raise Untypable(f"its input schema has no canonical form ({type(error).__name__})") from None
     if size > bytes_max:
         raise Untypable(f"its input schema takes {size} bytes, more than {bytes_max}")
     try:
@@ -137,9 +135,7 @@ class _Reader:
             met = self._meet(met, view, path)
         return met
 
-    def _views(
-        self, schema: Mapping[str, Json], path: tuple[str, ...], depth: int
-    ) -> list[_View | None]:
+    def _views(self, schema: Mapping[str, Json], path: tuple[str, ...], depth: int) -> list[_View | None]:
         views: list[_View | None] = [self._own(schema, path, depth)]
         pointer = schema.get("$ref")
         if isinstance(pointer, str):
@@ -153,9 +149,7 @@ class _Reader:
                 views.append(self._union(read, choices))
         return views
 
-    def _own(
-        self, schema: Mapping[str, Json], path: tuple[str, ...], depth: int
-    ) -> _View | None:
+    def _own(self, schema: Mapping[str, Json], path: tuple[str, ...], depth: int) -> _View | None:
         """The view that `type`, `const`, `enum`, `properties` and `items` give."""
         names = _type_names(schema)
         if names is None:
@@ -173,9 +167,7 @@ class _Reader:
             return _View(self._set(schema, path, depth), nullable)
         return _View(_SCALARS.get(name), nullable)
 
-    def _record(
-        self, schema: Mapping[str, Json], path: tuple[str, ...], depth: int
-    ) -> Record | None:
+    def _record(self, schema: Mapping[str, Json], path: tuple[str, ...], depth: int) -> Record | None:
         properties = schema.get("properties")
         if not isinstance(properties, Mapping):
             return None
@@ -194,9 +186,7 @@ class _Reader:
             fields[name] = Field(view.type, sure, view.nullable)
         return Record(MappingProxyType(fields))
 
-    def _set(
-        self, schema: Mapping[str, Json], path: tuple[str, ...], depth: int
-    ) -> SetOf | None:
+    def _set(self, schema: Mapping[str, Json], path: tuple[str, ...], depth: int) -> SetOf | None:
         items = schema.get("items")
         if "prefixItems" in schema or not isinstance(items, Mapping):
             return None
@@ -237,9 +227,7 @@ class _Reader:
             if mine is None:
                 fields[name] = other
                 continue
-            met = self._meet(
-                _View(mine.type, mine.nullable), _View(other.type, other.nullable), (*path, name)
-            )
+            met = self._meet(_View(mine.type, mine.nullable), _View(other.type, other.nullable), (*path, name))
             if met.type is None:
                 del fields[name]
                 self.warnings.append(f"{_shown((*path, name))} is typed twice, and is left out")

@@ -19,9 +19,7 @@ from remit.policy.schema import NAMESPACE, attributes, names_of, resolves
 _PREFIX: Final = re.compile(r"^(for policy `policy\d+`[:,] |Policy parse error: )")
 _ENUM: Final = re.compile(r"entity `([\w:]+)::\"(.*)\"` is of an enumerated entity type", re.DOTALL)
 _ACTION: Final = re.compile(r"unrecognized action `[\w:]*Action::\"(.*)\"`", re.DOTALL)
-_MISSING: Final = re.compile(
-    r"attribute `(.+)` in context for [\w:]*Action::\"(.+)\" not found", re.DOTALL
-)
+_MISSING: Final = re.compile(r"attribute `(.+)` in context for [\w:]*Action::\"(.+)\" not found", re.DOTALL)
 _OPTIONAL: Final = re.compile(r".* access to optional attribute `(.+)` in context for", re.DOTALL)
 _NO_ACTION: Final = "unable to find an applicable action"
 _QUOTED: Final = re.compile(r"`([^`]+)`")
@@ -37,9 +35,7 @@ def syntax(statement: Statement, message: str) -> Problem:
     return statement.problem(escaped(text, chars_max=300), words)
 
 
-def problems(
-    statement: Statement, form: Form, ground: Ground, schema: cedar.Schema
-) -> tuple[Problem, ...]:
+def problems(statement: Statement, form: Form, ground: Ground, schema: cedar.Schema) -> tuple[Problem, ...]:
     """Why `statement` is not valid for `schema`; none where it is.
 
     A policy that no action reaches is no error (the linter warns): rules may be written
@@ -50,9 +46,7 @@ def problems(
     return tuple(_said(messages, statement, form, ground))
 
 
-def _said(
-    messages: list[str], statement: Statement, form: Form, ground: Ground
-) -> Iterator[Problem]:
+def _said(messages: list[str], statement: Statement, form: Form, ground: Ground) -> Iterator[Problem]:
     ident = policy_id(form)
     unknown_action = any(_ACTION.match(message) for message in messages)
     missing: dict[str, list[str]] = {}
