@@ -37,7 +37,7 @@ _ONCE: Final = frozenset(
 
 
 class Refused(Exception):  # noqa: N818
-    """An OAuth error (RFC 6749 section 5.2): `error` is its code."""
+    """An OAuth error (RFC 6749 section 5.2): `error` is its code, `ref` the decision behind it."""
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class Refused(Exception):  # noqa: N818
         *,
         status: int = 400,
         ref: str | None = None,
+        cause: Cause | None = None,
     ) -> None:
         super().__init__(why)
         self.error = error
@@ -54,6 +55,7 @@ class Refused(Exception):  # noqa: N818
         self.following = following
         self.status = status
         self.ref = ref
+        self.cause = cause
 
     def answer(self) -> JSONResponse:
         """The response that says so, in OAuth's words and in ours."""
@@ -64,9 +66,13 @@ class Refused(Exception):  # noqa: N818
             "why": self.why,
             "next": self.following,
         }
+        headers = {"Pragma": "no-cache"}
         if self.ref is not None:
             body["decision"] = self.ref
-        return JSONResponse(body, status_code=self.status, headers={"Pragma": "no-cache"})
+        if self.cause is not None:
+            body["cause"] = self.cause.value
+            headers["WWW-Authenticate"] = 'Bearer realm="remit", error="invalid_token"'
+        return JSONResponse(body, status_code=self.status, headers=headers)
 
 
 async def _form(request: Request) -> Mapping[str, str]:
@@ -165,12 +171,14 @@ def _seconds(text: str | None) -> int | None:
 def _subject(form: Mapping[str, str], services: Services) -> Acting:
     try:
         caller = services.authenticator.caller(form["subject_token"])
+        if isinstance(caller, Acting):
+            return caller
+        raise TokenInvalid(Cause.WRONG_KIND, "only an agent's or a session's authority is handed on")
     except TokenInvalid as error:
-        raise Refused("invalid_grant", str(error), "remit token agent NAME") from error
-    if isinstance(caller, Acting):
-        return caller
-    cause = TokenInvalid(Cause.WRONG_KIND, "only an agent's or a session's authority is handed on")
-    raise Refused("invalid_grant", str(cause), "remit token agent NAME")
+        # RFC 8693 section 2.2.2 gives the code. The subject token is the credential here: hence 401.
+        raise Refused(
+            "invalid_request", f"subject_token: {error}", "remit token agent NAME", status=401, cause=error.cause
+        ) from error
 
 
 def _permitted(ref: Ref, decision: Decision) -> None:

@@ -1,0 +1,79 @@
+"""`remit token` in a process of its own, against a running service."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e.api_world import World, world
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
+    async with world(tmp_path_factory.mktemp("cli")) as made:
+        yield made
+
+
+async def remit(api: World, *arguments: str, token: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of one command."""
+    found = {name: value for name, value in os.environ.items() if not name.startswith("REMIT_")}
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "import sys; from remit.app.cli import run; sys.exit(run(sys.argv[1:]))", *arguments,
+        env={**found, "REMIT_URL": api.url, "REMIT_TOKEN": token},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await running.communicate()
+    return running.returncode or 0, out.decode(), err.decode()
+
+
+async def told(api: World, *arguments: str, token: str) -> dict[str, Any]:
+    code, out, err = await remit(api, *arguments, "-o", "json", token=token)
+    assert code == 0, err
+    return json.loads(out)
+
+
+async def test_agent_delegate_and_revoke(api: World):
+    minted = await told(api, "token", "agent", "bot", "--user", "req", "--ttl", "10m", token=api.admin)
+    assert api.authority(minted["token"]).agents == ("bot",)
+    child = await told(api, "token", "delegate", "sub", token=minted["token"])
+    bearer = child.get("token") or child["access_token"]
+    assert api.authority(bearer).agents == ("bot", "sub")
+    assert api.authority(bearer).user == "req"
+    code, _, err = await remit(api, "token", "delegate", "eve", token=minted["token"])
+    assert (code, "nothing is handed to eve" in err) == (4, True)
+    code, _, _ = await remit(api, "token", "revoke", minted["jti"], token=api.admin)
+    assert code == 0
+    code, _, err = await remit(api, "token", "delegate", "sub", token=minted["token"])
+    assert (code, "revoked" in err) == (4, True)
+
+
+async def test_user_and_harness(api: World):
+    user = await told(api, "token", "user", "ann", token=api.admin)
+    code, _, err = await remit(api, "approvals", "approve", "r0-1.1", token=user["token"])
+    assert (code, "no such approval" in err) == (5, True)
+    harness = await told(api, "token", "harness", "coach", token=api.admin)
+    opened = await api.told("POST", "/sessions", harness["token"], {"user": "req"})
+    assert api.authority(opened["token"]).trusted_harness
+
+
+async def test_only_the_admin_mints(api: World):
+    token = await api.token("user", "ann")
+    code, out, err = await remit(api, "token", "user", "ben", token=token)
+    assert (code, out) == (4, "")
+    assert "admin" in err
+    code, _, err = await remit(api, "token", "user", "ben", token="")
+    assert (code, "next:" in err) == (4, True)
+
+
+async def test_the_token_alone_goes_to_stdout(api: World):
+    code, out, err = await remit(api, "token", "agent", "bot", token=api.admin)
+    assert code == 0
+    assert api.authority(out.strip()).agents == ("bot",)
+    assert out.strip() not in err
