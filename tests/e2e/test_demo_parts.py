@@ -288,6 +288,26 @@ def test_the_demo_ends_as_it_should_and_leaves_nothing(
 
 
 @pytest.mark.timeout(600)
+def test_a_demo_that_is_interrupted_leaves_no_process_and_no_folder(
+    tmp_path: Path, environments: Mapping[str, install.Environment]
+) -> None:
+    assert environments
+    with subprocess.Popen(
+        [str(Path(sys.executable).with_name("remit")), "demo", "--port", "0"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    ) as demo:
+        assert demo.stdout is not None
+        told = next(line for line in demo.stdout if line.startswith("Remit governs at"))
+        demo.terminate()
+        assert demo.wait(60) == 130
+    assert list(tmp_path.iterdir()) == []
+    assert service.is_free(int(told.split()[3].rstrip(".").rpartition(":")[2]))
+
+
+@pytest.mark.timeout(600)
 def test_the_demo_fails_when_nothing_was_injected(
     tmp_path: Path,
     environments: Mapping[str, install.Environment],
