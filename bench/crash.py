@@ -35,7 +35,7 @@ from remit.facts.canonical import canonical
 CALLERS: Final = 48
 IN_FLIGHT_MIN: Final = 20
 DELAY_S: Final = 0.25
-_META: Final = {
+_META: Final[dict[str, object]] = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},
 }
@@ -53,8 +53,8 @@ async def caller(session: aiohttp.ClientSession, url: str, token: str, name: str
     """Call without pause until the service is gone."""
     for number in range(10_000):
         ident = f"{name}-{number}"
-        params = {"name": "add", "arguments": {"id": ident}, "_meta": _META}
-        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        params: dict[str, object] = {"name": "add", "arguments": {"id": ident}, "_meta": _META}
+        message: dict[str, object] = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
         headers = {
             "authorization": f"Bearer {token}",
             "accept": "application/json, text/event-stream",
@@ -80,9 +80,7 @@ async def interrupted(counting: Counting, token: str, label: str, after_s: float
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
         url = f"{counting.service.url}/mcp/counter"
-        tasks = [
-            asyncio.create_task(caller(session, url, token, f"{label}-{index}", seen)) for index in range(CALLERS)
-        ]
+        tasks = [asyncio.create_task(caller(session, url, token, f"{label}-{index}", seen)) for index in range(CALLERS)]
         await asyncio.sleep(after_s)
         process.send_signal(signal.SIGKILL)
         await asyncio.to_thread(process.wait, 20)

@@ -39,7 +39,6 @@ async def fill(data: Path, records: int) -> None:
     from remit.ports.ledger import Draft
     from remit.trace.bodies import OutcomeBody, Status
 
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     ledger = open_ledger(data / "ledger.sqlite3", SystemClock(), SystemEntropy())
     for start in range(0, records // 2, 2_000):
         last = None
@@ -55,10 +54,13 @@ async def fill(data: Path, records: int) -> None:
     await ledger.close()
 
 
-def request(counting: Counting, token: str, ident: str) -> tuple[bytes, dict[str, str]]:
+def request(token: str, ident: str) -> tuple[bytes, dict[str, str]]:
     """One stateless `tools/call` of the counter."""
-    meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
-    params = {"name": "add", "arguments": {"id": ident}, "_meta": meta}
+    meta: dict[str, object] = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    params: dict[str, object] = {"name": "add", "arguments": {"id": ident}, "_meta": meta}
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
     headers = {
         "authorization": f"Bearer {token}",
@@ -88,7 +90,7 @@ def attempt(port: int, method: str, path: str, body: bytes | None, headers: dict
 def measured(counting: Counting, token: str, ident: str) -> tuple[float, float]:
     """Seconds from exec to the first governed answer, and to `/readyz`."""
     service = counting.service
-    body, headers = request(counting, token, ident)
+    body, headers = request(token, ident)
     with (service.root / "service.log").open("ab") as log:
         start = time.perf_counter()
         service.process = subprocess.Popen(
@@ -120,6 +122,7 @@ def main(argv: Sequence[str] = ()) -> int:
     times: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory(prefix="remit-start-") as folder, contextlib.ExitStack() as stack:
         counting = Counting(Path(folder))
+        counting.service.data.mkdir(mode=0o700, parents=True)
         asyncio.run(fill(counting.service.data, asked.records))
         stack.enter_context(counting)
         token = counting.service.agent("clerk", "ana")

@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from proof.service import Service, environment, free_port
 
@@ -138,7 +138,7 @@ class Counting:
         self.service.stop()
         self.stop_counter()
 
-    def __enter__(self) -> Counting:
+    def __enter__(self) -> Self:
         """Start both."""
         try:
             self.start()

@@ -51,7 +51,7 @@ def test_a_changed_word_is_denied_shown_and_restored_by_accept_alone(counting: C
     assert refused.returncode == 1
     assert lock.read_bytes() == before
     shown = service.told("tools", "accept", "counter/add")
-    assert shown["accepted"] is False
+    assert shown["accepted"] == []
     service.told("tools", "accept", "counter/add", "--pin", shown["pin"])
     assert not asyncio.run(call(service, agent, "add", {"id": "after"})).is_error
     assert counting.effects == ["before", "after"]

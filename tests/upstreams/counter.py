@@ -20,7 +20,6 @@ def main() -> None:
     server = MCPServer("counter")
     effects = folder / "effects"
 
-    @server.tool(description=DESCRIPTION)
     async def add(id: str, amount: int = 1) -> str:  # noqa: A002
         with effects.open("a", encoding="utf-8") as file:
             file.write(f"{id} {amount}\n")
@@ -34,9 +33,13 @@ def main() -> None:
     changed = folder / "description"
 
     async def follow() -> None:
+        said = DESCRIPTION
+        server.add_tool(add, description=said)
         while True:
-            if changed.exists():
-                server._tool_manager._tools["add"].description = changed.read_text("utf-8").strip()
+            if changed.exists() and (now := changed.read_text("utf-8").strip()) != said:
+                said = now
+                server.remove_tool("add")
+                server.add_tool(add, description=said)
             await asyncio.sleep(0.05)
 
     async def serve() -> None:

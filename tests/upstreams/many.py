@@ -22,7 +22,10 @@ def schema(name: str) -> dict[str, Any]:
     }
 
 
-TOOLS = [{"name": name, "description": f"Is {name}.", "inputSchema": schema(name)} for name in map("tool_{:03}".format, range(200))]
+TOOLS = [
+    {"name": name, "description": f"Is {name}.", "inputSchema": schema(name)}
+    for name in map("tool_{:03}".format, range(200))
+]
 
 
 async def post(request: web.Request) -> web.Response:

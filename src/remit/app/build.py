@@ -92,9 +92,7 @@ async def build(settings: Settings, port: int) -> Service:
     ledger = open_ledger(settings.ledger, _CLOCK, _ENTROPY)
     resource = f"http://{settings.host}:{port}"
     try:
-        signer = Ed25519Signer(
-            settings.data / "keys", _CLOCK, issuer=resource, audience=resource
-        )
+        signer = Ed25519Signer(settings.data / "keys", _CLOCK, issuer=resource, audience=resource)
     except KeyringUnusable as error:
         await ledger.close()
         raise Failure("the signing keys cannot be used", why=str(error)) from error
@@ -102,20 +100,19 @@ async def build(settings: Settings, port: int) -> Service:
 
     def upstream(server: Server) -> Upstream:
         return build_upstream(
-            server, session=session, limits=DEFAULT, clock=_CLOCK,
+            server,
+            session=session,
+            limits=DEFAULT,
+            clock=_CLOCK,
             state_dir=settings.data / "servers",
         )
 
     fleet = Fleet(upstream)
-    runtime = Runtime(
-        running, workspace=folder, bundles=bundles, fleet=fleet, ledger=ledger, clock=_CLOCK
-    )
+    runtime = Runtime(running, workspace=folder, bundles=bundles, fleet=fleet, ledger=ledger, clock=_CLOCK)
     driver = Driver(ledger, _CLOCK, lambda: runtime.bundle, fleet.upstreams)
     await driver.load()
     credentials = await ledger.credentials()
-    authenticator = Authenticator(
-        signer, _CLOCK, revoked=await ledger.revoked(), credentials=credentials
-    )
+    authenticator = Authenticator(signer, _CLOCK, revoked=await ledger.revoked(), credentials=credentials)
     await runtime.start()
     admin = None
     if not credentials:
@@ -147,7 +144,7 @@ async def build(settings: Settings, port: int) -> Service:
 
 
 def _create_api(services: Services) -> App:
-    from remit.api.main import create_api  # noqa: PLC0415
+    from remit.api.main import create_api
 
     return create_api(services)
 

@@ -31,8 +31,7 @@ async def checks(runtime: Runtime, ledger: Ledger, settings: Settings) -> Sequen
             f"remit why {in_doubt[0].ref}" if in_doubt else None,
         )
     )
-    for server in await runtime.pins():
-        found.append(_server(server))
+    found.extend(map(_server, await runtime.pins()))
     found.extend(_reach(runtime, settings))
     found.extend(_observers(runtime))
     return found
@@ -74,7 +73,7 @@ def _server(server: ServerPin) -> Check:
     if not odd:
         return Check(name, True, f"{len(server.tools)} tools, all as pinned")  # noqa: FBT003
     text = ", ".join(f"{tool.name} {tool.untypable or tool.state}" for tool in odd[:5])
-    more = f" and {len(odd) - 5} more" if len(odd) > 5 else ""  # noqa: PLR2004
+    more = f" and {len(odd) - 5} more" if len(odd) > 5 else ""
     return Check(name, False, text + more, f"remit tools review {server.server}")  # noqa: FBT003
 
 

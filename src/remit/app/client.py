@@ -84,9 +84,7 @@ class Client:
         finally:
             connection.close()
 
-    def _send(
-        self, method: str, path: str, body: Mapping[str, object] | None, *, form: bool = False
-    ) -> Any:
+    def _send(self, method: str, path: str, body: Mapping[str, object] | None, *, form: bool = False) -> Any:
         connection, answer = self._open(method, path, body, timeout_s=_TIMEOUT_S, form=form)
         try:
             data = answer.read()
@@ -107,11 +105,7 @@ class Client:
         timeout_s: float,
         form: bool = False,
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        make = (
-            http.client.HTTPSConnection
-            if self._url.scheme == "https"
-            else http.client.HTTPConnection
-        )
+        make = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
         connection = make(self._url.hostname or "", self._url.port, timeout=timeout_s)
         headers = {"accept": "application/json"}
         if self._token:
@@ -123,9 +117,7 @@ class Client:
             kind = "x-www-form-urlencoded" if form else "json"
             headers["content-type"] = f"application/{kind}"
         try:
-            connection.request(
-                method, f"{self._url.path}/api/v1{path}", body=content, headers=headers
-            )
+            connection.request(method, f"{self._url.path}/api/v1{path}", body=content, headers=headers)
             return connection, connection.getresponse()
         except TimeoutError as error:
             connection.close()
@@ -151,9 +143,7 @@ class Client:
             problem: dict[str, Any] = json.loads(data)
         except ValueError:
             problem = {}
-        what = str(
-            problem.get("title") or problem.get("error") or f"the service answered {status}"
-        )
+        what = str(problem.get("title") or problem.get("error") or f"the service answered {status}")
         why = str(problem.get("why") or problem.get("error_description") or "")
         for item in problem.get("problems") or ():
             why += f"\n        {item}"

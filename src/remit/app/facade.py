@@ -8,7 +8,7 @@ from remit.api.services import Applied, Check, PolicyText, Resource, ServerPin
 from remit.app.bundles import Bundles
 from remit.app.checks import checks
 from remit.app.comparing import resources
-from remit.app.runtime import Runtime, kind_named
+from remit.app.runtime import Runtime, kind_of
 from remit.app.settings import Settings
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
@@ -49,7 +49,7 @@ class Facade:
 
     def resources(self, kind: str) -> Sequence[Resource]:
         """The running resources of `kind` (singular or plural, any case), in order of names."""
-        return resources(self._runtime.running, kind_named(kind))
+        return resources(self._runtime.running, kind_of(kind))
 
     def policy_text(self, bundle: str, policy: str) -> PolicyText | None:
         """The source of `policy` in the bundle with that digest, if it is still at hand."""

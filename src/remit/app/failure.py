@@ -23,9 +23,7 @@ class Exit(IntEnum):
 class Failure(Exception):
     """A command that cannot go on: `what` happened, `why`, and the `next` command to try."""
 
-    def __init__(
-        self, what: str, *, why: str = "", next: str = "", exit: Exit = Exit.NEGATIVE
-    ) -> None:
+    def __init__(self, what: str, *, why: str = "", next: str = "", exit: Exit = Exit.NEGATIVE) -> None:
         super().__init__(what)
         self.what = what
         self.why = why

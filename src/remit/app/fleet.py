@@ -46,6 +46,4 @@ class Fleet:
         upstreams = tuple(self._upstreams.values())
         self._upstreams.clear()
         self._declared.clear()
-        await asyncio.gather(
-            *(upstream.close() for upstream in upstreams), *self._closing, return_exceptions=True
-        )
+        await asyncio.gather(*(upstream.close() for upstream in upstreams), *self._closing, return_exceptions=True)

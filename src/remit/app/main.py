@@ -5,7 +5,7 @@ import sys
 
 def main() -> None:
     """Run the command line; exits with the codes of `remit.app.failure.Exit`."""
-    from remit.app.cli import run  # noqa: PLC0415
+    from remit.app.cli import run
 
     sys.exit(run(sys.argv[1:]))
 

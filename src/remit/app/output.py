@@ -8,8 +8,9 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
+from remit.control.difference import one_line
 from remit.facts.text import escaped
 
 
@@ -56,30 +57,29 @@ def data(value: Any, form: Format) -> None:
     if form is Format.JSON:
         print(json.dumps(value, indent=2, ensure_ascii=True))
         return
-    import yaml  # noqa: PLC0415
+    import yaml
 
     sys.stdout.write(yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=100))
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     match value:
         case None:
             return "-"
         case bool():
             return "yes" if value else "no"
-        case list() | tuple():
-            return escaped(", ".join(str(item) for item in value) or "-")
-        case dict():
-            return escaped(json.dumps(value))
+        case str():
+            return one_line(value) or "-"
+        case list():
+            items = cast("list[object]", value)
+            return one_line(", ".join(str(item) for item in items)) or "-"
         case _:
-            return escaped(str(value))
+            return one_line(json.dumps(value))
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     head = [column.upper().replace("_", " ") for column in columns]
-    widths = [
-        max(len(head[index]), *(len(row[index]) for row in rows)) for index in range(len(head))
-    ]
+    widths = [max(len(head[index]), *(len(row[index]) for row in rows)) for index in range(len(head))]
     for line in (head, *rows):
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         print("  ".join(cells).rstrip())

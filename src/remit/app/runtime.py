@@ -14,6 +14,7 @@ from remit.app.fleet import Fleet
 from remit.app.running import Running, prepare
 from remit.control import lock as locking
 from remit.control.resources import Kind, Source
+from remit.control.tables import kind_named
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition
 from remit.facts.record import RecordKind
@@ -31,8 +32,14 @@ class Runtime:
     """The owner of the running bundle. Not thread-safe: it lives on the event loop."""
 
     def __init__(
-        self, running: Running, *, workspace: Workspace, bundles: Bundles, fleet: Fleet,
-        ledger: Ledger, clock: Clock,
+        self,
+        running: Running,
+        *,
+        workspace: Workspace,
+        bundles: Bundles,
+        fleet: Fleet,
+        ledger: Ledger,
+        clock: Clock,
     ) -> None:
         self._running = running
         self._workspace = workspace
@@ -72,7 +79,7 @@ class Runtime:
 
         What is left is checked first: a resource in use stays, folder and all.
         """
-        wanted = kind_named(kind)
+        wanted = kind_of(kind)
         async with self._changing:
             source = await asyncio.to_thread(self._workspace.load)
             kept = tuple(r for r in source.resources if (r.kind, r.name) != (wanted, name))
@@ -151,19 +158,15 @@ class Runtime:
         await self._ledger.append(draft).durable
 
 
-def kind_named(kind: str) -> Kind:
-    """The kind written `agent`, `Agents`, `policies` …; `Missing` when there is none."""
-    plain = kind.lower()
-    for known in Kind:
-        word = known.value.lower()
-        if plain in {word, f"{word}s", f"{word[:-1]}ies"}:
-            return known
-    raise Missing(f"no kind of resource is called {kind[:64]!r}")
+def kind_of(word: str) -> Kind:
+    """The kind written `agent`, `Agents`, `policies` …; raises `Missing` when there is none."""
+    found = kind_named(word)
+    if found is None:
+        raise Missing(f"no kind of resource is called {word[:64]!r}")
+    return found
 
 
-def _accepted(
-    base: locking.Lock, server: str, tool: str | None, live: Sequence[Definition], pin: str
-) -> locking.Lock:
+def _accepted(base: locking.Lock, server: str, tool: str | None, live: Sequence[Definition], pin: str) -> locking.Lock:
     if tool is None:
         return locking.accept_server(base, server, live, pin)
     found = next((definition for definition in live if definition.name == tool), None)

@@ -93,7 +93,7 @@ def _greet(service: Service, settings: Settings, port: int) -> None:
 
 def _loop() -> "type[asyncio.AbstractEventLoop] | None":
     try:
-        import uvloop  # noqa: PLC0415
+        import uvloop
     except ImportError:
         return None
     return uvloop.Loop
@@ -114,5 +114,5 @@ def _bind(host: str, port: int) -> socket.socket:
             next=f"remit up --port {port + 1 if port else 7071}, or end what uses the port",
             exit=Exit.UNREACHABLE,
         ) from error
-    listening.setblocking(False)
+    listening.setblocking(False)  # noqa: FBT003 - the standard library takes it so
     return listening

@@ -43,7 +43,7 @@ def data_folder(given: Path | None) -> Path:
     named = os.environ.get("REMIT_DATA")
     if named:
         return Path(named).absolute()
-    from platformdirs import user_data_path  # noqa: PLC0415
+    from platformdirs import user_data_path
 
     return user_data_path("remit")
 

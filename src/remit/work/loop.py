@@ -4,9 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 
-async def every(
-    period_s: float, step: Callable[[], Awaitable[object]], failed: Callable[[Exception], None]
-) -> None:
+async def every(period_s: float, step: Callable[[], Awaitable[object]], failed: Callable[[Exception], None]) -> None:
     """Await `step()` every `period_s` seconds until cancelled.
 
     An exception ends the turn, not the loop; `failed` is told each time.

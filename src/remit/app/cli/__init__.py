@@ -32,7 +32,7 @@ app.add_typer(token.app, name="token")
 app.add_typer(ledger.app, name="ledger")
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
     if wanted:
         print(f"remit {__version__}")
         raise typer.Exit
@@ -40,7 +40,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[  # noqa: ARG001, FBT002 - typer reads the signature
+    version: Annotated[  # noqa: FBT002 - typer reads the signature
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:

@@ -21,9 +21,7 @@ def ls(
     token_file: TokenFile = None,
 ) -> None:
     """List approvals, newest first."""
-    items: list[dict[str, Any]] = client(token_file).get(
-        "/approvals", open=None if everything else "true"
-    )["items"]
+    items: list[dict[str, Any]] = client(token_file).get("/approvals", open=None if everything else "true")["items"]
     rows = items if output in {Format.JSON, Format.YAML} else [_row(item) for item in items]
     show(
         rows,
@@ -62,9 +60,7 @@ def deny(
     _decide(ident, "deny", note, output, token_file)
 
 
-def _decide(
-    ident: str, choice: str, note: str | None, output: Format, token_file: TokenFile
-) -> None:
+def _decide(ident: str, choice: str, note: str | None, output: Format, token_file: TokenFile) -> None:
     answer = client(token_file).post(f"/approvals/{ident}/{choice}", {"note": note})
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)

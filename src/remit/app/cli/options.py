@@ -13,9 +13,7 @@ TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", help="File with the bearer token (else REMIT_TOKEN)."),
 ]
-Data = Annotated[
-    Path | None, typer.Option("--data", help="Data folder (else REMIT_DATA, else the platform's).")
-]
+Data = Annotated[Path | None, typer.Option("--data", help="Data folder (else REMIT_DATA, else the platform's).")]
 
 
 def client(token_file: Path | None) -> Client:

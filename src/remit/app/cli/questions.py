@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.failure import Exit, Failure
 from remit.app.output import Format, data
+from remit.control.difference import one_line
 from remit.facts.text import escaped
 
 
@@ -66,8 +67,9 @@ def why(
     for part in ("action", "facts", "outcome", "approval", "receipt"):
         if answer[part]:
             print(f"\n{part}")
-        for key, value in (answer[part] or {}).items():
-            print(f"  {key}: {escaped(value if isinstance(value, str) else json.dumps(value))}")
+        members: dict[str, Any] = answer[part] or {}
+        for key, value in members.items():
+            print(f"  {key}: {one_line(value if isinstance(value, str) else json.dumps(value))}")
     if answer["in_doubt"]:
         print("\nin doubt: no outcome was recorded; the effect may or may not have been")
 
@@ -87,7 +89,7 @@ def _reason(reason: dict[str, Any]) -> None:
 def _arguments(text: str) -> dict[str, Any]:
     try:
         raw = Path(text[1:]).read_text("utf-8") if text.startswith("@") else text
-        value = json.loads(raw)
+        value: object = json.loads(raw)
     except (OSError, ValueError) as error:
         raise Failure(
             "the arguments cannot be read",
@@ -97,4 +99,4 @@ def _arguments(text: str) -> dict[str, Any]:
         ) from error
     if not isinstance(value, dict):
         raise Failure("the arguments are not a JSON object", exit=Exit.USAGE)
-    return value
+    return cast("dict[str, Any]", value)

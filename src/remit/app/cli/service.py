@@ -19,22 +19,18 @@ from remit.facts.text import escaped
 
 
 def up(
-    workspace: Annotated[
-        Path | None, typer.Option("--workspace", help="Folder of resources and policies.")
-    ] = None,
+    workspace: Annotated[Path | None, typer.Option("--workspace", help="Folder of resources and policies.")] = None,
     data: Data = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = DEFAULT_HOST,
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = DEFAULT_PORT,
-    allow_host: Annotated[
-        list[str] | None, typer.Option("--allow-host", help="Another Host header to answer.")
-    ] = None,
+    allow_host: Annotated[list[str] | None, typer.Option("--allow-host", help="Another Host header to answer.")] = None,
     *,
     watch: Annotated[
         bool, typer.Option("--watch", help="Apply workspace changes by themselves (development).")
     ] = False,
 ) -> None:
     """Run the service: govern what passes, keep the record."""
-    from remit.app.serve import serve  # noqa: PLC0415
+    from remit.app.serve import serve
 
     serve(
         Settings(
@@ -50,13 +46,11 @@ def up(
 
 def demo(
     *,
-    leave: Annotated[
-        bool, typer.Option("--exit", help="End when the story is told, with its outcome.")
-    ] = False,
+    leave: Annotated[bool, typer.Option("--exit", help="End when the story is told, with its outcome.")] = False,
     port: Annotated[int, typer.Option(help="Port of the demo's service.")] = DEFAULT_PORT,
 ) -> int:
     """Watch Remit govern real tool servers, in about a minute."""
-    from remit.app.demo.story import tell  # noqa: PLC0415
+    from remit.app.demo.story import tell
 
     return tell(leave=leave, port=port)
 
@@ -84,7 +78,7 @@ def doctor(output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
     """
     answer: dict[str, Any] = client(token_file).get("/doctor")
     if output in {Format.JSON, Format.YAML}:
-        from remit.app.output import data as whole  # noqa: PLC0415
+        from remit.app.output import data as whole
 
         whole(answer, output)
     for check in answer["checks"] if output in {Format.TABLE, Format.WIDE} else ():
@@ -104,7 +98,7 @@ def add(app: typer.Typer) -> None:
 
 def _line(item: dict[str, Any], output: Format) -> None:
     if output is Format.JSON:
-        import json  # noqa: PLC0415
+        import json
 
         print(json.dumps(item), flush=True)
         return

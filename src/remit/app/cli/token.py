@@ -104,9 +104,7 @@ def seconds(text: str) -> int:
     """`90s`, `15m`, `8h`, `7d` in seconds."""
     found = re.fullmatch(r"([1-9][0-9]{0,6})([smhd])", text)
     if found is None:
-        raise Failure(
-            f"not a duration: {text}", next="write it like 90s, 15m, 8h or 7d", exit=Exit.USAGE
-        )
+        raise Failure(f"not a duration: {text}", next="write it like 90s, 15m, 8h or 7d", exit=Exit.USAGE)
     return int(found[1]) * _UNITS[found[2]]
 
 

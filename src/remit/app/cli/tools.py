@@ -58,9 +58,7 @@ def review(
 @app.command()
 def accept(
     which: Which,
-    pin: Annotated[
-        str | None, typer.Option("--pin", help="The sha256:… that review showed.")
-    ] = None,
+    pin: Annotated[str | None, typer.Option("--pin", help="The sha256:… that review showed.")] = None,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> int:

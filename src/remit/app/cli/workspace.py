@@ -7,8 +7,9 @@ from urllib.parse import quote
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.failure import Exit
+from remit.app.failure import Exit, Failure
 from remit.app.output import Format, data, say, show
+from remit.control.tables import kind_named, table
 from remit.facts.text import escaped
 
 Kind = Annotated[str, typer.Argument(help="agents, users, groups, servers, tools, policies …")]
@@ -19,9 +20,15 @@ def init(
     folder: Annotated[Path, typer.Argument(help="Where the workspace goes.")] = Path(),
 ) -> None:
     """Write a small commented workspace. Asks nothing, overwrites nothing."""
-    from remit.adapters.workspace.template import init_workspace  # noqa: PLC0415
+    from remit.adapters.workspace.template import init_workspace
+    from remit.ports.workspace import WorkspaceRefused
 
-    for path in init_workspace(folder):
+    try:
+        written = init_workspace(folder)
+    except WorkspaceRefused as error:
+        problem = error.problem
+        raise Failure(problem.what, why=problem.why, next=problem.next) from error
+    for path in written:
         print(path)
     say(f"next: remit up --workspace {folder}")
 
@@ -78,9 +85,11 @@ def get(
     if output in {Format.JSON, Format.YAML}:
         data(items, output)
         return
-    rows = [{**item["spec"], "name": item["name"], "where": item["where"]} for item in items]
-    fields = dict.fromkeys(key for row in rows for key in row if key not in {"name", "where", "cedar"})
-    show(rows, output, ("name", *list(fields)[:4]), wide=(*list(fields)[4:], "where"))
+    known = kind_named(kind)
+    if known is None:
+        raise Failure(f"no kind of resource is called {kind}", exit=Exit.NOT_FOUND)
+    found = table(known, [(item, item["where"]) for item in items])
+    show(found.rows, output, found.columns, wide=found.wide)
 
 
 def describe(kind: Kind, name: Name, output: Output = Format.YAML, token_file: TokenFile = None) -> None:
@@ -88,13 +97,9 @@ def describe(kind: Kind, name: Name, output: Output = Format.YAML, token_file: T
     data(client(token_file).get(f"/resources/{kind}/{quote(name, safe='')}"), output)
 
 
-def delete(
-    kind: Kind, name: Name, output: Output = Format.TABLE, token_file: TokenFile = None
-) -> None:
+def delete(kind: Kind, name: Name, output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
     """Delete a resource from the workspace folder and run what is left."""
-    answer: dict[str, Any] = client(token_file).delete(
-        f"/resources/{kind}/{quote(name, safe='')}"
-    )
+    answer: dict[str, Any] = client(token_file).delete(f"/resources/{kind}/{quote(name, safe='')}")
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return
