@@ -77,7 +77,7 @@ async def test_a_drifted_tool_is_shown_and_accepted_by_its_pin_alone(api: World)
     await accept(api)
     await listed(api, notes, {**tool, "description": "Tells the thyme."})
     [item] = (await api.told("GET", "/tools/review?which=hand"))["items"]
-    assert (item["state"], item["difference"]) == ("drifted", [line for line in item["difference"] if "thyme" in line])
+    assert (item["state"], "{+thyme+}" in item["difference"][0]) == ("drifted", True)
     assert item["live_pin"] != item["pin"]
     assert (await api.told("GET", "/tools/review?which=hand/echo"))["items"] == []
     assert (await api.told("GET", "/diff"))["tools"] == [item]

@@ -20,7 +20,7 @@ _FILE: Final = re.compile(r"([0-9]{1,15})-([A-Za-z0-9_-]{8,64})\.pem")
 _KID_CHARS: Final = 16
 
 
-class KeyringUnusable(Exception):  # noqa: N818
+class KeyringUnusable(Exception):
     """The keys cannot be used as they are; says which file, why, and what mends it."""
 
 

@@ -36,7 +36,7 @@ _ONCE: Final = frozenset(
 )  # fmt: skip
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """An OAuth error (RFC 6749 section 5.2): `error` is its code, `ref` the decision behind it."""
 
     def __init__(

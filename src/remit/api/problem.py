@@ -15,7 +15,7 @@ from remit.ports.signer import Cause, TokenInvalid
 MEDIA_TYPE = "application/problem+json"
 
 
-class Problem(Exception):  # noqa: N818
+class Problem(Exception):
     """A refusal with its HTTP status. `title` what, `why` the cause, `next` the command."""
 
     def __init__(
@@ -24,7 +24,7 @@ class Problem(Exception):  # noqa: N818
         title: str,
         *,
         why: str = "",
-        next: str = "",  # noqa: A002
+        next: str = "",
         problems: Sequence[str] = (),
         headers: Mapping[str, str] | None = None,
         cause: Cause | None = None,

@@ -165,29 +165,29 @@ class Check:
     next: str | None = None
 
 
-class Invalid(Exception):  # noqa: N818
+class Invalid(Exception):
     """The workspace (or what was asked of it) does not validate; the running bundle stays.
 
     `problems` are sentences that begin with `file:line`.
     """
 
-    def __init__(self, problems: Sequence[str], next: str = "remit diff") -> None:  # noqa: A002
+    def __init__(self, problems: Sequence[str], next: str = "remit diff") -> None:
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
         self.next = next
 
 
-class Missing(Exception):  # noqa: N818
+class Missing(Exception):
     """No such resource, server or tool; the text says which."""
 
 
-class Conflict(Exception):  # noqa: N818
+class Conflict(Exception):
     """What was asked no longer fits: a pin that differs, a resource that is in use.
 
     `next` is the command that goes on from here.
     """
 
-    def __init__(self, why: str, next: str) -> None:  # noqa: A002
+    def __init__(self, why: str, next: str) -> None:
         super().__init__(why)
         self.next = next
 

@@ -38,11 +38,11 @@ class Use(StrEnum):
     SESSION = "session"
 
 
-class ClaimsInvalid(ValueError):  # noqa: N818
+class ClaimsInvalid(ValueError):
     """Claims that are well signed but say something Remit never issued."""
 
 
-class NotDelegable(ValueError):  # noqa: N818
+class NotDelegable(ValueError):
     """This authority cannot be handed to that agent; says why."""
 
 

@@ -18,13 +18,13 @@ from remit.facts.catalog import Route
 SEATINGS_MAX: Final = 4096
 
 
-class VoteRefused(Exception):  # noqa: N818
+class VoteRefused(Exception):
     """This person cannot decide this approval now; `why` it is and what to do `next`.
 
     `ended` is set when the approval is no longer open, whoever asks.
     """
 
-    def __init__(self, why: str, next: str, *, ended: bool = False) -> None:  # noqa: A002
+    def __init__(self, why: str, next: str, *, ended: bool = False) -> None:
         super().__init__(why)
         self.why = why
         self.next = next

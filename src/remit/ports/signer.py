@@ -20,7 +20,7 @@ class Cause(StrEnum):
     WRONG_KIND = "wrong-kind"
 
 
-class TokenInvalid(Exception):  # noqa: N818
+class TokenInvalid(Exception):
     """A token that is not accepted; `cause` says which way, the text is one sentence."""
 
     def __init__(self, cause: Cause, text: str) -> None:
