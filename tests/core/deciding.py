@@ -64,8 +64,11 @@ def catalog(
     tools: Iterable[Tool] = (),
     routes: Iterable[Route] = (),
 ) -> Catalog:
-    """Agents `ada` (support), `bot` (support, ops) and `eve` (no group), server `shop` with
-    `refund` and `look`, server `web` with `fetch`; user `uma`; routes `owner`, `finance`."""
+    """A small shop.
+
+    Agents `ada` (support), `bot` (support, ops) and `eve` (no group), server `shop` with
+    `refund` and `look`, server `web` with `fetch`; user `uma`; routes `owner`, `finance`.
+    """
     people = (User("uma", frozenset({"ops"})), User("max"))
     known = (
         Agent("ada", "uma", "helps", frozenset({"support"})),

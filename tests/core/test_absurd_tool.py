@@ -8,7 +8,10 @@ from remit.policy.verdict import Deny, Permit
 from tests.core.deciding import action, bundle, catalog, codes, decided, problems, schema, tool
 
 PERMIT = '@id("p") permit (principal, action in Remit::Action::"call_tool", resource);'
-READS = '@id("r") forbid (principal, action in Remit::Action::"call_tool", resource) when { context has input.to && context.input.to == "y" };'
+READS = (
+    '@id("r") forbid (principal, action in Remit::Action::"call_tool", resource) '
+    'when { context has input.to && context.input.to == "y" };'
+)
 
 
 def wide(levels: int) -> dict[str, Json]:
@@ -61,7 +64,10 @@ def test_all_199_others_work() -> None:
 
 
 def test_a_policy_that_reads_its_input_is_refused_with_that_reason() -> None:
-    text = '@id("a") forbid (principal, action == Remit::Action::"shop___absurd", resource)\nwhen { context.input.x == "1" };'
+    text = (
+        '@id("a") forbid (principal, action == Remit::Action::"shop___absurd", resource)\n'
+        'when { context.input.x == "1" };'
+    )
     (problem,) = problems(catalog(text, tools=[tool("shop", "absurd", ABSURD["recursive"])]))
     assert problem.line == 2
     assert problem.text.startswith("tool/untypable: shop___absurd has no input")
@@ -69,5 +75,8 @@ def test_a_policy_that_reads_its_input_is_refused_with_that_reason() -> None:
 
 
 def test_its_action_stays_so_that_policies_may_name_it() -> None:
-    text = '@id("a") forbid (principal, action == Remit::Action::"shop___absurd", resource) when { context.inputSize > 3 };'
+    text = (
+        '@id("a") forbid (principal, action == Remit::Action::"shop___absurd", resource) '
+        "when { context.inputSize > 3 };"
+    )
     assert "a" in bundle(catalog(text, tools=[tool("shop", "absurd", ABSURD["recursive"])])).policies

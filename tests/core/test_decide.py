@@ -154,7 +154,10 @@ def observing(*names: str) -> Bundle:
             '@id("p") permit (principal, action == Remit::Action::"shop___look", resource);',
             '@id("o") @obligation("redact:pii") permit (principal, action == Remit::Action::"web___fetch", resource);',
             '@id("f") forbid (principal == Remit::Agent::"bot", action == Remit::Action::"shop___look", resource);',
-            '@id("g") @gate("owner") forbid (principal, action == Remit::Action::"web___fetch", resource) when { context.inputSize > 20 };',
+            (
+                '@id("g") @gate("owner") forbid (principal, action == Remit::Action::"web___fetch", resource) '
+                "when { context.inputSize > 20 };"
+            ),
             agents=[replace(known[name], mode=OBSERVE) for name in names],
             tools=[tool("shop", "odd", {"$ref": "#"})],
         ),
@@ -241,7 +244,8 @@ def test_obligations_of_all_permits_and_links_unite() -> None:
 
 def test_delegating_is_judged_and_forwards_nothing() -> None:
     running = bundle(
-        '@id("d") permit (principal == Remit::Agent::"ada", action == Remit::Action::"delegate", resource == Remit::Agent::"bot");'
+        '@id("d") permit (principal == Remit::Agent::"ada", action == Remit::Action::"delegate",'
+        ' resource == Remit::Agent::"bot");'
     )
     decision = decided(running, action("bot", {}, kind=ActionKind.DELEGATE))
     assert decision.verdict == Permit()
@@ -292,7 +296,10 @@ def test_what_has_no_canonical_form_is_recorded_without_a_hash() -> None:
 
 
 def test_a_label_that_no_tool_brings_any_more_still_means_what_it_implies() -> None:
-    forbid = '@id("f") forbid (principal, action, resource) when { context.session.labels.contains(Remit::Label::"confidential") };'
+    forbid = (
+        '@id("f") forbid (principal, action, resource) '
+        'when { context.session.labels.contains(Remit::Label::"confidential") };'
+    )
     running = bundle(ANYBODY, forbid)
     assert refused(decided(running, action(), labels=["confidential:gone"])) == "policy"
     assert decided(running, action(), labels=["untrusted:gone"]).verdict == Permit()
@@ -319,7 +326,8 @@ def test_policies_see_what_the_facts_say() -> None:
     text = """@id("p") permit (principal, action, resource) when {
       context.session.labels.containsAll([Remit::Label::"untrusted", Remit::Label::"untrusted:web"]) &&
       context.session.calls == 7 && context.session.irreversibleCalls == 2 && context.session.ageSeconds == 5 &&
-      context.delegation.depth == 1 && context.delegation.chain.containsAll([Remit::Agent::"ada", Remit::Agent::"bot"]) &&
+      context.delegation.depth == 1 &&
+      context.delegation.chain.containsAll([Remit::Agent::"ada", Remit::Agent::"bot"]) &&
       context.system.now == datetime("2027-01-15T08:00:00.000Z") && context.inputSize == 25 &&
       context has onBehalfOf && context.onBehalfOf == Remit::User::"uma" &&
       context.onBehalfOf in Remit::Group::"everyone"

@@ -1,5 +1,6 @@
-"""A delegated action is judged as strictly as the strictest link of its chain. INVARIANT(authority-only-shrinks)
+"""A delegated action is judged as strictly as the strictest link of its chain.
 
+INVARIANT(authority-only-shrinks).
 1,000 random chains over random bundles; the oracle judges each link by a chain of its own.
 """
 
@@ -153,7 +154,10 @@ def _context(asked: Action, labels: list[str]) -> dict[str, object]:
 
 
 def test_labels_of_every_session_of_a_chain_count() -> None:
-    text = '@id("f") forbid (principal, action, resource) when { context.session.labels.contains(Remit::Label::"untrusted") };'
+    text = (
+        '@id("f") forbid (principal, action, resource) '
+        'when { context.session.labels.contains(Remit::Label::"untrusted") };'
+    )
     running = bundle('@id("p") permit (principal, action, resource);', text)
     asked = action(chain=("ada", "bot"))
     for position in (0, 1):

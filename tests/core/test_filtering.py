@@ -15,7 +15,7 @@ from tests.core.deciding import OBSERVE, action, bundle, catalog, decided, tool
 
 BUNDLES = 1_000
 PER_TEST = 50
-AGENTS = ("a0", "a1", "a2")
+AGENTS: tuple[str, ...] = ("a0", "a1", "a2")
 WHO = (
     "principal",
     'principal == Remit::Agent::"a0"',
@@ -95,7 +95,10 @@ def test_no_hidden_tool_has_a_permitting_call(seed: int) -> None:
 
 def test_a_condition_hides_nothing_and_a_gate_neither() -> None:
     running = bundle(
-        '@id("p") permit (principal, action == Remit::Action::"shop___look", resource) when { context.session.calls > 999 };',
+        (
+            '@id("p") permit (principal, action == Remit::Action::"shop___look", resource) '
+            "when { context.session.calls > 999 };"
+        ),
         '@id("q") permit (principal, action == Remit::Action::"web___fetch", resource);',
         '@id("g") @gate("owner") forbid (principal, action, resource);',
         '@id("f") forbid (principal, action, resource) when { context.session.calls < 999 };',

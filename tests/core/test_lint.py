@@ -77,7 +77,10 @@ def test_what_is_doubtful_is_a_warning(text: str, expected: str) -> None:
 
 
 def test_a_path_after_has_is_a_warning_where_no_action_is_reached() -> None:
-    text = '@id("a") forbid (principal, action in Remit::Action::"sink:none", resource) when { context.input has nothing };'
+    text = (
+        '@id("a") forbid (principal, action in Remit::Action::"sink:none", resource) '
+        "when { context.input has nothing };"
+    )
     assert said(warnings(text)) == [
         "context.input.nothing does not exist for any action that this policy applies to",
         "no action reaches this policy: it never applies",
@@ -92,7 +95,10 @@ def test_a_path_after_has_is_a_warning_where_no_action_is_reached() -> None:
         f'@id("a") permit {SCOPE} when {{ context has input.address.city && context.input.address.city == "x" }};',
         f'@id("a") permit {SCOPE} when {{ context has onBehalfOf && context.onBehalfOf in Remit::Group::"everyone" }};',
         f'@id("a") permit {SCOPE} when {{ context has onBehalfOf && context.onBehalfOf == Remit::User::"uma" }};',
-        '@id("a") permit (principal is Remit::Agent in Remit::Group::"ops", action == Remit::Action::"delegate", resource == Remit::Agent::"bot");',
+        (
+            '@id("a") permit (principal is Remit::Agent in Remit::Group::"ops", action == '
+            'Remit::Action::"delegate", resource == Remit::Agent::"bot");'
+        ),
         f'@id("a") permit {SCOPE} when {{ context.session.calls < 3 && context.delegation.depth == 0 }};',
         f'@id("a") permit {SCOPE} when {{ context.delegation.chain.contains(Remit::Agent::"ada") }};',
         f'@id("a") permit {SCOPE} when {{ context.system.now < datetime("2030-01-01") && context.inputSize < 10 }};',
@@ -143,7 +149,10 @@ def test_each_statement_is_judged_by_itself() -> None:
 
 
 def test_semicolons_in_strings_and_comments_end_nothing() -> None:
-    text = f'// one; two\n@id("a;\\"b") @reason("x; // y") permit {SCOPE}; // the end;\n  // more\n@id("b")\n// why; so\nforbid {SCOPE};\n\n'
+    text = (
+        f'// one; two\n@id("a;\\"b") @reason("x; // y") permit {SCOPE}; // the end;\n'
+        f'  // more\n@id("b")\n// why; so\nforbid {SCOPE};\n\n'
+    )
     statements, wrong = split(PolicySource("f.cedar", text))
     assert wrong == ()
     assert [(s.line, s.column) for s in statements] == [(2, 1), (4, 1)]

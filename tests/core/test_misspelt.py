@@ -6,7 +6,10 @@ from tests.core.deciding import catalog, problems
 
 MISSPELT = [
     (
-        '@id("a")\nforbid (principal, action, resource)\nwhen { context.session.labels.contains(Remit::Label::"untrustd") };',
+        (
+            '@id("a")\nforbid (principal, action, resource)\n'
+            'when { context.session.labels.contains(Remit::Label::"untrustd") };'
+        ),
         3,
         'Remit::Label::"untrustd"',
         "there is no label",
@@ -48,21 +51,30 @@ MISSPELT = [
         "ada",
     ),
     (
-        '@id("a") permit (principal, action, resource)\nwhen { context has onBehalfOf &&\n context.onBehalfOf == Remit::User::"umma" };',
+        (
+            '@id("a") permit (principal, action, resource)\n'
+            'when { context has onBehalfOf &&\n context.onBehalfOf == Remit::User::"umma" };'
+        ),
         3,
         'Remit::User::"umma"',
         "there is no user",
         "uma",
     ),
     (
-        '@id("a") permit (principal, action == Remit::Action::"shop___refund", resource)\nwhen { context.input.order_di == "1" };',
+        (
+            '@id("a") permit (principal, action == Remit::Action::"shop___refund", resource)\n'
+            'when { context.input.order_di == "1" };'
+        ),
         2,
         "input.order_di",
         "context.input.order_di does not exist",
         "order_id",
     ),
     (
-        '@id("a") permit (principal, action == Remit::Action::"shop___refund", resource)\nwhen { context.input has order_di };',
+        (
+            '@id("a") permit (principal, action == Remit::Action::"shop___refund", resource)\n'
+            "when { context.input has order_di };"
+        ),
         2,
         "order_di",
         "context.input.order_di does not exist",
@@ -153,13 +165,19 @@ def test_a_value_of_the_wrong_type_is_refused_where_the_policy_stands() -> None:
 
 
 def test_a_misspelt_label_is_refused_even_where_no_action_reaches_it() -> None:
-    text = '@id("a") forbid (principal, action in Remit::Action::"sink:none", resource)\nwhen { context.session.labels.contains(Remit::Label::"x") };'
+    text = (
+        '@id("a") forbid (principal, action in Remit::Action::"sink:none", resource)\n'
+        'when { context.session.labels.contains(Remit::Label::"x") };'
+    )
     (problem,) = problems(catalog(text))
     assert problem.line == 2
 
 
 def test_an_optional_attribute_read_unasked_says_what_to_do() -> None:
-    text = '@id("a") forbid (principal, action == Remit::Action::"shop___refund", resource)\nwhen { context.input.amount == decimal("1.0") };'
+    text = (
+        '@id("a") forbid (principal, action == Remit::Action::"shop___refund", resource)\n'
+        'when { context.input.amount == decimal("1.0") };'
+    )
     (problem,) = problems(catalog(text))
     assert (problem.line, problem.words) == (2, "input.amount")
     assert problem.hint == "ask for it first: `context has input.amount && …`"

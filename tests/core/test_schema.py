@@ -92,19 +92,25 @@ def test_paths_resolve_through_records_alone(path: tuple[str, ...], *, there: bo
 
 STUB = "namespace N { @mcp_principal entity User; @mcp_resource entity McpServer; }"
 CONFIG = {"objectsAsRecords": True, "numbersAsDecimal": True}
-scalars = st.sampled_from([{"type": name} for name in ("string", "integer", "number", "boolean")])
-parts = st.recursive(
-    scalars,
-    lambda inner: st.one_of(
-        st.builds(lambda part: {"type": "array", "items": part}, inner),
-        st.builds(
-            lambda inside, needed: {"type": "object", "properties": inside, "required": sorted(needed & set(inside))},
-            st.dictionaries(st.sampled_from("abc"), inner, min_size=1, max_size=3),
-            st.sets(st.sampled_from("abc")),
-        ),
-    ),
-    max_leaves=5,
+
+
+def array_of(part: Json) -> Json:
+    return {"type": "array", "items": part}
+
+
+def object_of(inside: dict[str, Json], needed: set[str]) -> Json:
+    return {"type": "object", "properties": inside, "required": sorted(needed & set(inside))}
+
+
+def compound(inner: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
+    inside = st.dictionaries(st.sampled_from("abc"), inner, min_size=1, max_size=3)
+    return st.builds(array_of, inner) | st.builds(object_of, inside, st.sets(st.sampled_from("abc")))
+
+
+scalars: st.SearchStrategy[Json] = st.sampled_from(
+    [{"type": name} for name in ("string", "integer", "number", "boolean")]
 )
+parts = st.recursive(scalars, compound, max_leaves=5)
 
 
 @given(st.dictionaries(st.sampled_from("xyz"), parts, min_size=1, max_size=3), st.sets(st.sampled_from("xyz")))

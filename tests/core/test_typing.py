@@ -96,7 +96,7 @@ def test_unions_and_free_values_are_left_out_with_a_warning(part: Json) -> None:
 
 
 def test_a_reserved_name_is_left_out() -> None:
-    found = type_input(schema(**{"__entity": {"type": "string"}, "ok": {"type": "string"}}))
+    found = type_input(schema(__entity={"type": "string"}, ok={"type": "string"}))
     assert set(found.record.fields) == {"ok"}
     assert len(found.warnings) == 1
 
@@ -297,7 +297,29 @@ def test_reading_above_or_below_is_reading(read: tuple[str, ...], lost: tuple[st
     assert overlaps([], [lost]) is None
 
 
-leaves = st.sampled_from(
+def array_of(part: Json) -> Json:
+    return {"type": "array", "items": part}
+
+
+def several(keyword: str, parts: list[Json]) -> Json:
+    return {keyword: parts}
+
+
+def object_of(parts: dict[str, Json], required: set[str]) -> Json:
+    return {"type": "object", "properties": parts, "required": sorted(required & set(parts))}
+
+
+def compound(inner: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
+    inside = st.dictionaries(st.sampled_from("abcd"), inner, max_size=3)
+    choices = st.lists(inner, min_size=1, max_size=2)
+    return (
+        st.builds(array_of, inner)
+        | st.builds(several, st.sampled_from(["allOf", "oneOf", "anyOf"]), choices)
+        | st.builds(object_of, inside, st.sets(st.sampled_from("abcd")))
+    )
+
+
+leaves: st.SearchStrategy[Json] = st.sampled_from(
     [
         {"type": "string"},
         {"type": "integer"},
@@ -314,20 +336,7 @@ leaves = st.sampled_from(
         True,
     ]
 )
-schemas = st.recursive(
-    leaves,
-    lambda inner: st.one_of(
-        st.builds(lambda part: {"type": "array", "items": part}, inner),
-        st.builds(lambda parts: {"allOf": parts}, st.lists(inner, min_size=1, max_size=2)),
-        st.builds(lambda parts: {"oneOf": parts}, st.lists(inner, min_size=1, max_size=2)),
-        st.builds(
-            lambda parts, required: {"type": "object", "properties": parts, "required": sorted(required & set(parts))},
-            st.dictionaries(st.sampled_from("abcd"), inner, max_size=3),
-            st.sets(st.sampled_from("abcd")),
-        ),
-    ),
-    max_leaves=6,
-)
+schemas = st.recursive(leaves, compound, max_leaves=6)
 instances = st.recursive(
     st.none()
     | st.booleans()

@@ -17,8 +17,11 @@ from remit.trace.bodies import ActionBody
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """A verdict on the way to a decision. `facts` and `tool` are None where the action never
-    got that far, or has none; `approval` is the one that lifted its gates."""
+    """A verdict on the way to a decision.
+
+    `facts` and `tool` are None where the action never got that far, or has none; `approval` is
+    the one that lifted its gates.
+    """
 
     verdict: Verdict
     reasons: tuple[Reason, ...]

@@ -39,8 +39,11 @@ class Validator:
 
 
 def compile_validator(schema: Mapping[str, Json]) -> Validator:
-    """The validator of a tool's `inputSchema`. Raises `Untypable` where it is no JSON Schema,
-    names an unknown dialect or refers to another document."""
+    """The validator of a tool's `inputSchema`.
+
+    Raises `Untypable` where it is no JSON Schema, names an unknown dialect or refers to another
+    document.
+    """
     try:
         compiled = jsonschema_rs.validator_for(
             cast("dict[str, Any]", schema),

@@ -50,8 +50,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The policies that can apply to one action. `permits` holds its permits alone; `reads`
-    are the paths of `input` that some policy depends on."""
+    """The policies that can apply to one action.
+
+    `permits` holds its permits alone; `reads` are the paths of `input` that some policy depends on.
+    """
 
     policies: Mapping[str, Policy]
     everything: cedar.PolicySet

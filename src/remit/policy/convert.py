@@ -31,8 +31,11 @@ class Converted:
 
 
 def convert(record: Record, value: Mapping[str, Json]) -> Converted:
-    """`value` as `record`. A path in `inexact` names an argument that is present and not,
-    or not exactly, in `input`; undeclared ones are among them."""
+    """`value` as `record`.
+
+    A path in `inexact` names an argument that is present and not, or not exactly, in `input`;
+    undeclared ones are among them.
+    """
     inexact: list[Path] = []
     return Converted(_members(record, value, (), inexact), tuple(inexact))
 

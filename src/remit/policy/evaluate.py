@@ -61,8 +61,11 @@ def _forbidden(
     principal: Uid,
     forbids: tuple[Policy, ...],
 ) -> Judged:
-    """A gate does not lift what was never permitted, so the permits are asked alone: Cedar
-    names every satisfied forbid, and with those lifted only permits are left to speak."""
+    """What is left where policies forbid: a denial, or gates that people may lift.
+
+    A gate does not permit what was never permitted, so the permits are asked alone: Cedar names
+    every satisfied forbid, and with those lifted only permits are left to speak.
+    """
     lifted = gates.liftable(forbids)
     if lifted is None:
         hard_first = sorted(forbids, key=lambda policy: policy.gate is not None)

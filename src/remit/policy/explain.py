@@ -19,8 +19,11 @@ class Explained:
 
 
 def explain(bundle: Bundle, reasons: Iterable[Reason]) -> tuple[Explained, ...]:
-    """`reasons` with their source. A policy that has moved since is not shown as if it had
-    not: its lines come with the reason only where `file:line` still agrees."""
+    """`reasons` with their source lines.
+
+    A policy that has moved since is not shown as if it had not: its lines come with the reason
+    only where `file:line` still agrees.
+    """
     return tuple(Explained(reason, _lines(bundle, reason)) for reason in reasons)
 
 

@@ -28,8 +28,11 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """One part of a scope. `within`: entities it must be, or be in (None: any); `exactly`:
-    being in one is not enough; `kind`: the entity type it must have (None: any)."""
+    """One part of a scope.
+
+    `within`: entities it must be, or be in (None: any); `exactly`: being in one is not enough;
+    `kind`: the entity type it must have (None: any).
+    """
 
     within: frozenset[Uid] | None = None
     exactly: bool = False
@@ -58,8 +61,11 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A policy taken apart. `constant`: some condition looks at nothing; `unconditional`:
-    it applies wherever its scope matches."""
+    """A policy taken apart.
+
+    `constant`: some condition looks at nothing; `unconditional`: it applies wherever its scope
+    matches.
+    """
 
     effect: Effect
     principal: Constraint

@@ -24,9 +24,11 @@ OBLIGATION: Final = re.compile(r"(redact|mask|cap|truncate):[a-z0-9][a-z0-9_.:-]
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What policies are checked against. `actions`: the groups of each action that can be
-    asked for; `servers`: the resource of a tool's action; `untyped`: tools without `input`,
-    and why."""
+    """What policies are checked against.
+
+    `actions`: the groups of each action that can be asked for; `servers`: the resource of a
+    tool's action; `untyped`: tools without `input`, and why.
+    """
 
     catalog: Catalog
     schema: Mapping[str, Json]
@@ -129,8 +131,11 @@ def _annotations(form: Form, ground: Ground) -> Iterator[tuple[str, str, str | N
 
 
 def _paths(form: Form, reached: tuple[str, ...], ground: Ground) -> Iterator[tuple[str, str, str | None]]:
-    """Every path after `has` must exist for some action in scope (in the whole catalog, where
-    no action is). Agents, users and servers have no attributes yet."""
+    """Every path after `has` must exist for some action in scope.
+
+    Where no action is in scope, for some action at all. Agents, users and servers have no
+    attributes yet.
+    """
     actions = reached or tuple(ground.actions)
     for access in sorted(form.accesses, key=lambda access: access.path):
         if not access.has:

@@ -5,7 +5,7 @@ as long as its author likes. Both are found before anything is compiled or follo
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, cast
+from typing import Final
 from urllib.parse import unquote
 
 from remit.facts.canonical import Json
@@ -32,15 +32,18 @@ def resolve(root: Json, pointer: str) -> Json:
         if isinstance(here, Mapping) and step in here:
             here = here[step]
         elif isinstance(here, list) and step.isdecimal() and int(step) < len(here):
-            here = cast("Json", here[int(step)])
+            here = here[int(step)]
         else:
             raise Unfollowable(f"it refers to {shown}, which is not there")
     return here
 
 
 def check(schema: Mapping[str, Json]) -> None:
-    """Raise `Unfollowable` unless every reference in `schema` is local and leads somewhere,
-    none leads back to itself, and following them all stays within `COST_MAX` steps."""
+    """Raise `Unfollowable` unless the references of `schema` can all be followed.
+
+    Each must be local and lead somewhere, none back to itself, and following them all must stay
+    within `COST_MAX` steps.
+    """
     _Walk(schema).cost(schema, 0)
 
 
