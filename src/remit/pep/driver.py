@@ -82,6 +82,13 @@ class Driver(Control):
         shown = self._names.visible(self._desk.bundle, authority.agents)
         return [tool for tool in shown if server is None or tool.server == server]
 
+    async def end_session(self, sid: str, by: str) -> Receipt:
+        """End `sid` as in `Control.end_session`, then let its upstream children go."""
+        receipt = await super().end_session(sid, by)
+        for upstream in tuple(self._upstreams.values()):
+            await upstream.end_session(sid)
+        return receipt
+
     async def call_tool(
         self,
         authority: Authority,

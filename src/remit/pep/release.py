@@ -19,19 +19,18 @@ from remit.ports.upstream import Failure, Reply, Result
 from remit.trace.bodies import Status
 
 UPSTREAM_TEXT_MAX: Final = 2_000
-_COMMON: Final = ("type", "annotations")
-_BLOCKS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+_BLOCKS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        "text": (*_COMMON, "text"),
-        "image": (*_COMMON, "data", "mimeType"),
-        "audio": (*_COMMON, "data", "mimeType"),
-        "resource_link": (
-            *_COMMON, "uri", "name", "title", "description", "mimeType", "size",
-        ),
-        "resource": (*_COMMON, "resource"),
+        "text": frozenset({"text"}),
+        "image": frozenset({"data", "mimeType"}),
+        "audio": frozenset({"data", "mimeType"}),
+        "resource_link": frozenset({"uri", "name", "title", "description", "mimeType"}),
+        "resource": frozenset[str](),
     }
-)  # fmt: skip
-_RESOURCE: Final = ("uri", "mimeType", "text", "blob")
+)
+"""The members of each kind of block that are texts; `annotations`, `size` and `resource` aside."""
+_RESOURCE: Final = frozenset({"uri", "mimeType", "text", "blob"})
+_ANNOTATIONS: Final = frozenset({"audience", "priority", "lastModified"})
 _CAUSES: Final[Mapping[str, Status]] = MappingProxyType(
     {
         "timeout": Status.TIMEOUT,
@@ -117,13 +116,39 @@ def _block(block: Json) -> _Block:
     if not isinstance(block, Mapping):
         raise _Odd("a content block is no object")
     kind = block.get("type")
-    members = _BLOCKS.get(kind) if isinstance(kind, str) else None
-    if members is None:
+    names = _BLOCKS.get(kind) if isinstance(kind, str) else None
+    if names is None:
         raise _Odd("a content block is of a kind that is not known")
-    kept: _Block = {name: block[name] for name in members if name in block}
+    kept: _Block = {"type": kind, **_texts(block, names)}
+    if "annotations" in block:
+        kept["annotations"] = _annotations(block["annotations"])
+    if kind == "resource_link" and isinstance(block.get("size"), int):
+        kept["size"] = block["size"]
     if kind == "resource":
         inner = block.get("resource")
         if not isinstance(inner, Mapping):
             raise _Odd("an embedded resource is no object")
-        kept["resource"] = {name: inner[name] for name in _RESOURCE if name in inner}
+        kept["resource"] = _texts(inner, _RESOURCE)
     return kept
+
+
+def _texts(block: Mapping[str, Json], names: frozenset[str]) -> _Block:
+    found = {name: value for name, value in block.items() if name in names}
+    if not all(isinstance(value, str) for value in found.values()):
+        raise _Odd("a member of a content block is no text")
+    return found
+
+
+def _annotations(value: Json) -> Json:
+    if not isinstance(value, Mapping):
+        raise _Odd("the annotations of a content block are no object")
+    kept = {name: item for name, item in value.items() if name in _ANNOTATIONS}
+    if not all(_is_plain(item) for item in kept.values()):
+        raise _Odd("an annotation of a content block is neither text, number nor list of texts")
+    return kept
+
+
+def _is_plain(value: Json) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(item, str) for item in value)
+    return isinstance(value, str | int | float)

@@ -1,0 +1,146 @@
+"""The funnel: what an upstream wrote leaves in known members only, or not at all."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remit.pep.answer import Awaiting, Refused, Released
+from remit.pep.mcp import rpc
+from remit.pep.mcp.words import result_of
+from remit.pep.release import clean, seal, withheld
+from remit.policy.verdict import Code, Gate, Reason
+from remit.ports.upstream import Failure, Result
+from remit.trace.bodies import Status
+
+KEYS = st.sampled_from(
+    ["type", "text", "data", "mimeType", "uri", "name", "resource", "blob", "_meta", "annotations", "icons", "extra"]
+)
+KINDS = st.sampled_from(["text", "image", "audio", "resource", "resource_link", "hologram"])
+BLOCK = st.dictionaries(KEYS, st.text(max_size=5) | st.dictionaries(KEYS, st.text(max_size=3)) | KINDS)
+VALUE = st.dictionaries(
+    st.sampled_from(["content", "structuredContent", "isError", "_meta", "resultType", "requestState", "x"]),
+    st.lists(BLOCK, max_size=3) | st.text(max_size=3) | st.none(),
+)
+
+
+def members(value: object) -> set[str]:
+    found: set[str] = set()
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            found |= item.keys()  # pyright: ignore[reportUnknownArgumentType,reportUnknownMemberType]
+            stack.extend(item.values())  # pyright: ignore[reportUnknownArgumentType,reportUnknownMemberType]
+        elif isinstance(item, list):
+            stack.extend(item)  # pyright: ignore[reportUnknownArgumentType]
+    return found
+
+
+@given(VALUE, st.booleans())
+def test_only_known_members_leave(value: dict[str, Any], is_error: bool) -> None:
+    shown = clean(Result(value, is_error))
+    assert shown.value.keys() <= {"content", "structuredContent", "isError"}
+    data = seal(shown.value)
+    assert data is not None
+    result = json.loads(data)
+    assert isinstance(result["content"], list)
+    assert not members(result["content"]) & {"_meta", "icons", "extra", "x"}
+    if shown.error is not None:
+        assert result["isError"] is True
+        assert shown.status is Status.LOST
+    else:
+        assert ("isError" in result) == is_error
+        assert len(result["content"]) == len(value["content"])
+
+
+def test_each_kind_of_block_keeps_its_own_members() -> None:
+    blocks: list[Any] = [
+        {"type": "text", "text": "hi", "_meta": {"x": 1}, "annotations": {"audience": ["user"], "x": 1}},
+        {"type": "image", "data": "AA==", "mimeType": "image/png", "text": "aside"},
+        {"type": "resource", "resource": {"uri": "a:b", "text": "t", "_meta": {}, "evil": 1}, "_meta": {}},
+        {"type": "resource_link", "uri": "a:b", "name": "n", "icons": [{"src": "http://x"}]},
+    ]
+    shown = clean(Result({"content": blocks, "structuredContent": {"a": 1}, "_meta": {"y": 2}}, is_error=False))
+    assert shown.status is Status.OK
+    assert shown.value == {
+        "content": [
+            {"type": "text", "annotations": {"audience": ["user"]}, "text": "hi"},
+            {"type": "image", "data": "AA==", "mimeType": "image/png"},
+            {"type": "resource", "resource": {"uri": "a:b", "text": "t"}},
+            {"type": "resource_link", "uri": "a:b", "name": "n"},
+        ],
+        "structuredContent": {"a": 1},
+    }
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [
+        (Failure("timeout", "late", sent=True), Status.TIMEOUT),
+        (Failure("timeout", "late", sent=False), Status.NOT_SENT),
+        (Failure("disconnected", "gone", sent=True), Status.LOST),
+        (Failure("garbage", "odd", sent=True), Status.LOST),
+        (Failure("too_large", "big", sent=True), Status.LOST),
+        (Failure("never heard of", "odd", sent=True), Status.LOST),
+        (Failure("error", "no", sent=True, upstream_text="x" * 9_000), Status.UPSTREAM_ERROR),
+    ],
+)
+def test_a_failure_is_an_error_in_our_words(failure: Failure, status: Status) -> None:
+    shown = clean(failure)
+    assert (shown.status, shown.error) == (status, failure.text)
+    data = seal(shown.value)
+    assert data is not None
+    assert len(data) < 3_000
+    assert json.loads(data)["content"][0]["text"] == failure.text
+
+
+def test_what_has_no_json_form_is_not_sealed() -> None:
+    assert seal({"x": "\ud800"}) is None
+    assert seal({"x": 2**70}) is None
+    assert seal(withheld("it is odd").value) is not None
+
+
+def test_the_words_of_a_refusal_name_policy_reason_and_what_next() -> None:
+    reasons = (
+        Reason(Code.POLICY, "not to strangers", "no-strangers", "a.cedar:3"),
+        Reason(Code.TOOL_DRIFTED, "it changed"),
+    )
+    told = json.loads(result_of(Refused(reasons, "r1-1.7")))
+    assert told["isError"] is True
+    assert told["content"][0]["text"].splitlines() == [
+        "Remit did not allow this call.",
+        "Reason: not to strangers [policy no-strangers, a.cedar:3]",
+        "Reason: it changed [tool/drifted]",
+        "Decision r1-1.7. To see why: remit why r1-1.7",
+    ]
+    assert "remit why" not in result_of(Refused(reasons, None)).decode()
+
+
+def test_the_words_of_a_pending_approval_name_the_route() -> None:
+    gates = (Gate("big", "finance", "h"), Gate("odd", "legal", "h"))
+    reasons = (Reason(Code.GATE, "over 100", "big", "a.cedar:9"), Reason(Code.POLICY, "may shop", "may", "a.cedar:1"))
+    text = json.loads(result_of(Awaiting("r1-1.8", gates, reasons)))["content"][0]["text"]
+    assert "route finance, legal" in text
+    assert "over 100 [policy big, a.cedar:9]" in text
+    assert "may shop" not in text
+    assert text.endswith("remit approvals show r1-1.8")
+
+
+def test_released_bytes_are_embedded_as_they_are() -> None:
+    data = b'{"content":[]}'
+    assert result_of(Released(data)) is data
+    whole = json.loads(rpc.result("a\n", rpc.stateless(data)))
+    assert whole["id"] == "a\n"
+    assert whole["result"]["resultType"] == "complete"
+    assert whole["result"]["content"] == []
+    assert rpc.event(b"{}") == b"event: message\ndata: {}\n\n"
+    assert json.loads(rpc.error(None, -32600, "no", {"a": 1})) == {
+        "jsonrpc": "2.0",
+        "id": None,
+        "error": {"code": -32600, "message": "no", "data": {"a": 1}},
+    }
