@@ -5,7 +5,9 @@ socket answers do the control API and the servers load.
 """
 
 import asyncio
+import signal
 import socket
+from types import FrameType
 from typing import Final
 
 import uvicorn
@@ -24,15 +26,35 @@ _DRAIN_S: Final = 10
 _EXPIRY_S: Final = 1.0
 
 
+class _Server(uvicorn.Server):
+    """Tells event streams to end as soon as a signal asks, so that they hold up no drain."""
+
+    def __init__(self, closing: asyncio.Event, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._closing = closing
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain."""
+        self._closing.set()
+        super().handle_exit(sig, frame)
+
+
 def serve(settings: Settings, *, watch: bool = False) -> None:
     """Run the service until SIGINT or SIGTERM. Raises `Failure` when it cannot start."""
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     listening = _bind(settings.host, settings.port)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn raises the signal again once it has drained; what is ours to close comes after.
+        signal.signal(number, _drained)
     try:
         with asyncio.Runner(loop_factory=_loop()) as runner:
             runner.run(_serve(settings, listening, watch=watch))
     finally:
         listening.close()
+
+
+def _drained(_number: int, _frame: FrameType | None) -> None:
+    pass
 
 
 async def _serve(settings: Settings, listening: socket.socket, *, watch: bool) -> None:
@@ -41,7 +63,8 @@ async def _serve(settings: Settings, listening: socket.socket, *, watch: bool) -
         service = await build(settings, port)
     except LedgerRefused as error:
         raise Failure(error.what, why=error.why, next=error.next) from error
-    server = uvicorn.Server(
+    server = _Server(
+        service.services.closing,
         uvicorn.Config(
             service.root,
             http="httptools",
@@ -53,7 +76,7 @@ async def _serve(settings: Settings, listening: socket.socket, *, watch: bool) -
             date_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=_DRAIN_S,
-        )
+        ),
     )
     background = asyncio.create_task(_afterwards(service, settings, watch=watch))
     _greet(service, settings, port)
