@@ -1,0 +1,238 @@
+"""Argument values as typed records: exact, or named and never guessed; and whatever is valid can be judged."""
+
+from collections.abc import Mapping
+from typing import cast
+
+import jsonschema_rs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remit.facts.canonical import Json
+from remit.policy.arguments import compile_validator
+from remit.policy.convert import convert, decimal_text, overlaps
+from remit.policy.schema import cedar_type
+from remit.policy.typing import Atom, Field, Record, type_input
+from remit.policy.verdict import Permit
+from tests.core.deciding import action, bundle, catalog, codes, decided, schema, tool
+
+ANYBODY = '@id("p") permit(principal, action, resource);'
+
+
+RECORD = type_input(
+    schema(
+        ("s", "i", "b", "o", "l"),
+        s={"type": "string"},
+        i={"type": "integer"},
+        b={"type": "boolean"},
+        n={"type": "number"},
+        m={"type": ["string", "null"]},
+        o=schema(("i",), i={"type": "integer"}, n={"type": "number"}),
+        l={"type": "array", "items": {"type": "number"}},
+        r={"type": "array", "items": schema(("s",), s={"type": "string"})},
+        u={"type": ["string", "integer"]},
+    )
+).record
+FITTING: Mapping[str, Json] = {"s": "x", "i": 1, "b": True, "o": {"i": 2}, "l": [1, 2.5]}
+CEDAR: Mapping[str, Json] = {"s": "x", "i": 1, "b": True, "o": {"i": 2}, "l": ["1.0", "2.5"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "cedar"),
+    [
+        ({}, {}),
+        ({"n": 40}, {"n": "40.0"}),
+        ({"n": -0.0001}, {"n": "-0.0001"}),
+        ({"i": 1.0}, {"i": 1}),
+        ({"m": None}, {}),
+        ({"m": "x"}, {"m": "x"}),
+        ({"o": {"i": 2, "n": 1e2}}, {"o": {"i": 2, "n": "100.0"}}),
+        ({"l": []}, {"l": []}),
+        ({"r": [{"s": "a"}]}, {"r": [{"s": "a"}]}),
+    ],
+)
+def test_exact_values_convert(change: Mapping[str, Json], cedar: Mapping[str, Json]) -> None:
+    found = convert(RECORD, {**FITTING, **change})
+    assert found.input == {**CEDAR, **cedar}
+    assert found.inexact == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "cedar", "inexact"),
+    [
+        ({"n": 0.00001}, {}, ("n",)),
+        ({"n": 1e300}, {}, ("n",)),
+        ({"n": 10**15}, {}, ("n",)),
+        ({"n": "1"}, {}, ("n",)),
+        ({"n": True}, {}, ("n",)),
+        ({"i": 1e300}, {"i": 0}, ("i",)),
+        ({"i": 2**63}, {"i": 0}, ("i",)),
+        ({"i": True}, {"i": 0}, ("i",)),
+        ({"s": 5}, {"s": ""}, ("s",)),
+        ({"b": 1}, {"b": False}, ("b",)),
+        ({"m": 5}, {}, ("m",)),
+        ({"n": None}, {}, ("n",)),
+        ({"o": {"i": 2, "n": 0.12345}}, {}, ("o", "n")),
+        ({"o": {"i": 2, "zz": 1}}, {}, ("o", "zz")),
+        ({"o": {}}, {"o": {"i": 0}}, ("o", "i")),
+        ({"o": 5}, {"o": {"i": 0}}, ("o",)),
+        ({"l": [1, 0.12345]}, {"l": []}, ("l",)),
+        ({"l": "abc"}, {"l": []}, ("l",)),
+        ({"r": [{"s": "a", "t": 1}]}, {}, ("r",)),
+        ({"r": ["a"]}, {}, ("r",)),
+        ({"u": "x"}, {}, ("u",)),
+        ({"zz": None}, {}, ("zz",)),
+    ],
+)
+def test_what_is_not_exact_is_named_and_never_guessed(
+    change: Mapping[str, Json], cedar: Mapping[str, Json], inexact: tuple[str, ...]
+) -> None:
+    found = convert(RECORD, {**FITTING, **change})
+    assert found.inexact == (inexact,)
+    assert found.input == {**CEDAR, **cedar}
+
+
+def test_a_missing_required_value_is_named() -> None:
+    found = convert(Record({"n": Field(Atom.DECIMAL, True), "s": Field(Atom.STRING, True)}), {"s": "x"})
+    assert found.input == {"n": "0.0", "s": "x"}
+    assert found.inexact == (("n",),)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0.0"),
+        (-0.0, "-0.0"),
+        (1e-4, "0.0001"),
+        (1e14, "100000000000000.0"),
+        (922337203685477, "922337203685477.0"),
+        (922337203685478, None),
+        (9.3e14, None),
+        (1e-5, None),
+        (0.1 + 0.2, None),
+        (float("nan"), None),
+        (float("inf"), None),
+    ],
+)
+def test_decimals_are_exact_or_nothing(number: float, text: str | None) -> None:
+    assert decimal_text(number) == text
+
+
+@pytest.mark.parametrize(
+    ("read", "lost", "hit"),
+    [
+        (("a",), ("a",), True),
+        (("a",), ("a", "b"), True),
+        (("a", "b"), ("a",), True),
+        ((), ("a", "b"), True),
+        (("a",), (), True),
+        (("b",), ("a",), False),
+        (("a", "c"), ("a", "b"), False),
+    ],
+)
+def test_reading_above_or_below_is_reading(read: tuple[str, ...], lost: tuple[str, ...], *, hit: bool) -> None:
+    assert overlaps([("zz",), read], [lost, ("zzz",)]) == (lost if hit else None)
+    assert overlaps([], [lost]) is None
+
+
+def array_of(part: Json) -> Json:
+    return {"type": "array", "items": part}
+
+
+def several(keyword: str, parts: list[Json]) -> Json:
+    return {keyword: parts}
+
+
+def object_of(parts: dict[str, Json], required: set[str]) -> Json:
+    return {"type": "object", "properties": parts, "required": sorted(required & set(parts))}
+
+
+def compound(inner: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
+    inside = st.dictionaries(st.sampled_from("abcd"), inner, max_size=3)
+    choices = st.lists(inner, min_size=1, max_size=2)
+    return (
+        st.builds(array_of, inner)
+        | st.builds(several, st.sampled_from(["allOf", "oneOf", "anyOf"]), choices)
+        | st.builds(object_of, inside, st.sets(st.sampled_from("abcd")))
+    )
+
+
+leaves: st.SearchStrategy[Json] = st.sampled_from(
+    [
+        {"type": "string"},
+        {"type": "integer"},
+        {"type": "number"},
+        {"type": "boolean"},
+        {"type": ["number", "null"]},
+        {"type": ["string", "integer"]},
+        {"enum": ["a", 1, None]},
+        {"enum": ["a", "b"]},
+        {"const": 1.0},
+        {"$ref": "#/$defs/named"},
+        {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        {},
+        True,
+    ]
+)
+schemas = st.recursive(leaves, compound, max_leaves=6)
+instances = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.sampled_from([0, 1, 1.0, -7, 0.5, 0.123456, 1e300, 1e15, 2**53 - 1, "", "a", "__entity"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abcde"), inner, max_size=4),
+    max_leaves=6,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcd"), schemas, max_size=3),
+    st.sets(st.sampled_from("abcd")),
+    st.lists(st.dictionaries(st.sampled_from("abcde"), instances, max_size=4), min_size=3, max_size=12),
+)
+def test_whatever_the_schema_lets_pass_cedar_can_judge(
+    properties: dict[str, Json], required: set[str], arguments: list[dict[str, Json]]
+) -> None:
+    part: dict[str, Json] = {
+        "$defs": {"named": {"type": "number"}},
+        "type": "object",
+        "properties": properties,
+        "required": sorted(required & set(properties)),
+    }
+    running = bundle(catalog(ANYBODY, tools=[tool("shop", "any", part)]))
+    validator = jsonschema_rs.validator_for(cast("dict[str, object]", part))
+    for given_arguments in arguments:
+        decision = decided(running, action("shop/any", given_arguments))
+        if validator.is_valid(given_arguments):
+            assert decision.verdict == Permit(), (decision.reasons, given_arguments)
+        else:
+            assert codes(decision) == {"arg/invalid"}
+
+
+@given(schemas, instances)
+def test_every_value_converts_to_something_of_its_type(part: Json, value: Json) -> None:
+    """Also values that no validator let through: a dialect may ignore what we read."""
+    found = type_input({"$defs": {"named": {"type": "number"}}, "properties": {"x": part}, "required": ["x"]})
+    converted = convert(found.record, {"x": value})
+    checked = compile_validator(
+        {"type": "object", "properties": {n: _json_schema(f) for n, f in found.record.fields.items()}}
+    )
+    assert checked.problem(converted.input) is None
+
+
+def _json_schema(declared: Field) -> Json:
+    def of(kind: Mapping[str, Json]) -> Json:
+        match kind:
+            case {"type": "Set", "element": Mapping() as element}:
+                return {"type": "array", "items": of(element)}
+            case {"type": "Record", "attributes": Mapping() as attributes}:
+                parts = {name: of(cast("Mapping[str, Json]", part)) for name, part in attributes.items()}
+                needed = [name for name, part in attributes.items() if cast("Mapping[str, Json]", part)["required"]]
+                return {"type": "object", "properties": parts, "required": needed, "additionalProperties": False}
+            case {"type": "Long"}:
+                return {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
+            case {"type": "Extension"}:
+                return {"type": "string", "pattern": r"^-?\d{1,15}\.\d{1,4}$"}
+            case _:
+                return {"type": str(kind["type"]).lower()}
+
+    return of(cedar_type(declared.type))
