@@ -8,11 +8,13 @@ detail, never correctness; neither is evidence.
 
 import os
 from collections.abc import Collection
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import orjson
 
+from remit import __version__
 from remit.api.services import PolicyText
 from remit.policy.compile import Bundle
 
@@ -24,19 +26,21 @@ class Bundles:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        # Another version of the validator may say otherwise: what it passed counts for itself.
+        self._validated = f"validated-{version('cedarpy')}-{__version__}"
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def validated(self) -> frozenset[str]:
         """Keys of policies that have passed; empty when the file is missing or unreadable."""
         try:
-            return frozenset((self._root / "validated").read_text("ascii").split())
+            return frozenset((self._root / self._validated).read_text("ascii").split())
         except (OSError, UnicodeDecodeError):
             return frozenset()
 
     def remember(self, keys: Collection[str]) -> None:
         """Replace what has passed by `keys`."""
         if keys != self.validated():
-            self._write("validated", "\n".join(sorted(keys)[:VALIDATED_MAX]).encode("ascii"))
+            self._write(self._validated, "\n".join(sorted(keys)[:VALIDATED_MAX]).encode("ascii"))
 
     def keep(self, bundle: Bundle) -> None:
         """Keep the text of every policy of `bundle`."""
