@@ -248,8 +248,9 @@ def _admin(at: int, body: AdminBody) -> tuple[Delta, ...]:
         case Event.TOKEN_REVOKED:
             # A revocation that does not say when the token ends is never forgotten.
             expires = body.data.get("expires_ms")
-            known = expires if isinstance(expires, int) else INTEGER_MAX
-            return (TokenRevoked(body.subject, known),)
+            if isinstance(expires, bool) or not isinstance(expires, int) or not 0 <= expires <= INTEGER_MAX:
+                expires = INTEGER_MAX
+            return (TokenRevoked(body.subject, expires),)
         case Event.CREDENTIAL:
             digest = body.data.get("hash")
             return (CredentialSet(body.subject, digest if isinstance(digest, str) else None),)

@@ -6,7 +6,7 @@ from pathlib import Path
 class LedgerRefused(Exception):
     """A ledger that is not opened: `what` was refused, `why`, and what to do `next`."""
 
-    def __init__(self, what: str, why: str, next: str) -> None:  # noqa: A002
+    def __init__(self, what: str, why: str, next: str) -> None:
         super().__init__(f"{what}: {why} (next: {next})")
         self.what = what
         self.why = why

@@ -32,7 +32,7 @@ from remit.ports.ledger import Draft, Entry, InDoubt, LedgerUnwritable, Pending
 from remit.ports.system import Clock, Entropy
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import chain_name
-from remit.trace.encoding import encode_body
+from remit.trace.encoding import Unencodable, encode_body
 from remit.trace.verify import check_links
 
 _CHECKED_AT_START: Final = 256
@@ -71,6 +71,8 @@ class SqliteLedger:
             raise unwritable(failure)
         if self._closing is not None:
             raise LedgerUnwritable("the ledger is closed: the service is stopping")
+        if not (draft.sid.isascii() and draft.bundle.isascii()):
+            raise Unencodable("a session id or bundle digest is not ASCII")
         body = encode_body(draft.body)
         ref = Ref(self.chain, self._seq + 1)
         deltas = fold(ref, draft.at, draft.kind, draft.body)
@@ -167,8 +169,12 @@ class SqliteLedger:
             self._lock.release()
 
 
-def open_ledger(path: Path, clock: Clock, entropy: Entropy) -> SqliteLedger:
+def open_ledger(
+    path: Path, clock: Clock, entropy: Entropy, factory: type[sqlite3.Connection] = sqlite3.Connection
+) -> SqliteLedger:
     """The ledger at `path`, made where there is none; its folder is this process's until closed.
+
+    `factory` makes the connection that writes.
 
     Raises `DataInUse`, `NotALedger`, `SchemaTooNew`, `LedgerDamaged` (all `LedgerRefused`), and
     `LedgerUnwritable` where the next epoch cannot be begun.
@@ -177,7 +183,7 @@ def open_ledger(path: Path, clock: Clock, entropy: Entropy) -> SqliteLedger:
     lock = FolderLock(path.parent)
     conn: sqlite3.Connection | None = None
     try:
-        conn = connect(path)
+        conn = connect(path, factory)
         return _open(conn, path, lock, clock, entropy)
     except BaseException as error:
         if conn is not None:

@@ -17,22 +17,25 @@ VERSION: Final = 1
 APPLICATION: Final = 0x524D4954
 """`RMIT`, in the file's header (sqlite.org/fileformat2.html, application id)."""
 
-_MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {0: from_version_0}
+MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {0: from_version_0}
 """From each earlier version to the one after it."""
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, factory: type[sqlite3.Connection] = sqlite3.Connection) -> sqlite3.Connection:
     """The writing connection to the ledger at `path`, made, or backed up and migrated, first.
 
     Raises `NotALedger`, `SchemaTooNew`; `sqlite3.Error` where the file cannot be read.
     """
-    conn = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    if not path.exists():
+        # SQLite would make it readable to all; its log and index take the modes of this one.
+        path.touch(mode=0o600)
+    conn = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10, factory=factory)
     try:
         prepare(conn, path)
     except sqlite3.DatabaseError as error:
         conn.close()
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
-            raise _foreign(path) from error
+            raise foreign(path) from error
         raise
     except BaseException:
         conn.close()
@@ -59,7 +62,7 @@ def prepare(conn: sqlite3.Connection, path: Path) -> None:
         _back_up(conn, path, version)
     while version < VERSION:
         with _transaction(conn):
-            _MIGRATIONS[version](conn)
+            MIGRATIONS[version](conn)
             version += 1
             conn.execute(f"PRAGMA user_version = {version}")
 
@@ -75,7 +78,7 @@ def check(conn: sqlite3.Connection, path: Path) -> int | None:
     if application == 0 and version == 0 and tables == 0:
         return None
     if application != APPLICATION:
-        raise _foreign(path)
+        raise foreign(path)
     if version > VERSION:
         raise SchemaTooNew(
             f"{path} was not opened",
@@ -104,6 +107,7 @@ def _back_up(conn: sqlite3.Connection, path: Path, version: int) -> None:
         return
     unfinished = target.with_name(target.name + ".part")
     unfinished.unlink(missing_ok=True)
+    unfinished.touch(mode=0o600)
     copy = sqlite3.connect(unfinished, isolation_level=None)
     try:
         conn.backup(copy)
@@ -112,7 +116,8 @@ def _back_up(conn: sqlite3.Connection, path: Path, version: int) -> None:
     unfinished.rename(target)
 
 
-def _foreign(path: Path) -> NotALedger:
+def foreign(path: Path) -> NotALedger:
+    """What a file that is something else is refused with."""
     return NotALedger(
         f"{path} was not opened",
         "it is no ledger of Remit",

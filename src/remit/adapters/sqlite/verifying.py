@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from remit.adapters.sqlite.errors import LedgerRefused, NotALedger
+from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.reads import SEGMENT, open_readonly
-from remit.adapters.sqlite.schema import VERSION, check
+from remit.adapters.sqlite.schema import VERSION, check, foreign
 from remit.adapters.sqlite.segment import SegmentTorn, Stored, unpack
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.facts.record import Ref
@@ -79,13 +79,20 @@ def _open(path: Path) -> sqlite3.Connection:
     conn = open_readonly(path, immutable=not beside)
     try:
         version = check(conn, path)
-    except BaseException:
+    except sqlite3.DatabaseError as error:
+        conn.close()
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            raise foreign(path) from error
+        raise
+    except LedgerRefused:
         conn.close()
         raise
     if version == VERSION:
         return conn
     conn.close()
-    raise NotALedger(f"{path} was not verified", "its schema is an earlier one", "remit up, which migrates it")
+    if version is None:
+        raise foreign(path)
+    raise LedgerRefused(f"{path} was not verified", "its schema is an earlier one", "remit up, which migrates it")
 
 
 def _rows(conn: sqlite3.Connection) -> Iterator[Row]:

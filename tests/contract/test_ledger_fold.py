@@ -1,0 +1,145 @@
+"""State tables are a fold of the records: made anew they are the same, and so is what memory holds."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from remit.adapters.sqlite import SqliteLedger, verify_file
+from remit.adapters.sqlite.refold import differences
+from remit.escalate.machine import Approval
+from remit.facts.record import RecordKind, Ref
+from remit.facts.session import Session
+from remit.pdp.fold import (
+    ApprovalClaimed,
+    ApprovalMoved,
+    ApprovalOpened,
+    ApprovalRefused,
+    ApprovalVoted,
+    LabelsJoined,
+    SessionEnded,
+    SessionTouched,
+    apply_approval,
+    apply_session,
+    fold,
+    in_doubt,
+)
+from remit.trace.bodies import ActionBody, AdminBody, Event, OutcomeBody
+from tests.contract.ledger_world import REPLICA, Place, draft_of
+from tests.core.recording import History, Restart, Step, action, histories
+
+
+class Mirror:
+    """State in memory, by the same deltas as the file: as the driver keeps it, but of everything."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, Session] = {}
+        self.approvals: dict[str, Approval] = {}
+        self.open: dict[str, ActionBody] = {}
+
+    def take(self, ref: Ref, at: int, step: Step) -> None:
+        self.apply(fold(ref, at, step.kind, step.body))
+        match step.body:
+            case ActionBody() if step.kind is RecordKind.INTENT:
+                self.open[str(ref)] = step.body
+            case OutcomeBody():
+                self.open.pop(step.body.intent, None)
+            case _:
+                pass
+
+    def restart(self, at: int) -> None:
+        for body in self.open.values():
+            self.apply(in_doubt(body, at))
+
+    def apply(self, deltas: tuple[object, ...]) -> None:
+        for delta in deltas:
+            match delta:
+                case SessionTouched() | LabelsJoined() | SessionEnded():
+                    self.sessions[delta.sid] = apply_session(self.sessions.get(delta.sid), delta)
+                case ApprovalOpened(approval):
+                    self.approvals[approval.ident] = approval
+                case ApprovalVoted() | ApprovalRefused() | ApprovalClaimed() | ApprovalMoved():
+                    known = self.approvals.get(delta.ident)
+                    if known is not None:
+                        self.approvals[delta.ident] = apply_approval(known, delta)
+                case _:
+                    pass
+
+
+async def play(place: Place, history: History, waits: set[int]) -> Mirror:
+    """Append `history`, waiting after the steps in `waits`; the ledger is closed at the end."""
+    mirror = Mirror()
+    ledger = place.open()
+    for number, step in enumerate(history):
+        match step:
+            case Restart():
+                await ledger.close()
+                ledger = place.open()
+                mirror.restart(place.clock.at)
+            case Step():
+                pending = ledger.append(draft_of(step, at=number))
+                mirror.take(pending.ref, number, step)
+                if number in waits:
+                    await pending.durable
+    await ledger.close()
+    await compare(place, mirror)
+    return mirror
+
+
+async def compare(place: Place, mirror: Mirror) -> None:
+    """What the file says is what memory says."""
+    ledger = place.open()
+    mirror.restart(place.clock.at)
+    held = {session.sid: session for session in await ledger.sessions(1_000)}
+    assert held == mirror.sessions
+    asked = {item.ident: item for item in await ledger.approvals(open_only=False, limit=1_000)}
+    assert asked == mirror.approvals
+    assert {str(item.ref) for item in await ledger.in_doubt()} == mirror.open.keys()
+    await check_threads(ledger, mirror)
+    await ledger.close()
+
+
+async def check_threads(ledger: SqliteLedger, mirror: Mirror) -> None:
+    """Each session's records, walked from one to the one before, are all there are of it."""
+    everything = await ledger.entries(after=None, limit=1_000, sid=None)
+    for sid in mirror.sessions:
+        mine = [entry.hash for entry in await ledger.entries(after=None, limit=1_000, sid=sid)]
+        expected = [entry.hash for entry in everything if entry.record.sid == sid]
+        # A record made in a session before anything said so much as its name belongs to no thread.
+        assert mine == expected[len(expected) - len(mine) :]
+
+
+@settings(max_examples=40)
+@given(histories(REPLICA), st.sets(st.integers(0, 24)))
+def test_state_made_anew_from_the_records_is_the_state_held(history: History, waits: set[int]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(Path(folder))
+        asyncio.run(play(place, history, waits))
+        assert differences(place.file) == []
+        assert verify_file(place.file).records == sum(isinstance(step, Step) for step in history) + 2 + sum(
+            isinstance(step, Restart) for step in history
+        )
+
+
+def test_changed_state_shows_when_made_anew(tmp_path: Path) -> None:
+    import sqlite3
+
+    place = Place(tmp_path)
+    steps = [
+        Step(RecordKind.INTENT, "s1", action()),
+        Step(RecordKind.ADMIN, "", AdminBody(Event.TOKEN_REVOKED, "ana", "t1", {"expires_ms": 9})),
+    ]
+    asyncio.run(play(place, steps, set()))
+    assert differences(place.file) == []
+    conn = sqlite3.connect(place.file)
+    conn.execute("UPDATE activity SET calls = 0")
+    conn.execute("DELETE FROM revoked")
+    conn.commit()
+    conn.close()
+    assert [line.split(" ")[:2] for line in differences(place.file)] == [
+        ["activity:", "-"],
+        ["activity:", "+"],
+        ["revoked:", "+"],
+    ]

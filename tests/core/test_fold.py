@@ -1,0 +1,205 @@
+"""State as a fold: sessions, intents, approvals, revocations, and what crashes leave behind."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from remit.escalate.machine import Approval, Move, State, Vote
+from remit.facts.limits import INTEGER_MAX
+from remit.facts.record import RecordKind, Ref
+from remit.facts.session import Session
+from remit.pdp.fold import (
+    ENDS,
+    ApprovalClaimed,
+    ApprovalMoved,
+    ApprovalOpened,
+    ApprovalRefused,
+    ApprovalVoted,
+    CredentialSet,
+    EpochBegan,
+    IntentClosed,
+    IntentOpened,
+    LabelsJoined,
+    SessionEnded,
+    SessionTouched,
+    TokenRevoked,
+    apply_approval,
+    apply_session,
+    fold,
+    in_doubt,
+)
+from remit.trace.bodies import AdminBody, Body, Choice, Event, Status
+from tests.core.recording import ENTRIES, action, decision, outcome
+
+REF = Ref("r7f3-1", 5)
+BOTH = (("lead", "s1"), ("writer", "s2"))
+ASKED = Approval("r7f3-1.2", "sha256:a", "s1", "writer", "ana", "files", "w", (), 10, 90)
+
+
+@given(ENTRIES)
+def test_fold_is_total(entry: tuple[RecordKind, Body]) -> None:
+    kind, body = entry
+    assert isinstance(fold(REF, 7, kind, body), tuple)
+
+
+def test_intent_counts_in_every_session_of_its_chain() -> None:
+    body = action(links=BOTH, irreversible=True)
+    assert fold(REF, 7, RecordKind.INTENT, body) == (
+        SessionTouched("s1", "lead", "ana", 7, 1, 1),
+        SessionTouched("s2", "writer", "ana", 7, 1, 1),
+        IntentOpened(REF, body),
+    )
+
+
+def test_intent_of_one_link_gives_the_same_deltas_as_of_many() -> None:
+    body = action()
+    assert fold(REF, 7, RecordKind.INTENT, body) == (
+        SessionTouched("s1", "writer", "ana", 7, 1, 0),
+        IntentOpened(REF, body),
+    )
+
+
+def test_intent_claims_its_approval() -> None:
+    body = action(approval="r7f3-1.2")
+    assert fold(REF, 7, RecordKind.INTENT, body)[-1] == ApprovalClaimed("r7f3-1.2", "r7f3-1.5")
+
+
+def test_denied_proposal_starts_a_session_and_counts_nothing() -> None:
+    assert fold(REF, 7, RecordKind.PROPOSAL, action("deny")) == (SessionTouched("s1", "writer", "ana", 7, 0, 0),)
+
+
+def test_escalated_proposal_asks_people() -> None:
+    body = action("escalate", links=BOTH)
+    asked = fold(REF, 7, RecordKind.PROPOSAL, body)[-1]
+    assert asked == ApprovalOpened(
+        Approval("r7f3-1.5", body.action, "s2", "writer", "ana", "files", "write_file", body.gates, 7, 9_000)
+    )
+
+
+def test_escalated_proposal_without_an_end_has_ended() -> None:
+    asked = fold(REF, 7, RecordKind.PROPOSAL, action("escalate", expires_ms=None))[-1]
+    assert isinstance(asked, ApprovalOpened)
+    assert asked.approval.expires_ms == 7
+
+
+def test_proposal_that_waits_for_an_approval_asks_nobody() -> None:
+    body = action("escalate", approval="r7f3-1.2")
+    assert not any(isinstance(d, ApprovalOpened) for d in fold(REF, 7, RecordKind.PROPOSAL, body))
+
+
+def test_outcome_labels_every_session_and_closes_the_intent() -> None:
+    body = outcome("r7f3-1.3", sids=["s1", "s2"], labels=["untrusted:web"])
+    labels = frozenset({"untrusted", "untrusted:web"})
+    assert fold(REF, 7, RecordKind.OUTCOME, body) == (
+        LabelsJoined("s1", 7, labels),
+        LabelsJoined("s2", 7, labels),
+        IntentClosed("r7f3-1.3", REF),
+    )
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_outcome_ends_the_approval(status: Status) -> None:
+    body = outcome("r7f3-1.3", status=status, approval="r7f3-1.2")
+    assert fold(REF, 7, RecordKind.OUTCOME, body)[-1] == ApprovalMoved("r7f3-1.2", ENDS[status])
+
+
+def test_decisions() -> None:
+    yes = decision("r7f3-1.2", action(), completes=False)
+    no = decision("r7f3-1.2", action(), Choice.DENY)
+    assert fold(REF, 7, RecordKind.DECISION, yes) == (
+        ApprovalVoted("r7f3-1.2", Vote("bea", 7, ("leads",), None), completes=False),
+    )
+    assert fold(REF, 7, RecordKind.DECISION, no) == (ApprovalRefused("r7f3-1.2", "bea"),)
+
+
+@pytest.mark.parametrize(
+    ("body", "delta"),
+    [
+        (AdminBody(Event.EPOCH, "remit", "r7f3-2"), EpochBegan("r7f3-2", 7)),
+        (
+            AdminBody(Event.SESSION_OPENED, "h", "s1", {"agent": "a", "user": "u"}),
+            SessionTouched("s1", "a", "u", 7, 0, 0),
+        ),
+        (AdminBody(Event.SESSION_OPENED, "h", "s1", {}), SessionTouched("s1", "", None, 7, 0, 0)),
+        (AdminBody(Event.SESSION_ENDED, "ana", "s1"), SessionEnded("s1", 7)),
+        (AdminBody(Event.TOKEN_REVOKED, "ana", "t1", {"expires_ms": 9}), TokenRevoked("t1", 9)),
+        (AdminBody(Event.TOKEN_REVOKED, "ana", "t1"), TokenRevoked("t1", INTEGER_MAX)),
+        (AdminBody(Event.TOKEN_REVOKED, "ana", "t1", {"expires_ms": True}), TokenRevoked("t1", INTEGER_MAX)),
+        (AdminBody(Event.CREDENTIAL, "r", "admin", {"hash": "h"}), CredentialSet("admin", "h")),
+        (AdminBody(Event.CREDENTIAL, "r", "admin", {"hash": None}), CredentialSet("admin", None)),
+        (AdminBody(Event.APPROVAL_EXPIRED, "r", "r7f3-1.2"), ApprovalMoved("r7f3-1.2", Move.EXPIRE)),
+    ],
+)
+def test_admin_records(body: AdminBody, delta: object) -> None:
+    assert fold(REF, 7, RecordKind.ADMIN, body) == (delta,)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Event.BUNDLE,
+        Event.TOKEN_ISSUED,
+        Event.KEY_ROTATED,
+        Event.SESSION_WORDS,
+        Event.TOOLS_ACCEPTED,
+        Event.RESOURCE_DELETED,
+    ],
+)
+def test_admin_records_that_change_no_state(event: Event) -> None:
+    assert fold(REF, 7, RecordKind.ADMIN, AdminBody(event, "ana", "x")) == ()
+
+
+def test_intent_in_doubt_keeps_its_labels_and_uses_up_its_approval() -> None:
+    body = action(links=BOTH, source=["confidential:pii"], approval="r7f3-1.2")
+    labels = frozenset({"confidential", "confidential:pii"})
+    assert in_doubt(body, 9) == (
+        LabelsJoined("s1", 9, labels),
+        LabelsJoined("s2", 9, labels),
+        ApprovalMoved("r7f3-1.2", Move.LOSE),
+    )
+    assert in_doubt(action(), 9) == ()
+
+
+def test_session_starts_at_its_first_action_and_only_grows() -> None:
+    session = apply_session(None, SessionTouched("s1", "writer", "ana", 7, 1, 0))
+    session = apply_session(session, SessionTouched("s1", "other", "bob", 8, 1, 1))
+    session = apply_session(session, LabelsJoined("s1", 9, frozenset({"untrusted"})))
+    session = apply_session(session, LabelsJoined("s1", 9, frozenset({"confidential"})))
+    session = apply_session(session, SessionEnded("s1", 11))
+    session = apply_session(session, SessionEnded("s1", 12))
+    assert session == Session("s1", "writer", "ana", 7, frozenset({"untrusted", "confidential"}), 2, 1, 11)
+
+
+def test_session_that_was_ended_before_it_acted_has_ended() -> None:
+    ended = apply_session(None, SessionEnded("s1", 7))
+    acting = apply_session(ended, SessionTouched("s1", "writer", "ana", 8, 1, 0))
+    assert acting == Session("s1", "writer", "ana", 7, calls=1, ended_ms=7)
+    labelled = apply_session(None, LabelsJoined("s1", 7, frozenset({"untrusted"})))
+    assert labelled.labels == {"untrusted"}
+
+
+def test_approval_moves_by_the_machine() -> None:
+    vote = Vote("bea", 20, ("leads",))
+    one = apply_approval(ASKED, ApprovalVoted("", vote, completes=False))
+    assert (one.state, one.votes) == (State.PENDING, (vote,))
+    approved = apply_approval(one, ApprovalVoted("", replace(vote, by="cy"), completes=True))
+    assert approved.state is State.APPROVED
+    claimed = apply_approval(approved, ApprovalClaimed("", "r7f3-1.9"))
+    assert (claimed.state, claimed.claimed_by) == (State.EXECUTING, "r7f3-1.9")
+    assert apply_approval(claimed, ApprovalMoved("", Move.SUCCEED)).state is State.SUCCEEDED
+    refused = apply_approval(approved, ApprovalRefused("", "dan"))
+    assert (refused.state, refused.refused_by) == (State.DENIED, "dan")
+    assert apply_approval(ASKED, ApprovalMoved("", Move.EXPIRE)).state is State.EXPIRED
+
+
+def test_delta_that_no_longer_fits_changes_nothing() -> None:
+    expired = apply_approval(ASKED, ApprovalMoved("", Move.EXPIRE))
+    vote = Vote("bea", 20, ("leads",))
+    for delta in (
+        ApprovalVoted("", vote, completes=True),
+        ApprovalRefused("", "dan"),
+        ApprovalClaimed("", "r7f3-1.9"),
+        ApprovalMoved("", Move.SUCCEED),
+    ):
+        assert apply_approval(expired, delta) is expired

@@ -1,0 +1,142 @@
+"""The encoding: what was written is read back, arguments byte for byte, and nothing else is read."""
+
+from dataclasses import replace
+from types import MappingProxyType
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remit.facts.record import Record, RecordKind
+from remit.trace.bodies import AdminBody, Body, Event
+from remit.trace.encoding import (
+    Undecodable,
+    Unencodable,
+    decode_body,
+    decode_record,
+    encode_body,
+    encode_record,
+)
+from tests.core import recording
+from tests.core.recording import ENTRIES, INTEGERS, TEXT, action, decision, outcome
+
+RECORDS = st.builds(
+    Record,
+    chain=TEXT,
+    seq=INTEGERS,
+    prev=TEXT,
+    kind=st.sampled_from(RecordKind),
+    at=INTEGERS,
+    bundle=TEXT,
+    sid=TEXT,
+    commitment=TEXT,
+)
+KINDS = {
+    RecordKind.INTENT: action(),
+    RecordKind.PROPOSAL: action("escalate"),
+    RecordKind.OUTCOME: outcome("r1-1.2"),
+    RecordKind.DECISION: decision("r1-1.2", action()),
+    RecordKind.ADMIN: AdminBody(Event.BUNDLE, "ana", "sha256:b", {"files": 3}),
+}
+
+
+@given(ENTRIES)
+def test_body_is_read_back_as_it_was(entry: tuple[RecordKind, Body]) -> None:
+    kind, body = entry
+    assert decode_body(kind, encode_body(body)) == body
+
+
+@given(RECORDS)
+def test_record_is_read_back_as_it_was(record: Record) -> None:
+    assert decode_record(encode_record(record)) == record
+
+
+@given(recording.JSON)
+def test_body_holds_the_very_bytes_of_the_arguments(value: recording.Json) -> None:
+    # Not canonical on purpose: what stands there is what was judged, not what we would write.
+    spaced = orjson.dumps(value, option=orjson.OPT_INDENT_2)
+    data = encode_body(action(arguments=b"{}"))
+    body = replace(action(), arguments=spaced)
+    assert spaced in encode_body(body)
+    assert decode_body(RecordKind.INTENT, encode_body(body)) == body
+    assert decode_body(RecordKind.INTENT, data) == action(arguments=b"{}")
+
+
+def test_form_of_a_record_is_frozen() -> None:
+    record = Record("r1-1", 2, "aa", RecordKind.INTENT, 3, "sha256:b", "s1", "cc")
+    assert encode_record(record) == b'["r1-1",2,"aa","intent",3,"sha256:b","s1","cc"]'
+
+
+def test_form_of_each_body_is_frozen() -> None:
+    assert encode_body(action(name="read")) == (
+        b'["sha256:read:{\\"path\\":\\"a\\"}","call_tool","files","read","sha256:pin","ana",[["writer","s1"]],"t1",'
+        b'"permit",null,[["policy","because","p1",null,null]],[],[],null,null,false,[],[],{},12,{"path":"a"}]'
+    )
+    assert encode_body(outcome("r1-1.2")) == (b'["r1-1.2","ok",["s1"],[],null,"sha256:result",10,1.5,null]')
+    assert encode_body(decision("r1-1.2", action(name="read", arguments=b"1"))) == (
+        b'["r1-1.2","sha256:read:1","bea","approve",["leads"],null,true]'
+    )
+    assert encode_body(AdminBody(Event.BUNDLE, "ana", "b1", MappingProxyType({"n": 1}))) == (
+        b'["bundle","ana","b1",{"n":1}]'
+    )
+
+
+@pytest.mark.parametrize("value", ["\ud800", 2**64, b"bytes", object()])
+def test_body_without_an_encoding_is_refused(value: object) -> None:
+    with pytest.raises(Unencodable, match="cannot be recorded"):
+        encode_body(action(context={"value": value}))
+    with pytest.raises(Unencodable):
+        encode_body(AdminBody(Event.BUNDLE, "ana", "b1", {"value": value}))  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_body_with_a_member_more_or_less_is_refused(kind: RecordKind) -> None:
+    members = orjson.loads(encode_body(KINDS[kind]))
+    for changed in (members[:-1], [*members, None], {"a": 1}, None):
+        with pytest.raises(Undecodable):
+            decode_body(kind, orjson.dumps(changed))
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("wrong", [True, 1, "text", [["x"]], [1], {}, None], ids=repr)
+def test_body_with_a_member_of_another_type_is_refused_or_means_itself(kind: RecordKind, wrong: object) -> None:
+    members = orjson.loads(encode_body(KINDS[kind]))
+    for place in range(len(members)):
+        changed = orjson.dumps([*members[:place], wrong, *members[place + 1 :]])
+        try:
+            body = decode_body(kind, changed)
+        except Undecodable:
+            continue
+        assert encode_body(body) == changed or body == KINDS[kind]
+
+
+@pytest.mark.parametrize("data", [b"", b"[", b"\xff", b"{}", b"[1,2]", b"null"])
+def test_bytes_that_are_no_record_are_refused(data: bytes) -> None:
+    with pytest.raises(Undecodable):
+        decode_record(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'["r1-1",2,"aa","wish",3,"","s1","cc"]',
+        b'["r1-1",true,"aa","intent",3,"","s1","cc"]',
+        b'[1,2,"aa","intent",3,"","s1","cc"]',
+    ],
+)
+def test_record_with_a_wrong_member_is_refused(data: bytes) -> None:
+    with pytest.raises(Undecodable):
+        decode_record(data)
+
+
+def test_exchange_is_not_known_yet() -> None:
+    with pytest.raises(Undecodable, match="exchange"):
+        decode_body(RecordKind.EXCHANGE, b"[]")
+
+
+def test_arguments_that_are_not_where_their_length_says_are_refused() -> None:
+    data = encode_body(action(arguments=b"[12]"))
+    for wrong in (b",5,", b",3,", b",-1,", b",999,"):
+        with pytest.raises(Undecodable):
+            decode_body(RecordKind.INTENT, data.replace(b",4,", wrong))
