@@ -31,6 +31,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 PEERS: Final = ROOT / "bench" / "peers"
 FASTMCP: Final = ROOT / "build" / "peers" / "fastmcp"
 CALLERS: Final = 32
+ALONE_S: Final = 1.5
+"""How long one way may keep a turn: a slow one makes fewer calls in it."""
 SYNCS: Final = 2.6
 ADDED_MS: Final = 1.2
 SHARE_MIN: Final = 0.12
@@ -184,7 +186,7 @@ async def measure(targets: Sequence[Target], size: Size) -> tuple[dict[str, Figu
     for _ in range(size.turns):
         raw += [took / 1000 for took in raw_fdatasync_us()]
         for target in targets:
-            figures[target.name].alone_ms += await alone(target, size.calls)
+            figures[target.name].alone_ms += await alone(target, size.calls, ALONE_S)
     for target in targets:
         found = figures[target.name]
         found.rate, cpu_s, found.together_ms = await together(target, CALLERS, size.seconds)
