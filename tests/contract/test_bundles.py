@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from remit.adapters.workspace.folder import Folder
+from remit.adapters.workspace.template import init_workspace
 from remit.app import bundles
 from remit.app.bundles import Bundles
+from remit.control.resources import Source
 from tests.core.deciding import bundle
 
 POLICY = '@id("all")\n@reason("for a test")\npermit (principal, action, resource);\n'
@@ -14,7 +17,11 @@ POLICY = '@id("all")\n@reason("for a test")\npermit (principal, action, resource
 def test_keys_come_back_until_the_validator_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Bundles(tmp_path).remember({"a", "b"})
     assert Bundles(tmp_path).validated() == {"a", "b"}
-    monkeypatch.setattr(bundles, "version", lambda _: "0.0")
+
+    def other(_package: str) -> str:
+        return "0.0"
+
+    monkeypatch.setattr(bundles, "version", other)
     assert Bundles(tmp_path).validated() == frozenset()
 
 
@@ -35,3 +42,36 @@ def test_the_lines_of_a_bundle_that_ran_are_still_there(tmp_path: Path) -> None:
     assert found.line == 1
     assert Bundles(tmp_path).policy(running.digest, "other") is None
     assert Bundles(tmp_path).policy("sha256:../../etc/passwd", "all") is None
+
+
+def test_a_workspace_is_remembered_until_one_byte_of_it_changes(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "workspace")
+    init_workspace(folder.path)
+    written = folder.path / "agents.yaml"
+    fingerprint = folder.fingerprint()
+    assert fingerprint is not None
+    source = folder.load()
+    Bundles(tmp_path / "data").keep_source(fingerprint, source)
+    assert Bundles(tmp_path / "data").source(fingerprint) == source
+    written.write_bytes(written.read_bytes() + b"\n")
+    changed = folder.fingerprint()
+    assert changed is not None
+    assert changed != fingerprint
+    assert Bundles(tmp_path / "data").source(changed) is None
+
+
+def test_a_workspace_that_cannot_be_read_whole_has_no_fingerprint(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    (tmp_path / "bad.cedar").write_bytes(b"\xff")
+    assert folder.fingerprint() is None
+
+
+def test_a_torn_memory_of_a_workspace_counts_as_none(tmp_path: Path) -> None:
+    kept = Bundles(tmp_path)
+    kept.keep_source("a" * 64, Source())
+    (path,) = tmp_path.glob("source-*")
+    whole = path.read_bytes()
+    assert kept.source("a" * 64) == Source()
+    for end in range(len(whole)):
+        path.write_bytes(whole[:end])
+        assert kept.source("a" * 64) is None

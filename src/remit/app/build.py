@@ -5,6 +5,7 @@ imported afterwards, in a thread, while the service already governs.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import aiohttp
@@ -19,7 +20,6 @@ from remit.adapters.workspace.folder import Folder
 from remit.api.authenticator import Authenticator
 from remit.api.services import Invalid, Services
 from remit.app.bundles import Bundles
-from remit.app.facade import Facade
 from remit.app.failure import Exit, Failure
 from remit.app.fleet import Fleet
 from remit.app.root import App, Root
@@ -27,6 +27,7 @@ from remit.app.running import Running, prepare
 from remit.app.runtime import Runtime
 from remit.app.settings import Settings
 from remit.control.authority import admin_token, credential_hash
+from remit.control.resources import Source
 from remit.facts.catalog import Server
 from remit.facts.limits import DEFAULT
 from remit.pep.driver import Driver
@@ -49,7 +50,8 @@ class Service:
     ledger: SqliteLedger
     fleet: Fleet
     session: aiohttp.ClientSession
-    services: Services
+    closing: asyncio.Event
+    services: Callable[[], Services]
     api: "asyncio.Future[App]"
     admin: str | None
 
@@ -63,7 +65,7 @@ class Service:
 
     async def close(self) -> None:
         """Stop children and connections, then make the ledger's last batch durable."""
-        self.services.closing.set()
+        self.closing.set()
         await self.fleet.close()
         await self.session.close()
         await self.ledger.close()
@@ -74,7 +76,7 @@ def open_workspace(settings: Settings) -> tuple[Folder, Bundles, Running]:
     folder = Folder(settings.workspace)
     bundles = Bundles(settings.data / "bundles")
     try:
-        running = prepare(folder.load(), bundles)
+        running = prepare(_source(folder, bundles), bundles)
     except Invalid as error:
         raise Failure(
             f"the workspace {settings.workspace} does not validate",
@@ -84,6 +86,17 @@ def open_workspace(settings: Settings) -> tuple[Folder, Bundles, Running]:
         ) from error
     bundles.keep(running.bundle)
     return folder, bundles, running
+
+
+def _source(folder: Folder, bundles: Bundles) -> Source:
+    fingerprint = folder.fingerprint()
+    known = None if fingerprint is None else bundles.source(fingerprint)
+    if known is not None:
+        return known
+    source = folder.load()
+    if fingerprint is not None and not source.problems:
+        bundles.keep_source(fingerprint, source)
+    return source
 
 
 async def build(settings: Settings, port: int) -> Service:
@@ -129,24 +142,23 @@ async def build(settings: Settings, port: int) -> Service:
         _CLOCK,
         _ENTROPY,
     )
-    services = Services(
-        driver=driver,
-        runtime=Facade(runtime, bundles, ledger, settings, resource),
-        ledger=ledger,
-        signer=signer,
-        authenticator=authenticator,
-        clock=_CLOCK,
-        entropy=_ENTROPY,
-    )
+    closing = asyncio.Event()
+
+    def services() -> Services:
+        from remit.app.facade import Facade
+
+        facade = Facade(runtime, bundles, ledger, settings, resource)
+        return Services(driver, facade, ledger, signer, authenticator, _CLOCK, _ENTROPY, closing)
+
     api: asyncio.Future[App] = asyncio.get_running_loop().create_future()
     root = Root(edge=edge, api=api, hosts=hosts, origins=origins, ready=ledger.unwritable)
-    return Service(root, driver, runtime, ledger, fleet, session, services, api, admin)
+    return Service(root, driver, runtime, ledger, fleet, session, closing, services, api, admin)
 
 
-def _create_api(services: Services) -> App:
+def _create_api(services: Callable[[], Services]) -> App:
     from remit.api.main import create_api
 
-    return create_api(services)
+    return create_api(services())
 
 
 def _hosts(settings: Settings, port: int) -> frozenset[str]:

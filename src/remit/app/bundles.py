@@ -1,24 +1,50 @@
 """What the service remembers of bundles between starts, in its data folder.
 
-Two things: which policies have passed validation against which schema (so that a start with
+Three things: the last workspace as it was read (so that a start with nothing changed parses no
+YAML), which policies have passed validation against which schema (so that a start with
 nothing changed validates nothing), and the policies of every bundle that ran (so that `remit
 why` can show the lines that decided, after they have changed). Losing either costs time or
 detail, never correctness; neither is evidence.
 """
 
+import hashlib
+import io
 import os
-from collections.abc import Collection
+import pickle
+import sys
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Final, get_args
 
 import orjson
 
 from remit import __version__
 from remit.api.services import PolicyText
+from remit.control.lock import Lock, Pinned
+from remit.control.problems import Where
+from remit.control.resources import Resource, Source, Spec
+from remit.facts.catalog import Definition, PolicySource
 from remit.policy.compile import Bundle
 
 VALIDATED_MAX: Final = 100_000
+
+
+def _shape() -> str:
+    """Changes whenever the values that are kept would be read differently."""
+    kinds = (Source, Resource, Lock, Pinned, Definition, PolicySource, Where, *get_args(Spec))
+    named = [(kind.__name__, [field.name for field in fields(kind)]) for kind in kinds]
+    return hashlib.sha256(repr((__version__, sys.version, named)).encode()).hexdigest()[:16]
+
+
+def _frozen(members: dict[object, object]) -> Mapping[object, object]:
+    return MappingProxyType(members)
+
+
+def _reduced(mapping: Mapping[object, object]) -> tuple[Callable[..., object], tuple[object, ...]]:
+    return _frozen, (dict(mapping),)
 
 
 class Bundles:
@@ -29,6 +55,27 @@ class Bundles:
         # Another version of the validator may say otherwise: what it passed counts for itself.
         self._validated = f"validated-{version('cedarpy')}-{__version__}"
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def source(self, fingerprint: str) -> Source | None:
+        """The workspace with that fingerprint as it was read, if it was the last one."""
+        try:
+            kept = (self._root / f"source-{_shape()}").read_bytes()
+            if kept[:64].decode("ascii") != fingerprint:
+                return None
+            # The folder is this service's own, as private as the signing keys beside it.
+            found: object = pickle.loads(kept[64:])  # noqa: S301
+        except (OSError, ValueError, EOFError, AttributeError, ImportError, pickle.UnpicklingError):
+            return None
+        return found if isinstance(found, Source) else None
+
+    def keep_source(self, fingerprint: str, source: Source) -> None:
+        """Keep a workspace that was read without problems."""
+        data = io.BytesIO(fingerprint.encode("ascii"))
+        data.seek(0, io.SEEK_END)
+        pickler = pickle.Pickler(data)
+        pickler.dispatch_table = {MappingProxyType: _reduced}
+        pickler.dump(source)
+        self._write(f"source-{_shape()}", data.getvalue())
 
     def validated(self) -> frozenset[str]:
         """Keys of policies that have passed; empty when the file is missing or unreadable."""

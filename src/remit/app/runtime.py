@@ -9,12 +9,10 @@ from collections.abc import Callable, Sequence
 
 from remit.api.services import Applied, Conflict, Missing, ServerPin
 from remit.app.bundles import Bundles
-from remit.app.comparing import changes_between, server_pin
 from remit.app.fleet import Fleet
 from remit.app.running import Running, prepare
 from remit.control import lock as locking
 from remit.control.resources import Kind, Source
-from remit.control.tables import kind_named
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition
 from remit.facts.record import RecordKind
@@ -127,6 +125,8 @@ class Runtime:
             raise Conflict(f"{server} is not reached: {error}", "remit doctor") from error
 
     async def _pins_of(self, server: str) -> ServerPin:
+        from remit.app.comparing import server_pin
+
         try:
             live = await self.live(server)
         except Conflict as error:
@@ -134,6 +134,8 @@ class Runtime:
         return server_pin(self._running, server, live)
 
     async def _apply(self, *, dry_run: bool, by: str) -> Applied:
+        from remit.app.comparing import changes_between
+
         source = await asyncio.to_thread(self._workspace.load)
         new = await asyncio.to_thread(prepare, source, self._bundles)
         changes = changes_between(self._running, new)
@@ -160,6 +162,8 @@ class Runtime:
 
 def kind_of(word: str) -> Kind:
     """The kind written `agent`, `Agents`, `policies` …; raises `Missing` when there is none."""
+    from remit.control.tables import kind_named
+
     found = kind_named(word)
     if found is None:
         raise Missing(f"no kind of resource is called {word[:64]!r}")

@@ -64,7 +64,7 @@ async def _serve(settings: Settings, listening: socket.socket, *, watch: bool) -
     except LedgerRefused as error:
         raise Failure(error.what, why=error.why, next=error.next) from error
     server = _Server(
-        service.services.closing,
+        service.closing,
         uvicorn.Config(
             service.root,
             http="httptools",

@@ -1,15 +1,19 @@
 """A workspace in a folder. Reading gives everything there is; edits touch one thing."""
 
+import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from remit.adapters.workspace import files
-from remit.adapters.workspace.documents import Document, YamlRefused, documents
 from remit.control import lock_text
 from remit.control.lock import EMPTY, FILE, Lock
 from remit.control.problems import Problem, Where, did_you_mean
 from remit.control.resources import Kind, Resource, Source
 from remit.facts.catalog import PolicySource
 from remit.ports.workspace import Deleted, WorkspaceRefused
+
+if TYPE_CHECKING:
+    from remit.adapters.workspace.documents import Document
 
 
 class Folder:
@@ -48,6 +52,24 @@ class Folder:
                 resources += [found for found, _ in _resources(text.text, file, problems) if found]
         lock = self._lock(problems)
         return Source(tuple(resources), tuple(policies), lock, tuple(problems))
+
+    def fingerprint(self) -> str | None:
+        """SHA-256 (hex) over the name and bytes of every file that `load` reads.
+
+        None where one cannot be read: then only `load` knows what is wrong.
+        """
+        problems: list[Problem] = []
+        names = files.found(self.path, problems)
+        if (self.path / FILE).exists():
+            names.append(FILE)
+        seen = hashlib.sha256()
+        try:
+            for name in names:
+                data = files.read(self.path, name, files.LOCK_BYTES_MAX).text.encode()
+                seen.update(f"{len(name)} {name} {len(data)} ".encode() + data)
+        except files.Unreadable:
+            return None
+        return None if problems else seen.hexdigest()
 
     def write_lock(self, lock: Lock, *, base: Lock) -> bool:
         """See `ports.workspace.Workspace.write_lock`."""
@@ -97,7 +119,9 @@ class Folder:
         next_ = f"remit get {kind.value.lower()}s"
         raise WorkspaceRefused(Problem("delete/unknown", Where("."), what, hint=hint, next=next_))
 
-    def _cut(self, text: files.Text, document: Document, file: str) -> None:
+    def _cut(self, text: files.Text, document: "Document", file: str) -> None:
+        from remit.adapters.workspace.documents import documents
+
         kept = text.text[: document.start] + text.text[document.end :]
         before = [found.value for found in documents(text.text)]
         before.remove(document.value)
@@ -143,9 +167,10 @@ class Folder:
         return Problem("workspace/missing", Where("."), what, next=next_)
 
 
-def _resources(text: str, file: str, problems: list[Problem]) -> list[tuple[Resource | None, Document]]:
+def _resources(text: str, file: str, problems: list[Problem]) -> list[tuple[Resource | None, "Document"]]:
     """The resources of one YAML file; None where a document is not one, with its problems."""
     from remit.adapters.workspace import shapes
+    from remit.adapters.workspace.documents import YamlRefused, documents
 
     try:
         found = documents(text)
