@@ -1,6 +1,6 @@
 """What every request passes before its handler: credential first, then strict, bounded bytes."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request, Response
@@ -16,6 +16,13 @@ from remit.ports.signer import Cause, TokenInvalid
 BODY_BYTES_MAX: Final = 1024 * 1024
 _JSON: Final = "application/json"
 _FORM: Final = "application/x-www-form-urlencoded"
+_GET: Final[Mapping[Kind, str]] = {
+    Kind.ADMIN: "set REMIT_TOKEN to the admin token, which remit up showed at its first start",
+    Kind.AGENT: "remit token agent NAME",
+    Kind.HARNESS: "remit token harness AGENT",
+    Kind.USER: "remit token user NAME",
+}
+"""How a caller of the wrong kind gets the right token."""
 
 
 class GuardedRoute(APIRoute):
@@ -97,7 +104,7 @@ def _admit(request: Request, allowed: frozenset[Kind]) -> Caller:
     kind = kind_of(caller)
     if kind not in allowed:
         needed = " or ".join(sorted(allowed))
-        raise forbidden(f"this needs a token of kind {needed}; yours is {kind.value}")
+        raise forbidden(f"this needs a token of kind {needed}; yours is {kind.value}", _GET[min(allowed)])
     if isinstance(caller, Person) and caller.user not in services.runtime.catalog.users:
         raise forbidden(
             f"{caller.user} is no user of the running bundle",

@@ -5,6 +5,11 @@ Exit codes (DESIGN section 9): 0 yes or clean, 1 negative answer, 2 usage, 3 inv
 """
 
 from enum import IntEnum
+from typing import Final
+
+from remit.facts.text import escaped
+
+_CHARS_MAX: Final = 100_000
 
 
 class Exit(IntEnum):
@@ -36,4 +41,5 @@ class Failure(Exception):
             lines.append(f"  why:  {self.why}")
         if self.next:
             lines.append(f"  next: {self.next}")
-        return "\n".join(lines)
+        # Some of it may be an agent's or a server's: never more than text to a terminal.
+        return escaped("\n".join(lines), chars_max=_CHARS_MAX)

@@ -57,13 +57,18 @@ def run(arguments: Sequence[str]) -> int:
     except typer.Abort:
         return 130
     except typer.TyperException as error:
-        what = error.format_message() or "a command is missing"
+        what = escaped(error.format_message()) or "a command is missing"
         print(f"error: {what}\n  next: remit --help", file=sys.stderr)
         return Exit.USAGE
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return Exit.OK
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):
+            # Whoever reads us has read enough; typer would call that a failure.
+            return Exit.OK
+        raise
     except Exception as error:
         if os.environ.get("REMIT_DEBUG"):
             raise

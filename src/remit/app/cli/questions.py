@@ -83,7 +83,7 @@ def add(app: typer.Typer) -> None:
 def _reason(reason: dict[str, Any]) -> None:
     says = reason.get("policy") or reason["code"]
     where = f" ({reason['where']})" if reason.get("where") else ""
-    print(f"  {escaped(str(says))}: {escaped(reason['text'])}{escaped(where)}")
+    print(f"  {one_line(str(says))}: {one_line(reason['text'])}{one_line(where)}")
 
 
 def _arguments(text: str) -> dict[str, Any]:

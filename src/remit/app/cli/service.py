@@ -1,5 +1,6 @@
 """`remit up, demo, logs, doctor`: running the service and looking at it."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,6 +82,8 @@ def doctor(output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
         from remit.app.output import data as whole
 
         whole(answer, output)
+    for check in answer["checks"] if output is Format.NAME else ():
+        print(escaped(check["name"]))
     for check in answer["checks"] if output in {Format.TABLE, Format.WIDE} else ():
         print(f"{'ok  ' if check['ok'] else 'FAIL'}  {check['name']}: {escaped(check['text'])}")
         if check.get("next"):
@@ -97,9 +100,20 @@ def add(app: typer.Typer) -> None:
 
 
 def _line(item: dict[str, Any], output: Format) -> None:
-    if output is Format.JSON:
-        import json
+    match output:
+        case Format.JSON:
+            import json
 
-        print(json.dumps(item), flush=True)
-        return
-    print(f"{item['at']}  {item['id']}  {item['kind']:<8}  {escaped(item['text'])}", flush=True)
+            print(json.dumps(item), flush=True)
+        case Format.YAML:
+            from remit.app.output import data as whole
+
+            whole([item], output)
+            sys.stdout.flush()
+        case Format.NAME:
+            print(item["id"], flush=True)
+        case Format.TABLE | Format.WIDE:
+            sid = f"  {item['sid'] or '-':<32}" if output is Format.WIDE else ""
+            # What others wrote stands in the text: a line break in it must not start a record.
+            text = escaped(item["text"]).replace("\n", "\\n")
+            print(f"{item['at']}  {item['id']}{sid}  {item['kind']:<8}  {text}", flush=True)

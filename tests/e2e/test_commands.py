@@ -1,0 +1,478 @@
+"""Every command against a real service: what it shows, in each format, with which exit code, and nothing raw."""
+
+import http.server
+import io
+import json
+import os
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from proof.counting import Counting
+from proof.service import REMIT, Service, environment
+from remit.app.cli import run
+from tests.e2e.speaking import api, ask, entries, told
+
+HELPER = """\
+apiVersion: remit.dev/v1alpha1
+kind: Agent
+metadata: {name: helper}
+spec: {owner: platform, purpose: helps the clerk, groups: [clerks]}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Agent
+metadata: {name: coach}
+spec: {owner: platform, purpose: counts what people say, groups: [clerks], harness: trusted}
+---
+apiVersion: remit.dev/v1alpha1
+kind: User
+metadata: {name: spare}
+spec: {groups: []}
+"""
+DELEGATE = """\
+@id("hand-on")
+@reason("clerks may delegate")
+permit (principal, action == Remit::Action::"delegate", resource);
+"""
+RAW = "esc\x1b[31m and \u202egnirts\u200b\x07"
+HIDDEN = {"\x1b", "\u202e", "\u200b", "\x07"}
+DECIDED = {"permit": {"id": "decided"}, "escalate": {"id": "decided", "amount": 50}, "deny": {"id": 7}}
+
+
+class Here(Service):
+    """A service whose commands run in this process: the same code, without its half second of imports."""
+
+    def remit(self, *arguments: str, token: str | None = None) -> "subprocess.CompletedProcess[str]":
+        """Run `remit ARGUMENTS` as `Service.remit` does."""
+        out, err = io.StringIO(), io.StringIO()
+        env = {"REMIT_URL": self.url, "REMIT_TOKEN": token or self.admin, "REMIT_DATA": str(self.data)}
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            for name, value in {**env, "NO_COLOR": "1", "COLUMNS": "200"}.items():
+                patch.setenv(name, value)
+            patch.chdir(self.root)
+            code = run(arguments)
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="module")
+def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
+    made = Counting(tmp_path_factory.mktemp("commands"), hold_s=0.1)
+    made.service = Here(made.root)
+    made.service.write({"helper.yaml": HELPER, "delegate.cedar": DELEGATE})
+    with made as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def service(counting: Counting) -> Service:
+    return counting.service
+
+
+@pytest.fixture(scope="module")
+def decided(service: Service) -> dict[str, Any]:
+    """One call of each verdict in one session: `sid`, and the decision id of each verdict."""
+    minted = service.told("token", "agent", "clerk", "--user", "ana")
+    for arguments in (*DECIDED.values(), {"id": RAW, "amount": 50}):
+        told(service, minted["token"], "counter", "add", arguments)
+    found: dict[str, Any] = {"sid": minted["sid"], "token": minted["token"]}
+    for entry in entries(service, minted["sid"]):
+        if entry["kind"] in {"intent", "proposal"}:
+            found.setdefault(entry["body"]["verdict"], entry["id"])
+            found["raw"] = entry["id"]
+    return found
+
+
+def ok(service: Service, *words: str, token: str | None = None, code: int = 0) -> str:
+    """What a command prints to stdout."""
+    done = service.remit(*words, token=token)
+    assert done.returncode == code, (words, done.stdout, done.stderr)
+    return done.stdout
+
+
+def test_init_in_an_empty_folder_then_up_from_it(tmp_path: Path) -> None:
+    fresh = Service(tmp_path)
+    made = fresh.remit("init", "workspace")
+    assert made.returncode == 0, made.stderr
+    assert "workspace/agents.yaml" in made.stdout
+    assert "next: remit up --workspace workspace" in made.stderr
+    again = fresh.remit("init", "workspace")
+    assert again.returncode == 1
+    assert "overwrites nothing" in again.stderr
+    assert "next: remit init" in again.stderr
+    fresh.start()
+    try:
+        assert fresh.admin.startswith("remit_admin_")
+        assert [item["name"] for item in fresh.told("get", "agents")] == ["assistant"]
+        assert fresh.told("diff")["changes"] == []
+        assert fresh.agent("assistant", "you")
+        assert fresh.remit("doctor").returncode == 0
+        first = fresh.admin
+        fresh.stop()
+        fresh.start()
+        assert fresh.admin == first, "the admin token is shown once"
+        assert fresh.log.count("admin token") == 1
+    finally:
+        fresh.stop()
+
+
+def test_diff_apply_and_delete(service: Service) -> None:
+    before = service.told("apply")["bundle"]
+    service.write(
+        {"kim.yaml": "apiVersion: remit.dev/v1alpha1\nkind: User\nmetadata: {name: kim}\nspec: {groups: []}\n"}
+    )
+    assert re.search(r"^\+ .*kim", ok(service, "diff", code=1), re.MULTILINE)
+    assert "kim" in ok(service, "apply", "--dry-run")
+    assert "kim" not in ok(service, "get", "users", "-o", "name").split()
+    assert "kim" in ok(service, "apply")
+    assert "kim" in ok(service, "get", "users", "-o", "name").split()
+    assert ok(service, "diff") == ""
+    assert re.search(r"^- .*kim", ok(service, "delete", "user", "kim"), re.MULTILINE)
+    assert not (service.workspace / "kim.yaml").exists() or "kim" not in (service.workspace / "kim.yaml").read_text()
+    assert service.told("apply")["bundle"] == before
+    assert service.remit("delete", "user", "kim").returncode == 5
+
+
+@pytest.mark.parametrize("kind", ["agents", "users", "groups", "servers", "tools", "policies", "routes"])
+def test_get_in_each_format_and_describe(service: Service, kind: str) -> None:
+    table = ok(service, "get", kind).splitlines()
+    names = ok(service, "get", kind, "-o", "name").splitlines()
+    assert table[0].startswith("NAME")
+    assert [line.split()[0] for line in table[1:]] == names
+    assert len(names) > 0
+    wide = ok(service, "get", kind, "-o", "wide").splitlines()
+    assert len(wide[0]) > len(table[0])
+    whole = service.told("get", kind)
+    assert [item["name"] for item in whole] == names
+    assert yaml.safe_load(ok(service, "get", kind, "-o", "yaml")) == whole
+    described = yaml.safe_load(ok(service, "describe", kind, names[0]))
+    assert described == whole[0]
+    assert "status" in described or kind in {"users", "groups", "servers", "policies", "routes"}
+    assert service.told("get", kind, names[0]) == [described]
+    missing = service.remit("describe", kind, "counter/nobody" if kind == "tools" else "nobody")
+    assert missing.returncode == 5
+    assert "next: remit get" in missing.stderr
+
+
+@pytest.mark.parametrize(("arguments", "verdict"), [(v, k) for k, v in DECIDED.items()])
+def test_can_says_what_would_be_and_leaves_no_trace(
+    service: Service, decided: dict[str, Any], arguments: Any, verdict: str
+) -> None:
+    def state() -> Any:
+        latest = api(service, "GET", "/ledger/entries?latest=1")["items"]
+        return latest, service.told("sessions", "show", decided["sid"]), service.told("ledger", "verify")["records"]
+
+    before = state()
+    code = 0 if verdict == "permit" else 1
+    asked = ("can", "clerk", "counter/add", json.dumps(arguments), "--user", "ana", "--sid", decided["sid"])
+    assert ok(service, *asked, code=code).splitlines()[0] == verdict
+    answer = json.loads(ok(service, *asked, "-o", "json", code=code))
+    assert answer["verdict"] == verdict
+    assert answer["reasons"]
+    assert state() == before
+    file = service.root / "arguments.json"
+    file.write_text(json.dumps(arguments))
+    ok(service, "can", "clerk", "counter/add", f"@{file}", "-o", "yaml", code=code)
+
+
+@pytest.mark.parametrize("verdict", list(DECIDED))
+def test_why_tells_action_facts_policies_with_lines_verdict_and_receipts(
+    service: Service, decided: dict[str, Any], verdict: str
+) -> None:
+    ident = decided[verdict]
+    answer = service.told("why", ident)
+    shown = ok(service, "why", ident)
+    assert answer["verdict"] == verdict
+    assert f"{ident}  {verdict}" in shown.splitlines()[0]
+    assert answer["action"]["tool"] == "counter/add"
+    assert answer["action"]["arguments"] == DECIDED[verdict]
+    assert json.dumps(DECIDED[verdict], sort_keys=True) in shown
+    entry = next(one for one in entries(service, decided["sid"]) if one["id"] == ident)
+    assert answer["receipt"] == {"id": ident, "hash": entry["hash"]}
+    assert entry["hash"] in shown
+    if verdict == "deny":
+        assert [reason["code"] for reason in answer["reasons"]] == ["arg/invalid"]
+        assert answer["outcome"] is None
+        return
+    assert answer["facts"]["onBehalfOf"] == "ana"
+    assert answer["facts"]["session"]["calls"] >= 0
+    assert 'permit (principal in Remit::Group::"clerks"' in shown
+    assert "policies.cedar:1" in shown
+    if verdict == "escalate":
+        assert {policy["where"] for policy in answer["policies"]} == {"gate.cedar:1", "policies.cedar:1"}
+        assert '  | forbid (principal, action == Remit::Action::"counter___add", resource)' in shown
+        assert answer["approval"]["id"] == ident
+        assert answer["gates"] == [
+            {"policy": "big-amounts", "route": "owner", "reason": "an amount above 10 needs an owner"}
+        ]
+    else:
+        assert answer["outcome"]["status"] == "ok"
+        assert answer["outcome"]["receipt"]["hash"] in shown
+        assert service.told("why", answer["outcome"]["id"])["id"] == ident
+
+
+def test_sessions_ls_show_and_end(service: Service) -> None:
+    minted = service.told("token", "agent", "clerk", "--user", "ana")
+    assert not told(service, minted["token"], "counter", "peek")[0]
+    assert minted["sid"] in ok(service, "sessions", "ls", "-o", "name").split()
+    row = next(line for line in ok(service, "sessions", "ls").splitlines() if minted["sid"] in line)
+    assert row.split()[1:3] == ["clerk", "ana"]
+    assert "IRREVERSIBLE CALLS" in ok(service, "sessions", "ls", "-o", "wide")
+    shown = yaml.safe_load(ok(service, "sessions", "show", minted["sid"]))
+    assert (shown["calls"], shown["ended"], len(shown["records"])) == (1, None, 2)
+    ended = service.remit("sessions", "end", minted["sid"])
+    assert (ended.returncode, ended.stderr) == (0, f"session {minted['sid']} ended\n")
+    failed, text = told(service, minted["token"], "counter", "peek")
+    assert failed
+    assert "session/ended" in text
+    assert service.told("sessions", "show", minted["sid"])["ended"]
+    assert service.remit("sessions", "show", "0" * 32).returncode == 5
+
+
+def test_approvals_ls_show_approve_and_deny(counting: Counting) -> None:
+    service = counting.service
+    sam, minted = service.user("sam"), service.told("token", "agent", "clerk", "--user", "ana")
+    asked: dict[str, str] = {}
+    for choice in ("approve", "deny"):
+        failed, text = told(service, minted["token"], "counter", "add", {"id": choice, "amount": 50})
+        assert failed
+        found = re.search(r"remit approvals show (\S+)", text)
+        assert found is not None
+        asked[choice] = found[1]
+    listed = service.told("approvals", "ls")
+    assert {item["id"] for item in listed} >= set(asked.values())
+    assert "big-amounts (owner)" in ok(service, "approvals", "ls")
+    assert asked["deny"] in ok(service, "approvals", "ls", "-o", "name").split()
+    assert yaml.safe_load(ok(service, "approvals", "show", asked["approve"]))["arguments"]["id"] == "approve"
+    refused = service.remit("approvals", "approve", asked["approve"])
+    assert refused.returncode == 4, "the admin approves nothing"
+    for choice, state in (("approve", "approved"), ("deny", "denied")):
+        done = service.remit("approvals", choice, asked[choice], "--note", "as agreed", token=sam)
+        assert (done.returncode, done.stderr) == (0, f"{asked[choice]} is now {state}\n")
+        assert asked[choice] not in [
+            item["id"] for item in service.told("approvals", "ls") if item["state"] == "pending"
+        ]
+        assert asked[choice] in ok(service, "approvals", "ls", "--all", "-o", "name").split()
+    assert service.remit("approvals", "deny", asked["deny"], token=sam).returncode == 1, "it has ended"
+    assert told(service, minted["token"], "counter", "add", {"id": "approve", "amount": 50}) == (False, "added 50")
+    assert counting.effects.count("approve") == 1
+    assert counting.effects.count("deny") == 0
+    assert service.remit("approvals", "show", "r0-1.1").returncode == 5
+
+
+def test_tools_ls_review_and_accept(service: Service) -> None:
+    assert ok(service, "tools", "ls", "-o", "name").split() == ["counter/add", "counter/peek"]
+    assert "UNTYPABLE" in ok(service, "tools", "ls", "-o", "wide")
+    assert ok(service, "tools", "review") == ""
+    lock = service.workspace / "remit.lock"
+    accepted = lock.read_text()
+    wrong = service.remit("tools", "accept", "counter/add", "--pin", "sha256:" + "0" * 64)
+    assert wrong.returncode == 1
+    assert "next:" in wrong.stderr
+    assert lock.read_text() == accepted
+    shown = service.remit("tools", "accept", "counter/add")
+    assert shown.returncode == 1
+    assert "nothing written. To accept: remit tools accept counter/add --pin sha256:" in shown.stderr
+    pin = service.told("tools", "accept", "counter/add")["pin"]
+    assert "accepted counter/add" in ok(service, "tools", "accept", "counter/add", "--pin", pin)
+    assert service.remit("tools", "accept", "nowhere").returncode == 5
+
+
+def test_tokens_delegated_rotated_and_revoked_at_the_endpoint(service: Service) -> None:
+    minted = service.told("token", "agent", "clerk", "--user", "ana", "--ttl", "10m")
+    child = service.told("token", "delegate", "helper", token=minted["token"])["access_token"]
+    assert told(service, child, "counter", "add", {"id": "by-helper"}) == (False, "added 1")
+    failed, text = told(service, child, "counter", "add", {"id": "by-helper", "amount": 50})
+    assert failed
+    assert "big-amounts" in text
+    rotated = service.remit("token", "rotate")
+    assert rotated.returncode == 0
+    assert "signing with key" in rotated.stderr
+    assert not told(service, child, "counter", "peek")[0], "an older key's tokens stay valid"
+    assert not told(service, service.agent("clerk"), "counter", "peek")[0]
+    revoked = service.remit("token", "revoke", minted["jti"])
+    assert revoked.returncode == 0
+    for token in (minted["token"], child):
+        said = ask(service, "POST", "/mcp/counter", token, b"{}")
+        assert said.status == 401
+        assert 'error="invalid_token"' in said.headers["www-authenticate"]
+        assert "revoked" in said.headers["www-authenticate"]
+    for words in (("user", "ana"), ("harness", "coach"), ("agent", "clerk")):
+        done = service.remit("token", *words)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count(".") == 2, "a token alone, and on stdout"
+        assert "shown once" in done.stderr
+        assert done.stdout.strip() not in done.stderr
+        assert done.stdout.strip() not in service.log
+    harness = ok(service, "token", "harness", "coach").strip()
+    assert ask(service, "POST", "/mcp/counter", harness, b"{}").status == 401
+
+
+def test_a_token_from_a_file_is_used_and_a_missing_file_is_a_usage_error(service: Service, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(service.admin + "\n")
+    assert "clerk" in ok(service, "get", "agents", "--token-file", str(file), token="nonsense")
+    gone = service.remit("get", "agents", "--token-file", str(tmp_path / "gone"))
+    assert gone.returncode == 2
+    assert "next:" in gone.stderr
+
+
+@contextmanager
+def following(service: Service, *words: str) -> Generator["subprocess.Popen[str]"]:
+    env = environment() | {"REMIT_URL": service.url, "REMIT_TOKEN": service.admin}
+    with subprocess.Popen([REMIT, "logs", "-f", *words], env=env, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_logs_and_logs_follow(service: Service, decided: dict[str, Any]) -> None:
+    shown = ok(service, "logs", "--limit", "1000")
+    assert f"{decided['permit']}  intent" in shown
+    assert ok(service, "logs", "--limit", "3").count("\n") == 3
+    lines = ok(service, "logs", "--limit", "3", "-o", "json").splitlines()
+    assert [json.loads(line)["id"] for line in lines] == ok(service, "logs", "--limit", "3", "-o", "name").split()
+    assert len(yaml.safe_load(ok(service, "logs", "--limit", "3", "-o", "yaml"))) == 3
+    assert decided["sid"] in ok(service, "logs", "--limit", "1000", "-o", "wide")
+    with following(service, "--limit", "1") as process:
+        stdout = process.stdout
+        assert stdout is not None
+        stdout.readline()
+        seen: list[str] = []
+        reader = threading.Thread(target=lambda: seen.extend(iter(stdout.readline, "")), daemon=True)
+        reader.start()
+        deadline = time.monotonic() + 20
+        while not any("intent" in line for line in seen):
+            assert time.monotonic() < deadline, seen
+            told(service, decided["token"], "counter", "peek")
+            time.sleep(0.1)
+        process.kill()
+        reader.join(10)
+    assert any(re.search(r"  intent    permit clerk for ana: call_tool counter/peek", line) for line in seen)
+
+
+def test_doctor_names_what_is_to_mend(counting: Counting) -> None:
+    service = counting.service
+    assert service.remit("doctor").returncode == 0
+    service.data.chmod(0o755)
+    try:
+        done = service.remit("doctor")
+        assert done.returncode == 1
+        assert "FAIL  data:" in done.stdout
+        assert "next: chmod 700" in done.stdout
+        assert "1 to mend" in done.stderr
+        assert not all(check["ok"] for check in json.loads(service.remit("doctor", "-o", "json").stdout)["checks"])
+        assert "data" in ok(service, "doctor", "-o", "name", code=1).splitlines()
+    finally:
+        service.data.chmod(0o700)
+
+
+def test_ledger_verify_on_the_running_service_and_on_a_missing_file(service: Service, decided: dict[str, Any]) -> None:
+    done = service.remit("ledger", "verify")
+    assert done.returncode == 0
+    assert "verified" in done.stderr
+    answer = service.told("ledger", "verify")
+    assert answer["clean"]
+    assert answer["in_doubt"] == []
+    gone = service.remit("ledger", "verify", str(service.root / "gone.sqlite3"))
+    assert gone.returncode == 5
+    assert "next:" in gone.stderr
+    assert decided["permit"]
+
+
+def test_what_agents_and_tools_say_never_reaches_the_terminal_raw(service: Service, decided: dict[str, Any]) -> None:
+    sid, raw = decided["sid"], decided["raw"]
+    commands = [
+        ["why", raw], ["approvals", "show", raw], ["approvals", "ls"], ["logs"], ["sessions", "show", sid],
+        ["can", "clerk", "counter/add", json.dumps({"id": RAW, "amount": RAW})],
+        ["can", RAW, "counter/add"], ["get", "agents", RAW], ["describe", "tool", f"counter/{RAW}"], ["get", RAW],
+        ["delete", "user", RAW], ["sessions", "show", RAW], ["token", "agent", RAW], [RAW], ["--" + RAW],
+    ]  # fmt: skip
+    for command in commands:
+        for form in ("table", "json", "yaml") if command[0] in {"why", "approvals", "logs"} else ("table",):
+            extra = [] if command[0].startswith((RAW, "--")) else ["-o", form]
+            done = service.remit(*command, *extra)
+            assert not HIDDEN & set(done.stdout + done.stderr), (command, form)
+    assert json.loads(ok(service, "why", raw, "-o", "json"))["action"]["arguments"]["id"] == RAW
+    assert yaml.safe_load(ok(service, "why", raw, "-o", "yaml"))["action"]["arguments"]["id"] == RAW
+    # Also where a person may not have asked for plain text.
+    env = {key: value for key, value in environment().items() if key != "NO_COLOR"}
+    env |= {"REMIT_URL": service.url, "REMIT_TOKEN": service.admin, "FORCE_COLOR": "1", "TERM": "xterm-256color"}
+    done = subprocess.run([REMIT, "why", raw], env=env, capture_output=True, check=True)
+    assert b"\x1b" not in done.stdout
+
+
+def test_no_color_means_no_escape_sequence_also_in_help(service: Service) -> None:
+    for words in (("--help",), ("approvals", "--help"), ("can", "--help"), ("nonsense",), ("get", "users"), ()):
+        done = Service.remit(service, *words)
+        assert "\x1b" not in done.stdout + done.stderr, words
+
+
+@contextmanager
+def answering(status: int) -> Generator[str]:
+    """A server that answers everything with `status`."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+@pytest.mark.parametrize(("status", "code"), [(500, 6), (504, 7), (403, 4), (422, 3)])
+def test_what_a_service_answers_becomes_an_exit_code(status: int, code: int, tmp_path: Path) -> None:
+    with answering(status) as url:
+        env = environment() | {"REMIT_URL": url, "HOME": str(tmp_path)}
+        done = subprocess.run([REMIT, "sessions", "ls"], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stderr.startswith("error: ")
+
+
+def test_each_exit_code_against_the_service(service: Service) -> None:
+    assert service.remit("get", "users").returncode == 0
+    assert service.remit("can", "nobody", "counter/add").returncode == 1
+    assert service.remit("can", "clerk", "counter-add").returncode == 2
+    assert service.remit("can", "clerk", "counter/add", "{").returncode == 2
+    service.write({"odd.cedar": "permit (principal, action, resource);\n"})
+    try:
+        assert service.remit("apply").returncode == 3
+    finally:
+        (service.workspace / "odd.cedar").unlink()
+    for token in ("nonsense", service.agent("clerk")):
+        done = service.remit("apply", token=token)
+        assert done.returncode == 4
+        assert "next:" in done.stderr
+    assert service.remit("why", "r0-1.1").returncode == 5
+    away = environment() | {"REMIT_URL": "http://127.0.0.1:1", "REMIT_TOKEN": "x"}
+    done = subprocess.run([REMIT, "get", "users"], env=away, capture_output=True, text=True, check=False)
+    assert done.returncode == 6
+    assert "next: start the service" in done.stderr
+    odd = subprocess.run([REMIT, "get", "users"], env=away | {"REMIT_URL": "x"}, capture_output=True, check=False)
+    assert odd.returncode == 2
+
+
+def test_a_pipe_that_closes_early_is_no_error(service: Service) -> None:
+    env = environment() | {"REMIT_URL": service.url, "REMIT_TOKEN": service.admin, "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        ["bash", "-c", f"'{REMIT}' logs --limit 1000 -o json | head -n 1 >/dev/null; exit ${{PIPESTATUS[0]}}"],
+        env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
