@@ -1,0 +1,93 @@
+"""`docs/reference/cli.md` names every command, argument and option, each exit code and each variable.
+
+Its tables are written from the commands themselves: `python -m tests.core.test_cli_docs` writes them anew.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import typer.main
+
+from remit.app.cli import app
+from remit.app.failure import Exit
+from remit.app.output import Format
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PAGE: Final = ROOT / "docs" / "reference" / "cli.md"
+BEGIN: Final = "<!-- commands: written by python -m tests.core.test_cli_docs -->"
+END: Final = "<!-- end of commands -->"
+EVERYWHERE: Final = frozenset({"--output", "--token-file", "--help"})
+"""Options that mean the same wherever they stand; the page explains them once."""
+
+
+def commands(group: Any, path: tuple[str, ...] = ("remit",)) -> Iterator[tuple[str, Any]]:
+    """Yield (full name, command) for every command below `group`, in the order of `--help`."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+def table() -> str:
+    """Return the table of all commands."""
+    rows = ["| command | what it does | options |", "|---|---|---|"]
+    for name, command in commands(typer.main.get_command(app)):
+        arguments = [p for p in command.params if p.param_type_name == "argument"]
+        usage = " ".join([name, *(a.name.upper() if a.required else f"[{a.name.upper()}]" for a in arguments)])
+        options = [p for p in command.params if p.param_type_name == "option" and not EVERYWHERE & set(p.opts)]
+        told = [f"`{', '.join(one.opts)}` {plain(one.help)}" for one in options]
+        rows.append(f"| `{usage}` | {plain(command.help)} | {'<br>'.join(told)} |")
+    return "\n".join(rows)
+
+
+def plain(text: str | None) -> str:
+    """Return a help text on one line of a table."""
+    assert text, "every command and option has a help text"
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def parts() -> tuple[str, str, str]:
+    """Return the page before, in and after its table."""
+    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    found, _, after = rest.partition(END)
+    return before, found.strip(), after
+
+
+def test_the_page_lists_the_commands_that_there_are() -> None:
+    assert parts()[1] == table(), "write it anew: python -m tests.core.test_cli_docs"
+
+
+def test_options_that_stand_everywhere_are_explained_and_mean_the_same() -> None:
+    words = "".join(parts()[::2])
+    seen: dict[str, set[str]] = {}
+    for name, command in commands(typer.main.get_command(app)):
+        for one in command.params:
+            for option in EVERYWHERE & set(one.opts):
+                seen.setdefault(option, set()).add(f"{one.opts} {one.help}")
+                assert option in words, f"{name} {option}"
+    assert {option: len(texts) for option, texts in seen.items()} == dict.fromkeys(seen, 1)
+    assert {f"`{form.value}`" for form in Format} <= set(re.findall(r"`\w+`", words))
+
+
+def test_every_exit_code_has_its_row() -> None:
+    found = dict(re.findall(r"^\| (\d) \| (\w[^|]*\w) \|", PAGE.read_text("utf-8"), re.MULTILINE))
+    assert sorted(found) == [str(code.value) for code in Exit]
+
+
+def test_every_variable_that_is_read_is_explained() -> None:
+    read = {
+        name
+        for file in (ROOT / "src" / "remit").rglob("*.py")
+        for name in re.findall(r"[\"'](REMIT_[A-Z_]+|NO_COLOR)[\"']", file.read_text("utf-8"))
+    }
+    page = PAGE.read_text("utf-8")
+    assert read
+    assert [name for name in sorted(read) if f"| `{name}` |" not in page] == []
+
+
+if __name__ == "__main__":
+    head, _, tail = parts()
+    PAGE.write_text(f"{head}{BEGIN}\n\n{table()}\n\n{END}{tail}", encoding="utf-8")
