@@ -23,7 +23,7 @@ from remit.facts.label import closed
 from remit.facts.record import Receipt, Record, RecordKind, Ref
 from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, OutcomeBody
 from remit.trace.chain import commitment, genesis, parts, record_hash
-from remit.trace.encoding import Undecodable, decode_body, decode_record
+from remit.trace.encoding import Glance, Undecodable, decode_body, decode_record, glance
 
 _BUNDLED: Final = frozenset(RecordKind) - {RecordKind.ADMIN}
 FINDINGS_MAX: Final = 1_000
@@ -98,14 +98,6 @@ def check_links(rows: Iterable[Row]) -> list[Finding]:
     return findings
 
 
-@dataclass(frozen=True, slots=True)
-class _Intent:
-    action: str
-    source: frozenset[str]
-    sids: frozenset[str]
-    approval: str | None
-
-
 @dataclass(slots=True)
 class _Asked:
     action: str
@@ -123,7 +115,7 @@ class Verifier:
     _erased: int = 0
     _intents: int = 0
     _outcomes: int = 0
-    _open: dict[str, _Intent] = field(default_factory=dict[str, _Intent])
+    _open: dict[str, Glance] = field(default_factory=dict[str, Glance])
     _asked: dict[str, _Asked] = field(default_factory=dict[str, _Asked])
     _findings: list[Finding] = field(default_factory=list[Finding])
     _more: int = 0
@@ -148,11 +140,9 @@ class Verifier:
         if row.body is None:
             return
         try:
-            body = decode_body(record.kind, row.body)
+            self._check_body(row, record.kind, row.body)
         except Undecodable as error:
             self._say(row, "chain-links", f"its body cannot be read: {error}")
-            return
-        self._check_body(row, record, body)
 
     def note(self, finding: Finding) -> None:
         """Add a finding of whoever reads the rows."""
@@ -198,15 +188,15 @@ class Verifier:
         if earlier is not None and parts(earlier.ref.chain)[1] >= epoch:
             self._say(row, "chain-links", f"it begins after epoch {earlier.ref.chain}")
 
-    def _check_body(self, row: Row, record: Record, body: Body) -> None:
+    def _check_body(self, row: Row, kind: RecordKind, data: bytes) -> None:
+        if kind is RecordKind.INTENT or kind is RecordKind.PROPOSAL:
+            self._check_action(row, kind, glance(data))
+            body = None
+        else:
+            body = decode_body(kind, data)
         if row.ref.seq == 1:
             self._check_epoch(row, body)
         match body:
-            case ActionBody():
-                if record.kind is RecordKind.INTENT:
-                    self._check_intent(row, body)
-                elif body.verdict == "escalate" and body.approval is None:
-                    self._asked[str(row.ref)] = _Asked(body.action)
             case OutcomeBody():
                 self._check_outcome(row, body)
             case DecisionBody():
@@ -214,10 +204,18 @@ class Verifier:
             case AdminBody():
                 if body.event is Event.APPROVAL_EXPIRED:
                     self._asked.pop(body.subject, None)
+            case ActionBody() | None:
+                pass
             case _:
                 assert_never(body)
 
-    def _check_epoch(self, row: Row, body: Body) -> None:
+    def _check_action(self, row: Row, kind: RecordKind, body: Glance) -> None:
+        if kind is RecordKind.INTENT:
+            self._check_intent(row, body)
+        elif body.verdict == "escalate" and body.approval is None:
+            self._asked[str(row.ref)] = _Asked(body.action)
+
+    def _check_epoch(self, row: Row, body: Body | None) -> None:
         """INVARIANT(chain-links), between the epochs of one replica."""
         replica, _ = parts(row.ref.chain)
         before = self._latest.get(replica)
@@ -234,7 +232,7 @@ class Verifier:
             what = "none" if head is None else f"{head.ref}, hash {head.hash[:16]}…"
             self._say(row, "chain-links", f"it does not name the end of the epoch before, which is {what}")
 
-    def _check_intent(self, row: Row, body: ActionBody) -> None:
+    def _check_intent(self, row: Row, body: Glance) -> None:
         if body.verdict == "deny":
             self._say(row, "no-permit-without-policy", "it was forwarded though denied")
         if body.approval is not None:
@@ -242,12 +240,7 @@ class Verifier:
             self._check_asked(row, body.approval, body.action, asked)
             if asked is not None and not asked.approved:
                 self._say(row, "approval-binds-exact-action", f"{body.approval} was not approved yet")
-        self._open[str(row.ref)] = _Intent(
-            body.action,
-            closed(body.source),
-            frozenset([sid for _, sid in body.links]),
-            body.approval,
-        )
+        self._open[str(row.ref)] = body
 
     def _check_outcome(self, row: Row, body: OutcomeBody) -> None:
         """INVARIANT(intent-before-effect), INVARIANT(label-before-data)."""
@@ -263,11 +256,11 @@ class Verifier:
             self._say(row, "approval-binds-exact-action", "its intent claimed another approval")
         if body.result is None:
             return
-        unlabelled = intent.source - closed(body.labels)
+        unlabelled = closed(intent.source) - closed(body.labels)
         if unlabelled:
             names = ", ".join(sorted(unlabelled))
             self._say(row, "label-before-data", f"the result was released without: {names}")
-        if body.labels and not intent.sids.issubset(body.sids):
+        if body.labels and not set(intent.sids).issubset(body.sids):
             self._say(row, "label-before-data", "its labels miss a session of the chain")
 
     def _check_decision(self, row: Row, body: DecisionBody) -> None:

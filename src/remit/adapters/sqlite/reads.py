@@ -7,13 +7,13 @@ is one statement, or a few, and its rows are fetched at once.
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
 from remit.adapters.sqlite import rows
-from remit.adapters.sqlite.segment import Stored, unpack
+from remit.adapters.sqlite.segment import SegmentTorn, Stored, unpack
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.escalate.machine import Approval
 from remit.facts.record import Ref
@@ -131,20 +131,28 @@ def stored_of_session(conn: sqlite3.Connection, sid: str, after: int, limit: int
     found: list[int] = []
     held: dict[int, Stored] = {}
     while ident > after:
-        stored = held.get(ident)
-        if stored is None:
+        if ident not in held:
             held = _segment_of(conn, ident)
-            stored = held[ident]
         found.append(ident)
-        ident = stored.earlier
-    wanted = found[::-1][:limit]
-    kept = (stored_at(conn, ident) for ident in wanted)
-    return [stored for stored in kept if stored is not None]
+        ident = held[ident].earlier
+    return list(stored_at_each(conn, found[::-1][:limit]))
+
+
+def stored_at_each(conn: sqlite3.Connection, idents: Iterable[int]) -> Iterator[Stored]:
+    """The records with these ids, given in order; each segment is read once."""
+    held: dict[int, Stored] = {}
+    for ident in idents:
+        if ident not in held:
+            held = _segment_of(conn, ident)
+        yield held[ident]
 
 
 def _segment_of(conn: sqlite3.Connection, ident: int) -> dict[int, Stored]:
     row = conn.execute(f"{SEGMENT} WHERE segment.first <= ? ORDER BY segment.first DESC LIMIT 1", (ident,)).fetchone()
-    return {} if row is None else {stored.id: stored for stored in unpack(*row)}
+    held = {} if row is None else {stored.id: stored for stored in unpack(*row)}
+    if ident not in held:
+        raise SegmentTorn(f"record {ident} is named but not there")
+    return held
 
 
 def chain_end(conn: sqlite3.Connection, number: int) -> int:

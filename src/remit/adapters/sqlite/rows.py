@@ -94,9 +94,9 @@ def write_doubtful(conn: sqlite3.Connection, ident: int, sid: str, at: int) -> N
     conn.execute("INSERT INTO in_doubt VALUES (?, ?, ?)", (ident, sid, at))
 
 
-def forget_doubtful(conn: sqlite3.Connection, ident: int) -> None:
-    """It has its outcome after all."""
-    conn.execute("DELETE FROM in_doubt WHERE id = ?", (ident,))
+def forget_doubtful(conn: sqlite3.Connection, ident: int) -> bool:
+    """It has its outcome after all; False when it was not in doubt."""
+    return conn.execute("DELETE FROM in_doubt WHERE id = ?", (ident,)).rowcount > 0
 
 
 def approval_from(row: Sequence[Any]) -> Approval:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from remit.adapters.sqlite import reads, rows
+from remit.adapters.sqlite.segment import Stored
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.escalate.machine import Approval
 from remit.facts.record import Ref
@@ -71,7 +72,6 @@ class State:
         self._described: dict[str, _Row] = {}
         self._active: dict[str, _Row] = {}
         self._open: dict[int, int] = dict(conn.execute("SELECT block, bits FROM open_intents"))
-        self._doubtful: set[int] = {row[0] for row in conn.execute("SELECT id FROM in_doubt")}
         self._blocks: dict[int, int] = {}
         self._closed: dict[int, int] = {}
         self._approvals: dict[int, Approval] = {}
@@ -205,10 +205,7 @@ class State:
                 self._open[block] = left
             else:
                 del self._open[block]
-        elif ident in self._doubtful:
-            self._doubtful.remove(ident)
-            rows.forget_doubtful(self._conn, ident)
-        else:
+        elif not rows.forget_doubtful(self._conn, ident):
             return
         self._closed[ident] = outcome
 
@@ -221,20 +218,17 @@ class State:
         self._conn.execute("INSERT INTO chain VALUES (?, ?, ?, ?, ?)", (number, chain, replica, epoch, at))
         self.chains[chain] = number
         earlier = {no for name, no in self.chains.items() if parts(name)[0] == replica and parts(name)[1] < epoch}
-        for block in [block for block in self._open if block >> SEQ_BITS - _BLOCK_BITS in earlier]:
+        doubtful: list[int] = []
+        for block in sorted(block for block in self._open if block >> SEQ_BITS - _BLOCK_BITS in earlier):
             bits = self._open.pop(block)
             self._blocks[block] = 0
-            for number in range(1 << _BLOCK_BITS):
-                if bits >> number & 1:
-                    self._doubt(block << _BLOCK_BITS | number, at)
+            doubtful += [block << _BLOCK_BITS | number for number in range(1 << _BLOCK_BITS) if bits >> number & 1]
+        for stored in reads.stored_at_each(self._conn, doubtful):
+            self._doubt(stored, at)
 
-    def _doubt(self, ident: int, at: int) -> None:
-        stored = reads.stored_at(self._conn, ident)
-        if stored is None:
-            return
+    def _doubt(self, stored: Stored, at: int) -> None:
         record = decode_record(stored.record)
-        rows.write_doubtful(self._conn, ident, record.sid, record.at)
-        self._doubtful.add(ident)
+        rows.write_doubtful(self._conn, stored.id, record.sid, record.at)
         body = None if stored.body is None else decode_body(record.kind, stored.body)
         if isinstance(body, ActionBody):
             for delta in in_doubt(body, at):
