@@ -37,9 +37,9 @@ def waiting(answer: Awaiting) -> str:
     routes = ", ".join(sorted({gate.route for gate in answer.gates}))
     return "\n".join(
         [
-            f"Approval is pending: a person decides this call (route {routes}). Nothing has been done yet.",
+            f"Approval is pending: a person decides this call (route {routes}). [{Code.APPROVAL_PENDING.value}]",
             *map(_line, _asked(answer.reasons)),
-            "Once it is approved, repeat exactly the same call to have it run.",
+            "Nothing has been done yet. Once it is approved, repeat exactly the same call to have it run.",
             f"Decision {answer.ref}. To follow it: remit approvals show {answer.ref}",
         ]
     )
