@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ import httpx2
 import uvicorn
 
 from remit.api.exchange import ACCESS_TOKEN, GRANT
+from remit.api.services import Services
 from remit.app.build import Service, build
 from remit.app.settings import Settings
 from remit.facts.agent import Authority
@@ -148,14 +150,16 @@ class World:
         }
         return await self.http.post(f"{self.url}/api/v1/token", data=form)
 
+    @cached_property
+    def services(self) -> Services:
+        return self.service.services()
+
     @property
     def driver(self) -> Driver:
-        driver = self.service.services.driver
-        assert isinstance(driver, Driver)
-        return driver
+        return self.service.driver
 
     def authority(self, token: str) -> Authority:
-        return self.service.services.authenticator.authority(token)
+        return self.services.authenticator.authority(token)
 
     async def call(self, token: str, tool: str, arguments: Mapping[str, Json]) -> Answer:
         return await self.act(self.authority(token), tool, arguments)
@@ -202,7 +206,7 @@ async def world(folder: Path) -> AsyncGenerator[World]:
             await made.told("POST", "/apply", body={})
             yield made
     finally:
-        service.services.closing.set()
+        service.closing.set()
         server.should_exit = True
         await serving
         await service.close()

@@ -58,7 +58,7 @@ def filled(path: str) -> str:
 
 
 async def test_the_table_and_the_routes_are_one_set(api: World):
-    create_api(api.service.services)
+    create_api(api.services)
     assert routes() == set(ACCESS)
 
 

@@ -95,7 +95,7 @@ async def test_a_harness_opens_sessions_of_its_own_agent_and_states_words(api: W
     assert (found.agents, found.user, found.trusted_harness) == (("coach",), "req", True)
     assert found.acting.sid == opened["sid"]
     words = await api.told("POST", f"/sessions/{opened['sid']}/words", coach, {"text": "please, do"})
-    entry = await api.service.services.ledger.entries(after=None, limit=1000, sid=opened["sid"])
+    entry = await api.services.ledger.entries(after=None, limit=1000, sid=opened["sid"])
     assert words["record"] in [f"{one.record.chain}.{one.record.seq}" for one in entry]
     assert isinstance(await api.call(opened["token"], "echo", {"text": "x"}), Released)
     assert (await api.told("GET", f"/sessions/{opened['sid']}"))["calls"] == 1

@@ -48,9 +48,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """What a verified token says: the chain (the minted agent first, the acting one last),
-    the user, and the token's own id and expiry in milliseconds since the epoch. `ancestors` are
-    the ids of the tokens it came from: revoking one of them revokes this.
+    """What a verified token says.
+
+    The chain (the minted agent first, the acting one last), the user, and the token's own id and
+    expiry in milliseconds since the epoch. `ancestors` are the ids of the tokens it came from:
+    revoking one of them revokes this.
 
     `links` is never empty. Authority only shrinks along it: an action is permitted only where
     every link's would be.

@@ -6,20 +6,18 @@ Plane) takes the standard library's encoder, which writes the same bytes for it.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, TypeAlias, cast
 
 import rfc8785
 
 from remit.facts.limits import INTEGER_MAX
 
-Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 """Any JSON value as Python holds it."""
 
 _BMP_LAST: Final = "\uffff"
-_encode_plain = json.JSONEncoder(
-    ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
-).encode
+_encode_plain = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False).encode
 
 
 def canonical(value: Json) -> bytes:
@@ -30,7 +28,7 @@ def canonical(value: Json) -> bytes:
     """
     if _is_plain(value):
         return _encode_plain(value).encode("utf-8")
-    return rfc8785.dumps(cast("rfc8785._Value", value))  # pyright: ignore[reportPrivateUsage]
+    return rfc8785.dumps(cast("Any", value))
 
 
 def digest(data: bytes) -> str:
@@ -39,22 +37,21 @@ def digest(data: bytes) -> str:
 
 
 def _is_plain(value: Json) -> bool:
-    stack: list[Json] = [value]
+    stack: list[object] = [value]
     while stack:
         item = stack.pop()
-        match item:
-            case None | bool() | str():
-                continue
-            case int():
-                if not -INTEGER_MAX <= item <= INTEGER_MAX:
-                    return False
-            case Mapping():
-                for key in item:
-                    if key and max(key) > _BMP_LAST:
-                        return False
-                stack.extend(item.values())
-            case Sequence():
-                stack.extend(item)
-            case _:
+        if item is None or isinstance(item, str | bool):
+            continue
+        if isinstance(item, int):
+            if not -INTEGER_MAX <= item <= INTEGER_MAX:
                 return False
+        elif isinstance(item, dict):
+            members = cast("dict[str, object]", item)
+            if any(key and max(key) > _BMP_LAST for key in members):
+                return False
+            stack.extend(members.values())
+        elif isinstance(item, list | tuple):
+            stack.extend(cast("Iterable[object]", item))
+        else:
+            return False
     return True

@@ -11,7 +11,10 @@ from remit.trace.bodies import ActionBody
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Make this record durable before anything else happens. INVARIANT(intent-before-effect)"""
+    """Make this record durable before anything else happens.
+
+    INVARIANT(intent-before-effect)
+    """
 
     kind: RecordKind
     body: ActionBody

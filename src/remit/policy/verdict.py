@@ -6,8 +6,10 @@ from typing import TypeAlias, assert_never
 
 
 class Code(StrEnum):
-    """Why a verdict is what it is, where no policy says it. Stable; documented in
-    `docs/reference/fail-closed.md`."""
+    """Why a verdict is what it is, where no policy says it.
+
+    Stable; documented in `docs/reference/fail-closed.md`.
+    """
 
     POLICY = "policy"
     NO_POLICY = "policy/none"

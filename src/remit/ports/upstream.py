@@ -71,13 +71,17 @@ class Upstream(Protocol):
     """One server. Adapters keep connections, children and back-off to themselves."""
 
     async def definitions(self, sid: str, era: Era) -> Sequence[Definition]:
-        """The server's live tools, as the connection that serves `sid` sees them, no older
-        than the server's `verify_s`. Raises `UpstreamUnreachable`."""
+        """The server's live tools, as the connection that serves `sid` sees them.
+
+        No older than the server's `verify_s`. Raises `UpstreamUnreachable`.
+        """
         ...
 
     async def call(self, sid: str, era: Era, name: str, arguments: bytes) -> Reply:
-        """Call a tool with exactly these canonical argument bytes. Never raises but on
-        cancellation, which cancels upstream too."""
+        """Call a tool with exactly these canonical argument bytes.
+
+        Never raises but on cancellation, which cancels upstream too.
+        """
         ...
 
     async def end_session(self, sid: str) -> None:
