@@ -67,6 +67,19 @@ def test_observing_keeps_a_permits_obligations_also_behind_a_gate() -> None:
     assert isinstance(long.observed, Escalate)
 
 
+def test_observing_overrides_what_policy_says_not_a_failure_to_judge() -> None:
+    observer = [replace(catalog().agents["ada"], mode=OBSERVE)]
+    overflow = '@id("f") forbid (principal, action, resource) when { context.inputSize * 9223372036854775807 > 0 };'
+    erring = decided(bundle(catalog(ANYBODY, overflow, agents=observer)), action())
+    assert refused(erring) == "policy/error"
+    reads = (
+        '@id("p") permit (principal, action == Remit::Action::"shop___refund", resource) '
+        "when { !(context.input has amount) };"
+    )
+    inexact = action(arguments={"order_id": "1", "to": "x", "amount": 0.123456})
+    assert refused(decided(bundle(catalog(reads, agents=observer)), inexact)) == "arg/inexact"
+
+
 def test_an_observing_agent_frees_nobody_else() -> None:
     for chain in (("ada", "eve"), ("eve", "ada")):
         decision = decided(observing("ada"), action(chain=chain))

@@ -1,13 +1,15 @@
 """A delegation chain judged: each link by itself, then the strictest of them."""
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from remit.facts.action import Action
 from remit.facts.agent import Mode
 from remit.pdp.snapshot import Snapshot
 from remit.policy.bundle import agent_uid
 from remit.policy.evaluate import Judged, Question, judge
-from remit.policy.verdict import Deny, Escalate, Gate, Permit, Reason, Verdict, rank
+from remit.policy.verdict import Code, Deny, Escalate, Gate, Permit, Reason, Verdict, rank
+
+_SAID: Final = frozenset({Code.POLICY, Code.NO_POLICY, Code.GATE})
 
 
 def judge_chain(
@@ -36,6 +38,10 @@ def _mode(mode: Mode, own: Judged) -> Judged:
     verdict, reasons = own
     match mode:
         case Mode.ENFORCE:
+            return own
+        case Mode.OBSERVE if any(reason.code not in _SAID for reason in reasons):
+            # Nothing was said that could be overridden: judging itself failed.
+            # INVARIANT(deny-on-error)
             return own
         case Mode.OBSERVE:
             kept = () if isinstance(verdict, Deny) else verdict.obligations
