@@ -37,10 +37,6 @@ class Fleet:
                 self._upstreams[name] = self._build(server)
                 self._declared[name] = server
 
-    async def end_session(self, sid: str) -> None:
-        """Release what every upstream keeps for `sid`."""
-        await asyncio.gather(*(upstream.end_session(sid) for upstream in self._upstreams.values()))
-
     async def close(self) -> None:
         """Close everything and wait for it."""
         upstreams = tuple(self._upstreams.values())

@@ -40,8 +40,7 @@ def _mode(mode: Mode, own: Judged) -> Judged:
         case Mode.ENFORCE:
             return own
         case Mode.OBSERVE if any(reason.code not in _SAID for reason in reasons):
-            # Nothing was said that could be overridden: judging itself failed.
-            # INVARIANT(deny-on-error)
+            # INVARIANT(deny-on-error): nothing was said that could be overridden, judging itself failed.
             return own
         case Mode.OBSERVE:
             kept = () if isinstance(verdict, Deny) else verdict.obligations
