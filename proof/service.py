@@ -35,6 +35,7 @@ class Service:
 
     root: Path
     port: int = field(default_factory=free_port)
+    flags: tuple[str, ...] = ()
     admin: str = ""
     process: subprocess.Popen[bytes] | None = None
 
@@ -70,7 +71,17 @@ class Service:
         """Start the service and wait until it is ready; `AssertionError` with its log if not."""
         with (self.root / "service.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [REMIT, "up", "--workspace", self.workspace, "--data", self.data, "--port", str(self.port)],
+                [
+                    REMIT,
+                    "up",
+                    "--workspace",
+                    self.workspace,
+                    "--data",
+                    self.data,
+                    "--port",
+                    str(self.port),
+                    *self.flags,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

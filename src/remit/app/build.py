@@ -32,7 +32,7 @@ from remit.facts.catalog import Server
 from remit.facts.limits import DEFAULT
 from remit.pep.driver import Driver
 from remit.pep.mcp.app import Edge, McpApp
-from remit.ports.upstream import Upstream
+from remit.ports.upstream import Inspected
 from remit.trace.bodies import AdminBody, Event
 
 _CLOCK = SystemClock()
@@ -111,7 +111,7 @@ async def build(settings: Settings, port: int) -> Service:
         raise Failure("the signing keys cannot be used", why=str(error)) from error
     session = open_http_session()
 
-    def upstream(server: Server) -> Upstream:
+    def upstream(server: Server) -> Inspected:
         return build_upstream(
             server,
             session=session,
@@ -147,7 +147,7 @@ async def build(settings: Settings, port: int) -> Service:
     def services() -> Services:
         from remit.app.facade import Facade
 
-        facade = Facade(runtime, bundles, ledger, settings, resource)
+        facade = Facade(runtime, fleet, bundles, ledger, settings, resource)
         return Services(driver, facade, ledger, signer, authenticator, _CLOCK, _ENTROPY, closing)
 
     api: asyncio.Future[App] = asyncio.get_running_loop().create_future()

@@ -1,6 +1,7 @@
 """What runs and what differs, from `control`'s words to those of the control API."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from remit.api.services import Change, Resource, ServerPin, ToolPin
 from remit.app.running import Running
@@ -16,10 +17,16 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Definition, Tool
 from remit.pdp.snapshot import Pin
 from remit.policy.bundle import Bundle
+from remit.ports.upstream import Health
+
+STDERR_LINES_MAX: Final = 20
 
 
-def resources(running: Running, kind: Kind) -> Sequence[Resource]:
-    """The running resources of `kind`, in order of names; secrets are not among what is shown."""
+def resources(running: Running, kind: Kind, health: Mapping[str, Health]) -> Sequence[Resource]:
+    """The running resources of `kind`, in order of names; secrets are not among what is shown.
+
+    `health` of servers, by name, goes into their status.
+    """
     bundle = running.bundle
     policies = {
         ident: PolicyText(policy.statement.text, Where(policy.statement.file, policy.statement.line))
@@ -27,7 +34,7 @@ def resources(running: Running, kind: Kind) -> Sequence[Resource]:
     }
     found: list[Resource] = []
     for one in shown(kind, running.source, bundle.catalog, policies):
-        manifest = one.manifest if kind is not Kind.TOOL else _with_quarantine(one.name, one.manifest, bundle)
+        manifest = _with_status(one.manifest, _status(kind, one.name, bundle, health))
         where = FILE if one.where is None and kind is Kind.TOOL else one.where
         found.append(Resource(kind.value, one.name, manifest, None if where is None else str(where)))
     return found
@@ -90,14 +97,31 @@ def _pin(tool: Tool, state: str, live: str | None, lines: tuple[str, ...], bundl
     )
 
 
-def _with_quarantine(name: str, manifest: Mapping[str, Json], bundle: Bundle) -> Mapping[str, Json]:
-    server, _, tool = name.partition("/")
-    quarantined: dict[str, Json] = {"quarantined": bundle.quarantined.get((server, tool))}
+def _status(kind: Kind, name: str, bundle: Bundle, health: Mapping[str, Health]) -> Mapping[str, Json]:
+    """What only the running service knows of a resource."""
+    if kind is Kind.TOOL:
+        server, _, tool = name.partition("/")
+        return {"quarantined": bundle.quarantined.get((server, tool))}
+    if kind is Kind.SERVER and (seen := health.get(name)) is not None:
+        return {
+            "state": seen.state,
+            "eras": [era.value for era in seen.eras],
+            "last_error": seen.last_error,
+            "pids": list(seen.pids),
+            "restarts": seen.restarts,
+            "stray_messages": seen.strays,
+            "dropped_tools": dict(seen.dropped),
+            "stderr": seen.stderr.splitlines()[-STDERR_LINES_MAX:],
+        }
+    return {}
+
+
+def _with_status(manifest: Mapping[str, Json], more: Mapping[str, Json]) -> Mapping[str, Json]:
     match manifest["status"]:
         case {**status}:
-            return {**manifest, "status": {**status, **quarantined}}
+            return {**manifest, "status": {**status, **more}}
         case _:
-            return {**manifest, "status": quarantined}
+            return {**manifest, "status": more}
 
 
 def _side(running: Running) -> Side:

@@ -8,6 +8,7 @@ from remit.api.services import Applied, Check, PolicyText, Resource, ServerPin
 from remit.app.bundles import Bundles
 from remit.app.checks import checks
 from remit.app.comparing import resources
+from remit.app.fleet import Fleet
 from remit.app.runtime import Runtime, kind_of
 from remit.app.settings import Settings
 from remit.facts.canonical import Json
@@ -21,12 +22,14 @@ class Facade:
     def __init__(
         self,
         runtime: Runtime,
+        fleet: Fleet,
         bundles: Bundles,
         ledger: Ledger,
         settings: Settings,
         resource: str,
     ) -> None:
         self._runtime = runtime
+        self._fleet = fleet
         self._bundles = bundles
         self._ledger = ledger
         self._settings = settings
@@ -49,7 +52,7 @@ class Facade:
 
     def resources(self, kind: str) -> Sequence[Resource]:
         """The running resources of `kind` (singular or plural, any case), in order of names."""
-        return resources(self._runtime.running, kind_of(kind))
+        return resources(self._runtime.running, kind_of(kind), self._fleet.health)
 
     def policy_text(self, bundle: str, policy: str) -> PolicyText | None:
         """The source of `policy` in the bundle with that digest, if it is still at hand."""

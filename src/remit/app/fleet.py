@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from remit.facts.catalog import Server
-from remit.ports.upstream import Upstream
+from remit.ports.upstream import Health, Inspected, Upstream
 
 
 class Fleet:
@@ -14,16 +14,21 @@ class Fleet:
     `upstreams` is a live view: enforcement points hold it across changes.
     """
 
-    def __init__(self, build: Callable[[Server], Upstream]) -> None:
+    def __init__(self, build: Callable[[Server], Inspected]) -> None:
         self._build = build
         self._declared: dict[str, Server] = {}
-        self._upstreams: dict[str, Upstream] = {}
+        self._upstreams: dict[str, Inspected] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def upstreams(self) -> Mapping[str, Upstream]:
         """Upstreams by server name, as they are at each look."""
         return MappingProxyType(self._upstreams)
+
+    @property
+    def health(self) -> Mapping[str, Health]:
+        """How each upstream fares now; asks none of them."""
+        return {name: upstream.health() for name, upstream in self._upstreams.items()}
 
     def take(self, servers: Mapping[str, Server]) -> None:
         """Make `servers` the fleet. What left is closed in the background."""

@@ -1,0 +1,40 @@
+"""`--watch` takes changes by itself; what runs is described with how its servers fare."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from proof.counting import Counting, call
+
+
+def test_a_watching_service_takes_a_change_and_keeps_running_on_a_broken_one(tmp_path: Path) -> None:
+    counting = Counting(tmp_path / "watch")
+    counting.service.flags = ("--watch",)
+    with counting:
+        service = counting.service
+        agent = service.agent("clerk")
+        forbid = '@id("closed")\nforbid (principal, action == Remit::Action::"counter___add", resource);\n'
+        service.write({"closed.cedar": forbid})
+        deadline = time.monotonic() + 20
+        while not asyncio.run(call(service, agent, "add", {"id": "x"})).is_error:
+            assert time.monotonic() < deadline, service.log
+            time.sleep(0.2)
+        service.write({"broken.cedar": "permit ("})
+        while "broken.cedar:1" not in service.log:
+            assert time.monotonic() < deadline, service.log
+            time.sleep(0.2)
+        assert asyncio.run(call(service, agent, "add", {"id": "y"})).is_error
+        assert not asyncio.run(call(service, agent, "peek", {})).is_error
+
+
+def test_a_server_is_described_with_how_it_fares(tmp_path: Path) -> None:
+    with Counting(tmp_path / "health") as counting:
+        (shown,) = counting.service.told("get", "servers", "counter")
+        assert shown["status"]["state"] == "up"
+        assert "2026-07-28" in shown["status"]["eras"]
+        counting.stop_counter()
+        time.sleep(1.2)
+        counting.service.remit("doctor")
+        (shown,) = counting.service.told("get", "servers", "counter")
+        assert shown["status"]["state"] != "up"
+        assert shown["status"]["last_error"]
