@@ -243,6 +243,32 @@ async def test_the_requester_cannot_approve_and_a_refusal_ends_it(b: Bench) -> N
 
 
 @driven
+async def test_a_refusal_is_told_at_once_though_the_disk_is_slow(b: Bench) -> None:
+    b.hold_s(30)
+    call = asyncio.create_task(b.call("pay", **PAID))
+    ident = await asked(b)
+    b.ledger.waits = {RecordKind.DECISION}
+    voter = b.bundle.catalog.users["bob"]
+    vote = asyncio.create_task(b.driver.decide_approval(ident, voter, Choice.DENY, None))
+    answer = await call
+    assert Code.GATE in codes(answer)
+    assert not vote.done()
+    b.ledger.open.set()
+    assert (await vote).state is State.DENIED
+
+
+@driven
+async def test_revocations_are_forgotten_once_the_token_has_expired(b: Bench) -> None:
+    of = b.authority()
+    await b.driver.revoke("t0", CLOCK.now_ms() + 60_000, "bob")
+    await b.driver.expire_due()
+    assert b.driver.stopped(of)
+    await b.driver.revoke("t0", CLOCK.now_ms() - 1, "bob")
+    await b.driver.expire_due()
+    assert not b.driver.stopped(of)
+
+
+@driven
 async def test_silence_is_denial(b: Bench) -> None:
     b.hold_s(30, expires_s=0.05)
     call = asyncio.create_task(b.call("pay", **PAID))

@@ -50,14 +50,12 @@ class Control:
 
         Raises `VoteRefused`, and `KeyError` when there is no such approval.
         """
-        if self._memory.approval(ident) is None:
-            ended = await self._ledger.approval(ident)
-            if ended is None:
-                raise KeyError(ident)
-            found = self._memory.approval(ident) or ended
-        else:
-            found = self._memory.approval(ident)
-            assert found is not None  # noqa: S101 - no await since it was there
+        found = self._memory.approval(ident)
+        if found is None:
+            stored = await self._ledger.approval(ident)
+            found = self._memory.approval(ident) or stored
+        if found is None:
+            raise KeyError(ident)
         catalog, now_ms = self._desk.bundle.catalog, self._clock.now_ms()
         match choice:
             case Choice.APPROVE:
@@ -168,6 +166,7 @@ class Control:
         for one in pending:
             await one.durable
         self._memory.forget_idle(self._clock.monotonic_s())
+        self._memory.forget_expired(now_ms)
         return len(due)
 
     def _stop_reason(self, authority: Authority) -> Reason | None:

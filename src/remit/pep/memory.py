@@ -9,6 +9,7 @@ Laws
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -40,6 +41,7 @@ from remit.trace.bodies import Body
 
 IDLE_S: Final = 300.0
 APPROVALS_LOADED_MAX: Final = 100_000
+OVER_MAX: Final = 1_000
 _LIVE: Final = OPEN | {State.EXECUTING}
 
 
@@ -60,6 +62,7 @@ class Memory:
         self._sessions: dict[str, _Held] = {}
         self._approvals: dict[str, Approval] = {}
         self._by_sid: dict[str, set[str]] = {}
+        self._over: OrderedDict[str, Approval] = OrderedDict()
         self._revoked: dict[str, int] = {}
         self._waiting: set[asyncio.Future[None]] = set()
 
@@ -102,6 +105,10 @@ class Memory:
             del self._sessions[sid]
         return len(idle)
 
+    def forget_expired(self, now_ms: int) -> None:
+        """Drop revocations of tokens that have expired: what came from one has ended with it."""
+        self._revoked = {token: end for token, end in self._revoked.items() if end > now_ms}
+
     def session(self, link: Link, user: str | None, now_ms: int) -> Session:
         """The state of a held session; a fresh one where nothing has happened in it yet."""
         held = self._sessions[link.sid].session
@@ -126,8 +133,11 @@ class Memory:
         return authority.token in self._revoked or any(token in self._revoked for token in authority.ancestors)
 
     def approval(self, ident: str) -> Approval | None:
-        """The approval `ident` while it can still move."""
-        return self._approvals.get(ident)
+        """The approval `ident` while it can still move, or ended of late.
+
+        Whoever waits for it is told before the end is on disk, where he would look otherwise.
+        """
+        return self._approvals.get(ident) or self._over.get(ident)
 
     def approvals_of(self, sid: str) -> tuple[Approval, ...]:
         """Those of one acting session that can still move."""
@@ -186,6 +196,9 @@ class Memory:
             self._approvals[approval.ident] = approval
             self._by_sid.setdefault(approval.sid, set()).add(approval.ident)
             return
+        self._over[approval.ident] = approval
+        if len(self._over) > OVER_MAX:
+            self._over.popitem(last=False)
         self._approvals.pop(approval.ident, None)
         idents = self._by_sid.get(approval.sid)
         if idents is not None:
