@@ -3,7 +3,7 @@
 Raw is one append of 4 KiB to a growing file and its fdatasync, in the same run and folder, taken in turn with ours.
 Ours is `SqliteLedger.append` of an intent and the wait for its receipt, on one event loop with uvloop: encoding,
 hashing, group commit, and in the same transaction the state that each intent folds to (its session's counters, its
-open intent). Bodies are made before the clock starts; they are of the size of real ones (about 900 bytes stored).
+open intent). Bodies are made before the clock starts; their size is printed. The collector is set as by the service.
 Each caller appends its next intent once it has the receipt for the last, in a session of its own.
 """
 
@@ -15,16 +15,17 @@ import shutil
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
 import uvloop
 
+from proof.machine import DATA
 from proof.verdict import say
 from remit.adapters.sqlite import open_ledger
-from remit.adapters.system import SystemClock, SystemEntropy
+from remit.adapters.system import SystemClock, SystemEntropy, settle_collector
 from remit.facts.record import RecordKind
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import Draft
@@ -36,13 +37,14 @@ if TYPE_CHECKING:
 
     from remit.adapters.sqlite import SqliteLedger
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 RAW_BYTES: Final = 4096
 FACTOR: Final = 1.3
 ADDED_MS: Final = 0.15
 RATE_MIN: Final = 50_000
 CALLERS: Final = (16, 128)
 BODY_BYTES_MIN: Final = 400
+DRAFTS: Final = 4
+"""Different intents of one caller; many more would have to be fetched from memory, which those of a service do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +96,21 @@ class Raw:
 
 
 def draft(caller: int, number: int) -> Draft:
-    """An intent like those of the demo: a permitted write of a short text, in the caller's own session."""
+    """An intent like those of the demo: a permitted read, in the caller's own session."""
     sid = f"s{caller:026d}"
-    text = f"note {number}: the meeting moved to Thursday, room 4; tell the team and book the projector"
     path = f"notes/{number}.md"
     body = ActionBody(
         action=f"sha256:{number:064x}",
         kind="call_tool",
         server="files",
-        name="write_file",
+        name="read_file",
         pin=f"sha256:{7:064x}",
         user="ana",
         links=(("writer", sid),),
         token=f"t{caller:021d}",
         verdict="permit",
         observed=None,
-        reasons=(Reason(Code.POLICY, "the writer may write notes", "notes-writable", "files.cedar:12", "writer"),),
+        reasons=(Reason(Code.POLICY, "notes may be read", "notes-readable", "files.cedar:12", "writer"),),
         gates=(),
         obligations=(),
         approval=None,
@@ -117,37 +118,39 @@ def draft(caller: int, number: int) -> Draft:
         irreversible=False,
         labels=(),
         source=("untrusted",),
-        context={"inputSize": 140, "session": {"labels": [], "calls": number % 50, "irreversibleCalls": 0}},
-        arguments=b'{"content":"%s","path":"%s"}' % (text.encode(), path.encode()),
+        context={"inputSize": 21, "session": {"labels": [], "calls": number % 50, "irreversibleCalls": 0}},
+        arguments=b'{"path":"%s"}' % path.encode(),
     )
     return Draft(RecordKind.INTENT, 1_760_000_000_000 + number, f"sha256:{9:064x}", sid, body)
 
 
 async def call(ledger: SqliteLedger, drafts: Sequence[Draft], times_s: list[float]) -> None:
-    """One caller: append each intent once the one before it is durable."""
-    for item in drafts:
-        start = time.perf_counter()
+    """One caller: append each intent once the one before it is durable; time the first of them alone."""
+    start = time.perf_counter()
+    await ledger.append(drafts[0]).durable
+    times_s.append(time.perf_counter() - start)
+    for item in drafts[1:]:
         await ledger.append(item).durable
-        times_s.append(time.perf_counter() - start)
 
 
 async def alone(ledger: SqliteLedger, raw: Raw, size: Size) -> Figure:
     """One caller, in turn with the raw disk."""
-    drafts = [draft(0, number) for number in range(size.appends)]
+    drafts = [[draft(0, number)] for number in range(size.appends)]
     times_s: list[float] = []
     for turn in range(size.turns + 1):
         if turn == 1:
             raw.times_s.clear()
             times_s.clear()
         raw.append(size.appends)
-        await call(ledger, drafts, times_s)
+        for one in drafts:
+            await call(ledger, one, times_s)
     return figure("1 caller", times_s, len(times_s) / sum(times_s))
 
 
 async def together(ledger: SqliteLedger, raw: Raw, size: Size, callers: int) -> Figure:
     """Many callers; the rate is the median of the rounds, the first of which only warms up."""
     each = size.records // callers
-    work = [[draft(caller, caller * each + number) for number in range(min(each, 200))] for caller in range(callers)]
+    work = [[draft(caller, caller * each + number) for number in range(DRAFTS)] for caller in range(callers)]
     rates: list[float] = []
     times_s: list[float] = []
     for turn in range(size.rounds + 1):
@@ -178,6 +181,7 @@ async def measure(folder: Path, size: Size) -> tuple[Figure, list[Figure]]:
     """The raw figure, and ours at 1, 16 and 128 callers."""
     raw = Raw(folder)
     ledger = open_ledger(folder / "ledger.sqlite3", SystemClock(), SystemEntropy())
+    settle_collector()
     try:
         ours = [await alone(ledger, raw, size)]
         beside = figure("raw append + fdatasync", raw.times_s, len(raw.times_s) / sum(raw.times_s))
@@ -193,9 +197,8 @@ def main(argv: Sequence[str]) -> int:
     size = LONG if "--long" in argv else SHORT
     stored = len(encode_body(draft(0, 1).body))
     assert stored >= BODY_BYTES_MIN
-    build = ROOT / "build"
-    build.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="append-", dir=build))
+    DATA.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="append-", dir=DATA))
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             raw, ours = runner.run(measure(folder, size))

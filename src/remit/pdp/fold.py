@@ -36,6 +36,8 @@ ENDS: Final = {
 }
 """How an outcome ends the approval that its intent claimed."""
 
+_INTENT: Final = RecordKind.INTENT
+
 
 # These two are made for every intent there is; freezing them would cost 2 µs each time.
 @dataclass(slots=True)
@@ -165,7 +167,7 @@ def fold(ref: Ref, at: int, kind: RecordKind, body: Body) -> tuple[Delta, ...]:
     """What the record at `ref`, made at `at` (ms), changes, in order."""
     match body:
         case ActionBody():
-            return _intent(ref, at, body) if kind is RecordKind.INTENT else _proposal(ref, at, body)
+            return _intent(ref, at, body) if kind is _INTENT else _proposal(ref, at, body)
         case OutcomeBody():
             return _outcome(ref, at, body)
         case DecisionBody():
@@ -177,12 +179,13 @@ def fold(ref: Ref, at: int, kind: RecordKind, body: Body) -> tuple[Delta, ...]:
 
 
 def _intent(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
-    user, irreversible = body.user, int(body.irreversible)
+    user, irreversible = body.user, 1 if body.irreversible else 0
     opened = IntentOpened(ref, body)
-    if len(body.links) == 1 and body.approval is None:
-        agent, sid = body.links[0]
+    links = body.links
+    if len(links) == 1 and body.approval is None:
+        agent, sid = links[0]
         return (SessionTouched(sid, agent, user, at, 1, irreversible), opened)
-    deltas: list[Delta] = [SessionTouched(sid, agent, user, at, 1, irreversible) for agent, sid in body.links]
+    deltas: list[Delta] = [SessionTouched(sid, agent, user, at, 1, irreversible) for agent, sid in links]
     deltas.append(opened)
     if body.approval is not None:
         deltas.append(ApprovalClaimed(body.approval, str(ref)))

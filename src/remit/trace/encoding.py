@@ -144,7 +144,7 @@ def _action(body: ActionBody) -> tuple[object, ...]:
         body.verdict,
         body.observed,
         [(reason.code, reason.text, reason.policy, reason.where, reason.agent) for reason in body.reasons],
-        [(gate.policy, gate.route, gate.text_hash) for gate in body.gates],
+        [(gate.policy, gate.route, gate.text_hash) for gate in body.gates] if body.gates else (),
         body.obligations,
         body.approval,
         body.expires_ms,

@@ -1,9 +1,10 @@
 """Moving the write-ahead log into the database, beside the writer and adapted to its load.
 
 The log starts over only once all of it was moved and no reader needs it. At moderate load a
-thread of its own moves it in small steps, so that no append waits long. At saturation that
-thread is always a little behind; then, past `_FRAMES_HARD`, the writer moves the small rest
-itself between two batches, when nothing is added to it.
+thread of its own moves it in small steps, so that no append waits long. At saturation the steps
+are larger, for each costs the disk two syncs, and that thread is always a little behind; then,
+past `_FRAMES_HARD`, the writer moves the small rest itself between two batches, when nothing is
+added to it.
 """
 
 import sqlite3
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 _FRAMES_SOFT: Final = 1_000
+_FRAMES_BUSY: Final = 4_000
 _FRAMES_HARD: Final = 12_000
 _FRAMES_AGAIN: Final = 2_000
 
@@ -33,10 +35,10 @@ class Checkpointer:
         """Begin to serve."""
         self._thread.start()
 
-    def wrote(self, frames: int) -> None:
-        """About `frames` pages were committed. May checkpoint, between batches."""
+    def wrote(self, frames: int, *, busy: bool) -> None:
+        """About `frames` pages were committed, `busy` when more waits. May checkpoint, between batches."""
         self._frames += frames
-        if self._frames - self._asked_at >= _FRAMES_SOFT:
+        if self._frames - self._asked_at >= (_FRAMES_BUSY if busy else _FRAMES_SOFT):
             self._asked_at = self._frames
             self._asked.set()
         if self._frames >= _FRAMES_HARD and self._frames - self._tried_at >= _FRAMES_AGAIN:

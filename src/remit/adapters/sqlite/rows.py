@@ -11,7 +11,7 @@ from remit.escalate.machine import Approval, State, Vote
 from remit.facts.session import Session
 from remit.policy.verdict import Gate
 
-_CHUNKS: Final = (128, 32, 8, 1)
+_CHUNKS: Final = (64, 16, 4, 1)
 
 SESSION: Final = (
     "SELECT no, sid, agent, user, started, labels, calls, irreversible, ended, last "

@@ -83,16 +83,26 @@ class State:
 
     def record(self, ref: Ref, sid: str, deltas: Sequence[Delta]) -> int:
         """Take in the record at `ref`, made in session `sid`; the id of the record before it there, or 0."""
+        ident = self.chains.get(ref.chain, 0) << SEQ_BITS | ref.seq
+        sessions, active = self._sessions, self._active
         for delta in deltas:
-            self._apply(delta)
+            # The two of every intent come first and without a call: this runs for every record.
+            if type(delta) is SessionTouched and (row := sessions.get(delta.sid)) is not None and row.session.agent:
+                row.calls += delta.calls
+                row.irreversible += delta.irreversible
+                active[delta.sid] = row
+            elif type(delta) is IntentOpened:
+                block = ident >> _BLOCK_BITS
+                self._open[block] = self._blocks[block] = self._open.get(block, 0) | 1 << (ident & _BLOCK_MASK)
+            else:
+                self._apply(delta)
         if not sid:
             return 0
-        row = self._sessions.get(sid) or self._session(sid)
+        row = sessions.get(sid) or self._session(sid)
         if row is None:
             return 0
-        earlier = row.last
-        row.last = self.chains[ref.chain] << SEQ_BITS | ref.seq
-        self._active[sid] = row
+        earlier, row.last = row.last, ident
+        active[sid] = row
         return earlier
 
     def flush(self) -> None:
@@ -116,16 +126,12 @@ class State:
 
     def _apply(self, delta: Delta) -> None:
         match delta:
-            case SessionTouched():
-                self._touch(delta)
+            case SessionTouched() | LabelsJoined() | SessionEnded():
+                self._change_session(delta)
             case IntentOpened():
-                ident = self.chains[delta.ref.chain] << SEQ_BITS | delta.ref.seq
-                block = ident >> _BLOCK_BITS
-                self._open[block] = self._blocks[block] = self._open.get(block, 0) | 1 << (ident & _BLOCK_MASK)
+                raise AssertionError("opened by its own record alone")
             case IntentClosed():
                 self._close(delta)
-            case LabelsJoined() | SessionEnded():
-                self._change_session(delta)
             case ApprovalOpened(approval):
                 ident = self._named(approval.ident)
                 if ident is not None:
@@ -140,16 +146,6 @@ class State:
                 self._begin(chain, at)
             case _:
                 assert_never(delta)
-
-    def _touch(self, delta: SessionTouched) -> None:
-        """Of all deltas the most frequent: a known session's counters rise (`apply_session`)."""
-        row = self._sessions.get(delta.sid)
-        if row is None or not row.session.agent:
-            self._change_session(delta)
-            return
-        row.calls += delta.calls
-        row.irreversible += delta.irreversible
-        self._active[delta.sid] = row
 
     def _change_session(self, delta: SessionDelta) -> None:
         sid = delta.sid

@@ -4,7 +4,9 @@ Laws
 * Natural group commit: a batch is whatever was queued while the last one was made durable; of a
   long queue only half, so that the loop has callers to serve while this half is made durable.
 * One transaction holds a batch's records, their bodies and the state they fold to.
-* A receipt is given after the commit that holds its record returned, never before.
+* A receipt is given after the commit that holds its record returned, never before. While more is
+  queued it is given at the start of the next commit: then the loop serves these callers while the
+  disk is busy, and does not take the interpreter from the batch that is being prepared.
 * The first error, whichever it is, poisons the writer: what the operating system still holds of a
   failed write is unknown, so nothing is appended after it. INVARIANT(deny-on-error)
 * A waiter that was cancelled harms nobody: every future is looked at before it is resolved.
@@ -31,9 +33,10 @@ from remit.ports.system import Entropy
 from remit.trace.chain import SALT_BYTES, commitment, genesis, record_hash
 from remit.trace.encoding import record_bytes
 
-_BATCH_WHOLE_MAX: Final = 128
+_BATCH_WHOLE_MAX: Final = 64
 _BATCH_RECORDS_MAX: Final = 512
 _BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
+_TAKEN_MAX: Final = 32
 _PAGE_BYTES: Final = 4096
 _FRAMES_EACH: Final = 6
 
@@ -58,6 +61,9 @@ class Writer:
         self._checkpointer = checkpointer
         self._prev = genesis(chain)
         self._queue: SimpleQueue[Item | None] = SimpleQueue()
+        self.submit: Final[Callable[[Item], None]] = self._queue.put
+        """Queue a record; the order of calls is the order in the chain."""
+        self._held: tuple[Sequence[Item], Sequence[Receipt]] | None = None
         self._frames = 0
         self._thread = threading.Thread(target=self._run, name="remit-ledger", daemon=True)
         self.failure: BaseException | None = None
@@ -66,10 +72,6 @@ class Writer:
         """Begin to serve the queue."""
         self._checkpointer.start()
         self._thread.start()
-
-    def submit(self, item: Item) -> None:
-        """Queue a record; the order of calls is the order in the chain."""
-        self._queue.put(item)
 
     def finish(self) -> None:
         """Write what is queued, then end the thread."""
@@ -106,6 +108,7 @@ class Writer:
         conn.execute("INSERT INTO segment VALUES (?, ?, ?)", (first, len(batch), packed))
         conn.execute("INSERT INTO body VALUES (?, ?)", (first, packed_bodies))
         state.flush()
+        self._tell_held()
         conn.execute("COMMIT")
         self._prev = prev
         self._frames += (len(packed) + len(packed_bodies)) // _PAGE_BYTES + _FRAMES_EACH
@@ -127,32 +130,40 @@ class Writer:
                 self._poison(error)
                 failure = error
             else:
-                _tell(batch, partial(_resolve, batch, receipts))
+                self._held = (batch, receipts)
                 self._checkpoint()
-                return
-        _tell(batch, partial(_refuse, batch, failure))
+        if failure is not None:
+            _tell(batch, partial(_refuse, batch, failure))
+        if failure is not None or not self._queue.qsize():
+            self._tell_held()
+
+    def _tell_held(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            _tell(held[0], partial(_resolve, *held))
 
     def _checkpoint(self) -> None:
         frames, self._frames = self._frames, 0
         try:
-            self._checkpointer.wrote(frames)
-        except sqlite3.Error as error:
+            self._checkpointer.wrote(frames, busy=self._queue.qsize() > 0)
+        except BaseException as error:  # noqa: BLE001
             self._poison(error)
 
     def _take(self) -> tuple[list[Item], bool]:
         """Wait for a record, then take what else is there; False once `finish` was called."""
         queue = self._queue
-        batch: list[Item] = []
+        batch = [queue.get()]
         size = 0
-        item = queue.get()
         wanted = min(max(_BATCH_WHOLE_MAX, queue.qsize() // 2), _BATCH_RECORDS_MAX)
-        while item is not None:
-            batch.append(item)
-            size += len(item[2])
-            if len(batch) >= wanted or size >= _BATCH_BYTES_MAX or not queue.qsize():
-                return batch, True
-            item = queue.get_nowait()
-        return batch, False
+        while batch[-1] is not None and len(batch) < wanted and size < _BATCH_BYTES_MAX:
+            more = min(queue.qsize(), wanted - len(batch), _TAKEN_MAX)
+            if not more:
+                break
+            taken = [queue.get_nowait() for _ in range(more)]
+            size += sum([len(item[2]) for item in taken if item is not None])
+            batch += taken
+        # `None` is the last thing ever queued.
+        return [item for item in batch if item is not None], batch[-1] is not None
 
     def _poison(self, error: BaseException) -> None:
         self.failure = error
