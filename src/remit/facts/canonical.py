@@ -47,8 +47,9 @@ def _is_plain(value: Json) -> bool:
                 return False
         elif isinstance(item, dict):
             members = cast("dict[str, object]", item)
-            if any(key and max(key) > _BMP_LAST for key in members):
-                return False
+            for key in members:
+                if not key.isascii() and max(key) > _BMP_LAST:
+                    return False
             stack.extend(members.values())
         elif isinstance(item, list | tuple):
             stack.extend(cast("Iterable[object]", item))

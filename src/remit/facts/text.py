@@ -34,6 +34,8 @@ def escaped(text: str, *, chars_max: int = 2_000) -> str:
 
     Newlines and tabs stay; what is longer than `chars_max` is cut, and says so.
     """
+    if len(text) <= chars_max and text.isascii() and text.isprintable():
+        return text
     shown = "".join(
         f"\\u{{{ord(char):x}}}" if _invisible(char) and char not in _SHOWN else char for char in text[:chars_max]
     )

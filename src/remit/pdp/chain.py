@@ -52,6 +52,8 @@ def _mode(mode: Mode, own: Judged) -> Judged:
 
 def strictest(judged: list[Judged]) -> tuple[Verdict, tuple[Reason, ...]]:
     """Deny over Escalate over Permit; gates and obligations of all links unite."""
+    if len(judged) == 1:
+        return judged[0]
     top = max(rank(verdict) for verdict, _ in judged)
     reasons = dict.fromkeys(reason for verdict, said in judged if rank(verdict) == top for reason in said)
     obligations: set[str] = set()

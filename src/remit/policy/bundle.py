@@ -108,7 +108,7 @@ class Bundle:
 
     def slice_of(self, tool: Tool) -> Slice:
         """The slice of a tool's action."""
-        return self.slice(tool.exposed, action_groups(tool))
+        return self._slices.get(tool.exposed) or self.slice(tool.exposed, action_groups(tool))
 
 
 def _slice(policies: Mapping[str, Policy], action: str, groups: tuple[str, ...]) -> Slice:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import orjson
@@ -11,7 +11,7 @@ from remit.facts.canonical import Json
 from remit.facts.label import Labels, closed
 from remit.policy.schema import NAMESPACE
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout, and no offset to write
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Facts:
 
     def _now(self) -> str:
         moment = _EPOCH + timedelta(milliseconds=self.now_ms)
-        return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{self.now_ms % 1000:03d}Z"
+        return moment.isoformat(timespec="milliseconds") + "Z"
 
 
 def _entity(kind: str, name: str) -> Json:
