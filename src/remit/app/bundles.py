@@ -115,7 +115,10 @@ class Bundles:
 
     def _write(self, name: str, data: bytes) -> None:
         beside = self._root / f".{name}.{os.getpid()}"
-        beside.write_bytes(data)
+        beside.unlink(missing_ok=True)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
         beside.replace(self._root / name)
 
 

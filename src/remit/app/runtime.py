@@ -5,14 +5,15 @@ the running bundle in place. One change at a time; reading never waits for one.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 from remit.api.services import Applied, Conflict, Missing, ServerPin
 from remit.app.bundles import Bundles
 from remit.app.fleet import Fleet
 from remit.app.running import Running, prepare
 from remit.control import lock as locking
-from remit.control.resources import Kind, Source
+from remit.control.resources import Kind
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition
 from remit.facts.record import RecordKind
@@ -46,7 +47,6 @@ class Runtime:
         self._ledger = ledger
         self._clock = clock
         self._changing = asyncio.Lock()
-        self.on_swap: list[Callable[[Bundle], None]] = []
 
     @property
     def bundle(self) -> Bundle:
@@ -64,50 +64,60 @@ class Runtime:
         await self._record(Event.BUNDLE, _WATCHER, self.bundle.digest, {"at": "start"})
 
     async def diff(self) -> Applied:
-        """The workspace folder compared with the running bundle."""
-        return await self._apply(dry_run=True, by="")
+        """The workspace folder compared with the running bundle. Raises `Invalid`."""
+        from remit.app.comparing import changes_between
+
+        new = await self._folder()
+        changes = changes_between(self._running, new)
+        return Applied(new.bundle.digest, changes, new.warnings, applied=False)
 
     async def apply(self, *, dry_run: bool, by: str) -> Applied:
         """Take the workspace folder as it is now. Raises `Invalid`."""
+        if dry_run:
+            return await self.diff()
         async with self._changing:
-            return await self._apply(dry_run=dry_run, by=by)
+            return await self._swap(await self._folder(), by)
 
     async def delete(self, kind: str, name: str, by: str) -> Applied:
-        """Remove a resource from the folder and run what is left.
+        """Remove a resource that runs from the folder, and run what is left of what runs.
 
-        What is left is checked first: a resource in use stays, folder and all.
+        What is left is checked first: a resource in use stays, folder and all. Other changes of
+        the folder wait for an apply.
         """
         wanted = kind_of(kind)
         async with self._changing:
-            source = await asyncio.to_thread(self._workspace.load)
+            source = self._running.source
             kept = tuple(r for r in source.resources if (r.kind, r.name) != (wanted, name))
             if len(kept) == len(source.resources):
                 raise Missing(f"no {wanted.value.lower()} is called {name}")
-            without = Source(kept, source.policies, source.lock, source.problems)
-            await asyncio.to_thread(prepare, without, self._bundles)
+            new = await asyncio.to_thread(prepare, replace(source, resources=kept), self._bundles)
             try:
                 await asyncio.to_thread(self._workspace.delete, wanted, name)
             except WorkspaceRefused as error:
                 raise Conflict(error.problem.what, error.problem.next) from error
             data: dict[str, Json] = {"kind": wanted.value}
             await self._record(Event.RESOURCE_DELETED, by, name, data)
-            return await self._apply(dry_run=False, by=by)
+            return await self._swap(new, by)
 
     async def accept(self, server: str, tool: str | None, pin: str, by: str) -> Applied:
-        """Write what is live into the lock, if it still is what `pin` says, and run it."""
+        """Write what is live into the lock, if it still is what `pin` says, and run that.
+
+        Only the lock changes: what else has changed in the folder waits for an apply.
+        """
         async with self._changing:
             live = await self.live(server)
-            base = (await asyncio.to_thread(self._workspace.load)).lock
+            source = self._running.source
             try:
-                lock = _accepted(base, server, tool, live, pin)
-                await asyncio.to_thread(self._workspace.write_lock, lock, base=base)
+                lock = _accepted(source.lock, server, tool, live, pin)
+                new = await asyncio.to_thread(prepare, replace(source, lock=lock), self._bundles)
+                await asyncio.to_thread(self._workspace.write_lock, lock, base=source.lock)
             except locking.LockRefused as error:
                 raise Conflict(f"{error.what}: {error.why}", error.next) from error
             except WorkspaceRefused as error:
                 raise Conflict(error.problem.what, error.problem.next) from error
             subject = f"{server}/{tool}" if tool else server
             await self._record(Event.TOOLS_ACCEPTED, by, subject, {"pin": pin})
-            return await self._apply(dry_run=False, by=by)
+            return await self._swap(new, by)
 
     async def pins(self) -> Sequence[ServerPin]:
         """Every server's live tools against the lock."""
@@ -133,25 +143,24 @@ class Runtime:
             return server_pin(self._running, server, None, unreachable=str(error))
         return server_pin(self._running, server, live)
 
-    async def _apply(self, *, dry_run: bool, by: str) -> Applied:
+    async def _folder(self) -> Running:
+        source = await asyncio.to_thread(self._workspace.load)
+        return await asyncio.to_thread(prepare, source, self._bundles)
+
+    async def _swap(self, new: Running, by: str) -> Applied:
         from remit.app.comparing import changes_between
 
-        source = await asyncio.to_thread(self._workspace.load)
-        new = await asyncio.to_thread(prepare, source, self._bundles)
         changes = changes_between(self._running, new)
-        if not dry_run and new.bundle.digest != self.bundle.digest:
+        if new.bundle.digest != self.bundle.digest:
             self._bundles.keep(new.bundle)
             data: dict[str, Json] = {
                 "from": self.bundle.digest,
                 "changes": [f"{change.op} {change.kind} {change.name}" for change in changes],
             }
             await self._record(Event.BUNDLE, by, new.bundle.digest, data)
-        if not dry_run:
-            self._running = new
-            self._fleet.take(new.bundle.catalog.servers)
-            for told in self.on_swap:
-                told(new.bundle)
-        return Applied(new.bundle.digest, changes, new.warnings, applied=not dry_run)
+        self._running = new
+        self._fleet.take(new.bundle.catalog.servers)
+        return Applied(new.bundle.digest, changes, new.warnings, applied=True)
 
     async def _record(self, event: Event, by: str, subject: str, data: dict[str, Json]) -> None:
         body = AdminBody(event, by, subject, data)

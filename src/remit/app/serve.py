@@ -15,6 +15,7 @@ import uvicorn
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.app.build import Service, build
 from remit.app.failure import Exit, Failure
+from remit.app.http import CONNECTIONS_MAX, BoundedProtocol
 from remit.app.output import say
 from remit.app.settings import Settings
 from remit.app.watching import watching
@@ -67,7 +68,8 @@ async def _serve(settings: Settings, listening: socket.socket, *, watch: bool) -
         service.closing,
         uvicorn.Config(
             service.root,
-            http="httptools",
+            http=BoundedProtocol,
+            limit_concurrency=CONNECTIONS_MAX,
             ws="none",
             lifespan="off",
             log_config=None,
