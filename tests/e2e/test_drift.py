@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +13,9 @@ from proof.counting import Counting, call
 WORD = "Adds an amount to the ledger."
 
 
-@pytest.fixture(scope="module")
-def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
-    with Counting(tmp_path_factory.mktemp("drift")) as running:
+@pytest.fixture
+def counting(tmp_path: Path) -> Iterator[Counting]:
+    with Counting(tmp_path / "drift") as running:
         yield running
 
 
