@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 from collections.abc import Generator
 from pathlib import Path
 
@@ -161,12 +162,65 @@ async def test_each_session_has_its_own_upstream_session_and_ends_it(port: int, 
 
 
 @pytest.mark.asyncio
-async def test_a_forgotten_session_is_opened_again_once(port: int, tmp_path: Path) -> None:
+async def test_a_call_in_a_forgotten_session_is_never_sent_twice(port: int, tmp_path: Path) -> None:
     async with rig("http-initialize", port, tmp_path) as one:
-        for tool in ("forget", "echo"):
-            assert isinstance(await one.upstream.call("a", OLD, tool, b"{}"), Result)
+        assert isinstance(await one.upstream.call("a", OLD, "forget", b"{}"), Result)
+        failure = await failed(one, "echo")
+        assert failure.cause == "session_lost"
+        assert "in doubt" in failure.text
+        assert len(await one.messages("tools/call")) == 2
+        assert len(await one.messages("initialize")) == 1
+        assert isinstance(await one.upstream.call("a", OLD, "echo", b"{}"), Result)
         assert len(await one.messages("initialize")) == 2
-        assert len(await one.messages("tools/call")) == 3  # the one refused with 404 was not carried out
+
+
+@pytest.mark.asyncio
+async def test_a_listing_in_a_forgotten_session_is_asked_again_in_a_new_one(port: int, tmp_path: Path) -> None:
+    async with rig("http-initialize", port, tmp_path, verify_s=0.0) as one:
+        assert isinstance(await one.upstream.call("a", OLD, "forget", b"{}"), Result)
+        assert await one.upstream.definitions("a", OLD)
+        assert len(await one.messages("initialize")) == 2
+
+
+@pytest.mark.asyncio
+async def test_words_of_a_server_that_refuses_a_session_are_not_passed_on(port: int, tmp_path: Path) -> None:
+    async with rig("http-initialize", port, tmp_path) as one:
+        assert isinstance(await one.upstream.call("a", OLD, "forget", b"{}"), Result)
+        await one.notes(status=404)
+        failure = await failed(one, "echo")
+        assert (failure.cause, failure.upstream_text) == ("session_lost", "busy")
+        unsent = await one.upstream.call("a", OLD, "echo", b"{}")
+        assert isinstance(unsent, Failure)
+        assert (unsent.sent, unsent.upstream_text) == (False, None)
+        assert len(await one.messages("tools/call")) == 2
+
+
+@pytest.mark.asyncio
+async def test_a_call_whose_stream_cannot_be_resumed_was_sent_all_the_same() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        size = int(head.lower().partition(b"content-length:")[2].split()[0])
+        message = json.loads(await reader.readexactly(size))
+        kind, body = b"application/json", b""
+        if message["method"] == "initialize":
+            result = {"protocolVersion": OLD.value}
+            body = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode()
+        elif message["method"] == "tools/call":
+            server.close()
+            kind, body = b"text/event-stream", b"retry: 10\nid: 1\ndata:\n\n"
+        status = b"200 OK" if "id" in message and message["method"] != "server/discover" else b"202 Accepted"
+        writer.write(b"HTTP/1.1 %s\r\nContent-Type: %s\r\nConnection: close\r\n" % (status, kind))
+        writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port: int = server.sockets[0].getsockname()[1]
+    async with open_http_session() as session:
+        upstream = HttpUpstream(Server("gone", Http(f"http://127.0.0.1:{port}/")), session, DEFAULT, ManualClock())
+        reply = await upstream.call("a", OLD, "echo", b"{}")
+        assert isinstance(reply, Failure)
+        assert (reply.cause, reply.sent) == ("disconnected", True)
+        await upstream.close()
 
 
 @pytest.mark.asyncio

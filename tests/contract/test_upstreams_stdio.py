@@ -190,6 +190,35 @@ async def test_the_last_words_of_a_child_are_kept(tmp_path: Path) -> None:
         assert "no configuration" not in health.last_error
 
 
+TURNCOAT = """
+import json, pathlib, sys
+first = not pathlib.Path("met").exists()
+pathlib.Path("met").touch()
+for line in sys.stdin:
+    message = json.loads(line)
+    answer = {"jsonrpc": "2.0", "id": message.get("id")}
+    if message["method"] == "tools/list":
+        print(json.dumps(answer | {"result": {"tools": []}}), flush=True)
+        sys.exit()
+    greeting = {"result": {"supportedVersions": ["2026-07-28"]}}
+    print(json.dumps(answer | (greeting if first else {"error": {"code": 1, "message": "INJECTED"}})), flush=True)
+"""
+
+
+@pytest.mark.asyncio
+async def test_words_of_a_child_that_refuses_the_greeting_are_not_passed_on(tmp_path: Path) -> None:
+    server = Server("hand", Stdio((sys.executable, "-I", "-S", "-c", TURNCOAT)))
+    upstream = StdioUpstream(server, DEFAULT, ManualClock(), tmp_path)
+    await upstream.definitions("a", MODERN)
+    while upstream.health().pids:  # noqa: ASYNC110 - another process, without an event of ours
+        await asyncio.sleep(0.02)
+    reply = await upstream.call("a", MODERN, "go", b"{}")
+    await upstream.close()
+    assert isinstance(reply, Failure)
+    assert (reply.cause, reply.sent, reply.upstream_text) == ("error", False, None)
+    assert "INJECTED" not in reply.text
+
+
 @pytest.mark.asyncio
 async def test_strays_on_the_pipe_are_dropped_and_counted(tmp_path: Path) -> None:
     async with rig("stdio-stateless", 0, tmp_path) as one:

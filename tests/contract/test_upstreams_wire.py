@@ -15,7 +15,9 @@ from remit.adapters.upstreams.listing import read_tools
 from remit.adapters.upstreams.sse import Decoder, EventTooLargeError
 from remit.facts.canonical import Json, canonical
 from remit.facts.limits import DEFAULT, Limits
+from remit.pep.release import clean
 from remit.ports.upstream import Era, Failure, Result
+from remit.trace.bodies import Status
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -119,6 +121,14 @@ def test_a_notification_wants_no_answer_and_a_request_gets_one() -> None:
     }
     refused = json.loads(frames.reply_to_server({"method": "sampling/createMessage", "id": 3}) or b"")
     assert (refused["id"], refused["error"]["code"]) == (3, -32601)
+
+
+def test_what_was_not_sent_shows_no_word_of_theirs() -> None:
+    shown = clean(Failure("error", "ours", sent=False, upstream_text="INJECTED"))
+    assert (shown.status, shown.value) == (
+        Status.NOT_SENT,
+        {"content": [{"type": "text", "text": "ours"}], "isError": True},
+    )
 
 
 def test_what_an_error_says_is_kept_apart_and_bounded() -> None:

@@ -262,15 +262,19 @@ class Driver(Control):
         return judge_result(self._desk.bundle, tool, attempt.sessions, shown.status, shown.value)
 
     def _end(self, attempt: Attempt, judged: Judgement, shown: Shown, data: bytes, elapsed_ms: float) -> Pending:
-        """Queue the outcome; memory has its labels at once. Raises `LedgerUnwritable`."""
+        """Queue the outcome; memory has its labels at once. Raises `LedgerUnwritable`.
+
+        Of a call that was not sent no result is recorded: what its caller reads is ours alone.
+        """
+        result = b"" if shown.status is Status.NOT_SENT else data
         body = OutcomeBody(
             intent=attempt.ref,
             status=shown.status,
             sids=judged.sids,
             labels=tuple(sorted(judged.labels)),
             approval=attempt.body.approval,
-            result=digest(data) if data else None,
-            result_bytes=len(data),
+            result=digest(result) if result else None,
+            result_bytes=len(result),
             elapsed_ms=round(elapsed_ms, 3),
             error=shown.error,
         )

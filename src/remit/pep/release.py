@@ -72,7 +72,8 @@ def clean(reply: Reply) -> Shown:
                 return withheld(str(error))
         case Failure(cause, text, sent, upstream_text):
             status = _CAUSES.get(cause, Status.LOST) if sent else Status.NOT_SENT
-            if upstream_text is None:
+            if upstream_text is None or not sent:
+                # What was not sent brings no labels, so it shows no word of theirs either.
                 return Shown(_failed(text), status, text)
             return Shown(_failed(text, upstream_text[:UPSTREAM_TEXT_MAX]), status, text)
 

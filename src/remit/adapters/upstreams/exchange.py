@@ -89,8 +89,10 @@ class Exchange:
         `resume` reads on by GET where an event stream with ids ends early (the `initialize` era).
         Never raises but on cancellation, which closes the stream.
         """
+        sent = False
         try:
             response = await self._session.post(self._url, data=body, headers=headers, allow_redirects=False)
+            sent = True  # whatever fails from here on, also in resuming, the request left
             if response.status != 200 or response.content_type != "text/event-stream":
                 async with response:
                     return await self._single(ident, response)
@@ -98,7 +100,7 @@ class Exchange:
             if isinstance(found, Decoder):
                 return await self._resume(ident, found, headers, hear) if resume else self._ended()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as problem:
-            return Refusal(self._lost("cannot be reached", problem, sent=False))
+            return Refusal(self._lost("cannot be reached", problem, sent=sent))
         except (TooLargeError, EventTooLargeError):
             return Refusal(too_large(self.server, self._bytes_max))
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as problem:

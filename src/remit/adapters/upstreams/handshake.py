@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, Final
 
 from remit.adapters.upstreams.exchange import BASE_HEADERS, SESSION_HEADER, VERSION_HEADER, Exchange
@@ -19,13 +20,14 @@ from remit.adapters.upstreams.frames import (
 from remit.ports.upstream import Failure
 
 SESSION_ID_CHARS_MAX: Final = 512
+_REPEATABLE: Final = "tools/list"
 
 Spawn = Callable[[Coroutine[Any, Any, object]], None]
 """Runs something beside the call; it is ended with the upstream."""
 
 
 class Handshake:
-    """An `mcp-session-id` and the version agreed on; opened at first use, again once on 404."""
+    """An `mcp-session-id` and the version agreed on; opened at first use, and at the next one after a 404."""
 
     def __init__(self, exchange: Exchange, spawn: Spawn, on_change: Callable[[], None]) -> None:
         self._exchange = exchange
@@ -48,7 +50,11 @@ class Handshake:
             return None if self._headers is not None else await self._initialize()
 
     async def ask(self, method: str, params: bytes) -> tuple[int, Answer | Refusal]:
-        """One request within the session; its id, or 0 if no server took it, and its outcome."""
+        """One request within the session; its id, or 0 if it never left, and its outcome.
+
+        A server that answers 404 says it knows the session no more, not that it did nothing: only
+        a listing is asked again, in a new session. Anything else is never sent twice.
+        """
         refusal = await self.open()
         if refusal is not None:
             return 0, refusal
@@ -57,6 +63,8 @@ class Handshake:
         if isinstance(outcome, Refusal) and outcome.status == 404 and SESSION_HEADER in headers:
             if self._headers is headers:
                 self._headers = None
+            if method != _REPEATABLE:
+                return ident, replace(outcome, failure=self._session_lost(outcome.failure))
             refusal = await self.open()
             if refusal is not None:
                 return 0, refusal
@@ -68,6 +76,13 @@ class Handshake:
         headers, self._headers = self._headers, None
         if headers is not None and SESSION_HEADER in headers:
             await self._exchange.tell("DELETE", None, headers)
+
+    def _session_lost(self, failure: Failure) -> Failure:
+        text = (
+            f"server {self._exchange.server!r} no longer knows its session (HTTP 404); whether the call took effect "
+            "is in doubt, so it is not sent again: check at the server, the next call opens a new session"
+        )
+        return replace(failure, cause="session_lost", text=text, sent=True)
 
     async def _once(self, method: str, params: bytes, headers: dict[str, str]) -> tuple[int, Answer | Refusal]:
         self._ident += 1

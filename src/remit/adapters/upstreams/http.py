@@ -115,7 +115,7 @@ class HttpUpstream:
         except TimeoutError:
             reply: Reply = timed_out(self._server.name, self._server.call_s, sent=sent)
         except Unusable as unusable:
-            reply = replace(unusable.failure, sent=False)
+            reply = replace(unusable.failure, sent=False, upstream_text=None)
         except Exception as problem:  # noqa: BLE001 - the port promises it: our own errors are failures too
             reply = internal(self._server.name, problem, sent=sent)
         else:
@@ -193,18 +193,14 @@ class HttpUpstream:
         if self._speaks.get(era):
             return era
         async with self._learning:
-            refusal: Refusal | None = None
             for candidate in (era, *(other for other in Era if other is not era)):
                 if candidate not in self._speaks:
-                    found = await self._probe(sid, candidate)
-                    self._speaks[candidate] = found is None
-                    refusal = refusal or found
+                    self._speaks[candidate] = await self._probe(sid, candidate) is None
                 if self._speaks[candidate]:
                     return candidate
             self._speaks.clear()
         text = f"server {self._server.name!r} speaks neither era of MCP; check `url` of its Server resource"
-        theirs = refusal.failure.upstream_text if refusal is not None else None
-        raise Unusable(Failure(cause="not_mcp", text=text, sent=False, upstream_text=theirs))
+        raise Unusable(Failure(cause="not_mcp", text=text, sent=False))
 
     async def _probe(self, sid: str, era: Era) -> Refusal | None:
         """None when the server speaks `era`, its refusal when it does not; an outage raises."""

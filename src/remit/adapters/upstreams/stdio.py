@@ -94,7 +94,7 @@ class StdioUpstream:
         except TimeoutError:
             reply: Reply = timed_out(self._server.name, self._server.call_s, sent=sent)
         except Unusable as unusable:
-            reply = replace(unusable.failure, sent=False)
+            reply = replace(unusable.failure, sent=False, upstream_text=None)
         except Exception as problem:  # noqa: BLE001 - the port promises it: our own errors are failures too
             reply = internal(self._server.name, problem, sent=sent)
         else:
