@@ -75,15 +75,33 @@ def deep(levels: int) -> dict[str, Json]:
     [
         ({"type": "objet"}, "type: "),
         ({"properties": {"a": {"$ref": "http://127.0.0.1:1/x"}}}, "127.0.0.1"),
-        ({"$ref": "#/$defs/none"}, "does not exist"),
+        ({"$ref": "#/$defs/none"}, "not there"),
         ({"$schema": "http://example.org/mine"}, "meta-schema"),
         ({"properties": {"a": {"pattern": "("}}}, "regex"),
-        (deep(500), "ecursion"),
+        (deep(500), "deeper than 200"),
     ],
 )
 def test_what_is_no_schema_is_untypable_and_says_why(part: dict[str, Json], why: str) -> None:
     with pytest.raises(Untypable, match=why):
         compile_validator(part)
+
+
+def test_arguments_that_would_take_too_long_are_not_checked() -> None:
+    many: dict[str, Json] = {"a": ["a" * 36] * 5_000}
+    evil: Json = {"anyOf": [{"pattern": "^(?=a)(a|aa)+(?=b)$"}, {}]}
+    slow = compile_validator({"properties": {"a": {"items": evil}}})
+    assert slow.backtracks
+    assert "more values than can be checked" in (slow.problem(many) or "")
+    assert slow.problem({"a": ["b"] * 50}) is None
+    # The same without backtracking is no trouble.
+    quick = compile_validator({"properties": {"a": {"items": {"pattern": "^(a|aa)+$"}}}})
+    assert not quick.backtracks
+    assert quick.problem(many) is None
+    wide = compile_validator({"properties": {"a": {"items": {"allOf": [{"minLength": 1}] * 9_900}}}})
+    assert wide.problem({"a": ["b"] * 50}) is None
+    assert "more values than can be checked" in (wide.problem(many) or "")
+    listed = compile_validator({"properties": {"a": {"items": {"enum": ["b" * 9, *range(60_000)]}}}})
+    assert "more values than can be checked" in (listed.problem(many) or "")
 
 
 def test_invalid_arguments_are_denied_before_any_policy() -> None:

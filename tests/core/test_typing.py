@@ -169,3 +169,85 @@ def doubling(levels: int) -> Json:
 def test_an_absurd_schema_is_untypable_and_says_why(part: Json, why: str) -> None:
     with pytest.raises(Untypable, match=why):
         type_input(part)
+
+
+def twice(pointer: str) -> Json:
+    """Doubles at every level of the argument once `pointer` leads back to where it stands."""
+    return {"additionalProperties": {"allOf": [{"$ref": pointer}, {"$ref": pointer}]}}
+
+
+def unevaluated(levels: int, keyword: str = "unevaluatedProperties") -> Json:
+    part: Json = {}
+    for _ in range(levels):
+        part = {"allOf": [part], keyword: False}
+    return {"properties": {"a": part}}
+
+
+OLD = "http://json-schema.org/draft-04/schema#"
+HIDDEN: dict[str, Json] = {"allOf": [{"$ref": "#/$defs/q"}], "$defs": {"q": twice("#/$defs/q")}}
+
+
+@pytest.mark.parametrize(
+    ("part", "why"),
+    [
+        *(
+            ({naming: {name: twice(f"#/{naming}/{name}")}}, "recursive")
+            for naming in ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+            for name in ("default", "enum", "const", "examples")
+        ),
+        *(
+            ({"properties": {"a": {"$ref": f"#/{data}/x"}}, data: {"x": twice(f"#/{data}/x")}}, "recursive")
+            for data in ("default", "const", "x-ours")
+        ),
+        ({"properties": {"properties": {"properties": {"enum": {"$ref": "#/properties/properties"}}}}}, "recursive"),
+        *(
+            ({"properties": {"default": {keyword: [{"$ref": "#/properties/default"}]}}}, "recursive")
+            for keyword in ("prefixItems", "allOf", "anyOf", "oneOf", "items")
+        ),
+        *(
+            ({"properties": {"default": {keyword: {"$ref": "#/properties/default"}}}}, "recursive")
+            for keyword in (
+                *("contains", "propertyNames", "if", "then", "else", "not", "items", "additionalItems"),
+                *("unevaluatedProperties", "unevaluatedItems", "additionalProperties", "contentSchema"),
+            )
+        ),
+        # What another reader splits, unescapes or finds elsewhere.
+        ({"properties": {"a": {"$ref": "#/a%2Fb"}}, "a/b": {}, "a": {"b": twice("#/a/b")}}, "two ways"),
+        ({"properties": {"a": {"$ref": "#/a%7E1b"}}, "a~1b": {}}, "two ways"),
+        ({"properties": {"a": {"$ref": "#/a%252Fb"}}, "a%2Fb": {}}, "two ways"),
+        ({"properties": {"a": {"$ref": "#/a~01b"}}, "a~1b": {}}, "two ways"),
+        ({"properties": {"a": {"$ref": "#/%ff"}}, "\ufffd": {}}, "not UTF-8"),
+        ({"properties": {"a": {"$ref": "#/"}}, "": {}}, "empty step"),
+        ({"properties": {"%64efault": twice("#/properties/%2564efault")}}, "two ways"),
+        ({"properties": {"default": twice("#/properties/%64efault")}}, "recursive"),
+        # Another base or another dialect inside.
+        ({"$defs": {"q": {}}, "properties": {"a": {"$id": "http://x/", **HIDDEN}}}, "an .id of its own"),
+        ({"$schema": OLD, "$defs": {"q": {}}, "properties": {"a": {"id": "http://x/", **HIDDEN}}}, "an id of its own"),
+        (
+            {"$defs": {"q": {}}, "properties": {"a": {"$schema": OLD, "id": "http://x/", **HIDDEN}}},
+            "a .schema of its own",
+        ),
+        ({"properties": {"a": {"$ref": "#/default/x"}}, "default": {"$id": "http://x/", "x": {}}}, "an .id of its own"),
+        ({"$id": "https://json-schema.org/draft/2020-12/schema"}, "JSON Schema itself"),
+        ({"$anchor": "me", "properties": {"a": {"$ref": "#me"}}}, "an anchor"),
+        ({"properties": {"a": {"$recursiveRef": "#"}}}, "recursive"),
+        (unevaluated(20), "takes more than 1000000 steps"),
+        (unevaluated(20, "unevaluatedItems"), "takes more than 1000000 steps"),
+    ],
+)
+def test_no_schema_leads_back_to_itself_by_any_way_round(part: Json, why: str) -> None:
+    with pytest.raises(Untypable, match=why):
+        type_input(part)
+
+
+def test_what_only_looks_like_a_reference_is_data() -> None:
+    part: Json = {
+        "$defs": {"a b": {"type": "string"}, "default": {"type": "integer"}},
+        "properties": {
+            "a": {"$ref": "#/$defs/a%20b", "default": {"$ref": "#/nowhere"}},
+            "enum": {"$ref": "#/$defs/default"},
+            "$ref": {"type": "string", "enum": ["x"] * 30_000},
+            "id": {"type": "string"},
+        },
+    }
+    assert sorted(type_input(part).record.fields) == ["$ref", "a", "enum", "id"]

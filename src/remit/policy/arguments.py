@@ -1,20 +1,25 @@
 """Arguments against the pinned JSON Schema, before any policy sees them.
 
 Validators are compiled once per pin. They fetch nothing, assert no formats, and a pattern
-that backtracks too long fails the argument instead of the service.
+that backtracks too long fails the argument instead of the service. Arguments whose checking
+could take longer than `WORK_MAX` are not checked, and so are invalid.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import jsonschema_rs
 
 from remit.facts.canonical import Json
+from remit.facts.limits import DEFAULT
 from remit.facts.text import escaped
+from remit.policy import references
 from remit.policy.typing import Untypable
 
-BACKTRACK_MAX: Final = 100_000
+BACKTRACK_MAX: Final = 20_000
+WORK_MAX: Final = 100_000_000
+"""Steps that checking one action's arguments may take, at some 10 ns each."""
 _SHOWN_MAX: Final = 160
 _MASK: Final = "the value"
 
@@ -24,9 +29,14 @@ class Validator:
     """One tool's compiled argument schema."""
 
     compiled: jsonschema_rs.Validator
+    size: references.Size
+    backtracks: bool
 
     def problem(self, arguments: Mapping[str, Json]) -> str | None:
         """Which argument is invalid and why, in one sentence without its value; or None."""
+        most = self._work(DEFAULT.nodes_max, DEFAULT.arguments_bytes_max)
+        if most > WORK_MAX and self._work(*_extent(arguments)) > WORK_MAX:
+            return "the arguments hold more values than can be checked against this schema"
         try:
             self.compiled.validate(dict(arguments))
         except jsonschema_rs.ValidationError as error:
@@ -37,26 +47,64 @@ class Validator:
             return f"the arguments cannot be checked: {escaped(str(error), chars_max=_SHOWN_MAX)}"
         return None
 
+    def _work(self, values: int, chars: int) -> int:
+        each = BACKTRACK_MAX * values if self.backtracks else 0
+        again = 1 + self.size.height // 10
+        return self.size.checks * again * values + self.size.patterns * (chars + each)
+
 
 def compile_validator(schema: Mapping[str, Json]) -> Validator:
     """The validator of a tool's `inputSchema`.
 
-    Raises `Untypable` where it is no JSON Schema, names an unknown dialect or refers to another
-    document.
+    Raises `Untypable` where it is no JSON Schema, names an unknown dialect, refers to another
+    document or cannot be followed.
     """
     try:
-        compiled = jsonschema_rs.validator_for(
+        size = references.check(schema)
+    except references.Unfollowable as error:
+        raise Untypable(f"its input schema cannot be followed: {error}") from None
+    # Most patterns need no backtracking; where all of them do without, none can take long.
+    linear = _compiled(schema, jsonschema_rs.RegexOptions())
+    if isinstance(linear, jsonschema_rs.Validator):
+        return Validator(linear, size, backtracks=False)
+    found = _compiled(schema, jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_MAX))
+    if isinstance(found, str):
+        raise Untypable(f"its input schema is not valid: {found}")
+    return Validator(found, size, backtracks=True)
+
+
+def _compiled(
+    schema: Mapping[str, Json], patterns: jsonschema_rs.RegexOptions | jsonschema_rs.FancyRegexOptions
+) -> jsonschema_rs.Validator | str:
+    """The validator with that engine for its patterns, or why there is none."""
+    try:
+        return jsonschema_rs.validator_for(
             cast("dict[str, Any]", schema),
             validate_formats=False,
             mask=_MASK,
-            pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_MAX),
+            pattern_options=patterns,
             offline=True,
         )
     except jsonschema_rs.ValidationError as error:
         where = ".".join(str(step) for step in error.instance_path)
-        why = escaped(f"{where}: {error.message}" if where else error.message, chars_max=_SHOWN_MAX)
+        return escaped(f"{where}: {error.message}" if where else error.message, chars_max=_SHOWN_MAX)
     except (jsonschema_rs.ReferencingError, ValueError) as error:
-        why = escaped(str(error), chars_max=_SHOWN_MAX)
-    else:
-        return Validator(compiled)
-    raise Untypable(f"its input schema is not valid: {why}")
+        return escaped(str(error), chars_max=_SHOWN_MAX)
+
+
+def _extent(arguments: Json) -> tuple[int, int]:
+    """How many values and names `arguments` hold, and how many characters in these."""
+    values = chars = 0
+    left = [arguments]
+    while left:
+        one = left.pop()
+        values += 1
+        if isinstance(one, str):
+            chars += len(one)
+        elif isinstance(one, Mapping):
+            values += len(one)
+            chars += sum(map(len, one))
+            left.extend(one.values())
+        elif isinstance(one, Sequence):
+            left.extend(one)
+    return values, chars
