@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from proof.counting import Counting, call
-from proof.service import REMIT, Service, environment
+from proof.service import REMIT, Service, environment, free_port
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +90,29 @@ def test_a_workspace_with_an_error_does_not_start(tmp_path: Path) -> None:
     assert "remit init" in done.stderr
 
 
+def test_a_folder_without_a_workspace_is_told_apart_from_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "workspace").mkdir()
+    done = up(tmp_path, 0)
+    assert done.returncode == 3
+    assert "remit init" in done.stderr
+    assert "admin token" not in done.stderr
+
+
+def test_tokens_outlive_a_change_of_port(tmp_path: Path) -> None:
+    with Counting(tmp_path / "moved") as counting:
+        service = counting.service
+        agent = service.agent("clerk")
+        service.stop()
+        service.port = free_port()
+        service.start()
+        assert not asyncio.run(call(service, agent, "add", {"id": "moved"})).is_error
+        shown = service.remit("logs", "--limit", "1000").stdout
+        assert "token.issued" in shown, "what happened before the restart is not shown"
+
+
 def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
     (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / "all.cedar").write_text('@id("all")\npermit (principal, action, resource);\n')
     (tmp_path / "data").mkdir()
     with sqlite3.connect(tmp_path / "data" / "ledger.sqlite3") as newer:
         newer.execute("PRAGMA user_version = 999")

@@ -7,6 +7,7 @@ imported afterwards, in a thread, while the service already governs.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 
@@ -84,6 +85,13 @@ def open_workspace(settings: Settings) -> tuple[Folder, Bundles, Running]:
             next="correct it and start again (a new one: remit init DIR)",
             exit=Exit.INVALID,
         ) from error
+    if not running.source.resources and not running.source.policies:
+        raise Failure(
+            f"there is no workspace in {settings.workspace}",
+            why="it holds no resource and no policy",
+            next=f"remit init {settings.workspace}, or name another with --workspace",
+            exit=Exit.INVALID,
+        )
     bundles.keep(running.bundle)
     return folder, bundles, running
 
@@ -104,8 +112,9 @@ async def build(settings: Settings, port: int) -> Service:
     folder, bundles, running = open_workspace(settings)
     ledger = open_ledger(settings.ledger, _CLOCK, _ENTROPY)
     resource = f"http://{settings.host}:{port}"
+    issuer = _issuer(settings.data, resource)
     try:
-        signer = Ed25519Signer(settings.data / "keys", _CLOCK, issuer=resource, audience=resource)
+        signer = Ed25519Signer(settings.data / "keys", _CLOCK, issuer=issuer, audience=issuer)
     except KeyringUnusable as error:
         await ledger.close()
         raise Failure("the signing keys cannot be used", why=str(error)) from error
@@ -153,6 +162,14 @@ async def build(settings: Settings, port: int) -> Service:
     api: asyncio.Future[App] = asyncio.get_running_loop().create_future()
     root = Root(edge=edge, api=api, hosts=hosts, origins=origins, ready=ledger.unwritable)
     return Service(root, driver, runtime, ledger, fleet, session, closing, services, api, admin)
+
+
+def _issuer(data: Path, resource: str) -> str:
+    """Who signs here, and for whom: fixed at the first start, so that tokens outlive a change of port."""
+    kept = data / "issuer"
+    if not kept.exists():
+        kept.write_text(resource, encoding="ascii")
+    return kept.read_text("ascii").strip()
 
 
 def _create_api(services: Callable[[], Services]) -> App:

@@ -3,21 +3,23 @@
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from remit.api.services import Check, Invalid, ServerPin
 from remit.app.runtime import Runtime
 from remit.app.settings import Settings
+from remit.control.difference import one_line
 from remit.facts.agent import Mode
 from remit.facts.catalog import Stdio
 from remit.ports.ledger import Ledger
+from remit.ports.upstream import Health
 
 _FREE_BYTES_MIN: Final = 256 * 1024 * 1024
 
 
-async def checks(runtime: Runtime, ledger: Ledger, settings: Settings) -> Sequence[Check]:
+async def checks(runtime: Runtime, health: Mapping[str, Health], ledger: Ledger, settings: Settings) -> Sequence[Check]:
     """Every check, the most urgent first."""
     found = [*_data(settings), await _workspace(runtime)]
     in_doubt = await ledger.in_doubt()
@@ -31,7 +33,7 @@ async def checks(runtime: Runtime, ledger: Ledger, settings: Settings) -> Sequen
             f"remit why {in_doubt[0].ref}" if in_doubt else None,
         )
     )
-    found.extend(map(_server, await runtime.pins()))
+    found.extend(_server(server, health.get(server.server)) for server in await runtime.pins())
     found.extend(_reach(runtime, settings))
     found.extend(_observers(runtime))
     return found
@@ -65,10 +67,12 @@ async def _workspace(runtime: Runtime) -> Check:
     return Check("workspace", not differs, text, "remit diff" if differs else None)
 
 
-def _server(server: ServerPin) -> Check:
+def _server(server: ServerPin, health: Health | None) -> Check:
     name = f"server {server.server}"
     if server.unreachable:
-        return Check(name, False, server.unreachable, f"remit describe server {server.server}")  # noqa: FBT003
+        said = health.stderr.strip().splitlines()[-1:] if health is not None else []
+        text = "; ".join([server.unreachable, *(f"its stderr ends: {one_line(line)}" for line in said)])
+        return Check(name, False, text, f"remit describe server {server.server}")  # noqa: FBT003
     odd = [tool for tool in server.tools if tool.state != "matches" or tool.untypable]
     if not odd:
         return Check(name, True, f"{len(server.tools)} tools, all as pinned")  # noqa: FBT003

@@ -93,4 +93,4 @@ class Facade:
 
     async def doctor(self) -> Sequence[Check]:
         """Every check of the installation."""
-        return await checks(self._runtime, self._ledger, self._settings)
+        return await checks(self._runtime, self._fleet.health, self._ledger, self._settings)

@@ -88,6 +88,9 @@ class Runtime:
         async with self._changing:
             source = self._running.source
             kept = tuple(r for r in source.resources if (r.kind, r.name) != (wanted, name))
+            if wanted is Kind.POLICY and len(kept) == len(source.resources) and name in self.bundle.policies:
+                where = self.bundle.policies[name].where
+                raise Conflict(f"{name} stands in {where}", f"remove it from {where}, then: remit apply")
             if len(kept) == len(source.resources):
                 raise Missing(f"no {wanted.value.lower()} is called {name}")
             new = await asyncio.to_thread(prepare, replace(source, resources=kept), self._bundles)
@@ -140,7 +143,7 @@ class Runtime:
         try:
             live = await self.live(server)
         except Conflict as error:
-            return server_pin(self._running, server, None, unreachable=str(error))
+            return server_pin(self._running, server, None, unreachable=str(error.__cause__ or error))
         return server_pin(self._running, server, live)
 
     async def _folder(self) -> Running:

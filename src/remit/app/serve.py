@@ -91,13 +91,13 @@ async def _serve(settings: Settings, listening: socket.socket, *, watch: bool) -
 
 
 async def _afterwards(service: Service, settings: Settings, *, watch: bool) -> None:
-    loops = [every(_EXPIRY_S, service.driver.expire_due, _failed)]
-    if watch:
-        loops.append(watching(settings.workspace, service.runtime))
     try:
         await service.load_api()
     except Exception as error:  # noqa: BLE001 - enforcement goes on; people must hear of it
         _failed(error)
+    loops = [every(_EXPIRY_S, service.driver.expire_due, _failed)]
+    if watch:
+        loops.append(watching(settings.workspace, service.runtime))
     await asyncio.gather(*loops)
 
 
@@ -112,8 +112,11 @@ def _greet(service: Service, settings: Settings, port: int) -> None:
     bundle = service.runtime.bundle
     counts = f"{len(bundle.catalog.agents)} agents, {len(bundle.tools)} tools"
     say(f"remit governs at http://{settings.host}:{port}/mcp  ({counts}, {bundle.digest[:19]}…)")
+    if not bundle.tools:
+        say("no tool is accepted yet, so nothing is permitted: remit tools review")
+        return
     for warning in service.runtime.running.warnings:
-        say(f"warning: {warning}")
+        say(f"warning: {warning.removeprefix('warning: ')}")
 
 
 def _loop() -> "type[asyncio.AbstractEventLoop] | None":

@@ -100,7 +100,7 @@ class Ledger(Protocol):
         ...
 
     async def latest(self, limit: int) -> Sequence[Entry]:
-        """The last `limit` records of this chain, oldest first."""
+        """The last `limit` records, of earlier epochs too, oldest first."""
         ...
 
     async def in_doubt(self) -> Sequence[InDoubt]:

@@ -131,9 +131,9 @@ class SqliteLedger:
         return await self._readers.run(lambda conn: _entries(reads.stored_of_session(conn, sid, start, limit)))
 
     async def latest(self, limit: int) -> Sequence[Entry]:
-        """The last `limit` records of this chain, oldest first."""
-        base = self._state.chains[self.chain] << SEQ_BITS
-        return await self._readers.run(lambda conn: _entries(reads.stored_before(conn, base + _SEQ_MASK, base, limit)))
+        """The last `limit` records, of earlier epochs too, oldest first."""
+        end = (self._state.chains[self.chain] << SEQ_BITS) + _SEQ_MASK
+        return await self._readers.run(lambda conn: _entries(reads.stored_before(conn, end, 0, limit)))
 
     async def in_doubt(self) -> Sequence[InDoubt]:
         """Intents of earlier epochs without an outcome, oldest first."""

@@ -199,7 +199,7 @@ class Child(asyncio.SubprocessProtocol):
         self._gone = True
         code = self._transport.get_returncode() if self._transport is not None else None
         how = "closed its output" if code is None else f"ended (exit code {code})"
-        text = f"server {self.server!r} {how}; its last words: remit describe server {self.server}"
+        text = f"server {self.server!r} {how}; what it said on stderr: remit describe server {self.server}"
         for answer in self._owed.values():
             if not answer.done():
                 answer.set_result(Refusal(Failure(cause="died", text=text, sent=True)))

@@ -62,14 +62,20 @@ def logs(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many to start with.")] = 20,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
-) -> None:
-    """Show the latest records, one line each."""
+) -> int:
+    """Show the latest records, one line each.
+
+    Exit code 6 when the service ends what was followed.
+    """
     asked = client(token_file)
     for item in asked.get("/ledger/entries", latest=limit)["items"]:
         _line(item, output)
     if follow:
         for item in asked.events("/events"):
             _line(item, output)
+        say("the service ended the stream")
+        return Exit.UNREACHABLE
+    return Exit.OK
 
 
 def doctor(output: Output = Format.TABLE, token_file: TokenFile = None) -> int:

@@ -49,6 +49,9 @@ def review(
             if item["live_pin"]:
                 name = escaped(item["tool"])
                 print(f"  to accept it: remit tools accept {name} --pin {item['live_pin']}")
+        servers = sorted({item["tool"].partition("/")[0] for item in answer["items"]})
+        for server in servers:
+            print(f"all of {escaped(server)} at once: remit tools accept {escaped(server)} (shows their pin)")
         _unreachable(answer)
         if not answer["items"] and not answer["unreachable"]:
             say("every live tool is as remit.lock has it")
