@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,6 +20,15 @@ def test_make_run_is_the_demo_that_stays() -> None:
     recipe = re.search(r"^run:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     assert recipe is not None
     assert recipe[1].rstrip().endswith("remit demo $(if $(REMIT_DEMO_EXIT),--exit)")
+
+
+def tour() -> list[list[str]]:
+    """The commands of the README's two minutes."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    block = readme.partition("## Two minutes")[2].partition("```\n")[2].partition("```")[0]
+    found = [shlex.split(line)[1:] for line in block.splitlines() if line.startswith("remit ")]
+    assert len(found) >= 6
+    return found
 
 
 @pytest.mark.timeout(600)
@@ -49,6 +59,15 @@ def test_after_the_story_the_service_stays_up_until_it_is_interrupted(tmp_path: 
                 env=env | {"REMIT_URL": found[1]}, capture_output=True, text=True, check=True,
             )  # fmt: skip
             assert "clerk" in asked.stdout.split()
+            verdicts: list[str] = []
+            for words in tour():
+                done = subprocess.run(
+                    [remit, *words, "--token-file", token],
+                    env=env | {"REMIT_URL": found[1]}, capture_output=True, text=True, check=False,
+                )  # fmt: skip
+                assert done.returncode == (1 if words[0] == "can" and verdicts else 0), f"{words}\n{done.stderr}"
+                verdicts += done.stdout.split()[:1] if words[0] == "can" else []
+            assert verdicts == ["permit", "deny", "escalate"]
             demo.send_signal(signal.SIGINT)
             assert "ended. The record is kept: remit ledger verify --data" in demo.stderr.read()
             assert demo.wait(60) == 0
