@@ -93,7 +93,7 @@ class Service:
             assert time.monotonic() < deadline, f"the service is not ready: {self.log}"
             time.sleep(0.02)
         for line in self.log.splitlines():
-            if line.startswith("admin token"):
+            if line.startswith("admin token") and not self.admin:
                 self.admin = line.rsplit(" ", 1)[1]
 
     def ready(self) -> bool:

@@ -110,6 +110,21 @@ def test_tokens_outlive_a_change_of_port(tmp_path: Path) -> None:
         assert "token.issued" in shown, "what happened before the restart is not shown"
 
 
+def test_a_lost_admin_token_is_replaced_while_nothing_runs(tmp_path: Path) -> None:
+    with Counting(tmp_path / "lost") as counting:
+        service = counting.service
+        running = service.remit("token", "admin", "--data", str(service.data))
+        assert running.returncode == 1
+        assert "is in use" in running.stderr
+        service.stop()
+        made = service.remit("token", "admin", "--data", str(service.data))
+        assert made.returncode == 0, made.stderr
+        lost, service.admin = service.admin, made.stdout.strip()
+        service.start()
+        assert service.remit("get", "agents").returncode == 0
+        assert service.remit("get", "agents", token=lost).returncode == 4
+
+
 def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
     (tmp_path / "workspace").mkdir()
     (tmp_path / "workspace" / "all.cedar").write_text('@id("all")\npermit (principal, action, resource);\n')

@@ -26,7 +26,7 @@ from remit.app.fleet import Fleet
 from remit.app.root import App, Root
 from remit.app.running import Running, prepare
 from remit.app.runtime import Runtime
-from remit.app.settings import Settings
+from remit.app.settings import ADMIN, Settings
 from remit.control.authority import admin_token, credential_hash
 from remit.control.resources import Source
 from remit.facts.catalog import Server
@@ -38,7 +38,6 @@ from remit.trace.bodies import AdminBody, Event
 
 _CLOCK = SystemClock()
 _ENTROPY = SystemEntropy()
-_ADMIN = "admin"
 
 
 @dataclass(slots=True)
@@ -140,8 +139,8 @@ async def build(settings: Settings, port: int) -> Service:
     if not credentials:
         admin = admin_token(_ENTROPY.token_bytes(24))
         stored = credential_hash(admin)
-        await driver.record(AdminBody(Event.CREDENTIAL, "the service", _ADMIN, {"hash": stored}))
-        authenticator.add_credential(_ADMIN, stored)
+        await driver.record(AdminBody(Event.CREDENTIAL, "the service", ADMIN, {"hash": stored}))
+        authenticator.add_credential(ADMIN, stored)
     hosts = _hosts(settings, port)
     origins = frozenset(f"http://{host}" for host in hosts)
     edge = McpApp(

@@ -144,9 +144,8 @@ class Client:
         except ValueError:
             problem = {}
         what = str(problem.get("title") or problem.get("error") or f"the service answered {status}")
-        why = str(problem.get("why") or problem.get("error_description") or "")
-        for item in problem.get("problems") or ():
-            why += f"\n        {item}"
+        causes = (problem.get("why") or problem.get("error_description"), *(problem.get("problems") or ()))
+        why = "\n        ".join(str(cause) for cause in causes if cause)
         following = str(problem.get("next") or "")
         if status == 401 and not following:
             following = "set REMIT_TOKEN or pass --token-file"

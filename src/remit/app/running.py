@@ -1,12 +1,18 @@
 """A bundle that runs or might run, made from a workspace's source."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from remit.api.services import Invalid
 from remit.app.bundles import Bundles
 from remit.control.assemble import Assembled, assemble
+from remit.control.problems import Problem
 from remit.control.resources import Source
 from remit.policy.compile import Bundle, compile_bundle
+
+_CORRECT: Final = "correct the file, then run: remit diff"
+"""The usual next step, which a list of problems says once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +28,26 @@ def prepare(source: Source, bundles: Bundles) -> Running:
     """Assemble and compile `source`. Blocks; raises `Invalid` with every problem."""
     assembly = assemble(source)
     if not isinstance(assembly, Assembled):
-        raise Invalid([str(problem) for problem in assembly.errors])
+        raise _invalid(assembly.errors)
     compiled = compile_bundle(assembly.catalog, validated=bundles.validated())
     if not isinstance(compiled.result, Bundle):
-        raise Invalid([str(problem) for problem in compiled.result])
+        raise Invalid([str(problem) for problem in compiled.result], _CORRECT)
     bundles.remember(compiled.validated)
-    warnings = (*map(str, assembly.warnings), *map(str, compiled.warnings))
+    warnings = (*(_line(one, one.next) for one in assembly.warnings), *map(str, compiled.warnings))
     return Running(source, compiled.result, warnings)
+
+
+def _invalid(errors: Sequence[Problem]) -> Invalid:
+    """`errors`, one line each; what to do next is said once, unless it differs."""
+    following = {error.next for error in errors}
+    if len(following) == 1:
+        return Invalid([_line(error) for error in errors], following.pop())
+    return Invalid([_line(error, error.next) for error in errors], _CORRECT)
+
+
+def _line(problem: Problem, following: str = _CORRECT) -> str:
+    """`problem` on one line, as a list of them shows it; `following` where it is not the usual."""
+    hint = f" ({problem.hint})" if problem.hint else ""
+    parts = (f"{problem.what}{hint}", problem.why, following if following != _CORRECT else "")
+    text = "; ".join(part for part in parts if part)
+    return f"{problem.where}: {' '.join(text.splitlines())}"

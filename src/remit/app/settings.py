@@ -8,6 +8,8 @@ from typing import Final
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 7070
 LEDGER: Final = "ledger.sqlite3"
+ADMIN: Final = "admin"
+"""The id of the admin token among the stored credentials."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def verify(
     data_given: Data = None,
     output: Output = Format.TABLE,
 ) -> int:
-    """Check every record: links, commitments, and what one record says of another.
+    """Check every record: links, commitments, what one record says of another, and the state they fold to.
 
     Needs no running service, and reads a copy as well. Exit code 1 when anything is wrong.
     """
@@ -49,7 +49,11 @@ def verify(
     if output in {Format.JSON, Format.YAML}:
         data(said, output)
         return Exit.OK if report.clean else Exit.NEGATIVE
-    print(f"{report.records} records in {report.chains} chains, {report.intents} intents, {report.outcomes} outcomes")
+    erased = f", {report.erased} bodies gone" if report.erased else ""
+    print(
+        f"{report.records} records in {report.chains} chains, {report.intents} intents, "
+        f"{report.outcomes} outcomes{erased}"
+    )
     for ref in report.in_doubt:
         print(f"in doubt: {ref} (no outcome: its effect may or may not have been; remit why {ref})")
     for ref in report.open:
@@ -58,9 +62,15 @@ def verify(
         print(f"WRONG  {escaped(str(finding))}")
     if report.more_findings:
         print(f"WRONG  and {report.more_findings} more")
+    if report.uncompared is not None:
+        print(f"state not compared: {report.uncompared}")
     for head in report.heads[-1:]:
         print(f"head {head.ref} {head.hash}")
-    say("verified: every link, commitment and reference holds" if report.clean else "this ledger does not verify")
+    say(
+        "verified: every link, commitment and reference holds, and the state is theirs"
+        if report.clean
+        else "this ledger does not verify"
+    )
     return Exit.OK if report.clean else Exit.NEGATIVE
 
 

@@ -5,10 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
+from remit.app.cli.options import Data as DataFolder
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.client import Client, read_token
 from remit.app.failure import Exit, Failure
 from remit.app.output import Format, data, say
+from remit.app.settings import LEDGER, data_folder
 
 app = typer.Typer(no_args_is_help=True, help="Credentials: minted, delegated, revoked.")
 
@@ -98,6 +100,22 @@ def rotate(output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
         data(answer, output)
     else:
         say(f"signing with key {answer['kid']}")
+
+
+@app.command()
+def admin(data_given: DataFolder = None) -> None:
+    """Make a new admin token while the service is stopped; the old one stops working.
+
+    For when it is lost: whoever may write the data folder may do this.
+    """
+    from remit.adapters.sqlite.errors import LedgerRefused
+    from remit.app.recovery import new_admin_token
+
+    try:
+        print(new_admin_token(data_folder(data_given) / LEDGER))
+    except LedgerRefused as error:
+        raise Failure(error.what, why=error.why, next=error.next) from error
+    say("shown once, stored hashed; start the service again: remit up")
 
 
 def seconds(text: str) -> int:
