@@ -8,10 +8,10 @@ import pytest
 
 from remit.adapters.sqlite import LedgerRefused, NotALedger, SchemaTooNew, verify_file
 from remit.adapters.sqlite import schema as schema_module
-from remit.adapters.sqlite.refold import differences
 from remit.adapters.sqlite.schema import APPLICATION, VERSION
+from remit.facts.canonical import Json
 from remit.facts.record import RecordKind, Ref
-from remit.trace.verify import verify
+from remit.trace.verify import Row, verify
 from tests.contract.ledger_world import REPLICA, Place, append_all
 from tests.core.recording import Step, action, outcome, stored
 
@@ -19,8 +19,13 @@ CHAINS = (f"{REPLICA}-9", f"{REPLICA}-10")
 
 
 def version_0(path: Path) -> None:
-    """A ledger as version 0 wrote it: two epochs, an intent in doubt, an outcome."""
-    first = stored(CHAINS[0], [Step(RecordKind.INTENT, "s1", action(source=["untrusted"]))])
+    """A ledger as version 0 wrote it: eight epochs of nothing, then two with intents and an outcome."""
+    rows: list[Row] = []
+    heads: list[Json] = []
+    for number in range(1, 9):
+        rows += stored(f"{REPLICA}-{number}", [], heads=heads)
+        heads = [{"chain": f"{REPLICA}-{number}", "seq": 1, "hash": rows[-1].hash.hex()}]
+    first = stored(CHAINS[0], [Step(RecordKind.INTENT, "s1", action(source=["untrusted"]))], heads=heads)
     second = stored(
         CHAINS[1],
         [
@@ -30,14 +35,14 @@ def version_0(path: Path) -> None:
         ],
         heads=[{"chain": CHAINS[0], "seq": 2, "hash": first[-1].hash.hex()}],
     )
-    assert verify([*first, *second]).clean
+    assert verify([*rows, *first, *second]).clean
     conn = sqlite3.connect(path, isolation_level=None)
     conn.execute(f"PRAGMA application_id = {APPLICATION}")
     conn.execute(
         "CREATE TABLE record (chain TEXT NOT NULL, seq INTEGER NOT NULL, bytes BLOB NOT NULL, hash BLOB NOT NULL, "
         "salt BLOB, body BLOB, PRIMARY KEY (chain, seq))"
     )
-    for row in [*second, *first]:
+    for row in [*second, *first, *rows]:
         values = (row.ref.chain, row.ref.seq, row.record, row.hash, row.salt, row.body)
         conn.execute("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?)", values)
     conn.close()
@@ -70,8 +75,7 @@ async def test_older_file_is_backed_up_then_migrated(tmp_path: Path) -> None:
     await ledger.close()
     assert version_of(place.file) == VERSION
     report = verify_file(place.file)
-    assert (report.findings, report.records) == ((), 8)
-    assert differences(place.file) == []
+    assert (report.findings, report.records) == ((), 16)
     backup = tmp_path / "ledger.sqlite3.v0.bak"
     assert version_of(backup) == 0
     assert sorted(_old_rows(backup)) == sorted(_old_rows_of(before, tmp_path))
@@ -113,7 +117,7 @@ def test_migration_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: p
     with pytest.raises(RuntimeError, match="power cut"):
         place.open()
     assert version_of(place.file) == 0
-    assert len(_old_rows(place.file)) == 6
+    assert len(_old_rows(place.file)) == 14
 
 
 def test_newer_file_is_refused_and_left_as_it_is(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 What is checked, by the invariant it belongs to:
 * chain-links: every record's bytes hash to its stored hash, name their own place, follow on the
-  record before, and commit to their body; a chain's first record is its epoch's, and names the
-  last record of the epoch before;
+  record before, and commit to their body, which is there; a chain's first record is its epoch's, and
+  names the last record of the epoch before; a replica's epochs count from 1 without a gap;
 * intent-before-effect: an outcome belongs to one earlier intent, an intent has one outcome;
 * label-before-data: an outcome whose result was released labels every session of its intent
   with all that the tool's results bring;
@@ -12,22 +12,28 @@ What is checked, by the invariant it belongs to:
 * no-permit-without-policy: no intent has the verdict deny;
 * bundle-in-every-record: every judged, forwarded, ended or decided action names its bundle.
 
-That nothing is missing at the end cannot be seen from the rows alone: keep a receipt elsewhere.
+An erased body is a finding, whichever it is: nothing vouches for an erasure, so one could
+hide any change. What erases will have to record it; then only a body so named may be gone,
+an epoch's never. That nothing is missing at the end cannot be seen from the rows alone: keep a
+receipt elsewhere. Whether the state tables are what the records fold to is for who holds the file.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, assert_never
+from typing import Final, TypeAlias, assert_never, cast
 
 from remit.facts.label import closed
 from remit.facts.record import Receipt, Record, RecordKind, Ref
-from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, OutcomeBody
+from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event, OutcomeBody
 from remit.trace.chain import commitment, genesis, parts, record_hash
 from remit.trace.encoding import Glance, Undecodable, decode_body, decode_record, glance
 
 _BUNDLED: Final = frozenset(RecordKind) - {RecordKind.ADMIN}
 FINDINGS_MAX: Final = 1_000
 """How many findings a report holds in full; it counts the others."""
+
+Seen: TypeAlias = OutcomeBody | DecisionBody | AdminBody | Glance
+"""What verification reads of a body: all of it, of an action no more than it needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong at `ref` (None: of the file itself), by the invariant it breaks."""
+    """What is wrong at `ref` (None: of the file itself), by the invariant it breaks.
+
+    `state` stands for: what the file holds beside its records is what they fold to.
+    """
 
     ref: Ref | None
     invariant: str
@@ -59,7 +68,8 @@ class Report:
 
     `open` are intents of each replica's last epoch without an outcome: in flight while the
     service runs, in doubt otherwise; `in_doubt` those of earlier epochs. `heads` is the last
-    record of each chain: what to keep elsewhere against truncation.
+    record of each chain: what to keep elsewhere against truncation. `uncompared` says why the
+    state tables were not compared with the records; None where they were.
     """
 
     records: int
@@ -72,6 +82,7 @@ class Report:
     heads: tuple[Receipt, ...]
     findings: tuple[Finding, ...]
     more_findings: int = 0
+    uncompared: str | None = "the records alone were given"
 
     @property
     def clean(self) -> bool:
@@ -110,7 +121,7 @@ class Verifier:
 
     _head: Receipt | None = None
     _heads: dict[str, Receipt] = field(default_factory=dict[str, Receipt])
-    _latest: dict[str, Receipt] = field(default_factory=dict[str, Receipt])
+    _latest: dict[str, str] = field(default_factory=dict[str, str])
     _records: int = 0
     _erased: int = 0
     _intents: int = 0
@@ -120,29 +131,27 @@ class Verifier:
     _findings: list[Finding] = field(default_factory=list[Finding])
     _more: int = 0
 
-    def feed(self, row: Row) -> None:
-        """Check the next row."""
+    def feed(self, row: Row) -> tuple[Record, Seen] | None:
+        """Check the next row; what it says, None where it cannot be read."""
         self._records += 1
         self._erased += row.body is None
         same = self._head is not None and self._head.ref.chain == row.ref.chain
         before = self._head if same else None
-        if not same:
-            self._new_chain(row)
+        ended = None if same else self._new_chain(row)
         found, record = _check_row(row, before, whole=True)
         for finding in found:
             self.note(finding)
         self._head = self._heads[row.ref.chain] = Receipt(row.ref, row.hash.hex())
-        if record is None:
-            return
-        if record.kind in _BUNDLED and not record.bundle:
-            self._say(row, "bundle-in-every-record", "it names no bundle")
-        self._count(record.kind)
-        if row.body is None:
-            return
-        try:
-            self._check_body(row, record.kind, row.body)
-        except Undecodable as error:
-            self._say(row, "chain-links", f"its body cannot be read: {error}")
+        body = None if record is None else self._read(row, record)
+        if row.ref.seq == 1:
+            # Whatever became of its body: without it the epochs before could be cut unseen.
+            self._check_epoch(row, body, ended)
+        elif row.body is None:
+            self._say(row, "chain-links", "its body is gone, and no record says that it was erased")
+        if record is None or body is None:
+            return None
+        self._check_body(row, record.kind, body)
+        return record, body
 
     def note(self, finding: Finding) -> None:
         """Add a finding of whoever reads the rows."""
@@ -175,28 +184,36 @@ class Verifier:
     def _say(self, row: Row, invariant: str, what: str) -> None:
         self.note(Finding(row.ref, invariant, what))
 
-    def _count(self, kind: RecordKind) -> None:
-        self._intents += kind is RecordKind.INTENT
-        self._outcomes += kind is RecordKind.OUTCOME
+    def _read(self, row: Row, record: Record) -> Seen | None:
+        if record.kind in _BUNDLED and not record.bundle:
+            self._say(row, "bundle-in-every-record", "it names no bundle")
+        self._intents += record.kind is RecordKind.INTENT
+        self._outcomes += record.kind is RecordKind.OUTCOME
+        if row.body is None:
+            return None
+        try:
+            return _seen(record.kind, row.body)
+        except Undecodable as error:
+            self._say(row, "chain-links", f"its body cannot be read: {error}")
+            return None
 
-    def _new_chain(self, row: Row) -> None:
+    def _new_chain(self, row: Row) -> Receipt | None:
+        """The end of the replica's epoch before, which the first record of this one has to name."""
         chain = row.ref.chain
         if chain in self._heads:
             self._say(row, "chain-links", "its chain goes on after another one began")
         replica, epoch = parts(chain)
-        earlier = self._latest.get(replica)
-        if earlier is not None and parts(earlier.ref.chain)[1] >= epoch:
-            self._say(row, "chain-links", f"it begins after epoch {earlier.ref.chain}")
+        latest = self._latest.get(replica)
+        self._latest[replica] = chain
+        follows = 1 if latest is None else parts(latest)[1] + 1
+        if epoch != follows:
+            self._say(row, "chain-links", f"it begins epoch {epoch} of {replica}, expected here is epoch {follows}")
+        return None if latest is None else self._heads[latest]
 
-    def _check_body(self, row: Row, kind: RecordKind, data: bytes) -> None:
-        if kind is RecordKind.INTENT or kind is RecordKind.PROPOSAL:
-            self._check_action(row, kind, glance(data))
-            body = None
-        else:
-            body = decode_body(kind, data)
-        if row.ref.seq == 1:
-            self._check_epoch(row, body)
+    def _check_body(self, row: Row, kind: RecordKind, body: Seen) -> None:
         match body:
+            case Glance():
+                self._check_action(row, kind, body)
             case OutcomeBody():
                 self._check_outcome(row, body)
             case DecisionBody():
@@ -204,8 +221,6 @@ class Verifier:
             case AdminBody():
                 if body.event is Event.APPROVAL_EXPIRED:
                     self._asked.pop(body.subject, None)
-            case ActionBody() | None:
-                pass
             case _:
                 assert_never(body)
 
@@ -215,21 +230,17 @@ class Verifier:
         elif body.verdict == "escalate" and body.approval is None:
             self._asked[str(row.ref)] = _Asked(body.action)
 
-    def _check_epoch(self, row: Row, body: Body | None) -> None:
+    def _check_epoch(self, row: Row, body: Seen | None, ended: Receipt | None) -> None:
         """INVARIANT(chain-links), between the epochs of one replica."""
-        replica, _ = parts(row.ref.chain)
-        before = self._latest.get(replica)
-        head = self._heads.get(before.ref.chain) if before is not None else None
-        self._latest[replica] = Receipt(row.ref, row.hash.hex())
         if not isinstance(body, AdminBody) or body.event is not Event.EPOCH:
             self._say(row, "chain-links", "the first record of its chain does not begin an epoch")
             return
         if body.subject != row.ref.chain:
             self._say(row, "chain-links", f"it begins another epoch: {body.subject[:32]!r}")
         named = body.data.get("heads")
-        expected = [] if head is None else [{"chain": head.ref.chain, "seq": head.ref.seq, "hash": head.hash}]
+        expected = [] if ended is None else [{"chain": ended.ref.chain, "seq": ended.ref.seq, "hash": ended.hash}]
         if named != expected:
-            what = "none" if head is None else f"{head.ref}, hash {head.hash[:16]}…"
+            what = "none" if ended is None else f"{ended.ref}, hash {ended.hash[:16]}…"
             self._say(row, "chain-links", f"it does not name the end of the epoch before, which is {what}")
 
     def _check_intent(self, row: Row, body: Glance) -> None:
@@ -256,8 +267,8 @@ class Verifier:
             self._say(row, "approval-binds-exact-action", "its intent claimed another approval")
         if body.result is None:
             return
-        unlabelled = closed(intent.source) - closed(body.labels)
-        if unlabelled:
+        unlabelled = frozenset(intent.source) - frozenset(body.labels)
+        if unlabelled and (unlabelled := closed(intent.source) - closed(body.labels)):
             names = ", ".join(sorted(unlabelled))
             self._say(row, "label-before-data", f"the result was released without: {names}")
         if body.labels and not set(intent.sids).issubset(body.sids):
@@ -288,6 +299,12 @@ class Verifier:
             self._say(row, "approval-binds-exact-action", f"{ident[:40]} asked for another action")
 
 
+def _seen(kind: RecordKind, data: bytes) -> Seen:
+    if kind is RecordKind.INTENT or kind is RecordKind.PROPOSAL:
+        return glance(data)
+    return cast("Seen", decode_body(kind, data))  # only those two kinds decode to an action
+
+
 def _check_row(row: Row, before: Receipt | None, *, whole: bool = False) -> tuple[list[Finding], Record | None]:
     """INVARIANT(chain-links): `row` by itself and after `before`.
 
@@ -314,8 +331,8 @@ def _check_row(row: Row, before: Receipt | None, *, whole: bool = False) -> tupl
         expected = before.hash
     if expected is not None and record.prev != expected:
         found.append(f"its prev is {record.prev[:16]}…, the link before is {expected[:16]}…")
-    if row.body is not None and row.salt is not None:
-        actual = commitment(row.salt, row.body)
+    if row.body is not None:
+        actual = commitment(row.salt or b"", row.body)
         if actual != record.commitment:
             found.append(f"its body commits to {actual[:16]}…, recorded is {record.commitment[:16]}…")
     return [Finding(row.ref, "chain-links", what) for what in found], record

@@ -56,11 +56,15 @@ class Readers:
         self._opened.append(self._own.conn)
 
 
+def address(path: Path, *, immutable: bool = False) -> str:
+    """Where SQLite finds the ledger at `path`, for reading alone; `immutable` needs no log and no lock."""
+    return f"{path.absolute().as_uri()}?{'mode=ro&immutable=1' if immutable else 'mode=ro'}"
+
+
 def open_readonly(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
     """A connection to the ledger at `path` that cannot write to it."""
-    flags = "mode=ro&immutable=1" if immutable else "mode=ro"
     conn = sqlite3.connect(
-        f"{path.absolute().as_uri()}?{flags}",
+        address(path, immutable=immutable),
         uri=True,
         isolation_level=None,
         check_same_thread=False,
@@ -134,7 +138,10 @@ def stored_of_session(conn: sqlite3.Connection, sid: str, after: int, limit: int
         if ident not in held:
             held = _segment_of(conn, ident)
         found.append(ident)
-        ident = held[ident].earlier
+        earlier = held[ident].earlier
+        if earlier >= ident:
+            raise SegmentTorn(f"record {ident} names a later one as the one before it")
+        ident = earlier
     return list(stored_at_each(conn, found[::-1][:limit]))
 
 

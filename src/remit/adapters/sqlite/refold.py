@@ -1,53 +1,114 @@
-"""Every state table made anew from the records of a ledger, and compared with what it holds."""
+"""Every state table made anew from the records of a ledger, and compared with what it holds.
+
+Nothing vouches for the state tables but the records: a service obeys them after a restart as it
+finds them. So they are folded again into a temporary database of SQLite's own, which spills to
+disk, beside the ledger attached as `held`; memory does not grow with the ledger. The tables that
+hold the records are in `held` alone, so their names need no prefix.
+
+A version that writes other state for the same records has to migrate what earlier ones wrote.
+"""
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
-from remit.adapters.sqlite.reads import SEGMENT, open_readonly
-from remit.adapters.sqlite.segment import unpack
+from remit.adapters.sqlite.reads import address
+from remit.adapters.sqlite.segment import SegmentTorn
 from remit.adapters.sqlite.state import State
 from remit.adapters.sqlite.tables import SEQ_BITS, STATE, create
-from remit.facts.record import Ref
+from remit.facts.record import Record, Ref
 from remit.pdp.fold import fold
-from remit.trace.encoding import decode_body, decode_record
+from remit.trace.bodies import Body
+
+UNFOLDABLE: Final = (SegmentTorn, sqlite3.Error, ValueError, OverflowError)
+"""What folding raises for records that no service wrote."""
+
+_SCHEMA: Final = "SELECT type, name, sql FROM {}.sqlite_master"
+_BY_RECORD: Final = frozenset({"in_doubt", "outcome", "approval"})
+_SEQ_MASK: Final = (1 << SEQ_BITS) - 1
 
 
-def differences(path: Path) -> list[str]:
-    """The rows in which the state of the ledger at `path` is not the fold of its records.
+class Refold:
+    """The state of the ledger at `path`, made anew record by record.
 
-    For a ledger at rest, none of whose bodies was erased. Each is `table: row`, `-` where the
-    file has it and the fold does not, `+` the other way about.
+    `conn` is in autocommit: who feeds opens transactions, commits them, and flushes before.
     """
-    source = open_readonly(path)
-    made = sqlite3.connect("", isolation_level=None)
-    try:
-        _refold(source, made)
-        found: list[str] = []
+
+    def __init__(self, path: Path, *, immutable: bool = False) -> None:
+        self.conn: Final = sqlite3.connect("", uri=True, isolation_level=None, timeout=10)
+        try:
+            create(self.conn)
+            self._schema = set(self.conn.execute(_SCHEMA.format("main")))
+            self.conn.execute("DROP TABLE segment")
+            self.conn.execute("DROP TABLE body")
+            self.conn.execute("PRAGMA journal_mode = OFF")
+            self.conn.execute("PRAGMA cache_size = -32768")
+            self.conn.execute("ATTACH ? AS held", (address(path, immutable=immutable),))
+            self._state = State(self.conn)
+        except BaseException:
+            self.conn.close()
+            raise
+
+    def feed(self, ref: Ref, record: Record, body: Body) -> int:
+        """Fold the next record; the record before it in its session, by id, 0 for none.
+
+        Raises one of `UNFOLDABLE`.
+        """
+        return self._state.record(ref, record.sid, fold(ref, record.at, record.kind, body))
+
+    def flush(self) -> None:
+        """Write what was folded since the last flush."""
+        self._state.flush()
+
+    def differences(self) -> Iterator[str]:
+        """What the file holds beside its records that is not what they fold to: table, key, columns.
+
+        Says no value but the key. Flush before.
+        """
+        held = set(self.conn.execute(_SCHEMA.format("held")))
+        for kind, name, _ in sorted(held ^ self._schema, key=str):
+            yield f"{kind} {name} is not as this version makes it"
         for table in STATE:
-            held = set(source.execute(f"SELECT * FROM {table}"))  # noqa: S608
-            folded = set(made.execute(f"SELECT * FROM {table}"))  # noqa: S608
-            found += [f"{table}: - {row}" for row in sorted(held - folded, key=str)]
-            found += [f"{table}: + {row}" for row in sorted(folded - held, key=str)]
-        return found
-    finally:
-        source.close()
-        made.close()
+            for (said,) in self.conn.execute(f"PRAGMA held.integrity_check({table})"):
+                if said != "ok":
+                    yield f"{table}: {said}"
+            for key, what in _differences(self.conn, table):
+                yield f"{table} {self._key(table, key)}: {what}"
+        yield from self._replica()
+
+    def _key(self, table: str, key: object) -> str:
+        if isinstance(key, int) and table in _BY_RECORD:
+            names = {number: name for name, number in self._state.chains.items()}
+            return f"{names.get(key >> SEQ_BITS, '?')}.{key & _SEQ_MASK}"
+        return str(key)
+
+    def _replica(self) -> Iterator[str]:
+        """The name under which the next epoch begins; under another, what is open stays open."""
+        chains = {row[0] for row in self.conn.execute("SELECT replica FROM main.chain")}
+        named = {row[0] for row in self.conn.execute("SELECT value FROM held.meta WHERE name = 'replica'")}
+        if chains and not named & chains:
+            yield "meta replica: no chain of the file is its"
 
 
-def _refold(source: sqlite3.Connection, made: sqlite3.Connection) -> None:
-    names: dict[int, str] = dict(source.execute("SELECT no, name FROM chain"))
-    create(made)
-    made.execute("BEGIN")
-    state = State(made)
-    for segment in source.execute(f"{SEGMENT} ORDER BY segment.first"):
-        # Copied along, because an intent in doubt is looked up when the next epoch begins.
-        made.execute("INSERT INTO segment VALUES (?, ?, ?)", segment[:3])
-        made.execute("INSERT INTO body VALUES (?, ?)", (segment[0], segment[3]))
-        for stored in unpack(*segment):
-            record = decode_record(stored.record)
-            ref = Ref(names[stored.id >> SEQ_BITS], stored.id & (1 << SEQ_BITS) - 1)
-            deltas = (
-                () if stored.body is None else fold(ref, record.at, record.kind, decode_body(record.kind, stored.body))
-            )
-            state.record(ref, record.sid, deltas)
-    state.flush()
+def _differences(conn: sqlite3.Connection, table: str) -> Iterator[tuple[object, str]]:
+    """Keys of `table` and what is wrong there.
+
+    By the primary key, which is each table's first column: a look-up per row and no sorting.
+    """
+    key, *others = [row[1] for row in conn.execute(f"PRAGMA main.table_info({table})")]
+    unlike = [f"h.{name} IS NOT m.{name}" for name in others]
+    held = conn.execute(
+        f"SELECT h.{key}, m.{key} IS NULL, {', '.join(unlike)} "  # noqa: S608
+        f"FROM held.{table} AS h LEFT JOIN main.{table} AS m ON m.{key} = h.{key} "
+        f"WHERE m.{key} IS NULL OR {' OR '.join(unlike)}"
+    )
+    for ident, extra, *changed in held:
+        names = ", ".join(name for name, differs in zip(others, changed, strict=True) if differs)
+        yield ident, "no record says so" if extra else f"the records say otherwise of {names}"
+    made = conn.execute(
+        f"SELECT {key} FROM main.{table} AS m "  # noqa: S608
+        f"WHERE NOT EXISTS (SELECT 1 FROM held.{table} AS h WHERE h.{key} = m.{key})"
+    )
+    for (ident,) in made:
+        yield ident, "the records say so, the file does not"

@@ -1,53 +1,131 @@
 """`remit ledger verify`: the whole file, read beside a running service or without any.
 
-Rows come in short transactions, so that the service's log can start over meanwhile.
+Records come in short transactions, so that the service's log can start over meanwhile. Each is
+verified (`trace.verify`) and folded (`refold`); what the file holds beside its records has to be
+what they fold to.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.reads import SEGMENT, open_readonly
+from remit.adapters.sqlite.refold import UNFOLDABLE, Refold
 from remit.adapters.sqlite.schema import VERSION, check, foreign
 from remit.adapters.sqlite.segment import SegmentTorn, Stored, unpack
 from remit.adapters.sqlite.tables import SEQ_BITS
-from remit.facts.record import Ref
-from remit.trace.verify import Finding, Report, Row, Verifier
+from remit.facts.record import Record, Ref
+from remit.trace.chain import parts
+from remit.trace.encoding import Glance, decode_body
+from remit.trace.verify import Finding, Report, Row, Seen, Verifier
 
-_SEGMENTS: Final = 64
+Segment: TypeAlias = tuple[int, int, bytes, bytes]
+_SEGMENTS_MAX: Final = 1_000
+_BYTES_MAX: Final = 8 * 1024 * 1024
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
 
 
 def verify_file(path: Path, progress: Callable[[int], None] | None = None) -> Report:
     """The report on the ledger at `path`, which may be in use; `progress` gets records so far.
 
-    Opens it read-only. What SQLite itself cannot read is a finding. Raises `LedgerRefused` for
-    a file that is not there, is no ledger, or has another schema than this version's.
+    Opens it read-only. What SQLite itself cannot read is a finding, and so is each row of a state
+    table that is not what the records fold to; no report is clean whose state was not compared.
+    Raises `LedgerRefused` for a file that is not there, is no ledger, or has another schema than
+    this version's.
     """
     if not path.is_file():
         raise LedgerRefused(f"{path} was not verified", "there is no such file", "remit ledger verify PATH")
-    verifier = Verifier()
-    seen = 0
-    conn: sqlite3.Connection | None = None
+    reading = _Reading(progress)
     try:
-        conn = _open(path)
-        for row in _rows(conn):
-            verifier.feed(row)
-            seen += 1
-            if progress is not None and seen % 10_000 == 0:
-                progress(seen)
+        _open(path).close()
+        made = Refold(path, immutable=_at_rest(path))
+        try:
+            reading.read(made)
+        finally:
+            made.conn.close()
     except SegmentTorn as error:
-        verifier.note(Finding(None, "chain-links", str(error)))
+        reading.stop(Finding(None, "chain-links", str(error)))
     except sqlite3.DatabaseError as error:
-        verifier.note(Finding(None, "chain-links", f"SQLite cannot read it: {error}"))
-    finally:
-        if conn is not None:
-            conn.close()
+        reading.stop(Finding(None, "chain-links", f"SQLite cannot read it: {error}"))
     if progress is not None:
-        progress(seen)
-    return verifier.report()
+        progress(reading.seen)
+    return replace(reading.verifier.report(), uncompared=reading.uncompared)
+
+
+class _Reading:
+    """One way through a file: each record verified, and folded as long as that can be done."""
+
+    def __init__(self, progress: Callable[[int], None] | None) -> None:
+        self.verifier = Verifier()
+        self.seen = 0
+        self.uncompared: str | None = None
+        self._progress = progress
+
+    def read(self, made: Refold) -> None:
+        """All records, then the state, compared in the very snapshot that has no record more."""
+        conn = made.conn
+        last = -1
+        while True:
+            conn.execute("BEGIN")
+            chains = conn.execute("SELECT no, name FROM held.chain")
+            names: dict[int, str] = {number: name for number, name in chains if _is_chain(name)}
+            page = _page(conn, last)
+            if not page:
+                self._compare(made)
+                conn.execute("COMMIT")
+                return
+            # The writer's log can start over while this page is looked at.
+            conn.execute("COMMIT")
+            conn.execute("BEGIN")
+            self._take(made, page, names)
+            conn.execute("COMMIT")
+            last = page[-1][0]
+
+    def stop(self, finding: Finding) -> None:
+        """Nothing more is read."""
+        self.verifier.note(finding)
+        self.uncompared = self.uncompared or "the file could not be read to its end"
+
+    def _take(self, made: Refold, page: Sequence[Segment], names: Mapping[int, str]) -> None:
+        for segment in page:
+            for stored in unpack(*segment):
+                row = _row(stored, names)
+                said = self.verifier.feed(row)
+                if said is None:
+                    self.uncompared = self.uncompared or "a record or body is gone, or cannot be read"
+                elif self.uncompared is None:
+                    self._fold(made, stored, row.ref, *said)
+                self.seen += 1
+                if self._progress is not None and self.seen % 10_000 == 0:
+                    self._progress(self.seen)
+        if self.uncompared is None:
+            try:
+                made.flush()
+            except UNFOLDABLE as error:
+                self._unfoldable(None, error)
+
+    def _fold(self, made: Refold, stored: Stored, ref: Ref, record: Record, seen: Seen) -> None:
+        try:
+            body = decode_body(record.kind, stored.body or b"") if isinstance(seen, Glance) else seen
+            earlier = made.feed(ref, record, body)
+        except UNFOLDABLE as error:
+            self._unfoldable(ref, error)
+            return
+        if earlier != stored.earlier:
+            self.verifier.note(Finding(ref, "state", "it names another record than the one before it in its session"))
+
+    def _unfoldable(self, ref: Ref | None, error: Exception) -> None:
+        self.verifier.note(Finding(ref, "state", f"what the records change cannot be folded: {error}"))
+        self.uncompared = "not every record can be folded"
+
+    def _compare(self, made: Refold) -> None:
+        if self.uncompared is None:
+            for what in made.differences():
+                self.verifier.note(Finding(None, "state", what))
 
 
 def copy_ledger(source: Path, target: Path) -> None:
@@ -65,18 +143,36 @@ def copy_ledger(source: Path, target: Path) -> None:
 
 
 def rows_of(stored: Iterable[Stored], chains: Mapping[int, str]) -> Iterator[Row]:
-    """`stored` as verification takes it; `chains` gives names by number."""
-    for item in stored:
-        chain = chains.get(item.id >> SEQ_BITS)
-        if chain is None:
-            raise SegmentTorn(f"record {item.id} belongs to no chain of the file")
-        yield Row(Ref(chain, item.id & _SEQ_MASK), item.record, item.hash, item.salt, item.body)
+    """`stored` as verification takes it; `chains` gives names by number. Raises `SegmentTorn`."""
+    return (_row(item, chains) for item in stored)
+
+
+def _row(item: Stored, chains: Mapping[int, str]) -> Row:
+    chain = chains.get(item.id >> SEQ_BITS)
+    if chain is None:
+        raise SegmentTorn(f"record {item.id} belongs to no chain of the file")
+    seq = item.id & _SEQ_MASK
+    if not seq:
+        raise SegmentTorn(f"record {item.id} stands before the first of its chain")
+    return Row(Ref(chain, seq), item.record, item.hash, item.salt, item.body)
+
+
+@lru_cache
+def _is_chain(name: str) -> bool:
+    try:
+        parts(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _at_rest(path: Path) -> bool:
+    # Without a log beside it the file is at rest, maybe where nothing can be written.
+    return not path.with_name(path.name + "-wal").exists()
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    # Without a log beside it the file is at rest, maybe where nothing can be written.
-    beside = path.with_name(path.name + "-wal").exists()
-    conn = open_readonly(path, immutable=not beside)
+    conn = open_readonly(path, immutable=_at_rest(path))
     try:
         version = check(conn, path)
     except sqlite3.DatabaseError as error:
@@ -95,15 +191,15 @@ def _open(path: Path) -> sqlite3.Connection:
     raise LedgerRefused(f"{path} was not verified", "its schema is an earlier one", "remit up, which migrates it")
 
 
-def _rows(conn: sqlite3.Connection) -> Iterator[Row]:
-    last = -1
-    while True:
-        chains = dict(conn.execute("SELECT no, name FROM chain"))
-        page = conn.execute(
-            f"{SEGMENT} WHERE segment.first > ? ORDER BY segment.first LIMIT ?", (last, _SEGMENTS)
-        ).fetchall()
-        if not page:
-            return
-        for segment in page:
-            yield from rows_of(unpack(*segment), chains)
-        last = page[-1][0]
+def _page(conn: sqlite3.Connection, last: int) -> list[Segment]:
+    """The next segments, up to so many and about so many bytes."""
+    page: list[Segment] = []
+    size = 0
+    cursor = conn.execute(f"{SEGMENT} WHERE segment.first > ? ORDER BY segment.first LIMIT ?", (last, _SEGMENTS_MAX))
+    for segment in cursor:
+        page.append(segment)
+        size += len(segment[2]) + len(segment[3])
+        if size > _BYTES_MAX:
+            break
+    cursor.close()
+    return page
