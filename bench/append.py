@@ -4,7 +4,8 @@ Raw is one append of 4 KiB to a growing file and its fdatasync, in the same run 
 Ours is `SqliteLedger.append` of an intent and the wait for its receipt, on one event loop with uvloop: encoding,
 hashing, group commit, and in the same transaction the state that each intent folds to (its session's counters, its
 open intent). Bodies are made before the clock starts; their size is printed. The collector is set as by the service.
-Each caller appends its next intent once it has the receipt for the last, in a session of its own.
+Each caller appends its next intent once it has the receipt for the last, in a session of its own; it has one intent,
+for those of a service are in the processor's cache, being just made, and thousands of prepared ones would not be.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from proof.machine import DATA
 from proof.verdict import say
 from remit.adapters.sqlite import open_ledger
 from remit.adapters.system import SystemClock, SystemEntropy, settle_collector
+from remit.facts.canonical import Json
 from remit.facts.record import RecordKind
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import Draft
@@ -43,8 +45,7 @@ ADDED_MS: Final = 0.15
 RATE_MIN: Final = 50_000
 CALLERS: Final = (16, 128)
 BODY_BYTES_MIN: Final = 400
-DRAFTS: Final = 4
-"""Different intents of one caller; many more would have to be fetched from memory, which those of a service do not."""
+TIMED_EACH: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,22 +96,27 @@ class Raw:
         os.close(self._file)
 
 
+PIN: Final = f"sha256:{7:064x}"
+BUNDLE: Final = f"sha256:{9:064x}"
+REASONS: Final = (Reason(Code.POLICY, "notes may be read", "notes-readable", "files.cedar:12", "writer"),)
+CONTEXT: Final[dict[str, Json]] = {"inputSize": 21, "session": {"labels": [], "calls": 3, "irreversibleCalls": 0}}
+
+
 def draft(caller: int, number: int) -> Draft:
     """An intent like those of the demo: a permitted read, in the caller's own session."""
     sid = f"s{caller:026d}"
-    path = f"notes/{number}.md"
     body = ActionBody(
         action=f"sha256:{number:064x}",
         kind="call_tool",
         server="files",
         name="read_file",
-        pin=f"sha256:{7:064x}",
+        pin=PIN,
         user="ana",
         links=(("writer", sid),),
         token=f"t{caller:021d}",
         verdict="permit",
         observed=None,
-        reasons=(Reason(Code.POLICY, "notes may be read", "notes-readable", "files.cedar:12", "writer"),),
+        reasons=REASONS,
         gates=(),
         obligations=(),
         approval=None,
@@ -118,10 +124,10 @@ def draft(caller: int, number: int) -> Draft:
         irreversible=False,
         labels=(),
         source=("untrusted",),
-        context={"inputSize": 21, "session": {"labels": [], "calls": number % 50, "irreversibleCalls": 0}},
-        arguments=b'{"path":"%s"}' % path.encode(),
+        context=CONTEXT,
+        arguments=b'{"path":"notes/%d.md"}' % number,
     )
-    return Draft(RecordKind.INTENT, 1_760_000_000_000 + number, f"sha256:{9:064x}", sid, body)
+    return Draft(RecordKind.INTENT, 1_760_000_000_000 + number, BUNDLE, sid, body)
 
 
 async def call(ledger: SqliteLedger, drafts: Sequence[Draft], times_s: list[float]) -> None:
@@ -149,8 +155,8 @@ async def alone(ledger: SqliteLedger, raw: Raw, size: Size) -> Figure:
 
 async def together(ledger: SqliteLedger, raw: Raw, size: Size, callers: int) -> Figure:
     """Many callers; the rate is the median of the rounds, the first of which only warms up."""
-    each = size.records // callers
-    work = [[draft(caller, caller * each + number) for number in range(DRAFTS)] for caller in range(callers)]
+    each = size.records // callers // TIMED_EACH * TIMED_EACH
+    work = [[draft(caller, caller)] for caller in range(callers)]
     rates: list[float] = []
     times_s: list[float] = []
     for turn in range(size.rounds + 1):
@@ -164,10 +170,10 @@ async def together(ledger: SqliteLedger, raw: Raw, size: Size, callers: int) -> 
     return figure(f"{callers} callers", times_s, median(rates))
 
 
-async def repeat(ledger: SqliteLedger, drafts: Sequence[Draft], count: int, times_s: list[float]) -> None:
-    """`call` over `drafts`, again and again until `count` were appended."""
-    for start in range(0, count, len(drafts)):
-        await call(ledger, drafts[: count - start], times_s)
+async def repeat(ledger: SqliteLedger, drafts: list[Draft], count: int, times_s: list[float]) -> None:
+    """Append `drafts` again and again, `count` in all, of which every tenth is timed."""
+    for _ in range(count // TIMED_EACH):
+        await call(ledger, drafts * TIMED_EACH, times_s)
 
 
 def figure(name: str, times_s: list[float], per_second: float) -> Figure:

@@ -240,7 +240,7 @@ async def test_each_start_is_an_epoch_that_names_the_end_of_the_last(place: Plac
     await first.close()
     second = place.open()
     assert second.chain == f"{REPLICA}-2"
-    [begin] = await second.latest(5)
+    [begin] = await second.latest(1)
     assert isinstance(begin.body, AdminBody)
     assert begin.body.data["heads"] == [{"chain": CHAIN, "seq": 2, "hash": receipt.hash}]
     [again] = await append_all(second, [Step(INTENT, "s1", action())])
@@ -290,3 +290,17 @@ async def test_closing_makes_the_queue_durable_and_refuses_more(place: Place) ->
     again = place.open()
     assert await again.count() == 202
     await again.close()
+
+
+@pytest.mark.asyncio
+async def test_every_receipt_is_given_whenever_the_ledger_is_closed(tmp_path: Path) -> None:
+    for number in range(12):
+        ledger = Place(tmp_path / str(number)).open()
+        pending = [ledger.append(draft(action())) for _ in range(130)]
+        for item in pending[:: 1 + number * 11]:
+            await item.durable
+        last = ledger.append(draft(action()))
+        await asyncio.sleep(number / 4_000)
+        await ledger.close()
+        receipts = await asyncio.wait_for(asyncio.gather(*(item.durable for item in [*pending, last])), 10)
+        assert len(receipts) == 131

@@ -120,6 +120,7 @@ class Writer:
             batch, open_ = self._take()
             if batch:
                 self._commit(batch)
+        self._tell_held()
 
     def _commit(self, batch: Sequence[Item]) -> None:
         failure = self.failure
