@@ -13,6 +13,7 @@ from typing import Final
 import uvicorn
 
 from remit.adapters.sqlite.errors import LedgerRefused
+from remit.adapters.system import settle_collector
 from remit.app.build import Service, build
 from remit.app.failure import Exit, Failure
 from remit.app.http import CONNECTIONS_MAX, BoundedProtocol
@@ -95,6 +96,7 @@ async def _afterwards(service: Service, settings: Settings, *, watch: bool) -> N
         await service.load_api()
     except Exception as error:  # noqa: BLE001 - enforcement goes on; people must hear of it
         _failed(error)
+    settle_collector()
     loops = [every(_EXPIRY_S, service.driver.expire_due, _failed)]
     if watch:
         loops.append(watching(settings.workspace, service.runtime))
