@@ -145,7 +145,7 @@ def snapshot(
         Session(link.sid, link.agent, asked.authority.user, NOW - age_ms, frozenset(labels))
         for link in asked.authority.links
     )
-    return Snapshot(running, sessions, pin, lift)
+    return Snapshot(running, sessions, pin, () if lift is None else (lift,))
 
 
 def decided(running: Bundle, asked: Action, *, labels: Iterable[str] = ()) -> Decision:

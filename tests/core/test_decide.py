@@ -132,7 +132,7 @@ def test_a_session_that_ended_or_grew_old_ends_the_chain() -> None:
     for position in (0, 1):
         for change, denied in (
             ({"ended_ms": NOW}, True),
-            ({"ended_ms": NOW + 1}, False),
+            ({"ended_ms": NOW + 3_600_000}, True),
             ({"started_ms": NOW - hours}, False),
             ({"started_ms": NOW - hours - 1}, True),
         ):

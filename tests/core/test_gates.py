@@ -8,7 +8,7 @@ from remit.facts.catalog import Route
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Forward, Hold, Refuse
 from remit.pdp.snapshot import Lift
-from remit.policy.verdict import Deny, Escalate, Gate, Permit
+from remit.policy.verdict import Code, Deny, Escalate, Gate, Permit
 from tests.core.deciding import NOW, action, body, bundle, catalog, codes, decided, snapshot
 
 ANYBODY = '@id("p") permit (principal, action, resource);'
@@ -146,3 +146,23 @@ def test_a_route_that_holds_nobody_holds_nobody() -> None:
     decision = decided(bundle(catalog(ANYBODY, gate("g", "quick"), gate("h"), routes=[quick])), action())
     assert decision.effects[1] == Hold(0)
     assert body(decision).expires_ms == NOW + 500
+
+
+def test_of_several_approvals_the_one_that_fits_lifts() -> None:
+    old = replace(LIFT, approval="r-1.3", gates=frozenset(replace(one, text_hash="sha256:old") for one in GATES))
+    some = replace(LIFT, approval="r-1.4", gates=frozenset(list(GATES)[:1]))
+    given = replace(snapshot(RUNNING, ASKED), lifts=(old, some, LIFT))
+    decision = decide(given, ASKED, NOW)
+    assert decision.verdict == Permit()
+    assert body(decision).approval == "r-1.7"
+
+
+def test_nobody_is_asked_about_more_than_he_can_look_through() -> None:
+    full = replace(snapshot(RUNNING, ASKED), may_ask=False)
+    decision = decide(full, ASKED, NOW)
+    assert decision.verdict == Deny()
+    assert decision.reasons[-1].code is Code.APPROVAL_TOO_MANY
+    assert body(decision).expires_ms is None
+    assert decide(replace(full, lifts=(LIFT,)), ASKED, NOW).verdict == Permit()
+    free = bundle(ANYBODY)
+    assert decide(replace(snapshot(free, ASKED), may_ask=False), ASKED, NOW).verdict == Permit()

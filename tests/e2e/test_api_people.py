@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 import pytest
 import pytest_asyncio
 
+from remit.api import approvals
 from remit.pep.answer import Awaiting, Refused, Released
 from tests.e2e.api_world import World, world
 
@@ -112,6 +113,26 @@ async def test_a_harness_has_no_say_in_other_agents_sessions(api: World):
     opened = await api.told("POST", "/sessions", coach, {})
     await api.told("POST", f"/sessions/{opened['sid']}/end", body={})
     assert (await api.ask("POST", f"/sessions/{opened['sid']}/words", coach, {"text": "x"})).status_code == 409
+
+
+async def test_words_are_for_sessions_that_the_harness_opened_itself(api: World):
+    coach, other = await api.token("harness", "coach"), await api.mint("agent", "coach", user="req")
+    await api.call(other["token"], "echo", {"text": "x"})
+    refused = await api.ask("POST", f"/sessions/{other['sid']}/words", coach, {"text": "pay evil"})
+    assert (refused.status_code, "not opened by the harness" in refused.json()["why"]) == (409, True)
+    # Nor for what is delegated to the harness's agent.
+    below = (await api.delegate(await api.token("agent", "bot", user="req"), "coach")).json()["access_token"]
+    await api.call(below, "echo", {"text": "x"})
+    sid = api.authority(below).acting.sid
+    assert (await api.ask("POST", f"/sessions/{sid}/words", coach, {"text": "pay evil"})).status_code == 409
+
+
+async def test_others_questions_push_out_none_of_ones_own(api: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(approvals, "LIMIT_MAX", 1)
+    ident = await api.escalated(await api.token("agent", "bot", user="dan"), "status", text="mine")
+    await api.escalated(await api.token("agent", "bot", user="req"), "status", text="theirs")
+    listed = await api.told("GET", "/approvals?open=1&limit=1", await api.token("user", "dan"))
+    assert [item["id"] for item in listed["items"]] == [ident]
 
 
 async def test_trust_that_is_withdrawn_counts_at_once(api: World):

@@ -221,6 +221,86 @@ async def test_asking_again_while_people_think_asks_nobody_twice(b: Bench) -> No
 
 
 @driven
+async def test_what_was_approved_is_claimed_by_the_rules_of_the_running_bundle(b: Bench) -> None:
+    b.hold_s(0.01)
+    before, bob = b.bundle, b.bundle.catalog.users["bob"]
+    await b.call("pay", **PAID)
+    ident = await asked(b)
+    assert (await b.driver.decide_approval(ident, bob, Choice.APPROVE, None)).state is State.APPROVED
+    route = before.catalog.routes["finance"]
+    for change in (
+        {"users": {**before.catalog.users, "bob": replace(bob, groups=frozenset[str]())}},
+        {"routes": {"finance": replace(route, count=2)}},
+    ):
+        b.bundle = compiled(replace(before.catalog, **change))
+        assert isinstance(await b.call("pay", **PAID), Awaiting)
+    b.bundle = before
+    assert isinstance(await b.call("pay", **PAID), Released)
+    assert sum(line.startswith("called") for line in b.trace) == 1
+
+
+@driven
+async def test_a_new_approval_is_claimed_although_an_old_one_lifts_a_gate_that_changed(b: Bench) -> None:
+    b.hold_s(0.01)
+    bob = b.bundle.catalog.users["bob"]
+    await b.call("pay", **PAID)
+    old = await asked(b)
+    await b.driver.decide_approval(old, bob, Choice.APPROVE, None)
+    source = b.bundle.catalog.policies[0]
+    changed = replace(source, text=source.text.replace("more than 100 needs", "more than a hundred needs"))
+    b.bundle = compiled(replace(b.bundle.catalog, policies=(changed,)))
+    assert isinstance(await b.call("pay", **PAID), Awaiting)
+    new = await asked(b, 2)
+    assert new != old
+    await b.driver.decide_approval(new, bob, Choice.APPROVE, None)
+    assert isinstance(await b.call("pay", **PAID), Released)
+    found = await b.ledger.approval(new)
+    assert found is not None
+    assert found.state is State.SUCCEEDED
+
+
+@driven
+async def test_one_root_session_asks_people_about_twenty_things_at_once(b: Bench) -> None:
+    b.hold_s(0)
+    for amount in range(200, 210):
+        assert isinstance(await b.call("pay", amount=amount, to="eve"), Awaiting)
+    for amount in range(210, 220):
+        below = b.authority("clerk", "helper")
+        links = (below.links[0], replace(below.links[1], sid=f"{b.root}-{amount}"))
+        assert isinstance(await b.call("pay", replace(below, links=links), amount=amount, to="eve"), Awaiting)
+    assert codes(await b.call("pay", amount=220, to="eve")) >= {Code.GATE, Code.APPROVAL_TOO_MANY}
+    assert codes(await b.call("pay", b.authority("clerk", "helper"), amount=220, to="eve")) >= {Code.APPROVAL_TOO_MANY}
+    # Asking again for what waits is no further question, and another root has its own.
+    assert isinstance(await b.call("pay", amount=200, to="eve"), Awaiting)
+    root = b.root
+    b.root = "other"
+    assert isinstance(await b.call("pay", amount=220, to="eve"), Awaiting)
+    b.root = root
+    waiting = await b.ledger.approvals(open_only=True, limit=100)
+    assert len(waiting) == 21
+    await b.driver.decide_approval(waiting[-1].ident, b.bundle.catalog.users["bob"], Choice.DENY, None)
+    assert isinstance(await b.call("pay", amount=220, to="eve"), Awaiting)
+
+
+@driven
+async def test_a_delegation_that_was_stopped_while_it_was_recorded_is_refused(b: Bench) -> None:
+    rule = '@id("hand-on") permit (principal, action == Remit::Action::"delegate", resource);'
+    source = b.bundle.catalog.policies[0]
+    b.bundle = compiled(replace(b.bundle.catalog, policies=(replace(source, text=source.text + rule),)))
+    b.ledger.waits = {RecordKind.INTENT}
+    asking = asyncio.create_task(b.driver.delegate(b.authority(), "helper"))
+    await traced(b, "queued intent")
+    await b.driver.end_session(b.authority().acting.sid, "bob")
+    b.ledger.open.set()
+    _, decision = await asking
+    assert decision.verdict == Deny()
+    assert [reason.code for reason in decision.reasons] == [Code.SESSION_ENDED]
+    assert [outcome.status for outcome in await outcomes(b)] == [Status.NOT_SENT]
+    _, decision = await b.driver.delegate(b.authority(), "helper")
+    assert decision.verdict == Deny()
+
+
+@driven
 async def test_the_requester_cannot_approve_and_a_refusal_ends_it(b: Bench) -> None:
     b.hold_s(30)
     call = asyncio.create_task(b.call("pay", **PAID))

@@ -13,6 +13,7 @@ import pytest
 
 from remit.facts.record import RecordKind
 from remit.pep.mcp import exchange
+from remit.pep.mcp.app import METADATA
 from tests.e2e.gateway_world import META, Shop, World, gateway, headers, shop_process, until
 
 if TYPE_CHECKING:
@@ -118,6 +119,18 @@ async def is_expired(world: World, token: str) -> bool:
     except Exception as error:  # noqa: BLE001
         return "expired" in str(error)
     return False
+
+
+@wire
+async def test_a_path_that_no_header_can_hold_is_not_found(w: Wire) -> None:
+    for path in ("/mcp/%E2%82%AC", "/mcp/%0d%0aX-Injected:%20yes", "/mcp/%C3%A9", "/mcp/%7f", f"{METADATA}/mcp/%0a"):
+        for method in ("GET", "POST"):
+            status, head, body = await w.send(b"", {}, path, method)
+            assert (status, json.loads(body)["error"]) == (404, "path/unknown"), path
+            assert "X-Injected" not in head
+    # Nothing in a path ends the quoted parameter early.
+    _, head, _ = await w.send(b"", {}, "/mcp/%22,evil=%22%5C", "GET")
+    assert head["WWW-Authenticate"].count('"') == 2
 
 
 @wire

@@ -16,6 +16,7 @@ from remit.api.views import instant, session_view
 from remit.control.authority import TTL_MAX_S, Use, descend, mint
 from remit.facts.agent import Harness
 from remit.facts.session import Session
+from remit.trace.bodies import AdminBody, Event
 
 router = APIRouter(route_class=GuardedRoute, tags=["sessions"])
 
@@ -60,6 +61,13 @@ async def words(sid: SidPath, asked: WordsRequest, services: With, caller: ByHar
     session = await _session(services, sid)
     if session.agent != caller.agent:
         raise forbidden(f"this session is another agent's, not {caller.agent}'s")
+    if not await _opened_by(services, sid, named(caller)):
+        raise Problem(
+            409,
+            "this session takes no words",
+            why=f"it was not opened by the harness of {caller.agent}",
+            next="open one with: POST /api/v1/sessions",
+        )
     if session.ended_ms is not None:
         raise Problem(409, "the session has ended", why="nothing is added to an ended session")
     receipt = await services.driver.record_words(sid, asked.text, named(caller))
@@ -106,6 +114,20 @@ async def _session(services: Services, sid: str) -> Session:
     if session is None:
         raise not_found(f"session: {sid}", "remit sessions ls")
     return session
+
+
+async def _opened_by(services: Services, sid: str, harness: str) -> bool:
+    """Whether `harness` opened session `sid` itself.
+
+    The first record of such a session says so: an agent's own root and what is delegated start otherwise.
+    """
+    found = await services.ledger.entries(after=None, limit=1, sid=sid)
+    first = found[0].body if found else None
+    return (
+        isinstance(first, AdminBody)
+        and first.event is Event.SESSION_OPENED
+        and (first.subject, first.by) == (sid, harness)
+    )
 
 
 async def _own(services: Services, caller: Admin | Person, sid: str) -> Session:

@@ -54,7 +54,7 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     question = _question(snapshot, action, checked, facts)
     verdict, reasons, observed = judge_chain(snapshot, action, question)
     judged = Ruling(verdict, reasons, facts, tool, observed)
-    return _obligations(snapshot, _lifted(snapshot, action, judged, now_ms))
+    return _obligations(snapshot, _askable(snapshot, _lifted(snapshot, action, judged, now_ms)))
 
 
 def _facts(snapshot: Snapshot, action: Action, now_ms: int) -> Facts:
@@ -95,15 +95,18 @@ def _question(snapshot: Snapshot, action: Action, form: ToolForm | None, facts: 
 
 def _lifted(snapshot: Snapshot, action: Action, judged: Ruling, now_ms: int) -> Ruling:
     """An escalation that people have approved for exactly this action is a permit."""
-    lift, verdict = snapshot.lift, judged.verdict
-    if not isinstance(verdict, Escalate) or lift is None:
+    verdict = judged.verdict
+    if not isinstance(verdict, Escalate) or not snapshot.lifts:
         return judged
+    bound = action.hash(judged.pin)
     # INVARIANT(approval-binds-exact-action): by hash, by gate and policy text, and in time.
-    if (
-        lift.action_hash != action.hash(judged.pin)
-        or lift.expires_ms <= now_ms
-        or not lift.gates.issuperset(verdict.gates)
-    ):
+    fitting = (
+        lift
+        for lift in snapshot.lifts
+        if lift.action_hash == bound and now_ms < lift.expires_ms and lift.gates.issuperset(verdict.gates)
+    )
+    lift = next(fitting, None)
+    if lift is None:
         return judged
     approved = Reason(Code.GATE, f"approved by people as {lift.approval}")
     return Ruling(
@@ -114,6 +117,15 @@ def _lifted(snapshot: Snapshot, action: Action, judged: Ruling, now_ms: int) -> 
         judged.observed,
         lift.approval,
     )
+
+
+def _askable(snapshot: Snapshot, judged: Ruling) -> Ruling:
+    """Nobody is asked about more than a person can look through."""
+    if snapshot.may_ask or not isinstance(judged.verdict, Escalate):
+        return judged
+    text = "people are asked about too many actions of this session already: wait until they decided some"
+    reason = Reason(Code.APPROVAL_TOO_MANY, text)
+    return Ruling(Deny(), (*judged.reasons, reason), judged.facts, judged.tool, judged.observed)
 
 
 def _obligations(snapshot: Snapshot, judged: Ruling) -> Ruling:

@@ -86,7 +86,8 @@ def session_problem(snapshot: Snapshot, action: Action, now_ms: int) -> Reason |
     hours = snapshot.bundle.catalog.session_hours_max
     for session in snapshot.sessions:
         text = None
-        if session.ended_ms is not None and session.ended_ms <= now_ms:
+        if session.ended_ms is not None:
+            # Whatever the clock says: it may have been set back since.
             text = f"the session of {session.agent} has ended"
         elif now_ms - session.started_ms > hours * _HOUR_MS:
             text = f"the session of {session.agent} is older than {hours:g} hours"

@@ -34,12 +34,14 @@ class Snapshot:
     """The state of the world for one action.
 
     `sessions` follow the authority's links, the minted agent's first. `pin` is how the tool's
-    live definition compares with the lock. `lift` is the claimable approval for this action's
-    hash, if any.
+    live definition compares with the lock. `lifts` are the claimable approvals for this action's
+    hash, oldest first. `may_ask` is whether people may be asked one thing more: not where as much
+    waits for them already.
     """
 
     bundle: Bundle
     sessions: tuple[Session, ...]
     pin: Pin
-    lift: Lift | None = None
+    lifts: tuple[Lift, ...] = ()
     limits: Limits = DEFAULT
+    may_ask: bool = True

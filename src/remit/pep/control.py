@@ -136,8 +136,14 @@ class Control:
             attempt = self._desk.judge(action, None)
             await attempt.pending.durable
             if isinstance(attempt.decision.verdict, Permit):
-                done = self._desk.append(RecordKind.OUTCOME, sids[-1], _delegated(attempt))
+                # INVARIANT(stop-wins): also over what was permitted a moment ago.
+                why = self._stop_reason(authority)
+                status = Status.OK if why is None else Status.NOT_SENT
+                done = self._desk.append(RecordKind.OUTCOME, sids[-1], _delegated(attempt, status))
                 await done.durable
+                why = why or self._stop_reason(authority)
+                if why is not None:
+                    return attempt.pending.ref, Decision(Deny(), (why,), (Refuse(),))
             ref = attempt.pending.ref
             if attempt.waits_for is not None:
                 ref = Ref.parse(attempt.waits_for)
@@ -186,10 +192,10 @@ class Control:
             self._memory.release((sid,), self._clock.monotonic_s())
 
 
-def _delegated(attempt: Attempt) -> OutcomeBody:
+def _delegated(attempt: Attempt, status: Status) -> OutcomeBody:
     return OutcomeBody(
         intent=attempt.ref,
-        status=Status.OK,
+        status=status,
         sids=tuple([sid for _, sid in attempt.body.links]),
         labels=(),
         approval=attempt.body.approval,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
+from remit.escalate import voting
 from remit.escalate.machine import Approval, State
 from remit.facts.action import Action
 from remit.facts.agent import Authority
@@ -28,6 +29,8 @@ from remit.trace.bodies import ActionBody, AdminBody, Body, Event
 
 HOUR_MS: Final = 3_600_000
 BY_REMIT: Final = "remit"
+PENDING_MAX: Final = 20
+"""How much one root session may ask of people at once, with all that was delegated from it."""
 
 Current: TypeAlias = Callable[[], Bundle]
 
@@ -62,6 +65,7 @@ class Desk:
         self._current = current
         self._limits = limits
         self._pins = Pins()
+        self._asked: dict[str, set[str]] = {}
 
     @property
     def bundle(self) -> Bundle:
@@ -94,6 +98,7 @@ class Desk:
         pending = self.append(made.kind, action.authority.acting.sid, body)
         if isinstance(decision.verdict, Escalate) and waits_for is None:
             waits_for = str(pending.ref)
+            self._asked.setdefault(action.authority.links[0].sid, set()).add(waits_for)
         return Attempt(decision, pending, body, sessions, waits_for)
 
     def weigh(self, action: Action) -> Decision:
@@ -115,26 +120,51 @@ class Desk:
         sessions: tuple[Session, ...],
         now_ms: int,
     ) -> Decision:
+        bound = "" if tool is None else tool.pin
         snapshot = Snapshot(
             bundle=self._current(),
             sessions=sessions,
             pin=pin,
-            lift=self._lift(action, "" if tool is None else tool.pin, now_ms),
+            lifts=self._lifts(action, bound, now_ms),
             limits=self._limits,
+            may_ask=self._may_ask(action, bound, now_ms),
         )
         return decide(snapshot, action, now_ms)
 
-    def _lift(self, action: Action, pin: str, now_ms: int) -> Lift | None:
+    def _lifts(self, action: Action, pin: str, now_ms: int) -> tuple[Lift, ...]:
         found = self._memory.approvals_of(action.authority.acting.sid)
         approved = [one for one in found if one.state is State.APPROVED]
         if not approved:
-            return None
-        # INVARIANT(approval-binds-exact-action): by hash, in one session, while it lasts.
+            return ()
+        catalog = self._current().catalog
+        # INVARIANT(approval-binds-exact-action): by hash, in one session, while it lasts, and
+        # while those who said yes are whom the running bundle asks.
         bound = action.hash(pin)
-        for one in sorted(approved, key=lambda one: one.opened_ms):
-            if one.action == bound and now_ms < one.expires_ms:
-                return Lift(one.ident, one.action, frozenset(one.gates), one.expires_ms)
-        return None
+        return tuple(
+            Lift(one.ident, one.action, frozenset(one.gates), one.expires_ms)
+            for one in sorted(approved, key=lambda one: one.opened_ms)
+            if one.action == bound and now_ms < one.expires_ms and voting.complete(one, catalog.routes, catalog.users)
+        )
+
+    def _may_ask(self, action: Action, pin: str, now_ms: int) -> bool:
+        """Whether a new approval may be opened for the root session; joining one always may."""
+        root = action.authority.links[0].sid
+        asked = self._asked.get(root, set[str]())
+        sids = {link.sid for link in action.authority.links}
+        # Those opened before the process started are known by their own session alone.
+        found = {one.ident: one for sid in sids for one in self._memory.approvals_of(sid)}
+        for ident in tuple(asked):
+            one = self._memory.approval(ident)
+            if one is None or one.state is not State.PENDING:
+                asked.discard(ident)
+            else:
+                found[ident] = one
+        if not asked:
+            self._asked.pop(root, None)
+        waiting = [one for one in found.values() if one.state is State.PENDING and now_ms < one.expires_ms]
+        if len(waiting) < PENDING_MAX:
+            return True
+        return self._pending(action, action.hash(pin), now_ms) is not None
 
     def _pending(self, action: Action, bound: str, now_ms: int) -> Approval | None:
         for one in self._memory.approvals_of(action.authority.acting.sid):

@@ -32,6 +32,7 @@ class Code(StrEnum):
     SESSION_ENDED = "session/ended"
     TOKEN_ENDED = "token/ended"  # noqa: S105
     APPROVAL_PENDING = "approval/pending"
+    APPROVAL_TOO_MANY = "approval/too-many"
     LEDGER_UNWRITABLE = "ledger/unwritable"
     INTERNAL = "internal/error"
 

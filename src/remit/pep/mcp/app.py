@@ -8,6 +8,7 @@ its limit, and parsed once; then the era answers. Nothing here logs a header or 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
+from urllib.parse import quote
 
 import orjson
 
@@ -89,6 +90,9 @@ class McpApp:
         refused = self._stranger(head)
         if refused is not None:
             await _refuse(send, *refused)
+        elif not path.isascii() or not path.isprintable():
+            # No name of ours has such a character, and no header takes it.
+            await _refuse(send, 404, "path/unknown", "there is nothing at this path")
         elif path.startswith(METADATA):
             await self._metadata(scope, path, send)
         else:
@@ -158,7 +162,7 @@ class McpApp:
                     await self._handshake.handle(post, message)
 
     async def _challenge(self, path: str, head: Heads, send: Send, why: str) -> None:
-        fields = [f'resource_metadata="{self._edge.resource}{METADATA}{path}"']
+        fields = [f'resource_metadata="{self._edge.resource}{METADATA}{quote(path)}"']
         if b"authorization" in head.values:
             # What the token is wrong about is our own sentence; quotes would end the parameter.
             fields.append('error="invalid_token"')
