@@ -1,6 +1,6 @@
 """Routes of approvals: what waits for a person, and the person's word."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 
@@ -17,6 +17,9 @@ from remit.trace.bodies import Choice
 
 router = APIRouter(route_class=GuardedRoute, tags=["approvals"])
 
+READ_MAX: Final = 100_000
+"""Approvals looked through for one person's: as many open ones as are kept in memory."""
+
 
 @router.get("/approvals")
 async def list_approvals(
@@ -27,10 +30,14 @@ async def list_approvals(
     limit: Limit = 100,
 ) -> ApprovalsAnswer:
     """Approvals, newest first; a user sees those that he decides or asked for."""
-    # A user's own may be older than the latest of all.
     most = limit if isinstance(caller, Admin) else LIMIT_MAX
-    found = await services.ledger.approvals(open_only=open_only, limit=most)
-    own = [approval for approval in found if sees_approval(services, caller, approval)]
+    while True:
+        found = await services.ledger.approvals(open_only=open_only, limit=most)
+        own = [approval for approval in found if sees_approval(services, caller, approval)]
+        # What others asked for must not push out what this person decides, however much it is.
+        if len(own) >= limit or len(found) < most or most >= READ_MAX:
+            break
+        most *= 10
     return ApprovalsAnswer(items=[approval_view(services, caller, approval) for approval in own[:limit]])
 
 
