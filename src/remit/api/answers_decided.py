@@ -14,11 +14,12 @@ class GateAnswer(Answer):
 
 
 class SeatAnswer(Answer):
-    """How one route stands."""
+    """How one route stands: who said yes, and whose yes may count (null in lists)."""
 
     route: str
     count: int
     by: list[str]
+    eligible: list[str] | None = None
 
 
 class VoteAnswer(Answer):

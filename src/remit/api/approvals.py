@@ -1,5 +1,6 @@
 """Routes of approvals: what waits for a person, and the person's word."""
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
@@ -7,11 +8,12 @@ from fastapi import APIRouter, Query
 from remit.api.answers_decided import ApprovalAnswer, ApprovalsAnswer
 from remit.api.authenticator import Admin, Person
 from remit.api.guard import ByPerson, ByReader, GuardedRoute, With
-from remit.api.problem import not_found
+from remit.api.problem import Problem, not_found
 from remit.api.requests import LIMIT_MAX, Limit, RefPath, VoteRequest
 from remit.api.services import Services
-from remit.api.views import approval_view, sees_approval
+from remit.api.views import approval_view, eligible, sees_approval
 from remit.escalate.machine import Approval
+from remit.escalate.voting import VoteRefused
 from remit.facts.record import Ref
 from remit.trace.bodies import Choice
 
@@ -19,6 +21,9 @@ router = APIRouter(route_class=GuardedRoute, tags=["approvals"])
 
 READ_MAX: Final = 100_000
 """Approvals looked through for one person's: as many open ones as are kept in memory."""
+
+NAMED_MAX: Final = 10
+"""People that a refusal names for one route; `approvals show` names all."""
 
 
 @router.get("/approvals")
@@ -33,12 +38,18 @@ async def list_approvals(
     most = limit if isinstance(caller, Admin) else LIMIT_MAX
     while True:
         found = await services.ledger.approvals(open_only=open_only, limit=most)
-        own = [approval for approval in found if sees_approval(services, caller, approval)]
+        own = [approval for approval in found if sees_approval(services, caller, approval)][:limit]
         # What others asked for must not push out what this person decides, however much it is.
-        if len(own) >= limit or len(found) < most or most >= READ_MAX:
+        if len(own) == limit or len(found) < most or most >= READ_MAX:
             break
         most *= 10
-    return ApprovalsAnswer(items=[approval_view(services, caller, approval) for approval in own[:limit]])
+    proposals = [await services.ledger.entry(Ref.parse(approval.ident)) for approval in own]
+    return ApprovalsAnswer(
+        items=[
+            approval_view(services, caller, approval, proposal, listed=True)
+            for approval, proposal in zip(own, proposals, strict=True)
+        ]
+    )
 
 
 @router.get("/approvals/{ident}")
@@ -68,10 +79,33 @@ async def _decide(services: Services, caller: Person, ident: str, choice: Choice
     if known is None:
         raise not_found(f"approval: {ident}", "remit approvals ls")
     voter = services.runtime.catalog.users[caller.user]
-    decided = await services.driver.decide_approval(ident, voter, choice, note)
+    try:
+        decided = await services.driver.decide_approval(ident, voter, choice, note)
+    except VoteRefused as refused:
+        if refused.ended or not sees_approval(services, caller, known):
+            raise
+        raise _instead(services, known, refused.why) from refused
     return await _told(services, caller, decided)
 
 
 async def _told(services: Services, caller: Person, approval: Approval) -> ApprovalAnswer:
     proposal = await services.ledger.entry(Ref.parse(approval.ident))
     return approval_view(services, caller, approval, proposal)
+
+
+def _instead(services: Services, approval: Approval, why: str) -> Problem:
+    """A vote that does not count, answered with the people whose vote would."""
+    asked = "; ".join(f"{_people(names)} ({route})" for route, names in eligible(services, approval).items())
+    return Problem(
+        403,
+        "the vote does not count",
+        why=f"{why}; those who may: {asked}",
+        next=f"remit approvals show {approval.ident}",
+    )
+
+
+def _people(names: Sequence[str]) -> str:
+    if not names:
+        return "nobody"
+    more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
+    return ", ".join(names[:NAMED_MAX]) + more

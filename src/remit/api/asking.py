@@ -95,6 +95,7 @@ async def why(ref: RefPath, services: With, caller: ByReader) -> WhyAnswer:
     """Who decided what, why and on whose authority."""
     entry, body = await _judged(Ref.parse(ref), services)
     approval = await _approval(entry, body, services)
+    asked = None if approval is None else await services.ledger.entry(Ref.parse(approval.ident))
     arguments = sees_arguments(services, caller, approval)
     if not arguments and not _his(caller, body):
         raise not_found(f"decision: {ref}", "remit ledger verify, or ask the admin")
@@ -117,7 +118,7 @@ async def why(ref: RefPath, services: With, caller: ByReader) -> WhyAnswer:
         gates=gate_views(body.gates, body.reasons),
         obligations=list(body.obligations),
         policies=_policies(entry, body, services),
-        approval=None if approval is None else approval_view(services, caller, approval),
+        approval=None if approval is None else approval_view(services, caller, approval, asked, listed=True),
         outcome=None if outcome is None else _outcome(outcome),
         in_doubt=in_doubt,
     )

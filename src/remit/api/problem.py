@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from remit.api.malformed import told
 from remit.api.services import Conflict, Invalid, Missing
 from remit.escalate.voting import VoteRefused
 from remit.ports.ledger import LedgerUnwritable
@@ -108,7 +109,10 @@ def problem_of(error: Exception) -> Problem:
                 next="remit doctor",
             )
         case RequestValidationError():
-            return Problem(400, "malformed request", problems=_fields(error), next="see docs/reference/api.md")
+            sentences, following = told(error.errors())
+            only = sentences[0] if len(sentences) == 1 else ""
+            problems = () if only else sentences
+            return Problem(400, "malformed request", why=only, problems=problems, next=following)
         case HTTPException():
             return Problem(
                 error.status_code,
@@ -131,12 +135,3 @@ def install(app: FastAPI) -> None:
         RequestValidationError, HTTPException, Exception,
     ):  # fmt: skip
         app.add_exception_handler(kind, answer)
-
-
-def _fields(error: RequestValidationError) -> list[str]:
-    # Only where and what: pydantic's own text of an error may quote the input, a token perhaps.
-    told: list[str] = []
-    for item in error.errors():
-        place = ".".join(str(part) for part in item["loc"])
-        told.append(f"{place}: {item['msg']}")
-    return told

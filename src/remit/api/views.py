@@ -14,7 +14,7 @@ from remit.api.answers_decided import ApprovalAnswer, GateAnswer, ReasonAnswer, 
 from remit.api.authenticator import Admin, Caller, Person
 from remit.api.services import Applied, Services, ToolPin
 from remit.escalate.machine import Approval, State
-from remit.escalate.voting import counts_for, decides, seats
+from remit.escalate.voting import counts_for, decides, routes_of, seats
 from remit.facts.canonical import digest
 from remit.facts.session import Session
 from remit.facts.strictjson import Refused, parse
@@ -125,16 +125,35 @@ def sees_arguments(services: Services, caller: Caller, approval: Approval | None
             return False
 
 
+def eligible(services: Services, approval: Approval) -> dict[str, list[str]]:
+    """The users whose yes may count, by route of `approval`, in order of names."""
+    catalog = services.runtime.catalog
+    found: dict[str, list[str]] = {name: [] for name in routes_of(approval)}
+    for name in sorted(catalog.users):
+        for route in counts_for(approval, catalog.routes, catalog.users[name]):
+            found[route].append(name)
+    return found
+
+
 def approval_view(
-    services: Services, caller: Caller, approval: Approval, proposal: Entry | None = None
+    services: Services,
+    caller: Caller,
+    approval: Approval,
+    proposal: Entry | None = None,
+    *,
+    listed: bool = False,
 ) -> ApprovalAnswer:
-    """`approval` as `caller` may see it; reasons and arguments only with its `proposal`."""
+    """`approval` as `caller` may see it; reasons and arguments only with its `proposal`.
+
+    `listed` leaves out what only one approval by itself shows: arguments, and who may decide.
+    """
     catalog = services.runtime.catalog
     person = catalog.users.get(caller.user) if isinstance(caller, Person) else None
     standing = seats(approval, catalog.routes, catalog.users)
     body = proposal.body if proposal is not None else None
     told = body if isinstance(body, ActionBody) else None
-    shown = told is not None and sees_arguments(services, caller, approval)
+    shown = told is not None and not listed and sees_arguments(services, caller, approval)
+    who = {} if listed else eligible(services, approval)
     return ApprovalAnswer(
         id=approval.ident,
         state=approval.state.value,
@@ -144,7 +163,10 @@ def approval_view(
         user=approval.user,
         tool=tool_name(approval.server, approval.name),
         gates=gate_views(approval.gates, told.reasons if told is not None else ()),
-        seats=[SeatAnswer(route=seat.route, count=seat.count, by=list(seat.by)) for seat in standing],
+        seats=[
+            SeatAnswer(route=seat.route, count=seat.count, by=list(seat.by), eligible=who.get(seat.route))
+            for seat in standing
+        ],
         votes=[
             VoteAnswer(by=vote.by, at=instant(vote.at), routes=list(vote.routes), note=vote.note)
             for vote in approval.votes

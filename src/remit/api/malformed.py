@@ -1,0 +1,105 @@
+"""What is wrong with a request, in plain words by field, and the command that shows what is right.
+
+Never the validator's own sentence: it quotes patterns, which tell a person nothing, and may
+quote the input, a token perhaps.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from remit.control.authority import TTL_MAX_S
+from remit.facts.text import escaped
+
+_DAY_S: Final = 24 * 3600
+_HELP: Final = "remit --help"
+_FIELD_CHARS_MAX: Final = 64
+_TOLD_MAX: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a field must be, as it follows "not …", and the command that helps."""
+
+    words: str
+    next: str
+
+
+_NAME: Final = "a name: 1 to 63 letters, digits and . _ @ -, a letter or digit first"
+_REF: Final = "a decision id, which looks like r7f3-1.5"
+_SID: Final = Wanted("a session id: 32 hexadecimal digits, or d- and 30 of them", "remit sessions ls")
+_COUNT: Final = Wanted("a whole number from 1 to 1000", "remit logs --limit 100")
+
+FIELDS: Final[Mapping[str, Wanted]] = MappingProxyType(
+    {
+        "after": Wanted(_REF, "remit logs"),
+        "agent": Wanted(_NAME, "remit get agents"),
+        "arguments": Wanted("a JSON object of arguments", "remit can --help"),
+        "chain": Wanted("a list of the names of agents", "remit get agents"),
+        "dry_run": Wanted("true or false", "remit apply --dry-run"),
+        "ident": Wanted(_REF, "remit approvals ls"),
+        "kind": Wanted("a kind of token: agent, user or harness", "remit token --help"),
+        "last-event-id": Wanted(_REF, "remit logs"),
+        "latest": _COUNT,
+        "limit": _COUNT,
+        "name": Wanted(_NAME, "remit get agents"),
+        "note": Wanted("a text of at most 2000 characters", "remit approvals approve --help"),
+        "open": Wanted("true or false", "remit approvals ls"),
+        "pin": Wanted("a pin: sha256: and 64 hexadecimal digits", "remit tools review"),
+        "ref": Wanted(_REF, "remit logs"),
+        "refresh": Wanted("true or false", "remit tools ls"),
+        "server": Wanted("the name of a server: 1 to 24 of a-z, 0-9 and -", "remit get servers"),
+        "sid": _SID,
+        "text": Wanted("a text of 1 to 65536 characters", "remit sessions ls"),
+        "token": Wanted("a token, nor the id of one", "remit token revoke --help"),
+        "tool": Wanted("the name of a tool: 1 to 128 characters", "remit tools ls"),
+        "ttl_s": Wanted(
+            f"a duration from 1 s to {TTL_MAX_S // _DAY_S} days, in whole seconds (at most {TTL_MAX_S})",
+            "remit token --help",
+        ),
+        "user": Wanted(_NAME, "remit get users"),
+        "which": Wanted("SERVER or SERVER/TOOL of at most 200 characters", "remit tools review"),
+    }
+)
+"""Every field of a request, wherever it stands."""
+
+IN_PATH: Final[Mapping[str, Wanted]] = MappingProxyType(
+    {
+        "kind": Wanted(
+            "a kind: agents, users, groups, servers, tools, policies and routes are",
+            "remit get agents",
+        ),
+        "name": Wanted("a name of 1 to 200 characters", "remit get agents"),
+    }
+)
+"""Fields that mean something else where they are part of an address."""
+
+
+def told(errors: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], str]:
+    """A sentence for each of pydantic's `errors`, and the command that the first calls for."""
+    found: dict[str, str] = {}
+    for error in errors[:_TOLD_MAX]:
+        sentence, following = _told(tuple(error["loc"]), str(error["type"]))
+        found.setdefault(sentence, following)
+    return tuple(found), next(iter(found.values()), _HELP)
+
+
+def _told(place: tuple[object, ...], kind: str) -> tuple[str, str]:
+    if len(place) < 2:
+        return "the request's body is not a JSON object", _HELP
+    part, name = place[0], escaped(str(place[1]), chars_max=_FIELD_CHARS_MAX)
+    wanted = (IN_PATH.get(name) if part == "path" else None) or FIELDS.get(name)
+    following = _HELP if wanted is None else wanted.next
+    match kind:
+        case "extra_forbidden":
+            return f"{name}: there is no such field", following
+        case "missing":
+            return f"{name} is missing", following
+        case "json_invalid":
+            return "the request's body is not JSON", _HELP
+        case _ if wanted is None:
+            return f"{name}: not what belongs here", following
+        case _:
+            shown = "" if part == "path" else f"{name}: "
+            return f"{shown}not {wanted.words}", following

@@ -1,0 +1,133 @@
+"""What a newcomer meets when something is not right: one line per problem, plain words, people by name."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer.main
+
+from proof.counting import Counting, call
+from remit.api import malformed, requests
+from remit.app.cli import app
+
+BAD = """\
+apiVersion: remit.dev/v1alpha1
+kind: Agent
+metadata: {name: odd}
+spec: {owner: platform, purpose: tries, groups: [nobodys]}
+"""
+
+LOOSE = """\
+apiVersion: remit.dev/v1alpha1
+kind: Tool
+metadata: {name: counter/gone}
+spec: {effect: read, sink: none, source: []}
+"""
+
+
+@pytest.fixture(scope="module")
+def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
+    with Counting(tmp_path_factory.mktemp("newcomer"), hold_s=0.1) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def waiting(counting: Counting) -> str:
+    """The id of an approval that waits, asked for by ana's clerk."""
+    service = counting.service
+    asyncio.run(call(service, service.agent("clerk", "ana"), "add", {"id": "big", "amount": 50}))
+    (one,) = service.told("approvals", "ls")
+    return str(one["id"])
+
+
+@pytest.mark.parametrize("command", ["diff", "apply"])
+def test_each_problem_is_one_line_and_what_to_do_is_said_once(counting: Counting, command: str) -> None:
+    service = counting.service
+    try:
+        service.write({"bad.yaml": BAD, "worse.yaml": BAD.replace("odd", "odder")})
+        done = service.remit(command)
+    finally:
+        for name in ("bad.yaml", "worse.yaml"):
+            (service.workspace / name).unlink()
+    assert done.returncode == 3
+    title, *problems, following = done.stderr.splitlines()
+    assert title.startswith("error: ")
+    assert [line.strip().removeprefix("why:").strip().split(":")[0] for line in problems] == ["bad.yaml", "worse.yaml"]
+    assert problems[0].startswith("  why:  bad.yaml:4: ")
+    assert following.startswith("  next: ")
+    assert "remit diff" in following
+    assert not any(word in line for line in problems for word in ("error:", "next:"))
+
+
+def test_a_warning_is_one_line_and_says_so_once(counting: Counting) -> None:
+    service = counting.service
+    try:
+        service.write({"loose.yaml": LOOSE})
+        told = service.told("apply", "--dry-run")["warnings"]
+    finally:
+        (service.workspace / "loose.yaml").unlink()
+    assert len(told) == 1
+    assert told[0].startswith("loose.yaml:")
+    assert not any(word in told[0] for word in ("warning", "next:", "\n"))
+
+
+@pytest.mark.parametrize(
+    ("command", "says", "following"),
+    [
+        (("why", "nonsense"), "not a decision id, which looks like r7f3-1.5", "remit logs"),
+        (("approvals", "show", "nonsense"), "not a decision id", "remit approvals ls"),
+        (("sessions", "show", "nonsense"), "not a session id", "remit sessions ls"),
+        (("tools", "accept", "counter", "--pin", "abc"), "sha256: and 64 hexadecimal digits", "remit tools review"),
+        (("get", "gadgets"), "agents, users, groups, servers, tools, policies and routes", "remit get agents"),
+        (("token", "agent", "clerk", "--ttl", "91d"), "from 1 s to 90 days", "remit token --help"),
+        (("token", "user", "not a name"), "a letter or digit first", "remit get agents"),
+    ],
+)
+def test_a_malformed_word_is_answered_in_plain_words(
+    counting: Counting, command: tuple[str, ...], says: str, following: str
+) -> None:
+    done = counting.service.remit(*command)
+    assert done.returncode in {2, 5}, done.stderr
+    assert says in done.stderr
+    assert f"next: {following}" in done.stderr
+    assert "pattern" not in done.stderr
+    assert "^" not in done.stderr
+
+
+def test_every_field_of_a_request_has_its_words() -> None:
+    fields = {name for model in requests.Strict.__subclasses__() for name in model.model_fields}
+    assert len(fields) > 10
+    assert fields <= set(malformed.FIELDS)
+
+
+def test_each_next_of_a_field_is_a_command_that_exists() -> None:
+    for wanted in (*malformed.FIELDS.values(), *malformed.IN_PATH.values()):
+        here: Any = typer.main.get_command(app)
+        remit, *words = wanted.next.split()
+        assert remit == "remit"
+        for word in words:
+            if word.startswith("--"):
+                assert word == "--help" or any(word in one.opts for one in here.params), wanted.next
+            elif hasattr(here, "commands"):
+                assert word in here.commands, wanted.next
+                here = here.commands[word]
+
+
+def test_an_approval_names_who_may_lift_each_gate_and_why_it_stands(counting: Counting, waiting: str) -> None:
+    service = counting.service
+    reason = "an amount above 10 needs an owner"
+    shown = service.told("approvals", "show", waiting)
+    assert [(seat["route"], seat["eligible"]) for seat in shown["seats"]] == [("owner", ["sam"])]
+    (listed,) = service.told("approvals", "ls")
+    told = service.told("why", waiting)
+    assert [gate["reason"] for gate in (*shown["gates"], *listed["gates"], *told["approval"]["gates"])] == [reason] * 3
+    assert (listed["arguments"], told["approval"]["arguments"]) == (None, None)
+
+
+def test_the_requester_is_told_whom_to_ask(counting: Counting, waiting: str) -> None:
+    service = counting.service
+    done = service.remit("approvals", "approve", waiting, token=service.user("ana"))
+    assert done.returncode == 4
+    assert "sam (owner)" in done.stderr
+    assert f"next: remit approvals show {waiting}" in done.stderr
