@@ -39,6 +39,9 @@ def main(arguments: Sequence[str]) -> int:
     asked = parser.parse_args(arguments)
     quick: bool = asked.quick or (asked.part is None and not asked.long and not asked.lines)
     lines = chosen(asked.part, asked.lines, quick=quick)
+    if asked.part is None and not asked.lines and not FINISHED_PARTS:
+        tell("no part is finished yet, so there is nothing to hold; see: make proof PART=1")
+        return 0
     if not lines:
         known = ", ".join(f"{line.part}/{line.id}" for line in LINES)
         tell(f"no such line; there are {known}")

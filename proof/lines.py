@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-FINISHED_PARTS: Final[tuple[int, ...]] = (1,)
-"""Parts whose quick lines `make proof` without a part runs: CI holds what was once reached."""
+FINISHED_PARTS: Final[tuple[int, ...]] = ()
+"""Parts whose Proof was seen whole: `make proof` without a part runs their quick lines, so CI holds them."""
 
 Argv = tuple[str, ...]
 

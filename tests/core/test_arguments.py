@@ -116,3 +116,8 @@ def test_a_schema_that_validators_refuse_quarantines_the_tool_alone() -> None:
     assert list(running.quarantined) == [("shop", "odd")]
     assert codes(decided(running, action("shop/odd", {}))) == {"tool/untypable"}
     assert codes(decided(running, action())) == {"policy"}
+
+
+def test_a_schema_that_is_no_text_is_untypable() -> None:
+    with pytest.raises(Untypable, match="not valid"):
+        compile_validator({"pattern": "\ud800"})

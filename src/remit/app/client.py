@@ -25,10 +25,12 @@ _EXITS: Final = {
 
 
 def read_token(token_file: Path | None) -> str | None:
-    """The bearer from `token_file`, `REMIT_TOKEN_FILE` or `REMIT_TOKEN`, whichever is first."""
+    """The bearer from `token_file`, `REMIT_TOKEN` or `REMIT_TOKEN_FILE`, whichever is first."""
+    if token_file is None and (token := os.environ.get("REMIT_TOKEN")):
+        return token
     named = token_file or (Path(f) if (f := os.environ.get("REMIT_TOKEN_FILE")) else None)
     if named is None:
-        return os.environ.get("REMIT_TOKEN") or None
+        return None
     try:
         return named.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

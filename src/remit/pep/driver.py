@@ -82,6 +82,14 @@ class Driver(Control):
         shown = self._names.visible(self._desk.bundle, authority.agents)
         return [tool for tool in shown if server is None or tool.server == server]
 
+    async def can(self, authority: Authority, server: str, tool: str, arguments: Mapping[str, Json]) -> Decision:
+        """As `Control.can`, after a look at what the server offers now, where it can be asked."""
+        upstream = self._upstreams.get(server)
+        if upstream is not None:
+            with contextlib.suppress(UpstreamUnreachable):
+                self._desk.look(server, await upstream.definitions("", Era.STATELESS))
+        return await super().can(authority, server, tool, arguments)
+
     async def end_session(self, sid: str, by: str) -> Receipt:
         """End `sid` as in `Control.end_session`, then let its upstream children go."""
         receipt = await super().end_session(sid, by)

@@ -101,6 +101,10 @@ class Desk:
             self._asked.setdefault(action.authority.links[0].sid, set()).add(waits_for)
         return Attempt(decision, pending, body, sessions, waits_for)
 
+    def look(self, server: str, live: Sequence[Definition]) -> None:
+        """Take note of what `server` offers now."""
+        self._pins.look(server, live)
+
     def weigh(self, action: Action) -> Decision:
         """What `judge` would decide if live tools are as last seen, with no consequence."""
         tool = self._tool(action)

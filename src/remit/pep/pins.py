@@ -29,9 +29,13 @@ class Pins:
         """
         if live is None:
             return Pin.UNVERIFIED
+        return _compare(self.look(server, live), tool, name)
+
+    def look(self, server: str, live: Sequence[Definition]) -> Mapping[str, str]:
+        """Pins by name of what `server` offers, kept as what was last seen of it."""
         pins = self._of(live)
         self._last[server] = pins
-        return _compare(pins, tool, name)
+        return pins
 
     def last(self, server: str, tool: Tool | None, name: str) -> Pin:
         """The same by what was last seen of `server`; the lock is believed of one never seen."""
