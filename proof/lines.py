@@ -50,7 +50,7 @@ LINES: Final[tuple[Line, ...]] = (
         command=("-m", "proof.fresh_clone"),
         goal="both exit 0; every step of the demo as told",
         quick=False,
-        timeout_s=600,
+        timeout_s=1200,
     ),
     Line(
         part=1,

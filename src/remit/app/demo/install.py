@@ -10,7 +10,9 @@ must scrub it.
 import fcntl
 import hashlib
 import importlib.metadata
+import os
 import shutil
+import ssl
 import subprocess
 import sys
 import sysconfig
@@ -157,6 +159,7 @@ def _run(environment: Environment, command: list[str]) -> None:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            env=_environment(),
             timeout=INSTALL_S_MAX,
             check=False,
         )
@@ -169,6 +172,19 @@ def _run(environment: Environment, command: list[str]) -> None:
     why = "\n        ".join(lines[-4:]) or f"{Path(command[0]).name} ended with {done.returncode}"
     following = ADVICE_VENV if "ensurepip" in done.stdout else ADVICE_NETWORK
     raise Failure(what, why=why, next=following, exit=Exit.UNREACHABLE)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with uv told to trust what the machine trusts.
+
+    uv has certificates of its own, which fail where a company's proxy signs anew.
+    """
+    env = dict(os.environ)
+    folder = ssl.get_default_verify_paths().capath
+    known = ssl.create_default_context().cert_store_stats()["x509_ca"] > 0
+    if known or (folder and any(Path(folder).iterdir())):
+        env.setdefault("UV_SYSTEM_CERTS", "1")
+    return env
 
 
 @contextmanager
