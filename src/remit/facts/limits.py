@@ -12,12 +12,19 @@ INTEGER_MAX: Final = 2**53 - 1
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on what an agent or an upstream may send.
+    """Bounds on what an agent or an upstream may send, and on what all of them may hold.
 
     `body_bytes_max`: one HTTP request body. `arguments_bytes_max`: canonical arguments of one
     action. `depth_max`: nesting of arrays and objects. `nodes_max`: values in one document.
     `string_bytes_max`: one string, in UTF-8. `result_bytes_max`: one upstream message.
     `schema_bytes_max`: one tool definition. `call_s`: how long an upstream may take.
+
+    `connections_max`: open client connections; `head_bytes_max`: the head of one request.
+    `head_s_max`, `body_s_max`: until the head, the body of a request is there whole.
+    `idle_s_max`: a connection between two requests. `write_s_max`: how long an answer may wait
+    for a client that does not read. `streams_max`, `streams_per_agent_max`: standing event
+    streams. `requests_per_s_max`: requests of one agent, `requests_burst_max` at once.
+    `drain_s_max`: how long calls in flight may take to end once the service is asked to.
     """
 
     body_bytes_max: int = 4 * 1024 * 1024
@@ -29,6 +36,17 @@ class Limits:
     schema_bytes_max: int = 256 * 1024
     tools_per_server_max: int = 1_000
     call_s: float = 60.0
+    connections_max: int = 16_384
+    head_bytes_max: int = 64 * 1024
+    head_s_max: float = 10.0
+    body_s_max: float = 30.0
+    idle_s_max: float = 60.0
+    write_s_max: float = 60.0
+    streams_max: int = 12_000
+    streams_per_agent_max: int = 1_000
+    requests_per_s_max: float = 2_000.0
+    requests_burst_max: int = 4_000
+    drain_s_max: float = 10.0
 
 
 DEFAULT: Final = Limits()

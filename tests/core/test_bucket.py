@@ -1,0 +1,31 @@
+"""A token bucket never gives more than its burst and its rate, whenever it is asked."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remit.facts.bucket import Bucket
+
+
+def test_a_burst_then_the_rate_then_when_to_come_back() -> None:
+    bucket = Bucket(per_s=2.0, burst=3.0, at_s=100.0)
+    assert [bucket.take(100.0) for _ in range(4)] == [0.0, 0.0, 0.0, 0.5]
+    assert bucket.take(100.5) == 0.0
+    assert bucket.take(100.5) == 0.5
+    assert not bucket.is_full(100.9)
+    assert bucket.is_full(102.5)
+
+
+def test_a_clock_that_goes_back_fills_nothing() -> None:
+    bucket = Bucket(per_s=1.0, burst=1.0, at_s=100.0)
+    assert bucket.take(100.0) == 0.0
+    assert bucket.take(50.0) == 1.0
+    assert bucket.take(100.5) == 0.5
+
+
+@given(st.lists(st.floats(0, 0.5), max_size=60), st.floats(0.5, 50), st.integers(1, 20))
+def test_no_more_than_burst_and_rate_pass(gaps: list[float], per_s: float, burst: int) -> None:
+    bucket, now, passed = Bucket(per_s, burst, 0.0), 0.0, 0
+    for gap in gaps:
+        now += gap
+        passed += bucket.take(now) == 0.0
+    assert passed <= burst + now * per_s + 1e-6
