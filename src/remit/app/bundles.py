@@ -27,6 +27,7 @@ from remit.control.lock import Lock, Pinned
 from remit.control.problems import Where
 from remit.control.resources import Resource, Source, Spec
 from remit.facts.catalog import Definition, PolicySource
+from remit.facts.credential import OAuth, Secret
 from remit.policy.compile import Bundle
 
 VALIDATED_MAX: Final = 100_000
@@ -34,7 +35,7 @@ VALIDATED_MAX: Final = 100_000
 
 def _shape() -> str:
     """Changes whenever the values that are kept would be read differently."""
-    kinds = (Source, Resource, Lock, Pinned, Definition, PolicySource, Where, *get_args(Spec))
+    kinds = (Source, Resource, Lock, Pinned, Definition, PolicySource, Where, Secret, OAuth, *get_args(Spec))
     named = [(kind.__name__, [field.name for field in fields(kind)]) for kind in kinds]
     return hashlib.sha256(repr((__version__, sys.version, named)).encode()).hexdigest()[:16]
 

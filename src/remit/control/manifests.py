@@ -1,6 +1,6 @@
 """Resources as people see them: `apiVersion, kind, metadata, spec, status`, plain JSON.
 
-Values of environment variables are not shown anywhere: some are secrets.
+Plain values of environment variables are not shown anywhere: some are secrets. References are.
 """
 
 from collections.abc import Mapping
@@ -24,6 +24,7 @@ from remit.control.resources import (
 )
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog, Http, Route, Server, Stdio, Tool
+from remit.facts.credential import shown as shown_value
 
 HIDDEN: Final = "(hidden)"
 
@@ -91,7 +92,12 @@ def spec_json(spec: Spec) -> dict[str, Json]:
             members = {"url": spec.url, "cwd": spec.cwd, "shared": spec.shared}
             members |= {"verify_s": spec.verify_s, "call_s": spec.call_s}
             if spec.command is not None:
-                members |= {"command": list(spec.command), "env": dict.fromkeys(spec.env, HIDDEN)}
+                env: Json = {name: shown_value(value, HIDDEN) for name, value in spec.env.items()}
+                members |= {"command": list(spec.command), "env": env}
+            if spec.headers:
+                members["headers"] = {name: value.to_json() for name, value in spec.headers.items()}
+            if spec.oauth is not None:
+                members["oauth"] = spec.oauth.to_json()
         case ToolSpec():
             members = {"effect": spec.effect and spec.effect.value, "tags": list(spec.tags)}
             members |= {"sink": spec.sink and spec.sink.value, "description": spec.description}
@@ -149,9 +155,13 @@ def _server_json(server: Server) -> Mapping[str, Json]:
     }
     match server.transport:
         case Stdio(command, env, cwd):
-            return {**members, "command": list(command), "env": dict(env), "cwd": cwd}
-        case Http(url):
-            return {**members, "url": url}
+            plain: Json = {
+                name: shown_value(value, value if isinstance(value, str) else None) for name, value in env.items()
+            }
+            return {**members, "command": list(command), "env": plain, "cwd": cwd}
+        case Http(url, headers, oauth):
+            told: Json = {name: value.to_json() for name, value in headers.items()}
+            return {**members, "url": url, "headers": told, "oauth": oauth and oauth.to_json()}
         case _:
             assert_never(server.transport)
 

@@ -13,9 +13,12 @@ from remit.control.lock import EMPTY, Lock
 from remit.control.problems import Problem, Where
 from remit.facts.agent import Harness, Mode
 from remit.facts.catalog import Effect, PolicySource, Sink
+from remit.facts.credential import OAuth, Secret
 
 API_VERSION: Final = "remit.dev/v1alpha1"
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+_NO_SECRETS: Final[Mapping[str, Secret]] = MappingProxyType({})
+_NO_ENV: Final[Mapping[str, str | Secret]] = MappingProxyType({})
 _NOWHERE: Final[Mapping[str, int]] = MappingProxyType({})
 
 
@@ -59,15 +62,20 @@ class GroupSpec:
 
 @dataclass(frozen=True, slots=True)
 class ServerSpec:
-    """Exactly one of `command` and `url`; `env` and `cwd` go with `command` only."""
+    """Exactly one of `command` and `url`.
+
+    `env` and `cwd` go with `command` only, `headers` and `oauth` with `url` only.
+    """
 
     command: tuple[str, ...] | None = None
-    env: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    env: Mapping[str, str | Secret] = field(default_factory=lambda: _NO_ENV)
     cwd: str | None = None
     url: str | None = None
     shared: bool = False
     verify_s: float = 1.0
     call_s: float = 60.0
+    headers: Mapping[str, Secret] = field(default_factory=lambda: _NO_SECRETS)
+    oauth: OAuth | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """Server and Route resources to what the catalog holds, with what is wrong about them."""
 
-import re
 from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
+from remit.control.credentials import LOOPBACK, VARIABLE, credential_problems, secret_problems
 from remit.control.problems import Problem, Severity
 from remit.control.resources import Resource, RouteSpec, ServerSpec
 from remit.facts.catalog import Http, Route, Server, Stdio
@@ -15,8 +15,6 @@ CALL_S_MAX: Final = 3600.0
 HOLD_S_MAX: Final = 3600.0
 EXPIRES_S_MAX: Final = 30 * 86400.0
 COUNT_MAX: Final = 20
-_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def server_of(resource: Resource, spec: ServerSpec) -> tuple[Server | None, list[Problem]]:
@@ -36,7 +34,8 @@ def server_of(resource: Resource, spec: ServerSpec) -> tuple[Server | None, list
         transport: Stdio | Http = Stdio(spec.command, env, spec.cwd)
     else:
         problems += _url_problems(resource, spec)
-        transport = Http(spec.url or "")
+        problems += credential_problems(resource, spec)
+        transport = Http(spec.url or "", MappingProxyType(dict(spec.headers)), spec.oauth)
     server = Server(resource.name, transport, spec.shared, spec.verify_s, spec.call_s)
     return server, problems
 
@@ -89,7 +88,8 @@ def _command_problems(resource: Resource, spec: ServerSpec) -> list[Problem]:
     if not words or not words[0]:
         what = "a command starts with a program"
         problems.append(Problem("server/command", resource.at("spec.command"), what))
-    if any("\0" in word for word in (*words, *spec.env.values(), spec.cwd or "")):
+    plain = [value for value in spec.env.values() if isinstance(value, str)]
+    if any("\0" in word for word in (*words, *plain, spec.cwd or "")):
         what = "command, env and cwd cannot hold a NUL character"
         problems.append(Problem("server/command", resource.at("spec.command"), what))
     problems.extend(
@@ -100,8 +100,14 @@ def _command_problems(resource: Resource, spec: ServerSpec) -> list[Problem]:
             hint="letters, digits and _, no digit first",
         )
         for name in spec.env
-        if not _VARIABLE.fullmatch(name)
+        if not VARIABLE.fullmatch(name)
     )
+    for name, value in spec.env.items():
+        if not isinstance(value, str):
+            problems += secret_problems(resource, f"spec.env.{name}", value)
+    if spec.headers or spec.oauth is not None:
+        what = "headers and oauth go with url, not with command"
+        problems.append(Problem("server/transport", resource.at("spec"), what, hint="give secrets in env"))
     return problems
 
 
@@ -123,7 +129,7 @@ def _url_problems(resource: Resource, spec: ServerSpec) -> list[Problem]:
         what = "the url holds a user, a password or a fragment"
         why = "resources are shown to people and kept in version control"
         problems.append(Problem("server/url", where, what, why))
-    elif parts.scheme == "http" and host not in _LOOPBACK:
+    elif parts.scheme == "http" and host not in LOOPBACK:
         what = f"{resource.name[:64]!r} is reached over plain http"
         why = "anyone on the way can read and change calls and results"
         problems.append(Problem("server/url", where, what, why, severity=Severity.WARNING))

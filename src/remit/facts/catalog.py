@@ -14,6 +14,7 @@ from typing import Final
 
 from remit.facts.agent import Agent, User
 from remit.facts.canonical import Json, canonical, digest
+from remit.facts.credential import OAuth, Secret
 from remit.facts.label import Labels
 
 SERVER_NAME: Final = re.compile(r"[a-z0-9-]{1,24}")
@@ -112,15 +113,17 @@ class Stdio:
     """A server started as a child process: argument vector and the only variables it gets."""
 
     command: tuple[str, ...]
-    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    env: Mapping[str, str | Secret] = field(default_factory=lambda: MappingProxyType({}))
     cwd: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Http:
-    """A server reached over streamable HTTP at `url`."""
+    """A server reached over streamable HTTP at `url`, with these `headers`, or a login by `oauth`."""
 
     url: str
+    headers: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}))
+    oauth: OAuth | None = None
 
 
 @dataclass(frozen=True, slots=True)

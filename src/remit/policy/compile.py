@@ -9,11 +9,11 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from remit.facts.agent import Agent
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import Catalog, Stdio, Tool
+from remit.facts.catalog import Catalog, Http, Stdio, Tool
 from remit.facts.label import closed
 from remit.policy import cedar, validate
 from remit.policy.arguments import compile_validator
@@ -187,14 +187,24 @@ def _digest(catalog: Catalog, schema: str) -> str:
             ]
             for route in catalog.routes.values()
         },
-        "servers": {
-            server.name: list(server.transport.command) if isinstance(server.transport, Stdio) else server.transport.url
-            for server in catalog.servers.values()
-        },
+        "servers": {server.name: _reached(server.transport) for server in catalog.servers.values()},
         "tools": {f"{tool.server}/{tool.name}": _said(tool) for tool in catalog.tools.values()},
         "session_hours_max": catalog.session_hours_max,
     }
     return "sha256:" + hashlib.sha256(canonical({NAMESPACE: described})).hexdigest()
+
+
+def _reached(transport: Stdio | Http) -> Json:
+    match transport:
+        case Stdio(command):
+            return list(command)
+        case Http(url, headers, oauth) if headers or oauth is not None:
+            told: Json = {name: value.to_json() for name, value in headers.items()}
+            return [url, told, oauth and oauth.to_json()]
+        case Http(url):
+            return url
+        case _:
+            assert_never(transport)
 
 
 def _said(tool: Tool) -> Json:

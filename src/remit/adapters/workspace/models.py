@@ -4,9 +4,9 @@ Only shapes: whether names exist and numbers make sense is `control.assemble`'s.
 pydantic takes about a tenth of a second.
 """
 
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictBool, StrictStr, Tag, model_validator
 
 from remit.control.resources import Kind
 
@@ -14,6 +14,10 @@ Text: TypeAlias = Annotated[str, Field(max_length=1_000)]
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
 Names: TypeAlias = Annotated[list[Name], Field(max_length=1_000)]
 Word: TypeAlias = Annotated[str, Field(max_length=32_768)]
+
+PLAIN: Final = "[plain]"
+REFERENCE: Final = "[reference]"
+"""What pydantic puts into the path of a problem to say which form was read; no part of a YAML path."""
 
 
 class Shape(BaseModel):
@@ -59,17 +63,59 @@ class GroupShape(Shape):
     groups: Names = Field(default=[], description="Parents: members are members of those too.")
 
 
+class SecretShape(Shape):
+    """A value by reference: exactly one of env, file and command."""
+
+    env: Name | None = Field(default=None, description="An environment variable of the service.")
+    file: Word | None = Field(default=None, description="Absolute path of a file.")
+    command: Annotated[list[Word], Field(min_length=1, max_length=100)] | None = Field(
+        default=None, description="Program and arguments that print the value; no shell."
+    )
+    prefix: Text = Field(default="", description='What stands before the value, such as "Bearer ".')
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(given is not None for given in (self.env, self.file, self.command)) != 1:
+            raise ValueError("a secret is given by exactly one of env, file and command")
+        return self
+
+
+class OAuthShape(Shape):
+    """How Remit logs in at the server."""
+
+    grant: Literal["authorization_code", "client_credentials"] = Field(
+        description="authorization_code: a person logs in once. client_credentials: the service for itself."
+    )
+    issuer: Word | None = Field(default=None, description="The authorization server. Left out: the server names it.")
+    client_id: Word | None = Field(default=None, description="Left out: a metadata document, or registration.")
+    client_secret: SecretShape | None = Field(default=None, description="By reference; needs issuer and client_id.")
+    scopes: Names = Field(default=[], description="What to ask for. Left out: what the server asks for.")
+
+
+def _form_of(value: object) -> str:
+    return REFERENCE if isinstance(value, dict | SecretShape) else PLAIN
+
+
+PlainOrSecret: TypeAlias = Annotated[
+    Annotated[Word, Tag(PLAIN)] | Annotated[SecretShape, Tag(REFERENCE)], Discriminator(_form_of)
+]
+
+
 class ServerShape(Shape):
     """A tool server: a command (stdio) or a url (streamable HTTP)."""
 
     command: Annotated[list[Word], Field(min_length=1, max_length=1_000)] | None = Field(
         default=None, description="Program and arguments of a stdio server; no shell."
     )
-    env: dict[Name, Word] = Field(
-        default={}, max_length=1_000, description="The only variables it gets besides a PATH."
+    env: dict[Name, PlainOrSecret] = Field(
+        default={}, max_length=1_000, description="The only variables it gets besides a PATH; values or references."
     )
     cwd: Word | None = Field(default=None, description="Its working folder.")
     url: Word | None = Field(default=None, description="Address of a streamable HTTP server.")
+    headers: dict[Name, SecretShape] = Field(
+        default={}, max_length=32, description="Headers that every request to the url carries, by reference."
+    )
+    oauth: OAuthShape | None = Field(default=None, description="A login at the url by OAuth 2.1.")
     shared: StrictBool = Field(default=False, description="One child for all sessions, one call in flight.")
     verify_s: float = Field(default=1.0, description="How old the last comparison with the lock may be; 0: none.")
     call_s: float = Field(default=60.0, description="How long one call may take, in seconds.")

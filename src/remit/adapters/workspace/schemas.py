@@ -58,7 +58,8 @@ def write(folder: Path) -> None:
 
 
 def _document(kind: Kind) -> dict[str, Json]:
-    spec = _untitled(SPECS[kind].model_json_schema())
+    whole = SPECS[kind].model_json_schema()
+    spec = _untitled(_inlined(whole, whole.pop("$defs", {})))
     metadata = _untitled(MetadataShape.model_json_schema())
     pattern = {
         Kind.SERVER: SERVER_NAME.pattern,
@@ -80,6 +81,19 @@ def _document(kind: Kind) -> dict[str, Json]:
             "status": {"description": "Written by Remit; ignored when read."},
         },
     }
+
+
+def _inlined(value: Any, defined: Mapping[str, Any]) -> Any:
+    """The schema with what it refers to in place: a pointer would not lead from a larger schema."""
+    if isinstance(value, dict):
+        members = cast("dict[str, Any]", value)
+        if isinstance(target := members.get("$ref"), str):
+            rest = {key: member for key, member in members.items() if key != "$ref"}
+            return _inlined({**defined[target.rpartition("/")[2]], **rest}, defined)
+        return {key: _inlined(member, defined) for key, member in members.items()}
+    if isinstance(value, list):
+        return [_inlined(item, defined) for item in cast("list[Any]", value)]
+    return value
 
 
 def _untitled(value: Any) -> Any:

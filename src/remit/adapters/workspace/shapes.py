@@ -10,13 +10,17 @@ from pydantic_core import ErrorDetails
 
 from remit.adapters.workspace.documents import Document
 from remit.adapters.workspace.models import (
+    PLAIN,
+    REFERENCE,
     SPECS,
     AgentShape,
     Envelope,
     GroupShape,
     MetadataShape,
+    OAuthShape,
     PolicyShape,
     RouteShape,
+    SecretShape,
     ServerShape,
     Shape,
     ToolShape,
@@ -39,10 +43,13 @@ from remit.control.resources import (
 from remit.facts.agent import Harness, Mode
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Sink
+from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth, Secret
 
 _M = TypeVar("_M", bound=Shape)
 
 _LATER: Final = ("Model", "Budget", "Monitor", "Guarantee", "Admission", "Source")
+_NO_STEPS: Final = frozenset({"[key]", PLAIN, REFERENCE})
+_SECRET: Final = ("spec.headers.", "spec.env.", "spec.oauth.client_secret")
 _TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "string_type": "text (put it in quotes)",
@@ -118,7 +125,7 @@ def _check(
 
 
 def _problem(detail: ErrorDetails, shape: type[Shape], path: str, document: Document, file: str) -> Problem:
-    steps = [path, *(str(step) for step in detail["loc"] if step != "[key]")]
+    steps = [path, *(str(step) for step in detail["loc"] if step not in _NO_STEPS)]
     at = ".".join(step for step in steps if step)
     where = Where(file, _line(document, at))
     kind, value = detail["type"], detail["input"]
@@ -126,7 +133,7 @@ def _problem(detail: ErrorDetails, shape: type[Shape], path: str, document: Docu
     context = detail.get("ctx", {})
     hint = ""
     if kind == "extra_forbidden":
-        inner = MetadataShape if at.startswith("metadata.") else shape
+        inner = _around(at, shape)
         what = f"unknown field {at}"
         hint = did_you_mean(last, inner.model_fields)
         hint = hint or f"known are {', '.join(inner.model_fields)}"
@@ -138,12 +145,25 @@ def _problem(detail: ErrorDetails, shape: type[Shape], path: str, document: Docu
         expected = str(context.get("expected", ""))
         what = f"{at} is {_quoted(value)}, and must be {expected}"
         hint = did_you_mean(str(value), re.findall(r"'([^']+)'", expected))
+    elif at.startswith(_SECRET) and PLAIN not in detail["loc"]:
+        # Whoever writes a secret where its reference belongs must not find it in a log.
+        what = f"{at} is not as it must be"
+        hint = "write a reference: {env: NAME}, {file: PATH} or {command: [PROGRAM]}; exactly one of them"
     elif kind in _TYPES:
         what = f"{at} is {_kind(value)} {_quoted(value)}, and must be {_TYPES[kind]}"
     else:
         said = detail["msg"]
         what = f"{at}: {said[:1].lower()}{said[1:]}"
     return Problem("yaml/field", where, what, hint=hint)
+
+
+def _around(at: str, shape: type[Shape]) -> type[Shape]:
+    """The shape that the field at `at` stands in."""
+    if at.startswith("metadata."):
+        return MetadataShape
+    if at.startswith(_SECRET):
+        return SecretShape
+    return OAuthShape if at.startswith("spec.oauth.") else shape
 
 
 def _line(document: Document, at: str) -> int:
@@ -164,12 +184,14 @@ def _spec(shape: Shape, document: Document) -> Spec:
         case ServerShape():
             return ServerSpec(
                 None if shape.command is None else tuple(shape.command),
-                MappingProxyType(shape.env),
+                MappingProxyType({name: _value(value) for name, value in shape.env.items()}),
                 shape.cwd,
                 shape.url,
                 shape.shared,
                 shape.verify_s,
                 shape.call_s,
+                MappingProxyType({name: _secret(value) for name, value in shape.headers.items()}),
+                None if shape.oauth is None else _oauth(shape.oauth),
             )
         case ToolShape():
             return ToolSpec(
@@ -193,6 +215,23 @@ def _spec(shape: Shape, document: Document) -> Spec:
             )
         case _:
             raise TypeError(f"no spec has the shape {type(shape).__name__}")
+
+
+def _value(shape: str | SecretShape) -> str | Secret:
+    return shape if isinstance(shape, str) else _secret(shape)
+
+
+def _secret(shape: SecretShape) -> Secret:
+    if shape.env is not None:
+        return Secret(FromEnv(shape.env), shape.prefix)
+    if shape.file is not None:
+        return Secret(FromFile(shape.file), shape.prefix)
+    return Secret(FromCommand(tuple(shape.command or ())), shape.prefix)
+
+
+def _oauth(shape: OAuthShape) -> OAuth:
+    secret = None if shape.client_secret is None else _secret(shape.client_secret)
+    return OAuth(Grant(shape.grant), shape.issuer, shape.client_id, secret, tuple(shape.scopes))
 
 
 def _kind(value: object) -> str:
