@@ -9,13 +9,20 @@ from remit.adapters.upstreams.http import HttpUpstream
 from remit.adapters.upstreams.stdio import StdioUpstream
 from remit.facts.catalog import Http, Server, Stdio
 from remit.facts.limits import Limits
+from remit.ports.credentials import Credentials
 from remit.ports.system import Clock
 
 AnyUpstream: TypeAlias = "HttpUpstream | StdioUpstream"
 
 
 def build_upstream(
-    server: Server, *, session: aiohttp.ClientSession, limits: Limits, clock: Clock, state_dir: Path
+    server: Server,
+    *,
+    session: aiohttp.ClientSession,
+    limits: Limits,
+    clock: Clock,
+    state_dir: Path,
+    credentials: Credentials | None = None,
 ) -> AnyUpstream:
     """The upstream for `server`. It connects at first use; `session` stays the caller's.
 
@@ -23,8 +30,8 @@ def build_upstream(
     """
     match server.transport:
         case Http():
-            return HttpUpstream(server, session, limits, clock)
+            return HttpUpstream(server, session, limits, clock, credentials.of(server) if credentials else None)
         case Stdio():
-            return StdioUpstream(server, limits, clock, state_dir)
+            return StdioUpstream(server, limits, clock, state_dir, credentials)
         case _:
             assert_never(server.transport)

@@ -19,6 +19,7 @@ from remit.adapters.upstreams.frames import (
     Hear,
     Message,
     Refusal,
+    Unusable,
     answers,
     garbage,
     is_answer,
@@ -26,8 +27,10 @@ from remit.adapters.upstreams.frames import (
     read,
     too_large,
 )
+from remit.adapters.upstreams.presenting import presenting
 from remit.adapters.upstreams.sse import Decoder, EventTooLargeError
 from remit.facts.limits import Limits
+from remit.ports.credentials import Credential
 from remit.ports.upstream import Failure
 
 BASE_HEADERS: Final[Mapping[str, str]] = {
@@ -72,9 +75,17 @@ class TooLargeError(Exception):
 class Exchange:
     """POSTs to one server's address. Timeouts are the caller's: it cancels."""
 
-    def __init__(self, server: str, url: str, session: aiohttp.ClientSession, limits: Limits) -> None:
+    def __init__(
+        self,
+        server: str,
+        url: str,
+        session: aiohttp.ClientSession,
+        limits: Limits,
+        credential: Credential | None = None,
+    ) -> None:
         self.server = server
         self._url = URL(url)
+        self._presenting = presenting(self._url, credential)
         self._shown = self._url.with_user(None).with_query(None)  # credentials may stand in either
         self._session = session
         self._bytes_max = limits.result_bytes_max
@@ -91,7 +102,9 @@ class Exchange:
         """
         sent = False
         try:
-            response = await self._session.post(self._url, data=body, headers=headers, allow_redirects=False)
+            response = await self._session.post(
+                self._url, data=body, headers=headers, allow_redirects=False, middlewares=self._presenting
+            )
             sent = True  # whatever fails from here on, also in resuming, the request left
             if response.status != 200 or response.content_type != "text/event-stream":
                 async with response:
@@ -101,6 +114,8 @@ class Exchange:
                 return await self._resume(ident, found, headers, hear) if resume else self._ended()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as problem:
             return Refusal(self._lost("cannot be reached", problem, sent=sent))
+        except Unusable as unusable:
+            return Refusal(unusable.failure)
         except (TooLargeError, EventTooLargeError):
             return Refusal(too_large(self.server, self._bytes_max))
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as problem:
@@ -117,10 +132,10 @@ class Exchange:
         """Send what wants no answer; the HTTP status, 0 if it did not arrive."""
         try:
             async with self._session.request(
-                method, self._url, data=body, headers=headers, allow_redirects=False
+                method, self._url, data=body, headers=headers, allow_redirects=False, middlewares=self._presenting
             ) as response:
                 return response.status
-        except (aiohttp.ClientError, OSError, ValueError, RuntimeError):
+        except (aiohttp.ClientError, OSError, ValueError, RuntimeError, Unusable):
             return 0
 
     async def _single(self, ident: int, response: aiohttp.ClientResponse) -> Answer | Refusal:
@@ -200,7 +215,9 @@ class Exchange:
             again = CIMultiDict(headers)
             again["Accept"] = "text/event-stream"
             again["Last-Event-ID"] = last.ident
-            response = await self._session.get(self._url, headers=again, allow_redirects=False)
+            response = await self._session.get(
+                self._url, headers=again, allow_redirects=False, middlewares=self._presenting
+            )
             if response.status != 200 or response.content_type != "text/event-stream":
                 response.close()
                 break

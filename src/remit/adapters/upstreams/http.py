@@ -35,6 +35,7 @@ from remit.adapters.upstreams.handshake import Handshake
 from remit.adapters.upstreams.listing import Listing, list_limit_s
 from remit.facts.catalog import Definition, Http, Server
 from remit.facts.limits import Limits
+from remit.ports.credentials import Credential
 from remit.ports.system import Clock
 from remit.ports.upstream import Era, Failure, Health, Reply
 
@@ -61,13 +62,20 @@ class _Kept:
 class HttpUpstream:
     """One server behind one address; sessions of the `initialize` era are kept per Remit session."""
 
-    def __init__(self, server: Server, session: aiohttp.ClientSession, limits: Limits, clock: Clock) -> None:
+    def __init__(
+        self,
+        server: Server,
+        session: aiohttp.ClientSession,
+        limits: Limits,
+        clock: Clock,
+        credential: Credential | None = None,
+    ) -> None:
         if not isinstance(server.transport, Http):
             raise TypeError(f"server {server.name!r} is no HTTP server")
         self._server = server
         self._limits = limits
         self._clock = clock
-        self._exchange = Exchange(server.name, server.transport.url, session, limits)
+        self._exchange = Exchange(server.name, server.transport.url, session, limits, credential)
         self._listing = Listing(server, limits, clock, self._page)
         self._kept: dict[str, _Kept] = {}
         self._speaks: dict[Era, bool] = {}

@@ -66,15 +66,15 @@ class Start:
     cwd: Path
 
 
-def prepare(transport: Stdio, home: Path) -> Start:
+def prepare(transport: Stdio, given: Mapping[str, str], home: Path) -> Start:
     """Make the child's own folder `home`, find its program. Raises `OSError`, `ValueError`.
 
-    The program is looked for on the child's `PATH`, then on Remit's; the child only gets its own.
+    `given` are the variables declared for it, references resolved. The program is looked for on the child's `PATH`, then on Remit's; the child only gets its own.
     """
-    if any("\0" in text for text in (*transport.command, *transport.env, *transport.env.values())):
+    if any("\0" in text for text in (*transport.command, *given, *given.values())):
         raise ValueError("its command or env holds a NUL character")  # uvloop would cut it off there
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    env = {"PATH": MINIMAL_PATH, "HOME": str(home), "LANG": "C.UTF-8", **transport.env}
+    env = {"PATH": MINIMAL_PATH, "HOME": str(home), "LANG": "C.UTF-8", **given}
     wanted, *rest = transport.command
     cwd = home if transport.cwd is None else Path(transport.cwd)
     if not cwd.is_dir():

@@ -23,9 +23,11 @@ from remit.adapters.upstreams.frames import (
     tool_reply,
 )
 from remit.adapters.upstreams.listing import Listing, list_limit_s
+from remit.adapters.upstreams.presenting import environment
 from remit.adapters.upstreams.seat import Seat, prepare
 from remit.facts.catalog import Definition, Server, Stdio
 from remit.facts.limits import Limits
+from remit.ports.credentials import Credentials
 from remit.ports.system import Clock
 from remit.ports.upstream import Era, Failure, Health, Reply
 
@@ -40,7 +42,14 @@ class StdioUpstream:
     """One server's children. `idle_s`: how long an unused one is kept."""
 
     def __init__(
-        self, server: Server, limits: Limits, clock: Clock, state_dir: Path, *, idle_s: float = IDLE_S
+        self,
+        server: Server,
+        limits: Limits,
+        clock: Clock,
+        state_dir: Path,
+        credentials: Credentials | None = None,
+        *,
+        idle_s: float = IDLE_S,
     ) -> None:
         if not isinstance(server.transport, Stdio) or not server.transport.command:
             raise ValueError(f"server {server.name!r} has no command")
@@ -48,6 +57,7 @@ class StdioUpstream:
         self._transport = server.transport
         self._limits = limits
         self._clock = clock
+        self._credentials = credentials
         self._home = state_dir / server.name
         self._idle_s = idle_s
         self._seats: dict[str, Seat] = {}
@@ -249,8 +259,9 @@ class StdioUpstream:
             if seat.listing is not None:
                 seat.listing.changed()
 
+        env = await environment(self._server.name, self._transport.env, self._credentials)
         try:
-            start = prepare(self._transport, self._home)
+            start = prepare(self._transport, env, self._home)
             return await Child.spawn(
                 self._server.name,
                 start.command,

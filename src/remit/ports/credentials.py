@@ -1,0 +1,75 @@
+"""What the service shows to a server so that it is let in, and how that is kept from everybody else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from remit.facts.catalog import Server
+from remit.facts.credential import Secret
+
+
+class CredentialRefused(Exception):
+    """There is no credential to show: why, and the next command. Never holds a secret."""
+
+
+class Standing(StrEnum):
+    """How a credential stands, which is all that is ever said of it."""
+
+    REFERENCE = "by reference"
+    NEEDS_LOGIN = "needs login"
+    NOT_ASKED = "not asked for yet"
+    VALID = "valid"
+    EXPIRED = "expired"
+    FAILING = "failing"
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialState:
+    """How one server's credential stands. `until_ms`: when the present token expires, if that is known.
+
+    `why` is our own sentence about what last went wrong, with the next command.
+    """
+
+    server: str
+    standing: Standing
+    until_ms: int | None = None
+    issuer: str | None = None
+    scopes: tuple[str, ...] = ()
+    why: str | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether a call would be sent, as far as is known."""
+        return self.standing in {Standing.REFERENCE, Standing.NOT_ASKED, Standing.VALID}
+
+
+class Credential(Protocol):
+    """What one HTTP server is shown. It belongs to the origin of that server's url."""
+
+    async def headers(self) -> Mapping[str, str]:
+        """The headers to send now, refreshed where they are about to expire. Raises `CredentialRefused`."""
+        ...
+
+    async def renew(self, shown: Mapping[str, str]) -> bool:
+        """After a 401 to a request with the headers `shown`: whether `headers` now gives others.
+
+        Raises `CredentialRefused` when it is known that nothing will.
+        """
+        ...
+
+    def rejected(self, *, scope_missing: bool) -> str:
+        """Why a server refuses what it is shown (401; 403 for a scope), with the next command."""
+        ...
+
+
+class Credentials(Protocol):
+    """The credentials of every server, by its declaration."""
+
+    def of(self, server: Server) -> Credential | None:
+        """The credential of an HTTP server; None where none is declared."""
+        ...
+
+    async def environment(self, server: str, env: Mapping[str, str | Secret]) -> Mapping[str, str]:
+        """The variables of a stdio server, references resolved. Raises `CredentialRefused`."""
+        ...
