@@ -4,9 +4,7 @@ A file's name is `<created, ms since the epoch>-<kid>.pem`; the newest signs. An
 until the last token it can have signed has expired, then its file goes.
 """
 
-import os
 import re
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,12 +14,10 @@ from typing import Final
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
+from remit.adapters.private import KeyringUnusable, must_be_private, private_folder, write_private
+
 _FILE: Final = re.compile(r"([0-9]{1,15})-([A-Za-z0-9_-]{8,64})\.pem")
 _KID_CHARS: Final = 16
-
-
-class KeyringUnusable(Exception):
-    """The keys cannot be used as they are; says which file, why, and what mends it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +38,7 @@ class Keyring:
 
     def load(self, now_ms: int) -> Sequence[SigningKey]:
         """Every key that may still verify, newest first; makes one when there is none."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _private(self._folder, 0o700)
+        private_folder(self._folder)
         found = [key for path in sorted(self._folder.iterdir()) if (key := _read(path))]
         found.sort(key=lambda key: key.created_ms, reverse=True)
         if not found:
@@ -55,18 +50,7 @@ class Keyring:
         pair = OKPKey.generate_key("Ed25519")
         made = SigningKey(pair.thumbprint()[:_KID_CHARS], now_ms, pair)
         path = self._path(made)
-        partial = path.with_suffix(".partial")
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(pair.as_pem(private=True))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(path)
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_private(path, pair.as_pem(private=True))
         return made
 
     def _without_retired(self, keys: Sequence[SigningKey], now_ms: int) -> Sequence[SigningKey]:
@@ -86,7 +70,7 @@ def _read(path: Path) -> SigningKey | None:
     named = _FILE.fullmatch(path.name)
     if named is None:
         return None
-    _private(path, 0o600)
+    must_be_private(path, 0o600)
     try:
         pair = OKPKey.import_key(path.read_bytes())
     except (JoseError, ValueError, TypeError, OSError) as error:
@@ -99,11 +83,3 @@ def _read(path: Path) -> SigningKey | None:
     if pair.thumbprint()[:_KID_CHARS] != named[2]:
         raise KeyringUnusable(f"{path.name} holds another key than its name says; remove it")
     return SigningKey(named[2], int(named[1]), pair)
-
-
-def _private(path: Path, mode: int) -> None:
-    found = path.lstat()
-    if stat.S_ISLNK(found.st_mode) or found.st_uid != os.geteuid():
-        raise KeyringUnusable(f"{path} must belong to the user that runs Remit and be no link")
-    if stat.S_IMODE(found.st_mode) & ~mode:
-        raise KeyringUnusable(f"others may read {path}; run: chmod {mode:o} {path}")

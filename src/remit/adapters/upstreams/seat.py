@@ -69,7 +69,8 @@ class Start:
 def prepare(transport: Stdio, given: Mapping[str, str], home: Path) -> Start:
     """Make the child's own folder `home`, find its program. Raises `OSError`, `ValueError`.
 
-    `given` are the variables declared for it, references resolved. The program is looked for on the child's `PATH`, then on Remit's; the child only gets its own.
+    `given` are the variables declared for it, references resolved. The program is looked for on the child's
+    `PATH`, then on Remit's; the child only gets its own.
     """
     if any("\0" in text for text in (*transport.command, *given, *given.values())):
         raise ValueError("its command or env holds a NUL character")  # uvloop would cut it off there

@@ -1,0 +1,137 @@
+"""A secret from where its reference says: the environment, a file, a program.
+
+Nothing that is read here is logged or put into an error; a program's stderr is not even read.
+"""
+
+import asyncio
+import os
+import signal
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, assert_never
+
+from remit.facts.credential import FromCommand, FromEnv, FromFile, Origin, Secret
+from remit.ports.credentials import CredentialRefused
+from remit.ports.system import Clock
+
+SECRET_BYTES_MAX: Final = 64 * 1024
+COMMAND_S: Final = 10.0
+KEEP_S: Final = 300.0
+
+
+class References:
+    """Resolves references. What a file or a program gave is kept for `KEEP_S`."""
+
+    def __init__(self, environ: Mapping[str, str], clock: Clock) -> None:
+        self._environ = environ
+        self._clock = clock
+        self._kept: dict[Origin, tuple[str, float]] = {}
+        self._reading: dict[Origin, asyncio.Lock] = {}
+
+    async def value(self, secret: Secret) -> str:
+        """The value of `secret`, UTF-8 text without NUL. Raises `CredentialRefused`."""
+        return secret.prefix + await self._origin(secret.origin)
+
+    async def header(self, secret: Secret) -> str:
+        """The value of `secret`, fit for a header. Raises `CredentialRefused`."""
+        value = await self.value(secret)
+        if not value.isascii() or not value.isprintable() or value != value.strip():
+            raise CredentialRefused(f"what {_named(secret.origin)} gives holds characters that no header may")
+        return value
+
+    async def changed(self, secret: Secret, before: str) -> bool:
+        """Whether `secret`, read anew, is no longer `before`. Raises `CredentialRefused`."""
+        self._kept.pop(secret.origin, None)
+        return await self.value(secret) != before
+
+    async def _origin(self, origin: Origin) -> str:
+        if isinstance(origin, FromEnv):
+            found = self._environ.get(origin.name)
+            if not found:
+                raise CredentialRefused(f"{_named(origin)} is not set; set it for the service, then start it: remit up")
+            return found
+        async with self._reading.setdefault(origin, asyncio.Lock()):
+            kept = self._kept.get(origin)
+            now_s = self._clock.monotonic_s()
+            if kept is not None and now_s - kept[1] < KEEP_S:
+                return kept[0]
+            text = _text(origin, await self._read(origin))
+            self._kept[origin] = (text, now_s)
+            return text
+
+    async def _read(self, origin: FromFile | FromCommand) -> bytes:
+        match origin:
+            case FromFile(path):
+                try:
+                    return await asyncio.to_thread(_file, Path(path))
+                except OSError as error:
+                    why = error.strerror or "it is no regular file"
+                    raise CredentialRefused(f"{_named(origin)} cannot be read: {why}") from None
+            case FromCommand():
+                return await _printed(origin)
+            case _:
+                assert_never(origin)
+
+
+def _file(path: Path) -> bytes:
+    # A pipe or a device would block, or never end.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError
+        return file.read(SECRET_BYTES_MAX + 1)
+
+
+async def _printed(origin: FromCommand) -> bytes:
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *origin.argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise CredentialRefused(f"{_named(origin)} cannot be started: {error.strerror}") from None
+    if process.stdout is None:
+        raise AssertionError("a pipe was asked for")
+    try:
+        async with asyncio.timeout(COMMAND_S):
+            data = await process.stdout.read(SECRET_BYTES_MAX + 1)
+            while len(data) <= SECRET_BYTES_MAX and (more := await process.stdout.read(SECRET_BYTES_MAX)):
+                data += more
+            code = 0 if len(data) > SECRET_BYTES_MAX else await process.wait()
+    except TimeoutError:
+        raise CredentialRefused(f"{_named(origin)} took longer than {COMMAND_S:g} s") from None
+    finally:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    if code != 0:
+        raise CredentialRefused(f"{_named(origin)} failed with exit code {code}; run it yourself to see why")
+    return data
+
+
+def _text(origin: Origin, data: bytes) -> str:
+    if len(data) > SECRET_BYTES_MAX:
+        raise CredentialRefused(f"{_named(origin)} gives more than {SECRET_BYTES_MAX} bytes")
+    try:
+        text = data.decode("utf-8").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise CredentialRefused(f"{_named(origin)} gives something that is no UTF-8 text") from None
+    if not text or "\0" in text:
+        raise CredentialRefused(f"{_named(origin)} gives nothing" if not text else f"{_named(origin)} gives a NUL")
+    return text
+
+
+def _named(origin: Origin) -> str:
+    match origin:
+        case FromEnv(name):
+            return f"the environment variable {name}"
+        case FromFile(path):
+            return f"the file {path}"
+        case FromCommand(argv):
+            return f"the command {argv[0]}"
+        case _:
+            assert_never(origin)
