@@ -154,4 +154,12 @@ LINES: Final[tuple[Line, ...]] = (
         goal="every row names a test that exists and runs",
         long=("--long",),
     ),
+    Line(
+        part=2,
+        id="conformance",
+        text="the pinned MCP suites against a conformant server, directly and through Remit",
+        command=("-m", "proof.conformance"),
+        goal="32 of 32 and all scored directly; each that passes directly passes through Remit",
+        timeout_s=300,
+    ),
 )

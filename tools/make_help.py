@@ -7,4 +7,4 @@ MAKEFILE = Path(__file__).resolve().parent.parent / "Makefile"
 TARGET = re.compile(r"^([a-z-]+):.*?## (.+)$", re.MULTILINE)
 
 for name, text in TARGET.findall(MAKEFILE.read_text()):
-    print(f"  make {name:<8} {text}")
+    print(f"  make {name:<11} {text}")
