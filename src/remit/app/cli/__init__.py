@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from remit import __version__
-from remit.app.cli import approvals, ledger, questions, service, sessions, token, tools, workspace
+from remit.app.cli import approvals, bridge, ledger, questions, service, sessions, token, tools, workspace
 from remit.app.failure import Exit, Failure
 from remit.facts.text import escaped
 
@@ -23,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (service, workspace, questions):
+for module in (service, workspace, questions, bridge):
     module.add(app)
 app.add_typer(tools.app, name="tools")
 app.add_typer(sessions.app, name="sessions")

@@ -1,0 +1,68 @@
+"""The bearer of every request, from a file that its owner alone may read.
+
+It is read anew whenever the file changes, so that a renewed token needs no restart. It goes into
+one header and nowhere else: no message of ours shows any part of it.
+"""
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Final
+
+from remit.app.failure import Exit, Failure
+
+BYTES_MAX: Final = 64 * 1024
+_TOKEN: Final = re.compile(rb"[A-Za-z0-9._~+/-]+=*")
+"""RFC 6750 section 2.1; whatever else a file holds would not stay one header."""
+
+
+class TokenFile:
+    """The token in the file `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, ...] = ()
+        self._token = ""
+
+    def read(self) -> str:
+        """The token as the file has it now. Raises `Failure`, naming the file and what mends it."""
+        try:
+            # Without blocking: a pipe somebody put there must not hold up everything.
+            opened = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise self._unusable(
+                error.strerror or type(error).__name__, f"remit token agent NAME > {self._path}"
+            ) from error
+        try:
+            found = os.fstat(opened)
+            self._check(found)
+            seen = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+            if seen != self._seen:
+                self._token, self._seen = self._in(os.read(opened, BYTES_MAX)), seen
+        finally:
+            os.close(opened)
+        return self._token
+
+    def _check(self, found: os.stat_result) -> None:
+        if not stat.S_ISREG(found.st_mode):
+            raise self._unusable("it is no regular file", "name the file that holds the token: --token-file FILE")
+        if found.st_uid not in {os.geteuid(), 0}:
+            raise self._unusable("it belongs to another user", f"make a file of your own: chown $USER {self._path}")
+        if found.st_mode & 0o077:
+            mode = stat.S_IMODE(found.st_mode)
+            raise self._unusable(f"others may open it too (mode {mode:04o})", f"chmod 600 {self._path}")
+
+    def _in(self, data: bytes) -> str:
+        token = data.strip()
+        if len(data) >= BYTES_MAX or not is_token(token):
+            raise self._unusable("it does not hold one token", f"remit token agent NAME > {self._path}")
+        return token.decode("ascii")
+
+    def _unusable(self, why: str, following: str) -> Failure:
+        return Failure(f"cannot use the token file {self._path}", why=why, next=following, exit=Exit.USAGE)
+
+
+def is_token(text: bytes) -> bool:
+    """Whether `text` may stand in an authorization header."""
+    return _TOKEN.fullmatch(text) is not None

@@ -1,0 +1,175 @@
+"""One request of the client's, from its POST to its answer.
+
+Laws: what a stream carries beside the answer is passed on as it comes; the first answer ends it.
+A stream of the `initialize` era that breaks is read on from its last event id (MCP 2025-11-25,
+transports). A request is sent once: whatever fails after that is told, never tried again.
+"""
+
+import http.client
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from remit.adapters.upstreams.sse import Decoder
+from remit.app.bridge.message import Ask, Ident, Object, is_answer, on_one_line, parsed
+from remit.app.bridge.wire import ANSWER_BYTES_MAX, Call, Place
+from remit.app.failure import Exit, Failure
+from remit.facts.text import escaped
+
+SESSION: Final = "mcp-session-id"
+RETRY_MS: Final = 1_000
+RETRY_MS_MAX: Final = 10_000
+RESUMES_MAX: Final = 8
+_STREAM: Final = "text/event-stream"
+_SHOWN_MAX: Final = 500
+
+
+class SessionGone(Exception):
+    """The service does not know the session (any more), and did nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The JSON-RPC response to a request, on one line, and the session that it opened."""
+
+    raw: bytes
+    value: Object
+    session: str | None = None
+
+
+class Exchange:
+    """The request `ask` under way. `hear` gets every other message, on one line."""
+
+    def __init__(self, place: Place, ask: Ask, hear: Callable[[bytes], None]) -> None:
+        self.ask = ask
+        self.given_up = threading.Event()
+        """The client waits no longer: no answer is passed on."""
+        self._place = place
+        self._hear = hear
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._call: Call | None = None
+
+    def run(self, headers: Mapping[str, str]) -> Answer:
+        """The answer to it, sent with `headers`. Raises `Failure`, `SessionGone` and `wire.Ended`."""
+        call = self._next_call()
+        try:
+            asked = {**headers, "accept": f"application/json, {_STREAM}", "content-type": "application/json"}
+            response = call.send("POST", asked, self.ask.raw)
+            if response.status != 200 or _kind(response) != _STREAM:
+                return self._single(response, call.body(response), gone=SESSION in headers)
+            decoder = Decoder(ANSWER_BYTES_MAX)
+            found = self._streamed(call, response, decoder)
+        finally:
+            call.close()
+        return found or self._resumed(headers, decoder)
+
+    def end(self) -> None:
+        """Close the connection it is on, from any thread: `run` raises `wire.Ended`."""
+        with self._lock:
+            self._ended.set()
+            if self._call is not None:
+                self._call.end()
+
+    def _next_call(self) -> Call:
+        call = Call(self._place)
+        with self._lock:
+            self._call = call
+            if self._ended.is_set():
+                call.end()
+        return call
+
+    def _streamed(self, call: Call, response: http.client.HTTPResponse, decoder: Decoder) -> Answer | None:
+        opened = response.getheader(SESSION)
+        for event in call.events(response, decoder):
+            value = parsed(event.data)
+            if value is None:
+                continue
+            if is_answer(value, self.ask.ident):
+                return Answer(on_one_line(event.data), value, opened)
+            if "method" in value:
+                self._hear(on_one_line(event.data))
+        return None
+
+    def _resumed(self, headers: Mapping[str, str], decoder: Decoder) -> Answer:
+        """Read on by GET where the stream ended early, as often as its event ids allow."""
+        for _ in range(RESUMES_MAX if self.ask.version is None else 0):
+            if not decoder.ident:
+                break
+            self._ended.wait(min(RETRY_MS if decoder.retry_ms is None else decoder.retry_ms, RETRY_MS_MAX) / 1000)
+            decoder = continued(decoder)
+            call = self._next_call()
+            try:
+                response = call.send("GET", {**headers, "accept": _STREAM, "last-event-id": decoder.ident})
+                if response.status != 200 or _kind(response) != _STREAM:
+                    break
+                found = self._streamed(call, response, decoder)
+            finally:
+                call.close()
+            if found is not None:
+                return found
+        raise Failure(
+            "the service ended the stream without an answer",
+            why="whether the request took effect is on the service's record",
+            next="remit logs, once it answers: remit doctor",
+            exit=Exit.UNREACHABLE,
+        )
+
+    def _single(self, response: http.client.HTTPResponse, body: bytes, *, gone: bool) -> Answer:
+        value = parsed(body) or {}
+        if response.status == 404 and gone and self.ask.version is None:
+            raise SessionGone
+        if response.status == 200 and is_answer(value, self.ask.ident):
+            return Answer(on_one_line(body), value, response.getheader(SESSION))
+        if isinstance(value.get("error"), Mapping) and value.get("id") in {None, self.ask.ident}:
+            named = {**value, "id": self.ask.ident}
+            return Answer(orjson.dumps(named), named)
+        raise refused(response.status, value)
+
+
+def continued(decoder: Decoder) -> Decoder:
+    """A decoder for the stream that goes on where the one of `decoder` broke off."""
+    following = Decoder(ANSWER_BYTES_MAX)
+    following.ident, following.retry_ms = decoder.ident, decoder.retry_ms
+    return following
+
+
+def refused(status: int, body: Object) -> Failure:
+    """What an HTTP answer that is no JSON-RPC response says, in what, why and next."""
+
+    def said(*names: str) -> str:
+        texts = (body.get(name) for name in names)
+        return next((escaped(text, chars_max=_SHOWN_MAX) for text in texts if isinstance(text, str)), "")
+
+    why, following = said("error_description", "why"), said("next")
+    if 300 <= status < 400:
+        return Failure(
+            f"the address redirects (HTTP {status}), which is never followed",
+            next="name the final address with --url",
+            exit=Exit.UNREACHABLE,
+        )
+    if status == 401:
+        return Failure(
+            "the service does not accept the token",
+            why=why,
+            next=following or "remit token agent NAME",
+            exit=Exit.FORBIDDEN,
+        )
+    code = said("error", "title")
+    what = f"the service refused the request (HTTP {status}{f', {code}' if code else ''})"
+    return Failure(what, why=why, next=following or "remit doctor", exit=Exit.NEGATIVE)
+
+
+def failure(ident: Ident | None, code: int, problem: Failure) -> bytes:
+    """`problem` as the JSON-RPC error that answers `ident`."""
+    parts = (problem.what, f": {problem.why}" if problem.why else "", f". Next: {problem.next}" if problem.next else "")
+    text = escaped("".join(parts))
+    data = {"what": problem.what, "why": problem.why, "next": problem.next}
+    return orjson.dumps({"jsonrpc": "2.0", "id": ident, "error": {"code": code, "message": text, "data": data}})
+
+
+def _kind(response: http.client.HTTPResponse) -> str:
+    return (response.getheader("content-type") or "").partition(";")[0].strip().lower()

@@ -1,0 +1,87 @@
+"""How the relay starts: where it goes, with whose token, and that stdout stays the protocol's."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Final
+from urllib.parse import urlsplit
+
+from remit.app.bridge.bearer import TokenFile, is_token
+from remit.app.bridge.relay import Relay
+from remit.app.bridge.wire import Place
+from remit.app.failure import Exit, Failure
+from remit.app.output import say
+from remit.app.settings import service_url
+from remit.facts.catalog import SERVER_NAME
+
+_STDIN: Final = 0
+_STDOUT: Final = 1
+
+
+class _Told(Exception):
+    """A signal asked the process to end."""
+
+
+def start(server: str | None, url: str | None, token_file: Path | None) -> None:
+    """Relay until the client closes stdin. Raises `Failure` for a command line that cannot work."""
+    place = Place(_base(url), _path(server))
+    token = _token(token_file)
+    try:
+        token()
+    except Failure as problem:
+        # Each request is answered with it, until the file is put right.
+        say(str(problem))
+    # Whatever prints by mistake must not end up in the protocol.
+    sys.stdout = sys.stderr
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
+    with suppress(_Told):
+        Relay(place, token, _STDIN, _STDOUT).run()
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    raise _Told
+
+
+def _base(url: str | None) -> str:
+    base = (url or service_url()).rstrip("/")
+    parts = urlsplit(base)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.username:
+        raise Failure(
+            "not a service address",
+            next="remit mcp --url http://127.0.0.1:7070 (or set REMIT_URL)",
+            exit=Exit.USAGE,
+        )
+    return base
+
+
+def _path(server: str | None) -> str:
+    if server is None:
+        return "/mcp"
+    if not SERVER_NAME.fullmatch(server):
+        raise Failure(
+            "not the name of a server", why="names are a-z, 0-9 and -", next="remit get servers", exit=Exit.USAGE
+        )
+    return f"/mcp/{server}"
+
+
+def _token(token_file: Path | None) -> Callable[[], str]:
+    """What gives the bearer: the file named, else `REMIT_TOKEN`, else the file `REMIT_TOKEN_FILE` names."""
+    if token_file is None and (given := os.environ.get("REMIT_TOKEN")):
+        if not is_token(given.encode()):
+            raise Failure("REMIT_TOKEN does not hold a token", next="remit token agent NAME", exit=Exit.USAGE)
+        return lambda: given
+    named = token_file or (Path(f) if (f := os.environ.get("REMIT_TOKEN_FILE")) else None)
+    if named is None:
+        raise Failure(
+            "no token to speak with",
+            next="remit token agent NAME > FILE; chmod 600 FILE; remit mcp --token-file FILE",
+            exit=Exit.USAGE,
+        )
+    return TokenFile(named.absolute()).read
