@@ -12,7 +12,7 @@ from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth,
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
-_SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}")
+SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}")
 _PRINTABLE: Final = re.compile(r"[\x21-\x7e]{1,512}")
 _PREFIX: Final = re.compile(r"[\x20-\x7e]{0,64}")
 _OURS: Final = frozenset(
@@ -87,7 +87,7 @@ def _oauth_problems(resource: Resource, oauth: OAuth) -> Iterator[Problem]:
         what = "client_id has 1 to 512 printable ASCII characters without spaces"
         yield Problem("oauth/client", resource.at("spec.oauth.client_id"), what)
     for scope in oauth.scopes:
-        if not _SCOPE.fullmatch(scope):
+        if not SCOPE.fullmatch(scope):
             yield Problem("oauth/scope", resource.at("spec.oauth.scopes"), f"{scope[:64]!r} is no scope (RFC 6749)")
 
 

@@ -1,10 +1,11 @@
 """What the service shows to a server so that it is let in, and how that is kept from everybody else."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from remit.facts.canonical import Json
 from remit.facts.catalog import Server
 from remit.facts.credential import Secret
 
@@ -72,4 +73,57 @@ class Credentials(Protocol):
 
     async def environment(self, server: str, env: Mapping[str, str | Secret]) -> Mapping[str, str]:
         """The variables of a stdio server, references resolved. Raises `CredentialRefused`."""
+        ...
+
+
+class LoginRefused(Exception):
+    """A login that cannot begin or end; `next` is the command that goes on. Never holds a secret."""
+
+    def __init__(self, why: str, next: str) -> None:
+        super().__init__(why)
+        self.next = next
+
+
+@dataclass(frozen=True, slots=True)
+class LoginStarted:
+    """Where a person logs in until `until_ms`: `url`, at the authorization server `issuer`."""
+
+    url: str
+    issuer: str
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """A login that succeeded; `keep` makes it count, once it is on record. It holds no secret to show."""
+
+    server: str
+    issuer: str
+    client: str
+    scopes: tuple[str, ...]
+    by: str
+    keep: Callable[[], Awaitable[None]] = field(repr=False)
+
+
+class Logins(Protocol):
+    """People's logins at servers, and how every credential stands."""
+
+    async def begin(self, server: str, by: str) -> LoginStarted:
+        """Begin a login at `server` for `by`. Raises `LoginRefused`, `KeyError`."""
+        ...
+
+    async def finish(self, answer: Mapping[str, str]) -> LoggedIn:
+        """Take what the authorization server sent with the browser. Raises `LoginRefused`."""
+        ...
+
+    async def forget(self, server: str) -> None:
+        """Log out of `server`. Raises `LoginRefused`, `KeyError`."""
+        ...
+
+    def states(self) -> Mapping[str, CredentialState]:
+        """How the credential of each server stands that has one; asks nobody."""
+        ...
+
+    def document(self) -> Mapping[str, Json]:
+        """Remit's client metadata document (CIMD), which is public."""
         ...

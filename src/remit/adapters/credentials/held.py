@@ -1,0 +1,112 @@
+"""What is kept of one server's login, and its sealed form."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+
+from remit.facts.canonical import Json
+
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who Remit is at one authorization server.
+
+    `method` is how it proves that at the token endpoint: `none`, `client_secret_basic` or
+    `client_secret_post`. `secret` is one given at registration; one by reference is not kept.
+    """
+
+    ident: str
+    method: str
+    secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What lets in until `until_ms` (None: until it is refused), and what gets the next."""
+
+    access: str = field(repr=False)
+    refresh: str | None = field(repr=False)
+    got_ms: int
+    until_ms: int | None
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A login: bound to the `origin` of the server's url and to the `issuer` that gave it.
+
+    `redirect` is the redirect URI that the client was registered with; empty without a person.
+    """
+
+    origin: str
+    issuer: str
+    grant: str
+    resource: str
+    redirect: str
+    client: Client
+    tokens: Tokens | None
+
+    def sealed(self) -> bytes:
+        """The bytes to seal."""
+        client = {"ident": self.client.ident, "method": self.client.method, "secret": self.client.secret}
+        members: dict[str, object] = {
+            "version": _VERSION,
+            "origin": self.origin,
+            "issuer": self.issuer,
+            "grant": self.grant,
+            "resource": self.resource,
+            "redirect": self.redirect,
+            "client": client,
+            "tokens": None,
+        }
+        if self.tokens is not None:
+            members["tokens"] = {
+                "access": self.tokens.access,
+                "refresh": self.tokens.refresh,
+                "got_ms": self.tokens.got_ms,
+                "until_ms": self.tokens.until_ms,
+                "scopes": list(self.tokens.scopes),
+            }
+        return orjson.dumps(members)
+
+
+def unsealed(data: bytes) -> Held | None:
+    """What `Held.sealed` wrote; None where this version cannot read it."""
+    try:
+        value: Json = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    match value:
+        case {
+            "version": 1,
+            "origin": str(origin),
+            "issuer": str(issuer),
+            "grant": str(grant),
+            "resource": str(resource),
+            "redirect": str(redirect),
+            "client": {"ident": str(ident), "method": str(method), "secret": str() | None as secret},
+            "tokens": Mapping() | None as tokens,
+        }:
+            client = Client(ident, method, secret)
+            kept = None if tokens is None else _tokens(tokens)
+            return Held(origin, issuer, grant, resource, redirect, client, kept)
+        case _:
+            return None
+
+
+def _tokens(value: Mapping[str, Json]) -> Tokens | None:
+    match value:
+        case {
+            "access": str(access),
+            "refresh": str() | None as refresh,
+            "got_ms": int(got_ms),
+            "until_ms": int() | None as until_ms,
+            "scopes": [*scopes],
+        }:
+            return Tokens(access, refresh, got_ms, until_ms, tuple(str(scope) for scope in scopes))
+        case _:
+            return None

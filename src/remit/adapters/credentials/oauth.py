@@ -1,0 +1,263 @@
+"""The tokens of one server: refreshed before they expire and once after a 401, kept sealed.
+
+Laws: one renewal at a time, and no cancelled call ends it (a rotated refresh token would be lost);
+what was got is on disk before it is used; what is held counts only for the origin, the issuer, the
+client and the grant that are declared now.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from yarl import URL
+
+from remit.adapters.credentials.fetch import Fetch, FetchFailed
+from remit.adapters.credentials.held import Client, Held, Tokens, unsealed
+from remit.adapters.credentials.metadata import Guarded, Issuer, MetadataRefused, discover, find_issuer, reach_of
+from remit.adapters.credentials.references import References
+from remit.adapters.credentials.registering import own_client
+from remit.adapters.credentials.tokening import GrantRefused, ask, revoke
+from remit.adapters.credentials.vault import Vault
+from remit.adapters.private import KeyringUnusable
+from remit.facts.credential import Grant, OAuth
+from remit.ports.credentials import CredentialRefused, CredentialState, Standing
+from remit.ports.system import Clock
+
+MARGIN_MS_MAX: Final = 60_000
+MARGIN_SHARE: Final = 5
+PAUSE_S: Final = 5.0
+"""Between two renewals that a server's 401 asked for, and after a renewal that failed."""
+_LOST: Final = frozenset({"invalid_grant", "invalid_client", "unauthorized_client"})
+
+
+class OAuthCredential:
+    """The login at one server. `vault` and `fetch` are shared with the others."""
+
+    def __init__(
+        self, server: str, url: str, oauth: OAuth, *, vault: Vault, references: References, fetch: Fetch, clock: Clock
+    ) -> None:
+        self.server = server
+        self.url = url
+        self.oauth = oauth
+        self._vault = vault
+        self._references = references
+        self._fetch = fetch
+        self._clock = clock
+        self._issuer: Issuer | None = None
+        self._renewing: asyncio.Task[None] | None = None
+        self._renewed_s = self._failed_s = float("-inf")
+        self._why: str | None = None
+        self._held = self._load()
+
+    @property
+    def held(self) -> Held | None:
+        """What is kept, if it is of what is declared now."""
+        return self._held
+
+    async def headers(self) -> Mapping[str, str]:
+        """See `Credential.headers`."""
+        tokens = self._held.tokens if self._held is not None else None
+        if tokens is None or self._is_due(tokens):
+            tokens = await self._fresh(tokens)
+        return {"Authorization": f"Bearer {tokens.access}"}
+
+    async def renew(self, shown: Mapping[str, str]) -> bool:
+        """See `Credential.renew`."""
+        tokens = self._held.tokens if self._held is not None else None
+        if tokens is not None and shown.get("Authorization") != f"Bearer {tokens.access}":
+            return True
+        now_s = self._clock.monotonic_s()
+        if not self._can_renew(tokens) or now_s - self._renewed_s < PAUSE_S:
+            return False
+        self._renewed_s = now_s
+        await self._renewal()
+        return True
+
+    def rejected(self, *, scope_missing: bool) -> str:
+        """See `Credential.rejected`."""
+        login = f"remit servers login {self.server}"
+        if scope_missing:
+            return (
+                f"server {self.server!r} wants a scope that was not granted; add it to oauth.scopes, then: remit apply"
+            )
+        if self.oauth.grant is Grant.AUTHORIZATION_CODE:
+            return f"server {self.server!r} refuses the login (HTTP 401); a person logs in again: {login}"
+        issuer = self._held.issuer if self._held is not None else self.oauth.issuer
+        return f"server {self.server!r} refuses the token that {issuer} gives for it (HTTP 401); see: remit doctor"
+
+    async def accept(self, held: Held) -> None:
+        """Keep a new login, on disk first. Raises `CredentialRefused`."""
+        await self._keep(held)
+        self._why = None
+
+    async def forget(self) -> None:
+        """Log out: end the tokens at the authorization server where it can, and here always."""
+        held, self._held = self._held, None
+        await asyncio.to_thread(self._vault.remove, self.server)
+        if held is None or held.tokens is None:
+            return
+        try:
+            issuer = await self._issuer_of(held)
+            await revoke(self._fetch, issuer, held.client, await self.secret(held.client), held.tokens)
+        except (FetchFailed, MetadataRefused, CredentialRefused):
+            return
+
+    def state(self) -> CredentialState:
+        """How it stands now; asks nobody."""
+        tokens = self._held.tokens if self._held is not None else None
+        issuer = self._held.issuer if self._held is not None else self.oauth.issuer
+        is_person = self.oauth.grant is Grant.AUTHORIZATION_CODE
+        if tokens is None:
+            standing = Standing.NEEDS_LOGIN if is_person else Standing.NOT_ASKED
+            standing = Standing.FAILING if self._why and not is_person else standing
+            return CredentialState(self.server, standing, None, issuer, self.oauth.scopes, self._why)
+        standing = Standing.VALID
+        if self._is_over(tokens):
+            standing = Standing.VALID if self._can_renew(tokens) else Standing.EXPIRED
+        if self._why is not None:
+            standing = Standing.FAILING
+        return CredentialState(self.server, standing, tokens.until_ms, issuer, tokens.scopes, self._why)
+
+    async def secret(self, client: Client) -> str | None:
+        """The secret of `client`, by reference or as it was registered. Raises `CredentialRefused`."""
+        declared = self.oauth.client_secret
+        if declared is not None and client.ident == self.oauth.client_id:
+            return await self._references.value(declared)
+        return client.secret
+
+    async def close(self) -> None:
+        """Let a renewal under way come to its end."""
+        if self._renewing is not None:
+            await asyncio.gather(self._renewing, return_exceptions=True)
+
+    async def _fresh(self, tokens: Tokens | None) -> Tokens:
+        if not self._can_renew(tokens):
+            if tokens is not None and not self._is_over(tokens):
+                return tokens
+            how = "its login has expired" if tokens is not None else "it needs a login"
+            raise self._refusal(f"{how}; a person logs in: remit servers login {self.server}")
+        try:
+            if self._clock.monotonic_s() - self._failed_s < PAUSE_S:
+                raise self._refusal(self._why or "its login could not be renewed a moment ago")
+            await self._renewal()
+        except CredentialRefused:
+            if tokens is not None and self._held is not None and not self._is_over(tokens):
+                return tokens
+            raise
+        if self._held is None or self._held.tokens is None:
+            raise self._refusal(f"it was logged out; a person logs in: remit servers login {self.server}")
+        return self._held.tokens
+
+    async def _renewal(self) -> None:
+        """One renewal for all who wait. Raises `CredentialRefused`."""
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.create_task(self._renew())
+            self._renewing.add_done_callback(_seen)
+        await asyncio.shield(self._renewing)
+
+    async def _renew(self) -> None:
+        before = self._held
+        try:
+            held, grant = await self._asking(before)
+            issuer = self._issuer or await self._issuer_of(held)
+            secret = await self.secret(held.client)
+            tokens = await ask(self._fetch, issuer, held.client, secret, grant, self._clock.now_ms())
+        except GrantRefused as refused:
+            raise await self._lost(before, refused) from None
+        except (FetchFailed, MetadataRefused, CredentialRefused) as problem:
+            self._issuer = None
+            raise self._failed(str(problem)) from None
+        if self._held is not before:
+            raise self._refusal("its login changed meanwhile; call again")
+        await self._keep(replace(held, tokens=tokens))
+        self._why = None
+
+    async def _asking(self, held: Held | None) -> tuple[Held, Mapping[str, str]]:
+        """What to ask the token endpoint for, and as whom."""
+        if held is not None and held.tokens is not None and held.tokens.refresh is not None:
+            return held, {
+                "grant_type": "refresh_token",
+                "refresh_token": held.tokens.refresh,
+                "resource": held.resource,
+            }
+        guarded = await discover(self._fetch, self.url, self.oauth)
+        self._issuer = guarded.issuer
+        client = own_client(guarded.issuer, self.oauth)
+        if client is None:
+            raise MetadataRefused("there is no client_id to ask for a token with")
+        fields = {"grant_type": "client_credentials", "resource": guarded.resource}
+        if guarded.scopes:
+            fields["scope"] = " ".join(guarded.scopes)
+        return self.holding(guarded, client, redirect=""), fields
+
+    def holding(self, guarded: Guarded, client: Client, *, redirect: str) -> Held:
+        """A login at what `guarded` says, without tokens yet."""
+        origin = str(URL(self.url).origin())
+        return Held(
+            origin, guarded.issuer.issuer, self.oauth.grant.value, guarded.resource, redirect, client, tokens=None
+        )
+
+    async def _issuer_of(self, held: Held) -> Issuer:
+        self._issuer = await find_issuer(self._fetch, held.issuer, reach_of(self.url, self.oauth))
+        return self._issuer
+
+    async def _lost(self, before: Held | None, refused: GrantRefused) -> CredentialRefused:
+        """A grant that is over is forgotten, so that nobody tries it again; another refusal is only told."""
+        if refused.code not in _LOST or before is None or before.tokens is None:
+            return self._failed(str(refused))
+        if self._held is before:
+            await self._keep(replace(before, tokens=None))
+        self._why = str(refused)
+        if self.oauth.grant is Grant.CLIENT_CREDENTIALS:
+            return self._failed(str(refused))
+        return self._refusal(f"its login has ended ({refused}); a person logs in: remit servers login {self.server}")
+
+    async def _keep(self, held: Held) -> None:
+        try:
+            await asyncio.to_thread(self._vault.write, self.server, held.sealed())
+        except (KeyringUnusable, OSError) as error:
+            raise self._failed(f"its login cannot be kept: {error}") from None
+        self._held = held
+
+    def _load(self) -> Held | None:
+        try:
+            data = self._vault.read(self.server)
+        except KeyringUnusable as error:
+            self._why = str(error)
+            return None
+        held = unsealed(data) if data is not None else None
+        if held is None:
+            return None
+        of_this = held.origin == str(URL(self.url).origin()) and held.grant == self.oauth.grant.value
+        same_issuer = self.oauth.issuer in {None, held.issuer}
+        same_client = self.oauth.client_id in {None, held.client.ident}
+        return held if of_this and same_issuer and same_client else None
+
+    def _can_renew(self, tokens: Tokens | None) -> bool:
+        if self.oauth.grant is Grant.CLIENT_CREDENTIALS:
+            return True
+        return tokens is not None and tokens.refresh is not None
+
+    def _is_due(self, tokens: Tokens) -> bool:
+        if tokens.until_ms is None:
+            return False
+        margin = min(MARGIN_MS_MAX, (tokens.until_ms - tokens.got_ms) // MARGIN_SHARE)
+        return self._clock.now_ms() >= tokens.until_ms - margin
+
+    def _is_over(self, tokens: Tokens) -> bool:
+        return tokens.until_ms is not None and self._clock.now_ms() >= tokens.until_ms
+
+    def _failed(self, why: str) -> CredentialRefused:
+        self._failed_s = self._clock.monotonic_s()
+        self._why = why
+        return self._refusal(f"its credential cannot be got: {why}")
+
+    def _refusal(self, why: str) -> CredentialRefused:
+        return CredentialRefused(f"server {self.server!r} is not called: {why}")
+
+
+def _seen(task: "asyncio.Task[None]") -> None:
+    """Take note of a failure; whoever waits gets it from the task itself."""
+    if not task.cancelled():
+        task.exception()
