@@ -32,7 +32,7 @@ class TokenFile:
             opened = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise self._unusable(
-                error.strerror or type(error).__name__, f"remit token agent NAME > {self._path}"
+                error.strerror or type(error).__name__, f"remit token agent NAME --save {self._path}"
             ) from error
         try:
             found = os.fstat(opened)
@@ -56,7 +56,7 @@ class TokenFile:
     def _in(self, data: bytes) -> str:
         token = data.strip()
         if len(data) >= BYTES_MAX or not is_token(token):
-            raise self._unusable("it does not hold one token", f"remit token agent NAME > {self._path}")
+            raise self._unusable("it does not hold one token", f"remit token agent NAME --save {self._path}")
         return token.decode("ascii")
 
     def _unusable(self, why: str, following: str) -> Failure:

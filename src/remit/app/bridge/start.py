@@ -81,7 +81,7 @@ def _token(token_file: Path | None) -> Callable[[], str]:
     if named is None:
         raise Failure(
             "no token to speak with",
-            next="remit token agent NAME > FILE; chmod 600 FILE; remit mcp --token-file FILE",
+            next="remit token agent NAME --save FILE, then: remit mcp --token-file FILE",
             exit=Exit.USAGE,
         )
     return TokenFile(named.absolute()).read

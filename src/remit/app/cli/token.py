@@ -1,6 +1,8 @@
 """`remit token`: credentials for agents, people and harnesses; printed once, never kept."""
 
+import os
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +17,9 @@ from remit.app.settings import LEDGER, data_folder
 app = typer.Typer(no_args_is_help=True, help="Credentials: minted, delegated, revoked.")
 
 Ttl = Annotated[str, typer.Option("--ttl", help="How long it lasts: 90s, 15m, 8h, 7d.")]
+Save = Annotated[
+    Path | None, typer.Option("--save", help="Write the token to this file, for you alone, instead of showing it.")
+]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -23,33 +28,36 @@ def agent(
     name: Annotated[str, typer.Argument(help="The agent, as its resource is named.")],
     user: Annotated[str | None, typer.Option(help="The human it acts for.")] = None,
     ttl: Ttl = "8h",
+    save: Save = None,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
     """Mint a token for an agent: a new root, hence a new session."""
-    _mint({"kind": "agent", "name": name, "user": user, "ttl_s": seconds(ttl)}, output, token_file)
+    _mint({"kind": "agent", "name": name, "user": user, "ttl_s": seconds(ttl)}, save, output, token_file)
 
 
 @app.command()
 def user(
     name: Annotated[str, typer.Argument(help="The person, as the User resource is named.")],
     ttl: Ttl = "8h",
+    save: Save = None,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
     """Mint a token for a person, to decide approvals with."""
-    _mint({"kind": "user", "name": name, "ttl_s": seconds(ttl)}, output, token_file)
+    _mint({"kind": "user", "name": name, "ttl_s": seconds(ttl)}, save, output, token_file)
 
 
 @app.command()
 def harness(
     name: Annotated[str, typer.Argument(help="The agent whose harness is trusted.")],
     ttl: Ttl = "7d",
+    save: Save = None,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
     """Mint a credential for a trusted harness: it opens sessions and states the user's words."""
-    _mint({"kind": "harness", "name": name, "ttl_s": seconds(ttl)}, output, token_file)
+    _mint({"kind": "harness", "name": name, "ttl_s": seconds(ttl)}, save, output, token_file)
 
 
 @app.command()
@@ -126,13 +134,30 @@ def seconds(text: str) -> int:
     return int(found[1]) * _UNITS[found[2]]
 
 
-def _mint(body: dict[str, Any], output: Format, token_file: TokenFile) -> None:
-    _print(client(token_file).post("/tokens", body), output)
-
-
-def _print(answer: dict[str, Any], output: Format) -> None:
+def _mint(body: dict[str, Any], save: Path | None, output: Format, token_file: TokenFile) -> None:
+    answer: dict[str, Any] = client(token_file).post("/tokens", body)
+    if save is not None:
+        _write(save, answer.pop("token"))
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return
-    print(answer["token"])
-    say(f"shown once; id {answer['jti']}, expires {answer['expires']}")
+    if save is None:
+        print(answer["token"])
+    said = "shown once" if save is None else f"written to {save}"
+    say(f"{said}; id {answer['jti']}, expires {answer['expires']}")
+
+
+def _write(path: Path, token: str) -> None:
+    """Put `token` into a file that its owner alone may open, in place of what is there."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{token}\n")
+        beside.replace(path)
+    except OSError as error:
+        raise Failure(
+            f"cannot write the token to {path}",
+            why=error.strerror or str(error),
+            next="name another file with --save; the token that was minted expires unused",
+        ) from error
