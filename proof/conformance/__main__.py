@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import sys
 import time
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from proof.conformance.checks import Results, Row
 from proof.conformance.install import InstallError, installed
 from proof.conformance.play import demand, play
-from proof.conformance.runs import RUNS, Run
+from proof.conformance.runs import CROSSED, RUNS, Run
 from proof.conformance.show import as_json, figure, table
 from proof.conformance.stage import governed, server
 from proof.verdict import say
@@ -35,20 +36,24 @@ async def compare(runs: Sequence[Run], only: str, *, through: bool) -> Results:
     """Run everything directly, then through Remit."""
     results = Results()
     demands = {run.name: chosen(await demand(run), only) for run in runs}
-    with server() as port:
-        direct = await all_runs(runs, demands, f"http://127.0.0.1:{port}/mcp", "direct", only)
+    plain = [run for run in RUNS if any(run.name == other.direct for other in runs)]
+    eras: set[str | None] = {None, *(run.upstream for run in runs if through)}
+    with contextlib.ExitStack() as servers:
+        ports = {era: servers.enter_context(server(era)) for era in eras}
+        wanted = {run.name: chosen(await demand(run), only) for run in plain}
+        direct = await all_runs(plain, wanted, {None: f"http://127.0.0.1:{ports[None]}/mcp"}, "direct", only)
         passed_on: dict[str, dict[str, Outcome]] = {}
         if through:
-            async with governed(port) as url:
-                passed_on = await all_runs(runs, demands, url, "remit", only)
+            async with governed(ports) as urls:
+                passed_on = await all_runs(runs, demands, urls, "remit", only)
     for run in runs:
-        wanted, ways = demands[run.name], passed_on.get(run.name, {})
+        asked, ways = demands[run.name], passed_on.get(run.name, {})
         results.rows[run.name] = [
-            Row(name, name in wanted.scored, run.judged(name), direct[run.name][name], ways.get(name))
-            for name in wanted.scenarios
+            Row(name, name in asked.scored, run.judged(name), direct[run.direct][name], ways.get(name))
+            for name in asked.scenarios
         ]
-        if not only and len(wanted.scenarios) != run.count:
-            results.lacks[run.name] = f"{len(wanted.scenarios)} scenarios, where {run.count} were pinned"
+        if not only and len(asked.scenarios) != run.count:
+            results.lacks[run.name] = f"{len(asked.scenarios)} scenarios, where {run.count} were pinned"
     return results
 
 
@@ -58,13 +63,13 @@ def chosen(wanted: Demand, only: str) -> Demand:
 
 
 async def all_runs(
-    runs: Sequence[Run], demands: dict[str, Demand], url: str, way: str, only: str
+    runs: Sequence[Run], demands: dict[str, Demand], urls: dict[str | None, str], way: str, only: str
 ) -> dict[str, dict[str, Outcome]]:
-    """Every run against one address, one after another; progress on stderr."""
+    """Every run against the address of its era, one after another; progress on stderr."""
     found: dict[str, dict[str, Outcome]] = {}
     for run in runs:
         started = time.monotonic()
-        outcomes = await play(run, url, way, demands[run.name].scenarios, whole=not only)
+        outcomes = await play(run, urls[run.upstream], way, demands[run.name].scenarios, whole=not only)
         passed = sum(outcome.passed for outcome in outcomes.values())
         took = time.monotonic() - started
         print(
@@ -78,11 +83,14 @@ def main(arguments: Sequence[str]) -> int:
     """Install, run, show; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m proof.conformance", description=__doc__)
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
-    parser.add_argument("--run", action="append", choices=[run.name for run in RUNS], help="only this run; repeatable")
+    parser.add_argument(
+        "--run", action="append", choices=[run.name for run in (*RUNS, *CROSSED)], help="only this run; repeatable"
+    )
     parser.add_argument("--only", default="", metavar="WORD", help="only scenarios with WORD in their name")
     parser.add_argument("--direct", action="store_true", help="leave Remit out")
     asked = parser.parse_args(arguments)
-    runs = [run for run in RUNS if not asked.run or run.name in asked.run]
+    everything = RUNS if asked.direct else (*RUNS, *CROSSED)
+    runs = [run for run in everything if not asked.run or run.name in asked.run]
     try:
         installed()
     except InstallError as error:

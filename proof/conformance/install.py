@@ -46,13 +46,14 @@ class InstallError(Exception):
 def installed() -> None:
     """Make what is missing, or was made from other pins; raises InstallError."""
     MADE.mkdir(parents=True, exist_ok=True)
-    _once("suite", [PINS / "package.json", PINS / "package-lock.json"], _install_suites)
-    _once("server", [LOCK, PINS / "fetch.txt"], _install_server)
+    suite, fetch = (PINS / "package-lock.json").read_bytes(), (PINS / "fetch.txt").read_bytes()
+    _once("suite", suite, _install_suites)
+    _once("server", fetch + pin("mcp", LOCK.read_text("utf-8")).encode(), _install_server)
 
 
-def _once(name: str, sources: Sequence[Path], make: Callable[[], None]) -> None:
+def _once(name: str, pins: bytes, make: Callable[[], None]) -> None:
     stamp = MADE / f"{name}.made"
-    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    digest = hashlib.sha256(pins).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:
         return
     stamp.unlink(missing_ok=True)

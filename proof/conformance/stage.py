@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,13 +14,12 @@ from typing import TYPE_CHECKING, Final
 from proof.conformance.install import MADE, SERVER
 from proof.conformance.shim import shim
 from proof.counting import listens
-from proof.machine import DATA
+from proof.machine import DATA, ROOT
 from proof.service import Service, environment, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Generator, Mapping
 
-UPSTREAM: Final = "everything"
 START_S: Final = 30
 RESOURCES: Final = """\
 apiVersion: remit.dev/v1alpha1
@@ -36,10 +36,12 @@ apiVersion: remit.dev/v1alpha1
 kind: User
 metadata: {name: ana}
 spec: {}
+"""
+SERVER_RESOURCE: Final = """\
 ---
 apiVersion: remit.dev/v1alpha1
 kind: Server
-metadata: {name: everything}
+metadata: {name: NAME}
 spec: {url: "http://127.0.0.1:PORT/mcp"}
 """
 POLICIES: Final = """\
@@ -50,14 +52,18 @@ permit (principal in Remit::Group::"suites", action, resource);
 
 
 @contextlib.contextmanager
-def server() -> Generator[int]:
-    """The conformant server, a process of its own; its port. Raises RuntimeError with its log if it does not start."""
+def server(era: str | None = None) -> Generator[int]:
+    """The conformant server, of both eras or of one, a process of its own; its port.
+
+    Raises RuntimeError with its log if it does not start.
+    """
     port = free_port()
-    log = MADE / "server.log"
-    env = environment() | {"PYTHONPATH": str(SERVER)}
+    log = MADE / f"server-{era or 'both'}.log"
+    env = environment() | {"PYTHONPATH": os.pathsep.join((str(SERVER), str(ROOT)))}
+    example = ("mcp_everything_server", "--port", str(port), "--log-level", "WARNING")
     with log.open("wb") as file:
         running = subprocess.Popen(
-            [sys.executable, "-m", "mcp_everything_server", "--port", str(port), "--log-level", "WARNING"],
+            [sys.executable, "-m", *(example if era is None else ("proof.conformance.one_era", era, str(port)))],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
@@ -75,21 +81,29 @@ def server() -> Generator[int]:
         running.wait(10)
 
 
+def name_of(era: str | None) -> str:
+    """The name of a server of `era` in the workspace."""
+    return f"everything-{era or 'both'}"
+
+
 @contextlib.asynccontextmanager
-async def governed(upstream: int) -> AsyncGenerator[str]:
-    """Remit before port `upstream`, and the shim before Remit; the address that a suite speaks to."""
+async def governed(upstreams: Mapping[str | None, int]) -> AsyncGenerator[dict[str | None, str]]:
+    """Remit before these ports, by era, and the shim before Remit; the addresses that a suite speaks to."""
     DATA.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=DATA, prefix="conformance-") as folder:
         port = free_port()
         # The suites' Host is that of the shim, which passes it on as it is.
         service = Service(Path(folder), flags=("--allow-host", f"127.0.0.1:{port}"))
-        service.write({"resources.yaml": RESOURCES.replace("PORT", str(upstream)), "policies.cedar": POLICIES})
+        servers = [
+            SERVER_RESOURCE.replace("NAME", name_of(era)).replace("PORT", str(far)) for era, far in upstreams.items()
+        ]
+        service.write({"resources.yaml": RESOURCES + "".join(servers), "policies.cedar": POLICIES})
         try:
             service.start()
-            service.accept(UPSTREAM)
+            service.accept(*map(name_of, upstreams))
             bearer = f"authorization: Bearer {service.agent('suite', 'ana')}"
             async with shim(port, service.port, bearer):
-                yield f"http://127.0.0.1:{port}/mcp/{UPSTREAM}"
+                yield {era: f"http://127.0.0.1:{port}/mcp/{name_of(era)}" for era in upstreams}
         finally:
             service.stop()
             (MADE / "remit.log").write_text(service.log, encoding="utf-8")

@@ -94,7 +94,7 @@ def test_what_a_run_consists_of(tmp_path: Path) -> None:
     assert demand.scored == {"ping"}
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements" / f"{MODERN.era}.yaml").write_text(
-        "server: [caching]\nnot_scored:\n- {scenario: tasks, leg: server}\n- {scenario: auth, leg: client}\n"
+        "server: [caching]\nnot_scored:\n- {scenario: tasks, leg: server, reason: extension}\n- {scenario: auth, leg: client, reason: extension}\n"
     )
     demand = demand_of_set(MODERN, tmp_path)
     assert demand.scenarios == ("caching", "tasks")
