@@ -162,4 +162,20 @@ LINES: Final[tuple[Line, ...]] = (
         goal="32 of 32 and all scored directly; each that passes directly passes through Remit",
         timeout_s=300,
     ),
+    Line(
+        part=2,
+        id="mcp-methods",
+        text="every method and notification of both schemas",
+        command=tests("tests/core/test_mcp_schema.py"),
+        goal="governed, answered, passed by an explicit rule, or denied",
+        long=("--long",),
+    ),
+    Line(
+        part=2,
+        id="mcp-rows",
+        text="docs/reference/mcp.md: each method, header and error rule of 2026-07-28",
+        command=tests("tests/core/test_mcp_docs.py"),
+        goal="every row names a test that exists and runs, in all four era pairs",
+        long=("--long",),
+    ),
 )
