@@ -1,13 +1,17 @@
-"""The service ends as it is asked to: with open event streams, in time, its ledger at rest."""
+"""The service ends as it is asked to: calls finish, streams end, the rest is cancelled and recorded."""
 
+import json
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from proof.counting import Counting
 from proof.service import REMIT, Service, environment
+from tests.e2e.raw import listen, post, rest
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -28,3 +32,85 @@ def test_a_signal_drains_closes_and_exits_zero(tmp_path: Path, number: signal.Si
         assert following.wait(10) == 6
     assert not (service.data / "ledger.sqlite3-wal").exists(), "the ledger was not closed"
     assert "Traceback" not in service.log
+
+
+def slow(root: Path, delay_s: float, *flags: str) -> Counting:
+    """A counter whose effect is done at once and whose answer takes `delay_s`."""
+    counting = Counting(root, delay_s=delay_s)
+    counting.service.flags = flags
+    return counting
+
+
+def outcomes(counting: Counting) -> list[str]:
+    """How the calls ended, by the ledger that the ended service left."""
+    counting.service.start()
+    lines = counting.service.remit("logs", "--limit", "100", "-o", "json").stdout.splitlines()
+    items = [json.loads(line) for line in lines]
+    return [item["body"]["status"] for item in items if item["kind"] == "outcome"]
+
+
+def test_calls_in_flight_finish_streams_end_and_nothing_new_comes_in(tmp_path: Path) -> None:
+    with slow(tmp_path, 2.0) as counting:
+        service = counting.service
+        token = service.agent("clerk")
+        stream = listen(service.port, token)
+        running = post(service.port, token, "in-flight")
+        while "in-flight" not in counting.effects:
+            time.sleep(0.02)
+        assert service.process is not None
+        service.process.send_signal(signal.SIGTERM)
+        with stream:
+            stream.settimeout(5)
+            while stream.recv(65536):
+                pass  # its end is what is waited for
+        while listening(service.port):
+            time.sleep(0.02)
+        assert service.process.poll() is None, "the call in flight was not waited for"
+        with running:
+            said = rest(running)
+        assert said.startswith(b"HTTP/1.1 200")
+        assert b"in-flight" in said or b'"content"' in said
+        assert b'"isError":true' not in said
+        assert service.process.wait(20) == 0, service.log
+        assert outcomes(counting) == ["ok"]
+
+
+def test_what_does_not_finish_in_time_is_cancelled_and_recorded(tmp_path: Path) -> None:
+    with slow(tmp_path, 30.0, "--limit", "drain_s_max=1") as counting:
+        service = counting.service
+        connection = post(service.port, service.agent("clerk"), "too-long")
+        while "too-long" not in counting.effects:
+            time.sleep(0.02)
+        assert service.process is not None
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(15) == 0, service.log
+        assert "1 requests did not end in time" in service.log
+        assert "Traceback" not in service.log
+        with connection:
+            said = rest(connection)
+        assert said.startswith(b"HTTP/1.1 503")
+        assert b"service/draining" in said
+        assert outcomes(counting) == ["lost"]
+        assert service.remit("ledger", "verify").returncode == 0
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_hurries(tmp_path: Path, second: signal.Signals) -> None:
+    with slow(tmp_path, 60.0, "--limit", "drain_s_max=50") as counting:
+        service = counting.service
+        connection = post(service.port, service.agent("clerk"), "long")
+        while "long" not in counting.effects:
+            time.sleep(0.02)
+        assert service.process is not None
+        service.process.send_signal(signal.SIGTERM)
+        while listening(service.port):
+            time.sleep(0.02)
+        service.process.send_signal(second)
+        assert service.process.wait(15) == 0, service.log
+        connection.close()
+        assert outcomes(counting) == ["lost"]
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -23,6 +23,7 @@ from remit.api.services import Invalid, Services
 from remit.app.bundles import Bundles
 from remit.app.failure import Exit, Failure
 from remit.app.fleet import Fleet
+from remit.app.front import Front
 from remit.app.root import App, Root
 from remit.app.running import Running, prepare
 from remit.app.runtime import Runtime
@@ -30,8 +31,8 @@ from remit.app.settings import ADMIN, Settings
 from remit.control.authority import admin_token, credential_hash
 from remit.control.resources import Source
 from remit.facts.catalog import Server
-from remit.facts.limits import DEFAULT
 from remit.pep.driver import Driver
+from remit.pep.gate import Gate
 from remit.pep.mcp.app import Edge, McpApp
 from remit.ports.upstream import Inspected
 from remit.trace.bodies import AdminBody, Event
@@ -44,7 +45,7 @@ _ENTROPY = SystemEntropy()
 class Service:
     """A service that is able to govern. `admin` is set at the first start only: show it once."""
 
-    root: Root
+    front: Front
     driver: Driver
     runtime: Runtime
     ledger: SqliteLedger
@@ -123,14 +124,14 @@ async def build(settings: Settings, port: int) -> Service:
         return build_upstream(
             server,
             session=session,
-            limits=DEFAULT,
+            limits=settings.limits,
             clock=_CLOCK,
             state_dir=settings.data / "servers",
         )
 
     fleet = Fleet(upstream)
     runtime = Runtime(running, workspace=folder, bundles=bundles, fleet=fleet, ledger=ledger, clock=_CLOCK)
-    driver = Driver(ledger, _CLOCK, lambda: runtime.bundle, fleet.upstreams)
+    driver = Driver(ledger, _CLOCK, lambda: runtime.bundle, fleet.upstreams, limits=settings.limits)
     await driver.load()
     credentials = await ledger.credentials()
     authenticator = Authenticator(signer, _CLOCK, revoked=await ledger.revoked(), credentials=credentials)
@@ -143,14 +144,16 @@ async def build(settings: Settings, port: int) -> Service:
         authenticator.add_credential(ADMIN, stored)
     hosts = _hosts(settings, port)
     origins = frozenset(f"http://{host}" for host in hosts)
+    closing = asyncio.Event()
+    gate = Gate(settings.limits, _CLOCK, closing=closing)
     edge = McpApp(
         driver,
         authenticator.authority,
-        Edge(resource, hosts, origins),
+        Edge(resource, hosts, origins, settings.limits),
         _CLOCK,
         _ENTROPY,
+        gate,
     )
-    closing = asyncio.Event()
 
     def services() -> Services:
         from remit.app.facade import Facade
@@ -159,8 +162,13 @@ async def build(settings: Settings, port: int) -> Service:
         return Services(driver, facade, ledger, signer, authenticator, _CLOCK, _ENTROPY, closing)
 
     api: asyncio.Future[App] = asyncio.get_running_loop().create_future()
-    root = Root(edge=edge, api=api, hosts=hosts, origins=origins, ready=ledger.unwritable)
-    return Service(root, driver, runtime, ledger, fleet, session, closing, services, api, admin)
+
+    def ready() -> str | None:
+        return "draining" if closing.is_set() else ledger.unwritable()
+
+    root = Root(edge=edge, api=api, hosts=hosts, origins=origins, ready=ready)
+    front = Front(root, _CLOCK, _ENTROPY)
+    return Service(front, driver, runtime, ledger, fleet, session, closing, services, api, admin)
 
 
 def _issuer(data: Path, resource: str) -> str:

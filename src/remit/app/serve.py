@@ -5,10 +5,13 @@ socket answers do the control API and the servers load.
 """
 
 import asyncio
+import math
+import resource
 import signal
 import socket
+from dataclasses import replace
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 
@@ -16,7 +19,7 @@ from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.system import settle_collector
 from remit.app.build import Service, build
 from remit.app.failure import Exit, Failure
-from remit.app.http import CONNECTIONS_MAX, BoundedProtocol
+from remit.app.http import Bounds
 from remit.app.output import say
 from remit.app.settings import Settings
 from remit.app.watching import watching
@@ -24,21 +27,37 @@ from remit.facts.text import escaped
 from remit.work.loop import every
 
 _BACKLOG: Final = 2048
-_DRAIN_S: Final = 10
 _EXPIRY_S: Final = 1.0
+_CANCELLED_S: Final = 5.0
+"""How long calls that were cancelled may take to put their outcomes on the ledger."""
+_VANISHED: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 60_000}
+"""Seconds, seconds, times, milliseconds (tcp(7)); not every system has them."""
+_FILES_KEPT: Final = 256
+"""File descriptors for all but clients' connections: ledger, upstreams, children."""
 
 
 class _Server(uvicorn.Server):
-    """Tells event streams to end as soon as a signal asks, so that they hold up no drain."""
+    """Drains at a signal, and hurries at the second: calls in flight are cancelled then."""
 
     def __init__(self, closing: asyncio.Event, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._closing = closing
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain."""
+        """Begin to drain; streams end and new calls are refused from here on."""
+        if self._closing.is_set():
+            self.force_exit = True
         self._closing.set()
         super().handle_exit(sig, frame)
+
+    async def cancel_rest(self) -> None:
+        """Cancel what did not end in time, and wait until its outcomes are queued."""
+        rest = tuple(self.server_state.tasks)
+        for task in rest:
+            task.cancel()
+        if rest:
+            say(f"{len(rest)} requests did not end in time and were cancelled; their outcomes are on the ledger")
+            await asyncio.wait(rest, timeout=_CANCELLED_S)
 
 
 def serve(settings: Settings, *, watch: bool = False) -> None:
@@ -65,12 +84,13 @@ async def _serve(settings: Settings, listening: socket.socket, *, watch: bool) -
         service = await build(settings, port)
     except LedgerRefused as error:
         raise Failure(error.what, why=error.why, next=error.next) from error
+    limits = replace(settings.limits, connections_max=_affordable(settings.limits.connections_max))
+    http: Any = Bounds(limits).protocol
     server = _Server(
         service.closing,
         uvicorn.Config(
-            service.root,
-            http=BoundedProtocol,
-            limit_concurrency=CONNECTIONS_MAX,
+            service.front,
+            http=http,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -78,13 +98,16 @@ async def _serve(settings: Settings, listening: socket.socket, *, watch: bool) -
             server_header=False,
             date_header=False,
             proxy_headers=False,
-            timeout_graceful_shutdown=_DRAIN_S,
+            # uvicorn counts both in whole seconds.
+            timeout_keep_alive=math.ceil(limits.idle_s_max),
+            timeout_graceful_shutdown=math.ceil(limits.drain_s_max),
         ),
     )
     background = asyncio.create_task(_afterwards(service, settings, watch=watch))
     _greet(service, settings, port)
     try:
         await server.serve(sockets=[listening])
+        await server.cancel_rest()
     finally:
         background.cancel()
         await asyncio.gather(background, return_exceptions=True)
@@ -121,6 +144,19 @@ def _greet(service: Service, settings: Settings, port: int) -> None:
         say(f"warning: {warning.removeprefix('warning: ')}")
 
 
+def _affordable(connections_max: int) -> int:
+    """As many connections as there may be file descriptors for; takes all that the system grants."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections_max + _FILES_KEPT
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        granted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (granted, hard))
+        if granted < wanted:
+            say(f"only {granted - _FILES_KEPT} connections at once: the system grants {granted} files (ulimit -n)")
+        return max(1, granted - _FILES_KEPT)
+    return connections_max
+
+
 def _loop() -> "type[asyncio.AbstractEventLoop] | None":
     try:
         import uvloop
@@ -133,6 +169,7 @@ def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _notice_the_vanished(listening)
     try:
         listening.bind((host, port))
         listening.listen(_BACKLOG)
@@ -146,3 +183,11 @@ def _bind(host: str, port: int) -> socket.socket:
         ) from error
     listening.setblocking(False)  # noqa: FBT003 - the standard library takes it so
     return listening
+
+
+def _notice_the_vanished(listening: socket.socket) -> None:
+    """Have the system close connections whose other end is gone without a word; accepted ones inherit it."""
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _VANISHED.items():
+        if hasattr(socket, name):
+            listening.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

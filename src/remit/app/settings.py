@@ -1,9 +1,14 @@
 """Where things are: flags first, then `REMIT_…` variables, then defaults."""
 
+import math
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final
+
+from remit.app.failure import Exit, Failure
+from remit.facts.limits import DEFAULT, Limits
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 7070
@@ -26,6 +31,7 @@ class Settings:
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     allowed_hosts: tuple[str, ...] = ()
+    limits: Limits = DEFAULT
 
     @property
     def ledger(self) -> Path:
@@ -58,3 +64,27 @@ def workspace_folder(given: Path | None) -> Path:
 def service_url() -> str:
     """`REMIT_URL`, else the default listening address."""
     return variable("REMIT_URL", f"http://{DEFAULT_HOST}:{DEFAULT_PORT}").rstrip("/")
+
+
+def limits_of(given: Sequence[str]) -> Limits:
+    """The default limits but for `given`, each `NAME=NUMBER`; else those of `REMIT_LIMITS`, parted by commas."""
+    asked = given or [part for part in os.environ.get("REMIT_LIMITS", "").split(",") if part.strip()]
+    limits = DEFAULT
+    for one in asked:
+        name, _, value = (part.strip() for part in one.partition("="))
+        if name not in {field.name for field in fields(Limits)}:
+            raise _unusable(one, f"no limit is called {name!r}")
+        whole = isinstance(getattr(DEFAULT, name), int)
+        try:
+            number: int | float = int(value) if whole else float(value)
+        except ValueError as error:
+            raise _unusable(one, f"{value!r} is no {'whole number' if whole else 'number'}") from error
+        if not (math.isfinite(number) and number > 0):
+            raise _unusable(one, "a limit is above zero, and there is none without")
+        limits = replace(limits, **{name: number})
+    return limits
+
+
+def _unusable(given: str, why: str) -> Failure:
+    following = "docs/reference/limits.md lists them; for example --limit requests_per_s_max=50"
+    return Failure(f"the limit {given!r} cannot be used", why=why, next=following, exit=Exit.USAGE)

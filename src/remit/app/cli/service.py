@@ -14,6 +14,7 @@ from remit.app.settings import (
     DEFAULT_PORT,
     Settings,
     data_folder,
+    limits_of,
     workspace_folder,
 )
 from remit.facts.text import escaped
@@ -25,6 +26,7 @@ def up(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = DEFAULT_HOST,
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = DEFAULT_PORT,
     allow_host: Annotated[list[str] | None, typer.Option("--allow-host", help="Another Host header to answer.")] = None,
+    limit: Annotated[list[str] | None, typer.Option("--limit", help="NAME=NUMBER, another limit.")] = None,
     *,
     watch: Annotated[
         bool, typer.Option("--watch", help="Apply workspace changes by themselves (development).")
@@ -40,6 +42,7 @@ def up(
             host=host,
             port=port,
             allowed_hosts=tuple(allow_host or ()),
+            limits=limits_of(limit or ()),
         ),
         watch=watch,
     )

@@ -15,7 +15,9 @@ import orjson
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json
 from remit.facts.limits import DEFAULT, Limits
+from remit.pep.account import account_of
 from remit.pep.driver import Driver
+from remit.pep.gate import Busy, Gate
 from remit.pep.mcp import rpc
 from remit.pep.mcp.connections import Connections
 from remit.pep.mcp.envelope import Malformed, Notification, Request, read
@@ -33,6 +35,7 @@ from remit.pep.mcp.wire import (
     answer,
     heads,
     read_body,
+    too_busy,
 )
 from remit.policy.verdict import Code
 from remit.ports.signer import TokenInvalid
@@ -69,12 +72,14 @@ class McpApp:
         edge: Edge,
         clock: Clock,
         entropy: Entropy,
+        gate: Gate | None = None,
     ) -> None:
         self._driver = driver
         self._authenticate = authenticate
         self._edge = edge
+        self._gate = gate or Gate(edge.limits, clock)
         self._stateless = Stateless(driver)
-        self._handshake = Handshake(driver, Connections(clock, entropy))
+        self._handshake = Handshake(driver, Connections(clock, entropy), self._gate)
 
     @staticmethod
     def serves(path: str) -> bool:
@@ -123,19 +128,28 @@ class McpApp:
             await _refuse(send, 404, Code.UNKNOWN_SERVER.value, text)
             return
         takes_json, takes_stream = accepts(head)
-        post = Post(authority, server, head, receive, send, takes_stream)
-        match scope["method"]:
+        account = account_of(scope)
+        account.agent = authority.acting.agent
+        post = Post(authority, server, head, receive, send, takes_stream, account)
+        try:
+            with self._gate.request(authority.acting.agent):
+                await self._answer(scope["method"], post, takes_json=takes_json)
+        except Busy as busy:
+            await too_busy(send, busy)
+
+    async def _answer(self, method: str, post: Post, *, takes_json: bool) -> None:
+        match method:
             case "POST" if not takes_json:
                 text = "the answer is application/json or text/event-stream: accept both"
-                await _refuse(send, 406, "header/accept", text)
+                await _refuse(post.send, 406, "header/accept", text)
             case "POST":
                 await self._post(post)
-            case "GET" if _handshake_era(head):
+            case "GET" if _handshake_era(post.head):
                 await self._handshake.listen(post)
-            case "DELETE" if _handshake_era(head):
+            case "DELETE" if _handshake_era(post.head):
                 await self._handshake.delete(post)
             case _:
-                await answer(send, 405, b"", (b"allow", b"POST"))
+                await answer(post.send, 405, b"", (b"allow", b"POST"))
 
     async def _post(self, post: Post) -> None:
         content = post.head.values.get(b"content-type", b"")
@@ -156,6 +170,7 @@ class McpApp:
             case Malformed(code, text, ident):
                 await answer(post.send, 400, rpc.error(ident, code, text))
             case Request() | Notification():
+                post.account.within(message.params.get("_meta"))
                 if _stateless(post.head, message):
                     await self._stateless.handle(post, message)
                 else:

@@ -12,7 +12,7 @@ from remit.facts.agent import Authority, Link
 from remit.pep.mcp.rpc import Ident
 from remit.ports.system import Clock, Entropy
 
-CONNECTIONS_MAX: Final = 10_000
+CONNECTIONS_MAX: Final = 20_000
 IDLE_S: Final = 3_600.0
 
 Owner: TypeAlias = tuple[tuple[Link, ...], str | None, str | None]

@@ -12,6 +12,7 @@ import orjson
 
 from remit.facts.canonical import Json
 from remit.pep.driver import Driver
+from remit.pep.gate import Gate
 from remit.pep.mcp import rpc
 from remit.pep.mcp.connections import Connection, Connections, Crowded
 from remit.pep.mcp.envelope import Malformed, Notification, Request, ToolCall, tool_call
@@ -28,9 +29,10 @@ _NO_CONNECTION: Final = "unknown or ended mcp-session-id: initialize again"
 class Handshake:
     """Answers this era's requests through `driver`."""
 
-    def __init__(self, driver: Driver, connections: Connections) -> None:
+    def __init__(self, driver: Driver, connections: Connections, gate: Gate) -> None:
         self._driver = driver
         self._connections = connections
+        self._gate = gate
 
     async def handle(self, post: Post, message: Request | Notification) -> None:
         """Answer one POSTed message."""
@@ -62,11 +64,12 @@ class Handshake:
         if connection.streaming:
             await _refuse(post, 409, "this session has a standing stream already")
             return
-        connection.streaming = True
-        try:
-            await self._stream(post, connection)
-        finally:
-            connection.streaming = False
+        with self._gate.stream(post.authority.acting.agent) as closing:
+            connection.streaming = True
+            try:
+                await self._stream(post, connection, closing)
+            finally:
+                connection.streaming = False
 
     async def delete(self, post: Post) -> None:
         """End a connection."""
@@ -157,22 +160,26 @@ class Handshake:
         await post.send(start)
         await post.send({"type": "http.response.body", "body": rpc.event(body)})
 
-    async def _stream(self, post: Post, connection: Connection) -> None:
+    async def _stream(self, post: Post, connection: Connection, closing: asyncio.Event) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": [*STREAM]}
         await post.send(start)
         gone = asyncio.ensure_future(_left(post.receive))
         closed = asyncio.ensure_future(connection.closed.wait())
+        ending = asyncio.ensure_future(closing.wait())
         try:
             # A revoked or expired token loses its stream at the next comment, like its calls.
             while not self._driver.stopped(post.authority):
                 comment = {"type": "http.response.body", "body": COMMENT, "more_body": True}
                 await post.send(comment)
-                done, _ = await asyncio.wait({gone, closed}, timeout=KEEPALIVE_S, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait(
+                    {gone, closed, ending}, timeout=KEEPALIVE_S, return_when=asyncio.FIRST_COMPLETED
+                )
                 if done:
                     break
         finally:
             gone.cancel()
             closed.cancel()
+            ending.cancel()
         await post.send({"type": "http.response.body", "body": b""})
 
 

@@ -1,13 +1,14 @@
 """One authenticated POST on its way to an era, and the work both eras share."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import orjson
 
 from remit.facts.agent import Authority
 from remit.facts.catalog import Tool
+from remit.pep.account import Account
 from remit.pep.answer import listed
 from remit.pep.driver import Driver
 from remit.pep.mcp import words
@@ -29,6 +30,7 @@ class Post:
     receive: Receive
     send: Send
     may_stream: bool
+    account: Account = field(default_factory=Account)
 
 
 async def called(driver: Driver, post: Post, era: Era, call: ToolCall) -> bytes:

@@ -15,6 +15,8 @@ INVALID_PARAMS: Final = -32602
 HEADER_MISMATCH: Final = -32020
 UNSUPPORTED_VERSION: Final = -32022
 REQUEST_CANCELLED: Final = -32800
+BUSY: Final = -32000
+"""A limit was met (of the range that JSON-RPC leaves to servers)."""
 
 Ident: TypeAlias = str | int
 

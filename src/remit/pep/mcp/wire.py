@@ -4,6 +4,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from remit.pep.gate import Busy
+from remit.pep.mcp import rpc
+
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -106,6 +109,12 @@ async def answer(send: Send, status: int, body: bytes = b"", *extra: Header) -> 
         fields.append(JSON)
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
+
+
+async def too_busy(send: Send, busy: Busy) -> None:
+    """Say which limit was met and when to come back: a JSON-RPC error, of no request in particular."""
+    body = rpc.error(None, rpc.BUSY, f"{busy.code}: {busy.text}", {"reason": busy.code, "retry_after_s": busy.retry_s})
+    await answer(send, busy.status, body, (b"retry-after", b"%d" % busy.retry_s))
 
 
 def accepts(head: Heads) -> tuple[bool, bool]:

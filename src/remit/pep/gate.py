@@ -1,0 +1,123 @@
+"""Who may come in now: each agent's rate, what it holds open, and whether the service is ending.
+
+Law: a refusal says which limit and when to come back, and costs less than what it refuses. Limits
+are per agent before they are for all, so that one agent cannot shut out the others.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Final, TypeAlias
+
+from remit.facts.bucket import Bucket
+from remit.facts.limits import Limits
+from remit.ports.system import Clock
+
+Count: TypeAlias = Callable[[str], None]
+"""Is told the reason code of every refusal."""
+
+_BUCKETS_MAX: Final = 1_000
+_STREAM_RETRY_S: Final = 30
+_DRAIN_RETRY_S: Final = 5
+
+
+class Busy(Exception):
+    """Not now: an HTTP `status`, a reason `code`, one sentence, and when to try again."""
+
+    def __init__(self, status: int, code: str, text: str, retry_s: int) -> None:
+        super().__init__(text)
+        self.status = status
+        self.code = code
+        self.text = text
+        self.retry_s = retry_s
+
+
+class Gate:
+    """One per service. `closing` is set once the service begins to drain: streams end by it."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        clock: Clock,
+        refused: Count = lambda _code: None,
+        closing: asyncio.Event | None = None,
+    ) -> None:
+        self.limits = limits
+        self.closing = closing or asyncio.Event()
+        self._clock = clock
+        self._refused = refused
+        self._buckets: dict[str, Bucket] = {}
+        self._requests: dict[str, int] = {}
+        self._streams: dict[str, int] = {}
+
+    @property
+    def streams(self) -> int:
+        """How many standing streams are open."""
+        return sum(self._streams.values())
+
+    @property
+    def requests(self) -> int:
+        """How many requests are being answered, streams among them."""
+        return sum(self._requests.values())
+
+    @contextmanager
+    def request(self, agent: str) -> Generator[None]:
+        """One request of `agent`, from its first byte to its last. Raises `Busy`."""
+        self._admit(agent)
+        self._requests[agent] = self._requests.get(agent, 0) + 1
+        try:
+            yield
+        finally:
+            _leave(self._requests, agent)
+
+    @contextmanager
+    def stream(self, agent: str) -> Generator[asyncio.Event]:
+        """One standing stream of `agent`; gives the event that ends it. Raises `Busy`."""
+        limits = self.limits
+        held = self._streams.get(agent, 0)
+        if held >= limits.streams_per_agent_max:
+            text = f"{agent} has {held} streams open (streams_per_agent_max)"
+            self._refuse(429, "limit/streams-per-agent", text, _STREAM_RETRY_S)
+        if self.streams >= limits.streams_max:
+            text = f"{limits.streams_max} streams are open (streams_max)"
+            self._refuse(503, "limit/streams", text, _STREAM_RETRY_S)
+        self._streams[agent] = held + 1
+        try:
+            yield self.closing
+        finally:
+            _leave(self._streams, agent)
+
+    def _admit(self, agent: str) -> None:
+        limits = self.limits
+        if self.closing.is_set():
+            self._refuse(503, "service/draining", "the service is ending: try again once it runs", _DRAIN_RETRY_S)
+        wait_s = self._bucket(agent).take(self._clock.monotonic_s())
+        if wait_s:
+            text = f"{agent} sends more than {limits.requests_per_s_max:g} requests a second (requests_per_s_max)"
+            self._refuse(429, "limit/requests", text, math.ceil(wait_s))
+        if self._requests.get(agent, 0) >= limits.requests_per_agent_max:
+            text = f"{agent} has {limits.requests_per_agent_max} requests unanswered (requests_per_agent_max)"
+            self._refuse(429, "limit/requests-per-agent", text, 1)
+
+    def _bucket(self, agent: str) -> Bucket:
+        found = self._buckets.get(agent)
+        if found is None:
+            now_s = self._clock.monotonic_s()
+            if len(self._buckets) >= _BUCKETS_MAX:
+                self._buckets = {name: one for name, one in self._buckets.items() if not one.is_full(now_s)}
+            found = Bucket(self.limits.requests_per_s_max, self.limits.requests_burst_max, now_s)
+            self._buckets[agent] = found
+        return found
+
+    def _refuse(self, status: int, code: str, text: str, retry_s: int) -> None:
+        self._refused(code)
+        raise Busy(status, code, text, retry_s)
+
+
+def _leave(held: dict[str, int], agent: str) -> None:
+    left = held[agent] - 1
+    if left:
+        held[agent] = left
+    else:
+        del held[agent]

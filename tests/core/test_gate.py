@@ -1,0 +1,87 @@
+"""The gate: each agent's rate, what it holds open, and the end of the service."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import pytest
+
+from remit.facts.limits import DEFAULT, Limits
+from remit.pep.gate import Busy, Gate
+
+
+@dataclass
+class Clock:
+    s: float = 1000.0
+
+    def now_ms(self) -> int:
+        return int(self.s * 1000)
+
+    def monotonic_s(self) -> float:
+        return self.s
+
+
+def gate(limits: Limits) -> tuple[Gate, Clock, Counter[str]]:
+    clock, refused = Clock(), Counter[str]()
+    return Gate(limits, clock, lambda code: refused.update([code])), clock, refused
+
+
+def refusal(where: Gate, agent: str = "clerk") -> Busy:
+    with pytest.raises(Busy) as found, where.request(agent):
+        pass
+    return found.value
+
+
+def test_an_agent_beyond_its_rate_is_told_when_to_come_back_and_others_are_not_touched() -> None:
+    where, clock, refused = gate(replace(DEFAULT, requests_per_s_max=0.5, requests_burst_max=2))
+    for _ in range(2):
+        with where.request("clerk"):
+            pass
+    busy = refusal(where)
+    assert (busy.status, busy.code, busy.retry_s) == (429, "limit/requests", 2)
+    assert "requests_per_s_max" in busy.text
+    with where.request("other"):
+        pass
+    clock.s += busy.retry_s
+    with where.request("clerk"):
+        pass
+    assert refused == {"limit/requests": 1}
+
+
+def test_an_agent_that_holds_too_much_open_is_refused_until_it_lets_go() -> None:
+    where, _, _ = gate(replace(DEFAULT, requests_per_agent_max=2))
+    with where.request("clerk"):
+        with where.request("clerk"):
+            assert refusal(where).code == "limit/requests-per-agent"
+            assert where.requests == 2
+            with where.request("other"):
+                assert where.requests == 3
+        with where.request("clerk"):
+            pass
+    assert where.requests == 0
+
+
+def test_streams_are_bounded_per_agent_and_in_all() -> None:
+    where, _, refused = gate(replace(DEFAULT, streams_per_agent_max=1, streams_max=2))
+    with where.stream("a"):
+        with pytest.raises(Busy) as found, where.stream("a"):
+            pass
+        assert (found.value.status, found.value.code) == (429, "limit/streams-per-agent")
+        with where.stream("b"):
+            with pytest.raises(Busy) as found, where.stream("c"):
+                pass
+            assert (found.value.status, found.value.code) == (503, "limit/streams")
+            assert where.streams == 2
+        with where.stream("c"):
+            pass
+    assert where.streams == 0
+    assert refused == {"limit/streams-per-agent": 1, "limit/streams": 1}
+
+
+def test_a_service_that_ends_takes_nothing_new_and_tells_its_streams() -> None:
+    where, _, _ = gate(DEFAULT)
+    with where.request("clerk"), where.stream("clerk") as closing:
+        assert not closing.is_set()
+        where.closing.set()
+        assert closing.is_set()
+        busy = refusal(where)
+        assert (busy.status, busy.code) == (503, "service/draining")
