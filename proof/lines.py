@@ -174,7 +174,7 @@ LINES: Final[tuple[Line, ...]] = (
         part=2,
         id="mcp-rows",
         text="docs/reference/mcp.md: each method, header and error rule of 2026-07-28",
-        command=tests("tests/core/test_mcp_docs.py"),
+        command=("-m", "proof.rows", "docs/reference/mcp.md"),
         goal="every row names a test that exists and runs, in all four era pairs",
         long=("--long",),
     ),

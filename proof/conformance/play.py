@@ -49,14 +49,14 @@ def entry(run: Run) -> Path:
 async def play(run: Run, url: str, way: str, scenarios: Sequence[str], *, whole: bool) -> dict[str, Outcome]:
     """Run `scenarios` of `run` against `url`; an outcome for each of them. `way` names the folder of the results.
 
-    `whole`: they are all that the run has, so one process runs them; otherwise each runs alone.
+    `whole`: one process runs all that the run's options choose; otherwise each of them runs alone.
     """
     results = MADE / "results" / way / run.name
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
     until = time.monotonic() + RUN_S
     stuck: dict[str, Outcome] = {}
-    if whole and not run.leaves_out:
+    if whole:
         last = await _process(run, url, results, run.options, STALL_S, way)
         if last is not None:
             stuck[last] = Outcome(trouble=f"no end within {STALL_S} s")

@@ -9,6 +9,7 @@ import pytest
 
 from proof.conformance.runs import CROSSED
 from proof.lines import FINISHED_PARTS
+from proof.rows import NONE_YET
 from remit.pep.mcp.methods import METHODS, Sender
 from remit.ports.upstream import Era
 from tests.core.mcp_schema import SENT, TASKS_EXTENSION
@@ -16,7 +17,6 @@ from tests.core.test_docs import ROOT, Promise, fault, promises
 
 PAGE: Final = "docs/reference/mcp.md"
 PART: Final = 2
-NONE_YET: Final = "none yet"
 SENDERS: Final = {Sender.CLIENT: "client", Sender.SERVER: "upstream"}
 CODE: Final = re.compile(r"`([^`]+)`")
 
