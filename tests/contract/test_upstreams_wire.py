@@ -8,15 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp.shared.inbound import InboundModernRoute, classify_inbound_request, decode_header_value
 
-from remit.adapters.upstreams import frames
-from remit.adapters.upstreams.http import HttpUpstream
+from remit.adapters.upstreams import frames, requests
+from remit.adapters.upstreams.hearing import Hearing
 from remit.adapters.upstreams.lines import Lines
 from remit.adapters.upstreams.listing import read_tools
+from remit.adapters.upstreams.plain import headers_of
+from remit.adapters.upstreams.replies import reply_of
 from remit.adapters.upstreams.sse import Decoder, EventTooLargeError
 from remit.facts.canonical import Json, canonical
 from remit.facts.limits import DEFAULT, Limits
 from remit.pep.release import clean
-from remit.ports.upstream import Era, Failure, Result
+from remit.ports.upstream import ALONE, Era, Failure, Result
 from remit.trace.bodies import Status
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -95,11 +97,12 @@ def test_the_sdk_accepts_our_stateless_call(name: str, arguments: dict[str, Json
         sent = canonical(arguments)
     except ValueError:
         return
-    raw = frames.request(7, "tools/call", frames.call_params(name, sent, Era.STATELESS))
+    asked = requests.call_request(name, sent)
+    raw = frames.request(7, asked.method, asked.params(requests.meta(Era.STATELESS, 7, ALONE)))
     assert sent in raw
     assert b"\n" not in raw
     body = json.loads(raw)
-    headers = {key.lower(): value for key, value in HttpUpstream.headers("tools/call", name).items()}
+    headers = {key.lower(): value for key, value in headers_of("tools/call", name).items()}
     assert isinstance(classify_inbound_request(body, headers=headers), InboundModernRoute)
     assert body["params"]["name"] == name
     assert body["params"]["arguments"] == json.loads(sent)
@@ -112,14 +115,15 @@ def test_only_the_very_id_answers(ident: Json) -> None:
 
 
 def test_a_notification_wants_no_answer_and_a_request_gets_one() -> None:
-    assert frames.reply_to_server({"method": "notifications/message"}) is None
-    assert frames.reply_to_server({"method": "ping", "id": True}) is None
-    assert json.loads(frames.reply_to_server({"method": "ping", "id": "p"}) or b"") == {
-        "jsonrpc": "2.0",
-        "id": "p",
-        "result": {},
-    }
-    refused = json.loads(frames.reply_to_server({"method": "sampling/createMessage", "id": 3}) or b"")
+    said: list[bytes] = []
+    hearing = Hearing(lambda: None, said.append)
+    assert not hearing.hear({"method": "notifications/message"})
+    assert not hearing.hear({"method": "ping", "id": True})
+    assert said == []
+    assert hearing.hear({"method": "ping", "id": "p"})
+    assert not hearing.hear({"method": "sampling/createMessage", "id": 3})
+    pong, refused = (json.loads(one) for one in said)
+    assert pong == {"jsonrpc": "2.0", "id": "p", "result": {}}
     assert (refused["id"], refused["error"]["code"]) == (3, -32601)
 
 
@@ -152,7 +156,7 @@ def test_an_error_of_any_shape_is_a_failure(error: Json) -> None:
     [{}, {"content": {}}, {"content": ["x"]}, {"content": [], "isError": "no"}, {"content": [], "resultType": "task"}],
 )
 def test_a_result_of_the_wrong_shape_is_a_failure(result: dict[str, Json]) -> None:
-    assert isinstance(frames.tool_reply("s", frames.Answer(b"", result)), Failure)
+    assert isinstance(reply_of("s", "tools/call", frames.Answer(b"", result)), Failure)
 
 
 def test_a_result_sheds_what_belongs_to_one_era() -> None:
@@ -164,7 +168,7 @@ def test_a_result_sheds_what_belongs_to_one_era() -> None:
         "structuredContent": {"resultType": "mine"},
         "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "x"}},
     }
-    reply = frames.tool_reply("s", frames.Answer(b"", result))
+    reply = reply_of("s", "tools/call", frames.Answer(b"", result))
     assert reply == Result({"content": [], "structuredContent": {"resultType": "mine"}}, is_error=False)
 
 

@@ -1,12 +1,13 @@
 """What the driver answers to an enforcement point: a closed union, and a tool as agents see it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.policy.verdict import Gate, Reason
+from remit.ports.upstream import Era, Notice, Offer, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,59 @@ class Awaiting:
     reasons: tuple[Reason, ...]
 
 
-Answer: TypeAlias = Released | Refused | Awaiting
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The server asks the client something before it goes on: `questions` passed the funnel.
+
+    `round` names it to `Driver.resume`, which takes it once, from the same authority, before `expires_ms`;
+    `action` is the hash of the action, `approval` the one it runs under.
+    """
+
+    round: str
+    questions: Mapping[str, Question]
+    action: str
+    approval: str | None
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The server answered with a JSON-RPC error, or with nothing usable: its code and message, which passed the funnel.
+
+    Of tools there is none: what their servers refuse is a tool result that says so.
+    """
+
+    code: int
+    message: str
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """What of a watch is honoured: the lists and resources whose changes follow."""
+
+    offers: frozenset[Offer]
+    uris: frozenset[str]
+
+
+Answer: TypeAlias = Released | Refused | Awaiting | Asking | Failed
+
+
+Tell: TypeAlias = Callable[[Notice], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The other end of a request: its era, what it declared, what it wants told while it waits.
+
+    `tell` gets progress and logs, in order, each once its labels are durable; None where it wants none.
+    """
+
+    era: Era
+    capabilities: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    tell: Tell | None = None
+    log_level: str | None = None
+    trace: str | None = None
 
 
 def listed(tool: Tool, *, exposed: bool) -> Mapping[str, Json]:

@@ -1,9 +1,12 @@
-"""A tool server as the enforcement point reaches it."""
+"""A server as the enforcement point reaches it: its tools, resources and prompts, and what it asks back.
 
-from collections.abc import Mapping, Sequence
+Whatever the server wrote (results, questions, notices, texts) is untrusted and leaves through `pep.release` alone.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition
@@ -28,16 +31,111 @@ class Result:
 class Failure:
     """No usable result. `sent` is False only when the request surely never left.
 
-    `text` is ours, never the upstream's; `upstream_text` is theirs and passes the funnel.
+    `text` is ours, never the upstream's; `upstream_text` is theirs and passes the funnel. `code` is that of
+    the JSON-RPC error the upstream answered with (`cause` is then `error`).
     """
 
     cause: str
     text: str
     sent: bool
     upstream_text: str | None = None
+    code: int | None = None
 
 
-Reply: TypeAlias = Result | Failure
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a server asks of the client in mid-call: `elicitation/create`, `sampling/createMessage` or `roots/list`."""
+
+    method: str
+    params: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The call goes on once these questions, by the server's own keys, are answered.
+
+    `held` is the adapter's: pass it to `resume` or `drop`, once. Of a server of 2026-07-28 it holds the
+    `requestState`; of an earlier one the call that is still open.
+    """
+
+    questions: Mapping[str, Question]
+    held: object
+
+
+Reply: TypeAlias = Result | Failure | Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`notifications/progress` of the call it came with."""
+
+    progress: float
+    total: float | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """`notifications/message`."""
+
+    level: str
+    logger: str | None
+    data: Json
+
+
+class Offer(StrEnum):
+    """What a server lists: the member that a page of it holds."""
+
+    TOOLS = "tools"
+    RESOURCES = "resources"
+    TEMPLATES = "resourceTemplates"
+    PROMPTS = "prompts"
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """`notifications/…/list_changed`; templates change with resources."""
+
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """`notifications/resources/updated`."""
+
+    uri: str
+
+
+Notice: TypeAlias = Progress | Log | Changed | Updated
+Hear: TypeAlias = Callable[[Notice], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """What goes with a request, and who hears of it while it is open.
+
+    `hear` gets progress and logs in order, None where nobody asked: then the server is not asked for them
+    either. `capabilities` are those the client declared and policy leaves it (`elicitation`, `sampling`,
+    `roots`); a session of the `initialize` era is opened with exactly them. `log_level` is what the client
+    asked for. `trace` is a W3C traceparent. `headers` are the `Mcp-Param-*` of the final arguments.
+    """
+
+    hear: Hear | None = None
+    capabilities: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    log_level: str | None = None
+    trace: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+ALONE: Final = Along()
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """What a server says of itself: `capabilities` as it declared them, `instructions` untrusted."""
+
+    capabilities: Mapping[str, Json]
+    instructions: str | None
 
 
 class UpstreamUnreachable(Exception):
@@ -70,17 +168,52 @@ class Health:
 class Upstream(Protocol):
     """One server. Adapters keep connections, children and back-off to themselves."""
 
-    async def definitions(self, sid: str, era: Era) -> Sequence[Definition]:
-        """The server's live tools, as the connection that serves `sid` sees them.
+    async def definitions(self, sid: str, era: Era, along: Along = ALONE) -> Sequence[Definition]:
+        """The server's live tools, as the connection that serves `sid` with `along.capabilities` sees them.
 
         No older than the server's `verify_s`. Raises `UpstreamUnreachable`.
         """
         ...
 
-    async def call(self, sid: str, era: Era, name: str, arguments: bytes) -> Reply:
+    async def introduce(self, sid: str, era: Era, along: Along = ALONE) -> Introduction:
+        """What the server says of itself (`server/discover` or `initialize`), no older than `verify_s`.
+
+        Raises `UpstreamUnreachable`.
+        """
+        ...
+
+    async def call(self, sid: str, era: Era, name: str, arguments: bytes, along: Along = ALONE) -> Reply:
         """Call a tool with exactly these canonical argument bytes.
 
         Never raises but on cancellation, which cancels upstream too.
+        """
+        ...
+
+    async def ask(self, sid: str, era: Era, method: str, params: Mapping[str, Json], along: Along = ALONE) -> Reply:
+        """Any other request (`resources/read`, `prompts/get`, `completion/complete`, `prompts/list` …), once.
+
+        `params` has no `_meta`. `Result.value` is the result object, its protocol members (`_meta`,
+        `resultType`, caching hints) left out. Never raises but on cancellation, which cancels upstream too.
+        """
+        ...
+
+    async def resume(self, held: object, responses: Mapping[str, Json], along: Along = ALONE) -> Reply:
+        """Go on with a call that asked: the client's answers by key; None refuses to answer that question.
+
+        A `held` of another process, used, or expired upstream is a `Failure`. Never raises but on cancellation.
+        """
+        ...
+
+    async def drop(self, held: object) -> None:
+        """Cancel a call that asked."""
+        ...
+
+    def watch(
+        self, sid: str, era: Era, offers: frozenset[Offer], uris: frozenset[str], along: Along = ALONE
+    ) -> AsyncGenerator[Notice]:
+        """Changes of these lists and resources, as long as it is iterated; closing it unsubscribes.
+
+        Raises `UpstreamUnreachable` while it is iterated once the server is lost: watch again.
         """
         ...
 

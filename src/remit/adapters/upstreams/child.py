@@ -14,24 +14,25 @@ from pathlib import Path
 from typing import Final, cast
 
 from remit.adapters.upstreams import launch
+from remit.adapters.upstreams.failures import garbage, too_large
+from remit.adapters.upstreams.flood import Flood
 from remit.adapters.upstreams.frames import (
-    OLD_VERSIONS,
-    Answer,
     Message,
+    Outcome,
     Refusal,
-    discover_params,
-    garbage,
-    initialize_params,
+    cancelled,
     is_answer,
     notification,
     parse,
     read,
-    reply_to_server,
     request,
-    too_large,
 )
+from remit.adapters.upstreams.hearing import Ear, Hearing
 from remit.adapters.upstreams.lines import Lines
-from remit.ports.upstream import Era, Failure
+from remit.adapters.upstreams.requests import DISCOVER, OLD_VERSIONS, Request, initialize_request, meta
+from remit.adapters.upstreams.wire import Known
+from remit.facts.canonical import Json
+from remit.ports.upstream import ALONE, Along, Era, Failure
 
 STDERR_BYTES_MAX: Final = 16 * 1024
 UNREAD_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -47,6 +48,9 @@ class Child(asyncio.SubprocessProtocol):
     def __init__(self, server: str, bytes_max: int, on_change: Callable[[], None]) -> None:
         self.server = server
         self.era = Era.STATELESS
+        self.hearing = Hearing(on_change, self._reply)
+        self.known = Known()
+        self.capabilities: Mapping[str, Json] = {}
         self.strays = 0
         self.stderr = b""
         self.pid = 0
@@ -54,12 +58,12 @@ class Child(asyncio.SubprocessProtocol):
         self.quiet = asyncio.Event()
         self.quiet.set()
         self._bytes_max = bytes_max
-        self._on_change = on_change
         self._lines = Lines(bytes_max)
-        self._owed: dict[int, asyncio.Future[Answer | Refusal]] = {}
+        self._owed: dict[int, asyncio.Future[Outcome]] = {}
         self._late: set[int] = set()
         self._ident = 0
-        self._unasked = 0
+        self._flood = Flood(UNASKED_MAX)
+        self._flooded = False
         self._suspects: frozenset[int] = frozenset()
         self._exited = asyncio.Event()
         self._stdout_open = True
@@ -92,46 +96,62 @@ class Child(asyncio.SubprocessProtocol):
 
     @property
     def busy(self) -> bool:
-        """Whether it owes an answer."""
-        return bool(self._owed)
+        """Whether it owes an answer or is watched."""
+        return bool(self._owed or self.hearing.watches)
 
-    async def greet(self, era: Era) -> Refusal | None:
-        """The first message, which fixes the child's era; what refused it."""
+    async def greet(self, era: Era, along: Along = ALONE) -> Refusal | None:
+        """The first message, which fixes the child's era and, of `initialize`, capabilities; what refused it."""
         self.era = era
+        self.capabilities = along.capabilities
+        first = DISCOVER if era is Era.STATELESS else initialize_request(along.capabilities)
+        outcome = await self.ask(first, Ear(aside=True))
+        if isinstance(outcome, Refusal):
+            return outcome
+        self.known.take(outcome.result, float("-inf"))
         if era is Era.STATELESS:
-            _, outcome = await self.ask("server/discover", discover_params())
-            if isinstance(outcome, Refusal):
-                return outcome
             versions = outcome.result.get("supportedVersions")
-            known = isinstance(versions, list) and era.value in versions
+            spoken = isinstance(versions, list) and era.value in versions
         else:
-            _, outcome = await self.ask("initialize", initialize_params())
-            if isinstance(outcome, Refusal):
-                return outcome
             version = outcome.result.get("protocolVersion")
-            known = isinstance(version, str) and version in OLD_VERSIONS
+            spoken = isinstance(version, str) and version in OLD_VERSIONS
             self._write(notification("notifications/initialized", {}))
-        return None if known else Refusal(garbage(self.server, f"no version of {era.value} or its kind"))
+        return None if spoken else Refusal(garbage(self.server, f"no version of {era.value} or its kind"))
 
-    async def ask(self, method: str, params: bytes) -> tuple[int, Answer | Refusal]:
-        """One request: its id and its outcome. Cancelling it tells the child."""
+    async def ask(self, asked: Request, ear: Ear) -> Outcome:
+        """See `Wire.ask`: cancelling it tells the child."""
+        ident = self._ident + 1
+        params = asked.params(meta(self.era, ident, ear.along))
         refusal = self._unable(params)
         if refusal is not None:
-            return 0, refusal
-        self._ident += 1
-        ident = self._ident
+            return refusal
+        self._ident = ident
         answer = self._owed[ident] = asyncio.get_running_loop().create_future()
-        self._write(request(ident, method, params))
+        self.hearing.opened(ident, ear)
+        self._write(request(ident, asked.method, params))
         try:
-            return ident, await answer
+            return await answer
         except asyncio.CancelledError:
             if not answer.done() or answer.cancelled():
                 self._late.add(ident)
                 self.quiet.clear()
-                self._write(notification("notifications/cancelled", {"requestId": ident, "reason": "cancelled"}))
+                self._write(cancelled(ident))
             raise
         finally:
             self._owed.pop(ident, None)
+            self.hearing.closed(ident)
+
+    async def answer(self, body: bytes) -> bool:
+        """See `Wire.answer`."""
+        if self._unable(body) is not None:
+            return False
+        self._write(body)
+        return True
+
+    def stand(self) -> None:
+        """See `Wire.stand`: everything comes by the pipe."""
+
+    def sit(self) -> None:
+        """See `Wire.sit`."""
 
     async def end(self) -> None:
         """Close stdin, then SIGTERM, then SIGKILL, to the whole group; returns once it is over."""
@@ -170,7 +190,7 @@ class Child(asyncio.SubprocessProtocol):
                 self._heard(line)
         if self._lines.skipped and not self._suspects:
             self._suspects = frozenset(self._owed)
-        if self._lines.skipped > self._bytes_max * OVERLONG_FACTOR or self._unasked > UNASKED_MAX:
+        if self._lines.skipped > self._bytes_max * OVERLONG_FACTOR or self._flooded:
             self._signal(signal.SIGKILL)
             if self._lines.skipped:
                 self._overlong()
@@ -205,6 +225,7 @@ class Child(asyncio.SubprocessProtocol):
                 answer.set_result(Refusal(Failure(cause="died", text=text, sent=True)))
         self._late.clear()
         self.quiet.set()
+        self.hearing.lose("ended")
         self.on_gone()
 
     def _overlong(self) -> None:
@@ -218,37 +239,32 @@ class Child(asyncio.SubprocessProtocol):
 
     def _heard(self, line: bytes) -> None:
         message = parse(line)
-        if message is None:
-            self.strays += 1
-            self._unasked += 1
-        elif is_answer(message):
-            self._answered(line, message)
+        if message is not None and is_answer(message):
+            wanted = self._answered(line, message)
         else:
-            self._unasked += 1
-            self._hear(message)
+            wanted = message is not None and self.hearing.hear(message)
+            self._flooded |= self._flood.more()
+        self.strays += not wanted
 
-    def _answered(self, line: bytes, message: Message) -> None:
+    def _answered(self, line: bytes, message: Message) -> bool:
         ident = message.get("id")
         if type(ident) is not int:
             ident = 0
         answer = self._owed.get(ident)
         if answer is not None and not answer.done():
-            self._unasked = 0
             answer.set_result(read(self.server, line, message))
-        elif ident in self._late:
+            return True
+        if ident in self._late:
             self._late.discard(ident)
             if not self._late:
                 self.quiet.set()
-        else:
-            self.strays += 1
-            self._unasked += 1
+            return True
+        self._flooded |= self._flood.more()
+        return False
 
-    def _hear(self, message: Message) -> None:
-        if message.get("method") == "notifications/tools/list_changed":
-            self._on_change()
-        answer = reply_to_server(message)
-        if answer is not None and self._unread() < UNREAD_BYTES_MAX:
-            self._write(answer)
+    def _reply(self, body: bytes) -> None:
+        if self._unread() < UNREAD_BYTES_MAX:
+            self._write(body)
 
     def _unable(self, params: bytes) -> Refusal | None:
         if self._gone or self._stdin is None or self._stdin.is_closing():

@@ -13,20 +13,19 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from remit.adapters.upstreams.failures import Unusable, garbage, too_large
+from remit.adapters.upstreams.flood import Flood
 from remit.adapters.upstreams.frames import (
     UPSTREAM_TEXT_CHARS_MAX,
-    Answer,
-    Hear,
     Message,
+    Outcome,
     Refusal,
-    Unusable,
     answers,
-    garbage,
     is_answer,
     parse,
     read,
-    too_large,
 )
+from remit.adapters.upstreams.hearing import Hearing
 from remit.adapters.upstreams.presenting import presenting
 from remit.adapters.upstreams.sse import Decoder, EventTooLargeError
 from remit.facts.limits import Limits
@@ -47,8 +46,10 @@ being dropped is lost, and whether it arrived is unknown."""
 ENDING_S: Final = 1.0
 ENDINGS_MAX: Final = 64
 UNASKED_MAX: Final = 10_000
-RESUMES_MAX: Final = 8
+BARREN_MAX: Final = 8
+"""Resumed streams in a row that brought nothing, after which a call counts as lost."""
 RETRY_MS: Final = 1000
+RETRY_MS_MIN: Final = 10
 RETRY_MS_MAX: Final = 10_000
 _FORBIDDEN: Final = frozenset({401, 403})
 
@@ -93,9 +94,9 @@ class Exchange:
         self._endings: set[asyncio.Task[None]] = set()
 
     async def ask(
-        self, ident: int, body: bytes, headers: Mapping[str, str], hear: Hear, *, resume: bool = False
-    ) -> Answer | Refusal:
-        """POST the request `ident` and return what answers it; `hear` gets what else comes.
+        self, ident: int, body: bytes, headers: Mapping[str, str], hearing: Hearing, *, resume: bool = False
+    ) -> Outcome:
+        """POST the request `ident` and return what answers it; `hearing` gets what else comes.
 
         `resume` reads on by GET where an event stream with ids ends early (the `initialize` era).
         Never raises but on cancellation, which closes the stream.
@@ -109,9 +110,9 @@ class Exchange:
             if response.status != 200 or response.content_type != "text/event-stream":
                 async with response:
                     return await self._single(ident, response)
-            found = await self._stream(ident, response, hear)
+            found = await self._stream(ident, response, hearing)
             if isinstance(found, Decoder):
-                return await self._resume(ident, found, headers, hear) if resume else self._ended()
+                return await self._resume(ident, found, headers, hearing) if resume else self._ended()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as problem:
             return Refusal(self._lost("cannot be reached", problem, sent=sent))
         except Unusable as unusable:
@@ -138,7 +139,7 @@ class Exchange:
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError, Unusable):
             return 0
 
-    async def _single(self, ident: int, response: aiohttp.ClientResponse) -> Answer | Refusal:
+    async def _single(self, ident: int, response: aiohttp.ClientResponse) -> Outcome:
         status = response.status
         if 300 <= status < 400:
             return Refusal(self._redirected(response), status)
@@ -167,10 +168,10 @@ class Exchange:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def _stream(
-        self, ident: int, response: aiohttp.ClientResponse, hear: Hear, last: Decoder | None = None
-    ) -> Answer | Refusal | Decoder:
+        self, ident: int | None, response: aiohttp.ClientResponse, hearing: Hearing, last: Decoder | None = None
+    ) -> Outcome | Decoder:
         """The answer in an event stream, or the decoder's state where it ended without one."""
-        answered, unasked = False, 0
+        answered, flood = False, Flood(UNASKED_MAX)
         decoder = Decoder(self._bytes_max)
         if last is not None:
             decoder.ident, decoder.retry_ms = last.ident, last.retry_ms
@@ -179,13 +180,15 @@ class Exchange:
             async for chunk in response.content.iter_any():
                 for event in decoder.feed(chunk):
                     message = parse(event.data) if event.data else None
-                    if message is not None and is_answer(message) and answers(message, ident):
+                    if message is not None and is_answer(message) and ident is not None and answers(message, ident):
                         answered = True
                         return read(self.server, event.data, message, 200, session)
-                    unasked += 1
-                    if unasked > UNASKED_MAX:
+                    if flood.more():
                         return Refusal(garbage(self.server, "a flood of messages beside the answer"), 200)
-                    self._aside(event.data, message, hear)
+                    if message is not None and "method" in message:
+                        self.strays += not hearing.hear(message, ident)
+                    elif event.data:
+                        self.strays += 1
         except aiohttp.ClientPayloadError:
             if not decoder.ident:
                 raise
@@ -199,37 +202,50 @@ class Exchange:
                 response.close()
         return decoder
 
-    def _aside(self, data: bytes, message: Message | None, hear: Hear) -> None:
-        if message is not None and "method" in message:
-            hear(message)
-        elif data:
-            self.strays += 1
-
-    async def _resume(self, ident: int, last: Decoder, headers: Mapping[str, str], hear: Hear) -> Answer | Refusal:
+    async def _resume(self, ident: int, last: Decoder, headers: Mapping[str, str], hearing: Hearing) -> Outcome:
         """Read on after an early end, as the event ids allow (MCP 2025-11-25, transports)."""
-        for _ in range(RESUMES_MAX):
-            if not last.ident:
-                break
+        barren = 0
+        while last.ident and barren < BARREN_MAX:
             wait_ms = RETRY_MS if last.retry_ms is None else last.retry_ms
-            await asyncio.sleep(min(wait_ms, RETRY_MS_MAX) / 1000)
-            again = CIMultiDict(headers)
-            again["Accept"] = "text/event-stream"
-            again["Last-Event-ID"] = last.ident
-            response = await self._session.get(
-                self._url, headers=again, allow_redirects=False, middlewares=self._presenting
-            )
-            if response.status != 200 or response.content_type != "text/event-stream":
-                response.close()
-                break
-            found = await self._stream(ident, response, hear, last)
+            await asyncio.sleep(max(RETRY_MS_MIN, min(wait_ms, RETRY_MS_MAX)) / 1000)
+            found = await self._read_on(ident, last, headers, hearing)
             if not isinstance(found, Decoder):
                 return found
+            barren = 0 if found.events else barren + 1
             last = found
         return self._ended()
 
-    def _ended(self) -> Refusal:
+    async def listen(self, headers: Mapping[str, str], last: Decoder, hearing: Hearing) -> Refusal | Decoder:
+        """GET the session's standing stream from `last` on; the decoder where it ended.
+
+        Never raises but on cancellation, which closes the stream.
+        """
+        try:
+            found = await self._read_on(None, last, headers, hearing)
+        except Unusable as unusable:
+            return Refusal(unusable.failure)
+        except (aiohttp.ClientError, OSError, ValueError, RuntimeError, EventTooLargeError) as problem:
+            return Refusal(self._lost("broke off", problem, sent=True))
+        return found if isinstance(found, Decoder | Refusal) else self._ended()
+
+    async def _read_on(
+        self, ident: int | None, last: Decoder, headers: Mapping[str, str], hearing: Hearing
+    ) -> Outcome | Decoder:
+        again = CIMultiDict(headers)
+        again["Accept"] = "text/event-stream"
+        if last.ident:
+            again["Last-Event-ID"] = last.ident
+        response = await self._session.get(
+            self._url, headers=again, allow_redirects=False, middlewares=self._presenting
+        )
+        if response.status != 200 or response.content_type != "text/event-stream":
+            response.close()
+            return self._ended(response.status)
+        return await self._stream(ident, response, hearing, last)
+
+    def _ended(self, status: int = 200) -> Refusal:
         text = f"server {self.server!r} ended its stream without an answer"
-        return Refusal(Failure(cause="disconnected", text=text, sent=True), 200)
+        return Refusal(Failure(cause="disconnected", text=text, sent=True), status)
 
     def _lost(self, how: str, problem: Exception, *, sent: bool) -> Failure:
         cause = "disconnected" if sent else "unreachable"
@@ -245,7 +261,7 @@ class Exchange:
         target = response.headers.get("Location", "")[:UPSTREAM_TEXT_CHARS_MAX]
         return Failure(cause="redirected", text=text, sent=True, upstream_text=target or None)
 
-    def _refused(self, status: int, raw: bytes, message: Message | None) -> Answer | Refusal:
+    def _refused(self, status: int, raw: bytes, message: Message | None) -> Outcome:
         if message is not None and isinstance(message.get("error"), Mapping):
             return read(self.server, raw, message, status)
         cause = "unauthorized" if status in _FORBIDDEN else "refused"

@@ -1,23 +1,20 @@
-"""One session of the `initialize` era with one HTTP server, opened for one Remit session."""
+"""One session of the `initialize` era with one HTTP server, opened for one Remit session and its capabilities."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from remit.adapters.upstreams.exchange import BASE_HEADERS, SESSION_HEADER, VERSION_HEADER, Exchange
-from remit.adapters.upstreams.frames import (
-    OLD_VERSIONS,
-    Answer,
-    Message,
-    Refusal,
-    garbage,
-    initialize_params,
-    notification,
-    reply_to_server,
-    request,
-)
-from remit.ports.upstream import Failure
+from remit.adapters.upstreams.failures import garbage
+from remit.adapters.upstreams.frames import Outcome, Refusal, cancelled, notification, request
+from remit.adapters.upstreams.hearing import Ear, Hearing
+from remit.adapters.upstreams.replies import unsent
+from remit.adapters.upstreams.requests import OLD_VERSIONS, Request, initialize_request, meta
+from remit.adapters.upstreams.standing import Standing
+from remit.adapters.upstreams.wire import Known
+from remit.facts.canonical import Json
+from remit.ports.upstream import Era, Failure
 
 SESSION_ID_CHARS_MAX: Final = 512
 _REPEATABLE: Final = "tools/list"
@@ -29,13 +26,23 @@ Spawn = Callable[[Coroutine[Any, Any, object]], None]
 class Handshake:
     """An `mcp-session-id` and the version agreed on; opened at first use, and at the next one after a 404."""
 
-    def __init__(self, exchange: Exchange, spawn: Spawn, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, exchange: Exchange, spawn: Spawn, on_change: Callable[[], None], capabilities: Mapping[str, Json]
+    ) -> None:
+        self.hearing = Hearing(on_change, self._reply)
+        self.known = Known()
+        self.capabilities = capabilities
         self._exchange = exchange
         self._spawn = spawn
-        self._on_change = on_change
         self._opening = asyncio.Lock()
         self._headers: dict[str, str] | None = None
+        self._standing: Standing | None = None
         self._ident = 0
+
+    @property
+    def era(self) -> Era:
+        """See `Wire.era`."""
+        return Era.INITIALIZE
 
     @property
     def is_open(self) -> bool:
@@ -49,33 +56,57 @@ class Handshake:
         async with self._opening:
             return None if self._headers is not None else await self._initialize()
 
-    async def ask(self, method: str, params: bytes) -> tuple[int, Answer | Refusal]:
-        """One request within the session; its id, or 0 if it never left, and its outcome.
+    async def ask(self, asked: Request, ear: Ear) -> Outcome:
+        """See `Wire.ask`.
 
         A server that answers 404 says it knows the session no more, not that it did nothing: only
         a listing is asked again, in a new session. Anything else is never sent twice.
         """
         refusal = await self.open()
         if refusal is not None:
-            return 0, refusal
+            return replace(refusal, failure=unsent(refusal.failure))
         headers = self._headers or {}
-        ident, outcome = await self._once(method, params, headers)
+        outcome = await self._once(asked, ear, headers)
         if isinstance(outcome, Refusal) and outcome.status == 404 and SESSION_HEADER in headers:
             if self._headers is headers:
-                self._headers = None
-            if method != _REPEATABLE:
-                return ident, replace(outcome, failure=self._session_lost(outcome.failure))
+                self._forget()
+            if asked.method != _REPEATABLE:
+                return replace(outcome, failure=self._session_lost(outcome.failure))
             refusal = await self.open()
             if refusal is not None:
-                return 0, refusal
-            return await self._once(method, params, self._headers or {})
-        return ident, outcome
+                return refusal
+            return await self._once(asked, ear, self._headers or {})
+        return outcome
+
+    async def answer(self, body: bytes) -> bool:
+        """See `Wire.answer`."""
+        headers = self._headers
+        return headers is not None and 200 <= await self._exchange.tell("POST", body, headers) < 300
+
+    def stand(self) -> None:
+        """See `Wire.stand`: by the standing GET stream."""
+        if self._standing is None and self._headers is not None:
+            self._standing = Standing(self._exchange, self._headers, self.hearing)
+
+    def sit(self) -> None:
+        """See `Wire.sit`."""
+        if self._standing is not None and not self.hearing.watches:
+            self._standing.cancel()
+            self._standing = None
 
     async def end(self) -> None:
         """`DELETE` the session at the server, if there is one."""
-        headers, self._headers = self._headers, None
+        headers = self._headers
+        self._forget()
         if headers is not None and SESSION_HEADER in headers:
             await self._exchange.tell("DELETE", None, headers)
+
+    def _forget(self) -> None:
+        self._headers = None
+        self.hearing.lose("ended its session")
+        if self._standing is not None:
+            self._standing.cancel()
+            self._standing = None
 
     def _session_lost(self, failure: Failure) -> Failure:
         text = (
@@ -84,22 +115,25 @@ class Handshake:
         )
         return replace(failure, cause="session_lost", text=text, sent=True)
 
-    async def _once(self, method: str, params: bytes, headers: dict[str, str]) -> tuple[int, Answer | Refusal]:
+    async def _once(self, asked: Request, ear: Ear, headers: dict[str, str]) -> Outcome:
         self._ident += 1
         ident = self._ident
+        body = request(ident, asked.method, asked.params(meta(Era.INITIALIZE, ident, ear.along)))
+        self.hearing.opened(ident, ear)
         try:
-            body = request(ident, method, params)
-            return ident, await self._exchange.ask(ident, body, headers, self._hear, resume=True)
+            return await self._exchange.ask(ident, body, headers, self.hearing, resume=True)
         except asyncio.CancelledError:
             # A disconnect is no cancellation in this era; the notification is.
-            told = notification("notifications/cancelled", {"requestId": ident, "reason": "cancelled"})
-            self._spawn(self._exchange.tell("POST", told, headers))
+            self._spawn(self._exchange.tell("POST", cancelled(ident), headers))
             raise
+        finally:
+            self.hearing.closed(ident)
 
     async def _initialize(self) -> Refusal | None:
         self._ident += 1
-        body = request(self._ident, "initialize", initialize_params())
-        outcome = await self._exchange.ask(self._ident, body, BASE_HEADERS, self._hear)
+        asked = initialize_request(self.capabilities)
+        body = request(self._ident, asked.method, asked.params(b""))
+        outcome = await self._exchange.ask(self._ident, body, BASE_HEADERS, self.hearing)
         if isinstance(outcome, Refusal):
             return outcome
         version = outcome.result.get("protocolVersion")
@@ -117,11 +151,10 @@ class Handshake:
             text = f"server {self._exchange.server!r} refused notifications/initialized (HTTP {status})"
             return Refusal(Failure(cause="refused", text=text, sent=True), status or 502)
         self._headers = headers
+        self.known = Known()
+        self.known.take(outcome.result, 0.0)
         return None
 
-    def _hear(self, message: Message) -> None:
-        if message.get("method") == "notifications/tools/list_changed":
-            self._on_change()
-        answer = reply_to_server(message)
-        if answer is not None and self._headers is not None:
-            self._spawn(self._exchange.tell("POST", answer, self._headers))
+    def _reply(self, body: bytes) -> None:
+        if self._headers is not None:
+            self._spawn(self._exchange.tell("POST", body, self._headers))

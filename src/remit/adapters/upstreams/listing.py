@@ -12,7 +12,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from remit.adapters.upstreams.frames import Answer, Refusal, Unusable, closed, timed_out
+from remit.adapters.upstreams.failures import Unusable, closed, timed_out
+from remit.adapters.upstreams.frames import Outcome, Refusal
+from remit.adapters.upstreams.hearing import Ear
+from remit.adapters.upstreams.requests import list_request
+from remit.adapters.upstreams.wire import Wire
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Definition, Server
 from remit.facts.limits import Limits
@@ -25,13 +29,24 @@ ASIDE_BYTES: Final = 128 * 1024
 PAGES_MAX: Final = 200
 CURSOR_CHARS_MAX: Final = 4096
 
-FetchPage = Callable[[str | None], Awaitable[tuple[int, Answer | Refusal]]]
+FetchPage = Callable[[str | None], Awaitable[tuple[int, Outcome]]]
 """Ask for the page at a cursor; the id that was used and what came back."""
 
 
 def list_limit_s(server: Server) -> float:
     """How long a reading of the tools may take."""
     return min(LIST_S, server.call_s)
+
+
+def pages(wire: Wire) -> FetchPage:
+    """The pages of tools that one connection shows."""
+
+    async def page(cursor: str | None) -> tuple[int, Outcome]:
+        ear = Ear(aside=True)
+        outcome = await wire.ask(list_request(cursor), ear)
+        return ear.ident, outcome
+
+    return page
 
 
 class _AbsurdError(ValueError):

@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
 from yarl import URL
 
-from remit.adapters.upstreams.frames import Unusable
+from remit.adapters.upstreams.failures import Unusable
 from remit.facts.credential import Secret
 from remit.ports.credentials import Credential, CredentialRefused, Credentials
 from remit.ports.upstream import Failure

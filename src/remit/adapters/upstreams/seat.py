@@ -22,6 +22,7 @@ class Seat:
     """One place for a child. Times are of the monotonic clock; `turn` is who calls a shared child."""
 
     used_s: float
+    sid: str = ""
     child: Child | None = None
     listing: Listing | None = None
     starting: "asyncio.Task[Child] | None" = None
@@ -37,7 +38,7 @@ class Seat:
 
     @property
     def busy(self) -> bool:
-        """Whether it starts or owes an answer."""
+        """Whether it starts, owes an answer or is watched."""
         return self.starting_now or (self.child is not None and self.child.busy) or self.turn.locked()
 
     @property

@@ -28,6 +28,8 @@ class Decoder:
         self._after_cr = False
         self.ident = ""
         self.retry_ms: int | None = None
+        self.events = 0
+        """How many were dispatched."""
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that `chunk` completes, priming ones (an id without data) included."""
@@ -51,6 +53,7 @@ class Decoder:
             elif self._data or self._has_id:
                 events.append(Event(b"\n".join(self._data), self.ident, self.retry_ms))
                 self._data, self._held, self._has_id = [], 0, False
+        self.events += len(events)
         self._check()
         return events
 

@@ -6,39 +6,34 @@ first message it gets, so falling back to the other takes a clean child.
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
+
 from remit.adapters.upstreams.child import Child
-from remit.adapters.upstreams.frames import (
-    Answer,
-    Refusal,
-    Unusable,
-    call_params,
-    closed,
-    internal,
-    list_params,
-    timed_out,
-    tool_reply,
-)
-from remit.adapters.upstreams.listing import Listing, list_limit_s
+from remit.adapters.upstreams.failures import Unusable, closed, timed_out
+from remit.adapters.upstreams.frames import Refusal
+from remit.adapters.upstreams.listing import Listing, list_limit_s, pages
 from remit.adapters.upstreams.presenting import environment
 from remit.adapters.upstreams.seat import Seat, prepare
+from remit.adapters.upstreams.shared import Shared
+from remit.adapters.upstreams.talking import Talking
+from remit.adapters.upstreams.wire import Wire
 from remit.facts.catalog import Definition, Server, Stdio
 from remit.facts.limits import Limits
 from remit.ports.credentials import Credentials
 from remit.ports.system import Clock
-from remit.ports.upstream import Era, Failure, Health, Reply
+from remit.ports.upstream import ALONE, Along, Era, Failure, Health, Reply
 
 START_S: Final = 30.0
 IDLE_S: Final = 1800.0
 CHILDREN_MAX: Final = 64
-QUIET_S: Final = 1.0
 _SHARED: Final = ""
+_Key = tuple[str, bytes]
 
 
-class StdioUpstream:
+class StdioUpstream(Talking):
     """One server's children. `idle_s`: how long an unused one is kept."""
 
     def __init__(
@@ -53,14 +48,13 @@ class StdioUpstream:
     ) -> None:
         if not isinstance(server.transport, Stdio) or not server.transport.command:
             raise ValueError(f"server {server.name!r} has no command")
-        self._server = server
+        super().__init__(server, clock)
         self._transport = server.transport
         self._limits = limits
-        self._clock = clock
         self._credentials = credentials
         self._home = state_dir / server.name
         self._idle_s = idle_s
-        self._seats: dict[str, Seat] = {}
+        self._seats: dict[_Key, Seat] = {}
         self._speaks: dict[Era, bool] = {}
         self._asides: set[asyncio.Task[None]] = set()
         self._reaper: asyncio.Task[None] | None = None
@@ -70,13 +64,13 @@ class StdioUpstream:
         self._last_error: str | None = None
         self._closed = False
 
-    async def definitions(self, sid: str, era: Era) -> Sequence[Definition]:
+    async def definitions(self, sid: str, era: Era, along: Along = ALONE) -> Sequence[Definition]:
         """See `Upstream.definitions`; the same object while the child's bytes are the same."""
         limit_s = list_limit_s(self._server)
-        seat = self._seat(sid)
+        seat = self._seat(sid, era, along)
         try:
             async with asyncio.timeout(limit_s):
-                await self._child(seat, era)
+                seat, _ = await self._serving(sid, era, along)
             if seat.listing is None:
                 raise Unusable(closed(self._server.name))
             return (await seat.listing.tools()).definitions
@@ -89,39 +83,15 @@ class StdioUpstream:
         self._last_error = failure.text
         raise Unusable(failure)
 
-    async def call(self, sid: str, era: Era, name: str, arguments: bytes) -> Reply:
-        """See `Upstream.call`."""
-        sent = False
-        seat = self._seat(sid)
-        try:
-            async with asyncio.timeout(self._server.call_s):
-                child = await self._child(seat, era)
-                if self._server.shared:
-                    await seat.turn.acquire()
-                    child = await self._child_or_release(seat, era)
-                sent = True
-                outcome = await self._ask(seat, child, name, arguments)
-        except TimeoutError:
-            reply: Reply = timed_out(self._server.name, self._server.call_s, sent=sent)
-        except Unusable as unusable:
-            reply = replace(unusable.failure, sent=False, upstream_text=None)
-        except Exception as problem:  # noqa: BLE001 - the port promises it: our own errors are failures too
-            reply = internal(self._server.name, problem, sent=sent)
-        else:
-            reply = tool_reply(self._server.name, outcome)
-        if isinstance(reply, Failure):
-            self._last_error = reply.text
-        return reply
-
     async def end_session(self, sid: str) -> None:
         """See `Upstream.end_session`: its child is ended in the background."""
-        seat = None if self._server.shared else self._seats.pop(sid, None)
-        if seat is not None:
-            self._drop(seat)
+        for key in [key for key in self._seats if key[0] == sid and not self._server.shared]:
+            self._drop(self._seats.pop(key))
 
     async def close(self) -> None:
         """See `Upstream.close`: every child is over when it returns."""
         self._closed = True
+        await self._end_held()
         if self._reaper is not None:
             self._reaper.cancel()
             await asyncio.gather(self._reaper, return_exceptions=True)
@@ -162,17 +132,40 @@ class StdioUpstream:
             return "backing-off"
         return "down" if self._last_error else "idle"
 
-    def _seat(self, sid: str) -> Seat:
-        key = _SHARED if self._server.shared else sid
+    async def _reach(self, sid: str, era: Era, along: Along) -> Wire:
+        seat, child = await self._serving(sid, era, along)
+        if not self._server.shared:
+            return child
+        return Shared(seat, child, lambda: self._child(seat, era, along), self._spawn, self._drop)
+
+    def _replied(self, reply: Reply) -> None:
+        if isinstance(reply, Failure):
+            self._last_error = reply.text
+
+    async def _serving(self, sid: str, era: Era, along: Along) -> tuple[Seat, Child]:
+        """The child that serves `sid` and was told of these capabilities, where its era tells it at the start."""
+        while True:
+            seat = self._seat(sid, era, along)
+            child = await self._child(seat, era, along)
+            if child.era is Era.STATELESS or child.capabilities == along.capabilities:
+                return seat, child
+
+    def _seat(self, sid: str, era: Era, along: Along) -> Seat:
+        wire = next((one for one in (era, *Era) if self._speaks.get(one) is not False), era)
+        key = self._key(sid, wire, along)
         seat = self._seats.get(key)
         if seat is None:
-            seat = self._seats[key] = Seat(self._clock.monotonic_s())
+            seat = self._seats[key] = Seat(self._clock.monotonic_s(), sid)
             if self._reaper is None and not self._closed:
                 self._reaper = asyncio.create_task(self._reap())
         seat.used_s = self._clock.monotonic_s()
         return seat
 
-    async def _child(self, seat: Seat, era: Era) -> Child:
+    def _key(self, sid: str, wire: Era, along: Along) -> _Key:
+        told = along.capabilities if wire is Era.INITIALIZE else ALONE.capabilities
+        return (_SHARED if self._server.shared else sid, orjson.dumps(told, option=orjson.OPT_SORT_KEYS))
+
+    async def _child(self, seat: Seat, era: Era, along: Along) -> Child:
         """The seat's running child, started if need be. Raises `Unusable`."""
         if (running := seat.running) is not None:
             return running
@@ -183,7 +176,7 @@ class StdioUpstream:
             if wait_s > 0:
                 text = f"server {self._server.name!r} failed {seat.failures} times; next start in {wait_s:.1f} s"
                 raise Unusable(Failure(cause="backing_off", text=text, sent=False))
-            seat.starting = asyncio.create_task(self._start(seat, era))
+            seat.starting = asyncio.create_task(self._start(seat, era, along))
             seat.starting.add_done_callback(_seen)
         starting = seat.starting
         try:
@@ -193,40 +186,7 @@ class StdioUpstream:
                 raise
             raise Unusable(closed(self._server.name)) from None
 
-    async def _child_or_release(self, seat: Seat, era: Era) -> Child:
-        try:
-            return await self._child(seat, era)
-        except BaseException:
-            seat.turn.release()
-            raise
-
-    async def _ask(self, seat: Seat, child: Child, name: str, arguments: bytes) -> Answer | Refusal:
-        """Ask; a shared child's turn is given back whatever happens, after `_settle` when cancelled."""
-        settling = False
-        try:
-            _, outcome = await child.ask("tools/call", call_params(name, arguments, child.era))
-        except asyncio.CancelledError:
-            settling = self._server.shared
-            if settling:
-                self._spawn(self._settle(seat, child))
-            raise
-        finally:
-            if self._server.shared and not settling:
-                seat.turn.release()
-        return outcome
-
-    async def _settle(self, seat: Seat, child: Child) -> None:
-        """A shared child that goes on with a call given up on is replaced: one call in flight."""
-        try:
-            async with asyncio.timeout(QUIET_S):
-                await child.quiet.wait()
-        except TimeoutError:
-            if seat.child is child:
-                self._drop(seat)
-        finally:
-            seat.turn.release()
-
-    async def _start(self, seat: Seat, era: Era) -> Child:
+    async def _start(self, seat: Seat, era: Era, along: Along) -> Child:
         self._make_room()
         if seat.failures:
             self._restarts += 1
@@ -236,7 +196,7 @@ class StdioUpstream:
             child = await self._spawn_child(seat)
             try:
                 async with asyncio.timeout(START_S):
-                    refused = await child.greet(candidate)
+                    refused = await child.greet(candidate, along)
             except TimeoutError:
                 refused = Refusal(timed_out(self._server.name, START_S, sent=True))
             except asyncio.CancelledError:
@@ -276,13 +236,14 @@ class StdioUpstream:
             raise Unusable(Failure(cause="unreachable", text=text, sent=False)) from None
 
     def _seated(self, seat: Seat, child: Child) -> None:
-        async def page(cursor: str | None) -> tuple[int, Answer | Refusal]:
-            return await child.ask("tools/list", list_params(cursor, child.era))
-
         seat.child = child
         seat.started_s = self._clock.monotonic_s()
-        seat.listing = Listing(self._server, self._limits, self._clock, page)
+        seat.listing = Listing(self._server, self._limits, self._clock, pages(child))
         child.on_gone = lambda: self._died(seat, child)
+        found = next((key for key, one in self._seats.items() if one is seat), None)
+        fitting = self._key(seat.sid, child.era, Along(capabilities=child.capabilities))
+        if found is not None and fitting not in self._seats:  # it fell back to the other era
+            self._seats[fitting] = self._seats.pop(found)
 
     def _died(self, seat: Seat, child: Child) -> None:
         self._last_error = f"server {self._server.name!r} ended unasked"

@@ -1,0 +1,220 @@
+"""What one connection to a server hears beside answers, and for whom each message is.
+
+Laws: progress goes to the request whose token it names; what names no request goes to the one in
+flight, and to nobody where that cannot be told; a question reaches only a call whose client may be
+asked; everything else is a stray, counted and dropped.
+"""
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from remit.adapters.upstreams.frames import (
+    METHOD_NOT_FOUND,
+    Ident,
+    Message,
+    ident_of,
+    members,
+    refusal,
+    response,
+)
+from remit.adapters.upstreams.replies import KEY_CHARS_MAX, QUESTIONS_MAX, question_of
+from remit.adapters.upstreams.requests import LEVELS, QUESTIONS, SUBSCRIPTION_ID
+from remit.adapters.upstreams.watching import Watch
+from remit.facts.canonical import Json
+from remit.ports.upstream import ALONE, Along, Changed, Log, Offer, Progress, Question, Updated
+
+NOT_OFFERED: Final = "remit does not offer this to servers"
+_TOOLS_CHANGED: Final = "notifications/tools/list_changed"
+_CHANGED: Final[Mapping[str, tuple[Offer, ...]]] = {
+    _TOOLS_CHANGED: (Offer.TOOLS,),
+    "notifications/resources/list_changed": (Offer.RESOURCES, Offer.TEMPLATES),
+    "notifications/prompts/list_changed": (Offer.PROMPTS,),
+}
+
+
+class Ear:
+    """One request in flight: its id once it left, and who is told of what comes with it.
+
+    `aside`: a request of Remit's own, which nothing that names no request can belong to; so is the
+    listening of a `watch`.
+    """
+
+    def __init__(self, along: Along = ALONE, *, aside: bool = False, watch: Watch | None = None) -> None:
+        self.ident = 0
+        self.along = along
+        self.aside = aside or watch is not None
+        self.watch = watch
+        self.inbox: Inbox | None = None
+
+    def progress(self, params: Message) -> bool:
+        """Whether this was progress that somebody waits for."""
+        at, total, message = _number(params.get("progress")), params.get("total"), params.get("message")
+        if at is None or not isinstance(message, str | None):
+            return False
+        return self._tell(Progress(at, _number(total), message))
+
+    def log(self, params: Message) -> bool:
+        """Whether this was a log of a level that somebody asked for."""
+        level, logger, wanted = params.get("level"), params.get("logger"), self.along.log_level
+        if not isinstance(level, str) or level not in LEVELS or wanted not in LEVELS:
+            return False
+        if LEVELS.index(level) < LEVELS.index(wanted):
+            return False
+        return self._tell(Log(level, logger if isinstance(logger, str) else None, params.get("data")))
+
+    def _tell(self, notice: Progress | Log) -> bool:
+        if self.along.hear is None:
+            return False
+        self.along.hear(notice)
+        return True
+
+
+class Inbox:
+    """Questions asked within one call that is held open, by their keys; `arrived` is set while some wait."""
+
+    def __init__(self, capabilities: Mapping[str, Json]) -> None:
+        self.kinds = frozenset(method for method, name in QUESTIONS.items() if name in capabilities)
+        self.waiting: dict[str, Question] = {}
+        self.given: dict[str, Question] = {}
+        self.idents: dict[str, Ident] = {}
+        self.arrived = asyncio.Event()
+
+    def put(self, ident: Ident, question: Question) -> bool:
+        """Keep a question; False where it may not be asked, or its id is one that is still open."""
+        key = str(ident)
+        if question.method not in self.kinds or key in self.idents or len(self.idents) >= QUESTIONS_MAX:
+            return False
+        if len(key) > KEY_CHARS_MAX:
+            return False
+        self.idents[key] = ident
+        self.waiting[key] = question
+        self.arrived.set()
+        return True
+
+    def take(self) -> Mapping[str, Question]:
+        """Everything that waits; it is then with the client."""
+        taken, self.waiting = self.waiting, {}
+        self.given |= taken
+        self.arrived.clear()
+        return taken
+
+    def withdraw(self, ident: Ident) -> bool:
+        """The server no longer wants to know; whether it had asked."""
+        key = str(ident)
+        self.waiting.pop(key, None)
+        self.given.pop(key, None)
+        if not self.waiting:
+            self.arrived.clear()
+        return self.idents.pop(key, None) is not None
+
+
+class Hearing:
+    """`reply` sends an answer to the server, None where the wire has no way back."""
+
+    def __init__(self, on_change: Callable[[], None], reply: Callable[[bytes], None] | None = None) -> None:
+        self.open: dict[int, Ear] = {}
+        self.watches: set[Watch] = set()
+        self.subscribed: Counter[str] = Counter()
+        self.listens: dict[int, Watch] = {}
+        self._on_change = on_change
+        self._reply = reply
+
+    def opened(self, ident: int, ear: Ear) -> None:
+        """The request leaves."""
+        ear.ident = ident
+        self.open[ident] = ear
+        if ear.watch is not None:
+            self.listens[ident] = ear.watch
+
+    def closed(self, ident: int) -> None:
+        """It is over."""
+        self.open.pop(ident, None)
+        self.listens.pop(ident, None)
+
+    def hear(self, message: Message, ident: int | None = None) -> bool:
+        """Take one message that is no answer; whether somebody wanted it.
+
+        `ident` is the request on whose own stream it came, None where the wire does not say.
+        """
+        asked = ident_of(message)
+        if asked is not None:
+            return self._asked(message, asked, ident)
+        return self._told(message.get("method"), members(message.get("params")), ident)
+
+    def lose(self, why: str) -> None:
+        """Nothing is heard any more: every watch ends."""
+        for watch in (*self.watches, *self.listens.values()):
+            watch.lose(why)
+
+    def _told(self, method: Json, params: Message, ident: int | None) -> bool:
+        match method:
+            case "notifications/progress":
+                token = params.get("progressToken")
+                ear = self.open.get(token) if type(token) is int and ident in {None, token} else None
+                return ear is not None and ear.progress(params)
+            case "notifications/message":
+                ear = self._meant(ident)
+                return ear is not None and ear.log(params)
+            case "notifications/cancelled":
+                return self._cancelled(params.get("requestId"))
+            case str():
+                wanted = self._changed(method, params, ident)
+                if method == _TOOLS_CHANGED:
+                    self._on_change()  # a reason to look again, whoever else waits for it
+                return wanted or method == _TOOLS_CHANGED
+            case _:
+                return False
+
+    def _changed(self, method: str, params: Message, ident: int | None) -> bool:
+        sub = members(params.get("_meta")).get(SUBSCRIPTION_ID)
+        if sub is None and ident not in self.listens:
+            watches = tuple(self.watches)
+        else:
+            watch = self.listens.get(sub) if type(sub) is int and ident in {None, sub} else None
+            watches = () if watch is None else (watch,)
+        wanted = False
+        for watch in watches:
+            if method == "notifications/subscriptions/acknowledged":
+                wanted |= watch.acknowledged(members(params.get("notifications")))
+            elif method == "notifications/resources/updated":
+                uri = params.get("uri")
+                wanted |= isinstance(uri, str) and watch.put(Updated(uri))
+            else:
+                for offer in _CHANGED.get(method, ()):
+                    wanted |= watch.put(Changed(offer))
+        return wanted
+
+    def _asked(self, message: Message, asked: Ident, ident: int | None) -> bool:
+        if self._reply is None:
+            return False
+        if message.get("method") == "ping":
+            self._reply(response(asked, {}))
+            return True
+        ear, question = self._meant(ident), question_of(message)
+        if ear is not None and ear.inbox is not None and question is not None and ear.inbox.put(asked, question):
+            return True
+        self._reply(refusal(asked, METHOD_NOT_FOUND, NOT_OFFERED))
+        return False
+
+    def _cancelled(self, ident: Json) -> bool:
+        """A question taken back, or a listening that a stdio server ends."""
+        if type(ident) is int and (watch := self.listens.get(ident)) is not None:
+            watch.lose("ended the subscription")
+            return True
+        if not isinstance(ident, int | str) or isinstance(ident, bool):
+            return False
+        return any(ear.inbox is not None and ear.inbox.withdraw(ident) for ear in self.open.values())
+
+    def _meant(self, ident: int | None) -> Ear | None:
+        """The request a message belongs to: whose stream it came on, or else the only one in flight."""
+        if ident is not None:
+            return self.open.get(ident)
+        inside = [ear for ear in self.open.values() if not ear.aside]
+        return inside[0] if len(inside) == 1 else None
+
+
+def _number(value: Json) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None

@@ -1,0 +1,82 @@
+"""A call of the `initialize` era that its server asked something in, kept open while the client answers."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from remit.adapters.upstreams.frames import METHOD_NOT_FOUND, Outcome, refusal, response
+from remit.adapters.upstreams.hearing import NOT_OFFERED, Ear, Inbox
+from remit.adapters.upstreams.requests import Request
+from remit.adapters.upstreams.wire import Wire
+from remit.facts.canonical import Json
+from remit.ports.upstream import Along, Question
+
+HELD_S: Final = 300.0
+"""How long a server waits for the client before its call is given up."""
+REFUSED: Final = -1
+"""Of a sampling request that the user, or policy, refuses (MCP 2025-11-25, client/sampling)."""
+
+
+class Held:
+    """The call runs in a task of its own. `next` and `answer` take turns; `cancel` at any time."""
+
+    def __init__(self, wire: Wire, request: Request, ear: Ear, on_over: Callable[["Held"], None]) -> None:
+        self.method = request.method
+        self.waits = False
+        """Whether it waits for the client: then it may be answered, once."""
+        self._wire = wire
+        self.ear = ear
+        self._on_over = on_over
+        self._inbox = ear.inbox = Inbox(ear.along.capabilities)
+        self._task = asyncio.create_task(wire.ask(request, ear))
+        self._task.add_done_callback(lambda _: self._inbox.arrived.set())
+        self._expiry: asyncio.TimerHandle | None = None
+
+    async def next(self) -> Outcome | Mapping[str, Question]:
+        """What answers the call, or questions on the way to it. Cancelling this cancels the call."""
+        try:
+            await self._inbox.arrived.wait()
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+        if self._task.done():
+            self._on_over(self)
+            return self._task.result()
+        self.waits = True
+        self.ear.along = Along(capabilities=self.ear.along.capabilities)
+        self._expiry = asyncio.get_running_loop().call_later(HELD_S, self.cancel)
+        return self._inbox.take()
+
+    async def answer(self, responses: Mapping[str, Json], along: Along) -> bool:
+        """Give the client's answers; whether all of them arrived. `along` hears from now on."""
+        self.waits = False
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self.ear.along = along
+        given, self._inbox.given = self._inbox.given, {}
+        bodies = [self._answer(key, question, responses.get(key)) for key, question in given.items()]
+        try:
+            return self._task.done() or all(await asyncio.gather(*(self._wire.answer(body) for body in bodies)))
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+
+    def cancel(self) -> None:
+        """Give the call up; the server is told."""
+        self.waits = False
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self._task.cancel()
+        self._on_over(self)
+
+    async def over(self) -> None:
+        """Wait for the end of a call that was given up."""
+        await asyncio.wait([self._task])
+
+    def _answer(self, key: str, question: Question, found: Json) -> bytes:
+        ident = self._inbox.idents.pop(key)
+        if found is not None:
+            return response(ident, found)
+        if question.method == "elicitation/create":
+            return response(ident, {"action": "decline"})
+        return refusal(ident, REFUSED if question.method == "sampling/createMessage" else METHOD_NOT_FOUND, NOT_OFFERED)

@@ -1,0 +1,122 @@
+"""What a server's answer means to the one who asked: a result of the right shape, questions, or a failure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from remit.adapters.upstreams.failures import garbage, undeclared
+from remit.adapters.upstreams.frames import Message, Outcome, Refusal, members
+from remit.adapters.upstreams.requests import QUESTIONS, Request
+from remit.facts.canonical import Json
+from remit.ports.upstream import Along, Asked, Era, Failure, Introduction, Question, Reply, Result
+
+QUESTIONS_MAX: Final = 32
+KEY_CHARS_MAX: Final = 256
+_ERA_MEMBERS: Final = frozenset({"resultType", "ttlMs", "cacheScope"})
+_SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
+_LISTS: Final[Mapping[str, str]] = {
+    "tools/call": "content",
+    "tools/list": "tools",
+    "resources/read": "contents",
+    "resources/list": "resources",
+    "resources/templates/list": "resourceTemplates",
+    "prompts/get": "messages",
+    "prompts/list": "prompts",
+}
+"""The member of a result that has to be a list of objects."""
+
+
+@dataclass(slots=True)
+class Retry:
+    """What a server of 2026-07-28 asked in: the same request is sent again with the answers, once."""
+
+    sid: str
+    era: Era
+    request: Request
+    state: str | None
+    asked: Mapping[str, Question]
+    used: bool = False
+
+    def responses(self, given: Mapping[str, Json]) -> Mapping[str, Json]:
+        """`inputResponses`: answers to what was asked alone; a refused elicitation is declined, others left out."""
+        found: dict[str, Json] = {}
+        for key, question in self.asked.items():
+            answer = given.get(key)
+            if answer is not None:
+                found[key] = answer
+            elif question.method == "elicitation/create":
+                found[key] = {"action": "decline"}
+        return found
+
+
+def reply_of(server: str, method: str, outcome: Outcome) -> Reply:
+    """The reply that `outcome` of a request stands for, where a server may not ask by it."""
+    if isinstance(outcome, Refusal):
+        return outcome.failure
+    if outcome.result.get("resultType", "complete") != "complete":
+        return garbage(server, "a result of a type that was not offered")
+    return _complete(server, method, outcome.result)
+
+
+def reply_or_asked(server: str, retry: Retry, outcome: Outcome, along: Along) -> Reply:
+    """The same of a server of 2026-07-28, which may ask by `input_required`: then `retry` goes on."""
+    if isinstance(outcome, Refusal) or outcome.result.get("resultType") != "input_required":
+        return reply_of(server, retry.request.method, outcome)
+    return _asked(server, retry, outcome.result, along)
+
+
+def introduction(result: Message) -> Introduction:
+    """What the result of `server/discover` or `initialize` says of the server."""
+    instructions = result.get("instructions")
+    return Introduction(members(result.get("capabilities")), instructions if isinstance(instructions, str) else None)
+
+
+def _complete(server: str, method: str, result: Message) -> Reply:
+    is_error = False
+    if (name := _LISTS.get(method)) is not None:
+        found = result.get(name)
+        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+            return garbage(server, f"a {method} result whose `{name}` is no list of objects")
+    if method == "tools/call":
+        told = result.get("isError", False)
+        if not isinstance(told, bool):
+            return garbage(server, "a tool result whose `isError` is no boolean")
+        is_error = told
+    elif method == "completion/complete" and not isinstance(result.get("completion"), Mapping):
+        return garbage(server, "a completion that is no object")
+    value = {key: item for key, item in result.items() if key not in _ERA_MEMBERS}
+    meta = value.pop("_meta", None)
+    kept = {key: item for key, item in meta.items() if key != _SERVER_INFO} if isinstance(meta, Mapping) else {}
+    if kept and method == "tools/call":
+        value["_meta"] = kept
+    return Result(value, is_error)
+
+
+def _asked(server: str, retry: Retry, result: Message, along: Along) -> Reply:
+    state, found = result.get("requestState"), result.get("inputRequests")
+    if not isinstance(state, str | None) or not isinstance(found, Mapping | None) or (state is None and not found):
+        return garbage(server, "an input_required result without a usable inputRequests or requestState")
+    questions: dict[str, Question] = {}
+    for key, item in (found or {}).items():
+        question = question_of(item)
+        if question is None or len(key) > KEY_CHARS_MAX or len(questions) >= QUESTIONS_MAX:
+            return garbage(server, "an input request that is none")
+        if QUESTIONS[question.method] not in along.capabilities:
+            return undeclared(server, QUESTIONS[question.method])
+        questions[key] = question
+    return Asked(questions, replace(retry, state=state, asked=questions, used=False))
+
+
+def question_of(message: Json) -> Question | None:
+    """The question in a request of a server's; None where it is of another method or shape."""
+    if not isinstance(message, Mapping):
+        return None
+    method, params = message.get("method"), message.get("params")
+    if not isinstance(method, str) or method not in QUESTIONS or not isinstance(params, Mapping | None):
+        return None
+    return Question(method, {key: item for key, item in (params or {}).items() if key != "_meta"})
+
+
+def unsent(failure: Failure) -> Failure:
+    """`failure` of what surely never left: it shows no word of theirs."""
+    return replace(failure, sent=False, upstream_text=None)

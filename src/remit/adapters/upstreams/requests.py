@@ -1,0 +1,122 @@
+"""What Remit asks of a server: a method, its params byte for byte, and the `_meta` that goes along."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from remit import __version__
+from remit.facts.canonical import Json
+from remit.ports.upstream import ALONE, Along, Era, Offer
+
+CLIENT_INFO: Final[Mapping[str, Json]] = {"name": "remit", "version": __version__}
+OLD_VERSIONS: Final = frozenset({"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"})
+SUBSCRIPTION_ID: Final = "io.modelcontextprotocol/subscriptionId"
+LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+"""Of logs, from all to least (RFC 5424)."""
+QUESTIONS: Final[Mapping[str, str]] = {
+    "elicitation/create": "elicitation",
+    "sampling/createMessage": "sampling",
+    "roots/list": "roots",
+}
+"""What a server may ask, and the capability of the client that lets it."""
+_ROUTED: Final[Mapping[str, str]] = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+_FILTER: Final[Mapping[Offer, str]] = {
+    Offer.TOOLS: "toolsListChanged",
+    Offer.RESOURCES: "resourcesListChanged",
+    Offer.TEMPLATES: "resourcesListChanged",
+    Offer.PROMPTS: "promptsListChanged",
+}
+
+
+def _stateless_meta(capabilities: Mapping[str, Json]) -> dict[str, Json]:
+    return {
+        "io.modelcontextprotocol/protocolVersion": Era.STATELESS.value,
+        "io.modelcontextprotocol/clientInfo": CLIENT_INFO,
+        "io.modelcontextprotocol/clientCapabilities": capabilities,
+    }
+
+
+META: Final = orjson.dumps(_stateless_meta({}))
+"""`_meta` of a 2026-07-28 request that nobody waits with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`head`: the params object without its closing brace. `name`: what routes it, as `Mcp-Name`."""
+
+    method: str
+    head: bytes
+    name: str | None = None
+
+    def params(self, meta: bytes) -> bytes:
+        """The params object with `meta` as its `_meta`, or without one."""
+        if not meta:
+            return self.head + b"}"
+        return b'%s%s"_meta":%s}' % (self.head, b"" if self.head == b"{" else b",", meta)
+
+    def again(self, responses: Mapping[str, Json], state: str | None) -> "Request":
+        """The same request after a round: the client's answers, and the server's `requestState` as it came."""
+        added: dict[str, Json] = {"inputResponses": responses} if responses else {}
+        if state is not None:
+            added["requestState"] = state
+        comma = b"" if self.head == b"{" else b","
+        return Request(self.method, self.head + comma + orjson.dumps(added)[1:-1], self.name)
+
+
+def call_request(name: str, arguments: bytes) -> Request:
+    """`tools/call`: `arguments` byte for byte as they were judged."""
+    return Request("tools/call", b'{"name":%s,"arguments":%s' % (orjson.dumps(name), arguments), name)
+
+
+def ask_request(method: str, params: Mapping[str, Json] | None = None) -> Request:
+    """Any other request."""
+    found = params or {}
+    name = found.get(_ROUTED[method]) if method in _ROUTED else None
+    return Request(method, orjson.dumps(found)[:-1], name if isinstance(name, str) else None)
+
+
+def list_request(cursor: str | None) -> Request:
+    """`tools/list` at a cursor."""
+    return ask_request("tools/list", {} if cursor is None else {"cursor": cursor})
+
+
+def listen_request(offers: frozenset[Offer], uris: frozenset[str]) -> Request:
+    """`subscriptions/listen` for exactly these."""
+    wanted: dict[str, Json] = {_FILTER[offer]: True for offer in sorted(offers)}
+    if uris:
+        wanted["resourceSubscriptions"] = sorted(uris)
+    return ask_request("subscriptions/listen", {"notifications": wanted})
+
+
+def offers_of(honoured: Mapping[str, Json]) -> frozenset[Offer]:
+    """The lists that an acknowledged filter names."""
+    return frozenset(offer for offer, name in _FILTER.items() if honoured.get(name) is True)
+
+
+def initialize_request(capabilities: Mapping[str, Json]) -> Request:
+    """`initialize` for a client of exactly these capabilities."""
+    return ask_request(
+        "initialize",
+        {"protocolVersion": Era.INITIALIZE.value, "capabilities": capabilities, "clientInfo": CLIENT_INFO},
+    )
+
+
+DISCOVER: Final = ask_request("server/discover")
+
+
+def meta(era: Era, ident: int, along: Along) -> bytes:
+    """`_meta` of the request `ident`: what the era requires and what goes along; empty for none."""
+    if along is ALONE:
+        return META if era is Era.STATELESS else b""
+    found: dict[str, Json] = {}
+    if era is Era.STATELESS:
+        found = _stateless_meta(along.capabilities)
+        if along.log_level in LEVELS:
+            found["io.modelcontextprotocol/logLevel"] = along.log_level
+    if along.hear is not None:
+        found["progressToken"] = ident
+    if along.trace is not None:
+        found["traceparent"] = along.trace
+    return orjson.dumps(found) if found else b""

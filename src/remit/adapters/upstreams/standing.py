@@ -1,0 +1,49 @@
+"""The standing GET stream of one session of the `initialize` era, resumed where it breaks off."""
+
+import asyncio
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from remit.adapters.upstreams.exchange import Exchange
+from remit.adapters.upstreams.frames import Refusal
+from remit.adapters.upstreams.hearing import Hearing
+from remit.adapters.upstreams.sse import Decoder
+
+BARREN_MAX: Final = 8
+"""Streams in a row that ended without an event, after which the server counts as lost."""
+_NO_STREAM: Final = frozenset({405, 406, 501})
+_RETRY_MS: Final = 1000
+_RETRY_MS_MAX: Final = 10_000
+
+
+class Standing:
+    """Feeds `hearing` until it is cancelled; a server that offers no such stream is left alone."""
+
+    def __init__(self, exchange: Exchange, headers: Mapping[str, str], hearing: Hearing) -> None:
+        self._exchange = exchange
+        self._headers = headers
+        self._hearing = hearing
+        self._task = asyncio.create_task(self._run())
+
+    def cancel(self) -> None:
+        """Close the stream."""
+        self._task.cancel()
+
+    async def _run(self) -> None:
+        last = Decoder(0)
+        barren = 0
+        while barren < BARREN_MAX:
+            found = await self._exchange.listen(self._headers, last, self._hearing)
+            if isinstance(found, Refusal):
+                if found.status in _NO_STREAM:
+                    return
+                if 400 <= found.status < 500 and found.status != HTTPStatus.CONFLICT:
+                    break
+                barren += 1
+            else:
+                barren = barren + 1 if found.events == 0 else 0
+                last = found
+            wait_ms = _RETRY_MS if last.retry_ms is None else min(last.retry_ms, _RETRY_MS_MAX)
+            await asyncio.sleep(max(wait_ms, 10 * 2**barren) / 1000)
+        self._hearing.lose("closed its event stream")

@@ -1,0 +1,74 @@
+"""Changes as each era tells of them: `subscriptions/listen`, or subscriptions within a session."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Final
+
+from remit.adapters.upstreams.failures import Unusable
+from remit.adapters.upstreams.frames import Outcome, Refusal
+from remit.adapters.upstreams.hearing import Ear
+from remit.adapters.upstreams.requests import ask_request, listen_request
+from remit.adapters.upstreams.watching import Watch
+from remit.adapters.upstreams.wire import Wire
+from remit.ports.upstream import Changed, Era, Offer, Updated
+
+UNSUBSCRIBE_S: Final = 5.0
+
+
+async def changes(
+    server: str, wire: Wire, offers: frozenset[Offer], uris: frozenset[str]
+) -> AsyncGenerator[Changed | Updated]:
+    """What changes at `wire`, until it is closed. Raises `Unusable` once the server is lost."""
+    watch = Watch(server, offers, uris, acknowledges=wire.era is Era.STATELESS)
+    heard = _listened(wire, watch, offers, uris) if wire.era is Era.STATELESS else _subscribed(wire, watch, uris)
+    try:
+        async for change in heard:
+            yield change
+    finally:
+        await heard.aclose()
+
+
+async def _listened(
+    wire: Wire, watch: Watch, offers: frozenset[Offer], uris: frozenset[str]
+) -> AsyncGenerator[Changed | Updated]:
+    def ended(task: "asyncio.Task[Outcome]") -> None:
+        outcome = None if task.cancelled() or task.exception() is not None else task.result()
+        watch.lose("ended the subscription", outcome.failure if isinstance(outcome, Refusal) else None)
+
+    listening = asyncio.create_task(wire.ask(listen_request(offers, uris), Ear(watch=watch)))
+    listening.add_done_callback(ended)
+    try:
+        while True:
+            yield await watch.next()
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+
+
+async def _subscribed(wire: Wire, watch: Watch, uris: frozenset[str]) -> AsyncGenerator[Changed | Updated]:
+    counts = wire.hearing.subscribed
+    taken: list[str] = []
+    wire.hearing.watches.add(watch)
+    try:
+        wire.stand()
+        for uri in sorted(uris):
+            counts[uri] += 1
+            taken.append(uri)
+            if counts[uri] == 1:
+                outcome = await wire.ask(ask_request("resources/subscribe", {"uri": uri}), Ear(aside=True))
+                if isinstance(outcome, Refusal):
+                    raise Unusable(outcome.failure)
+        while True:
+            yield await watch.next()
+    finally:
+        wire.hearing.watches.discard(watch)
+        wire.sit()
+        counts.subtract(taken)
+        over = [uri for uri in taken if counts[uri] <= 0]
+        for uri in over:
+            del counts[uri]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(UNSUBSCRIBE_S):
+                for uri in over:
+                    await wire.ask(ask_request("resources/unsubscribe", {"uri": uri}), Ear(aside=True))

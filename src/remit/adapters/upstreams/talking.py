@@ -1,0 +1,161 @@
+"""What every way to a server does alike: a request, the questions asked in it, and who hears of it.
+
+A subclass says how a connection is reached; it raises `Unusable` where none is.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from typing import Any, Final
+
+from remit.adapters.upstreams.failures import Unusable, expired, internal, timed_out
+from remit.adapters.upstreams.frames import Answer, Refusal
+from remit.adapters.upstreams.hearing import Ear
+from remit.adapters.upstreams.held import Held
+from remit.adapters.upstreams.listing import list_limit_s
+from remit.adapters.upstreams.replies import Retry, reply_of, reply_or_asked, unsent
+from remit.adapters.upstreams.requests import Request, ask_request, call_request
+from remit.adapters.upstreams.subscribing import changes
+from remit.adapters.upstreams.wire import Wire, introduced, level
+from remit.facts.canonical import Json
+from remit.facts.catalog import Server
+from remit.ports.system import Clock
+from remit.ports.upstream import ALONE, Along, Asked, Era, Failure, Introduction, Notice, Offer, Reply
+
+WATCHES_MAX: Final = 256
+
+
+class Talking(ABC):
+    """The part of `Upstream` that is one for all transports."""
+
+    def __init__(self, server: Server, clock: Clock) -> None:
+        self._server = server
+        self._clock = clock
+        self._held: set[Held] = set()
+        self._watches = 0
+
+    @abstractmethod
+    async def _reach(self, sid: str, era: Era, along: Along) -> Wire:
+        """The connection that serves `sid`, in the client's era if the server speaks it."""
+
+    @abstractmethod
+    def _replied(self, reply: Reply) -> None:
+        """Note how it went, for `health`."""
+
+    async def introduce(self, sid: str, era: Era, along: Along = ALONE) -> Introduction:
+        """See `Upstream.introduce`."""
+        limit_s = list_limit_s(self._server)
+        try:
+            async with asyncio.timeout(limit_s):
+                wire = await self._reach(sid, era, along)
+                return await introduced(wire, self._clock, self._server.verify_s)
+        except TimeoutError:
+            raise Unusable(timed_out(self._server.name, limit_s, sent=True)) from None
+
+    async def call(self, sid: str, era: Era, name: str, arguments: bytes, along: Along = ALONE) -> Reply:
+        """See `Upstream.call`."""
+        return await self._begun(sid, era, lambda: call_request(name, arguments), along)
+
+    async def ask(self, sid: str, era: Era, method: str, params: Mapping[str, Json], along: Along = ALONE) -> Reply:
+        """See `Upstream.ask`."""
+        return await self._begun(sid, era, lambda: ask_request(method, params), along)
+
+    async def resume(self, held: object, responses: Mapping[str, Json], along: Along = ALONE) -> Reply:
+        """See `Upstream.resume`."""
+        match held:
+            case Retry() if not held.used:
+                held.used = True
+                again = held.request.again(held.responses(responses), held.state)
+                return await self._converse(held, along, again)
+            case Held() if held in self._held and held.waits:
+                return await self._limited(held.ear, self._continued(held, responses, along))
+            case _:
+                return expired(self._server.name, "it was answered before, or is over", sent=True)
+
+    async def drop(self, held: object) -> None:
+        """See `Upstream.drop`."""
+        match held:
+            case Retry():
+                held.used = True
+            case Held() if held in self._held:
+                self._held.discard(held)
+                held.cancel()
+                await held.over()
+            case _:
+                pass
+
+    async def watch(
+        self, sid: str, era: Era, offers: frozenset[Offer], uris: frozenset[str], along: Along = ALONE
+    ) -> AsyncGenerator[Notice]:
+        """See `Upstream.watch`."""
+        if self._watches >= WATCHES_MAX:
+            text = f"server {self._server.name!r} is already watched {WATCHES_MAX} times"
+            raise Unusable(Failure(cause="too_many_watches", text=text, sent=False))
+        self._watches += 1
+        limit_s = list_limit_s(self._server)
+        try:
+            async with asyncio.timeout(limit_s):
+                wire = await self._reach(sid, era, along)
+            async for change in changes(self._server.name, wire, offers, uris):
+                yield change
+        except TimeoutError:
+            raise Unusable(timed_out(self._server.name, limit_s, sent=False)) from None
+        finally:
+            self._watches -= 1
+
+    async def _end_held(self) -> None:
+        held, self._held = self._held, set()
+        for one in held:
+            one.cancel()
+            await one.over()
+
+    async def _begun(self, sid: str, era: Era, make: Callable[[], Request], along: Along) -> Reply:
+        try:
+            request = make()
+        except (TypeError, ValueError) as problem:
+            return internal(self._server.name, problem, sent=False)
+        return await self._converse(Retry(sid, era, request, None, {}), along)
+
+    async def _converse(self, retry: Retry, along: Along, again: Request | None = None) -> Reply:
+        """Send the request of `retry`, or `again` with which it goes on."""
+        ear = Ear(along)
+        return await self._limited(ear, self._sent(retry, along, again or retry.request, ear))
+
+    async def _sent(self, retry: Retry, along: Along, request: Request, ear: Ear) -> Reply:
+        wire = await self._reach(retry.sid, retry.era, along)
+        name = self._server.name
+        if wire.era is Era.STATELESS:
+            return reply_or_asked(name, retry, await wire.ask(request, ear), along)
+        if request is not retry.request:
+            raise Unusable(expired(name, "the server changed its era", sent=False))
+        await level(wire, along)
+        if not along.capabilities:
+            return reply_of(name, request.method, await wire.ask(request, ear))
+        held = Held(wire, request, ear, self._held.discard)
+        self._held.add(held)
+        return await self._further(held)
+
+    async def _further(self, held: Held) -> Reply:
+        found = await held.next()
+        if isinstance(found, Answer | Refusal):
+            return reply_of(self._server.name, held.method, found)
+        return Asked(found, held)
+
+    async def _continued(self, held: Held, responses: Mapping[str, Json], along: Along) -> Reply:
+        if not await held.answer(responses, along):
+            held.cancel()
+            return expired(self._server.name, "it took no answer", sent=True)
+        return await self._further(held)
+
+    async def _limited(self, ear: Ear, step: Coroutine[Any, Any, Reply]) -> Reply:
+        try:
+            async with asyncio.timeout(self._server.call_s):
+                reply = await step
+        except TimeoutError:
+            reply = timed_out(self._server.name, self._server.call_s, sent=ear.ident != 0)
+        except Unusable as unusable:
+            reply = unsent(unusable.failure)
+        except Exception as problem:  # noqa: BLE001 - the port promises it: our own errors are failures too
+            reply = internal(self._server.name, problem, sent=ear.ident != 0)
+        self._replied(reply)
+        return reply
