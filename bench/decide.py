@@ -23,6 +23,7 @@ from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy import cedar
 from remit.policy.bundle import Bundle, action_uid, agent_uid, server_uid
 from remit.policy.compile import compile_bundle
+from remit.policy.compiled.values import cedar_json
 from remit.policy.context import Facts
 from remit.policy.convert import convert
 from remit.policy.verdict import word
@@ -120,7 +121,7 @@ def whole_set(bundle: Bundle, rounds: int) -> tuple[float, float]:
     tool = bundle.tools["shop", "t0"]
     everything = cedar.policies_of("\n".join(policy.statement.text for policy in bundle.policies.values()))
     facts = Facts("uma", ("ada",), frozenset({"untrusted"}), 0, 0, 1_000, 60, NOW_MS)
-    context = facts.cedar(convert(tool.record, CASES[0][1]).input, bundle.labels)
+    context = cedar_json(facts.cedar(convert(tool.record, CASES[0][1]).input, bundle.labels))
     names = {"principal": agent_uid("ada"), "action": action_uid("shop___t0"), "resource": server_uid("shop")}
     request: dict[str, object] = {part: {"type": kind, "id": name} for part, (kind, name) in names.items()}
     request["context"] = context

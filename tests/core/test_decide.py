@@ -1,13 +1,14 @@
 """`decide`: total, in order, and every path ends in a record."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import cast
 
 import pytest
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Agent, Authority, Link
+from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog, Effect, Tool
 from remit.facts.limits import Limits
 from remit.facts.record import RecordKind
@@ -204,7 +205,7 @@ def test_an_error_of_our_own_denies_and_says_which(broken: str) -> None:
         case "clock":
             now = 10**18
         case _:
-            asked = replace(asked, input=MappingProxyType({"order_id": "1", "to": "\ud800"}))
+            asked = replace(asked, input=cast("Mapping[str, Json]", None))
     decision = decide(good, asked, now)
     assert decision.verdict == Deny()
     assert codes(decision) <= {"internal/error", "tool/unknown", "session/ended", "arg/invalid", "policy/error"}

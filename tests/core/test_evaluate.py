@@ -33,7 +33,7 @@ def test_a_request_that_cedar_cannot_judge_denies() -> None:
     running = bundle(ANYBODY)
     tool = running.tools["shop", "refund"].tool
     question = Question(
-        "call it", action_uid(tool.exposed), server_uid("shop"), '{"input":{}}', (), running.slice_of(tool)
+        "call it", action_uid(tool.exposed), server_uid("shop"), {"input": {}}, (), running.slice_of(tool)
     )
     verdict, reasons = judge(running, question, "ada", agent_uid("ada"))
     assert verdict == Deny()

@@ -1,6 +1,7 @@
 """Argument values as typed records: exact, or named and never guessed; and whatever is valid can be judged."""
 
 from collections.abc import Mapping
+from decimal import Decimal as Exact
 from typing import cast
 
 import jsonschema_rs
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 
 from remit.facts.canonical import Json
 from remit.policy.arguments import compile_validator
-from remit.policy.convert import convert, decimal_text, overlaps
+from remit.policy.compiled.extensions import Decimal
+from remit.policy.compiled.values import Value, cedar_json, keys
+from remit.policy.convert import convert, decimal_of, overlaps
 from remit.policy.schema import cedar_type
 from remit.policy.typing import Atom, Field, Record, type_input
 from remit.policy.verdict import Permit
@@ -34,24 +37,30 @@ RECORD = type_input(
     )
 ).record
 FITTING: Mapping[str, Json] = {"s": "x", "i": 1, "b": True, "o": {"i": 2}, "l": [1, 2.5]}
-CEDAR: Mapping[str, Json] = {"s": "x", "i": 1, "b": True, "o": {"i": 2}, "l": ["1.0", "2.5"]}
+CEDAR: Mapping[str, Value] = {
+    "s": "x",
+    "i": 1,
+    "b": True,
+    "o": {"i": 2},
+    "l": frozenset({Decimal(1_0000), Decimal(2_5000)}),
+}
 
 
 @pytest.mark.parametrize(
     ("change", "cedar"),
     [
         ({}, {}),
-        ({"n": 40}, {"n": "40.0"}),
-        ({"n": -0.0001}, {"n": "-0.0001"}),
+        ({"n": 40}, {"n": Decimal(40_0000)}),
+        ({"n": -0.0001}, {"n": Decimal(-1)}),
         ({"i": 1.0}, {"i": 1}),
         ({"m": None}, {}),
         ({"m": "x"}, {"m": "x"}),
-        ({"o": {"i": 2, "n": 1e2}}, {"o": {"i": 2, "n": "100.0"}}),
-        ({"l": []}, {"l": []}),
-        ({"r": [{"s": "a"}]}, {"r": [{"s": "a"}]}),
+        ({"o": {"i": 2, "n": 1e2}}, {"o": {"i": 2, "n": Decimal(100_0000)}}),
+        ({"l": []}, {"l": keys([])}),
+        ({"r": [{"s": "a"}, {"s": "a"}]}, {"r": keys([{"s": "a"}])}),
     ],
 )
-def test_exact_values_convert(change: Mapping[str, Json], cedar: Mapping[str, Json]) -> None:
+def test_exact_values_convert(change: Mapping[str, Json], cedar: Mapping[str, Value]) -> None:
     found = convert(RECORD, {**FITTING, **change})
     assert found.input == {**CEDAR, **cedar}
     assert found.inexact == ()
@@ -76,8 +85,8 @@ def test_exact_values_convert(change: Mapping[str, Json], cedar: Mapping[str, Js
         ({"o": {"i": 2, "zz": 1}}, {}, ("o", "zz")),
         ({"o": {}}, {"o": {"i": 0}}, ("o", "i")),
         ({"o": 5}, {"o": {"i": 0}}, ("o",)),
-        ({"l": [1, 0.12345]}, {"l": []}, ("l",)),
-        ({"l": "abc"}, {"l": []}, ("l",)),
+        ({"l": [1, 0.12345]}, {"l": keys([])}, ("l",)),
+        ({"l": "abc"}, {"l": keys([])}, ("l",)),
         ({"r": [{"s": "a", "t": 1}]}, {}, ("r",)),
         ({"r": ["a"]}, {}, ("r",)),
         ({"u": "x"}, {}, ("u",)),
@@ -85,7 +94,7 @@ def test_exact_values_convert(change: Mapping[str, Json], cedar: Mapping[str, Js
     ],
 )
 def test_what_is_not_exact_is_named_and_never_guessed(
-    change: Mapping[str, Json], cedar: Mapping[str, Json], inexact: tuple[str, ...]
+    change: Mapping[str, Json], cedar: Mapping[str, Value], inexact: tuple[str, ...]
 ) -> None:
     found = convert(RECORD, {**FITTING, **change})
     assert found.inexact == (inexact,)
@@ -94,18 +103,21 @@ def test_what_is_not_exact_is_named_and_never_guessed(
 
 def test_a_missing_required_value_is_named() -> None:
     found = convert(Record({"n": Field(Atom.DECIMAL, True), "s": Field(Atom.STRING, True)}), {"s": "x"})
-    assert found.input == {"n": "0.0", "s": "x"}
+    assert found.input == {"n": Decimal(0), "s": "x"}
     assert found.inexact == (("n",),)
 
 
 @pytest.mark.parametrize(
-    ("number", "text"),
+    ("number", "units"),
     [
-        (0, "0.0"),
-        (-0.0, "-0.0"),
-        (1e-4, "0.0001"),
-        (1e14, "100000000000000.0"),
-        (922337203685477, "922337203685477.0"),
+        (0, 0),
+        (-0.0, 0),
+        (1e-4, 1),
+        (-12.3456, -12_3456),
+        (1e14, 10**18),
+        (-3e11, -3 * 10**15),
+        (500000000000.0625, 5000000000000625),
+        (922337203685477, 922337203685477_0000),
         (922337203685478, None),
         (9.3e14, None),
         (1e-5, None),
@@ -114,8 +126,15 @@ def test_a_missing_required_value_is_named() -> None:
         (float("inf"), None),
     ],
 )
-def test_decimals_are_exact_or_nothing(number: float, text: str | None) -> None:
-    assert decimal_text(number) == text
+def test_decimals_are_exact_or_nothing(number: float, units: int | None) -> None:
+    assert decimal_of(number) == (None if units is None else Decimal(units))
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**19), 10**19).map(lambda n: n / 10_000))
+def test_a_float_is_the_decimal_that_is_written_for_it(number: float) -> None:
+    exact = Exact(repr(number)) * 10_000
+    fits = exact == exact.to_integral_value() and abs(exact) < 2**63
+    assert decimal_of(number) == (Decimal(int(exact)) if fits else None)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +235,22 @@ def test_every_value_converts_to_something_of_its_type(part: Json, value: Json) 
     checked = compile_validator(
         {"type": "object", "properties": {n: _json_schema(f) for n, f in found.record.fields.items()}}
     )
-    assert checked.problem(converted.input) is None
+    assert checked.problem({name: _plain(part) for name, part in converted.input.items()}) is None
+
+
+def _plain(value: Value) -> Json:
+    def of(told: Json) -> Json:
+        match told:
+            case {"__extn": {"arg": text}}:
+                return text
+            case Mapping():
+                return {name: of(part) for name, part in told.items()}
+            case list():
+                return [of(part) for part in told]
+            case _:
+                return told
+
+    return of(cedar_json(value))
 
 
 def _json_schema(declared: Field) -> Json:

@@ -1,6 +1,7 @@
 """A compiled bundle: policies, catalog and lock together, sliced by action.
 
-Immutable but for a cache: each action's slice is made when it is first asked for.
+Immutable but for what is made when it is first asked for (each action's slice, the code of its
+policies) and for the trust in that code.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,8 +12,12 @@ from remit.facts.catalog import Catalog, Tool
 from remit.facts.label import Labels
 from remit.policy import cedar
 from remit.policy.arguments import Validator
+from remit.policy.compiled.function import Judge, function_of
+from remit.policy.compiled.shadow import Shadow
+from remit.policy.compiled.values import Entities
 from remit.policy.convert import Path
-from remit.policy.form import Effect, Form, Uid
+from remit.policy.form import Effect, Form, Uid, json_of
+from remit.policy.once import Once
 from remit.policy.parse import Statement
 from remit.policy.schema import EVERYONE, NAMESPACE, action_groups
 from remit.policy.typing import Record
@@ -52,12 +57,16 @@ class Policy:
 class Slice:
     """The policies that can apply to one action.
 
-    `permits` holds its permits alone; `reads` are the paths of `input` that some policy depends on.
+    `ordered` are they by number, as generated code and cedarpy name them; `generated` is their
+    function, or why there is none; `everything` and `permits` are they, and the permits among them,
+    as cedarpy takes them. `reads` are the paths of `input` that some policy depends on.
     """
 
     policies: Mapping[str, Policy]
-    everything: cedar.PolicySet
-    permits: cedar.PolicySet
+    ordered: tuple[Policy, ...]
+    generated: Once[Judge | str]
+    everything: Once[cedar.PolicySet]
+    permits: Once[cedar.PolicySet]
     reads: frozenset[Path]
 
 
@@ -80,7 +89,8 @@ class Bundle:
     """What `decide` decides by. `digest` names it in every record.
 
     `tools` are keyed as in the catalog; `policies` by id. `enforceable` are the kinds of
-    obligation that enforcement knows; `labels` are those that policies can name.
+    obligation that enforcement knows; `labels` are those that policies can name. `members` are the
+    entities as generated code reads them.
     """
 
     digest: str
@@ -89,9 +99,14 @@ class Bundle:
     policies: Mapping[str, Policy]
     schema: cedar.Schema
     entities: cedar.Entities
+    members: Entities
     labels: Labels
     enforceable: frozenset[str] = frozenset()
+    shadow: Shadow = field(default_factory=Shadow)
     _slices: dict[str, Slice] = field(default_factory=dict[str, Slice], repr=False)
+    _generated: dict[tuple[str, ...], Once[Judge | str]] = field(
+        default_factory=dict[tuple[str, ...], Once[Judge | str]], repr=False
+    )
 
     @property
     def quarantined(self) -> Mapping[tuple[str, str], str]:
@@ -102,31 +117,37 @@ class Bundle:
         """The slice of the action `action`, which is in `groups`."""
         found = self._slices.get(action)
         if found is None:
-            found = _slice(self.policies, action, groups)
-            self._slices[action] = found
+            found = self._slices[action] = self._slice(action, groups)
         return found
 
     def slice_of(self, tool: Tool) -> Slice:
         """The slice of a tool's action."""
         return self._slices.get(tool.exposed) or self.slice(tool.exposed, action_groups(tool))
 
-
-def _slice(policies: Mapping[str, Policy], action: str, groups: tuple[str, ...]) -> Slice:
-    ancestors = frozenset(action_uid(group) for group in groups)
-    kept = {
-        ident: policy for ident, policy in policies.items() if policy.form.action.matches(action_uid(action), ancestors)
-    }
-    permits = [policy for policy in kept.values() if policy.form.effect is Effect.PERMIT]
-    return Slice(
-        policies=kept,
-        everything=_policy_set(kept.values()),
-        permits=_policy_set(permits),
-        reads=frozenset[Path]().union(*(policy.form.reads for policy in kept.values())),
-    )
+    def _slice(self, action: str, groups: tuple[str, ...]) -> Slice:
+        uid, ancestors = action_uid(action), frozenset(action_uid(group) for group in groups)
+        kept = {ident: one for ident, one in self.policies.items() if one.form.action.matches(uid, ancestors)}
+        ordered = tuple(kept.values())
+        permits = [policy for policy in ordered if policy.form.effect is Effect.PERMIT]
+        # Many actions have the same policies: they share one function.
+        generated = self._generated.setdefault(tuple(kept), Once(lambda: _function(ordered)))
+        return Slice(
+            policies=kept,
+            ordered=ordered,
+            generated=generated,
+            everything=Once(lambda: _policy_set(ordered)),
+            permits=Once(lambda: _policy_set(permits)),
+            reads=frozenset[Path]().union(*(policy.form.reads for policy in ordered)),
+        )
 
 
 def _policy_set(policies: Iterable[Policy]) -> cedar.PolicySet:
     return cedar.policies_of("\n".join(policy.statement.text for policy in policies))
+
+
+def _function(policies: Iterable[Policy]) -> Judge | str:
+    # That their action fits is why they are in the slice.
+    return function_of([json_of(policy.statement) for policy in policies], scope=("principal", "resource"))
 
 
 def action_uid(name: str) -> Uid:
@@ -142,6 +163,16 @@ def agent_uid(name: str) -> Uid:
 def group_uids(agent: Agent) -> frozenset[Uid]:
     """The Cedar entities an agent is in."""
     return frozenset((f"{NAMESPACE}::Group", group) for group in (*agent.groups, EVERYONE))
+
+
+def data_uid(server: str, uri: str) -> Uid:
+    """The Cedar entity of a resource at `server`, which it is in."""
+    return f"{NAMESPACE}::Data", f"{server} {uri}"
+
+
+def model_uid(name: str) -> Uid:
+    """The Cedar entity of a model."""
+    return f"{NAMESPACE}::Model", name
 
 
 def server_uid(name: str) -> Uid:

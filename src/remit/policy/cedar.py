@@ -52,6 +52,11 @@ def entities_of(entities: Json, schema: Schema) -> Entities:
     return cast("Entities", _cedar.Entities.from_json_str(text, schema, release_gil=True))
 
 
+def with_entity(entities: Entities, entity: Json, schema: Schema) -> Entities:
+    """`entities` and one more. Raises `ValueError`."""
+    return cast("Entities", cast("Any", entities).with_added_json_str(canonical([entity]).decode(), schema))
+
+
 def ask(request: Mapping[str, object], policies: PolicySet, entities: Entities, schema: Schema) -> Answer:
     """Evaluate one request. Every policy of the set has an `@id`, by which it is named."""
     answer = cast("cedarpy.AuthzResult", _cedar.is_authorized(request, policies, entities, schema))

@@ -18,6 +18,8 @@ from remit.facts.label import closed
 from remit.policy import cedar, validate
 from remit.policy.arguments import compile_validator
 from remit.policy.bundle import Bundle, Policy, ToolForm
+from remit.policy.compiled.reading import entities_of
+from remit.policy.compiled.shadow import EVERY, Shadow
 from remit.policy.entities import catalog_entities, self_test, strangers
 from remit.policy.form import Form, Unreadable, form_of
 from remit.policy.lint import Ground, duplicates, lint, policy_id
@@ -52,10 +54,12 @@ def compile_bundle(
     *,
     validated: Collection[str] = frozenset(),
     enforceable: Collection[str] = frozenset(),
+    shadow_every: int = EVERY,
 ) -> Compiled:
     """Compile `catalog`. Nothing invalid gives a bundle; one absurd tool costs only itself.
 
-    `enforceable` are the kinds of obligation (`redact`, …) that enforcement knows.
+    `enforceable` are the kinds of obligation (`redact`, …) that enforcement knows. One evaluation in
+    `shadow_every` is compared with cedarpy, none where it is 0.
     """
     tools, warnings = _tools(catalog)
     ground, schema = _ground(catalog, tools, frozenset(enforceable))
@@ -91,8 +95,10 @@ def compile_bundle(
         policies=MappingProxyType(policies),
         schema=schema,
         entities=entities,
+        members=entities_of(str(entities)),
         labels=closed(catalog.labels),
         enforceable=ground.enforceable,
+        shadow=Shadow(shadow_every),
     )
     return Compiled(bundle, tuple(warnings), frozenset(passed))
 

@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
-
-import orjson
 
 from remit.facts.canonical import Json
 from remit.facts.label import Labels, closed
+from remit.policy.compiled.extensions import Datetime
+from remit.policy.compiled.values import Key, Value
 from remit.policy.schema import NAMESPACE
+
+_KEPT_MAX: Final = 1_024
+"""How many sets of labels, and how many chains, are kept in the form that policies read."""
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout, and no offset to write
 
@@ -36,44 +40,55 @@ class Facts:
         context: dict[str, Json] = {"inputSize": self.input_bytes}
         if self.user is not None:
             context["onBehalfOf"] = self.user
-        context["session"] = self._session(sorted(self.labels))
+        context["session"] = {
+            "labels": sorted(self.labels),
+            "calls": self.calls,
+            "irreversibleCalls": self.irreversible_calls,
+            "ageSeconds": self._age_s,
+        }
         context["delegation"] = {"depth": len(self.chain) - 1, "chain": list(self.chain)}
         context["system"] = {"now": self._now()}
         return context
 
-    def cedar(self, arguments: Mapping[str, Json] | None, nameable: Labels) -> str:
-        """The Cedar context as JSON text; `arguments` are typed, None for an action without.
-
-        A session may hold a label that no tool brings any more. No policy can name it, and
-        what it implies is always nameable, so leaving it out switches nothing off.
-        """
-        held = sorted(closed(self.labels) & nameable)
-        labels: list[Json] = [_entity("Label", label) for label in held]
-        chain: list[Json] = [_entity("Agent", agent) for agent in self.chain]
-        context: dict[str, Json] = {
+    def cedar(self, arguments: dict[str, Value] | None, nameable: Labels) -> dict[str, Value]:
+        """The Cedar context; `arguments` are typed, None for an action without."""
+        session: dict[str, Value] = {
+            "labels": _labels(self.labels, nameable),
+            "calls": self.calls,
+            "irreversibleCalls": self.irreversible_calls,
+            "ageSeconds": self._age_s,
+        }
+        context: dict[str, Value] = {
             "inputSize": self.input_bytes,
-            "session": self._session(labels),
-            "delegation": {"depth": len(self.chain) - 1, "chain": chain},
-            "system": {"now": {"__extn": {"fn": "datetime", "arg": self._now()}}},
+            "session": session,
+            "delegation": {"depth": len(self.chain) - 1, "chain": _agents(self.chain)},
+            "system": {"now": Datetime(self.now_ms)},
         }
         if arguments is not None:
             context["input"] = arguments
         if self.user is not None:
-            context["onBehalfOf"] = _entity("User", self.user)
-        return orjson.dumps(context).decode()
+            context["onBehalfOf"] = f"{NAMESPACE}::User", self.user
+        return context
 
-    def _session(self, labels: list[Json] | list[str]) -> Json:
-        return {
-            "labels": labels,
-            "calls": self.calls,
-            "irreversibleCalls": self.irreversible_calls,
-            "ageSeconds": max(0, self.age_ms) // 1000,
-        }
+    @property
+    def _age_s(self) -> int:
+        return max(0, self.age_ms) // 1000
 
     def _now(self) -> str:
         moment = _EPOCH + timedelta(milliseconds=self.now_ms)
         return moment.isoformat(timespec="milliseconds") + "Z"
 
 
-def _entity(kind: str, name: str) -> Json:
-    return {"__entity": {"type": f"{NAMESPACE}::{kind}", "id": name}}
+@lru_cache(maxsize=_KEPT_MAX)
+def _labels(labels: Labels, nameable: Labels) -> frozenset[Key]:
+    """The labels that policies can name.
+
+    A session may hold a label that no tool brings any more. No policy can name it, and what it
+    implies is always nameable, so leaving it out switches nothing off.
+    """
+    return frozenset((f"{NAMESPACE}::Label", label) for label in closed(labels) & nameable)
+
+
+@lru_cache(maxsize=_KEPT_MAX)
+def _agents(chain: tuple[str, ...]) -> frozenset[Key]:
+    return frozenset((f"{NAMESPACE}::Agent", agent) for agent in chain)

@@ -1,32 +1,34 @@
-"""Real argument values to Cedar's JSON form, and which of them did not convert exactly.
+"""Real argument values to Cedar values, and which of them did not convert exactly.
 
 Total: whatever the validator let pass gives a record that fits the declared type. What cannot
 be said exactly is left out (or, where the type demands a value, stands as a placeholder) and
 its path is reported: no policy may read it, which `decide` holds with `overlaps`.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal as Exact
 from typing import Final, TypeAlias, assert_never
 
 from remit.facts.canonical import Json
+from remit.policy.compiled.extensions import Decimal
+from remit.policy.compiled.values import Value, keys
 from remit.policy.typing import Atom, CedarType, Field, Record, SetOf
 
 Path: TypeAlias = tuple[str, ...]
 
 LONG_MAX: Final = 2**63 - 1
-DECIMAL_MAX: Final = Decimal("922337203685477.5807")
-_PLACES: Final = 4
-_WHOLE_MAX: Final = 922_337_203_685_477
+_PLACES: Final = 10_000
+_NUMBER_MAX: Final = 10**15
+_SURE_MAX: Final = 10**15
+"""A decimal of at most 15 digits has a float of its own, so that below this many units dividing tells."""
 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """Typed arguments in Cedar's JSON form, and the paths a policy must not read."""
+    """Typed arguments as a Cedar record, and the paths a policy must not read."""
 
-    input: Mapping[str, Json]
+    input: dict[str, Value]
     inexact: tuple[Path, ...]
 
 
@@ -51,26 +53,29 @@ def overlaps(read: Iterable[Path], inexact: Iterable[Path]) -> Path | None:
     return None
 
 
-def decimal_text(number: float) -> str | None:
+def decimal_of(number: float) -> Decimal | None:
     """`number` as Cedar's four-place decimal, or None where that is not exact.
 
     A float means its shortest decimal form, which is what the canonical bytes forward.
     """
     if isinstance(number, int):
-        return f"{number}.0" if -_WHOLE_MAX <= number <= _WHOLE_MAX else None
-    if not math.isfinite(number):
+        units = number * _PLACES
+    elif not abs(number) < _NUMBER_MAX:
         return None
-    exact = Decimal(repr(number))
-    if abs(exact) > DECIMAL_MAX:
-        return None
-    text = f"{exact:f}"
-    whole, _, places = text.partition(".")
-    places = places.rstrip("0")
-    return f"{whole}.{places or '0'}" if len(places) <= _PLACES else None
+    else:
+        units = round(number * _PLACES)
+        if abs(units) >= _SURE_MAX:
+            units, rest = divmod(Exact(repr(number)) * _PLACES, 1)
+            if rest:
+                return None
+            units = int(units)
+        elif units / _PLACES != number:
+            return None
+    return Decimal(units) if -LONG_MAX <= units <= LONG_MAX else None
 
 
-def _members(record: Record, value: Mapping[str, Json], path: Path, inexact: list[Path]) -> dict[str, Json]:
-    members: dict[str, Json] = {}
+def _members(record: Record, value: Mapping[str, Json], path: Path, inexact: list[Path]) -> dict[str, Value]:
+    members: dict[str, Value] = {}
     for name, declared in record.fields.items():
         if name in value:
             _member(members, name, declared, value[name], path, inexact)
@@ -82,7 +87,7 @@ def _members(record: Record, value: Mapping[str, Json], path: Path, inexact: lis
 
 
 def _member(
-    members: dict[str, Json],
+    members: dict[str, Value],
     name: str,
     declared: Field,
     value: Json,
@@ -105,7 +110,7 @@ def _member(
         members[name] = _placeholder(declared.type)
 
 
-def _exact(kind: CedarType, value: Json, lost: list[Path]) -> Json:
+def _exact(kind: CedarType, value: Json, lost: list[Path]) -> "Value | None":
     """`value` as `kind`; None where it cannot be, or `lost` grows where a part of it cannot."""
     match kind:
         case Atom():
@@ -114,14 +119,15 @@ def _exact(kind: CedarType, value: Json, lost: list[Path]) -> Json:
             if not isinstance(value, Sequence) or isinstance(value, str):
                 return None
             elements = [_exact(kind.element, item, lost) for item in value]
-            return None if None in elements else elements
+            sure = [element for element in elements if element is not None]
+            return keys(sure) if len(sure) == len(elements) else None
         case Record():
             return _members(kind, value, (), lost) if isinstance(value, Mapping) else None
         case _:
             assert_never(kind)
 
 
-def _scalar(kind: Atom, value: Json) -> Json:
+def _scalar(kind: Atom, value: Json) -> "Value | None":
     match kind, value:
         case Atom.STRING, str():
             return value
@@ -134,12 +140,12 @@ def _scalar(kind: Atom, value: Json) -> Json:
         case Atom.LONG, float() if value.is_integer() and abs(value) < LONG_MAX:
             return int(value)
         case Atom.DECIMAL, (int() | float()):
-            return decimal_text(value)
+            return decimal_of(value)
         case _:
             return None
 
 
-def _placeholder(kind: CedarType) -> Json:
+def _placeholder(kind: CedarType) -> Value:
     """Any value of `kind`: it satisfies the schema and nothing reads it."""
     match kind:
         case Atom.STRING:
@@ -149,9 +155,9 @@ def _placeholder(kind: CedarType) -> Json:
         case Atom.BOOLEAN:
             return False
         case Atom.DECIMAL:
-            return "0.0"
+            return Decimal(0)
         case SetOf():
-            return []
+            return frozenset()
         case Record():
             fields = kind.fields.items()
             return {name: _placeholder(part.type) for name, part in fields if part.required}

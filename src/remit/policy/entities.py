@@ -12,6 +12,7 @@ from remit.facts.catalog import Catalog
 from remit.facts.label import NONE
 from remit.policy import cedar
 from remit.policy.bundle import ToolForm
+from remit.policy.compiled.values import cedar_json
 from remit.policy.context import Facts
 from remit.policy.convert import convert
 from remit.policy.problem import Problem, nearest
@@ -55,7 +56,7 @@ def self_test(
             "principal": {"type": f"{NAMESPACE}::Agent", "id": agent.name},
             "action": {"type": f"{NAMESPACE}::Action", "id": form.tool.exposed},
             "resource": {"type": f"{NAMESPACE}::Server", "id": form.tool.server},
-            "context": facts.cedar(typed, NONE),
+            "context": cedar_json(facts.cedar(typed, NONE)),
         },
         cedar.policies_of(_TEST),
         entities,

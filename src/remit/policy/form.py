@@ -99,6 +99,14 @@ class Unreadable(ValueError):
 
 def form_of(statement: Statement) -> Form:
     """The form of `statement`. Raises `Unreadable`."""
+    try:
+        return _form(json_of(statement))
+    except RecursionError:
+        raise Unreadable("its conditions are nested too deeply") from None
+
+
+def json_of(statement: Statement) -> Mapping[str, Json]:
+    """`statement` in Cedar's JSON form. Raises `Unreadable`, and `RecursionError` for what is nested too deeply."""
     excess = statement.excess()
     if excess is not None:
         raise Unreadable(excess)
@@ -107,13 +115,11 @@ def form_of(statement: Statement) -> Form:
         if parsed["templates"]:
             raise Unreadable("templates (?principal, ?resource) are not supported")
         (policy,) = _mapping(parsed["staticPolicies"]).values()
-        return _form(_mapping(policy))
-    except RecursionError:
-        raise Unreadable("its conditions are nested too deeply") from None
     except Unreadable:
         raise
     except ValueError as error:
         raise Unreadable(str(error)) from None
+    return _mapping(policy)
 
 
 def _form(policy: Mapping[str, Json]) -> Form:
@@ -127,9 +133,9 @@ def _form(policy: Mapping[str, Json]) -> Form:
     uids = {uid for _, body in bodies for uid in _literals(body)}
     return Form(
         effect=Effect(cast("str", policy["effect"])),
-        principal=_constraint(scope["principal"]),
-        action=_constraint(scope["action"]),
-        resource=_constraint(scope["resource"]),
+        principal=constraint(scope["principal"]),
+        action=constraint(scope["action"]),
+        resource=constraint(scope["resource"]),
         annotations={name: value or "" for name, value in _texts(annotations)},
         accesses=found,
         entities=frozenset(uids.union(*(_scope_uids(part) for part in scope.values()))),
@@ -142,7 +148,8 @@ def _texts(annotations: Mapping[str, Json]) -> Iterator[tuple[str, str | None]]:
     return ((name, cast("str | None", value)) for name, value in annotations.items())
 
 
-def _constraint(part: Mapping[str, Json]) -> Constraint:
+def constraint(part: Mapping[str, Json]) -> Constraint:
+    """One part of a scope in Cedar's JSON form."""
     kind = cast("str | None", part.get("entity_type"))
     inner = part.get("in")
     holder = _mapping(inner) if inner is not None else part

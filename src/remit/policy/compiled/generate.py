@@ -1,0 +1,289 @@
+"""Cedar's JSON form of policies to the source of one Python function, node by node.
+
+Unvalidated policies too: where the kind of a value is not known, the code asks for it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, cast
+
+from remit.facts.canonical import Json
+from remit.policy.compiled import functions
+from remit.policy.compiled.extensions import Fault
+from remit.policy.compiled.operators import Missing
+from remit.policy.compiled.values import keys
+from remit.policy.compiled.writer import SCOPE, Code, Source, Unsupported, Write, Writer, mapping
+
+
+def generate(policies: Sequence[Mapping[str, Json]], scope: Iterable[str] = SCOPE) -> Source:
+    """The function `judge` for `policies`. Raises `Unsupported`.
+
+    `scope` are the parts of it that are tested; of the others it is known that they fit.
+    """
+    writer = Writer(_NODES)
+    body = [line for index, policy in enumerate(policies) for line in writer.policy(index, policy, tuple(scope))]
+    return writer.source(body)
+
+
+def _sides(writer: Writer, part: Json) -> tuple[Code, Code]:
+    sides = mapping(part)
+    return writer.expression(sides["left"]), writer.expression(sides["right"])
+
+
+def _argument(writer: Writer, part: Json) -> Code:
+    return writer.expression(mapping(part)["arg"])
+
+
+def _value(writer: Writer, part: Json) -> Code:
+    match part:
+        case bool() | int() | str():
+            return writer.constant(part)
+        case {"__entity": {"type": str(kind), "id": str(name)}}:
+            return writer.constant((kind, name))
+        case _:
+            raise Unsupported("a literal of an unknown type")
+
+
+def _variable(_writer: Writer, part: Json) -> Code:
+    if part == "context":
+        return Code("context", dict)
+    if part in SCOPE:
+        return Code(cast("str", part), tuple)
+    raise Unsupported("a variable that is not known")
+
+
+def _attribute(writer: Writer, part: Json) -> Code:
+    name = writer.path({".": part})
+    if name is not None:
+        return Code(name, None)
+    base = writer.expression(mapping(part)["left"])
+    attribute = writer.constant(mapping(part)["attr"])
+    return writer.made(f"look(entities, {base.text}, {attribute.text})", None, base)
+
+
+def _has(writer: Writer, part: Json) -> Code:
+    found = _attribute(writer, part)
+    return writer.made(f"has({found.text})", bool, found)
+
+
+def _spine(node: Json, name: str) -> list[Json]:
+    """The operands of a chain of one associative operator, in their order."""
+    operands: list[Json] = []
+    left: list[Json] = [node]
+    while left:
+        one = left.pop()
+        if isinstance(one, Mapping) and name in one:
+            sides = mapping(one[name])
+            left += [sides["right"], sides["left"]]
+        else:
+            operands.append(one)
+    return operands
+
+
+def _chain(name: str, word: str) -> Write:
+    def write(writer: Writer, part: Json) -> Code:
+        operands = [writer.expression(node) for node in _spine({name: part}, name)]
+        text = f" {word} ".join(writer.expect(operand, bool) for operand in operands)
+        return writer.made(f"({text})", bool, *operands)
+
+    return write
+
+
+def _not(writer: Writer, part: Json) -> Code:
+    code = _argument(writer, part)
+    return writer.made(f"(not {writer.expect(code, bool)})", bool, code)
+
+
+def _choice(writer: Writer, part: Json) -> Code:
+    parts = mapping(part)
+    test, then, other = (writer.expression(parts[name]) for name in ("if", "then", "else"))
+    kind = then.kind if then.kind is other.kind else None
+    return writer.made(f"({then.text} if {writer.expect(test, bool)} else {other.text})", kind, test, then, other)
+
+
+def _equal(writer: Writer, part: Json) -> Code:
+    left, right = _sides(writer, part)
+    if left.kind is None:
+        left, right = right, left
+    if left.kind is right.kind and left.kind not in {None, dict}:
+        return writer.made(f"({left.text} == {right.text})", bool, left, right)
+    if right.kind is None and left.constant is not None:
+        name, first = writer.once(right)
+        kind = left.constant.__class__.__name__
+        return writer.made(f"({name} == {left.text} if {first}.__class__ is {kind} else unlike({name}))", bool, right)
+    return writer.made(f"same({left.text}, {right.text})", bool, left, right)
+
+
+def _unequal(writer: Writer, part: Json) -> Code:
+    code = _equal(writer, part)
+    return writer.made(f"(not {code.text})", bool, code)
+
+
+def _order(operator: str, function: str, *, turned: bool) -> Write:
+    def write(writer: Writer, part: Json) -> Code:
+        left, right = _sides(writer, part)
+        if int in {left.kind, right.kind}:
+            one, two = writer.expect(left, int), writer.expect(right, int)
+            return writer.made(f"({one} {operator} {two})", bool, left, right)
+        one, two = (right, left) if turned else (left, right)
+        return writer.made(f"{function}({one.text}, {two.text})", bool, left, right)
+
+    return write
+
+
+def _arithmetic(operator: str) -> Write:
+    def write(writer: Writer, part: Json) -> Code:
+        left, right = _sides(writer, part)
+        one, two = writer.expect(left, int), writer.expect(right, int)
+        return writer.made(f"long({one} {operator} {two})", int, left, right)
+
+    return write
+
+
+def _negative(writer: Writer, part: Json) -> Code:
+    code = _argument(writer, part)
+    return writer.made(f"long(-{writer.expect(code, int)})", int, code)
+
+
+def _inside(writer: Writer, left: Code, right: Code) -> Code:
+    uids = right.constant
+    if left.text in SCOPE:
+        if isinstance(uids, tuple):
+            return writer.made(f"({right.text} in {writer.above(left.text)})", bool)
+        if isinstance(uids, frozenset) and all(isinstance(uid, tuple) and len(uid) == 2 for uid in uids):
+            return writer.made(f"(not {writer.above(left.text)}.isdisjoint({right.text}))", bool)
+    return writer.made(f"inside(entities, {left.text}, {right.text})", bool, left, right)
+
+
+def _in(writer: Writer, part: Json) -> Code:
+    return _inside(writer, *_sides(writer, part))
+
+
+def _is(writer: Writer, part: Json) -> Code:
+    parts = mapping(part)
+    kind = writer.constant(parts["entity_type"]).text
+    left = writer.expression(parts["left"])
+    if "in" not in parts:
+        return writer.made(f"({writer.expect(left, tuple)}[0] == {kind})", bool, left)
+    name, first = writer.once(Code(writer.expect(left, tuple), tuple))
+    held = _inside(writer, Code(name, tuple), writer.expression(parts["in"]))
+    return writer.made(f"({first}[0] == {kind} and {held.text})", bool, left, held)
+
+
+def _like(writer: Writer, part: Json) -> Code:
+    parts = mapping(part)
+    left = writer.expression(parts["left"])
+    text = writer.expect(left, str)
+    pieces = [""]
+    for piece in cast("list[Json]", parts["pattern"]):
+        match piece:
+            case "Wildcard":
+                pieces.append("")
+            case {"Literal": str(literal)}:
+                pieces[-1] += literal
+            case _:
+                raise Unsupported("a piece of a pattern")
+    if len(pieces) == 2 and not pieces[1]:
+        return writer.made(f"{text}.startswith({writer.constant(pieces[0]).text})", bool, left)
+    return writer.made(f"like({text}, {writer.constant(tuple(pieces)).text})", bool, left)
+
+
+def _set(writer: Writer, part: Json) -> Code:
+    items = [writer.expression(node) for node in cast("list[Json]", part)]
+    fixed = [item.constant for item in items if item.constant is not None]
+    if len(fixed) == len(items):
+        return writer.constant(keys(fixed))
+    return writer.made(f"frozenset(({', '.join(map(_key, items))},))", frozenset, *items)
+
+
+def _key(code: Code) -> str:
+    return f"held({code.text})" if code.kind in {None, bool, dict} else code.text
+
+
+def _record(writer: Writer, part: Json) -> Code:
+    items = {name: writer.expression(node) for name, node in mapping(part).items()}
+    members: list[str] = []
+    for name, item in items.items():
+        value, first = (item.text, "") if item.kind is not None else writer.once(item)
+        sure = f"({value} if {first}.__class__ is not Missing else fault({value}))" if first else value
+        members.append(f"{writer.constant(name).text}: {sure}")
+    return writer.made(f"{{{', '.join(members)}}}", dict, *items.values())
+
+
+def _contains(writer: Writer, part: Json) -> Code:
+    left, right = _sides(writer, part)
+    return writer.made(f"({_key(right)} in {writer.expect(left, frozenset)})", bool, left, right)
+
+
+def _sets(form: str) -> Write:
+    def write(writer: Writer, part: Json) -> Code:
+        left, right = _sides(writer, part)
+        text = form.format(writer.expect(left, frozenset), writer.expect(right, frozenset))
+        return writer.made(text, bool, left, right)
+
+    return write
+
+
+def _empty(writer: Writer, part: Json) -> Code:
+    code = _argument(writer, part)
+    return writer.made(f"(not {writer.expect(code, frozenset)})", bool, code)
+
+
+def _tag(writer: Writer, part: Json) -> Code:
+    left, right = _sides(writer, part)
+    return writer.made(f"tag(entities, {left.text}, {right.text})", None, left, right)
+
+
+def _has_tag(writer: Writer, part: Json) -> Code:
+    code = _tag(writer, part)
+    return writer.made(f"has({code.text})", bool, code)
+
+
+def _call(function: functions.Function) -> Write:
+    def write(writer: Writer, part: Json) -> Code:
+        arguments = [writer.expression(node) for node in cast("list[Json]", part)]
+        if len(arguments) != len(function.takes):
+            raise Unsupported(f"{function.name} with {len(arguments)} arguments")
+        fixed = arguments[0].constant
+        if function.made_from_text and isinstance(fixed, str):
+            try:
+                return writer.constant(function.run(fixed))
+            except Fault as wrong:
+                return Code(f"fault({writer.constant(Missing(str(wrong))).text})", function.gives)
+        texts = [writer.expect(code, kind) for code, kind in zip(arguments, function.takes, strict=True)]
+        return writer.made(f"{function.name}({', '.join(texts)})", function.gives, *arguments)
+
+    return write
+
+
+_NODES: Final[Mapping[str, Write]] = {
+    "Value": _value,
+    "Var": _variable,
+    "&&": _chain("&&", "and"),
+    "||": _chain("||", "or"),
+    "!": _not,
+    "if-then-else": _choice,
+    "==": _equal,
+    "!=": _unequal,
+    "<": _order("<", "before", turned=False),
+    "<=": _order("<=", "until", turned=False),
+    ">": _order(">", "before", turned=True),
+    ">=": _order(">=", "until", turned=True),
+    "+": _arithmetic("+"),
+    "-": _arithmetic("-"),
+    "*": _arithmetic("*"),
+    "neg": _negative,
+    ".": _attribute,
+    "has": _has,
+    "in": _in,
+    "is": _is,
+    "like": _like,
+    "Set": _set,
+    "Record": _record,
+    "contains": _contains,
+    "containsAll": _sets("({1} <= {0})"),
+    "containsAny": _sets("(not {0}.isdisjoint({1}))"),
+    "isEmpty": _empty,
+    "getTag": _tag,
+    "hasTag": _has_tag,
+    **{name: _call(function) for name, function in functions.TABLE.items()},
+}
