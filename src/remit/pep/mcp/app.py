@@ -19,11 +19,13 @@ from remit.pep.account import account_of
 from remit.pep.driver import Driver
 from remit.pep.gate import Busy, Gate
 from remit.pep.mcp import rpc
-from remit.pep.mcp.connections import Connections
-from remit.pep.mcp.envelope import Malformed, Notification, Request, read
+from remit.pep.mcp.agreeing import VERSION_KEY
+from remit.pep.mcp.envelope import Malformed, Notification, Request, Response, read
+from remit.pep.mcp.governing import Governing
 from remit.pep.mcp.handshake import VERSIONS, Handshake
 from remit.pep.mcp.post import Post
-from remit.pep.mcp.stateless import VERSION_KEY, Stateless
+from remit.pep.mcp.rounds import Rounds
+from remit.pep.mcp.stateless import Stateless
 from remit.pep.mcp.wire import (
     Heads,
     Left,
@@ -78,8 +80,9 @@ class McpApp:
         self._authenticate = authenticate
         self._edge = edge
         self._gate = gate or Gate(edge.limits, clock)
-        self._stateless = Stateless(driver)
-        self._handshake = Handshake(driver, Connections(clock, entropy), self._gate)
+        governing = Governing(driver)
+        self._stateless = Stateless(governing, Rounds(clock, entropy), self._gate)
+        self._handshake = Handshake(governing, self._gate, clock, entropy)
 
     @staticmethod
     def serves(path: str) -> bool:
@@ -169,8 +172,9 @@ class McpApp:
         match message:
             case Malformed(code, text, ident):
                 await answer(post.send, 400, rpc.error(ident, code, text))
-            case Request() | Notification():
-                post.account.within(message.params.get("_meta"))
+            case Request() | Notification() | Response():
+                if not isinstance(message, Response):
+                    post.account.within(message.params.get("_meta"))
                 if _stateless(post.head, message):
                     await self._stateless.handle(post, message)
                 else:
@@ -221,12 +225,12 @@ def _handshake_era(head: Heads) -> bool:
     return version is None or version in VERSIONS
 
 
-def _stateless(head: Heads, message: Request | Notification) -> bool:
+def _stateless(head: Heads, message: Request | Notification | Response) -> bool:
     """Which era a POST is of: the header says it; without one, the body may."""
     version = head.text(b"mcp-protocol-version")
     if version is not None:
         return version not in VERSIONS
-    if b"mcp-session-id" in head.values or message.method == "initialize":
+    if b"mcp-session-id" in head.values or isinstance(message, Response) or message.method == "initialize":
         return False
     meta = message.params.get("_meta")
     return isinstance(meta, Mapping) and VERSION_KEY in meta

@@ -1,6 +1,6 @@
 """The JSON-RPC envelope of one POST: parsed once, strictly, into a closed union.
 
-Batches, posted responses, duplicate keys, non-finite numbers, surrogates and anything beyond the
+Batches, duplicate keys, non-finite numbers, surrogates and anything beyond the
 limits end here, before policy. What is not read here is dropped: the envelope that goes upstream
 is built anew.
 """
@@ -19,7 +19,7 @@ from remit.pep.mcp.rpc import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, Iden
 METHOD_MAX: Final = 128
 IDENT_MAX: Final = 256
 NAME_MAX: Final = 256
-_NOTHING: Final[Mapping[str, Json]] = MappingProxyType({})
+NOTHING: Final[Mapping[str, Json]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,14 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True)
+class Response:
+    """A client's answer to a request of ours; `result` is None where it is an error."""
+
+    ident: Ident
+    result: Mapping[str, Json] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Malformed:
     """What was not one request or notification: a JSON-RPC error, and whom to tell."""
 
@@ -57,7 +65,7 @@ class ToolCall:
     arguments: bytes
 
 
-Message: TypeAlias = Request | Notification | Malformed
+Message: TypeAlias = Request | Notification | Response | Malformed
 
 
 def read(body: bytes, limits: Limits) -> Message:
@@ -72,9 +80,11 @@ def read(body: bytes, limits: Limits) -> Message:
     known = _ident(value.get("id"))
     if value.get("jsonrpc") != "2.0":
         return Malformed(INVALID_REQUEST, 'the member "jsonrpc" must be "2.0"', known)
+    if "method" not in value and known is not None and ("result" in value) != ("error" in value):
+        return _response(known, value)
     if not isinstance(method, str) or not 0 < len(method) <= METHOD_MAX:
         return Malformed(INVALID_REQUEST, "the body must be a request or a notification", known)
-    params = value.get("params", _NOTHING)
+    params = value.get("params", NOTHING)
     if not isinstance(params, Mapping):
         return Malformed(INVALID_PARAMS, "params must be an object", known)
     if "id" not in value:
@@ -82,6 +92,15 @@ def read(body: bytes, limits: Limits) -> Message:
     if known is None:
         return Malformed(INVALID_REQUEST, "id must be a string or an integer")
     return Request(known, method, params)
+
+
+def _response(ident: Ident, value: Mapping[str, Json]) -> Response | Malformed:
+    if "error" in value:
+        return Response(ident, None)
+    result = value["result"]
+    if not isinstance(result, Mapping):
+        return Malformed(INVALID_REQUEST, "result must be an object", ident)
+    return Response(ident, result)
 
 
 def tool_call(request: Request) -> ToolCall | Malformed:
@@ -95,7 +114,7 @@ def tool_call(request: Request) -> ToolCall | Malformed:
         return Malformed(INVALID_PARAMS, f"params.name is no name: {problem}", request.ident)
     given = request.params.get("arguments")
     if given is None:
-        return ToolCall(name, _NOTHING, b"{}")
+        return ToolCall(name, NOTHING, b"{}")
     if not isinstance(given, Mapping):
         return Malformed(INVALID_PARAMS, "params.arguments must be an object", request.ident)
     try:

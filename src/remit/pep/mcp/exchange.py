@@ -1,15 +1,18 @@
-"""One answer that may take long: kept alive while it does, cancelled when nobody waits for it.
+"""One answer that may take long: told of meanwhile, kept alive, cancelled when nobody waits for it.
 
 An answer that is ready soon is one JSON response (or one event, where the era expects a stream).
-One that is not becomes an event stream whose comments keep proxies from closing it.
+One that is not, or before which something is said, becomes an event stream whose comments keep proxies
+from closing it.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, Final
 
 from remit.pep.mcp import rpc
+from remit.pep.mcp.replay import Stream
 from remit.pep.mcp.wire import STREAM, Header, Receive, Send, answer
 
 KEEPALIVE_S: Final = 15.0
@@ -18,53 +21,107 @@ ATTEND_S: Final = 0.02
 COMMENT: Final = b": waiting\n\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The body of an answer, a JSON-RPC response, and its HTTP status while no stream has begun."""
+
+    body: bytes
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Resumable:
+    """How a stream is made that outlives its connection. `primed`: it opens with an id to come back with."""
+
+    open: Callable[[], Stream]
+    close: Callable[[Stream], None]
+    primed: bool
+
+
 class Exchange:
     """The response to one POST.
 
-    `may_stream`: the client takes an event stream. `prefer_stream`: answer as one even when
-    ready soon.
+    `may_stream`: the client takes an event stream. `prefer_stream`: answer as one even when ready soon.
+    `resumable`: what is said is kept for a client that comes back.
     """
 
-    __slots__ = ("_extra", "_left", "_may_stream", "_prefer_stream", "_send", "_started", "_tasks")
+    __slots__ = (
+        "_extra",
+        "_left",
+        "_over",
+        "_prefer_stream",
+        "_resumable",
+        "_send",
+        "_started",
+        "_stream",
+        "_tasks",
+        "may_stream",
+    )
 
-    def __init__(self, send: Send, *extra: Header, may_stream: bool, prefer_stream: bool = False) -> None:
+    def __init__(
+        self,
+        send: Send,
+        *extra: Header,
+        may_stream: bool,
+        prefer_stream: bool = False,
+        resumable: Resumable | None = None,
+    ) -> None:
+        self.may_stream = may_stream
         self._send = send
         self._extra = extra
-        self._may_stream = may_stream
         self._prefer_stream = prefer_stream and may_stream
+        self._resumable = resumable
+        self._stream: Stream | None = None
         self._started = False
+        self._over = False
         self._left = False
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def run(self, work: Coroutine[Any, Any, bytes], leave: Receive | None) -> None:
-        """Answer with what `work` returns: the body of a JSON-RPC response.
+    async def run(self, work: Coroutine[Any, Any, Reply], leave: Receive | None) -> None:
+        """Answer with what `work` returns.
 
-        With `leave`, the ASGI channel that reports a disconnect, a client that goes away
-        cancels `work` (2026-07-28; in the earlier era a disconnect is no cancellation). A
-        cancellation from elsewhere passes through.
+        With `leave`, the ASGI channel that reports a disconnect, a client that goes away cancels `work`
+        (2026-07-28; in the earlier era a disconnect is no cancellation). A cancellation from elsewhere
+        passes through.
         """
+        try:
+            reply = await self._attended(work, leave)
+            if reply is not None:
+                await self._finish(reply)
+        finally:
+            if self._stream is not None and self._resumable is not None:
+                self._resumable.close(self._stream)
+
+    async def say(self, body: bytes) -> None:
+        """Send `body`, a JSON-RPC message, ahead of the answer; dropped where there is no stream for it."""
+        if self._over or not self.may_stream:
+            return
+        await self._start()
+        await self._event(body, more=True)
+
+    async def _attended(self, work: Coroutine[Any, Any, Reply], leave: Receive | None) -> Reply | None:
         me = asyncio.current_task()
         timer = asyncio.get_running_loop().call_later(ATTEND_S, self._attend, leave, me)
         try:
-            body = await work
+            return await work
         except asyncio.CancelledError:
             if not self._left or me is None:
                 raise
             me.uncancel()
-            return
+            return None
         finally:
             timer.cancel()
+            self._over = True
             for task in self._tasks:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
-        await self._finish(body)
 
     def _attend(self, leave: Receive | None, work: "asyncio.Task[Any] | None") -> None:
         loop = asyncio.get_running_loop()
         if leave is not None and work is not None:
             self._tasks.append(loop.create_task(self._watch(leave, work)))
-        if self._may_stream:
+        if self.may_stream:
             self._tasks.append(loop.create_task(self._keep_alive()))
 
     async def _watch(self, leave: Receive, work: "asyncio.Task[Any]") -> None:
@@ -74,20 +131,43 @@ class Exchange:
         work.cancel()
 
     async def _keep_alive(self) -> None:
+        if self._resumable is not None and self._resumable.primed:
+            # A call that lasts can be come back for from its first moments.
+            await self._start()
         while True:
             await asyncio.sleep(KEEPALIVE_S)
             await self._start()
-            await self._send({"type": "http.response.body", "body": COMMENT, "more_body": True})
+            await self._write(COMMENT, more=True)
 
     async def _start(self) -> None:
-        if not self._started:
-            head = {"type": "http.response.start", "status": 200, "headers": [*STREAM, *self._extra]}
-            await self._send(head)
-            self._started = True
+        if self._started:
+            return
+        self._started = True
+        opening = b""
+        if self._resumable is not None:
+            self._stream = self._resumable.open()
+            self._stream.take(self)
+            opening = self._stream.opening() if self._resumable.primed else b""
+        await self._send({"type": "http.response.start", "status": 200, "headers": [*STREAM, *self._extra]})
+        if opening:
+            await self._write(opening, more=True)
 
-    async def _finish(self, body: bytes) -> None:
-        if self._started or self._prefer_stream:
-            await self._start()
-            await self._send({"type": "http.response.body", "body": rpc.event(body)})
-        else:
-            await answer(self._send, 200, body, *self._extra)
+    async def _event(self, body: bytes, *, more: bool) -> None:
+        await self._write(rpc.event(body) if self._stream is None else self._stream.add(body), more=more)
+
+    async def _write(self, data: bytes, *, more: bool) -> None:
+        if self._stream is not None and self._stream.reader is not self:
+            # Somebody came back for this stream; this connection has nothing more to say.
+            data = b""
+        if data or not more:
+            await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def _finish(self, reply: Reply) -> None:
+        if not self._started and not self._prefer_stream:
+            await answer(self._send, reply.status, reply.body, *self._extra)
+            return
+        if not self._started:
+            # Nobody was given an id to come back with.
+            self._resumable = None
+        await self._start()
+        await self._event(reply.body, more=False)

@@ -1,40 +1,58 @@
 """MCP of 2025-03-26 to 2025-11-25: connections opened by `initialize`, answers as event streams.
 
-A disconnect is no cancellation in this era: the call goes on and its outcome is recorded;
-`notifications/cancelled` ends it. JSON-RPC errors travel as HTTP 200.
+A disconnect is no cancellation in this era: the call goes on, its outcome is recorded, and a client that
+comes back with `Last-Event-ID` gets the rest of its stream; `notifications/cancelled` ends a call.
+JSON-RPC errors travel as HTTP 200.
 """
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 import orjson
 
 from remit.facts.canonical import Json
-from remit.pep.driver import Driver
+from remit.pep.answer import Asking, Client
 from remit.pep.gate import Gate
 from remit.pep.mcp import rpc
+from remit.pep.mcp.asking import MARGIN_S, Fate
+from remit.pep.mcp.asks import Ask, ListOffers, ReadResource
+from remit.pep.mcp.clients import Wishes, client_of, declared, level_of, may_be_asked
 from remit.pep.mcp.connections import Connection, Connections, Crowded
-from remit.pep.mcp.envelope import Malformed, Notification, Request, ToolCall, tool_call
-from remit.pep.mcp.exchange import COMMENT, KEEPALIVE_S, Exchange
-from remit.pep.mcp.post import Post, called, tools_of, unknown_method
-from remit.pep.mcp.wire import STREAM, Receive, answer
+from remit.pep.mcp.envelope import NOTHING, Malformed, Notification, Request, Response
+from remit.pep.mcp.exchange import COMMENT, Exchange, Reply, Resumable
+from remit.pep.mcp.governing import Governing, Said, denied
+from remit.pep.mcp.listening import URIS_MAX, Changes, Following, Listener, Wanted
+from remit.pep.mcp.notices import LEVELS, change, token_of
+from remit.pep.mcp.post import Post
+from remit.pep.mcp.replay import Replays, Stream
+from remit.pep.mcp.standing import Ends, Replayed, stand
+from remit.pep.mcp.wire import STREAM, answer
+from remit.pep.mcp.words import Wrong
+from remit.ports.system import Clock, Entropy
 from remit.ports.upstream import Era
 
 VERSIONS: Final = ("2025-03-26", "2025-06-18", "2025-11-25")
+PRIMED: Final = frozenset({"2025-11-25"})
+"""Versions whose clients take an event without data, which opens a stream that can be come back for."""
 SESSION: Final = b"mcp-session-id"
+LEVEL: Final = "info"
+"""The logs of a client that never said which it wants; the specification leaves it to the server."""
 _NO_CONNECTION: Final = "unknown or ended mcp-session-id: initialize again"
 
 
 class Handshake:
-    """Answers this era's requests through `driver`."""
+    """Answers this era's requests."""
 
-    def __init__(self, driver: Driver, connections: Connections, gate: Gate) -> None:
-        self._driver = driver
-        self._connections = connections
+    def __init__(self, governing: Governing, gate: Gate, clock: Clock, entropy: Entropy) -> None:
+        self._governing = governing
         self._gate = gate
+        self._clock = clock
+        self._replays = Replays(entropy)
+        self._connections = Connections(clock, entropy, self._replays.forget)
 
-    async def handle(self, post: Post, message: Request | Notification) -> None:
+    async def handle(self, post: Post, message: Request | Notification | Response) -> None:
         """Answer one POSTed message."""
         if isinstance(message, Request) and message.method == "initialize":
             await self._initialize(post, message)
@@ -43,23 +61,31 @@ class Handshake:
         if connection is None:
             return
         match message:
-            case Notification("notifications/cancelled", params):
-                ident = params.get("requestId")
-                if isinstance(ident, (str, int)):
-                    connection.cancel(ident)
+            case Notification(method, params):
+                if method == "notifications/cancelled":
+                    ident = params.get("requestId")
+                    if isinstance(ident, str | int):
+                        connection.cancel(ident)
                 await answer(post.send, 202)
-            case Notification():
-                await answer(post.send, 202)
+            case Response(ident, result):
+                if connection.questions.answer(ident, result) is Fate.UNASKED:
+                    await _refuse(post, 400, "nothing was asked under that id")
+                else:
+                    await answer(post.send, 202)
             case Request():
                 await self._dispatch(post, connection, message)
 
     async def listen(self, post: Post) -> None:
-        """Keep the standing stream of a GET open until somebody ends it. It carries nothing."""
+        """Answer a GET: with the rest of a stream that broke off, or with the standing one. Raises `Busy`."""
         connection = await self._connection(post)
         if connection is None:
             return
         if not post.may_stream:
             await _refuse(post, 406, "this stream is text/event-stream only")
+            return
+        last = post.head.text(b"last-event-id")
+        if last is not None:
+            await self._resume(post, connection, last)
             return
         if connection.streaming:
             await _refuse(post, 409, "this session has a standing stream already")
@@ -67,7 +93,7 @@ class Handshake:
         with self._gate.stream(post.authority.acting.agent) as closing:
             connection.streaming = True
             try:
-                await self._stream(post, connection, closing)
+                await self._stand(post, connection, closing)
             finally:
                 connection.streaming = False
 
@@ -85,55 +111,163 @@ class Handshake:
             await answer(post.send, 200, rpc.error(request.ident, rpc.INVALID_PARAMS, text))
             return
         version = wanted if wanted in VERSIONS else VERSIONS[-1]
+        given = request.params.get("capabilities")
+        capabilities = declared(given if isinstance(given, Mapping) else NOTHING)
         try:
-            made = self._connections.open(post.authority, post.server, version)
+            made = self._connections.open(post.authority, post.server, version, capabilities)
         except Crowded:
             await _refuse(post, 503, "too many open connections: end one and try again")
             return
-        value: Mapping[str, Json] = {
-            "protocolVersion": version,
-            "capabilities": {"tools": {"listChanged": False}},
+        made.level = LEVEL
+        extra = (SESSION, made.ident.encode("ascii"))
+        exchange = Exchange(post.send, extra, may_stream=post.may_stream, prefer_stream=True)
+        await exchange.run(self._introduce(post, made, request), None)
+
+    async def _introduce(self, post: Post, made: Connection, request: Request) -> Reply:
+        found = await self._governing.introduced(post, self._client(post, made, request, None))
+        value: dict[str, Json] = {
+            "protocolVersion": made.version,
+            "capabilities": found.capabilities,
             "serverInfo": rpc.SERVER_INFO,
         }
-        await self._say(post, rpc.result(request.ident, orjson.dumps(value)), made)
+        if found.instructions is not None:
+            value["instructions"] = found.instructions
+        return Reply(rpc.result(request.ident, orjson.dumps(value)))
 
     async def _dispatch(self, post: Post, connection: Connection, request: Request) -> None:
+        why = denied(request.method, Era.INITIALIZE)
+        if why is not None:
+            await _say(post, rpc.error(request.ident, rpc.METHOD_NOT_FOUND, why))
+            return
+        if request.ident in connection.running:
+            await _say(post, rpc.error(request.ident, rpc.INVALID_REQUEST, "a request with this id is in flight"))
+            return
         match request.method:
-            case "tools/call":
-                call = tool_call(request)
-                if isinstance(call, Malformed):
-                    body = rpc.error(request.ident, call.code, call.text)
-                elif request.ident in connection.running:
-                    text = "a request with this id is in flight"
-                    body = rpc.error(request.ident, rpc.INVALID_REQUEST, text)
-                else:
-                    exchange = Exchange(post.send, may_stream=post.may_stream, prefer_stream=True)
-                    await exchange.run(self._call(post, connection, request, call), None)
-                    return
-            case "tools/list":
-                tools = tools_of(self._driver, post)
-                body = rpc.result(request.ident, b'{"tools":' + tools + b"}")
             case "ping":
-                body = rpc.result(request.ident, b"{}")
-            case method:
-                body = rpc.error(request.ident, rpc.METHOD_NOT_FOUND, unknown_method(method))
-        await self._say(post, body)
+                await _say(post, rpc.result(request.ident, b"{}"))
+            case "logging/setLevel":
+                await _say(post, _set_level(connection, request))
+            case "resources/unsubscribe":
+                await _say(post, self._unsubscribe(post, connection, request))
+            case _:
+                resumable = Resumable(
+                    partial(self._replays.open, connection.ident), self._replays.close, connection.version in PRIMED
+                )
+                exchange = Exchange(post.send, may_stream=post.may_stream, prefer_stream=True, resumable=resumable)
+                await exchange.run(self._running(post, connection, request, exchange), None)
 
-    async def _call(self, post: Post, connection: Connection, request: Request, call: ToolCall) -> bytes:
+    async def _running(self, post: Post, connection: Connection, request: Request, exchange: Exchange) -> Reply:
         task = asyncio.current_task()
         assert task is not None, "a request is answered inside a task"  # noqa: S101
         ident = request.ident
         connection.running[ident] = task
         try:
-            return rpc.result(ident, await called(self._driver, post, Era.INITIALIZE, call))
+            if request.method == "resources/subscribe":
+                said = await self._subscribe(post, connection, request)
+            else:
+                said = await self._govern(post, connection, request, exchange)
         except asyncio.CancelledError:
             if ident not in connection.cancelled:
                 raise
             task.uncancel()
-            return rpc.error(ident, rpc.REQUEST_CANCELLED, "the request was cancelled")
+            said = Wrong(rpc.REQUEST_CANCELLED, "the request was cancelled")
         finally:
             connection.running.pop(ident, None)
             connection.cancelled.discard(ident)
+        if isinstance(said, Wrong):
+            return Reply(rpc.error(ident, said.code, said.text, said.data))
+        return Reply(rpc.result(ident, said))
+
+    async def _govern(self, post: Post, connection: Connection, request: Request, exchange: Exchange) -> bytes | Wrong:
+        ask = self._governing.asks.read(request, post.server)
+        if isinstance(ask, Malformed):
+            return Wrong(ask.code, ask.text)
+        client = self._client(post, connection, request, exchange if post.may_stream else None)
+        said = await self._governing.put(post, client, ask)
+        while isinstance(said, Asking):
+            said = await self._asked(post, connection, ask, client, exchange, said)
+        if isinstance(ask, ListOffers) and isinstance(said, bytes):
+            connection.follow_list(ask.offer)
+        return said
+
+    async def _asked(
+        self, post: Post, connection: Connection, ask: Ask, client: Client, exchange: Exchange, asking: Asking
+    ) -> Said:
+        """What the driver says once the client has answered the questions of `asking`."""
+        driver = self._governing.driver
+        may = {key: one for key, one in asking.questions.items() if may_be_asked(connection.capabilities, one)}
+        wait_s = (asking.expires_ms - self._clock.now_ms()) / 1000 - MARGIN_S
+        responses: Mapping[str, Json] = {}
+        try:
+            if exchange.may_stream:
+                responses = await connection.questions.ask(may, exchange.say, wait_s)
+        except asyncio.CancelledError:
+            driver.forsake(post.authority, asking.round)
+            raise
+        found = await driver.resume(post.authority, client, asking.round, responses)
+        return self._governing.said(ask, found, Era.INITIALIZE)
+
+    async def _subscribe(self, post: Post, connection: Connection, request: Request) -> bytes | Wrong:
+        found = self._governing.asks.uri(request.params.get("uri"), post.server)
+        if not isinstance(found, ReadResource):
+            return Wrong(rpc.INVALID_PARAMS, found)
+        key = (found.server, found.uri)
+        if key not in connection.subscribed and len(connection.subscribed) >= URIS_MAX:
+            return Wrong(rpc.INVALID_PARAMS, f"more than {URIS_MAX} resources are followed on no one connection")
+        client = self._client(post, connection, request, None)
+        if not await self._governing.may_follow(post, client, found):
+            return Wrong(rpc.REFUSED, "Remit did not allow this subscription: the resource may not be read")
+        connection.follow(found.server, found.uri)
+        return b"{}"
+
+    def _unsubscribe(self, post: Post, connection: Connection, request: Request) -> bytes:
+        found = self._governing.asks.uri(request.params.get("uri"), post.server)
+        if not isinstance(found, ReadResource):
+            return rpc.error(request.ident, rpc.INVALID_PARAMS, found)
+        connection.unfollow(found.server, found.uri)
+        return rpc.result(request.ident, b"{}")
+
+    async def _stand(self, post: Post, connection: Connection, closing: asyncio.Event) -> None:
+        driver = self._governing.driver
+        changes = Changes(partial(change, subscription=None))
+        client = Client(Era.INITIALIZE, connection.capabilities, trace=post.account.traceparent)
+        following = Following(driver, Listener(post.authority, client, post.server), changes)
+
+        def follow() -> None:
+            following.follow(Wanted(connection.listed, frozenset(connection.subscribed)))
+
+        follow()
+        connection.wants_more = follow
+        try:
+            await stand(post, changes, self._ends(post, connection, closing))
+        finally:
+            connection.wants_more = None
+            following.stop()
+
+    async def _resume(self, post: Post, connection: Connection, last: str) -> None:
+        found = self._replays.find(connection.ident, last)
+        if found is None or found[0].after(found[1]) is None:
+            await _refuse(post, 400, "the Last-Event-ID is of no stream that this session can take up again")
+            return
+        stream, number = found
+        with self._gate.stream(post.authority.acting.agent) as closing:
+            source = Replayed(stream, number)
+            opening = _opening(connection, stream, number)
+            await stand(post, source, self._ends(post, connection, closing), opening=opening)
+
+    def _ends(self, post: Post, connection: Connection, closing: asyncio.Event) -> Ends:
+        return Ends(closing, connection.closed, partial(self._governing.driver.stopped, post.authority))
+
+    def _client(self, post: Post, connection: Connection, request: Request, exchange: Exchange | None) -> Client:
+        meta = request.params.get("_meta")
+        known = meta if isinstance(meta, Mapping) else NOTHING
+        return client_of(
+            Era.INITIALIZE,
+            connection.capabilities,
+            Wishes(token_of(known), connection.level),
+            None if exchange is None else exchange.say,
+            post.account.traceparent,
+        )
 
     async def _connection(self, post: Post) -> Connection | None:
         """The connection that `post` names; answers it and returns None when there is none."""
@@ -151,41 +285,25 @@ class Handshake:
             await _refuse(post, 404, _NO_CONNECTION)
         return found
 
-    async def _say(self, post: Post, body: bytes, opened: Connection | None = None) -> None:
-        extra = () if opened is None else ((SESSION, opened.ident.encode("ascii")),)
-        if not post.may_stream:
-            await answer(post.send, 200, body, *extra)
-            return
-        start = {"type": "http.response.start", "status": 200, "headers": [*STREAM, *extra]}
-        await post.send(start)
+
+def _opening(connection: Connection, stream: Stream, number: int) -> bytes:
+    return stream.opening(number) if connection.version in PRIMED else COMMENT
+
+
+def _set_level(connection: Connection, request: Request) -> bytes:
+    level = level_of(request.params.get("level"))
+    if level is None:
+        return rpc.error(request.ident, rpc.INVALID_PARAMS, f"params.level must be one of {', '.join(LEVELS)}")
+    connection.level = level
+    return rpc.result(request.ident, b"{}")
+
+
+async def _say(post: Post, body: bytes) -> None:
+    if post.may_stream:
+        await post.send({"type": "http.response.start", "status": 200, "headers": [*STREAM]})
         await post.send({"type": "http.response.body", "body": rpc.event(body)})
-
-    async def _stream(self, post: Post, connection: Connection, closing: asyncio.Event) -> None:
-        start = {"type": "http.response.start", "status": 200, "headers": [*STREAM]}
-        await post.send(start)
-        gone = asyncio.ensure_future(_left(post.receive))
-        closed = asyncio.ensure_future(connection.closed.wait())
-        ending = asyncio.ensure_future(closing.wait())
-        try:
-            # A revoked or expired token loses its stream at the next comment, like its calls.
-            while not self._driver.stopped(post.authority):
-                comment = {"type": "http.response.body", "body": COMMENT, "more_body": True}
-                await post.send(comment)
-                done, _ = await asyncio.wait(
-                    {gone, closed, ending}, timeout=KEEPALIVE_S, return_when=asyncio.FIRST_COMPLETED
-                )
-                if done:
-                    break
-        finally:
-            gone.cancel()
-            closed.cancel()
-            ending.cancel()
-        await post.send({"type": "http.response.body", "body": b""})
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    else:
+        await answer(post.send, 200, body)
 
 
 async def _refuse(post: Post, status: int, text: str) -> None:

@@ -12,18 +12,33 @@ PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601
 INVALID_PARAMS: Final = -32602
+INTERNAL_ERROR: Final = -32603
 HEADER_MISMATCH: Final = -32020
+MISSING_CAPABILITY: Final = -32021
 UNSUPPORTED_VERSION: Final = -32022
 REQUEST_CANCELLED: Final = -32800
 BUSY: Final = -32000
 """A limit was met (of the range that JSON-RPC leaves to servers)."""
+REFUSED: Final = -32003
+"""Remit did not allow it; tool calls are told so in a tool result."""
+PENDING: Final = -32004
+"""People decide it."""
+STATUS: Final[Mapping[int, int]] = {
+    PARSE_ERROR: 400,
+    INVALID_REQUEST: 400,
+    METHOD_NOT_FOUND: 404,
+    INVALID_PARAMS: 400,
+    HEADER_MISMATCH: 400,
+    MISSING_CAPABILITY: 400,
+    UNSUPPORTED_VERSION: 400,
+}
+"""The HTTP status of an error of 2026-07-28; of the others 200."""
 
 Ident: TypeAlias = str | int
 
 SERVER_INFO: Final[Mapping[str, Json]] = {"name": "remit", "version": __version__}
-STATELESS_HEAD: Final = (
-    b'{"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":' + orjson.dumps(SERVER_INFO) + b"},"
-)
+SERVER_INFO_KEY: Final = "io.modelcontextprotocol/serverInfo"
+STATELESS_HEAD: Final = b'{"resultType":"complete","_meta":' + orjson.dumps({SERVER_INFO_KEY: SERVER_INFO}) + b","
 
 
 def result(ident: Ident, value: bytes) -> bytes:
@@ -39,9 +54,9 @@ def error(ident: Ident | None, code: int, message: str, data: Json = None) -> by
     return orjson.dumps({"jsonrpc": "2.0", "id": ident, "error": body})
 
 
-def stateless(value: bytes) -> bytes:
-    """`value`, a JSON object with at least one member, as a 2026-07-28 result."""
-    return STATELESS_HEAD + value[1:]
+def stateless(value: bytes, tail: bytes = b"}") -> bytes:
+    """`value`, a JSON object with at least one member, as a 2026-07-28 result; `tail` closes it."""
+    return STATELESS_HEAD + value[1:-1] + tail
 
 
 def event(body: bytes) -> bytes:

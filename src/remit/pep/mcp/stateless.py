@@ -1,136 +1,188 @@
 """MCP of 2026-07-28: every POST stands alone and says twice, in headers and body, what it is.
 
-Both must agree, since what stands before us may route by the headers alone. Errors of the
-envelope travel as HTTP 400, an unknown method as 404.
+Both must agree, since what stands before us may route by the headers alone. Errors of the envelope travel
+as HTTP 400, an unknown method as 404. What a server asks back travels as an answer (`input_required`), and
+the client's responses as a request made anew with the `requestState` of that answer.
 """
 
-import base64
-import binascii
 from collections.abc import Mapping
 from typing import Final
 
 import orjson
 
 from remit.facts.canonical import Json
-from remit.pep.driver import Driver
+from remit.pep.answer import Asking, Awaiting, Client
+from remit.pep.gate import Gate
 from remit.pep.mcp import rpc
-from remit.pep.mcp.envelope import Malformed, Notification, Request, ToolCall, tool_call
-from remit.pep.mcp.exchange import Exchange
-from remit.pep.mcp.post import Post, called, tools_of, unknown_method
-from remit.pep.mcp.wire import Heads, answer
+from remit.pep.mcp.agreeing import CAPABILITIES_KEY, disagreement, served_version
+from remit.pep.mcp.asks import Ask, CallTool, Complete, GetPrompt, ListOffers, ReadResource
+from remit.pep.mcp.clients import Wishes, client_of, declared, level_of, may_be_asked
+from remit.pep.mcp.envelope import Malformed, Notification, Request, Response
+from remit.pep.mcp.exchange import Exchange, Reply
+from remit.pep.mcp.governing import Governing, Said, denied
+from remit.pep.mcp.notices import token_of
+from remit.pep.mcp.post import Post
+from remit.pep.mcp.rounds import Round, Rounds, StateRefused, request_key
+from remit.pep.mcp.subscribing import subscribe
+from remit.pep.mcp.wire import answer
+from remit.pep.mcp.words import Wrong
 from remit.ports.upstream import Era
 
 VERSION: Final = Era.STATELESS.value
-VERSION_KEY: Final = "io.modelcontextprotocol/protocolVersion"
-CAPABILITIES_KEY: Final = "io.modelcontextprotocol/clientCapabilities"
+LOG_LEVEL_KEY: Final = "io.modelcontextprotocol/logLevel"
 LIST_TTL_MS: Final = 5_000
-_NAMED: Final[Mapping[str, str]] = {
-    "tools/call": "name",
-    "prompts/get": "name",
-    "resources/read": "uri",
-}
 _FRESH: Final = b',"ttlMs":%d,"cacheScope":"private"}' % LIST_TTL_MS
-_DISCOVERED: Final = rpc.stateless(
-    orjson.dumps({"supportedVersions": [VERSION], "capabilities": {"tools": {}}})[:-1] + _FRESH
-)
+_STALE: Final = b',"ttlMs":0,"cacheScope":"private"}'
+"""What was read may be read again only by asking: whether it may is decided each time."""
+_ROUNDS: Final = CallTool | ReadResource | GetPrompt
 
 
 class Stateless:
-    """Answers the POSTs of this era through `driver`."""
+    """Answers the POSTs of this era."""
 
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
+    def __init__(self, governing: Governing, rounds: Rounds, gate: Gate) -> None:
+        self._governing = governing
+        self._rounds = rounds
+        self._gate = gate
 
-    async def handle(self, post: Post, message: Request | Notification) -> None:
+    async def handle(self, post: Post, message: Request | Notification | Response) -> None:
         """Answer one message on `post`."""
         match message:
             case Notification():
-                refused = _version(post.head.text(b"mcp-protocol-version"))
-                if refused is None:
+                wrong = served_version(post.head.text(b"mcp-protocol-version"))
+                if wrong is None:
                     await answer(post.send, 202)
                 else:
-                    await _refuse(post, refused, None)
+                    await _refuse(post, wrong, None)
+            case Response():
+                text = "responses are not posted in this era: send inputResponses with the request made anew"
+                await _refuse(post, Wrong(rpc.INVALID_REQUEST, text), None)
             case Request():
-                refused = _disagreement(post.head, message)
-                if refused is None:
+                wrong = disagreement(post.head, message)
+                if wrong is None:
                     await self._dispatch(post, message)
                 else:
-                    await _refuse(post, refused, message.ident)
+                    await _refuse(post, wrong, message.ident)
 
     async def _dispatch(self, post: Post, request: Request) -> None:
+        why = denied(request.method, Era.STATELESS)
+        if why is not None:
+            await _refuse(post, Wrong(rpc.METHOD_NOT_FOUND, why), request.ident)
+            return
+        exchange = Exchange(post.send, may_stream=post.may_stream)
         match request.method:
-            case "tools/call":
-                call = tool_call(request)
-                if isinstance(call, Malformed):
-                    await _refuse(post, (call.code, call.text, None), request.ident)
-                    return
-                exchange = Exchange(post.send, may_stream=post.may_stream)
-                await exchange.run(self._call(post, request, call), post.receive)
-            case "tools/list":
-                tools = tools_of(self._driver, post)
-                value = rpc.stateless(b'{"tools":' + tools + _FRESH)
-                await answer(post.send, 200, rpc.result(request.ident, value))
             case "server/discover":
-                await answer(post.send, 200, rpc.result(request.ident, _DISCOVERED))
-            case method:
-                body = rpc.error(request.ident, rpc.METHOD_NOT_FOUND, unknown_method(method))
-                await answer(post.send, 404, body)
+                await exchange.run(self._discover(post, request), post.receive)
+            case "subscriptions/listen":
+                wrong = await subscribe(self._governing, self._gate, post, request, self._client(post, request, None))
+                if wrong is not None:
+                    await _refuse(post, wrong, request.ident)
+            case _:
+                ask = self._governing.asks.read(request, post.server)
+                if isinstance(ask, Malformed):
+                    await _refuse(post, Wrong(ask.code, ask.text), request.ident)
+                    return
+                wrong = self._governing.mirrors_agree(ask, post.head.params)
+                if wrong is not None:
+                    await _refuse(post, Wrong(rpc.HEADER_MISMATCH, wrong), request.ident)
+                    return
+                await exchange.run(self._govern(post, request, ask, exchange), post.receive)
 
-    async def _call(self, post: Post, request: Request, call: ToolCall) -> bytes:
-        value = await called(self._driver, post, Era.STATELESS, call)
-        return rpc.result(request.ident, rpc.stateless(value))
+    async def _discover(self, post: Post, request: Request) -> Reply:
+        found = await self._governing.introduced(post, self._client(post, request, None))
+        value: dict[str, Json] = {"supportedVersions": [VERSION], "capabilities": found.capabilities}
+        if found.instructions is not None:
+            value["instructions"] = found.instructions
+        return Reply(rpc.result(request.ident, rpc.stateless(orjson.dumps(value), _FRESH)))
 
+    async def _govern(self, post: Post, request: Request, ask: Ask, exchange: Exchange) -> Reply:
+        client = self._client(post, request, exchange if post.may_stream else None)
+        goes_on = self._goes_on(post, request, ask)
+        if isinstance(goes_on, Wrong):
+            said: Said = goes_on
+        elif goes_on is None:
+            said = await self._governing.put(post, client, ask)
+        else:
+            held, responses = goes_on
+            found = await self._governing.driver.resume(post.authority, client, held.ident, responses)
+            if isinstance(found, Awaiting):
+                # The round stays open while people decide: the client comes back for it.
+                return _input_required(request, {}, self._rounds.seal(held, post.authority))
+            said = self._governing.said(ask, found, Era.STATELESS)
+        match said:
+            case Wrong(code, text, data):
+                return Reply(rpc.error(request.ident, code, text, data), rpc.STATUS.get(code, 200))
+            case Asking():
+                return self._ask_back(post, request, ask, client, said)
+            case _:
+                return Reply(rpc.result(request.ident, rpc.stateless(said, _tail(ask))))
 
-_Refusal = tuple[int, str, Json]
+    def _ask_back(self, post: Post, request: Request, ask: Ask, client: Client, asking: Asking) -> Reply:
+        questions = {
+            key: {"method": question.method, "params": question.params}
+            for key, question in asking.questions.items()
+            if may_be_asked(client.capabilities, question)
+        }
+        held = Round(asking.round, asking.action, asking.approval, _key(request, ask), asking.expires_ms)
+        return _input_required(request, questions, self._rounds.seal(held, post.authority))
 
-
-async def _refuse(post: Post, refusal: _Refusal, ident: rpc.Ident | None) -> None:
-    code, text, data = refusal
-    await answer(post.send, 400, rpc.error(ident, code, text, data))
-
-
-def _disagreement(head: Heads, request: Request) -> _Refusal | None:
-    meta = request.params.get("_meta")
-    if not isinstance(meta, Mapping):
-        return rpc.INVALID_PARAMS, "params._meta must be an object with the protocol's keys", None
-    for key in (VERSION_KEY, CAPABILITIES_KEY):
-        if key not in meta:
-            return rpc.INVALID_PARAMS, f"params._meta lacks {key}", None
-    if not isinstance(meta[CAPABILITIES_KEY], Mapping):
-        return rpc.INVALID_PARAMS, f"params._meta {CAPABILITIES_KEY} must be an object", None
-    version = head.text(b"mcp-protocol-version")
-    if version is None or version != meta[VERSION_KEY]:
-        return _mismatch("mcp-protocol-version", "the protocol version")
-    if head.text(b"mcp-method") != request.method:
-        return _mismatch("mcp-method", "the method")
-    key = _NAMED.get(request.method)
-    if key is not None and key in request.params:
-        name = _plain(head.text(b"mcp-name"))
-        if name is None or name != request.params[key]:
-            return _mismatch("mcp-name", f"params.{key}")
-    return _version(version)
-
-
-def _mismatch(header: str, what: str) -> _Refusal:
-    return rpc.HEADER_MISMATCH, f"the {header} header and {what} in the body differ", None
-
-
-def _version(requested: str | None) -> _Refusal | None:
-    if requested == VERSION:
-        return None
-    data: Json = {"supported": [VERSION], "requested": requested or ""}
-    return rpc.UNSUPPORTED_VERSION, "this protocol version is not served", data
-
-
-def _plain(value: str | None) -> str | None:
-    """A header's text; `=?base64?…?=` carries UTF-8 that a header cannot."""
-    if value is None or not (value.startswith("=?base64?") and value.endswith("?=")):
-        return value
-    payload = value[9:-2]
-    try:
-        decoded = base64.b64decode(payload, validate=True)
-        if base64.b64encode(decoded).decode("ascii") != payload:
+    def _goes_on(self, post: Post, request: Request, ask: Ask) -> tuple[Round, Mapping[str, Json]] | Wrong | None:
+        """The round that `request` goes on with, and the client's responses; None when it is a new one."""
+        state = request.params.get("requestState")
+        given = request.params.get("inputResponses", {})
+        if not isinstance(given, Mapping) or not all(isinstance(one, Mapping) for one in given.values()):
+            return Wrong(rpc.INVALID_PARAMS, "params.inputResponses must be an object of results by question")
+        if state is None or not isinstance(ask, _ROUNDS):
             return None
-        return decoded.decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError):
-        return None
+        if not isinstance(state, str):
+            return Wrong(rpc.INVALID_PARAMS, "params.requestState must be a text")
+        try:
+            return self._rounds.open(state, post.authority, _key(request, ask)), given
+        except StateRefused as error:
+            return Wrong(rpc.INVALID_PARAMS, str(error))
+
+    def _client(self, post: Post, request: Request, exchange: Exchange | None) -> Client:
+        # Both were found to be objects where headers and body were compared.
+        meta = request.params["_meta"]
+        assert isinstance(meta, Mapping), "an envelope without _meta is refused"  # noqa: S101
+        capabilities = meta[CAPABILITIES_KEY]
+        wishes = Wishes(token_of(meta), level_of(meta.get(LOG_LEVEL_KEY)))
+        return client_of(
+            Era.STATELESS,
+            declared(capabilities) if isinstance(capabilities, Mapping) else {},
+            wishes,
+            None if exchange is None else exchange.say,
+            post.account.traceparent,
+        )
+
+
+def _input_required(request: Request, questions: Mapping[str, Json], state: str) -> Reply:
+    found: dict[str, Json] = {"resultType": "input_required", "_meta": {rpc.SERVER_INFO_KEY: rpc.SERVER_INFO}}
+    if questions:
+        found["inputRequests"] = questions
+    found["requestState"] = state
+    return Reply(rpc.result(request.ident, orjson.dumps(found)))
+
+
+def _key(request: Request, ask: Ask) -> str:
+    match ask:
+        case CallTool(server, name, _, arguments) | GetPrompt(server, name, _, arguments):
+            return request_key(request.method, server.encode(), name.encode(), arguments)
+        case ReadResource(server, uri):
+            return request_key(request.method, server.encode(), uri.encode())
+        case _:
+            return request_key(request.method)
+
+
+def _tail(ask: Ask) -> bytes:
+    match ask:
+        case ListOffers():
+            return _FRESH
+        case ReadResource():
+            return _STALE
+        case CallTool() | GetPrompt() | Complete():
+            return b"}"
+
+
+async def _refuse(post: Post, wrong: Wrong, ident: rpc.Ident | None) -> None:
+    await answer(post.send, rpc.STATUS.get(wrong.code, 200), rpc.error(ident, wrong.code, wrong.text, wrong.data))

@@ -1,9 +1,10 @@
 """ASGI as this enforcement point uses it: header picking, capped bodies, short answers."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+from remit.facts.mirrored import PREFIX
 from remit.pep.gate import Busy
 from remit.pep.mcp import rpc
 
@@ -31,8 +32,10 @@ _READ: Final = frozenset(
         b"mcp-session-id",
         b"mcp-method",
         b"mcp-name",
+        b"last-event-id",
     }
 )
+_PARAM: Final = PREFIX.encode("ascii")
 
 
 class Left(Exception):
@@ -45,10 +48,14 @@ class TooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """The headers this enforcement point reads, trimmed; `repeated` names one given twice."""
+    """The headers this enforcement point reads, trimmed; `repeated` names one given twice.
+
+    `params` are those that mirror arguments (`facts.mirrored`), None for one given twice.
+    """
 
     values: Mapping[bytes, bytes]
     repeated: bytes | None
+    params: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
 
     def text(self, name: bytes) -> str | None:
         """The value of `name` (lower case), or None."""
@@ -60,8 +67,12 @@ def heads(raw: Iterable[Header]) -> Heads:
     """Pick what is read. A repeated header is noted: two readers would see two requests."""
     found: dict[bytes, bytes] = {}
     repeated: bytes | None = None
+    params: dict[str, str | None] = {}
     for name, value in raw:
         if name not in _READ:
+            if name.startswith(_PARAM):
+                key = name.decode("latin-1")
+                params[key] = None if key in params else value.strip(b" \t").decode("latin-1")
             continue
         if name not in found:
             found[name] = value.strip()
@@ -69,7 +80,7 @@ def heads(raw: Iterable[Header]) -> Heads:
             found[name] += b", " + value
         else:
             repeated = name
-    return Heads(found, repeated)
+    return Heads(found, repeated, params)
 
 
 async def read_body(receive: Receive, head: Heads, bytes_max: int) -> bytes:

@@ -1,32 +1,57 @@
-"""What an agent is told when Remit did not forward its call: why, on whose policy, what next.
+"""What an agent is told when Remit did not do what it asked: why, on whose policy, what next.
 
+A tool call is answered with a tool result, which models read; everything else with a JSON-RPC error.
 The text is plain: names that came from an agent or a tool are shown quoted, never as markup.
 """
 
-from typing import assert_never
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 
 import orjson
 
-from remit.pep.answer import Answer, Awaiting, Refused, Released
+from remit.facts.canonical import Json
+from remit.pep.answer import Awaiting, Failed, Refused
+from remit.pep.mcp import rpc
+from remit.pep.mcp.asks import Ask, CallTool, ReadResource
 from remit.policy.verdict import Code, Reason
+from remit.ports.upstream import Era
+
+_THEIRS: Final = frozenset({rpc.INVALID_PARAMS, rpc.INTERNAL_ERROR, rpc.METHOD_NOT_FOUND, rpc.MISSING_CAPABILITY})
+"""Errors of an upstream that are about the client's request; others are about ours."""
+_NOT_FOUND: Final = -32002
+"""Of resources, until 2025-11-25; 2026-07-28 says -32602."""
 
 
-def result_of(answer: Answer) -> bytes:
-    """The tool result that says `answer`: the released bytes, or a tool error in our words."""
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A JSON-RPC error to be: its code, one sentence, and its data."""
+
+    code: int
+    text: str
+    data: Json = None
+
+
+def result_of(answer: Refused | Awaiting) -> bytes:
+    """The tool result that says `answer`."""
+    return orjson.dumps({"content": [{"type": "text", "text": _said(answer)}], "isError": True})
+
+
+def error_of(ask: Ask, answer: Refused | Awaiting | Failed, era: Era) -> Wrong:
+    """The error that says `answer` to who asked `ask`."""
     match answer:
-        case Released(result):
-            return result
         case Refused(reasons, ref):
-            return _tool_error(refusal(reasons, ref))
-        case Awaiting():
-            return _tool_error(waiting(answer))
-        case _:
-            assert_never(answer)
+            data: Mapping[str, Json] = {"reason": reasons[0].code.value if reasons else None, "decision": ref}
+            return Wrong(rpc.REFUSED, _said(answer), data)
+        case Awaiting(ref):
+            return Wrong(rpc.PENDING, _said(answer), {"reason": Code.APPROVAL_PENDING.value, "decision": ref})
+        case Failed(code, message, _):
+            return _theirs(ask, code, message, era)
 
 
-def refusal(reasons: tuple[Reason, ...], ref: str | None) -> str:
+def refusal(reasons: tuple[Reason, ...], ref: str | None, what: str = "call") -> str:
     """The text of a refused call."""
-    lines = ["Remit did not allow this call.", *map(_line, reasons)]
+    lines = [f"Remit did not allow this {what}.", *map(_line, reasons)]
     if ref is not None:
         lines.append(f"Decision {ref}. To see why: remit why {ref}")
     return "\n".join(lines)
@@ -45,6 +70,18 @@ def waiting(answer: Awaiting) -> str:
     )
 
 
+def _said(answer: Refused | Awaiting) -> str:
+    return waiting(answer) if isinstance(answer, Awaiting) else refusal(answer.reasons, answer.ref)
+
+
+def _theirs(ask: Ask, code: int, message: str, era: Era) -> Wrong:
+    if isinstance(ask, ReadResource) and code in {_NOT_FOUND, rpc.INVALID_PARAMS}:
+        own = rpc.INVALID_PARAMS if era is Era.STATELESS else code
+        return Wrong(own, message, {"uri": ask.shown})
+    known = code in _THEIRS and not isinstance(ask, CallTool)
+    return Wrong(code if known or code == rpc.MISSING_CAPABILITY else rpc.INTERNAL_ERROR, message)
+
+
 def _asked(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
     """The gates' own reasons; what permits the call once they are lifted is no news."""
     return tuple(reason for reason in reasons if reason.code is Code.GATE) or reasons
@@ -56,7 +93,3 @@ def _line(reason: Reason) -> str:
         return f"{said} [{reason.code.value}]"
     place = f", {reason.where}" if reason.where else ""
     return f"{said} [policy {reason.policy}{place}]"
-
-
-def _tool_error(text: str) -> bytes:
-    return orjson.dumps({"content": [{"type": "text", "text": text}], "isError": True})

@@ -1,0 +1,78 @@
+"""The client at the other end of one request, as the driver is told of it.
+
+Law: what goes upstream of a client are flags from a fixed list, never its words; sessions of servers are
+kept by them, and a client must not be able to have as many as it likes.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from remit.facts.canonical import Json
+from remit.pep.answer import Client, Tell
+from remit.pep.mcp.notices import LEVELS, Token, told
+from remit.ports.upstream import Era, Notice, Question
+
+_FLAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"elicitation": ("form", "url"), "sampling": ("tools", "context"), "roots": ()}
+)
+_NEEDED: Final[Mapping[str, str]] = MappingProxyType(
+    {"elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a request wants told while it waits: progress under `token`, logs of `level` and above."""
+
+    token: Token | None
+    level: str | None
+
+
+def declared(given: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Of a client's capabilities, those to be asked something, with their known flags."""
+    found: dict[str, Json] = {}
+    for name, flags in _FLAGS.items():
+        value = given.get(name)
+        if isinstance(value, Mapping):
+            found[name] = {flag: {} for flag in flags if isinstance(value.get(flag), Mapping)}
+    return found
+
+
+def may_be_asked(capabilities: Mapping[str, Json], question: Question) -> bool:
+    """Whether a client of these `capabilities` declared that it answers such a question."""
+    value = capabilities.get(_NEEDED.get(question.method, ""))
+    if not isinstance(value, Mapping):
+        return False
+    if question.method == "elicitation/create" and question.params.get("mode") == "url":
+        return "url" in value
+    return True
+
+
+def level_of(given: Json) -> str | None:
+    """The log level that `given` names, or None."""
+    return given if isinstance(given, str) and given in LEVELS else None
+
+
+def client_of(
+    era: Era,
+    capabilities: Mapping[str, Json],
+    wishes: Wishes,
+    say: Callable[[bytes], Awaitable[None]] | None,
+    trace: str | None,
+) -> Client:
+    """The client; `say` takes its notifications, None where it has no stream for them."""
+    tell: Tell | None = None
+    if say is not None and (wishes.token is not None or wishes.level is not None):
+        tell = _telling(wishes, say)
+    return Client(era, capabilities, tell, wishes.level if tell is not None else None, trace)
+
+
+def _telling(wishes: Wishes, say: Callable[[bytes], Awaitable[None]]) -> Tell:
+    async def tell(notice: Notice) -> None:
+        body = told(notice, wishes.token, wishes.level)
+        if body is not None:
+            await say(body)
+
+    return tell

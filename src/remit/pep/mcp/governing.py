@@ -1,0 +1,160 @@
+"""The work that both eras share: requests put to the driver, its answers as the bytes of a result.
+
+Under `/mcp` a list is that of all servers; one that does not answer in time is left out.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import aclosing
+from typing import Final, TypeAlias, assert_never
+
+import orjson
+
+from remit.facts.canonical import Json
+from remit.facts.mirrored import Mirrors, disagreement
+from remit.pep.answer import Answer, Asking, Awaiting, Client, Failed, Refused, Released, Watching, listed
+from remit.pep.driver import Driver
+from remit.pep.mcp import words
+from remit.pep.mcp.asks import Ask, Asks, CallTool, Complete, GetPrompt, ListOffers, ReadResource
+from remit.pep.mcp.exposing import Exposing
+from remit.pep.mcp.methods import Denied, Sender, Treatment, treatment
+from remit.pep.mcp.post import Post
+from remit.pep.mcp.words import Wrong
+from remit.policy.verdict import Code
+from remit.ports.upstream import Era, Introduction, Offer
+
+_LOG: Final = logging.getLogger(__name__)
+LIST_S: Final = 10.0
+"""How long all servers together may take to list what they have."""
+OURS: Final[Mapping[str, Json]] = {
+    "tools": {"listChanged": True},
+    "resources": {"listChanged": True, "subscribe": True},
+    "prompts": {"listChanged": True},
+    "completions": {},
+    "logging": {},
+}
+"""What is served where all servers are one, or the one is not reached: it may be there in a moment."""
+
+Said: TypeAlias = bytes | Wrong | Asking
+"""A result object, an error, or questions for the client."""
+
+
+class Governing:
+    """Puts what agents ask for to `driver`."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+        self._exposing = Exposing()
+        self._mirrors = Mirrors()
+        self.asks = Asks(driver.resolve, self._exposing)
+
+    def mirrors_agree(self, ask: Ask, params: Mapping[str, str | None]) -> str | None:
+        """What is wrong with the `Mcp-Param-*` headers of a call, by the pinned schema of its tool."""
+        if not isinstance(ask, CallTool):
+            return None
+        tool = self.driver.tool(ask.server, ask.tool)
+        mirrored = () if tool is None else self._mirrors.of(tool)
+        return disagreement(mirrored, ask.input, params) if mirrored else None
+
+    async def introduced(self, post: Post, client: Client) -> Introduction:
+        """What the path of `post` serves, and how its server says to use it."""
+        if post.server is None:
+            return Introduction(OURS, None)
+        found = await self.driver.introduce(post.authority, client, post.server)
+        # Tools are listed from the lock, and changes of them told, whatever the server says.
+        capabilities = {**found.capabilities, "tools": OURS["tools"]} if found.capabilities else OURS
+        return Introduction(capabilities, found.instructions)
+
+    async def put(self, post: Post, client: Client, ask: Ask) -> Said:
+        """What the driver says to `ask`."""
+        driver, authority = self.driver, post.authority
+        match ask:
+            case CallTool(server, tool, given, arguments):
+                answer = await driver.call_tool(authority, client, server, tool, given, arguments)
+            case ReadResource(server, uri):
+                answer = await driver.read_resource(authority, client, server, uri)
+            case GetPrompt(server, name, given, arguments):
+                answer = await driver.get_prompt(authority, client, server, name, given, arguments)
+            case Complete(server, params):
+                answer = await driver.complete(authority, client, server, params)
+            case ListOffers(_, Offer.TOOLS):
+                return self._tools(post)
+            case ListOffers(server, offer):
+                if server is None:
+                    return await self._all(post, client, offer)
+                answer = await driver.list_offers(authority, client, server, offer)
+                if isinstance(answer, Refused) and _is_of_policy(answer):
+                    # As with tools: what no permit's scope matches is not shown, and nothing is wrong.
+                    return orjson.dumps({offer.value: []})
+            case _:
+                assert_never(ask)
+        return self.said(ask, answer, client.era)
+
+    async def may_follow(self, post: Post, client: Client, found: ReadResource) -> bool:
+        """Whether the changes of a resource may be followed, which is judged as reading it."""
+        wanted = frozenset({found.uri})
+        watch = self.driver.watch(post.authority, client, found.server, frozenset(), wanted)
+        async with aclosing(watch):
+            first = await anext(watch, None)
+        return isinstance(first, Watching) and found.uri in first.uris
+
+    @staticmethod
+    def said(ask: Ask, answer: Answer, era: Era) -> Said:
+        """How `answer` is said to who asked `ask`."""
+        match answer:
+            case Released(result):
+                return result
+            case Asking():
+                return answer
+            case Failed():
+                return words.error_of(ask, answer, era)
+            case Refused() | Awaiting():
+                return words.result_of(answer) if isinstance(ask, CallTool) else words.error_of(ask, answer, era)
+            case _:
+                assert_never(answer)
+
+    def _tools(self, post: Post) -> bytes:
+        tools = self.driver.list_tools(post.authority, post.server)
+        return orjson.dumps({"tools": [listed(tool, exposed=post.server is None) for tool in tools]})
+
+    async def _all(self, post: Post, client: Client, offer: Offer) -> bytes:
+        servers = self.driver.servers
+        tasks = {server: asyncio.ensure_future(self._of(post, client, server, offer)) for server in servers}
+        try:
+            if tasks:
+                await asyncio.wait(tasks.values(), timeout=LIST_S)
+            items: list[Json] = []
+            for server, task in tasks.items():
+                found = task.result() if task.done() else None
+                if found is None:
+                    _LOG.warning("the %s of %s are left out of a list: it did not answer", offer.value, server)
+                else:
+                    items += self._exposing.items(server, offer, found)
+        finally:
+            for task in tasks.values():
+                task.cancel()
+        return orjson.dumps({offer.value: items})
+
+    async def _of(self, post: Post, client: Client, server: str, offer: Offer) -> list[Json] | None:
+        answer = await self.driver.list_offers(post.authority, client, server, offer)
+        match answer:
+            case Released(result):
+                found: dict[str, list[Json]] = orjson.loads(result)
+                return found[offer.value]
+            case Refused() if _is_of_policy(answer):
+                return []
+            case _:
+                return None
+
+
+def denied(method: str, era: Era) -> str | None:
+    """Why a client's `method` is not served in `era`, if it is not."""
+    found: Treatment = treatment(method, Sender.CLIENT, era)
+    if isinstance(found, Denied):
+        return f"{Code.UNKNOWN_METHOD.value}: {method} is not served here: {found.why}"
+    return None
+
+
+def _is_of_policy(answer: Refused) -> bool:
+    return all(reason.code in {Code.POLICY, Code.NO_POLICY} for reason in answer.reasons)

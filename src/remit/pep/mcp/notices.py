@@ -1,0 +1,93 @@
+"""What a client is told beside its answers: progress, logs and changes, as JSON-RPC notifications."""
+
+from collections.abc import Mapping
+from typing import Final, TypeAlias, assert_never
+
+import orjson
+
+from remit.facts.canonical import Json
+from remit.pep.mcp.rpc import Ident
+from remit.ports.upstream import Changed, Log, Notice, Offer, Progress, Updated
+
+Token: TypeAlias = str | int
+"""A client's progress token."""
+
+LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+"""RFC 5424, from the least severe."""
+SUBSCRIPTION_KEY: Final = "io.modelcontextprotocol/subscriptionId"
+TOKEN_CHARS_MAX: Final = 256
+CHANGES: Final[Mapping[Offer, str]] = {
+    Offer.TOOLS: "notifications/tools/list_changed",
+    Offer.PROMPTS: "notifications/prompts/list_changed",
+    Offer.RESOURCES: "notifications/resources/list_changed",
+    Offer.TEMPLATES: "notifications/resources/list_changed",
+}
+
+
+def loud_enough(level: str, least: str | None) -> bool:
+    """Whether a log of `level` is wanted by who asked for `least` and above; None asks for none."""
+    return least is not None and level in LEVELS and LEVELS.index(level) >= LEVELS.index(least)
+
+
+def token_of(meta: Mapping[str, Json]) -> Token | None:
+    """The progress token of a request's `_meta`; one that is none is as if absent."""
+    given = meta.get("progressToken")
+    if isinstance(given, bool) or not isinstance(given, str | int):
+        return None
+    return None if isinstance(given, str) and len(given) > TOKEN_CHARS_MAX else given
+
+
+def told(notice: Notice, token: Token | None, level: str | None) -> bytes | None:
+    """The notification for who gave `token` and asked for logs of `level`; None when it is not wanted."""
+    match notice:
+        case Progress(progress, total, message):
+            if token is None:
+                return None
+            found: dict[str, Json] = {"progressToken": token, "progress": progress}
+            if total is not None:
+                found["total"] = total
+            if message is not None:
+                found["message"] = message
+            return _notification("notifications/progress", found)
+        case Log():
+            if not loud_enough(notice.level, level):
+                return None
+            said: dict[str, Json] = {"level": notice.level, "data": notice.data}
+            if notice.logger is not None:
+                said["logger"] = notice.logger
+            return _notification("notifications/message", said)
+        case Changed() | Updated():
+            # Neither belongs to a call.
+            return None
+        case _:
+            assert_never(notice)
+
+
+def change(notice: Changed | Updated, subscription: Ident | None) -> bytes:
+    """The notification of a change, on the stream of `subscription` where the era has them."""
+    params: dict[str, Json] = {} if subscription is None else {"_meta": {SUBSCRIPTION_KEY: subscription}}
+    match notice:
+        case Changed(offer):
+            return _written(CHANGES[offer], params)
+        case Updated(uri):
+            return _written("notifications/resources/updated", {**params, "uri": uri})
+        case _:
+            assert_never(notice)
+
+
+def acknowledged(subscription: Ident, agreed: Mapping[str, Json]) -> bytes:
+    """The first notification of a subscription: what of it is served."""
+    params: dict[str, Json] = {"_meta": {SUBSCRIPTION_KEY: subscription}, "notifications": agreed}
+    return _written("notifications/subscriptions/acknowledged", params)
+
+
+def _notification(method: str, params: Mapping[str, Json]) -> bytes | None:
+    try:
+        return _written(method, params)
+    except (TypeError, ValueError):
+        # What has no JSON form is not told.
+        return None
+
+
+def _written(method: str, params: Mapping[str, Json]) -> bytes:
+    return orjson.dumps({"jsonrpc": "2.0", "method": method, "params": params})

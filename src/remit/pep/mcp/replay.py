@@ -1,0 +1,121 @@
+"""Event streams that can be taken up again where they broke off (`Last-Event-ID`, 2025 eras).
+
+Laws
+* An event's id names its stream and its place there; a stream belongs to one connection, and the id is
+  of no use on another.
+* What is kept is bounded per stream and for all; what fell out is refused, never skipped in silence.
+* Each event goes to one reader: who takes a stream up takes it from whoever had it.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from typing import Final
+
+from remit.pep.mcp import rpc
+from remit.ports.system import Entropy
+
+EVENTS_MAX: Final = 256
+"""Events kept of one stream: progress of a call that runs for hours must not pile up."""
+KEPT_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Events kept of all streams that have ended; a client that wants one back asks within moments."""
+KEPT_STREAMS_MAX: Final = 4_096
+RETRY_MS: Final = 500
+"""How long a client is told to wait before it comes back."""
+
+
+class Stream:
+    """The events of one answer, by number from 1; `changed` is set when there are more or no more."""
+
+    __slots__ = ("_events", "_first", "_size", "changed", "done", "ident", "owner", "reader")
+
+    def __init__(self, ident: str, owner: str) -> None:
+        self.ident = ident
+        self.owner = owner
+        self.done = False
+        self.reader: object = None
+        self.changed = asyncio.Event()
+        self._events: deque[bytes] = deque()
+        self._first = 1
+        self._size = 0
+
+    @property
+    def size(self) -> int:
+        """The bytes kept."""
+        return self._size
+
+    @property
+    def last(self) -> int:
+        """The number of the last event."""
+        return self._first + len(self._events) - 1
+
+    def opening(self, number: int = 0) -> bytes:
+        """What a stream begins with from 2025-11-25 on: an id to come back with, and when."""
+        return b"id: %s.%d\nretry: %d\ndata: \n\n" % (self.ident.encode("ascii"), number, RETRY_MS)
+
+    def add(self, body: bytes) -> bytes:
+        """Keep `body` as the next event; the event as it is sent."""
+        event = b"id: %s.%d\n%s" % (self.ident.encode("ascii"), self.last + 1, rpc.event(body))
+        self._events.append(event)
+        self._size += len(event)
+        if len(self._events) > EVENTS_MAX:
+            self._size -= len(self._events.popleft())
+            self._first += 1
+        self.changed.set()
+        return event
+
+    def end(self) -> None:
+        """There will be no more events."""
+        self.done = True
+        self.changed.set()
+
+    def take(self, reader: object) -> None:
+        """Make `reader` the one whom events go to."""
+        self.reader = reader
+        self.changed.set()
+
+    def after(self, number: int) -> list[bytes] | None:
+        """The events after the one of `number`; None when some of them are kept no more."""
+        if not self._first - 1 <= number <= self.last:
+            return None
+        return list(self._events)[number - self._first + 1 :]
+
+
+class Replays:
+    """The streams of all connections."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._live: dict[str, Stream] = {}
+        self._kept: OrderedDict[str, Stream] = OrderedDict()
+        self._kept_bytes = 0
+
+    def open(self, owner: str) -> Stream:
+        """A new stream of the connection `owner`."""
+        stream = Stream(self._entropy.token_bytes(12).hex(), owner)
+        self._live[stream.ident] = stream
+        return stream
+
+    def close(self, stream: Stream) -> None:
+        """End `stream`; its events are kept for a while."""
+        stream.end()
+        if self._live.pop(stream.ident, None) is None:
+            return
+        self._kept[stream.ident] = stream
+        self._kept_bytes += stream.size
+        while self._kept_bytes > KEPT_BYTES_MAX or len(self._kept) > KEPT_STREAMS_MAX:
+            _, oldest = self._kept.popitem(last=False)
+            self._kept_bytes -= oldest.size
+
+    def find(self, owner: str, event: str) -> tuple[Stream, int] | None:
+        """The stream that `event`, an event's id, is of, and the event's number there."""
+        ident, _, number = event.partition(".")
+        stream = self._live.get(ident) or self._kept.get(ident)
+        if stream is None or stream.owner != owner or not (number.isascii() and number.isdigit()):
+            return None
+        return (stream, int(number)) if len(number) < 10 and int(number) <= stream.last else None
+
+    def forget(self, owner: str) -> None:
+        """The connection `owner` has ended: nobody may come back for its streams."""
+        for stream in [one for one in self._kept.values() if one.owner == owner]:
+            del self._kept[stream.ident]
+            self._kept_bytes -= stream.size

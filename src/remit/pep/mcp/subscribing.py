@@ -1,0 +1,91 @@
+"""`subscriptions/listen` of 2026-07-28: a stream of the changes that a client asked to be told of.
+
+Its first event says which of them are followed; every event names the request that opened it.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+from typing import Final
+
+import orjson
+
+from remit.facts.canonical import Json
+from remit.pep.answer import Client, Watching
+from remit.pep.gate import Gate
+from remit.pep.mcp import rpc
+from remit.pep.mcp.envelope import Request
+from remit.pep.mcp.governing import Governing
+from remit.pep.mcp.listening import AGREE_S, URIS_MAX, Changes, Following, Listener, Wanted
+from remit.pep.mcp.notices import SUBSCRIPTION_KEY, acknowledged, change
+from remit.pep.mcp.post import Post
+from remit.pep.mcp.standing import Ends, stand
+from remit.pep.mcp.words import Wrong
+from remit.ports.upstream import Offer
+
+_LISTS: Final[Mapping[str, Offer]] = {
+    "toolsListChanged": Offer.TOOLS,
+    "promptsListChanged": Offer.PROMPTS,
+    "resourcesListChanged": Offer.RESOURCES,
+}
+_RESOURCES: Final = "resourceSubscriptions"
+
+
+async def subscribe(governing: Governing, gate: Gate, post: Post, request: Request, client: Client) -> Wrong | None:
+    """Answer `request` with a stream until it ends; or say what is wrong with it. Raises `Busy`."""
+    if not post.may_stream:
+        return Wrong(rpc.INVALID_REQUEST, "the answer is an event stream: accept text/event-stream")
+    wanted = _wanted(governing, post, request.params.get("notifications"))
+    if isinstance(wanted, Wrong):
+        return wanted
+    driver, ident = governing.driver, request.ident
+    with gate.stream(post.authority.acting.agent) as closing:
+        changes = Changes(partial(change, subscription=ident))
+        listener = Listener(post.authority, client, post.server)
+        following = Following(driver, listener, changes)
+        try:
+            servers = following.follow(wanted)
+            agreed = await _agreed(listener, servers)
+            ends = Ends(closing, asyncio.Event(), partial(driver.stopped, post.authority))
+            opening = rpc.event(acknowledged(ident, agreed))
+            await stand(post, changes, ends, opening=opening, ending=rpc.event(_over(ident)))
+        finally:
+            following.stop()
+    return None
+
+
+def _wanted(governing: Governing, post: Post, given: Json) -> Wanted | Wrong:
+    if not isinstance(given, Mapping):
+        return Wrong(rpc.INVALID_PARAMS, "params.notifications must be an object that says what to be told of")
+    offers = frozenset(offer for name, offer in _LISTS.items() if given.get(name) is True)
+    named = given.get(_RESOURCES)
+    if named is not None and not isinstance(named, list):
+        return Wrong(rpc.INVALID_PARAMS, f"params.notifications.{_RESOURCES} must be a list of URIs")
+    if named is not None and len(named) > URIS_MAX:
+        return Wrong(rpc.INVALID_PARAMS, f"more than {URIS_MAX} resources are followed by no one stream")
+    uris: set[tuple[str, str]] = set()
+    for one in named or ():
+        found = governing.asks.uri(one, post.server)
+        if isinstance(found, str):
+            return Wrong(rpc.INVALID_PARAMS, found)
+        uris.add((found.server, found.uri))
+    return Wanted(offers, frozenset(uris))
+
+
+async def _agreed(listener: Listener, servers: "Mapping[str, asyncio.Future[Watching]]") -> Mapping[str, Json]:
+    """What is followed, in the words of the request; what no server has said by now is left out."""
+    if servers:
+        await asyncio.wait(servers.values(), timeout=AGREE_S)
+    said = {server: first.result() for server, first in servers.items() if first.done()}
+    offers = frozenset[Offer]().union(*(one.offers for one in said.values()))
+    agreed: dict[str, Json] = {name: True for name, offer in _LISTS.items() if offer in offers}
+    uris: list[Json] = [listener.shown(server, uri) for server, one in said.items() for uri in sorted(one.uris)]
+    if uris:
+        agreed[_RESOURCES] = uris
+    return agreed
+
+
+def _over(ident: rpc.Ident) -> bytes:
+    """The response that ends a subscription in order."""
+    meta: Mapping[str, Json] = {rpc.SERVER_INFO_KEY: rpc.SERVER_INFO, SUBSCRIPTION_KEY: ident}
+    return rpc.result(ident, orjson.dumps({"resultType": "complete", "_meta": meta}))
