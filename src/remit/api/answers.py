@@ -204,3 +204,24 @@ class ProblemAnswer(Answer):
     next: str
     problems: list[str] = []
     cause: str | None = None
+
+
+class LoginAnswer(Answer):
+    """A login that was begun: `url` is for the person's browser, at the authorization server `issuer`."""
+
+    server: str
+    url: str
+    issuer: str
+    expires: str
+
+
+class CredentialAnswer(Answer):
+    """How a server's credential stands; `usable`: whether a call would be sent, as far as is known."""
+
+    server: str
+    state: str
+    usable: bool
+    until: str | None
+    issuer: str | None
+    scopes: list[str]
+    why: str | None

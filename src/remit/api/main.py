@@ -11,6 +11,7 @@ from remit.api import (
     asking,
     exchange,
     ledger,
+    logins,
     problem,
     service,
     sessions,
@@ -22,6 +23,7 @@ from remit.api.services import Services
 
 ROUTERS: Final = (
     workspace.router,
+    logins.router,
     tokens.router,
     exchange.router,
     sessions.router,

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from remit.api.malformed import told
 from remit.api.services import Conflict, Invalid, Missing
 from remit.escalate.voting import VoteRefused
+from remit.ports.credentials import LoginRefused
 from remit.ports.ledger import LedgerUnwritable
 from remit.ports.signer import Cause, TokenInvalid
 
@@ -99,6 +100,8 @@ def problem_of(error: Exception) -> Problem:
             )
         case Missing():
             return Problem(404, str(error), next="remit get KIND lists what there is")
+        case LoginRefused():
+            return Problem(409, "no login", why=str(error), next=error.next)
         case Conflict():
             return Problem(409, "not possible now", why=str(error), next=error.next)
         case LedgerUnwritable():
@@ -131,7 +134,7 @@ def install(app: FastAPI) -> None:
         return problem_of(error).answer()
 
     for kind in (
-        Problem, TokenInvalid, VoteRefused, Invalid, Missing, Conflict, LedgerUnwritable,
+        Problem, TokenInvalid, VoteRefused, Invalid, Missing, Conflict, LoginRefused, LedgerUnwritable,
         RequestValidationError, HTTPException, Exception,
     ):  # fmt: skip
         app.add_exception_handler(kind, answer)

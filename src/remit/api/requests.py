@@ -18,6 +18,7 @@ Note = Annotated[str, StringConstraints(max_length=2000)]
 
 SidPath = Annotated[Sid, Path()]
 RefPath = Annotated[RefText, Path()]
+ServerPath = Annotated[ServerName, Path()]
 KindPath = Annotated[
     Literal[
         "agent", "agents", "user", "users", "group", "groups", "server", "servers", "tool",

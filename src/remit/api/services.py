@@ -16,6 +16,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
 from remit.facts.record import Receipt, Ref
 from remit.pdp.decision import Decision
+from remit.ports.credentials import Logins
 from remit.ports.ledger import Ledger
 from remit.ports.signer import Signer
 from remit.ports.system import Clock, Entropy
@@ -267,4 +268,5 @@ class Services:
     authenticator: Authenticator
     clock: Clock
     entropy: Entropy
+    logins: Logins
     closing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
 from enum import Enum
 from typing import cast
 
@@ -12,6 +11,7 @@ from pydantic import JsonValue
 from remit.api.answers import AppliedAnswer, ChangeAnswer, SessionAnswer, ToolAnswer
 from remit.api.answers_decided import ApprovalAnswer, GateAnswer, ReasonAnswer, SeatAnswer, VoteAnswer
 from remit.api.authenticator import Admin, Caller, Person
+from remit.api.moments import instant
 from remit.api.services import Applied, Services, ToolPin
 from remit.escalate.machine import Approval, State
 from remit.escalate.voting import counts_for, decides, routes_of, seats
@@ -21,16 +21,6 @@ from remit.facts.strictjson import Refused, parse
 from remit.policy.verdict import Gate, Reason
 from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody
-
-
-def instant(at_ms: int) -> str:
-    """`at_ms` as RFC 3339 in UTC with milliseconds."""
-    seconds, millis = divmod(at_ms, 1000)
-    try:
-        moment = datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError):
-        return "9999-12-31T23:59:59.999Z"
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"
 
 
 def session_view(session: Session) -> SessionAnswer:

@@ -5,12 +5,16 @@ imported afterwards, in a thread, while the service already governs.
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 
+from remit.adapters.credentials.keeping import Keeping
+from remit.adapters.credentials.registering import Place
 from remit.adapters.keyring import KeyringUnusable
 from remit.adapters.signer import Ed25519Signer
 from remit.adapters.sqlite import SqliteLedger, open_ledger
@@ -19,6 +23,7 @@ from remit.adapters.upstreams.build import build_upstream
 from remit.adapters.upstreams.exchange import open_http_session
 from remit.adapters.workspace.folder import Folder
 from remit.api.authenticator import Authenticator
+from remit.api.pages import OAuthPages
 from remit.api.services import Invalid, Services
 from remit.app.bundles import Bundles
 from remit.app.failure import Exit, Failure
@@ -51,6 +56,7 @@ class Service:
     ledger: SqliteLedger
     fleet: Fleet
     session: aiohttp.ClientSession
+    keeping: Keeping
     closing: asyncio.Event
     services: Callable[[], Services]
     api: "asyncio.Future[App]"
@@ -68,6 +74,7 @@ class Service:
         """Stop children and connections, then make the ledger's last batch durable."""
         self.closing.set()
         await self.fleet.close()
+        await self.keeping.close()
         await self.session.close()
         await self.ledger.close()
 
@@ -111,7 +118,7 @@ async def build(settings: Settings, port: int) -> Service:
     """Join everything for a service that answers on `port`. Raises `Failure`."""
     folder, bundles, running = open_workspace(settings)
     ledger = open_ledger(settings.ledger, _CLOCK, _ENTROPY)
-    resource = f"http://{settings.host}:{port}"
+    resource = settings.public_url or f"http://{settings.host}:{port}"
     issuer = _issuer(settings.data, resource)
     try:
         signer = Ed25519Signer(settings.data / "keys", _CLOCK, issuer=issuer, audience=issuer)
@@ -119,6 +126,7 @@ async def build(settings: Settings, port: int) -> Service:
         await ledger.close()
         raise Failure("the signing keys cannot be used", why=str(error)) from error
     session = open_http_session()
+    keeping = Keeping(settings.data, Place(resource), os.environ, clock=_CLOCK, entropy=_ENTROPY)
 
     def upstream(server: Server) -> Inspected:
         return build_upstream(
@@ -127,6 +135,7 @@ async def build(settings: Settings, port: int) -> Service:
             limits=settings.limits,
             clock=_CLOCK,
             state_dir=settings.data / "servers",
+            credentials=keeping,
         )
 
     fleet = Fleet(upstream)
@@ -143,13 +152,13 @@ async def build(settings: Settings, port: int) -> Service:
         await driver.record(AdminBody(Event.CREDENTIAL, "the service", ADMIN, {"hash": stored}))
         authenticator.add_credential(ADMIN, stored)
     hosts = _hosts(settings, port)
-    origins = frozenset(f"http://{host}" for host in hosts)
+    origins = frozenset({f"http://{host}" for host in hosts} | {resource})
     closing = asyncio.Event()
     gate = Gate(settings.limits, _CLOCK, closing=closing)
     edge = McpApp(
         driver,
         authenticator.authority,
-        Edge(resource, hosts, origins, settings.limits),
+        Edge(resource, hosts, origins, settings.limits, settings.authorization_servers),
         _CLOCK,
         _ENTROPY,
         gate,
@@ -158,17 +167,18 @@ async def build(settings: Settings, port: int) -> Service:
     def services() -> Services:
         from remit.app.facade import Facade
 
-        facade = Facade(runtime, fleet, bundles, ledger, settings, resource)
-        return Services(driver, facade, ledger, signer, authenticator, _CLOCK, _ENTROPY, closing)
+        facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping)
+        return Services(driver, facade, ledger, signer, authenticator, _CLOCK, _ENTROPY, keeping, closing)
 
     api: asyncio.Future[App] = asyncio.get_running_loop().create_future()
 
     def ready() -> str | None:
         return "draining" if closing.is_set() else ledger.unwritable()
 
-    root = Root(edge=edge, api=api, hosts=hosts, origins=origins, ready=ready)
+    pages = OAuthPages(keeping, driver.record)
+    root = Root(edge=edge, api=api, pages=pages, hosts=hosts, origins=origins, ready=ready)
     front = Front(root, _CLOCK, _ENTROPY)
-    return Service(front, driver, runtime, ledger, fleet, session, closing, services, api, admin)
+    return Service(front, driver, runtime, ledger, fleet, session, keeping, closing, services, api, admin)
 
 
 def _issuer(data: Path, resource: str) -> str:
@@ -187,6 +197,7 @@ def _create_api(services: Callable[[], Services]) -> App:
 
 def _hosts(settings: Settings, port: int) -> frozenset[str]:
     names = {settings.host, "127.0.0.1", "localhost", "[::1]"}
+    public = () if settings.public_url is None else (urlsplit(settings.public_url).netloc,)
     return frozenset({f"{name.lower()}:{port}" for name in names}) | frozenset(
-        host.lower() for host in settings.allowed_hosts
+        host.lower() for host in (*settings.allowed_hosts, *public)
     )

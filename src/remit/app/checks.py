@@ -7,19 +7,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from remit.api.moments import instant
 from remit.api.services import Check, Invalid, ServerPin
 from remit.app.runtime import Runtime
 from remit.app.settings import Settings
 from remit.control.difference import one_line
 from remit.facts.agent import Mode
 from remit.facts.catalog import Stdio
+from remit.ports.credentials import CredentialState, Standing
 from remit.ports.ledger import Ledger
 from remit.ports.upstream import Health
 
 _FREE_BYTES_MIN: Final = 256 * 1024 * 1024
 
 
-async def checks(runtime: Runtime, health: Mapping[str, Health], ledger: Ledger, settings: Settings) -> Sequence[Check]:
+async def checks(
+    runtime: Runtime,
+    health: Mapping[str, Health],
+    credentials: Mapping[str, CredentialState],
+    ledger: Ledger,
+    settings: Settings,
+) -> Sequence[Check]:
     """Every check, the most urgent first."""
     found = [*_data(settings), await _workspace(runtime)]
     in_doubt = await ledger.in_doubt()
@@ -34,6 +42,9 @@ async def checks(runtime: Runtime, health: Mapping[str, Health], ledger: Ledger,
         )
     )
     found.extend(_server(server, health.get(server.server)) for server in await runtime.pins())
+    found.extend(
+        _credential(credentials[name]) for name in sorted(runtime.bundle.catalog.servers) if name in credentials
+    )
     found.extend(_reach(runtime, settings))
     found.extend(_observers(runtime))
     return found
@@ -79,6 +90,16 @@ def _server(server: ServerPin, health: Health | None) -> Check:
     text = ", ".join(f"{tool.name} {tool.untypable or tool.state}" for tool in odd[:5])
     more = f" and {len(odd) - 5} more" if len(odd) > 5 else ""
     return Check(name, False, text + more, f"remit tools review {server.server}")  # noqa: FBT003
+
+
+def _credential(state: CredentialState) -> Check:
+    """How a server's credential stands, never what it is."""
+    until = f" until {instant(state.until_ms)}" if state.until_ms is not None else ""
+    why = f": {state.why}" if state.why else ""
+    wants_person = state.standing in {Standing.NEEDS_LOGIN, Standing.EXPIRED}
+    mend = f"remit servers login {state.server}" if wants_person else f"remit describe server {state.server}"
+    text = f"{state.standing.value}{until}{why}"
+    return Check(f"credential {state.server}", state.usable, text, None if state.usable else mend)
 
 
 def _reach(runtime: Runtime, settings: Settings) -> Iterator[Check]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from remit.api.moments import instant
 from remit.api.services import Change, Resource, ServerPin, ToolPin
 from remit.app.running import Running
 from remit.control.diff import Side, diff
@@ -17,15 +18,18 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Definition, Tool
 from remit.pdp.snapshot import Pin
 from remit.policy.bundle import Bundle
+from remit.ports.credentials import CredentialState
 from remit.ports.upstream import Health
 
 STDERR_LINES_MAX: Final = 20
 
 
-def resources(running: Running, kind: Kind, health: Mapping[str, Health]) -> Sequence[Resource]:
+def resources(
+    running: Running, kind: Kind, health: Mapping[str, Health], credentials: Mapping[str, CredentialState]
+) -> Sequence[Resource]:
     """The running resources of `kind`, in order of names; secrets are not among what is shown.
 
-    `health` of servers, by name, goes into their status.
+    `health` of servers and how their `credentials` stand, by name, go into their status.
     """
     bundle = running.bundle
     policies = {
@@ -34,7 +38,7 @@ def resources(running: Running, kind: Kind, health: Mapping[str, Health]) -> Seq
     }
     found: list[Resource] = []
     for one in shown(kind, running.source, bundle.catalog, policies):
-        manifest = _with_status(one.manifest, _status(kind, one.name, bundle, health))
+        manifest = _with_status(one.manifest, _status(kind, one.name, bundle, health, credentials.get(one.name)))
         where = FILE if one.where is None and kind is Kind.TOOL else one.where
         found.append(Resource(kind.value, one.name, manifest, None if where is None else str(where)))
     return found
@@ -97,7 +101,9 @@ def _pin(tool: Tool, state: str, live: str | None, lines: tuple[str, ...], bundl
     )
 
 
-def _status(kind: Kind, name: str, bundle: Bundle, health: Mapping[str, Health]) -> Mapping[str, Json]:
+def _status(
+    kind: Kind, name: str, bundle: Bundle, health: Mapping[str, Health], credential: CredentialState | None
+) -> Mapping[str, Json]:
     """What only the running service knows of a resource."""
     if kind is Kind.TOOL:
         server, _, tool = name.partition("/")
@@ -112,8 +118,21 @@ def _status(kind: Kind, name: str, bundle: Bundle, health: Mapping[str, Health])
             "stray_messages": seen.strays,
             "dropped_tools": dict(seen.dropped),
             "stderr": seen.stderr.splitlines()[-STDERR_LINES_MAX:],
+            **({} if credential is None else {"credential": credential_view(credential)}),
         }
     return {}
+
+
+def credential_view(state: CredentialState) -> Mapping[str, Json]:
+    """How a credential stands: never what it is."""
+    until = None if state.until_ms is None else instant(state.until_ms)
+    return {
+        "state": state.standing.value,
+        "until": until,
+        "issuer": state.issuer,
+        "scopes": list(state.scopes),
+        "why": state.why,
+    }
 
 
 def _with_status(manifest: Mapping[str, Json], more: Mapping[str, Json]) -> Mapping[str, Json]:

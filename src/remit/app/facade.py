@@ -13,6 +13,7 @@ from remit.app.runtime import Runtime, kind_of
 from remit.app.settings import Settings
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
+from remit.ports.credentials import Logins
 from remit.ports.ledger import Ledger
 
 
@@ -27,6 +28,7 @@ class Facade:
         ledger: Ledger,
         settings: Settings,
         resource: str,
+        logins: Logins,
     ) -> None:
         self._runtime = runtime
         self._fleet = fleet
@@ -34,6 +36,7 @@ class Facade:
         self._ledger = ledger
         self._settings = settings
         self._resource = resource
+        self._logins = logins
 
     @property
     def digest(self) -> str:
@@ -52,7 +55,7 @@ class Facade:
 
     def resources(self, kind: str) -> Sequence[Resource]:
         """The running resources of `kind` (singular or plural, any case), in order of names."""
-        return resources(self._runtime.running, kind_of(kind), self._fleet.health)
+        return resources(self._runtime.running, kind_of(kind), self._fleet.health, self._logins.states())
 
     def policy_text(self, bundle: str, policy: str) -> PolicyText | None:
         """The source of `policy` in the bundle with that digest, if it is still at hand."""
@@ -93,4 +96,4 @@ class Facade:
 
     async def doctor(self) -> Sequence[Check]:
         """Every check of the installation."""
-        return await checks(self._runtime, self._fleet.health, self._ledger, self._settings)
+        return await checks(self._runtime, self._fleet.health, self._logins.states(), self._ledger, self._settings)

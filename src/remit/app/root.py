@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
+from remit.api.pages import OAuthPages
 from remit.pep.mcp.app import McpApp
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -30,12 +31,14 @@ class Root:
         *,
         edge: McpApp,
         api: "asyncio.Future[App]",
+        pages: OAuthPages,
         hosts: frozenset[str],
         origins: frozenset[str],
         ready: Callable[[], str | None],
     ) -> None:
         self._edge = edge
         self._api = api
+        self._pages = pages
         self._hosts = hosts
         self._origins = origins
         self._ready = ready
@@ -52,6 +55,8 @@ class Root:
             await answer(send, 403, {"title": "refused", "why": refused})
         elif path.startswith("/api/"):
             await self._control(scope, receive, send)
+        elif self._pages.serves(path):
+            await self._pages(scope, receive, send)
         elif path == "/healthz":
             await answer(send, 200, {"status": "alive"})
         elif path == "/readyz":

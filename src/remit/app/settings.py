@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from remit.app.failure import Exit, Failure
 from remit.facts.limits import DEFAULT, Limits
@@ -23,7 +24,9 @@ class Settings:
 
     `data`: folder of the ledger, keys and caches. `workspace`: folder of resources, policies
     and `remit.lock`. `port` 0 picks a free one. `allowed_hosts`: values of the Host header that
-    are answered beside the listening address.
+    are answered beside the listening address. `public_url`: where people's browsers and
+    authorization servers reach the service, where that is not the listening address;
+    `authorization_servers`: issuers to name to clients (RFC 9728).
     """
 
     data: Path
@@ -32,6 +35,8 @@ class Settings:
     port: int = DEFAULT_PORT
     allowed_hosts: tuple[str, ...] = ()
     limits: Limits = DEFAULT
+    public_url: str | None = None
+    authorization_servers: tuple[str, ...] = ()
 
     @property
     def ledger(self) -> Path:
@@ -88,3 +93,28 @@ def limits_of(given: Sequence[str]) -> Limits:
 def _unusable(given: str, why: str) -> Failure:
     following = "docs/reference/limits.md lists them; for example --limit requests_per_s_max=50"
     return Failure(f"the limit {given!r} cannot be used", why=why, next=following, exit=Exit.USAGE)
+
+
+def public_address(given: str | None) -> str | None:
+    """`given`, else `REMIT_PUBLIC_URL`: scheme, host and port alone. Raises `Failure`."""
+    told = given or variable("REMIT_PUBLIC_URL", "")
+    if not told:
+        return None
+    try:
+        parts = urlsplit(told.rstrip("/"))
+        bare = bool(parts.hostname) and parts.port != 0 and parts.scheme in {"http", "https"}
+    except ValueError:
+        parts, bare = urlsplit(""), False
+    if not bare or parts.path or parts.query or parts.fragment or parts.username is not None:
+        raise Failure(
+            f"not a public address: {told}",
+            why="it is http or https with a host, and nothing after it",
+            next="write it like https://remit.example.com",
+            exit=Exit.USAGE,
+        )
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def named_issuers() -> tuple[str, ...]:
+    """The authorization servers of `REMIT_AUTHORIZATION_SERVERS`, parted by spaces."""
+    return tuple(variable("REMIT_AUTHORIZATION_SERVERS", "").split())

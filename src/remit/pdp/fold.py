@@ -266,6 +266,8 @@ def _admin(at: int, body: AdminBody) -> tuple[Delta, ...]:
             | Event.SESSION_WORDS
             | Event.TOOLS_ACCEPTED
             | Event.RESOURCE_DELETED
+            | Event.SERVER_LOGIN
+            | Event.SERVER_LOGOUT
         ):
             return ()
         case _:

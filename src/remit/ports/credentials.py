@@ -60,7 +60,7 @@ class Credential(Protocol):
         ...
 
     def rejected(self, *, scope_missing: bool) -> str:
-        """Why a server refuses what it is shown (401; 403 for a scope), with the next command."""
+        """Take note that the server refuses what it is shown (401; 403 for a scope); why, with the next command."""
         ...
 
 

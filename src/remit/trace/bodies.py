@@ -116,6 +116,8 @@ class Event(StrEnum):
     APPROVAL_EXPIRED = "approval.expired"
     TOOLS_ACCEPTED = "tools.accepted"
     RESOURCE_DELETED = "resource.deleted"
+    SERVER_LOGIN = "server.login"
+    SERVER_LOGOUT = "server.logout"
 
 
 @dataclass(frozen=True, slots=True)

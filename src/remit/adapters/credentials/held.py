@@ -37,16 +37,12 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A login: bound to the `origin` of the server's url and to the `issuer` that gave it.
-
-    `redirect` is the redirect URI that the client was registered with; empty without a person.
-    """
+    """A login: bound to the `origin` of the server's url and to the `issuer` that gave it."""
 
     origin: str
     issuer: str
     grant: str
     resource: str
-    redirect: str
     client: Client
     tokens: Tokens | None
 
@@ -59,7 +55,6 @@ class Held:
             "issuer": self.issuer,
             "grant": self.grant,
             "resource": self.resource,
-            "redirect": self.redirect,
             "client": client,
             "tokens": None,
         }
@@ -87,13 +82,12 @@ def unsealed(data: bytes) -> Held | None:
             "issuer": str(issuer),
             "grant": str(grant),
             "resource": str(resource),
-            "redirect": str(redirect),
             "client": {"ident": str(ident), "method": str(method), "secret": str() | None as secret},
             "tokens": Mapping() | None as tokens,
         }:
             client = Client(ident, method, secret)
             kept = None if tokens is None else _tokens(tokens)
-            return Held(origin, issuer, grant, resource, redirect, client, kept)
+            return Held(origin, issuer, grant, resource, client, kept)
         case _:
             return None
 

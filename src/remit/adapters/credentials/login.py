@@ -10,8 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
-
-from yarl import URL
+from urllib.parse import urlencode
 
 from remit.adapters.credentials.fetch import Fetch, FetchFailed
 from remit.adapters.credentials.held import Held
@@ -19,7 +18,7 @@ from remit.adapters.credentials.metadata import Guarded, MetadataRefused, discov
 from remit.adapters.credentials.oauth import OAuthCredential
 from remit.adapters.credentials.registering import Place, client_for
 from remit.adapters.credentials.tokening import GrantRefused, ask
-from remit.facts.credential import Grant
+from remit.facts.credential import Grant, OAuth
 from remit.ports.credentials import CredentialRefused, LoggedIn, LoginRefused, LoginStarted
 from remit.ports.system import Clock, Entropy
 
@@ -72,17 +71,14 @@ class Flow:
                 raise MetadataRefused("the authorization server has no authorization endpoint")
             if "S256" not in guarded.issuer.challenge_methods:
                 raise MetadataRefused("the authorization server does not say that it takes PKCE with S256")
-            client = await client_for(self._fetch, guarded.issuer, oauth, self._place, credential.held)
+            scope = _scope(guarded, oauth)
+            client = await client_for(self._fetch, guarded.issuer, oauth, self._place, scope)
         except (MetadataRefused, FetchFailed) as problem:
             raise LoginRefused(str(problem), f"remit describe server {credential.server}") from None
-        scopes = guarded.scopes
-        if scopes and not oauth.scopes and _OFFLINE in guarded.issuer.scopes and _OFFLINE not in scopes:
-            scopes = (*scopes, _OFFLINE)
         verifier, state = self._secret(), self._secret()
         until_ms = self._clock.now_ms() + LOGIN_MS
-        held = credential.holding(guarded, client, redirect=self._place.callback)
+        held = credential.holding(guarded, client)
         self._make_room()
-        scope = " ".join(scopes)
         self._pending[_key(state)] = _Pending(credential, guarded, held, scope, by, until_ms, verifier)
         asked = {
             "response_type": "code",
@@ -94,7 +90,8 @@ class Flow:
             "resource": guarded.resource,
             **({"scope": scope} if scope else {}),
         }
-        return LoginStarted(str(URL(endpoint).extend_query(asked)), guarded.issuer.issuer, until_ms)
+        joined = f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
+        return LoginStarted(joined, guarded.issuer.issuer, until_ms)
 
     async def finish(self, answer: Mapping[str, str]) -> LoggedIn:
         """Take the `answer` that a browser brought. Raises `LoginRefused`."""
@@ -118,7 +115,7 @@ class Flow:
         grant = {
             "grant_type": "authorization_code",
             "code": code,
-            "redirect_uri": pending.held.redirect,
+            "redirect_uri": self._place.callback,
             "code_verifier": pending.verifier,
             "resource": pending.guarded.resource,
             **({"scope": pending.scope} if pending.scope else {}),
@@ -153,6 +150,14 @@ class Flow:
 
     def _secret(self) -> str:
         return _plain(self._entropy.token_bytes(32))
+
+
+def _scope(guarded: Guarded, oauth: OAuth) -> str:
+    """What to ask for; a login that outlives its first token is part of it where that takes a scope."""
+    scopes = guarded.scopes
+    if scopes and not oauth.scopes and _OFFLINE in guarded.issuer.scopes and _OFFLINE not in scopes:
+        scopes = (*scopes, _OFFLINE)
+    return " ".join(scopes)
 
 
 def _key(state: str) -> bytes:

@@ -48,6 +48,7 @@ class OAuthCredential:
         self._renewing: asyncio.Task[None] | None = None
         self._renewed_s = self._failed_s = float("-inf")
         self._why: str | None = None
+        self._rejected: Tokens | None = None
         self._held = self._load()
 
     @property
@@ -77,6 +78,7 @@ class OAuthCredential:
     def rejected(self, *, scope_missing: bool) -> str:
         """See `Credential.rejected`."""
         login = f"remit servers login {self.server}"
+        self._rejected = self._held.tokens if self._held is not None else None
         if scope_missing:
             return (
                 f"server {self.server!r} wants a scope that was not granted; add it to oauth.scopes, then: remit apply"
@@ -115,9 +117,12 @@ class OAuthCredential:
         standing = Standing.VALID
         if self._is_over(tokens):
             standing = Standing.VALID if self._can_renew(tokens) else Standing.EXPIRED
-        if self._why is not None:
+        why = self._why
+        if why is None and tokens is self._rejected:
+            why = "the server refuses it"
+        if why is not None:
             standing = Standing.FAILING
-        return CredentialState(self.server, standing, tokens.until_ms, issuer, tokens.scopes, self._why)
+        return CredentialState(self.server, standing, tokens.until_ms, issuer, tokens.scopes, why)
 
     async def secret(self, client: Client) -> str | None:
         """The secret of `client`, by reference or as it was registered. Raises `CredentialRefused`."""
@@ -189,14 +194,13 @@ class OAuthCredential:
         fields = {"grant_type": "client_credentials", "resource": guarded.resource}
         if guarded.scopes:
             fields["scope"] = " ".join(guarded.scopes)
-        return self.holding(guarded, client, redirect=""), fields
+        return self.holding(guarded, client), fields
 
-    def holding(self, guarded: Guarded, client: Client, *, redirect: str) -> Held:
+    def holding(self, guarded: Guarded, client: Client) -> Held:
         """A login at what `guarded` says, without tokens yet."""
         origin = str(URL(self.url).origin())
-        return Held(
-            origin, guarded.issuer.issuer, self.oauth.grant.value, guarded.resource, redirect, client, tokens=None
-        )
+        grant = self.oauth.grant.value
+        return Held(origin, guarded.issuer.issuer, grant, guarded.resource, client, tokens=None)
 
     async def _issuer_of(self, held: Held) -> Issuer:
         self._issuer = await find_issuer(self._fetch, held.issuer, reach_of(self.url, self.oauth))

@@ -4,13 +4,14 @@ In the order of the MCP specification: as a person registered it, by its own met
 (CIMD), or registered now (RFC 7591) where that alone exists.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from yarl import URL
 
 from remit.adapters.credentials.fetch import Fetch
-from remit.adapters.credentials.held import Client, Held
+from remit.adapters.credentials.held import Client
 from remit.adapters.credentials.metadata import Issuer, MetadataRefused
 from remit.facts.canonical import Json
 from remit.facts.credential import OAuth
@@ -66,26 +67,28 @@ def own_client(issuer: Issuer, oauth: OAuth) -> Client | None:
     raise MetadataRefused("the authorization server takes no client secret: neither client_secret_basic nor _post")
 
 
-async def client_for(fetch: Fetch, issuer: Issuer, oauth: OAuth, place: Place, held: Held | None) -> Client:
-    """Who to log in as. `held` is what is kept of an earlier login. Raises `MetadataRefused`, `FetchFailed`."""
+async def client_for(fetch: Fetch, issuer: Issuer, oauth: OAuth, place: Place, scope: str) -> Client:
+    """Who to log in as, to ask for `scope`. Raises `MetadataRefused`, `FetchFailed`.
+
+    A registration serves one login: people log in seldom, and servers forget clients.
+    """
     own = own_client(issuer, oauth)
     if own is not None:
         return own
     if issuer.takes_documents and place.has_document:
         return Client(place.document, "none")
-    if held is not None and held.issuer == issuer.issuer and held.redirect == place.callback:
-        return held.client
     if issuer.registration_endpoint is None:
         how = " (it takes client metadata documents: remit up --public-url)" if issuer.takes_documents else ""
         raise MetadataRefused(
             f"the authorization server registers nobody by itself{how}; register Remit there with the redirect URI "
             f"{place.callback}, put the client id into oauth.client_id of the Server resource, then: remit apply"
         )
-    return await _register(fetch, issuer, issuer.registration_endpoint, place)
+    asked = {**place.metadata(), **({"scope": scope} if scope else {})}
+    return await _register(fetch, issuer, issuer.registration_endpoint, place, asked)
 
 
-async def _register(fetch: Fetch, issuer: Issuer, endpoint: str, place: Place) -> Client:
-    found = await fetch.post_json(endpoint, place.metadata(), issuer.reach)
+async def _register(fetch: Fetch, issuer: Issuer, endpoint: str, place: Place, asked: Mapping[str, Json]) -> Client:
+    found = await fetch.post_json(endpoint, asked, issuer.reach)
     body = found.body or {}
     ident, secret = body.get("client_id"), body.get("client_secret")
     method = body.get("token_endpoint_auth_method", "client_secret_basic" if secret else "none")

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from remit import __version__
-from remit.app.cli import approvals, bridge, ledger, questions, service, sessions, token, tools, workspace
+from remit.app.cli import approvals, bridge, ledger, questions, servers, service, sessions, token, tools, workspace
 from remit.app.failure import Exit, Failure
 from remit.facts.text import escaped
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 for module in (service, workspace, questions, bridge):
     module.add(app)
 app.add_typer(tools.app, name="tools")
+app.add_typer(servers.app, name="servers")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(token.app, name="token")

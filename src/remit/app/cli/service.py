@@ -15,6 +15,8 @@ from remit.app.settings import (
     Settings,
     data_folder,
     limits_of,
+    named_issuers,
+    public_address,
     workspace_folder,
 )
 from remit.facts.text import escaped
@@ -27,6 +29,10 @@ def up(
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = DEFAULT_PORT,
     allow_host: Annotated[list[str] | None, typer.Option("--allow-host", help="Another Host header to answer.")] = None,
     limit: Annotated[list[str] | None, typer.Option("--limit", help="NAME=NUMBER, another limit.")] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option("--public-url", help="Where browsers and other servers reach it, such as https://HOST."),
+    ] = None,
     *,
     watch: Annotated[
         bool, typer.Option("--watch", help="Apply workspace changes by themselves (development).")
@@ -43,6 +49,8 @@ def up(
             port=port,
             allowed_hosts=tuple(allow_host or ()),
             limits=limits_of(limit or ()),
+            public_url=public_address(public_url),
+            authorization_servers=named_issuers(),
         ),
         watch=watch,
     )

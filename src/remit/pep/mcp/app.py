@@ -56,12 +56,14 @@ class Edge:
 
     `resource`: its public address, `http://127.0.0.1:7070`, the audience of its tokens. `hosts`
     and `origins`: values of the Host and Origin headers that are answered, lower case.
+    `authorization_servers`: issuers that its metadata names (RFC 9728).
     """
 
     resource: str
     hosts: frozenset[str]
     origins: frozenset[str] = frozenset()
     limits: Limits = DEFAULT
+    authorization_servers: tuple[str, ...] = ()
 
 
 class McpApp:
@@ -204,11 +206,13 @@ class McpApp:
         if suffix and not (suffix == PATH or suffix.startswith(f"{PATH}/")):
             await _refuse(send, 404, "path/unknown", "no protected resource there")
             return
-        value: Mapping[str, Json] = {
+        value: dict[str, Json] = {
             "resource": self._edge.resource + suffix,
             "resource_name": "Remit",
             "bearer_methods_supported": ["header"],
         }
+        if self._edge.authorization_servers:
+            value["authorization_servers"] = list(self._edge.authorization_servers)
         await answer(send, 200, orjson.dumps(value))
 
 

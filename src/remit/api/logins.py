@@ -1,0 +1,63 @@
+"""Routes of people's logins at servers: begun, looked at, ended. No answer holds a token."""
+
+from fastapi import APIRouter
+
+from remit.api.access import named
+from remit.api.answers import CredentialAnswer, LoginAnswer
+from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
+from remit.api.moments import instant
+from remit.api.problem import not_found
+from remit.api.requests import Empty, ServerPath
+from remit.api.services import Services
+from remit.ports.credentials import CredentialState
+from remit.trace.bodies import AdminBody, Event
+
+router = APIRouter(route_class=GuardedRoute, tags=["logins"])
+
+
+@router.post("/servers/{name}/login")
+async def login(name: ServerPath, asked: Empty, services: With, caller: ByAdmin) -> LoginAnswer:  # noqa: ARG001
+    """Begin a login at a server: the address at which a person says yes, for ten minutes."""
+    _declared(services, name)
+    started = await services.logins.begin(name, named(caller))
+    return LoginAnswer(server=name, url=started.url, issuer=started.issuer, expires=instant(started.until_ms))
+
+
+@router.post("/servers/{name}/logout")
+async def logout(name: ServerPath, asked: Empty, services: With, caller: ByAdmin) -> CredentialAnswer:  # noqa: ARG001
+    """End a login: the tokens are revoked where the authorization server does that, and forgotten."""
+    _declared(services, name)
+    await services.driver.record(AdminBody(Event.SERVER_LOGOUT, named(caller), name))
+    await services.logins.forget(name)
+    return _view(_state(services, name))
+
+
+@router.get("/servers/{name}/login")
+async def credential(name: ServerPath, services: With, _: ByReader) -> CredentialAnswer:
+    """How the credential of a server stands."""
+    _declared(services, name)
+    return _view(_state(services, name))
+
+
+def _declared(services: Services, name: str) -> None:
+    if name not in services.runtime.catalog.servers:
+        raise not_found(f"server in the running bundle: {name}", "remit get servers")
+
+
+def _state(services: Services, name: str) -> CredentialState:
+    found = services.logins.states().get(name)
+    if found is None:
+        raise not_found(f"credential of server {name}: it declares neither headers nor oauth", "remit get servers")
+    return found
+
+
+def _view(state: CredentialState) -> CredentialAnswer:
+    return CredentialAnswer(
+        server=state.server,
+        state=state.standing.value,
+        usable=state.usable,
+        until=None if state.until_ms is None else instant(state.until_ms),
+        issuer=state.issuer,
+        scopes=list(state.scopes),
+        why=state.why,
+    )

@@ -1,0 +1,13 @@
+"""How moments are written in answers. Light to import."""
+
+from datetime import UTC, datetime
+
+
+def instant(at_ms: int) -> str:
+    """`at_ms` as RFC 3339 in UTC with milliseconds."""
+    seconds, millis = divmod(at_ms, 1000)
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return "9999-12-31T23:59:59.999Z"
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"

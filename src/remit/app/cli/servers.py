@@ -1,0 +1,63 @@
+"""`remit servers`: logging in and out where a server asks for it."""
+
+import time
+from typing import Annotated, Any, Final
+
+import typer
+
+from remit.app.cli.options import Output, TokenFile, client
+from remit.app.client import Client
+from remit.app.failure import Exit
+from remit.app.output import Format, data, say
+from remit.facts.text import escaped
+
+app = typer.Typer(no_args_is_help=True, help="Servers: logged in, logged out.")
+
+Name = Annotated[str, typer.Argument(help="The server, as its resource is named.")]
+_WAIT_S: Final = 600.0
+_POLL_S: Final = 1.0
+
+
+@app.command()
+def login(
+    name: Name,
+    *,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until you have logged in.")] = True,
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> int:
+    """Log Remit in at a server by OAuth: prints the address to open in your browser."""
+    asked = client(token_file)
+    before = asked.get(f"/servers/{name}/login")
+    answer: dict[str, Any] = asked.post(f"/servers/{name}/login")
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+        return Exit.OK
+    print(escaped(answer["url"], chars_max=16_384), flush=True)
+    say(f"open it in a browser and say yes at {escaped(answer['issuer'])}; it is good until {answer['expires']}")
+    if not wait:
+        return Exit.OK
+    return _waited(asked, name, before)
+
+
+@app.command()
+def logout(name: Name, output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
+    """Forget a login, and end it at the authorization server where that is possible."""
+    answer: dict[str, Any] = client(token_file).post(f"/servers/{name}/logout")
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+    else:
+        say(f"logged out of {escaped(answer['server'])}: {answer['state']}")
+
+
+def _waited(asked: Client, name: str, before: dict[str, Any]) -> int:
+    deadline = time.monotonic() + _WAIT_S
+    while time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+        now: dict[str, Any] = asked.get(f"/servers/{name}/login")
+        if now["usable"] and now != before:
+            until = f" until {now['until']}, then renewed where it can be" if now["until"] else ""
+            say(f"logged in at {escaped(name)}: {now['state']}{until}")
+            return Exit.OK
+    say(f"nobody has logged in at {escaped(name)}; again: remit servers login {escaped(name)}")
+    return Exit.TIMEOUT
