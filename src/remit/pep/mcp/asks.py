@@ -183,6 +183,6 @@ def _text(value: Json, where: str, chars_max: int) -> str:
 
 def _canonical(value: Mapping[str, Json]) -> bytes:
     try:
-        return canonical(value)
+        return canonical(dict(value))
     except ValueError as error:
         raise _Odd(f"params.arguments: {error}") from None

@@ -13,7 +13,7 @@ import orjson
 
 from remit.facts.canonical import Json
 from remit.facts.mirrored import Mirrors, disagreement
-from remit.pep.answer import Answer, Asking, Awaiting, Client, Failed, Refused, Released, Watching, listed
+from remit.pep.answer import Asking, Awaiting, Client, Failed, Refused, Released, Watching, listed
 from remit.pep.driver import Driver
 from remit.pep.mcp import words
 from remit.pep.mcp.asks import Ask, Asks, CallTool, Complete, GetPrompt, ListOffers, ReadResource
@@ -36,8 +36,8 @@ OURS: Final[Mapping[str, Json]] = {
 }
 """What is served where all servers are one, or the one is not reached: it may be there in a moment."""
 
-Said: TypeAlias = bytes | Wrong | Asking
-"""A result object, an error, or questions for the client."""
+Said: TypeAlias = bytes | Wrong
+"""A result object, or an error."""
 
 
 class Governing:
@@ -66,7 +66,7 @@ class Governing:
         capabilities = {**found.capabilities, "tools": OURS["tools"]} if found.capabilities else OURS
         return Introduction(capabilities, found.instructions)
 
-    async def put(self, post: Post, client: Client, ask: Ask) -> Said:
+    async def put(self, post: Post, client: Client, ask: Ask) -> Said | Asking:
         """What the driver says to `ask`."""
         driver, authority = self.driver, post.authority
         match ask:
@@ -89,7 +89,7 @@ class Governing:
                     return orjson.dumps({offer.value: []})
             case _:
                 assert_never(ask)
-        return self.said(ask, answer, client.era)
+        return answer if isinstance(answer, Asking) else said(ask, answer, client.era)
 
     async def may_follow(self, post: Post, client: Client, found: ReadResource) -> bool:
         """Whether the changes of a resource may be followed, which is judged as reading it."""
@@ -98,21 +98,6 @@ class Governing:
         async with aclosing(watch):
             first = await anext(watch, None)
         return isinstance(first, Watching) and found.uri in first.uris
-
-    @staticmethod
-    def said(ask: Ask, answer: Answer, era: Era) -> Said:
-        """How `answer` is said to who asked `ask`."""
-        match answer:
-            case Released(result):
-                return result
-            case Asking():
-                return answer
-            case Failed():
-                return words.error_of(ask, answer, era)
-            case Refused() | Awaiting():
-                return words.result_of(answer) if isinstance(ask, CallTool) else words.error_of(ask, answer, era)
-            case _:
-                assert_never(answer)
 
     def _tools(self, post: Post) -> bytes:
         tools = self.driver.list_tools(post.authority, post.server)
@@ -146,6 +131,19 @@ class Governing:
                 return []
             case _:
                 return None
+
+
+def said(ask: Ask, answer: Released | Refused | Awaiting | Failed, era: Era) -> Said:
+    """How `answer` is said to who asked `ask`."""
+    match answer:
+        case Released(result):
+            return result
+        case Failed():
+            return words.error_of(ask, answer, era)
+        case Refused() | Awaiting():
+            return words.result_of(answer) if isinstance(ask, CallTool) else words.error_of(ask, answer, era)
+        case _:
+            assert_never(answer)
 
 
 def denied(method: str, era: Era) -> str | None:

@@ -22,7 +22,7 @@ from remit.pep.mcp.clients import Wishes, client_of, declared, level_of, may_be_
 from remit.pep.mcp.connections import Connection, Connections, Crowded
 from remit.pep.mcp.envelope import NOTHING, Malformed, Notification, Request, Response
 from remit.pep.mcp.exchange import COMMENT, Exchange, Reply, Resumable
-from remit.pep.mcp.governing import Governing, Said, denied
+from remit.pep.mcp.governing import Governing, Said, denied, said
 from remit.pep.mcp.listening import URIS_MAX, Changes, Following, Listener, Wanted
 from remit.pep.mcp.notices import LEVELS, change, token_of
 from remit.pep.mcp.post import Post
@@ -163,36 +163,36 @@ class Handshake:
         connection.running[ident] = task
         try:
             if request.method == "resources/subscribe":
-                said = await self._subscribe(post, connection, request)
+                found = await self._subscribe(post, connection, request)
             else:
-                said = await self._govern(post, connection, request, exchange)
+                found = await self._govern(post, connection, request, exchange)
         except asyncio.CancelledError:
             if ident not in connection.cancelled:
                 raise
             task.uncancel()
-            said = Wrong(rpc.REQUEST_CANCELLED, "the request was cancelled")
+            found = Wrong(rpc.REQUEST_CANCELLED, "the request was cancelled")
         finally:
             connection.running.pop(ident, None)
             connection.cancelled.discard(ident)
-        if isinstance(said, Wrong):
-            return Reply(rpc.error(ident, said.code, said.text, said.data))
-        return Reply(rpc.result(ident, said))
+        if isinstance(found, Wrong):
+            return Reply(rpc.error(ident, found.code, found.text, found.data))
+        return Reply(rpc.result(ident, found))
 
     async def _govern(self, post: Post, connection: Connection, request: Request, exchange: Exchange) -> bytes | Wrong:
         ask = self._governing.asks.read(request, post.server)
         if isinstance(ask, Malformed):
             return Wrong(ask.code, ask.text)
         client = self._client(post, connection, request, exchange if post.may_stream else None)
-        said = await self._governing.put(post, client, ask)
-        while isinstance(said, Asking):
-            said = await self._asked(post, connection, ask, client, exchange, said)
-        if isinstance(ask, ListOffers) and isinstance(said, bytes):
+        found = await self._governing.put(post, client, ask)
+        while isinstance(found, Asking):
+            found = await self._asked(post, connection, ask, client, exchange, found)
+        if isinstance(ask, ListOffers) and isinstance(found, bytes):
             connection.follow_list(ask.offer)
-        return said
+        return found
 
     async def _asked(
         self, post: Post, connection: Connection, ask: Ask, client: Client, exchange: Exchange, asking: Asking
-    ) -> Said:
+    ) -> Said | Asking:
         """What the driver says once the client has answered the questions of `asking`."""
         driver = self._governing.driver
         may = {key: one for key, one in asking.questions.items() if may_be_asked(connection.capabilities, one)}
@@ -205,7 +205,7 @@ class Handshake:
             driver.forsake(post.authority, asking.round)
             raise
         found = await driver.resume(post.authority, client, asking.round, responses)
-        return self._governing.said(ask, found, Era.INITIALIZE)
+        return found if isinstance(found, Asking) else said(ask, found, Era.INITIALIZE)
 
     async def _subscribe(self, post: Post, connection: Connection, request: Request) -> bytes | Wrong:
         found = self._governing.asks.uri(request.params.get("uri"), post.server)

@@ -17,9 +17,9 @@ from remit.pep.mcp import rpc
 from remit.pep.mcp.agreeing import CAPABILITIES_KEY, disagreement, served_version
 from remit.pep.mcp.asks import Ask, CallTool, Complete, GetPrompt, ListOffers, ReadResource
 from remit.pep.mcp.clients import Wishes, client_of, declared, level_of, may_be_asked
-from remit.pep.mcp.envelope import Malformed, Notification, Request, Response
+from remit.pep.mcp.envelope import NOTHING, Malformed, Notification, Request, Response
 from remit.pep.mcp.exchange import Exchange, Reply
-from remit.pep.mcp.governing import Governing, Said, denied
+from remit.pep.mcp.governing import Governing, Said, denied, said
 from remit.pep.mcp.notices import token_of
 from remit.pep.mcp.post import Post
 from remit.pep.mcp.rounds import Round, Rounds, StateRefused, request_key
@@ -97,43 +97,43 @@ class Stateless:
 
     async def _govern(self, post: Post, request: Request, ask: Ask, exchange: Exchange) -> Reply:
         client = self._client(post, request, exchange if post.may_stream else None)
-        goes_on = self._goes_on(post, request, ask)
-        if isinstance(goes_on, Wrong):
-            said: Said = goes_on
-        elif goes_on is None:
-            said = await self._governing.put(post, client, ask)
-        else:
-            held, responses = goes_on
-            found = await self._governing.driver.resume(post.authority, client, held.ident, responses)
-            if isinstance(found, Awaiting):
-                # The round stays open while people decide: the client comes back for it.
-                return _input_required(request, {}, self._rounds.seal(held, post.authority))
-            said = self._governing.said(ask, found, Era.STATELESS)
-        match said:
-            case Wrong(code, text, data):
-                return Reply(rpc.error(request.ident, code, text, data), rpc.STATUS.get(code, 200))
-            case Asking():
-                return self._ask_back(post, request, ask, client, said)
-            case _:
-                return Reply(rpc.result(request.ident, rpc.stateless(said, _tail(ask))))
+        brought = self._brought(post, request, ask)
+        if isinstance(brought, Wrong):
+            return _reply(request, ask, brought)
+        held, responses = brought
+        if held is None:
+            first = await self._governing.put(post, client, ask)
+            if not isinstance(first, Asking):
+                return _reply(request, ask, first)
+            held = Round(first.round, first.action, first.approval, _key(request, ask), first.expires_ms)
+            if not (responses and first.questions.keys() <= responses.keys()):
+                return self._ask_back(post, request, held, client, first)
+            # The client answered before it was asked, as a server without memory would have it.
+        found = await self._governing.driver.resume(post.authority, client, held.ident, responses)
+        if isinstance(found, Awaiting):
+            # The round stays open while people decide: the client comes back for it.
+            return _input_required(request, {}, self._rounds.seal(held, post.authority))
+        if isinstance(found, Asking):
+            held = Round(found.round, found.action, found.approval, held.request, found.expires_ms)
+            return self._ask_back(post, request, held, client, found)
+        return _reply(request, ask, said(ask, found, Era.STATELESS))
 
-    def _ask_back(self, post: Post, request: Request, ask: Ask, client: Client, asking: Asking) -> Reply:
+    def _ask_back(self, post: Post, request: Request, held: Round, client: Client, asking: Asking) -> Reply:
         questions = {
             key: {"method": question.method, "params": question.params}
             for key, question in asking.questions.items()
             if may_be_asked(client.capabilities, question)
         }
-        held = Round(asking.round, asking.action, asking.approval, _key(request, ask), asking.expires_ms)
         return _input_required(request, questions, self._rounds.seal(held, post.authority))
 
-    def _goes_on(self, post: Post, request: Request, ask: Ask) -> tuple[Round, Mapping[str, Json]] | Wrong | None:
-        """The round that `request` goes on with, and the client's responses; None when it is a new one."""
+    def _brought(self, post: Post, request: Request, ask: Ask) -> tuple[Round | None, Mapping[str, Json]] | Wrong:
+        """The round that `request` goes on with, if it does, and the responses that it brings."""
         state = request.params.get("requestState")
-        given = request.params.get("inputResponses", {})
+        given = request.params.get("inputResponses", NOTHING)
         if not isinstance(given, Mapping) or not all(isinstance(one, Mapping) for one in given.values()):
             return Wrong(rpc.INVALID_PARAMS, "params.inputResponses must be an object of results by question")
         if state is None or not isinstance(ask, _ROUNDS):
-            return None
+            return None, given
         if not isinstance(state, str):
             return Wrong(rpc.INVALID_PARAMS, "params.requestState must be a text")
         try:
@@ -154,6 +154,14 @@ class Stateless:
             None if exchange is None else exchange.say,
             post.account.traceparent,
         )
+
+
+def _reply(request: Request, ask: Ask, found: Said) -> Reply:
+    match found:
+        case Wrong(code, text, data):
+            return Reply(rpc.error(request.ident, code, text, data), rpc.STATUS.get(code, 200))
+        case _:
+            return Reply(rpc.result(request.ident, rpc.stateless(found, _tail(ask))))
 
 
 def _input_required(request: Request, questions: Mapping[str, Json], state: str) -> Reply:
