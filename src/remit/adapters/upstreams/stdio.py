@@ -144,11 +144,13 @@ class StdioUpstream(Talking):
 
     async def _serving(self, sid: str, era: Era, along: Along) -> tuple[Seat, Child]:
         """The child that serves `sid` and was told of these capabilities, where its era tells it at the start."""
-        while True:
+        for _ in Era:  # a child that fell back may serve others than those who started it
             seat = self._seat(sid, era, along)
             child = await self._child(seat, era, along)
             if child.era is Era.STATELESS or child.capabilities == along.capabilities:
                 return seat, child
+        text = f"server {self._server.name!r} changes its era from start to start"
+        raise Unusable(Failure(cause="not_mcp", text=text, sent=False))
 
     def _seat(self, sid: str, era: Era, along: Along) -> Seat:
         wire = next((one for one in (era, *Era) if self._speaks.get(one) is not False), era)
@@ -162,8 +164,8 @@ class StdioUpstream(Talking):
         return seat
 
     def _key(self, sid: str, wire: Era, along: Along) -> _Key:
-        told = along.capabilities if wire is Era.INITIALIZE else ALONE.capabilities
-        return (_SHARED if self._server.shared else sid, orjson.dumps(told, option=orjson.OPT_SORT_KEYS))
+        told = orjson.dumps(along.capabilities, option=orjson.OPT_SORT_KEYS) if wire is Era.INITIALIZE else b""
+        return (_SHARED if self._server.shared else sid, told)
 
     async def _child(self, seat: Seat, era: Era, along: Along) -> Child:
         """The seat's running child, started if need be. Raises `Unusable`."""
