@@ -11,7 +11,7 @@ from remit.adapters.sqlite import SqliteLedger, verify_file
 from remit.escalate.machine import Approval
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
-from remit.pdp.fold import (
+from remit.pdp.deltas import (
     ApprovalClaimed,
     ApprovalMoved,
     ApprovalOpened,
@@ -20,11 +20,8 @@ from remit.pdp.fold import (
     LabelsJoined,
     SessionEnded,
     SessionTouched,
-    apply_approval,
-    apply_session,
-    fold,
-    in_doubt,
 )
+from remit.pdp.fold import apply_approval, apply_session, fold, in_doubt
 from remit.trace.bodies import ActionBody, OutcomeBody
 from tests.contract.ledger_world import REPLICA, Place, draft_of
 from tests.core.recording import History, Restart, Step, histories

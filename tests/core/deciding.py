@@ -155,6 +155,7 @@ def decided(running: Bundle, asked: Action, *, labels: Iterable[str] = ()) -> De
 def body(decision: Decision) -> ActionBody:
     first = decision.effects[0]
     assert isinstance(first, Append)
+    assert isinstance(first.body, ActionBody)
     return first.body
 
 

@@ -9,17 +9,18 @@ import pytest
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Agent, Authority, Link
 from remit.facts.canonical import Json
-from remit.facts.catalog import Catalog, Effect, Tool
+from remit.facts.catalog import Catalog
 from remit.facts.limits import Limits
 from remit.facts.record import RecordKind
 from remit.facts.session import Session
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Forward, Refuse
 from remit.pdp.judge import judge_result
+from remit.pdp.reached import reached_tool
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.context import Facts
 from remit.policy.verdict import Deny, Escalate, Permit, rank, word
-from remit.trace.bodies import Status
+from remit.trace.bodies import ActionBody, Status
 from tests.core.deciding import NOW, action, body, bundle, catalog, codes, decided, snapshot
 
 ANYBODY = '@id("p") permit (principal, action, resource);'
@@ -32,6 +33,7 @@ def refused(decision: Decision) -> str:
     first, last = decision.effects
     assert isinstance(first, Append)
     assert first.kind is RecordKind.PROPOSAL
+    assert isinstance(first.body, ActionBody)
     assert last == Refuse()
     assert first.body.verdict == "deny"
     assert first.body.reasons == decision.reasons
@@ -48,7 +50,9 @@ def test_a_permitted_call_is_an_intent_and_then_exactly_those_bytes() -> None:
     assert decision.verdict == Permit()
     assert isinstance(first, Append)
     assert first.kind is RecordKind.INTENT
-    assert last == Forward(tool_, asked.arguments)
+    assert isinstance(first.body, ActionBody)
+    assert isinstance(last, Forward)
+    assert (last.reached.tool, last.arguments) == (tool_, asked.arguments)
     said = first.body
     assert said.action == asked.hash(tool_.pin)
     assert (said.kind, said.server, said.name, said.pin) == ("call_tool", "shop", "refund", tool_.pin)
@@ -89,9 +93,11 @@ def test_a_read_is_not_irreversible_and_brings_its_labels_closed() -> None:
         (action("shop/nothing"), "tool/unknown"),
         (action("web/refund"), "tool/unknown"),
         (action("nobody", {}, kind=ActionKind.DELEGATE), "agent/unknown"),
-        (action("m", {}, kind=ActionKind.CALL_MODEL), "method/unknown"),
-        (action("shop/r", {}, kind=ActionKind.READ_RESOURCE), "method/unknown"),
-        (action("shop/p", {}, kind=ActionKind.GET_PROMPT), "method/unknown"),
+        (action("shop/m", {}, kind=ActionKind.CALL_MODEL), "method/unknown"),
+        (action("nowhere/client", {}, kind=ActionKind.CALL_MODEL), "server/unknown"),
+        (action("nowhere/r", {}, kind=ActionKind.READ_RESOURCE), "server/unknown"),
+        (action("nowhere/p", {}, kind=ActionKind.GET_PROMPT), "server/unknown"),
+        (action("nowhere/", {}, kind=ActionKind.LIST_ROOTS), "server/unknown"),
         (action(arguments={}), "arg/invalid"),
     ],
 )
@@ -178,6 +184,7 @@ def test_delegating_is_judged_and_forwards_nothing() -> None:
     (intent,) = decision.effects
     assert isinstance(intent, Append)
     assert intent.kind is RecordKind.INTENT
+    assert isinstance(intent.body, ActionBody)
     assert intent.body.pin == ""
     assert refused(decided(running, action("eve", {}, kind=ActionKind.DELEGATE))) == "policy/none"
     assert refused(decided(running, action("bot", {}, kind=ActionKind.DELEGATE, chain=("bot",)))) == "policy/none"
@@ -266,10 +273,10 @@ def test_policies_see_what_the_facts_say() -> None:
 
 
 def test_what_an_upstream_says_brings_its_labels_before_it_leaves() -> None:
-    fetch = RUNNING.tools["web", "fetch"].tool
+    fetch = reached_tool(RUNNING, RUNNING.tools["web", "fetch"])
     sessions = snapshot(RUNNING, action(chain=("ada", "bot"))).sessions
     for status in Status:
-        judged = judge_result(RUNNING, fetch, sessions, status, {"content": []})
+        judged = judge_result(RUNNING, fetch, "web", sessions, status, {"content": []})
         assert judged.sids == ("s-0-ada", "s-1-bot")
         assert judged.release == {"content": []}
         expected = frozenset[str]() if status is Status.NOT_SENT else {"untrusted", "untrusted:web"}
@@ -277,11 +284,14 @@ def test_what_an_upstream_says_brings_its_labels_before_it_leaves() -> None:
 
 
 def test_a_bundle_applied_in_mid_call_takes_no_label_away() -> None:
-    fetch = RUNNING.tools["web", "fetch"].tool
-    renamed: Tool = replace(fetch, source=frozenset({"confidential"}), effect=Effect.READ)
-    assert judge_result(RUNNING, renamed, (), Status.OK, None).labels == {"confidential", "untrusted", "untrusted:web"}
-    gone = replace(fetch, server="elsewhere")
-    assert judge_result(RUNNING, gone, (), Status.OK, None).labels == {"untrusted", "untrusted:web"}
+    fetch = reached_tool(RUNNING, RUNNING.tools["web", "fetch"])
+    then = replace(fetch, source=frozenset({"confidential"}))
+    assert judge_result(RUNNING, then, "web", (), Status.OK, None).labels == {
+        "confidential",
+        "untrusted",
+        "untrusted:web",
+    }
+    assert judge_result(RUNNING, fetch, "gone", (), Status.OK, None).labels == {"untrusted", "untrusted:web"}
 
 
 def test_the_fixture_is_what_it_says() -> None:

@@ -9,8 +9,7 @@ from remit.escalate.machine import Approval, Move, State, Vote
 from remit.facts.limits import INTEGER_MAX
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
-from remit.pdp.fold import (
-    ENDS,
+from remit.pdp.deltas import (
     ApprovalClaimed,
     ApprovalMoved,
     ApprovalOpened,
@@ -24,11 +23,8 @@ from remit.pdp.fold import (
     SessionEnded,
     SessionTouched,
     TokenRevoked,
-    apply_approval,
-    apply_session,
-    fold,
-    in_doubt,
 )
+from remit.pdp.fold import ENDS, apply_approval, apply_session, fold, in_doubt
 from remit.trace.bodies import AdminBody, Body, Choice, Event, Status
 from tests.core.recording import ENTRIES, action, decision, outcome
 
@@ -144,6 +140,8 @@ def test_admin_records(body: AdminBody, delta: object) -> None:
         Event.SESSION_WORDS,
         Event.TOOLS_ACCEPTED,
         Event.RESOURCE_DELETED,
+        Event.AGENT_REGISTERED,
+        Event.AGENT_ENFORCED,
     ],
 )
 def test_admin_records_that_change_no_state(event: Event) -> None:

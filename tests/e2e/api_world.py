@@ -19,7 +19,7 @@ from remit.app.build import Service, build
 from remit.app.settings import Settings
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json, canonical
-from remit.pep.answer import Answer, Awaiting
+from remit.pep.answer import Answer, Awaiting, Client
 from remit.pep.driver import Driver
 from remit.ports.upstream import Era
 from tests.e2e.gateway_world import free_port, until
@@ -166,7 +166,7 @@ class World:
 
     async def act(self, authority: Authority, tool: str, arguments: Mapping[str, Json]) -> Answer:
         data = canonical(arguments)
-        return await self.driver.call_tool(authority, Era.STATELESS, "hand", tool, arguments, data)
+        return await self.driver.call_tool(authority, Client(Era.STATELESS), "hand", tool, arguments, data)
 
     async def escalated(self, token: str, tool: str = "status", **arguments: Json) -> str:
         """Have `tool` called and wait for people; the approval's id."""

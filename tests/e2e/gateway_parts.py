@@ -13,9 +13,21 @@ from remit.facts.agent import Authority, Link
 from remit.facts.canonical import canonical
 from remit.facts.catalog import Definition
 from remit.facts.record import RecordKind
+from remit.pep.answer import Client
 from remit.pep.driver import Driver
 from remit.ports.ledger import Draft, Ledger, LedgerUnwritable, Pending
-from remit.ports.upstream import Era, Reply, Result, UpstreamUnreachable
+from remit.ports.upstream import (
+    ALONE,
+    Along,
+    Era,
+    Failure,
+    Introduction,
+    Notice,
+    Offer,
+    Reply,
+    Result,
+    UpstreamUnreachable,
+)
 from tests.e2e.gateway_world import CLOCK, ENTROPY, catalog, compiled
 
 if TYPE_CHECKING:
@@ -65,16 +77,19 @@ class Told:
         self.live: Sequence[Definition] = definitions
         self._trace = trace
         self.reply: Reply | Exception = Result({"content": [{"type": "text", "text": "done"}]}, is_error=False)
+        self.other: Reply = Failure("error", "no", sent=True, upstream_text="no such method", code=-32601)
+        self.then: list[Reply] = []
+        self.notices: list[Notice] = []
         self.answers = asyncio.Event()
         self.answers.set()
         self.reachable = True
 
-    async def definitions(self, sid: str, era: Era) -> Sequence[Definition]:
+    async def definitions(self, sid: str, era: Era, along: Along = ALONE) -> Sequence[Definition]:
         if not self.reachable:
             raise UpstreamUnreachable("server 'shop' is away")
         return self.live
 
-    async def call(self, sid: str, era: Era, name: str, arguments: bytes) -> Reply:
+    async def call(self, sid: str, era: Era, name: str, arguments: bytes, along: Along = ALONE) -> Reply:
         self._trace.append(f"called {name} {arguments.decode()}")
         try:
             await self.answers.wait()
@@ -82,9 +97,32 @@ class Told:
             self._trace.append("cancelled upstream")
             raise
         self._trace.append("answered")
+        if along.hear is not None:
+            for notice in self.notices:
+                along.hear(notice)
         if isinstance(self.reply, Exception):
             raise self.reply
         return self.reply
+
+    async def ask(self, sid: str, era: Era, method: str, params: Mapping[str, Json], along: Along = ALONE) -> Reply:
+        self._trace.append(f"asked {method} {canonical(params).decode()}")
+        return self.other
+
+    async def resume(self, held: object, responses: Mapping[str, Json], along: Along = ALONE) -> Reply:
+        self._trace.append(f"resumed {held} {canonical(responses).decode()}")
+        return self.then.pop(0)
+
+    async def introduce(self, sid: str, era: Era, along: Along = ALONE) -> Introduction:
+        return Introduction({}, None)
+
+    async def watch(
+        self, sid: str, era: Era, offers: frozenset[Offer], uris: frozenset[str], along: Along = ALONE
+    ) -> AsyncGenerator[Notice]:
+        for notice in self.notices:
+            yield notice
+
+    async def drop(self, held: object) -> None:
+        self._trace.append(f"dropped {held}")
 
     async def end_session(self, sid: str) -> None:
         return
@@ -111,7 +149,9 @@ class Bench:
 
     async def call(self, tool: str = "pay", of: Authority | None = None, **arguments: Any) -> Answer:
         given: Mapping[str, Json] = arguments or {"amount": 1, "to": "eve"}
-        return await self.driver.call_tool(of or self.authority(), Era.STATELESS, "shop", tool, given, canonical(given))
+        return await self.driver.call_tool(
+            of or self.authority(), Client(Era.STATELESS), "shop", tool, given, canonical(given)
+        )
 
     async def records(self, *kinds: RecordKind) -> list[Entry]:
         found = await self.ledger.entries(after=None, limit=10_000, sid=None)

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from remit.api.answers import EntryAnswer
 from remit.api.views import instant, plain, tool_name
 from remit.ports.ledger import Entry
-from remit.trace.bodies import ActionBody, AdminBody, Body, DecisionBody, OutcomeBody
+from remit.trace.bodies import ActionBody, AdminBody, Body, DecisionBody, ExchangeBody, OutcomeBody
 
 
 def entry_view(entry: Entry) -> EntryAnswer:
@@ -49,6 +49,8 @@ def summary(body: Body | None) -> str:
             return "erased"
         case ActionBody():
             return _action(body)
+        case ExchangeBody():
+            return f"{body.intent}: {body.passed.value} passed in round {body.number}"
         case OutcomeBody():
             failed = f": {body.error}" if body.error else ""
             return f"{body.intent} ended {body.status.value} in {body.elapsed_ms:.0f} ms{failed}"

@@ -91,6 +91,7 @@ def spec_json(spec: Spec) -> dict[str, Json]:
         case ServerSpec():
             members = {"url": spec.url, "cwd": spec.cwd, "shared": spec.shared}
             members |= {"verify_s": spec.verify_s, "call_s": spec.call_s}
+            members |= {"source": None if spec.source is None else list(spec.source)}
             if spec.command is not None:
                 env: Json = {name: shown_value(value, HIDDEN) for name, value in spec.env.items()}
                 members |= {"command": list(spec.command), "env": env}
@@ -152,6 +153,7 @@ def _server_json(server: Server) -> Mapping[str, Json]:
         "shared": server.shared,
         "verify_s": server.verify_s,
         "call_s": server.call_s,
+        "source": dict.fromkeys(server.source, True),
     }
     match server.transport:
         case Stdio(command, env, cwd):

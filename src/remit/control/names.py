@@ -7,6 +7,7 @@ from typing import Final
 from remit.control.problems import Problem, Where, did_you_mean
 from remit.control.resources import Kind, Resource
 from remit.facts.catalog import NAME, SERVER_NAME
+from remit.facts.label import LABEL
 
 EVERYONE: Final = "everyone"
 RESERVED: Final[Mapping[Kind, frozenset[str]]] = MappingProxyType(
@@ -26,7 +27,23 @@ COUNT_MAX: Final[Mapping[Kind, int]] = MappingProxyType(
         Kind.ROUTE: 1_000,
     }
 )
+_FAMILIES: Final = ("untrusted", "confidential")
 _RULE: Final = "1-63 of letters, digits and . _ @ -, a letter or digit first"
+
+
+def label_problems(resource: Resource, labels: Iterable[str] | None) -> list[Problem]:
+    """A problem for each of `labels`, the field `source`, that is no label."""
+    return [
+        Problem(
+            "tool/label",
+            resource.at(f"spec.source.{index}"),
+            f"{label[:64]!r} is not a label",
+            "labels are `untrusted` or `confidential`, with parts after colons if wanted",
+            did_you_mean(label.split(":")[0], _FAMILIES),
+        )
+        for index, label in enumerate(labels or ())
+        if not LABEL.fullmatch(label)
+    ]
 
 
 def check_names(resources: Iterable[Resource]) -> list[Problem]:

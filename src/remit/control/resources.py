@@ -64,7 +64,8 @@ class GroupSpec:
 class ServerSpec:
     """Exactly one of `command` and `url`.
 
-    `env` and `cwd` go with `command` only, `headers` and `oauth` with `url` only.
+    `env` and `cwd` go with `command` only, `headers` and `oauth` with `url` only. `source` left out
+    (None) keeps the worst case.
     """
 
     command: tuple[str, ...] | None = None
@@ -76,6 +77,7 @@ class ServerSpec:
     call_s: float = 60.0
     headers: Mapping[str, Secret] = field(default_factory=lambda: _NO_SECRETS)
     oauth: OAuth | None = None
+    source: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from remit.control.credentials import LOOPBACK, VARIABLE, credential_problems, secret_problems
+from remit.control.names import label_problems
 from remit.control.problems import Problem, Severity
 from remit.control.resources import Resource, RouteSpec, ServerSpec
-from remit.facts.catalog import Http, Route, Server, Stdio
+from remit.facts.catalog import UNCATALOGUED_SOURCE, Http, Route, Server, Stdio
+from remit.facts.label import closed
 
 VERIFY_S_MAX: Final = 3600.0
 CALL_S_MAX: Final = 3600.0
@@ -36,7 +38,9 @@ def server_of(resource: Resource, spec: ServerSpec) -> tuple[Server | None, list
         problems += _url_problems(resource, spec)
         problems += credential_problems(resource, spec)
         transport = Http(spec.url or "", MappingProxyType(dict(spec.headers)), spec.oauth)
-    server = Server(resource.name, transport, spec.shared, spec.verify_s, spec.call_s)
+    problems += label_problems(resource, spec.source)
+    source = UNCATALOGUED_SOURCE if spec.source is None else closed(spec.source)
+    server = Server(resource.name, transport, spec.shared, spec.verify_s, spec.call_s, source)
     return server, problems
 
 

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from remit.control.lock import FILE, Lock, Pinned, tool_name_problem
+from remit.control.names import label_problems
 from remit.control.problems import Problem, Severity, Where, did_you_mean
 from remit.control.resources import Resource, ToolSpec
 from remit.facts.catalog import UNCATALOGUED_SOURCE, Effect, Server, Sink, Tool
-from remit.facts.label import LABEL, Labels, closed
+from remit.facts.label import Labels, closed
 
 TAG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 HINTS_MAX: Final = 20
-_FAMILIES: Final = ("untrusted", "confidential")
 
 
 def tools_of(
@@ -93,17 +93,7 @@ def _entry_problems(
     near: Mapping[str, set[str]],
     declared: frozenset[str],
 ) -> list[Problem]:
-    problems = [
-        Problem(
-            "tool/label",
-            resource.at(f"spec.source.{index}"),
-            f"{label[:64]!r} is not a label",
-            "labels are `untrusted` or `confidential`, with parts after colons if wanted",
-            did_you_mean(label.split(":")[0], _FAMILIES),
-        )
-        for index, label in enumerate(spec.source or ())
-        if not LABEL.fullmatch(label)
-    ]
+    problems = label_problems(resource, spec.source)
     problems += [
         Problem(
             "tool/tag",

@@ -16,16 +16,34 @@ class ActionKind(StrEnum):
     CALL_MODEL = "call_model"
     READ_RESOURCE = "read_resource"
     GET_PROMPT = "get_prompt"
+    LIST_ROOTS = "list_roots"
     DELEGATE = "delegate"
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A round of an action that is under way: the server asked, and these are the client's responses.
+
+    `intent` is the decision id of the action's intent, `approval` the one it runs under; `number` counts
+    from 1; `responses` is the RFC 8785 form of the responses by the server's keys. `bare` ones say yes or
+    no and bring nothing.
+    """
+
+    intent: str
+    approval: str | None
+    number: int
+    responses: bytes
+    bare: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
     """An action as the enforcement point understood it.
 
-    `server` and `name` say what is reached (`name` is the tool's own name, or the sub-agent of
-    a delegation, whose `server` is empty). `arguments` is the canonical form (RFC 8785) of
-    `input`: the bytes that are hashed, judged and forwarded.
+    `server` and `name` say what is reached: the tool's own name, a resource's URI, a prompt's name; the
+    model of `call_model`; the sub-agent of a delegation, whose `server` is empty. To read or get nothing
+    by name is to list what there is. `arguments` is the canonical form (RFC 8785) of `input`: the bytes
+    that are hashed, judged and forwarded. `within` says that the action is under way and goes on.
     """
 
     kind: ActionKind
@@ -34,14 +52,26 @@ class Action:
     arguments: bytes
     input: Mapping[str, Json]
     authority: Authority
+    within: Within | None = None
+
+    @property
+    def lists(self) -> bool:
+        """Whether it asks what there is to read or get."""
+        return not self.name and self.kind in {ActionKind.READ_RESOURCE, ActionKind.GET_PROMPT}
+
+    @property
+    def size(self) -> int:
+        """The bytes an agent brings to the action: its arguments and, in a round, its responses."""
+        return len(self.arguments) + (0 if self.within is None else len(self.within.responses))
 
     def hash(self, pin: str) -> str:
         """`sha256:…` over agent chain, sessions, user, tool with its `pin`, and arguments.
 
         An approval claims by this value: any other argument byte, session, user, chain or tool
-        definition is another action. INVARIANT(approval-binds-exact-action)
+        definition is another action, and so is every round of it and every other response in one.
+        INVARIANT(approval-binds-exact-action)
         """
-        bound: Json = {
+        bound: dict[str, Json] = {
             "kind": self.kind.value,
             "server": self.server,
             "name": self.name,
@@ -50,4 +80,6 @@ class Action:
             "links": [[link.agent, link.sid] for link in self.authority.links],
             "arguments": hashlib.sha256(self.arguments).hexdigest(),
         }
+        if self.within is not None:
+            bound["round"] = [self.within.number, hashlib.sha256(self.within.responses).hexdigest()]
         return "sha256:" + hashlib.sha256(canonical(bound)).hexdigest()

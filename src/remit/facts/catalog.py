@@ -131,7 +131,8 @@ class Server:
     """A tool server. `shared` lets sessions share one stdio child, one call in flight.
 
     `verify_s` is how old the last comparison of its live tools with their pins may be when a
-    call is forwarded; 0 compares before every call. `call_s` is how long one call may take.
+    call is forwarded; 0 compares before every call. `call_s` is how long one call may take. `source`
+    are the labels that all but its tools bring: resources, prompts, lists, instructions.
     """
 
     name: str
@@ -139,6 +140,7 @@ class Server:
     shared: bool = False
     verify_s: float = 1.0
     call_s: float = 60.0
+    source: Labels = UNCATALOGUED_SOURCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,7 @@ class Catalog:
 
     @property
     def labels(self) -> Labels:
-        """Every label some tool brings, closed upward, with the two family names."""
-        named = frozenset[str]().union(*(tool.source for tool in self.tools.values()))
+        """Every label some tool or server brings, closed upward, with the two family names."""
+        sources = [one.source for one in (*self.tools.values(), *self.servers.values())]
+        named = frozenset[str]().union(*sources)
         return named | {"untrusted", "confidential"}

@@ -22,6 +22,8 @@ def judge_chain(
     """
     agents = snapshot.bundle.catalog.agents
     judged = {name: judge(snapshot.bundle, question, name, agent_uid(name)) for name in action.authority.agents}
+    if all(agents[name].mode is Mode.ENFORCE for name in judged):
+        return *strictest(list(judged.values())), None
     bound = {name: _mode(agents[name].mode, own) for name, own in judged.items()}
     verdict, reasons = strictest(list(bound.values()))
     given, _ = strictest(list(judged.values()))

@@ -5,25 +5,20 @@ of the chain judged, observing links overridden, the strictest verdict taken -> 
 people -> obligations known -> effects. The first step that says no ends it, and says why.
 """
 
-from typing import Final
-
 from remit.facts.action import Action
 from remit.facts.label import closed
 from remit.facts.session import join
-from remit.facts.text import escaped
 from remit.pdp.chain import judge_chain
 from remit.pdp.decision import Decision
 from remit.pdp.effects import Ruling, decision_of
 from remit.pdp.known import argument_problem, known, session_problem
+from remit.pdp.listing import judge_list
+from remit.pdp.reached import Reached
 from remit.pdp.snapshot import Snapshot
-from remit.policy.bundle import ToolForm, action_uid, agent_uid, server_uid
 from remit.policy.context import Facts
 from remit.policy.convert import convert
 from remit.policy.evaluate import Question
-from remit.policy.schema import DELEGATE
 from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason
-
-_SHOWN_MAX: Final = 120
 
 
 def decide(snapshot: Snapshot, action: Action, now_ms: int) -> Decision:
@@ -46,14 +41,15 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     checked = known(snapshot, action)
     if isinstance(checked, Ruling):
         return checked
-    tool = None if checked is None else checked.tool
     stopped = session_problem(snapshot, action, now_ms) or argument_problem(snapshot, action, checked)
     if stopped is not None:
-        return Ruling(Deny(), (stopped,), tool=tool)
+        return Ruling(Deny(), (stopped,), reached=checked)
     facts = _facts(snapshot, action, now_ms)
+    if action.lists:
+        return Ruling(*judge_list(snapshot, action, checked), facts, checked)
     question = _question(snapshot, action, checked, facts)
     verdict, reasons, observed = judge_chain(snapshot, action, question)
-    judged = Ruling(verdict, reasons, facts, tool, observed)
+    judged = Ruling(verdict, reasons, facts, checked, observed)
     return _obligations(snapshot, _askable(snapshot, _lifted(snapshot, action, judged, now_ms)))
 
 
@@ -66,30 +62,21 @@ def _facts(snapshot: Snapshot, action: Action, now_ms: int) -> Facts:
         calls=calls,
         irreversible_calls=irreversible,
         age_ms=now_ms - started_ms,
-        input_bytes=len(action.arguments),
+        input_bytes=action.size,
         now_ms=now_ms,
     )
 
 
-def _question(snapshot: Snapshot, action: Action, form: ToolForm | None, facts: Facts) -> Question:
-    bundle = snapshot.bundle
-    if form is None:
-        return Question(
-            shown=f"delegate to {escaped(action.name, chars_max=_SHOWN_MAX)}",
-            action=action_uid(DELEGATE),
-            resource=agent_uid(action.name),
-            context=facts.cedar(None, bundle.labels),
-            inexact=(),
-            slice=bundle.slice(DELEGATE),
-        )
-    converted = convert(form.record, action.input)
+def _question(snapshot: Snapshot, action: Action, reached: Reached, facts: Facts) -> Question:
+    converted = None if reached.record is None else convert(reached.record, action.input)
     return Question(
-        shown=f"call {escaped(f'{action.server}/{action.name}', chars_max=_SHOWN_MAX)}",
-        action=action_uid(form.tool.exposed),
-        resource=server_uid(form.tool.server),
-        context=facts.cedar(converted.input, bundle.labels),
-        inexact=converted.inexact,
-        slice=bundle.slice_of(form.tool),
+        shown=reached.doing,
+        action=reached.action,
+        resource=reached.resource,
+        context=facts.cedar(None if converted is None else converted.input, snapshot.bundle.labels),
+        inexact=() if converted is None else converted.inexact,
+        slice=reached.slice,
+        within=reached.within,
     )
 
 
@@ -113,7 +100,7 @@ def _lifted(snapshot: Snapshot, action: Action, judged: Ruling, now_ms: int) -> 
         Permit(verdict.obligations),
         (*judged.reasons, approved),
         judged.facts,
-        judged.tool,
+        judged.reached,
         judged.observed,
         lift.approval,
     )
@@ -125,7 +112,7 @@ def _askable(snapshot: Snapshot, judged: Ruling) -> Ruling:
         return judged
     text = "people are asked about too many actions of this session already: wait until they decided some"
     reason = Reason(Code.APPROVAL_TOO_MANY, text)
-    return Ruling(Deny(), (*judged.reasons, reason), judged.facts, judged.tool, judged.observed)
+    return Ruling(Deny(), (*judged.reasons, reason), judged.facts, judged.reached, judged.observed)
 
 
 def _obligations(snapshot: Snapshot, judged: Ruling) -> Ruling:
@@ -136,4 +123,4 @@ def _obligations(snapshot: Snapshot, judged: Ruling) -> Ruling:
         return judged
     text = f"it is permitted only with {unknown[0]}, which nothing here can enforce"
     reason = Reason(Code.UNKNOWN_OBLIGATION, text)
-    return Ruling(Deny(), (reason,), judged.facts, judged.tool, judged.observed)
+    return Ruling(Deny(), (reason,), judged.facts, judged.reached, judged.observed)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from remit.facts.catalog import Tool
 from remit.facts.record import RecordKind
+from remit.pdp.reached import Reached
 from remit.policy.verdict import Reason, Verdict
-from remit.trace.bodies import ActionBody
+from remit.trace.bodies import ActionBody, ExchangeBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +17,14 @@ class Append:
     """
 
     kind: RecordKind
-    body: ActionBody
+    body: ActionBody | ExchangeBody
 
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Send exactly these argument bytes to the tool, once the intent is durable."""
+    """Send exactly these argument bytes to what the action reaches, once the record is durable."""
 
-    tool: Tool
+    reached: Reached
     arguments: bytes
 
 

@@ -3,61 +3,83 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from remit.facts.action import Action
-from remit.facts.catalog import Effect, Tool
+from remit.facts.action import Action, ActionKind, Within
+from remit.facts.canonical import digest
 from remit.facts.label import NONE, closed
 from remit.facts.record import RecordKind
 from remit.pdp import decision
 from remit.pdp.decision import Append, Decision, Forward, Hold, Refuse
+from remit.pdp.reached import Reached
 from remit.pdp.snapshot import Snapshot
 from remit.policy.context import Facts
 from remit.policy.verdict import Deny, Escalate, Gate, Permit, Reason, Verdict, word
-from remit.trace.bodies import ActionBody
+from remit.trace.bodies import ActionBody, ExchangeBody, Passed
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
     """A verdict on the way to a decision.
 
-    `facts` and `tool` are None where the action never got that far, or has none; `approval` is
-    the one that lifted its gates.
+    `facts` and `reached` are None where the action never got that far; `approval` is the one that
+    lifted its gates.
     """
 
     verdict: Verdict
     reasons: tuple[Reason, ...]
     facts: Facts | None = None
-    tool: Tool | None = None
+    reached: Reached | None = None
     observed: Verdict | None = None
     approval: str | None = None
 
     @property
     def pin(self) -> str:
-        """The pin of the tool, or nothing."""
-        return "" if self.tool is None else self.tool.pin
+        """The pin of the tool that it reaches, or nothing."""
+        return "" if self.reached is None else self.reached.pin
 
 
 def decision_of(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> Decision:
     """`ruling` as a decision: its record first, then forward, hold or refuse."""
-    body = _body(snapshot, action, ruling, now_ms)
     effects: tuple[decision.Effect, ...]
     match ruling.verdict:
         case Permit():
-            effects = (Append(RecordKind.INTENT, body),)
-            if ruling.tool is not None:
-                effects = (*effects, Forward(ruling.tool, action.arguments))
+            effects = _forward(snapshot, action, ruling, now_ms)
         case Escalate():
+            body = _body(snapshot, action, ruling, now_ms)
             routes = snapshot.bundle.catalog.routes
             hold_s = min(routes[gate.route].hold_s for gate in ruling.verdict.gates)
             effects = (Append(RecordKind.PROPOSAL, body), Hold(hold_s))
         case Deny():
+            body = _body(snapshot, action, ruling, now_ms)
             effects = (Append(RecordKind.PROPOSAL, body), Refuse())
         case _:
             assert_never(ruling.verdict)
     return Decision(ruling.verdict, ruling.reasons, effects, ruling.observed)
 
 
+def _forward(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> tuple[decision.Effect, ...]:
+    reached, within = ruling.reached, action.within
+    assert reached is not None, "what is permitted reaches something"  # noqa: S101
+    if within is not None:
+        round_ = ExchangeBody(
+            intent=within.intent,
+            number=within.number,
+            passed=Passed.RESPONSES,
+            sids=tuple(link.sid for link in action.authority.links),
+            labels=(),
+            content=digest(within.responses),
+            content_bytes=len(within.responses),
+            approval=None if ruling.approval == within.approval else ruling.approval,
+            reasons=ruling.reasons,
+        )
+        return Append(RecordKind.EXCHANGE, round_), Forward(reached, action.arguments)
+    body = _body(snapshot, action, ruling, now_ms)
+    if action.kind is ActionKind.DELEGATE:
+        return (Append(RecordKind.INTENT, body),)
+    return Append(RecordKind.INTENT, body), Forward(reached, action.arguments)
+
+
 def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> ActionBody:
-    verdict, tool, facts = ruling.verdict, ruling.tool, ruling.facts
+    verdict, reached, facts = ruling.verdict, ruling.reached, ruling.facts
     gates: tuple[Gate, ...] = ()
     expires_ms: int | None = None
     if isinstance(verdict, Escalate):
@@ -80,12 +102,17 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> Ac
         obligations=() if isinstance(verdict, Deny) else verdict.obligations,
         approval=ruling.approval,
         expires_ms=expires_ms,
-        irreversible=tool is not None and tool.effect is Effect.IRREVERSIBLE,
+        irreversible=reached is not None and reached.irreversible,
         labels=tuple(sorted(NONE if facts is None else facts.labels)),
-        source=() if tool is None else tuple(sorted(closed(tool.source))),
+        source=() if reached is None else tuple(sorted(closed(reached.source))),
         context={} if facts is None else facts.recorded(),
-        arguments=action.arguments,
+        arguments=action.arguments if action.within is None else _shown(action, action.within),
     )
+
+
+def _shown(action: Action, within: Within) -> bytes:
+    """What people see of a round: the arguments of the action, and the responses they decide on."""
+    return b'{"arguments":%s,"responses":%s,"round":%d}' % (action.arguments, within.responses, within.number)
 
 
 def _hash(action: Action, pin: str) -> str:

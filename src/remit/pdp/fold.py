@@ -16,15 +16,43 @@ What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; 
 the session, token, credential, approval, or the chain.
 """
 
-from dataclasses import dataclass, replace
-from typing import Final, TypeAlias, assert_never
+from dataclasses import replace
+from typing import Final, assert_never
 
 from remit.escalate.machine import MOVES, Approval, Move, Vote, refused, step, voted
 from remit.facts.label import closed
 from remit.facts.limits import INTEGER_MAX
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
-from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, OutcomeBody, Status
+from remit.pdp.deltas import (
+    ApprovalClaimed,
+    ApprovalDelta,
+    ApprovalMoved,
+    ApprovalOpened,
+    ApprovalRefused,
+    ApprovalVoted,
+    CredentialSet,
+    Delta,
+    EpochBegan,
+    IntentClosed,
+    IntentOpened,
+    LabelsJoined,
+    SessionDelta,
+    SessionEnded,
+    SessionTouched,
+    TokenRevoked,
+)
+from remit.trace.bodies import (
+    ActionBody,
+    AdminBody,
+    Body,
+    Choice,
+    DecisionBody,
+    Event,
+    ExchangeBody,
+    OutcomeBody,
+    Status,
+)
 
 ENDS: Final = {
     Status.OK: Move.SUCCEED,
@@ -39,135 +67,13 @@ ENDS: Final = {
 _INTENT: Final = RecordKind.INTENT
 
 
-# These two are made for every intent there is; freezing them would cost 2 µs each time.
-@dataclass(slots=True)
-class SessionTouched:
-    """`sid` acts: it starts at `at` unless it has; its counters rise by these."""
-
-    sid: str
-    agent: str
-    user: str | None
-    at: int
-    calls: int
-    irreversible: int
-
-
-@dataclass(slots=True)
-class IntentOpened:
-    """An intent without an outcome yet."""
-
-    ref: Ref
-    body: ActionBody
-
-
-@dataclass(frozen=True, slots=True)
-class LabelsJoined:
-    """`labels` (closed upward) join those of session `sid`."""
-
-    sid: str
-    at: int
-    labels: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class SessionEnded:
-    """Session `sid` ended at `at`; the first end counts."""
-
-    sid: str
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class IntentClosed:
-    """The intent at `intent` (a decision id) has its outcome, `outcome`."""
-
-    intent: str
-    outcome: Ref
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovalOpened:
-    """People are asked."""
-
-    approval: Approval
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovalVoted:
-    """A yes; with `completes` the last that was needed."""
-
-    ident: str
-    vote: Vote
-    completes: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovalRefused:
-    """A no, which ends it."""
-
-    ident: str
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovalClaimed:
-    """The durable intent `intent` (a decision id) uses it."""
-
-    ident: str
-    intent: str
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovalMoved:
-    """It ends by `move`: succeed, fail, lose or expire."""
-
-    ident: str
-    move: Move
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRevoked:
-    """Token `token` no longer counts; it would have expired at `expires_ms`."""
-
-    token: str
-    expires_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class CredentialSet:
-    """Credential `ident` is now the one that hashes to `hash`; None removes it."""
-
-    ident: str
-    hash: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class EpochBegan:
-    """Chain `chain` begins: every open intent of its replica's earlier epochs is in doubt."""
-
-    chain: str
-    at: int
-
-
-ApprovalDelta: TypeAlias = ApprovalVoted | ApprovalRefused | ApprovalClaimed | ApprovalMoved
-SessionDelta: TypeAlias = SessionTouched | LabelsJoined | SessionEnded
-Delta: TypeAlias = (
-    SessionDelta
-    | IntentOpened
-    | IntentClosed
-    | ApprovalOpened
-    | ApprovalDelta
-    | TokenRevoked
-    | CredentialSet
-    | EpochBegan
-)
-
-
 def fold(ref: Ref, at: int, kind: RecordKind, body: Body) -> tuple[Delta, ...]:
     """What the record at `ref`, made at `at` (ms), changes, in order."""
     match body:
         case ActionBody():
             return _intent(ref, at, body) if kind is _INTENT else _proposal(ref, at, body)
+        case ExchangeBody():
+            return _exchange(ref, at, body)
         case OutcomeBody():
             return _outcome(ref, at, body)
         case DecisionBody():
@@ -213,6 +119,18 @@ def _proposal(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
                 )
             )
         )
+    return tuple(deltas)
+
+
+def _exchange(ref: Ref, at: int, body: ExchangeBody) -> tuple[Delta, ...]:
+    deltas: list[Delta] = []
+    if body.labels:
+        labels = closed(body.labels)
+        deltas.extend([LabelsJoined(sid, at, labels) for sid in body.sids])
+    if body.approval is not None:
+        # What people approved is that these responses pass; with this record they have.
+        deltas.append(ApprovalClaimed(body.approval, str(ref)))
+        deltas.append(ApprovalMoved(body.approval, Move.SUCCEED))
     return tuple(deltas)
 
 
@@ -268,6 +186,8 @@ def _admin(at: int, body: AdminBody) -> tuple[Delta, ...]:
             | Event.RESOURCE_DELETED
             | Event.SERVER_LOGIN
             | Event.SERVER_LOGOUT
+            | Event.AGENT_REGISTERED
+            | Event.AGENT_ENFORCED
         ):
             return ()
         case _:

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Tool
-from remit.facts.label import Labels
+from remit.facts.label import NONE, Labels
 from remit.facts.session import Session
+from remit.pdp.reached import Reached
 from remit.policy.bundle import Bundle
 from remit.protect.labels import brought_by
 from remit.trace.bodies import Status
@@ -24,15 +24,22 @@ class Judgement:
     release: Json
 
 
-def judge_result(bundle: Bundle, tool: Tool, sessions: Iterable[Session], status: Status, result: Json) -> Judgement:
-    """Judge what `tool` answered to a call in `sessions`.
+def judge_result(
+    bundle: Bundle, reached: Reached, server: str, sessions: Iterable[Session], status: Status, result: Json
+) -> Judgement:
+    """Judge what came back from what an action `reached` at `server`, in `sessions`.
 
-    The labels are those the running bundle gives the tool, united with those it had when the
-    call was decided: a bundle applied in between takes none away.
+    The labels are those the running bundle gives it, united with those it had when the action was
+    decided: a bundle applied in between takes none away.
     """
-    reached = status is not Status.NOT_SENT
-    now = bundle.tools.get((tool.server, tool.name))
-    labels = brought_by(tool, reached=reached)
-    if now is not None:
-        labels |= brought_by(now.tool, reached=reached)
+    got_there = status is not Status.NOT_SENT
+    labels = brought_by(reached.source | _source_now(bundle, reached, server), reached=got_there)
     return Judgement(labels, tuple(session.sid for session in sessions), result)
+
+
+def _source_now(bundle: Bundle, reached: Reached, server: str) -> Labels:
+    if reached.tool is not None:
+        form = bundle.tools.get((server, reached.tool.name))
+        return NONE if form is None else form.tool.source
+    now = bundle.catalog.servers.get(server)
+    return NONE if now is None else now.source

@@ -4,11 +4,11 @@ from types import MappingProxyType
 from typing import Final, TypeAlias, assert_never
 
 from remit.facts.action import Action, ActionKind
-from remit.facts.catalog import Tool
 from remit.facts.text import escaped
 from remit.pdp.effects import Ruling
+from remit.pdp.reached import Reached, reached_other, reached_tool
 from remit.pdp.snapshot import Pin, Snapshot
-from remit.policy.bundle import ToolForm
+from remit.policy.schema import CLIENT_MODEL
 from remit.policy.verdict import Code, Deny, Reason
 
 _HOUR_MS: Final = 3_600_000
@@ -31,8 +31,8 @@ _PINS: Final = MappingProxyType(
     }
 )
 
-Known: TypeAlias = ToolForm | Ruling | None
-"""The tool to call, None for an action without one, or the ruling that ends it."""
+Known: TypeAlias = Reached | Ruling
+"""What the action reaches, or the ruling that ends it."""
 
 
 def known(snapshot: Snapshot, action: Action) -> Known:
@@ -48,34 +48,41 @@ def known(snapshot: Snapshot, action: Action) -> Known:
         case ActionKind.CALL_TOOL:
             return _known_tool(snapshot, action)
         case ActionKind.DELEGATE:
-            if action.name in catalog.agents:
-                return None
-            return _deny(Code.UNKNOWN_AGENT, f"there is no agent named {escaped(action.name)}")
-        case ActionKind.CALL_MODEL | ActionKind.READ_RESOURCE | ActionKind.GET_PROMPT:
-            text = f"{action.kind.value} is not governed yet, so nobody may do it"
-            return _deny(Code.UNKNOWN_METHOD, text)
+            if action.name not in catalog.agents:
+                return _deny(Code.UNKNOWN_AGENT, f"there is no agent named {escaped(action.name)}")
+        case ActionKind.CALL_MODEL | ActionKind.READ_RESOURCE | ActionKind.GET_PROMPT | ActionKind.LIST_ROOTS:
+            if action.server not in catalog.servers:
+                return _unknown_server(action)
+            if action.kind is ActionKind.CALL_MODEL and action.name != CLIENT_MODEL:
+                text = f"there is no model named {escaped(action.name, chars_max=_SHOWN_MAX)}"
+                return _deny(Code.UNKNOWN_METHOD, text)
         case _:
             assert_never(action.kind)
+    return reached_other(snapshot.bundle, action)
 
 
 def _known_tool(snapshot: Snapshot, action: Action) -> Known:
     if action.server not in snapshot.bundle.catalog.servers:
-        return _deny(Code.UNKNOWN_SERVER, f"there is no server named {escaped(action.server, chars_max=_SHOWN_MAX)}")
+        return _unknown_server(action)
     shown = escaped(f"{action.server}/{action.name}", chars_max=_SHOWN_MAX)
     form = snapshot.bundle.tools.get((action.server, action.name))
     if form is None and snapshot.pin is not Pin.UNREVIEWED:
         return _deny(Code.UNKNOWN_TOOL, f"there is no tool {shown}")
     if form is None or snapshot.pin is not Pin.MATCHES:
         code, text = _PINS[snapshot.pin]
-        return _deny(code, f"{shown}: {text}", None if form is None else form.tool)
+        return _deny(code, f"{shown}: {text}", None if form is None else reached_tool(snapshot.bundle, form))
     if form.quarantined is not None:
         text = f"{shown} is quarantined, since {form.quarantined}"
-        return _deny(Code.TOOL_UNTYPABLE, text, form.tool)
-    return form
+        return _deny(Code.TOOL_UNTYPABLE, text, reached_tool(snapshot.bundle, form))
+    return reached_tool(snapshot.bundle, form)
 
 
-def _deny(code: Code, text: str, tool: Tool | None = None, *, agent: str | None = None) -> Ruling:
-    return Ruling(Deny(), (Reason(code, text, agent=agent),), tool=tool)
+def _unknown_server(action: Action) -> Ruling:
+    return _deny(Code.UNKNOWN_SERVER, f"there is no server named {escaped(action.server, chars_max=_SHOWN_MAX)}")
+
+
+def _deny(code: Code, text: str, reached: Reached | None = None, *, agent: str | None = None) -> Ruling:
+    return Ruling(Deny(), (Reason(code, text, agent=agent),), reached=reached)
 
 
 def session_problem(snapshot: Snapshot, action: Action, now_ms: int) -> Reason | None:
@@ -96,12 +103,12 @@ def session_problem(snapshot: Snapshot, action: Action, now_ms: int) -> Reason |
     return None
 
 
-def argument_problem(snapshot: Snapshot, action: Action, form: ToolForm | None) -> Reason | None:
+def argument_problem(snapshot: Snapshot, action: Action, reached: Reached) -> Reason | None:
     """Why the arguments are not what the pinned schema takes."""
-    size, size_max = len(action.arguments), snapshot.limits.arguments_bytes_max
+    size, size_max = action.size, snapshot.limits.arguments_bytes_max
     if size > size_max:
         return Reason(Code.ARG_TOO_LARGE, f"the arguments take {size} bytes, more than {size_max}")
-    if form is None or form.validator is None:
+    if reached.validator is None:
         return None
-    why = form.validator.problem(action.input)
+    why = reached.validator.problem(action.input)
     return None if why is None else Reason(Code.ARG_INVALID, why)

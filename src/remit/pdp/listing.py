@@ -1,4 +1,4 @@
-"""Which tools an agent is shown: those that some policy's scope would let it use.
+"""What an agent is shown: tools that some policy's scope would let it use, and so with resources and prompts.
 
 Conditions are not evaluated, so a listing depends on the agents and the bundle alone.
 """
@@ -7,11 +7,15 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from remit.facts.action import Action
 from remit.facts.agent import Agent, Mode
 from remit.facts.catalog import Tool
-from remit.pdp.snapshot import Pin
-from remit.policy.bundle import Bundle, Policy, agent_uid, group_uids, server_uid
-from remit.policy.form import Effect
+from remit.pdp.reached import Reached
+from remit.pdp.snapshot import Pin, Snapshot
+from remit.policy.bundle import Bundle, Policy, Slice, agent_uid, group_uids, server_uid
+from remit.policy.evaluate import reason
+from remit.policy.form import Effect, Uid
+from remit.policy.verdict import Code, Deny, Permit, Reason, Verdict
 
 _ALL_MATCH: Final[Mapping[tuple[str, str], Pin]] = MappingProxyType({})
 _LISTED: Final = frozenset({Pin.MATCHES, Pin.UNVERIFIED})
@@ -42,16 +46,45 @@ def visible_tools(
     )
 
 
+def judge_list(snapshot: Snapshot, action: Action, reached: Reached) -> tuple[Verdict, tuple[Reason, ...]]:
+    """Whether the chain may see what `reached` has to read or get: as with tools, by scope alone.
+
+    An agent that observes is shown it whatever policy says.
+    """
+    agents = [snapshot.bundle.catalog.agents[name] for name in action.authority.agents]
+    reasons: list[Reason] = []
+    for agent in agents:
+        if agent.mode is not Mode.ENFORCE:
+            continue
+        inside = _inside(reached.slice, agent, reached.resource, reached.within)
+        barring = _barring(inside)
+        permits = [policy for policy in inside if policy.form.effect is Effect.PERMIT]
+        if barring:
+            return Deny(), tuple(reason(policy, agent.name) for policy in barring)
+        if not permits:
+            text = f"no policy permits {agent.name} to {reached.doing}"
+            return Deny(), (Reason(Code.NO_POLICY, text, agent=agent.name),)
+        reasons += [reason(policy, agent.name) for policy in permits]
+    return Permit(), tuple(reasons)
+
+
 def _offered(bundle: Bundle, agent: Agent, tool: Tool) -> bool:
-    inside = [policy for policy in bundle.slice_of(tool).policies.values() if _in_scope(policy, agent, tool)]
-    barred = any(
-        policy.form.effect is Effect.FORBID and policy.form.unconditional and policy.gate is None for policy in inside
-    )
-    return not barred and any(policy.form.effect is Effect.PERMIT for policy in inside)
+    inside = _inside(bundle.slice_of(tool), agent, server_uid(tool.server), frozenset())
+    return not _barring(inside) and any(policy.form.effect is Effect.PERMIT for policy in inside)
 
 
-def _in_scope(policy: Policy, agent: Agent, tool: Tool) -> bool:
-    principal, resource = policy.form.principal, policy.form.resource
-    return principal.matches(agent_uid(agent.name), group_uids(agent)) and resource.matches(
-        server_uid(tool.server), frozenset()
+def _barring(inside: Iterable[Policy]) -> tuple[Policy, ...]:
+    return tuple(
+        policy
+        for policy in inside
+        if policy.form.effect is Effect.FORBID and policy.form.unconditional and policy.gate is None
     )
+
+
+def _inside(part: Slice, agent: Agent, resource: Uid, within: frozenset[Uid]) -> list[Policy]:
+    uid, groups = agent_uid(agent.name), group_uids(agent)
+    return [
+        policy
+        for policy in part.policies.values()
+        if policy.form.principal.matches(uid, groups) and policy.form.resource.matches(resource, within)
+    ]

@@ -196,9 +196,9 @@ def _delegated(attempt: Attempt, status: Status) -> OutcomeBody:
     return OutcomeBody(
         intent=attempt.ref,
         status=status,
-        sids=tuple([sid for _, sid in attempt.body.links]),
+        sids=tuple(session.sid for session in attempt.sessions),
         labels=(),
-        approval=attempt.body.approval,
+        approval=attempt.approval,
         result=None,
         result_bytes=0,
         elapsed_ms=0.0,

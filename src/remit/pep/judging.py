@@ -12,12 +12,15 @@ from remit.escalate import voting
 from remit.escalate.machine import Approval, State
 from remit.facts.action import Action
 from remit.facts.agent import Authority
+from remit.facts.canonical import digest
 from remit.facts.catalog import Definition, Tool
+from remit.facts.label import closed
 from remit.facts.limits import Limits
 from remit.facts.record import RecordKind
 from remit.facts.session import Session
 from remit.pdp.decide import decide
-from remit.pdp.decision import Append, Decision
+from remit.pdp.decision import Append, Decision, Forward
+from remit.pdp.reached import Reached
 from remit.pdp.snapshot import Lift, Pin, Snapshot
 from remit.pep.memory import Memory
 from remit.pep.pins import Pins
@@ -25,7 +28,7 @@ from remit.policy.compile import Bundle
 from remit.policy.verdict import Escalate
 from remit.ports.ledger import Draft, Ledger, Pending
 from remit.ports.system import Clock
-from remit.trace.bodies import ActionBody, AdminBody, Body, Event
+from remit.trace.bodies import ActionBody, AdminBody, Body, Event, ExchangeBody, Passed
 
 HOUR_MS: Final = 3_600_000
 BY_REMIT: Final = "remit"
@@ -40,12 +43,14 @@ class Attempt:
     """One judged action and its record on the way to disk.
 
     `waits_for` is the approval that an escalated call waits for: the one it opened, or an
-    earlier one for the very same action that is still pending.
+    earlier one for the very same action that is still pending. `action` is its hash, `approval` the one
+    it runs under.
     """
 
     decision: Decision
     pending: Pending
-    body: ActionBody
+    action: str
+    approval: str | None
     sessions: tuple[Session, ...]
     waits_for: str | None = None
 
@@ -89,17 +94,37 @@ class Desk:
         sessions = self._memory.sessions(action.authority, now_ms)
         decision = self._decide(action, tool, pin, sessions, now_ms)
         made = _append_of(decision)
-        body, waits_for = made.body, None
-        if isinstance(decision.verdict, Escalate):
-            joined = self._pending(action, body.action, now_ms)
-            if joined is not None:
-                # The same call again while people think: it waits for them, and asks nobody.
-                body, waits_for = replace(body, approval=joined.ident), joined.ident
+        body, waits_for, bound = made.body, None, ""
+        if isinstance(body, ActionBody):
+            bound = body.action
+            if isinstance(decision.verdict, Escalate):
+                joined = self._pending(action, bound, now_ms)
+                if joined is not None:
+                    # The same call again while people think: it waits for them, and asks nobody.
+                    body, waits_for = replace(body, approval=joined.ident), joined.ident
         pending = self.append(made.kind, action.authority.acting.sid, body)
         if isinstance(decision.verdict, Escalate) and waits_for is None:
             waits_for = str(pending.ref)
             self._asked.setdefault(action.authority.links[0].sid, set()).add(waits_for)
-        return Attempt(decision, pending, body, sessions, waits_for)
+        return Attempt(decision, pending, bound, body.approval, sessions, waits_for)
+
+    def pass_on(self, attempt: Attempt, number: int, passed: Passed, content: bytes | None) -> Pending:
+        """Queue the record of what a server said in the midst of `attempt`, with all labels its answer brings.
+
+        Raises `LedgerUnwritable`.
+        """
+        reached = reached_of(attempt.decision)
+        body = ExchangeBody(
+            intent=attempt.ref,
+            number=number,
+            passed=passed,
+            sids=tuple(session.sid for session in attempt.sessions),
+            labels=tuple(sorted(closed(reached.source))),
+            content=None if content is None else digest(content),
+            content_bytes=0 if content is None else len(content),
+            approval=None,
+        )
+        return self.append(RecordKind.EXCHANGE, attempt.sessions[-1].sid, body)
 
     def look(self, server: str, live: Sequence[Definition]) -> None:
         """Take note of what `server` offers now."""
@@ -137,6 +162,10 @@ class Desk:
 
     def _lifts(self, action: Action, pin: str, now_ms: int) -> tuple[Lift, ...]:
         found = self._memory.approvals_of(action.authority.acting.sid)
+        within = action.within
+        if within is not None and within.bare and within.approval is not None:
+            own = [one for one in found if one.ident == within.approval]
+            return tuple(Lift(one.ident, action.hash(pin), frozenset(one.gates), now_ms + 1) for one in own)
         approved = [one for one in found if one.state is State.APPROVED]
         if not approved:
             return ()
@@ -184,6 +213,14 @@ class Desk:
             if session.ended_ms is None and now_ms - session.started_ms >= age_max_ms:
                 body = AdminBody(Event.SESSION_ENDED, BY_REMIT, session.sid, {"why": "session_hours_max"})
                 self.append(RecordKind.ADMIN, session.sid, body)
+
+
+def reached_of(decision: Decision) -> Reached:
+    """What a permitted action reaches."""
+    for effect in decision.effects:
+        if isinstance(effect, Forward):
+            return effect.reached
+    raise AssertionError("a permitted action says what it reaches")
 
 
 def _append_of(decision: Decision) -> Append:

@@ -18,7 +18,7 @@ from remit.escalate.machine import OPEN, Approval, State
 from remit.facts.agent import Authority, Link
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
-from remit.pdp.fold import (
+from remit.pdp.deltas import (
     ApprovalClaimed,
     ApprovalMoved,
     ApprovalOpened,
@@ -32,10 +32,8 @@ from remit.pdp.fold import (
     SessionEnded,
     SessionTouched,
     TokenRevoked,
-    apply_approval,
-    apply_session,
-    fold,
 )
+from remit.pdp.fold import apply_approval, apply_session, fold
 from remit.ports.ledger import Ledger
 from remit.trace.bodies import Body
 
@@ -88,6 +86,11 @@ class Memory:
         except BaseException:
             self.release(done, 0.0)
             raise
+
+    def retain(self, sids: Iterable[str]) -> None:
+        """Hold once more what is held already."""
+        for sid in sids:
+            self._sessions[sid].holders += 1
 
     def release(self, sids: Iterable[str], now_s: float) -> None:
         """Undo one `hold`."""

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 import orjson
 
 from remit.facts.canonical import Json
-from remit.ports.upstream import Failure, Reply, Result
+from remit.ports.upstream import Asked, Failure, Reply, Result
 from remit.trace.bodies import Status
 
 UPSTREAM_TEXT_MAX: Final = 2_000
@@ -29,7 +29,7 @@ _BLOCKS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     }
 )
 """The members of each kind of block that are texts; `annotations`, `size` and `resource` aside."""
-_RESOURCE: Final = frozenset({"uri", "mimeType", "text", "blob"})
+RESOURCE: Final = frozenset({"uri", "mimeType", "text", "blob"})
 _ANNOTATIONS: Final = frozenset({"audience", "priority", "lastModified"})
 _CAUSES: Final[Mapping[str, Status]] = MappingProxyType(
     {
@@ -47,16 +47,18 @@ _CAUSES: Final[Mapping[str, Status]] = MappingProxyType(
 class Shown:
     """What may be shown of an upstream's reply: a tool result, and how the intent ended.
 
-    `error` is our own sentence where there is no usable result.
+    `error` is our own sentence where there is no usable result; `failed` the code and message of the JSON-RPC
+    error to answer with, where the answer is no tool result.
     """
 
     value: Mapping[str, Json]
     status: Status
     error: str | None = None
+    failed: tuple[int, str] | None = None
 
 
-class _Odd(Exception):
-    """A result that is not what the protocol says; the text is ours."""
+class Odd(Exception):
+    """An answer that is not what the protocol says; the text is ours."""
 
 
 _Block: TypeAlias = dict[str, Json]
@@ -68,14 +70,21 @@ def clean(reply: Reply) -> Shown:
         case Result(value, is_error):
             try:
                 return _result(value, is_error=is_error)
-            except _Odd as error:
+            except Odd as error:
                 return withheld(str(error))
-        case Failure(cause, text, sent, upstream_text):
-            status = _CAUSES.get(cause, Status.LOST) if sent else Status.NOT_SENT
+        case Failure(_, text, sent, upstream_text):
+            status = status_of(reply)
             if upstream_text is None or not sent:
                 # What was not sent brings no labels, so it shows no word of theirs either.
                 return Shown(_failed(text), status, text)
             return Shown(_failed(text, upstream_text[:UPSTREAM_TEXT_MAX]), status, text)
+        case Asked():
+            raise AssertionError("a question is no answer")
+
+
+def status_of(failure: Failure) -> Status:
+    """How an intent ended that came to `failure`."""
+    return _CAUSES.get(failure.cause, Status.LOST) if failure.sent else Status.NOT_SENT
 
 
 def withheld(why: str) -> Shown:
@@ -92,20 +101,23 @@ def seal(value: Json) -> bytes | None:
         return None
 
 
+def safe(text: str) -> str:
+    """`text` without lone surrogates, which have no UTF-8 form: an upstream's must not stop its own error."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _failed(text: str, upstream_text: str | None = None) -> Mapping[str, Json]:
     content: list[Json] = [{"type": "text", "text": text}]
     if upstream_text is not None:
-        # A lone surrogate has no UTF-8 form; an upstream's must not stop its own error.
-        safe = upstream_text.encode("utf-8", "backslashreplace").decode("utf-8")
-        content.append({"type": "text", "text": f"The server said: {safe}"})
+        content.append({"type": "text", "text": f"The server said: {safe(upstream_text)}"})
     return {"content": content, "isError": True}
 
 
 def _result(value: Mapping[str, Json], *, is_error: bool) -> Shown:
     content = value.get("content")
     if not isinstance(content, list):
-        raise _Odd("it has no list of content")
-    shown: dict[str, Json] = {"content": [_block(block) for block in content]}
+        raise Odd("it has no list of content")
+    shown: dict[str, Json] = {"content": [block(one) for one in content]}
     if "structuredContent" in value:
         shown["structuredContent"] = value["structuredContent"]
     if is_error:
@@ -113,39 +125,42 @@ def _result(value: Mapping[str, Json], *, is_error: bool) -> Shown:
     return Shown(shown, Status.TOOL_ERROR if is_error else Status.OK)
 
 
-def _block(block: Json) -> _Block:
-    if not isinstance(block, Mapping):
-        raise _Odd("a content block is no object")
-    kind = block.get("type")
+def block(given: Json) -> _Block:
+    """What may be shown of one content block. Raises `Odd`."""
+    if not isinstance(given, Mapping):
+        raise Odd("a content block is no object")
+    kind = given.get("type")
     names = _BLOCKS.get(kind) if isinstance(kind, str) else None
     if names is None:
-        raise _Odd("a content block is of a kind that is not known")
-    kept: _Block = {"type": kind, **_texts(block, names)}
-    if "annotations" in block:
-        kept["annotations"] = _annotations(block["annotations"])
-    if kind == "resource_link" and isinstance(block.get("size"), int):
-        kept["size"] = block["size"]
+        raise Odd("a content block is of a kind that is not known")
+    kept: _Block = {"type": kind, **texts(given, names)}
+    if "annotations" in given:
+        kept["annotations"] = annotations(given["annotations"])
+    if kind == "resource_link" and isinstance(given.get("size"), int):
+        kept["size"] = given["size"]
     if kind == "resource":
-        inner = block.get("resource")
+        inner = given.get("resource")
         if not isinstance(inner, Mapping):
-            raise _Odd("an embedded resource is no object")
-        kept["resource"] = _texts(inner, _RESOURCE)
+            raise Odd("an embedded resource is no object")
+        kept["resource"] = texts(inner, RESOURCE)
     return kept
 
 
-def _texts(block: Mapping[str, Json], names: frozenset[str]) -> _Block:
+def texts(block: Mapping[str, Json], names: frozenset[str]) -> _Block:
+    """The members of `block` that are `names`, texts all of them. Raises `Odd`."""
     found = {name: value for name, value in block.items() if name in names}
     if not all(isinstance(value, str) for value in found.values()):
-        raise _Odd("a member of a content block is no text")
+        raise Odd("a member is no text")
     return found
 
 
-def _annotations(value: Json) -> Json:
+def annotations(value: Json) -> Json:
+    """What may be shown of the annotations of a block. Raises `Odd`."""
     if not isinstance(value, Mapping):
-        raise _Odd("the annotations of a content block are no object")
+        raise Odd("the annotations of a content block are no object")
     kept = {name: item for name, item in value.items() if name in _ANNOTATIONS}
     if not all(_is_plain(item) for item in kept.values()):
-        raise _Odd("an annotation of a content block is neither text, number nor list of texts")
+        raise Odd("an annotation of a content block is neither text, number nor list of texts")
     return kept
 
 

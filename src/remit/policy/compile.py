@@ -193,7 +193,9 @@ def _digest(catalog: Catalog, schema: str) -> str:
             ]
             for route in catalog.routes.values()
         },
-        "servers": {server.name: _reached(server.transport) for server in catalog.servers.values()},
+        "servers": {
+            server.name: [_reached(server.transport), sorted(server.source)] for server in catalog.servers.values()
+        },
         "tools": {f"{tool.server}/{tool.name}": _said(tool) for tool in catalog.tools.values()},
         "session_hours_max": catalog.session_hours_max,
     }

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias, assert_never
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog, Effect, Sink, Tool
 from remit.facts.label import closed
-from remit.policy.typing import Atom, CedarType, Record, SetOf
+from remit.policy.typing import Atom, CedarType, Field, Record, SetOf
 
 NAMESPACE: Final = "Remit"
 EVERYONE: Final = "everyone"
@@ -21,9 +21,26 @@ NOBODY: Final = "(none)"
 
 DELEGATE: Final = "delegate"
 OTHER_ACTIONS: Final = MappingProxyType(
-    {"call_model": "Model", "read_resource": "Data", "get_prompt": "Server", DELEGATE: "Agent"}
+    {
+        "call_model": "Model",
+        "read_resource": "Data",
+        "get_prompt": "Server",
+        "list_roots": "Server",
+        DELEGATE: "Agent",
+    }
 )
 """Actions that are no tool calls, and the type of their resource."""
+
+INPUTS: Final = MappingProxyType(
+    {
+        "read_resource": Record(MappingProxyType({"uri": Field(Atom.STRING, required=True)})),
+        "get_prompt": Record(MappingProxyType({"name": Field(Atom.STRING, required=True)})),
+    }
+)
+"""Their typed input, where they have one."""
+
+CLIENT_MODEL: Final = "client"
+"""The model of whoever the agent runs in, which servers reach by sampling."""
 
 LATER: Final = frozenset(
     {
@@ -58,7 +75,7 @@ def cedar_schema(catalog: Catalog, tools: Tools, arguments: Iterable[str]) -> di
             "entityTypes": {
                 "Group": _enum({*catalog.groups, EVERYONE}),
                 "Server": _enum(catalog.servers),
-                "Model": _enum(()),
+                "Model": _enum({CLIENT_MODEL}),
                 "Label": _enum(closed(catalog.labels)),
                 "Arg": _enum({*arguments, ANY_ARG}),
                 "Agent": {"memberOfTypes": ["Group"]},
@@ -82,7 +99,7 @@ def _actions(catalog: Catalog, tools: Tools) -> dict[str, Json]:
         groups.update(action_groups(tool))
     actions: dict[str, Json] = {group: {} for group in sorted(groups)}
     for name, resource in OTHER_ACTIONS.items():
-        actions[name] = {"appliesTo": _applies(resource, _context(None))}
+        actions[name] = {"appliesTo": _applies(resource, _context(INPUTS.get(name)))}
     for name, (tool, record) in tools.items():
         actions[name] = {
             "memberOf": [{"id": group} for group in action_groups(tool)],

@@ -33,6 +33,8 @@ class Code(StrEnum):
     TOKEN_ENDED = "token/ended"  # noqa: S105
     APPROVAL_PENDING = "approval/pending"
     APPROVAL_TOO_MANY = "approval/too-many"
+    ROUND_UNKNOWN = "round/unknown"
+    ROUND_REFUSED = "round/refused"
     LEDGER_UNWRITABLE = "ledger/unwritable"
     INTERNAL = "internal/error"
 

@@ -77,6 +77,35 @@ class OutcomeBody:
     error: str | None = None
 
 
+class Passed(StrEnum):
+    """What passes in the midst of an action."""
+
+    NOTICE = "notice"
+    QUESTIONS = "questions"
+    RESPONSES = "responses"
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeBody:
+    """Body of `exchange`: what passed between the intent at `intent` and its outcome.
+
+    `number` is the round, from 1; 0 for what the server said unasked, of which the first is recorded.
+    What comes from the server joins `labels` to every session in `sids` before it is shown; responses
+    leave by an `approval` of their own where people were asked about them. `content` is `sha256:…` of
+    what passed, None where it is still to come.
+    """
+
+    intent: str
+    number: int
+    passed: Passed
+    sids: tuple[str, ...]
+    labels: tuple[str, ...]
+    content: str | None
+    content_bytes: int
+    approval: str | None
+    reasons: tuple[Reason, ...] = ()
+
+
 class Choice(StrEnum):
     """What a person decided of an approval."""
 
@@ -118,6 +147,8 @@ class Event(StrEnum):
     RESOURCE_DELETED = "resource.deleted"
     SERVER_LOGIN = "server.login"
     SERVER_LOGOUT = "server.logout"
+    AGENT_REGISTERED = "agent.registered"
+    AGENT_ENFORCED = "agent.enforced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,4 +161,4 @@ class AdminBody:
     data: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
 
 
-Body: TypeAlias = ActionBody | OutcomeBody | DecisionBody | AdminBody
+Body: TypeAlias = ActionBody | ExchangeBody | OutcomeBody | DecisionBody | AdminBody

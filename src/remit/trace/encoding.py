@@ -15,7 +15,18 @@ import orjson
 from remit.facts.canonical import Json
 from remit.facts.record import Record, RecordKind
 from remit.policy.verdict import Code, Gate, Reason
-from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, OutcomeBody, Status
+from remit.trace.bodies import (
+    ActionBody,
+    AdminBody,
+    Body,
+    Choice,
+    DecisionBody,
+    Event,
+    ExchangeBody,
+    OutcomeBody,
+    Passed,
+    Status,
+)
 
 
 class Unencodable(ValueError):
@@ -72,6 +83,8 @@ def encode_body(body: Body) -> bytes:
         match body:
             case ActionBody():
                 return orjson.dumps(_action(body), default=_plain)
+            case ExchangeBody():
+                return orjson.dumps(_exchange(body))
             case OutcomeBody():
                 return orjson.dumps(_outcome(body))
             case DecisionBody():
@@ -98,7 +111,7 @@ def decode_body(kind: RecordKind, data: bytes) -> Body:
                 event, by, subject, more = _members("admin body", data, 4)
                 return AdminBody(Event(_text(event)), _text(by), _text(subject), _mapping(more))
             case RecordKind.EXCHANGE:
-                raise Undecodable("no body of kind exchange is known to this version")
+                return _as_exchange(data)
             case _:
                 assert_never(kind)
     except Undecodable:
@@ -143,7 +156,7 @@ def _action(body: ActionBody) -> tuple[object, ...]:
         body.token,
         body.verdict,
         body.observed,
-        [(reason.code, reason.text, reason.policy, reason.where, reason.agent) for reason in body.reasons],
+        _reasons(body.reasons),
         [(gate.policy, gate.route, gate.text_hash) for gate in body.gates] if body.gates else (),
         body.obligations,
         body.approval,
@@ -171,10 +184,7 @@ def _as_action(data: bytes) -> ActionBody:
         token=_text(members[7]),
         verdict=_text(members[8]),
         observed=_maybe(members[9]),
-        reasons=tuple(
-            Reason(Code(_text(code)), _text(text), _maybe(policy), _maybe(where), _maybe(agent))
-            for code, text, policy, where, agent in _parts(members[10], 5)
-        ),
+        reasons=_as_reasons(members[10]),
         gates=tuple(
             Gate(_text(policy), _text(route), _text(text_hash)) for policy, route, text_hash in _parts(members[11], 3)
         ),
@@ -197,6 +207,46 @@ def _arguments(length: int, data: bytes) -> bytes:
     if length < 0 or start < len(before) or data[start - len(before) : start] != before:
         raise Undecodable("action body: its arguments are not where their length says")
     return data[start:-1]
+
+
+def _reasons(reasons: Sequence[Reason]) -> object:
+    return [(reason.code, reason.text, reason.policy, reason.where, reason.agent) for reason in reasons]
+
+
+def _as_reasons(value: object) -> tuple[Reason, ...]:
+    return tuple(
+        Reason(Code(_text(code)), _text(text), _maybe(policy), _maybe(where), _maybe(agent))
+        for code, text, policy, where, agent in _parts(value, 5)
+    )
+
+
+def _exchange(body: ExchangeBody) -> tuple[object, ...]:
+    return (
+        body.intent,
+        body.number,
+        body.passed,
+        body.sids,
+        body.labels,
+        body.content,
+        body.content_bytes,
+        body.approval,
+        _reasons(body.reasons),
+    )
+
+
+def _as_exchange(data: bytes) -> ExchangeBody:
+    intent, number, passed, sids, labels, content, size, approval, reasons = _members("exchange body", data, 9)
+    return ExchangeBody(
+        intent=_text(intent),
+        number=_integer(number),
+        passed=Passed(_text(passed)),
+        sids=_texts(sids),
+        labels=_texts(labels),
+        content=_maybe(content),
+        content_bytes=_integer(size),
+        approval=_maybe(approval),
+        reasons=_as_reasons(reasons),
+    )
 
 
 def _outcome(body: OutcomeBody) -> tuple[object, ...]:

@@ -24,7 +24,7 @@ from typing import Final, TypeAlias, assert_never, cast
 
 from remit.facts.label import closed
 from remit.facts.record import Receipt, Record, RecordKind, Ref
-from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event, OutcomeBody
+from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event, ExchangeBody, OutcomeBody, Passed
 from remit.trace.chain import commitment, genesis, parts, record_hash
 from remit.trace.encoding import Glance, Undecodable, decode_body, decode_record, glance
 
@@ -32,7 +32,7 @@ _BUNDLED: Final = frozenset(RecordKind) - {RecordKind.ADMIN}
 FINDINGS_MAX: Final = 1_000
 """How many findings a report holds in full; it counts the others."""
 
-Seen: TypeAlias = OutcomeBody | DecisionBody | AdminBody | Glance
+Seen: TypeAlias = ExchangeBody | OutcomeBody | DecisionBody | AdminBody | Glance
 """What verification reads of a body: all of it, of an action no more than it needs."""
 
 
@@ -214,6 +214,8 @@ class Verifier:
         match body:
             case Glance():
                 self._check_action(row, kind, body)
+            case ExchangeBody():
+                self._check_exchange(row, body)
             case OutcomeBody():
                 self._check_outcome(row, body)
             case DecisionBody():
@@ -273,6 +275,20 @@ class Verifier:
             self._say(row, "label-before-data", f"the result was released without: {names}")
         if body.labels and not set(intent.sids).issubset(body.sids):
             self._say(row, "label-before-data", "its labels miss a session of the chain")
+
+    def _check_exchange(self, row: Row, body: ExchangeBody) -> None:
+        """INVARIANT(intent-before-effect), INVARIANT(label-before-data), INVARIANT(approval-binds-exact-action)."""
+        intent = self._open.get(body.intent)
+        if intent is None:
+            self._say(row, "intent-before-effect", f"{body.intent[:40]} is no intent under way")
+            return
+        bare = body.passed is not Passed.RESPONSES and closed(intent.source) - closed(body.labels)
+        if bare or (body.labels and not set(intent.sids).issubset(body.sids)):
+            self._say(row, "label-before-data", "words of the server passed without all labels in every session")
+        if body.approval is not None:
+            asked = self._asked.pop(body.approval, None)
+            if asked is None or not asked.approved:
+                self._say(row, "approval-binds-exact-action", f"{body.approval[:40]} was not approved for it")
 
     def _check_decision(self, row: Row, body: DecisionBody) -> None:
         asked = self._asked.get(body.approval)

@@ -119,6 +119,9 @@ class ServerShape(Shape):
     shared: StrictBool = Field(default=False, description="One child for all sessions, one call in flight.")
     verify_s: float = Field(default=1.0, description="How old the last comparison with the lock may be; 0: none.")
     call_s: float = Field(default=60.0, description="How long one call may take, in seconds.")
+    source: Names | None = Field(
+        default=None, description="Labels that its resources, prompts and texts bring. Left out: untrusted. []: none."
+    )
 
 
 class ToolShape(Shape):

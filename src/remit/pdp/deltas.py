@@ -1,0 +1,132 @@
+"""What a record changes: a closed union, applied alike by the ledger's writer and by the driver's memory."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from remit.escalate.machine import Approval, Move, Vote
+from remit.facts.record import Ref
+from remit.trace.bodies import ActionBody
+
+
+# These two are made for every intent there is; freezing them would cost 2 µs each time.
+@dataclass(slots=True)
+class SessionTouched:
+    """`sid` acts: it starts at `at` unless it has; its counters rise by these."""
+
+    sid: str
+    agent: str
+    user: str | None
+    at: int
+    calls: int
+    irreversible: int
+
+
+@dataclass(slots=True)
+class IntentOpened:
+    """An intent without an outcome yet."""
+
+    ref: Ref
+    body: ActionBody
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsJoined:
+    """`labels` (closed upward) join those of session `sid`."""
+
+    sid: str
+    at: int
+    labels: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """Session `sid` ended at `at`; the first end counts."""
+
+    sid: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class IntentClosed:
+    """The intent at `intent` (a decision id) has its outcome, `outcome`."""
+
+    intent: str
+    outcome: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalOpened:
+    """People are asked."""
+
+    approval: Approval
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalVoted:
+    """A yes; with `completes` the last that was needed."""
+
+    ident: str
+    vote: Vote
+    completes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRefused:
+    """A no, which ends it."""
+
+    ident: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalClaimed:
+    """The durable intent `intent` (a decision id) uses it."""
+
+    ident: str
+    intent: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalMoved:
+    """It ends by `move`: succeed, fail, lose or expire."""
+
+    ident: str
+    move: Move
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRevoked:
+    """Token `token` no longer counts; it would have expired at `expires_ms`."""
+
+    token: str
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialSet:
+    """Credential `ident` is now the one that hashes to `hash`; None removes it."""
+
+    ident: str
+    hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EpochBegan:
+    """Chain `chain` begins: every open intent of its replica's earlier epochs is in doubt."""
+
+    chain: str
+    at: int
+
+
+ApprovalDelta: TypeAlias = ApprovalVoted | ApprovalRefused | ApprovalClaimed | ApprovalMoved
+SessionDelta: TypeAlias = SessionTouched | LabelsJoined | SessionEnded
+Delta: TypeAlias = (
+    SessionDelta
+    | IntentOpened
+    | IntentClosed
+    | ApprovalOpened
+    | ApprovalDelta
+    | TokenRevoked
+    | CredentialSet
+    | EpochBegan
+)

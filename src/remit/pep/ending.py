@@ -1,0 +1,94 @@
+"""How an action ends: its outcome with the labels it brought, durable before anything is released."""
+
+import asyncio
+import contextlib
+
+from remit.facts.canonical import digest
+from remit.facts.record import Receipt, RecordKind
+from remit.pdp.judge import Judgement, judge_result
+from remit.pep.answer import Answer, Failed, Refused, Released
+from remit.pep.errand import Errand
+from remit.pep.judging import Attempt, Desk, reached_of
+from remit.pep.release import Shown, seal, withheld
+from remit.policy.verdict import Code, Reason
+from remit.ports.ledger import LedgerUnwritable, Pending
+from remit.ports.upstream import Reply
+from remit.trace.bodies import OutcomeBody, Status
+
+
+class Ending:
+    """Outcomes of permitted actions."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def release(self, errand: Errand, attempt: Attempt, reply: Reply, elapsed_ms: float) -> Answer:
+        """The answer that `reply` is, once its outcome is durable."""
+        shown = errand.show(reply)
+        judged = self._judged(errand, attempt, shown)
+        data = seal(judged.release)
+        if data is None:
+            shown = withheld("it holds a value that has no JSON form")
+            judged = self._judged(errand, attempt, shown)
+            data = seal(judged.release) or b"{}"
+        try:
+            await self._end(attempt, judged, shown, data, elapsed_ms).durable
+        except LedgerUnwritable as error:
+            return unwritable(error, attempt.ref)
+        if shown.failed is not None:
+            code, message = shown.failed
+            return Failed(code, message, attempt.ref)
+        return Released(data)
+
+    async def stop(self, errand: Errand, attempt: Attempt, why: Reason, status: Status = Status.NOT_SENT) -> Refused:
+        """A permitted action that does not run, or not on, because of `why`."""
+        shown = Shown({}, status, why.text)
+        try:
+            await self._end(attempt, self._judged(errand, attempt, shown), shown, b"", 0.0).durable
+        except LedgerUnwritable as error:
+            return unwritable(error, attempt.ref)
+        return Refused((why,), attempt.ref)
+
+    def abandon(self, errand: Errand, attempt: Attempt, status: Status, why: str = "the client went away") -> None:
+        """Nobody waits for it: queue the outcome, and wait for nothing."""
+        shown = Shown({}, status, why)
+        judged = self._judged(errand, attempt, shown)
+        with contextlib.suppress(LedgerUnwritable):
+            pending = self._end(attempt, judged, shown, b"", 0.0)
+            asyncio.ensure_future(pending.durable).add_done_callback(_seen)
+
+    def _judged(self, errand: Errand, attempt: Attempt, shown: Shown) -> Judgement:
+        reached = reached_of(attempt.decision)
+        server = errand.action.server
+        return judge_result(self._desk.bundle, reached, server, attempt.sessions, shown.status, shown.value)
+
+    def _end(self, attempt: Attempt, judged: Judgement, shown: Shown, data: bytes, elapsed_ms: float) -> Pending:
+        """Queue the outcome; memory has its labels at once. Raises `LedgerUnwritable`.
+
+        Of an action that was not sent no result is recorded: what its caller reads is ours alone.
+        """
+        result = b"" if shown.status is Status.NOT_SENT else data
+        body = OutcomeBody(
+            intent=attempt.ref,
+            status=shown.status,
+            sids=judged.sids,
+            labels=tuple(sorted(judged.labels)),
+            approval=attempt.approval,
+            result=digest(result) if result else None,
+            result_bytes=len(result),
+            elapsed_ms=round(elapsed_ms, 3),
+            error=shown.error,
+        )
+        return self._desk.append(RecordKind.OUTCOME, attempt.sessions[-1].sid, body)
+
+
+def unwritable(error: LedgerUnwritable, ref: str | None) -> Refused:
+    """The answer where the ledger takes no record."""
+    text = f"the ledger takes no records ({error}): nothing is permitted"
+    return Refused((Reason(Code.LEDGER_UNWRITABLE, text),), ref)
+
+
+def _seen(task: "asyncio.Future[Receipt]") -> None:
+    """Take note of how a record ended that nobody waits for; the ledger itself is poisoned."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,190 @@
+"""What the enforcement point does at a server once an action is permitted, by kind of action.
+
+An errand knows how to send an action and which parts of the answer may be shown; judging, recording
+and releasing are `pep.way`'s, the same for all of them.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, TypeAlias
+
+from remit.facts.action import Action, ActionKind
+from remit.facts.agent import Authority
+from remit.facts.canonical import Json, canonical
+from remit.facts.catalog import Tool
+from remit.facts.mirrored import Mirrors, headers
+from remit.pep.answer import Client
+from remit.pep.release import Shown, clean
+from remit.pep.showing import show_completion, show_contents, show_introduction, show_list, show_prompt
+from remit.ports.upstream import Along, Era, Failure, Offer, Reply, Result, Upstream, UpstreamUnreachable
+
+PAGES_MAX: Final = 100
+ITEMS_MAX: Final = 10_000
+LISTS: Final[Mapping[Offer, tuple[str, ActionKind]]] = {
+    Offer.RESOURCES: ("resources/list", ActionKind.READ_RESOURCE),
+    Offer.TEMPLATES: ("resources/templates/list", ActionKind.READ_RESOURCE),
+    Offer.PROMPTS: ("prompts/list", ActionKind.GET_PROMPT),
+}
+"""The method that lists an offer, and the kind of action that it counts as. Tools are listed from the lock."""
+
+_MIRRORS: Final = Mirrors()
+
+Sends: TypeAlias = Callable[[Upstream, str, Era, Along], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """An action, how it is sent, and what of the reply may be shown."""
+
+    action: Action
+    send: Sends
+    show: Callable[[Reply], Shown]
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """`Mcp-Param-*`, by the pinned schema and the final arguments."""
+
+
+def call_tool(
+    authority: Authority, server: str, tool: str, given: Mapping[str, Json], arguments: bytes, accepted: Tool | None
+) -> Errand:
+    """`tools/call` with exactly `arguments`, the canonical form of `given`; `accepted` is the tool in the lock."""
+
+    async def send(upstream: Upstream, sid: str, era: Era, along: Along) -> Reply:
+        return await upstream.call(sid, era, tool, arguments, along)
+
+    mirrored = {} if accepted is None else headers(_MIRRORS.of(accepted), given)
+    return Errand(Action(ActionKind.CALL_TOOL, server, tool, arguments, given, authority), send, clean, mirrored)
+
+
+def read_resource(authority: Authority, server: str, uri: str) -> Errand:
+    """`resources/read`."""
+    params: Mapping[str, Json] = {"uri": uri}
+    action = Action(ActionKind.READ_RESOURCE, server, uri, canonical(params), params, authority)
+    return Errand(action, _asking("resources/read", params), show_contents)
+
+
+def get_prompt(authority: Authority, server: str, name: str, given: Mapping[str, Json], arguments: bytes) -> Errand:
+    """`prompts/get` with `arguments`, the canonical form of `given`."""
+    params: dict[str, Json] = {"name": name}
+    if given:
+        params["arguments"] = given
+    action = Action(ActionKind.GET_PROMPT, server, name, arguments, {"name": name}, authority)
+    return Errand(action, _asking("prompts/get", params), show_prompt)
+
+
+def complete(authority: Authority, server: str, params: Mapping[str, Json]) -> Errand:
+    """`completion/complete`: judged as getting the prompt, or reading the resource, that it completes.
+
+    Raises `ValueError` for a `ref` that names neither.
+    """
+    ref = params.get("ref")
+    kind, name = _completed(ref if isinstance(ref, Mapping) else {})
+    member = "name" if kind is ActionKind.GET_PROMPT else "uri"
+    action = Action(kind, server, name, canonical(params), {member: name}, authority)
+    return Errand(action, _asking("completion/complete", params), show_completion)
+
+
+def list_offers(authority: Authority, server: str, offer: Offer) -> Errand:
+    """All pages of what `server` lists."""
+    method, kind = LISTS[offer]
+    action = Action(kind, server, "", canonical({"list": offer.value}), {}, authority)
+    return Errand(action, partial(_pages, method, offer), partial(show_list, offer))
+
+
+def introduce(authority: Authority, server: str, instructions: str) -> Errand:
+    """Hand out what `server` said of itself; it was asked already."""
+
+    async def send(_upstream: Upstream, _sid: str, _era: Era, _along: Along) -> Reply:
+        return Result({"instructions": instructions}, is_error=False)
+
+    action = Action(ActionKind.READ_RESOURCE, server, "", canonical({"list": "instructions"}), {}, authority)
+    return Errand(action, send, show_introduction)
+
+
+def subscribe(authority: Authority, server: str, uri: str) -> Errand:
+    """Ask leave to be told of changes of a resource; the watch itself follows."""
+
+    async def send(_upstream: Upstream, _sid: str, _era: Era, _along: Along) -> Reply:
+        return Result({"contents": []}, is_error=False)
+
+    given: Mapping[str, Json] = {"uri": uri}
+    arguments = canonical({"subscribe": uri})
+    return Errand(Action(ActionKind.READ_RESOURCE, server, uri, arguments, given, authority), send, show_contents)
+
+
+def watch_list(authority: Authority, server: str, offer: Offer) -> Errand:
+    """Ask leave to be told when a list changes."""
+
+    async def send(_upstream: Upstream, _sid: str, _era: Era, _along: Along) -> Reply:
+        return Result({"contents": []}, is_error=False)
+
+    arguments = canonical({"watch": offer.value})
+    return Errand(Action(LISTS[offer][1], server, "", arguments, {}, authority), send, show_contents)
+
+
+def _asking(method: str, params: Mapping[str, Json]) -> Sends:
+    async def send(upstream: Upstream, sid: str, era: Era, along: Along) -> Reply:
+        return await upstream.ask(sid, era, method, params, along)
+
+    return send
+
+
+def _completed(ref: Mapping[str, Json]) -> tuple[ActionKind, str]:
+    match ref:
+        case {"type": "ref/prompt", "name": str(name)} if name:
+            return ActionKind.GET_PROMPT, name
+        case {"type": "ref/resource", "uri": str(uri)} if uri:
+            return ActionKind.READ_RESOURCE, uri
+        case _:
+            raise ValueError("params.ref must name a prompt (ref/prompt) or a resource (ref/resource)")
+
+
+async def _pages(method: str, offer: Offer, upstream: Upstream, sid: str, era: Era, along: Along) -> Reply:
+    items: list[Json] = []
+    cursor: str | None = None
+    for _ in range(PAGES_MAX):
+        params: Mapping[str, Json] = {} if cursor is None else {"cursor": cursor}
+        reply = await upstream.ask(sid, era, method, params, along)
+        match reply:
+            case Result(value):
+                page = value.get(offer.value)
+                items += page if isinstance(page, list) else []
+                following = value.get("nextCursor")
+                if not isinstance(following, str) or len(items) > ITEMS_MAX:
+                    return Result({offer.value: items[:ITEMS_MAX]}, is_error=False)
+                cursor = following
+            case Failure(code=-32601):
+                return Result({offer.value: []}, is_error=False)
+            case Failure():
+                return reply
+            case _:
+                return Failure("error", f"{method} asked the client something, which no list may", sent=True)
+    return Failure("error", f"{method} goes on for more than {PAGES_MAX} pages", sent=True)
+
+
+async def introduced(upstream: Upstream, sid: str, client: Client) -> tuple[Mapping[str, Json], str | None]:
+    """The capabilities of a server, flags alone, and its instructions; nothing of one that is not reached."""
+    try:
+        found = await upstream.introduce(sid, client.era, Along(capabilities=client.capabilities))
+    except UpstreamUnreachable:
+        return {}, None
+    return _flags(found.capabilities), found.instructions
+
+
+def _flags(capabilities: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Of a server's capabilities, those of the protocol, and of each the flags that it has."""
+    kept: dict[str, Json] = {}
+    for name, flags in _CAPABILITIES.items():
+        said = capabilities.get(name)
+        if isinstance(said, Mapping):
+            kept[name] = {flag: True for flag in flags if said.get(flag) is True}
+    return kept
+
+
+_CAPABILITIES: Final[Mapping[str, tuple[str, ...]]] = {
+    "tools": ("listChanged",),
+    "resources": ("subscribe", "listChanged"),
+    "prompts": ("listChanged",),
+    "completions": (),
+    "logging": (),
+}

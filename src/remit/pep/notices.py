@@ -1,0 +1,74 @@
+"""What a server says while a call is open: progress and logs, released in order.
+
+INVARIANT(label-before-data): the first waits until an `exchange` with all labels that the answer will
+bring is durable; those after it find them there. Nobody who listens is made to wait for a slow client
+beyond `WAITING_MAX` notices: what comes then is dropped.
+"""
+
+import asyncio
+import contextlib
+from typing import Final
+
+from remit.pep.answer import Tell
+from remit.pep.judging import Attempt, Desk
+from remit.pep.showing import show_notice
+from remit.ports.ledger import LedgerUnwritable
+from remit.ports.upstream import Notice
+from remit.trace.bodies import Passed
+
+WAITING_MAX: Final = 1_000
+
+
+class Notices:
+    """The notices of one action under way."""
+
+    def __init__(self, desk: Desk, attempt: Attempt) -> None:
+        self._desk = desk
+        self._attempt = attempt
+        self._labelled = False
+        self._waiting: list[Notice] = []
+        self._task: asyncio.Task[None] | None = None
+        self.tell: Tell | None = None
+        """To whom; changes with the client's next request of the same action."""
+
+    def hear(self, notice: Notice) -> None:
+        """Take one notice from the upstream; never waits."""
+        if self.tell is None or len(self._waiting) >= WAITING_MAX:
+            return
+        self._waiting.append(notice)
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._pass_on())
+
+    async def flush(self) -> None:
+        """Return when all that was heard has been told: the answer comes after it."""
+        task = self._task
+        if task is not None:
+            await asyncio.wait({task})
+
+    def close(self) -> None:
+        """Nobody listens any more."""
+        self.tell = None
+        self._waiting.clear()
+        if self._task is not None:
+            self._task.cancel()
+
+    async def label(self) -> bool:
+        """Have the labels of this action durable; False when they never will be."""
+        if not self._labelled:
+            try:
+                await self._desk.pass_on(self._attempt, 0, Passed.NOTICE, None).durable
+            except LedgerUnwritable:
+                return False
+            self._labelled = True
+        return True
+
+    async def _pass_on(self) -> None:
+        while self._waiting:
+            if not await self.label():
+                self._waiting.clear()
+                return
+            tell, notice = self.tell, self._waiting.pop(0)
+            if tell is not None:
+                # A client that went away is the call's affair, and its task is told so.
+                with contextlib.suppress(OSError, RuntimeError):
+                    await tell(show_notice(notice))

@@ -1,0 +1,87 @@
+"""Actions that wait for the client to answer what the server asked.
+
+Laws
+* A round is used once, by the very authority that its action runs for, before it expires.
+* One that expires, or that nobody can answer any more, ends its action: the server is told, the outcome
+  is recorded, the sessions are let go.
+* They live in memory: after a restart their intents are in doubt, and no client can go on with them.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from remit.facts.agent import Authority
+from remit.facts.canonical import Json
+from remit.pep.answer import Client
+from remit.pep.errand import Errand
+from remit.pep.judging import Attempt
+from remit.pep.notices import Notices
+from remit.ports.upstream import Asked, Question, Upstream
+
+ROUNDS_MAX: Final = 16
+"""How often one action may ask."""
+OPEN_MAX: Final = 10_000
+EXPIRES_S: Final = 300.0
+
+
+@dataclass(slots=True)
+class Under:
+    """An action under way: its intent is durable, its outcome is not yet there.
+
+    `asked` is what the server waits for; `questions` what of it the client was asked, `models` the
+    attempts of those that are actions of their own, `responses` what it said while people still decide.
+    """
+
+    errand: Errand
+    client: Client
+    attempt: Attempt
+    upstream: Upstream
+    notices: Notices
+    started_s: float
+    number: int = 0
+    asked: Asked | None = None
+    questions: Mapping[str, Question] = field(default_factory=dict[str, Question])
+    models: Mapping[str, Attempt] = field(default_factory=dict[str, Attempt])
+    responses: Mapping[str, Json] | None = None
+
+
+class Rounds:
+    """The open rounds of one service; `expire` ends an action whose time is over."""
+
+    def __init__(self, expire: Callable[[Under], None]) -> None:
+        self._expire = expire
+        self._open: dict[str, tuple[Under, asyncio.TimerHandle]] = {}
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._open)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more may be opened."""
+        return len(self._open) >= OPEN_MAX
+
+    def open(self, under: Under) -> str:
+        """Wait for the client; the name of the round."""
+        ident = f"{under.attempt.ref}/{under.number}"
+        timer = asyncio.get_running_loop().call_later(EXPIRES_S, self._over, ident)
+        self._open[ident] = (under, timer)
+        return ident
+
+    def take(self, ident: str, authority: Authority) -> Under | None:
+        """The action that waits as `ident`, if it is this authority's; nobody takes it again."""
+        found = self._open.get(ident)
+        if found is None:
+            return None
+        his = found[0].errand.action.authority
+        if (his.links, his.user) != (authority.links, authority.user):
+            return None
+        del self._open[ident]
+        found[1].cancel()
+        return found[0]
+
+    def _over(self, ident: str) -> None:
+        under, _ = self._open.pop(ident)
+        self._expire(under)

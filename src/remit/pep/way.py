@@ -1,0 +1,240 @@
+"""The way of one action (DESIGN section 3): judge, record, send, record again, release.
+
+Laws
+* INVARIANT(intent-before-effect): nothing is sent before its intent is durable.
+* INVARIANT(label-before-data): nothing an upstream wrote leaves before a record with its labels, an
+  `exchange` in mid-way or the outcome, is durable.
+* INVARIANT(stop-wins): a session ended or a token revoked while the intent was on its way to disk still
+  stops the action; the stop is read last, with no await before the request leaves.
+* INVARIANT(deny-on-error): whatever goes wrong in here denies, and says what it was.
+* One action has one intent and one outcome, however often its server asks back (`pep.rounds`).
+* Queueing a record never waits, so a client that goes away cannot keep an outcome off the ledger: the
+  outcome is queued in the same step that notices he is gone.
+"""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any, Final, assert_never
+
+from remit.escalate.machine import State
+from remit.facts.action import Action, ActionKind
+from remit.facts.agent import Authority
+from remit.facts.catalog import Definition
+from remit.pdp.decision import Decision, Hold
+from remit.pep.answer import Answer, Awaiting, Client, Refused
+from remit.pep.ending import Ending, unwritable
+from remit.pep.errand import Errand
+from remit.pep.judging import Attempt, Desk
+from remit.pep.memory import Memory
+from remit.pep.notices import Notices
+from remit.pep.rounds import Under
+from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason
+from remit.ports.ledger import Ledger, LedgerUnwritable
+from remit.ports.system import Clock
+from remit.ports.upstream import Along, Failure, Reply, Upstream, UpstreamUnreachable
+from remit.trace.bodies import Status
+
+_LOG: Final = logging.getLogger(__name__)
+REREAD_S: Final = 1.0
+"""How often a held call looks at its approval though nobody told it to."""
+
+
+class Way:
+    """Takes errands through judgement to their answer. `stop_reason` is asked last before anything is sent."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        desk: Desk,
+        ledger: Ledger,
+        clock: Clock,
+        upstreams: Mapping[str, Upstream],
+        stop_reason: Callable[[Authority], Reason | None],
+    ) -> None:
+        self._memory = memory
+        self._desk = desk
+        self._ledger = ledger
+        self._clock = clock
+        self._upstreams = upstreams
+        self._stop_reason = stop_reason
+        self._ending = Ending(desk)
+
+    async def held(self, authority: Authority, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """The answer of `work`, during which the sessions of the chain are in memory."""
+        sids = [link.sid for link in authority.links]
+        try:
+            await self._memory.hold(sids)
+            try:
+                return await work
+            finally:
+                self._memory.release(sids, self._clock.monotonic_s())
+        except LedgerUnwritable as error:
+            return unwritable(error, None)
+        except Exception as error:  # noqa: BLE001 - INVARIANT(deny-on-error)
+            return _internal(error)
+        finally:
+            work.close()
+
+    async def begin(self, errand: Errand, client: Client) -> Answer | Under:
+        """Judge and record `errand`; its answer, or, once the intent is durable, the action under way."""
+        found = await self.decide(errand.action, client)
+        if not isinstance(found, Attempt):
+            return found
+        try:
+            refused = await self._settled(found)
+        except asyncio.CancelledError:
+            self._ending.abandon(errand, found, Status.NOT_SENT)
+            raise
+        if refused is not None:
+            return refused
+        upstream = self._upstreams.get(errand.action.server)
+        why = self._stop_reason(errand.action.authority)
+        if upstream is None and why is None:
+            why = Reason(Code.UNKNOWN_SERVER, "the server was removed from the running bundle")
+        if upstream is None or why is not None:
+            stopped = why or Reason(Code.INTERNAL, "the action was stopped")
+            return await self._ending.stop(errand, found, stopped)
+        notices = Notices(self._desk, found)
+        return Under(errand, client, found, upstream, notices, self._clock.monotonic_s())
+
+    async def decide(self, action: Action, client: Client) -> Attempt | Answer:
+        """Judge `action`, waiting for people where they are asked; a permitted attempt, or the answer."""
+        deadline_s: float | None = None
+        while True:
+            live, unreachable = await self._live(action, client)
+            attempt = self._desk.judge(action, live)
+            match attempt.decision.verdict:
+                case Permit():
+                    return attempt
+                case Deny():
+                    return await self._refuse(attempt, unreachable)
+                case Escalate() as verdict:
+                    refused = await self._settled(attempt)
+                    if refused is not None:
+                        return refused
+                    now_s = self._clock.monotonic_s()
+                    if deadline_s is None:
+                        deadline_s = now_s + _hold_s(attempt.decision)
+                    answer = await self._wait(action.authority, attempt, verdict, deadline_s)
+                    if answer is not None:
+                        return answer
+                case _:
+                    assert_never(attempt.decision.verdict)
+
+    async def send(self, under: Under, request: Callable[[Along], Awaitable[Reply]]) -> Reply:
+        """Send `request` for an action under way. Cancelling ends the action."""
+        try:
+            return await request(self.along(under))
+        except asyncio.CancelledError:
+            self.abandon(under)
+            raise
+        except Exception as error:  # noqa: BLE001 - INVARIANT(deny-on-error)
+            _LOG.error("an upstream request failed in Remit: %s", type(error).__name__)
+            return Failure("internal", f"the call failed in Remit ({type(error).__name__})", sent=True)
+
+    def along(self, under: Under) -> Along:
+        """What goes with a request of `under`."""
+        client = under.client
+        under.notices.tell = client.tell
+        return Along(
+            hear=None if client.tell is None else under.notices.hear,
+            capabilities=client.capabilities,
+            log_level=client.log_level,
+            trace=client.trace,
+            headers=under.errand.headers,
+        )
+
+    async def finish(self, under: Under, reply: Reply) -> Answer:
+        """The end of an action under way."""
+        await under.notices.flush()
+        elapsed_ms = (self._clock.monotonic_s() - under.started_s) * 1000
+        return await self._ending.release(under.errand, under.attempt, reply, elapsed_ms)
+
+    def abandon(self, under: Under, why: str = "the client went away") -> None:
+        """End an action under way that nobody waits for: what became of it is in doubt."""
+        under.notices.close()
+        self._ending.abandon(under.errand, under.attempt, Status.LOST, why)
+
+    async def stop(self, under: Under, why: Reason) -> Refused:
+        """End an action under way because of `why`."""
+        under.notices.close()
+        return await self._ending.stop(under.errand, under.attempt, why, Status.LOST)
+
+    def stopped(self, authority: Authority) -> Reason | None:
+        """Why `authority` may no longer act, if so."""
+        return self._stop_reason(authority)
+
+    async def _live(self, action: Action, client: Client) -> tuple[Sequence[Definition] | None, Reason | None]:
+        """The live tools of the action's server, where it calls one, or why they are not known."""
+        upstream = self._upstreams.get(action.server)
+        if upstream is None or action.kind is not ActionKind.CALL_TOOL:
+            return None, None
+        try:
+            along = Along(capabilities=client.capabilities)
+            return await upstream.definitions(action.authority.acting.sid, client.era, along), None
+        except UpstreamUnreachable as error:
+            return None, Reason(Code.TOOL_UNVERIFIED, str(error))
+
+    async def _refuse(self, attempt: Attempt, unreachable: Reason | None) -> Refused:
+        refused = await self._settled(attempt)
+        if refused is not None:
+            return refused
+        reasons = attempt.decision.reasons
+        if unreachable is not None and any(r.code is unreachable.code for r in reasons):
+            reasons = (*reasons, unreachable)
+        return Refused(reasons, attempt.ref)
+
+    async def _settled(self, attempt: Attempt) -> Refused | None:
+        """None once the record of `attempt` is durable; a refusal when it never will be."""
+        try:
+            await attempt.pending.durable
+        except LedgerUnwritable as error:
+            return unwritable(error, attempt.ref)
+        return None
+
+    async def _wait(
+        self, authority: Authority, attempt: Attempt, verdict: Escalate, deadline_s: float
+    ) -> Answer | None:
+        """Wait for people until `deadline_s`; None when the action should be judged again."""
+        ident = attempt.waits_for
+        assert ident is not None, "an escalated attempt waits for an approval"  # noqa: S101
+        while True:
+            why = self._stop_reason(authority)
+            if why is not None:
+                return Refused((why,), ident)
+            approval = self._memory.approval(ident)
+            if approval is None:
+                approval = await self._ledger.approval(ident)
+            state = State.EXPIRED if approval is None else approval.state
+            match state:
+                case State.PENDING:
+                    left_s = deadline_s - self._clock.monotonic_s()
+                    if left_s <= 0:
+                        return Awaiting(ident, verdict.gates, attempt.decision.reasons)
+                    await self._memory.changed(min(left_s, REREAD_S))
+                case State.DENIED:
+                    by = "" if approval is None else f" by {approval.refused_by}"
+                    reason = Reason(Code.GATE, f"people were asked and it was refused{by}")
+                    return Refused((reason, *attempt.decision.reasons), ident)
+                case State.EXPIRED:
+                    reason = Reason(Code.GATE, "people were asked and nobody decided in time")
+                    return Refused((reason, *attempt.decision.reasons), ident)
+                case _:
+                    # Approved, or used by a twin of this call: judge what is true now.
+                    return None
+
+
+def _hold_s(decision: Decision) -> float:
+    return max((e.hold_s for e in decision.effects if isinstance(e, Hold)), default=0.0)
+
+
+def _internal(error: Exception) -> Refused:
+    # Its message may hold arguments; its type and place do not.
+    place = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f"{PurePath(place[0].filename).name}:{place[0].lineno}" if place else "nowhere"
+    _LOG.error("a call was denied on an error of ours: %s at %s", type(error).__name__, where)
+    text = f"Remit failed while judging this call ({type(error).__name__}); see: remit logs"
+    return Refused((Reason(Code.INTERNAL, text),), None)

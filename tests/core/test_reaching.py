@@ -1,0 +1,145 @@
+"""Resources, prompts, models and roots are actions; lists go by scope; rounds are the same action with more to it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from remit.facts.action import Action, ActionKind, Within
+from remit.facts.agent import Agent, Mode
+from remit.facts.canonical import Json, canonical
+from remit.facts.record import RecordKind
+from remit.pdp.decide import decide
+from remit.pdp.decision import Append, Decision, Forward
+from remit.pdp.snapshot import Lift
+from remit.policy.verdict import Deny, Escalate, Permit
+from remit.trace.bodies import ActionBody, ExchangeBody, Passed
+from tests.core.deciding import NOW, action, bundle, catalog, codes, decided, snapshot
+
+READS = """@id("public") permit (principal in Remit::Group::"support", action == Remit::Action::"read_resource",
+  resource in Remit::Server::"shop") when { context.input.uri like "file:///public/*" };"""
+PROMPTS = """@id("greets") permit (principal, action == Remit::Action::"get_prompt", resource == Remit::Server::"shop")
+  when { context.input.name == "greet" };"""
+
+
+def asking(kind: ActionKind, name: str, given: Mapping[str, Json], chain: tuple[str, ...] = ("ada",)) -> Action:
+    return replace(action("shop/any", given, kind=kind, chain=chain), name=name)
+
+
+def reading(uri: str, *chain: str, server: str = "shop") -> Action:
+    asked = asking(ActionKind.READ_RESOURCE, uri, {"uri": uri}, chain or ("ada",))
+    return replace(asked, server=server)
+
+
+def test_a_resource_is_read_by_its_uri_at_its_server() -> None:
+    running = bundle(READS)
+    permitted = decided(running, reading("file:///public/a"))
+    assert permitted.verdict == Permit()
+    first, last = permitted.effects
+    assert isinstance(first, Append)
+    assert isinstance(first.body, ActionBody)
+    assert (first.kind, first.body.kind, first.body.name) == (RecordKind.INTENT, "read_resource", "file:///public/a")
+    assert first.body.source == ("untrusted",), "what a server is not said to bring is the worst"
+    assert isinstance(last, Forward)
+    assert codes(decided(running, reading("file:///secret/a"))) == {"policy/none"}
+    assert codes(decided(running, reading("file:///public/a", server="web"))) == {"policy/none"}
+    assert codes(decided(running, reading("file:///public/a", "eve"))) == {"policy/none"}
+
+
+def test_a_prompt_is_got_by_its_name() -> None:
+    running = bundle(PROMPTS)
+    assert decided(running, asking(ActionKind.GET_PROMPT, "greet", {"name": "greet"})).verdict == Permit()
+    assert decided(running, asking(ActionKind.GET_PROMPT, "other", {"name": "other"})).verdict == Deny()
+
+
+def test_sampling_and_roots_are_denied_unless_policy_permits() -> None:
+    sampling = asking(ActionKind.CALL_MODEL, "client", {})
+    roots = asking(ActionKind.LIST_ROOTS, "", {})
+    nothing = bundle(READS)
+    assert codes(decided(nothing, sampling)) == codes(decided(nothing, roots)) == {"policy/none"}
+    running = bundle(
+        '@id("m") permit (principal, action == Remit::Action::"call_model", resource == Remit::Model::"client");',
+        '@id("r") permit (principal, action == Remit::Action::"list_roots", resource == Remit::Server::"shop");',
+    )
+    assert decided(running, sampling).verdict == decided(running, roots).verdict == Permit()
+
+
+@pytest.mark.parametrize(
+    ("policies", "agent", "seen"),
+    [
+        ((READS,), "ada", True),
+        ((READS,), "eve", False),
+        ((READS, '@id("no") forbid (principal, action, resource == Remit::Server::"web");'), "ada", True),
+        ((READS, '@id("no") forbid (principal, action, resource in Remit::Server::"shop");'), "ada", False),
+        ((READS, '@id("g") @gate("owner") forbid (principal, action, resource);'), "ada", True),
+        ((PROMPTS,), "ada", False),
+    ],
+)
+def test_a_list_is_shown_where_some_permits_scope_matches(policies: tuple[str, ...], agent: str, seen: bool) -> None:
+    decision = decided(bundle(catalog(*policies)), reading("", agent))
+    assert isinstance(decision.verdict, Permit if seen else Deny)
+
+
+def test_who_observes_throughout_is_shown_every_list() -> None:
+    watched = Agent("newt", "uma", "is new", mode=Mode.OBSERVE)
+    running = bundle(catalog(READS, agents=[watched]))
+    assert decided(running, reading("", "newt")).verdict == Permit()
+    assert decided(running, reading("", "eve", "newt")).verdict == Deny(), "an observing link frees no other"
+
+
+GATED = """@id("p") permit (principal, action, resource);
+@id("g") @gate("owner") forbid (principal, action in Remit::Action::"tag:money", resource);"""
+
+
+def within(responses: Json, *, approval: str | None = None, bare: bool = False, number: int = 1) -> Action:
+    asked = action()
+    more = Within("r1-1.7", approval, number, canonical(responses), bare)
+    return Action(asked.kind, asked.server, asked.name, asked.arguments, asked.input, asked.authority, more)
+
+
+def round_of(decision: Decision) -> ExchangeBody:
+    first = decision.effects[0]
+    assert isinstance(first, Append)
+    assert first.kind is RecordKind.EXCHANGE
+    assert isinstance(first.body, ExchangeBody)
+    return first.body
+
+
+def test_a_permitted_round_is_an_exchange_within_its_intent() -> None:
+    running = bundle('@id("p") permit (principal, action, resource);')
+    body = round_of(decided(running, within({"who": {"action": "accept"}})))
+    assert (body.intent, body.number, body.passed) == ("r1-1.7", 1, Passed.RESPONSES)
+    assert body.content_bytes == len(b'{"who":{"action":"accept"}}')
+    assert body.approval is None
+
+
+def test_responses_count_as_input() -> None:
+    running = bundle('@id("small") permit (principal, action, resource) when { context.inputSize < 60 };')
+    assert decided(running, within({"who": {"action": "accept"}})).verdict == Permit()
+    assert decided(running, within({"who": {"content": {"name": "x" * 60}}})).verdict == Deny()
+
+
+def test_an_approval_covers_the_responses_that_it_showed_and_a_bare_yes() -> None:
+    running = bundle(GATED)
+    pin = running.tools["shop", "refund"].tool.pin
+    more = within({"who": {"action": "accept", "content": {"to": "eve"}}}, approval="r1-1.3")
+    asked = decided(running, more)
+    assert isinstance(asked.verdict, Escalate)
+    gates = frozenset(asked.verdict.gates)
+    first = asked.effects[0]
+    assert isinstance(first, Append)
+    assert isinstance(first.body, ActionBody)
+    assert b'"responses":{"who"' in first.body.arguments, "people see what they decide on"
+
+    def lifted(one: Action, bound: Action) -> Decision:
+        return decide(snapshot(running, one, lift=Lift("r1-1.9", bound.hash(pin), gates, NOW + 1)), one, NOW)
+
+    assert round_of(lifted(more, more)).approval == "r1-1.9"
+    for other in (
+        within({"who": {"action": "accept", "content": {"to": "mallory"}}}, approval="r1-1.3"),
+        within({"who": {"action": "accept", "content": {"to": "eve"}}}, approval="r1-1.3", number=2),
+        action(),
+    ):
+        assert isinstance(lifted(other, more).verdict, Escalate)
+    bare = within({"who": {"action": "accept"}}, approval="r1-1.9", bare=True)
+    assert round_of(lifted(bare, bare)).approval is None, "the intent's own approval is not used twice"

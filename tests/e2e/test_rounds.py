@@ -1,0 +1,244 @@
+"""What a server asks in mid-call, and what it says meanwhile: on disk before it is shown, judged before it passes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from remit.facts.record import RecordKind, Ref
+from remit.pep.answer import Asking, Awaiting, Client, Failed, Refused, Released
+from remit.policy.verdict import Code
+from remit.ports.upstream import Asked, Era, Failure, Log, Offer, Progress, Question, Result
+from remit.trace.bodies import ActionBody, Choice, ExchangeBody, OutcomeBody, Passed, Status
+from tests.e2e.gateway_parts import bench
+from tests.e2e.gateway_world import compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from remit.facts.canonical import Json
+    from remit.pep.answer import Answer
+    from tests.e2e.gateway_parts import Bench
+
+DONE = Result({"content": [{"type": "text", "text": "done"}]}, is_error=False)
+WHO = Question("elicitation/create", {"message": "who?", "requestedSchema": {"type": "object"}, "_meta": {"x": 1}})
+SAMPLE = Question("sampling/createMessage", {"messages": [], "maxTokens": 9})
+YES: Mapping[str, Json] = {"who": {"action": "accept"}}
+NAMED: Mapping[str, Json] = {"who": {"action": "accept", "content": {"name": "ann"}}}
+ABLE = Client(Era.STATELESS, {"elicitation": {}, "sampling": {}})
+READS = """
+@id("reads") permit (principal in Remit::Group::"staff", action, resource) when { !(context has input) || true };
+"""
+
+
+def driven(test: Any) -> Any:
+    async def run(tmp_path: Path) -> None:
+        async with bench(tmp_path) as b:
+            await test(b)
+
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    return pytest.mark.asyncio(run)
+
+
+async def call(b: Bench, tool: str = "echo", client: Client = ABLE, **arguments: Any) -> Answer:
+    given = arguments or {"text": "hello"}
+    from remit.facts.canonical import canonical
+
+    return await b.driver.call_tool(b.authority(), client, "shop", tool, given, canonical(given))
+
+
+async def asking(b: Bench, tool: str = "echo", **arguments: Any) -> Asking:
+    b.upstream.reply = Asked({"who": WHO}, "held-1")
+    found = await call(b, tool, **arguments)
+    assert isinstance(found, Asking), found
+    return found
+
+
+async def bodies(b: Bench, kind: RecordKind) -> list[Any]:
+    return [entry.body for entry in await b.records(kind)]
+
+
+@driven
+async def test_a_question_is_shown_once_its_labels_are_durable_and_answers_pass_once_recorded(b: Bench) -> None:
+    found = await asking(b)
+    assert found.questions == {"who": replace(WHO, params={k: v for k, v in WHO.params.items() if k != "_meta"})}
+    (shown,) = await bodies(b, RecordKind.EXCHANGE)
+    assert isinstance(shown, ExchangeBody)
+    assert (shown.passed, shown.number, shown.labels) == (Passed.QUESTIONS, 1, ("untrusted",))
+    assert b.trace[-1] == "durable exchange"
+    b.upstream.then = [DONE]
+    assert isinstance(await b.driver.resume(b.authority(), ABLE, found.round, NAMED), Released)
+    passed = b.trace.index('resumed held-1 {"who":{"action":"accept","content":{"name":"ann"}}}')
+    assert b.trace[:passed].count("durable exchange") == 2, "the answers were on disk before they passed"
+    kinds = [e.record.kind for e in await b.records(RecordKind.INTENT, RecordKind.EXCHANGE, RecordKind.OUTCOME)]
+    assert kinds == [RecordKind.INTENT, RecordKind.EXCHANGE, RecordKind.EXCHANGE, RecordKind.OUTCOME]
+
+
+@driven
+async def test_a_round_is_used_once_by_its_own_agent(b: Bench) -> None:
+    found = await asking(b)
+    other = b.authority("helper")
+    for authority, name in ((other, found.round), (b.authority(), "r1-1.999/1")):
+        refused = await b.driver.resume(authority, ABLE, name, YES)
+        assert isinstance(refused, Refused)
+        assert refused.reasons[0].code is Code.ROUND_UNKNOWN
+    b.upstream.then = [DONE]
+    assert isinstance(await b.driver.resume(b.authority(), ABLE, found.round, YES), Released)
+    again = await b.driver.resume(b.authority(), ABLE, found.round, YES)
+    assert isinstance(again, Refused)
+    assert sum("resumed" in line for line in b.trace) == 1
+
+
+@driven
+async def test_responses_that_policy_denies_end_the_action(b: Bench) -> None:
+    found = await asking(b)
+    policies = """@id("small") permit (principal, action, resource) when { context.inputSize < 60 };"""
+    source = replace(b.bundle.catalog.policies[0], text=policies)
+    b.bundle = compiled(replace(b.bundle.catalog, policies=(source,)))
+    long: Mapping[str, Json] = {"who": {"action": "accept", "content": {"name": "x" * 90}}}
+    refused = await b.driver.resume(b.authority(), ABLE, found.round, long)
+    assert isinstance(refused, Refused)
+    assert refused.reasons[0].code is Code.ROUND_REFUSED
+    assert "dropped held-1" in b.trace
+    assert not any("resumed" in line for line in b.trace)
+    (outcome,) = await bodies(b, RecordKind.OUTCOME)
+    assert isinstance(outcome, OutcomeBody)
+    assert outcome.status is Status.LOST
+
+
+@driven
+async def test_what_the_client_cannot_do_or_policy_does_not_permit_is_refused_to_the_server(b: Bench) -> None:
+    b.upstream.reply, b.upstream.then = Asked({"who": WHO, "think": SAMPLE}, "held-1"), [DONE]
+    unable = Client(Era.STATELESS, {"sampling": {}})
+    assert isinstance(await call(b, client=unable), Released)
+    assert 'resumed held-1 {"think":null,"who":null}' in b.trace, "no policy permits sampling; nobody can be asked"
+    (proposal,) = await bodies(b, RecordKind.PROPOSAL)
+    assert isinstance(proposal, ActionBody)
+    assert (proposal.kind, proposal.verdict) == ("call_model", "deny")
+    assert not await b.records(RecordKind.EXCHANGE), "nothing the server wrote was shown"
+
+
+@driven
+async def test_sampling_that_policy_permits_is_an_action_of_its_own(b: Bench) -> None:
+    text = b.bundle.catalog.policies[0].text + (
+        '@id("think") permit (principal, action == Remit::Action::"call_model", resource == Remit::Model::"client");'
+    )
+    b.bundle = compiled(replace(b.bundle.catalog, policies=(replace(b.bundle.catalog.policies[0], text=text),)))
+    b.upstream.reply, b.upstream.then = Asked({"think": SAMPLE}, "held-1"), [DONE]
+    found = await call(b)
+    assert isinstance(found, Asking)
+    thought: Mapping[str, Json] = {"think": {"role": "assistant", "model": "m", "content": []}}
+    assert isinstance(await b.driver.resume(b.authority(), ABLE, found.round, thought), Released)
+    kinds = [body.kind for body in await bodies(b, RecordKind.INTENT)]
+    assert kinds == ["call_tool", "call_model"]
+    assert {body.status for body in await bodies(b, RecordKind.OUTCOME)} == {Status.OK}
+
+
+@driven
+async def test_a_client_that_will_not_answer_ends_the_action(b: Bench) -> None:
+    found = await asking(b)
+    b.driver.forsake(b.authority(), found.round)
+    await asyncio.sleep(0.05)
+    assert "dropped held-1" in b.trace
+    (outcome,) = await bodies(b, RecordKind.OUTCOME)
+    assert outcome.status is Status.LOST
+    assert isinstance(await b.driver.resume(b.authority(), ABLE, found.round, YES), Refused)
+
+
+@driven
+async def test_an_approved_call_that_is_asked_for_more_asks_people_again(b: Bench) -> None:
+    b.hold_s(0.0)
+    paid: dict[str, Any] = {"amount": 500, "to": "eve"}
+    first = await call(b, "pay", **paid)
+    assert isinstance(first, Awaiting)
+    bob = b.bundle.catalog.users["bob"]
+    await b.driver.decide_approval(first.ref, bob, Choice.APPROVE, None)
+    found = await asking(b, "pay", **paid)
+    waiting = await b.driver.resume(b.authority(), ABLE, found.round, NAMED)
+    assert isinstance(waiting, Awaiting), "more than yes or no"
+    assert waiting.ref != first.ref
+    entry = await b.ledger.entry(Ref.parse(waiting.ref))
+    assert isinstance(entry.body, ActionBody)
+    assert b'"responses":{"who"' in entry.body.arguments
+    await b.driver.decide_approval(waiting.ref, bob, Choice.APPROVE, None)
+    b.upstream.then = [Asked({"who": WHO}, "held-2"), DONE]
+    second = await b.driver.resume(b.authority(), ABLE, found.round, {})
+    assert isinstance(second, Asking), second
+    done = await b.driver.resume(b.authority(), ABLE, second.round, {"who": {"action": "decline"}})
+    assert isinstance(done, Released), "a bare no needs nobody"
+
+
+@driven
+async def test_notices_are_told_in_order_after_one_exchange_and_before_the_answer(b: Bench) -> None:
+    told: list[object] = []
+
+    async def tell(notice: object) -> None:
+        b.trace.append("told")
+        told.append(notice)
+
+    b.upstream.notices = [Progress(1.0, 2.0, "half"), Log("odd", "shop", {"a": 1}), Progress(2.0, 2.0)]
+    client = replace(ABLE, tell=tell)
+    assert isinstance(await call(b, client=client), Released)
+    assert told == [Progress(1.0, 2.0, "half"), Log("info", "shop", {"a": 1}), Progress(2.0, 2.0)]
+    (body,) = await bodies(b, RecordKind.EXCHANGE)
+    assert (body.passed, body.number, body.labels) == (Passed.NOTICE, 0, ("untrusted",))
+    assert b.trace.index("durable exchange") < b.trace.index("told") < b.trace.index("durable outcome")
+
+
+@driven
+async def test_a_server_that_goes_on_asking_is_cut_off(b: Bench) -> None:
+    found: Answer = await asking(b)
+    b.upstream.then = [Asked({"who": WHO}, f"held-{n}") for n in range(2, 30)]
+    rounds = 1
+    while isinstance(found, Asking):
+        found = await b.driver.resume(b.authority(), ABLE, found.round, YES)
+        rounds += 1
+    assert rounds == 17
+    assert isinstance(found, Released), "a tool error that says so"
+    assert "dropped held-17" in b.trace
+
+
+@driven
+async def test_resources_and_prompts_are_read_judged_and_labelled(b: Bench) -> None:
+    me, uri = b.authority(), "file:///notes/a"
+    denied = await b.driver.read_resource(me, ABLE, "shop", uri)
+    assert isinstance(denied, Refused)
+    assert not any("asked" in line for line in b.trace), "nothing was sent"
+    text = b.bundle.catalog.policies[0].text + (
+        '@id("notes") permit (principal, action == Remit::Action::"read_resource", resource in '
+        'Remit::Server::"shop") when { context.input.uri like "file:///notes/*" };'
+        '@id("greet") permit (principal, action == Remit::Action::"get_prompt", resource);'
+    )
+    b.bundle = compiled(replace(b.bundle.catalog, policies=(replace(b.bundle.catalog.policies[0], text=text),)))
+    b.upstream.other = Result({"contents": [{"uri": uri, "text": "hi", "_meta": {}}], "x": 1}, is_error=False)
+    read = await b.driver.read_resource(me, ABLE, "shop", uri)
+    assert read == Released(b'{"contents":[{"uri":"file:///notes/a","text":"hi"}]}')
+    outcome = (await bodies(b, RecordKind.OUTCOME))[-1]
+    assert (outcome.labels, outcome.status) == (("untrusted",), Status.OK)
+    b.upstream.other = Failure("error", "refused", sent=True, upstream_text="no such resource", code=-32002)
+    missing = await b.driver.read_resource(me, ABLE, "shop", "file:///notes/b")
+    assert isinstance(missing, Failed)
+    assert (missing.code, missing.message) == (-32002, "no such resource")
+    b.upstream.other = Result(
+        {"messages": [{"role": "user", "content": {"type": "text", "text": "x"}}]}, is_error=False
+    )
+    got = await b.driver.get_prompt(me, ABLE, "shop", "greet", {"who": "ann"}, b'{"who":"ann"}')
+    assert isinstance(got, Released)
+    assert 'asked prompts/get {"arguments":{"who":"ann"},"name":"greet"}' in b.trace
+    b.upstream.other = Result(
+        {"prompts": [{"name": "greet", "icons": [], "arguments": [{"name": "who"}]}]}, is_error=False
+    )
+    listed = await b.driver.list_offers(me, ABLE, "shop", Offer.PROMPTS)
+    assert listed == Released(b'{"prompts":[{"name":"greet","arguments":[{"name":"who"}]}]}')
+    b.upstream.other = Result({"completion": {"values": ["a", "b"], "total": 2}}, is_error=False)
+    ref: Mapping[str, Json] = {
+        "ref": {"type": "ref/resource", "uri": "file:///notes/{x}"},
+        "argument": {"name": "x", "value": ""},
+    }
+    assert await b.driver.complete(me, ABLE, "shop", ref) == Released(b'{"completion":{"values":["a","b"],"total":2}}')
+    stranger: Mapping[str, Json] = {"ref": {"type": "ref/resource", "uri": "file:///secret/{x}"}}
+    assert isinstance(await b.driver.complete(me, ABLE, "shop", stranger), Refused)
