@@ -1,9 +1,11 @@
 """Every command in `docs/how-to/` is run, in order, against a real service; what it shows is what it says.
 
-A block `console agent` runs with the token of the agent `clerk`, every other one as the admin.
+A block `console agent` runs with the token of the agent `clerk`, every other one as the admin. Where a page says that
+an agent works, a comment `call AGENT TOOL ARGUMENTS` has it call a tool of the counter for ana.
 """
 
 import asyncio
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -15,7 +17,9 @@ from proof.counting import Counting, call
 
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "how-to").glob("*.md"))
 BLOCK = re.compile(
-    r"^```(console(?P<agent> agent)?|(cedar|yaml) (?P<file>[\w.]+))\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL
+    r"^```(console(?P<agent> agent)?|(cedar|yaml) (?P<file>[\w.]+))\n(?P<text>.*?)^```"
+    r"|^<!-- call (?P<caller>\w+) (?P<tool>\w+) (?P<arguments>\{[^\n]*\}) -->$",
+    re.MULTILINE | re.DOTALL,
 )
 
 
@@ -41,6 +45,10 @@ def test_every_command_of_a_page_shows_what_the_page_says(counting: Counting, pa
     for block in BLOCK.finditer(page.read_text("utf-8")):
         if block["file"]:
             service.write({block["file"]: block["text"]})
+            continue
+        if block["caller"]:
+            caller = service.agent(block["caller"], "ana")
+            asyncio.run(call(service, caller, block["tool"], json.loads(block["arguments"])))
             continue
         output = ""
         for line in block["text"].splitlines():

@@ -7,6 +7,7 @@ from fastapi.routing import APIRoute
 
 from remit import __version__
 from remit.api import (
+    agents,
     approvals,
     asking,
     exchange,
@@ -24,6 +25,7 @@ from remit.api.services import Services
 ROUTERS: Final = (
     workspace.router,
     logins.router,
+    agents.router,
     tokens.router,
     exchange.router,
     sessions.router,

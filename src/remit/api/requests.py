@@ -16,6 +16,7 @@ RefText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,16}-[1-9][0-9]{
 Ttl = Annotated[int, Field(ge=1, le=TTL_MAX_S)]
 Note = Annotated[str, StringConstraints(max_length=2000)]
 
+AgentPath = Annotated[Name, Path()]
 SidPath = Annotated[Sid, Path()]
 RefPath = Annotated[RefText, Path()]
 ServerPath = Annotated[ServerName, Path()]
@@ -53,6 +54,15 @@ class AcceptRequest(Strict):
     server: ServerName
     tool: ToolName | None = None
     pin: Pin | None = None
+
+
+class RegisterRequest(Strict):
+    """Declare an agent. `observe` only where a person says so."""
+
+    owner: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    purpose: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    groups: Annotated[list[Name], Field(max_length=100)] = Field(default_factory=list)
+    mode: Literal["enforce", "observe"] = "enforce"
 
 
 class TokenRequest(Strict):

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from remit.api.authenticator import Authenticator
+from remit.control.adoption import Row
+from remit.control.resources import AgentSpec
 from remit.escalate.machine import Approval
 from remit.facts.agent import Authority, User
 from remit.facts.canonical import Json
@@ -166,6 +168,23 @@ class Check:
     next: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What observing let an agent do since `since_ms`, by the policies that would have stopped it.
+
+    Of its `calls`, `denied` and `asked` count those. `complete` is False where the ledger was not
+    read back as far as was asked; `records` is how much of it was.
+    """
+
+    since_ms: int
+    complete: bool
+    records: int
+    calls: int
+    denied: int
+    asked: int
+    rows: tuple[Row, ...]
+
+
 class Invalid(Exception):
     """The workspace (or what was asked of it) does not validate; the running bundle stays.
 
@@ -243,6 +262,18 @@ class Runtime(Protocol):
 
         `Conflict` when `pin` is not that of what is live now.
         """
+        ...
+
+    async def register(self, name: str, spec: AgentSpec, by: str) -> Applied:
+        """Declare the agent `name` in the workspace folder and recompile."""
+        ...
+
+    async def enforce(self, name: str, by: str) -> Applied:
+        """Hold the agent `name` to policy: its `mode` in the workspace folder and in what runs."""
+        ...
+
+    async def adoption(self, name: str, since_ms: int) -> Adoption:
+        """What observing let the agent `name` do since then."""
         ...
 
     async def status(self) -> Mapping[str, Json]:

@@ -1,16 +1,19 @@
 """The runtime as the control API sees it: the protocol `api.services.Runtime`."""
 
+import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 
 from remit import __version__
-from remit.api.services import Applied, Check, PolicyText, Resource, ServerPin
+from remit.api.services import Adoption, Applied, Check, PolicyText, Resource, ServerPin
+from remit.app.adopting import adoption
 from remit.app.bundles import Bundles
 from remit.app.checks import checks
 from remit.app.comparing import resources
 from remit.app.fleet import Fleet
 from remit.app.runtime import Runtime, kind_of
 from remit.app.settings import Settings
+from remit.control.resources import AgentSpec
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
 from remit.ports.credentials import Logins
@@ -37,6 +40,7 @@ class Facade:
         self._settings = settings
         self._resource = resource
         self._logins = logins
+        self._reporting = asyncio.Lock()
 
     @property
     def digest(self) -> str:
@@ -80,6 +84,19 @@ class Facade:
     async def accept(self, server: str, tool: str | None, pin: str, by: str) -> Applied:
         """Write the live definition of `tool` (all tools when None) to the lock and recompile."""
         return await self._runtime.accept(server, tool, pin, by)
+
+    async def register(self, name: str, spec: AgentSpec, by: str) -> Applied:
+        """Declare the agent `name` in the workspace folder and recompile."""
+        return await self._runtime.register(name, spec, by)
+
+    async def enforce(self, name: str, by: str) -> Applied:
+        """Hold the agent `name` to policy: its `mode` in the workspace folder and in what runs."""
+        return await self._runtime.enforce(name, by)
+
+    async def adoption(self, name: str, since_ms: int) -> Adoption:
+        """What observing let the agent `name` do since then; one report is read at a time."""
+        async with self._reporting:
+            return await asyncio.to_thread(adoption, self._settings.ledger, name, since_ms, self.policy_text)
 
     async def status(self) -> Mapping[str, Json]:
         """Facts about the service: version, bundle, workspace, servers, ledger."""

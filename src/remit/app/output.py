@@ -52,6 +52,15 @@ def show(
             _table(chosen, [[_cell(row.get(key)) for key in chosen] for row in rows])
 
 
+def changes(answer: Mapping[str, Any]) -> None:
+    """Print what an apply did or would do to each resource."""
+    for change in answer["changes"]:
+        mark = {"add": "+", "remove": "-"}.get(change["op"], "~")
+        print(f"{mark} {escaped(change['text'])}")
+        for line in change["lines"]:
+            print(f"    {escaped(line)}")
+
+
 def data(value: Any, form: Format) -> None:
     """Print `value` whole, as JSON or (for every other format) as YAML."""
     if form is Format.JSON:

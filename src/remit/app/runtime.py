@@ -5,15 +5,18 @@ the running bundle in place. One change at a time; reading never waits for one.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from remit.api.services import Applied, Conflict, Missing, ServerPin
 from remit.app.bundles import Bundles
 from remit.app.fleet import Fleet
 from remit.app.running import Running, prepare
 from remit.control import lock as locking
-from remit.control.resources import Kind
+from remit.control.problems import Where
+from remit.control.resources import AgentSpec, Kind, Resource, Source
+from remit.facts.agent import Mode
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition
 from remit.facts.record import RecordKind
@@ -94,10 +97,7 @@ class Runtime:
             if len(kept) == len(source.resources):
                 raise Missing(f"no {wanted.value.lower()} is called {name}")
             new = await asyncio.to_thread(prepare, replace(source, resources=kept), self._bundles)
-            try:
-                await asyncio.to_thread(self._workspace.delete, wanted, name)
-            except WorkspaceRefused as error:
-                raise Conflict(error.problem.what, error.problem.next) from error
+            await _edited(partial(self._workspace.delete, wanted, name))
             data: dict[str, Json] = {"kind": wanted.value}
             await self._record(Event.RESOURCE_DELETED, by, name, data)
             return await self._swap(new, by)
@@ -113,13 +113,41 @@ class Runtime:
             try:
                 lock = _accepted(source.lock, server, tool, live, pin)
                 new = await asyncio.to_thread(prepare, replace(source, lock=lock), self._bundles)
-                await asyncio.to_thread(self._workspace.write_lock, lock, base=source.lock)
             except locking.LockRefused as error:
                 raise Conflict(f"{error.what}: {error.why}", error.next) from error
-            except WorkspaceRefused as error:
-                raise Conflict(error.problem.what, error.problem.next) from error
+            await _edited(partial(self._workspace.write_lock, lock, base=source.lock))
             subject = f"{server}/{tool}" if tool else server
             await self._record(Event.TOOLS_ACCEPTED, by, subject, {"pin": pin})
+            return await self._swap(new, by)
+
+    async def register(self, name: str, spec: AgentSpec, by: str) -> Applied:
+        """Declare the agent `name` in a file of its own, and run what runs with it.
+
+        Other changes of the folder wait for an apply.
+        """
+        async with self._changing:
+            source = self._running.source
+            if name in self.bundle.catalog.agents:
+                raise Conflict(f"an agent is called {name} already", f"remit describe agent {name}")
+            made = Resource(name, spec, Where(f"agents/{name}.yaml", 1))
+            new = await asyncio.to_thread(prepare, replace(source, resources=(*source.resources, made)), self._bundles)
+            await _edited(partial(self._workspace.add_agent, made))
+            await self._record(Event.AGENT_REGISTERED, by, name, {"mode": spec.mode.value})
+            return await self._swap(new, by)
+
+    async def enforce(self, name: str, by: str) -> Applied:
+        """Hold the agent `name` to policy from here on; there is no such way back.
+
+        Only its mode changes: what else has changed in the folder waits for an apply.
+        """
+        async with self._changing:
+            source = self._running.source
+            if name not in self.bundle.catalog.agents:
+                raise Missing(f"no agent is called {name}")
+            new = await asyncio.to_thread(prepare, replace(source, resources=enforced(source, name)), self._bundles)
+            await _edited(partial(self._workspace.enforce, name))
+            if self.bundle.catalog.agents[name].mode is not Mode.ENFORCE:
+                await self._record(Event.AGENT_ENFORCED, by, name, {})
             return await self._swap(new, by)
 
     async def pins(self) -> Sequence[ServerPin]:
@@ -170,6 +198,24 @@ class Runtime:
         now_ms = self._clock.now_ms()
         draft = Draft(RecordKind.ADMIN, now_ms, self.bundle.digest, "", body)
         await self._ledger.append(draft).durable
+
+
+async def _edited(edit: Callable[[], object]) -> None:
+    """Make one edit of the workspace folder; raises `Conflict` where it is refused."""
+    try:
+        await asyncio.to_thread(edit)
+    except WorkspaceRefused as error:
+        raise Conflict(error.problem.what, error.problem.next) from error
+
+
+def enforced(source: Source, name: str) -> tuple[Resource, ...]:
+    """The resources of `source`, the agent `name` held to policy."""
+    return tuple(
+        replace(one, spec=replace(one.spec, mode=Mode.ENFORCE))
+        if one.name == name and isinstance(one.spec, AgentSpec)
+        else one
+        for one in source.resources
+    )
 
 
 def kind_of(word: str) -> Kind:

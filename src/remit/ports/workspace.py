@@ -8,7 +8,7 @@ from typing import Protocol
 
 from remit.control.lock import Lock
 from remit.control.problems import Problem, Where
-from remit.control.resources import Kind, Source
+from remit.control.resources import Kind, Resource, Source
 
 
 class WorkspaceRefused(Exception):
@@ -40,6 +40,17 @@ class Workspace(Protocol):
 
         `base` is the lock that the change was made from: when the stored one is another by now,
         or unreadable, nothing is written. Raises `WorkspaceRefused`.
+        """
+        ...
+
+    def add_agent(self, agent: Resource) -> None:
+        """Write a new file, `agent.where`, that declares it. Raises `WorkspaceRefused` where there is one."""
+        ...
+
+    def enforce(self, name: str) -> bool:
+        """Make `enforce` the mode of the agent `name`, every other byte of its file kept.
+
+        False, and nothing written, where it has it already. Raises `WorkspaceRefused`.
         """
         ...
 

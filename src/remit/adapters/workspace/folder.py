@@ -1,6 +1,7 @@
 """A workspace in a folder. Reading gives everything there is; edits touch one thing."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,8 @@ from remit.adapters.workspace import files
 from remit.control import lock_text
 from remit.control.lock import EMPTY, FILE, Lock
 from remit.control.problems import Problem, Where, did_you_mean
-from remit.control.resources import Kind, Resource, Source
+from remit.control.resources import AgentSpec, Kind, Resource, Source
+from remit.facts.agent import Mode
 from remit.facts.catalog import PolicySource
 from remit.ports.workspace import Deleted, WorkspaceRefused
 
@@ -94,9 +96,49 @@ class Folder:
         self._replace(files.inside(self.path, FILE) if here.exists() else here, FILE, text.encode())
         return True
 
-    def delete(self, kind: Kind, name: str) -> Deleted:
-        """See `ports.workspace.Workspace.delete`."""
-        known: list[str] = []
+    def add_agent(self, agent: Resource) -> None:
+        """See `ports.workspace.Workspace.add_agent`."""
+        from remit.adapters.workspace.agents import declared
+
+        assert isinstance(agent.spec, AgentSpec), "it is an agent's"  # noqa: S101
+        file, path = agent.where.file, self.path / agent.where.file
+        there = next((found for _, _, found in self._declared(Kind.AGENT) if found.name == agent.name), None)
+        taken = there.where if there else Where(file) if path.exists() or path.is_symlink() else None
+        if taken is not None:
+            what = f"{taken.file} exists already" if there is None else f"{taken} declares an agent {agent.name}"
+            next_ = "remit diff, then: remit apply"
+            raise WorkspaceRefused(Problem("agent/exists", taken, what, "nothing is overwritten", next=next_))
+        try:
+            path.parent.mkdir(exist_ok=True)
+            files.inside(self.path, path.parent.relative_to(self.path).as_posix())
+        except OSError as error:
+            raise _unwritten(file, error) from error
+        except files.Unreadable as error:
+            raise WorkspaceRefused(error.problem) from error
+        self._replace(path, file, declared(agent, agent.spec).encode())
+
+    def enforce(self, name: str) -> bool:
+        """See `ports.workspace.Workspace.enforce`."""
+        from remit.adapters.workspace.agents import enforced
+
+        for text, document, agent in self._declared(Kind.AGENT):
+            if agent.name != name:
+                continue
+            if isinstance(agent.spec, AgentSpec) and agent.spec.mode is Mode.ENFORCE:
+                return False
+            changed = enforced(text.text, document)
+            if changed is None:
+                what = "the mode cannot be changed without changing something else"
+                next_ = "set mode: enforce in an editor, then run: remit apply"
+                raise WorkspaceRefused(Problem("agent/entangled", agent.at("spec.mode"), what, next=next_))
+            self._write(text, changed)
+            return True
+        raise WorkspaceRefused(
+            Problem("agent/gone", Where("."), f"no file of the workspace declares the agent {name}", next="remit diff")
+        )
+
+    def _declared(self, kind: Kind) -> "Iterator[tuple[files.Text, Document, Resource]]":
+        """Every resource of `kind` with its text and document. Raises `WorkspaceRefused`, as `delete` does."""
         for file in files.found(self.path, []):
             if Path(file).suffix.lower() not in files.YAML:
                 continue
@@ -106,20 +148,25 @@ class Folder:
                 raise WorkspaceRefused(error.problem) from error
             problems: list[Problem] = []
             for resource, document in _resources(text.text, file, problems):
-                if resource is None or resource.kind is not kind:
-                    continue
-                known.append(resource.name)
-                if resource.name == name:
-                    self._cut(text, document, file)
-                    return Deleted(kind, name, resource.where)
+                if resource is not None and resource.kind is kind:
+                    yield text, document, resource
             if problems:
                 raise WorkspaceRefused(problems[0])
+
+    def delete(self, kind: Kind, name: str) -> Deleted:
+        """See `ports.workspace.Workspace.delete`."""
+        known: list[str] = []
+        for text, document, resource in self._declared(kind):
+            known.append(resource.name)
+            if resource.name == name:
+                self._cut(text, document)
+                return Deleted(kind, name, resource.where)
         hint = did_you_mean(name, known)
         what = f"no {kind} is called {name[:128]!r}"
         next_ = f"remit get {kind.value.lower()}s"
         raise WorkspaceRefused(Problem("delete/unknown", Where("."), what, hint=hint, next=next_))
 
-    def _cut(self, text: files.Text, document: "Document", file: str) -> None:
+    def _cut(self, text: files.Text, document: "Document") -> None:
         from remit.adapters.workspace.documents import documents
 
         kept = text.text[: document.start] + text.text[document.end :]
@@ -129,23 +176,24 @@ class Folder:
             raise WorkspaceRefused(
                 Problem(
                     "delete/entangled",
-                    Where(file, document.line),
+                    Where(text.file, document.line),
                     "the document cannot be taken out without changing another",
                     "an edit keeps every other byte of the file",
                     next="remove it in an editor, then run: remit apply",
                 )
             )
-        data = (b"\xef\xbb\xbf" if text.bom else b"") + kept.encode()
-        self._replace(files.inside(self.path, file), file, data)
+        self._write(text, kept)
+
+    def _write(self, old: files.Text, text: str) -> None:
+        """Replace the text of a file that was read."""
+        data = (b"\xef\xbb\xbf" if old.bom else b"") + text.encode()
+        self._replace(files.inside(self.path, old.file), old.file, data)
 
     def _replace(self, path: Path, file: str, data: bytes) -> None:
         try:
             files.replace(path, data)
         except OSError as error:
-            why = (error.strerror or "unknown error").lower()
-            next_ = "check the folder's permissions and free space, then try again"
-            what = "the file cannot be written; it is as it was"
-            raise WorkspaceRefused(Problem("file/write", Where(file), what, why, next=next_)) from error
+            raise _unwritten(file, error) from error
 
     def _lock(self, problems: list[Problem]) -> Lock:
         here = self.path / FILE
@@ -165,6 +213,13 @@ class Folder:
         what = f"the workspace {self.path} is not a folder" if there else (f"there is no workspace at {self.path}")
         next_ = f"make one: remit init {self.path}; or name another with --workspace"
         return Problem("workspace/missing", Where("."), what, next=next_)
+
+
+def _unwritten(file: str, error: OSError) -> WorkspaceRefused:
+    why = (error.strerror or "unknown error").lower()
+    next_ = "check the folder's permissions and free space, then try again"
+    what = "the file cannot be written; it is as it was"
+    return WorkspaceRefused(Problem("file/write", Where(file), what, why, next=next_))
 
 
 def _resources(text: str, file: str, problems: list[Problem]) -> list[tuple[Resource | None, "Document"]]:

@@ -12,7 +12,19 @@ from typing import Annotated, Any
 import typer
 
 from remit import __version__
-from remit.app.cli import approvals, bridge, ledger, questions, servers, service, sessions, token, tools, workspace
+from remit.app.cli import (
+    agents,
+    approvals,
+    bridge,
+    ledger,
+    questions,
+    servers,
+    service,
+    sessions,
+    token,
+    tools,
+    workspace,
+)
 from remit.app.failure import Exit, Failure
 from remit.facts.text import escaped
 
@@ -25,6 +37,7 @@ app = typer.Typer(
 )
 for module in (service, workspace, questions, bridge):
     module.add(app)
+app.add_typer(agents.app, name="agents")
 app.add_typer(tools.app, name="tools")
 app.add_typer(servers.app, name="servers")
 app.add_typer(sessions.app, name="sessions")

@@ -1,11 +1,13 @@
 """Options that many commands share, declared once."""
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from remit.app.client import Client, read_token
+from remit.app.failure import Exit, Failure
 from remit.app.output import Format
 
 Output = Annotated[Format, typer.Option("-o", "--output", help="How the answer is written.")]
@@ -14,6 +16,17 @@ TokenFile = Annotated[
     typer.Option("--token-file", help="File with the bearer token (else REMIT_TOKEN)."),
 ]
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder (else REMIT_DATA, else the platform's).")]
+
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def seconds(text: str) -> int:
+    """`90s`, `15m`, `8h`, `7d` in seconds."""
+    found = re.fullmatch(r"([1-9][0-9]{0,6})([smhd])", text)
+    if found is None:
+        raise Failure(f"not a duration: {text}", next="write it like 90s, 15m, 8h or 7d", exit=Exit.USAGE)
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def client(token_file: Path | None) -> Client:

@@ -1,16 +1,15 @@
 """`remit token`: credentials for agents, people and harnesses; printed once, never kept."""
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from remit.app.cli.options import Data as DataFolder
-from remit.app.cli.options import Output, TokenFile, client
+from remit.app.cli.options import Output, TokenFile, client, seconds
 from remit.app.client import Client, read_token
-from remit.app.failure import Exit, Failure
+from remit.app.failure import Failure
 from remit.app.output import Format, data, say
 from remit.app.settings import LEDGER, data_folder
 
@@ -20,7 +19,6 @@ Ttl = Annotated[str, typer.Option("--ttl", help="How long it lasts: 90s, 15m, 8h
 Save = Annotated[
     Path | None, typer.Option("--save", help="Write the token to this file, for you alone, instead of showing it.")
 ]
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @app.command()
@@ -124,14 +122,6 @@ def admin(data_given: DataFolder = None) -> None:
     except LedgerRefused as error:
         raise Failure(error.what, why=error.why, next=error.next) from error
     say("shown once, stored hashed; start the service again: remit up")
-
-
-def seconds(text: str) -> int:
-    """`90s`, `15m`, `8h`, `7d` in seconds."""
-    found = re.fullmatch(r"([1-9][0-9]{0,6})([smhd])", text)
-    if found is None:
-        raise Failure(f"not a duration: {text}", next="write it like 90s, 15m, 8h or 7d", exit=Exit.USAGE)
-    return int(found[1]) * _UNITS[found[2]]
 
 
 def _mint(body: dict[str, Any], save: Path | None, output: Format, token_file: TokenFile) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.failure import Exit, Failure
-from remit.app.output import Format, data, say, show
+from remit.app.output import Format, changes, data, say, show
 from remit.control.tables import kind_named, table
 from remit.facts.text import escaped
 
@@ -47,7 +47,7 @@ def apply(
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return
-    _changes(answer)
+    changes(answer)
     for warning in answer.get("warnings", ()):
         say(f"warning: {escaped(warning)}")
     say(f"{'would run' if dry_run else 'running'} bundle {answer['bundle']}")
@@ -62,7 +62,7 @@ def diff(output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
     else:
-        _changes(answer)
+        changes(answer)
         for item in answer["tools"]:
             print(f"~ live tool {escaped(item['tool'])}: {item['state']}")
             for line in item["difference"]:
@@ -103,7 +103,7 @@ def delete(kind: Kind, name: Name, output: Output = Format.TABLE, token_file: To
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return
-    _changes(answer)
+    changes(answer)
     say(f"running bundle {answer['bundle']}")
 
 
@@ -111,11 +111,3 @@ def add(app: typer.Typer) -> None:
     """Add these commands to `app`."""
     for command in (init, apply, diff, get, describe, delete):
         app.command()(command)
-
-
-def _changes(answer: dict[str, Any]) -> None:
-    for change in answer["changes"]:
-        mark = {"add": "+", "remove": "-"}.get(change["op"], "~")
-        print(f"{mark} {escaped(change['text'])}")
-        for line in change["lines"]:
-            print(f"    {escaped(line)}")

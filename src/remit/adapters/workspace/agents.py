@@ -1,0 +1,56 @@
+"""Agents as text: declared in a file of their own, and held to policy by changing one word."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import yaml
+
+from remit.adapters.workspace.documents import Document, YamlRefused, documents
+from remit.control.resources import API_VERSION, AgentSpec, Kind, Resource
+from remit.facts.agent import Harness, Mode
+from remit.facts.canonical import Json
+
+_MODE: Final = re.compile(r"""(?P<key>["']?mode["']?\s*:\s*)(?P<quote>["']?)observe(?P=quote)""")
+
+
+def declared(agent: Resource, spec: AgentSpec) -> str:
+    """The YAML that declares `agent`; what is as it would be anyway is left out."""
+    told: dict[str, Json] = {"owner": spec.owner, "purpose": spec.purpose}
+    if spec.groups:
+        told["groups"] = list(spec.groups)
+    if spec.harness is not Harness.UNTRUSTED:
+        told["harness"] = spec.harness.value
+    if spec.mode is not Mode.ENFORCE:
+        told["mode"] = spec.mode.value
+    value = {"apiVersion": API_VERSION, "kind": Kind.AGENT.value, "metadata": {"name": agent.name}, "spec": told}
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
+
+
+def enforced(text: str, document: Document) -> str | None:
+    """`text` with the mode of the agent that `document` of it declares set to enforce.
+
+    None where that is not to be had by changing that one word: an alias, a tag, another document
+    that would change too. The result is read again, so that nothing depends on how it was found.
+    """
+    index = next(at for at, found in enumerate(documents(text)) if found.start == document.start)
+    wanted = [found.value for found in documents(text)]
+    wanted[index] = _held(document.value)
+    for found in _MODE.finditer(text, document.start, document.end):
+        changed = f"{text[: found.start()]}{found['key']}enforce{text[found.end() :]}"
+        try:
+            if [one.value for one in documents(changed)] == wanted:
+                return changed
+        except YamlRefused:
+            continue
+    return None
+
+
+def _held(value: Json) -> Json:
+    match value:
+        case {"spec": {**spec}, **rest}:
+            return {**rest, "spec": {**spec, "mode": Mode.ENFORCE.value}}
+        case Mapping():
+            return {**value, "spec": {"mode": Mode.ENFORCE.value}}
+        case _:
+            return value

@@ -1,0 +1,113 @@
+"""Routes of introducing an agent: declared, watched, held to policy. Nothing here lets one go again."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query
+
+from remit.api.access import named
+from remit.api.answers import AppliedAnswer
+from remit.api.answers_agents import AdoptionAnswer, AdoptionRow
+from remit.api.guard import ByAdmin, GuardedRoute, With
+from remit.api.problem import not_found
+from remit.api.requests import AgentPath, Empty, RegisterRequest
+from remit.api.services import Adoption, Services
+from remit.api.views import applied_view, instant
+from remit.control.adoption import Row
+from remit.control.resources import AgentSpec
+from remit.facts.agent import Agent, Authority, Link, Mode
+from remit.facts.record import Ref
+from remit.facts.strictjson import Refused, parse
+from remit.policy.verdict import Code, word
+from remit.trace.bodies import ActionBody
+
+router = APIRouter(route_class=GuardedRoute, tags=["agents"])
+
+WINDOW_S_MAX: Final = 366 * 24 * 3600
+ROWS_MAX: Final = 200
+JUDGED_MAX: Final = 50
+"""How many rows have their latest example judged again."""
+_A_MINUTE_MS: Final = 60_000
+_POLICIES: Final = frozenset({Code.POLICY, Code.NO_POLICY, Code.GATE})
+
+Window = Annotated[int, Query(ge=1, le=WINDOW_S_MAX)]
+
+
+@router.post("/agents/{name}", status_code=201)
+async def register(name: AgentPath, asked: RegisterRequest, services: With, caller: ByAdmin) -> AppliedAnswer:
+    """Declare an agent in the workspace folder, and run the bundle with it."""
+    spec = AgentSpec(asked.owner, asked.purpose, tuple(asked.groups), mode=Mode(asked.mode))
+    return applied_view(await services.runtime.register(name, spec, named(caller)))
+
+
+@router.post("/agents/{name}/enforce")
+async def enforce(name: AgentPath, services: With, caller: ByAdmin, _: Empty | None = None) -> AppliedAnswer:
+    """Hold an agent to policy from here on: its `mode` in the workspace folder and in what runs."""
+    return applied_view(await services.runtime.enforce(name, named(caller)))
+
+
+@router.get("/agents/{name}/report")
+async def report(name: AgentPath, services: With, _: ByAdmin, window_s: Window = 7 * 24 * 3600) -> AdoptionAnswer:
+    """What observing let an agent do in the last `window_s` seconds, by policy."""
+    agent = services.runtime.catalog.agents.get(name)
+    if agent is None:
+        raise not_found(f"agent in the running bundle: {name}", "remit get agents")
+    since_ms = services.clock.now_ms() - window_s * 1000
+    return await _told(services, agent, await services.runtime.adoption(name, since_ms))
+
+
+async def _told(services: Services, agent: Agent, found: Adoption) -> AdoptionAnswer:
+    rows = [
+        _row(row, await _now(services, row) if number < JUDGED_MAX else None)
+        for number, row in enumerate(found.rows[:ROWS_MAX])
+    ]
+    left = len(found.rows) - len(rows)
+    return AdoptionAnswer(
+        agent=agent.name,
+        mode=agent.mode.value,
+        since=instant(found.since_ms),
+        complete=found.complete,
+        records=found.records,
+        calls=found.calls,
+        would_deny=found.denied,
+        would_ask=found.asked,
+        changes=left > 0 or any(row.now != "permit" for row in rows),
+        policies=rows,
+        policies_left=left,
+    )
+
+
+def _row(row: Row, now: str | None) -> AdoptionRow:
+    return AdoptionRow(
+        policy=row.policy,
+        would_deny=row.denied,
+        would_ask=row.asked,
+        reason=row.reason,
+        where=row.where,
+        tools=sorted(row.tools),
+        last=instant(row.last_ms),
+        examples=row.examples,
+        now=now,
+    )
+
+
+async def _now(services: Services, row: Row) -> str | None:
+    """What policy says now of the latest call that `row` counts.
+
+    None where something else than policy speaks first: an ended session, a tool that is gone.
+    """
+    entry = await services.ledger.entry(Ref.parse(row.examples[0]))
+    if entry is None or not isinstance(entry.body, ActionBody) or not entry.body.server:
+        return None
+    body = entry.body
+    try:
+        arguments = parse(body.arguments)
+    except Refused:
+        return None
+    links = tuple(Link(one, sid) for one, sid in body.links)
+    authority = Authority(links, body.user, "", services.clock.now_ms() + _A_MINUTE_MS)
+    if not isinstance(arguments, dict):
+        return None
+    decision = await services.driver.can(authority, body.server, body.name, arguments)
+    if any(reason.code not in _POLICIES for reason in decision.reasons):
+        return None
+    return word(decision.observed or decision.verdict)

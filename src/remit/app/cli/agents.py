@@ -1,0 +1,109 @@
+"""`remit agents`: an agent introduced: declared, watched while policy only looks on, held to it."""
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from remit.app.cli.options import Output, TokenFile, client, seconds
+from remit.app.failure import Exit
+from remit.app.output import Format, changes, data, say, show
+from remit.facts.text import escaped
+
+app = typer.Typer(no_args_is_help=True, help="Agents: introduced, watched, held to policy.")
+
+Name = Annotated[str, typer.Argument(help="The agent, as its resource is named.")]
+
+
+@app.command()
+def register(
+    name: Name,
+    owner: Annotated[str, typer.Option(help="Who answers for it.")],
+    purpose: Annotated[str, typer.Option(help="What it is there for, in one sentence.")],
+    group: Annotated[list[str] | None, typer.Option(help="A group it belongs to, besides everyone.")] = None,
+    *,
+    observe: Annotated[
+        bool, typer.Option("--observe", help="Policy only looks on at first, and records what it would have stopped.")
+    ] = False,
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """Declare an agent in a file of the workspace, and run the bundle with it."""
+    body = {
+        "owner": owner,
+        "purpose": purpose,
+        "groups": group or [],
+        "mode": "observe" if observe else "enforce",
+    }
+    answer: dict[str, Any] = client(token_file).post(f"/agents/{quote(name, safe='')}", body)
+    _applied(answer, output)
+    if output is Format.TABLE:
+        say(
+            f"next: remit token agent {escaped(name)} --save FILE"
+            + (f"; remit agents report {name}" if observe else "")
+        )
+
+
+@app.command()
+def report(
+    name: Name,
+    since: Annotated[str, typer.Option("--since", help="How far to look back: 90s, 15m, 8h, 7d.")] = "7d",
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> int:
+    """Count what policy would have stopped while it only looked on, by policy.
+
+    Exit code 1 when enforcing now would stop any of it.
+    """
+    path = f"/agents/{quote(name, safe='')}/report"
+    answer: dict[str, Any] = client(token_file).get(path, window_s=seconds(since))
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+    else:
+        rows = [
+            {**row, "policy": row["policy"] or "(none permits it)", "example": row["examples"][0]}
+            for row in answer["policies"]
+        ]
+        if rows:
+            columns = ("policy", "would_deny", "would_ask", "example", "now")
+            show(rows, output, columns, wide=("tools", "last", "where", "reason"))
+        _tell(answer)
+    return Exit.NEGATIVE if answer["changes"] else Exit.OK
+
+
+@app.command()
+def enforce(name: Name, output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
+    """Hold an agent to policy from here on: its mode in the workspace folder, and in what runs.
+
+    The way back is a person's edit of that file, and an apply.
+    """
+    answer: dict[str, Any] = client(token_file).post(f"/agents/{quote(name, safe='')}/enforce")
+    _applied(answer, output)
+    if output is Format.TABLE and not answer["changes"]:
+        say(f"{escaped(name)} is held to policy already")
+
+
+def _applied(answer: dict[str, Any], output: Format) -> None:
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+        return
+    changes(answer)
+    say(f"running bundle {answer['bundle']}")
+
+
+def _tell(answer: dict[str, Any]) -> None:
+    name = escaped(answer["agent"])
+    print(
+        f"{name} ({answer['mode']}) since {answer['since']}: {answer['calls']} calls; "
+        f"{answer['would_deny']} would have been denied, {answer['would_ask']} would have waited for a person"
+    )
+    if not answer["complete"]:
+        say(f"the ledger was read back to {answer['since']} only ({answer['records']} records)")
+    if answer["policies_left"]:
+        say(f"{answer['policies_left']} more rows are left out")
+    if answer["mode"] == "enforce":
+        say(f"{name} is held to policy: what it is denied now is in its sessions, not here")
+    elif answer["changes"]:
+        say("enforcing now would stop calls like these; each is explained by: remit why EXAMPLE")
+    else:
+        say(f"enforcing now would stop nothing of this; to do so: remit agents enforce {name}")

@@ -1,0 +1,101 @@
+"""What observing an agent has let through: its calls counted by the policy that would have stopped them.
+
+Laws: a call counts once among the denied or the asked, and once under each policy that stopped
+it. A call is never left out for want of knowledge: a policy whose text is lost counts as one that
+forbids.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from remit.policy.verdict import Code, Reason
+
+EXAMPLES_MAX: Final = 3
+Forbids: TypeAlias = Callable[[str], bool]
+"""Whether the policy with this id forbids, in the bundle that judged the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One call that went through although policy said otherwise of some agent of its chain.
+
+    `ref` is its decision id, `at` in milliseconds since the epoch, `agents` the chain, `reasons`
+    those on record.
+    """
+
+    ref: str
+    at: int
+    tool: str
+    agents: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(slots=True)
+class Row:
+    """The calls that one policy spoke against; `policy` is None where none permits.
+
+    `denied` and `asked` say what would have become of them; `examples` are decision ids, the
+    latest first.
+    """
+
+    policy: str | None
+    reason: str
+    where: str | None
+    last_ms: int
+    denied: int = 0
+    asked: int = 0
+    examples: list[str] = field(default_factory=list[str])
+    tools: set[str] = field(default_factory=set[str])
+
+
+class Tally:
+    """The counts for one agent. Give it calls latest first."""
+
+    def __init__(self, agent: str) -> None:
+        self._agent = agent
+        self._rows: dict[tuple[str | None, str], Row] = {}
+        self.denied = 0
+        self.asked = 0
+
+    def add(self, call: Observed, forbids: Forbids) -> None:
+        """Count `call`, unless it was another agent of its chain that policy would have stopped."""
+        would, reasons = stopped_by(self._agent, call, forbids)
+        if not reasons:
+            return
+        denied = would == "deny"
+        self.denied += denied
+        self.asked += not denied
+        for reason in reasons:
+            key = (reason.policy, reason.text)
+            row = self._rows.get(key)
+            if row is None:
+                row = self._rows[key] = Row(reason.policy, reason.text, reason.where, call.at)
+            row.denied += denied
+            row.asked += not denied
+            row.tools.add(call.tool)
+            if len(row.examples) < EXAMPLES_MAX:
+                row.examples.append(call.ref)
+
+    def rows(self) -> Iterable[Row]:
+        """The policies, those that spoke against most first."""
+        return sorted(self._rows.values(), key=lambda row: (-row.denied - row.asked, row.policy or "", row.reason))
+
+
+def stopped_by(agent: str, call: Observed, forbids: Forbids) -> tuple[str, tuple[Reason, ...]]:
+    """What policy said of `agent` alone, `deny` or `escalate`, and the reasons for it; none where it permitted.
+
+    Reads `policy.evaluate` backwards: no permit; else gates, beside the permits behind them; else
+    policies of which all forbid, or all permit.
+    """
+    own = tuple(reason for reason in call.reasons if reason.agent == agent)
+    unpermitted = tuple(reason for reason in own if reason.code is Code.NO_POLICY)
+    if unpermitted:
+        return "deny", unpermitted
+    gates = tuple(reason for reason in own if reason.code is Code.GATE)
+    if gates:
+        return "escalate", gates
+    said = (reason for reason in own if reason.code is Code.POLICY and reason.policy is not None)
+    # Alone in its chain, it is the one that was overridden, and what is said is what forbade.
+    alone = set(call.agents) == {agent}
+    return "deny", tuple(reason for reason in said if alone or forbids(reason.policy or ""))

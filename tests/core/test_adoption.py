@@ -1,0 +1,94 @@
+"""What is counted of an observed call is what policy said of that agent, read back from the reasons on record."""
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from remit.control.adoption import EXAMPLES_MAX, Observed, Tally, stopped_by
+from remit.policy.verdict import Code, Reason, word
+from tests.core.deciding import OBSERVE, action, body, bundle, catalog, decided
+
+SAYS = {
+    "permit": '@id("p-{0}") permit (principal == Remit::Agent::"{0}", action, resource);',
+    "deny": (
+        '@id("p-{0}") permit (principal == Remit::Agent::"{0}", action, resource);'
+        '@id("f-{0}") forbid (principal == Remit::Agent::"{0}", action, resource);'
+    ),
+    "none": "",
+    "escalate": (
+        '@id("p-{0}") permit (principal == Remit::Agent::"{0}", action, resource);'
+        '@id("g-{0}") @gate("owner") forbid (principal == Remit::Agent::"{0}", action, resource);'
+    ),
+    "barred": '@id("g-{0}") @gate("owner") forbid (principal == Remit::Agent::"{0}", action, resource);',
+}
+"""What policy says of one agent, by name."""
+STOPS = {
+    "permit": ("", set[str | None]()),
+    "deny": ("deny", {"f-{0}"}),
+    "none": ("deny", {None}),
+    "escalate": ("escalate", {"g-{0}"}),
+    "barred": ("deny", {None}),
+}
+
+
+def forbids(policy: str) -> bool:
+    return not policy.startswith("p-")
+
+
+@pytest.mark.parametrize(("ada", "bot"), [*product(SAYS, SAYS)])
+def test_of_a_chain_that_observes_each_agent_is_counted_for_itself(ada: str, bot: str) -> None:
+    known = catalog().agents
+    running = bundle(
+        catalog(
+            *(SAYS[ada].format("ada"), SAYS[bot].format("bot")),
+            agents=[replace(known[name], mode=OBSERVE) for name in ("ada", "bot")],
+        )
+    )
+    decision = decided(running, action(chain=("ada", "bot")))
+    recorded = body(decision)
+    assert recorded.verdict == "permit"
+    assert (recorded.observed is None) == (ada == bot == "permit")
+    call = Observed("r1-1.2", 5, "shop/look", ("ada", "bot"), recorded.reasons)
+    for name, says in (("ada", ada), ("bot", bot)):
+        would, policies = STOPS[says]
+        found, reasons = stopped_by(name, call, forbids)
+        if recorded.observed is not None:
+            assert {reason.policy for reason in reasons} == {p.format(name) if p else p for p in policies}
+            assert not reasons or found == would
+    if decision.observed is not None and "permit" in (ada, bot):
+        (other,) = {STOPS[says][0] for says in (ada, bot)} - {""}
+        assert word(decision.observed) == other
+
+
+@pytest.mark.parametrize("says", ["deny", "none", "escalate", "barred"])
+def test_an_agent_alone_needs_no_policy_texts(says: str) -> None:
+    running = bundle(catalog(SAYS[says].format("ada"), agents=[replace(catalog().agents["ada"], mode=OBSERVE)]))
+    recorded = body(decided(running, action()))
+    call = Observed("r1-1.2", 5, "shop/look", ("ada",), recorded.reasons)
+    would, reasons = stopped_by("ada", call, lambda _: False)
+    assert would == recorded.observed
+    assert reasons
+
+
+def test_a_policy_whose_text_is_lost_counts() -> None:
+    reason = Reason(Code.POLICY, "not this", "x", None, "ada")
+    call = Observed("r1-1.2", 5, "shop/look", ("ada", "bot"), (reason,))
+    assert stopped_by("ada", call, lambda _: True) == ("deny", (reason,))
+    assert stopped_by("bot", call, lambda _: True) == ("deny", ())
+
+
+def test_calls_count_once_policies_each_and_examples_are_the_latest() -> None:
+    tally = Tally("ada")
+    deny = (Reason(Code.POLICY, "one", "a", "a.cedar:1", "ada"), Reason(Code.POLICY, "two", "b", "a.cedar:2", "ada"))
+    asks = (Reason(Code.GATE, "three", "c", "a.cedar:3", "ada"), Reason(Code.POLICY, "may", "p", None, "ada"))
+    for number in range(9, 4, -1):
+        tally.add(Observed(f"r1-1.{number}", number, f"shop/{number % 2}", ("ada",), deny), forbids)
+    tally.add(Observed("r1-1.4", 4, "shop/look", ("ada",), asks), forbids)
+    tally.add(Observed("r1-1.3", 3, "shop/look", ("ada", "bot"), (replace(deny[0], agent="bot"),)), forbids)
+    assert (tally.denied, tally.asked) == (5, 1)
+    a, b, c = tally.rows()
+    assert [(row.policy, row.denied, row.asked) for row in (a, b, c)] == [("a", 5, 0), ("b", 5, 0), ("c", 0, 1)]
+    assert a.examples == ["r1-1.9", "r1-1.8", "r1-1.7"]
+    assert len(a.examples) == EXAMPLES_MAX
+    assert (a.last_ms, a.tools, a.where, a.reason) == (9, {"shop/0", "shop/1"}, "a.cedar:1", "one")
