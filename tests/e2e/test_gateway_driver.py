@@ -480,7 +480,7 @@ async def test_pins_are_compared_with_what_is_live(b: Bench) -> None:
 async def test_an_error_of_our_own_denies_and_tells_no_secret(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with bench(tmp_path) as b:
 
-        async def broken(sid: str, era: object) -> object:
+        async def broken(sid: str, era: object, along: object) -> object:
             raise ZeroDivisionError("the arguments were secret")
 
         b.upstream.definitions = broken  # pyright: ignore[reportAttributeAccessIssue]
