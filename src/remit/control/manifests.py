@@ -89,7 +89,7 @@ def spec_json(spec: Spec) -> dict[str, Json]:
         case GroupSpec():
             members = {"description": spec.description, "groups": list(spec.groups)}
         case ServerSpec():
-            members = {"url": spec.url, "cwd": spec.cwd, "shared": spec.shared}
+            members = {"url": spec.url, "private": spec.private or None, "cwd": spec.cwd, "shared": spec.shared}
             members |= {"verify_s": spec.verify_s, "call_s": spec.call_s}
             members |= {"source": None if spec.source is None else list(spec.source)}
             if spec.command is not None:
@@ -161,9 +161,9 @@ def _server_json(server: Server) -> Mapping[str, Json]:
                 name: shown_value(value, value if isinstance(value, str) else None) for name, value in env.items()
             }
             return {**members, "command": list(command), "env": plain, "cwd": cwd}
-        case Http(url, headers, oauth):
+        case Http(url, headers, oauth, private):
             told: Json = {name: value.to_json() for name, value in headers.items()}
-            return {**members, "url": url, "headers": told, "oauth": oauth and oauth.to_json()}
+            return {**members, "url": url, "private": private, "headers": told, "oauth": oauth and oauth.to_json()}
         case _:
             assert_never(server.transport)
 

@@ -64,7 +64,7 @@ class GroupSpec:
 class ServerSpec:
     """Exactly one of `command` and `url`.
 
-    `env` and `cwd` go with `command` only, `headers` and `oauth` with `url` only. `source` left out
+    `env` and `cwd` go with `command` only, `headers`, `oauth` and `private` with `url` only. `source` left out
     (None) keeps the worst case.
     """
 
@@ -78,6 +78,7 @@ class ServerSpec:
     headers: Mapping[str, Secret] = field(default_factory=lambda: _NO_SECRETS)
     oauth: OAuth | None = None
     source: tuple[str, ...] | None = None
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

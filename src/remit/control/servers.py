@@ -37,7 +37,7 @@ def server_of(resource: Resource, spec: ServerSpec) -> tuple[Server | None, list
     else:
         problems += _url_problems(resource, spec)
         problems += credential_problems(resource, spec)
-        transport = Http(spec.url or "", MappingProxyType(dict(spec.headers)), spec.oauth)
+        transport = Http(spec.url or "", MappingProxyType(dict(spec.headers)), spec.oauth, spec.private)
     problems += label_problems(resource, spec.source)
     source = UNCATALOGUED_SOURCE if spec.source is None else closed(spec.source)
     server = Server(resource.name, transport, spec.shared, spec.verify_s, spec.call_s, source)
@@ -109,8 +109,8 @@ def _command_problems(resource: Resource, spec: ServerSpec) -> list[Problem]:
     for name, value in spec.env.items():
         if not isinstance(value, str):
             problems += secret_problems(resource, f"spec.env.{name}", value)
-    if spec.headers or spec.oauth is not None:
-        what = "headers and oauth go with url, not with command"
+    if spec.headers or spec.oauth is not None or spec.private:
+        what = "headers, oauth and private go with url, not with command"
         problems.append(Problem("server/transport", resource.at("spec"), what, hint="give secrets in env"))
     return problems
 

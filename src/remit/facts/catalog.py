@@ -119,11 +119,15 @@ class Stdio:
 
 @dataclass(frozen=True, slots=True)
 class Http:
-    """A server reached over streamable HTTP at `url`, with these `headers`, or a login by `oauth`."""
+    """A server reached over streamable HTTP at `url`, with these `headers`, or a login by `oauth`.
+
+    `private` lets a public name in `url` lead to addresses of this machine or the network around it.
+    """
 
     url: str
     headers: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}))
     oauth: OAuth | None = None
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import TypeAlias, assert_never
 
 import aiohttp
+from yarl import URL
 
+from remit.adapters.upstreams.guarding import Connector
 from remit.adapters.upstreams.http import HttpUpstream
 from remit.adapters.upstreams.stdio import StdioUpstream
 from remit.facts.catalog import Http, Server, Stdio
@@ -30,6 +32,8 @@ def build_upstream(
     """
     match server.transport:
         case Http():
+            if server.transport.private and isinstance(session.connector, Connector):
+                session.connector.guard.let.add(URL(server.transport.url).host or "")
             return HttpUpstream(server, session, limits, clock, credentials.of(server) if credentials else None)
         case Stdio():
             return StdioUpstream(server, limits, clock, state_dir, credentials)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Final
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -25,6 +26,7 @@ from remit.adapters.upstreams.frames import (
     parse,
     read,
 )
+from remit.adapters.upstreams.guarding import PrivateAddressError, guarded
 from remit.adapters.upstreams.hearing import Hearing
 from remit.adapters.upstreams.presenting import presenting
 from remit.adapters.upstreams.sse import Decoder, EventTooLargeError
@@ -43,6 +45,8 @@ VERSION_HEADER: Final = "mcp-protocol-version"
 KEEPALIVE_S: Final = 4.0
 """Below the 5 s after which common servers drop an idle connection: a POST on one that is just
 being dropped is lost, and whether it arrived is unknown."""
+CONNECTIONS_MAX: Final = 1024
+"""To one host and port: above what may be watched, so that calls always find one."""
 ENDING_S: Final = 1.0
 ENDINGS_MAX: Final = 64
 UNASKED_MAX: Final = 10_000
@@ -54,13 +58,13 @@ RETRY_MS_MAX: Final = 10_000
 _FORBIDDEN: Final = frozenset({401, 403})
 
 
-def open_http_session() -> aiohttp.ClientSession:
+def open_http_session(resolver: AbstractResolver | None = None) -> aiohttp.ClientSession:
     """The connection pool that every HTTP upstream of the process shares. Close it last.
 
-    Call it on the running loop.
+    Call it on the running loop. `resolver` finds addresses of names, the system's own without one.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=512, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=60),
+        connector=guarded(per_host_max=CONNECTIONS_MAX, keepalive_s=KEEPALIVE_S, inner=resolver),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=10.0, sock_read=None),
         auto_decompress=False,
@@ -248,6 +252,12 @@ class Exchange:
         return Refusal(Failure(cause="disconnected", text=text, sent=True), status)
 
     def _lost(self, how: str, problem: Exception, *, sent: bool) -> Failure:
+        if isinstance(problem, aiohttp.ClientConnectorError) and isinstance(problem.os_error, PrivateAddressError):
+            text = (
+                f"server {self.server!r} at {self._shown} is not connected to: {problem.os_error}, which is not "
+                "public; if that is meant, put `private: true` into its Server resource, then: remit apply"
+            )
+            return Failure(cause="private_address", text=text, sent=False)
         cause = "disconnected" if sent else "unreachable"
         detail = problem.strerror or type(problem).__name__ if isinstance(problem, OSError) else type(problem).__name__
         text = f"server {self.server!r} at {self._shown} {how} ({detail}); check that it runs: remit doctor"

@@ -116,6 +116,7 @@ class ServerShape(Shape):
         default={}, max_length=32, description="Headers that every request to the url carries, by reference."
     )
     oauth: OAuthShape | None = Field(default=None, description="A login at the url by OAuth 2.1.")
+    private: StrictBool = Field(default=False, description="The url's public name may lead to private addresses.")
     shared: StrictBool = Field(default=False, description="One child for all sessions, one call in flight.")
     verify_s: float = Field(default=1.0, description="How old the last comparison with the lock may be; 0: none.")
     call_s: float = Field(default=60.0, description="How long one call may take, in seconds.")

@@ -193,6 +193,7 @@ def _spec(shape: Shape, document: Document) -> Spec:
                 MappingProxyType({name: _secret(value) for name, value in shape.headers.items()}),
                 None if shape.oauth is None else _oauth(shape.oauth),
                 None if shape.source is None else tuple(shape.source),
+                private=shape.private,
             )
         case ToolShape():
             return ToolSpec(

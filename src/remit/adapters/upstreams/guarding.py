@@ -1,0 +1,82 @@
+"""Where a public name may lead: not to this machine, nor into the network around it.
+
+Laws: an address written out is meant; so is a name that no public resolver answers (`localhost`, one
+label, a special-use domain of RFC 6761, 6762, 8375 and 9476); any other name has to lead to global
+addresses only, unless its server says `private: true`. Checked where a connection is made, on the
+very addresses that it is made to.
+"""
+
+import ipaddress
+import socket
+from typing import Final
+
+from aiohttp import TCPConnector
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+_SPECIAL: Final = frozenset({"localhost", "local", "internal", "test", "invalid", "onion", "alt"})
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+
+
+class PrivateAddressError(OSError):
+    """A public name that leads to an address that is none."""
+
+
+class Guarded(AbstractResolver):
+    """Resolves as `inner` does, and refuses what breaks the laws above."""
+
+    def __init__(self, inner: AbstractResolver) -> None:
+        self._inner = inner
+        self.let: set[str] = set()
+        """Public names of servers that may be private."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The addresses of `host`, all of them or none. Raises `PrivateAddressError`."""
+        found = await self._inner.resolve(host, port, family)
+        if is_public_name(host) and host.lower() not in self.let:
+            for one in found:
+                if not is_global(one["host"]):
+                    raise PrivateAddressError(f"its public name leads to {one['host']}")
+        return found
+
+    async def close(self) -> None:
+        """Close `inner`."""
+        await self._inner.close()
+
+
+class Connector(TCPConnector):
+    """A connector that resolves by its `guard`; `guarded` makes it."""
+
+    guard: Guarded
+
+
+def guarded(*, per_host_max: int, keepalive_s: float, inner: AbstractResolver | None = None) -> Connector:
+    """Connections of all HTTP upstreams: those of one host cannot use up those of another."""
+    guard = Guarded(inner or ThreadedResolver())
+    found = Connector(
+        limit=0, limit_per_host=per_host_max, keepalive_timeout=keepalive_s, ttl_dns_cache=60, resolver=guard
+    )
+    found.guard = guard
+    return found
+
+
+def is_public_name(host: str) -> bool:
+    """Whether a public resolver could be meant."""
+    labels = host.rstrip(".").lower().split(".")
+    return len(labels) > 1 and labels[-1] not in _SPECIAL and labels[-2:] != ["home", "arpa"]
+
+
+def is_global(address: str) -> bool:
+    """Whether anybody's machine could be there; what an address of version 6 embeds of version 4 counts too."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address):
+        inside = found.ipv4_mapped or found.sixtofour
+        if inside is None and found in _NAT64:
+            inside = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+        found = inside or found
+    return found.is_global and not found.is_multicast
