@@ -535,3 +535,40 @@ def test_nothing_is_said_in_a_session_that_is_not_open(tmp_path: Path) -> None:
         bridge.tell(id="x", result={})
         assert bridge.finish() == (0, "", "")
         assert service.all == []
+
+
+def test_arguments_that_travel_as_headers_too_are_put_there(tmp_path: Path) -> None:
+    """From the lists that pass through; else from one of its own, once the service has refused the call."""
+    schema = {"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}}
+    pages: dict[str | None, Any] = {
+        None: {"tools": [], "nextCursor": "2"},
+        "2": {"tools": [{"name": "look", "inputSchema": schema}]},
+    }
+
+    def script(asked: Asked) -> None:
+        value = asked.value
+        if asked.says == "tools/list":
+            asked.result(pages[value["params"].get("cursor")])
+        elif asked.headers.get("mcp-param-region") is None and value["params"]["arguments"].get("region"):
+            error = {"code": -32020, "message": "the mcp-param-region header is missing"}
+            asked.json({"jsonrpc": "2.0", "id": value["id"], "error": error}, 400)
+        else:
+            asked.result({"region": asked.headers.get("mcp-param-region")})
+
+    with Scripted(script) as service, Bridge(service.url, "--token-file", token_file(tmp_path)) as bridge:
+        bridge.modern(1, "tools/call", name="look", arguments={"region": "süd"})
+        assert bridge.heard() == {"jsonrpc": "2.0", "id": 1, "result": {"region": "=?base64?c8O8ZA==?="}}
+        assert [asked.says for asked in service.all] == ["tools/call", "tools/list", "tools/list", "tools/call"]
+        bridge.modern(2, "tools/call", name="look", arguments={"region": "north"})
+        assert bridge.heard()["result"] == {"region": "north"}
+        bridge.modern(3, "tools/call", name="look", arguments={})
+        assert bridge.heard()["result"] == {"region": None}
+        assert len(service.all) == 6, "known from then on"
+        bridge.modern(4, "tools/call", name="other", arguments={"region": "x"})
+        assert bridge.heard()["error"]["code"] == -32020, "what no list explains is told, not tried again"
+    with Scripted(script) as service, Bridge(service.url, "--token-file", token_file(tmp_path)) as bridge:
+        bridge.modern(1, "tools/list", cursor="2")
+        bridge.heard()
+        bridge.modern(2, "tools/call", name="look", arguments={"region": "north"})
+        assert bridge.heard()["result"] == {"region": "north"}
+        assert len(service.all) == 2

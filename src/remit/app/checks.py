@@ -124,4 +124,4 @@ def _observers(runtime: Runtime) -> Iterator[Check]:
     for agent in runtime.bundle.catalog.agents.values():
         if agent.mode is Mode.OBSERVE:
             text = f"{agent.name} is observed only: policy denies it nothing"
-            yield Check("mode", True, text, f"set mode: enforce in agent {agent.name}")  # noqa: FBT003
+            yield Check("mode", True, text, f"remit agents report {agent.name}")  # noqa: FBT003

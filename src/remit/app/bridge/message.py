@@ -12,7 +12,7 @@ from typing import Final, TypeAlias, cast
 
 import orjson
 
-from remit.adapters.upstreams.frames import header_value
+from remit.facts.mirrored import encoded
 
 VERSION_KEY: Final = "io.modelcontextprotocol/protocolVersion"
 NAMED: Final[Mapping[str, str]] = MappingProxyType(
@@ -48,7 +48,7 @@ class Ask:
             return {}
         found = {"Mcp-Protocol-Version": self.version, "Mcp-Method": self.method}
         if self.name is not None:
-            found["Mcp-Name"] = header_value(self.name)
+            found["Mcp-Name"] = encoded(self.name)
         return found
 
 

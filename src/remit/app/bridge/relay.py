@@ -17,6 +17,7 @@ from remit.adapters.upstreams.lines import Lines
 from remit.app.bridge.conversation import Conversation
 from remit.app.bridge.exchange import Answer, Exchange, SessionGone, failure
 from remit.app.bridge.message import CANCELLED, Ask, Ident, Line, Malformed, Reply, Tell, read
+from remit.app.bridge.mirroring import LIST, Mirroring
 from remit.app.bridge.wire import Ended, Place
 from remit.app.failure import Failure
 from remit.app.output import say
@@ -44,6 +45,7 @@ class Relay:
         self._changed = threading.Condition()
         self._busy = 0
         self._flights: dict[tuple[type, Ident], Exchange] = {}
+        self._mirroring = Mirroring()
         self._conversation = Conversation(place, self._bearer, self._say)
 
     def run(self) -> None:
@@ -111,8 +113,20 @@ class Relay:
                 self._changed.notify_all()
 
     def _alone(self, exchange: Exchange) -> Answer:
-        """Of 2026-07-28: every request stands alone."""
-        return exchange.run({**self._bearer(), **exchange.ask.headers})
+        """Of 2026-07-28: every request stands alone, its headers made from its body."""
+
+        def run(exchange: Exchange) -> Answer:
+            ask = exchange.ask
+            return exchange.run({**self._bearer(), **ask.headers, **self._mirroring.headers(ask)})
+
+        answer = run(exchange)
+        if exchange.ask.method == LIST:
+            self._mirroring.learn(answer)
+        elif self._mirroring.wants_list(exchange.ask, answer) and self._mirroring.fetch(
+            exchange.ask, lambda ask: run(Exchange(self._place, ask, self._say))
+        ):
+            return run(exchange)
+        return answer
 
     def _answer(self, exchange: Exchange, way: Callable[[Exchange], Answer]) -> bytes | None:
         """What answers the request; None where nobody waits for that any more."""
