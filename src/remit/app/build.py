@@ -18,6 +18,7 @@ from remit.adapters.credentials.registering import Place
 from remit.adapters.keyring import KeyringUnusable
 from remit.adapters.signer import Ed25519Signer
 from remit.adapters.sqlite import SqliteLedger, open_ledger
+from remit.adapters.sqlite.batches import Batches
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.adapters.upstreams.build import build_upstream
 from remit.adapters.upstreams.exchange import open_http_session
@@ -29,7 +30,9 @@ from remit.app.bundles import Bundles
 from remit.app.failure import Exit, Failure
 from remit.app.fleet import Fleet
 from remit.app.front import Front
-from remit.app.root import App, Root
+from remit.app.http import Bounds
+from remit.app.logs import Logs
+from remit.app.root import App, Root, Scrape
 from remit.app.running import Running, prepare
 from remit.app.runtime import Runtime
 from remit.app.settings import ADMIN, Settings
@@ -39,6 +42,7 @@ from remit.facts.catalog import Server
 from remit.pep.driver import Driver
 from remit.pep.gate import Gate
 from remit.pep.mcp.app import Edge, McpApp
+from remit.pep.tally import Tally
 from remit.ports.upstream import Inspected
 from remit.trace.bodies import AdminBody, Event
 
@@ -51,6 +55,8 @@ class Service:
     """A service that is able to govern. `admin` is set at the first start only: show it once."""
 
     front: Front
+    bounds: Bounds
+    tally: Tally
     driver: Driver
     runtime: Runtime
     ledger: SqliteLedger
@@ -114,7 +120,7 @@ def _source(folder: Folder, bundles: Bundles) -> Source:
     return source
 
 
-async def build(settings: Settings, port: int) -> Service:
+async def build(settings: Settings, port: int, logs: Logs) -> Service:
     """Join everything for a service that answers on `port`. Raises `Failure`."""
     folder, bundles, running = open_workspace(settings)
     ledger = open_ledger(settings.ledger, _CLOCK, _ENTROPY)
@@ -127,6 +133,7 @@ async def build(settings: Settings, port: int) -> Service:
         raise Failure("the signing keys cannot be used", why=str(error)) from error
     session = open_http_session()
     keeping = Keeping(settings.data, Place(resource), os.environ, clock=_CLOCK, entropy=_ENTROPY)
+    tally = Tally()
 
     def upstream(server: Server) -> Inspected:
         return build_upstream(
@@ -140,7 +147,7 @@ async def build(settings: Settings, port: int) -> Service:
 
     fleet = Fleet(upstream)
     runtime = Runtime(running, workspace=folder, bundles=bundles, fleet=fleet, ledger=ledger, clock=_CLOCK)
-    driver = Driver(ledger, _CLOCK, lambda: runtime.bundle, fleet.upstreams, limits=settings.limits)
+    driver = Driver(ledger, _CLOCK, lambda: runtime.bundle, fleet.upstreams, limits=settings.limits, tally=tally)
     await driver.load()
     credentials = await ledger.credentials()
     authenticator = Authenticator(signer, _CLOCK, revoked=await ledger.revoked(), credentials=credentials)
@@ -154,7 +161,8 @@ async def build(settings: Settings, port: int) -> Service:
     hosts = _hosts(settings, port)
     origins = frozenset({f"http://{host}" for host in hosts} | {resource})
     closing = asyncio.Event()
-    gate = Gate(settings.limits, _CLOCK, closing=closing)
+    gate = Gate(settings.limits, _CLOCK, tally.refuse, closing)
+    bounds = Bounds(settings.limits, tally.refuse)
     edge = McpApp(
         driver,
         authenticator.authority,
@@ -176,9 +184,18 @@ async def build(settings: Settings, port: int) -> Service:
         return "draining" if closing.is_set() else ledger.unwritable()
 
     pages = OAuthPages(keeping, driver.record)
-    root = Root(edge=edge, api=api, pages=pages, hosts=hosts, origins=origins, ready=ready)
-    front = Front(root, _CLOCK, _ENTROPY)
-    return Service(front, driver, runtime, ledger, fleet, session, keeping, closing, services, api, admin)
+
+    def metrics() -> Scrape:
+        from remit.app.metrics import Counted, Metrics
+
+        batches = Batches(settings.ledger, ledger.chain)
+        return Metrics(Counted(tally, gate, bounds, driver, fleet, ledger, batches, logs)).text
+
+    root = Root(edge=edge, api=api, pages=pages, hosts=hosts, origins=origins, ready=ready, metrics=metrics)
+    front = Front(root, _CLOCK, _ENTROPY, tally)
+    return Service(
+        front, bounds, tally, driver, runtime, ledger, fleet, session, keeping, closing, services, api, admin
+    )
 
 
 def _issuer(data: Path, resource: str) -> str:

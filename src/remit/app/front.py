@@ -17,6 +17,7 @@ from typing import Final
 from remit.app.root import App, Message, Receive, Scope, Send, answer
 from remit.facts.trace import FRESH_BYTES, KEY, begun, continued
 from remit.pep.account import ACCOUNT, Account
+from remit.pep.tally import Stage, Tally
 from remit.ports.system import Clock, Entropy
 
 _LOG: Final = logging.getLogger(__name__)
@@ -31,7 +32,8 @@ _FAILED: Final = {"error": "internal", "error_description": "Remit failed while 
 class Front:
     """An ASGI application around `app`."""
 
-    def __init__(self, app: App, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, app: App, clock: Clock, entropy: Entropy, tally: Tally) -> None:
+        self._tally = tally
         self._app = app
         self._clock = clock
         self._entropy = entropy
@@ -63,13 +65,18 @@ class Front:
             if not status:
                 await answer(told, 500, {**_FAILED})
         finally:
-            room = _room(scope["path"])
-            level = logging.DEBUG if room in _QUIET else logging.INFO
-            if _LOG.isEnabledFor(level):
-                ms = round((self._clock.monotonic_s() - start_s) * 1000, 1)
-                method = scope["method"] if scope["method"] in _METHODS else "other"
-                told_of = {"room": room, "method": method, "status": status, "ms": ms}
-                _LOG.log(level, "request", extra={**told_of, **_of(account)})
+            self._tell(scope, account, status, self._clock.monotonic_s() - start_s)
+
+    def _tell(self, scope: Scope, account: Account, status: int, took_s: float) -> None:
+        room = _room(scope["path"])
+        method: str = scope["method"]
+        if room == "/mcp" and method == "POST":
+            self._tally.took(Stage.TOTAL, took_s)
+        level = logging.DEBUG if room in _QUIET else logging.INFO
+        if _LOG.isEnabledFor(level):
+            known = method if method in _METHODS else "other"
+            said = {"room": room, "method": known, "status": status, "ms": round(took_s * 1000, 1)}
+            _LOG.log(level, "request", extra={**said, **_of(account)})
 
 
 def fault(error: BaseException) -> dict[str, str]:

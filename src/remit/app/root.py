@@ -20,11 +20,18 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+Scrape: TypeAlias = Callable[[], Awaitable[bytes]]
+
 _API_WAIT_S: Final = 10.0
+_METRICS_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class Root:
-    """Dispatches by path. `ready` says whether the service is able to govern, and why not."""
+    """Dispatches by path.
+
+    `ready` says whether the service is able to govern, and why not. `metrics` makes what gives the
+    text of `/metrics`; it is called in a thread, once somebody asks.
+    """
 
     def __init__(
         self,
@@ -35,6 +42,7 @@ class Root:
         hosts: frozenset[str],
         origins: frozenset[str],
         ready: Callable[[], str | None],
+        metrics: Callable[[], Scrape],
     ) -> None:
         self._edge = edge
         self._api = api
@@ -42,6 +50,8 @@ class Root:
         self._hosts = hosts
         self._origins = origins
         self._ready = ready
+        self._metrics = metrics
+        self._scrape: Scrape | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP exchange; other scope types are closed unanswered."""
@@ -62,6 +72,10 @@ class Root:
         elif path == "/readyz":
             why = self._ready()
             await answer(send, 200 if why is None else 503, {"status": why or "ready"})
+        elif path == "/metrics" and scope["method"] == "GET":
+            if self._scrape is None:
+                self._scrape = await asyncio.to_thread(self._metrics)
+            await answered(send, 200, await self._scrape(), _METRICS_TYPE)
         else:
             await answer(send, 404, {"title": "no such page", "next": "see /readyz or /mcp"})
 
@@ -85,9 +99,13 @@ class Root:
 
 async def answer(send: Send, status: int, body: MutableMapping[str, Any]) -> None:
     """Send `body` as a small JSON answer."""
-    data = orjson.dumps(body)
+    await answered(send, status, orjson.dumps(body), b"application/json")
+
+
+async def answered(send: Send, status: int, data: bytes, content_type: bytes) -> None:
+    """Send `data`, which nobody may keep."""
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", content_type),
         (b"content-length", str(len(data)).encode("ascii")),
         (b"cache-control", b"no-store"),
     ]

@@ -5,29 +5,38 @@ socket answers do the control API and the servers load.
 """
 
 import asyncio
+import logging
 import math
+import os
 import resource
 import signal
 import socket
+from collections import Counter
 from dataclasses import replace
 from types import FrameType
 from typing import Any, Final
 
 import uvicorn
 
+from remit import __version__
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.system import settle_collector
 from remit.app.build import Service, build
 from remit.app.failure import Exit, Failure
-from remit.app.http import Bounds
+from remit.app.front import fault
+from remit.app.logs import Logs
 from remit.app.output import say
 from remit.app.settings import Settings
 from remit.app.watching import watching
 from remit.facts.text import escaped
+from remit.pep.tally import Tally
 from remit.work.loop import every
+
+_LOG: Final = logging.getLogger(__name__)
 
 _BACKLOG: Final = 2048
 _EXPIRY_S: Final = 1.0
+_REFUSALS_S: Final = 10.0
 _CANCELLED_S: Final = 5.0
 """How long calls that were cancelled may take to put their outcomes on the ledger."""
 _VANISHED: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 60_000}
@@ -67,25 +76,27 @@ def serve(settings: Settings, *, watch: bool = False) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn raises the signal again once it has drained; what is ours to close comes after.
         signal.signal(number, _drained)
+    logs = Logs(settings.logs, settings.log_level)
     try:
         with asyncio.Runner(loop_factory=_loop()) as runner:
-            runner.run(_serve(settings, listening, watch=watch))
+            runner.run(_serve(settings, listening, logs, watch=watch))
     finally:
         listening.close()
+        logs.close()
 
 
 def _drained(_number: int, _frame: FrameType | None) -> None:
     pass
 
 
-async def _serve(settings: Settings, listening: socket.socket, *, watch: bool) -> None:
+async def _serve(settings: Settings, listening: socket.socket, logs: Logs, *, watch: bool) -> None:
     port: int = listening.getsockname()[1]
+    limits = replace(settings.limits, connections_max=_affordable(settings.limits.connections_max))
     try:
-        service = await build(settings, port)
+        service = await build(replace(settings, limits=limits), port, logs)
     except LedgerRefused as error:
         raise Failure(error.what, why=error.why, next=error.next) from error
-    limits = replace(settings.limits, connections_max=_affordable(settings.limits.connections_max))
-    http: Any = Bounds(limits).protocol
+    http: Any = service.bounds.protocol
     server = _Server(
         service.closing,
         uvicorn.Config(
@@ -103,8 +114,10 @@ async def _serve(settings: Settings, listening: socket.socket, *, watch: bool) -
             timeout_graceful_shutdown=math.ceil(limits.drain_s_max),
         ),
     )
-    background = asyncio.create_task(_afterwards(service, settings, watch=watch))
+    background = asyncio.create_task(_afterwards(service, settings, logs, watch=watch))
     _greet(service, settings, port)
+    told = {"version": __version__, "pid": os.getpid(), "port": port, "bundle": service.runtime.bundle.digest[:19]}
+    _LOG.info("the service governs", extra=told)
     try:
         await server.serve(sockets=[listening])
         await server.cancel_rest()
@@ -112,21 +125,34 @@ async def _serve(settings: Settings, listening: socket.socket, *, watch: bool) -
         background.cancel()
         await asyncio.gather(background, return_exceptions=True)
         await service.close()
+        _LOG.info("the service ended")
 
 
-async def _afterwards(service: Service, settings: Settings, *, watch: bool) -> None:
+async def _afterwards(service: Service, settings: Settings, logs: Logs, *, watch: bool) -> None:
     try:
         await service.load_api()
     except Exception as error:  # noqa: BLE001 - enforcement goes on; people must hear of it
         _failed(error)
+    await asyncio.to_thread(logs.start)
     settle_collector()
-    loops = [every(_EXPIRY_S, service.driver.expire_due, _failed)]
+    loops = [every(_EXPIRY_S, service.driver.expire_due, _failed), _telling_refusals(service.tally)]
     if watch:
         loops.append(watching(settings.workspace, service.runtime))
     await asyncio.gather(*loops)
 
 
+async def _telling_refusals(tally: Tally) -> None:
+    """Say now and then what limits refused: a line for each would be a way to fill the disk."""
+    told = Counter[str]()
+    while True:
+        await asyncio.sleep(_REFUSALS_S)
+        for code, number in (tally.refused - told).items():
+            _LOG.warning("a limit refused requests", extra={"code": code, "count": number})
+        told = tally.refused.copy()
+
+
 def _failed(error: Exception) -> None:
+    _LOG.error("a task in the background failed", extra=fault(error))
     say(f"in the background: {type(error).__name__}: {escaped(str(error))}")
 
 

@@ -1,5 +1,6 @@
 """Where things are: flags first, then `REMIT_…` variables, then defaults."""
 
+import logging
 import math
 import os
 from collections.abc import Sequence
@@ -37,6 +38,12 @@ class Settings:
     limits: Limits = DEFAULT
     public_url: str | None = None
     authorization_servers: tuple[str, ...] = ()
+    log_level: int = logging.INFO
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the logs."""
+        return self.data / "logs"
 
     @property
     def ledger(self) -> Path:

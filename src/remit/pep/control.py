@@ -41,6 +41,11 @@ class Control:
         """Read from the ledger what decisions need; call it once, before the first."""
         await self._memory.load()
 
+    @property
+    def waiting(self) -> int:
+        """How many approvals wait for people."""
+        return sum(one.state is State.PENDING for one in self._memory.approvals())
+
     def stopped(self, authority: Authority) -> bool:
         """Whether `authority` may no longer act: revoked, expired, or a session of it ended."""
         return self._stop_reason(authority) is not None

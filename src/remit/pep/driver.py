@@ -23,6 +23,7 @@ from remit.pep.judging import Current, Desk
 from remit.pep.memory import Memory
 from remit.pep.names import Names
 from remit.pep.rounds import Under
+from remit.pep.tally import Tally
 from remit.pep.way import Way
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import Ledger
@@ -54,9 +55,10 @@ class Driver(Control):
         upstreams: Mapping[str, Upstream],
         *,
         limits: Limits = DEFAULT,
+        tally: Tally | None = None,
     ) -> None:
         memory = Memory(ledger)
-        super().__init__(memory, Desk(memory, ledger, clock, current, limits), ledger, clock)
+        super().__init__(memory, Desk(memory, ledger, clock, current, limits, tally), ledger, clock)
         self._upstreams = upstreams
         self._names = Names()
         self._way = Way(memory, self._desk, ledger, clock, upstreams, self._stop_reason)

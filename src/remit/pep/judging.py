@@ -24,6 +24,7 @@ from remit.pdp.reached import Reached
 from remit.pdp.snapshot import Lift, Pin, Snapshot
 from remit.pep.memory import Memory
 from remit.pep.pins import Pins
+from remit.pep.tally import Stage, Tally
 from remit.policy.compile import Bundle
 from remit.policy.verdict import Escalate
 from remit.ports.ledger import Draft, Ledger, Pending
@@ -63,7 +64,10 @@ class Attempt:
 class Desk:
     """Where actions are judged and records are queued."""
 
-    def __init__(self, memory: Memory, ledger: Ledger, clock: Clock, current: Current, limits: Limits) -> None:
+    def __init__(
+        self, memory: Memory, ledger: Ledger, clock: Clock, current: Current, limits: Limits, tally: Tally | None = None
+    ) -> None:
+        self._tally = tally or Tally()
         self._memory = memory
         self._ledger = ledger
         self._clock = clock
@@ -83,6 +87,8 @@ class Desk:
         # INVARIANT(bundle-in-every-record): there is no other way to queue one.
         pending = self._ledger.append(Draft(kind, now_ms, self._current().digest, sid, body))
         self._memory.apply(pending.ref, now_ms, kind, body)
+        self._tally.recorded(body)
+        self._tally.settles(pending.durable, self._clock)
         return pending
 
     def judge(self, action: Action, live: Sequence[Definition] | None) -> Attempt:
@@ -92,7 +98,9 @@ class Desk:
         tool = self._tool(action)
         pin = self._pins.compare(action.server, live, tool, action.name)
         sessions = self._memory.sessions(action.authority, now_ms)
+        start_s = self._clock.monotonic_s()
         decision = self._decide(action, tool, pin, sessions, now_ms)
+        self._tally.took(Stage.DECIDE, self._clock.monotonic_s() - start_s)
         made = _append_of(decision)
         body, waits_for, bound = made.body, None, ""
         if isinstance(body, ActionBody):

@@ -132,7 +132,7 @@ class Way:
             self.abandon(under)
             raise
         except Exception as error:  # noqa: BLE001 - INVARIANT(deny-on-error)
-            _LOG.error("an upstream request failed in Remit: %s", type(error).__name__)
+            _LOG.error("an upstream request failed in Remit", extra={"error": type(error).__name__})
             return Failure("internal", f"the call failed in Remit ({type(error).__name__})", sent=True)
 
     def along(self, under: Under) -> Along:
@@ -235,6 +235,6 @@ def _internal(error: Exception) -> Refused:
     # Its message may hold arguments; its type and place do not.
     place = traceback.extract_tb(error.__traceback__)[-1:]
     where = f"{PurePath(place[0].filename).name}:{place[0].lineno}" if place else "nowhere"
-    _LOG.error("a call was denied on an error of ours: %s at %s", type(error).__name__, where)
+    _LOG.error("a call was denied on an error of ours", extra={"error": type(error).__name__, "place": where})
     text = f"Remit failed while judging this call ({type(error).__name__}); see: remit logs"
     return Refused((Reason(Code.INTERNAL, text),), None)

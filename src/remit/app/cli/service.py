@@ -22,12 +22,13 @@ from remit.app.settings import (
 from remit.facts.text import escaped
 
 
-def up(
+def up(  # noqa: PLR0913 - each is an option
     workspace: Annotated[Path | None, typer.Option("--workspace", help="Folder of resources and policies.")] = None,
     data: Data = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = DEFAULT_HOST,
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = DEFAULT_PORT,
     allow_host: Annotated[list[str] | None, typer.Option("--allow-host", help="Another Host header to answer.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error (else REMIT_LOG_LEVEL).")] = None,
     limit: Annotated[list[str] | None, typer.Option("--limit", help="NAME=NUMBER, another limit.")] = None,
     public_url: Annotated[
         str | None,
@@ -39,6 +40,7 @@ def up(
     ] = False,
 ) -> None:
     """Run the service: govern what passes, keep the record."""
+    from remit.app.logs import level_of
     from remit.app.serve import serve
 
     serve(
@@ -51,6 +53,7 @@ def up(
             limits=limits_of(limit or ()),
             public_url=public_address(public_url),
             authorization_servers=named_issuers(),
+            log_level=level_of(log_level),
         ),
         watch=watch,
     )

@@ -113,7 +113,7 @@ class Governing:
             for server, task in tasks.items():
                 found = task.result() if task.done() else None
                 if found is None:
-                    _LOG.warning("the %s of %s are left out of a list: it did not answer", offer.value, server)
+                    _LOG.warning("a server is left out of a list: it did not answer", extra={"server": server})
                 else:
                     items += self._exposing.items(server, offer, found)
         finally:

@@ -1,0 +1,138 @@
+"""`/metrics`: what the service counted, in Prometheus' text form.
+
+Everything is counted elsewhere, in plain integers; here it is read and named, when somebody asks.
+Labels come from closed sets and from the workspace: `docs/reference/metrics.md` lists them all.
+"""
+
+import asyncio
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from remit import __version__
+from remit.adapters.sqlite.batches import SIZES, Batches
+from remit.app.fleet import Fleet
+from remit.app.http import Bounds
+from remit.app.logs import Logs
+from remit.pep.driver import Driver
+from remit.pep.gate import Gate
+from remit.pep.tally import Tally
+from remit.ports.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Who knows what there is to tell."""
+
+    tally: Tally
+    gate: Gate
+    bounds: Bounds
+    driver: Driver
+    fleet: Fleet
+    ledger: Ledger
+    batches: Batches
+    logs: Logs
+
+
+class Metrics(Collector):
+    """The metrics of one service."""
+
+    def __init__(self, counted: Counted) -> None:
+        self._counted = counted
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    async def text(self) -> bytes:
+        """Everything, as it is now. What takes long is done in a thread."""
+        await asyncio.to_thread(self._counted.batches.read)
+        # On the loop: what is counted there stands still meanwhile.
+        return generate_latest(self._registry)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: it would be read at once."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric of ours."""
+        counted = self._counted
+        yield _info({"version": __version__, "python": sys.version.split()[0]})
+        yield from _calls(counted)
+        yield from _clients(counted)
+        yield from _ledger(counted)
+        yield from _servers(counted)
+        lost = CounterMetricFamily("remit_log_lines_dropped", "Log lines that were not written.")
+        lost.add_metric([], counted.logs.dropped)
+        yield lost
+
+
+def _info(labels: Mapping[str, str]) -> Metric:
+    found = GaugeMetricFamily("remit_build_info", "What runs; the value is always 1.", labels=list(labels))
+    found.add_metric(list(labels.values()), 1)
+    return found
+
+
+def _calls(counted: Counted) -> Iterator[Metric]:
+    tally = counted.tally
+    decisions = CounterMetricFamily(
+        "remit_decisions", "Actions judged, by what they are and the verdict.", labels=["kind", "verdict"]
+    )
+    for (kind, verdict), number in sorted(tally.decisions.items()):
+        decisions.add_metric([kind, verdict], number)
+    yield decisions
+    outcomes = CounterMetricFamily("remit_outcomes", "How forwarded actions ended.", labels=["status"])
+    for status, number in sorted(tally.outcomes.items()):
+        outcomes.add_metric([status], number)
+    yield outcomes
+    stages = HistogramMetricFamily("remit_stage_seconds", "How long each stage took.", labels=["stage"])
+    for stage, found in tally.stages.items():
+        stages.add_metric([stage.value], _buckets(found.bounds, found.counts), found.total)
+    yield stages
+    yield _gauge("remit_approvals_pending", "Approvals that wait for people.", counted.driver.waiting)
+
+
+def _clients(counted: Counted) -> Iterator[Metric]:
+    gate = counted.gate
+    yield _gauge("remit_requests_in_flight", "MCP requests being answered, streams among them.", gate.requests)
+    yield _gauge("remit_streams", "Standing event streams.", gate.streams)
+    yield _gauge("remit_connections", "Client connections.", len(counted.bounds.open))
+    refused = CounterMetricFamily("remit_refusals", "What a limit refused, by its reason code.", labels=["code"])
+    for code, number in sorted(counted.tally.refused.items()):
+        refused.add_metric([code], number)
+    yield refused
+
+
+def _ledger(counted: Counted) -> Iterator[Metric]:
+    batches = counted.batches
+    yield _gauge("remit_ledger_writable", "1 while the ledger takes records.", counted.ledger.unwritable() is None)
+    records = CounterMetricFamily("remit_ledger_records", "Records of this run that are on disk.")
+    records.add_metric([], batches.records)
+    yield records
+    sizes = HistogramMetricFamily("remit_ledger_batch_records", "Records made durable together.")
+    sizes.add_metric([], _buckets(SIZES, batches.counts), batches.records)
+    yield sizes
+
+
+def _servers(counted: Counted) -> Iterator[Metric]:
+    up = GaugeMetricFamily("remit_upstream_up", "1 unless the server is down or backing off.", labels=["server"])
+    connections = GaugeMetricFamily("remit_upstream_connections", "Sessions or children.", labels=["server"])
+    restarts = CounterMetricFamily("remit_upstream_restarts", "Children that were started again.", labels=["server"])
+    for name, health in sorted(counted.fleet.health.items()):
+        up.add_metric([name], health.state not in {"down", "backing-off", "closed"})
+        connections.add_metric([name], health.connections)
+        restarts.add_metric([name], health.restarts)
+    yield from (up, connections, restarts)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _buckets(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
+    names = [*map(str, bounds), "+Inf"]
+    return list(zip(names, accumulate(counts), strict=True))

@@ -1,0 +1,165 @@
+"""Logs and traces of a real service: what a line holds, what none ever holds, and how they rotate."""
+
+import json
+import logging
+import stat
+from collections.abc import Iterator
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proof.counting import Counting
+from remit.app import logs as subject
+from remit.app.logs import FIELDS, Logs
+from tests.e2e.raw import call_bytes, exchange, request
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+CANARY = "canary-4711-secret"
+
+
+@pytest.fixture(scope="module")
+def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
+    root = tmp_path_factory.mktemp("logs")
+    with Counting(root) as running:
+        yield running
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "remit.jsonl").read_text("utf-8").splitlines()]
+
+
+def traced(counting: Counting, trace: str) -> dict[str, Any]:
+    """The line of the request of `trace`, once it is written."""
+    import time
+
+    for _ in range(200):
+        found = [line for line in lines(counting.service.data / "logs") if line.get("trace") == trace]
+        if found:
+            return found[0]
+        time.sleep(0.02)
+    raise AssertionError("no such line")
+
+
+def test_a_trace_goes_from_the_request_to_its_line_and_its_answer(counting: Counting) -> None:
+    port, token = counting.service.port, counting.service.agent("clerk")
+    given = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "connection": "close"}
+    said = exchange(port, call_bytes(port, token, "traced", given))
+    assert f"traceresponse: 00-{TRACE}-".encode() in said
+    line = traced(counting, TRACE)
+    assert line["event"] == "request"
+    assert line["parent"] == "00f067aa0ba902b7"
+    assert (line["room"], line["method"], line["status"], line["agent"]) == ("/mcp", "POST", 200, "clerk")
+    assert f"traceresponse: 00-{TRACE}-{line['span']}-01".encode() in said
+
+
+def test_the_message_names_its_own_trace(counting: Counting) -> None:
+    port, token = counting.service.port, counting.service.agent("clerk")
+    body = call_bytes(port, token, "meta").partition(b"\r\n\r\n")[2]
+    message = json.loads(body)
+    trace = "c" * 32
+    message["params"]["_meta"]["traceparent"] = f"00-{trace}-{'d' * 16}-00"
+    given = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "add"}
+    given |= {"traceparent": f"00-{'e' * 32}-{'f' * 16}-01", "connection": "close"}
+    said = exchange(port, request(port, token, "POST", json.dumps(message).encode(), given))
+    assert f"traceresponse: 00-{trace}-".encode() in said
+    assert traced(counting, trace)["parent"] == "d" * 16
+
+
+@pytest.mark.parametrize("given", ["nonsense", "00-" + "0" * 32 + "-00f067aa0ba902b7-01", "ff-" + TRACE + "-1-1"])
+def test_what_is_no_trace_begins_one(counting: Counting, given: str) -> None:
+    port = counting.service.port
+    head = f"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\ntraceparent: {given}\r\n\r\n"
+    [found] = [line for line in exchange(port, head.encode()).split(b"\r\n") if line.startswith(b"traceresponse: ")]
+    version, trace, span, flags = found[15:].decode("ascii").split("-")
+    assert (version, len(trace), len(span), flags) == ("00", 32, 16, "02")
+    assert trace != TRACE
+
+
+def test_no_secret_argument_header_or_path_reaches_a_line_or_stderr(tmp_path: Path) -> None:
+    counting = Counting(tmp_path)
+    counting.service.flags = ("--log-level", "debug")
+    with counting:
+        service = counting.service
+        port, token = service.port, service.agent("clerk")
+        wrong = token[:-6] + "AAAAAA"
+        closing = {"connection": "close", "x-canary": CANARY, "traceparent": CANARY, "cookie": CANARY}
+        for bearer in (token, wrong, CANARY):
+            exchange(port, call_bytes(port, bearer, CANARY, closing))
+        exchange(port, request(port, token, "POST", b'{"jsonrpc": "' + CANARY.encode() + b'"', closing))
+        for path in (f"/{CANARY}", f"/mcp/{CANARY}", f"/api/v1/why/{CANARY}", f"/api/v1/status?token={CANARY}"):
+            exchange(port, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
+        exchange(port, f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX: {CANARY}\x01\r\n\r\n".encode("latin-1"))
+        service.remit("get", "agents", token=CANARY)
+        admin = service.admin
+    written = (service.data / "logs" / "remit.jsonl").read_text("utf-8")
+    spoken = "".join(line for line in service.log.splitlines(keepends=True) if not line.startswith("admin token"))
+    assert '"room":"/mcp"' in written
+    for secret in (CANARY, token, wrong, token.rsplit(".", 1)[1], admin):
+        assert secret not in written
+        assert secret not in spoken
+    allowed = {"at", "level", "event", "logger", *FIELDS}
+    assert all(set(line) <= allowed for line in lines(service.data / "logs"))
+    assert {line["event"] for line in lines(service.data / "logs")} >= {"the service governs", "request"}
+
+
+def test_the_files_are_their_owners_alone_and_rotate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "FILE_BYTES_MAX", 2_000)
+    logs = Logs(tmp_path / "logs", logging.INFO)
+    log = logging.getLogger("remit.test")
+    for number in range(200):
+        log.info("counted", extra={"count": number, "secret": CANARY, "place": f"Bearer {CANARY}"})
+    log.debug("too fine")
+    logs.start()
+    logs.close()
+    files = sorted((tmp_path / "logs").iterdir())
+    assert 1 < len(files) <= subject.FILES_MAX
+    assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
+    assert stat.S_IMODE((tmp_path / "logs").stat().st_mode) == 0o700
+    text = "".join(file.read_text("utf-8") for file in files)
+    assert '"count":199' in text
+    assert CANARY not in text
+    assert "[redacted]" in text
+    assert "too fine" not in text
+    assert logs.dropped == 0
+
+
+def test_an_error_is_told_by_type_and_place_and_a_librarys_message_without_what_it_holds(tmp_path: Path) -> None:
+    logs = Logs(tmp_path, logging.INFO)
+    try:
+        raise ValueError(CANARY)
+    except ValueError:
+        logging.getLogger("asyncio").exception("it failed with %s", CANARY)
+    logging.getLogger("asyncio").info("chatter")
+    logs.start()
+    logs.close()
+    [line] = lines(tmp_path)
+    assert (line["event"], line["error"]) == ("it failed with %s", "ValueError")
+    assert line["place"].startswith("test_logs.py:")
+    assert CANARY not in str(line)
+
+
+def test_lines_that_do_not_fit_are_dropped_and_counted_and_nobody_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject, "LINES_MAX", 5)
+    logs = Logs(tmp_path, logging.INFO)
+    for _ in range(8):
+        logging.getLogger("remit.test").info("much")
+    assert logs.dropped == 3
+
+    def full(*_: object) -> None:
+        raise OSError(28, "no space left")
+
+    monkeypatch.setattr(RotatingFileHandler, "doRollover", full)
+    monkeypatch.setattr(subject, "FILE_BYTES_MAX", 1)
+    logs.start()
+    logs.close()
+    assert logs.dropped == 8
+
+
+def test_a_level_that_there_is_not_is_refused(counting: Counting) -> None:
+    done = counting.service.remit("up", "--log-level", "loud")
+    assert done.returncode == 2
+    assert "debug, info, warning, error" in done.stderr
