@@ -10,6 +10,7 @@ from remit.facts.agent import Authority, Link
 from remit.pep.mcp import connections
 from remit.pep.mcp.app import McpApp
 from remit.pep.mcp.connections import Connections, Crowded
+from remit.pep.mcp.hearing import Hearing
 from remit.pep.mcp.wire import Heads, Left, Message, TooLarge, accepts, heads, read_body
 
 
@@ -33,6 +34,16 @@ class Entropy:
 
 def authority(sid: str = "s1") -> Authority:
     return Authority((Link("clerk", sid),), "ann", "t1", 2**50)
+
+
+class Deaf(Hearing):
+    """Follows nothing."""
+
+    def __init__(self) -> None:
+        """Needs no upstream."""
+
+    def stop(self) -> None:
+        """Nothing to stop."""
 
 
 def test_paths_that_are_served() -> None:
@@ -104,7 +115,8 @@ def test_a_body_is_read_up_to_its_limit() -> None:
 def test_connections_are_bounded_and_in_use_ones_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "CONNECTIONS_MAX", 3)
     clock = Clock()
-    every = Connections(clock, Entropy())
+    ended: list[str] = []
+    every = Connections(clock, Entropy(), Deaf, ended.append)
     made = [every.open(authority(), None, "2025-11-25") for _ in range(3)]
     assert len({one.ident for one in made}) == 3
     clock.now_s = 10.0
@@ -112,6 +124,7 @@ def test_connections_are_bounded_and_in_use_ones_are_kept(monkeypatch: pytest.Mo
     every.open(authority(), None, "2025-11-25")
     assert every.find(made[1].ident, authority(), None) is None
     assert made[1].closed.is_set()
+    assert ended == [made[1].ident]
     assert every.find(made[0].ident, authority(), None) is made[0]
     assert every.find(made[0].ident, authority("s2"), None) is None
     assert every.find(made[0].ident, authority(), "shop") is None

@@ -76,9 +76,9 @@ class Wire:
 
 def event(body: bytes) -> Any:
     """The one message of an event stream."""
-    lines = [line for line in body.decode().splitlines() if line.startswith("data: ")]
+    lines = [line[6:] for line in body.decode().splitlines() if line.startswith("data: ") and line != "data: "]
     assert len(lines) == 1, body
-    return json.loads(lines[0][6:])
+    return json.loads(lines[0])
 
 
 def wire(test: Any) -> Any:
@@ -234,13 +234,14 @@ async def test_stateless_methods(w: Wire) -> None:
     status, answer = await w.ask("server/discover")
     found = answer["result"]
     assert (status, found["supportedVersions"], found["resultType"]) == (200, ["2026-07-28"], "complete")
-    assert found["capabilities"] == {"tools": {}}
+    assert found["capabilities"]["tools"] == {"listChanged": True}
+    assert (found["cacheScope"], found["ttlMs"] > 0) == ("private", True)
     status, answer = await w.ask("tools/list")
     found = answer["result"]
     assert (found["cacheScope"], found["ttlMs"] > 0, found["resultType"]) == ("private", True, "complete")
     assert found["_meta"]["io.modelcontextprotocol/serverInfo"]["name"] == "remit"
     assert all(tool.keys() <= {"name", "description", "inputSchema", "outputSchema"} for tool in found["tools"])
-    for method in ("resources/list", "prompts/get", "completion/complete", "initialize", "tools/watch"):
+    for method in ("ping", "logging/setLevel", "resources/subscribe", "tasks/get", "initialize", "tools/watch"):
         status, answer = await w.ask(method)
         assert (status, answer["error"]["code"]) == (404, -32601)
         assert "method/unknown" in answer["error"]["message"]
@@ -280,7 +281,7 @@ async def test_the_handshake_era(w: Wire) -> None:
     status, head, body = await w.send(message("tools/list"), {**known, "accept": "application/json"})
     assert head["Content-Type"] == "application/json"
     assert json.loads(body)["result"].keys() == {"tools"}
-    unknown = event((await w.send(message("resources/list"), known))[2])
+    unknown = event((await w.send(message("server/discover"), known))[2])
     assert unknown["error"]["code"] == -32601
     odd = event((await w.send(message("tools/call", {"name": 5}), known))[2])
     assert odd["error"]["code"] == -32602
@@ -349,7 +350,8 @@ async def test_a_long_call_is_kept_alive(tmp_path: Path, shop: Shop, era: str, m
         call = {"name": "slow", "arguments": {"seconds": 0.3}}
         status, head, body = await w.send(message("tools/call", call), given)
         assert (status, head["Content-Type"]) == (200, "text/event-stream")
-        assert body.startswith(exchange.COMMENT)
+        assert exchange.COMMENT in body
+        assert body.startswith(b"id: ") == (era == "handshake")
         assert event(body)["result"]["content"][0]["text"] == "done"
 
 

@@ -78,12 +78,12 @@ def mirrors(schema: Mapping[str, Json]) -> tuple[Mirror, ...]:
 
 
 def headers(mirrored: tuple[Mirror, ...], arguments: Mapping[str, Json]) -> dict[str, str]:
-    """The headers that say what `arguments` say; names in lower case, values encoded."""
+    """The headers that say what `arguments` say: names in lower case, values yet to be `encoded`."""
     found: dict[str, str] = {}
     for mirror in mirrored:
         text = _text(_value(arguments, mirror.path))
         if text is not None:
-            found[mirror.header] = encoded(text)
+            found[mirror.header] = text
     return found
 
 

@@ -174,24 +174,30 @@ class Driver(Control):
     async def watch(
         self, authority: Authority, client: Client, server: str, offers: frozenset[Offer], uris: frozenset[str]
     ) -> AsyncGenerator[Watching | Changed | Updated]:
-        """Changes of lists and resources, after a `Watching` that says which of them follow.
+        """Changes of lists and resources, after a `Watching` that says which of them follow from here on.
 
         To be told of a resource is to read it, and judged so. Ends when the server is lost, or the session.
         """
         allowed = {uri for uri in uris if await self._may(errand.subscribe(authority, server, uri), client)}
         lists = {offer for offer in offers if await self._may_list(authority, client, server, offer)}
-        yield Watching(frozenset(lists), frozenset(allowed))
+        watching: Watching | None = Watching(frozenset(lists), frozenset(allowed))
         upstream = self._upstreams.get(server)
         if upstream is None or not (lists or allowed):
+            yield watching
             return
         sid, along = authority.acting.sid, Along(capabilities=client.capabilities)
         with contextlib.suppress(UpstreamUnreachable):
             async for notice in upstream.watch(sid, client.era, frozenset(lists), frozenset(allowed), along):
                 if self.stopped(authority):
                     return
+                if watching is not None:
+                    yield watching
+                    watching = None
                 told = notice.uri in allowed if isinstance(notice, Updated) else isinstance(notice, Changed)
                 if told and isinstance(notice, Updated | Changed):
                     yield notice
+        if watching is not None:
+            yield watching
 
     async def _may(self, found: Errand, client: Client) -> bool:
         return isinstance(await self._do(found, client), Released)

@@ -106,6 +106,11 @@ class Updated:
     uri: str
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The first word of a watch: what changes from here on is heard."""
+
+
 Notice: TypeAlias = Progress | Log | Changed | Updated
 Hear: TypeAlias = Callable[[Notice], None]
 
@@ -210,8 +215,8 @@ class Upstream(Protocol):
 
     def watch(
         self, sid: str, era: Era, offers: frozenset[Offer], uris: frozenset[str], along: Along = ALONE
-    ) -> AsyncGenerator[Notice]:
-        """Changes of these lists and resources, as long as it is iterated; closing it unsubscribes.
+    ) -> AsyncGenerator[Notice | Ready]:
+        """`Ready`, then changes of these lists and resources, while it is iterated; closing it unsubscribes.
 
         Raises `UpstreamUnreachable` while it is iterated once the server is lost: watch again.
         """

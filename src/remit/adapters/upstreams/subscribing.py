@@ -11,14 +11,14 @@ from remit.adapters.upstreams.hearing import Ear
 from remit.adapters.upstreams.requests import ask_request, listen_request
 from remit.adapters.upstreams.watching import Watch
 from remit.adapters.upstreams.wire import Wire
-from remit.ports.upstream import Changed, Era, Offer, Updated
+from remit.ports.upstream import Changed, Era, Offer, Ready, Updated
 
 UNSUBSCRIBE_S: Final = 5.0
 
 
 async def changes(
     server: str, wire: Wire, offers: frozenset[Offer], uris: frozenset[str]
-) -> AsyncGenerator[Changed | Updated]:
+) -> AsyncGenerator[Changed | Updated | Ready]:
     """What changes at `wire`, until it is closed. Raises `Unusable` once the server is lost."""
     watch = Watch(server, offers, uris, acknowledges=wire.era is Era.STATELESS)
     heard = _listened(wire, watch, offers, uris) if wire.era is Era.STATELESS else _subscribed(wire, watch, uris)
@@ -31,7 +31,7 @@ async def changes(
 
 async def _listened(
     wire: Wire, watch: Watch, offers: frozenset[Offer], uris: frozenset[str]
-) -> AsyncGenerator[Changed | Updated]:
+) -> AsyncGenerator[Changed | Updated | Ready]:
     def ended(task: "asyncio.Task[Outcome]") -> None:
         outcome = None if task.cancelled() or task.exception() is not None else task.result()
         watch.lose("ended the subscription", outcome.failure if isinstance(outcome, Refusal) else None)
@@ -46,7 +46,7 @@ async def _listened(
         await asyncio.gather(listening, return_exceptions=True)
 
 
-async def _subscribed(wire: Wire, watch: Watch, uris: frozenset[str]) -> AsyncGenerator[Changed | Updated]:
+async def _subscribed(wire: Wire, watch: Watch, uris: frozenset[str]) -> AsyncGenerator[Changed | Updated | Ready]:
     counts = wire.hearing.subscribed
     taken: list[str] = []
     wire.hearing.watches.add(watch)
@@ -59,6 +59,7 @@ async def _subscribed(wire: Wire, watch: Watch, uris: frozenset[str]) -> AsyncGe
                 outcome = await wire.ask(ask_request("resources/subscribe", {"uri": uri}), Ear(aside=True))
                 if isinstance(outcome, Refusal):
                     raise Unusable(outcome.failure)
+        watch.ready()
         while True:
             yield await watch.next()
     finally:

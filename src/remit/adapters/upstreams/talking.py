@@ -20,7 +20,7 @@ from remit.adapters.upstreams.wire import Wire, introduced, level
 from remit.facts.canonical import Json
 from remit.facts.catalog import Server
 from remit.ports.system import Clock
-from remit.ports.upstream import ALONE, Along, Asked, Era, Failure, Introduction, Notice, Offer, Reply
+from remit.ports.upstream import ALONE, Along, Asked, Era, Failure, Introduction, Notice, Offer, Ready, Reply
 
 WATCHES_MAX: Final = 256
 
@@ -86,7 +86,7 @@ class Talking(ABC):
 
     async def watch(
         self, sid: str, era: Era, offers: frozenset[Offer], uris: frozenset[str], along: Along = ALONE
-    ) -> AsyncGenerator[Notice]:
+    ) -> AsyncGenerator[Notice | Ready]:
         """See `Upstream.watch`."""
         if self._watches >= WATCHES_MAX:
             text = f"server {self._server.name!r} is already watched {WATCHES_MAX} times"

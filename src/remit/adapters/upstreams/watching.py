@@ -8,7 +8,7 @@ from remit.adapters.upstreams.failures import Unusable, lost
 from remit.adapters.upstreams.flood import Flood
 from remit.adapters.upstreams.requests import offers_of
 from remit.facts.canonical import Json
-from remit.ports.upstream import Changed, Failure, Offer, Updated
+from remit.ports.upstream import Changed, Failure, Offer, Ready, Updated
 
 PENDING_MAX: Final = 1024
 CHANGES_MAX: Final = 10_000
@@ -24,7 +24,7 @@ class Watch:
         self._offers = offers
         self._uris = uris
         self._acknowledges = acknowledges
-        self._pending: dict[Changed | Updated, None] = {}
+        self._pending: dict[Changed | Updated | Ready, None] = {}
         self._woken = asyncio.Event()
         self._lost: Unusable | None = None
         self._flood = Flood(CHANGES_MAX)
@@ -37,7 +37,13 @@ class Watch:
         self._offers &= offers_of(honoured)
         uris = honoured.get("resourceSubscriptions")
         self._uris &= frozenset(uri for uri in uris if isinstance(uri, str)) if isinstance(uris, list) else frozenset()
+        self.ready()
         return True
+
+    def ready(self) -> None:
+        """What changes from here on is heard."""
+        self._pending[Ready()] = None
+        self._woken.set()
 
     def put(self, change: Changed | Updated) -> bool:
         """Keep a change until it is taken; whether it was waited for."""
@@ -56,8 +62,8 @@ class Watch:
             self._lost = Unusable(failure or lost(self._server, why))
             self._woken.set()
 
-    async def next(self) -> Changed | Updated:
-        """The oldest change. Raises `Unusable` once the server is lost."""
+    async def next(self) -> Changed | Updated | Ready:
+        """The oldest change, after word that there will be some. Raises `Unusable` once the server is lost."""
         while not self._pending:
             if self._lost is not None:
                 raise self._lost

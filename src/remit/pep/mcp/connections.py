@@ -12,9 +12,9 @@ from typing import Final, TypeAlias
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json
 from remit.pep.mcp.asking import Questions
+from remit.pep.mcp.hearing import Hearing
 from remit.pep.mcp.rpc import Ident
 from remit.ports.system import Clock, Entropy
-from remit.ports.upstream import Offer
 
 CONNECTIONS_MAX: Final = 20_000
 IDLE_S: Final = 3_600.0
@@ -31,20 +31,17 @@ class Connection:
     """One client after `initialize`. `running` maps request ids in flight to their tasks.
 
     `capabilities` are those it declared, of the kinds that Remit knows; `level` the logs it asked for.
-    It hears of changes of the lists in `listed`, which it has read, and of the resources in `subscribed`,
-    as `(server, uri)`; `wants_more` is called when either has changed.
+    `hearing` is what it wants to hear of.
     """
 
     ident: str
     owner: Owner
     version: str
     used_s: float
+    hearing: Hearing
     capabilities: Mapping[str, Json] = field(default_factory=dict[str, Json])
     level: str | None = None
     questions: Questions = field(default_factory=Questions)
-    subscribed: dict[tuple[str, str], None] = field(default_factory=dict[tuple[str, str], None])
-    listed: frozenset[Offer] = frozenset({Offer.TOOLS})
-    wants_more: Callable[[], None] | None = None
     running: dict[Ident, "asyncio.Task[object]"] = field(default_factory=dict)
     cancelled: set[Ident] = field(default_factory=set)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -55,28 +52,6 @@ class Connection:
         """Whether a request or a stream is open on it."""
         return self.streaming or bool(self.running)
 
-    def follow_list(self, offer: Offer) -> None:
-        """Have changes of a list told that the client has read; templates change with resources."""
-        listed = self.listed | {Offer.RESOURCES if offer is Offer.TEMPLATES else offer}
-        if listed != self.listed:
-            self.listed = listed
-            self._tell()
-
-    def follow(self, server: str, uri: str) -> None:
-        """Have changes of a resource told."""
-        self.subscribed[server, uri] = None
-        self._tell()
-
-    def unfollow(self, server: str, uri: str) -> None:
-        """Have them told no more."""
-        if (server, uri) in self.subscribed:
-            del self.subscribed[server, uri]
-            self._tell()
-
-    def _tell(self) -> None:
-        if self.wants_more is not None:
-            self.wants_more()
-
     def cancel(self, ident: Ident) -> None:
         """Cancel the request `ident` if it is in flight here."""
         task = self.running.get(ident)
@@ -86,10 +61,13 @@ class Connection:
 
 
 class Connections:
-    """All of them, bounded; `ended` is told of each that is no more."""
+    """All of them, bounded; `hears` makes the ears of each, `ended` is told of each that is no more."""
 
-    def __init__(self, clock: Clock, entropy: Entropy, ended: Callable[[str], None] = lambda _ident: None) -> None:
+    def __init__(
+        self, clock: Clock, entropy: Entropy, hears: Callable[[], Hearing], ended: Callable[[str], None]
+    ) -> None:
         self._clock = clock
+        self._hears = hears
         self._entropy = entropy
         self._ended = ended
         self._all: dict[str, Connection] = {}
@@ -106,7 +84,8 @@ class Connections:
         if len(self._all) >= CONNECTIONS_MAX:
             self._drop_idle(now)
         ident = self._entropy.token_bytes(18).hex()
-        made = Connection(ident, (authority.links, authority.user, server), version, now, capabilities or {})
+        owner = (authority.links, authority.user, server)
+        made = Connection(ident, owner, version, now, self._hears(), capabilities or {})
         self._all[ident] = made
         return made
 
@@ -122,6 +101,7 @@ class Connections:
         """Forget it, end its stream and cancel what runs on it."""
         self._all.pop(connection.ident, None)
         connection.closed.set()
+        connection.hearing.stop()
         for ident in tuple(connection.running):
             connection.cancel(ident)
         self._ended(connection.ident)

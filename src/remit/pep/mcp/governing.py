@@ -6,18 +6,18 @@ Under `/mcp` a list is that of all servers; one that does not answer in time is 
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import aclosing
 from typing import Final, TypeAlias, assert_never
 
 import orjson
 
 from remit.facts.canonical import Json
 from remit.facts.mirrored import Mirrors, disagreement
-from remit.pep.answer import Asking, Awaiting, Client, Failed, Refused, Released, Watching, listed
+from remit.pep.answer import Asking, Awaiting, Client, Failed, Refused, Released, listed
 from remit.pep.driver import Driver
 from remit.pep.mcp import words
 from remit.pep.mcp.asks import Ask, Asks, CallTool, Complete, GetPrompt, ListOffers, ReadResource
 from remit.pep.mcp.exposing import Exposing
+from remit.pep.mcp.listening import Watches
 from remit.pep.mcp.methods import Denied, Sender, Treatment, treatment
 from remit.pep.mcp.post import Post
 from remit.pep.mcp.words import Wrong
@@ -48,6 +48,7 @@ class Governing:
         self._exposing = Exposing()
         self._mirrors = Mirrors()
         self.asks = Asks(driver.resolve, self._exposing)
+        self.watches = Watches(driver)
 
     def mirrors_agree(self, ask: Ask, params: Mapping[str, str | None]) -> str | None:
         """What is wrong with the `Mcp-Param-*` headers of a call, by the pinned schema of its tool."""
@@ -90,14 +91,6 @@ class Governing:
             case _:
                 assert_never(ask)
         return answer if isinstance(answer, Asking) else said(ask, answer, client.era)
-
-    async def may_follow(self, post: Post, client: Client, found: ReadResource) -> bool:
-        """Whether the changes of a resource may be followed, which is judged as reading it."""
-        wanted = frozenset({found.uri})
-        watch = self.driver.watch(post.authority, client, found.server, frozenset(), wanted)
-        async with aclosing(watch):
-            first = await anext(watch, None)
-        return isinstance(first, Watching) and found.uri in first.uris
 
     def _tools(self, post: Post) -> bytes:
         tools = self.driver.list_tools(post.authority, post.server)

@@ -23,8 +23,9 @@ from remit.pep.mcp.connections import Connection, Connections, Crowded
 from remit.pep.mcp.envelope import NOTHING, Malformed, Notification, Request, Response
 from remit.pep.mcp.exchange import COMMENT, Exchange, Reply, Resumable
 from remit.pep.mcp.governing import Governing, Said, denied, said
-from remit.pep.mcp.listening import URIS_MAX, Changes, Following, Listener, Wanted
-from remit.pep.mcp.notices import LEVELS, change, token_of
+from remit.pep.mcp.hearing import Hearing, TooMany
+from remit.pep.mcp.listening import URIS_MAX, Listener
+from remit.pep.mcp.notices import LEVELS, token_of
 from remit.pep.mcp.post import Post
 from remit.pep.mcp.replay import Replays, Stream
 from remit.pep.mcp.standing import Ends, Replayed, stand
@@ -50,7 +51,8 @@ class Handshake:
         self._gate = gate
         self._clock = clock
         self._replays = Replays(entropy)
-        self._connections = Connections(clock, entropy, self._replays.forget)
+        watches = governing.watches
+        self._connections = Connections(clock, entropy, partial(Hearing, watches), self._replays.forget)
 
     async def handle(self, post: Post, message: Request | Notification | Response) -> None:
         """Answer one POSTed message."""
@@ -187,7 +189,7 @@ class Handshake:
         while isinstance(found, Asking):
             found = await self._asked(post, connection, ask, client, exchange, found)
         if isinstance(ask, ListOffers) and isinstance(found, bytes):
-            connection.follow_list(ask.offer)
+            connection.hearing.read(ask.offer)
         return found
 
     async def _asked(
@@ -211,38 +213,33 @@ class Handshake:
         found = self._governing.asks.uri(request.params.get("uri"), post.server)
         if not isinstance(found, ReadResource):
             return Wrong(rpc.INVALID_PARAMS, found)
-        key = (found.server, found.uri)
-        if key not in connection.subscribed and len(connection.subscribed) >= URIS_MAX:
+        listener = self._listener(post, connection)
+        try:
+            may = await connection.hearing.subscribe(listener, found.server, found.uri)
+        except TooMany:
             return Wrong(rpc.INVALID_PARAMS, f"more than {URIS_MAX} resources are followed on no one connection")
-        client = self._client(post, connection, request, None)
-        if not await self._governing.may_follow(post, client, found):
+        if not may:
             return Wrong(rpc.REFUSED, "Remit did not allow this subscription: the resource may not be read")
-        connection.follow(found.server, found.uri)
         return b"{}"
 
     def _unsubscribe(self, post: Post, connection: Connection, request: Request) -> bytes:
         found = self._governing.asks.uri(request.params.get("uri"), post.server)
         if not isinstance(found, ReadResource):
             return rpc.error(request.ident, rpc.INVALID_PARAMS, found)
-        connection.unfollow(found.server, found.uri)
+        connection.hearing.unsubscribe(found.server, found.uri)
         return rpc.result(request.ident, b"{}")
 
     async def _stand(self, post: Post, connection: Connection, closing: asyncio.Event) -> None:
-        driver = self._governing.driver
-        changes = Changes(partial(change, subscription=None))
-        client = Client(Era.INITIALIZE, connection.capabilities, trace=post.account.traceparent)
-        following = Following(driver, Listener(post.authority, client, post.server), changes)
-
-        def follow() -> None:
-            following.follow(Wanted(connection.listed, frozenset(connection.subscribed)))
-
-        follow()
-        connection.wants_more = follow
+        hearing = connection.hearing
+        hearing.stand(self._listener(post, connection))
         try:
-            await stand(post, changes, self._ends(post, connection, closing))
+            await stand(post, hearing.changes, self._ends(post, connection, closing))
         finally:
-            connection.wants_more = None
-            following.stop()
+            hearing.rest()
+
+    def _listener(self, post: Post, connection: Connection) -> Listener:
+        client = Client(Era.INITIALIZE, connection.capabilities, trace=post.account.traceparent)
+        return Listener(post.authority, client, post.server)
 
     async def _resume(self, post: Post, connection: Connection, last: str) -> None:
         found = self._replays.find(connection.ident, last)

@@ -1,14 +1,15 @@
 """Changes of lists and resources on their way to who listens: each told once, late rather than not at all.
 
 A change says only that something is worth asking for again, so the same one is told once for any number
-of times it came meanwhile.
+of times it came meanwhile. Streams that want the same under the same token share one upstream watch.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, TypeAlias
 
 from remit.facts.agent import Authority
 from remit.pep.answer import Client, Watching
@@ -26,17 +27,20 @@ AGREE_S: Final = 5.0
 RETRY_S: Final = 1.0
 RETRY_S_MAX: Final = 60.0
 
+Change: TypeAlias = Changed | Updated
+Told: TypeAlias = Callable[[Change], None]
+
 
 class Changes:
     """What changed and was not told yet, for one stream; `write` makes the message."""
 
-    def __init__(self, write: Callable[[Changed | Updated], bytes]) -> None:
+    def __init__(self, write: Callable[[Change], bytes]) -> None:
         self.changed = asyncio.Event()
         self._write = write
-        self._pending: dict[Changed | Updated, None] = {}
+        self._pending: dict[Change, None] = {}
         self._lost = False
 
-    def put(self, notice: Changed | Updated) -> None:
+    def put(self, notice: Change) -> None:
         """Have `notice` told."""
         if notice not in self._pending and len(self._pending) >= PENDING_MAX:
             self._lost = True
@@ -77,64 +81,125 @@ class Wanted:
     uris: frozenset[tuple[str, str]] = frozenset()
 
 
-class Following:
-    """The upstream watches behind one stream. `stop` it at the end."""
+_Key: TypeAlias = tuple[str, str, frozenset[Offer], frozenset[str]]
 
-    def __init__(self, driver: Driver, listener: Listener, changes: Changes) -> None:
+
+@dataclass(slots=True)
+class _Watch:
+    """One upstream watch: what its server agreed to, and who is told."""
+
+    agreed: "asyncio.Future[Watching]"
+    told: set[Told] = field(default_factory=set[Told])
+    task: "asyncio.Task[None] | None" = None
+
+
+class Watches:
+    """The upstream watches of one service."""
+
+    def __init__(self, driver: Driver) -> None:
         self._driver = driver
-        self._listener = listener
-        self._changes = changes
-        self._tasks: dict[tuple[str, frozenset[Offer], frozenset[str]], asyncio.Task[None]] = {}
+        self._all: dict[_Key, _Watch] = {}
 
-    def follow(self, wanted: Wanted) -> "dict[str, asyncio.Future[Watching]]":
-        """Follow `wanted` and nothing else; what each server agrees to that was not followed so before."""
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """Every server there is."""
+        return tuple(self._driver.servers)
+
+    def join(
+        self, listener: Listener, server: str, offers: frozenset[Offer], uris: frozenset[str], told: Told
+    ) -> "tuple[_Key, asyncio.Future[Watching]]":
+        """Have `told` called for each change; what to `leave` by, and what the server agrees to."""
+        key = (listener.authority.token, server, offers, uris)
+        watch = self._all.get(key)
+        if watch is None or watch.task is None or watch.task.done():
+            loop = asyncio.get_running_loop()
+            watch = self._all[key] = _Watch(loop.create_future())
+            watch.task = loop.create_task(self._run(listener, server, offers, uris, watch))
+        watch.told.add(told)
+        return key, watch.agreed
+
+    def leave(self, key: _Key, told: Told) -> None:
+        """Call `told` no more."""
+        watch = self._all.get(key)
+        if watch is None:
+            return
+        watch.told.discard(told)
+        if not watch.told:
+            del self._all[key]
+            if watch.task is not None:
+                watch.task.cancel()
+
+    async def _run(
+        self, listener: Listener, server: str, offers: frozenset[Offer], uris: frozenset[str], watch: _Watch
+    ) -> None:
+        wait_s = RETRY_S
+        while not self._driver.stopped(listener.authority):
+            changes = self._driver.watch(listener.authority, listener.client, server, offers, uris)
+            async with aclosing(changes):
+                async for notice in changes:
+                    if isinstance(notice, Watching):
+                        if not watch.agreed.done():
+                            watch.agreed.set_result(notice)
+                        if not (notice.offers or notice.uris):
+                            return
+                        continue
+                    wait_s = RETRY_S
+                    for told in tuple(watch.told):
+                        told(notice)
+            # The server was lost, or offers nothing to watch.
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, RETRY_S_MAX)
+
+
+class Following:
+    """What one stream follows. `stop` it at the end."""
+
+    def __init__(self, watches: Watches, changes: Changes) -> None:
+        self._watches = watches
+        self._changes = changes
+        self._joined: dict[_Key, Told] = {}
+        self._leaving: dict[_Key, Told] = {}
+
+    def follow(self, listener: Listener, wanted: Wanted) -> "dict[str, asyncio.Future[Watching]]":
+        """Follow `wanted` and nothing else; what each server agrees to."""
         by_server: dict[str, set[str]] = {}
         if wanted.offers:
-            one = self._listener.server
-            by_server = {server: set() for server in (self._driver.servers if one is None else (one,))}
+            one = listener.server
+            by_server = {server: set() for server in (self._watches.servers if one is None else (one,))}
         for server, uri in wanted.uris:
             by_server.setdefault(server, set()).add(uri)
-        loop = asyncio.get_running_loop()
         agreed: dict[str, asyncio.Future[Watching]] = {}
-        before, self._tasks = self._tasks, {}
+        before, self._joined = self._joined, {}
         for server, uris in by_server.items():
-            key = (server, wanted.offers, frozenset(uris))
-            task = before.pop(key, None)
-            if task is None:
-                first = agreed[server] = loop.create_future()
-                task = loop.create_task(self._follow(server, wanted.offers, frozenset(uris), first))
-            self._tasks[key] = task
-        for task in before.values():
-            task.cancel()
+            told = _telling(listener, server, self._changes)
+            key, agreed[server] = self._watches.join(listener, server, wanted.offers, frozenset(uris), told)
+            self._joined[key] = told
+        for key, told in before.items():
+            next_one = agreed.get(key[1])
+            if next_one is None:
+                self._watches.leave(key, told)
+            else:
+                # What was followed is followed on until its successor hears, so that nothing falls between.
+                self._leaving[key] = told
+                next_one.add_done_callback(partial(self._succeeded, key, told))
         return agreed
 
     def stop(self) -> None:
         """Follow nothing any more."""
-        self.follow(Wanted())
+        for joined in (self._joined, self._leaving):
+            for key, told in joined.items():
+                self._watches.leave(key, told)
+            joined.clear()
 
-    async def _follow(
-        self, server: str, offers: frozenset[Offer], uris: frozenset[str], first: "asyncio.Future[Watching]"
-    ) -> None:
-        listener = self._listener
-        wait_s = RETRY_S
-        while True:
-            watch = self._driver.watch(listener.authority, listener.client, server, offers, uris)
-            async with aclosing(watch):
-                async for notice in watch:
-                    match notice:
-                        case Watching():
-                            if not first.done():
-                                first.set_result(notice)
-                            if not (notice.offers or notice.uris):
-                                return
-                        case Changed():
-                            wait_s = RETRY_S
-                            self._changes.put(notice)
-                        case Updated(uri):
-                            wait_s = RETRY_S
-                            self._changes.put(Updated(listener.shown(server, uri)))
-            if self._driver.stopped(listener.authority):
-                return
-            # The server was lost, or offers nothing to watch.
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, RETRY_S_MAX)
+    def _succeeded(self, key: _Key, told: Told, _next: object) -> None:
+        if self._leaving.get(key) is told:
+            del self._leaving[key]
+        self._watches.leave(key, told)
+
+
+def _telling(listener: Listener, server: str, changes: Changes) -> Told:
+    def told(notice: Change) -> None:
+        own = Updated(listener.shown(server, notice.uri)) if isinstance(notice, Updated) else notice
+        changes.put(own)
+
+    return told

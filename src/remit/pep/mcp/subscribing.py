@@ -42,9 +42,9 @@ async def subscribe(governing: Governing, gate: Gate, post: Post, request: Reque
     with gate.stream(post.authority.acting.agent) as closing:
         changes = Changes(partial(change, subscription=ident))
         listener = Listener(post.authority, client, post.server)
-        following = Following(driver, listener, changes)
+        following = Following(governing.watches, changes)
         try:
-            servers = following.follow(wanted)
+            servers = following.follow(listener, wanted)
             agreed = await _agreed(listener, servers)
             ends = Ends(closing, asyncio.Event(), partial(driver.stopped, post.authority))
             opening = rpc.event(acknowledged(ident, agreed))
