@@ -178,4 +178,15 @@ LINES: Final[tuple[Line, ...]] = (
         goal="every row names a test that exists and runs, in all four era pairs",
         long=("--long",),
     ),
+    Line(
+        part=2,
+        id="no-bypass",
+        text="mutated messages and chunkings against the whole path and hostile servers",
+        command=("-m", "proof.fuzz"),
+        goal="no byte before its labels, no effect without intent, no 5xx that let an effect through",
+        quick=False,
+        short=("--count", "100000"),
+        long=("--count", "10000000"),
+        timeout_s=600,
+    ),
 )

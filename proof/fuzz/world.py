@@ -1,0 +1,240 @@
+"""The gateway, its ledger and two hostile servers in one process, and a client that sends and reads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import orjson
+
+from proof.fuzz.hostile import TOOLS, Hostile
+from proof.fuzz.laws import Laws
+from proof.fuzz.messages import Connection, make
+from proof.fuzz.messages import Message as Sent
+from remit.adapters.sqlite import open_ledger
+from remit.adapters.system import SystemClock, SystemEntropy
+from remit.adapters.upstreams.exchange import open_http_session
+from remit.adapters.upstreams.http import HttpUpstream
+from remit.facts.agent import Agent, Authority, Link, User
+from remit.facts.catalog import Catalog, Definition, Effect, Http, PolicySource, Server, Sink, Tool
+from remit.facts.limits import DEFAULT
+from remit.pep.driver import Driver
+from remit.pep.mcp.app import Edge, McpApp
+from remit.policy.compile import Bundle, compile_bundle
+from remit.ports.ledger import Ledger, Pending
+from remit.ports.signer import Cause, TokenInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable
+    from pathlib import Path
+
+    from remit.facts.record import Receipt
+    from remit.pep.mcp.wire import Message
+    from remit.ports.ledger import Draft
+
+STUCK_S: Final = 30.0
+CALL_S: Final = 2.0
+POLICIES: Final = """
+@id("staff") permit (principal == Remit::Agent::"clerk", action, resource);
+@id("small") forbid (principal, action in Remit::Action::"call_tool", resource)
+  when { context.input has count && context.input.count > 1000 };
+"""
+CLOCK: Final = SystemClock()
+ENTROPY: Final = SystemEntropy()
+
+
+class Watched:
+    """The real ledger, which tells the laws what is durable before it tells anybody else."""
+
+    def __init__(self, real: Ledger, laws: Laws) -> None:
+        self._real = real
+        self._laws = laws
+
+    def append(self, draft: Draft) -> Pending:
+        """As `Ledger.append`."""
+        pending = self._real.append(draft)
+        return Pending(pending.ref, asyncio.ensure_future(self._durable(draft, pending.durable, str(pending.ref))))
+
+    async def _durable(self, draft: Draft, durable: Awaitable[Receipt], ref: str) -> Receipt:
+        receipt = await durable
+        self._laws.durable(ref, draft)
+        return receipt
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+@dataclass(slots=True)
+class World:
+    """What a run needs; `statuses` counts answers, 0 for those that a client did not wait for."""
+
+    app: McpApp
+    laws: Laws
+    seed: int
+    statuses: Counter[int] = field(default_factory=Counter[int])
+    connections: list[Connection] = field(default_factory=list[Connection])
+
+    async def send(self, number: int) -> None:
+        """Send message `number` and read its answer."""
+        random = Random(self.seed * 1_000_003 + number)
+        connection = random.choice(self.connections) if random.random() < 0.5 else None
+        message = make(random, number, connection)
+        parts = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in message.chunks]
+        parts.append({"type": "http.request", "body": b"", "more_body": False})
+        asked: list[Any] = []
+        work = self._request("POST", message.path, message.headers, parts, message.vanish_s, asked=asked)
+        answering = asyncio.create_task(self._answer(asked, message, random))
+        try:
+            status = await work
+        finally:
+            answering.cancel()
+        self.laws.answered(status, message.token)
+
+    async def _answer(self, asked: list[Any], message: Sent, random: Random) -> None:
+        """Answer what the servers ask of an `initialize` client: well, badly, twice."""
+        while True:
+            await asyncio.sleep(0.02)
+            while asked:
+                ident = asked.pop(0)
+                said = random.choice(({"action": "accept", "content": {"name": "x"}}, {"action": "decline"}, {}, [1]))
+                found: Any = {"jsonrpc": "2.0", "id": ident, "result": said}
+                if random.random() < 0.3:
+                    found = {"jsonrpc": "2.0", "id": ident, "error": {"code": -1, "message": "no"}}
+                parts = [{"type": "http.request", "body": orjson.dumps(found)}]
+                for _ in range(random.choice((1, 1, 2))):
+                    await self._request("POST", message.path, message.headers, parts, None)
+
+    async def open(self, bearer: str, path: str) -> None:
+        """A connection of the `initialize` era."""
+        params: Any = {
+            "protocolVersion": "2025-11-25",
+            "capabilities": {"elicitation": {}},
+            "clientInfo": {"name": "f"},
+        }
+        body = orjson.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
+        head = [
+            (b"host", b"remit.test"),
+            (b"content-type", b"application/json"),
+            (b"accept", b"application/json, text/event-stream"),
+            (b"authorization", f"Bearer {bearer}".encode()),
+        ]
+        kept: list[Any] = []
+        await self._request("POST", path, head, [{"type": "http.request", "body": body}], None, kept)
+        found = dict(kept)
+        self.connections.append(Connection(found[b"mcp-session-id"].decode(), bearer, path))
+
+    async def settle(self) -> None:
+        """Let what still runs come to its end."""
+        await asyncio.sleep(CALL_S + 0.5)
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        headers: list[tuple[bytes, bytes]],
+        parts: list[dict[str, Any]],
+        vanish_s: float | None,
+        kept: list[Any] | None = None,
+        asked: list[Any] | None = None,
+    ) -> int:
+        scope = {"type": "http", "method": method, "path": path, "headers": headers, "client": ("127.0.0.1", 1)}
+        status = 0
+        waiting = iter(parts)
+        gone = asyncio.Event()
+        if vanish_s is not None:
+            asyncio.get_running_loop().call_later(vanish_s, gone.set)
+
+        async def receive() -> Message:
+            for part in waiting:
+                return part
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                self.laws.shown(b"\n".join(name + b": " + value for name, value in message["headers"]))
+                if kept is not None:
+                    kept.extend(message["headers"])
+            else:
+                data = message.get("body", b"")
+                self.laws.shown(data)
+                if asked is not None:
+                    asked.extend(_asks(data))
+
+        try:
+            async with asyncio.timeout(STUCK_S):
+                await self.app(scope, receive, send)
+        except TimeoutError:
+            self.laws.broken.append(f"no answer within {STUCK_S:.0f} s: {b''.join(p['body'] for p in parts)!r}"[:300])
+        self.statuses[status] += 1
+        return status
+
+
+def _asks(data: bytes) -> list[Any]:
+    """The ids of requests in a piece of an event stream."""
+    events = [orjson.loads(line[6:]) for line in data.split(b"\n") if line.startswith(b"data: {")]
+    return [event["id"] for event in events if "method" in event and "id" in event]
+
+
+def catalog(new: int, old: int) -> Catalog:
+    """Two servers whose tools are known; two agents, one of which may nothing."""
+    servers = {
+        name: Server(name, Http(f"http://127.0.0.1:{port}/mcp"), verify_s=5.0, call_s=CALL_S)
+        for name, port in (("new", new), ("old", old))
+    }
+    definitions = [Definition(one["name"], one["description"], one["inputSchema"], None, {}) for one in TOOLS]
+    tools = {
+        (server, one.name): Tool(
+            server, one, one.pin(), Effect.WRITE, Sink.INTERNAL, frozenset({"untrusted"}), catalogued=True
+        )
+        for server in servers
+        for one in definitions
+    }
+    agents = {name: Agent(name, "ann", "fuzzes") for name in ("clerk", "guest")}
+    source = PolicySource("fuzz.cedar", POLICIES)
+    return Catalog(agents, {"ann": User("ann")}, frozenset(), servers, tools, {}, (source,))
+
+
+def authority(bearer: str | None) -> Authority:
+    """Whom a bearer token stands for."""
+    if bearer not in {"clerk", "guest"}:
+        raise TokenInvalid(Cause.MALFORMED, "it is not one of ours")
+    return Authority((Link(bearer, f"s-{bearer}"),), "ann", f"t-{bearer}", CLOCK.now_ms() + 86_400_000)
+
+
+@contextlib.asynccontextmanager
+async def world(folder: Path, seed: int) -> AsyncGenerator[World]:
+    """Everything, over a fresh ledger in `folder`."""
+    laws = Laws()
+    new = Hostile(laws, Random(seed), stateless=True)
+    old = Hostile(laws, Random(seed + 1), stateless=False)
+    await new.start()
+    await old.start()
+    ledger = open_ledger(folder / "ledger.sqlite3", CLOCK, ENTROPY)
+    session = open_http_session()
+    found = catalog(new.port, old.port)
+    upstreams = {name: HttpUpstream(server, session, DEFAULT, CLOCK) for name, server in found.servers.items()}
+    bundle = compile_bundle(found).result
+    assert isinstance(bundle, Bundle), bundle
+    driver = Driver(cast("Ledger", Watched(ledger, laws)), CLOCK, lambda: bundle, upstreams)
+    await driver.load()
+    edge = Edge("http://remit.test", frozenset({"remit.test"}))
+    made = World(McpApp(driver, authority, edge, CLOCK, ENTROPY), laws, seed)
+    try:
+        for bearer in ("clerk", "guest"):
+            for path in ("/mcp/new", "/mcp/old", "/mcp"):
+                await made.open(bearer, path)
+        yield made
+    finally:
+        for upstream in upstreams.values():
+            await upstream.close()
+        await session.close()
+        await new.stop()
+        await old.stop()
+        await ledger.close()
