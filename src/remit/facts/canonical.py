@@ -17,6 +17,8 @@ Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json
 """Any JSON value as Python holds it."""
 
 _BMP_LAST: Final = "\uffff"
+_WORDS: Final = (str, bool)
+_LISTS: Final = (list, tuple)
 _encode_plain = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False).encode
 
 
@@ -40,7 +42,7 @@ def _is_plain(value: Json) -> bool:
     stack: list[object] = [value]
     while stack:
         item = stack.pop()
-        if item is None or isinstance(item, str | bool):
+        if item is None or isinstance(item, _WORDS):
             continue
         if isinstance(item, int):
             if not -INTEGER_MAX <= item <= INTEGER_MAX:
@@ -51,7 +53,7 @@ def _is_plain(value: Json) -> bool:
                 if not key.isascii() and max(key) > _BMP_LAST:
                     return False
             stack.extend(members.values())
-        elif isinstance(item, list | tuple):
+        elif isinstance(item, _LISTS):
             stack.extend(cast("Iterable[object]", item))
         else:
             return False

@@ -7,6 +7,7 @@ shorter one (`untrusted`). Two families exist: integrity (`untrusted…`) and co
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 Labels: TypeAlias = frozenset[str]
@@ -17,6 +18,12 @@ NONE: Final[Labels] = frozenset()
 
 def closed(labels: Iterable[str]) -> Labels:
     """`labels` and everything each of them implies: `{"untrusted:web"}` brings `untrusted`."""
+    return _closed(frozenset(labels))
+
+
+@lru_cache(maxsize=1_024)
+def _closed(labels: Labels) -> Labels:
+    """Sets of labels are few and asked about by every action, so that they are kept."""
     found: set[str] = set()
     for label in labels:
         parts = label.split(":")

@@ -32,6 +32,9 @@ def join(sessions: Iterable[Session]) -> tuple[Labels, int, int, int]:
     INVARIANT(authority-only-shrinks)
     """
     chain = tuple(sessions)
+    if len(chain) == 1:
+        (only,) = chain
+        return only.labels, only.calls, only.irreversible_calls, only.started_ms
     return (
         frozenset[str]().union(*(session.labels for session in chain)),
         max(session.calls for session in chain),

@@ -75,8 +75,13 @@ class Facts:
         return max(0, self.age_ms) // 1000
 
     def _now(self) -> str:
-        moment = _EPOCH + timedelta(milliseconds=self.now_ms)
-        return moment.isoformat(timespec="milliseconds") + "Z"
+        second, ms = divmod(self.now_ms, 1000)
+        return f"{_second(second)}.{ms:03}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(since_epoch: int) -> str:
+    return (_EPOCH + timedelta(seconds=since_epoch)).isoformat()
 
 
 @lru_cache(maxsize=_KEPT_MAX)

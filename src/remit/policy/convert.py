@@ -5,7 +5,7 @@ be said exactly is left out (or, where the type demands a value, stands as a pla
 its path is reported: no policy may read it, which `decide` holds with `overlaps`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal as Exact
 from typing import Final, TypeAlias, assert_never
@@ -78,11 +78,16 @@ def _members(record: Record, value: Mapping[str, Json], path: Path, inexact: lis
     members: dict[str, Value] = {}
     for name, declared in record.fields.items():
         if name in value:
-            _member(members, name, declared, value[name], path, inexact)
+            given = value[name]
+            if given.__class__ is str and declared.type is Atom.STRING:
+                members[name] = given  # what most arguments are
+            else:
+                _member(members, name, declared, given, path, inexact)
         elif declared.required:
             inexact.append((*path, name))
             members[name] = _placeholder(declared.type)
-    inexact.extend((*path, name) for name in value if name not in record.fields)
+    if not value.keys() <= record.fields.keys():
+        inexact.extend((*path, name) for name in value if name not in record.fields)
     return members
 
 
@@ -94,9 +99,9 @@ def _member(
     path: Path,
     inexact: list[Path],
 ) -> None:
-    here = (*path, name)
     if value is None and declared.nullable:
         return
+    here = (*path, name)
     if isinstance(declared.type, Record) and isinstance(value, Mapping):
         members[name] = _members(declared.type, value, here, inexact)
         return
@@ -114,7 +119,7 @@ def _exact(kind: CedarType, value: Json, lost: list[Path]) -> "Value | None":
     """`value` as `kind`; None where it cannot be, or `lost` grows where a part of it cannot."""
     match kind:
         case Atom():
-            return _scalar(kind, value)
+            return _SCALARS[kind](value)
         case SetOf():
             if not isinstance(value, Sequence) or isinstance(value, str):
                 return None
@@ -127,22 +132,34 @@ def _exact(kind: CedarType, value: Json, lost: list[Path]) -> "Value | None":
             assert_never(kind)
 
 
-def _scalar(kind: Atom, value: Json) -> "Value | None":
-    match kind, value:
-        case Atom.STRING, str():
-            return value
-        case Atom.BOOLEAN, bool():
-            return value
-        case ((Atom.LONG | Atom.DECIMAL), bool()):
-            return None
-        case Atom.LONG, int():
-            return value if -LONG_MAX <= value <= LONG_MAX else None
-        case Atom.LONG, float() if value.is_integer() and abs(value) < LONG_MAX:
-            return int(value)
-        case Atom.DECIMAL, (int() | float()):
-            return decimal_of(value)
-        case _:
-            return None
+def _string(value: Json) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _boolean(value: Json) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _long(value: Json) -> int | None:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if -LONG_MAX <= value <= LONG_MAX else None
+
+
+def _decimal(value: Json) -> Decimal | None:
+    if not isinstance(value, float | int) or isinstance(value, bool):
+        return None
+    return decimal_of(value)
+
+
+_SCALARS: Final[Mapping[Atom, Callable[[Json], "Value | None"]]] = {
+    Atom.STRING: _string,
+    Atom.BOOLEAN: _boolean,
+    Atom.LONG: _long,
+    Atom.DECIMAL: _decimal,
+}
 
 
 def _placeholder(kind: CedarType) -> Value:

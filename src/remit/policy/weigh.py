@@ -5,12 +5,12 @@ difference ends the trust in all generated code of the bundle, and cedarpy's wor
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 from remit.facts.canonical import Json
-from remit.policy import cedar, gates
+from remit.policy import cedar
 from remit.policy.bundle import Bundle, Policy, Slice
 from remit.policy.compiled.function import Judge
 from remit.policy.compiled.shadow import Difference
@@ -18,6 +18,7 @@ from remit.policy.compiled.values import Entities, Entity, Value, With, cedar_js
 from remit.policy.convert import Path
 from remit.policy.form import Effect, Uid
 
+_ident: Final = attrgetter("ident")
 _NUMBERED: Final = re.compile(r"error while evaluating policy `policy(\d+)`: ")
 
 
@@ -82,15 +83,11 @@ def by_code(bundle: Bundle, question: Question, principal: Uid, judge: Judge) ->
         entities = With(question.resource, resource, entities)
     satisfied, failed = judge(entities, principal, question.action, question.resource, question.context)
     ordered = question.slice.ordered
-    forbids: list[Policy] = []
-    permits: list[Policy] = []
-    for number in satisfied:
-        policy = ordered[number]
-        (permits if policy.form.effect is Effect.PERMIT else forbids).append(policy)
-    if forbids and gates.liftable(forbids) is None:
-        permits = []
+    held = sorted((ordered[number] for number in satisfied), key=_ident)
+    forbids = tuple(policy for policy in held if policy.form.effect is Effect.FORBID)
+    permits = tuple(policy for policy in held if policy.form.effect is Effect.PERMIT)
     errors = tuple((ordered[number].ident, str(fault)) for number, fault in failed)
-    return Weighed(_sorted(forbids), _sorted(permits), errors)
+    return Weighed(forbids, permits if _gates(forbids) else (), errors)
 
 
 def by_cedar(bundle: Bundle, question: Question, principal: Uid) -> Weighed:
@@ -103,19 +100,19 @@ def by_cedar(bundle: Bundle, question: Question, principal: Uid) -> Weighed:
     determining = tuple(part.policies[ident] for ident in answer.ids)
     if answer.outcome is cedar.Outcome.ALLOW:
         return Weighed((), determining, errors)
-    if not determining or gates.liftable(determining) is None:
+    if not determining or not _gates(determining):
         return Weighed(determining, (), errors)
     behind = _ask(bundle, question, principal, part.permits())
     return Weighed(determining, tuple(part.policies[ident] for ident in behind.ids), errors)
 
 
+def _gates(forbids: tuple[Policy, ...]) -> bool:
+    return all(policy.gate is not None for policy in forbids)
+
+
 def _error(ordered: tuple[Policy, ...], text: str) -> tuple[str, str]:
     numbered = _NUMBERED.match(text)
     return ("", text) if numbered is None else (ordered[int(numbered[1])].ident, text[numbered.end() :])
-
-
-def _sorted(policies: Iterable[Policy]) -> tuple[Policy, ...]:
-    return tuple(sorted(policies, key=lambda policy: policy.ident))
 
 
 def _ask(bundle: Bundle, question: Question, principal: Uid, policies: cedar.PolicySet) -> cedar.Answer:

@@ -19,7 +19,7 @@ def generate(policies: Sequence[Mapping[str, Json]], scope: Iterable[str] = SCOP
 
     `scope` are the parts of it that are tested; of the others it is known that they fit.
     """
-    writer = Writer(_NODES)
+    writer = Writer(NODES)
     body = [line for index, policy in enumerate(policies) for line in writer.policy(index, policy, tuple(scope))]
     return writer.source(body)
 
@@ -255,7 +255,7 @@ def _call(function: functions.Function) -> Write:
     return write
 
 
-_NODES: Final[Mapping[str, Write]] = {
+NODES: Final[Mapping[str, Write]] = {
     "Value": _value,
     "Var": _variable,
     "&&": _chain("&&", "and"),
@@ -287,3 +287,4 @@ _NODES: Final[Mapping[str, Write]] = {
     "hasTag": _has_tag,
     **{name: _call(function) for name, function in functions.TABLE.items()},
 }
+"""What writes each node of Cedar's JSON form."""
