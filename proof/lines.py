@@ -189,4 +189,14 @@ LINES: Final[tuple[Line, ...]] = (
         long=("--count", "10000000"),
         timeout_s=600,
     ),
+    Line(
+        part=2,
+        id="soak",
+        text="70 % load with random faults of the server behind",
+        command=("-m", "bench.soak"),
+        goal="memory slope ≈ 0, p99 drift < 10 %",
+        quick=False,
+        long=("--long",),
+        timeout_s=300,
+    ),
 )
