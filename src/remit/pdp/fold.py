@@ -184,6 +184,7 @@ def _admin(at: int, body: AdminBody) -> tuple[Delta, ...]:
             | Event.SESSION_WORDS
             | Event.TOOLS_ACCEPTED
             | Event.RESOURCE_DELETED
+            | Event.LEDGER_RESTORED
             | Event.SERVER_LOGIN
             | Event.SERVER_LOGOUT
             | Event.AGENT_REGISTERED

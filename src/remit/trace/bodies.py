@@ -145,6 +145,7 @@ class Event(StrEnum):
     APPROVAL_EXPIRED = "approval.expired"
     TOOLS_ACCEPTED = "tools.accepted"
     RESOURCE_DELETED = "resource.deleted"
+    LEDGER_RESTORED = "ledger.restored"
     SERVER_LOGIN = "server.login"
     SERVER_LOGOUT = "server.logout"
     AGENT_REGISTERED = "agent.registered"

@@ -42,7 +42,7 @@ def verify_file(path: Path, progress: Callable[[int], None] | None = None) -> Re
     reading = _Reading(progress)
     try:
         _open(path).close()
-        made = Refold(path, immutable=_at_rest(path))
+        made = Refold(path, immutable=at_rest(path))
         try:
             reading.read(made)
         finally:
@@ -166,13 +166,13 @@ def _is_chain(name: str) -> bool:
     return True
 
 
-def _at_rest(path: Path) -> bool:
-    # Without a log beside it the file is at rest, maybe where nothing can be written.
+def at_rest(path: Path) -> bool:
+    """Whether nobody uses the file at `path`: without a log beside it, it is maybe where nothing can be written."""
     return not path.with_name(path.name + "-wal").exists()
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    conn = open_readonly(path, immutable=_at_rest(path))
+    conn = open_readonly(path, immutable=at_rest(path))
     try:
         version = check(conn, path)
     except sqlite3.DatabaseError as error:

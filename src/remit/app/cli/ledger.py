@@ -1,5 +1,6 @@
 """`remit ledger`: prove what happened, without a running service."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,7 +36,7 @@ def verify(
 
     file = path or data_folder(data_given) / LEDGER
     try:
-        report = verify_file(file, _progress if output is Format.TABLE else None)
+        report = verify_file(file, _talk(output))
     except LedgerRefused as error:
         raise Failure(error.what, why=error.why, next=error.next, exit=Exit.NOT_FOUND) from error
     said: dict[str, Any] = {
@@ -72,6 +73,67 @@ def verify(
         else "this ledger does not verify"
     )
     return Exit.OK if report.clean else Exit.NEGATIVE
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to; a file that is there is never overwritten.")],
+    data_given: Data = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Copy the ledger to one file, beside a running service or without any, and verify the copy.
+
+    It holds every record with its arguments, people's words and the hash of the admin token; not the workspace, and not
+    the signing keys and secrets of the data folder.
+    """
+    from remit.adapters.sqlite.backup import back_up
+    from remit.adapters.sqlite.errors import LedgerRefused
+
+    try:
+        report = back_up(data_folder(data_given) / LEDGER, file.absolute(), _talk(output))
+    except LedgerRefused as error:
+        raise Failure(error.what, why=error.why, next=error.next) from error
+    head = report.heads[-1]
+    if output in {Format.JSON, Format.YAML}:
+        data({"file": str(file), "records": report.records, "head": {"id": str(head.ref), "hash": head.hash}}, output)
+        return
+    print(f"{report.records} records in {file}")
+    print(f"head {head.ref} {head.hash}")
+    say("verified. Keep apart from it, as secrets: the rest of the data folder (keys); and the workspace")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A backup.")],
+    data_given: Data = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Make a backup the ledger, while no service runs on it; the ledger that was there is kept aside.
+
+    A new epoch begins and says what was restored. All sessions end, all open approvals too; what was revoked since the
+    backup stays revoked, as far as the ledger that was there can be read.
+    """
+    from remit.adapters.sqlite.errors import LedgerRefused
+    from remit.app.restoring import restore as restored
+
+    try:
+        done = restored(file, data_folder(data_given) / LEDGER, _talk(output))
+    except LedgerRefused as error:
+        raise Failure(error.what, why=error.why, next=error.next) from error
+    kept = None if done.aside is None else str(done.aside)
+    if output in {Format.JSON, Format.YAML}:
+        data({"records": done.report.records, "chain": done.chain, "kept": kept, "remembered": done.remembered}, output)
+        return
+    print(f"{done.report.records} records restored; {done.chain} begins")
+    if kept is not None:
+        print(f"the ledger that was there: {kept}")
+    if not done.remembered:
+        say("it cannot be read: revoke again what was revoked since the backup (remit token revoke)")
+    say("every session has ended: agents need new tokens (remit token agent NAME)")
+
+
+def _talk(output: Format) -> Callable[[int], None] | None:
+    return _progress if output is Format.TABLE else None
 
 
 def _progress(records: int) -> None:

@@ -1,0 +1,152 @@
+"""A ledger copied while it is in use, and what a restored one has to learn from the one it replaces.
+
+Laws
+* A backup is one moment of the ledger: all of it is read in one snapshot, in small steps. The
+  writer never waits for it; its log only grows until the copy is done.
+* It is verified, whole, before it bears its name; it replaces nothing; its owner alone reads it.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from remit.adapters.sqlite.errors import LedgerRefused
+from remit.adapters.sqlite.reads import credentials, open_readonly, revoked
+from remit.adapters.sqlite.schema import VERSION, check
+from remit.adapters.sqlite.verifying import at_rest, verify_file
+from remit.trace.verify import Report
+
+_PAGES: Final = 512
+_BREATH_S: Final = 0.002
+"""Between two steps: so that the writer's syncs find the disk free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a ledger that is replaced still has to say: of its last epoch, and of all that was stopped."""
+
+    replica: str
+    epoch: int
+    revoked: Mapping[str, int]
+    credentials: Mapping[str, str]
+    sessions: frozenset[str]
+    """Those that have not ended."""
+    ended: frozenset[str]
+
+
+def back_up(source: Path, target: Path, progress: Callable[[int], None] | None = None) -> Report:
+    """Copy the ledger at `source`, in use or not, to `target`, and verify it there; the report.
+
+    `progress` gets records verified so far. Raises `LedgerRefused`, and leaves nothing behind then.
+    """
+    what = f"{source} was not backed up"
+    if not source.is_file():
+        raise LedgerRefused(what, "there is no ledger", "remit ledger backup --data DIR FILE")
+    if target.exists():
+        raise LedgerRefused(what, f"{target} is there already", "name another file: none is overwritten")
+    if not target.parent.is_dir():
+        raise LedgerRefused(what, f"there is no folder {target.parent}", f"mkdir -m 700 {target.parent}")
+    unfinished = target.with_name(f"{target.name}.part")
+    try:
+        unfinished.unlink(missing_ok=True)
+        os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        _copy(source, unfinished)
+        report = verify_file(unfinished, progress)
+        if not report.clean:
+            why = f"the copy does not verify: {report.findings[0]}"
+            raise LedgerRefused(what, why, f"remit ledger verify {source}")
+        # Unlike a rename, a link never replaces what appeared meanwhile.
+        os.link(unfinished, target)
+        _settle(target.parent)
+    except FileExistsError as error:
+        raise LedgerRefused(what, f"{error.filename2} is there already", "name another file") from error
+    except OSError as error:
+        raise LedgerRefused(what, error.strerror or str(error), "free space, or name a file elsewhere") from error
+    except sqlite3.Error as error:
+        raise LedgerRefused(what, f"SQLite: {error}", f"remit ledger verify {source}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return report
+
+
+def standing(path: Path) -> Standing | None:
+    """What the ledger at `path`, which nobody uses, has to say; None where it cannot be read."""
+    try:
+        conn = open_readonly(path, immutable=at_rest(path))
+        try:
+            if check(conn, path) != VERSION:
+                return None
+            [replica] = conn.execute("SELECT value FROM meta WHERE name = 'replica'").fetchone()
+            [epoch] = conn.execute("SELECT coalesce(max(epoch), 0) FROM chain WHERE replica = ?", (replica,)).fetchone()
+            found = conn.execute("SELECT sid, ended FROM session").fetchall()
+            open_ = frozenset(sid for sid, ended in found if ended is None)
+            ended = frozenset(sid for sid, ended in found if ended is not None)
+            return Standing(replica, epoch, revoked(conn), credentials(conn), open_, ended)
+        finally:
+            conn.close()
+    except (sqlite3.Error, LedgerRefused, TypeError):
+        return None
+
+
+def exchange(path: Path, restored: Path, aside: Path) -> None:
+    """Put `restored` in the place of the ledger at `path`, which nobody uses, and keep that one at `aside`.
+
+    At no time is there no ledger at `path`, where there was one.
+    """
+    if path.exists():
+        _come_to_rest(path)
+        os.link(path, aside)
+        for end in ("-wal", "-shm"):
+            # Left of a file that cannot be read: it must not be taken for the restored one's.
+            log = path.with_name(path.name + end)
+            if log.exists():
+                log.rename(aside.with_name(aside.name + end))
+    restored.replace(path)
+    _settle(path.parent)
+
+
+def _copy(source: Path, target: Path) -> None:
+    reading = open_readonly(source, immutable=at_rest(source))
+    try:
+        writing = sqlite3.connect(target, isolation_level=None)
+        try:
+            reading.execute("BEGIN")
+            # The snapshot is taken here; what is written from now on is not in it.
+            check(reading, source)
+            reading.backup(writing, pages=_PAGES, progress=_breathe)
+            reading.execute("COMMIT")
+            writing.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            writing.close()
+    finally:
+        reading.close()
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _breathe(_status: int, _remaining: int, _total: int) -> None:
+    time.sleep(_BREATH_S)
+
+
+def _come_to_rest(path: Path) -> None:
+    try:
+        conn = sqlite3.connect(path, isolation_level=None)
+        try:
+            conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            conn.close()
+    except sqlite3.Error:
+        # It is kept as it lies.
+        return
+
+
+def _settle(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,0 +1,115 @@
+"""`remit ledger restore`: a backup becomes the ledger, on record, and gives nothing back that was stopped.
+
+Laws
+* A backup is older than what it replaces, so its state is: a token revoked since, a session ended
+  or labelled since, an approval used since would all count again. What the replaced ledger still
+  says of tokens and credentials is recorded anew; every session ends, and every open approval.
+* Decision ids are given once: epochs that the replaced ledger had are passed over, each by a record.
+* The work is done on a copy in a folder of its own; the last step alone touches the ledger.
+"""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from remit.adapters.sqlite import copy_ledger, open_ledger, verify_file
+from remit.adapters.sqlite.backup import Standing, exchange, standing
+from remit.adapters.sqlite.errors import LedgerRefused
+from remit.adapters.sqlite.lock import FolderLock
+from remit.adapters.system import SystemClock, SystemEntropy
+from remit.facts.canonical import Json
+from remit.facts.record import RecordKind
+from remit.ports.ledger import Draft
+from remit.trace.bodies import AdminBody, Event
+from remit.trace.chain import parts
+from remit.trace.verify import Report
+
+_BY: Final = "the data folder's owner"
+_WHY: Final[dict[str, Json]] = {"why": "a backup was restored"}
+_STAGE: Final = "restoring"
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore did: the verified backup, the chain that began, and where the replaced ledger is.
+
+    `remembered` is False where that one could not be read: what it stopped since the backup is forgotten.
+    """
+
+    report: Report
+    chain: str
+    aside: Path | None
+    remembered: bool
+
+
+def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None = None) -> Restored:
+    """Make `backup` the ledger at `ledger`, which no service may use. Raises `LedgerRefused`."""
+    what = f"{backup} was not restored"
+    report = verify_file(backup, progress)
+    if not report.clean:
+        raise LedgerRefused(what, f"it does not verify: {report.findings[0]}", f"remit ledger verify {backup}")
+    ledger.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = FolderLock(ledger.parent)
+    stage = ledger.parent / _STAGE
+    try:
+        shutil.rmtree(stage, ignore_errors=True)
+        stage.mkdir(mode=0o700)
+        staged = stage / ledger.name
+        staged.touch(mode=0o600)
+        copy_ledger(backup, staged)
+        before = standing(ledger) if ledger.exists() else None
+        ours = standing(staged)
+        if before is not None and ours is not None and before.replica != ours.replica:
+            why = f"it is a backup of another ledger than the one in {ledger.parent}"
+            raise LedgerRefused(what, why, "restore it into a folder of its own: --data DIR")
+        chain = asyncio.run(_begin(staged, ours, before, report))
+        aside = ledger.with_name(f"{ledger.name}.before-{chain}") if ledger.exists() else None
+        exchange(ledger, staged, aside or ledger)
+    except OSError as error:
+        raise LedgerRefused(what, error.strerror or str(error), "free space on the disk of the data folder") from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        lock.release()
+    return Restored(report, chain, aside, before is not None or aside is None)
+
+
+async def _begin(staged: Path, ours: Standing | None, before: Standing | None, report: Report) -> str:
+    """Begin an epoch that no record had yet, and record in it what was restored; its chain."""
+    clock, entropy = SystemClock(), SystemEntropy()
+    passed = 0 if before is None else before.epoch
+    ledger = open_ledger(staged, clock, entropy)
+    while parts(ledger.chain)[1] <= passed:
+        await ledger.close()
+        ledger = open_ledger(staged, clock, entropy)
+    try:
+        last = report.heads[-1]
+        head: dict[str, Json] = {"chain": last.ref.chain, "seq": last.ref.seq, "hash": last.hash}
+        data: dict[str, Json] = {"head": head, "replaced_epoch": passed or None}
+        bodies = [AdminBody(Event.LEDGER_RESTORED, _BY, str(last.ref), data)]
+        bodies += _stopped(ours, before)
+        for one in await ledger.approvals(open_only=True, limit=report.records):
+            bodies.append(AdminBody(Event.APPROVAL_EXPIRED, _BY, one.ident, _WHY))
+        pending = [ledger.append(Draft(RecordKind.ADMIN, clock.now_ms(), "", "", body)) for body in bodies]
+        await pending[-1].durable
+        return ledger.chain
+    finally:
+        await ledger.close()
+
+
+def _stopped(ours: Standing | None, before: Standing | None) -> Iterator[AdminBody]:
+    """What must not count again: by session, token and credential."""
+    known = [one for one in (ours, before) if one is not None]
+    ended = frozenset[str]() if ours is None else ours.ended
+    for sid in sorted({sid for one in known for sid in one.sessions | one.ended} - ended):
+        yield AdminBody(Event.SESSION_ENDED, _BY, sid, _WHY)
+    if ours is None or before is None:
+        return
+    for token, expires_ms in sorted(before.revoked.items()):
+        if token not in ours.revoked:
+            yield AdminBody(Event.TOKEN_REVOKED, _BY, token, {"expires_ms": expires_ms, **_WHY})
+    for ident in sorted(ours.credentials.keys() | before.credentials.keys()):
+        if ours.credentials.get(ident) != before.credentials.get(ident):
+            yield AdminBody(Event.CREDENTIAL, _BY, ident, {"hash": before.credentials.get(ident), **_WHY})

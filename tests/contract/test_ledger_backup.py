@@ -1,0 +1,194 @@
+"""A backup is one moment of a ledger in use; a restored one begins anew and gives nothing back that was stopped."""
+
+import asyncio
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from remit.adapters.sqlite import DataInUse, open_ledger, verify_file
+from remit.adapters.sqlite.backup import back_up
+from remit.adapters.sqlite.errors import LedgerRefused
+from remit.adapters.system import SystemEntropy
+from remit.app.restoring import Restored, restore
+from remit.facts.record import RecordKind
+from remit.ports.ledger import Entry
+from remit.ports.system import Entropy
+from remit.trace.bodies import AdminBody, Event
+from tests.contract.ledger_world import CountingEntropy, Place, SteadyClock, draft, flip
+from tests.contract.test_ledger_failures import said, writing
+from tests.core.recording import action
+
+ADMIN = RecordKind.ADMIN
+
+
+def record(place: Path, *bodies: AdminBody, asks: int = 0, entropy: Entropy | None = None) -> str:
+    """One epoch of the ledger in `place` with these records, and `asks` open approvals; its chain."""
+
+    async def run() -> str:
+        ledger = open_ledger(place / "ledger.sqlite3", SteadyClock(), entropy or CountingEntropy())
+        for number in range(asks):
+            body = action(links=[("clerk", f"asks{number}")], verdict="escalate", expires_ms=10**15)
+            await ledger.append(draft(body, RecordKind.PROPOSAL, f"asks{number}")).durable
+        for body in bodies:
+            await ledger.append(draft(body, ADMIN, "")).durable
+        await ledger.close()
+        return ledger.chain
+
+    return asyncio.run(run())
+
+
+def opened(sid: str) -> AdminBody:
+    return AdminBody(Event.SESSION_OPENED, "clerk", sid, {"agent": "clerk", "user": None})
+
+
+def read(place: Path) -> tuple[list[Entry], dict[str, int], dict[str, str], dict[str, bool], int]:
+    """Records, revoked tokens, credentials, whether each session ended, and how many approvals are open."""
+
+    async def run() -> tuple[list[Entry], dict[str, int], dict[str, str], dict[str, bool], int]:
+        ledger = Place(place).open()
+        entries = list(await ledger.entries(after=None, limit=10_000, sid=None))
+        sessions = {one.sid: one.ended_ms is not None for one in await ledger.sessions(1_000)}
+        approvals = len(await ledger.approvals(open_only=True, limit=1_000))
+        found = entries, dict(await ledger.revoked()), dict(await ledger.credentials()), sessions, approvals
+        await ledger.close()
+        return found
+
+    return asyncio.run(run())
+
+
+def refused(backup: Path, place: Path) -> LedgerRefused:
+    with pytest.raises(LedgerRefused) as found:
+        restore(backup, place / "ledger.sqlite3")
+    return found.value
+
+
+def test_a_ledger_in_use_is_backed_up_as_it_was_at_one_moment_while_records_go_on(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    target = tmp_path / "backup"
+    with writing(data) as process:
+        chain = said(process, 1)[0]
+        before = said(process, 400)[-1].split(" ")[0]
+        report = back_up(data / "ledger.sqlite3", target)
+        after = said(process, 40)
+    assert report.clean
+    head = report.heads[-1].ref
+    assert head.chain == chain
+    assert int(before.split(".")[1]) <= head.seq, "what was acknowledged before is missing"
+    assert verify_file(data / "ledger.sqlite3").records > report.records, "the writer was held up"
+    assert len(after) == 40
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert sorted(tmp_path.iterdir()) == [target, data]
+    assert verify_file(target).heads == report.heads
+
+
+def test_a_backup_overwrites_nothing_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    record(tmp_path, opened("s"))
+    target = tmp_path / "kept"
+    target.write_text("of value")
+    with pytest.raises(LedgerRefused, match="is there already"):
+        back_up(tmp_path / "ledger.sqlite3", target)
+    assert target.read_text() == "of value"
+    for wrong in (tmp_path / "nowhere" / "file", tmp_path / "absent.sqlite3"):
+        source = wrong if wrong.name == "absent.sqlite3" else tmp_path / "ledger.sqlite3"
+        with pytest.raises(LedgerRefused):
+            back_up(source, wrong)
+    flip(tmp_path / "ledger.sqlite3", b"clerk")
+    with pytest.raises(LedgerRefused, match="does not verify"):
+        back_up(tmp_path / "ledger.sqlite3", tmp_path / "damaged")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "ledger.sqlite3", "lock"]
+
+
+def restored(tmp_path: Path, *since: AdminBody) -> tuple[Path, Restored]:
+    """A ledger that was backed up, went on with `since` in two epochs, and was then restored."""
+    data, backup = tmp_path / "data", tmp_path / "backup"
+    record(
+        data,
+        opened("old"),
+        AdminBody(Event.CREDENTIAL, "the service", "admin", {"hash": "first"}),
+        AdminBody(Event.TOKEN_REVOKED, "root", "early", {"expires_ms": 10**15}),
+        asks=2,
+    )
+    back_up(data / "ledger.sqlite3", backup)
+    record(data, *since)
+    record(data, opened("later"))
+    return data, restore(backup, data / "ledger.sqlite3")
+
+
+def test_a_restored_ledger_says_so_in_a_new_epoch_and_gives_no_decision_id_twice(tmp_path: Path) -> None:
+    data, done = restored(tmp_path)
+    assert done.chain.endswith("-4"), "epochs 2 and 3 were the replaced ledger's"
+    assert done.remembered
+    entries = read(data)[0]
+    [told] = [entry.body for entry in entries if isinstance(entry.body, AdminBody) and "restored" in entry.body.event]
+    assert isinstance(told, AdminBody)
+    assert told.subject == str(done.report.heads[-1].ref)
+    assert told.data["replaced_epoch"] == 3
+    lost = [entry.record for entry in entries if entry.record.chain.endswith(("-2", "-3"))]
+    assert [entry.seq for entry in lost] == [1, 1], "an id of the replaced ledger's was given again"
+    assert verify_file(data / "ledger.sqlite3").clean
+    assert done.aside is not None
+    kept = verify_file(done.aside)
+    assert kept.clean
+    assert len(kept.heads) == 3
+    assert stat.S_IMODE((data / "ledger.sqlite3").stat().st_mode) == 0o600
+    assert not (data / "restoring").exists()
+
+
+def test_what_was_stopped_since_the_backup_stays_stopped(tmp_path: Path) -> None:
+    data, _ = restored(
+        tmp_path,
+        AdminBody(Event.TOKEN_REVOKED, "root", "late", {"expires_ms": 10**15}),
+        AdminBody(Event.CREDENTIAL, "the service", "admin", {"hash": "second"}),
+        AdminBody(Event.SESSION_ENDED, "root", "asks0"),
+    )
+    _, revoked, credentials, sessions, approvals = read(data)
+    assert revoked.keys() == {"early", "late"}
+    assert credentials == {"admin": "second"}
+    assert sessions == dict.fromkeys(("old", "asks0", "asks1", "later"), True)
+    assert approvals == 0
+
+
+def test_without_the_replaced_ledger_it_says_what_it_cannot_know(tmp_path: Path) -> None:
+    data, backup = tmp_path / "data", tmp_path / "backup"
+    record(data, opened("old"))
+    back_up(data / "ledger.sqlite3", backup)
+    record(data, AdminBody(Event.TOKEN_REVOKED, "root", "late", {"expires_ms": 10**15}))
+    (data / "ledger.sqlite3").write_bytes(b"no ledger any more" * 1_000)
+    done = restore(backup, data / "ledger.sqlite3")
+    assert not done.remembered
+    assert done.aside is not None
+    assert done.aside.read_bytes().startswith(b"no ledger any more")
+    assert read(data)[3] == {"old": True}
+    fresh = restore(backup, tmp_path / "fresh" / "ledger.sqlite3")
+    assert (fresh.remembered, fresh.aside) == (True, None)
+    assert verify_file(tmp_path / "fresh" / "ledger.sqlite3").clean
+
+
+def test_what_is_not_restored_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, other, backup = tmp_path / "data", tmp_path / "other", tmp_path / "backup"
+    record(data, opened("s"))
+    record(other, opened("s"), entropy=SystemEntropy())
+    back_up(data / "ledger.sqlite3", backup)
+    before = (data / "ledger.sqlite3").read_bytes()
+    assert "another ledger" in refused(other / "ledger.sqlite3", data).why
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(backup.read_bytes())
+    flip(damaged, b"clerk")
+    assert "does not verify" in refused(damaged, data).why
+    assert "no such file" in refused(tmp_path / "absent", data).why
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", _full)
+        assert "No space" in refused(backup, data).why
+    with writing(tmp_path / "used") as process:
+        said(process, 2)
+        with pytest.raises(DataInUse):
+            restore(backup, tmp_path / "used" / "ledger.sqlite3")
+    assert (data / "ledger.sqlite3").read_bytes() == before
+    assert sorted(path.name for path in data.iterdir()) == ["ledger.sqlite3", "lock"]
+
+
+def _full(*_: object) -> None:
+    raise OSError(28, "No space left on device")
