@@ -7,8 +7,11 @@ import pytest
 
 from remit.adapters.sqlite import SqliteLedger, observed
 from remit.adapters.sqlite.observed import Page, pages
+from remit.api.services import PolicyText
+from remit.app import adopting
 from remit.facts.canonical import canonical
 from remit.facts.record import RecordKind
+from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import Draft
 from remit.trace.bodies import ActionBody, AdminBody, Event
 from tests.contract.ledger_world import Place
@@ -22,6 +25,10 @@ def call(agent: str, *, overridden: str | None = None, **changes: object) -> Act
 
 async def record(ledger: SqliteLedger, at: int, body: ActionBody, kind: RecordKind = RecordKind.INTENT) -> str:
     return str((await ledger.append(Draft(kind, at, BUNDLE, body.links[-1][1], body)).durable).ref)
+
+
+def lost(bundle: str, ident: str) -> None:
+    """No policy's text is at hand."""
 
 
 def joined(found: list[Page]) -> tuple[int, list[str]]:
@@ -69,3 +76,51 @@ async def test_pages_are_short_whatever_the_ledger_holds(tmp_path: Path, monkeyp
     assert all(len(page.overridden) <= 3 for page in found)
     assert [page.from_ms for page in found] == sorted((page.from_ms for page in found), reverse=True)
     assert joined(found) == (20, refs[::-1])
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("bound", "count"), [("RECORDS_MAX", 5), ("CALLS_MAX", 5), ("OVERRIDDEN_MAX", 5)])
+async def test_a_report_that_stops_early_says_since_when_it_speaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, count: int
+) -> None:
+    monkeypatch.setattr(observed, "SEGMENTS", 2)
+    place = Place(tmp_path)
+    ledger = place.open()
+    try:
+        for number in range(10):
+            body = call("clerk", overridden="deny", reasons=(Reason(Code.NO_POLICY, "no", agent="clerk"),))
+            await record(ledger, 2_000 + number, body)
+    finally:
+        await ledger.close()
+    whole = adopting.adoption(place.file, "clerk", 1_500, lost)
+    assert (whole.complete, whole.calls, whole.denied, whole.since_ms) == (True, 10, 10, 1_500)
+    monkeypatch.setattr(adopting, bound, count)
+    part = adopting.adoption(place.file, "clerk", 1_500, lost)
+    assert (part.complete, part.calls, part.denied, part.since_ms) == (False, 6, 6, 2_004)
+    assert adopting.adoption(place.file, "clerk", 2_005, lost).complete
+
+
+@pytest.mark.asyncio
+async def test_of_a_chain_only_a_policy_that_forbids_speaks_against_an_agent(tmp_path: Path) -> None:
+    """The reasons of a permit stand beside those that another agent's observing overrode."""
+    texts = {
+        "may": '// forbid nothing\n@id("may")\n@reason("forbid \\" ; permit")\npermit (principal, action, resource);',
+        "not": '@id("not") // permit\nforbid (principal, action, resource) unless { context has permit };',
+    }
+
+    def policy(bundle: str, ident: str) -> PolicyText | None:
+        assert bundle == BUNDLE
+        return PolicyText("a.cedar", 1, texts[ident]) if ident in texts else None
+
+    place = Place(tmp_path)
+    ledger = place.open()
+    try:
+        for ident in ("may", "not", "lost"):
+            said = (Reason(Code.POLICY, ident, ident, agent="clerk"), Reason(Code.NO_POLICY, "no", agent="helper"))
+            await record(ledger, 2_000, call("clerk helper", overridden="deny", reasons=said))
+    finally:
+        await ledger.close()
+    found = adopting.adoption(place.file, "clerk", 0, policy)
+    assert {row.policy for row in found.rows} == {"not", "lost"}
+    assert (found.calls, found.denied) == (3, 2)
+    assert adopting.adoption(place.file, "helper", 0, policy).denied == 3

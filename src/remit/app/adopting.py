@@ -15,8 +15,9 @@ from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody
 
 RECORDS_MAX: Final = 2_000_000
-OVERRIDDEN_MAX: Final = 100_000
-"""Where a report stops reading and says so."""
+CALLS_MAX: Final = 200_000
+OVERRIDDEN_MAX: Final = 20_000
+"""Where a report stops reading and says so: a few seconds of one core, whichever comes first."""
 _PERMIT: Final = re.compile(r'\s*(?://[^\n]*\n\s*|@\w+(?:\("(?:[^"\\]|\\.)*"\))?\s*)*permit\b')
 
 PolicyOf = Callable[[str, str], PolicyText | None]
@@ -50,8 +51,8 @@ def adoption(ledger: Path, agent: str, since_ms: int, policy: PolicyOf) -> Adopt
             if isinstance(entry.body, ActionBody):
                 bundle = entry.record.bundle
                 tally.add(_call(entry, entry.body), lambda ident, bundle=bundle: forbids(bundle, ident))
-        if read.records >= RECORDS_MAX or read.overridden >= OVERRIDDEN_MAX:
-            read.complete = read.from_ms <= since_ms
+        if read.records >= RECORDS_MAX or read.calls >= CALLS_MAX or read.overridden >= OVERRIDDEN_MAX:
+            read.complete = read.from_ms < since_ms
             break
     since = since_ms if read.complete or read.from_ms is None else read.from_ms
     return Adoption(since, read.complete, read.records, read.calls, tally.denied, tally.asked, tuple(tally.rows()))

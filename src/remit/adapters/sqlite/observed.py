@@ -70,7 +70,7 @@ def pages(path: Path, agent: str, since_ms: int) -> Iterator[Page]:
 
 def _observed(stored: Stored, named: bytes) -> bool | None:
     """Whether observing let this call of the agent through; None where it is no call of its."""
-    if stored.body is None or _INTENT not in stored.record:
+    if stored.body is None or named not in stored.body or _INTENT not in stored.record:
         return None
     found = acted(stored.body)
     return found[1] if found is not None and named in found[0] else None

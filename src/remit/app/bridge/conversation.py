@@ -23,7 +23,7 @@ from remit.app.bridge.exchange import (
     refused,
 )
 from remit.app.bridge.message import Ask, on_one_line, parsed
-from remit.app.bridge.wire import ANSWER_BYTES_MAX, Call, Ended, Place
+from remit.app.bridge.wire import ANSWER_BYTES_MAX, TELL_S, Call, Ended, Place
 from remit.app.failure import Exit, Failure
 from remit.app.output import say
 from remit.facts.text import escaped
@@ -138,7 +138,7 @@ class Conversation:
         return status
 
     def _request(self, session: Session, method: str, raw: bytes | None) -> tuple[int, bytes]:
-        call = Call(self._place)
+        call = Call(self._place, TELL_S)
         kinds = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
         try:
             response = call.send(method, {**self._bearer(), **session.headers, **kinds}, raw)

@@ -15,7 +15,7 @@ import orjson
 
 from remit.adapters.upstreams.sse import Decoder
 from remit.app.bridge.message import Ask, Ident, Object, is_answer, on_one_line, parsed
-from remit.app.bridge.wire import ANSWER_BYTES_MAX, Call, Place
+from remit.app.bridge.wire import ANSWER_BYTES_MAX, UNKNOWN, Call, Ended, Place
 from remit.app.failure import Exit, Failure
 from remit.facts.text import escaped
 
@@ -23,6 +23,7 @@ SESSION: Final = "mcp-session-id"
 RETRY_MS: Final = 1_000
 RETRY_MS_MAX: Final = 10_000
 RESUMES_MAX: Final = 8
+UNREACHED_MAX: Final = 2
 _STREAM: Final = "text/event-stream"
 _SHOWN_MAX: Final = 500
 
@@ -57,6 +58,8 @@ class Exchange:
         """The answer to it, sent with `headers`. Raises `Failure`, `SessionGone` and `wire.Ended`."""
         call = self._next_call()
         try:
+            if self.given_up.is_set():
+                raise Ended
             asked = {**headers, "accept": f"application/json, {_STREAM}", "content-type": "application/json"}
             response = call.send("POST", asked, self.ask.raw)
             if response.status != 200 or _kind(response) != _STREAM:
@@ -96,8 +99,9 @@ class Exchange:
 
     def _resumed(self, headers: Mapping[str, str], decoder: Decoder) -> Answer:
         """Read on by GET where the stream ended early, as often as its event ids allow."""
+        unreached = 0
         for _ in range(RESUMES_MAX if self.ask.version is None else 0):
-            if not decoder.ident:
+            if not decoder.ident or unreached > UNREACHED_MAX:
                 break
             self._ended.wait(min(RETRY_MS if decoder.retry_ms is None else decoder.retry_ms, RETRY_MS_MAX) / 1000)
             decoder = continued(decoder)
@@ -107,13 +111,17 @@ class Exchange:
                 if response.status != 200 or _kind(response) != _STREAM:
                     break
                 found = self._streamed(call, response, decoder)
+            except Failure:
+                # What becomes of the request is not known: that, and not this, is what there is to tell.
+                unreached += 1
+                continue
             finally:
                 call.close()
             if found is not None:
                 return found
         raise Failure(
             "the service ended the stream without an answer",
-            why="whether the request took effect is on the service's record",
+            why=UNKNOWN,
             next="remit logs, once it answers: remit doctor",
             exit=Exit.UNREACHABLE,
         )

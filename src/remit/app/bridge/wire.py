@@ -20,7 +20,10 @@ from remit.app.failure import Exit, Failure
 CONNECT_S: Final = 10.0
 IDLE_S: Final = 90.0
 """How long the service may say nothing: its streams carry a comment every 15 seconds."""
+TELL_S: Final = 5.0
+"""The same for what wants no answer: whoever reads the client's next line waits for it."""
 ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
+UNKNOWN: Final = "whether the request took effect is on the service's record"
 _CHUNK: Final = 64 * 1024
 _BROKEN: Final = (OSError, http.client.HTTPException)
 
@@ -55,8 +58,9 @@ class Call:
     it may have heard of the request), and `Ended`.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, idle_s: float = IDLE_S) -> None:
         self._place = place
+        self._idle_s = idle_s
         self._connection = place.connect()
         self._lock = threading.Lock()
         self._ended = False
@@ -73,7 +77,7 @@ class Call:
                 # The connection lets go of it with the response; what ends a stream is this.
                 self._socket = self._connection.sock
                 if self._socket is not None:
-                    self._socket.settimeout(IDLE_S)
+                    self._socket.settimeout(self._idle_s)
             self.sent = True
             self._connection.request(method, self._place.address, body, dict(headers))
             return self._connection.getresponse()
@@ -129,7 +133,7 @@ class Call:
             late = isinstance(error, TimeoutError)
             return Failure(
                 f"{self._place.base} {'took too long' if late else 'broke off'}",
-                why=f"{_said(error)}; whether the request took effect is on the service's record",
+                why=f"{_said(error)}; {UNKNOWN}",
                 next="remit logs, once it answers: remit doctor",
                 exit=Exit.TIMEOUT if late else Exit.UNREACHABLE,
             )
