@@ -1,0 +1,108 @@
+"""All four pairs of eras: the SDK's client before a real service, and the SDK's whole server of one era behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from proof.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
+
+WHOLE: Final = Path(__file__).parents[1] / "upstreams" / "whole.py"
+OLD: Final = "2025-11-25"
+NEW: Final = "2026-07-28"
+MODES: Final = {OLD: "legacy", NEW: "auto"}
+PAIRS: Final = tuple((client, upstream) for client in (OLD, NEW) for upstream in (OLD, NEW))
+NAMES: Final = {OLD: "old", NEW: "new"}
+RESOURCES: Final = """\
+apiVersion: remit.dev/v1alpha1
+kind: Agent
+metadata: {name: clerk}
+spec: {owner: ana, purpose: uses everything, groups: [clerks]}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Group
+metadata: {name: clerks}
+spec: {description: agents that use everything}
+---
+apiVersion: remit.dev/v1alpha1
+kind: User
+metadata: {name: ana}
+spec: {}
+"""
+SERVER: Final = """\
+---
+apiVersion: remit.dev/v1alpha1
+kind: Server
+metadata: {name: NAME}
+spec: {url: "http://127.0.0.1:PORT/mcp"}
+"""
+POLICIES: Final = """\
+@id("clerks-do-everything")
+permit (principal in Remit::Group::"clerks", action, resource);
+"""
+
+
+@dataclass
+class Pairs:
+    """A service, the two servers behind it, and where each is reached without it."""
+
+    service: Service
+    ports: dict[str, int]
+    token: str
+
+    def direct(self, upstream: str) -> Client:
+        """The SDK's client at the server of its own era, without Remit between."""
+        return Client(f"http://127.0.0.1:{self.ports[upstream]}/mcp", mode=MODES[upstream])
+
+    @contextlib.asynccontextmanager
+    async def client(self, client: str, upstream: str, **options: Any) -> AsyncGenerator[Client]:
+        """The SDK's client of one era at the governed server of another; `options` are those of the client."""
+        async with (
+            httpx2.AsyncClient(headers={"Authorization": f"Bearer {self.token}"}, timeout=30, trust_env=False) as http,
+            Client(
+                streamable_http_client(f"{self.service.url}/mcp/{NAMES[upstream]}", http_client=http),
+                mode=MODES[client],
+                **options,
+            ) as made,
+        ):
+            yield made
+
+
+@contextlib.contextmanager
+def pairs(folder: Path) -> Generator[Pairs]:
+    """Start both servers and the service, and accept their tools."""
+    with contextlib.ExitStack() as stack:
+        ports = {era: stack.enter_context(whole(era, folder)) for era in (OLD, NEW)}
+        service = Service(folder)
+        servers = [SERVER.replace("NAME", NAMES[era]).replace("PORT", str(port)) for era, port in ports.items()]
+        service.write({"resources.yaml": RESOURCES + "".join(servers), "policies.cedar": POLICIES})
+        stack.callback(service.stop)
+        service.start()
+        service.accept(*NAMES.values())
+        yield Pairs(service, ports, service.agent("clerk", "ana"))
+
+
+@contextlib.contextmanager
+def whole(era: str, folder: Path) -> Generator[int]:
+    """The whole server in one era; its port."""
+    port_file = folder / f"whole-{era}.port"
+    with subprocess.Popen([sys.executable, "-W", "ignore", str(WHOLE), era, str(port_file)]) as process:
+        try:
+            while not port_file.exists():
+                assert process.poll() is None, "the whole server did not start"
+                time.sleep(0.02)
+            yield int(port_file.read_text())
+        finally:
+            process.kill()

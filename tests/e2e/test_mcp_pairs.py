@@ -1,0 +1,229 @@
+"""Every feature of the protocol through a real service, client and upstream in all four pairs of eras."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from mcp.shared.exceptions import MCPError
+from mcp.shared.subscriptions import ResourceUpdated
+from mcp_types import (
+    BlobResourceContents,
+    CreateMessageResult,
+    ElicitResult,
+    EmptyResult,
+    ListRootsResult,
+    PromptReference,
+    ResourceTemplateReference,
+    Root,
+    SetLevelRequest,
+    SetLevelRequestParams,
+    SubscribeRequest,
+    SubscribeRequestParams,
+    TextContent,
+    TextResourceContents,
+)
+
+from tests.e2e.pairs import OLD, PAIRS, Pairs, pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from mcp import Client
+
+NOTE = "note://today"
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Generator[Pairs]:
+    with pairs(tmp_path_factory.mktemp("pairs")) as made:
+        yield made
+
+
+def in_all_pairs(test: Any) -> Any:
+    """Run an async test once for each pair, as `test(both, client era, upstream era)`."""
+    return pytest.mark.asyncio(pytest.mark.parametrize(("era", "upstream"), PAIRS)(test))
+
+
+def text(result: Any) -> str:
+    [block] = result.content
+    assert isinstance(block, TextContent)
+    return block.text
+
+
+@in_all_pairs
+async def test_tools_are_listed_and_called(both: Pairs, era: str, upstream: str) -> None:
+    async with both.client(era, upstream) as client:
+        assert client.protocol_version == era
+        listed = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert listed["echo"].description == "Say it back."
+        assert text(await client.call_tool("echo", {"text": "größe"})) == "größe"
+        failed = await client.call_tool("fail", {})
+        assert failed.is_error
+        assert "Error executing tool fail" in text(failed)
+
+
+@in_all_pairs
+async def test_resources_are_listed_and_read(both: Pairs, era: str, upstream: str) -> None:
+    async with both.client(era, upstream) as client:
+        assert [one.uri for one in (await client.list_resources()).resources] == [NOTE, "picture://dot"]
+        templates = (await client.list_resource_templates()).resource_templates
+        assert [one.uri_template for one in templates] == ["person://{name}"]
+        [person] = (await client.read_resource("person://berta")).contents
+        assert isinstance(person, TextResourceContents)
+        assert (person.uri, person.text, person.mime_type) == ("person://berta", "this is berta", "text/plain")
+        [dot] = (await client.read_resource("picture://dot")).contents
+        assert isinstance(dot, BlobResourceContents)
+        assert base64.b64decode(dot.blob) == b"\x89PNG\x00\xff"
+
+
+@in_all_pairs
+async def test_what_is_not_there_is_the_servers_own_error(both: Pairs, era: str, upstream: str) -> None:
+    async def refused(client: Client) -> list[tuple[int, str, Any]]:
+        found: list[tuple[int, str, Any]] = []
+        asked = (client.read_resource("note://yesterday"), client.get_prompt("insult", {}), client.get_prompt("greet"))
+        for one in asked:
+            with pytest.raises(MCPError) as caught:
+                await one
+            # The SDK's server of the handshake era writes 0, which JSON-RPC does not have.
+            found.append((caught.value.error.code or -32603, caught.value.error.message, caught.value.error.data))
+        return found
+
+    async with both.client(era, upstream) as client, both.direct(upstream) as straight:
+        told = await refused(client)
+        assert told == await refused(straight)
+        assert told[0] == (-32602, "Unknown resource: note://yesterday", {"uri": "note://yesterday"})
+
+
+@in_all_pairs
+async def test_prompts_are_listed_and_got(both: Pairs, era: str, upstream: str) -> None:
+    async with both.client(era, upstream) as client:
+        [listed] = (await client.list_prompts()).prompts
+        assert listed.name == "greet"
+        assert [(one.name, one.required) for one in listed.arguments or ()] == [("name", True)]
+        [message] = (await client.get_prompt("greet", {"name": "berta"})).messages
+        assert isinstance(message.content, TextContent)
+        assert message.content.text == "Say hello to berta."
+
+
+@in_all_pairs
+async def test_arguments_are_completed(both: Pairs, era: str, upstream: str) -> None:
+    async with both.client(era, upstream) as client:
+        prompt = PromptReference(type="ref/prompt", name="greet")
+        found = await client.complete(prompt, {"name": "name", "value": "al"})
+        assert found.completion.values == ["alba", "alma"]
+        template = ResourceTemplateReference(type="ref/resource", uri="person://{name}")
+        found = await client.complete(template, {"name": "name", "value": "b"})
+        assert found.completion.values == ["berta"]
+
+
+@in_all_pairs
+async def test_progress_arrives_before_the_answer(both: Pairs, era: str, upstream: str) -> None:
+    seen: list[tuple[float, float | None, str | None]] = []
+
+    async def report(progress: float, total: float | None, message: str | None) -> None:
+        seen.append((progress, total, message))
+
+    async with both.client(era, upstream) as client:
+        done = await client.call_tool("count", {"steps": 3}, progress_callback=report)
+        assert text(done) == "counted"
+        assert seen == [(1.0, 3.0, "step 1"), (2.0, 3.0, "step 2"), (3.0, 3.0, "step 3")]
+
+
+@in_all_pairs
+async def test_logs_arrive_at_the_level_asked_for(both: Pairs, era: str, upstream: str) -> None:
+    seen: list[Any] = []
+
+    async def log(params: Any) -> None:
+        seen.append((params.level, params.data))
+
+    async with both.client(era, upstream, logging_callback=log, log_level="warning") as client:
+        if era == OLD:
+            await client.session.send_request(
+                SetLevelRequest(params=SetLevelRequestParams(level="warning")), EmptyResult
+            )
+        assert text(await client.call_tool("chat", {"words": "w"})) == "chatted"
+        assert seen == [("warning", "warning w")]
+
+
+@in_all_pairs
+async def test_logs_that_nobody_asked_for_do_not_arrive(both: Pairs, era: str, upstream: str) -> None:
+    if era == OLD:
+        return
+    seen: list[Any] = []
+
+    async def log(params: Any) -> None:
+        seen.append(params)
+
+    async with both.client(era, upstream, logging_callback=log) as client:
+        assert text(await client.call_tool("chat", {"words": "w"})) == "chatted"
+        assert seen == []
+
+
+@in_all_pairs
+@pytest.mark.parametrize("action", ["accept", "decline"])
+async def test_a_tool_asks_the_user(both: Pairs, era: str, upstream: str, action: Any) -> None:
+    asked: list[str] = []
+
+    async def answer(_: Any, params: Any) -> ElicitResult:
+        asked.append(params.message)
+        return ElicitResult(action=action, content={"colour": "red"} if action == "accept" else None)
+
+    async with both.client(era, upstream, elicitation_callback=answer) as client:
+        painted = await client.call_tool("paint", {})
+        assert text(painted) == ("painted red" if action == "accept" else "not painted: decline")
+        assert asked == ["Which colour?"]
+
+
+@in_all_pairs
+async def test_a_tool_asks_the_clients_model(both: Pairs, era: str, upstream: str) -> None:
+    async def answer(_: Any, params: Any) -> CreateMessageResult:
+        assert params.messages[0].content.text == "What is the capital of France?"
+        return CreateMessageResult(role="assistant", model="m", content=TextContent(type="text", text="Paris"))
+
+    async with both.client(era, upstream, sampling_callback=answer) as client:
+        assert text(await client.call_tool("think", {})) == "thought Paris"
+
+
+@in_all_pairs
+async def test_a_tool_asks_for_the_clients_roots(both: Pairs, era: str, upstream: str) -> None:
+    async def answer(_: Any) -> ListRootsResult:
+        return ListRootsResult.model_validate({"roots": [Root.model_validate({"uri": "file:///srv/work"})]})
+
+    async with both.client(era, upstream, list_roots_callback=answer) as client:
+        assert text(await client.call_tool("look", {})) == "saw file:///srv/work"
+
+
+@in_all_pairs
+async def test_who_subscribed_hears_of_an_update(both: Pairs, era: str, upstream: str) -> None:
+    seen: list[str] = []
+
+    async def hear(message: Any) -> None:
+        seen.append(message.method)
+
+    async with both.client(era, upstream, message_handler=hear) as client:
+        if era == OLD:
+            await client.session.send_request(SubscribeRequest(params=SubscribeRequestParams(uri=NOTE)), EmptyResult)
+            # Where the stream for it is opened after the answer, a change in between is not heard of.
+            while "notifications/resources/updated" not in seen:
+                await client.call_tool("write", {"text": f"{era} {upstream}"})
+        else:
+            async with client.listen(resource_subscriptions=[NOTE]) as heard:
+                await client.call_tool("write", {"text": f"{era} {upstream}"})
+                assert await anext(heard) == ResourceUpdated(uri=NOTE)
+        [note] = (await client.read_resource(NOTE)).contents
+        assert isinstance(note, TextResourceContents)
+        assert note.text == f"{era} {upstream}"
+
+
+@in_all_pairs
+async def test_who_listens_for_something_else_hears_nothing(both: Pairs, era: str, upstream: str) -> None:
+    if era == OLD:
+        return
+    async with both.client(era, upstream) as client, client.listen(tools_list_changed=True) as heard:
+        await client.call_tool("write", {"text": "quiet"})
+        await client.call_tool("echo", {"text": "after it"})
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(heard), 0.2)

@@ -1,0 +1,192 @@
+"""A server by the MCP SDK with everything that the protocol has, in one era or in both: `whole.py ERA PORT_FILE`.
+
+ERA is `2026-07-28`, `2025-11-25` or `both`. What a tool asks, it asks by the SDK's resolvers, which do so in the way of
+the era: within a result, or by a request of its own in mid-call.
+"""
+
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import uvicorn
+from mcp.server import ServerRequestContext
+from mcp.server.mcpserver import (
+    AcceptedElicitation,
+    Context,
+    Elicit,
+    ElicitationResult,
+    ListRoots,
+    MCPServer,
+    Resolve,
+    Sample,
+)
+from mcp_types import (
+    Completion,
+    CompletionArgument,
+    CompletionContext,
+    CreateMessageResult,
+    EmptyResult,
+    ListRootsResult,
+    PromptReference,
+    ResourceTemplateReference,
+    SamplingMessage,
+    SetLevelRequestParams,
+    SubscribeRequestParams,
+    TextContent,
+    UnsubscribeRequestParams,
+)
+from pydantic import BaseModel
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from proof.conformance.one_era import one_era
+
+NOTE = "note://today"
+NAMES = ("alba", "alma", "berta")
+server = MCPServer("whole", version="1.0", instructions="Everything is here.", log_level="CRITICAL")
+state = {"note": "nothing yet"}
+
+
+class Colour(BaseModel):
+    colour: str
+
+
+def ask_colour() -> Elicit[Colour]:
+    return Elicit("Which colour?", Colour)
+
+
+def ask_model() -> Sample:
+    question = SamplingMessage(role="user", content=TextContent(type="text", text="What is the capital of France?"))
+    return Sample([question], max_tokens=20)
+
+
+def ask_roots() -> ListRoots:
+    return ListRoots()
+
+
+@server.tool()
+def echo(text: str) -> str:
+    """Say it back."""
+    return text
+
+
+@server.tool()
+def fail() -> str:
+    """Fail always."""
+    raise ValueError("as asked")
+
+
+@server.tool()
+async def count(ctx: Context, steps: int) -> str:
+    """Report progress `steps` times."""
+    for step in range(steps):
+        await ctx.report_progress(step + 1, steps, f"step {step + 1}")
+    return "counted"
+
+
+@server.tool()
+async def chat(ctx: Context, words: str) -> str:
+    """Log a word of each weight."""
+    await ctx.debug(f"debug {words}")  # pyright: ignore[reportDeprecated]
+    await ctx.warning(f"warning {words}")  # pyright: ignore[reportDeprecated]
+    return "chatted"
+
+
+@server.tool()
+async def paint(answer: Annotated[ElicitationResult[Colour], Resolve(ask_colour)]) -> str:
+    """Ask the user for a colour."""
+    match answer:
+        case AcceptedElicitation(data=data):
+            return f"painted {data.colour}"
+        case _:
+            return f"not painted: {answer.action}"
+
+
+@server.tool()
+async def think(answer: Annotated[CreateMessageResult, Resolve(ask_model)]) -> str:
+    """Ask the client's model."""
+    return f"thought {answer.content.text if isinstance(answer.content, TextContent) else '?'}"
+
+
+@server.tool()
+async def look(answer: Annotated[ListRootsResult, Resolve(ask_roots)]) -> str:
+    """Ask for the client's roots."""
+    return f"saw {', '.join(str(root.uri) for root in answer.roots)}"
+
+
+@server.tool()
+async def write(ctx: Context, text: str) -> str:
+    """Write the note of today and tell who listens."""
+    state["note"] = text
+    await ctx.notify_resource_updated(NOTE)
+    await ctx.notify_prompts_changed()
+    if ctx.session.protocol_version != "2026-07-28":
+        await ctx.session.send_resource_updated(NOTE)
+        await ctx.session.send_prompt_list_changed()
+    return "written"
+
+
+@server.resource(NOTE, name="today", mime_type="text/plain")
+def today() -> str:
+    """The note of today."""
+    return state["note"]
+
+
+@server.resource("picture://dot", name="dot", mime_type="image/png")
+def dot() -> bytes:
+    """Some bytes."""
+    return b"\x89PNG\x00\xff"
+
+
+@server.resource("person://{name}", name="person", mime_type="text/plain")
+def person(name: str) -> str:
+    """Somebody by name."""
+    return f"this is {name}"
+
+
+@server.prompt()
+def greet(name: str) -> str:
+    """Greet somebody."""
+    return f"Say hello to {name}."
+
+
+@server.completion()
+async def complete(
+    ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, context: CompletionContext | None
+) -> Completion:
+    del ref, context
+    return Completion(values=[name for name in NAMES if name.startswith(argument.value)], has_more=False)
+
+
+async def set_level(_: ServerRequestContext, params: SetLevelRequestParams) -> EmptyResult:
+    del params
+    return EmptyResult()
+
+
+async def subscribe(_: ServerRequestContext, params: SubscribeRequestParams | UnsubscribeRequestParams) -> EmptyResult:
+    del params
+    return EmptyResult()
+
+
+def handshake_methods() -> None:
+    """What the SDK leaves to its low level; the updates above go to whoever is connected."""
+    low: Any = server._lowlevel_server  # pyright: ignore[reportPrivateUsage]
+    low.add_request_handler("logging/setLevel", SetLevelRequestParams, set_level)
+    low.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
+    low.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, subscribe)
+
+
+def main(era: str, port_file: Path) -> None:
+    handshake_methods()
+    app: Any = server.streamable_http_app()
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
+    port_file.with_suffix(".new").write_text(str(listening.getsockname()[1]))
+    port_file.with_suffix(".new").rename(port_file)
+    config = uvicorn.Config(app if era == "both" else one_era(app, era), log_level="critical")
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
