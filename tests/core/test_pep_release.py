@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from remit.pep.answer import Awaiting, Refused, Released
 from remit.pep.mcp import rpc
+from remit.pep.mcp.asks import CallTool
+from remit.pep.mcp.governing import said
 from remit.pep.mcp.words import result_of
 from remit.pep.release import clean, seal, withheld
 from remit.policy.verdict import Code, Gate, Reason
-from remit.ports.upstream import Failure, Result
+from remit.ports.upstream import Era, Failure, Result
 from remit.trace.bodies import Status
 
+CALL = CallTool("shop", "pay", {}, b"{}")
 KEYS = st.sampled_from(
     ["type", "text", "data", "mimeType", "uri", "name", "resource", "blob", "_meta", "annotations", "icons", "extra"]
 )
@@ -133,7 +136,7 @@ def test_the_words_of_a_pending_approval_name_the_route() -> None:
 
 def test_released_bytes_are_embedded_as_they_are() -> None:
     data = b'{"content":[]}'
-    assert result_of(Released(data)) is data
+    assert said(CALL, Released(data), Era.STATELESS) is data
     whole = json.loads(rpc.result("a\n", rpc.stateless(data)))
     assert whole["id"] == "a\n"
     assert whole["result"]["resultType"] == "complete"

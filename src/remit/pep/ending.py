@@ -37,7 +37,7 @@ class Ending:
             return unwritable(error, attempt.ref)
         if shown.failed is not None:
             code, message = shown.failed
-            return Failed(code, message, attempt.ref)
+            return Failed(code, message, attempt.ref, shown.needs)
         return Released(data)
 
     async def stop(self, errand: Errand, attempt: Attempt, why: Reason, status: Status = Status.NOT_SENT) -> Refused:

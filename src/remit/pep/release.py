@@ -8,7 +8,7 @@ bytes that come from here are written to anyone.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -48,13 +48,14 @@ class Shown:
     """What may be shown of an upstream's reply: a tool result, and how the intent ended.
 
     `error` is our own sentence where there is no usable result; `failed` the code and message of the JSON-RPC
-    error to answer with, where the answer is no tool result.
+    error to answer with, where the answer is no tool result, and `needs` the capabilities the client lacks.
     """
 
     value: Mapping[str, Json]
     status: Status
     error: str | None = None
     failed: tuple[int, str] | None = None
+    needs: Mapping[str, Json] = field(default_factory=dict[str, Json])
 
 
 class Odd(Exception):
@@ -74,6 +75,10 @@ def clean(reply: Reply) -> Shown:
                 return withheld(str(error))
         case Failure(_, text, sent, upstream_text):
             status = status_of(reply)
+            if reply.needs and reply.code is not None and sent:
+                # Nothing for a model to read: the client must declare more, or do without.
+                said = safe((upstream_text or text)[:UPSTREAM_TEXT_MAX])
+                return Shown({}, status, text, (reply.code, said), reply.needs)
             if upstream_text is None or not sent:
                 # What was not sent brings no labels, so it shows no word of theirs either.
                 return Shown(_failed(text), status, text)

@@ -111,11 +111,11 @@ def _shown(reply: Reply, members: Callable[[Mapping[str, Json]], Mapping[str, Js
             except Odd as odd:
                 text = f"the server's answer is withheld: {odd}"
                 return Shown({}, Status.LOST, text, failed=(_INTERNAL, text))
-        case Failure(_, text, sent, theirs, code):
+        case Failure(_, text, sent, theirs, code, needs):
             status = status_of(reply)
             if not sent or theirs is None or code is None:
                 return Shown({}, status, text, failed=(_INTERNAL, text))
-            return Shown({}, status, text, failed=(code, safe(theirs[:UPSTREAM_TEXT_MAX])))
+            return Shown({}, status, text, (code, safe(theirs[:UPSTREAM_TEXT_MAX])), needs)
         case _:
             raise AssertionError("a question is no answer")
 

@@ -32,7 +32,8 @@ class Failure:
     """No usable result. `sent` is False only when the request surely never left.
 
     `text` is ours, never the upstream's; `upstream_text` is theirs and passes the funnel. `code` is that of
-    the JSON-RPC error the upstream answered with (`cause` is then `error`).
+    the JSON-RPC error the upstream answered with (`cause` is then `error`), `needs` the capabilities that it
+    says the client lacks, in names of ours.
     """
 
     cause: str
@@ -40,6 +41,7 @@ class Failure:
     sent: bool
     upstream_text: str | None = None
     code: int | None = None
+    needs: Mapping[str, Json] = field(default_factory=dict[str, Json])
 
 
 @dataclass(frozen=True, slots=True)

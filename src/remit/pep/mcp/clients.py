@@ -1,8 +1,4 @@
-"""The client at the other end of one request, as the driver is told of it.
-
-Law: what goes upstream of a client are flags from a fixed list, never its words; sessions of servers are
-kept by them, and a client must not be able to have as many as it likes.
-"""
+"""The client at the other end of one request, as the driver is told of it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -14,9 +10,6 @@ from remit.pep.answer import Client, Tell
 from remit.pep.mcp.notices import LEVELS, Token, told
 from remit.ports.upstream import Era, Notice, Question
 
-_FLAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"elicitation": ("form", "url"), "sampling": ("tools", "context"), "roots": ()}
-)
 _NEEDED: Final[Mapping[str, str]] = MappingProxyType(
     {"elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots"}
 )
@@ -28,16 +21,6 @@ class Wishes:
 
     token: Token | None
     level: str | None
-
-
-def declared(given: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Of a client's capabilities, those to be asked something, with their known flags."""
-    found: dict[str, Json] = {}
-    for name, flags in _FLAGS.items():
-        value = given.get(name)
-        if isinstance(value, Mapping):
-            found[name] = {flag: {} for flag in flags if isinstance(value.get(flag), Mapping)}
-    return found
 
 
 def may_be_asked(capabilities: Mapping[str, Json], question: Question) -> bool:

@@ -131,8 +131,10 @@ def said(ask: Ask, answer: Released | Refused | Awaiting | Failed, era: Era) -> 
     match answer:
         case Released(result):
             return result
-        case Failed():
-            return words.error_of(ask, answer, era)
+        case Failed(_, message):
+            # Earlier eras have no error for it, and a call's other failures are tool results there.
+            is_call = isinstance(ask, CallTool) and era is Era.INITIALIZE
+            return words.tool_error(message) if is_call else words.error_of(ask, answer, era)
         case Refused() | Awaiting():
             return words.result_of(answer) if isinstance(ask, CallTool) else words.error_of(ask, answer, era)
         case _:

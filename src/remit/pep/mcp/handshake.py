@@ -13,12 +13,13 @@ from typing import Final
 import orjson
 
 from remit.facts.canonical import Json
+from remit.facts.capability import asked_of_clients
 from remit.pep.answer import Asking, Client
 from remit.pep.gate import Gate
 from remit.pep.mcp import rpc
 from remit.pep.mcp.asking import MARGIN_S, Fate
 from remit.pep.mcp.asks import Ask, ListOffers, ReadResource
-from remit.pep.mcp.clients import Wishes, client_of, declared, level_of, may_be_asked
+from remit.pep.mcp.clients import Wishes, client_of, level_of, may_be_asked
 from remit.pep.mcp.connections import Connection, Connections, Crowded
 from remit.pep.mcp.envelope import NOTHING, Malformed, Notification, Request, Response
 from remit.pep.mcp.exchange import COMMENT, Exchange, Reply, Resumable
@@ -114,7 +115,7 @@ class Handshake:
             return
         version = wanted if wanted in VERSIONS else VERSIONS[-1]
         given = request.params.get("capabilities")
-        capabilities = declared(given if isinstance(given, Mapping) else NOTHING)
+        capabilities = asked_of_clients(given)
         try:
             made = self._connections.open(post.authority, post.server, version, capabilities)
         except Crowded:

@@ -11,12 +11,13 @@ from typing import Final
 import orjson
 
 from remit.facts.canonical import Json
+from remit.facts.capability import asked_of_clients
 from remit.pep.answer import Asking, Awaiting, Client
 from remit.pep.gate import Gate
 from remit.pep.mcp import rpc
 from remit.pep.mcp.agreeing import CAPABILITIES_KEY, disagreement, served_version
 from remit.pep.mcp.asks import Ask, CallTool, Complete, GetPrompt, ListOffers, ReadResource
-from remit.pep.mcp.clients import Wishes, client_of, declared, level_of, may_be_asked
+from remit.pep.mcp.clients import Wishes, client_of, level_of, may_be_asked
 from remit.pep.mcp.envelope import NOTHING, Malformed, Notification, Request, Response
 from remit.pep.mcp.exchange import Exchange, Reply
 from remit.pep.mcp.governing import Governing, Said, denied, said
@@ -145,11 +146,10 @@ class Stateless:
         # Both were found to be objects where headers and body were compared.
         meta = request.params["_meta"]
         assert isinstance(meta, Mapping), "an envelope without _meta is refused"  # noqa: S101
-        capabilities = meta[CAPABILITIES_KEY]
         wishes = Wishes(token_of(meta), level_of(meta.get(LOG_LEVEL_KEY)))
         return client_of(
             Era.STATELESS,
-            declared(capabilities) if isinstance(capabilities, Mapping) else {},
+            asked_of_clients(meta[CAPABILITIES_KEY]),
             wishes,
             None if exchange is None else exchange.say,
             post.account.traceparent,

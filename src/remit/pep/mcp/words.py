@@ -13,11 +13,11 @@ import orjson
 from remit.facts.canonical import Json
 from remit.pep.answer import Awaiting, Failed, Refused
 from remit.pep.mcp import rpc
-from remit.pep.mcp.asks import Ask, CallTool, ReadResource
+from remit.pep.mcp.asks import Ask, ReadResource
 from remit.policy.verdict import Code, Reason
 from remit.ports.upstream import Era
 
-_THEIRS: Final = frozenset({rpc.INVALID_PARAMS, rpc.INTERNAL_ERROR, rpc.METHOD_NOT_FOUND, rpc.MISSING_CAPABILITY})
+_THEIRS: Final = frozenset({rpc.INVALID_PARAMS, rpc.INTERNAL_ERROR, rpc.METHOD_NOT_FOUND})
 """Errors of an upstream that are about the client's request; others are about ours."""
 _NOT_FOUND: Final = -32002
 """Of resources, until 2025-11-25; 2026-07-28 says -32602."""
@@ -34,7 +34,12 @@ class Wrong:
 
 def result_of(answer: Refused | Awaiting) -> bytes:
     """The tool result that says `answer`."""
-    return orjson.dumps({"content": [{"type": "text", "text": _said(answer)}], "isError": True})
+    return tool_error(_said(answer))
+
+
+def tool_error(text: str) -> bytes:
+    """The tool result of a call that failed for the reason `text`."""
+    return orjson.dumps({"content": [{"type": "text", "text": text}], "isError": True})
 
 
 def error_of(ask: Ask, answer: Refused | Awaiting | Failed, era: Era) -> Wrong:
@@ -45,7 +50,9 @@ def error_of(ask: Ask, answer: Refused | Awaiting | Failed, era: Era) -> Wrong:
             return Wrong(rpc.REFUSED, _said(answer), data)
         case Awaiting(ref):
             return Wrong(rpc.PENDING, _said(answer), {"reason": Code.APPROVAL_PENDING.value, "decision": ref})
-        case Failed(code, message, _):
+        case Failed(code, message, _, needs) if needs and era is Era.STATELESS:
+            return Wrong(code, message, {"requiredCapabilities": needs})
+        case Failed(code, message):
             return _theirs(ask, code, message, era)
 
 
@@ -78,8 +85,7 @@ def _theirs(ask: Ask, code: int, message: str, era: Era) -> Wrong:
     if isinstance(ask, ReadResource) and code in {_NOT_FOUND, rpc.INVALID_PARAMS}:
         own = rpc.INVALID_PARAMS if era is Era.STATELESS else code
         return Wrong(own, message, {"uri": ask.shown})
-    known = code in _THEIRS and not isinstance(ask, CallTool)
-    return Wrong(code if known or code == rpc.MISSING_CAPABILITY else rpc.INTERNAL_ERROR, message)
+    return Wrong(code if code in _THEIRS else rpc.INTERNAL_ERROR, message)
 
 
 def _asked(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:

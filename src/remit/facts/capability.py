@@ -1,0 +1,26 @@
+"""What an MCP client declares that a server may ask of it: names and flags from a fixed list.
+
+What is not in the list is dropped: sessions of servers are kept by a client's capabilities, and it must not
+be able to have as many as it likes, nor to send words of its own in them.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from remit.facts.canonical import Json
+
+_FLAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"elicitation": ("form", "url"), "sampling": ("tools", "context"), "roots": ()}
+)
+
+
+def asked_of_clients(given: Json) -> Mapping[str, Json]:
+    """Of `given`, a client's capabilities as the protocol writes them, those to be asked something."""
+    found: dict[str, Json] = {}
+    if isinstance(given, Mapping):
+        for name, flags in _FLAGS.items():
+            value = given.get(name)
+            if isinstance(value, Mapping):
+                found[name] = {flag: {} for flag in flags if isinstance(value.get(flag), Mapping)}
+    return found
