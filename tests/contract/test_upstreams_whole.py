@@ -1,6 +1,5 @@
 """The whole protocol with the SDK's server: both ways and both eras, in one suite."""
 
-import asyncio
 import json
 import sys
 from collections.abc import AsyncGenerator, Mapping
@@ -24,6 +23,7 @@ from remit.ports.upstream import (
     Notice,
     Offer,
     Progress,
+    Ready,
     Reply,
     Result,
     Updated,
@@ -170,11 +170,8 @@ async def test_who_declared_nothing_is_asked_nothing(upstream: AnyUpstream, era:
 @pytest.mark.asyncio(loop_scope="module")
 async def test_changes_are_heard_while_watched(upstream: AnyUpstream) -> None:
     watch = upstream.watch("a", Era.STATELESS, frozenset({Offer.PROMPTS}), frozenset({"note://one"}))
-    first = asyncio.ensure_future(anext(watch))
-    heard: set[Notice] = set()
-    while not first.done():  # the listening starts when it starts
-        for uri in ("note://other", "note://one"):
-            assert text_of(await upstream.call("a", Era.STATELESS, "touch", json.dumps({"uri": uri}).encode()))
-    heard |= {await first, await anext(watch)}
-    assert heard == {Updated("note://one"), Changed(Offer.PROMPTS)}
+    assert await anext(watch) == Ready()
+    for uri in ("note://other", "note://one"):
+        assert text_of(await upstream.call("a", Era.STATELESS, "touch", json.dumps({"uri": uri}).encode()))
+    assert {await anext(watch), await anext(watch)} == {Updated("note://one"), Changed(Offer.PROMPTS)}
     await watch.aclose()

@@ -112,8 +112,10 @@ class Exchange:
             )
             sent = True  # whatever fails from here on, also in resuming, the request left
             if response.status != 200 or response.content_type != "text/event-stream":
-                async with response:
+                try:
                     return await self._single(ident, response)
+                finally:
+                    response.release()
             found = await self._stream(ident, response, hearing)
             if isinstance(found, Decoder):
                 return await self._resume(ident, found, headers, hearing) if resume else self._ended()
@@ -160,8 +162,11 @@ class Exchange:
         return Refusal(garbage(self.server, "an answer to another request"), status)
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        if (response.content_length or 0) > self._bytes_max:
-            raise TooLargeError
+        announced = response.content_length
+        if announced is not None:
+            if announced > self._bytes_max:
+                raise TooLargeError
+            return await response.read()
         chunks: list[bytes] = []
         size = 0
         async for chunk in response.content.iter_any():

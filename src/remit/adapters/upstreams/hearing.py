@@ -42,6 +42,8 @@ class Ear:
     listening of a `watch`.
     """
 
+    __slots__ = ("along", "aside", "ident", "inbox", "watch")
+
     def __init__(self, along: Along = ALONE, *, aside: bool = False, watch: Watch | None = None) -> None:
         self.ident = 0
         self.along = along

@@ -1,7 +1,7 @@
 """What a server's answer means to the one who asked: a result of the right shape, questions, or a failure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from remit.adapters.upstreams.failures import garbage, undeclared
@@ -12,7 +12,7 @@ from remit.ports.upstream import Along, Asked, Era, Failure, Introduction, Quest
 
 QUESTIONS_MAX: Final = 32
 KEY_CHARS_MAX: Final = 256
-_ERA_MEMBERS: Final = frozenset({"resultType", "ttlMs", "cacheScope"})
+_PROTOCOL: Final = frozenset({"_meta", "resultType", "ttlMs", "cacheScope"})
 _SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
 _LISTS: Final[Mapping[str, str]] = {
     "tools/call": "content",
@@ -33,8 +33,8 @@ class Retry:
     sid: str
     era: Era
     request: Request
-    state: str | None
-    asked: Mapping[str, Question]
+    state: str | None = None
+    asked: Mapping[str, Question] = field(default_factory=dict[str, Question])
     used: bool = False
 
     def responses(self, given: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -75,7 +75,7 @@ def _complete(server: str, method: str, result: Message) -> Reply:
     is_error = False
     if (name := _LISTS.get(method)) is not None:
         found = result.get(name)
-        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        if not isinstance(found, list) or any(type(item) is not dict for item in found):
             return garbage(server, f"a {method} result whose `{name}` is no list of objects")
     if method == "tools/call":
         told = result.get("isError", False)
@@ -84,11 +84,11 @@ def _complete(server: str, method: str, result: Message) -> Reply:
         is_error = told
     elif method == "completion/complete" and not isinstance(result.get("completion"), Mapping):
         return garbage(server, "a completion that is no object")
-    value = {key: item for key, item in result.items() if key not in _ERA_MEMBERS}
-    meta = value.pop("_meta", None)
-    kept = {key: item for key, item in meta.items() if key != _SERVER_INFO} if isinstance(meta, Mapping) else {}
-    if kept and method == "tools/call":
-        value["_meta"] = kept
+    value = {key: item for key, item in result.items() if key not in _PROTOCOL}
+    if method == "tools/call" and (meta := members(result.get("_meta"))):
+        kept = {key: item for key, item in meta.items() if key != _SERVER_INFO}
+        if kept:
+            value["_meta"] = kept
     return Result(value, is_error)
 
 

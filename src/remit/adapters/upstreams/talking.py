@@ -5,8 +5,8 @@ A subclass says how a connection is reached; it raises `Unusable` where none is.
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from typing import Any, Final
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from typing import Final
 
 from remit.adapters.upstreams.failures import Unusable, expired, internal, timed_out
 from remit.adapters.upstreams.frames import Answer, Refusal
@@ -14,7 +14,7 @@ from remit.adapters.upstreams.hearing import Ear
 from remit.adapters.upstreams.held import Held
 from remit.adapters.upstreams.listing import list_limit_s
 from remit.adapters.upstreams.replies import Retry, reply_of, reply_or_asked, unsent
-from remit.adapters.upstreams.requests import Request, ask_request, call_request
+from remit.adapters.upstreams.requests import ask_request, call_request
 from remit.adapters.upstreams.subscribing import changes
 from remit.adapters.upstreams.wire import Wire, introduced, level
 from remit.facts.canonical import Json
@@ -54,21 +54,23 @@ class Talking(ABC):
 
     async def call(self, sid: str, era: Era, name: str, arguments: bytes, along: Along = ALONE) -> Reply:
         """See `Upstream.call`."""
-        return await self._begun(sid, era, lambda: call_request(name, arguments), along)
+        ear = Ear(along)
+        return await self._limited(ear, lambda: self._first(Retry(sid, era, call_request(name, arguments)), ear))
 
     async def ask(self, sid: str, era: Era, method: str, params: Mapping[str, Json], along: Along = ALONE) -> Reply:
         """See `Upstream.ask`."""
-        return await self._begun(sid, era, lambda: ask_request(method, params), along)
+        ear = Ear(along)
+        return await self._limited(ear, lambda: self._first(Retry(sid, era, ask_request(method, params)), ear))
 
     async def resume(self, held: object, responses: Mapping[str, Json], along: Along = ALONE) -> Reply:
         """See `Upstream.resume`."""
         match held:
             case Retry() if not held.used:
                 held.used = True
-                again = held.request.again(held.responses(responses), held.state)
-                return await self._converse(held, along, again)
+                ear = Ear(along)
+                return await self._limited(ear, lambda: self._again(held, responses, ear))
             case Held() if held in self._held and held.waits:
-                return await self._limited(held.ear, self._continued(held, responses, along))
+                return await self._limited(held.ear, lambda: self._continued(held, responses, along))
             case _:
                 return expired(self._server.name, "it was answered before, or is over", sent=True)
 
@@ -105,35 +107,27 @@ class Talking(ABC):
 
     async def _end_held(self) -> None:
         held, self._held = self._held, set()
-        for one in held:
+        for one in tuple(held):
             one.cancel()
             await one.over()
 
-    async def _begun(self, sid: str, era: Era, make: Callable[[], Request], along: Along) -> Reply:
-        try:
-            request = make()
-        except (TypeError, ValueError) as problem:
-            return internal(self._server.name, problem, sent=False)
-        return await self._converse(Retry(sid, era, request, None, {}), along)
-
-    async def _converse(self, retry: Retry, along: Along, again: Request | None = None) -> Reply:
-        """Send the request of `retry`, or `again` with which it goes on."""
-        ear = Ear(along)
-        return await self._limited(ear, self._sent(retry, along, again or retry.request, ear))
-
-    async def _sent(self, retry: Retry, along: Along, request: Request, ear: Ear) -> Reply:
-        wire = await self._reach(retry.sid, retry.era, along)
-        name = self._server.name
+    async def _first(self, retry: Retry, ear: Ear) -> Reply:
+        wire = await self._reach(retry.sid, retry.era, ear.along)
         if wire.era is Era.STATELESS:
-            return reply_or_asked(name, retry, await wire.ask(request, ear), along)
-        if request is not retry.request:
-            raise Unusable(expired(name, "the server changed its era", sent=False))
-        await level(wire, along)
-        if not along.capabilities:
-            return reply_of(name, request.method, await wire.ask(request, ear))
-        held = Held(wire, request, ear, self._held.discard)
+            return reply_or_asked(self._server.name, retry, await wire.ask(retry.request, ear), ear.along)
+        await level(wire, ear.along)
+        if not ear.along.capabilities:
+            return reply_of(self._server.name, retry.request.method, await wire.ask(retry.request, ear))
+        held = Held(wire, retry.request, ear, self._held.discard)
         self._held.add(held)
         return await self._further(held)
+
+    async def _again(self, retry: Retry, responses: Mapping[str, Json], ear: Ear) -> Reply:
+        wire = await self._reach(retry.sid, retry.era, ear.along)
+        if wire.era is not Era.STATELESS:
+            raise Unusable(expired(self._server.name, "the server changed its era", sent=False))
+        again = retry.request.again(retry.responses(responses), retry.state)
+        return reply_or_asked(self._server.name, retry, await wire.ask(again, ear), ear.along)
 
     async def _further(self, held: Held) -> Reply:
         found = await held.next()
@@ -147,10 +141,11 @@ class Talking(ABC):
             return expired(self._server.name, "it took no answer", sent=True)
         return await self._further(held)
 
-    async def _limited(self, ear: Ear, step: Coroutine[Any, Any, Reply]) -> Reply:
+    async def _limited(self, ear: Ear, step: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Take a step within `call_s`; whatever goes wrong in it is a failure."""
         try:
             async with asyncio.timeout(self._server.call_s):
-                reply = await step
+                reply = await step()
         except TimeoutError:
             reply = timed_out(self._server.name, self._server.call_s, sent=ear.ident != 0)
         except Unusable as unusable:
