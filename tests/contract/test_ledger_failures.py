@@ -6,12 +6,14 @@ Always: what was acknowledged is still there, the file verifies, and nothing is 
 import asyncio
 import gc
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,19 +117,13 @@ class Failing(sqlite3.Connection):
         raise sqlite3.OperationalError("disk I/O error")
 
 
-async def fail_at(place: Place, statement: int, *, done: bool) -> bool:
-    """Append until statement number `statement` fails; whether it came to that."""
-
-    class Disk(Failing):
-        pass
-
-    ledger = place.open(Disk)
-    Disk.left, Disk.done = statement, done
+async def append_on(ledger: SqliteLedger) -> tuple[list[str], list[str]]:
+    """A lone record and a pair, three times over: what was acknowledged, and what was refused."""
     acknowledged: list[str] = []
     refused: list[str] = []
-    for _ in range(3):
+    for number in range(6):
         try:
-            pending = [ledger.append(draft(action())), ledger.append(draft(action()))]
+            pending = [ledger.append(draft(action(), sid=f"s{number}")) for _ in range(1 + number % 2)]
         except LedgerUnwritable as error:
             refused.append(str(error))
             continue
@@ -138,12 +134,18 @@ async def fail_at(place: Place, statement: int, *, done: bool) -> bool:
                 case _:
                     assert isinstance(ended, LedgerUnwritable)
                     refused.append(str(ended))
-    assert all("disk I/O error" in text for text in refused)
+    return acknowledged, refused
+
+
+async def fails(ledger: SqliteLedger, place: Place, why: str, mend: Callable[[], None]) -> bool:
+    """Append until a write fails, if it comes to that; `mend`, and see that all is as it was acknowledged."""
+    acknowledged, refused = await append_on(ledger)
+    assert all(why in text for text in refused)
     assert (ledger.unwritable() is None) == (not refused)
     if refused:
-        with pytest.raises(LedgerUnwritable, match="disk I/O error"):
+        with pytest.raises(LedgerUnwritable, match=why):
             ledger.append(draft(action()))
-    Disk.left = 0
+    mend()
     await ledger.close()
     await check_survivors(place.folder, acknowledged)
     return bool(refused)
@@ -154,12 +156,74 @@ async def fail_at(place: Place, statement: int, *, done: bool) -> bool:
 async def test_failure_of_any_statement_poisons_the_writer(tmp_path: Path, *, done: bool) -> None:
     reached = 0
     for statement in range(1, 60):
-        folder = tmp_path / str(statement)
-        folder.mkdir()
-        if not await fail_at(Place(folder), statement, done=done):
+
+        class Disk(Failing):
+            pass
+
+        place = Place(tmp_path / str(statement))
+        ledger = place.open(Disk)
+        Disk.left, Disk.done = statement, done
+        if not await fails(ledger, place, "disk I/O error", partial(setattr, Disk, "left", 0)):
             break
         reached = statement
-    assert 14 <= reached < 59, "each statement of several batches failed once"
+    assert 14 <= reached < 59, "each statement of several batches failed once: what is read, and the one that commits"
+
+
+class Interrupted(sqlite3.Connection):
+    """A connection whose database engine stops after `left` more of its own steps."""
+
+    left = sys.maxsize
+
+    def obey(self) -> None:
+        self.set_progress_handler(self.step, 1)
+
+    def step(self) -> bool:
+        self.left -= 1
+        return self.left == 0
+
+
+@pytest.mark.asyncio
+async def test_failure_at_any_step_of_a_batch_leaves_nothing_of_it(tmp_path: Path) -> None:
+    """Segment, bodies and state are written by one statement: it stops between any two of its steps."""
+    opened: list[Interrupted] = []
+
+    class Disk(Interrupted):
+        def __init__(self, *arguments: Any, **more: Any) -> None:
+            super().__init__(*arguments, **more)
+            opened.append(self)
+
+    reached = 0
+    for step in range(1, 100_000, 41):
+        place = Place(tmp_path / str(step))
+        ledger = place.open(Disk)
+        conn = opened.pop()
+        conn.left = step
+        conn.obey()
+        if not await fails(ledger, place, "interrupted", partial(conn.set_progress_handler, None, 0)):
+            break
+        reached += 1
+    assert reached > 40
+
+
+@pytest.mark.asyncio
+async def test_failure_of_any_write_to_the_disk_poisons_the_writer(tmp_path: Path) -> None:
+    """The operating system refuses to let a file grow, by a few bytes more each time."""
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    mend = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (most, most))
+    reached = 0
+    for pages in range(200):
+        place = Place(tmp_path / str(pages))
+        ledger = place.open()
+        size = place.file.with_name(f"{place.file.name}-wal").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + pages * 4_096, most))
+        try:
+            failed = await fails(ledger, place, "cannot be written: ", mend)
+        finally:
+            mend()
+        if not failed:
+            break
+        reached += 1
+    assert reached > 20
 
 
 @pytest.mark.asyncio

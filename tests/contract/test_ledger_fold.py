@@ -1,13 +1,16 @@
 """State tables are a fold of the records: made anew they are the same, and so is what memory holds."""
 
 import asyncio
+import sqlite3
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remit.adapters.sqlite import SqliteLedger, verify_file
+from remit.adapters.sqlite import SqliteLedger, reads, rows, state, verify_file
+from remit.adapters.sqlite.tables import create
 from remit.escalate.machine import Approval
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
@@ -24,7 +27,7 @@ from remit.pdp.deltas import (
 from remit.pdp.fold import apply_approval, apply_session, fold, in_doubt
 from remit.trace.bodies import ActionBody, OutcomeBody
 from tests.contract.ledger_world import REPLICA, Place, draft_of
-from tests.core.recording import History, Restart, Step, histories
+from tests.core.recording import TEXT, History, Restart, Step, histories
 
 
 class Mirror:
@@ -108,9 +111,9 @@ async def check_threads(ledger: SqliteLedger, mirror: Mirror) -> None:
 
 
 @settings(max_examples=40)
-@given(histories(REPLICA), st.sets(st.integers(0, 24)))
-def test_state_made_anew_from_the_records_is_the_state_held(history: History, waits: set[int]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+@given(histories(REPLICA), st.sets(st.integers(0, 24)), st.sampled_from([0, 20_000]))
+def test_state_made_anew_from_the_records_is_the_state_held(history: History, waits: set[int], cached: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, patch.object(state, "_CACHED_MAX", cached):
         place = Place(Path(folder))
         asyncio.run(play(place, history, waits))
         report = verify_file(place.file)
@@ -119,3 +122,17 @@ def test_state_made_anew_from_the_records_is_the_state_held(history: History, wa
         assert report.records == sum(isinstance(step, Step) for step in history) + 2 + sum(
             isinstance(step, Restart) for step in history
         )
+
+
+@given(TEXT, st.none() | TEXT)
+def test_any_text_is_written_as_it_is(first: str, second: str | None) -> None:
+    conn = sqlite3.connect(":memory:")
+    create(conn)
+    rows.write(conn, {"session": rows.packed([rows.session_row(1, Session(first, first, second, 5))])})
+    rows.write(conn, {"activity": rows.packed([(1, 0, 0, 0)])})
+    assert rows.read_session(conn, first) == (1, Session(first, first, second, 5), 0)
+    rows.write(conn, {"credential": rows.packed([rows.credential_row(first, second)])})
+    assert reads.credentials(conn) == ({} if second is None else {first: second})
+    rows.write(conn, {"credential": rows.packed([rows.credential_row(first, None)])})
+    assert reads.credentials(conn) == {}
+    conn.close()

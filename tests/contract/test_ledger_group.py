@@ -8,23 +8,23 @@ from typing import Any
 
 import pytest
 
+from remit.adapters.sqlite import verify_file
+from remit.adapters.sqlite import writer as writer_module
 from tests.contract.ledger_world import Place, draft
 from tests.core.recording import action
 
 
 class Watched(sqlite3.Connection):
-    """A connection that notes its commits, and holds the first of them until it is let go."""
+    """A connection that notes the threads of its batches, and holds the first of them until it is let go."""
 
-    commits = 0
-    threads: set[int] = set()  # noqa: RUF012 - counted over all connections
+    threads: list[int] = []  # noqa: RUF012 - of each batch, over all connections
     go = threading.Event()
     reached = threading.Semaphore(0)
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
         mine = type(self)
-        if arguments[0] == "COMMIT":
-            mine.commits += 1
-            mine.threads.add(threading.get_ident())
+        if arguments[0].startswith("INSERT INTO batch "):
+            mine.threads.append(threading.get_ident())
             if not mine.go.is_set():
                 mine.reached.release()
             mine.go.wait(20)
@@ -34,44 +34,70 @@ class Watched(sqlite3.Connection):
 @pytest.mark.asyncio
 async def test_what_waits_while_one_batch_is_written_shares_the_next(tmp_path: Path) -> None:
     class Slow(Watched):
-        threads: set[int] = set()  # noqa: RUF012
+        threads: list[int] = []  # noqa: RUF012
         go = threading.Event()
 
     Slow.go.set()
     ledger = Place(tmp_path).open(Slow)
     try:
-        before = Slow.commits
         Slow.threads.clear()
         Slow.go.clear()
-        first = ledger.append(draft(action()))
+        first = [ledger.append(draft(action())) for _ in range(2)]
         await asyncio.to_thread(Slow.reached.acquire, timeout=20)
         waiting = [ledger.append(draft(action())) for _ in range(100)]
-        durable = asyncio.gather(first.durable, *(item.durable for item in waiting))
+        durable = asyncio.gather(*(item.durable for item in [*first, *waiting]))
         await asyncio.sleep(0.05)
-        assert Slow.commits == before + 1, "one batch at a time"
+        assert len(Slow.threads) == 1, "one batch at a time"
         assert not durable.done()
         Slow.go.set()
         await durable
-        assert Slow.commits - before <= 5, "100 records in a few commits, and none of them waited for a clock"
-        assert Slow.threads.isdisjoint({threading.get_ident()})
-        assert len(Slow.threads) == 1, "one writer"
+        assert len(Slow.threads) <= 5, "100 records in a few commits, and none of them waited for a clock"
+        [writer] = set(Slow.threads)
+        assert writer != threading.get_ident(), "one writer, and not the loop"
     finally:
         Slow.go.set()
         await ledger.close()
 
 
 @pytest.mark.asyncio
-async def test_a_lone_record_waits_for_nobody(tmp_path: Path) -> None:
+async def test_a_lone_record_waits_for_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Counted(Watched):
-        threads: set[int] = set()  # noqa: RUF012
+        threads: list[int] = []  # noqa: RUF012
         go = threading.Event()
 
     Counted.go.set()
+    monkeypatch.setattr(writer_module, "_SLOW_S", 1e9)
     ledger = Place(tmp_path).open(Counted)
+
+    async def one() -> int:
+        before = len(Counted.threads)
+        await asyncio.wait_for(ledger.append(draft(action())).durable, 20)
+        [thread] = Counted.threads[before:]
+        return thread
+
     try:
-        for _ in range(3):
-            before = Counted.commits
-            await asyncio.wait_for(ledger.append(draft(action())).durable, 20)
-            assert Counted.commits == before + 1
+        loop = threading.get_ident()
+        assert [await one() for _ in range(3)] == [loop] * 3, "it is committed where it is"
+        monkeypatch.setattr(writer_module, "_SLOW_S", -1)
+        assert await one() == loop
+        assert loop not in [await one() for _ in range(3)], "a slow disk holds the loop once"
+        monkeypatch.setattr(writer_module, "_SLOW_S", 1e9)
+        assert [await one() == loop for _ in range(3)] == [False, True, True], "until it is quick again"
     finally:
         await ledger.close()
+
+
+@pytest.mark.asyncio
+async def test_a_burst_is_cut_into_batches_in_the_order_of_calls(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    ledger = place.open()
+    pending = [ledger.append(draft(action())) for _ in range(1_200)]
+    wide = [ledger.append(draft(action(arguments=b'"%s"' % (b"x" * 1_500_000)))) for _ in range(3)]
+    receipts = await asyncio.gather(*(item.durable for item in [*pending, *wide]))
+    assert [receipt.ref.seq for receipt in receipts] == list(range(2, 1_205))
+    await ledger.close()
+    conn = sqlite3.connect(place.file)
+    counts = [count for (count,) in conn.execute("SELECT count FROM segment ORDER BY first")]
+    conn.close()
+    assert counts == [1, 512, 345, 173, 86, 64, 22, 1], "at most 512 and 4 MiB, and half of what is queued"
+    assert verify_file(place.file).clean

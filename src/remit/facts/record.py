@@ -7,7 +7,7 @@ salt. Hashes cover the stored bytes, never a re-encoding.
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 _REF: Final = re.compile(r"([a-z0-9]{1,16}-[1-9][0-9]{0,8})\.([1-9][0-9]{0,14})")
 
@@ -23,8 +23,8 @@ class RecordKind(StrEnum):
     ADMIN = "admin"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Ref:
+# The two tuples of this page are made for every record there is, in half the time of a frozen dataclass.
+class Ref(NamedTuple):
     """Where a record stands: `chain` is `<replica>-<epoch>`, `seq` counts from 1.
 
     Its text, `r7f3-5.1234`, is what people and agents see as a decision id.
@@ -63,8 +63,7 @@ class Record:
     commitment: str
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """Proof to the caller that a record is durable: where it stands and its hash (hex)."""
 
     ref: Ref

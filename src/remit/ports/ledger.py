@@ -5,7 +5,7 @@ One contract suite (`tests/contract/test_ledger.py`) runs against every adapter.
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from remit.escalate.machine import Approval
 from remit.facts.record import Receipt, Record, RecordKind, Ref
@@ -31,8 +31,7 @@ class Draft:
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """A record on its way: its place is fixed, `durable` resolves once it is on disk.
 
     `durable` raises `LedgerUnwritable` when it never will be.

@@ -19,7 +19,7 @@ _FRAMES_AGAIN: Final = 2_000
 
 
 class Checkpointer:
-    """Keeps the log of the database at `path` short. `wrote` is called by the writer alone."""
+    """Keeps the log of the database at `path` short. All but `close` is called by the writer alone."""
 
     def __init__(self, path: Path, writing: sqlite3.Connection) -> None:
         self._path = path
@@ -35,13 +35,21 @@ class Checkpointer:
         """Begin to serve."""
         self._thread.start()
 
+    @property
+    def due(self) -> bool:
+        """Whether `move` would move something."""
+        return self._frames >= _FRAMES_HARD and self._frames - self._tried_at >= _FRAMES_AGAIN
+
     def wrote(self, frames: int, *, busy: bool) -> None:
-        """About `frames` pages were committed, `busy` when more waits. May checkpoint, between batches."""
+        """About `frames` pages were committed, `busy` when more waits."""
         self._frames += frames
         if self._frames - self._asked_at >= (_FRAMES_BUSY if busy else _FRAMES_SOFT):
             self._asked_at = self._frames
             self._asked.set()
-        if self._frames >= _FRAMES_HARD and self._frames - self._tried_at >= _FRAMES_AGAIN:
+
+    def move(self) -> None:
+        """Checkpoint, if the log grew too long, between two batches: by the thread that writes them."""
+        if self.due:
             self._tried_at = self._frames
             if _passive(self._writing):
                 self._frames = self._asked_at = self._tried_at = 0

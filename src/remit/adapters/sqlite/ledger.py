@@ -1,14 +1,15 @@
 """`ports.ledger.Ledger` over one SQLite file.
 
 A tour: `open_ledger` takes the data folder (`lock`), brings the file to this schema (`schema`),
-looks at its end, and begins the next epoch; `append` encodes and folds on the caller's loop, gives
-the record its place and queues it for the `writer`, which hashes, and whose batches lie in
-`segment`s beside the state tables they fold to (`state`, `rows`); `reads` answer from connections of their own.
+looks at its end, and begins the next epoch; `append` encodes and folds on the caller's loop, gives the record its
+place and queues it for the `writer`, which hashes, and whose batches are made durable by one statement (`commit`),
+as `segment`s beside the `rows` of the `state` that changed; `reads` answer from connections of their own.
 """
 
 import asyncio
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -27,12 +28,10 @@ from remit.escalate.machine import Approval
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
-from remit.pdp.fold import fold
 from remit.ports.ledger import Draft, Entry, InDoubt, LedgerUnwritable, Pending
 from remit.ports.system import Clock, Entropy
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import chain_name
-from remit.trace.encoding import Unencodable, encode_body
 from remit.trace.verify import check_links
 
 _CHECKED_AT_START: Final = 256
@@ -56,7 +55,6 @@ class SqliteLedger:
         self._state = state
         self._writer = writer
         self._readers = Readers(path)
-        self._seq = 1
         self._closing: asyncio.Future[None] | None = None
         self.chain = chain
 
@@ -71,15 +69,7 @@ class SqliteLedger:
             raise unwritable(failure)
         if self._closing is not None:
             raise LedgerUnwritable("the ledger is closed: the service is stopping")
-        if not (draft.sid.isascii() and draft.bundle.isascii()):
-            raise Unencodable("a session id or bundle digest is not ASCII")
-        body = encode_body(draft.body)
-        ref = Ref(self.chain, self._seq + 1)
-        deltas = fold(ref, draft.at, draft.kind, draft.body)
-        future = asyncio.get_running_loop().create_future()
-        self._seq += 1
-        self._writer.submit((ref, draft, body, deltas, future))
-        return Pending(ref, future)
+        return self._writer.append(draft)
 
     def unwritable(self) -> str | None:
         """Why no record is taken any more; None while they are."""
@@ -155,11 +145,12 @@ class SqliteLedger:
         """Drain the queue, make it durable, release the files. Again: waits for the first."""
         loop = asyncio.get_running_loop()
         if self._closing is None:
+            self._writer.end()
             self._closing = loop.run_in_executor(None, self._close)
         await asyncio.shield(self._closing)
 
     def _close(self) -> None:
-        self._writer.finish()
+        self._writer.join()
         self._readers.close()
         try:
             if self._writer.failure is None:
@@ -180,23 +171,23 @@ def open_ledger(
     `LedgerUnwritable` where the next epoch cannot be begun.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = FolderLock(path.parent)
-    conn: sqlite3.Connection | None = None
-    try:
-        conn = connect(path, factory)
-        return _open(conn, path, lock, clock, entropy)
-    except BaseException as error:
-        if conn is not None:
-            conn.close()
-        lock.release()
-        if isinstance(error, sqlite3.DatabaseError):
+    with ExitStack() as undo:
+        lock = FolderLock(path.parent)
+        undo.callback(lock.release)
+        try:
+            conn = connect(path, factory)
+            undo.callback(conn.close)
+            _check_end(conn, path)
+            state = State(conn)
+            writer, chain = _begin(conn, path, state, clock, entropy)
+        except sqlite3.DatabaseError as error:
             raise _unopened(path, error) from error
-        raise
+        undo.pop_all()
+    return SqliteLedger(conn, path, lock, state, writer, chain)
 
 
-def _open(conn: sqlite3.Connection, path: Path, lock: FolderLock, clock: Clock, entropy: Entropy) -> SqliteLedger:
-    _check_end(conn, path)
-    state = State(conn)
+def _begin(conn: sqlite3.Connection, path: Path, state: State, clock: Clock, entropy: Entropy) -> tuple[Writer, str]:
+    """The writer of the next epoch, begun, and the name of its chain."""
     replica = _replica(conn, entropy)
     last = conn.execute(
         "SELECT no, name, epoch FROM chain WHERE replica = ? ORDER BY epoch DESC LIMIT 1",
@@ -213,11 +204,8 @@ def _open(conn: sqlite3.Connection, path: Path, lock: FolderLock, clock: Clock, 
         "",
         AdminBody(Event.EPOCH, "remit", chain, {"heads": heads, "schema": VERSION}),
     )
-    ref = Ref(chain, 1)
-    deltas = fold(ref, draft.at, draft.kind, draft.body)
-    writer.write([(ref, draft, encode_body(draft.body), deltas, None)])
-    writer.start()
-    return SqliteLedger(conn, path, lock, state, writer, chain)
+    writer.begin(draft)
+    return writer, chain
 
 
 def _replica(conn: sqlite3.Connection, entropy: Entropy) -> str:

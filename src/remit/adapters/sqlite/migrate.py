@@ -6,6 +6,7 @@ Records are moved as they are stored; state is folded anew.
 import sqlite3
 from typing import Final
 
+from remit.adapters.sqlite import rows
 from remit.adapters.sqlite.segment import ERASED, body_head, record_head
 from remit.adapters.sqlite.state import State
 from remit.adapters.sqlite.tables import SEQ_BITS, create
@@ -41,8 +42,8 @@ def from_version_0(conn: sqlite3.Connection) -> None:
             packed = body_head(ERASED) if body is None else body_head(len(body)) + salt + body
             conn.execute("INSERT INTO body VALUES (?, ?)", (ident, packed))
             if seq % _FLUSH == 0:
-                state.flush()
-        state.flush()
+                rows.write(conn, state.take())
+        rows.write(conn, state.take())
     if names:
         replica, _ = parts(max(names, key=parts))
         conn.execute("INSERT INTO meta VALUES ('replica', ?)", (replica,))

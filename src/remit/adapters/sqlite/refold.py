@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from remit.adapters.sqlite import rows
 from remit.adapters.sqlite.reads import address
 from remit.adapters.sqlite.segment import SegmentTorn
 from remit.adapters.sqlite.state import State
@@ -59,7 +60,7 @@ class Refold:
 
     def flush(self) -> None:
         """Write what was folded since the last flush."""
-        self._state.flush()
+        rows.write(self.conn, self._state.take())
 
     def differences(self) -> Iterator[str]:
         """What the file holds beside its records that is not what they fold to: table, key, columns.

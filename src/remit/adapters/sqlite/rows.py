@@ -1,9 +1,13 @@
-"""State tables as values: each row read into, and written from, the core's own types."""
+"""State tables as values: each row read into, and written from, the core's own types.
+
+Rows are written as JSON, all that changed of one table at once, by SQL that is the same for the ledger's writer
+(`commit`) and for whoever folds a ledger again (`write`). A row whose second value is null is gone.
+"""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 
@@ -11,7 +15,35 @@ from remit.escalate.machine import Approval, State, Vote
 from remit.facts.session import Session
 from remit.policy.verdict import Gate
 
-_CHUNKS: Final = (64, 16, 4, 1)
+Row: TypeAlias = tuple[int | str | None, ...]
+"""The values of a row, its key first, in the order of its table's columns."""
+Changed: TypeAlias = Mapping[str, str]
+"""Rows that changed, `packed`, by table."""
+
+_INTO: Final = {
+    # Fenced by the key: two owners of one epoch cannot both begin it.
+    "chain": ("INSERT INTO chain", "nttnn", ""),
+    "session": (
+        "INSERT INTO session",
+        "ntttntn",
+        "ON CONFLICT (no) DO UPDATE SET "
+        + ", ".join(f"{name} = excluded.{name}" for name in ("agent", "user", "labels", "ended")),
+    ),
+    "activity": ("REPLACE INTO activity", "nnnn", ""),
+    "open_intents": ("REPLACE INTO open_intents", "nn", ""),
+    "in_doubt": ("INSERT INTO in_doubt", "ntn", ""),
+    "outcome": ("INSERT INTO outcome", "nn", ""),
+    "approval": ("REPLACE INTO approval", "ntt", ""),
+    "revoked": ("REPLACE INTO revoked", "tn", ""),
+    "credential": ("REPLACE INTO credential", "tt", ""),
+}
+"""How rows of each table are written, and which of their values are numbers (n) and texts (t)."""
+_GOING: Final = {"open_intents": "block", "in_doubt": "id", "credential": "ident"}
+"""Tables whose rows may go again, and their keys."""
+_COLUMN: Final = {
+    "n": "{}",
+    "t": "replace(replace({}, char(26) || '0', char(0)), char(26) || '1', char(26))",
+}
 
 SESSION: Final = (
     "SELECT no, sid, agent, user, started, labels, calls, irreversible, ended, last "
@@ -38,65 +70,6 @@ def read_session(conn: sqlite3.Connection, sid: str) -> tuple[int, Session, int]
     """Number, state and last record's id of session `sid`."""
     row = conn.execute(f"{SESSION} WHERE sid = ?", (sid,)).fetchone()
     return None if row is None else (row[0], session_from(row), row[9])
-
-
-def write_sessions(conn: sqlite3.Connection, items: Sequence[tuple[int, Session]]) -> None:
-    """Write what seldom changes of these sessions."""
-    if not items:
-        return
-    flat: list[object] = []
-    for number, session in items:
-        flat += (
-            number,
-            session.sid,
-            session.agent,
-            session.user,
-            session.started_ms,
-            _json(sorted(session.labels)),
-            session.ended_ms,
-        )
-    _write(
-        conn,
-        "INSERT INTO session VALUES",
-        7,
-        flat,
-        " ON CONFLICT (no) DO UPDATE SET agent = excluded.agent, user = excluded.user,"
-        " labels = excluded.labels, ended = excluded.ended",
-    )
-
-
-def write_activity(conn: sqlite3.Connection, flat: list[object]) -> None:
-    """Write what changes of sessions with every call: number, calls, irreversible calls, last id, of each."""
-    _write(conn, "REPLACE INTO activity VALUES", 4, flat)
-
-
-def write_open(conn: sqlite3.Connection, blocks: Mapping[int, int]) -> None:
-    """Write which intents of these blocks of ids have no outcome; 0 forgets a block."""
-    flat: list[object] = []
-    for block, bits in blocks.items():
-        if bits:
-            flat += (block, bits)
-        else:
-            conn.execute("DELETE FROM open_intents WHERE block = ?", (block,))
-    _write(conn, "REPLACE INTO open_intents VALUES", 2, flat)
-
-
-def write_outcomes(conn: sqlite3.Connection, closed: Mapping[int, int]) -> None:
-    """Write outcomes by intent."""
-    flat: list[object] = []
-    for intent, outcome in closed.items():
-        flat += (intent, outcome)
-    _write(conn, "INSERT INTO outcome VALUES", 2, flat)
-
-
-def write_doubtful(conn: sqlite3.Connection, ident: int, sid: str, at: int) -> None:
-    """Remember an intent of an earlier epoch without an outcome."""
-    conn.execute("INSERT INTO in_doubt VALUES (?, ?, ?)", (ident, sid, at))
-
-
-def forget_doubtful(conn: sqlite3.Connection, ident: int) -> bool:
-    """It has its outcome after all; False when it was not in doubt."""
-    return conn.execute("DELETE FROM in_doubt WHERE id = ?", (ident,)).rowcount > 0
 
 
 def approval_from(row: Sequence[Any]) -> Approval:
@@ -126,43 +99,70 @@ def read_approval(conn: sqlite3.Connection, ident: int) -> Approval | None:
     return None if row is None else approval_from(row)
 
 
-def write_approvals(conn: sqlite3.Connection, approvals: Mapping[int, Approval]) -> None:
-    """Write these approvals."""
-    flat: list[object] = []
-    for ident, approval in approvals.items():
-        flat += (ident, approval.state.value, _json(approval))
-    _write(conn, "REPLACE INTO approval VALUES", 3, flat)
+def session_row(number: int, session: Session) -> Row:
+    """What seldom changes of a session."""
+    return (
+        number,
+        _text(session.sid),
+        _text(session.agent),
+        None if session.user is None else _text(session.user),
+        session.started_ms,
+        _json(sorted(session.labels)),
+        session.ended_ms,
+    )
 
 
-def write_revoked(conn: sqlite3.Connection, token: str, expires_ms: int) -> None:
-    """Remember a revoked token."""
-    conn.execute("REPLACE INTO revoked VALUES (?, ?)", (token, expires_ms))
+def approval_row(ident: int, approval: Approval) -> Row:
+    """The approval opened by the record with the id `ident`."""
+    return (ident, approval.state.value, _json(approval))
 
 
-def write_credential(conn: sqlite3.Connection, ident: str, digest: str | None) -> None:
-    """Store a credential's hash, or remove it."""
-    if digest is None:
-        conn.execute("DELETE FROM credential WHERE ident = ?", (ident,))
-    else:
-        conn.execute("REPLACE INTO credential VALUES (?, ?)", (ident, digest))
+def doubtful_row(ident: int, sid: str, at: int) -> Row:
+    """An intent of an earlier epoch without an outcome."""
+    return (ident, _text(sid), at)
+
+
+def revoked_row(token: str, expires_ms: int) -> Row:
+    """A revoked token."""
+    return (_text(token), expires_ms)
+
+
+def credential_row(ident: str, digest: str | None) -> Row:
+    """A credential's hash; None: the credential is gone."""
+    return (_text(ident), None if digest is None else _text(digest))
+
+
+def packed(items: Iterable[Row]) -> str:
+    """Rows of one table, as `statements` reads them."""
+    return _json(list(items))
+
+
+@cache
+def statements(table: str, source: str) -> tuple[str, ...]:
+    """What writes the rows of `table` that `source` (an SQL expression) holds, as `packed` made them."""
+    into, kinds, on_conflict = _INTO[table]
+    columns = [_COLUMN[kind].format(f"value ->> {at}") for at, kind in enumerate(kinds)]
+    key = _GOING.get(table)
+    insert = f"{into} SELECT {', '.join(columns)} FROM json_each({source}) WHERE "  # noqa: S608
+    if key is None:
+        return (f"{insert} true {on_conflict}",)
+    gone = f"SELECT {columns[0]} FROM json_each({source}) WHERE value ->> 1 IS NULL"  # noqa: S608
+    return (f"DELETE FROM {table} WHERE {key} IN ({gone})", f"{insert} value ->> 1 IS NOT NULL")  # noqa: S608
+
+
+def write(conn: sqlite3.Connection, changed: Changed) -> None:
+    """Write what changed, within the caller's transaction."""
+    for table, items in changed.items():
+        for statement in statements(table, "?1"):
+            conn.execute(statement, (items,))
 
 
 def _json(value: object) -> str:
     return orjson.dumps(value).decode("utf-8")
 
 
-@cache
-def _statement(head: str, width: int, count: int, tail: str) -> str:
-    row = f"({', '.join('?' * width)})"
-    return f"{head} {', '.join([row] * count)}{tail}"
-
-
-def _write(conn: sqlite3.Connection, head: str, width: int, flat: list[object], tail: str = "") -> None:
-    """Insert rows of `width` values, by statements of a few lengths, each compiled once."""
-    at = 0
-    end = len(flat)
-    for count in _CHUNKS:
-        step = count * width
-        while end - at >= step:
-            conn.execute(_statement(head, width, count, tail), flat[at : at + step])
-            at += step
+def _text(value: str) -> str:
+    """`value` without U+0000, where SQLite's JSON would end it; `_COLUMN` undoes this."""
+    if "\0" in value or "\x1a" in value:
+        return value.replace("\x1a", "\x1a1").replace("\0", "\x1a0")
+    return value

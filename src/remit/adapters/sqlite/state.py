@@ -1,12 +1,13 @@
-"""State tables: the deltas of `pdp.fold`, applied in memory and written once per batch.
+"""State tables: the deltas of `pdp.fold`, applied in memory; the rows that changed go with their batch.
 
-One owner uses this at a time: the writer's thread, or whoever folds a ledger again. Sessions
-stay cached between batches, since that owner alone changes them. Within a batch each touched
-row is written once, and an intent that was opened and closed in it is never written at all.
+One owner uses this at a time: the ledger's writer, or whoever folds a ledger again. It reads through `conn` what
+is not in memory, and writes nothing: `take` gives the rows that changed, and they are in the file before the next
+record is taken in. Sessions stay cached between batches, since that owner alone changes them. Within a batch each
+touched row is written once, and an intent that was opened and closed in it is never written at all.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -16,7 +17,7 @@ from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.escalate.machine import Approval
 from remit.facts.record import Ref
 from remit.facts.session import Session
-from remit.pdp.fold import (
+from remit.pdp.deltas import (
     ApprovalClaimed,
     ApprovalDelta,
     ApprovalMoved,
@@ -33,10 +34,8 @@ from remit.pdp.fold import (
     SessionEnded,
     SessionTouched,
     TokenRevoked,
-    apply_approval,
-    apply_session,
-    in_doubt,
 )
+from remit.pdp.fold import apply_approval, apply_session, in_doubt
 from remit.trace.bodies import ActionBody
 from remit.trace.chain import parts
 from remit.trace.encoding import decode_body, decode_record
@@ -61,7 +60,7 @@ class _Row:
 
 
 class State:
-    """The state tables behind `conn`, changed record by record and written by `flush`."""
+    """The state tables that `conn` reads, changed record by record; the changes are given by `take`."""
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         self._conn = conn
@@ -69,12 +68,15 @@ class State:
         [last] = conn.execute("SELECT coalesce(max(no), 0) FROM session").fetchone()
         self._sessions_made: int = last
         self._sessions: dict[str, _Row] = {}
-        self._described: dict[str, _Row] = {}
-        self._active: dict[str, _Row] = {}
         self._open: dict[int, int] = dict(conn.execute("SELECT block, bits FROM open_intents"))
-        self._blocks: dict[int, int] = {}
-        self._closed: dict[int, int] = {}
-        self._approvals: dict[int, Approval] = {}
+        self._doubtful: set[int] = {row[0] for row in conn.execute("SELECT id FROM in_doubt")}
+        self._active: dict[str, _Row] = {}
+        self._described: dict[str, _Row] = {}
+        self._blocks: set[int] = set()
+        self._closed: list[rows.Row] = []
+        self._asked: dict[int, Approval] = {}
+        self._seldom: dict[str, dict[int | str, rows.Row]] = {}
+        """What changed of the other tables, by table and key."""
 
     def id_of(self, ref: Ref) -> int | None:
         """The id of the record at `ref`; None for a chain that is not in this file."""
@@ -84,45 +86,48 @@ class State:
     def record(self, ref: Ref, sid: str, deltas: Sequence[Delta]) -> int:
         """Take in the record at `ref`, made in session `sid`; the id of the record before it there, or 0."""
         ident = self.chains.get(ref.chain, 0) << SEQ_BITS | ref.seq
-        sessions, active = self._sessions, self._active
+        row = None
         for delta in deltas:
             # The two of every intent come first and without a call: this runs for every record.
-            if type(delta) is SessionTouched and (row := sessions.get(delta.sid)) is not None and row.session.agent:
-                row.calls += delta.calls
-                row.irreversible += delta.irreversible
-                active[delta.sid] = row
+            if type(delta) is SessionTouched and (row := self._sessions.get(delta.sid)) is not None:
+                if row.session.agent:
+                    row.calls += delta.calls
+                    row.irreversible += delta.irreversible
+                    self._active[delta.sid] = row
+                else:
+                    self._change_session(delta)
             elif type(delta) is IntentOpened:
                 block = ident >> _BLOCK_BITS
-                self._open[block] = self._blocks[block] = self._open.get(block, 0) | 1 << (ident & _BLOCK_MASK)
+                self._open[block] = self._open.get(block, 0) | 1 << (ident & _BLOCK_MASK)
+                self._blocks.add(block)
             else:
                 self._apply(delta)
         if not sid:
             return 0
-        row = sessions.get(sid) or self._session(sid)
-        if row is None:
-            return 0
+        if row is None or row.session.sid != sid:
+            row = self._session(sid)
+            if row is None:
+                return 0
+            self._active[sid] = row
         earlier, row.last = row.last, ident
-        active[sid] = row
         return earlier
 
-    def flush(self) -> None:
-        """Write what changed since the last flush, within the caller's transaction."""
-        conn = self._conn
-        rows.write_sessions(conn, [(row.no, row.session) for row in self._described.values()])
-        activity: list[object] = []
-        for row in self._active.values():
-            activity += (row.no, row.calls, row.irreversible, row.last)
-        rows.write_activity(conn, activity)
-        rows.write_open(conn, self._blocks)
-        rows.write_outcomes(conn, self._closed)
-        rows.write_approvals(conn, self._approvals)
-        self._described.clear()
-        self._active.clear()
-        self._blocks.clear()
-        self._closed.clear()
-        self._approvals.clear()
+    def take(self) -> rows.Changed:
+        """The rows that changed since the last time."""
+        changed: dict[str, Collection[rows.Row]] = {
+            "activity": [(row.no, row.calls, row.irreversible, row.last) for row in self._active.values()],
+            "open_intents": [(block, self._open.get(block)) for block in self._blocks],
+            "outcome": self._closed,
+            "session": [rows.session_row(row.no, row.session) for row in self._described.values()],
+            "approval": [rows.approval_row(ident, approval) for ident, approval in self._asked.items()],
+        }
+        changed |= {table: items.values() for table, items in self._seldom.items()}
+        packed = {table: rows.packed(items) for table, items in changed.items() if items}
+        for taken in (self._active, self._described, self._blocks, self._closed, self._asked, self._seldom):
+            taken.clear()
         if len(self._sessions) > _CACHED_MAX:
             self._sessions.clear()
+        return packed
 
     def _apply(self, delta: Delta) -> None:
         match delta:
@@ -135,13 +140,13 @@ class State:
             case ApprovalOpened(approval):
                 ident = self._named(approval.ident)
                 if ident is not None:
-                    self._approvals[ident] = approval
+                    self._asked[ident] = approval
             case ApprovalVoted() | ApprovalRefused() | ApprovalClaimed() | ApprovalMoved():
                 self._change_approval(delta)
             case TokenRevoked(token, expires):
-                rows.write_revoked(self._conn, token, expires)
+                self._change("revoked", token, rows.revoked_row(token, expires))
             case CredentialSet(ident, digest):
-                rows.write_credential(self._conn, ident, digest)
+                self._change("credential", ident, rows.credential_row(ident, digest))
             case EpochBegan(chain, at):
                 self._begin(chain, at)
             case _:
@@ -154,7 +159,8 @@ class State:
             self._sessions_made += 1
             session = apply_session(None, delta)
             row = _Row(self._sessions_made, session, session.calls, session.irreversible_calls)
-            self._sessions[sid] = self._described[sid] = self._active[sid] = row
+            self._sessions[sid] = row
+            self._described[sid] = self._active[sid] = row
             return
         before = row.session
         after = row.session = apply_session(before, delta)
@@ -174,18 +180,21 @@ class State:
                 self._sessions[sid] = row
         return row
 
+    def _change(self, table: str, key: int | str, row: rows.Row) -> None:
+        self._seldom.setdefault(table, {})[key] = row
+
     def _change_approval(self, delta: ApprovalDelta) -> None:
         ident = self._named(delta.ident)
         if ident is None:
             return
-        before = self._approvals.get(ident)
+        before = self._asked.get(ident)
         if before is None:
             before = rows.read_approval(self._conn, ident)
         if before is None:
             return
         after = apply_approval(before, delta)
         if after is not before:
-            self._approvals[ident] = after
+            self._asked[ident] = after
 
     def _close(self, delta: IntentClosed) -> None:
         """An intent has one outcome, the first; what is no open intent changes nothing."""
@@ -196,35 +205,37 @@ class State:
         block, bit = ident >> _BLOCK_BITS, 1 << (ident & _BLOCK_MASK)
         bits = self._open.get(block, 0)
         if bits & bit:
-            left = self._blocks[block] = bits ^ bit
-            if left:
-                self._open[block] = left
+            self._blocks.add(block)
+            if bits != bit:
+                self._open[block] = bits ^ bit
             else:
                 del self._open[block]
-        elif not rows.forget_doubtful(self._conn, ident):
+        elif ident in self._doubtful:
+            self._doubtful.remove(ident)
+            self._change("in_doubt", ident, (ident, None, None))
+        else:
             return
-        self._closed[ident] = outcome
+        self._closed.append((ident, outcome))
 
     def _begin(self, chain: str, at: int) -> None:
         """Number the chain; earlier epochs' intents without an outcome are now in doubt."""
-        self.flush()
         replica, epoch = parts(chain)
         number = max(self.chains.values(), default=0) + 1
-        # Fenced by the key: two owners of one epoch cannot both get here.
-        self._conn.execute("INSERT INTO chain VALUES (?, ?, ?, ?, ?)", (number, chain, replica, epoch, at))
+        self._change("chain", number, (number, chain, replica, epoch, at))
         self.chains[chain] = number
         earlier = {no for name, no in self.chains.items() if parts(name)[0] == replica and parts(name)[1] < epoch}
         doubtful: list[int] = []
         for block in sorted(block for block in self._open if block >> SEQ_BITS - _BLOCK_BITS in earlier):
             bits = self._open.pop(block)
-            self._blocks[block] = 0
+            self._blocks.add(block)
             doubtful += [block << _BLOCK_BITS | number for number in range(1 << _BLOCK_BITS) if bits >> number & 1]
         for stored in reads.stored_at_each(self._conn, doubtful):
             self._doubt(stored, at)
 
     def _doubt(self, stored: Stored, at: int) -> None:
         record = decode_record(stored.record)
-        rows.write_doubtful(self._conn, stored.id, record.sid, record.at)
+        self._doubtful.add(stored.id)
+        self._change("in_doubt", stored.id, rows.doubtful_row(stored.id, record.sid, record.at))
         body = None if stored.body is None else decode_body(record.kind, stored.body)
         if isinstance(body, ActionBody):
             for delta in in_doubt(body, at):

@@ -1,14 +1,18 @@
-"""The one writer: batches of records, made durable together.
+"""The one writer: records take their place at once, and batches of them are made durable together.
 
 Laws
-* Natural group commit: a batch is whatever was queued while the last one was made durable; of a
-  long queue only half, so that the loop has callers to serve while this half is made durable.
-* One transaction holds a batch's records, their bodies and the state they fold to.
-* A receipt is given after the commit that holds its record returned, never before. While more is
-  queued it is given at the start of the next commit: then the loop serves these callers while the
-  disk is busy, and does not take the interpreter from the batch that is being prepared.
-* The first error, whichever it is, poisons the writer: what the operating system still holds of a
-  failed write is unknown, so nothing is appended after it. INVARIANT(deny-on-error)
+* Natural group commit: a batch is whatever was queued while the last one was made durable, no timer; of a long
+  queue only half, so that the loop has callers to serve while this half is made durable.
+* One statement is one transaction (`commit`): a batch's records, their bodies and the state they fold to. What
+  is hashed and folded for it is done for all its records in one go, which is cheaper than one by one.
+* A lone record is committed where it is, on the loop: waking a thread and being woken by it takes as long as a
+  quick disk. Nobody loses by it: whoever comes meanwhile would have waited for that very sync. A slow disk
+  never holds the loop twice in a row, and checkpoints never do.
+* A receipt is given after the commit that holds its record returned, never before. While more is queued it is
+  given once the next batch is ready to be committed: the loop then serves these callers while the disk is busy,
+  and does not take the interpreter from the batch that is being prepared.
+* The first error, whichever it is, poisons the writer: what the operating system still holds of a failed write
+  is unknown, so nothing is appended after it. INVARIANT(deny-on-error)
 * A waiter that was cancelled harms nobody: every future is looked at before it is resolved.
 INVARIANT(chain-links): `prev` is the hash of the stored bytes of the record before.
 """
@@ -16,80 +20,177 @@ INVARIANT(chain-links): `prev` is the hash of the stored bytes of the record bef
 import asyncio
 import sqlite3
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
-from typing import Final, TypeAlias
+from typing import Final
 
 from remit.adapters.sqlite.checkpoint import Checkpointer
+from remit.adapters.sqlite.commit import Batch, Item, commit, prepare
 from remit.adapters.sqlite.segment import body_head, record_head
 from remit.adapters.sqlite.state import State
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.facts.record import Receipt, Ref
-from remit.pdp.fold import Delta
-from remit.ports.ledger import Draft, LedgerUnwritable
+from remit.pdp.fold import fold
+from remit.ports.ledger import Draft, LedgerUnwritable, Pending
 from remit.ports.system import Entropy
 from remit.trace.chain import SALT_BYTES, commitment, genesis, record_hash
-from remit.trace.encoding import record_bytes
+from remit.trace.encoding import Unencodable, encode_body, record_bytes
 
-_BATCH_WHOLE_MAX: Final = 64
-_BATCH_RECORDS_MAX: Final = 512
-_BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
-_TAKEN_MAX: Final = 32
+_WHOLE_MAX: Final = 64
+_RECORDS_MAX: Final = 512
+_BYTES_MAX: Final = 4 * 1024 * 1024
+_SLOW_S: Final = 0.005
 _PAGE_BYTES: Final = 4096
 _FRAMES_EACH: Final = 6
 
-Item: TypeAlias = tuple[Ref, Draft, bytes, Sequence[Delta], "asyncio.Future[Receipt] | None"]
-"""A record to be: its place, its draft, its encoded body, what it changes, and who waits for it."""
-
 
 class Writer:
-    """Appends to chain `chain` through `conn`, from the thread that `start` starts."""
+    """Appends to chain `chain` through `conn`: `begin` first, then `append` from one loop's thread."""
 
     def __init__(
-        self,
-        conn: sqlite3.Connection,
-        state: State,
-        entropy: Entropy,
-        chain: str,
-        checkpointer: Checkpointer,
+        self, conn: sqlite3.Connection, state: State, entropy: Entropy, chain: str, checkpointer: Checkpointer
     ) -> None:
         self._conn = conn
         self._state = state
         self._entropy = entropy
+        self._chain = chain
         self._checkpointer = checkpointer
+        self._seq = 0
         self._prev = genesis(chain)
-        self._queue: SimpleQueue[Item | None] = SimpleQueue()
-        self.submit: Final[Callable[[Item], None]] = self._queue.put
-        """Queue a record; the order of calls is the order in the chain."""
-        self._held: tuple[Sequence[Item], Sequence[Receipt]] | None = None
-        self._frames = 0
+        self._queue: deque[Item] = deque()
+        self._lock = threading.Lock()
+        """Around the flags: who finds the queue empty says in the same moment that nobody looks at it."""
+        self._busy = False
+        self._asked = False
+        self._ended = False
+        self._slow = False
+        self._tokens: SimpleQueue[None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="remit-ledger", daemon=True)
         self.failure: BaseException | None = None
 
-    def start(self) -> None:
-        """Begin to serve the queue."""
+    def begin(self, draft: Draft) -> None:
+        """Make the first record durable, then take more. Raises `sqlite3.Error`."""
+        prepare(self._conn)
+        self._take_in(draft, None)
+        self._serve()
+        if self.failure is not None:
+            raise self.failure
         self._checkpointer.start()
         self._thread.start()
 
-    def finish(self) -> None:
-        """Write what is queued, then end the thread."""
-        self._queue.put(None)
+    def append(self, draft: Draft) -> Pending:
+        """Give `draft` its place and queue it; the order of calls is the order in the chain.
+
+        Raises `Unencodable` for what cannot be recorded: it gets no place.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Receipt] = loop.create_future()
+        ref = self._take_in(draft, future)
+        if not (self._asked or self._busy):
+            self._asked = True
+            loop.call_soon(self._start)
+        return Pending(ref, future)
+
+    def end(self) -> None:
+        """Take no more; called where `append` is. What was taken is written by the thread."""
+        with self._lock:
+            self._ended = True
+        self._tokens.put(None)
+
+    def join(self) -> None:
+        """Wait until all is written."""
         self._thread.join()
         self._checkpointer.close()
 
-    def write(self, batch: Sequence[Item]) -> list[Receipt]:
-        """Make `batch` durable; its receipts, in order. Raises `sqlite3.Error`."""
-        conn, state = self._conn, self._state
-        salts = self._entropy.token_bytes(SALT_BYTES * len(batch))
+    def _take_in(self, draft: Draft, future: asyncio.Future[Receipt] | None) -> Ref:
+        if not (draft.sid.isascii() and draft.bundle.isascii()):
+            raise Unencodable("a session id or bundle digest is not ASCII")
+        body = encode_body(draft.body)
+        ref = Ref(self._chain, self._seq + 1)
+        deltas = fold(ref, draft.at, draft.kind, draft.body)
+        self._seq += 1
+        self._queue.append((ref, draft, body, deltas, future))
+        return ref
+
+    def _start(self) -> None:
+        """On the loop, one iteration after a record came to an idle writer: what came with it is here too."""
+        with self._lock:
+            self._asked = False
+            if self._busy or self._ended or not self._queue:
+                return
+            self._busy = True
+        if len(self._queue) > 1 or self._slow or self._checkpointer.due:
+            self._tokens.put(None)
+            return
+        batch = self._next()
+        if batch is not None and self._commit(batch):
+            _resolve(batch)
+        # Nothing was queued meanwhile: whoever would have queued it was waiting for this to end.
+        self._busy = False
+
+    def _run(self) -> None:
+        while not self._ended:
+            self._tokens.get()
+            self._serve()
+        self._serve()
+
+    def _serve(self) -> None:
+        """Commit until nothing is queued."""
+        done: Batch | None = None
+        while True:
+            batch = self._next()
+            if done is not None:
+                _tell(done.items, partial(_resolve, done))
+            if batch is None:
+                return
+            done = batch if self._commit(batch) else None
+            try:
+                self._checkpointer.move()
+            except BaseException as error:  # noqa: BLE001
+                self.failure = error
+
+    def _next(self) -> Batch | None:
+        """The next batch; None, and nobody is busy any more, when nothing is queued."""
+        while True:
+            with self._lock:
+                self._busy = bool(self._queue)
+            if not self._busy:
+                return None
+            items = self._take()
+            failure = self.failure
+            if failure is None:
+                try:
+                    return self._chained(items)
+                except BaseException as error:  # noqa: BLE001
+                    self.failure = failure = error
+            _tell(items, partial(_refuse, items, failure))
+
+    def _take(self) -> list[Item]:
+        """What is queued, up to some number and size."""
+        queue = self._queue
+        wanted = min(max(_WHOLE_MAX, len(queue) // 2), _RECORDS_MAX, len(queue))
+        items: list[Item] = []
+        size = 0
+        while len(items) < wanted and size < _BYTES_MAX:
+            item = queue.popleft()
+            size += len(item[2])
+            items.append(item)
+        return items
+
+    def _chained(self, items: Sequence[Item]) -> Batch:
+        """`items` as they will lie in the file, each linked to the one before it."""
+        state = self._state
+        salts = self._entropy.token_bytes(SALT_BYTES * len(items))
         prev = self._prev
         records: list[bytes] = []
         bodies: list[bytes] = []
         receipts: list[Receipt] = []
         at = 0
-        conn.execute("BEGIN IMMEDIATE")
-        for ref, draft, body, deltas, _ in batch:
+        for ref, draft, body, deltas, _ in items:
             salt = salts[at : at + SALT_BYTES]
             at += SALT_BYTES
             sid = draft.sid
@@ -102,78 +203,24 @@ class Writer:
             records += (record_head(len(data), earlier), data, digest)
             bodies += (body_head(len(body)), salt, body)
             receipts.append(Receipt(ref, prev))
-        start = batch[0][0]
-        first = state.chains[start.chain] << SEQ_BITS | start.seq
-        packed, packed_bodies = b"".join(records), b"".join(bodies)
-        conn.execute("INSERT INTO segment VALUES (?, ?, ?)", (first, len(batch), packed))
-        conn.execute("INSERT INTO body VALUES (?, ?)", (first, packed_bodies))
-        state.flush()
-        self._tell_held()
-        conn.execute("COMMIT")
         self._prev = prev
-        self._frames += (len(packed) + len(packed_bodies)) // _PAGE_BYTES + _FRAMES_EACH
-        return receipts
+        start = items[0][0]
+        first = state.chains[start.chain] << SEQ_BITS | start.seq
+        return Batch(items, receipts, first, b"".join(records), b"".join(bodies), state.take())
 
-    def _run(self) -> None:
-        open_ = True
-        while open_:
-            batch, open_ = self._take()
-            if batch:
-                self._commit(batch)
-        self._tell_held()
-
-    def _commit(self, batch: Sequence[Item]) -> None:
-        failure = self.failure
-        if failure is None:
-            try:
-                receipts = self.write(batch)
-            except BaseException as error:  # noqa: BLE001
-                self._poison(error)
-                failure = error
-            else:
-                self._held = (batch, receipts)
-                self._checkpoint()
-        if failure is not None:
-            _tell(batch, partial(_refuse, batch, failure))
-        if failure is not None or not self._queue.qsize():
-            self._tell_held()
-
-    def _tell_held(self) -> None:
-        held, self._held = self._held, None
-        if held is not None:
-            _tell(held[0], partial(_resolve, *held))
-
-    def _checkpoint(self) -> None:
-        frames, self._frames = self._frames, 0
+    def _commit(self, batch: Batch) -> bool:
+        """Make `batch` durable; False, and its callers are told, where that failed."""
+        started = time.perf_counter()
         try:
-            self._checkpointer.wrote(frames, busy=self._queue.qsize() > 0)
+            commit(self._conn, batch)
         except BaseException as error:  # noqa: BLE001
-            self._poison(error)
-
-    def _take(self) -> tuple[list[Item], bool]:
-        """Wait for a record, then take what else is there; False once `finish` was called."""
-        queue = self._queue
-        batch = [queue.get()]
-        size = 0
-        wanted = min(max(_BATCH_WHOLE_MAX, queue.qsize() // 2), _BATCH_RECORDS_MAX)
-        while batch[-1] is not None and len(batch) < wanted and size < _BATCH_BYTES_MAX:
-            more = min(queue.qsize(), wanted - len(batch), _TAKEN_MAX)
-            if not more:
-                break
-            taken = [queue.get_nowait() for _ in range(more)]
-            size += sum([len(item[2]) for item in taken if item is not None])
-            batch += taken
-        # `None` is the last thing ever queued.
-        return [item for item in batch if item is not None], batch[-1] is not None
-
-    def _poison(self, error: BaseException) -> None:
-        self.failure = error
-        try:
-            if self._conn.in_transaction:
-                self._conn.execute("ROLLBACK")
-        except sqlite3.Error:
-            # The file is closed with the process; what was committed stays committed.
-            return
+            self.failure = error
+            _tell(batch.items, partial(_refuse, batch.items, error))
+            return False
+        self._slow = time.perf_counter() - started > _SLOW_S
+        frames = (len(batch.records) + len(batch.bodies)) // _PAGE_BYTES + _FRAMES_EACH
+        self._checkpointer.wrote(frames, busy=bool(self._queue))
+        return True
 
 
 def unwritable(failure: BaseException) -> LedgerUnwritable:
@@ -195,8 +242,8 @@ def _tell(batch: Sequence[Item], deliver: Callable[[], None]) -> None:
             future.get_loop().call_soon_threadsafe(deliver)
 
 
-def _resolve(batch: Sequence[Item], receipts: Sequence[Receipt]) -> None:
-    for item, receipt in zip(batch, receipts, strict=True):
+def _resolve(batch: Batch) -> None:
+    for item, receipt in zip(batch.items, batch.receipts, strict=True):
         future = item[4]
         if future is not None and not future.done():
             future.set_result(receipt)
