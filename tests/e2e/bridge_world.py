@@ -236,3 +236,8 @@ def initialize(bridge: Bridge) -> Any:
     answer = bridge.heard()
     bridge.tell(method="notifications/initialized")
     return answer
+
+
+def answering(asked: Asked) -> None:
+    """A service that answers whatever is asked."""
+    asked.result({"did": asked.says})
