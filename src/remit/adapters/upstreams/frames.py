@@ -114,9 +114,8 @@ def members(value: Json) -> Message:
 
 def read(server: str, raw: bytes, message: Message, status: int = 0, session: str | None = None) -> Outcome:
     """The outcome a response stands for, its id already compared."""
-    result = message.get("result")
-    if "error" not in message and isinstance(result, Mapping):
-        return Answer(raw, result, session)
+    if "error" not in message and type(result := message.get("result")) is dict:
+        return Answer(raw, cast("Message", result), session)
     error = message.get("error")
     if not isinstance(error, Mapping):
         return Refusal(garbage(server, "a response without result or error"), status)

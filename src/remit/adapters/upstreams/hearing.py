@@ -85,11 +85,9 @@ class Inbox:
         self.arrived = asyncio.Event()
 
     def put(self, ident: Ident, question: Question) -> bool:
-        """Keep a question; False where it may not be asked, or its id is one that is still open."""
+        """Keep a question, whose id is none that is open; False where it may not be asked."""
         key = str(ident)
-        if question.method not in self.kinds or key in self.idents or len(self.idents) >= QUESTIONS_MAX:
-            return False
-        if len(key) > KEY_CHARS_MAX:
+        if question.method not in self.kinds or len(self.idents) >= QUESTIONS_MAX or len(key) > KEY_CHARS_MAX:
             return False
         self.idents[key] = ident
         self.waiting[key] = question
@@ -195,6 +193,8 @@ class Hearing:
         if message.get("method") == "ping":
             self._reply(response(asked, {}))
             return True
+        if any(ear.inbox is not None and str(asked) in ear.inbox.idents for ear in self.open.values()):
+            return False  # refusing it would answer the question of that id that is open
         ear, question = self._meant(ident), question_of(message)
         if ear is not None and ear.inbox is not None and question is not None and ear.inbox.put(asked, question):
             return True

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Final
 
 from remit.adapters.upstreams.failures import Unusable
@@ -22,11 +22,9 @@ async def changes(
     """What changes at `wire`, until it is closed. Raises `Unusable` once the server is lost."""
     watch = Watch(server, offers, uris, acknowledges=wire.era is Era.STATELESS)
     heard = _listened(wire, watch, offers, uris) if wire.era is Era.STATELESS else _subscribed(wire, watch, uris)
-    try:
+    async with aclosing(heard):
         async for change in heard:
             yield change
-    finally:
-        await heard.aclose()
 
 
 async def _listened(

@@ -6,6 +6,7 @@ A subclass says how a connection is reached; it raises `Unusable` where none is.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import Final
 
 from remit.adapters.upstreams.failures import Unusable, expired, internal, timed_out
@@ -98,8 +99,9 @@ class Talking(ABC):
         try:
             async with asyncio.timeout(limit_s):
                 wire = await self._reach(sid, era, along)
-            async for change in changes(self._server.name, wire, offers, uris):
-                yield change
+            async with aclosing(changes(self._server.name, wire, offers, uris)) as heard:
+                async for change in heard:
+                    yield change
         except TimeoutError:
             raise Unusable(timed_out(self._server.name, limit_s, sent=False)) from None
         finally:

@@ -1,0 +1,272 @@
+"""What a server says beside its answers: changes while they are watched, logs by level, and what is nobody's."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remit.adapters.upstreams.hearing import Ear, Hearing, Inbox
+from remit.adapters.upstreams.stdio import StdioUpstream
+from remit.adapters.upstreams.watching import PENDING_MAX, Watch
+from remit.facts.canonical import Json
+from remit.facts.catalog import Server, Stdio
+from remit.facts.limits import DEFAULT
+from remit.ports.upstream import (
+    Along,
+    Changed,
+    Era,
+    Failure,
+    Log,
+    Notice,
+    Offer,
+    Ready,
+    Result,
+    Updated,
+    UpstreamUnreachable,
+)
+from tests.upstreams.rig import ManualClock
+from tests.upstreams.scripted import Say, Scripted, text, told, upstream_of
+
+OLD, MODERN = Era.INITIALIZE, Era.STATELESS
+NOTE = frozenset({"note://one"})
+NOTHING: frozenset[Any] = frozenset()
+SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
+
+
+async def answer(_: Scripted, message: Any, say: Say) -> None:
+    await say(text(message, "done"))
+
+
+@pytest.mark.asyncio
+async def test_a_session_is_watched_by_its_standing_stream_which_is_resumed() -> None:
+    async def standing(server: Scripted, last: str | None, say: Say) -> None:
+        if last is None:
+            await server.until("resources/subscribe")
+            await say(told("notifications/resources/updated", uri="note://other"))
+            await say(told("notifications/resources/updated", uri="note://one/part"), ident="g1")
+        elif last == "g1":
+            await say(told("notifications/tools/list_changed"), told("notifications/prompts/list_changed"), ident="g2")
+        else:
+            await asyncio.sleep(1000)
+
+    server = Scripted(answer, standing)
+    async with upstream_of(server) as upstream:
+        watch = upstream.watch("a", OLD, frozenset({Offer.PROMPTS}), NOTE)
+        found = [await anext(watch) for _ in range(3)]
+        assert found == [Ready(), Updated("note://one/part"), Changed(Offer.PROMPTS)]
+        assert server.gets[:2] == [None, "g1"]
+        await watch.aclose()
+        (gone,) = await server.until("resources/unsubscribe")
+        assert gone["params"]["uri"] == "note://one"
+
+
+@pytest.mark.asyncio
+async def test_a_resource_that_two_watch_is_subscribed_to_once_and_until_both_are_gone() -> None:
+    server = Scripted(answer)
+    async with upstream_of(server) as upstream:
+        first, second = (upstream.watch("a", OLD, NOTHING, NOTE) for _ in range(2))
+        assert await anext(first) == await anext(second) == Ready()
+        await first.aclose()
+        assert len(server.messages("resources/subscribe")) == 1
+        assert server.messages("resources/unsubscribe") == []
+        await second.aclose()
+        assert len(server.messages("resources/unsubscribe")) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_server_without_a_standing_stream_is_heard_on_those_of_its_calls() -> None:
+    async def call(_: Scripted, message: Any, say: Say) -> None:
+        await say(told("notifications/resources/list_changed"), text(message, "done"))
+
+    server = Scripted(call)
+    async with upstream_of(server) as upstream:
+        watch = upstream.watch("a", OLD, frozenset({Offer.TEMPLATES}), NOTHING)
+        assert await anext(watch) == Ready()
+        await upstream.call("a", OLD, "t", b"{}")
+        assert await anext(watch) == Changed(Offer.TEMPLATES)
+        while not server.gets:  # noqa: ASYNC110 - asked by another task
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        assert server.gets == [None]
+        await watch.aclose()
+
+
+@pytest.mark.asyncio
+async def test_a_session_that_is_forgotten_loses_its_watch() -> None:
+    server = Scripted(answer)
+    async with upstream_of(server) as upstream:
+        watch = upstream.watch("a", OLD, frozenset({Offer.PROMPTS}), NOTHING)
+        assert await anext(watch) == Ready()
+        server.forgotten = True
+        assert isinstance(await upstream.call("a", OLD, "t", b"{}"), Failure)
+        with pytest.raises(UpstreamUnreachable, match="watch it again"):
+            await anext(watch)
+
+
+@pytest.mark.asyncio
+async def test_a_listening_hears_of_what_was_acknowledged_by_its_own_id_alone() -> None:
+    async def call(server: Scripted, message: Any, say: Say) -> None:
+        assert message["params"]["notifications"] == {
+            "promptsListChanged": True,
+            "toolsListChanged": True,
+            "resourceSubscriptions": ["note://one"],
+        }
+        mine, foreign = ({"_meta": {SUBSCRIPTION: one}} for one in (message["id"], str(message["id"])))
+        changed, updated = "notifications/prompts/list_changed", "notifications/resources/updated"
+        await say(told(changed, **mine))  # before the acknowledgement
+        honoured = {"promptsListChanged": True, "resourceSubscriptions": ["note://one", "note://two"]}
+        for _ in range(2):
+            await say(told("notifications/subscriptions/acknowledged", notifications=honoured, **mine))
+            honoured = {"toolsListChanged": True}  # said again, it changes nothing
+        await say(told(changed, **foreign), told("notifications/tools/list_changed", **mine))
+        for uri in ("note://two", "note://one"):
+            await say(told(updated, uri=uri, **mine))
+        await say(told(changed), told(changed, **mine))
+        await say({"jsonrpc": "2.0", "id": message["id"], "result": {"resultType": "complete"}})
+
+    server = Scripted(call, modern=True)
+    async with upstream_of(server) as upstream:
+        watch = upstream.watch("a", MODERN, frozenset({Offer.PROMPTS, Offer.TOOLS}), NOTE)
+        found = [await anext(watch) for _ in range(3)]
+        assert found == [Ready(), Updated("note://one"), Changed(Offer.PROMPTS)]
+        with pytest.raises(UpstreamUnreachable, match="ended the subscription"):
+            await anext(watch)
+        assert upstream.health().strays == 5
+
+
+@pytest.mark.asyncio
+async def test_a_watch_that_is_closed_closes_its_listening() -> None:
+    closed = asyncio.Event()
+
+    async def call(_: Scripted, message: Any, say: Say) -> None:
+        meta = {SUBSCRIPTION: message["id"]}
+        await say(told("notifications/subscriptions/acknowledged", notifications={}, _meta=meta))
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            closed.set()
+
+    async with upstream_of(Scripted(call, modern=True)) as upstream:
+        watch = upstream.watch("a", MODERN, frozenset({Offer.PROMPTS}), NOTHING)
+        assert await anext(watch) == Ready()
+        await watch.aclose()
+        await closed.wait()
+
+
+@pytest.mark.asyncio
+async def test_changes_that_nobody_takes_are_kept_once_and_not_without_end() -> None:
+    watch = Watch("s", frozenset({Offer.PROMPTS}), frozenset({"x:"}))
+    for _ in range(3):
+        assert watch.put(Changed(Offer.PROMPTS))
+    assert await watch.next() == Changed(Offer.PROMPTS)
+    for number in range(PENDING_MAX):
+        assert watch.put(Updated(f"x:/{number}"))
+    assert not watch.put(Updated("x:/more"))
+    for number in range(PENDING_MAX):
+        assert await watch.next() == Updated(f"x:/{number}")
+    with pytest.raises(UpstreamUnreachable, match="floods"):
+        await watch.next()
+
+
+@pytest.mark.asyncio
+async def test_a_session_logs_as_much_as_its_most_curious_client_asks_and_each_hears_its_own() -> None:
+    async def call(_: Scripted, message: Any, say: Say) -> None:
+        for level in ("debug", "info", "error", "loud", 7):
+            await say(told("notifications/message", level=level, logger="l", data=level))
+        await say(text(message, "done"))
+
+    server = Scripted(call, capabilities={"logging": {}})
+    async with upstream_of(server) as upstream:
+        for level, expected in (("error", ["error"]), ("info", ["info", "error"]), ("critical", []), (None, [])):
+            heard: list[Notice] = []
+            await upstream.call("a", OLD, "t", b"{}", Along(hear=heard.append, log_level=level))
+            assert heard == [Log(one, "l", one) for one in expected]
+        assert [message["params"]["level"] for message in server.messages("logging/setLevel")] == ["error", "info"]
+
+
+def test_what_names_no_request_belongs_to_the_one_in_flight_or_to_nobody() -> None:
+    said: list[bytes] = []
+    heard: list[Notice] = []
+    hearing = Hearing(lambda: None, said.append)
+    along = Along(hear=heard.append, log_level="debug", capabilities={"elicitation": {}})
+    ears = [Ear(along), Ear(along), Ear(aside=True)]
+    for ident, ear in enumerate(ears, 1):
+        ear.inbox = Inbox(along.capabilities)
+        hearing.opened(ident, ear)
+    log: dict[str, Json] = {"method": "notifications/message", "params": {"level": "info", "data": 1}}
+    question: dict[str, Json] = {"method": "elicitation/create", "id": "q", "params": {}}
+    assert not hearing.hear(log)
+    assert not hearing.hear(question)
+    assert json.loads(said.pop())["error"]["code"] == -32601
+    hearing.closed(2)
+    assert hearing.hear(log)
+    assert hearing.hear(question)
+    assert heard == [Log("info", None, 1)]
+    inbox = ears[0].inbox
+    assert inbox is not None
+    assert inbox.take().keys() == {"q"}
+
+
+def test_progress_goes_to_the_request_whose_token_it_names_on_its_own_stream() -> None:
+    heard: list[Notice] = []
+    hearing = Hearing(lambda: None)
+    hearing.opened(5, Ear(Along(hear=heard.append)))
+    for token, stream in ((True, None), ("5", None), (5.0, None), (6, None), (5, 6)):
+        assert not hearing.hear(
+            {"method": "notifications/progress", "params": {"progressToken": token, "progress": 1}}, stream
+        )
+    for odd in (None, "1", True, float("inf")):
+        assert not hearing.hear({"method": "notifications/progress", "params": {"progressToken": 5, "progress": odd}})
+    assert heard == []
+    assert hearing.hear({"method": "notifications/progress", "params": {"progressToken": 5, "progress": 1}}, 5)
+
+
+PIPED = """
+import json, sys
+
+def say(**message):
+    print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
+
+for line in sys.stdin:
+    message = json.loads(line)
+    method, ident = message.get("method"), message.get("id")
+    if method == "server/discover":
+        say(id=ident, result={"supportedVersions": ["2026-07-28"]})
+    elif method == "subscriptions/listen":
+        for sub, uri in ((ident, "note://one"), (ident + 1, "note://one"), (None, "note://one")):
+            meta = {} if sub is None else {"_meta": {"io.modelcontextprotocol/subscriptionId": sub}}
+            asked = message["params"]["notifications"]
+            say(method="notifications/subscriptions/acknowledged", params={"notifications": asked, **meta})
+            say(method="notifications/resources/updated", params={"uri": uri, **meta})
+        say(method="notifications/cancelled", params={"requestId": ident})
+    elif method == "tools/call":
+        if message["params"]["name"] == "late":
+            held = ident
+        else:
+            for one in (held, held, None, ident, ident):
+                say(id=one, result={"content": [{"type": "text", "text": str(one == ident)}]})
+"""
+
+
+@pytest.mark.asyncio
+async def test_a_pipe_carries_several_watches_and_answers_that_nobody_waits_for(tmp_path: Path) -> None:
+    server = Server("piped", Stdio((sys.executable, "-I", "-S", "-c", PIPED)))
+    upstream = StdioUpstream(server, DEFAULT, ManualClock(), tmp_path)
+    watch = upstream.watch("a", MODERN, NOTHING, NOTE)
+    assert [await anext(watch) for _ in range(2)] == [Ready(), Updated("note://one")]
+    with pytest.raises(UpstreamUnreachable, match="ended the subscription"):
+        await anext(watch)
+    assert upstream.health().strays == 4
+    late = asyncio.create_task(upstream.call("a", MODERN, "late", b"{}"))
+    await asyncio.sleep(0.1)
+    late.cancel()
+    reply = await upstream.call("a", MODERN, "now", b"{}")
+    assert isinstance(reply, Result)
+    assert reply.value["content"] == [{"type": "text", "text": "True"}]
+    # The second answer to the cancelled call, the one to no id, the second to this one.
+    while upstream.health().strays < 7:  # noqa: ASYNC110 - another process, without an event of ours
+        await asyncio.sleep(0.02)
+    await upstream.close()

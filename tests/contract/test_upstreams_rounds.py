@@ -1,0 +1,237 @@
+"""Calls that a server asks something in, over HTTP, as a hand-written server puts it on the wire."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from remit.adapters.upstreams import held
+from remit.facts.canonical import Json
+from remit.ports.upstream import Along, Asked, Era, Failure, Notice, Progress, Question, Reply, Result
+from tests.upstreams.scripted import Say, Scripted, asked, result, text, told, upstream_of
+
+OLD, MODERN = Era.INITIALIZE, Era.STATELESS
+ASKABLE = Along(capabilities={"elicitation": {}})
+ACCEPT: Json = {"action": "accept", "content": {}}
+
+
+def said(reply: Reply) -> str:
+    assert isinstance(reply, Result), reply
+    content: Any = reply.value["content"]
+    return content[0]["text"]
+
+
+def held_of(reply: Reply) -> tuple[set[str], object]:
+    assert isinstance(reply, Asked), reply
+    return set(reply.questions), reply.held
+
+
+@pytest.mark.asyncio
+async def test_questions_that_come_together_are_asked_together_and_the_rest_is_refused() -> None:
+    heard: list[Notice] = []
+
+    async def call(server: Scripted, message: Any, say: Say) -> None:
+        await say(asked("q1"), asked(2), asked("s", "sampling/createMessage"), asked("q1"), asked(3))
+        await say(told("notifications/cancelled", requestId=3))
+        assert (await server.answered("s"))["error"]["code"] == -32601
+        answers = [await server.answered("q1"), await server.answered(2)]
+        assert [answer["result"]["action"] for answer in answers] == ["accept", "decline"]
+        for token, at in ((999, 1), (message["params"]["_meta"]["progressToken"], 2), ("x", 3)):
+            await say(told("notifications/progress", progressToken=token, progress=at))
+        await say(asked("q3"))
+        await server.answered("q3")
+        await say(text(message, "done"))
+
+    server = Scripted(call)
+    along = Along(hear=heard.append, capabilities={"elicitation": {}})
+    async with upstream_of(server) as upstream:
+        keys, held = held_of(await upstream.call("a", OLD, "t", b"{}", along))
+        assert {"q1", "2"} <= keys <= {"q1", "2", "3"}
+        keys, held = held_of(await upstream.resume(held, {"q1": ACCEPT, "2": None}, along))
+        assert keys == {"q3"}
+        assert said(await upstream.resume(held, {"q3": ACCEPT}, along)) == "done"
+        assert heard == [Progress(2)]
+        (greeting,) = server.messages("initialize")
+        assert greeting["params"]["capabilities"] == {"elicitation": {}}
+        assert len(server.messages("tools/call")) == 1
+
+
+@pytest.mark.asyncio
+async def test_sessions_are_opened_with_exactly_the_capabilities_of_each_client() -> None:
+    async def call(_: Scripted, message: Any, say: Say) -> None:
+        await say(text(message, "done"))
+
+    server = Scripted(call)
+    async with upstream_of(server) as upstream:
+        for along in (ASKABLE, Along(), Along(capabilities={"roots": {}}), ASKABLE):
+            assert said(await upstream.call("a", OLD, "t", b"{}", along)) == "done"
+        greetings = [message["params"]["capabilities"] for message in server.messages("initialize")]
+        assert greetings == [{"elicitation": {}}, {}, {"roots": {}}]
+        assert upstream.health().connections == 3
+        await upstream.end_session("a")
+        assert upstream.health().connections == 0
+
+
+@pytest.mark.asyncio
+async def test_a_held_call_expires_and_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def call(_: Scripted, message: Any, say: Say) -> None:
+        await say(asked("q"))
+        await asyncio.sleep(1000)
+
+    monkeypatch.setattr(held, "HELD_S", 0.1)
+    server = Scripted(call)
+    async with upstream_of(server) as upstream:
+        _, kept = held_of(await upstream.call("a", OLD, "t", b"{}", ASKABLE))
+        (cancelled,) = await server.until("notifications/cancelled")
+        assert cancelled["params"]["requestId"] == server.messages("tools/call")[0]["id"]
+        reply = await upstream.resume(kept, {"q": ACCEPT}, ASKABLE)
+        assert isinstance(reply, Failure)
+        assert (reply.cause, reply.sent) == ("expired", True)
+        assert not any("result" in message for message in server.received)
+
+
+@pytest.mark.parametrize("how", ["drop", "cancel", "close"])
+@pytest.mark.asyncio
+async def test_a_held_call_is_cancelled_with_whoever_holds_it(how: str) -> None:
+    async def call(_: Scripted, message: Any, say: Say) -> None:
+        await say(asked("q"))
+        await asyncio.sleep(1000)
+
+    server = Scripted(call)
+    async with upstream_of(server) as upstream:
+        _, kept = held_of(await upstream.call("a", OLD, "t", b"{}", ASKABLE))
+        if how == "drop":
+            await upstream.drop(kept)
+        elif how == "close":
+            await upstream.close()
+        else:
+            resuming = asyncio.create_task(upstream.resume(kept, {"q": ACCEPT}, ASKABLE))
+            await server.answered("q")
+            resuming.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await resuming
+        await server.until("notifications/cancelled")
+        assert isinstance(await upstream.resume(kept, {"q": ACCEPT}, ASKABLE), Failure)
+
+
+@pytest.mark.asyncio
+async def test_a_server_that_did_not_wait_for_its_question_is_heard() -> None:
+    async def call(_: Scripted, message: Any, say: Say) -> None:
+        await say(asked("q"))
+        await asyncio.sleep(0.05)
+        await say(text(message, "done anyway"))
+
+    async with upstream_of(Scripted(call)) as upstream:
+        _, kept = held_of(await upstream.call("a", OLD, "t", b"{}", ASKABLE))
+        await asyncio.sleep(0.2)
+        assert said(await upstream.resume(kept, {"q": ACCEPT}, ASKABLE)) == "done anyway"
+
+
+@pytest.mark.asyncio
+async def test_a_stream_that_breaks_off_within_a_round_is_resumed() -> None:
+    calls: list[Any] = []
+
+    async def call(_: Scripted, message: Any, say: Say) -> None:
+        calls.append(message)
+        await say(asked("q"), ident="e1")
+
+    async def standing(server: Scripted, last: str | None, say: Say) -> None:
+        assert last == "e1"
+        await server.answered("q")
+        await say(text(calls[0], "done"))
+
+    server = Scripted(call, standing)
+    async with upstream_of(server) as upstream:
+        _, kept = held_of(await upstream.call("a", OLD, "t", b"{}", ASKABLE))
+        assert said(await upstream.resume(kept, {"q": ACCEPT}, ASKABLE)) == "done"
+        assert server.gets == ["e1"]
+
+
+@pytest.mark.asyncio
+async def test_a_call_that_takes_no_answer_is_given_up() -> None:
+    async def call(_: Scripted, message: Any, say: Say) -> None:
+        await say(asked("q"))
+        await asyncio.sleep(1000)
+
+    class Deaf(Scripted):
+        async def post(self, request: Any) -> Any:
+            response = await super().post(request)
+            return response if "method" in self.received[-1] else type(response)(status=500)
+
+    async with upstream_of(Deaf(call)) as upstream:
+        _, kept = held_of(await upstream.call("a", OLD, "t", b"{}", ASKABLE))
+        reply = await upstream.resume(kept, {"q": ACCEPT}, ASKABLE)
+        assert isinstance(reply, Failure)
+        assert (reply.cause, reply.sent) == ("expired", True)
+
+
+@pytest.mark.asyncio
+async def test_a_stateless_round_sends_the_very_request_again_with_answers_and_state() -> None:
+    async def call(server: Scripted, message: Any, say: Say) -> None:
+        params = message["params"]
+        if "requestState" not in params:
+            asks = {"k": {"method": "elicitation/create", "params": {"message": "?"}}, "n": asked("x") | {"id": 1}}
+            await say(result(message, {"resultType": "input_required", "inputRequests": asks, "requestState": "s1"}))
+        elif params["requestState"] == "s1":
+            await say(result(message, {"resultType": "input_required", "requestState": "s2"}))
+        else:
+            await say(text(message, "done"))
+
+    server = Scripted(call, modern=True)
+    arguments = b'{"b":1,"a":"\\u00fc"}'
+    async with upstream_of(server) as upstream:
+        first = await upstream.call("a", MODERN, "t", arguments, ASKABLE)
+        assert isinstance(first, Asked)
+        assert first.questions["k"] == Question("elicitation/create", {"message": "?"})
+        second = await upstream.resume(first.held, {"k": ACCEPT, "n": None, "more": ACCEPT}, ASKABLE)
+        assert isinstance(second, Asked)
+        assert second.questions == {}
+        assert said(await upstream.resume(second.held, {}, ASKABLE)) == "done"
+        calls = server.messages("tools/call")
+        assert len({message["id"] for message in calls}) == 3
+        added = [
+            {key: message["params"].pop(key, None) for key in ("inputResponses", "requestState")} for message in calls
+        ]
+        assert added[0] == {"inputResponses": None, "requestState": None}
+        assert added[1] == {"inputResponses": {"k": ACCEPT, "n": {"action": "decline"}}, "requestState": "s1"}
+        assert added[2] == {"inputResponses": None, "requestState": "s2"}
+        assert calls[0]["params"] == calls[1]["params"] == calls[2]["params"]
+        routes = [headers["mcp-name"] for headers in server.headers if "mcp-name" in headers]
+        assert routes == ["t", "t", "t"]
+
+
+@pytest.mark.parametrize(
+    ("value", "cause"),
+    [
+        ({}, "garbage"),
+        ({"inputRequests": {}}, "garbage"),
+        ({"inputRequests": [], "requestState": "s"}, "garbage"),
+        ({"inputRequests": {"k": {"method": "tools/list"}}}, "garbage"),
+        ({"inputRequests": {"k": {"method": "elicitation/create", "params": 1}}}, "garbage"),
+        ({"inputRequests": {"k" * 300: {"method": "elicitation/create"}}}, "garbage"),
+        ({"inputRequests": {str(n): {"method": "elicitation/create"} for n in range(40)}}, "garbage"),
+        ({"requestState": 7}, "garbage"),
+        ({"inputRequests": {"k": {"method": "sampling/createMessage"}}}, "undeclared"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_round_of_the_wrong_shape_is_a_failure(value: dict[str, Any], cause: str) -> None:
+    async def call(_: Scripted, message: Any, say: Say) -> None:
+        await say(result(message, {"resultType": "input_required", **value}))
+
+    async with upstream_of(Scripted(call, modern=True)) as upstream:
+        reply = await upstream.call("a", MODERN, "t", b"{}", ASKABLE)
+        assert isinstance(reply, Failure)
+        assert (reply.cause, reply.sent) == (cause, True)
+
+
+@pytest.mark.asyncio
+async def test_a_server_of_the_earlier_era_cannot_ask_by_a_result() -> None:
+    async def call(_: Scripted, message: Any, say: Say) -> None:
+        await say(result(message, {"resultType": "input_required", "requestState": "s"}))
+
+    async with upstream_of(Scripted(call)) as upstream:
+        for along in (ASKABLE, Along()):
+            reply = await upstream.call("a", OLD, "t", b"{}", along)
+            assert isinstance(reply, Failure)
+            assert reply.cause == "garbage"
