@@ -32,7 +32,8 @@ class Bench:
 
 
 TABLE: Final[tuple[Bench, ...]] = (
-    Bench("decide", "one decision in process"),
+    Bench("decide", "one decision in process, by generated code beside cedarpy"),
+    Bench("cedar", "generated code and cedarpy over a folder of Cedar's own test cases", default=False),
     Bench("append", "durable intents at 1, 16 and 128 callers, beside the raw fdatasync"),
     Bench("gateway", "tools/call direct, through a bare proxy, through Remit, through FastMCP's proxy"),
     Bench("counting", "what metrics, traces and log lines cost one action"),

@@ -142,6 +142,7 @@ def test_admin_records(body: AdminBody, delta: object) -> None:
         Event.RESOURCE_DELETED,
         Event.AGENT_REGISTERED,
         Event.AGENT_ENFORCED,
+        Event.POLICY_DIFFERENCE,
     ],
 )
 def test_admin_records_that_change_no_state(event: Event) -> None:

@@ -47,7 +47,7 @@ def test_both_say_the_same_and_nothing_is_reported(policies: tuple[str, ...], ch
     assert running.shadow.asked == len(chain)
     running.shadow.every = 1
     assert (decided(running, asked).verdict, codes(decided(running, asked))) == (by_code.verdict, codes(by_code))
-    assert running.shadow.unreported() is None
+    assert running.shadow.unreported is None
 
 
 def wrong(policies: object, scope: object) -> Judge:
@@ -63,7 +63,7 @@ def none(policies: object, scope: object) -> str:
     return "no generated form"
 
 
-def test_the_first_difference_ends_the_trust_and_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_difference_ends_the_trust_and_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundles, "function_of", wrong)
     running = bundle('@id("p") permit (principal, action, resource) when { context.inputSize > 1000000 };')
     running.shadow.asked = 1
@@ -73,8 +73,9 @@ def test_the_first_difference_ends_the_trust_and_is_reported_once(monkeypatch: p
     assert running.shadow.difference == Difference("ada", "shop___refund", "permit p", "nothing")
     for _ in range(3):
         assert decided(running, action()).verdict == Deny(), "code is not asked again"
-    assert running.shadow.unreported() == running.shadow.difference
-    assert running.shadow.unreported() is None
+    assert running.shadow.unreported == running.shadow.difference
+    running.shadow.reported = True
+    assert running.shadow.unreported is None
 
 
 def test_cedarpy_judges_a_slice_without_code_gates_and_errors_included(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,4 +73,4 @@ class Authority:
     @property
     def agents(self) -> tuple[str, ...]:
         """Names along the chain, the minted agent first."""
-        return tuple(link.agent for link in self.links)
+        return tuple([link.agent for link in self.links])

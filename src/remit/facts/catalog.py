@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -39,6 +40,7 @@ class Sink(StrEnum):
     EXTERNAL = "external"
 
 
+@lru_cache(maxsize=4_096)
 def exposed_name(server: str, tool: str) -> str:
     """`server___tool`, at most 64 characters; longer or unusual names end in a stable hash."""
     plain = f"{server}___{tool}"

@@ -44,16 +44,17 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     stopped = session_problem(snapshot, action, now_ms) or argument_problem(snapshot, action, checked)
     if stopped is not None:
         return Ruling(Deny(), (stopped,), reached=checked)
-    facts = _facts(snapshot, action, now_ms)
+    facts = facts_of(snapshot, action, now_ms)
     if action.lists:
         return Ruling(*judge_list(snapshot, action, checked), facts, checked)
-    question = _question(snapshot, action, checked, facts)
+    question = question_of(snapshot, action, checked, facts)
     verdict, reasons, observed = judge_chain(snapshot, action, question)
     judged = Ruling(verdict, reasons, facts, checked, observed)
     return _obligations(snapshot, _askable(snapshot, _lifted(snapshot, action, judged, now_ms)))
 
 
-def _facts(snapshot: Snapshot, action: Action, now_ms: int) -> Facts:
+def facts_of(snapshot: Snapshot, action: Action, now_ms: int) -> Facts:
+    """What a policy may look at, but for the input."""
     labels, calls, irreversible, started_ms = join(snapshot.sessions)
     return Facts(
         user=action.authority.user,
@@ -67,7 +68,8 @@ def _facts(snapshot: Snapshot, action: Action, now_ms: int) -> Facts:
     )
 
 
-def _question(snapshot: Snapshot, action: Action, reached: Reached, facts: Facts) -> Question:
+def question_of(snapshot: Snapshot, action: Action, reached: Reached, facts: Facts) -> Question:
+    """What every link of the chain is asked."""
     converted = None if reached.record is None else convert(reached.record, action.input)
     return Question(
         shown=reached.doing,

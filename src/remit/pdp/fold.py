@@ -189,6 +189,7 @@ def _admin(at: int, body: AdminBody) -> tuple[Delta, ...]:
             | Event.SERVER_LOGOUT
             | Event.AGENT_REGISTERED
             | Event.AGENT_ENFORCED
+            | Event.POLICY_DIFFERENCE
         ):
             return ()
         case _:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -57,11 +58,16 @@ class Reached:
         return self.tool is not None and self.tool.effect is Effect.IRREVERSIBLE
 
 
+@lru_cache(maxsize=4_096)
+def _calling(server: str, name: str) -> str:
+    return f"call {escaped(f'{server}/{name}', chars_max=_SHOWN_MAX)}"
+
+
 def reached_tool(bundle: Bundle, form: ToolForm) -> Reached:
     """What a call of the tool `form` reaches."""
     tool = form.tool
     return Reached(
-        doing=f"call {escaped(f'{tool.server}/{tool.name}', chars_max=_SHOWN_MAX)}",
+        doing=_calling(tool.server, tool.name),
         action=action_uid(tool.exposed),
         resource=server_uid(tool.server),
         slice=bundle.slice_of(tool),

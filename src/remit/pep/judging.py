@@ -101,6 +101,7 @@ class Desk:
         start_s = self._clock.monotonic_s()
         decision = self._decide(action, tool, pin, sessions, now_ms)
         self._tally.took(Stage.DECIDE, self._clock.monotonic_s() - start_s)
+        self._report_difference()
         made = _append_of(decision)
         body, waits_for, bound = made.body, None, ""
         if isinstance(body, ActionBody):
@@ -212,6 +213,16 @@ class Desk:
             if one.state is State.PENDING and one.action == bound and now_ms < one.expires_ms:
                 return one
         return None
+
+    def _report_difference(self) -> None:
+        """Record, once, that generated code and cedarpy disagreed: cedarpy alone judges from then on."""
+        shadow = self._current().shadow
+        found = shadow.unreported
+        if found is None:
+            return
+        data = {"principal": found.principal, "generated": found.generated, "cedar": found.cedar}
+        self.append(RecordKind.ADMIN, "", AdminBody(Event.POLICY_DIFFERENCE, BY_REMIT, found.action, data))
+        shadow.reported = True
 
     def _retire(self, authority: Authority) -> None:
         """End the sessions of the chain that have run for longer than the workspace allows."""

@@ -6,6 +6,7 @@ policies) and for the trust in that code.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from remit.facts.agent import Agent
 from remit.facts.catalog import Catalog, Tool
@@ -57,9 +58,9 @@ class Policy:
 class Slice:
     """The policies that can apply to one action.
 
-    `ordered` are they by number, as generated code and cedarpy name them; `generated` is their
-    function, or why there is none; `everything` and `permits` are they, and the permits among them,
-    as cedarpy takes them. `reads` are the paths of `input` that some policy depends on.
+    `ordered` are they by number, in the order of their ids, as generated code and cedarpy name them;
+    `generated` is their function, or why there is none; `everything` and `permits` are they, and the
+    permits among them, as cedarpy takes them. `reads` are the paths of `input` that some policy depends on.
     """
 
     policies: Mapping[str, Policy]
@@ -126,7 +127,8 @@ class Bundle:
 
     def _slice(self, action: str, groups: tuple[str, ...]) -> Slice:
         uid, ancestors = action_uid(action), frozenset(action_uid(group) for group in groups)
-        kept = {ident: one for ident, one in self.policies.items() if one.form.action.matches(uid, ancestors)}
+        found = sorted(self.policies.items(), key=itemgetter(0))
+        kept = {ident: one for ident, one in found if one.form.action.matches(uid, ancestors)}
         ordered = tuple(kept.values())
         permits = [policy for policy in ordered if policy.form.effect is Effect.PERMIT]
         # Many actions have the same policies: they share one function.

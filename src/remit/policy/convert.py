@@ -79,7 +79,7 @@ def _members(record: Record, value: Mapping[str, Json], path: Path, inexact: lis
     for name, declared in record.fields.items():
         if name in value:
             given = value[name]
-            if given.__class__ is str and declared.type is Atom.STRING:
+            if isinstance(given, str) and declared.type is Atom.STRING:
                 members[name] = given  # what most arguments are
             else:
                 _member(members, name, declared, given, path, inexact)

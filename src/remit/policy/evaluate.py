@@ -34,7 +34,7 @@ def judge(bundle: Bundle, question: Question, agent: str, principal: Uid) -> Jud
     if found.forbids:
         return _forbidden(question, agent, found)
     if found.permits:
-        return _permit(found.permits), tuple(reason(policy, agent) for policy in found.permits)
+        return _permit(found.permits), tuple([reason(policy, agent) for policy in found.permits])
     text = f"no policy permits {agent} to {question.shown}"
     return Deny(), (Reason(Code.NO_POLICY, text, agent=agent),)
 

@@ -5,8 +5,8 @@ difference ends the trust in all generated code of the bundle, and cedarpy's wor
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Final
 
 from remit.facts.canonical import Json
@@ -18,7 +18,7 @@ from remit.policy.compiled.values import Entities, Entity, Value, With, cedar_js
 from remit.policy.convert import Path
 from remit.policy.form import Effect, Uid
 
-_ident: Final = attrgetter("ident")
+_FORBID: Final = Effect.FORBID
 _NUMBERED: Final = re.compile(r"error while evaluating policy `policy(\d+)`: ")
 
 
@@ -83,11 +83,15 @@ def by_code(bundle: Bundle, question: Question, principal: Uid, judge: Judge) ->
         entities = With(question.resource, resource, entities)
     satisfied, failed = judge(entities, principal, question.action, question.resource, question.context)
     ordered = question.slice.ordered
-    held = sorted((ordered[number] for number in satisfied), key=_ident)
-    forbids = tuple(policy for policy in held if policy.form.effect is Effect.FORBID)
-    permits = tuple(policy for policy in held if policy.form.effect is Effect.PERMIT)
-    errors = tuple((ordered[number].ident, str(fault)) for number, fault in failed)
-    return Weighed(forbids, permits if _gates(forbids) else (), errors)
+    forbids: list[Policy] = []
+    permits: list[Policy] = []
+    for number in satisfied:
+        policy = ordered[number]
+        (forbids if policy.form.effect is _FORBID else permits).append(policy)
+    if forbids and not _gates(forbids):
+        permits.clear()
+    errors = tuple([(ordered[number].ident, str(fault)) for number, fault in failed])
+    return Weighed(tuple(forbids), tuple(permits), errors)
 
 
 def by_cedar(bundle: Bundle, question: Question, principal: Uid) -> Weighed:
@@ -106,7 +110,7 @@ def by_cedar(bundle: Bundle, question: Question, principal: Uid) -> Weighed:
     return Weighed(determining, tuple(part.policies[ident] for ident in behind.ids), errors)
 
 
-def _gates(forbids: tuple[Policy, ...]) -> bool:
+def _gates(forbids: Sequence[Policy]) -> bool:
     return all(policy.gate is not None for policy in forbids)
 
 

@@ -150,6 +150,7 @@ class Event(StrEnum):
     SERVER_LOGOUT = "server.logout"
     AGENT_REGISTERED = "agent.registered"
     AGENT_ENFORCED = "agent.enforced"
+    POLICY_DIFFERENCE = "policy.difference"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,23 +20,21 @@ class Difference:
 class Shadow:
     """One evaluation in `every` is compared, the first among them; none where it is 0.
 
-    `difference` is the first one found; from then on cedarpy alone judges. It is handed out by
-    `unreported` once, to whoever can record it.
+    `difference` is the first one found; from then on cedarpy alone judges. Whoever has recorded it
+    sets `reported`.
     """
 
     every: int = EVERY
     asked: int = 0
     difference: Difference | None = None
-    told: bool = False
+    reported: bool = False
 
     def due(self) -> bool:
         """Count one evaluation; whether it is to be compared."""
         self.asked += 1
         return self.every > 0 and self.asked % self.every == 1 % self.every
 
+    @property
     def unreported(self) -> Difference | None:
-        """The difference, the first time that this is asked after it was found."""
-        if self.told or self.difference is None:
-            return None
-        self.told = True
-        return self.difference
+        """The difference, as long as it is not recorded."""
+        return None if self.reported else self.difference
