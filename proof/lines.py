@@ -227,4 +227,14 @@ LINES: Final[tuple[Line, ...]] = (
         long=("--long",),
         timeout_s=240,
     ),
+    Line(
+        part=2,
+        id="oauth",
+        text="OAuth against a real authorization server on loopback, every secret looked for",
+        command=tests("tests/e2e/test_oauth_secrets.py", "tests/e2e/test_oauth.py", "tests/e2e/test_oauth_refused.py"),
+        goal="each flow and refusal as told; tokens, codes and secrets in no log, ledger, answer or dump",
+        quick=False,
+        long=("--long",),
+        timeout_s=600,
+    ),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import ssl
 import subprocess
 import sys
@@ -58,6 +57,8 @@ class Guarded:
     issuer: str = ""
     server: str = ""
     trusted: ssl.SSLContext | None = None
+    accepted: bool = False
+    declared: tuple[str, str] = ("", "")
     tokens: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
@@ -100,14 +101,16 @@ class Guarded:
 
     def declare(self, oauth: str, url: str = "") -> None:
         """Write the workspace with this `oauth`."""
+        self.declared = (oauth, url)
         oauth = oauth.replace("ISSUER", self.issuer).replace("FOLDER", str(self.root))
         text = RESOURCES.replace("{OAUTH}", f"{{{oauth}}}").replace("URL", url or f"{self.server}/mcp")
         self.service.write({"resources.yaml": text})
 
     def redeclare(self, oauth: str, url: str = "") -> None:
-        """Change the declaration of the running service."""
-        self.declare(oauth, url)
-        self.service.told("apply")
+        """Change the declaration of the running service, unless that is what runs."""
+        if (oauth, url) != self.declared:
+            self.declare(oauth, url)
+            self.service.told("apply")
 
     def notes(self, **values: Any) -> None:
         """How the authorization server and the guard shall behave from now on."""
@@ -132,11 +135,14 @@ class Guarded:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def login(self) -> None:
-        """Log in as a person would, and accept the server's tools."""
+    def login(self, **notes: Any) -> None:
+        """Log in as a person would, with `notes` from then on, and accept the server's tools."""
+        self.notes(**notes)
         status, text = self.browse(self.begin())
         assert status == 200, text
-        self.service.accept("guarded")
+        if not self.accepted:
+            self.service.accept("guarded")
+            self.accepted = True
 
     def browse(self, url: str) -> tuple[int, str]:
         """Open `url`, follow where it leads; status and text of where that ends."""
@@ -151,7 +157,7 @@ class Guarded:
         """Where the authorization server sends the browser, which does not go there yet."""
 
         class Stop(urllib.request.HTTPRedirectHandler):
-            def redirect_request(self, *_: Any) -> None:
+            def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: Any) -> None:
                 return None
 
         try:
@@ -173,10 +179,7 @@ class Guarded:
 
     def credential(self) -> dict[str, Any]:
         """What `describe` says of the credential."""
-        found = self.service.told("describe", "server", "guarded")
-        assert isinstance(found, dict)
-        state: dict[str, Any] = found["status"]["credential"]
-        return state
+        return dict(self.service.told("describe", "server", "guarded")["status"]["credential"])
 
     def leaks(self, canaries: list[str], *, beside: tuple[Path, ...] = ()) -> list[str]:
         """Files under the service's folders, and text it answers, that hold a canary in the open."""
@@ -199,4 +202,4 @@ class Guarded:
 
 def modes(folder: Path) -> dict[str, str]:
     """The mode of each file below `folder`."""
-    return {path.name: f"{os.stat(path).st_mode & 0o777:03o}" for path in folder.rglob("*") if path.is_file()}
+    return {path.name: f"{path.stat().st_mode & 0o777:03o}" for path in folder.rglob("*") if path.is_file()}

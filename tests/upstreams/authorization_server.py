@@ -25,6 +25,7 @@ from mcp.server.auth.provider import (
     AccessToken,
     AuthorizationCode,
     AuthorizationParams,
+    OAuthAuthorizationServerProvider,
     RefreshToken,
     TokenError,
     construct_redirect_uri,
@@ -55,7 +56,7 @@ refresh: dict[str, RefreshToken] = {}
 resource_of: dict[str, str] = {}
 
 
-class Provider:
+class Provider(OAuthAuthorizationServerProvider[AuthorizationCode, RefreshToken, AccessToken]):
     """What the SDK's endpoints ask of whoever keeps clients and tokens."""
 
     async def get_client(self, client_id: str) -> OAuthClientInformationFull | None:
@@ -168,16 +169,25 @@ class Grants:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or scope["path"] != "/token":
+        if scope["type"] != "http" or scope["path"] not in {"/token", "/revoke"}:
             await self.app(scope, receive, send)
             return
         message = await receive()
+        if scope["path"] == "/revoke" and b"client_secret=" not in message["body"]:
+            # The SDK's endpoint wants the field of public clients too, empty.
+            message = {**message, "body": message["body"] + b"&client_secret="}
+            length = (b"content-length", str(len(message["body"])).encode())
+            scope["headers"] = [*(pair for pair in scope["headers"] if pair[0] != b"content-length"), length]
 
         async def again() -> Any:
             return message
 
         if b"grant_type=client_credentials" in message["body"]:
-            await token(Request(scope, again))(scope, again, send)
+            response = await token(Request(scope, again))
+            await response(scope, again, send)
+            return
+        if scope["path"] == "/revoke":
+            await self.app(scope, again, send)
             return
         form = await Request(dict(scope), again).form()
         given.extend(str(form[key]) for key in ("code_verifier",) if key in form)

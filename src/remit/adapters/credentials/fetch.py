@@ -6,7 +6,6 @@ in between (DNS rebinding). Errors say origin and status, never what was sent or
 """
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
+from remit.adapters.upstreams.guarding import PrivateAddressError, is_global
 from remit.facts.canonical import Json
 from remit.facts.strictjson import Refused, parse
 
@@ -114,21 +114,9 @@ class Fetch:
         return self._sessions[reach]
 
 
-class PrivateAddressError(OSError):
-    """An address inside the machine or its network, named by somebody outside."""
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    return found.is_global and not found.is_multicast
-
-
 def _public_socket(address: tuple[Any, ...]) -> socket.socket:
     family, kind, proto, _, where = address
-    if not is_public(where[0]):
+    if not is_global(where[0]):
         raise PrivateAddressError("its address is a private one, which a server may not name")
     return socket.socket(family, kind, proto)
 

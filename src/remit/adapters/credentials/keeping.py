@@ -110,7 +110,7 @@ class Keeping:
         if transport.oauth is not None:
             login = OAuthCredential(
                 server.name,
-                transport.url,
+                transport,
                 transport.oauth,
                 vault=self._vault,
                 references=self._references,

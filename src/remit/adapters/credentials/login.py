@@ -65,7 +65,7 @@ class Flow:
                 f"remit describe server {credential.server}",
             )
         try:
-            guarded = await discover(self._fetch, credential.url, oauth)
+            guarded = await discover(self._fetch, credential.transport, oauth)
             endpoint = guarded.issuer.authorization_endpoint
             if endpoint is None:
                 raise MetadataRefused("the authorization server has no authorization endpoint")

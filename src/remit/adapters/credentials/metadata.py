@@ -5,6 +5,7 @@ authorization server names exactly the issuer it was asked for; an issuer that a
 the only one taken.
 """
 
+import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -12,9 +13,11 @@ from typing import Final
 from yarl import URL
 
 from remit.adapters.credentials.challenge import bearer_challenge
-from remit.adapters.credentials.fetch import Fetch, FetchFailed, Reach, is_public
+from remit.adapters.credentials.fetch import Fetch, FetchFailed, Reach
+from remit.adapters.upstreams.guarding import is_global, is_public_name
 from remit.control.credentials import SCOPE
 from remit.facts.canonical import Json
+from remit.facts.catalog import Http
 from remit.facts.credential import OAuth
 
 WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
@@ -59,14 +62,15 @@ class _Resource:
     scopes: tuple[str, ...]
 
 
-async def discover(fetch: Fetch, url: str, oauth: OAuth) -> Guarded:
-    """Who guards the server at `url`. Raises `MetadataRefused`, `FetchFailed`."""
+async def discover(fetch: Fetch, transport: Http, oauth: OAuth) -> Guarded:
+    """Who guards the server at the url of `transport`. Raises `MetadataRefused`, `FetchFailed`."""
+    url, reach = transport.url, _own_reach(transport)
     # A ping without a credential: does nothing where it is let in, and is challenged where it is not.
-    asked = await fetch.post_json(url, {"jsonrpc": "2.0", "id": 1, "method": "ping"}, Reach.ANY)
+    asked = await fetch.post_json(url, {"jsonrpc": "2.0", "id": 1, "method": "ping"}, reach)
     challenge = bearer_challenge(asked.challenges if asked.status == 401 else ())
-    resource = await _resource(fetch, URL(url), challenge.get("resource_metadata"))
+    resource = await _resource(fetch, URL(url), reach, challenge.get("resource_metadata"))
     chosen = _chosen(oauth.issuer, resource)
-    issuer = await find_issuer(fetch, chosen, reach_of(url, oauth))
+    issuer = await find_issuer(fetch, chosen, reach_of(transport, oauth))
     scopes = oauth.scopes or _words(challenge.get("scope")) or (resource.scopes if resource is not None else ())
     return Guarded(resource.resource if resource is not None else canonical(url), issuer, scopes)
 
@@ -100,9 +104,14 @@ async def find_issuer(fetch: Fetch, issuer: str, reach: Reach) -> Issuer:
     raise MetadataRefused("the authorization server publishes no metadata (RFC 8414, OpenID Connect Discovery)")
 
 
-def reach_of(url: str, oauth: OAuth) -> Reach:
+def reach_of(transport: Http, oauth: OAuth) -> Reach:
     """Where an authorization server may be: inside if a person named it, or the server is inside itself."""
-    return Reach.ANY if oauth.issuer is not None or _is_inside(URL(url).host or "") else Reach.PUBLIC
+    return Reach.ANY if oauth.issuer is not None else _own_reach(transport)
+
+
+def _own_reach(transport: Http) -> Reach:
+    inside = transport.private or _is_inside(URL(transport.url).host or "")
+    return Reach.ANY if inside else Reach.PUBLIC
 
 
 def issuer_places(issuer: str) -> Iterator[str]:
@@ -120,7 +129,7 @@ def canonical(url: str) -> str:
     return str(URL(url).with_user(None).with_query(None).with_fragment(None))
 
 
-async def _resource(fetch: Fetch, url: URL, named: str | None) -> _Resource | None:
+async def _resource(fetch: Fetch, url: URL, reach: Reach, named: str | None) -> _Resource | None:
     """What the server says of itself; None where it says nothing (RFC 9728)."""
     origin = str(url.origin())
     path = url.raw_path.rstrip("/")
@@ -130,7 +139,7 @@ async def _resource(fetch: Fetch, url: URL, named: str | None) -> _Resource | No
             raise MetadataRefused("the server points to metadata on another origin than its own")
         places.insert(0, named)
     for place in places:
-        found = await fetch.get(place, Reach.ANY)
+        found = await fetch.get(place, reach)
         if found.status >= 500 or found.status == 429:
             raise FetchFailed(f"{origin} answers with HTTP {found.status}")
         if found.status != 200 or found.body is None:
@@ -198,13 +207,12 @@ def _see_safe(address: str, reach: Reach, what: str) -> None:
 
 
 def _is_inside(host: str) -> bool:
-    """Whether `host` is loopback or a private address by what stands there; names are seen at connecting."""
-    if host in _LOOPBACK or host.endswith(".localhost"):
-        return True
+    """Whether `host` is meant to be inside by what stands there; where a public name leads is seen at connecting."""
     try:
-        return not is_public(host)
+        ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return not is_public_name(host)
+    return not is_global(host)
 
 
 def _same_origin(address: str, url: URL) -> bool:

@@ -20,6 +20,7 @@ from remit.adapters.credentials.registering import own_client
 from remit.adapters.credentials.tokening import GrantRefused, ask, revoke
 from remit.adapters.credentials.vault import Vault
 from remit.adapters.private import KeyringUnusable
+from remit.facts.catalog import Http
 from remit.facts.credential import Grant, OAuth
 from remit.ports.credentials import CredentialRefused, CredentialState, Standing
 from remit.ports.system import Clock
@@ -35,10 +36,18 @@ class OAuthCredential:
     """The login at one server. `vault` and `fetch` are shared with the others."""
 
     def __init__(
-        self, server: str, url: str, oauth: OAuth, *, vault: Vault, references: References, fetch: Fetch, clock: Clock
+        self,
+        server: str,
+        transport: Http,
+        oauth: OAuth,
+        *,
+        vault: Vault,
+        references: References,
+        fetch: Fetch,
+        clock: Clock,
     ) -> None:
         self.server = server
-        self.url = url
+        self.transport = transport
         self.oauth = oauth
         self._vault = vault
         self._references = references
@@ -69,6 +78,8 @@ class OAuthCredential:
         if tokens is not None and shown.get("Authorization") != f"Bearer {tokens.access}":
             return True
         now_s = self._clock.monotonic_s()
+        if self._why is not None and now_s - self._failed_s < PAUSE_S:
+            raise self._refusal(self._why)
         if not self._can_renew(tokens) or now_s - self._renewed_s < PAUSE_S:
             return False
         self._renewed_s = now_s
@@ -92,6 +103,7 @@ class OAuthCredential:
         """Keep a new login, on disk first. Raises `CredentialRefused`."""
         await self._keep(held)
         self._why = None
+        self._renewed_s = self._failed_s = float("-inf")
 
     async def forget(self) -> None:
         """Log out: end the tokens at the authorization server where it can, and here always."""
@@ -186,7 +198,7 @@ class OAuthCredential:
                 "refresh_token": held.tokens.refresh,
                 "resource": held.resource,
             }
-        guarded = await discover(self._fetch, self.url, self.oauth)
+        guarded = await discover(self._fetch, self.transport, self.oauth)
         self._issuer = guarded.issuer
         client = own_client(guarded.issuer, self.oauth)
         if client is None:
@@ -198,12 +210,12 @@ class OAuthCredential:
 
     def holding(self, guarded: Guarded, client: Client) -> Held:
         """A login at what `guarded` says, without tokens yet."""
-        origin = str(URL(self.url).origin())
+        origin = str(URL(self.transport.url).origin())
         grant = self.oauth.grant.value
         return Held(origin, guarded.issuer.issuer, grant, guarded.resource, client, tokens=None)
 
     async def _issuer_of(self, held: Held) -> Issuer:
-        self._issuer = await find_issuer(self._fetch, held.issuer, reach_of(self.url, self.oauth))
+        self._issuer = await find_issuer(self._fetch, held.issuer, reach_of(self.transport, self.oauth))
         return self._issuer
 
     async def _lost(self, before: Held | None, refused: GrantRefused) -> CredentialRefused:
@@ -233,7 +245,7 @@ class OAuthCredential:
         held = unsealed(data) if data is not None else None
         if held is None:
             return None
-        of_this = held.origin == str(URL(self.url).origin()) and held.grant == self.oauth.grant.value
+        of_this = held.origin == str(URL(self.transport.url).origin()) and held.grant == self.oauth.grant.value
         same_issuer = self.oauth.issuer in {None, held.issuer}
         same_client = self.oauth.client_id in {None, held.client.ident}
         return held if of_this and same_issuer and same_client else None

@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import stat
+import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from remit.ports.system import Clock
 
 SECRET_BYTES_MAX: Final = 64 * 1024
 COMMAND_S: Final = 10.0
+ENDING_S: Final = 1.0
 KEEP_S: Final = 300.0
 
 
@@ -84,33 +86,53 @@ def _file(path: Path) -> bytes:
         return file.read(SECRET_BYTES_MAX + 1)
 
 
+class _Output(asyncio.SubprocessProtocol):
+    """What a program prints, until it and its output have ended or there is too much of it."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.over = asyncio.Event()
+        self.gone = asyncio.Event()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:  # noqa: ARG002
+        self.data += data[: SECRET_BYTES_MAX + 1 - len(self.data)]
+        if len(self.data) > SECRET_BYTES_MAX:
+            self.over.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self.over.set()
+        self.gone.set()
+
+
 async def _printed(origin: FromCommand) -> bytes:
+    output = _Output()
     try:
-        process = await asyncio.create_subprocess_exec(
+        transport, _ = await asyncio.get_running_loop().subprocess_exec(
+            lambda: output,
             *origin.argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
     except OSError as error:
         raise CredentialRefused(f"{_named(origin)} cannot be started: {error.strerror}") from None
-    if process.stdout is None:
-        raise AssertionError("a pipe was asked for")
+    pid = transport.get_pid()
     try:
         async with asyncio.timeout(COMMAND_S):
-            data = await process.stdout.read(SECRET_BYTES_MAX + 1)
-            while len(data) <= SECRET_BYTES_MAX and (more := await process.stdout.read(SECRET_BYTES_MAX)):
-                data += more
-            code = 0 if len(data) > SECRET_BYTES_MAX else await process.wait()
+            await output.over.wait()
     except TimeoutError:
         raise CredentialRefused(f"{_named(origin)} took longer than {COMMAND_S:g} s") from None
     finally:
+        code = transport.get_returncode()
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    if code != 0:
+            os.killpg(pid, signal.SIGKILL)
+        with suppress(TimeoutError):  # one that left its group may hold the pipe
+            await asyncio.wait_for(output.gone.wait(), ENDING_S)
+        transport.close()
+    if code and len(output.data) <= SECRET_BYTES_MAX:
         raise CredentialRefused(f"{_named(origin)} failed with exit code {code}; run it yourself to see why")
-    return data
+    return bytes(output.data)
 
 
 def _text(origin: Origin, data: bytes) -> str:
