@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,8 +27,8 @@ from remit.pdp.deltas import (
 )
 from remit.pdp.fold import apply_approval, apply_session, fold, in_doubt
 from remit.trace.bodies import ActionBody, OutcomeBody
-from tests.contract.ledger_world import REPLICA, Place, draft_of
-from tests.core.recording import TEXT, History, Restart, Step, histories
+from tests.contract.ledger_world import REPLICA, Place, append_all, draft_of
+from tests.core.recording import TEXT, History, Restart, Step, action, histories
 
 
 class Mirror:
@@ -128,11 +129,28 @@ def test_state_made_anew_from_the_records_is_the_state_held(history: History, wa
 def test_any_text_is_written_as_it_is(first: str, second: str | None) -> None:
     conn = sqlite3.connect(":memory:")
     create(conn)
-    rows.write(conn, {"session": rows.packed([rows.session_row(1, Session(first, first, second, 5))])})
-    rows.write(conn, {"activity": rows.packed([(1, 0, 0, 0)])})
+    rows.write(conn, {"session": [rows.session_row(1, Session(first, first, second, 5))]})
+    rows.write(conn, {"activity": [(1, 0, 0, 0)]})
     assert rows.read_session(conn, first) == (1, Session(first, first, second, 5), 0)
-    rows.write(conn, {"credential": rows.packed([rows.credential_row(first, second)])})
+    rows.write(conn, {"credential": [rows.credential_row(first, second)]})
     assert reads.credentials(conn) == ({} if second is None else {first: second})
-    rows.write(conn, {"credential": rows.packed([rows.credential_row(first, None)])})
+    rows.write(conn, {"credential": [rows.credential_row(first, None)]})
     assert reads.credentials(conn) == {}
     conn.close()
+
+
+@pytest.mark.parametrize("sessions", [1, 31, 32, 33, 63, 64, 65, 130])
+def test_many_sessions_of_one_batch_are_written_each(tmp_path: Path, sessions: int) -> None:
+    async def write() -> None:
+        ledger = place.open()
+        for _ in range(2):
+            sids = [f"s{number}" for number in range(sessions)] * 2
+            steps = [Step(RecordKind.INTENT, sid, action(links=[("writer", sid)])) for sid in sids]
+            await append_all(ledger, steps)
+        assert [session.calls for session in await ledger.sessions(1_000)] == [4] * sessions
+        await ledger.close()
+
+    place = Place(tmp_path)
+    asyncio.run(write())
+    report = verify_file(place.file)
+    assert (report.clean, report.uncompared) == (True, None)

@@ -23,7 +23,7 @@ class Watched(sqlite3.Connection):
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
         mine = type(self)
-        if arguments[0].startswith("INSERT INTO batch "):
+        if arguments[0].startswith(("INSERT INTO batch ", "INSERT INTO full ")):
             mine.threads.append(threading.get_ident())
             if not mine.go.is_set():
                 mine.reached.release()

@@ -5,7 +5,7 @@ Rows are written as JSON, all that changed of one table at once, by SQL that is 
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final, TypeAlias
 
@@ -17,8 +17,8 @@ from remit.policy.verdict import Gate
 
 Row: TypeAlias = tuple[int | str | None, ...]
 """The values of a row, its key first, in the order of its table's columns."""
-Changed: TypeAlias = Mapping[str, str]
-"""Rows that changed, `packed`, by table."""
+Changed: TypeAlias = Mapping[str, Sequence[Row]]
+"""Rows that changed, by table."""
 
 _INTO: Final = {
     # Fenced by the key: two owners of one epoch cannot both begin it.
@@ -132,9 +132,9 @@ def credential_row(ident: str, digest: str | None) -> Row:
     return (_text(ident), None if digest is None else _text(digest))
 
 
-def packed(items: Iterable[Row]) -> str:
+def packed(items: Sequence[Row]) -> str:
     """Rows of one table, as `statements` reads them."""
-    return _json(list(items))
+    return _json(items)
 
 
 @cache
@@ -154,7 +154,7 @@ def write(conn: sqlite3.Connection, changed: Changed) -> None:
     """Write what changed, within the caller's transaction."""
     for table, items in changed.items():
         for statement in statements(table, "?1"):
-            conn.execute(statement, (items,))
+            conn.execute(statement, (packed(items),))
 
 
 def _json(value: object) -> str:

@@ -7,7 +7,7 @@ touched row is written once, and an intent that was opened and closed in it is n
 """
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -114,20 +114,20 @@ class State:
 
     def take(self) -> rows.Changed:
         """The rows that changed since the last time."""
-        changed: dict[str, Collection[rows.Row]] = {
+        changed: dict[str, Sequence[rows.Row]] = {
             "activity": [(row.no, row.calls, row.irreversible, row.last) for row in self._active.values()],
             "open_intents": [(block, self._open.get(block)) for block in self._blocks],
-            "outcome": self._closed,
+            "outcome": list(self._closed),
             "session": [rows.session_row(row.no, row.session) for row in self._described.values()],
             "approval": [rows.approval_row(ident, approval) for ident, approval in self._asked.items()],
         }
-        changed |= {table: items.values() for table, items in self._seldom.items()}
-        packed = {table: rows.packed(items) for table, items in changed.items() if items}
+        for table, items in self._seldom.items():
+            changed[table] = list(items.values())
         for taken in (self._active, self._described, self._blocks, self._closed, self._asked, self._seldom):
             taken.clear()
         if len(self._sessions) > _CACHED_MAX:
             self._sessions.clear()
-        return packed
+        return changed
 
     def _apply(self, delta: Delta) -> None:
         match delta:
