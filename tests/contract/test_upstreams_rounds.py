@@ -1,13 +1,19 @@
 """Calls that a server asks something in, over HTTP, as a hand-written server puts it on the wire."""
 
 import asyncio
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from remit.adapters.upstreams import held
+from remit.adapters.upstreams import held, http
+from remit.adapters.upstreams.stdio import StdioUpstream
 from remit.facts.canonical import Json
+from remit.facts.catalog import Server, Stdio
+from remit.facts.limits import DEFAULT
 from remit.ports.upstream import Along, Asked, Era, Failure, Notice, Progress, Question, Reply, Result
+from tests.upstreams.rig import ManualClock
 from tests.upstreams.scripted import Say, Scripted, asked, result, text, told, upstream_of
 
 OLD, MODERN = Era.INITIALIZE, Era.STATELESS
@@ -211,6 +217,7 @@ async def test_a_stateless_round_sends_the_very_request_again_with_answers_and_s
         ({"inputRequests": {"k" * 300: {"method": "elicitation/create"}}}, "garbage"),
         ({"inputRequests": {str(n): {"method": "elicitation/create"} for n in range(40)}}, "garbage"),
         ({"requestState": 7}, "garbage"),
+        ({"requestState": "s" * 300_000}, "garbage"),
         ({"inputRequests": {"k": {"method": "sampling/createMessage"}}}, "undeclared"),
     ],
 )
@@ -235,3 +242,64 @@ async def test_a_server_of_the_earlier_era_cannot_ask_by_a_result() -> None:
             reply = await upstream.call("a", OLD, "t", b"{}", along)
             assert isinstance(reply, Failure)
             assert reply.cause == "garbage"
+
+
+@pytest.mark.asyncio
+async def test_sessions_without_end_are_let_go_of_but_not_those_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def call(_: Scripted, message: Any, say: Say) -> None:
+        if message["params"]["name"] == "asks":
+            await say(asked("q"))
+            await asyncio.sleep(1000)
+        await say(text(message, "done"))
+
+    monkeypatch.setattr(http, "SESSIONS_MAX", 2)
+    async with upstream_of(Scripted(call)) as upstream:
+        kept = [held_of(await upstream.call("a", OLD, "asks", b"{}", ASKABLE))[1]]
+        for sid in "bcd":
+            assert said(await upstream.call(sid, OLD, "t", b"{}")) == "done"
+        assert upstream.health().connections == 2
+        kept.append(held_of(await upstream.call("e", OLD, "asks", b"{}", ASKABLE))[1])
+        refused = await upstream.call("f", OLD, "t", b"{}")
+        assert isinstance(refused, Failure)
+        assert (refused.cause, refused.sent) == ("too_many_sessions", False)
+        for one in kept:
+            await upstream.drop(one)
+
+
+ASKS = """
+import json, sys
+
+def say(**message):
+    print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
+
+asking = None
+for line in sys.stdin:
+    message = json.loads(line)
+    method, ident = message.get("method"), message.get("id")
+    if method == "initialize":
+        say(id=ident, result={"protocolVersion": "2025-11-25", "capabilities": {}})
+    elif method == "server/discover":
+        say(id=ident, error={"code": -32601, "message": "no"})
+    elif method == "tools/call" and message["params"]["name"] == "asks":
+        asking = ident
+        say(id="q", method="elicitation/create", params={})
+    elif method == "tools/call" or (method is None and ident == "q"):
+        content = [{"type": "text", "text": message.get("result", {}).get("action", "done")}]
+        say(id=asking if method is None else ident, result={"content": content})
+"""
+
+
+@pytest.mark.asyncio
+async def test_a_shared_child_waits_for_the_client_of_its_one_call(tmp_path: Path) -> None:
+    server = Server("asks", Stdio((sys.executable, "-I", "-S", "-c", ASKS)), shared=True)
+    upstream = StdioUpstream(server, DEFAULT, ManualClock(), tmp_path)
+    _, kept = held_of(await upstream.call("a", OLD, "asks", b"{}", ASKABLE))
+    other = asyncio.create_task(upstream.call("b", OLD, "t", b"{}", ASKABLE))
+    await asyncio.sleep(0.1)
+    assert not other.done()
+    assert said(await upstream.resume(kept, {"q": ACCEPT}, ASKABLE)) == "accept"
+    assert said(await other) == "done"
+    _, kept = held_of(await upstream.call("a", OLD, "asks", b"{}", ASKABLE))
+    await upstream.drop(kept)
+    assert said(await upstream.call("b", OLD, "t", b"{}", ASKABLE)) == "done"
+    await upstream.close()

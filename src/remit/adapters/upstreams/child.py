@@ -97,7 +97,7 @@ class Child(asyncio.SubprocessProtocol):
     @property
     def busy(self) -> bool:
         """Whether it owes an answer or is watched."""
-        return bool(self._owed or self.hearing.watches)
+        return self.hearing.is_busy
 
     async def greet(self, era: Era, along: Along = ALONE) -> Refusal | None:
         """The first message, which fixes the child's era and, of `initialize`, capabilities; what refused it."""

@@ -122,6 +122,11 @@ class Hearing:
         self._on_change = on_change
         self._reply = reply
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is in flight or watched."""
+        return bool(self.open or self.watches)
+
     def opened(self, ident: int, ear: Ear) -> None:
         """The request leaves."""
         ear.ident = ident

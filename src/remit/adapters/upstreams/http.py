@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 import aiohttp
@@ -32,6 +33,7 @@ from remit.ports.upstream import ALONE, Along, Era, Failure, Health, Reply
 TELL_S: Final = 5.0
 ASIDES_MAX: Final = 1024
 SESSIONS_MAX: Final = 10_000
+LOOKED_AT: Final = 32
 IDLE_S: Final = 1800.0
 _NOT_THIS_ERA: Final = frozenset({400, 404, 405, 406, 415, 422, 501})
 _REACHED: Final = frozenset({"error", "garbage", "too_large", "undeclared", "expired"})
@@ -196,16 +198,24 @@ class HttpUpstream(Talking):
         key = (sid, orjson.dumps(along.capabilities, option=orjson.OPT_SORT_KEYS))
         kept = self._kept.pop(key, None)
         if kept is None:
-            while self._kept and self._oldest_is_due(now_s):
-                self._let_go(next(iter(self._kept)))
+            self._make_room(now_s)
             kept = self._open(along.capabilities, now_s)
         kept.used_s = now_s
         self._kept[key] = kept
         return kept
 
-    def _oldest_is_due(self, now_s: float) -> bool:
-        oldest = next(iter(self._kept.values()))
-        return len(self._kept) >= SESSIONS_MAX or now_s - oldest.used_s > IDLE_S + self._server.call_s
+    def _make_room(self, now_s: float) -> None:
+        for key, kept in tuple(islice(self._kept.items(), LOOKED_AT)):
+            if len(self._kept) < SESSIONS_MAX and now_s - kept.used_s <= IDLE_S + self._server.call_s:
+                return
+            if kept.handshake.hearing.is_busy:
+                kept.used_s = now_s
+                self._kept[key] = self._kept.pop(key)
+            else:
+                self._let_go(key)
+        if len(self._kept) >= SESSIONS_MAX:
+            text = f"server {self._server.name!r} already keeps {SESSIONS_MAX} busy sessions"
+            raise Unusable(Failure(cause="too_many_sessions", text=text, sent=False))
 
     def _open(self, capabilities: Mapping[str, Json], now_s: float) -> _Kept:
         def changed() -> None:

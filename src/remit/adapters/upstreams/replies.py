@@ -12,6 +12,7 @@ from remit.ports.upstream import Along, Asked, Era, Failure, Introduction, Quest
 
 QUESTIONS_MAX: Final = 32
 KEY_CHARS_MAX: Final = 256
+STATE_CHARS_MAX: Final = 256 * 1024
 _PROTOCOL: Final = frozenset({"_meta", "resultType", "ttlMs", "cacheScope"})
 _SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
 _LISTS: Final[Mapping[str, str]] = {
@@ -96,6 +97,8 @@ def _asked(server: str, retry: Retry, result: Message, along: Along) -> Reply:
     state, found = result.get("requestState"), result.get("inputRequests")
     if not isinstance(state, str | None) or not isinstance(found, Mapping | None) or (state is None and not found):
         return garbage(server, "an input_required result without a usable inputRequests or requestState")
+    if len(state or "") > STATE_CHARS_MAX:
+        return garbage(server, f"a requestState above {STATE_CHARS_MAX} characters")
     questions: dict[str, Question] = {}
     for key, item in (found or {}).items():
         question = question_of(item)
