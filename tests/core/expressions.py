@@ -155,6 +155,10 @@ context.n like "*"
 "" like ""
 "" like "*"
 "ab" like "a*b*b"
+"acb" like "a*x*b"
+"ab" like "x*b"
+"a" like "a*a"
+"ab" like "a*c"
 "aXbXb" like "a*b*b"
 "abc" like "*d*"
 "ab" like "ab"
@@ -203,6 +207,26 @@ decimal(context.s) == context.d
 decimal(context.n) == context.d
 decimal(if true then "1.5" else "x") == context.d
 decimal("x") == decimal("1.0")
+duration("") == context.u
+duration("-") == context.u
+duration("1ms1s") == context.u
+datetime("2026-1-1") == context.t
+datetime("2026-02-29") == context.t
+datetime("2024-02-29") < context.t
+datetime("2026-13-01") == context.t
+datetime("2026-01-31T24:00:00Z") == context.t
+datetime("2026-01-31T10:60:00Z") == context.t
+datetime("2026-01-31T10:00:00+0130") == datetime("2026-01-31T08:30:00Z")
+datetime("2026-01-31T10:00:00-0130") == datetime("2026-01-31T11:30:00Z")
+ip("1.2.3") == context.i
+ip("1.2.3.4/33") == context.i
+ip("1.2.3.4/08") == context.i
+ip("::ffff:1.2.3.4") == context.i
+ip("fe80::1%1") == context.i
+ip("127.0.0.0/7").isLoopback()
+ip("::1/127").isLoopback()
+ip("224.0.0.0/4").isMulticast()
+ip("ff00::/7").isMulticast()
 decimal("-0.0") == decimal("0.0")
 context.i.isIpv4()
 context.i.isIpv6()
