@@ -152,12 +152,7 @@ async def build(settings: Settings, port: int, logs: Logs) -> Service:
     credentials = await ledger.credentials()
     authenticator = Authenticator(signer, _CLOCK, revoked=await ledger.revoked(), credentials=credentials)
     await runtime.start()
-    admin = None
-    if not credentials:
-        admin = admin_token(_ENTROPY.token_bytes(24))
-        stored = credential_hash(admin)
-        await driver.record(AdminBody(Event.CREDENTIAL, "the service", ADMIN, {"hash": stored}))
-        authenticator.add_credential(ADMIN, stored)
+    admin = None if credentials else await _first_admin(driver, authenticator)
     hosts = _hosts(settings, port)
     origins = frozenset({f"http://{host}" for host in hosts} | {resource})
     closing = asyncio.Event()
@@ -196,6 +191,15 @@ async def build(settings: Settings, port: int, logs: Logs) -> Service:
     return Service(
         front, bounds, tally, driver, runtime, ledger, fleet, session, keeping, closing, services, api, admin
     )
+
+
+async def _first_admin(driver: Driver, authenticator: Authenticator) -> str:
+    """A new admin token, on record by its hash."""
+    admin = admin_token(_ENTROPY.token_bytes(24))
+    stored = credential_hash(admin)
+    await driver.record(AdminBody(Event.CREDENTIAL, "the service", ADMIN, {"hash": stored}))
+    authenticator.add_credential(ADMIN, stored)
+    return admin
 
 
 def _issuer(data: Path, resource: str) -> str:
