@@ -237,4 +237,23 @@ LINES: Final[tuple[Line, ...]] = (
         long=("--long",),
         timeout_s=600,
     ),
+    Line(
+        part=2,
+        id="idle-streams",
+        text="10,000 idle streams of ten agents beside calls, then a drain",
+        command=("-m", "proof.idle"),
+        goal="all open, ≤ 64 KiB each, calls as before, drained ≤ 15 s",
+        quick=False,
+        long=("--quiet", "600"),
+        timeout_s=180,
+    ),
+    Line(
+        part=2,
+        id="hostile-clients",
+        text="slowloris, request smuggling, clients that vanish, agents beyond their share",
+        command=tests("tests/e2e/test_hostile_clients.py", "tests/contract/test_http_smuggling.py"),
+        goal="refused with a reason, nothing reaches a server, others are served",
+        long=("--long",),
+        timeout_s=180,
+    ),
 )

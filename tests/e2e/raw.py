@@ -40,25 +40,25 @@ def post(port: int, token: str, ident: str) -> socket.socket:
     return connection
 
 
-def initialized(port: int, token: str) -> str:
-    """The id of a new connection of the `initialize` era."""
-    body = json.dumps(
-        {
-            "jsonrpc": "2.0",
-            "id": 1,
-            "method": "initialize",
-            "params": {
-                "protocolVersion": "2025-11-25",
-                "capabilities": {},
-                "clientInfo": {"name": "raw", "version": "1"},
-            },
-        }
-    ).encode()
-    said = exchange(port, request(port, token, "POST", body, {"connection": "close"}))
+def initialize_bytes(port: int, token: str, **headers: str) -> bytes:
+    """The `initialize` of a connection of 2025-11-25."""
+    client = {"name": "raw", "version": "1"}
+    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}).encode()
+    return request(port, token, "POST", body, headers)
+
+
+def session_of(said: bytes) -> str:
+    """The id of the connection that an answer opened."""
     for line in said.split(b"\r\n"):
         if line.lower().startswith(b"mcp-session-id:"):
             return line.split(b":", 1)[1].strip().decode("ascii")
     raise AssertionError(said)
+
+
+def initialized(port: int, token: str) -> str:
+    """The id of a new connection of the `initialize` era."""
+    return session_of(exchange(port, initialize_bytes(port, token, connection="close")))
 
 
 def exchange(port: int, data: bytes) -> bytes:
@@ -77,14 +77,15 @@ def rest(connection: socket.socket) -> bytes:
 
 
 def listen(port: int, token: str) -> socket.socket:
-    """An open standing stream, its head and first comment read."""
+    """An open standing stream, its head and first comment read; `AssertionError` with what came instead."""
     ident = initialized(port, token)
     connection = socket.create_connection(("127.0.0.1", port), timeout=30)
-    connection.sendall(request(port, token, "GET", headers={"mcp-session-id": ident}))
+    connection.sendall(request(port, token, "GET", headers={"mcp-session-id": ident, "connection": "close"}))
     found = b""
     while b": waiting" not in found:
         part = connection.recv(65536)
-        assert part, found
         found += part
-    assert found.startswith(b"HTTP/1.1 200"), found
+        if not part:
+            connection.close()
+            raise AssertionError(found)
     return connection

@@ -39,7 +39,15 @@ def event_view(entry: Entry) -> dict[str, JsonValue]:
         "sid": record.sid,
         "hash": entry.hash,
         "text": summary(entry.body),
+        **_acting(entry.body),
     }
+
+
+def _acting(body: Body | None) -> dict[str, JsonValue]:
+    """What actions are looked for by; nothing of other records."""
+    if not isinstance(body, ActionBody):
+        return {}
+    return {"agents": [agent for agent, _ in body.links], "server": body.server, "verdict": body.verdict}
 
 
 def summary(body: Body | None) -> str:

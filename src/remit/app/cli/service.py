@@ -74,19 +74,28 @@ def logs(
     *,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep showing new ones.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many to start with.")] = 20,
+    agent: Annotated[str | None, typer.Option(help="Only actions that this agent has a part in.")] = None,
+    server: Annotated[str | None, typer.Option(help="Only actions on this server.")] = None,
+    verdict: Annotated[str | None, typer.Option(help="Only actions judged so: permit, deny or escalate.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only from then on: 2026-11-22T11:05Z, or 15m, 2h, 3d ago.")] = None,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> int:
-    """Show the latest records, one line each.
+    """Show the latest records, one line each; what is looked for is looked for in the last 1,000.
 
     Exit code 6 when the service ends what was followed.
     """
+    from remit.app.looking import Looking
+
     asked = client(token_file)
-    for item in asked.get("/ledger/entries", latest=limit)["items"]:
+    looking = Looking.of(agent=agent, server=server, verdict=verdict, since=since)
+    found = asked.get("/ledger/entries", latest=1_000 if looking else limit)["items"]
+    for item in [item for item in found if looking.finds(item)][-limit:]:
         _line(item, output)
     if follow:
         for item in asked.events("/events"):
-            _line(item, output)
+            if looking.finds(item):
+                _line(item, output)
         say("the service ended the stream")
         return Exit.UNREACHABLE
     return Exit.OK
