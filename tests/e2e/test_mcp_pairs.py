@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mcp.shared.exceptions import MCPError
-from mcp.shared.subscriptions import ResourceUpdated
+from mcp.shared.subscriptions import PromptsListChanged, ResourceUpdated
 from mcp_types import (
     BlobResourceContents,
     CreateMessageResult,
@@ -26,7 +26,7 @@ from mcp_types import (
     TextResourceContents,
 )
 
-from tests.e2e.pairs import OLD, PAIRS, Pairs, pairs
+from tests.e2e.pairs import NEW, OLD, PAIRS, Pairs, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -178,6 +178,18 @@ async def test_a_tool_asks_the_user(both: Pairs, era: str, upstream: str, action
 
 
 @in_all_pairs
+async def test_a_tool_asks_no_user_whom_the_client_does_not_offer(both: Pairs, era: str, upstream: str) -> None:
+    async with both.client(era, upstream) as client:
+        if era == NEW:
+            with pytest.raises(MCPError) as caught:
+                await client.call_tool("paint", {})
+            assert caught.value.error.code == -32021
+            assert caught.value.error.data == {"requiredCapabilities": {"elicitation": {"form": {}}}}
+        else:
+            assert (await client.call_tool("paint", {})).is_error
+
+
+@in_all_pairs
 async def test_a_tool_asks_the_clients_model(both: Pairs, era: str, upstream: str) -> None:
     async def answer(_: Any, params: Any) -> CreateMessageResult:
         assert params.messages[0].content.text == "What is the capital of France?"
@@ -216,6 +228,29 @@ async def test_who_subscribed_hears_of_an_update(both: Pairs, era: str, upstream
         [note] = (await client.read_resource(NOTE)).contents
         assert isinstance(note, TextResourceContents)
         assert note.text == f"{era} {upstream}"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("era", [OLD, NEW])
+async def test_who_listens_hears_that_prompts_changed(both: Pairs, era: str) -> None:
+    """Of a list that it has read; the SDK's server of the handshake era never says that its lists change."""
+    seen: list[str] = []
+
+    async def hear(message: Any) -> None:
+        seen.append(message.method)
+
+    async with both.client(era, NEW, message_handler=hear) as client:
+        capability = client.server_capabilities.prompts
+        assert capability is not None
+        assert capability.list_changed
+        assert (await client.list_prompts()).prompts
+        if era == OLD:
+            while "notifications/prompts/list_changed" not in seen:
+                await client.call_tool("write", {"text": "changed"})
+        else:
+            async with client.listen(prompts_list_changed=True) as heard:
+                await client.call_tool("write", {"text": "changed"})
+                assert await anext(heard) == PromptsListChanged()
 
 
 @in_all_pairs

@@ -36,7 +36,7 @@ from mcp_types import (
     TextContent,
     UnsubscribeRequestParams,
 )
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from proof.conformance.one_era import one_era
@@ -74,6 +74,12 @@ def echo(text: str) -> str:
 def fail() -> str:
     """Fail always."""
     raise ValueError("as asked")
+
+
+@server.tool()
+def where(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})], near: str = "") -> str:
+    """Say where; the region travels as a header too, which the SDK compares in the stateless era."""
+    return f"{region} {near}".strip()
 
 
 @server.tool()
