@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from remit.app.joining import Joining
 from remit.facts.limits import Limits
 
 Count: TypeAlias = Callable[[str], None]
@@ -108,6 +109,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._check(self.parser)
         self._in_body = True
         super().on_headers_complete()
+        cycle: Any = self.cycle
+        cycle.transport = Joining(self.transport, self.loop)
 
     def on_message_complete(self) -> None:
         """The body is whole."""

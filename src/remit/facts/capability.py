@@ -13,14 +13,16 @@ from remit.facts.canonical import Json
 _FLAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {"elicitation": ("form", "url"), "sampling": ("tools", "context"), "roots": ()}
 )
+_NONE: Final[Mapping[str, Json]] = MappingProxyType({})
 
 
 def asked_of_clients(given: Json) -> Mapping[str, Json]:
     """Of `given`, a client's capabilities as the protocol writes them, those to be asked something."""
+    if not given or not isinstance(given, Mapping):
+        return _NONE
     found: dict[str, Json] = {}
-    if isinstance(given, Mapping):
-        for name, flags in _FLAGS.items():
-            value = given.get(name)
-            if isinstance(value, Mapping):
-                found[name] = {flag: {} for flag in flags if isinstance(value.get(flag), Mapping)}
+    for name, flags in _FLAGS.items():
+        value = given.get(name)
+        if isinstance(value, Mapping):
+            found[name] = {flag: {} for flag in flags if isinstance(value.get(flag), Mapping)}
     return found
