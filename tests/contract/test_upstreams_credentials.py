@@ -145,6 +145,15 @@ async def test_without_a_credential_nothing_is_sent() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_server_that_wants_a_credential_and_has_none_declared_is_told_so() -> None:
+    async with shop(None) as (one, upstream):
+        refused = await call(upstream)
+        assert isinstance(refused, Failure)
+        assert "answered with HTTP 401; say in its Server resource what to show it (headers, oauth)" in refused.text
+        assert {key for _, key in one.seen} == {None}
+
+
+@pytest.mark.asyncio
 async def test_a_lacking_scope_is_told_and_not_renewed() -> None:
     keys = Keys("small", "good")
     async with shop(keys) as (_, upstream):

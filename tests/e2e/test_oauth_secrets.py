@@ -28,8 +28,8 @@ PATHS = (
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    """A world in which everything happened that has to do with a secret, failures too."""
-    with Guarded(tmp_path_factory.mktemp("canaries")) as running:
+    """A world in which everything happened that has to do with a secret, failures too, with all logged that can be."""
+    with Guarded(tmp_path_factory.mktemp("canaries"), flags=("--log-level", "debug")) as running:
         running.login()
         asyncio.run(running.call("one"))
         running.notes(expire_access=True)

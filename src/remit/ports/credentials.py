@@ -88,7 +88,7 @@ class LoginRefused(Exception):
 class LoginStarted:
     """Where a person logs in until `until_ms`: `url`, at the authorization server `issuer`."""
 
-    url: str
+    url: str = field(repr=False)
     issuer: str
     until_ms: int
 

@@ -282,6 +282,8 @@ class Exchange:
         cause = "unauthorized" if status in _FORBIDDEN else "refused"
         theirs = raw[:UPSTREAM_TEXT_CHARS_MAX].decode("utf-8", "replace")
         text = f"server {self.server!r} answered with HTTP {status}"
+        if status == 401:
+            text += "; say in its Server resource what to show it (headers, oauth), then: remit apply"
         return Refusal(Failure(cause=cause, text=text, sent=True, upstream_text=theirs or None), status)
 
 
