@@ -1,8 +1,15 @@
 """Logs and traces of a real service: what a line holds, what none ever holds, and how they rotate."""
 
+import contextlib
 import json
 import logging
+import socket
+import socketserver
 import stat
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -11,6 +18,7 @@ from typing import Any
 import pytest
 
 from proof.counting import Counting
+from proof.service import free_port
 from remit.app import logs as subject
 from remit.app.logs import FIELDS, Logs
 from tests.e2e.raw import call_bytes, exchange, request
@@ -19,11 +27,53 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CANARY = "canary-4711-secret"
 
 
+class Tap(socketserver.ThreadingTCPServer):
+    """Stands before the counter and keeps what is sent to it."""
+
+    allow_reuse_address = daemon_threads = True
+
+    def __init__(self, port: int, behind: int) -> None:
+        self.behind, self.sent = behind, b""
+        super().__init__(("127.0.0.1", port), Relay)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Relay(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        tap = self.server
+        assert isinstance(tap, Tap)
+        with socket.create_connection(("127.0.0.1", tap.behind)) as there:
+            threading.Thread(target=self.back, args=(there,), daemon=True).start()
+            while data := self.request.recv(65536):
+                tap.sent += data
+                there.sendall(data)
+
+    def back(self, there: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := there.recv(65536):
+                self.request.sendall(data)
+
+
 @pytest.fixture(scope="module")
 def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
-    root = tmp_path_factory.mktemp("logs")
-    with Counting(root) as running:
+    with Counting(tmp_path_factory.mktemp("logs")) as running:
         yield running
+
+
+def test_the_server_gets_the_trace_and_none_of_its_baggage(tmp_path: Path) -> None:
+    counting = Counting(tmp_path)
+    with Tap(counting.port, free_port()) as tap:
+        # The service is told of the tap's port; the counter listens on the one behind it.
+        counting.port = tap.behind
+        with counting:
+            port, token = counting.service.port, counting.service.agent("clerk")
+            given = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "connection": "close"}
+            exchange(port, call_bytes(port, token, "traced", given | {"baggage": CANARY, "tracestate": f"a={CANARY}"}))
+            assert "traced" in counting.effects
+            line = traced(counting, TRACE)
+        tap.shutdown()
+    assert f"00-{TRACE}-{line['span']}-01".encode() in tap.sent
+    assert CANARY.encode() not in tap.sent
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -32,8 +82,6 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 def traced(counting: Counting, trace: str) -> dict[str, Any]:
     """The line of the request of `trace`, once it is written."""
-    import time
-
     for _ in range(200):
         found = [line for line in lines(counting.service.data / "logs") if line.get("trace") == trace]
         if found:
@@ -163,3 +211,11 @@ def test_a_level_that_there_is_not_is_refused(counting: Counting) -> None:
     done = counting.service.remit("up", "--log-level", "loud")
     assert done.returncode == 2
     assert "debug, info, warning, error" in done.stderr
+
+
+def test_what_logs_and_metrics_take_is_not_imported_before_the_service_answers() -> None:
+    code = (
+        "import sys, remit.app.cli, remit.app.serve, remit.app.build; "
+        "sys.exit(bool({'structlog', 'prometheus_client', 'rich.traceback'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
