@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from remit.facts.record import Record, RecordKind
 from remit.trace.bodies import AdminBody, Body, Event
 from remit.trace.encoding import (
-    Undecodable,
     Unencodable,
     decode_body,
     decode_record,
     encode_body,
     encode_record,
 )
+from remit.trace.members import Undecodable
 from tests.core import recording
 from tests.core.recording import ENTRIES, INTEGERS, TEXT, action, decision, outcome
 

@@ -7,8 +7,7 @@ again. What a later version adds to an action goes before those two, elsewhere a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, assert_never, cast
+from typing import assert_never, cast
 
 import orjson
 
@@ -27,14 +26,11 @@ from remit.trace.bodies import (
     Passed,
     Status,
 )
+from remit.trace.members import Undecodable, flag, integer, mapping, maybe, members, parts, text, texts
 
 
 class Unencodable(ValueError):
     """A body that has no encoding: a lone surrogate, an integer beyond 64 bits, a foreign type."""
-
-
-class Undecodable(ValueError):
-    """Stored bytes that no record or body encodes to. Says which member, never its value."""
 
 
 def encode_record(record: Record) -> bytes:
@@ -58,17 +54,17 @@ def record_bytes(chain: str, seq: int, prev: str, kind: str, at: int, bundle: st
 
 def decode_record(data: bytes) -> Record:
     """The record stored as `data`. Raises `Undecodable`."""
-    chain, seq, prev, kind, at, bundle, sid, commitment = _members("record", data, 8)
+    chain, seq, prev, kind, at, bundle, sid, commitment = members("record", data, 8)
     try:
         return Record(
-            chain=_text(chain),
-            seq=_integer(seq),
-            prev=_text(prev),
-            kind=RecordKind(_text(kind)),
-            at=_integer(at),
-            bundle=_text(bundle),
-            sid=_text(sid),
-            commitment=_text(commitment),
+            chain=text(chain),
+            seq=integer(seq),
+            prev=text(prev),
+            kind=RecordKind(text(kind)),
+            at=integer(at),
+            bundle=text(bundle),
+            sid=text(sid),
+            commitment=text(commitment),
         )
     except ValueError as error:
         raise Undecodable("record: a member is of no known value") from error
@@ -108,8 +104,8 @@ def decode_body(kind: RecordKind, data: bytes) -> Body:
             case RecordKind.DECISION:
                 return _as_decision(data)
             case RecordKind.ADMIN:
-                event, by, subject, more = _members("admin body", data, 4)
-                return AdminBody(Event(_text(event)), _text(by), _text(subject), _mapping(more))
+                event, by, subject, more = members("admin body", data, 4)
+                return AdminBody(Event(text(event)), text(by), text(subject), mapping(more))
             case RecordKind.EXCHANGE:
                 return _as_exchange(data)
             case _:
@@ -118,29 +114,6 @@ def decode_body(kind: RecordKind, data: bytes) -> Body:
         raise
     except ValueError as error:
         raise Undecodable(f"{kind.value} body: a member is of no known value") from error
-
-
-@dataclass(slots=True)
-class Glance:
-    """What verification asks of an action body: reading all of it would take four times as long."""
-
-    action: str
-    sids: tuple[str, ...]
-    verdict: str
-    approval: str | None
-    source: tuple[str, ...]
-
-
-def glance(data: bytes) -> Glance:
-    """The members of `Glance` of the action body stored as `data`. Raises `Undecodable`."""
-    members = _members("action body", data, 21)
-    return Glance(
-        action=_text(members[0]),
-        sids=tuple([_text(sid) for _, sid in _parts(members[6], 2)]),
-        verdict=_text(members[8]),
-        approval=_maybe(members[13]),
-        source=_texts(members[17]),
-    )
 
 
 def _action(body: ActionBody) -> tuple[object, ...]:
@@ -171,31 +144,31 @@ def _action(body: ActionBody) -> tuple[object, ...]:
 
 
 def _as_action(data: bytes) -> ActionBody:
-    members = _members("action body", data, 21)
-    expires = members[14]
+    found = members("action body", data, 21)
+    expires = found[14]
     return ActionBody(
-        action=_text(members[0]),
-        kind=_text(members[1]),
-        server=_text(members[2]),
-        name=_text(members[3]),
-        pin=_text(members[4]),
-        user=_maybe(members[5]),
-        links=tuple((_text(agent), _text(sid)) for agent, sid in _parts(members[6], 2)),
-        token=_text(members[7]),
-        verdict=_text(members[8]),
-        observed=_maybe(members[9]),
-        reasons=_as_reasons(members[10]),
+        action=text(found[0]),
+        kind=text(found[1]),
+        server=text(found[2]),
+        name=text(found[3]),
+        pin=text(found[4]),
+        user=maybe(found[5]),
+        links=tuple((text(agent), text(sid)) for agent, sid in parts(found[6], 2)),
+        token=text(found[7]),
+        verdict=text(found[8]),
+        observed=maybe(found[9]),
+        reasons=_as_reasons(found[10]),
         gates=tuple(
-            Gate(_text(policy), _text(route), _text(text_hash)) for policy, route, text_hash in _parts(members[11], 3)
+            Gate(text(policy), text(route), text(text_hash)) for policy, route, text_hash in parts(found[11], 3)
         ),
-        obligations=_texts(members[12]),
-        approval=_maybe(members[13]),
-        expires_ms=None if expires is None else _integer(expires),
-        irreversible=_flag(members[15]),
-        labels=_texts(members[16]),
-        source=_texts(members[17]),
-        context=_mapping(members[18]),
-        arguments=_arguments(_integer(members[19]), data),
+        obligations=texts(found[12]),
+        approval=maybe(found[13]),
+        expires_ms=None if expires is None else integer(expires),
+        irreversible=flag(found[15]),
+        labels=texts(found[16]),
+        source=texts(found[17]),
+        context=mapping(found[18]),
+        arguments=_arguments(integer(found[19]), data),
     )
 
 
@@ -215,8 +188,8 @@ def _reasons(reasons: Sequence[Reason]) -> object:
 
 def _as_reasons(value: object) -> tuple[Reason, ...]:
     return tuple(
-        Reason(Code(_text(code)), _text(text), _maybe(policy), _maybe(where), _maybe(agent))
-        for code, text, policy, where, agent in _parts(value, 5)
+        Reason(Code(text(code)), text(said), maybe(policy), maybe(where), maybe(agent))
+        for code, said, policy, where, agent in parts(value, 5)
     )
 
 
@@ -235,16 +208,16 @@ def _exchange(body: ExchangeBody) -> tuple[object, ...]:
 
 
 def _as_exchange(data: bytes) -> ExchangeBody:
-    intent, number, passed, sids, labels, content, size, approval, reasons = _members("exchange body", data, 9)
+    intent, number, passed, sids, labels, content, size, approval, reasons = members("exchange body", data, 9)
     return ExchangeBody(
-        intent=_text(intent),
-        number=_integer(number),
-        passed=Passed(_text(passed)),
-        sids=_texts(sids),
-        labels=_texts(labels),
-        content=_maybe(content),
-        content_bytes=_integer(size),
-        approval=_maybe(approval),
+        intent=text(intent),
+        number=integer(number),
+        passed=Passed(text(passed)),
+        sids=texts(sids),
+        labels=texts(labels),
+        content=maybe(content),
+        content_bytes=integer(size),
+        approval=maybe(approval),
         reasons=_as_reasons(reasons),
     )
 
@@ -264,19 +237,19 @@ def _outcome(body: OutcomeBody) -> tuple[object, ...]:
 
 
 def _as_outcome(data: bytes) -> OutcomeBody:
-    intent, status, sids, labels, approval, result, size, elapsed, error = _members("outcome body", data, 9)
+    intent, status, sids, labels, approval, result, size, elapsed, error = members("outcome body", data, 9)
     if isinstance(elapsed, bool) or not isinstance(elapsed, int | float):
         raise Undecodable("outcome body: elapsed_ms is no number")
     return OutcomeBody(
-        intent=_text(intent),
-        status=Status(_text(status)),
-        sids=_texts(sids),
-        labels=_texts(labels),
-        approval=_maybe(approval),
-        result=_maybe(result),
-        result_bytes=_integer(size),
+        intent=text(intent),
+        status=Status(text(status)),
+        sids=texts(sids),
+        labels=texts(labels),
+        approval=maybe(approval),
+        result=maybe(result),
+        result_bytes=integer(size),
         elapsed_ms=elapsed,
-        error=_maybe(error),
+        error=maybe(error),
     )
 
 
@@ -285,15 +258,15 @@ def _decision(body: DecisionBody) -> tuple[object, ...]:
 
 
 def _as_decision(data: bytes) -> DecisionBody:
-    approval, action, by, choice, routes, note, completes = _members("decision body", data, 7)
+    approval, action, by, choice, routes, note, completes = members("decision body", data, 7)
     return DecisionBody(
-        approval=_text(approval),
-        action=_text(action),
-        by=_text(by),
-        choice=Choice(_text(choice)),
-        routes=_texts(routes),
-        note=_maybe(note),
-        completes=_flag(completes),
+        approval=text(approval),
+        action=text(action),
+        by=text(by),
+        choice=Choice(text(choice)),
+        routes=texts(routes),
+        note=maybe(note),
+        completes=flag(completes),
     )
 
 
@@ -301,57 +274,3 @@ def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(cast("Mapping[str, Json]", value))
     raise TypeError(f"{type(value).__name__} is not JSON")
-
-
-def _members(what: str, data: bytes, count: int) -> Sequence[Any]:
-    try:
-        value: object = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise Undecodable(f"{what}: not JSON") from error
-    if not isinstance(value, list) or len(cast("list[object]", value)) != count:
-        raise Undecodable(f"{what}: not the {count} members it has")
-    return cast("list[object]", value)
-
-
-def _parts(value: object, count: int) -> Sequence[Sequence[object]]:
-    """A list of lists of `count` members each."""
-    if not isinstance(value, list):
-        raise Undecodable("a member is no list")
-    items = cast("list[object]", value)
-    if not all(isinstance(item, list) and len(cast("list[object]", item)) == count for item in items):
-        raise Undecodable(f"a member is no list of {count} members each")
-    return cast("list[list[object]]", items)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise Undecodable("a member is no string")
-    return value
-
-
-def _maybe(value: object) -> str | None:
-    return None if value is None else _text(value)
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in cast("list[object]", value)):
-        raise Undecodable("a member is no list of strings")
-    return tuple(cast("list[str]", value))
-
-
-def _integer(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise Undecodable("a member is no integer")
-    return value
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise Undecodable("a member is no truth value")
-    return value
-
-
-def _mapping(value: object) -> Mapping[str, Json]:
-    if not isinstance(value, dict):
-        raise Undecodable("a member is no object")
-    return cast("dict[str, Json]", value)

@@ -26,7 +26,9 @@ from remit.facts.label import closed
 from remit.facts.record import Receipt, Record, RecordKind, Ref
 from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event, ExchangeBody, OutcomeBody, Passed
 from remit.trace.chain import commitment, genesis, parts, record_hash
-from remit.trace.encoding import Glance, Undecodable, decode_body, decode_record, glance
+from remit.trace.encoding import decode_body, decode_record
+from remit.trace.glance import Glance, glance
+from remit.trace.members import Undecodable
 
 _BUNDLED: Final = frozenset(RecordKind) - {RecordKind.ADMIN}
 FINDINGS_MAX: Final = 1_000
@@ -259,11 +261,8 @@ class Verifier:
         """INVARIANT(intent-before-effect), INVARIANT(label-before-data)."""
         intent = self._open.pop(body.intent, None)
         if intent is None:
-            self._say(
-                row,
-                "intent-before-effect",
-                f"{body.intent[:40]} is no intent before it, or had its outcome already",
-            )
+            what = f"{body.intent[:40]} is no intent before it, or had its outcome already"
+            self._say(row, "intent-before-effect", what)
             return
         if body.approval != intent.approval:
             self._say(row, "approval-binds-exact-action", "its intent claimed another approval")
@@ -285,10 +284,9 @@ class Verifier:
         bare = body.passed is not Passed.RESPONSES and closed(intent.source) - closed(body.labels)
         if bare or (body.labels and not set(intent.sids).issubset(body.sids)):
             self._say(row, "label-before-data", "words of the server passed without all labels in every session")
-        if body.approval is not None:
-            asked = self._asked.pop(body.approval, None)
-            if asked is None or not asked.approved:
-                self._say(row, "approval-binds-exact-action", f"{body.approval[:40]} was not approved for it")
+        asked = None if body.approval is None else self._asked.pop(body.approval, None)
+        if body.approval is not None and (asked is None or not asked.approved):
+            self._say(row, "approval-binds-exact-action", f"{body.approval[:40]} was not approved for it")
 
     def _check_decision(self, row: Row, body: DecisionBody) -> None:
         asked = self._asked.get(body.approval)
@@ -306,11 +304,7 @@ class Verifier:
     def _check_asked(self, row: Row, ident: str, action: str, asked: _Asked | None) -> None:
         """INVARIANT(approval-binds-exact-action)."""
         if asked is None:
-            self._say(
-                row,
-                "approval-binds-exact-action",
-                f"{ident[:40]} asked for nothing, or had ended",
-            )
+            self._say(row, "approval-binds-exact-action", f"{ident[:40]} asked for nothing, or had ended")
         elif asked.action != action:
             self._say(row, "approval-binds-exact-action", f"{ident[:40]} asked for another action")
 

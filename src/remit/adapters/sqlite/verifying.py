@@ -20,7 +20,8 @@ from remit.adapters.sqlite.segment import SegmentTorn, Stored, unpack
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.facts.record import Record, Ref
 from remit.trace.chain import parts
-from remit.trace.encoding import Glance, decode_body
+from remit.trace.encoding import decode_body
+from remit.trace.glance import Glance
 from remit.trace.verify import Finding, Report, Row, Seen, Verifier
 
 Segment: TypeAlias = tuple[int, int, bytes, bytes]

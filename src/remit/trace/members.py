@@ -1,0 +1,73 @@
+"""Members of a stored JSON array, each of the type it has to be, or `Undecodable`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import orjson
+
+from remit.facts.canonical import Json
+
+
+class Undecodable(ValueError):
+    """Stored bytes that no record or body encodes to. Says which member, never its value."""
+
+
+def members(what: str, data: bytes, count: int) -> Sequence[Any]:
+    """The `count` members of the JSON array `data`. Raises `Undecodable`, as all below do."""
+    try:
+        value: object = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise Undecodable(f"{what}: not JSON") from error
+    if not isinstance(value, list) or len(cast("list[object]", value)) != count:
+        raise Undecodable(f"{what}: not the {count} members it has")
+    return cast("list[object]", value)
+
+
+def parts(value: object, count: int) -> Sequence[Sequence[object]]:
+    """A list of lists of `count` members each."""
+    if not isinstance(value, list):
+        raise Undecodable("a member is no list")
+    items = cast("list[object]", value)
+    if not all(isinstance(item, list) and len(cast("list[object]", item)) == count for item in items):
+        raise Undecodable(f"a member is no list of {count} members each")
+    return cast("list[list[object]]", items)
+
+
+def text(value: object) -> str:
+    """A string."""
+    if not isinstance(value, str):
+        raise Undecodable("a member is no string")
+    return value
+
+
+def maybe(value: object) -> str | None:
+    """A string or nothing."""
+    return None if value is None else text(value)
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """A list of strings."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in cast("list[object]", value)):
+        raise Undecodable("a member is no list of strings")
+    return tuple(cast("list[str]", value))
+
+
+def integer(value: object) -> int:
+    """An integer."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Undecodable("a member is no integer")
+    return value
+
+
+def flag(value: object) -> bool:
+    """A truth value."""
+    if not isinstance(value, bool):
+        raise Undecodable("a member is no truth value")
+    return value
+
+
+def mapping(value: object) -> Mapping[str, Json]:
+    """An object."""
+    if not isinstance(value, dict):
+        raise Undecodable("a member is no object")
+    return cast("dict[str, Json]", value)
