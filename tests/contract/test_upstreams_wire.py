@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mcp.shared.inbound import InboundModernRoute, classify_inbound_request, decode_header_value
+from mcp.shared.inbound import NAME_BEARING_METHODS, InboundModernRoute, classify_inbound_request, decode_header_value
 
 from remit.adapters.upstreams import frames, requests
 from remit.adapters.upstreams.hearing import Hearing
@@ -190,3 +190,10 @@ def test_one_absurd_tool_of_two_hundred() -> None:
     tools = read_tools([*found[:100], absurd, *found[100:]], Limits())
     assert len(tools.definitions) == 199
     assert tools.dropped.keys() == {"absurd"}
+
+
+def test_the_members_that_route_are_those_of_the_sdk_and_of_tasks() -> None:
+    for method, member in {**NAME_BEARING_METHODS, "tasks/get": "taskId", "tasks/cancel": "taskId"}.items():
+        assert requests.ask_request(method, {member: "größe", "other": 1}).name == "größe"
+        assert requests.ask_request(method, {member: 7}).name is None
+    assert requests.ask_request("prompts/list", {"name": "x", "uri": "y"}).name is None

@@ -21,7 +21,15 @@ QUESTIONS: Final[Mapping[str, str]] = {
     "roots/list": "roots",
 }
 """What a server may ask, and the capability of the client that lets it."""
-_ROUTED: Final[Mapping[str, str]] = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+_ROUTED: Final[Mapping[str, str]] = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+}
+"""The member of the params that travels as `Mcp-Name` too."""
 _FILTER: Final[Mapping[Offer, str]] = {
     Offer.TOOLS: "toolsListChanged",
     Offer.RESOURCES: "resourcesListChanged",
