@@ -9,7 +9,7 @@ import pytest
 
 from proof.lines import LINES
 from proof.verdict import read, say
-from tools.check_style import RULES, Source
+from tools.check_style import GENERATED, RULES, Source
 from tools.lock import addresses
 
 
@@ -29,6 +29,7 @@ def findings(text: str, ring: str) -> list[str]:
         ("import yaml\n", "facts", "facts may not import yaml"),
         ("from orjson import dumps\n", "facts", "facts may not import orjson"),
         ("open('x')\n", "policy", "open() in the core"),
+        ("exec('x')\n", "policy", "exec() in the core"),
     ],
 )
 def test_a_broken_house_rule_is_found(text: str, ring: str, said: str) -> None:
@@ -40,6 +41,13 @@ def test_what_keeps_the_house_rules_passes() -> None:
     assert not findings("import re\nimport rfc8785\nfrom remit.facts import x\n# INVARIANT(stop-wins)\n", "facts")
     assert not findings("import yaml\nopen('x')\n", "adapters")
     assert not findings("def f():\n" + "    x = 1\n" * 69, "app")
+
+
+def test_one_file_alone_may_run_generated_code_and_only_that() -> None:
+    for called, found in (("exec", []), ("eval", ["eval() in the core"]), ("open", ["open() in the core"])):
+        text = f"{called}('x')\n"
+        source = Source(Path(GENERATED), "policy", text, ast.parse(text))
+        assert [finding.text for rule in RULES for finding in rule(source)] == found
 
 
 @pytest.mark.parametrize(

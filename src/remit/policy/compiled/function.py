@@ -56,7 +56,7 @@ def function_of(policies: Sequence[Mapping[str, Json]], scope: Iterable[str] = S
     try:
         source = generate(policies, scope)
         namespace = {**_NAMESPACE, **source.constants}
-        # INVARIANT(no-policy-text-in-source): what runs is generated names and fixed words.
+        # What runs is fixed words and generated names: no text of a policy stands in the source (`writer`).
         exec(compile(source.text, "<policies>", "exec"), namespace)  # noqa: S102
     except Unsupported as error:
         return f"{error} has no generated form"

@@ -1,7 +1,7 @@
 """The writer of one function's source: its constants, its paths, its policies, and how deep they go.
 
-INVARIANT(no-policy-text-in-source): the source is made of fixed words and of generated names alone.
-Every text, number and entity of a policy is a constant in the function's namespace.
+Law: no text of a policy stands in the source. It is made of fixed words and generated names alone; every
+text, number and entity of a policy is a constant in the function's namespace.
 """
 
 from collections.abc import Callable, Mapping
