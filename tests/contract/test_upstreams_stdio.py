@@ -241,9 +241,9 @@ async def test_a_child_that_floods_is_ended(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_a_child_that_never_answers_a_listing_is_replaced(tmp_path: Path) -> None:
-    async with rig("stdio-stateless", 0, tmp_path, call_s=0.5, notes={"hang_at": "tools/list"}) as one:
+    async with rig("stdio-stateless", 0, tmp_path, call_s=2.0, notes={"hang_at": "tools/list"}) as one:
         for _ in range(2):
-            with pytest.raises(UpstreamUnreachable, match=r"within 0\.5 s"):
+            with pytest.raises(UpstreamUnreachable, match="within 2 s"):
                 await one.upstream.definitions("a", MODERN)
         assert len(await starts(one)) == 2
 
