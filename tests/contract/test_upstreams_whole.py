@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import AsyncGenerator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest_asyncio
 
 from remit.adapters.upstreams.build import AnyUpstream, build_upstream
 from remit.adapters.upstreams.exchange import open_http_session
+from remit.adapters.upstreams.requests import meta
 from remit.facts.canonical import Json
 from remit.facts.catalog import Http, Server, Stdio
 from remit.facts.limits import DEFAULT
@@ -175,3 +177,9 @@ async def test_changes_are_heard_while_watched(upstream: AnyUpstream) -> None:
         assert text_of(await upstream.call("a", Era.STATELESS, "touch", json.dumps({"uri": uri}).encode()))
     assert {await anext(watch), await anext(watch)} == {Updated("note://one"), Changed(Offer.PROMPTS)}
     await watch.aclose()
+
+
+def test_what_goes_along_is_read_from_any_mapping() -> None:
+    along = Along(capabilities=MappingProxyType({"roots": {}}))
+    found = json.loads(meta(Era.STATELESS, 7, along))
+    assert found["io.modelcontextprotocol/clientCapabilities"] == {"roots": {}}

@@ -195,7 +195,7 @@ class HttpUpstream(Talking):
     def _session(self, sid: str, along: Along) -> _Kept:
         """The upstream session that serves `sid`; opening one lets go of those long unused."""
         now_s = self._clock.monotonic_s()
-        key = (sid, orjson.dumps(along.capabilities, option=orjson.OPT_SORT_KEYS))
+        key = (sid, orjson.dumps(dict(along.capabilities), option=orjson.OPT_SORT_KEYS))
         kept = self._kept.pop(key, None)
         if kept is None:
             self._make_room(now_s)

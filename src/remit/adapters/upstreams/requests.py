@@ -42,7 +42,7 @@ def _stateless_meta(capabilities: Mapping[str, Json]) -> dict[str, Json]:
     return {
         "io.modelcontextprotocol/protocolVersion": Era.STATELESS.value,
         "io.modelcontextprotocol/clientInfo": CLIENT_INFO,
-        "io.modelcontextprotocol/clientCapabilities": capabilities,
+        "io.modelcontextprotocol/clientCapabilities": dict(capabilities),
     }
 
 

@@ -164,7 +164,7 @@ class StdioUpstream(Talking):
         return seat
 
     def _key(self, sid: str, wire: Era, along: Along) -> _Key:
-        told = orjson.dumps(along.capabilities, option=orjson.OPT_SORT_KEYS) if wire is Era.INITIALIZE else b""
+        told = orjson.dumps(dict(along.capabilities), option=orjson.OPT_SORT_KEYS) if wire is Era.INITIALIZE else b""
         return (_SHARED if self._server.shared else sid, told)
 
     async def _child(self, seat: Seat, era: Era, along: Along) -> Child:
