@@ -49,7 +49,9 @@ async def compare(runs: Sequence[Run], only: str, *, through: bool) -> Results:
     for run in runs:
         asked, ways = demands[run.name], passed_on.get(run.name, {})
         results.rows[run.name] = [
-            Row(name, name in asked.scored, run.judged(name), direct[run.direct][name], ways.get(name))
+            Row(name, name in asked.scored, run.judged(name), direct[run.direct][name], ways.get(name)).without(
+                run.excused
+            )
             for name in asked.scenarios
         ]
         if not only and len(asked.scenarios) != run.count:

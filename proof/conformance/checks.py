@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ class Outcome:
 
     checks: tuple[Check, ...] = ()
     trouble: str = ""
+
+    def without(self, excused: frozenset[str]) -> Outcome:
+        """The same without some checks."""
+        return replace(self, checks=tuple(check for check in self.checks if check.id not in excused))
 
     @property
     def succeeded(self) -> int:
@@ -75,6 +79,11 @@ class Row:
     direct: Outcome
     through: Outcome | None = None
     """None when only the direct way was taken."""
+
+    def without(self, excused: frozenset[str]) -> Row:
+        """The same without the checks that this run excuses."""
+        through = self.through.without(excused) if self.through else None
+        return replace(self, direct=self.direct.without(excused), through=through)
 
     @property
     def missing(self) -> tuple[str, ...]:

@@ -58,6 +58,14 @@ def test_a_check_that_is_not_made_through_remit_is_a_fault() -> None:
     assert row(outcome("SUCCESS", "INFO"), outcome("SUCCESS")).faults() == ()
 
 
+def test_an_excused_check_counts_neither_way() -> None:
+    excused = frozenset({"c1"})
+    found = row(outcome("SUCCESS", "SUCCESS"), outcome("SUCCESS", "WARNING")).without(excused)
+    assert found.faults() == ()
+    assert row(outcome("SUCCESS", "SUCCESS"), outcome("SUCCESS")).without(excused).faults() == ()
+    assert row(outcome("SUCCESS", "SUCCESS"), outcome("FAILURE", "SUCCESS")).without(excused).faults()
+
+
 def test_results_pass_only_when_all_does() -> None:
     good, bad = outcome("SUCCESS"), outcome("FAILURE")
     assert not Results().passed
@@ -94,7 +102,8 @@ def test_what_a_run_consists_of(tmp_path: Path) -> None:
     assert demand.scored == {"ping"}
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements" / f"{MODERN.era}.yaml").write_text(
-        "server: [caching]\nnot_scored:\n- {scenario: tasks, leg: server, reason: extension}\n- {scenario: auth, leg: client, reason: extension}\n"
+        "server: [caching]\nnot_scored:\n"
+        "- {scenario: tasks, leg: server, reason: extension}\n- {scenario: auth, leg: client, reason: extension}\n"
     )
     demand = demand_of_set(MODERN, tmp_path)
     assert demand.scenarios == ("caching", "tasks")
