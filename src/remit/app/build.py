@@ -120,7 +120,7 @@ def _source(folder: Folder, bundles: Bundles) -> Source:
     return source
 
 
-async def build(settings: Settings, port: int, logs: Logs) -> Service:
+async def build(settings: Settings, port: int, logs: Logs | None = None) -> Service:
     """Join everything for a service that answers on `port`. Raises `Failure`."""
     folder, bundles, running = open_workspace(settings)
     ledger = open_ledger(settings.ledger, _CLOCK, _ENTROPY)

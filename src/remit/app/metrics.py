@@ -36,7 +36,7 @@ class Counted:
     fleet: Fleet
     ledger: Ledger
     batches: Batches
-    logs: Logs
+    logs: Logs | None
 
 
 class Metrics(Collector):
@@ -67,7 +67,7 @@ class Metrics(Collector):
         yield from _ledger(counted)
         yield from _servers(counted)
         lost = CounterMetricFamily("remit_log_lines_dropped", "Log lines that were not written.")
-        lost.add_metric([], counted.logs.dropped)
+        lost.add_metric([], 0 if counted.logs is None else counted.logs.dropped)
         yield lost
 
 
