@@ -18,6 +18,8 @@ from remit.pep.mcp.wire import STREAM, Header, Receive, Send, answer
 KEEPALIVE_S: Final = 15.0
 ATTEND_S: Final = 0.02
 """Until when an answer is simply awaited: most are ready, and what watches over it is not free."""
+PRIME_S: Final = 0.1
+"""From when on an answer can be come back for; sooner it would cost every call of a busy service a write."""
 COMMENT: Final = b": waiting\n\n"
 
 
@@ -132,7 +134,7 @@ class Exchange:
 
     async def _keep_alive(self) -> None:
         if self._resumable is not None and self._resumable.primed:
-            # A call that lasts can be come back for from its first moments.
+            await asyncio.sleep(PRIME_S)
             await self._start()
         while True:
             await asyncio.sleep(KEEPALIVE_S)
