@@ -66,7 +66,7 @@ def test_types_are_strict_and_warnings_are_errors() -> None:
 def test_each_make_target_has_a_help_text() -> None:
     makefile = text("Makefile")
     (phony,) = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
-    helped = re.findall(r"^([a-z]+):.* ## \S", makefile, re.MULTILINE)
+    helped = re.findall(r"^([a-z-]+):.* ## \S", makefile, re.MULTILINE)
     assert sorted(phony.split()) == sorted(helped)
     assert {"run", "test", "check", "bench", "proof", "soak"} <= set(helped)
 
