@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from proof.conformance.checks import Results, Row
 from proof.conformance.install import InstallError, installed
 from proof.conformance.play import demand, play
-from proof.conformance.runs import CROSSED, RUNS, Run
+from proof.conformance.runs import CROSSED, RUNS, TASKS, Run, of_tasks
 from proof.conformance.show import as_json, figure, table
 from proof.conformance.stage import governed, server
 from proof.verdict import say
@@ -37,11 +37,13 @@ async def compare(runs: Sequence[Run], only: str, *, through: bool) -> Results:
     results = Results()
     demands = {run.name: chosen(await demand(run), only) for run in runs}
     plain = [run for run in RUNS if any(run.name == other.direct for other in runs)]
-    eras: set[str | None] = {None, *(run.upstream for run in runs if through)}
+    eras: set[str | None] = {None, TASKS, *(run.upstream for run in runs if through)}
     with contextlib.ExitStack() as servers:
         ports = {era: servers.enter_context(server(era)) for era in eras}
         wanted = {run.name: chosen(await demand(run), only) for run in plain}
-        direct = await all_runs(plain, wanted, {None: f"http://127.0.0.1:{ports[None]}/mcp"}, "direct", only)
+        direct = await all_runs(
+            plain, wanted, {era: f"http://127.0.0.1:{ports[era]}/mcp" for era in (None, TASKS)}, "direct", only
+        )
         passed_on: dict[str, dict[str, Outcome]] = {}
         if through:
             async with governed(ports) as urls:
@@ -71,7 +73,10 @@ async def all_runs(
     found: dict[str, dict[str, Outcome]] = {}
     for run in runs:
         started = time.monotonic()
-        outcomes = await play(run, urls[run.upstream], way, demands[run.name].scenarios, whole=not only)
+        wanted = demands[run.name].scenarios
+        rest, tasks = [n for n in wanted if not of_tasks(n)], [n for n in wanted if of_tasks(n)]
+        outcomes = await play(run, urls[run.upstream], way, rest, whole=not only)
+        outcomes |= await play(run, urls[TASKS], f"{way}-tasks", tasks, whole=False)
         passed = sum(outcome.passed for outcome in outcomes.values())
         took = time.monotonic() - started
         print(

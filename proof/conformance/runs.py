@@ -18,6 +18,8 @@ STABLE: Final = "stable"
 ALPHA: Final = "alpha"
 OLD: Final = "2025-11-25"
 MODERN: Final = "2026-07-28"
+TASKS: Final = "tasks"
+"""The place of scenarios of the tasks extension, which the SDK's example server does not have: a server by hand."""
 EXTENSION: Final = "extension"
 """Why a requirement set does not score a scenario: extensions belong to one era, so they are never crossed."""
 CHECKS_NOTHING: Final = frozenset({"server-sse-polling"})
@@ -100,6 +102,11 @@ CROSSED: Final = (
     Run("2026-to-2025", ALPHA, ("--requirements", MODERN), MODERN, 28, OLD, ASKS_MODERN, TELLS_MODERN),
 )
 """Client and upstream of different eras: the scenarios that do not depend on how a server asks."""
+
+
+def of_tasks(scenario: str) -> bool:
+    """Whether it is played before the server that has tasks."""
+    return scenario.startswith("tasks-")
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,17 +53,23 @@ permit (principal in Remit::Group::"suites", action, resource);
 
 @contextlib.contextmanager
 def server(era: str | None = None) -> Generator[int]:
-    """The conformant server, of both eras or of one, a process of its own; its port.
+    """The conformant server, of both eras or of one, or that of the tasks, a process of its own; its port.
 
     Raises RuntimeError with its log if it does not start.
     """
     port = free_port()
     log = MADE / f"server-{era or 'both'}.log"
     env = environment() | {"PYTHONPATH": os.pathsep.join((str(SERVER), str(ROOT)))}
-    example = ("mcp_everything_server", "--port", str(port), "--log-level", "WARNING")
+    match era:
+        case None:
+            program = ("-m", "mcp_everything_server", "--port", str(port), "--log-level", "WARNING")
+        case "tasks":
+            program = (str(ROOT / "tests" / "upstreams" / "tasking.py"), str(port))
+        case _:
+            program = ("-m", "proof.conformance.one_era", era, str(port))
     with log.open("wb") as file:
         running = subprocess.Popen(
-            [sys.executable, "-m", *(example if era is None else ("proof.conformance.one_era", era, str(port)))],
+            [sys.executable, *program],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,

@@ -241,7 +241,7 @@ async def test_stateless_methods(w: Wire) -> None:
     assert (found["cacheScope"], found["ttlMs"] > 0, found["resultType"]) == ("private", True, "complete")
     assert found["_meta"]["io.modelcontextprotocol/serverInfo"]["name"] == "remit"
     assert all(tool.keys() <= {"name", "description", "inputSchema", "outputSchema"} for tool in found["tools"])
-    for method in ("ping", "logging/setLevel", "resources/subscribe", "tasks/get", "initialize", "tools/watch"):
+    for method in ("ping", "logging/setLevel", "resources/subscribe", "tasks/list", "initialize", "tools/watch"):
         status, answer = await w.ask(method)
         assert (status, answer["error"]["code"]) == (404, -32601)
         assert "method/unknown" in answer["error"]["message"]

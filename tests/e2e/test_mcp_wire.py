@@ -167,9 +167,10 @@ def test_a_stream_is_taken_up_on_its_own_connection_alone(both: Pairs, upstream:
 
 @UPSTREAMS
 @pytest.mark.parametrize("method", ["tasks/get", "tasks/update", "tasks/cancel", "tasks/list", "tasks/result"])
-def test_tasks_are_refused_by_name(both: Pairs, upstream: str, method: str) -> None:
+def test_tasks_are_refused_to_who_did_not_say_that_it_takes_them(both: Pairs, upstream: str, method: str) -> None:
     said = stateless(both, upstream, method, {"taskId": "t"}, mcp_name="t")
-    assert refused(said) == (404, -32601)
+    has_them = method not in {"tasks/list", "tasks/result"}
+    assert refused(said) == ((400, -32021) if has_them else (404, -32601))
     assert refused(Connection(both, upstream).send(method, {"taskId": "t"}))[1] == -32601
 
 

@@ -1,4 +1,4 @@
-"""What an MCP client declares that a server may ask of it: names and flags from a fixed list.
+"""What an MCP client declares that a server may ask of it, or answer it with: names and flags from a fixed list.
 
 What is not in the list is dropped: sessions of servers are kept by a client's capabilities, and it must not
 be able to have as many as it likes, nor to send words of its own in them.
@@ -16,6 +16,11 @@ _FLAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 _NONE: Final[Mapping[str, Json]] = MappingProxyType({})
 
 
+TASKS: Final = "io.modelcontextprotocol/tasks"
+"""The extension by which a server answers a call with a task, of 2026-07-28 alone."""
+NEEDS_TASKS: Final[Mapping[str, Json]] = MappingProxyType({"extensions": {TASKS: {}}})
+
+
 def asked_of_clients(given: Json) -> Mapping[str, Json]:
     """Of `given`, a client's capabilities as the protocol writes them, those to be asked something."""
     if not given or not isinstance(given, Mapping):
@@ -26,3 +31,14 @@ def asked_of_clients(given: Json) -> Mapping[str, Json]:
         if isinstance(value, Mapping):
             found[name] = {flag: {} for flag in flags if isinstance(value.get(flag), Mapping)}
     return found
+
+
+def of_stateless_clients(given: Json) -> Mapping[str, Json]:
+    """The same of a client of 2026-07-28, with the extensions that are served."""
+    return {**asked_of_clients(given), **(NEEDS_TASKS if takes_tasks(given) else {})}
+
+
+def takes_tasks(given: Json) -> bool:
+    """Whether `given`, capabilities of either side, declare the tasks extension."""
+    extensions = given.get("extensions") if isinstance(given, Mapping) else None
+    return isinstance(extensions, Mapping) and isinstance(extensions.get(TASKS), Mapping)

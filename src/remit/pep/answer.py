@@ -75,7 +75,23 @@ class Watching:
     uris: frozenset[str]
 
 
-Answer: TypeAlias = Released | Refused | Awaiting | Asking | Failed
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """The server goes on with the call as a task, which `name` names to `Driver.get_task` and its like.
+
+    `state` is what may be shown of it, all but its id: `status`, `createdAt`, `lastUpdatedAt`, `ttlMs` and, where
+    the server gave them, `statusMessage` and `pollIntervalMs`. `questions` wait for the client. Of one that is over,
+    `result` are the bytes whose digest stands in the outcome, or `error` the code and message that it came to.
+    """
+
+    name: str
+    state: Mapping[str, Json]
+    questions: Mapping[str, Question] = field(default_factory=dict[str, Question])
+    result: bytes | None = None
+    error: tuple[int, str] | None = None
+
+
+Answer: TypeAlias = Released | Refused | Awaiting | Asking | Failed | Underway
 
 
 Tell: TypeAlias = Callable[[Notice], Awaitable[None]]

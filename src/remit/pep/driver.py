@@ -2,7 +2,8 @@
 
 A tour: a request becomes an errand (`errand`), which goes its way (`way`): judged at the `judging` desk,
 recorded, sent, and what comes back released (`release`, `showing`) once its labels are durable. A server
-that asks back makes it a `conversation`. What people do is `control`'s.
+that asks back makes it a `conversation`, one that goes on after its answer a task (`tasks`). What people do is
+`control`'s.
 """
 
 import contextlib
@@ -22,8 +23,10 @@ from remit.pep.errand import Errand
 from remit.pep.judging import Current, Desk
 from remit.pep.memory import Memory
 from remit.pep.names import Names
+from remit.pep.questions import Questions
 from remit.pep.rounds import Under
 from remit.pep.tally import Tally
+from remit.pep.tasks import Tasks
 from remit.pep.way import Way
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import Ledger
@@ -62,7 +65,9 @@ class Driver(Control):
         self._upstreams = upstreams
         self._names = Names()
         self._way = Way(memory, self._desk, ledger, clock, upstreams, self._stop_reason)
-        self._conversation = Conversation(self._way, self._desk, memory, clock)
+        questions = Questions(self._desk)
+        self._tasks = Tasks(self._way, questions, self._desk, memory, clock)
+        self._conversation = Conversation(self._way, questions, self._tasks, memory, clock)
 
     def knows(self, server: str) -> bool:
         """Whether the running bundle has a server of that name."""
@@ -100,6 +105,7 @@ class Driver(Control):
     async def end_session(self, sid: str, by: str) -> Receipt:
         """End `sid` as in `Control.end_session`, then let its upstream children go."""
         receipt = await super().end_session(sid, by)
+        self._tasks.end_session(sid)
         for upstream in tuple(self._upstreams.values()):
             await upstream.end_session(sid)
         return receipt
@@ -170,6 +176,20 @@ class Driver(Control):
     def forsake(self, authority: Authority, round: str) -> None:  # noqa: A002
         """The client will not answer `round`: the server is told, the outcome is recorded."""
         self._conversation.forsake(authority, round)
+
+    async def get_task(self, authority: Authority, client: Client, server: str | None, name: str) -> Answer:
+        """How the task fares that `Underway` named, of `server` where it is given; `Underway` again."""
+        return await self._way.held(authority, self._tasks.get(authority, client, server, name))
+
+    async def update_task(
+        self, authority: Authority, client: Client, server: str | None, name: str, responses: Mapping[str, Json]
+    ) -> Answer:
+        """Answer what the task asks, by its keys; `Underway` where that was passed on."""
+        return await self._way.held(authority, self._tasks.update(authority, client, server, name, responses))
+
+    async def cancel_task(self, authority: Authority, client: Client, server: str | None, name: str) -> Answer:
+        """Ask the server to cancel the task; `Underway` where it was asked."""
+        return await self._way.held(authority, self._tasks.cancel(authority, client, server, name))
 
     async def watch(
         self, authority: Authority, client: Client, server: str, offers: frozenset[Offer], uris: frozenset[str]

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json, canonical
+from remit.facts.capability import NEEDS_TASKS, takes_tasks
 from remit.facts.catalog import Tool
 from remit.facts.mirrored import Mirrors, headers
 from remit.pep.answer import Client
@@ -168,16 +169,18 @@ async def introduced(upstream: Upstream, sid: str, client: Client) -> tuple[Mapp
         found = await upstream.introduce(sid, client.era, Along(capabilities=client.capabilities))
     except UpstreamUnreachable:
         return {}, None
-    return _flags(found.capabilities), found.instructions
+    return _flags(found.capabilities, client.era), found.instructions
 
 
-def _flags(capabilities: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Of a server's capabilities, those of the protocol, and of each the flags that it has."""
+def _flags(capabilities: Mapping[str, Json], era: Era) -> Mapping[str, Json]:
+    """Of a server's capabilities, those of the protocol in `era`, and of each the flags that it has."""
     kept: dict[str, Json] = {}
     for name, flags in _CAPABILITIES.items():
         said = capabilities.get(name)
         if isinstance(said, Mapping):
             kept[name] = {flag: True for flag in flags if said.get(flag) is True}
+    if era is Era.STATELESS and takes_tasks(capabilities):
+        kept.update(NEEDS_TASKS)
     return kept
 
 

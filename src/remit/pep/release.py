@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 import orjson
 
 from remit.facts.canonical import Json
-from remit.ports.upstream import Asked, Failure, Reply, Result
+from remit.ports.upstream import Asked, Begun, Failure, Reply, Result
 from remit.trace.bodies import Status
 
 UPSTREAM_TEXT_MAX: Final = 2_000
@@ -83,8 +83,8 @@ def clean(reply: Reply) -> Shown:
                 # What was not sent brings no labels, so it shows no word of theirs either.
                 return Shown(_failed(text), status, text)
             return Shown(_failed(text, upstream_text[:UPSTREAM_TEXT_MAX]), status, text)
-        case Asked():
-            raise AssertionError("a question is no answer")
+        case Asked() | Begun():
+            raise AssertionError("neither a question nor a task is an answer")
 
 
 def status_of(failure: Failure) -> Status:

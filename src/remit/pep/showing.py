@@ -16,6 +16,7 @@ from remit.pep.release import (
     Shown,
     annotations,
     block,
+    clean,
     safe,
     status_of,
     texts,
@@ -91,6 +92,11 @@ def show_question(question: Question) -> Question | None:
     return Question(question.method, {name: value for name, value in question.params.items() if name in members})
 
 
+def show_ended(reply: Reply) -> Shown:
+    """What may be shown of the end of a call that became a task: its result, or the error it came to."""
+    return clean(reply) if isinstance(reply, Result) else _shown(reply, lambda value: value)
+
+
 def show_notice(notice: Notice) -> Notice:
     """`notice` with its texts cut to size."""
     match notice:
@@ -117,7 +123,7 @@ def _shown(reply: Reply, members: Callable[[Mapping[str, Json]], Mapping[str, Js
                 return Shown({}, status, text, failed=(_INTERNAL, text))
             return Shown({}, status, text, (code, safe(theirs[:UPSTREAM_TEXT_MAX])), needs)
         case _:
-            raise AssertionError("a question is no answer")
+            raise AssertionError("neither a question nor a task is an answer")
 
 
 _INTERNAL: Final = -32603

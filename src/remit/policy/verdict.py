@@ -35,6 +35,7 @@ class Code(StrEnum):
     APPROVAL_TOO_MANY = "approval/too-many"
     ROUND_UNKNOWN = "round/unknown"
     ROUND_REFUSED = "round/refused"
+    TASK_UNKNOWN = "task/unknown"
     LEDGER_UNWRITABLE = "ledger/unwritable"
     INTERNAL = "internal/error"
 

@@ -64,7 +64,18 @@ class Asked:
     held: object
 
 
-Reply: TypeAlias = Result | Failure | Asked
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The server goes on with the call as a task, where the client declared that it takes one.
+
+    `task` is what it said of it (`CreateTaskResult` of `io.modelcontextprotocol/tasks`), all of it untrusted; `ask`
+    takes `tasks/get`, `tasks/update` and `tasks/cancel` with its `taskId`.
+    """
+
+    task: Mapping[str, Json]
+
+
+Reply: TypeAlias = Result | Failure | Asked | Begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +134,9 @@ class Along:
 
     `hear` gets progress and logs in order, None where nobody asked: then the server is not asked for them
     either. `capabilities` are those the client declared and policy leaves it (`elicitation`, `sampling`,
-    `roots`); a session of the `initialize` era is opened with exactly them. `log_level` is what the client
-    asked for. `trace` is a W3C traceparent. `headers` are the `Mcp-Param-*` of the final arguments.
+    `roots`, and `extensions`, which a server of 2026-07-28 alone is told); a session of the `initialize` era is
+    opened with exactly them. `log_level` is what the client asked for. `trace` is a W3C traceparent. `headers`
+    are the `Mcp-Param-*` of the final arguments.
     """
 
     hear: Hear | None = None

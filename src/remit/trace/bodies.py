@@ -83,6 +83,7 @@ class Passed(StrEnum):
     NOTICE = "notice"
     QUESTIONS = "questions"
     RESPONSES = "responses"
+    TASK = "task"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import orjson
 
 from remit.adapters.upstreams.failures import garbage
 from remit.facts.canonical import Json
-from remit.facts.capability import asked_of_clients
+from remit.facts.capability import of_stateless_clients
 from remit.ports.upstream import Failure
 
 UPSTREAM_TEXT_CHARS_MAX: Final = 4096
@@ -128,6 +128,6 @@ def read(server: str, raw: bytes, message: Message, status: int = 0, session: st
         sent=True,
         upstream_text=text[:UPSTREAM_TEXT_CHARS_MAX] if isinstance(text, str) else None,
         code=number,
-        needs=asked_of_clients(members(error.get("data")).get("requiredCapabilities")),
+        needs=of_stateless_clients(members(error.get("data")).get("requiredCapabilities")),
     )
     return Refusal(failure, status, number)

@@ -8,12 +8,15 @@ from remit.adapters.upstreams.failures import garbage, undeclared
 from remit.adapters.upstreams.frames import Message, Outcome, Refusal, members
 from remit.adapters.upstreams.requests import QUESTIONS, Request
 from remit.facts.canonical import Json
-from remit.ports.upstream import Along, Asked, Era, Failure, Introduction, Question, Reply, Result
+from remit.facts.capability import takes_tasks
+from remit.ports.upstream import Along, Asked, Begun, Era, Failure, Introduction, Question, Reply, Result
 
 QUESTIONS_MAX: Final = 32
 KEY_CHARS_MAX: Final = 256
 STATE_CHARS_MAX: Final = 256 * 1024
-_PROTOCOL: Final = frozenset({"_meta", "resultType", "ttlMs", "cacheScope"})
+_ENVELOPE: Final = frozenset({"_meta", "resultType"})
+_PROTOCOL: Final = _ENVELOPE | {"ttlMs", "cacheScope"}
+"""Members that are of the protocol; a task's `ttlMs` is its own, no hint for a cache."""
 _SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
 _LISTS: Final[Mapping[str, str]] = {
     "tools/call": "content",
@@ -60,10 +63,19 @@ def reply_of(server: str, method: str, outcome: Outcome) -> Reply:
 
 
 def reply_or_asked(server: str, retry: Retry, outcome: Outcome, along: Along) -> Reply:
-    """The same of a server of 2026-07-28, which may ask by `input_required`: then `retry` goes on."""
-    if isinstance(outcome, Refusal) or outcome.result.get("resultType") != "input_required":
-        return reply_of(server, retry.request.method, outcome)
-    return _asked(server, retry, outcome.result, along)
+    """The same of a server of 2026-07-28, which may ask by `input_required`: then `retry` goes on.
+
+    A call may also be answered with a task, to a client that declared that it takes one.
+    """
+    if isinstance(outcome, Refusal):
+        return outcome.failure
+    match outcome.result.get("resultType"):
+        case "input_required":
+            return _asked(server, retry, outcome.result, along)
+        case "task" if retry.request.method == "tools/call" and takes_tasks(along.capabilities):
+            return Begun({key: item for key, item in outcome.result.items() if key not in _ENVELOPE})
+        case _:
+            return reply_of(server, retry.request.method, outcome)
 
 
 def introduction(result: Message) -> Introduction:
@@ -85,7 +97,8 @@ def _complete(server: str, method: str, result: Message) -> Reply:
         is_error = told
     elif method == "completion/complete" and not isinstance(result.get("completion"), Mapping):
         return garbage(server, "a completion that is no object")
-    value = {key: item for key, item in result.items() if key not in _PROTOCOL}
+    dropped = _ENVELOPE if method == "tasks/get" else _PROTOCOL
+    value = {key: item for key, item in result.items() if key not in dropped}
     if method == "tools/call" and (meta := members(result.get("_meta"))):
         kept = {key: item for key, item in meta.items() if key != _SERVER_INFO}
         if kept:

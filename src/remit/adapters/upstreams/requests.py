@@ -104,10 +104,11 @@ def offers_of(honoured: Mapping[str, Json]) -> frozenset[Offer]:
 
 
 def initialize_request(capabilities: Mapping[str, Json]) -> Request:
-    """`initialize` for a client of exactly these capabilities."""
+    """`initialize` for a client of exactly these capabilities, as far as that era has them."""
+    known: Mapping[str, Json] = {name: capabilities[name] for name in QUESTIONS.values() if name in capabilities}
     return ask_request(
         "initialize",
-        {"protocolVersion": Era.INITIALIZE.value, "capabilities": capabilities, "clientInfo": CLIENT_INFO},
+        {"protocolVersion": Era.INITIALIZE.value, "capabilities": known, "clientInfo": CLIENT_INFO},
     )
 
 

@@ -26,6 +26,7 @@ from remit.pep.mcp.handshake import VERSIONS, Handshake
 from remit.pep.mcp.post import Post
 from remit.pep.mcp.rounds import Rounds
 from remit.pep.mcp.stateless import Stateless
+from remit.pep.mcp.tasks import Tasks
 from remit.pep.mcp.wire import (
     Heads,
     Left,
@@ -83,7 +84,7 @@ class McpApp:
         self._edge = edge
         self._gate = gate or Gate(edge.limits, clock)
         governing = Governing(driver)
-        self._stateless = Stateless(governing, Rounds(clock, entropy), self._gate)
+        self._stateless = Stateless(governing, Rounds(clock, entropy), Tasks(driver, entropy), self._gate)
         self._handshake = Handshake(governing, self._gate, clock, entropy)
 
     @staticmethod

@@ -11,8 +11,9 @@ from typing import Final, TypeAlias, assert_never
 import orjson
 
 from remit.facts.canonical import Json
+from remit.facts.capability import NEEDS_TASKS
 from remit.facts.mirrored import Mirrors, disagreement
-from remit.pep.answer import Asking, Awaiting, Client, Failed, Refused, Released, listed
+from remit.pep.answer import Asking, Awaiting, Client, Failed, Refused, Released, Underway, listed
 from remit.pep.driver import Driver
 from remit.pep.mcp import words
 from remit.pep.mcp.asks import Ask, Asks, CallTool, Complete, GetPrompt, ListOffers, ReadResource
@@ -61,13 +62,13 @@ class Governing:
     async def introduced(self, post: Post, client: Client) -> Introduction:
         """What the path of `post` serves, and how its server says to use it."""
         if post.server is None:
-            return Introduction(OURS, None)
+            return Introduction(_ours(client.era), None)
         found = await self.driver.introduce(post.authority, client, post.server)
         # Tools are listed from the lock, and changes of them told, whatever the server says.
-        capabilities = {**found.capabilities, "tools": OURS["tools"]} if found.capabilities else OURS
+        capabilities = {**found.capabilities, "tools": OURS["tools"]} if found.capabilities else _ours(client.era)
         return Introduction(capabilities, found.instructions)
 
-    async def put(self, post: Post, client: Client, ask: Ask) -> Said | Asking:
+    async def put(self, post: Post, client: Client, ask: Ask) -> Said | Asking | Underway:
         """What the driver says to `ask`."""
         driver, authority = self.driver, post.authority
         match ask:
@@ -90,7 +91,7 @@ class Governing:
                     return orjson.dumps({offer.value: []})
             case _:
                 assert_never(ask)
-        return answer if isinstance(answer, Asking) else said(ask, answer, client.era)
+        return answer if isinstance(answer, Asking | Underway) else said(ask, answer, client.era)
 
     def _tools(self, post: Post) -> bytes:
         tools = self.driver.list_tools(post.authority, post.server)
@@ -147,6 +148,10 @@ def denied(method: str, era: Era) -> str | None:
     if isinstance(found, Denied):
         return f"{Code.UNKNOWN_METHOD.value}: {method} is not served here: {found.why}"
     return None
+
+
+def _ours(era: Era) -> Mapping[str, Json]:
+    return {**OURS, **NEEDS_TASKS} if era is Era.STATELESS else OURS
 
 
 def _is_of_policy(answer: Refused) -> bool:

@@ -14,7 +14,7 @@ import orjson
 
 from remit.facts.canonical import Json
 from remit.facts.capability import asked_of_clients
-from remit.pep.answer import Asking, Client
+from remit.pep.answer import Asking, Client, Underway
 from remit.pep.gate import Gate
 from remit.pep.mcp import rpc
 from remit.pep.mcp.asking import MARGIN_S, Fate
@@ -189,13 +189,14 @@ class Handshake:
         found = await self._governing.put(post, client, ask)
         while isinstance(found, Asking):
             found = await self._asked(post, connection, ask, client, exchange, found)
+        assert not isinstance(found, Underway), "no client of this era takes tasks"  # noqa: S101
         if isinstance(ask, ListOffers) and isinstance(found, bytes):
             connection.hearing.read(ask.offer)
         return found
 
     async def _asked(
         self, post: Post, connection: Connection, ask: Ask, client: Client, exchange: Exchange, asking: Asking
-    ) -> Said | Asking:
+    ) -> Said | Asking | Underway:
         """What the driver says once the client has answered the questions of `asking`."""
         driver = self._governing.driver
         may = {key: one for key, one in asking.questions.items() if may_be_asked(connection.capabilities, one)}
@@ -208,7 +209,7 @@ class Handshake:
             driver.forsake(post.authority, asking.round)
             raise
         found = await driver.resume(post.authority, client, asking.round, responses)
-        return found if isinstance(found, Asking) else said(ask, found, Era.INITIALIZE)
+        return found if isinstance(found, Asking | Underway) else said(ask, found, Era.INITIALIZE)
 
     async def _subscribe(self, post: Post, connection: Connection, request: Request) -> bytes | Wrong:
         found = self._governing.asks.uri(request.params.get("uri"), post.server)

@@ -7,7 +7,7 @@ Laws
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -60,11 +60,14 @@ class Rule:
 
     by: Mapping[Sender, Treatment]
     eras: frozenset[Era] = frozenset(Era)
+    but: Mapping[Era, Denied] = field(default_factory=dict[Era, Denied])
+    """Eras that have it and in which it is denied all the same."""
 
 
 _OLD: Final = frozenset({Era.INITIALIZE})
 _NEW: Final = frozenset({Era.STATELESS})
-_TASKS: Final = Denied("tasks are not served: no answer outlives the request that asks for it")
+_OLD_TASKS: Final = Denied("tasks are served by the extension of 2026-07-28 alone")
+_NO_TASKS: Final = Denied("no server asks a client to work for it; how a task fares is told to who asks")
 UNKNOWN: Final = Denied("the method is not one that this enforcement point serves")
 
 
@@ -78,6 +81,11 @@ def _server(treatment: Treatment, eras: frozenset[Era] = frozenset(Era)) -> Rule
 
 def _both(client: Treatment, server: Treatment, eras: frozenset[Era] = frozenset(Era)) -> Rule:
     return Rule(MappingProxyType({Sender.CLIENT: client, Sender.SERVER: server}), eras)
+
+
+def _task(how: str) -> Rule:
+    by: Mapping[Sender, Treatment] = {Sender.CLIENT: Passed(how), Sender.SERVER: _NO_TASKS}
+    return Rule(MappingProxyType(by), but=MappingProxyType({Era.INITIALIZE: _OLD_TASKS}))
 
 
 METHODS: Final[Mapping[str, Rule]] = MappingProxyType(
@@ -100,11 +108,11 @@ METHODS: Final[Mapping[str, Rule]] = MappingProxyType(
         "elicitation/create": _server(Passed("within the call that asks, to clients that declared it")),
         "sampling/createMessage": _server(Governed(ActionKind.CALL_MODEL)),
         "roots/list": _server(Governed(ActionKind.LIST_ROOTS)),
-        "tasks/get": _both(_TASKS, _TASKS),
-        "tasks/result": _both(_TASKS, _TASKS, _OLD),
-        "tasks/list": _both(_TASKS, _TASKS, _OLD),
-        "tasks/cancel": _both(_TASKS, _TASKS),
-        "tasks/update": _client(_TASKS, _NEW),
+        "tasks/get": _task("asked of the server that has the task; its end is the outcome of the call"),
+        "tasks/cancel": _task("asked of the server that has the task"),
+        "tasks/update": _client(Governed(ActionKind.CALL_TOOL), _NEW),
+        "tasks/result": _both(_OLD_TASKS, _NO_TASKS, _OLD),
+        "tasks/list": _both(_OLD_TASKS, _NO_TASKS, _OLD),
         "notifications/initialized": _client(Answered("nothing waits for it"), _OLD),
         "notifications/cancelled": _both(
             Answered("ends the request it names; of 2026-07-28 the closed stream does"),
@@ -124,8 +132,8 @@ METHODS: Final[Mapping[str, Rule]] = MappingProxyType(
             Denied("that of the upstream ends at the adapter; Remit acknowledges for itself"), _NEW
         ),
         "notifications/elicitation/complete": _server(Denied("no elicitation by address is served"), _OLD),
-        "notifications/tasks/status": _both(_TASKS, _TASKS, _OLD),
-        "notifications/tasks": _server(_TASKS, _NEW),
+        "notifications/tasks/status": _both(_OLD_TASKS, _OLD_TASKS, _OLD),
+        "notifications/tasks": _server(_NO_TASKS, _NEW),
     }
 )
 
@@ -135,4 +143,4 @@ def treatment(method: str, sender: Sender, era: Era) -> Treatment:
     rule = METHODS.get(method)
     if rule is None or era not in rule.eras:
         return UNKNOWN
-    return rule.by.get(sender, UNKNOWN)
+    return rule.but.get(era) or rule.by.get(sender, UNKNOWN)

@@ -11,10 +11,10 @@ from typing import Final
 import orjson
 
 from remit.facts.canonical import Json
-from remit.facts.capability import asked_of_clients
-from remit.pep.answer import Asking, Awaiting, Client
+from remit.facts.capability import of_stateless_clients
+from remit.pep.answer import Asking, Awaiting, Client, Underway
 from remit.pep.gate import Gate
-from remit.pep.mcp import rpc
+from remit.pep.mcp import rpc, tasks
 from remit.pep.mcp.agreeing import CAPABILITIES_KEY, disagreement, served_version
 from remit.pep.mcp.asks import Ask, CallTool, Complete, GetPrompt, ListOffers, ReadResource
 from remit.pep.mcp.clients import Wishes, client_of, level_of, may_be_asked
@@ -25,6 +25,7 @@ from remit.pep.mcp.notices import token_of
 from remit.pep.mcp.post import Post
 from remit.pep.mcp.rounds import Round, Rounds, StateRefused, request_key
 from remit.pep.mcp.subscribing import subscribe
+from remit.pep.mcp.tasks import Tasks
 from remit.pep.mcp.wire import answer
 from remit.pep.mcp.words import Wrong
 from remit.ports.upstream import Era
@@ -41,9 +42,10 @@ _ROUNDS: Final = CallTool | ReadResource | GetPrompt
 class Stateless:
     """Answers the POSTs of this era."""
 
-    def __init__(self, governing: Governing, rounds: Rounds, gate: Gate) -> None:
+    def __init__(self, governing: Governing, rounds: Rounds, tasks: Tasks, gate: Gate) -> None:
         self._governing = governing
         self._rounds = rounds
+        self._tasks = tasks
         self._gate = gate
 
     async def handle(self, post: Post, message: Request | Notification | Response) -> None:
@@ -78,6 +80,9 @@ class Stateless:
                 wrong = await subscribe(self._governing, self._gate, post, request, self._client(post, request, None))
                 if wrong is not None:
                     await _refuse(post, wrong, request.ident)
+            case method if method in tasks.METHODS:
+                client = self._client(post, request, None)
+                await exchange.run(self._tasks.reply(post, request, client), post.receive)
             case _:
                 ask = self._governing.asks.read(request, post.server)
                 if isinstance(ask, Malformed):
@@ -104,6 +109,8 @@ class Stateless:
         held, responses = brought
         if held is None:
             first = await self._governing.put(post, client, ask)
+            if isinstance(first, Underway):
+                return self._tasks.begun(post, request, first)
             if not isinstance(first, Asking):
                 return _reply(request, ask, first)
             held = Round(first.round, first.action, first.approval, _key(request, ask), first.expires_ms)
@@ -117,6 +124,8 @@ class Stateless:
         if isinstance(found, Asking):
             held = Round(found.round, found.action, found.approval, held.request, found.expires_ms)
             return self._ask_back(post, request, held, client, found)
+        if isinstance(found, Underway):
+            return self._tasks.begun(post, request, found)
         return _reply(request, ask, said(ask, found, Era.STATELESS))
 
     def _ask_back(self, post: Post, request: Request, held: Round, client: Client, asking: Asking) -> Reply:
@@ -149,7 +158,7 @@ class Stateless:
         wishes = Wishes(token_of(meta), level_of(meta.get(LOG_LEVEL_KEY)))
         return client_of(
             Era.STATELESS,
-            asked_of_clients(meta[CAPABILITIES_KEY]),
+            of_stateless_clients(meta[CAPABILITIES_KEY]),
             wishes,
             None if exchange is None else exchange.say,
             post.account.traceparent,

@@ -11,6 +11,7 @@ from typing import Final
 import orjson
 
 from remit.facts.canonical import Json
+from remit.facts.capability import takes_tasks
 from remit.pep.answer import Client, Watching
 from remit.pep.gate import Gate
 from remit.pep.mcp import rpc
@@ -20,6 +21,7 @@ from remit.pep.mcp.listening import AGREE_S, URIS_MAX, Changes, Following, Liste
 from remit.pep.mcp.notices import SUBSCRIPTION_KEY, acknowledged, change
 from remit.pep.mcp.post import Post
 from remit.pep.mcp.standing import Ends, stand
+from remit.pep.mcp.tasks import UNDECLARED
 from remit.pep.mcp.words import Wrong
 from remit.ports.upstream import Offer
 
@@ -35,7 +37,10 @@ async def subscribe(governing: Governing, gate: Gate, post: Post, request: Reque
     """Answer `request` with a stream until it ends; or say what is wrong with it. Raises `Busy`."""
     if not post.may_stream:
         return Wrong(rpc.INVALID_REQUEST, "the answer is an event stream: accept text/event-stream")
-    wanted = _wanted(governing, post, request.params.get("notifications"))
+    given = request.params.get("notifications")
+    if isinstance(given, Mapping) and "taskIds" in given and not takes_tasks(client.capabilities):
+        return UNDECLARED
+    wanted = _wanted(governing, post, given)
     if isinstance(wanted, Wrong):
         return wanted
     driver, ident = governing.driver, request.ident

@@ -11,7 +11,7 @@ from typing import Final
 import orjson
 
 from remit.facts.canonical import Json
-from remit.pep.answer import Awaiting, Failed, Refused
+from remit.pep.answer import Answer, Awaiting, Failed, Refused
 from remit.pep.mcp import rpc
 from remit.pep.mcp.asks import Ask, ReadResource
 from remit.policy.verdict import Code, Reason
@@ -54,6 +54,21 @@ def error_of(ask: Ask, answer: Refused | Awaiting | Failed, era: Era) -> Wrong:
             return Wrong(code, message, {"requiredCapabilities": needs})
         case Failed(code, message):
             return _theirs(ask, code, message, era)
+
+
+def of_task(answer: Answer) -> Wrong:
+    """The error that says to who asked about a task that `answer` came of it."""
+    match answer:
+        case Refused(reasons, ref):
+            return Wrong(
+                rpc.REFUSED, _said(answer), {"reason": reasons[0].code.value if reasons else None, "decision": ref}
+            )
+        case Awaiting(ref):
+            return Wrong(rpc.PENDING, _said(answer), {"reason": Code.APPROVAL_PENDING.value, "decision": ref})
+        case Failed(_, message):
+            return Wrong(rpc.INTERNAL_ERROR, message)
+        case _:
+            return Wrong(rpc.INTERNAL_ERROR, "what came of the task has no words here; see: remit logs")
 
 
 def refusal(reasons: tuple[Reason, ...], ref: str | None, what: str = "call") -> str:

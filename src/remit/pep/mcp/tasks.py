@@ -1,0 +1,111 @@
+"""`io.modelcontextprotocol/tasks` of 2026-07-28: a call answered with a handle, and what its client asks by it.
+
+The id that a client gets is ours, sealed for it alone; the server's is not in it.
+Specification: github.com/modelcontextprotocol/ext-tasks, 2026-07-28.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import orjson
+
+from remit.facts.agent import Authority
+from remit.facts.canonical import Json
+from remit.facts.capability import NEEDS_TASKS, takes_tasks
+from remit.pep.answer import Answer, Client, Refused, Underway
+from remit.pep.driver import Driver
+from remit.pep.mcp import rpc
+from remit.pep.mcp.clients import may_be_asked
+from remit.pep.mcp.envelope import NOTHING, Request
+from remit.pep.mcp.exchange import Reply
+from remit.pep.mcp.post import Post
+from remit.pep.mcp.sealing import SealBroken, Sealing
+from remit.pep.mcp.words import Wrong, of_task
+from remit.policy.verdict import Code
+from remit.ports.system import Entropy
+
+METHODS: Final = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
+ID_CHARS_MAX: Final = 512
+UNDECLARED: Final = Wrong(
+    rpc.MISSING_CAPABILITY,
+    "the client did not declare the extension io.modelcontextprotocol/tasks",
+    {"requiredCapabilities": dict(NEEDS_TASKS)},
+)
+_PURPOSE: Final = b"remit taskId 1"
+_META: Final[Mapping[str, Json]] = {rpc.SERVER_INFO_KEY: rpc.SERVER_INFO}
+
+
+class Tasks:
+    """Answers what is asked about tasks."""
+
+    def __init__(self, driver: Driver, entropy: Entropy) -> None:
+        self._driver = driver
+        self._sealing = Sealing(_PURPOSE, entropy)
+
+    def begun(self, post: Post, request: Request, found: Underway) -> Reply:
+        """The answer to a call that its server goes on with as a task."""
+        ident = self._sealing.seal(found.name.encode("ascii"), post.authority)
+        value = {"resultType": "task", "_meta": _META, "taskId": ident, **found.state}
+        return Reply(rpc.result(request.ident, orjson.dumps(value)))
+
+    async def reply(self, post: Post, request: Request, client: Client) -> Reply:
+        """The answer to `request`, whose method is one of `METHODS`."""
+        ident = request.params.get("taskId")
+        if not takes_tasks(client.capabilities):
+            return _wrong(request, UNDECLARED)
+        if not isinstance(ident, str):
+            return _wrong(request, Wrong(rpc.INVALID_PARAMS, "params.taskId must be a text"))
+        responses = request.params.get("inputResponses", NOTHING)
+        if not isinstance(responses, Mapping) or not all(isinstance(one, Mapping) for one in responses.values()):
+            text = "params.inputResponses must be an object of results by question"
+            return _wrong(request, Wrong(rpc.INVALID_PARAMS, text))
+        answer = await self._put(post, request.method, client, self._name(ident, post.authority), responses)
+        match answer:
+            case Underway() if request.method == "tasks/get":
+                return Reply(rpc.result(request.ident, _detailed(ident, client, answer)))
+            case Underway():
+                return Reply(rpc.result(request.ident, orjson.dumps({"resultType": "complete", "_meta": _META})))
+            case Refused(reasons) if any(reason.code is Code.TASK_UNKNOWN for reason in reasons):
+                return _wrong(request, Wrong(rpc.INVALID_PARAMS, reasons[0].text, {"reason": Code.TASK_UNKNOWN.value}))
+            case _:
+                return _wrong(request, of_task(answer))
+
+    async def _put(self, post: Post, method: str, client: Client, name: str, responses: Mapping[str, Json]) -> Answer:
+        driver, authority = self._driver, post.authority
+        match method:
+            case "tasks/get":
+                return await driver.get_task(authority, client, post.server, name)
+            case "tasks/update":
+                return await driver.update_task(authority, client, post.server, name, responses)
+            case _:
+                return await driver.cancel_task(authority, client, post.server, name)
+
+    def _name(self, ident: str, authority: Authority) -> str:
+        """The driver's name of a task, none of any where `ident` is not ours for `authority`."""
+        if len(ident) > ID_CHARS_MAX:
+            return ""
+        try:
+            return self._sealing.open(ident, authority).decode("ascii")
+        except SealBroken:
+            return ""
+
+
+def _detailed(ident: str, client: Client, found: Underway) -> bytes:
+    value: dict[str, Json] = {"resultType": "complete", "_meta": _META, "taskId": ident, **found.state}
+    if found.state["status"] == "input_required":
+        value["inputRequests"] = {
+            key: {"method": question.method, "params": question.params}
+            for key, question in found.questions.items()
+            if may_be_asked(client.capabilities, question)
+        }
+    if found.error is not None:
+        code, message = found.error
+        value["error"] = {"code": code, "message": message}
+    head = orjson.dumps(value)
+    # The very bytes that the outcome is about.
+    return head if found.result is None else head[:-1] + b',"result":' + found.result + b"}"
+
+
+def _wrong(request: Request, wrong: Wrong) -> Reply:
+    body = rpc.error(request.ident, wrong.code, wrong.text, wrong.data)
+    return Reply(body, rpc.STATUS.get(wrong.code, 200))

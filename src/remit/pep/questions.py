@@ -1,0 +1,105 @@
+"""What a server asks in the midst of an action: what of it the client may be asked, and what its answers are.
+
+Laws
+* What a server asks is its text: it leaves once an `exchange` with all the action's labels is durable.
+* To sample is `call_model`, to see roots `list_roots`: actions of their own, judged before anybody is asked.
+  What is not permitted, or what the client never declared, it is never asked.
+* Answers are the same action with more to it, to be judged anew.
+"""
+
+import contextlib
+from collections.abc import Mapping
+from typing import Final
+
+from remit.facts.action import Action, ActionKind, Within
+from remit.facts.canonical import Json, canonical
+from remit.facts.record import RecordKind
+from remit.pep.judging import Desk
+from remit.pep.rounds import Under
+from remit.pep.showing import show_question
+from remit.policy.schema import CLIENT_MODEL
+from remit.policy.verdict import Permit
+from remit.ports.ledger import LedgerUnwritable
+from remit.ports.upstream import Question
+from remit.trace.bodies import OutcomeBody, Passed, Status
+
+_NEEDS: Final[Mapping[str, str]] = {
+    "elicitation/create": "elicitation",
+    "sampling/createMessage": "sampling",
+    "roots/list": "roots",
+}
+"""The capability a client must have declared to be asked."""
+_BARE: Final = frozenset({"action"})
+
+
+class Questions:
+    """What the servers of actions under way ask."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def put(self, under: Under, asked: Mapping[str, Question]) -> Mapping[str, Question]:
+        """Those of `asked` that the client may be asked, once that is recorded; `under.models` has their attempts.
+
+        Raises `LedgerUnwritable`.
+        """
+        questions: dict[str, Question] = {}
+        for key, asks in asked.items():
+            shown = show_question(asks)
+            if shown is None or _NEEDS[shown.method] not in under.client.capabilities:
+                continue
+            action = _own(under.errand.action, shown)
+            if action is not None:
+                attempt = self._desk.judge(action, None)
+                permitted = isinstance(attempt.decision.verdict, Permit)
+                if permitted:
+                    under.models = {**under.models, key: attempt}
+                await attempt.pending.durable
+                if not permitted:
+                    continue
+            questions[key] = shown
+        if questions:
+            content = {key: {"method": asks.method, "params": asks.params} for key, asks in questions.items()}
+            await self._desk.pass_on(under.attempt, under.number, Passed.QUESTIONS, canonical(content)).durable
+        return questions
+
+    def answered(self, under: Under, responses: Mapping[str, Json]) -> None:
+        """Record the outcomes of what the client's model was asked, as far as `responses` have it; None: not at all."""
+        over = {key: attempt for key, attempt in under.models.items() if key in responses}
+        under.models = {key: attempt for key, attempt in under.models.items() if key not in over}
+        for key, attempt in over.items():
+            status = Status.NOT_SENT if responses[key] is None else Status.OK
+            body = OutcomeBody(
+                attempt.ref, status, tuple(one.sid for one in attempt.sessions), (), attempt.approval, None, 0, 0.0
+            )
+            with contextlib.suppress(LedgerUnwritable):
+                self._desk.append(RecordKind.OUTCOME, attempt.sessions[-1].sid, body)
+
+    def forgotten(self, under: Under) -> None:
+        """Nobody answers any more."""
+        self.answered(under, dict.fromkeys(under.models))
+
+
+def with_responses(under: Under, responses: Mapping[str, Json]) -> Action:
+    """The action of `under` with the client's answers."""
+    action = under.errand.action
+    within = Within(
+        intent=under.attempt.ref,
+        approval=under.attempt.approval,
+        number=under.number,
+        responses=canonical(responses),
+        bare=all(one is None or (isinstance(one, Mapping) and one.keys() <= _BARE) for one in responses.values()),
+    )
+    return Action(action.kind, action.server, action.name, action.arguments, action.input, action.authority, within)
+
+
+def _own(action: Action, question: Question) -> Action | None:
+    """The action that a question is of its own."""
+    match question.method:
+        case "sampling/createMessage":
+            arguments = canonical(question.params)
+            return Action(ActionKind.CALL_MODEL, action.server, CLIENT_MODEL, arguments, {}, action.authority)
+        case "roots/list":
+            return Action(ActionKind.LIST_ROOTS, action.server, "", b"{}", {}, action.authority)
+        case _:
+            return None

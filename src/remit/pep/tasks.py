@@ -1,0 +1,336 @@
+"""Calls that their server goes on with as tasks (`io.modelcontextprotocol/tasks`): each is still one action.
+
+Laws
+* INVARIANT(label-before-data): a task is told of once an `exchange` with all labels of the action is durable; what
+  the server says of it later finds them there. What it came to is the outcome, recorded once, before it is shown.
+* The authority that a task was begun for knows it, by a name of ours, and nobody else does.
+* What it asks is judged as in a conversation, and so is what the client answers (`pep.questions`).
+* A task whose time is over, or whose agent was stopped, is cancelled, and its outcome recorded. Tasks live in memory:
+  after a restart their intents are in doubt, and nobody knows them.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from remit.facts.agent import Authority
+from remit.facts.canonical import Json, canonical
+from remit.pep.answer import Answer, Awaiting, Client, Failed, Refused, Released, Underway
+from remit.pep.judging import Attempt, Desk
+from remit.pep.memory import Memory
+from remit.pep.questions import Questions, with_responses
+from remit.pep.release import Odd
+from remit.pep.rounds import ROUNDS_MAX, Under
+from remit.pep.showing import show_ended
+from remit.pep.telling import Said, read, read_end
+from remit.pep.way import Way
+from remit.policy.verdict import Code, Reason
+from remit.ports.ledger import LedgerUnwritable
+from remit.ports.system import Clock
+from remit.ports.upstream import Along, Begun, Failure, Question, Reply, Result
+from remit.trace.bodies import Passed
+
+TASKS_MAX: Final = 1_000
+KEPT_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Of results that wait to be fetched again; the oldest are forgotten first."""
+SETTLE_S: Final = 60.0
+"""How long a server that was told to cancel has until the outcome is recorded as it then is."""
+_INTERNAL: Final = -32603
+_NO_SUCH_TASK: Final = -32602
+_DECLINE: Final[Mapping[str, Json]] = {"action": "decline"}
+
+
+@dataclass(slots=True)
+class Task:
+    """One of them: `ident` is the server's name of it, `said` the last that may be shown of it.
+
+    `asked` is all that the server asked so far, `waiting` what of it the client may answer now. `end` is what ends
+    the action, once; `kept_bytes` the size of a result that was shown.
+    """
+
+    under: Under
+    ident: str
+    said: Mapping[str, Json]
+    timer: asyncio.TimerHandle | None = None
+    asked: dict[str, Question] = field(default_factory=dict[str, Question])
+    waiting: dict[str, Question] = field(default_factory=dict[str, Question])
+    end: "asyncio.Task[Answer] | None" = None
+    kept_bytes: int = 0
+
+
+class Tasks:
+    """The tasks of one service, by the decision id of their action."""
+
+    def __init__(self, way: Way, questions: Questions, desk: Desk, memory: Memory, clock: Clock) -> None:
+        self._way = way
+        self._questions = questions
+        self._desk = desk
+        self._memory = memory
+        self._clock = clock
+        self._known: dict[str, Task] = {}
+        self._aside: set[asyncio.Task[object]] = set()
+
+    async def begin(self, under: Under, begun: Begun) -> Answer:
+        """Go on with `under` as the task that its server began."""
+        try:
+            said = read(begun.task)
+        except Odd as odd:
+            return await self._way.finish(under, Failure("garbage", f"the server's task is withheld: {odd}", sent=True))
+        task = Task(under, said.ident, said.shown)
+        if not self._has_room():
+            self._spawn(self._ask(task, "tasks/cancel"))
+            return await self._way.finish(under, Failure("tasks", f"{TASKS_MAX} tasks are under way", sent=True))
+        under.errand = replace(under.errand, show=show_ended)
+        self._memory.retain(_sids(under))
+        try:
+            await self._desk.pass_on(under.attempt, under.number, Passed.TASK, canonical(said.shown)).durable
+            await under.notices.flush()
+        except (asyncio.CancelledError, LedgerUnwritable):
+            self._give_up(task, "the client went away before it knew of its task")
+            raise
+        under.notices.close()
+        self._known[under.attempt.ref] = task
+        self._until(task, said.ttl_ms / 1000)
+        return Underway(under.attempt.ref, task.said)
+
+    async def get(self, authority: Authority, client: Client, server: str | None, name: str) -> Answer:
+        """How the task fares, its result once it is over."""
+        task = self._of(authority, server, name)
+        if task is None:
+            return _unknown()
+        return await self._look(task, client) or await self._state(task)
+
+    async def update(
+        self, authority: Authority, client: Client, server: str | None, name: str, responses: Mapping[str, Json]
+    ) -> Answer:
+        """Pass on the client's answers to what the task asks; others are ignored. `Underway`: done."""
+        task = self._of(authority, server, name)
+        if task is None:
+            return _unknown()
+        given = {key: responses[key] for key in task.waiting if key in responses}
+        refused = await self._pass_on(task, client, given) if given and task.end is None else None
+        return refused or Underway(name, task.said)
+
+    async def cancel(self, authority: Authority, client: Client, server: str | None, name: str) -> Answer:
+        """Ask the server to cancel the task, which it may or may not. `Underway`: asked."""
+        task = self._of(authority, server, name)
+        if task is None:
+            return _unknown()
+        if task.end is None:
+            reply = await self._ask(task, "tasks/cancel")
+            if isinstance(reply, Failure):
+                return Failed(_INTERNAL, reply.text, name)
+            # Who cancels need not come back: what became of it is recorded all the same.
+            await self._look(task, client)
+            if task.end is None:
+                self._until(task, SETTLE_S)
+        return Underway(name, task.said)
+
+    def end_session(self, sid: str) -> None:
+        """Give up the tasks of a session that has ended."""
+        for task in self._known.values():
+            if task.end is None and sid in _sids(task.under):
+                self._give_up(task, "the session has ended")
+
+    def _of(self, authority: Authority, server: str | None, name: str) -> Task | None:
+        task = self._known.get(name)
+        if task is None:
+            return None
+        action = task.under.errand.action
+        his = action.authority
+        is_his = (his.links, his.user) == (authority.links, authority.user)
+        return task if is_his and server in {None, action.server} else None
+
+    async def _look(self, task: Task, client: Client) -> Answer | None:
+        """Ask the server how `task` fares; what to answer instead, where it does not say."""
+        if task.end is not None:
+            return None
+        why = self._way.stopped(task.under.errand.action.authority)
+        if why is not None:
+            self._stop(task, why)
+            return None
+        task.under.client = client
+        reply = await self._ask(task, "tasks/get")
+        if task.end is not None:
+            return None
+        match reply:
+            case Result(value):
+                try:
+                    return await self._heard(task, read_end(value))
+                except (Odd, ValueError) as odd:
+                    why = odd if isinstance(odd, Odd) else "it has no JSON form"
+                    return Failed(_INTERNAL, f"the server's word of its task is withheld: {why}", _name(task))
+            case Failure(code=code) if code == _NO_SUCH_TASK:
+                task.said = {**task.said, "status": "failed"}
+                self._close(task, self._way.finish(task.under, reply))
+                return None
+            case Failure(_, text):
+                return Failed(_INTERNAL, text, _name(task))
+            case _:
+                return Failed(_INTERNAL, "the server asked in place of saying how its task fares", _name(task))
+
+    async def _heard(self, task: Task, said: Said) -> Answer | None:
+        if said.ident != task.ident:
+            raise Odd("it is of another task")
+        task.said = said.shown
+        if said.end is not None:
+            self._close(task, self._way.finish(task.under, said.end))
+            return None
+        fresh = {key: asks for key, asks in said.questions.items() if task.asked.get(key) != asks}
+        if fresh:
+            await self._question(task, fresh)
+        task.waiting = {key: asks for key, asks in task.waiting.items() if key in said.questions}
+        return None
+
+    async def _question(self, task: Task, fresh: Mapping[str, Question]) -> None:
+        """Have what the server asks judged; it waits for the client, is declined, or ends the task."""
+        under = task.under
+        under.number += 1
+        if under.number > ROUNDS_MAX:
+            self._stop(task, Reason(Code.ROUND_REFUSED, f"the server asks more than {ROUNDS_MAX} times"))
+            return
+        task.asked.update(fresh)
+        try:
+            put = await self._questions.put(under, fresh)
+        except BaseException:
+            for key in fresh:
+                del task.asked[key]
+            self._questions.answered(under, dict.fromkeys(fresh))
+            raise
+        refused = fresh.keys() - put.keys()
+        lost = sorted({fresh[key].method for key in refused} - {"elicitation/create"})
+        if lost and task.end is None:
+            # There is no word for no: a task that asks this would wait for ever.
+            self._stop(task, Reason(Code.ROUND_REFUSED, f"its task asks what is not permitted here: {', '.join(lost)}"))
+        elif refused and task.end is None:
+            await self._ask(task, "tasks/update", inputResponses=dict.fromkeys(sorted(refused), _DECLINE))
+        if task.end is None:
+            task.waiting.update(put)
+
+    async def _pass_on(self, task: Task, client: Client, given: Mapping[str, Json]) -> Answer | None:
+        """Have `given` judged and pass it on; what to answer where it does not pass."""
+        under = task.under
+        withdrawn = {key: task.waiting.pop(key) for key in given}
+        passed = False
+        try:
+            found = await self._way.decide(with_responses(under, given), client)
+            if isinstance(found, Awaiting):
+                return found
+            if isinstance(found, Attempt):
+                await found.pending.durable
+            why = self._way.stopped(under.errand.action.authority)
+            if not isinstance(found, Attempt) or why is not None:
+                denied = found.reasons if isinstance(found, Refused) else ()
+                why = why or Reason(Code.ROUND_REFUSED, "its answers were not permitted")
+                self._stop(task, why)
+                return Refused((why, *denied), _name(task))
+            reply = await self._ask(task, "tasks/update", inputResponses=given) if task.end is None else None
+            if isinstance(reply, Failure):
+                return Failed(_INTERNAL, reply.text, _name(task))
+            passed = True
+            self._questions.answered(under, given)
+            return None
+        finally:
+            if not passed and task.end is None:
+                task.waiting.update(withdrawn)
+
+    async def _state(self, task: Task) -> Answer:
+        said, name = task.said, _name(task)
+        if task.end is None:
+            if said["status"] == "input_required" and not task.waiting:
+                # Nothing that the client could do for it: the server has what it asked for, or soon.
+                said = {**said, "status": "working"}
+            return Underway(name, said, dict(task.waiting))
+        answer = await asyncio.shield(task.end)
+        match answer:
+            case Released(result):
+                task.kept_bytes = len(result)
+                self._forget(KEPT_BYTES_MAX)
+                return Underway(name, said, result=result)
+            case Failed(code, message):
+                return Underway(name, said, error=None if said["status"] == "cancelled" else (code, message))
+            case _:
+                return answer
+
+    def _stop(self, task: Task, why: Reason) -> None:
+        """End `task` because of `why`; its server is told in the background."""
+        self._spawn(self._ask(task, "tasks/cancel"))
+        self._close(task, self._way.stop(task.under, why))
+
+    def _give_up(self, task: Task, why: str) -> None:
+        """End `task` for nobody: its server is told in the background."""
+
+        async def abandon() -> Answer:
+            self._way.abandon(task.under, why)
+            return Refused((Reason(Code.TASK_UNKNOWN, why),), _name(task))
+
+        self._spawn(self._ask(task, "tasks/cancel"))
+        self._close(task, abandon())
+
+    def _close(self, task: Task, ending: Coroutine[Any, Any, Answer]) -> None:
+        self._questions.forgotten(task.under)
+        task.waiting.clear()
+        task.end = asyncio.get_running_loop().create_task(ending)
+        task.end.add_done_callback(lambda _: self._memory.release(_sids(task.under), self._clock.monotonic_s()))
+
+    def _until(self, task: Task, left_s: float) -> None:
+        if task.timer is not None:
+            left_s = min(left_s, task.timer.when() - asyncio.get_running_loop().time())
+            task.timer.cancel()
+        task.timer = asyncio.get_running_loop().call_later(max(left_s, 0.0), self._over, task)
+
+    def _over(self, task: Task) -> None:
+        self._known.pop(_name(task), None)
+        if task.end is None:
+            self._spawn(self._last_look(task))
+
+    async def _last_look(self, task: Task) -> None:
+        with contextlib.suppress(LedgerUnwritable):
+            await self._look(task, task.under.client)
+        if task.end is None:
+            self._give_up(task, "the time of its task was over")
+
+    async def _ask(self, task: Task, method: str, **more: Json) -> Reply:
+        under = task.under
+        params: Mapping[str, Json] = {"taskId": task.ident, **more}
+        along = Along(capabilities=under.client.capabilities, trace=under.client.trace)
+        return await under.upstream.ask(
+            under.errand.action.authority.acting.sid, under.client.era, method, params, along
+        )
+
+    def _has_room(self) -> bool:
+        if len(self._known) >= TASKS_MAX:
+            self._forget(-1)
+        return len(self._known) < TASKS_MAX
+
+    def _forget(self, bytes_max: int) -> None:
+        """Forget results that were shown, the oldest first, while they are more than `bytes_max`."""
+        shown = [name for name, task in self._known.items() if task.kept_bytes]
+        kept_bytes = sum(self._known[name].kept_bytes for name in shown)
+        for name in shown:
+            if kept_bytes <= bytes_max:
+                return
+            task = self._known.pop(name)
+            kept_bytes -= task.kept_bytes
+            if task.timer is not None:
+                task.timer.cancel()
+
+    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
+        aside = asyncio.get_running_loop().create_task(work)
+        self._aside.add(aside)
+        aside.add_done_callback(self._aside.discard)
+
+
+def _name(task: Task) -> str:
+    return task.under.attempt.ref
+
+
+def _sids(under: Under) -> list[str]:
+    return [link.sid for link in under.errand.action.authority.links]
+
+
+def _unknown() -> Refused:
+    text = "no task of this agent has that id: it is another's, its time is over, or Remit was started anew"
+    return Refused((Reason(Code.TASK_UNKNOWN, text),), None)

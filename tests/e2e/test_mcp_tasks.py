@@ -1,0 +1,169 @@
+"""Tasks byte by byte: a real service before a server, written by hand, that answers with them."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from proof.service import Service
+from remit.facts.capability import NEEDS_TASKS, TASKS
+from tests.e2e.pairs import NEW, POLICIES, RESOURCES, SERVER
+from tests.e2e.speaking import ask
+from tests.upstreams.rig import http_process
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from tests.e2e.speaking import Said
+
+ABLE: Mapping[str, Any] = {"elicitation": {}, **NEEDS_TASKS}
+ELICIT = "elicitation/create"
+YES: Mapping[str, Any] = {"action": "accept", "content": {}}
+NAMED = {"tools/call": "name", "tasks/get": "taskId", "tasks/update": "taskId", "tasks/cancel": "taskId"}
+
+
+class Tasking:
+    """A governed server with tasks, and the agents at it."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.token, self.other = service.agent("clerk", "ana"), service.agent("clerk", "ana")
+
+    def ask(
+        self, method: str, capabilities: Mapping[str, Any] = ABLE, *, token: str = "", path: str = "new", **params: Any
+    ) -> Said:
+        """One request of the stateless era."""
+        meta = {
+            "io.modelcontextprotocol/protocolVersion": NEW,
+            "io.modelcontextprotocol/clientCapabilities": capabilities,
+        }
+        body = {"jsonrpc": "2.0", "id": 7, "method": method, "params": {**params, "_meta": meta}}
+        named = {"mcp_name": str(params[NAMED[method]])} if method in NAMED else {}
+        return ask(
+            self.service, "POST", f"/mcp/{path}", token or self.token, json.dumps(body).encode(),
+            accept="application/json, text/event-stream", mcp_protocol_version=NEW, mcp_method=method, **named,
+        )  # fmt: skip
+
+    def begin(self, tool: str, **arguments: Any) -> Any:
+        """The handle that a call is answered with."""
+        said = self.ask("tools/call", name=tool, arguments=arguments)
+        assert (said.status, said.value["result"]["resultType"]) == (200, "task"), said.body
+        return said.value["result"]
+
+    def until(self, ident: str, *statuses: str) -> Any:
+        """The task once it has one of these statuses."""
+        while (found := self.ask("tasks/get", taskId=ident).value["result"])["status"] not in statuses:
+            time.sleep(0.02)
+        assert (found["taskId"], found["resultType"]) == (ident, "complete")
+        return found
+
+
+@pytest.fixture(scope="module")
+def tasking(tmp_path_factory: pytest.TempPathFactory) -> Generator[Tasking]:
+    folder = tmp_path_factory.mktemp("tasking")
+    with http_process("tasking.py", folder) as port:
+        service = Service(folder)
+        server = SERVER.replace("NAME", "new").replace("PORT", str(port))
+        service.write({"resources.yaml": RESOURCES + server, "policies.cedar": POLICIES})
+        try:
+            service.start()
+            service.accept("new")
+            yield Tasking(service)
+        finally:
+            service.stop()
+
+
+def code(said: Said) -> tuple[int, int]:
+    return said.status, said.value["error"]["code"]
+
+
+def test_a_call_becomes_a_task_is_polled_and_brings_its_result(tasking: Tasking) -> None:
+    handle = tasking.begin("slow_compute", seconds=0.1, label="x")
+    times = {"createdAt", "lastUpdatedAt", "ttlMs", "pollIntervalMs"}
+    assert handle.keys() == {"resultType", "_meta", "taskId", "status", "statusMessage"} | times
+    assert handle["_meta"].keys() == {"io.modelcontextprotocol/serverInfo"}
+    done = tasking.until(handle["taskId"], "completed")
+    assert done["result"] == {"content": [{"type": "text", "text": "computed x"}]}
+    assert tasking.until(handle["taskId"], "completed")["result"] == done["result"]
+    failed = tasking.until(tasking.begin("protocol_error_job")["taskId"], "failed")
+    assert failed["error"] == {"code": -32603, "message": "the job crashed"}
+    assert "result" not in failed
+
+
+def test_without_the_extension_there_is_no_task(tasking: Tasking) -> None:
+    said = tasking.ask("tools/call", {}, name="slow_compute", arguments={"seconds": 0, "label": "y"})
+    assert said.value["result"]["content"][0]["text"] == "computed y"
+    needed = tasking.ask("tools/call", {}, name="failing_job", arguments={})
+    assert code(needed) == (400, -32021)
+    assert needed.value["error"]["data"] == {"requiredCapabilities": NEEDS_TASKS}
+    ident = tasking.begin("failing_job")["taskId"]
+    for method in ("tasks/get", "tasks/update", "tasks/cancel"):
+        said = tasking.ask(method, {"elicitation": {}}, taskId=ident, inputResponses={})
+        assert code(said) == (400, -32021)
+        assert said.value["error"]["data"] == {"requiredCapabilities": NEEDS_TASKS}
+
+
+def test_a_task_asks_the_user(tasking: Tasking) -> None:
+    ident = tasking.begin("multi_input")["taskId"]
+    asks = tasking.until(ident, "input_required")["inputRequests"]
+    assert [(key, one["method"]) for key, one in asks.items()] == [("one", ELICIT), ("two", ELICIT)]
+    for key in asks:
+        said = tasking.ask("tasks/update", taskId=ident, inputResponses={key: YES})
+        assert said.value["result"].keys() == {"resultType", "_meta"}
+    done = json.loads(tasking.until(ident, "completed")["result"]["content"][0]["text"])
+    assert done == {"one": YES, "two": YES}
+    bad = tasking.ask("tasks/update", taskId=ident, inputResponses={"one": "yes"})
+    assert code(bad) == (400, -32602)
+
+
+def test_a_task_is_cancelled(tasking: Tasking) -> None:
+    ident = tasking.begin("slow_compute", seconds=60)["taskId"]
+    for _ in range(2):
+        assert tasking.ask("tasks/cancel", taskId=ident).value["result"].keys() == {"resultType", "_meta"}
+    assert "result" not in tasking.until(ident, "cancelled")
+
+
+def test_an_id_is_good_for_the_run_that_began_it(tasking: Tasking) -> None:
+    ident = tasking.begin("slow_compute", seconds=60)["taskId"]
+    for said in (
+        tasking.ask("tasks/get", taskId=ident, token=tasking.other),
+        tasking.ask("tasks/cancel", taskId=ident, token=tasking.other),
+        tasking.ask("tasks/get", taskId=ident[:-5] + "AAAA="),
+        tasking.ask("tasks/get", taskId="x" * 2_000),
+        tasking.ask("tasks/update", taskId="theirs", inputResponses={}),
+    ):
+        assert code(said) == (400, -32602)
+        assert said.value["error"]["data"] == {"reason": "task/unknown"}
+    assert tasking.until(ident, "working")
+    assert tasking.ask("tasks/cancel", taskId=ident).status == 200
+
+
+def test_no_subscription_to_tasks_is_agreed_to(tasking: Tasking) -> None:
+    said = tasking.ask("subscriptions/listen", {}, notifications={"taskIds": ["t"]})
+    assert code(said) == (400, -32021)
+
+
+def test_the_extension_is_told_of_where_the_server_has_it(tasking: Tasking) -> None:
+    for path in ("new", ""):
+        found = tasking.ask("server/discover", path=path).value["result"]["capabilities"]
+        assert found["extensions"] == {TASKS: {}}, path
+        assert "tasks" not in found
+
+
+def test_what_was_asked_before_comes_first(tasking: Tasking) -> None:
+    said = tasking.ask("tools/call", name="test_tool_with_task", arguments={}).value["result"]
+    assert said["resultType"] == "input_required"
+    answers = {"who": {"action": "accept", "content": {"name": "Alice"}}}
+    handle = tasking.ask(
+        "tools/call",
+        name="test_tool_with_task",
+        arguments={},
+        inputResponses=answers,
+        requestState=said["requestState"],
+    ).value["result"]
+    assert (handle["resultType"], "requestState" in handle) == ("task", False)
+    done = tasking.until(handle["taskId"], "completed")
+    assert done["result"]["content"][0]["text"] == "Hello, Alice!"
