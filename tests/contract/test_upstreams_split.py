@@ -7,9 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from remit.adapters.upstreams.exchange import open_http_session
 from remit.adapters.upstreams.http import HttpUpstream
+from remit.adapters.upstreams.sse import Decoder
 from remit.facts.catalog import Http, Server
 from remit.facts.limits import DEFAULT
 from remit.pep.release import clean
@@ -93,6 +96,16 @@ async def test_events_split_at_every_byte_are_the_same_events(end: bytes) -> Non
         assert isinstance(reply, Result), reply
         assert reply.value["content"] == [{"type": "text", "text": "größe"}]
         assert heard == [Progress(1, None, "ü")]
+
+
+PARTS = st.lists(st.sampled_from([b"data: a", b"data:b", b"id: 1", b"\r", b"\n", b"\r\n", b":"]), max_size=12)
+
+
+@given(PARTS)
+def test_line_ends_of_every_mixture_split_at_every_byte_are_the_same_events(parts: list[bytes]) -> None:
+    stream, bytewise = b"".join(parts), Decoder(1_000)
+    split = [event for place in range(len(stream)) for event in bytewise.feed(stream[place : place + 1])]
+    assert split == Decoder(1_000).feed(stream)
 
 
 @pytest.mark.asyncio

@@ -33,10 +33,11 @@ class Decoder:
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that `chunk` completes, priming ones (an id without data) included."""
-        if self._after_cr and chunk.startswith(b"\n"):
-            chunk = chunk[1:]
         if not chunk:
             return []
+        if self._after_cr and chunk.startswith(b"\n"):
+            self._after_cr = False
+            return self.feed(chunk[1:])
         self._after_cr = chunk.endswith(b"\r")
         if b"\n" not in chunk and b"\r" not in chunk:
             self._rest += chunk
