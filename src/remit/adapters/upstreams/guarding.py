@@ -16,6 +16,8 @@ from aiohttp.resolver import ThreadedResolver
 
 _SPECIAL: Final = frozenset({"localhost", "local", "internal", "test", "invalid", "onion", "alt"})
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_UNICAST: Final = ipaddress.ip_network("2000::/3")
+"""All that is given out of version 6. What lies beside it, such as `::10.0.0.1`, may lead back inside."""
 
 
 class PrivateAddressError(OSError):
@@ -78,5 +80,7 @@ def is_global(address: str) -> bool:
         inside = found.ipv4_mapped or found.sixtofour
         if inside is None and found in _NAT64:
             inside = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+        if inside is None and found not in _UNICAST:
+            return False
         found = inside or found
     return found.is_global and not found.is_multicast
