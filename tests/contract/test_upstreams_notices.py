@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from remit.adapters.upstreams.hearing import Ear, Hearing, Inbox
+from remit.adapters.upstreams.hearing import LOG_BYTES_MAX, Ear, Hearing, Inbox
 from remit.adapters.upstreams.stdio import StdioUpstream
 from remit.adapters.upstreams.watching import PENDING_MAX, Watch
 from remit.facts.canonical import Json
@@ -22,6 +22,7 @@ from remit.ports.upstream import (
     Log,
     Notice,
     Offer,
+    Progress,
     Ready,
     Result,
     Updated,
@@ -208,6 +209,20 @@ def test_what_names_no_request_belongs_to_the_one_in_flight_or_to_nobody() -> No
     inbox = ears[0].inbox
     assert inbox is not None
     assert inbox.take().keys() == {"q"}
+
+
+def test_a_log_is_small_and_a_word_of_progress_short() -> None:
+    heard: list[Notice] = []
+    ear = Ear(Along(hear=heard.append, log_level="info"))
+    deep: Json = 1
+    for _ in range(300):
+        deep = [deep]
+    for data in ("x" * LOG_BYTES_MAX, deep):
+        assert not ear.log({"level": "error", "data": data})
+    assert heard == []
+    assert ear.log({"level": "error", "logger": "l" * 9_999, "data": "y"})
+    assert ear.progress({"progress": 1, "message": "m" * 9_999})
+    assert heard == [Log("error", "l" * 4_096, "y"), Progress(1, None, "m" * 4_096)]
 
 
 def test_progress_goes_to_the_request_whose_token_it_names_on_its_own_stream() -> None:

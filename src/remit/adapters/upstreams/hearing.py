@@ -11,8 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import orjson
+
 from remit.adapters.upstreams.frames import (
     METHOD_NOT_FOUND,
+    UPSTREAM_TEXT_CHARS_MAX,
     Ident,
     Message,
     ident_of,
@@ -26,6 +29,8 @@ from remit.adapters.upstreams.watching import Watch
 from remit.facts.canonical import Json
 from remit.ports.upstream import ALONE, Along, Changed, Log, Offer, Progress, Question, Updated
 
+LOG_BYTES_MAX: Final = 64 * 1024
+"""Of what one log says: many of them may wait for a slow client, and be kept for one that comes back."""
 NOT_OFFERED: Final = "remit does not offer this to servers"
 _TOOLS_CHANGED: Final = "notifications/tools/list_changed"
 _CHANGED: Final[Mapping[str, tuple[Offer, ...]]] = {
@@ -56,7 +61,7 @@ class Ear:
         at, total, message = _number(params.get("progress")), params.get("total"), params.get("message")
         if at is None or not isinstance(message, str | None):
             return False
-        return self._tell(Progress(at, _number(total), message))
+        return self._tell(Progress(at, _number(total), _cut(message)))
 
     def log(self, params: Message) -> bool:
         """Whether this was a log of a level that somebody asked for."""
@@ -65,7 +70,10 @@ class Ear:
             return False
         if LEVELS.index(level) < LEVELS.index(wanted):
             return False
-        return self._tell(Log(level, logger if isinstance(logger, str) else None, params.get("data")))
+        data = params.get("data")
+        if not _is_small(data):
+            return False
+        return self._tell(Log(level, _cut(logger if isinstance(logger, str) else None), data))
 
     def _tell(self, notice: Progress | Log) -> bool:
         if self.along.hear is None:
@@ -225,3 +233,14 @@ class Hearing:
 
 def _number(value: Json) -> float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[:UPSTREAM_TEXT_CHARS_MAX]
+
+
+def _is_small(data: Json) -> bool:
+    try:
+        return len(orjson.dumps(data)) <= LOG_BYTES_MAX
+    except (TypeError, ValueError):
+        return False
