@@ -14,7 +14,7 @@ from remit.facts.record import RecordKind
 from remit.pep import tasks
 from remit.pep.answer import Awaiting, Client, Failed, Refused, Released, Underway
 from remit.policy.verdict import Code
-from remit.ports.upstream import Begun, Era, Failure, Result
+from remit.ports.upstream import ALONE, Along, Begun, Era, Failure, Reply, Result
 from remit.trace.bodies import Choice, OutcomeBody, Passed, Status
 from tests.e2e.gateway_parts import bench
 from tests.e2e.gateway_world import compiled
@@ -336,6 +336,41 @@ async def test_tasks_are_bounded_and_results_that_were_shown_make_room(b: Bench)
         assert isinstance(await get(b, first), Refused)
     finally:
         limit.undo()
+
+
+@driven
+async def test_one_run_has_so_many_tasks_and_no_more(b: Bench) -> None:
+    limit = pytest.MonkeyPatch()
+    limit.setattr(tasks, "OF_ONE_RUN_MAX", 1)
+    try:
+        name = await begun(b)
+        full = await b.call("echo", text="hello")
+        assert isinstance(full, Released)
+        assert b"too many tasks" in full.result
+        b.root = "another"
+        await begun(b)
+        assert isinstance(await get(b, name), Refused)
+    finally:
+        limit.undo()
+
+
+@driven
+async def test_a_refusal_that_did_not_arrive_is_made_again(b: Bench) -> None:
+    name = await begun(b)
+    unable = replace(ABLE, capabilities=NEEDS_TASKS)
+    asks = Result({**TASK, "status": "input_required", "inputRequests": {"who": WHO}}, is_error=False)
+    away = Failure("unreachable", "server 'shop' is away", sent=False)
+    replies: list[Result | Failure] = [asks, away, asks, Result({}, is_error=False), asks]
+    asked: list[str] = []
+
+    async def ask(sid: str, era: Era, method: str, params: Mapping[str, Json], along: Along = ALONE) -> Reply:
+        asked.append(method)
+        return replies.pop(0)
+
+    b.upstream.ask = ask  # pyright: ignore[reportAttributeAccessIssue]
+    for _ in range(3):
+        assert isinstance(await b.driver.get_task(b.authority(), unable, "shop", name), Underway)
+    assert asked == ["tasks/get", "tasks/update", "tasks/get", "tasks/update", "tasks/get"]
 
 
 @pytest.mark.asyncio

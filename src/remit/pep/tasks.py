@@ -33,6 +33,7 @@ from remit.ports.upstream import Along, Begun, Failure, Question, Reply, Result
 from remit.trace.bodies import Passed
 
 TASKS_MAX: Final = 1_000
+OF_ONE_RUN_MAX: Final = 100
 KEPT_BYTES_MAX: Final = 64 * 1024 * 1024
 """Of results that wait to be fetched again; the oldest are forgotten first."""
 SETTLE_S: Final = 60.0
@@ -79,9 +80,9 @@ class Tasks:
         except Odd as odd:
             return await self._way.finish(under, Failure("garbage", f"the server's task is withheld: {odd}", sent=True))
         task = Task(under, said.ident, said.shown)
-        if not self._has_room():
+        if not self._has_room(under):
             self._spawn(self._ask(task, "tasks/cancel"))
-            return await self._way.finish(under, Failure("tasks", f"{TASKS_MAX} tasks are under way", sent=True))
+            return await self._way.finish(under, Failure("tasks", "too many tasks are under way", sent=True))
         under.errand = replace(under.errand, show=show_ended)
         self._memory.retain(_sids(under))
         try:
@@ -205,7 +206,10 @@ class Tasks:
             # There is no word for no: a task that asks this would wait for ever.
             self._stop(task, Reason(Code.ROUND_REFUSED, f"its task asks what is not permitted here: {', '.join(lost)}"))
         elif refused and task.end is None:
-            await self._ask(task, "tasks/update", inputResponses=dict.fromkeys(sorted(refused), _DECLINE))
+            reply = await self._ask(task, "tasks/update", inputResponses=dict.fromkeys(sorted(refused), _DECLINE))
+            if isinstance(reply, Failure):
+                # It is declined again when it is seen again.
+                task.asked = {key: asks for key, asks in task.asked.items() if key not in refused}
         if task.end is None:
             task.waiting.update(put)
 
@@ -300,7 +304,10 @@ class Tasks:
             under.errand.action.authority.acting.sid, under.client.era, method, params, along
         )
 
-    def _has_room(self) -> bool:
+    def _has_room(self, under: Under) -> bool:
+        root = _sids(under)[0]
+        if sum(task.end is None and _sids(task.under)[0] == root for task in self._known.values()) >= OF_ONE_RUN_MAX:
+            return False
         if len(self._known) >= TASKS_MAX:
             self._forget(-1)
         return len(self._known) < TASKS_MAX
