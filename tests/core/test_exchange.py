@@ -1,12 +1,21 @@
 """What passes in mid-action: recorded, folded, verified."""
 
+from dataclasses import replace
+
+import pytest
+
 from remit.escalate.machine import Approval, State
+from remit.facts.action import Action, ActionKind, Within
+from remit.facts.agent import Authority, Link
+from remit.facts.canonical import digest
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.deltas import ApprovalClaimed, ApprovalMoved, LabelsJoined
 from remit.pdp.fold import apply_approval, fold
 from remit.policy.verdict import Code, Reason
 from remit.trace.bodies import ExchangeBody, Passed
 from remit.trace.encoding import decode_body, encode_body
+from remit.trace.verify import verify
+from tests.core.recording import Step, action, decision, outcome, stored
 
 
 def passed(what: Passed = Passed.QUESTIONS, *, approval: str | None = None) -> ExchangeBody:
@@ -41,3 +50,51 @@ def test_an_approval_of_responses_is_used_up_when_they_pass() -> None:
     assert isinstance(moved, ApprovalMoved)
     given = Approval("r1-1.1", "sha256:0", "s1", "ada", "uma", "shop", "refund", (), 1, 99, State.APPROVED)
     assert apply_approval(apply_approval(given, claimed), moved).state is State.SUCCEEDED
+
+
+RESPONSES = b'{"who":{"action":"accept","content":{"name":"ann"}}}'
+
+
+def round_of(number: int, responses: bytes) -> str:
+    """The hash of the action that `recording.action` tells of, going on with `responses`."""
+    authority = Authority((Link("writer", "s1"),), "ana", "t1", 9_000)
+    within = Within("r1-1.2", None, number, responses, bare=False)
+    asked = Action(ActionKind.CALL_TOOL, "files", "write_file", b'{"path":"a"}', {"path": "a"}, authority, within)
+    return asked.hash("sha256:pin")
+
+
+def found_of(exchange: ExchangeBody, asked: str) -> list[str]:
+    """What verification finds where `exchange` passes by an approval that was asked for as `asked`."""
+    proposal = replace(action("escalate"), action=asked)
+    steps = [
+        Step(RecordKind.INTENT, "s1", action()),
+        Step(RecordKind.PROPOSAL, "s1", proposal),
+        Step(RecordKind.DECISION, "", decision("r1-1.3", proposal)),
+        Step(RecordKind.EXCHANGE, "s1", exchange),
+        Step(RecordKind.OUTCOME, "s1", outcome("r1-1.2")),
+    ]
+    return [str(finding) for finding in verify(stored("r1-1", steps)).findings]
+
+
+PASSED = ExchangeBody("r1-1.2", 1, Passed.RESPONSES, ("s1",), (), digest(RESPONSES), len(RESPONSES), "r1-1.3")
+
+
+def test_responses_pass_by_an_approval_of_exactly_them() -> None:
+    assert found_of(PASSED, round_of(1, RESPONSES)) == []
+
+
+@pytest.mark.parametrize(
+    ("exchange", "asked"),
+    [
+        (PASSED, action().action),
+        (PASSED, round_of(2, RESPONSES)),
+        (PASSED, round_of(1, b"{}")),
+        (PASSED, ""),
+        (replace(PASSED, passed=Passed.QUESTIONS), round_of(1, RESPONSES)),
+        (replace(PASSED, content=None), round_of(1, RESPONSES)),
+        (replace(PASSED, number=2**60), round_of(1, RESPONSES)),
+    ],
+)
+def test_an_approval_of_anything_else_lets_no_responses_pass(exchange: ExchangeBody, asked: str) -> None:
+    [found] = found_of(exchange, asked)
+    assert found == "r1-1.5: approval-binds-exact-action: r1-1.3 was not approved for it"

@@ -1,7 +1,7 @@
 """One thing an agent is about to do, and the hash that binds an approval to exactly it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -71,15 +71,38 @@ class Action:
         definition is another action, and so is every round of it and every other response in one.
         INVARIANT(approval-binds-exact-action)
         """
-        bound: dict[str, Json] = {
-            "kind": self.kind.value,
-            "server": self.server,
-            "name": self.name,
-            "pin": pin,
-            "user": self.authority.user,
-            "links": [[link.agent, link.sid] for link in self.authority.links],
-            "arguments": hashlib.sha256(self.arguments).hexdigest(),
-        }
-        if self.within is not None:
-            bound["round"] = [self.within.number, hashlib.sha256(self.within.responses).hexdigest()]
-        return "sha256:" + hashlib.sha256(canonical(bound)).hexdigest()
+        return bound_hash(
+            self.kind.value,
+            (self.server, self.name, pin),
+            self.authority.user,
+            [(link.agent, link.sid) for link in self.authority.links],
+            self.arguments,
+            None if self.within is None else (self.within.number, hashlib.sha256(self.within.responses).hexdigest()),
+        )
+
+
+def bound_hash(
+    kind: str,
+    tool: tuple[str, str, str],
+    user: str | None,
+    links: Sequence[tuple[str, str]],
+    arguments: bytes,
+    round_: tuple[int, str] | None,
+) -> str:
+    """`Action.hash` from its parts: `tool` is server, name and pin; `links` are (agent, sid).
+
+    `round_` is the number of a round and the SHA-256 of its responses, in hex.
+    """
+    server, name, pin = tool
+    bound: dict[str, Json] = {
+        "kind": kind,
+        "server": server,
+        "name": name,
+        "pin": pin,
+        "user": user,
+        "links": [[agent, sid] for agent, sid in links],
+        "arguments": hashlib.sha256(arguments).hexdigest(),
+    }
+    if round_ is not None:
+        bound["round"] = list(round_)
+    return "sha256:" + hashlib.sha256(canonical(bound)).hexdigest()

@@ -7,13 +7,14 @@ from remit.trace.members import maybe, members, parts, text, texts
 
 @dataclass(slots=True)
 class Glance:
-    """What verification asks of an action body."""
+    """What verification asks of an action body; `data` is all of it as stored."""
 
     action: str
     sids: tuple[str, ...]
     verdict: str
     approval: str | None
     source: tuple[str, ...]
+    data: bytes
 
 
 def glance(data: bytes) -> Glance:
@@ -25,4 +26,5 @@ def glance(data: bytes) -> Glance:
         verdict=text(found[8]),
         approval=maybe(found[13]),
         source=texts(found[17]),
+        data=data,
     )

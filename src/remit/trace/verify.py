@@ -29,6 +29,7 @@ from remit.trace.chain import commitment, genesis, parts, record_hash
 from remit.trace.encoding import decode_body, decode_record
 from remit.trace.glance import Glance, glance
 from remit.trace.members import Undecodable
+from remit.trace.rounds import responses_hash
 
 _BUNDLED: Final = frozenset(RecordKind) - {RecordKind.ADMIN}
 FINDINGS_MAX: Final = 1_000
@@ -284,9 +285,10 @@ class Verifier:
         bare = body.passed is not Passed.RESPONSES and closed(intent.source) - closed(body.labels)
         if bare or (body.labels and not set(intent.sids).issubset(body.sids)):
             self._say(row, "label-before-data", "words of the server passed without all labels in every session")
-        asked = None if body.approval is None else self._asked.pop(body.approval, None)
-        if body.approval is not None and (asked is None or not asked.approved):
-            self._say(row, "approval-binds-exact-action", f"{body.approval[:40]} was not approved for it")
+        if body.approval is not None:
+            asked = self._asked.pop(body.approval, None)
+            if asked is None or not asked.approved or asked.action != responses_hash(intent.data, body):
+                self._say(row, "approval-binds-exact-action", f"{body.approval[:40]} was not approved for it")
 
     def _check_decision(self, row: Row, body: DecisionBody) -> None:
         asked = self._asked.get(body.approval)
