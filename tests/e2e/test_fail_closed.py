@@ -60,7 +60,7 @@ def test_an_unapproved_call_says_it_is_pending_and_does_nothing(counting: Counti
 def test_every_other_method_is_denied_by_name(counting: Counting) -> None:
     service = counting.service
     token = service.agent("clerk")
-    for method in ("resources/read", "prompts/get", "resources/list", "sampling/createMessage", "tools/delete"):
+    for method in ("sampling/createMessage", "roots/list", "elicitation/create", "tools/delete"):
         body = envelope("add", {}, META).replace(b"tools/call", method.encode())
         said = ask(
             service, "POST", "/mcp/counter", token, body, accept="application/json, text/event-stream",

@@ -124,7 +124,7 @@ async def test_a_round_that_people_decide_is_come_back_for(w: Wire) -> None:
     w.bench.hold_s(0.1)
     w.replies(ASKED, DONE)
     pay = {"name": "pay", "arguments": {"amount": 500, "to": "eve"}}
-    _, said = await w.ask("tools/call", pay)
+    _, said = await w.ask("tools/call", pay, {})
     [approval] = await w.bench.ledger.approvals(open_only=True, limit=10)
     bob = w.bench.bundle.catalog.users["bob"]
     await w.bench.driver.decide_approval(approval.ident, bob, Choice.APPROVE, None)
@@ -144,6 +144,35 @@ async def test_a_round_that_people_decide_is_come_back_for(w: Wire) -> None:
     _, said = await w.ask("tools/call", {**pay, "requestState": state})
     assert text(said["result"]) == "done"
     assert 'resumed held {"who":{"action":"accept","content":{"name":"ann"}}}' in w.bench.trace
+
+
+@wired
+async def test_a_client_that_can_show_it_is_told_that_people_decide_and_decides_nothing(w: Wire) -> None:
+    w.bench.hold_s(0.05)
+    w.replies(DONE)
+    pay = {"name": "pay", "arguments": {"amount": 500, "to": "eve"}}
+    _, said = await w.ask("tools/call", pay)
+    [approval] = await w.bench.ledger.approvals(open_only=True, limit=10)
+    question = said["result"]["inputRequests"]["remit"]
+    assert question["method"] == "elicitation/create"
+    assert f"remit approvals show {approval.ident}" in question["params"]["message"]
+    assert "http" not in question["params"]["message"], "no page to click on"
+    state = said["result"]["requestState"]
+    for _ in range(2):
+        yes = {"remit": {"action": "accept", "content": {}}}
+        _, said = await w.ask("tools/call", {**pay, "requestState": state, "inputResponses": yes})
+        assert said["result"]["resultType"] == "input_required", "the client's yes is no approval"
+        assert "inputRequests" not in said["result"], "it is told once"
+        state = said["result"]["requestState"]
+    assert not any("called pay" in line for line in w.bench.trace)
+    assert len(await w.bench.ledger.approvals(open_only=True, limit=10)) == 1
+    mine, w.token = w.token, w.another()
+    assert await code(w, {**pay, "requestState": state}) == (400, -32602)
+    w.token = mine
+    await w.bench.driver.decide_approval(approval.ident, w.bench.bundle.catalog.users["bob"], Choice.APPROVE, None)
+    _, said = await w.ask("tools/call", {**pay, "requestState": state})
+    assert text(said["result"]) == "done"
+    assert sum("called pay" in line for line in w.bench.trace) == 1
 
 
 @wired

@@ -68,8 +68,8 @@ class Governing:
         capabilities = {**found.capabilities, "tools": OURS["tools"]} if found.capabilities else _ours(client.era)
         return Introduction(capabilities, found.instructions)
 
-    async def put(self, post: Post, client: Client, ask: Ask) -> Said | Asking | Underway:
-        """What the driver says to `ask`."""
+    async def put(self, post: Post, client: Client, ask: Ask) -> Said | Asking | Underway | Awaiting:
+        """What the driver says to `ask`; each era has its own words for what people must decide first."""
         driver, authority = self.driver, post.authority
         match ask:
             case CallTool(server, tool, given, arguments):
@@ -91,7 +91,7 @@ class Governing:
                     return orjson.dumps({offer.value: []})
             case _:
                 assert_never(ask)
-        return answer if isinstance(answer, Asking | Underway) else said(ask, answer, client.era)
+        return answer if isinstance(answer, Asking | Underway | Awaiting) else said(ask, answer, client.era)
 
     def _tools(self, post: Post) -> bytes:
         tools = self.driver.list_tools(post.authority, post.server)

@@ -14,7 +14,7 @@ import orjson
 
 from remit.facts.canonical import Json
 from remit.facts.capability import asked_of_clients
-from remit.pep.answer import Asking, Client, Underway
+from remit.pep.answer import Asking, Awaiting, Client, Underway
 from remit.pep.gate import Gate
 from remit.pep.mcp import rpc
 from remit.pep.mcp.asking import MARGIN_S, Fate
@@ -187,6 +187,8 @@ class Handshake:
             return Wrong(ask.code, ask.text)
         client = self._client(post, connection, request, exchange if post.may_stream else None)
         found = await self._governing.put(post, client, ask)
+        if isinstance(found, Awaiting):
+            found = said(ask, found, Era.INITIALIZE)
         while isinstance(found, Asking):
             found = await self._asked(post, connection, ask, client, exchange, found)
         assert not isinstance(found, Underway), "no client of this era takes tasks"  # noqa: S101

@@ -17,6 +17,8 @@ from remit.pep.mcp.sealing import SealBroken, Sealing
 from remit.ports.system import Clock, Entropy
 
 STATE_CHARS_MAX: Final = 4_096
+NO_ROUND: Final = ""
+WAITING_MS: Final = 3_600_000
 _PURPOSE: Final = b"remit requestState 1"
 
 
@@ -58,6 +60,10 @@ class Rounds:
         """The state that brings `held` back from `authority`."""
         content = [held.ident, held.action, held.approval, held.request, held.expires_ms]
         return self._sealing.seal(orjson.dumps(content), authority)
+
+    def waiting(self, approval: str, request: str) -> Round:
+        """What brings a client back for `request`, about which people are asked as `approval`: no round is open."""
+        return Round(NO_ROUND, "", approval, request, self._clock.now_ms() + WAITING_MS)
 
     def open(self, state: str, authority: Authority, request: str) -> Round:
         """What `state` holds. Raises `StateRefused`."""

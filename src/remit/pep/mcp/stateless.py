@@ -14,7 +14,7 @@ from remit.facts.canonical import Json
 from remit.facts.capability import of_stateless_clients
 from remit.pep.answer import Asking, Awaiting, Client, Underway
 from remit.pep.gate import Gate
-from remit.pep.mcp import rpc, tasks
+from remit.pep.mcp import rpc, tasks, words
 from remit.pep.mcp.agreeing import CAPABILITIES_KEY, disagreement, served_version
 from remit.pep.mcp.asks import Ask, CallTool, Complete, GetPrompt, ListOffers, ReadResource
 from remit.pep.mcp.clients import Wishes, client_of, level_of, may_be_asked
@@ -23,12 +23,12 @@ from remit.pep.mcp.exchange import Exchange, Reply
 from remit.pep.mcp.governing import Governing, Said, denied, said
 from remit.pep.mcp.notices import token_of
 from remit.pep.mcp.post import Post
-from remit.pep.mcp.rounds import Round, Rounds, StateRefused, request_key
+from remit.pep.mcp.rounds import NO_ROUND, Round, Rounds, StateRefused, request_key
 from remit.pep.mcp.subscribing import subscribe
 from remit.pep.mcp.tasks import Tasks
 from remit.pep.mcp.wire import answer
 from remit.pep.mcp.words import Wrong
-from remit.ports.upstream import Era
+from remit.ports.upstream import Era, Question
 
 VERSION: Final = Era.STATELESS.value
 LOG_LEVEL_KEY: Final = "io.modelcontextprotocol/logLevel"
@@ -37,6 +37,7 @@ _FRESH: Final = b',"ttlMs":%d,"cacheScope":"private"}' % LIST_TTL_MS
 _STALE: Final = b',"ttlMs":0,"cacheScope":"private"}'
 """What was read may be read again only by asking: whether it may is decided each time."""
 _ROUNDS: Final = CallTool | ReadResource | GetPrompt
+_NOTHING_ASKED: Final[Mapping[str, Json]] = {"type": "object", "properties": {}}
 
 
 class Stateless:
@@ -107,10 +108,14 @@ class Stateless:
         if isinstance(brought, Wrong):
             return _reply(request, ask, brought)
         held, responses = brought
-        if held is None:
+        waited = held is not None and held.ident == NO_ROUND
+        if held is None or waited:
+            responses = NOTHING if waited else responses
             first = await self._governing.put(post, client, ask)
             if isinstance(first, Underway):
                 return self._tasks.begun(post, request, first)
+            if isinstance(first, Awaiting):
+                return self._pending(post, request, ask, client, first, waited=waited)
             if not isinstance(first, Asking):
                 return _reply(request, ask, first)
             held = Round(first.round, first.action, first.approval, _key(request, ask), first.expires_ms)
@@ -127,6 +132,22 @@ class Stateless:
         if isinstance(found, Underway):
             return self._tasks.begun(post, request, found)
         return _reply(request, ask, said(ask, found, Era.STATELESS))
+
+    def _pending(
+        self, post: Post, request: Request, ask: Ask, client: Client, awaiting: Awaiting, *, waited: bool
+    ) -> Reply:
+        """People decide: a client that can show something shows it once, and comes back for what they said.
+
+        Whatever it answers counts for nothing: the action is decided anew, and runs only if people lifted its gates.
+        """
+        question = Question(
+            "elicitation/create", {"message": words.waiting(awaiting), "requestedSchema": _NOTHING_ASKED}
+        )
+        if not may_be_asked(client.capabilities, question):
+            return _reply(request, ask, said(ask, awaiting, Era.STATELESS))
+        held = self._rounds.waiting(awaiting.ref, _key(request, ask))
+        shown: dict[str, Json] = {"remit": {"method": question.method, "params": question.params}}
+        return _input_required(request, {} if waited else shown, self._rounds.seal(held, post.authority))
 
     def _ask_back(self, post: Post, request: Request, held: Round, client: Client, asking: Asking) -> Reply:
         questions = {
