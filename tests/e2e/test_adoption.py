@@ -86,6 +86,18 @@ def test_an_agent_is_introduced_from_the_first_look_to_the_last(counting: Counti
     assert events(counting, "agent.enforced", "scout") == ["admin"], "what changes nothing is no decision"
 
 
+def test_what_observing_let_through_is_never_shown_as_the_policies_permit(counting: Counting) -> None:
+    service = counting.service
+    register(counting, "watched", "--group", "clerks", "--observe")
+    add(counting, "watched", "v1", 5000)
+    [row] = [row for row in report(counting, "watched")["policies"] if row["policy"] == "never-above-1000"]
+    said = "permit (observing; policy says deny)"
+    assert service.remit("why", row["examples"][0]).stdout.startswith(f"{row['examples'][0]}  {said}  ")
+    assert f"{said} watched for ana: call_tool counter/add: no single" in service.remit("logs", "--limit", "3").stdout
+    asked = service.remit("can", "watched", "counter/add", '{"id": "v2", "amount": 5000}', "--user", "ana")
+    assert asked.stdout.splitlines()[0] == said
+
+
 def test_the_report_says_whether_a_change_was_enough(counting: Counting) -> None:
     service = counting.service
     register(counting, "stranger", "--observe")

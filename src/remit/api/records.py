@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from remit.api.answers import EntryAnswer
 from remit.api.views import instant, plain, tool_name
+from remit.policy.verdict import spoken
 from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody, AdminBody, Body, DecisionBody, ExchangeBody, OutcomeBody
 
@@ -74,9 +75,9 @@ def summary(body: Body | None) -> str:
 def _action(body: ActionBody) -> str:
     chain = " > ".join(agent for agent, _ in body.links)
     user = f" for {body.user}" if body.user else ""
-    first = f": {body.reasons[0].text}" if body.reasons and body.verdict != "permit" else ""
+    first = f": {body.reasons[0].text}" if body.reasons and (body.observed or body.verdict) != "permit" else ""
     what = tool_name(body.server, body.name)
-    return f"{body.verdict} {chain}{user}: {body.kind} {what}{first}"
+    return f"{spoken(body.verdict, body.observed)} {chain}{user}: {body.kind} {what}{first}"
 
 
 def _members(value: Body) -> dict[str, JsonValue]:

@@ -102,3 +102,8 @@ def rank(verdict: Verdict) -> int:
 def word(verdict: Verdict) -> str:
     """`permit`, `escalate` or `deny`: how records and people name it."""
     return ("permit", "escalate", "deny")[rank(verdict)]
+
+
+def spoken(verdict: str, observed: str | None) -> str:
+    """Words of `word` for a reader, who would take the permit of an observed agent for the policies' own."""
+    return verdict if observed is None else f"{verdict} (observing; policy says {observed})"

@@ -11,6 +11,7 @@ from remit.app.failure import Exit, Failure
 from remit.app.output import Format, data
 from remit.control.difference import one_line
 from remit.facts.text import escaped
+from remit.policy.verdict import spoken
 
 
 def can(
@@ -41,7 +42,7 @@ def can(
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
     else:
-        print(answer["verdict"])
+        print(spoken(answer["verdict"], answer["observed"]))
         for reason in answer["reasons"]:
             _reason(reason)
     return Exit.OK if answer["verdict"] == "permit" else Exit.NEGATIVE
@@ -57,7 +58,7 @@ def why(
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return
-    print(f"{answer['id']}  {answer['verdict']}  {answer['at']}")
+    print(f"{answer['id']}  {spoken(answer['verdict'], answer['observed'])}  {answer['at']}")
     for reason in answer["reasons"]:
         _reason(reason)
     for policy in answer["policies"]:
