@@ -119,6 +119,14 @@ def test_a_task_asks_the_user(tasking: Tasking) -> None:
     assert code(bad) == (400, -32602)
 
 
+def test_the_ledger_of_tasks_verifies(tasking: Tasking) -> None:
+    ident = tasking.begin("confirm_delete", filename="f")["taskId"]
+    tasking.until(ident, "input_required")
+    tasking.ask("tasks/update", taskId=ident, inputResponses={"sure": YES})
+    assert tasking.until(ident, "completed")["result"]["content"][0]["text"] == "deleted f: accept"
+    assert tasking.service.told("ledger", "verify")["clean"]
+
+
 def test_a_task_is_cancelled(tasking: Tasking) -> None:
     ident = tasking.begin("slow_compute", seconds=60)["taskId"]
     for _ in range(2):
