@@ -51,6 +51,7 @@ ACTIONS = st.builds(
     labels=TEXTS,
     source=TEXTS,
     context=OBJECTS,
+    trace=st.none() | TEXT,
     arguments=ARGUMENTS,
 )
 OUTCOMES = st.builds(

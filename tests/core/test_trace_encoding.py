@@ -17,6 +17,7 @@ from remit.trace.encoding import (
     encode_body,
     encode_record,
 )
+from remit.trace.glance import glance
 from remit.trace.members import Undecodable
 from tests.core import recording
 from tests.core.recording import ENTRIES, INTEGERS, TEXT, action, decision, outcome
@@ -140,3 +141,17 @@ def test_arguments_that_are_not_where_their_length_says_are_refused() -> None:
     for wrong in (b",5,", b",3,", b",-1,", b",999,"):
         with pytest.raises(Undecodable):
             decode_body(RecordKind.INTENT, data.replace(b",4,", wrong))
+
+
+def test_an_action_of_the_first_version_reads_as_one_without_a_trace() -> None:
+    body = action(trace="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
+    now = encode_body(body)
+    assert decode_body(RecordKind.INTENT, now) == body
+    then = now.replace(orjson.dumps(body.trace) + b",", b"", 1)
+    assert decode_body(RecordKind.INTENT, then) == replace(body, trace=None)
+    assert encode_body(replace(body, trace=None)) == then
+    assert glance(then).source == glance(now).source
+    members = orjson.loads(now)
+    for odd in (members[:-1][:20], [*members, 1]):
+        with pytest.raises(Undecodable):
+            decode_body(RecordKind.INTENT, orjson.dumps(odd))

@@ -242,3 +242,11 @@ async def test_resources_and_prompts_are_read_judged_and_labelled(b: Bench) -> N
     assert await b.driver.complete(me, ABLE, "shop", ref) == Released(b'{"completion":{"values":["a","b"],"total":2}}')
     stranger: Mapping[str, Json] = {"ref": {"type": "ref/resource", "uri": "file:///secret/{x}"}}
     assert isinstance(await b.driver.complete(me, ABLE, "shop", stranger), Refused)
+
+
+@driven
+async def test_the_trace_of_a_request_stands_in_its_records(b: Bench) -> None:
+    trace = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    assert isinstance(await call(b, client=replace(ABLE, trace=trace)), Released)
+    assert isinstance(await call(b), Released)
+    assert [body.trace for body in await bodies(b, RecordKind.INTENT)] == [trace, None]

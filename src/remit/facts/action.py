@@ -43,7 +43,8 @@ class Action:
     `server` and `name` say what is reached: the tool's own name, a resource's URI, a prompt's name; the
     model of `call_model`; the sub-agent of a delegation, whose `server` is empty. To read or get nothing
     by name is to list what there is. `arguments` is the canonical form (RFC 8785) of `input`: the bytes
-    that are hashed, judged and forwarded. `within` says that the action is under way and goes on.
+    that are hashed, judged and forwarded. `within` says that the action is under way and goes on; `trace` is the
+    W3C traceparent of the request, which decides nothing.
     """
 
     kind: ActionKind
@@ -53,6 +54,7 @@ class Action:
     input: Mapping[str, Json]
     authority: Authority
     within: Within | None = None
+    trace: str | None = None
 
     @property
     def lists(self) -> bool:

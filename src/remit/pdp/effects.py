@@ -107,6 +107,7 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> Ac
         source=() if reached is None else tuple(sorted(closed(reached.source))),
         context={} if facts is None else facts.recorded(),
         arguments=action.arguments if action.within is None else _shown(action, action.within),
+        trace=action.trace,
     )
 
 

@@ -16,6 +16,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any, Final, assert_never
 
@@ -103,6 +104,8 @@ class Way:
     async def decide(self, action: Action, client: Client) -> Attempt | Answer:
         """Judge `action`, waiting for people where they are asked; a permitted attempt, or the answer."""
         deadline_s: float | None = None
+        if client.trace is not None:
+            action = replace(action, trace=client.trace)
         while True:
             live, unreachable = await self._live(action, client)
             attempt = self._desk.judge(action, live)

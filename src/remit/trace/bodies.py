@@ -33,7 +33,8 @@ class ActionBody:
     of the chain at the decision; `source` what the tool's results bring (an in-doubt intent
     keeps them). `observed` is the verdict that `observe` mode overrode. `approval` is the
     decision id claimed by an intent. `expires_ms` ends the approval that an escalated proposal
-    opens. `irreversible` says which counter the intent adds to.
+    opens. `irreversible` says which counter the intent adds to. `trace` is the W3C traceparent that its
+    log lines and the server's bear; encoded before the arguments where there is one.
     """
 
     action: str
@@ -56,6 +57,7 @@ class ActionBody:
     source: tuple[str, ...]
     context: Mapping[str, Json]
     arguments: bytes
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from remit.trace.bodies import (
     Passed,
     Status,
 )
-from remit.trace.members import Undecodable, flag, integer, mapping, maybe, members, parts, text, texts
+from remit.trace.members import ACTION_MEMBERS, Undecodable, flag, integer, mapping, maybe, members, parts, text, texts
 
 
 class Unencodable(ValueError):
@@ -138,13 +138,14 @@ def _action(body: ActionBody) -> tuple[object, ...]:
         body.labels,
         body.source,
         body.context,
+        *(() if body.trace is None else (body.trace,)),
         len(arguments),
         orjson.Fragment(arguments) if arguments else None,
     )
 
 
 def _as_action(data: bytes) -> ActionBody:
-    found = members("action body", data, 21)
+    found = members("action body", data, *ACTION_MEMBERS)
     expires = found[14]
     return ActionBody(
         action=text(found[0]),
@@ -168,7 +169,8 @@ def _as_action(data: bytes) -> ActionBody:
         labels=texts(found[16]),
         source=texts(found[17]),
         context=mapping(found[18]),
-        arguments=_arguments(integer(found[19]), data),
+        arguments=_arguments(integer(found[-2]), data),
+        trace=maybe(found[19]) if len(found) == ACTION_MEMBERS[-1] else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from remit.trace.members import maybe, members, parts, text, texts
+from remit.trace.members import ACTION_MEMBERS, maybe, members, parts, text, texts
 
 
 @dataclass(slots=True)
@@ -19,7 +19,7 @@ class Glance:
 
 def glance(data: bytes) -> Glance:
     """The members of `Glance` of the action body stored as `data`. Raises `Undecodable`."""
-    found = members("action body", data, 21)
+    found = members("action body", data, *ACTION_MEMBERS)
     return Glance(
         action=text(found[0]),
         sids=tuple([text(sid) for _, sid in parts(found[6], 2)]),

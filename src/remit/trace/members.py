@@ -1,25 +1,28 @@
 """Members of a stored JSON array, each of the type it has to be, or `Undecodable`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import orjson
 
 from remit.facts.canonical import Json
+
+ACTION_MEMBERS: Final = (21, 22)
+"""How many an action's body has: without a trace, as the first version wrote all of them, and with one."""
 
 
 class Undecodable(ValueError):
     """Stored bytes that no record or body encodes to. Says which member, never its value."""
 
 
-def members(what: str, data: bytes, count: int) -> Sequence[Any]:
-    """The `count` members of the JSON array `data`. Raises `Undecodable`, as all below do."""
+def members(what: str, data: bytes, *counts: int) -> Sequence[Any]:
+    """The members of the JSON array `data`, one of `counts`. Raises `Undecodable`, as all below do."""
     try:
         value: object = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise Undecodable(f"{what}: not JSON") from error
-    if not isinstance(value, list) or len(cast("list[object]", value)) != count:
-        raise Undecodable(f"{what}: not the {count} members it has")
+    if not isinstance(value, list) or len(cast("list[object]", value)) not in counts:
+        raise Undecodable(f"{what}: not the {counts[-1]} members it has")
     return cast("list[object]", value)
 
 
