@@ -14,6 +14,7 @@ from remit.api.services import Adoption, Services
 from remit.api.views import applied_view, instant
 from remit.control.adoption import Row
 from remit.control.resources import AgentSpec
+from remit.facts.action import ActionKind
 from remit.facts.agent import Agent, Authority, Link, Mode
 from remit.facts.record import Ref
 from remit.facts.strictjson import Refused, parse
@@ -27,6 +28,7 @@ ROWS_MAX: Final = 200
 JUDGED_MAX: Final = 50
 """How many rows have their latest example judged again."""
 _A_MINUTE_MS: Final = 60_000
+_ASKED_AGAIN: Final = frozenset({ActionKind.CALL_TOOL, ActionKind.READ_RESOURCE, ActionKind.GET_PROMPT})
 _POLICIES: Final = frozenset({Code.POLICY, Code.NO_POLICY, Code.GATE})
 
 Window = Annotated[int, Query(ge=1, le=WINDOW_S_MAX)]
@@ -96,7 +98,7 @@ async def _now(services: Services, row: Row) -> str | None:
     None where something else than policy speaks first: an ended session, a tool that is gone.
     """
     entry = await services.ledger.entry(Ref.parse(row.examples[0]))
-    if entry is None or not isinstance(entry.body, ActionBody) or not entry.body.server:
+    if entry is None or not isinstance(entry.body, ActionBody) or entry.body.kind not in _ASKED_AGAIN:
         return None
     body = entry.body
     try:
@@ -107,7 +109,7 @@ async def _now(services: Services, row: Row) -> str | None:
     authority = Authority(links, body.user, "", services.clock.now_ms() + _A_MINUTE_MS)
     if not isinstance(arguments, dict):
         return None
-    decision = await services.driver.can(authority, body.server, body.name, arguments)
+    decision = await services.driver.can(authority, body.server, body.name, arguments, ActionKind(body.kind))
     if any(reason.code not in _POLICIES for reason in decision.reasons):
         return None
     return word(decision.observed or decision.verdict)

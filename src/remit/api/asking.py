@@ -29,6 +29,7 @@ from remit.api.views import (
 )
 from remit.control.authority import derived_sid, links
 from remit.escalate.machine import Approval
+from remit.facts.action import ActionKind
 from remit.facts.agent import Authority
 from remit.facts.record import Ref
 from remit.pdp.decision import Decision
@@ -57,7 +58,7 @@ async def can(asked: CanRequest, services: With, caller: ByReader) -> CanAnswer:
         token="",
         expires_ms=services.clock.now_ms() + 60_000,
     )
-    decision = await services.driver.can(authority, asked.server, asked.tool, asked.arguments)
+    decision = await services.driver.can(authority, asked.server, asked.tool, asked.arguments, ActionKind(asked.kind))
     return _told(decision)
 
 

@@ -9,6 +9,8 @@ from remit.control.authority import DEPTH_MAX, TOKEN_CHARS_MAX, TTL_MAX_S
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$")]
 ServerName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,24}$")]
+OfferName = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
+"""A tool, a prompt or the URI of a resource."""
 ToolName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Pin = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Sid = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{32}|d-[0-9a-f]{30})$")]
@@ -101,12 +103,13 @@ class VoteRequest(Strict):
 
 
 class CanRequest(Strict):
-    """Would this action be permitted?"""
+    """Would this action be permitted? `tool` names a prompt or a resource where `kind` says so."""
 
     agent: Name
     user: Name | None = None
     server: ServerName
-    tool: ToolName
+    tool: OfferName
+    kind: Literal["call_tool", "read_resource", "get_prompt"] = "call_tool"
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
     sid: Sid | None = None
     chain: Annotated[list[Name], Field(max_length=DEPTH_MAX - 1)] = Field(default_factory=list)

@@ -13,6 +13,7 @@ from remit.api.authenticator import Authenticator
 from remit.control.adoption import Row
 from remit.control.resources import AgentSpec
 from remit.escalate.machine import Approval
+from remit.facts.action import ActionKind
 from remit.facts.agent import Authority, User
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
@@ -57,9 +58,17 @@ class Driver(Protocol):
         """
         ...
 
-    async def can(self, authority: Authority, server: str, tool: str, arguments: Mapping[str, Json]) -> Decision:
+    async def can(
+        self,
+        authority: Authority,
+        server: str,
+        name: str,
+        arguments: Mapping[str, Json],
+        kind: ActionKind = ActionKind.CALL_TOOL,
+    ) -> Decision:
         """What `decide` would say, without a record, a counter or any other effect.
 
+        `name` is a tool, the URI of a resource or a prompt, as `kind` says; no other kind can be asked.
         An unknown sid stands for a fresh session. Arguments that have no canonical form, and
         unknown names, are a `Deny` with its reason, never an exception.
         """

@@ -13,6 +13,7 @@ from remit.facts.agent import Authority, User
 from remit.facts.canonical import Json, canonical
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.pdp.decision import Decision, Refuse
+from remit.pep import errand
 from remit.pep.judging import BY_REMIT, Attempt, Desk
 from remit.pep.memory import Memory
 from remit.policy.verdict import Code, Deny, Permit, Reason
@@ -110,7 +111,14 @@ class Control:
         """Append one `admin` record under the running bundle's digest."""
         return await self._desk.append(RecordKind.ADMIN, sid, body).durable
 
-    async def can(self, authority: Authority, server: str, tool: str, arguments: Mapping[str, Json]) -> Decision:
+    async def can(
+        self,
+        authority: Authority,
+        server: str,
+        name: str,
+        arguments: Mapping[str, Json],
+        kind: ActionKind = ActionKind.CALL_TOOL,
+    ) -> Decision:
         """What `decide` would say, without a record, a counter or any other effect.
 
         The tool's live definition counts as it was last seen; one never seen counts as pinned.
@@ -120,7 +128,7 @@ class Control:
         except ValueError as error:
             reason = Reason(Code.ARG_INVALID, f"the arguments have no canonical form: {error}")
             return Decision(Deny(), (reason,), (Refuse(),))
-        action = Action(ActionKind.CALL_TOOL, server, tool, data, arguments, authority)
+        action = _asked(kind, authority, (server, name), arguments, data)
         sids = [link.sid for link in authority.links]
         await self._memory.hold(sids)
         try:
@@ -195,6 +203,20 @@ class Control:
             return await self.record(body, sid)
         finally:
             self._memory.release((sid,), self._clock.monotonic_s())
+
+
+def _asked(
+    kind: ActionKind, authority: Authority, named: tuple[str, str], arguments: Mapping[str, Json], data: bytes
+) -> Action:
+    """The action that `can` asks of, made where those that run are made."""
+    server, name = named
+    match kind:
+        case ActionKind.READ_RESOURCE:
+            return errand.read_resource(authority, server, name).action
+        case ActionKind.GET_PROMPT:
+            return errand.get_prompt(authority, server, name, arguments, data).action
+        case _:
+            return Action(ActionKind.CALL_TOOL, server, name, data, arguments, authority)
 
 
 def _delegated(attempt: Attempt, status: Status) -> OutcomeBody:

@@ -9,6 +9,7 @@ that asks back makes it a `conversation`, one that goes on after its answer a ta
 import contextlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
+from remit.facts.action import ActionKind
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
@@ -94,13 +95,20 @@ class Driver(Control):
         shown = self._names.visible(self._desk.bundle, authority.agents)
         return [tool for tool in shown if server is None or tool.server == server]
 
-    async def can(self, authority: Authority, server: str, tool: str, arguments: Mapping[str, Json]) -> Decision:
+    async def can(
+        self,
+        authority: Authority,
+        server: str,
+        name: str,
+        arguments: Mapping[str, Json],
+        kind: ActionKind = ActionKind.CALL_TOOL,
+    ) -> Decision:
         """As `Control.can`, after a look at what the server offers now, where it can be asked."""
         upstream = self._upstreams.get(server)
-        if upstream is not None:
+        if upstream is not None and kind is ActionKind.CALL_TOOL:
             with contextlib.suppress(UpstreamUnreachable):
                 self._desk.look(server, await upstream.definitions("", Era.STATELESS))
-        return await super().can(authority, server, tool, arguments)
+        return await super().can(authority, server, name, arguments, kind)
 
     async def end_session(self, sid: str, by: str) -> Receipt:
         """End `sid` as in `Control.end_session`, then let its upstream children go."""

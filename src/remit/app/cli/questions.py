@@ -1,6 +1,7 @@
 """`remit can` and `remit why`: ask before, ask after."""
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -14,16 +15,25 @@ from remit.facts.text import escaped
 from remit.policy.verdict import spoken
 
 
+class Asked(StrEnum):
+    """What `can` asks of."""
+
+    TOOL = "call_tool"
+    RESOURCE = "read_resource"
+    PROMPT = "get_prompt"
+
+
 def can(
     agent: Annotated[str, typer.Argument(help="The agent.")],
-    tool: Annotated[str, typer.Argument(help="SERVER/TOOL.")],
+    tool: Annotated[str, typer.Argument(help="SERVER/TOOL, or SERVER/URI or SERVER/PROMPT as --kind says.")],
     arguments: Annotated[str, typer.Argument(help="Arguments as JSON, or @FILE.")] = "{}",
     user: Annotated[str | None, typer.Option(help="The human it would act for.")] = None,
     sid: Annotated[str | None, typer.Option(help="Judge inside this session.")] = None,
+    kind: Annotated[Asked, typer.Option(help="What it would do: call_tool, read_resource or get_prompt.")] = Asked.TOOL,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> int:
-    """Would this call be permitted now? No side effect, nothing is counted.
+    """Would this call, read or prompt be permitted now? No side effect, nothing is counted.
 
     Exit code 0: yes. 1: no, or a person would decide.
     """
@@ -36,6 +46,7 @@ def can(
         "sid": sid,
         "server": server,
         "tool": name,
+        "kind": kind.value,
         "arguments": _arguments(arguments),
     }
     answer: dict[str, Any] = client(token_file).post("/can", asked)

@@ -1,0 +1,71 @@
+"""`remit can` and `agents report` ask of resources and prompts as they do of tools, over a real service and server."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.e2e.pairs import NEW, Pairs, pairs
+
+CLOSED = """\
+@id("no-people")
+@reason("people are not read of")
+forbid (principal, action == Remit::Action::"read_resource", resource) when { context.input.uri like "person://*" };
+
+@id("no-greetings")
+@reason("nobody is greeted")
+forbid (principal, action == Remit::Action::"get_prompt", resource) when { context.input.name == "greet" };
+"""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pairs]:
+    with pairs(tmp_path_factory.mktemp("asking")) as running:
+        running.service.write({"closed.cedar": CLOSED})
+        running.service.told("apply")
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("kind", "what", "line"),
+    [
+        ("read_resource", "note://today", "clerks-do-everything"),
+        ("read_resource", "person://alma", "no-people: people are not read of (closed.cedar:1)"),
+        ("get_prompt", "greet", "no-greetings: nobody is greeted (closed.cedar:5)"),
+        ("get_prompt", "echo", "clerks-do-everything"),
+        ("call_tool", "greet", "tool/unknown: there is no tool new/greet"),
+    ],
+)
+def test_what_a_read_or_a_prompt_would_meet_is_asked_beforehand(world: Pairs, kind: str, what: str, line: str) -> None:
+    before = world.service.told("logs", "--limit", "1")
+    done = world.service.remit("can", "clerk", f"new/{what}", "--kind", kind, "--user", "ana")
+    verdict = "permit" if line == "clerks-do-everything" else "deny"
+    assert (done.returncode, done.stdout.splitlines()[0]) == (int(verdict == "deny"), verdict), done.stderr
+    assert done.stdout.splitlines()[1].strip().startswith(line)
+    assert world.service.told("logs", "--limit", "1") == before, "asking is no record"
+
+
+def test_the_report_says_what_policies_now_say_of_reads_and_prompts(world: Pairs) -> None:
+    service = world.service
+    flags = ("--owner", "ana", "--purpose", "is new here", "--group", "clerks", "--observe")
+    service.told("agents", "register", "watched", *flags)
+    watched = replace(world, token=service.agent("watched", "ana"))
+
+    async def work() -> None:
+        async with watched.client(NEW, NEW) as client:
+            await client.read_resource("person://alma")
+            await client.get_prompt("greet", {"name": "alma"})
+
+    asyncio.run(work())
+    rows = {row["policy"]: row["now"] for row in service.told("agents", "report", "watched")["policies"]}
+    assert rows == {"no-people": "deny", "no-greetings": "deny"}
+    try:
+        (service.workspace / "closed.cedar").unlink()
+        service.told("apply")
+        told = service.told("agents", "report", "watched")
+    finally:
+        service.write({"closed.cedar": CLOSED})
+        service.told("apply")
+    assert {row["now"] for row in told["policies"]} == {"permit"}
+    assert told["changes"] is False
