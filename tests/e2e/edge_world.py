@@ -77,9 +77,9 @@ class Wire:
         default_factory=list[tuple[frozenset[Offer], frozenset[str]]]
     )
 
-    def another(self) -> str:
-        """A token of the same agent for another run."""
-        return minted(self.signer)
+    def another(self, agent: str = "clerk") -> str:
+        """A token of an agent, by default the same one, for another run."""
+        return minted(self.signer, agent)
 
     @contextlib.asynccontextmanager
     async def send(
@@ -164,10 +164,10 @@ class Wire:
         self.bench.upstream.reply, self.bench.upstream.then = replies[0], list(replies[1:])
 
 
-def minted(signer: Ed25519Signer) -> str:
+def minted(signer: Ed25519Signer, agent: str = "clerk") -> str:
     claims = mint(
         Use.AGENT,
-        "clerk",
+        agent,
         token=os.urandom(16),
         now_ms=CLOCK.now_ms(),
         ttl_s=600,

@@ -17,11 +17,11 @@ from remit.pep.answer import Answer, Asking, Awaiting, Client, Refused
 from remit.pep.judging import Attempt
 from remit.pep.memory import Memory
 from remit.pep.questions import Questions, with_responses
+from remit.pep.responses import answers_to
 from remit.pep.rounds import EXPIRES_S, ROUNDS_MAX, Rounds, Under
 from remit.pep.tasks import Tasks
 from remit.pep.way import Way
 from remit.policy.verdict import Code, Reason
-from remit.ports.ledger import LedgerUnwritable
 from remit.ports.system import Clock
 from remit.ports.upstream import Asked, Begun, Failure, Reply
 
@@ -45,14 +45,15 @@ class Conversation:
         while isinstance(reply, Asked):
             under.asked = reply
             under.number += 1
-            if under.number > ROUNDS_MAX or self._rounds.full:
+            if under.number > ROUNDS_MAX or not self._rounds.has_room(under):
                 await under.upstream.drop(reply.held)
                 text = f"the server asks more than {ROUNDS_MAX} times, or too many wait for answers"
                 reply = Failure("rounds", text, sent=True)
                 break
             try:
                 asking = await self._ask(under, reply)
-            except asyncio.CancelledError:
+            except BaseException:
+                # Cancelled, or an error of ours: either way nobody will answer, and the outcome says so.
                 self._leave(under)
                 raise
             if asking is not None:
@@ -85,7 +86,7 @@ class Conversation:
         under.client = client
         kept = under.responses
         if kept is None:
-            kept = {key: responses.get(key) for key in under.questions}
+            kept = answers_to(under.questions, responses)
         action = with_responses(under, kept)
         try:
             found = await self._way.decide(action, client)
@@ -95,10 +96,7 @@ class Conversation:
                 return found
             if isinstance(found, Attempt):
                 await found.pending.durable
-        except asyncio.CancelledError:
-            self._leave(under)
-            raise
-        except LedgerUnwritable:
+        except BaseException:
             self._leave(under)
             raise
         why = self._way.stopped(action.authority)

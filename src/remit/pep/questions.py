@@ -15,6 +15,7 @@ from remit.facts.action import Action, ActionKind, Within
 from remit.facts.canonical import Json, canonical
 from remit.facts.record import RecordKind
 from remit.pep.judging import Desk
+from remit.pep.responses import is_bare
 from remit.pep.rounds import Under
 from remit.pep.showing import show_question
 from remit.policy.schema import CLIENT_MODEL
@@ -29,7 +30,6 @@ _NEEDS: Final[Mapping[str, str]] = {
     "roots/list": "roots",
 }
 """The capability a client must have declared to be asked."""
-_BARE: Final = frozenset({"action"})
 
 
 class Questions:
@@ -88,7 +88,7 @@ def with_responses(under: Under, responses: Mapping[str, Json]) -> Action:
         approval=under.attempt.approval,
         number=under.number,
         responses=canonical(responses),
-        bare=all(one is None or (isinstance(one, Mapping) and one.keys() <= _BARE) for one in responses.values()),
+        bare=is_bare(responses),
     )
     return Action(action.kind, action.server, action.name, action.arguments, action.input, action.authority, within)
 

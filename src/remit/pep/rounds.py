@@ -8,6 +8,7 @@ Laws
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,6 +24,8 @@ from remit.ports.upstream import Asked, Question, Upstream
 ROUNDS_MAX: Final = 16
 """How often one action may ask."""
 OPEN_MAX: Final = 10_000
+OPEN_PER_AGENT_MAX: Final = 500
+"""Of one acting agent: a server of the `initialize` era holds a connection open for each."""
 EXPIRES_S: Final = 300.0
 
 
@@ -53,21 +56,22 @@ class Rounds:
     def __init__(self, expire: Callable[[Under], None]) -> None:
         self._expire = expire
         self._open: dict[str, tuple[Under, asyncio.TimerHandle]] = {}
+        self._by_agent: Counter[str] = Counter()
 
     def __len__(self) -> int:
         """How many there are."""
         return len(self._open)
 
-    @property
-    def full(self) -> bool:
-        """Whether no more may be opened."""
-        return len(self._open) >= OPEN_MAX
+    def has_room(self, under: Under) -> bool:
+        """Whether one more may be opened for the agent of `under`."""
+        return len(self._open) < OPEN_MAX and self._by_agent[_agent(under)] < OPEN_PER_AGENT_MAX
 
     def open(self, under: Under) -> str:
         """Wait for the client; the name of the round."""
         ident = f"{under.attempt.ref}/{under.number}"
         timer = asyncio.get_running_loop().call_later(EXPIRES_S, self._over, ident)
         self._open[ident] = (under, timer)
+        self._by_agent[_agent(under)] += 1
         return ident
 
     def take(self, ident: str, authority: Authority) -> Under | None:
@@ -78,10 +82,20 @@ class Rounds:
         his = found[0].errand.action.authority
         if (his.links, his.user) != (authority.links, authority.user):
             return None
-        del self._open[ident]
         found[1].cancel()
-        return found[0]
+        return self._closed(ident)
 
     def _over(self, ident: str) -> None:
+        self._expire(self._closed(ident))
+
+    def _closed(self, ident: str) -> Under:
         under, _ = self._open.pop(ident)
-        self._expire(under)
+        agent = _agent(under)
+        self._by_agent[agent] -= 1
+        if not self._by_agent[agent]:
+            del self._by_agent[agent]
+        return under
+
+
+def _agent(under: Under) -> str:
+    return under.errand.action.authority.acting.agent

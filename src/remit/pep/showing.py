@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from remit.facts.canonical import Json
+from remit.facts import strictjson
+from remit.facts.canonical import Json, canonical
 from remit.pep.release import (
     RESOURCE,
     UPSTREAM_TEXT_MAX,
@@ -25,6 +26,7 @@ from remit.ports.upstream import Failure, Log, Notice, Offer, Progress, Question
 from remit.trace.bodies import Status
 
 VALUES_MAX: Final = 100
+QUESTION_BYTES_MAX: Final = 1024 * 1024
 LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 """RFC 5424, from the least."""
 _ITEMS: Final[Mapping[Offer, frozenset[str]]] = MappingProxyType(
@@ -89,7 +91,17 @@ def show_question(question: Question) -> Question | None:
     members = _QUESTIONS.get(question.method)
     if members is None:
         return None
-    return Question(question.method, {name: value for name, value in question.params.items() if name in members})
+    params = {name: value for name, value in question.params.items() if name in members}
+    return Question(question.method, params) if _is_strict(params) else None
+
+
+def _is_strict(params: Mapping[str, Json]) -> bool:
+    """Whether it is JSON as Remit takes it: what is not could be neither recorded nor told."""
+    try:
+        strictjson.parse(canonical(params), bytes_max=QUESTION_BYTES_MAX)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def show_ended(reply: Reply) -> Shown:

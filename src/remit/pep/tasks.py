@@ -22,6 +22,7 @@ from remit.pep.judging import Attempt, Desk
 from remit.pep.memory import Memory
 from remit.pep.questions import Questions, with_responses
 from remit.pep.release import Odd
+from remit.pep.responses import answers_to
 from remit.pep.rounds import ROUNDS_MAX, Under
 from remit.pep.showing import show_ended
 from remit.pep.telling import Said, read, read_end
@@ -110,7 +111,7 @@ class Tasks:
         task = self._of(authority, server, name)
         if task is None:
             return _unknown()
-        given = {key: responses[key] for key in task.waiting if key in responses}
+        given = answers_to({key: asks for key, asks in task.waiting.items() if key in responses}, responses)
         refused = await self._pass_on(task, client, given) if given and task.end is None else None
         return refused or Underway(name, task.said)
 
