@@ -32,8 +32,8 @@ class Entropy:
         return self.count.to_bytes(count, "big")
 
 
-def authority(sid: str = "s1") -> Authority:
-    return Authority((Link("clerk", sid),), "ann", "t1", 2**50)
+def authority(sid: str = "s1", agent: str = "clerk") -> Authority:
+    return Authority((Link(agent, sid),), "ann", "t1", 2**50)
 
 
 class Deaf(Hearing):
@@ -110,6 +110,17 @@ def test_a_body_is_read_up_to_its_limit() -> None:
     for parts in ((None,), (b"01", None)):
         with pytest.raises(Left):
             body_of(*parts)
+
+
+def test_who_holds_most_connections_makes_room_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "CONNECTIONS_MAX", 4)
+    clock = Clock()
+    every = Connections(clock, Entropy(), Deaf, lambda _: None)
+    theirs = every.open(authority(), None, "2025-11-25")
+    for _ in range(20):
+        clock.now_s += 1.0
+        every.open(authority("s2", "flood"), None, "2025-11-25")
+    assert every.find(theirs.ident, authority(), None) is theirs
 
 
 def test_connections_are_bounded_and_in_use_ones_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

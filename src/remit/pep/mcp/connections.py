@@ -5,6 +5,7 @@ as naming none. What it holds can be lost at any time: a client then initializes
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -107,12 +108,16 @@ class Connections:
         self._ended(connection.ident)
 
     def _drop_idle(self, now: float) -> None:
-        idle = sorted(
-            (found for found in self._all.values() if not found.busy),
-            key=lambda found: found.used_s,
-        )
+        idle = [found for found in self._all.values() if not found.busy]
         if not idle:
             raise Crowded
         old = [found for found in idle if now - found.used_s > IDLE_S]
-        for found in old or idle[:1]:
+        # Who holds the most makes room first, so that one agent cannot shut out the others.
+        held = Counter(_agent(found) for found in self._all.values())
+        for found in old or [min(idle, key=lambda one: (-held[_agent(one)], one.used_s))]:
             self.close(found)
+
+
+def _agent(connection: Connection) -> str:
+    links, _, _ = connection.owner
+    return links[-1].agent
