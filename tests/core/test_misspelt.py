@@ -125,6 +125,17 @@ MISSPELT = [
 ]
 
 
+def test_the_action_of_a_tool_that_waits_for_review_says_how_it_comes_to_be() -> None:
+    good = '@id("good") permit (principal, action, resource);'
+    text = """@id("a") forbid (principal, action == Remit::Action::"shop___zzzzzzzzzzzz", resource)
+when { context.input.nothing_has_this == "x" };"""
+    (problem,) = problems(catalog(good, text))
+    assert problem.text == 'there is no action "shop___zzzzzzzzzzzz"', "what other actions lack is not told"
+    assert problem.hint == "a tool's action begins with its acceptance: `remit tools review shop`"
+    (problem,) = problems(catalog(good, text.replace("shop___", "nowhere___")))
+    assert problem.hint is None
+
+
 @pytest.mark.parametrize(("text", "line", "words", "said", "meant"), MISSPELT)
 def test_a_misspelt_word_is_refused(text: str, line: int, words: str, said: str, meant: str | None) -> None:
     good = '@id("good") permit (principal, action, resource);'

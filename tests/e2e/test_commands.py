@@ -229,6 +229,10 @@ def test_sessions_ls_show_and_end(service: Service) -> None:
     assert (shown["calls"], shown["ended"], len(shown["records"])) == (1, None, 2)
     ended = service.remit("sessions", "end", minted["sid"])
     assert (ended.returncode, ended.stderr) == (0, f"session {minted['sid']} ended\n")
+    header, *rows = ok(service, "sessions", "ls").splitlines()
+    row = next(line for line in rows if minted["sid"] in line)
+    at = service.told("sessions", "show", minted["sid"])["ended"]
+    assert header.index("ENDED") == row.index(at), "the short list says which sessions are over"
     failed, text = told(service, minted["token"], "counter", "peek")
     assert failed
     assert "session/ended" in text
@@ -357,6 +361,27 @@ def test_logs_and_logs_follow(service: Service, decided: dict[str, Any]) -> None
         process.kill()
         reader.join(10)
     assert any(re.search(r"  intent    permit clerk for ana: call_tool counter/peek", line) for line in seen)
+
+
+def test_doctor_says_of_a_credential_what_holds_once_its_server_was_reached(counting: Counting) -> None:
+    service, key = counting.service, counting.root / "key"
+    text = f"""apiVersion: remit.dev/v1alpha1
+kind: Server
+metadata: {{name: keyed}}
+spec: {{url: "http://127.0.0.1:{counting.port}/mcp", headers: {{X-Api-Key: {{file: {key}}}}}}}
+"""
+    service.write({"keyed.yaml": text})
+    try:
+        ok(service, "apply")
+        refused = service.remit("servers", "login", "counter", "--no-wait")
+        assert "credential: server counter declares neither headers nor oauth" in refused.stderr
+        first = ok(service, "doctor", code=1)
+        assert f"FAIL  credential keyed: failing: the file {key} cannot be read" in first
+        key.write_text("sesame")
+        assert "ok    credential keyed: by reference" in ok(service, "doctor", code=1)
+    finally:
+        (service.workspace / "keyed.yaml").unlink()
+        ok(service, "apply")
 
 
 def test_doctor_names_what_is_to_mend(counting: Counting) -> None:

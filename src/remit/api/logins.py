@@ -47,7 +47,9 @@ def _declared(services: Services, name: str) -> None:
 def _state(services: Services, name: str) -> CredentialState:
     found = services.logins.states().get(name)
     if found is None:
-        raise not_found(f"credential of server {name}: it declares neither headers nor oauth", "remit get servers")
+        raise not_found(
+            f"credential: server {name} declares neither headers nor oauth", f"remit describe server {name}"
+        )
     return found
 
 

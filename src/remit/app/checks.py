@@ -3,7 +3,7 @@
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,12 +23,12 @@ _FREE_BYTES_MIN: Final = 256 * 1024 * 1024
 
 async def checks(
     runtime: Runtime,
-    health: Mapping[str, Health],
-    credentials: Mapping[str, CredentialState],
+    health: Callable[[], Mapping[str, Health]],
+    credentials: Callable[[], Mapping[str, CredentialState]],
     ledger: Ledger,
     settings: Settings,
 ) -> Sequence[Check]:
-    """Every check, the most urgent first."""
+    """Every check, the most urgent first. How servers and credentials stand is asked for once all have been reached."""
     found = [*_data(settings), await _workspace(runtime)]
     in_doubt = await ledger.in_doubt()
     found.append(
@@ -41,10 +41,10 @@ async def checks(
             f"remit why {in_doubt[0].ref}" if in_doubt else None,
         )
     )
-    found.extend(_server(server, health.get(server.server)) for server in await runtime.pins())
-    found.extend(
-        _credential(credentials[name]) for name in sorted(runtime.bundle.catalog.servers) if name in credentials
-    )
+    pins = await runtime.pins()
+    reached, shown = health(), credentials()
+    found.extend(_server(server, reached.get(server.server)) for server in pins)
+    found.extend(_credential(shown[name]) for name in sorted(runtime.bundle.catalog.servers) if name in shown)
     found.extend(_reach(runtime, settings))
     found.extend(_observers(runtime))
     return found

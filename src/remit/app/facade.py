@@ -113,4 +113,6 @@ class Facade:
 
     async def doctor(self) -> Sequence[Check]:
         """Every check of the installation."""
-        return await checks(self._runtime, self._fleet.health, self._logins.states(), self._ledger, self._settings)
+        return await checks(
+            self._runtime, lambda: self._fleet.health, self._logins.states, self._ledger, self._settings
+        )

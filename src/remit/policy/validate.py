@@ -58,8 +58,9 @@ def _said(messages: list[str], statement: Statement, form: Form, ground: Ground)
             words = f'{kind}::"{name}"'
             yield statement.problem(f'there is no {noun.lower()} "{name}"', words, ident, hint)
         elif found := _ACTION.match(message):
-            hint = nearest(found[1], names_of(ground.schema, "actions"))
+            names = names_of(ground.schema, "actions")
             words = f'{NAMESPACE}::Action::"{found[1]}"'
+            hint = nearest(found[1], names) or _accept_first(found[1], names)
             yield statement.problem(f'there is no action "{found[1]}"', words, ident, hint)
         elif found := _MISSING.match(message):
             missing.setdefault(found[1], []).append(found[2])
@@ -73,6 +74,9 @@ def _said(messages: list[str], statement: Statement, form: Form, ground: Ground)
         else:
             named = _QUOTED.search(message)
             yield statement.problem(escaped(message), named[1] if named else "", ident)
+    if unknown_action:
+        # Cedar then judges as if every action were meant: what those lack says nothing of the one that is.
+        return
     for path, actions in missing.items():
         yield _absent(statement, ident, tuple(path.split(".")), sorted(actions), ground)
 
@@ -98,6 +102,13 @@ def _absent(
     else:
         hint = nearest(path[-1], attributes(ground.schema, actions[0], path[:-1]))
     return statement.problem(text, words, ident, hint)
+
+
+def _accept_first(action: str, names: tuple[str, ...]) -> str | None:
+    server, parted, _ = action.partition("___")
+    if not parted or f"server:{server}" not in names:
+        return None
+    return f"a tool's action begins with its acceptance: `remit tools review {server}`"
 
 
 def _ask_first(path: str) -> str:

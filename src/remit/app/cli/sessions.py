@@ -23,8 +23,8 @@ def ls(
     show(
         items,
         output,
-        ("sid", "agent", "user", "started", "calls", "labels"),
-        wide=("irreversible_calls", "ended"),
+        ("sid", "agent", "user", "started", "ended", "calls", "labels"),
+        wide=("irreversible_calls",),
     )
 
 
