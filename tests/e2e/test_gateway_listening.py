@@ -73,6 +73,22 @@ async def test_a_subscription_is_acknowledged_first_and_every_frame_names_it(w: 
 
 
 @wired
+async def test_what_another_bundle_forbids_is_told_no_more(w: Wire) -> None:
+    wanted = {"promptsListChanged": True, "resourceSubscriptions": ["note://a", "note://b"]}
+    async with w.asking("subscriptions/listen", {"notifications": wanted}) as stream:
+        await stream.message()
+        put(w, Updated("note://a"))
+        assert (await stream.message())["params"]["uri"] == "note://a"
+        only_b = """
+        @id("b") permit (principal, action == Remit::Action::"read_resource", resource)
+        when { context.input.uri == "note://b" };
+        """
+        w.bench.bundle = compiled(replace(w.bench.bundle.catalog, policies=(PolicySource("b.cedar", only_b),)))
+        put(w, Changed(Offer.PROMPTS), Updated("note://a"), Updated("note://b"))
+        assert (await stream.message())["params"]["uri"] == "note://b"
+
+
+@wired
 async def test_under_mcp_resources_are_followed_by_their_exposed_names(w: Wire) -> None:
     wanted = {"resourceSubscriptions": ["remit+shop:note://a"]}
     body = {"notifications": wanted}

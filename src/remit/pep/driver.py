@@ -204,28 +204,42 @@ class Driver(Control):
     ) -> AsyncGenerator[Watching | Changed | Updated]:
         """Changes of lists and resources, after a `Watching` that says which of them follow from here on.
 
-        To be told of a resource is to read it, and judged so. Ends when the server is lost, or the session.
+        To be told of a resource is to read it, and judged so, anew where another bundle runs. Ends when the
+        server is lost, or the session.
         """
-        allowed = {uri for uri in uris if await self._may(errand.subscribe(authority, server, uri), client)}
-        lists = {offer for offer in offers if await self._may_list(authority, client, server, offer)}
-        watching: Watching | None = Watching(frozenset(lists), frozenset(allowed))
+        under = self._desk.bundle.digest
+        may = await self._watchable(authority, client, server, Watching(offers, uris))
+        watching: Watching | None = may
         upstream = self._upstreams.get(server)
-        if upstream is None or not (lists or allowed):
-            yield watching
+        if upstream is None or not (may.offers or may.uris):
+            yield may
             return
         sid, along = authority.acting.sid, Along(capabilities=client.capabilities)
         with contextlib.suppress(UpstreamUnreachable):
-            async for notice in upstream.watch(sid, client.era, frozenset(lists), frozenset(allowed), along):
+            async for notice in upstream.watch(sid, client.era, may.offers, may.uris, along):
                 if self.stopped(authority):
                     return
                 if watching is not None:
                     yield watching
                     watching = None
-                told = notice.uri in allowed if isinstance(notice, Updated) else isinstance(notice, Changed)
-                if told and isinstance(notice, Updated | Changed):
-                    yield notice
+                if self._desk.bundle.digest != under:
+                    under = self._desk.bundle.digest
+                    may = await self._watchable(authority, client, server, may)
+                match notice:
+                    case Updated(uri) if uri in may.uris:
+                        yield notice
+                    case Changed(offer) if offer in may.offers:
+                        yield notice
+                    case _:
+                        pass
         if watching is not None:
             yield watching
+
+    async def _watchable(self, authority: Authority, client: Client, server: str, wanted: Watching) -> Watching:
+        """As much of `wanted` as the running bundle allows."""
+        uris = {uri for uri in wanted.uris if await self._may(errand.subscribe(authority, server, uri), client)}
+        lists = {offer for offer in wanted.offers if await self._may_list(authority, client, server, offer)}
+        return Watching(frozenset(lists), frozenset(uris))
 
     async def _may(self, found: Errand, client: Client) -> bool:
         return isinstance(await self._do(found, client), Released)
