@@ -282,24 +282,6 @@ async def test_an_unused_child_is_ended(tmp_path: Path) -> None:
     await upstream.close()
 
 
-@pytest.mark.asyncio
-async def test_no_more_children_than_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("remit.adapters.upstreams.stdio.CHILDREN_MAX", 2)
-    async with rig("stdio-both", 0, tmp_path) as one:
-        for sid in "abc":
-            await works(one, sid)
-        pids = [start["start"] for start in await starts(one)]
-        await ended(pids[0])  # the longest unused one made room
-        calls = [asyncio.create_task(one.upstream.call(sid, MODERN, "hang", b"{}")) for sid in "bc"]
-        await one.until_sent("tools/call", 5)
-        reply = await one.upstream.call("d", MODERN, "echo", b"{}")
-        assert isinstance(reply, Failure)
-        assert (reply.cause, reply.sent) == ("too_many_children", False)
-        for call in calls:
-            call.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
-
-
 SERVICE = """
 import asyncio, sys
 from pathlib import Path

@@ -5,6 +5,7 @@ first message it gets, so falling back to the other takes a clean child.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -189,7 +190,7 @@ class StdioUpstream(Talking):
             raise Unusable(closed(self._server.name)) from None
 
     async def _start(self, seat: Seat, era: Era, along: Along) -> Child:
-        self._make_room()
+        self._make_room(seat)
         if seat.failures:
             self._restarts += 1
         eras = sorted((era, *(one for one in Era if one is not era)), key=lambda one: self._speaks.get(one) is False)
@@ -269,11 +270,14 @@ class StdioUpstream(Talking):
         self._strays += child.strays
         self._stderr = child.stderr or self._stderr
 
-    def _make_room(self) -> None:
-        running = [(key, seat) for key, seat in self._seats.items() if seat.child is not None]
+    def _make_room(self, starting: Seat) -> None:
+        others = ((key, seat) for key, seat in self._seats.items() if seat is not starting)
+        running = [(key, seat) for key, seat in others if seat.child is not None or seat.starting_now]
         if len(running) < CHILDREN_MAX:
             return
-        for key, seat in sorted(running, key=lambda one: one[1].used_s):
+        # Who holds the most makes room first: one session may have children of many capabilities.
+        held = Counter(seat.sid for _, seat in running)
+        for key, seat in sorted(running, key=lambda one: (-held[one[1].sid], one[1].used_s)):
             if not seat.busy:
                 del self._seats[key]
                 self._drop(seat)
