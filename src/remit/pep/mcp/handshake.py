@@ -41,6 +41,7 @@ PRIMED: Final = frozenset({"2025-11-25"})
 SESSION: Final = b"mcp-session-id"
 LEVEL: Final = "info"
 """The logs of a client that never said which it wants; the specification leaves it to the server."""
+_PAUSE_S: Final = 0.25
 _NO_CONNECTION: Final = "unknown or ended mcp-session-id: initialize again"
 
 
@@ -207,10 +208,17 @@ class Handshake:
         try:
             if exchange.may_stream:
                 responses = await connection.questions.ask(may, exchange.say, wait_s)
+            found = await driver.resume(post.authority, client, asking.round, responses)
+            while isinstance(found, Awaiting):
+                # No client of this era could come back for a round that stays open while people decide.
+                if self._clock.now_ms() >= asking.expires_ms:
+                    driver.forsake(post.authority, asking.round)
+                else:
+                    await asyncio.sleep(_PAUSE_S)
+                found = await driver.resume(post.authority, client, asking.round, NOTHING)
         except asyncio.CancelledError:
             driver.forsake(post.authority, asking.round)
             raise
-        found = await driver.resume(post.authority, client, asking.round, responses)
         return found if isinstance(found, Asking | Underway) else said(ask, found, Era.INITIALIZE)
 
     async def _subscribe(self, post: Post, connection: Connection, request: Request) -> bytes | Wrong:
