@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +55,7 @@ class Shop:
 
     url: str = ""
     good: str = "good"
+    tells: Callable[[Any, str], web.Response] | None = None
     seen: list[tuple[str, str | None]] = field(default_factory=list[tuple[str, str | None]])
 
     async def post(self, request: web.Request) -> web.Response:
@@ -64,6 +65,8 @@ class Shop:
         if key != self.good:
             lacking = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'} if key == "small" else {}
             return web.Response(status=403 if key == "small" else 401, headers=lacking)
+        if self.tells is not None and message["method"] == "tools/call":
+            return self.tells(message["id"], f"your headers were {dict(request.headers)}".replace("'", ""))
         results: dict[str, Any] = {
             "server/discover": {"supportedVersions": [MODERN], "capabilities": {"tools": {}}},
             "tools/call": {"content": [{"type": "text", "text": "done"}]},
@@ -107,6 +110,45 @@ async def test_headers_by_reference_ride_on_every_request() -> None:
         assert isinstance(await call(upstream), Result)
         assert {key for _, key in one.seen} == {"good"}
         assert len(one.seen) == 2
+
+
+def rpc(ident: Any, **more: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": ident, **more}
+
+
+def told(ident: Any, said: str) -> dict[str, Any]:
+    return rpc(ident, result={"content": [{"type": "text", "text": said}], "resultType": "complete"})
+
+
+def page(_: Any, said: str) -> web.Response:
+    return web.Response(status=500, text=said)
+
+
+def error(ident: Any, said: str) -> web.Response:
+    return web.json_response(rpc(ident, error={"code": -32603, "message": said}), status=400)
+
+
+def result(ident: Any, said: str) -> web.Response:
+    return web.json_response(told(ident, said))
+
+
+def stream(ident: Any, said: str) -> web.Response:
+    return web.Response(text=f"data: {json.dumps(told(ident, said))}\n\n", content_type="text/event-stream")
+
+
+def redirect(_: Any, said: str) -> web.Response:
+    return web.Response(status=302, headers={"Location": f"http://127.0.0.1/?{said}"})
+
+
+@pytest.mark.parametrize("tells", [page, error, result, stream, redirect])
+@pytest.mark.asyncio
+async def test_a_server_that_tells_what_it_was_shown_is_not_heard(tells: Callable[[Any, str], web.Response]) -> None:
+    async with shop(Keys("canary-of-a-key")) as (one, upstream):
+        one.good, one.tells = "canary-of-a-key", tells
+        reply = await call(upstream)
+        assert one.calls() == ["canary-of-a-key"]
+        assert "your headers were" in str(reply)
+        assert "canary-of-a-key" not in str(reply)
 
 
 @pytest.mark.asyncio

@@ -28,7 +28,7 @@ from remit.adapters.upstreams.frames import (
 )
 from remit.adapters.upstreams.guarding import PrivateAddressError, guarded
 from remit.adapters.upstreams.hearing import Hearing
-from remit.adapters.upstreams.presenting import presenting
+from remit.adapters.upstreams.presenting import Hiding, presenting
 from remit.adapters.upstreams.sse import Decoder, EventTooLargeError
 from remit.facts.limits import Limits
 from remit.ports.credentials import Credential
@@ -90,7 +90,8 @@ class Exchange:
     ) -> None:
         self.server = server
         self._url = URL(url)
-        self._presenting = presenting(self._url, credential)
+        self._hiding = Hiding()
+        self._presenting = presenting(self._url, credential, self._hiding)
         self._shown = self._url.with_user(None).with_query(None)  # credentials may stand in either
         self._session = session
         self._bytes_max = limits.result_bytes_max
@@ -149,7 +150,7 @@ class Exchange:
         status = response.status
         if 300 <= status < 400:
             return Refusal(self._redirected(response), status)
-        raw = await self._body(response)
+        raw = self._hiding.hide(await self._body(response))
         encoding = response.headers.get("Content-Encoding", "identity")
         message = parse(raw) if response.content_type == "application/json" and encoding == "identity" else None
         if status != 200:
@@ -188,10 +189,11 @@ class Exchange:
         try:
             async for chunk in response.content.iter_any():
                 for event in decoder.feed(chunk):
-                    message = parse(event.data) if event.data else None
+                    data = self._hiding.hide(event.data)
+                    message = parse(data) if data else None
                     if message is not None and is_answer(message) and ident is not None and answers(message, ident):
                         answered = True
-                        return read(self.server, event.data, message, 200, session)
+                        return read(self.server, data, message, 200, session)
                     if flood.more():
                         return Refusal(garbage(self.server, "a flood of messages beside the answer"), 200)
                     if message is not None and "method" in message:
@@ -273,7 +275,8 @@ class Exchange:
             f"server {self.server!r} redirects (HTTP {response.status}), which Remit never follows: "
             "put the final address into `url` of its Server resource, then: remit apply"
         )
-        target = response.headers.get("Location", "")[:UPSTREAM_TEXT_CHARS_MAX]
+        location = response.headers.get("Location", "").encode("utf-8", "backslashreplace")
+        target = self._hiding.hide(location).decode("utf-8")[:UPSTREAM_TEXT_CHARS_MAX]
         return Failure(cause="redirected", text=text, sent=True, upstream_text=target or None)
 
     def _refused(self, status: int, raw: bytes, message: Message | None) -> Outcome:

@@ -2,7 +2,8 @@
 
 Laws: the credential goes to the origin of the server's url and nowhere else; a request that lacks
 one is not sent; a 401 means that the request was refused, so it is sent again, once, and only with
-another credential than the one refused.
+another credential than the one refused. What a server says back holds none of what it was shown:
+many an error page tells the request's headers, and no agent may read those.
 """
 
 from collections.abc import Mapping
@@ -18,10 +19,36 @@ from remit.ports.credentials import Credential, CredentialRefused, Credentials
 from remit.ports.upstream import Failure
 
 _SCOPE: Final = "insufficient_scope"
+_INSTEAD: Final = b"[hidden by Remit: its credential]"
+_SECRET_BYTES_MIN: Final = 8
+"""A shorter one would be found in words that are none."""
+_HIDDEN_MAX: Final = 16
 
 
-def presenting(url: URL, credential: Credential | None) -> tuple[ClientMiddlewareType, ...]:
-    """What a session's requests to `url` pass; raises `Unusable` from inside them."""
+class Hiding:
+    """What one server was shown of late, to be found in what it says."""
+
+    def __init__(self) -> None:
+        self._secrets: dict[bytes, None] = {}
+
+    def learn(self, shown: Mapping[str, str]) -> None:
+        """Take note of headers that it is shown."""
+        for value in shown.values():
+            secret = value.rpartition(" ")[2].encode()
+            if len(secret) >= _SECRET_BYTES_MIN and secret not in self._secrets:
+                self._secrets[secret] = None
+                if len(self._secrets) > _HIDDEN_MAX:
+                    del self._secrets[next(iter(self._secrets))]
+
+    def hide(self, said: bytes) -> bytes:
+        """`said` without what it was shown, as it would stand in JSON too."""
+        for secret in self._secrets:
+            said = said.replace(secret, _INSTEAD)
+        return said
+
+
+def presenting(url: URL, credential: Credential | None, hiding: Hiding) -> tuple[ClientMiddlewareType, ...]:
+    """What a session's requests to `url` pass; raises `Unusable` from inside them. `hiding` learns what was shown."""
     if credential is None:
         return ()
     origin = url.origin()
@@ -30,10 +57,13 @@ def presenting(url: URL, credential: Credential | None) -> tuple[ClientMiddlewar
         if request.url.origin() != origin:
             raise _unusable("a credential was about to leave for another origin: report this", sent=False)
         shown = await _shown(credential)
+        hiding.learn(shown)
         request.headers.update(shown)
         response = await send(request)
         if response.status == HTTPStatus.UNAUTHORIZED and await _renewed(credential, shown, response):
-            request.headers.update(await _shown(credential))
+            shown = await _shown(credential)
+            hiding.learn(shown)
+            request.headers.update(shown)
             response = await send(request)
         lacking = response.status == HTTPStatus.FORBIDDEN and _SCOPE in response.headers.get("WWW-Authenticate", "")
         if response.status == HTTPStatus.UNAUTHORIZED or lacking:
