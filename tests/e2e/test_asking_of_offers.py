@@ -58,6 +58,8 @@ def test_the_report_says_what_policies_now_say_of_reads_and_prompts(world: Pairs
             await client.get_prompt("greet", {"name": "alma"})
 
     asyncio.run(work())
+    lines = service.remit("logs", "--agent", "watched", "--limit", "50").stdout
+    assert "permit watched for ana: read_resource new (what it offers)" in lines, "no name is an empty one"
     rows = {row["policy"]: row["now"] for row in service.told("agents", "report", "watched")["policies"]}
     assert rows == {"no-people": "deny", "no-greetings": "deny"}
     try:

@@ -76,7 +76,7 @@ def _action(body: ActionBody) -> str:
     chain = " > ".join(agent for agent, _ in body.links)
     user = f" for {body.user}" if body.user else ""
     first = f": {body.reasons[0].text}" if body.reasons and (body.observed or body.verdict) != "permit" else ""
-    what = tool_name(body.server, body.name)
+    what = tool_name(body.server, body.name) if body.name else f"{body.server} (what it offers)"
     return f"{spoken(body.verdict, body.observed)} {chain}{user}: {body.kind} {what}{first}"
 
 
