@@ -8,9 +8,10 @@ import pytest
 
 from remit.facts.record import RecordKind
 from remit.pep import rounds
-from remit.ports.upstream import Asked, Question
+from remit.ports.upstream import Asked, Log, Question
 from remit.trace.bodies import Choice
 from tests.e2e.edge_world import ASKED, DONE, FORM, Wire, edge, text
+from tests.e2e.gateway_world import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,3 +101,16 @@ async def test_one_agents_open_rounds_leave_room_for_another(tmp_path: Path, mon
         _, said = await w.ask("tools/call", {**ECHO, "requestState": states[0]})
         assert text(said["result"]) == "done"
         await asked(w)
+
+
+@wired
+async def test_a_client_that_reads_nothing_and_leaves_keeps_no_outcome_off_the_ledger(w: Wire) -> None:
+    w.bench.upstream.notices = [Log("error", None, "x" * 60_000) for _ in range(400)]
+    w.replies(DONE)
+    level = {"io.modelcontextprotocol/logLevel": "info"}
+    async with w.asking("tools/call", ECHO, meta=level) as stream:
+        await until(lambda: w.bench.records(RecordKind.EXCHANGE))
+        [outcome] = await until(lambda: w.bench.records(RecordKind.OUTCOME))
+        stream.response.close()
+    kinds = [entry.record.kind for entry in await w.bench.records(*RecordKind)]
+    assert kinds.index(RecordKind.EXCHANGE) < kinds.index(outcome.record.kind) == len(kinds) - 1

@@ -12,7 +12,7 @@ from typing import Final
 from remit.pep.answer import Tell
 from remit.pep.judging import Attempt, Desk
 from remit.pep.showing import show_notice
-from remit.ports.ledger import LedgerUnwritable
+from remit.ports.ledger import LedgerUnwritable, Pending
 from remit.ports.upstream import Notice
 from remit.trace.bodies import Passed
 
@@ -25,7 +25,7 @@ class Notices:
     def __init__(self, desk: Desk, attempt: Attempt) -> None:
         self._desk = desk
         self._attempt = attempt
-        self._labelled = False
+        self._labels: Pending | None = None
         self._waiting: list[Notice] = []
         self._task: asyncio.Task[None] | None = None
         self.tell: Tell | None = None
@@ -52,14 +52,20 @@ class Notices:
         if self._task is not None:
             self._task.cancel()
 
+    async def settle(self) -> None:
+        """Return when no more is to be recorded of what was heard, told or not: the outcome comes after it."""
+        if self._waiting:
+            await self.label()
+
     async def label(self) -> bool:
         """Have the labels of this action durable; False when they never will be."""
-        if not self._labelled:
-            try:
-                await self._desk.pass_on(self._attempt, 0, Passed.NOTICE, None).durable
-            except LedgerUnwritable:
-                return False
-            self._labelled = True
+        try:
+            if self._labels is None:
+                self._labels = self._desk.pass_on(self._attempt, 0, Passed.NOTICE, None)
+            # Others wait for the same record.
+            await asyncio.shield(self._labels.durable)
+        except LedgerUnwritable:
+            return False
         return True
 
     async def _pass_on(self) -> None:

@@ -152,9 +152,16 @@ class Way:
 
     async def finish(self, under: Under, reply: Reply) -> Answer:
         """The end of an action under way."""
-        await under.notices.flush()
         elapsed_ms = (self._clock.monotonic_s() - under.started_s) * 1000
-        return await self._ending.release(under.errand, under.attempt, reply, elapsed_ms)
+        try:
+            await under.notices.settle()
+        except asyncio.CancelledError:
+            self.abandon(under)
+            raise
+        answer = await self._ending.release(under.errand, under.attempt, reply, elapsed_ms)
+        # After the outcome: a client that reads slowly, or not at all, must not keep that off the ledger.
+        await under.notices.flush()
+        return answer
 
     def abandon(self, under: Under, why: str = "the client went away") -> None:
         """End an action under way that nobody waits for: what became of it is in doubt."""
