@@ -250,3 +250,13 @@ async def test_the_trace_of_a_request_stands_in_its_records(b: Bench) -> None:
     assert isinstance(await call(b, client=replace(ABLE, trace=trace)), Released)
     assert isinstance(await call(b), Released)
     assert [body.trace for body in await bodies(b, RecordKind.INTENT)] == [trace, None]
+
+
+@driven
+async def test_what_waits_for_a_client_ends_with_the_service(b: Bench) -> None:
+    found = await asking(b)
+    await b.driver.close()
+    (outcome,) = await bodies(b, RecordKind.OUTCOME)
+    assert outcome.status is Status.LOST
+    assert "dropped held-1" in b.trace
+    assert isinstance(await b.driver.resume(b.authority(), ABLE, found.round, YES), Refused)

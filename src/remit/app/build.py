@@ -79,6 +79,7 @@ class Service:
     async def close(self) -> None:
         """Stop children and connections, then make the ledger's last batch durable."""
         self.closing.set()
+        await self.driver.close()
         await self.fleet.close()
         await self.keeping.close()
         await self.session.close()

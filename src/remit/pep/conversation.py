@@ -26,6 +26,7 @@ from remit.ports.system import Clock
 from remit.ports.upstream import Asked, Begun, Failure, Reply
 
 _PAUSE_S: Final = 0.1
+_LEAVING_S: Final = 2.0
 
 
 class Conversation:
@@ -79,6 +80,12 @@ class Conversation:
         if under is not None:
             self._leave(under)
             self._let_go(under)
+
+    async def close(self) -> None:
+        """The service stops: what waits for a client ends, and its server is told while that can be done."""
+        self._rounds.end()
+        if self._leaving:
+            await asyncio.wait(self._leaving, timeout=_LEAVING_S)
 
     async def _go_on(self, under: Under, client: Client, responses: Mapping[str, Json]) -> Answer:
         asked = under.asked

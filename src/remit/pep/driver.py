@@ -118,6 +118,10 @@ class Driver(Control):
             await upstream.end_session(sid)
         return receipt
 
+    async def close(self) -> None:
+        """End what waits for its client; its outcome is queued."""
+        await self._conversation.close()
+
     async def call_tool(
         self,
         authority: Authority,

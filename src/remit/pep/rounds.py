@@ -85,6 +85,12 @@ class Rounds:
         found[1].cancel()
         return self._closed(ident)
 
+    def end(self) -> None:
+        """Nobody will answer any more: every one is over now."""
+        for ident, (_, timer) in tuple(self._open.items()):
+            timer.cancel()
+            self._over(ident)
+
     def _over(self, ident: str) -> None:
         self._expire(self._closed(ident))
 
