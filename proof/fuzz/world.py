@@ -95,7 +95,7 @@ class World:
         self.laws.answered(status, message.token)
 
     async def _answer(self, asked: list[Any], message: Sent, random: Random) -> None:
-        """Answer what the servers ask of an `initialize` client: well, badly, twice."""
+        """Answer what the servers ask of an `initialize` client: well, badly, twice, and then as it should be."""
         while True:
             await asyncio.sleep(0.02)
             while asked:
@@ -104,8 +104,9 @@ class World:
                 found: Any = {"jsonrpc": "2.0", "id": ident, "result": said}
                 if random.random() < 0.3:
                     found = {"jsonrpc": "2.0", "id": ident, "error": {"code": -1, "message": "no"}}
-                parts = [{"type": "http.request", "body": orjson.dumps(found)}]
-                for _ in range(random.choice((1, 1, 2))):
+                last: Any = {"jsonrpc": "2.0", "id": ident, "result": {"action": "decline"}}
+                for one in (*[found] * random.choice((1, 1, 2)), last):
+                    parts = [{"type": "http.request", "body": orjson.dumps(one)}]
                     await self._request("POST", message.path, message.headers, parts, None)
 
     async def open(self, bearer: str, path: str) -> None:
