@@ -11,6 +11,7 @@ from remit.pdp.decision import Append, Decision, Forward, Refuse
 from remit.pdp.snapshot import Pin
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Deny, Escalate, Permit
+from remit.trace.bodies import ActionBody
 from tests.core.deciding import NOW, OBSERVE, action, body, bundle, catalog, codes, decided, snapshot, tool
 
 ANYBODY = '@id("p") permit (principal, action, resource);'
@@ -24,6 +25,7 @@ def refused(decision: Decision) -> str:
     assert isinstance(first, Append)
     assert first.kind is RecordKind.PROPOSAL
     assert last == Refuse()
+    assert isinstance(first.body, ActionBody)
     assert first.body.verdict == "deny"
     assert first.body.reasons == decision.reasons
     assert first.body.expires_ms is None

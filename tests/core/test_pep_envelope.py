@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from remit.facts.canonical import canonical
 from remit.facts.limits import DEFAULT
-from remit.pep.mcp.envelope import Malformed, Notification, Request, ToolCall, read, tool_call
+from remit.pep.mcp.envelope import Malformed, Notification, Request, Response, ToolCall, read, tool_call
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(),
@@ -22,7 +22,7 @@ MEMBERS = st.sampled_from(["jsonrpc", "id", "method", "params", "result"])
 
 @given(st.binary(max_size=300))
 def test_any_bytes_become_one_message_or_a_refusal(body: bytes) -> None:
-    assert isinstance(read(body, DEFAULT), Request | Notification | Malformed)
+    assert isinstance(read(body, DEFAULT), Request | Notification | Response | Malformed)
 
 
 @given(st.dictionaries(MEMBERS, JSON | st.just("2.0") | st.just("tools/call")))
@@ -37,6 +37,9 @@ def test_any_object_is_read_as_what_it_says_or_refused(value: dict[str, object])
         case Notification(method, params):
             assert "id" not in value
             assert value["method"] == method
+        case Response():
+            assert "method" not in value
+            assert "result" in value
         case Malformed(code, text, ident):
             assert code in {-32700, -32600, -32602}
             assert text

@@ -159,7 +159,7 @@ async def test_a_client_that_can_show_it_is_told_that_people_decide_and_decides_
     assert "http" not in question["params"]["message"], "no page to click on"
     state = said["result"]["requestState"]
     for _ in range(2):
-        yes = {"remit": {"action": "accept", "content": {}}}
+        yes: Any = {"remit": {"action": "accept", "content": {}}}
         _, said = await w.ask("tools/call", {**pay, "requestState": state, "inputResponses": yes})
         assert said["result"]["resultType"] == "input_required", "the client's yes is no approval"
         assert "inputRequests" not in said["result"], "it is told once"

@@ -159,14 +159,8 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     closing = asyncio.Event()
     gate = Gate(settings.limits, _CLOCK, tally.refuse, closing)
     bounds = Bounds(settings.limits, tally.refuse)
-    edge = McpApp(
-        driver,
-        authenticator.authority,
-        Edge(resource, hosts, origins, settings.limits, settings.authorization_servers),
-        _CLOCK,
-        _ENTROPY,
-        gate,
-    )
+    place = Edge(resource, hosts, origins, settings.limits, settings.authorization_servers)
+    edge = McpApp(driver, authenticator.authority, place, _CLOCK, _ENTROPY, gate)
 
     def services() -> Services:
         from remit.app.facade import Facade
