@@ -98,3 +98,27 @@ def test_responses_pass_by_an_approval_of_exactly_them() -> None:
 def test_an_approval_of_anything_else_lets_no_responses_pass(exchange: ExchangeBody, asked: str) -> None:
     [found] = found_of(exchange, asked)
     assert found == "r1-1.5: approval-binds-exact-action: r1-1.3 was not approved for it"
+
+
+INTENT = Step(RecordKind.INTENT, "s1", action(source=("untrusted:web",), links=(("writer", "s1"), ("sub", "s2"))))
+
+
+def said(**changes: object) -> list[str]:
+    """What verification says of one exchange within an intent in two sessions."""
+    body = replace(passed(), **{"intent": "r1-1.2", **changes})
+    return [str(one) for one in verify(stored("r1-1", [INTENT, Step(RecordKind.EXCHANGE, "s2", body)])).findings]
+
+
+def test_verification_wants_an_intent_its_labels_its_sessions_and_its_own_approval() -> None:
+    assert said() == []
+    assert said(passed=Passed.RESPONSES, labels=()) == [], "what the client says brings none"
+    assert "no intent under way" in said(intent="r1-1.9")[0]
+    for changes in ({"labels": ("untrusted",)}, {"labels": ()}, {"sids": ("s1",)}):
+        (found,) = said(**changes)
+        assert "label-before-data" in found
+    (found,) = said(passed=Passed.RESPONSES, approval="r1-1.1")
+    assert "r1-1.1 was not approved for it" in found
+
+
+def test_responses_without_an_approval_change_no_state() -> None:
+    assert fold(Ref("r1-1", 3), 9, RecordKind.EXCHANGE, replace(passed(Passed.RESPONSES), labels=())) == ()

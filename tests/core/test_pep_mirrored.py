@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remit.facts import mirrored
 from remit.facts.catalog import Definition, Tool
 from remit.facts.mirrored import Mirror, Mirrors, decoded, disagreement, encoded, headers, mirrors
+from tests.core.deciding import tool
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -98,3 +100,18 @@ def test_a_pinned_schema_is_read_once() -> None:
     known = Mirrors()
     assert known.of(tool) == MIRRORED
     assert known.of(tool) is known.of(tool)
+
+
+def test_parts_that_are_no_schemas_are_passed_over() -> None:
+    deep: Any = [True, {"x-mcp-header": "Deep"}]
+    odd: dict[str, Any] = {"properties": {"a": True, "b": 1}, "$defs": {"x": False}, "allOf": deep, "title": "t"}
+    assert mirrors({"type": "object", **odd}) == ()
+    assert mirrors({"properties": {"a": 5}, "anyOf": [1, {"type": "string"}], "$defs": {"x": 1}}) == ()
+
+
+def test_mirrors_of_many_tools_are_read_once_each_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirrored, "SCHEMAS_MAX", 1)
+    kept = mirrored.Mirrors()
+    first, second = tool("shop", "a", SCHEMA), tool("shop", "b", SCHEMA)
+    assert kept.of(first) is kept.of(first)
+    assert kept.of(second) == kept.of(first) == mirrors(SCHEMA)

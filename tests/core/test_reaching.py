@@ -11,9 +11,11 @@ from remit.facts.canonical import Json, canonical
 from remit.facts.record import RecordKind
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Forward
+from remit.pdp.judge import judge_result
+from remit.pdp.reached import reached_other
 from remit.pdp.snapshot import Lift
-from remit.policy.verdict import Deny, Escalate, Permit
-from remit.trace.bodies import ActionBody, ExchangeBody, Passed
+from remit.policy.verdict import Deny, Escalate, Permit, spoken
+from remit.trace.bodies import ActionBody, ExchangeBody, Passed, Status
 from tests.core.deciding import NOW, action, bundle, catalog, codes, decided, snapshot
 
 READS = """@id("public") permit (principal in Remit::Group::"support", action == Remit::Action::"read_resource",
@@ -143,3 +145,19 @@ def test_an_approval_covers_the_responses_that_it_showed_and_a_bare_yes() -> Non
         assert isinstance(lifted(other, more).verdict, Escalate)
     bare = within({"who": {"action": "accept"}}, approval="r1-1.9", bare=True)
     assert round_of(lifted(bare, bare)).approval is None, "the intent's own approval is not used twice"
+
+
+def test_what_is_no_tool_brings_the_labels_of_its_server_then_and_now() -> None:
+    running = bundle(READS)
+    asked = reading("file:///public/a")
+    first = reached_other(running, asked)
+    for server, labels in (("shop", {"untrusted"}), ("gone", {"untrusted"})):
+        assert judge_result(running, first, server, (), Status.OK, None).labels == labels
+    trusted = replace(first, source=frozenset[str]())
+    assert judge_result(running, trusted, "gone", (), Status.OK, None).labels == frozenset()
+    assert judge_result(running, trusted, "shop", (), Status.OK, None).labels == {"untrusted"}
+
+
+def test_an_observed_verdict_is_spoken_with_what_policy_says() -> None:
+    assert spoken("permit", None) == "permit"
+    assert "policy says deny" in spoken("permit", "deny")
