@@ -26,7 +26,7 @@ from remit.pep.tally import Stage, Tally
 from remit.trace.bodies import OutcomeBody, Status
 
 TALLY_US: Final = 15.0
-FRONT_US: Final = 80.0
+FRONT_US: Final = 60.0
 _ROUNDS: Final = 9
 _OUTCOME: Final = OutcomeBody("r1-1.2", Status.OK, ("s",), (), None, None, 0, 1.5)
 
