@@ -79,6 +79,7 @@ class Told:
         self.reply: Reply | Exception = Result({"content": [{"type": "text", "text": "done"}]}, is_error=False)
         self.other: Reply = Failure("error", "no", sent=True, upstream_text="no such method", code=-32601)
         self.then: list[Reply] = []
+        self.says: str | None = None
         self.notices: list[Notice] = []
         self.answers = asyncio.Event()
         self.answers.set()
@@ -113,7 +114,7 @@ class Told:
         return self.then.pop(0)
 
     async def introduce(self, sid: str, era: Era, along: Along = ALONE) -> Introduction:
-        return Introduction({}, None)
+        return Introduction({}, self.says)
 
     async def watch(
         self, sid: str, era: Era, offers: frozenset[Offer], uris: frozenset[str], along: Along = ALONE

@@ -260,3 +260,16 @@ async def test_what_waits_for_a_client_ends_with_the_service(b: Bench) -> None:
     assert outcome.status is Status.LOST
     assert "dropped held-1" in b.trace
     assert isinstance(await b.driver.resume(b.authority(), ABLE, found.round, YES), Refused)
+
+
+@driven
+async def test_what_has_no_json_form_is_withheld_whatever_was_asked_for(b: Bench) -> None:
+    text = '@id("all") permit (principal, action, resource);'
+    b.bundle = compiled(replace(b.bundle.catalog, policies=(replace(b.bundle.catalog.policies[0], text=text),)))
+    b.upstream.other = Result({"contents": [{"uri": "note://a", "text": "\ud800"}]}, is_error=False)
+    read = await b.driver.read_resource(b.authority(), ABLE, "shop", "note://a")
+    assert isinstance(read, Failed)
+    assert "no JSON form" in read.message
+    for says, shown in (("use it well", "use it well"), ("\ud800", None)):
+        b.upstream.says = says
+        assert (await b.driver.introduce(b.authority(), ABLE, "shop")).instructions == shown

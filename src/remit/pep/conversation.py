@@ -135,11 +135,11 @@ class Conversation:
         return Asking(self._open(under), questions, under.attempt.action, under.attempt.approval, expires_ms)
 
     def _open(self, under: Under) -> str:
-        self._memory.retain(_sids(under))
+        self._memory.retain(under.sids)
         return self._rounds.open(under)
 
     def _let_go(self, under: Under) -> None:
-        self._memory.release(_sids(under), self._clock.monotonic_s())
+        self._memory.release(under.sids, self._clock.monotonic_s())
 
     def _expire(self, under: Under) -> None:
         self._leave(under, "the client did not answer in time")
@@ -153,7 +153,3 @@ class Conversation:
             task = asyncio.get_running_loop().create_task(under.upstream.drop(under.asked.held))
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
-
-
-def _sids(under: Under) -> list[str]:
-    return [link.sid for link in under.errand.action.authority.links]

@@ -176,7 +176,9 @@ class Driver(Control):
         if said is None:
             return Introduction(capabilities, None)
         answer = await self._do(errand.introduce(authority, server, said), client)
-        return Introduction(capabilities, said if isinstance(answer, Released) else None)
+        if not isinstance(answer, Released):
+            return Introduction(capabilities, None)
+        return Introduction(capabilities, errand.instructions_of(answer.result))
 
     async def resume(self, authority: Authority, client: Client, round: str, responses: Mapping[str, Json]) -> Answer:  # noqa: A002
         """Go on with what `Asking` named: `responses` by the server's keys, None for what was not answered.

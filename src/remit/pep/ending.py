@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 
+from remit.facts.action import ActionKind
 from remit.facts.canonical import digest
 from remit.facts.record import Receipt, RecordKind
 from remit.pdp.judge import Judgement, judge_result
 from remit.pep.answer import Answer, Failed, Refused, Released
 from remit.pep.errand import Errand
 from remit.pep.judging import Attempt, Desk, reached_of
-from remit.pep.release import Shown, seal, withheld
+from remit.pep.release import INTERNAL_ERROR, Shown, seal, withheld
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import LedgerUnwritable, Pending
 from remit.ports.upstream import Reply
@@ -29,6 +30,8 @@ class Ending:
         data = seal(judged.release)
         if data is None:
             shown = withheld("it holds a value that has no JSON form")
+            if errand.action.kind is not ActionKind.CALL_TOOL:
+                shown = Shown({}, shown.status, shown.error, failed=(INTERNAL_ERROR, shown.error or ""))
             judged = self._judged(errand, attempt, shown)
             data = seal(judged.release) or b"{}"
         try:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeAlias
 
+import orjson
+
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json, canonical
@@ -94,33 +96,42 @@ def list_offers(authority: Authority, server: str, offer: Offer) -> Errand:
 
 def introduce(authority: Authority, server: str, instructions: str) -> Errand:
     """Hand out what `server` said of itself; it was asked already."""
-
-    async def send(_upstream: Upstream, _sid: str, _era: Era, _along: Along) -> Reply:
-        return Result({"instructions": instructions}, is_error=False)
-
     action = Action(ActionKind.READ_RESOURCE, server, "", canonical({"list": "instructions"}), {}, authority)
-    return Errand(action, send, show_introduction)
+    return Errand(action, _known({"instructions": instructions}), show_introduction)
+
+
+def instructions_of(released: bytes) -> str | None:
+    """The instructions in what `introduce` released."""
+    found = orjson.loads(released).get("instructions")
+    return found if isinstance(found, str) else None
 
 
 def subscribe(authority: Authority, server: str, uri: str) -> Errand:
     """Ask leave to be told of changes of a resource; the watch itself follows."""
-
-    async def send(_upstream: Upstream, _sid: str, _era: Era, _along: Along) -> Reply:
-        return Result({"contents": []}, is_error=False)
-
     given: Mapping[str, Json] = {"uri": uri}
     arguments = canonical({"subscribe": uri})
-    return Errand(Action(ActionKind.READ_RESOURCE, server, uri, arguments, given, authority), send, show_contents)
+    return Errand(
+        Action(ActionKind.READ_RESOURCE, server, uri, arguments, given, authority),
+        _known({"contents": []}),
+        show_contents,
+    )
 
 
 def watch_list(authority: Authority, server: str, offer: Offer) -> Errand:
     """Ask leave to be told when a list changes."""
+    arguments = canonical({"watch": offer.value})
+    return Errand(
+        Action(LISTS[offer][1], server, "", arguments, {}, authority), _known({"contents": []}), show_contents
+    )
+
+
+def _known(value: Mapping[str, Json]) -> Sends:
+    """Nothing is sent: the answer is here, and leave is asked to tell it."""
 
     async def send(_upstream: Upstream, _sid: str, _era: Era, _along: Along) -> Reply:
-        return Result({"contents": []}, is_error=False)
+        return Result(value, is_error=False)
 
-    arguments = canonical({"watch": offer.value})
-    return Errand(Action(LISTS[offer][1], server, "", arguments, {}, authority), send, show_contents)
+    return send
 
 
 def _asking(method: str, params: Mapping[str, Json]) -> Sends:

@@ -19,6 +19,7 @@ from remit.ports.upstream import Asked, Begun, Failure, Reply, Result
 from remit.trace.bodies import Status
 
 UPSTREAM_TEXT_MAX: Final = 2_000
+INTERNAL_ERROR: Final = -32603
 _BLOCKS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "text": frozenset({"text"}),

@@ -49,6 +49,11 @@ class Under:
     models: Mapping[str, Attempt] = field(default_factory=dict[str, Attempt])
     responses: Mapping[str, Json] | None = None
 
+    @property
+    def sids(self) -> list[str]:
+        """The sessions of its chain, the root first."""
+        return [link.sid for link in self.errand.action.authority.links]
+
 
 class Rounds:
     """The open rounds of one service; `expire` ends an action whose time is over."""

@@ -11,6 +11,7 @@ from typing import Final
 from remit.facts import strictjson
 from remit.facts.canonical import Json, canonical
 from remit.pep.release import (
+    INTERNAL_ERROR,
     RESOURCE,
     UPSTREAM_TEXT_MAX,
     Odd,
@@ -128,17 +129,14 @@ def _shown(reply: Reply, members: Callable[[Mapping[str, Json]], Mapping[str, Js
                 return Shown(members(value), Status.OK)
             except Odd as odd:
                 text = f"the server's answer is withheld: {odd}"
-                return Shown({}, Status.LOST, text, failed=(_INTERNAL, text))
+                return Shown({}, Status.LOST, text, failed=(INTERNAL_ERROR, text))
         case Failure(_, text, sent, theirs, code, needs):
             status = status_of(reply)
             if not sent or theirs is None or code is None:
-                return Shown({}, status, text, failed=(_INTERNAL, text))
+                return Shown({}, status, text, failed=(INTERNAL_ERROR, text))
             return Shown({}, status, text, (code, safe(theirs[:UPSTREAM_TEXT_MAX])), needs)
         case _:
             raise AssertionError("neither a question nor a task is an answer")
-
-
-_INTERNAL: Final = -32603
 
 
 def _contents(value: Mapping[str, Json]) -> Mapping[str, Json]:

@@ -85,7 +85,7 @@ class Tasks:
             self._spawn(self._ask(task, "tasks/cancel"))
             return await self._way.finish(under, Failure("tasks", "too many tasks are under way", sent=True))
         under.errand = replace(under.errand, show=show_ended)
-        self._memory.retain(_sids(under))
+        self._memory.retain(under.sids)
         try:
             await self._desk.pass_on(under.attempt, under.number, Passed.TASK, canonical(said.shown)).durable
             await under.notices.flush()
@@ -133,7 +133,7 @@ class Tasks:
     def end_session(self, sid: str) -> None:
         """Give up the tasks of a session that has ended."""
         for task in self._known.values():
-            if task.end is None and sid in _sids(task.under):
+            if task.end is None and sid in task.under.sids:
                 self._give_up(task, "the session has ended")
 
     def _of(self, authority: Authority, server: str | None, name: str) -> Task | None:
@@ -278,7 +278,7 @@ class Tasks:
         self._questions.forgotten(task.under)
         task.waiting.clear()
         task.end = asyncio.get_running_loop().create_task(ending)
-        task.end.add_done_callback(lambda _: self._memory.release(_sids(task.under), self._clock.monotonic_s()))
+        task.end.add_done_callback(lambda _: self._memory.release(task.under.sids, self._clock.monotonic_s()))
 
     def _until(self, task: Task, left_s: float) -> None:
         if task.timer is not None:
@@ -306,8 +306,8 @@ class Tasks:
         )
 
     def _has_room(self, under: Under) -> bool:
-        root = _sids(under)[0]
-        if sum(task.end is None and _sids(task.under)[0] == root for task in self._known.values()) >= OF_ONE_RUN_MAX:
+        root = under.sids[0]
+        if sum(task.end is None and task.under.sids[0] == root for task in self._known.values()) >= OF_ONE_RUN_MAX:
             return False
         if len(self._known) >= TASKS_MAX:
             self._forget(-1)
@@ -333,10 +333,6 @@ class Tasks:
 
 def _name(task: Task) -> str:
     return task.under.attempt.ref
-
-
-def _sids(under: Under) -> list[str]:
-    return [link.sid for link in under.errand.action.authority.links]
 
 
 def _unknown() -> Refused:
