@@ -85,6 +85,13 @@ BAD_YAML: list[tuple[str, str, int, str, str]] = [
         "",
     ),
     (f"{HEAD}kind: Server\nmetadata: {{name: a}}\nspec: {{command: []}}\n", "yaml/field", 4, "spec.command", ""),
+    (
+        f"{HEAD}kind: Tool\nmetadata: {{name: a/b}}\nspec:\n  arguments:\n    pin: {{secrt: true}}\n",
+        "yaml/field",
+        6,
+        "spec.arguments.pin.secrt",
+        "'secret'",
+    ),
 ]
 
 

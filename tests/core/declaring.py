@@ -20,7 +20,7 @@ from remit.control.resources import (
 )
 from remit.facts.agent import Harness, Mode
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition, Effect, PolicySource, Sink
+from remit.facts.catalog import Argument, Definition, Effect, PolicySource, Sink
 
 PERMIT = PolicySource("p.cedar", '@id("p") permit (principal, action, resource);')
 NOW = Definition(
@@ -79,6 +79,7 @@ specs: st.SearchStrategy[Spec] = st.one_of(
         st.one_of(st.none(), words, st.just(("untrusted:web",))),
         words,
         texts,
+        st.dictionaries(texts, st.builds(Argument, st.booleans()), max_size=2),
     ),
     st.builds(PolicySpec, texts, st.integers(1, 30)),
     st.builds(RouteSpec, words, words, st.integers(-1, 30), numbers, numbers, st.booleans(), st.booleans()),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from remit.facts.agent import Agent, Harness, Mode, User
-from remit.facts.catalog import Catalog, PolicySource, Route, Server, Stdio
+from remit.facts.catalog import Argument, Catalog, PolicySource, Route, Server, Stdio
 from remit.policy import cedar
 from remit.policy.compile import Bundle, compile_bundle
 from remit.policy.entities import catalog_entities, self_test
@@ -70,6 +70,13 @@ CHANGES: list[Catalog] = [
     replace(BASE, session_hours_max=1.0),
     replace(BASE, tools={**BASE.tools, ("shop", "look"): tool("shop", "look", source=("untrusted",))}),
     replace(BASE, tools={**BASE.tools, ("shop", "look"): tool("shop", "look", tags=("t",))}),
+    replace(
+        BASE,
+        tools={
+            **BASE.tools,
+            ("shop", "look"): replace(tool("shop", "look"), arguments={"free": Argument(secret=True)}),
+        },
+    ),
     replace(BASE, tools={key: item for key, item in BASE.tools.items() if key != ("shop", "look")}),
 ]
 

@@ -1,5 +1,6 @@
 """Resources and lock to catalog, or to problems that name file, line, cause and next command."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -22,7 +23,8 @@ from remit.control.resources import (
     UserSpec,
 )
 from remit.facts.agent import Harness, Mode
-from remit.facts.catalog import Effect, Http, PolicySource, Sink, Stdio, exposed_name
+from remit.facts.canonical import Json
+from remit.facts.catalog import Argument, Effect, Http, PolicySource, Sink, Stdio, exposed_name
 from remit.facts.label import LABEL
 from tests.core.declaring import NOW, PERMIT, declare, lock_of, small, sources
 
@@ -182,6 +184,28 @@ def test_an_entry_says_what_it_says_and_leaves_the_rest_at_the_worst() -> None:
     assert (tool.effect, tool.sink) == (Effect.WRITE, Sink.NONE)
     trusted = declare("time/now", ToolSpec(source=()))
     assert catalog_of(TIME, trusted, lock=lock).catalog.tools["time", "now"].source == frozenset()
+
+
+def test_what_is_said_of_arguments_holds_for_arguments_that_are_there() -> None:
+    zoned = replace(NOW, input_schema={"type": "object", "properties": {"zone": {"type": "string"}, "t": {}}})
+    said = declare("time/now", ToolSpec(arguments={"zone": Argument(secret=True), "t": Argument()}))
+    tool = catalog_of(TIME, said, lock=lock_of(zoned)).catalog.tools["time", "now"]
+    assert tool.secrets == {"zone"}
+    wrong = ToolSpec(arguments={"zoen": Argument(secret=True), "quite": Argument()})
+    declared = declare("time/now", wrong, spec__arguments__zoen=7)
+    found = assemble(small(TIME, declared, lock=lock_of(zoned)))
+    assert isinstance(found, Refused)
+    assert [(one.code, one.where.line, one.hint) for one in found.errors] == [
+        ("tool/argument", 1, "it has t, zone"),
+        ("tool/argument", 7, "did you mean 'zone'?"),
+    ]
+
+
+@pytest.mark.parametrize("schema", [{"type": "object"}, {"$ref": "https://elsewhere.example/x"}])
+def test_a_schema_that_names_no_arguments_may_have_any(schema: Mapping[str, Json]) -> None:
+    said = declare("time/now", ToolSpec(arguments={"zone": Argument(secret=True)}))
+    found = catalog_of(TIME, said, lock=lock_of(replace(NOW, input_schema=schema)))
+    assert found.catalog.tools["time", "now"].secrets == {"zone"}
 
 
 def test_warnings_do_not_refuse() -> None:

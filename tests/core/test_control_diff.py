@@ -23,7 +23,7 @@ from remit.control.resources import (
     UserSpec,
 )
 from remit.control.tables import kind_named, table
-from remit.facts.catalog import Catalog, Effect, Sink
+from remit.facts.catalog import Argument, Catalog, Effect, Sink
 from tests.core.declaring import NOW, declare, lock_of, small, valid_sources
 
 TIME = declare("time", ServerSpec(command=("mcp-server-time", "-v"), env={"TOKEN": "s3cret"}))
@@ -172,6 +172,18 @@ def test_manifests_read_as_they_were_written_and_hide_secrets() -> None:
     assert policy.manifest["spec"] == {"cedar": "permit;"}
     (agent,) = shown(Kind.AGENT, source, running, {})
     assert agent.manifest["status"] == {"groups": ["everyone"]}
+
+
+def test_what_is_said_of_arguments_is_shown_and_compared() -> None:
+    said = ToolSpec(arguments={"zone": Argument(secret=True)})
+    entry = declare("time/now", said)
+    (tool,) = shown(Kind.TOOL, small(TIME, entry, lock=lock_of(NOW)), catalog(TIME, entry), {})
+    spec = tool.manifest["spec"]
+    assert isinstance(spec, dict)
+    assert spec["arguments"] == {"zone": {"secret": True}} == spec_json(said)["arguments"]
+    (change,) = diff(Side(catalog(TIME, declare("time/now", ToolSpec())), {}), Side(catalog(TIME, entry), {}))
+    assert change.text == "change Tool time/now"
+    assert any("zone" in line for line in change.lines)
 
 
 def test_specs_leave_out_what_was_left_out() -> None:

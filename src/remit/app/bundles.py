@@ -26,7 +26,7 @@ from remit.api.services import PolicyText
 from remit.control.lock import Lock, Pinned
 from remit.control.problems import Where
 from remit.control.resources import Resource, Source, Spec
-from remit.facts.catalog import Definition, PolicySource
+from remit.facts.catalog import Argument, Definition, PolicySource
 from remit.facts.credential import OAuth, Secret
 from remit.policy.compile import Bundle
 
@@ -35,7 +35,8 @@ VALIDATED_MAX: Final = 100_000
 
 def _shape() -> str:
     """Changes whenever the values that are kept would be read differently."""
-    kinds = (Source, Resource, Lock, Pinned, Definition, PolicySource, Where, Secret, OAuth, *get_args(Spec))
+    plain = (Source, Resource, Lock, Pinned, Definition, PolicySource, Where, Secret, OAuth, Argument)
+    kinds = (*plain, *get_args(Spec))
     named = [(kind.__name__, [field.name for field in fields(kind)]) for kind in kinds]
     return hashlib.sha256(repr((__version__, sys.version, named)).encode()).hexdigest()[:16]
 

@@ -23,7 +23,7 @@ from remit.control.resources import (
     UserSpec,
 )
 from remit.facts.canonical import Json
-from remit.facts.catalog import Catalog, Http, Route, Server, Stdio, Tool
+from remit.facts.catalog import Argument, Catalog, Http, Route, Server, Stdio, Tool
 from remit.facts.credential import shown as shown_value
 
 HIDDEN: Final = "(hidden)"
@@ -103,6 +103,8 @@ def spec_json(spec: Spec) -> dict[str, Json]:
             members = {"effect": spec.effect and spec.effect.value, "tags": list(spec.tags)}
             members |= {"sink": spec.sink and spec.sink.value, "description": spec.description}
             members |= {"source": None if spec.source is None else list(spec.source)}
+            if spec.arguments:
+                members["arguments"] = arguments_json(spec.arguments)
         case PolicySpec():
             members = {"cedar": spec.cedar}
         case RouteSpec():
@@ -112,6 +114,11 @@ def spec_json(spec: Spec) -> dict[str, Json]:
         case _:
             assert_never(spec)
     return {name: value for name, value in members.items() if value is not None}
+
+
+def arguments_json(arguments: Mapping[str, Argument]) -> Json:
+    """What is said of arguments, as YAML spells it."""
+    return {name: {"secret": one.secret} for name, one in arguments.items()}
 
 
 def catalog_json(catalog: Catalog) -> Mapping[tuple[Kind, str], Mapping[str, Json]]:
@@ -140,6 +147,7 @@ def catalog_json(catalog: Catalog) -> Mapping[tuple[Kind, str], Mapping[str, Jso
             "sink": tool.sink.value,
             "source": dict.fromkeys(tool.source, True),
             "tags": dict.fromkeys(tool.tags, True),
+            "arguments": arguments_json(tool.arguments),
             "catalogued": tool.catalogued,
             "definition": tool.definition.to_json(),
         }
@@ -187,6 +195,8 @@ def _shown_tool(name: str, tool: Tool, declared: Resource | None) -> Shown:
         "source": sorted(tool.source),
         "tags": sorted(tool.tags),
     }
+    if tool.arguments:
+        spec["arguments"] = arguments_json(tool.arguments)
     status: dict[str, Json] = {
         "exposed": tool.exposed,
         "pin": tool.pin,

@@ -12,13 +12,14 @@ from typing import Final, TypeAlias, assert_never
 from remit.control.lock import EMPTY, Lock
 from remit.control.problems import Problem, Where
 from remit.facts.agent import Harness, Mode
-from remit.facts.catalog import Effect, PolicySource, Sink
+from remit.facts.catalog import Argument, Effect, PolicySource, Sink
 from remit.facts.credential import OAuth, Secret
 
 API_VERSION: Final = "remit.dev/v1alpha1"
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _NO_SECRETS: Final[Mapping[str, Secret]] = MappingProxyType({})
 _NO_ENV: Final[Mapping[str, str | Secret]] = MappingProxyType({})
+_NO_ARGUMENTS: Final[Mapping[str, Argument]] = MappingProxyType({})
 _NOWHERE: Final[Mapping[str, int]] = MappingProxyType({})
 
 
@@ -83,13 +84,17 @@ class ServerSpec:
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """What is left out (None) keeps the worst case; `source=()` says that results bring nothing."""
+    """What is left out (None) keeps the worst case; `source=()` says that results bring nothing.
+
+    `arguments` are those of which there is something to say.
+    """
 
     effect: Effect | None = None
     sink: Sink | None = None
     source: tuple[str, ...] | None = None
     tags: tuple[str, ...] = ()
     description: str = ""
+    arguments: Mapping[str, Argument] = field(default_factory=lambda: _NO_ARGUMENTS)
 
 
 @dataclass(frozen=True, slots=True)

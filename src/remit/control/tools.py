@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from remit.control.arguments import argument_problems
 from remit.control.lock import FILE, Lock, Pinned, tool_name_problem
 from remit.control.names import label_problems
 from remit.control.problems import Problem, Severity, Where, did_you_mean
@@ -47,6 +48,8 @@ def tools_of(
             problems.append(Problem("lock/shape", Where(FILE), what))
             continue
         found = entries.get(f"{server}/{name}")
+        if found:
+            problems += argument_problems(found[0], found[1], pinned)
         tool = _tool(server, pinned, found[1] if found else None)
         other = exposed.setdefault(tool.exposed, f"{server}/{name}")
         if other != f"{server}/{name}":
@@ -83,6 +86,7 @@ def _tool(server: str, pinned: Pinned, spec: ToolSpec | None) -> Tool:
         source,
         frozenset(spec.tags),
         catalogued=True,
+        arguments=spec.arguments,
     )
 
 

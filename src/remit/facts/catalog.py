@@ -84,6 +84,16 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
+class Argument:
+    """What the catalog says of one argument of a tool, by its name at the root of the input schema.
+
+    A `secret` one is never recorded: only a keyed hash of it is.
+    """
+
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Tool:
     """An accepted tool: its pinned definition and what the catalog says of it.
 
@@ -98,11 +108,17 @@ class Tool:
     source: Labels = UNCATALOGUED_SOURCE
     tags: frozenset[str] = frozenset()
     catalogued: bool = False
+    arguments: Mapping[str, Argument] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def name(self) -> str:
         """The tool's own name at its server."""
         return self.definition.name
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The names of the arguments that hold secrets."""
+        return frozenset(name for name, argument in self.arguments.items() if argument.secret)
 
     @property
     def exposed(self) -> str:

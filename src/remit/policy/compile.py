@@ -216,4 +216,5 @@ def _reached(transport: Stdio | Http) -> Json:
 
 
 def _said(tool: Tool) -> Json:
-    return [tool.pin, tool.effect.value, tool.sink.value, sorted(tool.source), sorted(tool.tags)]
+    secrets = sorted(tool.secrets)
+    return [tool.pin, tool.effect.value, tool.sink.value, sorted(tool.source), sorted(tool.tags), secrets]

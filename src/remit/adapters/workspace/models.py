@@ -125,6 +125,12 @@ class ServerShape(Shape):
     )
 
 
+class ArgumentShape(Shape):
+    """What is known of one argument of a tool."""
+
+    secret: StrictBool = Field(default=False, description="Recorded as a keyed hash alone, never as it is.")
+
+
 class ToolShape(Shape):
     """What is known of an accepted tool. What is left out counts as the worst case."""
 
@@ -136,6 +142,9 @@ class ToolShape(Shape):
     )
     source: Names | None = Field(default=None, description="Labels its results bring. Left out: untrusted. []: none.")
     tags: Names = Field(default=[], description="Words of your own for policies: tag:WORD.")
+    arguments: dict[Name, ArgumentShape] = Field(
+        default={}, max_length=1_000, description="What is known of its arguments, by name."
+    )
     description: Text = ""
 
 

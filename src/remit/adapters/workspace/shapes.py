@@ -14,6 +14,7 @@ from remit.adapters.workspace.models import (
     REFERENCE,
     SPECS,
     AgentShape,
+    ArgumentShape,
     Envelope,
     GroupShape,
     MetadataShape,
@@ -42,7 +43,7 @@ from remit.control.resources import (
 )
 from remit.facts.agent import Harness, Mode
 from remit.facts.canonical import Json
-from remit.facts.catalog import Effect, Sink
+from remit.facts.catalog import Argument, Effect, Sink
 from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth, Secret
 
 _M = TypeVar("_M", bound=Shape)
@@ -163,7 +164,9 @@ def _around(at: str, shape: type[Shape]) -> type[Shape]:
         return MetadataShape
     if at.startswith(_SECRET):
         return SecretShape
-    return OAuthShape if at.startswith("spec.oauth.") else shape
+    if at.startswith("spec.oauth."):
+        return OAuthShape
+    return ArgumentShape if at.startswith("spec.arguments.") else shape
 
 
 def _line(document: Document, at: str) -> int:
@@ -202,6 +205,7 @@ def _spec(shape: Shape, document: Document) -> Spec:
                 None if shape.source is None else tuple(shape.source),
                 tuple(shape.tags),
                 shape.description,
+                MappingProxyType({name: Argument(one.secret) for name, one in shape.arguments.items()}),
             )
         case PolicyShape():
             return PolicySpec(shape.cedar, document.blocks.get("spec.cedar", document.line))
