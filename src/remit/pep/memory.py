@@ -62,7 +62,8 @@ class Memory:
         self._by_sid: dict[str, set[str]] = {}
         self._over: OrderedDict[str, Approval] = OrderedDict()
         self._revoked: dict[str, int] = {}
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[asyncio.Future[None], None] = {}
+        """In the order in which they came: that is also the order in which they go on."""
 
     async def load(self) -> None:
         """Read what must be known before the first decision."""
@@ -183,11 +184,11 @@ class Memory:
         last reading and nothing is missed.
         """
         future = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
+        self._waiting[future] = None
         try:
             await asyncio.wait({future}, timeout=timeout_s)
         finally:
-            self._waiting.discard(future)
+            del self._waiting[future]
 
     def _stir(self) -> None:
         for future in self._waiting:

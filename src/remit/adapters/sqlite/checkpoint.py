@@ -1,16 +1,17 @@
 """Moving the write-ahead log into the database, beside the writer and adapted to its load.
 
 The log starts over only once all of it was moved and no reader needs it. At moderate load a
-thread of its own moves it in small steps, so that no append waits long. At saturation the steps
-are larger, for each costs the disk two syncs, and that thread is always a little behind; then,
+worker of its own moves it in small steps, so that no append waits long. At saturation the steps
+are larger, for each costs the disk two syncs, and that worker is always a little behind; then,
 past `_FRAMES_HARD`, the writer moves the small rest itself between two batches, when nothing is
 added to it.
 """
 
 import sqlite3
-import threading
 from pathlib import Path
 from typing import Final
+
+from remit.adapters.sqlite.worker import Worker
 
 _FRAMES_SOFT: Final = 1_000
 _FRAMES_BUSY: Final = 4_000
@@ -21,19 +22,19 @@ _FRAMES_AGAIN: Final = 2_000
 class Checkpointer:
     """Keeps the log of the database at `path` short. All but `close` is called by the writer alone."""
 
-    def __init__(self, path: Path, writing: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, writing: sqlite3.Connection, worker: Worker) -> None:
         self._path = path
         self._writing = writing
+        self._worker = worker
+        self._own: sqlite3.Connection | None = None
         self._frames = 0
         self._asked_at = 0
         self._tried_at = 0
         self._stop = False
-        self._asked = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="remit-checkpoint", daemon=True)
 
     def start(self) -> None:
         """Begin to serve."""
-        self._thread.start()
+        self._worker.start(self._serve)
 
     @property
     def due(self) -> bool:
@@ -45,7 +46,7 @@ class Checkpointer:
         self._frames += frames
         if self._frames - self._asked_at >= (_FRAMES_BUSY if busy else _FRAMES_SOFT):
             self._asked_at = self._frames
-            self._asked.set()
+            self._worker.wake()
 
     def move(self) -> None:
         """Checkpoint, if the log grew too long, between two batches: by the thread that writes them."""
@@ -55,26 +56,23 @@ class Checkpointer:
                 self._frames = self._asked_at = self._tried_at = 0
 
     def close(self) -> None:
-        """End the thread."""
+        """End the worker."""
         self._stop = True
-        self._asked.set()
-        self._thread.join()
+        self._worker.end()
+        self._worker.join()
+        if self._own is not None:
+            self._own.close()
 
-    def _run(self) -> None:
-        conn = sqlite3.connect(self._path, isolation_level=None, timeout=1)
+    def _serve(self) -> None:
+        if self._stop:
+            return
         try:
-            while not self._stop:
-                self._asked.wait()
-                self._asked.clear()
-                if self._stop:
-                    return
-                try:
-                    _passive(conn)
-                except sqlite3.Error:
-                    # What fails here fails for the writer too, and it is the writer that says so.
-                    continue
-        finally:
-            conn.close()
+            if self._own is None:
+                self._own = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=1)
+            _passive(self._own)
+        except sqlite3.Error:
+            # What fails here fails for the writer too, and it is the writer that says so.
+            return
 
 
 def _passive(conn: sqlite3.Connection) -> bool:

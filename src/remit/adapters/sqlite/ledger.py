@@ -23,6 +23,7 @@ from remit.adapters.sqlite.segment import SegmentTorn, Stored
 from remit.adapters.sqlite.state import State
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.verifying import rows_of
+from remit.adapters.sqlite.worker import Hire, Thread
 from remit.adapters.sqlite.writer import Writer, unwritable
 from remit.escalate.machine import Approval
 from remit.facts.canonical import Json
@@ -161,11 +162,15 @@ class SqliteLedger:
 
 
 def open_ledger(
-    path: Path, clock: Clock, entropy: Entropy, factory: type[sqlite3.Connection] = sqlite3.Connection
+    path: Path,
+    clock: Clock,
+    entropy: Entropy,
+    factory: type[sqlite3.Connection] = sqlite3.Connection,
+    hire: Hire = Thread,
 ) -> SqliteLedger:
     """The ledger at `path`, made where there is none; its folder is this process's until closed.
 
-    `factory` makes the connection that writes.
+    `factory` makes the connection that writes, `hire` those who work beside the loop.
 
     Raises `DataInUse`, `NotALedger`, `SchemaTooNew`, `LedgerDamaged` (all `LedgerRefused`), and
     `LedgerUnwritable` where the next epoch cannot be begun.
@@ -179,14 +184,16 @@ def open_ledger(
             undo.callback(conn.close)
             _check_end(conn, path)
             state = State(conn)
-            writer, chain = _begin(conn, path, state, clock, entropy)
+            writer, chain = _begin(conn, path, state, clock, entropy, hire)
         except sqlite3.DatabaseError as error:
             raise _unopened(path, error) from error
         undo.pop_all()
     return SqliteLedger(conn, path, lock, state, writer, chain)
 
 
-def _begin(conn: sqlite3.Connection, path: Path, state: State, clock: Clock, entropy: Entropy) -> tuple[Writer, str]:
+def _begin(
+    conn: sqlite3.Connection, path: Path, state: State, clock: Clock, entropy: Entropy, hire: Hire
+) -> tuple[Writer, str]:
     """The writer of the next epoch, begun, and the name of its chain."""
     replica = _replica(conn, entropy)
     last = conn.execute(
@@ -195,7 +202,8 @@ def _begin(conn: sqlite3.Connection, path: Path, state: State, clock: Clock, ent
     ).fetchone()
     epoch = 1 if last is None else last[2] + 1
     chain = chain_name(replica, epoch)
-    writer = Writer(conn, state, entropy, chain, Checkpointer(path, conn))
+    checkpointer = Checkpointer(path, conn, hire("remit-checkpoint"))
+    writer = Writer(conn, state, clock, entropy, chain, checkpointer, hire("remit-ledger"))
     heads = [] if last is None else [_head(conn, last[0], last[1])]
     draft = Draft(
         RecordKind.ADMIN,

@@ -20,12 +20,10 @@ INVARIANT(chain-links): `prev` is the hash of the stored bytes of the record bef
 import asyncio
 import sqlite3
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from queue import SimpleQueue
 from typing import Final
 
 from remit.adapters.sqlite.checkpoint import Checkpointer
@@ -33,10 +31,11 @@ from remit.adapters.sqlite.commit import Batch, Item, commit, prepare
 from remit.adapters.sqlite.segment import body_head, record_head
 from remit.adapters.sqlite.state import State
 from remit.adapters.sqlite.tables import SEQ_BITS
+from remit.adapters.sqlite.worker import Worker
 from remit.facts.record import Receipt, Ref
 from remit.pdp.fold import fold
 from remit.ports.ledger import Draft, LedgerUnwritable, Pending
-from remit.ports.system import Entropy
+from remit.ports.system import Clock, Entropy
 from remit.trace.chain import SALT_BYTES, commitment, genesis, record_hash
 from remit.trace.encoding import Unencodable, encode_body, record_bytes
 
@@ -49,13 +48,24 @@ _FRAMES_EACH: Final = 6
 
 
 class Writer:
-    """Appends to chain `chain` through `conn`: `begin` first, then `append` from one loop's thread."""
+    """Appends to chain `chain` through `conn`: `begin` first, then `append` from one loop's thread.
+
+    `worker` commits what is not committed on that loop.
+    """
 
     def __init__(
-        self, conn: sqlite3.Connection, state: State, entropy: Entropy, chain: str, checkpointer: Checkpointer
+        self,
+        conn: sqlite3.Connection,
+        state: State,
+        clock: Clock,
+        entropy: Entropy,
+        chain: str,
+        checkpointer: Checkpointer,
+        worker: Worker,
     ) -> None:
         self._conn = conn
         self._state = state
+        self._clock = clock
         self._entropy = entropy
         self._chain = chain
         self._checkpointer = checkpointer
@@ -68,8 +78,7 @@ class Writer:
         self._asked = False
         self._ended = False
         self._slow = False
-        self._tokens: SimpleQueue[None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="remit-ledger", daemon=True)
+        self._worker = worker
         self.failure: BaseException | None = None
 
     def begin(self, draft: Draft) -> None:
@@ -80,7 +89,7 @@ class Writer:
         if self.failure is not None:
             raise self.failure
         self._checkpointer.start()
-        self._thread.start()
+        self._worker.start(self._serve)
 
     def append(self, draft: Draft) -> Pending:
         """Give `draft` its place and queue it; the order of calls is the order in the chain.
@@ -96,14 +105,14 @@ class Writer:
         return Pending(ref, future)
 
     def end(self) -> None:
-        """Take no more; called where `append` is. What was taken is written by the thread."""
+        """Take no more; called where `append` is. What was taken is written by the worker."""
         with self._lock:
             self._ended = True
-        self._tokens.put(None)
+        self._worker.end()
 
     def join(self) -> None:
         """Wait until all is written."""
-        self._thread.join()
+        self._worker.join()
         self._checkpointer.close()
 
     def _take_in(self, draft: Draft, future: asyncio.Future[Receipt] | None) -> Ref:
@@ -124,19 +133,13 @@ class Writer:
                 return
             self._busy = True
         if len(self._queue) > 1 or self._slow or self._checkpointer.due:
-            self._tokens.put(None)
+            self._worker.wake()
             return
         batch = self._next()
         if batch is not None and self._commit(batch):
             _resolve(batch)
         # Nothing was queued meanwhile: whoever would have queued it was waiting for this to end.
         self._busy = False
-
-    def _run(self) -> None:
-        while not self._ended:
-            self._tokens.get()
-            self._serve()
-        self._serve()
 
     def _serve(self) -> None:
         """Commit until nothing is queued."""
@@ -210,14 +213,14 @@ class Writer:
 
     def _commit(self, batch: Batch) -> bool:
         """Make `batch` durable; False, and its callers are told, where that failed."""
-        started = time.perf_counter()
+        started = self._clock.monotonic_s()
         try:
             commit(self._conn, batch)
         except BaseException as error:  # noqa: BLE001
             self.failure = error
             _tell(batch.items, partial(_refuse, batch.items, error))
             return False
-        self._slow = time.perf_counter() - started > _SLOW_S
+        self._slow = self._clock.monotonic_s() - started > _SLOW_S
         frames = (len(batch.records) + len(batch.bodies)) // _PAGE_BYTES + _FRAMES_EACH
         self._checkpointer.wrote(frames, busy=bool(self._queue))
         return True
