@@ -10,10 +10,15 @@ unexport PYTHONDONTWRITEBYTECODE
 IN := .venv/bin/
 PYTEST := $(IN)python -m pytest
 
-# The first Python >= 3.11, that of .venv before others: only then is a second set-up free.
+# Distributions build Python with all its optimisations; one built by hand is often a quarter slower.
+SYSTEM_PYTHON ?= /usr/bin/python3
+
+# The first Python >= 3.11, that of .venv before others: only then is a second set-up free. The system's counts where it
+# can make a .venv, which some distributions leave to a package of its own.
 define python
-for p in .venv/bin/python $(PYTHON) python3 python python3.15 python3.14 python3.13 python3.12 python3.11; do \
-  if "$$p" -IS -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then exec "$$p" $(1); fi; \
+for p in .venv/bin/python $(PYTHON) $(SYSTEM_PYTHON) python3 python python3.15 python3.14 python3.13 python3.12 python3.11; do \
+  case "$$p" in "$(SYSTEM_PYTHON)") module=ensurepip ;; *) module=sys ;; esac; \
+  if "$$p" -IS -c "import $$module, sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null; then exec "$$p" $(1); fi; \
 done; \
 echo "remit needs Python 3.11 or newer, and found none on PATH." >&2; \
 echo "  next: install one, or name it: make $@ PYTHON=/path/to/python3" >&2; \

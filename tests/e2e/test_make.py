@@ -26,14 +26,14 @@ def test_fails(): assert False
 
 @pytest.fixture
 def bare(tmp_path: Path) -> dict[str, str]:
-    """An environment of Python and make: an empty HOME, a PATH of two links."""
+    """An environment of Python and make: an empty HOME, a PATH of two links, no Python of the system's."""
     make = shutil.which("make")
     if make is None:
         pytest.skip("no make on PATH")
     (tmp_path / "path").mkdir()
     (tmp_path / "path" / "make").symlink_to(make)
     (tmp_path / "path" / "python3").symlink_to(Path(sys.executable).resolve())
-    return {"HOME": str(tmp_path), "PATH": str(tmp_path / "path")}
+    return {"HOME": str(tmp_path), "PATH": str(tmp_path / "path"), "SYSTEM_PYTHON": ""}
 
 
 def run(command: list[str], folder: Path, env: dict[str, str]) -> tuple[int, str]:
@@ -66,6 +66,20 @@ def test_a_machine_without_python_is_told_what_to_do(tmp_path: Path, bare: dict[
     assert code != 0
     assert "needs Python 3.11 or newer" in said
     assert "next: " in said
+
+
+@pytest.mark.parametrize("makes_environments", [True, False])
+def test_the_systems_python_comes_first_where_it_can_make_an_environment(
+    tmp_path: Path, bare: dict[str, str], *, makes_environments: bool
+) -> None:
+    (tmp_path / "tree").mkdir()
+    system = tmp_path / "system"
+    missing = "" if makes_environments else "case $3 in *ensurepip*) exit 1 ;; esac\n"
+    system.write_text(f'#!/bin/sh\n{missing}[ "$1" = -IS ] || echo by the system\n')
+    system.chmod(0o755)
+    code, said = run(["make", "help"], repository(tmp_path / "tree"), bare | {"SYSTEM_PYTHON": str(system)})
+    assert code == 0, said
+    assert ("by the system" in said, "make test" in said) == (makes_environments, not makes_environments)
 
 
 def test_a_failed_set_up_says_what_why_and_what_next(tmp_path: Path, bare: dict[str, str]) -> None:
