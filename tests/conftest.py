@@ -8,6 +8,7 @@ With `REMIT_ALL=1`, as in CI, one of these fails the run: there every system too
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -22,6 +23,8 @@ DATABASE = DirectoryBasedExampleDatabase("build/hypothesis")
 settings.register_profile("remit", deadline=None, print_blob=True, database=DATABASE)
 settings.register_profile("soak", settings.get_profile("remit"), max_examples=5_000)
 settings.load_profile("remit")
+# A shell that starts the tests in the background has them ignore SIGINT, and so would all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
