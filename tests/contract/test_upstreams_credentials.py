@@ -34,6 +34,7 @@ class Keys:
     now: str | None
     later: str | None = None
     renewals: int = 0
+    let_in: list[str] = field(default_factory=list[str])
 
     async def headers(self) -> Mapping[str, str]:
         if self.now is None:
@@ -44,6 +45,9 @@ class Keys:
         self.renewals += 1
         self.now, self.later, before = self.later or self.now, None, self.now
         return self.now != before
+
+    def accepted(self, shown: Mapping[str, str]) -> None:
+        self.let_in.append(shown["X-Key"])
 
     def rejected(self, *, scope_missing: bool) -> str:
         return f"rejected, scope missing: {scope_missing}"
@@ -174,6 +178,10 @@ async def test_a_401_is_answered_by_one_more_request_with_another_credential_onl
         refused = await call(upstream)
         assert isinstance(refused, Failure)
         assert (one.calls(), keys.renewals) == (["good", "worse"], 1)
+        assert set(keys.let_in) == {"good"}, "what was refused was not let in"
+        one.good = "worse"
+        assert isinstance(await call(upstream), Result)
+        assert keys.let_in[-1] == "worse"
 
 
 @pytest.mark.asyncio

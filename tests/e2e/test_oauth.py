@@ -55,7 +55,7 @@ def test_a_person_logs_in_with_pkce_for_this_server_and_calls_pass(person: Guard
     told = person.credential()
     assert (told["state"], told["issuer"], told["scopes"]) == ("valid", person.issuer, ["files:read", "files:list"])
     assert "credential guarded: valid until" in person.service.remit("doctor").stdout
-    assert "server.login guarded" in person.service.remit("logs").stdout
+    assert "server.login guarded" in person.service.remit("logs", "--limit", "1000").stdout
 
 
 def test_where_registration_alone_exists_remit_registers_as_a_public_native_client(person: Guarded) -> None:
@@ -86,8 +86,11 @@ def test_a_scope_that_is_lacking_is_told_and_nothing_is_logged_in_anew(person: G
     person.notes(lacking=True)
     try:
         assert "wants a scope that was not granted; add it to oauth.scopes" in refused(person, "scope")
+        assert person.credential()["state"] == "failing"
     finally:
         person.notes()
+    assert said(person, "scope-granted") == "scope-granted"
+    assert person.credential()["state"] == "valid", "what the server lets in again is no longer failing"
 
 
 def test_tokens_are_renewed_before_they_expire_by_one_renewal_for_all(person: Guarded) -> None:
@@ -132,7 +135,7 @@ def test_logging_out_ends_the_tokens_there_and_forgets_them_here(person: Guarded
     assert len(person.log("revoked")) == revoked + 1
     assert not list((person.service.data / "credentials").iterdir())
     assert "it needs a login" in refused(person, "out")
-    assert "server.logout guarded" in person.service.remit("logs").stdout
+    assert "server.logout guarded" in person.service.remit("logs", "--limit", "1000").stdout
     person.login()
 
 

@@ -59,6 +59,10 @@ class Credential(Protocol):
         """
         ...
 
+    def accepted(self, shown: Mapping[str, str]) -> None:
+        """Take note that the server let in a request with the headers `shown`: an earlier refusal of them is over."""
+        ...
+
     def rejected(self, *, scope_missing: bool) -> str:
         """Take note that the server refuses what it is shown (401; 403 for a scope); why, with the next command."""
         ...

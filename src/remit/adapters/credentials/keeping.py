@@ -68,6 +68,11 @@ class Shown:
             renewed = await self.login.renew(shown) or renewed
         return renewed
 
+    def accepted(self, shown: Mapping[str, str]) -> None:
+        """See `Credential.accepted`."""
+        if self.login is not None:
+            self.login.accepted(shown)
+
     def rejected(self, *, scope_missing: bool) -> str:
         """See `Credential.rejected`."""
         if self.login is not None:

@@ -86,6 +86,11 @@ class OAuthCredential:
         await self._renewal()
         return True
 
+    def accepted(self, shown: Mapping[str, str]) -> None:
+        """See `Credential.accepted`."""
+        if self._rejected is not None and shown.get("Authorization") == f"Bearer {self._rejected.access}":
+            self._rejected = None
+
     def rejected(self, *, scope_missing: bool) -> str:
         """See `Credential.rejected`."""
         login = f"remit servers login {self.server}"

@@ -69,6 +69,8 @@ def presenting(url: URL, credential: Credential | None, hiding: Hiding) -> tuple
         if response.status == HTTPStatus.UNAUTHORIZED or lacking:
             response.close()
             raise _unusable(credential.rejected(scope_missing=lacking), sent=True)
+        if response.ok:
+            credential.accepted(shown)
         return response
 
     return (present,)
