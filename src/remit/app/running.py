@@ -24,15 +24,16 @@ class Running:
     warnings: tuple[str, ...]
 
 
-def prepare(source: Source, bundles: Bundles) -> Running:
-    """Assemble and compile `source`. Blocks; raises `Invalid` with every problem."""
+def prepare(source: Source, bundles: Bundles | None = None) -> Running:
+    """Assemble and compile `source`; `bundles` remember what passed. Blocks; raises `Invalid` with every problem."""
     assembly = assemble(source)
     if not isinstance(assembly, Assembled):
         raise _invalid(assembly.errors)
-    compiled = compile_bundle(assembly.catalog, validated=bundles.validated())
+    compiled = compile_bundle(assembly.catalog, validated=frozenset() if bundles is None else bundles.validated())
     if not isinstance(compiled.result, Bundle):
         raise Invalid([str(problem) for problem in compiled.result], _CORRECT)
-    bundles.remember(compiled.validated)
+    if bundles is not None:
+        bundles.remember(compiled.validated)
     warnings = (*(_line(one, one.next) for one in assembly.warnings), *map(str, compiled.warnings))
     return Running(source, compiled.result, warnings)
 

@@ -18,6 +18,7 @@ from remit.app.cli import (
     bridge,
     ledger,
     questions,
+    replay,
     servers,
     service,
     sessions,
@@ -35,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (service, workspace, questions, bridge):
+for module in (service, workspace, questions, replay, bridge):
     module.add(app)
 app.add_typer(agents.app, name="agents")
 app.add_typer(tools.app, name="tools")

@@ -1,0 +1,117 @@
+"""Replay: recorded sessions through `decide` and `judge_result`."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from remit.assure.recorded import Answered, Called, Malformed, Said, recorded
+from remit.assure.replay import Cast, Judged, replay
+from tests.core.deciding import bundle
+
+PERMIT = '@id("all") permit (principal, action, resource);'
+GATED = (
+    '@id("gated") @gate("owner") forbid (principal, action, resource)'
+    ' when { context.session.labels.contains(Remit::Label::"untrusted") };'
+)
+FINAL = '@id("final") forbid (principal, action, resource) when { context.session.irreversibleCalls > 0 };'
+
+
+def called(turn: float, call_id: str, tool: str, args: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "tool_call", "turn": turn, "call_id": call_id, "tool": tool, "args": args}
+
+
+def answered(turn: float, call_id: str, result: Any, error: str | None = None) -> dict[str, Any]:
+    return {"type": "tool_result", "turn": turn, "call_id": call_id, "tool": "x", "result": result, "error": error}
+
+
+def line(*events: Mapping[str, Any], suite: str = "shop", agent: str = "ada") -> bytes:
+    return json.dumps({"session": "one", "suite": suite, "agent": agent, "events": events}).encode()
+
+
+FETCH = called(1, "c1", "fetch", {"url": "http://a.example"})
+REFUND = {"order_id": "1", "to": "x"}
+
+
+def verdicts(found: tuple[Judged, ...]) -> list[tuple[str, str]]:
+    return [(one.call_id, one.verdict) for one in found]
+
+
+def test_a_call_sees_the_results_of_earlier_turns_alone() -> None:
+    events = (FETCH, answered(1, "c1", "hello"), called(1, "c2", "refund", REFUND), called(1.5, "c3", "refund", REFUND))
+    found = replay(bundle(PERMIT, GATED), recorded(line(*events)))
+    assert verdicts(found) == [("c1", "permit"), ("c2", "permit"), ("c3", "escalate")]
+
+
+def test_recorded_results_are_taken_in_after_a_denial_and_after_an_error() -> None:
+    no_fetch = '@id("no") forbid (principal, action == Remit::Action::"web___fetch", resource);'
+    for result, error in (("hello", None), ("", "no such page")):
+        events = (FETCH, answered(1, "c1", result, error), called(2, "c2", "refund", REFUND))
+        found = replay(bundle(PERMIT, GATED, no_fetch), recorded(line(*events)))
+        assert verdicts(found) == [("c1", "deny"), ("c2", "escalate")]
+
+
+def test_what_is_permitted_counts_as_it_would_in_the_service() -> None:
+    events = (called(1, "c1", "refund", REFUND), called(2, "c2", "refund", REFUND))
+    assert verdicts(replay(bundle(PERMIT, FINAL), recorded(line(*events)))) == [("c1", "permit"), ("c2", "deny")]
+
+
+def test_every_call_has_a_verdict_and_what_is_unknown_is_denied_with_its_reason() -> None:
+    events = (called(1, "c1", "nothing", {}), answered(1, "c1", "x"), called(2, "c2", "refund", REFUND))
+    found = replay(bundle(PERMIT, GATED), recorded(line(*events)))
+    assert verdicts(found) == [("c1", "deny"), ("c2", "escalate")], "what an unknown tool says is untrusted"
+    assert "there is no tool shop/nothing" in found[0].reasons[0].text
+    (strange,) = replay(bundle(PERMIT), recorded(line(called(1, "c1", "nothing", {}), suite="elsewhere")))
+    assert (strange.verdict, strange.reasons[0].code) == ("deny", "server/unknown")
+    (nobody,) = replay(bundle(PERMIT), recorded(line(called(1, "c1", "refund", REFUND), agent="zoe")))
+    assert (nobody.verdict, nobody.reasons[0].code) == ("deny", "agent/unknown")
+
+
+def test_another_agent_may_stand_for_one_that_is_unknown_and_for_no_other() -> None:
+    only_bot = '@id("bot") permit (principal == Remit::Agent::"bot", action, resource);'
+    for agent, verdict in (("zoe", "permit"), ("ada", "deny")):
+        text = line(called(1, "c1", "refund", REFUND), agent=agent)
+        (found,) = replay(bundle(only_bot), recorded(text), Cast("bot", "uma"))
+        assert found.verdict == verdict
+
+
+def test_a_line_of_output_holds_what_a_reader_needs_in_a_fixed_order() -> None:
+    events = (FETCH, answered(1, "c1", "hello"), called(2, "c2", "refund", REFUND))
+    found = replay(bundle(PERMIT, GATED), recorded(line(*events)))[1].line()
+    assert list(found) == ["session", "call_id", "verdict", "policies", "reasons", "origins"]
+    assert (found["session"], found["policies"]) == ("one", ["gated", "all"])
+
+
+def test_the_models_own_words_are_nothing() -> None:
+    events = ({"type": "user", "turn": 0, "text": "do"}, {"type": "assistant", "turn": 1, "text": "I may"}, FETCH)
+    assert [type(event) for event in recorded(line(*events, answered(1, "c1", None))).events] == [
+        Said,
+        Called,
+        Answered,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"[]", "not a JSON object"),
+        (b'{"a":1,"a":2}', "json/duplicate-key"),
+        (b"{", "json/malformed"),
+        (b"\xff{}", "json/encoding"),
+        (b'{"events": 1}', "events is not a list"),
+        (b'{"events": [1]}', "event 1 is not an object"),
+        (b'{"events": [], "session": 1}', "session is not text"),
+        (b'{"events": [], "session": "s", "suite": "x"}', "agent is not text"),
+        (line({"type": "user", "turn": True, "text": "x"}), "event 1: turn is not a number"),
+        (line({"type": "user", "turn": 0}), "event 1: text is not text"),
+        (line({"type": "system", "turn": 0}), "event 1: no event is of type 'system'"),
+        (line({**FETCH, "args": []}), "event 1: args is not an object"),
+        (line(FETCH, FETCH), "event 2: the call 'c1' stands twice"),
+        (line(answered(1, "c1", "x")), "event 1 answers 'c1', which was not called before"),
+        (line(FETCH, {**answered(1, "c1", "x"), "error": 1}), "event 2: error is neither text nor null"),
+    ],
+)
+def test_a_line_that_is_no_session_is_refused_with_its_reason(text: bytes, why: str) -> None:
+    with pytest.raises(Malformed, match=why):
+        recorded(text)

@@ -1,0 +1,112 @@
+"""`remit replay`: files in, one line a call out."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remit.app import replaying
+from remit.app.cli import run
+from remit.app.failure import Exit
+from remit.control.lock import EMPTY, accept_server, list_pin
+from remit.control.lock_text import serialise
+from remit.facts.catalog import Definition
+
+SEND = Definition("send", "Sends.", {"type": "object", "properties": {"to": {"type": "string"}}}, None, {})
+
+
+def resource(kind: str, name: str, spec: dict[str, Any]) -> str:
+    return json.dumps({"apiVersion": "remit.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """Agent `ada` may send until something untrusted was said; then `owner` decides."""
+    folder = tmp_path / "workspace"
+    folder.mkdir()
+    documents = (
+        resource("User", "uma", {}),
+        resource("Agent", "ada", {"owner": "uma", "purpose": "sends"}),
+        resource("Route", "owner", {"users": ["uma"]}),
+        resource("Server", "post", {"url": "http://127.0.0.1:9/mcp"}),
+    )
+    (folder / "all.yaml").write_text("\n---\n".join(documents))
+    (folder / "all.cedar").write_text(
+        '@id("all") permit (principal, action, resource);\n'
+        '@id("gate") @gate("owner") forbid (principal, action, resource)'
+        ' when { context.session.labels.contains(Remit::Label::"untrusted") };\n'
+    )
+    (folder / "remit.lock").write_text(serialise(accept_server(EMPTY, "post", [SEND], list_pin([SEND]))))
+    return folder
+
+
+def sessions(count: int) -> str:
+    """Sessions of two calls each, with a result between them; the agent is one that the workspace does not know."""
+    lines: list[str] = []
+    for number in range(count):
+        call = {"type": "tool_call", "turn": 1, "call_id": "a", "tool": "send", "args": {"to": "x"}}
+        result = {"type": "tool_result", "turn": 1, "call_id": "a", "tool": "send", "result": "sent", "error": None}
+        events = ({"type": "user", "turn": 0, "text": "send x"}, call, result, {**call, "turn": 2, "call_id": "b"})
+        lines.append(json.dumps({"session": f"s{number}", "suite": "post", "agent": "post-bot", "events": events}))
+    return "\n".join(lines) + "\n"
+
+
+def judged(text: str) -> list[tuple[str, str, str]]:
+    found: list[dict[str, Any]] = [json.loads(line) for line in text.splitlines()]
+    return [(one["session"], one["call_id"], one["verdict"]) for one in found]
+
+
+@pytest.mark.parametrize("name", ["s.jsonl", "s.jsonl.gz"])
+def test_one_line_a_call_and_the_talk_on_stderr(
+    name: str, workspace: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = sessions(1).encode()
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    assert run(["replay", "--sessions", str(tmp_path / name), "--workspace", str(workspace), "-o", "jsonl"]) == Exit.OK
+    out, err = capfd.readouterr()
+    assert judged(out) == [("s0", "a", "permit"), ("s0", "b", "escalate")]
+    assert "1 sessions, 2 calls" in err
+
+
+def test_many_processes_give_the_bytes_that_one_gives(
+    workspace: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "s.jsonl").write_text(sessions(150))
+    asked = ["replay", "--sessions", str(tmp_path / "s.jsonl"), "--workspace", str(workspace)]
+    assert run([*asked, "--jobs", "1"]) == Exit.OK
+    alone = capfd.readouterr().out
+    monkeypatch.setattr(replaying, "PARALLEL_FROM_BYTES", 1)
+    assert run([*asked, "--jobs", "2"]) == Exit.OK
+    assert capfd.readouterr().out == alone
+    assert len(judged(alone)) == 300
+
+
+def test_a_malformed_line_is_refused_with_file_and_line(
+    workspace: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "s.jsonl"
+    bad.write_text(sessions(1) + '\n{"session": 1}\n')
+    assert run(["replay", "--sessions", str(bad), "--workspace", str(workspace)]) == Exit.INVALID
+    out, err = capfd.readouterr()
+    assert judged(out)[-1] == ("s0", "b", "escalate")
+    assert f"{bad}:3" in err
+    assert "events is not a list" in err
+    bad.write_bytes(gzip.compress(sessions(1).encode())[:-20])
+    assert run(["replay", "--sessions", str(bad), "--workspace", str(workspace)]) == Exit.INVALID
+    assert "breaks off" in capfd.readouterr().err
+
+
+def test_what_cannot_be_replayed_says_what_to_do(
+    workspace: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "s.jsonl").write_text(sessions(1))
+    good = ["--sessions", str(tmp_path / "s.jsonl"), "--workspace", str(workspace)]
+    assert run(["replay", *good, "--agent", "zoe"]) == Exit.NOT_FOUND
+    assert "it has ada" in capfd.readouterr().err
+    assert run(["replay", "--workspace", str(workspace)]) == Exit.USAGE
+    assert run(["replay", "--sessions", str(tmp_path / "none"), "--workspace", str(workspace)]) == Exit.NOT_FOUND
+    (workspace / "wrong.cedar").write_text("permit")
+    assert run(["replay", *good]) == Exit.INVALID
+    assert "wrong.cedar" in capfd.readouterr().err
