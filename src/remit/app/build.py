@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -22,6 +23,7 @@ from remit.adapters.sqlite.batches import Batches
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.adapters.upstreams.build import build_upstream
 from remit.adapters.upstreams.exchange import open_http_session
+from remit.adapters.veil_key import VeilKey
 from remit.adapters.workspace.folder import Folder
 from remit.api.authenticator import Authenticator
 from remit.api.pages import OAuthPages
@@ -35,7 +37,8 @@ from remit.app.logs import Logs
 from remit.app.root import App, Root, Scrape
 from remit.app.running import Running, prepare
 from remit.app.runtime import Runtime
-from remit.app.settings import ADMIN, Settings
+from remit.app.settings import ADMIN, KEYS, Settings
+from remit.app.veiling import SUBJECT, Veiling
 from remit.control.authority import admin_token, credential_hash
 from remit.control.resources import Source
 from remit.facts.catalog import Server
@@ -48,6 +51,14 @@ from remit.trace.bodies import AdminBody, Event
 
 _CLOCK = SystemClock()
 _ENTROPY = SystemEntropy()
+
+
+class Closes(Protocol):
+    """What is closed when it is no longer needed."""
+
+    async def close(self) -> None:
+        """Close it."""
+        ...
 
 
 @dataclass(slots=True)
@@ -128,7 +139,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     resource = settings.public_url or f"http://{settings.host}:{port}"
     issuer = _issuer(settings.data, resource)
     try:
-        signer = Ed25519Signer(settings.data / "keys", _CLOCK, issuer=issuer, audience=issuer)
+        signer = Ed25519Signer(settings.data / KEYS, _CLOCK, issuer=issuer, audience=issuer)
     except KeyringUnusable as error:
         await ledger.close()
         raise Failure("the signing keys cannot be used", why=str(error)) from error
@@ -147,12 +158,13 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
         )
 
     fleet = Fleet(upstream)
-    runtime = Runtime(running, workspace=folder, bundles=bundles, fleet=fleet, ledger=ledger, clock=_CLOCK)
-    driver = Driver(ledger, _CLOCK, lambda: runtime.bundle, fleet.upstreams, limits=settings.limits, tally=tally)
+    credentials = dict(await ledger.credentials())
+    veiling = Veiling(VeilKey(settings.data / KEYS, _ENTROPY), credentials.pop(SUBJECT, None))
+    runtime = Runtime(running, folder, bundles, fleet, ledger, _CLOCK, veiling)
+    driver = Driver(ledger, _CLOCK, lambda: runtime.bundle, fleet.upstreams, settings.limits, tally, veiling)
     await driver.load()
-    credentials = await ledger.credentials()
     authenticator = Authenticator(signer, _CLOCK, revoked=await ledger.revoked(), credentials=credentials)
-    await runtime.start()
+    await _started(runtime, fleet, keeping, session, ledger)
     admin = None if credentials else await _first_admin(driver, authenticator)
     hosts = _hosts(settings, port)
     origins = frozenset({f"http://{host}" for host in hosts} | {resource})
@@ -186,6 +198,16 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     return Service(
         front, bounds, tally, driver, runtime, ledger, fleet, session, keeping, closing, services, api, admin
     )
+
+
+async def _started(runtime: Runtime, *opened: Closes) -> None:
+    """Start `runtime`; where it cannot, close what was `opened` and raise `Failure`."""
+    try:
+        await runtime.start()
+    except KeyringUnusable as error:
+        for one in opened:
+            await one.close()
+        raise Failure("the workspace declares secrets, and their key cannot be used", why=str(error)) from error
 
 
 async def _first_admin(driver: Driver, authenticator: Authenticator) -> str:

@@ -1,4 +1,4 @@
-"""A lost admin token: a new one, written by who may write the data folder while nothing runs on it."""
+"""What is lost and made anew, by who may write the data folder while nothing runs on it: the admin token, a key."""
 
 import asyncio
 from pathlib import Path
@@ -6,7 +6,9 @@ from pathlib import Path
 from remit.adapters.sqlite import open_ledger
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.system import SystemClock, SystemEntropy
-from remit.app.settings import ADMIN
+from remit.adapters.veil_key import FILE
+from remit.app.settings import ADMIN, KEYS
+from remit.app.veiling import SUBJECT
 from remit.control.authority import admin_token, credential_hash
 from remit.facts.record import RecordKind
 from remit.ports.ledger import Draft
@@ -15,18 +17,27 @@ from remit.trace.bodies import AdminBody, Event
 
 def new_admin_token(ledger: Path) -> str:
     """Replace the admin token of the ledger at `ledger`, on record. Raises `LedgerRefused`."""
+    token = admin_token(SystemEntropy().token_bytes(24))
+    _record(ledger, ADMIN, credential_hash(token))
+    return token
+
+
+def forget_veil_key(ledger: Path) -> None:
+    """Have the next start of a service on `ledger` make a new key of declared secrets. Raises `LedgerRefused`."""
+    _record(ledger, SUBJECT, None)
+    (ledger.parent / KEYS / FILE).unlink(missing_ok=True)
+
+
+def _record(ledger: Path, ident: str, hashed: str | None) -> None:
     if not ledger.exists():
         raise LedgerRefused(f"there is no ledger at {ledger}", "no service has run on it", "remit up --data DIR")
-    return asyncio.run(_replace(ledger))
+    asyncio.run(_appended(ledger, AdminBody(Event.CREDENTIAL, "the data folder's owner", ident, {"hash": hashed})))
 
 
-async def _replace(path: Path) -> str:
+async def _appended(path: Path, body: AdminBody) -> None:
     clock, entropy = SystemClock(), SystemEntropy()
     ledger = open_ledger(path, clock, entropy)
     try:
-        token = admin_token(entropy.token_bytes(24))
-        body = AdminBody(Event.CREDENTIAL, "the data folder's owner", ADMIN, {"hash": credential_hash(token)})
         await ledger.append(Draft(RecordKind.ADMIN, clock.now_ms(), "", "", body)).durable
     finally:
         await ledger.close()
-    return token

@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from remit.adapters.private import KeyringUnusable
 from remit.api.services import Applied, Conflict, Missing, ServerPin
 from remit.app.bundles import Bundles
 from remit.app.fleet import Fleet
 from remit.app.running import Running, prepare
+from remit.app.veiling import Veiling
 from remit.control import lock as locking
 from remit.control.problems import Where
 from remit.control.resources import AgentSpec, Kind, Resource, Source
@@ -36,13 +38,14 @@ class Runtime:
     def __init__(
         self,
         running: Running,
-        *,
         workspace: Workspace,
         bundles: Bundles,
         fleet: Fleet,
         ledger: Ledger,
         clock: Clock,
+        veiling: Veiling,
     ) -> None:
+        self._veiling = veiling
         self._running = running
         self._workspace = workspace
         self._bundles = bundles
@@ -62,7 +65,8 @@ class Runtime:
         return self._running
 
     async def start(self) -> None:
-        """Record the bundle this process began with and start its fleet."""
+        """Record the bundle this process began with and start its fleet. Raises `KeyringUnusable`."""
+        await self._veiling.prepare(self.bundle.catalog, self._record)
         self._fleet.take(self.bundle.catalog.servers)
         await self._record(Event.BUNDLE, _WATCHER, self.bundle.digest, {"at": "start"})
 
@@ -181,6 +185,11 @@ class Runtime:
     async def _swap(self, new: Running, by: str) -> Applied:
         from remit.app.comparing import changes_between
 
+        try:
+            await self._veiling.prepare(new.bundle.catalog, self._record)
+        except KeyringUnusable as error:
+            why = f"the workspace declares secrets, and their key cannot be used: {error}"
+            raise Conflict(why, "remit doctor") from error
         changes = changes_between(self._running, new)
         if new.bundle.digest != self.bundle.digest:
             self._bundles.keep(new.bundle)

@@ -43,8 +43,9 @@ class Action:
     `server` and `name` say what is reached: the tool's own name, a resource's URI, a prompt's name; the
     model of `call_model`; the sub-agent of a delegation, whose `server` is empty. To read or get nothing
     by name is to list what there is. `arguments` is the canonical form (RFC 8785) of `input`: the bytes
-    that are hashed, judged and forwarded. `within` says that the action is under way and goes on; `trace` is the
-    W3C traceparent of the request, which decides nothing.
+    that are judged and forwarded, and hashed and recorded, unless `veiled` stands for them there (`facts.veil`).
+    `within` says that the action is under way and goes on; `trace` is the W3C traceparent of the request, which
+    decides nothing.
     """
 
     kind: ActionKind
@@ -55,6 +56,12 @@ class Action:
     authority: Authority
     within: Within | None = None
     trace: str | None = None
+    veiled: bytes | None = None
+
+    @property
+    def recorded(self) -> bytes:
+        """The arguments as they are hashed and recorded."""
+        return self.arguments if self.veiled is None else self.veiled
 
     @property
     def lists(self) -> bool:
@@ -78,7 +85,7 @@ class Action:
             (self.server, self.name, pin),
             self.authority.user,
             [(link.agent, link.sid) for link in self.authority.links],
-            self.arguments,
+            self.recorded,
             None if self.within is None else (self.within.number, hashlib.sha256(self.within.responses).hexdigest()),
         )
 

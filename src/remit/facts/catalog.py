@@ -109,16 +109,17 @@ class Tool:
     tags: frozenset[str] = frozenset()
     catalogued: bool = False
     arguments: Mapping[str, Argument] = field(default_factory=lambda: MappingProxyType({}))
+    secrets: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The names of the arguments that hold secrets."""
+
+    def __post_init__(self) -> None:
+        held = frozenset(name for name, argument in self.arguments.items() if argument.secret)
+        object.__setattr__(self, "secrets", held)
 
     @property
     def name(self) -> str:
         """The tool's own name at its server."""
         return self.definition.name
-
-    @property
-    def secrets(self) -> frozenset[str]:
-        """The names of the arguments that hold secrets."""
-        return frozenset(name for name, argument in self.arguments.items() if argument.secret)
 
     @property
     def exposed(self) -> str:

@@ -10,7 +10,7 @@ from remit.facts.label import closed
 from remit.facts.session import join
 from remit.pdp.chain import judge_chain
 from remit.pdp.decision import Decision
-from remit.pdp.effects import Ruling, decision_of
+from remit.pdp.effects import Ruling, bare, decision_of
 from remit.pdp.known import argument_problem, known, session_problem
 from remit.pdp.listing import judge_list
 from remit.pdp.reached import Reached
@@ -38,6 +38,8 @@ def decide(snapshot: Snapshot, action: Action, now_ms: int) -> Decision:
 
 
 def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
+    if bare(snapshot, action):
+        raise ValueError("secrets that nothing veils")
     checked = known(snapshot, action)
     if isinstance(checked, Ruling):
         return checked

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from remit.facts.action import Action, ActionKind, Within
+from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import digest
 from remit.facts.label import NONE, closed
 from remit.facts.record import RecordKind
@@ -87,7 +87,7 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> Ac
         routes = snapshot.bundle.catalog.routes
         expires_ms = now_ms + int(min(routes[gate.route].expires_s for gate in gates) * 1000)
     return ActionBody(
-        action=_hash(action, ruling.pin),
+        action=_hash(snapshot, action, ruling.pin),
         kind=action.kind.value,
         server=action.server,
         name=action.name,
@@ -106,19 +106,35 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> Ac
         labels=tuple(sorted(NONE if facts is None else facts.labels)),
         source=() if reached is None else tuple(sorted(closed(reached.source))),
         context={} if facts is None else facts.recorded(),
-        arguments=action.arguments if action.within is None else _shown(action, action.within),
+        arguments=b"" if bare(snapshot, action) else _shown(action),
         trace=action.trace,
     )
 
 
-def _shown(action: Action, within: Within) -> bytes:
-    """What people see of a round: the arguments of the action, and the responses they decide on."""
-    return b'{"arguments":%s,"responses":%s,"round":%d}' % (action.arguments, within.responses, within.number)
+def bare(snapshot: Snapshot, action: Action) -> bool:
+    """Whether the arguments hold secrets that nothing veils: they are neither judged nor recorded."""
+    if action.veiled is not None or action.kind is not ActionKind.CALL_TOOL:
+        return False
+    try:
+        tool = snapshot.bundle.catalog.tools.get((action.server, action.name))
+    except AttributeError:
+        # The snapshot is broken: whether they do cannot be known, and so they are not recorded.
+        return True
+    return tool is not None and bool(tool.secrets)
 
 
-def _hash(action: Action, pin: str) -> str:
+def _shown(action: Action) -> bytes:
+    """What people see: the arguments of the action, and the responses they decide on in a round of it."""
+    within = action.within
+    if within is None:
+        return action.recorded
+    return b'{"arguments":%s,"responses":%s,"round":%d}' % (action.recorded, within.responses, within.number)
+
+
+def _hash(snapshot: Snapshot, action: Action, pin: str) -> str:
     """The action's hash, or nothing for what has no canonical form and so cannot be approved."""
     try:
-        return action.hash(pin)
+        # A hash of arguments that nothing veils would let them be guessed.
+        return "" if bare(snapshot, action) else action.hash(pin)
     except ValueError:
         return ""

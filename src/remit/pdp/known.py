@@ -110,5 +110,5 @@ def argument_problem(snapshot: Snapshot, action: Action, reached: Reached) -> Re
         return Reason(Code.ARG_TOO_LARGE, f"the arguments take {size} bytes, more than {size_max}")
     if reached.validator is None:
         return None
-    why = reached.validator.problem(action.input)
+    why = reached.validator.problem(action.input, () if reached.tool is None else reached.tool.secrets)
     return None if why is None else Reason(Code.ARG_INVALID, why)

@@ -21,7 +21,7 @@ from remit.pep.answer import Answer, Client, Refused, Released, Watching
 from remit.pep.control import Control
 from remit.pep.conversation import Conversation
 from remit.pep.errand import Errand
-from remit.pep.judging import Current, Desk
+from remit.pep.judging import Current, Desk, Veiling, unveiled
 from remit.pep.memory import Memory
 from remit.pep.names import Names
 from remit.pep.questions import Questions
@@ -57,12 +57,12 @@ class Driver(Control):
         clock: Clock,
         current: Current,
         upstreams: Mapping[str, Upstream],
-        *,
         limits: Limits = DEFAULT,
         tally: Tally | None = None,
+        veil: Veiling = unveiled,
     ) -> None:
         memory = Memory(ledger)
-        super().__init__(memory, Desk(memory, ledger, clock, current, limits, tally), ledger, clock)
+        super().__init__(memory, Desk(memory, ledger, clock, current, limits, tally, veil), ledger, clock)
         self._upstreams = upstreams
         self._names = Names()
         self._way = Way(memory, self._desk, ledger, clock, upstreams, self._stop_reason)

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from remit.escalate import voting
 from remit.escalate.machine import Approval, State
-from remit.facts.action import Action
+from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
 from remit.facts.canonical import digest
 from remit.facts.catalog import Definition, Tool
@@ -18,6 +18,7 @@ from remit.facts.label import closed
 from remit.facts.limits import Limits
 from remit.facts.record import RecordKind
 from remit.facts.session import Session
+from remit.facts.veil import Veil
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Forward
 from remit.pdp.reached import Reached
@@ -37,6 +38,12 @@ PENDING_MAX: Final = 20
 """How much one root session may ask of people at once, with all that was delegated from it."""
 
 Current: TypeAlias = Callable[[], Bundle]
+Veiling: TypeAlias = Callable[[], Veil | None]
+"""What veils declared secrets; None as long as no running bundle declared any."""
+
+
+def unveiled() -> None:
+    """Nothing veils: a tool with a secret is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +72,16 @@ class Desk:
     """Where actions are judged and records are queued."""
 
     def __init__(
-        self, memory: Memory, ledger: Ledger, clock: Clock, current: Current, limits: Limits, tally: Tally | None = None
+        self,
+        memory: Memory,
+        ledger: Ledger,
+        clock: Clock,
+        current: Current,
+        limits: Limits,
+        tally: Tally | None = None,
+        veil: Veiling = unveiled,
     ) -> None:
+        self._veil = veil
         self._tally = tally or Tally()
         self._memory = memory
         self._ledger = ledger
@@ -96,6 +111,7 @@ class Desk:
         self._retire(action.authority)
         now_ms = self._clock.now_ms()
         tool = self._tool(action)
+        action = self._veiled(action, tool)
         pin = self._pins.compare(action.server, live, tool, action.name)
         sessions = self._memory.sessions(action.authority, now_ms)
         start_s = self._clock.monotonic_s()
@@ -142,6 +158,7 @@ class Desk:
     def weigh(self, action: Action) -> Decision:
         """What `judge` would decide if live tools are as last seen, with no consequence."""
         tool = self._tool(action)
+        action = self._veiled(action, tool)
         pin = self._pins.last(action.server, tool, action.name)
         now_ms = self._clock.now_ms()
         sessions = self._memory.sessions(action.authority, now_ms)
@@ -149,6 +166,13 @@ class Desk:
 
     def _tool(self, action: Action) -> Tool | None:
         return self._current().catalog.tools.get((action.server, action.name))
+
+    def _veiled(self, action: Action, tool: Tool | None) -> Action:
+        """`action` as it is recorded and hashed: with its secrets veiled, where the catalog declares some."""
+        if tool is None or action.kind is not ActionKind.CALL_TOOL or not tool.secrets:
+            return action
+        veil, form = self._veil(), self._current().tools[tool.server, tool.name]
+        return action if veil is None else replace(action, veiled=veil.over(tool, form.arguments, action.input))
 
     def _decide(
         self,

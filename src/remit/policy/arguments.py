@@ -5,7 +5,7 @@ that backtracks too long fails the argument instead of the service. Arguments wh
 could take longer than `WORK_MAX` are not checked, and so are invalid.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -32,14 +32,19 @@ class Validator:
     size: references.Size
     backtracks: bool
 
-    def problem(self, arguments: Mapping[str, Json]) -> str | None:
-        """Which argument is invalid and why, in one sentence without its value; or None."""
+    def problem(self, arguments: Mapping[str, Json], secrets: Collection[str] = ()) -> str | None:
+        """Which argument is invalid and why, in one sentence without its value; or None.
+
+        Of `secrets` no more than the name is told: what is in them may have names too.
+        """
         most = self._work(DEFAULT.nodes_max, DEFAULT.arguments_bytes_max)
         if most > WORK_MAX and self._work(*_extent(arguments)) > WORK_MAX:
             return "the arguments hold more values than can be checked against this schema"
         try:
             self.compiled.validate(dict(arguments))
         except jsonschema_rs.ValidationError as error:
+            if error.instance_path and str(error.instance_path[0]) in secrets:
+                return f"{escaped(str(error.instance_path[0]), chars_max=_SHOWN_MAX)}: it is not what the schema takes"
             path = ".".join(str(step) for step in error.instance_path)
             where = escaped(path, chars_max=_SHOWN_MAX) or "the arguments"
             return f"{where}: {escaped(error.message, chars_max=_SHOWN_MAX)}"

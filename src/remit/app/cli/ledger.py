@@ -132,6 +132,22 @@ def restore(
     say("every session has ended: agents need new tokens (remit token agent NAME)")
 
 
+@app.command(name="forget-key")
+def forget_key(data_given: Data = None) -> None:
+    """Give up a lost key of declared secrets, while no service runs: the next start makes a new one, on record.
+
+    Approvals of calls with secrets that still wait have to be given anew.
+    """
+    from remit.adapters.sqlite.errors import LedgerRefused
+    from remit.app.recovery import forget_veil_key
+
+    try:
+        forget_veil_key(data_folder(data_given) / LEDGER)
+    except LedgerRefused as error:
+        raise Failure(error.what, why=error.why, next=error.next) from error
+    say("the next start of the service makes a new key, where the workspace declares secrets")
+
+
 def _talk(output: Format) -> Callable[[int], None] | None:
     return _progress if output is Format.TABLE else None
 
