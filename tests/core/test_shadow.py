@@ -1,5 +1,6 @@
 """Generated code judges; a sample is compared with cedarpy; the first difference ends the trust in it."""
 
+import gc
 from dataclasses import replace
 
 import pytest
@@ -117,3 +118,18 @@ def test_an_unknown_label_of_a_session_changes_nothing() -> None:
     assert decide(held, asked, NOW).verdict == Permit()
     assert decide(replace(held, sessions=snapshot(running, asked).sessions), asked, NOW).verdict == Deny()
     assert running.shadow.difference is None
+
+
+def test_what_could_not_be_evaluated_leaves_no_garbage_behind() -> None:
+    """A fault that is kept keeps its call, and the collector's pauses are the slowest decisions there are."""
+    running = bundle(ANYBODY, BROKEN)
+    running.shadow.every = 0
+    asked = action()
+    decided(running, asked)
+    gc.collect()
+    gc.disable()
+    try:
+        assert codes(decided(running, asked)) == {"policy/error"}
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -90,7 +90,7 @@ def by_code(bundle: Bundle, question: Question, principal: Uid, judge: Judge) ->
         (forbids if policy.form.effect is _FORBID else permits).append(policy)
     if forbids and not _gates(forbids):
         permits.clear()
-    errors = tuple([(ordered[number].ident, str(fault)) for number, fault in failed])
+    errors = tuple([(ordered[number].ident, why) for number, why in failed])
     return Weighed(tuple(forbids), tuple(permits), errors)
 
 

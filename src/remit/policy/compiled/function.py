@@ -10,7 +10,7 @@ from remit.policy.compiled.values import Entities, Value
 from remit.policy.compiled.writer import SCOPE, Unsupported
 from remit.policy.form import Uid
 
-Outcomes: TypeAlias = tuple[list[int], list[tuple[int, extensions.Fault]]]
+Outcomes: TypeAlias = tuple[list[int], list[tuple[int, str]]]
 """The numbers of the satisfied policies, and of those that could not be evaluated with why."""
 
 Judge: TypeAlias = Callable[[Entities, Uid, Uid, Uid, "dict[str, Value]"], Outcomes]

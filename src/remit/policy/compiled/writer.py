@@ -81,7 +81,8 @@ class Writer:
             f"    if {' and '.join(found)}:",
             f"        satisfied.append({index})",
             "except Fault as fault_of_it:",
-            f"    failed.append(({index}, fault_of_it))",
+            # Its text alone: with its traceback it would hold this call, and this call it.
+            f"    failed.append(({index}, fault_of_it.args[0]))",
         ]
 
     def _constraint(self, part: str, needed: Constraint) -> list[str]:
