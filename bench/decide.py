@@ -21,17 +21,19 @@ from remit.facts.canonical import canonical
 from remit.facts.catalog import Catalog, Definition, Effect, Http, PolicySource, Route, Server, Sink, Tool
 from remit.facts.session import Session
 from remit.pdp.chain import judge_chain
-from remit.pdp.decide import decide, facts_of, question_of
+from remit.pdp.decide import decide, facts_of
 from remit.pdp.known import known
-from remit.pdp.reached import Reached
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy import cedar
-from remit.policy.bundle import Bundle, action_uid, agent_uid, server_uid
+from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 from remit.policy.compiled.shadow import Difference, Shadow
 from remit.policy.compiled.values import cedar_json
 from remit.policy.context import Facts
 from remit.policy.convert import convert
+from remit.policy.evaluate import question_of
+from remit.policy.reached import Reached
+from remit.policy.uids import action_uid, agent_uid, server_uid
 from remit.policy.verdict import word
 
 if TYPE_CHECKING:
@@ -138,7 +140,7 @@ def decisions(bundle: Bundle, rounds: int) -> Timed:
             assert isinstance(reached, Reached)
             begun = time.perf_counter_ns()
             facts = facts_of(snapshot, action, NOW_MS)
-            verdict, _, _ = judge_chain(snapshot, action, question_of(snapshot, action, reached, facts))
+            verdict, _, _ = judge_chain(snapshot, action, question_of(reached, facts, action.input, bundle.labels))
             turned = time.perf_counter_ns()
             decision = decide(snapshot, action, NOW_MS)
             timed.whole.append(time.perf_counter_ns() - turned)
@@ -152,7 +154,7 @@ def whole_set(bundle: Bundle, rounds: int) -> tuple[float, float]:
     tool = bundle.tools["shop", "t0"]
     everything = cedar.policies_of("\n".join(policy.statement.text for policy in bundle.policies.values()))
     facts = Facts("uma", ("ada",), frozenset({"untrusted"}), 0, 0, 1_000, 60, NOW_MS)
-    context = cedar_json(facts.cedar(convert(tool.record, CASES[0][1]).input, bundle.labels))
+    context = cedar_json({**facts.cedar(bundle.labels), "input": convert(tool.record, CASES[0][1]).input})
     names = {"principal": agent_uid("ada"), "action": action_uid("shop___t0"), "resource": server_uid("shop")}
     request: dict[str, object] = {part: {"type": kind, "id": name} for part, (kind, name) in names.items()}
     request["context"] = context

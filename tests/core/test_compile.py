@@ -164,4 +164,6 @@ def test_a_misplaced_forbid_reaches_nobody_and_a_slice_is_made_once() -> None:
     assert (look.verdict, codes(look)) == (Deny(), {"policy"})
     refund = running.tools["shop", "refund"].tool
     assert running.slice_of(refund) is running.slice_of(refund)
+    form = running.tools["shop", "refund"]
+    assert running.reached(form) is running.reached(form)
     assert list(running.slice_of(refund).policies) == ["p"]

@@ -16,7 +16,6 @@ from remit.facts.session import Session
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Forward, Refuse
 from remit.pdp.judge import judge_result
-from remit.pdp.reached import reached_tool
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.context import Facts
 from remit.policy.verdict import Deny, Escalate, Permit, rank, word
@@ -273,7 +272,7 @@ def test_policies_see_what_the_facts_say() -> None:
 
 
 def test_what_an_upstream_says_brings_its_labels_before_it_leaves() -> None:
-    fetch = reached_tool(RUNNING, RUNNING.tools["web", "fetch"])
+    fetch = RUNNING.reached(RUNNING.tools["web", "fetch"])
     sessions = snapshot(RUNNING, action(chain=("ada", "bot"))).sessions
     for status in Status:
         judged = judge_result(RUNNING, fetch, "web", sessions, status, {"content": []})
@@ -284,7 +283,7 @@ def test_what_an_upstream_says_brings_its_labels_before_it_leaves() -> None:
 
 
 def test_a_bundle_applied_in_mid_call_takes_no_label_away() -> None:
-    fetch = reached_tool(RUNNING, RUNNING.tools["web", "fetch"])
+    fetch = RUNNING.reached(RUNNING.tools["web", "fetch"])
     then = replace(fetch, source=frozenset({"confidential"}))
     assert judge_result(RUNNING, then, "web", (), Status.OK, None).labels == {
         "confidential",

@@ -15,7 +15,8 @@ from remit.facts.agent import Agent, Mode
 from remit.facts.canonical import Json
 from remit.pdp.decide import decide
 from remit.policy import cedar
-from remit.policy.bundle import Bundle, Policy
+from remit.policy.bundle import Bundle
+from remit.policy.slice import Policy
 from remit.policy.verdict import Deny, Escalate, Gate, Permit, Verdict, rank
 from tests.core.deciding import NOW, action, bundle, catalog, decided, snapshot
 
@@ -120,7 +121,8 @@ def _cedar(running: Bundle, asked: Action, labels: list[str], judged: str, polic
     said = [policies[ident] for ident in answer.ids]
     if answer.outcome is cedar.Outcome.ALLOW:
         return Permit(tuple(sorted({policy.obligation for policy in said if policy.obligation})))
-    gates = [Gate(policy.ident, policy.gate, policy.statement.text_hash) for policy in said if policy.gate]
+    routes = [(policy, policy.form.annotations["gate"]) for policy in said if "gate" in policy.form.annotations]
+    gates = [Gate(policy.ident, route, policy.statement.text_hash) for policy, route in routes]
     if not said or len(gates) < len(said):
         return Deny()
     rest = {ident: policy for ident, policy in policies.items() if ident not in answer.ids}

@@ -1,16 +1,21 @@
 """One link judged by real Cedar: errors deny, absence is no permission, adding a forbid never permits."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.facts.canonical import Json
-from remit.policy.bundle import action_uid, agent_uid, server_uid
-from remit.policy.evaluate import Question, judge
-from remit.policy.verdict import Deny, Escalate, Permit, rank
-from tests.core.deciding import action, bundle, codes, decided
+from remit.policy.context import Facts
+from remit.policy.evaluate import judge, question_of
+from remit.policy.typing import Record
+from remit.policy.uids import agent_uid
+from remit.policy.verdict import Code, Deny, Escalate, Permit, rank
+from tests.core.deciding import NOW, action, bundle, codes, decided
 
 ANYBODY = '@id("p") permit (principal, action, resource);'
+FITTING: dict[str, Json] = {"order_id": "1", "to": "x"}
 OVERFLOW = "context.session.calls + 9223372036854775807 + context.inputSize > 0"
 
 
@@ -31,13 +36,49 @@ def test_an_erroring_gate_or_permit_denies_too() -> None:
 
 def test_a_request_that_cedar_cannot_judge_denies() -> None:
     running = bundle(ANYBODY)
-    tool = running.tools["shop", "refund"].tool
-    question = Question(
-        "call it", action_uid(tool.exposed), server_uid("shop"), {"input": {}}, (), running.slice_of(tool)
-    )
+    untyped = replace(running.reached(running.tools["shop", "refund"]), record=Record({}))
+    facts = Facts("uma", ("ada",), frozenset(), 0, 0, 0, 2, NOW)
+    question = question_of(untyped, facts, {}, running.labels)
     verdict, reasons = judge(running, question, "ada", agent_uid("ada"))
     assert verdict == Deny()
     assert reasons[0].code == "policy/error"
+
+
+LOOKED: list[tuple[str, set[str]]] = [
+    ("true", set()),
+    ('principal in Remit::Group::"ops"', set()),
+    ("context.inputSize > 0", {"inputSize"}),
+    ("context has onBehalfOf && context.session.calls > 0", {"onBehalfOf", "session"}),
+    ("context has input", {"input"}),
+    ('context.input.to == "x"', {"input"}),
+    ("context == context", {"onBehalfOf", "inputSize", "session", "delegation", "system", "input"}),
+    ('{a: context}.a.input.to == "x"', {"onBehalfOf", "inputSize", "session", "delegation", "system", "input"}),
+]
+
+
+@pytest.mark.parametrize(("condition", "looked"), LOOKED)
+def test_what_no_policy_looks_at_is_not_made(condition: str, looked: set[str]) -> None:
+    """And what is made for them decides as the whole does, which cedarpy is shown."""
+    only = f'(principal, action == Remit::Action::"shop___refund", resource) when {{ {condition} }};'
+    running = bundle(f'@id("p") permit {only}')
+    running.shadow.every = 1
+    facts = Facts("uma", ("ada",), frozenset({"untrusted"}), 1, 0, 5_000, 25, NOW)
+    question = question_of(running.reached(running.tools["shop", "refund"]), facts, FITTING, running.labels)
+    assert question.context.keys() == looked
+    verdict, _ = judge(running, question, "ada", agent_uid("ada"))
+    assert (verdict == Permit()) == (condition != 'principal in Remit::Group::"ops"')
+    assert running.shadow.difference is None
+
+
+def test_a_policy_says_the_same_of_an_agent_each_time_and_keeps_no_more_than_so_many() -> None:
+    (policy,) = bundle(ANYBODY).policies.values()
+    said = policy.reason("ada")
+    assert policy.reason("ada") is said
+    assert policy.reason("ada", Code.GATE) == replace(said, code=Code.GATE)
+    for number in range(2_000):
+        assert policy.reason(f"a{number}").agent == f"a{number}"
+    assert policy.reason("ada") == said
+    assert policy.reason("ada") is not said
 
 
 def test_no_policy_no_permission() -> None:

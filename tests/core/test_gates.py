@@ -85,9 +85,9 @@ def test_gates_of_all_links_unite() -> None:
 RUNNING = bundle(catalog(ANYBODY, gate("g"), gate("h", "finance")))
 ASKED = action()
 GATES = frozenset(
-    Gate(name, policy.gate or "", policy.statement.text_hash)
+    Gate(name, policy.form.annotations["gate"], policy.statement.text_hash)
     for name, policy in RUNNING.policies.items()
-    if policy.gate
+    if "gate" in policy.form.annotations
 )
 PIN = RUNNING.tools["shop", "refund"].tool.pin
 LIFT = Lift("r-1.7", ASKED.hash(PIN), GATES, NOW + 1)

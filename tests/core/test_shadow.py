@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from remit.pdp.decide import decide
-from remit.policy import bundle as bundles
+from remit.policy import slice as slices
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 from remit.policy.compiled.function import Judge, Outcomes, function_of
@@ -65,7 +65,7 @@ def none(policies: object, scope: object) -> str:
 
 
 def test_the_first_difference_ends_the_trust_and_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundles, "function_of", wrong)
+    monkeypatch.setattr(slices, "function_of", wrong)
     running = bundle('@id("p") permit (principal, action, resource) when { context.inputSize > 1000000 };')
     running.shadow.asked = 1
     assert decided(running, action()).verdict == Permit(), "the code is wrong, and was not compared"
@@ -80,7 +80,7 @@ def test_the_first_difference_ends_the_trust_and_is_reported(monkeypatch: pytest
 
 
 def test_cedarpy_judges_a_slice_without_code_gates_and_errors_included(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundles, "function_of", none)
+    monkeypatch.setattr(slices, "function_of", none)
     assert decided(bundle(ANYBODY), action()).verdict == Permit()
     assert isinstance(decided(bundle(ANYBODY, GATE), action()).verdict, Escalate)
     assert decided(bundle(GATE), action()).verdict == Deny()
@@ -97,7 +97,7 @@ def test_actions_with_the_same_policies_share_their_code(monkeypatch: pytest.Mon
         made.append(len(policies))
         return function_of(policies, scope)  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr(bundles, "function_of", counting)
+    monkeypatch.setattr(slices, "function_of", counting)
     only = '@id("o") forbid (principal, action == Remit::Action::"web___fetch", resource);'
     running = bundle(ANYBODY, only)
     assert made == [], "nothing is generated before it is asked for"

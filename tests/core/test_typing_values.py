@@ -13,7 +13,7 @@ from remit.facts.canonical import Json
 from remit.policy.arguments import compile_validator
 from remit.policy.compiled.extensions import Decimal
 from remit.policy.compiled.values import Value, cedar_json, keys
-from remit.policy.convert import convert, decimal_of, overlaps
+from remit.policy.convert import convert, converter, decimal_of, overlaps
 from remit.policy.schema import cedar_type
 from remit.policy.typing import Atom, Field, Record, type_input
 from remit.policy.verdict import Permit
@@ -237,6 +237,23 @@ def test_every_value_converts_to_something_of_its_type(part: Json, value: Json) 
         {"type": "object", "properties": {n: _json_schema(f) for n, f in found.record.fields.items()}}
     )
     assert checked.problem({name: _plain(part) for name, part in converted.input.items()}) is None
+
+
+NAMES = st.sampled_from(["s", "i", "o", "n", "m", "l", "u", "zz"])
+PATHS = st.frozensets(st.one_of(st.just(()), st.tuples(NAMES), st.tuples(st.just("o"), st.sampled_from(["i", "n"]))))
+GIVEN = st.dictionaries(
+    NAMES, st.sampled_from([None, "x", 1, 2.5, 1e300, True, {"i": 1, "n": 0.00001}, [1], [0.00001]])
+)
+
+
+@given(PATHS, GIVEN)
+def test_as_much_is_converted_as_is_read(reads: frozenset[tuple[str, ...]], given: dict[str, Json]) -> None:
+    """Whoever reads nothing else sees the same values, and is stopped by the same inexact ones."""
+    whole, found = convert(RECORD, given), converter(RECORD, reads)(given)
+    assert overlaps(reads, found.inexact) == overlaps(reads, whole.inexact)
+    names = {path[0] for path in reads if path}
+    seen = whole.input if () in reads else {name: part for name, part in whole.input.items() if name in names}
+    assert found.input == seen
 
 
 def _plain(value: Value) -> Json:

@@ -6,7 +6,7 @@ import pytest
 
 from remit.facts.record import RecordKind
 from remit.pep.answer import Released
-from remit.policy import bundle as bundles
+from remit.policy import slice as slices
 from remit.policy.compiled.function import Judge, Outcomes
 from remit.trace.bodies import AdminBody, Event
 from tests.e2e.gateway_parts import bench
@@ -23,7 +23,7 @@ def wrong(policies: object, scope: object) -> Judge:
 async def test_a_difference_is_recorded_once_and_cedarpy_judges(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bundles, "function_of", wrong)
+    monkeypatch.setattr(slices, "function_of", wrong)
     async with bench(tmp_path) as b:
         for _ in range(3):
             assert isinstance(await b.call("pay"), Released)

@@ -22,7 +22,6 @@ from remit.facts.session import Session
 from remit.pdp.decide import decide
 from remit.pdp.decision import Decision
 from remit.pdp.judge import judge_result
-from remit.pdp.reached import reached_tool
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Permit, Reason, word
@@ -108,7 +107,7 @@ class _Run:
         decision = decide(Snapshot(self._bundle, (self._state,), Pin.MATCHES), action, self.now_ms)
         if isinstance(decision.verdict, Permit):
             form = self._bundle.tools[server, call.tool]
-            irreversible = 1 if reached_tool(self._bundle, form).irreversible else 0
+            irreversible = 1 if self._bundle.reached(form).irreversible else 0
             self._state = replace(
                 self._state,
                 calls=self._state.calls + 1,
@@ -129,7 +128,7 @@ class _Run:
             else:
                 status = Status.OK if answer.error is None else Status.TOOL_ERROR
                 result: Json = {"result": answer.result, "error": answer.error}
-                reached = reached_tool(self._bundle, form)
+                reached = self._bundle.reached(form)
                 labels = judge_result(self._bundle, reached, server, (self._state,), status, result).labels
             self._state = replace(self._state, labels=self._state.labels | labels)
 

@@ -1,6 +1,6 @@
 """Who acts, for whom, and through whom: agents, users, and the authority an action came with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -55,7 +55,7 @@ class Authority:
     revoking one of them revokes this.
 
     `links` is never empty. Authority only shrinks along it: an action is permitted only where
-    every link's would be.
+    every link's would be. `agents` and `sids` are theirs, in their order.
     """
 
     links: tuple[Link, ...]
@@ -64,13 +64,15 @@ class Authority:
     expires_ms: int
     trusted_harness: bool = False
     ancestors: tuple[str, ...] = ()
+    agents: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    sids: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Take the links apart, once for all the actions of a token."""
+        object.__setattr__(self, "agents", tuple([link.agent for link in self.links]))
+        object.__setattr__(self, "sids", tuple([link.sid for link in self.links]))
 
     @property
     def acting(self) -> Link:
         """The agent that acts and its session."""
         return self.links[-1]
-
-    @property
-    def agents(self) -> tuple[str, ...]:
-        """Names along the chain, the minted agent first."""
-        return tuple([link.agent for link in self.links])

@@ -5,10 +5,11 @@ from typing import Final, assert_never
 from remit.facts.action import Action
 from remit.facts.agent import Mode
 from remit.pdp.snapshot import Snapshot
-from remit.policy.bundle import agent_uid
 from remit.policy.evaluate import Judged, Question, judge
+from remit.policy.uids import agent_uid
 from remit.policy.verdict import Code, Deny, Escalate, Gate, Permit, Reason, Verdict, rank
 
+_ENFORCE: Final = Mode.ENFORCE
 _SAID: Final = frozenset({Code.POLICY, Code.NO_POLICY, Code.GATE})
 
 
@@ -20,10 +21,16 @@ def judge_chain(
     INVARIANT(authority-only-shrinks): an observing link overrides its own verdict before the
     strictest is taken, so it frees nobody else.
     """
-    agents = snapshot.bundle.catalog.agents
-    judged = {name: judge(snapshot.bundle, question, name, agent_uid(name)) for name in action.authority.agents}
-    if all(agents[name].mode is Mode.ENFORCE for name in judged):
-        return *strictest(list(judged.values())), None
+    bundle = snapshot.bundle
+    agents = bundle.catalog.agents
+    judged: dict[str, Judged] = {}
+    observing = False
+    for name in action.authority.agents:
+        judged[name] = judge(bundle, question, name, agent_uid(name))
+        observing = observing or agents[name].mode is not _ENFORCE
+    if not observing:
+        verdict, reasons = strictest(list(judged.values()))
+        return verdict, reasons, None
     bound = {name: _mode(agents[name].mode, own) for name, own in judged.items()}
     verdict, reasons = strictest(list(bound.values()))
     given, _ = strictest(list(judged.values()))

@@ -13,11 +13,9 @@ from remit.pdp.decision import Decision
 from remit.pdp.effects import Ruling, bare, decision_of
 from remit.pdp.known import argument_problem, known, session_problem
 from remit.pdp.listing import judge_list
-from remit.pdp.reached import Reached
 from remit.pdp.snapshot import Snapshot
 from remit.policy.context import Facts
-from remit.policy.convert import convert
-from remit.policy.evaluate import Question
+from remit.policy.evaluate import question_of
 from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason
 
 
@@ -49,7 +47,7 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     facts = facts_of(snapshot, action, now_ms)
     if action.lists:
         return Ruling(*judge_list(snapshot, action, checked), facts, checked)
-    question = question_of(snapshot, action, checked, facts)
+    question = question_of(checked, facts, action.input, snapshot.bundle.labels)
     verdict, reasons, observed = judge_chain(snapshot, action, question)
     judged = Ruling(verdict, reasons, facts, checked, observed)
     return _obligations(snapshot, _askable(snapshot, _lifted(snapshot, action, judged, now_ms)))
@@ -57,30 +55,17 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
 
 def facts_of(snapshot: Snapshot, action: Action, now_ms: int) -> Facts:
     """What a policy may look at, but for the input."""
+    authority = action.authority
     labels, calls, irreversible, started_ms = join(snapshot.sessions)
     return Facts(
-        user=action.authority.user,
-        chain=action.authority.agents,
+        user=authority.user,
+        chain=authority.agents,
         labels=closed(labels),
         calls=calls,
         irreversible_calls=irreversible,
         age_ms=now_ms - started_ms,
         input_bytes=action.size,
         now_ms=now_ms,
-    )
-
-
-def question_of(snapshot: Snapshot, action: Action, reached: Reached, facts: Facts) -> Question:
-    """What every link of the chain is asked."""
-    converted = None if reached.record is None else convert(reached.record, action.input)
-    return Question(
-        shown=reached.doing,
-        action=reached.action,
-        resource=reached.resource,
-        context=facts.cedar(None if converted is None else converted.input, snapshot.bundle.labels),
-        inexact=() if converted is None else converted.inexact,
-        slice=reached.slice,
-        within=reached.within,
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from remit.facts.record import RecordKind
-from remit.pdp.reached import Reached
+from remit.policy.reached import Reached
 from remit.policy.verdict import Reason, Verdict
 from remit.trace.bodies import ActionBody, ExchangeBody
 

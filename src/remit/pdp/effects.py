@@ -5,13 +5,13 @@ from typing import assert_never
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import digest
-from remit.facts.label import NONE, closed
+from remit.facts.label import NONE
 from remit.facts.record import RecordKind
 from remit.pdp import decision
 from remit.pdp.decision import Append, Decision, Forward, Hold, Refuse
-from remit.pdp.reached import Reached
 from remit.pdp.snapshot import Snapshot
 from remit.policy.context import Facts
+from remit.policy.reached import Reached
 from remit.policy.verdict import Deny, Escalate, Gate, Permit, Reason, Verdict, word
 from remit.trace.bodies import ActionBody, ExchangeBody, Passed
 
@@ -104,7 +104,7 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> Ac
         expires_ms=expires_ms,
         irreversible=reached is not None and reached.irreversible,
         labels=tuple(sorted(NONE if facts is None else facts.labels)),
-        source=() if reached is None else tuple(sorted(closed(reached.source))),
+        source=() if reached is None else reached.brings,
         context={} if facts is None else facts.recorded(),
         arguments=b"" if bare(snapshot, action) else _shown(action),
         trace=action.trace,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from remit.facts.canonical import Json
 from remit.facts.label import NONE, Labels
 from remit.facts.session import Session
-from remit.pdp.reached import Reached
 from remit.policy.bundle import Bundle
+from remit.policy.reached import Reached
 from remit.protect.labels import brought_by
 from remit.trace.bodies import Status
 

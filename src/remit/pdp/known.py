@@ -6,8 +6,9 @@ from typing import Final, TypeAlias, assert_never
 from remit.facts.action import Action, ActionKind
 from remit.facts.text import escaped
 from remit.pdp.effects import Ruling
-from remit.pdp.reached import Reached, reached_other, reached_tool
+from remit.pdp.reached import reached_other
 from remit.pdp.snapshot import Pin, Snapshot
+from remit.policy.reached import Reached
 from remit.policy.schema import CLIENT_MODEL
 from remit.policy.verdict import Code, Deny, Reason
 
@@ -70,11 +71,11 @@ def _known_tool(snapshot: Snapshot, action: Action) -> Known:
         return _deny(Code.UNKNOWN_TOOL, f"there is no tool {shown}")
     if form is None or snapshot.pin is not Pin.MATCHES:
         code, text = _PINS[snapshot.pin]
-        return _deny(code, f"{shown}: {text}", None if form is None else reached_tool(snapshot.bundle, form))
+        return _deny(code, f"{shown}: {text}", None if form is None else snapshot.bundle.reached(form))
     if form.quarantined is not None:
         text = f"{shown} is quarantined, since {form.quarantined}"
-        return _deny(Code.TOOL_UNTYPABLE, text, reached_tool(snapshot.bundle, form))
-    return reached_tool(snapshot.bundle, form)
+        return _deny(Code.TOOL_UNTYPABLE, text, snapshot.bundle.reached(form))
+    return snapshot.bundle.reached(form)
 
 
 def _unknown_server(action: Action) -> Ruling:
@@ -87,8 +88,7 @@ def _deny(code: Code, text: str, reached: Reached | None = None, *, agent: str |
 
 def session_problem(snapshot: Snapshot, action: Action, now_ms: int) -> Reason | None:
     """A chain is live while every session of it is: what ends one, ends what hangs on it."""
-    sids = tuple(session.sid for session in snapshot.sessions)
-    if sids != tuple(link.sid for link in action.authority.links):
+    if tuple([session.sid for session in snapshot.sessions]) != action.authority.sids:
         raise ValueError("the sessions are not those of the chain")
     hours = snapshot.bundle.catalog.session_hours_max
     for session in snapshot.sessions:

@@ -10,11 +10,12 @@ from typing import Final
 from remit.facts.action import Action
 from remit.facts.agent import Agent, Mode
 from remit.facts.catalog import Tool
-from remit.pdp.reached import Reached
 from remit.pdp.snapshot import Pin, Snapshot
-from remit.policy.bundle import Bundle, Policy, Slice, agent_uid, group_uids, server_uid
-from remit.policy.evaluate import reason
-from remit.policy.form import Effect, Uid
+from remit.policy.bundle import Bundle
+from remit.policy.form import Uid
+from remit.policy.reached import Reached
+from remit.policy.slice import Policy, Slice
+from remit.policy.uids import agent_uid, group_uids, server_uid
 from remit.policy.verdict import Code, Deny, Permit, Reason, Verdict
 
 _ALL_MATCH: Final[Mapping[tuple[str, str], Pin]] = MappingProxyType({})
@@ -58,27 +59,23 @@ def judge_list(snapshot: Snapshot, action: Action, reached: Reached) -> tuple[Ve
             continue
         inside = _inside(reached.slice, agent, reached.resource, reached.within)
         barring = _barring(inside)
-        permits = [policy for policy in inside if policy.form.effect is Effect.PERMIT]
+        permits = [policy for policy in inside if not policy.forbids]
         if barring:
-            return Deny(), tuple(reason(policy, agent.name) for policy in barring)
+            return Deny(), tuple(policy.reason(agent.name) for policy in barring)
         if not permits:
             text = f"no policy permits {agent.name} to {reached.doing}"
             return Deny(), (Reason(Code.NO_POLICY, text, agent=agent.name),)
-        reasons += [reason(policy, agent.name) for policy in permits]
+        reasons += [policy.reason(agent.name) for policy in permits]
     return Permit(), tuple(reasons)
 
 
 def _offered(bundle: Bundle, agent: Agent, tool: Tool) -> bool:
     inside = _inside(bundle.slice_of(tool), agent, server_uid(tool.server), frozenset())
-    return not _barring(inside) and any(policy.form.effect is Effect.PERMIT for policy in inside)
+    return not _barring(inside) and any(not policy.forbids for policy in inside)
 
 
 def _barring(inside: Iterable[Policy]) -> tuple[Policy, ...]:
-    return tuple(
-        policy
-        for policy in inside
-        if policy.form.effect is Effect.FORBID and policy.form.unconditional and policy.gate is None
-    )
+    return tuple(policy for policy in inside if policy.forbids and policy.form.unconditional and policy.gate is None)
 
 
 def _inside(part: Slice, agent: Agent, resource: Uid, within: frozenset[Uid]) -> list[Policy]:

@@ -21,12 +21,12 @@ from remit.facts.session import Session
 from remit.facts.veil import Veil
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Forward
-from remit.pdp.reached import Reached
 from remit.pdp.snapshot import Lift, Pin, Snapshot
 from remit.pep.memory import Memory
 from remit.pep.pins import Pins
 from remit.pep.tally import Stage, Tally
 from remit.policy.compile import Bundle
+from remit.policy.reached import Reached
 from remit.policy.verdict import Escalate
 from remit.ports.ledger import Draft, Ledger, Pending
 from remit.ports.system import Clock

@@ -17,7 +17,7 @@ from remit.facts.catalog import Catalog, Http, Stdio, Tool
 from remit.facts.label import closed
 from remit.policy import cedar, validate
 from remit.policy.arguments import compile_validator
-from remit.policy.bundle import Bundle, Policy, ToolForm
+from remit.policy.bundle import Bundle
 from remit.policy.compiled.reading import entities_of
 from remit.policy.compiled.shadow import EVERY, Shadow
 from remit.policy.entities import catalog_entities, self_test, strangers
@@ -25,7 +25,9 @@ from remit.policy.form import Form, Unreadable, form_of
 from remit.policy.lint import Ground, duplicates, lint, policy_id
 from remit.policy.parse import Statement, split
 from remit.policy.problem import Problem
+from remit.policy.reached import ToolForm
 from remit.policy.schema import NAMESPACE, OTHER_ACTIONS, action_groups, cedar_schema
+from remit.policy.slice import policy_of
 from remit.policy.typing import Record, Untypable, type_input
 
 __all__ = ["Bundle", "Compiled", "Outcome", "compile_bundle"]
@@ -83,11 +85,8 @@ def compile_bundle(
         problems.extend(self_test(*_subject(catalog, tools), schema, entities))
     if entities is None or problems:
         return _refused(problems, warnings, passed)
-    policies = {
-        ident: Policy(ident, statement, form)
-        for statement, form in statements
-        if (ident := policy_id(form)) is not None
-    }
+    named = {ident: said for said in statements if (ident := policy_id(said[1])) is not None}
+    policies = {ident: policy_of(ident, *named[ident]) for ident in sorted(named)}
     bundle = Bundle(
         digest=_digest(catalog, digest),
         catalog=catalog,

@@ -1,10 +1,9 @@
 """The `context` of one action: what policies read, and what the record keeps of it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from remit.facts.canonical import Json
 from remit.facts.label import Labels, closed
@@ -15,11 +14,11 @@ from remit.policy.schema import NAMESPACE
 _KEPT_MAX: Final = 1_024
 """How many sets of labels, and how many chains, are kept in the form that policies read."""
 
+_USER: Final = f"{NAMESPACE}::User"
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout, and no offset to write
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """Everything but `input` that a policy may look at (DESIGN section 4).
 
     `chain` are the agents, the minted one first; `input_bytes` the size of the canonical
@@ -44,34 +43,24 @@ class Facts:
             "labels": sorted(self.labels),
             "calls": self.calls,
             "irreversibleCalls": self.irreversible_calls,
-            "ageSeconds": self._age_s,
+            "ageSeconds": self.age_s,
         }
         context["delegation"] = {"depth": len(self.chain) - 1, "chain": list(self.chain)}
         context["system"] = {"now": self._now()}
         return context
 
-    def cedar(self, arguments: dict[str, Value] | None, nameable: Labels) -> dict[str, Value]:
-        """The Cedar context; `arguments` are typed, None for an action without."""
-        session: dict[str, Value] = {
-            "labels": _labels(self.labels, nameable),
-            "calls": self.calls,
-            "irreversibleCalls": self.irreversible_calls,
-            "ageSeconds": self._age_s,
-        }
-        context: dict[str, Value] = {
-            "inputSize": self.input_bytes,
-            "session": session,
-            "delegation": {"depth": len(self.chain) - 1, "chain": _agents(self.chain)},
-            "system": {"now": Datetime(self.now_ms)},
-        }
-        if arguments is not None:
-            context["input"] = arguments
-        if self.user is not None:
-            context["onBehalfOf"] = f"{NAMESPACE}::User", self.user
+    def cedar(self, nameable: Labels, looks: Iterable[str] | None = None) -> dict[str, Value]:
+        """The Cedar context but for `input`: all of it, or those of the `ATTRIBUTES` that are looked at."""
+        context: dict[str, Value] = {}
+        for name in ATTRIBUTES if looks is None else looks:
+            value = _PARTS[name](self, nameable)
+            if value is not None:
+                context[name] = value
         return context
 
     @property
-    def _age_s(self) -> int:
+    def age_s(self) -> int:
+        """The age in whole seconds; a clock that was set back makes nothing younger than new."""
         return max(0, self.age_ms) // 1000
 
     def _now(self) -> str:
@@ -97,3 +86,25 @@ def _labels(labels: Labels, nameable: Labels) -> frozenset[Key]:
 @lru_cache(maxsize=_KEPT_MAX)
 def _agents(chain: tuple[str, ...]) -> frozenset[Key]:
     return frozenset((f"{NAMESPACE}::Agent", agent) for agent in chain)
+
+
+def _session(facts: Facts, nameable: Labels) -> Value:
+    return {
+        "labels": _labels(facts.labels, nameable),
+        "calls": facts.calls,
+        "irreversibleCalls": facts.irreversible_calls,
+        "ageSeconds": facts.age_s,
+    }
+
+
+_PARTS: Final[Mapping[str, Callable[[Facts, Labels], "Value | None"]]] = {
+    "onBehalfOf": lambda facts, _: None if facts.user is None else (_USER, facts.user),
+    "inputSize": lambda facts, _: facts.input_bytes,
+    "session": _session,
+    "delegation": lambda facts, _: {"depth": len(facts.chain) - 1, "chain": _agents(facts.chain)},
+    "system": lambda facts, _: {"now": Datetime(facts.now_ms)},
+}
+"""How each attribute is made; nothing for one that is absent."""
+
+ATTRIBUTES: Final = tuple(_PARTS)
+"""The attributes of `context` but for `input`, which each tool types for itself."""

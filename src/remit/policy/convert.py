@@ -6,9 +6,9 @@ its path is reported: no policy may read it, which `decide` holds with `overlaps
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal as Exact
-from typing import Final, TypeAlias, assert_never
+from functools import partial
+from typing import Final, NamedTuple, TypeAlias, assert_never
 
 from remit.facts.canonical import Json
 from remit.policy.compiled.extensions import Decimal
@@ -18,18 +18,22 @@ from remit.policy.typing import Atom, CedarType, Field, Record, SetOf
 Path: TypeAlias = tuple[str, ...]
 
 LONG_MAX: Final = 2**63 - 1
+_STRING: Final = Atom.STRING
 _PLACES: Final = 10_000
 _NUMBER_MAX: Final = 10**15
 _SURE_MAX: Final = 10**15
 """A decimal of at most 15 digits has a float of its own, so that below this many units dividing tells."""
 
 
-@dataclass(frozen=True, slots=True)
-class Converted:
+class Converted(NamedTuple):
     """Typed arguments as a Cedar record, and the paths a policy must not read."""
 
     input: dict[str, Value]
     inexact: tuple[Path, ...]
+
+
+Converter: TypeAlias = Callable[[Mapping[str, Json]], Converted]
+"""Converts the arguments of one action; never raises."""
 
 
 def convert(record: Record, value: Mapping[str, Json]) -> Converted:
@@ -40,6 +44,27 @@ def convert(record: Record, value: Mapping[str, Json]) -> Converted:
     """
     inexact: list[Path] = []
     return Converted(_members(record, value, (), inexact), tuple(inexact))
+
+
+def converter(record: Record, reads: frozenset[Path]) -> Converter:
+    """What converts as much of a `record` as the paths in `reads` go through.
+
+    For whoever reads nothing else, `input` is then the same as that of `convert`, and so is what of `inexact`
+    overlaps with `reads`.
+    """
+    if () in reads:
+        return partial(convert, record)
+    names = {path[0] for path in reads}
+    fields = {name: declared for name, declared in record.fields.items() if name in names}
+    undeclared = sorted(names - fields.keys())
+
+    def converted(value: Mapping[str, Json]) -> Converted:
+        inexact: list[Path] = []
+        found = _declared(fields, value, (), inexact)
+        inexact += [(name,) for name in undeclared if name in value]
+        return Converted(found, tuple(inexact))
+
+    return converted
 
 
 def overlaps(read: Iterable[Path], inexact: Iterable[Path]) -> Path | None:
@@ -75,19 +100,26 @@ def decimal_of(number: float) -> Decimal | None:
 
 
 def _members(record: Record, value: Mapping[str, Json], path: Path, inexact: list[Path]) -> dict[str, Value]:
+    members = _declared(record.fields, value, path, inexact)
+    if not value.keys() <= record.fields.keys():
+        inexact.extend((*path, name) for name in value if name not in record.fields)
+    return members
+
+
+def _declared(
+    fields: Mapping[str, Field], value: Mapping[str, Json], path: Path, inexact: list[Path]
+) -> dict[str, Value]:
     members: dict[str, Value] = {}
-    for name, declared in record.fields.items():
+    for name, declared in fields.items():
         if name in value:
             given = value[name]
-            if isinstance(given, str) and declared.type is Atom.STRING:
+            if isinstance(given, str) and declared.type is _STRING:
                 members[name] = given  # what most arguments are
             else:
                 _member(members, name, declared, given, path, inexact)
         elif declared.required:
             inexact.append((*path, name))
             members[name] = _placeholder(declared.type)
-    if not value.keys() <= record.fields.keys():
-        inexact.extend((*path, name) for name in value if name not in record.fields)
     return members
 
 

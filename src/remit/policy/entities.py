@@ -11,11 +11,11 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
 from remit.facts.label import NONE
 from remit.policy import cedar
-from remit.policy.bundle import ToolForm
 from remit.policy.compiled.values import cedar_json
 from remit.policy.context import Facts
 from remit.policy.convert import convert
 from remit.policy.problem import Problem, nearest
+from remit.policy.reached import ToolForm
 from remit.policy.schema import EVERYONE, NAMESPACE
 
 _TEST = f"""
@@ -50,13 +50,15 @@ def self_test(
     if agent is None or form is None:
         return
     facts = Facts(None, (agent.name,), NONE, 0, 0, 0, 0, 0)
-    typed = None if form.quarantined else convert(form.record, {}).input
+    context = facts.cedar(NONE)
+    if not form.quarantined:
+        context["input"] = convert(form.record, {}).input
     answer = cedar.ask(
         {
             "principal": {"type": f"{NAMESPACE}::Agent", "id": agent.name},
             "action": {"type": f"{NAMESPACE}::Action", "id": form.tool.exposed},
             "resource": {"type": f"{NAMESPACE}::Server", "id": form.tool.server},
-            "context": cedar_json(facts.cedar(typed, NONE)),
+            "context": cedar_json(context),
         },
         cedar.policies_of(_TEST),
         entities,

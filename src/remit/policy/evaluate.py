@@ -4,24 +4,27 @@ Cedar skips an erroring policy; here any error, and any request Cedar cannot jud
 """
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from remit.facts.text import escaped
 from remit.policy import gates
-from remit.policy.bundle import Bundle, Policy
+from remit.policy.bundle import Bundle
 from remit.policy.convert import overlaps
 from remit.policy.form import Uid
+from remit.policy.slice import Policy
 from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason, Verdict
-from remit.policy.weigh import Question, Weighed, weigh
+from remit.policy.weigh import Question, Weighed, question_of, weigh
 
-__all__ = ["Judged", "Question", "judge", "reason"]
+__all__ = ["Judged", "Question", "judge", "question_of"]
 
+_FREELY: Final = Permit()
 Judged: TypeAlias = tuple[Verdict, tuple[Reason, ...]]
 
 
 def judge(bundle: Bundle, question: Question, agent: str, principal: Uid) -> Judged:
     """What policy says of `agent` doing this: a verdict and why."""
-    lost = overlaps(question.slice.reads, question.inexact) if question.inexact else None
+    reached, inexact = question.reached, question.inexact
+    lost = overlaps(reached.slice.reads, inexact) if inexact else None
     if lost is not None:
         path = escaped(".".join(lost), chars_max=120)
         text = f"a policy reads the argument {path}, whose value has no exact Cedar form"
@@ -34,8 +37,8 @@ def judge(bundle: Bundle, question: Question, agent: str, principal: Uid) -> Jud
     if found.forbids:
         return _forbidden(question, agent, found)
     if found.permits:
-        return _permit(found.permits), tuple([reason(policy, agent) for policy in found.permits])
-    text = f"no policy permits {agent} to {question.shown}"
+        return _permit(found.permits), _reasons(found.permits, agent)
+    text = f"no policy permits {agent} to {reached.doing}"
     return Deny(), (Reason(Code.NO_POLICY, text, agent=agent),)
 
 
@@ -47,22 +50,20 @@ def _forbidden(question: Question, agent: str, found: Weighed) -> Judged:
     lifted = gates.liftable(found.forbids)
     if lifted is None:
         hard_first = sorted(found.forbids, key=lambda policy: policy.gate is not None)
-        return Deny(), tuple(reason(policy, agent) for policy in hard_first)
+        return Deny(), _reasons(hard_first, agent)
     if not found.permits:
-        text = f"no policy permits {agent} to {question.shown}, even with the gates lifted"
+        text = f"no policy permits {agent} to {question.reached.doing}, even with the gates lifted"
         none = Reason(Code.NO_POLICY, text, agent=agent)
-        return Deny(), (none, *(reason(policy, agent) for policy in found.forbids))
-    barring = (reason(policy, agent, Code.GATE) for policy in found.forbids)
-    behind = (reason(policy, agent) for policy in found.permits)
+        return Deny(), (none, *_reasons(found.forbids, agent))
+    barring, behind = _reasons(found.forbids, agent, Code.GATE), _reasons(found.permits, agent)
     return Escalate(lifted, _permit(found.permits).obligations), (*barring, *behind)
 
 
 def _permit(permits: Iterable[Policy]) -> Permit:
     # INVARIANT(no-permit-without-policy): Cedar allows only where some permit is satisfied.
     obligations = {policy.obligation for policy in permits if policy.obligation}
-    return Permit(tuple(sorted(obligations)))
+    return Permit(tuple(sorted(obligations))) if obligations else _FREELY
 
 
-def reason(policy: Policy, agent: str | None = None, code: Code = Code.POLICY) -> Reason:
-    """`policy` as the reason of a verdict."""
-    return Reason(code, policy.reason, policy.ident, policy.where, agent)
+def _reasons(policies: Iterable[Policy], agent: str, code: Code = Code.POLICY) -> tuple[Reason, ...]:
+    return tuple([policy.reason(agent, code) for policy in policies])

@@ -6,7 +6,7 @@ gate that applies must be lifted, each by its own route; lifting permits nothing
 
 from collections.abc import Iterable
 
-from remit.policy.bundle import Policy
+from remit.policy.slice import Policy
 from remit.policy.verdict import Gate
 
 
@@ -14,8 +14,7 @@ def liftable(forbids: Iterable[Policy]) -> tuple[Gate, ...] | None:
     """The gates to lift, where every forbid in `forbids` is one; None where any is not."""
     found: list[Gate] = []
     for policy in forbids:
-        route = policy.gate
-        if route is None:
+        if policy.gate is None:
             return None
-        found.append(Gate(policy.ident, route, policy.statement.text_hash))
+        found.append(policy.gate)
     return tuple(sorted(found))

@@ -5,51 +5,68 @@ difference ends the trust in all generated code of the bundle, and cedarpy's wor
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 from remit.facts.canonical import Json
+from remit.facts.label import Labels
 from remit.policy import cedar
-from remit.policy.bundle import Bundle, Policy, Slice
+from remit.policy.bundle import Bundle
 from remit.policy.compiled.function import Judge
 from remit.policy.compiled.shadow import Difference
 from remit.policy.compiled.values import Entities, Entity, Value, With, cedar_json
-from remit.policy.convert import Path
-from remit.policy.form import Effect, Uid
+from remit.policy.context import Facts
+from remit.policy.convert import Path, convert
+from remit.policy.form import Uid
+from remit.policy.reached import Reached
+from remit.policy.slice import Policy
 
-_FORBID: Final = Effect.FORBID
 _NUMBERED: Final = re.compile(r"error while evaluating policy `policy(\d+)`: ")
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """An action as every link of its chain is asked about it.
 
-    `shown` is how people name the action; `inexact` are the argument paths that no policy of the
-    slice may read; `within` what a resource that the catalog does not hold is in.
+    `context` holds what the slice of what is `reached` looks at, `inexact` are the argument paths that no policy
+    of it may read. From `facts` and `arguments` comes all of the context, where somebody wants that.
     """
 
-    shown: str
-    action: Uid
-    resource: Uid
+    reached: Reached
     context: dict[str, Value]
     inexact: tuple[Path, ...]
-    slice: Slice
-    within: frozenset[Uid] = frozenset()
+    facts: Facts
+    arguments: Mapping[str, Json]
+
+    def whole(self, nameable: Labels) -> dict[str, Value]:
+        """The whole context, of which policies can name the labels `nameable`."""
+        context = self.facts.cedar(nameable)
+        if self.reached.record is not None:
+            context["input"] = convert(self.reached.record, self.arguments).input
+        return context
 
 
-@dataclass(frozen=True, slots=True)
-class Weighed:
+def question_of(reached: Reached, facts: Facts, arguments: Mapping[str, Json], nameable: Labels) -> Question:
+    """What every link of a chain is asked, whose policies can name the labels `nameable`.
+
+    What no policy of the slice looks at is not made.
+    """
+    looked = reached.slice
+    context, inexact = facts.cedar(nameable, looked.looks), ()
+    if looked.input and reached.read is not None:
+        context["input"], inexact = reached.read(arguments)
+    return Question(reached, context, inexact, facts, arguments)
+
+
+class Weighed(NamedTuple):
     """The satisfied policies, in the order of their ids, and what could not be evaluated.
 
     `errors` are policy ids with why; the id is empty where the whole request could not be judged.
     `permits` are told where no policy forbids, or gates alone.
     """
 
-    forbids: tuple[Policy, ...]
-    permits: tuple[Policy, ...]
-    errors: tuple[tuple[str, str], ...] = ()
+    forbids: Sequence[Policy]
+    permits: Sequence[Policy]
+    errors: Sequence[tuple[str, str]] = ()
 
     def __str__(self) -> str:
         parts = {
@@ -63,7 +80,7 @@ class Weighed:
 def weigh(bundle: Bundle, question: Question, principal: Uid) -> Weighed:
     """What the policies say of `principal` doing this."""
     shadow = bundle.shadow
-    judge = question.slice.generated()
+    judge = question.reached.slice.generated()
     if shadow.difference is not None or isinstance(judge, str):
         return by_cedar(bundle, question, principal)
     found = by_code(bundle, question, principal, judge)
@@ -71,32 +88,32 @@ def weigh(bundle: Bundle, question: Question, principal: Uid) -> Weighed:
         return found
     reference = by_cedar(bundle, question, principal)
     if str(found) != str(reference):
-        shadow.difference = Difference(principal[1], question.action[1], str(found), str(reference))
+        shadow.difference = Difference(principal[1], question.reached.action[1], str(found), str(reference))
     return reference
 
 
 def by_code(bundle: Bundle, question: Question, principal: Uid, judge: Judge) -> Weighed:
     """By the function of the slice."""
+    reached = question.reached
     entities: Entities = bundle.members
-    if question.within:
-        resource = Entity(question.within | {question.resource}, {}, {})
-        entities = With(question.resource, resource, entities)
-    satisfied, failed = judge(entities, principal, question.action, question.resource, question.context)
-    ordered = question.slice.ordered
+    if reached.within:
+        resource = Entity(reached.within | {reached.resource}, {}, {})
+        entities = With(reached.resource, resource, entities)
+    satisfied, failed = judge(entities, principal, reached.action, reached.resource, question.context)
+    ordered = reached.slice.ordered
     forbids: list[Policy] = []
     permits: list[Policy] = []
     for number in satisfied:
         policy = ordered[number]
-        (forbids if policy.form.effect is _FORBID else permits).append(policy)
+        (forbids if policy.forbids else permits).append(policy)
     if forbids and not _gates(forbids):
         permits.clear()
-    errors = tuple([(ordered[number].ident, why) for number, why in failed])
-    return Weighed(tuple(forbids), tuple(permits), errors)
+    return Weighed(forbids, permits, [(ordered[number].ident, why) for number, why in failed] if failed else ())
 
 
 def by_cedar(bundle: Bundle, question: Question, principal: Uid) -> Weighed:
     """By cedarpy, which names no permits where something forbids: they are asked alone then."""
-    part = question.slice
+    part = question.reached.slice
     answer = _ask(bundle, question, principal, part.everything())
     errors = tuple(_error(part.ordered, text) for text in answer.errors)
     if answer.outcome is cedar.Outcome.NO_DECISION:
@@ -120,18 +137,18 @@ def _error(ordered: tuple[Policy, ...], text: str) -> tuple[str, str]:
 
 
 def _ask(bundle: Bundle, question: Question, principal: Uid, policies: cedar.PolicySet) -> cedar.Answer:
-    entities = bundle.entities
-    if question.within:
-        kind, ident = question.resource
-        parents: list[Json] = [{"type": parent[0], "id": parent[1]} for parent in sorted(question.within)]
+    entities, reached = bundle.entities, question.reached
+    if reached.within:
+        kind, ident = reached.resource
+        parents: list[Json] = [{"type": parent[0], "id": parent[1]} for parent in sorted(reached.within)]
         added: Json = {"uid": {"type": kind, "id": ident}, "attrs": {}, "parents": parents}
         entities = cedar.with_entity(entities, added, bundle.schema)
     return cedar.ask(
         {
             "principal": {"type": principal[0], "id": principal[1]},
-            "action": {"type": question.action[0], "id": question.action[1]},
-            "resource": {"type": question.resource[0], "id": question.resource[1]},
-            "context": cedar_json(question.context),
+            "action": {"type": reached.action[0], "id": reached.action[1]},
+            "resource": {"type": reached.resource[0], "id": reached.resource[1]},
+            "context": cedar_json(question.whole(bundle.labels)),
         },
         policies,
         entities,

@@ -1,0 +1,81 @@
+"""What an action reaches: a tool, a resource, a prompt, a model, another agent, as policy and ledger name it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from remit.facts.catalog import Effect, Tool
+from remit.facts.label import Labels, closed
+from remit.facts.text import escaped
+from remit.policy.arguments import Validator
+from remit.policy.convert import Converter, converter
+from remit.policy.form import Uid
+from remit.policy.slice import Slice
+from remit.policy.typing import Record
+from remit.policy.uids import action_uid, server_uid
+
+SHOWN_MAX: Final = 120
+"""How much of a name that somebody else chose is said to people."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolForm:
+    """A tool as the bundle runs it: its typed input, its validator, its argument names.
+
+    `quarantined` says why it is not run (`tool/untypable`), or is None.
+    """
+
+    tool: Tool
+    record: Record
+    validator: Validator | None
+    arguments: tuple[str, ...] = ()
+    quarantined: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The far end of an action.
+
+    `doing` says it to people. `within` are the entities that `resource` is in. `source` are the labels
+    that what comes back brings, `brings` they and all that they imply, in order. `record` types the input for
+    policy, `read` converts what the slice reads of it, `validator` checks it; None where there is none. A
+    `tool` is what a call of one reaches.
+    """
+
+    doing: str
+    action: Uid
+    resource: Uid
+    slice: Slice
+    source: Labels
+    brings: tuple[str, ...]
+    within: frozenset[Uid] = frozenset()
+    record: Record | None = None
+    read: Converter | None = None
+    validator: Validator | None = None
+    tool: Tool | None = None
+
+    @property
+    def pin(self) -> str:
+        """The pin of the tool, or nothing."""
+        return "" if self.tool is None else self.tool.pin
+
+    @property
+    def irreversible(self) -> bool:
+        """Whether it cannot be undone, as far as the catalog says."""
+        return self.tool is not None and self.tool.effect is Effect.IRREVERSIBLE
+
+
+def reached_tool(form: ToolForm, part: Slice) -> Reached:
+    """What a call of the tool of `form` reaches, whose slice is `part`."""
+    tool = form.tool
+    return Reached(
+        doing=f"call {escaped(f'{tool.server}/{tool.name}', chars_max=SHOWN_MAX)}",
+        action=action_uid(tool.exposed),
+        resource=server_uid(tool.server),
+        slice=part,
+        source=tool.source,
+        brings=tuple(sorted(closed(tool.source))),
+        record=form.record,
+        read=converter(form.record, part.reads),
+        validator=form.validator,
+        tool=tool,
+    )

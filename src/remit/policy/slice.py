@@ -1,0 +1,113 @@
+"""The policies that can apply to one action, with all that is said of each.
+
+What a policy says is put together once, when its bundle is compiled, and not for every decision that follows from it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from remit.policy import cedar
+from remit.policy.compiled.function import Judge, function_of
+from remit.policy.context import ATTRIBUTES
+from remit.policy.convert import Path
+from remit.policy.form import Effect, Form, json_of
+from remit.policy.once import Once
+from remit.policy.parse import Statement
+from remit.policy.verdict import Code, Gate, Reason
+
+_SAID_MAX: Final = 1_024
+"""Of how many agents a policy keeps what it says of them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """One policy of a bundle with all that is said of it.
+
+    `where` is `file:line`; `text` its `@reason`, or a sentence that names it; `gate` what people lift where
+    it is one; `obligation` what enforcement must do where it permits.
+    """
+
+    ident: str
+    statement: Statement
+    form: Form
+    forbids: bool
+    where: str
+    text: str
+    gate: Gate | None
+    obligation: str | None
+    _said: dict[tuple[str, Code], Reason] = field(default_factory=dict[tuple[str, Code], Reason], repr=False)
+
+    def reason(self, agent: str, code: Code = Code.POLICY) -> Reason:
+        """It as the reason of a verdict about `agent`."""
+        found = self._said.get((agent, code))
+        if found is None:
+            if len(self._said) >= _SAID_MAX:
+                self._said.clear()
+            found = self._said[agent, code] = Reason(code, self.text, self.ident, self.where, agent)
+        return found
+
+
+def policy_of(ident: str, statement: Statement, form: Form) -> Policy:
+    """The policy `ident`."""
+    said = form.annotations
+    forbids = form.effect is Effect.FORBID
+    return Policy(
+        ident,
+        statement,
+        form,
+        forbids,
+        where=f"{statement.file}:{statement.line}",
+        text=said.get("reason") or f"policy {ident} {'forbids' if forbids else 'permits'} this",
+        gate=Gate(ident, said["gate"], statement.text_hash) if "gate" in said else None,
+        obligation=said.get("obligation"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The policies that can apply to one action.
+
+    `ordered` are they by number, in the order of their ids, as generated code and cedarpy name them;
+    `generated` is their function, or why there is none; `everything` and `permits` are they, and the
+    permits among them, as cedarpy takes them. `looks` are the attributes of `context` that some policy looks at,
+    `input` is whether one looks at that, and `reads` the paths below it that one depends on.
+    """
+
+    policies: Mapping[str, Policy]
+    ordered: tuple[Policy, ...]
+    generated: Once[Judge | str]
+    everything: Once[cedar.PolicySet]
+    permits: Once[cedar.PolicySet]
+    looks: tuple[str, ...]
+    input: bool
+    reads: frozenset[Path]
+
+
+def slice_of(kept: Mapping[str, Policy], generated: Once[Judge | str]) -> Slice:
+    """The slice of `kept`, which are in the order of their ids."""
+    ordered = tuple(kept.values())
+    permits = [policy for policy in ordered if not policy.forbids]
+    accesses = [access.path for policy in ordered for access in policy.form.accesses if access.root == "context"]
+    names = {path[0] for path in accesses if path}
+    whole = () in accesses
+    return Slice(
+        policies=kept,
+        ordered=ordered,
+        generated=generated,
+        everything=Once(lambda: _policy_set(ordered)),
+        permits=Once(lambda: _policy_set(permits)),
+        looks=tuple(name for name in ATTRIBUTES if whole or name in names),
+        input=whole or "input" in names,
+        reads=frozenset[Path]().union(*(policy.form.reads for policy in ordered)),
+    )
+
+
+def _policy_set(policies: Iterable[Policy]) -> cedar.PolicySet:
+    return cedar.policies_of("\n".join(policy.statement.text for policy in policies))
+
+
+def generated_of(policies: Iterable[Policy]) -> Judge | str:
+    """The function of `policies`, or why there is none."""
+    # That their action fits is why they are in the slice.
+    return function_of([json_of(policy.statement) for policy in policies], scope=("principal", "resource"))
