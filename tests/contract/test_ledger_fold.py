@@ -22,10 +22,14 @@ from remit.pdp.deltas import (
     ApprovalRefused,
     ApprovalVoted,
     LabelsJoined,
+    OriginsAdded,
+    PlaceLabelled,
     SessionEnded,
+    SessionKeyed,
     SessionTouched,
 )
 from remit.pdp.fold import apply_approval, apply_session, fold, in_doubt
+from remit.ports.ledger import Origins
 from remit.trace.bodies import ActionBody, OutcomeBody
 from tests.contract.ledger_world import REPLICA, Place, append_all, draft_of
 from tests.core.recording import TEXT, History, Restart, Step, action, histories
@@ -38,6 +42,9 @@ class Mirror:
         self.sessions: dict[str, Session] = {}
         self.approvals: dict[str, Approval] = {}
         self.open: dict[str, ActionBody] = {}
+        self.stored: dict[str, frozenset[str]] = {}
+        self.keys: dict[str, str] = {}
+        self.origins: dict[str, list[Ref]] = {}
 
     def take(self, ref: Ref, at: int, step: Step) -> None:
         self.apply(fold(ref, at, step.kind, step.body))
@@ -64,6 +71,15 @@ class Mirror:
                     known = self.approvals.get(delta.ident)
                     if known is not None:
                         self.approvals[delta.ident] = apply_approval(known, delta)
+                case PlaceLabelled(where, labels):
+                    self.stored[where] = self.stored.get(where, frozenset()) | labels
+                case SessionKeyed(_, sid, key):
+                    self.origins.pop(sid, None)
+                    self.keys.pop(sid, None)
+                    if key is not None:
+                        self.keys[sid] = key
+                case OriginsAdded(ref, sid):
+                    self.origins.setdefault(sid, []).append(ref)
                 case _:
                     pass
 
@@ -97,6 +113,15 @@ async def compare(place: Place, mirror: Mirror) -> None:
     asked = {item.ident: item for item in await ledger.approvals(open_only=False, limit=1_000)}
     assert asked == mirror.approvals
     assert {str(item.ref) for item in await ledger.in_doubt()} == mirror.open.keys()
+    assert await ledger.stored() == mirror.stored
+    for sid in ("s0", "s1", "s2", "s3"):
+        made = await ledger.origins(sid)
+        if sid not in mirror.keys:
+            assert made is None
+            continue
+        entries = [await ledger.entry(ref) for ref in mirror.origins.get(sid, [])]
+        bodies = tuple(entry.body for entry in entries if entry is not None and entry.body is not None)
+        assert made == Origins(bytes.fromhex(mirror.keys[sid]), bodies)
     await check_threads(ledger, mirror)
     await ledger.close()
 

@@ -11,6 +11,7 @@ from remit.adapters.sqlite import schema as schema_module
 from remit.adapters.sqlite.schema import APPLICATION, VERSION
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind, Ref
+from remit.trace.bodies import Stored
 from remit.trace.verify import Row, verify
 from tests.contract.ledger_world import REPLICA, Place, append_all
 from tests.core.recording import Step, action, outcome, stored
@@ -154,3 +155,23 @@ def test_older_file_is_not_verified_before_it_is_migrated(tmp_path: Path) -> Non
     version_0(tmp_path / "ledger.sqlite3")
     with pytest.raises(LedgerRefused, match="earlier"):
         verify_file(tmp_path / "ledger.sqlite3")
+
+
+@pytest.mark.asyncio
+async def test_a_file_of_version_1_gets_the_tables_of_stores_and_indices(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    ledger = place.open()
+    await append_all(ledger, [Step(RecordKind.INTENT, "s1", action())])
+    await ledger.close()
+    conn = sqlite3.connect(place.file, isolation_level=None)
+    for table in ("stored", "keyed", "origin"):
+        conn.execute(f"DROP TABLE {table}")
+    conn.execute("PRAGMA user_version = 1")
+    conn.close()
+    ledger = place.open()
+    stored = Stored(("files:a",), ("untrusted",))
+    await append_all(ledger, [Step(RecordKind.INTENT, "s1", action(stored=stored))])
+    assert await ledger.stored() == {"files:a": frozenset({"untrusted"})}
+    await ledger.close()
+    assert verify_file(place.file).findings == ()
+    assert version_of(tmp_path / "ledger.sqlite3.v1.bak") == 1

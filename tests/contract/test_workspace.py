@@ -22,11 +22,13 @@ from remit.control.resources import (
     PolicySpec,
     RouteSpec,
     ServerSpec,
+    StoreSpec,
     ToolSpec,
     UserSpec,
 )
 from remit.facts.agent import Harness, Mode
 from remit.facts.catalog import Argument, Effect, PolicySource, Sink
+from remit.facts.store import Access
 from remit.ports.workspace import Deleted, Workspace, WorkspaceRefused
 from tests.core.declaring import NOW, lock_of
 
@@ -58,7 +60,8 @@ spec: {command: [t, --yes], env: {A: "1"}, cwd: /tmp, shared: true, verify_s: 0,
 apiVersion: remit.dev/v1alpha1
 kind: Tool
 metadata: {name: time/now}
-spec: {effect: read, sink: none, source: [], tags: [clock], arguments: {zone: {secret: true}}}
+spec: {effect: read, sink: none, source: [], tags: [clock], arguments: {zone: {secret: true}},
+  store: {key: t, keys: [u], name: s, access: read}}
 ---
 apiVersion: remit.dev/v1alpha1
 kind: Route
@@ -97,7 +100,14 @@ def test_every_kind_and_cedar_are_read(tmp_path: Path) -> None:
         Kind.GROUP: GroupSpec("people", ()),
         Kind.AGENT: AgentSpec("ana", "helps", ("staff",), Harness.TRUSTED, Mode.OBSERVE),
         Kind.SERVER: ServerSpec(("t", "--yes"), {"A": "1"}, "/tmp", None, True, 0, 2.5),
-        Kind.TOOL: ToolSpec(Effect.READ, Sink.NONE, (), ("clock",), arguments={"zone": Argument(secret=True)}),
+        Kind.TOOL: ToolSpec(
+            Effect.READ,
+            Sink.NONE,
+            (),
+            ("clock",),
+            arguments={"zone": Argument(secret=True)},
+            store=StoreSpec(("t", "u"), "s", Access.READ),
+        ),
         Kind.ROUTE: RouteSpec(("staff",), ("ana",), 1, 5, 60, True, True),
         Kind.POLICY: PolicySpec('@id("inline")\npermit (principal, action, resource);\n', INLINE),
     }

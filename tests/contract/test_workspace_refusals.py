@@ -92,6 +92,13 @@ BAD_YAML: list[tuple[str, str, int, str, str]] = [
         "spec.arguments.pin.secrt",
         "'secret'",
     ),
+    (
+        f"{HEAD}kind: Tool\nmetadata: {{name: a/b}}\nspec:\n  store: {{kye: path}}\n",
+        "yaml/field",
+        5,
+        "spec.store.kye",
+        "'key'",
+    ),
 ]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from remit.facts.canonical import Json, canonical
 from remit.facts.record import Record, RecordKind, Ref
 from remit.policy.verdict import Code, Gate, Reason
-from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, OutcomeBody, Status
+from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, OutcomeBody, Status, Stored
 from remit.trace.chain import commitment, genesis, record_hash
 from remit.trace.encoding import encode_body, encode_record
 from remit.trace.verify import Row
@@ -30,6 +30,7 @@ OBJECTS: st.SearchStrategy[dict[str, Json]] = st.dictionaries(TEXT, JSON, max_si
 ARGUMENTS = st.just(b"") | JSON.map(canonical)
 GATES = st.builds(Gate, TEXT, TEXT, TEXT)
 REASONS = st.builds(Reason, st.sampled_from(Code), TEXT, MAYBE, MAYBE, MAYBE)
+STORED = st.builds(Stored, TEXTS, TEXTS)
 ACTIONS = st.builds(
     ActionBody,
     action=TEXT,
@@ -52,6 +53,7 @@ ACTIONS = st.builds(
     source=TEXTS,
     context=OBJECTS,
     trace=st.none() | TEXT,
+    stored=st.none() | STORED,
     arguments=ARGUMENTS,
 )
 OUTCOMES = st.builds(
@@ -65,6 +67,7 @@ OUTCOMES = st.builds(
     result_bytes=INTEGERS,
     elapsed_ms=st.floats(0, 1e9),
     error=MAYBE,
+    origins=MAYBE,
 )
 DECISIONS = st.builds(DecisionBody, TEXT, TEXT, TEXT, st.sampled_from(Choice), TEXTS, MAYBE, st.booleans())
 ADMINS = st.builds(AdminBody, st.sampled_from(Event), TEXT, TEXT, OBJECTS)
@@ -204,6 +207,7 @@ def histories(draw: st.DrawFn, replica: str) -> History:
                     status=draw(st.sampled_from(Status)),
                     approval=earlier[1].approval,
                 )
+                end = replace(end, origins=draw(st.sampled_from([None, "AAEC"])))
                 history.append(Step(RecordKind.OUTCOME, sid, end))
             case 8:
                 choice = draw(st.sampled_from(Choice))
@@ -226,6 +230,12 @@ def _intents(sid: str) -> st.SearchStrategy[ActionBody]:
         links=st.sampled_from([(("writer", sid),), (("lead", "s0"), ("writer", sid))]),
         source=st.sampled_from([(), ("untrusted:web",), ("confidential",)]),
         irreversible=st.booleans(),
+        stored=st.none()
+        | st.builds(
+            Stored,
+            st.sampled_from([("files:a",), ("files:", "files:a\0b")]),
+            st.sampled_from([("untrusted:web",), ("confidential",)]),
+        ),
     )
 
 
@@ -234,6 +244,9 @@ def _admin(ident: str, sid: str) -> st.SearchStrategy[AdminBody]:
         [
             AdminBody(Event.SESSION_ENDED, "ana", sid),
             AdminBody(Event.SESSION_OPENED, "harness", sid, {"agent": "reader", "user": "ana"}),
+            AdminBody(Event.SESSION_KEYED, "remit", sid, {"key": "0a" * 32}),
+            AdminBody(Event.SESSION_KEYED, "remit", sid, {"key": None}),
+            AdminBody(Event.SESSION_WORDS, "harness", sid, {"text": "pay ana", "grounds": True}),
             AdminBody(Event.APPROVAL_EXPIRED, "remit", ident),
             AdminBody(Event.TOKEN_REVOKED, "ana", "t1", {"expires_ms": 5_000}),
             AdminBody(Event.TOKEN_REVOKED, "ana", "t2"),

@@ -19,6 +19,7 @@ from remit.control.resources import (
     RouteSpec,
     ServerSpec,
     Source,
+    StoreSpec,
     ToolSpec,
     UserSpec,
 )
@@ -26,6 +27,7 @@ from remit.facts.agent import Harness, Mode
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Http, PolicySource, Sink, Stdio, exposed_name
 from remit.facts.label import LABEL
+from remit.facts.store import Access, Store
 from tests.core.declaring import NOW, PERMIT, declare, lock_of, small, sources
 
 TIME = declare("time", ServerSpec(command=("mcp-server-time",)))
@@ -206,6 +208,41 @@ def test_a_schema_that_names_no_arguments_may_have_any(schema: Mapping[str, Json
     said = declare("time/now", ToolSpec(arguments={"zone": Argument(secret=True)}))
     found = catalog_of(TIME, said, lock=lock_of(replace(NOW, input_schema=schema)))
     assert found.catalog.tools["time", "now"].secrets == {"zone"}
+
+
+def test_the_store_of_a_tool_is_read_and_what_is_left_out_is_the_worst_case() -> None:
+    zoned = replace(NOW, input_schema={"type": "object", "properties": {"zone": {"type": "string"}}})
+
+    def store_of(spec: ToolSpec) -> Store | None:
+        return catalog_of(TIME, declare("time/now", spec), lock=lock_of(zoned)).catalog.tools["time", "now"].store
+
+    assert store_of(ToolSpec()) is None
+    assert store_of(ToolSpec(store=StoreSpec())) == Store("time", (), reads=True, writes=True)
+    assert store_of(ToolSpec(Effect.READ, store=StoreSpec(("zone",)))) == Store("time", ("zone",), writes=False)
+    shared = StoreSpec(("zone",), "shared", Access.WRITE)
+    assert store_of(ToolSpec(Effect.WRITE, store=shared)) == Store("shared", ("zone",), reads=False)
+    odd = declare("time/now", ToolSpec(store=StoreSpec(("zone",))))
+    unread = lock_of(replace(NOW, input_schema={"$ref": "https://elsewhere.example/x"}))
+    assert catalog_of(TIME, odd, lock=unread).catalog.tools["time", "now"].store is not None
+
+
+@pytest.mark.parametrize(
+    ("spec", "hint"),
+    [
+        (ToolSpec(store=StoreSpec(name="No Name")), ""),
+        (ToolSpec(Effect.READ, store=StoreSpec(access=Access.BOTH)), "leave spec.store.access out"),
+        (ToolSpec(arguments={"zone": Argument(secret=True)}, store=StoreSpec(("zone",))), ""),
+        (ToolSpec(store=StoreSpec(("zoen",))), "did you mean 'zone'?"),
+        (ToolSpec(store=StoreSpec(("quite",))), "it has zone"),
+    ],
+)
+def test_a_store_that_cannot_be_is_refused(spec: ToolSpec, hint: str) -> None:
+    zoned = replace(NOW, input_schema={"type": "object", "properties": {"zone": {"type": "string"}}})
+    found = assemble(small(TIME, declare("time/now", spec), lock=lock_of(zoned)))
+    assert isinstance(found, Refused)
+    [problem] = found.errors
+    assert problem.code == "tool/store"
+    assert hint in problem.hint
 
 
 def test_warnings_do_not_refuse() -> None:

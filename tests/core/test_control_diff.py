@@ -19,11 +19,13 @@ from remit.control.resources import (
     RouteSpec,
     ServerSpec,
     Source,
+    StoreSpec,
     ToolSpec,
     UserSpec,
 )
 from remit.control.tables import kind_named, table
 from remit.facts.catalog import Argument, Catalog, Effect, Sink
+from remit.facts.store import Access
 from tests.core.declaring import NOW, declare, lock_of, small, valid_sources
 
 TIME = declare("time", ServerSpec(command=("mcp-server-time", "-v"), env={"TOKEN": "s3cret"}))
@@ -184,6 +186,31 @@ def test_what_is_said_of_arguments_is_shown_and_compared() -> None:
     (change,) = diff(Side(catalog(TIME, declare("time/now", ToolSpec())), {}), Side(catalog(TIME, entry), {}))
     assert change.text == "change Tool time/now"
     assert any("zone" in line for line in change.lines)
+
+
+def test_the_store_of_a_tool_is_shown_and_compared() -> None:
+    said = ToolSpec(Effect.WRITE, store=StoreSpec(("zone",), access=Access.WRITE))
+    entry = declare("time/now", said)
+    assert spec_json(said)["store"] == {"keys": ["zone"], "access": "write"}
+    (tool,) = shown(Kind.TOOL, small(TIME, entry, lock=lock_of(NOW)), catalog(TIME, entry), {})
+    spec = tool.manifest["spec"]
+    assert isinstance(spec, dict)
+    assert spec["store"] == {"keys": ["zone"], "name": "time", "access": "write"}
+    for other, access in ((StoreSpec(), "both"), (StoreSpec(access=Access.READ), "read")):
+        (change,) = diff(
+            Side(catalog(TIME, declare("time/now", ToolSpec(Effect.WRITE, store=other))), {}),
+            Side(catalog(TIME, entry), {}),
+        )
+        assert change.text == "change Tool time/now"
+        (tool,) = shown(
+            Kind.TOOL,
+            small(TIME, lock=lock_of(NOW)),
+            catalog(TIME, declare("time/now", ToolSpec(Effect.WRITE, store=other))),
+            {},
+        )
+        spec = tool.manifest["spec"]
+        assert isinstance(spec, dict)
+        assert spec["store"] == {"name": "time", "access": access}
 
 
 def test_specs_leave_out_what_was_left_out() -> None:

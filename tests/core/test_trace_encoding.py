@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.facts.record import Record, RecordKind
-from remit.trace.bodies import AdminBody, Body, Event
+from remit.trace.bodies import AdminBody, Body, Event, Stored
 from remit.trace.encoding import (
     Unencodable,
     decode_body,
@@ -74,6 +74,10 @@ def test_form_of_each_body_is_frozen() -> None:
         b'["sha256:read:{\\"path\\":\\"a\\"}","call_tool","files","read","sha256:pin","ana",[["writer","s1"]],"t1",'
         b'"permit",null,[["policy","because","p1",null,null]],[],[],null,null,false,[],[],{},12,{"path":"a"}]'
     )
+    stored = encode_body(action(name="read", stored=Stored(("files:a",), ("untrusted",))))
+    assert stored.endswith(b',[],[],{},null,[["files:a"],["untrusted"]],12,{"path":"a"}]')
+    indexed = encode_body(replace(outcome("r1-1.2"), origins="AAEC"))
+    assert indexed == b'["r1-1.2","ok",["s1"],[],null,"sha256:result",10,1.5,null,"AAEC"]'
     assert encode_body(outcome("r1-1.2")) == (b'["r1-1.2","ok",["s1"],[],null,"sha256:result",10,1.5,null]')
     assert encode_body(decision("r1-1.2", action(name="read", arguments=b"1"))) == (
         b'["r1-1.2","sha256:read:1","bea","approve",["leads"],null,true]'

@@ -22,6 +22,7 @@ from remit.control.resources import (
     ToolSpec,
     UserSpec,
 )
+from remit.control.stores import said_of, store_json
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Catalog, Http, Route, Server, Stdio, Tool
 from remit.facts.credential import shown as shown_value
@@ -105,6 +106,8 @@ def spec_json(spec: Spec) -> dict[str, Json]:
             members |= {"source": None if spec.source is None else list(spec.source)}
             if spec.arguments:
                 members["arguments"] = arguments_json(spec.arguments)
+            if spec.store is not None:
+                members["store"] = said_of(spec.store)
         case PolicySpec():
             members = {"cedar": spec.cedar}
         case RouteSpec():
@@ -148,6 +151,7 @@ def catalog_json(catalog: Catalog) -> Mapping[tuple[Kind, str], Mapping[str, Jso
             "source": dict.fromkeys(tool.source, True),
             "tags": dict.fromkeys(tool.tags, True),
             "arguments": arguments_json(tool.arguments),
+            "store": tool.store and store_json(tool.store),
             "catalogued": tool.catalogued,
             "definition": tool.definition.to_json(),
         }
@@ -197,6 +201,8 @@ def _shown_tool(name: str, tool: Tool, declared: Resource | None) -> Shown:
     }
     if tool.arguments:
         spec["arguments"] = arguments_json(tool.arguments)
+    if tool.store is not None:
+        spec["store"] = store_json(tool.store)
     status: dict[str, Json] = {
         "exposed": tool.exposed,
         "pin": tool.pin,

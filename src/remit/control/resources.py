@@ -14,6 +14,7 @@ from remit.control.problems import Problem, Where
 from remit.facts.agent import Harness, Mode
 from remit.facts.catalog import Argument, Effect, PolicySource, Sink
 from remit.facts.credential import OAuth, Secret
+from remit.facts.store import Access
 
 API_VERSION: Final = "remit.dev/v1alpha1"
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
@@ -83,6 +84,15 @@ class ServerSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreSpec:
+    """Where a tool keeps what it is told: `name` left out is its server's own; `keys` are arguments."""
+
+    keys: tuple[str, ...] = ()
+    name: str | None = None
+    access: Access | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ToolSpec:
     """What is left out (None) keeps the worst case; `source=()` says that results bring nothing.
 
@@ -95,6 +105,7 @@ class ToolSpec:
     tags: tuple[str, ...] = ()
     description: str = ""
     arguments: Mapping[str, Argument] = field(default_factory=lambda: _NO_ARGUMENTS)
+    store: StoreSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from remit.control.lock import FILE, Lock, Pinned, tool_name_problem
 from remit.control.names import label_problems
 from remit.control.problems import Problem, Severity, Where, did_you_mean
 from remit.control.resources import Resource, ToolSpec
+from remit.control.stores import key_problems, store_of, store_problems
 from remit.facts.catalog import UNCATALOGUED_SOURCE, Effect, Server, Sink, Tool
 from remit.facts.label import Labels, closed
 
@@ -50,6 +51,7 @@ def tools_of(
         found = entries.get(f"{server}/{name}")
         if found:
             problems += argument_problems(found[0], found[1], pinned)
+            problems += key_problems(found[0], found[1].store, pinned)
         tool = _tool(server, pinned, found[1] if found else None)
         other = exposed.setdefault(tool.exposed, f"{server}/{name}")
         if other != f"{server}/{name}":
@@ -87,6 +89,7 @@ def _tool(server: str, pinned: Pinned, spec: ToolSpec | None) -> Tool:
         frozenset(spec.tags),
         catalogued=True,
         arguments=spec.arguments,
+        store=None if spec.store is None else store_of(server, spec.store, spec.effect),
     )
 
 
@@ -98,6 +101,7 @@ def _entry_problems(
     declared: frozenset[str],
 ) -> list[Problem]:
     problems = label_problems(resource, spec.source)
+    problems += store_problems(resource, spec)
     problems += [
         Problem(
             "tool/tag",

@@ -17,6 +17,7 @@ from remit.facts.agent import Agent, User
 from remit.facts.canonical import Json, canonical, digest
 from remit.facts.credential import OAuth, Secret
 from remit.facts.label import Labels
+from remit.facts.store import Store
 
 SERVER_NAME: Final = re.compile(r"[a-z0-9-]{1,24}")
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")
@@ -97,7 +98,8 @@ class Argument:
 class Tool:
     """An accepted tool: its pinned definition and what the catalog says of it.
 
-    The defaults are the worst case, which is what a tool accepted without a catalog entry is.
+    The defaults are the worst case, which is what a tool accepted without a catalog entry is. `store` is
+    where it keeps what it is told; one that is not `catalogued` may reach all stores of its server.
     """
 
     server: str
@@ -109,6 +111,7 @@ class Tool:
     tags: frozenset[str] = frozenset()
     catalogued: bool = False
     arguments: Mapping[str, Argument] = field(default_factory=lambda: MappingProxyType({}))
+    store: Store | None = None
     secrets: frozenset[str] = field(init=False, repr=False, compare=False)
     """The names of the arguments that hold secrets."""
 

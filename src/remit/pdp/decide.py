@@ -5,6 +5,8 @@ of the chain judged, observing links overridden, the strictest verdict taken -> 
 people -> obligations known -> effects. The first step that says no ends it, and says why.
 """
 
+from dataclasses import replace
+
 from remit.facts.action import Action
 from remit.facts.label import closed
 from remit.facts.session import join
@@ -41,6 +43,8 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     checked = known(snapshot, action)
     if isinstance(checked, Ruling):
         return checked
+    if snapshot.stores.labels:
+        checked = replace(checked, source=checked.source | snapshot.stores.labels)
     stopped = session_problem(snapshot, action, now_ms) or argument_problem(snapshot, action, checked)
     if stopped is not None:
         return Ruling(Deny(), (stopped,), reached=checked)

@@ -39,6 +39,34 @@ class LabelsJoined:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceLabelled:
+    """The place `where` of a store (`facts.store`) holds `labels` (closed upward) from now on."""
+
+    where: str
+    labels: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKeyed:
+    """The index of session `sid` is keyed by `key` (hex) and begins anew after the record at `ref`.
+
+    None: the key is erased, and with it the index.
+    """
+
+    ref: Ref
+    sid: str
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OriginsAdded:
+    """The record at `ref` adds to the index of session `sid`."""
+
+    ref: Ref
+    sid: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnded:
     """Session `sid` ended at `at`; the first end counts."""
 
@@ -122,6 +150,9 @@ ApprovalDelta: TypeAlias = ApprovalVoted | ApprovalRefused | ApprovalClaimed | A
 SessionDelta: TypeAlias = SessionTouched | LabelsJoined | SessionEnded
 Delta: TypeAlias = (
     SessionDelta
+    | PlaceLabelled
+    | SessionKeyed
+    | OriginsAdded
     | IntentOpened
     | IntentClosed
     | ApprovalOpened

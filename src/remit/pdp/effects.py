@@ -13,7 +13,7 @@ from remit.pdp.snapshot import Snapshot
 from remit.policy.context import Facts
 from remit.policy.reached import Reached
 from remit.policy.verdict import Deny, Escalate, Gate, Permit, Reason, Verdict, word
-from remit.trace.bodies import ActionBody, ExchangeBody, Passed
+from remit.trace.bodies import ActionBody, ExchangeBody, Passed, Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +70,16 @@ def _forward(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) ->
             content_bytes=len(within.responses),
             approval=None if ruling.approval == within.approval else ruling.approval,
             reasons=ruling.reasons,
+            stored=_stored(snapshot, ruling),
         )
         return Append(RecordKind.EXCHANGE, round_), Forward(reached, action.arguments)
-    body = _body(snapshot, action, ruling, now_ms)
+    body = _body(snapshot, action, ruling, now_ms, _stored(snapshot, ruling))
     if action.kind is ActionKind.DELEGATE:
         return (Append(RecordKind.INTENT, body),)
     return Append(RecordKind.INTENT, body), Forward(reached, action.arguments)
 
 
-def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> ActionBody:
+def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int, stored: Stored | None = None) -> ActionBody:
     verdict, reached, facts = ruling.verdict, ruling.reached, ruling.facts
     gates: tuple[Gate, ...] = ()
     expires_ms: int | None = None
@@ -108,6 +109,7 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> Ac
         context={} if facts is None else facts.recorded(),
         arguments=b"" if bare(snapshot, action) else _shown(action),
         trace=action.trace,
+        stored=stored,
     )
 
 
@@ -121,6 +123,17 @@ def bare(snapshot: Snapshot, action: Action) -> bool:
         # The snapshot is broken: whether they do cannot be known, and so they are not recorded.
         return True
     return tool is not None and bool(tool.secrets)
+
+
+def _stored(snapshot: Snapshot, ruling: Ruling) -> Stored | None:
+    """What the action may write to stores, as far as that is new there: all its chain holds, and all it may bring."""
+    held, facts, reached = snapshot.stores, ruling.facts, ruling.reached
+    if not held.writes or facts is None or reached is None:
+        return None
+    labels = facts.labels | closed(reached.source)
+    if held.full:
+        labels |= closed(snapshot.bundle.labels)
+    return None if labels <= held.already else Stored(held.writes, tuple(sorted(labels)))
 
 
 def _shown(action: Action) -> bytes:

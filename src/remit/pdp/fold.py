@@ -11,11 +11,13 @@ Laws
   the next epoch begins (`EpochBegan`); their `source` labels then join their sessions for good.
 * Approvals move by `escalate.machine` alone. INVARIANT(approval-binds-exact-action)
 
-What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; `token.revoked`
-{expires_ms}; `credential` {hash}, null to remove it; `epoch` {heads, …}. `subject` is the id of
+What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; `session.keyed` {key}, null
+to erase it; `session.words` {text, grounds?}; `token.revoked` {expires_ms}; `credential` {hash}, null to remove it;
+`epoch` {heads, …}. `subject` is the id of
 the session, token, credential, approval, or the chain.
 """
 
+import re
 from dataclasses import replace
 from typing import Final, assert_never
 
@@ -37,8 +39,11 @@ from remit.pdp.deltas import (
     IntentClosed,
     IntentOpened,
     LabelsJoined,
+    OriginsAdded,
+    PlaceLabelled,
     SessionDelta,
     SessionEnded,
+    SessionKeyed,
     SessionTouched,
     TokenRevoked,
 )
@@ -52,6 +57,7 @@ from remit.trace.bodies import (
     ExchangeBody,
     OutcomeBody,
     Status,
+    Stored,
 )
 
 ENDS: Final = {
@@ -64,6 +70,8 @@ ENDS: Final = {
 }
 """How an outcome ends the approval that its intent claimed."""
 
+KEY: Final = re.compile(r"[0-9a-f]{64}")
+"""The key of a session's index, in hex."""
 _INTENT: Final = RecordKind.INTENT
 
 
@@ -79,7 +87,7 @@ def fold(ref: Ref, at: int, kind: RecordKind, body: Body) -> tuple[Delta, ...]:
         case DecisionBody():
             return _decision(at, body)
         case AdminBody():
-            return _admin(at, body)
+            return _admin(ref, at, body)
         case _:
             assert_never(body)
 
@@ -88,14 +96,20 @@ def _intent(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
     user, irreversible = body.user, 1 if body.irreversible else 0
     opened = IntentOpened(ref, body)
     links = body.links
-    if len(links) == 1 and body.approval is None:
+    if len(links) == 1 and body.approval is None and body.stored is None:
         agent, sid = links[0]
         return (SessionTouched(sid, agent, user, at, 1, irreversible), opened)
     deltas: list[Delta] = [SessionTouched(sid, agent, user, at, 1, irreversible) for agent, sid in links]
     deltas.append(opened)
     if body.approval is not None:
         deltas.append(ApprovalClaimed(body.approval, str(ref)))
+    deltas.extend(_labelled(body.stored))
     return tuple(deltas)
+
+
+def _labelled(stored: Stored | None) -> list[PlaceLabelled]:
+    """INVARIANT(label-before-data): the store holds the labels before what bears them is forwarded."""
+    return [] if stored is None else [PlaceLabelled(where, closed(stored.labels)) for where in stored.places]
 
 
 def _proposal(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
@@ -131,6 +145,7 @@ def _exchange(ref: Ref, at: int, body: ExchangeBody) -> tuple[Delta, ...]:
         # What people approved is that these responses pass; with this record they have.
         deltas.append(ApprovalClaimed(body.approval, str(ref)))
         deltas.append(ApprovalMoved(body.approval, Move.SUCCEED))
+    deltas.extend(_labelled(body.stored))
     return tuple(deltas)
 
 
@@ -140,6 +155,8 @@ def _outcome(ref: Ref, at: int, body: OutcomeBody) -> tuple[Delta, ...]:
         labels = closed(body.labels)
         deltas.extend([LabelsJoined(sid, at, labels) for sid in body.sids])
     deltas.append(IntentClosed(body.intent, ref))
+    if body.origins is not None and body.sids:
+        deltas.append(OriginsAdded(ref, body.sids[0]))
     if body.approval is not None:
         deltas.append(ApprovalMoved(body.approval, ENDS[body.status]))
     return tuple(deltas)
@@ -156,7 +173,7 @@ def _decision(at: int, body: DecisionBody) -> tuple[Delta, ...]:
             assert_never(body.choice)
 
 
-def _admin(at: int, body: AdminBody) -> tuple[Delta, ...]:
+def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
     match body.event:
         case Event.EPOCH:
             return (EpochBegan(body.subject, at),)
@@ -166,6 +183,11 @@ def _admin(at: int, body: AdminBody) -> tuple[Delta, ...]:
             return (SessionTouched(body.subject, by, user if isinstance(user, str) else None, at, 0, 0),)
         case Event.SESSION_ENDED:
             return (SessionEnded(body.subject, at),)
+        case Event.SESSION_KEYED:
+            key = body.data.get("key")
+            return (SessionKeyed(ref, body.subject, key if isinstance(key, str) and KEY.fullmatch(key) else None),)
+        case Event.SESSION_WORDS:
+            return (OriginsAdded(ref, body.subject),) if body.data.get("grounds") is True else ()
         case Event.TOKEN_REVOKED:
             # A revocation that does not say when the token ends is never forgotten.
             expires = body.data.get("expires_ms")
@@ -181,7 +203,6 @@ def _admin(at: int, body: AdminBody) -> tuple[Delta, ...]:
             Event.BUNDLE
             | Event.TOKEN_ISSUED
             | Event.KEY_ROTATED
-            | Event.SESSION_WORDS
             | Event.TOOLS_ACCEPTED
             | Event.RESOURCE_DELETED
             | Event.LEDGER_RESTORED

@@ -25,15 +25,21 @@ class Judgement:
 
 
 def judge_result(
-    bundle: Bundle, reached: Reached, server: str, sessions: Iterable[Session], status: Status, result: Json
+    bundle: Bundle,
+    reached: Reached,
+    server: str,
+    sessions: Iterable[Session],
+    status: Status,
+    result: Json,
+    stored: Labels = NONE,
 ) -> Judgement:
     """Judge what came back from what an action `reached` at `server`, in `sessions`.
 
     The labels are those the running bundle gives it, united with those it had when the action was
-    decided: a bundle applied in between takes none away.
+    decided: a bundle applied in between takes none away. So with `stored`, what the stores that it read hold now.
     """
     got_there = status is not Status.NOT_SENT
-    labels = brought_by(reached.source | _source_now(bundle, reached, server), reached=got_there)
+    labels = brought_by(reached.source | stored | _source_now(bundle, reached, server), reached=got_there)
     return Judgement(labels, tuple(session.sid for session in sessions), result)
 
 

@@ -7,6 +7,7 @@ from remit.facts.limits import DEFAULT, Limits
 from remit.facts.session import Session
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Gate
+from remit.protect.stores import NOTHING, Held
 
 
 class Pin(StrEnum):
@@ -36,7 +37,7 @@ class Snapshot:
     `sessions` follow the authority's links, the minted agent's first. `pin` is how the tool's
     live definition compares with the lock. `lifts` are the claimable approvals for this action's
     hash, oldest first. `may_ask` is whether people may be asked one thing more: not where as much
-    waits for them already.
+    waits for them already. `stores` is what the stores mean for this action.
     """
 
     bundle: Bundle
@@ -45,3 +46,4 @@ class Snapshot:
     lifts: tuple[Lift, ...] = ()
     limits: Limits = DEFAULT
     may_ask: bool = True
+    stores: Held = NOTHING

@@ -62,8 +62,9 @@ class Ending:
 
     def _judged(self, errand: Errand, attempt: Attempt, shown: Shown) -> Judgement:
         reached = reached_of(attempt.decision)
-        server = errand.action.server
-        return judge_result(self._desk.bundle, reached, server, attempt.sessions, shown.status, shown.value)
+        action, bundle = errand.action, self._desk.bundle
+        stored = self._desk.stored(action)
+        return judge_result(bundle, reached, action.server, attempt.sessions, shown.status, shown.value, stored)
 
     def _end(self, attempt: Attempt, judged: Judgement, shown: Shown, data: bytes, elapsed_ms: float) -> Pending:
         """Queue the outcome; memory has its labels at once. Raises `LedgerUnwritable`.

@@ -14,7 +14,7 @@ from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
 from remit.facts.canonical import digest
 from remit.facts.catalog import Definition, Tool
-from remit.facts.label import closed
+from remit.facts.label import Labels, closed
 from remit.facts.limits import Limits
 from remit.facts.record import RecordKind
 from remit.facts.session import Session
@@ -151,6 +151,10 @@ class Desk:
         )
         return self.append(RecordKind.EXCHANGE, attempt.sessions[-1].sid, body)
 
+    def stored(self, action: Action) -> Labels:
+        """The labels that come, as of now, with what `action` reads from stores."""
+        return self._memory.stores.held(self._current(), action).labels
+
     def look(self, server: str, live: Sequence[Definition]) -> None:
         """Take note of what `server` offers now."""
         self._pins.look(server, live)
@@ -190,6 +194,7 @@ class Desk:
             lifts=self._lifts(action, bound, now_ms),
             limits=self._limits,
             may_ask=self._may_ask(action, bound, now_ms),
+            stores=self._memory.stores.held(self._current(), action),
         )
         return decide(snapshot, action, now_ms)
 

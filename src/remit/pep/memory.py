@@ -29,12 +29,16 @@ from remit.pdp.deltas import (
     IntentClosed,
     IntentOpened,
     LabelsJoined,
+    OriginsAdded,
+    PlaceLabelled,
     SessionEnded,
+    SessionKeyed,
     SessionTouched,
     TokenRevoked,
 )
 from remit.pdp.fold import apply_approval, apply_session, fold
 from remit.ports.ledger import Ledger
+from remit.protect.stores import Stores
 from remit.trace.bodies import Body
 
 IDLE_S: Final = 300.0
@@ -63,11 +67,14 @@ class Memory:
         self._over: OrderedDict[str, Approval] = OrderedDict()
         self._revoked: dict[str, int] = {}
         self._waiting: dict[asyncio.Future[None], None] = {}
+        self.stores = Stores()
+        """What the stores hold; changed by `apply` alone."""
         """In the order in which they came: that is also the order in which they go on."""
 
     async def load(self) -> None:
         """Read what must be known before the first decision."""
         self._revoked.update(await self._ledger.revoked())
+        self.stores = Stores(await self._ledger.stored())
         found = await self._ledger.approvals(open_only=True, limit=APPROVALS_LOADED_MAX)
         for approval in found:
             self._keep(approval)
@@ -172,7 +179,9 @@ class Memory:
                 case TokenRevoked(token, expires_ms):
                     self._revoked[token] = expires_ms
                     stirred = True
-                case IntentOpened() | IntentClosed() | CredentialSet() | EpochBegan():
+                case PlaceLabelled(where, labels):
+                    self.stores.label(where, labels)
+                case IntentOpened() | IntentClosed() | CredentialSet() | EpochBegan() | SessionKeyed() | OriginsAdded():
                     pass
         if stirred:
             self._stir()

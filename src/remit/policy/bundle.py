@@ -25,8 +25,8 @@ class Bundle:
     """What `decide` decides by. `digest` names it in every record.
 
     `tools` are keyed as in the catalog; `policies` by id, in its order. `enforceable` are the kinds of
-    obligation that enforcement knows; `labels` are those that policies can name. `members` are the
-    entities as generated code reads them.
+    obligation that enforcement knows; `labels` are those that policies can name; `stores` the names of each
+    server's. `members` are the entities as generated code reads them.
     """
 
     digest: str
@@ -37,6 +37,7 @@ class Bundle:
     entities: cedar.Entities
     members: Entities
     labels: Labels
+    stores: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     enforceable: frozenset[str] = frozenset()
     shadow: Shadow = field(default_factory=Shadow)
     _slices: dict[str, Slice] = field(default_factory=dict[str, Slice], repr=False)

@@ -96,6 +96,7 @@ def compile_bundle(
         entities=entities,
         members=entities_of(str(entities)),
         labels=closed(catalog.labels),
+        stores=MappingProxyType(_stores(catalog)),
         enforceable=ground.enforceable,
         shadow=Shadow(shadow_every),
     )
@@ -216,4 +217,16 @@ def _reached(transport: Stdio | Http) -> Json:
 
 def _said(tool: Tool) -> Json:
     secrets = sorted(tool.secrets)
-    return [tool.pin, tool.effect.value, tool.sink.value, sorted(tool.source), sorted(tool.tags), secrets]
+    said: list[Json] = [tool.pin, tool.effect.value, tool.sink.value, sorted(tool.source), sorted(tool.tags), secrets]
+    if tool.store is not None:
+        said.append([tool.store.name, list(tool.store.keys), tool.store.reads, tool.store.writes])
+    return said
+
+
+def _stores(catalog: Catalog) -> dict[str, tuple[str, ...]]:
+    """The names of the stores of each server that has some."""
+    found: dict[str, dict[str, None]] = {}
+    for tool in catalog.tools.values():
+        if tool.store is not None:
+            found.setdefault(tool.server, {})[tool.store.name] = None
+    return {server: tuple(names) for server, names in found.items()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from remit.escalate.machine import Approval
+from remit.facts.label import Labels
 from remit.facts.record import Receipt, Record, RecordKind, Ref
 from remit.facts.session import Session
 from remit.trace.bodies import Body
@@ -57,6 +58,17 @@ class InDoubt:
     ref: Ref
     sid: str
     at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """What the index of one session is made of: its key, and the bodies that added to it, in order.
+
+    Bodies that were erased are missing.
+    """
+
+    key: bytes
+    bodies: tuple[Body, ...]
 
 
 class Ledger(Protocol):
@@ -112,6 +124,14 @@ class Ledger(Protocol):
 
     async def credentials(self) -> Mapping[str, str]:
         """Ids of stored credentials (the admin token) and their hashes."""
+        ...
+
+    async def stored(self) -> Mapping[str, Labels]:
+        """The labels of every place in a store (`facts.store`)."""
+        ...
+
+    async def origins(self, sid: str) -> Origins | None:
+        """What the index of session `sid` is made of; None where it has no key."""
         ...
 
     async def count(self) -> int:

@@ -26,6 +26,14 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """What an action may have written to stores: at `places` (`facts.store`) there are `labels` from now on."""
+
+    places: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ActionBody:
     """Body of `proposal` and `intent`: the action, what was known, and the verdict.
 
@@ -34,7 +42,8 @@ class ActionBody:
     keeps them). `observed` is the verdict that `observe` mode overrode. `approval` is the
     decision id claimed by an intent. `expires_ms` ends the approval that an escalated proposal
     opens. `irreversible` says which counter the intent adds to. `trace` is the W3C traceparent that its
-    log lines and the server's bear; encoded before the arguments where there is one.
+    log lines and the server's bear; `stored` what it may write to stores. These two are encoded before the
+    arguments, where there are any.
     """
 
     action: str
@@ -58,6 +67,7 @@ class ActionBody:
     context: Mapping[str, Json]
     arguments: bytes
     trace: str | None = None
+    stored: Stored | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +75,8 @@ class OutcomeBody:
     """Body of `outcome`: how the intent at `intent` (a decision id) ended.
 
     `labels` join every session in `sids` before the result leaves; `result` is `sha256:…` of
-    the released bytes; `elapsed_ms` from forwarding to answer.
+    the released bytes; `elapsed_ms` from forwarding to answer. `origins` is what the result adds to the index of
+    the chain's root session (`sids` names it first), as `protect.index` packs it, in base 64.
     """
 
     intent: str
@@ -77,6 +88,7 @@ class OutcomeBody:
     result_bytes: int
     elapsed_ms: float
     error: str | None = None
+    origins: str | None = None
 
 
 class Passed(StrEnum):
@@ -95,7 +107,7 @@ class ExchangeBody:
     `number` is the round, from 1; 0 for what the server said unasked, of which the first is recorded.
     What comes from the server joins `labels` to every session in `sids` before it is shown; responses
     leave by an `approval` of their own where people were asked about them. `content` is `sha256:…` of
-    what passed, None where it is still to come.
+    what passed, None where it is still to come. Responses may be written to stores, as `stored` says.
     """
 
     intent: str
@@ -107,6 +119,7 @@ class ExchangeBody:
     content_bytes: int
     approval: str | None
     reasons: tuple[Reason, ...] = ()
+    stored: Stored | None = None
 
 
 class Choice(StrEnum):
@@ -143,6 +156,7 @@ class Event(StrEnum):
     CREDENTIAL = "credential"
     KEY_ROTATED = "key.rotated"
     SESSION_OPENED = "session.opened"
+    SESSION_KEYED = "session.keyed"
     SESSION_WORDS = "session.words"
     SESSION_ENDED = "session.ended"
     APPROVAL_EXPIRED = "approval.expired"

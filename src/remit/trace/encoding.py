@@ -25,6 +25,7 @@ from remit.trace.bodies import (
     OutcomeBody,
     Passed,
     Status,
+    Stored,
 )
 from remit.trace.members import ACTION_MEMBERS, Undecodable, flag, integer, mapping, maybe, members, parts, text, texts
 
@@ -138,10 +139,21 @@ def _action(body: ActionBody) -> tuple[object, ...]:
         body.labels,
         body.source,
         body.context,
-        *(() if body.trace is None else (body.trace,)),
+        *_added(body),
         len(arguments),
         orjson.Fragment(arguments) if arguments else None,
     )
+
+
+def _added(body: ActionBody) -> tuple[object, ...]:
+    if body.stored is not None:
+        return body.trace, (body.stored.places, body.stored.labels)
+    return () if body.trace is None else (body.trace,)
+
+
+def _as_stored(value: object) -> Stored:
+    pair = parts([value], 2)[0]
+    return Stored(texts(pair[0]), texts(pair[1]))
 
 
 def _as_action(data: bytes) -> ActionBody:
@@ -170,7 +182,8 @@ def _as_action(data: bytes) -> ActionBody:
         source=texts(found[17]),
         context=mapping(found[18]),
         arguments=_arguments(integer(found[-2]), data),
-        trace=maybe(found[19]) if len(found) == ACTION_MEMBERS[-1] else None,
+        trace=maybe(found[19]) if len(found) > ACTION_MEMBERS[0] else None,
+        stored=_as_stored(found[20]) if len(found) == ACTION_MEMBERS[-1] else None,
     )
 
 
@@ -206,11 +219,13 @@ def _exchange(body: ExchangeBody) -> tuple[object, ...]:
         body.content_bytes,
         body.approval,
         _reasons(body.reasons),
+        *(() if body.stored is None else ((body.stored.places, body.stored.labels),)),
     )
 
 
 def _as_exchange(data: bytes) -> ExchangeBody:
-    intent, number, passed, sids, labels, content, size, approval, reasons = members("exchange body", data, 9)
+    found = members("exchange body", data, 9, 10)
+    intent, number, passed, sids, labels, content, size, approval, reasons = found[:9]
     return ExchangeBody(
         intent=text(intent),
         number=integer(number),
@@ -221,6 +236,7 @@ def _as_exchange(data: bytes) -> ExchangeBody:
         content_bytes=integer(size),
         approval=maybe(approval),
         reasons=_as_reasons(reasons),
+        stored=_as_stored(found[9]) if len(found) == 10 else None,
     )
 
 
@@ -235,11 +251,13 @@ def _outcome(body: OutcomeBody) -> tuple[object, ...]:
         body.result_bytes,
         body.elapsed_ms,
         body.error,
+        *(() if body.origins is None else (body.origins,)),
     )
 
 
 def _as_outcome(data: bytes) -> OutcomeBody:
-    intent, status, sids, labels, approval, result, size, elapsed, error = members("outcome body", data, 9)
+    found = members("outcome body", data, 9, 10)
+    intent, status, sids, labels, approval, result, size, elapsed, error = found[:9]
     if isinstance(elapsed, bool) or not isinstance(elapsed, int | float):
         raise Undecodable("outcome body: elapsed_ms is no number")
     return OutcomeBody(
@@ -252,6 +270,7 @@ def _as_outcome(data: bytes) -> OutcomeBody:
         result_bytes=integer(size),
         elapsed_ms=elapsed,
         error=maybe(error),
+        origins=text(found[9]) if len(found) == 10 else None,
     )
 
 

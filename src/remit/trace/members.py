@@ -7,8 +7,8 @@ import orjson
 
 from remit.facts.canonical import Json
 
-ACTION_MEMBERS: Final = (21, 22)
-"""How many an action's body has: without a trace, as the first version wrote all of them, and with one."""
+ACTION_MEMBERS: Final = (21, 22, 23)
+"""How many an action's body has: as the first version wrote all of them, with a trace, and with what it stores."""
 
 
 class Undecodable(ValueError):

@@ -27,9 +27,10 @@ from remit.adapters.sqlite.worker import Hire, Thread
 from remit.adapters.sqlite.writer import Writer, unwritable
 from remit.escalate.machine import Approval
 from remit.facts.canonical import Json
+from remit.facts.label import Labels
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
-from remit.ports.ledger import Draft, Entry, InDoubt, LedgerUnwritable, Pending
+from remit.ports.ledger import Draft, Entry, InDoubt, LedgerUnwritable, Origins, Pending
 from remit.ports.system import Clock, Entropy
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import chain_name
@@ -137,6 +138,14 @@ class SqliteLedger:
     async def credentials(self) -> Mapping[str, str]:
         """Ids of stored credentials and their hashes."""
         return await self._readers.run(reads.credentials)
+
+    async def stored(self) -> Mapping[str, Labels]:
+        """The labels of every place in a store."""
+        return await self._readers.run(reads.stored)
+
+    async def origins(self, sid: str) -> Origins | None:
+        """What the index of session `sid` is made of; None where it has no key."""
+        return await self._readers.run(lambda conn: reads.origins(conn, sid))
 
     async def count(self) -> int:
         """How many records the ledger holds."""

@@ -9,7 +9,7 @@ from typing import Final
 from remit.adapters.sqlite import rows
 from remit.adapters.sqlite.segment import ERASED, body_head, record_head
 from remit.adapters.sqlite.state import State
-from remit.adapters.sqlite.tables import SEQ_BITS, create
+from remit.adapters.sqlite.tables import INDEX_OF_ORIGINS, SEQ_BITS, TABLES, create
 from remit.facts.record import Ref
 from remit.pdp.fold import fold
 from remit.trace.chain import parts
@@ -48,3 +48,13 @@ def from_version_0(conn: sqlite3.Connection) -> None:
         replica, _ = parts(max(names, key=parts))
         conn.execute("INSERT INTO meta VALUES ('replica', ?)", (replica,))
     conn.execute("DROP TABLE old_record")
+
+
+def from_version_1(conn: sqlite3.Connection) -> None:
+    """Version 1 kept nothing of stores and of indices, and no record of its says anything of them."""
+    made = {row[0] for row in conn.execute("SELECT name FROM sqlite_master")}
+    for statement in TABLES.split(";"):
+        if any(f" {name} (" in statement and name not in made for name in ("stored", "keyed", "origin")):
+            conn.execute(statement)
+    if "origin" not in made:
+        conn.execute(INDEX_OF_ORIGINS)

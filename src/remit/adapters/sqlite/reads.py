@@ -12,13 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
+import orjson
+
 from remit.adapters.sqlite import rows
 from remit.adapters.sqlite.segment import SegmentTorn, Stored, unpack
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.escalate.machine import Approval
+from remit.facts.label import Labels
 from remit.facts.record import Ref
 from remit.facts.session import Session
-from remit.ports.ledger import Entry, InDoubt
+from remit.ports.ledger import Entry, InDoubt, Origins
 from remit.trace.encoding import decode_body, decode_record
 
 _THREADS: Final = 2
@@ -204,6 +207,24 @@ def in_doubt(conn: sqlite3.Connection) -> Sequence[InDoubt]:
 def revoked(conn: sqlite3.Connection) -> Mapping[str, int]:
     """Revoked tokens and when they would have expired."""
     return dict(conn.execute("SELECT token, expires FROM revoked").fetchall())
+
+
+def stored(conn: sqlite3.Connection) -> Mapping[str, Labels]:
+    """The labels of every place in a store."""
+    found = conn.execute("SELECT place, labels FROM stored").fetchall()
+    sets: dict[str, Labels] = {text: frozenset(orjson.loads(text)) for text in {row[1] for row in found}}
+    return {where: sets[text] for where, text in found}
+
+
+def origins(conn: sqlite3.Connection, sid: str) -> Origins | None:
+    """What the index of session `sid` is made of."""
+    keyed = conn.execute("SELECT key, since FROM keyed WHERE sid = ?", (sid,)).fetchone()
+    if keyed is None:
+        return None
+    key, since = keyed
+    found = conn.execute("SELECT record FROM origin WHERE sid = ? AND record > ? ORDER BY record", (sid, since))
+    bodies = [entry(one).body for one in stored_at_each(conn, [row[0] for row in found.fetchall()])]
+    return Origins(bytes.fromhex(key), tuple(body for body in bodies if body is not None))
 
 
 def credentials(conn: sqlite3.Connection) -> Mapping[str, str]:

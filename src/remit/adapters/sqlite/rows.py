@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from remit.escalate.machine import Approval, State, Vote
+from remit.facts.label import NONE, Labels
 from remit.facts.session import Session
 from remit.policy.verdict import Gate
 
@@ -36,9 +37,12 @@ _INTO: Final = {
     "approval": ("REPLACE INTO approval", "ntt", ""),
     "revoked": ("REPLACE INTO revoked", "tn", ""),
     "credential": ("REPLACE INTO credential", "tt", ""),
+    "stored": ("REPLACE INTO stored", "tt", ""),
+    "keyed": ("REPLACE INTO keyed", "ttn", ""),
+    "origin": ("INSERT INTO origin", "ntn", ""),
 }
 """How rows of each table are written, and which of their values are numbers (n) and texts (t)."""
-_GOING: Final = {"open_intents": "block", "in_doubt": "id", "credential": "ident"}
+_GOING: Final = {"open_intents": "block", "in_doubt": "id", "credential": "ident", "keyed": "sid"}
 """Tables whose rows may go again, and their keys."""
 _COLUMN: Final = {
     "n": "{}",
@@ -130,6 +134,27 @@ def revoked_row(token: str, expires_ms: int) -> Row:
 def credential_row(ident: str, digest: str | None) -> Row:
     """A credential's hash; None: the credential is gone."""
     return (_text(ident), None if digest is None else _text(digest))
+
+
+def stored_row(where: str, labels: Labels) -> Row:
+    """The labels of a place in a store."""
+    return (_text(where), _json(sorted(labels)))
+
+
+def keyed_row(sid: str, key: str | None, since: int) -> Row:
+    """The key of a session's index, which begins after the record `since`; None: it is gone."""
+    return (_text(sid), key, since)
+
+
+def origin_row(number: int, sid: str, record: int) -> Row:
+    """One record that a session's index is made of."""
+    return (number, _text(sid), record)
+
+
+def read_stored(conn: sqlite3.Connection, where: str) -> Labels:
+    """The labels of one place in a store."""
+    row = conn.execute("SELECT labels FROM stored WHERE place = ?", (where,)).fetchone()
+    return NONE if row is None else frozenset(orjson.loads(row[0]))
 
 
 def packed(items: Sequence[Row]) -> str:

@@ -15,6 +15,7 @@ from remit.adapters.sqlite import reads, rows
 from remit.adapters.sqlite.segment import Stored
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.escalate.machine import Approval
+from remit.facts.label import Labels
 from remit.facts.record import Ref
 from remit.facts.session import Session
 from remit.pdp.deltas import (
@@ -30,8 +31,11 @@ from remit.pdp.deltas import (
     IntentClosed,
     IntentOpened,
     LabelsJoined,
+    OriginsAdded,
+    PlaceLabelled,
     SessionDelta,
     SessionEnded,
+    SessionKeyed,
     SessionTouched,
     TokenRevoked,
 )
@@ -75,6 +79,8 @@ class State:
         self._blocks: set[int] = set()
         self._closed: list[rows.Row] = []
         self._asked: dict[int, Approval] = {}
+        [self._origins] = conn.execute("SELECT coalesce(max(no), 0) FROM origin").fetchone()
+        self._stored: dict[str, Labels] = {}
         self._seldom: dict[str, dict[int | str, rows.Row]] = {}
         """What changed of the other tables, by table and key."""
 
@@ -127,6 +133,8 @@ class State:
             taken.clear()
         if len(self._sessions) > _CACHED_MAX:
             self._sessions.clear()
+        if len(self._stored) > _CACHED_MAX:
+            self._stored.clear()
         return changed
 
     def _apply(self, delta: Delta) -> None:
@@ -149,6 +157,14 @@ class State:
                 self._change("credential", ident, rows.credential_row(ident, digest))
             case EpochBegan(chain, at):
                 self._begin(chain, at)
+            case PlaceLabelled(where, labels):
+                self._label(where, labels)
+            case SessionKeyed(ref, sid, key):
+                self._change("keyed", sid, rows.keyed_row(sid, key, self.id_of(ref) or 0))
+            case OriginsAdded(ref, sid):
+                self._origins += 1
+                number = self._origins
+                self._change("origin", number, rows.origin_row(number, sid, self.id_of(ref) or 0))
             case _:
                 assert_never(delta)
 
@@ -179,6 +195,14 @@ class State:
                 row = _Row(number, session, session.calls, session.irreversible_calls, last)
                 self._sessions[sid] = row
         return row
+
+    def _label(self, where: str, labels: Labels) -> None:
+        before = self._stored.get(where)
+        if before is None:
+            before = rows.read_stored(self._conn, where)
+        after = self._stored[where] = before | labels
+        if after != before:
+            self._change("stored", where, rows.stored_row(where, after))
 
     def _change(self, table: str, key: int | str, row: rows.Row) -> None:
         self._seldom.setdefault(table, {})[key] = row

@@ -5,7 +5,8 @@ the id of its first record. An id is `chain number << 40 | seq`, so that ids run
 chains and sequence. The tables below them are folds of the records (`state.py`) and could be
 made anew from them: sessions and what of them changes with every call, intents of this epoch
 without an outcome (one bit each, in blocks of 32 ids), those of earlier epochs, outcomes by
-intent, approvals, revoked tokens, credentials.
+intent, approvals, revoked tokens, credentials, labels of places in stores, the keys of sessions'
+indices and the records that these are made of.
 """
 
 import sqlite3
@@ -42,7 +43,11 @@ CREATE TABLE revoked (
     token TEXT PRIMARY KEY, expires INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE credential (ident TEXT PRIMARY KEY, hash TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE stored (place TEXT PRIMARY KEY, labels TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE keyed (sid TEXT PRIMARY KEY, key TEXT NOT NULL, since INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE origin (no INTEGER PRIMARY KEY, sid TEXT NOT NULL, record INTEGER NOT NULL) STRICT;
 """
+INDEX_OF_ORIGINS: Final = "CREATE INDEX origin_of_session ON origin (sid, record)"
 
 STATE: Final = (
     "chain",
@@ -54,6 +59,9 @@ STATE: Final = (
     "approval",
     "revoked",
     "credential",
+    "stored",
+    "keyed",
+    "origin",
 )
 """The tables that are folds of the records."""
 
@@ -62,3 +70,4 @@ def create(conn: sqlite3.Connection) -> None:
     """Make every table, within the caller's transaction."""
     for statement in TABLES.split(";"):
         conn.execute(statement)
+    conn.execute(INDEX_OF_ORIGINS)

@@ -131,6 +131,17 @@ class ArgumentShape(Shape):
     secret: StrictBool = Field(default=False, description="Recorded as a keyed hash alone, never as it is.")
 
 
+class StoreShape(Shape):
+    """Where a tool keeps what it is told, and which arguments are the keys in it."""
+
+    key: Word | None = Field(default=None, description="Argument that holds the key. Left out: the whole store.")
+    keys: Names = Field(default=[], description="Arguments that hold keys, where it is more than one.")
+    name: Word | None = Field(default=None, description="Shared by all tools that say it. Left out: the server's.")
+    access: Literal["read", "write", "both"] | None = Field(
+        default=None, description="Left out: read for a tool whose effect is read, else both."
+    )
+
+
 class ToolShape(Shape):
     """What is known of an accepted tool. What is left out counts as the worst case."""
 
@@ -146,6 +157,7 @@ class ToolShape(Shape):
         default={}, max_length=1_000, description="What is known of its arguments, by name."
     )
     description: Text = ""
+    store: StoreShape | None = Field(default=None, description="Where it keeps what it is told: labels follow.")
 
 
 class PolicyShape(Shape):

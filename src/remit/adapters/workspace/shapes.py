@@ -24,6 +24,7 @@ from remit.adapters.workspace.models import (
     SecretShape,
     ServerShape,
     Shape,
+    StoreShape,
     ToolShape,
     UserShape,
 )
@@ -38,6 +39,7 @@ from remit.control.resources import (
     RouteSpec,
     ServerSpec,
     Spec,
+    StoreSpec,
     ToolSpec,
     UserSpec,
 )
@@ -45,6 +47,7 @@ from remit.facts.agent import Harness, Mode
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Sink
 from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth, Secret
+from remit.facts.store import Access
 
 _M = TypeVar("_M", bound=Shape)
 
@@ -166,6 +169,8 @@ def _around(at: str, shape: type[Shape]) -> type[Shape]:
         return SecretShape
     if at.startswith("spec.oauth."):
         return OAuthShape
+    if at.startswith("spec.store."):
+        return StoreShape
     return ArgumentShape if at.startswith("spec.arguments.") else shape
 
 
@@ -206,6 +211,7 @@ def _spec(shape: Shape, document: Document) -> Spec:
                 tuple(shape.tags),
                 shape.description,
                 MappingProxyType({name: Argument(one.secret) for name, one in shape.arguments.items()}),
+                None if shape.store is None else _store(shape.store),
             )
         case PolicyShape():
             return PolicySpec(shape.cedar, document.blocks.get("spec.cedar", document.line))
@@ -221,6 +227,11 @@ def _spec(shape: Shape, document: Document) -> Spec:
             )
         case _:
             raise TypeError(f"no spec has the shape {type(shape).__name__}")
+
+
+def _store(shape: StoreShape) -> StoreSpec:
+    keys = (*(() if shape.key is None else (shape.key,)), *shape.keys)
+    return StoreSpec(keys, shape.name, None if shape.access is None else Access(shape.access))
 
 
 def _value(shape: str | SecretShape) -> str | Secret:

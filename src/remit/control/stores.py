@@ -1,0 +1,68 @@
+"""What a Tool resource says of its store."""
+
+from remit.control.lock import Pinned
+from remit.control.problems import Problem, did_you_mean
+from remit.control.resources import Resource, StoreSpec, ToolSpec
+from remit.facts.canonical import Json
+from remit.facts.catalog import Effect
+from remit.facts.store import STORE_NAME, Access, Store
+from remit.policy.typing import Untypable, type_input
+
+
+def store_of(server: str, spec: StoreSpec, effect: Effect | None) -> Store:
+    """The store of a tool at `server`; what is left out counts as the worst case."""
+    access = spec.access or (Access.READ if effect is Effect.READ else Access.BOTH)
+    reads, writes = access is not Access.WRITE, access is not Access.READ
+    return Store(server if spec.name is None else spec.name, spec.keys, reads, writes)
+
+
+def store_problems(resource: Resource, tool: ToolSpec) -> list[Problem]:
+    """What is wrong with it, whatever the tool's own arguments are."""
+    problems: list[Problem] = []
+    spec, effect = tool.store, tool.effect
+    if spec is None:
+        return problems
+    if any(name in tool.arguments and tool.arguments[name].secret for name in spec.keys):
+        what = "a secret argument is no key of a store: where something is kept is recorded"
+        problems.append(Problem("tool/store", resource.at("spec.store"), what))
+    if spec.name is not None and not STORE_NAME.fullmatch(spec.name):
+        what = f"{spec.name[:64]!r} is not the name of a store: 1-24 of a-z 0-9 -"
+        problems.append(Problem("tool/store", resource.at("spec.store.name"), what))
+    if effect is Effect.READ and spec.access in {Access.WRITE, Access.BOTH}:
+        what = "a tool whose effect is read does not write to a store"
+        hint = "leave spec.store.access out, or say the effect that it has"
+        problems.append(Problem("tool/store", resource.at("spec.store.access"), what, hint=hint))
+    return problems
+
+
+def key_problems(resource: Resource, spec: StoreSpec | None, pinned: Pinned) -> list[Problem]:
+    """A problem for each key that is no argument of the accepted tool, as for what is said of arguments."""
+    if spec is None:
+        return []
+    try:
+        known = type_input(pinned.definition.input_schema).arguments
+    except Untypable:
+        return []
+    return [
+        Problem(
+            "tool/store",
+            resource.at("spec.store"),
+            f"Tool {resource.name[:128]!r} has no argument {key[:64]!r}",
+            "every action of it would count for the whole store",
+            did_you_mean(key, known) or f"it has {', '.join(known[:10])}",
+        )
+        for key in spec.keys
+        if known and key not in known
+    ]
+
+
+def said_of(spec: StoreSpec) -> Json:
+    """What a resource says of a store, as YAML spells it."""
+    members: dict[str, Json] = {"keys": list(spec.keys), "name": spec.name, "access": spec.access and spec.access.value}
+    return {name: value for name, value in members.items() if value}
+
+
+def store_json(store: Store) -> Json:
+    """A tool's store as YAML spells it, with nothing left out."""
+    access = Access.BOTH if store.reads and store.writes else Access.READ if store.reads else Access.WRITE
+    return said_of(StoreSpec(store.keys, store.name, access))

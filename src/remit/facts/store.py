@@ -1,0 +1,125 @@
+"""Stores: where tools keep what sessions hand them, and how the keys in it are told apart.
+
+Laws
+* Two spellings of one key are one key: Unicode form, case, white space, invisible characters, percent
+  signs, slashes, dots, scheme, port, query and fragment of a URL do not tell keys apart. What this
+  joins too much is labelled too much; what it joined too little would be unlabelled.
+* Whatever has no key of its own (absent, no scalar, too deep, too many) means the whole store.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+from urllib.parse import unquote
+
+from remit.facts.canonical import Json
+
+STORE_NAME: Final = re.compile(r"[a-z0-9-]{1,24}")
+KEYS_MAX: Final = 64
+"""How many keys one action may name before it means the whole store."""
+SEGMENTS_MAX: Final = 24
+KEY_CHARS_MAX: Final = 512
+"""A longer key is known by its digest."""
+WHOLE: Final = ""
+_DECODED_MAX: Final = 4
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*://")
+_PORTS: Final = re.compile(r":(?:80|443)?$")
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+
+
+class Access(StrEnum):
+    """What a tool does with its store."""
+
+    READ = "read"
+    WRITE = "write"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A tool's store: its `name`, shared by all tools that say it, and the arguments that hold `keys`.
+
+    `reads`: its results may hold what is stored; `writes`: it may store what its session holds.
+    """
+
+    name: str
+    keys: tuple[str, ...] = ()
+    reads: bool = True
+    writes: bool = True
+
+
+def places(store: Store, arguments: Mapping[str, Json]) -> tuple[str, ...]:
+    """Where in `store` an action with these arguments reads or writes: `NAME:KEY`, or `NAME:` for all of it."""
+    found: dict[str, None] = {}
+    for name in store.keys:
+        given = arguments.get(name)
+        for value in given if isinstance(given, list) and given else (given,):
+            key = _key(value)
+            if key == WHOLE or len(found) >= KEYS_MAX:
+                return (place(store.name),)
+            found[place(store.name, key)] = None
+    return tuple(found) or (place(store.name),)
+
+
+def place(store: str, key: str = WHOLE) -> str:
+    """`NAME:KEY`; `NAME:` is the whole store."""
+    return f"{store}:{key}"
+
+
+def _key(value: Json) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return normal(value)
+        case int():
+            return str(value)
+        case float():
+            return str(int(value)) if value.is_integer() else repr(value)
+        case _:
+            return WHOLE
+
+
+@lru_cache(maxsize=4_096)
+def normal(text: str) -> str:
+    """The one spelling of the key `text`: segments joined by `/`; empty where it names the whole store."""
+    plain = _plain(text)
+    url = _SCHEME.match(plain)
+    if url is not None:
+        plain = plain[url.end() :].partition("#")[0].partition("?")[0]
+        host, slash, path = plain.partition("/")
+        plain = _PORTS.sub("", host.rpartition("@")[2]) + slash + path
+    segments: list[str] = []
+    for segment in plain.replace("\\", "/").split("/"):
+        named = segment.strip()
+        if named == "..":
+            segments = segments[:-1]
+        elif named not in {"", "."}:
+            segments.append(named)
+    if len(segments) > SEGMENTS_MAX:
+        return WHOLE
+    key = "/".join(segments)
+    if len(key) > KEY_CHARS_MAX:
+        return "sha256-" + hashlib.sha256(key.encode("utf-8")).hexdigest()
+    return key
+
+
+def _plain(text: str) -> str:
+    """`text` without percent signs that stand for characters, invisible ones, and differences of case and form.
+
+    Nothing where percent signs stand for percent signs too often to be told.
+    """
+    for _ in range(_DECODED_MAX):
+        decoded = unquote(text, errors="replace")
+        if decoded == text:
+            break
+        text = decoded
+    else:
+        return WHOLE
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return "".join(char for char in folded if unicodedata.category(char) not in _INVISIBLE).strip()

@@ -1,0 +1,128 @@
+"""Labels follow data through stores: what a labelled session wrote gives its labels to whoever reads it.
+
+Laws
+* What a place holds only grows; a clean session that writes over it takes nothing away.
+* Who reads a key has the labels of that key, of what lies under it or around it, and of every key that may
+  be the same one told from elsewhere (`/srv/notes/a` and `a`); who names no key those of the whole store.
+* A store that holds `KEYS_HELD_MAX` keys takes no more: what is written under a new one is written to the whole
+  store, with every label of the catalog.
+INVARIANT(label-before-data): labels are in the store by the intent of the write, before it is forwarded.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from remit.facts.action import Action, ActionKind
+from remit.facts.label import NONE, Labels
+from remit.facts.store import Store, place, places
+from remit.policy.bundle import Bundle
+
+KEYS_HELD_MAX: Final = 10_000
+LISTED: Final = b'{"list":"resources"}'
+"""The arguments of the action that lists resources, which tells what a store holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the stores mean for one action.
+
+    `labels` come with what it reads. It `writes` to these places, all of which hold `already`; `full` says
+    that there was no room for a key of its own.
+    """
+
+    labels: Labels = NONE
+    writes: tuple[str, ...] = ()
+    already: Labels = NONE
+    full: bool = False
+
+
+NOTHING: Final = Held()
+
+
+def stores_of(bundle: Bundle, action: Action) -> tuple[Store, ...]:
+    """The stores that `action` reaches; without a word of the catalog all those of its server, whole."""
+    names = bundle.stores.get(action.server, ())
+    match action.kind:
+        case ActionKind.CALL_TOOL:
+            tool = bundle.catalog.tools.get((action.server, action.name))
+            if tool is not None and tool.catalogued:
+                return () if tool.store is None else (tool.store,)
+            return tuple(Store(name) for name in names)
+        case ActionKind.READ_RESOURCE if action.name or action.arguments == LISTED:
+            return tuple(Store(name, writes=False) for name in names)
+        case _:
+            return ()
+
+
+class Stores:
+    """What all stores hold, as the ledger has it: changed by `label` alone."""
+
+    def __init__(self, held: Mapping[str, Labels] | None = None) -> None:
+        self._held: dict[str, Labels] = {}
+        self._under: dict[str, Labels] = {}
+        self._ends: dict[str, Labels] = {}
+        self._all: dict[str, Labels] = {}
+        self._keys: Counter[str] = Counter()
+        for where, labels in (held or {}).items():
+            self.label(where, labels)
+
+    def label(self, where: str, labels: Labels) -> None:
+        """Have the place `where` hold `labels` too."""
+        before = self._held.get(where)
+        if before is not None and labels <= before:
+            return
+        self._held[where] = labels if before is None else before | labels
+        store, _, key = where.partition(":")
+        self._keys[store] += before is None
+        self._all[store] = self._all.get(store, NONE) | labels
+        segments = key.split("/")
+        for cut in range(1, len(segments)):
+            above, end = place(store, "/".join(segments[:cut])), place(store, "/".join(segments[cut:]))
+            self._under[above] = self._under.get(above, NONE) | labels
+            self._ends[end] = self._ends.get(end, NONE) | labels
+
+    def held(self, bundle: Bundle, action: Action) -> Held:
+        """What they mean for `action` now."""
+        labels, writes, full = NONE, dict[str, None](), False
+        for store in stores_of(bundle, action):
+            named = places(store, action.input)
+            if store.reads:
+                labels = labels.union(*(self.labels(where) for where in named))
+            if store.writes:
+                fitting, over = self._fitting(store.name, named)
+                writes.update(dict.fromkeys(fitting))
+                full = full or over
+        if not (labels or writes):
+            return NOTHING
+        # A list without a member does not intersect: where nothing is written nothing is already there.
+        already = [self._held.get(where, NONE) for where in writes] or [NONE]
+        return Held(labels, tuple(writes), already[0].intersection(*already), full)
+
+    def labels(self, where: str) -> Labels:
+        """The labels that come with what is read from `where`."""
+        store, _, key = where.partition(":")
+        everywhere = self._all.get(store, NONE)
+        if not (key and everywhere):
+            return everywhere
+        found = self._held.get(place(store), NONE) | self._held.get(where, NONE)
+        found |= self._under.get(where, NONE) | self._ends.get(where, NONE)
+        segments = key.split("/")
+        for cut in range(1, len(segments)):
+            if found == everywhere:
+                break
+            found |= self._held.get(place(store, "/".join(segments[:cut])), NONE)
+            found |= self._held.get(place(store, "/".join(segments[cut:])), NONE)
+        return found
+
+    def holders(self, labels: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+        """The stores that hold each of `labels`; none for those that nobody holds."""
+        wanted = {label: tuple(sorted(name for name, held in self._all.items() if label in held)) for label in labels}
+        return {label: names for label, names in wanted.items() if names}
+
+    def _fitting(self, store: str, named: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+        new = sum(where not in self._held for where in named)
+        if new and self._keys[store] + new > KEYS_HELD_MAX:
+            return (place(store),), place(store) not in named
+        return named, False

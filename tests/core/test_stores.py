@@ -1,0 +1,258 @@
+"""Labels follow data through stores, whoever wrote it and however its key is spelt."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remit.facts.action import Action, ActionKind, Within
+from remit.facts.canonical import Json, canonical
+from remit.facts.catalog import Catalog, Effect, Tool
+from remit.facts.record import RecordKind, Ref
+from remit.facts.store import KEYS_MAX, SEGMENTS_MAX, Store, normal, places
+from remit.pdp.decide import decide
+from remit.pdp.decision import Append
+from remit.pdp.deltas import PlaceLabelled
+from remit.pdp.fold import fold
+from remit.pdp.judge import judge_result
+from remit.pdp.snapshot import Snapshot
+from remit.pep.judging import reached_of
+from remit.policy.compile import Bundle
+from remit.protect import stores as stores_module
+from remit.protect.stores import LISTED, NOTHING, Stores
+from remit.trace.bodies import ExchangeBody, Status, Stored
+from tests.core.deciding import NOW, action, body, bundle, catalog, schema, snapshot, tool
+
+ANYONE = '@id("any")\npermit (principal, action, resource);'
+PATH = schema(path={"type": "string"}, paths={"type": "array", "items": {"type": "string"}})
+WEB = frozenset({"untrusted", "untrusted:web"})
+SECRET = frozenset({"confidential"})
+
+
+def kept(name: str, store: Store | None, effect: Effect = Effect.WRITE) -> Tool:
+    return replace(tool("shop", name, PATH, effect=effect), store=store)
+
+
+def shop(*more: Tool) -> Catalog:
+    return catalog(
+        ANYONE,
+        tools=(
+            kept("save", Store("notes", ("path",))),
+            kept("put", Store("notes", ("path",), reads=False)),
+            kept("load", Store("notes", ("path",), writes=False), Effect.READ),
+            kept("find", Store("notes", writes=False), Effect.READ),
+            replace(tool("shop", "strange", PATH), catalogued=False),
+            *more,
+        ),
+    )
+
+
+RUNNING = bundle(shop())
+
+
+def ask(name: str, given: Mapping[str, Json] | None = None, kind: ActionKind = ActionKind.CALL_TOOL) -> Action:
+    return action(f"shop/{name}", {"path": "a/b"} if given is None else given, kind=kind)
+
+
+def taken(held: Stores, asked: Action, *labels: str, running: Bundle = RUNNING) -> tuple[Snapshot, Stored | None]:
+    """The snapshot of an action and what its intent writes; the stores take it in as memory does."""
+    seen = replace(snapshot(running, asked, labels=labels), stores=held.held(running, asked))
+    recorded = body(decide(seen, asked, NOW))
+    for delta in fold(Ref("r1-1", 2), NOW, RecordKind.INTENT, recorded):
+        if isinstance(delta, PlaceLabelled):
+            held.label(delta.where, delta.labels)
+    return seen, recorded.stored
+
+
+SPELT = [
+    "Notes/Über Plan.md",
+    "./notes//über plan.md/",
+    "NOTES/U\u0308BER PLAN.MD",
+    "/notes/x/../über%20plan.md",
+    "file:///notes/%C3%9Cber%20Plan.md?version=2#top",
+    "notes\\\u200büber plan.md ",
+    "%6eotes/%2525/../u\uff42er plan.md".replace("u\uff42er", "ü\uff42er"),
+]
+
+
+@pytest.mark.parametrize("spelt", SPELT)
+def test_a_key_is_one_however_it_is_spelt(spelt: str) -> None:
+    assert normal(spelt) == "notes/über plan.md"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("https://Shop.Example:443/a/?x=1", "shop.example/a"),
+        ("http://user:word@shop.example:80/a#b", "HTTP://SHOP.EXAMPLE/a/"),
+        ("\uff29\uff24\uff0d\uff17", "id-7"),
+        ("Straße", "STRASSE"),
+    ],
+)
+def test_urls_and_names_are_one_however_they_are_spelt(first: str, second: str) -> None:
+    assert normal(first) == normal(second) != ""
+
+
+@given(st.text(max_size=80))
+def test_the_normal_spelling_is_its_own(text: str) -> None:
+    key = normal(text)
+    assert normal(key) in {key, normal(normal(key))}
+    assert ":" not in key.partition("/")[0] or key
+    assert len(key) <= 512 + len("sha256-")
+
+
+def test_percent_signs_within_percent_signs_mean_the_whole_store() -> None:
+    assert normal("%2525252561") == ""
+    assert normal("%252561") == "a"
+
+
+def test_what_names_no_key_means_the_whole_store() -> None:
+    one = Store("notes", ("path", "paths"))
+    assert places(Store("notes"), {"path": "a"}) == ("notes:",)
+    assert places(one, {}) == ("notes:",)
+    assert places(one, {"path": "a", "paths": {"b": 1}}) == ("notes:",)
+    assert places(one, {"path": "/", "paths": ["a"]}) == ("notes:",)
+    assert places(one, {"path": "/".join("x" * (SEGMENTS_MAX + 1)), "paths": "b"}) == ("notes:",)
+    assert places(one, {"path": "a", "paths": [str(number) for number in range(KEYS_MAX)]}) == ("notes:",)
+    assert places(one, {"path": "a", "paths": ["b", "c", "b"]}) == ("notes:a", "notes:b", "notes:c")
+
+
+def test_keys_that_are_no_texts_are_keys_too() -> None:
+    one = Store("rows", ("id",))
+    assert [places(one, {"id": value}) for value in (7, 7.0, "7", 7.5, True, False)] == [
+        *[("rows:7",)] * 3,
+        ("rows:7.5",),
+        ("rows:true",),
+        ("rows:false",),
+    ]
+
+
+def test_a_long_key_is_known_by_its_digest() -> None:
+    assert normal("x" * 600).startswith("sha256-")
+    assert normal("x" * 600) == normal("X" * 600) != normal("x" * 601)
+
+
+def test_what_a_labelled_session_wrote_gives_its_labels_to_whoever_reads_it() -> None:
+    held = Stores()
+    seen, stored = taken(held, ask("put"), "untrusted:web")
+    assert (seen.stores.writes, stored) == (("notes:a/b",), Stored(("notes:a/b",), ("untrusted", "untrusted:web")))
+    reading = replace(ask("load", {"path": "./A//b"}), authority=action(chain=("eve",)).authority)
+    seen, stored = taken(held, reading)
+    assert stored is None
+    decision = decide(seen, reading, NOW)
+    assert frozenset(body(decision).source) == WEB
+    reached = reached_of(decision)
+    assert judge_result(RUNNING, reached, "shop", seen.sessions, Status.OK, None).labels == WEB
+    later = judge_result(RUNNING, reached, "shop", seen.sessions, Status.OK, None, SECRET)
+    assert later.labels == WEB | SECRET
+
+
+def test_who_reads_another_key_has_none_of_its_labels_and_who_reads_no_key_has_all() -> None:
+    held = Stores({"notes:a/b": WEB, "notes:c": SECRET, "other:d": frozenset({"confidential:d"})})
+    assert held.held(RUNNING, ask("load", {"path": "c"})).labels == SECRET
+    assert held.held(RUNNING, ask("load", {"path": "nothing"})) is NOTHING
+    assert held.held(RUNNING, ask("find")).labels == WEB | SECRET
+    assert held.held(RUNNING, ask("load", {})).labels == WEB | SECRET
+
+
+@pytest.mark.parametrize("read", ["a/b/c", "a", "b", "srv/a/b", "a/b"])
+def test_around_under_and_elsewhere_told_keys_may_be_the_same(read: str) -> None:
+    held = Stores({"notes:a/b": WEB, "notes:x/y": SECRET})
+    assert held.labels(f"notes:{read}") == WEB
+
+
+def test_what_was_written_without_a_key_is_under_every_key() -> None:
+    held = Stores()
+    _, stored = taken(held, ask("put", {}), "confidential")
+    assert stored == Stored(("notes:",), ("confidential",))
+    assert held.held(RUNNING, ask("load", {"path": "z"})).labels == SECRET
+
+
+def test_what_moves_within_a_store_keeps_its_labels() -> None:
+    running = bundle(shop(kept("move", Store("notes", ("path", "paths")))))
+    held = Stores({"notes:from": WEB})
+    moving = ask("move", {"path": "from", "paths": ["to"]})
+    _, stored = taken(held, moving, running=running)
+    assert stored == Stored(("notes:from", "notes:to"), ("untrusted", "untrusted:web"))
+    assert held.labels("notes:to") == WEB
+
+
+def test_nothing_is_recorded_twice_and_nothing_of_a_session_without_labels() -> None:
+    held = Stores()
+    assert taken(held, ask("put"))[1] is None
+    assert taken(held, ask("put"), "confidential")[1] is not None
+    assert taken(held, ask("put"), "confidential")[1] is None
+    assert taken(held, ask("put"), "confidential", "untrusted")[1] is not None
+
+
+def test_a_tool_of_which_nothing_is_known_reaches_every_store_of_its_server() -> None:
+    held = Stores({"notes:a": SECRET})
+    seen, stored = taken(held, ask("strange"), "untrusted:web")
+    assert seen.stores.labels == SECRET
+    assert stored == Stored(("notes:",), ("confidential", "untrusted", "untrusted:web"))
+    unknown = replace(action("web/strange"), name="gone")
+    assert held.held(RUNNING, unknown) is NOTHING
+
+
+def test_resources_of_a_server_with_stores_tell_what_these_hold() -> None:
+    held = Stores({"notes:a": SECRET})
+    reading = replace(ask("x", {"uri": "file:///a"}, ActionKind.READ_RESOURCE), name="file:///a")
+    assert held.held(RUNNING, reading).labels == SECRET
+    assert held.held(RUNNING, reading).writes == ()
+    listing = replace(reading, name="", arguments=LISTED, input={})
+    assert held.held(RUNNING, listing).labels == SECRET
+    instructions = replace(listing, arguments=canonical({"list": "instructions"}))
+    assert held.held(RUNNING, instructions) is NOTHING
+    assert held.held(RUNNING, replace(reading, kind=ActionKind.GET_PROMPT)) is NOTHING
+
+
+def test_a_full_store_takes_every_label_of_the_catalog_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores_module, "KEYS_HELD_MAX", 2)
+    held = Stores({"notes:a": SECRET, "notes:b": SECRET})
+    _, stored = taken(held, ask("put", {"path": "a"}), "confidential", "untrusted")
+    assert stored == Stored(("notes:a",), ("confidential", "untrusted"))
+    _, stored = taken(held, ask("put", {"path": "c"}), "confidential")
+    assert stored == Stored(("notes:",), tuple(sorted(RUNNING.labels)))
+    assert held.labels("notes:never-written") == RUNNING.labels
+    _, stored = taken(held, ask("put", {}), "confidential")
+    assert stored is None
+
+
+def test_what_a_client_answers_in_mid_action_is_written_with_the_labels_of_that_moment() -> None:
+    held = Stores()
+    asked = replace(ask("put"), within=Within("r1-1.2", None, 1, b"{}", bare=False))
+    seen = replace(snapshot(RUNNING, asked, labels=("untrusted:web",)), stores=held.held(RUNNING, asked))
+    first = decide(seen, asked, NOW).effects[0]
+    assert isinstance(first, Append)
+    assert isinstance(first.body, ExchangeBody)
+    assert first.body.stored == Stored(("notes:a/b",), ("untrusted", "untrusted:web"))
+    deltas = fold(Ref("r1-1", 3), NOW, RecordKind.EXCHANGE, first.body)
+    assert PlaceLabelled("notes:a/b", WEB) in deltas
+
+
+def test_the_holders_of_a_label_are_named() -> None:
+    held = Stores({"notes:a": WEB, "rows:1": WEB | SECRET})
+    assert held.holders(["untrusted:web", "confidential", "confidential:pii"]) == {
+        "untrusted:web": ("notes", "rows"),
+        "confidential": ("rows",),
+    }
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["", "a", "a/b", "b", "c/a/b"]), st.sets(st.sampled_from(sorted(WEB | SECRET)))),
+        max_size=12,
+    )
+)
+def test_labels_of_a_store_never_shrink(writes: list[tuple[str, set[str]]]) -> None:
+    held = Stores()
+    before = {key: held.labels(f"s:{key}") for key in ("", "a", "a/b", "b", "c/a/b", "z")}
+    for key, labels in writes:
+        held.label(f"s:{key}", frozenset(labels))
+        after = {name: held.labels(f"s:{name}") for name in before}
+        assert all(before[name] <= after[name] for name in before)
+        assert labels <= after[key]
+        assert labels <= after[""]
+        before = after
