@@ -44,7 +44,8 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     if isinstance(checked, Ruling):
         return checked
     if snapshot.stores.labels:
-        checked = replace(checked, source=checked.source | snapshot.stores.labels)
+        source = checked.source | snapshot.stores.labels
+        checked = replace(checked, source=source, brings=tuple(sorted(closed(source))))
     stopped = session_problem(snapshot, action, now_ms) or argument_problem(snapshot, action, checked)
     if stopped is not None:
         return Ruling(Deny(), (stopped,), reached=checked)

@@ -130,9 +130,9 @@ def _stored(snapshot: Snapshot, ruling: Ruling) -> Stored | None:
     held, facts, reached = snapshot.stores, ruling.facts, ruling.reached
     if not held.writes or facts is None or reached is None:
         return None
-    labels = facts.labels | closed(reached.source)
+    labels = facts.labels.union(reached.brings)
     if held.full:
-        labels |= closed(snapshot.bundle.labels)
+        labels |= snapshot.bundle.labels
     return None if labels <= held.already else Stored(held.writes, tuple(sorted(labels)))
 
 
