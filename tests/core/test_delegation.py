@@ -13,6 +13,7 @@ import pytest
 from remit.facts.action import Action
 from remit.facts.agent import Agent, Mode
 from remit.facts.canonical import Json
+from remit.facts.origin import Origin
 from remit.pdp.decide import decide
 from remit.policy import cedar
 from remit.policy.bundle import Bundle
@@ -135,7 +136,14 @@ def _context(asked: Action, labels: list[str]) -> dict[str, object]:
         return {"__entity": {"type": f"Remit::{kind}", "id": name}}
 
     amount = asked.input.get("amount")
+    none = dict.fromkeys(("count", *(origin.word for origin in Origin)), 0)
     return {
+        "targets": {**none, "established": 0, "strangers": 0},
+        "content": none,
+        "credentials": none,
+        "carried": none,
+        "args": {origin.word: [] for origin in Origin},
+        "asked": False,
         "input": {"order_id": asked.input["order_id"]}
         | ({"to": "x"} if asked.name == "refund" else {})
         | ({} if amount is None or asked.name != "refund" else {"amount": f"{amount}.0"}),

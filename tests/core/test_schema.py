@@ -65,6 +65,12 @@ def test_the_context_is_exactly_this_versions() -> None:
         "session",
         "delegation",
         "system",
+        "targets",
+        "content",
+        "credentials",
+        "carried",
+        "args",
+        "asked",
     ]
     assert "input" not in attributes(schema, "delegate", ())
     session = attributes(schema, "web___fetch", ("session",))

@@ -28,6 +28,7 @@ from remit.control.problems import Where
 from remit.control.resources import Resource, Source, Spec
 from remit.facts.catalog import Argument, Definition, PolicySource
 from remit.facts.credential import OAuth, Secret
+from remit.facts.results import Part
 from remit.policy.compile import Bundle
 
 VALIDATED_MAX: Final = 100_000
@@ -35,7 +36,7 @@ VALIDATED_MAX: Final = 100_000
 
 def _shape() -> str:
     """Changes whenever the values that are kept would be read differently."""
-    plain = (Source, Resource, Lock, Pinned, Definition, PolicySource, Where, Secret, OAuth, Argument)
+    plain = (Source, Resource, Lock, Pinned, Definition, PolicySource, Where, Secret, OAuth, Argument, Part)
     kinds = (*plain, *get_args(Spec))
     named = [(kind.__name__, [field.name for field in fields(kind)]) for kind in kinds]
     return hashlib.sha256(repr((__version__, sys.version, named)).encode()).hexdigest()[:16]

@@ -26,6 +26,7 @@ from remit.control.stores import said_of, store_json
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Catalog, Http, Route, Server, Stdio, Tool
 from remit.facts.credential import shown as shown_value
+from remit.facts.results import Format
 
 HIDDEN: Final = "(hidden)"
 
@@ -104,8 +105,7 @@ def spec_json(spec: Spec) -> dict[str, Json]:
             members = {"effect": spec.effect and spec.effect.value, "tags": list(spec.tags)}
             members |= {"sink": spec.sink and spec.sink.value, "description": spec.description}
             members |= {"source": None if spec.source is None else list(spec.source)}
-            if spec.arguments:
-                members["arguments"] = arguments_json(spec.arguments)
+            members |= flow_json(spec)
             if spec.store is not None:
                 members["store"] = said_of(spec.store)
         case PolicySpec():
@@ -119,9 +119,22 @@ def spec_json(spec: Spec) -> dict[str, Json]:
     return {name: value for name, value in members.items() if value is not None}
 
 
-def arguments_json(arguments: Mapping[str, Argument]) -> Json:
-    """What is said of arguments, as YAML spells it."""
-    return {name: {"secret": one.secret} for name, one in arguments.items()}
+def flow_json(said: Tool | ToolSpec) -> dict[str, Json]:
+    """What is said of arguments and results, as YAML spells it; nothing where nothing is."""
+    members: dict[str, Json] = {}
+    if said.arguments:
+        members["arguments"] = {name: _argument_json(one) for name, one in said.arguments.items()}
+    if said.asks:
+        members["asks"] = sorted(said.asks)
+    if said.results:
+        members["results"] = [part.to_json() for part in said.results]
+    if said.format is not Format.JSON:
+        members["format"] = said.format.value
+    return members
+
+
+def _argument_json(one: Argument) -> Json:
+    return {"secret": one.secret} | ({} if one.role is None else {"role": one.role.value})
 
 
 def catalog_json(catalog: Catalog) -> Mapping[tuple[Kind, str], Mapping[str, Json]]:
@@ -150,7 +163,7 @@ def catalog_json(catalog: Catalog) -> Mapping[tuple[Kind, str], Mapping[str, Jso
             "sink": tool.sink.value,
             "source": dict.fromkeys(tool.source, True),
             "tags": dict.fromkeys(tool.tags, True),
-            "arguments": arguments_json(tool.arguments),
+            **flow_json(tool),
             "store": tool.store and store_json(tool.store),
             "catalogued": tool.catalogued,
             "definition": tool.definition.to_json(),
@@ -199,8 +212,7 @@ def _shown_tool(name: str, tool: Tool, declared: Resource | None) -> Shown:
         "source": sorted(tool.source),
         "tags": sorted(tool.tags),
     }
-    if tool.arguments:
-        spec["arguments"] = arguments_json(tool.arguments)
+    spec |= flow_json(tool)
     if tool.store is not None:
         spec["store"] = store_json(tool.store)
     status: dict[str, Json] = {

@@ -14,6 +14,7 @@ from remit.control.problems import Problem, Where
 from remit.facts.agent import Harness, Mode
 from remit.facts.catalog import Argument, Effect, PolicySource, Sink
 from remit.facts.credential import OAuth, Secret
+from remit.facts.results import Format, Part
 from remit.facts.store import Access
 
 API_VERSION: Final = "remit.dev/v1alpha1"
@@ -96,7 +97,7 @@ class StoreSpec:
 class ToolSpec:
     """What is left out (None) keeps the worst case; `source=()` says that results bring nothing.
 
-    `arguments` are those of which there is something to say.
+    `arguments` are those of which there is something to say, `results` the parts of results.
     """
 
     effect: Effect | None = None
@@ -106,6 +107,9 @@ class ToolSpec:
     description: str = ""
     arguments: Mapping[str, Argument] = field(default_factory=lambda: _NO_ARGUMENTS)
     store: StoreSpec | None = None
+    asks: tuple[str, ...] = ()
+    results: tuple[Part, ...] = ()
+    format: Format = Format.JSON
 
 
 @dataclass(frozen=True, slots=True)

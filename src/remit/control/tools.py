@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from remit.control.arguments import argument_problems
+from remit.control.flow import flow_problems
 from remit.control.lock import FILE, Lock, Pinned, tool_name_problem
 from remit.control.names import label_problems
 from remit.control.problems import Problem, Severity, Where, did_you_mean
@@ -52,6 +53,7 @@ def tools_of(
         if found:
             problems += argument_problems(found[0], found[1], pinned)
             problems += key_problems(found[0], found[1].store, pinned)
+            problems += flow_problems(found[0], found[1], pinned)
         tool = _tool(server, pinned, found[1] if found else None)
         other = exposed.setdefault(tool.exposed, f"{server}/{name}")
         if other != f"{server}/{name}":
@@ -90,6 +92,9 @@ def _tool(server: str, pinned: Pinned, spec: ToolSpec | None) -> Tool:
         catalogued=True,
         arguments=spec.arguments,
         store=None if spec.store is None else store_of(server, spec.store, spec.effect),
+        asks=frozenset(spec.asks),
+        results=spec.results,
+        format=spec.format,
     )
 
 

@@ -17,6 +17,8 @@ from remit.facts.agent import Agent, User
 from remit.facts.canonical import Json, canonical, digest
 from remit.facts.credential import OAuth, Secret
 from remit.facts.label import Labels
+from remit.facts.origin import Role
+from remit.facts.results import Format, Part
 from remit.facts.store import Store
 
 SERVER_NAME: Final = re.compile(r"[a-z0-9-]{1,24}")
@@ -88,10 +90,12 @@ class Definition:
 class Argument:
     """What the catalog says of one argument of a tool, by its name at the root of the input schema.
 
-    A `secret` one is never recorded: only a keyed hash of it is.
+    A `secret` one is never recorded: only a keyed hash of it is. One without a `role` is a target where the
+    tool has an effect.
     """
 
     secret: bool = False
+    role: Role | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,8 @@ class Tool:
 
     The defaults are the worst case, which is what a tool accepted without a catalog entry is. `store` is
     where it keeps what it is told; one that is not `catalogued` may reach all stores of its server.
+    `asks` are the words by which a user asks for it, in lower case. `results` are the parts of its results of
+    which more is known than `source` says of the whole; their text is read as `format`.
     """
 
     server: str
@@ -111,6 +117,9 @@ class Tool:
     tags: frozenset[str] = frozenset()
     catalogued: bool = False
     arguments: Mapping[str, Argument] = field(default_factory=lambda: MappingProxyType({}))
+    asks: frozenset[str] = frozenset()
+    results: tuple[Part, ...] = ()
+    format: Format = Format.JSON
     store: Store | None = None
     secrets: frozenset[str] = field(init=False, repr=False, compare=False)
     """The names of the arguments that hold secrets."""
@@ -123,6 +132,16 @@ class Tool:
     def name(self) -> str:
         """The tool's own name at its server."""
         return self.definition.name
+
+    @property
+    def brings(self) -> Labels:
+        """Every label that some part of its results brings."""
+        return self.source.union(*(part.labels for part in self.results)) if self.results else self.source
+
+    @property
+    def worst(self) -> Labels:
+        """The labels of results whose parts cannot be told apart; where the catalog tells some, `untrusted` too."""
+        return self.brings | UNCATALOGUED_SOURCE if self.results else self.source
 
     @property
     def exposed(self) -> str:
@@ -211,7 +230,7 @@ class Catalog:
 
     @property
     def labels(self) -> Labels:
-        """Every label some tool or server brings, closed upward, with the two family names."""
-        sources = [one.source for one in (*self.tools.values(), *self.servers.values())]
-        named = frozenset[str]().union(*sources)
-        return named | {"untrusted", "confidential"}
+        """Every label that some tool, part of its results or server brings, with the two family names."""
+        brought = [tool.brings for tool in self.tools.values()]
+        sources = [server.source for server in self.servers.values()]
+        return frozenset({"untrusted", "confidential"}).union(*brought, *sources)

@@ -9,10 +9,12 @@ from dataclasses import replace
 
 from remit.facts.action import Action
 from remit.facts.label import closed
+from remit.facts.origin import Flow
 from remit.facts.session import join
 from remit.pdp.chain import judge_chain
 from remit.pdp.decision import Decision
 from remit.pdp.effects import Ruling, bare, decision_of
+from remit.pdp.flow import flow_of
 from remit.pdp.known import argument_problem, known, session_problem
 from remit.pdp.listing import judge_list
 from remit.pdp.snapshot import Snapshot
@@ -49,7 +51,7 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     stopped = session_problem(snapshot, action, now_ms) or argument_problem(snapshot, action, checked)
     if stopped is not None:
         return Ruling(Deny(), (stopped,), reached=checked)
-    facts = facts_of(snapshot, action, now_ms)
+    facts = facts_of(snapshot, action, now_ms, flow_of(snapshot, action, checked) if checked.slice.flow else None)
     if action.lists:
         return Ruling(*judge_list(snapshot, action, checked), facts, checked)
     question = question_of(checked, facts, action.input, snapshot.bundle.labels)
@@ -58,8 +60,8 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     return _obligations(snapshot, _askable(snapshot, _lifted(snapshot, action, judged, now_ms)))
 
 
-def facts_of(snapshot: Snapshot, action: Action, now_ms: int) -> Facts:
-    """What a policy may look at, but for the input."""
+def facts_of(snapshot: Snapshot, action: Action, now_ms: int, flow: Flow | None = None) -> Facts:
+    """What a policy may look at, but for the input. `flow` is left out where no policy reads it."""
     authority = action.authority
     labels, calls, irreversible, started_ms = join(snapshot.sessions)
     return Facts(
@@ -71,6 +73,7 @@ def facts_of(snapshot: Snapshot, action: Action, now_ms: int) -> Facts:
         age_ms=now_ms - started_ms,
         input_bytes=action.size,
         now_ms=now_ms,
+        flow=flow,
     )
 
 

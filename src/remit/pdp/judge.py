@@ -1,27 +1,43 @@
-"""What may leave through `release`, and which labels go with it."""
+"""What may leave through `release`, which labels go with it, and what it adds to the origins of its sessions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from remit.facts.action import Action
 from remit.facts.canonical import Json
-from remit.facts.label import NONE, Labels
+from remit.facts.catalog import Tool
+from remit.facts.label import NONE, Labels, closed
 from remit.facts.session import Session
 from remit.policy.bundle import Bundle
 from remit.policy.reached import Reached
+from remit.protect.index import Delta, Index
 from remit.protect.labels import brought_by
+from remit.protect.learning import learn
+from remit.protect.reading import read
 from remit.trace.bodies import Status
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`labels` join every session in `sids` durably before a byte of `release` goes out.
+    """`labels` join every session in `sids` durably before a byte of `release` goes out, and so do `origins`.
 
+    `origins` is what the index of the chain's root session learns; None where no call was given.
     INVARIANT(label-before-data)
     """
 
     labels: Labels
     sids: tuple[str, ...]
     release: Json
+    origins: Delta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The call that a result answers: its decision id, itself, and the index of its chain's root session."""
+
+    ident: str
+    action: Action
+    origins: Index
 
 
 def judge_result(
@@ -32,20 +48,42 @@ def judge_result(
     status: Status,
     result: Json,
     stored: Labels = NONE,
+    *,
+    call: Call | None = None,
 ) -> Judgement:
     """Judge what came back from what an action `reached` at `server`, in `sessions`.
 
     The labels are those the running bundle gives it, united with those it had when the action was
     decided: a bundle applied in between takes none away. So with `stored`, what the stores that it read hold now.
+    Where the catalog labels parts of a tool's results, a result brings those of the parts that are in it; errors, and
+    what was cut off, bring them all.
     """
-    got_there = status is not Status.NOT_SENT
-    labels = brought_by(reached.source | stored | _source_now(bundle, reached, server), reached=got_there)
-    return Judgement(labels, tuple(session.sid for session in sessions), result)
+    sids = tuple(session.sid for session in sessions)
+    tool, worst = _now(bundle, reached, server)
+    if status is Status.NOT_SENT:
+        return Judgement(brought_by(worst, reached=False), sids, result)
+    told_apart = status is Status.OK and tool is not None and bool(tool.results)
+    if call is None and not told_apart:
+        return Judgement(closed(worst | stored), sids, result)
+    reading = read(tool if told_apart else None, worst, result, stored)
+    labels = (reading.labels if told_apart else worst) | stored
+    if reading.capped:
+        # Nobody read all of it: it may hold anything that the catalog knows of.
+        labels |= bundle.labels
+    origins = None if call is None else learn(reading, tool, call.action.input, call.origins, call.ident)
+    return Judgement(closed(labels), sids, result, origins)
 
 
-def _source_now(bundle: Bundle, reached: Reached, server: str) -> Labels:
+def _now(bundle: Bundle, reached: Reached, server: str) -> tuple[Tool | None, Labels]:
+    """The tool whose catalog entry tells the parts of a result, and the labels of what cannot be told apart.
+
+    Where the entry changed since the action was decided, nothing is told apart.
+    """
     if reached.tool is not None:
         form = bundle.tools.get((server, reached.tool.name))
-        return NONE if form is None else form.tool.source
+        if form is None:
+            return None, reached.source
+        same = form.tool.results == reached.tool.results and form.tool.format is reached.tool.format
+        return (form.tool if same else None), reached.source | form.tool.worst
     now = bundle.catalog.servers.get(server)
-    return NONE if now is None else now.source
+    return None, reached.source | (NONE if now is None else now.source)

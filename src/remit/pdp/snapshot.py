@@ -7,6 +7,7 @@ from remit.facts.limits import DEFAULT, Limits
 from remit.facts.session import Session
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Gate
+from remit.protect.index import Index
 from remit.protect.stores import NOTHING, Held
 
 
@@ -37,7 +38,8 @@ class Snapshot:
     `sessions` follow the authority's links, the minted agent's first. `pin` is how the tool's
     live definition compares with the lock. `lifts` are the claimable approvals for this action's
     hash, oldest first. `may_ask` is whether people may be asked one thing more: not where as much
-    waits for them already. `stores` is what the stores mean for this action.
+    waits for them already. `stores` is what the stores mean for this action. `origins` is the index of the chain's
+    root session, which all of the chain adds to, as it is when the action arrives; without one all values are unseen.
     """
 
     bundle: Bundle
@@ -47,3 +49,4 @@ class Snapshot:
     limits: Limits = DEFAULT
     may_ask: bool = True
     stores: Held = NOTHING
+    origins: Index | None = None

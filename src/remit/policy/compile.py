@@ -216,8 +216,16 @@ def _reached(transport: Stdio | Http) -> Json:
 
 
 def _said(tool: Tool) -> Json:
-    secrets = sorted(tool.secrets)
-    said: list[Json] = [tool.pin, tool.effect.value, tool.sink.value, sorted(tool.source), sorted(tool.tags), secrets]
+    said: list[Json] = [tool.pin, tool.effect.value, tool.sink.value, sorted(tool.source), sorted(tool.tags)]
+    said.append(
+        {
+            "secrets": sorted(tool.secrets),
+            "roles": {name: one.role.value for name, one in tool.arguments.items() if one.role is not None},
+            "asks": sorted(tool.asks),
+            "results": [part.to_json() for part in tool.results],
+            "format": tool.format.value,
+        }
+    )
     if tool.store is not None:
         said.append([tool.store.name, list(tool.store.keys), tool.store.reads, tool.store.writes])
     return said

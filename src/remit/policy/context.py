@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from remit.facts.canonical import Json
 from remit.facts.label import Labels, closed
+from remit.facts.origin import Counts, Flow, Origin
 from remit.policy.compiled.extensions import Datetime
 from remit.policy.compiled.values import Key, Value
 from remit.policy.schema import NAMESPACE
@@ -22,7 +23,8 @@ class Facts(NamedTuple):
     """Everything but `input` that a policy may look at (DESIGN section 4).
 
     `chain` are the agents, the minted one first; `input_bytes` the size of the canonical
-    arguments; `age_ms` the age of the oldest session of the chain; `now_ms` since the epoch.
+    arguments; `age_ms` the age of the oldest session of the chain; `now_ms` since the epoch. `flow` is where
+    the values came from, None where no policy asks.
     """
 
     user: str | None
@@ -33,6 +35,7 @@ class Facts(NamedTuple):
     age_ms: int
     input_bytes: int
     now_ms: int
+    flow: Flow | None = None
 
     def recorded(self) -> Mapping[str, Json]:
         """The plain form that records keep: names instead of entities, no input."""
@@ -47,6 +50,8 @@ class Facts(NamedTuple):
         }
         context["delegation"] = {"depth": len(self.chain) - 1, "chain": list(self.chain)}
         context["system"] = {"now": self._now()}
+        if self.flow is not None:
+            context |= _recorded(self.flow)
         return context
 
     def cedar(self, nameable: Labels, looks: Iterable[str] | None = None) -> dict[str, Value]:
@@ -66,6 +71,55 @@ class Facts(NamedTuple):
     def _now(self) -> str:
         second, ms = divmod(self.now_ms, 1000)
         return f"{_second(second)}.{ms:03}Z"
+
+
+@lru_cache(maxsize=_KEPT_MAX)
+def _args(names: frozenset[str]) -> frozenset[Key]:
+    return frozenset((f"{NAMESPACE}::Arg", name) for name in names)
+
+
+def _counts(counts: Counts) -> dict[str, Value]:
+    return {
+        "count": counts.count,
+        "grounded": counts.grounded,
+        "derived": counts.derived,
+        "trusted": counts.trusted,
+        "untrusted": counts.untrusted,
+        "unseen": counts.unseen,
+    }
+
+
+def _targets(flow: Flow) -> dict[str, Value]:
+    return {**_counts(flow.targets), "established": flow.established, "strangers": flow.strangers}
+
+
+_NONE: Final = Counts()
+NO_FLOW: Final = Flow(_NONE, _NONE, _NONE, _NONE, 0, 0, {}, asked=False, traced=())
+"""Stands where nothing was computed: the schema demands the attributes, and no policy looks at them."""
+
+
+def _on(attribute: Callable[[Flow], Value]) -> "Callable[[Facts, Labels], Value | None]":
+    return lambda facts, _: attribute(NO_FLOW if facts.flow is None else facts.flow)
+
+
+def _all_args(flow: Flow) -> Value:
+    return {origin.word: _args(flow.args.get(origin, frozenset())) for origin in Origin}
+
+
+def _recorded(flow: Flow) -> dict[str, Json]:
+    """The counts that are not zero, and how each scalar was judged."""
+    made: dict[str, Json] = {}
+    for name, counts in (
+        ("targets", _targets(flow)),
+        ("content", _counts(flow.content)),
+        ("credentials", _counts(flow.credentials)),
+        ("carried", _counts(flow.carried)),
+    ):
+        made[name] = {word: cast("int", number) for word, number in counts.items() if number}
+    made["args"] = {origin.word: sorted(names) for origin, names in flow.args.items() if names}
+    made["asked"] = flow.asked
+    made["origins"] = [one.to_json() for one in flow.traced]
+    return made
 
 
 @lru_cache(maxsize=4)
@@ -103,6 +157,12 @@ _PARTS: Final[Mapping[str, Callable[[Facts, Labels], "Value | None"]]] = {
     "session": _session,
     "delegation": lambda facts, _: {"depth": len(facts.chain) - 1, "chain": _agents(facts.chain)},
     "system": lambda facts, _: {"now": Datetime(facts.now_ms)},
+    "targets": _on(_targets),
+    "content": _on(lambda flow: _counts(flow.content)),
+    "credentials": _on(lambda flow: _counts(flow.credentials)),
+    "carried": _on(lambda flow: _counts(flow.carried)),
+    "args": _on(_all_args),
+    "asked": _on(lambda flow: flow.asked),
 }
 """How each attribute is made; nothing for one that is absent."""
 

@@ -38,7 +38,7 @@ class Reached:
     `doing` says it to people. `within` are the entities that `resource` is in. `source` are the labels
     that what comes back brings, `brings` they and all that they imply, in order. `record` types the input for
     policy, `read` converts what the slice reads of it, `validator` checks it; None where there is none. A
-    `tool` is what a call of one reaches.
+    `tool` is what a call of one reaches, `arguments` the names that its schema knows.
     """
 
     doing: str
@@ -52,6 +52,7 @@ class Reached:
     read: Converter | None = None
     validator: Validator | None = None
     tool: Tool | None = None
+    arguments: tuple[str, ...] = ()
 
     @property
     def pin(self) -> str:
@@ -72,10 +73,11 @@ def reached_tool(form: ToolForm, part: Slice) -> Reached:
         action=action_uid(tool.exposed),
         resource=server_uid(tool.server),
         slice=part,
-        source=tool.source,
-        brings=tuple(sorted(closed(tool.source))),
+        source=tool.worst,
+        brings=tuple(sorted(closed(tool.worst))),
         record=form.record,
         read=converter(form.record, part.reads),
         validator=form.validator,
         tool=tool,
+        arguments=form.arguments,
     )

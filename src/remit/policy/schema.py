@@ -11,6 +11,7 @@ from typing import Final, TypeAlias, assert_never
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog, Effect, Sink, Tool
 from remit.facts.label import closed
+from remit.facts.origin import Origin
 from remit.policy.typing import Atom, CedarType, Field, Record, SetOf
 
 NAMESPACE: Final = "Remit"
@@ -42,9 +43,11 @@ INPUTS: Final = MappingProxyType(
 CLIENT_MODEL: Final = "client"
 """The model of whoever the agent runs in, which servers reach by sampling."""
 
+FLOW: Final = frozenset({"targets", "content", "credentials", "carried", "args", "asked"})
+"""Attributes of the context that say where an action's values came from."""
+
 LATER: Final = frozenset(
     {
-        *(("context", name) for name in ("targets", "content", "credentials", "args")),
         *(("context", name) for name in ("impact", "novelty", "budget", "past")),
         ("context", "session", "confidence"),
     }
@@ -61,7 +64,7 @@ def action_groups(tool: Tool) -> tuple[str, ...]:
         "call_tool",
         f"effect:{tool.effect.value}",
         f"sink:{tool.sink.value}",
-        *(f"source:{label}" for label in sorted(closed(tool.source))),
+        *(f"source:{label}" for label in sorted(closed(tool.brings))),
         f"server:{tool.server}",
         *(f"tag:{tag}" for tag in sorted(tool.tags)),
     )
@@ -119,6 +122,11 @@ def _context(record: Record | None) -> Json:
     attributes["session"] = {"type": "Session"}
     attributes["delegation"] = {"type": "Delegation"}
     attributes["system"] = {"type": "System"}
+    attributes["targets"] = {"type": "Targets"}
+    for name in ("content", "credentials", "carried"):
+        attributes[name] = {"type": "Origins"}
+    attributes["args"] = {"type": "Args"}
+    attributes["asked"] = {"type": "Boolean"}
     return {"type": "Record", "attributes": attributes}
 
 
@@ -130,7 +138,11 @@ def _common_types() -> dict[str, Json]:
         return {"type": "Set", "element": {"type": "Entity", "name": name}}
 
     long: Json = {"type": "Long"}
+    origins: dict[str, Json] = {"count": long, **{origin.word: long for origin in Origin}}
     return {
+        "Targets": record(**origins, established=long, strangers=long),
+        "Origins": record(**origins),
+        "Args": record(**{origin.word: entities("Arg") for origin in Origin}),
         "Session": record(labels=entities("Label"), calls=long, irreversibleCalls=long, ageSeconds=long),
         "Delegation": record(depth=long, chain=entities("Agent")),
         "System": record(now={"type": "Extension", "name": "datetime"}),

@@ -14,6 +14,7 @@ from remit.policy.convert import Path
 from remit.policy.form import Effect, Form, json_of
 from remit.policy.once import Once
 from remit.policy.parse import Statement
+from remit.policy.schema import FLOW
 from remit.policy.verdict import Code, Gate, Reason
 
 _SAID_MAX: Final = 1_024
@@ -71,7 +72,8 @@ class Slice:
     `ordered` are they by number, in the order of their ids, as generated code and cedarpy name them;
     `generated` is their function, or why there is none; `everything` and `permits` are they, and the
     permits among them, as cedarpy takes them. `looks` are the attributes of `context` that some policy looks at,
-    `input` is whether one looks at that, and `reads` the paths below it that one depends on.
+    `input` is whether one looks at that, and `reads` the paths below it that one depends on; `flow` is whether one
+    looks at where the action's values came from.
     """
 
     policies: Mapping[str, Policy]
@@ -82,6 +84,7 @@ class Slice:
     looks: tuple[str, ...]
     input: bool
     reads: frozenset[Path]
+    flow: bool
 
 
 def slice_of(kept: Mapping[str, Policy], generated: Once[Judge | str]) -> Slice:
@@ -100,6 +103,7 @@ def slice_of(kept: Mapping[str, Policy], generated: Once[Judge | str]) -> Slice:
         looks=tuple(name for name in ATTRIBUTES if whole or name in names),
         input=whole or "input" in names,
         reads=frozenset[Path]().union(*(policy.form.reads for policy in ordered)),
+        flow=whole or not FLOW.isdisjoint(names),
     )
 
 

@@ -129,6 +129,18 @@ class ArgumentShape(Shape):
     """What is known of one argument of a tool."""
 
     secret: StrictBool = Field(default=False, description="Recorded as a keyed hash alone, never as it is.")
+    role: Literal["target", "content", "credential", "key"] | None = Field(
+        default=None, description="What it is for. Left out: a target where the tool has an effect."
+    )
+
+
+class PartShape(Shape):
+    """A part of a tool's results, with all beneath it."""
+
+    path: Name = Field(description="$, $.name, $[*], $[*].name, $.*, $['odd name'] and the like.")
+    label: Name = Field(description="A label, or trusted.")
+    identity: StrictBool = Field(default=False, description="It names the record that it stands in.")
+    directory: StrictBool = Field(default=False, description="The organisation knows what it names.")
 
 
 class StoreShape(Shape):
@@ -156,6 +168,13 @@ class ToolShape(Shape):
     arguments: dict[Name, ArgumentShape] = Field(
         default={}, max_length=1_000, description="What is known of its arguments, by name."
     )
+    asks: Annotated[list[Name], Field(max_length=100)] = Field(
+        default=[], description="Words by which a user asks for it, in lower case."
+    )
+    results: Annotated[list[PartShape], Field(max_length=100)] = Field(
+        default=[], description="Parts of its results that bring other labels than source says."
+    )
+    format: Literal["json", "yaml"] = Field(default="json", description="How the text of its results is read.")
     description: Text = ""
     store: StoreShape | None = Field(default=None, description="Where it keeps what it is told: labels follow.")
 

@@ -19,6 +19,7 @@ from remit.adapters.workspace.models import (
     GroupShape,
     MetadataShape,
     OAuthShape,
+    PartShape,
     PolicyShape,
     RouteShape,
     SecretShape,
@@ -47,6 +48,8 @@ from remit.facts.agent import Harness, Mode
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Sink
 from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth, Secret
+from remit.facts.origin import Role
+from remit.facts.results import Format, Part
 from remit.facts.store import Access
 
 _M = TypeVar("_M", bound=Shape)
@@ -169,9 +172,8 @@ def _around(at: str, shape: type[Shape]) -> type[Shape]:
         return SecretShape
     if at.startswith("spec.oauth."):
         return OAuthShape
-    if at.startswith("spec.store."):
-        return StoreShape
-    return ArgumentShape if at.startswith("spec.arguments.") else shape
+    inner = (("spec.arguments.", ArgumentShape), ("spec.results.", PartShape), ("spec.store.", StoreShape))
+    return next((found for start, found in inner if at.startswith(start)), shape)
 
 
 def _line(document: Document, at: str) -> int:
@@ -210,8 +212,11 @@ def _spec(shape: Shape, document: Document) -> Spec:
                 None if shape.source is None else tuple(shape.source),
                 tuple(shape.tags),
                 shape.description,
-                MappingProxyType({name: Argument(one.secret) for name, one in shape.arguments.items()}),
+                MappingProxyType({name: _argument(one) for name, one in shape.arguments.items()}),
                 None if shape.store is None else _store(shape.store),
+                tuple(shape.asks),
+                tuple(Part(one.path, one.label, one.identity, one.directory) for one in shape.results),
+                Format(shape.format),
             )
         case PolicyShape():
             return PolicySpec(shape.cedar, document.blocks.get("spec.cedar", document.line))
@@ -232,6 +237,10 @@ def _spec(shape: Shape, document: Document) -> Spec:
 def _store(shape: StoreShape) -> StoreSpec:
     keys = (*(() if shape.key is None else (shape.key,)), *shape.keys)
     return StoreSpec(keys, shape.name, None if shape.access is None else Access(shape.access))
+
+
+def _argument(shape: ArgumentShape) -> Argument:
+    return Argument(shape.secret, None if shape.role is None else Role(shape.role))
 
 
 def _value(shape: str | SecretShape) -> str | Secret:

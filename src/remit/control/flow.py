@@ -1,0 +1,76 @@
+"""What the catalog says of a tool's results, and of what users ask it by, against what was accepted."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from remit.control.lock import Pinned
+from remit.control.problems import Problem, Severity, did_you_mean
+from remit.control.resources import Resource, ToolSpec
+from remit.facts.canonical import Json
+from remit.facts.label import LABEL
+from remit.facts.results import TRUSTED, Step, steps
+
+ASKS: Final = re.compile(r"[^\W\d_]+([ '-][^\W\d_]+){0,3}")
+_FAMILIES: Final = (TRUSTED, "untrusted", "confidential")
+
+
+def flow_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> list[Problem]:
+    """What is wrong with `asks` and `results`."""
+    return [*_asks(resource, spec), *_results(resource, spec, pinned)]
+
+
+def _asks(resource: Resource, spec: ToolSpec) -> Iterator[Problem]:
+    for index, words in enumerate(spec.asks):
+        if words != words.lower() or not ASKS.fullmatch(words):
+            what = f"{words[:64]!r} is not what a user would ask by: 1-4 words in lower case"
+            yield Problem("tool/asks", resource.at(f"spec.asks.{index}"), what)
+
+
+def _results(resource: Resource, spec: ToolSpec, pinned: Pinned) -> Iterator[Problem]:
+    first: dict[tuple[Step, ...], str] = {}
+    for index, part in enumerate(spec.results):
+        where = resource.at(f"spec.results.{index}")
+        if part.label != TRUSTED and not LABEL.fullmatch(part.label):
+            what = f"{part.label[:64]!r} is neither a label nor trusted"
+            yield Problem("tool/label", where, what, hint=did_you_mean(part.label.split(":")[0], _FAMILIES))
+        path = steps(part.path)
+        if path is None:
+            what = f"{part.path[:64]!r} is no path"
+            yield Problem("tool/path", where, what, hint="$, $.name, $[*], $[*].name, $.*, $['odd name'] are")
+            continue
+        if first.setdefault(path, part.path) is not part.path:
+            what = f"{part.path[:64]} is labelled twice"
+            yield Problem("tool/path", where, what, "which of the two holds would depend on their order")
+        if not _leads_somewhere(pinned.definition.output_schema, path):
+            yield Problem(
+                "tool/path",
+                where,
+                f"{part.path[:64]} leads nowhere in the output schema that was accepted",
+                "what it labels is never found, and counts as the worst that its tool brings",
+                next="correct the path, then run: remit diff",
+                severity=Severity.WARNING,
+            )
+
+
+def _leads_somewhere(schema: Json, path: tuple[Step, ...]) -> bool:
+    """Whether a value that fits `schema` can have something at `path`; yes where the schema does not say."""
+    here: Json = schema
+    for step in path:
+        inner = _mapping(here)
+        if inner is None:
+            return True
+        if not isinstance(step, str):
+            here = inner.get("items")
+            continue
+        properties = _mapping(inner.get("properties"))
+        if properties is None:
+            return True
+        if step not in properties:
+            return "additionalProperties" in inner
+        here = properties[step]
+    return True
+
+
+def _mapping(value: Json) -> Mapping[str, Json] | None:
+    return value if isinstance(value, Mapping) else None

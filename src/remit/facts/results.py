@@ -1,0 +1,81 @@
+"""What the catalog says of a tool's results, part by part."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from remit.facts.canonical import Json
+from remit.facts.label import NONE, Labels, closed
+
+TRUSTED: Final = "trusted"
+"""What stands for no label at all where the catalog labels a part of a result."""
+
+STEPS_MAX: Final = 32
+_STEP: Final = re.compile(r"\.(\*|[A-Za-z_][A-Za-z0-9_-]*)|\[(\*|[0-9]{1,9})\]|\['([^'\\]{1,200})'\]")
+
+Step: TypeAlias = str | int | None
+"""A member's name, an element's number, or None for every one of them."""
+
+
+class Format(StrEnum):
+    """How the text of a tool's results is read."""
+
+    JSON = "json"
+    YAML = "yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a tool's results: what `path` leads to, with all beneath it.
+
+    `label` is a label or `trusted`; the longest path that fits a value counts. `identity` names the record that
+    it stands in; `directory` says that the values here are what the organisation knows by these names.
+    """
+
+    path: str
+    label: str
+    identity: bool = False
+    directory: bool = False
+
+    @property
+    def labels(self) -> Labels:
+        """What the values here bring, closed upward."""
+        return NONE if self.label == TRUSTED else closed((self.label,))
+
+    def to_json(self) -> dict[str, Json]:
+        """As YAML spells it; what is off left out."""
+        flags: dict[str, Json] = {"identity": self.identity, "directory": self.directory}
+        return {"path": self.path, "label": self.label, **{name: on for name, on in flags.items() if on}}
+
+
+def steps(path: str) -> tuple[Step, ...] | None:
+    """The steps of `$`, `$.name`, `$[*]`, `$[0]`, `$.*`, `$['odd name']` and what is made of them; None for no path."""
+    if not path.startswith("$"):
+        return None
+    found: list[Step] = []
+    at = 1
+    while at < len(path):
+        step = _STEP.match(path, at)
+        if step is None or len(found) == STEPS_MAX:
+            return None
+        member, element, quoted = step.groups()
+        if "*" in {member, element}:
+            found.append(None)
+        else:
+            found.append(int(element) if element is not None else member or quoted)
+        at = step.end()
+    return tuple(found)
+
+
+def spelt(path: tuple[str | int, ...]) -> str:
+    """A path as `steps` reads it; what has no plain form is quoted as well as it can be."""
+    said = "$"
+    for step in path:
+        if isinstance(step, int):
+            said += f"[{step}]"
+        elif step.isascii() and step.isidentifier():
+            said += f".{step}"
+        else:
+            said += f"['{step}']"
+    return said

@@ -1,0 +1,42 @@
+"""Where an action's values came from, for its snapshot; and what its result adds to that."""
+
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, cast
+
+from remit.facts.action import Action, ActionKind
+from remit.facts.canonical import Json
+from remit.facts.origin import Flow, Role
+from remit.pdp.snapshot import Snapshot
+from remit.policy.bundle import Bundle
+from remit.policy.reached import Reached
+from remit.protect.origins import Seen, configured, flow
+
+RESPONSES: Final = "(responses)"
+"""Where the client's responses of a round stand among the values; no argument of a schema."""
+_ROLES: Final[Mapping[ActionKind, Mapping[str, Role]]] = MappingProxyType(
+    {
+        ActionKind.CALL_MODEL: {"messages": Role.CONTENT, "systemPrompt": Role.CONTENT},
+        ActionKind.GET_PROMPT: {"name": Role.KEY},
+    }
+)
+"""What the input of actions that are no tool calls is for; all else is a target."""
+_NO_ROLES: Final[Mapping[str, Role]] = MappingProxyType({})
+
+
+def flow_of(snapshot: Snapshot, action: Action, reached: Reached) -> Flow:
+    """The facts about the values that the agent brings to `action`."""
+    given: Mapping[str, Json] = action.input
+    if action.within is not None and not action.within.bare:
+        given = {**given, RESPONSES: cast("Json", json.loads(action.within.responses))}
+    roles = _ROLES.get(action.kind, _NO_ROLES)
+    seen = Seen(snapshot.origins, grounds(snapshot.bundle, action))
+    return flow(reached.tool, reached.arguments, roles, given, seen)
+
+
+def grounds(bundle: Bundle, action: Action) -> frozenset[str]:
+    """The tokens that configuration grounds: the purposes of the agents of the chain."""
+    agents = bundle.catalog.agents
+    found = [configured(agents[name].purpose) for name in action.authority.agents if name in agents]
+    return found[0] if len(found) == 1 else frozenset[str]().union(*found)

@@ -1,0 +1,373 @@
+"""The telling parts of a text: addresses, URLs, account numbers, ids, numbers, dates, names, words.
+
+Laws
+* A text is split once and each piece is then looked at by itself: no pattern runs over all of it but those that
+  look at a bounded stretch, so that the time is linear whatever the text holds.
+* Two spellings of one thing give one token: case, Unicode's compatibility forms, invisible characters,
+  punctuation around it, scheme and `www.`, `1,000.00` and `1000`, `1.4.2022` and `2022-04-01`.
+* Nothing is cut: a long piece is one token.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from enum import IntEnum
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+
+class Kind(IntEnum):
+    """What a token looks like."""
+
+    WORD = 0
+    NAME = 1
+    NUMBER = 2
+    DATE = 3
+    ID = 4
+    ACCOUNT = 5
+    ADDRESS = 6
+    URL = 7
+
+
+CARRIED: Final = frozenset({Kind.ACCOUNT, Kind.ADDRESS, Kind.URL})
+"""What leads somewhere wherever it stands."""
+
+
+class Token(NamedTuple):
+    """A telling part: its normal form, and what it looks like."""
+
+    text: str
+    kind: Kind
+
+
+_INVISIBLE: Final = dict.fromkeys(
+    (0xAD, 0x34F, 0x61C, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070))
+)
+_SPLIT: Final = str.maketrans(dict.fromkeys('\\,;|()[]{}<>"`*!“”„«»', " "))
+_STRIPPED: Final = "'’\u2018.:?=~#@&+-–—/$€£¥%^"
+_THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d\d\d(?!\d))")
+_DECIMAL: Final = re.compile(r"-?\d{1,40}(\.\d{1,40})?")
+_ISO: Final = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[tT][\d:.zZ+-]{0,24})?")
+_DAY_FIRST: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
+_ACCOUNT: Final = re.compile(r"[A-Za-z]{2}\d{2}[A-Za-z0-9]{10,30}|\d{8,34}")
+_LABEL: Final = re.compile(r"[^\W_](?:[\w-]{0,61}[^\W_])?")
+_GROUPED: Final = re.compile(
+    r"\b[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?\b|\b\d{2,4}(?:[ -]\d{2,4}){2,6}\b"
+)
+_SPELT: Final = re.compile(
+    r"\b(?:(\d{1,2})(?:st|nd|rd|th)?(?: of)? )?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
+    r" (?:(\d{1,2})(?:st|nd|rd|th)?,? )?(\d{4})\b",
+    re.IGNORECASE,
+)
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_FILES: Final = frozenset(
+    {"txt", "pdf", "csv", "tsv", "doc", "docx", "xls", "xlsx", "json", "yaml", "yml", "png", "jpg", "html"}
+)
+"""Endings of file names that are no domains."""
+_APART: Final = re.compile(r"[/:=&]")
+_PARTS_MAX: Final = 8
+
+STOP: Final = frozenset(
+    {
+        "a",
+        "about",
+        "above",
+        "after",
+        "again",
+        "all",
+        "also",
+        "am",
+        "an",
+        "and",
+        "any",
+        "are",
+        "as",
+        "at",
+        "be",
+        "been",
+        "before",
+        "being",
+        "but",
+        "by",
+        "can",
+        "could",
+        "did",
+        "do",
+        "does",
+        "doing",
+        "down",
+        "during",
+        "each",
+        "few",
+        "for",
+        "from",
+        "further",
+        "had",
+        "has",
+        "have",
+        "having",
+        "he",
+        "her",
+        "here",
+        "hers",
+        "him",
+        "his",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "just",
+        "me",
+        "more",
+        "most",
+        "my",
+        "no",
+        "nor",
+        "not",
+        "now",
+        "of",
+        "off",
+        "on",
+        "once",
+        "only",
+        "or",
+        "other",
+        "our",
+        "out",
+        "over",
+        "own",
+        "please",
+        "same",
+        "she",
+        "should",
+        "so",
+        "some",
+        "such",
+        "than",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "through",
+        "to",
+        "too",
+        "under",
+        "until",
+        "up",
+        "very",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "while",
+        "who",
+        "whom",
+        "why",
+        "will",
+        "with",
+        "would",
+        "you",
+        "your",
+        "yours",
+    }
+)
+"""Words that tell nothing by themselves."""
+
+
+def plain(text: str) -> str:
+    """`text` in one spelling of its characters."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).translate(_INVISIBLE)
+
+
+def whole(text: str) -> str:
+    """The token of a scalar as a whole, which a text that only mentions its words does not have."""
+    words = plain(text).casefold().split()
+    return "=" + " ".join(words)
+
+
+def scalar(value: float) -> str:
+    """The token of a number."""
+    return number(repr(value)) if isinstance(value, float) else str(value)
+
+
+def texts(text: str) -> set[str]:
+    """The distinct tokens of `text`, to be indexed."""
+    found: set[str] = set()
+    add = found.add
+    text = plain(text)
+    for piece in set(_apart(text).split()):
+        if piece.isalpha():
+            add(piece.casefold())
+        elif said := piece.strip(_STRIPPED):
+            found.update(token.text for token in _tokens(said))
+    found.update(token.text for token in _spread(text))
+    return found
+
+
+def parts(text: str) -> list[Token]:
+    """The tokens of `text` in order, to be judged. A word that begins a sentence is no name."""
+    text = plain(text)
+    found: list[Token] = []
+    fresh = True
+    for piece in _apart(text).split():
+        said = piece.strip(_STRIPPED)
+        if said:
+            if said.isalpha():
+                kind = Kind.NAME if not fresh and said[0].isupper() else Kind.WORD
+                found.append(Token(said.casefold(), kind))
+            else:
+                found.extend(_tokens(said))
+        fresh = piece[-1] in ".:?"
+    spread = list(_spread(text))
+    if spread:
+        inside = frozenset(piece for _, _, pieces in _spans(text) for piece in pieces)
+        found = [token for token in found if token.text not in inside] + spread
+    return found
+
+
+def number(said: str) -> str:
+    """One spelling of a decimal number: no zeros at its end, no exponent."""
+    if "." in said:
+        said = said.rstrip("0").rstrip(".")
+    return said
+
+
+def _apart(text: str) -> str:
+    if "," in text:
+        text = _THOUSANDS.sub("", text)
+    return text.translate(_SPLIT)
+
+
+@lru_cache(maxsize=1_024)
+def _short(said: str) -> tuple[Token, ...]:
+    return tuple(_classified(said))
+
+
+def _tokens(said: str) -> tuple[Token, ...]:
+    return _short(said) if len(said) <= 64 else tuple(_classified(said))
+
+
+def _classified(said: str) -> Iterator[Token]:
+    lower = said.casefold()
+    if lower.endswith(("'s", "’s")):
+        said, lower = said[:-2], lower[:-2]
+    if lower.isalpha():
+        yield Token(lower, Kind.NAME if said[0].isupper() else Kind.WORD)
+        return
+    if _DECIMAL.fullmatch(lower):
+        kind = Kind.ACCOUNT if lower.isdigit() and len(lower) >= 8 else Kind.NUMBER
+        yield Token(number(lower), kind)
+        return
+    if (day := _date(lower)) is not None:
+        yield Token(day, Kind.DATE)
+        return
+    if "@" in lower and (address := _address(lower)) is not None:
+        yield Token(address, Kind.ADDRESS)
+        return
+    if (url := _url(said)) is not None:
+        yield Token(url, Kind.URL)
+        return
+    if _ACCOUNT.fullmatch(lower):
+        yield Token(lower, Kind.ACCOUNT)
+        return
+    letters = lower.replace("-", "").replace("'", "").replace("’", "").replace("_", "")
+    yield Token(lower, Kind.WORD if letters.isalpha() else Kind.ID)
+    pieces = _APART.split(said, _PARTS_MAX)
+    if len(pieces) > 1:
+        for piece in pieces[:_PARTS_MAX]:
+            inner = piece.strip(_STRIPPED)
+            if inner and inner != said and not _APART.search(inner):
+                yield from _classified(inner)
+
+
+def _date(lower: str) -> str | None:
+    if not lower[0].isdigit():
+        return None
+    if found := _ISO.fullmatch(lower):
+        year, month, day = found.groups()
+    elif found := _DAY_FIRST.fullmatch(lower):
+        day, month, year = found.groups()
+    else:
+        return None
+    return f"{year}-{int(month):02}-{int(day):02}"
+
+
+def _address(lower: str) -> str | None:
+    local, _, domain = lower.removeprefix("mailto:").rpartition("@")
+    return f"{local}@{domain}" if local and "." in domain and _is_host(domain) and "/" not in local else None
+
+
+def _url(said: str) -> str | None:
+    """Host and all after it, without the scheme: what leads to the same page is the same token."""
+    scheme, mark, rest = said.partition("://")
+    if mark:
+        if not scheme.isalnum():
+            # Something stands before it: `href=https://…`.
+            rest = said.rpartition("://")[2]
+    else:
+        rest = said
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    tail = rest[len(host) :]
+    name = host.rpartition("@")[2].rpartition(":")[0] or host.rpartition("@")[2]
+    if not mark and not ("." in name and _is_host(name)):
+        return None
+    shown = host.casefold().removeprefix("www.")
+    return shown + tail.rstrip("/")
+
+
+def _is_host(name: str) -> bool:
+    labels = name.split(".")
+    last = labels[-1]
+    if not last.isalpha() or len(last) < 2 or last in _FILES:
+        return last.isdigit() and len(labels) == 4 and all(label.isdigit() for label in labels)
+    return len(name) <= 253 and all(_LABEL.fullmatch(label) for label in labels)
+
+
+def _spans(text: str) -> Iterator[tuple[str, Kind, tuple[str, ...]]]:
+    """What is spread over several pieces: grouped account numbers, dates in words."""
+    for found in _GROUPED.finditer(text):
+        joined = re.sub(r"[ -]", "", found[0]).casefold()
+        if len(joined) >= 8 and not _ISO.fullmatch(found[0]):
+            yield joined, Kind.ACCOUNT, tuple(re.split(r"[ -]", found[0].casefold()))
+    for found in _SPELT.finditer(text):
+        before, month, after, year = found.groups()
+        day = before or after
+        if day is not None:
+            number_of = _MONTHS.index(month.casefold()) + 1
+            said = tuple(piece.strip(",.") for piece in found[0].casefold().split())
+            yield f"{year}-{number_of:02}-{int(day):02}", Kind.DATE, said
+
+
+def _spread(text: str) -> Iterator[Token]:
+    if any(char.isdigit() for char in text):
+        for joined, kind, _ in _spans(text):
+            yield Token(joined, kind)
+
+
+@lru_cache(maxsize=4_096)
+def stem(word: str) -> str:
+    """What forms of one English verb share: `pays`, `paying`, `payed`."""
+    for suffix in ("ing", "ed", "es", "s"):
+        if word.endswith(suffix) and len(word) - len(suffix) >= 3:
+            word = word[: -len(suffix)]
+            if suffix in {"ing", "ed"} and len(word) > 3 and word[-1] == word[-2] and word[-1] not in "sl":
+                word = word[:-1]
+            break
+    if word.endswith("e") and len(word) > 3:
+        word = word[:-1]
+    return word[:-1] + "i" if word.endswith("y") and len(word) > 3 else word
