@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from remit.adapters.upstreams.hearing import LOG_BYTES_MAX, Ear, Hearing, Inbox
 from remit.adapters.upstreams.stdio import StdioUpstream
@@ -72,6 +73,75 @@ async def test_a_resource_that_two_watch_is_subscribed_to_once_and_until_both_ar
         assert await anext(first) == await anext(second) == Ready()
         await first.aclose()
         assert len(server.messages("resources/subscribe")) == 1
+        assert server.messages("resources/unsubscribe") == []
+        await second.aclose()
+        assert len(server.messages("resources/unsubscribe")) == 1
+
+
+@pytest.mark.asyncio
+async def test_what_changes_once_a_watch_is_ready_is_heard_however_late_its_stream_begins() -> None:
+    begun = asyncio.Event()
+
+    async def slowly(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(0.2)
+        begun.set()
+        return await server.get(request)
+
+    async def standing(_: Scripted, last: str | None, say: Say) -> None:
+        del last, say
+        await asyncio.sleep(1000)
+
+    server = Scripted(answer, standing)
+    async with upstream_of(server, get=slowly) as upstream:
+        watch = upstream.watch("a", OLD, frozenset({Offer.PROMPTS}), NOTE)
+        assert await anext(watch) == Ready()
+        assert begun.is_set()
+        await watch.aclose()
+
+
+@pytest.mark.asyncio
+async def test_who_watches_again_at_once_is_not_unsubscribed_by_who_left() -> None:
+    """A server may take two requests in any order: the second waits for the answer to the first."""
+    unsubscribing, go_on = asyncio.Event(), asyncio.Event()
+
+    async def post(request: web.Request) -> web.StreamResponse:
+        if (await request.json()).get("method") == "resources/unsubscribe":
+            unsubscribing.set()
+            await go_on.wait()
+        return await server.post(request)
+
+    server = Scripted(answer)
+    async with upstream_of(server, post=post) as upstream:
+        first, second = (upstream.watch("a", OLD, NOTHING, NOTE) for _ in range(2))
+        assert await anext(first) == Ready()
+        leaving = asyncio.create_task(anext(first))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await unsubscribing.wait()
+        watching = asyncio.create_task(anext(second))
+        await asyncio.sleep(0.05)
+        assert not watching.done()
+        assert len(server.messages("resources/subscribe")) == 1
+        go_on.set()
+        assert await watching == Ready()
+        said = [one["method"] for one in server.received if one["method"].startswith("resources/")]
+        assert said == ["resources/subscribe", "resources/unsubscribe", "resources/subscribe"]
+        await second.aclose()
+
+
+@pytest.mark.asyncio
+async def test_a_new_session_is_subscribed_to_though_the_lost_ones_watch_is_not_over() -> None:
+    server = Scripted(answer)
+    async with upstream_of(server) as upstream:
+        first, second = (upstream.watch("a", OLD, NOTHING, NOTE) for _ in range(2))
+        assert await anext(first) == Ready()
+        server.forgotten = True
+        assert isinstance(await upstream.call("a", OLD, "t", b"{}"), Failure)
+        server.forgotten = False
+        assert await anext(second) == Ready()
+        assert len(server.messages("resources/subscribe")) == 2
+        with pytest.raises(UpstreamUnreachable, match="watch it again"):
+            await anext(first)
         assert server.messages("resources/unsubscribe") == []
         await second.aclose()
         assert len(server.messages("resources/unsubscribe")) == 1

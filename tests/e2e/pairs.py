@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
+import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import TextContent
 
 from proof.service import Service
 
@@ -46,7 +48,7 @@ SERVER: Final = """\
 apiVersion: remit.dev/v1alpha1
 kind: Server
 metadata: {name: NAME}
-spec: {url: "http://127.0.0.1:PORT/mcp"}
+spec: {url: "http://127.0.0.1:PORT/mcp", verify_s: VERIFY_S}
 """
 POLICIES: Final = """\
 @id("clerks-do-everything")
@@ -62,9 +64,9 @@ class Pairs:
     ports: dict[str, int]
     token: str
 
-    def direct(self, upstream: str) -> Client:
+    def direct(self, upstream: str, **options: Any) -> Client:
         """The SDK's client at the server of its own era, without Remit between."""
-        return Client(f"http://127.0.0.1:{self.ports[upstream]}/mcp", mode=MODES[upstream])
+        return Client(f"http://127.0.0.1:{self.ports[upstream]}/mcp", mode=MODES[upstream], **options)
 
     @contextlib.asynccontextmanager
     async def client(self, client: str, upstream: str, **options: Any) -> AsyncGenerator[Client]:
@@ -80,13 +82,26 @@ class Pairs:
             yield made
 
 
+def in_all_pairs(test: Any) -> Any:
+    """Run an async test once for each pair, as `test(both, client era, upstream era)`."""
+    return pytest.mark.asyncio(pytest.mark.parametrize(("era", "upstream"), PAIRS)(test))
+
+
+def text(result: Any) -> str:
+    """The text that is all of a tool's answer."""
+    [block] = result.content
+    assert isinstance(block, TextContent)
+    return block.text
+
+
 @contextlib.contextmanager
-def pairs(folder: Path) -> Generator[Pairs]:
+def pairs(folder: Path, verify_s: float = 1.0) -> Generator[Pairs]:
     """Start both servers and the service, and accept their tools."""
     with contextlib.ExitStack() as stack:
         ports = {era: stack.enter_context(whole(era, folder)) for era in (OLD, NEW)}
         service = Service(folder)
-        servers = [SERVER.replace("NAME", NAMES[era]).replace("PORT", str(port)) for era, port in ports.items()]
+        server = SERVER.replace("VERIFY_S", str(verify_s))
+        servers = [server.replace("NAME", NAMES[era]).replace("PORT", str(port)) for era, port in ports.items()]
         service.write({"resources.yaml": RESOURCES + "".join(servers), "policies.cedar": POLICIES})
         stack.callback(service.stop)
         service.start()

@@ -26,7 +26,7 @@ from mcp_types import (
     TextResourceContents,
 )
 
-from tests.e2e.pairs import NEW, OLD, PAIRS, Pairs, pairs
+from tests.e2e.pairs import NEW, OLD, Pairs, in_all_pairs, pairs, text
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -40,17 +40,6 @@ NOTE = "note://today"
 def both(tmp_path_factory: pytest.TempPathFactory) -> Generator[Pairs]:
     with pairs(tmp_path_factory.mktemp("pairs")) as made:
         yield made
-
-
-def in_all_pairs(test: Any) -> Any:
-    """Run an async test once for each pair, as `test(both, client era, upstream era)`."""
-    return pytest.mark.asyncio(pytest.mark.parametrize(("era", "upstream"), PAIRS)(test))
-
-
-def text(result: Any) -> str:
-    [block] = result.content
-    assert isinstance(block, TextContent)
-    return block.text
 
 
 @in_all_pairs
@@ -230,16 +219,15 @@ async def test_who_subscribed_hears_of_an_update(both: Pairs, era: str, upstream
         assert note.text == f"{era} {upstream}"
 
 
-@pytest.mark.asyncio
-@pytest.mark.parametrize("era", [OLD, NEW])
-async def test_who_listens_hears_that_prompts_changed(both: Pairs, era: str) -> None:
-    """Of a list that it has read; the SDK's server of the handshake era never says that its lists change."""
+@in_all_pairs
+async def test_who_listens_hears_that_prompts_changed(both: Pairs, era: str, upstream: str) -> None:
+    """Of a list that it has read."""
     seen: list[str] = []
 
     async def hear(message: Any) -> None:
         seen.append(message.method)
 
-    async with both.client(era, NEW, message_handler=hear) as client:
+    async with both.client(era, upstream, message_handler=hear) as client:
         capability = client.server_capabilities.prompts
         assert capability is not None
         assert capability.list_changed

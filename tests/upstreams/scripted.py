@@ -19,6 +19,7 @@ from remit.facts.limits import DEFAULT
 from tests.upstreams.rig import ManualClock
 
 Json = Any
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass
@@ -126,11 +127,13 @@ def asked(ident: Any, method: str = "elicitation/create", **params: Any) -> Json
 
 
 @asynccontextmanager
-async def upstream_of(server: Scripted, call_s: float = 20.0) -> AsyncGenerator[HttpUpstream]:
-    """An upstream to the running `server`."""
+async def upstream_of(
+    server: Scripted, call_s: float = 20.0, *, post: Handler | None = None, get: Handler | None = None
+) -> AsyncGenerator[HttpUpstream]:
+    """An upstream to the running `server`, whose POST and GET another handler may stand before."""
     app = web.Application()
-    app.router.add_post("/mcp", server.post)
-    app.router.add_get("/mcp", server.get)
+    app.router.add_post("/mcp", post or server.post)
+    app.router.add_get("/mcp", get or server.get)
     app.router.add_delete("/mcp", _gone)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()

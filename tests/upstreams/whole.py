@@ -6,11 +6,13 @@ the era: within a result, or by a request of its own in mid-call.
 
 import socket
 import sys
+from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import uvicorn
-from mcp.server import ServerRequestContext
+from mcp.server import NotificationOptions, ServerRequestContext
 from mcp.server.mcpserver import (
     AcceptedElicitation,
     Context,
@@ -21,6 +23,7 @@ from mcp.server.mcpserver import (
     Resolve,
     Sample,
 )
+from mcp.server.mcpserver.resources import TextResource
 from mcp_types import (
     Completion,
     CompletionArgument,
@@ -42,9 +45,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from proof.conformance.one_era import one_era
 
 NOTE = "note://today"
+SISTER = "note://sister"
 NAMES = ("alba", "alma", "berta")
 server = MCPServer("whole", version="1.0", instructions="Everything is here.", log_level="CRITICAL")
 state = {"note": "nothing yet"}
+subscribed: Counter[str] = Counter()
 
 
 class Colour(BaseModel):
@@ -132,6 +137,41 @@ async def write(ctx: Context, text: str) -> str:
     return "written"
 
 
+@server.tool()
+async def reshape(ctx: Context, shape: str) -> str:
+    """Give clay another description and today's note a sister of that name, or none; tell who listens."""
+    server.remove_tool("clay")
+    server.add_tool(clay, description=f"Is {shape or 'clay'}.")
+    server._resource_manager._resources.pop(SISTER, None)  # pyright: ignore[reportPrivateUsage]
+    if shape:
+        server.add_resource(TextResource(uri=SISTER, name=shape, text=shape))
+    await ctx.notify_tools_changed()
+    await ctx.notify_resources_changed()
+    if ctx.session.protocol_version != "2026-07-28":
+        await ctx.session.send_tool_list_changed()
+        await ctx.session.send_resource_list_changed()
+    return "reshaped"
+
+
+@server.tool(description="Is clay.")
+def clay() -> str:
+    return "soft"
+
+
+@server.tool()
+def followed() -> str:
+    """Say which resources are followed, by `resources/subscribe` where that is the way."""
+    return " ".join(sorted(uri for uri, times in subscribed.items() if times > 0))
+
+
+@server.tool()
+async def complete_elsewhere(ctx: Context) -> str:
+    """Say that a question by address was answered, which nobody asked."""
+    await ctx.session.send_elicit_complete("an-elicitation", related_request_id=ctx.request_id)
+    await ctx.session.send_elicit_complete("an-elicitation")
+    return "said"
+
+
 @server.resource(NOTE, name="today", mime_type="text/plain")
 def today() -> str:
     """The note of today."""
@@ -169,17 +209,24 @@ async def set_level(_: ServerRequestContext, params: SetLevelRequestParams) -> E
     return EmptyResult()
 
 
-async def subscribe(_: ServerRequestContext, params: SubscribeRequestParams | UnsubscribeRequestParams) -> EmptyResult:
-    del params
+async def subscribe(_: ServerRequestContext, params: SubscribeRequestParams) -> EmptyResult:
+    subscribed[params.uri] += 1
+    return EmptyResult()
+
+
+async def unsubscribe(_: ServerRequestContext, params: UnsubscribeRequestParams) -> EmptyResult:
+    subscribed[params.uri] -= 1
     return EmptyResult()
 
 
 def handshake_methods() -> None:
-    """What the SDK leaves to its low level; the updates above go to whoever is connected."""
+    """What the SDK leaves to its low level, and that lists change; the updates above go to whoever is connected."""
     low: Any = server._lowlevel_server  # pyright: ignore[reportPrivateUsage]
     low.add_request_handler("logging/setLevel", SetLevelRequestParams, set_level)
     low.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
-    low.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, subscribe)
+    low.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)
+    changing = NotificationOptions(prompts_changed=True, resources_changed=True, tools_changed=True)
+    low.create_initialization_options = partial(low.create_initialization_options, changing)
 
 
 def main(era: str, port_file: Path) -> None:

@@ -221,23 +221,25 @@ class Driver(Control):
             yield may
             return
         sid, along = authority.acting.sid, Along(capabilities=client.capabilities)
+        following = contextlib.aclosing(upstream.watch(sid, client.era, may.offers, may.uris, along))
         with contextlib.suppress(UpstreamUnreachable):
-            async for notice in upstream.watch(sid, client.era, may.offers, may.uris, along):
-                if self.stopped(authority):
-                    return
-                if watching is not None:
-                    yield watching
-                    watching = None
-                if self._desk.bundle.digest != under:
-                    under = self._desk.bundle.digest
-                    may = await self._watchable(authority, client, server, may)
-                match notice:
-                    case Updated(uri) if uri in may.uris:
-                        yield notice
-                    case Changed(offer) if offer in may.offers:
-                        yield notice
-                    case _:
-                        pass
+            async with following as changes:
+                async for notice in changes:
+                    if self.stopped(authority):
+                        return
+                    if watching is not None:
+                        yield watching
+                        watching = None
+                    if self._desk.bundle.digest != under:
+                        under = self._desk.bundle.digest
+                        may = await self._watchable(authority, client, server, may)
+                    match notice:
+                        case Updated(uri) if uri in may.uris:
+                            yield notice
+                        case Changed(offer) if offer in may.offers:
+                            yield notice
+                        case _:
+                            pass
         if watching is not None:
             yield watching
 

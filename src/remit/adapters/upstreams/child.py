@@ -147,7 +147,7 @@ class Child(asyncio.SubprocessProtocol):
         self._write(body)
         return True
 
-    def stand(self) -> None:
+    async def stand(self) -> None:
         """See `Wire.stand`: everything comes by the pipe."""
 
     def sit(self) -> None:

@@ -5,7 +5,7 @@ at the first byte above its limit.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -226,13 +226,15 @@ class Exchange:
             last = found
         return self._ended()
 
-    async def listen(self, headers: Mapping[str, str], last: Decoder, hearing: Hearing) -> Refusal | Decoder:
-        """GET the session's standing stream from `last` on; the decoder where it ended.
+    async def listen(
+        self, headers: Mapping[str, str], last: Decoder, hearing: Hearing, began: Callable[[], None]
+    ) -> Refusal | Decoder:
+        """GET the session's standing stream from `last` on; the decoder where it ended. `began` is told when it does.
 
         Never raises but on cancellation, which closes the stream.
         """
         try:
-            found = await self._read_on(None, last, headers, hearing)
+            found = await self._read_on(None, last, headers, hearing, began)
         except Unusable as unusable:
             return Refusal(unusable.failure)
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError, EventTooLargeError) as problem:
@@ -240,7 +242,12 @@ class Exchange:
         return found if isinstance(found, Decoder | Refusal) else self._ended()
 
     async def _read_on(
-        self, ident: int | None, last: Decoder, headers: Mapping[str, str], hearing: Hearing
+        self,
+        ident: int | None,
+        last: Decoder,
+        headers: Mapping[str, str],
+        hearing: Hearing,
+        began: Callable[[], None] = lambda: None,
     ) -> Outcome | Decoder:
         again = CIMultiDict(headers)
         again["Accept"] = "text/event-stream"
@@ -252,6 +259,7 @@ class Exchange:
         if response.status != 200 or response.content_type != "text/event-stream":
             response.close()
             return self._ended(response.status)
+        began()
         return await self._stream(ident, response, hearing, last)
 
     def _ended(self, status: int = 200) -> Refusal:

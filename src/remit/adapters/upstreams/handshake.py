@@ -83,10 +83,12 @@ class Handshake:
         headers = self._headers
         return headers is not None and 200 <= await self._exchange.tell("POST", body, headers) < 300
 
-    def stand(self) -> None:
+    async def stand(self) -> None:
         """See `Wire.stand`: by the standing GET stream."""
         if self._standing is None and self._headers is not None:
             self._standing = Standing(self._exchange, self._headers, self.hearing)
+        if self._standing is not None:
+            await self._standing.opened()
 
     def sit(self) -> None:
         """See `Wire.sit`."""

@@ -7,7 +7,6 @@ asked; everything else is a stray, counted and dropped.
 
 import asyncio
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -25,6 +24,7 @@ from remit.adapters.upstreams.frames import (
 )
 from remit.adapters.upstreams.replies import KEY_CHARS_MAX, QUESTIONS_MAX, question_of
 from remit.adapters.upstreams.requests import LEVELS, QUESTIONS, SUBSCRIPTION_ID
+from remit.adapters.upstreams.subscriptions import Subscriptions
 from remit.adapters.upstreams.watching import Watch
 from remit.facts.canonical import Json
 from remit.ports.upstream import ALONE, Along, Changed, Log, Offer, Progress, Question, Updated
@@ -125,7 +125,7 @@ class Hearing:
     def __init__(self, on_change: Callable[[], None], reply: Callable[[bytes], None] | None = None) -> None:
         self.open: dict[int, Ear] = {}
         self.watches: set[Watch] = set()
-        self.subscribed: Counter[str] = Counter()
+        self.subscribed = Subscriptions()
         self.listens: dict[int, Watch] = {}
         self._on_change = on_change
         self._reply = reply
@@ -158,7 +158,9 @@ class Hearing:
         return self._told(message.get("method"), members(message.get("params")), ident)
 
     def lose(self, why: str) -> None:
-        """Nothing is heard any more: every watch ends."""
+        """Nothing is heard any more: every watch ends, and what the server was asked to tell of."""
+        self.subscribed.lose()
+        self.subscribed = Subscriptions()
         for watch in (*self.watches, *self.listens.values()):
             watch.lose(why)
 

@@ -50,7 +50,7 @@ class Plain:
         """See `Wire.answer`: this era has no way back."""
         return False
 
-    def stand(self) -> None:
+    async def stand(self) -> None:
         """See `Wire.stand`: a listening is a request here."""
 
     def sit(self) -> None:

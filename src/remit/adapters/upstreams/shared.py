@@ -69,7 +69,7 @@ class Shared:
         """See `Wire.answer`."""
         return await self._child.answer(body)
 
-    def stand(self) -> None:
+    async def stand(self) -> None:
         """See `Wire.stand`."""
 
     def sit(self) -> None:

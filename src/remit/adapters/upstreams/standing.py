@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
@@ -12,6 +13,8 @@ from remit.adapters.upstreams.sse import Decoder
 
 BARREN_MAX: Final = 8
 """Streams in a row that ended without an event, after which the server counts as lost."""
+OPENING_S: Final = 2.0
+"""How long a server may take to begin the stream; some begin it with its first event."""
 _NO_STREAM: Final = frozenset({405, 406, 501})
 _RETRY_MS: Final = 1000
 _RETRY_MS_MAX: Final = 10_000
@@ -24,7 +27,15 @@ class Standing:
         self._exchange = exchange
         self._headers = headers
         self._hearing = hearing
+        self._opened = asyncio.Event()
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(lambda _: self._opened.set())
+
+    async def opened(self) -> None:
+        """Wait, `OPENING_S` at most, until the stream has begun or was refused: what is told before reaches nobody."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(OPENING_S):
+                await self._opened.wait()
 
     def cancel(self) -> None:
         """Close the stream."""
@@ -34,7 +45,7 @@ class Standing:
         last = Decoder(0)
         barren = 0
         while barren < BARREN_MAX:
-            found = await self._exchange.listen(self._headers, last, self._hearing)
+            found = await self._exchange.listen(self._headers, last, self._hearing, self._opened.set)
             if isinstance(found, Refusal):
                 if found.status in _NO_STREAM:
                     return

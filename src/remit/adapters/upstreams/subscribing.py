@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import Final
 
-from remit.adapters.upstreams.failures import Unusable
 from remit.adapters.upstreams.frames import Outcome, Refusal
 from remit.adapters.upstreams.hearing import Ear
 from remit.adapters.upstreams.requests import ask_request, listen_request
@@ -45,29 +44,24 @@ async def _listened(
 
 
 async def _subscribed(wire: Wire, watch: Watch, uris: frozenset[str]) -> AsyncGenerator[Changed | Updated | Ready]:
-    counts = wire.hearing.subscribed
+    async def ask(method: str, uri: str) -> Outcome:
+        return await wire.ask(ask_request(method, {"uri": uri}), Ear(aside=True))
+
+    subscribed = wire.hearing.subscribed
     taken: list[str] = []
     wire.hearing.watches.add(watch)
     try:
-        wire.stand()
+        await wire.stand()
         for uri in sorted(uris):
-            counts[uri] += 1
             taken.append(uri)
-            if counts[uri] == 1:
-                outcome = await wire.ask(ask_request("resources/subscribe", {"uri": uri}), Ear(aside=True))
-                if isinstance(outcome, Refusal):
-                    raise Unusable(outcome.failure)
+            await subscribed.take(uri, ask)
         watch.ready()
         while True:
             yield await watch.next()
     finally:
         wire.hearing.watches.discard(watch)
         wire.sit()
-        counts.subtract(taken)
-        over = [uri for uri in taken if counts[uri] <= 0]
-        for uri in over:
-            del counts[uri]
         with suppress(TimeoutError):
             async with asyncio.timeout(UNSUBSCRIBE_S):
-                for uri in over:
-                    await wire.ask(ask_request("resources/unsubscribe", {"uri": uri}), Ear(aside=True))
+                for uri in taken:
+                    await subscribed.give_back(uri, ask)

@@ -40,8 +40,8 @@ class Wire(Protocol):
         """Send our answer to a question of the server's; whether it arrived."""
         ...
 
-    def stand(self) -> None:
-        """Hear what comes outside of calls from now on."""
+    async def stand(self) -> None:
+        """Hear what comes outside of calls, from the return on as far as the server lets."""
         ...
 
     def sit(self) -> None:

@@ -48,6 +48,11 @@ class Changes:
             self._pending[notice] = None
         self.changed.set()
 
+    def keep(self, resources: frozenset[Updated]) -> None:
+        """Of the resources that were not told of yet, tell of none but these."""
+        kept = (notice for notice in self._pending if isinstance(notice, Changed) or notice in resources)
+        self._pending = dict.fromkeys(kept)
+
     def take(self) -> bytes:
         """The events to send now."""
         events = b"".join(rpc.event(self._write(notice)) for notice in self._pending)
@@ -157,11 +162,14 @@ class Following:
     def __init__(self, watches: Watches, changes: Changes) -> None:
         self._watches = watches
         self._changes = changes
+        self._resources: frozenset[Updated] = frozenset()
         self._joined: dict[_Key, Told] = {}
         self._leaving: dict[_Key, Told] = {}
 
     def follow(self, listener: Listener, wanted: Wanted) -> "dict[str, asyncio.Future[Watching]]":
-        """Follow `wanted` and nothing else; what each server agrees to."""
+        """Follow `wanted` and nothing else, at once; what each server agrees to."""
+        self._resources = frozenset(Updated(listener.shown(server, uri)) for server, uri in wanted.uris)
+        self._changes.keep(self._resources)
         by_server: dict[str, set[str]] = {}
         if wanted.offers:
             one = listener.server
@@ -171,7 +179,7 @@ class Following:
         agreed: dict[str, asyncio.Future[Watching]] = {}
         before, self._joined = self._joined, {}
         for server, uris in by_server.items():
-            told = _telling(listener, server, self._changes)
+            told = partial(self._tell, listener, server)
             key, agreed[server] = self._watches.join(listener, server, wanted.offers, frozenset(uris), told)
             self._joined[key] = told
         for key, told in before.items():
@@ -191,15 +199,15 @@ class Following:
                 self._watches.leave(key, told)
             joined.clear()
 
+    def _tell(self, listener: Listener, server: str, notice: Change) -> None:
+        if isinstance(notice, Updated):
+            notice = Updated(listener.shown(server, notice.uri))
+            # A watch that waits for its successor still hears of what is not followed any more.
+            if notice not in self._resources:
+                return
+        self._changes.put(notice)
+
     def _succeeded(self, key: _Key, told: Told, _next: object) -> None:
         if self._leaving.get(key) is told:
             del self._leaving[key]
         self._watches.leave(key, told)
-
-
-def _telling(listener: Listener, server: str, changes: Changes) -> Told:
-    def told(notice: Change) -> None:
-        own = Updated(listener.shown(server, notice.uri)) if isinstance(notice, Updated) else notice
-        changes.put(own)
-
-    return told
