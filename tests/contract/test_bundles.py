@@ -6,31 +6,75 @@ import pytest
 
 from remit.adapters.workspace.folder import Folder
 from remit.adapters.workspace.template import init_workspace
-from remit.app import bundles
+from remit.app import remembering
 from remit.app.bundles import Bundles
 from remit.control.resources import Source
-from tests.core.deciding import bundle
+from remit.policy.compile import Memory, compile_bundle
+from tests.core.deciding import bundle, catalog
 
 POLICY = '@id("all")\n@reason("for a test")\npermit (principal, action, resource);\n'
 
 
-def test_keys_come_back_until_the_validator_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Bundles(tmp_path).remember({"a", "b"})
-    assert Bundles(tmp_path).validated() == {"a", "b"}
+FOUND = compile_bundle(catalog(POLICY)).memory
+
+
+def test_what_was_found_comes_back_until_the_validator_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Bundles(tmp_path).remember(FOUND)
+    assert Bundles(tmp_path).memory() == FOUND
 
     def other(_package: str) -> str:
         return "0.0"
 
-    monkeypatch.setattr(bundles, "version", other)
-    assert Bundles(tmp_path).validated() == frozenset()
+    monkeypatch.setattr(remembering, "version", other)
+    assert Bundles(tmp_path).memory() == Memory()
 
 
-def test_a_damaged_cache_counts_as_empty(tmp_path: Path) -> None:
+def test_what_is_remembered_is_for_its_owner_alone_and_read_in_pieces(tmp_path: Path) -> None:
+    many = "".join(POLICY.replace('"all"', f'"p{n}"') for n in range(250))
+    found = compile_bundle(catalog(many)).memory
+    turns: list[int] = []
+    Bundles(tmp_path).remember(found, lambda: turns.append(1))
+    (path,) = tmp_path.glob("policies-*")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert len(turns) == 5
+    assert Bundles(tmp_path).memory() == found
+
+
+def test_what_was_known_is_kept_beside_what_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = compile_bundle(catalog(POLICY.replace("all", "other"))).memory
     kept = Bundles(tmp_path)
-    kept.remember({"a"})
-    for path in tmp_path.iterdir():
-        path.write_bytes(b"\xff\xfe")
-    assert Bundles(tmp_path).validated() == frozenset()
+    kept.remember(FOUND)
+    kept.remember(other)
+    kept.remember(other)
+    assert Bundles(tmp_path).memory().forms.keys() == FOUND.forms.keys() | other.forms.keys()
+    monkeypatch.setattr(remembering, "KEPT_MAX", 1)
+    third = compile_bundle(catalog(POLICY.replace("all", "third"))).memory
+    kept.remember(third)
+    assert kept.memory() == third
+
+
+def test_another_process_may_have_remembered_something(tmp_path: Path) -> None:
+    kept = Bundles(tmp_path)
+    assert kept.memory() == Memory()
+    Bundles(tmp_path).remember(FOUND)
+    assert kept.memory() == Memory()
+    kept.refresh()
+    assert kept.memory() == FOUND
+
+
+def test_a_torn_or_damaged_memory_counts_as_far_as_it_can_be_read(tmp_path: Path) -> None:
+    Bundles(tmp_path).remember(FOUND)
+    (path,) = tmp_path.glob("policies-*")
+    whole = path.read_bytes()
+    for end in range(len(whole)):
+        path.write_bytes(whole[:end])
+        found = Bundles(tmp_path).memory()
+        assert found.forms.items() <= FOUND.forms.items()
+        assert found.validated <= FOUND.validated
+    path.write_bytes(b"\xff\xfe" * 40)
+    assert Bundles(tmp_path).memory() == Memory()
 
 
 def test_the_lines_of_a_bundle_that_ran_are_still_there(tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ import pytest
 
 from remit.facts.agent import Agent, Harness, Mode, User
 from remit.facts.catalog import Argument, Catalog, PolicySource, Route, Server, Stdio
-from remit.policy import cedar
+from remit.policy import cedar, checking, lint
 from remit.policy.compile import Bundle, compile_bundle
 from remit.policy.entities import catalog_entities, self_test
 from remit.policy.explain import explain
+from remit.policy.lint import Findings
+from remit.policy.parse import Statement
 from remit.policy.schema import cedar_schema
 from remit.policy.verdict import Code, Deny, Permit, Reason
 from tests.core.deciding import action, bundle, catalog, codes, decided, problems, schema, tool
@@ -24,32 +26,59 @@ def test_every_problem_is_found_in_one_go() -> None:
     assert [problem.file for problem in found] == ["policies/p1.cedar", "policies/p2.cedar", "policies/p3.cedar"]
 
 
-def test_what_passed_is_not_validated_again() -> None:
+def test_what_was_found_is_not_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     first = compile_bundle(catalog(GOOD, BAD))
     assert not isinstance(first.result, Bundle)
-    assert len(first.validated) == 1
-    again = compile_bundle(catalog(GOOD), validated=first.validated)
+    assert len(first.memory.validated) == 1
+    digest = bundle(GOOD).digest
+    asked: list[str] = []
+
+    def noted(statement: Statement, *_: object) -> Findings:
+        asked.append(statement.text)
+        return lint.NONE
+
+    monkeypatch.setattr(checking, "form_of", noted)
+    monkeypatch.setattr(checking, "lint", noted)
+    again = compile_bundle(catalog(GOOD), memory=first.memory)
     assert isinstance(again.result, Bundle)
-    assert again.validated == first.validated
-    assert again.result.digest == bundle(GOOD).digest
+    assert asked == []
+    assert again.memory.validated == first.memory.validated
+    assert again.result.digest == digest
 
 
-def test_the_cache_is_what_spares_validation_and_a_new_schema_voids_it() -> None:
+def test_what_is_remembered_spares_validation_and_a_new_schema_voids_it() -> None:
     """A key that lies shows that it is read; with another tool it no longer fits."""
-    honest = compile_bundle(catalog(GOOD)).validated
-    lying = compile_bundle(catalog(BAD.replace("nobody", "support"))).validated
+    honest = compile_bundle(catalog(GOOD)).memory
+    lying = compile_bundle(catalog(BAD.replace("nobody", "support"))).memory
     wrong = BAD.replace('in Remit::Group::"nobody"', 'in Remit::Group::"support"')
-    assert isinstance(compile_bundle(catalog(wrong), validated=lying | honest).result, Bundle)
-    other = compile_bundle(catalog(GOOD, tools=[tool("shop", "new")]), validated=honest)
-    assert other.validated.isdisjoint(honest)
+    both = replace(honest, validated=lying.validated | honest.validated)
+    assert isinstance(compile_bundle(catalog(wrong), memory=both).result, Bundle)
+    other = compile_bundle(catalog(GOOD, tools=[tool("shop", "new")]), memory=honest)
+    assert other.memory.validated.isdisjoint(honest.validated)
+    assert other.memory.plain.isdisjoint(honest.plain)
 
 
-def test_a_lint_error_is_found_even_where_validation_is_cached() -> None:
+def test_a_lint_error_is_found_even_where_validation_is_remembered() -> None:
     text = '@id("p") permit (principal == Remit::Agent::"ada", action, resource);'
-    cached = compile_bundle(catalog(text)).validated
+    known = compile_bundle(catalog(text)).memory
     less = catalog(text)
     less = replace(less, agents={name: agent for name, agent in less.agents.items() if name != "ada"})
-    assert not isinstance(compile_bundle(less, validated=cached).result, Bundle)
+    assert not isinstance(compile_bundle(less, memory=known).result, Bundle)
+
+
+def test_a_warning_is_told_each_time_and_a_problem_stays_one() -> None:
+    odd = '@id("p") @whim("x") permit (principal, action, resource);'
+    first = compile_bundle(catalog(odd))
+    again = compile_bundle(catalog(odd), memory=first.memory)
+    assert [one.text for one in again.warnings] == [one.text for one in first.warnings] != []
+    refused = compile_bundle(catalog(BAD, "permit"))
+    assert compile_bundle(catalog(BAD, "permit"), memory=refused.memory).result == refused.result
+
+
+def test_each_policy_is_a_step_that_is_told() -> None:
+    told: list[tuple[int, int]] = []
+    compile_bundle(catalog(GOOD, BAD), told=lambda done, total: told.append((done, total)))
+    assert told == [(0, 2), (0, 2), (1, 2), (2, 2)]
 
 
 BASE = catalog(GOOD)

@@ -193,3 +193,10 @@ def test_an_untypable_input_cannot_be_read_by_a_policy() -> None:
             )
             for problem in found
         )
+
+
+def test_lines_and_columns_of_a_long_file_are_counted_once() -> None:
+    text = "// first\n" + "".join(f'\n  @id("p{n}")\n  permit (principal, action, resource);' for n in range(3))
+    found, wrong = split(PolicySource("p.cedar", text + ' @id("'))
+    assert wrong[0].line == 8
+    assert [(one.line, one.column) for one in found] == [(3, 3), (5, 3), (7, 3)]

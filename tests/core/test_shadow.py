@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from remit.facts.action import ActionKind
 from remit.pdp.decide import decide
 from remit.policy import slice as slices
 from remit.policy.bundle import Bundle
@@ -133,3 +134,23 @@ def test_what_could_not_be_evaluated_leaves_no_garbage_behind() -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_what_was_asked_under_one_bundle_is_made_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = bundle(ANYBODY)
+    decided(old, action())
+    decided(old, action("bot", {}, kind=ActionKind.DELEGATE))
+    assert old.asked == {"shop___refund", "delegate"}
+    made: list[int] = []
+
+    def counting(policies: list[object], scope: tuple[str, ...]) -> Judge | str:
+        made.append(len(policies))
+        return function_of(policies, scope)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(slices, "function_of", counting)
+    new = bundle(ANYBODY, '@id("o") forbid (principal, action == Remit::Action::"web___fetch", resource);')
+    turns: list[int] = []
+    new.warm(old.asked | {"gone___tool"}, lambda: turns.append(1))
+    assert (new.asked, made, len(turns)) == (old.asked, [1], 4)
+    decided(new, action())
+    assert made == [1]

@@ -1,37 +1,35 @@
 """What the service remembers of bundles between starts, in its data folder.
 
 Three things: the last workspace as it was read (so that a start with nothing changed parses no
-YAML), which policies have passed validation against which schema (so that a start with
-nothing changed validates nothing), and the policies of every bundle that ran (so that `remit
+YAML), what was found of each policy (so that a start with nothing changed reads and
+validates none), and the policies of every bundle that ran (so that `remit
 why` can show the lines that decided, after they have changed). Losing either costs time or
 detail, never correctness; neither is evidence.
 """
 
 import hashlib
 import io
-import os
 import pickle
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, get_args
+from typing import get_args
 
 import orjson
 
 from remit import __version__
 from remit.api.services import PolicyText
+from remit.app.privately import write_beside
+from remit.app.remembering import Breath, Remembering
 from remit.control.lock import Lock, Pinned
 from remit.control.problems import Where
 from remit.control.resources import Resource, Source, Spec
 from remit.facts.catalog import Argument, Definition, PolicySource
 from remit.facts.credential import OAuth, Secret
 from remit.facts.results import Part
-from remit.policy.compile import Bundle
-
-VALIDATED_MAX: Final = 100_000
+from remit.policy.compile import Bundle, Memory
 
 
 def _shape() -> str:
@@ -50,19 +48,31 @@ def _reduced(mapping: Mapping[object, object]) -> tuple[Callable[..., object], t
     return _frozen, (dict(mapping),)
 
 
+def packed(source: Source) -> bytes:
+    """`source` as `pickle` reads it again."""
+    data = io.BytesIO()
+    pickler = pickle.Pickler(data)
+    pickler.dispatch_table = {MappingProxyType: _reduced}
+    pickler.dump(source)
+    return data.getvalue()
+
+
+def silent() -> None:
+    """Nobody waits for a turn."""
+
+
 class Bundles:
     """The folder `root`, created with mode 0700."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        # Another version of the validator may say otherwise: what it passed counts for itself.
-        self._validated = f"validated-{version('cedarpy')}-{__version__}"
+        self.root = root
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._remembering = Remembering(root)
 
     def source(self, fingerprint: str) -> Source | None:
         """The workspace with that fingerprint as it was read, if it was the last one."""
         try:
-            kept = (self._root / f"source-{_shape()}").read_bytes()
+            kept = (self.root / f"source-{_shape()}").read_bytes()
             if kept[:64].decode("ascii") != fingerprint:
                 return None
             # The folder is this service's own, as private as the signing keys beside it.
@@ -73,29 +83,24 @@ class Bundles:
 
     def keep_source(self, fingerprint: str, source: Source) -> None:
         """Keep a workspace that was read without problems."""
-        data = io.BytesIO(fingerprint.encode("ascii"))
-        data.seek(0, io.SEEK_END)
-        pickler = pickle.Pickler(data)
-        pickler.dispatch_table = {MappingProxyType: _reduced}
-        pickler.dump(source)
-        self._write(f"source-{_shape()}", data.getvalue())
+        write_beside(self.root / f"source-{_shape()}", (fingerprint.encode("ascii"), packed(source)))
 
-    def validated(self) -> frozenset[str]:
-        """Keys of policies that have passed; empty when the file is missing or unreadable."""
-        try:
-            return frozenset((self._root / self._validated).read_text("ascii").split())
-        except (OSError, UnicodeDecodeError):
-            return frozenset()
+    def memory(self, breath: Breath = silent) -> Memory:
+        """What earlier compilations found; nothing when the file is missing or damaged."""
+        return self._remembering.memory(breath)
 
-    def remember(self, keys: Collection[str]) -> None:
-        """Replace what has passed by `keys`."""
-        if keys != self.validated():
-            self._write(self._validated, "\n".join(sorted(keys)[:VALIDATED_MAX]).encode("ascii"))
+    def remember(self, found: Memory, breath: Breath = silent) -> None:
+        """Keep what a compilation found."""
+        self._remembering.keep(found, breath)
+
+    def refresh(self) -> None:
+        """Another process has remembered something."""
+        self._remembering.refresh()
 
     def keep(self, bundle: Bundle) -> None:
         """Keep the text of every policy of `bundle`."""
         name = _file(bundle.digest)
-        if (self._root / name).exists():
+        if (self.root / name).exists():
             return
         policies = {
             ident: {
@@ -105,24 +110,16 @@ class Bundles:
             }
             for ident, policy in bundle.policies.items()
         }
-        self._write(name, orjson.dumps(policies))
+        write_beside(self.root / name, (orjson.dumps(policies),))
 
     def policy(self, digest: str, ident: str) -> PolicyText | None:
         """The text of `ident` in the bundle `digest`, if that bundle ran here."""
         try:
-            policies = orjson.loads((self._root / _file(digest)).read_bytes())
+            policies = orjson.loads((self.root / _file(digest)).read_bytes())
             found = policies[ident]
             return PolicyText(found["path"], found["line"], found["text"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
-
-    def _write(self, name: str, data: bytes) -> None:
-        beside = self._root / f".{name}.{os.getpid()}"
-        beside.unlink(missing_ok=True)
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        beside.replace(self._root / name)
 
 
 def _file(digest: str) -> str:

@@ -9,6 +9,7 @@ from remit.app.bundles import Bundles
 from remit.control.assemble import Assembled, assemble
 from remit.control.problems import Problem
 from remit.control.resources import Source
+from remit.policy.checking import NOTHING, Told, untold
 from remit.policy.compile import Bundle, compile_bundle
 
 _CORRECT: Final = "correct the file, then run: remit diff"
@@ -24,16 +25,17 @@ class Running:
     warnings: tuple[str, ...]
 
 
-def prepare(source: Source, bundles: Bundles | None = None) -> Running:
-    """Assemble and compile `source`; `bundles` remember what passed. Blocks; raises `Invalid` with every problem."""
+def prepare(source: Source, bundles: Bundles | None = None, told: Told = untold) -> Running:
+    """Assemble and compile `source`; `bundles` remember what was found. Blocks; raises `Invalid` with every problem."""
     assembly = assemble(source)
     if not isinstance(assembly, Assembled):
         raise _invalid(assembly.errors)
-    compiled = compile_bundle(assembly.catalog, validated=frozenset() if bundles is None else bundles.validated())
+    known = NOTHING if bundles is None else bundles.memory(lambda: told(0, 0))
+    compiled = compile_bundle(assembly.catalog, memory=known, told=told)
+    if bundles is not None:
+        bundles.remember(compiled.memory, lambda: told(0, 0))
     if not isinstance(compiled.result, Bundle):
         raise Invalid([str(problem) for problem in compiled.result], _CORRECT)
-    if bundles is not None:
-        bundles.remember(compiled.validated)
     warnings = (*(_line(one, one.next) for one in assembly.warnings), *map(str, compiled.warnings))
     return Running(source, compiled.result, warnings)
 

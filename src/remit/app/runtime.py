@@ -8,11 +8,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from remit.adapters.private import KeyringUnusable
 from remit.api.services import Applied, Conflict, Missing, ServerPin
 from remit.app.bundles import Bundles
+from remit.app.compiling import APART_MIN, check_apart, policies_in
 from remit.app.fleet import Fleet
+from remit.app.pacing import Pace
 from remit.app.running import Running, prepare
 from remit.app.veiling import Veiling
 from remit.control import lock as locking
@@ -30,6 +33,8 @@ from remit.ports.workspace import Workspace, WorkspaceRefused
 from remit.trace.bodies import AdminBody, Event
 
 _WATCHER = "the service"
+RECENT_MAX: Final = 3
+"""Bundles that ran and are kept as they were: whoever goes back to one finds it warm."""
 
 
 class Runtime:
@@ -53,6 +58,8 @@ class Runtime:
         self._ledger = ledger
         self._clock = clock
         self._changing = asyncio.Lock()
+        self._pace: Pace | None = None
+        self._recent = {running.bundle.digest: running.bundle}
 
     @property
     def bundle(self) -> Bundle:
@@ -100,7 +107,7 @@ class Runtime:
                 raise Conflict(f"{name} stands in {where}", f"remove it from {where}, then: remit apply")
             if len(kept) == len(source.resources):
                 raise Missing(f"no {wanted.value.lower()} is called {name}")
-            new = await asyncio.to_thread(prepare, replace(source, resources=kept), self._bundles)
+            new = await self._prepare(replace(source, resources=kept))
             await _edited(partial(self._workspace.delete, wanted, name))
             data: dict[str, Json] = {"kind": wanted.value}
             await self._record(Event.RESOURCE_DELETED, by, name, data)
@@ -116,7 +123,7 @@ class Runtime:
             source = self._running.source
             try:
                 lock = _accepted(source.lock, server, tool, live, pin)
-                new = await asyncio.to_thread(prepare, replace(source, lock=lock), self._bundles)
+                new = await self._prepare(replace(source, lock=lock))
             except locking.LockRefused as error:
                 raise Conflict(f"{error.what}: {error.why}", error.next) from error
             await _edited(partial(self._workspace.write_lock, lock, base=source.lock))
@@ -134,7 +141,7 @@ class Runtime:
             if name in self.bundle.catalog.agents:
                 raise Conflict(f"an agent is called {name} already", f"remit describe agent {name}")
             made = Resource(name, spec, Where(f"agents/{name}.yaml", 1))
-            new = await asyncio.to_thread(prepare, replace(source, resources=(*source.resources, made)), self._bundles)
+            new = await self._prepare(replace(source, resources=(*source.resources, made)))
             await _edited(partial(self._workspace.add_agent, made))
             await self._record(Event.AGENT_REGISTERED, by, name, {"mode": spec.mode.value})
             return await self._swap(new, by)
@@ -148,7 +155,7 @@ class Runtime:
             source = self._running.source
             if name not in self.bundle.catalog.agents:
                 raise Missing(f"no agent is called {name}")
-            new = await asyncio.to_thread(prepare, replace(source, resources=enforced(source, name)), self._bundles)
+            new = await self._prepare(replace(source, resources=enforced(source, name)))
             await _edited(partial(self._workspace.enforce, name))
             if self.bundle.catalog.agents[name].mode is not Mode.ENFORCE:
                 await self._record(Event.AGENT_ENFORCED, by, name, {})
@@ -179,8 +186,24 @@ class Runtime:
         return server_pin(self._running, server, live)
 
     async def _folder(self) -> Running:
-        source = await asyncio.to_thread(self._workspace.load)
-        return await asyncio.to_thread(prepare, source, self._bundles)
+        return await self._prepare(await asyncio.to_thread(self._workspace.load))
+
+    async def _prepare(self, source: Source) -> Running:
+        """A bundle of `source`, beside the running one. Raises `Invalid`."""
+        pace = self._pace = Pace()
+        try:
+            if policies_in(source) >= APART_MIN:
+                await check_apart(source, self._bundles.root, pace)
+                self._bundles.refresh()
+            new = await asyncio.to_thread(prepare, source, self._bundles, pace)
+            return replace(new, bundle=self._known(new.bundle))
+        finally:
+            self._pace = None
+
+    def _known(self, bundle: Bundle) -> Bundle:
+        """`bundle`, or the same one that ran before, with what was generated for it and the trust in that."""
+        known = self._recent.get(bundle.digest)
+        return bundle if known is None or known.catalog != bundle.catalog else known
 
     async def _swap(self, new: Running, by: str) -> Applied:
         from remit.app.comparing import changes_between
@@ -190,17 +213,30 @@ class Runtime:
         except KeyringUnusable as error:
             why = f"the workspace declares secrets, and their key cannot be used: {error}"
             raise Conflict(why, "remit doctor") from error
-        changes = changes_between(self._running, new)
-        if new.bundle.digest != self.bundle.digest:
-            self._bundles.keep(new.bundle)
+        old = self.bundle
+        changes = await asyncio.to_thread(changes_between, self._running, new)
+        await asyncio.to_thread(new.bundle.warm, old.asked, Pace().breathe)
+        if new.bundle.digest != old.digest:
+            await asyncio.to_thread(self._bundles.keep, new.bundle)
             data: dict[str, Json] = {
-                "from": self.bundle.digest,
+                "from": old.digest,
                 "changes": [f"{change.op} {change.kind} {change.name}" for change in changes],
             }
             await self._record(Event.BUNDLE, by, new.bundle.digest, data)
+        if old.shadow.difference is not None and new.bundle is not old:
+            # What generated code got wrong, it may get wrong again: what was switched off stays off.
+            new.bundle.shadow.difference, new.bundle.shadow.reported = old.shadow.difference, True
         self._running = new
+        self._remember(new.bundle)
         self._fleet.take(new.bundle.catalog.servers)
         return Applied(new.bundle.digest, changes, new.warnings, applied=True)
+
+    def _remember(self, bundle: Bundle) -> None:
+        """Keep `bundle` as the latest of those that ran."""
+        self._recent.pop(bundle.digest, None)
+        self._recent[bundle.digest] = bundle
+        while len(self._recent) > RECENT_MAX:
+            del self._recent[next(iter(self._recent))]
 
     async def _record(self, event: Event, by: str, subject: str, data: dict[str, Json]) -> None:
         body = AdminBody(event, by, subject, data)

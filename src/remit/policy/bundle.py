@@ -4,7 +4,8 @@ Immutable but for what is made when it is first asked for (each action's slice, 
 policies) and for the trust in that code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from remit.facts.catalog import Catalog, Tool
@@ -15,7 +16,7 @@ from remit.policy.compiled.shadow import Shadow
 from remit.policy.compiled.values import Entities
 from remit.policy.once import Once
 from remit.policy.reached import Reached, ToolForm, reached_tool
-from remit.policy.schema import action_groups
+from remit.policy.schema import OTHER_ACTIONS, action_groups
 from remit.policy.slice import Policy, Slice, generated_of, slice_of
 from remit.policy.uids import action_uid
 
@@ -61,6 +62,22 @@ class Bundle:
     def slice_of(self, tool: Tool) -> Slice:
         """The slice of a tool's action."""
         return self._slices.get(tool.exposed) or self.slice(tool.exposed, action_groups(tool))
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """The actions that were judged by it."""
+        return frozenset(self._slices)
+
+    def warm(self, actions: AbstractSet[str], turn: Callable[[], object]) -> None:
+        """Make now what judging `actions` for the first time would make; `turn` is called after each."""
+        groups = {tool.exposed: action_groups(tool) for tool in self.catalog.tools.values()}
+        for action in sorted(actions & (groups.keys() | OTHER_ACTIONS.keys())):
+            part = self.slice(action, groups.get(action, ()))
+            part.generated()
+            turn()
+            # A sample is compared with cedarpy, the first judgement among them.
+            part.everything()
+            turn()
 
     def reached(self, form: ToolForm) -> Reached:
         """What a call of the tool of `form` reaches."""

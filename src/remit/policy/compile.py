@@ -1,7 +1,6 @@
 """A workspace's policies and catalog to a `Bundle`, or to everything that is wrong with them.
 
-Runs off the hot path, in a thread: each policy is validated in a call of its own that
-releases the interpreter. What passed is remembered by digest of schema and text, so that a
+Runs off the hot path: policies are checked one by one (`checking`), and what that shows is remembered, so that a
 start with nothing changed validates nothing.
 """
 
@@ -15,22 +14,21 @@ from remit.facts.agent import Agent
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Catalog, Http, Stdio, Tool
 from remit.facts.label import closed
-from remit.policy import cedar, validate
+from remit.policy import cedar
 from remit.policy.arguments import compile_validator
 from remit.policy.bundle import Bundle
+from remit.policy.checking import NOTHING, Memory, Told, check, schema_digest, untold
 from remit.policy.compiled.reading import entities_of
 from remit.policy.compiled.shadow import EVERY, Shadow
 from remit.policy.entities import catalog_entities, self_test, strangers
-from remit.policy.form import Form, Unreadable, form_of
-from remit.policy.lint import Ground, duplicates, lint, policy_id
-from remit.policy.parse import Statement, split
+from remit.policy.lint import Ground, duplicates, policy_id
 from remit.policy.problem import Problem
 from remit.policy.reached import ToolForm
 from remit.policy.schema import NAMESPACE, OTHER_ACTIONS, action_groups, cedar_schema
 from remit.policy.slice import policy_of
 from remit.policy.typing import Record, Untypable, type_input
 
-__all__ = ["Bundle", "Compiled", "Outcome", "compile_bundle"]
+__all__ = ["Bundle", "Compiled", "Memory", "Outcome", "compile_bundle"]
 
 LOCK = "remit.lock"
 EMPTY = Record(MappingProxyType({}))
@@ -42,53 +40,42 @@ Outcome: TypeAlias = Bundle | tuple[Problem, ...]
 class Compiled:
     """What came of compiling: a bundle or the problems, with warnings either way.
 
-    `validated` are the keys of the policies that passed validation: hand them to the next
-    `compile_bundle`, from a cache that nobody else can write to.
+    `memory` is what to hand to the next `compile_bundle`.
     """
 
     result: Outcome
     warnings: tuple[Problem, ...]
-    validated: frozenset[str]
+    memory: Memory
 
 
 def compile_bundle(
     catalog: Catalog,
     *,
-    validated: Collection[str] = frozenset(),
+    memory: Memory = NOTHING,
     enforceable: Collection[str] = frozenset(),
     shadow_every: int = EVERY,
+    told: Told = untold,
 ) -> Compiled:
     """Compile `catalog`. Nothing invalid gives a bundle; one absurd tool costs only itself.
 
-    `enforceable` are the kinds of obligation (`redact`, …) that enforcement knows. One evaluation in
-    `shadow_every` is compared with cedarpy, none where it is 0.
+    `memory` is what the last compilation left. `enforceable` are the kinds of obligation (`redact`, …) that
+    enforcement knows. One evaluation in `shadow_every` is compared with cedarpy, none where it is 0.
     """
     tools, warnings = _tools(catalog)
     ground, schema = _ground(catalog, tools, frozenset(enforceable))
-    statements, problems = _statements(catalog)
-    for statement, form in statements:
-        findings = lint(statement, form, ground)
-        problems.extend(findings.errors)
-        warnings.extend(findings.warnings)
-    problems.extend(duplicates(statements))
-    digest = _schema_digest(ground.schema)
-    passed: set[str] = set()
-    for statement, form in statements:
-        key = hashlib.sha256(f"{digest}\n{statement.text}".encode()).hexdigest()
-        found = () if key in validated else validate.problems(statement, form, ground, schema)
-        problems.extend(found)
-        if not found:
-            passed.add(key)
+    checked = check(catalog.policies, ground, schema, memory, told)
+    problems = [*checked.errors, *duplicates(checked.read)]
+    warnings.extend(checked.warnings)
     problems.extend(strangers(catalog))
     entities = None if problems else catalog_entities(catalog, schema)
     if entities is not None:
         problems.extend(self_test(*_subject(catalog, tools), schema, entities))
     if entities is None or problems:
-        return _refused(problems, warnings, passed)
-    named = {ident: said for said in statements if (ident := policy_id(said[1])) is not None}
+        return _refused(problems, warnings, checked.memory)
+    named = {ident: said for said in checked.read if (ident := policy_id(said[1])) is not None}
     policies = {ident: policy_of(ident, *named[ident]) for ident in sorted(named)}
     bundle = Bundle(
-        digest=_digest(catalog, digest),
+        digest=_digest(catalog, schema_digest(ground.schema)),
         catalog=catalog,
         tools=MappingProxyType({(t.tool.server, t.tool.name): t for t in tools}),
         policies=MappingProxyType(policies),
@@ -100,7 +87,7 @@ def compile_bundle(
         enforceable=ground.enforceable,
         shadow=Shadow(shadow_every),
     )
-    return Compiled(bundle, tuple(warnings), frozenset(passed))
+    return Compiled(bundle, tuple(warnings), checked.memory)
 
 
 def _subject(catalog: Catalog, tools: list[ToolForm]) -> tuple[ToolForm | None, Agent | None]:
@@ -108,9 +95,9 @@ def _subject(catalog: Catalog, tools: list[ToolForm]) -> tuple[ToolForm | None, 
     return form, next(iter(catalog.agents.values()), None)
 
 
-def _refused(problems: list[Problem], warnings: list[Problem], passed: set[str]) -> Compiled:
+def _refused(problems: list[Problem], warnings: list[Problem], memory: Memory) -> Compiled:
     unique = tuple(sorted(set(problems), key=lambda problem: (problem.file, problem.line)))
-    return Compiled(unique, tuple(warnings), frozenset(passed))
+    return Compiled(unique, tuple(warnings), memory)
 
 
 def _tools(catalog: Catalog) -> tuple[list[ToolForm], list[Problem]]:
@@ -151,24 +138,6 @@ def _ground(catalog: Catalog, tools: list[ToolForm], enforceable: frozenset[str]
     servers = {name: form.tool.server for name, form in named.items()}
     ground = Ground(catalog, schema, actions, servers, untyped, enforceable)
     return ground, cedar.schema_of(schema)
-
-
-def _statements(catalog: Catalog) -> tuple[list[tuple[Statement, Form]], list[Problem]]:
-    statements: list[tuple[Statement, Form]] = []
-    problems: list[Problem] = []
-    for source in catalog.policies:
-        found, wrong = split(source)
-        problems.extend(wrong)
-        for statement in found:
-            try:
-                statements.append((statement, form_of(statement)))
-            except Unreadable as error:
-                problems.append(validate.syntax(statement, str(error)))
-    return statements, problems
-
-
-def _schema_digest(schema: Json) -> str:
-    return hashlib.sha256(canonical(schema)).hexdigest()
 
 
 def _digest(catalog: Catalog, schema: str) -> str:

@@ -61,6 +61,9 @@ class Findings:
     warnings: tuple[Problem, ...]
 
 
+NONE: Final = Findings((), ())
+
+
 def policy_id(form: Form) -> str | None:
     """The `@id`, or None."""
     return form.annotations.get("id") or None
@@ -87,7 +90,7 @@ def lint(statement: Statement, form: Form, ground: Ground) -> Findings:
     return Findings(tuple(errors), tuple(warnings))
 
 
-def duplicates(policies: list[tuple[Statement, Form]]) -> Iterator[Problem]:
+def duplicates(policies: Iterable[tuple[Statement, Form]]) -> Iterator[Problem]:
     """A problem for each policy whose `@id` an earlier one has."""
     first: dict[str, Statement] = {}
     for statement, form in policies:

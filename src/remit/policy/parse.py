@@ -85,6 +85,7 @@ def split(source: PolicySource) -> tuple[tuple[Statement, ...], tuple[Problem, .
     """The statements of a file, the last perhaps unfinished, and what cannot be one."""
     statements: list[Statement] = []
     problems: list[Problem] = []
+    place = _Place(source)
     start: int | None = None
     for token in _TOKEN.finditer(source.text):
         word = token[0]
@@ -93,22 +94,32 @@ def split(source: PolicySource) -> tuple[tuple[Statement, ...], tuple[Problem, .
                 continue
             start = token.start() + len(word) - len(word.lstrip())
         if word == '"':
-            statement = _statement(source, token.start(), token.start() + 1)
+            statement = place.statement(token.start(), token.start() + 1)
             problems.append(statement.problem("a string begins here and never ends", '"'))
             return tuple(statements), tuple(problems)
         if word == ";":
-            statements.append(_statement(source, start, token.end()))
+            statements.append(place.statement(start, token.end()))
             start = None
     if start is not None:
-        statements.append(_statement(source, start, len(source.text)))
+        statements.append(place.statement(start, len(source.text)))
     return tuple(statements), tuple(problems)
 
 
-def _statement(source: PolicySource, start: int, end: int) -> Statement:
-    before = source.text[:start]
-    line = before.count("\n") + 1
-    column = start - before.rfind("\n")
-    return Statement(source.path, line, column, source.text[start:end].rstrip())
+@dataclass(slots=True)
+class _Place:
+    """Where in a file we are: from the start of one statement on, lines are counted to the next."""
+
+    source: PolicySource
+    at: int = 0
+    line: int = 1
+
+    def statement(self, start: int, end: int) -> Statement:
+        """The statement from `start`, not before the last one, to `end`."""
+        text = self.source.text
+        self.line += text.count("\n", self.at, start)
+        self.at = start
+        column = start - text.rfind("\n", 0, start)
+        return Statement(self.source.path, self.line, column, text[start:end].rstrip())
 
 
 def _outside_comments(text: str) -> str:

@@ -1,0 +1,130 @@
+"""The policies of a catalog, read and checked one by one, and what is remembered of that.
+
+Laws
+* Each policy is a step of its own, after which somebody else may have a turn: thousands take seconds.
+* What is remembered spares work and decides nothing: a policy counts as read by its text, as validated by its text and
+  the schema, as plain (the linter has nothing to say) by its text and all that the linter looks at. Whatever has a
+  problem, or a warning, is checked again each time.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeAlias
+
+from remit.facts.canonical import Json, canonical
+from remit.facts.catalog import PolicySource
+from remit.policy import cedar, validate
+from remit.policy.form import Form, Unreadable, form_of
+from remit.policy.lint import NONE, Ground, lint
+from remit.policy.parse import Statement, split
+from remit.policy.problem import Problem
+
+Told: TypeAlias = Callable[[int, int], None]
+"""Called after each step, with the policies that are checked and how many there are."""
+
+
+def untold(_done: int, _total: int) -> None:
+    """Nobody is told, and nobody has a turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What earlier compilations found, from a cache that nobody else can write to.
+
+    `forms` are the policies that could be read, by text; `validated` the keys of those that are valid, `plain` of
+    those of which the linter says nothing.
+    """
+
+    forms: Mapping[str, Form] = field(default_factory=lambda: MappingProxyType({}))
+    validated: frozenset[str] = frozenset()
+    plain: frozenset[str] = frozenset()
+
+
+NOTHING = Memory()
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The policies as read, in the order of files and lines, all that is wrong or odd, and what to remember of them."""
+
+    read: tuple[tuple[Statement, Form], ...]
+    errors: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    memory: Memory
+
+
+def schema_digest(schema: Json) -> str:
+    """What a schema is remembered by."""
+    return hashlib.sha256(canonical(schema)).hexdigest()
+
+
+def check(
+    sources: Iterable[PolicySource], ground: Ground, schema: cedar.Schema, memory: Memory = NOTHING, told: Told = untold
+) -> Checked:
+    """Read `sources` and check them against `ground`, of which `schema` is the handle."""
+    statements: list[Statement] = []
+    errors: list[Problem] = []
+    warnings: list[Problem] = []
+    for source in sources:
+        found, wrong = split(source)
+        statements.extend(found)
+        errors.extend(wrong)
+    read: list[tuple[Statement, Form]] = []
+    for statement in statements:
+        form = _form(statement, memory)
+        told(0, len(statements))
+        if isinstance(form, Form):
+            read.append((statement, form))
+        else:
+            errors.append(form)
+    validated: set[str] = set()
+    plain: set[str] = set()
+    for_schema = schema_digest(ground.schema)
+    for_lint = _ground_digest(ground, for_schema)
+    for done, (statement, form) in enumerate(read, 1):
+        key = _key(for_lint, statement)
+        findings = NONE if key in memory.plain else lint(statement, form, ground)
+        errors.extend(findings.errors)
+        warnings.extend(findings.warnings)
+        if findings == NONE:
+            plain.add(key)
+        key = _key(for_schema, statement)
+        problems = () if key in memory.validated else validate.problems(statement, form, ground, schema)
+        errors.extend(problems)
+        if not problems:
+            validated.add(key)
+        told(done, len(read))
+    forms = {statement.text: form for statement, form in read}
+    return Checked(tuple(read), tuple(errors), tuple(warnings), Memory(forms, frozenset(validated), frozenset(plain)))
+
+
+def _form(statement: Statement, memory: Memory) -> Form | Problem:
+    known = memory.forms.get(statement.text)
+    if known is not None:
+        return known
+    try:
+        return form_of(statement)
+    except Unreadable as error:
+        return validate.syntax(statement, str(error))
+
+
+def _key(ground: str, statement: Statement) -> str:
+    return hashlib.sha256(f"{ground}\n{statement.text}".encode()).hexdigest()
+
+
+def _ground_digest(ground: Ground, schema: str) -> str:
+    """Over all that the linter looks at besides the policy."""
+    catalog = ground.catalog
+    looked: Json = {
+        "schema": schema,
+        "agents": sorted(catalog.agents),
+        "users": sorted(catalog.users),
+        "routes": sorted(catalog.routes),
+        "actions": {name: sorted(groups) for name, groups in ground.actions.items()},
+        "servers": dict(ground.servers),
+        "untyped": dict(ground.untyped),
+        "enforceable": sorted(ground.enforceable),
+    }
+    return hashlib.sha256(canonical(looked)).hexdigest()
