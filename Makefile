@@ -2,7 +2,7 @@
 # Recipes call no other program: not mkdir, not rm, not git.
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench bench-cedar conformance proof soak lock clean
+.PHONY: help run test check bench bench-cedar conformance proof sim soak lock clean
 
 # It doubles the time of every import, and pytest would rewrite each module of its plugins at every start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -52,6 +52,10 @@ conformance: ## the pinned MCP suites, directly and through Remit; ARGS="-o json
 proof: ## short proof of PART=n (QUICK=1: its quick lines); without PART, the quick lines of finished parts
 	@$(call python,tools/setup_env.py dev)
 	@exec $(IN)python -m proof $(if $(PART),--part $(PART)) $(if $(QUICK),--quick) $(ARGS)
+
+sim: ## play one seed of the simulator and tell its story: SEED=n; ARGS="--mutant WORDS" plants a fault
+	@$(call python,tools/setup_env.py dev)
+	@exec $(IN)python -m tests.sim $(SEED) $(ARGS)
 
 soak: ## long proof of PART=n
 	@$(call python,tools/setup_env.py dev)

@@ -228,6 +228,16 @@ LINES: Final[tuple[Line, ...]] = (
         timeout_s=240,
     ),
     Line(
+        part=3,
+        id="simulator",
+        text="seeded runs of agents, people, servers, disk, clock and crashes; each invariant switched off by a mutant",
+        command=("-m", "proof.sim"),
+        goal="no law broken; each mutant caught within 1,000 seeds",
+        short=("--seeds", "200"),
+        long=("--seeds", "5000"),
+        timeout_s=300,
+    ),
+    Line(
         part=2,
         id="oauth",
         text="OAuth against a real authorization server on loopback, every secret looked for",

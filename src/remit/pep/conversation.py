@@ -47,7 +47,7 @@ class Conversation:
             under.asked = reply
             under.number += 1
             if under.number > ROUNDS_MAX or not self._rounds.has_room(under):
-                await under.upstream.drop(reply.held)
+                self._drop(under, reply)
                 text = f"the server asks more than {ROUNDS_MAX} times, or too many wait for answers"
                 reply = Failure("rounds", text, sent=True)
                 break
@@ -109,7 +109,7 @@ class Conversation:
         why = self._way.stopped(action.authority)
         if not isinstance(found, Attempt) or why is not None:
             self._questions.forgotten(under)
-            await under.upstream.drop(asked.held)
+            self._drop(under, asked)
             denied = found.reasons if isinstance(found, Refused) else ()
             refused = await self._way.stop(under, why or Reason(Code.ROUND_REFUSED, "its answers were not permitted"))
             return Refused((*refused.reasons, *denied), under.attempt.ref)
@@ -121,7 +121,11 @@ class Conversation:
     async def _resume(self, under: Under, asked: Asked, responses: Mapping[str, Json]) -> Reply:
         if not asked.questions:
             # A server that asks nothing wants time (MCP 2026-07-28, multi round-trip requests).
-            await asyncio.sleep(_PAUSE_S)
+            try:
+                await asyncio.sleep(_PAUSE_S)
+            except asyncio.CancelledError:
+                self._leave(under)
+                raise
         return await self._way.send(under, partial(under.upstream.resume, asked.held, responses))
 
     async def _ask(self, under: Under, asked: Asked) -> Asking | None:
@@ -150,6 +154,10 @@ class Conversation:
         self._questions.forgotten(under)
         self._way.abandon(under, why)
         if under.asked is not None:
-            task = asyncio.get_running_loop().create_task(under.upstream.drop(under.asked.held))
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+            self._drop(under, under.asked)
+
+    def _drop(self, under: Under, asked: Asked) -> None:
+        """Tell the server that nobody will answer, in the background: to wait for it could keep an outcome off."""
+        task = asyncio.get_running_loop().create_task(under.upstream.drop(asked.held))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)

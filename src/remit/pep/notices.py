@@ -2,7 +2,8 @@
 
 INVARIANT(label-before-data): the first waits until an `exchange` with all labels that the answer will
 bring is durable; those after it find them there. Nobody who listens is made to wait for a slow client
-beyond `WAITING_MAX` notices: what comes then is dropped.
+beyond `WAITING_MAX` notices: what comes then is dropped. So is what a server says after its answer: an
+action that has its outcome has no exchange more.
 """
 
 import asyncio
@@ -28,12 +29,13 @@ class Notices:
         self._labels: Pending | None = None
         self._waiting: list[Notice] = []
         self._task: asyncio.Task[None] | None = None
+        self._over = False
         self.tell: Tell | None = None
         """To whom; changes with the client's next request of the same action."""
 
     def hear(self, notice: Notice) -> None:
         """Take one notice from the upstream; never waits."""
-        if self.tell is None or len(self._waiting) >= WAITING_MAX:
+        if self.tell is None or self._over or len(self._waiting) >= WAITING_MAX:
             return
         self._waiting.append(notice)
         if self._task is None or self._task.done():
@@ -54,6 +56,7 @@ class Notices:
 
     async def settle(self) -> None:
         """Return when no more is to be recorded of what was heard, told or not: the outcome comes after it."""
+        self._over = True
         if self._waiting:
             await self.label()
 

@@ -1,0 +1,303 @@
+"""Each invariant switched off in the real code, one at a time: what the simulator is worth is how soon it notices.
+
+A mutant replaces one name of the product while it is planted. It is caught by a seed whose run breaks the very law that
+it stands for; a run that breaks another law first does not count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
+
+from remit.adapters.sqlite import state, writer
+from remit.escalate import voting
+from remit.facts.action import Action, bound_hash
+from remit.facts.label import NONE
+from remit.pdp import chain
+from remit.pdp.deltas import ApprovalClaimed, LabelsJoined, SessionTouched
+from remit.pdp.snapshot import Pin
+from remit.pep import ending, judging, memory
+from remit.pep.driver import Driver
+from remit.pep.ending import Ending
+from remit.pep.judging import Desk
+from remit.pep.notices import Notices
+from remit.pep.pins import Pins
+from remit.pep.way import Way
+from remit.policy import evaluate
+from remit.policy.verdict import Code, Permit
+from remit.ports.ledger import Pending
+from tests.sim.realm import variants
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """What is wrong in it, and the law that says so."""
+
+    invariant: str
+    name: str
+    _plant: Callable[[], tuple[Any, str, Any]]
+
+    @contextmanager
+    def planted(self) -> Generator[None]:
+        """The product with this mutant in it."""
+        place, name, changed = self._plant()
+        with patch.object(place, name, changed):
+            yield
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """In place of something that is done."""
+
+
+def _at_once(pending: Pending) -> Pending:
+    """`pending`, said to be durable now."""
+    done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    done.set_result(None)
+    return Pending(pending.ref, done)
+
+
+def _sent_early() -> tuple[Any, str, Any]:
+    async def settled(_way: Way, _attempt: Any) -> None:
+        return None
+
+    return Way, "_settled", settled
+
+
+def _answers_early() -> tuple[Any, str, Any]:
+    real = Desk.judge
+
+    def judge(desk: Desk, action: Action, live: Any) -> Any:
+        attempt = real(desk, action, live)
+        return attempt if action.within is None else replace(attempt, pending=_at_once(attempt.pending))
+
+    return Desk, "judge", judge
+
+
+def _sent_twice() -> tuple[Any, str, Any]:
+    real = Way.send
+
+    async def send(way: Way, under: Any, request: Any) -> Any:
+        await real(way, under, request)
+        return await real(way, under, request)
+
+    return Way, "send", send
+
+
+def _released_early() -> tuple[Any, str, Any]:
+    real: Any = vars(Ending)["_end"]
+
+    def end(*arguments: Any) -> Pending:
+        return _at_once(real(*arguments))
+
+    return Ending, "_end", end
+
+
+def _labels_not_joined() -> tuple[Any, str, Any]:
+    real = ending.judge_result
+
+    def judge(*arguments: Any) -> Any:
+        return replace(real(*arguments), labels=NONE)
+
+    return ending, "judge_result", judge
+
+
+def _notices_early() -> tuple[Any, str, Any]:
+    async def label(_notices: Notices) -> bool:
+        return True
+
+    return Notices, "label", label
+
+
+def _labels_not_in_file() -> tuple[Any, str, Any]:
+    real = state.apply_session
+
+    def apply(one: Any, delta: Any) -> Any:
+        return one if isinstance(delta, LabelsJoined) and one is not None else real(one, delta)
+
+    return state, "apply_session", apply
+
+
+def _errors_ignored() -> tuple[Any, str, Any]:
+    real = evaluate.weigh
+
+    def weigh(*arguments: Any) -> Any:
+        return real(*arguments)._replace(errors=())
+
+    return evaluate, "weigh", weigh
+
+
+def _failure_ignored() -> tuple[Any, str, Any]:
+    real: Any = vars(writer.Writer)["_commit"]
+
+    def commit(one: writer.Writer, batch: Any) -> bool:
+        with patch.object(writer, "_tell", _nothing):
+            real(one, batch)
+        one.failure = None
+        return True
+
+    return writer.Writer, "_commit", commit
+
+
+def _drift_ignored() -> tuple[Any, str, Any]:
+    def compare(*_: Any) -> Pin:
+        return Pin.MATCHES
+
+    return Pins, "compare", compare
+
+
+def _permits_by_default() -> tuple[Any, str, Any]:
+    real = chain.judge
+
+    def judge(*arguments: Any) -> Any:
+        verdict, reasons = real(*arguments)
+        return (Permit(), ()) if any(one.code is Code.NO_POLICY for one in reasons) else (verdict, reasons)
+
+    return chain, "judge", judge
+
+
+def _bound_without_arguments() -> tuple[Any, str, Any]:
+    def hash_(action: Action, pin: str) -> str:
+        links = [(link.agent, link.sid) for link in action.authority.links]
+        tool = (action.server, action.name, pin)
+        return bound_hash(action.kind.value, tool, action.authority.user, links, b"", None)
+
+    return Action, "hash", hash_
+
+
+def _requester_decides() -> tuple[Any, str, Any]:
+    real = voting.counts_for
+
+    def counts_for(one: Any, routes: Any, person: Any) -> Any:
+        return real(replace(one, user=None), routes, person)
+
+    return voting, "counts_for", counts_for
+
+
+def _claimed_for_ever() -> tuple[Any, str, Any]:
+    real = memory.apply_approval
+
+    def apply(one: Any, delta: Any) -> Any:
+        return one if isinstance(delta, ApprovalClaimed) else real(one, delta)
+
+    return memory, "apply_approval", apply
+
+
+def _last_link_alone() -> tuple[Any, str, Any]:
+    from remit.pdp import decide
+
+    real = decide.judge_chain
+
+    def judge_chain(snapshot: Any, action: Action, question: Any) -> Any:
+        authority = replace(action.authority, links=action.authority.links[-1:])
+        return real(snapshot, replace(action, authority=authority), question)
+
+    return decide, "judge_chain", judge_chain
+
+
+def _observing_frees_all() -> tuple[Any, str, Any]:
+    from remit.pdp import decide
+
+    real = decide.judge_chain
+
+    def judge_chain(snapshot: Any, action: Action, question: Any) -> Any:
+        found = real(snapshot, action, question)
+        errs = any(one.code is Code.POLICY_ERROR for one in found[1])
+        return (Permit(), (), found[0]) if "watcher" in action.authority.agents and not errs else found
+
+    return decide, "judge_chain", judge_chain
+
+
+def _stops_ignored() -> tuple[Any, str, Any]:
+    return Driver, "_stop_reason", _nothing
+
+
+def _not_linked() -> tuple[Any, str, Any]:
+    real: Any = vars(writer.Writer)["_chained"]
+
+    def chained(one: Any, items: Any) -> Any:
+        one._prev = writer.genesis(one._chain)
+        return real(one, items)
+
+    return writer.Writer, "_chained", chained
+
+
+def _named(bundle: str) -> tuple[Any, str, Any]:
+    real = judging.Draft
+
+    def draft(kind: Any, at: int, _bundle: str, sid: str, body: Any) -> Any:
+        return real(kind, at, bundle, sid, body)
+
+    return judging, "Draft", draft
+
+
+def _bundle_left_out() -> tuple[Any, str, Any]:
+    return _named("")
+
+
+def _bundle_of_the_start() -> tuple[Any, str, Any]:
+    return _named(variants()[0].bundle.digest)
+
+
+def _calls_not_counted() -> tuple[Any, str, Any]:
+    real = memory.apply_session
+
+    def apply(one: Any, delta: Any) -> Any:
+        return real(one, replace(delta, calls=0) if isinstance(delta, SessionTouched) and one is not None else delta)
+
+    return memory, "apply_session", apply
+
+
+def _approvals_not_in_file() -> tuple[Any, str, Any]:
+    real = writer.Batch
+
+    def batch(items: Any, receipts: Any, first: int, records: bytes, bodies: bytes, changed: Any) -> Any:
+        return real(items, receipts, first, records, bodies, {**changed, "approval": ()})
+
+    return writer, "Batch", batch
+
+
+def _outcomes_close_nothing() -> tuple[Any, str, Any]:
+    return state.State, "_close", _nothing
+
+
+def _doubt_forgotten() -> tuple[Any, str, Any]:
+    return state.State, "_doubt", _nothing
+
+
+def _outcome_lost() -> tuple[Any, str, Any]:
+    return Ending, "abandon", _nothing
+
+
+MUTANTS: Final = (
+    Mutant("intent-before-effect", "an action is sent before its intent is durable", _sent_early),
+    Mutant("intent-before-effect", "answers are passed before their exchange is durable", _answers_early),
+    Mutant("intent-before-effect", "one intent is sent twice", _sent_twice),
+    Mutant("label-before-data", "a result is released before its outcome is durable", _released_early),
+    Mutant("label-before-data", "what comes back brings no labels", _labels_not_joined),
+    Mutant("label-before-data", "progress is told before its labels are durable", _notices_early),
+    Mutant("label-before-data", "labels are kept in memory alone", _labels_not_in_file),
+    Mutant("deny-on-error", "a policy that errs is passed over", _errors_ignored),
+    Mutant("deny-on-error", "a write that failed gives its receipt", _failure_ignored),
+    Mutant("deny-on-error", "a tool that drifted, or could not be asked, counts as accepted", _drift_ignored),
+    Mutant("no-permit-without-policy", "what no policy permits is permitted", _permits_by_default),
+    Mutant("approval-binds-exact-action", "approvals are bound without the arguments", _bound_without_arguments),
+    Mutant("approval-binds-exact-action", "the requester's own yes counts", _requester_decides),
+    Mutant("approval-binds-exact-action", "an approval is used again", _claimed_for_ever),
+    Mutant("authority-only-shrinks", "of a chain the last agent alone is judged", _last_link_alone),
+    Mutant("authority-only-shrinks", "an observing agent frees its whole chain", _observing_frees_all),
+    Mutant("stop-wins", "the last look before sending is left out", _stops_ignored),
+    Mutant("chain-links", "records are not linked to the one before", _not_linked),
+    Mutant("bundle-in-every-record", "records name no bundle", _bundle_left_out),
+    Mutant("bundle-in-every-record", "records name the bundle of the start", _bundle_of_the_start),
+    Mutant("state-is-a-fold", "memory does not count calls", _calls_not_counted),
+    Mutant("state-is-a-fold", "the file's approvals are not written", _approvals_not_in_file),
+    Mutant("in-doubt-exact", "outcomes close nothing", _outcomes_close_nothing),
+    Mutant("in-doubt-exact", "what a crash left open is not listed", _doubt_forgotten),
+    Mutant("goes-on", "an action whose client left has no outcome", _outcome_lost),
+)

@@ -1,0 +1,218 @@
+"""What the simulated workspace declares, and what it means, said twice: in Cedar, and in plain Python.
+
+The second saying is the judge of the first: `meant` knows no Cedar, no bundle and nothing of Remit. Labels only ever
+make it stricter, so who knows some of a session's labels knows enough to say that a thing was not allowed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from remit.facts.action import ActionKind
+from remit.facts.agent import Agent, Mode, User
+from remit.facts.catalog import Catalog, Definition, Effect, Http, PolicySource, Route, Server, Sink, Tool
+from remit.policy.compile import Bundle, compile_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+POLICIES: Final = """
+@id("staff") permit (principal in Remit::Group::"staff", action in Remit::Action::"call_tool", resource)
+  unless { resource == Remit::Server::"attic" };
+@id("reads") permit (principal in Remit::Group::"staff", action in [Remit::Action::"read_resource",
+  Remit::Action::"get_prompt"], resource in Remit::Server::"shop");
+@id("samples") permit (principal == Remit::Agent::"clerk", action == Remit::Action::"call_model", resource);
+@id("hands-on") permit (principal in Remit::Group::"staff", action == Remit::Action::"delegate",
+  resource == Remit::Agent::"helper");
+@id("no-strangers") forbid (principal, action == Remit::Action::"shop___pay", resource)
+  when { context.input.to == "stranger" };
+@id("tainted") forbid (principal, action == Remit::Action::"shop___pay", resource)
+  when { context.session.labels.contains(Remit::Label::"untrusted") };
+@id("overflows") forbid (principal, action == Remit::Action::"shop___pay", resource)
+  when { context.input.amount * 1000000000000 < 0 };
+@id("helps-inside") forbid (principal == Remit::Agent::"helper", action == Remit::Action::"vault___send", resource);
+@id("big") @gate("finance") forbid (principal, action == Remit::Action::"shop___pay", resource)
+  when { context.input.amount > BIG };
+@id("huge") @gate("owners") forbid (principal, action == Remit::Action::"shop___pay", resource)
+  when { context.input.amount > 1000 };
+@id("leaks") @gate("privacy") forbid (principal, action == Remit::Action::"vault___send", resource)
+  when { context.session.labels.contains(Remit::Label::"confidential") };
+"""
+FROZEN: Final = '@id("frozen") forbid (principal, action == Remit::Action::"shop___pay", resource);'
+OVERFLOWS_FROM: Final = 9_223_373
+HUGE_OVER: Final = 1_000
+SESSION_HOURS_MAX: Final = 3.0
+
+AGENTS: Final = ("clerk", "helper", "guest", "watcher")
+STAFF: Final = frozenset({"clerk", "helper"})
+OBSERVED: Final = frozenset({"watcher"})
+SAMPLED: Final = frozenset({"clerk", "watcher"})
+USERS: Final[Mapping[str, frozenset[str]]] = {
+    "ann": frozenset({"finance"}),
+    "bob": frozenset({"finance", "owners"}),
+    "cat": frozenset({"owners", "privacy"}),
+    "dan": frozenset[str](),
+}
+TOOLS: Final[Mapping[tuple[str, str], tuple[Effect, Sink, frozenset[str]]]] = {
+    ("shop", "echo"): (Effect.READ, Sink.NONE, frozenset({"untrusted:web"})),
+    ("shop", "pay"): (Effect.IRREVERSIBLE, Sink.EXTERNAL, frozenset()),
+    ("shop", "note"): (Effect.WRITE, Sink.INTERNAL, frozenset()),
+    ("vault", "fetch"): (Effect.READ, Sink.NONE, frozenset({"confidential:pii"})),
+    ("vault", "send"): (Effect.WRITE, Sink.EXTERNAL, frozenset()),
+    ("attic", "open"): (Effect.WRITE, Sink.INTERNAL, frozenset({"untrusted"})),
+}
+_SCHEMA: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "properties": {"amount": {"type": "integer"}, "note": {"type": "string"}, "to": {"type": "string"}},
+    "required": ["amount", "note", "to"],
+}
+DEFINITIONS: Final = {
+    server: tuple(Definition(name, f"{name}s", _SCHEMA, None, {}) for of, name in TOOLS if of == server)
+    for server in ("shop", "vault", "attic")
+}
+SERVER_SOURCE: Final = frozenset({"untrusted"})
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One bundle of the workspace, and what is different in it."""
+
+    name: str
+    bundle: Bundle
+    frozen: bool
+    big_over: int
+    finance_count: int
+    note_source: frozenset[str]
+
+    def source(self, server: str, tool: str | None) -> frozenset[str]:
+        """The labels that come back from there, closed upward."""
+        if tool is None:
+            return SERVER_SOURCE
+        found = self.note_source if (server, tool) == ("shop", "note") else TOOLS[server, tool][2]
+        return frozenset(part for label in found for part in (label, label.partition(":")[0]))
+
+    def routes(self) -> Mapping[str, tuple[frozenset[str], int]]:
+        """Who decides, and how many of them."""
+        members = {name: frozenset(u for u, groups in USERS.items() if name in groups) for name in ROUTES}
+        counts = {"finance": self.finance_count, "owners": 2, "privacy": 1}
+        return {name: (members[name], counts[name]) for name in ROUTES}
+
+
+ROUTES: Final = ("finance", "owners", "privacy")
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """What the workspace means for one action: `denied` by what, or the routes that must let it pass, or neither."""
+
+    denied: str = ""
+    routes: frozenset[str] = frozenset()
+
+
+@cache
+def variants() -> tuple[Variant, ...]:
+    """All bundles, the first of them the one that every run starts with."""
+    plain = frozenset({"untrusted:mail"})
+    return (
+        _variant("plain", note=frozenset()),
+        _variant("frozen", frozen=True),
+        _variant("strict", big_over=50, finance_count=2),
+        _variant("wary", note=plain),
+    )
+
+
+def _variant(
+    name: str, *, frozen: bool = False, big_over: int = 100, finance_count: int = 1, note: frozenset[str] = frozenset()
+) -> Variant:
+    text = POLICIES.replace("BIG", str(big_over)) + (FROZEN if frozen else "") + f"// {name}\n"
+    found = compile_bundle(_catalog(text, finance_count, note)).result
+    assert isinstance(found, Bundle), found
+    return Variant(name, found, frozen, big_over, finance_count, note)
+
+
+def _catalog(text: str, finance_count: int, note: frozenset[str]) -> Catalog:
+    tools = {
+        (server, one.name): Tool(server, one, one.pin(), *TOOLS[server, one.name], catalogued=True)
+        for server, definitions in DEFINITIONS.items()
+        for one in definitions
+    }
+    tools["shop", "note"] = replace(tools["shop", "note"], source=note)
+    groups = frozenset({"staff", *ROUTES})
+    modes = {name: Mode.OBSERVE if name in OBSERVED else Mode.ENFORCE for name in AGENTS}
+    return Catalog(
+        agents={
+            name: Agent(
+                name, "ann", "is simulated", frozenset({"staff"}) if name in STAFF else frozenset(), mode=modes[name]
+            )
+            for name in AGENTS
+        },
+        users={name: User(name, held) for name, held in USERS.items()},
+        groups=groups,
+        servers={name: Server(name, Http("http://unused"), source=SERVER_SOURCE) for name in DEFINITIONS},
+        tools=tools,
+        routes={
+            "finance": Route("finance", frozenset({"finance"}), count=finance_count, hold_s=2.0, expires_s=120.0),
+            "owners": Route("owners", frozenset({"owners"}), count=2, hold_s=5.0, expires_s=600.0),
+            "privacy": Route("privacy", frozenset({"privacy"}), hold_s=0.0, expires_s=5_400.0),
+        },
+        policies=(PolicySource("sim.cedar", text),),
+        session_hours_max=SESSION_HOURS_MAX,
+    )
+
+
+def meant(
+    variant: Variant,
+    agents: Iterable[str],
+    kind: ActionKind,
+    server: str,
+    name: str,
+    given: Any,
+    labels: frozenset[str],
+) -> Meant:
+    """What `variant` means for a chain of `agents`: each of them must be allowed, and all gates be lifted."""
+    routes: frozenset[str] = frozenset()
+    for agent in agents:
+        found = _of(variant, agent, kind, server, name, given, labels)
+        if found.denied:
+            return found
+        routes |= found.routes
+    return Meant(routes=routes)
+
+
+def _of(
+    variant: Variant, agent: str, kind: ActionKind, server: str, name: str, given: Any, labels: frozenset[str]
+) -> Meant:
+    pays = kind is ActionKind.CALL_TOOL and (server, name) == ("shop", "pay")
+    if pays and given["amount"] >= OVERFLOWS_FROM:
+        return Meant("error")
+    if agent in OBSERVED:
+        return Meant()
+    if kind is ActionKind.CALL_MODEL:
+        return Meant("" if agent in SAMPLED else "policy")
+    if agent not in STAFF or server == "attic" or (kind is not ActionKind.CALL_TOOL and server != "shop"):
+        return Meant("policy")
+    if pays:
+        if given["to"] == "stranger" or variant.frozen or "untrusted" in labels:
+            return Meant("policy")
+        over = {"finance": given["amount"] > variant.big_over, "owners": given["amount"] > HUGE_OVER}
+        return Meant(routes=frozenset(route for route, applies in over.items() if applies))
+    if (server, name) == ("vault", "send"):
+        if agent == "helper":
+            return Meant("policy")
+        return Meant(routes=frozenset({"privacy"} if "confidential" in labels else ()))
+    return Meant()
+
+
+def lifted(variant: Variant, routes: frozenset[str], yes: frozenset[str], requester: str | None) -> bool:
+    """Whether those who said `yes` are enough for all `routes`, each person counting for one of them."""
+    seats = [variant.routes()[route] for route in sorted(routes)]
+    places = [members - {requester} for members, count in seats for _ in range(count)]
+    return _seated(places, yes)
+
+
+def _seated(places: list[frozenset[str]], people: frozenset[str]) -> bool:
+    if not places:
+        return True
+    return any(_seated(places[1:], people - {one}) for one in places[0] & people)
