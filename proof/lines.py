@@ -266,4 +266,12 @@ LINES: Final[tuple[Line, ...]] = (
         long=("--long",),
         timeout_s=180,
     ),
+    Line(
+        part=4,
+        id="shared-store",
+        text="two agents and a shared store over MCP, a restart between: poison written by one, read by the other",
+        command=tests("tests/e2e/test_stores.py"),
+        goal="gated where it is read, whoever reads it, after a restart and after a kill",
+        timeout_s=180,
+    ),
 )

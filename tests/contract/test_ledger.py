@@ -304,3 +304,17 @@ async def test_every_receipt_is_given_whenever_the_ledger_is_closed(tmp_path: Pa
         await ledger.close()
         receipts = await asyncio.wait_for(asyncio.gather(*(item.durable for item in [*pending, last])), 10)
         assert len(receipts) == 131
+
+
+@pytest.mark.asyncio
+async def test_sessions_that_hold_other_labels_than_these_are_found(ledger: Ledger) -> None:
+    for sid, labels in (("s1", ["untrusted:web"]), ("s2", ["untrusted"]), ("s3", ["confidential"])):
+        intent = action(links=[("writer", sid)])
+        ref = str(ledger.append(draft(intent, sid=sid)).ref)
+        end = outcome(ref, sids=[sid], labels=labels)
+        await ledger.append(draft(end, RecordKind.OUTCOME, sid)).durable
+    await ledger.append(draft(AdminBody(Event.SESSION_ENDED, "ana", "s3"), RecordKind.ADMIN, "s3")).durable
+    named = frozenset({"untrusted"})
+    assert [one.sid for one in await ledger.holding_others(named, 0)] == ["s1"]
+    assert await ledger.holding_others(named | {"untrusted:web"}, 0) == []
+    assert await ledger.holding_others(named, 1_000) == []

@@ -31,6 +31,7 @@ async def checks(
     """Every check, the most urgent first. How servers and credentials stand is asked for once all have been reached."""
     found = [*_data(settings), await _workspace(runtime)]
     in_doubt = await ledger.in_doubt()
+    found.append(_labels(await runtime.unnameable()))
     found.append(
         Check(
             "in-doubt",
@@ -76,6 +77,13 @@ async def _workspace(runtime: Runtime) -> Check:
         return Check("workspace", False, error.problems[0], error.next)  # noqa: FBT003
     text = f"{len(differs)} changes wait" if differs else "the folder is what runs"
     return Check("workspace", not differs, text, "remit diff" if differs else None)
+
+
+def _labels(held: Mapping[str, str]) -> Check:
+    text = "; ".join(f"no policy can name {label}, which {by} holds" for label, by in sorted(held.items())[:5])
+    return Check(
+        "labels", not held, text or "policies can name every label that is held", "remit get tools" if held else None
+    )
 
 
 def _server(server: ServerPin, health: Health | None) -> Check:

@@ -5,7 +5,7 @@ the running bundle in place. One change at a time; reading never waits for one.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -15,6 +15,7 @@ from remit.api.services import Applied, Conflict, Missing, ServerPin
 from remit.app.bundles import Bundles
 from remit.app.compiling import APART_MIN, check_apart, policies_in
 from remit.app.fleet import Fleet
+from remit.app.holding import held_labels
 from remit.app.pacing import Pace
 from remit.app.running import Running, prepare
 from remit.app.veiling import Veiling
@@ -90,7 +91,9 @@ class Runtime:
         if dry_run:
             return await self.diff()
         async with self._changing:
-            return await self._swap(await self._folder(), by)
+            new = await self._folder()
+            await self._keeps_labels(new)
+            return await self._swap(new, by)
 
     async def delete(self, kind: str, name: str, by: str) -> Applied:
         """Remove a resource that runs from the folder, and run what is left of what runs.
@@ -108,6 +111,7 @@ class Runtime:
             if len(kept) == len(source.resources):
                 raise Missing(f"no {wanted.value.lower()} is called {name}")
             new = await self._prepare(replace(source, resources=kept))
+            await self._keeps_labels(new)
             await _edited(partial(self._workspace.delete, wanted, name))
             data: dict[str, Json] = {"kind": wanted.value}
             await self._record(Event.RESOURCE_DELETED, by, name, data)
@@ -126,6 +130,7 @@ class Runtime:
                 new = await self._prepare(replace(source, lock=lock))
             except locking.LockRefused as error:
                 raise Conflict(f"{error.what}: {error.why}", error.next) from error
+            await self._keeps_labels(new)
             await _edited(partial(self._workspace.write_lock, lock, base=source.lock))
             subject = f"{server}/{tool}" if tool else server
             await self._record(Event.TOOLS_ACCEPTED, by, subject, {"pin": pin})
@@ -160,6 +165,10 @@ class Runtime:
             if self.bundle.catalog.agents[name].mode is not Mode.ENFORCE:
                 await self._record(Event.AGENT_ENFORCED, by, name, {})
             return await self._swap(new, by)
+
+    async def unnameable(self, bundle: Bundle | None = None) -> Mapping[str, str]:
+        """Labels that are held though `bundle`, or the running one, cannot name them, and who holds each."""
+        return await held_labels(bundle or self.bundle, self._ledger, self._clock.now_ms())
 
     async def pins(self) -> Sequence[ServerPin]:
         """Every server's live tools against the lock."""
@@ -204,6 +213,17 @@ class Runtime:
         """`bundle`, or the same one that ran before, with what was generated for it and the trust in that."""
         known = self._recent.get(bundle.digest)
         return bundle if known is None or known.catalog != bundle.catalog else known
+
+    async def _keeps_labels(self, new: Running) -> None:
+        """Raises `Conflict` where `new` could not name a label that a live session or a store holds."""
+        held = await self.unnameable(new.bundle)
+        gone = {label: by for label, by in held.items() if label in self.bundle.labels}
+        if gone:
+            label, by = min(gone.items())
+            what = (
+                f"the label {label} would leave the catalog, and {by} holds it: no policy could name what is marked so"
+            )
+            raise Conflict(what, "keep it as the source of a tool or a server, or: remit sessions ls")
 
     async def _swap(self, new: Running, by: str) -> Applied:
         from remit.app.comparing import changes_between

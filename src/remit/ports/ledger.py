@@ -130,6 +130,10 @@ class Ledger(Protocol):
         """The labels of every place in a store (`facts.store`)."""
         ...
 
+    async def holding_others(self, labels: Labels, since_ms: int) -> Sequence[Session]:
+        """Some sessions that hold another label than `labels`, started since then and not ended, oldest first."""
+        ...
+
     async def origins(self, sid: str) -> Origins | None:
         """What the index of session `sid` is made of; None where it has no key."""
         ...

@@ -143,6 +143,10 @@ class SqliteLedger:
         """The labels of every place in a store."""
         return await self._readers.run(reads.stored)
 
+    async def holding_others(self, labels: Labels, since_ms: int) -> Sequence[Session]:
+        """Some sessions that hold another label than `labels`, started since then and not ended, oldest first."""
+        return await self._readers.run(lambda conn: reads.holding_others(conn, labels, since_ms))
+
     async def origins(self, sid: str) -> Origins | None:
         """What the index of session `sid` is made of; None where it has no key."""
         return await self._readers.run(lambda conn: reads.origins(conn, sid))

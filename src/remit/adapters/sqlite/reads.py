@@ -25,6 +25,8 @@ from remit.ports.ledger import Entry, InDoubt, Origins
 from remit.trace.encoding import decode_body, decode_record
 
 _THREADS: Final = 2
+_LABELLED_MAX: Final = 100
+_OTHER_LABEL: Final = "EXISTS (SELECT 1 FROM json_each(labels) WHERE value NOT IN (SELECT value FROM json_each(?)))"
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
 SEGMENT: Final = (
     "SELECT segment.first, segment.count, segment.records, body.bodies FROM segment JOIN body USING (first)"
@@ -184,6 +186,15 @@ def count(conn: sqlite3.Connection) -> int:
 def sessions(conn: sqlite3.Connection, limit: int) -> Sequence[Session]:
     """The latest started sessions, newest first."""
     found = conn.execute(f"{rows.SESSION} ORDER BY no DESC LIMIT ?", (limit,)).fetchall()
+    return [rows.session_from(row) for row in found]
+
+
+def holding_others(conn: sqlite3.Connection, labels: Labels, since_ms: int) -> Sequence[Session]:
+    """Sessions that hold another label than `labels`, started since then and not ended, oldest first."""
+    found = conn.execute(
+        f"{rows.SESSION} WHERE ended IS NULL AND started >= ? AND {_OTHER_LABEL} ORDER BY no LIMIT ?",
+        (since_ms, orjson.dumps(sorted(labels)).decode(), _LABELLED_MAX),
+    ).fetchall()
     return [rows.session_from(row) for row in found]
 
 

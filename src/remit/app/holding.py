@@ -1,0 +1,32 @@
+"""Labels that live sessions and stores hold, though a bundle could not name them."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from remit.facts.store import place
+from remit.pep.judging import HOUR_MS
+from remit.policy.bundle import Bundle
+from remit.ports.ledger import Ledger
+from remit.protect.stores import Stores
+
+_SHOWN_MAX: Final = 3
+
+
+async def held_labels(bundle: Bundle, ledger: Ledger, now_ms: int) -> Mapping[str, str]:
+    """Each label that `bundle` cannot name and who holds it: stores of the bundle's, sessions that still run."""
+    stores = Stores(await ledger.stored())
+    names = sorted({name for found in bundle.stores.values() for name in found})
+    held: dict[str, list[str]] = {}
+    for name in names:
+        for label in stores.labels(place(name)) - bundle.labels:
+            held.setdefault(label, []).append(f"store {name}")
+    since_ms = now_ms - int(bundle.catalog.session_hours_max * HOUR_MS)
+    for session in await ledger.holding_others(bundle.labels, since_ms):
+        for label in session.labels - bundle.labels:
+            held.setdefault(label, []).append(f"session {session.sid} of {session.agent}")
+    return {label: _listed(by) for label, by in held.items()}
+
+
+def _listed(by: list[str]) -> str:
+    more = len(by) - _SHOWN_MAX
+    return ", ".join(by[:_SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")

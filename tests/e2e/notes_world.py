@@ -1,0 +1,128 @@
+"""A workspace around the notes server: two agents, a shared store, a mail that people must let pass."""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from proof.counting import listens
+from proof.service import Service, environment, free_port
+
+NOTES = Path(__file__).parents[1] / "upstreams" / "notes.py"
+
+RESOURCES = """\
+apiVersion: remit.dev/v1alpha1
+kind: Agent
+metadata: {name: scout}
+spec: {owner: platform, purpose: looks things up}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Agent
+metadata: {name: clerk}
+spec: {owner: platform, purpose: writes mails, harness: trusted}
+---
+apiVersion: remit.dev/v1alpha1
+kind: User
+metadata: {name: ana}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Route
+metadata: {name: owner}
+spec: {users: [ana], hold_s: 0}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Server
+metadata: {name: notes}
+spec: {url: "http://127.0.0.1:PORT/mcp", source: []}
+"""
+TOOLS = """\
+apiVersion: remit.dev/v1alpha1
+kind: Tool
+metadata: {name: notes/fetch}
+spec: {effect: read, sink: none, source: ["untrusted:web"]}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Tool
+metadata: {name: notes/save}
+spec: {effect: write, sink: internal, source: [], store: {key: path, access: write}}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Tool
+metadata: {name: notes/load}
+spec: {effect: read, sink: none, source: [], store: {key: path}}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Tool
+metadata: {name: notes/find}
+spec: {effect: read, sink: none, source: [], store: {}}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Tool
+metadata: {name: notes/send}
+spec: {effect: irreversible, sink: external, source: []}
+"""
+PERMIT = '@id("all")\npermit (principal, action, resource);\n'
+GATE = """\
+@id("tainted-mail")
+@gate("owner")
+@reason("what was read may have chosen this mail")
+forbid (principal, action == Remit::Action::"notes___send", resource)
+when { context.session.labels.contains(Remit::Label::"untrusted") };
+"""
+
+
+@dataclass
+class Noting:
+    """The notes server, and a service that governs it; each may be started anew."""
+
+    root: Path
+    policies: str = GATE
+    port: int = field(default_factory=free_port)
+    server: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.service = Service(self.root)
+        self.service.write({"resources.yaml": RESOURCES.replace("PORT", str(self.port)), "all.cedar": PERMIT})
+
+    @property
+    def sent(self) -> list[list[str]]:
+        """The mails that left, each its receiver and text."""
+        path = self.root / "sent"
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+
+    def start_server(self) -> None:
+        self.server = subprocess.Popen(
+            [sys.executable, NOTES, str(self.port), self.root],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment(),
+        )
+        deadline = time.monotonic() + 30
+        while not listens(self.port):
+            assert self.server.poll() is None, "the server ended"
+            assert time.monotonic() < deadline, "the server does not listen"
+            time.sleep(0.05)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start_server()
+            self.service.start()
+            self.service.accept("notes")
+            self.service.write({"tools.yaml": TOOLS, "gate.cedar": self.policies})
+            self.service.told("apply")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.service.stop()
+        if self.server is not None:
+            self.server.kill()
+            self.server.wait(10)
+            self.server = None
