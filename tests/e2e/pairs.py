@@ -48,7 +48,7 @@ SERVER: Final = """\
 apiVersion: remit.dev/v1alpha1
 kind: Server
 metadata: {name: NAME}
-spec: {url: "http://127.0.0.1:PORT/mcp", verify_s: VERIFY_S}
+spec: {url: "http://127.0.0.1:PORT/mcp", verify_s: 1}
 """
 POLICIES: Final = """\
 @id("clerks-do-everything")
@@ -100,7 +100,7 @@ def pairs(folder: Path, verify_s: float = 1.0) -> Generator[Pairs]:
     with contextlib.ExitStack() as stack:
         ports = {era: stack.enter_context(whole(era, folder)) for era in (OLD, NEW)}
         service = Service(folder)
-        server = SERVER.replace("VERIFY_S", str(verify_s))
+        server = SERVER.replace("verify_s: 1}", f"verify_s: {verify_s}}}")
         servers = [server.replace("NAME", NAMES[era]).replace("PORT", str(port)) for era, port in ports.items()]
         service.write({"resources.yaml": RESOURCES + "".join(servers), "policies.cedar": POLICIES})
         stack.callback(service.stop)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from remit.facts.record import RecordKind
+from remit.pep.rounds import ROUNDS_MAX
 from remit.ports.upstream import Asked, Question
 from remit.trace.bodies import Choice
 from tests.e2e.edge_world import ASKED, DONE, FORM, WHO, YES, Wire, edge, text
@@ -80,9 +81,42 @@ async def test_responses_that_are_none_are_refused_before_anything_is_used(w: Wi
     odds: list[Any] = [None, 5, [], {"who": 5}, {"who": None}, {"who": [YES]}]
     for odd in odds:
         assert await code(w, {"requestState": state, "inputResponses": odd}) == (400, -32602)
-    _, said = await w.ask("tools/call", {**ECHO, "requestState": state, "inputResponses": {"other": YES}})
+    _, said = await w.ask("tools/call", {**ECHO, "requestState": state, "inputResponses": {"who": YES, "other": YES}})
+    assert text(said["result"]) == "done", "what was refused did not use it up"
+
+
+@wired
+async def test_what_is_missing_is_asked_for_again_and_what_was_answered_is_not(w: Wire) -> None:
+    both = Asked({"who": WHO, "why": Question("elicitation/create", FORM)}, "held")
+    w.replies(both, DONE)
+    states = [await asked(w)]
+    for brought, missing in (({}, {"who", "why"}), ({"other": YES}, {"who", "why"}), ({"why": YES}, {"who"})):
+        call = {**ECHO, "requestState": states[-1], "inputResponses": brought}
+        _, said = await w.ask("tools/call", call if brought else {**ECHO, "requestState": states[-1]})
+        assert said["result"]["inputRequests"].keys() == missing
+        assert said["result"]["requestState"] not in states
+        states.append(said["result"]["requestState"])
+        _, said = await w.ask("tools/call", call)
+        assert said["result"]["isError"], "each state counts once, also where it was not enough"
+    assert not any(line.startswith("resumed") for line in w.bench.trace), "nothing is sent before all of it is there"
+    _, said = await w.ask("tools/call", {**ECHO, "requestState": states[-1], "inputResponses": {"who": YES}})
     assert text(said["result"]) == "done"
-    assert 'resumed held {"who":null}' in w.bench.trace, "a question that was not answered was declined"
+    assert 'resumed held {"who":{"action":"accept"},"why":{"action":"accept"}}' in w.bench.trace
+    assert len(await w.bench.records(RecordKind.INTENT)) == len(await w.bench.records(RecordKind.OUTCOME)) == 1
+
+
+@wired
+async def test_who_never_answers_has_declined_in_the_end(w: Wire) -> None:
+    w.replies(ASKED, DONE)
+    state = await asked(w)
+    for _ in range(ROUNDS_MAX):
+        state = await asked(w, {**ECHO, "requestState": state})
+    _, said = await w.ask("tools/call", {**ECHO, "requestState": state})
+    assert text(said["result"]) == "done"
+    assert 'resumed held {"who":null}' in w.bench.trace
+    w.replies(ASKED, DONE)
+    _, said = await w.ask("tools/call", {**ECHO, "requestState": await asked(w)}, {})
+    assert text(said["result"]) == "done", "who no longer takes such questions is not asked again"
 
 
 @wired
@@ -106,6 +140,9 @@ async def test_who_answers_before_being_asked_is_not_asked(w: Wire) -> None:
     w.replies(ASKED, DONE)
     _, said = await w.ask("tools/call", {**ECHO, "inputResponses": {"other": YES}})
     assert said["result"]["resultType"] == "input_required"
+    w.replies(Asked({"who": WHO, "why": WHO}, "held"), DONE)
+    _, said = await w.ask("tools/call", {**ECHO, "inputResponses": {"who": YES}})
+    assert said["result"]["inputRequests"].keys() == {"why"}, "only the rest is asked for"
 
 
 @wired

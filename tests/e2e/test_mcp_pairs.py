@@ -14,6 +14,7 @@ from mcp_types import (
     CreateMessageResult,
     ElicitResult,
     EmptyResult,
+    InputRequiredResult,
     ListRootsResult,
     PromptReference,
     ResourceTemplateReference,
@@ -164,6 +165,33 @@ async def test_a_tool_asks_the_user(both: Pairs, era: str, upstream: str, action
         painted = await client.call_tool("paint", {})
         assert text(painted) == ("painted red" if action == "accept" else "not painted: decline")
         assert asked == ["Which colour?"]
+
+
+@in_all_pairs
+async def test_answers_that_are_missing_are_asked_for_again(both: Pairs, era: str, upstream: str) -> None:
+    """In the stateless era, which answers by a request made anew; before it each question has its own response."""
+
+    async def answer(_: Any, params: Any) -> ElicitResult:
+        del params
+        return ElicitResult(action="accept", content={"colour": "red"})
+
+    async with both.client(era, upstream, elicitation_callback=answer) as client:
+        if era == OLD:
+            assert text(await client.call_tool("paint", {})) == "painted red"
+            return
+        first = await client.session.call_tool("paint", {}, allow_input_required=True)
+        assert isinstance(first, InputRequiredResult)
+        again = await client.session.call_tool(
+            "paint", {}, request_state=first.request_state, allow_input_required=True
+        )
+        assert isinstance(again, InputRequiredResult)
+        assert again.input_requests == first.input_requests
+        assert again.request_state != first.request_state
+        answers = {key: await answer(None, None) for key in again.input_requests or ()}
+        painted = await client.session.call_tool(
+            "paint", {}, input_responses=answers, request_state=again.request_state
+        )
+        assert text(painted) == "painted red"
 
 
 @in_all_pairs

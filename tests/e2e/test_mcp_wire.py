@@ -139,6 +139,10 @@ def test_rounds_take_what_was_asked_for_and_their_own_state(both: Pairs, upstrea
     turned = ("A" if state[40] != "A" else "B").join((state[:40], state[41:]))
     assert refused(paint(requestState=turned, inputResponses=red(question))) == (400, -32602)
     assert refused(paint(name="look", requestState=state, inputResponses=red(question))) == (400, -32602)
+    again = paint(requestState=state, inputResponses={"nobody-asked": {"action": "cancel"}}).value["result"]
+    assert again["resultType"] == "input_required", "what is missing is asked for again"
+    assert again["inputRequests"] == first["inputRequests"]
+    state = again["requestState"]
     answers = red(question) | {"nobody-asked": {"action": "cancel"}}
     done = paint(requestState=state, inputResponses=answers).value["result"]
     assert (done["resultType"], done["content"][0]["text"]) == ("complete", "painted red")

@@ -10,7 +10,7 @@ from remit.facts.record import RecordKind
 from remit.pep import rounds
 from remit.ports.upstream import Asked, Log, Question
 from remit.trace.bodies import Choice
-from tests.e2e.edge_world import ASKED, DONE, FORM, Wire, edge, text
+from tests.e2e.edge_world import ASKED, DONE, FORM, YES, Wire, edge, text
 from tests.e2e.gateway_world import until
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ async def test_one_agents_open_rounds_leave_room_for_another(tmp_path: Path, mon
         mine, w.token = w.token, w.another("helper")
         await asked(w)
         w.token = mine
-        _, said = await w.ask("tools/call", {**ECHO, "requestState": states[0]})
+        _, said = await w.ask("tools/call", {**ECHO, "requestState": states[0], "inputResponses": {"who": YES}})
         assert text(said["result"]) == "done"
         await asked(w)
 

@@ -16,14 +16,14 @@ from remit.facts.canonical import Json
 from remit.pep.answer import Answer, Asking, Awaiting, Client, Refused
 from remit.pep.judging import Attempt
 from remit.pep.memory import Memory
-from remit.pep.questions import Questions, with_responses
+from remit.pep.questions import Questions, may_be_asked, with_responses
 from remit.pep.responses import answers_to
 from remit.pep.rounds import EXPIRES_S, ROUNDS_MAX, Rounds, Under
 from remit.pep.tasks import Tasks
 from remit.pep.way import Way
 from remit.policy.verdict import Code, Reason
 from remit.ports.system import Clock
-from remit.ports.upstream import Asked, Begun, Failure, Reply
+from remit.ports.upstream import Asked, Begun, Era, Failure, Question, Reply
 
 _PAUSE_S: Final = 0.1
 _LEAVING_S: Final = 2.0
@@ -93,7 +93,12 @@ class Conversation:
         under.client = client
         kept = under.responses
         if kept is None:
-            kept = answers_to(under.questions, responses)
+            under.given = {**under.given, **{key: one for key, one in responses.items() if key in under.questions}}
+            missing = self._missing(under)
+            if missing:
+                under.again += 1
+                return self._asking(under, missing)
+            kept = answers_to(under.questions, under.given)
         action = with_responses(under, kept)
         try:
             found = await self._way.decide(action, client)
@@ -133,8 +138,19 @@ class Conversation:
         questions = await self._questions.put(under, asked.questions)
         if not questions:
             return None
-        under.questions = questions
+        under.questions, under.given, under.again = questions, {}, 0
         await under.notices.flush()
+        return self._asking(under, questions)
+
+    @staticmethod
+    def _missing(under: Under) -> Mapping[str, Question]:
+        """What a stateless client still has to be asked; what is missing elsewhere, or for too long, was declined."""
+        if under.client.era is not Era.STATELESS or under.again >= ROUNDS_MAX:
+            return {}
+        left = {key: asks for key, asks in under.questions.items() if key not in under.given}
+        return {key: asks for key, asks in left.items() if may_be_asked(under.client.capabilities, asks)}
+
+    def _asking(self, under: Under, questions: Mapping[str, Question]) -> Asking:
         expires_ms = self._clock.now_ms() + int(EXPIRES_S * 1000)
         return Asking(self._open(under), questions, under.attempt.action, under.attempt.approval, expires_ms)
 

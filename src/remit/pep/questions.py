@@ -46,7 +46,7 @@ class Questions:
         questions: dict[str, Question] = {}
         for key, asks in asked.items():
             shown = show_question(asks)
-            if shown is None or _NEEDS[shown.method] not in under.client.capabilities:
+            if shown is None or not may_be_asked(under.client.capabilities, shown):
                 continue
             action = _own(under.errand.action, shown)
             if action is not None:
@@ -78,6 +78,16 @@ class Questions:
     def forgotten(self, under: Under) -> None:
         """Nobody answers any more."""
         self.answered(under, dict.fromkeys(under.models))
+
+
+def may_be_asked(capabilities: Mapping[str, Json], question: Question) -> bool:
+    """Whether a client of these `capabilities` declared that it answers such a question."""
+    value = capabilities.get(_NEEDS.get(question.method, ""))
+    if not isinstance(value, Mapping):
+        return False
+    if question.method == "elicitation/create" and question.params.get("mode") == "url":
+        return "url" in value
+    return True
 
 
 def with_responses(under: Under, responses: Mapping[str, Json]) -> Action:

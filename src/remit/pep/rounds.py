@@ -33,8 +33,9 @@ EXPIRES_S: Final = 300.0
 class Under:
     """An action under way: its intent is durable, its outcome is not yet there.
 
-    `asked` is what the server waits for; `questions` what of it the client was asked, `models` the
-    attempts of those that are actions of their own, `responses` what it said while people still decide.
+    `asked` is what the server waits for; `questions` what of it the client was asked, `given` what it answered so
+    far, `again` how often it was asked for the rest, `models` the attempts of those that are actions of their own,
+    `responses` what it said while people still decide.
     """
 
     errand: Errand
@@ -46,6 +47,8 @@ class Under:
     number: int = 0
     asked: Asked | None = None
     questions: Mapping[str, Question] = field(default_factory=dict[str, Question])
+    given: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    again: int = 0
     models: Mapping[str, Attempt] = field(default_factory=dict[str, Attempt])
     responses: Mapping[str, Json] | None = None
 
@@ -73,7 +76,7 @@ class Rounds:
 
     def open(self, under: Under) -> str:
         """Wait for the client; the name of the round."""
-        ident = f"{under.attempt.ref}/{under.number}"
+        ident = f"{under.attempt.ref}/{under.number}.{under.again}"
         timer = asyncio.get_running_loop().call_later(EXPIRES_S, self._over, ident)
         self._open[ident] = (under, timer)
         self._by_agent[_agent(under)] += 1

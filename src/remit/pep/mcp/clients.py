@@ -2,17 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Final
 
 from remit.facts.canonical import Json
 from remit.pep.answer import Client, Tell
 from remit.pep.mcp.notices import LEVELS, Token, told
-from remit.ports.upstream import Era, Notice, Question
-
-_NEEDED: Final[Mapping[str, str]] = MappingProxyType(
-    {"elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots"}
-)
+from remit.ports.upstream import Era, Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +15,6 @@ class Wishes:
 
     token: Token | None
     level: str | None
-
-
-def may_be_asked(capabilities: Mapping[str, Json], question: Question) -> bool:
-    """Whether a client of these `capabilities` declared that it answers such a question."""
-    value = capabilities.get(_NEEDED.get(question.method, ""))
-    if not isinstance(value, Mapping):
-        return False
-    if question.method == "elicitation/create" and question.params.get("mode") == "url":
-        return "url" in value
-    return True
 
 
 def level_of(given: Json) -> str | None:

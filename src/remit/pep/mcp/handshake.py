@@ -19,7 +19,7 @@ from remit.pep.gate import Gate
 from remit.pep.mcp import rpc
 from remit.pep.mcp.asking import MARGIN_S, Fate
 from remit.pep.mcp.asks import Ask, ListOffers, ReadResource
-from remit.pep.mcp.clients import Wishes, client_of, level_of, may_be_asked
+from remit.pep.mcp.clients import Wishes, client_of, level_of
 from remit.pep.mcp.connections import Connection, Connections, Crowded
 from remit.pep.mcp.envelope import NOTHING, Malformed, Notification, Request, Response
 from remit.pep.mcp.exchange import COMMENT, Exchange, Reply, Resumable
@@ -32,6 +32,7 @@ from remit.pep.mcp.replay import Replays, Stream
 from remit.pep.mcp.standing import Ends, Replayed, stand
 from remit.pep.mcp.wire import STREAM, answer
 from remit.pep.mcp.words import Wrong
+from remit.pep.questions import may_be_asked
 from remit.ports.system import Clock, Entropy
 from remit.ports.upstream import Era
 

@@ -17,7 +17,7 @@ from remit.pep.gate import Gate
 from remit.pep.mcp import rpc, tasks, words
 from remit.pep.mcp.agreeing import CAPABILITIES_KEY, disagreement, served_version
 from remit.pep.mcp.asks import Ask, CallTool, Complete, GetPrompt, ListOffers, ReadResource
-from remit.pep.mcp.clients import Wishes, client_of, level_of, may_be_asked
+from remit.pep.mcp.clients import Wishes, client_of, level_of
 from remit.pep.mcp.envelope import NOTHING, Malformed, Notification, Request, Response
 from remit.pep.mcp.exchange import Exchange, Reply
 from remit.pep.mcp.governing import Governing, Said, denied, said
@@ -28,6 +28,7 @@ from remit.pep.mcp.subscribing import subscribe
 from remit.pep.mcp.tasks import Tasks
 from remit.pep.mcp.wire import answer
 from remit.pep.mcp.words import Wrong
+from remit.pep.questions import may_be_asked
 from remit.ports.upstream import Era, Question
 
 VERSION: Final = Era.STATELESS.value
@@ -119,7 +120,7 @@ class Stateless:
             if not isinstance(first, Asking):
                 return _reply(request, ask, first)
             held = Round(first.round, first.action, first.approval, _key(request, ask), first.expires_ms)
-            if not (responses and first.questions.keys() <= responses.keys()):
+            if not responses.keys() & first.questions.keys():
                 return self._ask_back(post, request, held, client, first)
             # The client answered before it was asked, as a server without memory would have it.
         found = await self._governing.driver.resume(post.authority, client, held.ident, responses)

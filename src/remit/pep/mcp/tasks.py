@@ -15,12 +15,12 @@ from remit.facts.capability import NEEDS_TASKS, takes_tasks
 from remit.pep.answer import Answer, Client, Refused, Underway
 from remit.pep.driver import Driver
 from remit.pep.mcp import rpc
-from remit.pep.mcp.clients import may_be_asked
 from remit.pep.mcp.envelope import NOTHING, Request
 from remit.pep.mcp.exchange import Reply
 from remit.pep.mcp.post import Post
 from remit.pep.mcp.sealing import SealBroken, Sealing
 from remit.pep.mcp.words import Wrong, of_task
+from remit.pep.questions import may_be_asked
 from remit.policy.verdict import Code
 from remit.ports.system import Entropy
 
