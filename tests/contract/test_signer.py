@@ -299,11 +299,22 @@ def test_revoking_ends_a_remembered_token_and_all_that_came_from_it(make: Callab
     bearers = [signer.sign(one.to_json()) for one in (parent, child, grandchild)]
     for bearer in bearers:
         found.caller(bearer)
-    found.revoke(child.token, child.expires_s * 1000)
+    found.revoke(child.token)
     assert found.authority(bearers[0]).agents == ("a",)
     assert [refused(found, bearer) for bearer in bearers[1:]] == [Cause.REVOKED] * 2
     again = Authenticator(signer, clock, revoked={child.token: child.expires_s * 1000}, credentials={})
     assert refused(again, bearers[2]) is Cause.REVOKED
+
+
+def test_a_revocation_outlives_its_token_and_a_clock_that_is_set_back(make: Callable[..., Ed25519Signer], clock: Hand):
+    signer = make()
+    found, bearer = authenticator(signer, clock), token(signer, Use.AGENT, ttl_s=600)
+    found.revoke(found.authority(bearer).token)
+    clock.ms += 3_600_000
+    found.revoke("another")
+    assert refused(found, bearer) is Cause.EXPIRED
+    clock.ms -= 3_600_000
+    assert refused(found, bearer) is Cause.REVOKED
 
 
 class Counting(Ed25519Signer):

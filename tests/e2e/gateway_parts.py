@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from remit.pep.memory import Memory
     from remit.policy.compile import Bundle
     from remit.ports.ledger import Entry
+    from remit.ports.system import Clock
 
 
 class Gated:
@@ -185,13 +186,13 @@ DEFINITIONS = (
 
 
 @contextlib.asynccontextmanager
-async def bench(folder: Path) -> AsyncGenerator[Bench]:
+async def bench(folder: Path, clock: Clock = CLOCK) -> AsyncGenerator[Bench]:
     """A driver over the SQLite ledger in `folder`; open it again there for a restart."""
     trace: list[str] = []
-    ledger = Gated(open_ledger(folder / "ledger.sqlite3", CLOCK, ENTROPY), trace)
+    ledger = Gated(open_ledger(folder / "ledger.sqlite3", clock, ENTROPY), trace)
     upstream = Told(DEFINITIONS, trace)
     running: list[Bench] = []
-    driver = Driver(cast("Ledger", ledger), CLOCK, lambda: running[0].bundle, {"shop": upstream})
+    driver = Driver(cast("Ledger", ledger), clock, lambda: running[0].bundle, {"shop": upstream})
     made = Bench(driver, ledger, upstream, compiled(catalog("http://unused", DEFINITIONS)), trace)
     running.append(made)
     try:

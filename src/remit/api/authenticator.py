@@ -80,7 +80,7 @@ class Authenticator:
     ) -> None:
         self._signer = signer
         self._clock = clock
-        self._revoked = dict(revoked)
+        self._revoked = set(revoked)
         self._credentials = dict(credentials)
         self._cached_max = cached_max
         self._cached: OrderedDict[str, tuple[int, Caller]] = OrderedDict()
@@ -126,11 +126,12 @@ class Authenticator:
             raise TokenInvalid(Cause.REVOKED, "the token, or one it came from, was revoked")
         return claims
 
-    def revoke(self, token: str, expires_ms: int) -> None:
-        """Refuse the token id `token`, and every token that came from it, from now on."""
-        now_ms = self._clock.now_ms()
-        self._revoked = {key: end for key, end in self._revoked.items() if end > now_ms}
-        self._revoked[token] = expires_ms
+    def revoke(self, token: str) -> None:
+        """Refuse the token id `token`, and every token that came from it, from now on.
+
+        For ever, though it expires: a clock that is set back would have it live again.
+        """
+        self._revoked.add(token)
         for bearer, (_, caller) in tuple(self._cached.items()):
             if not isinstance(caller, Admin) and token in _tokens(caller):
                 del self._cached[bearer]

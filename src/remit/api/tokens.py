@@ -49,7 +49,7 @@ async def revoke_token(asked: RevokeRequest, services: With, caller: ByAdmin) ->
     """Refuse a token, and every token that came from it, from now on."""
     token, expires_ms = _to_revoke(asked.token, services)
     # Refused before it is recorded: should the ledger fail, the token stays refused.
-    services.authenticator.revoke(token, expires_ms)
+    services.authenticator.revoke(token)
     await services.driver.revoke(token, expires_ms, named(caller))
     return RevokedAnswer(jti=token, expires=instant(expires_ms))
 

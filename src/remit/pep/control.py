@@ -185,7 +185,6 @@ class Control:
         for one in pending:
             await one.durable
         self._memory.forget_idle(self._clock.monotonic_s())
-        self._memory.forget_expired(now_ms)
         return len(due)
 
     def _stop_reason(self, authority: Authority) -> Reason | None:

@@ -65,7 +65,8 @@ class Memory:
         self._approvals: dict[str, Approval] = {}
         self._by_sid: dict[str, set[str]] = {}
         self._over: OrderedDict[str, Approval] = OrderedDict()
-        self._revoked: dict[str, int] = {}
+        self._revoked: set[str] = set()
+        """Kept beyond the time at which they expire: a clock that is set back would have them live again."""
         self._waiting: dict[asyncio.Future[None], None] = {}
         self.stores = Stores()
         """What the stores hold; changed by `apply` alone."""
@@ -115,10 +116,6 @@ class Memory:
         for sid in idle:
             del self._sessions[sid]
         return len(idle)
-
-    def forget_expired(self, now_ms: int) -> None:
-        """Drop revocations of tokens that have expired: what came from one has ended with it."""
-        self._revoked = {token: end for token, end in self._revoked.items() if end > now_ms}
 
     def session(self, link: Link, user: str | None, now_ms: int) -> Session:
         """The state of a held session; a fresh one where nothing has happened in it yet."""
@@ -176,8 +173,8 @@ class Memory:
                     if known is not None:
                         self._keep(apply_approval(known, delta))
                         stirred = True
-                case TokenRevoked(token, expires_ms):
-                    self._revoked[token] = expires_ms
+                case TokenRevoked(token, _):
+                    self._revoked.add(token)
                     stirred = True
                 case PlaceLabelled(where, labels):
                     self.stores.label(where, labels)
