@@ -338,14 +338,11 @@ async def test_a_refusal_is_told_at_once_though_the_disk_is_slow(b: Bench) -> No
 
 
 @driven
-async def test_revocations_are_forgotten_once_the_token_has_expired(b: Bench) -> None:
+async def test_revocations_outlive_the_token(b: Bench) -> None:
     of = b.authority()
-    await b.driver.revoke("t0", CLOCK.now_ms() + 60_000, "bob")
-    await b.driver.expire_due()
-    assert b.driver.stopped(of)
     await b.driver.revoke("t0", CLOCK.now_ms() - 1, "bob")
     await b.driver.expire_due()
-    assert not b.driver.stopped(of)
+    assert b.driver.stopped(of), "by a clock that is set back it has not expired"
 
 
 @driven
