@@ -15,6 +15,7 @@ from mcp_types import (
     ElicitResult,
     EmptyResult,
     InputRequiredResult,
+    InputResponses,
     ListRootsResult,
     PromptReference,
     ResourceTemplateReference,
@@ -187,7 +188,7 @@ async def test_answers_that_are_missing_are_asked_for_again(both: Pairs, era: st
         assert isinstance(again, InputRequiredResult)
         assert again.input_requests == first.input_requests
         assert again.request_state != first.request_state
-        answers = {key: await answer(None, None) for key in again.input_requests or ()}
+        answers: InputResponses = {key: await answer(None, None) for key in again.input_requests or ()}
         painted = await client.session.call_tool(
             "paint", {}, input_responses=answers, request_state=again.request_state
         )
