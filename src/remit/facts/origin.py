@@ -1,8 +1,8 @@
 """Where a value came from, and what an argument is for (DESIGN section 5)."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 from remit.facts.canonical import Json
 
@@ -40,8 +40,7 @@ class Role(StrEnum):
     KEY = "key"
 
 
-@dataclass(frozen=True, slots=True)
-class Traced:
+class Traced(NamedTuple):
     """One scalar of an action's input: where it stands, what it is for, and where it was first seen.
 
     `path` is as in `$.to[0]`. `role` is None for what counts nowhere. `part` says which telling part has the
@@ -65,9 +64,8 @@ class Traced:
         return said | {name: value for name, value in more.items() if value}
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many scalars there are, and how many of each origin."""
+class Counts(NamedTuple):
+    """How many scalars there are of each origin, in the order of `Origin`."""
 
     grounded: int = 0
     derived: int = 0
@@ -76,21 +74,12 @@ class Counts:
     unseen: int = 0
 
     @property
-    def count(self) -> int:
-        """All of them."""
-        return self.grounded + self.derived + self.trusted + self.untrusted + self.unseen
-
-    @classmethod
-    def of(cls, origins: Iterable[Origin]) -> "Counts":
-        """The counts of `origins`."""
-        numbers = [0] * len(Origin)
-        for origin in origins:
-            numbers[origin] += 1
-        return cls(*numbers)
+    def all(self) -> int:
+        """How many there are of any origin."""
+        return sum(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(NamedTuple):
     """Where what an action would use came from: what policies read, and what explains it.
 
     `carried` are the addresses, URLs and account numbers inside content; they count among `targets` too where the

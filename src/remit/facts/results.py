@@ -1,8 +1,9 @@
 """What the catalog says of a tool's results, part by part."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from remit.facts.canonical import Json
@@ -37,11 +38,11 @@ class Part:
     label: str
     identity: bool = False
     directory: bool = False
+    labels: Labels = field(init=False, repr=False, compare=False)
+    """What the values here bring, closed upward."""
 
-    @property
-    def labels(self) -> Labels:
-        """What the values here bring, closed upward."""
-        return NONE if self.label == TRUSTED else closed((self.label,))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", NONE if self.label == TRUSTED else closed((self.label,)))
 
     def to_json(self) -> dict[str, Json]:
         """As YAML spells it; what is off left out."""
@@ -68,6 +69,7 @@ def steps(path: str) -> tuple[Step, ...] | None:
     return tuple(found)
 
 
+@lru_cache(maxsize=4_096)
 def spelt(path: tuple[str | int, ...]) -> str:
     """A path as `steps` reads it; what has no plain form is quoted as well as it can be."""
     said = "$"

@@ -80,7 +80,7 @@ def _args(names: frozenset[str]) -> frozenset[Key]:
 
 def _counts(counts: Counts) -> dict[str, Value]:
     return {
-        "count": counts.count,
+        "count": counts.all,
         "grounded": counts.grounded,
         "derived": counts.derived,
         "trusted": counts.trusted,

@@ -10,9 +10,11 @@ Laws
 
 import hashlib
 import struct
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, cast
+from itertools import islice
+from typing import Final, NamedTuple
 
 from remit.facts.origin import Origin
 
@@ -21,8 +23,9 @@ DERIVED: Final = 2
 TRUSTED: Final = 4
 UNTRUSTED: Final = 8
 DIRECTORY: Final = 16
-_SEEN: Final = 31
-_ENTRY: Final = struct.Struct("<QBHH")
+KNOWN: Final = 31
+"""All of them."""
+_ENTRY_BYTES: Final = 16
 _SHORT: Final = struct.Struct("<H")
 _HASH_BYTES: Final = 8
 _NAME_BYTES_MAX: Final = 1_024
@@ -45,32 +48,21 @@ _ORIGINS: Final = tuple(
     else Origin.TRUSTED
     if seen & TRUSTED
     else Origin.UNSEEN
-    for seen in range(_SEEN + 1)
+    for seen in range(KNOWN + 1)
 )
 
 
-class Found(NamedTuple):
-    """What is known of a token: its bits, and the call and path where it first came to its origin."""
+def origin_of(found: int) -> Origin:
+    """The origin of what `Index.look` found; that a directory holds it says nothing of origins."""
+    return _ORIGINS[found & KNOWN]
 
+
+class Entries(NamedTuple):
+    """Tokens to be added: where in the result they stand (`$[*].to`, and which element), and their bits."""
+
+    tokens: Iterable[str]
     seen: int
-    call: str
-    at: str
-
-
-UNKNOWN: Final = Found(0, "", "")
-
-
-def origin_of(seen: int) -> Origin:
-    """The origin of what was seen as these bits say; a directory says nothing of origins."""
-    return _ORIGINS[seen]
-
-
-class Entry(NamedTuple):
-    """A token to be added: where in the result it stands (`$[*].to`, and which element), and its bits."""
-
-    token: str
-    seen: int
-    pattern: str
+    pattern: str = ""
     element: int = NOWHERE
 
 
@@ -78,9 +70,9 @@ class Entry(NamedTuple):
 class Delta:
     """What one record adds to an index.
 
-    `call` is the decision id of the call whose result it was, empty for the user's words. `entries` are hash,
-    bits, pattern and element of each token, packed. `capped`: there was more than is kept. `prose`: words that
-    tell nothing stood in it, untrusted.
+    `call` is the decision id of the call whose result it was, empty for the user's words. `entries` are the hashes of
+    the tokens, and then element, pattern and bits of each, eight bytes little-endian apiece. `capped`: there was more
+    than is kept. `prose`: words that tell nothing stood in it, untrusted.
     """
 
     call: str
@@ -93,11 +85,19 @@ class Delta:
         return bool(self.entries) or self.capped or self.prose
 
     def pack(self) -> bytes:
-        """As a record keeps it, but for the call, which the record names; some 13 bytes a token."""
+        """As a record keeps it, but for the call, which the record names; some 16 bytes a token."""
         flags = self.capped | self.prose << 1
         names = [pattern.encode("utf-8", "replace")[:_NAME_BYTES_MAX] for pattern in self.patterns]
         listed = b"".join(_SHORT.pack(len(name)) + name for name in names)
         return bytes((flags,)) + _SHORT.pack(len(names)) + listed + self.entries
+
+    def columns(self) -> tuple[Sequence[int], Sequence[int]]:
+        """The hashes of the tokens, and what is said of each: element, pattern and bits."""
+        half = len(self.entries) // 2
+        hashes, said = array("Q"), array("Q")
+        hashes.frombytes(self.entries[:half])
+        said.frombytes(self.entries[half:])
+        return hashes, said
 
     @classmethod
     def unpack(cls, call: str, data: bytes) -> "Delta":
@@ -112,7 +112,7 @@ class Delta:
                 names.append(data[at - size : at].decode("utf-8"))
         except (struct.error, UnicodeDecodeError) as error:
             raise ValueError(f"this is no delta of an origin index ({type(error).__name__})") from None
-        if at > len(data) or (len(data) - at) % _ENTRY.size or data[0] > 3:
+        if at > len(data) or (len(data) - at) % _ENTRY_BYTES or data[0] > 3:
             raise ValueError("this is no delta of an origin index (it is cut off)")
         return cls(call, tuple(names), data[at:], bool(data[0] & 1), bool(data[0] & 2))
 
@@ -136,41 +136,53 @@ class Index:
     def __len__(self) -> int:
         return len(self._seen)
 
-    def find(self, token: str) -> Found:
-        """What is known of `token`."""
-        packed = self._seen.get(self._hash(token))
-        if packed is None:
-            return UNKNOWN
-        seen = packed & _SEEN
-        return Found(seen | UNTRUSTED if self.capped else seen, self._calls[packed >> 33], self._where(packed))
+    def look(self, token: str) -> int:
+        """What is known of `token`, in its low bits and for `place`; 0 for nothing."""
+        hashed = self._base.copy()
+        hashed.update(token.encode("utf-8", "surrogatepass"))
+        found = self._seen.get(int.from_bytes(hashed.digest(), "little") & _MASK, 0)
+        return found | UNTRUSTED if found and self.capped else found
 
-    def seen(self, token: str) -> int:
-        """The bits of `token` alone."""
-        packed = self._seen.get(self._hash(token))
-        if packed is None:
-            return 0
-        return packed & _SEEN | (UNTRUSTED if self.capped else 0)
+    def place(self, found: int) -> tuple[str, str]:
+        """The call and the path where what `look` found came to its origin."""
+        name, element = found >> 21 & PATTERNS_MAX, found >> 5 & NOWHERE
+        pattern = self._patterns[name] if name < len(self._patterns) else "$"
+        at = pattern if element == NOWHERE else pattern.replace("[*]", f"[{element}]", 1)
+        return self._calls[(found >> 33) - 1], at
 
-    def delta(self, call: str, entries: Iterable[Entry], *, capped: bool = False, prose: bool = False) -> Delta:
+    def delta(self, call: str, entries: Iterable[Entries], *, capped: bool = False, prose: bool = False) -> Delta:
         """What of `entries` is new."""
         patterns: dict[str, int] = {}
-        packed: dict[int, tuple[int, int, int]] = {}
-        for token, seen, pattern, element in entries:
-            at = self._hash(token)
-            had = self._seen.get(at, 0) & _SEEN
-            made = packed.get(at)
-            if made is not None:
-                if seen & ~made[0]:
-                    packed[at] = (made[0] | seen, made[1], made[2])
-            elif seen & ~had:
-                if len(packed) == DELTA_MAX or len(self._seen) + len(packed) >= TOKENS_MAX:
-                    capped = True
-                    break
-                name = patterns.setdefault(pattern, len(patterns)) if len(patterns) < PATTERNS_MAX else NOWHERE
-                packed[at] = (seen, name, element)
-        listed = b"".join(_ENTRY.pack(at, *rest) for at, rest in packed.items())
+        made: dict[int, int] = {}
+        told: dict[int, set[str]] = {}
+        known, base, read = self._seen, self._base, int.from_bytes
+        room = min(DELTA_MAX, TOKENS_MAX - len(known))
+        for tokens, seen, pattern, element in entries:
+            name = patterns.get(pattern)
+            if name is None:
+                name = patterns[pattern] = len(patterns) if len(patterns) < PATTERNS_MAX else NOWHERE
+            new = element << 24 | name << 8 | seen
+            done = told.setdefault(seen, set())
+            for token in tokens:
+                if token in done:
+                    continue
+                done.add(token)
+                # As in `look`; it is half of what indexing takes.
+                hashed = base.copy()
+                hashed.update(token.encode("utf-8", "surrogatepass"))
+                at = read(hashed.digest(), "little") & _MASK
+                had = made.get(at)
+                if had is not None:
+                    made[at] = had | seen
+                elif seen & ~known.get(at, 0):
+                    made[at] = new
+        if len(made) > room:
+            capped = True
+            made = dict(islice(made.items(), room))
         prose = prose and not self.prose
-        return Delta(call, tuple(patterns), listed, capped and not self.capped, prose)
+        listed = array("Q", made).tobytes() + array("Q", made.values()).tobytes()
+        named = tuple(name for name, number in patterns.items() if number != NOWHERE) if made else ()
+        return Delta(call, named, listed, capped and not self.capped, prose)
 
     def apply(self, delta: Delta) -> None:
         """Add what `delta` says."""
@@ -180,25 +192,23 @@ class Index:
             return
         if not self._calls or self._calls[-1] != delta.call:
             self._calls.append(delta.call)
-        call = len(self._calls) - 1 << 33
+        call = len(self._calls) << 33
         names = [self._name(pattern) << 21 for pattern in delta.patterns]
-        shared: dict[int, int] = {}
-        entries = cast("Iterable[tuple[int, int, int, int]]", _ENTRY.iter_unpack(delta.entries))
-        for at, seen, pattern, element in entries:
-            had = self._seen.get(at)
-            place = call | (names[pattern] if pattern < len(names) else PATTERNS_MAX << 21) | element << 5
-            made = seen & _SEEN
-            if had is not None:
-                made |= had & _SEEN
-                if _ORIGINS[made] is _ORIGINS[had & _SEEN]:
-                    place = had & ~_SEEN
-            made |= place
-            self._seen[at] = shared.setdefault(made, made)
-
-    def _hash(self, token: str) -> int:
-        made = self._base.copy()
-        made.update(token.encode("utf-8", "surrogatepass"))
-        return int.from_bytes(made.digest(), "little") & _MASK
+        known = self._seen
+        placed: dict[int, int] = {}
+        for at, new in zip(*delta.columns(), strict=True):
+            place = placed.get(new)
+            if place is None:
+                name = new >> 8 & NOWHERE
+                where = names[name] if name < len(names) else PATTERNS_MAX << 21
+                place = placed[new] = call | where | (new >> 24 & NOWHERE) << 5 | new & KNOWN
+            had = known.get(at)
+            if had is None:
+                known[at] = place
+                continue
+            seen = (had | place) & KNOWN
+            # What came to no other origin is still where it was first seen.
+            known[at] = (had if _ORIGINS[seen] is _ORIGINS[had & KNOWN] else place) & ~KNOWN | seen
 
     def _name(self, pattern: str) -> int:
         found = self._names.get(pattern)
@@ -208,8 +218,3 @@ class Index:
             found = self._names[pattern] = len(self._patterns)
             self._patterns.append(pattern)
         return found
-
-    def _where(self, packed: int) -> str:
-        name, element = packed >> 21 & PATTERNS_MAX, packed >> 5 & NOWHERE
-        pattern = self._patterns[name] if name < len(self._patterns) else "$"
-        return pattern if element == NOWHERE else pattern.replace("[*]", f"[{element}]", 1)

@@ -1,4 +1,4 @@
-"""What a result adds to the origins of the sessions that it reaches: its tokens, and what the rules derive."""
+"""What a result adds to the origins of the session that it reaches: its tokens, and what the rules derive."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.origin import Role
-from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, WORDS, Delta, Entry, Index
+from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, WORDS, Delta, Entries, Index
 from remit.protect.origins import Seen, all_grounded, leaves
 from remit.protect.reading import Leaf, Reading
 from remit.protect.tokens import CARRIED, STOP, parts, texts, whole
@@ -23,38 +23,38 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
     seen = Seen(index)
     records = _named(reading, seen)
     directory = tool is not None and all_grounded(_query(tool, given), seen)
-    entries: list[Entry] = []
+    entries: list[Entries] = []
     prose = False
     for leaf in reading.leaves:
+        found = texts(leaf.text)
         if not leaf.name:
-            untrusted = any(label.startswith("untrusted") for label in leaf.labels)
-            found = texts(leaf.text)
-            bits = UNTRUSTED if untrusted else TRUSTED
-            prose = prose or (untrusted and not STOP.isdisjoint(found))
-            entries.extend([Entry(token, bits, leaf.pattern, leaf.element) for token in found - STOP])
+            if not found.isdisjoint(STOP):
+                prose = prose or leaf.untrusted
+                found -= STOP
+            entries.append(Entries(found, UNTRUSTED if leaf.untrusted else TRUSTED, leaf.pattern, leaf.element))
             continue
-        entries.extend(_trusted(leaf, derived=_derives(leaf, records, directory=directory)))
+        bits = TRUSTED
+        if leaf.part is not None and leaf.part.directory:
+            bits |= DIRECTORY | DERIVED if directory else DIRECTORY
+        if leaf.record in records:
+            bits |= DERIVED
+        if len(found) == 1 and found.isdisjoint(STOP):
+            entries.append(Entries(found, bits, leaf.pattern, leaf.element))
+        else:
+            entries.extend(_several(leaf, bits))
     return index.delta(call, entries, capped=reading.capped, prose=prose)
 
 
-def _trusted(leaf: Leaf, *, derived: bool) -> Iterator[Entry]:
+def _several(leaf: Leaf, bits: int) -> Iterator[Entries]:
+    """A name of several parts: each is trusted, and derived is only the whole.
+
+    A name does not hold addresses: whoever wrote one into it wants to be followed.
+    """
     found = parts(leaf.text)
-    bits = TRUSTED | (DIRECTORY if leaf.part is not None and leaf.part.directory else 0)
-    alone = len(found) == 1
-    for token in found:
-        if not alone and token.kind in CARRIED:
-            # A name does not hold addresses: whoever wrote this one wants to be followed.
-            yield Entry(token.text, UNTRUSTED, leaf.pattern, leaf.element)
-        else:
-            yield Entry(token.text, (bits | DERIVED) if alone and derived else bits, leaf.pattern, leaf.element)
-    if not alone or found[0].text in STOP:
-        yield Entry(whole(leaf.text), bits | DERIVED if derived else bits, leaf.pattern, leaf.element)
-
-
-def _derives(leaf: Leaf, records: frozenset[int], *, directory: bool) -> bool:
-    if leaf.record in records and leaf.record:
-        return True
-    return directory and leaf.part is not None and leaf.part.directory
+    carried = [token for token, kind in found if kind in CARRIED]
+    yield Entries(carried, UNTRUSTED, leaf.pattern, leaf.element)
+    yield Entries([token for token, _ in found if token not in carried], bits & ~DERIVED, leaf.pattern, leaf.element)
+    yield Entries((whole(leaf.text),), bits, leaf.pattern, leaf.element)
 
 
 def _named(reading: Reading, seen: Seen) -> frozenset[int]:
@@ -62,20 +62,15 @@ def _named(reading: Reading, seen: Seen) -> frozenset[int]:
     fully: set[int] = set()
     partly: set[int] = set()
     for leaf in reading.leaves:
-        if not leaf.name or leaf.part is None or not leaf.part.identity:
+        if not leaf.name or not leaf.record or leaf.part is None or not leaf.part.identity:
             continue
-        words = [token.text for token in parts(leaf.text) if token.text not in STOP]
-        told = [word for word in words if len(word) >= _ALIKE_CHARS_MIN and seen.bits(word) & WORDS]
+        words = [word for word, _ in parts(leaf.text) if word not in STOP]
+        told = [word for word in words if len(word) >= _ALIKE_CHARS_MIN and seen.look(word) & WORDS]
         if told:
             partly.add(leaf.record)
             if len(told) == len(words):
                 fully.add(leaf.record)
-    for found in (fully, partly):
-        if len(found) == 1:
-            return frozenset(found)
-        if found:
-            break
-    return frozenset()
+    return frozenset(fully or partly) if len(fully or partly) == 1 else frozenset()
 
 
 def _query(tool: Tool, given: Mapping[str, Json]) -> list[str | float]:

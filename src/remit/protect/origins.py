@@ -11,13 +11,13 @@ Laws
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Sink, Tool
 from remit.facts.origin import Counts, Flow, Origin, Role, Traced
 from remit.facts.results import spelt
-from remit.protect.index import DIRECTORY, UNTRUSTED, WORDS, Delta, Entry, Index, origin_of
+from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, WORDS, Delta, Entries, Index, origin_of
 from remit.protect.tokens import CARRIED, STOP, Kind, Token, parts, scalar, stem, texts, whole
 
 ANY: Final = "*"
@@ -25,7 +25,7 @@ ANY: Final = "*"
 TRACED_MAX: Final = 64
 """How many scalars are explained; all are counted."""
 WORDS_CHARS_MAX: Final = 256 * 1024
-_VOUCHED: Final = frozenset({Origin.GROUNDED, Origin.DERIVED, Origin.TRUSTED})
+NONE: Final = Counts()
 
 
 def words(index: Index, text: str) -> Delta:
@@ -34,39 +34,37 @@ def words(index: Index, text: str) -> Delta:
     What is said beyond the limit grounds nothing.
     """
     text = text[:WORDS_CHARS_MAX]
-    said = [token.text for token in parts(text)]
+    said = [token for token, _ in parts(text)]
     stems = [stem(token) for token in said]
-    found = texts(text).union(said, (f"~{one}" for one in stems))
-    for size in (2, 3, 4):
+    found = {*texts(text), *said}
+    for size in (1, 2, 3, 4):
         found.update("~" + " ".join(stems[at : at + size]) for at in range(len(stems) - size + 1))
-    return index.delta("", [Entry(token, WORDS, "") for token in sorted(found)])
+    return index.delta("", [Entries(sorted(found), WORDS)])
 
 
 class Seen:
     """What the sessions of a delegation chain have seen, in the index of its root, and what configuration grounds."""
 
-    __slots__ = ("_configured", "_index")
+    __slots__ = ("_configured", "_index", "prose")
 
     def __init__(self, index: Index | None, configured: frozenset[str] = frozenset()) -> None:
         self._index = index
         self._configured = configured
-
-    @property
-    def prose(self) -> bool:
+        self.prose = index is not None and (index.prose or index.capped)
         """Whether untrusted words were read that tell nothing by themselves."""
-        return self._index is not None and (self._index.prose or self._index.capped)
 
-    def bits(self, token: str) -> int:
-        """As what `token` was seen."""
-        seen = 0 if self._index is None else self._index.seen(token)
-        return seen | WORDS if token in self._configured else seen
+    def look(self, token: str) -> int:
+        """What is known of `token`: its bits, and for `place` where it was first seen."""
+        if token in self._configured:
+            return WORDS
+        found = 0 if self._index is None else self._index.look(token)
+        return found | UNTRUSTED if self.prose and token in STOP else found
 
-    def place(self, token: str) -> tuple[str, str]:
-        """The call and the path where `token` came to its origin."""
-        if self._index is None or token in self._configured:
+    def place(self, found: int) -> tuple[str, str]:
+        """The call and the path where what `look` found came to its origin; nothing for the user's words."""
+        if self._index is None or found <= KNOWN:
             return "", ""
-        found = self._index.find(token)
-        return found.call, found.at
+        return self._index.place(found)
 
 
 @lru_cache(maxsize=4_096)
@@ -83,135 +81,130 @@ def flow(
     `known` are the arguments that the accepted schema names; `roles` are those of an action that is no tool call.
     """
     external = tool is None or tool.sink is Sink.EXTERNAL
-    origins: dict[Role | None, list[Origin]] = {role: [] for role in (*Role, None)}
-    carried: list[Origin] = []
-    args: dict[Origin, set[str]] = {origin: set() for origin in Origin}
+    counts: dict[Role | None, list[int]] = {}
+    carried = [0, 0, 0, 0, 0]
+    args: list[set[str]] = [set(), set(), set(), set(), set()]
     traced: list[Traced] = []
     established = strangers = 0
     for path, value in leaves(given):
         name = str(path[0])
         role = _role(tool, roles, name)
-        judged = _judged(value, role, seen)
-        origins[role].append(judged.origin)
-        args[judged.origin].add(name if name in known else ANY)
+        origin, part, found, held, tokens = _judged(value, role, seen)
+        counts.setdefault(role, [0, 0, 0, 0, 0])[origin] += 1
+        args[origin].add(name if name in known else ANY)
         if role is Role.TARGET:
-            established += judged.established
-            strangers += judged.origin not in _VOUCHED and not judged.established
-        for token in judged.carried if role is Role.CONTENT else ():
-            origin, held = _of(token.text, seen)
-            carried.append(origin)
-            if external:
-                origins[Role.TARGET].append(origin)
-                established += held
-                strangers += origin not in _VOUCHED and not held
+            established += held
+            strangers += origin > Origin.TRUSTED and not held
+        elif role is Role.CONTENT:
+            for token, kind in tokens:
+                if kind in CARRIED:
+                    inside = seen.look(token)
+                    there, listed = origin_of(inside), inside & DIRECTORY != 0
+                    carried[there] += 1
+                    if external:
+                        counts.setdefault(Role.TARGET, [0, 0, 0, 0, 0])[there] += 1
+                        established += listed
+                        strangers += there > Origin.TRUSTED and not listed
         if len(traced) < TRACED_MAX:
-            call, at = seen.place(judged.part) if judged.part else ("", "")
-            hidden = judged.only or (tool is not None and name in tool.secrets)
-            part = "" if hidden else judged.part.removeprefix("=")[:80]
-            traced.append(Traced(spelt(path), role, judged.origin, part, call, at, judged.established))
+            call, at = seen.place(found) if found else ("", "")
+            told = len(tokens) > 1 and not (tool is not None and name in tool.secrets)
+            traced.append(Traced(spelt(path), role, origin, part[:80] if told else "", call, at, held))
     return Flow(
-        Counts.of(origins[Role.TARGET]),
-        Counts.of(origins[Role.CONTENT]),
-        Counts.of(origins[Role.CREDENTIAL]),
-        Counts.of(carried),
+        _counts(counts, Role.TARGET),
+        _counts(counts, Role.CONTENT),
+        _counts(counts, Role.CREDENTIAL),
+        Counts(*carried),
         established,
         strangers,
-        {origin: frozenset(names) for origin, names in args.items()},
+        {origin: frozenset(args[origin]) for origin in Origin if args[origin]},
         asked(tool, seen),
         tuple(traced),
     )
+
+
+def _counts(counts: Mapping[Role | None, list[int]], role: Role) -> Counts:
+    found = counts.get(role)
+    return NONE if found is None else Counts(*found)
 
 
 def asked(tool: Tool | None, seen: Seen) -> bool:
     """Whether the user's words ask for a tool of this kind, by the verbs of the catalog; no where it has none."""
     if tool is None:
         return False
-    return any(seen.bits(token) & WORDS for token in _verbs(tool.asks))
+    return any(seen.look(token) & WORDS for token in _verbs(tool.asks))
 
 
 @lru_cache(maxsize=4_096)
 def _verbs(asks: frozenset[str]) -> tuple[str, ...]:
-    return tuple(sorted("~" + " ".join(stem(token.text) for token in parts(words)) for words in asks))
+    return tuple(sorted("~" + " ".join(stem(token) for token, _ in parts(words)) for words in asks))
 
 
 def leaves(given: Mapping[str, Json]) -> Iterator[tuple[tuple[str | int, ...], str | float]]:
     """The scalars of `given`, in order, each with its path; `null` is none."""
-    stack: list[tuple[tuple[str | int, ...], Json]] = [
-        ((name,), value) for name, value in reversed(list(given.items()))
-    ]
-    while stack:
-        path, value = stack.pop()
+    for name, value in given.items():
         if isinstance(value, str | int | float):
-            yield path, value
-        elif isinstance(value, Mapping):
-            for name, inner in reversed(list(value.items())):
-                stack.append(((*path, name), inner))
+            yield (name,), value
         elif value is not None:
-            stack.extend(((*path, at), value[at]) for at in range(len(value) - 1, -1, -1))
+            yield from _inner((name,), value)
 
 
-class _Judged:
-    __slots__ = ("carried", "established", "only", "origin", "part")
+def _inner(
+    path: tuple[str | int, ...], value: Sequence[Json] | Mapping[str, Json]
+) -> Iterator[tuple[tuple[str | int, ...], str | float]]:
+    stack: list[tuple[tuple[str | int, ...], Json]] = [(path, value)]
+    while stack:
+        here, item = stack.pop()
+        if isinstance(item, str | int | float):
+            yield here, item
+        elif isinstance(item, Mapping):
+            stack.extend(((*here, name), inner) for name, inner in reversed(list(item.items())))
+        elif item is not None:
+            stack.extend(((*here, at), item[at]) for at in range(len(item) - 1, -1, -1))
 
-    def __init__(self, origin: Origin, part: str, *, established: bool, only: bool) -> None:
-        self.origin = origin
-        self.part = part
-        self.established = established
-        self.only = only
-        self.carried: list[Token] = []
+
+_Judged: TypeAlias = tuple[Origin, str, int, bool, Sequence[Token]]
+"""The origin of a scalar, the part that it is due to, what was found of that, whether a directory holds the scalar, and
+its telling parts."""
+_SCHEMA: Final[_Judged] = (Origin.TRUSTED, "", 0, False, ())
+"""`true` and `false` are the schema's, which people accepted."""
 
 
 def _judged(value: str | float, role: Role | None, seen: Seen) -> _Judged:
-    if isinstance(value, bool):
-        # Both values are the schema's, which people accepted.
-        return _Judged(Origin.TRUSTED, "", established=False, only=True)
     if not isinstance(value, str):
-        found = [Token(scalar(value), Kind.NUMBER)]
-    else:
-        found = parts(value)
-        if role is Role.CONTENT:
-            telling = [token for token in found if token.kind is not Kind.WORD]
-            found = telling or found
-        found = [token for token in found if token.text not in STOP] or found
-    judged = _worst(found, seen)
-    if isinstance(value, str) and (len(found) > 1 or (found and found[0].text in STOP)):
-        _as_a_whole(judged, value, seen)
+        return _SCHEMA if isinstance(value, bool) else _worst(((scalar(value), Kind.NUMBER),), seen)
+    tokens: Sequence[Token] = parts(value)
+    if len(tokens) == 1:
+        found = _worst(tokens, seen)
+        return found if tokens[0][0] not in STOP else _as_a_whole(found, value, seen)
     if role is Role.CONTENT:
-        judged.carried = [token for token in found if token.kind in CARRIED]
-    return judged
+        tokens = [token for token in tokens if token[1] is not Kind.WORD] or tokens
+    tokens = [token for token in tokens if token[0] not in STOP] or tokens
+    return _as_a_whole(_worst(tokens, seen), value, seen)
 
 
-def _worst(found: Sequence[Token], seen: Seen) -> _Judged:
-    worst = Origin.GROUNDED if found else Origin.UNSEEN
-    part = ""
-    established = bool(found)
-    for token in found:
-        origin, held = _of(token.text, seen)
-        established = established and held
-        if origin >= worst and (origin > worst or not part):
-            worst, part = origin, token.text
-    return _Judged(worst, part, established=established, only=len(found) <= 1)
+def _worst(tokens: Sequence[Token], seen: Seen) -> _Judged:
+    """The worst of `tokens`, the first of several; what has no telling part at all is unseen."""
+    worst, part, first, held = -1, "", 0, True
+    for token, _ in tokens:
+        found = seen.look(token)
+        origin = origin_of(found)
+        held = held and found & DIRECTORY != 0
+        if origin > worst:
+            worst, part, first = origin, token, found
+    return (Origin.UNSEEN, "", 0, False, ()) if worst < 0 else (Origin(worst), part, first, held, tokens)
 
 
-def _of(token: str, seen: Seen) -> tuple[Origin, bool]:
-    bits = seen.bits(token)
-    if token in STOP and seen.prose:
-        bits |= UNTRUSTED
-    return origin_of(bits), bits & DIRECTORY != 0
-
-
-def _as_a_whole(judged: _Judged, value: str, seen: Seen) -> None:
+def _as_a_whole(judged: _Judged, value: str, seen: Seen) -> _Judged:
     """A scalar that was seen as it is has that origin, unless all of its words were seen untrusted as well."""
-    token = whole(value)
-    bits = seen.bits(token)
-    if not bits:
-        return
-    origin = origin_of(bits)
-    judged.established = judged.established or bits & DIRECTORY != 0
-    if origin is Origin.TRUSTED and judged.origin is Origin.UNTRUSTED:
-        return
-    if origin < judged.origin:
-        judged.origin, judged.part, judged.only = origin, token, True
+    found = seen.look(whole(value))
+    if not found:
+        return judged
+    origin, part, first, held, tokens = judged
+    held = held or found & DIRECTORY != 0
+    better = origin_of(found)
+    if better < origin and not (better is Origin.TRUSTED and origin is Origin.UNTRUSTED):
+        return better, value, found, held, tokens
+    return origin, part, first, held, tokens
 
 
 def _role(tool: Tool | None, roles: Mapping[str, Role], name: str) -> Role | None:
@@ -227,5 +220,5 @@ def _role(tool: Tool | None, roles: Mapping[str, Role], name: str) -> Role | Non
 
 def all_grounded(given: Iterable[str | float], seen: Seen) -> bool:
     """Whether there is something in `given`, and each of it is grounded or derived."""
-    found = [_judged(value, Role.KEY, seen).origin for value in given]
+    found = [_judged(value, Role.KEY, seen)[0] for value in given]
     return bool(found) and max(found) <= Origin.DERIVED

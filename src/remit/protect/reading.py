@@ -12,15 +12,16 @@ Laws
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final
 
 import yaml
 
 from remit.facts import strictjson
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
-from remit.facts.label import NONE, Labels
-from remit.facts.results import Format, Part, Step, steps
+from remit.facts.label import NONE, Labels, closed
+from remit.facts.results import TRUSTED, Format, Part, Step, steps
+from remit.protect.index import NOWHERE
 
 LEAVES_MAX: Final = 100_000
 DEPTH_MAX: Final = 64
@@ -37,6 +38,7 @@ class Leaf:
     """A text of a result: `pattern` is its path with every element as `[*]`, `element` the number of the first.
 
     `record` tells the object that it stands in from all others. `name`: it is trusted, and shaped like a name.
+    `untrusted`: its labels say so.
     """
 
     pattern: str
@@ -46,6 +48,7 @@ class Leaf:
     part: Part | None = None
     record: int = 0
     name: bool = False
+    untrusted: bool = False
 
 
 @dataclass(slots=True)
@@ -76,9 +79,52 @@ class _Node:
         self.part: Part | None = None
 
 
-_Item: TypeAlias = tuple[Json, str, int, "tuple[_Node, ...]", Part | None, int, int, bool]
-"""A value on the stack: it, its pattern and element, the nodes that its path reaches, the part that it is in so
-far, its record, its depth, and whether no name of the catalog led to it."""
+class _Place:
+    """Where in a result a value stands: its pattern, and the part of the catalog that it is in.
+
+    Places are made when a result first has them, and kept for the next one up to a limit.
+    """
+
+    __slots__ = ("_budget", "_elements", "_members", "_nodes", "depth", "named", "part", "pattern")
+
+    def __init__(
+        self, pattern: str, nodes: tuple[_Node, ...], above: Part | None, depth: int, *, named: bool, budget: list[int]
+    ) -> None:
+        self.pattern = pattern
+        self.part = next((node.part for node in nodes if node.part is not None), above)
+        self.depth = depth
+        self.named = named
+        self._nodes = nodes
+        self._budget = budget
+        self._members: dict[str, _Place] = {}
+        self._elements: _Place | None = None
+
+    def member(self, name: str) -> "_Place":
+        """The place of the member `name`; `named` where the catalog names it."""
+        found = self._members.get(name)
+        if found is None:
+            exact = [node.named[name] for node in self._nodes if name in node.named]
+            each = [node.each for node in self._nodes if node.each is not None]
+            pattern = f"{self.pattern}.{name}" if name.isidentifier() else f"{self.pattern}['{name[:80]}']"
+            found = self._below(pattern, (*exact, *each), named=bool(exact))
+            if self._budget[0] > 0:
+                self._budget[0] -= 1
+                self._members[name] = found
+        return found
+
+    def element(self, number: int) -> "_Place":
+        """The place of the element with that `number`."""
+        exact = [node.named[number] for node in self._nodes if number in node.named]
+        if not exact and self._elements is not None:
+            return self._elements
+        each = [node.each for node in self._nodes if node.each is not None]
+        found = self._below(f"{self.pattern}[*]", (*exact, *each), named=True)
+        if not exact:
+            self._elements = found
+        return found
+
+    def _below(self, pattern: str, nodes: tuple[_Node, ...], *, named: bool) -> "_Place":
+        return _Place(pattern, nodes, self.part, self.depth + 1, named=named, budget=self._budget)
 
 
 def read(tool: Tool | None, worst: Labels, result: Json, stored: Labels = NONE) -> Reading:
@@ -87,8 +133,10 @@ def read(tool: Tool | None, worst: Labels, result: Json, stored: Labels = NONE) 
     `worst` are the labels of what cannot be told apart; without a `tool` that is all of it. `stored` are those of
     the store that it came from, whatever part it is.
     """
-    worst |= stored
-    reader = _Reader(None, worst, worst, stored) if tool is None else _Reader(tool, worst, tool.source | stored, stored)
+    stored = closed(stored)
+    worst = closed(worst) | stored
+    source = worst if tool is None else closed(tool.source) | stored
+    reader = _Reader(tool, worst, source, stored)
     content = result.get("content") if isinstance(result, Mapping) else None
     if isinstance(result, Mapping) and isinstance(content, Sequence) and not isinstance(content, str):
         for block in content:
@@ -110,20 +158,22 @@ _READ: Final = frozenset({"content", "structuredContent", "isError"})
 
 class _Reader:
     def __init__(self, tool: Tool | None, worst: Labels, source: Labels, stored: Labels) -> None:
-        self._root = _tree(tool) if tool is not None and tool.results else None
         self._parts = () if tool is None else tool.results
+        self._root = _root(self._parts)
+        self._unknown = _root(())
         self._yaml = tool is not None and tool.format is Format.YAML
         self._worst = worst
         self._source = source
         self._stored = stored
         self._fitted: set[int] = set()
         self._loose: list[Leaf] = []
+        self._names: set[tuple[str, str]] = set()
         self._reading = Reading()
         self._records = 0
 
     def text(self, text: str) -> None:
         """A text block: read as the catalog says, or taken whole."""
-        if self._root is None:
+        if not self._parts:
             self._whole(text, self._source)
             return
         before = len(self._reading.leaves), len(self._loose)
@@ -132,30 +182,29 @@ class _Reader:
         except _Unread:
             self._whole(text, self._worst)
             return
-        self.value(value)
+        self._walk(value, self._root)
         if self._reading.capped:
             del self._reading.leaves[before[0] :], self._loose[before[1] :]
             self._whole(text, self._worst)
 
     def value(self, value: Json) -> None:
         """A value that the paths of the catalog speak of."""
-        if self._root is None:
-            self.unknown(value)
-        else:
-            self._walk(value, (self._root,))
+        self._walk(value, self._root)
 
     def unknown(self, value: Json) -> None:
         """A value that nothing is known of."""
         if value not in ({}, None):
-            self._walk(value, ())
+            self._walk(value, self._unknown)
 
     def end(self) -> Reading:
         """What was read, once all of it was."""
         if self._loose:
             unfitted = [part.labels for part in self._parts if id(part) not in self._fitted]
             labels = self._source.union(*unfitted) if unfitted else self._source
+            untrusted = "untrusted" in labels
             for leaf in self._loose:
                 leaf.labels = labels
+                leaf.untrusted = untrusted
             self._reading.leaves += self._loose
         return self._reading
 
@@ -163,70 +212,58 @@ class _Reader:
         if len(text) > TEXT_CHARS_MAX:
             self._reading.capped = True
             text = text[:TEXT_CHARS_MAX]
-        self._reading.leaves.append(Leaf(_WHOLE, 0xFFFF, text, labels))
+        self._reading.leaves.append(Leaf(_WHOLE, NOWHERE, text, labels, untrusted="untrusted" in labels))
 
-    def _walk(self, value: Json, nodes: "tuple[_Node, ...]") -> None:
-        stack: list[_Item] = [(value, _WHOLE, 0xFFFF, nodes, _part(nodes, None), 0, 0, False)]
-        count = len(self._reading.leaves) + len(self._loose)
+    def _walk(self, value: Json, root: _Place) -> None:
+        stack: list[tuple[Json, _Place, int, int]] = [(value, root, NOWHERE, 0)]
+        room = LEAVES_MAX - len(self._reading.leaves) - len(self._loose)
         while stack:
-            item, pattern, element, nodes, part, record, depth, odd = stack.pop()
-            if isinstance(item, Mapping):
-                self._records += 1
-                inner = self._records
-                for name, below in reversed(list(item.items())):
-                    found, known = _named(nodes, name)
-                    stack.append(
-                        (
-                            below,
-                            f"{pattern}.{name}" if name.isidentifier() else f"{pattern}['{name[:80]}']",
-                            element,
-                            found,
-                            _part(found, part),
-                            inner,
-                            depth + 1,
-                            odd or not known,
-                        )
-                    )
-                    if not known:
-                        self._leaf(pattern, element, name, _odd(part), inner)
-                        count += 1
-            elif isinstance(item, Sequence) and not isinstance(item, str):
-                for number in range(len(item) - 1, -1, -1):
-                    found = _numbered(nodes, number)
-                    first = min(number, 0xFFFE) if element == 0xFFFF else element
-                    stack.append(
-                        (item[number], f"{pattern}[*]", first, found, _part(found, part), record, depth + 1, odd)
-                    )
-            elif item is not None:
-                count += 1
-                text = item if isinstance(item, str) else _scalar(item)
-                self._leaf(pattern, element, text, part, record)
-            if count > LEAVES_MAX or len(stack) > LEAVES_MAX or depth > DEPTH_MAX:
+            item, place, element, record = stack.pop()
+            room -= 1
+            if room < len(stack) or place.depth > DEPTH_MAX:
                 self._reading.capped = True
                 return
+            if isinstance(item, str):
+                self._add(Leaf(place.pattern, element, item, self._source, place.part, record))
+            elif isinstance(item, Mapping):
+                self._records += 1
+                for name, below in item.items():
+                    inner = place.member(name)
+                    if not inner.named:
+                        self._name(place, element, name)
+                    stack.append((below, inner, element, self._records))
+            elif isinstance(item, Sequence):
+                for number, below in enumerate(item):
+                    first = min(number, NOWHERE - 1) if element == NOWHERE else element
+                    stack.append((below, place.element(number), first, record))
+            elif item is not None:
+                self._add(Leaf(place.pattern, element, _scalar(item), self._source, place.part, record))
 
-    def _leaf(self, pattern: str, element: int, text: str, part: Part | None, record: int) -> None:
-        leaf = Leaf(pattern, element, text, self._source, part, record)
+    def _name(self, place: _Place, element: int, name: str) -> None:
+        """The name of a member that the catalog does not name: a text like any other, that nothing vouches for."""
+        if (place.pattern, name) not in self._names:
+            self._names.add((place.pattern, name))
+            part = None if place.part is None or place.part.label == TRUSTED else place.part
+            self._add(Leaf(place.pattern, element, name, self._source, part))
+
+    def _add(self, leaf: Leaf) -> None:
+        part = leaf.part
         if part is None:
             self._loose.append(leaf)
             return
         self._fitted.add(id(part))
         leaf.labels = part.labels | self._stored
         if "untrusted" not in leaf.labels:
-            leaf.name = is_name(text)
+            leaf.name = is_name(leaf.text)
             if not leaf.name:
                 leaf.labels |= self._worst
+        leaf.untrusted = "untrusted" in leaf.labels
         self._reading.leaves.append(leaf)
 
 
 def is_name(text: str) -> bool:
     """Whether `text` can name something: one line, shorter than a sentence of some length."""
     return len(text) <= NAME_CHARS_MAX and text.isprintable() and len(text.split()) <= NAME_WORDS_MAX
-
-
-def _odd(part: Part | None) -> Part | None:
-    """The part that the name of a member is in: what it names may be known, and it itself is not."""
-    return None if part is None or part.label == "trusted" else part
 
 
 def _scalar(item: float) -> str:
@@ -334,20 +371,25 @@ class _Yaml:
             raise _Unread
 
 
-def _tree(tool: Tool) -> _Node:
-    found = _TREES.get(tool.results)
-    if found is None:
-        if len(_TREES) >= _TREES_MAX:
-            _TREES.clear()
-        found = _TREES[tool.results] = _grown(tool.results)
-    return found
+PLACES_MAX: Final = 4_096
+"""How many places are kept for one tool."""
+_ROOTS_MAX: Final = 4_096
+_ROOTS: Final[dict[int, tuple[tuple[Part, ...], _Place]]] = {}
 
 
-_TREES_MAX: Final = 4_096
-_TREES: Final[dict[tuple[Part, ...], _Node]] = {}
+def _root(parts: tuple[Part, ...]) -> _Place:
+    """The place of the whole of a result with these parts."""
+    kept = _ROOTS.get(id(parts))
+    if kept is not None and kept[0] is parts:
+        return kept[1]
+    if len(_ROOTS) >= _ROOTS_MAX:
+        _ROOTS.clear()
+    made = _Place(_WHOLE, (_grown(parts),), None, 0, named=True, budget=[PLACES_MAX])
+    _ROOTS[id(parts)] = parts, made
+    return made
 
 
-def _grown(parts: Sequence[Part]) -> _Node:
+def _grown(parts: tuple[Part, ...]) -> _Node:
     root = _Node()
     for part in parts:
         node = root
@@ -359,34 +401,3 @@ def _grown(parts: Sequence[Part]) -> _Node:
                 node = node.named.setdefault(step, _Node())
         node.part = part
     return root
-
-
-def _named(nodes: "tuple[_Node, ...]", name: str) -> "tuple[tuple[_Node, ...], bool]":
-    """The nodes that member `name` leads to, and whether the catalog names it."""
-    found: list[_Node] = []
-    known = False
-    for node in nodes:
-        if (inner := node.named.get(name)) is not None:
-            found.append(inner)
-            known = True
-        if node.each is not None:
-            found.append(node.each)
-    return tuple(found), known
-
-
-def _numbered(nodes: "tuple[_Node, ...]", number: int) -> "tuple[_Node, ...]":
-    found: list[_Node] = []
-    for node in nodes:
-        if (inner := node.named.get(number)) is not None:
-            found.append(inner)
-        if node.each is not None:
-            found.append(node.each)
-    return tuple(found)
-
-
-def _part(nodes: "tuple[_Node, ...]", above: Part | None) -> Part | None:
-    """The part that a value is in: the one that ends here, the exact before the general, or that of what is around."""
-    for node in nodes:
-        if node.part is not None:
-            return node.part
-    return above

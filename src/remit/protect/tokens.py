@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterator
 from enum import IntEnum
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, TypeAlias
 
 
 class Kind(IntEnum):
@@ -33,11 +33,8 @@ CARRIED: Final = frozenset({Kind.ACCOUNT, Kind.ADDRESS, Kind.URL})
 """What leads somewhere wherever it stands."""
 
 
-class Token(NamedTuple):
-    """A telling part: its normal form, and what it looks like."""
-
-    text: str
-    kind: Kind
+Token: TypeAlias = tuple[str, Kind]
+"""A telling part: its normal form, and what it looks like."""
 
 
 _INVISIBLE: Final = dict.fromkeys(
@@ -59,7 +56,27 @@ _SPELT: Final = re.compile(
     r" (?:(\d{1,2})(?:st|nd|rd|th)?,? )?(\d{4})\b",
     re.IGNORECASE,
 )
+_GROUPS: Final = re.compile(r"\d\d[ -][A-Z0-9]{2,4}[ -][A-Z0-9]{2,4}")
+"""What `_GROUPED` finds holds this."""
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH_WORDS: Final = frozenset(
+    (
+        *_MONTHS,
+        "sept",
+        "january",
+        "february",
+        "march",
+        "april",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    )
+)
+_SHORT_MAX: Final = 64
 _FILES: Final = frozenset(
     {"txt", "pdf", "csv", "tsv", "doc", "docx", "xls", "xlsx", "json", "yaml", "yml", "png", "jpg", "html"}
 )
@@ -205,17 +222,33 @@ def scalar(value: float) -> str:
     return number(repr(value)) if isinstance(value, float) else str(value)
 
 
-def texts(text: str) -> set[str]:
+def texts(text: str) -> frozenset[str] | set[str]:
     """The distinct tokens of `text`, to be indexed."""
-    found: set[str] = set()
-    add = found.add
+    if len(text) <= _SHORT_MAX and " " not in text:
+        return frozenset((text,)) if text.isdigit() and text.isascii() else _short_texts(text)
+    return _texts(text)
+
+
+@lru_cache(maxsize=4_096)
+def _short_texts(text: str) -> frozenset[str]:
+    return frozenset(_texts(text))
+
+
+def _texts(text: str) -> set[str]:
     text = plain(text)
-    for piece in set(_apart(text).split()):
-        if piece.isalpha():
-            add(piece.casefold())
-        elif said := piece.strip(_STRIPPED):
-            found.update(token.text for token in _tokens(said))
-    found.update(token.text for token in _spread(text))
+    pieces = set(_apart(text.casefold()).split())
+    found = {piece for piece in pieces if piece.isalpha()}
+    if len(found) < len(pieces):
+        for piece in pieces - found:
+            said = piece.strip(_STRIPPED)
+            if said.isalpha():
+                found.add(said)
+            elif said:
+                found.update(token for token, _ in _tokens(said))
+    if _GROUPS.search(text):
+        found.update(joined for joined, _, _ in _grouped(text))
+    if not _MONTH_WORDS.isdisjoint(found):
+        found.update(day for day, _, _ in _spelt(text))
     return found
 
 
@@ -229,14 +262,19 @@ def parts(text: str) -> list[Token]:
         if said:
             if said.isalpha():
                 kind = Kind.NAME if not fresh and said[0].isupper() else Kind.WORD
-                found.append(Token(said.casefold(), kind))
+                found.append((said.casefold(), kind))
             else:
                 found.extend(_tokens(said))
         fresh = piece[-1] in ".:?"
-    spread = list(_spread(text))
+    if len(found) < 3:
+        return found
+    spread = list(_grouped(text)) if _GROUPS.search(text) else []
+    if not _MONTH_WORDS.isdisjoint(token for token, _ in found):
+        spread += _spelt(text)
     if spread:
-        inside = frozenset(piece for _, _, pieces in _spans(text) for piece in pieces)
-        found = [token for token in found if token.text not in inside] + spread
+        inside = frozenset(piece for _, _, pieces in spread for piece in pieces)
+        found = [token for token in found if token[0] not in inside]
+        found += [(joined, kind) for joined, kind, _ in spread]
     return found
 
 
@@ -259,7 +297,7 @@ def _short(said: str) -> tuple[Token, ...]:
 
 
 def _tokens(said: str) -> tuple[Token, ...]:
-    return _short(said) if len(said) <= 64 else tuple(_classified(said))
+    return _short(said) if len(said) <= _SHORT_MAX else tuple(_classified(said))
 
 
 def _classified(said: str) -> Iterator[Token]:
@@ -267,26 +305,26 @@ def _classified(said: str) -> Iterator[Token]:
     if lower.endswith(("'s", "’s")):
         said, lower = said[:-2], lower[:-2]
     if lower.isalpha():
-        yield Token(lower, Kind.NAME if said[0].isupper() else Kind.WORD)
+        yield (lower, Kind.NAME if said[0].isupper() else Kind.WORD)
         return
     if _DECIMAL.fullmatch(lower):
         kind = Kind.ACCOUNT if lower.isdigit() and len(lower) >= 8 else Kind.NUMBER
-        yield Token(number(lower), kind)
+        yield (number(lower), kind)
         return
     if (day := _date(lower)) is not None:
-        yield Token(day, Kind.DATE)
+        yield (day, Kind.DATE)
         return
     if "@" in lower and (address := _address(lower)) is not None:
-        yield Token(address, Kind.ADDRESS)
+        yield (address, Kind.ADDRESS)
         return
-    if (url := _url(said)) is not None:
-        yield Token(url, Kind.URL)
+    if (url := _url(lower)) is not None:
+        yield (url, Kind.URL)
         return
     if _ACCOUNT.fullmatch(lower):
-        yield Token(lower, Kind.ACCOUNT)
+        yield (lower, Kind.ACCOUNT)
         return
     letters = lower.replace("-", "").replace("'", "").replace("’", "").replace("_", "")
-    yield Token(lower, Kind.WORD if letters.isalpha() else Kind.ID)
+    yield (lower, Kind.WORD if letters.isalpha() else Kind.ID)
     pieces = _APART.split(said, _PARTS_MAX)
     if len(pieces) > 1:
         for piece in pieces[:_PARTS_MAX]:
@@ -312,22 +350,21 @@ def _address(lower: str) -> str | None:
     return f"{local}@{domain}" if local and "." in domain and _is_host(domain) and "/" not in local else None
 
 
-def _url(said: str) -> str | None:
-    """Host and all after it, without the scheme: what leads to the same page is the same token."""
-    scheme, mark, rest = said.partition("://")
+def _url(lower: str) -> str | None:
+    """Host and all after it, in one case and without the scheme: what may lead to the same page is the same token."""
+    scheme, mark, rest = lower.partition("://")
     if mark:
         if not scheme.isalnum():
             # Something stands before it: `href=https://…`.
-            rest = said.rpartition("://")[2]
+            rest = lower.rpartition("://")[2]
     else:
-        rest = said
+        rest = lower
     host = re.split(r"[/?#]", rest, maxsplit=1)[0]
     tail = rest[len(host) :]
     name = host.rpartition("@")[2].rpartition(":")[0] or host.rpartition("@")[2]
     if not mark and not ("." in name and _is_host(name)):
         return None
-    shown = host.casefold().removeprefix("www.")
-    return shown + tail.rstrip("/")
+    return host.removeprefix("www.") + tail.rstrip("/")
 
 
 def _is_host(name: str) -> bool:
@@ -338,12 +375,16 @@ def _is_host(name: str) -> bool:
     return len(name) <= 253 and all(_LABEL.fullmatch(label) for label in labels)
 
 
-def _spans(text: str) -> Iterator[tuple[str, Kind, tuple[str, ...]]]:
-    """What is spread over several pieces: grouped account numbers, dates in words."""
+def _grouped(text: str) -> Iterator[tuple[str, Kind, tuple[str, ...]]]:
+    """Account numbers in groups, each with the pieces that it stands in."""
     for found in _GROUPED.finditer(text):
-        joined = re.sub(r"[ -]", "", found[0]).casefold()
+        joined = found[0].replace(" ", "").replace("-", "").casefold()
         if len(joined) >= 8 and not _ISO.fullmatch(found[0]):
-            yield joined, Kind.ACCOUNT, tuple(re.split(r"[ -]", found[0].casefold()))
+            yield joined, Kind.ACCOUNT, tuple(found[0].casefold().replace("-", " ").split())
+
+
+def _spelt(text: str) -> Iterator[tuple[str, Kind, tuple[str, ...]]]:
+    """Dates in words, each with the pieces that it stands in."""
     for found in _SPELT.finditer(text):
         before, month, after, year = found.groups()
         day = before or after
@@ -351,12 +392,6 @@ def _spans(text: str) -> Iterator[tuple[str, Kind, tuple[str, ...]]]:
             number_of = _MONTHS.index(month.casefold()) + 1
             said = tuple(piece.strip(",.") for piece in found[0].casefold().split())
             yield f"{year}-{number_of:02}-{int(day):02}", Kind.DATE, said
-
-
-def _spread(text: str) -> Iterator[Token]:
-    if any(char.isdigit() for char in text):
-        for joined, kind, _ in _spans(text):
-            yield Token(joined, kind)
 
 
 @lru_cache(maxsize=4_096)
