@@ -183,6 +183,9 @@ class Agent:
             self.driver.forsake(self.authority, answer.round)
             return None
         responses = {key: self._response(asks.method) for key, asks in answer.questions.items()}
+        if self.random.random() < 0.1:
+            # It leaves its answers out, and is asked for them again.
+            responses.clear()
         again = await self._patiently(self._responded(request, answer, client, responses))
         while isinstance(again, Awaiting):
             # People decide on what it answered: it asks again with the same.
@@ -194,7 +197,7 @@ class Agent:
         return SAMPLED if method == "sampling/createMessage" else self.random.choice(ANSWERS)
 
     async def _responded(self, request: Request, asked: Asking, client: Client, responses: Mapping[str, Any]) -> Answer:
-        number = int(asked.round.partition("/")[2])
+        number = int(asked.round.partition("/")[2].partition(".")[0])
         kind, server, name, arguments, links = request.key
         shown = b'{"arguments":%s,"responses":%s,"round":%d}' % (arguments, canonical(responses), number)
         laws = self.agents.laws
