@@ -12,11 +12,12 @@ from remit.facts.catalog import PolicySource
 from remit.pep.mcp import hearing, listening, standing
 from remit.pep.mcp.listening import Changes
 from remit.pep.mcp.notices import change
-from remit.ports.upstream import Changed, Log, Offer, Progress, Updated
+from remit.ports.upstream import Changed, Era, Log, Offer, Progress, Ready, Updated, UpstreamUnreachable
 from tests.e2e.edge_world import LATEST, Wire, edge
 from tests.e2e.gateway_world import compiled, until
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
 SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
@@ -209,6 +210,58 @@ async def test_streams_that_want_the_same_share_one_watch(w: Wire) -> None:
         put(w, Changed(Offer.TOOLS))
         await asyncio.sleep(0.02)
     assert len(w.watched) == 1
+
+
+@wired
+async def test_streams_of_two_eras_share_no_watch(w: Wire) -> None:
+    """A server may tell its sessions of the handshake era nothing of what `subscriptions/listen` is told of."""
+    eras: list[Era] = []
+    behind: Any = w.bench.upstream
+    below = behind.watch
+
+    def watch(sid: str, era: Era, *of: Any) -> AsyncGenerator[Any]:
+        eras.append(era)
+        return below(sid, era, *of)
+
+    behind.watch = watch
+    sid = await w.initialize()
+    async with w.send("GET", None, w.known(sid)):
+        while not eras:  # noqa: ASYNC110 - asked for by the service
+            await asyncio.sleep(0.01)
+        wanted = {"notifications": {"toolsListChanged": True}}
+        async with w.asking("subscriptions/listen", wanted) as stream:
+            assert (await stream.message())["params"]["notifications"] == {"toolsListChanged": True}
+            assert eras == [Era.INITIALIZE, Era.STATELESS]
+            other: dict[str, Any] = {"sampling": {}}
+            async with w.asking("subscriptions/listen", wanted, other) as second:
+                await second.message()
+                assert eras == [Era.INITIALIZE, Era.STATELESS, Era.STATELESS]
+
+
+@wired
+async def test_what_may_have_changed_while_the_server_was_away_is_told(w: Wire) -> None:
+    watches = 0
+
+    async def watch(_sid: str, _era: Era, _offers: Any, _uris: Any, _along: Any = None) -> AsyncGenerator[Any]:
+        nonlocal watches
+        watches += 1
+        yield Ready()
+        if watches == 1:
+            raise UpstreamUnreachable("it is restarted")
+        await asyncio.sleep(1000)
+
+    behind: Any = w.bench.upstream
+    behind.watch = watch
+    wanted = {"notifications": {"promptsListChanged": True, "resourceSubscriptions": ["note://a"]}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listening, "RETRY_S", 0.01)
+        async with w.asking("subscriptions/listen", wanted) as stream:
+            told = [(await stream.message())["method"] for _ in range(3)]
+    assert told == [
+        "notifications/subscriptions/acknowledged",
+        "notifications/prompts/list_changed",
+        "notifications/resources/updated",
+    ]
 
 
 async def first_change(w: Wire, sid: str) -> None:

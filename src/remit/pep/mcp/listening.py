@@ -1,7 +1,9 @@
 """Changes of lists and resources on their way to who listens: each told once, late rather than not at all.
 
 A change says only that something is worth asking for again, so the same one is told once for any number
-of times it came meanwhile. Streams that want the same under the same token share one upstream watch.
+of times it came meanwhile, and all of it where a watch was interrupted. Streams that want the same, of one server
+in one era with the same capabilities under the same token, share one upstream watch: the server knows the client by
+these, and tells each of its connections its own.
 """
 
 import asyncio
@@ -12,11 +14,12 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from remit.facts.agent import Authority
+from remit.facts.canonical import canonical
 from remit.pep.answer import Client, Watching
 from remit.pep.driver import Driver
 from remit.pep.mcp import rpc
 from remit.pep.mcp.exposing import exposed_uri
-from remit.ports.upstream import Changed, Offer, Updated
+from remit.ports.upstream import Changed, Era, Offer, Updated
 
 PENDING_MAX: Final = 1_024
 """Changes not yet told; whoever reads more slowly asks for everything again."""
@@ -86,7 +89,16 @@ class Wanted:
     uris: frozenset[tuple[str, str]] = frozenset()
 
 
-_Key: TypeAlias = tuple[str, str, frozenset[Offer], frozenset[str]]
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What a watch is of, and as whom."""
+
+    token: str
+    server: str
+    offers: frozenset[Offer]
+    uris: frozenset[str]
+    era: Era
+    capabilities: bytes
 
 
 @dataclass(slots=True)
@@ -96,6 +108,11 @@ class _Watch:
     agreed: "asyncio.Future[Watching]"
     told: set[Told] = field(default_factory=set[Told])
     task: "asyncio.Task[None] | None" = None
+
+    def tell(self, change: Change) -> None:
+        """Tell everybody."""
+        for told in tuple(self.told):
+            told(change)
 
 
 class Watches:
@@ -114,7 +131,8 @@ class Watches:
         self, listener: Listener, server: str, offers: frozenset[Offer], uris: frozenset[str], told: Told
     ) -> "tuple[_Key, asyncio.Future[Watching]]":
         """Have `told` called for each change; what to `leave` by, and what the server agrees to."""
-        key = (listener.authority.token, server, offers, uris)
+        client = listener.client
+        key = _Key(listener.authority.token, server, offers, uris, client.era, canonical(client.capabilities))
         watch = self._all.get(key)
         if watch is None or watch.task is None or watch.task.done():
             loop = asyncio.get_running_loop()
@@ -142,15 +160,18 @@ class Watches:
             changes = self._driver.watch(listener.authority, listener.client, server, offers, uris)
             async with aclosing(changes):
                 async for notice in changes:
-                    if isinstance(notice, Watching):
-                        if not watch.agreed.done():
-                            watch.agreed.set_result(notice)
-                        if not (notice.offers or notice.uris):
-                            return
+                    if not isinstance(notice, Watching):
+                        wait_s = RETRY_S
+                        watch.tell(notice)
                         continue
-                    wait_s = RETRY_S
-                    for told in tuple(watch.told):
-                        told(notice)
+                    if watch.agreed.done():
+                        # What changed while it was interrupted, nobody can say.
+                        for change in (*map(Changed, notice.offers), *map(Updated, notice.uris)):
+                            watch.tell(change)
+                    else:
+                        watch.agreed.set_result(notice)
+                    if not (notice.offers or notice.uris):
+                        return
             # The server was lost, or offers nothing to watch.
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, RETRY_S_MAX)
@@ -183,7 +204,7 @@ class Following:
             key, agreed[server] = self._watches.join(listener, server, wanted.offers, frozenset(uris), told)
             self._joined[key] = told
         for key, told in before.items():
-            next_one = agreed.get(key[1])
+            next_one = agreed.get(key.server)
             if next_one is None:
                 self._watches.leave(key, told)
             else:
