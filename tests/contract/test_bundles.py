@@ -6,11 +6,14 @@ import pytest
 
 from remit.adapters.workspace.folder import Folder
 from remit.adapters.workspace.template import init_workspace
+from remit.api.services import PolicyText
 from remit.app import remembering
 from remit.app.bundles import Bundles
+from remit.control.diff import Side, compare, diff
 from remit.control.resources import Source
+from remit.facts.catalog import Sink
 from remit.policy.compile import Memory, compile_bundle
-from tests.core.deciding import bundle, catalog
+from tests.core.deciding import bundle, catalog, tool
 
 POLICY = '@id("all")\n@reason("for a test")\npermit (principal, action, resource);\n'
 
@@ -86,6 +89,57 @@ def test_the_lines_of_a_bundle_that_ran_are_still_there(tmp_path: Path) -> None:
     assert found.line == 1
     assert Bundles(tmp_path).policy(running.digest, "other") is None
     assert Bundles(tmp_path).policy("sha256:../../etc/passwd", "all") is None
+
+
+def test_what_the_first_version_kept_is_read_and_kept_anew(tmp_path: Path) -> None:
+    running = bundle(POLICY)
+    old = tmp_path / f"bundle-{running.digest.removeprefix('sha256:')}.json"
+    old.write_text(
+        '{"all": {"path": "p.cedar", "line": 7, "text": "t"}, "form": {"path": "p", "line": 1, "text": "f"}}'
+    )
+    kept = Bundles(tmp_path)
+    assert kept.policy(running.digest, "all") == PolicyText("p.cedar", 7, "t")
+    assert kept.policy(running.digest, "form") == PolicyText("p", 1, "f")
+    assert kept.described(running.digest) is None
+    kept.keep(running)
+    found = kept.described(running.digest)
+    assert found is not None
+    assert set(found.policies) == {"all"}
+    assert compare(found, found) == ()
+
+
+def test_two_bundles_that_are_kept_compare_as_they_do_alive(tmp_path: Path) -> None:
+    one, two = (
+        bundle(POLICY),
+        bundle(catalog(POLICY, tools=[tool("shop", "new"), tool("shop", "look", sink=Sink.NONE)])),
+    )
+    kept = Bundles(tmp_path)
+    kept.keep(one)
+    kept.keep(two)
+    before, after = kept.described(one.digest), kept.described(two.digest)
+    assert before is not None
+    assert after is not None
+    alive = diff(Side(one.catalog, {}), Side(two.catalog, {}))
+    found = compare(before, after)
+    assert [change.text for change in found] == [change.text for change in alive]
+    assert [line for line in found[0].lines if not line.startswith("/pin")] == list(alive[0].lines)
+    (tmp_path / f"pin-{one.catalog.tools['web', 'fetch'].pin.removeprefix('sha256:')}.json").unlink()
+    assert kept.described(one.digest) is None
+
+
+def test_where_nothing_can_be_noted_the_ledger_is_asked(tmp_path: Path) -> None:
+    kept = Bundles(tmp_path)
+    assert kept.noted() is None
+    kept.note("r0000-1.2")
+    kept.note("r0000-1.9")
+    assert kept.noted() == ["r0000-1.2", "r0000-1.9"]
+    assert (tmp_path / "history").stat().st_mode & 0o777 == 0o600
+    kept.note_all(["r0000-1.2"])
+    assert kept.noted() == ["r0000-1.2"]
+    (tmp_path / "history").unlink()
+    (tmp_path / "history").mkdir()
+    kept.note("r0000-1.3")
+    assert kept.noted() is None
 
 
 def test_a_workspace_is_remembered_until_one_byte_of_it_changes(tmp_path: Path) -> None:

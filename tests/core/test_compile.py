@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from remit.facts.agent import Agent, Harness, Mode, User
-from remit.facts.catalog import Argument, Catalog, PolicySource, Route, Server, Stdio
+from remit.facts.catalog import Argument, Catalog, Http, PolicySource, Route, Server, Stdio
+from remit.facts.credential import FromEnv, Secret
 from remit.policy import cedar, checking, lint
 from remit.policy.compile import Bundle, compile_bundle
 from remit.policy.entities import catalog_entities, self_test
@@ -96,6 +97,15 @@ CHANGES: list[Catalog] = [
     replace(BASE, routes={**BASE.routes, "owner": replace(BASE.routes["owner"], count=2)}),
     replace(BASE, routes={**BASE.routes, "owner": replace(BASE.routes["owner"], requester_may_approve=True)}),
     replace(BASE, servers={**BASE.servers, "web": Server("web", Stdio(("fetch",)))}),
+    replace(BASE, servers={**BASE.servers, "web": replace(BASE.servers["web"], call_s=3.0)}),
+    replace(BASE, servers={**BASE.servers, "web": replace(BASE.servers["web"], verify_s=0.0)}),
+    replace(BASE, servers={**BASE.servers, "web": replace(BASE.servers["web"], shared=True)}),
+    replace(BASE, servers={**BASE.servers, "web": Server("web", Stdio(("fetch",), cwd="/x"))}),
+    replace(BASE, servers={**BASE.servers, "web": Server("web", Stdio(("fetch",), {"A": "b"}))}),
+    replace(BASE, servers={**BASE.servers, "web": Server("web", Stdio(("fetch",), {"A": Secret(FromEnv("B"))}))}),
+    replace(BASE, servers={**BASE.servers, "web": Server("web", Http("http://127.0.0.1:9", private=True))}),
+    replace(BASE, agents={**BASE.agents, "ada": replace(BASE.agents["ada"], owner="max")}),
+    replace(BASE, agents={**BASE.agents, "ada": replace(BASE.agents["ada"], purpose="else")}),
     replace(BASE, session_hours_max=1.0),
     replace(BASE, tools={**BASE.tools, ("shop", "look"): tool("shop", "look", source=("untrusted",))}),
     replace(BASE, tools={**BASE.tools, ("shop", "look"): tool("shop", "look", tags=("t",))}),

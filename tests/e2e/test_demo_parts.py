@@ -364,7 +364,7 @@ def test_the_person_at_the_terminal_decides(monkeypatch: pytest.MonkeyPatch, ans
     class Decider(Client):
         def __init__(self) -> None: ...
 
-        def post(self, path: str, body: Mapping[str, object] | None = None) -> None:
+        def post(self, path: str, body: Mapping[str, object] | None = None, *, timeout_s: float = 1.0) -> None:
             posted.append(path)
 
     monkeypatch.setattr(ask, "PERSON_S", 0.5)

@@ -10,6 +10,7 @@ from remit.api import (
     agents,
     approvals,
     asking,
+    bundles,
     exchange,
     ledger,
     logins,
@@ -24,6 +25,7 @@ from remit.api.services import Services
 
 ROUTERS: Final = (
     workspace.router,
+    bundles.router,
     logins.router,
     agents.router,
     tokens.router,

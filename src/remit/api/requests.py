@@ -12,6 +12,8 @@ ServerName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,24}$")]
 OfferName = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
 """A tool, a prompt or the URI of a resource."""
 ToolName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+BundleName = Annotated[str, StringConstraints(pattern=r"^(sha256:)?[0-9a-f]{6,64}$")]
+"""A digest, or how it begins."""
 Pin = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Sid = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{32}|d-[0-9a-f]{30})$")]
 RefText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,16}-[1-9][0-9]{0,8}\.[1-9][0-9]{0,14}$")]

@@ -168,6 +168,32 @@ class PolicyText:
 
 
 @dataclass(frozen=True, slots=True)
+class InForce:
+    """A bundle that was in force from `since_ms`, by `by`; `until_ms` is None of the one that runs.
+
+    `record` is the first of `records` that say so, each start one. Counts are None where no record has them.
+    """
+
+    digest: str
+    since_ms: int
+    until_ms: int | None
+    by: str
+    record: str
+    records: int
+    policies: int | None
+    tools: int | None
+    agents: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a bundle to be is: `done` of `total` policies are checked."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One line of `remit doctor`. `next` is the command that mends it."""
 
@@ -248,6 +274,18 @@ class Runtime(Protocol):
 
     def policy_text(self, bundle: str, policy: str) -> PolicyText | None:
         """The source of `policy` in the bundle with that digest, if it is still at hand."""
+        ...
+
+    async def bundles(self, limit: int) -> Sequence[InForce]:
+        """The last bundles that were in force, the latest first."""
+        ...
+
+    async def between(self, before: str, after: str | None) -> tuple[str, str, Sequence[Change]]:
+        """Two bundles by how their digests begin, None the running one: both digests, and what differs."""
+        ...
+
+    def progress(self) -> Progress | None:
+        """How far the bundle is that is being made; None where none is."""
         ...
 
     async def diff(self) -> Applied:

@@ -12,7 +12,7 @@ from remit.api.answers import AppliedAnswer, ChangeAnswer, SessionAnswer, ToolAn
 from remit.api.answers_decided import ApprovalAnswer, GateAnswer, ReasonAnswer, SeatAnswer, VoteAnswer
 from remit.api.authenticator import Admin, Caller, Person
 from remit.api.moments import instant
-from remit.api.services import Applied, Services, ToolPin
+from remit.api.services import Applied, Change, Services, ToolPin
 from remit.escalate.machine import Approval, State
 from remit.escalate.voting import counts_for, decides, routes_of, seats
 from remit.facts.canonical import digest
@@ -59,18 +59,20 @@ def applied_view(applied: Applied, tools: Iterable[ToolPin] = ()) -> AppliedAnsw
     return AppliedAnswer(
         applied=applied.applied,
         bundle=applied.digest,
-        changes=[
-            ChangeAnswer(
-                op=change.op,
-                kind=change.kind,
-                name=change.name,
-                text=f"{change.op} {change.kind.lower()} {change.name}",
-                lines=list(change.lines),
-            )
-            for change in applied.changes
-        ],
+        changes=[change_view(change) for change in applied.changes],
         warnings=list(applied.warnings),
         tools=[tool_view(tool) for tool in tools],
+    )
+
+
+def change_view(change: Change) -> ChangeAnswer:
+    """One difference between two bundles."""
+    return ChangeAnswer(
+        op=change.op,
+        kind=change.kind,
+        name=change.name,
+        text=f"{change.op} {change.kind.lower()} {change.name}",
+        lines=list(change.lines),
     )
 
 

@@ -34,6 +34,8 @@ from remit.app.fleet import Fleet
 from remit.app.front import Front
 from remit.app.http import Bounds
 from remit.app.logs import Logs
+from remit.app.output import say
+from remit.app.pacing import Telling
 from remit.app.root import App, Root, Scrape
 from remit.app.running import Running, prepare
 from remit.app.runtime import Runtime
@@ -102,7 +104,7 @@ def open_workspace(settings: Settings) -> tuple[Folder, Bundles, Running]:
     folder = Folder(settings.workspace)
     bundles = Bundles(settings.data / "bundles")
     try:
-        running = prepare(_source(folder, bundles), bundles)
+        running = prepare(_source(folder, bundles), bundles, Telling(say))
     except Invalid as error:
         raise Failure(
             f"the workspace {settings.workspace} does not validate",

@@ -7,22 +7,26 @@ why` can show the lines that decided, after they have changed). Losing either co
 detail, never correctness; neither is evidence.
 """
 
+import contextlib
 import hashlib
 import io
+import os
 import pickle
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import get_args
+from typing import Any, Final, get_args
 
 import orjson
 
 from remit import __version__
 from remit.api.services import PolicyText
+from remit.app.kept import FORM, described_of, file_of, kept_of
 from remit.app.privately import write_beside
 from remit.app.remembering import Breath, Remembering
+from remit.control.diff import Described
 from remit.control.lock import Lock, Pinned
 from remit.control.problems import Where
 from remit.control.resources import Resource, Source, Spec
@@ -59,6 +63,9 @@ def packed(source: Source) -> bytes:
 
 def silent() -> None:
     """Nobody waits for a turn."""
+
+
+HISTORY: Final = "history"
 
 
 class Bundles:
@@ -98,30 +105,69 @@ class Bundles:
         self._remembering.refresh()
 
     def keep(self, bundle: Bundle) -> None:
-        """Keep the text of every policy of `bundle`."""
-        name = _file(bundle.digest)
-        if (self.root / name).exists():
+        """Keep what `bundle` was."""
+        name = file_of("bundle", bundle.digest)
+        if _form(self._read(name)) == FORM:
             return
-        policies = {
-            ident: {
-                "path": policy.statement.file,
-                "line": policy.statement.line,
-                "text": policy.statement.text,
-            }
-            for ident, policy in bundle.policies.items()
-        }
-        write_beside(self.root / name, (orjson.dumps(policies),))
+        kept = kept_of(bundle)
+        for pin, definition in kept.definitions.items():
+            if not (self.root / file_of("pin", pin)).exists():
+                write_beside(self.root / file_of("pin", pin), (orjson.dumps(definition),))
+        write_beside(self.root / name, (orjson.dumps(kept.bundle),))
 
     def policy(self, digest: str, ident: str) -> PolicyText | None:
         """The text of `ident` in the bundle `digest`, if that bundle ran here."""
+        found = self._read(file_of("bundle", digest))
         try:
-            policies = orjson.loads((self.root / _file(digest)).read_bytes())
-            found = policies[ident]
-            return PolicyText(found["path"], found["line"], found["text"])
-        except (OSError, ValueError, KeyError, TypeError):
+            one = (found["policies"] if _form(found) == FORM else found)[ident]
+            return PolicyText(one["path"], one["line"], one["text"])
+        except (KeyError, TypeError):
+            return None
+
+    def described(self, digest: str) -> Described | None:
+        """The bundle `digest` as it is compared, if it ran here and what is kept of it can be read."""
+        try:
+            return described_of(self._read(file_of("bundle", digest)), lambda pin: self._read(file_of("pin", pin)))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def digests(self) -> Sequence[str]:
+        """The digests of all bundles that are kept."""
+        return [f"sha256:{path.stem.removeprefix('bundle-')}" for path in sorted(self.root.glob("bundle-*.json"))]
+
+    def note(self, ref: str) -> None:
+        """Note down which record says that a bundle came into force; where that fails, nothing is noted any more."""
+        try:
+            descriptor = os.open(self.root / HISTORY, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            with os.fdopen(descriptor, "a", encoding="ascii") as file:
+                file.write(f"{ref}\n")
+        except OSError:
+            # A note with a gap would be believed; without one, the ledger is asked.
+            with contextlib.suppress(OSError):
+                (self.root / HISTORY).unlink(missing_ok=True)
+
+    def noted(self) -> Sequence[str] | None:
+        """Those records, oldest first; None where nothing was noted down."""
+        try:
+            return (self.root / HISTORY).read_text("ascii").split()
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def note_all(self, refs: Iterable[str]) -> None:
+        """Note down `refs` instead of what was."""
+        write_beside(self.root / HISTORY, (f"{ref}\n".encode("ascii") for ref in refs))
+
+    def _read(self, name: str) -> Any:
+        try:
+            return orjson.loads((self.root / name).read_bytes())
+        except (OSError, ValueError):
             return None
 
 
-def _file(digest: str) -> str:
-    plain = digest.removeprefix("sha256:")
-    return f"bundle-{plain if plain.isalnum() else 'none'}.json"
+def _form(kept: Any) -> object:
+    """The form of what is kept; in the first one, a policy could have any name."""
+    match kept:
+        case {"form": int(form)}:
+            return form
+        case _:
+            return None

@@ -60,9 +60,9 @@ class Client:
         told = {key: value for key, value in query.items() if value is not None}
         return self._send("GET", path + (f"?{urlencode(told)}" if told else ""), None)
 
-    def post(self, path: str, body: Mapping[str, object] | None = None) -> Any:
+    def post(self, path: str, body: Mapping[str, object] | None = None, *, timeout_s: float = _TIMEOUT_S) -> Any:
         """POST `body` as JSON to `path` under `/api/v1`."""
-        return self._send("POST", path, body or {})
+        return self._send("POST", path, body or {}, timeout_s=timeout_s)
 
     def form(self, path: str, fields: Mapping[str, str]) -> Any:
         """POST `fields` form-encoded (OAuth's way) to `path` under `/api/v1`."""
@@ -86,8 +86,16 @@ class Client:
         finally:
             connection.close()
 
-    def _send(self, method: str, path: str, body: Mapping[str, object] | None, *, form: bool = False) -> Any:
-        connection, answer = self._open(method, path, body, timeout_s=_TIMEOUT_S, form=form)
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None,
+        *,
+        form: bool = False,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> Any:
+        connection, answer = self._open(method, path, body, timeout_s=timeout_s, form=form)
         try:
             data = answer.read()
         except TimeoutError as error:

@@ -5,7 +5,17 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from remit import __version__
-from remit.api.services import Adoption, Applied, Check, PolicyText, Resource, ServerPin
+from remit.api.services import (
+    Adoption,
+    Applied,
+    Change,
+    Check,
+    InForce,
+    PolicyText,
+    Progress,
+    Resource,
+    ServerPin,
+)
 from remit.app.adopting import adoption
 from remit.app.bundles import Bundles
 from remit.app.checks import checks
@@ -64,6 +74,22 @@ class Facade:
     def policy_text(self, bundle: str, policy: str) -> PolicyText | None:
         """The source of `policy` in the bundle with that digest, if it is still at hand."""
         return self._bundles.policy(bundle, policy)
+
+    async def bundles(self, limit: int) -> Sequence[InForce]:
+        """The last bundles that were in force, the latest first."""
+        return await self._runtime.history.in_force(limit)
+
+    async def between(self, before: str, after: str | None) -> tuple[str, str, Sequence[Change]]:
+        """Two bundles by how their digests begin, None the running one: both digests, and what differs."""
+        history = self._runtime.history
+        one, two = await history.digest(before), self.digest if after is None else await history.digest(after)
+        found = await asyncio.to_thread(history.difference, one, two)
+        return one, two, [Change(each.op.value, each.kind.value, each.name, each.lines) for each in found]
+
+    def progress(self) -> Progress | None:
+        """How far the bundle is that is being made; None where none is."""
+        pace = self._runtime.pace
+        return None if pace is None else Progress(pace.done, pace.total)
 
     async def diff(self) -> Applied:
         """The workspace folder compared with the running bundle."""

@@ -15,6 +15,7 @@ from remit.api.services import Applied, Conflict, Missing, ServerPin
 from remit.app.bundles import Bundles
 from remit.app.compiling import APART_MIN, check_apart, policies_in
 from remit.app.fleet import Fleet
+from remit.app.history import History, counts_of
 from remit.app.holding import held_labels
 from remit.app.pacing import Pace
 from remit.app.running import Running, prepare
@@ -25,7 +26,7 @@ from remit.control.resources import AgentSpec, Kind, Resource, Source
 from remit.facts.agent import Mode
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition
-from remit.facts.record import RecordKind
+from remit.facts.record import RecordKind, Ref
 from remit.policy.compile import Bundle
 from remit.ports.ledger import Draft, Ledger
 from remit.ports.system import Clock
@@ -59,7 +60,9 @@ class Runtime:
         self._ledger = ledger
         self._clock = clock
         self._changing = asyncio.Lock()
-        self._pace: Pace | None = None
+        self.pace: Pace | None = None
+        """How far the bundle is that is being made."""
+        self.history = History(ledger, bundles)
         self._recent = {running.bundle.digest: running.bundle}
 
     @property
@@ -76,14 +79,14 @@ class Runtime:
         """Record the bundle this process began with and start its fleet. Raises `KeyringUnusable`."""
         await self._veiling.prepare(self.bundle.catalog, self._record)
         self._fleet.take(self.bundle.catalog.servers)
-        await self._record(Event.BUNDLE, _WATCHER, self.bundle.digest, {"at": "start"})
+        await self._in_force(_WATCHER, self.bundle, {"at": "start"})
 
     async def diff(self) -> Applied:
         """The workspace folder compared with the running bundle. Raises `Invalid`."""
         from remit.app.comparing import changes_between
 
         new = await self._folder()
-        changes = changes_between(self._running, new)
+        changes = await asyncio.to_thread(changes_between, self._running, new)
         return Applied(new.bundle.digest, changes, new.warnings, applied=False)
 
     async def apply(self, *, dry_run: bool, by: str) -> Applied:
@@ -199,7 +202,7 @@ class Runtime:
 
     async def _prepare(self, source: Source) -> Running:
         """A bundle of `source`, beside the running one. Raises `Invalid`."""
-        pace = self._pace = Pace()
+        pace = self.pace = Pace()
         try:
             if policies_in(source) >= APART_MIN:
                 await check_apart(source, self._bundles.root, pace)
@@ -207,7 +210,7 @@ class Runtime:
             new = await asyncio.to_thread(prepare, source, self._bundles, pace)
             return replace(new, bundle=self._known(new.bundle))
         finally:
-            self._pace = None
+            self.pace = None
 
     def _known(self, bundle: Bundle) -> Bundle:
         """`bundle`, or the same one that ran before, with what was generated for it and the trust in that."""
@@ -242,7 +245,7 @@ class Runtime:
                 "from": old.digest,
                 "changes": [f"{change.op} {change.kind} {change.name}" for change in changes],
             }
-            await self._record(Event.BUNDLE, by, new.bundle.digest, data)
+            await self._in_force(by, new.bundle, data)
         if old.shadow.difference is not None and new.bundle is not old:
             # What generated code got wrong, it may get wrong again: what was switched off stays off.
             new.bundle.shadow.difference, new.bundle.shadow.reported = old.shadow.difference, True
@@ -258,11 +261,15 @@ class Runtime:
         while len(self._recent) > RECENT_MAX:
             del self._recent[next(iter(self._recent))]
 
-    async def _record(self, event: Event, by: str, subject: str, data: dict[str, Json]) -> None:
+    async def _in_force(self, by: str, bundle: Bundle, data: dict[str, Json]) -> None:
+        ref = await self._record(Event.BUNDLE, by, bundle.digest, data | counts_of(bundle))
+        await asyncio.to_thread(self.history.note, ref, start=data.get("at") == "start")
+
+    async def _record(self, event: Event, by: str, subject: str, data: dict[str, Json]) -> Ref:
         body = AdminBody(event, by, subject, data)
         now_ms = self._clock.now_ms()
         draft = Draft(RecordKind.ADMIN, now_ms, self.bundle.digest, "", body)
-        await self._ledger.append(draft).durable
+        return (await self._ledger.append(draft).durable).ref
 
 
 async def _edited(edit: Callable[[], object]) -> None:

@@ -19,7 +19,7 @@ from remit.trace.bodies import Event
 SUBJECT: Final = "the key of declared secrets"
 """What the ledger calls it, among the credentials of which it keeps hashes."""
 
-Record: TypeAlias = Callable[[Event, str, str, dict[str, Json]], Awaitable[None]]
+Record: TypeAlias = Callable[[Event, str, str, dict[str, Json]], Awaitable[object]]
 
 
 class Veiling:

@@ -62,15 +62,30 @@ class ResourceChange:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One of two bundles as it is compared: resources by kind and name, and the text of each policy by `@id`."""
+
+    resources: Mapping[tuple[Kind, str], Mapping[str, Json]]
+    policies: Mapping[str, str]
+    session_hours_max: float
+
+
+def described(side: Side) -> Described:
+    """A bundle as it is compared. Holds the values of environment variables."""
+    return Described(catalog_json(side.catalog), side.policies, side.catalog.session_hours_max)
+
+
 def diff(before: Side, after: Side) -> tuple[ResourceChange, ...]:
     """What turns `before` into `after`, by kind and name; empty when nothing that runs differs."""
-    old, new = catalog_json(before.catalog), catalog_json(after.catalog)
-    found = [
-        *_compared(old, new),
-        *_policies(before.policies, after.policies),
-    ]
-    if before.catalog.session_hours_max != after.catalog.session_hours_max:
-        hours = f"{before.catalog.session_hours_max:g} -> {after.catalog.session_hours_max:g}"
+    return compare(described(before), described(after))
+
+
+def compare(before: Described, after: Described) -> tuple[ResourceChange, ...]:
+    """`diff` of bundles that are described."""
+    found = [*_compared(before.resources, after.resources), *_policies(before.policies, after.policies)]
+    if before.session_hours_max != after.session_hours_max:
+        hours = f"{before.session_hours_max:g} -> {after.session_hours_max:g}"
         found.append(ResourceChange(Op.CHANGE, Kind.POLICY, "session_hours_max", (hours,)))
     order = list(Kind)
     return tuple(sorted(found, key=lambda change: (order.index(change.kind), change.name)))

@@ -13,6 +13,7 @@ from typing import TypeAlias, assert_never
 from remit.facts.agent import Agent
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Catalog, Http, Stdio, Tool
+from remit.facts.credential import shown
 from remit.facts.label import closed
 from remit.policy import cedar
 from remit.policy.arguments import compile_validator
@@ -141,12 +142,12 @@ def _ground(catalog: Catalog, tools: list[ToolForm], enforceable: frozenset[str]
 
 
 def _digest(catalog: Catalog, schema: str) -> str:
-    """`sha256:…` over everything a verdict may hang on."""
+    """`sha256:…` over everything a verdict may hang on, and what else runs of it but the values of variables."""
     described: Json = {
         "schema": schema,
         "policies": [[source.path, source.text] for source in catalog.policies],
         "agents": {
-            agent.name: [sorted(agent.groups), agent.mode.value, agent.harness.value]
+            agent.name: [sorted(agent.groups), agent.mode.value, agent.harness.value, agent.owner, agent.purpose]
             for agent in catalog.agents.values()
         },
         "users": {user.name: sorted(user.groups) for user in catalog.users.values()},
@@ -163,7 +164,14 @@ def _digest(catalog: Catalog, schema: str) -> str:
             for route in catalog.routes.values()
         },
         "servers": {
-            server.name: [_reached(server.transport), sorted(server.source)] for server in catalog.servers.values()
+            server.name: [
+                _reached(server.transport),
+                sorted(server.source),
+                server.shared,
+                server.verify_s,
+                server.call_s,
+            ]
+            for server in catalog.servers.values()
         },
         "tools": {f"{tool.server}/{tool.name}": _said(tool) for tool in catalog.tools.values()},
         "session_hours_max": catalog.session_hours_max,
@@ -173,13 +181,13 @@ def _digest(catalog: Catalog, schema: str) -> str:
 
 def _reached(transport: Stdio | Http) -> Json:
     match transport:
-        case Stdio(command):
-            return list(command)
-        case Http(url, headers, oauth) if headers or oauth is not None:
-            told: Json = {name: value.to_json() for name, value in headers.items()}
-            return [url, told, oauth and oauth.to_json()]
-        case Http(url):
-            return url
+        case Stdio(command, env, cwd):
+            # The digest is told to everybody: a plain value could be guessed by it.
+            told: Json = {name: shown(value, None) for name, value in env.items()}
+            return [list(command), told, cwd]
+        case Http(url, headers, oauth, private):
+            told = {name: value.to_json() for name, value in headers.items()}
+            return [url, told, oauth and oauth.to_json(), private]
         case _:
             assert_never(transport)
 

@@ -16,6 +16,7 @@ from remit.app.cli import (
     agents,
     approvals,
     bridge,
+    bundle,
     ledger,
     questions,
     replay,
@@ -41,6 +42,7 @@ for module in (service, workspace, questions, replay, bridge):
 app.add_typer(agents.app, name="agents")
 app.add_typer(tools.app, name="tools")
 app.add_typer(servers.app, name="servers")
+app.add_typer(bundle.app, name="bundle")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(token.app, name="token")

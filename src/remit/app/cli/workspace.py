@@ -1,18 +1,22 @@
 """`remit init, apply, diff, get, describe, delete`: the workspace and what runs of it."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
+from remit.app.cli.telling import told
 from remit.app.failure import Exit, Failure
 from remit.app.output import Format, changes, data, say, show
 from remit.control.tables import kind_named, table
 from remit.facts.text import escaped
 
 Kind = Annotated[str, typer.Argument(help="agents, users, groups, servers, tools, policies …")]
+_APPLY_S: Final = 1_200.0
+"""Tens of thousands of policies take minutes."""
+
 Name = Annotated[str, typer.Argument(help="The resource's name.")]
 
 
@@ -43,7 +47,9 @@ def apply(
 
     A bundle that does not validate changes nothing.
     """
-    answer: dict[str, Any] = client(token_file).post("/apply", {"dry_run": dry_run})
+    asked = client(token_file)
+    with told(asked):
+        answer: dict[str, Any] = asked.post("/apply", {"dry_run": dry_run}, timeout_s=_APPLY_S)
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return

@@ -1,0 +1,128 @@
+"""Which bundles have been in force, by the records that say so.
+
+Every start and every swap is an `admin` record (`bundle`). Where they stand is noted down in the data folder; a note
+that is lost is made again from the ledger, which alone is believed.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from remit.api.services import Conflict, InForce, Missing
+from remit.app.bundles import Bundles
+from remit.control.diff import ResourceChange, compare
+from remit.facts.canonical import Json
+from remit.facts.record import Ref
+from remit.policy.bundle import Bundle
+from remit.ports.ledger import Entry, Ledger
+from remit.trace.bodies import AdminBody, Event
+from remit.trace.chain import parts
+
+READ_MAX: Final = 10_000
+"""Records that are looked at for one list: a service that starts often repeats itself."""
+_PAGE: Final = 1_000
+_SHORTEST: Final = 6
+
+
+def counts_of(bundle: Bundle) -> dict[str, Json]:
+    """What the record of a bundle says of its size."""
+    catalog = bundle.catalog
+    return {"policies": len(bundle.policies), "tools": len(catalog.tools), "agents": len(catalog.agents)}
+
+
+class History:
+    """Reads `ledger` by what `bundles` noted down."""
+
+    def __init__(self, ledger: Ledger, bundles: Bundles) -> None:
+        self._ledger = ledger
+        self._bundles = bundles
+
+    def note(self, ref: Ref, *, start: bool = False) -> None:
+        """Take note of a record, unless earlier ones are still to be looked for: the first `start` of all has none."""
+        if self._bundles.noted() is not None or (start and parts(ref.chain)[1] == 1):
+            self._bundles.note(str(ref))
+
+    async def in_force(self, limit: int) -> Sequence[InForce]:
+        """The last `limit` bundles, the latest first; starts with the same one count once."""
+        found: list[InForce] = []
+        until_ms: int | None = None
+        for entry, body in await self._records():
+            if found and found[-1].digest == body.subject:
+                found[-1] = _told(entry, body, found[-1].until_ms, found[-1].records + 1)
+            elif len(found) < limit:
+                found.append(_told(entry, body, until_ms, 1))
+            else:
+                break
+            until_ms = entry.record.at
+        return found
+
+    async def digest(self, named: str) -> str:
+        """The whole digest of the one bundle that `named` begins. Raises `Missing`, `Conflict`."""
+        plain = named.removeprefix("sha256:").lower()
+        if len(plain) < _SHORTEST:
+            raise Conflict(f"{named} is too short to name a bundle", "give at least six digits: remit bundle ls")
+        found = [digest for digest in self._bundles.digests() if digest.startswith(f"sha256:{plain}")]
+        if not found:
+            raise Missing(f"no bundle that ran here begins with {plain[:64]}")
+        if len(found) > 1:
+            raise Conflict(f"{len(found)} bundles begin with {plain[:64]}", "give more digits: remit bundle ls -o wide")
+        return found[0]
+
+    def difference(self, before: str, after: str) -> Sequence[ResourceChange]:
+        """What turns one bundle that ran into another. Raises `Missing`."""
+        sides = [self._bundles.described(digest) for digest in (before, after)]
+        for digest, side in zip((before, after), sides, strict=True):
+            if side is None:
+                raise Missing(f"what was kept of the bundle {digest[:19]} cannot be read")
+        return compare(*(side for side in sides if side is not None))
+
+    async def _records(self) -> list[tuple[Entry, AdminBody]]:
+        """The records, the latest first."""
+        refs = self._bundles.noted()
+        if refs is None:
+            refs = await self._looked_for()
+            self._bundles.note_all(refs)
+        found: list[tuple[Entry, AdminBody]] = []
+        for ref in reversed(refs[-READ_MAX:]):
+            entry = await self._entry(ref)
+            if entry is not None and (body := _body(entry)) is not None:
+                found.append((entry, body))
+        return found
+
+    async def _entry(self, ref: str) -> Entry | None:
+        try:
+            return await self._ledger.entry(Ref.parse(ref))
+        except ValueError:
+            return None
+
+    async def _looked_for(self) -> list[str]:
+        """The records as the whole ledger has them."""
+        found: list[str] = []
+        after: Ref | None = None
+        while entries := await self._ledger.entries(after=after, limit=_PAGE, sid=None):
+            found += [f"{one.record.chain}.{one.record.seq}" for one in entries if _body(one) is not None]
+            after = Ref(entries[-1].record.chain, entries[-1].record.seq)
+        return found
+
+
+def _body(entry: Entry) -> AdminBody | None:
+    body = entry.body
+    return body if isinstance(body, AdminBody) and body.event is Event.BUNDLE else None
+
+
+def _told(entry: Entry, body: AdminBody, until_ms: int | None, records: int) -> InForce:
+    return InForce(
+        digest=body.subject,
+        since_ms=entry.record.at,
+        until_ms=until_ms,
+        by=body.by,
+        record=f"{entry.record.chain}.{entry.record.seq}",
+        records=records,
+        policies=_count(body, "policies"),
+        tools=_count(body, "tools"),
+        agents=_count(body, "agents"),
+    )
+
+
+def _count(body: AdminBody, name: str) -> int | None:
+    value = body.data.get(name)
+    return value if isinstance(value, int) else None

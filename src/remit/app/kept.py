@@ -1,0 +1,91 @@
+"""What is kept of a bundle that ran, by its digest: enough to show its policies and to compare it with any other.
+
+Definitions of tools are kept apart by their pin, since most bundles have the same; plain values of environment
+variables are not kept.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, cast
+
+from remit.control.diff import Described, Side, described
+from remit.control.manifests import HIDDEN
+from remit.control.resources import Kind
+from remit.facts.canonical import Json
+from remit.facts.catalog import Catalog, Server, Stdio
+from remit.policy.bundle import Bundle
+
+FORM: Final = 2
+"""The first form held policies alone."""
+_DIGEST: Final = re.compile(r"(sha256:)?[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A bundle as it is kept, and the definitions of its tools by pin."""
+
+    bundle: Mapping[str, Json]
+    definitions: Mapping[str, Json]
+
+
+def file_of(kind: str, digest: str) -> str:
+    """The name of the file that holds what `digest` names."""
+    plain = digest.removeprefix("sha256:") if _DIGEST.fullmatch(digest) else "none"
+    return f"{kind}-{plain}.json"
+
+
+def kept_of(bundle: Bundle) -> Kept:
+    """What is kept of `bundle`."""
+    side = described(Side(_without_values(bundle.catalog), {}))
+    pins = {f"{tool.server}/{tool.name}": tool.pin for tool in bundle.catalog.tools.values()}
+    definitions: dict[str, Json] = {}
+    resources: list[Json] = []
+    for (kind, name), members in side.resources.items():
+        told = dict(members)
+        if kind is Kind.TOOL:
+            told["pin"] = pins[name]
+            definitions[pins[name]] = told.pop("definition")
+        resources.append([kind.value, name, told])
+    policies: Json = {
+        ident: {"path": one.statement.file, "line": one.statement.line, "text": one.statement.text}
+        for ident, one in bundle.policies.items()
+    }
+    return Kept(
+        {
+            "form": FORM,
+            "session_hours_max": side.session_hours_max,
+            "resources": resources,
+            "policies": policies,
+        },
+        definitions,
+    )
+
+
+def _without_values(catalog: Catalog) -> Catalog:
+    """`catalog`, with something else in the place of plain values of variables."""
+    return replace(catalog, servers={name: _without_value(server) for name, server in catalog.servers.items()})
+
+
+def _without_value(server: Server) -> Server:
+    transport = server.transport
+    if not isinstance(transport, Stdio):
+        return server
+    env = {name: HIDDEN if isinstance(value, str) else value for name, value in transport.env.items()}
+    return replace(server, transport=replace(transport, env=env))
+
+
+def described_of(kept: Mapping[str, Any], definition: Callable[[str], Json]) -> Described:
+    """A kept bundle as it is compared. Raises `KeyError`, `ValueError` or `TypeError` where it is none of this form."""
+    if kept["form"] != FORM:
+        raise ValueError("another form")
+    resources: dict[tuple[Kind, str], Mapping[str, Json]] = {}
+    for kind, name, members in kept["resources"]:
+        told = cast("dict[str, Json]", members)
+        if kind == Kind.TOOL:
+            told = {**told, "definition": definition(str(told["pin"]))}
+            if told["definition"] is None:
+                raise ValueError("the definition of a tool is lost")
+        resources[Kind(kind), name] = told
+    policies = {ident: one["text"] for ident, one in kept["policies"].items()}
+    return Described(resources, policies, kept["session_hours_max"])

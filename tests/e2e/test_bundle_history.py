@@ -1,0 +1,162 @@
+"""Which bundles have been in force, and what turned one into another: over the API, and by the command."""
+
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from proof.counting import Counting
+from tests.e2e.api_world import POLICIES, World, declared, world
+from tests.e2e.test_apply_beside import many
+
+WITH_ENV = (
+    "apiVersion: remit.dev/v1alpha1\nkind: Server\nmetadata: {name: two}\nspec: {command: [x], env: {A: canary-env}}\n"
+)
+MORE = '\n@id("more")\nforbid (principal, action, resource) when { context.inputSize > 9999 };\n'
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
+    async with world(tmp_path_factory.mktemp("history")) as made:
+        yield made
+
+
+async def applied(api: World, text: str) -> str:
+    (api.workspace / "policies.cedar").write_text(text)
+    return (await api.told("POST", "/apply", body={}))["bundle"]
+
+
+async def between(api: World, before: str, after: str | None = None) -> Any:
+    return await api.told("GET", f"/bundles/diff?before={before}" + (f"&after={after}" if after else ""))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_bundles_are_listed_the_latest_first_with_when_and_by_whom(api: World):
+    one = await applied(api, POLICIES)
+    two = await applied(api, POLICIES + MORE)
+    assert await applied(api, POLICIES + MORE) == two
+    latest, earlier, *rest = (await api.told("GET", "/bundles"))["items"]
+    assert (latest["bundle"], latest["until"], latest["by"], latest["records"]) == (two, None, "admin", 1)
+    assert (earlier["bundle"], earlier["until"]) == (one, latest["since"])
+    assert latest["policies"] == earlier["policies"] + 1
+    assert latest["tools"] == earlier["tools"] > 0
+    assert latest["agents"] == 6
+    assert rest[-1]["by"] == "the service", "the first one, with which the service began"
+    records = (await api.told("GET", "/ledger/entries?latest=9"))["items"]
+    [record] = [one for one in records if one["id"] == latest["record"]]
+    assert (record["at"], record["body"]["subject"]) == (latest["since"], two)
+    assert len((await api.told("GET", "/bundles?limit=1"))["items"]) == 1
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_what_turned_one_bundle_into_another(api: World):
+    one = await applied(api, POLICIES)
+    (api.workspace / "more.yaml").write_text(declared("User", "new") + "---\n" + WITH_ENV)
+    changed = POLICIES.replace("hand on to guests", "x") + MORE
+    two = await applied(api, changed.replace("handing on to guests", "handing to guests"))
+    try:
+        found = await between(api, one)
+        assert (found["before"], found["after"]) == (one, two)
+        texts = {change["text"]: change["lines"] for change in found["changes"]}
+        assert set(texts) == {"add user new", "add server two", "add policy more", "change policy ask-for-guest"}
+        assert "+forbid (principal, action, resource) when { context.inputSize > 9999 };" in texts["add policy more"]
+        assert '-@reason("handing on to guests waits for security")' in texts["change policy ask-for-guest"]
+        backward = await between(api, two[:19], one.removeprefix("sha256:")[:12])
+        assert {change["op"] for change in backward["changes"]} == {"remove", "change"}
+        assert (await between(api, one, one))["changes"] == []
+        kept = b"".join(path.read_bytes() for path in (api.workspace.parent / "data" / "bundles").glob("bundle-*"))
+        assert b"canary-env" not in kept
+    finally:
+        (api.workspace / "more.yaml").unlink()
+        await applied(api, POLICIES)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_tool_that_was_accepted_anew_shows_pin_and_definition(api: World):
+    items = (await api.told("GET", "/bundles?limit=1000"))["items"]
+    found = await between(api, items[-1]["bundle"])
+    [echo] = [change for change in found["changes"] if change["name"] == "hand/echo"]
+    assert (echo["op"], echo["kind"]) == ("add", "Tool")
+    assert list((api.workspace.parent / "data" / "bundles").glob("pin-*"))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_bundle_that_is_not_known_or_not_named_well(api: World):
+    running = await applied(api, POLICIES)
+    bundles = api.workspace.parent / "data" / "bundles"
+    twin = bundles / f"bundle-{running.removeprefix('sha256:')[:20]}{'0' * 44}.json"
+    twin.write_text("{}")
+    try:
+        for named, status in (
+            ("0" * 10, 404),
+            ("abc", 400),
+            ("../../x", 400),
+            (running[:20], 409),
+            (twin.stem[7:], 404),
+        ):
+            answer = await api.ask("GET", f"/bundles/diff?before={named}", api.admin)
+            assert answer.status_code == status, answer.text
+    finally:
+        twin.unlink()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_note_that_is_lost_is_made_again_from_the_ledger(api: World):
+    await applied(api, POLICIES)
+    before = (await api.told("GET", "/bundles?limit=1000"))["items"]
+    history = api.workspace.parent / "data" / "bundles" / "history"
+    noted = history.read_text()
+    history.unlink()
+    await applied(api, POLICIES + MORE)
+    await applied(api, POLICIES)
+    after = (await api.told("GET", "/bundles?limit=1000"))["items"]
+    assert after[2:] == [before[0] | {"until": after[1]["since"]}, *before[1:]]
+    assert history.read_text().startswith(noted)
+    history.write_text(history.read_text() + "nonsense\nr0-9.99\n")
+    assert (await api.told("GET", "/bundles?limit=1000"))["items"] == after
+
+
+@pytest.fixture(scope="module")
+def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
+    with Counting(tmp_path_factory.mktemp("command")) as running:
+        yield running
+
+
+def test_the_command_lists_and_compares(counting: Counting) -> None:
+    service = counting.service
+    items = service.told("bundle", "ls")
+    listed = service.remit("bundle", "ls").stdout.splitlines()
+    assert listed[0].split()[:4] == ["BUNDLE", "SINCE", "UNTIL", "BY"]
+    assert listed[1].startswith(items[0]["bundle"][:19])
+    done = service.remit("bundle", "diff", items[-1]["bundle"][:19])
+    assert done.returncode == 1
+    assert "+ add policy big-amounts" in done.stdout
+    assert '    +@gate("owner")' in done.stdout
+    same = service.remit("bundle", "diff", items[0]["bundle"])
+    assert (same.returncode, same.stdout) == (0, "")
+    assert "no difference" in same.stderr
+    assert service.remit("bundle", "diff", "0" * 12).returncode == 5
+    assert service.remit("bundle", "diff", "xyz").returncode == 2
+    restarted = len(items)
+    service.stop()
+    service.start()
+    again = service.told("bundle", "ls")
+    assert (len(again), again[0]["records"]) == (restarted, items[0]["records"] + 1)
+    assert again[0]["since"] == items[0]["since"]
+
+
+def test_how_far_it_is_is_told_for_thousands(counting: Counting) -> None:
+    service = counting.service
+    service.write({"many.cedar": many("progress", 2_500)})
+    done = service.remit("apply")
+    assert done.returncode == 0, done.stderr
+    assert "of 2,500 policies …" in done.stderr or "of 2,502 policies …" in done.stderr
+    assert service.told("bundle", "ls")[0]["policies"] >= 2_500
+    service.stop()
+    for path in (service.data / "bundles").glob("policies-*"):
+        path.unlink()
+    service.start()
+    assert "policies …" in service.log
+    (service.workspace / "many.cedar").unlink()
+    service.told("apply")
