@@ -4,13 +4,12 @@ SQLite reaches files through a VFS (sqlite.org/vfs.html). While a `Disk` is in p
 whose files count each write, sync and truncation below one folder, and ask the disk what becomes of it. It is put there
 through the very library that Python's `sqlite3` uses, so the ledger under test is the real one, unknowing.
 
-A sync is what makes writes last: when the power fails, what was not synced is there by sectors, or not, as chance has it.
+A sync is what makes writes last: when the power fails, of what was not synced some sectors are there, by chance.
 """
 
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field

@@ -1,24 +1,24 @@
-"""A disk that fails the Nth write or sync, for every N of a scripted run; one that loses its power there; a torn end.
+"""A disk that fails the Nth write or sync, for every N of a scripted run; one that loses its power there.
 
 The run is the service's own: calls through the driver, one by one and together. Always: what was answered is on disk,
-nothing was sent without its intent there, and what is on disk verifies. What cannot be read is refused, and named.
+nothing was sent without its intent there, and what is on disk verifies.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import sqlite3
+import tempfile
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
-from remit.adapters.sqlite import LedgerDamaged, LedgerRefused, SqliteLedger, open_ledger, verify_file
+from remit.adapters.sqlite import SqliteLedger, open_ledger, verify_file
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import canonical
 from remit.facts.record import RecordKind
@@ -28,17 +28,15 @@ from remit.policy.verdict import Code
 from remit.ports.ledger import LedgerUnwritable
 from remit.ports.upstream import Era
 from remit.trace.bodies import ActionBody, OutcomeBody
-from tests.contract.faulty_disk import SECTOR_BYTES, Disk, Ends, faulty, library
+from tests.contract.faulty_disk import Disk, Ends, faulty, library
 from tests.e2e.gateway_parts import DEFINITIONS, Told
 from tests.e2e.gateway_world import CLOCK, ENTROPY, catalog, compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from remit.policy.compile import Bundle
 
-FRAME_BYTES: Final = 4_096 + 24
-PAGE_BYTES: Final = 4_096
 needs_library = pytest.mark.skipif(library() is None, reason="Python's SQLite is not a library of its own")
 
 
@@ -64,12 +62,16 @@ def file_of(folder: Path) -> Path:
     return folder / "ledger.sqlite3"
 
 
-async def script(folder: Path, run: Run, mend: Callable[[], None] = lambda: None) -> None:
+async def script(
+    folder: Path,
+    run: Run,
+    mend: Callable[[], None] = lambda: None,
+    factory: type[sqlite3.Connection] = sqlite3.Connection,
+) -> None:
     """A start, calls one by one, calls together, a call after whatever went wrong, an end."""
     try:
-        ledger = open_ledger(file_of(folder), CLOCK, ENTROPY)
-    except LedgerUnwritable as error:
-        assert "cannot be written: " in str(error)
+        ledger = open_ledger(file_of(folder), CLOCK, ENTROPY, factory)
+    except LedgerUnwritable:
         return
     driver = Driver(ledger, CLOCK, bundle, {"shop": Told(DEFINITIONS, run.trace)})
     await driver.load()
@@ -135,57 +137,93 @@ async def struck(folder: Path, at: int, ends: Ends, run: Run) -> Disk:
 
 async def started(folder: Path) -> Run:
     """A folder in which the script ran once, undisturbed."""
-    folder.mkdir()
     run = Run()
     await script(folder, run)
     assert len(run.answered) == 9
     return run
 
 
-@needs_library
-@pytest.mark.asyncio
-@pytest.mark.parametrize("fresh", [True, False], ids=["the first start", "a later start"])
-@pytest.mark.parametrize("ends", [Ends.FAILS, Ends.FAILS_ONCE, Ends.IS_FULL], ids=lambda one: one.name.lower())
-async def test_a_disk_that_fails_any_write_or_sync(tmp_path: Path, ends: Ends, *, fresh: bool) -> None:
-    before = Run() if fresh else await started(tmp_path / "start")
-    at = 0
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A folder whose syncs cost nothing: what they would do is what the tests are about."""
+    under = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="remit-disk-", dir=under if under.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+async def at_each(
+    folder: Path, ends: Ends, *, fresh: bool, step: int, look: Callable[[int, Run, Disk], Awaitable[None]]
+) -> int:
+    """The script, struck at each `step`th operation; how many operations there are."""
+    (folder / "start").mkdir()
+    before = Run() if fresh else await started(folder / "start")
+    at = 1
     while True:
-        at += 1
-        folder = place(tmp_path, at, fresh=fresh)
+        here = folder / f"at-{at}"
+        if fresh:
+            here.mkdir()
+        else:
+            shutil.copytree(folder / "start", here)
         run = Run(list(before.trace), list(before.answered))
-        disk = await struck(folder, at, ends, run)
+        disk = await struck(here, at, ends, run)
         if disk.count < at:
-            break
-        await check(folder, run)
-    assert at > 60, "each operation of a start, of lone and joint commits, and of the last checkpoint failed once"
+            return disk.count
+        await look(at, run, disk)
+        shutil.rmtree(here)
+        at += step
+
+
+FRESH: Final = pytest.mark.parametrize("fresh", [True, False], ids=["the first start", "a later start"])
 
 
 @needs_library
 @pytest.mark.asyncio
-@pytest.mark.parametrize("fresh", [True, False], ids=["the first start", "a later start"])
-async def test_a_disk_that_loses_its_power_at_any_write_or_sync(tmp_path: Path, *, fresh: bool) -> None:
+@FRESH
+@pytest.mark.parametrize(
+    ("ends", "step"), [(Ends.FAILS, 1), (Ends.FAILS_ONCE, 3), (Ends.IS_FULL, 3)], ids=["for good", "once", "full"]
+)
+async def test_a_disk_that_fails_any_write_or_sync(memory: Path, ends: Ends, step: int, *, fresh: bool) -> None:
+    async def look(_at: int, run: Run, disk: Disk) -> None:
+        await check(disk.folder, run)
+
+    count = await at_each(memory, ends, fresh=fresh, step=step, look=look)
+    assert count > 60, "those of a start, of lone and joint commits, and of the last checkpoint"
+
+
+@needs_library
+@pytest.mark.asyncio
+@FRESH
+async def test_a_disk_that_loses_its_power_at_any_write_or_sync(memory: Path, *, fresh: bool) -> None:
     """Of what was not synced, any sectors are there when it is back."""
-    before = Run() if fresh else await started(tmp_path / "start")
-    at = 0
-    while True:
-        at += 1
-        folder = place(tmp_path, at, fresh=fresh)
-        run = Run(list(before.trace), list(before.answered))
-        disk = await struck(folder, at, Ends.LOSES_POWER, run)
-        if disk.count < at:
-            break
-        after = tmp_path / f"after-{at}"
+
+    async def look(at: int, run: Run, disk: Disk) -> None:
+        after = memory / f"after-{at}"
         after.mkdir()
         for path, data in disk.left().items():
             (after / path.name).write_bytes(data)
         await check(after, run)
-    assert at > 60
+
+    assert await at_each(memory, Ends.LOSES_POWER, fresh=fresh, step=1, look=look) > 60
 
 
-def place(tmp_path: Path, at: int, *, fresh: bool) -> Path:
-    folder = tmp_path / f"at-{at}"
-    if fresh:
-        folder.mkdir()
-    else:
-        shutil.copytree(tmp_path / "start", folder)
-    return folder
+class Unsynced(sqlite3.Connection):
+    """A connection that does not wait for the disk."""
+
+    def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
+        return super().execute(sql.replace("synchronous = FULL", "synchronous = OFF"), *arguments)
+
+
+@needs_library
+@pytest.mark.asyncio
+async def test_a_ledger_that_does_not_wait_for_the_disk_is_noticed(memory: Path) -> None:
+    run, after = Run(), memory / "after"
+    (memory / "here").mkdir()
+    with faulty(Disk(memory / "here", Random(3), 120, Ends.LOSES_POWER)) as disk:
+        await script(memory / "here", run, factory=Unsynced)
+    assert run.answered
+    after.mkdir()
+    for path in disk.left():
+        # As long as nobody synced, the disk may have nothing.
+        (after / path.name).write_bytes(disk.synced[path])
+    with pytest.raises(AssertionError):
+        await check(after, run)

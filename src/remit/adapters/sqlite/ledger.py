@@ -9,7 +9,7 @@ as `segment`s beside the `rows` of the `state` that changed; `reads` answer from
 import asyncio
 import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -168,7 +168,9 @@ class SqliteLedger:
         self._readers.close()
         try:
             if self._writer.failure is None:
-                self._conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                # What cannot be moved stays in the log: it is durable there, and the next start finds it.
+                with suppress(sqlite3.Error):
+                    self._conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             self._conn.close()
             self._lock.release()
