@@ -12,7 +12,8 @@ from remit.adapters.sqlite.schema import APPLICATION, VERSION
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind, Ref
 from remit.trace.bodies import Stored
-from remit.trace.verify import Row, verify
+from remit.trace.links import Row
+from remit.trace.verify import verify
 from tests.contract.ledger_world import REPLICA, Place, append_all
 from tests.core.recording import Step, action, outcome, stored
 

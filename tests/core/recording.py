@@ -12,7 +12,7 @@ from remit.policy.verdict import Code, Gate, Reason
 from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, OutcomeBody, Status, Stored
 from remit.trace.chain import commitment, genesis, record_hash
 from remit.trace.encoding import encode_body, encode_record
-from remit.trace.verify import Row
+from remit.trace.links import Row
 
 BUNDLE = "sha256:" + "b" * 64
 SALT = b"0123456789abcdef"

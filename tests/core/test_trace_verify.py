@@ -10,7 +10,8 @@ from remit.facts.record import RecordKind, Ref
 from remit.trace.bodies import AdminBody, Choice, Event, Status
 from remit.trace.chain import SALT_BYTES, chain_name, commitment, genesis, parts, record_hash
 from remit.trace.encoding import decode_record, encode_body, encode_record
-from remit.trace.verify import FINDINGS_MAX, Finding, Report, Row, Verifier, check_links, verify
+from remit.trace.links import Finding, Row, check_links
+from remit.trace.verify import FINDINGS_MAX, Report, Verifier, verify
 from tests.core.recording import BUNDLE, SALT, Step, action, decision, outcome, stored
 
 CHAIN = "r7f3-1"

@@ -177,6 +177,38 @@ class InDoubtsAnswer(Answer):
     items: list[InDoubtAnswer]
 
 
+class CheckpointAnswer(Answer):
+    """What the ledger comes to: `checkpoint` is the signed note (C2SP `tlog-checkpoint`)."""
+
+    origin: str
+    size: int
+    root: str
+    checkpoint: str
+
+
+class ContinuationAnswer(Answer):
+    """That the tree of `checkpoint` goes on from its first `since` leaves; `path` is base64."""
+
+    since: int
+    path: list[str]
+    checkpoint: str
+
+
+class ProofAnswer(Answer):
+    """That the record `id` is leaf `index` (C2SP `tlog-proof`)."""
+
+    id: str
+    index: int
+    proof: str
+
+
+class LogKeyAnswer(Answer):
+    """A verifier key of the log."""
+
+    id: str
+    key: str
+
+
 class CheckAnswer(Answer):
     """One line of the doctor."""
 

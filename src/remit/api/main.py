@@ -15,6 +15,7 @@ from remit.api import (
     ledger,
     logins,
     problem,
+    proofs,
     service,
     sessions,
     tokens,
@@ -34,6 +35,7 @@ ROUTERS: Final = (
     approvals.router,
     asking.router,
     ledger.router,
+    proofs.router,
     service.router,
 )
 

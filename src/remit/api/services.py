@@ -23,6 +23,7 @@ from remit.ports.credentials import Logins
 from remit.ports.ledger import Ledger
 from remit.ports.signer import Signer
 from remit.ports.system import Clock, Entropy
+from remit.ports.transparency import Transparency
 from remit.trace.bodies import AdminBody, Choice
 
 
@@ -342,6 +343,7 @@ class Services:
     driver: Driver
     runtime: Runtime
     ledger: Ledger
+    transparency: Transparency
     signer: Signer
     authenticator: Authenticator
     clock: Clock

@@ -17,9 +17,12 @@ import aiohttp
 from remit.adapters.credentials.keeping import Keeping
 from remit.adapters.credentials.registering import Place
 from remit.adapters.keyring import KeyringUnusable
+from remit.adapters.notary import FOLDER as CHECKPOINT_KEYS
+from remit.adapters.notary import FolderNotary
 from remit.adapters.signer import Ed25519Signer
 from remit.adapters.sqlite import SqliteLedger, open_ledger
 from remit.adapters.sqlite.batches import Batches
+from remit.adapters.sqlite.tiles import Tiles
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.adapters.upstreams.build import build_upstream
 from remit.adapters.upstreams.exchange import open_http_session
@@ -50,6 +53,7 @@ from remit.pep.mcp.app import Edge, McpApp
 from remit.pep.tally import Tally
 from remit.ports.upstream import Inspected
 from remit.trace.bodies import AdminBody, Event
+from remit.work.checkpoints import Checkpoints
 
 _CLOCK = SystemClock()
 _ENTROPY = SystemEntropy()
@@ -76,6 +80,7 @@ class Service:
     fleet: Fleet
     session: aiohttp.ClientSession
     keeping: Keeping
+    checkpoints: Checkpoints
     closing: asyncio.Event
     services: Callable[[], Services]
     api: "asyncio.Future[App]"
@@ -142,6 +147,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     issuer = _issuer(settings.data, resource)
     try:
         signer = Ed25519Signer(settings.data / KEYS, _CLOCK, issuer=issuer, audience=issuer)
+        notary = FolderNotary(settings.data / CHECKPOINT_KEYS, _CLOCK, ledger.origin)
     except KeyringUnusable as error:
         await ledger.close()
         raise Failure("the signing keys cannot be used", why=str(error)) from error
@@ -168,6 +174,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     authenticator = Authenticator(signer, _CLOCK, revoked=await ledger.revoked(), credentials=credentials)
     await _started(runtime, fleet, keeping, session, ledger)
     admin = None if credentials else await _first_admin(driver, authenticator)
+    log = Checkpoints(Tiles(settings.ledger), notary, ledger.origin, driver.record)
     hosts = _hosts(settings, port)
     origins = frozenset({f"http://{host}" for host in hosts} | {resource})
     closing = asyncio.Event()
@@ -180,7 +187,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
         from remit.app.facade import Facade
 
         facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping)
-        return Services(driver, facade, ledger, signer, authenticator, _CLOCK, _ENTROPY, keeping, closing)
+        return Services(driver, facade, ledger, log, signer, authenticator, _CLOCK, _ENTROPY, keeping, closing)
 
     api: asyncio.Future[App] = asyncio.get_running_loop().create_future()
 
@@ -198,7 +205,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     root = Root(edge=edge, api=api, pages=pages, hosts=hosts, origins=origins, ready=ready, metrics=metrics)
     front = Front(root, _CLOCK, _ENTROPY, tally)
     return Service(
-        front, bounds, tally, driver, runtime, ledger, fleet, session, keeping, closing, services, api, admin
+        front, bounds, tally, driver, runtime, ledger, fleet, session, keeping, log, closing, services, api, admin
     )
 
 

@@ -30,6 +30,7 @@ from remit.app.settings import Settings
 from remit.app.watching import watching
 from remit.facts.text import escaped
 from remit.pep.tally import Tally
+from remit.work.checkpoints import PERIOD_S as CHECKPOINT_S
 from remit.work.loop import every
 
 _LOG: Final = logging.getLogger(__name__)
@@ -135,7 +136,11 @@ async def _afterwards(service: Service, settings: Settings, logs: Logs, *, watch
         _failed(error)
     await asyncio.to_thread(logs.start)
     settle_collector()
-    loops = [every(_EXPIRY_S, service.driver.expire_due, _failed), _telling_refusals(service.tally)]
+    loops = [
+        every(_EXPIRY_S, service.driver.expire_due, _failed),
+        every(CHECKPOINT_S, service.checkpoints.advance, _failed),
+        _telling_refusals(service.tally),
+    ]
     if watch:
         loops.append(watching(settings.workspace, service.runtime))
     await asyncio.gather(*loops)

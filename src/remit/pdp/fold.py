@@ -211,6 +211,7 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             | Event.AGENT_REGISTERED
             | Event.AGENT_ENFORCED
             | Event.POLICY_DIFFERENCE
+            | Event.CHECKPOINT_KEY
         ):
             return ()
         case _:

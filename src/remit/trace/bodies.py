@@ -168,6 +168,7 @@ class Event(StrEnum):
     AGENT_REGISTERED = "agent.registered"
     AGENT_ENFORCED = "agent.enforced"
     POLICY_DIFFERENCE = "policy.difference"
+    CHECKPOINT_KEY = "checkpoint.key"
 
 
 @dataclass(frozen=True, slots=True)

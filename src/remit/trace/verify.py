@@ -25,9 +25,10 @@ from typing import Final, TypeAlias, assert_never, cast
 from remit.facts.label import closed
 from remit.facts.record import Receipt, Record, RecordKind, Ref
 from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event, ExchangeBody, OutcomeBody, Passed
-from remit.trace.chain import commitment, genesis, parts, record_hash
-from remit.trace.encoding import decode_body, decode_record
+from remit.trace.chain import parts
+from remit.trace.encoding import decode_body
 from remit.trace.glance import Glance, glance
+from remit.trace.links import Finding, Row, check_row
 from remit.trace.members import Undecodable
 from remit.trace.rounds import responses_hash
 
@@ -37,32 +38,6 @@ FINDINGS_MAX: Final = 1_000
 
 Seen: TypeAlias = ExchangeBody | OutcomeBody | DecisionBody | AdminBody | Glance
 """What verification reads of a body: all of it, of an action no more than it needs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A record as it is stored, and where; `salt` and `body` are None once erased."""
-
-    ref: Ref
-    record: bytes
-    hash: bytes
-    salt: bytes | None
-    body: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What is wrong at `ref` (None: of the file itself), by the invariant it breaks.
-
-    `state` stands for: what the file holds beside its records is what they fold to.
-    """
-
-    ref: Ref | None
-    invariant: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{'file' if self.ref is None else self.ref}: {self.invariant}: {self.what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +76,6 @@ def verify(rows: Iterable[Row]) -> Report:
     return verifier.report()
 
 
-def check_links(rows: Iterable[Row]) -> list[Finding]:
-    """What is wrong with the links of `rows`, consecutive records of one chain."""
-    findings: list[Finding] = []
-    before: Receipt | None = None
-    for row in rows:
-        found, _ = _check_row(row, before)
-        findings += found
-        before = Receipt(row.ref, row.hash.hex())
-    return findings
-
-
 @dataclass(slots=True)
 class _Asked:
     action: str
@@ -141,7 +105,7 @@ class Verifier:
         same = self._head is not None and self._head.ref.chain == row.ref.chain
         before = self._head if same else None
         ended = None if same else self._new_chain(row)
-        found, record = _check_row(row, before, whole=True)
+        found, record = check_row(row, before, whole=True)
         for finding in found:
             self.note(finding)
         self._head = self._heads[row.ref.chain] = Receipt(row.ref, row.hash.hex())
@@ -315,36 +279,3 @@ def _seen(kind: RecordKind, data: bytes) -> Seen:
     if kind is RecordKind.INTENT or kind is RecordKind.PROPOSAL:
         return glance(data)
     return cast("Seen", decode_body(kind, data))  # only those two kinds decode to an action
-
-
-def _check_row(row: Row, before: Receipt | None, *, whole: bool = False) -> tuple[list[Finding], Record | None]:
-    """INVARIANT(chain-links): `row` by itself and after `before`.
-
-    With `whole`, a row without one before it is the first of its chain.
-    """
-    found: list[str] = []
-    digest = record_hash(row.record)
-    if digest != row.hash:
-        found.append(f"its bytes hash to {digest.hex()[:16]}…, stored is {row.hash.hex()[:16]}…")
-    try:
-        record = decode_record(row.record)
-    except Undecodable as error:
-        found.append(f"it cannot be read: {error}")
-        return [Finding(row.ref, "chain-links", what) for what in found], None
-    if (record.chain, record.seq) != (row.ref.chain, row.ref.seq):
-        found.append(f"its bytes say that it is {record.chain[:32]}.{record.seq}")
-    expected_seq = before.ref.seq + 1 if before is not None else 1
-    if (before is not None or whole) and row.ref.seq != expected_seq:
-        found.append(f"expected here is seq {expected_seq}")
-    expected = None
-    if row.ref.seq == 1:
-        expected = genesis(row.ref.chain)
-    elif before is not None:
-        expected = before.hash
-    if expected is not None and record.prev != expected:
-        found.append(f"its prev is {record.prev[:16]}…, the link before is {expected[:16]}…")
-    if row.body is not None:
-        actual = commitment(row.salt or b"", row.body)
-        if actual != record.commitment:
-            found.append(f"its body commits to {actual[:16]}…, recorded is {record.commitment[:16]}…")
-    return [Finding(row.ref, "chain-links", what) for what in found], record

@@ -22,6 +22,7 @@ from remit.adapters.sqlite.schema import VERSION, connect
 from remit.adapters.sqlite.segment import SegmentTorn, Stored
 from remit.adapters.sqlite.state import State
 from remit.adapters.sqlite.tables import SEQ_BITS
+from remit.adapters.sqlite.tiles import origin_of
 from remit.adapters.sqlite.verifying import rows_of
 from remit.adapters.sqlite.worker import Hire, Thread
 from remit.adapters.sqlite.writer import Writer, unwritable
@@ -34,9 +35,11 @@ from remit.ports.ledger import Draft, Entry, InDoubt, LedgerUnwritable, Origins,
 from remit.ports.system import Clock, Entropy
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import chain_name
-from remit.trace.verify import check_links
+from remit.trace.links import check_links
 
 _CHECKED_AT_START: Final = 256
+_LOGS: Final = "remit.dev/log/"
+"""What origins begin with (C2SP: a URL without a scheme, so that no two logs meet); nothing has to answer there."""
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
 
 
@@ -51,6 +54,7 @@ class SqliteLedger:
         state: State,
         writer: Writer,
         chain: str,
+        origin: str,
     ) -> None:
         self._conn = conn
         self._lock = lock
@@ -59,6 +63,8 @@ class SqliteLedger:
         self._readers = Readers(path)
         self._closing: asyncio.Future[None] | None = None
         self.chain = chain
+        self.origin = origin
+        """The name of the log: under it checkpoints are signed."""
 
     def append(self, draft: Draft) -> Pending:
         """Queue one record; it joins the next batch.
@@ -199,18 +205,18 @@ def open_ledger(
             undo.callback(conn.close)
             _check_end(conn, path)
             state = State(conn)
-            writer, chain = _begin(conn, path, state, clock, entropy, hire)
+            replica, origin = _replica(conn, entropy), _origin(conn, entropy)
+            writer, chain = _begin(conn, path, state, replica, clock, entropy, hire)
         except sqlite3.DatabaseError as error:
             raise _unopened(path, error) from error
         undo.pop_all()
-    return SqliteLedger(conn, path, lock, state, writer, chain)
+    return SqliteLedger(conn, path, lock, state, writer, chain, origin)
 
 
 def _begin(
-    conn: sqlite3.Connection, path: Path, state: State, clock: Clock, entropy: Entropy, hire: Hire
+    conn: sqlite3.Connection, path: Path, state: State, replica: str, clock: Clock, entropy: Entropy, hire: Hire
 ) -> tuple[Writer, str]:
     """The writer of the next epoch, begun, and the name of its chain."""
-    replica = _replica(conn, entropy)
     last = conn.execute(
         "SELECT no, name, epoch FROM chain WHERE replica = ? ORDER BY epoch DESC LIMIT 1",
         (replica,),
@@ -239,6 +245,15 @@ def _replica(conn: sqlite3.Connection, entropy: Entropy) -> str:
     replica = f"r{entropy.token_bytes(2).hex()}"
     conn.execute("INSERT INTO meta VALUES ('replica', ?)", (replica,))
     return replica
+
+
+def _origin(conn: sqlite3.Connection, entropy: Entropy) -> str:
+    """The name of this file's log, drawn once."""
+    found = origin_of(conn)
+    if not found:
+        found = f"{_LOGS}{entropy.token_bytes(16).hex()}"
+        conn.execute("INSERT INTO meta VALUES ('log', ?)", (found,))
+    return found
 
 
 def _head(conn: sqlite3.Connection, number: int, chain: str) -> Json:

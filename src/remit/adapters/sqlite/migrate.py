@@ -9,7 +9,7 @@ from typing import Final
 from remit.adapters.sqlite import rows
 from remit.adapters.sqlite.segment import ERASED, body_head, record_head
 from remit.adapters.sqlite.state import State
-from remit.adapters.sqlite.tables import INDEX_OF_ORIGINS, SEQ_BITS, TABLES, create
+from remit.adapters.sqlite.tables import INDEX_OF_ORIGINS, PROOF_TABLES, SEQ_BITS, TABLES, create
 from remit.facts.record import Ref
 from remit.pdp.fold import fold
 from remit.trace.chain import parts
@@ -21,7 +21,7 @@ _FLUSH: Final = 1_000
 def from_version_0(conn: sqlite3.Connection) -> None:
     """Version 0 had one table, `record (chain, seq, bytes, hash, salt, body)`, and no state."""
     conn.execute("ALTER TABLE record RENAME TO old_record")
-    create(conn)
+    create(conn, TABLES)
     names = [row[0] for row in conn.execute("SELECT DISTINCT chain FROM old_record")]
     state = State(conn)
     for chain in sorted(names, key=parts):
@@ -58,3 +58,9 @@ def from_version_1(conn: sqlite3.Connection) -> None:
             conn.execute(statement)
     if "origin" not in made:
         conn.execute(INDEX_OF_ORIGINS)
+
+
+def from_version_2(conn: sqlite3.Connection) -> None:
+    """Version 2 had no tree and no erasures; the service makes the tree from the records, beside its work."""
+    for statement in PROOF_TABLES.split(";"):
+        conn.execute(statement)

@@ -3,7 +3,7 @@
 Nothing vouches for the state tables but the records: a service obeys them after a restart as it
 finds them. So they are folded again into a temporary database of SQLite's own, which spills to
 disk, beside the ledger attached as `held`; memory does not grow with the ledger. The tables that
-hold the records are in `held` alone, so their names need no prefix.
+hold the records and their tree are in `held` alone, so their names need no prefix.
 
 A version that writes other state for the same records has to migrate what earlier ones wrote.
 """
@@ -26,7 +26,8 @@ UNFOLDABLE: Final = (SegmentTorn, sqlite3.Error, ValueError, OverflowError)
 """What folding raises for records that no service wrote."""
 
 _SCHEMA: Final = "SELECT type, name, sql FROM {}.sqlite_master"
-_BY_RECORD: Final = frozenset({"in_doubt", "outcome", "approval"})
+_BY_RECORD: Final = frozenset({"in_doubt", "outcome", "approval", "erased"})
+_HELD_ALONE: Final = ("meta", "segment", "body", "tile", "signed")
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
 
 
@@ -41,8 +42,8 @@ class Refold:
         try:
             create(self.conn)
             self._schema = set(self.conn.execute(_SCHEMA.format("main")))
-            self.conn.execute("DROP TABLE segment")
-            self.conn.execute("DROP TABLE body")
+            for table in _HELD_ALONE:
+                self.conn.execute(f"DROP TABLE {table}")
             self.conn.execute("PRAGMA journal_mode = OFF")
             self.conn.execute("PRAGMA cache_size = -32768")
             self.conn.execute("ATTACH ? AS held", (address(path, immutable=immutable),))

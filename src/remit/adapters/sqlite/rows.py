@@ -40,6 +40,7 @@ _INTO: Final = {
     "stored": ("REPLACE INTO stored", "tt", ""),
     "keyed": ("REPLACE INTO keyed", "ttn", ""),
     "origin": ("INSERT INTO origin", "ntn", ""),
+    "erased": ("INSERT INTO erased", "nn", "ON CONFLICT (id) DO NOTHING"),
 }
 """How rows of each table are written, and which of their values are numbers (n) and texts (t)."""
 _GOING: Final = {"open_intents": "block", "in_doubt": "id", "credential": "ident", "keyed": "sid"}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from remit.trace.chain import HASH_BYTES, SALT_BYTES
+from remit.trace.tree import leaf_hash
 
 ERASED: Final = 0xFFFFFFFF
 _RECORD: Final = struct.Struct("<IQ")
@@ -69,3 +70,20 @@ def unpack(first: int, count: int, records: bytes, bodies: bytes) -> Iterator[St
         )
     if at != len(records) or behind != len(bodies):
         raise SegmentTorn(f"segment {first} holds more than its {count} records")
+
+
+def leaves(first: int, count: int, records: bytes) -> list[bytes]:
+    """The leaves in the tree of the records of one batch, in order. Raises `SegmentTorn`."""
+    found: list[bytes] = []
+    at = 0
+    for _ in range(count):
+        try:
+            length, _ = _RECORD.unpack_from(records, at)
+        except struct.error as error:
+            raise SegmentTorn(f"segment {first} ends early") from error
+        start = at + _RECORD.size
+        at = start + length + HASH_BYTES
+        found.append(leaf_hash(records[start : start + length]))
+    if at != len(records):
+        raise SegmentTorn(f"segment {first} holds more than its {count} records, or less")
+    return found

@@ -6,7 +6,10 @@ chains and sequence. The tables below them are folds of the records (`state.py`)
 made anew from them: sessions and what of them changes with every call, intents of this epoch
 without an outcome (one bit each, in blocks of 32 ids), those of earlier epochs, outcomes by
 intent, approvals, revoked tokens, credentials, labels of places in stores, the keys of sessions'
-indices and the records that these are made of.
+indices and the records that these are made of, which bodies were erased by which record.
+
+`tile` and `signed` are of the RFC 6962 tree (`tiles.py`), which follows the records a little later: hashes by
+`level << 48 | number`, and the last checkpoint that was signed.
 """
 
 import sqlite3
@@ -48,6 +51,12 @@ CREATE TABLE keyed (sid TEXT PRIMARY KEY, key TEXT NOT NULL, since INTEGER NOT N
 CREATE TABLE origin (no INTEGER PRIMARY KEY, sid TEXT NOT NULL, record INTEGER NOT NULL) STRICT;
 """
 INDEX_OF_ORIGINS: Final = "CREATE INDEX origin_of_session ON origin (sid, record)"
+PROOF_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS erased (id INTEGER PRIMARY KEY, record INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS tile (id INTEGER PRIMARY KEY, hashes BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS signed (size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;
+"""
+"""What version 3 brought."""
 
 STATE: Final = (
     "chain",
@@ -62,12 +71,13 @@ STATE: Final = (
     "stored",
     "keyed",
     "origin",
+    "erased",
 )
 """The tables that are folds of the records."""
 
 
-def create(conn: sqlite3.Connection) -> None:
+def create(conn: sqlite3.Connection, tables: str = TABLES + PROOF_TABLES) -> None:
     """Make every table, within the caller's transaction."""
-    for statement in TABLES.split(";"):
+    for statement in tables.split(";"):
         conn.execute(statement)
     conn.execute(INDEX_OF_ORIGINS)

@@ -7,22 +7,29 @@ what they fold to.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from remit.adapters.notary import verified
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.reads import SEGMENT, open_readonly
 from remit.adapters.sqlite.refold import UNFOLDABLE, Refold
 from remit.adapters.sqlite.schema import VERSION, check, foreign
 from remit.adapters.sqlite.segment import SegmentTorn, Stored, unpack
 from remit.adapters.sqlite.tables import SEQ_BITS
+from remit.adapters.sqlite.tiles import origin_of, read_tile, stored_note, stored_size
 from remit.facts.record import Record, Ref
+from remit.trace.against import Comparison, Kept
+from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import parts
 from remit.trace.encoding import decode_body
 from remit.trace.glance import Glance
-from remit.trace.verify import Finding, Report, Row, Seen, Verifier
+from remit.trace.links import Finding, Row
+from remit.trace.note import Checkpoint, Key, Note, NoteWrong
+from remit.trace.verify import Report, Seen, Verifier
 
 Segment: TypeAlias = tuple[int, int, bytes, bytes]
 _SEGMENTS_MAX: Final = 1_000
@@ -30,9 +37,16 @@ _BYTES_MAX: Final = 8 * 1024 * 1024
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
 
 
-def verify_file(path: Path, progress: Callable[[int], None] | None = None) -> Report:
+def verify_file(
+    path: Path,
+    progress: Callable[[int], None] | None = None,
+    against: Sequence[Kept] = (),
+    trusted: Sequence[Key] = (),
+) -> Report:
     """The report on the ledger at `path`, which may be in use; `progress` gets records so far.
 
+    `against` are checkpoints kept elsewhere, signed by one of `trusted` or,
+    without any, by a key that the ledger names.
     Opens it read-only. What SQLite itself cannot read is a finding, and so is each row of a state
     table that is not what the records fold to; no report is clean whose state was not compared.
     Raises `LedgerRefused` for a file that is not there, is no ledger, or has another schema than
@@ -40,11 +54,12 @@ def verify_file(path: Path, progress: Callable[[int], None] | None = None) -> Re
     """
     if not path.is_file():
         raise LedgerRefused(f"{path} was not verified", "there is no such file", "remit ledger verify PATH")
-    reading = _Reading(progress)
+    reading = _Reading(progress, trusted)
     try:
-        _open(path).close()
+        open_current(path).close()
         made = Refold(path, immutable=at_rest(path))
         try:
+            reading.compare_with(made.conn, against)
             reading.read(made)
         finally:
             made.conn.close()
@@ -60,11 +75,33 @@ def verify_file(path: Path, progress: Callable[[int], None] | None = None) -> Re
 class _Reading:
     """One way through a file: each record verified, and folded as long as that can be done."""
 
-    def __init__(self, progress: Callable[[int], None] | None) -> None:
+    def __init__(self, progress: Callable[[int], None] | None, trusted: Sequence[Key]) -> None:
         self.verifier = Verifier()
+        self.keys: list[Key] = []
+        """Those that records name."""
+        self._trusted = trusted
+        self._origin = ""
+        self._tree: Comparison | None = None
         self.seen = 0
         self.uncompared: str | None = None
         self._progress = progress
+
+    def compare_with(self, conn: sqlite3.Connection, against: Sequence[Kept]) -> None:
+        """Compare what will be read with `against`, with the ledger's own tree and the last that it signed."""
+        self._origin = origin_of(conn)
+        kept = list(against)
+        signed = stored_note(conn)
+        if signed is not None:
+            try:
+                note = Note.parse(signed)
+                kept.append(Kept("the ledger's own last checkpoint", note, Checkpoint.parse(note.text), own=True))
+            except NoteWrong as error:
+                self.verifier.note(Finding(None, "tree", f"the ledger's own last checkpoint: {error}"))
+
+        def tile(level: int, number: int) -> bytes:
+            return read_tile(conn, level, number)
+
+        self._tree = Comparison(kept, tile, stored_size(conn))
 
     def read(self, made: Refold) -> None:
         """All records, then the state, compared in the very snapshot that has no record more."""
@@ -77,6 +114,7 @@ class _Reading:
             page = _page(conn, last)
             if not page:
                 self._compare(made)
+                self._compare_tree()
                 conn.execute("COMMIT")
                 return
             # The writer's log can start over while this page is looked at.
@@ -95,11 +133,15 @@ class _Reading:
         for segment in page:
             for stored in unpack(*segment):
                 row = _row(stored, names)
+                if self._tree is not None:
+                    self._tree.feed(row.ref, row.record)
                 said = self.verifier.feed(row)
                 if said is None:
                     self.uncompared = self.uncompared or "a record or body is gone, or cannot be read"
-                elif self.uncompared is None:
-                    self._fold(made, stored, row.ref, *said)
+                else:
+                    self._note_key(said[1])
+                    if self.uncompared is None:
+                        self._fold(made, stored, row.ref, *said)
                 self.seen += 1
                 if self._progress is not None and self.seen % 10_000 == 0:
                     self._progress(self.seen)
@@ -108,6 +150,16 @@ class _Reading:
                 made.flush()
             except UNFOLDABLE as error:
                 self._unfoldable(None, error)
+
+    def _note_key(self, seen: Seen) -> None:
+        if isinstance(seen, AdminBody) and seen.event is Event.CHECKPOINT_KEY:
+            with suppress(NoteWrong):
+                self.keys.append(Key.parse(str(seen.data.get("key"))))
+
+    def _compare_tree(self) -> None:
+        if self._tree is not None:
+            for finding in self._tree.findings(self._origin, self.keys, self._trusted, verified):
+                self.verifier.note(finding)
 
     def _fold(self, made: Refold, stored: Stored, ref: Ref, record: Record, seen: Seen) -> None:
         try:
@@ -131,7 +183,7 @@ class _Reading:
 
 def copy_ledger(source: Path, target: Path) -> None:
     """A consistent copy of the ledger at `source`, in use or not, in one file at `target`."""
-    reading = _open(source)
+    reading = open_current(source)
     try:
         writing = sqlite3.connect(target, isolation_level=None)
         try:
@@ -172,7 +224,8 @@ def at_rest(path: Path) -> bool:
     return not path.with_name(path.name + "-wal").exists()
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def open_current(path: Path) -> sqlite3.Connection:
+    """A connection that reads the ledger at `path`, of this version's schema. Raises `LedgerRefused`."""
     conn = open_readonly(path, immutable=at_rest(path))
     try:
         version = check(conn, path)

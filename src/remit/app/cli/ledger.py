@@ -13,6 +13,8 @@ from remit.app.output import Format, data, say
 from remit.app.settings import LEDGER, data_folder
 from remit.facts.text import escaped
 
+To = Annotated[Path | None, typer.Option("--to", help="The file to write, a new one (else stdout).")]
+
 app = typer.Typer(no_args_is_help=True, help="The append-only record.")
 
 
@@ -24,19 +26,28 @@ def _group() -> None:
 @app.command()
 def verify(
     path: Annotated[Path | None, typer.Argument(help="A ledger file (else the one in --data).")] = None,
+    against: Annotated[
+        list[Path] | None, typer.Option("--against", help="A checkpoint, or a proof, that was kept elsewhere.")
+    ] = None,
+    key: Annotated[
+        list[str] | None, typer.Option("--key", help="Who may have signed it (else the keys that the ledger names).")
+    ] = None,
     data_given: Data = None,
     output: Output = Format.TABLE,
 ) -> int:
     """Check every record: links, commitments, what one record says of another, and the state they fold to.
 
-    Needs no running service, and reads a copy as well. Exit code 1 when anything is wrong.
+    With --against, also that nothing which a checkpoint was signed of is missing or changed, the end included. Needs no
+    running service, and reads a copy as well. Exit code 1 when anything is wrong.
     """
     from remit.adapters.sqlite.errors import LedgerRefused
     from remit.adapters.sqlite.verifying import verify_file
+    from remit.app.proving import kept_in, keys_of
 
     file = path or data_folder(data_given) / LEDGER
+    kept, trusted = [kept_in(one) for one in against or ()], keys_of(key or ())
     try:
-        report = verify_file(file, _talk(output))
+        report = verify_file(file, _talk(output), kept, trusted)
     except LedgerRefused as error:
         raise Failure(error.what, why=error.why, next=error.next, exit=Exit.NOT_FOUND) from error
     said: dict[str, Any] = {
@@ -67,6 +78,8 @@ def verify(
         print(f"state not compared: {report.uncompared}")
     for head in report.heads[-1:]:
         print(f"head {head.ref} {head.hash}")
+    for one in kept if report.clean else ():
+        print(f"holds  {escaped(one.name)}: the first {one.checkpoint.size} records are those it was signed of")
     say(
         "verified: every link, commitment and reference holds, and the state is theirs"
         if report.clean
@@ -146,6 +159,68 @@ def forget_key(data_given: Data = None) -> None:
     except LedgerRefused as error:
         raise Failure(error.what, why=error.why, next=error.next) from error
     say("the next start of the service makes a new key, where the workspace declares secrets")
+
+
+@app.command()
+def checkpoint(
+    since: Annotated[
+        Path | None, typer.Option("--since", help="An earlier checkpoint: prove that the ledger goes on from it.")
+    ] = None,
+    to: To = None,
+    data_given: Data = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Write a signed checkpoint over every record: keep it where the ledger is not.
+
+    Needs no running service, but the data folder's key where the service has not signed the end yet.
+    """
+    from remit.app.proving import Offline, kept_in
+
+    log = Offline(data_folder(data_given))
+    note = log.checkpoint()
+    continued = None if since is None else log.since(kept_in(since))
+    if output in {Format.JSON, Format.YAML} or continued is not None:
+        shape = output if output in {Format.JSON, Format.YAML} else Format.JSON
+        data({**log.said(note), **({} if continued is None else {"since": continued})}, shape)
+        return
+    _write(str(note), to)
+    for one in log.said(note)["keys"]:
+        say(f"verifier key: {one}")
+
+
+@app.command()
+def prove(
+    record: Annotated[str, typer.Argument(help="A decision id, or a receipt: ID:HASH.")],
+    to: To = None,
+    data_given: Data = None,
+    output: Output = Format.TABLE,
+    *,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show what the record's body says, with its salt.")] = False,
+) -> None:
+    """Write a proof that a record is in the ledger (C2SP tlog-proof): a stranger checks it offline.
+
+    Without --reveal it tells when, of what kind and in which session, and nothing else.
+    """
+    from remit.app.proving import Offline
+
+    found = Offline(data_folder(data_given)).prove(record, reveal=reveal)
+    if output in {Format.JSON, Format.YAML}:
+        data({"record": record, "index": found.index, "proof": str(found)}, output)
+        return
+    _write(str(found), to)
+    say("how to check it: docs/how-to/prove-what-happened.md")
+
+
+def _write(text: str, to: Path | None) -> None:
+    """To stdout, or to a file, which is never overwritten."""
+    if to is None:
+        print(text, end="")
+        return
+    try:
+        with to.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except OSError as error:
+        raise Failure(f"{to} was not written", why=error.strerror or str(error), next="name another file") from error
 
 
 def _talk(output: Format) -> Callable[[int], None] | None:

@@ -1,0 +1,165 @@
+"""A ledger compared with checkpoints that were kept elsewhere, and with the tree that it keeps itself.
+
+A root says whether all of the first so many records are those that were signed; it does not say which is not. The
+ledger's own tree does: where its leaves lead to a root that was signed they are what was signed, and the first
+record that is not its leaf is the one. Where that tree was rewritten as well, the checkpoints kept elsewhere
+narrow it down: the record lies behind the last of them that still fits.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from remit.facts.record import Ref
+from remit.trace.links import Finding
+from remit.trace.note import Checkpoint, CheckSignature, Key, Note, NoteWrong
+from remit.trace.tree import HEIGHT, WIDTH, ReadTile, Tree, leaf_hash
+
+_HASH_BYTES: Final = 32
+TREE: Final = "tree"
+"""The name under which what is wrong with tree or checkpoints is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A checkpoint kept elsewhere, by the name under which it is told; `own` where the ledger itself holds it."""
+
+    name: str
+    note: Note
+    checkpoint: Checkpoint
+    own: bool = False
+
+
+@dataclass(slots=True)
+class Comparison:
+    """The tree of the records that pass by (`feed`), beside `stored`, the ledger's own of `stored_size` leaves."""
+
+    kept: Sequence[Kept]
+    stored: ReadTile
+    stored_size: int
+    size: int = 0
+    _tree: Tree = field(default_factory=Tree)
+    _leaves: list[bytes] = field(default_factory=list[bytes])
+    _stop: int = 0
+    _runs: list[tuple[int, Ref]] = field(default_factory=list[tuple[int, Ref]])
+    _last: Ref = field(default_factory=lambda: Ref("", 0))
+    _roots: dict[int, bytes] = field(default_factory=lambda: {0: Tree().root()})
+    _differs: int | None = None
+    _torn: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        self._stop = self._next_stop(0)
+
+    def feed(self, ref: Ref, record: bytes) -> None:
+        """Take in the record stored at `ref`, in the ledger's order."""
+        if ref.chain != self._last.chain or ref.seq != self._last.seq + 1:
+            self._runs.append((self.size, ref))
+        self._last = ref
+        self._leaves.append(leaf_hash(record))
+        self.size += 1
+        if self.size == self._stop:
+            self._take()
+
+    def findings(
+        self, origin: str, named: Sequence[Key], trusted: Sequence[Key], check: CheckSignature
+    ) -> Iterator[Finding]:
+        """What is wrong, once all records passed. `origin` is the ledger's.
+
+        A checkpoint from elsewhere has to be signed by one of the keys in `trusted`, or where there are none, by one
+        of those `named` by the ledger's records.
+        """
+        self._take()
+        if self._differs is not None:
+            what = "it is not the record that the ledger's own tree has there"
+            yield Finding(self._ref(self._differs), TREE, what)
+        if self._torn is not None:
+            yield Finding(None, TREE, f"tile {self._torn[0]}/{self._torn[1]} is not what its leaves come to")
+        if self.stored_size > self.size:
+            gone = self.stored_size - self.size
+            yield Finding(self._end(), TREE, f"it is the last, and the ledger's own tree goes on for {gone} records")
+        fits = 0
+        for one in sorted(self.kept, key=lambda one: one.checkpoint.size):
+            keys = (*named, *trusted) if one.own or not trusted else trusted
+            found = list(self._compare(one, origin, keys, check, fits))
+            yield from found
+            if not found:
+                fits = one.checkpoint.size
+
+    def _compare(
+        self, one: Kept, origin: str, keys: Sequence[Key], check: CheckSignature, fits: int
+    ) -> Iterator[Finding]:
+        said = one.checkpoint
+        if said.origin != origin:
+            yield Finding(None, TREE, f"{one.name} is of another ledger, {said.origin}; this one is {origin or 'none'}")
+            return
+        try:
+            if one.note.signed_by(keys, check) is None:
+                ids = ", ".join(ident.hex() for _, ident, _ in one.note.signatures)
+                yield Finding(None, TREE, f"{one.name} is signed by key {ids}, which is not among those known here")
+        except NoteWrong as error:
+            yield Finding(None, TREE, f"{one.name}: {error}")
+        if said.size > self.size:
+            missing = said.size - self.size
+            what = (
+                f"it is the last of {self.size} records, and {one.name} has {missing} more: the end was cut off, "
+                "or an older copy put in its place"
+            )
+            yield Finding(self._end(), TREE, what)
+        elif self._roots.get(said.size) != said.root:
+            yield self._unlike(one, fits)
+
+    def _unlike(self, one: Kept, fits: int) -> Finding:
+        size = one.checkpoint.size
+        if self._differs is not None and self._differs < size and self._witnessed(one.checkpoint):
+            return Finding(self._ref(self._differs), TREE, f"it is not the record of which {one.name} is signed")
+        first, last = self._ref(fits), self._ref(size - 1)
+        return Finding(
+            first,
+            TREE,
+            f"from here to {last} one record or more is not what {one.name} is signed of; which one cannot be told, "
+            "since the ledger's own tree was rewritten too (checkpoints in between would narrow it down)",
+        )
+
+    def _witnessed(self, checkpoint: Checkpoint) -> bool:
+        """Whether the ledger's own tree leads to the signed root, by its leaves alone."""
+        tree = Tree()
+        for number in range((checkpoint.size + WIDTH - 1) >> HEIGHT):
+            tile = self.stored(0, number)
+            leaves = [tile[at : at + _HASH_BYTES] for at in range(0, len(tile), _HASH_BYTES)]
+            tree.add(leaves[: checkpoint.size - tree.size])
+        return tree.size == checkpoint.size and tree.root() == checkpoint.root
+
+    def _take(self) -> None:
+        """Put what was fed since the last stop into the tree, and compare it with the ledger's own."""
+        start = self._tree.size
+        if self._differs is None:
+            self._differs = self._unlike_stored(start)
+        for level, number, hashes in self._tree.add(self._leaves):
+            if level and self._torn is None and self.stored(level, number) not in {b"", hashes}:
+                self._torn = level, number
+        self._leaves.clear()
+        if any(one.checkpoint.size == self.size for one in self.kept):
+            self._roots[self.size] = self._tree.root()
+        self._stop = self._next_stop(self.size)
+
+    def _unlike_stored(self, start: int) -> int | None:
+        tile = self.stored(0, start >> HEIGHT)
+        offset = start & (WIDTH - 1)
+        for number, leaf in enumerate(self._leaves):
+            at = (offset + number) * _HASH_BYTES
+            known = tile[at : at + _HASH_BYTES]
+            if known and known != leaf:
+                return start + number
+        return None
+
+    def _next_stop(self, size: int) -> int:
+        sizes = [one.checkpoint.size for one in self.kept if one.checkpoint.size > size]
+        return min([(size | (WIDTH - 1)) + 1, *sizes])
+
+    def _end(self) -> Ref | None:
+        return self._last if self.size else None
+
+    def _ref(self, index: int) -> Ref:
+        """The record that is leaf `index`."""
+        start, ref = next(run for run in reversed(self._runs) if run[0] <= index)
+        return Ref(ref.chain, ref.seq + index - start)

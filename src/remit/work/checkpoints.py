@@ -1,0 +1,109 @@
+"""The ledger's tree follows its records, and what it comes to is signed: at most a second behind.
+
+Laws
+* Nothing here is on an action's way: the tree is read from what was committed, in a thread.
+* A key is named on the ledger before it signs, so that a copy of the ledger knows by itself who signs for it.
+* Where tree, records and what was signed before do not agree, nothing more is signed: a log that signs two
+  histories proves neither.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from remit.facts.record import Ref
+from remit.ports.transparency import Continuation, Notary, TreeStore, Unprovable
+from remit.trace.bodies import AdminBody, Event
+from remit.trace.note import Checkpoint, Key, Note
+from remit.trace.proof import Proof
+from remit.trace.tree import Tree, consistency, inclusion
+
+PERIOD_S: Final = 0.4
+_BY: Final = "the service"
+
+
+class Checkpoints:
+    """`ports.transparency.Transparency` for the log `origin`; `advance` again and again keeps it so."""
+
+    def __init__(
+        self, tree: TreeStore, notary: Notary, origin: str, record: Callable[[AdminBody], Awaitable[object]]
+    ) -> None:
+        self._tree = tree
+        self._notary = notary
+        self._origin = origin
+        self._record = record
+        self._signed: tuple[int, Note] | None = None
+        self._told = ""
+        self._turn = asyncio.Lock()
+
+    async def advance(self) -> None:
+        """Take in what is durable by now and sign it. What stands in its way is raised once, not at every turn."""
+        try:
+            await self.checkpoint()
+        except Exception as error:
+            if str(error) != self._told:
+                self._told = str(error)
+                raise
+        else:
+            self._told = ""
+
+    async def checkpoint(self) -> Note:
+        """See `ports.transparency.Transparency`."""
+        async with self._turn:
+            return (await self._checkpoint())[1]
+
+    async def prove(self, ref: Ref, *, reveal: bool) -> Proof:
+        """See `ports.transparency.Transparency`."""
+        async with self._turn:
+            tree, note = await self._checkpoint()
+            return await asyncio.to_thread(proved, self._tree, tree.size, note, ref, reveal=reveal)
+
+    async def since(self, old: int) -> Continuation:
+        """See `ports.transparency.Transparency`."""
+        async with self._turn:
+            tree, note = await self._checkpoint()
+            return await asyncio.to_thread(continued, self._tree, tree.size, note, old)
+
+    async def rotate(self, by: str) -> Key:
+        """See `ports.transparency.Transparency`."""
+        async with self._turn:
+            key = self._notary.rotate()
+            await self._announce(key, by)
+            self._signed = None
+            return key
+
+    async def _checkpoint(self) -> tuple[Tree, Note]:
+        for key in self._notary.unannounced():
+            await self._announce(key, _BY)
+        tree = await asyncio.to_thread(self._tree.follow, save=True)
+        if self._signed is not None and self._signed[0] == tree.size:
+            return tree, self._signed[1]
+        note = self._notary.sign(Checkpoint(self._origin, tree.size, tree.root()))
+        self._signed = tree.size, note
+        await asyncio.to_thread(self._tree.save, note)
+        return tree, note
+
+    async def _announce(self, key: Key, by: str) -> None:
+        await self._record(AdminBody(Event.CHECKPOINT_KEY, by, key.id.hex(), {"key": str(key)}))
+        self._notary.announced(key)
+
+
+def proved(tree: TreeStore, size: int, note: Note, ref: Ref, *, reveal: bool) -> Proof:
+    """That the record at `ref` is among the `size` of `note`. Raises `KeyError`, `Unprovable`."""
+    leaf = tree.leaf(ref)
+    if leaf is None:
+        raise KeyError(str(ref))
+    if leaf.index >= size:
+        raise Unprovable(f"{ref} is not under a checkpoint yet: ask again in a second")
+    if reveal and leaf.body is None:
+        raise Unprovable(f"the body of {ref} was erased: only the record can be proved")
+    path = inclusion(leaf.index, size, tree.read)
+    shown = (leaf.salt, leaf.body) if reveal else (None, None)
+    return Proof(leaf.index, tuple(path), note, leaf.record, *shown)
+
+
+def continued(tree: TreeStore, size: int, note: Note, old: int) -> Continuation:
+    """That the tree of `note`, of `size` leaves, goes on from its first `old`. Raises `Unprovable`."""
+    if not 0 < old <= size:
+        raise Unprovable(f"the ledger has {size} records under its checkpoint: it does not go on from {old}")
+    return Continuation(old, tuple(consistency(old, size, tree.read)), note)
