@@ -115,3 +115,23 @@ def test_the_models_own_words_are_nothing() -> None:
 def test_a_line_that_is_no_session_is_refused_with_its_reason(text: bytes, why: str) -> None:
     with pytest.raises(Malformed, match=why):
         recorded(text)
+
+
+def test_what_the_recorded_tool_refused_itself_has_the_verdict_of_policy() -> None:
+    refused = (called(1, "c1", "refund", {"order_id": "1"}), answered(1, "c1", "", "to is missing"))
+    (found,) = replay(bundle(PERMIT), recorded(line(*refused)))
+    assert (found.verdict, [reason.code for reason in found.reasons]) == ("permit", ["policy", "arg/invalid"])
+    (denied,) = replay(bundle(PERMIT), recorded(line(refused[0])))
+    assert (denied.verdict, [reason.code for reason in denied.reasons]) == ("deny", ["arg/invalid"])
+
+
+def test_the_users_words_ground_and_results_do_not() -> None:
+    strangers = '@id("s") forbid (principal, action, resource) when { context.targets.strangers > 0 };'
+    said = {"type": "user", "turn": 0, "text": "refund order 17 to ann"}
+    for result in ("to bob", {"to": "bob"}, ["bob"]):
+        events = (said, called(1, "c1", "look", {"order_id": "17"}), answered(1, "c1", result))
+        for to, verdict, origin in (("ann", "permit", "grounded"), ("bob", "deny", "untrusted")):
+            web = called(1, "c0", "fetch", {"url": "http://a.example"})
+            call = called(2, "c2", "refund", {"order_id": "17", "to": to})
+            found = replay(bundle(PERMIT, strangers), recorded(line(web, answered(1, "c0", result), *events, call)))[-1]
+            assert (found.verdict, found.origins["$.to"]) == (verdict, origin)

@@ -6,41 +6,50 @@ Laws
 * A call can depend only on results of earlier turns: what came back in a call's own turn is taken in after it.
 * Open loop: recorded results are taken in whatever the verdict on their call was, since the recorded model saw them.
 * Every call has a verdict. What the workspace does not know is a denial with its reason, never a gap.
+* A verdict says what policy says. Arguments that the pinned schema refuses are denied before policy is asked, and
+  reach nothing; where the recorded tool refused them as well, there was nothing to deny: the line has the verdict that
+  policy gives to the call, and the reason `arg/invalid` beside it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, cast
 
 from remit.assure.recorded import Answered, Called, Recorded, Said
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import UNCATALOGUED_SOURCE
-from remit.facts.label import closed
 from remit.facts.session import Session
 from remit.pdp.decide import decide
-from remit.pdp.decision import Decision
-from remit.pdp.judge import judge_result
+from remit.pdp.decision import Append, Decision
+from remit.pdp.judge import Call, judge_result
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.bundle import Bundle
-from remit.policy.verdict import Permit, Reason, word
-from remit.trace.bodies import Status
+from remit.policy.reached import Reached
+from remit.policy.uids import action_uid, server_uid
+from remit.policy.verdict import Code, Permit, Reason, word
+from remit.protect.index import KEY_BYTES, Index
+from remit.protect.origins import words
+from remit.trace.bodies import ActionBody, Status
 
 START_MS: Final = 1_767_225_600_000
 """2026-01-01T00:00:00Z: when every replayed session starts."""
 _EVENT_MS: Final = 1_000
 _TOKEN: Final = "replay"  # noqa: S105 - a name, not a secret
+_KEY: Final = bytes(KEY_BYTES)
+"""Nothing of a replay is kept, so that its hashes need no secret, and the same ones say the same each time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The verdict on one recorded call."""
+    """The verdict on one recorded call; `origins` by the path of each value, where a policy asks for them."""
 
     session: str
     call_id: str
     verdict: str
     reasons: tuple[Reason, ...]
+    origins: Mapping[str, str]
 
     def line(self) -> Mapping[str, Json]:
         """It as `remit replay` writes it, members in this order."""
@@ -50,7 +59,7 @@ class Judged:
             "verdict": self.verdict,
             "policies": list(dict.fromkeys(reason.policy for reason in self.reasons if reason.policy is not None)),
             "reasons": [{"code": reason.code.value, "text": reason.text} for reason in self.reasons],
-            "origins": {},
+            "origins": dict(self.origins),
         }
 
 
@@ -73,10 +82,21 @@ def replay(bundle: Bundle, session: Recorded, cast: Cast = Cast()) -> tuple[Judg
                 run.hear(event)
             case Called():
                 decision = run.judge(event)
-                judged.append(Judged(session.session, event.call_id, word(decision.verdict), decision.reasons))
+                said, origins = word(decision.verdict), _origins(decision)
+                judged.append(Judged(session.session, event.call_id, said, decision.reasons, origins))
             case Answered():
                 run.waiting.append(event)
     return tuple(judged)
+
+
+def _origins(decision: Decision) -> Mapping[str, str]:
+    """Where each value came from, as the record of the decision says it."""
+    found: dict[str, str] = {}
+    for effect in decision.effects:
+        if isinstance(effect, Append) and isinstance(effect.body, ActionBody):
+            for traced in cast("list[Mapping[str, str]]", effect.body.context.get("origins", [])):
+                found[traced["arg"]] = traced["origin"]
+    return found
 
 
 class _Run:
@@ -90,21 +110,30 @@ class _Run:
             (Link(agent, session.session),), cast.user, _TOKEN, START_MS + 86_400_000, trusted_harness=True
         )
         self._state = Session(session.session, agent, cast.user, START_MS)
-        self._called: dict[str, tuple[str, str]] = {}
+        self._origins = Index(_KEY)
+        self._called: dict[str, Action] = {}
+        self._failed = frozenset(
+            event.call_id for event in session.events if isinstance(event, Answered) and event.error is not None
+        )
         self.waiting: list[Answered] = []
         self.now_ms = START_MS
 
     def hear(self, said: Said) -> None:
         """Take in the user's words."""
+        self._origins.apply(words(self._origins, said.text))
 
     def judge(self, call: Called) -> Decision:
         """Decide on a call, once the results of earlier turns are taken in."""
         self._take_in(call.turn)
         server = self._server(call.tool)
-        self._called[call.call_id] = (server, call.tool)
         arguments = canonical(call.args)
         action = Action(ActionKind.CALL_TOOL, server, call.tool, arguments, call.args, self._authority)
-        decision = decide(Snapshot(self._bundle, (self._state,), Pin.MATCHES), action, self.now_ms)
+        self._called[call.call_id] = action
+        snapshot = Snapshot(self._bundle, (self._state,), Pin.MATCHES, origins=self._origins)
+        decision = decide(snapshot, action, self.now_ms)
+        if call.call_id in self._failed and {reason.code for reason in decision.reasons} == {Code.ARG_INVALID}:
+            asked = decide(replace(snapshot, bundle=_unvalidated(self._bundle)), action, self.now_ms)
+            return replace(asked, reasons=(*asked.reasons, *decision.reasons))
         if isinstance(decision.verdict, Permit):
             form = self._bundle.tools[server, call.tool]
             irreversible = 1 if self._bundle.reached(form).irreversible else 0
@@ -120,20 +149,53 @@ class _Run:
         due = [one for one in self.waiting if one.turn < turn]
         self.waiting = [one for one in self.waiting if one.turn >= turn]
         for answer in due:
-            server, tool = self._called[answer.call_id]
-            form = self._bundle.tools.get((server, tool))
-            if form is None:
-                # Nobody knows what it is, so that nobody knows what it brought.
-                labels = closed(UNCATALOGUED_SOURCE)
-            else:
-                status = Status.OK if answer.error is None else Status.TOOL_ERROR
-                result: Json = {"result": answer.result, "error": answer.error}
-                reached = self._bundle.reached(form)
-                labels = judge_result(self._bundle, reached, server, (self._state,), status, result).labels
-            self._state = replace(self._state, labels=self._state.labels | labels)
+            action = self._called[answer.call_id]
+            form = self._bundle.tools.get((action.server, action.name))
+            # Nobody knows what an unknown tool is, so that nobody knows what it brought.
+            reached = self._unknown(action) if form is None else self._bundle.reached(form)
+            judged = judge_result(
+                self._bundle,
+                reached,
+                action.server,
+                (self._state,),
+                Status.OK if answer.error is None else Status.TOOL_ERROR,
+                _result(answer),
+                call=Call(answer.call_id, action, self._origins),
+            )
+            if judged.origins is not None:
+                self._origins.apply(judged.origins)
+            self._state = replace(self._state, labels=self._state.labels | judged.labels)
+
+    def _unknown(self, action: Action) -> Reached:
+        part = self._bundle.slice(ActionKind.CALL_TOOL)
+        return Reached(
+            "call",
+            action_uid(action.name),
+            server_uid(action.server),
+            part,
+            UNCATALOGUED_SOURCE,
+            tuple(UNCATALOGUED_SOURCE),
+        )
 
     def _server(self, tool: str) -> str:
         """Where `tool` is called: at the server named for the suite, else at the only one that has such a tool."""
         tools = self._bundle.tools
         servers = [server for server, name in tools if name == tool]
         return servers[0] if len(servers) == 1 and (self._suite, tool) not in tools else self._suite
+
+
+def _unvalidated(bundle: Bundle) -> Bundle:
+    """`bundle` but for the check of arguments against schemas."""
+    tools = {key: replace(form, validator=None) for key, form in bundle.tools.items()}
+    return replace(bundle, tools=tools, _reached={})
+
+
+def _result(answer: Answered) -> Json:
+    """What came back in the form in which a tool server says it."""
+    failed = answer.error is not None
+    texts = [one for one in (answer.error, answer.result) if isinstance(one, str) and one]
+    content: list[Json] = [{"type": "text", "text": text} for text in texts]
+    whole: dict[str, Json] = {"content": content, "isError": failed}
+    if not isinstance(answer.result, str | None):
+        whole["structuredContent"] = answer.result
+    return whole

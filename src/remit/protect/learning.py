@@ -9,8 +9,9 @@ from remit.facts.origin import Role
 from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, WORDS, Delta, Entries, Index
 from remit.protect.origins import Seen, all_grounded, leaves
 from remit.protect.reading import Leaf, Reading
-from remit.protect.tokens import CARRIED, STOP, parts, texts, whole
+from remit.protect.tokens import CARRIED, STOP, Kind, parts, texts, whole
 
+_PLACES: Final = CARRIED - {Kind.ADDRESS}
 _ALIKE_CHARS_MIN: Final = 3
 """Words of an identity that are shorter name nothing by themselves."""
 
@@ -33,16 +34,24 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
                 found -= STOP
             entries.append(Entries(found, UNTRUSTED if leaf.untrusted else TRUSTED, leaf.pattern, leaf.element))
             continue
-        bits = TRUSTED
+        bits = UNTRUSTED if leaf.untrusted else TRUSTED
         if leaf.part is not None and leaf.part.directory:
             bits |= DIRECTORY | DERIVED if directory else DIRECTORY
         if leaf.record in records:
             bits |= DERIVED
+        if leaf.untrusted:
+            # It is there, and nothing follows from a name that anybody may have chosen.
+            bits &= ~(DERIVED | DIRECTORY) if _leads(leaf.text) else ~DERIVED
         if len(found) == 1 and found.isdisjoint(STOP):
             entries.append(Entries(found, bits, leaf.pattern, leaf.element))
         else:
             entries.extend(_several(leaf, bits))
     return index.delta(call, entries, capped=reading.capped, prose=prose)
+
+
+def _leads(text: str) -> bool:
+    """Whether a name is or holds what leads to a place by itself: a page, an account. Whom it reaches is a person."""
+    return any(kind in _PLACES for _, kind in parts(text))
 
 
 def _several(leaf: Leaf, bits: int) -> Iterator[Entries]:

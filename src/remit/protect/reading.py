@@ -253,7 +253,8 @@ class _Reader:
             return
         self._fitted.add(id(part))
         leaf.labels = part.labels | self._stored
-        if "untrusted" not in leaf.labels:
+        if "untrusted" not in (self._stored if part.directory else leaf.labels):
+            # What a directory lists is there, whoever chose its name.
             leaf.name = is_name(leaf.text)
             if not leaf.name:
                 leaf.labels |= self._worst

@@ -81,6 +81,8 @@ _FILES: Final = frozenset(
     {"txt", "pdf", "csv", "tsv", "doc", "docx", "xls", "xlsx", "json", "yaml", "yml", "png", "jpg", "html"}
 )
 """Endings of file names that are no domains."""
+_RUN_ON: Final = re.compile(r"([^/@?#:]{1,253}[a-z0-9])\.([A-Z][A-Za-z]{0,30})")
+"""A sentence that ends in a host, and the next one without a space between: both readings count."""
 _APART: Final = re.compile(r"[/:=&]")
 _PARTS_MAX: Final = 8
 
@@ -319,6 +321,9 @@ def _classified(said: str) -> Iterator[Token]:
         return
     if (url := _url(lower)) is not None:
         yield (url, Kind.URL)
+        if run_on := _RUN_ON.fullmatch(said):
+            yield from _classified(run_on[1])
+            yield from _classified(run_on[2])
         return
     if _ACCOUNT.fullmatch(lower):
         yield (lower, Kind.ACCOUNT)
@@ -379,7 +384,7 @@ def _grouped(text: str) -> Iterator[tuple[str, Kind, tuple[str, ...]]]:
     """Account numbers in groups, each with the pieces that it stands in."""
     for found in _GROUPED.finditer(text):
         joined = found[0].replace(" ", "").replace("-", "").casefold()
-        if len(joined) >= 8 and not _ISO.fullmatch(found[0]):
+        if len(joined) >= 8 and not _ISO.match(found[0]):
             yield joined, Kind.ACCOUNT, tuple(found[0].casefold().replace("-", " ").split())
 
 
