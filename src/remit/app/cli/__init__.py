@@ -18,6 +18,7 @@ from remit.app.cli import (
     bridge,
     bundle,
     ledger,
+    pack,
     questions,
     replay,
     servers,
@@ -47,6 +48,7 @@ app.add_typer(sessions.app, name="sessions")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(token.app, name="token")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(pack.app, name="pack")
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so

@@ -1,11 +1,12 @@
 """`remit tools`: what servers offer, against what a person has accepted."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.failure import Exit
+from remit.app.failure import Exit, Failure
 from remit.app.output import Format, data, say, show
 from remit.facts.text import escaped
 
@@ -82,6 +83,51 @@ def accept(
         print(f"accepted {escaped(name)}")
     say(f"running bundle {answer['bundle']}")
     return Exit.OK
+
+
+@app.command()
+def suggest(
+    which: Annotated[str | None, typer.Argument(help="SERVER or SERVER/TOOL.")] = None,
+    workspace: Annotated[Path | None, typer.Option("--workspace", help="Folder of resources and policies.")] = None,
+    listing: Annotated[Path | None, typer.Option("--from", help="A JSON list of tools, instead of remit.lock.")] = None,
+    server: Annotated[str | None, typer.Option("--server", help="With --from: the server they are of.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write new files into the workspace.")] = False,  # noqa: FBT002
+    output: Output = Format.YAML,
+) -> None:
+    """Propose catalog entries from names, schemas, descriptions and annotations, each line with its reason.
+
+    The worst case where unsure; a person accepts. With --from and --write, a folder that holds no workspace becomes
+    one to replay by: these tools accepted, the proposals, the pack `dataflow`. Needs no running service.
+    """
+    from remit.app import suggesting
+    from remit.app.settings import workspace_folder
+    from remit.control.suggest import propose
+    from remit.control.suggest_text import text_of
+
+    folder = workspace_folder(workspace)
+    if listing is None:
+        found = suggesting.suggested(folder, which)
+    else:
+        if server is None:
+            raise Failure("--from needs --server NAME", why="tools are named SERVER/TOOL", exit=Exit.USAGE)
+        definitions = suggesting.listed(listing)
+        if write and not suggesting.has_workspace(folder):
+            for path in suggesting.made(folder, server, definitions):
+                print(path)
+            say(f"next: read tools/{server}.yaml, then: remit replay --sessions FILE --workspace {folder}")
+            return
+        found = suggesting.without_entry(suggesting.Folder(folder).load(), propose(server, definitions))
+    for name in found.spoken_of:
+        say(f"{escaped(name)} has an entry already")
+    if write:
+        for path in suggesting.write(folder, found.proposals):
+            print(path)
+        say("next: read what was proposed, then: remit diff")
+    elif output is Format.JSON:
+        items = [{"tool": one.tool, "spec": dict(one.spec), "because": dict(one.because)} for one in found.proposals]
+        data(items, output)
+    else:
+        print(text_of(found.proposals), end="")
 
 
 def _unreachable(answer: dict[str, Any]) -> None:

@@ -1,0 +1,222 @@
+"""`remit tools suggest`: catalog entries proposed from what is accepted, or from a file that lists tools.
+
+Without a running service. What is written is new files alone; nothing that stands in a workspace is touched.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast
+
+from remit.adapters.workspace import files
+from remit.adapters.workspace.folder import Folder
+from remit.app.failure import Exit, Failure
+from remit.control.lock import EMPTY, FILE, Lock, LockRefused, accept_server, list_pin
+from remit.control.lock_text import serialise
+from remit.control.resources import Kind, Source
+from remit.control.suggest import Proposal, propose
+from remit.control.suggest_text import text_of
+from remit.facts import strictjson
+from remit.facts.canonical import Json
+from remit.facts.catalog import SERVER_NAME, Definition
+
+LISTING_BYTES_MAX: Final = 16 * 1024 * 1024
+_SCHEMAS: Final = ("inputSchema", "input_schema", "parameters")
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """`proposals` for tools that the catalog does not speak of yet; `spoken_of` are those of which it does."""
+
+    proposals: tuple[Proposal, ...]
+    spoken_of: tuple[str, ...]
+
+
+def suggested(workspace: Path, which: str | None) -> Suggested:
+    """Entries for the accepted tools of `workspace`, or those of SERVER or SERVER/TOOL `which`. Raises `Failure`."""
+    source = _source(workspace)
+    server, _, tool = (which or "").partition("/")
+    found: list[Proposal] = []
+    for name in sorted(source.lock.servers):
+        if server in {"", name}:
+            found += propose(name, (pinned.definition for pinned in source.lock.of(name).values()))
+    if tool:
+        found = [one for one in found if one.tool == which]
+    if not found:
+        what = f"no accepted tool is called {which}" if which else f"{workspace} has no accepted tool"
+        why = f"only what stands in {FILE} can be spoken of"
+        raise Failure(what, why=why, next="remit tools review, or: --from FILE --server NAME", exit=Exit.NOT_FOUND)
+    return without_entry(source, found)
+
+
+def without_entry(source: Source, proposals: Iterable[Proposal]) -> Suggested:
+    """`proposals` but for tools that have an entry in `source`."""
+    entered = {resource.name for resource in source.resources if resource.kind is Kind.TOOL}
+    found = tuple(proposals)
+    return Suggested(
+        tuple(one for one in found if one.tool not in entered), tuple(one.tool for one in found if one.tool in entered)
+    )
+
+
+def write(workspace: Path, proposals: Sequence[Proposal]) -> list[Path]:
+    """One new file a server below `workspace`. Raises `Failure`, having written nothing, where one exists."""
+    texts: dict[str, list[Proposal]] = {}
+    for one in proposals:
+        texts.setdefault(one.tool.partition("/")[0], []).append(one)
+    return write_new(workspace, {f"tools/{server}.yaml": text_of(of) for server, of in texts.items()})
+
+
+def write_new(workspace: Path, texts: Mapping[str, str]) -> list[Path]:
+    """Write `texts` by path below `workspace`. Raises `Failure`, having written nothing, where a file exists."""
+    for name in texts:
+        if (workspace / name).exists() or (workspace / name).is_symlink():
+            why = "nothing is overwritten"
+            next_ = f"move {name} away, or take from the proposal what you want"
+            raise Failure(f"{workspace / name} exists already", why=why, next=next_, exit=Exit.INVALID)
+    written: list[Path] = []
+    try:
+        for name, text in texts.items():
+            (workspace / name).parent.mkdir(parents=True, exist_ok=True)
+            files.replace(workspace / name, text.encode())
+            written.append(workspace / name)
+    except OSError as error:
+        for path in written:
+            path.unlink(missing_ok=True)
+        why = (error.strerror or "unknown error").lower()
+        next_ = "name a folder that you may write"
+        raise Failure(f"nothing could be written to {workspace}", why=why, next=next_, exit=Exit.INVALID) from error
+    return written
+
+
+def listed(file: Path) -> tuple[Definition, ...]:
+    """The tools that `file` lists: a JSON list of tools, or an object with one as `tools`. Raises `Failure`.
+
+    A tool is an object with `name`, `description` and its input schema as `inputSchema` or `parameters`.
+    """
+    try:
+        raw = file.read_bytes()
+        value = strictjson.parse(raw, bytes_max=LISTING_BYTES_MAX)
+    except OSError as error:
+        why = (error.strerror or "unknown error").lower()
+        raise Failure(
+            f"{file} cannot be read", why=why, next="name a file: --from FILE", exit=Exit.NOT_FOUND
+        ) from error
+    except strictjson.Refused as error:
+        raise _no_list(file, str(error)) from error
+    tools = value.get("tools") if isinstance(value, Mapping) else value
+    if not isinstance(tools, Sequence) or isinstance(tools, str):
+        raise _no_list(file, "it holds no list")
+    return tuple(_definition(file, number, one) for number, one in enumerate(tools, 1))
+
+
+def _definition(file: Path, number: int, one: Json) -> Definition:
+    if not isinstance(one, Mapping) or not isinstance(one.get("name"), str):
+        raise _no_list(file, f"tool {number} has no name")
+    nothing: Json = {"type": "object", "properties": {}}
+    schema = next((one[name] for name in _SCHEMAS if name in one), nothing)
+    output, hints = one.get("outputSchema"), one.get("annotations", {})
+    if not isinstance(schema, Mapping) or not isinstance(hints, Mapping):
+        raise _no_list(file, f"the schema or the annotations of tool {number} are not an object")
+    description = one.get("description")
+    return Definition(
+        cast("str", one["name"]),
+        description if isinstance(description, str) else "",
+        schema,
+        output if isinstance(output, Mapping) else None,
+        hints,
+    )
+
+
+def _no_list(file: Path, why: str) -> Failure:
+    next_ = 'write a JSON list of {"name", "description", "inputSchema"}'
+    return Failure(f"{file} is no list of tools", why=why, next=next_, exit=Exit.INVALID)
+
+
+def made(workspace: Path, server: str, definitions: Sequence[Definition]) -> list[Path]:
+    """A workspace to replay by: `definitions` accepted as those of `server`, proposed entries, and the pack `dataflow`.
+
+    Its agent is `SERVER-assistant`. Nobody answers at its server's address: it is for replay. Raises `Failure`.
+    """
+    if not SERVER_NAME.fullmatch(server):
+        raise Failure(f"not a server's name: {server[:64]}", next="--server NAME: 1-24 of a-z 0-9 -", exit=Exit.USAGE)
+    from remit.app.packing import pack_files
+
+    try:
+        lock = accept_server(EMPTY, server, definitions, list_pin(definitions))
+    except (LockRefused, ValueError) as error:
+        raise Failure(f"the tools of {server} cannot be accepted", why=str(error), exit=Exit.INVALID) from error
+    texts = {
+        "workspace.yaml": _WORKSPACE.format(server=server),
+        "policies/agents.cedar": _POLICY,
+        f"tools/{server}.yaml": text_of(propose(server, definitions)),
+        FILE: serialise(lock),
+    }
+    return write_new(workspace, {**texts, **pack_files("dataflow")})
+
+
+def has_workspace(folder: Path) -> bool:
+    """Whether `folder` holds a workspace."""
+    return folder.is_dir() and bool(files.found(folder, []))
+
+
+def _source(workspace: Path) -> Source:
+    source = Folder(workspace).load()
+    if source.problems:
+        first = source.problems[0]
+        raise Failure(first.what, why=first.why, next=first.next, exit=Exit.INVALID)
+    return source
+
+
+def accepted(lock: Lock, server: str) -> bool:
+    """Whether `lock` holds a tool of `server`."""
+    return server in lock.servers
+
+
+_WORKSPACE: Final = """\
+# Who acts and who is asked, in a workspace that recorded sessions are replayed by.
+apiVersion: remit.dev/v1alpha1
+kind: Agent
+metadata:
+  name: {server}-assistant
+spec:
+  owner: owner
+  purpose: works for the user with the tools of {server}
+  groups: [assistants]
+  harness: trusted
+---
+apiVersion: remit.dev/v1alpha1
+kind: Group
+metadata:
+  name: assistants
+spec:
+  description: agents that work for a person
+---
+apiVersion: remit.dev/v1alpha1
+kind: User
+metadata:
+  name: owner
+---
+# Nobody answers there: this workspace is for replay.
+apiVersion: remit.dev/v1alpha1
+kind: Server
+metadata:
+  name: {server}
+spec:
+  url: http://127.0.0.1:9/mcp
+---
+apiVersion: remit.dev/v1alpha1
+kind: Route
+metadata:
+  name: owner
+spec:
+  users: [owner]
+"""
+_POLICY: Final = """\
+@id("assistants-may-work")
+@reason("assistants may use every accepted tool, within the limits of the packs")
+permit (
+  principal in Remit::Group::"assistants",
+  action in Remit::Action::"call_tool",
+  resource
+);
+"""

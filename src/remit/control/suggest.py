@@ -1,0 +1,319 @@
+"""`remit tools suggest`: a catalog entry for each tool, from what its definition says and nothing else.
+
+Laws
+* Deterministic: the same definitions give the same entries, each line with its reason.
+* The worst case where unsure. What a server claims of itself (annotations) lowers nothing that a name contradicts.
+* A person accepts: nothing here is read by a decision until somebody has written it into a workspace.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Final
+
+from remit.control import suggest_words as words
+from remit.facts.canonical import Json
+from remit.facts.catalog import Definition, Effect, Sink
+
+_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_REFERENCES_MAX: Final = 8
+_NOTHING: Final[Mapping[str, Json]] = {}
+_TIMES: Final = frozenset({"date", "date-time", "duration", "time"})
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a catalog might say of `tool` (SERVER/TOOL): `spec` as YAML spells it; `because` by dotted path in it."""
+
+    tool: str
+    spec: Mapping[str, Json]
+    because: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A proposal on the way."""
+
+    definition: Definition
+    name: tuple[str, ...]
+    spec: dict[str, Json] = field(default_factory=dict[str, Json])
+    because: dict[str, str] = field(default_factory=dict[str, str])
+
+    def says(self, path: str, value: Json, because: str) -> None:
+        """Set the member at top level `path`."""
+        self.spec[path] = value
+        self.because[path] = because
+
+
+def propose(server: str, definitions: Iterable[Definition]) -> tuple[Proposal, ...]:
+    """An entry for each of `definitions`, which are tools of `server`, by name."""
+    entries = [_Entry(one, spoken(one.name)) for one in sorted(definitions, key=lambda one: one.name)]
+    for entry in entries:
+        effect = _effect(entry)
+        _sink(entry, effect)
+        _source(entry, effect)
+        _arguments(entry, effect)
+        if effect is Effect.READ or (entry.name[:1] and entry.name[0] in words.MAKES):
+            _results(entry, entries, effect)
+        if effect is not Effect.READ:
+            _asks(entry)
+        _store(server, entry, entries)
+    return tuple(
+        Proposal(f"{server}/{entry.definition.name}", MappingProxyType(entry.spec), MappingProxyType(entry.because))
+        for entry in entries
+    )
+
+
+def spoken(name: str) -> tuple[str, ...]:
+    """The words of an identifier, in lower case: `sendMoney` and `send_money` are `("send", "money")`."""
+    return tuple(word.lower() for word in _WORD.findall(name))
+
+
+def _effect(entry: _Entry) -> Effect:
+    effect, why = _effect_of(entry.name, entry.definition.annotations)
+    entry.says("effect", effect.value, why)
+    return effect
+
+
+def _effect_of(name: tuple[str, ...], hints: Mapping[str, Json]) -> tuple[Effect, str]:
+    """The effect, by the strongest verb that could be one, else by what the server claims."""
+    claims = "the server claims "
+    if found := next((word for word in name if word in words.DESTROYS), None):
+        return Effect.IRREVERSIBLE, f"its name says {found!r}"
+    verb = name[0] if name else ""
+    joined = {after for before, after in pairwise(name) if before in {"and", "or", "then"}}
+    verbs = {verb} | joined
+    if verb not in words.READS | words.WRITES | words.ENDS:
+        # No verb in front: any word may be it.
+        verbs = set(name)
+    if ends := sorted(verbs & words.ENDS):
+        return Effect.IRREVERSIBLE, f"its name says {ends[0]!r}"
+    if hints.get("destructiveHint") is True and hints.get("readOnlyHint") is not True:
+        return Effect.IRREVERSIBLE, f"{claims}destructiveHint: true"
+    if writes := sorted(verbs & words.WRITES):
+        return Effect.WRITE, f"its name says {writes[0]!r}"
+    if reads := sorted(verbs & words.READS):
+        return Effect.READ, f"its name says {reads[0]!r}"
+    if hints.get("readOnlyHint") is True:
+        return Effect.READ, f"{claims}readOnlyHint: true"
+    if hints.get("destructiveHint") is False:
+        return Effect.WRITE, f"{claims}destructiveHint: false"
+    return Effect.IRREVERSIBLE, "nothing says otherwise"
+
+
+def _sink(entry: _Entry, effect: Effect) -> None:
+    named = {argument: set(spoken(argument)) for argument in _properties(entry.definition)}
+    hints = entry.definition.annotations
+    outward = words.ADDRESSED if effect is Effect.READ else words.ADDRESSED | words.OUTSIDE
+    reaches = next((argument for argument, said in named.items() if said & outward), None)
+    outside = sorted(set(entry.name) & (words.WEB | {"browse", "fetch"} if effect is Effect.READ else words.OUTSIDE))
+    sink, why = Sink.EXTERNAL, "nothing says that what it is given stays here"
+    if reaches is not None:
+        why = f"its argument {reaches} leads outside"
+    elif outside:
+        why = f"its name says {outside[0]!r}"
+    elif hints.get("openWorldHint") is True:
+        why = "the server claims openWorldHint: true"
+    elif effect is Effect.READ:
+        sink, why = Sink.INTERNAL, "it reads, and nothing says that it reaches outside"
+    elif hints.get("openWorldHint") is False:
+        sink, why = Sink.INTERNAL, "the server claims openWorldHint: false"
+    elif kept := sorted(set(entry.name) & words.KEPT):
+        addressed = next((argument for argument, said in named.items() if said & _people()), None)
+        if addressed is None:
+            sink, why = Sink.INTERNAL, f"what it is given stays in a {kept[0]}"
+        else:
+            why = f"its argument {addressed} names somebody"
+    entry.says("sink", sink.value, why)
+
+
+def _people() -> frozenset[str]:
+    return frozenset(
+        {"attendees", "bcc", "cc", "email", "emails", "participants", "phone", "recipient", "recipients", "to"}
+    )
+
+
+def _source(entry: _Entry, effect: Effect) -> None:
+    described = set(spoken(entry.definition.description))
+    labels, why = ["untrusted"], "anybody may have written what it returns"
+    if web := sorted(set(entry.name) & words.WEB):
+        labels, why = ["untrusted:web"], f"its name says {web[0]!r}"
+    elif effect is Effect.READ and "current" in entry.name and set(entry.name) & {"date", "day", "time"}:
+        labels, why = [], "it tells the time"
+    if effect is Effect.READ and (personal := sorted((described | set(entry.name)) & words.PERSONAL)):
+        labels.append("confidential:pii")
+        why += f"; it is about {personal[0]!r}"
+    entry.says("source", labels, why)
+
+
+def _arguments(entry: _Entry, effect: Effect) -> None:
+    reads = effect is Effect.READ and entry.spec["sink"] == Sink.INTERNAL.value
+    roles: dict[str, Json] = {}
+    for argument, schema in _properties(entry.definition).items():
+        found = ("key", "it says what is asked for") if reads else _role(spoken(argument), schema)
+        if found is not None:
+            role, why = found
+            roles[argument] = {"role": role}
+            entry.because[f"arguments.{argument}"] = why
+    if roles:
+        entry.spec["arguments"] = roles
+
+
+def _role(name: tuple[str, ...], schema: Mapping[str, Json]) -> tuple[str, str] | None:
+    """The role of an argument and why; None where nothing says one, which counts as a target."""
+    said = set(name)
+    if found := sorted(said & words.CREDENTIALS):
+        return "credential", f"it is a {found[0]}"
+    kinds = _kinds(schema)
+    if kinds <= {"boolean"}:
+        return "content", "a switch says whether, not where"
+    if _enumerated(schema):
+        return "content", "it is one of a few values"
+    last = name[-1] if name else ""
+    if last in words.TARGETS:
+        return "target", f"{last} says whom or what it reaches"
+    if found := sorted(said & words.CONTENTS):
+        return "content", f"{found[0]} is what it carries"
+    if kinds <= {"number"} or schema.get("format") in _TIMES:
+        return "content", "it says how much or when, not where"
+    if found := sorted(said & words.TARGETS):
+        return "target", f"{found[0]} says whom or what it reaches"
+    return None
+
+
+def _asks(entry: _Entry) -> None:
+    verb = next((word for word in entry.name if word in words.ASKED), None)
+    if verb is None:
+        return
+    asked = list(words.ASKED[verb])
+    nouns = set(entry.name)
+    if not asked:
+        things = [_singular(word) for word in entry.name if word not in {verb, *words.PASSED_OVER}]
+        asked = [said for thing in things for said in words.THINGS.get(thing, (thing,))]
+    described = nouns | set(spoken(entry.definition.description))
+    why = f"people ask for it so, its name saying {verb!r}"
+    if verb in {"send", "transfer", "pay"} and (money := sorted(described & words.MONEY)):
+        asked = [verb, *words.PAID]
+        why += f" and {money[0]!r}"
+    elif verb == "send" and described & words.MAILED:
+        asked += ["email", "mail"]
+    elif verb == "send" and described & words.SPOKEN:
+        asked += list(words.POSTED)
+    entry.says("asks", sorted(set(asked)), why)
+
+
+def _results(entry: _Entry, entries: Iterable[_Entry], effect: Effect) -> None:
+    """Parts of what it returns that are the server's own, whoever wrote the rest."""
+    head = next((word for word in entry.name[1:] if word not in words.PASSED_OVER), "")
+    parts: list[Json] = []
+    if effect is Effect.READ and head in words.DIRECTORIES:
+        parts.append({"path": "$[*]", "label": "untrusted", "directory": True})
+        entry.because["results.0"] = f"it lists {head}: what is known here by these names, whoever chose them"
+    elif taker := _taker(entry, entries):
+        parts += [{"path": path, "label": "trusted"} for path in ("$.id", "$.id_", "$[*].id", "$[*].id_")]
+        entry.because["results.0"] = f"ids are given by the server; {taker} takes one"
+        if named := _naming(entry, entries):
+            entry.because[f"results.{len(parts)}"] = f"{named[1]} says what one is called"
+            parts += [{"path": f"{root}.{named[0]}", "label": "trusted", "identity": True} for root in ("$", "$[*]")]
+    if parts:
+        entry.spec["results"] = parts
+        if entry.definition.output_schema is None:
+            entry.says("format", "yaml", "nothing says how it is written, and YAML is read where it is no JSON")
+
+
+def _naming(entry: _Entry, entries: Iterable[_Entry]) -> tuple[str, str] | None:
+    """The member that names what is kept, and the tool that sets it: for stores of the organisation's own alone."""
+    kept = {_singular(word) for word in entry.name} & words.KEPT
+    for other in entries:
+        if other.name[:1] and other.name[0] in words.MAKES and kept & {_singular(word) for word in other.name}:
+            for argument in _properties(other.definition):
+                if spoken(argument)[-1:] in {("filename",), ("name",), ("title",)}:
+                    return argument, other.definition.name
+    return None
+
+
+def _taker(entry: _Entry, entries: Iterable[_Entry]) -> str:
+    """A tool with an effect that takes an id of what `entry` returns, or nothing."""
+    nouns = {_singular(word) for word in entry.name[1:]}
+    for other in entries:
+        if _effect_of(other.name, other.definition.annotations)[0] is Effect.READ:
+            continue
+        if not nouns & {_singular(word) for word in other.name[1:]}:
+            continue
+        if any(spoken(argument)[-1:] in {("id",), ("ids",)} for argument in _properties(other.definition)):
+            return other.definition.name
+    return ""
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
+
+
+def _store(server: str, entry: _Entry, entries: Iterable[_Entry]) -> None:
+    """Where it keeps what others find: tools for one thing, of which some write and some read."""
+    kept = sorted({_singular(word) for word in entry.name} & words.KEPT)
+    if not kept:
+        return
+    noun = kept[0]
+    same = [other for other in entries if noun in {_singular(word) for word in other.name}]
+    effects = {_effect_of(other.name, other.definition.annotations)[0] is Effect.READ for other in same}
+    if len(effects) < 2:
+        return
+    keys = {_key(other, noun) for other in same}
+    shared = next(iter(keys)) if len(keys) == 1 else None
+    store: dict[str, Json] = {"name": f"{server[: 23 - len(noun)]}-{noun}"}
+    if shared is not None:
+        store["key"] = shared
+    why = "what one tool writes there another reads; they name it differently, so that all of it is one"
+    entry.says("store", store, why if shared is None else f"what one tool writes by {shared} another reads")
+
+
+def _key(entry: _Entry, noun: str) -> str | None:
+    for argument in _properties(entry.definition):
+        said = spoken(argument)
+        if said[-1:] in {("id",), ("path",), ("name",), ("filename",)} or said == (noun,):
+            return argument
+    return None
+
+
+def _properties(definition: Definition) -> Mapping[str, Mapping[str, Json]]:
+    """The arguments by name with their schemas, what a local reference points at in its place."""
+    found = definition.input_schema.get("properties")
+    members = found if isinstance(found, Mapping) else _NOTHING
+    return {name: _local(schema, definition.input_schema) for name, schema in members.items()}
+
+
+def _local(schema: Json, root: Mapping[str, Json]) -> Mapping[str, Json]:
+    for _ in range(_REFERENCES_MAX):
+        if not isinstance(schema, Mapping):
+            break
+        several = schema.get("allOf")
+        alone = several[0] if isinstance(several, list | tuple) and len(several) == 1 else schema
+        points = alone.get("$ref") if isinstance(alone, Mapping) else None
+        if not isinstance(points, str) or not points.startswith("#/"):
+            break
+        target: Json = root
+        for step in points[2:].split("/"):
+            target = target.get(step) if isinstance(target, Mapping) else None
+        schema = target
+    return schema if isinstance(schema, Mapping) else {}
+
+
+def _kinds(schema: Mapping[str, Json]) -> set[str]:
+    """The JSON types that a value may have, null left out; `any` where the schema does not say."""
+    found: set[str] = set()
+    kind = schema.get("type")
+    for one in kind if isinstance(kind, list | tuple) else (kind,):
+        if isinstance(one, str):
+            found.add(one)
+    for name in ("anyOf", "oneOf"):
+        several = schema.get(name)
+        for one in several if isinstance(several, list | tuple) else ():
+            found |= _kinds(one) if isinstance(one, Mapping) else {"any"}
+    return found - {"null"} or {"any"}
+
+
+def _enumerated(schema: Mapping[str, Json]) -> bool:
+    return isinstance(schema.get("enum"), list | tuple) or "const" in schema

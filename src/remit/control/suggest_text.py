@@ -1,0 +1,58 @@
+"""Proposals as the YAML that a person accepts: every line that was guessed with its reason beside it."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from remit.control.resources import API_VERSION
+from remit.control.suggest import Proposal
+from remit.facts.canonical import Json
+from remit.facts.text import escaped
+
+_ABOUT = (
+    "# What `remit tools suggest` proposes, from names, schemas, descriptions and annotations alone.",
+    "# A server's words about itself are claims: read each line, correct it, or take it out. What is left",
+    "# out counts as the worst case.",
+)
+
+
+def text_of(proposals: Iterable[Proposal]) -> str:
+    """One YAML document a proposal; ends in a newline."""
+    lines = list(_ABOUT)
+    for proposal in proposals:
+        lines += ["---", f"apiVersion: {API_VERSION}", "kind: Tool", "metadata:", f"  name: {_flow(proposal.tool)}"]
+        lines += ["spec:", *_members(proposal)]
+    return "\n".join(lines) + "\n"
+
+
+def _members(proposal: Proposal) -> Iterator[str]:
+    for name, value in proposal.spec.items():
+        because = proposal.because.get(name, "")
+        if name == "arguments" and isinstance(value, Mapping):
+            yield f"  {name}:"
+            for argument, said in value.items():
+                yield _line(f"    {_flow(argument)}: {_flow(said)}", proposal.because.get(f"arguments.{argument}", ""))
+        elif name == "results" and isinstance(value, Sequence):
+            yield f"  {name}:"
+            for index, part in enumerate(value):
+                yield _line(f"    - {_flow(part)}", proposal.because.get(f"results.{index}", ""))
+        else:
+            yield _line(f"  {name}: {_flow(value)}", because)
+
+
+def _line(text: str, because: str) -> str:
+    return f"{text}  # {escaped(because)}" if because else text
+
+
+def _flow(value: Json) -> str:
+    """`value` in YAML's flow style; words that can be nothing else stand bare."""
+    if isinstance(value, str):
+        bare = value.isascii() and value.replace("_", "").replace("-", "").isalpha() and value not in _RESERVED
+        return value if bare else json.dumps(value, ensure_ascii=True)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_flow(name)}: {_flow(one)}" for name, one in value.items()) + "}"
+    if isinstance(value, Sequence):
+        return "[" + ", ".join(_flow(one) for one in value) + "]"
+    return json.dumps(value)
+
+
+_RESERVED = frozenset({"true", "false", "null", "True", "False", "Null", "TRUE", "FALSE", "NULL"})

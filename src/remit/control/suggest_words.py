@@ -1,0 +1,139 @@
+"""The words that suggestions are made from: plain English of tool and argument names, of no product and no suite."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+READS: Final = frozenset({
+    "browse", "calculate", "check", "count", "describe", "diff", "download", "fetch", "find", "get", "head", "list",
+    "load", "lookup", "open", "query", "read", "retrieve", "search", "show", "stat", "status", "tree", "view",
+})  # fmt: skip
+WRITES: Final = frozenset({
+    "add", "append", "apply", "assign", "commit", "copy", "create", "edit", "insert", "make", "mark", "mkdir", "modify",
+    "move", "put", "register", "rename", "replace", "reply", "reschedule", "save", "schedule", "set", "store", "touch",
+    "update", "upload", "write",
+})  # fmt: skip
+MAKES: Final = frozenset({"add", "create", "insert", "make", "register", "save", "schedule", "write"})
+"""Verbs of tools that make a thing, and say which it is."""
+ENDS: Final = frozenset({
+    "book", "buy", "call", "cancel", "email", "exec", "execute", "forward", "grant", "invite", "mail", "merge", "order",
+    "pay", "post", "publish", "push", "refund", "reserve", "reset", "revoke", "run", "send", "share", "shell", "submit",
+    "transfer",
+})  # fmt: skip
+DESTROYS: Final = frozenset({
+    "ban", "clear", "delete", "destroy", "drop", "erase", "kick", "kill", "purge", "remove", "terminate", "truncate",
+    "uninstall", "wipe",
+})  # fmt: skip
+
+OUTSIDE: Final = frozenset({
+    "browse", "download", "email", "fetch", "http", "mail", "post", "publish", "request", "send", "upload", "url",
+    "web", "webhook", "webpage", "website",
+})  # fmt: skip
+ADDRESSED: Final = frozenset({"endpoint", "link", "uri", "url", "webhook", "website"})
+"""Arguments by which even a tool that only reads reaches outside, and may carry something there."""
+KEPT: Final = frozenset({
+    "document", "file", "folder", "directory", "note", "memory", "table", "row", "database", "record", "todo", "task",
+})  # fmt: skip
+"""Nouns of stores: what is written there stays there until somebody reads it."""
+WEB: Final = frozenset({"http", "internet", "news", "page", "url", "web", "webpage", "website"})
+PERSONAL: Final = frozenset({
+    "card", "credential", "credentials", "health", "identity", "medical", "passport", "password", "passwords",
+    "personal", "salary", "secret", "secrets", "ssn",
+})  # fmt: skip
+
+CREDENTIALS: Final = frozenset({
+    "credential", "credentials", "passcode", "passphrase", "passwd", "password", "pwd", "secret", "token",
+})  # fmt: skip
+TARGETS: Final = frozenset({
+    "account", "address", "attachment", "attachments", "attendee", "attendees", "bcc", "cc", "channel", "contact",
+    "destination", "email", "emails", "endpoint", "file", "filename", "folder", "group", "host", "iban", "id", "ids",
+    "key", "link", "member", "members", "name", "participant", "participants", "path", "payee", "phone", "receiver",
+    "recipient", "recipients", "repo", "repository", "room", "server", "target", "to", "uri", "url", "user", "username",
+    "users", "webhook", "website",
+})  # fmt: skip
+CONTENTS: Final = frozenset({
+    "amount", "body", "caption", "comment", "content", "contents", "count", "currency", "data", "date", "day",
+    "description", "details", "duration", "end", "html", "label", "limit", "location", "markdown", "memo", "message",
+    "note", "notes", "number", "price", "quantity", "reason", "size", "start", "subject", "summary", "text", "time",
+    "title", "topic", "value",
+})  # fmt: skip
+
+DIRECTORIES: Final = frozenset({
+    "accounts", "agencies", "branches", "calendars", "channels", "colleagues", "companies", "contacts", "customers",
+    "departments", "employees", "groups", "hotels", "members", "offices", "payees", "people", "projects",
+    "repositories", "restaurants", "rooms", "shops", "stores", "suppliers", "teams", "users", "vendors",
+})  # fmt: skip
+"""Plurals of what an organisation knows by name: users, channels, payees."""
+PASSED_OVER: Final = frozenset({"all", "available", "current", "every", "list", "my", "of", "own", "the"})
+"""Words between a verb and what it is about."""
+
+ASKED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
+    "add": ("add", "include", "invite", "join", "put", "bring"),
+    "append": ("append", "add", "write", "put", "attach", "extend"),
+    "assign": ("assign", "give", "set"),
+    "book": ("book", "reserve", "schedule", "arrange"),
+    "buy": ("buy", "purchase", "order"),
+    "call": ("call", "phone", "ring"),
+    "cancel": ("cancel", "remove", "delete", "drop", "abort"),
+    "copy": ("copy", "duplicate", "clone"),
+"create": (),
+    "delete": ("delete", "remove", "clear", "clean", "erase", "discard"),
+    "edit": ("edit", "change", "update", "modify", "adjust", "correct", "fix"),
+    "email": ("email", "mail", "send", "write", "tell", "notify", "inform", "reply", "forward"),
+    "execute": ("execute", "run", "start"),
+    "forward": ("forward", "send", "share", "pass"),
+    "grant": ("grant", "give", "allow", "share"),
+    "invite": ("invite", "onboard"),
+    "mail": ("mail", "email", "send", "write"),
+    "move": ("move", "relocate", "transfer"),
+    "order": ("order", "buy", "purchase"),
+    "pay": ("pay", "send", "transfer", "refund", "settle"),
+    "post": ("post", "publish", "put", "upload", "write", "share"),
+    "publish": ("publish", "post", "release", "share"),
+    "push": ("push", "publish", "upload"),
+    "put": ("put", "add", "set", "write"),
+    "refund": ("refund", "return", "reimburse"),
+    "remove": ("remove", "delete", "kick", "exclude", "drop"),
+    "rename": ("rename", "call"),
+    "reply": ("reply", "answer", "respond", "write"),
+    "reschedule": ("reschedule", "move", "postpone", "shift", "change", "delay"),
+    "reserve": ("reserve", "book", "reservation", "booking"),
+    "reset": ("reset", "change", "restore"),
+    "run": ("run", "execute", "start"),
+    "save": ("save", "store", "keep", "write", "put"),
+    "schedule": ("schedule", "set", "plan", "recurring", "arrange", "book"),
+    "send": ("send", "write", "tell", "reply", "respond", "answer", "forward", "notify", "inform", "ask"),
+    "set": ("set", "change", "update", "make"),
+    "share": ("share", "give", "send", "grant"),
+    "submit": ("submit", "send", "hand", "file"),
+    "transfer": ("transfer", "send", "pay", "move", "refund"),
+    "update": ("update", "change", "adjust", "modify", "edit", "correct", "set", "move"),
+    "upload": ("upload", "save", "put", "store", "add"),
+    "write": ("write", "save", "create", "put", "note"),
+})  # fmt: skip
+"""The words by which people ask for what a tool with this verb does."""
+THINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "calendar": ("calendar", "event", "appointment", "meeting", "schedule", "reminder", "remind"),
+        "document": ("document", "doc", "file", "write", "save"),
+        "draft": ("draft", "email", "mail", "message"),
+        "email": ("email", "mail", "message", "draft"),
+        "event": ("event", "calendar", "appointment", "meeting", "schedule", "reminder", "remind"),
+        "file": ("file", "document", "save", "write", "note", "list"),
+        "folder": ("folder", "directory"),
+        "issue": ("issue", "ticket", "bug", "report"),
+        "note": ("note", "memo", "write"),
+        "task": ("task", "todo", "to-do", "remind"),
+        "ticket": ("ticket", "issue"),
+    }
+)
+"""How people call what is created: whoever asks for a new thing names it, by whatever verb."""
+MONEY: Final = frozenset({"money", "payment", "payments", "transaction", "transactions", "funds", "invoice", "bill"})
+PAID: Final = ("pay", "refund", "transfer", "reimburse", "return", "wire", "settle")
+MAILED: Final = frozenset({"email", "emails", "mail"})
+SPOKEN: Final = frozenset({"message", "messages", "dm", "chat", "channel"})
+POSTED: Final = (
+    *("post", "congratulate", "share", "thank"),
+    *(f"message {whom}" for whom in ("them", "him", "her", "everybody", "everyone", "me", "us")),
+)
+"""A message is a thing more often than a deed: only with whom to message it asks for one."""

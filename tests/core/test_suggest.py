@@ -1,0 +1,214 @@
+"""What `remit tools suggest` proposes: by words, with reasons, the worst case where unsure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remit.control.suggest import Proposal, propose, spoken
+from remit.control.suggest_text import text_of
+from remit.facts.canonical import Json
+from remit.facts.catalog import Definition
+from tests.core.declaring import definitions
+
+TEXT: dict[str, Json] = {"type": "string"}
+
+
+def tool(
+    name: str, description: str = "", /, *, annotations: Mapping[str, Json] | None = None, **arguments: Json
+) -> Definition:
+    return Definition(name, description, {"type": "object", "properties": arguments}, None, annotations or {})
+
+
+def one(definition: Definition, *others: Definition) -> Proposal:
+    (found,) = (made for made in propose("s", (definition, *others)) if made.tool == f"s/{definition.name}")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("send_money", ["send", "money"]), ("sendHTTPMoney2", ["send", "http", "money", "2"]), ("", []), ("__", [])],
+)
+def test_names_are_read_as_words(name: str, words: list[str]) -> None:
+    assert list(spoken(name)) == words
+
+
+@pytest.mark.parametrize(
+    ("definition", "effect", "because"),
+    [
+        (tool("get_emails"), "read", "'get'"),
+        (tool("get_and_delete"), "irreversible", "'delete'"),
+        (tool("list_and_send"), "irreversible", "'send'"),
+        (tool("read_then_write"), "write", "'write'"),
+        (tool("update_entry"), "write", "'update'"),
+        (tool("channel_history_search"), "read", "'search'"),
+        (tool("frobnicate"), "irreversible", "nothing says otherwise"),
+        (tool(""), "irreversible", "nothing says otherwise"),
+        (tool("frobnicate", annotations={"readOnlyHint": True}), "read", "claims readOnlyHint"),
+        (tool("frobnicate", annotations={"destructiveHint": False}), "write", "claims destructiveHint: false"),
+        (tool("get_it", annotations={"destructiveHint": True}), "irreversible", "claims destructiveHint: true"),
+        (tool("send_it", annotations={"readOnlyHint": True}), "irreversible", "'send'"),
+    ],
+)
+def test_effect_goes_by_the_strongest_verb_before_any_claim(definition: Definition, effect: str, because: str) -> None:
+    found = one(definition)
+    assert found.spec["effect"] == effect
+    assert because in found.because["effect"]
+
+
+@pytest.mark.parametrize(
+    ("definition", "sink", "because"),
+    [
+        (tool("get_entries", date=TEXT), "internal", "nothing says that it reaches outside"),
+        (tool("get_page", url=TEXT), "external", "argument url"),
+        (tool("fetch_rates"), "external", "'fetch'"),
+        (tool("get_entries", annotations={"openWorldHint": True}), "external", "claims openWorldHint"),
+        (tool("update_entry", annotations={"openWorldHint": False}), "internal", "claims openWorldHint"),
+        (tool("send_entry", annotations={"openWorldHint": False}), "external", "'send'"),
+        (tool("create_file", name=TEXT), "internal", "stays in a file"),
+        (tool("save_file", participants=TEXT), "external", "names somebody"),
+        (tool("update_entry"), "external", "nothing says"),
+    ],
+)
+def test_what_a_tool_is_given_goes_outside_unless_something_says_otherwise(
+    definition: Definition, sink: str, because: str
+) -> None:
+    found = one(definition)
+    assert found.spec["sink"] == sink
+    assert because in found.because["sink"]
+
+
+@pytest.mark.parametrize(
+    ("definition", "source"),
+    [
+        (tool("get_entries"), ["untrusted"]),
+        (tool("get_webpage"), ["untrusted:web"]),
+        (tool("get_current_day"), []),
+        (tool("get_user", "Name and passport of the user."), ["untrusted", "confidential:pii"]),
+        (tool("update_passport"), ["untrusted"]),
+    ],
+)
+def test_results_are_strangers_words_unless_something_says_otherwise(definition: Definition, source: list[str]) -> None:
+    assert one(definition).spec["source"] == source
+
+
+ENUM: Json = {"type": "object", "properties": {}, "$defs": {}}
+
+
+@pytest.mark.parametrize(
+    ("argument", "schema", "role"),
+    [
+        ("password", TEXT, "credential"),
+        ("api_token", TEXT, "credential"),
+        ("recurring", {"type": "boolean"}, "content"),
+        ("mode", {"enum": ["a", "b"]}, "content"),
+        ("kind", {"$ref": "#/$defs/Kind"}, "content"),
+        ("kind", {"allOf": [{"$ref": "#/$defs/Kind"}]}, "content"),
+        ("lost", {"$ref": "#/$defs/Nothing"}, None),
+        ("circle", {"$ref": "#/$defs/Circle"}, None),
+        ("user_id", {"type": "integer"}, "target"),
+        ("recipients", {"anyOf": [{"type": "array"}, {"type": "null"}]}, "target"),
+        ("body", TEXT, "content"),
+        ("speed", {"type": ["number", "null"]}, "content"),
+        ("due", {"type": "string", "format": "date"}, "content"),
+        ("email_kind", TEXT, "target"),
+        ("street", TEXT, None),
+        ("odd", {"oneOf": [True]}, None),
+        ("odder", False, None),
+    ],
+)
+def test_roles_of_arguments(argument: str, schema: Json, role: str | None) -> None:
+    defs: Json = {"Kind": {"enum": ["a"]}, "Circle": {"$ref": "#/$defs/Circle"}}
+    inputs: dict[str, Json] = {"type": "object", "properties": {argument: schema}, "$defs": defs}
+    found = one(Definition("send_it", "", inputs, None, {}))
+    assert found.spec.get("arguments") == (None if role is None else {argument: {"role": role}})
+    assert (f"arguments.{argument}" in found.because) is (role is not None)
+
+
+def test_arguments_of_what_only_reads_say_what_is_asked_for() -> None:
+    assert one(tool("get_entries", channel=TEXT)).spec["arguments"] == {"channel": {"role": "key"}}
+    assert one(Definition("get_it", "", {"properties": 1}, None, {})).spec.get("arguments") is None
+
+
+@pytest.mark.parametrize(
+    ("definition", "said", "unsaid"),
+    [
+        (tool("send_money"), {"pay", "refund", "send"}, {"write"}),
+        (tool("transfer_it", "Moves funds."), {"pay", "transfer"}, {"write"}),
+        (tool("send_email"), {"email", "mail", "send"}, {"pay"}),
+        (tool("send_message"), {"send", "share", "message them"}, {"pay", "message"}),
+        (tool("send_parcel"), {"send"}, {"pay", "share"}),
+        (tool("create_calendar_event"), {"calendar", "event", "reminder"}, {"create", "make"}),
+        (tool("create_all_widgets"), {"widget"}, {"create", "all"}),
+        (tool("frobnicate"), set[str](), set[str]()),
+    ],
+)
+def test_the_words_that_ask_for_a_tool(definition: Definition, said: set[str], unsaid: set[str]) -> None:
+    asked = one(definition).spec.get("asks", [])
+    assert isinstance(asked, list)
+    assert said <= set(asked)
+    assert not unsaid & set(asked)
+    assert asked == sorted(set(map(str, asked)))
+
+
+def test_a_directory_is_what_lists_what_an_organisation_knows() -> None:
+    found = one(tool("get_all_users_in_channel", channel=TEXT))
+    assert found.spec["results"] == [{"path": "$[*]", "label": "untrusted", "directory": True}]
+    assert found.spec["format"] == "yaml"
+    assert "results" not in one(tool("get_reviews_of_users")).spec
+
+
+def test_ids_are_the_servers_own_where_a_tool_with_an_effect_takes_one() -> None:
+    update = tool("update_order", id=TEXT)
+    found = one(tool("get_orders"), update, tool("drop_table", name=TEXT))
+    assert [part["path"] for part in rows(found)] == ["$.id", "$.id_", "$[*].id", "$[*].id_"]
+    assert "update_order takes one" in found.because["results.0"]
+    assert "results" not in one(tool("get_orders"), tool("update_address", id=TEXT)).spec
+    declared = Definition("get_orders", "", {}, {"type": "object"}, {})
+    assert "format" not in one(declared, update).spec
+
+
+def test_what_is_kept_is_named_by_what_creates_it() -> None:
+    create, change = tool("create_file", body=TEXT, filename=TEXT), tool("append_file", file_id=TEXT)
+    found = one(tool("search_files"), create, change)
+    assert {"path": "$[*].filename", "label": "trusted", "identity": True} in rows(found)
+    assert {"path": "$.filename", "label": "trusted", "identity": True} in rows(one(create, change))
+    assert all("identity" not in part for part in rows(one(tool("search_files"), tool("create_file"), change)))
+
+
+def rows(found: Proposal) -> list[dict[str, Any]]:
+    results: Any = found.spec["results"]
+    return list(results)
+
+
+def test_a_store_is_what_one_tool_writes_and_another_reads() -> None:
+    read, write = tool("read_file", path=TEXT), tool("write_file", path=TEXT, text=TEXT)
+    assert one(read, write).spec["store"] == {"name": "s-file", "key": "path"}
+    assert one(read, tool("write_file", filename=TEXT)).spec["store"] == {"name": "s-file"}
+    assert one(read, tool("write_file", text=TEXT)).spec["store"] == {"name": "s-file"}
+    assert "store" not in one(read).spec
+
+
+@given(st.lists(definitions, max_size=4, unique_by=lambda made: made.name), st.randoms(use_true_random=False))
+def test_the_same_tools_give_the_same_text_in_any_order_and_it_is_yaml(made: list[Definition], chance: Any) -> None:
+    text = text_of(propose("s", made))
+    chance.shuffle(made)
+    assert text_of(propose("s", made)) == text
+    documents = [document for document in yaml.safe_load_all(text) if document is not None]
+    assert [document["metadata"]["name"] for document in documents] == sorted(f"s/{one.name}" for one in made)
+    for document, proposal in zip(documents, propose("s", made), strict=True):
+        assert document["spec"] == proposal.spec
+        assert set(proposal.because) >= {"effect", "sink", "source"}
+
+
+def test_each_line_that_was_guessed_has_its_reason_beside_it() -> None:
+    made = (tool("search_files", query=TEXT), tool("create_file", "Creates.", filename=TEXT, true=TEXT))
+    text = text_of(propose("s", (*made, tool("move_file", file_id=TEXT))))
+    documents = {one["metadata"]["name"]: one["spec"] for one in yaml.safe_load_all(text) if one}
+    assert documents == {one.tool: one.spec for one in propose("s", (*made, tool("move_file", file_id=TEXT)))}
+    assert "    filename: {role: target}  # filename says whom or what it reaches\n" in text
+    assert '    - {path: "$[*].filename", label: trusted, identity: true}\n' in text
+    assert "  effect: read  # its name says 'search'\n" in text

@@ -1,0 +1,109 @@
+"""Each pack holds what its cases say, and no policy of it is idle: without it a case fails."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from remit.adapters.workspace.documents import documents
+from remit.adapters.workspace.folder import Folder
+from remit.app import packing
+from remit.app.cli import run
+from remit.app.failure import Exit
+from remit.app.replaying import bundle_of
+from remit.app.suggesting import listed
+from remit.assure.cases import Case, Unreadable, cases, failures
+from remit.control.lock import EMPTY, FILE, accept_server, list_pin
+from remit.control.lock_text import serialise
+from remit.policy.bundle import Bundle
+from remit.policy.compile import compile_bundle
+from remit.policy.parse import split
+
+CASES_MIN = 15
+SERVER = "office"
+
+
+def workspace(name: str, folder: Path) -> Path:
+    """A workspace with the pack and what its cases need."""
+    home = packing.folder() / name / "cases"
+    folder.mkdir()
+    shutil.copy(home / "workspace.yaml", folder)
+    packing.add(name, folder)
+    tools = listed(home / "tools.json")
+    (folder / FILE).write_text(serialise(accept_server(EMPTY, SERVER, tools, list_pin(tools))))
+    return folder
+
+
+def cases_of(name: str) -> tuple[Case, ...]:
+    (document,) = documents((packing.folder() / name / "cases" / "cases.yaml").read_text("utf-8"))
+    return cases(document.value, SERVER, "helper")
+
+
+@pytest.mark.parametrize("name", packing.packs())
+def test_a_pack_holds_what_its_cases_say(name: str, tmp_path: Path) -> None:
+    bundle, told = bundle_of(workspace(name, tmp_path / "w")), cases_of(name)
+    assert len(told) >= CASES_MIN
+    assert [failure for case in told for failure in failures(bundle, case, "uma")] == []
+
+
+@pytest.mark.parametrize("name", packing.packs())
+def test_without_any_one_policy_a_case_fails(name: str, tmp_path: Path) -> None:
+    bundle, told = bundle_of(workspace(name, tmp_path / "w")), cases_of(name)
+    of_the_pack = [source for source in bundle.catalog.policies if source.path.startswith(f"packs/{name}/")]
+    idle: list[str] = []
+    for source in of_the_pack:
+        for statement in split(source)[0]:
+            text = source.text.replace(statement.text, "")
+            assert text != source.text
+            rest = tuple(one for one in bundle.catalog.policies if one.path != source.path)
+            policies = (*rest, replace(source, text=text))
+            without = compile_bundle(replace(bundle.catalog, policies=policies)).result
+            assert isinstance(without, Bundle)
+            if not any(failures(without, case, "uma") for case in told):
+                idle.append(statement.text)
+    assert idle == []
+
+
+@pytest.mark.parametrize("name", packing.packs())
+def test_a_pack_is_added_once_and_is_the_users_from_then_on(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["pack", "add", name, "--workspace", str(tmp_path)]) == Exit.OK
+    assert (tmp_path / "packs" / name / "README.md").exists()
+    assert not (tmp_path / "packs" / name / "cases").exists()
+    assert Folder(tmp_path).load().problems == ()
+    assert run(["pack", "add", name, "--workspace", str(tmp_path)]) == Exit.INVALID
+    assert "nothing is overwritten" in capsys.readouterr().err
+
+
+def test_packs_are_listed_and_an_unknown_one_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["pack", "ls"]) == Exit.OK
+    assert capsys.readouterr().out.split() == ["dataflow", "starter"]
+    assert run(["pack", "add", "nothing", "--workspace", str(tmp_path)]) == Exit.NOT_FOUND
+    assert "there are dataflow, starter" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (1, "a list"),
+        ([1], "a name"),
+        ([{"name": "n", "events": 1}], "events is not a list"),
+        ([{"name": "n", "events": [1]}], "event 1 is not an object"),
+        ([{"name": "n", "events": [{"call": "t", "expect": "maybe"}]}], "neither user nor call"),
+        ([{"name": "n", "events": [{"call": "t", "expect": "deny", "times": 0}]}], "from 1 to"),
+    ],
+)
+def test_what_is_no_case_is_refused(value: object, why: str) -> None:
+    with pytest.raises(Unreadable, match=why):
+        cases(value, SERVER, "helper")  # pyright: ignore[reportArgumentType]
+
+
+def test_a_case_that_fails_says_what_was_and_what_was_expected(tmp_path: Path) -> None:
+    bundle = bundle_of(workspace("starter", tmp_path / "w"))
+    events = [{"call": "read_inbox", "expect": "deny"}, {"call": "read_inbox", "expect": "permit", "by": ["nobody"]}]
+    (case,) = cases([{"name": "n", "events": events}], SERVER, "helper")
+    first, second = failures(bundle, case)
+    assert "is permit, not deny" in first
+    assert "without a word of nobody" in second
