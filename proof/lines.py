@@ -274,4 +274,22 @@ LINES: Final[tuple[Line, ...]] = (
         goal="gated where it is read, whoever reads it, after a restart and after a kill",
         timeout_s=180,
     ),
+    Line(
+        part=4,
+        id="dataflow",
+        text="recorded and constructed sessions of every suite through its one static workspace",
+        command=("-m", "bench.flows"),
+        goal="spliced ≥ 99 % and 22 of 37; hijacks ≥ 99 %; worst ≥ 88 %; requested ≥ 80 %; benign ≥ 60 %, asks ≤ 0.6",
+        short=("--redacted",),
+        long=("--redacted", "--ablate"),
+        timeout_s=300,
+    ),
+    Line(
+        part=4,
+        id="packs",
+        text="each pack by its cases, and without each of its policies",
+        command=tests("tests/e2e/test_packs.py"),
+        goal="every case holds; deleting any one policy fails a case",
+        long=("--long",),
+    ),
 )

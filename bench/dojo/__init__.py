@@ -1,0 +1,1 @@
+"""AgentDojo, rebuilt from its package, as a check that hangs on no recording."""
