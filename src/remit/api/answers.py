@@ -135,6 +135,13 @@ class SessionAnswer(Answer):
     irreversible_calls: int
 
 
+class SessionShownAnswer(SessionAnswer):
+    """One session by itself: how many tokens its index of origins holds, and how many characters of words ground."""
+
+    index_tokens: int
+    words_chars: int
+
+
 class SessionsAnswer(Answer):
     """Sessions, newest first."""
 

@@ -128,6 +128,26 @@ class OutcomeAnswer(Answer):
     receipt: ReceiptAnswer
 
 
+class SeenAnswer(Answer):
+    """One step of a lineage: `at` is where in the result of `call` the value was first seen."""
+
+    call: str
+    tool: str | None
+    at: str
+
+
+class ValueAnswer(Answer):
+    """One value of an action: its origin, and where it was first seen, then what that call hung on."""
+
+    arg: str
+    value: JsonValue
+    role: str | None
+    origin: str
+    part: str | None
+    established: bool
+    lineage: list[SeenAnswer]
+
+
 class WhyAnswer(Answer):
     """Who decided what, why and on whose authority."""
 
@@ -146,6 +166,7 @@ class WhyAnswer(Answer):
     gates: list[GateAnswer]
     obligations: list[str]
     policies: list[PolicyAnswer]
+    values: list[ValueAnswer] | None
     approval: ApprovalAnswer | None
     outcome: OutcomeAnswer | None
     in_doubt: bool

@@ -14,6 +14,7 @@ from remit.api.answers_decided import (
 )
 from remit.api.authenticator import Admin, Person
 from remit.api.guard import ByReader, GuardedRoute, With
+from remit.api.lineage import values
 from remit.api.problem import Problem, forbidden, not_found
 from remit.api.requests import CanRequest, RefPath
 from remit.api.services import Services
@@ -119,6 +120,7 @@ async def why(ref: RefPath, services: With, caller: ByReader) -> WhyAnswer:
         gates=gate_views(body.gates, body.reasons),
         obligations=list(body.obligations),
         policies=_policies(entry, body, services),
+        values=await values(body, services.ledger) if arguments else None,
         approval=None if approval is None else approval_view(services, caller, approval, asked, listed=True),
         outcome=None if outcome is None else _outcome(outcome),
         in_doubt=in_doubt,
@@ -165,8 +167,9 @@ def _action(body: ActionBody, *, arguments: bool) -> ActionAnswer:
 
 
 def _facts(body: ActionBody, *, whole: bool) -> dict[str, JsonValue]:
-    # `input` is the arguments again, as policy saw them.
-    return {name: plain(value) for name, value in body.context.items() if whole or name != "input"}
+    # `input` is the arguments again, as policy saw them; `origins` are told as values.
+    hidden = {"origins"} if whole else {"origins", "input"}
+    return {name: plain(value) for name, value in body.context.items() if name not in hidden}
 
 
 def _policies(entry: Entry, body: ActionBody, services: Services) -> list[PolicyAnswer]:

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from remit.api.malformed import told
 from remit.api.services import Conflict, Invalid, Missing
 from remit.escalate.voting import VoteRefused
+from remit.facts.session import TooManyWords
 from remit.ports.credentials import LoginRefused
 from remit.ports.ledger import LedgerUnwritable
 from remit.ports.signer import Cause, TokenInvalid
@@ -102,6 +103,10 @@ def problem_of(error: Exception) -> Problem:
             return Problem(404, str(error), next="remit get KIND lists what there is")
         case LoginRefused():
             return Problem(409, "no login", why=str(error), next=error.next)
+        case TooManyWords():
+            return Problem(
+                409, "this session takes no more words", why=str(error), next="open one: POST /api/v1/sessions"
+            )
         case Conflict():
             return Problem(409, "not possible now", why=str(error), next=error.next)
         case LedgerUnwritable():
@@ -134,7 +139,7 @@ def install(app: FastAPI) -> None:
         return problem_of(error).answer()
 
     for kind in (
-        Problem, TokenInvalid, VoteRefused, Invalid, Missing, Conflict, LoginRefused, LedgerUnwritable,
+        Problem, TokenInvalid, VoteRefused, Invalid, Missing, Conflict, TooManyWords, LoginRefused, LedgerUnwritable,
         RequestValidationError, HTTPException, Exception,
     ):  # fmt: skip
         app.add_exception_handler(kind, answer)

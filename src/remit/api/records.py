@@ -1,6 +1,6 @@
 """One line, and one plain object, for each record: what `logs` and auditors read."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import assert_never
 
 from pydantic import JsonValue
@@ -9,7 +9,7 @@ from remit.api.answers import EntryAnswer
 from remit.api.views import instant, plain, tool_name
 from remit.policy.verdict import spoken
 from remit.ports.ledger import Entry
-from remit.trace.bodies import ActionBody, AdminBody, Body, DecisionBody, ExchangeBody, OutcomeBody
+from remit.trace.bodies import ActionBody, AdminBody, Body, DecisionBody, Event, ExchangeBody, OutcomeBody
 
 
 def entry_view(entry: Entry) -> EntryAnswer:
@@ -25,7 +25,7 @@ def entry_view(entry: Entry) -> EntryAnswer:
         commitment=record.commitment,
         hash=entry.hash,
         text=summary(entry.body),
-        body=None if entry.body is None else _members(entry.body),
+        body=None if entry.body is None else _members(_told(entry.body)),
     )
 
 
@@ -78,6 +78,13 @@ def _action(body: ActionBody) -> str:
     first = f": {body.reasons[0].text}" if body.reasons and (body.observed or body.verdict) != "permit" else ""
     what = tool_name(body.server, body.name) if body.name else f"{body.server} (what it offers)"
     return f"{spoken(body.verdict, body.observed)} {chain}{user}: {body.kind} {what}{first}"
+
+
+def _told(body: Body) -> Body:
+    """`body` without the key of an index, which nobody needs to see."""
+    if isinstance(body, AdminBody) and body.event is Event.SESSION_KEYED:
+        return replace(body, data={"erased": body.data.get("key") is None})
+    return body
 
 
 def _members(value: Body) -> dict[str, JsonValue]:

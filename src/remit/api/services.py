@@ -45,7 +45,14 @@ class Driver(Protocol):
         ...
 
     async def record_words(self, sid: str, text: str, by: str) -> Receipt:
-        """Keep the user's words of a trusted session (admin record `session.words`)."""
+        """Keep the user's words of a trusted session (admin record `session.words`).
+
+        Raises `TooManyWords`.
+        """
+        ...
+
+    async def index_size(self, sid: str) -> tuple[int, int]:
+        """How many tokens the index of `sid` holds, and how many characters of its user's words ground values."""
         ...
 
     async def end_session(self, sid: str, by: str) -> Receipt:

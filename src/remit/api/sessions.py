@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import APIRouter
 
 from remit.api.access import named
-from remit.api.answers import OpenedAnswer, SessionAnswer, SessionsAnswer, WordsAnswer
+from remit.api.answers import OpenedAnswer, SessionAnswer, SessionsAnswer, SessionShownAnswer, WordsAnswer
 from remit.api.authenticator import Admin, HarnessOf, Person
 from remit.api.guard import ByHarness, ByReader, GuardedRoute, With
 from remit.api.problem import Problem, forbidden, not_found
@@ -84,9 +84,11 @@ async def list_sessions(services: With, caller: ByReader, limit: Limit = 100) ->
 
 
 @router.get("/sessions/{sid}")
-async def show_session(sid: SidPath, services: With, caller: ByReader) -> SessionAnswer:
+async def show_session(sid: SidPath, services: With, caller: ByReader) -> SessionShownAnswer:
     """One session."""
-    return session_view(await _own(services, caller, sid))
+    session = await _own(services, caller, sid)
+    tokens, chars = await services.driver.index_size(sid)
+    return SessionShownAnswer(**dict(session_view(session)), index_tokens=tokens, words_chars=chars)
 
 
 @router.post("/sessions/{sid}/end")

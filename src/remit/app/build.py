@@ -169,7 +169,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     credentials = dict(await ledger.credentials())
     veiling = Veiling(VeilKey(settings.data / KEYS, _ENTROPY), credentials.pop(SUBJECT, None))
     runtime = Runtime(running, folder, bundles, fleet, ledger, _CLOCK, veiling)
-    driver = Driver(ledger, _CLOCK, lambda: runtime.bundle, fleet.upstreams, settings.limits, tally, veiling)
+    driver = Driver(ledger, _CLOCK, lambda: runtime.bundle, fleet.upstreams, settings.limits, tally, veiling, _ENTROPY)
     await driver.load()
     authenticator = Authenticator(signer, _CLOCK, revoked=await ledger.revoked(), credentials=credentials)
     await _started(runtime, fleet, keeping, session, ledger)

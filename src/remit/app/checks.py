@@ -12,7 +12,7 @@ from remit.api.services import Check, Invalid, ServerPin
 from remit.app.runtime import Runtime
 from remit.app.settings import Settings
 from remit.control.difference import one_line
-from remit.facts.agent import Mode
+from remit.facts.agent import Harness, Mode
 from remit.facts.catalog import Stdio
 from remit.ports.credentials import CredentialState, Standing
 from remit.ports.ledger import Ledger
@@ -48,6 +48,7 @@ async def checks(
     found.extend(_credential(shown[name]) for name in sorted(runtime.bundle.catalog.servers) if name in shown)
     found.extend(_reach(runtime, settings))
     found.extend(_observers(runtime))
+    found.extend(_words(runtime))
     return found
 
 
@@ -133,3 +134,18 @@ def _observers(runtime: Runtime) -> Iterator[Check]:
         if agent.mode is Mode.OBSERVE:
             text = f"{agent.name} is observed only: policy denies it nothing"
             yield Check("mode", True, text, f"remit agents report {agent.name}")  # noqa: FBT003
+
+
+def _words(runtime: Runtime) -> Iterator[Check]:
+    """What it costs that nobody says what users said, where policies ask where values came from."""
+    if not runtime.bundle.flow:
+        return
+    agents = runtime.bundle.catalog.agents.values()
+    silent = [agent.name for agent in agents if agent.harness is not Harness.TRUSTED]
+    if silent:
+        more = f" and {len(silent) - 5} more" if len(silent) > 5 else ""
+        text = (
+            f"no harness states the user's words to {', '.join(silent[:5])}{more}: only configuration grounds values "
+            "there, so that whatever else the user named is asked about like what a page named"
+        )
+        yield Check("words", True, text, "docs/how-to/tell-remit-the-users-words.md")  # noqa: FBT003

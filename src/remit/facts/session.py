@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from remit.facts.label import NONE, Labels
 
 
+class TooManyWords(Exception):
+    """A session has taken all of its user's words that it takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """One session as `decide` sees it.

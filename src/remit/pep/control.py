@@ -12,8 +12,10 @@ from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, User
 from remit.facts.canonical import Json, canonical
 from remit.facts.record import Receipt, RecordKind, Ref
+from remit.facts.session import TooManyWords
 from remit.pdp.decision import Decision, Refuse
 from remit.pep import errand
+from remit.pep.indices import STATEMENTS_MAX, WORDS_CHARS_MAX
 from remit.pep.judging import BY_REMIT, Attempt, Desk
 from remit.pep.memory import Memory
 from remit.policy.verdict import Code, Deny, Permit, Reason
@@ -92,8 +94,41 @@ class Control:
         return await self._about(sid, AdminBody(Event.SESSION_OPENED, by, sid, data))
 
     async def record_words(self, sid: str, text: str, by: str) -> Receipt:
-        """Keep the user's words of a trusted session (admin record `session.words`)."""
-        return await self._about(sid, AdminBody(Event.SESSION_WORDS, by, sid, {"text": text}))
+        """Keep the user's words of a trusted session (admin record `session.words`): they ground values.
+
+        Raises `TooManyWords`.
+        """
+        await self._memory.hold((sid,))
+        try:
+            await self._memory.index(sid)
+            statements, chars = self._memory.indices.said(sid)
+            if statements >= STATEMENTS_MAX or chars + len(text) > WORDS_CHARS_MAX:
+                raise TooManyWords(
+                    f"a session takes {STATEMENTS_MAX:,} statements and {WORDS_CHARS_MAX:,} characters of words"
+                )
+            grounds = self._desk.index(sid) is not None
+            return await self.record(AdminBody(Event.SESSION_WORDS, by, sid, {"text": text, "grounds": grounds}), sid)
+        finally:
+            self._memory.release((sid,), self._clock.monotonic_s())
+
+    async def index_size(self, sid: str) -> tuple[int, int]:
+        """How many tokens the index of `sid` holds, and how many characters of its user's words ground values."""
+        await self._memory.hold((sid,))
+        try:
+            await self._memory.index(sid)
+            found = self._memory.indices.of(sid)
+            return (0 if found is None else len(found)), self._memory.indices.said(sid)[1]
+        finally:
+            self._memory.release((sid,), self._clock.monotonic_s())
+
+    async def forget_origins(self, sid: str, by: str) -> Receipt:
+        """Erase the key of the index of `sid`: what it holds means nothing any more, and a new one begins."""
+        await self._memory.hold((sid,))
+        try:
+            await self._memory.index(sid)
+            return await self.record(AdminBody(Event.SESSION_KEYED, by, sid, {"key": None}), sid)
+        finally:
+            self._memory.release((sid,), self._clock.monotonic_s())
 
     async def end_session(self, sid: str, by: str) -> Receipt:
         """End `sid`: every later action of a chain that passes through it is denied.

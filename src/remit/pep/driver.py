@@ -31,7 +31,7 @@ from remit.pep.tasks import Tasks
 from remit.pep.way import Way
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import Ledger
-from remit.ports.system import Clock
+from remit.ports.system import Clock, Entropy
 from remit.ports.upstream import (
     Along,
     Changed,
@@ -48,7 +48,8 @@ class Driver(Control):
     """One per service: the way of every action, and what people do to running state.
 
     `current` gives the running bundle, `upstreams` its servers by name; both may change between
-    calls, never within a step.
+    calls, never within a step. `entropy` draws the keys of origin indices: without it none are kept, and all
+    values are unseen.
     """
 
     def __init__(
@@ -60,9 +61,11 @@ class Driver(Control):
         limits: Limits = DEFAULT,
         tally: Tally | None = None,
         veil: Veiling = unveiled,
+        entropy: Entropy | None = None,
     ) -> None:
-        memory = Memory(ledger)
-        super().__init__(memory, Desk(memory, ledger, clock, current, limits, tally, veil), ledger, clock)
+        memory = Memory(ledger, lambda: entropy is not None and current().flow)
+        desk = Desk(memory, ledger, clock, current, limits, tally, veil, entropy)
+        super().__init__(memory, desk, ledger, clock)
         self._upstreams = upstreams
         self._names = Names()
         self._way = Way(memory, self._desk, ledger, clock, upstreams, self._stop_reason)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from base64 import b64encode
 
 from remit.facts.action import ActionKind
 from remit.facts.canonical import digest
@@ -64,7 +65,10 @@ class Ending:
         reached = reached_of(attempt.decision)
         action, bundle = errand.action, self._desk.bundle
         stored = self._desk.stored(action)
-        return judge_result(bundle, reached, action.server, attempt.sessions, shown.status, shown.value, stored)
+        call = None if shown.status is Status.NOT_SENT else self._desk.call(attempt.ref, action)
+        return judge_result(
+            bundle, reached, action.server, attempt.sessions, shown.status, shown.value, stored, call=call
+        )
 
     def _end(self, attempt: Attempt, judged: Judgement, shown: Shown, data: bytes, elapsed_ms: float) -> Pending:
         """Queue the outcome; memory has its labels at once. Raises `LedgerUnwritable`.
@@ -82,6 +86,7 @@ class Ending:
             result_bytes=len(result),
             elapsed_ms=round(elapsed_ms, 3),
             error=shown.error,
+            origins=b64encode(judged.origins.pack()).decode("ascii") if judged.origins else None,
         )
         return self._desk.append(RecordKind.OUTCOME, attempt.sessions[-1].sid, body)
 

@@ -21,6 +21,7 @@ from remit.facts.session import Session
 from remit.facts.veil import Veil
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Forward
+from remit.pdp.judge import Call
 from remit.pdp.snapshot import Lift, Pin, Snapshot
 from remit.pep.memory import Memory
 from remit.pep.pins import Pins
@@ -29,8 +30,9 @@ from remit.policy.compile import Bundle
 from remit.policy.reached import Reached
 from remit.policy.verdict import Escalate
 from remit.ports.ledger import Draft, Ledger, Pending
-from remit.ports.system import Clock
-from remit.trace.bodies import ActionBody, AdminBody, Body, Event, ExchangeBody, Passed
+from remit.ports.system import Clock, Entropy
+from remit.protect.index import KEY_BYTES, Index
+from remit.trace.bodies import ActionBody, AdminBody, Body, Event, ExchangeBody, OutcomeBody, Passed
 
 HOUR_MS: Final = 3_600_000
 BY_REMIT: Final = "remit"
@@ -80,8 +82,10 @@ class Desk:
         limits: Limits,
         tally: Tally | None = None,
         veil: Veiling = unveiled,
+        entropy: Entropy | None = None,
     ) -> None:
         self._veil = veil
+        self._entropy = entropy
         self._tally = tally or Tally()
         self._memory = memory
         self._ledger = ledger
@@ -104,6 +108,13 @@ class Desk:
         self._memory.apply(pending.ref, now_ms, kind, body)
         self._tally.recorded(body)
         self._tally.settles(pending.durable, self._clock)
+        match body:
+            case OutcomeBody(origins=said) if said is not None:
+                self._memory.indices.settles(body.sids[0], pending.durable)
+            case AdminBody(event=Event.SESSION_KEYED | Event.SESSION_WORDS):
+                self._memory.indices.settles(body.subject, pending.durable)
+            case _:
+                pass
         return pending
 
     def judge(self, action: Action, live: Sequence[Definition] | None) -> Attempt:
@@ -155,6 +166,20 @@ class Desk:
         """The labels that come, as of now, with what `action` reads from stores."""
         return self._memory.stores.held(self._current(), action).labels
 
+    def call(self, ref: str, action: Action) -> Call | None:
+        """The call at `ref`, whose result adds to the index of its root session; None where none is kept."""
+        sid = action.authority.links[0].sid
+        index = self.index(sid) if self._current().flow else None
+        return None if index is None else Call(ref, action, index)
+
+    def index(self, sid: str) -> Index | None:
+        """The index of root session `sid`, its key drawn where it has none yet; None where none is kept."""
+        indices = self._memory.indices
+        if indices.of(sid) is None and indices.loaded(sid) and self._entropy is not None:
+            key = self._entropy.token_bytes(KEY_BYTES).hex()
+            self.append(RecordKind.ADMIN, sid, AdminBody(Event.SESSION_KEYED, BY_REMIT, sid, {"key": key}))
+        return indices.of(sid)
+
     def look(self, server: str, live: Sequence[Definition]) -> None:
         """Take note of what `server` offers now."""
         self._pins.look(server, live)
@@ -195,6 +220,7 @@ class Desk:
             limits=self._limits,
             may_ask=self._may_ask(action, bound, now_ms),
             stores=self._memory.stores.held(self._current(), action),
+            origins=self._memory.indices.of(action.authority.links[0].sid),
         )
         return decide(snapshot, action, now_ms)
 

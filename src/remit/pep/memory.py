@@ -10,7 +10,7 @@ Laws
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,6 +37,7 @@ from remit.pdp.deltas import (
     TokenRevoked,
 )
 from remit.pdp.fold import apply_approval, apply_session, fold
+from remit.pep.indices import Indices
 from remit.ports.ledger import Ledger
 from remit.protect.stores import Stores
 from remit.trace.bodies import Body
@@ -57,10 +58,11 @@ class _Held:
 
 
 class Memory:
-    """One service's state. Not thread-safe: it lives on the event loop."""
+    """One service's state. `indexed` says whether values are traced. Not thread-safe: it lives on the event loop."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, indexed: Callable[[], bool] = lambda: False) -> None:
         self._ledger = ledger
+        self._indexed = indexed
         self._sessions: dict[str, _Held] = {}
         self._approvals: dict[str, Approval] = {}
         self._by_sid: dict[str, set[str]] = {}
@@ -68,9 +70,10 @@ class Memory:
         self._revoked: set[str] = set()
         """Kept beyond the time at which they expire: a clock that is set back would have them live again."""
         self._waiting: dict[asyncio.Future[None], None] = {}
+        """In the order in which they came: that is also the order in which they go on."""
         self.stores = Stores()
         """What the stores hold; changed by `apply` alone."""
-        """In the order in which they came: that is also the order in which they go on."""
+        self.indices = Indices(ledger, self._busy)
 
     async def load(self) -> None:
         """Read what must be known before the first decision."""
@@ -92,9 +95,15 @@ class Memory:
                     held = self._sessions.setdefault(sid, _Held(session, 0, 0.0))
                 held.holders += 1
                 done.append(sid)
+            if done and self._indexed():
+                await self.index(done[0])
         except BaseException:
             self.release(done, 0.0)
             raise
+
+    async def index(self, sid: str) -> None:
+        """Have the index of the held root session `sid` in memory too."""
+        await self.indices.load(sid, fresh=self._sessions[sid].session is None)
 
     def retain(self, sids: Iterable[str]) -> None:
         """Hold once more what is held already."""
@@ -115,6 +124,7 @@ class Memory:
         ]
         for sid in idle:
             del self._sessions[sid]
+            self.indices.forget(sid)
         return len(idle)
 
     def session(self, link: Link, user: str | None, now_ms: int) -> Session:
@@ -178,7 +188,11 @@ class Memory:
                     stirred = True
                 case PlaceLabelled(where, labels):
                     self.stores.label(where, labels)
-                case IntentOpened() | IntentClosed() | CredentialSet() | EpochBegan() | SessionKeyed() | OriginsAdded():
+                case SessionKeyed(_, sid, key):
+                    self.indices.key(sid, key)
+                case OriginsAdded(_, sid):
+                    self.indices.take(sid, body)
+                case IntentOpened() | IntentClosed() | CredentialSet() | EpochBegan():
                     pass
         if stirred:
             self._stir()
@@ -195,6 +209,10 @@ class Memory:
             await asyncio.wait({future}, timeout=timeout_s)
         finally:
             del self._waiting[future]
+
+    def _busy(self, sid: str) -> bool:
+        held = self._sessions.get(sid)
+        return held is not None and held.holders > 0
 
     def _stir(self) -> None:
         for future in self._waiting:

@@ -27,7 +27,8 @@ class Bundle:
 
     `tools` are keyed as in the catalog; `policies` by id, in its order. `enforceable` are the kinds of
     obligation that enforcement knows; `labels` are those that policies can name; `stores` the names of each
-    server's. `members` are the entities as generated code reads them.
+    server's; `flow` is whether some policy looks at where values came from. `members` are the
+    entities as generated code reads them.
     """
 
     digest: str
@@ -39,6 +40,7 @@ class Bundle:
     members: Entities
     labels: Labels
     stores: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    flow: bool = False
     enforceable: frozenset[str] = frozenset()
     shadow: Shadow = field(default_factory=Shadow)
     _slices: dict[str, Slice] = field(default_factory=dict[str, Slice], repr=False)

@@ -26,7 +26,7 @@ from remit.policy.lint import Ground, duplicates, policy_id
 from remit.policy.problem import Problem
 from remit.policy.reached import ToolForm
 from remit.policy.schema import NAMESPACE, OTHER_ACTIONS, action_groups, cedar_schema
-from remit.policy.slice import policy_of
+from remit.policy.slice import looks_at_flow, policy_of
 from remit.policy.typing import Record, Untypable, type_input
 
 __all__ = ["Bundle", "Compiled", "Memory", "Outcome", "compile_bundle"]
@@ -85,6 +85,7 @@ def compile_bundle(
         members=entities_of(str(entities)),
         labels=closed(catalog.labels),
         stores=MappingProxyType(_stores(catalog)),
+        flow=looks_at_flow(policies.values()),
         enforceable=ground.enforceable,
         shadow=Shadow(shadow_every),
     )

@@ -91,9 +91,7 @@ def slice_of(kept: Mapping[str, Policy], generated: Once[Judge | str]) -> Slice:
     """The slice of `kept`, which are in the order of their ids."""
     ordered = tuple(kept.values())
     permits = [policy for policy in ordered if not policy.forbids]
-    accesses = [access.path for policy in ordered for access in policy.form.accesses if access.root == "context"]
-    names = {path[0] for path in accesses if path}
-    whole = () in accesses
+    names, whole = _looked_at(ordered)
     return Slice(
         policies=kept,
         ordered=ordered,
@@ -105,6 +103,18 @@ def slice_of(kept: Mapping[str, Policy], generated: Once[Judge | str]) -> Slice:
         reads=frozenset[Path]().union(*(policy.form.reads for policy in ordered)),
         flow=whole or not FLOW.isdisjoint(names),
     )
+
+
+def looks_at_flow(policies: Iterable[Policy]) -> bool:
+    """Whether one of `policies` looks at where an action's values came from."""
+    names, whole = _looked_at(policies)
+    return whole or not FLOW.isdisjoint(names)
+
+
+def _looked_at(policies: Iterable[Policy]) -> tuple[set[str], bool]:
+    """The attributes of `context` that `policies` look at, and whether one looks at all of it."""
+    accesses = [access.path for policy in policies for access in policy.form.accesses if access.root == "context"]
+    return {path[0] for path in accesses if path}, () in accesses
 
 
 def _policy_set(policies: Iterable[Policy]) -> cedar.PolicySet:

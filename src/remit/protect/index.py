@@ -109,8 +109,9 @@ class Delta:
             for _ in range(count):
                 (size,) = _SHORT.unpack_from(data, at)
                 at += _SHORT.size + size
-                names.append(data[at - size : at].decode("utf-8"))
-        except (struct.error, UnicodeDecodeError) as error:
+                # One that was too long may end in half a character.
+                names.append(data[at - size : at].decode("utf-8", "replace"))
+        except struct.error as error:
             raise ValueError(f"this is no delta of an origin index ({type(error).__name__})") from None
         if at > len(data) or (len(data) - at) % _ENTRY_BYTES or data[0] > 3:
             raise ValueError("this is no delta of an origin index (it is cut off)")

@@ -3,7 +3,7 @@
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
 import typer
 
@@ -13,6 +13,8 @@ from remit.app.output import Format, data
 from remit.control.difference import one_line
 from remit.facts.text import escaped
 from remit.policy.verdict import spoken
+
+_SHOWN_MAX: Final = 120
 
 
 class Asked(StrEnum):
@@ -76,6 +78,7 @@ def why(
         print(f"\n{escaped(policy['id'])}, {escaped(policy['where'] or 'no longer at hand')}")
         for line in policy["lines"]:
             print(f"  | {escaped(line)}")
+    _values(answer["values"] or [])
     for part in ("action", "facts", "outcome", "approval", "receipt"):
         if answer[part]:
             print(f"\n{part}")
@@ -90,6 +93,22 @@ def add(app: typer.Typer) -> None:
     """Add these commands to `app`."""
     app.command()(can)
     app.command()(why)
+
+
+def _values(values: list[dict[str, Any]]) -> None:
+    """Each value with its origin, and under it where it was first seen, step by step."""
+    if values:
+        print("\nvalues")
+    for value in values:
+        shown = one_line(json.dumps(value["value"], ensure_ascii=False)[:_SHOWN_MAX])
+        part = f", by {one_line(value['part'])}" if value["part"] else ""
+        known = ", in a directory" if value["established"] else ""
+        role = value["role"] or "counts nowhere"
+        print(f"  {one_line(value['arg'])} = {shown}  {value['origin']} ({role}{part}{known})")
+        for depth, step in enumerate(value["lineage"], start=2):
+            print(
+                f"{'  ' * depth}first seen in {step['call']} {one_line(step['tool'] or '')} at {one_line(step['at'])}"
+            )
 
 
 def _reason(reason: dict[str, Any]) -> None:

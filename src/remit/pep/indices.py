@@ -1,0 +1,147 @@
+"""The origin indices of sessions in memory: read from the ledger on demand, forgotten when there are too many.
+
+Laws
+* One for each root session: all that is delegated from it adds to it and reads it (`protect.index`).
+* It changes by the deltas of `pdp.fold` alone, as the ledger has them: read back, it is what it was.
+* What somebody holds, and what is on its way to disk, is not forgotten; of the rest the longest unused goes first.
+INVARIANT(label-before-data): what a result adds is here in the step that queues its outcome.
+"""
+
+import asyncio
+from base64 import b64decode
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from remit.ports.ledger import Ledger
+from remit.protect.index import Delta, Index
+from remit.protect.origins import words
+from remit.trace.bodies import AdminBody, Body, OutcomeBody
+
+TOKENS_MAX: Final = 1_000_000
+"""How many tokens all indices in memory hold together, some 128 bytes each."""
+INDICES_MAX: Final = 20_000
+STATEMENTS_MAX: Final = 1_000
+"""How often a harness may state its user's words in one session."""
+WORDS_CHARS_MAX: Final = 1024 * 1024
+"""How long all of these may be together."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """An index, None before its key is drawn, and what the user said: how often, how many characters."""
+
+    index: Index | None = None
+    statements: int = 0
+    chars: int = 0
+
+    def take(self, body: Body) -> None:
+        """Add what a record says."""
+        if self.index is None:
+            return
+        match body:
+            case OutcomeBody(intent=call, origins=said) if said is not None:
+                self.index.apply(Delta.unpack(call, b64decode(said)))
+            case AdminBody(data=data):
+                text = data.get("text")
+                if isinstance(text, str):
+                    self.index.apply(words(self.index, text))
+                    self.statements += 1
+                    self.chars += len(text)
+            case _:
+                pass
+
+
+class Indices:
+    """Those of one service. `busy` says of a session that somebody holds it. Not thread-safe: on the event loop."""
+
+    def __init__(self, ledger: Ledger, busy: Callable[[str], bool]) -> None:
+        self._ledger = ledger
+        self._busy = busy
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._settling: Counter[str] = Counter()
+        self._tokens = 0
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._kept)
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens they hold together."""
+        return self._tokens
+
+    async def load(self, sid: str, *, fresh: bool = False) -> None:
+        """Have the index of root session `sid` in memory; a `fresh` one is not in the ledger yet."""
+        if sid in self._kept:
+            self._kept.move_to_end(sid)
+            return
+        made = _Kept()
+        found = None if fresh else await self._ledger.origins(sid)
+        if sid in self._kept:
+            # Another caller loaded it meanwhile and moved on: his is newer.
+            return
+        if found is not None:
+            made.index = Index(found.key)
+            for body in found.bodies:
+                made.take(body)
+            self._tokens += len(made.index)
+        self._kept[sid] = made
+        self._trim()
+
+    def loaded(self, sid: str) -> bool:
+        """Whether it is in memory, with a key or without."""
+        return sid in self._kept
+
+    def of(self, sid: str) -> Index | None:
+        """The index of `sid`; None while it has no key or is not in memory: then all its values are unseen."""
+        found = self._kept.get(sid)
+        return None if found is None else found.index
+
+    def said(self, sid: str) -> tuple[int, int]:
+        """How often the user's words were stated in `sid`, and how many characters they are."""
+        found = self._kept.get(sid)
+        return (0, 0) if found is None else (found.statements, found.chars)
+
+    def key(self, sid: str, key: str | None) -> None:
+        """`sid` has this key (hex) from now on, and a new index; None: neither any more."""
+        found = self._kept.get(sid)
+        if found is not None:
+            self._tokens -= 0 if found.index is None else len(found.index)
+            self._kept[sid] = _Kept(None if key is None else Index(bytes.fromhex(key)))
+
+    def take(self, sid: str, body: Body) -> None:
+        """Add what a record says, where the index is in memory."""
+        found = self._kept.get(sid)
+        if found is not None and found.index is not None:
+            before = len(found.index)
+            found.take(body)
+            self._tokens += len(found.index) - before
+            if self._tokens > TOKENS_MAX:
+                self._trim()
+
+    def settles(self, sid: str, durable: Awaitable[object]) -> None:
+        """A record that changes `sid` is on its way to disk."""
+        if isinstance(durable, asyncio.Future):
+            self._settling[sid] += 1
+            durable.add_done_callback(lambda _: self._settled(sid))
+
+    def forget(self, sid: str) -> None:
+        """Drop what can be read back."""
+        found = self._kept.get(sid)
+        if found is not None and not self._settling[sid]:
+            self._tokens -= 0 if found.index is None else len(found.index)
+            del self._kept[sid]
+
+    def _settled(self, sid: str) -> None:
+        self._settling[sid] -= 1
+        if not self._settling[sid]:
+            del self._settling[sid]
+
+    def _trim(self) -> None:
+        for sid in tuple(self._kept):
+            if self._tokens <= TOKENS_MAX and len(self._kept) <= INDICES_MAX:
+                return
+            if not self._busy(sid):
+                self.forget(sid)
