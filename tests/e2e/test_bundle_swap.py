@@ -12,20 +12,23 @@ import pytest
 import pytest_asyncio
 
 from remit.api.services import Invalid
-from remit.app import runtime
+from remit.app import preparing, runtime
 from remit.app.bundles import Bundles
 from remit.app.compiling import check_apart
 from remit.app.pacing import Pace
+from remit.app.preparing import Preparing
+from remit.control.resources import GroupSpec, PolicySpec, Source
 from remit.facts.catalog import PolicySource
 from remit.pep.answer import Released
 from remit.policy import slice as slices
 from remit.policy.bundle import Bundle
 from remit.policy.checking import NOTHING
 from remit.policy.compiled.shadow import Difference
-from tests.core.declaring import small
+from tests.core.declaring import NOW, declare, lock_of, small
 from tests.e2e.api_world import POLICIES, World, world
 from tests.e2e.gateway_world import until
 
+ONE = '@id("one%d") permit (principal, action, resource);'
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 MORE = """
 @id("more")
@@ -127,3 +130,30 @@ async def test_who_gives_up_ends_the_process(tmp_path: Path, monkeypatch: pytest
     await asyncio.gather(waiting, return_exceptions=True)
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), signal.SIGTERM)
+
+
+async def test_a_process_is_started_only_where_there_is_enough_to_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    started: list[int] = []
+    real = preparing.check_apart
+
+    async def counting(source: Source, folder: Path, pace: Pace) -> None:
+        started.append(len(source.policies))
+        await real(source, folder, pace)
+
+    monkeypatch.setattr(preparing, "check_apart", counting)
+    monkeypatch.setattr(preparing, "APART_MIN", 3)
+    making, more = Preparing(Bundles(tmp_path)), tuple(declare(f"inline{n}", PolicySpec(ONE % n)) for n in range(3))
+    one, two = small(), small(*more)
+    await making.prepare(one, one)
+    assert started == []
+    found = await making.prepare(two, one)
+    assert started == [1]
+    assert len(found.bundle.policies) == 4
+    await making.prepare(two, one)
+    assert started == [1], "all is remembered"
+    await making.prepare(replace(two, lock=lock_of(NOW)), two)
+    await making.prepare(replace(two, resources=(*two.resources, declare("new", GroupSpec()))), two)
+    assert started == [1, 1, 1], "another schema: all is checked again"
+    assert making.pace is None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from remit.api.authenticator import Authenticator
+from remit.api.in_force import InForce, Progress
 from remit.control.adoption import Row
 from remit.control.resources import AgentSpec
 from remit.escalate.machine import Approval
@@ -173,32 +174,6 @@ class PolicyText:
     path: str
     line: int
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class InForce:
-    """A bundle that was in force from `since_ms`, by `by`; `until_ms` is None of the one that runs.
-
-    `record` is the first of `records` that say so, each start one. Counts are None where no record has them.
-    """
-
-    digest: str
-    since_ms: int
-    until_ms: int | None
-    by: str
-    record: str
-    records: int
-    policies: int | None
-    tools: int | None
-    agents: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a bundle to be is: `done` of `total` policies are checked."""
-
-    done: int
-    total: int
 
 
 @dataclass(frozen=True, slots=True)

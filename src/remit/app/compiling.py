@@ -19,20 +19,12 @@ from remit.api.services import Invalid
 from remit.app.bundles import Bundles, packed
 from remit.app.pacing import Pace
 from remit.app.running import prepare
-from remit.control.resources import PolicySpec, Source
+from remit.control.resources import Source
 
-APART_MIN: Final = 200
-"""With fewer policies, starting a process takes longer than they do."""
 TOLD_EVERY: Final = 50
 _NICE: Final = 5
 _LINE_BYTES_MAX: Final = 64 * 1024 * 1024
 _LOG: Final = logging.getLogger(__name__)
-
-
-def policies_in(source: Source) -> int:
-    """How many policies there are, near enough."""
-    embedded = [one.spec.cedar for one in source.resources if isinstance(one.spec, PolicySpec)]
-    return sum(text.count(";") for text in (*embedded, *(policy.text for policy in source.policies)))
 
 
 async def check_apart(source: Source, folder: Path, pace: Pace) -> None:

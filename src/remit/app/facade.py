@@ -5,14 +5,13 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from remit import __version__
+from remit.api.in_force import InForce, Progress
 from remit.api.services import (
     Adoption,
     Applied,
     Change,
     Check,
-    InForce,
     PolicyText,
-    Progress,
     Resource,
     ServerPin,
 )

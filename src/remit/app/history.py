@@ -7,7 +7,8 @@ that is lost is made again from the ledger, which alone is believed.
 from collections.abc import Sequence
 from typing import Final
 
-from remit.api.services import Conflict, InForce, Missing
+from remit.api.in_force import InForce
+from remit.api.services import Conflict, Missing
 from remit.app.bundles import Bundles
 from remit.control.diff import ResourceChange, compare
 from remit.facts.canonical import Json

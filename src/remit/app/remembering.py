@@ -21,7 +21,7 @@ from remit.policy.form import Access, Constraint, Form
 
 PIECE: Final = 100
 """Policies in one piece."""
-KEPT_MAX: Final = 50_000
+KEPT_MAX: Final = 20_000
 """Policies that are remembered: those of the last workspace, then as many of earlier ones."""
 _SIZE_BYTES: Final = 4
 
@@ -65,6 +65,10 @@ class Remembering:
             plain=_some(found.plain, known.plain),
         )
         write_beside(self._path, _packed(self._memory, breath))
+        for other in self._path.parent.glob("policies-*"):
+            # What another version remembered.
+            if other != self._path:
+                other.unlink(missing_ok=True)
 
 
 def _within(found: Memory, known: Memory) -> bool:

@@ -13,12 +13,12 @@ from typing import Final
 from remit.adapters.private import KeyringUnusable
 from remit.api.services import Applied, Conflict, Missing, ServerPin
 from remit.app.bundles import Bundles
-from remit.app.compiling import APART_MIN, check_apart, policies_in
 from remit.app.fleet import Fleet
 from remit.app.history import History, counts_of
 from remit.app.holding import held_labels
 from remit.app.pacing import Pace
-from remit.app.running import Running, prepare
+from remit.app.preparing import Preparing
+from remit.app.running import Running
 from remit.app.veiling import Veiling
 from remit.control import lock as locking
 from remit.control.problems import Where
@@ -60,8 +60,7 @@ class Runtime:
         self._ledger = ledger
         self._clock = clock
         self._changing = asyncio.Lock()
-        self.pace: Pace | None = None
-        """How far the bundle is that is being made."""
+        self._preparing = Preparing(bundles)
         self.history = History(ledger, bundles)
         self._recent = {running.bundle.digest: running.bundle}
 
@@ -74,6 +73,11 @@ class Runtime:
     def running(self) -> Running:
         """The running bundle with its source."""
         return self._running
+
+    @property
+    def pace(self) -> Pace | None:
+        """How far the bundle is that is being made."""
+        return self._preparing.pace
 
     async def start(self) -> None:
         """Record the bundle this process began with and start its fleet. Raises `KeyringUnusable`."""
@@ -202,15 +206,8 @@ class Runtime:
 
     async def _prepare(self, source: Source) -> Running:
         """A bundle of `source`, beside the running one. Raises `Invalid`."""
-        pace = self.pace = Pace()
-        try:
-            if policies_in(source) >= APART_MIN:
-                await check_apart(source, self._bundles.root, pace)
-                self._bundles.refresh()
-            new = await asyncio.to_thread(prepare, source, self._bundles, pace)
-            return replace(new, bundle=self._known(new.bundle))
-        finally:
-            self.pace = None
+        new = await self._preparing.prepare(source, self._running.source)
+        return replace(new, bundle=self._known(new.bundle))
 
     def _known(self, bundle: Bundle) -> Bundle:
         """`bundle`, or the same one that ran before, with what was generated for it and the trust in that."""
@@ -235,7 +232,7 @@ class Runtime:
             await self._veiling.prepare(new.bundle.catalog, self._record)
         except KeyringUnusable as error:
             why = f"the workspace declares secrets, and their key cannot be used: {error}"
-            raise Conflict(why, "remit doctor") from error
+            raise Conflict(why, "mend that, then: remit apply") from error
         old = self.bundle
         changes = await asyncio.to_thread(changes_between, self._running, new)
         await asyncio.to_thread(new.bundle.warm, old.asked, Pace().breathe)

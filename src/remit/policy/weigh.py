@@ -21,6 +21,7 @@ from remit.policy.form import Uid
 from remit.policy.reached import Reached
 from remit.policy.slice import Policy
 
+_NUMBER: Final = re.compile(r"`-?\d+`")
 _NUMBERED: Final = re.compile(r"error while evaluating policy `policy(\d+)`: ")
 
 
@@ -132,6 +133,8 @@ def _gates(forbids: Sequence[Policy]) -> bool:
 
 
 def _error(ordered: tuple[Policy, ...], text: str) -> tuple[str, str]:
+    # What overflowed may come from a secret argument, and errors are recorded.
+    text = _NUMBER.sub("`…`", text)
     numbered = _NUMBERED.match(text)
     return ("", text) if numbered is None else (ordered[int(numbered[1])].ident, text[numbered.end() :])
 

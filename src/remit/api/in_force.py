@@ -1,0 +1,29 @@
+"""What is told of bundles. Light to import."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """A bundle that was in force from `since_ms`, by `by`; `until_ms` is None of the one that runs.
+
+    `record` is the first of `records` that say so, each start one. Counts are None where no record has them.
+    """
+
+    digest: str
+    since_ms: int
+    until_ms: int | None
+    by: str
+    record: str
+    records: int
+    policies: int | None
+    tools: int | None
+    agents: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a bundle to be is: `done` of `total` policies are checked."""
+
+    done: int
+    total: int
