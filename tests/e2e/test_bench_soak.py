@@ -1,0 +1,57 @@
+"""The soak's own measure: what the server delays delays nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from statistics import median
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench.peers.load import Target
+from bench.soak import CALLERS, all_of, machine_s, paced
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+SLOW_S = 0.5
+
+
+@pytest.mark.asyncio
+async def test_a_call_that_the_server_delays_delays_no_other(tmp_path: Path) -> None:
+    answered = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal answered
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split(b"\r\n", 1)[0]))
+            answered += 1
+            if answered % 50 == 0:
+                await asyncio.sleep(SLOW_S)
+            writer.write(ANSWER)
+
+    def gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> asyncio.Task[None]:
+        task = asyncio.create_task(serve(reader, writer))
+        task.add_done_callback(lambda done: (done.cancelled() or done.exception(), writer.close()))
+        return task
+
+    server = await asyncio.start_server(gone, "127.0.0.1", 0)
+    port: int = server.sockets[0].getsockname()[1]
+    async with server:
+        course = await paced(Target("hand", port, "/", os.getpid()), 400.0, 2.0, tmp_path)
+    assert len(course.took) == answered == 800
+    slow = [took for _, took in course.took if took >= SLOW_S * 1000]
+    assert len(slow) == 16, "two of a hundred were delayed, and no other"
+    assert median(took for _, took in course.took) < SLOW_S * 1000 / 4
+    assert course.connections > 1
+    assert course.connections < CALLERS * 4, "connections are used again"
+    assert course.slope(2.0) is None, "nothing is said of memory while the ledger is within its cache"
+
+
+def test_what_others_take_is_what_the_machine_did_beside_us() -> None:
+    before, ours = machine_s(), all_of(os.getpid())
+    while all_of(os.getpid()) - ours < 0.5:
+        sum(range(10_000))
+    assert machine_s() - before >= 0.2
