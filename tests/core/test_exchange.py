@@ -58,7 +58,7 @@ RESPONSES = b'{"who":{"action":"accept","content":{"name":"ann"}}}'
 def round_of(number: int, responses: bytes) -> str:
     """The hash of the action that `recording.action` tells of, going on with `responses`."""
     authority = Authority((Link("writer", "s1"),), "ana", "t1", 9_000)
-    within = Within("r1-1.2", None, number, responses, bare=False)
+    within = Within("r1-1.2", None, number, responses, b"{}", bare=False)
     asked = Action(ActionKind.CALL_TOOL, "files", "write_file", b'{"path":"a"}', {"path": "a"}, authority, within)
     return asked.hash("sha256:pin")
 

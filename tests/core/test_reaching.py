@@ -18,6 +18,7 @@ from remit.policy.verdict import Deny, Escalate, Permit, spoken
 from remit.trace.bodies import ActionBody, ExchangeBody, Passed, Status
 from tests.core.deciding import NOW, action, bundle, catalog, codes, decided, snapshot
 
+QUESTIONS = b'{"who":{"method":"elicitation/create","params":{}}}'
 READS = """@id("public") permit (principal in Remit::Group::"support", action == Remit::Action::"read_resource",
   resource in Remit::Server::"shop") when { context.input.uri like "file:///public/*" };"""
 PROMPTS = """@id("greets") permit (principal, action == Remit::Action::"get_prompt", resource == Remit::Server::"shop")
@@ -95,7 +96,7 @@ GATED = """@id("p") permit (principal, action, resource);
 
 def within(responses: Json, *, approval: str | None = None, bare: bool = False, number: int = 1) -> Action:
     asked = action()
-    more = Within("r1-1.7", approval, number, canonical(responses), bare)
+    more = Within("r1-1.7", approval, number, canonical(responses), QUESTIONS, bare)
     return Action(asked.kind, asked.server, asked.name, asked.arguments, asked.input, asked.authority, more)
 
 
@@ -132,6 +133,7 @@ def test_an_approval_covers_the_responses_that_it_showed_and_a_bare_yes() -> Non
     assert isinstance(first, Append)
     assert isinstance(first.body, ActionBody)
     assert b'"responses":{"who"' in first.body.arguments, "people see what they decide on"
+    assert first.body.arguments.endswith(b',"questions":%s}' % QUESTIONS), "and what was asked"
 
     def lifted(one: Action, bound: Action) -> Decision:
         return decide(snapshot(running, one, lift=Lift("r1-1.9", bound.hash(pin), gates, NOW + 1)), one, NOW)

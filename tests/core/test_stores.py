@@ -222,7 +222,7 @@ def test_a_full_store_takes_every_label_of_the_catalog_as_a_whole(monkeypatch: p
 
 def test_what_a_client_answers_in_mid_action_is_written_with_the_labels_of_that_moment() -> None:
     held = Stores()
-    asked = replace(ask("put"), within=Within("r1-1.2", None, 1, b"{}", bare=False))
+    asked = replace(ask("put"), within=Within("r1-1.2", None, 1, b"{}", b"{}", bare=False))
     seen = replace(snapshot(RUNNING, asked, labels=("untrusted:web",)), stores=held.held(RUNNING, asked))
     first = decide(seen, asked, NOW).effects[0]
     assert isinstance(first, Append)

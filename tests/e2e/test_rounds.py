@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from remit.facts.canonical import Json, canonical
 from remit.facts.record import RecordKind, Ref
 from remit.pep.answer import Asking, Awaiting, Client, Failed, Refused, Released
 from remit.policy.verdict import Code
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from remit.facts.canonical import Json
     from remit.pep.answer import Answer
     from tests.e2e.gateway_parts import Bench
 
@@ -163,6 +163,8 @@ async def test_an_approved_call_that_is_asked_for_more_asks_people_again(b: Benc
     entry = await b.ledger.entry(Ref.parse(waiting.ref))
     assert isinstance(entry.body, ActionBody)
     assert b'"responses":{"who"' in entry.body.arguments
+    asked: Json = {"who": {"method": WHO.method, "params": {"message": "who?", "requestedSchema": {"type": "object"}}}}
+    assert entry.body.arguments.endswith(b',"questions":%s}' % canonical(asked)), "people see to what question"
     await b.driver.decide_approval(waiting.ref, bob, Choice.APPROVE, None)
     b.upstream.then = [Asked({"who": WHO}, "held-2"), DONE]
     second = await b.driver.resume(b.authority(), ABLE, found.round, {})

@@ -65,7 +65,9 @@ class People:
         assert entry is not None, "what people are asked is on disk"
         body = entry.body
         assert isinstance(body, ActionBody)
-        key = (body.kind, body.server, body.name, body.arguments, body.links)
+        # Of a round they are shown the questions too, which are no part of what they decide on.
+        shown, questions, _ = body.arguments.partition(b',"questions":')
+        key = (body.kind, body.server, body.name, shown + b"}" if questions else shown, body.links)
         vote = self.laws.votes.setdefault(asked.ident, Vote(key, body.user, asked.expires_ms))
         who = self.random.choice(tuple(USERS))
         choice = Choice.DENY if self.random.random() < 0.15 else Choice.APPROVE

@@ -25,14 +25,15 @@ class Within:
     """A round of an action that is under way: the server asked, and these are the client's responses.
 
     `intent` is the decision id of the action's intent, `approval` the one it runs under; `number` counts
-    from 1; `responses` is the RFC 8785 form of the responses by the server's keys. `bare` ones say yes or
-    no and bring nothing.
+    from 1; `responses` is the RFC 8785 form of the responses by the server's keys, `questions` that of what
+    the client was asked by them, which people are shown. `bare` responses say yes or no and bring nothing.
     """
 
     intent: str
     approval: str | None
     number: int
     responses: bytes
+    questions: bytes
     bare: bool
 
 

@@ -137,11 +137,12 @@ def _stored(snapshot: Snapshot, ruling: Ruling) -> Stored | None:
 
 
 def _shown(action: Action) -> bytes:
-    """What people see: the arguments of the action, and the responses they decide on in a round of it."""
+    """What people see: the arguments of the action; in a round of it the responses they decide on, and to what."""
     within = action.within
     if within is None:
         return action.recorded
-    return b'{"arguments":%s,"responses":%s,"round":%d}' % (action.recorded, within.responses, within.number)
+    shown = (action.recorded, within.responses, within.number, within.questions)
+    return b'{"arguments":%s,"responses":%s,"round":%d,"questions":%s}' % shown
 
 
 def _hash(snapshot: Snapshot, action: Action, pin: str) -> str:

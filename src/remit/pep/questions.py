@@ -59,8 +59,7 @@ class Questions:
                     continue
             questions[key] = shown
         if questions:
-            content = {key: {"method": asks.method, "params": asks.params} for key, asks in questions.items()}
-            await self._desk.pass_on(under.attempt, under.number, Passed.QUESTIONS, canonical(content)).durable
+            await self._desk.pass_on(under.attempt, under.number, Passed.QUESTIONS, _asked(questions)).durable
         return questions
 
     def answered(self, under: Under, responses: Mapping[str, Json]) -> None:
@@ -98,9 +97,15 @@ def with_responses(under: Under, responses: Mapping[str, Json]) -> Action:
         approval=under.attempt.approval,
         number=under.number,
         responses=canonical(responses),
+        questions=_asked(under.questions),
         bare=is_bare(responses),
     )
     return Action(action.kind, action.server, action.name, action.arguments, action.input, action.authority, within)
+
+
+def _asked(questions: Mapping[str, Question]) -> bytes:
+    """The RFC 8785 form of `questions`."""
+    return canonical({key: {"method": asks.method, "params": asks.params} for key, asks in questions.items()})
 
 
 def _own(action: Action, question: Question) -> Action | None:

@@ -34,7 +34,7 @@ def ls(
 
 @app.command("show")
 def show_one(ident: Ident, output: Output = Format.YAML, token_file: TokenFile = None) -> None:
-    """Show one approval whole: the exact arguments, the gates, who may lift them."""
+    """Show one approval whole: the exact arguments, questions and answers, the gates, who may lift them."""
     data(client(token_file).get(f"/approvals/{ident}"), output)
 
 
