@@ -37,4 +37,4 @@ class SchemaTooNew(LedgerRefused):
 
 
 class LedgerDamaged(LedgerRefused):
-    """The end of the ledger does not verify: nothing is appended to what cannot be trusted."""
+    """The end of the ledger does not verify, or a part of it cannot be read: what cannot be trusted is not gone on with."""

@@ -209,6 +209,8 @@ def open_ledger(
             writer, chain = _begin(conn, path, state, replica, clock, entropy, hire)
         except sqlite3.DatabaseError as error:
             raise _unopened(path, error) from error
+        except (SegmentTorn, ValueError, KeyError, OverflowError) as error:
+            raise _damaged(path, f"its tables contradict each other: {error}") from error
         undo.pop_all()
     return SqliteLedger(conn, path, lock, state, writer, chain, origin)
 
@@ -270,20 +272,28 @@ def _check_end(conn: sqlite3.Connection, path: Path) -> None:
         base = last << SEQ_BITS
         stored = reads.stored_before(conn, base + _SEQ_MASK, base, _CHECKED_AT_START)
         findings = check_links(rows_of(stored, dict(conn.execute("SELECT no, name FROM chain"))))
+        [behind] = conn.execute("SELECT coalesce(max(first), 0) FROM body").fetchone()
     except SegmentTorn as error:
-        raise _damaged(path, str(error)) from error
+        raise _damaged(path, f"its end does not verify: {error}") from error
     if findings:
-        raise _damaged(path, str(findings[0]))
+        raise _damaged(path, f"its end does not verify: {findings[0]}")
+    read = stored[-1].id if stored else base
+    if read != reads.chain_end(conn, last) or behind > read:
+        raise _damaged(path, "its last records and their bodies do not go together")
 
 
 def _damaged(path: Path, why: str) -> LedgerDamaged:
-    return LedgerDamaged(f"{path} was not opened", f"its end does not verify: {why}", f"remit ledger verify {path}")
+    return LedgerDamaged(f"{path} was not opened", why, f"remit ledger verify {path}")
 
 
 def _unopened(path: Path, error: sqlite3.DatabaseError) -> Exception:
-    if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return _damaged(path, str(error))
-    return unwritable(error)
+    match error.sqlite_errorcode & 0xFF:
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return _damaged(path, f"its end does not verify: {error}")
+        case sqlite3.SQLITE_CONSTRAINT | sqlite3.SQLITE_ERROR:
+            return _damaged(path, f"its tables contradict each other: {error}")
+        case _:
+            return unwritable(error)
 
 
 def _entry(conn: sqlite3.Connection, ident: int) -> Entry | None:

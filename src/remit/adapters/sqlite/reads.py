@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 import orjson
 
 from remit.adapters.sqlite import rows
+from remit.adapters.sqlite.errors import LedgerDamaged
 from remit.adapters.sqlite.segment import SegmentTorn, Stored, unpack
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.escalate.machine import Approval
@@ -25,6 +26,7 @@ from remit.ports.ledger import Entry, InDoubt, Origins
 from remit.trace.encoding import decode_body, decode_record
 
 _THREADS: Final = 2
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _LABELLED_MAX: Final = 100
 _OTHER_LABEL: Final = "EXISTS (SELECT 1 FROM json_each(labels) WHERE value NOT IN (SELECT value FROM json_each(?)))"
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
@@ -47,8 +49,18 @@ class Readers:
         self._pool = ThreadPoolExecutor(_THREADS, "remit-read", self._open)
 
     async def run(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
-        """The answer to `question`, asked on one of the connections."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: question(self._own.conn))
+        """The answer to `question`, asked on one of the connections. Raises `LedgerDamaged` for what is none."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, question)
+
+    def _answer(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
+        try:
+            return question(self._own.conn)
+        except (sqlite3.DatabaseError, SegmentTorn, ValueError) as error:
+            if isinstance(error, sqlite3.DatabaseError) and error.sqlite_errorcode & 0xFF not in _DAMAGE:
+                raise
+            raise LedgerDamaged(
+                f"{self._path} cannot be read", str(error), f"remit ledger verify {self._path}"
+            ) from error
 
     def close(self) -> None:
         """End the threads and close their connections."""
