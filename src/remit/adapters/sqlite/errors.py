@@ -37,4 +37,4 @@ class SchemaTooNew(LedgerRefused):
 
 
 class LedgerDamaged(LedgerRefused):
-    """The end of the ledger does not verify, or a part of it cannot be read: what cannot be trusted is not gone on with."""
+    """The end does not verify, or what is asked for cannot be read: nothing goes on from what cannot be trusted."""
