@@ -291,6 +291,10 @@ LINES: Final[tuple[Line, ...]] = (
         command=tests("tests/e2e/test_packs.py"),
         goal="every case holds; deleting any one policy fails a case",
         long=("--long",),
+        timeout_s=180,
+    ),
+    Line(
+        part=4,
         id="words",
         text="the user's words over the API ground what is reached, also after kill -9; forged ones ground nothing",
         command=tests("tests/e2e/test_words.py", "tests/contract/test_indices.py"),
