@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import cedarpy
 
 from remit.policy.compiled.function import Judge, function_of
+from remit.policy.compiled.generate import COMMON
 from remit.policy.compiled.reading import entities_of, uid_of, value_of
 
 if TYPE_CHECKING:
@@ -33,11 +34,15 @@ class Said:
 
 @dataclass(frozen=True)
 class Policies:
-    """A policy set in Cedar's text form, and the entities that it looks at; a schema where there is one."""
+    """A policy set in Cedar's text form, and the entities that it looks at; a schema where there is one.
+
+    Generated code makes a test once that is made `common` times.
+    """
 
     text: str
     entities: str
     schema: str | None = None
+    common: int = COMMON
 
     @cached_property
     def forms(self) -> Mapping[str, Mapping[str, Json]]:
@@ -47,7 +52,7 @@ class Policies:
     @cached_property
     def generated(self) -> Judge | str:
         """Their function, or why there is none."""
-        return function_of(list(self.forms.values()))
+        return function_of(list(self.forms.values()), common=self.common)
 
     @cached_property
     def _handles(self) -> tuple[cedarpy.PolicySet, Any, cedarpy.Schema | None]:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from proof.cedar import Policies
+from remit.policy.compiled.generate import COMMON
 
 if TYPE_CHECKING:
     import random
@@ -214,11 +215,14 @@ _COMPOSED: Final = {
 
 
 def policies(rng: random.Random, *, wild: float) -> Policies:
-    """A set of permits, so that each satisfied one is named, and perhaps a forbid; the world they look at."""
+    """A set of permits, so that each satisfied one is named, and perhaps a forbid; the world they look at.
+
+    In half of the sets, code makes every test once that it can, as in a slice whose policies repeat them.
+    """
     said = [policy(rng, "permit", wild) for _ in range(rng.randint(1, 4))]
     if rng.random() < 0.2:
         said.append(policy(rng, "forbid", wild))
-    return Policies("\n".join(said), json.dumps(_world(rng)))
+    return Policies("\n".join(said), json.dumps(_world(rng)), common=rng.choice((1, COMMON)))
 
 
 def policy(rng: random.Random, effect: str, wild: float) -> str:

@@ -70,6 +70,27 @@ REQUEST: dict[str, Json] = {
 }
 
 
+def test_what_many_policies_test_is_tested_once_and_is_a_fault_of_each() -> None:
+    said = [
+        f"permit (principal, action, resource) when {{ {text} }};"
+        for text in (
+            "context.absent == 1 && context.n > 0",
+            "context.n > 0 && context.absent == 1",
+            "true || context.absent == 1",
+            "context.n > 0 && context.s.contains(1)",
+            "context.n < 0 && context.s.contains(1)",
+        )
+    ]
+    made = Policies("\n".join(said), "[]")
+    text = generate(list(made.forms.values())).text
+    assert [text.count(f" {operator} k") for operator in (">", "<", "==")] == [1, 1, 1], text
+    asked = {**REQUEST, "context": {"n": 5, "s": "no set"}}
+    ours = made.by_code(asked)
+    assert ours == made.by_cedar(asked)
+    assert ours is not None
+    assert (ours.reason, ours.errors) == ({"policy2"}, {"policy0", "policy1", "policy3"})
+
+
 @pytest.mark.parametrize("text", EXPRESSIONS)
 def test_an_expression_means_what_it_means_to_cedarpy(text: str) -> None:
     """Alone, negated, in a forbid, and in a scope: satisfied, not satisfied, or an error of its own."""
@@ -111,8 +132,9 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.parametrize("common", [1, 2])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_no_text_of_a_policy_reaches_the_source(name: str) -> None:
+def test_no_text_of_a_policy_reaches_the_source(name: str, common: int) -> None:
     quoted = (
         name.replace('"', '\\"') if "\\u" in name or "\\n" in name else name.replace("\\", "\\\\").replace('"', '\\"')
     )
@@ -122,10 +144,10 @@ def test_no_text_of_a_policy_reaches_the_source(name: str) -> None:
         f'&& "{quoted}" like "{quoted}*x" && principal.hasTag("{quoted}") && decimal("{quoted}") == context.d }};'
     )
     made = Policies(text, "[]")
-    source = generate(list(made.forms.values()))
+    source = generate(list(made.forms.values()), common=common)
     assert re.fullmatch(r"[\x20-\x7e\n]*", source.text)
     words = {node.id for node in ast.walk(ast.parse(source.text)) if isinstance(node, ast.Name)}
-    strange = {word for word in words if not re.fullmatch(r"[kctf]\d+|[a-zA-Z_]+", word)}
+    strange = {word for word in words if not re.fullmatch(r"[kctfs]\d+|[a-zA-Z_]+", word)}
     assert strange == set()
     assert not any(
         isinstance(node, ast.Constant) and isinstance(node.value, str) for node in ast.walk(ast.parse(source.text))

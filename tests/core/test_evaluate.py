@@ -76,7 +76,7 @@ def test_a_policy_says_the_same_of_an_agent_each_time_and_keeps_no_more_than_so_
     (policy,) = bundle(ANYBODY).policies.values()
     said = policy.reason("ada")
     assert policy.reason("ada") is said
-    assert policy.reason("ada", Code.GATE) == replace(said, code=Code.GATE)
+    assert policy.barring("ada") == replace(said, code=Code.GATE)
     for number in range(2_000):
         assert policy.reason(f"a{number}").agent == f"a{number}"
     assert policy.reason("ada") == said

@@ -23,13 +23,14 @@ def judge_chain(
     """
     bundle = snapshot.bundle
     agents = bundle.catalog.agents
+    names = action.authority.agents
     judged: dict[str, Judged] = {}
     observing = False
-    for name in action.authority.agents:
+    for name in names:
         judged[name] = judge(bundle, question, name, agent_uid(name))
         observing = observing or agents[name].mode is not _ENFORCE
     if not observing:
-        verdict, reasons = strictest(list(judged.values()))
+        verdict, reasons = judged[names[0]] if len(judged) == 1 else strictest(list(judged.values()))
         return verdict, reasons, None
     bound = {name: _mode(agents[name].mode, own) for name, own in judged.items()}
     verdict, reasons = strictest(list(bound.values()))

@@ -19,6 +19,9 @@ Path: TypeAlias = tuple[str, ...]
 
 LONG_MAX: Final = 2**63 - 1
 _STRING: Final = Atom.STRING
+_BOOLEAN: Final = Atom.BOOLEAN
+_DECIMAL: Final = Atom.DECIMAL
+_NUMBERS: Final = (int, float)
 _PLACES: Final = 10_000
 _NUMBER_MAX: Final = 10**15
 _SURE_MAX: Final = 10**15
@@ -113,10 +116,13 @@ def _declared(
     for name, declared in fields.items():
         if name in value:
             given = value[name]
-            if isinstance(given, str) and declared.type is _STRING:
-                members[name] = given  # what most arguments are
-            else:
+            kind = declared.type
+            # What most arguments are.
+            exact = _scalar(kind, given) if isinstance(kind, Atom) else None
+            if exact is None:
                 _member(members, name, declared, given, path, inexact)
+            else:
+                members[name] = exact
         elif declared.required:
             inexact.append((*path, name))
             members[name] = _placeholder(declared.type)
@@ -151,7 +157,7 @@ def _exact(kind: CedarType, value: Json, lost: list[Path]) -> "Value | None":
     """`value` as `kind`; None where it cannot be, or `lost` grows where a part of it cannot."""
     match kind:
         case Atom():
-            return _SCALARS[kind](value)
+            return _scalar(kind, value)
         case SetOf():
             if not isinstance(value, Sequence) or isinstance(value, str):
                 return None
@@ -164,34 +170,17 @@ def _exact(kind: CedarType, value: Json, lost: list[Path]) -> "Value | None":
             assert_never(kind)
 
 
-def _string(value: Json) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _boolean(value: Json) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
-def _long(value: Json) -> int | None:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
+def _scalar(kind: Atom, value: Json) -> "Value | None":
+    if kind is _STRING:
+        return value if isinstance(value, str) else None
+    if kind is _BOOLEAN:
+        return value if isinstance(value, bool) else None
+    if not isinstance(value, _NUMBERS) or isinstance(value, bool):
         return None
-    return value if -LONG_MAX <= value <= LONG_MAX else None
-
-
-def _decimal(value: Json) -> Decimal | None:
-    if not isinstance(value, float | int) or isinstance(value, bool):
-        return None
-    return decimal_of(value)
-
-
-_SCALARS: Final[Mapping[Atom, Callable[[Json], "Value | None"]]] = {
-    Atom.STRING: _string,
-    Atom.BOOLEAN: _boolean,
-    Atom.LONG: _long,
-    Atom.DECIMAL: _decimal,
-}
+    if kind is _DECIMAL:
+        return decimal_of(value)
+    whole = int(value) if isinstance(value, int) or value.is_integer() else LONG_MAX + 1
+    return whole if -LONG_MAX <= whole <= LONG_MAX else None
 
 
 def _placeholder(kind: CedarType) -> Value:

@@ -55,8 +55,8 @@ def _forbidden(question: Question, agent: str, found: Weighed) -> Judged:
         text = f"no policy permits {agent} to {question.reached.doing}, even with the gates lifted"
         none = Reason(Code.NO_POLICY, text, agent=agent)
         return Deny(), (none, *_reasons(found.forbids, agent))
-    barring, behind = _reasons(found.forbids, agent, Code.GATE), _reasons(found.permits, agent)
-    return Escalate(lifted, _permit(found.permits).obligations), (*barring, *behind)
+    barring = [policy.barring(agent) for policy in found.forbids]
+    return Escalate(lifted, _permit(found.permits).obligations), (*barring, *_reasons(found.permits, agent))
 
 
 def _permit(permits: Iterable[Policy]) -> Permit:
@@ -65,5 +65,5 @@ def _permit(permits: Iterable[Policy]) -> Permit:
     return Permit(tuple(sorted(obligations))) if obligations else _FREELY
 
 
-def _reasons(policies: Iterable[Policy], agent: str, code: Code = Code.POLICY) -> tuple[Reason, ...]:
-    return tuple([policy.reason(agent, code) for policy in policies])
+def _reasons(policies: Iterable[Policy], agent: str) -> tuple[Reason, ...]:
+    return tuple([policy.reason(agent) for policy in policies])

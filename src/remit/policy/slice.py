@@ -37,16 +37,20 @@ class Policy:
     text: str
     gate: Gate | None
     obligation: str | None
-    _said: dict[tuple[str, Code], Reason] = field(default_factory=dict[tuple[str, Code], Reason], repr=False)
+    _said: dict[str, Reason] = field(default_factory=dict[str, Reason], repr=False)
 
-    def reason(self, agent: str, code: Code = Code.POLICY) -> Reason:
+    def reason(self, agent: str) -> Reason:
         """It as the reason of a verdict about `agent`."""
-        found = self._said.get((agent, code))
+        found = self._said.get(agent)
         if found is None:
             if len(self._said) >= _SAID_MAX:
                 self._said.clear()
-            found = self._said[agent, code] = Reason(code, self.text, self.ident, self.where, agent)
+            found = self._said[agent] = Reason(Code.POLICY, self.text, self.ident, self.where, agent)
         return found
+
+    def barring(self, agent: str) -> Reason:
+        """It as a gate that `agent` stands before."""
+        return Reason(Code.GATE, self.text, self.ident, self.where, agent)
 
 
 def policy_of(ident: str, statement: Statement, form: Form) -> Policy:

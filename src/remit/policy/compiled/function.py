@@ -5,7 +5,7 @@ from typing import Final, TypeAlias, cast
 
 from remit.facts.canonical import Json
 from remit.policy.compiled import extensions, functions, operators
-from remit.policy.compiled.generate import generate
+from remit.policy.compiled.generate import COMMON, generate
 from remit.policy.compiled.values import Entities, Value
 from remit.policy.compiled.writer import SCOPE, Unsupported
 from remit.policy.form import Uid
@@ -28,6 +28,8 @@ _CLASSES: Final = (
 )
 _CALLED: Final = (
     operators.fault,
+    operators.wrong,
+    operators.differs,
     operators.within,
     operators.look,
     operators.has,
@@ -51,10 +53,12 @@ _NAMESPACE: Final[Mapping[str, object]] = {
 }
 
 
-def function_of(policies: Sequence[Mapping[str, Json]], scope: Iterable[str] = SCOPE) -> Judge | str:
+def function_of(
+    policies: Sequence[Mapping[str, Json]], scope: Iterable[str] = SCOPE, *, common: int = COMMON
+) -> Judge | str:
     """The function that judges `policies` in Cedar's JSON form, numbered in their order; or why there is none."""
     try:
-        source = generate(policies, scope)
+        source = generate(policies, scope, common=common)
         namespace = {**_NAMESPACE, **source.constants}
         # What runs is fixed words and generated names: no text of a policy stands in the source (`writer`).
         exec(compile(source.text, "<policies>", "exec"), namespace)  # noqa: S102

@@ -10,12 +10,16 @@ from remit.policy.compiled.extensions import Datetime, Decimal, Duration, Ip
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One function: the classes of its arguments and of its value, and the Python that runs."""
+    """One function: the classes of its arguments and of its value, and the Python that runs.
+
+    `compares` is the operator by which it compares two decimals.
+    """
 
     name: str
     takes: tuple[type, ...]
     gives: type
     run: Callable[..., Any]
+    compares: str | None = None
 
     @property
     def made_from_text(self) -> bool:
@@ -23,8 +27,8 @@ class Function:
         return self.takes == (str,)
 
 
-def _ordered(run: Callable[[Decimal, Decimal], bool], name: str) -> Function:
-    return Function(name, (Decimal, Decimal), bool, run)
+def _ordered(run: Callable[[Decimal, Decimal], bool], name: str, operator: str) -> Function:
+    return Function(name, (Decimal, Decimal), bool, run, operator)
 
 
 TABLE: Final[Mapping[str, Function]] = {
@@ -32,10 +36,10 @@ TABLE: Final[Mapping[str, Function]] = {
     "ip": Function("ip", (str,), Ip, extensions.ip),
     "datetime": Function("datetime", (str,), Datetime, extensions.datetime),
     "duration": Function("duration", (str,), Duration, extensions.duration),
-    "lessThan": _ordered(lambda one, two: one.units < two.units, "less"),
-    "lessThanOrEqual": _ordered(lambda one, two: one.units <= two.units, "less_or_equal"),
-    "greaterThan": _ordered(lambda one, two: one.units > two.units, "greater"),
-    "greaterThanOrEqual": _ordered(lambda one, two: one.units >= two.units, "greater_or_equal"),
+    "lessThan": _ordered(lambda one, two: one.units < two.units, "less", "<"),
+    "lessThanOrEqual": _ordered(lambda one, two: one.units <= two.units, "less_or_equal", "<="),
+    "greaterThan": _ordered(lambda one, two: one.units > two.units, "greater", ">"),
+    "greaterThanOrEqual": _ordered(lambda one, two: one.units >= two.units, "greater_or_equal", ">="),
     "isIpv4": Function("is_ipv4", (Ip,), bool, extensions.is_ipv4),
     "isIpv6": Function("is_ipv6", (Ip,), bool, extensions.is_ipv6),
     "isLoopback": Function("is_loopback", (Ip,), bool, extensions.is_loopback),

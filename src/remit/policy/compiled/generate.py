@@ -8,20 +8,30 @@ from typing import Final, cast
 
 from remit.facts.canonical import Json
 from remit.policy.compiled import functions
-from remit.policy.compiled.extensions import Fault
+from remit.policy.compiled.extensions import Decimal, Fault
 from remit.policy.compiled.operators import Missing
 from remit.policy.compiled.values import keys
 from remit.policy.compiled.writer import SCOPE, Code, Source, Unsupported, Write, Writer, mapping
 
+COMMON: Final = 2
+"""How often a test is made by the policies of a slice, at least, to be made once for them all."""
 
-def generate(policies: Sequence[Mapping[str, Json]], scope: Iterable[str] = SCOPE) -> Source:
+
+def generate(policies: Sequence[Mapping[str, Json]], scope: Iterable[str] = SCOPE, *, common: int = COMMON) -> Source:
     """The function `judge` for `policies`. Raises `Unsupported`.
 
-    `scope` are the parts of it that are tested; of the others it is known that they fit.
+    `scope` are the parts of it that are tested; of the others it is known that they fit. Tests that are made
+    `common` times are made once.
     """
-    writer = Writer(NODES)
-    body = [line for index, policy in enumerate(policies) for line in writer.policy(index, policy, tuple(scope))]
-    return writer.source(body)
+    tested = tuple(scope)
+
+    def body(writer: Writer) -> list[str]:
+        return [line for index, policy in enumerate(policies) for line in writer.policy(index, policy, tested)]
+
+    counting = Writer(NODES)
+    body(counting)
+    writer = Writer(NODES, frozenset(text for text, count in counting.tests.items() if count >= common))
+    return writer.source(body(writer))
 
 
 def _sides(writer: Writer, part: Json) -> tuple[Code, Code]:
@@ -62,7 +72,10 @@ def _attribute(writer: Writer, part: Json) -> Code:
 
 def _has(writer: Writer, part: Json) -> Code:
     found = _attribute(writer, part)
-    return writer.made(f"has({found.text})", bool, found)
+    value = found.text
+    if not value.isidentifier():
+        return writer.made(f"has({value})", bool, found)
+    return writer.either(f"{value}.__class__ is not Missing or {value} is not ABSENT and", value)
 
 
 def _spine(node: Json, name: str) -> list[Json]:
@@ -108,8 +121,10 @@ def _equal(writer: Writer, part: Json) -> Code:
         return writer.made(f"({left.text} == {right.text})", bool, left, right)
     if right.kind is None and left.constant is not None:
         name, first = writer.once(right)
-        kind = left.constant.__class__.__name__
-        return writer.made(f"({name} == {left.text} if {first}.__class__ is {kind} else unlike({name}))", bool, right)
+        test = f"{name} == {left.text} if {first}.__class__ is {left.constant.__class__.__name__} else"
+        if name == first:
+            return writer.either(test, name, "unlike", "differs")
+        return writer.made(f"({test} unlike({name}))", bool, right)
     return writer.made(f"same({left.text}, {right.text})", bool, left, right)
 
 
@@ -121,6 +136,8 @@ def _unequal(writer: Writer, part: Json) -> Code:
 def _order(operator: str, function: str, *, turned: bool) -> Write:
     def write(writer: Writer, part: Json) -> Code:
         left, right = _sides(writer, part)
+        if isinstance(right.constant, int) and right.kind is int:
+            return writer.test(left, int, lambda value: f"{value} {operator} {right.text}")
         if int in {left.kind, right.kind}:
             one, two = writer.expect(left, int), writer.expect(right, int)
             return writer.made(f"({one} {operator} {two})", bool, left, right)
@@ -172,7 +189,6 @@ def _is(writer: Writer, part: Json) -> Code:
 def _like(writer: Writer, part: Json) -> Code:
     parts = mapping(part)
     left = writer.expression(parts["left"])
-    text = writer.expect(left, str)
     pieces = [""]
     for piece in cast("list[Json]", parts["pattern"]):
         match piece:
@@ -183,8 +199,10 @@ def _like(writer: Writer, part: Json) -> Code:
             case _:
                 raise Unsupported("a piece of a pattern")
     if len(pieces) == 2 and not pieces[1]:
-        return writer.made(f"{text}.startswith({writer.constant(pieces[0]).text})", bool, left)
-    return writer.made(f"like({text}, {writer.constant(tuple(pieces)).text})", bool, left)
+        start = writer.constant(pieces[0]).text
+        return writer.test(left, str, lambda value: f"{value}.startswith({start})")
+    pattern = writer.constant(tuple(pieces)).text
+    return writer.test(left, str, lambda value: f"like({value}, {pattern})")
 
 
 def _set(writer: Writer, part: Json) -> Code:
@@ -211,6 +229,9 @@ def _record(writer: Writer, part: Json) -> Code:
 
 def _contains(writer: Writer, part: Json) -> Code:
     left, right = _sides(writer, part)
+    if right.constant is not None:
+        key = _key(right)
+        return writer.test(left, frozenset, lambda value: f"{key} in {value}")
     return writer.made(f"({_key(right)} in {writer.expect(left, frozenset)})", bool, left, right)
 
 
@@ -249,6 +270,10 @@ def _call(function: functions.Function) -> Write:
                 return writer.constant(function.run(fixed))
             except Fault as wrong:
                 return Code(f"fault({writer.constant(Missing(str(wrong))).text})", function.gives)
+        compared = arguments[-1].constant
+        if function.compares is not None and isinstance(compared, Decimal):
+            units = writer.constant(compared.units).text
+            return writer.test(arguments[0], Decimal, lambda value: f"{value}.units {function.compares} {units}")
         texts = [writer.expect(code, kind) for code, kind in zip(arguments, function.takes, strict=True)]
         return writer.made(f"{function.name}({', '.join(texts)})", function.gives, *arguments)
 

@@ -35,11 +35,17 @@ ABSENT: Final = Missing("it reads an attribute that is absent")
 LOST: Final = Missing("it reads an attribute of one that is absent")
 NOWHERE: Final = Missing("it reads an attribute of what has none")
 _MISTYPED: Final = "a value is of another type than its use demands"
+_WRONG: Final = Missing(_MISTYPED)
 
 
 def fault(found: Found) -> NoReturn:
     """Say what is wrong with `found`, which is not what was needed."""
     raise Fault(found.text if isinstance(found, Missing) else _MISTYPED)
+
+
+def wrong(found: Found) -> Missing:
+    """What `fault` would say of `found`, kept until something looks at it."""
+    return found if isinstance(found, Missing) else _WRONG
 
 
 def within(entities: Entities, uid: Uid) -> frozenset[Uid]:
@@ -89,6 +95,11 @@ def same(left: Found, right: Found) -> bool:
 def unlike(found: Found) -> bool:
     """`==` with a constant of another type: it differs, if it is a value at all."""
     return found.__class__ is Missing and fault(found)
+
+
+def differs(found: Found) -> bool | Missing:
+    """What `unlike` would say of `found`, kept until something looks at it."""
+    return isinstance(found, Missing) and found
 
 
 def held(found: Found) -> Key:

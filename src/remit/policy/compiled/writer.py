@@ -4,6 +4,7 @@ Law: no text of a policy stands in the source. It is made of fixed words and gen
 text, number and entity of a policy is a constant in the function's namespace.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, cast
@@ -47,9 +48,16 @@ class Code:
 
 @dataclass(slots=True)
 class Writer:
-    """Gathers what one function is made of. `nodes` write the nodes of Cedar's JSON form, by their name."""
+    """Gathers what one function is made of. `nodes` write the nodes of Cedar's JSON form, by their name.
+
+    `tests` counts how often each test of one value is made; those in `common` are made once a call, before the
+    policies, and named.
+    """
 
     nodes: Mapping[str, "Write"]
+    common: frozenset[str] = frozenset()
+    tests: Counter[str] = field(default_factory=Counter[str])
+    shared: dict[str, str] = field(default_factory=dict[str, str])
     constants: dict[str, object] = field(default_factory=dict[str, object])
     names: dict[object, str] = field(default_factory=dict[object, str])
     paths: dict[tuple[str, ...], str] = field(default_factory=dict[tuple[str, ...], str])
@@ -88,10 +96,11 @@ class Writer:
     def _constraint(self, part: str, needed: Constraint) -> list[str]:
         tests: list[str] = []
         if needed.kind is not None:
-            tests.append(f"{part}[0] == {self.constant(needed.kind).text}")
+            tests.append(self.sure(f"({part}[0] == {self.constant(needed.kind).text})").text)
         if needed.within is not None:
             uids = self.constant(needed.within).text
-            tests.append(f"{part} in {uids}" if needed.exactly else f"not {self.above(part)}.isdisjoint({uids})")
+            held = f"({part} in {uids})" if needed.exactly else f"(not {self.above(part)}.isdisjoint({uids}))"
+            tests.append(self.sure(held).text)
         return tests
 
     def constant(self, value: object) -> Code:
@@ -131,6 +140,34 @@ class Writer:
             found = f"{base}.get({last}, ABSENT) if {base}.__class__ is dict else {found}"
         name = self.paths[steps] = f"c{len(self.paths)}"
         self.prelude.append(f"{name} = {found}")
+        return name
+
+    def sure(self, text: str) -> Code:
+        """A test that is never a fault."""
+        return Code(self._shared(text, text) or text, bool)
+
+    def test(self, code: Code, kind: type, form: Callable[[str], str]) -> Code:
+        """The test `form` of the value of `code`, which is a fault where that is not of `kind`."""
+        value = code.text
+        if code.kind is not None or not value.isidentifier():
+            return self.made(f"({form(self.expect(code, kind))})", bool, code)
+        return self.either(f"{form(value)} if {value}.__class__ is {kind.__name__} else", value)
+
+    def either(self, test: str, value: str, now: str = "fault", later: str = "wrong") -> Code:
+        """A `test` that may end in a fault about `value`: the one function raises it `now`, the other keeps it."""
+        text = f"({test} {now}({value}))"
+        name = self._shared(text, f"{test} {later}({value})")
+        return Code(text if name is None else f"({name} and ({name} is True or fault({name})))", bool, 1)
+
+    def _shared(self, text: str, kept: str) -> str | None:
+        """The name of the test `text`, where it is common; `kept` is what is kept of it."""
+        self.tests[text] += 1
+        if text not in self.common:
+            return None
+        name = self.shared.get(text)
+        if name is None:
+            name = self.shared[text] = f"s{len(self.shared)}"
+            self.prelude.append(f"{name} = {kept}")
         return name
 
     def made(self, text: str, kind: type | None, *parts: Code) -> Code:
