@@ -2,7 +2,7 @@
 # Recipes call no other program: not mkdir, not rm, not git.
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench bench-cedar bench-dataflow conformance proof sim soak lock clean
+.PHONY: help run test check bench bench-cedar bench-dataflow bench-agentdojo conformance proof sim soak lock clean
 
 # It doubles the time of every import, and pytest would rewrite each module of its plugins at every start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -48,6 +48,10 @@ bench-cedar: ## generated code and cedarpy over Cedar's test cases in CORPUS=DIR
 bench-dataflow: ## the scorer's table for recorded sessions; ARGS="--ablate --redacted", REMIT_SHARED=DIR
 	@$(call python,tools/setup_env.py dev)
 	@exec $(IN)python -m bench.flows $(ARGS)
+
+bench-agentdojo: ## AgentDojo's ground truths, rebuilt from its package in an environment of its own
+	@$(call python,tools/setup_env.py dev)
+	@exec $(IN)python -m bench.dojo $(ARGS)
 
 conformance: ## the pinned MCP suites, directly and through Remit; ARGS="-o json", ARGS="--only WORD"
 	@$(call python,tools/setup_env.py dev)

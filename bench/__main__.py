@@ -37,7 +37,6 @@ TABLE: Final[tuple[Bench, ...]] = (
     Bench("append", "durable intents at 1, 16 and 128 callers, beside the raw fdatasync"),
     Bench("gateway", "tools/call direct, through a bare proxy, through Remit, through FastMCP's proxy"),
     Bench("counting", "what metrics, traces and log lines cost one action"),
-    Bench("origins", "what indexing and judging origins cost, how both grow, what is kept of a token"),
     Bench("start", "exec to the first governed answer with 1,000,000 records", default=False),
     Bench("crash", "kill -9 with calls in flight, then an account of every effect", default=False),
 )
