@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,25 @@ def test_what_cannot_be_replayed_says_what_to_do(
     (workspace / "wrong.cedar").write_text("permit")
     assert run(["replay", *good]) == Exit.INVALID
     assert "wrong.cedar" in capfd.readouterr().err
+
+
+def test_another_workspace_is_shown_by_what_it_would_change(
+    workspace: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(workspace, other)
+    (other / "all.cedar").write_text('@id("all") permit (principal, action, resource);\n')
+    (tmp_path / "s.jsonl").write_text(sessions(2))
+    asked = ["replay", "--sessions", str(tmp_path / "s.jsonl"), "--workspace", str(workspace), "--against", str(other)]
+    assert run(asked) == Exit.OK
+    told = capfd.readouterr().out.splitlines()
+    assert told[0].split("  ")[-5:] == ["newly permitted", "post-bot", "post/send", "was escalate", "all"]
+    assert told[1] == "4 actions: newly denied 0  newly asked 0  newly permitted 2"
+    assert told[2] == "asks per day: 2.0 before, 0.0 after, over 1.0 days"
+    assert run([*asked, "-o", "jsonl"]) == Exit.OK
+    out, err = capfd.readouterr()
+    assert [(one["call_id"], one["was"], one["verdict"]) for one in map(json.loads, out.splitlines())] == [
+        ("b", "escalate", "permit"),
+        ("b", "escalate", "permit"),
+    ]
+    assert "asks per day" in err

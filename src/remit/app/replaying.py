@@ -23,7 +23,7 @@ from remit.adapters.workspace.folder import Folder
 from remit.api.services import Invalid
 from remit.app.failure import Exit, Failure
 from remit.app.running import prepare
-from remit.assure.recorded import LINE_BYTES_MAX, Malformed, recorded
+from remit.assure.recorded import LINE_BYTES_MAX, Malformed, Recorded, recorded
 from remit.assure.replay import Cast, replay
 from remit.policy.bundle import Bundle
 
@@ -90,6 +90,15 @@ def replayed(file: Path, workspace: Path, cast: Cast, bundle: Bundle, jobs: int 
         if isinstance(one, Wrong):
             raise _malformed(file, one)
         yield one
+
+
+def replay_lines(file: Path) -> Iterator[Recorded]:
+    """The sessions of `file`, in order. Raises `Failure` at the first line that is none."""
+    for number, text in _lines(file):
+        try:
+            yield recorded(text)
+        except Malformed as error:
+            raise _malformed(file, Wrong(number, str(error))) from error
 
 
 def _one(bundle: Bundle, cast: Cast, line: Numbered) -> Done | Wrong:

@@ -82,19 +82,20 @@ def replay(bundle: Bundle, session: Recorded, cast: Cast = Cast()) -> tuple[Judg
                 run.hear(event)
             case Called():
                 decision = run.judge(event)
-                said, origins = word(decision.verdict), _origins(decision)
+                said, origins = word(decision.verdict), origins_of(decision)
                 judged.append(Judged(session.session, event.call_id, said, decision.reasons, origins))
             case Answered():
                 run.waiting.append(event)
     return tuple(judged)
 
 
-def _origins(decision: Decision) -> Mapping[str, str]:
-    """Where each value came from, as the record of the decision says it."""
+def origins_of(told: Decision | ActionBody) -> Mapping[str, str]:
+    """Where each value came from, as the record of a decision says it, by path."""
+    bodies = [told] if isinstance(told, ActionBody) else [one.body for one in told.effects if isinstance(one, Append)]
     found: dict[str, str] = {}
-    for effect in decision.effects:
-        if isinstance(effect, Append) and isinstance(effect.body, ActionBody):
-            for traced in cast("list[Mapping[str, str]]", effect.body.context.get("origins", [])):
+    for body in bodies:
+        if isinstance(body, ActionBody):
+            for traced in cast("list[Mapping[str, str]]", body.context.get("origins", [])):
                 found[traced["arg"]] = traced["origin"]
     return found
 

@@ -18,8 +18,7 @@ from remit.facts.catalog import Argument, Effect, Sink, Tool
 from remit.facts.origin import Counts, Flow, Origin, Role, Traced
 from remit.facts.results import spelt
 from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, WORDS, Delta, Entries, Index, origin_of
-from remit.protect.language import STOP, stem
-from remit.protect.tokens import CARRIED, Kind, Token, parts, scalar, texts, whole
+from remit.protect.tokens import CARRIED, STOP, Kind, Token, parts, scalar, stem, texts, whole
 
 ANY: Final = "*"
 """The argument of what the schema does not name."""
@@ -196,7 +195,7 @@ def _worst(tokens: Sequence[Token], seen: Seen) -> _Judged:
 
 
 def _as_a_whole(judged: _Judged, value: str, seen: Seen) -> _Judged:
-    """A scalar that was seen as it is has that origin; trusted only where no word of it was read untrusted."""
+    """A scalar that was seen as it is has that origin, unless all of its words were seen untrusted as well."""
     found = seen.look(whole(value))
     if not found:
         return judged

@@ -86,6 +86,125 @@ _RUN_ON: Final = re.compile(r"([^/@?#:]{1,253}[a-z0-9])\.([A-Z][A-Za-z]{0,30})")
 _APART: Final = re.compile(r"[/:=&]")
 _PARTS_MAX: Final = 8
 
+STOP: Final = frozenset(
+    {
+        "a",
+        "about",
+        "above",
+        "after",
+        "again",
+        "all",
+        "also",
+        "am",
+        "an",
+        "and",
+        "any",
+        "are",
+        "as",
+        "at",
+        "be",
+        "been",
+        "before",
+        "being",
+        "but",
+        "by",
+        "can",
+        "could",
+        "did",
+        "do",
+        "does",
+        "doing",
+        "down",
+        "during",
+        "each",
+        "few",
+        "for",
+        "from",
+        "further",
+        "had",
+        "has",
+        "have",
+        "having",
+        "he",
+        "her",
+        "here",
+        "hers",
+        "him",
+        "his",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "just",
+        "me",
+        "more",
+        "most",
+        "my",
+        "no",
+        "nor",
+        "not",
+        "now",
+        "of",
+        "off",
+        "on",
+        "once",
+        "only",
+        "or",
+        "other",
+        "our",
+        "out",
+        "over",
+        "own",
+        "please",
+        "same",
+        "she",
+        "should",
+        "so",
+        "some",
+        "such",
+        "than",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "through",
+        "to",
+        "too",
+        "under",
+        "until",
+        "up",
+        "very",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "while",
+        "who",
+        "whom",
+        "why",
+        "will",
+        "with",
+        "would",
+        "you",
+        "your",
+        "yours",
+    }
+)
+"""Words that tell nothing by themselves."""
+
 
 def plain(text: str) -> str:
     """`text` in one spelling of its characters."""
@@ -119,15 +238,15 @@ def _short_texts(text: str) -> frozenset[str]:
 
 def _texts(text: str) -> set[str]:
     text = plain(text)
-    pieces = set(_apart(text).split())
-    plainly = {piece for piece in pieces if piece.isalpha()}
-    found = {piece.casefold() for piece in plainly}
-    for piece in pieces - plainly:
-        said = piece.strip(_STRIPPED)
-        if said.isalpha():
-            found.add(said.casefold())
-        elif said:
-            found.update(token for token, _ in _tokens(said))
+    pieces = set(_apart(text.casefold()).split())
+    found = {piece for piece in pieces if piece.isalpha()}
+    if len(found) < len(pieces):
+        for piece in pieces - found:
+            said = piece.strip(_STRIPPED)
+            if said.isalpha():
+                found.add(said)
+            elif said:
+                found.update(token for token, _ in _tokens(said))
     if _GROUPS.search(text):
         found.update(joined for joined, _, _ in _grouped(text))
     if not _MONTH_WORDS.isdisjoint(found):
@@ -149,6 +268,8 @@ def parts(text: str) -> list[Token]:
             else:
                 found.extend(_tokens(said))
         fresh = piece[-1] in ".:?"
+    if len(found) < 3:
+        return found
     spread = list(_grouped(text)) if _GROUPS.search(text) else []
     if not _MONTH_WORDS.isdisjoint(token for token, _ in found):
         spread += _spelt(text)
@@ -264,8 +385,7 @@ def _grouped(text: str) -> Iterator[tuple[str, Kind, tuple[str, ...]]]:
     for found in _GROUPED.finditer(text):
         joined = found[0].replace(" ", "").replace("-", "").casefold()
         if len(joined) >= 8 and not _ISO.match(found[0]):
-            lower = found[0].casefold()
-            yield joined, Kind.ACCOUNT, (lower, *lower.replace("-", " ").split())
+            yield joined, Kind.ACCOUNT, tuple(found[0].casefold().replace("-", " ").split())
 
 
 def _spelt(text: str) -> Iterator[tuple[str, Kind, tuple[str, ...]]]:
@@ -277,3 +397,17 @@ def _spelt(text: str) -> Iterator[tuple[str, Kind, tuple[str, ...]]]:
             number_of = _MONTHS.index(month.casefold()) + 1
             said = tuple(piece.strip(",.") for piece in found[0].casefold().split())
             yield f"{year}-{number_of:02}-{int(day):02}", Kind.DATE, said
+
+
+@lru_cache(maxsize=4_096)
+def stem(word: str) -> str:
+    """What forms of one English verb share: `pays`, `paying`, `payed`."""
+    for suffix in ("ing", "ed", "es", "s"):
+        if word.endswith(suffix) and len(word) - len(suffix) >= 3:
+            word = word[: -len(suffix)]
+            if suffix in {"ing", "ed"} and len(word) > 3 and word[-1] == word[-2] and word[-1] not in "sl":
+                word = word[:-1]
+            break
+    if word.endswith("e") and len(word) > 3:
+        word = word[:-1]
+    return word[:-1] + "i" if word.endswith("y") and len(word) > 3 else word

@@ -2,14 +2,17 @@
 
 import sys
 import time
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from remit.app.cli.options import Data
 from remit.app.failure import Exit, Failure
 from remit.app.output import say
+from remit.facts.text import escaped
 
 _PROGRESS_S: Final = 1.0
 
@@ -17,27 +20,44 @@ _PROGRESS_S: Final = 1.0
 class Form(StrEnum):
     """How verdicts are written."""
 
+    TABLE = "table"
     JSONL = "jsonl"
 
 
-def replay(
+def replay(  # noqa: PLR0913, PLR0917 - each is an option
     sessions: Annotated[
         Path | None, typer.Option("--sessions", help="A recording: JSON lines, gzipped or not.")
     ] = None,
+    ledger: Annotated[bool, typer.Option("--ledger", help="Remit's own history instead.")] = False,  # noqa: FBT002
+    data: Data = None,
     workspace: Annotated[Path | None, typer.Option("--workspace", help="The workspace that judges it.")] = None,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="Another workspace: show what it would change.")
+    ] = None,
     agent: Annotated[str | None, typer.Option(help="Who stands for an agent the workspace does not know.")] = None,
     user: Annotated[str | None, typer.Option(help="The user whose words the recording holds.")] = None,
     jobs: Annotated[int, typer.Option(min=0, help="Processes at most; 0: one a core.")] = 0,
-    output: Annotated[Form, typer.Option("-o", "--output", help="How the answer is written.")] = Form.JSONL,  # noqa: ARG001
-) -> None:
-    """Judge recorded sessions by a workspace, with simulated time. Nothing is called, nothing is recorded."""
-    from remit.app.replaying import bundle_of, cast_of, replayed
+    output: Annotated[Form | None, typer.Option("-o", "--output", help="How the answer is written.")] = None,
+) -> int:
+    """Judge recorded sessions by a workspace, with simulated time. Nothing is called, nothing is recorded.
+
+    With --ledger, every action on the ledger that the workspace's bundle decided; exit code 1 where a verdict comes out
+    other than it was recorded. With --against, what another workspace would newly deny, ask and permit.
+    """
+    from remit.app.replaying import bundle_of, cast_of
     from remit.app.settings import workspace_folder
 
-    if sessions is None:
-        raise Failure("nothing to replay", next="remit replay --sessions FILE --workspace DIR", exit=Exit.USAGE)
+    if ledger == (sessions is not None):
+        next_ = "remit replay --sessions FILE --workspace DIR, or: remit replay --ledger"
+        raise Failure("replay takes a recording or the ledger", next=next_, exit=Exit.USAGE)
     folder = workspace_folder(workspace)
+    if against is not None:
+        return _against(sessions, data, folder, against, (agent, user), output or Form.TABLE)
     bundle = bundle_of(folder)
+    if sessions is None:
+        return _history(data, folder)
+    from remit.app.replaying import replayed
+
     count = calls = 0
     said_s = begun_s = time.monotonic()
     for done in replayed(sessions, folder, cast_of(bundle, agent, user), bundle, jobs):
@@ -49,6 +69,57 @@ def replay(
             say(f"{count} sessions, {calls} calls, {calls / (now_s - begun_s):,.0f} calls/s")
     sys.stdout.buffer.flush()
     say(f"{count} sessions, {calls} calls judged by bundle {bundle.digest}")
+    return Exit.OK
+
+
+def _history(data: Path | None, folder: Path) -> int:
+    from remit.app.reliving import Account, as_recorded
+    from remit.app.replaying import bundle_of
+    from remit.app.settings import LEDGER, data_folder
+
+    account = Account()
+    _write(as_recorded(data_folder(data) / LEDGER, bundle_of(folder), account))
+    for why, count in sorted(account.left.items()):
+        say(f"{count} actions not judged: {why}")
+    say(f"{account.judged} actions judged again, {account.same} as recorded")
+    return Exit.OK if account.same == account.judged else Exit.NEGATIVE
+
+
+def _against(
+    sessions: Path | None,
+    data: Path | None,
+    folder: Path,
+    against: Path,
+    named: tuple[str | None, str | None],
+    output: Form,
+) -> int:
+    from remit.app.reliving import against_history, against_sessions, summary
+    from remit.app.replaying import bundle_of, cast_of
+    from remit.app.settings import LEDGER, data_folder
+    from remit.assure.changes import Changes
+
+    changes, other = Changes(), bundle_of(against)
+    if sessions is None:
+        lines = against_history(data_folder(data) / LEDGER, other, changes)
+    else:
+        one = bundle_of(folder)
+        lines = against_sessions(sessions, (one, cast_of(one, *named)), (other, cast_of(other, *named)), changes)
+    if output is Form.JSONL:
+        _write(lines)
+        for text in summary(changes):
+            say(escaped(text))
+    else:
+        for _ in lines:
+            pass
+        for text in summary(changes):
+            print(escaped(text))
+    return Exit.OK
+
+
+def _write(lines: Iterator[bytes]) -> None:
+    for line in lines:
+        sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
 
 
 def add(app: typer.Typer) -> None:

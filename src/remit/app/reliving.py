@@ -1,0 +1,107 @@
+"""`remit replay --ledger` and `--against`: history judged again, and verdicts of two workspaces side by side."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from remit.adapters.sqlite import reads
+from remit.app.failure import Exit, Failure
+from remit.app.replaying import replay_lines
+from remit.assure.changes import NEWLY, Changes
+from remit.assure.history import History, Relived
+from remit.assure.recorded import Called
+from remit.assure.replay import START_MS, Cast, replay
+from remit.facts.record import Ref
+from remit.policy.bundle import Bundle
+
+PAGE: Final = 1_000
+"""Records read in one short transaction."""
+
+
+@dataclass(slots=True)
+class Account:
+    """How a ledger came out: `same` of `judged` actions as recorded; the others by why they were not judged."""
+
+    judged: int = 0
+    same: int = 0
+    left: Counter[str] = field(default_factory=Counter[str])
+
+
+def relived(ledger: Path, bundle: Bundle) -> Iterator[Relived]:
+    """Every recorded action of the ledger at `ledger`, in order, judged again by `bundle`. Raises `Failure`."""
+    history = History(bundle)
+    try:
+        if not ledger.is_file():
+            raise Failure(
+                f"there is no ledger at {ledger}", next="remit replay --ledger --data DIR", exit=Exit.NOT_FOUND
+            )
+        with closing(reads.open_readonly(ledger)) as conn:
+            after = 0
+            # A page a transaction: an open read would keep the service's log from being reset.
+            while found := reads.stored_after(conn, after, PAGE):
+                after = found[-1].id
+                for stored in found:
+                    entry = reads.entry(stored)
+                    record = entry.record
+                    one = history.take(str(Ref(record.chain, record.seq)), record.at, record.bundle, entry.body)
+                    if one is not None:
+                        yield one
+    except sqlite3.Error as error:
+        why = str(error)
+        raise Failure(
+            f"{ledger} cannot be read", why=why, next=f"remit ledger verify {ledger}", exit=Exit.INVALID
+        ) from error
+
+
+def as_recorded(ledger: Path, bundle: Bundle, account: Account) -> Iterator[bytes]:
+    """The line of each action that `bundle` decided; `account` is kept on the way."""
+    for one in relived(ledger, bundle):
+        if one.bundle != bundle.digest:
+            account.left["another bundle decided it"] += 1
+        elif one.now is None:
+            account.left[one.why] += 1
+        else:
+            account.judged += 1
+            account.same += one.same
+            yield _line(one.now)
+
+
+def against_history(ledger: Path, bundle: Bundle, changes: Changes) -> Iterator[bytes]:
+    """The line of each recorded action whose verdict `bundle` would change; `changes` are kept on the way."""
+    for one in relived(ledger, bundle):
+        if one.now is not None and changes.take(one.was, one.now, agent=one.agent, tool=one.tool, at_ms=one.at_ms):
+            yield _line({**one.now, "was": one.was["verdict"]})
+
+
+def against_sessions(
+    file: Path, before: tuple[Bundle, Cast], after: tuple[Bundle, Cast], changes: Changes
+) -> Iterator[bytes]:
+    """The line of each call of a recording that two workspaces judge differently, as the second one does."""
+    for session in replay_lines(file):
+        tools = {event.call_id: event.tool for event in session.events if isinstance(event, Called)}
+        pairs = zip(replay(before[0], session, before[1]), replay(after[0], session, after[1]), strict=True)
+        for was, now in pairs:
+            tool = f"{session.suite}/{tools[now.call_id]}"
+            if changes.take(was.line(), now.line(), agent=session.agent, tool=tool, at_ms=START_MS):
+                yield _line({**now.line(), "was": was.verdict})
+
+
+def summary(changes: Changes) -> Iterator[str]:
+    """What changes, in lines for a person."""
+    for one in changes.rows():
+        policies = ", ".join(one.policies) or "no policy"
+        yield f"{one.count:>6}  {NEWLY[one.now]}  {one.agent}  {one.tool}  was {one.was}  {policies}"
+    totals = "  ".join(f"{name} {changes.total(verdict)}" for verdict, name in NEWLY.items())
+    yield f"{changes.actions} actions: {totals}"
+    was, now = (asked / changes.days for asked in (changes.asked_was, changes.asked_now))
+    yield f"asks per day: {was:.1f} before, {now:.1f} after, over {changes.days:.1f} days"
+
+
+def _line(value: object) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)

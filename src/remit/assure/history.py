@@ -1,0 +1,203 @@
+"""The ledger judged again: every action that was decided, from what the ledger says was known then.
+
+Laws
+* State is what the records before it made it: indices of origins are folded anew from keys, words and outcomes, in the
+  ledger's order; labels, counters and the moment are those that the record says policy looked at.
+* What stood outside of policy stays as it was: how a tool compared with its pin, that a session had ended, that people
+  were asked too much already. It is read from the recorded reason.
+* By the bundle that decided, each verdict comes out as it was recorded, byte for byte; anything else is a finding.
+"""
+
+import json
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, cast
+
+from remit.assure.replay import origins_of
+from remit.facts.action import Action, ActionKind
+from remit.facts.agent import Authority, Link
+from remit.facts.canonical import Json
+from remit.facts.session import Session
+from remit.pdp.decide import decide
+from remit.pdp.snapshot import Lift, Pin, Snapshot
+from remit.policy.bundle import Bundle
+from remit.policy.verdict import Code, Escalate, Gate, Reason, word
+from remit.protect.index import Delta, Index
+from remit.protect.origins import words
+from remit.trace.bodies import ActionBody, AdminBody, Body, Event, OutcomeBody
+
+_HOUR_MS: Final = 3_600_000
+_PINS: Final = {
+    Code.TOOL_DRIFTED: Pin.DRIFTED,
+    Code.TOOL_MISSING: Pin.MISSING,
+    Code.TOOL_UNREVIEWED: Pin.UNREVIEWED,
+    Code.TOOL_UNVERIFIED: Pin.UNVERIFIED,
+}
+_ROUND: Final = frozenset({"arguments", "responses", "round"})
+_ELSEWHERE: Final = frozenset({Code.ROUND_UNKNOWN, Code.ROUND_REFUSED, Code.TASK_UNKNOWN, Code.TOKEN_ENDED})
+"""Said by enforcement before anything is decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relived:
+    """One recorded action: what was decided and what is decided now, each as `remit replay` writes it.
+
+    `now` is None where it cannot be judged again, and `why` says why. `bundle` is the digest that decided;
+    `agent` acted, and `tool` is what it reached.
+    """
+
+    was: Mapping[str, Json]
+    now: Mapping[str, Json] | None
+    why: str
+    bundle: str
+    at_ms: int
+    agent: str
+    tool: str
+
+    @property
+    def same(self) -> bool:
+        """Whether the verdict came out as it was."""
+        return self.now == self.was
+
+
+class History:
+    """The ledger's records taken in one by one, in their order; actions judged by `bundle`."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        self._indices: dict[str, Index] = {}
+        self._gates: dict[str, frozenset[Gate]] = {}
+
+    def take(self, ref: str, at_ms: int, digest: str, body: Body | None) -> Relived | None:
+        """The action that the record at `ref` holds, judged again; None for any other record. `body` None: erased."""
+        match body:
+            case ActionBody():
+                return self._action(ref, at_ms, digest, body)
+            case OutcomeBody(intent=call, sids=sids, origins=said) if said is not None and sids:
+                if (index := self._indices.get(sids[0])) is not None:
+                    index.apply(Delta.unpack(call, b64decode(said)))
+            case AdminBody(event=Event.SESSION_KEYED, subject=sid, data=data):
+                key = data.get("key")
+                self._indices.pop(sid, None)
+                if isinstance(key, str):
+                    self._indices[sid] = Index(bytes.fromhex(key))
+            case AdminBody(event=Event.SESSION_WORDS, subject=sid, data=data):
+                text = data.get("text")
+                if isinstance(text, str) and (index := self._indices.get(sid)) is not None:
+                    index.apply(words(index, text))
+            case _:
+                pass
+        return None
+
+    def _action(self, ref: str, at_ms: int, digest: str, body: ActionBody) -> Relived:
+        sid = body.links[-1][1] if body.links else ""
+        was = _line(sid, ref, body.verdict, body.reasons, origins_of(body))
+        if body.gates and body.approval is None:
+            self._gates[ref] = frozenset(body.gates)
+        now, why = None, self._unjudgeable(body)
+        if not why:
+            made = self._judged(body, at_ms, strange=digest != self._bundle.digest)
+            now = _line(sid, ref, *made)
+        tool = f"{body.server}/{body.name}" if body.server else body.name
+        return Relived(was, now, why, digest, at_ms, body.links[-1][0] if body.links else "", tool)
+
+    def _unjudgeable(self, body: ActionBody) -> str:
+        if not body.links:
+            return "no agent acted"
+        if _ELSEWHERE & {reason.code for reason in body.reasons}:
+            return "it was refused before it was decided"
+        given = _given(body)
+        if given is None or (given.keys() >= _ROUND and len(given) == len(_ROUND)):
+            return "it is a round of another action, or what was asked is not kept as it was"
+        tool = self._bundle.catalog.tools.get((body.server, body.name))
+        return "secrets among its arguments are not kept" if tool is not None and tool.secrets else ""
+
+    def _judged(
+        self, body: ActionBody, at_ms: int, *, strange: bool
+    ) -> tuple[str, Sequence[Reason], Mapping[str, str]]:
+        given = _given(body)
+        assert given is not None, "what cannot be read is not judged"  # noqa: S101
+        now_ms = _moment(body, at_ms)
+        codes = {reason.code for reason in body.reasons}
+        links = tuple(Link(agent, sid) for agent, sid in body.links)
+        action = Action(
+            ActionKind(body.kind),
+            body.server,
+            body.name,
+            body.arguments,
+            given,
+            Authority(links, body.user, body.token, now_ms + _HOUR_MS),
+        )
+        lifts: tuple[Lift, ...] = ()
+        if body.approval is not None and body.verdict == "permit":
+            gates = self._gates.get(body.approval, frozenset())
+            tool = self._bundle.catalog.tools.get((body.server, body.name))
+            lifts = (Lift(body.approval, action.hash("" if tool is None else tool.pin), gates, now_ms + 1),)
+        snapshot = Snapshot(
+            self._bundle,
+            tuple(_session(body, agent, sid, now_ms) for agent, sid in body.links),
+            next((_PINS[code] for code in codes if code in _PINS), Pin.MATCHES),
+            lifts,
+            may_ask=Code.APPROVAL_TOO_MANY not in codes,
+            origins=self._indices.get(body.links[0][1]),
+        )
+        decision = decide(snapshot, action, now_ms)
+        if strange and lifts and isinstance(decision.verdict, Escalate):
+            # People were asked about it once already, and said yes: whatever gate it is now, that is no new question.
+            lifted = replace(snapshot, lifts=(replace(lifts[0], gates=frozenset(decision.verdict.gates)),))
+            decision = decide(lifted, action, now_ms)
+        return word(decision.verdict), decision.reasons, origins_of(decision)
+
+
+def _line(
+    sid: str, ref: str, verdict: str, reasons: Sequence[Reason], origins: Mapping[str, str]
+) -> Mapping[str, Json]:
+    return {
+        "session": sid,
+        "call_id": ref,
+        "verdict": verdict,
+        "policies": list(dict.fromkeys(reason.policy for reason in reasons if reason.policy is not None)),
+        "reasons": [{"code": reason.code.value, "text": reason.text} for reason in reasons],
+        "origins": dict(origins),
+    }
+
+
+def _given(body: ActionBody) -> dict[str, Json] | None:
+    try:
+        found: object = json.loads(body.arguments)
+    except ValueError:
+        return None
+    return cast("dict[str, Json]", found) if isinstance(found, dict) else None
+
+
+def _moment(body: ActionBody, at_ms: int) -> int:
+    """The moment that policy looked at; that of the record where it looked at none."""
+    system = body.context.get("system")
+    said = system.get("now") if isinstance(system, Mapping) else None
+    if not isinstance(said, str):
+        return at_ms
+    return round(datetime.fromisoformat(said).timestamp() * 1000)
+
+
+def _session(body: ActionBody, agent: str, sid: str, now_ms: int) -> Session:
+    """A session of the chain as policy saw the whole chain: its labels and counters are the joined ones.
+
+    Which session of a chain had ended, and how, the reason says.
+    """
+    told = body.context.get("session")
+    facts: Mapping[str, Json] = told if isinstance(told, Mapping) else {}
+    age_s, calls, irreversible = (_number(facts.get(name)) for name in ("ageSeconds", "calls", "irreversibleCalls"))
+    started_ms, ended_ms = now_ms - age_s * 1000, None
+    over = next((reason for reason in body.reasons if reason.code is Code.SESSION_ENDED), None)
+    if over is not None and over.agent == agent:
+        if over.text.endswith("has ended"):
+            ended_ms = now_ms
+        else:
+            started_ms = 0
+    return Session(sid, agent, body.user, started_ms, frozenset(body.labels), calls, irreversible, ended_ms)
+
+
+def _number(value: Json) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,107 @@
+"""`remit replay --ledger` and `--against`: history judged again, by the bundle that ran and by others."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from remit.app import reliving
+from remit.app.cli import run
+from remit.app.failure import Exit, Failure
+from remit.assure.changes import Changes
+from remit.facts.catalog import PolicySource
+from remit.facts.record import RecordKind
+from remit.trace.bodies import ActionBody, Choice
+from tests.e2e.gateway_parts import Bench, bench
+from tests.e2e.gateway_world import POLICIES, compiled
+from tests.e2e.test_gateway_driver import asked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from remit.policy.bundle import Bundle
+
+
+async def lived(b: Bench) -> None:
+    """A little of everything: permitted, denied, escalated, approved, delegated, labelled, ended."""
+    await b.call("pay", amount=1, to="eve")
+    await b.call("pay", amount=1, to="stranger")
+    await b.call("nothing")
+    await b.call("pay", amount="much", to="eve")
+    await b.call("pay", b.authority("guest"), amount=1, to="eve")
+    await b.call("pay", b.authority("clerk", "helper"), amount=2, to="eve")
+    waiting = asyncio.create_task(b.call("pay", amount=500, to="eve"))
+    await b.driver.decide_approval(await asked(b), b.bundle.catalog.users["bob"], Choice.APPROVE, None)
+    await waiting
+    await b.call("pay", amount=500, to="eve")
+    await b.call("echo", text="hi")
+    await b.call("pay", amount=1, to="eve")
+    await b.driver.end_session(b.authority().links[0].sid, "ann")
+    await b.call("echo", text="hi")
+
+
+async def history(folder: Path) -> tuple[Bundle, list[ActionBody]]:
+    async with bench(folder) as b:
+        await lived(b)
+        entries = await b.records(RecordKind.INTENT, RecordKind.PROPOSAL)
+        return b.bundle, [entry.body for entry in entries if isinstance(entry.body, ActionBody)]
+
+
+@pytest.mark.asyncio
+async def test_every_verdict_comes_out_as_it_was_recorded_byte_for_byte(tmp_path: Path) -> None:
+    bundle, recorded = await history(tmp_path)
+    assert {body.verdict for body in recorded} == {"permit", "deny", "escalate"}
+    assert any(body.approval for body in recorded if body.verdict == "permit")
+    found = list(reliving.relived(tmp_path / "ledger.sqlite3", bundle))
+    assert [one.was["verdict"] for one in found] == [body.verdict for body in recorded]
+    assert [json.dumps(one.now) for one in found] == [json.dumps(one.was) for one in found]
+    account = reliving.Account()
+    lines = list(reliving.as_recorded(tmp_path / "ledger.sqlite3", bundle, account))
+    assert (account.judged, account.same, dict(account.left)) == (len(recorded), len(recorded), {})
+    assert [json.loads(line)["verdict"] for line in lines] == [body.verdict for body in recorded]
+
+
+@pytest.mark.asyncio
+async def test_what_another_bundle_would_change_is_counted(tmp_path: Path) -> None:
+    bundle, _ = await history(tmp_path)
+    ledger = tmp_path / "ledger.sqlite3"
+    changed = POLICIES.replace("context.input.amount > 100", "context.input.amount > 1").replace(
+        '== "stranger"', '== "x"'
+    )
+    other = compiled(replace(bundle.catalog, policies=(PolicySource("shop.cedar", changed),)))
+    account = reliving.Account()
+    assert list(reliving.as_recorded(ledger, other, account)) == []
+    assert set(account.left) == {"another bundle decided it"}
+    changes = Changes()
+    lines: list[dict[str, Any]] = [json.loads(line) for line in reliving.against_history(ledger, other, changes)]
+    assert [(one["was"], one["verdict"]) for one in lines] == [("deny", "permit"), ("permit", "escalate")]
+    told = list(reliving.summary(changes))
+    assert told[0] == "     1  newly asked  helper  shop/pay  was permit  big-money, may-shop"
+    assert "newly denied 0  newly asked 1  newly permitted 1" in told[-2]
+    assert told[-1] == "asks per day: 2.0 before, 3.0 after, over 1.0 days"
+
+
+def test_a_ledger_that_is_not_there_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "w").mkdir()
+    here = ["--data", str(tmp_path), "--workspace", str(tmp_path / "w")]
+    assert run(["replay", "--ledger", *here]) == Exit.NOT_FOUND
+    assert "there is no ledger" in capfd.readouterr().err
+    (tmp_path / "ledger.sqlite3").write_bytes(b"this is no ledger at all" * 100)
+    assert run(["replay", "--ledger", *here]) == Exit.INVALID
+    assert run(["replay", "--ledger", "--sessions", "x", *here]) == Exit.USAGE
+    assert run(["replay", "--ledger", "--against", str(tmp_path / "w"), *here]) == Exit.INVALID
+
+
+def test_a_ledger_that_cannot_be_read_is_a_failure(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match="there is no ledger"):
+        next(reliving.relived(tmp_path / "none", compiled_nothing()))
+
+
+def compiled_nothing() -> Bundle:
+    from tests.core.deciding import bundle
+
+    return bundle('@id("p") permit (principal, action, resource);')
