@@ -35,6 +35,7 @@ TABLE: Final[tuple[Bench, ...]] = (
     Bench("decide", "one decision in process, by generated code beside cedarpy"),
     Bench("cedar", "generated code and cedarpy over a folder of Cedar's own test cases", default=False),
     Bench("append", "durable intents at 1, 16 and 128 callers, beside the raw fdatasync"),
+    Bench("verify", "chain, commitments and RFC 6962 root of a ledger, per core"),
     Bench("gateway", "tools/call direct, through a bare proxy, through Remit, through FastMCP's proxy"),
     Bench("counting", "what metrics, traces and log lines cost one action"),
     Bench("start", "exec to the first governed answer with 1,000,000 records", default=False),

@@ -1,5 +1,7 @@
 """Records compared with checkpoints and with the ledger's own tree, where a file would be too large or too odd."""
 
+from dataclasses import replace
+
 from remit.facts.record import Ref
 from remit.trace.against import Comparison, Kept
 from remit.trace.note import Checkpoint, signed
@@ -45,3 +47,38 @@ def test_who_may_have_signed_is_told_apart() -> None:
     comparison.feed(Ref("r0102-1", 1), b"one")
     found = [str(one) for one in comparison.findings(KEY.name, [KEY], [OTHER], verified)]
     assert found == [f"file: tree: kept.note is signed by key {KEY.id.hex()}, which is not among those known here"]
+
+
+def rewritten(own: list[bytes], count: int = 5) -> Comparison:
+    """Five records of which the third is another than the tree of `own` and the kept checkpoint say."""
+    leaves = [leaf_hash(b"record %d" % number) for number in range(count)]
+    notes = [kept(2, root_of(leaves[:2]), "early.note"), kept(count, root_of(leaves), "late.note")]
+    comparison = Comparison(notes, lambda level, _number: b"".join(own) if level == 0 else b"", len(own))
+    for number in range(count):
+        comparison.feed(Ref("r0102-1", number + 1), b"record %d" % number if number != 2 else b"another")
+    return comparison
+
+
+def test_the_ledgers_own_tree_names_the_record_or_what_was_kept_narrows_it_down() -> None:
+    leaves = [leaf_hash(b"record %d" % number) for number in range(5)]
+    assert said(rewritten(leaves)) == [
+        "r0102-1.3: tree: it is not the record that the ledger's own tree has there",
+        "r0102-1.3: tree: it is not the record of which late.note is signed",
+    ]
+    [found] = said(rewritten([]))
+    assert found.startswith("r0102-1.3: tree: from here to r0102-1.5 one record or more is not what late.note")
+    [_, found] = said(rewritten([leaves[0], leaf_hash(b"x"), *leaves[2:]]))
+    assert found.startswith("r0102-1.3: tree: from here to r0102-1.5"), "its own tree leads to no root that was signed"
+
+
+def test_a_foreign_and_a_forged_checkpoint_are_told_apart() -> None:
+    one, other = root_of([leaf_hash(b"one")]), Checkpoint("elsewhere", 1, bytes(32))
+    note = replace(kept(2, one).note, text=str(Checkpoint(KEY.name, 1, one)))
+    forged = Kept("forged.note", note, kept(1, one).checkpoint)
+    foreign = Kept("other.note", signed(other, OTHER, PRIVATE.sign), other)
+    comparison = Comparison([forged, foreign], lambda _level, _number: b"", 0)
+    comparison.feed(Ref("r0102-1", 1), b"one")
+    assert said(comparison) == [
+        f"file: tree: forged.note: the signature of key {KEY.id.hex()} is not that key's: it was forged or changed",
+        f"file: tree: other.note is of another ledger, elsewhere; this one is {KEY.name}",
+    ]

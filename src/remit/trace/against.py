@@ -52,13 +52,21 @@ class Comparison:
 
     def feed(self, ref: Ref, record: bytes) -> None:
         """Take in the record stored at `ref`, in the ledger's order."""
-        if ref.chain != self._last.chain or ref.seq != self._last.seq + 1:
-            self._runs.append((self.size, ref))
-        self._last = ref
-        self._leaves.append(leaf_hash(record))
-        self.size += 1
-        if self.size == self._stop:
-            self._take()
+        self.feed_all(ref, (leaf_hash(record),))
+
+    def feed_all(self, first: Ref, leaves: Sequence[bytes]) -> None:
+        """Take in the leaves of consecutive records of one chain, of which `first` is the first."""
+        if first.chain != self._last.chain or first.seq != self._last.seq + 1:
+            self._runs.append((self.size, first))
+        self._last = Ref(first.chain, first.seq + len(leaves) - 1)
+        at = 0
+        while at < len(leaves):
+            taken = leaves[at : at + self._stop - self.size]
+            self._leaves += taken
+            self.size += len(taken)
+            at += len(taken)
+            if self.size == self._stop:
+                self._take()
 
     def findings(
         self, origin: str, named: Sequence[Key], trusted: Sequence[Key], check: CheckSignature

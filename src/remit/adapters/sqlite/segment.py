@@ -6,15 +6,18 @@ the body's bytes; an erased body has length `ERASED` and nothing else. Numbers a
 little-endian. The first row is written once and never changed; the second only by erasing.
 """
 
+import hashlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from remit.trace.chain import HASH_BYTES, SALT_BYTES
 from remit.trace.tree import leaf_hash
 
 ERASED: Final = 0xFFFFFFFF
+Segment: TypeAlias = tuple[int, int, bytes, bytes]
+"""First id, count, records, bodies: a row of each table."""
 _RECORD: Final = struct.Struct("<IQ")
 _BODY: Final = struct.Struct("<I")
 
@@ -87,3 +90,52 @@ def leaves(first: int, count: int, records: bytes) -> list[bytes]:
     if at != len(records):
         raise SegmentTorn(f"segment {first} holds more than its {count} records, or less")
     return found
+
+
+class LinkBroken(Exception):
+    """A record of a batch does not follow, or is not what it is to be: its `number` in its batch, and why."""
+
+    def __init__(self, number: int, what: str) -> None:
+        super().__init__(what)
+        self.number = number
+        self.what = what
+
+
+def linked(start: tuple[str, int, str], segment: Segment, found: list[bytes] | None) -> str:
+    """Check the chain and the commitments of one batch that begins at `start`: chain, seq, and the hash before it.
+
+    The hash of its last record, in hex. The leaves of its records are added to `found`. Nothing is decoded: what a
+    record says first and last is compared with what it has to say, and all of it is hashed. Raises `LinkBroken`,
+    `SegmentTorn`.
+    """
+    chain, seq, prev = start
+    first, count, records, bodies = segment
+    sha256, record_head_of, body_head_of = hashlib.sha256, _RECORD.unpack_from, _BODY.unpack_from
+    at = behind = 0
+    for number in range(count):
+        try:
+            length, _ = record_head_of(records, at)
+            (size,) = body_head_of(bodies, behind)
+        except struct.error as error:
+            raise SegmentTorn(f"segment {first} ends early") from error
+        begin = at + 12
+        end = begin + length
+        at = end + HASH_BYTES
+        behind += 4
+        record = records[begin:end]
+        digest = records[end:at]
+        if sha256(record).digest() != digest:
+            raise LinkBroken(number, "its bytes do not hash to its hash")
+        if not record.startswith(b'["%s",%d,"%s","' % (chain.encode(), seq + number, prev.encode())):
+            raise LinkBroken(number, "its bytes say another place, or follow on another record")
+        if size != ERASED:
+            stop = behind + SALT_BYTES + size
+            if record[-66:] != b'%s"]' % sha256(bodies[behind:stop]).hexdigest().encode():
+                raise LinkBroken(number, "its body is not the one it commits to")
+            behind = stop
+        prev = digest.hex()
+        if found is not None:
+            found.append(sha256(b"\0" + record).digest())
+    if at != len(records) or behind != len(bodies):
+        raise SegmentTorn(f"segment {first} holds more than its {count} records, or less")
+    return prev

@@ -65,7 +65,8 @@ def origin_of(conn: sqlite3.Connection) -> str:
 def stored_note(conn: sqlite3.Connection) -> str | None:
     """The last checkpoint that was signed."""
     row = conn.execute("SELECT note FROM signed ORDER BY size DESC LIMIT 1").fetchone()
-    return None if row is None else row[0]
+    # Where it is torn, what is left is no note: whoever reads it says so.
+    return None if row is None else str(row[0])
 
 
 def id_of(conn: sqlite3.Connection, index: int) -> int | None:

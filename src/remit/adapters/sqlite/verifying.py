@@ -11,18 +11,18 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 from remit.adapters.notary import verified
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.reads import SEGMENT, open_readonly
 from remit.adapters.sqlite.refold import UNFOLDABLE, Refold
 from remit.adapters.sqlite.schema import VERSION, check, foreign
-from remit.adapters.sqlite.segment import SegmentTorn, Stored, unpack
+from remit.adapters.sqlite.segment import Segment, SegmentTorn, Stored, unpack
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import origin_of, read_tile, stored_note, stored_size
 from remit.facts.record import Record, Ref
-from remit.trace.against import Comparison, Kept
+from remit.trace.against import TREE, Comparison, Kept
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import parts
 from remit.trace.encoding import decode_body
@@ -31,10 +31,11 @@ from remit.trace.links import Finding, Row
 from remit.trace.note import Checkpoint, Key, Note, NoteWrong
 from remit.trace.verify import Report, Seen, Verifier
 
-Segment: TypeAlias = tuple[int, int, bytes, bytes]
 _SEGMENTS_MAX: Final = 1_000
 _BYTES_MAX: Final = 8 * 1024 * 1024
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
+UNREADABLE: Final = (sqlite3.DatabaseError, UnicodeDecodeError, OverflowError, TypeError)
+"""What a file raises whose bytes are no longer SQLite's: in its errors too, which quote the file."""
 
 
 def verify_file(
@@ -65,7 +66,7 @@ def verify_file(
             made.conn.close()
     except SegmentTorn as error:
         reading.stop(Finding(None, "chain-links", str(error)))
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         reading.stop(Finding(None, "chain-links", f"SQLite cannot read it: {error}"))
     if progress is not None:
         progress(reading.seen)
@@ -89,19 +90,7 @@ class _Reading:
     def compare_with(self, conn: sqlite3.Connection, against: Sequence[Kept]) -> None:
         """Compare what will be read with `against`, with the ledger's own tree and the last that it signed."""
         self._origin = origin_of(conn)
-        kept = list(against)
-        signed = stored_note(conn)
-        if signed is not None:
-            try:
-                note = Note.parse(signed)
-                kept.append(Kept("the ledger's own last checkpoint", note, Checkpoint.parse(note.text), own=True))
-            except NoteWrong as error:
-                self.verifier.note(Finding(None, "tree", f"the ledger's own last checkpoint: {error}"))
-
-        def tile(level: int, number: int) -> bytes:
-            return read_tile(conn, level, number)
-
-        self._tree = Comparison(kept, tile, stored_size(conn))
+        self._tree = compared(conn, against, self.verifier.note)
 
     def read(self, made: Refold) -> None:
         """All records, then the state, compared in the very snapshot that has no record more."""
@@ -111,7 +100,7 @@ class _Reading:
             conn.execute("BEGIN")
             chains = conn.execute("SELECT no, name FROM held.chain")
             names: dict[int, str] = {number: name for number, name in chains if _is_chain(name)}
-            page = _page(conn, last)
+            page = page_after(conn, last)
             if not page:
                 self._compare(made)
                 self._compare_tree()
@@ -181,6 +170,19 @@ class _Reading:
                 self.verifier.note(Finding(None, "state", what))
 
 
+def compared(conn: sqlite3.Connection, against: Sequence[Kept], say: Callable[[Finding], None]) -> Comparison:
+    """A comparison with `against`, with the ledger's own tree and the last that it signed."""
+    kept = list(against)
+    signed = stored_note(conn)
+    if signed is not None:
+        try:
+            note = Note.parse(signed)
+            kept.append(Kept("the ledger's own last checkpoint", note, Checkpoint.parse(note.text), own=True))
+        except NoteWrong as error:
+            say(Finding(None, TREE, f"the ledger's own last checkpoint: {error}"))
+    return Comparison(kept, lambda level, number: read_tile(conn, level, number), stored_size(conn))
+
+
 def copy_ledger(source: Path, target: Path) -> None:
     """A consistent copy of the ledger at `source`, in use or not, in one file at `target`."""
     reading = open_current(source)
@@ -245,7 +247,7 @@ def open_current(path: Path) -> sqlite3.Connection:
     raise LedgerRefused(f"{path} was not verified", "its schema is an earlier one", "remit up, which migrates it")
 
 
-def _page(conn: sqlite3.Connection, last: int) -> list[Segment]:
+def page_after(conn: sqlite3.Connection, last: int) -> list[Segment]:
     """The next segments, up to so many and about so many bytes."""
     page: list[Segment] = []
     size = 0

@@ -1,0 +1,139 @@
+"""`remit ledger verify --links`: chain, commitments and tree of a whole file, several times as fast as all of it.
+
+What one record says of another, and the state, are not looked at. Records come in short transactions.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from remit.adapters.notary import verified
+from remit.adapters.sqlite.errors import LedgerRefused
+from remit.adapters.sqlite.segment import LinkBroken, Segment, SegmentTorn, Stored, linked, unpack
+from remit.adapters.sqlite.tables import SEQ_BITS
+from remit.adapters.sqlite.tiles import origin_of
+from remit.adapters.sqlite.verifying import UNREADABLE, compared, open_current, page_after
+from remit.facts.record import Receipt, RecordKind, Ref
+from remit.trace.against import Comparison, Kept
+from remit.trace.bodies import AdminBody, Event
+from remit.trace.chain import genesis, parts
+from remit.trace.encoding import decode_body, decode_record
+from remit.trace.links import Finding
+from remit.trace.note import Key, NoteWrong
+from remit.trace.tree import leaf_hash
+from remit.trace.verify import FINDINGS_MAX
+
+_SEQ_MASK: Final = (1 << SEQ_BITS) - 1
+_TOLD_EACH: Final = 10_000
+_KEY: Final = f'"{Event.CHECKPOINT_KEY.value}"'.encode()
+
+
+@dataclass(slots=True)
+class Links:
+    """What was found; `heads` are the last records of the chains."""
+
+    records: int = 0
+    heads: dict[str, Receipt] = field(default_factory=dict[str, Receipt])
+    findings: list[Finding] = field(default_factory=list[Finding])
+    more_findings: int = 0
+    keys: list[Key] = field(default_factory=list[Key])
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+    def note(self, finding: Finding) -> None:
+        """Add a finding."""
+        if len(self.findings) < FINDINGS_MAX:
+            self.findings.append(finding)
+        else:
+            self.more_findings += 1
+
+
+def verify_links(
+    path: Path,
+    progress: Callable[[int], None] | None = None,
+    against: Sequence[Kept] = (),
+    trusted: Sequence[Key] = (),
+) -> Links:
+    """Verify the links of the ledger at `path`, which may be in use; the rest as with `verifying.verify_file`."""
+    if not path.is_file():
+        raise LedgerRefused(f"{path} was not verified", "there is no such file", "remit ledger verify PATH")
+    found = Links()
+    try:
+        with closing(open_current(path)) as conn:
+            comparison = compared(conn, against, found.note)
+            last = -1
+            while page := page_after(conn, last):
+                names: dict[int, str] = dict(conn.execute("SELECT no, name FROM chain"))
+                for segment in page:
+                    _take(found, segment, names, comparison)
+                    told = found.records // _TOLD_EACH
+                    if progress is not None and told != (found.records - segment[1]) // _TOLD_EACH:
+                        progress(told * _TOLD_EACH)
+                last = page[-1][0]
+            for finding in comparison.findings(origin_of(conn), found.keys, trusted, verified):
+                found.note(finding)
+    except SegmentTorn as error:
+        found.note(Finding(None, "chain-links", str(error)))
+    except UNREADABLE as error:
+        found.note(Finding(None, "chain-links", f"SQLite cannot read it: {error}"))
+    return found
+
+
+def _take(found: Links, segment: Segment, names: dict[int, str], comparison: Comparison) -> None:
+    first, count, _, bodies = segment
+    chain, seq = names.get(first >> SEQ_BITS), first & _SEQ_MASK
+    if chain is None or not seq:
+        raise SegmentTorn(f"record {first} belongs to no chain of the file")
+    head = found.heads.get(chain)
+    expected = 1 if head is None else head.ref.seq + 1
+    if seq != expected:
+        found.note(Finding(Ref(chain, seq), "chain-links", f"expected here is seq {expected}"))
+    if head is None:
+        _begin(found, chain, segment)
+    if _KEY in bodies:
+        _note_keys(found, segment)
+    leaves: list[bytes] = []
+    try:
+        end = linked((chain, seq, genesis(chain) if head is None else head.hash), segment, leaves)
+    except LinkBroken as error:
+        found.note(Finding(Ref(chain, seq + error.number), "chain-links", error.what))
+        end = segment[2][-32:].hex()
+        leaves = [leaf_hash(stored.record) for stored in unpack(*segment)]
+    comparison.feed_all(Ref(chain, seq), leaves)
+    found.records += count
+    found.heads[chain] = Receipt(Ref(chain, seq + count - 1), end)
+
+
+def _begin(found: Links, chain: str, segment: Segment) -> None:
+    """INVARIANT(chain-links), between the epochs of one replica."""
+    replica, epoch = parts(chain)
+    before = found.heads.get(f"{replica}-{epoch - 1}")
+    expected = [] if before is None else [{"chain": before.ref.chain, "seq": before.ref.seq, "hash": before.hash}]
+    body = _admin(next(iter(unpack(*segment))))
+    named = body is not None and body.event is Event.EPOCH and body.data.get("heads") == expected
+    if not named or (epoch > 1) != (before is not None):
+        what = "it does not begin an epoch and name the end of the one before"
+        found.note(Finding(Ref(chain, segment[0] & _SEQ_MASK), "chain-links", what))
+
+
+def _note_keys(found: Links, segment: Segment) -> None:
+    for stored in unpack(*segment):
+        body = _admin(stored) if stored.body is not None and _KEY in stored.body else None
+        if body is not None and body.event is Event.CHECKPOINT_KEY:
+            with suppress(NoteWrong):
+                found.keys.append(Key.parse(str(body.data.get("key"))))
+
+
+def _admin(stored: Stored) -> AdminBody | None:
+    try:
+        if stored.body is None or decode_record(stored.record).kind is not RecordKind.ADMIN:
+            return None
+        body = decode_body(RecordKind.ADMIN, stored.body)
+    except ValueError:
+        return None
+    return body if isinstance(body, AdminBody) else None
