@@ -23,10 +23,10 @@ from remit.facts.catalog import Argument, Definition, Effect, Sink, Tool
 from remit.facts.origin import Role
 from remit.facts.results import Format, Part
 from remit.protect.index import Index
+from remit.protect.language import STOP
 from remit.protect.learning import learn
 from remit.protect.origins import Seen, flow, words
 from remit.protect.reading import read
-from remit.protect.tokens import STOP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

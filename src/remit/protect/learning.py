@@ -7,9 +7,10 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.origin import Role
 from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, WORDS, Delta, Entries, Index
+from remit.protect.language import STOP
 from remit.protect.origins import Seen, all_grounded, leaves
 from remit.protect.reading import Leaf, Reading
-from remit.protect.tokens import CARRIED, STOP, Kind, parts, texts, whole
+from remit.protect.tokens import CARRIED, Kind, parts, texts, whole
 
 _PLACES: Final = CARRIED - {Kind.ADDRESS}
 _ALIKE_CHARS_MIN: Final = 3

@@ -18,7 +18,8 @@ from remit.facts.catalog import Argument, Effect, Sink, Tool
 from remit.facts.origin import Counts, Flow, Origin, Role, Traced
 from remit.facts.results import spelt
 from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, WORDS, Delta, Entries, Index, origin_of
-from remit.protect.tokens import CARRIED, STOP, Kind, Token, parts, scalar, stem, texts, whole
+from remit.protect.language import STOP, stem
+from remit.protect.tokens import CARRIED, Kind, Token, parts, scalar, texts, whole
 
 ANY: Final = "*"
 """The argument of what the schema does not name."""

@@ -10,27 +10,25 @@ Laws
 * Reading is bounded: what is larger or deeper brings every label of the catalog (`capped`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
-
-import yaml
 
 from remit.facts import strictjson
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.label import NONE, Labels, closed
-from remit.facts.results import TRUSTED, Format, Part, Step, steps
+from remit.facts.results import TRUSTED, Format, Part
+from remit.protect import yamltext
 from remit.protect.index import NOWHERE
+from remit.protect.places import WHOLE, Place, root_of
+from remit.protect.yamltext import DEPTH_MAX, Unread
 
 LEAVES_MAX: Final = 100_000
-DEPTH_MAX: Final = 64
 TEXT_CHARS_MAX: Final = 1024 * 1024
 """What is read of one text beyond its labels."""
 NAME_CHARS_MAX: Final = 200
 NAME_WORDS_MAX: Final = 16
-_WHOLE: Final = "$"
-_BETWEEN: Final = str.maketrans(dict.fromkeys(" \t\r\n-:,[]{}?", None))
 
 
 @dataclass(slots=True)
@@ -64,69 +62,6 @@ class Reading:
         return frozenset[str]().union(*{leaf.labels for leaf in self.leaves})
 
 
-class _Unread(Exception):
-    """A text is not what the catalog says it is."""
-
-
-class _Node:
-    """The paths of a catalog that have a step in common."""
-
-    __slots__ = ("each", "named", "part")
-
-    def __init__(self) -> None:
-        self.named: dict[Step, _Node] = {}
-        self.each: _Node | None = None
-        self.part: Part | None = None
-
-
-class _Place:
-    """Where in a result a value stands: its pattern, and the part of the catalog that it is in.
-
-    Places are made when a result first has them, and kept for the next one up to a limit.
-    """
-
-    __slots__ = ("_budget", "_elements", "_members", "_nodes", "depth", "named", "part", "pattern")
-
-    def __init__(
-        self, pattern: str, nodes: tuple[_Node, ...], above: Part | None, depth: int, *, named: bool, budget: list[int]
-    ) -> None:
-        self.pattern = pattern
-        self.part = next((node.part for node in nodes if node.part is not None), above)
-        self.depth = depth
-        self.named = named
-        self._nodes = nodes
-        self._budget = budget
-        self._members: dict[str, _Place] = {}
-        self._elements: _Place | None = None
-
-    def member(self, name: str) -> "_Place":
-        """The place of the member `name`; `named` where the catalog names it."""
-        found = self._members.get(name)
-        if found is None:
-            exact = [node.named[name] for node in self._nodes if name in node.named]
-            each = [node.each for node in self._nodes if node.each is not None]
-            pattern = f"{self.pattern}.{name}" if name.isidentifier() else f"{self.pattern}['{name[:80]}']"
-            found = self._below(pattern, (*exact, *each), named=bool(exact))
-            if self._budget[0] > 0:
-                self._budget[0] -= 1
-                self._members[name] = found
-        return found
-
-    def element(self, number: int) -> "_Place":
-        """The place of the element with that `number`."""
-        exact = [node.named[number] for node in self._nodes if number in node.named]
-        if not exact and self._elements is not None:
-            return self._elements
-        each = [node.each for node in self._nodes if node.each is not None]
-        found = self._below(f"{self.pattern}[*]", (*exact, *each), named=True)
-        if not exact:
-            self._elements = found
-        return found
-
-    def _below(self, pattern: str, nodes: tuple[_Node, ...], *, named: bool) -> "_Place":
-        return _Place(pattern, nodes, self.part, self.depth + 1, named=named, budget=self._budget)
-
-
 def read(tool: Tool | None, worst: Labels, result: Json, stored: Labels = NONE) -> Reading:
     """The leaves of `result`, an MCP result or any other JSON.
 
@@ -140,9 +75,9 @@ def read(tool: Tool | None, worst: Labels, result: Json, stored: Labels = NONE) 
     content = result.get("content") if isinstance(result, Mapping) else None
     if isinstance(result, Mapping) and isinstance(content, Sequence) and not isinstance(content, str):
         for block in content:
-            text = block.get("text") if isinstance(block, Mapping) and block.get("type") == "text" else None
-            if isinstance(text, str):
-                reader.text(text)
+            if isinstance(block, Mapping) and block.get("type") == "text" and isinstance(block.get("text"), str):
+                reader.text(str(block["text"]))
+                reader.unknown({name: value for name, value in block.items() if name not in _BLOCK})
             else:
                 reader.unknown(block)
         if "structuredContent" in result:
@@ -154,13 +89,14 @@ def read(tool: Tool | None, worst: Labels, result: Json, stored: Labels = NONE) 
 
 
 _READ: Final = frozenset({"content", "structuredContent", "isError"})
+_BLOCK: Final = frozenset({"type", "text"})
 
 
 class _Reader:
     def __init__(self, tool: Tool | None, worst: Labels, source: Labels, stored: Labels) -> None:
         self._parts = () if tool is None else tool.results
-        self._root = _root(self._parts)
-        self._unknown = _root(())
+        self._root = root_of(self._parts)
+        self._unknown = root_of(())
         self._yaml = tool is not None and tool.format is Format.YAML
         self._worst = worst
         self._source = source
@@ -173,13 +109,15 @@ class _Reader:
 
     def text(self, text: str) -> None:
         """A text block: read as the catalog says, or taken whole."""
+        if not text or text.isspace():
+            return
         if not self._parts:
             self._whole(text, self._source)
             return
         before = len(self._reading.leaves), len(self._loose)
         try:
             value = _parsed(text, as_yaml=self._yaml)
-        except _Unread:
+        except Unread:
             self._whole(text, self._worst)
             return
         self._walk(value, self._root)
@@ -212,10 +150,10 @@ class _Reader:
         if len(text) > TEXT_CHARS_MAX:
             self._reading.capped = True
             text = text[:TEXT_CHARS_MAX]
-        self._reading.leaves.append(Leaf(_WHOLE, NOWHERE, text, labels, untrusted="untrusted" in labels))
+        self._reading.leaves.append(Leaf(WHOLE, NOWHERE, text, labels, untrusted="untrusted" in labels))
 
-    def _walk(self, value: Json, root: _Place) -> None:
-        stack: list[tuple[Json, _Place, int, int]] = [(value, root, NOWHERE, 0)]
+    def _walk(self, value: Json, root: Place) -> None:
+        stack: list[tuple[Json, Place, int, int]] = [(value, root, NOWHERE, 0)]
         room = LEAVES_MAX - len(self._reading.leaves) - len(self._loose)
         while stack:
             item, place, element, record = stack.pop()
@@ -239,7 +177,7 @@ class _Reader:
             elif item is not None:
                 self._add(Leaf(place.pattern, element, _scalar(item), self._source, place.part, record))
 
-    def _name(self, place: _Place, element: int, name: str) -> None:
+    def _name(self, place: Place, element: int, name: str) -> None:
         """The name of a member that the catalog does not name: a text like any other, that nothing vouches for."""
         if (place.pattern, name) not in self._names:
             self._names.add((place.pattern, name))
@@ -275,130 +213,11 @@ def _scalar(item: float) -> str:
 
 def _parsed(text: str, *, as_yaml: bool) -> Json:
     if len(text) > TEXT_CHARS_MAX:
-        raise _Unread
+        raise Unread
     if text[:1] in {"[", "{"} or not as_yaml:
         try:
             return strictjson.parse(text.encode("utf-8"))
         except (strictjson.Refused, UnicodeEncodeError):
             if not as_yaml:
-                raise _Unread from None
-    return _yaml(text)
-
-
-def _yaml(text: str) -> Json:
-    """The value that a YAML text spells, all scalars as texts. Raises `_Unread`.
-
-    Anchors, tags, comments, directives, several documents and members named twice are refused: each can hold
-    text that no leaf would show.
-    """
-    try:
-        return _Yaml(text).value()
-    except (yaml.YAMLError, ValueError, UnicodeError):
-        raise _Unread from None
-
-
-class _Yaml:
-    """YAML by its events: libyaml's own composer recurses until the stack ends."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._at = 0
-        self._loader = yaml.CBaseLoader(text)
-
-    def value(self) -> Json:
-        stack: list[list[Json] | dict[str, Json]] = []
-        names: list[str | None] = []
-        result: list[Json] = []
-        documents = 0
-        for event in self._events():
-            match event:
-                case yaml.ScalarEvent():
-                    self._plain(event)
-                    value: Json = event.value
-                case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
-                    if event.anchor is not None or event.tag is not None or len(stack) >= DEPTH_MAX:
-                        raise _Unread
-                    opened: list[Json] | dict[str, Json] = [] if isinstance(event, yaml.SequenceStartEvent) else {}
-                    if stack and isinstance(stack[-1], dict) and names[-1] is None:
-                        raise _Unread
-                    stack.append(opened)
-                    names.append(None)
-                    continue
-                case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
-                    value = stack.pop()
-                    names.pop()
-                case yaml.DocumentStartEvent():
-                    documents += 1
-                    if documents > 1 or event.version is not None or event.tags:
-                        raise _Unread
-                    continue
-                case yaml.AliasEvent():
-                    raise _Unread
-                case _:
-                    continue
-            if not stack:
-                result.append(value)
-                continue
-            top = stack[-1]
-            if isinstance(top, list):
-                top.append(value)
-            elif (name := names[-1]) is None:
-                if not isinstance(value, str) or value in top:
-                    raise _Unread
-                names[-1] = value
-            else:
-                top[name] = value
-                names[-1] = None
-        self._between(len(self._text))
-        return result[0] if result else None
-
-    def _events(self) -> Iterator[yaml.Event]:
-        while (event := self._loader.get_event()) is not None:
-            yield event
-
-    def _plain(self, event: yaml.ScalarEvent) -> None:
-        if event.anchor is not None or event.tag is not None:
-            raise _Unread
-        assert event.start_mark is not None, "libyaml marks every event"  # noqa: S101
-        assert event.end_mark is not None, "libyaml marks every event"  # noqa: S101
-        start, end = event.start_mark.index, event.end_mark.index
-        self._between(start)
-        if event.style in {"|", ">"} and "#" in self._text[start:end].partition("\n")[0]:
-            raise _Unread
-        self._at = end
-
-    def _between(self, end: int) -> None:
-        if self._text[self._at : end].translate(_BETWEEN):
-            raise _Unread
-
-
-PLACES_MAX: Final = 4_096
-"""How many places are kept for one tool."""
-_ROOTS_MAX: Final = 4_096
-_ROOTS: Final[dict[int, tuple[tuple[Part, ...], _Place]]] = {}
-
-
-def _root(parts: tuple[Part, ...]) -> _Place:
-    """The place of the whole of a result with these parts."""
-    kept = _ROOTS.get(id(parts))
-    if kept is not None and kept[0] is parts:
-        return kept[1]
-    if len(_ROOTS) >= _ROOTS_MAX:
-        _ROOTS.clear()
-    made = _Place(_WHOLE, (_grown(parts),), None, 0, named=True, budget=[PLACES_MAX])
-    _ROOTS[id(parts)] = parts, made
-    return made
-
-
-def _grown(parts: tuple[Part, ...]) -> _Node:
-    root = _Node()
-    for part in parts:
-        node = root
-        for step in steps(part.path) or ():
-            if step is None:
-                node.each = node.each or _Node()
-                node = node.each
-            else:
-                node = node.named.setdefault(step, _Node())
-        node.part = part
-    return root
+                raise Unread from None
+    return yamltext.parse(text)

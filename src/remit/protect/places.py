@@ -1,0 +1,101 @@
+"""Where the values of a result stand, and which part of the catalog each place is in.
+
+Places are made when a result first has them, and kept for the next one up to a limit: results of one tool look alike.
+"""
+
+from typing import Final
+
+from remit.facts.results import Part, Step, steps
+
+WHOLE: Final = "$"
+PLACES_MAX: Final = 4_096
+"""How many places are kept for one tool."""
+_ROOTS_MAX: Final = 4_096
+
+
+class _Node:
+    """The paths of a catalog that have a step in common."""
+
+    __slots__ = ("each", "named", "part")
+
+    def __init__(self) -> None:
+        self.named: dict[Step, _Node] = {}
+        self.each: _Node | None = None
+        self.part: Part | None = None
+
+
+class Place:
+    """Where in a result a value stands: its pattern, and the part of the catalog that it is in.
+
+    Places are made when a result first has them, and kept for the next one up to a limit.
+    """
+
+    __slots__ = ("_budget", "_elements", "_members", "_nodes", "depth", "named", "part", "pattern")
+
+    def __init__(
+        self, pattern: str, nodes: tuple[_Node, ...], above: Part | None, depth: int, *, named: bool, budget: list[int]
+    ) -> None:
+        self.pattern = pattern
+        self.part = next((node.part for node in nodes if node.part is not None), above)
+        self.depth = depth
+        self.named = named
+        self._nodes = nodes
+        self._budget = budget
+        self._members: dict[str, Place] = {}
+        self._elements: Place | None = None
+
+    def member(self, name: str) -> "Place":
+        """The place of the member `name`; `named` where the catalog names it."""
+        found = self._members.get(name)
+        if found is None:
+            exact = [node.named[name] for node in self._nodes if name in node.named]
+            each = [node.each for node in self._nodes if node.each is not None]
+            pattern = f"{self.pattern}.{name}" if name.isidentifier() else f"{self.pattern}['{name[:80]}']"
+            found = self._below(pattern, (*exact, *each), named=bool(exact))
+            if self._budget[0] > 0:
+                self._budget[0] -= 1
+                self._members[name] = found
+        return found
+
+    def element(self, number: int) -> "Place":
+        """The place of the element with that `number`."""
+        exact = [node.named[number] for node in self._nodes if number in node.named]
+        if not exact and self._elements is not None:
+            return self._elements
+        each = [node.each for node in self._nodes if node.each is not None]
+        found = self._below(f"{self.pattern}[*]", (*exact, *each), named=True)
+        if not exact:
+            self._elements = found
+        return found
+
+    def _below(self, pattern: str, nodes: tuple[_Node, ...], *, named: bool) -> "Place":
+        return Place(pattern, nodes, self.part, self.depth + 1, named=named, budget=self._budget)
+
+
+_ROOTS: Final[dict[int, tuple[tuple[Part, ...], Place]]] = {}
+
+
+def root_of(parts: tuple[Part, ...]) -> Place:
+    """The place of the whole of a result with these parts."""
+    kept = _ROOTS.get(id(parts))
+    if kept is not None and kept[0] is parts:
+        return kept[1]
+    if len(_ROOTS) >= _ROOTS_MAX:
+        _ROOTS.clear()
+    made = Place(WHOLE, (_grown(parts),), None, 0, named=True, budget=[PLACES_MAX])
+    _ROOTS[id(parts)] = parts, made
+    return made
+
+
+def _grown(parts: tuple[Part, ...]) -> _Node:
+    root = _Node()
+    for part in parts:
+        node = root
+        for step in steps(part.path) or ():
+            if step is None:
+                node.each = node.each or _Node()
+                node = node.each
+            else:
+                node = node.named.setdefault(step, _Node())
+        node.part = part
+    return root
