@@ -38,6 +38,7 @@ TABLE: Final[tuple[Bench, ...]] = (
     Bench("verify", "chain, commitments and RFC 6962 root of a ledger, per core"),
     Bench("gateway", "tools/call direct, through a bare proxy, through Remit, through FastMCP's proxy"),
     Bench("counting", "what metrics, traces and log lines cost one action"),
+    Bench("origins", "what indexing and judging origins cost, how both grow, what is kept of a token"),
     Bench("start", "exec to the first governed answer with 1,000,000 records", default=False),
     Bench("crash", "kill -9 with calls in flight, then an account of every effect", default=False),
 )

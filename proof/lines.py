@@ -287,6 +287,22 @@ LINES: Final[tuple[Line, ...]] = (
     ),
     Line(
         part=4,
+        id="origins",
+        text="indexing, judging, hostile texts, bytes of a token, sessions of 1,000 and 10,000 calls",
+        command=("-m", "bench.origins"),
+        goal="≤ 100 µs/kB of text or JSON, ≤ 300 of YAML; p50 ≤ 20 µs; linear; ≤ 64 saved, ≤ 128 resident; ≤ 12",
+        long=("--long",),
+        timeout_s=180,
+    ),
+    Line(
+        part=4,
+        id="laws",
+        text="labels never shrink, a forbid more never permits, forged words ground nothing",
+        command=tests("tests/core/test_origin_laws.py"),
+        goal="no counterexample",
+    ),
+    Line(
+        part=4,
         id="shared-store",
         text="two agents and a shared store over MCP, a restart between: poison written by one, read by the other",
         command=tests("tests/e2e/test_stores.py"),

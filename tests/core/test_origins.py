@@ -165,6 +165,9 @@ def test_the_one_record_that_the_user_named_derives_what_stands_beside() -> None
     world.result("web", "7 8")
     assert world.origin("send", n=7) is Origin.DERIVED
     assert world.origin("send", n=8) is Origin.UNTRUSTED
+    exact = World(said="Cancel the rent for June")
+    exact.result("orders", [{"what": "Rent for June", "id": 7}, {"what": "Rent for May", "id": 8}])
+    assert (exact.origin("send", n=7), exact.origin("send", n=8)) == (Origin.DERIVED, Origin.TRUSTED)
     other = World(said="Cancel the rent")
     other.result("orders", [{"what": "Rent for June", "id": 7}, {"what": "Rent for May", "id": 8}])
     assert other.origin("send", n=7) is Origin.TRUSTED

@@ -28,7 +28,7 @@ def _asks(resource: Resource, spec: ToolSpec) -> Iterator[Problem]:
 
 
 def _results(resource: Resource, spec: ToolSpec, pinned: Pinned) -> Iterator[Problem]:
-    first: dict[tuple[Step, ...], str] = {}
+    first: set[tuple[Step, ...]] = set()
     for index, part in enumerate(spec.results):
         where = resource.at(f"spec.results.{index}")
         if part.label != TRUSTED and not LABEL.fullmatch(part.label):
@@ -39,9 +39,10 @@ def _results(resource: Resource, spec: ToolSpec, pinned: Pinned) -> Iterator[Pro
             what = f"{part.path[:64]!r} is no path"
             yield Problem("tool/path", where, what, hint="$, $.name, $[*], $[*].name, $.*, $['odd name'] are")
             continue
-        if first.setdefault(path, part.path) is not part.path:
+        if path in first:
             what = f"{part.path[:64]} is labelled twice"
             yield Problem("tool/path", where, what, "which of the two holds would depend on their order")
+        first.add(path)
         if not _leads_somewhere(pinned.definition.output_schema, path):
             yield Problem(
                 "tool/path",

@@ -37,6 +37,8 @@ TOKENS_MAX: Final = 500_000
 DELTA_MAX: Final = 20_000
 """How many new ones one result may bring."""
 PATTERNS_MAX: Final = 4_095
+_ANY: Final = 4_095
+"""The pattern of what is on none that is kept; and the bits that a pattern takes."""
 NOWHERE: Final = 0xFFFF
 _ORIGINS: Final = tuple(
     Origin.GROUNDED
@@ -146,7 +148,7 @@ class Index:
 
     def place(self, found: int) -> tuple[str, str]:
         """The call and the path where what `look` found came to its origin."""
-        name, element = found >> 21 & PATTERNS_MAX, found >> 5 & NOWHERE
+        name, element = found >> 21 & _ANY, found >> 5 & NOWHERE
         pattern = self._patterns[name] if name < len(self._patterns) else "$"
         at = pattern if element == NOWHERE else pattern.replace("[*]", f"[{element}]", 1)
         return self._calls[(found >> 33) - 1], at
@@ -201,7 +203,7 @@ class Index:
             place = placed.get(new)
             if place is None:
                 name = new >> 8 & NOWHERE
-                where = names[name] if name < len(names) else PATTERNS_MAX << 21
+                where = names[name] if name < len(names) else _ANY << 21
                 place = placed[new] = call | where | (new >> 24 & NOWHERE) << 5 | new & KNOWN
             had = known.get(at)
             if had is None:
@@ -215,7 +217,7 @@ class Index:
         found = self._names.get(pattern)
         if found is None:
             if len(self._patterns) == PATTERNS_MAX:
-                return PATTERNS_MAX
+                return _ANY
             found = self._names[pattern] = len(self._patterns)
             self._patterns.append(pattern)
         return found

@@ -127,7 +127,7 @@ STOP: Final = frozenset(
 def stem(word: str) -> str:
     """What forms of one English verb share: `pays`, `paying`, `payed`."""
     for suffix in ("ing", "ed", "es", "s"):
-        if word.endswith(suffix) and len(word) - len(suffix) >= 3:
+        if word.endswith(suffix) and len(word) - len(suffix) >= 3 and not word.endswith("ss"):
             word = word[: -len(suffix)]
             if suffix in {"ing", "ed"} and len(word) > 3 and word[-1] == word[-2] and word[-1] not in "sl":
                 word = word[:-1]

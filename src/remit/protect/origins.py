@@ -196,7 +196,7 @@ def _worst(tokens: Sequence[Token], seen: Seen) -> _Judged:
 
 
 def _as_a_whole(judged: _Judged, value: str, seen: Seen) -> _Judged:
-    """A scalar that was seen as it is has that origin, unless all of its words were seen untrusted as well."""
+    """A scalar that was seen as it is has that origin; trusted only where no word of it was read untrusted."""
     found = seen.look(whole(value))
     if not found:
         return judged

@@ -186,10 +186,13 @@ class _Reader:
 
     def _add(self, leaf: Leaf) -> None:
         part = leaf.part
+        if part is not None:
+            self._fitted.add(id(part))
+        if not leaf.text:
+            return
         if part is None:
             self._loose.append(leaf)
             return
-        self._fitted.add(id(part))
         leaf.labels = part.labels | self._stored
         if "untrusted" not in (self._stored if part.directory else leaf.labels):
             # What a directory lists is there, whoever chose its name.

@@ -119,15 +119,15 @@ def _short_texts(text: str) -> frozenset[str]:
 
 def _texts(text: str) -> set[str]:
     text = plain(text)
-    pieces = set(_apart(text.casefold()).split())
-    found = {piece for piece in pieces if piece.isalpha()}
-    if len(found) < len(pieces):
-        for piece in pieces - found:
-            said = piece.strip(_STRIPPED)
-            if said.isalpha():
-                found.add(said)
-            elif said:
-                found.update(token for token, _ in _tokens(said))
+    pieces = set(_apart(text).split())
+    plainly = {piece for piece in pieces if piece.isalpha()}
+    found = {piece.casefold() for piece in plainly}
+    for piece in pieces - plainly:
+        said = piece.strip(_STRIPPED)
+        if said.isalpha():
+            found.add(said.casefold())
+        elif said:
+            found.update(token for token, _ in _tokens(said))
     if _GROUPS.search(text):
         found.update(joined for joined, _, _ in _grouped(text))
     if not _MONTH_WORDS.isdisjoint(found):
@@ -149,8 +149,6 @@ def parts(text: str) -> list[Token]:
             else:
                 found.extend(_tokens(said))
         fresh = piece[-1] in ".:?"
-    if len(found) < 3:
-        return found
     spread = list(_grouped(text)) if _GROUPS.search(text) else []
     if not _MONTH_WORDS.isdisjoint(token for token, _ in found):
         spread += _spelt(text)
@@ -266,7 +264,8 @@ def _grouped(text: str) -> Iterator[tuple[str, Kind, tuple[str, ...]]]:
     for found in _GROUPED.finditer(text):
         joined = found[0].replace(" ", "").replace("-", "").casefold()
         if len(joined) >= 8 and not _ISO.match(found[0]):
-            yield joined, Kind.ACCOUNT, tuple(found[0].casefold().replace("-", " ").split())
+            lower = found[0].casefold()
+            yield joined, Kind.ACCOUNT, (lower, *lower.replace("-", " ").split())
 
 
 def _spelt(text: str) -> Iterator[tuple[str, Kind, tuple[str, ...]]]:

@@ -1,0 +1,105 @@
+"""What a Tool resource says of results, roles and asking: refused where it cannot hold, shown where it does."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from remit.control.assemble import Assembled, Refused, assemble
+from remit.control.manifests import catalog_json, spec_json
+from remit.control.problems import Problem
+from remit.control.resources import Kind, ServerSpec, ToolSpec
+from remit.facts.canonical import Json
+from remit.facts.catalog import Argument, Definition
+from remit.facts.origin import Role
+from remit.facts.results import Format, Part
+from remit.policy.compile import Bundle, compile_bundle
+from tests.core.declaring import declare, lock_of, small
+
+OUT: Json = {
+    "type": "object",
+    "properties": {
+        "rows": {"type": "array", "items": {"type": "object", "properties": {"id": {"type": "string"}}}},
+        "open": {"type": "object", "properties": {}, "additionalProperties": {}},
+        "free": {},
+        "any": True,
+    },
+}
+
+
+def found(spec: ToolSpec, out: Mapping[str, Json] | None = None) -> tuple[Problem, ...]:
+    definition = Definition("now", "", {"type": "object", "properties": {"zone": {"type": "string"}}}, out, {})
+    source = small(declare("time", ServerSpec(("x",))), declare("time/now", spec), lock=lock_of(definition))
+    made = assemble(source)
+    return made.problems if isinstance(made, Refused) else made.warnings
+
+
+@pytest.mark.parametrize("words", ["", "Pay", "pay!", "a b c d e", "pay  now", "7"])
+def test_what_nobody_asks_by_is_refused(words: str) -> None:
+    (problem,) = found(ToolSpec(asks=("pay", words, "set up", "überweise an")))
+    assert problem.code == "tool/asks"
+
+
+@pytest.mark.parametrize(
+    ("parts", "codes"),
+    [
+        ((Part("$.a", "trusted"), Part("$.a", "untrusted")), ["tool/path"]),
+        ((Part("$.a", "trusted"), Part("$['a']", "untrusted")), ["tool/path"]),
+        ((Part("a", "trusted"),), ["tool/path"]),
+        ((Part("$", "trustd"),), ["tool/label"]),
+        ((Part("$", "untrusted:web"), Part("$.a", "confidential:pii")), []),
+    ],
+)
+def test_parts_of_results_have_paths_and_labels(parts: tuple[Part, ...], codes: list[str]) -> None:
+    assert [problem.code for problem in found(ToolSpec(results=parts))] == codes
+
+
+@pytest.mark.parametrize(
+    ("path", "leads"),
+    [
+        ("$", True),
+        ("$.rows[*].id", True),
+        ("$.rows[0].id", True),
+        ("$.rows[*].ident", False),
+        ("$.row", False),
+        ("$.open.anything", True),
+        ("$.free.anything[*]", True),
+        ("$.any.thing", True),
+        ("$.*.id", True),
+    ],
+)
+def test_a_path_that_leads_nowhere_in_the_accepted_schema_is_told(path: str, leads: bool) -> None:
+    assert isinstance(OUT, Mapping)
+    problems = found(ToolSpec(results=(Part(path, "trusted"),)), OUT)
+    assert [problem.code for problem in problems] == ([] if leads else ["tool/path"])
+
+
+def test_what_it_says_is_in_the_catalog_in_what_is_shown_and_in_the_digest() -> None:
+    spec = ToolSpec(
+        arguments={"zone": Argument(role=Role.KEY)},
+        asks=("look up",),
+        results=(Part("$.a", "trusted", identity=True), Part("$.b", "confidential:pii", directory=True)),
+        format=Format.YAML,
+    )
+    definition = Definition("now", "", {"type": "object", "properties": {"zone": {"type": "string"}}}, None, {})
+    digests: set[str] = set()
+    for said in (spec, ToolSpec()):
+        source = small(declare("time", ServerSpec(("x",))), declare("time/now", said), lock=lock_of(definition))
+        made = assemble(source)
+        assert isinstance(made, Assembled)
+        tool = made.catalog.tools["time", "now"]
+        assert (tool.asks, tool.results, tool.format) == (frozenset(said.asks), said.results, said.format)
+        bundle = compile_bundle(made.catalog).result
+        assert isinstance(bundle, Bundle)
+        digests.add(bundle.digest)
+        if said is spec:
+            assert {"confidential:pii", "confidential"} <= bundle.labels
+            assert tool.brings == {"untrusted", "confidential", "confidential:pii"} == tool.worst
+            shown = catalog_json(made.catalog)[Kind.TOOL, "time/now"]
+            for told in (shown, spec_json(spec)):
+                assert told["results"] == [
+                    {"path": "$.a", "label": "trusted", "identity": True},
+                    {"path": "$.b", "label": "confidential:pii", "directory": True},
+                ]
+                assert (told["asks"], told["format"]) == (["look up"], "yaml")
+                assert told["arguments"] == {"zone": {"secret": False, "role": "key"}}
+    assert len(digests) == 2

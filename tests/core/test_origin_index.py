@@ -1,0 +1,111 @@
+"""The index: it grows alone, holds no text, is what its deltas make it, and is bounded."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remit.facts.origin import Origin
+from remit.protect import index as indexing
+from remit.protect.index import (
+    DERIVED,
+    DIRECTORY,
+    KNOWN,
+    NOWHERE,
+    TRUSTED,
+    UNTRUSTED,
+    WORDS,
+    Delta,
+    Entries,
+    Index,
+    origin_of,
+)
+
+KEY = b"k" * 32
+groups = st.builds(
+    Entries,
+    st.lists(st.sampled_from(["ann", "bob", "=ann bob", "\ud800", "7"]), max_size=4),
+    st.integers(1, KNOWN),
+    st.sampled_from(["$", "$[*].to", "$.a"]),
+    st.sampled_from([0, 3, NOWHERE]),
+)
+
+
+def test_origins_by_what_was_seen() -> None:
+    told = {
+        0: Origin.UNSEEN,
+        DIRECTORY: Origin.UNSEEN,
+        TRUSTED: Origin.TRUSTED,
+        UNTRUSTED | TRUSTED | DIRECTORY: Origin.UNTRUSTED,
+        DERIVED | UNTRUSTED: Origin.DERIVED,
+        WORDS | UNTRUSTED: Origin.GROUNDED,
+    }
+    assert {seen: origin_of(seen) for seen in told} == told
+
+
+@given(st.lists(st.lists(groups, max_size=4), max_size=5))
+def test_it_is_the_fold_of_its_deltas_and_only_grows(results: list[list[Entries]]) -> None:
+    index, kept, before = Index(KEY), list[bytes](), dict[str, int]()
+    for number, entries in enumerate(results):
+        delta = index.delta(f"c{number}", entries)
+        kept.append(delta.pack())
+        index.apply(delta)
+        assert not index.delta("again", entries)
+        for token in ("ann", "bob", "=ann bob", "\ud800", "7"):
+            seen = index.look(token) & KNOWN
+            assert before.get(token, 0) & ~seen == 0
+            before[token] = seen
+    again = Index(KEY, (Delta.unpack(f"c{number}", data) for number, data in enumerate(kept)))
+    for token in before:
+        assert again.look(token) == index.look(token)
+    assert len(again) == len(index)
+
+
+def test_where_a_token_came_to_its_origin() -> None:
+    index = Index(KEY)
+    index.apply(index.delta("", [Entries(["7"], WORDS)]))
+    index.apply(index.delta("c1", [Entries(["ann"], TRUSTED, "$[*].to", 3), Entries(["bob"], TRUSTED, "$.by")]))
+    index.apply(index.delta("c1", [Entries(["cyd"], TRUSTED, "$.at")]))
+    index.apply(index.delta("c2", [Entries(["ann", "bob"], TRUSTED | DIRECTORY, "$.list[*]", 0)]))
+    assert index.place(index.look("cyd")) == ("c1", "$.at")
+    assert index.place(index.look("7")) == ("", "")
+    assert index.place(index.look("ann")) == ("c1", "$[3].to")
+    assert index.place(index.look("bob")) == ("c1", "$.by")
+    index.apply(index.delta("c3", [Entries(["ann"], UNTRUSTED, "$")]))
+    assert index.place(index.look("ann")) == ("c3", "$")
+
+
+def test_it_holds_no_text_and_means_nothing_under_another_key() -> None:
+    index = Index(KEY)
+    delta = index.delta("c1", [Entries(["secret-recipient"], UNTRUSTED, "$.to")])
+    assert b"secret" not in delta.pack()
+    other = Index(b"x" * 32, [delta])
+    assert len(other) == 1
+    assert other.look("secret-recipient") == 0
+
+
+def test_what_is_more_than_is_kept_counts_as_untrusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexing, "DELTA_MAX", 2)
+    index = Index(KEY)
+    delta = index.delta("c1", [Entries(["a", "b", "c"], TRUSTED, "$")])
+    assert delta.capped
+    index.apply(Delta.unpack("c1", delta.pack()))
+    assert [origin_of(index.look(token)) for token in "abc"] == [Origin.UNTRUSTED, Origin.UNTRUSTED, Origin.UNSEEN]
+    monkeypatch.setattr(indexing, "TOKENS_MAX", 2)
+    again = index.delta("c2", [Entries(["d"], TRUSTED, "$")], prose=True)
+    assert (again.capped, again.entries, again.prose) == (False, b"", True)
+
+
+def test_patterns_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexing, "PATTERNS_MAX", 2)
+    index = Index(KEY)
+    index.apply(index.delta("c1", [Entries([name], TRUSTED, f"$.{name}") for name in "abc"]))
+    index.apply(index.delta("c2", [Entries(["d"], TRUSTED, "$.d")]))
+    assert [index.place(index.look(name))[1] for name in "abcd"] == ["$.a", "$.b", "$", "$"]
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x00", b"\x00\x01\x00", b"\x00\x01\x00\x01\x00", b"\x00\x00\x00x", b"\x07\x00\x00"]
+)
+def test_what_is_no_delta_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match="no delta"):
+        Delta.unpack("c", data)
