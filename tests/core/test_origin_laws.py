@@ -196,7 +196,7 @@ def test_other_actions_and_responses_have_origins_too() -> None:
         taken = replace(snapshot(running, asked), origins=index)
         assert flow_of(taken, asked, reached_other(running, asked)).targets == expected
     asked = action("shop/send", {"to": "Ann"}, chain=("cal", "ada"))
-    within = Within("r1-1.1", None, 1, b'{"a":{"content":{"who":"Mallory"}}}', bare=False)
+    within = Within("r1-1.1", None, 1, b'{"a":{"content":{"who":"Mallory"}}}', b"{}", bare=False)
     for bare, count in ((False, 2), (True, 1)):
         more = replace(asked, within=replace(within, bare=bare))
         taken = replace(snapshot(running, more), origins=index)
