@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from remit.assure.recorded import Answered, Called, Malformed, Said, recorded
 from remit.assure.replay import Cast, Judged, replay
-from tests.core.deciding import bundle
+from remit.facts.catalog import Argument
+from tests.core.deciding import bundle, catalog, schema, tool
 
 PERMIT = '@id("all") permit (principal, action, resource);'
 GATED = (
@@ -135,3 +137,14 @@ def test_the_users_words_ground_and_results_do_not() -> None:
             call = called(2, "c2", "refund", {"order_id": "17", "to": to})
             found = replay(bundle(PERMIT, strangers), recorded(line(web, answered(1, "c0", result), *events, call)))[-1]
             assert (found.verdict, found.origins["$.to"]) == (verdict, origin)
+
+
+def test_a_secret_is_judged_as_in_the_service_and_told_nowhere() -> None:
+    login = replace(
+        tool("shop", "login", schema(("pin",), pin={"type": "string"})), arguments={"pin": Argument(secret=True)}
+    )
+    only = 'principal, action == Remit::Action::"shop___login", resource'
+    no = f'@id("no") forbid ({only}) when {{ context.input.pin == "1" }};'
+    running = bundle(catalog(PERMIT, no, tools=[login]))
+    events = (called(1, "c1", "login", {"pin": "1"}), called(1, "c2", "login", {"pin": "2"}))
+    assert verdicts(replay(running, recorded(line(*events)))) == [("c1", "deny"), ("c2", "permit")]

@@ -105,3 +105,19 @@ def test_a_key_is_of_one_length_and_is_never_shown() -> None:
     with pytest.raises(ValueError, match="a key of 3 bytes"):
         Veil(b"abc")
     assert "kkk" not in repr(VEIL)
+
+
+def test_of_where_a_secret_came_from_no_part_of_it_is_told() -> None:
+    reads = "forbid (principal, action, resource) when { context has targets && context.targets.count > 99 };"
+    running = bundle(catalog(PERMIT, f'@id("r") {reads}', tools=[LOGIN]))
+    given: dict[str, Json] = {
+        "user": "write to plain@example.org",
+        "pin": {"canary": ["x canary@example.org, and http://canary.example/x"]},
+        "pni": "send canary@example.org",
+    }
+    made = replace(action("shop/login", given), veiled=veiled(given))
+    context = json.dumps(dict(body(decide(snapshot(running, made), made, NOW)).context))
+    assert "plain@example.org" in context or "$.user" in context
+    assert '"$.pin"' in context
+    assert '"$.pni"' in context
+    assert "canary" not in context

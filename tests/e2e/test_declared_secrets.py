@@ -21,6 +21,12 @@ DENY = """
 forbid (principal, action == Remit::Action::"counter___add", resource)
 when { context.input.id like "*y-denied" };
 """
+FLOWS = """
+@id("flows")
+forbid (principal, action == Remit::Action::"counter___add", resource)
+when { context has targets && context.targets.count > 99 };
+"""
+"""It asks where values came from, so that this is recorded too."""
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +35,7 @@ def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
     made.service.flags = ("--log-level", "debug")
     with made as running:
         declare(running)
+        running.service.write({"flows.cedar": FLOWS})
         running.service.told("apply")
         yield running
 
@@ -51,7 +58,7 @@ async def everything(counting: Counting) -> None:
     assert "hmac-sha256" in shown.stdout
     assert str(OPEN) in shown.stdout
     assert "canary" not in shown.stdout
-    other, second = await waiting(counting, agent, {"id": "canary-asked", "amount": OPEN})
+    other, second = await waiting(counting, agent, {"id": "to canary-asked@evil.example", "amount": OPEN})
     assert second != ident, "another secret is another action"
     await asyncio.to_thread(service.remit, "approvals", "deny", second, token=sam)
     assert (await other).is_error

@@ -21,6 +21,8 @@ from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import UNCATALOGUED_SOURCE
 from remit.facts.session import Session
+from remit.facts.veil import KEY_BYTES as VEIL_BYTES
+from remit.facts.veil import Veil
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision
 from remit.pdp.judge import Call, judge_result
@@ -38,6 +40,7 @@ START_MS: Final = 1_767_225_600_000
 _EVENT_MS: Final = 1_000
 _TOKEN: Final = "replay"  # noqa: S105 - a name, not a secret
 _KEY: Final = bytes(KEY_BYTES)
+_VEIL: Final = Veil(bytes(VEIL_BYTES))
 """Nothing of a replay is kept, so that its hashes need no secret, and the same ones say the same each time."""
 
 
@@ -129,6 +132,10 @@ class _Run:
         server = self._server(call.tool)
         arguments = canonical(call.args)
         action = Action(ActionKind.CALL_TOOL, server, call.tool, arguments, call.args, self._authority)
+        form = self._bundle.tools.get((server, call.tool))
+        if form is not None and form.tool.secrets:
+            # Nothing is recorded here, and `decide` judges no secret that nothing veils.
+            action = replace(action, veiled=_VEIL.over(form.tool, form.arguments, call.args))
         self._called[call.call_id] = action
         snapshot = Snapshot(self._bundle, (self._state,), Pin.MATCHES, origins=self._origins)
         decision = decide(snapshot, action, self.now_ms)

@@ -22,6 +22,11 @@ MEMBER: Final = "hmac-sha256"
 _ABOUT: Final = b"remit secret argument\n"
 
 
+def hidden_of(tool: Tool, declared: Collection[str], given: Collection[str]) -> frozenset[str]:
+    """The names in `given` whose values are veiled; `declared` are the arguments that the schema of `tool` names."""
+    return frozenset(given) - (frozenset(declared) | tool.arguments.keys()) | (tool.secrets & frozenset(given))
+
+
 @dataclass(frozen=True, slots=True)
 class Veil:
     """Veils with `key`, `KEY_BYTES` unpredictable bytes."""
@@ -37,9 +42,9 @@ class Veil:
 
         Raises `ValueError` where `given` has no canonical form.
         """
-        plain = (frozenset(declared) | tool.arguments.keys()) - tool.secrets
+        hidden = hidden_of(tool, declared, given)
         shown = {
-            name: value if name in plain else {MEMBER: self._of((tool.server, tool.name, name), value)}
+            name: {MEMBER: self._of((tool.server, tool.name, name), value)} if name in hidden else value
             for name, value in given.items()
         }
         return b" " + canonical(shown)

@@ -7,7 +7,9 @@ from typing import Final, cast
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json
-from remit.facts.origin import Flow, Role
+from remit.facts.origin import Flow, Role, Traced
+from remit.facts.results import spelt
+from remit.facts.veil import hidden_of
 from remit.pdp.snapshot import Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.reached import Reached
@@ -32,7 +34,21 @@ def flow_of(snapshot: Snapshot, action: Action, reached: Reached) -> Flow:
         given = {**given, RESPONSES: cast("Json", json.loads(action.within.responses))}
     roles = _ROLES.get(action.kind, _NO_ROLES)
     seen = Seen(snapshot.origins, grounds(snapshot.bundle, action))
-    return flow(reached.tool, reached.arguments, roles, given, seen)
+    found = flow(reached.tool, reached.arguments, roles, given, seen)
+    if reached.tool is None or not reached.tool.secrets:
+        return found
+    declared = snapshot.bundle.tools[action.server, action.name].arguments
+    return _unsaid(found, hidden_of(reached.tool, declared, action.input))
+
+
+def _unsaid(found: Flow, hidden: frozenset[str]) -> Flow:
+    """`found` without a word of what is in the arguments `hidden`: which they are, and where they came from."""
+    tops = {spelt((name,)) for name in hidden}
+    traced: list[Traced] = []
+    for one in found.traced:
+        top = next((top for top in tops if one.path == top or one.path.startswith((f"{top}.", f"{top}["))), None)
+        traced.append(one if top is None else one._replace(path=top, part=""))
+    return found._replace(traced=tuple(traced))
 
 
 def grounds(bundle: Bundle, action: Action) -> frozenset[str]:
