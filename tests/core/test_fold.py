@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 
 from remit.escalate.machine import Approval, Move, State, Vote
+from remit.facts.canonical import Json
 from remit.facts.limits import INTEGER_MAX
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
@@ -20,12 +21,15 @@ from remit.pdp.deltas import (
     IntentClosed,
     IntentOpened,
     LabelsJoined,
+    OriginsAdded,
+    PlaceLabelled,
     SessionEnded,
+    SessionKeyed,
     SessionTouched,
     TokenRevoked,
 )
 from remit.pdp.fold import ENDS, apply_approval, apply_session, fold, in_doubt
-from remit.trace.bodies import AdminBody, Body, Choice, Event, Status
+from remit.trace.bodies import AdminBody, Body, Choice, Event, Status, Stored
 from tests.core.recording import ENTRIES, action, decision, outcome
 
 REF = Ref("r7f3-1", 5)
@@ -92,6 +96,36 @@ def test_outcome_labels_every_session_and_closes_the_intent() -> None:
         LabelsJoined("s2", 7, labels),
         IntentClosed("r7f3-1.3", REF),
     )
+
+
+def test_what_a_result_adds_to_origins_belongs_to_the_root_session() -> None:
+    body = replace(outcome("r7f3-1.2", sids=["s1", "s2"]), origins="AAEC")
+    assert fold(REF, 7, RecordKind.OUTCOME, body) == (IntentClosed("r7f3-1.2", REF), OriginsAdded(REF, "s1"))
+    assert fold(REF, 7, RecordKind.OUTCOME, replace(body, sids=())) == (IntentClosed("r7f3-1.2", REF),)
+
+
+def test_what_an_intent_stores_is_labelled_with_it() -> None:
+    body = action(stored=Stored(("files:a", "files:b"), ("untrusted:web",)))
+    labels = frozenset({"untrusted", "untrusted:web"})
+    assert fold(REF, 7, RecordKind.INTENT, body)[2:] == (
+        PlaceLabelled("files:a", labels),
+        PlaceLabelled("files:b", labels),
+    )
+
+
+@pytest.mark.parametrize("key", [None, 7, "0a", "0A" * 32])
+def test_a_key_that_is_none_erases_the_index(key: Json) -> None:
+    keyed = AdminBody(Event.SESSION_KEYED, "remit", "s1", {"key": key})
+    assert fold(REF, 7, RecordKind.ADMIN, keyed) == (SessionKeyed(REF, "s1", None),)
+    keyed = AdminBody(Event.SESSION_KEYED, "remit", "s1", {"key": "0a" * 32})
+    assert fold(REF, 7, RecordKind.ADMIN, keyed) == (SessionKeyed(REF, "s1", "0a" * 32),)
+
+
+def test_words_ground_only_where_the_record_says_so() -> None:
+    said = AdminBody(Event.SESSION_WORDS, "harness", "s1", {"text": "boss", "grounds": True})
+    assert fold(REF, 7, RecordKind.ADMIN, said) == (OriginsAdded(REF, "s1"),)
+    said = AdminBody(Event.SESSION_WORDS, "harness", "s1", {"text": "boss"})
+    assert fold(REF, 7, RecordKind.ADMIN, said) == ()
 
 
 @pytest.mark.parametrize("status", list(Status))
