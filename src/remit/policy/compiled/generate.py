@@ -3,12 +3,13 @@
 Unvalidated policies too: where the kind of a value is not known, the code asks for it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, cast
 
 from remit.facts.canonical import Json
 from remit.policy.compiled import functions
-from remit.policy.compiled.extensions import Decimal, Fault
+from remit.policy.compiled.extensions import LONG_MAX, LONG_MIN, Decimal, Fault
 from remit.policy.compiled.operators import Missing
 from remit.policy.compiled.values import keys
 from remit.policy.compiled.writer import SCOPE, Code, Source, Unsupported, Write, Writer, mapping
@@ -133,25 +134,29 @@ def _unequal(writer: Writer, part: Json) -> Code:
     return writer.made(f"(not {code.text})", bool, code)
 
 
-def _order(operator: str, function: str, *, turned: bool) -> Write:
+def _order(sign: str, function: str, *, turned: bool) -> Write:
     def write(writer: Writer, part: Json) -> Code:
         left, right = _sides(writer, part)
         if isinstance(right.constant, int) and right.kind is int:
-            return writer.test(left, int, lambda value: f"{value} {operator} {right.text}")
+            return writer.test(left, int, lambda value: f"{value} {sign} {right.text}")
         if int in {left.kind, right.kind}:
             one, two = writer.expect(left, int), writer.expect(right, int)
-            return writer.made(f"({one} {operator} {two})", bool, left, right)
+            return writer.made(f"({one} {sign} {two})", bool, left, right)
         one, two = (right, left) if turned else (left, right)
         return writer.made(f"{function}({one.text}, {two.text})", bool, left, right)
 
     return write
 
 
-def _arithmetic(operator: str) -> Write:
+def _arithmetic(sign: str, run: Callable[[int, int], int]) -> Write:
     def write(writer: Writer, part: Json) -> Code:
         left, right = _sides(writer, part)
+        if left.kind is right.kind is int and isinstance(left.constant, int) and isinstance(right.constant, int):
+            fixed = run(left.constant, right.constant)
+            if LONG_MIN <= fixed <= LONG_MAX:
+                return writer.constant(fixed)
         one, two = writer.expect(left, int), writer.expect(right, int)
-        return writer.made(f"long({one} {operator} {two})", int, left, right)
+        return writer.made(f"long({one} {sign} {two})", int, left, right)
 
     return write
 
@@ -198,9 +203,10 @@ def _like(writer: Writer, part: Json) -> Code:
                 pieces[-1] += literal
             case _:
                 raise Unsupported("a piece of a pattern")
-    if len(pieces) == 2 and not pieces[1]:
-        start = writer.constant(pieces[0]).text
-        return writer.test(left, str, lambda value: f"{value}.startswith({start})")
+    if len(pieces) == 2 and "" in pieces:
+        word = "startswith" if not pieces[1] else "endswith"
+        end = writer.constant(pieces[0] or pieces[1]).text
+        return writer.test(left, str, lambda value: f"{value}.{word}({end})")
     pattern = writer.constant(tuple(pieces)).text
     return writer.test(left, str, lambda value: f"like({value}, {pattern})")
 
@@ -293,9 +299,9 @@ NODES: Final[Mapping[str, Write]] = {
     "<=": _order("<=", "until", turned=False),
     ">": _order(">", "before", turned=True),
     ">=": _order(">=", "until", turned=True),
-    "+": _arithmetic("+"),
-    "-": _arithmetic("-"),
-    "*": _arithmetic("*"),
+    "+": _arithmetic("+", operator.add),
+    "-": _arithmetic("-", operator.sub),
+    "*": _arithmetic("*", operator.mul),
     "neg": _negative,
     ".": _attribute,
     "has": _has,
