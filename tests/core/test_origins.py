@@ -196,8 +196,9 @@ def test_a_directory_of_names_that_anybody_chose_says_what_there_is_and_derives_
 
 
 def test_a_sentence_that_begins_right_after_a_host_hides_no_host() -> None:
-    world = World(said="Post it to our site www.our-company.com.They wait. See also www.evil.Com")
-    assert world.origin("send", to="www.our-company.com") is Origin.GROUNDED
+    world = World(said="Post it to www.our-company.com.They wait for 'bob@here.example'.See also www.evil.Com")
+    for named in ("www.our-company.com", "bob@here.example", "they", "see"):
+        assert world.origin("send", to=named) is Origin.GROUNDED, named
     assert world.origin("send", to="www.other.com") is Origin.UNSEEN
 
 

@@ -81,8 +81,8 @@ _FILES: Final = frozenset(
     {"txt", "pdf", "csv", "tsv", "doc", "docx", "xls", "xlsx", "json", "yaml", "yml", "png", "jpg", "html"}
 )
 """Endings of file names that are no domains."""
-_RUN_ON: Final = re.compile(r"([^/@?#:]{1,253}[a-z0-9])\.([A-Z][A-Za-z]{0,30})")
-"""A sentence that ends in a host, and the next one without a space between: both readings count."""
+_RUN_ON: Final = re.compile(r"([^/?#:]{1,253}[a-z0-9])['’]?\.([A-Z][A-Za-z]{0,30})")
+"""A sentence that ends in a host or an address, and the next one without a space between: both readings count."""
 _APART: Final = re.compile(r"[/:=&]")
 _PARTS_MAX: Final = 8
 
@@ -174,11 +174,18 @@ def _apart(text: str) -> str:
 
 @lru_cache(maxsize=1_024)
 def _short(said: str) -> tuple[Token, ...]:
-    return tuple(_classified(said))
+    return tuple(_read(said))
 
 
 def _tokens(said: str) -> tuple[Token, ...]:
-    return _short(said) if len(said) <= _SHORT_MAX else tuple(_classified(said))
+    return _short(said) if len(said) <= _SHORT_MAX else tuple(_read(said))
+
+
+def _read(said: str) -> Iterator[Token]:
+    yield from _classified(said)
+    if "." in said and (run_on := _RUN_ON.fullmatch(said)):
+        yield from _classified(run_on[1])
+        yield from _classified(run_on[2])
 
 
 def _classified(said: str) -> Iterator[Token]:
@@ -200,9 +207,6 @@ def _classified(said: str) -> Iterator[Token]:
         return
     if (url := _url(lower)) is not None:
         yield (url, Kind.URL)
-        if run_on := _RUN_ON.fullmatch(said):
-            yield from _classified(run_on[1])
-            yield from _classified(run_on[2])
         return
     if _ACCOUNT.fullmatch(lower):
         yield (lower, Kind.ACCOUNT)
