@@ -210,6 +210,9 @@ def test_other_actions_and_responses_have_origins_too() -> None:
 def test_words_are_bounded() -> None:
     index = Index(b"k" * 32)
     index.apply(words(index, "a" * 300_000 + " Ann"))
+    assert len(index) == 0
+    index.apply(words(index, "Ben " + "a" * 300_000 + " Ann"))
+    assert flow(SEND, ("to",), {}, {"to": "Ben"}, Seen(index)).targets.grounded == 1
     assert flow(SEND, ("to",), {}, {"to": "Ann"}, Seen(index)).targets.unseen == 1
     assert configured("posts to the builds") == {"posts", "builds"}
 

@@ -42,7 +42,7 @@ def told(
     return replace(made, arguments=arguments, results=tuple(results), asks=frozenset(asks), format=form)
 
 
-SEND = told("send", sink=Sink.EXTERNAL, roles={"text": Role.CONTENT}, asks=("send", "set up"))
+SEND = told("send", sink=Sink.EXTERNAL, roles={"text": Role.CONTENT}, asks=("send", "set up", "look it up"))
 NOTE = told("note", roles={"text": Role.CONTENT})
 PEOPLE = told(
     "people",
@@ -226,7 +226,15 @@ def test_identifiers_inside_content_are_targets_where_the_sink_is_external() -> 
 
 
 @pytest.mark.parametrize(
-    ("said", "asked"), [("Sending it is fine", True), ("it was set up", True), ("read it, and set it", False)]
+    ("said", "asked"),
+    [
+        ("Sending it is fine", True),
+        ("please send it", True),
+        ("it was set up", True),
+        ("look it up", True),
+        ("read it, and set it", False),
+        ("it looks up", False),
+    ],
 )
 def test_the_users_words_ask_for_a_tool_by_its_verbs(said: str, asked: bool) -> None:
     assert World(said=said).flow("send", to="x").asked is asked
@@ -255,6 +263,12 @@ def test_nothing_is_computed_where_no_policy_reads_it() -> None:
     world = World('@id("p") permit (principal, action, resource);')
     asked = action("shop/send", {"to": "Mallory"})
     assert "origins" not in body(decide(snapshot(world.bundle, asked), asked, NOW)).context
+
+
+def test_an_agents_purpose_asks_for_nothing() -> None:
+    purpose = told("purpose", asks=("helps",))
+    assert not World(tools=[purpose]).flow("purpose", to="x").asked
+    assert World(said="It helps", tools=[purpose]).flow("purpose", to="x").asked
 
 
 def test_an_agents_purpose_grounds() -> None:

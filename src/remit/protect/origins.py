@@ -11,6 +11,7 @@ Laws
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 from remit.facts.canonical import Json
@@ -34,12 +35,14 @@ def words(index: Index, text: str) -> Delta:
 
     What is said beyond the limit grounds nothing.
     """
-    text = text[:WORDS_CHARS_MAX]
+    if len(text) > WORDS_CHARS_MAX:
+        # Nothing is grounded by half of it: the word that the limit cuts does not count.
+        text = "".join(text[:WORDS_CHARS_MAX].rpartition(" ")[:2])
     said = [token for token, _ in parts(text)]
     stems = [stem(token) for token in said]
     found = {*texts(text), *said}
-    for size in (1, 2, 3, 4):
-        found.update("~" + " ".join(stems[at : at + size]) for at in range(len(stems) - size + 1))
+    found.update(f"~{form}" for form, token in zip(stems, said, strict=True) if form != token)
+    found.update(f"~{form} {after}" for form, after in pairwise(stems))
     return index.delta("", [Entries(sorted(found), WORDS)])
 
 
@@ -60,6 +63,10 @@ class Seen:
             return WORDS
         found = 0 if self._index is None else self._index.look(token)
         return found | UNTRUSTED if self.prose and token in STOP else found
+
+    def said(self, token: str) -> bool:
+        """Whether the user said `token`; what configuration says asks for nothing."""
+        return self._index is not None and self._index.look(token) & WORDS != 0
 
     def place(self, found: int) -> tuple[str, str]:
         """The call and the path where what `look` found came to its origin; nothing for the user's words."""
@@ -132,12 +139,22 @@ def asked(tool: Tool | None, seen: Seen) -> bool:
     """Whether the user's words ask for a tool of this kind, by the verbs of the catalog; no where it has none."""
     if tool is None:
         return False
-    return any(seen.look(token) & WORDS for token in _verbs(tool.asks))
+    return any(any(seen.said(token) for token in one) or _in_turn(more, seen) for one, more in _verbs(tool.asks))
+
+
+def _in_turn(pairs: tuple[str, ...], seen: Seen) -> bool:
+    return bool(pairs) and all(seen.said(pair) for pair in pairs)
 
 
 @lru_cache(maxsize=4_096)
-def _verbs(asks: frozenset[str]) -> tuple[str, ...]:
-    return tuple(sorted("~" + " ".join(stem(token) for token, _ in parts(words)) for words in asks))
+def _verbs(asks: frozenset[str]) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    """For each of `asks` the tokens of which one tells, of a single word, or all do, of several: those of each two."""
+    found: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+    for told in sorted(asks):
+        stems = [stem(token) for token, _ in parts(told)]
+        one = (stems[0], f"~{stems[0]}") if len(stems) == 1 else ()
+        found.append((one, tuple(f"~{form} {after}" for form, after in pairwise(stems))))
+    return tuple(found)
 
 
 def leaves(given: Mapping[str, Json]) -> Iterator[tuple[tuple[str | int, ...], str | float]]:
