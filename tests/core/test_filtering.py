@@ -7,7 +7,7 @@ import pytest
 
 from remit.facts.agent import Agent, Mode
 from remit.facts.canonical import Json
-from remit.pdp.listing import visible_tools
+from remit.pdp.listing import reaches, visible_tools
 from remit.pdp.snapshot import Pin
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Deny, Escalate, Permit
@@ -158,3 +158,31 @@ def test_a_gated_tool_escalates_when_it_is_called() -> None:
         '@id("g") @gate("owner") forbid (principal, action, resource);',
     )
     assert isinstance(decided(running, action()).verdict, Escalate)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        'action == Remit::Action::"shop___look", resource',
+        'action == Remit::Action::"read_resource", resource in Remit::Server::"shop"',
+        'action == Remit::Action::"get_prompt", resource == Remit::Server::"shop"',
+    ],
+)
+def test_a_server_is_reached_by_any_tool_resource_or_prompt_of_it(what: str) -> None:
+    running = bundle(f'@id("p") permit (principal == Remit::Agent::"ada", {what});')
+    assert reaches(running, ("ada",), "shop")
+    assert not reaches(running, ("ada",), "web")
+    assert not reaches(running, ("bot",), "shop")
+    assert not reaches(running, ("ada", "bot"), "shop"), "what one link may not see, the chain does not"
+
+
+def test_nothing_is_reached_by_strangers_or_where_all_is_forbidden() -> None:
+    permit = '@id("p") permit (principal, action, resource);'
+    running = bundle(permit, '@id("f") forbid (principal, action, resource);')
+    assert not reaches(running, ("ada",), "shop")
+    running = bundle(permit)
+    assert reaches(running, ("ada",), "shop")
+    assert not reaches(running, ("ada", "nobody"), "shop")
+    assert not reaches(running, (), "shop")
+    assert not reaches(running, ("ada",), "nowhere")
+    assert reaches(observing(), ("ada",), "shop"), "who observes is shown all of it"

@@ -264,6 +264,26 @@ async def test_what_may_have_changed_while_the_server_was_away_is_told(w: Wire) 
     ]
 
 
+@wired
+async def test_another_bundle_that_shows_other_tools_is_a_change(w: Wire) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listening, "LOOK_S", 0.01)
+        async with w.asking("subscriptions/listen", {"notifications": {"toolsListChanged": True}}) as stream:
+            await stream.message()
+            catalog = w.bench.bundle.catalog
+            # Another policy, the same tools: nothing to tell.
+            w.bench.bundle = compiled(
+                replace(catalog, policies=(PolicySource("all.cedar", READS.replace("all", "a")),))
+            )
+            await asyncio.sleep(0.1)
+            fewer = READS.replace("action,", 'action == Remit::Action::"shop___echo",')
+            w.bench.bundle = compiled(replace(catalog, policies=(PolicySource("all.cedar", fewer),)))
+            assert (await stream.message())["method"] == "notifications/tools/list_changed"
+            put(w, Changed(Offer.TOOLS))
+            assert (await stream.message())["method"] == "notifications/tools/list_changed"
+            assert len(w.watched) == 1
+
+
 async def first_change(w: Wire, sid: str) -> None:
     async with w.send("GET", None, w.known(sid)) as stream:
         assert (await stream.message())["method"] == "notifications/tools/list_changed"

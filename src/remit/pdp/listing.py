@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from remit.facts.action import Action
+from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Agent, Mode
 from remit.facts.catalog import Tool
 from remit.pdp.snapshot import Pin, Snapshot
@@ -15,7 +15,7 @@ from remit.policy.bundle import Bundle
 from remit.policy.form import Uid
 from remit.policy.reached import Reached
 from remit.policy.slice import Policy, Slice
-from remit.policy.uids import agent_uid, group_uids, server_uid
+from remit.policy.uids import agent_uid, data_uid, group_uids, server_uid
 from remit.policy.verdict import Code, Deny, Permit, Reason, Verdict
 
 _ALL_MATCH: Final[Mapping[tuple[str, str], Pin]] = MappingProxyType({})
@@ -47,6 +47,23 @@ def visible_tools(
     )
 
 
+def reaches(bundle: Bundle, agents: Iterable[str], server: str) -> bool:
+    """Whether the chain may see any tool, resource or prompt of `server`; else nothing is asked of it for the chain."""
+    chain = tuple(agents)
+    known = [bundle.catalog.agents[name] for name in chain if name in bundle.catalog.agents]
+    if not known or len(known) < len(chain) or server not in bundle.catalog.servers:
+        return False
+    bound = [agent for agent in known if agent.mode is Mode.ENFORCE]
+    at = server_uid(server)
+    lists = (
+        (bundle.slice(ActionKind.READ_RESOURCE.value), data_uid(server, ""), frozenset({at})),
+        (bundle.slice(ActionKind.GET_PROMPT.value), at, frozenset[Uid]()),
+    )
+    return any(all(_open(*one, agent) for agent in bound) for one in lists) or any(
+        tool.server == server for tool in visible_tools(bundle, chain)
+    )
+
+
 def judge_list(snapshot: Snapshot, action: Action, reached: Reached) -> tuple[Verdict, tuple[Reason, ...]]:
     """Whether the chain may see what `reached` has to read or get: as with tools, by scope alone.
 
@@ -70,7 +87,11 @@ def judge_list(snapshot: Snapshot, action: Action, reached: Reached) -> tuple[Ve
 
 
 def _offered(bundle: Bundle, agent: Agent, tool: Tool) -> bool:
-    inside = _inside(bundle.slice_of(tool), agent, server_uid(tool.server), frozenset())
+    return _open(bundle.slice_of(tool), server_uid(tool.server), frozenset(), agent)
+
+
+def _open(part: Slice, resource: Uid, within: frozenset[Uid], agent: Agent) -> bool:
+    inside = _inside(part, agent, resource, within)
     return not _barring(inside) and any(not policy.forbids for policy in inside)
 
 

@@ -69,10 +69,11 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Watching:
-    """What of a watch is honoured: the lists and resources whose changes follow."""
+    """What of a watch is honoured: lists and resources whose changes follow; `live` once the server tells of them."""
 
     offers: frozenset[Offer]
     uris: frozenset[str]
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ that asks back makes it a `conversation`, one that goes on after its answer a ta
 
 import contextlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
 
 from remit.facts.action import ActionKind
 from remit.facts.agent import Authority
@@ -68,7 +69,7 @@ class Driver(Control):
         super().__init__(memory, desk, ledger, clock)
         self._upstreams = upstreams
         self._names = Names()
-        self._way = Way(memory, self._desk, ledger, clock, upstreams, self._stop_reason)
+        self._way = Way(memory, self._desk, ledger, clock, upstreams, self._stop_reason, self._names)
         questions = Questions(self._desk)
         self._tasks = Tasks(self._way, questions, self._desk, memory, clock)
         self._conversation = Conversation(self._way, questions, self._tasks, memory, clock)
@@ -81,6 +82,11 @@ class Driver(Control):
     def servers(self) -> Sequence[str]:
         """The servers of the running bundle."""
         return tuple(self._desk.bundle.catalog.servers)
+
+    @property
+    def bundle(self) -> str:
+        """The digest of the running bundle."""
+        return self._desk.bundle.digest
 
     def resolve(self, exposed: str) -> tuple[str, str]:
         """The `(server, tool)` that an exposed name stands for; unknown ones as they read."""
@@ -171,9 +177,12 @@ class Driver(Control):
         return await self._do(errand.list_offers(authority, server, offer), client)
 
     async def introduce(self, authority: Authority, client: Client, server: str) -> Introduction:
-        """What `server` can do, and, where the agent may see what it lists, how it says to use it."""
+        """What `server` can do, and, where the agent may see what it lists, how it says to use it.
+
+        Nothing of one of which policy lets the agent see nothing: it is not asked.
+        """
         upstream = self._upstreams.get(server)
-        if upstream is None:
+        if upstream is None or not self._reaches(authority, server):
             return Introduction({}, None)
         capabilities, said = await errand.introduced(upstream, authority.acting.sid, client)
         if said is None:
@@ -214,13 +223,13 @@ class Driver(Control):
         """Changes of lists and resources, after a `Watching` that says which of them follow from here on.
 
         To be told of a resource is to read it, and judged so, anew where another bundle runs. Ends when the
-        server is lost, or the session.
+        server is lost, or the session; at once where policy lets the agent see nothing of the server.
         """
         under = self._desk.bundle.digest
         may = await self._watchable(authority, client, server, Watching(offers, uris))
         watching: Watching | None = may
         upstream = self._upstreams.get(server)
-        if upstream is None or not (may.offers or may.uris):
+        if upstream is None or not (may.offers or may.uris) or not self._reaches(authority, server):
             yield may
             return
         sid, along = authority.acting.sid, Along(capabilities=client.capabilities)
@@ -231,7 +240,7 @@ class Driver(Control):
                     if self.stopped(authority):
                         return
                     if watching is not None:
-                        yield watching
+                        yield replace(watching, live=True)
                         watching = None
                     if self._desk.bundle.digest != under:
                         under = self._desk.bundle.digest
@@ -245,6 +254,9 @@ class Driver(Control):
                             pass
         if watching is not None:
             yield watching
+
+    def _reaches(self, authority: Authority, server: str) -> bool:
+        return self._names.reaches(self._desk.bundle, authority.agents, server)
 
     async def _watchable(self, authority: Authority, client: Client, server: str, wanted: Watching) -> Watching:
         """As much of `wanted` as the running bundle allows."""

@@ -24,7 +24,7 @@ from remit.pdp.decision import Append, Decision, Forward
 from remit.pdp.judge import Call
 from remit.pdp.snapshot import Lift, Pin, Snapshot
 from remit.pep.memory import Memory
-from remit.pep.pins import Pins
+from remit.pep.pins import Live, Pins
 from remit.pep.tally import Stage, Tally
 from remit.policy.compile import Bundle
 from remit.policy.reached import Reached
@@ -117,7 +117,7 @@ class Desk:
                 pass
         return pending
 
-    def judge(self, action: Action, live: Sequence[Definition] | None) -> Attempt:
+    def judge(self, action: Action, live: Live) -> Attempt:
         """Decide on `action` and queue the record. The sessions of its chain are held."""
         self._retire(action.authority)
         now_ms = self._clock.now_ms()

@@ -2,12 +2,24 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Final
+from enum import Enum
+from typing import Final, TypeAlias
 
 from remit.facts.catalog import Definition, Tool
 from remit.pdp.snapshot import Pin
 
 LISTS_MAX: Final = 1_024
+
+
+class Unasked(Enum):
+    """A server that was not asked, since the answer could change nothing."""
+
+    UNASKED = "unasked"
+
+
+UNASKED: Final = Unasked.UNASKED
+Live: TypeAlias = Sequence[Definition] | Unasked | None
+"""The live tools of a server; None where it could not be asked."""
 
 
 class Pins:
@@ -22,13 +34,15 @@ class Pins:
         self._known: OrderedDict[int, tuple[Sequence[Definition], Mapping[str, str]]] = OrderedDict()
         self._last: dict[str, Mapping[str, str]] = {}
 
-    def compare(self, server: str, live: Sequence[Definition] | None, tool: Tool | None, name: str) -> Pin:
-        """The state of `name` at `server`, whose live tools are `live` (None: not known).
+    def compare(self, server: str, live: Live, tool: Tool | None, name: str) -> Pin:
+        """The state of `name` at `server`, whose live tools are `live`.
 
         `tool` is what the lock has accepted under that name, if anything.
         """
         if live is None:
             return Pin.UNVERIFIED
+        if live is UNASKED:
+            return self.last(server, tool, name)
         return _compare(self.look(server, live), tool, name)
 
     def look(self, server: str, live: Sequence[Definition]) -> Mapping[str, str]:

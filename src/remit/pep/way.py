@@ -15,7 +15,7 @@ Laws
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any, Final, assert_never
@@ -23,14 +23,15 @@ from typing import Any, Final, assert_never
 from remit.escalate.machine import State
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
-from remit.facts.catalog import Definition
 from remit.pdp.decision import Decision, Hold
 from remit.pep.answer import Answer, Awaiting, Client, Refused
 from remit.pep.ending import Ending, unwritable
 from remit.pep.errand import Errand
 from remit.pep.judging import Attempt, Desk
 from remit.pep.memory import Memory
+from remit.pep.names import Names
 from remit.pep.notices import Notices
+from remit.pep.pins import UNASKED, Live
 from remit.pep.rounds import Under
 from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason
 from remit.ports.ledger import Ledger, LedgerUnwritable
@@ -54,6 +55,7 @@ class Way:
         clock: Clock,
         upstreams: Mapping[str, Upstream],
         stop_reason: Callable[[Authority], Reason | None],
+        names: Names,
     ) -> None:
         self._memory = memory
         self._desk = desk
@@ -61,6 +63,7 @@ class Way:
         self._clock = clock
         self._upstreams = upstreams
         self._stop_reason = stop_reason
+        self._names = names
         self._ending = Ending(desk)
 
     async def held(self, authority: Authority, work: Coroutine[Any, Any, Answer]) -> Answer:
@@ -177,11 +180,13 @@ class Way:
         """Why `authority` may no longer act, if so."""
         return self._stop_reason(authority)
 
-    async def _live(self, action: Action, client: Client) -> tuple[Sequence[Definition] | None, Reason | None]:
+    async def _live(self, action: Action, client: Client) -> tuple[Live, Reason | None]:
         """The live tools of the action's server, where it calls one, or why they are not known."""
         upstream = self._upstreams.get(action.server)
         if upstream is None or action.kind is not ActionKind.CALL_TOOL:
             return None, None
+        if not self._names.asks(self._desk.bundle, action.authority.agents, action.server, action.name):
+            return UNASKED, None
         try:
             along = Along(capabilities=client.capabilities)
             return await upstream.definitions(action.authority.acting.sid, client.era, along), None

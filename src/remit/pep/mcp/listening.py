@@ -3,11 +3,11 @@
 A change says only that something is worth asking for again, so the same one is told once for any number
 of times it came meanwhile, and all of it where a watch was interrupted. Streams that want the same, of one server
 in one era with the same capabilities under the same token, share one upstream watch: the server knows the client by
-these, and tells each of its connections its own.
+these, and tells each of its connections its own. Another bundle is a change too: of the lists that it filters.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 from remit.facts.agent import Authority
 from remit.facts.canonical import canonical
+from remit.facts.catalog import Tool
 from remit.pep.answer import Client, Watching
 from remit.pep.driver import Driver
 from remit.pep.mcp import rpc
@@ -27,6 +28,8 @@ URIS_MAX: Final = 256
 """Resources that one stream follows."""
 AGREE_S: Final = 5.0
 """How long servers may take to say what can be followed."""
+LOOK_S: Final = 1.0
+"""How often it is looked whether another bundle runs."""
 RETRY_S: Final = 1.0
 RETRY_S_MAX: Final = 60.0
 
@@ -103,8 +106,11 @@ class _Key:
 
 @dataclass(slots=True)
 class _Watch:
-    """One upstream watch: what its server agreed to, and who is told."""
+    """One upstream watch: for whom it is, what its server agreed to, and who is told."""
 
+    authority: Authority
+    server: str
+    shown: Sequence[Tool]
     agreed: "asyncio.Future[Watching]"
     told: set[Told] = field(default_factory=set[Told])
     task: "asyncio.Task[None] | None" = None
@@ -121,6 +127,7 @@ class Watches:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
         self._all: dict[_Key, _Watch] = {}
+        self._looking: asyncio.Task[None] | None = None
 
     @property
     def servers(self) -> tuple[str, ...]:
@@ -136,9 +143,12 @@ class Watches:
         watch = self._all.get(key)
         if watch is None or watch.task is None or watch.task.done():
             loop = asyncio.get_running_loop()
-            watch = self._all[key] = _Watch(loop.create_future())
+            shown = self._driver.list_tools(listener.authority, server)
+            watch = self._all[key] = _Watch(listener.authority, server, shown, loop.create_future())
             watch.task = loop.create_task(self._run(listener, server, offers, uris, watch))
         watch.told.add(told)
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.get_running_loop().create_task(self._look())
         return key, watch.agreed
 
     def leave(self, key: _Key, told: Told) -> None:
@@ -152,6 +162,21 @@ class Watches:
             if watch.task is not None:
                 watch.task.cancel()
 
+    async def _look(self) -> None:
+        """While something is watched: where another bundle runs, what is listed may be another too."""
+        under = self._driver.bundle
+        while self._all:
+            await asyncio.sleep(LOOK_S)
+            if self._driver.bundle == under:
+                continue
+            under = self._driver.bundle
+            for watch in tuple(self._all.values()):
+                before, watch.shown = watch.shown, self._driver.list_tools(watch.authority, watch.server)
+                offers = watch.agreed.result().offers if watch.agreed.done() else frozenset[Offer]()
+                for offer in offers:
+                    if offer is not Offer.TOOLS or watch.shown != before:
+                        watch.tell(Changed(offer))
+
     async def _run(
         self, listener: Listener, server: str, offers: frozenset[Offer], uris: frozenset[str], watch: _Watch
     ) -> None:
@@ -164,12 +189,12 @@ class Watches:
                         wait_s = RETRY_S
                         watch.tell(notice)
                         continue
-                    if watch.agreed.done():
+                    if not watch.agreed.done():
+                        watch.agreed.set_result(notice)
+                    elif notice.live:
                         # What changed while it was interrupted, nobody can say.
                         for change in (*map(Changed, notice.offers), *map(Updated, notice.uris)):
                             watch.tell(change)
-                    else:
-                        watch.agreed.set_result(notice)
                     if not (notice.offers or notice.uris):
                         return
             # The server was lost, or offers nothing to watch.
