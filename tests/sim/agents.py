@@ -12,8 +12,8 @@ from remit.facts.action import ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import canonical
 from remit.facts.capability import NEEDS_TASKS
-from remit.pep.answer import Answer, Asking, Awaiting, Client, Failed, Refused, Released, Underway
-from remit.ports.upstream import Era, Log, Notice, Offer, Progress
+from remit.pep.answer import Answer, Asking, Awaiting, Client, Failed, Refused, Released, Underway, Watching
+from remit.ports.upstream import Changed, Era, Log, Notice, Offer, Progress
 from tests.sim.realm import HUGE_OVER, OVERFLOWS_FROM, TOOLS
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ class Agent:
                     await self.driver.can(self.authority, "shop", "pay", given)
                 case 11:
                     await self._several()
+                case 12:
+                    await self._watch()
                 case 6 | 7 | 8 | 9 | 10 if self._waiting:
                     # The very same call again, now that people may have decided.
                     await self._call(*self._waiting.pop(0))
@@ -143,6 +145,25 @@ class Agent:
     async def _introduced(self) -> None:
         found = await self.driver.introduce(self.authority, self._client(), "shop")
         self._read_bytes((found.instructions or "").encode())
+
+    async def _watch(self) -> None:
+        """Be told of changes for a while; to be told of a resource is to read it."""
+        server = self.random.choice(("shop", "vault"))
+        offers, uris = frozenset({Offer.TOOLS, Offer.PROMPTS}), frozenset({"file:///a"})
+        heard = self.driver.watch(self.authority, self._client(), server, offers, uris)
+        try:
+            async for notice in heard:
+                match notice:
+                    case Watching(offers, uris):
+                        told = bool(uris or offers - {Offer.TOOLS})
+                    case Changed(offer):
+                        told = offer is not Offer.TOOLS
+                    case _:
+                        told = True
+                if told and self.life.alive:
+                    self.agents.laws.told(self.authority, server)
+        finally:
+            await heard.aclose()
 
     async def _hand_on(self) -> None:
         _, decision = await self.driver.delegate(self.authority, "helper")
@@ -265,7 +286,8 @@ class Agent:
                     pass
 
         wants = tell if self.random.random() < 0.5 else None
-        return Client(Era.STATELESS, CAPABILITIES if self.random.random() < 0.8 else {}, wants)
+        era = self.random.choice((Era.STATELESS, Era.STATELESS, Era.INITIALIZE))
+        return Client(era, CAPABILITIES if self.random.random() < 0.8 else {}, wants)
 
     def _read_bytes(self, data: bytes) -> None:
         if self.life.alive:

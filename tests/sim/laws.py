@@ -164,6 +164,15 @@ class Laws:
             raise AssertionError
         return found
 
+    def told(self, authority: Authority, server: str) -> None:
+        """A client is told of changes at `server`, which it may be that may read there."""
+        self.counts["told"] += 1
+        ended = [link.sid for link in authority.links if link.sid in self.ended]
+        if ended or authority.token in self.revoked:
+            self.break_("stop-wins", f"{authority.acting.sid} was told of changes though it was stopped")
+        if meant(self.running, authority.agents, ActionKind.READ_RESOURCE, server, "", {}, frozenset()).denied:
+            self.break_("no-permit-without-policy", f"{'>'.join(authority.agents)} was told of changes at {server}")
+
     # --- the servers' side
 
     def defined(self, server: str, sid: str, *, pinned: bool) -> None:

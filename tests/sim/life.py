@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -53,6 +54,7 @@ class Life:
     reached: int = 0
     commits: int = 0
     alive: bool = True
+    hired: list[Hired] = field(default_factory=list["Hired"])
     failing: bool = False
     death: asyncio.Future[str] = field(init=False)
 
@@ -95,9 +97,12 @@ class Life:
         self.commits += 1
         if not self.alive:
             raise _error("the process is gone")
-        self.loop.spend(self.random.uniform(0.0002, 0.001))
+        took_s = self.random.uniform(0.0002, 0.001)
         if self.random.random() < self.fate.slow:
-            self.loop.spend(self.random.uniform(0.005, 0.1))
+            took_s += self.random.uniform(0.005, 0.1)
+        self.wait(took_s)
+        if not self.alive:
+            raise _error("the process is gone")
         self.reached += 1
         if self.reached == self.fate.ends_at and self.fate.torn:
             self._tear(carry_out)
@@ -115,6 +120,14 @@ class Life:
         """What the operating system holds of the ledger now."""
         paths = [self.folder / name for name in (LEDGER, f"{LEDGER}-wal")]
         return {path.name: path.read_bytes() for path in paths if path.exists()}
+
+    def wait(self, seconds: float) -> None:
+        """The disk takes so long: the loop stands still, unless it is somebody beside it who waits."""
+        for one in self.hired:
+            if one.is_at_work():
+                one.pause(seconds)
+                return
+        self.loop.spend(seconds)
 
     def _end(self, what: str) -> None:
         self.alive = False
@@ -170,29 +183,80 @@ def disk_of(life: Life) -> type[sqlite3.Connection]:
 
 
 class Hired:
-    """Who works beside the loop, when the seed says so."""
+    """Who works beside the loop, on a thread of his own, though never while the loop runs: they take turns.
+
+    He begins when the seed says so, and goes away for as long as the disk takes.
+    """
 
     def __init__(self, life: Life) -> None:
         self._life = life
         self._serve: Callable[[], None] = lambda: None
         self._asked = False
+        self._busy = False
+        self._hurries = False
+        self._ends = False
+        self._mine = threading.Semaphore(0)
+        self._loops = threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        life.hired.append(self)
 
     def start(self, serve: Callable[[], None]) -> None:
         self._serve = serve
+        self._thread.start()
 
     def wake(self) -> None:
         if not self._asked:
             self._asked = True
-            self._life.loop.call_later(self._life.random.uniform(0.00005, 0.02), self._run)
+            self._life.loop.call_later(self._life.random.uniform(0.00005, 0.02), self._begin)
 
     def end(self) -> None:
         return
 
     def join(self) -> None:
-        if self._life.alive:
-            self._serve()
+        """What is left is done while the loop waits for it."""
+        self._hurries = True
+        if self._life.alive and self._thread.is_alive():
+            self._turn()
+        self.dismiss()
 
-    def _run(self) -> None:
+    def dismiss(self) -> None:
+        """He goes, with whatever he was at: of a process that is gone he writes nothing more."""
+        self._ends = self._hurries = True
+        if self._thread.is_alive():
+            self._mine.release()
+            self._thread.join()
+
+    def is_at_work(self) -> bool:
+        return threading.current_thread() is self._thread
+
+    def pause(self, seconds: float) -> None:
+        """Called by him: let the loop run for so long."""
+        if self._hurries:
+            self._life.loop.spend(seconds)
+            return
+        self._life.loop.call_later(seconds, self._turn)
+        self._loops.release()
+        self._mine.acquire()
+
+    def _begin(self) -> None:
         self._asked = False
-        if self._life.alive:
+        if self._busy:
+            self.wake()
+        elif self._life.alive:
+            self._turn()
+
+    def _turn(self) -> None:
+        """Called by the loop: let him work until he pauses or has done."""
+        if not self._ends:
+            self._mine.release()
+            self._loops.acquire()
+
+    def _work(self) -> None:
+        self._mine.acquire()
+        while not self._ends:
+            self._busy = True
             self._serve()
+            self._busy = False
+            self._loops.release()
+            if not self._ends:
+                self._mine.acquire()

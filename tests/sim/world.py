@@ -126,6 +126,7 @@ class World:
             except LedgerUnwritable as error:
                 self.tell(f"the service does not start: {error}")
                 self.life.die("it could not start")
+                await self._drop()
                 continue
             except LedgerDamaged as error:
                 self.laws.break_("chain-links", f"the ledger is not opened again: {error}")
@@ -178,6 +179,8 @@ class World:
 
     async def _drop(self) -> None:
         """All that ran in the process is gone."""
+        for one in self.life.hired:
+            one.dismiss()
         rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in sorted(rest, key=lambda task: int(task.get_name().rpartition("-")[2])):
             task.cancel()
