@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from tests.sim.life import Life
     from tests.sim.witness import Key
 
-AMOUNTS: Final = (1, 60, 200, HUGE_OVER + 1, OVERFLOWS_FROM)
+AMOUNTS: Final = (1, 60, 200, 200, HUGE_OVER + 1, OVERFLOWS_FROM)
+GATED: Final = (*(("shop", "pay"),) * 4, ("vault", "fetch"), ("vault", "send"), ("vault", "send"))
 ANSWERS: Final[tuple[Any, ...]] = ({"action": "accept", "content": {"name": "ann"}}, {"action": "decline"}, None)
 SAMPLED: Final[Any] = {"role": "assistant", "content": {"type": "text", "text": "well"}, "model": "m"}
 CAPABILITIES: Final[Mapping[str, Any]] = {"elicitation": {}, "sampling": {}, **NEEDS_TASKS}
@@ -41,6 +42,8 @@ class Agents:
     tell: Callable[[str], None]
     impatience: float
     """How often a client goes away before it has its answer."""
+    gated: bool
+    """Whether they do little but what people have to let pass."""
     all: list[Authority] = field(default_factory=list[Authority])
     _made: int = 0
 
@@ -76,7 +79,7 @@ class Agent:
     async def run(self, actions: int) -> None:
         for _ in range(actions):
             await asyncio.sleep(self.random.uniform(0.0, 2.0))
-            match self.random.randrange(20):
+            match self.random.randrange(6 if self.agents.gated else 0, 20):
                 case 0:
                     await self._read()
                 case 1:
@@ -96,15 +99,17 @@ class Agent:
                     await self._watch()
                 case 6 | 7 | 8 | 9 | 10 if self._waiting:
                     # The very same call again, now that people may have decided.
-                    await self._call(*self._waiting.pop(0))
+                    await self._call(*self._waiting.pop(0), waited=True)
                 case _:
                     await self._call(*self._chosen())
 
     # --- what it asks for
 
     def _chosen(self) -> tuple[str, str, Mapping[str, Any]]:
-        server, tool = self.random.choice((*TOOLS, ("shop", "pay"), ("shop", "pay"), ("vault", "send")))
-        note = f"n{self.random.randrange(1_000_000)}" if self.random.random() < 0.9 else "again"
+        server, tool = self.random.choice(
+            GATED if self.agents.gated else (*TOOLS, *(("shop", "pay"),) * 4, ("vault", "send"))
+        )
+        note = f"n{self.random.randrange(1_000_000)}" if self.random.random() < 0.8 else "again"
         to = self.random.choice(("eve", "eve", "eve", "stranger"))
         return server, tool, {"amount": self.random.choice(AMOUNTS), "note": note, "to": to}
 
@@ -112,14 +117,15 @@ class Agent:
         chosen = self._chosen()
         await asyncio.gather(self._call(*chosen), self._call(*chosen), self._call(*self._chosen()))
 
-    async def _call(self, server: str, tool: str, given: Mapping[str, Any]) -> None:
+    async def _call(self, server: str, tool: str, given: Mapping[str, Any], *, waited: bool = False) -> None:
         data = canonical(given)
         key = self._key(ActionKind.CALL_TOOL, server, tool, data)
         client = self._client()
         answer = await self._ask(
             key, given, self.driver.call_tool(self.authority, client, server, tool, given, data), client
         )
-        if isinstance(answer, Awaiting) or (answer is not None and self.random.random() < 0.1):
+        if isinstance(answer, Awaiting) or (waited and isinstance(answer, Released) and self.random.random() < 0.5):
+            # What people let pass once they do not let pass again.
             self._waiting.append((server, tool, given))
 
     async def _read(self) -> None:

@@ -101,8 +101,8 @@ def _released_early() -> tuple[Any, str, Any]:
 def _labels_not_joined() -> tuple[Any, str, Any]:
     real = ending.judge_result
 
-    def judge(*arguments: Any) -> Any:
-        return replace(real(*arguments), labels=NONE)
+    def judge(*arguments: Any, **more: Any) -> Any:
+        return replace(real(*arguments, **more), labels=NONE)
 
     return ending, "judge_result", judge
 

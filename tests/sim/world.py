@@ -72,7 +72,12 @@ class World:
         self.laws = Laws(self.witness, self.clock, self.tell, known[0], {one.bundle.digest: one for one in known})
         self.processes = chance.choice((1, 2, 3, 4))
         self.agents = Agents(
-            self.draw("agents"), self.laws, self.clock.now_ms, self.tell, chance.choice((0.0, 0.05, 0.3))
+            self.draw("agents"),
+            self.laws,
+            self.clock.now_ms,
+            self.tell,
+            impatience=chance.choice((0.0, 0.05, 0.3)),
+            gated=chance.random() < 0.4,
         )
         self.actions = chance.randint(4, 12)
         self.diligence = chance.choice((0.2, 0.5, 0.9))
