@@ -1,5 +1,6 @@
 """How the relay starts: where it goes, with whose token, and that stdout stays the protocol's."""
 
+import ipaddress
 import os
 import signal
 import sys
@@ -17,18 +18,23 @@ from remit.app.failure import Exit, Failure
 from remit.app.output import say
 from remit.app.settings import service_url
 from remit.facts.catalog import SERVER_NAME
+from remit.facts.text import escaped
 
 _STDIN: Final = 0
 _STDOUT: Final = 1
+_SHOWN_MAX: Final = 80
 
 
 class _Told(Exception):
     """A signal asked the process to end."""
 
 
-def start(server: str | None, url: str | None, token_file: Path | None) -> None:
-    """Relay until the client closes stdin. Raises `Failure` for a command line that cannot work."""
-    place = Place(_base(url), _path(server))
+def start(server: str | None, url: str | None, token_file: Path | None, *, in_the_open: bool = False) -> None:
+    """Relay until the client closes stdin. Raises `Failure` for a command line that cannot work.
+
+    The token goes over plain http to this machine alone, unless `in_the_open` says that a person wants otherwise.
+    """
+    place = Place(_base(url, in_the_open=in_the_open), _path(server))
     token = _token(token_file)
     try:
         token()
@@ -49,7 +55,7 @@ def _end(_number: int, _frame: FrameType | None) -> None:
     raise _Told
 
 
-def _base(url: str | None) -> str:
+def _base(url: str | None, *, in_the_open: bool) -> str:
     base = (url or service_url()).rstrip("/")
     parts = urlsplit(base)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.username:
@@ -58,7 +64,22 @@ def _base(url: str | None) -> str:
             next="remit mcp --url http://127.0.0.1:7070 (or set REMIT_URL)",
             exit=Exit.USAGE,
         )
+    if parts.scheme == "http" and not in_the_open and not _is_this_machine(parts.hostname):
+        raise Failure(
+            f"the token would travel in the open to {escaped(parts.hostname, chars_max=_SHOWN_MAX)}",
+            why="plain http is for this machine; another is reached by https",
+            next="remit mcp --url https://HOST (or --in-the-open, where you trust the network between)",
+            exit=Exit.USAGE,
+        )
     return base
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether `host` is loopback by what it says; a name may lead anywhere, but for the one that is reserved."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _path(server: str | None) -> str:
