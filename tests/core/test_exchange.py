@@ -9,11 +9,12 @@ from remit.facts.action import Action, ActionKind, Within
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import digest
 from remit.facts.record import RecordKind, Ref
-from remit.pdp.deltas import ApprovalClaimed, ApprovalMoved, LabelsJoined
+from remit.pdp.deltas import ApprovalClaimed, ApprovalMoved, LabelsJoined, OriginsAdded
 from remit.pdp.fold import apply_approval, fold
 from remit.policy.verdict import Code, Reason
-from remit.trace.bodies import ExchangeBody, Passed
+from remit.trace.bodies import ExchangeBody, Passed, Stored
 from remit.trace.encoding import decode_body, encode_body
+from remit.trace.members import Undecodable
 from remit.trace.verify import verify
 from tests.core.recording import Step, action, decision, outcome, stored
 
@@ -122,3 +123,21 @@ def test_verification_wants_an_intent_its_labels_its_sessions_and_its_own_approv
 
 def test_responses_without_an_approval_change_no_state() -> None:
     assert fold(Ref("r1-1", 3), 9, RecordKind.EXCHANGE, replace(passed(Passed.RESPONSES), labels=())) == ()
+
+
+def test_what_a_server_says_and_what_responses_store_are_read_back() -> None:
+    kept = Stored(("files:a",), ("untrusted",))
+    for body in (
+        passed(),
+        replace(passed(), stored=kept),
+        replace(passed(), origins="AAEC"),
+        replace(passed(), stored=kept, origins="AAEC"),
+    ):
+        assert decode_body(RecordKind.EXCHANGE, encode_body(body)) == body
+    bare = replace(passed(), origins="AAEC", sids=())
+    added = [one for one in fold(Ref("r1-1", 4), 7, RecordKind.EXCHANGE, bare) if isinstance(one, OriginsAdded)]
+    assert added == []
+    told = replace(passed(), origins="AAEC")
+    assert fold(Ref("r1-1", 4), 7, RecordKind.EXCHANGE, told)[-1] == OriginsAdded(Ref("r1-1", 4), told.sids[0])
+    with pytest.raises(Undecodable):
+        decode_body(RecordKind.EXCHANGE, encode_body(passed())[:-1] + b",null]")

@@ -192,7 +192,7 @@ async def bench(folder: Path, clock: Clock = CLOCK) -> AsyncGenerator[Bench]:
     ledger = Gated(open_ledger(folder / "ledger.sqlite3", clock, ENTROPY), trace)
     upstream = Told(DEFINITIONS, trace)
     running: list[Bench] = []
-    driver = Driver(cast("Ledger", ledger), clock, lambda: running[0].bundle, {"shop": upstream})
+    driver = Driver(cast("Ledger", ledger), clock, lambda: running[0].bundle, {"shop": upstream}, entropy=ENTROPY)
     made = Bench(driver, ledger, upstream, compiled(catalog("http://unused", DEFINITIONS)), trace)
     running.append(made)
     try:

@@ -146,6 +146,8 @@ def _exchange(ref: Ref, at: int, body: ExchangeBody) -> tuple[Delta, ...]:
         deltas.append(ApprovalClaimed(body.approval, str(ref)))
         deltas.append(ApprovalMoved(body.approval, Move.SUCCEED))
     deltas.extend(_labelled(body.stored))
+    if body.origins is not None and body.sids:
+        deltas.append(OriginsAdded(ref, body.sids[0]))
     return tuple(deltas)
 
 

@@ -17,7 +17,7 @@ from typing import Final
 from remit.ports.ledger import Ledger
 from remit.protect.index import Delta, Index
 from remit.protect.origins import words
-from remit.trace.bodies import AdminBody, Body, OutcomeBody
+from remit.trace.bodies import AdminBody, Body, ExchangeBody, OutcomeBody
 
 TOKENS_MAX: Final = 1_000_000
 """How many tokens all indices in memory hold together, some 128 bytes each."""
@@ -41,7 +41,7 @@ class _Kept:
         if self.index is None:
             return
         match body:
-            case OutcomeBody(intent=call, origins=said) if said is not None:
+            case OutcomeBody(intent=call, origins=said) | ExchangeBody(intent=call, origins=said) if said is not None:
                 self.index.apply(Delta.unpack(call, b64decode(said)))
             case AdminBody(data=data):
                 text = data.get("text")

@@ -4,9 +4,12 @@ Everything that changes state goes through `Desk.append`, so that memory and the
 hold the same records in the same order.
 """
 
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
+
+import orjson
 
 from remit.escalate import voting
 from remit.escalate.machine import Approval, State
@@ -21,7 +24,7 @@ from remit.facts.session import Session
 from remit.facts.veil import Veil
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Forward
-from remit.pdp.judge import Call
+from remit.pdp.judge import Call, judge_result
 from remit.pdp.snapshot import Lift, Pin, Snapshot
 from remit.pep.memory import Memory
 from remit.pep.pins import Live, Pins
@@ -32,7 +35,7 @@ from remit.policy.verdict import Escalate
 from remit.ports.ledger import Draft, Ledger, Pending
 from remit.ports.system import Clock, Entropy
 from remit.protect.index import KEY_BYTES, Index
-from remit.trace.bodies import ActionBody, AdminBody, Body, Event, ExchangeBody, OutcomeBody, Passed
+from remit.trace.bodies import ActionBody, AdminBody, Body, Event, ExchangeBody, OutcomeBody, Passed, Status
 
 HOUR_MS: Final = 3_600_000
 BY_REMIT: Final = "remit"
@@ -109,8 +112,8 @@ class Desk:
         self._tally.recorded(body)
         self._tally.settles(pending.durable, self._clock)
         match body:
-            case OutcomeBody(origins=said) if said is not None:
-                self._memory.indices.settles(body.sids[0], pending.durable)
+            case OutcomeBody(sids=sids, origins=said) | ExchangeBody(sids=sids, origins=said) if said is not None:
+                self._memory.indices.settles(sids[0], pending.durable)
             case AdminBody(event=Event.SESSION_KEYED | Event.SESSION_WORDS):
                 self._memory.indices.settles(body.subject, pending.durable)
             case _:
@@ -144,10 +147,12 @@ class Desk:
             self._asked.setdefault(action.authority.links[0].sid, set()).add(waits_for)
         return Attempt(decision, pending, bound, body.approval, sessions, waits_for)
 
-    def pass_on(self, attempt: Attempt, number: int, passed: Passed, content: bytes | None) -> Pending:
+    def pass_on(
+        self, attempt: Attempt, number: int, passed: Passed, content: bytes | None, action: Action | None = None
+    ) -> Pending:
         """Queue the record of what a server said in the midst of `attempt`, with all labels its answer brings.
 
-        Raises `LedgerUnwritable`.
+        Its `content` is JSON; the index of `action`, which is under way, has its words too. Raises `LedgerUnwritable`.
         """
         reached = reached_of(attempt.decision)
         body = ExchangeBody(
@@ -159,8 +164,21 @@ class Desk:
             content=None if content is None else digest(content),
             content_bytes=0 if content is None else len(content),
             approval=None,
+            origins=None if action is None or content is None else self._heard(attempt, action, content),
         )
         return self.append(RecordKind.EXCHANGE, attempt.sessions[-1].sid, body)
+
+    def _heard(self, attempt: Attempt, action: Action, content: bytes) -> str | None:
+        """What the words of a server in mid-action add to the index of `action`, as a record keeps it."""
+        call = self.call(attempt.ref, action)
+        if call is None:
+            return None
+        # As an error: no part of it is told apart, so that all of it has all labels.
+        said, reached = orjson.loads(content), reached_of(attempt.decision)
+        judged = judge_result(
+            self._current(), reached, action.server, attempt.sessions, Status.TOOL_ERROR, said, call=call
+        )
+        return b64encode(judged.origins.pack()).decode("ascii") if judged.origins else None
 
     def stored(self, action: Action) -> Labels:
         """The labels that come, as of now, with what `action` reads from stores."""

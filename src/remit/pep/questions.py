@@ -59,7 +59,8 @@ class Questions:
                     continue
             questions[key] = shown
         if questions:
-            await self._desk.pass_on(under.attempt, under.number, Passed.QUESTIONS, _asked(questions)).durable
+            said, action = _asked(questions), under.errand.action
+            await self._desk.pass_on(under.attempt, under.number, Passed.QUESTIONS, said, action).durable
         return questions
 
     def answered(self, under: Under, responses: Mapping[str, Json]) -> None:

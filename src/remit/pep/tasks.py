@@ -87,7 +87,8 @@ class Tasks:
         under.errand = replace(under.errand, show=show_ended)
         self._memory.retain(under.sids)
         try:
-            await self._desk.pass_on(under.attempt, under.number, Passed.TASK, canonical(said.shown)).durable
+            shown, action = canonical(said.shown), under.errand.action
+            await self._desk.pass_on(under.attempt, under.number, Passed.TASK, shown, action).durable
             await under.notices.flush()
         except (asyncio.CancelledError, LedgerUnwritable):
             self._give_up(task, "the client went away before it knew of its task")

@@ -107,7 +107,8 @@ class ExchangeBody:
     `number` is the round, from 1; 0 for what the server said unasked, of which the first is recorded.
     What comes from the server joins `labels` to every session in `sids` before it is shown; responses
     leave by an `approval` of their own where people were asked about them. `content` is `sha256:…` of
-    what passed, None where it is still to come. Responses may be written to stores, as `stored` says.
+    what passed, None where it is still to come. Responses may be written to stores, as `stored` says;
+    what a server says adds `origins` to the index of the root session, as an outcome does.
     """
 
     intent: str
@@ -120,6 +121,7 @@ class ExchangeBody:
     approval: str | None
     reasons: tuple[Reason, ...] = ()
     stored: Stored | None = None
+    origins: str | None = None
 
 
 class Choice(StrEnum):

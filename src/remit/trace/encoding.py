@@ -219,12 +219,19 @@ def _exchange(body: ExchangeBody) -> tuple[object, ...]:
         body.content_bytes,
         body.approval,
         _reasons(body.reasons),
-        *(() if body.stored is None else ((body.stored.places, body.stored.labels),)),
+        *_added_to_exchange(body),
     )
 
 
+def _added_to_exchange(body: ExchangeBody) -> tuple[object, ...]:
+    stored = None if body.stored is None else (body.stored.places, body.stored.labels)
+    if body.origins is not None:
+        return stored, body.origins
+    return () if stored is None else (stored,)
+
+
 def _as_exchange(data: bytes) -> ExchangeBody:
-    found = members("exchange body", data, 9, 10)
+    found = members("exchange body", data, 9, 10, 11)
     intent, number, passed, sids, labels, content, size, approval, reasons = found[:9]
     return ExchangeBody(
         intent=text(intent),
@@ -236,7 +243,8 @@ def _as_exchange(data: bytes) -> ExchangeBody:
         content_bytes=integer(size),
         approval=maybe(approval),
         reasons=_as_reasons(reasons),
-        stored=_as_stored(found[9]) if len(found) == 10 else None,
+        stored=None if len(found) == 9 or (len(found) == 11 and found[9] is None) else _as_stored(found[9]),
+        origins=text(found[10]) if len(found) == 11 else None,
     )
 
 
