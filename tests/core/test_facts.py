@@ -7,6 +7,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remit.facts.action import bound_hash
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json, canonical, digest
 from remit.facts.catalog import EXPOSED_MAX, Definition, exposed_name
@@ -76,6 +77,28 @@ def test_an_action_hash_binds_everything_that_makes_it_that_action() -> None:
     assert len({asked.hash("pin"), asked.hash("another pin"), *hashes}) == len(others) + 2
     renewed = replace(asked, authority=replace(authority, token="renewed", expires_ms=0))
     assert renewed.hash("pin") == asked.hash("pin")
+
+
+ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+
+
+@given(
+    ANY, ANY, ANY, st.none() | ANY, st.lists(st.tuples(ANY, ANY), max_size=3), st.none() | st.tuples(st.just(3), ANY)
+)
+def test_an_action_hash_is_that_of_the_canonical_form_of_its_parts(
+    kind: str, name: str, pin: str, user: str | None, links: list[tuple[str, str]], within: tuple[int, str] | None
+) -> None:
+    bound: dict[str, Json] = {"kind": kind, "server": "shop", "name": name, "pin": pin, "user": user}
+    bound |= {"links": [list(link) for link in links], "arguments": digest(b"{}").removeprefix("sha256:")}
+    if within is not None:
+        bound["round"] = list(within)
+    expected = digest(rfc8785.dumps(bound))  # pyright: ignore[reportArgumentType]
+    assert bound_hash(kind, ("shop", name, pin), user, links, b"{}", within) == expected
+
+
+def test_what_cannot_be_written_has_no_hash() -> None:
+    with pytest.raises(ValueError, match="surrogates"):
+        bound_hash("call_tool", ("shop", "\ud800", "pin"), None, [], b"{}", None)
 
 
 def test_an_authority_names_its_chain() -> None:

@@ -141,7 +141,7 @@ class _Run:
         decision = decide(snapshot, action, self.now_ms)
         if call.call_id in self._failed and {reason.code for reason in decision.reasons} == {Code.ARG_INVALID}:
             asked = decide(replace(snapshot, bundle=_unvalidated(self._bundle)), action, self.now_ms)
-            return replace(asked, reasons=(*asked.reasons, *decision.reasons))
+            return asked._replace(reasons=(*asked.reasons, *decision.reasons))
         if isinstance(decision.verdict, Permit):
             form = self._bundle.tools[server, call.tool]
             irreversible = 1 if self._bundle.reached(form).irreversible else 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from remit.facts.agent import Authority
-from remit.facts.canonical import Json, canonical
+from remit.facts.canonical import Json, quoted
 
 
 class ActionKind(StrEnum):
@@ -103,16 +103,12 @@ def bound_hash(
 
     `round_` is the number of a round and the SHA-256 of its responses, in hex.
     """
-    server, name, pin = tool
-    bound: dict[str, Json] = {
-        "kind": kind,
-        "server": server,
-        "name": name,
-        "pin": pin,
-        "user": user,
-        "links": [[agent, sid] for agent, sid in links],
-        "arguments": hashlib.sha256(arguments).hexdigest(),
-    }
-    if round_ is not None:
-        bound["round"] = list(round_)
-    return "sha256:" + hashlib.sha256(canonical(bound)).hexdigest()
+    server, name, pin = map(quoted, tool)
+    chain = ",".join([f"[{quoted(agent)},{quoted(sid)}]" for agent, sid in links])
+    within = "" if round_ is None else f'"round":[{round_[0]:d},{quoted(round_[1])}],'
+    # The canonical form of an object with these members, written out: this is made for every action.
+    bound = (
+        f'{{"arguments":"{hashlib.sha256(arguments).hexdigest()}","kind":{quoted(kind)},"links":[{chain}],"name":{name},'
+        f'"pin":{pin},{within}"server":{server},"user":{"null" if user is None else quoted(user)}}}'
+    )
+    return "sha256:" + hashlib.sha256(bound.encode("utf-8")).hexdigest()

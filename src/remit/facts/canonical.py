@@ -6,6 +6,7 @@ Plane) takes the standard library's encoder, which writes the same bytes for it.
 
 import hashlib
 import json
+import json.encoder
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
@@ -20,6 +21,9 @@ _BMP_LAST: Final = "\uffff"
 _WORDS: Final = (str, bool)
 _LISTS: Final = (list, tuple)
 _encode_plain = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False).encode
+
+quoted: Final = json.encoder.encode_basestring
+"""The RFC 8785 form of a text, but for its encoding in UTF-8, which refuses lone surrogates."""
 
 
 def canonical(value: Json) -> bytes:

@@ -1,7 +1,7 @@
 """What `decide` answers: a verdict, its reasons, and the effects the driver must perform."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from remit.facts.record import RecordKind
 from remit.policy.reached import Reached
@@ -9,8 +9,7 @@ from remit.policy.verdict import Reason, Verdict
 from remit.trace.bodies import ActionBody, ExchangeBody
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(NamedTuple):
     """Make this record durable before anything else happens.
 
     INVARIANT(intent-before-effect)
@@ -20,8 +19,7 @@ class Append:
     body: ActionBody | ExchangeBody
 
 
-@dataclass(frozen=True, slots=True)
-class Forward:
+class Forward(NamedTuple):
     """Send exactly these argument bytes to what the action reaches, once the record is durable."""
 
     reached: Reached
@@ -43,8 +41,7 @@ class Refuse:
 Effect: TypeAlias = Append | Forward | Hold | Refuse
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The outcome of `decide`. `effects` are in the order they must happen.
 
     `observed` is the verdict policy gave where `observe` mode overrode it.

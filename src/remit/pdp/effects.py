@@ -1,7 +1,6 @@
 """A ruling and the effects that carry it out: what must be recorded, and what happens next."""
 
-from dataclasses import dataclass
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import digest
@@ -16,8 +15,7 @@ from remit.policy.verdict import Deny, Escalate, Gate, Permit, Reason, Verdict, 
 from remit.trace.bodies import ActionBody, ExchangeBody, Passed, Stored
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(NamedTuple):
     """A verdict on the way to a decision.
 
     `facts` and `reached` are None where the action never got that far; `approval` is the one that
@@ -64,7 +62,7 @@ def _forward(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) ->
             intent=within.intent,
             number=within.number,
             passed=Passed.RESPONSES,
-            sids=tuple(link.sid for link in action.authority.links),
+            sids=action.authority.sids,
             labels=(),
             content=digest(within.responses),
             content_bytes=len(within.responses),
@@ -81,6 +79,8 @@ def _forward(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) ->
 
 def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int, stored: Stored | None = None) -> ActionBody:
     verdict, reached, facts = ruling.verdict, ruling.reached, ruling.facts
+    # Neither the arguments that nothing veils nor a hash of them, which would let them be guessed.
+    hidden = bare(snapshot, action)
     gates: tuple[Gate, ...] = ()
     expires_ms: int | None = None
     if isinstance(verdict, Escalate):
@@ -88,13 +88,13 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int, store
         routes = snapshot.bundle.catalog.routes
         expires_ms = now_ms + int(min(routes[gate.route].expires_s for gate in gates) * 1000)
     return ActionBody(
-        action=_hash(snapshot, action, ruling.pin),
+        action="" if hidden else _hash(action, ruling.pin),
         kind=action.kind.value,
         server=action.server,
         name=action.name,
         pin=ruling.pin,
         user=action.authority.user,
-        links=tuple((link.agent, link.sid) for link in action.authority.links),
+        links=tuple([(link.agent, link.sid) for link in action.authority.links]),
         token=action.authority.token,
         verdict=word(verdict),
         observed=None if ruling.observed is None else word(ruling.observed),
@@ -107,7 +107,7 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int, store
         labels=tuple(sorted(NONE if facts is None else facts.labels)),
         source=() if reached is None else reached.brings,
         context={} if facts is None else facts.recorded(),
-        arguments=b"" if bare(snapshot, action) else _shown(action),
+        arguments=b"" if hidden else _shown(action),
         trace=action.trace,
         stored=stored,
     )
@@ -145,10 +145,9 @@ def _shown(action: Action) -> bytes:
     return b'{"arguments":%s,"responses":%s,"round":%d,"questions":%s}' % shown
 
 
-def _hash(snapshot: Snapshot, action: Action, pin: str) -> str:
+def _hash(action: Action, pin: str) -> str:
     """The action's hash, or nothing for what has no canonical form and so cannot be approved."""
     try:
-        # A hash of arguments that nothing veils would let them be guessed.
-        return "" if bare(snapshot, action) else action.hash(pin)
+        return action.hash(pin)
     except ValueError:
         return ""
