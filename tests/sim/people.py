@@ -93,6 +93,7 @@ class Operator:
     servers: Mapping[str, Server]
     clock: Clock
     tell: Callable[[str], None]
+    verify: Callable[[], object]
     restless: float
     jumps: bool
 
@@ -135,6 +136,9 @@ class Operator:
             case 7:
                 server.away = not server.away
                 self.tell(f"{server.name} {'goes away' if server.away else 'is back'}")
+            case 9:
+                self.tell("the ledger is verified beside the service")
+                self.verify()
             case 8:
                 text = self.random.choice(("pay eve", "read the page"))
                 await self.driver.record_words(someone.links[0].sid, text, "harness")

@@ -201,7 +201,16 @@ class World:
         people = People(self.draw(f"people-{number}"), self.laws, driver, ledger, self.tell, self.diligence)
         chance = self.draw(f"operator-{number}")
         operator = Operator(
-            chance, self.laws, driver, self.agents, self.servers, self.clock, self.tell, self.restless, self.jumps
+            chance,
+            self.laws,
+            driver,
+            self.agents,
+            self.servers,
+            self.clock,
+            self.tell,
+            self._verified,
+            self.restless,
+            self.jumps,
         )
         aside = [self.loop.create_task(self._quietly(one.run())) for one in (people, operator)]
         mine = self.draw(f"who-{number}")
@@ -274,13 +283,17 @@ class World:
         lost = self.witness.open(path)
         if lost:
             self.laws.break_("chain-links", f"what was on disk is gone or changed: {lost[:3]}")
-        report = verify_file(path)
+        self._complete(self._verified())
+        self.witness.close()
+
+    def _verified(self) -> Report:
+        """`remit ledger verify`, beside the service or after it, finds nothing."""
+        report = verify_file(self.life.path)
         for finding in report.findings:
             self.laws.break_(_INVARIANTS.get(finding.invariant, finding.invariant), str(finding))
         if report.uncompared is not None:
             self.laws.break_("state-is-a-fold", f"it could not be compared: {report.uncompared}")
-        self._complete(report)
-        self.witness.close()
+        return report
 
     def _complete(self, report: Report) -> None:
         listed = {str(ref) for ref in (*report.in_doubt, *report.open)}
