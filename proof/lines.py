@@ -333,7 +333,7 @@ LINES: Final[tuple[Line, ...]] = (
         part=4,
         id="ledger-replay",
         text="a ledger with something of everything, judged again",
-        command=tests("tests/e2e/test_relive.py"),
+        command=tests("tests/e2e/test_relive.py", "tests/e2e/test_relive_service.py"),
         goal="every verdict as recorded, byte for byte",
         long=("--long",),
     ),
