@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.sqlite import SqliteLedger, verify_file
+from remit.adapters.sqlite.errors import LedgerDamaged
 from remit.adapters.sqlite.reads import SEGMENT
-from remit.adapters.sqlite.segment import ERASED, SegmentTorn, Stored, body_head, record_head, unpack
+from remit.adapters.sqlite.segment import ERASED, Stored, body_head, record_head, unpack
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.facts.record import RecordKind
 from remit.trace.bodies import AdminBody, Event
@@ -195,7 +196,7 @@ async def test_pointers_in_a_circle_end_a_question_and_not_the_service(tmp_path:
     await fill(place)
     rewrite(place, lambda chain, seq, s: replace(s, earlier=s.id) if (chain, seq) == (SECOND, 2) else s)
     ledger = place.open()
-    with pytest.raises(SegmentTorn, match="names a later one"):
+    with pytest.raises(LedgerDamaged, match="names a later one"):
         await ledger.entries(after=None, limit=10, sid="s1")
     await ledger.close()
 
