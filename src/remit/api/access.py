@@ -68,6 +68,7 @@ ACCESS: Final[Mapping[tuple[str, str], frozenset[Kind]]] = MappingProxyType(
         ("GET", "/ledger/consistency"): _READERS,
         ("GET", "/ledger/proof/{ref}"): _ADMIN,
         ("POST", "/ledger/key/rotate"): _ADMIN,
+        ("POST", "/ledger/erase"): _USERS,
         ("GET", "/events"): _ADMIN,
         ("GET", "/status"): _READERS,
         ("GET", "/doctor"): _ADMIN,

@@ -209,6 +209,14 @@ class ProofAnswer(Answer):
     proof: str
 
 
+class ErasedAnswer(Answer):
+    """What was erased, by which records; `cleared`: no trace of the bytes is left in the log."""
+
+    records: list[str]
+    erased: list[str]
+    cleared: bool
+
+
 class LogKeyAnswer(Answer):
     """A verifier key of the log."""
 

@@ -5,16 +5,20 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 
 from remit.api.access import named
-from remit.api.answers import CheckpointAnswer, ContinuationAnswer, LogKeyAnswer, ProofAnswer
-from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
-from remit.api.problem import Problem, not_found
-from remit.api.requests import Empty, RefPath
+from remit.api.answers import CheckpointAnswer, ContinuationAnswer, ErasedAnswer, LogKeyAnswer, ProofAnswer
+from remit.api.authenticator import Person
+from remit.api.guard import ByAdmin, ByPerson, ByReader, GuardedRoute, With
+from remit.api.problem import Problem, forbidden, not_found
+from remit.api.requests import Empty, EraseRequest, RefPath
+from remit.api.services import Services
 from remit.facts.record import Ref
-from remit.ports.transparency import Unprovable
+from remit.ports.transparency import NotErasable, Unprovable
 from remit.trace.note import Checkpoint, encoded
 
 router = APIRouter(route_class=GuardedRoute, tags=["ledger"])
 
+ROUTE: Final = "erasure"
+"""The Route whose people may erase: a workspace without one lets nobody."""
 _SIZE_MAX: Final = 2**53 - 1
 
 
@@ -58,6 +62,37 @@ async def rotate(services: With, caller: ByAdmin, _: Empty | None = None) -> Log
     """Sign checkpoints with a new key from now on; the one before signs beside it for a day."""
     key = await services.transparency.rotate(named(caller))
     return LogKeyAnswer(id=key.id.hex(), key=str(key))
+
+
+@router.post("/ledger/erase")
+async def erase(asked: EraseRequest, services: With, caller: ByPerson) -> ErasedAnswer:
+    """Erase bodies, on record: for who is named by the Route `erasure`. Every record and every proof stays."""
+    _may_erase(services, caller)
+    try:
+        done = await services.erasing.erase([Ref.parse(one) for one in asked.ids], asked.why, named(caller))
+    except KeyError as error:
+        raise not_found(f"record: {error.args[0]}", "remit logs") from error
+    except NotErasable as error:
+        raise Problem(
+            409, "nothing was erased", why=str(error), next="leave it out, or wait until it has ended"
+        ) from error
+    return ErasedAnswer(
+        records=[str(ref) for ref in done.records], erased=[str(ref) for ref in done.erased], cleared=done.cleared
+    )
+
+
+def _may_erase(services: Services, caller: Person) -> None:
+    catalog = services.runtime.catalog
+    route = catalog.routes.get(ROUTE)
+    if route is None:
+        raise forbidden(
+            "nobody may erase here", f"declare a Route {ROUTE} that names groups or users, then: remit apply"
+        )
+    if route.count > 1:
+        raise forbidden(f"the Route {ROUTE} asks for {route.count} people", "one person erases: give it a count of 1")
+    user = catalog.users[caller.user]
+    if user.name not in route.users and not route.groups & user.groups:
+        raise forbidden(f"{caller.user} is not named by the Route {ROUTE}", f"remit get route {ROUTE}")
 
 
 def _unprovable(error: Unprovable) -> Problem:

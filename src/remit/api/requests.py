@@ -69,6 +69,13 @@ class RegisterRequest(Strict):
     mode: Literal["enforce", "observe"] = "enforce"
 
 
+class EraseRequest(Strict):
+    """Erase the bodies of these records."""
+
+    ids: Annotated[list[RefText], Field(min_length=1, max_length=10_000)]
+    why: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+
 class TokenRequest(Strict):
     """Mint a token. `user` and `sid` belong to `agent` tokens."""
 

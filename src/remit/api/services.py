@@ -24,7 +24,7 @@ from remit.ports.credentials import Logins
 from remit.ports.ledger import Ledger
 from remit.ports.signer import Signer
 from remit.ports.system import Clock, Entropy
-from remit.ports.transparency import Transparency
+from remit.ports.transparency import Erasing, Transparency
 from remit.trace.bodies import AdminBody, Choice
 
 
@@ -326,6 +326,7 @@ class Services:
     runtime: Runtime
     ledger: Ledger
     transparency: Transparency
+    erasing: Erasing
     signer: Signer
     authenticator: Authenticator
     clock: Clock

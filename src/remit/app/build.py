@@ -22,6 +22,7 @@ from remit.adapters.notary import FolderNotary
 from remit.adapters.signer import Ed25519Signer
 from remit.adapters.sqlite import SqliteLedger, open_ledger
 from remit.adapters.sqlite.batches import Batches
+from remit.adapters.sqlite.erasing import SqliteBodies
 from remit.adapters.sqlite.tiles import Tiles
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.adapters.upstreams.build import build_upstream
@@ -54,6 +55,7 @@ from remit.pep.tally import Tally
 from remit.ports.upstream import Inspected
 from remit.trace.bodies import AdminBody, Event
 from remit.work.checkpoints import Checkpoints
+from remit.work.erasing import Erasures
 
 _CLOCK = SystemClock()
 _ENTROPY = SystemEntropy()
@@ -65,6 +67,14 @@ class Closes(Protocol):
     async def close(self) -> None:
         """Close it."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """What a stranger checks the ledger by, and what of it may go."""
+
+    checkpoints: Checkpoints
+    erasures: Erasures
 
 
 @dataclass(slots=True)
@@ -80,7 +90,7 @@ class Service:
     fleet: Fleet
     session: aiohttp.ClientSession
     keeping: Keeping
-    checkpoints: Checkpoints
+    proofs: Proofs
     closing: asyncio.Event
     services: Callable[[], Services]
     api: "asyncio.Future[App]"
@@ -174,7 +184,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     authenticator = Authenticator(signer, _CLOCK, revoked=await ledger.revoked(), credentials=credentials)
     await _started(runtime, fleet, keeping, session, ledger)
     admin = None if credentials else await _first_admin(driver, authenticator)
-    log = Checkpoints(Tiles(settings.ledger), notary, ledger.origin, driver.record)
+    proofs = _proofs(settings, ledger, notary, driver)
     hosts = _hosts(settings, port)
     origins = frozenset({f"http://{host}" for host in hosts} | {resource})
     closing = asyncio.Event()
@@ -187,7 +197,8 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
         from remit.app.facade import Facade
 
         facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping)
-        return Services(driver, facade, ledger, log, signer, authenticator, _CLOCK, _ENTROPY, keeping, closing)
+        shown = (proofs.checkpoints, proofs.erasures, signer, authenticator)
+        return Services(driver, facade, ledger, *shown, _CLOCK, _ENTROPY, keeping, closing)
 
     api: asyncio.Future[App] = asyncio.get_running_loop().create_future()
 
@@ -205,8 +216,13 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     root = Root(edge=edge, api=api, pages=pages, hosts=hosts, origins=origins, ready=ready, metrics=metrics)
     front = Front(root, _CLOCK, _ENTROPY, tally)
     return Service(
-        front, bounds, tally, driver, runtime, ledger, fleet, session, keeping, log, closing, services, api, admin
+        front, bounds, tally, driver, runtime, ledger, fleet, session, keeping, proofs, closing, services, api, admin
     )
+
+
+def _proofs(settings: Settings, ledger: SqliteLedger, notary: FolderNotary, driver: Driver) -> Proofs:
+    checkpoints = Checkpoints(Tiles(settings.ledger), notary, ledger.origin, driver.record)
+    return Proofs(checkpoints, Erasures(ledger, SqliteBodies(settings.ledger), driver.record))
 
 
 async def _started(runtime: Runtime, *opened: Closes) -> None:

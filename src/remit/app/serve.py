@@ -135,10 +135,14 @@ async def _afterwards(service: Service, settings: Settings, logs: Logs, *, watch
     except Exception as error:  # noqa: BLE001 - enforcement goes on; people must hear of it
         _failed(error)
     await asyncio.to_thread(logs.start)
+    try:
+        await service.proofs.erasures.finish()
+    except Exception as error:  # noqa: BLE001 - what is erased on record stays to be erased
+        _failed(error)
     settle_collector()
     loops = [
         every(_EXPIRY_S, service.driver.expire_due, _failed),
-        every(CHECKPOINT_S, service.checkpoints.advance, _failed),
+        every(CHECKPOINT_S, service.proofs.checkpoints.advance, _failed),
         _telling_refusals(service.tally),
     ]
     if watch:

@@ -139,6 +139,14 @@ class CredentialSet:
 
 
 @dataclass(frozen=True, slots=True)
+class BodiesErased:
+    """The record at `ref` erased the bodies of `erased` (decision ids)."""
+
+    ref: Ref
+    erased: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EpochBegan:
     """Chain `chain` begins: every open intent of its replica's earlier epochs is in doubt."""
 
@@ -159,5 +167,6 @@ Delta: TypeAlias = (
     | ApprovalDelta
     | TokenRevoked
     | CredentialSet
+    | BodiesErased
     | EpochBegan
 )

@@ -33,6 +33,7 @@ from remit.pdp.deltas import (
     ApprovalOpened,
     ApprovalRefused,
     ApprovalVoted,
+    BodiesErased,
     CredentialSet,
     Delta,
     EpochBegan,
@@ -59,6 +60,7 @@ from remit.trace.bodies import (
     Status,
     Stored,
 )
+from remit.trace.erasing import frames
 
 ENDS: Final = {
     Status.OK: Move.SUCCEED,
@@ -199,6 +201,8 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
         case Event.CREDENTIAL:
             digest = body.data.get("hash")
             return (CredentialSet(body.subject, digest if isinstance(digest, str) else None),)
+        case Event.LEDGER_ERASED:
+            return (BodiesErased(ref, tuple(frames(body))),)
         case Event.APPROVAL_EXPIRED:
             return (ApprovalMoved(body.subject, Move.EXPIRE),)
         case (

@@ -24,6 +24,7 @@ from remit.pdp.deltas import (
     ApprovalOpened,
     ApprovalRefused,
     ApprovalVoted,
+    BodiesErased,
     CredentialSet,
     EpochBegan,
     IntentClosed,
@@ -192,7 +193,7 @@ class Memory:
                     self.indices.key(sid, key)
                 case OriginsAdded(_, sid):
                     self.indices.take(sid, body)
-                case IntentOpened() | IntentClosed() | CredentialSet() | EpochBegan():
+                case IntentOpened() | IntentClosed() | CredentialSet() | EpochBegan() | BodiesErased():
                     pass
         if stirred:
             self._stir()

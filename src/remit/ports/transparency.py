@@ -1,6 +1,6 @@
 """What lets strangers check the ledger: its tree, the keys that sign for it, and what is proved of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,6 +8,10 @@ from remit.facts.record import Ref
 from remit.trace.note import Checkpoint, Key, Note
 from remit.trace.proof import Proof
 from remit.trace.tree import Tree
+
+
+class NotErasable(Exception):
+    """A body that stays: the text says which, and why. Nothing was erased."""
 
 
 class Unprovable(Exception):
@@ -31,6 +35,35 @@ class Continuation:
     old: int
     path: tuple[bytes, ...]
     note: Note
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What was erased, by which `records`; `cleared` says that the bytes are gone from the log too."""
+
+    records: tuple[Ref, ...]
+    erased: tuple[Ref, ...]
+    cleared: bool
+
+
+class Bodies(Protocol):
+    """The bodies as they lie on disk. Blocks: ask it in a thread."""
+
+    def erase(self, refs: Iterable[Ref]) -> bool:
+        """Remove salt and bytes of these, durably; whether no trace of them is left in a log."""
+        ...
+
+    def finish(self) -> int:
+        """Remove what is erased on record and still there; how many that were."""
+        ...
+
+
+class Erasing(Protocol):
+    """Erasing bodies of a running ledger, on record."""
+
+    async def erase(self, refs: Sequence[Ref], why: str, by: str) -> Erasure:
+        """Erase the bodies of `refs`, of an intent that of its outcome too. `KeyError`, `NotErasable`."""
+        ...
 
 
 class TreeStore(Protocol):

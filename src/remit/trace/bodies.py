@@ -171,6 +171,7 @@ class Event(StrEnum):
     AGENT_ENFORCED = "agent.enforced"
     POLICY_DIFFERENCE = "policy.difference"
     CHECKPOINT_KEY = "checkpoint.key"
+    LEDGER_ERASED = "ledger.erased"
 
 
 @dataclass(frozen=True, slots=True)

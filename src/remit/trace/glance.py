@@ -7,7 +7,7 @@ from remit.trace.members import ACTION_MEMBERS, maybe, members, parts, text, tex
 
 @dataclass(slots=True)
 class Glance:
-    """What verification asks of an action body; `data` is all of it as stored."""
+    """What verification asks of an action body; `data` is all of it as stored, or its frame where it is `erased`."""
 
     action: str
     sids: tuple[str, ...]
@@ -15,6 +15,7 @@ class Glance:
     approval: str | None
     source: tuple[str, ...]
     data: bytes
+    erased: bool = False
 
 
 def glance(data: bytes) -> Glance:

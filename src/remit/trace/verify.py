@@ -12,10 +12,10 @@ What is checked, by the invariant it belongs to:
 * no-permit-without-policy: no intent has the verdict deny;
 * bundle-in-every-record: every judged, forwarded, ended or decided action names its bundle.
 
-An erased body is a finding, whichever it is: nothing vouches for an erasure, so one could
-hide any change. What erases will have to record it; then only a body so named may be gone,
-an epoch's never. That nothing is missing at the end cannot be seen from the rows alone: keep a
-receipt elsewhere. Whether the state tables are what the records fold to is for who holds the file.
+A body that is gone is a finding, unless a later record says that it was erased, and keeps its frame
+(`trace.erasing`), which is what the rest is checked with; an epoch's never goes. That nothing is missing
+at the end cannot be seen from the rows alone: keep a checkpoint elsewhere. Whether the state tables are
+what the records fold to is for who holds the file.
 """
 
 from collections.abc import Iterable
@@ -27,6 +27,7 @@ from remit.facts.record import Receipt, Record, RecordKind, Ref
 from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event, ExchangeBody, OutcomeBody, Passed
 from remit.trace.chain import parts
 from remit.trace.encoding import decode_body
+from remit.trace.erasing import frames
 from remit.trace.glance import Glance, glance
 from remit.trace.links import Finding, Row, check_row
 from remit.trace.members import Undecodable
@@ -61,6 +62,8 @@ class Report:
     findings: tuple[Finding, ...]
     more_findings: int = 0
     uncompared: str | None = "the records alone were given"
+    erasures: tuple[str, ...] = ()
+    """By whom, by which record, of which records and why bodies were erased."""
 
     @property
     def clean(self) -> bool:
@@ -97,9 +100,14 @@ class Verifier:
     _asked: dict[str, _Asked] = field(default_factory=dict[str, _Asked])
     _findings: list[Finding] = field(default_factory=list[Finding])
     _more: int = 0
+    _gone: dict[str, tuple[Row, bytes]] = field(default_factory=dict[str, tuple[Row, bytes]])
+    _erasures: list[str] = field(default_factory=list[str])
 
-    def feed(self, row: Row) -> tuple[Record, Seen] | None:
-        """Check the next row; what it says, None where it cannot be read."""
+    def feed(self, row: Row, kept: bytes | None = None) -> tuple[Record, Seen] | None:
+        """Check the next row; what it says, None where it cannot be read.
+
+        `kept` is the frame of a body that is gone, if a later record is known to keep one.
+        """
         self._records += 1
         self._erased += row.body is None
         same = self._head is not None and self._head.ref.chain == row.ref.chain
@@ -109,10 +117,12 @@ class Verifier:
         for finding in found:
             self.note(finding)
         self._head = self._heads[row.ref.chain] = Receipt(row.ref, row.hash.hex())
-        body = None if record is None else self._read(row, record)
+        body = None if record is None else self._read(row, record, kept)
         if row.ref.seq == 1:
             # Whatever became of its body: without it the epochs before could be cut unseen.
             self._check_epoch(row, body, ended)
+        elif row.body is None and kept is not None:
+            self._gone[str(row.ref)] = row, kept
         elif row.body is None:
             self._say(row, "chain-links", "its body is gone, and no record says that it was erased")
         if record is None or body is None:
@@ -129,6 +139,9 @@ class Verifier:
 
     def report(self) -> Report:
         """What was found so far."""
+        for row, _ in self._gone.values():
+            self._say(row, "chain-links", "its body is gone, and no record says that it was erased")
+        self._gone.clear()
         newest: dict[str, int] = {}
         for chain in self._heads:
             replica, epoch = parts(chain)
@@ -146,20 +159,22 @@ class Verifier:
             heads=tuple(self._heads.values()),
             findings=tuple(self._findings),
             more_findings=self._more,
+            erasures=tuple(self._erasures),
         )
 
     def _say(self, row: Row, invariant: str, what: str) -> None:
         self.note(Finding(row.ref, invariant, what))
 
-    def _read(self, row: Row, record: Record) -> Seen | None:
+    def _read(self, row: Row, record: Record, kept: bytes | None) -> Seen | None:
         if record.kind in _BUNDLED and not record.bundle:
             self._say(row, "bundle-in-every-record", "it names no bundle")
         self._intents += record.kind is RecordKind.INTENT
         self._outcomes += record.kind is RecordKind.OUTCOME
-        if row.body is None:
+        data = kept if row.body is None else row.body
+        if data is None:
             return None
         try:
-            return _seen(record.kind, row.body)
+            return _seen(record.kind, data, erased=row.body is None)
         except Undecodable as error:
             self._say(row, "chain-links", f"its body cannot be read: {error}")
             return None
@@ -190,6 +205,8 @@ class Verifier:
             case AdminBody():
                 if body.event is Event.APPROVAL_EXPIRED:
                     self._asked.pop(body.subject, None)
+                elif body.event is Event.LEDGER_ERASED:
+                    self._check_erasure(row, body)
             case _:
                 assert_never(body)
 
@@ -198,6 +215,18 @@ class Verifier:
             self._check_intent(row, body)
         elif body.verdict == "escalate" and body.approval is None:
             self._asked[str(row.ref)] = _Asked(body.action)
+
+    def _check_erasure(self, row: Row, body: AdminBody) -> None:
+        """Only a body that is named, and of which just this frame is kept, may be gone."""
+        kept = frames(body)
+        for ident, framed in kept.items():
+            gone = self._gone.pop(ident, None)
+            if gone is None:
+                self._say(row, "chain-links", f"it erased {ident[:40]}, whose body is still there: remit up")
+            elif gone[1] != framed:
+                self._say(gone[0], "chain-links", f"{row.ref} keeps something else of its body")
+        why = str(body.data.get("why", ""))
+        self._erasures.append(f"{', '.join(kept)} erased by {body.by} in {row.ref}: {why}")
 
     def _check_epoch(self, row: Row, body: Seen | None, ended: Receipt | None) -> None:
         """INVARIANT(chain-links), between the epochs of one replica."""
@@ -251,7 +280,8 @@ class Verifier:
             self._say(row, "label-before-data", "words of the server passed without all labels in every session")
         if body.approval is not None:
             asked = self._asked.pop(body.approval, None)
-            if asked is None or not asked.approved or asked.action != responses_hash(intent.data, body):
+            bound = intent.erased or (asked is not None and asked.action == responses_hash(intent.data, body))
+            if asked is None or not asked.approved or not bound:
                 self._say(row, "approval-binds-exact-action", f"{body.approval[:40]} was not approved for it")
 
     def _check_decision(self, row: Row, body: DecisionBody) -> None:
@@ -275,7 +305,9 @@ class Verifier:
             self._say(row, "approval-binds-exact-action", f"{ident[:40]} asked for another action")
 
 
-def _seen(kind: RecordKind, data: bytes) -> Seen:
+def _seen(kind: RecordKind, data: bytes, *, erased: bool) -> Seen:
     if kind is RecordKind.INTENT or kind is RecordKind.PROPOSAL:
-        return glance(data)
+        found = glance(data)
+        found.erased = erased
+        return found
     return cast("Seen", decode_body(kind, data))  # only those two kinds decode to an action

@@ -21,7 +21,7 @@ _FLUSH: Final = 1_000
 def from_version_0(conn: sqlite3.Connection) -> None:
     """Version 0 had one table, `record (chain, seq, bytes, hash, salt, body)`, and no state."""
     conn.execute("ALTER TABLE record RENAME TO old_record")
-    create(conn, TABLES)
+    create(conn)
     names = [row[0] for row in conn.execute("SELECT DISTINCT chain FROM old_record")]
     state = State(conn)
     for chain in sorted(names, key=parts):

@@ -20,6 +20,7 @@ from remit.trace.against import Comparison, Kept
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import genesis, parts
 from remit.trace.encoding import decode_body, decode_record
+from remit.trace.erasing import frames
 from remit.trace.links import Finding
 from remit.trace.note import Key, NoteWrong
 from remit.trace.tree import leaf_hash
@@ -27,6 +28,7 @@ from remit.trace.verify import FINDINGS_MAX
 
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
 _TOLD_EACH: Final = 10_000
+_ERASED: Final = f'"{Event.LEDGER_ERASED.value}"'.encode()
 _KEY: Final = f'"{Event.CHECKPOINT_KEY.value}"'.encode()
 
 
@@ -39,6 +41,8 @@ class Links:
     findings: list[Finding] = field(default_factory=list[Finding])
     more_findings: int = 0
     keys: list[Key] = field(default_factory=list[Key])
+    gone: set[str] = field(default_factory=set[str])
+    """Records whose body is gone, and no record so far said that it was erased."""
 
     @property
     def clean(self) -> bool:
@@ -75,6 +79,8 @@ def verify_links(
                     if progress is not None and told != (found.records - segment[1]) // _TOLD_EACH:
                         progress(told * _TOLD_EACH)
                 last = page[-1][0]
+            for ref in sorted(map(Ref.parse, found.gone)):
+                found.note(Finding(ref, "chain-links", "its body is gone, and no record says that it was erased"))
             for finding in comparison.findings(origin_of(conn), found.keys, trusted, verified):
                 found.note(finding)
     except SegmentTorn as error:
@@ -95,15 +101,17 @@ def _take(found: Links, segment: Segment, names: dict[int, str], comparison: Com
         found.note(Finding(Ref(chain, seq), "chain-links", f"expected here is seq {expected}"))
     if head is None:
         _begin(found, chain, segment)
-    if _KEY in bodies:
-        _note_keys(found, segment)
+    if _KEY in bodies or _ERASED in bodies:
+        _note_admin(found, segment)
     leaves: list[bytes] = []
+    gone: list[int] = []
     try:
-        end = linked((chain, seq, genesis(chain) if head is None else head.hash), segment, leaves)
+        end = linked((chain, seq, genesis(chain) if head is None else head.hash), segment, leaves, gone)
     except LinkBroken as error:
         found.note(Finding(Ref(chain, seq + error.number), "chain-links", error.what))
         end = segment[2][-32:].hex()
         leaves = [leaf_hash(stored.record) for stored in unpack(*segment)]
+    found.gone.update(f"{chain}.{one}" for one in gone)
     comparison.feed_all(Ref(chain, seq), leaves)
     found.records += count
     found.heads[chain] = Receipt(Ref(chain, seq + count - 1), end)
@@ -121,10 +129,14 @@ def _begin(found: Links, chain: str, segment: Segment) -> None:
         found.note(Finding(Ref(chain, segment[0] & _SEQ_MASK), "chain-links", what))
 
 
-def _note_keys(found: Links, segment: Segment) -> None:
+def _note_admin(found: Links, segment: Segment) -> None:
     for stored in unpack(*segment):
-        body = _admin(stored) if stored.body is not None and _KEY in stored.body else None
-        if body is not None and body.event is Event.CHECKPOINT_KEY:
+        told = stored.body is not None and (_KEY in stored.body or _ERASED in stored.body)
+        body = _admin(stored) if told else None
+        if body is None:
+            continue
+        found.gone.difference_update(frames(body))
+        if body.event is Event.CHECKPOINT_KEY:
             with suppress(NoteWrong):
                 found.keys.append(Key.parse(str(body.data.get("key"))))
 

@@ -101,12 +101,14 @@ class LinkBroken(Exception):
         self.what = what
 
 
-def linked(start: tuple[str, int, str], segment: Segment, found: list[bytes] | None) -> str:
+def linked(
+    start: tuple[str, int, str], segment: Segment, found: list[bytes] | None, gone: list[int] | None = None
+) -> str:
     """Check the chain and the commitments of one batch that begins at `start`: chain, seq, and the hash before it.
 
-    The hash of its last record, in hex. The leaves of its records are added to `found`. Nothing is decoded: what a
-    record says first and last is compared with what it has to say, and all of it is hashed. Raises `LinkBroken`,
-    `SegmentTorn`.
+    The hash of its last record, in hex. The leaves of its records are added to `found`, the seqs of those whose bodies
+    were erased to `gone`. Nothing is decoded: what a record says first and last is compared with what it has to say,
+    and all of it is hashed. Raises `LinkBroken`, `SegmentTorn`.
     """
     chain, seq, prev = start
     first, count, records, bodies = segment
@@ -133,6 +135,8 @@ def linked(start: tuple[str, int, str], segment: Segment, found: list[bytes] | N
             if record[-66:] != b'%s"]' % sha256(bodies[behind:stop]).hexdigest().encode():
                 raise LinkBroken(number, "its body is not the one it commits to")
             behind = stop
+        elif gone is not None:
+            gone.append(seq + number)
         prev = digest.hex()
         if found is not None:
             found.append(sha256(b"\0" + record).digest())

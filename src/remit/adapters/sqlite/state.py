@@ -25,6 +25,7 @@ from remit.pdp.deltas import (
     ApprovalOpened,
     ApprovalRefused,
     ApprovalVoted,
+    BodiesErased,
     CredentialSet,
     Delta,
     EpochBegan,
@@ -155,6 +156,8 @@ class State:
                 self._change("revoked", token, rows.revoked_row(token, expires))
             case CredentialSet(ident, digest):
                 self._change("credential", ident, rows.credential_row(ident, digest))
+            case BodiesErased():
+                self._erase(delta)
             case EpochBegan(chain, at):
                 self._begin(chain, at)
             case PlaceLabelled(where, labels):
@@ -167,6 +170,10 @@ class State:
                 self._change("origin", number, rows.origin_row(number, sid, self.id_of(ref) or 0))
             case _:
                 assert_never(delta)
+
+    def _erase(self, delta: BodiesErased) -> None:
+        for number in filter(None, map(self._named, delta.erased)):
+            self._change("erased", number, (number, self.id_of(delta.ref)))
 
     def _change_session(self, delta: SessionDelta) -> None:
         sid = delta.sid

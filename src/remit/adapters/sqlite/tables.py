@@ -76,8 +76,8 @@ STATE: Final = (
 """The tables that are folds of the records."""
 
 
-def create(conn: sqlite3.Connection, tables: str = TABLES + PROOF_TABLES) -> None:
+def create(conn: sqlite3.Connection) -> None:
     """Make every table, within the caller's transaction."""
-    for statement in tables.split(";"):
+    for statement in (TABLES + PROOF_TABLES).split(";"):
         conn.execute(statement)
     conn.execute(INDEX_OF_ORIGINS)

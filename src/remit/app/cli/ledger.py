@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from remit.app.cli.options import Data, Output
+from remit.app.cli.options import Data, Output, TokenFile, client
 from remit.app.failure import Exit, Failure
 from remit.app.output import Format, data, say
 from remit.app.settings import LEDGER, data_folder
@@ -74,6 +74,8 @@ def verify(
         f"{report.records} records in {report.chains} chains, {report.intents} intents, "
         f"{report.outcomes} outcomes{erased}"
     )
+    for erasure in report.erasures:
+        print(f"erased: {escaped(erasure)}")
     for ref in report.in_doubt:
         print(f"in doubt: {ref} (no outcome: its effect may or may not have been; remit why {ref})")
     for ref in report.open:
@@ -254,6 +256,29 @@ def prove(
         return
     _write(str(found), to)
     say("how to check it: docs/how-to/prove-what-happened.md")
+
+
+@app.command()
+def erase(
+    record: Annotated[list[str], typer.Argument(help="Decision ids; with an intent goes its outcome.")],
+    why: Annotated[str, typer.Option("--why", help="Kept on the ledger.")],
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """Erase what records say (arguments, results, a user's words), on record, with your own user token.
+
+    Who may is named by the Route `erasure`. Records, links, checkpoints and proofs stay as they are; so does who acted,
+    on which tool, with which verdict. Copies elsewhere, backups among them, are not reached.
+    """
+    answer = client(token_file).post("/ledger/erase", {"ids": record, "why": why})
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+        return
+    for ident in answer["erased"]:
+        print(f"erased {ident}")
+    say(f"recorded in {', '.join(answer['records'])}")
+    if not answer["cleared"]:
+        say("their bytes stay in the write-ahead log until nobody reads from it: erase nothing, restart the service")
 
 
 def _write(text: str, to: Path | None) -> None:

@@ -1,0 +1,45 @@
+"""What stays of a body that is erased: its frame, which the record of the erasure keeps.
+
+Laws
+* The frame holds what state is folded from and what other records are checked against: who acted, on which tool, with
+  which verdict. Arguments, context, reasons, errors, words, and hashes by which one could test a guess at them, are
+  gone; but for the hash of an action that people decided on, which their decisions bear as well.
+* The frame folds to what the body folded to, so that every state table stays what the records fold to.
+* Never erased: a record; an epoch, a decision, an erasure, or any other `admin` body but a user's words.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import cast
+
+from remit.trace.bodies import ActionBody, AdminBody, Body, Event, ExchangeBody, OutcomeBody
+
+
+def frame(body: Body) -> Body | None:
+    """What is kept of `body`; None where it may not be erased."""
+    match body:
+        case ActionBody():
+            asked = body.approval is not None or body.verdict == "escalate"
+            action = body.action if asked else ""
+            return replace(body, action=action, reasons=(), context={}, arguments=b"", trace=None)
+        case OutcomeBody():
+            origins = None if body.origins is None else ""
+            return replace(body, result=None, result_bytes=0, error=None, origins=origins)
+        case ExchangeBody(approval=None):
+            return replace(body, content=None, content_bytes=0, reasons=())
+        case AdminBody(event=Event.SESSION_WORDS):
+            return replace(body, data={"grounds": True} if body.data.get("grounds") is True else {})
+        case _:
+            return None
+
+
+def frames(body: AdminBody) -> Mapping[str, bytes]:
+    """The frames that the record of an erasure keeps, as stored, by decision id; none of any other body."""
+    listed = body.data.get("bodies") if body.event is Event.LEDGER_ERASED else None
+    found: dict[str, bytes] = {}
+    for one in listed if isinstance(listed, list) else ():
+        members = cast("dict[str, object]", one) if isinstance(one, dict) else {}
+        ident, kept = members.get("id"), members.get("kept")
+        if isinstance(ident, str) and isinstance(kept, str):
+            found[ident] = kept.encode()
+    return found

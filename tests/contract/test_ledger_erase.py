@@ -1,0 +1,167 @@
+"""Erasing bodies: on record, for good, and every hash, proof and state table stays what it was."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from remit.adapters.notary import verified
+from remit.adapters.sqlite import verify_file
+from remit.adapters.sqlite.erasing import SqliteBodies
+from remit.adapters.sqlite.quick import verify_links
+from remit.facts.record import Receipt, RecordKind, Ref
+from remit.ports.ledger import Draft
+from remit.ports.transparency import NotErasable, Unprovable
+from remit.trace.bodies import AdminBody, Event
+from remit.work.erasing import Erasures
+from tests.contract.ledger_world import append_all
+from tests.contract.log_world import Log, rechained, rows_of, written
+from tests.core.recording import Step, action, outcome
+
+SECRET = b"a telltale sentence"
+
+
+def erasures_of(log: Log, bodies: SqliteBodies | None = None) -> Erasures:
+    async def record(body: AdminBody) -> Receipt:
+        at = log.place.clock.now_ms()
+        return await log.ledger.append(Draft(RecordKind.ADMIN, at, "", "", body)).durable
+
+    return Erasures(log.ledger, bodies or SqliteBodies(log.file), record)
+
+
+async def filled(folder: Path, calls: int = 5) -> tuple[Log, list[Ref]]:
+    """An open log of so many calls whose arguments and errors hold the secret; their intents."""
+    log = Log(folder)
+    await log.open()
+    said = b'{"text":"%s %d"}'
+    steps = [Step(RecordKind.INTENT, "s1", action(arguments=said % (SECRET, number))) for number in range(calls)]
+    intents = [receipt.ref for receipt in await append_all(log.ledger, steps)]
+    ends = [replace(outcome(str(ref), labels=["untrusted"]), error=f"{SECRET.decode()}!") for ref in intents]
+    await append_all(log.ledger, [Step(RecordKind.OUTCOME, "s1", end) for end in ends])
+    return log, intents
+
+
+def left(log: Log) -> list[str]:
+    """The files of the data folder in which the secret still stands."""
+    return [path.name for path in log.folder.iterdir() if path.is_file() and SECRET in path.read_bytes()]
+
+
+@pytest.mark.asyncio
+async def test_what_was_erased_is_gone_from_every_byte_and_all_of_the_rest_holds(tmp_path: Path) -> None:
+    log, intents = await filled(tmp_path)
+    before = await log.kept("before.note")
+    session = await log.ledger.session("s1")
+    assert left(log) != []
+    done = await erasures_of(log).erase(intents, "asked for by ana", "user:dpo")
+    assert (done.cleared, len(done.erased), left(log)) == (True, 10, [])
+    entry = await log.ledger.entry(intents[0])
+    assert entry is not None
+    assert entry.body is None
+    assert await log.ledger.session("s1") == session
+    proof = await log.checkpoints.prove(intents[0], reveal=False)
+    proof.check(log.notary.keys, verified)
+    with pytest.raises(Unprovable, match="was erased"):
+        await log.checkpoints.prove(intents[0], reveal=True)
+    after = await log.kept("after.note")
+    await log.close()
+    report = verify_file(log.file, against=[before, after])
+    assert (report.findings, report.uncompared, report.erased) == ((), None, 10)
+    [said] = report.erasures
+    assert all(str(ref) in said for ref in done.erased)
+    assert said.endswith(f"erased by user:dpo in {done.records[0]}: asked for by ana")
+    assert verify_links(log.file, against=[before, after]).clean
+    assert left(log) == []
+    await log.open()
+    await log.kept()
+    await log.close()
+    assert verify_file(log.file, against=[before, after]).clean
+
+
+@pytest.mark.asyncio
+async def test_many_are_erased_by_several_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("remit.work.erasing.EACH_MAX", 7)
+    log, intents = await filled(tmp_path, 20)
+    done = await erasures_of(log).erase(intents, "all of it", "user:dpo")
+    assert (len(done.records), len(done.erased), left(log)) == (6, 40, [])
+    await log.close()
+    assert verify_file(log.file).clean
+
+
+@pytest.mark.asyncio
+async def test_words_go_and_decisions_epochs_and_what_is_under_way_stay(tmp_path: Path) -> None:
+    log, intents = await filled(tmp_path, 2)
+    erasures = erasures_of(log)
+    words = await append_all(
+        log.ledger, [Step(RecordKind.ADMIN, "s1", AdminBody(Event.SESSION_WORDS, "h", "s1", {"text": SECRET.decode()}))]
+    )
+    [going] = await append_all(log.ledger, [Step(RecordKind.INTENT, "s1", action())])
+    await erasures.erase([words[0].ref], "words", "user:dpo")
+    chain = log.ledger.chain
+    refused = {
+        Ref(chain, 1): "whose body is never erased",
+        going.ref: "has no outcome yet",
+        words[0].ref: "was erased already",
+    }
+    for ref, why in refused.items():
+        with pytest.raises(NotErasable, match=why):
+            await erasures.erase([intents[0], ref], "x", "user:dpo")
+    with pytest.raises(KeyError):
+        await erasures.erase([intents[0], Ref(chain, 10_000)], "x", "user:dpo")
+    entry = await log.ledger.entry(intents[0])
+    assert entry is not None
+    assert entry.body is not None, "nothing of it was erased"
+    await log.close()
+    assert verify_file(log.file).clean
+
+
+@pytest.mark.asyncio
+async def test_an_erasure_cut_short_is_told_and_finished_at_the_next_start(tmp_path: Path) -> None:
+    log, intents = await filled(tmp_path)
+
+    class Cut(SqliteBodies):
+        def erase(self, refs: object) -> bool:
+            raise sqlite3.OperationalError("power cut")
+
+    erasures = erasures_of(log, Cut(log.file))
+    with pytest.raises(sqlite3.OperationalError):
+        await erasures.erase(intents[:1], "x", "user:dpo")
+    await log.close()
+    assert any("is still there: remit up" in str(one) for one in verify_file(log.file).findings)
+    await log.open()
+    assert await erasures_of(log).finish() == 2
+    assert await erasures_of(log).finish() == 0
+    await log.close()
+    assert verify_file(log.file).clean
+
+
+@pytest.mark.asyncio
+async def test_while_somebody_reads_from_the_log_it_says_that_bytes_are_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("remit.adapters.sqlite.erasing._TRIES", 2)
+    log, intents = await filled(tmp_path)
+    with closing(sqlite3.connect(log.file, isolation_level=None)) as reading:
+        reading.execute("BEGIN")
+        reading.execute("SELECT count(*) FROM segment").fetchone()
+        assert not (await erasures_of(log).erase(intents[:1], "x", "user:dpo")).cleared
+    await log.close()
+
+
+def test_a_body_that_is_gone_without_a_record_or_kept_otherwise_is_named(tmp_path: Path) -> None:
+    async def make() -> tuple[Log, list[Ref]]:
+        log, intents = await filled(tmp_path)
+        await erasures_of(log).erase(intents[:1], "x", "user:dpo")
+        await log.close()
+        return log, intents
+
+    log, intents = asyncio.run(make())
+    rows = rows_of(log.file)
+    path = tmp_path / "gone.sqlite3"
+    written(path, [replace(row, salt=None, body=None) if row.ref == intents[1] else row for row in rows], "x")
+    found = f"{intents[1]}: chain-links: its body is gone, and no record says that it was erased"
+    assert found in map(str, verify_file(path).findings)
+    assert found in map(str, verify_links(path).findings)
+    assert rechained(rows[:1], lambda _, row: row) == rows[:1]
