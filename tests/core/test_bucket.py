@@ -15,6 +15,14 @@ def test_a_burst_then_the_rate_then_when_to_come_back() -> None:
     assert bucket.is_full(102.5)
 
 
+def test_many_are_taken_at_once_and_never_more_than_all_of_it() -> None:
+    bucket = Bucket(per_s=2.0, burst=4.0, at_s=100.0)
+    assert bucket.take(100.0, 3.0) == 0.0
+    assert bucket.take(100.0, 2.0) == 0.5
+    assert bucket.take(101.5, 400.0) == 0.0
+    assert bucket.take(101.5) == 0.5
+
+
 def test_a_clock_that_goes_back_fills_nothing() -> None:
     bucket = Bucket(per_s=1.0, burst=1.0, at_s=100.0)
     assert bucket.take(100.0) == 0.0

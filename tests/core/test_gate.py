@@ -47,6 +47,21 @@ def test_an_agent_beyond_its_rate_is_told_when_to_come_back_and_others_are_not_t
     assert refused == {"limit/requests": 1}
 
 
+def test_what_a_request_asks_for_beside_itself_counts_as_so_many_requests() -> None:
+    where, clock, refused = gate(replace(DEFAULT, requests_per_s_max=1.0, requests_burst_max=10))
+    where.charge("clerk", 0)
+    where.charge("clerk", 8)
+    with pytest.raises(Busy, match="more than 1 requests a second") as busy:
+        where.charge("clerk", 6)
+    assert busy.value.retry_s == 4
+    assert refused == {"limit/requests": 1}
+    where.charge("helper", 10)
+    clock.s += 8
+    where.charge("clerk", 400)  # never more than an agent may do at once: it costs all of that
+    with pytest.raises(Busy), where.request("clerk"):
+        pass
+
+
 def test_an_agent_that_holds_too_much_open_is_refused_until_it_lets_go() -> None:
     where, _, _ = gate(replace(DEFAULT, requests_per_agent_max=2))
     with where.request("clerk"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from remit.facts.catalog import PolicySource
+from remit.facts.record import RecordKind
 from remit.pep.mcp import hearing, listening, standing
 from remit.pep.mcp.listening import Changes
 from remit.pep.mcp.notices import change
@@ -282,6 +283,26 @@ async def test_another_bundle_that_shows_other_tools_is_a_change(w: Wire) -> Non
             put(w, Changed(Offer.TOOLS))
             assert (await stream.message())["method"] == "notifications/tools/list_changed"
             assert len(w.watched) == 1
+
+
+@wired
+async def test_a_resource_is_judged_once_however_many_follow_it(w: Wire) -> None:
+    sid = await w.initialize()
+    for number in range(8):
+        async with w.on(sid, "resources/subscribe", {"uri": f"note://{number}"}) as said:
+            assert (await said.message())["result"] == {}
+    judged = await w.bench.records(RecordKind.INTENT)
+    assert len(judged) == 8, "not the earlier ones again with each"
+    allow_all(w)
+    await asyncio.sleep(0)
+    async with w.on(sid, "resources/subscribe", {"uri": "note://8"}) as said:
+        await said.message()
+    assert len(await w.bench.records(RecordKind.INTENT)) == 9
+    source = replace(w.bench.bundle.catalog, policies=(PolicySource("all.cedar", READS.replace("all", "other")),))
+    w.bench.bundle = compiled(source)
+    async with w.on(sid, "resources/subscribe", {"uri": "note://9"}) as said:
+        await said.message()
+    assert len(await w.bench.records(RecordKind.INTENT)) == 19, "another bundle judges all of them anew"
 
 
 async def first_change(w: Wire, sid: str) -> None:

@@ -19,13 +19,14 @@ class Bucket:
         """Start full."""
         self.left = self.burst
 
-    def take(self, now_s: float) -> float:
-        """Take one token: 0.0 when there was one, else after how many seconds there will be."""
+    def take(self, now_s: float, tokens: float = 1.0) -> float:
+        """Take `tokens`, all of it at most: 0.0 when they were there, else after how many seconds they will be."""
         self._fill(now_s)
-        if self.left >= 1.0:
-            self.left -= 1.0
+        tokens = min(tokens, self.burst)
+        if self.left >= tokens:
+            self.left -= tokens
             return 0.0
-        return (1.0 - self.left) / self.per_s
+        return (tokens - self.left) / self.per_s
 
     def is_full(self, now_s: float) -> bool:
         """Whether it says no more than a new one would: it can be forgotten."""

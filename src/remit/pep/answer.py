@@ -69,11 +69,15 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Watching:
-    """What of a watch is honoured: lists and resources whose changes follow; `live` once the server tells of them."""
+    """What of a watch is honoured: lists and resources whose changes follow.
+
+    `live` once the server tells of them; `under` is the digest of the bundle that they were judged by.
+    """
 
     offers: frozenset[Offer]
     uris: frozenset[str]
     live: bool = False
+    under: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,15 +218,22 @@ class Driver(Control):
         return await self._way.held(authority, self._tasks.cancel(authority, client, server, name))
 
     async def watch(
-        self, authority: Authority, client: Client, server: str, offers: frozenset[Offer], uris: frozenset[str]
+        self,
+        authority: Authority,
+        client: Client,
+        server: str,
+        offers: frozenset[Offer],
+        uris: frozenset[str],
+        granted: Watching | None = None,
     ) -> AsyncGenerator[Watching | Changed | Updated]:
         """Changes of lists and resources, after a `Watching` that says which of them follow from here on.
 
-        To be told of a resource is to read it, and judged so, anew where another bundle runs. Ends when the
-        server is lost, or the session; at once where policy lets the agent see nothing of the server.
+        To be told of a resource is to read it, and judged so, anew where another bundle runs; `granted` is what this
+        authority is told of already, which is judged no second time under the same one. Ends when the server is lost,
+        or the session; at once where policy lets the agent see nothing of the server.
         """
         under = self._desk.bundle.digest
-        may = await self._watchable(authority, client, server, Watching(offers, uris))
+        may = await self._watchable(authority, client, server, Watching(offers, uris), granted)
         watching: Watching | None = may
         upstream = self._upstreams.get(server)
         if upstream is None or not (may.offers or may.uris) or not self._reaches(authority, server):
@@ -258,11 +265,15 @@ class Driver(Control):
     def _reaches(self, authority: Authority, server: str) -> bool:
         return self._names.reaches(self._desk.bundle, authority.agents, server)
 
-    async def _watchable(self, authority: Authority, client: Client, server: str, wanted: Watching) -> Watching:
+    async def _watchable(
+        self, authority: Authority, client: Client, server: str, wanted: Watching, granted: Watching | None = None
+    ) -> Watching:
         """As much of `wanted` as the running bundle allows."""
-        uris = {uri for uri in wanted.uris if await self._may(errand.subscribe(authority, server, uri), client)}
+        under = self._desk.bundle.digest
+        had = granted.uris if granted is not None and granted.under == under else frozenset[str]()
+        new = {uri for uri in wanted.uris - had if await self._may(errand.subscribe(authority, server, uri), client)}
         lists = {offer for offer in wanted.offers if await self._may_list(authority, client, server, offer)}
-        return Watching(frozenset(lists), frozenset(uris))
+        return Watching(frozenset(lists), frozenset(new | (wanted.uris & had)), under=under)
 
     async def _may(self, found: Errand, client: Client) -> bool:
         return isinstance(await self._do(found, client), Released)

@@ -91,17 +91,25 @@ class Gate:
         finally:
             _leave(self._streams, agent)
 
+    def charge(self, agent: str, requests: int) -> None:
+        """Count what one request of `agent` asks for beside itself as so many more. Raises `Busy`."""
+        if requests:
+            self._take(agent, requests)
+
     def _admit(self, agent: str) -> None:
         limits = self.limits
         if self.closing.is_set():
             self._refuse(503, "service/draining", "the service is ending: try again once it runs", _DRAIN_RETRY_S)
-        wait_s = self._bucket(agent).take(self._clock.monotonic_s())
-        if wait_s:
-            text = f"{agent} sends more than {limits.requests_per_s_max:g} requests a second (requests_per_s_max)"
-            self._refuse(429, "limit/requests", text, math.ceil(wait_s))
+        self._take(agent, 1)
         if self._requests.get(agent, 0) >= limits.requests_per_agent_max:
             text = f"{agent} has {limits.requests_per_agent_max} requests unanswered (requests_per_agent_max)"
             self._refuse(429, "limit/requests-per-agent", text, 1)
+
+    def _take(self, agent: str, tokens: int) -> None:
+        wait_s = self._bucket(agent).take(self._clock.monotonic_s(), tokens)
+        if wait_s:
+            text = f"{agent} sends more than {self.limits.requests_per_s_max:g} requests a second (requests_per_s_max)"
+            self._refuse(429, "limit/requests", text, math.ceil(wait_s))
 
     def _bucket(self, agent: str) -> Bucket:
         found = self._buckets.get(agent)

@@ -135,9 +135,13 @@ class Watches:
         return tuple(self._driver.servers)
 
     def join(
-        self, listener: Listener, server: str, offers: frozenset[Offer], uris: frozenset[str], told: Told
+        self, listener: Listener, server: str, wanted: Watching, told: Told, granted: Watching | None
     ) -> "tuple[_Key, asyncio.Future[Watching]]":
-        """Have `told` called for each change; what to `leave` by, and what the server agrees to."""
+        """Have `told` called for each change; what to `leave` by, and what the server agrees to.
+
+        `granted` is what this listener is told of already.
+        """
+        offers, uris = wanted.offers, wanted.uris
         client = listener.client
         key = _Key(listener.authority.token, server, offers, uris, client.era, canonical(client.capabilities))
         watch = self._all.get(key)
@@ -145,7 +149,7 @@ class Watches:
             loop = asyncio.get_running_loop()
             shown = self._driver.list_tools(listener.authority, server)
             watch = self._all[key] = _Watch(listener.authority, server, shown, loop.create_future())
-            watch.task = loop.create_task(self._run(listener, server, offers, uris, watch))
+            watch.task = loop.create_task(self._run(listener, key, watch, granted))
         watch.told.add(told)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.get_running_loop().create_task(self._look())
@@ -177,12 +181,12 @@ class Watches:
                     if offer is not Offer.TOOLS or watch.shown != before:
                         watch.tell(Changed(offer))
 
-    async def _run(
-        self, listener: Listener, server: str, offers: frozenset[Offer], uris: frozenset[str], watch: _Watch
-    ) -> None:
+    async def _run(self, listener: Listener, key: _Key, watch: _Watch, granted: Watching | None) -> None:
         wait_s = RETRY_S
         while not self._driver.stopped(listener.authority):
-            changes = self._driver.watch(listener.authority, listener.client, server, offers, uris)
+            of = (listener.authority, listener.client, key.server, key.offers, key.uris)
+            changes = self._driver.watch(*of, granted)
+            granted = None
             async with aclosing(changes):
                 async for notice in changes:
                     if not isinstance(notice, Watching):
@@ -209,6 +213,7 @@ class Following:
         self._watches = watches
         self._changes = changes
         self._resources: frozenset[Updated] = frozenset()
+        self._agreed: dict[str, asyncio.Future[Watching]] = {}
         self._joined: dict[_Key, Told] = {}
         self._leaving: dict[_Key, Told] = {}
 
@@ -226,7 +231,10 @@ class Following:
         before, self._joined = self._joined, {}
         for server, uris in by_server.items():
             told = partial(self._tell, listener, server)
-            key, agreed[server] = self._watches.join(listener, server, wanted.offers, frozenset(uris), told)
+            had = self._agreed.get(server)
+            granted = had.result() if had is not None and had.done() else None
+            of = Watching(wanted.offers, frozenset(uris))
+            key, agreed[server] = self._watches.join(listener, server, of, told, granted)
             self._joined[key] = told
         for key, told in before.items():
             next_one = agreed.get(key.server)
@@ -236,6 +244,7 @@ class Following:
                 # What was followed is followed on until its successor hears, so that nothing falls between.
                 self._leaving[key] = told
                 next_one.add_done_callback(partial(self._succeeded, key, told))
+        self._agreed = agreed
         return agreed
 
     def stop(self) -> None:
@@ -244,6 +253,7 @@ class Following:
             for key, told in joined.items():
                 self._watches.leave(key, told)
             joined.clear()
+        self._agreed = {}
 
     def _tell(self, listener: Listener, server: str, notice: Change) -> None:
         if isinstance(notice, Updated):

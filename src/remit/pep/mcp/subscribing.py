@@ -44,6 +44,8 @@ async def subscribe(governing: Governing, gate: Gate, post: Post, request: Reque
     if isinstance(wanted, Wrong):
         return wanted
     driver, ident = governing.driver, request.ident
+    # Each resource is judged as if read, and recorded: it costs as much as to read it.
+    gate.charge(post.authority.acting.agent, len(wanted.uris))
     with gate.stream(post.authority.acting.agent) as closing:
         changes = Changes(partial(change, subscription=ident))
         listener = Listener(post.authority, client, post.server)
