@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+import traceback
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -321,6 +322,9 @@ def play(seed: int, folder: Path | None = None) -> Story:
             pass
         except Stuck:
             world.laws.broken = world.laws.broken or ("goes-on", "everybody waits, and for nothing that will happen")
+        except Exception as error:  # noqa: BLE001 - a seed that nobody could look at again would be lost
+            world.lines += traceback.format_exception(error)
+            world.laws.broken = ("simulator", f"it failed itself: {type(error).__name__}: {error}")
         finally:
             world.witness.close()
             world.loop.close()
