@@ -17,7 +17,7 @@ from remit.trace.bodies import AdminBody, Event
 from remit.trace.note import Checkpoint, Key
 from remit.trace.tree import Tree, check_consistency, leaf_hash, root_of
 from remit.work.checkpoints import Checkpoints
-from tests.contract.ledger_world import append_all
+from tests.contract.ledger_world import append_all, draft
 from tests.contract.log_world import Log, log_of, rows_of
 from tests.core.recording import Step, action
 
@@ -212,3 +212,18 @@ async def test_a_file_of_version_2_is_backed_up_and_gets_its_tree(tmp_path: Path
     assert root_by_records(log.file, kept.checkpoint.size) == kept.checkpoint.root
     assert verify_file(log.file, against=[kept]).clean
     assert log.file.with_name("ledger.sqlite3.v2.bak").is_file()
+
+
+@pytest.mark.asyncio
+async def test_a_clock_set_back_an_hour_is_told_and_nothing_hangs_on_it(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    await log.open()
+    hour, now = 3_600_000, 1_795_867_200_000
+    for at in (now, now + hour, now + 2 * hour, now + hour + 5, now + hour + 10):
+        await log.ledger.append(draft(action(), at=at)).durable
+    kept = await log.kept()
+    await log.close()
+    report = verify_file(log.file, against=[kept])
+    assert report.clean
+    back = next(by for ref, by in report.jumps if ref.seq == 5)
+    assert back == hour - 5

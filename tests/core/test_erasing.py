@@ -120,3 +120,12 @@ def test_answers_under_an_erased_intent_are_bound_by_their_own_record() -> None:
     passed = ExchangeBody(str(REF), 1, Passed.RESPONSES, ("s1",), (), "sha256:x", 5, f"{CHAIN}.3")
     steps = [asked, Step(RecordKind.DECISION, "s1", yes), Step(RecordKind.EXCHANGE, "s1", passed), RECORDED]
     assert said(history(*steps), KEPT)[0] == []
+
+
+def test_a_clock_that_was_set_back_is_no_finding_and_is_told() -> None:
+    verifier = Verifier(_at=10**13)
+    for row in stored(CHAIN, []):
+        verifier.feed(row)
+    report = verifier.report()
+    assert report.clean
+    assert [ref for ref, _ in report.jumps] == [Ref(CHAIN, 1)]

@@ -34,6 +34,7 @@ from remit.trace.members import Undecodable
 from remit.trace.rounds import responses_hash
 
 _BUNDLED: Final = frozenset(RecordKind) - {RecordKind.ADMIN}
+JUMP_MS: Final = 60_000
 FINDINGS_MAX: Final = 1_000
 """How many findings a report holds in full; it counts the others."""
 
@@ -64,6 +65,11 @@ class Report:
     uncompared: str | None = "the records alone were given"
     erasures: tuple[str, ...] = ()
     """By whom, by which record, of which records and why bodies were erased."""
+    jumps: tuple[tuple[Ref, int], ...] = ()
+    """Records whose time is more than `JUMP_MS` before that of the record before them, and by how much (ms).
+
+    Clocks are set back in earnest, so it is no finding: order is that of the chain, and times are what they are.
+    """
 
     @property
     def clean(self) -> bool:
@@ -102,6 +108,8 @@ class Verifier:
     _more: int = 0
     _gone: dict[str, tuple[Row, bytes]] = field(default_factory=dict[str, tuple[Row, bytes]])
     _erasures: list[str] = field(default_factory=list[str])
+    _at: int = 0
+    _jumps: list[tuple[Ref, int]] = field(default_factory=list[tuple[Ref, int]])
 
     def feed(self, row: Row, kept: bytes | None = None) -> tuple[Record, Seen] | None:
         """Check the next row; what it says, None where it cannot be read.
@@ -117,6 +125,10 @@ class Verifier:
         for finding in found:
             self.note(finding)
         self._head = self._heads[row.ref.chain] = Receipt(row.ref, row.hash.hex())
+        if record is not None:
+            if self._at - record.at > JUMP_MS and len(self._jumps) < FINDINGS_MAX:
+                self._jumps.append((row.ref, self._at - record.at))
+            self._at = record.at
         body = None if record is None else self._read(row, record, kept)
         if row.ref.seq == 1:
             # Whatever became of its body: without it the epochs before could be cut unseen.
@@ -160,6 +172,7 @@ class Verifier:
             findings=tuple(self._findings),
             more_findings=self._more,
             erasures=tuple(self._erasures),
+            jumps=tuple(self._jumps),
         )
 
     def _say(self, row: Row, invariant: str, what: str) -> None:

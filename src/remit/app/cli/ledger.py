@@ -64,6 +64,7 @@ def verify(
         "open": [str(ref) for ref in report.open],
         "in_doubt": [str(ref) for ref in report.in_doubt],
         "heads": [{"id": str(head.ref), "hash": head.hash} for head in report.heads],
+        "jumps": [{"id": str(ref), "back_ms": by_ms} for ref, by_ms in report.jumps],
         "findings": [str(finding) for finding in report.findings],
     }
     if output in {Format.JSON, Format.YAML}:
@@ -76,6 +77,8 @@ def verify(
     )
     for erasure in report.erasures:
         print(f"erased: {escaped(erasure)}")
+    for ref, by_ms in report.jumps:
+        print(f"clock: {ref} is {by_ms / 1000:.0f} s before the record before it: the clock was set back")
     for ref in report.in_doubt:
         print(f"in doubt: {ref} (no outcome: its effect may or may not have been; remit why {ref})")
     for ref in report.open:
