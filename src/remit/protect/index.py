@@ -11,10 +11,10 @@ Laws
 import hashlib
 import struct
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from remit.facts.origin import Origin
 
@@ -62,10 +62,14 @@ def origin_of(found: int) -> Origin:
 class Entries(NamedTuple):
     """Tokens to be added: where in the result they stand (`$[*].to`, and which element), and their bits."""
 
-    tokens: Iterable[str]
+    tokens: Collection[str]
     seen: int
     pattern: str = ""
     element: int = NOWHERE
+
+
+Entry: TypeAlias = tuple[Collection[str], int, str, int]
+"""`Entries` as what is made by the hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +157,8 @@ class Index:
         at = pattern if element == NOWHERE else pattern.replace("[*]", f"[{element}]", 1)
         return self._calls[(found >> 33) - 1], at
 
-    def delta(self, call: str, entries: Iterable[Entries], *, capped: bool = False, prose: bool = False) -> Delta:
-        """What of `entries` is new."""
+    def delta(self, call: str, entries: Iterable[Entry], *, capped: bool = False, prose: bool = False) -> Delta:
+        """What of `entries` is new; the same bytes for the same tokens, in whatever order a set has them."""
         patterns: dict[str, int] = {}
         made: dict[int, int] = {}
         told: dict[int, set[str]] = {}
@@ -165,11 +169,10 @@ class Index:
             if name is None:
                 name = patterns[pattern] = len(patterns) if len(patterns) < PATTERNS_MAX else NOWHERE
             new = element << 24 | name << 8 | seen
-            done = told.setdefault(seen, set())
-            for token in tokens:
-                if token in done:
-                    continue
-                done.add(token)
+            done = told.get(seen)
+            if done is None:
+                done = told[seen] = set()
+            for token in tokens if done.isdisjoint(tokens) else set(tokens) - done:
                 # As in `look`; it is half of what indexing takes.
                 hashed = base.copy()
                 hashed.update(token.encode("utf-8", "surrogatepass"))
@@ -179,11 +182,13 @@ class Index:
                     made[at] = had | seen
                 elif seen & ~known.get(at, 0):
                     made[at] = new
+            done.update(tokens)
         if len(made) > room:
             capped = True
-            made = dict(islice(made.items(), room))
+            made = {at: made[at] for at in islice(sorted(made), room)}
         prose = prose and not self.prose
-        listed = array("Q", made).tobytes() + array("Q", made.values()).tobytes()
+        order = sorted(made)
+        listed = array("Q", order).tobytes() + array("Q", [made[at] for at in order]).tobytes()
         named = tuple(name for name, number in patterns.items() if number != NOWHERE) if made else ()
         return Delta(call, named, listed, capped and not self.capped, prose)
 

@@ -6,7 +6,7 @@ from typing import Final
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.origin import Role
-from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, WORDS, Delta, Entries, Index
+from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, WORDS, Delta, Entry, Index
 from remit.protect.language import STOP
 from remit.protect.origins import Seen, all_grounded, leaves
 from remit.protect.reading import Leaf, Reading
@@ -25,7 +25,7 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
     seen = Seen(index)
     records = _named(reading, seen)
     directory = tool is not None and all_grounded(_query(tool, given), seen)
-    entries: list[Entries] = []
+    entries: list[Entry] = []
     prose = False
     for leaf in reading.leaves:
         found = texts(leaf.text)
@@ -33,7 +33,7 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
             if not found.isdisjoint(STOP):
                 prose = prose or leaf.untrusted
                 found -= STOP
-            entries.append(Entries(found, UNTRUSTED if leaf.untrusted else TRUSTED, leaf.pattern, leaf.element))
+            entries.append((found, UNTRUSTED if leaf.untrusted else TRUSTED, leaf.pattern, leaf.element))
             continue
         bits = UNTRUSTED if leaf.untrusted else TRUSTED
         if leaf.part is not None and leaf.part.directory:
@@ -44,7 +44,7 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
             # It is there, and nothing follows from a name that anybody may have chosen.
             bits &= ~(DERIVED | DIRECTORY) if _leads(leaf.text) else ~DERIVED
         if len(found) == 1 and found.isdisjoint(STOP):
-            entries.append(Entries(found, bits, leaf.pattern, leaf.element))
+            entries.append((found, bits, leaf.pattern, leaf.element))
         else:
             entries.extend(_several(leaf, bits))
     return index.delta(call, entries, capped=reading.capped, prose=prose)
@@ -55,16 +55,16 @@ def _leads(text: str) -> bool:
     return any(kind in _PLACES for _, kind in parts(text))
 
 
-def _several(leaf: Leaf, bits: int) -> Iterator[Entries]:
+def _several(leaf: Leaf, bits: int) -> Iterator[Entry]:
     """A name of several parts: each is trusted, and derived is only the whole.
 
     A name does not hold addresses: whoever wrote one into it wants to be followed.
     """
     found = parts(leaf.text)
     carried = [token for token, kind in found if kind in CARRIED]
-    yield Entries(carried, UNTRUSTED, leaf.pattern, leaf.element)
-    yield Entries([token for token, _ in found if token not in carried], bits & ~DERIVED, leaf.pattern, leaf.element)
-    yield Entries((whole(leaf.text),), bits, leaf.pattern, leaf.element)
+    yield carried, UNTRUSTED, leaf.pattern, leaf.element
+    yield [token for token, _ in found if token not in carried], bits & ~DERIVED, leaf.pattern, leaf.element
+    yield (whole(leaf.text),), bits, leaf.pattern, leaf.element
 
 
 def _named(reading: Reading, seen: Seen) -> frozenset[int]:

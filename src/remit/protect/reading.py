@@ -193,7 +193,7 @@ class _Reader:
         if part is None:
             self._loose.append(leaf)
             return
-        leaf.labels = part.labels | self._stored
+        leaf.labels = part.labels | self._stored if self._stored else part.labels
         if "untrusted" not in (self._stored if part.directory else leaf.labels):
             # What a directory lists is there, whoever chose its name.
             leaf.name = is_name(leaf.text)
@@ -205,7 +205,9 @@ class _Reader:
 
 def is_name(text: str) -> bool:
     """Whether `text` can name something: one line, shorter than a sentence of some length."""
-    return len(text) <= NAME_CHARS_MAX and text.isprintable() and len(text.split()) <= NAME_WORDS_MAX
+    if len(text) > NAME_CHARS_MAX or not text.isprintable():
+        return False
+    return " " not in text or len(text.split()) <= NAME_WORDS_MAX
 
 
 def _scalar(item: float) -> str:
