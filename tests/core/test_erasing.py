@@ -88,6 +88,12 @@ def said(rows: list[Row], kept: bytes | None) -> tuple[list[str], tuple[str, ...
     return [str(finding) for finding in report.findings], report.erasures
 
 
+def test_what_a_server_said_leaves_no_hash_of_its_words() -> None:
+    kept = frame(replace(EXCHANGE, origins="AAEC"))
+    assert isinstance(kept, ExchangeBody)
+    assert kept.origins == ""
+
+
 KEPT = encode_body(frame(INTENT) or INTENT)
 RECORDED = Step(RecordKind.ADMIN, "", AdminBody(
     Event.LEDGER_ERASED, "user:dpo", "x", {"why": "asked for", "bodies": [{"id": str(REF), "kept": KEPT.decode()}]}
