@@ -1,6 +1,7 @@
 """`verify_file` against checkpoints kept elsewhere: what was cut, deleted, edited, rewritten or put back is named."""
 
 import asyncio
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -10,7 +11,9 @@ import pytest
 
 from remit.adapters.notary import FolderNotary
 from remit.adapters.sqlite import verify_file
+from remit.adapters.sqlite.quick import verify_links
 from remit.adapters.sqlite.tiles import Tiles
+from remit.app.restoring import restore
 from remit.facts.record import Ref
 from remit.trace.against import Kept
 from remit.trace.links import Row
@@ -188,3 +191,27 @@ def test_a_checkpoint_of_what_is_not_there_yet_is_named(world: tuple[Log, Kept])
     note = log.notary.sign(Checkpoint(kept.checkpoint.origin, len(rows) + 7, bytes(32)))
     found = findings(log.file, Kept("future.note", note, Checkpoint.parse(note.text)))
     assert found == [f"{rows[-1].ref}: tree: it is the last of {len(rows)} records, and future.note has 7 more: {CUT}"]
+
+
+def test_a_backup_that_was_restored_is_named_and_signs_as_another_log(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    log, kept = log_of(folder, 20)
+    shutil.copy(log.file, tmp_path / "backup.sqlite3")
+
+    async def go_on() -> Kept:
+        await log.open()
+        await log.fill(5)
+        late = await log.kept("late.note")
+        await log.close()
+        return late
+
+    late = asyncio.run(go_on())
+    restore(tmp_path / "backup.sqlite3", log.file)
+    new = asyncio.run(go_on())
+    assert new.checkpoint.origin != kept.checkpoint.origin
+    assert verify_file(log.file, against=[kept, new]).findings == (), "what the backup held, it still holds"
+    assert verify_links(log.file, against=[kept, new]).findings == []
+    [found] = findings(log.file, late)
+    assert found.endswith("tree: it restored a backup that was older than late.note: what lay between is not here")
+    assert [str(one) for one in verify_links(log.file, against=[late]).findings] == [found]

@@ -82,3 +82,18 @@ def test_a_foreign_and_a_forged_checkpoint_are_told_apart() -> None:
         f"file: tree: forged.note: the signature of key {KEY.id.hex()} is not that key's: it was forged or changed",
         f"file: tree: other.note is of another ledger, elsewhere; this one is {KEY.name}",
     ]
+
+
+def test_what_a_restored_backup_had_still_holds_and_what_it_had_not_is_named() -> None:
+    def nothing(_level: int, _number: int) -> bytes:
+        return b""
+
+    leaves = [leaf_hash(b"one"), leaf_hash(b"two")]
+    comparison = Comparison([kept(1, root_of(leaves[:1])), kept(3, bytes(32), "late.note")], nothing, 0)
+    comparison.feed(Ref("r0102-1", 1), b"one")
+    comparison.feed(Ref("r0102-2", 1), b"two")
+    comparison.restored(Ref("r0102-2", 1), KEY.name)
+    found = [str(one) for one in comparison.findings("remit.dev/log/new", [KEY], (), verified)]
+    assert found == [
+        "r0102-2.1: tree: it restored a backup that was older than late.note: what lay between is not here"
+    ]

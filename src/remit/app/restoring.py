@@ -4,6 +4,7 @@ Laws
 * A backup is older than what it replaces, so its state is: a token revoked since, a session ended
   or labelled since, an approval used since would all count again. What the replaced ledger still
   says of tokens and credentials is recorded anew; every session ends, and every open approval.
+* It is another log: checkpoints are signed under a new name, and the record says under which they were.
 * Decision ids are given once: epochs that the replaced ledger had are passed over, each by a record.
 * The work is done on a copy in a folder of its own; the last step alone touches the ledger.
 """
@@ -19,6 +20,7 @@ from remit.adapters.sqlite import copy_ledger, open_ledger, verify_file
 from remit.adapters.sqlite.backup import Standing, exchange, standing
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.lock import FolderLock
+from remit.adapters.sqlite.tiles import forget_log
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind
@@ -80,6 +82,7 @@ async def _begin(staged: Path, ours: Standing | None, before: Standing | None, r
     """Begin an epoch that no record had yet, and record in it what was restored; its chain."""
     clock, entropy = SystemClock(), SystemEntropy()
     passed = 0 if before is None else before.epoch
+    log = forget_log(staged)
     ledger = open_ledger(staged, clock, entropy)
     while parts(ledger.chain)[1] <= passed:
         await ledger.close()
@@ -87,7 +90,7 @@ async def _begin(staged: Path, ours: Standing | None, before: Standing | None, r
     try:
         last = report.heads[-1]
         head: dict[str, Json] = {"chain": last.ref.chain, "seq": last.ref.seq, "hash": last.hash}
-        data: dict[str, Json] = {"head": head, "replaced_epoch": passed or None}
+        data: dict[str, Json] = {"head": head, "replaced_epoch": passed or None, "log": log}
         bodies = [AdminBody(Event.LEDGER_RESTORED, _BY, str(last.ref), data)]
         bodies += _stopped(ours, before)
         for one in await ledger.approvals(open_only=True, limit=report.records):

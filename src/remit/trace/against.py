@@ -46,6 +46,7 @@ class Comparison:
     _roots: dict[int, bytes] = field(default_factory=lambda: {0: Tree().root()})
     _differs: int | None = None
     _torn: tuple[int, int] | None = None
+    _before: dict[str, tuple[int, Ref]] = field(default_factory=dict[str, tuple[int, Ref]])
 
     def __post_init__(self) -> None:
         self._stop = self._next_stop(0)
@@ -67,6 +68,10 @@ class Comparison:
             at += len(taken)
             if self.size == self._stop:
                 self._take()
+
+    def restored(self, ref: Ref, origin: str) -> None:
+        """The record at `ref`, the last fed, says that a backup was restored of what signed as `origin` until then."""
+        self._before[origin] = self.size, ref
 
     def findings(
         self, origin: str, named: Sequence[Key], trusted: Sequence[Key], check: CheckSignature
@@ -97,7 +102,13 @@ class Comparison:
         self, one: Kept, origin: str, keys: Sequence[Key], check: CheckSignature, fits: int
     ) -> Iterator[Finding]:
         said = one.checkpoint
-        if said.origin != origin:
+        size, ref = self._before.get(said.origin, (0, None))
+        if ref is not None and said.size > size:
+            yield Finding(
+                ref, TREE, f"it restored a backup that was older than {one.name}: what lay between is not here"
+            )
+            return
+        if said.origin != origin and ref is None:
             yield Finding(None, TREE, f"{one.name} is of another ledger, {said.origin}; this one is {origin or 'none'}")
             return
         try:

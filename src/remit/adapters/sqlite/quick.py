@@ -28,8 +28,9 @@ from remit.trace.verify import FINDINGS_MAX
 
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
 _TOLD_EACH: Final = 10_000
-_ERASED: Final = f'"{Event.LEDGER_ERASED.value}"'.encode()
-_KEY: Final = f'"{Event.CHECKPOINT_KEY.value}"'.encode()
+_TOLD: Final = tuple(
+    f'"{event.value}"'.encode() for event in (Event.CHECKPOINT_KEY, Event.LEDGER_ERASED, Event.LEDGER_RESTORED)
+)
 
 
 @dataclass(slots=True)
@@ -101,8 +102,8 @@ def _take(found: Links, segment: Segment, names: dict[int, str], comparison: Com
         found.note(Finding(Ref(chain, seq), "chain-links", f"expected here is seq {expected}"))
     if head is None:
         _begin(found, chain, segment)
-    if _KEY in bodies or _ERASED in bodies:
-        _note_admin(found, segment)
+    if any(event in bodies for event in _TOLD):
+        _note_admin(found, segment, chain, comparison)
     leaves: list[bytes] = []
     gone: list[int] = []
     try:
@@ -129,12 +130,13 @@ def _begin(found: Links, chain: str, segment: Segment) -> None:
         found.note(Finding(Ref(chain, segment[0] & _SEQ_MASK), "chain-links", what))
 
 
-def _note_admin(found: Links, segment: Segment) -> None:
+def _note_admin(found: Links, segment: Segment, chain: str, comparison: Comparison) -> None:
     for stored in unpack(*segment):
-        told = stored.body is not None and (_KEY in stored.body or _ERASED in stored.body)
-        body = _admin(stored) if told else None
+        body = _admin(stored) if any(event in (stored.body or b"") for event in _TOLD) else None
         if body is None:
             continue
+        if body.event is Event.LEDGER_RESTORED:
+            comparison.restored(Ref(chain, stored.id & _SEQ_MASK), str(body.data.get("log")))
         found.gone.difference_update(frames(body))
         if body.event is Event.CHECKPOINT_KEY:
             with suppress(NoteWrong):

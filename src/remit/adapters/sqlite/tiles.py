@@ -62,6 +62,18 @@ def origin_of(conn: sqlite3.Connection) -> str:
     return "" if row is None else row[0]
 
 
+def forget_log(path: Path) -> str:
+    """Take its name and what it signed from the ledger at `path`, which nobody uses; the name.
+
+    A ledger that goes on from a backup is another log: under the old name it would sign a second history.
+    """
+    with closing(sqlite3.connect(path)) as conn, conn:
+        origin = origin_of(conn)
+        conn.execute("DELETE FROM meta WHERE name = 'log'")
+        conn.execute("DELETE FROM signed")
+    return origin
+
+
 def stored_note(conn: sqlite3.Connection) -> str | None:
     """The last checkpoint that was signed."""
     row = conn.execute("SELECT note FROM signed ORDER BY size DESC LIMIT 1").fetchone()

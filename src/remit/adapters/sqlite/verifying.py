@@ -130,7 +130,7 @@ class _Reading:
                 if said is None:
                     self.uncompared = self.uncompared or "a record or body is gone, or cannot be read"
                 else:
-                    self._note_key(said[1])
+                    self._note_key(row.ref, said[1])
                     if self.uncompared is None:
                         self._fold(made, stored, row.ref, *said, kept)
                 self.seen += 1
@@ -142,10 +142,12 @@ class _Reading:
             except UNFOLDABLE as error:
                 self._unfoldable(None, error)
 
-    def _note_key(self, seen: Seen) -> None:
+    def _note_key(self, ref: Ref, seen: Seen) -> None:
         if isinstance(seen, AdminBody) and seen.event is Event.CHECKPOINT_KEY:
             with suppress(NoteWrong):
                 self.keys.append(Key.parse(str(seen.data.get("key"))))
+        if isinstance(seen, AdminBody) and seen.event is Event.LEDGER_RESTORED and self._tree is not None:
+            self._tree.restored(ref, str(seen.data.get("log")))
 
     def _compare_tree(self) -> None:
         if self._tree is not None:
