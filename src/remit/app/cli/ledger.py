@@ -14,6 +14,7 @@ from remit.app.settings import LEDGER, data_folder
 from remit.facts.text import escaped
 from remit.trace.against import Kept
 from remit.trace.note import Key
+from remit.trace.verify import Report
 
 To = Annotated[Path | None, typer.Option("--to", help="The file to write, a new one (else stdout).")]
 
@@ -75,14 +76,7 @@ def verify(
         f"{report.records} records in {report.chains} chains, {report.intents} intents, "
         f"{report.outcomes} outcomes{erased}"
     )
-    for erasure in report.erasures:
-        print(f"erased: {escaped(erasure)}")
-    for ref, by_ms in report.jumps:
-        print(f"clock: {ref} is {by_ms / 1000:.0f} s before the record before it: the clock was set back")
-    for ref in report.in_doubt:
-        print(f"in doubt: {ref} (no outcome: its effect may or may not have been; remit why {ref})")
-    for ref in report.open:
-        print(f"open: {ref} (in flight while the service runs, else in doubt)")
+    _tell(report)
     for finding in report.findings:
         print(f"WRONG  {escaped(str(finding))}")
     if report.more_findings:
@@ -98,6 +92,18 @@ def verify(
         else "this ledger does not verify"
     )
     return Exit.OK if report.clean else Exit.NEGATIVE
+
+
+def _tell(report: Report) -> None:
+    """What is no finding, and worth knowing."""
+    for erasure in report.erasures:
+        print(f"erased: {escaped(erasure)}")
+    for ref, by_ms in report.jumps:
+        print(f"clock: {ref} is {by_ms / 1000:.0f} s before the record before it: the clock was set back")
+    for ref in report.in_doubt:
+        print(f"in doubt: {ref} (no outcome: its effect may or may not have been; remit why {ref})")
+    for ref in report.open:
+        print(f"open: {ref} (in flight while the service runs, else in doubt)")
 
 
 def _links(file: Path, kept: Sequence[Kept], trusted: Sequence[Key], output: Format) -> int:
