@@ -64,8 +64,10 @@ def cases(folder: Path) -> Iterator[tuple[str, Policies, dict[str, Any]]]:
     """Name, policies and text of each case."""
     for path in case_files(folder):
         case = cast("dict[str, Any]", json.loads(path.read_text("utf-8")))
-        parts = [path.parent / Path(case[part]).name for part in ("policies", "entities", "schema")]
-        yield path.stem, Policies(*(part.read_text("utf-8") for part in parts)), case
+        policies, entities, schema = (
+            (path.parent / Path(case[part]).name).read_text("utf-8") for part in ("policies", "entities", "schema")
+        )
+        yield path.stem, Policies(policies, entities, schema), case
 
 
 def compare(folder: Path, *, most: int | None = None) -> Tally:

@@ -71,6 +71,20 @@ def verify(
     if output in {Format.JSON, Format.YAML}:
         data(said, output)
         return Exit.OK if report.clean else Exit.NEGATIVE
+    _told(report)
+    for head in report.heads[-1:]:
+        print(f"head {head.ref} {head.hash}")
+    _holds(kept if report.clean else ())
+    say(
+        "verified: every link, commitment and reference holds, and the state is theirs"
+        if report.clean
+        else "this ledger does not verify"
+    )
+    return Exit.OK if report.clean else Exit.NEGATIVE
+
+
+def _told(report: Report) -> None:
+    """What was found, a line each, for people."""
     erased = f", {report.erased} bodies gone" if report.erased else ""
     print(
         f"{report.records} records in {report.chains} chains, {report.intents} intents, "
@@ -83,15 +97,6 @@ def verify(
         print(f"WRONG  and {report.more_findings} more")
     if report.uncompared is not None:
         print(f"state not compared: {report.uncompared}")
-    for head in report.heads[-1:]:
-        print(f"head {head.ref} {head.hash}")
-    _holds(kept if report.clean else ())
-    say(
-        "verified: every link, commitment and reference holds, and the state is theirs"
-        if report.clean
-        else "this ledger does not verify"
-    )
-    return Exit.OK if report.clean else Exit.NEGATIVE
 
 
 def _tell(report: Report) -> None:
