@@ -15,6 +15,7 @@ from remit.policy.verdict import Code, Reason
 from remit.trace.bodies import ExchangeBody, Passed, Stored
 from remit.trace.encoding import decode_body, encode_body
 from remit.trace.members import Undecodable
+from remit.trace.rounds import responses_hash
 from remit.trace.verify import verify
 from tests.core.recording import Step, action, decision, outcome, stored
 
@@ -51,6 +52,11 @@ def test_an_approval_of_responses_is_used_up_when_they_pass() -> None:
     assert isinstance(moved, ApprovalMoved)
     given = Approval("r1-1.1", "sha256:0", "s1", "ada", "uma", "shop", "refund", (), 1, 99, State.APPROVED)
     assert apply_approval(apply_approval(given, claimed), moved).state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("intent", [b"", b"[]", b'{"kind":"call_tool"}'])
+def test_what_tells_of_no_action_binds_no_responses(intent: bytes) -> None:
+    assert responses_hash(intent, passed(Passed.RESPONSES)) is None
 
 
 RESPONSES = b'{"who":{"action":"accept","content":{"name":"ann"}}}'

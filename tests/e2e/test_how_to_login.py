@@ -8,13 +8,13 @@ import shlex
 from pathlib import Path
 
 from tests.e2e.oauth_world import PERSON, Guarded
-from tests.e2e.test_how_to import OWN_WORLD, PAGES_FOLDER, shown
+from tests.e2e.test_how_to import PAGES_FOLDER, shown
 
 BLOCK = re.compile(
     r"^```(?P<kind>console|yaml (?P<file>[\w.]+))\n(?P<text>.*?)^```|^<!-- (?P<browse>browse) -->$",
     re.MULTILINE | re.DOTALL,
 )
-(PAGE,) = OWN_WORLD
+PAGE = "connect-a-server-that-needs-a-login"
 
 
 def test_every_command_of_the_page_shows_what_the_page_says(tmp_path: Path) -> None:

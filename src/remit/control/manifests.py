@@ -99,15 +99,13 @@ def spec_json(spec: Spec) -> dict[str, Json]:
                 members |= {"command": list(spec.command), "env": env}
             if spec.headers:
                 members["headers"] = {name: value.to_json() for name, value in spec.headers.items()}
-            if spec.oauth is not None:
-                members["oauth"] = spec.oauth.to_json()
+            members["oauth"] = None if spec.oauth is None else spec.oauth.to_json()
         case ToolSpec():
             members = {"effect": spec.effect and spec.effect.value, "tags": list(spec.tags)}
             members |= {"sink": spec.sink and spec.sink.value, "description": spec.description}
             members |= {"source": None if spec.source is None else list(spec.source)}
             members |= flow_json(spec)
-            if spec.store is not None:
-                members["store"] = said_of(spec.store)
+            members["store"] = None if spec.store is None else said_of(spec.store)
         case PolicySpec():
             members = {"cedar": spec.cedar}
         case RouteSpec():

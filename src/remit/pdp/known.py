@@ -51,15 +51,16 @@ def known(snapshot: Snapshot, action: Action) -> Known:
         case ActionKind.DELEGATE:
             if action.name not in catalog.agents:
                 return _deny(Code.UNKNOWN_AGENT, f"there is no agent named {escaped(action.name)}")
+            return reached_other(snapshot.bundle, action)
         case ActionKind.CALL_MODEL | ActionKind.READ_RESOURCE | ActionKind.GET_PROMPT | ActionKind.LIST_ROOTS:
             if action.server not in catalog.servers:
                 return _unknown_server(action)
             if action.kind is ActionKind.CALL_MODEL and action.name != CLIENT_MODEL:
                 text = f"there is no model named {escaped(action.name, chars_max=_SHOWN_MAX)}"
                 return _deny(Code.UNKNOWN_METHOD, text)
+            return reached_other(snapshot.bundle, action)
         case _:
             assert_never(action.kind)
-    return reached_other(snapshot.bundle, action)
 
 
 def _known_tool(snapshot: Snapshot, action: Action) -> Known:

@@ -192,16 +192,12 @@ def _accesses(node: Json) -> Iterator[Access]:
         case {"Var": str(root)}:
             yield Access(root, (), has=False)
             return
-        case {"has": {"left": left, "attr": str(name)}}:
-            chain = _chain(left)
-            if chain is not None:
-                yield Access(chain[0], (*chain[1], name), has=True)
-                return
-        case {".": _}:
-            chain = _chain(node)
-            if chain is not None:
-                yield Access(chain[0], chain[1], has=False)
-                return
+        case {"has": {"left": left, "attr": str(name)}} if (chain := _chain(left)) is not None:
+            yield Access(chain[0], (*chain[1], name), has=True)
+            return
+        case {".": _} if (chain := _chain(node)) is not None:
+            yield Access(chain[0], chain[1], has=False)
+            return
         case _:
             pass
     for child in _children(node):
