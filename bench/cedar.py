@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import sys
-import tarfile
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from proof.cedar import Policies, Said
+from proof.unpacking import unpack
 from proof.verdict import say
 from remit.policy.compiled import generate
 
@@ -55,8 +55,7 @@ def case_files(folder: Path) -> list[Path]:
     if found or not (folder / ARCHIVE).exists():
         return found
     unpacked = Path(tempfile.mkdtemp(prefix="cedar-corpus-"))
-    with tarfile.open(folder / ARCHIVE) as archive:
-        archive.extractall(unpacked, filter="data")
+    unpack(folder / ARCHIVE, unpacked)
     return case_files(unpacked)
 
 

