@@ -163,6 +163,42 @@ def test_around_under_and_elsewhere_told_keys_may_be_the_same(read: str) -> None
     assert held.labels(f"notes:{read}") == WEB
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("/srv/notes/a", "notes"),
+        ("notes/a", "/srv/notes"),
+        ("/srv/notes", "notes/a"),
+        ("notes", "/srv/notes/a"),
+        ("/srv/x/notes/sub/a", "notes/sub"),
+        ("/srv/1/2/3/4/5/6", "1/2/3/4/5"),
+        ("1/2/3/4/5/6", "/srv/1/2/3/4/5"),
+    ],
+)
+def test_a_folder_told_from_elsewhere_has_what_lies_under_it(written: str, read: str) -> None:
+    held = Stores({f"notes:{normal(written)}": WEB, "notes:x/y": SECRET})
+    assert held.labels(f"notes:{normal(read)}") == WEB
+    assert held.labels("notes:other/a") == frozenset()
+
+
+@given(
+    st.lists(st.sampled_from("abc"), min_size=1, max_size=7),
+    st.lists(st.sampled_from("abc"), max_size=3),
+    st.lists(st.sampled_from("abc"), max_size=3),
+    st.booleans(),
+)
+def test_one_place_is_found_from_wherever_both_are_told(
+    place: list[str], above: list[str], under: list[str], longer: bool
+) -> None:
+    first, second = "/".join([*above, *place]), "/".join([*place, *under])
+    whole = "/".join([*above, *place, *under])
+    written, read = (first, second) if longer else (second, first)
+    assert Stores({f"s:{written}": WEB}).labels(f"s:{read}") == WEB
+    inner = "/".join(place)
+    assert Stores({f"s:{whole}": WEB}).labels(f"s:{inner}") == WEB
+    assert Stores({f"s:{inner}": WEB}).labels(f"s:{whole}") == WEB
+
+
 def test_what_was_written_without_a_key_is_under_every_key() -> None:
     held = Stores()
     _, stored = taken(held, ask("put", {}), "confidential")

@@ -3,7 +3,8 @@
 Laws
 * What a place holds only grows; a clean session that writes over it takes nothing away.
 * Who reads a key has the labels of that key, of what lies under it or around it, and of every key that may
-  be the same one told from elsewhere (`/srv/notes/a` and `a`); who names no key those of the whole store.
+  be the same one told from elsewhere (`/srv/notes/a` and `a`), or lie under or around that (`/srv/notes/a` and
+  `notes`); who names no key those of the whole store.
 * A store that holds `KEYS_HELD_MAX` keys takes no more: what is written under a new one is written to the whole
   store, with every label of the catalog.
 INVARIANT(label-before-data): labels are in the store by the intent of the write, before it is forwarded.
@@ -20,6 +21,8 @@ from remit.facts.store import Store, place, places
 from remit.policy.bundle import Bundle
 
 KEYS_HELD_MAX: Final = 10_000
+WITHIN_MAX: Final = 4
+"""How many segments of a folder, told from elsewhere, tell what lies under it; deeper ones are told by the first."""
 LISTED: Final = b'{"list":"resources"}'
 """The arguments of the action that lists resources, which tells what a store holds."""
 
@@ -63,6 +66,7 @@ class Stores:
         self._held: dict[str, Labels] = {}
         self._under: dict[str, Labels] = {}
         self._ends: dict[str, Labels] = {}
+        self._within: dict[str, Labels] = {}
         self._all: dict[str, Labels] = {}
         self._keys: Counter[str] = Counter()
         for where, labels in (held or {}).items():
@@ -79,9 +83,10 @@ class Stores:
         self._all[store] = self._all.get(store, NONE) | labels
         segments = key.split("/")
         for cut in range(1, len(segments)):
-            above, end = place(store, "/".join(segments[:cut])), place(store, "/".join(segments[cut:]))
-            self._under[above] = self._under.get(above, NONE) | labels
-            self._ends[end] = self._ends.get(end, NONE) | labels
+            _add(self._under, store, segments[:cut], labels)
+            _add(self._ends, store, segments[cut:], labels)
+            for stop in range(cut + 1, min(cut + WITHIN_MAX + 1, len(segments))):
+                _add(self._within, store, segments[cut:stop], labels)
 
     def held(self, bundle: Bundle, action: Action) -> Held:
         """What they mean for `action` now."""
@@ -106,14 +111,20 @@ class Stores:
         everywhere = self._all.get(store, NONE)
         if not (key and everywhere):
             return everywhere
-        found = self._held.get(place(store), NONE) | self._held.get(where, NONE)
-        found |= self._under.get(where, NONE) | self._ends.get(where, NONE)
         segments = key.split("/")
-        for cut in range(1, len(segments)):
+        folder = place(store, "/".join(segments[:WITHIN_MAX]))
+        found = self._held.get(place(store), NONE) | self._within.get(folder, NONE)
+        for start in range(len(segments)):
             if found == everywhere:
                 break
-            found |= self._held.get(place(store, "/".join(segments[:cut])), NONE)
-            found |= self._held.get(place(store, "/".join(segments[cut:])), NONE)
+            # Whoever wrote told it from here: the same key, one under it, and those around it.
+            same = place(store, "/".join(segments[start:]))
+            found |= self._held.get(same, NONE) | self._under.get(same, NONE)
+            for stop in range(start + 1, len(segments)):
+                found |= self._held.get(place(store, "/".join(segments[start:stop])), NONE)
+        for stop in range(1, len(segments) + 1):
+            # Whoever wrote told it from further up.
+            found |= self._ends.get(place(store, "/".join(segments[:stop])), NONE)
         return found
 
     def holders(self, labels: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
@@ -126,3 +137,8 @@ class Stores:
         if new and self._keys[store] + new > KEYS_HELD_MAX:
             return (place(store),), place(store) not in named
         return named, False
+
+
+def _add(held: dict[str, Labels], store: str, segments: list[str], labels: Labels) -> None:
+    where = place(store, "/".join(segments))
+    held[where] = held.get(where, NONE) | labels
