@@ -97,3 +97,10 @@ def test_what_a_restored_backup_had_still_holds_and_what_it_had_not_is_named() -
     assert found == [
         "r0102-2.1: tree: it restored a backup that was older than late.note: what lay between is not here"
     ]
+
+
+def test_a_checkpoint_of_no_records_holds_with_the_root_of_an_empty_tree_alone() -> None:
+    notes = [kept(0, root_of(()), "empty.note"), kept(0, bytes(32), "odd.note")]
+    comparison = Comparison(notes, lambda _level, _number: b"", 0)
+    comparison.feed(Ref("r0102-1", 1), b"one")
+    assert said(comparison) == ["file: tree: odd.note is of no records, and its root is not that of an empty tree"]

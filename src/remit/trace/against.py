@@ -129,6 +129,8 @@ class Comparison:
 
     def _unlike(self, one: Kept, fits: int) -> Finding:
         size = one.checkpoint.size
+        if not size:
+            return Finding(None, TREE, f"{one.name} is of no records, and its root is not that of an empty tree")
         if self._differs is not None and self._differs < size and self._witnessed(one.checkpoint):
             return Finding(self._ref(self._differs), TREE, f"it is not the record of which {one.name} is signed")
         first, last = self._ref(fits), self._ref(size - 1)
