@@ -2,7 +2,7 @@
 
 PROOF is a file that `remit ledger prove` wrote (https://c2sp.org/tlog-proof), VKEY the key that signs for the ledger
 (NAME+ID+BASE64, or a file with it), got from elsewhere than the proof. Needs Python alone; reads these two files only.
-Exit code 0: all of it holds. Ed25519 is as RFC 8032 defines it: right, not fast; it only verifies.
+Exit code 0: all holds; 1: it does not; 2: nothing was checked. Ed25519 is RFC 8032's: right, not fast; only verifies.
 """
 
 import base64
@@ -74,26 +74,27 @@ def main(proof, vkey, receipt=""):
     head, note, signatures = text.split("\n\n")
     first, extra, index, *path = head.split("\n")
     need(first + extra[:6] + index[:6] == "c2sp.org/tlog-proof@v1extra index ", "it is no proof of a record")
-    lines = [line.split(" ") for line in signatures.splitlines()]
-    ours = [base64.b64decode(line[2]) for line in lines if line[:2] == ["\u2014", name]]
+    ours = [base64.b64decode(one[2]) for one in map(str.split, signatures.splitlines()) if one[:2] == ["\u2014", name]]
     ours = [one[4:] for one in ours if one[:4].hex() == ident]
     need(ours and all(signed(key, (note + "\n").encode(), one) for one in ours), "that key did not sign the checkpoint")
     origin, size, root_hash = note.split("\n")[:3]
-    shown, number, count = json.loads(base64.b64decode(extra[6:])), int(index[6:]), int(size)
-    record = shown["record"].encode()
-    found = number < count and root(sha256(b"\0" + record), number, count, [base64.b64decode(one) for one in path])
+    number, count = (int(one) if one.isascii() and one.isdigit() else -1 for one in (index[6:], size))
+    record = (shown := json.loads(base64.b64decode(extra[6:])))["record"].encode()
+    found = 0 <= number < count and root(sha256(b"\0" + record), number, count, [base64.b64decode(one) for one in path])
     need(found == base64.b64decode(root_hash), "the record is not under the signed root")
     chain, seq, _, kind, at, *_, commitment = json.loads(record)
     need(receipt in ("", f"{chain}.{seq}:{sha256(record).hex()}"), "it is another record than that of the receipt")
     print(f"holds: {chain}.{seq}, {kind}, at {at} ms since 1970, is record {number + 1} of {count} of {origin}")
     if "body" in shown:
-        salted = sha256(bytes.fromhex(shown["salt"]) + shown["body"].encode())
-        need(salted.hex() == commitment, "the record commits to another body")
+        body = bytes.fromhex(shown["salt"]) + shown["body"].encode()
+        need(sha256(body).hex() == commitment, "the record commits to another body")
         print(json.dumps(shown["body"]))  # escaped: what an agent wrote is no text for a terminal
 
 
 if __name__ == "__main__":
     try:
-        main(*sys.argv[1:4])
-    except (ValueError, TypeError, KeyError, IndexError, OSError) as error:
+        main(*(sys.argv[1:] if len(sys.argv) in (3, 4) else ("", "")))
+    except OSError as error:
+        sys.exit(print(f"{error}\n{__doc__}", file=sys.stderr) or 2)
+    except (ValueError, TypeError, KeyError, IndexError) as error:
         need(None, f"{type(error).__name__}: {error}")

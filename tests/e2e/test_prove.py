@@ -87,11 +87,16 @@ def test_a_stranger_checks_a_proof_and_sees_every_change(counting: Counting, tmp
         file.write_text(changed, "utf-8")
         code, said = stranger(file, key)
         assert (code, why in said) == (1, True), f"{why}: {said}"
+    for odd in ("-1", f" {proof.index}", f"+{proof.index}", f"{proof.index}_0", "\u0663", ""):
+        file.write_text(text.replace(f"index {proof.index}\n", f"index {odd}\n"), "utf-8")
+        assert stranger(file, key) == (1, "WRONG: the record is not under the signed root\n"), odd
     file.write_text(text, "utf-8")
     assert stranger(file, str(other))[1].startswith("WRONG: that key did not sign")
     assert stranger(file, key.replace("+", "+0", 1))[1].startswith("WRONG: the key is not that of its id")
     assert stranger(bare, key, f"{intent['id']}:{'0' * 64}")[1].startswith("WRONG: it is another record")
-    assert stranger(tmp_path / "none", key)[1].startswith("WRONG: FileNotFoundError")
+    for wrong in ((tmp_path / "none", key), (file, tmp_path / "none"), (file,), (file, key, receipt, "more"), ()):
+        code, said = stranger(*wrong)
+        assert (code, "python3 verify_proof.py PROOF VKEY" in said, "WRONG" in said) == (2, True, False), said
 
 
 def test_the_script_is_short_enough_to_be_read() -> None:
