@@ -77,7 +77,10 @@ def is_global(address: str) -> bool:
     except ValueError:
         return False
     if isinstance(found, ipaddress.IPv6Address):
-        inside = found.ipv4_mapped or found.sixtofour
+        if found.sixtofour is not None:
+            # Relays of 6to4 are gone from the Internet (RFC 7526); Pythons differ on what they call such an address.
+            return False
+        inside = found.ipv4_mapped
         if inside is None and found in _NAT64:
             inside = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
         if inside is None and found not in _UNICAST:
