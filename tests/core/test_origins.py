@@ -129,6 +129,21 @@ def test_what_the_user_said_is_grounded_and_what_nobody_said_unseen() -> None:
         assert world.origin("send", to=to) is Origin.UNSEEN, to
 
 
+def test_a_url_is_judged_by_where_it_leads_and_not_by_what_it_names_on_the_way() -> None:
+    world = World(said="Fetch https://good.example/page please")
+    for to in (
+        "\x01https://evil.example/collect?d=1&u=https://good.example/page",
+        "git+https://evil.example/x#https://good.example/page",
+        "view-source:https://evil.example/?https://good.example/page",
+        "evil.example/collect?u=https://good.example/page",
+        "//evil.example/collect?u=https://good.example/page",
+        "https:/evil.example/https://good.example/page",
+    ):
+        assert world.origin("send", to=to) is Origin.UNSEEN, to
+        assert world.flow("send", text=to).carried.unseen == 1, to
+    assert world.origin("send", to="http://www.good.example/page/") is Origin.GROUNDED
+
+
 def test_results_are_trusted_or_untrusted_and_untrusted_wins() -> None:
     world = World()
     world.result("house", "Write to Carol")

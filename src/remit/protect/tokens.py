@@ -40,7 +40,8 @@ Token: TypeAlias = tuple[str, Kind]
 _INVISIBLE: Final = dict.fromkeys(
     (0xAD, 0x34F, 0x61C, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070))
 )
-_SPLIT: Final = str.maketrans(dict.fromkeys('\\,;|()[]{}<>"`*!“”„«»', " "))
+_CONTROLS: Final = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
+_SPLIT: Final = str.maketrans(dict.fromkeys('\\,;|()[]{}<>"`*!“”„«»' + _CONTROLS, " "))
 _STRIPPED: Final = "'’\u2018.:?=~#@&+-–—/$€£¥%^"
 _THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d\d\d(?!\d))")
 _DECIMAL: Final = re.compile(r"-?\d{1,40}(\.\d{1,40})?")
@@ -83,6 +84,8 @@ _FILES: Final = frozenset(
 """Endings of file names that are no domains."""
 _RUN_ON: Final = re.compile(r"([^/?#:]{1,253}[a-z0-9])['’]?\.([A-Z][A-Za-z]{0,30})")
 """A sentence that ends in a host or an address, and the next one without a space between: both readings count."""
+_SCHEME: Final = re.compile(r"[a-z0-9]{1,64}\Z")
+_HOST_END: Final = re.compile(r"[/?#]")
 _APART: Final = re.compile(r"[/:=&]")
 _PARTS_MAX: Final = 8
 
@@ -205,7 +208,10 @@ def _classified(said: str) -> Iterator[Token]:
     if "@" in lower and (address := _address(lower)) is not None:
         yield (address, Kind.ADDRESS)
         return
-    if (url := _url(lower)) is not None:
+    if "://" in lower:
+        yield from _linked(lower)
+        return
+    if (url := _bare_url(lower)) is not None:
         yield (url, Kind.URL)
         return
     if _ACCOUNT.fullmatch(lower):
@@ -238,21 +244,37 @@ def _address(lower: str) -> str | None:
     return f"{local}@{domain}" if local and "." in domain and _is_host(domain) and "/" not in local else None
 
 
-def _url(lower: str) -> str | None:
-    """Host and all after it, in one case and without the scheme: what may lead to the same page is the same token."""
-    scheme, mark, rest = lower.partition("://")
-    if mark:
-        if not scheme.isalnum():
-            # Something stands before it: `href=https://…`.
-            rest = lower.rpartition("://")[2]
-    else:
-        rest = lower
-    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    tail = rest[len(host) :]
+def _linked(lower: str) -> Iterator[Token]:
+    """The URL after the first `://`, which is where it leads, each that stands inside, and all where anything precedes.
+
+    `view-source:https://…`, `git+https://…` and `a.example/?to=https://…` are not what they lead on to.
+    """
+    scheme, _, rest = lower.partition("://")
+    if not scheme.isalnum():
+        before = _SCHEME.sub("", scheme)
+        yield (lower, Kind.URL if "." in before else Kind.ID)
+    yield (_page(rest) or lower, Kind.URL)
+    inside = rest
+    for _ in range(_PARTS_MAX):
+        _, mark, inside = inside.partition("://")
+        if not mark:
+            return
+        yield (_page(inside) or lower, Kind.URL)
+    if "://" in inside:
+        yield (_page(inside.rpartition("://")[2]) or lower, Kind.URL)
+
+
+def _bare_url(lower: str) -> str | None:
+    """A host without a scheme, and all after it."""
+    host = _HOST_END.split(lower, maxsplit=1)[0]
     name = host.rpartition("@")[2].rpartition(":")[0] or host.rpartition("@")[2]
-    if not mark and not ("." in name and _is_host(name)):
-        return None
-    return host.removeprefix("www.") + tail.rstrip("/")
+    return _page(lower) if "." in name and _is_host(name) else None
+
+
+def _page(rest: str) -> str:
+    """Host and all after it: what may lead to the same page is the same token."""
+    host = _HOST_END.split(rest, maxsplit=1)[0]
+    return host.removeprefix("www.") + rest[len(host) :].rstrip("/")
 
 
 def _is_host(name: str) -> bool:
