@@ -90,29 +90,29 @@ async def test_what_was_switched_off_stays_off_under_the_next_bundle(api: World)
 
 
 async def test_a_process_that_checks_policies_leaves_what_it_found_and_says_what_is_wrong(tmp_path: Path):
-    bundles, pace = Bundles(tmp_path), Pace()
-    await check_apart(small(), tmp_path, pace)
+    bundles, pace = Bundles(tmp_path / "bundles"), Pace()
+    await check_apart(small(), tmp_path / "bundles", pace)
     bundles.refresh()
     assert len(bundles.memory().validated) == 1
     with pytest.raises(Invalid) as refused:
-        await check_apart(replace(small(), policies=(PolicySource("b.cedar", "\npermit"),)), tmp_path, pace)
+        await check_apart(replace(small(), policies=(PolicySource("b.cedar", "\npermit"),)), tmp_path / "bundles", pace)
     assert [problem[:10] for problem in refused.value.problems] == ["b.cedar:2:"]
 
 
 async def test_a_process_that_dies_costs_time_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
-    await check_apart(small(), tmp_path, Pace())
+    await check_apart(small(), tmp_path / "bundles", Pace())
     killed = tmp_path / "killed"
     killed.write_text("#!/bin/sh\nkill -9 $$\n")
     killed.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(killed))
-    await check_apart(small(), tmp_path, Pace())
+    await check_apart(small(), tmp_path / "bundles", Pace())
     chatty = tmp_path / "chatty"
     chatty.write_text("#!/bin/sh\necho nonsense\nexec sleep 60\n")
     chatty.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(chatty))
-    await check_apart(small(), tmp_path, Pace())
-    assert Bundles(tmp_path).memory() == NOTHING
+    await check_apart(small(), tmp_path / "bundles", Pace())
+    assert Bundles(tmp_path / "bundles").memory() == NOTHING
 
 
 async def test_who_gives_up_ends_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -120,7 +120,7 @@ async def test_who_gives_up_ends_the_process(tmp_path: Path, monkeypatch: pytest
     slow.write_text(f"#!/bin/sh\necho $$ > {pid}\nexec sleep 60\n")
     slow.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(slow))
-    waiting = asyncio.create_task(check_apart(small(), tmp_path, Pace()))
+    waiting = asyncio.create_task(check_apart(small(), tmp_path / "bundles", Pace()))
 
     async def began() -> bool:
         return pid.exists() and bool(pid.read_text().strip())
@@ -144,7 +144,10 @@ async def test_a_process_is_started_only_where_there_is_enough_to_check(
 
     monkeypatch.setattr(preparing, "check_apart", counting)
     monkeypatch.setattr(preparing, "APART_MIN", 3)
-    making, more = Preparing(Bundles(tmp_path)), tuple(declare(f"inline{n}", PolicySpec(ONE % n)) for n in range(3))
+    making, more = (
+        Preparing(Bundles(tmp_path / "bundles")),
+        tuple(declare(f"inline{n}", PolicySpec(ONE % n)) for n in range(3)),
+    )
     one, two = small(), small(*more)
     await making.prepare(one, one)
     assert started == []

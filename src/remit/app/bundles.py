@@ -26,6 +26,7 @@ from remit.api.services import PolicyText
 from remit.app.kept import FORM, described_of, file_of, kept_of
 from remit.app.privately import write_beside
 from remit.app.remembering import Breath, Remembering
+from remit.app.vouching import SEAL_BYTES, Vouching, damaged
 from remit.control.diff import Described
 from remit.control.lock import Lock, Pinned
 from remit.control.problems import Where
@@ -41,7 +42,7 @@ def _shape() -> str:
     plain = (Source, Resource, Lock, Pinned, Definition, PolicySource, Where, Secret, OAuth, Argument, Part)
     kinds = (*plain, *get_args(Spec))
     named = [(kind.__name__, [field.name for field in fields(kind)]) for kind in kinds]
-    return hashlib.sha256(repr((__version__, sys.version, named)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr(("sealed", __version__, sys.version, named)).encode()).hexdigest()[:16]
 
 
 def _frozen(members: dict[object, object]) -> Mapping[object, object]:
@@ -66,31 +67,41 @@ def silent() -> None:
 
 
 HISTORY: Final = "history"
+_FINGERPRINT_CHARS: Final = 64
 
 
 class Bundles:
-    """The folder `root`, created with mode 0700."""
+    """The folder `root` of a data folder, created with mode 0700; what is unpickled is sealed by a key beside it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._remembering = Remembering(root)
+        self._vouching = Vouching(root.parent / "keys")
+        self._remembering = Remembering(root, self._vouching)
 
     def source(self, fingerprint: str) -> Source | None:
         """The workspace with that fingerprint as it was read, if it was the last one."""
+        path = self.root / f"source-{_shape()}"
         try:
-            kept = (self.root / f"source-{_shape()}").read_bytes()
-            if kept[:64].decode("ascii") != fingerprint:
-                return None
-            # The folder is this service's own, as private as the signing keys beside it.
-            found: object = pickle.loads(kept[64:])  # noqa: S301
-        except (OSError, ValueError, EOFError, AttributeError, ImportError, pickle.UnpicklingError):
+            kept = path.read_bytes()
+        except FileNotFoundError:
             return None
-        return found if isinstance(found, Source) else None
+        except OSError:
+            kept = b""
+        seal, data = kept[:SEAL_BYTES], kept[SEAL_BYTES:]
+        own = self._vouching.own(path.name, seal, data)
+        if own and data[:_FINGERPRINT_CHARS] != fingerprint.encode("ascii"):
+            return None
+        found = _source(data) if own else None
+        if found is None:
+            damaged(path)
+        return found
 
     def keep_source(self, fingerprint: str, source: Source) -> None:
         """Keep a workspace that was read without problems."""
-        write_beside(self.root / f"source-{_shape()}", (fingerprint.encode("ascii"), packed(source)))
+        if self._vouching.able:
+            path, data = self.root / f"source-{_shape()}", fingerprint.encode("ascii") + packed(source)
+            write_beside(path, (self._vouching.seal(path.name, data), data))
 
     def memory(self, breath: Breath = silent) -> Memory:
         """What earlier compilations found; nothing when the file is missing or damaged."""
@@ -162,6 +173,15 @@ class Bundles:
             return orjson.loads((self.root / name).read_bytes())
         except (OSError, ValueError):
             return None
+
+
+def _source(data: bytes) -> Source | None:
+    """The workspace that `data` is. INVARIANT(own-before-unpickled): its seal was right."""
+    try:
+        found: object = pickle.loads(data[_FINGERPRINT_CHARS:])  # noqa: S301
+    except Exception:  # noqa: BLE001 - whatever it is, the workspace is read anew
+        return None
+    return found if isinstance(found, Source) else None
 
 
 def _form(kept: Any) -> object:

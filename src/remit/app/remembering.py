@@ -1,10 +1,11 @@
 """What was found of policies, kept in a file: read and written in small pieces, since each holds the interpreter.
 
-Losing it costs time alone. Whoever can write there can make a policy pass: the folder is the service's own, as private
-as the signing keys beside it.
+Losing it costs time alone, and so does damage: a piece is read only where its seal is right (`app.vouching`). Whoever
+can read the key, which is as private as the signing keys beside it, can make a policy pass.
 """
 
 import hashlib
+import os
 import pickle
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,7 @@ from typing import Final, TypeVar, cast
 
 from remit import __version__
 from remit.app.privately import write_beside
+from remit.app.vouching import SEAL_BYTES, Vouching, damaged
 from remit.policy.checking import NOTHING, Memory
 from remit.policy.form import Access, Constraint, Form
 
@@ -33,21 +35,22 @@ Breath = Callable[[], object]
 def shape() -> str:
     """Changes whenever what is kept would be read differently, or another validator might say otherwise."""
     kinds = [(kind.__name__, [field.name for field in fields(kind)]) for kind in (Memory, Form, Constraint, Access)]
-    told = (__version__, version("cedarpy"), sys.version, kinds)
+    told = ("sealed", __version__, version("cedarpy"), sys.version, kinds)
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
 
 class Remembering:
-    """The memory kept in `folder`, read once."""
+    """The memory kept in `folder`, read once. `vouching` seals its pieces."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, vouching: Vouching) -> None:
         self._path = folder / f"policies-{shape()}"
+        self._vouching = vouching
         self._memory: Memory | None = None
 
     def memory(self, breath: Breath) -> Memory:
         """What is remembered; nothing where the file is missing or damaged."""
         if self._memory is None:
-            self._memory = _joined(_pieces(self._path, breath))
+            self._memory = _joined(_pieces(self._path, self._vouching, breath))
         return self._memory
 
     def refresh(self) -> None:
@@ -64,11 +67,19 @@ class Remembering:
             validated=_some(found.validated, known.validated),
             plain=_some(found.plain, known.plain),
         )
-        write_beside(self._path, _packed(self._memory, breath))
+        if not self._vouching.able:
+            return
+        write_beside(self._path, self._packed(self._memory, breath))
         for other in self._path.parent.glob("policies-*"):
             # What another version remembered.
             if other != self._path:
                 other.unlink(missing_ok=True)
+
+    def _packed(self, memory: Memory, breath: Breath) -> Iterator[bytes]:
+        for piece in _cut(memory):
+            data = pickle.dumps((dict(piece.forms), piece.validated, piece.plain))
+            yield len(data).to_bytes(_SIZE_BYTES, "big") + self._vouching.seal(self._path.name, data) + data
+            breath()
 
 
 def _within(found: Memory, known: Memory) -> bool:
@@ -81,21 +92,13 @@ def _some(first: frozenset[str], then: frozenset[str]) -> frozenset[str]:
     return frozenset(islice((*first, *(then - first)), KEPT_MAX))
 
 
-def _packed(memory: Memory, breath: Breath) -> Iterator[bytes]:
+def _cut(memory: Memory) -> Iterator[Memory]:
     for one in _chunks(memory.forms.items(), PIECE):
-        yield _framed(Memory(forms=dict(one)))
-        breath()
+        yield Memory(forms=dict(one))
     for one in _chunks(memory.validated, PIECE * 10):
-        yield _framed(Memory(validated=frozenset(one)))
-        breath()
+        yield Memory(validated=frozenset(one))
     for one in _chunks(memory.plain, PIECE * 10):
-        yield _framed(Memory(plain=frozenset(one)))
-        breath()
-
-
-def _framed(piece: Memory) -> bytes:
-    data = pickle.dumps((dict(piece.forms), piece.validated, piece.plain))
-    return len(data).to_bytes(_SIZE_BYTES, "big") + data
+        yield Memory(plain=frozenset(one))
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -104,16 +107,44 @@ def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
-def _pieces(path: Path, breath: Breath) -> Iterator[Memory]:
-    """The pieces in the file at `path`, up to the first that cannot be read."""
+def _pieces(path: Path, vouching: Vouching, breath: Breath) -> Iterator[Memory]:
+    """The pieces in the file at `path` that were written there; the others are told in the log and left out."""
+    whole = True
+    for seal, data in _framed(path):
+        piece = _read(data) if vouching.own(path.name, seal, data) else None
+        whole = whole and piece is not None
+        if piece is not None:
+            yield piece
+        breath()
+    if not whole:
+        damaged(path)
+
+
+def _framed(path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Each piece with its seal; one that breaks off is empty."""
     try:
         with path.open("rb") as file:
-            while size := file.read(_SIZE_BYTES):
-                found: object = pickle.loads(file.read(int.from_bytes(size, "big")))  # noqa: S301
-                yield Memory(*cast("tuple[dict[str, Form], frozenset[str], frozenset[str]]", found))
-                breath()
-    except (OSError, ValueError, EOFError, AttributeError, ImportError, TypeError, pickle.UnpicklingError):
+            left = os.fstat(file.fileno()).st_size
+            while head := file.read(_SIZE_BYTES + SEAL_BYTES):
+                size = int.from_bytes(head[:_SIZE_BYTES], "big")
+                left -= len(head)
+                # A size that is damaged asks for no more memory than the file has bytes.
+                data = file.read(min(size, max(left, 0)))
+                left -= len(data)
+                yield head[_SIZE_BYTES:], data
+    except FileNotFoundError:
         return
+    except OSError:
+        yield b"", b""
+
+
+def _read(data: bytes) -> Memory | None:
+    """The piece that `data` is; None where it cannot be read. INVARIANT(own-before-unpickled): its seal was right."""
+    try:
+        forms, validated, plain = cast("tuple[dict[str, Form], frozenset[str], frozenset[str]]", pickle.loads(data))  # noqa: S301
+        return Memory(forms, validated, plain)
+    except Exception:  # noqa: BLE001 - whatever it is, nothing is remembered then
+        return None
 
 
 def _joined(pieces: Iterable[Memory]) -> Memory:
