@@ -51,6 +51,9 @@ def test_a_changed_word_is_denied_shown_and_restored_by_accept_alone(counting: C
     refused = service.remit("tools", "accept", "counter/add", "--pin", "sha256:" + "0" * 64)
     assert refused.returncode == 1
     assert lock.read_bytes() == before
+    seen: dict[str, Any] = service.told("tools", "review", "counter/add")["items"][0]
+    assert seen["live"]["description"] == WORD
+    assert seen["live"]["inputSchema"]["properties"].keys() >= {"id", "amount"}
     shown = service.told("tools", "accept", "counter/add")
     assert shown["accepted"] == []
     service.told("tools", "accept", "counter/add", "--pin", shown["pin"])

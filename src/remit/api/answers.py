@@ -51,6 +51,7 @@ class ToolAnswer(Answer):
     catalogued: bool
     difference: list[str]
     untypable: str | None
+    live: dict[str, JsonValue] | None
 
 
 class ToolsAnswer(Answer):

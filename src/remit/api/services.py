@@ -137,7 +137,8 @@ class ToolPin:
     """How one tool's live definition compares with the lock.
 
     `state` is a `pdp.snapshot.Pin` value; `lines` a unified diff, empty when it matches.
-    `accepted` and `live` are pins; `live` is what to pass to accept the tool as it is now.
+    `accepted` and `live` are pins; `live` is what to pass to accept the tool as it is now, and `definition` what
+    it is then: the pinned members, whole.
     """
 
     server: str
@@ -152,6 +153,7 @@ class ToolPin:
     catalogued: bool
     untypable: str | None = None
     lines: tuple[str, ...] = ()
+    definition: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,8 @@ def session_view(session: Session) -> SessionAnswer:
     )
 
 
-def tool_view(tool: ToolPin) -> ToolAnswer:
-    """One tool against the lock."""
+def tool_view(tool: ToolPin, *, whole: bool = False) -> ToolAnswer:
+    """One tool against the lock; `whole` with its live definition."""
     return ToolAnswer(
         tool=tool_name(tool.server, tool.name),
         exposed=tool.exposed,
@@ -51,6 +51,7 @@ def tool_view(tool: ToolPin) -> ToolAnswer:
         catalogued=tool.catalogued,
         difference=list(tool.lines),
         untypable=tool.untypable,
+        live=dict(tool.definition) if whole and tool.definition is not None else None,
     )
 
 

@@ -70,7 +70,7 @@ async def review(
     """What is not as the lock has it, read anew; `which` is SERVER or SERVER/TOOL."""
     pins = await services.runtime.pins(refresh=True)
     asked = [tool for tool in _odd(pins) if which is None or which in {tool.server, tool_name(tool.server, tool.name)}]
-    return _tools(pins, asked)
+    return _tools(pins, asked, whole=True)
 
 
 @router.post("/tools/accept")
@@ -138,8 +138,8 @@ def _resource(item: Resource) -> ResourceAnswer:
     return ResourceAnswer.model_validate({**item.manifest, "name": item.name, "where": item.where})
 
 
-def _tools(pins: Sequence[ServerPin], chosen: Iterable[ToolPin]) -> ToolsAnswer:
+def _tools(pins: Sequence[ServerPin], chosen: Iterable[ToolPin], *, whole: bool = False) -> ToolsAnswer:
     return ToolsAnswer(
-        items=[tool_view(tool) for tool in chosen],
+        items=[tool_view(tool, whole=whole) for tool in chosen],
         unreachable={server.server: server.unreachable for server in pins if server.unreachable is not None},
     )

@@ -1,6 +1,7 @@
 """What runs and what differs, from `control`'s words to those of the control API."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from remit.api.moments import instant
@@ -81,7 +82,8 @@ def _compared(one: Comparison, reviewed: Reviewed | None, bundle: Bundle) -> Too
         lines += reviewed.lines if one.standing is Standing.UNREVIEWED else map(render, one.changes)
         lines += [f"note: {one.note}"] if one.note else []
         lines += [f"# {line}" for line in reviewed.suggestion.lines] if reviewed.suggestion else []
-    return _pin(known, one.standing.value, one.pin, tuple(lines), bundle)
+    row = _pin(known, one.standing.value, one.pin, tuple(lines), bundle)
+    return replace(row, definition=one.live.to_json() if one.live else None)
 
 
 def _pin(tool: Tool, state: str, live: str | None, lines: tuple[str, ...], bundle: Bundle) -> ToolPin:

@@ -10,15 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from remit.control.described import described
 from remit.control.difference import one_line, render
 from remit.control.drift import Comparison, Standing, compare
 from remit.control.lock import Lock, list_pin
 from remit.control.resources import API_VERSION
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition, Effect, Sink, exposed_name
-from remit.facts.text import escaped
 
-TEXT_MAX: Final = 4_000
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _READS: Final = frozenset({
     "browse", "check", "count", "describe", "diff", "fetch", "find", "get", "head", "list", "log",
@@ -161,7 +160,7 @@ def _reviewed(one: Comparison, *, entered: bool) -> Reviewed:
     if one.live is None:
         lines.append("the server does not list it any more; calls of it are denied")
     else:
-        lines += [render(change) for change in one.changes] or _described(one.live)
+        lines += [render(change) for change in one.changes] or described(one.live)
     if not entered and one.live:
         lines.append("no catalog entry: counts as irreversible, external, untrusted")
     pin = one.pin if one.live and not one.note else None
@@ -169,19 +168,3 @@ def _reviewed(one: Comparison, *, entered: bool) -> Reviewed:
     exposed = exposed_name(one.server, one.tool) if not one.note else ""
     accept = f"remit tools accept {name} --pin {pin}" if pin else ""
     return Reviewed(one, exposed, tuple(lines), pin, accept, suggestion)
-
-
-def _described(live: Definition) -> list[str]:
-    lines = [f"description: {line}" for line in escaped(live.description, chars_max=TEXT_MAX).split("\n")]
-    properties = live.input_schema.get("properties")
-    required = live.input_schema.get("required")
-    needed = frozenset(required if isinstance(required, list | tuple) else ())
-    for argument, schema in sorted(properties.items() if isinstance(properties, Mapping) else ()):
-        kind = schema.get("type", "any") if isinstance(schema, Mapping) else "any"
-        word = json.dumps(kind) if not isinstance(kind, str) else kind
-        mark = "" if argument in needed else ", may be left out"
-        lines.append(f"argument {one_line(argument)}: {one_line(word)}{mark}")
-    lines += [
-        f"claims {one_line(key)}: {one_line(json.dumps(value))}" for key, value in sorted(live.annotations.items())
-    ]
-    return lines

@@ -46,7 +46,7 @@ def review(
         for item in answer["items"]:
             print(f"{escaped(item['tool'])}  {item['state']}")
             for line in item["difference"]:
-                print(f"  {escaped(line)}")
+                print(f"  {_whole(line)}")
             if item["live_pin"]:
                 name = escaped(item["tool"])
                 print(f"  to accept it: remit tools accept {name} --pin {item['live_pin']}")
@@ -75,7 +75,7 @@ def accept(
         data(answer, output)
         return Exit.OK if answer["accepted"] else Exit.NEGATIVE
     for line in answer["difference"]:
-        print(escaped(line))
+        print(_whole(line))
     if not answer["accepted"]:
         say(f"\nnothing written. To accept: remit tools accept {which} --pin {answer['pin']}")
         return Exit.NEGATIVE
@@ -128,6 +128,11 @@ def suggest(
         data(items, output)
     else:
         print(text_of(found.proposals), end="")
+
+
+def _whole(line: str) -> str:
+    """A line of a definition, not cut again: what is not seen is not reviewed."""
+    return escaped(line, chars_max=len(line))
 
 
 def _unreachable(answer: dict[str, Any]) -> None:
