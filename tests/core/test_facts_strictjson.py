@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 
 import pytest
 from hypothesis import given
@@ -136,3 +137,43 @@ def _code(raw: bytes) -> str | None:
     assert json.loads(raw) == value
     assert not isinstance(value, float) or math.isfinite(value)
     return None
+
+
+def _nests(raw: bytes, depth_max: int) -> bool | None:
+    """Whether `raw` is nested deeper than `depth_max`, byte by byte; None where a backslash between strings ends it."""
+    depth, inside, escaped = 0, False, False
+    for char in raw.decode("latin-1"):
+        if inside:
+            inside, escaped = escaped or char != '"', not escaped and char == "\\"
+        elif char == "\\":
+            return None
+        elif char == '"':
+            inside = True
+        else:
+            depth += (char in "[{") - (char in "]}")
+            if depth > depth_max:
+                return True
+    return False
+
+
+@given(st.lists(st.sampled_from([b"[", b"]", b"{", b"}", b'"', b"\\", b"[" * 6, b'\\"', b"a", b"\n"])).map(b"".join))
+def test_depth_is_what_reading_byte_by_byte_tells(raw: bytes) -> None:
+    try:
+        parse(raw, SMALL)
+        code = ""
+    except Refused as refused:
+        code = refused.code
+    nests = _nests(raw, SMALL.depth_max)
+    assert code if nests is None else (code == "json/depth") == nests
+
+
+@pytest.mark.parametrize("unit", [b'\\"', b"\\\\", b'"', b'"\\', b"[", b'["', b"\\u0022", b'"",'])
+def test_refusing_takes_no_more_than_the_length(unit: bytes) -> None:
+    def took(size: int) -> float:
+        raw = b"[" * 65 + b'"' + unit * (size // len(unit))
+        begun = time.thread_time()
+        with pytest.raises(Refused):
+            parse(raw)
+        return time.thread_time() - begun
+
+    assert min(took(64_000) for _ in range(5)) < 8 * max(min(took(16_000) for _ in range(5)), 0.000_2)
