@@ -1,5 +1,6 @@
 """Labels follow data through stores, whoever wrote it and however its key is spelt."""
 
+import tracemalloc
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from remit.facts.action import Action, ActionKind, Within
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Catalog, Effect, Tool
 from remit.facts.record import RecordKind, Ref
-from remit.facts.store import KEYS_MAX, SEGMENTS_MAX, Store, normal, places
+from remit.facts.store import KEY_CHARS_MAX, KEYS_MAX, SEGMENTS_MAX, Store, normal, places
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append
 from remit.pdp.deltas import PlaceLabelled
@@ -100,7 +101,7 @@ def test_the_normal_spelling_is_its_own(text: str) -> None:
     key = normal(text)
     assert normal(key) in {key, normal(normal(key))}
     assert ":" not in key.partition("/")[0] or key
-    assert len(key) <= 512 + len("sha256-")
+    assert len(key) <= KEY_CHARS_MAX
 
 
 def test_percent_signs_within_percent_signs_mean_the_whole_store() -> None:
@@ -129,9 +130,26 @@ def test_keys_that_are_no_texts_are_keys_too() -> None:
     ]
 
 
-def test_a_long_key_is_known_by_its_digest() -> None:
-    assert normal("x" * 600).startswith("sha256-")
-    assert normal("x" * 600) == normal("X" * 600) != normal("x" * 601)
+def test_a_long_key_means_the_whole_store() -> None:
+    long = "/".join(["notes", *["b" * 200] * 3])
+    assert normal(long) == normal("x" * (KEY_CHARS_MAX + 1)) == ""
+    assert normal("x" * KEY_CHARS_MAX) == "x" * KEY_CHARS_MAX
+    assert normal("a" + "/" * KEY_CHARS_MAX) == "a"
+    held = Stores()
+    taken(held, ask("put", {"path": long}), "confidential")
+    for read in ("notes", f"notes/{'b' * 200}", f"/srv/{long}", long):
+        assert held.held(RUNNING, ask("load", {"path": read})).labels == SECRET
+
+
+def test_of_long_spellings_nothing_is_kept() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(40):
+            assert normal(f"http://host/{number}?{number}" + "x" * 10_000) == f"host/{number}"
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held_bytes < 200_000
 
 
 def test_what_a_labelled_session_wrote_gives_its_labels_to_whoever_reads_it() -> None:

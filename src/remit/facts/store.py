@@ -4,10 +4,9 @@ Laws
 * Two spellings of one key are one key: Unicode form, case, white space, invisible characters, percent
   signs, slashes, dots, scheme, port, query and fragment of a URL do not tell keys apart. What this
   joins too much is labelled too much; what it joined too little would be unlabelled.
-* Whatever has no key of its own (absent, no scalar, too deep, too many) means the whole store.
+* Whatever has no key of its own (absent, no scalar, too deep, too long, too many) means the whole store.
 """
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ KEYS_MAX: Final = 64
 """How many keys one action may name before it means the whole store."""
 SEGMENTS_MAX: Final = 24
 KEY_CHARS_MAX: Final = 512
-"""A longer key is known by its digest."""
+"""A longer key means the whole store; a longer spelling of one is read anew each time."""
 WHOLE: Final = ""
 _DECODED_MAX: Final = 4
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*://")
@@ -85,9 +84,12 @@ def _key(value: Json) -> str:
             return WHOLE
 
 
-@lru_cache(maxsize=4_096)
 def normal(text: str) -> str:
     """The one spelling of the key `text`: segments joined by `/`; empty where it names the whole store."""
+    return _short(text) if len(text) <= KEY_CHARS_MAX else _normal(text)
+
+
+def _normal(text: str) -> str:
     plain = _plain(text)
     url = _SCHEME.match(plain)
     if url is not None:
@@ -101,12 +103,13 @@ def normal(text: str) -> str:
             segments = segments[:-1]
         elif named not in {"", "."}:
             segments.append(named)
-    if len(segments) > SEGMENTS_MAX:
-        return WHOLE
     key = "/".join(segments)
-    if len(key) > KEY_CHARS_MAX:
-        return "sha256-" + hashlib.sha256(key.encode("utf-8")).hexdigest()
-    return key
+    # What lies under, around or elsewhere is told by segments: a digest in place of them would hide it.
+    return WHOLE if len(segments) > SEGMENTS_MAX or len(key) > KEY_CHARS_MAX else key
+
+
+_short: Final = lru_cache(maxsize=4_096)(_normal)
+"""Of short spellings alone: what is kept of the long ones would be as long as somebody likes."""
 
 
 def _plain(text: str) -> str:
