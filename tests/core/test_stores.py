@@ -19,8 +19,10 @@ from remit.pdp.deltas import PlaceLabelled
 from remit.pdp.fold import fold
 from remit.pdp.judge import judge_result
 from remit.pdp.snapshot import Snapshot
+from remit.pep.errand import complete, get_prompt, list_offers
 from remit.pep.judging import reached_of
 from remit.policy.compile import Bundle
+from remit.ports.upstream import Offer
 from remit.protect import stores as stores_module
 from remit.protect.stores import LISTED, NOTHING, Stores
 from remit.trace.bodies import ExchangeBody, Status, Stored
@@ -259,7 +261,18 @@ def test_resources_of_a_server_with_stores_tell_what_these_hold() -> None:
     assert held.held(RUNNING, listing).labels == SECRET
     instructions = replace(listing, arguments=canonical({"list": "instructions"}))
     assert held.held(RUNNING, instructions) is NOTHING
-    assert held.held(RUNNING, replace(reading, kind=ActionKind.GET_PROMPT)) is NOTHING
+
+
+def test_prompts_and_completions_of_a_server_with_stores_tell_what_these_hold() -> None:
+    held = Stores({"notes:a": SECRET, "other:b": WEB})
+    authority = action().authority
+    prompt = get_prompt(authority, "shop", "greeting", {"who": "ann"}, b"{}").action
+    of_prompt = complete(authority, "shop", {"ref": {"type": "ref/prompt", "name": "greeting"}}).action
+    of_resource = complete(authority, "shop", {"ref": {"type": "ref/resource", "uri": "file:///{path}"}}).action
+    for asked in (prompt, of_prompt, of_resource):
+        assert (held.held(RUNNING, asked).labels, held.held(RUNNING, asked).writes) == (SECRET, ())
+    assert held.held(RUNNING, list_offers(authority, "shop", Offer.PROMPTS).action) is NOTHING
+    assert held.held(RUNNING, replace(prompt, server="web")) is NOTHING
 
 
 def test_a_full_store_takes_every_label_of_the_catalog_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:

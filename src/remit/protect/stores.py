@@ -53,7 +53,8 @@ def stores_of(bundle: Bundle, action: Action) -> tuple[Store, ...]:
             if tool is not None and tool.catalogued:
                 return () if tool.store is None else (tool.store,)
             return tuple(Store(name) for name in names)
-        case ActionKind.READ_RESOURCE if action.name or action.arguments == LISTED:
+        case ActionKind.READ_RESOURCE | ActionKind.GET_PROMPT if action.name or action.arguments == LISTED:
+            # A prompt, or what completes one, may be made of anything that its server keeps.
             return tuple(Store(name, writes=False) for name in names)
         case _:
             return ()
