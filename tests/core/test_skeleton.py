@@ -109,6 +109,16 @@ def test_readme_tells_what_a_newcomer_needs() -> None:
     assert "──▶" in readme.split("## ")[0], "one picture of the way of one action, before the first heading"
 
 
+def test_readme_tours_with_what_the_demo_prints() -> None:
+    acts, scene = text("src/remit/app/demo/acts.py"), text("src/remit/app/demo/scene.py")
+    exports = re.findall(r"^export (REMIT_[A-Z_]+)=(\S+)", text("README.md"), re.MULTILINE)
+    assert exports
+    assert [name for name, _ in exports] == re.findall(r"\bexport (REMIT_[A-Z_]+)=", acts)
+    assert dict(exports)["REMIT_TOKEN_FILE"].endswith("/tokens/admin.token")
+    assert '/ "tokens" / f"{name}.token"' in scene
+    assert "later release" not in text("README.md")
+
+
 def test_readme_names_no_missing_file() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", text("README.md"))
     assert not [link for link in links if not (ROOT / link).exists()]

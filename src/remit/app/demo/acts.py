@@ -84,7 +84,8 @@ def what_next(stage: Stage, service: Service, ref: str, *, leave: bool) -> None:
         told.plain(f"   {remit} init my-remit                   a workspace of your own")
         told.plain(f"   {remit} up --workspace my-remit         govern with it")
         return
-    told.plain(f"   export REMIT_URL={service.url} REMIT_TOKEN_FILE={stage.scene.token('admin')}")
+    told.plain(f"   export REMIT_URL={service.url}")
+    told.plain(f"   export REMIT_TOKEN_FILE={stage.scene.token('admin')}")
     told.plain(f"   {remit} why {ref}")
     told.plain(f"""   {remit} can {AGENT} web/fetch '{{"url": "https://example.com/"}}' --user {USER}""")
     told.plain(f"   {remit} logs -f")
