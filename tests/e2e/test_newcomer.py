@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
 
 from proof.counting import Counting, call
+from proof.service import Service
 from remit.api import malformed, requests
 from remit.app.cli import app
 
@@ -131,3 +133,18 @@ def test_the_requester_is_told_whom_to_ask(counting: Counting, waiting: str) -> 
     assert done.returncode == 4
     assert "sam (owner)" in done.stderr
     assert f"next: remit approvals show {waiting}" in done.stderr
+
+
+def test_a_workspace_without_servers_says_where_to_declare_one(tmp_path: Path) -> None:
+    service = Service(tmp_path)
+    service.write({"workspace.yaml": "apiVersion: remit.dev/v1alpha1\nkind: User\nmetadata: {name: ana}\n"})
+    try:
+        service.start()
+        assert "no server is declared" in service.log
+        assert "remit tools review" not in service.log
+        for words in (("tools", "ls"), ("tools", "review"), ("doctor",)):
+            done = service.remit(*words)
+            assert done.returncode == 0, done.stderr
+            assert "see servers.yaml" in done.stdout + done.stderr
+    finally:
+        service.stop()

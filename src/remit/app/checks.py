@@ -9,6 +9,7 @@ from typing import Final
 
 from remit.api.moments import instant
 from remit.api.services import Check, Invalid, ServerPin
+from remit.app.output import NO_SERVER
 from remit.app.runtime import Runtime
 from remit.app.settings import Settings
 from remit.control.difference import one_line
@@ -44,6 +45,8 @@ async def checks(
     )
     pins = await runtime.pins()
     reached, shown = health(), credentials()
+    if not pins:
+        found.append(Check("servers", True, NO_SERVER, "declare one, then: remit apply"))  # noqa: FBT003
     found.extend(_server(server, reached.get(server.server)) for server in pins)
     found.extend(_credential(shown[name]) for name in sorted(runtime.bundle.catalog.servers) if name in shown)
     found.extend(_reach(runtime, settings))

@@ -8,10 +8,12 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from remit.control.difference import one_line
 from remit.facts.text import escaped
+
+NO_SERVER: Final = "no server is declared, so agents have no tools: see servers.yaml of the workspace"
 
 
 class Format(StrEnum):

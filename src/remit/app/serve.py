@@ -25,7 +25,7 @@ from remit.app.build import Service, build
 from remit.app.failure import Exit, Failure
 from remit.app.front import fault
 from remit.app.logs import Logs
-from remit.app.output import say
+from remit.app.output import NO_SERVER, say
 from remit.app.settings import Settings
 from remit.app.watching import watching
 from remit.facts.text import escaped
@@ -172,6 +172,9 @@ def _greet(service: Service, settings: Settings, port: int) -> None:
     bundle = service.runtime.bundle
     counts = f"{len(bundle.catalog.agents)} agents, {len(bundle.tools)} tools"
     say(f"remit governs at http://{settings.host}:{port}/mcp  ({counts}, {bundle.digest[:19]}…)")
+    if not bundle.catalog.servers:
+        say(f"{NO_SERVER}; then: remit apply")
+        return
     if not bundle.tools:
         say("no tool is accepted yet, so nothing is permitted: remit tools review")
         return

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
+from remit.app.client import Client
 from remit.app.failure import Exit, Failure
-from remit.app.output import Format, data, say, show
+from remit.app.output import NO_SERVER, Format, data, say, show
 from remit.facts.text import escaped
 
 app = typer.Typer(no_args_is_help=True, help="Tools: pinned, drifted, waiting for review.")
@@ -18,13 +19,15 @@ Which = Annotated[str, typer.Argument(help="SERVER or SERVER/TOOL.")]
 @app.command("ls")
 def ls(output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
     """List every tool with its pin state."""
-    answer: dict[str, Any] = client(token_file).get("/tools")
+    asked = client(token_file)
+    answer: dict[str, Any] = asked.get("/tools")
+    nothing = "no server has shown a tool yet; see: remit doctor"
     show(
         answer["items"],
         output,
         ("tool", "state", "effect", "sink", "source"),
         wide=("pin", "live_pin", "catalogued", "untypable"),
-        empty="no server has shown a tool yet; see: remit doctor",
+        empty=nothing if answer["items"] or _has_servers(asked) else NO_SERVER,
     )
     _unreachable(answer)
 
@@ -39,7 +42,8 @@ def review(
 
     Exit code 1 when something waits for review.
     """
-    answer: dict[str, Any] = client(token_file).get("/tools/review", which=which)
+    asked = client(token_file)
+    answer: dict[str, Any] = asked.get("/tools/review", which=which)
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
     else:
@@ -55,7 +59,7 @@ def review(
             print(f"all of {escaped(server)} at once: remit tools accept {escaped(server)} (shows their pin)")
         _unreachable(answer)
         if not answer["items"] and not answer["unreachable"]:
-            say("every live tool is as remit.lock has it")
+            say("every live tool is as remit.lock has it" if _has_servers(asked) else NO_SERVER)
     return Exit.NEGATIVE if answer["items"] or answer["unreachable"] else Exit.OK
 
 
@@ -128,6 +132,10 @@ def suggest(
         data(items, output)
     else:
         print(text_of(found.proposals), end="")
+
+
+def _has_servers(asked: Client) -> bool:
+    return bool(asked.get("/resources/server")["items"])
 
 
 def _whole(line: str) -> str:
