@@ -1,6 +1,7 @@
 """Erasing bodies: on record, for good, and every hash, proof and state table stays what it was."""
 
 import asyncio
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -15,7 +16,8 @@ from remit.adapters.sqlite.quick import verify_links
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.ports.ledger import Draft
 from remit.ports.transparency import NotErasable, Unprovable
-from remit.trace.bodies import AdminBody, Event
+from remit.trace.bodies import ActionBody, AdminBody, Body, Event
+from remit.trace.erasing import frame
 from remit.work.erasing import Erasures
 from tests.contract.ledger_world import append_all
 from tests.contract.log_world import Log, rechained, rows_of, written
@@ -165,3 +167,51 @@ def test_a_body_that_is_gone_without_a_record_or_kept_otherwise_is_named(tmp_pat
     assert found in map(str, verify_file(path).findings)
     assert found in map(str, verify_links(path).findings)
     assert rechained(rows[:1], lambda _, row: row) == rows[:1]
+
+
+@pytest.mark.asyncio
+async def test_what_a_forged_erasure_says_of_signed_history_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who can write the file, but has none of its keys, makes a record say something else by erasing it."""
+    log, intents = await filled(tmp_path / "true")
+    kept, key = await log.kept(), log.notary.keys[0]
+    await log.close()
+    forged = Log(tmp_path / "forged")
+    forged.folder.mkdir()
+    shutil.copy(log.file, forged.file)
+
+    def lying(body: Body) -> Body | None:
+        found = frame(body)
+        return replace(found, server="another", name="another") if isinstance(found, ActionBody) else found
+
+    monkeypatch.setattr("remit.work.erasing.frame", lying)
+    await forged.open()
+    [record] = (await erasures_of(forged).erase(intents[:1], "x", "user:dpo")).records
+    again = await forged.kept("forged.note")
+    await forged.close()
+    assert forged.notary.keys[0] != key, "its own checkpoint is signed by a key of its own, which its records name"
+    assert verify_file(forged.file).clean, "nothing in the file itself tells"
+    for trusted in ((), (key,)):
+        for found in (
+            verify_file(forged.file, against=[kept], trusted=trusted).findings,
+            verify_links(forged.file, against=[kept], trusted=trusted).findings,
+        ):
+            said = [str(one) for one in found if "signed by key" not in str(one)]
+            assert [one.partition(",")[0] for one in said] == [f"{record}: tree: it says what erased bodies said"]
+    assert not verify_file(forged.file, against=[kept, again], trusted=[key]).clean
+
+
+@pytest.mark.asyncio
+async def test_a_body_that_is_not_what_its_record_commits_to_is_not_erased(tmp_path: Path) -> None:
+    log, intents = await filled(tmp_path)
+    with closing(sqlite3.connect(log.file, isolation_level=None)) as conn:
+        for first, bodies in conn.execute("SELECT first, bodies FROM body").fetchall():
+            changed = bodies.replace(SECRET, SECRET[::-1])
+            conn.execute("UPDATE body SET bodies = ? WHERE first = ?", (changed, first))
+    with pytest.raises(NotErasable, match=f"{intents[0]} says something else than its record commits to"):
+        await erasures_of(log).erase(intents[:1], "x", "user:dpo")
+    entry = await log.ledger.entry(intents[0])
+    assert entry is not None
+    assert entry.body is not None
+    await log.close()

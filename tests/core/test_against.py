@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from remit.facts.record import Ref
 from remit.trace.against import Comparison, Kept
-from remit.trace.note import Checkpoint, signed
+from remit.trace.note import Checkpoint, Key, signed
 from remit.trace.tree import Tree, leaf_hash, root_of
 from tests.core.test_proof import KEY, OTHER, PRIVATE, verified
 
@@ -104,3 +104,25 @@ def test_a_checkpoint_of_no_records_holds_with_the_root_of_an_empty_tree_alone()
     comparison = Comparison(notes, lambda _level, _number: b"", 0)
     comparison.feed(Ref("r0102-1", 1), b"one")
     assert said(comparison) == ["file: tree: odd.note is of no records, and its root is not that of an empty tree"]
+
+
+def test_an_erasure_counts_as_far_as_a_checkpoint_of_a_trusted_key_reaches() -> None:
+    leaves = [leaf_hash(b"record %d" % number) for number in range(4)]
+    early, own = kept(2, root_of(leaves[:2])), replace(kept(3, root_of(leaves[:3])), own=True)
+    foreign = Checkpoint(KEY.name, 4, root_of(leaves))
+    others = Kept("others", signed(foreign, OTHER, lambda _text: bytes(64)), foreign, own=True)
+
+    def erased_under(*notes: Kept, trusted: tuple[Key, ...] = ()) -> list[str]:
+        comparison = Comparison(notes, lambda _level, _number: b"", 0)
+        for number in range(4):
+            comparison.feed(Ref(f"r0102-{1 + number // 2}", 1 + number % 2), b"record %d" % number)
+            comparison.erased(Ref(f"r0102-{1 + number // 2}", 1 + number % 2))
+        found = comparison.findings(KEY.name, [KEY, OTHER], trusted, lambda _key, _signature, _text: True)
+        return [str(one).partition(":")[0] for one in found if "what erased bodies said" in str(one)]
+
+    assert erased_under(own) == []
+    assert erased_under(early) == ["r0102-2.1", "r0102-2.2"]
+    assert erased_under(early, own) == ["r0102-2.2"]
+    assert erased_under(early, own, trusted=(KEY,)) == ["r0102-2.2"]
+    assert erased_under(early, others) == ["r0102-2.1", "r0102-2.2"], "a key that the file alone names signs nothing"
+    assert erased_under(early, own, trusted=(OTHER,)) == ["r0102-1.1", "r0102-1.2", "r0102-2.1", "r0102-2.2"]

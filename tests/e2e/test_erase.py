@@ -43,7 +43,9 @@ def test_only_whom_the_route_names_erases_and_the_ledger_still_verifies(counting
     assert (done.returncode, f"erased {intent}" in done.stdout) == (0, True), done.stderr
     done = service.remit(*erase, intent, "--why", "again", token=sam)
     assert (done.returncode, "was erased already" in done.stderr) == (1, True), done.stderr
-    done = service.remit("ledger", "verify", "--against", str(kept))
+    newer = kept.with_name("newer.note")
+    assert service.remit("ledger", "checkpoint", "--to", str(newer)).returncode == 0
+    done = service.remit("ledger", "verify", "--against", str(kept), "--against", str(newer))
     assert (done.returncode, f"erased: {intent}" in done.stdout, "user:sam" in done.stdout) == (0, True, True), (
         done.stdout
     )

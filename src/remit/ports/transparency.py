@@ -53,6 +53,10 @@ class Bodies(Protocol):
         """Remove salt and bytes of these, durably; whether no trace of them is left in a log."""
         ...
 
+    def unlike(self, refs: Iterable[Ref]) -> Ref | None:
+        """The first of these whose body is not what its record commits to; None where each is."""
+        ...
+
     def finish(self) -> int:
         """Remove what is erased on record and still there; how many that were."""
         ...

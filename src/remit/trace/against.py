@@ -47,6 +47,7 @@ class Comparison:
     _differs: int | None = None
     _torn: tuple[int, int] | None = None
     _before: dict[str, tuple[int, Ref]] = field(default_factory=dict[str, tuple[int, Ref]])
+    _erasing: list[Ref] = field(default_factory=list[Ref])
 
     def __post_init__(self) -> None:
         self._stop = self._next_stop(0)
@@ -73,6 +74,10 @@ class Comparison:
         """The record at `ref`, the last fed, says that a backup was restored of what signed as `origin` until then."""
         self._before[origin] = self.size, ref
 
+    def erased(self, ref: Ref) -> None:
+        """The record at `ref`, fed or about to be, says that bodies were erased, and what they said."""
+        self._erasing.append(ref)
+
     def findings(
         self, origin: str, named: Sequence[Key], trusted: Sequence[Key], check: CheckSignature
     ) -> Iterator[Finding]:
@@ -91,12 +96,39 @@ class Comparison:
             gone = self.stored_size - self.size
             yield Finding(self._end(), TREE, f"it is the last, and the ledger's own tree goes on for {gone} records")
         fits = 0
+        held: list[Kept] = []
         for one in sorted(self.kept, key=lambda one: one.checkpoint.size):
             keys = (*named, *trusted) if one.own or not trusted else trusted
             found = list(self._compare(one, origin, keys, check, fits))
             yield from found
             if not found:
                 fits = one.checkpoint.size
+                held.append(one)
+        if any(not one.own for one in self.kept):
+            yield from self._unsigned(held, trusted, named, check)
+
+    def _unsigned(
+        self, held: Sequence[Kept], trusted: Sequence[Key], named: Sequence[Key], check: CheckSignature
+    ) -> Iterator[Finding]:
+        """Erasures that nobody signed for: what they keep of a body is no more than the word of who wrote the file.
+
+        Keys count that were given, or without any those by which a checkpoint from elsewhere is signed: a key that the
+        ledger names may be of the one who wrote the file.
+        """
+        elsewhere = [one.note for one in held if not one.own]
+        signers = trusted or [key for key in named if any(note.signed_by([key], check) for note in elsewhere)]
+        covered = max(
+            (one.checkpoint.size for one in held if not one.own or one.note.signed_by(signers, check)), default=0
+        )
+        for ref in self._erasing:
+            if self._index(ref) >= covered:
+                yield Finding(
+                    ref,
+                    TREE,
+                    f"it says what erased bodies said, and no checkpoint of a key trusted here is over it (the last is "
+                    f"of {covered} records): whoever can write the file could have added it; if the erasure is yours, "
+                    "take a new checkpoint (remit ledger checkpoint) and give it with --against too",
+                )
 
     def _compare(
         self, one: Kept, origin: str, keys: Sequence[Key], check: CheckSignature, fits: int
@@ -184,3 +216,8 @@ class Comparison:
         """The record that is leaf `index`."""
         start, ref = next(run for run in reversed(self._runs) if run[0] <= index)
         return Ref(ref.chain, ref.seq + index - start)
+
+    def _index(self, ref: Ref) -> int:
+        """The leaf that the record at `ref` is."""
+        start, first = next(run for run in reversed(self._runs) if run[1].chain == ref.chain and run[1].seq <= ref.seq)
+        return start + ref.seq - first.seq

@@ -3,6 +3,7 @@
 Laws
 * The record of an erasure, made for a person, comes first; then the bytes go. What a crash leaves undone in between is
   done at the next start (`finish`): the record says it, so it is so.
+* No frame is made of a body that is not what its record commits to: what stays after an erasure is what was signed.
 * What is still under way, or waits for people, is not erased; an erasure of which one body may not go erases none.
 """
 
@@ -39,6 +40,10 @@ class Erasures:
             for entry in await self._with_outcome(ref):
                 found = Ref(entry.record.chain, entry.record.seq)
                 kept[found] = {"id": str(found), "kept": encode_body(await self._frame(found, entry)).decode()}
+        unlike = await asyncio.to_thread(self._bodies.unlike, list(kept))
+        if unlike is not None:
+            what = f"{unlike} says something else than its record commits to, and its frame would be kept as true"
+            raise NotErasable(f"{what}: remit ledger verify")
         records: list[Ref] = []
         cleared = True
         every = list(kept)

@@ -16,6 +16,8 @@ from remit.adapters.sqlite.reads import stored_at
 from remit.adapters.sqlite.segment import ERASED, body_head, unpack
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.facts.record import Ref
+from remit.trace.chain import commitment
+from remit.trace.encoding import decode_record
 
 _TRIES: Final = 50
 _BETWEEN_S: Final = 0.05
@@ -32,6 +34,18 @@ class SqliteBodies:
         with closing(self._open()) as conn:
             numbers: dict[str, int] = dict(conn.execute("SELECT name, no FROM chain"))
             return _erase(conn, [numbers[ref.chain] << SEQ_BITS | ref.seq for ref in refs])
+
+    def unlike(self, refs: Iterable[Ref]) -> Ref | None:
+        """See `ports.transparency.Bodies`. Raises `sqlite3.Error`."""
+        with closing(self._open()) as conn:
+            numbers: dict[str, int] = dict(conn.execute("SELECT name, no FROM chain"))
+            for ref in refs:
+                stored = stored_at(conn, numbers[ref.chain] << SEQ_BITS | ref.seq)
+                if stored is None or stored.body is None:
+                    return ref
+                if commitment(stored.salt or b"", stored.body) != decode_record(stored.record).commitment:
+                    return ref
+            return None
 
     def finish(self) -> int:
         """See `ports.transparency.Bodies`. Raises `sqlite3.Error`."""

@@ -137,6 +137,8 @@ def _note_admin(found: Links, segment: Segment, chain: str, comparison: Comparis
             continue
         if body.event is Event.LEDGER_RESTORED:
             comparison.restored(Ref(chain, stored.id & _SEQ_MASK), str(body.data.get("log")))
+        if body.event is Event.LEDGER_ERASED:
+            comparison.erased(Ref(chain, stored.id & _SEQ_MASK))
         found.gone.difference_update(frames(body))
         if body.event is Event.CHECKPOINT_KEY:
             with suppress(NoteWrong):

@@ -148,6 +148,8 @@ class _Reading:
                 self.keys.append(Key.parse(str(seen.data.get("key"))))
         if isinstance(seen, AdminBody) and seen.event is Event.LEDGER_RESTORED and self._tree is not None:
             self._tree.restored(ref, str(seen.data.get("log")))
+        if isinstance(seen, AdminBody) and seen.event is Event.LEDGER_ERASED and self._tree is not None:
+            self._tree.erased(ref)
 
     def _compare_tree(self) -> None:
         if self._tree is not None:
