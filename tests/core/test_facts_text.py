@@ -1,12 +1,14 @@
 """Names people cannot tell apart are refused; free text shows what it hides."""
 
+import time
 import unicodedata
+from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.facts.text import escaped, identifier_problem
+from remit.facts.text import composed, escaped, identifier_problem
 
 
 @pytest.mark.parametrize("name", ["a", "support-agents", "Ada Lovelace", "größe", "日本語", "a.b_c@d"])
@@ -61,3 +63,34 @@ def test_nothing_hidden_survives(text: str) -> None:
     assert not any(unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn"} for char in shown)
     if identifier_problem(text) is None:
         assert escaped(text) == text
+
+
+MARKS = "\u0301\u0327\u0323\u0345\u0344\u0f73\u0f75\u0f81\u3099\uff9e\uff9f\u302e"
+"""Marks of several classes, some that stand for two, and letters that stand for one."""
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.text(max_size=3),
+            st.text(st.sampled_from(MARKS), min_size=20, max_size=70),
+            st.sampled_from(
+                ["a", "\u00e1", "\ud55c", "\u1112\u1161", "\uff76", "\u304b", "\u2500", "\U0001f600" * 40, "\u200b"]
+            ),
+        ),
+        max_size=8,
+    ).map("".join)
+)
+def test_the_form_is_that_of_the_standard_library(text: str) -> None:
+    assert composed(text) == unicodedata.normalize("NFKC", text)
+
+
+@pytest.mark.parametrize(("first", "second"), [*product("\u0301\u0344\u0f75", "\u0327\u0f73\uff9e"), ("a", "\u2500")])
+def test_many_marks_take_no_more_than_their_number(first: str, second: str) -> None:
+    def took(count: int) -> float:
+        text = "a" + first * count + second * count + (first + second) * count
+        begun = time.thread_time()
+        composed(text)
+        return time.thread_time() - begun
+
+    assert min(took(16_000) for _ in range(3)) < 8 * max(min(took(4_000) for _ in range(3)), 0.000_2)

@@ -121,3 +121,11 @@ def test_hostile_text_takes_no_more_than_its_length(unit: str) -> None:
     texts(text)
     parts(text)
     assert time.thread_time() - begun < 8.0
+
+
+def test_a_letter_with_many_marks_takes_no_more_than_their_number() -> None:
+    text = "a" + "\u0301" * 100_000 + "\u0327" * 100_000
+    begun = time.thread_time()
+    assert texts(text) == texts("a" + "\u0327" * 100_000 + "\u0301" * 100_000)
+    parts(text)
+    assert time.thread_time() - begun < 8.0

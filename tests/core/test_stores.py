@@ -1,5 +1,6 @@
 """Labels follow data through stores, whoever wrote it and however its key is spelt."""
 
+import time
 import tracemalloc
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +13,7 @@ from remit.facts.action import Action, ActionKind, Within
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Catalog, Effect, Tool
 from remit.facts.record import RecordKind, Ref
-from remit.facts.store import KEY_CHARS_MAX, KEYS_MAX, SEGMENTS_MAX, Store, normal, places
+from remit.facts.store import KEY_CHARS_MAX, KEYS_MAX, RAW_CHARS_MAX, SEGMENTS_MAX, Store, normal, places
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append
 from remit.pdp.deltas import PlaceLabelled
@@ -152,6 +153,20 @@ def test_of_long_spellings_nothing_is_kept() -> None:
     finally:
         tracemalloc.stop()
     assert held_bytes < 200_000
+
+
+def test_a_text_too_long_for_a_key_means_the_whole_store() -> None:
+    one = Store("notes", ("path",))
+    assert places(one, {"path": "a" + "/" * (RAW_CHARS_MAX - 1)}) == ("notes:a",)
+    assert places(one, {"path": "a" + "/" * RAW_CHARS_MAX}) == ("notes:",)
+    # It is not even looked at: what goes up as often as down would take the square of its length.
+    begun = time.thread_time()
+    assert places(one, {"path": "a/" * 200_000 + "../" * 200_000}) == ("notes:",)
+    assert time.thread_time() - begun < 1.0
+
+
+def test_marks_in_another_order_are_the_same_key() -> None:
+    assert normal("a" + "\u0301" * 40 + "\u0327" * 40) == normal("a" + "\u0327" * 40 + "\u0301" * 40)
 
 
 def test_what_a_labelled_session_wrote_gives_its_labels_to_whoever_reads_it() -> None:

@@ -17,6 +17,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from remit.facts.canonical import Json
+from remit.facts.text import composed
 
 STORE_NAME: Final = re.compile(r"[a-z0-9-]{1,24}")
 KEYS_MAX: Final = 64
@@ -24,6 +25,8 @@ KEYS_MAX: Final = 64
 SEGMENTS_MAX: Final = 24
 KEY_CHARS_MAX: Final = 512
 """A longer key means the whole store; a longer spelling of one is read anew each time."""
+RAW_CHARS_MAX: Final = 4_096
+"""A longer spelling is not read at all and means the whole store."""
 WHOLE: Final = ""
 _DECODED_MAX: Final = 4
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*://")
@@ -75,7 +78,7 @@ def _key(value: Json) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return normal(value)
+            return normal(value) if len(value) <= RAW_CHARS_MAX else WHOLE
         case int():
             return str(value)
         case float():
@@ -124,5 +127,5 @@ def _plain(text: str) -> str:
         text = decoded
     else:
         return WHOLE
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    folded = composed(composed(text).casefold())
     return "".join(char for char in folded if unicodedata.category(char) not in _INVISIBLE).strip()

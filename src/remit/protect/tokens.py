@@ -9,11 +9,12 @@ Laws
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from enum import IntEnum
 from functools import lru_cache
 from typing import Final, TypeAlias
+
+from remit.facts.text import composed
 
 
 class Kind(IntEnum):
@@ -94,7 +95,7 @@ def plain(text: str) -> str:
     """`text` in one spelling of its characters."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).translate(_INVISIBLE)
+    return composed(text.translate(_INVISIBLE)).translate(_INVISIBLE)
 
 
 def whole(text: str) -> str:
