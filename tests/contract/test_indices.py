@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.sqlite import SqliteLedger
+from remit.adapters.sqlite.erasing import SqliteBodies
 from remit.facts.origin import Origin
-from remit.facts.record import RecordKind
+from remit.facts.record import Receipt, RecordKind
 from remit.pep import indices as indices_module
 from remit.pep.memory import Memory
 from remit.ports.ledger import Pending
 from remit.protect.index import TRUSTED, UNTRUSTED, Entries, Index, origin_of
 from remit.trace.bodies import AdminBody, Body, Event
+from remit.work.erasing import Erasures
 from tests.contract.ledger_world import Place, draft
 from tests.core.recording import action, outcome
 
@@ -101,6 +103,42 @@ async def test_who_erases_the_key_erases_the_index_and_a_new_one_begins(place: P
     again = World(place.open())
     await again.memory.hold(["s1"])
     assert (again.origin("s1", "boss"), again.origin("s1", "other")) == (Origin.UNSEEN, Origin.GROUNDED)
+    await again.ledger.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("what", ["result", "words"])
+async def test_nothing_becomes_more_trusted_by_an_erasure(place: Place, what: str) -> None:
+    world = World(place.open())
+    world.open("s1")
+    await world.memory.hold(["s1"])
+    world.key("s1")
+    words = await world.words("s1", "boss").durable
+    said = await world.result("s1", Entries(["mallory"], UNTRUSTED, "$.text")).durable
+    await world.result("s1", Entries(["mallory", "boss", "ledger"], TRUSTED, "$.id")).durable
+    tokens = ("mallory", "boss", "ledger")
+    before = tuple(world.origin("s1", token) for token in tokens)
+    assert before == (Origin.UNTRUSTED, Origin.GROUNDED, Origin.TRUSTED)
+
+    async def record(body: AdminBody) -> Receipt:
+        return await world.append(RecordKind.ADMIN, "", body).durable
+
+    erasures = Erasures(world.ledger, SqliteBodies(place.file), record)
+    await erasures.erase([(said if what == "result" else words).ref], "asked for", "user:dpo")
+    assert tuple(world.origin("s1", token) for token in tokens) == before
+    await world.ledger.close()
+
+    again = World(place.open())
+    await again.memory.hold(["s1"])
+    index = again.memory.indices.of("s1")
+    assert index is not None
+    after = tuple(again.origin("s1", token) for token in tokens)
+    if what == "result":
+        assert after == (Origin.UNTRUSTED, Origin.GROUNDED, Origin.UNTRUSTED)
+        assert (index.capped, index.prose) == (True, True)
+    else:
+        assert after == (Origin.UNTRUSTED, Origin.TRUSTED, Origin.TRUSTED)
+        assert (index.capped, index.prose) == (False, False)
     await again.ledger.close()
 
 

@@ -2,7 +2,8 @@
 
 Laws
 * One for each root session: all that is delegated from it adds to it and reads it (`protect.index`).
-* It changes by the deltas of `pdp.fold` alone, as the ledger has them: read back, it is what it was.
+* It changes by the deltas of `pdp.fold` alone, as the ledger has them: read back, it is what it was. Where something
+  that a server said was erased it is capped instead: nothing becomes more trusted by an erasure.
 * What somebody holds, and what is on its way to disk, is not forgotten; of the rest the longest unused goes first.
 INVARIANT(label-before-data): what a result adds is here in the step that queues its outcome.
 """
@@ -86,6 +87,8 @@ class Indices:
             made.index = Index(found.key)
             for body in found.bodies:
                 made.take(body)
+            if found.erased:
+                made.index.apply(Delta("", capped=True, prose=True))
             self._tokens += len(made.index)
         self._kept[sid] = made
         self._trim()

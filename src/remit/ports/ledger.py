@@ -64,11 +64,12 @@ class InDoubt:
 class Origins:
     """What the index of one session is made of: its key, and the bodies that added to it, in order.
 
-    Bodies that were erased are missing.
+    Bodies that were erased are missing; `erased` says that what a server said is among them.
     """
 
     key: bytes
     bodies: tuple[Body, ...]
+    erased: bool = False
 
 
 class Ledger(Protocol):

@@ -20,7 +20,7 @@ from remit.adapters.sqlite.segment import SegmentTorn, Stored, unpack
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.escalate.machine import Approval
 from remit.facts.label import Labels
-from remit.facts.record import Ref
+from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
 from remit.ports.ledger import Entry, InDoubt, Origins
 from remit.trace.encoding import decode_body, decode_record
@@ -246,8 +246,10 @@ def origins(conn: sqlite3.Connection, sid: str) -> Origins | None:
         return None
     key, since = keyed
     found = conn.execute("SELECT record FROM origin WHERE sid = ? AND record > ? ORDER BY record", (sid, since))
-    bodies = [entry(one).body for one in stored_at_each(conn, [row[0] for row in found.fetchall()])]
-    return Origins(bytes.fromhex(key), tuple(body for body in bodies if body is not None))
+    entries = [entry(one) for one in stored_at_each(conn, [row[0] for row in found.fetchall()])]
+    # A user's words that are gone ground nothing; a server's would have made untrusted what is trusted without them.
+    erased = any(one.body is None and one.record.kind is not RecordKind.ADMIN for one in entries)
+    return Origins(bytes.fromhex(key), tuple(one.body for one in entries if one.body is not None), erased)
 
 
 def credentials(conn: sqlite3.Connection) -> Mapping[str, str]:
