@@ -1,6 +1,7 @@
 """What a newcomer meets when something is not right: one line per problem, plain words, people by name."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -148,3 +149,30 @@ def test_a_workspace_without_servers_says_where_to_declare_one(tmp_path: Path) -
             assert "see servers.yaml" in done.stdout + done.stderr
     finally:
         service.stop()
+
+
+SILENT = """\
+apiVersion: remit.dev/v1alpha1
+kind: Server
+metadata: {name: silent}
+spec: {command: [sleep, "600"]}
+"""
+
+
+def test_to_review_one_server_waits_for_no_other(counting: Counting) -> None:
+    service = counting.service
+    try:
+        service.write({"silent.yaml": SILENT})
+        service.told("apply")
+        began = time.monotonic()
+        done = service.remit("tools", "review", "counter")
+        assert (done.returncode, done.stdout) == (0, "")
+        assert "asking counter for its tools …" in done.stderr
+        assert service.told("tools", "accept", "counter/add")["accepted"] == []
+        assert time.monotonic() - began < 15, "it waited for a server that was not asked about"
+    finally:
+        (service.workspace / "silent.yaml").unlink()
+        service.told("apply")
+    unknown = service.remit("tools", "review", "nowhere")
+    assert unknown.returncode == 5
+    assert "next: remit get servers" in unknown.stderr

@@ -285,8 +285,8 @@ class Runtime(Protocol):
         """Remove a resource from the workspace folder and recompile."""
         ...
 
-    async def pins(self, *, refresh: bool) -> Sequence[ServerPin]:
-        """Every server's tools against the lock; `refresh` reads the live lists anew."""
+    async def pins(self, server: str | None = None, *, refresh: bool) -> Sequence[ServerPin]:
+        """Every server's tools against the lock, or those of `server`; `refresh` reads the live lists anew."""
         ...
 
     async def accept(self, server: str, tool: str | None, pin: str, by: str) -> Applied:

@@ -67,8 +67,11 @@ async def tools(services: With, _: ByReader, *, refresh: Annotated[bool, Query()
 async def review(
     services: With, _: ByReader, which: Annotated[str | None, Query(max_length=200)] = None
 ) -> ToolsAnswer:
-    """What is not as the lock has it, read anew; `which` is SERVER or SERVER/TOOL."""
-    pins = await services.runtime.pins(refresh=True)
+    """What is not as the lock has it, read anew; of `which`, SERVER or SERVER/TOOL, no other server is asked."""
+    server = None if which is None else which.partition("/")[0]
+    pins = await services.runtime.pins(server, refresh=True)
+    if server is not None and not pins:
+        raise not_found(f"server in the running bundle: {server}", "remit get servers")
     asked = [tool for tool in _odd(pins) if which is None or which in {tool.server, tool_name(tool.server, tool.name)}]
     return _tools(pins, asked, whole=True)
 
@@ -77,7 +80,7 @@ async def review(
 async def accept(asked: AcceptRequest, services: With, caller: ByAdmin) -> AcceptAnswer:
     """Show what accepting would write; with its pin, write it."""
     runtime = services.runtime
-    pin, offered = _offer(await runtime.pins(refresh=True), asked)
+    pin, offered = _offer(await runtime.pins(asked.server, refresh=True), asked)
     if asked.pin is None:
         if pin is None:
             raise Problem(

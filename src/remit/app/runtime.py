@@ -177,9 +177,9 @@ class Runtime:
         """Labels that are held though `bundle`, or the running one, cannot name them, and who holds each."""
         return await held_labels(bundle or self.bundle, self._ledger, self._clock.now_ms())
 
-    async def pins(self) -> Sequence[ServerPin]:
-        """Every server's live tools against the lock."""
-        servers = sorted(self.bundle.catalog.servers)
+    async def pins(self, server: str | None = None) -> Sequence[ServerPin]:
+        """Every server's live tools against the lock, or those of `server` alone; empty where there is none."""
+        servers = sorted(name for name in self.bundle.catalog.servers if server in {None, name})
         return await asyncio.gather(*(self._pins_of(server) for server in servers))
 
     async def live(self, server: str) -> Sequence[Definition]:

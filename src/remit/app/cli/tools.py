@@ -43,6 +43,7 @@ def review(
     Exit code 1 when something waits for review.
     """
     asked = client(token_file)
+    say(f"asking {'every server' if which is None else escaped(which.partition('/')[0])} for its tools …")
     answer: dict[str, Any] = asked.get("/tools/review", which=which)
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
