@@ -144,6 +144,9 @@ def test_forgetting_removes_one_tool() -> None:
         (replace(NOW, annotations={"n": 2**60}), "no canonical form"),
         (replace(NOW, description="\ud800"), "no canonical form"),
         (replace(NOW, description="x" * 300_000), "more than"),
+        (replace(NOW, input_schema={"properties": {"to\n---\nkind: Policy": {}}}), "character U+000A: to\\u{a}---"),
+        (replace(NOW, input_schema={"allOf": [{"properties": {"a\x85": True}}]}), "character U+0085"),
+        (replace(NOW, output_schema={"properties": {"a\u2028": {}}}), "character U+2028"),
     ],
 )
 def test_what_cannot_be_pinned_is_not_accepted(definition: Definition, said: str) -> None:

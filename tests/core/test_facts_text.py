@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.facts.text import composed, escaped, identifier_problem
+from remit.facts.text import composed, control_problem, escaped, identifier_problem, one_line
 
 
 @pytest.mark.parametrize("name", ["a", "support-agents", "Ada Lovelace", "größe", "日本語", "a.b_c@d"])
@@ -94,3 +94,15 @@ def test_many_marks_take_no_more_than_their_number(first: str, second: str) -> N
         return time.thread_time() - begun
 
     assert min(took(16_000) for _ in range(3)) < 8 * max(min(took(4_000) for _ in range(3)), 0.000_2)
+
+
+def test_what_stands_in_one_line_ends_none() -> None:
+    ends = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029\t"
+    shown = one_line(f"a{ends}---b")
+    assert shown.splitlines() == [shown]
+    assert shown.isprintable()
+    assert shown.startswith("a\\u{a}\\u{d}")
+    assert one_line("plain, and \u00fc") == "plain, and \u00fc"
+    for char in ends:
+        assert control_problem(f"a{char}") == f"holds the control character U+{ord(char):04X}"
+    assert control_problem("any other name, \u00fc or \U0001f600") is None

@@ -8,8 +8,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remit.adapters.workspace.documents import documents as yaml_documents
 from remit.control.suggest import Proposal, propose, spoken
-from remit.control.suggest_text import text_of
+from remit.control.suggest_text import intended, text_of
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition
 from tests.core.declaring import definitions
@@ -202,6 +203,35 @@ def test_the_same_tools_give_the_same_text_in_any_order_and_it_is_yaml(made: lis
     for document, proposal in zip(documents, propose("s", made), strict=True):
         assert document["spec"] == proposal.spec
         assert set(proposal.because) >= {"effect", "sink", "source"}
+
+
+HOSTILE = (
+    "url to\n---\nkind: Policy\nstatus: |\n  x",
+    *(f"to{end}---{end}kind: Policy" for end in ("\n", "\r", "\r\n", "\x85", "\u2028", "\u2029", "\v", "\f", "\t# ")),
+    "to: {a: b}",
+    "email # not",
+    "- to",
+    '"to", x',
+    "to}\\n",
+    "\x7fto",
+    "&to *to !!to %to",
+    "to\U0001f600\ud7ff\ufeff\ue000\ufffe",
+)
+
+
+@given(st.lists(st.sampled_from(HOSTILE) | st.text(st.characters(codec="utf-8"), max_size=40), unique=True, max_size=3))
+def test_whatever_a_server_calls_its_arguments_nothing_but_tools_is_written(named: list[str]) -> None:
+    made = (tool("send_it", "", **dict.fromkeys(named, TEXT)), tool("list_them", "", **dict.fromkeys(named, TEXT)))
+    proposals = propose("s", made)
+    assert [one.value for one in yaml_documents(text_of(proposals))] == [intended(one) for one in proposals]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_hostile_name_ends_the_line_that_it_stands_in(name: str) -> None:
+    proposals = propose("s", [tool("send_it", "", **{name: TEXT, f"email{name}": TEXT})])
+    text = text_of(proposals)
+    assert [one.value for one in yaml_documents(text)] == [intended(one) for one in proposals]
+    assert text.splitlines() == text.split("\n")[:-1]
 
 
 def test_each_line_that_was_guessed_has_its_reason_beside_it() -> None:

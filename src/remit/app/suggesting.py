@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Final, cast
 
 from remit.adapters.workspace import files
+from remit.adapters.workspace.documents import YamlRefused, documents
 from remit.adapters.workspace.folder import Folder
 from remit.app.failure import Exit, Failure
 from remit.control.lock import EMPTY, FILE, Lock, LockRefused, accept_server, list_pin
 from remit.control.lock_text import serialise
 from remit.control.resources import Kind, Source
 from remit.control.suggest import Proposal, propose
-from remit.control.suggest_text import text_of
+from remit.control.suggest_text import intended, text_of
 from remit.facts import strictjson
-from remit.facts.canonical import Json
+from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import SERVER_NAME, Definition
+from remit.facts.text import one_line
 
 LISTING_BYTES_MAX: Final = 16 * 1024 * 1024
 _SCHEMAS: Final = ("inputSchema", "input_schema", "parameters")
@@ -62,8 +64,23 @@ def write(workspace: Path, proposals: Sequence[Proposal]) -> list[Path]:
     """One new file a server below `workspace`. Raises `Failure`, having written nothing, where one exists."""
     texts: dict[str, list[Proposal]] = {}
     for one in proposals:
-        texts.setdefault(one.tool.partition("/")[0], []).append(one)
-    return write_new(workspace, {f"tools/{server}.yaml": text_of(of) for server, of in texts.items()})
+        texts.setdefault(_server_name(one.tool.partition("/")[0]), []).append(one)
+    return write_new(workspace, {f"tools/{server}.yaml": proposed_text(of) for server, of in texts.items()})
+
+
+def proposed_text(proposals: Sequence[Proposal]) -> str:
+    """The YAML of `proposals`. Raises `Failure` unless, read again, it holds just the Tools that are meant."""
+    text = text_of(proposals)
+    try:
+        wanted, found = [intended(one) for one in proposals], [one.value for one in documents(text)]
+        if canonical(found) == canonical(wanted):
+            return text
+        why = "read again, it would be something else"
+    except (YamlRefused, ValueError, RecursionError) as error:
+        why = one_line(str(error))
+    server = proposals[0].tool.partition("/")[0]
+    next_ = f"write tools/{server}.yaml by hand; remit tools suggest -o json shows what is proposed"
+    raise Failure(f"the proposals for {server} cannot be written as YAML", why=why, next=next_, exit=Exit.INVALID)
 
 
 def write_new(workspace: Path, texts: Mapping[str, str]) -> list[Path]:
@@ -137,8 +154,7 @@ def made(workspace: Path, server: str, definitions: Sequence[Definition]) -> lis
 
     Its agent is `SERVER-assistant`. Nobody answers at its server's address: it is for replay. Raises `Failure`.
     """
-    if not SERVER_NAME.fullmatch(server):
-        raise Failure(f"not a server's name: {server[:64]}", next="--server NAME: 1-24 of a-z 0-9 -", exit=Exit.USAGE)
+    _server_name(server)
     from remit.app.packing import pack_files
 
     try:
@@ -148,10 +164,17 @@ def made(workspace: Path, server: str, definitions: Sequence[Definition]) -> lis
     texts = {
         "workspace.yaml": _WORKSPACE.format(server=server),
         "policies/agents.cedar": _POLICY,
-        f"tools/{server}.yaml": text_of(propose(server, definitions)),
+        f"tools/{server}.yaml": proposed_text(propose(server, definitions)),
         FILE: serialise(lock),
     }
     return write_new(workspace, {**texts, **pack_files("dataflow")})
+
+
+def _server_name(server: str) -> str:
+    if not SERVER_NAME.fullmatch(server):
+        what = f"not a server's name: {one_line(server[:64])}"
+        raise Failure(what, next="--server NAME: 1-24 of a-z 0-9 -", exit=Exit.USAGE)
+    return server
 
 
 def has_workspace(folder: Path) -> bool:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from remit.facts.canonical import canonical, digest
+from remit.facts.canonical import Json, canonical, digest
 from remit.facts.catalog import SERVER_NAME, Definition
 from remit.facts.limits import DEFAULT, Limits
-from remit.facts.text import identifier_problem
+from remit.facts.text import control_problem, identifier_problem, one_line
 
 FILE: Final = "remit.lock"
 TOOL_NAME_MAX: Final = 128
@@ -140,7 +140,26 @@ def pin_or_problem(server: str, definition: Definition, limits: Limits = DEFAULT
         return "", "its definition has no canonical form (numbers out of range, or too deep)"
     if len(data) > limits.schema_bytes_max:
         return "", f"its definition takes {len(data)} bytes, more than {limits.schema_bytes_max}"
+    if wrong := _argument_problem(definition):
+        return "", wrong
     return digest(data), ""
+
+
+def _argument_problem(definition: Definition) -> str:
+    """Why a name in a schema of `definition` cannot name an argument, or empty; at any depth, since all are shown."""
+    left: list[Json] = [definition.input_schema, definition.output_schema]
+    while left:
+        match left.pop():
+            case Mapping() as members:
+                for name, value in members.items():
+                    if odd := control_problem(name):
+                        return f"a name in its schema {odd}: {one_line(name[:TOOL_NAME_MAX])}"
+                    left.append(value)
+            case list() | tuple() as several:
+                left += several
+            case _:
+                pass
+    return ""
 
 
 def tool_name_problem(name: str) -> str:

@@ -1,4 +1,7 @@
-"""Proposals as the YAML that a person accepts: every line that was guessed with its reason beside it."""
+"""Proposals as the YAML that a person accepts: every line that was guessed with its reason beside it.
+
+INVARIANT(a-line-stays-one): names come from servers; none ends the comment or the value that it stands in.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -6,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from remit.control.resources import API_VERSION
 from remit.control.suggest import Proposal
 from remit.facts.canonical import Json
-from remit.facts.text import escaped
+from remit.facts.text import one_line
 
 _ABOUT = (
     "# What `remit tools suggest` proposes, from names, schemas, descriptions and annotations alone.",
@@ -40,19 +43,30 @@ def _members(proposal: Proposal) -> Iterator[str]:
 
 
 def _line(text: str, because: str) -> str:
-    return f"{text}  # {escaped(because)}" if because else text
+    return f"{text}  # {one_line(because)}" if because else text
 
 
 def _flow(value: Json) -> str:
     """`value` in YAML's flow style; words that can be nothing else stand bare."""
     if isinstance(value, str):
         bare = value.isascii() and value.replace("_", "").replace("-", "").isalpha() and value not in _RESERVED
-        return value if bare else json.dumps(value, ensure_ascii=True)
+        return value if bare else _quoted(value)
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_flow(name)}: {_flow(one)}" for name, one in value.items()) + "}"
     if isinstance(value, Sequence):
         return "[" + ", ".join(_flow(one) for one in value) + "]"
     return json.dumps(value)
+
+
+def _quoted(value: str) -> str:
+    """In double quotes, which YAML and JSON read alike but for characters beyond U+FFFF."""
+    quoted = json.dumps(value, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)
+
+
+def intended(proposal: Proposal) -> Mapping[str, Json]:
+    """The document that `text_of` writes of `proposal`, as a reader has to find it."""
+    return {"apiVersion": API_VERSION, "kind": "Tool", "metadata": {"name": proposal.tool}, "spec": dict(proposal.spec)}
 
 
 _RESERVED = frozenset({"true", "false", "null", "True", "False", "Null", "TRUE", "FALSE", "NULL"})

@@ -69,6 +69,17 @@ def escaped(text: str, *, chars_max: int = 2_000) -> str:
     return f"{shown}… ({left} more characters)" if left > 0 else shown
 
 
+def one_line(text: str, *, chars_max: int = 2_000) -> str:
+    r"""`escaped(text)` where a line break would end what it stands in: newlines and tabs as `\u{…}` too."""
+    return escaped(text, chars_max=chars_max).replace("\n", "\\u{a}").replace("\t", "\\u{9}")
+
+
+def control_problem(name: str) -> str | None:
+    """Why `name`, which need be no identifier, may not name an argument, or None: it breaks lines or commands."""
+    odd = next((char for char in name if unicodedata.category(char) in {"Cc", "Zl", "Zp"}), None)
+    return None if odd is None else f"holds the control character U+{ord(odd):04X}"
+
+
 def _invisible(char: str) -> bool:
     if " " <= char <= "~":
         return False

@@ -107,7 +107,6 @@ def suggest(
     from remit.app import suggesting
     from remit.app.settings import workspace_folder
     from remit.control.suggest import propose
-    from remit.control.suggest_text import text_of
 
     folder = workspace_folder(workspace)
     if listing is None:
@@ -132,7 +131,7 @@ def suggest(
         items = [{"tool": one.tool, "spec": dict(one.spec), "because": dict(one.because)} for one in found.proposals]
         data(items, output)
     else:
-        print(text_of(found.proposals), end="")
+        print(suggesting.proposed_text(found.proposals), end="")
 
 
 def _has_servers(asked: Client) -> bool:
