@@ -80,7 +80,8 @@ async def test_a_drifted_tool_is_shown_and_accepted_by_its_pin_alone(api: World)
     assert (item["state"], "{+thyme+}" in item["difference"][0]) == ("drifted", True)
     assert item["live_pin"] != item["pin"]
     assert (await api.told("GET", "/tools/review?which=hand/echo"))["items"] == []
-    assert (await api.told("GET", "/diff"))["tools"] == [item]
+    assert item["live"] == {**tool, "description": "Tells the thyme."}
+    assert (await api.told("GET", "/diff"))["tools"] == [{**item, "live": None}]
     wrong = {"server": "hand", "tool": "told", "pin": item["pin"]}
     assert (await api.ask("POST", "/tools/accept", api.admin, wrong)).status_code == 409
     offer = await accept(api)
