@@ -1,6 +1,7 @@
 """Results as leaves: by the catalog's paths, bounded, and worst where they cannot be read."""
 
 import json
+import tracemalloc
 from collections.abc import Iterable
 
 import pytest
@@ -217,3 +218,26 @@ def test_paths_are_read_and_spelt() -> None:
     for path in ("", "id", "$.", "$..a", "$[x]", "$[*", "$" + ".a" * 33):
         assert steps(path) is None
     assert spelt(("to", 0, "odd name")) == "$.to[0]['odd name']"
+
+
+def test_long_names_and_paths_are_spelt_in_short_and_told_apart() -> None:
+    long = "k" * 15_000
+    assert spelt(("k" * 80,)) == "$." + "k" * 80
+    assert spelt((long,)).startswith("$['" + "k" * 80 + "…")
+    assert len(spelt((long,))) < 110
+    assert len({spelt((f"{long}{number}", "to")) for number in range(9)}) == 9
+    assert len({spelt((*(f"{deep}{long}" for deep in range(55)), number)) for number in range(9)}) == 9
+    assert len(spelt((long,) * 55)) < 520
+    assert spelt(("a",) * 9) == "$" + ".a" * 9
+
+
+def test_of_long_paths_nothing_is_kept() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            spelt((f"{number}" + "k" * 100_000,))
+            spelt((*(f"{number}{deep}" + "k" * 50 for deep in range(60)),))
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held_bytes < 200_000

@@ -288,3 +288,13 @@ def test_an_agents_purpose_asks_for_nothing() -> None:
 
 def test_an_agents_purpose_grounds() -> None:
     assert World().origin("send", to="helps") is Origin.GROUNDED
+
+
+def test_what_is_recorded_of_values_does_not_grow_with_the_names_around_them() -> None:
+    inner: Json = [str(number) for number in range(64)]
+    for deep in range(55):
+        inner = {f"{deep}_" + "k" * 15_000: inner}
+    traced = World().flow("send", to=inner, text="x").traced
+    assert len({one.path for one in traced}) == len(traced) == 64
+    assert sum(len(one.path) for one in traced) < 64 * 520
+    assert all(one.path.startswith("$.to") for one in traced)

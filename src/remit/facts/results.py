@@ -1,5 +1,6 @@
 """What the catalog says of a tool's results, part by part."""
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +14,10 @@ TRUSTED: Final = "trusted"
 """What stands for no label at all where the catalog labels a part of a result."""
 
 STEPS_MAX: Final = 32
+NAME_CHARS_MAX: Final = 80
+"""How much is spelt of a name."""
+PATH_CHARS_MAX: Final = 500
+_KEPT_STEPS: Final = 8
 _STEP: Final = re.compile(r"\.(\*|[A-Za-z_][A-Za-z0-9_-]*)|\[(\*|[0-9]{1,9})\]|\['([^'\\]{1,200})'\]")
 
 Step: TypeAlias = str | int | None
@@ -69,15 +74,31 @@ def steps(path: str) -> tuple[Step, ...] | None:
     return tuple(found)
 
 
-@lru_cache(maxsize=4_096)
 def spelt(path: tuple[str | int, ...]) -> str:
-    """A path as `steps` reads it; what has no plain form is quoted as well as it can be."""
+    """A path as `steps` reads it; what has no plain form is quoted as well as it can be.
+
+    What is long, a name or all of it, is cut and has a digest in place of the rest: no two paths are spelt alike.
+    """
+    short = len(path) <= _KEPT_STEPS and all(isinstance(step, int) or len(step) <= NAME_CHARS_MAX for step in path)
+    return _kept(path) if short else _spelt(path)
+
+
+def _spelt(path: tuple[str | int, ...]) -> str:
     said = "$"
     for step in path:
         if isinstance(step, int):
             said += f"[{step}]"
-        elif step.isascii() and step.isidentifier():
-            said += f".{step}"
-        else:
-            said += f"['{step}']"
-    return said
+            continue
+        name = _cut(step, NAME_CHARS_MAX)
+        said += f".{name}" if name.isascii() and name.isidentifier() else f"['{name}']"
+    return _cut(said, PATH_CHARS_MAX)
+
+
+_kept: Final = lru_cache(maxsize=4_096)(_spelt)
+"""Of short paths alone: what is kept of the others would be as long as somebody likes."""
+
+
+def _cut(text: str, chars_max: int) -> str:
+    if len(text) <= chars_max:
+        return text
+    return f"{text[:chars_max]}…{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:12]}"
