@@ -25,7 +25,7 @@ from remit.facts.results import Format, Part
 from remit.protect.index import Index
 from remit.protect.language import STOP
 from remit.protect.learning import learn
-from remit.protect.origins import Seen, flow, words
+from remit.protect.origins import Names, Seen, flow, words
 from remit.protect.reading import read
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def judging(rounds: int) -> tuple[float, float]:
             "body": f"Number {number} as agreed with bob@example.org",
         }
         begun = time.thread_time_ns()
-        flow(told, known, {}, given, Seen(index))
+        flow(told, Names(known), {}, given, Seen(index))
         times.append(time.thread_time_ns() - begun)
     times.sort()
     return times[len(times) // 2] / 1e3, times[len(times) * 99 // 100] / 1e3
@@ -198,7 +198,7 @@ def _took(told: Tool | None, text: str) -> float:
     index, shown = Index(KEY), result(text)
     begun = time.thread_time()
     learn(read(told, frozenset({"untrusted"}), shown), told, {}, index, "c")
-    flow(told, (), {}, {"x": text}, Seen(index))
+    flow(told, Names(), {}, {"x": text}, Seen(index))
     return time.thread_time() - begun
 
 
@@ -230,7 +230,7 @@ def session_s(calls: int) -> float:
     index = Index(KEY)
     begun = time.thread_time()
     for number in range(calls):
-        flow(told, ("to",), {}, {"to": f"Name{number}", "body": "as agreed"}, Seen(index))
+        flow(told, Names(("to",)), {}, {"to": f"Name{number}", "body": "as agreed"}, Seen(index))
         shown = result(f"{number} " + str(results[number % 200]))
         index.apply(learn(read(None, told.worst, shown), None, {}, index, f"c{number}"))
     return time.thread_time() - begun

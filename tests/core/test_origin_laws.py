@@ -20,7 +20,7 @@ from remit.pdp.reached import reached_other
 from remit.policy.reached import Reached
 from remit.policy.verdict import Verdict, rank
 from remit.protect.index import Index
-from remit.protect.origins import Seen, configured, flow, words
+from remit.protect.origins import Names, Seen, configured, flow, words
 from remit.trace.bodies import Status
 from tests.core.deciding import NOW, action, bundle, catalog, snapshot
 from tests.core.declaring import json_values
@@ -123,7 +123,7 @@ def test_a_scalar_counts_once_under_the_worst_of_its_parts() -> None:
     flow = world.flow(
         "send", to="Ann, Ben and Cy", text="7", n=7, more={"deep": ["Ann", None, {"x": "nobody"}], "on": True}, no=None
     )
-    assert flow.targets == Counts(grounded=2, trusted=1, untrusted=1, unseen=1)
+    assert flow.targets == Counts(grounded=2, trusted=1, untrusted=1, unseen=6)
     assert flow.content == Counts(grounded=1)
     assert flow.args == {
         Origin.GROUNDED: {"text", "n", "*"},
@@ -132,6 +132,7 @@ def test_a_scalar_counts_once_under_the_worst_of_its_parts() -> None:
         Origin.UNSEEN: {"*"},
     }
     shown = {one.path: (one.origin.word, one.part, one.call) for one in flow.traced}
+    assert {"$.more", "$.more.on", "$.no"} <= shown.keys()
     assert shown["$.to"] == ("untrusted", "cy", "c2")
     assert shown["$.more.deep[2].x"] == ("unseen", "", "")
     assert World().flow("send", to="").targets == Counts(unseen=1)
@@ -171,16 +172,16 @@ def test_roles_that_nobody_gave() -> None:
         (Effect.READ, Sink.EXTERNAL, 1),
         (Effect.WRITE, Sink.NONE, 1),
     ):
-        found = flow(told("x", effect=effect, sink=sink), ("to",), {}, {"to": "x"}, seen)
+        found = flow(told("x", effect=effect, sink=sink), Names(("to",)), {}, {"to": "x"}, seen)
         assert found.targets.all == targets
         assert found.args == {Origin.UNSEEN: {"to"}}
     secret = replace(SEND, arguments={"to": Argument(secret=True, role=Role.CREDENTIAL)})
-    found = flow(secret, ("to",), {}, {"to": "hunter two"}, seen)
+    found = flow(secret, Names(("to",)), {}, {"to": "hunter two"}, seen)
     assert (found.credentials.unseen, found.traced[0].part) == (1, "")
 
 
 def test_all_scalars_are_counted_and_some_explained() -> None:
-    found = flow(SEND, (), {}, {"x": ["y"] * 100}, Seen(None))
+    found = flow(SEND, Names(), {}, {"x": ["y"] * 100}, Seen(None))
     assert (found.targets.unseen, len(found.traced)) == (100, 64)
 
 
@@ -212,8 +213,8 @@ def test_words_are_bounded() -> None:
     index.apply(words(index, "a" * 300_000 + " Ann"))
     assert len(index) == 0
     index.apply(words(index, "Ben " + "a" * 300_000 + " Ann"))
-    assert flow(SEND, ("to",), {}, {"to": "Ben"}, Seen(index)).targets.grounded == 1
-    assert flow(SEND, ("to",), {}, {"to": "Ann"}, Seen(index)).targets.unseen == 1
+    assert flow(SEND, Names(("to",)), {}, {"to": "Ben"}, Seen(index)).targets.grounded == 1
+    assert flow(SEND, Names(("to",)), {}, {"to": "Ann"}, Seen(index)).targets.unseen == 1
     assert configured("posts to the builds") == {"posts", "builds"}
 
 

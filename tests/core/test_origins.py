@@ -144,6 +144,35 @@ def test_a_url_is_judged_by_where_it_leads_and_not_by_what_it_names_on_the_way()
     assert world.origin("send", to="http://www.good.example/page/") is Origin.GROUNDED
 
 
+def test_the_name_of_a_member_is_a_value_where_no_schema_has_it() -> None:
+    named = schema(to={"properties": {"mail": {"type": ["string", "null"]}}, "type": "object"})
+    nested = tool("shop", "nested", named, sink=Sink.EXTERNAL)
+    world = World(said="Write to ann@good.example", tools=[*TOOLS, nested])
+    values: list[Json] = [True, None, "ann@good.example", {}, []]
+    for value in values:
+        told_of = world.flow("nested", to={"evil@evil.example": value})
+        assert (told_of.targets.unseen, told_of.strangers) == (1, 1), value
+        assert told_of.args[Origin.UNSEEN] == {"to"}
+        assert world.flow("nested", **{"evil@evil.example": value}).targets.unseen == 1, value
+        deep = world.flow("nested", to=[{"mail": [{"evil@evil.example": value}]}])
+        assert deep.targets.unseen == 1, value
+    written: list[Json] = ["ann@good.example", {"mail": "ann@good.example"}, {"ann@good.example": None}]
+    for accepted in written:
+        assert world.flow("nested", to=accepted).targets.grounded == 1
+    assert world.flow("nested", to={"mail": None}).targets.all == 0
+    out = world.flow("send", to="ann@good.example", text={"evil@evil.example": None})
+    assert (out.carried.unseen, out.targets.unseen, out.content.unseen) == (1, 1, 1)
+    assert world.flow("nested", **{"(responses)": {"evil": None}}).targets.unseen == 2
+
+
+def test_a_directory_asked_by_the_name_of_a_member_derives_nothing() -> None:
+    world = World(said="tell sales")
+    world.result("people", [{"name": "Ann"}], {"to": {"mallory": "sales"}})
+    assert world.origin("send", to="Ann") is Origin.TRUSTED
+    world.result("people", [{"name": "Ann"}], {"to": ["sales"]})
+    assert world.origin("send", to="Ann") is Origin.DERIVED
+
+
 def test_results_are_trusted_or_untrusted_and_untrusted_wins() -> None:
     world = World()
     world.result("house", "Write to Carol")

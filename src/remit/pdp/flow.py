@@ -13,7 +13,7 @@ from remit.facts.veil import hidden_of
 from remit.pdp.snapshot import Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.reached import Reached
-from remit.protect.origins import Seen, configured, flow
+from remit.protect.origins import Names, Seen, configured, flow
 
 RESPONSES: Final = "(responses)"
 """Where the client's responses of a round stand among the values; no argument of a schema."""
@@ -30,11 +30,14 @@ _NO_ROLES: Final[Mapping[str, Role]] = MappingProxyType({})
 def flow_of(snapshot: Snapshot, action: Action, reached: Reached) -> Flow:
     """The facts about the values that the agent brings to `action`."""
     given: Mapping[str, Json] = action.input
+    roles = _ROLES.get(action.kind, _NO_ROLES)
+    free = frozenset(roles)
     if action.within is not None and not action.within.bare:
         given = {**given, RESPONSES: cast("Json", json.loads(action.within.responses))}
-    roles = _ROLES.get(action.kind, _NO_ROLES)
+        free |= {RESPONSES}
     seen = Seen(snapshot.origins, grounds(snapshot.bundle, action))
-    found = flow(reached.tool, reached.arguments, roles, given, seen)
+    names = Names(reached.arguments, reached.members, free)
+    found = flow(reached.tool, names, roles, given, seen)
     if reached.tool is None or not reached.tool.secrets:
         return found
     declared = snapshot.bundle.tools[action.server, action.name].arguments

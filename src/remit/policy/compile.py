@@ -122,7 +122,7 @@ def _tool(tool: Tool, *, unique: bool) -> tuple[tuple[str, ...], ToolForm]:
             raise Untypable(f"another tool of this server is exposed as {tool.exposed} too")
         schema = tool.definition.input_schema
         typed = type_input(schema)
-        form = ToolForm(tool, typed.record, compile_validator(schema), typed.arguments)
+        form = ToolForm(tool, typed.record, compile_validator(schema), typed.arguments, members=typed.members)
     except Untypable as error:
         why = str(error)
         return (f"tool/untypable: quarantined, since {why}",), ToolForm(tool, EMPTY, None, (), why)

@@ -19,7 +19,7 @@ SHOWN_MAX: Final = 120
 
 @dataclass(frozen=True, slots=True)
 class ToolForm:
-    """A tool as the bundle runs it: its typed input, its validator, its argument names.
+    """A tool as the bundle runs it: its typed input, its validator, its argument names and those of members below.
 
     `quarantined` says why it is not run (`tool/untypable`), or is None.
     """
@@ -29,6 +29,7 @@ class ToolForm:
     validator: Validator | None
     arguments: tuple[str, ...] = ()
     quarantined: str | None = None
+    members: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class Reached:
     `doing` says it to people. `within` are the entities that `resource` is in. `source` are the labels
     that what comes back brings, `brings` they and all that they imply, in order. `record` types the input for
     policy, `read` converts what the slice reads of it, `validator` checks it; None where there is none. A
-    `tool` is what a call of one reaches, `arguments` the names that its schema knows.
+    `tool` is what a call of one reaches, `arguments` the names that its schema knows, `members` those that
+    it knows below them.
     """
 
     doing: str
@@ -53,6 +55,7 @@ class Reached:
     validator: Validator | None = None
     tool: Tool | None = None
     arguments: tuple[str, ...] = ()
+    members: frozenset[str] = frozenset()
 
     @property
     def pin(self) -> str:
@@ -80,4 +83,5 @@ def reached_tool(form: ToolForm, part: Slice) -> Reached:
         validator=form.validator,
         tool=tool,
         arguments=form.arguments,
+        members=form.members,
     )

@@ -64,11 +64,12 @@ CedarType: TypeAlias = Atom | SetOf | Record
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A tool's typed input, the names of its arguments, and what had to be left out."""
+    """A tool's typed input, the names of its arguments, what had to be left out, and the names of members below."""
 
     record: Record
     arguments: tuple[str, ...]
     warnings: tuple[str, ...]
+    members: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def type_input(schema: Json, *, bytes_max: int = DEFAULT.schema_bytes_max) -> Ty
     reader = _Reader(schema)
     view = reader.read(schema, (), 0)
     record = view.type if isinstance(view.type, Record) else Record(MappingProxyType({}))
-    return Typed(record, tuple(sorted(reader.arguments)), tuple(reader.warnings))
+    return Typed(record, tuple(sorted(reader.arguments)), tuple(reader.warnings), frozenset(reader.members))
 
 
 @dataclass(slots=True)
@@ -119,6 +120,7 @@ class _Reader:
     nodes: int = 0
     warnings: list[str] = field(default_factory=list[str])
     arguments: set[str] = field(default_factory=set[str])
+    members: set[str] = field(default_factory=set[str])
 
     def read(self, schema: Json, path: tuple[str, ...], depth: int) -> _View:
         """What `schema` says of the value at `path`; `depth` counts what was followed to get there."""
@@ -176,8 +178,7 @@ class _Reader:
         fields: dict[str, Field] = {}
         for name, part in properties.items():
             here = (*path, name)
-            if not path:
-                self.arguments.add(name)
+            (self.members if path else self.arguments).add(name)
             view = self.read(part, here, depth)
             if view.type is None or name in RESERVED:
                 self.warnings.append(f"{_shown(here)} has no Cedar type and is left out of `input`")

@@ -8,7 +8,7 @@ from remit.facts.catalog import Tool
 from remit.facts.origin import Role
 from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, WORDS, Delta, Entry, Index
 from remit.protect.language import STOP
-from remit.protect.origins import Seen, all_grounded, leaves
+from remit.protect.origins import Names, Seen, all_grounded, leaves
 from remit.protect.reading import Leaf, Reading
 from remit.protect.tokens import CARRIED, Kind, parts, texts, whole
 
@@ -86,4 +86,4 @@ def _named(reading: Reading, seen: Seen) -> frozenset[int]:
 def _query(tool: Tool, given: Mapping[str, Json]) -> list[str | float]:
     """What a directory is asked for: the arguments that are keys, or all where none is said to be."""
     keys = {name for name, one in tool.arguments.items() if one.role is Role.KEY}
-    return [value for path, value in leaves(given) if not keys or path[0] in keys]
+    return [value for path, value in leaves(given, Names()) if not keys or path[0] in keys]

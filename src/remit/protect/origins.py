@@ -9,10 +9,10 @@ Laws
 * What is not known counts as the worse: no role as a target, no index as unseen, more than is kept as untrusted.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Sink, Tool
@@ -81,20 +81,33 @@ def configured(text: str) -> frozenset[str]:
     return frozenset(texts(text) - STOP)
 
 
-def flow(
-    tool: Tool | None, known: Sequence[str], roles: Mapping[str, Role], given: Mapping[str, Json], seen: Seen
-) -> Flow:
+class Names(NamedTuple):
+    """The names of members that people accepted: every other is a value that the agent chose.
+
+    `roots` are the arguments of the accepted schema, None where there is none; `members` what it names below them;
+    in the arguments `free` names are the protocol's.
+    """
+
+    roots: Collection[str] | None = None
+    members: Collection[str] = ()
+    free: Collection[str] = ()
+
+
+def flow(tool: Tool | None, names: Names, roles: Mapping[str, Role], given: Mapping[str, Json], seen: Seen) -> Flow:
     """The facts about `given`, the input of a call of `tool` or of another action.
 
-    `known` are the arguments that the accepted schema names; `roles` are those of an action that is no tool call.
+    `roles` are those of an action that is no tool call.
     """
+    known = names.roots or ()
+    if tool is None:
+        names = names._replace(roots=None)
     external = tool is None or tool.sink is Sink.EXTERNAL
     counts: dict[Role | None, list[int]] = {}
     carried = [0, 0, 0, 0, 0]
     args: list[set[str]] = [set(), set(), set(), set(), set()]
     traced: list[Traced] = []
     established = strangers = 0
-    for path, value in leaves(given):
+    for path, value in leaves(given, names):
         name = str(path[0])
         role = _role(tool, roles, name)
         origin, part, found, held, tokens = _judged(value, role, seen)
@@ -157,17 +170,22 @@ def _verbs(asks: frozenset[str]) -> tuple[tuple[tuple[str, ...], tuple[str, ...]
     return tuple(found)
 
 
-def leaves(given: Mapping[str, Json]) -> Iterator[tuple[tuple[str | int, ...], str | float]]:
-    """The scalars of `given`, in order, each with its path; `null` is none."""
+def leaves(given: Mapping[str, Json], names: Names) -> Iterator[tuple[tuple[str | int, ...], str | float]]:
+    """The scalars of `given`, in order, each with its path, and the names of members that `names` lacks.
+
+    `null` is none, and so is what it stands at where people accepted the name.
+    """
     for name, value in given.items():
+        if names.roots is not None and name not in names.roots and name not in names.free:
+            yield (name,), name
         if isinstance(value, str | int | float):
             yield (name,), value
         elif value is not None:
-            yield from _inner((name,), value)
+            yield from _inner((name,), value, None if name in names.free else names.members)
 
 
 def _inner(
-    path: tuple[str | int, ...], value: Sequence[Json] | Mapping[str, Json]
+    path: tuple[str | int, ...], value: Sequence[Json] | Mapping[str, Json], named: Collection[str] | None
 ) -> Iterator[tuple[tuple[str | int, ...], str | float]]:
     stack: list[tuple[tuple[str | int, ...], Json]] = [(path, value)]
     while stack:
@@ -175,6 +193,8 @@ def _inner(
         if isinstance(item, str | int | float):
             yield here, item
         elif isinstance(item, Mapping):
+            if named is not None:
+                yield from (((*here, name), name) for name in item if name not in named)
             stack.extend(((*here, name), inner) for name, inner in reversed(list(item.items())))
         elif item is not None:
             stack.extend(((*here, at), item[at]) for at in range(len(item) - 1, -1, -1))
