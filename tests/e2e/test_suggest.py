@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from remit.adapters.workspace.folder import Folder
+from remit.adapters.workspace.template import init_workspace
 from remit.app import suggesting
 from remit.app.cli import run
 from remit.app.failure import Exit
@@ -169,3 +170,26 @@ def test_what_would_be_read_as_something_else_is_not_written(
         assert run([*asked, "--write"]) == Exit.INVALID
         assert "cannot be written as YAML" in capfd.readouterr().err
         assert not folder.exists()
+
+
+def test_nothing_is_written_behind_a_link(listing: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder, elsewhere = tmp_path / "w", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    init_workspace(folder)
+    for linked, asked in (
+        ("tools", ["tools", "suggest", "--from", str(listing), "--server", "mail", "--write"]),
+        ("packs", ["pack", "add", "dataflow"]),
+        ("packs/dataflow", ["pack", "add", "dataflow"]),
+    ):
+        (folder / linked).parent.mkdir(exist_ok=True)
+        (folder / linked).symlink_to(elsewhere)
+        before = sorted(folder.rglob("*"))
+        assert run([*asked, "--workspace", str(folder)]) == Exit.INVALID
+        told = capfd.readouterr().err
+        assert f"{folder / linked} is a link" in told
+        assert sorted(folder.rglob("*")) == before
+        assert not list(elsewhere.iterdir())
+        (folder / linked).unlink()
+    linked_whole = tmp_path / "same"
+    linked_whole.symlink_to(folder)
+    assert run(["pack", "add", "dataflow", "--workspace", str(linked_whole)]) == Exit.OK

@@ -84,8 +84,16 @@ def proposed_text(proposals: Sequence[Proposal]) -> str:
 
 
 def write_new(workspace: Path, texts: Mapping[str, str]) -> list[Path]:
-    """Write `texts` by path below `workspace`. Raises `Failure`, having written nothing, where a file exists."""
+    """Write `texts` by path below `workspace`. Raises `Failure`, having written nothing, where a file exists.
+
+    INVARIANT(written-inside): no folder between `workspace` and a file is a link.
+    """
     for name in texts:
+        for folder in list((workspace / name).relative_to(workspace).parents)[:-1]:
+            if (workspace / folder).is_symlink():
+                why = "what stands behind a link is not under the workspace's protection"
+                next_ = f"put a folder in the place of {folder}, then try again"
+                raise Failure(f"{workspace / folder} is a link", why=why, next=next_, exit=Exit.INVALID)
         if (workspace / name).exists() or (workspace / name).is_symlink():
             why = "nothing is overwritten"
             next_ = f"move {name} away, or take from the proposal what you want"
