@@ -15,16 +15,16 @@ from remit.escalate import voting
 from remit.escalate.machine import Approval, State
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
-from remit.facts.canonical import digest
+from remit.facts.canonical import Json, digest
 from remit.facts.catalog import Definition, Tool
-from remit.facts.label import Labels, closed
+from remit.facts.label import Labels
 from remit.facts.limits import Limits
 from remit.facts.record import RecordKind
 from remit.facts.session import Session
 from remit.facts.veil import Veil
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Forward
-from remit.pdp.judge import Call, judge_result
+from remit.pdp.judge import Call, Judgement, judge_result
 from remit.pdp.snapshot import Lift, Pin, Snapshot
 from remit.pep.memory import Memory
 from remit.pep.pins import Live, Pins
@@ -147,38 +147,37 @@ class Desk:
             self._asked.setdefault(action.authority.links[0].sid, set()).add(waits_for)
         return Attempt(decision, pending, bound, body.approval, sessions, waits_for)
 
-    def pass_on(
-        self, attempt: Attempt, number: int, passed: Passed, content: bytes | None, action: Action | None = None
-    ) -> Pending:
-        """Queue the record of what a server said in the midst of `attempt`, with all labels its answer brings.
+    def pass_on(self, attempt: Attempt, number: int, passed: Passed, content: bytes | None, action: Action) -> Pending:
+        """Queue the record of what a server said in the midst of `attempt`, with all labels that it may have by now.
 
-        Its `content` is JSON; the index of `action`, which is under way, has its words too. Raises `LedgerUnwritable`.
+        Its `content` is JSON; the index of `action`, which is under way, has its words too.
+        Raises `LedgerUnwritable`.
         """
-        reached = reached_of(attempt.decision)
+        call = None if content is None else self.call(attempt.ref, action)
+        said = None if call is None or content is None else orjson.loads(content)
+        judged = self._so_far(attempt, action, said, call)
         body = ExchangeBody(
             intent=attempt.ref,
             number=number,
             passed=passed,
-            sids=tuple(session.sid for session in attempt.sessions),
-            labels=tuple(sorted(closed(reached.source))),
+            sids=judged.sids,
+            labels=tuple(sorted(judged.labels)),
             content=None if content is None else digest(content),
             content_bytes=0 if content is None else len(content),
             approval=None,
-            origins=None if action is None or content is None else self._heard(attempt, action, content),
+            origins=b64encode(judged.origins.pack()).decode("ascii") if judged.origins else None,
         )
         return self.append(RecordKind.EXCHANGE, attempt.sessions[-1].sid, body)
 
-    def _heard(self, attempt: Attempt, action: Action, content: bytes) -> str | None:
-        """What the words of a server in mid-action add to the index of `action`, as a record keeps it."""
-        call = self.call(attempt.ref, action)
-        if call is None:
-            return None
+    def brings(self, attempt: Attempt, action: Action) -> Labels:
+        """All labels that what `attempt` at `action` brings may have as of now, whoever wrote what it reads since."""
+        return self._so_far(attempt, action).labels
+
+    def _so_far(self, attempt: Attempt, action: Action, said: Json = None, call: Call | None = None) -> Judgement:
         # As an error: no part of it is told apart, so that all of it has all labels.
-        said, reached = orjson.loads(content), reached_of(attempt.decision)
-        judged = judge_result(
-            self._current(), reached, action.server, attempt.sessions, Status.TOOL_ERROR, said, call=call
-        )
-        return b64encode(judged.origins.pack()).decode("ascii") if judged.origins else None
+        reached, stored = reached_of(attempt.decision), self.stored(action)
+        status, bundle = Status.TOOL_ERROR, self._current()
+        return judge_result(bundle, reached, action.server, attempt.sessions, status, said, stored, call=call)
 
     def stored(self, action: Action) -> Labels:
         """The labels that come, as of now, with what `action` reads from stores."""

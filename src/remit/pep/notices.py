@@ -1,7 +1,8 @@
 """What a server says while a call is open: progress and logs, released in order.
 
 INVARIANT(label-before-data): the first waits until an `exchange` with all labels that the answer will
-bring is durable; those after it find them there. Nobody who listens is made to wait for a slow client
+bring is durable; those after it find them there, or wait for another where there are more by now: somebody may
+have written what the server reads, or a bundle have been applied. Nobody who listens is made to wait for a slow client
 beyond `WAITING_MAX` notices: what comes then is dropped. So is what a server says after its answer: an
 action that has its outcome has no exchange more.
 """
@@ -10,6 +11,8 @@ import asyncio
 import contextlib
 from typing import Final
 
+from remit.facts.action import Action
+from remit.facts.label import NONE, Labels
 from remit.pep.answer import Tell
 from remit.pep.judging import Attempt, Desk
 from remit.pep.showing import show_notice
@@ -23,10 +26,12 @@ WAITING_MAX: Final = 1_000
 class Notices:
     """The notices of one action under way."""
 
-    def __init__(self, desk: Desk, attempt: Attempt) -> None:
+    def __init__(self, desk: Desk, attempt: Attempt, action: Action) -> None:
         self._desk = desk
         self._attempt = attempt
-        self._labels: Pending | None = None
+        self._action = action
+        self._recorded: Pending | None = None
+        self._labels: Labels = NONE
         self._waiting: list[Notice] = []
         self._task: asyncio.Task[None] | None = None
         self._over = False
@@ -56,24 +61,36 @@ class Notices:
 
     async def settle(self) -> None:
         """Return when no more is to be recorded of what was heard, told or not: the outcome comes after it."""
+        if self._waiting:
+            # What comes with all that was heard is known now; no record may follow the outcome.
+            with contextlib.suppress(LedgerUnwritable):
+                self._record()
         self._over = True
         if self._waiting:
-            await self.label()
+            await self._labelled()
 
-    async def label(self) -> bool:
-        """Have the labels of this action durable; False when they never will be."""
+    async def _labelled(self) -> bool:
+        """Have the labels of what was heard so far durable; False when they never will be."""
         try:
-            if self._labels is None:
-                self._labels = self._desk.pass_on(self._attempt, 0, Passed.NOTICE, None)
+            if not self._over:
+                self._record()
+            if self._recorded is None:
+                return False
             # Others wait for the same record.
-            await asyncio.shield(self._labels.durable)
+            await asyncio.shield(self._recorded.durable)
         except LedgerUnwritable:
             return False
         return True
 
+    def _record(self) -> None:
+        labels = self._desk.brings(self._attempt, self._action)
+        if self._recorded is None or not labels <= self._labels:
+            self._recorded = self._desk.pass_on(self._attempt, 0, Passed.NOTICE, None, self._action)
+            self._labels |= labels
+
     async def _pass_on(self) -> None:
         while self._waiting:
-            if not await self.label():
+            if not await self._labelled():
                 self._waiting.clear()
                 return
             tell, notice = self.tell, self._waiting.pop(0)

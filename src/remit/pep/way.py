@@ -101,7 +101,7 @@ class Way:
         if upstream is None or why is not None:
             stopped = why or Reason(Code.INTERNAL, "the action was stopped")
             return await self._ending.stop(errand, found, stopped)
-        notices = Notices(self._desk, found)
+        notices = Notices(self._desk, found, errand.action)
         return Under(errand, client, found, upstream, notices, self._clock.monotonic_s())
 
     async def decide(self, action: Action, client: Client) -> Attempt | Answer:

@@ -104,7 +104,8 @@ class Passed(StrEnum):
 class ExchangeBody:
     """Body of `exchange`: what passed between the intent at `intent` and its outcome.
 
-    `number` is the round, from 1; 0 for what the server said unasked, of which the first is recorded.
+    `number` is the round, from 1; 0 for what the server said unasked, of which
+    the first is recorded, and that before which `labels` grew.
     What comes from the server joins `labels` to every session in `sids` before it is shown; responses
     leave by an `approval` of their own where people were asked about them. `content` is `sha256:…` of
     what passed, None where it is still to come. Responses may be written to stores, as `stored` says;
