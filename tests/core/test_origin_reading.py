@@ -1,5 +1,6 @@
 """Results as leaves: by the catalog's paths, bounded, and worst where they cannot be read."""
 
+import gc
 import json
 import tracemalloc
 from collections.abc import Iterable
@@ -241,3 +242,32 @@ def test_of_long_paths_nothing_is_kept() -> None:
     finally:
         tracemalloc.stop()
     assert held_bytes < 200_000
+
+
+@pytest.mark.parametrize(("chars", "chains"), [(200, 80), (1_500, 30)])
+@pytest.mark.parametrize("odd", ["", " "])
+def test_what_is_kept_of_places_does_not_grow_with_their_names(chars: int, chains: int, odd: str) -> None:
+    tool = reader(Part("$.a", "trusted"))
+    result: dict[str, Json] = {}
+    for chain in range(chains):
+        inner: Json = "x"
+        for deep in range(55):
+            inner = {f"k{chain}_{deep}{odd}".ljust(chars, "k"): inner}
+        result[f"chain{chain}"] = inner
+    tracemalloc.start()
+    try:
+        read(tool, tool.worst, {"content": [], "structuredContent": result})
+        gc.collect()
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held_bytes < 8_000_000
+
+
+def test_places_with_one_pattern_are_told_apart_by_their_parts() -> None:
+    long = "k" * 100
+    tool = reader(Part(f"$.{long}a", "confidential"), Part(f"$.{long}b", "untrusted:web"))
+    found = read(tool, tool.worst, {"content": [], "structuredContent": {f"{long}a": {"n": 1}, f"{long}b": {"n": 2}}})
+    assert {label for leaf in found.leaves if leaf.text == "n" for label in leaf.labels} >= {"confidential", *ALL}
+    assert len({leaf.pattern for leaf in found.leaves if leaf.text == "n"}) == 1
+    assert all(len(leaf.pattern) < 100 for leaf in found.leaves)

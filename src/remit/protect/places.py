@@ -10,6 +10,10 @@ from remit.facts.results import Part, Step, steps
 WHOLE: Final = "$"
 PLACES_MAX: Final = 4_096
 """How many places are kept for one tool."""
+KEPT_NAME_CHARS_MAX: Final = 200
+"""The place of a member with a longer name is made anew each time."""
+_NAME_CHARS_MAX: Final = 80
+_PATTERN_CHARS_MAX: Final = 500
 _ROOTS_MAX: Final = 4_096
 
 
@@ -27,7 +31,8 @@ class _Node:
 class Place:
     """Where in a result a value stands: its pattern, and the part of the catalog that it is in.
 
-    Places are made when a result first has them, and kept for the next one up to a limit.
+    Places are made when a result first has them, and kept for the next one up to a limit. A pattern is for people to
+    read: names in it are cut, and it ends where it is long.
     """
 
     __slots__ = ("_budget", "_elements", "_members", "_nodes", "depth", "named", "part", "pattern")
@@ -50,9 +55,10 @@ class Place:
         if found is None:
             exact = [node.named[name] for node in self._nodes if name in node.named]
             each = [node.each for node in self._nodes if node.each is not None]
-            pattern = f"{self.pattern}.{name}" if name.isidentifier() else f"{self.pattern}['{name[:80]}']"
-            found = self._below(pattern, (*exact, *each), named=bool(exact))
-            if self._budget[0] > 0:
+            cut = name[:_NAME_CHARS_MAX]
+            step = f".{cut}" if name.isidentifier() else f"['{cut}']"
+            found = self._below(step, (*exact, *each), named=bool(exact))
+            if self._budget[0] > 0 and len(name) <= KEPT_NAME_CHARS_MAX:
                 self._budget[0] -= 1
                 self._members[name] = found
         return found
@@ -63,12 +69,13 @@ class Place:
         if not exact and self._elements is not None:
             return self._elements
         each = [node.each for node in self._nodes if node.each is not None]
-        found = self._below(f"{self.pattern}[*]", (*exact, *each), named=True)
+        found = self._below("[*]", (*exact, *each), named=True)
         if not exact:
             self._elements = found
         return found
 
-    def _below(self, pattern: str, nodes: tuple[_Node, ...], *, named: bool) -> "Place":
+    def _below(self, step: str, nodes: tuple[_Node, ...], *, named: bool) -> "Place":
+        pattern = (self.pattern + step)[:_PATTERN_CHARS_MAX]
         return Place(pattern, nodes, self.part, self.depth + 1, named=named, budget=self._budget)
 
 

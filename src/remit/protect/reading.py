@@ -103,7 +103,7 @@ class _Reader:
         self._stored = stored
         self._fitted: set[int] = set()
         self._loose: list[Leaf] = []
-        self._names: set[tuple[str, str]] = set()
+        self._names: set[tuple[str, int, str]] = set()
         self._reading = Reading()
         self._records = 0
 
@@ -179,9 +179,11 @@ class _Reader:
 
     def _name(self, place: Place, element: int, name: str) -> None:
         """The name of a member that the catalog does not name: a text like any other, that nothing vouches for."""
-        if (place.pattern, name) not in self._names:
-            self._names.add((place.pattern, name))
-            part = None if place.part is None or place.part.label == TRUSTED else place.part
+        part = None if place.part is None or place.part.label == TRUSTED else place.part
+        # Places in different parts may have one pattern, where it was cut.
+        known = place.pattern, id(part), name
+        if known not in self._names:
+            self._names.add(known)
             self._add(Leaf(place.pattern, element, name, self._source, part))
 
     def _add(self, leaf: Leaf) -> None:
