@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,33 @@ def test_a_malformed_line_is_refused_with_file_and_line(
     bad.write_bytes(gzip.compress(sessions(1).encode())[:-20])
     assert run(["replay", "--sessions", str(bad), "--workspace", str(workspace)]) == Exit.INVALID
     assert "breaks off" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("line", [b"\n", b" " * 1_000_000 + b"\n", b" " * 200_000_000])
+def test_a_small_file_that_unpacks_into_nothing_without_end_is_refused(
+    line: bytes, workspace: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bomb = tmp_path / "s.jsonl.gz"
+    bomb.write_bytes(gzip.compress(sessions(1).encode() + line * (200_000_000 // len(line)), 1))
+    begun_s = time.thread_time()
+    assert run(["replay", "--sessions", str(bomb), "--workspace", str(workspace), "--jobs", "1"]) == Exit.INVALID
+    assert time.thread_time() - begun_s < 5
+    out, err = capfd.readouterr()
+    assert judged(out)[-1] == ("s0", "b", "escalate")
+    assert f"{bomb}:" in err
+    assert "blank lines take more than 1048576 bytes" in err or "longer than" in err
+
+
+def test_a_recording_has_an_end(
+    workspace: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = sessions(3)
+    (tmp_path / "s.jsonl").write_text(text + "\n" * 100)
+    asked = ["replay", "--sessions", str(tmp_path / "s.jsonl"), "--workspace", str(workspace), "--jobs", "1"]
+    assert run(asked) == Exit.OK
+    monkeypatch.setattr(replaying, "TEXT_BYTES_MAX", len(text) - 1)
+    assert run(asked) == Exit.INVALID
+    assert f"takes more than {len(text) - 1} bytes: split it" in capfd.readouterr().err
 
 
 def test_what_cannot_be_replayed_says_what_to_do(

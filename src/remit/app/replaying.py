@@ -30,6 +30,10 @@ from remit.policy.bundle import Bundle
 CHUNK: Final = 16
 PARALLEL_FROM_BYTES: Final = 4 * 1024 * 1024
 """Below this much text one process is done before another has started."""
+TEXT_BYTES_MAX: Final = 16 * 1024 * 1024 * 1024
+"""Text of one recording, unpacked: what is longer comes in several files."""
+BLANK_BYTES_MAX: Final = 1024 * 1024
+"""Of that, lines that hold nothing: a small compressed file can hold any number of them."""
 
 Numbered = tuple[int, bytes]
 """A line with its number, from 1."""
@@ -145,15 +149,23 @@ def _chunks(lines: Iterator[Numbered]) -> Iterator[list[Numbered]]:
 
 def _lines(file: Path) -> Iterator[Numbered]:
     """The lines of `file` that are not blank. Raises `Failure`."""
-    number = 0
+    number = total = blank = 0
     try:
         with _open(file) as stream:
             while line := stream.readline(LINE_BYTES_MAX + 1):
                 number += 1
                 if len(line) > LINE_BYTES_MAX:
                     raise _malformed(file, Wrong(number, f"it is longer than {LINE_BYTES_MAX} bytes"))
+                total += len(line)
+                if total > TEXT_BYTES_MAX:
+                    raise _malformed(file, Wrong(number, f"the text takes more than {TEXT_BYTES_MAX} bytes: split it"))
                 if line.strip():
                     yield number, line
+                    continue
+                blank += len(line)
+                if blank > BLANK_BYTES_MAX:
+                    why = f"blank lines take more than {BLANK_BYTES_MAX} bytes: take them out"
+                    raise _malformed(file, Wrong(number, why))
     except OSError as error:
         why = (error.strerror or str(error) or "unknown error").lower()
         raise Failure(
