@@ -5,8 +5,8 @@ from typing import Final
 
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
-from remit.facts.origin import Role
-from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, WORDS, Delta, Entry, Index
+from remit.facts.origin import Origin, Role
+from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, WORDS, Delta, Entry, Index, origin_of
 from remit.protect.language import STOP
 from remit.protect.origins import Names, Seen, all_grounded, leaves
 from remit.protect.reading import Leaf, Reading
@@ -46,7 +46,7 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
         if len(found) == 1 and found.isdisjoint(STOP):
             entries.append((found, bits, leaf.pattern, leaf.element))
         else:
-            entries.extend(_several(leaf, bits))
+            entries.extend(_several(leaf, bits, seen))
     return index.delta(call, entries, capped=reading.capped, prose=prose)
 
 
@@ -55,15 +55,18 @@ def _leads(text: str) -> bool:
     return any(kind in _PLACES for _, kind in parts(text))
 
 
-def _several(leaf: Leaf, bits: int) -> Iterator[Entry]:
+def _several(leaf: Leaf, bits: int, seen: Seen) -> Iterator[Entry]:
     """A name of several parts: each is trusted, and derived is only the whole.
 
-    A name does not hold addresses: whoever wrote one into it wants to be followed.
+    A name does not hold addresses: whoever wrote one into it wants to be followed. With one that nothing vouches for
+    the whole is not derived either.
     """
     found = parts(leaf.text)
     carried = [token for token, kind in found if kind in CARRIED]
     yield carried, UNTRUSTED, leaf.pattern, leaf.element
     yield [token for token, _ in found if token not in carried], bits & ~DERIVED, leaf.pattern, leaf.element
+    if any(origin_of(seen.look(token)) > Origin.TRUSTED for token in carried):
+        bits &= ~DERIVED
     yield (whole(leaf.text),), bits, leaf.pattern, leaf.element
 
 
