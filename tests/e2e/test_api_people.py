@@ -40,6 +40,25 @@ async def test_a_no_ends_it(api: World):
     assert (late.status_code, "denied" in late.json()["why"]) == (409, True)
 
 
+async def test_what_nobody_could_use_is_shown_so_and_takes_no_yes(api: World):
+    ann = await api.token("user", "ann")
+    ended = await api.mint("agent", "bot", user="req")
+    gone = await api.mint("agent", "bot", user="req")
+    asked = [await api.escalated(minted["token"], text="void") for minted in (ended, gone)]
+    sid = (await api.told("GET", f"/approvals/{asked[0]}"))["sid"]
+    await api.told("POST", f"/sessions/{sid}/end", api.admin, {})
+    await api.told("POST", "/tokens/revoke", api.admin, {"token": gone["jti"]})
+    listed = {item["id"]: item for item in (await api.told("GET", "/approvals?open=true", ann))["items"]}
+    for ident, why in zip(asked, ("its session has ended", "the token that asked was revoked"), strict=True):
+        assert (listed[ident]["state"], listed[ident]["void"], listed[ident]["may_approve"]) == ("pending", why, False)
+        assert (await api.told("GET", f"/why/{ident}"))["approval"]["void"] == why
+        said = await api.ask("POST", f"/approvals/{ident}/approve", ann, {})
+        assert (said.status_code, why in said.json()["why"]) == (409, True)
+        assert said.json()["next"] == f"remit approvals deny {ident}"
+        done = await api.told("POST", f"/approvals/{ident}/deny", ann, {})
+        assert (done["state"], done["void"]) == ("denied", None)
+
+
 async def test_neither_requester_nor_stranger_nor_admin_approves(api: World):
     bot = await api.token("agent", "bot", user="req")
     ident = await api.escalated(bot, text="own")

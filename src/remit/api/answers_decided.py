@@ -49,6 +49,7 @@ class ApprovalAnswer(Answer):
     opened: str
     expires: str
     missing: list[str]
+    void: str | None
     may_approve: bool
     arguments: JsonValue
 

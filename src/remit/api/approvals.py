@@ -12,6 +12,7 @@ from remit.api.problem import Problem, not_found
 from remit.api.requests import LIMIT_MAX, Limit, RefPath, VoteRequest
 from remit.api.services import Services
 from remit.api.views import approval_view, eligible, sees_approval
+from remit.api.voided import voided
 from remit.escalate.machine import Approval
 from remit.escalate.voting import VoteRefused
 from remit.facts.record import Ref
@@ -46,7 +47,9 @@ async def list_approvals(
     proposals = [await services.ledger.entry(Ref.parse(approval.ident)) for approval in own]
     return ApprovalsAnswer(
         items=[
-            approval_view(services, caller, approval, proposal, listed=True)
+            approval_view(
+                services, caller, approval, proposal, listed=True, void=await voided(services, approval, proposal)
+            )
             for approval, proposal in zip(own, proposals, strict=True)
         ]
     )
@@ -58,8 +61,7 @@ async def show_approval(ident: RefPath, services: With, caller: ByReader) -> App
     approval = await services.ledger.approval(ident)
     if approval is None or not sees_approval(services, caller, approval):
         raise not_found(f"approval: {ident}", "remit approvals ls --all")
-    proposal = await services.ledger.entry(Ref.parse(ident))
-    return approval_view(services, caller, approval, proposal)
+    return await _told(services, caller, approval)
 
 
 @router.post("/approvals/{ident}/approve")
@@ -78,6 +80,11 @@ async def _decide(services: Services, caller: Person, ident: str, choice: Choice
     known = await services.ledger.approval(ident)
     if known is None:
         raise not_found(f"approval: {ident}", "remit approvals ls")
+    if choice is Choice.APPROVE and sees_approval(services, caller, known):
+        void = await voided(services, known, await services.ledger.entry(Ref.parse(ident)))
+        if void is not None:
+            why = f"{void}: nobody could use the yes"
+            raise Problem(409, "nothing can come of this approval", why=why, next=f"remit approvals deny {ident}")
     voter = services.runtime.catalog.users[caller.user]
     try:
         decided = await services.driver.decide_approval(ident, voter, choice, note)
@@ -88,9 +95,9 @@ async def _decide(services: Services, caller: Person, ident: str, choice: Choice
     return await _told(services, caller, decided)
 
 
-async def _told(services: Services, caller: Person, approval: Approval) -> ApprovalAnswer:
+async def _told(services: Services, caller: Admin | Person, approval: Approval) -> ApprovalAnswer:
     proposal = await services.ledger.entry(Ref.parse(approval.ident))
-    return approval_view(services, caller, approval, proposal)
+    return approval_view(services, caller, approval, proposal, void=await voided(services, approval, proposal))
 
 
 def _instead(services: Services, approval: Approval, why: str) -> Problem:

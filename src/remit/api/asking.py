@@ -28,6 +28,7 @@ from remit.api.views import (
     sees_arguments,
     tool_name,
 )
+from remit.api.voided import voided
 from remit.control.authority import derived_sid, links
 from remit.escalate.machine import Approval
 from remit.facts.action import ActionKind
@@ -98,6 +99,7 @@ async def why(ref: RefPath, services: With, caller: ByReader) -> WhyAnswer:
     entry, body = await _judged(Ref.parse(ref), services)
     approval = await _approval(entry, body, services)
     asked = None if approval is None else await services.ledger.entry(Ref.parse(approval.ident))
+    void = None if approval is None else await voided(services, approval, asked)
     arguments = sees_arguments(services, caller, approval)
     if not arguments and not _his(caller, body):
         raise not_found(f"decision: {ref}", "remit ledger verify, or ask the admin")
@@ -121,7 +123,7 @@ async def why(ref: RefPath, services: With, caller: ByReader) -> WhyAnswer:
         obligations=list(body.obligations),
         policies=_policies(entry, body, services),
         values=await values(body, services.ledger) if arguments else None,
-        approval=None if approval is None else approval_view(services, caller, approval, asked, listed=True),
+        approval=None if approval is None else approval_view(services, caller, approval, asked, listed=True, void=void),
         outcome=None if outcome is None else _outcome(outcome),
         in_doubt=in_doubt,
     )

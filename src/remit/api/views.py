@@ -51,7 +51,7 @@ def tool_view(tool: ToolPin, *, whole: bool = False) -> ToolAnswer:
         catalogued=tool.catalogued,
         difference=list(tool.lines),
         untypable=tool.untypable,
-        live=dict(tool.definition) if whole and tool.definition is not None else None,
+        live=cast("dict[str, JsonValue]", tool.definition) if whole and tool.definition is not None else None,
     )
 
 
@@ -135,10 +135,12 @@ def approval_view(
     proposal: Entry | None = None,
     *,
     listed: bool = False,
+    void: str | None = None,
 ) -> ApprovalAnswer:
     """`approval` as `caller` may see it; reasons and arguments only with its `proposal`.
 
     `listed` leaves out what only one approval by itself shows: arguments, and who may decide.
+    `void` is why nothing can come of it (`voided`).
     """
     catalog = services.runtime.catalog
     person = catalog.users.get(caller.user) if isinstance(caller, Person) else None
@@ -169,7 +171,9 @@ def approval_view(
         opened=instant(approval.opened_ms),
         expires=instant(approval.expires_ms),
         missing=[seat.route for seat in standing if not seat.filled],
+        void=void,
         may_approve=person is not None
+        and void is None
         and approval.state is State.PENDING
         and bool(counts_for(approval, catalog.routes, person)),
         arguments=arguments_view(told.arguments) if told is not None and shown else None,

@@ -73,6 +73,7 @@ def _decide(ident: str, choice: str, note: str | None, output: Format, token_fil
 def _row(item: dict[str, Any]) -> dict[str, Any]:
     return {
         **item,
+        "state": f"{item['state']}, void: {item['void']}" if item["void"] else item["state"],
         "gates": [f"{gate['policy']} ({gate['route']})" for gate in item["gates"]],
         "yes": [vote["by"] for vote in item["votes"]],
     }

@@ -1,0 +1,25 @@
+"""Open approvals of which nothing can come: whoever asked may act no more.
+
+An approval binds its chain of sessions. One that has ended takes no action; and a token is all that acts in its own.
+"""
+
+from remit.api.services import Services
+from remit.escalate.machine import OPEN, Approval
+from remit.ports.ledger import Entry
+from remit.trace.bodies import ActionBody
+
+
+async def voided(services: Services, approval: Approval, proposal: Entry | None) -> str | None:
+    """Why nothing can come of `approval`, asked for by `proposal`, although it is open; None where something can."""
+    if approval.state not in OPEN:
+        return None
+    body = proposal.body if proposal is not None else None
+    asked = body if isinstance(body, ActionBody) else None
+    chain = [sid for _, sid in asked.links] if asked is not None else [approval.sid]
+    for sid in chain:
+        session = await services.ledger.session(sid)
+        if session is not None and session.ended_ms is not None:
+            return "its session has ended"
+    if asked is not None and asked.token in await services.ledger.revoked():
+        return "the token that asked was revoked"
+    return None
