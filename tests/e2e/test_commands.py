@@ -403,14 +403,28 @@ def test_doctor_names_what_is_to_mend(counting: Counting) -> None:
 def test_ledger_verify_on_the_running_service_and_on_a_missing_file(service: Service, decided: dict[str, Any]) -> None:
     done = service.remit("ledger", "verify")
     assert done.returncode == 0
-    assert "verified" in done.stderr
+    file = service.data / "ledger.sqlite3"
+    assert done.stdout.startswith(f"ledger {file}\n")
+    assert f"verified: {file}: every link" in done.stderr
+    assert f"verified: {file}: links" in service.remit("ledger", "verify", "--links").stderr
     answer = service.told("ledger", "verify")
-    assert answer["clean"]
+    assert (answer["clean"], answer["file"]) == (True, str(service.data / "ledger.sqlite3"))
     assert answer["in_doubt"] == []
     gone = service.remit("ledger", "verify", str(service.root / "gone.sqlite3"))
     assert gone.returncode == 5
-    assert "next:" in gone.stderr
+    assert "next: remit ledger verify --data FOLDER" in gone.stderr
     assert decided["permit"]
+
+
+def test_an_empty_data_folder_and_a_port_that_is_none_are_usage_errors(service: Service) -> None:
+    for wrong in (
+        ("ledger", "verify", "--data", ""),
+        ("up", "--data", " "),
+        ("up", "--port", "99999"),
+        ("up", "--port", "-1"),
+    ):
+        done = service.remit(*wrong)
+        assert (done.returncode, "Invalid value" in done.stderr, "Traceback" in done.stderr) == (2, True, False), wrong
 
 
 def test_what_agents_and_tools_say_never_reaches_the_terminal_raw(service: Service, decided: dict[str, Any]) -> None:

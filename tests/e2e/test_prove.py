@@ -66,7 +66,7 @@ def test_a_stranger_checks_a_proof_and_sees_every_change(counting: Counting, tmp
     intent = act(counting, "shown")
     receipt = f"{intent['id']}:{intent['hash']}"
     file, bare = tmp_path / "shown.tlog-proof", tmp_path / "bare.tlog-proof"
-    remit(counting, "prove", receipt, "--reveal", "--to", str(file))
+    assert f"written to {file}\n" in remit(counting, "prove", receipt, "--reveal", "--to", str(file))
     remit(counting, "prove", intent["id"], "--to", str(bare))
     key = json.loads(remit(counting, "checkpoint", "-o", "json"))["keys"][0]
     (tmp_path / "log.vkey").write_text(key + "\n")

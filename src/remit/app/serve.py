@@ -171,6 +171,7 @@ def _greet(service: Service, settings: Settings, port: int) -> None:
         say("  keep it: export REMIT_TOKEN=…   it configures and reads; it approves nothing")
     bundle = service.runtime.bundle
     counts = f"{len(bundle.catalog.agents)} agents, {len(bundle.tools)} tools"
+    say(f"workspace {escaped(str(settings.workspace))}, data {escaped(str(settings.data))}")
     say(f"remit governs at http://{settings.host}:{port}/mcp  ({counts}, {bundle.digest[:19]}…)")
     if not bundle.catalog.servers:
         say(f"{NO_SERVER}; then: remit apply")

@@ -66,7 +66,9 @@ def verify_links(
 ) -> Links:
     """Verify the links of the ledger at `path`, which may be in use; the rest as with `verifying.verify_file`."""
     if not path.is_file():
-        raise LedgerRefused(f"{path} was not verified", "there is no such file", "remit ledger verify PATH")
+        raise LedgerRefused(
+            f"{path} was not verified", "there is no such file", "remit ledger verify --data FOLDER, or FILE"
+        )
     found = Links()
     try:
         with closing(open_current(path)) as conn:

@@ -55,7 +55,9 @@ def verify_file(
     this version's.
     """
     if not path.is_file():
-        raise LedgerRefused(f"{path} was not verified", "there is no such file", "remit ledger verify PATH")
+        raise LedgerRefused(
+            f"{path} was not verified", "there is no such file", "remit ledger verify --data FOLDER, or FILE"
+        )
     reading = _Reading(progress, trusted)
     try:
         open_current(path).close()

@@ -60,6 +60,7 @@ def verify(
     except LedgerRefused as error:
         raise Failure(error.what, why=error.why, next=error.next, exit=Exit.NOT_FOUND) from error
     said: dict[str, Any] = {
+        "file": str(file),
         **asdict(report),
         "clean": report.clean,
         "open": [str(ref) for ref in report.open],
@@ -71,12 +72,13 @@ def verify(
     if output in {Format.JSON, Format.YAML}:
         data(said, output)
         return Exit.OK if report.clean else Exit.NEGATIVE
+    print(f"ledger {escaped(str(file))}")
     _told(report)
     for head in report.heads[-1:]:
         print(f"head {head.ref} {head.hash}")
     _holds(kept if report.clean else ())
     say(
-        "verified: every link, commitment and reference holds, and the state is theirs"
+        f"verified: {escaped(str(file))}: every link, commitment and reference holds, and the state is theirs"
         if report.clean
         else "this ledger does not verify"
     )
@@ -121,6 +123,7 @@ def _links(file: Path, kept: Sequence[Kept], trusted: Sequence[Key], output: For
         raise Failure(error.what, why=error.why, next=error.next, exit=Exit.NOT_FOUND) from error
     if output in {Format.JSON, Format.YAML}:
         said: dict[str, Any] = {
+            "file": str(file),
             "records": report.records,
             "chains": len(report.heads),
             "clean": report.clean,
@@ -130,6 +133,7 @@ def _links(file: Path, kept: Sequence[Kept], trusted: Sequence[Key], output: For
         }
         data(said, output)
         return Exit.OK if report.clean else Exit.NEGATIVE
+    print(f"ledger {escaped(str(file))}")
     print(f"{report.records} records in {len(report.heads)} chains")
     for finding in report.findings:
         print(f"WRONG  {escaped(str(finding))}")
@@ -137,7 +141,7 @@ def _links(file: Path, kept: Sequence[Kept], trusted: Sequence[Key], output: For
         print(f"WRONG  and {report.more_findings} more")
     _holds(kept if report.clean else ())
     say(
-        "verified: links, commitments and tree; not what records say of each other, nor the state"
+        f"verified: {escaped(str(file))}: links, commitments and tree; not what records say of each other, nor state"
         if report.clean
         else "this ledger does not verify"
     )
@@ -305,6 +309,7 @@ def _write(text: str, to: Path | None) -> None:
             file.write(text)
     except OSError as error:
         raise Failure(f"{to} was not written", why=error.strerror or str(error), next="name another file") from error
+    say(f"written to {to}")
 
 
 def _talk(output: Format) -> Callable[[int], None] | None:

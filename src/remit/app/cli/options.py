@@ -15,8 +15,21 @@ TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", help="File with the bearer token (else REMIT_TOKEN)."),
 ]
-Data = Annotated[Path | None, typer.Option("--data", help="Data folder (else REMIT_DATA, else the platform's).")]
 
+
+def _folder(text: str | Path) -> Path:
+    """An empty name would be the current folder: what an unset variable in a script comes to."""
+    if not str(text).strip():
+        raise typer.BadParameter("it is empty: name the data folder, or leave the option out")
+    return Path(text)
+
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", parser=_folder, metavar="<path>", help="Data folder (else REMIT_DATA, else the platform's)."
+    ),
+]
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 

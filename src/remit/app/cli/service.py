@@ -26,7 +26,7 @@ def up(  # noqa: PLR0913 - each is an option
     workspace: Annotated[Path | None, typer.Option("--workspace", help="Folder of resources and policies.")] = None,
     data: Data = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = DEFAULT_HOST,
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = DEFAULT_PORT,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one.")] = DEFAULT_PORT,
     allow_host: Annotated[list[str] | None, typer.Option("--allow-host", help="Another Host header to answer.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error (else REMIT_LOG_LEVEL).")] = None,
     limit: Annotated[list[str] | None, typer.Option("--limit", help="NAME=NUMBER, another limit.")] = None,
@@ -62,7 +62,7 @@ def up(  # noqa: PLR0913 - each is an option
 def demo(
     *,
     leave: Annotated[bool, typer.Option("--exit", help="End when the story is told, with its outcome.")] = False,
-    port: Annotated[int, typer.Option(help="Port of the demo's service.")] = DEFAULT_PORT,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the demo's service.")] = DEFAULT_PORT,
 ) -> int:
     """Watch Remit govern real tool servers, in about a minute."""
     from remit.app.demo.story import tell
