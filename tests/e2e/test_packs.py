@@ -8,6 +8,7 @@ import pytest
 
 from remit.adapters.workspace.documents import documents
 from remit.adapters.workspace.folder import Folder
+from remit.adapters.workspace.template import init_workspace
 from remit.app import packing
 from remit.app.cli import run
 from remit.app.failure import Exit
@@ -21,6 +22,7 @@ from remit.policy.compile import compile_bundle
 from remit.policy.parse import split
 
 CASES_MIN = 15
+PEOPLE = "apiVersion: remit.dev/v1alpha1\nkind: User\nmetadata: {name: uma}\nspec: {}\n"
 SERVER = "office"
 
 
@@ -69,12 +71,44 @@ def test_without_any_one_policy_a_case_fails(name: str, tmp_path: Path) -> None:
 def test_a_pack_is_added_once_and_is_the_users_from_then_on(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "people.yaml").write_text(PEOPLE)
     assert run(["pack", "add", name, "--workspace", str(tmp_path)]) == Exit.OK
     assert (tmp_path / "packs" / name / "README.md").exists()
     assert not (tmp_path / "packs" / name / "cases").exists()
     assert Folder(tmp_path).load().problems == ()
     assert run(["pack", "add", name, "--workspace", str(tmp_path)]) == Exit.INVALID
     assert "nothing is overwritten" in capsys.readouterr().err
+
+
+def test_a_pack_is_not_added_where_what_it_declares_is_declared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "w"
+    init_workspace(folder)
+    before = sorted(folder.rglob("*"))
+    asked = ["pack", "add", "starter", "--workspace", str(folder)]
+    assert run(asked) == Exit.INVALID
+    told = capsys.readouterr().err
+    for one in ("Route owner in routes.yaml:", "Group owners in people.yaml:", "Group assistants in agents.yaml:"):
+        assert one in told
+    assert "then: remit pack add starter" in told
+    assert sorted(folder.rglob("*")) == before
+    (folder / "routes.yaml").unlink()
+    for file in ("people.yaml", "agents.yaml"):
+        (folder / file).write_text((folder / file).read_text().partition("\n---\n")[0] + "\n")
+    assert run(asked) == Exit.OK
+    assert Folder(folder).load().problems == ()
+    assert bundle_of(folder).catalog.routes.keys() == {"owner"}
+
+
+@pytest.mark.parametrize("name", packing.packs())
+def test_a_pack_makes_no_workspace(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in (tmp_path / "none", tmp_path / "empty"):
+        assert run(["pack", "add", name, "--workspace", str(folder)]) == Exit.INVALID
+        assert f"remit init {folder}" in capsys.readouterr().err
+        assert not list(tmp_path.rglob("packs"))
+        (tmp_path / "empty").mkdir(exist_ok=True)
+    assert not (tmp_path / "none").exists()
 
 
 def test_packs_are_listed_and_an_unknown_one_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

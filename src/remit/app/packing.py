@@ -1,11 +1,17 @@
 """`remit pack add`: policies that users start from, copied into a workspace to be read, changed and kept."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 import remit
+from remit.adapters.workspace import shapes
+from remit.adapters.workspace.documents import documents
+from remit.adapters.workspace.files import YAML
+from remit.adapters.workspace.folder import Folder
 from remit.app.failure import Exit, Failure
-from remit.app.suggesting import write_new
+from remit.app.suggesting import has_workspace, refuse_existing, write_new
+from remit.control.resources import Kind
 
 _BUILT_IN: Final = Path(remit.__file__).parent / "packs"
 _CHECKOUT: Final = Path(remit.__file__).parents[2] / "packs"
@@ -34,5 +40,31 @@ def pack_files(name: str) -> dict[str, str]:
 
 
 def add(name: str, workspace: Path) -> list[Path]:
-    """Copy pack `name` into `workspace`. Raises `Failure`, having written nothing, where one of its files exists."""
-    return write_new(workspace, pack_files(name))
+    """Copy pack `name` into `workspace`.
+
+    Raises `Failure`, having written nothing, where there is no workspace, where one of its files exists, and where the
+    workspace declares already what the pack does: nothing may be declared twice.
+    """
+    texts = pack_files(name)
+    if not has_workspace(workspace):
+        why = "it holds no resource and no policy"
+        next_ = f"remit init {workspace}, or name another with --workspace"
+        raise Failure(f"there is no workspace in {workspace}", why=why, next=next_, exit=Exit.INVALID)
+    refuse_existing(workspace, texts)
+    declared = {(one.kind, one.name): one.where for one in Folder(workspace).load().resources}
+    twice = [
+        f"{kind} {named} in {declared[kind, named]}" for kind, named in _declared(texts) if (kind, named) in declared
+    ]
+    if twice:
+        next_ = f"take those out there, then: remit pack add {name}; or add another pack: remit pack ls"
+        what = f"the workspace {workspace} declares what pack {name} does"
+        raise Failure(what, why=", ".join(twice), next=next_, exit=Exit.INVALID)
+    return write_new(workspace, texts)
+
+
+def _declared(texts: Mapping[str, str]) -> Iterator[tuple[Kind, str]]:
+    """What the YAML among `texts` declares."""
+    for file, text in texts.items():
+        if Path(file).suffix in YAML:
+            found = (shapes.resource(one, file)[0] for one in documents(text))
+            yield from ((one.kind, one.name) for one in found if one is not None)

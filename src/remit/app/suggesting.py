@@ -84,20 +84,8 @@ def proposed_text(proposals: Sequence[Proposal]) -> str:
 
 
 def write_new(workspace: Path, texts: Mapping[str, str]) -> list[Path]:
-    """Write `texts` by path below `workspace`. Raises `Failure`, having written nothing, where a file exists.
-
-    INVARIANT(written-inside): no folder between `workspace` and a file is a link.
-    """
-    for name in texts:
-        for folder in list((workspace / name).relative_to(workspace).parents)[:-1]:
-            if (workspace / folder).is_symlink():
-                why = "what stands behind a link is not under the workspace's protection"
-                next_ = f"put a folder in the place of {folder}, then try again"
-                raise Failure(f"{workspace / folder} is a link", why=why, next=next_, exit=Exit.INVALID)
-        if (workspace / name).exists() or (workspace / name).is_symlink():
-            why = "nothing is overwritten"
-            next_ = f"move {name} away, or take from the proposal what you want"
-            raise Failure(f"{workspace / name} exists already", why=why, next=next_, exit=Exit.INVALID)
+    """Write `texts` by path below `workspace`. Raises `Failure`, having written nothing, where a file exists."""
+    refuse_existing(workspace, texts)
     written: list[Path] = []
     try:
         for name, text in texts.items():
@@ -111,6 +99,23 @@ def write_new(workspace: Path, texts: Mapping[str, str]) -> list[Path]:
         next_ = "name a folder that you may write"
         raise Failure(f"nothing could be written to {workspace}", why=why, next=next_, exit=Exit.INVALID) from error
     return written
+
+
+def refuse_existing(workspace: Path, names: Iterable[str]) -> None:
+    """Raises `Failure` where one of the files `names` exists below `workspace`.
+
+    INVARIANT(written-inside): also where a folder between them is a link.
+    """
+    for name in names:
+        for folder in list((workspace / name).relative_to(workspace).parents)[:-1]:
+            if (workspace / folder).is_symlink():
+                why = "what stands behind a link is not under the workspace's protection"
+                next_ = f"put a folder in the place of {folder}, then try again"
+                raise Failure(f"{workspace / folder} is a link", why=why, next=next_, exit=Exit.INVALID)
+        if (workspace / name).exists() or (workspace / name).is_symlink():
+            why = "nothing is overwritten"
+            next_ = f"move {name} away, or take from the proposal what you want"
+            raise Failure(f"{workspace / name} exists already", why=why, next=next_, exit=Exit.INVALID)
 
 
 def listed(file: Path) -> tuple[Definition, ...]:

@@ -7,7 +7,7 @@ import typer
 
 from remit.app.output import say
 
-app = typer.Typer(no_args_is_help=True, help="Policy packs: Cedar to start from, with its tests.")
+app = typer.Typer(no_args_is_help=True, help="Policy packs: tested Cedar to start from.")
 
 Workspace = Annotated[Path | None, typer.Option("--workspace", help="Folder of resources and policies.")]
 
@@ -23,7 +23,7 @@ def ls() -> None:
 
 @app.command()
 def add(name: Annotated[str, typer.Argument(help="The pack.")], workspace: Workspace = None) -> None:
-    """Copy a pack into a workspace. Overwrites nothing; it is yours from then on."""
+    """Copy a pack into a workspace, without the cases that test it. Overwrites nothing; it is yours from then on."""
     from remit.app.packing import add as copy
     from remit.app.settings import workspace_folder
 
