@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from remit.facts.agent import Link
 from remit.facts.canonical import canonical
+from remit.facts.capability import NEEDS_TASKS
 from remit.facts.record import RecordKind
 from remit.facts.store import Store
-from remit.pep.answer import Released
-from remit.ports.upstream import ALONE, Along, Era, Progress, Reply
+from remit.pep.answer import Released, Underway
+from remit.ports.upstream import ALONE, Along, Begun, Era, Progress, Reply, Result
 from tests.e2e.gateway_world import compiled, until
 from tests.e2e.test_rounds import ABLE, bodies, call, driven
+from tests.e2e.test_tasks import TASK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,3 +93,25 @@ async def test_what_is_written_after_the_answer_adds_no_exchange_to_what_is_stil
     assert isinstance(await going, Released)
     assert len(told) == 2
     assert [body.labels for body in await bodies(b, RecordKind.EXCHANGE)] == [()]
+
+
+@driven
+async def test_the_word_of_a_task_is_told_after_the_labels_of_what_somebody_wrote_since(b: Bench) -> None:
+    keeping(b)
+    done, b.upstream.reply = b.upstream.reply, Begun(TASK)
+    given: Mapping[str, Json] = {"text": "7"}
+    client = replace(ABLE, capabilities=NEEDS_TASKS)
+    begun = await b.driver.call_tool(b.authority(), client, "shop", "echo", given, canonical(given))
+    assert isinstance(begun, Underway), begun
+    b.upstream.other, b.upstream.reply = Result({**TASK, "statusMessage": "of the other"}, is_error=False), done
+    assert isinstance(await b.driver.get_task(b.authority(), client, "shop", begun.name), Underway)
+    await write(b)
+    b.ledger.waits = {RecordKind.EXCHANGE}
+    both = [asyncio.ensure_future(b.driver.get_task(b.authority(), client, "shop", begun.name)) for _ in range(2)]
+    _, waiting = await asyncio.wait(both, timeout=0.2)
+    assert waiting == set(both), "its labels are not on disk yet"
+    b.ledger.open.set()
+    for told in await asyncio.gather(*both):
+        assert isinstance(told, Underway)
+        assert told.state["statusMessage"] == "of the other"
+    assert [body.labels for body in await bodies(b, RecordKind.EXCHANGE)] == [(), ("untrusted",)]

@@ -17,7 +17,7 @@ from remit.policy.verdict import Code
 from remit.ports.upstream import ALONE, Along, Begun, Era, Failure, Reply, Result
 from remit.trace.bodies import Choice, OutcomeBody, Passed, Status
 from tests.e2e.gateway_parts import bench
-from tests.e2e.gateway_world import compiled
+from tests.e2e.gateway_world import compiled, until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -304,7 +304,7 @@ async def test_a_session_that_ends_takes_its_tasks_along(b: Bench) -> None:
     found = await get(b, name)
     assert isinstance(found, Refused)
     assert sent(b, "tasks/cancel")
-    assert len(await outcomes(b)) == 1
+    assert len(await until(lambda: outcomes(b))) == 1, "nobody waits for it"
 
 
 @driven

@@ -23,15 +23,41 @@ from remit.trace.bodies import Passed
 WAITING_MAX: Final = 1_000
 
 
-class Notices:
-    """The notices of one action under way."""
+class Recorded:
+    """The record before which nothing that a server says of an action is told: another whenever its labels grew."""
 
     def __init__(self, desk: Desk, attempt: Attempt, action: Action) -> None:
         self._desk = desk
         self._attempt = attempt
         self._action = action
-        self._recorded: Pending | None = None
+        self._pending: Pending | None = None
         self._labels: Labels = NONE
+
+    def now(self, number: int, passed: Passed, content: bytes | None) -> None:
+        """Queue it where it is missing (`Desk.pass_on`). Raises `LedgerUnwritable`."""
+        labels = self._desk.brings(self._attempt, self._action)
+        if self._pending is None or not labels <= self._labels:
+            self._pending = self._desk.pass_on(self._attempt, number, passed, content, self._action)
+            self._labels |= labels
+
+    async def durable(self) -> None:
+        """Return when what was queued is on disk. Raises `LedgerUnwritable` when it never will be, or nothing was."""
+        if self._pending is None:
+            raise LedgerUnwritable("no labels were recorded")
+        # Others wait for the same record.
+        await asyncio.shield(self._pending.durable)
+
+    async def before(self, number: int, passed: Passed, content: bytes | None) -> None:
+        """Return when all labels as of now are on disk. Raises `LedgerUnwritable`."""
+        self.now(number, passed, content)
+        await self.durable()
+
+
+class Notices:
+    """The notices of one action under way."""
+
+    def __init__(self, desk: Desk, attempt: Attempt, action: Action) -> None:
+        self._recorded = Recorded(desk, attempt, action)
         self._waiting: list[Notice] = []
         self._task: asyncio.Task[None] | None = None
         self._over = False
@@ -64,7 +90,7 @@ class Notices:
         if self._waiting:
             # What comes with all that was heard is known now; no record may follow the outcome.
             with contextlib.suppress(LedgerUnwritable):
-                self._record()
+                self._recorded.now(0, Passed.NOTICE, None)
         self._over = True
         if self._waiting:
             await self._labelled()
@@ -73,20 +99,11 @@ class Notices:
         """Have the labels of what was heard so far durable; False when they never will be."""
         try:
             if not self._over:
-                self._record()
-            if self._recorded is None:
-                return False
-            # Others wait for the same record.
-            await asyncio.shield(self._recorded.durable)
+                self._recorded.now(0, Passed.NOTICE, None)
+            await self._recorded.durable()
         except LedgerUnwritable:
             return False
         return True
-
-    def _record(self) -> None:
-        labels = self._desk.brings(self._attempt, self._action)
-        if self._recorded is None or not labels <= self._labels:
-            self._recorded = self._desk.pass_on(self._attempt, 0, Passed.NOTICE, None, self._action)
-            self._labels |= labels
 
     async def _pass_on(self) -> None:
         while self._waiting:

@@ -20,6 +20,7 @@ from remit.facts.canonical import Json, canonical
 from remit.pep.answer import Answer, Awaiting, Client, Failed, Refused, Released, Underway
 from remit.pep.judging import Attempt, Desk
 from remit.pep.memory import Memory
+from remit.pep.notices import Recorded
 from remit.pep.questions import Questions, with_responses
 from remit.pep.release import Odd
 from remit.pep.responses import answers_to
@@ -55,6 +56,7 @@ class Task:
     under: Under
     ident: str
     said: Mapping[str, Json]
+    recorded: Recorded
     timer: asyncio.TimerHandle | None = None
     asked: dict[str, Question] = field(default_factory=dict[str, Question])
     waiting: dict[str, Question] = field(default_factory=dict[str, Question])
@@ -80,15 +82,14 @@ class Tasks:
             said = read(begun.task)
         except Odd as odd:
             return await self._way.finish(under, Failure("garbage", f"the server's task is withheld: {odd}", sent=True))
-        task = Task(under, said.ident, said.shown)
+        task = Task(under, said.ident, said.shown, Recorded(self._desk, under.attempt, under.errand.action))
         if not self._has_room(under):
             self._spawn(self._ask(task, "tasks/cancel"))
             return await self._way.finish(under, Failure("tasks", "too many tasks are under way", sent=True))
         under.errand = replace(under.errand, show=show_ended)
         self._memory.retain(under.sids)
         try:
-            shown, action = canonical(said.shown), under.errand.action
-            await self._desk.pass_on(under.attempt, under.number, Passed.TASK, shown, action).durable
+            await task.recorded.before(under.number, Passed.TASK, canonical(said.shown))
             await under.notices.flush()
         except (asyncio.CancelledError, LedgerUnwritable):
             self._give_up(task, "the client went away before it knew of its task")
@@ -177,6 +178,10 @@ class Tasks:
     async def _heard(self, task: Task, said: Said) -> Answer | None:
         if said.ident != task.ident:
             raise Odd("it is of another task")
+        if said.end is None:
+            await task.recorded.before(task.under.number, Passed.TASK, canonical(said.shown))
+            if task.end is not None:
+                return None
         task.said = said.shown
         if said.end is not None:
             self._close(task, self._way.finish(task.under, said.end))
