@@ -9,8 +9,9 @@ from remit.facts.origin import Origin, Role
 from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, WORDS, Delta, Entry, Index, origin_of
 from remit.protect.language import STOP
 from remit.protect.origins import Names, Seen, all_grounded, leaves
+from remit.protect.paths import reaching
 from remit.protect.reading import Leaf, Reading
-from remit.protect.tokens import CARRIED, Kind, parts, texts, whole
+from remit.protect.tokens import CARRIED, Kind, parts, plain, texts, whole
 
 _PLACES: Final = CARRIED - {Kind.ADDRESS}
 _ALIKE_CHARS_MIN: Final = 3
@@ -64,7 +65,8 @@ def _several(leaf: Leaf, bits: int, seen: Seen) -> Iterator[Entry]:
     found = parts(leaf.text)
     carried = [token for token, kind in found if kind in CARRIED]
     yield carried, UNTRUSTED, leaf.pattern, leaf.element
-    yield [token for token, _ in found if token not in carried], bits & ~DERIVED, leaf.pattern, leaf.element
+    told = [*(token for token, _ in found if token not in carried), *reaching(plain(leaf.text))]
+    yield told, bits & ~DERIVED, leaf.pattern, leaf.element
     if any(origin_of(seen.look(token)) > Origin.TRUSTED for token in carried):
         bits &= ~DERIVED
     yield (whole(leaf.text),), bits, leaf.pattern, leaf.element

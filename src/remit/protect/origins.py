@@ -20,7 +20,8 @@ from remit.facts.origin import Counts, Flow, Origin, Role, Traced
 from remit.facts.results import spelt
 from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, WORDS, Delta, Entries, Index, origin_of
 from remit.protect.language import STOP, stem
-from remit.protect.tokens import CARRIED, Kind, Token, parts, scalar, texts, whole
+from remit.protect.paths import reaching
+from remit.protect.tokens import CARRIED, Kind, Token, parts, plain, scalar, texts, whole
 
 ANY: Final = "*"
 """The argument of what the schema does not name."""
@@ -211,6 +212,8 @@ def _judged(value: str | float, role: Role | None, seen: Seen) -> _Judged:
     if not isinstance(value, str):
         return _SCHEMA if isinstance(value, bool) else _worst(((scalar(value), Kind.NUMBER),), seen)
     tokens: Sequence[Token] = parts(value)
+    if role is not Role.CONTENT and (paths := [(token, Kind.ID) for token in reaching(plain(value))]):
+        return _as_a_whole(_worst((*tokens, *paths), seen), value, seen)
     if len(tokens) == 1:
         found = _worst(tokens, seen)
         return found if tokens[0][0] not in STOP else _as_a_whole(found, value, seen)

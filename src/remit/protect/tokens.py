@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from remit.facts.text import composed
+from remit.protect.paths import CONTROLS, ended, reaching
 
 
 class Kind(IntEnum):
@@ -41,8 +42,7 @@ Token: TypeAlias = tuple[str, Kind]
 _INVISIBLE: Final = dict.fromkeys(
     (0xAD, 0x34F, 0x61C, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070))
 )
-_CONTROLS: Final = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
-_SPLIT: Final = str.maketrans(dict.fromkeys('\\,;|()[]{}<>"`*!“”„«»' + _CONTROLS, " "))
+_SPLIT: Final = str.maketrans(dict.fromkeys('\\,;|()[]{}<>"`*!“”„«»' + CONTROLS, " "))
 _STRIPPED: Final = "'’\u2018.:?=~#@&+-–—/$€£¥%^"
 _THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d\d\d(?!\d))")
 _DECIMAL: Final = re.compile(r"-?\d{1,40}(\.\d{1,40})?")
@@ -132,6 +132,8 @@ def _texts(text: str) -> set[str]:
             found.add(said.casefold())
         elif said:
             found.update(token for token, _ in _tokens(said))
+    for token in reaching(text):
+        found.update((token, ended(token)))
     if _GROUPS.search(text):
         found.update(joined for joined, _, _ in _grouped(text))
     if not _MONTH_WORDS.isdisjoint(found):
