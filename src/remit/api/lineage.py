@@ -13,12 +13,13 @@ from remit.facts.record import Ref
 from remit.facts.results import spelt
 from remit.facts.strictjson import Refused, parse
 from remit.ports.ledger import Ledger
-from remit.protect.origins import leaves
+from remit.protect.origins import Names, leaves
 from remit.trace.bodies import ActionBody
 
 STEPS_MAX: Final = 8
 _Said: TypeAlias = Mapping[str, Json]
 _NOTHING: Final[_Said] = MappingProxyType({})
+_NAMES: Final = Names(roots=())
 
 
 async def values(body: ActionBody, ledger: Ledger) -> list[ValueAnswer]:
@@ -77,7 +78,8 @@ def _given(arguments: bytes) -> dict[str, JsonValue]:
         value = parse(arguments)
     except Refused:
         return {}
-    return {spelt(path): plain(leaf) for path, leaf in leaves(value)} if isinstance(value, Mapping) else {}
+    # A name is the value where nothing but a structure or `null` stands at it.
+    return {spelt(path): plain(leaf) for path, leaf in leaves(value, _NAMES)} if isinstance(value, Mapping) else {}
 
 
 def _text(said: _Said, name: str) -> str | None:
