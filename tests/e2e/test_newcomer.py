@@ -176,3 +176,10 @@ def test_to_review_one_server_waits_for_no_other(counting: Counting) -> None:
     unknown = service.remit("tools", "review", "nowhere")
     assert unknown.returncode == 5
     assert "next: remit get servers" in unknown.stderr
+
+
+def test_what_is_one_is_counted_as_one_and_a_token_for_nobody_says_what_follows(counting: Counting) -> None:
+    service = counting.service
+    assert "(1 agent, 0 tools" in service.log or "(1 agent, 2 tools" in service.log
+    assert "acts for nobody" in service.remit("token", "agent", "clerk").stderr
+    assert "acts for nobody" not in service.remit("token", "agent", "clerk", "--user", "ana").stderr

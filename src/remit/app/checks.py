@@ -9,7 +9,7 @@ from typing import Final
 
 from remit.api.moments import instant
 from remit.api.services import Check, Invalid, ServerPin
-from remit.app.output import NO_SERVER
+from remit.app.output import NO_SERVER, counted
 from remit.app.runtime import Runtime
 from remit.app.settings import Settings
 from remit.control.difference import one_line
@@ -79,7 +79,11 @@ async def _workspace(runtime: Runtime) -> Check:
         differs = (await runtime.diff()).changes
     except Invalid as error:
         return Check("workspace", False, error.problems[0], error.next)  # noqa: FBT003
-    text = f"{len(differs)} changes wait" if differs else "the folder is what runs"
+    text = (
+        ("1 change waits" if len(differs) == 1 else f"{len(differs)} changes wait")
+        if differs
+        else "the folder is what runs"
+    )
     return Check("workspace", not differs, text, "remit diff" if differs else None)
 
 
@@ -98,7 +102,7 @@ def _server(server: ServerPin, health: Health | None) -> Check:
         return Check(name, False, text, f"remit describe server {server.server}")  # noqa: FBT003
     odd = [tool for tool in server.tools if tool.state != "matches" or tool.untypable]
     if not odd:
-        return Check(name, True, f"{len(server.tools)} tools, all as pinned")  # noqa: FBT003
+        return Check(name, True, f"{counted(len(server.tools), 'tool')}, all as pinned")  # noqa: FBT003
     text = ", ".join(f"{tool.name} {tool.untypable or tool.state}" for tool in odd[:5])
     more = f" and {len(odd) - 5} more" if len(odd) > 5 else ""
     return Check(name, False, text + more, f"remit tools review {server.server}")  # noqa: FBT003

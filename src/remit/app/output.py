@@ -26,6 +26,11 @@ class Format(StrEnum):
     NAME = "name"
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 tool`, `2 tools`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def say(text: str) -> None:
     """A sentence for the person, on stderr."""
     print(text, file=sys.stderr, flush=True)

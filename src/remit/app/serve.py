@@ -25,7 +25,7 @@ from remit.app.build import Service, build
 from remit.app.failure import Exit, Failure
 from remit.app.front import fault
 from remit.app.logs import Logs
-from remit.app.output import NO_SERVER, say
+from remit.app.output import NO_SERVER, counted, say
 from remit.app.settings import Settings
 from remit.app.watching import watching
 from remit.facts.text import escaped
@@ -170,7 +170,7 @@ def _greet(service: Service, settings: Settings, port: int) -> None:
         say(f"admin token (shown once, stored hashed): {service.admin}")
         say("  keep it: export REMIT_TOKEN=…   it configures and reads; it approves nothing")
     bundle = service.runtime.bundle
-    counts = f"{len(bundle.catalog.agents)} agents, {len(bundle.tools)} tools"
+    counts = f"{counted(len(bundle.catalog.agents), 'agent')}, {counted(len(bundle.tools), 'tool')}"
     say(f"workspace {escaped(str(settings.workspace))}, data {escaped(str(settings.data))}")
     say(f"remit governs at http://{settings.host}:{port}/mcp  ({counts}, {bundle.digest[:19]}…)")
     if not bundle.catalog.servers:

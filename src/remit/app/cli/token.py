@@ -32,6 +32,8 @@ def agent(
 ) -> None:
     """Mint a token for an agent: a new root, hence a new session."""
     _mint({"kind": "agent", "name": name, "user": user, "ttl_s": seconds(ttl)}, save, output, token_file)
+    if user is None:
+        say("it acts for nobody: no policy on users fits, and nobody counts as the requester; to name one: --user NAME")
 
 
 @app.command()
