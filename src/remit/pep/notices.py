@@ -93,9 +93,9 @@ class Notices:
                 self._recorded.now(0, Passed.NOTICE, None)
         self._over = True
         if self._waiting:
-            await self._labelled()
+            await self.label()
 
-    async def _labelled(self) -> bool:
+    async def label(self) -> bool:
         """Have the labels of what was heard so far durable; False when they never will be."""
         try:
             if not self._over:
@@ -107,7 +107,7 @@ class Notices:
 
     async def _pass_on(self) -> None:
         while self._waiting:
-            if not await self._labelled():
+            if not await self.label():
                 self._waiting.clear()
                 return
             tell, notice = self.tell, self._waiting.pop(0)
