@@ -29,6 +29,8 @@ TRACED_MAX: Final = 64
 """How many scalars are explained; all are counted."""
 WORDS_CHARS_MAX: Final = 256 * 1024
 NONE: Final = Counts()
+_JOINING: Final = frozenset({"a", "an", "and", "of", "the"})
+"""Words that tell nothing in a target either."""
 
 
 def words(index: Index, text: str) -> Delta:
@@ -219,7 +221,9 @@ def _judged(value: str | float, role: Role | None, seen: Seen) -> _Judged:
         return found if tokens[0][0] not in STOP else _as_a_whole(found, value, seen)
     if role is Role.CONTENT:
         tokens = [token for token in tokens if token[1] is not Kind.WORD] or tokens
-    tokens = [token for token in tokens if token[0] not in STOP] or tokens
+    # `all` and `others` reach somebody.
+    idle = _JOINING if role is Role.TARGET else STOP
+    tokens = [token for token in tokens if token[0] not in idle] or tokens
     return _as_a_whole(_worst(tokens, seen), value, seen)
 
 

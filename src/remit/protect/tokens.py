@@ -46,7 +46,10 @@ _SPLIT: Final = str.maketrans(dict.fromkeys('\\,;|()[]{}<>"`*!“”„«»' + C
 _STRIPPED: Final = "'’\u2018.:?=~#@&+-–—/$€£¥%^"
 _THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d\d\d(?!\d))")
 _DECIMAL: Final = re.compile(r"-?\d{1,40}(\.\d{1,40})?")
-_ISO: Final = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[tT][\d:.zZ+-]{0,24})?")
+_ISO: Final = re.compile(
+    r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:t\d\d(?::?\d\d(?::?\d\d(?:[.]\d{1,9})?)?)?(?:z|[+-]\d\d(?::?\d\d)?)?)?",
+    re.IGNORECASE,
+)
 _DAY_FIRST: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
 _ACCOUNT: Final = re.compile(r"[A-Za-z]{2}\d{2}[A-Za-z0-9]{10,30}|\d{8,34}")
 _LABEL: Final = re.compile(r"[^\W_](?:[\w-]{0,61}[^\W_])?")
@@ -54,7 +57,9 @@ _GROUPED: Final = re.compile(
     r"\b[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?\b|\b\d{2,4}(?:[ -]\d{2,4}){2,6}\b"
 )
 _SPELT: Final = re.compile(
-    r"\b(?:(\d{1,2})(?:st|nd|rd|th)?(?: of)? )?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
+    r"\b(?:(\d{1,2})(?:st|nd|rd|th)?(?: of)? )?"
+    r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\.?"
     r" (?:(\d{1,2})(?:st|nd|rd|th)?,? )?(\d{4})\b",
     re.IGNORECASE,
 )
@@ -100,7 +105,7 @@ def plain(text: str) -> str:
 
 def whole(text: str) -> str:
     """The token of a scalar as a whole, which a text that only mentions its words does not have."""
-    words = plain(text).casefold().split()
+    words = [word.casefold() if word.isalpha() else word.lower() for word in plain(text).split()]
     return "=" + " ".join(words)
 
 
@@ -195,11 +200,12 @@ def _read(said: str) -> Iterator[Token]:
 
 
 def _classified(said: str) -> Iterator[Token]:
-    lower = said.casefold()
+    # Words fold; hosts and addresses do not: `ß` and `ss` lead to different ones.
+    lower = said.lower()
     if lower.endswith(("'s", "’s")):
         said, lower = said[:-2], lower[:-2]
     if lower.isalpha():
-        yield (lower, Kind.NAME if said[0].isupper() else Kind.WORD)
+        yield (said.casefold(), Kind.NAME if said[0].isupper() else Kind.WORD)
         return
     if _DECIMAL.fullmatch(lower):
         kind = Kind.ACCOUNT if lower.isdigit() and len(lower) >= 8 else Kind.NUMBER
@@ -303,6 +309,6 @@ def _spelt(text: str) -> Iterator[tuple[str, Kind, tuple[str, ...]]]:
         before, month, after, year = found.groups()
         day = before or after
         if day is not None:
-            number_of = _MONTHS.index(month.casefold()) + 1
+            number_of = _MONTHS.index(month.casefold()[:3]) + 1
             said = tuple(piece.strip(",.") for piece in found[0].casefold().split())
             yield f"{year}-{number_of:02}-{int(day):02}", Kind.DATE, said
