@@ -52,7 +52,13 @@ _ISO: Final = re.compile(
 )
 _DAY_FIRST: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
 _ACCOUNT: Final = re.compile(r"[A-Za-z]{2}\d{2}[A-Za-z0-9]{10,30}|\d{8,34}")
-_LABEL: Final = re.compile(r"[^\W_](?:[\w-]{0,61}[^\W_])?")
+_CODED: Final = re.compile(r"xn--[a-z0-9-]{1,59}")
+"""A top-level domain of another script, as it is asked for."""
+_SIX: Final = re.compile(r"(?=[a-f:]{0,40}\d)[\da-f]{0,4}(?::[\da-f]{0,4}){2,7}")
+"""An address of IPv6, shortened; the brackets around it are gone."""
+_DOTTED: Final = re.compile(r"[a-z]{2}\d{2}\.")
+"""How an account number in groups with dots between begins."""
+_LABEL: Final = re.compile(r"\w(?:[\w-]{0,61}[^\W_])?")
 _GROUPED: Final = re.compile(
     r"\b[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?\b|\b\d{2,4}(?:[ -]\d{2,4}){2,6}\b"
 )
@@ -217,14 +223,17 @@ def _classified(said: str) -> Iterator[Token]:
     if "@" in lower and (address := _address(lower)) is not None:
         yield (address, Kind.ADDRESS)
         return
+    if "::" in lower and _SIX.fullmatch(lower):
+        yield (lower, Kind.URL)
+        return
     if "://" in lower:
         yield from _linked(lower)
         return
     if (url := _bare_url(lower)) is not None:
         yield (url, Kind.URL)
         return
-    if _ACCOUNT.fullmatch(lower):
-        yield (lower, Kind.ACCOUNT)
+    if _ACCOUNT.fullmatch(lower.replace(".", "") if _DOTTED.match(lower) else lower):
+        yield (lower.replace(".", ""), Kind.ACCOUNT)
         return
     letters = lower.replace("-", "").replace("'", "").replace("’", "").replace("_", "")
     yield (lower, Kind.WORD if letters.isalpha() else Kind.ID)
@@ -289,7 +298,7 @@ def _page(rest: str) -> str:
 def _is_host(name: str) -> bool:
     labels = name.split(".")
     last = labels[-1]
-    if not last.isalpha() or len(last) < 2 or last in _FILES:
+    if not (last.isalpha() or _CODED.fullmatch(last)) or len(last) < 2 or last in _FILES:
         return last.isdigit() and len(labels) == 4 and all(label.isdigit() for label in labels)
     return len(name) <= 253 and all(_LABEL.fullmatch(label) for label in labels)
 
