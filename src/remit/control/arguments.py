@@ -1,5 +1,7 @@
 """What the catalog says of a tool's arguments, against the schema that was accepted."""
 
+from collections.abc import Mapping
+
 from remit.control.lock import Pinned
 from remit.control.problems import Problem, did_you_mean
 from remit.control.resources import Resource, ToolSpec
@@ -7,11 +9,21 @@ from remit.policy.typing import Untypable, type_input
 
 
 def argument_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> list[Problem]:
-    """A problem for each argument that the tool does not have: what is said of it would hold for none.
+    """A problem for each argument that the tool does not have, said by itself or as the key of its store.
 
     A schema that names no arguments, or cannot be read, may have any.
     """
-    if not spec.arguments:
+    said = {name: f"spec.arguments.{name}" for name in spec.arguments}
+    keys = {} if spec.store is None else dict.fromkeys(spec.store.keys, "spec.store")
+    return [
+        *_unknown(resource, pinned, "tool/argument", said, "what is said of it would hold for nothing"),
+        *_unknown(resource, pinned, "tool/store", keys, "every action of it would count for the whole store"),
+    ]
+
+
+def _unknown(resource: Resource, pinned: Pinned, code: str, named: Mapping[str, str], follows: str) -> list[Problem]:
+    """A problem for each argument in `named`, with the place that names it, which the accepted schema has not."""
+    if not named:
         return []
     try:
         known = type_input(pinned.definition.input_schema).arguments
@@ -19,12 +31,12 @@ def argument_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> lis
         return []
     return [
         Problem(
-            "tool/argument",
-            resource.at(f"spec.arguments.{name}"),
+            code,
+            resource.at(place),
             f"Tool {resource.name[:128]!r} has no argument {name[:64]!r}",
-            "what is said of it would hold for nothing",
+            follows,
             did_you_mean(name, known) or f"it has {', '.join(known[:10])}",
         )
-        for name in spec.arguments
+        for name, place in named.items()
         if known and name not in known
     ]

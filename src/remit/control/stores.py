@@ -1,12 +1,10 @@
 """What a Tool resource says of its store."""
 
-from remit.control.lock import Pinned
-from remit.control.problems import Problem, did_you_mean
+from remit.control.problems import Problem
 from remit.control.resources import Resource, StoreSpec, ToolSpec
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect
 from remit.facts.store import STORE_NAME, Access, Store
-from remit.policy.typing import Untypable, type_input
 
 
 def store_of(server: str, spec: StoreSpec, effect: Effect | None) -> Store:
@@ -33,27 +31,6 @@ def store_problems(resource: Resource, tool: ToolSpec) -> list[Problem]:
         hint = "leave spec.store.access out, or say the effect that it has"
         problems.append(Problem("tool/store", resource.at("spec.store.access"), what, hint=hint))
     return problems
-
-
-def key_problems(resource: Resource, spec: StoreSpec | None, pinned: Pinned) -> list[Problem]:
-    """A problem for each key that is no argument of the accepted tool, as for what is said of arguments."""
-    if spec is None:
-        return []
-    try:
-        known = type_input(pinned.definition.input_schema).arguments
-    except Untypable:
-        return []
-    return [
-        Problem(
-            "tool/store",
-            resource.at("spec.store"),
-            f"Tool {resource.name[:128]!r} has no argument {key[:64]!r}",
-            "every action of it would count for the whole store",
-            did_you_mean(key, known) or f"it has {', '.join(known[:10])}",
-        )
-        for key in spec.keys
-        if known and key not in known
-    ]
 
 
 def said_of(spec: StoreSpec) -> Json:

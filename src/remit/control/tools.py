@@ -14,7 +14,7 @@ from remit.control.lock import FILE, Lock, Pinned, tool_name_problem
 from remit.control.names import label_problems
 from remit.control.problems import Problem, Severity, Where, did_you_mean
 from remit.control.resources import Resource, ToolSpec
-from remit.control.stores import key_problems, store_of, store_problems
+from remit.control.stores import store_of, store_problems
 from remit.facts.catalog import UNCATALOGUED_SOURCE, Effect, Server, Sink, Tool
 from remit.facts.label import Labels, closed
 
@@ -52,7 +52,6 @@ def tools_of(
         found = entries.get(f"{server}/{name}")
         if found:
             problems += argument_problems(found[0], found[1], pinned)
-            problems += key_problems(found[0], found[1].store, pinned)
             problems += flow_problems(found[0], found[1], pinned)
         tool = _tool(server, pinned, found[1] if found else None)
         other = exposed.setdefault(tool.exposed, f"{server}/{name}")
