@@ -7,7 +7,7 @@ for ana, which goes through or waits for people.
 import json
 import re
 import shlex
-import subprocess
+import shutil
 from pathlib import Path
 
 import pytest
@@ -35,13 +35,15 @@ def run(noting: Noting, text: str) -> int:
     output, ran = "", 0
     for line in text.splitlines():
         if line.startswith("$ "):
-            words = shlex.split(line)[1:]
-            if words[0] == "remit":
-                done = noting.service.remit(*words[1:])
-            else:
-                done = subprocess.run(words, cwd=noting.root, capture_output=True, text=True, timeout=60, check=False)
+            words, ran = shlex.split(line)[1:], ran + 1
+            if words[:2] == ["cp", "-r"]:
+                # Done here: a bare machine has Python and make alone.
+                shutil.copytree(noting.root / words[2], noting.root / words[3])
+                continue
+            assert words[0] == "remit", line
+            done = noting.service.remit(*words[1:])
             assert done.returncode == RESULTS.get(line[2:], 0), f"{line}\n{done.stdout}{done.stderr}"
-            output, ran = done.stdout + done.stderr, ran + 1
+            output = done.stdout + done.stderr
         else:
             assert shown(line, output), f"{line!r} is not in\n{output}"
     return ran
