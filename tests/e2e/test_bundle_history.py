@@ -1,13 +1,19 @@
 """Which bundles have been in force, and what turned one into another: over the API, and by the command."""
 
+import threading
 from collections.abc import AsyncGenerator, Iterator
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
 
 from proof.counting import Counting
+from remit.app import pacing
+from remit.app.cli import telling
+from remit.app.client import Client
 from tests.e2e.api_world import POLICIES, World, declared, world
+from tests.e2e.speaking import api as ask_api
 from tests.e2e.test_apply_beside import many
 
 WITH_ENV = (
@@ -146,17 +152,50 @@ def test_the_command_lists_and_compares(counting: Counting) -> None:
     assert again[0]["since"] == items[0]["since"]
 
 
-def test_how_far_it_is_is_told_for_thousands(counting: Counting) -> None:
+def test_how_far_it_is_can_be_asked_while_thousands_are_checked(counting: Counting) -> None:
     service = counting.service
     service.write({"many.cedar": many("progress", 2_500)})
-    done = service.remit("apply")
-    assert done.returncode == 0, done.stderr
-    assert "of 2,500 policies …" in done.stderr or "of 2,502 policies …" in done.stderr
+    with ThreadPoolExecutor(1) as pool:
+        applying = pool.submit(service.remit, "apply")
+        seen: list[dict[str, Any]] = []
+        while not applying.done():
+            seen.append(ask_api(service, "GET", "/bundles/progress"))
+        assert applying.result().returncode == 0, applying.result().stderr
+    assert any(one["making"] and one["total"] >= 2_500 for one in seen)
     assert service.told("bundle", "ls")[0]["policies"] >= 2_500
-    service.stop()
-    for path in (service.data / "bundles").glob("policies-*"):
-        path.unlink()
-    service.start()
-    assert "policies …" in service.log
     (service.workspace / "many.cedar").unlink()
     service.told("apply")
+
+
+class Underway:
+    """A service that has checked one thousand policies more whenever it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.enough = threading.Event()
+
+    def get(self, path: str) -> dict[str, Any]:
+        assert path == "/bundles/progress"
+        self.asked += 1
+        if self.asked > 2:
+            self.enough.set()
+        return {"making": True, "done": 1_000 * self.asked, "total": 9_000}
+
+
+def test_who_waits_for_a_command_is_told_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(telling, "EVERY_S", 0.01)
+    service = Underway()
+    with telling.told(cast("Client", service)):
+        assert service.enough.wait(10)
+    assert "checked 1,000 of 9,000 policies …\n  checked 2,000 of 9,000 policies …" in capsys.readouterr().err
+
+
+def test_who_waits_for_a_start_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pacing, "LINE_S", 0.0)
+    tell = pacing.Telling(said.append)
+    for done, total in ((0, 2_500), (10, 2_500), (20, 999)):
+        tell(done, total)
+    assert said == ["  checked 10 of 2,500 policies …"]
