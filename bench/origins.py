@@ -174,6 +174,8 @@ HOSTILE: Final[dict[str, Callable[[int], str]]] = {
     "groups": lambda size: "GB29 NWBK " * (size // 10),
     "commas": lambda size: "1,000" * (size // 5),
     "months": lambda size: "1 may " * (size // 6),
+    "years": lambda size: "may " + " 2022" * (size // 5),
+    "slashed": lambda size: "a/b /c " * (size // 7),
     "distinct": lambda size: " ".join(f"w{n}" for n in range(size // 7)),
     "marks": lambda size: "\u200b\u0301" * (size // 2),
     "brackets": lambda size: "[" * size,

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.protect.language import STOP, stem
-from remit.protect.tokens import Kind, parts, plain, scalar, texts, whole
+from remit.protect.pieces import Kind
+from remit.protect.tokens import parts, plain, scalar, texts, whole
 
 SPELT: list[tuple[str, list[tuple[str, Kind]]]] = [
     ("Send it to Bob", [("send", Kind.WORD), ("it", Kind.WORD), ("to", Kind.WORD), ("bob", Kind.NAME)]),

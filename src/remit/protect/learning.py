@@ -10,8 +10,9 @@ from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, WORDS, D
 from remit.protect.language import STOP
 from remit.protect.origins import Names, Seen, all_grounded, leaves
 from remit.protect.paths import reaching
+from remit.protect.pieces import CARRIED, Kind
 from remit.protect.reading import Leaf, Reading
-from remit.protect.tokens import CARRIED, Kind, parts, plain, texts, whole
+from remit.protect.tokens import parts, plain, texts, whole
 
 _PLACES: Final = CARRIED - {Kind.ADDRESS}
 _ALIKE_CHARS_MIN: Final = 3

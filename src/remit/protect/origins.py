@@ -21,7 +21,8 @@ from remit.facts.results import spelt
 from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, WORDS, Delta, Entries, Index, origin_of
 from remit.protect.language import STOP, stem
 from remit.protect.paths import reaching
-from remit.protect.tokens import CARRIED, Kind, Token, parts, plain, scalar, texts, whole
+from remit.protect.pieces import CARRIED, Kind, Token
+from remit.protect.tokens import parts, plain, scalar, texts, whole
 
 ANY: Final = "*"
 """The argument of what the schema does not name."""

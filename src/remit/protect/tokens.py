@@ -9,97 +9,19 @@ Laws
 """
 
 import re
-from collections.abc import Iterator
-from enum import IntEnum
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final
 
 from remit.facts.text import composed
 from remit.protect.paths import CONTROLS, ended, reaching
-
-
-class Kind(IntEnum):
-    """What a token looks like."""
-
-    WORD = 0
-    NAME = 1
-    NUMBER = 2
-    DATE = 3
-    ID = 4
-    ACCOUNT = 5
-    ADDRESS = 6
-    URL = 7
-
-
-CARRIED: Final = frozenset({Kind.ACCOUNT, Kind.ADDRESS, Kind.URL})
-"""What leads somewhere wherever it stands."""
-
-
-Token: TypeAlias = tuple[str, Kind]
-"""A telling part: its normal form, and what it looks like."""
-
+from remit.protect.pieces import SHORT_MAX, STRIPPED, Kind, Token, number, tokens
+from remit.protect.spread import MONTH_WORDS, grouped, spelt
 
 _INVISIBLE: Final = dict.fromkeys(
     (0xAD, 0x34F, 0x61C, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070))
 )
 _SPLIT: Final = str.maketrans(dict.fromkeys('\\,;|()[]{}<>"`*!“”„«»' + CONTROLS, " "))
-_STRIPPED: Final = "'’\u2018.:?=~#@&+-–—/$€£¥%^"
-_THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d\d\d(?!\d))")
-_DECIMAL: Final = re.compile(r"-?\d{1,40}(\.\d{1,40})?")
-_ISO: Final = re.compile(
-    r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:t\d\d(?::?\d\d(?::?\d\d(?:[.]\d{1,9})?)?)?(?:z|[+-]\d\d(?::?\d\d)?)?)?",
-    re.IGNORECASE,
-)
-_DAY_FIRST: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
-_ACCOUNT: Final = re.compile(r"[A-Za-z]{2}\d{2}[A-Za-z0-9]{10,30}|\d{8,34}")
-_CODED: Final = re.compile(r"xn--[a-z0-9-]{1,59}")
-"""A top-level domain of another script, as it is asked for."""
-_SIX: Final = re.compile(r"(?=[a-f:]{0,40}\d)[\da-f]{0,4}(?::[\da-f]{0,4}){2,7}")
-"""An address of IPv6, shortened; the brackets around it are gone."""
-_DOTTED: Final = re.compile(r"[a-z]{2}\d{2}\.")
-"""How an account number in groups with dots between begins."""
-_LABEL: Final = re.compile(r"\w(?:[\w-]{0,61}[^\W_])?")
-_GROUPED: Final = re.compile(
-    r"\b[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?\b|\b\d{2,4}(?:[ -]\d{2,4}){2,6}\b"
-)
-_SPELT: Final = re.compile(
-    r"\b(?:(\d{1,2})(?:st|nd|rd|th)?(?: of)? )?"
-    r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?"
-    r"|nov(?:ember)?|dec(?:ember)?)\.?"
-    r" (?:(\d{1,2})(?:st|nd|rd|th)?,? )?(\d{4})\b",
-    re.IGNORECASE,
-)
-_GROUPS: Final = re.compile(r"\d\d[ -][A-Z0-9]{2,4}[ -][A-Z0-9]{2,4}")
-"""What `_GROUPED` finds holds this."""
-_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH_WORDS: Final = frozenset(
-    (
-        *_MONTHS,
-        "sept",
-        "january",
-        "february",
-        "march",
-        "april",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-    )
-)
-_SHORT_MAX: Final = 64
-_FILES: Final = frozenset(
-    {"txt", "pdf", "csv", "tsv", "doc", "docx", "xls", "xlsx", "json", "yaml", "yml", "png", "jpg", "html"}
-)
-"""Endings of file names that are no domains."""
-_RUN_ON: Final = re.compile(r"([^/?#:]{1,253}[a-z0-9])['’]?\.([A-Z][A-Za-z]{0,30})")
-"""A sentence that ends in a host or an address, and the next one without a space between: both readings count."""
-_SCHEME: Final = re.compile(r"[a-z0-9]{1,64}\Z")
-_HOST_END: Final = re.compile(r"[/?#]")
-_APART: Final = re.compile(r"[/:=&]")
-_PARTS_MAX: Final = 8
+_THOUSANDS: Final = re.compile(r",(?<=\d,)(?=\d\d\d(?!\d))")
 
 
 def plain(text: str) -> str:
@@ -111,6 +33,8 @@ def plain(text: str) -> str:
 
 def whole(text: str) -> str:
     """The token of a scalar as a whole, which a text that only mentions its words does not have."""
+    if text.isascii():
+        return "=" + " ".join(text.lower().split())
     words = [word.casefold() if word.isalpha() else word.lower() for word in plain(text).split()]
     return "=" + " ".join(words)
 
@@ -122,7 +46,7 @@ def scalar(value: float) -> str:
 
 def texts(text: str) -> frozenset[str] | set[str]:
     """The distinct tokens of `text`, to be indexed."""
-    if len(text) <= _SHORT_MAX and " " not in text:
+    if len(text) <= SHORT_MAX and " " not in text:
         return frozenset((text,)) if text.isdigit() and text.isascii() else _short_texts(text)
     return _texts(text)
 
@@ -135,40 +59,41 @@ def _short_texts(text: str) -> frozenset[str]:
 def _texts(text: str) -> set[str]:
     text = plain(text)
     pieces = set(_apart(text).split())
-    plainly = {piece for piece in pieces if piece.isalpha()}
-    found = {piece.casefold() for piece in plainly}
-    for piece in pieces - plainly:
-        said = piece.strip(_STRIPPED)
+    plainly = set(filter(str.isalpha, pieces))
+    found = set(map(str.casefold, plainly))
+    for said in {piece.strip(STRIPPED) for piece in pieces - plainly}:
         if said.isalpha():
             found.add(said.casefold())
         elif said:
-            found.update(token for token, _ in _tokens(said))
+            for token, _ in tokens(said):
+                found.add(token)
     for token in reaching(text):
         found.update((token, ended(token)))
-    if _GROUPS.search(text):
-        found.update(joined for joined, _, _ in _grouped(text))
-    if not _MONTH_WORDS.isdisjoint(found):
-        found.update(day for day, _, _ in _spelt(text))
+    found.update(joined for joined, _ in grouped(text))
+    if not MONTH_WORDS.isdisjoint(found):
+        found.update(day for day, _ in spelt(text))
     return found
 
 
 def parts(text: str) -> list[Token]:
     """The tokens of `text` in order, to be judged. A word that begins a sentence is no name."""
     text = plain(text)
+    if text.isalnum() and text.isascii():
+        return [(text.lower(), Kind.WORD)] if text.isalpha() else list(tokens(text))
     found: list[Token] = []
     fresh = True
     for piece in _apart(text).split():
-        said = piece.strip(_STRIPPED)
+        said = piece.strip(STRIPPED)
         if said:
             if said.isalpha():
                 kind = Kind.NAME if not fresh and said[0].isupper() else Kind.WORD
                 found.append((said.casefold(), kind))
             else:
-                found.extend(_tokens(said))
+                found.extend(tokens(said))
         fresh = piece[-1] in ".:?"
-    spread = list(_grouped(text)) if _GROUPS.search(text) else []
-    if not _MONTH_WORDS.isdisjoint(token for token, _ in found):
-        spread += _spelt(text)
+    spread = [(joined, Kind.ACCOUNT, pieces) for joined, pieces in grouped(text)]
+    if not MONTH_WORDS.isdisjoint(dict(found)):
+        spread += [(day, Kind.DATE, pieces) for day, pieces in spelt(text)]
     if spread:
         inside = frozenset(piece for _, _, pieces in spread for piece in pieces)
         found = [token for token in found if token[0] not in inside]
@@ -176,148 +101,7 @@ def parts(text: str) -> list[Token]:
     return found
 
 
-def number(said: str) -> str:
-    """One spelling of a decimal number: no zeros at its end, no exponent."""
-    if "." in said:
-        said = said.rstrip("0").rstrip(".")
-    return said
-
-
 def _apart(text: str) -> str:
     if "," in text:
         text = _THOUSANDS.sub("", text)
     return text.translate(_SPLIT)
-
-
-@lru_cache(maxsize=1_024)
-def _short(said: str) -> tuple[Token, ...]:
-    return tuple(_read(said))
-
-
-def _tokens(said: str) -> tuple[Token, ...]:
-    return _short(said) if len(said) <= _SHORT_MAX else tuple(_read(said))
-
-
-def _read(said: str) -> Iterator[Token]:
-    yield from _classified(said)
-    if "." in said and (run_on := _RUN_ON.fullmatch(said)):
-        yield from _classified(run_on[1])
-        yield from _classified(run_on[2])
-
-
-def _classified(said: str) -> Iterator[Token]:
-    # Words fold; hosts and addresses do not: `ß` and `ss` lead to different ones.
-    lower = said.lower()
-    if lower.endswith(("'s", "’s")):
-        said, lower = said[:-2], lower[:-2]
-    if lower.isalpha():
-        yield (said.casefold(), Kind.NAME if said[0].isupper() else Kind.WORD)
-        return
-    if _DECIMAL.fullmatch(lower):
-        kind = Kind.ACCOUNT if lower.isdigit() and len(lower) >= 8 else Kind.NUMBER
-        yield (number(lower), kind)
-        return
-    if (day := _date(lower)) is not None:
-        yield (day, Kind.DATE)
-        return
-    if "@" in lower and (address := _address(lower)) is not None:
-        yield (address, Kind.ADDRESS)
-        return
-    if "::" in lower and _SIX.fullmatch(lower):
-        yield (lower, Kind.URL)
-        return
-    if "://" in lower:
-        yield from _linked(lower)
-        return
-    if (url := _bare_url(lower)) is not None:
-        yield (url, Kind.URL)
-        return
-    if _ACCOUNT.fullmatch(lower.replace(".", "") if _DOTTED.match(lower) else lower):
-        yield (lower.replace(".", ""), Kind.ACCOUNT)
-        return
-    letters = lower.replace("-", "").replace("'", "").replace("’", "").replace("_", "")
-    yield (lower, Kind.WORD if letters.isalpha() else Kind.ID)
-    pieces = _APART.split(said, _PARTS_MAX)
-    if len(pieces) > 1:
-        for piece in pieces[:_PARTS_MAX]:
-            inner = piece.strip(_STRIPPED)
-            if inner and inner != said and not _APART.search(inner):
-                yield from _classified(inner)
-
-
-def _date(lower: str) -> str | None:
-    if not lower[0].isdigit():
-        return None
-    if found := _ISO.fullmatch(lower):
-        year, month, day = found.groups()
-    elif found := _DAY_FIRST.fullmatch(lower):
-        day, month, year = found.groups()
-    else:
-        return None
-    return f"{year}-{int(month):02}-{int(day):02}"
-
-
-def _address(lower: str) -> str | None:
-    local, _, domain = lower.removeprefix("mailto:").rpartition("@")
-    return f"{local}@{domain}" if local and "." in domain and _is_host(domain) and "/" not in local else None
-
-
-def _linked(lower: str) -> Iterator[Token]:
-    """The URL after the first `://`, which is where it leads, each that stands inside, and all where anything precedes.
-
-    `view-source:https://…`, `git+https://…` and `a.example/?to=https://…` are not what they lead on to.
-    """
-    scheme, _, rest = lower.partition("://")
-    if not scheme.isalnum():
-        before = _SCHEME.sub("", scheme)
-        yield (lower, Kind.URL if "." in before else Kind.ID)
-    yield (_page(rest) or lower, Kind.URL)
-    inside = rest
-    for _ in range(_PARTS_MAX):
-        _, mark, inside = inside.partition("://")
-        if not mark:
-            return
-        yield (_page(inside) or lower, Kind.URL)
-    if "://" in inside:
-        yield (_page(inside.rpartition("://")[2]) or lower, Kind.URL)
-
-
-def _bare_url(lower: str) -> str | None:
-    """A host without a scheme, and all after it."""
-    host = _HOST_END.split(lower, maxsplit=1)[0]
-    name = host.rpartition("@")[2].rpartition(":")[0] or host.rpartition("@")[2]
-    return _page(lower) if "." in name and _is_host(name) else None
-
-
-def _page(rest: str) -> str:
-    """Host and all after it: what may lead to the same page is the same token."""
-    host = _HOST_END.split(rest, maxsplit=1)[0]
-    return host.removeprefix("www.") + rest[len(host) :].rstrip("/")
-
-
-def _is_host(name: str) -> bool:
-    labels = name.split(".")
-    last = labels[-1]
-    if not (last.isalpha() or _CODED.fullmatch(last)) or len(last) < 2 or last in _FILES:
-        return last.isdigit() and len(labels) == 4 and all(label.isdigit() for label in labels)
-    return len(name) <= 253 and all(_LABEL.fullmatch(label) for label in labels)
-
-
-def _grouped(text: str) -> Iterator[tuple[str, Kind, tuple[str, ...]]]:
-    """Account numbers in groups, each with the pieces that it stands in."""
-    for found in _GROUPED.finditer(text):
-        joined = found[0].replace(" ", "").replace("-", "").casefold()
-        if len(joined) >= 8 and not _ISO.match(found[0]):
-            lower = found[0].casefold()
-            yield joined, Kind.ACCOUNT, (lower, *lower.replace("-", " ").split())
-
-
-def _spelt(text: str) -> Iterator[tuple[str, Kind, tuple[str, ...]]]:
-    """Dates in words, each with the pieces that it stands in."""
-    for found in _SPELT.finditer(text):
-        before, month, after, year = found.groups()
-        day = before or after
-        if day is not None:
-            number_of = _MONTHS.index(month.casefold()[:3]) + 1
-            said = tuple(piece.strip(",.") for piece in found[0].casefold().split())
-            yield f"{year}-{number_of:02}-{int(day):02}", Kind.DATE, said

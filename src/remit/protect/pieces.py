@@ -1,0 +1,195 @@
+"""What one piece of a text is: an address, a URL, an account number, an id, a number, a date, a name, a word.
+
+Laws
+* A piece is looked at by itself, and nothing is cut: a long piece is one token.
+* What is ever so plain is told first. Each test that is left out for a piece is one that it could not have passed.
+"""
+
+import re
+from collections.abc import Iterator
+from enum import IntEnum
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+from remit.protect.spread import ISO
+
+
+class Kind(IntEnum):
+    """What a token looks like."""
+
+    WORD = 0
+    NAME = 1
+    NUMBER = 2
+    DATE = 3
+    ID = 4
+    ACCOUNT = 5
+    ADDRESS = 6
+    URL = 7
+
+
+CARRIED: Final = frozenset({Kind.ACCOUNT, Kind.ADDRESS, Kind.URL})
+"""What leads somewhere wherever it stands."""
+
+
+Token: TypeAlias = tuple[str, Kind]
+"""A telling part: its normal form, and what it looks like."""
+
+STRIPPED: Final = "'’\u2018.:?=~#@&+-–—/$€£¥%^"
+SHORT_MAX: Final = 64
+"""What is read again and again is not longer."""
+_DECIMAL: Final = re.compile(r"-?\d{1,40}(\.\d{1,40})?")
+_DAY_FIRST: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
+_ACCOUNT: Final = re.compile(r"[A-Za-z]{2}\d{2}[A-Za-z0-9]{10,30}|\d{8,34}")
+_CODED: Final = re.compile(r"xn--[a-z0-9-]{1,59}")
+"""A top-level domain of another script, as it is asked for."""
+_SIX: Final = re.compile(r"(?=[a-f:]{0,40}\d)[\da-f]{0,4}(?::[\da-f]{0,4}){2,7}")
+"""An address of IPv6, shortened; the brackets around it are gone."""
+_DOTTED: Final = re.compile(r"[a-z]{2}\d{2}\.")
+"""How an account number in groups with dots between begins."""
+_LABEL: Final = re.compile(r"\w(?:[\w-]{0,61}[^\W_])?")
+_LABEL_MAX: Final = 63
+_USUAL: Final = re.compile(r"[a-z\d]+(?:[.-][a-z\d]+)*\.[a-z]{2,}", re.ASCII)
+"""A host as most are. Not longer than a label may be, so that no label of it is."""
+_FILES: Final = frozenset(
+    {"txt", "pdf", "csv", "tsv", "doc", "docx", "xls", "xlsx", "json", "yaml", "yml", "png", "jpg", "html"}
+)
+"""Endings of file names that are no domains."""
+_RUN_ON: Final = re.compile(r"([^/?#:]{1,253}[a-z0-9])['’]?\.([A-Z][A-Za-z]{0,30})")
+"""A sentence that ends in a host or an address, and the next one without a space between: both readings count."""
+_SCHEME: Final = re.compile(r"[a-z0-9]{1,64}\Z")
+_HOST_END: Final = re.compile(r"[/?#]")
+_APART: Final = re.compile(r"[/:=&]")
+_PARTS_MAX: Final = 8
+
+
+def number(said: str) -> str:
+    """One spelling of a decimal number: no zeros at its end, no exponent."""
+    if "." in said:
+        said = said.rstrip("0").rstrip(".")
+    return said
+
+
+def tokens(said: str) -> tuple[Token, ...]:
+    """The tokens of a piece that nothing strippable surrounds and that is no plain word."""
+    return _short(said) if len(said) <= SHORT_MAX else _read(said)
+
+
+def _read(said: str) -> tuple[Token, ...]:
+    if said.isalnum() and said.isascii():
+        return (_unbroken(said),)
+    found = _classified(said)
+    if "." in said and (run_on := _RUN_ON.fullmatch(said)):
+        found += _classified(run_on[1]) + _classified(run_on[2])
+    return tuple(found)
+
+
+_short: Final = lru_cache(maxsize=4_096)(_read)
+
+
+def _unbroken(said: str) -> Token:
+    """What digits of ASCII, or letters and digits, are."""
+    lower, size = said.lower(), len(said)
+    if lower.isdecimal() and size <= 40:
+        return lower, Kind.ACCOUNT if size >= 8 else Kind.NUMBER
+    return lower, Kind.ACCOUNT if 14 <= size <= 34 and _ACCOUNT.fullmatch(lower) else Kind.ID
+
+
+def _classified(said: str) -> list[Token]:
+    # Words fold; hosts and addresses do not: `ß` and `ss` lead to different ones.
+    lower = said.lower()
+    if lower.endswith(("'s", "’s")):
+        said, lower = said[:-2], lower[:-2]
+    if lower.isalpha():
+        return [(said.casefold(), Kind.NAME if said[0].isupper() else Kind.WORD)]
+    if lower[0].isdigit() or lower[0] == "-":
+        if _DECIMAL.fullmatch(lower):
+            kind = Kind.ACCOUNT if lower.isdigit() and len(lower) >= 8 else Kind.NUMBER
+            return [(number(lower), kind)]
+        if (day := _date(lower)) is not None:
+            return [(day, Kind.DATE)]
+    if "@" in lower and (address := _address(lower)) is not None:
+        return [(address, Kind.ADDRESS)]
+    if ":" in lower:
+        if "::" in lower and _SIX.fullmatch(lower):
+            return [(lower, Kind.URL)]
+        if "://" in lower:
+            return list(_linked(lower))
+    if "." in lower and (url := _bare_url(lower)) is not None:
+        return [(url, Kind.URL)]
+    if _ACCOUNT.fullmatch(lower.replace(".", "") if _DOTTED.match(lower) else lower):
+        return [(lower.replace(".", ""), Kind.ACCOUNT)]
+    return list(_named(said, lower))
+
+
+def _named(said: str, lower: str) -> Iterator[Token]:
+    """What leads nowhere and counts nothing: a name as a whole, and each part between `/`, `:`, `=` and `&`."""
+    letters = lower.replace("-", "").replace("'", "").replace("’", "").replace("_", "")
+    yield (lower, Kind.WORD if letters.isalpha() else Kind.ID)
+    if "/" in said or ":" in said or "=" in said or "&" in said:
+        for piece in _APART.split(said, _PARTS_MAX)[:_PARTS_MAX]:
+            inner = piece.strip(STRIPPED)
+            if inner and inner != said and not _APART.search(inner):
+                yield from _classified(inner)
+
+
+def _date(lower: str) -> str | None:
+    if found := ISO.fullmatch(lower):
+        year, month, day = found.groups()
+    elif found := _DAY_FIRST.fullmatch(lower):
+        day, month, year = found.groups()
+    else:
+        return None
+    return f"{year}-{int(month):02}-{int(day):02}"
+
+
+def _address(lower: str) -> str | None:
+    local, _, domain = lower.removeprefix("mailto:").rpartition("@")
+    return f"{local}@{domain}" if local and "." in domain and _is_host(domain) and "/" not in local else None
+
+
+def _linked(lower: str) -> Iterator[Token]:
+    """The URL after the first `://`, which is where it leads, each that stands inside, and all where anything precedes.
+
+    `view-source:https://…`, `git+https://…` and `a.example/?to=https://…` are not what they lead on to.
+    """
+    scheme, _, rest = lower.partition("://")
+    if not scheme.isalnum():
+        before = _SCHEME.sub("", scheme)
+        yield (lower, Kind.URL if "." in before else Kind.ID)
+    yield (_page(rest) or lower, Kind.URL)
+    inside = rest
+    for _ in range(_PARTS_MAX):
+        _, mark, inside = inside.partition("://")
+        if not mark:
+            return
+        yield (_page(inside) or lower, Kind.URL)
+    if "://" in inside:
+        yield (_page(inside.rpartition("://")[2]) or lower, Kind.URL)
+
+
+def _bare_url(lower: str) -> str | None:
+    """A host without a scheme, and all after it."""
+    host = _host(lower)
+    name = host.rpartition("@")[2].rpartition(":")[0] or host.rpartition("@")[2]
+    return _page(lower) if "." in name and _is_host(name) else None
+
+
+def _page(rest: str) -> str:
+    """Host and all after it: what may lead to the same page is the same token."""
+    host = _host(rest)
+    return host.removeprefix("www.") + rest[len(host) :].rstrip("/")
+
+
+def _host(rest: str) -> str:
+    end = _HOST_END.search(rest)
+    return rest if end is None else rest[: end.start()]
+
+
+def _is_host(name: str) -> bool:
+    if len(name) <= _LABEL_MAX and _USUAL.fullmatch(name):
+        return name[name.rindex(".") + 1 :] not in _FILES
+    labels = name.split(".")
+    last = labels[-1]
+    if not (last.isalpha() or _CODED.fullmatch(last)) or len(last) < 2 or last in _FILES:
+        return last.isdigit() and len(labels) == 4 and all(label.isdigit() for label in labels)
+    return len(name) <= 253 and all(_LABEL.fullmatch(label) for label in labels)
