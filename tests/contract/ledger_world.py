@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from remit.adapters.sqlite import SqliteLedger, open_ledger
 from remit.adapters.system import SystemClock, SystemEntropy
@@ -15,6 +16,14 @@ from remit.trace.bodies import Body
 from tests.core.recording import BUNDLE, Step, action
 
 REPLICA = "r0102"
+WAL_HEAD_BYTES: Final = 32
+FRAME_BYTES: Final = 4_096 + 24
+
+
+def log_end(log: Path) -> int:
+    """Where the frames of the write-ahead log `log` end; zeros follow, which it was made longer with."""
+    used = len(log.read_bytes().rstrip(b"\0"))
+    return WAL_HEAD_BYTES + -(-(used - WAL_HEAD_BYTES) // FRAME_BYTES) * FRAME_BYTES
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from remit.adapters.sqlite import DataInUse, LedgerDamaged, SqliteLedger, open_l
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.ports.ledger import LedgerUnwritable
-from tests.contract.ledger_world import Place, append_all, draft, flip
+from tests.contract.ledger_world import Place, append_all, draft, flip, log_end
 from tests.core.recording import Step, action
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -214,7 +214,7 @@ async def test_failure_of_any_write_to_the_disk_poisons_the_writer(tmp_path: Pat
     for pages in range(200):
         place = Place(tmp_path / str(pages))
         ledger = place.open()
-        size = place.file.with_name(f"{place.file.name}-wal").stat().st_size
+        size = log_end(place.file.with_name(f"{place.file.name}-wal"))
         resource.setrlimit(resource.RLIMIT_FSIZE, (size + pages * 4_096, most))
         try:
             failed = await fails(ledger, place, "cannot be written: ", mend)

@@ -22,7 +22,7 @@ from remit.facts.record import RecordKind
 from remit.pep.memory import Memory
 from remit.trace.bodies import AdminBody, Event
 from tests.contract.faulty_disk import SECTOR_BYTES
-from tests.contract.ledger_world import Place, append_all
+from tests.contract.ledger_world import FRAME_BYTES, Place, append_all, log_end
 from tests.contract.test_ledger_failures import hashes
 from tests.core.recording import Step, action, outcome
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from remit.adapters.sqlite import SqliteLedger
 
 ROUNDS: Final = 12
-FRAME_BYTES: Final = 4_096 + 24
 WAL: Final = "ledger.sqlite3-wal"
 
 
@@ -139,7 +138,7 @@ CHANGES: Final = pytest.mark.parametrize("change", [cut, emptied, garbled], ids=
 async def test_a_log_torn_in_its_last_frames_gives_what_was_committed_before(
     left: Left, change: Callable[[bytearray, int], None]
 ) -> None:
-    size = (left.running / WAL).stat().st_size
+    size = log_end(left.running / WAL)
     starts = range((size - 12 * FRAME_BYTES) // SECTOR_BYTES * SECTOR_BYTES, size, SECTOR_BYTES)
     seen = await each(left, left.running, WAL, change, starts)
     assert seen["part"]
@@ -151,7 +150,7 @@ async def test_a_log_torn_in_its_last_frames_gives_what_was_committed_before(
 async def test_a_log_torn_anywhere_gives_what_was_committed_before(
     left: Left, change: Callable[[bytearray, int], None]
 ) -> None:
-    size = (left.running / WAL).stat().st_size
+    size = log_end(left.running / WAL)
     seen = await each(left, left.running, WAL, change, range(0, size, 23 * SECTOR_BYTES))
     assert seen.keys() <= {"part", "whole"}
 

@@ -1,0 +1,55 @@
+"""The write-ahead log: as long as it will be from the first, and written over from then on."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from remit.adapters.sqlite import verify_file
+from tests.contract.ledger_world import Place, draft
+from tests.contract.test_ledger_failures import hashes
+from tests.core.recording import action
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LONG: Final = 8 * 1024 * 1024
+
+
+def log_of(place: Place) -> Path:
+    return place.file.with_name(f"{place.file.name}-wal")
+
+
+@pytest.mark.asyncio
+async def test_log_is_as_long_from_its_first_record_on_as_one_caller_ever_makes_it(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    ledger = place.open()
+    try:
+        size = log_of(place).stat().st_size
+        assert size >= LONG
+        for _ in range(2_000):
+            await ledger.append(draft(action())).durable
+        assert log_of(place).stat().st_size == size, "a log that grows costs each commit twice the time"
+    finally:
+        await ledger.close()
+    assert not log_of(place).exists()
+    assert verify_file(place.file).clean
+
+
+@pytest.mark.asyncio
+async def test_zeros_behind_the_frames_are_no_frames(tmp_path: Path) -> None:
+    place = Place(tmp_path / "running")
+    ledger = place.open()
+    receipts = [await ledger.append(draft(action())).durable for _ in range(20)]
+    left = tmp_path / "left"
+    shutil.copytree(place.folder, left, ignore=shutil.ignore_patterns("*-shm", "lock"))
+    await ledger.close()
+    assert log_of(Place(left)).stat().st_size >= LONG
+    again = Place(left).open()
+    try:
+        there = await hashes(again)
+    finally:
+        await again.close()
+    assert [there[f"{one.ref}"] for one in receipts] == [one.hash for one in receipts]
