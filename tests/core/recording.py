@@ -54,6 +54,7 @@ ACTIONS = st.builds(
     context=OBJECTS,
     trace=st.none() | TEXT,
     stored=st.none() | STORED,
+    grants=st.just(()) | st.tuples(TEXT),
     arguments=ARGUMENTS,
 )
 OUTCOMES = st.builds(

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from remit.assure.approved import approved
 from remit.assure.recorded import Answered, Called, Malformed, Said, recorded
 from remit.assure.replay import Cast, Judged, replay
+from remit.escalate.grants import Scope
 from remit.facts.catalog import Argument
 from tests.core.deciding import bundle, catalog, schema, tool
 
@@ -83,6 +85,43 @@ def test_a_line_of_output_holds_what_a_reader_needs_in_a_fixed_order() -> None:
     found = replay(bundle(PERMIT, GATED), recorded(line(*events)))[1].line()
     assert list(found) == ["session", "call_id", "verdict", "policies", "reasons", "origins"]
     assert (found["session"], found["policies"]) == ("one", ["gated", "all"])
+
+
+def test_what_is_granted_with_a_yes_counts_from_then_on_and_the_yes_stays_an_ask() -> None:
+    calls = [called(turn, f"c{turn}", "refund", REFUND) for turn in (2, 3, 4)]
+    events = (FETCH, answered(1, "c1", "order 1 to x"), *calls)
+    text, running = recorded(line(*events)), bundle(PERMIT, GATED)
+    asks = ["permit", "escalate", "escalate", "escalate"]
+    assert [one.verdict for one in replay(running, text)] == asks
+    first = {("one", "c2"): Scope.SESSION}
+    found = replay(running, text, approved=first)
+    assert [one.verdict for one in found] == ["permit", "escalate", "permit", "permit"]
+    assert found[2].reasons[-1].text.startswith("lifted by the grant c2")
+    for nothing in ({("two", "c2"): Scope.SESSION}, {("one", "c1"): Scope.SESSION}, {("one", "c4"): Scope.TOOL}):
+        assert [one.verdict for one in replay(running, text, approved=nothing)] == asks
+
+
+@pytest.mark.parametrize("scope", ["once", "session", "tool"])
+def test_a_line_says_yes_to_one_call(scope: str) -> None:
+    said = approved(json.dumps({"session": "s", "call_id": "c", "scope": scope}).encode())
+    assert said == (("s", "c"), None if scope == "once" else Scope(scope))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"{", "json/malformed"),
+        (b"[]", "it is not"),
+        (b'{"session": "s", "call_id": "c", "scope": "once", "policy": "x"}', "it is not"),
+        (b'{"session": 1, "call_id": "c", "scope": "once"}', "are text"),
+        (b'{"session": "s", "call_id": 1, "scope": "once"}', "are text"),
+        (b'{"session": "s", "call_id": "c", "scope": 1}', "scope is none of once, session, tool"),
+        (b'{"session": "s", "call_id": "c", "scope": "all"}', "scope is none of once, session, tool"),
+    ],
+)
+def test_a_line_that_says_yes_to_nothing_is_refused(text: bytes, why: str) -> None:
+    with pytest.raises(Malformed, match=why):
+        approved(text)
 
 
 def test_the_models_own_words_are_nothing() -> None:

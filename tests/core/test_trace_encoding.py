@@ -76,6 +76,8 @@ def test_form_of_each_body_is_frozen() -> None:
     )
     stored = encode_body(action(name="read", stored=Stored(("files:a",), ("untrusted",))))
     assert stored.endswith(b',[],[],{},null,[["files:a"],["untrusted"]],12,{"path":"a"}]')
+    granted = encode_body(action(name="read", grants=("r7f3-1.9",)))
+    assert granted.endswith(b',[],[],{},null,null,["r7f3-1.9"],12,{"path":"a"}]')
     indexed = encode_body(replace(outcome("r1-1.2"), origins="AAEC"))
     assert indexed == b'["r1-1.2","ok",["s1"],[],null,"sha256:result",10,1.5,null,"AAEC"]'
     assert encode_body(outcome("r1-1.2")) == (b'["r1-1.2","ok",["s1"],[],null,"sha256:result",10,1.5,null]')

@@ -85,6 +85,37 @@ def test_many_processes_give_the_bytes_that_one_gives(
     assert len(judged(alone)) == 300
 
 
+def test_what_people_granted_lifts_later_gates_on_one_core_and_on_many(
+    workspace: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one: list[dict[str, Any]] = [json.loads(line) for line in sessions(2).splitlines()]
+    for session in one:
+        session["events"].append({**session["events"][-1], "turn": 3, "call_id": "c"})
+    (tmp_path / "s.jsonl").write_text("".join(json.dumps(session) + "\n" for session in one))
+    grants = tmp_path / "approve.jsonl"
+    grants.write_text(
+        '{"session": "s0", "call_id": "b", "scope": "session"}\n\n{"session": "s1", "call_id": "b", "scope": "once"}\n'
+    )
+    asked = ["replay", "--sessions", str(tmp_path / "s.jsonl"), "--workspace", str(workspace)]
+    assert run([*asked, "--approve", str(grants), "--jobs", "1"]) == Exit.OK
+    alone = capfd.readouterr().out
+    assert [verdict for _, _, verdict in judged(alone)] == [
+        "permit",
+        "escalate",
+        "permit",
+        "permit",
+        "escalate",
+        "escalate",
+    ]
+    monkeypatch.setattr(replaying, "PARALLEL_FROM_BYTES", 1)
+    assert run([*asked, "--approve", str(grants), "--jobs", "2"]) == Exit.OK
+    assert capfd.readouterr().out == alone
+    grants.write_text('{"session": "s0", "call_id": "b", "scope": "all"}\n')
+    assert run([*asked, "--approve", str(grants)]) == Exit.INVALID
+    assert f"{grants}:1" in capfd.readouterr().err
+    assert run(["replay", "--ledger", "--approve", str(grants)]) == Exit.USAGE
+
+
 def test_a_malformed_line_is_refused_with_file_and_line(
     workspace: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

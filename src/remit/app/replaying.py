@@ -23,8 +23,10 @@ from remit.adapters.workspace.folder import Folder
 from remit.api.services import Invalid
 from remit.app.failure import Exit, Failure
 from remit.app.running import prepare
+from remit.assure.approved import Approved, approved
 from remit.assure.recorded import LINE_BYTES_MAX, Malformed, Recorded, recorded
 from remit.assure.replay import Cast, replay
+from remit.escalate.grants import Scope
 from remit.policy.bundle import Bundle
 
 CHUNK: Final = 16
@@ -83,13 +85,34 @@ def cast_of(bundle: Bundle, agent: str | None, user: str | None) -> Cast:
     return Cast(next(iter(agents)) if agent is None and len(agents) == 1 else agent, user)
 
 
-def replayed(file: Path, workspace: Path, cast: Cast, bundle: Bundle, jobs: int = 0) -> Iterator[Done]:
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Who is put in the place of whom, and what people granted meanwhile."""
+
+    cast: Cast
+    approved: Approved
+
+
+def approved_in(file: Path) -> Approved:
+    """What the lines of `file` grant. Raises `Failure`."""
+    found: dict[tuple[str, str], Scope] = {}
+    for number, text in _lines(file):
+        try:
+            call, scope = approved(text)
+        except Malformed as error:
+            raise _malformed(file, Wrong(number, str(error)), "approval: {session, call_id, scope}") from error
+        if scope is not None:
+            found[call] = scope
+    return found
+
+
+def replayed(file: Path, workspace: Path, setting: Setting, bundle: Bundle, jobs: int = 0) -> Iterator[Done]:
     """What came of each line of `file`, in order. Raises `Failure` at the first line that is none."""
     jobs = jobs or os.cpu_count() or 1
     if jobs > 1 and _size(file) >= PARALLEL_FROM_BYTES:
-        found = _parallel(file, workspace, cast, jobs)
+        found = _parallel(file, workspace, setting, jobs)
     else:
-        found = (_one(bundle, cast, line) for line in _lines(file))
+        found = (_one(bundle, setting, line) for line in _lines(file))
     for one in found:
         if isinstance(one, Wrong):
             raise _malformed(file, one)
@@ -105,19 +128,19 @@ def replay_lines(file: Path) -> Iterator[Recorded]:
             raise _malformed(file, Wrong(number, str(error))) from error
 
 
-def _one(bundle: Bundle, cast: Cast, line: Numbered) -> Done | Wrong:
+def _one(bundle: Bundle, setting: Setting, line: Numbered) -> Done | Wrong:
     number, text = line
     try:
         session = recorded(text)
     except Malformed as error:
         return Wrong(number, str(error))
-    judged = replay(bundle, session, cast)
+    judged = replay(bundle, session, setting.cast, setting.approved)
     return Done(len(judged), b"".join(orjson.dumps(one.line(), option=orjson.OPT_APPEND_NEWLINE) for one in judged))
 
 
-def _parallel(file: Path, workspace: Path, cast: Cast, jobs: int) -> Iterator[Done | Wrong]:
+def _parallel(file: Path, workspace: Path, setting: Setting, jobs: int) -> Iterator[Done | Wrong]:
     chunks = _chunks(_lines(file))
-    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_begin, initargs=(workspace, cast)) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_begin, initargs=(workspace, setting)) as pool:
         # A few chunks a worker: memory stays bounded however long the recording is.
         waiting = deque(pool.submit(_work, chunk) for chunk in islice(chunks, jobs * 4))
         try:
@@ -128,18 +151,18 @@ def _parallel(file: Path, workspace: Path, cast: Cast, jobs: int) -> Iterator[Do
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-_worker: tuple[Bundle, Cast] | None = None
+_worker: tuple[Bundle, Setting] | None = None
 
 
-def _begin(workspace: Path, cast: Cast) -> None:
+def _begin(workspace: Path, setting: Setting) -> None:
     global _worker  # noqa: PLW0603 - a worker process is one bundle
-    _worker = bundle_of(workspace), cast
+    _worker = bundle_of(workspace), setting
 
 
 def _work(lines: list[Numbered]) -> list[Done | Wrong]:
     assert _worker is not None, "a worker begins before it works"  # noqa: S101
-    bundle, cast = _worker
-    return [_one(bundle, cast, line) for line in lines]
+    bundle, setting = _worker
+    return [_one(bundle, setting, line) for line in lines]
 
 
 def _chunks(lines: Iterator[Numbered]) -> Iterator[list[Numbered]]:
@@ -195,9 +218,9 @@ def _size(file: Path) -> int:
     return size * 8 if file.suffix == ".gz" else size
 
 
-def _malformed(file: Path, wrong: Wrong) -> Failure:
+def _malformed(file: Path, wrong: Wrong, what: str = "recorded session") -> Failure:
     return Failure(
-        f"{file}:{wrong.number} is no recorded session",
+        f"{file}:{wrong.number} is no {what}",
         why=wrong.why,
         next="docs/how-to/replay-sessions.md shows the form of a line",
         exit=Exit.INVALID,

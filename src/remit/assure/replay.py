@@ -9,13 +9,17 @@ Laws
 * A verdict says what policy says. Arguments that the pinned schema refuses are denied before policy is asked, and
   reach nothing; where the recorded tool refused them as well, there was nothing to deny: the line has the verdict that
   policy gives to the call, and the reason `arg/invalid` beside it.
+* Nobody approves anything but where `approved` says that somebody did: the call stays an ask, and what was granted with
+  it counts from then on. No policy reads it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
+from remit.assure.approved import NOTHING, Approved
 from remit.assure.recorded import Answered, Called, Recorded, Said
+from remit.escalate.grants import Grant, Scope
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json, canonical
@@ -25,12 +29,13 @@ from remit.facts.veil import KEY_BYTES as VEIL_BYTES
 from remit.facts.veil import Veil
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision
+from remit.pdp.granting import reach_recorded, terms
 from remit.pdp.judge import Call, judge_result
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.reached import Reached
 from remit.policy.uids import action_uid, server_uid
-from remit.policy.verdict import Code, Permit, Reason, word
+from remit.policy.verdict import Code, Escalate, Permit, Reason, word
 from remit.protect.index import KEY_BYTES, Index
 from remit.protect.origins import words
 from remit.trace.bodies import ActionBody, Status
@@ -38,6 +43,8 @@ from remit.trace.bodies import ActionBody, Status
 START_MS: Final = 1_767_225_600_000
 """2026-01-01T00:00:00Z: when every replayed session starts."""
 _EVENT_MS: Final = 1_000
+_USES: Final = 1_000
+"""No session has so many calls that its grants would be used up."""
 _TOKEN: Final = "replay"  # noqa: S105 - a name, not a secret
 _KEY: Final = bytes(KEY_BYTES)
 _VEIL: Final = Veil(bytes(VEIL_BYTES))
@@ -74,7 +81,7 @@ class Cast:
     user: str | None = None
 
 
-def replay(bundle: Bundle, session: Recorded, cast: Cast = Cast()) -> tuple[Judged, ...]:
+def replay(bundle: Bundle, session: Recorded, cast: Cast = Cast(), approved: Approved = NOTHING) -> tuple[Judged, ...]:
     """The verdict on each call of `session`, in the order of the calls."""
     run = _Run(bundle, session, cast)
     judged: list[Judged] = []
@@ -85,6 +92,9 @@ def replay(bundle: Bundle, session: Recorded, cast: Cast = Cast()) -> tuple[Judg
                 run.hear(event)
             case Called():
                 decision = run.judge(event)
+                scope = approved.get((session.session, event.call_id))
+                if scope is not None and isinstance(decision.verdict, Escalate):
+                    run.grant(event.call_id, decision, scope)
                 said, origins = word(decision.verdict), origins_of(decision)
                 judged.append(Judged(session.session, event.call_id, said, decision.reasons, origins))
             case Answered():
@@ -120,6 +130,7 @@ class _Run:
             event.call_id for event in session.events if isinstance(event, Answered) and event.error is not None
         )
         self.waiting: list[Answered] = []
+        self._grants: list[Grant] = []
         self.now_ms = START_MS
 
     def hear(self, said: Said) -> None:
@@ -137,7 +148,9 @@ class _Run:
             # Nothing is recorded here, and `decide` judges no secret that nothing veils.
             action = replace(action, veiled=_VEIL.over(form.tool, form.arguments, call.args))
         self._called[call.call_id] = action
-        snapshot = Snapshot(self._bundle, (self._state,), Pin.MATCHES, origins=self._origins)
+        snapshot = Snapshot(
+            self._bundle, (self._state,), Pin.MATCHES, origins=self._origins, grants=tuple(self._grants)
+        )
         decision = decide(snapshot, action, self.now_ms)
         if call.call_id in self._failed and {reason.code for reason in decision.reasons} == {Code.ARG_INVALID}:
             asked = decide(replace(snapshot, bundle=_unvalidated(self._bundle)), action, self.now_ms)
@@ -151,6 +164,17 @@ class _Run:
                 irreversible_calls=self._state.irreversible_calls + irreversible,
             )
         return decision
+
+    def grant(self, call: str, decision: Decision, scope: Scope) -> None:
+        """People say yes to the escalated `call`, and grant `scope` with it."""
+        body = next(effect.body for effect in decision.effects if isinstance(effect, Append))
+        assert isinstance(body, ActionBody), "what escalates is a proposal"  # noqa: S101
+        reached = self._bundle.reached(self._bundle.tools[body.server, body.name])
+        reach = reach_recorded(body, reached)
+        assert reach is not None, "a call's arguments are an object"  # noqa: S101
+        until_ms = self._authority.expires_ms
+        given = terms(scope, call, body, reach, reached.tool, until_ms=until_ms, uses_max=_USES)
+        self._grants.append(Grant(call, given, self.now_ms))
 
     def _take_in(self, turn: float) -> None:
         """Take in the results of turns before `turn`."""

@@ -15,6 +15,7 @@ from remit.pdp.chain import judge_chain
 from remit.pdp.decision import Decision
 from remit.pdp.effects import Ruling, bare, decision_of
 from remit.pdp.flow import flow_of
+from remit.pdp.granting import covering, reach_in
 from remit.pdp.known import argument_problem, known, session_problem
 from remit.pdp.listing import judge_list
 from remit.pdp.snapshot import Snapshot
@@ -57,7 +58,10 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     question = question_of(checked, facts, action.input, snapshot.bundle.labels)
     verdict, reasons, observed = judge_chain(snapshot, action, question)
     judged = Ruling(verdict, reasons, facts, checked, observed)
-    return _obligations(snapshot, _askable(snapshot, _lifted(snapshot, action, judged, now_ms)))
+    lifted = _lifted(snapshot, action, judged, now_ms)
+    if snapshot.grants and isinstance(lifted.verdict, Escalate):
+        lifted = _granted(snapshot, action, lifted, now_ms)
+    return _obligations(snapshot, _askable(snapshot, lifted))
 
 
 def facts_of(snapshot: Snapshot, action: Action, now_ms: int, flow: Flow | None = None) -> Facts:
@@ -101,6 +105,30 @@ def _lifted(snapshot: Snapshot, action: Action, judged: Ruling, now_ms: int) -> 
         judged.reached,
         judged.observed,
         lift.approval,
+    )
+
+
+def _granted(snapshot: Snapshot, action: Action, judged: Ruling, now_ms: int) -> Ruling:
+    """An escalation all of whose gates people lifted for more than one action is a permit."""
+    verdict, reached, facts = judged.verdict, judged.reached, judged.facts
+    assert isinstance(verdict, Escalate), "asked for escalations alone"  # noqa: S101
+    assert reached is not None, "what escalates reaches something"  # noqa: S101
+    assert facts is not None, "policy judged by facts"  # noqa: S101
+    live = [grant for grant in snapshot.grants if grant.spent(now_ms) is None]
+    flow = flow_of(snapshot, action, reached) if facts.flow is None else facts.flow
+    reach = reach_in(action, reached, facts, flow.traced)
+    # By gate and policy text, like an approval, and within what people saw.
+    found = covering(live, verdict.gates, action, reached.tool, reach)
+    if found is None:
+        return judged
+    reasons = [
+        Reason(Code.GATE, f"lifted by the grant {grant.ident} of {', '.join(vote.by for vote in grant.votes)}")
+        for grant in found
+    ]
+    return judged._replace(
+        verdict=Permit(verdict.obligations),
+        reasons=(*judged.reasons, *reasons),
+        grants=tuple(grant.ident for grant in found),
     )
 
 

@@ -19,7 +19,7 @@ class Ruling(NamedTuple):
     """A verdict on the way to a decision.
 
     `facts` and `reached` are None where the action never got that far; `approval` is the one that
-    lifted its gates.
+    lifted its gates, `grants` are those that did.
     """
 
     verdict: Verdict
@@ -28,6 +28,7 @@ class Ruling(NamedTuple):
     reached: Reached | None = None
     observed: Verdict | None = None
     approval: str | None = None
+    grants: tuple[str, ...] = ()
 
     @property
     def pin(self) -> str:
@@ -110,6 +111,7 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int, store
         arguments=b"" if hidden else _shown(action),
         trace=action.trace,
         stored=stored,
+        grants=ruling.grants,
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from remit.escalate.grants import Grant
 from remit.facts.limits import DEFAULT, Limits
 from remit.facts.session import Session
 from remit.policy.bundle import Bundle
@@ -40,6 +41,7 @@ class Snapshot:
     hash, oldest first. `may_ask` is whether people may be asked one thing more: not where as much
     waits for them already. `stores` is what the stores mean for this action. `origins` is the index of the chain's
     root session, which all of the chain adds to, as it is when the action arrives; without one all values are unseen.
+    `grants` are those that hold for this chain now, the oldest first.
     """
 
     bundle: Bundle
@@ -50,3 +52,4 @@ class Snapshot:
     may_ask: bool = True
     stores: Held = NOTHING
     origins: Index | None = None
+    grants: tuple[Grant, ...] = ()

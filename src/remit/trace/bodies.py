@@ -42,8 +42,8 @@ class ActionBody:
     keeps them). `observed` is the verdict that `observe` mode overrode. `approval` is the
     decision id claimed by an intent. `expires_ms` ends the approval that an escalated proposal
     opens. `irreversible` says which counter the intent adds to. `trace` is the W3C traceparent that its
-    log lines and the server's bear; `stored` what it may write to stores. These two are encoded before the
-    arguments, where there are any.
+    log lines and the server's bear; `stored` what it may write to stores; `grants` are those that lifted its gates.
+    These three are encoded before the arguments, where there are any.
     """
 
     action: str
@@ -68,6 +68,7 @@ class ActionBody:
     arguments: bytes
     trace: str | None = None
     stored: Stored | None = None
+    grants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

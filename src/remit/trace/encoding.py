@@ -146,6 +146,9 @@ def _action(body: ActionBody) -> tuple[object, ...]:
 
 
 def _added(body: ActionBody) -> tuple[object, ...]:
+    if body.grants:
+        stored = body.stored
+        return body.trace, None if stored is None else (stored.places, stored.labels), body.grants
     if body.stored is not None:
         return body.trace, (body.stored.places, body.stored.labels)
     return () if body.trace is None else (body.trace,)
@@ -183,8 +186,15 @@ def _as_action(data: bytes) -> ActionBody:
         context=mapping(found[18]),
         arguments=_arguments(integer(found[-2]), data),
         trace=maybe(found[19]) if len(found) > ACTION_MEMBERS[0] else None,
-        stored=_as_stored(found[20]) if len(found) == ACTION_MEMBERS[-1] else None,
+        stored=_stored_of(found),
+        grants=texts(found[21]) if len(found) == ACTION_MEMBERS[-1] else (),
     )
+
+
+def _stored_of(found: Sequence[object]) -> Stored | None:
+    if len(found) < ACTION_MEMBERS[2] or (len(found) == ACTION_MEMBERS[-1] and found[20] is None):
+        return None
+    return _as_stored(found[20])
 
 
 def _arguments(length: int, data: bytes) -> bytes:

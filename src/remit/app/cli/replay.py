@@ -36,11 +36,15 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option
     ] = None,
     agent: Annotated[str | None, typer.Option(help="Who stands for an agent the workspace does not know.")] = None,
     user: Annotated[str | None, typer.Option(help="The user whose words the recording holds.")] = None,
+    approve: Annotated[
+        Path | None, typer.Option("--approve", help="What people granted: lines of session, call_id, scope.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=0, help="Processes at most; 0: one a core.")] = 0,
     output: Annotated[Form | None, typer.Option("-o", "--output", help="How the answer is written.")] = None,
 ) -> int:
     """Judge recorded sessions by a workspace, with simulated time. Nothing is called, nothing is recorded.
 
+    With --approve, escalated calls that its lines name are approved, once or with a grant; they stay asks.
     With --ledger, every action on the ledger that the workspace's bundle decided; exit code 1 where a verdict comes out
     other than it was recorded. With --against, what another workspace would newly deny, ask and permit.
     """
@@ -50,17 +54,23 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option
     if ledger == (sessions is not None):
         next_ = "remit replay --sessions FILE --workspace DIR, or: remit replay --ledger"
         raise Failure("replay takes a recording or the ledger", next=next_, exit=Exit.USAGE)
+    if approve is not None and (ledger or against is not None):
+        raise Failure(
+            "--approve goes with one recording", next="remit replay --sessions FILE --approve FILE", exit=Exit.USAGE
+        )
     folder = workspace_folder(workspace)
     if against is not None:
         return _against(sessions, data, folder, against, (agent, user), output or Form.TABLE)
     bundle = bundle_of(folder)
     if sessions is None:
         return _history(data, folder)
-    from remit.app.replaying import replayed
+    from remit.app.replaying import Setting, approved_in, replayed
+    from remit.assure.approved import NOTHING
 
+    setting = Setting(cast_of(bundle, agent, user), NOTHING if approve is None else approved_in(approve))
     count = calls = 0
     said_s = begun_s = time.monotonic()
-    for done in replayed(sessions, folder, cast_of(bundle, agent, user), bundle, jobs):
+    for done in replayed(sessions, folder, setting, bundle, jobs):
         sys.stdout.buffer.write(done.output)
         count, calls = count + 1, calls + done.calls
         now_s = time.monotonic()

@@ -1,0 +1,40 @@
+"""Who said yes to what in a replay: lines `{"session", "call_id", "scope"}` beside a recording.
+
+Whoever replays makes them, by what he knows of the recording; no policy ever reads them.
+"""
+
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+from remit.assure.recorded import Malformed
+from remit.escalate.grants import Scope
+from remit.facts.limits import Limits
+from remit.facts.strictjson import Refused, parse
+
+ONCE: Final = "once"
+"""The yes to one call, which grants nothing beyond it."""
+LINE_BYTES_MAX: Final = 64 * 1024
+LINE: Final = Limits()
+
+Approved: TypeAlias = Mapping[tuple[str, str], Scope]
+"""What people granted with their yes to a call, by session and call id. For a call that is no ask it says nothing."""
+NOTHING: Final[Approved] = {}
+
+
+def approved(line: bytes) -> tuple[tuple[str, str], Scope | None]:
+    """The call that `line` says yes to, and what was granted with it; None for nothing. Raises `Malformed`."""
+    try:
+        value = parse(line, LINE, bytes_max=LINE_BYTES_MAX)
+    except Refused as error:
+        raise Malformed(str(error)) from None
+    if not isinstance(value, Mapping) or set(value) != {"session", "call_id", "scope"}:
+        raise Malformed("it is not {session, call_id, scope}")
+    session, call, scope = value["session"], value["call_id"], value["scope"]
+    if not isinstance(session, str) or not isinstance(call, str):
+        raise Malformed("session and call_id are text")
+    if scope == ONCE:
+        return (session, call), None
+    known = {one.value: one for one in Scope}
+    if not isinstance(scope, str) or scope not in known:
+        raise Malformed(f"scope is none of {', '.join((ONCE, *known))}")
+    return (session, call), known[scope]

@@ -1,0 +1,213 @@
+"""Grants: what people lifted a gate for beyond one action, always bounded, always ending, never a permit.
+
+Laws
+* A grant lifts the gates that it names, by id and text of the policy: a changed text, another gate, voids it there.
+  It permits nothing; where no policy permits, or a forbid that is no gate stands, it says nothing.
+* It is given with an approval, by the people who may lift those gates and by as many as that takes, and it holds
+  while they do: the rules are those of the running bundle (`escalate.voting`).
+* It is bound to one chain of agents, one user, one tool as pinned; that of a session to that root session too. What it
+  covers there is bounded by what people saw (`pdp.granting`), by uses and by time.
+* Anyone who may lift one of its gates revokes it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, cast
+
+from remit.escalate import voting
+from remit.escalate.machine import Approval, Vote
+from remit.facts.agent import User
+from remit.facts.canonical import Json
+from remit.facts.catalog import Route
+from remit.policy.verdict import Gate
+
+MEASURES: Final = ("amount", "records", "recipients")
+"""What of an action's impact a grant bounds, none above what was approved."""
+
+
+class Scope(StrEnum):
+    """For what: the rest of the session, or a tool until a time. Once is what an approval is by itself."""
+
+    SESSION = "session"
+    TOOL = "tool"
+
+
+class Bound(StrEnum):
+    """How an argument is held: to one value, or to numbers up to one."""
+
+    EQUALS = "="
+    AT_MOST = "<="
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """The argument `name` at the root of the input, held to `value` by `bound`."""
+
+    name: str
+    bound: Bound
+    value: Json
+
+    def met(self, arguments: Mapping[str, Json]) -> bool:
+        """Whether `arguments` hold it; one that is not there holds nothing."""
+        if self.name not in arguments:
+            return False
+        given = arguments[self.name]
+        if self.bound is Bound.EQUALS:
+            return type(given) is type(self.value) and given == self.value
+        return _number(given) and _number(self.value) and cast("float", given) <= cast("float", self.value)
+
+
+def _number(value: Json) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a grant lifts, and where.
+
+    `agents` are those of the chain, the minted one first; `sid` is the root session that it was given in, `kind` that
+    of the action. `like` says which tools are of the same kind: effect, sink and the words that ask for it. `values`
+    are the arguments' values that were seen, as (argument, canonical JSON), `sources` the results that its strangers
+    came from, as (argument, decision id), `carried` the addresses, URLs and account numbers inside content. `measures`
+    bound the impact, as decimal text; `constraints` hold arguments where people said so. Times are milliseconds since
+    the epoch.
+    """
+
+    scope: Scope
+    approval: str
+    agents: tuple[str, ...]
+    user: str | None
+    sid: str
+    kind: str
+    server: str
+    name: str
+    pin: str
+    like: tuple[str, ...]
+    gates: tuple[Gate, ...]
+    expires_ms: int
+    uses_max: int
+    values: frozenset[tuple[str, str]] = frozenset()
+    sources: frozenset[tuple[str, str]] = frozenset()
+    carried: frozenset[str] = frozenset()
+    measures: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    constraints: tuple[Constraint, ...] = ()
+
+    def to_json(self) -> dict[str, Json]:
+        """As a `decision` record keeps them."""
+        return {
+            "scope": self.scope.value,
+            "agents": list(self.agents),
+            "user": self.user,
+            "sid": self.sid,
+            "kind": self.kind,
+            "server": self.server,
+            "name": self.name,
+            "pin": self.pin,
+            "like": list(self.like),
+            "gates": [[gate.policy, gate.route, gate.text_hash] for gate in self.gates],
+            "expires_ms": self.expires_ms,
+            "uses_max": self.uses_max,
+            "values": [list(pair) for pair in sorted(self.values)],
+            "sources": [list(pair) for pair in sorted(self.sources)],
+            "carried": cast("list[Json]", sorted(self.carried)),
+            "measures": dict(self.measures),
+            "constraints": [[one.name, one.bound.value, one.value] for one in self.constraints],
+        }
+
+
+def terms_of(approval: str, data: Mapping[str, Json]) -> Terms | None:
+    """The terms that a record holds; None for what is none."""
+    try:
+        found = cast("dict[str, list[list[str]]]", data)
+        said = cast("dict[str, str]", data)
+        numbers = cast("dict[str, int]", data)
+        return Terms(
+            scope=Scope(said["scope"]),
+            approval=approval,
+            agents=tuple(cast("list[str]", data["agents"])),
+            user=cast("str | None", data["user"]),
+            sid=said["sid"],
+            kind=said["kind"],
+            server=said["server"],
+            name=said["name"],
+            pin=said["pin"],
+            like=tuple(cast("list[str]", data["like"])),
+            gates=tuple(Gate(policy, route, text_hash) for policy, route, text_hash in found["gates"]),
+            expires_ms=int(numbers["expires_ms"]),
+            uses_max=int(numbers["uses_max"]),
+            values=frozenset((name, value) for name, value in found["values"]),
+            sources=frozenset((name, call) for name, call in found["sources"]),
+            carried=frozenset(cast("list[str]", data["carried"])),
+            measures=dict(cast("Mapping[str, str]", data["measures"])),
+            constraints=tuple(
+                Constraint(name, Bound(bound), value)
+                for name, bound, value in cast("list[tuple[str, str, Json]]", data["constraints"])
+            ),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Terms that people gave: `ident` is the decision id of the first yes to them."""
+
+    ident: str
+    terms: Terms
+    given_ms: int
+    votes: tuple[Vote, ...] = ()
+    uses: int = 0
+    revoked_by: str | None = None
+
+    def spent(self, now_ms: int) -> str | None:
+        """Why it lifts nothing any more, whoever gave it; None while it may."""
+        if self.revoked_by is not None:
+            return f"revoked by {self.revoked_by}"
+        if now_ms >= self.terms.expires_ms:
+            return "expired"
+        return "used up" if self.uses >= self.terms.uses_max else None
+
+
+def as_approval(grant: Grant) -> Approval:
+    """`grant` as an approval of its gates: whose yes counts is the same question."""
+    terms = grant.terms
+    return Approval(
+        ident=grant.ident,
+        action="",
+        sid=terms.sid,
+        agent=terms.agents[-1] if terms.agents else "",
+        user=terms.user,
+        server=terms.server,
+        name=terms.name,
+        gates=terms.gates,
+        opened_ms=grant.given_ms,
+        expires_ms=terms.expires_ms,
+        votes=grant.votes,
+    )
+
+
+def holds(grant: Grant, routes: Mapping[str, Route], users: Mapping[str, User], now_ms: int) -> bool:
+    """Whether it lifts gates now: not spent, and given by all whom the running bundle asks."""
+    return grant.spent(now_ms) is None and voting.complete(as_approval(grant), routes, users)
+
+
+def voted(grant: Grant, vote: Vote) -> Grant:
+    """`grant` with the yes `vote`, in place of an earlier one of the same person."""
+    return replace(grant, votes=(*(one for one in grant.votes if one.by != vote.by), vote))
+
+
+def revoked(grant: Grant, by: str) -> Grant:
+    """`grant`, ended by `by`; the first end counts."""
+    return grant if grant.revoked_by is not None else replace(grant, revoked_by=by)
+
+
+def used(grant: Grant, times: int = 1) -> Grant:
+    """`grant` after `times` more actions under it."""
+    return replace(grant, uses=grant.uses + times)
+
+
+def matching(grants: Iterable[Grant], terms: Terms) -> Grant | None:
+    """The grant among `grants` that was given, or half given, on exactly these terms."""
+    return next((one for one in grants if one.terms == terms and one.revoked_by is None), None)

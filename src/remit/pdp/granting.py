@@ -1,0 +1,240 @@
+"""What a grant covers: the reach of an action, and whether people saw as much when they gave it.
+
+Laws
+* An action is covered by what was approved: by its values, or, for a target that a stranger named, by the very result
+  that the approved ones came from; never by more impact. What cannot be told is not covered.
+* Credentials and what content carries along are covered by value alone. What the user named, what was reached from
+  that, and what the organisation knows needs no cover beside the gate's: it is whom the action is for.
+* A tool of the same kind (effect, sink, the words that ask for it) is covered where no stranger is among its targets.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Final, NamedTuple, cast
+
+from remit.escalate.grants import MEASURES, Grant, Scope, Terms
+from remit.facts.action import Action
+from remit.facts.canonical import Json, canonical
+from remit.facts.catalog import Sink, Tool
+from remit.facts.origin import Origin, Role, Traced
+from remit.facts.results import spelt
+from remit.policy.context import Facts
+from remit.policy.reached import Reached
+from remit.policy.verdict import Gate
+from remit.protect.origins import TRACED_MAX, Names, Seen, flow, leaves
+from remit.protect.tokens import CARRIED, parts, plain, whole
+from remit.trace.bodies import ActionBody
+
+_SINKS: Final = (Sink.NONE.value, Sink.INTERNAL.value, Sink.EXTERNAL.value)
+NO_MEASURES: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class Want(NamedTuple):
+    """A value that must have been seen: of the root argument `name`; `call` is the result that vouches for it too."""
+
+    name: str
+    value: str
+    call: str
+
+
+class Reach(NamedTuple):
+    """What an action would use that neither its user nor the organisation vouches for, and how much it moves.
+
+    `told` is False where there are more values than are explained: then nothing covers it.
+    """
+
+    wants: tuple[Want, ...]
+    carried: frozenset[str]
+    values: frozenset[tuple[str, str]]
+    measures: Mapping[str, str]
+    told: bool
+
+
+def like(tool: Tool | None) -> tuple[str, ...]:
+    """Of which kind `tool` is; nothing where no words ask for it, so that it is of no kind but its own."""
+    if tool is None or not tool.asks:
+        return ()
+    return (tool.effect.value, tool.sink.value, *sorted(tool.asks))
+
+
+def reach_of(
+    arguments: Mapping[str, Json], names: Names, traced: Iterable[Traced], measures: Mapping[str, str] = NO_MEASURES
+) -> Reach:
+    """The reach of an action with these recorded `arguments`, whose values `traced` explains."""
+    given: dict[str, list[tuple[str, str | float]]] = {}
+    for path, value in leaves(arguments, names):
+        given.setdefault(spelt(path), []).append((str(path[0]), value))
+    wants: list[Want] = []
+    values: set[tuple[str, str]] = set()
+    carried: set[str] = set()
+    count = 0
+    for one in traced:
+        count += 1
+        vouched = one.origin <= Origin.TRUSTED or one.established
+        found = given.get(one.path)
+        if found is None:
+            if not vouched:
+                # A value that is not kept as it was: nobody can have seen it.
+                wants.append(Want(one.path, "", ""))
+            continue
+        for name, value in found:
+            if one.role is Role.CONTENT:
+                if one.origin > Origin.TRUSTED:
+                    carried |= _carried(value)
+                continue
+            text = canonical(value).decode()
+            values.add((name, text))
+            if not vouched or (one.role is Role.CREDENTIAL and one.origin is not Origin.GROUNDED):
+                wants.append(Want(name, text, _vouching(one, value)))
+    return Reach(tuple(wants), frozenset(carried), frozenset(values), measures, count < TRACED_MAX)
+
+
+def _carried(value: str | float) -> set[str]:
+    return {token for token, kind in parts(value) if kind in CARRIED} if isinstance(value, str) else set()
+
+
+def _vouching(one: Traced, value: str | float) -> str:
+    """The result that vouches for all of `value`: none for a credential, and where parts may come from elsewhere."""
+    if one.role is Role.CREDENTIAL or (one.part and one.part not in {plain(str(value)), whole(str(value)), value}):
+        return ""
+    return one.call
+
+
+def covering(
+    grants: Iterable[Grant], gates: Iterable[Gate], action: Action, tool: Tool | None, reach: Reach
+) -> tuple[Grant, ...] | None:
+    """For each of `gates` a grant that lifts it for `action`, each grant once; None where some gate has none."""
+    arguments = _recorded(action)
+    fitting = [one for one in grants if _fits(one.terms, action, tool, arguments, reach)]
+    found: dict[str, Grant] = {}
+    for gate in gates:
+        one = next((one for one in fitting if gate in one.terms.gates), None)
+        if one is None:
+            return None
+        found[one.ident] = one
+    return tuple(found.values())
+
+
+def _fits(terms: Terms, action: Action, tool: Tool | None, arguments: Mapping[str, Json], reach: Reach) -> bool:
+    if not reach.told or terms.agents != action.authority.agents or terms.user != action.authority.user:
+        return False
+    if terms.kind != action.kind.value or terms.server != action.server or not _bounded(terms, reach.measures):
+        return False
+    same = terms.name == action.name and terms.pin == ("" if tool is None else tool.pin)
+    if terms.scope is Scope.SESSION:
+        if terms.sid != action.authority.links[0].sid:
+            return False
+        if same:
+            return _seen(terms, reach, frozenset())
+        return not reach.wants and not reach.carried and _alike(terms.like, like(tool))
+    held = frozenset(one.name for one in terms.constraints)
+    return same and all(one.met(arguments) for one in terms.constraints) and _seen(terms, reach, held)
+
+
+def _seen(terms: Terms, reach: Reach, held: frozenset[str]) -> bool:
+    """Whether all that needs it was seen, but for the arguments that people `held` by constraints."""
+    return (not reach.carried or reach.carried <= terms.carried) and all(
+        want.name in held
+        or (want.name, want.value) in terms.values
+        or (want.call != "" and (want.name, want.call) in terms.sources)
+        for want in reach.wants
+    )
+
+
+def _alike(granted: tuple[str, ...], asked: tuple[str, ...]) -> bool:
+    """Whether a tool is of the kind that was granted, and goes no further outside."""
+    if not granted or not asked or granted[0] != asked[0] or granted[2:] != asked[2:]:
+        return False
+    return _SINKS.index(asked[1]) <= _SINKS.index(granted[1])
+
+
+def _bounded(terms: Terms, measures: Mapping[str, str]) -> bool:
+    """No measure above that of what was approved; what was not measured then is not measured now."""
+    for name in MEASURES:
+        approved, now = terms.measures.get(name), measures.get(name)
+        if (approved is None) != (now is None):
+            return False
+        if approved is not None and now is not None and Decimal(now) > Decimal(approved):
+            return False
+    return True
+
+
+def _recorded(action: Action) -> Mapping[str, Json]:
+    return action.input if action.veiled is None else cast("Mapping[str, Json]", json.loads(action.veiled))
+
+
+def names_of(reached: Reached) -> Names:
+    """The names that people accepted with what is `reached`."""
+    return Names(None if reached.tool is None else reached.arguments, reached.members)
+
+
+def reach_in(action: Action, reached: Reached, facts: Facts, traced: Iterable[Traced]) -> Reach:
+    """The reach of `action`, of which these are the `facts`, and whose values `traced` explains."""
+    return reach_of(_recorded(action), names_of(reached), traced, measures_of(facts.recorded()))
+
+
+def reach_recorded(body: ActionBody, reached: Reached) -> Reach | None:
+    """The reach of a recorded action, by what its record says; None where that cannot be told, as of a round.
+
+    Where no policy asked where its values came from, all of them are unseen.
+    """
+    try:
+        arguments: object = json.loads(body.arguments)
+    except ValueError:
+        return None
+    if not isinstance(arguments, dict):
+        return None
+    given, names = cast("Mapping[str, Json]", arguments), names_of(reached)
+    said = body.context.get("origins")
+    if isinstance(said, list):
+        traced: Iterable[Traced] = [_traced(cast("Mapping[str, str]", one)) for one in said]
+    else:
+        traced = flow(reached.tool, names, {}, given, Seen(None)).traced
+    return reach_of(given, names, traced, measures_of(body.context))
+
+
+def _traced(said: Mapping[str, str]) -> Traced:
+    role = said.get("role")
+    return Traced(
+        said["arg"],
+        None if role is None else Role(role),
+        Origin[said["origin"].upper()],
+        said.get("part", ""),
+        said.get("call", ""),
+        established=said.get("established", False) is True,
+    )
+
+
+def measures_of(context: Mapping[str, Json]) -> Mapping[str, str]:
+    """The measures of an action's impact, as its record's context says them."""
+    impact = context.get("impact")
+    if not isinstance(impact, Mapping):
+        return NO_MEASURES
+    return {name: str(impact[name]) for name in MEASURES if name in impact}
+
+
+def terms(
+    scope: Scope, approval: str, body: ActionBody, reach: Reach, tool: Tool | None, *, until_ms: int, uses_max: int
+) -> Terms:
+    """The terms of a grant given with `approval`, whose action is `body` with this `reach`."""
+    return Terms(
+        scope=scope,
+        approval=approval,
+        agents=tuple(agent for agent, _ in body.links),
+        user=body.user,
+        sid=body.links[0][1],
+        kind=body.kind,
+        server=body.server,
+        name=body.name,
+        pin=body.pin,
+        like=like(tool),
+        gates=body.gates,
+        expires_ms=until_ms,
+        uses_max=uses_max,
+        values=reach.values,
+        sources=frozenset((want.name, want.call) for want in reach.wants if want.call),
+        carried=reach.carried,
+        measures=dict(reach.measures),
+    )

@@ -1,0 +1,331 @@
+"""Grants: what they lift, what bounds them, and that nothing else does."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from remit.escalate import grants
+from remit.escalate.grants import Bound, Constraint, Grant, Scope, Terms, terms_of
+from remit.escalate.machine import Vote
+from remit.facts.action import Action, ActionKind
+from remit.facts.canonical import Json
+from remit.facts.catalog import Argument, Effect, Route, Sink, Tool
+from remit.facts.origin import Origin, Role, Traced
+from remit.pdp import granting
+from remit.pdp.decide import decide
+from remit.pdp.granting import reach_of, reach_recorded, terms
+from remit.policy.bundle import Bundle
+from remit.policy.reached import Reached
+from remit.policy.verdict import Deny, Escalate, Gate, Permit
+from remit.protect.index import UNTRUSTED, Entries, Index
+from remit.protect.origins import Names, words
+from remit.trace.bodies import ActionBody
+from tests.core.deciding import NOW, action, body, bundle, catalog, decided, schema, snapshot, tool
+
+PERMIT = '@id("all") permit (principal, action, resource);'
+GATE = '@id("gate") @gate("owner") forbid (principal, action in Remit::Action::"call_tool", resource);'
+STRANGERS = (
+    '@id("strangers") @gate("owner") forbid (principal, action in Remit::Action::"call_tool", resource)'
+    " when { context.targets.strangers > 0 || context.credentials.count > 0 };"
+)
+ARGS = schema(
+    to={"type": "string"},
+    text={"type": "string"},
+    key={"type": "string"},
+    deep={"type": "object", "properties": {"a": {"type": "string"}}},
+    many={"type": "array", "items": {"type": "string"}},
+)
+ROLES = {"to": Argument(role=Role.TARGET), "text": Argument(role=Role.CONTENT), "key": Argument(role=Role.CREDENTIAL)}
+
+
+def post(name: str, *, sink: Sink = Sink.EXTERNAL, effect: Effect = Effect.WRITE, asks: str = "tell") -> Tool:
+    made = tool("shop", name, ARGS, sink=sink, effect=effect)
+    return replace(made, arguments=ROLES, asks=frozenset({asks} if asks else ()))
+
+
+RUNNING = bundle(
+    replace(
+        catalog(
+            PERMIT,
+            STRANGERS,
+            tools=(
+                post("send"),
+                post("note", sink=Sink.INTERNAL),
+                post("burn", effect=Effect.IRREVERSIBLE),
+                post("shout", asks="shout"),
+                post("mute", asks=""),
+            ),
+        )
+    )
+)
+
+
+def seen(*pages: tuple[str, str], said: str = "") -> Index:
+    """An index in which results of these calls held these words, and the user said `said`."""
+    index = Index(bytes(32))
+    index.apply(words(index, said))
+    for call, text in pages:
+        index.apply(index.delta(call, [Entries([text], UNTRUSTED)]))
+    return index
+
+
+def asked_of(running: Bundle, asked: Action, index: Index | None, *given: Grant, now_ms: int = NOW) -> ActionBody:
+    return body(decide(replace(snapshot(running, asked), origins=index, grants=given), asked, now_ms))
+
+
+def reached(running: Bundle, asked: Action) -> Reached:
+    return running.reached(running.tools[asked.server, asked.name])
+
+
+def granted(
+    running: Bundle, asked: Action, index: Index | None = None, scope: Scope = Scope.SESSION, *where: Constraint
+) -> Grant:
+    """The grant that people give with the yes to `asked`."""
+    proposal = asked_of(running, asked, index)
+    assert proposal.verdict == "escalate"
+    reach = reach_recorded(proposal, reached(running, asked))
+    assert reach is not None
+    made = terms(scope, "r-1.1", proposal, reach, reached(running, asked).tool, until_ms=NOW + 60_000, uses_max=3)
+    return Grant("r-1.2", replace(made, constraints=where), NOW, (Vote("uma", NOW, ("owner",)),))
+
+
+def send(to: str, *, name: str = "shop/send", user: str | None = "max", **more: Json) -> Action:
+    return action(name, {"to": to, **more}, user=user)
+
+
+INDEX = seen(("call-1", "bob"), ("call-1", "eve"), ("call-2", "zoe"), said="write to ann")
+
+
+def verdict(asked: Action, *given: Grant, index: Index | None = INDEX, now_ms: int = NOW) -> str:
+    return asked_of(RUNNING, asked, index, *given, now_ms=now_ms).verdict
+
+
+def test_a_grant_for_the_session_covers_what_was_seen_and_what_comes_from_the_same_result() -> None:
+    grant = granted(RUNNING, send("bob"), INDEX)
+    assert verdict(send("bob"), grant) == "permit"
+    assert verdict(send("eve"), grant) == "permit", "it stood in the very result that bob did"
+    assert verdict(send("zoe"), grant) == "escalate", "another result named her"
+    assert verdict(send("never"), grant) == "escalate"
+    assert verdict(send("bob"), grant, index=None) == "permit", "it is what was approved, wherever it comes from"
+    done = asked_of(RUNNING, send("bob"), INDEX, grant)
+    assert done.grants == ("r-1.2",)
+    assert done.approval is None
+    assert done.reasons[-1].text == "lifted by the grant r-1.2 of uma"
+
+
+def test_a_grant_is_of_one_session_one_chain_one_user_and_one_server() -> None:
+    grant = granted(RUNNING, send("bob"), INDEX)
+    for change in (
+        {"sid": "another"},
+        {"agents": ("bot",)},
+        {"user": "uma"},
+        {"server": "web"},
+        {"kind": "delegate"},
+        {"pin": "sha256:0"},
+    ):
+        other = replace(grant, terms=replace(grant.terms, **change))
+        assert verdict(send("bob"), other) == "escalate", change
+
+
+@pytest.mark.parametrize(
+    ("change", "now_ms"),
+    [({"revoked_by": "uma"}, NOW), ({"uses": 3}, NOW), ({}, NOW + 60_000)],
+)
+def test_a_grant_that_is_revoked_used_up_or_expired_lifts_nothing(change: Mapping[str, object], now_ms: int) -> None:
+    grant = replace(granted(RUNNING, send("bob"), INDEX), **change)
+    assert verdict(send("bob"), grant, now_ms=now_ms) == "escalate"
+
+
+def test_a_changed_policy_text_voids_a_grant() -> None:
+    grant = granted(RUNNING, send("bob"), INDEX)
+    gates = tuple(Gate(gate.policy, gate.route, "sha256:0") for gate in grant.terms.gates)
+    assert verdict(send("bob"), replace(grant, terms=replace(grant.terms, gates=gates))) == "escalate"
+
+
+def test_each_gate_needs_a_grant_and_one_may_lift_several() -> None:
+    tools = (post("send"),)
+    two, one = bundle(catalog(PERMIT, GATE, STRANGERS, tools=tools)), bundle(catalog(PERMIT, GATE, tools=tools))
+    both, first = granted(two, send("bob"), INDEX), granted(one, send("bob"), INDEX)
+    assert asked_of(two, send("bob"), INDEX, both).grants == ("r-1.2",)
+    assert asked_of(two, send("bob"), INDEX, first).verdict == "escalate"
+    second = replace(granted(RUNNING, send("bob"), INDEX), ident="r-1.9")
+    assert asked_of(two, send("bob"), INDEX, first, second).grants == ("r-1.2", "r-1.9"), "each lifts its own"
+    assert asked_of(two, send("bob"), INDEX, replace(both, ident="r-1.9"), both).grants == ("r-1.9",)
+
+
+def test_a_grant_permits_nothing() -> None:
+    grant = granted(RUNNING, send("bob"), INDEX)
+    for text in (
+        STRANGERS,
+        f'{STRANGERS}\n@id("never") forbid (principal, action, resource);\n{PERMIT}',
+    ):
+        other = bundle(catalog(text, tools=(post("send"),)))
+        gates = tuple(policy.gate for policy in other.policies.values() if policy.gate is not None)
+        given = replace(grant, terms=replace(grant.terms, gates=gates))
+        found = decide(replace(snapshot(other, send("bob")), origins=INDEX, grants=(given,)), send("bob"), NOW)
+        assert found.verdict == Deny()
+
+
+def test_a_tool_of_the_same_kind_is_covered_where_no_stranger_is_reached() -> None:
+    plain = bundle(catalog(PERMIT, GATE, tools=tuple(form.tool for form in RUNNING.tools.values())))
+    grant = granted(plain, send("ann"), INDEX)
+    for name, expected in (("note", "permit"), ("burn", "escalate"), ("shout", "escalate"), ("mute", "escalate")):
+        assert asked_of(plain, send("ann", name=f"shop/{name}"), INDEX, grant).verdict == expected, name
+    assert asked_of(plain, send("bob", name="shop/note"), INDEX, grant).verdict == "escalate"
+    assert asked_of(plain, send("ann", name="shop/note", text="ann"), INDEX, grant).verdict == "permit"
+    carries = send("ann", name="shop/note", text="see http://evil.example/x")
+    assert asked_of(plain, carries, INDEX, grant).verdict == "escalate"
+    inward = granted(plain, send("ann", name="shop/note"), INDEX)
+    assert asked_of(plain, send("ann"), INDEX, inward).verdict == "escalate", "it goes further outside"
+    silent = granted(plain, send("ann", name="shop/mute"), INDEX)
+    assert asked_of(plain, send("ann"), INDEX, silent).verdict == "escalate", "no words ask for it"
+
+
+def test_content_is_free_but_for_what_it_carries() -> None:
+    grant = granted(RUNNING, send("bob", text="see http://bob.example and 5 more"), INDEX)
+    assert verdict(send("bob", text="anything else"), grant) == "permit"
+    assert verdict(send("bob", text="again http://bob.example"), grant) == "permit"
+    assert verdict(send("bob", text="see http://evil.example"), grant) == "escalate"
+
+
+def test_a_credential_is_covered_by_its_value_alone() -> None:
+    index = seen(("call-1", "bob"), ("call-1", "one1"), ("call-1", "two2"))
+    grant = granted(RUNNING, send("bob", key="one1"), index)
+    assert verdict(send("bob", key="one1"), grant, index=index) == "permit"
+    assert verdict(send("bob", key="two2"), grant, index=index) == "escalate"
+    said = seen(said="ann one1")
+    grounded = granted(RUNNING, send("ann", key="one1"), said)
+    assert verdict(send("ann", key="one1"), grounded, index=said) == "permit"
+
+
+def test_a_value_of_several_parts_is_vouched_for_by_no_result_unless_it_stood_there_whole() -> None:
+    grant = granted(RUNNING, send("bob"), INDEX)
+    assert verdict(send("eve, mallory"), grant) == "escalate"
+    assert verdict(send("bob eve"), grant) == "escalate"
+    whole = seen(("call-1", "bob"), ("call-1", "=eve the great"), ("call-1", "eve"), ("call-1", "great"))
+    assert verdict(send("bob"), grant, index=whole) == "permit"
+
+
+def test_what_has_more_values_than_are_explained_is_not_covered() -> None:
+    many: list[Json] = [f"x{number}" for number in range(64)]
+    long = send("bob", many=many)
+    grant = granted(RUNNING, send("bob", many=many[:62]), INDEX)
+    assert verdict(send("bob", many=many[:62]), grant) == "permit"
+    assert verdict(long, granted(RUNNING, long, INDEX)) == "escalate"
+
+
+def test_a_value_that_is_not_kept_as_it_was_is_not_covered() -> None:
+    told = (
+        Traced("$.gone", Role.TARGET, Origin.UNSEEN),
+        Traced("$.known", Role.TARGET, Origin.GROUNDED),
+        Traced("$.to", Role.CONTENT, Origin.UNSEEN),
+        Traced("$.n", Role.TARGET, Origin.UNSEEN, "7"),
+    )
+    reach = reach_of({"to": 7, "n": 7}, Names(("to", "n")), told)
+    assert [want.value for want in reach.wants] == ["", "7"]
+    assert not reach.carried
+
+
+def test_a_grant_for_a_tool_is_of_any_session_and_held_by_constraints() -> None:
+    exact = granted(RUNNING, send("bob"), INDEX, Scope.TOOL)
+    elsewhere = replace(exact, terms=replace(exact.terms, sid="another"))
+    assert verdict(send("bob"), elsewhere) == "permit"
+    assert verdict(send("ann", name="shop/note", key="x"), elsewhere) == "escalate", "it is of no other tool"
+    held = granted(RUNNING, send("bob"), INDEX, Scope.TOOL, Constraint("to", Bound.EQUALS, "zoe"))
+    assert verdict(send("zoe"), held) == "permit"
+    assert verdict(send("bob"), held) == "escalate"
+    assert verdict(send("zoe", key="k"), held) == "escalate", "what is not held is as it was approved"
+
+
+@pytest.mark.parametrize(
+    ("bound", "value", "given", "met"),
+    [
+        (Bound.EQUALS, 1, 1, True),
+        (Bound.EQUALS, 1, True, False),
+        (Bound.EQUALS, "a", "a", True),
+        (Bound.AT_MOST, 10, 10, True),
+        (Bound.AT_MOST, 10, 10.5, False),
+        (Bound.AT_MOST, 10, "3", False),
+        (Bound.AT_MOST, "ten", 3, False),
+        (Bound.AT_MOST, 10, True, False),
+    ],
+)
+def test_a_constraint_holds_a_value_or_a_number(bound: Bound, value: Json, given: Json, *, met: bool) -> None:
+    assert Constraint("n", bound, value).met({"n": given}) is met
+    assert not Constraint("n", bound, value).met({})
+
+
+def test_impact_is_never_above_what_was_approved() -> None:
+    reach = reach_of({}, Names(()), ())
+    grant = granted(RUNNING, send("bob"), INDEX)
+
+    def fits(approved: Mapping[str, str], now: Mapping[str, str]) -> bool:
+        given = replace(grant, terms=replace(grant.terms, measures=approved))
+        form = RUNNING.tools["shop", "send"]
+        gates = grant.terms.gates
+        return granting.covering([given], gates, send("bob"), form.tool, reach._replace(measures=now)) is not None
+
+    assert granting.measures_of({"impact": {"amount": "10.5", "reversible": True}}) == {"amount": "10.5"}
+    assert granting.measures_of({"impact": 1}) == {}
+    assert fits({"amount": "10.5"}, {"amount": "10.5"})
+    assert not fits({"amount": "10.5"}, {"amount": "10.5001"})
+    assert not fits({}, {"records": "1"})
+    assert not fits({"records": "1"}, {})
+
+
+def test_terms_are_read_back_as_they_were_written_and_what_is_none_is_nothing() -> None:
+    made = granted(RUNNING, send("bob", text="http://x.example"), INDEX, Scope.TOOL, Constraint("n", Bound.AT_MOST, 1))
+    data = made.terms.to_json()
+    assert terms_of("r-1.1", data) == made.terms
+    assert terms_of("r-1.1", {**data, "scope": "all"}) is None
+    assert terms_of("r-1.1", {}) is None
+
+
+def test_votes_uses_and_the_end_of_a_grant() -> None:
+    grant = granted(RUNNING, send("bob"), INDEX)
+    routes = {"owner": Route("owner", users=frozenset({"uma", "kim"}), count=2)}
+    users = dict(catalog().users)
+    assert not grants.holds(grant, routes, users, NOW)
+    assert grants.holds(grant, RUNNING.catalog.routes, users, NOW)
+    assert not grants.holds(grant, RUNNING.catalog.routes, {}, NOW), "who gave it has left"
+    again = grants.voted(grant, Vote("uma", NOW + 1, ("owner",)))
+    assert [vote.at for vote in again.votes] == [NOW + 1]
+    assert grants.used(again).uses == 1
+    ended = grants.revoked(again, "max")
+    assert grants.revoked(ended, "uma").revoked_by == "max"
+    assert (ended.spent(NOW), grants.used(grant, 3).spent(NOW)) == ("revoked by max", "used up")
+    assert grants.matching([ended, grant], grant.terms) is grant
+    assert grants.matching([ended], grant.terms) is None
+    nobody = replace(grant, terms=replace(grant.terms, agents=()))
+    assert grants.as_approval(nobody).agent == ""
+
+
+def test_what_has_no_arguments_to_show_has_no_reach() -> None:
+    proposal = body(decided(bundle(PERMIT, GATE), action()))
+    there = reached(bundle(PERMIT, GATE), action())
+    assert reach_recorded(proposal, there) is not None, "where no policy asks, all of it is unseen"
+    assert reach_recorded(replace(proposal, arguments=b""), there) is None
+    assert reach_recorded(replace(proposal, arguments=b"[]"), there) is None
+
+
+def test_secrets_are_compared_as_they_are_recorded() -> None:
+    asked = send("bob")
+    grant = granted(RUNNING, asked, INDEX)
+    assert asked_of(RUNNING, replace(asked, veiled=asked.arguments), INDEX, grant).verdict == "permit"
+
+
+def test_another_kind_of_action_is_granted_by_its_name() -> None:
+    text = '@id("gate") @gate("owner") forbid (principal, action == Remit::Action::"delegate", resource);'
+    running = bundle(PERMIT, text)
+    asked = action("/bot", {}, kind=ActionKind.DELEGATE, user=None)
+    made = body(decide(snapshot(running, asked), asked, NOW))
+    assert made.gates
+    terms_ = Terms(
+        Scope.SESSION, "r-1.1", ("ada",), None, "s-0-ada", "delegate", "", "bot", "", (), made.gates, NOW + 1, 1
+    )
+    given = Grant("r-1.2", terms_, NOW)
+    done = decide(replace(snapshot(running, asked), grants=(given,)), asked, NOW)
+    assert done.verdict == Permit()
+    other = action("/eve", {}, kind=ActionKind.DELEGATE, user=None)
+    assert isinstance(decide(replace(snapshot(running, other), grants=(given,)), other, NOW).verdict, Escalate)
