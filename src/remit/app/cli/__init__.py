@@ -17,6 +17,7 @@ from remit.app.cli import (
     approvals,
     bridge,
     bundle,
+    discover,
     ledger,
     pack,
     questions,
@@ -49,6 +50,7 @@ app.add_typer(approvals.app, name="approvals")
 app.add_typer(token.app, name="token")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(pack.app, name="pack")
+app.add_typer(discover.app, name="discover")
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so

@@ -1,0 +1,1 @@
+"""Sources of sightings: one file each, behind `ports.source.Source`."""

@@ -1,0 +1,188 @@
+"""The host as a source: configuration of MCP clients and coding agents, and running processes.
+
+It opens the files that `discover.clients` names and no others, below the homes and projects it is given, and below the
+projects that the clients' own files list.
+"""
+
+import asyncio
+import os
+import pwd
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from remit.adapters.sources.files import Untaken, read
+from remit.discover import lenient
+from remit.discover.clients import CLIENTS, Client, File, Form, Root
+from remit.discover.configured import configured
+from remit.discover.hosts import Seen, from_configuration, from_processes
+from remit.discover.processes import Process, recognised
+from remit.discover.sighting import clipped
+from remit.facts.canonical import Json
+from remit.ports.source import Found, Trouble
+
+JSON_BYTES_MAX: Final = 8 * 1024 * 1024
+TOML_BYTES_MAX: Final = 1024 * 1024
+PROJECTS_MAX: Final = 200
+PROCESSES_MAX: Final = 20_000
+_WORDS_BYTES_MAX: Final = 32 * 1024
+_VARIABLES_BYTES_MAX: Final = 256 * 1024
+_PATH_CHARS_MAX: Final = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A user's home folder."""
+
+    user: str
+    path: Path
+
+
+def own_home() -> Home:
+    """The home of whoever runs this."""
+    home = Path.home()
+    return Home(_user(os.getuid()), home)
+
+
+class HostSource:
+    """One machine. Every file is read by itself: one that cannot be taken hides no other."""
+
+    def __init__(
+        self,
+        machine: str,
+        homes: Sequence[Home],
+        now_ms: Callable[[], int],
+        *,
+        projects: Sequence[Path] = (),
+        root: Path = Path("/"),
+        proc: Path | None = Path("/proc"),
+    ) -> None:
+        """`root` is where machine-wide files hang; `proc` the system's account of processes, None for none."""
+        self.name = f"host:{clipped(machine)}"
+        self._machine = machine
+        self._homes = tuple(homes)
+        self._projects = tuple(projects)
+        self._now_ms = now_ms
+        self._root = root
+        self._proc = proc
+
+    async def look(self) -> AsyncIterator[Found]:
+        """Each file in turn, then the processes."""
+        for home in self._homes:
+            projects = dict.fromkeys(self._projects)
+            for client, file in _files(Root.HOME):
+                found, named = await asyncio.to_thread(self._file, client, file, home.path / file.path, home.user)
+                projects.update(dict.fromkeys(named))
+                yield found
+            if len(projects) > PROJECTS_MAX:
+                why = f"{len(projects)} projects are known there, and {PROJECTS_MAX} are looked into"
+                yield Found(troubles=(Trouble("host/projects", clipped(str(home.path)), why),))
+            for project in [path for path in projects if path != home.path][:PROJECTS_MAX]:
+                for client, file in _files(Root.PROJECT):
+                    yield (await asyncio.to_thread(self._file, client, file, project / file.path, home.user))[0]
+        for client, file in _files(Root.MACHINE):
+            path = self._root / file.path.lstrip("/")
+            yield (await asyncio.to_thread(self._file, client, file, path, "root"))[0]
+        if self._proc is not None:
+            yield await asyncio.to_thread(self._running, self._proc)
+
+    def _file(self, client: Client, file: File, path: Path, user: str) -> tuple[Found, Sequence[Path]]:
+        """What one file says, and the projects that it lists."""
+        bytes_max = TOML_BYTES_MAX if file.form is Form.TOML else JSON_BYTES_MAX
+        try:
+            data = read(path, bytes_max, "config")
+            if data is None:
+                return Found(), ()
+            text = lenient.decoded(data)
+            value = _value(text, file.form)
+        except Untaken as error:
+            return Found(troubles=(error.trouble,)), ()
+        except lenient.Unparsed as error:
+            where = f"{path}:{error.line}" if error.line else str(path)
+            return Found(troubles=(Trouble(error.code, clipped(where), error.why),)), ()
+        says = configured(value, file.layout)
+        line = _line_of(text, (file.layout.servers or (("",),))[0][0]) if says.entries else 0
+        seen = Seen(self._machine, user, str(path), self._now_ms(), self.name, line)
+        alone = file.root is Root.HOME and not client.editor
+        sightings = tuple(from_configuration(client, says, seen, alone=alone))
+        troubles = tuple(
+            Trouble(fault.code, clipped(f"{path}: {fault.name}" if fault.name else str(path)), fault.why)
+            for fault in says.faults
+        )
+        return Found(sightings, troubles), tuple(_projects(value, file))
+
+    def _running(self, proc: Path) -> Found:
+        troubles: list[Trouble] = []
+        try:
+            numbers = sorted(int(one.name) for one in proc.iterdir() if one.name.isdecimal())
+        except OSError as error:
+            why = (error.strerror or "unknown error").lower()
+            return Found(troubles=(Trouble("host/processes", clipped(str(proc)), why),))
+        if len(numbers) > PROCESSES_MAX:
+            why = f"{len(numbers)} processes run, and {PROCESSES_MAX} are looked at"
+            troubles.append(Trouble("host/processes", clipped(str(proc)), why))
+        each = (_process(proc / str(pid), pid) for pid in numbers[:PROCESSES_MAX])
+        processes = [process for process in each if process is not None]
+        seen = Seen(self._machine, "", "processes", self._now_ms(), self.name)
+        return Found(tuple(from_processes(recognised(processes), seen)), tuple(troubles))
+
+
+def _files(root: Root) -> Iterator[tuple[Client, File]]:
+    return ((client, file) for client in CLIENTS for file in client.files if file.root is root)
+
+
+def _value(text: str, form: Form) -> Json:
+    if form is Form.TOML:
+        return lenient.toml(text)
+    return lenient.jsonc(text) if text.strip() else {}
+
+
+def _line_of(text: str, key: str) -> int:
+    """The line where `key` first stands quoted, or as the head of a table; 0 where it stands nowhere."""
+    places = [place for place in (text.find(f'"{key}"'), text.find(f"[{key}")) if place >= 0]
+    return text.count("\n", 0, min(places)) + 1 if places else 0
+
+
+def _projects(value: Json, file: File) -> Iterator[Path]:
+    """Folders that a file lists as the client's projects."""
+    for key in file.projects:
+        if isinstance(value, Mapping):
+            value = value.get(key)
+    if file.projects and isinstance(value, Mapping):
+        yield from (Path(name) for name in value if name.startswith("/") and len(name) <= _PATH_CHARS_MAX)
+
+
+def _process(folder: Path, pid: int) -> Process | None:
+    """What the system tells of one process; None for one that is gone, or has no command line, as the kernel's own."""
+    try:
+        owner = folder.stat().st_uid
+        words = _head(folder / "cmdline", _WORDS_BYTES_MAX)
+        status = _head(folder / "stat", 4_096)
+    except OSError:
+        return None
+    command = tuple(word.decode("utf-8", "replace") for word in words.split(b"\0") if word)
+    if not command:
+        return None
+    try:
+        variables = _head(folder / "environ", _VARIABLES_BYTES_MAX)
+    except OSError:
+        # Another user's: its names stay unknown.
+        variables = b""
+    names = tuple(pair.partition(b"=")[0].decode("utf-8", "replace") for pair in variables.split(b"\0") if b"=" in pair)
+    # The name of the program stands in parentheses and may hold anything.
+    after = status.rpartition(b")")[2].split()
+    parent = int(after[1]) if len(after) > 1 and after[1].isdigit() else 0
+    return Process(pid, parent, _user(owner), command, names)
+
+
+def _head(path: Path, bytes_max: int) -> bytes:
+    with path.open("rb") as opened:
+        return opened.read(bytes_max)
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

@@ -1,0 +1,62 @@
+"""`remit discover`: what a machine, a repository or a file says of agents."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from remit.app.cli.options import Output, TokenFile
+from remit.app.failure import Exit
+from remit.app.output import Format, counted, data, say, show
+from remit.facts.text import one_line
+from remit.ports.source import Source
+
+app = typer.Typer(no_args_is_help=True, help="Find agents, and what they use, where they are configured and written.")
+
+Send = Annotated[bool, typer.Option("--send", help="Send what is found to the running service.")]
+
+
+@app.command()
+def host(
+    home: Annotated[
+        list[Path] | None, typer.Option("--home", help="A user's home folder, by whose name the user is called.")
+    ] = None,
+    project: Annotated[
+        list[Path] | None, typer.Option("--project", help="A folder with configuration of its own.")
+    ] = None,
+    processes: Annotated[bool, typer.Option(help="Look at running processes too.")] = True,  # noqa: FBT002
+    send: Send = False,  # noqa: FBT002
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> int:
+    """Find MCP clients and coding agents by their configuration, and those that run.
+
+    Of environments, headers and arguments names alone are read; no secret's value leaves its file.
+    """
+    from remit.app.discovering import host as machine
+
+    return _look(machine(home or [], project or [Path.cwd()], processes=processes), output, token_file, send=send)
+
+
+def _look(source: Source, output: Format, token_file: Path | None, *, send: bool) -> int:
+    from remit.app.cli.options import client
+    from remit.app.discovering import look
+
+    seen = look(source, client(token_file) if send else None)
+    for trouble in seen.troubles:
+        say(f"{one_line(trouble.where)}: {trouble.code}: {trouble.why}")
+    if output in {Format.JSON, Format.YAML}:
+        data(seen.document(), output)
+        return Exit.OK
+    rows = [
+        {
+            "subject": str(one.subject),
+            "with": [f"{edge.verb} {edge.to}" for edge in one.edges],
+            "evidence": one.evidence,
+            "traits": [f"{trait.key}: {trait.value}" for trait in one.traits],
+        }
+        for one in seen.sightings
+    ]
+    show(rows, output, ("subject", "with", "evidence"), wide=("traits",), empty="nothing was found")
+    say(f"{counted(seen.sent, 'sighting')} sent" if send else f"{counted(len(rows), 'sighting')}; --send sends them")
+    return Exit.OK

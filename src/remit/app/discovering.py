@@ -1,0 +1,85 @@
+"""`remit discover`: one look at a source, told or sent to the running service."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from remit.adapters.sources.host import Home, HostSource, own_home
+from remit.adapters.system import SystemClock
+from remit.app.client import Client
+from remit.app.failure import Exit, Failure
+from remit.discover.sighting import Sighting
+from remit.discover.written import to_json
+from remit.ports.source import Source, SourceFailed, Trouble
+
+SIGHTINGS_MAX: Final = 200_000
+"""Sightings that are held at once; what more there is has to be sent."""
+SENT_AT_ONCE: Final = 500
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one look came to."""
+
+    sightings: list[Sighting] = field(default_factory=list[Sighting])
+    troubles: list[Trouble] = field(default_factory=list[Trouble])
+    sent: int = 0
+
+    def document(self) -> dict[str, Any]:
+        """All of it as JSON."""
+        return {
+            "sightings": [to_json(one) for one in self.sightings],
+            "troubles": [{"code": one.code, "where": one.where, "why": one.why} for one in self.troubles],
+        }
+
+
+def host(homes: Sequence[Path], projects: Sequence[Path], *, processes: bool) -> Source:
+    """This machine as a source; without `homes`, that of whoever asks."""
+    for folder in (*homes, *projects):
+        if not folder.is_dir():
+            raise Failure(f"{folder} is no folder", next="name one that there is", exit=Exit.NOT_FOUND)
+    named = [Home(folder.resolve().name or "root", folder.resolve()) for folder in homes] or [own_home()]
+    return HostSource(
+        socket.gethostname(),
+        named,
+        SystemClock().now_ms,
+        projects=[folder.resolve() for folder in projects],
+        proc=Path("/proc") if processes else None,
+    )
+
+
+def look(source: Source, client: Client | None = None) -> Seen:
+    """Look once. With `client`, send what is seen as it is seen. Raises `Failure` where nothing can be seen."""
+    return asyncio.run(_look(source, client))
+
+
+async def _look(source: Source, client: Client | None) -> Seen:
+    seen = Seen()
+    waiting: list[Sighting] = []
+    try:
+        async for found in source.look():
+            seen.troubles += found.troubles
+            room = SIGHTINGS_MAX - len(seen.sightings)
+            seen.sightings += found.sightings[:room]
+            if client is None and len(found.sightings) > room:
+                why = f"more than {SIGHTINGS_MAX} sightings: those after them are not shown"
+                seen.troubles.append(Trouble("discover/sightings", source.name, why))
+                break
+            if client is not None:
+                waiting += found.sightings
+                while len(waiting) >= SENT_AT_ONCE:
+                    seen.sent += _send(client, waiting[:SENT_AT_ONCE])
+                    del waiting[:SENT_AT_ONCE]
+    except SourceFailed as failed:
+        raise Failure(f"{source.name} could not be looked at", why=str(failed), next=failed.next) from failed
+    if client is not None and waiting:
+        seen.sent += _send(client, waiting)
+    return seen
+
+
+def _send(client: Client, sightings: Sequence[Sighting]) -> int:
+    client.post("/sightings", {"sightings": [to_json(one) for one in sightings]})
+    return len(sightings)

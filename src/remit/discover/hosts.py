@@ -1,0 +1,153 @@
+"""What a machine's files and processes come to as sightings: clients, the servers they use, models, tools and folders.
+
+A client is one agent for each user of a machine. A server that a package or an address names is the same wherever it
+is used; one known by a program's name alone is that machine's. How a client starts a server is a trait of the client:
+it is the client that changes when its configuration does. A trait names its file, since files of one client may differ.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from remit.discover.clients import CLIENTS, Client
+from remit.discover.configured import Configured, Entry
+from remit.discover.launch import Launch
+from remit.discover.processes import Running
+from remit.discover.sighting import (
+    EDGES_MAX,
+    TEXT_CHARS_MAX,
+    TRAITS_MAX,
+    Confidence,
+    Edge,
+    Kind,
+    Sighting,
+    Subject,
+    Trait,
+    Verb,
+    clipped,
+    subject,
+)
+
+SPACE: Final = "host"
+_TITLES: Final = {client.name: client.title for client in CLIENTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Where and when something was seen: on `machine`, of `user`, in `file` at `line` (0: all of it), by `source`."""
+
+    machine: str
+    user: str
+    file: str
+    now_ms: int
+    source: str
+    line: int = 0
+
+    def sightings(
+        self,
+        of: Subject,
+        edges: Iterable[Edge] = (),
+        traits: Iterable[Trait] = (),
+        *,
+        owner: str | None = None,
+        confidence: Confidence = Confidence.DECLARED,
+    ) -> Iterator[Sighting]:
+        """As many sightings of one subject as it takes to say all of it."""
+        left, more = iter(tuple(dict.fromkeys(edges))), iter(tuple(dict.fromkeys(traits)))
+        first = True
+        while (some := tuple(islice(left, EDGES_MAX))) or first:
+            few = tuple(islice(more, TRAITS_MAX))
+            yield self._one(of, some, few, owner, confidence)
+            first = False
+        while few := tuple(islice(more, TRAITS_MAX)):
+            yield self._one(of, (), few, owner, confidence)
+
+    def _one(
+        self, of: Subject, edges: tuple[Edge, ...], traits: tuple[Trait, ...], owner: str | None, confidence: Confidence
+    ) -> Sighting:
+        evidence = f"{self.file}:{self.line}" if self.line else self.file
+        return Sighting(of, self.source, clipped(evidence), self.now_ms, self.now_ms, confidence, owner, edges, traits)
+
+
+def agent_of(client: str, seen: Seen) -> Subject:
+    """The agent that `client` is for this user of this machine."""
+    return subject(Kind.AGENT, f"{client}/{seen.user}@{seen.machine}", SPACE)
+
+
+def server_of(launch: Launch, machine: str) -> Subject:
+    """The server that `launch` starts or reaches."""
+    if launch.everywhere:
+        return subject(Kind.SERVER, launch.server)
+    return subject(Kind.SERVER, f"{launch.server}@{machine}", SPACE)
+
+
+def from_configuration(client: Client, found: Configured, seen: Seen, *, alone: bool = True) -> Iterator[Sighting]:
+    """What one file of `client` says. Unless `alone`, a file that configures nothing says nothing of the client."""
+    agent = agent_of(client.name, seen)
+    edges: list[Edge] = [Edge(Verb.USES, subject(Kind.MODEL, model)) for model in found.models]
+    said: dict[str, list[str]] = {}
+    for entry in found.entries:
+        server = server_of(entry.launch, seen.machine)
+        tools = [Edge(Verb.USES, subject(Kind.TOOL, f"{server.name}/{tool}", server.space)) for tool in entry.tools]
+        if entry.enabled:
+            edges += [Edge(Verb.USES, server), *tools]
+        said.setdefault(f"server {entry.name}", []).extend(_said(entry))
+        data = [Edge(Verb.READS, _folder(path, seen.machine)) for path in entry.launch.folders]
+        yield from seen.sightings(server, [*tools, *data], [Trait("transport", entry.transport)])
+    if found.variables:
+        said["environment"] = [found.variables]
+    if found.permissions:
+        said["permission"] = sorted(found.permissions)
+    if edges or said or alone:
+        traits = [Trait(clipped(f"{key} in {seen.file}"), listed(texts)) for key, texts in said.items()]
+        yield from seen.sightings(agent, edges, [*traits, Trait("client", client.title)], owner=seen.user)
+
+
+def from_processes(processes: Sequence[Running], seen: Seen) -> Iterator[Sighting]:
+    """What runs: clients, and servers with the client among whose children they are."""
+    for running in processes:
+        of = Seen(seen.machine, running.user, f"process {running.pid}", seen.now_ms, seen.source)
+        traits = [Trait("environment of the process", listed([running.variables]))] if running.variables else []
+        if running.client:
+            agent = agent_of(running.client, of)
+            traits.append(Trait("client", _TITLES[running.client]))
+            yield from of.sightings(agent, (), traits, owner=running.user, confidence=Confidence.REPORTED)
+        elif running.launch:
+            server = server_of(running.launch, seen.machine)
+            yield from of.sightings(server, (), traits, confidence=Confidence.REPORTED)
+            if running.of_client:
+                edge = Edge(Verb.USES, server)
+                agent = agent_of(running.of_client, of)
+                yield from of.sightings(agent, [edge], owner=running.user, confidence=Confidence.REPORTED)
+
+
+def listed(texts: Iterable[str]) -> str:
+    """`texts` as one trait; what is too long for one ends in a digest of the whole, so that a change shows."""
+    whole = "; ".join(texts)
+    shown = clipped(whole)
+    if len(whole) <= TEXT_CHARS_MAX and len(shown) < TEXT_CHARS_MAX:
+        return shown
+    mark = f"… sha256:{hashlib.sha256(whole.encode('utf-8', 'surrogatepass')).hexdigest()}"
+    return shown[: TEXT_CHARS_MAX - len(mark)] + mark
+
+
+def _said(entry: Entry) -> Iterator[str]:
+    launch = entry.launch
+    yield " ".join([entry.transport, launch.server, *launch.options])
+    yield from (f"folder {path}" for path in launch.folders)
+    if entry.variables:
+        yield f"environment {entry.variables}"
+    if entry.headers:
+        yield f"headers {entry.headers}"
+    if entry.approved:
+        yield f"unasked {', '.join(sorted(entry.approved))}"
+    if entry.trusted:
+        yield "all unasked"
+    if not entry.enabled:
+        yield "switched off"
+
+
+def _folder(path: str, machine: str) -> Subject:
+    return subject(Kind.DATA, f"file://{machine}{path}" if path.startswith("/") else f"{path}@{machine}", SPACE)

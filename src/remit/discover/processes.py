@@ -1,0 +1,89 @@
+"""Running programs that are clients of MCP or servers of it, by their command lines. Of environments, names alone."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from remit.discover import discretion
+from remit.discover.clients import CLIENTS
+from remit.discover.launch import Launch, launched, program
+
+WORDS_LOOKED_AT: Final = 4
+"""A runtime and its options come before what it runs."""
+ANCESTORS_MAX: Final = 64
+
+_CREDENTIAL: Final = re.compile(r"(?i)(?:key|token|secret|password|passwd|credentials?|api_base|base_url)$")
+_MCP: Final = re.compile(r"(?i)(?:^|[^a-z])mcp(?:[^a-z]|$)|modelcontextprotocol")
+_PROGRAMS: Final = {name: client.name for client in CLIENTS for name in client.programs}
+_PACKAGES: Final = tuple((part, client.name) for client in CLIENTS for part in client.packages)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process as the system tells of it. `variables` are names."""
+
+    pid: int
+    parent: int
+    user: str
+    command: tuple[str, ...]
+    variables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A process that is a `client`, or a server by `launch` which runs below `of_client` where that is known."""
+
+    pid: int
+    user: str
+    variables: str
+    client: str = ""
+    launch: Launch | None = None
+    of_client: str = ""
+
+
+def recognised(processes: Iterable[Process]) -> list[Running]:
+    """Those of `processes` that are clients or servers."""
+    known = {process.pid: process for process in processes}
+    clients = {process.pid: client for process in known.values() if (client := _client(process.command))}
+    found: list[Running] = []
+    for process in known.values():
+        variables = discretion.variables(name for name in process.variables if _CREDENTIAL.search(name))
+        if client := clients.get(process.pid):
+            found.append(Running(process.pid, process.user, variables, client))
+        elif (launch := _server(process.command)) is not None:
+            above = _client_above(process, known, clients)
+            found.append(Running(process.pid, process.user, variables, launch=launch, of_client=above))
+    return found
+
+
+def _client(command: Sequence[str]) -> str:
+    if not command:
+        return ""
+    if name := _PROGRAMS.get(program(command[0]), ""):
+        return name
+    for word in command[:WORDS_LOOKED_AT]:
+        for part, client in _PACKAGES:
+            if f"/node_modules{part}" in word:
+                return client
+        if "bin/" in word and (name := _PROGRAMS.get(program(word), "")):
+            return name
+    return ""
+
+
+def _server(command: Sequence[str]) -> Launch | None:
+    if not command:
+        return None
+    launch = launched(command[0], command[1:])
+    return launch if _MCP.search(launch.server) else None
+
+
+def _client_above(process: Process, known: dict[int, Process], clients: dict[int, str]) -> str:
+    pid = process.parent
+    for _ in range(ANCESTORS_MAX):
+        if pid in clients:
+            return clients[pid]
+        if pid not in known:
+            break
+        pid = known[pid].parent
+    return ""
