@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 CALLERS: Final = 32
 CONNECTIONS_MAX: Final = 512
 """Calls beyond them wait for one, from when they are due."""
+IDLE_S: Final = 3.0
+"""Below the 5 s after which uvicorn drops a connection."""
 SHARE: Final = 0.7
 PROBE_S: Final = 6.0
 WARM_S: Final = 15.0
@@ -138,17 +140,28 @@ async def paced(target: Target, rate: float, seconds: float, ledger: Path) -> Co
     """Calls at `rate` for `seconds`, each sent when it is due; `ledger` is the folder with its files."""
     course = Course()
     started = time.perf_counter()
-    free: list[Caller] = []
+    free: list[tuple[Caller, float]] = []
     room = asyncio.Semaphore(CONNECTIONS_MAX)
+
+    async def kept() -> Caller | None:
+        """The connection that was used last, unless the service may have dropped it: as clients do."""
+        if free and time.perf_counter() - free[-1][1] < IDLE_S:
+            return free.pop()[0]
+        idle = [caller for caller, _ in free]
+        free.clear()
+        for caller in idle:
+            await caller.close()
+        return None
+
+    async def fresh() -> Caller:
+        course.connections += 1
+        return await Tolerant.to(target)
 
     async def one(due: float) -> None:
         async with room:
-            if not free:
-                course.connections += 1
-                free.append(await Tolerant.to(target))
-            caller = free.pop()
+            caller = await kept() or await fresh()
             await caller.call()
-            free.append(caller)
+            free.append((caller, time.perf_counter()))
         course.took.append((due - started, (time.perf_counter() - due) * 1000))
 
     async def watch() -> None:
@@ -169,7 +182,7 @@ async def paced(target: Target, rate: float, seconds: float, ledger: Path) -> Co
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             calls.create_task(one(due))
     watching.cancel()
-    for caller in free:
+    for caller, _ in free:
         await caller.close()
     return course
 
