@@ -9,7 +9,7 @@ from remit.control.manifests import catalog_json, spec_json
 from remit.control.problems import Problem
 from remit.control.resources import Kind, ServerSpec, ToolSpec
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Definition
+from remit.facts.catalog import Argument, Definition, Shows
 from remit.facts.origin import Role
 from remit.facts.results import Format, Part
 from remit.policy.compile import Bundle, compile_bundle
@@ -103,3 +103,43 @@ def test_what_it_says_is_in_the_catalog_in_what_is_shown_and_in_the_digest() -> 
                 assert (told["asks"], told["format"]) == (["look up"], "yaml")
                 assert told["arguments"] == {"zone": {"secret": False, "role": "key"}}
     assert len(digests) == 2
+
+
+@pytest.mark.parametrize(
+    ("brief", "codes"),
+    [
+        ("tell the time in {zone}, {zone.count} of them", []),
+        ("tell the time", []),
+        ("in {zon}", ["tool/brief"]),
+        ("in {zone", ["tool/brief"]),
+        ("in zone}", ["tool/brief"]),
+        ("in {}", ["tool/brief"]),
+        ("in\u202ezone", ["tool/brief"]),
+        (" in zone", ["tool/brief"]),
+    ],
+)
+def test_what_people_are_told_of_a_call_names_arguments_that_there_are(brief: str, codes: list[str]) -> None:
+    assert [problem.code for problem in found(ToolSpec(brief=brief))] == codes
+
+
+def test_what_people_are_told_of_a_call_is_shown_and_in_the_digest() -> None:
+    spec = ToolSpec(brief="tell {zone}", arguments={"zone": Argument(shows=Shows.ROWS)})
+    assert spec_json(spec)["brief"] == "tell {zone}"
+    assert spec_json(spec)["arguments"] == {"zone": {"secret": False, "shows": "rows"}}
+    definition = Definition("now", "", {"type": "object", "properties": {"zone": {"type": "string"}}}, None, {})
+    digests = set[str]()
+    for said in (ToolSpec(), spec, ToolSpec(brief="tell {zone}")):
+        made = assemble(small(declare("time", ServerSpec(("x",))), declare("time/now", said), lock=lock_of(definition)))
+        assert isinstance(made, Assembled)
+        bundle = compile_bundle(made.catalog).result
+        assert isinstance(bundle, Bundle)
+        digests.add(bundle.digest)
+    assert len(digests) == 3
+
+
+def test_a_template_for_a_tool_that_cannot_be_typed_may_name_anything() -> None:
+    definition = Definition("now", "", {"type": "string"}, None, {})
+    source = small(
+        declare("time", ServerSpec(("x",))), declare("time/now", ToolSpec(brief="tell {x}")), lock=lock_of(definition)
+    )
+    assert isinstance(assemble(source), Assembled)

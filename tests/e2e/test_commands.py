@@ -260,7 +260,9 @@ def test_approvals_ls_show_approve_and_deny(counting: Counting) -> None:
     assert {item["id"] for item in listed} >= set(asked.values())
     assert "big-amounts (owner)" in ok(service, "approvals", "ls")
     assert asked["deny"] in ok(service, "approvals", "ls", "-o", "name").split()
-    assert yaml.safe_load(ok(service, "approvals", "show", asked["approve"]))["arguments"]["id"] == "approve"
+    assert (
+        yaml.safe_load(ok(service, "approvals", "show", asked["approve"], "-o", "yaml"))["arguments"]["id"] == "approve"
+    )
     refused = service.remit("approvals", "approve", asked["approve"])
     assert refused.returncode == 4, "the admin approves nothing"
     for choice, state in (("approve", "approved"), ("deny", "denied")):

@@ -1,7 +1,7 @@
 """A real MCP server by the SDK with a store that outlives whoever governs it: `python notes.py PORT FOLDER`.
 
 `fetch` brings a page from outside, `save` and `load` keep notes by path, however that is spelt, `find` reads them
-all, `send` sends: each mail is a line of `FOLDER/sent`.
+all, `send` sends: each mail is a line of `FOLDER/sent`; `draft` sends nothing.
 """
 
 import json
@@ -47,6 +47,10 @@ def main() -> None:
         with (folder / "sent").open("a", encoding="utf-8") as file:
             file.write(json.dumps([to, text]) + "\n")
         return "sent"
+
+    @server.tool(description="Keeps a mail without sending it.")
+    async def draft(to: str, text: str) -> str:
+        return f"kept for {to}: {text}"
 
     server.run("streamable-http", port=port)
 

@@ -31,8 +31,61 @@ class VoteAnswer(Answer):
     note: str | None
 
 
+class SpanAnswer(Answer):
+    """A piece of text; `mark` says what an agent chose (`given`, or the origin's word), nothing what is Remit's own."""
+
+    text: str
+    mark: str
+
+
+class LineAnswer(Answer):
+    """What is said under one label; `gate`: a gate is about it."""
+
+    label: str
+    text: list[SpanAnswer]
+    note: str
+    gate: bool
+
+
+class StopAnswer(Answer):
+    """Why it stopped, with the lines of the policy."""
+
+    policy: str
+    route: str
+    text: str
+    where: str | None
+    lines: list[str]
+
+
+class SaferAnswer(Answer):
+    """Another call that policy permits without asking anybody."""
+
+    change: str
+    tool: str
+    arguments: str
+
+
+class BriefAnswer(Answer):
+    """What a person who decides is told, in the order in which it is shown."""
+
+    what: list[SpanAnswer]
+    shows: list[LineAnswer]
+    stops: list[StopAnswer]
+    chain: list[LineAnswer]
+    values: list[LineAnswer]
+    unlisted: int
+    impact: list[LineAnswer]
+    precedent: str
+    safer: list[SaferAnswer]
+    reason: list[SpanAnswer]
+    expires: str
+    zero: str
+    careful: bool
+    whole: bool
+
+
 class ApprovalAnswer(Answer):
-    """One approval."""
+    """One approval. `brief` is for those who may read the arguments, where one approval is shown by itself."""
 
     id: str
     state: str
@@ -52,6 +105,7 @@ class ApprovalAnswer(Answer):
     void: str | None
     may_approve: bool
     arguments: JsonValue
+    brief: BriefAnswer | None = None
 
 
 class ApprovalsAnswer(Answer):

@@ -7,12 +7,14 @@ from fastapi import APIRouter, Query
 
 from remit.api.answers_decided import ApprovalAnswer, ApprovalsAnswer
 from remit.api.authenticator import Admin, Person
+from remit.api.briefs import brief_view, case_of
 from remit.api.guard import ByPerson, ByReader, GuardedRoute, With
 from remit.api.problem import Problem, not_found
 from remit.api.requests import LIMIT_MAX, Limit, RefPath, VoteRequest
 from remit.api.services import Services
-from remit.api.views import approval_view, eligible, sees_approval
+from remit.api.views import approval_view, eligible, sees_approval, sees_arguments
 from remit.api.voided import voided
+from remit.escalate.brief import arrange
 from remit.escalate.machine import Approval
 from remit.escalate.voting import VoteRefused
 from remit.facts.record import Ref
@@ -61,7 +63,11 @@ async def show_approval(ident: RefPath, services: With, caller: ByReader) -> App
     approval = await services.ledger.approval(ident)
     if approval is None or not sees_approval(services, caller, approval):
         raise not_found(f"approval: {ident}", "remit approvals ls --all")
-    return await _told(services, caller, approval)
+    told = await _told(services, caller, approval)
+    if not sees_arguments(services, caller, approval):
+        return told
+    case = await case_of(services, approval, await services.ledger.entry(Ref.parse(ident)))
+    return told if case is None else told.model_copy(update={"brief": brief_view(arrange(case))})
 
 
 @router.post("/approvals/{ident}/approve")

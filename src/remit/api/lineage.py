@@ -4,58 +4,86 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from pydantic import JsonValue
-
 from remit.api.answers_decided import SeenAnswer, ValueAnswer
 from remit.api.views import plain, tool_name
 from remit.facts.canonical import Json
+from remit.facts.lineage import Lineage, Step
+from remit.facts.origin import Origin, Role
 from remit.facts.record import Ref
 from remit.facts.results import spelt
 from remit.facts.strictjson import Refused, parse
+from remit.pdp.flow import RESPONSES
 from remit.ports.ledger import Ledger
 from remit.protect.origins import Names, leaves
+from remit.protect.pieces import CARRIED
+from remit.protect.tokens import parts
 from remit.trace.bodies import ActionBody
 
 STEPS_MAX: Final = 8
 _Said: TypeAlias = Mapping[str, Json]
 _NOTHING: Final[_Said] = MappingProxyType({})
 _NAMES: Final = Names(roots=())
+_ROUND: Final = frozenset({"arguments", "responses", "round", "questions"})
+"""What is recorded of a round of an action that is under way (`pdp.effects`)."""
+_ORIGINS: Final[Mapping[str, Origin]] = MappingProxyType({origin.word: origin for origin in Origin})
 
 
 async def values(body: ActionBody, ledger: Ledger) -> list[ValueAnswer]:
     """The values of `body` as they were judged, each with its lineage; none where no policy asked for their origins."""
+    return [_told(one) for one in await lineage(body, ledger) if one.origin is not None]
+
+
+async def lineage(body: ActionBody, ledger: Ledger) -> Sequence[Lineage]:
+    """Every value of `body`, those that were judged by their origins first; the others follow without."""
     given = _given(body.arguments)
     known: dict[str, ActionBody | None] = {}
-    found: list[ValueAnswer] = []
+    found: list[Lineage] = []
     for said in _traced(body):
-        path = str(said.get("arg", ""))
-        lineage = await _lineage(said, ledger, known)
+        path, origin = str(said.get("arg", "")), _ORIGINS.get(_text(said, "origin") or "")
+        if origin is None:
+            continue
+        role, value = _text(said, "role"), given.pop(path, None)
         found.append(
-            ValueAnswer(
-                arg=path,
-                value=given.get(path),
-                role=_text(said, "role"),
-                origin=str(said.get("origin", "")),
-                part=_text(said, "part"),
+            Lineage(
+                path=path,
+                value=value,
+                origin=origin,
+                role=None if role is None else Role(role),
+                part=_text(said, "part") or "",
                 established=said.get("established") is True,
-                lineage=lineage,
+                steps=await _steps(said, ledger, known),
+                carries=isinstance(value, str) and any(kind in CARRIED for _, kind in parts(value)),
             )
         )
+    found += [Lineage(path, value) for path, value in given.items()]
     return found
 
 
-async def _lineage(said: _Said, ledger: Ledger, known: dict[str, ActionBody | None]) -> list[SeenAnswer]:
+async def _steps(said: _Said, ledger: Ledger, known: dict[str, ActionBody | None]) -> tuple[Step, ...]:
     """From where the value was first seen to what that call itself hung on, as far back as is told."""
-    found: list[SeenAnswer] = []
+    found: list[Step] = []
     passed: set[str] = set()
     while (call := _text(said, "call")) is not None and call not in passed and len(found) < STEPS_MAX:
         passed.add(call)
         body = known[call] if call in known else await _action(call, ledger)
         known[call] = body
         tool = None if body is None else tool_name(body.server, body.name)
-        found.append(SeenAnswer(call=call, tool=tool, at=_text(said, "at") or "$"))
+        found.append(Step(call, tool, _text(said, "at") or "$"))
         said = _NOTHING if body is None else next((one for one in _traced(body) if one.get("call")), _NOTHING)
-    return found
+    return tuple(found)
+
+
+def _told(one: Lineage) -> ValueAnswer:
+    assert one.origin is not None  # noqa: S101 - only what was judged is told
+    return ValueAnswer(
+        arg=one.path,
+        value=plain(one.value),
+        role=None if one.role is None else one.role.value,
+        origin=one.origin.word,
+        part=one.part or None,
+        established=one.established,
+        lineage=[SeenAnswer(call=step.call, tool=step.tool, at=step.at) for step in one.steps],
+    )
 
 
 async def _action(call: str, ledger: Ledger) -> ActionBody | None:
@@ -72,14 +100,28 @@ def _traced(body: ActionBody) -> Sequence[_Said]:
     return [item for item in listed if isinstance(item, Mapping)] if isinstance(listed, list) else []
 
 
-def _given(arguments: bytes) -> dict[str, JsonValue]:
+def _given(arguments: bytes) -> dict[str, Json]:
     """The scalars of the recorded arguments by their paths; a secret is its hash there."""
     try:
         value = parse(arguments)
     except Refused:
         return {}
+    if not isinstance(value, Mapping):
+        return {}
+    round_ = frozenset(value) == _ROUND
     # A name is the value where nothing but a structure or `null` stands at it.
-    return {spelt(path): plain(leaf) for path, leaf in leaves(value, _NAMES)} if isinstance(value, Mapping) else {}
+    return {spelt(_judged(path) if round_ else path): leaf for path, leaf in leaves(value, _NAMES)}
+
+
+def _judged(path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Where a value of a round was judged, which is not where it is recorded."""
+    match path:
+        case ("arguments", _, *_):
+            return path[1:]
+        case ("responses", *rest):
+            return (RESPONSES, *rest)
+        case _:
+            return path
 
 
 def _text(said: _Said, name: str) -> str | None:

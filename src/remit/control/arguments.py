@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from remit.control.lock import Pinned
 from remit.control.problems import Problem, did_you_mean
 from remit.control.resources import Resource, ToolSpec
+from remit.facts.template import Slot, pieces
+from remit.facts.text import identifier_problem
 from remit.policy.typing import Untypable, type_input
 
 
@@ -19,6 +21,20 @@ def argument_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> lis
         *_unknown(resource, pinned, "tool/argument", said, "what is said of it would hold for nothing"),
         *_unknown(resource, pinned, "tool/store", keys, "every action of it would count for the whole store"),
     ]
+
+
+def brief_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> list[Problem]:
+    """What is wrong with `brief`: hidden characters, a brace by itself, arguments that the tool does not have."""
+    if not spec.brief:
+        return []
+    where = resource.at("spec.brief")
+    if (odd := identifier_problem(spec.brief)) is not None:
+        return [Problem("tool/brief", where, f"brief is no sentence: {odd}")]
+    parts = list(pieces(spec.brief))
+    if any(isinstance(piece, str) and ("{" in piece or "}" in piece) for piece in parts):
+        return [Problem("tool/brief", where, "brief has a brace that is part of no {argument} or {argument.count}")]
+    named = {piece.name: "spec.brief" for piece in parts if isinstance(piece, Slot)}
+    return _unknown(resource, pinned, "tool/brief", named, "people would be shown nothing in its place")
 
 
 def _unknown(resource: Resource, pinned: Pinned, code: str, named: Mapping[str, str], follows: str) -> list[Problem]:

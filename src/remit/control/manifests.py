@@ -128,11 +128,18 @@ def flow_json(said: Tool | ToolSpec) -> dict[str, Json]:
         members["results"] = [part.to_json() for part in said.results]
     if said.format is not Format.JSON:
         members["format"] = said.format.value
+    if said.brief:
+        members["brief"] = said.brief
     return members
 
 
 def _argument_json(one: Argument) -> Json:
-    return {"secret": one.secret} | ({} if one.role is None else {"role": one.role.value})
+    members: dict[str, Json] = {"secret": one.secret}
+    if one.role is not None:
+        members["role"] = one.role.value
+    if one.shows is not None:
+        members["shows"] = one.shows.value
+    return members
 
 
 def catalog_json(catalog: Catalog) -> Mapping[tuple[Kind, str], Mapping[str, Json]]:

@@ -97,7 +97,8 @@ class StoreSpec:
 class ToolSpec:
     """What is left out (None) keeps the worst case; `source=()` says that results bring nothing.
 
-    `arguments` are those of which there is something to say, `results` the parts of results.
+    `arguments` are those of which there is something to say, `results` the parts of results; `brief` says what a
+    call does.
     """
 
     effect: Effect | None = None
@@ -110,6 +111,7 @@ class ToolSpec:
     asks: tuple[str, ...] = ()
     results: tuple[Part, ...] = ()
     format: Format = Format.JSON
+    brief: str = ""
 
 
 @dataclass(frozen=True, slots=True)

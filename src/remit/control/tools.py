@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from remit.control.arguments import argument_problems
+from remit.control.arguments import argument_problems, brief_problems
 from remit.control.flow import flow_problems
 from remit.control.lock import FILE, Lock, Pinned, tool_name_problem
 from remit.control.names import label_problems
@@ -52,6 +52,7 @@ def tools_of(
         found = entries.get(f"{server}/{name}")
         if found:
             problems += argument_problems(found[0], found[1], pinned)
+            problems += brief_problems(found[0], found[1], pinned)
             problems += flow_problems(found[0], found[1], pinned)
         tool = _tool(server, pinned, found[1] if found else None)
         other = exposed.setdefault(tool.exposed, f"{server}/{name}")
@@ -94,6 +95,7 @@ def _tool(server: str, pinned: Pinned, spec: ToolSpec | None) -> Tool:
         asks=frozenset(spec.asks),
         results=spec.results,
         format=spec.format,
+        brief=spec.brief,
     )
 
 

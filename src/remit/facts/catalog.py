@@ -43,6 +43,16 @@ class Sink(StrEnum):
     EXTERNAL = "external"
 
 
+class Shows(StrEnum):
+    """What of an action an argument is, to a person who decides on it."""
+
+    RECIPIENTS = "recipients"
+    ROWS = "rows"
+    FILES = "files"
+    BEFORE = "before"
+    AFTER = "after"
+
+
 @lru_cache(maxsize=4_096)
 def exposed_name(server: str, tool: str) -> str:
     """`server___tool`, at most 64 characters; longer or unusual names end in a stable hash."""
@@ -91,11 +101,12 @@ class Argument:
     """What the catalog says of one argument of a tool, by its name at the root of the input schema.
 
     A `secret` one is never recorded: only a keyed hash of it is. One without a `role` is a target where the
-    tool has an effect.
+    tool has an effect. `shows` is what people who decide are shown it as.
     """
 
     secret: bool = False
     role: Role | None = None
+    shows: Shows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +116,9 @@ class Tool:
     The defaults are the worst case, which is what a tool accepted without a catalog entry is. `store` is
     where it keeps what it is told; one that is not `catalogued` may reach all stores of its server.
     `asks` are the words by which a user asks for it, in lower case. `results` are the parts of its results of
-    which more is known than `source` says of the whole; their text is read as `format`.
+    which more is known than `source` says of the whole; their text is read as `format`. `brief` says to people
+    what a call does: verb, object and magnitude, `{name}` standing for an argument and `{name.count}` for how many
+    values it has.
     """
 
     server: str
@@ -121,6 +134,7 @@ class Tool:
     results: tuple[Part, ...] = ()
     format: Format = Format.JSON
     store: Store | None = None
+    brief: str = ""
     secrets: frozenset[str] = field(init=False, repr=False, compare=False)
     """The names of the arguments that hold secrets."""
 

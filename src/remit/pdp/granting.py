@@ -24,7 +24,8 @@ from remit.policy.context import Facts
 from remit.policy.reached import Reached
 from remit.policy.verdict import Gate
 from remit.protect.origins import TRACED_MAX, Names, Seen, flow, leaves
-from remit.protect.tokens import CARRIED, parts, plain, whole
+from remit.protect.pieces import CARRIED
+from remit.protect.tokens import parts, plain, whole
 from remit.trace.bodies import ActionBody
 
 _SINKS: Final = (Sink.NONE.value, Sink.INTERNAL.value, Sink.EXTERNAL.value)

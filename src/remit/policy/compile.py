@@ -204,6 +204,10 @@ def _said(tool: Tool) -> Json:
             "format": tool.format.value,
         }
     )
+    shown = {name: one.shows.value for name, one in tool.arguments.items() if one.shows is not None}
+    if tool.brief or shown:
+        # What people are shown of a call belongs to what they decided by.
+        said.append({"brief": tool.brief, "shows": shown})
     if tool.store is not None:
         said.append([tool.store.name, list(tool.store.keys), tool.store.reads, tool.store.writes])
     return said

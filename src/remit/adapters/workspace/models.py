@@ -132,6 +132,9 @@ class ArgumentShape(Shape):
     role: Literal["target", "content", "credential", "key"] | None = Field(
         default=None, description="What it is for. Left out: a target where the tool has an effect."
     )
+    shows: Literal["recipients", "rows", "files", "before", "after"] | None = Field(
+        default=None, description="What people who decide are shown it as."
+    )
 
 
 class PartShape(Shape):
@@ -176,6 +179,9 @@ class ToolShape(Shape):
     )
     format: Literal["json", "yaml"] = Field(default="json", description="How the text of its results is read.")
     description: Text = ""
+    brief: Annotated[str, Field(max_length=300)] = Field(
+        default="", description="What a call does, for who decides: pay {amount} to {account}; {to.count} counts."
+    )
     store: StoreShape | None = Field(default=None, description="Where it keeps what it is told: labels follow.")
 
 

@@ -46,7 +46,7 @@ from remit.control.resources import (
 )
 from remit.facts.agent import Harness, Mode
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Effect, Sink
+from remit.facts.catalog import Argument, Effect, Shows, Sink
 from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth, Secret
 from remit.facts.origin import Role
 from remit.facts.results import Format, Part
@@ -217,6 +217,7 @@ def _spec(shape: Shape, document: Document) -> Spec:
                 tuple(shape.asks),
                 tuple(Part(one.path, one.label, one.identity, one.directory) for one in shape.results),
                 Format(shape.format),
+                shape.brief,
             )
         case PolicyShape():
             return PolicySpec(shape.cedar, document.blocks.get("spec.cedar", document.line))
@@ -240,7 +241,8 @@ def _store(shape: StoreShape) -> StoreSpec:
 
 
 def _argument(shape: ArgumentShape) -> Argument:
-    return Argument(shape.secret, None if shape.role is None else Role(shape.role))
+    role = None if shape.role is None else Role(shape.role)
+    return Argument(shape.secret, role, None if shape.shows is None else Shows(shape.shows))
 
 
 def _value(shape: str | SecretShape) -> str | Secret:

@@ -1,5 +1,6 @@
 """`remit approvals`: what waits for a person, and the person's word."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -33,9 +34,17 @@ def ls(
 
 
 @app.command("show")
-def show_one(ident: Ident, output: Output = Format.YAML, token_file: TokenFile = None) -> None:
-    """Show one approval whole: the exact arguments, questions and answers, the gates, who may lift them."""
-    data(client(token_file).get(f"/approvals/{ident}"), output)
+def show_one(ident: Ident, output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
+    """Show one approval: its brief as a card; with -o json or yaml all of it, the exact arguments too."""
+    found = client(token_file).get(f"/approvals/{ident}")
+    if output in {Format.JSON, Format.YAML} or found["brief"] is None:
+        data(found, output)
+        return
+    from rich.console import Console
+
+    from remit.app.cli.card import card
+
+    card(found, Console(highlight=False), datetime.now(UTC))
 
 
 @app.command()

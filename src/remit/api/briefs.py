@@ -1,0 +1,147 @@
+"""The brief of one approval, put together: what waits, why, on whose authority, and what would need nobody."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from remit.api.answers_decided import BriefAnswer, LineAnswer, SaferAnswer, SpanAnswer, StopAnswer
+from remit.api.lineage import lineage
+from remit.api.moments import instant
+from remit.api.services import Services
+from remit.api.views import tool_name
+from remit.assure.alternatives import candidates, precedent
+from remit.escalate.brief import Brief, Case, Line, Safer, Stop
+from remit.escalate.concern import concerned
+from remit.escalate.machine import Approval
+from remit.escalate.wording import Span
+from remit.facts.action import ActionKind
+from remit.facts.agent import Authority, Link
+from remit.facts.canonical import Json
+from remit.facts.catalog import Tool
+from remit.facts.lineage import Lineage
+from remit.facts.strictjson import Refused, parse
+from remit.policy.form import Access, Unreadable, form_of
+from remit.policy.parse import Statement
+from remit.policy.verdict import Permit
+from remit.ports.ledger import Entry
+from remit.trace.bodies import ActionBody
+
+LOOKED_MAX: Final = 1_000
+"""How many of the latest approvals are looked through for those of the same shape."""
+SAFER_MAX: Final = 2
+_MINUTE_MS: Final = 60_000
+
+
+async def case_of(services: Services, approval: Approval, proposal: Entry | None) -> Case | None:
+    """What is known of `approval`; None where the body of its `proposal` is gone."""
+    body = None if proposal is None else proposal.body
+    if proposal is None or not isinstance(body, ActionBody):
+        return None
+    values = await lineage(body, services.ledger)
+    stops, accesses = _stops(services, proposal.record.bundle, approval, body)
+    tool = services.runtime.catalog.tools.get((body.server, body.name))
+    earlier = await services.ledger.approvals(open_only=False, limit=LOOKED_MAX)
+    return Case(
+        approval=approval,
+        kind=ActionKind(body.kind),
+        links=body.links,
+        values=values,
+        stops=stops,
+        size=len(body.arguments),
+        about=concerned(accesses, values),
+        labels=frozenset(body.labels),
+        tool=tool if body.kind == ActionKind.CALL_TOOL.value else None,
+        impact=_impact(body),
+        precedent=precedent(earlier, approval),
+        safer=await _safer(services, body, tool, values),
+    )
+
+
+def brief_view(brief: Brief) -> BriefAnswer:
+    """`brief` as it is answered."""
+    return BriefAnswer(
+        what=_spans(brief.what),
+        shows=_lines(brief.shows),
+        stops=[
+            StopAnswer(policy=one.policy, route=one.route, text=one.text, where=one.where, lines=list(one.lines))
+            for one in brief.stops
+        ],
+        chain=_lines(brief.chain),
+        values=_lines(brief.values),
+        unlisted=brief.unlisted,
+        impact=_lines(brief.impact),
+        precedent=brief.precedent,
+        safer=[SaferAnswer(change=one.change, tool=one.tool, arguments=one.arguments) for one in brief.safer],
+        reason=_spans(brief.reason),
+        expires=instant(brief.expires_ms),
+        zero=brief.zero,
+        careful=brief.careful,
+        whole=brief.whole,
+    )
+
+
+def _spans(spans: Iterable[Span]) -> list[SpanAnswer]:
+    return [SpanAnswer(text=span.text, mark=span.mark) for span in spans]
+
+
+def _lines(lines: Iterable[Line]) -> list[LineAnswer]:
+    return [LineAnswer(label=one.label, text=_spans(one.spans), note=one.note, gate=one.gate) for one in lines]
+
+
+def _stops(
+    services: Services, bundle: str, approval: Approval, body: ActionBody
+) -> tuple[Sequence[Stop], Sequence[Access]]:
+    """Each gate with its policy's lines, and what these policies look at."""
+    said = {reason.policy: reason for reason in body.reasons if reason.policy is not None}
+    stops: list[Stop] = []
+    accesses: list[Access] = []
+    for gate in approval.gates:
+        found = services.runtime.policy_text(bundle, gate.policy)
+        reason = said.get(gate.policy)
+        text = f"policy {gate.policy} asks for a person" if reason is None else reason.text
+        where = None if found is None else f"{found.path}:{found.line}"
+        lines = () if found is None else tuple(found.text.splitlines())
+        stops.append(Stop(gate.policy, gate.route, text, where, lines))
+        if found is not None:
+            accesses += _accesses(Statement(found.path, found.line, 1, found.text))
+    return stops, accesses
+
+
+def _accesses(statement: Statement) -> Sequence[Access]:
+    try:
+        return tuple(form_of(statement).accesses)
+    except Unreadable:
+        # What it looks at cannot be told: it may be about anything.
+        return (Access("context", (), has=False),)
+
+
+def _impact(body: ActionBody) -> Mapping[str, str]:
+    said = body.context.get("impact")
+    return {name: str(value) for name, value in said.items()} if isinstance(said, Mapping) else {}
+
+
+async def _safer(services: Services, body: ActionBody, tool: Tool | None, values: Sequence[Lineage]) -> Sequence[Safer]:
+    """Calls that policy permits the same chain without asking anybody, as it is now."""
+    given = _given(body)
+    if tool is None or given is None or body.kind != ActionKind.CALL_TOOL.value or tool.secrets:
+        return ()
+    now_ms = services.clock.now_ms()
+    links = tuple(Link(agent, sid) for agent, sid in body.links)
+    authority = Authority(links, body.user, body.token, now_ms + _MINUTE_MS)
+    found: list[Safer] = []
+    for one in candidates(tool, services.runtime.catalog.tools.values(), given, values):
+        decision = await services.driver.can(authority, one.server, one.name, one.arguments)
+        if isinstance(decision.verdict, Permit) and decision.observed is None:
+            arguments = json.dumps(one.arguments, ensure_ascii=False)
+            found.append(Safer(one.change, tool_name(one.server, one.name), arguments))
+        if len(found) == SAFER_MAX:
+            break
+    return found
+
+
+def _given(body: ActionBody) -> Mapping[str, Json] | None:
+    try:
+        value = parse(body.arguments)
+    except Refused:
+        return None
+    return value if isinstance(value, Mapping) else None

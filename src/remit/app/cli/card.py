@@ -1,0 +1,129 @@
+"""The brief of an approval as a card in the terminal.
+
+Whatever stands in it, the frame stays: text from outside is escaped, and so is all that terminals draw in a width of
+their own (marks upon letters, pictures).
+"""
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from remit.facts.text import one_line
+
+WIDTH_MAX: Final = 100
+_STYLES: Final[Mapping[str, str]] = {
+    "": "",
+    "given": "cyan",
+    "grounded": "green",
+    "derived": "green",
+    "trusted": "green",
+    "untrusted": "bold reverse red",
+    "unseen": "bold reverse yellow",
+}
+_BARS: Final = {"untrusted": "«untrusted: ", "unseen": "«unseen: "}
+"""Before what must be told apart without colour too."""
+_PICTURES: Final = 0x1F000
+_UNEVEN: Final = frozenset({"Mn", "Mc", "Me", "Sk", "Lm", "So"})
+
+
+def steady(text: str) -> str:
+    r"""`text` on one line, with `\u{…}` for every character whose width terminals do not agree on."""
+    return "".join(char if _even(char) else f"\\u{{{ord(char):x}}}" for char in one_line(text))
+
+
+def _even(char: str) -> bool:
+    if char <= "~":
+        return True
+    category = unicodedata.category(char)
+    return category not in _UNEVEN and ord(char) < _PICTURES
+
+
+def card(approval: Mapping[str, Any], console: Console, now: datetime) -> None:
+    """Print `approval`, which holds its `brief`."""
+    brief: Mapping[str, Any] = approval["brief"]
+    title = Text(f" {steady(approval['id'])}: {steady(approval['state'])} ")
+    body = Group(*_sections(approval, brief, now))
+    console.print(Panel(body, title=title, title_align="left", width=min(console.width, WIDTH_MAX)))
+
+
+def _sections(approval: Mapping[str, Any], brief: Mapping[str, Any], now: datetime) -> Iterable[RenderableType]:
+    yield Text.assemble(Text("asked: ", "bold"), _spans(brief["what"]))
+    if brief["shows"]:
+        yield _table(brief["shows"])
+    yield Rule("why it stopped", align="left")
+    for stop in brief["stops"]:
+        yield from _stop(stop)
+    yield Rule("on whose authority", align="left")
+    yield _table(brief["chain"])
+    yield Rule("every value", align="left")
+    yield _table(brief["values"])
+    if brief["unlisted"]:
+        yield Text(
+            f"and {brief['unlisted']} more values: remit approvals show {steady(approval['id'])} -o json", "bold"
+        )
+    yield Rule("what it can do", align="left")
+    yield _table(brief["impact"])
+    yield Rule("before, and instead", align="left")
+    yield Text(steady(brief["precedent"]))
+    for safer in brief["safer"]:
+        yield Text(f"permitted without asking: {steady(safer['change'])}")
+        yield Text(f"  {steady(safer['tool'])} {steady(safer['arguments'])}", "cyan")
+    if brief["reason"]:
+        yield Rule("the agent says, and may be wrong or misled", align="left")
+        yield Text.assemble("“", _spans(brief["reason"]), "”")
+    yield Rule(align="left")
+    yield Text(f"{_left(brief['expires'], now)}; then {steady(brief['zero'])}")
+    yield Text(_who(approval))
+
+
+def _stop(stop: Mapping[str, Any]) -> Iterable[Text]:
+    place = f" ({steady(stop['where'])})" if stop["where"] else ""
+    yield Text(f"{steady(stop['text'])}: policy {steady(stop['policy'])}{place}, route {steady(stop['route'])}", "bold")
+    for line in stop["lines"]:
+        yield Text(f"  {steady(line)}", "dim")
+
+
+def _table(lines: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(overflow="fold", ratio=1)
+    table.add_column(overflow="fold", ratio=3)
+    table.add_column(overflow="fold", ratio=2)
+    for line in lines:
+        label = Text(f"> {steady(line['label'])}" if line["gate"] else f"  {steady(line['label'])}", "bold")
+        note = steady(line["note"]) + (" (the gate is about this)" if line["gate"] else "")
+        table.add_row(label, _spans(line["text"]), Text(note, "dim"))
+    return table
+
+
+def _spans(spans: Sequence[Mapping[str, Any]]) -> Text:
+    found = Text(overflow="fold")
+    for span in spans:
+        mark = span["mark"]
+        bar = _BARS.get(mark, "")
+        found.append(f"{bar}{steady(span['text'])}{'»' if bar else ''}", _STYLES.get(mark, "bold"))
+    return found
+
+
+def _left(expires: str, now: datetime) -> str:
+    seconds = int((datetime.fromisoformat(expires).astimezone(UTC) - now).total_seconds())
+    if seconds <= 0:
+        return "its time is over"
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes} min {rest} s left" if minutes else f"{rest} s left"
+
+
+def _who(approval: Mapping[str, Any]) -> str:
+    if approval["void"]:
+        return f"nothing can come of it: {steady(approval['void'])}"
+    told: list[str] = []
+    for seat in approval["seats"]:
+        names = ", ".join(map(steady, seat["eligible"] or ())) or "nobody"
+        told.append(f"{steady(seat['route'])}: {len(seat['by'])} of {seat['count']} ({names} may)")
+    return "; ".join(told)

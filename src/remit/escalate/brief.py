@@ -1,0 +1,262 @@
+"""What a person who decides is told, arranged: facts first, in one order, whatever the channel.
+
+Laws
+* The words are the catalog's and Remit's own (`wording`); an agent's reason comes last, quoted.
+* Nothing is left out silently: what is cut, or not listed, is counted.
+* Every value that a gate is about is told before the others, and so is every suspect one.
+* What cannot be undone, leaves the organisation or is not shown whole is not approved by a single key.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from remit.escalate.machine import Approval, State
+from remit.escalate.wording import GIVEN, Span, filled, is_short, listed, marked, shortened, spelled
+from remit.facts.action import ActionKind
+from remit.facts.catalog import Effect, Shows, Sink, Tool
+from remit.facts.label import Labels
+from remit.facts.lineage import Lineage
+from remit.facts.origin import Origin
+
+CHARS_MAX: Final = 400
+LINES_MAX: Final = 24
+_ORIGINS: Final[Mapping[Origin, str]] = MappingProxyType(
+    {
+        Origin.GROUNDED: "in the user's own words",
+        Origin.DERIVED: "reached from what the user named",
+        Origin.TRUSTED: "from a trusted result",
+        Origin.UNTRUSTED: "from an untrusted result",
+        Origin.UNSEEN: "seen nowhere before: the agent chose it",
+    }
+)
+_EFFECTS: Final[Mapping[Effect, str]] = MappingProxyType(
+    {
+        Effect.READ: "reads only",
+        Effect.WRITE: "can be changed back",
+        Effect.IRREVERSIBLE: "cannot be undone",
+    }
+)
+_SINKS: Final[Mapping[Sink, str]] = MappingProxyType(
+    {
+        Sink.NONE: "nowhere",
+        Sink.INTERNAL: "inside the organisation",
+        Sink.EXTERNAL: "outside the organisation",
+    }
+)
+_DOING: Final[Mapping[ActionKind, str]] = MappingProxyType(
+    {
+        ActionKind.CALL_TOOL: "call the tool ",
+        ActionKind.CALL_MODEL: "have the client's model asked by ",
+        ActionKind.READ_RESOURCE: "read the resource ",
+        ActionKind.GET_PROMPT: "get the prompt ",
+        ActionKind.LIST_ROOTS: "tell the client's folders to ",
+        ActionKind.DELEGATE: "hand its authority on to the agent ",
+    }
+)
+
+
+class Line(NamedTuple):
+    """What is said under one label. `gate`: a gate is about it."""
+
+    label: str
+    spans: tuple[Span, ...]
+    note: str = ""
+    gate: bool = False
+
+
+class Stop(NamedTuple):
+    """Why it stopped: the policy with its lines, the first of which stands at `where`."""
+
+    policy: str
+    route: str
+    text: str
+    where: str | None = None
+    lines: tuple[str, ...] = ()
+
+
+class Precedent(NamedTuple):
+    """How people decided the same agent's calls of the same tool before the same gates."""
+
+    approved: int = 0
+    denied: int = 0
+    expired: int = 0
+
+
+NEVER: Final = Precedent()
+
+
+class Safer(NamedTuple):
+    """Another call that policy permits without asking anybody: what it changes, and the call."""
+
+    change: str
+    tool: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is known of an approval.
+
+    `values` are those of the action, `about` the paths of those that some gate is about. `tool` is the catalog's
+    entry, None for what is no tool or has gone. `size` are the bytes of the arguments, `labels` what the session
+    holds, `impact` what is known of the magnitude. `reason` is the agent's own.
+    """
+
+    approval: Approval
+    kind: ActionKind
+    links: Sequence[tuple[str, str]]
+    values: Sequence[Lineage]
+    stops: Sequence[Stop]
+    size: int
+    about: frozenset[str] = frozenset()
+    labels: Labels = frozenset()
+    tool: Tool | None = None
+    impact: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    precedent: Precedent = NEVER
+    safer: Sequence[Safer] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What is shown, its fields in the order in which it is.
+
+    `what`: verb, object, magnitude. `shows`: recipients, rows, files, before and after. `unlisted` are values that
+    have no line of their own. `zero` is what happens at `expires_ms`. `careful`: one key is not enough to approve
+    it. `whole`: every value is shown, and shown whole.
+    """
+
+    what: tuple[Span, ...]
+    shows: tuple[Line, ...]
+    stops: tuple[Stop, ...]
+    chain: tuple[Line, ...]
+    values: tuple[Line, ...]
+    unlisted: int
+    impact: tuple[Line, ...]
+    precedent: str
+    safer: tuple[Safer, ...]
+    reason: tuple[Span, ...]
+    expires_ms: int
+    zero: str
+    careful: bool
+    whole: bool
+
+
+def arrange(case: Case, *, chars_max: int = CHARS_MAX, lines_max: int = LINES_MAX) -> Brief:
+    """`case` as it is shown: texts cut to about `chars_max`, no list longer than `lines_max`."""
+    tool = case.tool
+    whole = len(case.values) <= lines_max and all(is_short(spelled(one.value), chars_max) for one in case.values)
+    reaches = tool is None or tool.effect is Effect.IRREVERSIBLE or tool.sink is Sink.EXTERNAL
+    return Brief(
+        what=_what(case, chars_max),
+        shows=tuple(_shows(case, chars_max, lines_max)),
+        stops=tuple(_stop(stop, chars_max, lines_max) for stop in case.stops[:lines_max]),
+        chain=_chain(case, lines_max),
+        values=tuple(_line(one, case.about, chars_max) for one in _ordered(case)[:lines_max]),
+        unlisted=max(0, len(case.values) - lines_max),
+        impact=tuple(_impact(case, lines_max)),
+        precedent=_precedent(case.precedent),
+        safer=tuple(one._replace(arguments=shortened(one.arguments, chars_max)) for one in case.safer[:lines_max]),
+        reason=() if case.reason is None else (Span(shortened(case.reason, chars_max), GIVEN),),
+        expires_ms=case.approval.expires_ms,
+        zero=_zero(case.approval.state),
+        careful=reaches or not whole,
+        whole=whole,
+    )
+
+
+def _what(case: Case, chars_max: int) -> tuple[Span, ...]:
+    asked = case.approval
+    if case.tool is not None and case.tool.brief:
+        return filled(case.tool.brief, case.values, chars_max)
+    named = asked.name if case.kind in {ActionKind.DELEGATE, ActionKind.CALL_TOOL} else f"{asked.server} {asked.name}"
+    if case.kind is ActionKind.CALL_TOOL:
+        # Its name is its server's, which people accepted.
+        ours = Span(f"{_DOING[case.kind]}{asked.server}/{asked.name}")
+        number = "no values" if not case.values else _counted(len(case.values), "value")
+        return ours, Span(f" with {number}, {_counted(case.size, 'byte')}")
+    return Span(_DOING[case.kind]), Span(shortened(named.strip(), chars_max), GIVEN)
+
+
+def _shows(case: Case, chars_max: int, lines_max: int) -> list[Line]:
+    """Recipients, rows, files, before and after, as the catalog says which arguments they are."""
+    if case.tool is None:
+        return []
+    found: list[Line] = []
+    for show in Shows:
+        names = {name for name, said in case.tool.arguments.items() if said.shows is show}
+        values = [one for one in case.values if one.argument in names]
+        if names:
+            number = f" ({len(values)})" if len(values) > 1 else ""
+            spans = tuple(listed(values, chars_max, lines_max)) or (Span("(nothing)"),)
+            found.append(Line(f"{show.value}{number}", spans))
+    return found
+
+
+def _stop(stop: Stop, chars_max: int, lines_max: int) -> Stop:
+    lines = tuple(shortened(line, chars_max) for line in stop.lines[:lines_max])
+    left = len(stop.lines) - len(lines)
+    return stop._replace(text=shortened(stop.text, chars_max), lines=(*lines, *([f"… {left} more lines"] * bool(left))))
+
+
+def _chain(case: Case, lines_max: int) -> tuple[Line, ...]:
+    """The user, then every agent; of too many the first ones and the one that acts."""
+    user = case.approval.user
+    links = [Line("agent", (Span(name),), f"session {sid}") for name, sid in case.links]
+    left = len(links) - lines_max
+    if left > 0:
+        links = [*links[: lines_max - 1], Line("agent", (Span(f"{left} more agents"),)), links[-1]]
+    return (Line("for", (Span("nobody: the agent's own token" if user is None else user),)), *links)
+
+
+def _ordered(case: Case) -> list[Lineage]:
+    """What a gate is about first, then what is suspect, then as given."""
+    return sorted(case.values, key=lambda one: (one.path not in case.about, not one.suspect))
+
+
+def _line(value: Lineage, about: frozenset[str], chars_max: int) -> Line:
+    note = "" if value.origin is None else _ORIGINS[value.origin]
+    if value.steps:
+        step = value.steps[0]
+        note = f"{note}: {step.tool or 'a call'} at {step.at} (decision {step.call})"
+    if value.established:
+        note = f"{note}; known to the organisation"
+    label = value.path.removeprefix("$.")
+    return Line(shortened(label, chars_max), marked(value, chars_max), shortened(note, chars_max), value.path in about)
+
+
+def _impact(case: Case, lines_max: int) -> list[Line]:
+    tool = case.tool
+    unknown = "not in the catalog, so the worst is assumed: "
+    effect = unknown + _EFFECTS[Effect.IRREVERSIBLE] if tool is None else _EFFECTS[tool.effect]
+    sink = unknown + _SINKS[Sink.EXTERNAL] if tool is None else _SINKS[tool.sink]
+    lines = [Line("undoing", (Span(effect),)), Line("reaches", (Span(sink),))]
+    if case.labels:
+        lines.append(Line("session holds", (Span(", ".join(sorted(case.labels)[:lines_max])),)))
+    lines += [Line(name, (Span(told),)) for name, told in case.impact.items()]
+    return lines[:lines_max]
+
+
+def _precedent(found: Precedent) -> str:
+    asked = sum(found)
+    if not asked:
+        return "never asked before"
+    parts = [(found.approved, "approved"), (found.denied, "denied"), (found.expired, "left to expire")]
+    told = ", ".join(f"{number} {word}" for number, word in parts if number)
+    return f"asked {_counted(asked, 'time')} before: {told}"
+
+
+def _zero(state: State) -> str:
+    match state:
+        case State.PENDING:
+            return "silence is a no: nothing runs, and the agent is told that nobody decided"
+        case State.APPROVED:
+            return "the yes lapses unless the agent has repeated its call"
+        case _:
+            return "nothing: it is decided"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,60 @@
+"""Which values of an action a gate is about: those that its policy looks at.
+
+A gate that looks at an argument is about all of it; one that looks at origins is about the values that have them. One
+that looks at neither (the tool itself, the session, the hour) is about no value.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from remit.facts.lineage import Lineage
+from remit.facts.origin import Origin, Role
+from remit.policy.form import Access
+
+_ROLES: Final[Mapping[str, Role]] = MappingProxyType(
+    {
+        "targets": Role.TARGET,
+        "content": Role.CONTENT,
+        "credentials": Role.CREDENTIAL,
+        "carried": Role.CONTENT,
+    }
+)
+_ORIGINS: Final[Mapping[str, Origin]] = MappingProxyType({origin.word: origin for origin in Origin})
+
+
+def concerned(accesses: Iterable[Access], values: Collection[Lineage]) -> frozenset[str]:
+    """The paths of those `values` that a policy with these `accesses` is about."""
+    found: set[str] = set()
+    for access in accesses:
+        if access.root == "context":
+            found |= {one.path for one in values if _about(access.path, one)}
+    return frozenset(found)
+
+
+def _about(path: tuple[str, ...], value: Lineage) -> bool:
+    match path:
+        case () | ("input",):
+            return True
+        case ("input", name, *_):
+            return value.argument == name
+        case ("args", *rest):
+            return _as_bad(rest[0] if rest else "", value)
+        case (group, *rest) if group in _ROLES:
+            return _counts(group, value) and _as_bad(rest[0] if rest else "", value)
+        case _:
+            return False
+
+
+def _counts(group: str, value: Lineage) -> bool:
+    """Whether `value` counts in `context.<group>`: what content carries counts among the targets as well."""
+    if value.carries and value.role is Role.CONTENT and group in {"targets", "carried"}:
+        return True
+    return group != "carried" and value.role is _ROLES[group]
+
+
+def _as_bad(word: str, value: Lineage) -> bool:
+    """Whether `value` has the origin `word`; where that names none, whether it has one that nobody vouches for."""
+    if word in _ORIGINS:
+        return value.origin is _ORIGINS[word]
+    return value.suspect

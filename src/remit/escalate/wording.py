@@ -1,0 +1,119 @@
+"""Pieces of text that say whose they are: the words of the catalog and of Remit, and what an agent chose.
+
+Laws
+* What an agent chose is always in a piece of its own, marked `given` or by its origin.
+* What is cut says how many characters are missing. The part of a value that its origin is due to is never cut away.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from remit.facts.canonical import Json
+from remit.facts.lineage import Lineage
+from remit.facts.origin import Origin
+from remit.facts.template import Slot, pieces
+
+GIVEN: Final = "given"
+"""The mark of what an agent chose where nobody asked for its origin, and of what is around a marked part."""
+_NAMED_MAX: Final = 3
+_MARKED_MAX: Final = 8
+"""How many occurrences of a part are marked in one value."""
+
+
+class Span(NamedTuple):
+    """A piece of text. `mark` is empty for words of the catalog and of Remit, else `given` or the origin's word."""
+
+    text: str
+    mark: str = ""
+
+
+def mark_of(value: Lineage) -> str:
+    """The mark of `value`."""
+    return GIVEN if value.origin is None else value.origin.word
+
+
+def shortened(text: str, chars_max: int) -> str:
+    """`text`; where it is longer, its beginning and its end, and how much is missing between."""
+    if len(text) <= chars_max:
+        return text
+    head = chars_max * 2 // 3
+    tail = chars_max - head
+    return f"{text[:head]} … ({len(text) - chars_max} more characters) … {text[-tail:]}"
+
+
+def is_short(text: str, chars_max: int) -> bool:
+    """Whether `shortened` leaves `text` as it is."""
+    return len(text) <= chars_max
+
+
+def spelled(value: Json) -> str:
+    """A scalar as a person reads it: text as it is, all else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def marked(value: Lineage, chars_max: int) -> tuple[Span, ...]:
+    """`value` with the part marked that its origin is due to; all of it where that is no part of its text."""
+    text = spelled(value.value)
+    mark = mark_of(value)
+    places = _places(text, value.part) if value.origin is not None and value.origin > Origin.TRUSTED else []
+    if not places:
+        return (Span(shortened(text, chars_max), mark),)
+    each = chars_max if is_short(text, chars_max) else max(8, chars_max // (len(places) + 1))
+    found: list[Span] = []
+    at = 0
+    for start, end in places:
+        found += _between(text[at:start], each)
+        found.append(Span(shortened(text[start:end], chars_max), mark))
+        at = end
+    found += _between(text[at:], each)
+    return tuple(found)
+
+
+def _places(text: str, part: str) -> list[tuple[int, int]]:
+    """Where `part`, which is in lower case, stands in `text`; nowhere where that cannot be told."""
+    lower = text.lower()
+    if not part or len(part) >= len(text) or len(lower) != len(text):
+        return []
+    found: list[tuple[int, int]] = []
+    at = lower.find(part)
+    while at >= 0 and len(found) < _MARKED_MAX:
+        found.append((at, at + len(part)))
+        at = lower.find(part, at + len(part))
+    return found
+
+
+def _between(text: str, chars_max: int) -> list[Span]:
+    return [Span(shortened(text, chars_max), GIVEN)] if text else []
+
+
+def filled(template: str, values: Sequence[Lineage], chars_max: int) -> tuple[Span, ...]:
+    """`template` with its slots filled: `{name}` by the values of that argument, `{name.count}` by their number."""
+    held: dict[str, list[Lineage]] = {}
+    for value in values:
+        held.setdefault(value.argument, []).append(value)
+    found: list[Span] = []
+    for piece in pieces(template):
+        found += (Span(piece),) if isinstance(piece, str) else _filling(piece, held, chars_max)
+    return tuple(found)
+
+
+def _filling(slot: Slot, held: Mapping[str, Sequence[Lineage]], chars_max: int) -> Iterator[Span]:
+    values = held.get(slot.name, ())
+    if slot.counted:
+        yield Span(str(len(values)))
+    elif not values:
+        yield Span("(nothing)")
+    else:
+        yield from listed(values, chars_max, _NAMED_MAX)
+
+
+def listed(values: Sequence[Lineage], chars_max: int, values_max: int) -> Iterator[Span]:
+    """`values` one after the other, the suspect ones first; of more than `values_max`, how many more."""
+    ordered = sorted(values, key=lambda value: not value.suspect)
+    for number, value in enumerate(ordered[:values_max]):
+        if number:
+            yield Span(", ")
+        yield from marked(value, chars_max)
+    if len(values) > values_max:
+        yield Span(f" and {len(values) - values_max} more")
