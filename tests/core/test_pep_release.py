@@ -119,7 +119,7 @@ def test_the_words_of_a_refusal_name_policy_reason_and_what_next() -> None:
         "Remit did not allow this call.",
         "Reason: not to strangers [policy no-strangers, a.cedar:3]",
         "Reason: it changed [tool/drifted]",
-        "Decision r1-1.7. To see why: remit why r1-1.7",
+        "Decision r1-1.7. The people you act for see why with: remit why r1-1.7",
     ]
     assert "remit why" not in result_of(Refused(reasons, None)).decode()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import TextContent
 
@@ -46,6 +46,20 @@ def text(result: CallToolResult) -> str:
     [block] = result.content
     assert isinstance(block, TextContent)
     return block.text
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("path", ["/mcp", "/mcp/shop"])
+async def test_an_ended_session_is_shown_no_tools(tmp_path: Path, shop: Shop, mode: str, path: str) -> None:
+    async with gateway(tmp_path, shop) as of:
+        token = of.token()
+        async with client(of, token, mode, path) as agent:
+            assert (await agent.list_tools()).tools
+        await of.driver.end_session(of.authority(token).acting.sid, "ann")
+        async with client(of, token, mode, path) as agent:
+            with pytest.raises(MCPError, match="a person ended this session"):
+                await agent.list_tools()
 
 
 @pytest.mark.asyncio

@@ -76,7 +76,7 @@ def unauthenticated(error: TokenInvalid) -> Problem:
         401,
         "not authenticated",
         why=str(error),
-        next="remit token user NAME (or the admin token), then set REMIT_TOKEN",
+        next="remit token user NAME (or the admin token; lost: remit token admin), then set REMIT_TOKEN",
         headers={"WWW-Authenticate": challenge},
         cause=error.cause,
     )

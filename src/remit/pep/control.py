@@ -53,6 +53,15 @@ class Control:
         """Whether `authority` may no longer act: revoked, expired, or a session of it ended."""
         return self._stop_reason(authority) is not None
 
+    async def stop_reason(self, authority: Authority) -> Reason | None:
+        """Why `authority` may no longer act, if so; its sessions are read where they are not in memory."""
+        sids = [link.sid for link in authority.links]
+        await self._memory.hold(sids)
+        try:
+            return self._stop_reason(authority)
+        finally:
+            self._memory.release(sids, self._clock.monotonic_s())
+
     async def decide_approval(self, ident: str, voter: User, choice: Choice, note: str | None) -> Approval:
         """Cast `voter`'s vote by the rules of `escalate.voting` and the running bundle.
 

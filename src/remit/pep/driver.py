@@ -104,6 +104,11 @@ class Driver(Control):
         shown = self._names.visible(self._desk.bundle, authority.agents)
         return [tool for tool in shown if server is None or tool.server == server]
 
+    async def tools_for(self, authority: Authority, server: str | None) -> Sequence[Tool] | Refused:
+        """As `list_tools`; or why `authority` may no longer act, and sees nothing."""
+        why = await self.stop_reason(authority)
+        return self.list_tools(authority, server) if why is None else Refused((why,), None)
+
     async def can(
         self,
         authority: Authority,

@@ -81,7 +81,10 @@ class Governing:
             case Complete(server, params):
                 answer = await driver.complete(authority, client, server, params)
             case ListOffers(_, Offer.TOOLS):
-                return self._tools(post)
+                shown = await driver.tools_for(authority, post.server)
+                if isinstance(shown, Refused):
+                    return said(ask, shown, client.era)
+                return orjson.dumps({"tools": [listed(tool, exposed=post.server is None) for tool in shown]})
             case ListOffers(server, offer):
                 if server is None:
                     return await self._all(post, client, offer)
@@ -92,10 +95,6 @@ class Governing:
             case _:
                 assert_never(ask)
         return answer if isinstance(answer, Asking | Underway | Awaiting) else said(ask, answer, client.era)
-
-    def _tools(self, post: Post) -> bytes:
-        tools = self.driver.list_tools(post.authority, post.server)
-        return orjson.dumps({"tools": [listed(tool, exposed=post.server is None) for tool in tools]})
 
     async def _all(self, post: Post, client: Client, offer: Offer) -> bytes:
         servers = self.driver.servers

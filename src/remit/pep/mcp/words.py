@@ -75,7 +75,7 @@ def refusal(reasons: tuple[Reason, ...], ref: str | None, what: str = "call") ->
     """The text of a refused call."""
     lines = [f"Remit did not allow this {what}.", *map(_line, reasons)]
     if ref is not None:
-        lines.append(f"Decision {ref}. To see why: remit why {ref}")
+        lines.append(f"Decision {ref}. The people you act for see why with: remit why {ref}")
     return "\n".join(lines)
 
 
