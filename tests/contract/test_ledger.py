@@ -131,7 +131,7 @@ async def test_approval_is_opened_voted_claimed_and_ended(ledger: Ledger) -> Non
     await append_all(own, [Step(PROPOSAL, "s1", asked), Step(PROPOSAL, "s1", asked)])
     first = str(ref(2))
     [newest, oldest] = await ledger.approvals(open_only=True, limit=10)
-    assert (newest.ident, oldest.ident, oldest.action) == (str(ref(3)), first, asked.action)
+    assert (newest.ident, oldest.ident, oldest.requested) == (str(ref(3)), first, asked.action)
     await append_all(own, [Step(DECISION, "", decision(first, asked, completes=False))])
     found = await ledger.approval(first)
     assert found is not None
@@ -147,7 +147,7 @@ async def test_approval_is_opened_voted_claimed_and_ended(ledger: Ledger) -> Non
     assert await ledger.approvals(open_only=True, limit=10) == []
     assert [item.state for item in await ledger.approvals(open_only=False, limit=10)] == [
         State.DENIED,
-        State.EXECUTING,
+        State.CLAIMED,
     ]
     await append_all(own, [Step(OUTCOME, "s1", outcome(str(ref(6)), approval=first))])
     found = await ledger.approval(first)

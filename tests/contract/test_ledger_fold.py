@@ -15,20 +15,27 @@ from remit.adapters.sqlite.tables import create
 from remit.escalate.machine import Approval
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
+from remit.facts.stop import Stop
+from remit.pdp.apply import apply_approval, apply_session
 from remit.pdp.deltas import (
+    ApprovalBroken,
     ApprovalClaimed,
+    ApprovalDelegated,
     ApprovalMoved,
     ApprovalOpened,
     ApprovalRefused,
+    ApprovalReviewed,
+    ApprovalSuperseded,
     ApprovalVoted,
     LabelsJoined,
     OriginsAdded,
     PlaceLabelled,
     SessionEnded,
     SessionKeyed,
+    SessionStopped,
     SessionTouched,
 )
-from remit.pdp.fold import apply_approval, apply_session, fold, in_doubt
+from remit.pdp.fold import fold, in_doubt
 from remit.ports.ledger import Origins
 from remit.trace.bodies import ActionBody, OutcomeBody
 from tests.contract.ledger_world import REPLICA, Place, append_all, draft_of
@@ -43,6 +50,7 @@ class Mirror:
         self.approvals: dict[str, Approval] = {}
         self.open: dict[str, ActionBody] = {}
         self.stored: dict[str, frozenset[str]] = {}
+        self.stopped: dict[str, Stop] = {}
         self.keys: dict[str, str] = {}
         self.origins: dict[str, list[Ref]] = {}
 
@@ -67,7 +75,18 @@ class Mirror:
                     self.sessions[delta.sid] = apply_session(self.sessions.get(delta.sid), delta)
                 case ApprovalOpened(approval):
                     self.approvals[approval.ident] = approval
-                case ApprovalVoted() | ApprovalRefused() | ApprovalClaimed() | ApprovalMoved():
+                case SessionStopped(stop):
+                    self.stopped.setdefault(stop.sid, stop)
+                case (
+                    ApprovalVoted()
+                    | ApprovalRefused()
+                    | ApprovalDelegated()
+                    | ApprovalBroken()
+                    | ApprovalReviewed()
+                    | ApprovalSuperseded()
+                    | ApprovalClaimed()
+                    | ApprovalMoved()
+                ):
                     known = self.approvals.get(delta.ident)
                     if known is not None:
                         self.approvals[delta.ident] = apply_approval(known, delta)
@@ -114,6 +133,7 @@ async def compare(place: Place, mirror: Mirror) -> None:
     assert asked == mirror.approvals
     assert {str(item.ref) for item in await ledger.in_doubt()} == mirror.open.keys()
     assert await ledger.stored() == mirror.stored
+    assert await ledger.stopped() == mirror.stopped
     for sid in ("s0", "s1", "s2", "s3"):
         made = await ledger.origins(sid)
         if sid not in mirror.keys:

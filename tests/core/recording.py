@@ -55,6 +55,7 @@ ACTIONS = st.builds(
     trace=st.none() | TEXT,
     stored=st.none() | STORED,
     grants=st.just(()) | st.tuples(TEXT),
+    nonce=MAYBE,
     arguments=ARGUMENTS,
 )
 OUTCOMES = st.builds(
@@ -70,7 +71,22 @@ OUTCOMES = st.builds(
     error=MAYBE,
     origins=MAYBE,
 )
-DECISIONS = st.builds(DecisionBody, TEXT, TEXT, TEXT, st.sampled_from(Choice), TEXTS, MAYBE, st.booleans())
+DECISIONS = st.builds(
+    DecisionBody,
+    TEXT,
+    TEXT,
+    TEXT,
+    st.sampled_from(Choice),
+    TEXTS,
+    MAYBE,
+    st.booleans(),
+    reason=MAYBE,
+    edit=MAYBE,
+    approved=MAYBE,
+    nonce=MAYBE,
+    to=MAYBE,
+    until_ms=st.none() | INTEGERS,
+)
 ADMINS = st.builds(AdminBody, st.sampled_from(Event), TEXT, TEXT, OBJECTS)
 
 ENTRIES: st.SearchStrategy[tuple[RecordKind, Body]] = st.one_of(
@@ -193,7 +209,7 @@ def histories(draw: st.DrawFn, replica: str) -> History:
                 refs.append((ident, body))
                 history.append(Step(RecordKind.INTENT, sid, body))
             case 3:
-                body = replace(earlier[1], approval=earlier[0])
+                body = replace(earlier[1], approval=earlier[0], nonce=draw(st.sampled_from([None, "0b"])))
                 refs.append((ident, body))
                 history.append(Step(RecordKind.INTENT, sid, body))
             case 4 | 5:
@@ -212,7 +228,10 @@ def histories(draw: st.DrawFn, replica: str) -> History:
                 history.append(Step(RecordKind.OUTCOME, sid, end))
             case 8:
                 choice = draw(st.sampled_from(Choice))
-                history.append(Step(RecordKind.DECISION, "", decision(*earlier, choice, completes=draw(st.booleans()))))
+                said = decision(*earlier, choice, completes=draw(st.booleans()))
+                edited = replace(said, edit=f"{replica}-1.1", approved="sha256:edited", nonce="0c")
+                said = draw(st.sampled_from([said, edited, replace(said, reason="not-now", to="cy", until_ms=9)]))
+                history.append(Step(RecordKind.DECISION, "", said))
             case 9 | 10:
                 history.append(Step(RecordKind.ADMIN, "", draw(_admin(earlier[0], sid))))
             case _:
@@ -248,7 +267,12 @@ def _admin(ident: str, sid: str) -> st.SearchStrategy[AdminBody]:
             AdminBody(Event.SESSION_KEYED, "remit", sid, {"key": "0a" * 32}),
             AdminBody(Event.SESSION_KEYED, "remit", sid, {"key": None}),
             AdminBody(Event.SESSION_WORDS, "harness", sid, {"text": "pay ana", "grounds": True}),
+            AdminBody(Event.SESSION_STOPPED, "ana", sid, {"reason": "suspicious"}),
+            AdminBody(Event.SESSION_STOPPED, "bea", sid),
             AdminBody(Event.APPROVAL_EXPIRED, "remit", ident),
+            AdminBody(Event.APPROVAL_CANCELLED, "remit", ident),
+            AdminBody(Event.APPROVAL_STARTED, "remit", ident),
+            AdminBody(Event.APPROVAL_SUPERSEDED, "remit", ident, {"by": f"{ident}0"}),
             AdminBody(Event.TOKEN_REVOKED, "ana", "t1", {"expires_ms": 5_000}),
             AdminBody(Event.TOKEN_REVOKED, "ana", "t2"),
             AdminBody(Event.CREDENTIAL, "remit", "admin", {"hash": "sha256:1"}),

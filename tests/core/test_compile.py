@@ -96,6 +96,19 @@ CHANGES: list[Catalog] = [
     replace(BASE, routes={**BASE.routes, "new": Route("new")}),
     replace(BASE, routes={**BASE.routes, "owner": replace(BASE.routes["owner"], count=2)}),
     replace(BASE, routes={**BASE.routes, "owner": replace(BASE.routes["owner"], requester_may_approve=True)}),
+    *(
+        replace(BASE, routes={**BASE.routes, "owner": replace(BASE.routes["owner"], **said)})
+        for said in (
+            {"distinct_groups": True},
+            {"next": "owner"},
+            {"next_after_s": 1.0},
+            {"channels": ("hook",)},
+            {"edits": True},
+            {"strong": True},
+            {"break_glass": frozenset({"ops"})},
+        )
+    ),
+    replace(BASE, users={**BASE.users, "max": User("max", frozenset({"ops"}), "ana")}),
     replace(BASE, servers={**BASE.servers, "web": Server("web", Stdio(("fetch",)))}),
     replace(BASE, servers={**BASE.servers, "web": replace(BASE.servers["web"], call_s=3.0)}),
     replace(BASE, servers={**BASE.servers, "web": replace(BASE.servers["web"], verify_s=0.0)}),

@@ -138,10 +138,43 @@ def test_what_is_not_declared_is_named_with_its_line(resource: Resource, what: s
         (declare("r", RouteSpec((), ("kim",), hold_s=-1)), "limit/number"),
         (declare("r", RouteSpec((), ("kim",), count=0)), "limit/number"),
         (declare("r", RouteSpec()), "route/nobody"),
+        (declare("r", RouteSpec((), ("kim",), next_after_s=-1)), "limit/number"),
+        (declare("r", RouteSpec((), ("kim",), next="r")), "route/next"),
+        (declare("r", RouteSpec((), ("kim",), next="s")), "reference/unknown"),
+        (declare("r", RouteSpec((), ("kim",), break_glass=("gone",))), "reference/unknown"),
+        (declare("r", RouteSpec((), ("kim",), channels=("a/b",))), "name/malformed"),
+        (declare("r", RouteSpec((), ("kim",), distinct_groups=True)), "route/groups"),
+        (declare("r", RouteSpec(("everyone",), (), count=2, distinct_groups=True)), "route/groups"),
+        (declare("amy", UserSpec((), "gone")), "reference/unknown"),
     ],
 )
 def test_what_cannot_be_is_refused(resource: Resource, code: str) -> None:
     assert problem_of(declare("kim", UserSpec()), resource).code == code
+
+
+def test_who_is_asked_next_and_who_somebody_is_are_declared() -> None:
+    catalog = catalog_of(
+        declare("kim", UserSpec()),
+        declare("kim2", UserSpec((), "kim")),
+        declare("a", RouteSpec((), ("kim",), next="b", channels=("hook", "hook"))),
+        declare("b", RouteSpec((), ("kim",), next="c")),
+        declare("c", RouteSpec(("everyone",))),
+    ).catalog
+    assert (catalog.users["kim2"].who, catalog.users["kim"].who) == ("kim", "kim")
+    assert (catalog.routes["a"].next, catalog.routes["a"].channels, catalog.routes["c"].next) == ("b", ("hook",), None)
+
+
+def test_a_circle_of_routes_is_told_at_each_of_them() -> None:
+    found = assemble(
+        small(
+            declare("kim", UserSpec()),
+            declare("a", RouteSpec((), ("kim",), next="b")),
+            declare("b", RouteSpec((), ("kim",), next="c")),
+            declare("c", RouteSpec((), ("kim",), next="b")),
+        )
+    )
+    assert isinstance(found, Refused)
+    assert [problem.code for problem in found.errors] == ["route/next"] * 3
 
 
 @pytest.mark.parametrize("name", ["time", "time/", "/now", "TIME/now"])

@@ -9,8 +9,9 @@ from remit.facts.action import Action, ActionKind, Within
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import digest
 from remit.facts.record import RecordKind, Ref
+from remit.pdp.apply import apply_approval
 from remit.pdp.deltas import ApprovalClaimed, ApprovalMoved, LabelsJoined, OriginsAdded
-from remit.pdp.fold import apply_approval, fold
+from remit.pdp.fold import fold
 from remit.policy.verdict import Code, Reason
 from remit.trace.bodies import ExchangeBody, Passed, Stored
 from remit.trace.encoding import decode_body, encode_body
@@ -47,11 +48,14 @@ def test_labels_join_every_session_of_the_chain_with_the_record() -> None:
 
 
 def test_an_approval_of_responses_is_used_up_when_they_pass() -> None:
-    claimed, moved = fold(Ref("r1-1", 3), 9, RecordKind.EXCHANGE, passed(Passed.RESPONSES, approval="r1-1.1"))[-2:]
+    found = fold(Ref("r1-1", 3), 9, RecordKind.EXCHANGE, passed(Passed.RESPONSES, approval="r1-1.1"))[-3:]
+    claimed, started, moved = found
     assert isinstance(claimed, ApprovalClaimed)
+    assert isinstance(started, ApprovalMoved)
     assert isinstance(moved, ApprovalMoved)
     given = Approval("r1-1.1", "sha256:0", "s1", "ada", "uma", "shop", "refund", (), 1, 99, State.APPROVED)
-    assert apply_approval(apply_approval(given, claimed), moved).state is State.SUCCEEDED
+    under_way = apply_approval(apply_approval(given, claimed), started)
+    assert (under_way.state, apply_approval(under_way, moved).state) == (State.EXECUTING, State.SUCCEEDED)
 
 
 @pytest.mark.parametrize("intent", [b"", b"[]", b'{"kind":"call_tool"}'])

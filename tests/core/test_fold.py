@@ -5,16 +5,22 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from remit.escalate.machine import Approval, Move, State, Vote
+from remit.escalate.machine import GLASS_MS, Approval, Delegation, Edit, Glass, Move, State, Vote
 from remit.facts.canonical import Json
 from remit.facts.limits import INTEGER_MAX
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
+from remit.facts.stop import Stop
+from remit.pdp.apply import apply_approval, apply_session
 from remit.pdp.deltas import (
+    ApprovalBroken,
     ApprovalClaimed,
+    ApprovalDelegated,
     ApprovalMoved,
     ApprovalOpened,
     ApprovalRefused,
+    ApprovalReviewed,
+    ApprovalSuperseded,
     ApprovalVoted,
     CredentialSet,
     EpochBegan,
@@ -25,11 +31,12 @@ from remit.pdp.deltas import (
     PlaceLabelled,
     SessionEnded,
     SessionKeyed,
+    SessionStopped,
     SessionTouched,
     TokenRevoked,
 )
-from remit.pdp.fold import ENDS, apply_approval, apply_session, fold, in_doubt
-from remit.trace.bodies import AdminBody, Body, Choice, Event, Status, Stored
+from remit.pdp.fold import ENDS, fold, in_doubt
+from remit.trace.bodies import AdminBody, Body, Choice, DecisionBody, Event, Status, Stored
 from tests.core.recording import ENTRIES, action, decision, outcome
 
 REF = Ref("r7f3-1", 5)
@@ -143,6 +150,30 @@ def test_decisions() -> None:
     assert fold(REF, 7, RecordKind.DECISION, no) == (ApprovalRefused("r7f3-1.2", "bea"),)
 
 
+def test_decisions_beyond_yes_and_no() -> None:
+    said = decision("r7f3-1.2", action(), completes=False)
+    vote = Vote("bea", 7, ("leads",), None)
+
+    def folded(body: DecisionBody) -> object:
+        [delta] = fold(REF, 7, RecordKind.DECISION, body)
+        return delta
+
+    edited = replace(said, edit="r7f3-1.4", approved="sha256:b", nonce="0d")
+    edit = Edit("bea", 7, "sha256:b", "r7f3-1.4", "0d")
+    assert folded(edited) == ApprovalVoted("r7f3-1.2", vote, completes=False, edit=edit)
+    assert folded(replace(edited, nonce=None)) == ApprovalVoted("r7f3-1.2", vote, False, replace(edit, nonce=""))
+    assert folded(replace(edited, approved=None)) == ApprovalVoted("r7f3-1.2", vote, completes=False)
+    no = replace(said, choice=Choice.DENY, reason="not-now")
+    assert folded(no) == ApprovalRefused("r7f3-1.2", "bea", "not-now")
+    over = replace(said, choice=Choice.DELEGATE, to="cy", until_ms=90)
+    assert folded(over) == ApprovalDelegated("r7f3-1.2", Delegation("bea", "cy", 7, 90))
+    assert folded(replace(over, to=None, until_ms=None)) == ApprovalDelegated("r7f3-1.2", Delegation("bea", "", 7, 7))
+    glass = replace(said, choice=Choice.BREAK_GLASS, note="down")
+    assert folded(glass) == ApprovalBroken("r7f3-1.2", Glass("bea", 7, "down"))
+    assert folded(replace(glass, note=None)) == ApprovalBroken("r7f3-1.2", Glass("bea", 7, ""))
+    assert folded(replace(said, choice=Choice.REVIEW)) == ApprovalReviewed("r7f3-1.2", "bea")
+
+
 @pytest.mark.parametrize(
     ("body", "delta"),
     [
@@ -158,7 +189,19 @@ def test_decisions() -> None:
         (AdminBody(Event.TOKEN_REVOKED, "ana", "t1", {"expires_ms": True}), TokenRevoked("t1", INTEGER_MAX)),
         (AdminBody(Event.CREDENTIAL, "r", "admin", {"hash": "h"}), CredentialSet("admin", "h")),
         (AdminBody(Event.CREDENTIAL, "r", "admin", {"hash": None}), CredentialSet("admin", None)),
+        (
+            AdminBody(Event.SESSION_STOPPED, "ana", "s1", {"reason": "not-now"}),
+            SessionStopped(Stop("s1", "ana", 7, "not-now")),
+        ),
+        (AdminBody(Event.SESSION_STOPPED, "ana", "s1"), SessionStopped(Stop("s1", "ana", 7, ""))),
         (AdminBody(Event.APPROVAL_EXPIRED, "r", "r7f3-1.2"), ApprovalMoved("r7f3-1.2", Move.EXPIRE)),
+        (AdminBody(Event.APPROVAL_CANCELLED, "r", "r7f3-1.2"), ApprovalMoved("r7f3-1.2", Move.CANCEL)),
+        (AdminBody(Event.APPROVAL_STARTED, "r", "r7f3-1.2"), ApprovalMoved("r7f3-1.2", Move.START)),
+        (
+            AdminBody(Event.APPROVAL_SUPERSEDED, "r", "r7f3-1.2", {"by": "r7f3-1.5"}),
+            ApprovalSuperseded("r7f3-1.2", "r7f3-1.5"),
+        ),
+        (AdminBody(Event.APPROVAL_SUPERSEDED, "r", "r7f3-1.2"), ApprovalSuperseded("r7f3-1.2", "")),
     ],
 )
 def test_admin_records(body: AdminBody, delta: object) -> None:
@@ -192,6 +235,7 @@ def test_intent_in_doubt_keeps_its_labels_and_uses_up_its_approval() -> None:
         ApprovalMoved("r7f3-1.2", Move.LOSE),
     )
     assert in_doubt(action(), 9) == ()
+    assert in_doubt(replace(action(approval="r7f3-1.2"), nonce="0a"), 9) == (ApprovalMoved("r7f3-1.2", Move.RETRY),)
 
 
 def test_session_starts_at_its_first_action_and_only_grows() -> None:
@@ -219,11 +263,34 @@ def test_approval_moves_by_the_machine() -> None:
     approved = apply_approval(one, ApprovalVoted("", replace(vote, by="cy"), completes=True))
     assert approved.state is State.APPROVED
     claimed = apply_approval(approved, ApprovalClaimed("", "r7f3-1.9"))
-    assert (claimed.state, claimed.claimed_by) == (State.EXECUTING, "r7f3-1.9")
+    assert (claimed.state, claimed.claimed_by) == (State.CLAIMED, "r7f3-1.9")
     assert apply_approval(claimed, ApprovalMoved("", Move.SUCCEED)).state is State.SUCCEEDED
     refused = apply_approval(approved, ApprovalRefused("", "dan"))
     assert (refused.state, refused.refused_by) == (State.DENIED, "dan")
     assert apply_approval(ASKED, ApprovalMoved("", Move.EXPIRE)).state is State.EXPIRED
+
+
+def test_an_edit_makes_the_votes_begin_anew_and_glass_is_short_and_reviewed_once() -> None:
+    one = apply_approval(ASKED, ApprovalVoted("", Vote("bea", 20, ("leads",)), completes=False))
+    edit = Edit("cy", 21, "sha256:b", "r7f3-1.4", "0d")
+    edited = apply_approval(one, ApprovalVoted("", Vote("cy", 21, ("leads",)), completes=False, edit=edit))
+    assert ([vote.by for vote in edited.votes], edited.approved, edited.shown) == (["cy"], "sha256:b", "0d")
+    assert (one.approved, one.shown) == ("sha256:a", "")
+    agreed = apply_approval(edited, ApprovalVoted("", Vote("bea", 22, ("leads",)), completes=True))
+    assert ([vote.by for vote in agreed.votes], agreed.edit) == (["cy", "bea"], edit)
+    over = apply_approval(ASKED, ApprovalDelegated("", Delegation("bea", "cy", 20, 40)))
+    over = apply_approval(over, ApprovalDelegated("", Delegation("bea", "dan", 21, 40)))
+    assert [(one.by, one.to) for one in over.delegations] == [("bea", "dan")]
+    late = replace(ASKED, expires_ms=10**9)
+    broken = apply_approval(late, ApprovalBroken("", Glass("bea", 20, "down")))
+    assert (broken.state, broken.expires_ms) == (State.APPROVED, 20 + GLASS_MS)
+    assert apply_approval(ASKED, ApprovalBroken("", Glass("bea", 20, "down"))).expires_ms == ASKED.expires_ms
+    looked = apply_approval(broken, ApprovalReviewed("", "dan"))
+    assert looked.glass == Glass("bea", 20, "down", "dan")
+    assert apply_approval(looked, ApprovalReviewed("", "eve")) is looked
+    assert apply_approval(ASKED, ApprovalReviewed("", "dan")) is ASKED
+    new = apply_approval(one, ApprovalSuperseded("", "r7f3-1.8"))
+    assert (new.state, new.superseded_by) == (State.SUPERSEDED, "r7f3-1.8")
 
 
 def test_delta_that_no_longer_fits_changes_nothing() -> None:

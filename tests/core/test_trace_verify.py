@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from remit.facts.record import RecordKind, Ref
-from remit.trace.bodies import AdminBody, Choice, Event, Status
+from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event, Status
 from remit.trace.chain import SALT_BYTES, chain_name, commitment, genesis, parts, record_hash
 from remit.trace.encoding import decode_record, encode_body, encode_record
 from remit.trace.links import Finding, Row, check_links
@@ -241,6 +241,39 @@ def test_chain_that_goes_on_after_another_is_found() -> None:
     assert any("goes on after another one began" in str(item) for item in found)
 
 
+def edited(arguments: str) -> DecisionBody:
+    """Bea's yes to other arguments of what was asked in the second record."""
+    said = decision(f"{CHAIN}.2", action("escalate"))
+    runs = action(arguments=arguments.encode()).action
+    return replace(said, edit=f"{CHAIN}.3", approved=runs, nonce="0a")
+
+
+def test_what_a_person_edited_runs_as_edited_and_glass_lifts_alone() -> None:
+    steps = [
+        Step(PROPOSAL, "s1", action("escalate")),
+        Step(PROPOSAL, "s1", action("escalate", arguments=b"{}", approval=f"{CHAIN}.2")),
+        Step(DECISION, "", edited("{}")),
+        Step(INTENT, "s1", action(approval=f"{CHAIN}.2", arguments=b"{}")),
+        Step(ADMIN, "", AdminBody(Event.APPROVAL_STARTED, "remit", f"{CHAIN}.2")),
+        Step(OUTCOME, "s1", outcome(f"{CHAIN}.5", approval=f"{CHAIN}.2")),
+        Step(PROPOSAL, "s1", action("escalate")),
+        Step(DECISION, "", decision(f"{CHAIN}.8", action("escalate"), Choice.BREAK_GLASS)),
+        Step(INTENT, "s1", action(approval=f"{CHAIN}.8")),
+        Step(DECISION, "", decision(f"{CHAIN}.8", action("escalate"), Choice.REVIEW)),
+    ]
+    assert findings(steps) == []
+
+
+@pytest.mark.parametrize("nonce", ["0a", None])
+def test_after_a_crash_only_a_tool_that_is_told_by_a_key_runs_again_by_the_same_approval(nonce: str | None) -> None:
+    claim = replace(action(approval=f"{CHAIN}.2"), nonce=nonce)
+    first = stored(CHAIN, [*approved()[:2], Step(INTENT, "s1", claim)])
+    ended = outcome("r7f3-2.2", approval=f"{CHAIN}.2")
+    again = stored("r7f3-2", [Step(INTENT, "s1", claim), Step(OUTCOME, "s1", ended)], heads=[head_of(first)])
+    found = [str(one) for one in verify([*first, *again]).findings]
+    assert bool(found) == (nonce is None), found
+
+
 BROKEN: list[tuple[str, list[Step], str]] = [
     ("no intent", [Step(OUTCOME, "s1", outcome(f"{CHAIN}.9"))], "intent-before-effect"),
     (
@@ -309,6 +342,33 @@ BROKEN: list[tuple[str, list[Step], str]] = [
             Step(INTENT, "s1", action(approval=f"{CHAIN}.2")),
         ],
         f"{CHAIN}.2 asked for nothing, or had ended",
+    ),
+    (
+        "claimed after it was cancelled",
+        [
+            *approved()[:2],
+            Step(ADMIN, "", AdminBody(Event.APPROVAL_CANCELLED, "remit", f"{CHAIN}.2")),
+            Step(INTENT, "s1", action(approval=f"{CHAIN}.2")),
+        ],
+        f"{CHAIN}.2 asked for nothing, or had ended",
+    ),
+    (
+        "claimed as it was asked for, and not as a person edited it",
+        [
+            Step(PROPOSAL, "s1", action("escalate")),
+            Step(DECISION, "", edited("{}")),
+            Step(INTENT, "s1", action(approval=f"{CHAIN}.2")),
+        ],
+        f"{CHAIN}.2 asked for another action",
+    ),
+    (
+        "handed on and not approved",
+        [
+            Step(PROPOSAL, "s1", action("escalate")),
+            Step(DECISION, "", decision(f"{CHAIN}.2", action("escalate"), Choice.DELEGATE)),
+            Step(INTENT, "s1", action(approval=f"{CHAIN}.2")),
+        ],
+        f"{CHAIN}.2 was not approved yet",
     ),
     (
         "claimed twice",

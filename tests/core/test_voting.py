@@ -8,8 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from remit.escalate import sitting, voting
 from remit.escalate.machine import MOVES, Approval, Move, State, Vote, step
-from remit.escalate.voting import VoteRefused, approve, complete, counts_for, decides, refuse, routes_of, seats
+from remit.escalate.seating import complete, seats
+from remit.escalate.sitting import routes_of
+from remit.escalate.voting import Room, VoteRefused
 from remit.facts.agent import User
 from remit.facts.catalog import Route
 from remit.policy.verdict import Gate
@@ -38,6 +41,22 @@ def sec(**more: object) -> Route:
 
 def fin(**more: object) -> Route:
     return replace(Route("fin", groups=frozenset({"fin"})), **more)
+
+
+def approve(approval: Approval, routes: dict[str, Route], users: dict[str, User], vote: Vote) -> Approval:
+    return voting.approve(approval, Room(routes, users), vote)
+
+
+def refuse(approval: Approval, routes: dict[str, Route], users: dict[str, User], by: str, at: int) -> Approval:
+    return voting.refuse(approval, Room(routes, users), by, at)
+
+
+def counts_for(approval: Approval, routes: dict[str, Route], person: User, at: int = 1) -> tuple[str, ...]:
+    return sitting.counts_for(approval, routes, USERS, person, at)
+
+
+def decides(approval: Approval, routes: dict[str, Route], person: User, at: int = 1) -> bool:
+    return sitting.sits(approval, routes, USERS, person, at)
 
 
 def yes(approval: Approval, routes: dict[str, Route], who: str, at: int = 1) -> Approval:
@@ -225,7 +244,7 @@ def test_it_is_complete_exactly_when_some_seating_is(
         assert approval.user not in seat.by or routes[seat.route].requester_may_approve
 
 
-class Room(RuleBasedStateMachine):
+class Meeting(RuleBasedStateMachine):
     """People vote in any order while the service expires, claims and ends; the table holds."""
 
     @initialize(found=boards())
@@ -267,6 +286,11 @@ class Room(RuleBasedStateMachine):
     def use(self, move: Move) -> None:
         self.approval = step(self.approval, move)
 
+    @precondition(lambda self: self.approval.state is State.CLAIMED)
+    @rule(move=st.sampled_from([Move.START, Move.SUCCEED, Move.FAIL, Move.LOSE]))
+    def start(self, move: Move) -> None:
+        self.approval = step(self.approval, move)
+
     @precondition(lambda self: self.approval.state is State.EXECUTING)
     @rule(move=st.sampled_from([Move.SUCCEED, Move.FAIL, Move.LOSE]))
     def end(self, move: Move) -> None:
@@ -281,9 +305,9 @@ class Room(RuleBasedStateMachine):
         names = [vote.by for vote in self.approval.votes]
         assert len(set(names)) == len(names)
         assert set(names) <= self.said
-        if self.approval.state in {State.APPROVED, State.EXECUTING, State.SUCCEEDED}:
+        if self.approval.state in {State.APPROVED, State.CLAIMED, State.EXECUTING, State.SUCCEEDED}:
             assert enough(self.approval, self.routes, names)
 
 
-Room.TestCase.settings = settings(max_examples=60, stateful_step_count=15, deadline=None)
-TestRoom = Room.TestCase
+Meeting.TestCase.settings = settings(max_examples=60, stateful_step_count=15, deadline=None)
+TestMeeting = Meeting.TestCase

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
 from remit.adapters.sqlite import state, writer
-from remit.escalate import voting
+from remit.escalate import sitting
 from remit.facts.action import Action, bound_hash
 from remit.facts.label import NONE
 from remit.pdp import chain
@@ -171,12 +171,10 @@ def _bound_without_arguments() -> tuple[Any, str, Any]:
 
 
 def _requester_decides() -> tuple[Any, str, Any]:
-    real = voting.counts_for
+    def is_requester(_one: Any, _users: Any, _person: Any) -> bool:
+        return False
 
-    def counts_for(one: Any, routes: Any, person: Any) -> Any:
-        return real(replace(one, user=None), routes, person)
-
-    return voting, "counts_for", counts_for
+    return sitting, "is_requester", is_requester
 
 
 def _claimed_for_ever() -> tuple[Any, str, Any]:

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from remit.api.authenticator import Authenticator
+from remit.api.deciding import Deciding
 from remit.api.in_force import InForce, Progress
 from remit.control.adoption import Row
 from remit.control.resources import AgentSpec
-from remit.escalate.machine import Approval
 from remit.facts.action import ActionKind
-from remit.facts.agent import Authority, User
+from remit.facts.agent import Authority
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
 from remit.facts.record import Receipt, Ref
@@ -25,21 +25,14 @@ from remit.ports.ledger import Ledger
 from remit.ports.signer import Signer
 from remit.ports.system import Clock, Entropy
 from remit.ports.transparency import Erasing, Transparency
-from remit.trace.bodies import AdminBody, Choice
+from remit.trace.bodies import AdminBody
 
 
-class Driver(Protocol):
+class Driver(Deciding, Protocol):
     """The owner of state: every method that changes it returns once the record is durable.
 
     All raise `LedgerUnwritable` when it never will be; then nothing has changed.
     """
-
-    async def decide_approval(self, ident: str, voter: User, choice: Choice, note: str | None) -> Approval:
-        """Cast `voter`'s vote by the rules of `escalate.voting` and the running bundle.
-
-        Raises `VoteRefused`, and `KeyError` when there is no such approval.
-        """
-        ...
 
     async def open_session(self, sid: str, agent: str, user: str | None, by: str) -> Receipt:
         """Open the root session `sid` (admin record `session.opened`)."""

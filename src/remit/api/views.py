@@ -14,7 +14,8 @@ from remit.api.authenticator import Admin, Caller, Person
 from remit.api.moments import instant
 from remit.api.services import Applied, Change, Services, ToolPin
 from remit.escalate.machine import Approval, State
-from remit.escalate.voting import counts_for, decides, routes_of, seats
+from remit.escalate.seating import seats
+from remit.escalate.sitting import counts_for, routes_of, sits
 from remit.facts.canonical import digest
 from remit.facts.session import Session
 from remit.facts.strictjson import Refused, parse
@@ -113,17 +114,19 @@ def sees_arguments(services: Services, caller: Caller, approval: Approval | None
         case Person(user=user):
             catalog = services.runtime.catalog
             person = catalog.users.get(user)
-            return person is not None and approval is not None and decides(approval, catalog.routes, person)
+            if person is None or approval is None:
+                return False
+            return sits(approval, catalog.routes, catalog.users, person, services.clock.now_ms())
         case _:
             return False
 
 
 def eligible(services: Services, approval: Approval) -> dict[str, list[str]]:
     """The users whose yes may count, by route of `approval`, in order of names."""
-    catalog = services.runtime.catalog
+    catalog, now_ms = services.runtime.catalog, services.clock.now_ms()
     found: dict[str, list[str]] = {name: [] for name in routes_of(approval)}
     for name in sorted(catalog.users):
-        for route in counts_for(approval, catalog.routes, catalog.users[name]):
+        for route in counts_for(approval, catalog.routes, catalog.users, catalog.users[name], now_ms):
             found[route].append(name)
     return found
 
@@ -152,7 +155,7 @@ def approval_view(
     return ApprovalAnswer(
         id=approval.ident,
         state=approval.state.value,
-        action=approval.action,
+        action=approval.requested,
         sid=approval.sid,
         agent=approval.agent,
         user=approval.user,
@@ -175,7 +178,7 @@ def approval_view(
         may_approve=person is not None
         and void is None
         and approval.state is State.PENDING
-        and bool(counts_for(approval, catalog.routes, person)),
+        and bool(counts_for(approval, catalog.routes, catalog.users, person, services.clock.now_ms())),
         arguments=arguments_view(told.arguments) if told is not None and shown else None,
     )
 

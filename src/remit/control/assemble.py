@@ -25,7 +25,7 @@ from remit.control.resources import (
     ToolSpec,
     UserSpec,
 )
-from remit.control.servers import route_of, server_of
+from remit.control.servers import next_problems, route_of, server_of
 from remit.control.tools import tools_of
 from remit.facts.agent import Agent, User
 from remit.facts.catalog import Catalog, PolicySource, Route, Server
@@ -116,7 +116,10 @@ def _members(source: Source, groups: Groups, problems: list[Problem]) -> tuple[d
         )
     for resource, user in _of(source, UserSpec):
         problems += refer(resource, "spec.groups", user.groups, groups.names, Kind.GROUP)
-        users[resource.name] = User(resource.name, groups.closure(user.groups))
+        users[resource.name] = User(resource.name, groups.closure(user.groups), user.person)
+    for resource, user in _of(source, UserSpec):
+        if user.person is not None:
+            problems += refer(resource, "spec.person", (user.person,), users, Kind.USER)
     return agents, users
 
 
@@ -132,8 +135,11 @@ def _servers(source: Source, problems: list[Problem]) -> dict[str, Server]:
 
 def _routes(source: Source, groups: Groups, users: Mapping[str, User], problems: list[Problem]) -> dict[str, Route]:
     routes: dict[str, Route] = {}
+    specs = {resource.name: spec for resource, spec in _of(source, RouteSpec)}
     for resource, spec in _of(source, RouteSpec):
         problems += refer(resource, "spec.groups", spec.groups, groups.names, Kind.GROUP)
+        problems += refer(resource, "spec.break_glass", spec.break_glass, groups.names, Kind.GROUP)
+        problems += next_problems(resource, spec, specs)
         problems += refer(resource, "spec.users", spec.users, users, Kind.USER)
         wanted = frozenset(spec.groups)
         voters = (u.name for u in users.values() if u.name in spec.users or u.groups & wanted)

@@ -87,7 +87,7 @@ def spec_json(spec: Spec) -> dict[str, Json]:
             members = {"owner": spec.owner, "purpose": spec.purpose, "groups": list(spec.groups)}
             members |= {"harness": spec.harness.value, "mode": spec.mode.value}
         case UserSpec():
-            members = {"groups": list(spec.groups)}
+            members = {"groups": list(spec.groups), "person": spec.person}
         case GroupSpec():
             members = {"description": spec.description, "groups": list(spec.groups)}
         case ServerSpec():
@@ -112,6 +112,9 @@ def spec_json(spec: Spec) -> dict[str, Json]:
             members = {"groups": list(spec.groups), "users": list(spec.users), "count": spec.count}
             members |= {"hold_s": spec.hold_s, "expires_s": spec.expires_s}
             members |= {"requester_may_approve": spec.requester_may_approve, "shared": spec.shared}
+            members |= {"distinct_groups": spec.distinct_groups, "next": spec.next, "next_after_s": spec.next_after_s}
+            members |= {"channels": list(spec.channels), "edits": spec.edits, "strong": spec.strong}
+            members |= {"break_glass": list(spec.break_glass)}
         case _:
             assert_never(spec)
     return {name: value for name, value in members.items() if value is not None}
@@ -157,7 +160,7 @@ def catalog_json(catalog: Catalog) -> Mapping[tuple[Kind, str], Mapping[str, Jso
             "mode": agent.mode.value,
         }
     for name, user in catalog.users.items():
-        found[Kind.USER, name] = {"groups": dict.fromkeys(user.groups, True)}
+        found[Kind.USER, name] = {"groups": dict.fromkeys(user.groups, True), "person": user.person}
     for name in catalog.groups:
         found[Kind.GROUP, name] = {}
     for name, server in catalog.servers.items():
@@ -207,6 +210,13 @@ def _route_json(route: Route) -> Mapping[str, Json]:
         "expires_s": route.expires_s,
         "requester_may_approve": route.requester_may_approve,
         "shared": route.shared,
+        "distinct_groups": route.distinct_groups,
+        "next": route.next,
+        "next_after_s": route.next_after_s,
+        "channels": list(route.channels),
+        "edits": route.edits,
+        "strong": route.strong,
+        "break_glass": dict.fromkeys(route.break_glass, True),
     }
 
 

@@ -53,6 +53,7 @@ class UserSpec:
     """`groups` are those named directly."""
 
     groups: tuple[str, ...] = ()
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,13 @@ class RouteSpec:
     expires_s: float = 3600.0
     requester_may_approve: bool = False
     shared: bool = False
+    distinct_groups: bool = False
+    next: str | None = None
+    next_after_s: float = 900.0
+    channels: tuple[str, ...] = ()
+    edits: bool = False
+    strong: bool = False
+    break_glass: tuple[str, ...] = ()
 
 
 Spec: TypeAlias = AgentSpec | UserSpec | GroupSpec | ServerSpec | ToolSpec | PolicySpec | RouteSpec

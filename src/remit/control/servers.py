@@ -1,15 +1,15 @@
 """Server and Route resources to what the catalog holds, with what is wrong about them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
 from remit.control.credentials import LOOPBACK, VARIABLE, credential_problems, secret_problems
-from remit.control.names import label_problems
+from remit.control.names import label_problems, refer
 from remit.control.problems import Problem, Severity
-from remit.control.resources import Resource, RouteSpec, ServerSpec
-from remit.facts.catalog import UNCATALOGUED_SOURCE, Http, Route, Server, Stdio
+from remit.control.resources import Kind, Resource, RouteSpec, ServerSpec
+from remit.facts.catalog import NAME, UNCATALOGUED_SOURCE, Http, Route, Server, Stdio
 from remit.facts.label import closed
 
 VERIFY_S_MAX: Final = 3600.0
@@ -51,7 +51,19 @@ def route_of(resource: Resource, spec: RouteSpec, voters: Iterable[str]) -> tupl
         ("count", spec.count, 1, COUNT_MAX),
         ("hold_s", spec.hold_s, 0.0, HOLD_S_MAX),
         ("expires_s", spec.expires_s, 1.0, EXPIRES_S_MAX),
+        ("next_after_s", spec.next_after_s, 0.0, EXPIRES_S_MAX),
     )
+    problems += _channel_problems(resource, spec)
+    if spec.distinct_groups and (spec.users or len(set(spec.groups)) < spec.count):
+        problems.append(
+            Problem(
+                "route/groups",
+                resource.at("spec.distinct_groups"),
+                f"route {resource.name[:64]!r} wants {spec.count} people of different groups",
+                f"it names {len(set(spec.groups))} groups, and {len(spec.users)} users beside them",
+                next="name at least count groups and no users, then run: remit diff",
+            )
+        )
     if not spec.groups and not spec.users:
         problems.append(
             Problem(
@@ -82,8 +94,51 @@ def route_of(resource: Resource, spec: RouteSpec, voters: Iterable[str]) -> tupl
         spec.expires_s,
         spec.requester_may_approve,
         spec.shared,
+        spec.distinct_groups,
+        spec.next,
+        spec.next_after_s,
+        tuple(dict.fromkeys(spec.channels)),
+        spec.edits,
+        spec.strong,
+        frozenset(spec.break_glass),
     )
     return route, problems
+
+
+def next_problems(resource: Resource, spec: RouteSpec, specs: Mapping[str, RouteSpec]) -> list[Problem]:
+    """What is wrong with who is asked next: a route that is not declared, or one that leads back."""
+    if spec.next is None:
+        return []
+    seen, name = {resource.name}, spec.next
+    while name not in seen:
+        seen.add(name)
+        found = specs.get(name)
+        if found is None:
+            return refer(resource, "spec.next", (spec.next,), specs, Kind.ROUTE)
+        if found.next is None:
+            return []
+        name = found.next
+    return [
+        Problem(
+            "route/next",
+            resource.at("spec.next"),
+            f"next of route {resource.name[:64]!r} leads back to {name[:64]!r}",
+            "nobody else would be asked when its own people do not decide",
+            next="name another route, or leave next out, then run: remit diff",
+        )
+    ]
+
+
+def _channel_problems(resource: Resource, spec: RouteSpec) -> list[Problem]:
+    return [
+        Problem(
+            "name/malformed",
+            resource.at(f"spec.channels.{at}"),
+            f"{name[:128]!r} does not name a channel: letters, digits and . _ @ - after the first, 63 at most",
+        )
+        for at, name in enumerate(spec.channels)
+        if not NAME.fullmatch(name)
+    ]
 
 
 def _command_problems(resource: Resource, spec: ServerSpec) -> list[Problem]:

@@ -16,8 +16,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, cast
 
-from remit.escalate import voting
 from remit.escalate.machine import Approval, Vote
+from remit.escalate.seating import complete
 from remit.facts.agent import User
 from remit.facts.canonical import Json
 from remit.facts.catalog import Route
@@ -175,7 +175,7 @@ def as_approval(grant: Grant) -> Approval:
     terms = grant.terms
     return Approval(
         ident=grant.ident,
-        action="",
+        requested="",
         sid=terms.sid,
         agent=terms.agents[-1] if terms.agents else "",
         user=terms.user,
@@ -190,7 +190,7 @@ def as_approval(grant: Grant) -> Approval:
 
 def holds(grant: Grant, routes: Mapping[str, Route], users: Mapping[str, User], now_ms: int) -> bool:
     """Whether it lifts gates now: not spent, and given by all whom the running bundle asks."""
-    return grant.spent(now_ms) is None and voting.complete(as_approval(grant), routes, users)
+    return grant.spent(now_ms) is None and complete(as_approval(grant), routes, users)
 
 
 def voted(grant: Grant, vote: Vote) -> Grant:

@@ -2,7 +2,8 @@
 
 Laws: an approval binds one exact action (its hash), lifts only the gates it names, is used
 once, and ends by itself. Silence is denial. States and moves are the table below; a move that
-is not in it raises.
+is not in it raises. What people were shown is what runs: whoever approves other arguments makes
+the votes begin anew, with his own.
 """
 
 from dataclasses import dataclass, replace
@@ -18,42 +19,68 @@ class State(StrEnum):
 
     PENDING = "pending"
     APPROVED = "approved"
+    CLAIMED = "claimed"
     EXECUTING = "executing"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     UNKNOWN = "unknown"
     DENIED = "denied"
     EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
 
 
 class Move(StrEnum):
-    """What happens to an approval. CLAIM is the durable intent that uses it."""
+    """What happens to an approval. CLAIM is the durable intent that uses it, START that its action leaves."""
 
     VOTE = "vote"
+    DELEGATE = "delegate"
     COMPLETE = "complete"
+    BREAK_GLASS = "break-glass"
     REFUSE = "refuse"
     EXPIRE = "expire"
+    CANCEL = "cancel"
+    SUPERSEDE = "supersede"
     CLAIM = "claim"
+    START = "start"
     SUCCEED = "succeed"
     FAIL = "fail"
     LOSE = "lose"
+    RETRY = "retry"
 
 
 MOVES: Final = MappingProxyType(
     {
         (State.PENDING, Move.VOTE): State.PENDING,
+        (State.PENDING, Move.DELEGATE): State.PENDING,
         (State.PENDING, Move.COMPLETE): State.APPROVED,
+        (State.PENDING, Move.BREAK_GLASS): State.APPROVED,
         (State.PENDING, Move.REFUSE): State.DENIED,
         (State.PENDING, Move.EXPIRE): State.EXPIRED,
+        (State.PENDING, Move.CANCEL): State.CANCELLED,
+        (State.PENDING, Move.SUPERSEDE): State.SUPERSEDED,
         (State.APPROVED, Move.REFUSE): State.DENIED,
         (State.APPROVED, Move.EXPIRE): State.EXPIRED,
-        (State.APPROVED, Move.CLAIM): State.EXECUTING,
+        (State.APPROVED, Move.CANCEL): State.CANCELLED,
+        (State.APPROVED, Move.SUPERSEDE): State.SUPERSEDED,
+        (State.APPROVED, Move.CLAIM): State.CLAIMED,
+        (State.CLAIMED, Move.START): State.EXECUTING,
+        # Claimed and over at once: a delegation, which sends nothing, or an action that was stopped before it left.
+        (State.CLAIMED, Move.SUCCEED): State.SUCCEEDED,
+        (State.CLAIMED, Move.FAIL): State.FAILED,
+        (State.CLAIMED, Move.LOSE): State.UNKNOWN,
+        (State.CLAIMED, Move.RETRY): State.APPROVED,
         (State.EXECUTING, Move.SUCCEED): State.SUCCEEDED,
         (State.EXECUTING, Move.FAIL): State.FAILED,
         (State.EXECUTING, Move.LOSE): State.UNKNOWN,
+        (State.EXECUTING, Move.RETRY): State.APPROVED,
     }
 )
 OPEN: Final = frozenset({State.PENDING, State.APPROVED})
+"""People, or the agent, can still do something about it."""
+UNDER_WAY: Final = frozenset({State.CLAIMED, State.EXECUTING})
+GLASS_MS: Final = 300_000
+"""How long an approval that was lifted by breaking the glass may be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +94,51 @@ class Vote:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """Other arguments than were asked for, by a person.
+
+    `action` is the hash of what runs, `record` the proposal that holds it, `nonce` what later decisions have to name.
+    """
+
+    by: str
+    at: int
+    action: str
+    record: str
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """Until `until_ms`, `to` may decide this approval in the place of `by`."""
+
+    by: str
+    to: str
+    at: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Glass:
+    """One person lifted every gate alone, in an emergency, and `why`; somebody else looks at it later."""
+
+    by: str
+    at: int
+    why: str
+    reviewed_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Approval:
     """A request for people to lift `gates` for one exact action.
 
-    `ident` is the decision id of the escalated proposal that opened it. Times are
+    `ident` is the decision id of the escalated proposal that opened it, where bundle, labels and facts stand as
+    evidence. `requested` is the hash of the action that claims it. `nonce` names what is decided: a decision that
+    bears another is stale or was made for another approval. `reason` is the preset word of a refusal. Times are
     milliseconds since the epoch.
     """
 
     ident: str
-    action: str
+    requested: str
     sid: str
     agent: str
     user: str | None
@@ -88,6 +151,22 @@ class Approval:
     votes: tuple[Vote, ...] = ()
     refused_by: str | None = None
     claimed_by: str | None = None
+    nonce: str = ""
+    edit: Edit | None = None
+    delegations: tuple[Delegation, ...] = ()
+    reason: str | None = None
+    glass: Glass | None = None
+    superseded_by: str | None = None
+
+    @property
+    def approved(self) -> str:
+        """The hash of the action that executes: the requested one unless it was edited."""
+        return self.requested if self.edit is None else self.edit.action
+
+    @property
+    def shown(self) -> str:
+        """The nonce of what people decide on now."""
+        return self.nonce if self.edit is None else self.edit.nonce
 
 
 def step(approval: Approval, move: Move) -> Approval:
@@ -95,16 +174,44 @@ def step(approval: Approval, move: Move) -> Approval:
     return replace(approval, state=MOVES[approval.state, move])
 
 
-def voted(approval: Approval, vote: Vote, *, completes: bool) -> Approval:
-    """`approval` with `vote`, which replaces an earlier one of the same person."""
-    votes = (*(other for other in approval.votes if other.by != vote.by), vote)
+def voted(approval: Approval, vote: Vote, *, completes: bool, edit: Edit | None = None) -> Approval:
+    """`approval` with `vote`, which replaces an earlier one of the same person.
+
+    With an `edit` it is the only one: what the others said yes to is not what runs.
+    """
+    others = () if edit is not None else tuple([other for other in approval.votes if other.by != vote.by])
     moved = step(approval, Move.COMPLETE if completes else Move.VOTE)
-    return replace(moved, votes=votes)
+    return replace(moved, votes=(*others, vote), edit=approval.edit if edit is None else edit)
 
 
-def refused(approval: Approval, by: str) -> Approval:
+def refused(approval: Approval, by: str, reason: str | None = None) -> Approval:
     """`approval`, ended by the refusal of `by`."""
-    return replace(step(approval, Move.REFUSE), refused_by=by)
+    return replace(step(approval, Move.REFUSE), refused_by=by, reason=reason)
+
+
+def delegated(approval: Approval, delegation: Delegation) -> Approval:
+    """`approval` with `delegation`, which replaces an earlier one of the same person."""
+    others = (other for other in approval.delegations if other.by != delegation.by)
+    return replace(step(approval, Move.DELEGATE), delegations=(*others, delegation))
+
+
+def broken(approval: Approval, glass: Glass) -> Approval:
+    """`approval`, lifted by breaking the glass: for `GLASS_MS`, and no longer than it lasts anyway."""
+    ends = min(approval.expires_ms, glass.at + GLASS_MS)
+    return replace(step(approval, Move.BREAK_GLASS), glass=glass, expires_ms=ends)
+
+
+def reviewed(approval: Approval, by: str) -> Approval:
+    """`approval`, whose breaking of the glass `by` has looked at; as it was where there is none to look at."""
+    glass = approval.glass
+    if glass is None or glass.reviewed_by is not None:
+        return approval
+    return replace(approval, glass=replace(glass, reviewed_by=by))
+
+
+def superseded(approval: Approval, by: str) -> Approval:
+    """`approval`, in whose place people are asked anew as `by`."""
+    return replace(step(approval, Move.SUPERSEDE), superseded_by=by)
 
 
 def diagram() -> str:

@@ -1,134 +1,177 @@
-"""Whose yes counts, and when there are enough of them.
+"""What people may do about an approval that waits, each checked before it is recorded.
 
-Laws: a route's own rules decide each gate; a person counts once per route, and for several
-routes only where each of them is `shared`; the requester's yes counts only where the route says
-so; one refusal by a person who decides any of the gates ends the approval. Only users vote:
-the admin token is no person. Rules are those of the running bundle, also for earlier votes.
+Laws: a route's own rules decide each gate (`escalate.sitting`), and there have to be enough (`escalate.seating`); one
+refusal by a person who decides any of the gates ends the approval. Only users decide: the admin token is no person.
+A yes is for what the person was shown: once somebody approved other arguments, it has to say which it is for.
 INVARIANT(approval-binds-exact-action)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
-from remit.escalate.machine import OPEN, Approval, State, Vote, refused, voted
+from remit.escalate.machine import (
+    OPEN,
+    Approval,
+    Delegation,
+    Edit,
+    Glass,
+    State,
+    Vote,
+    broken,
+    delegated,
+    refused,
+    reviewed,
+    voted,
+)
+from remit.escalate.seating import complete
+from remit.escalate.sitting import breaks, counts_for, is_requester, may_edit, own, routes_of, sits, wants_strong
 from remit.facts.agent import User
 from remit.facts.catalog import Route
-
-SEATINGS_MAX: Final = 4096
 
 
 class VoteRefused(Exception):
     """This person cannot decide this approval now; `why` it is and what to do `next`.
 
-    `ended` is set when the approval is no longer open, whoever asks.
+    `ended` is set when the approval is no longer open, whoever asks; `stale` when it is not any more, or was never,
+    what he saw.
     """
 
-    def __init__(self, why: str, next: str, *, ended: bool = False) -> None:
+    def __init__(self, why: str, next: str, *, ended: bool = False, stale: bool = False) -> None:
         super().__init__(why)
         self.why = why
         self.next = next
         self.ended = ended
+        self.stale = stale
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
-    """How one route of an approval stands: `by` of the `count` people it needs have said yes."""
+class Room:
+    """Those who decide, by the rules of the running bundle."""
 
-    route: str
-    count: int
-    by: tuple[str, ...]
-
-    @property
-    def filled(self) -> bool:
-        """Whether the route has all the people it needs."""
-        return len(self.by) >= self.count
+    routes: Mapping[str, Route]
+    users: Mapping[str, User]
 
 
-def routes_of(approval: Approval) -> tuple[str, ...]:
-    """The routes that must all agree, in order, each once."""
-    return tuple(sorted({gate.route for gate in approval.gates}))
+def approve(
+    approval: Approval,
+    room: Room,
+    vote: Vote,
+    *,
+    shown: str | None = None,
+    strong: bool = False,
+    edit: Edit | None = None,
+) -> Approval:
+    """`approval` after the yes of `vote.by` at `vote.at` (its `routes` are computed here), to an `edit` where given.
 
-
-def member(route: Route, person: User) -> bool:
-    """Whether `person` is one of those who decide for `route`."""
-    return person.name in route.users or not route.groups.isdisjoint(person.groups)
-
-
-def counts_for(approval: Approval, routes: Mapping[str, Route], person: User) -> tuple[str, ...]:
-    """The routes of `approval` that a yes of `person` may count for; empty when none."""
-    return tuple(
-        name
-        for name in routes_of(approval)
-        if (route := routes.get(name)) is not None
-        and member(route, person)
-        and (person.name != approval.user or route.requester_may_approve)
-    )
-
-
-def decides(approval: Approval, routes: Mapping[str, Route], person: User) -> bool:
-    """Whether `person` sits on any route of `approval`: he may see its arguments and refuse it."""
-    return any(name in routes and member(routes[name], person) for name in routes_of(approval))
-
-
-def seats(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User]) -> tuple[Seat, ...]:
-    """How each route of `approval` stands, its votes judged by the rules as they are now.
-
-    A person who may count for several routes of which some are not `shared` is seated where it
-    helps most: the seating fills as many places as any seating could. A route that no longer
-    exists needs one person more than there are.
+    `shown` is the nonce of what he saw; `strong` says that he confirmed it beyond his token. Saying it again changes
+    nothing: the very same object comes back. Raises `VoteRefused`.
     """
-    eligible = {
-        vote.by: frozenset(counts_for(approval, routes, users[vote.by])).intersection(vote.routes)
-        for vote in approval.votes
-        if vote.by in users
-    }
-    names = routes_of(approval)
-    shared = {name for name in names if name in routes and routes[name].shared}
-    need = {name: routes[name].count if name in routes else len(eligible) + 1 for name in names}
-    best = _seating(tuple(eligible.items()), shared, need)
-    return tuple(Seat(name, need[name], tuple(sorted(best.get(name, ())))) for name in names)
-
-
-def complete(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User]) -> bool:
-    """Whether every gate of `approval` is lifted by the votes it has."""
-    return all(seat.filled for seat in seats(approval, routes, users))
-
-
-def approve(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User], vote: Vote) -> Approval:
-    """`approval` after the yes of `vote.by` at `vote.at` (its `routes` are computed here).
-
-    Saying it again changes nothing: the very same object comes back. Raises `VoteRefused`.
-    """
-    if approval.state is State.APPROVED and any(v.by == vote.by for v in approval.votes):
+    if approval.state is State.APPROVED and edit is None and any(v.by == vote.by for v in approval.votes):
         return approval
-    person = _voter(approval, users, vote.by, vote.at)
+    person = voter(approval, room, vote.by, vote.at)
     if approval.state is not State.PENDING:
         raise VoteRefused(
             f"this approval is {approval.state.value}: it needs no more votes",
             f"see it with: remit approvals show {approval.ident}",
             ended=True,
         )
-    counted = counts_for(approval, routes, person)
+    _fresh(approval, shown)
+    counted = counts_for(approval, room.routes, room.users, person, vote.at)
     if not counted:
-        raise _ineligible(approval, routes, person)
+        raise ineligible(approval, room, person, vote.at)
+    unconfirmed = set(counted).intersection(wants_strong(approval, room.routes))
+    if unconfirmed and not strong:
+        raise VoteRefused(
+            f"{', '.join(sorted(unconfirmed))} asks for a yes that is confirmed beyond a token",
+            f"confirm it on the page /a/{approval.ident}",
+        )
     cast = Vote(person.name, vote.at, counted, vote.note)
-    after = voted(approval, cast, completes=False)
-    if complete(after, routes, users):
-        return voted(approval, cast, completes=True)
-    same = any(old.by == person.name and old.routes == counted for old in approval.votes)
+    after = voted(approval, cast, completes=False, edit=edit)
+    if complete(after, room.routes, room.users):
+        return voted(approval, cast, completes=True, edit=edit)
+    same = edit is None and any(old.by == person.name and old.routes == counted for old in approval.votes)
     return approval if same else after
 
 
-def refuse(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User], by: str, at: int) -> Approval:
+def editor(approval: Approval, room: Room, by: str, at: int) -> User:
+    """The person `by`, who may approve other arguments than were asked for. Raises `VoteRefused`."""
+    person = voter(approval, room, by, at)
+    if not counts_for(approval, room.routes, room.users, person, at):
+        raise ineligible(approval, room, person, at)
+    if not may_edit(approval, room.routes):
+        raise VoteRefused(
+            "its routes do not let people approve other arguments",
+            f"refuse it, and say why: remit approvals deny {approval.ident} --reason wrong-content",
+        )
+    return person
+
+
+def refuse(approval: Approval, room: Room, by: str, at: int, reason: str | None = None) -> Approval:
     """`approval`, ended by the no of `by` at `at`. Raises `VoteRefused`."""
-    person = _voter(approval, users, by, at)
-    if not decides(approval, routes, person):
-        raise _ineligible(approval, routes, person)
-    return refused(approval, person.name)
+    person = voter(approval, room, by, at)
+    if not sits(approval, room.routes, room.users, person, at):
+        raise ineligible(approval, room, person, at)
+    return refused(approval, person.name, reason)
 
 
-def _voter(approval: Approval, users: Mapping[str, User], by: str, at: int) -> User:
+def delegate(approval: Approval, room: Room, given: Delegation) -> Approval:
+    """`approval`, which `given.to` may decide in the place of `given.by`. Raises `VoteRefused`."""
+    person = voter(approval, room, given.by, given.at)
+    if approval.state is not State.PENDING:
+        raise VoteRefused("it is approved already: there is nothing left to hand on", "remit approvals ls", ended=True)
+    if not own(approval, room.routes, room.users, person, given.at):
+        raise ineligible(approval, room, person, given.at)
+    if any(vote.by == given.by for vote in approval.votes):
+        raise VoteRefused(f"{given.by} has said yes already", "one yes is all that he has; refuse it to take it back")
+    deputy = room.users.get(given.to)
+    if deputy is None or deputy.who == person.who:
+        what = "himself under another name" if deputy is not None else "no user of the running bundle"
+        raise VoteRefused(f"{given.to} is {what}", "name another User: remit get users")
+    if not given.at < given.until_ms <= approval.expires_ms:
+        raise VoteRefused(
+            "a delegation ends in the future, and not after the approval",
+            "give an end before it: remit approvals delegate ID --to USER --for 30m",
+        )
+    after = delegated(approval, given)
+    if not counts_for(after, room.routes, room.users, deputy, given.at):
+        raise ineligible(after, room, deputy, given.at)
+    return after
+
+
+def break_glass(approval: Approval, room: Room, glass: Glass) -> Approval:
+    """`approval`, lifted by `glass.by` alone, for a short time. Raises `VoteRefused`."""
+    person = voter(approval, room, glass.by, glass.at)
+    if approval.state is not State.PENDING:
+        raise VoteRefused("it is approved already", f"remit approvals show {approval.ident}", ended=True)
+    allowed = all(route.requester_may_approve for route in _routes(approval, room))
+    if not breaks(approval, room.routes, person) or (is_requester(approval, room.users, person) and not allowed):
+        raise VoteRefused(
+            f"{person.name} is not one of those who may break the glass here",
+            f"ask someone of the break_glass groups of: {', '.join(routes_of(approval))}",
+        )
+    if not glass.why.strip():
+        raise VoteRefused("breaking the glass wants a reason", "say why in one sentence: --why TEXT")
+    return broken(approval, glass)
+
+
+def review(approval: Approval, room: Room, by: str) -> Approval:
+    """`approval`, whose breaking of the glass `by` has looked at. Raises `VoteRefused`."""
+    glass, person = approval.glass, room.users.get(by)
+    if glass is None:
+        raise VoteRefused("nobody broke the glass for it", "remit approvals ls --unreviewed")
+    if person is None:
+        raise _stranger(by)
+    breaker = room.users.get(glass.by)
+    if person.name == glass.by or (breaker is not None and breaker.who == person.who):
+        raise VoteRefused("whoever broke the glass does not review it", "ask somebody else who decides here")
+    decider = any(person.name in route.users or person.groups & route.groups for route in _routes(approval, room))
+    if not decider and not breaks(approval, room.routes, person):
+        raise ineligible(approval, room, person, glass.at)
+    return reviewed(approval, by)
+
+
+def voter(approval: Approval, room: Room, by: str, at: int) -> User:
+    """The person `by`, where `approval` can still be decided at `at`. Raises `VoteRefused`."""
     if approval.state not in OPEN:
         raise VoteRefused(
             f"this approval is {approval.state.value} and can no longer be decided",
@@ -137,17 +180,15 @@ def _voter(approval: Approval, users: Mapping[str, User], by: str, at: int) -> U
         )
     if at >= approval.expires_ms:
         raise VoteRefused("this approval has expired", "let the agent ask again", ended=True)
-    person = users.get(by)
+    person = room.users.get(by)
     if person is None:
-        raise VoteRefused(
-            f"{by} is no user of the running bundle",
-            f"declare User {by} in the workspace, then: remit apply",
-        )
+        raise _stranger(by)
     return person
 
 
-def _ineligible(approval: Approval, routes: Mapping[str, Route], person: User) -> VoteRefused:
-    if person.name == approval.user and decides(approval, routes, person):
+def ineligible(approval: Approval, room: Room, person: User, at: int) -> VoteRefused:
+    """Why `person` does not decide here."""
+    if is_requester(approval, room.users, person) and sits(approval, room.routes, room.users, person, at):
         return VoteRefused(
             "the action is done for you: the requester may not approve it",
             f"ask someone else of: {', '.join(routes_of(approval))}",
@@ -158,31 +199,25 @@ def _ineligible(approval: Approval, routes: Mapping[str, Route], person: User) -
     )
 
 
-def _seating(
-    voters: Sequence[tuple[str, frozenset[str]]], shared: set[str], need: Mapping[str, int]
-) -> dict[str, set[str]]:
-    """Seat each voter on all his shared routes, or on one of the others, filling the most places.
+def _fresh(approval: Approval, shown: str | None) -> None:
+    """INVARIANT(approval-binds-exact-action): the yes is for what runs."""
+    if shown is None and approval.edit is None:
+        return
+    if shown is None:
+        why = f"{approval.edit.by if approval.edit else 'somebody'} approved other arguments: say which the yes is for"
+    elif shown != approval.shown:
+        why = "what you saw is not what would run now: somebody changed it, or it was another approval"
+    else:
+        return
+    raise VoteRefused(why, f"look again: remit approvals show {approval.ident}", stale=True)
 
-    Walks the voters once, keeping one seating per vector of filled places. Only the fullest
-    `SEATINGS_MAX` are kept: beyond that a complete seating could be missed, never invented.
-    """
-    states: dict[tuple[int, ...], tuple[frozenset[str], ...]] = {(0,) * len(need): ()}
-    for _, eligible in voters:
-        together = frozenset(eligible & shared)
-        choices = [frozenset({name}) for name in sorted(eligible - shared)]
-        if together or not choices:
-            choices.insert(0, together)
-        grown: dict[tuple[int, ...], tuple[frozenset[str], ...]] = {}
-        for filled, chosen in states.items():
-            for choice in choices:
-                places = zip(filled, need.items(), strict=True)
-                after = tuple(min(most, had + (name in choice)) for had, (name, most) in places)
-                grown.setdefault(after, (*chosen, choice))
-        fullest = sorted(grown, key=sum, reverse=True)[:SEATINGS_MAX]
-        states = {filled: grown[filled] for filled in fullest}
-    best = states[max(states, key=sum)]
-    seated: dict[str, set[str]] = {name: set() for name in need}
-    for (who, _), choice in zip(voters, best, strict=True):
-        for name in choice:
-            seated[name].add(who)
-    return seated
+
+def _routes(approval: Approval, room: Room) -> list[Route]:
+    return [room.routes[name] for name in routes_of(approval) if name in room.routes]
+
+
+def _stranger(by: str) -> VoteRefused:
+    return VoteRefused(
+        f"{by} is no user of the running bundle",
+        f"declare User {by} in the workspace, then: remit apply",
+    )

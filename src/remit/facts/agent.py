@@ -32,10 +32,19 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A human for whom an agent acts, or who decides a gate. `groups` are flattened."""
+    """A human for whom an agent acts, or who decides a gate. `groups` are flattened.
+
+    `person` is who that is, where one human has several names: he counts once, and is the requester under all.
+    """
 
     name: str
     groups: frozenset[str] = frozenset()
+    person: str | None = None
+
+    @property
+    def who(self) -> str:
+        """The human behind the name."""
+        return self.name if self.person is None else self.person
 
 
 @dataclass(frozen=True, slots=True)

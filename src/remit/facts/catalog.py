@@ -208,7 +208,11 @@ class Route:
 
     `hold_s`: how long the caller is kept waiting; `expires_s`: how long the approval stays
     open and, once given, claimable. `requester_may_approve` and `shared` (one person counting
-    here as well as for another route of the same approval) are off unless said.
+    here as well as for another route of the same approval) are off unless said. With `distinct_groups`
+    each of the `count` sits for another of the `groups`. Where nobody ended it within `next_after_s`, the people of
+    the route `next` may decide in their place as well. `channels` are names of where people are told. `edits`:
+    whether they may approve other arguments than were asked for; `strong`: whether their yes has to be confirmed
+    beyond a token. Members of `break_glass` may lift the gate alone in an emergency.
     """
 
     name: str
@@ -219,6 +223,13 @@ class Route:
     expires_s: float = 3600.0
     requester_may_approve: bool = False
     shared: bool = False
+    distinct_groups: bool = False
+    next: str | None = None
+    next_after_s: float = 900.0
+    channels: tuple[str, ...] = ()
+    edits: bool = False
+    strong: bool = False
+    break_glass: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from remit.escalate.machine import Approval, Move, Vote
+from remit.escalate.machine import Approval, Delegation, Edit, Glass, Move, Vote
 from remit.facts.record import Ref
+from remit.facts.stop import Stop
 from remit.trace.bodies import ActionBody
 
 
@@ -91,16 +92,50 @@ class ApprovalOpened:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalVoted:
-    """A yes; with `completes` the last that was needed."""
+    """A yes; with `completes` the last that was needed, with an `edit` one to other arguments."""
 
     ident: str
     vote: Vote
     completes: bool
+    edit: Edit | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRefused:
-    """A no, which ends it."""
+    """A no, which ends it, with a preset `reason` or without."""
+
+    ident: str
+    by: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalDelegated:
+    """Somebody else may decide it in the place of one who may."""
+
+    ident: str
+    delegation: Delegation
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalBroken:
+    """One person lifted its gates alone, in an emergency."""
+
+    ident: str
+    glass: Glass
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalReviewed:
+    """`by` looked at how its glass was broken."""
+
+    ident: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalSuperseded:
+    """People are asked anew, as `by`."""
 
     ident: str
     by: str
@@ -116,10 +151,17 @@ class ApprovalClaimed:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalMoved:
-    """It ends by `move`: succeed, fail, lose or expire."""
+    """It goes on by `move`: start, succeed, fail, lose, retry, cancel or expire."""
 
     ident: str
     move: Move
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStopped:
+    """A person stopped a session."""
+
+    stop: Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +196,16 @@ class EpochBegan:
     at: int
 
 
-ApprovalDelta: TypeAlias = ApprovalVoted | ApprovalRefused | ApprovalClaimed | ApprovalMoved
+ApprovalDelta: TypeAlias = (
+    ApprovalVoted
+    | ApprovalRefused
+    | ApprovalDelegated
+    | ApprovalBroken
+    | ApprovalReviewed
+    | ApprovalSuperseded
+    | ApprovalClaimed
+    | ApprovalMoved
+)
 SessionDelta: TypeAlias = SessionTouched | LabelsJoined | SessionEnded
 Delta: TypeAlias = (
     SessionDelta
@@ -165,6 +216,7 @@ Delta: TypeAlias = (
     | IntentClosed
     | ApprovalOpened
     | ApprovalDelta
+    | SessionStopped
     | TokenRevoked
     | CredentialSet
     | BodiesErased

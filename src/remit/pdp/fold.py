@@ -5,7 +5,7 @@ Laws
   of state gives none. Applying a delta that no longer fits (a vote on an ended approval) changes
   nothing.
 * Order is the ledger's order. The ledger's writer applies exactly these deltas in the record's
-  own transaction, and the driver's memory applies the same ones, so both agree.
+  own transaction (`pdp.apply`), and the driver's memory applies the same ones, so both agree.
 * Labels join, counters add: no delta takes a label away or lowers a counter.
   INVARIANT(label-before-data): a chain's earlier intents without an outcome are in doubt once
   the next epoch begins (`EpochBegan`); their `source` labels then join their sessions for good.
@@ -13,25 +13,27 @@ Laws
 
 What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; `session.keyed` {key}, null
 to erase it; `session.words` {text, grounds?}; `token.revoked` {expires_ms}; `credential` {hash}, null to remove it;
-`epoch` {heads, …}. `subject` is the id of
+`epoch` {heads, …}; `session.stopped` {reason}; `approval.superseded` {by}. `subject` is the id of
 the session, token, credential, approval, or the chain.
 """
 
 import re
-from dataclasses import replace
 from typing import Final, assert_never
 
-from remit.escalate.machine import MOVES, Approval, Move, Vote, refused, step, voted
+from remit.escalate.machine import Approval, Delegation, Edit, Glass, Move, Vote
 from remit.facts.label import closed
 from remit.facts.limits import INTEGER_MAX
 from remit.facts.record import RecordKind, Ref
-from remit.facts.session import Session
+from remit.facts.stop import Stop
 from remit.pdp.deltas import (
+    ApprovalBroken,
     ApprovalClaimed,
-    ApprovalDelta,
+    ApprovalDelegated,
     ApprovalMoved,
     ApprovalOpened,
     ApprovalRefused,
+    ApprovalReviewed,
+    ApprovalSuperseded,
     ApprovalVoted,
     BodiesErased,
     CredentialSet,
@@ -42,9 +44,9 @@ from remit.pdp.deltas import (
     LabelsJoined,
     OriginsAdded,
     PlaceLabelled,
-    SessionDelta,
     SessionEnded,
     SessionKeyed,
+    SessionStopped,
     SessionTouched,
     TokenRevoked,
 )
@@ -71,6 +73,13 @@ ENDS: Final = {
     Status.LOST: Move.LOSE,
 }
 """How an outcome ends the approval that its intent claimed."""
+
+MOVED: Final = {
+    Event.APPROVAL_EXPIRED: Move.EXPIRE,
+    Event.APPROVAL_CANCELLED: Move.CANCEL,
+    Event.APPROVAL_STARTED: Move.START,
+}
+"""How a record of Remit's own moves an approval."""
 
 KEY: Final = re.compile(r"[0-9a-f]{64}")
 """The key of a session's index, in hex."""
@@ -123,7 +132,7 @@ def _proposal(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
             ApprovalOpened(
                 Approval(
                     ident=str(ref),
-                    action=body.action,
+                    requested=body.action,
                     sid=sid,
                     agent=agent,
                     user=body.user,
@@ -132,6 +141,7 @@ def _proposal(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
                     gates=body.gates,
                     opened_ms=at,
                     expires_ms=at if body.expires_ms is None else body.expires_ms,
+                    nonce=body.nonce or "",
                 )
             )
         )
@@ -146,6 +156,7 @@ def _exchange(ref: Ref, at: int, body: ExchangeBody) -> tuple[Delta, ...]:
     if body.approval is not None:
         # What people approved is that these responses pass; with this record they have.
         deltas.append(ApprovalClaimed(body.approval, str(ref)))
+        deltas.append(ApprovalMoved(body.approval, Move.START))
         deltas.append(ApprovalMoved(body.approval, Move.SUCCEED))
     deltas.extend(_labelled(body.stored))
     if body.origins is not None and body.sids:
@@ -170,9 +181,19 @@ def _decision(at: int, body: DecisionBody) -> tuple[Delta, ...]:
     match body.choice:
         case Choice.APPROVE:
             vote = Vote(body.by, at, body.routes, body.note)
-            return (ApprovalVoted(body.approval, vote, body.completes),)
+            edit = None
+            if body.edit is not None and body.approved is not None:
+                edit = Edit(body.by, at, body.approved, body.edit, body.nonce or "")
+            return (ApprovalVoted(body.approval, vote, body.completes, edit),)
         case Choice.DENY:
-            return (ApprovalRefused(body.approval, body.by),)
+            return (ApprovalRefused(body.approval, body.by, body.reason),)
+        case Choice.DELEGATE:
+            until_ms = at if body.until_ms is None else body.until_ms
+            return (ApprovalDelegated(body.approval, Delegation(body.by, body.to or "", at, until_ms)),)
+        case Choice.BREAK_GLASS:
+            return (ApprovalBroken(body.approval, Glass(body.by, at, body.note or "")),)
+        case Choice.REVIEW:
+            return (ApprovalReviewed(body.approval, body.by),)
         case _:
             assert_never(body.choice)
 
@@ -181,17 +202,14 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
     match body.event:
         case Event.EPOCH:
             return (EpochBegan(body.subject, at),)
-        case Event.SESSION_OPENED:
-            agent, user = body.data.get("agent"), body.data.get("user")
-            by = agent if isinstance(agent, str) else ""
-            return (SessionTouched(body.subject, by, user if isinstance(user, str) else None, at, 0, 0),)
-        case Event.SESSION_ENDED:
-            return (SessionEnded(body.subject, at),)
-        case Event.SESSION_KEYED:
-            key = body.data.get("key")
-            return (SessionKeyed(ref, body.subject, key if isinstance(key, str) and KEY.fullmatch(key) else None),)
-        case Event.SESSION_WORDS:
-            return (OriginsAdded(ref, body.subject),) if body.data.get("grounds") is True else ()
+        case (
+            Event.SESSION_OPENED
+            | Event.SESSION_ENDED
+            | Event.SESSION_STOPPED
+            | Event.SESSION_KEYED
+            | Event.SESSION_WORDS
+        ):
+            return _of_session(ref, at, body, body.event)
         case Event.TOKEN_REVOKED:
             # A revocation that does not say when the token ends is never forgotten.
             expires = body.data.get("expires_ms")
@@ -203,8 +221,11 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             return (CredentialSet(body.subject, digest if isinstance(digest, str) else None),)
         case Event.LEDGER_ERASED:
             return (BodiesErased(ref, tuple(frames(body))),)
-        case Event.APPROVAL_EXPIRED:
-            return (ApprovalMoved(body.subject, Move.EXPIRE),)
+        case Event.APPROVAL_EXPIRED | Event.APPROVAL_CANCELLED | Event.APPROVAL_STARTED:
+            return (ApprovalMoved(body.subject, MOVED[body.event]),)
+        case Event.APPROVAL_SUPERSEDED:
+            new = body.data.get("by")
+            return (ApprovalSuperseded(body.subject, new if isinstance(new, str) else ""),)
         case (
             Event.BUNDLE
             | Event.TOKEN_ISSUED
@@ -224,77 +245,33 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             assert_never(body.event)
 
 
+def _of_session(ref: Ref, at: int, body: AdminBody, event: Event) -> tuple[Delta, ...]:
+    sid, data = body.subject, body.data
+    match event:
+        case Event.SESSION_OPENED:
+            agent, user = data.get("agent"), data.get("user")
+            by = agent if isinstance(agent, str) else ""
+            return (SessionTouched(sid, by, user if isinstance(user, str) else None, at, 0, 0),)
+        case Event.SESSION_ENDED:
+            return (SessionEnded(sid, at),)
+        case Event.SESSION_STOPPED:
+            reason = data.get("reason")
+            return (SessionStopped(Stop(sid, body.by, at, reason if isinstance(reason, str) else "")),)
+        case Event.SESSION_KEYED:
+            key = data.get("key")
+            return (SessionKeyed(ref, sid, key if isinstance(key, str) and KEY.fullmatch(key) else None),)
+        case _:
+            return (OriginsAdded(ref, sid),) if data.get("grounds") is True else ()
+
+
 def in_doubt(intent: ActionBody, at: int) -> tuple[Delta, ...]:
     """What follows once an epoch begins, at `at`, and finds an intent without an outcome.
 
-    Nobody knows what its effect was: its labels join its sessions, its approval is used up.
+    Nobody knows what its effect was: its labels join its sessions, its approval is used up; but where the tool is
+    told by a key that it was asked before, the caller may have it once more, under the same one.
     """
     labels = closed(intent.source)
     deltas: list[Delta] = [LabelsJoined(sid, at, labels) for _, sid in intent.links if labels]
     if intent.approval is not None:
-        deltas.append(ApprovalMoved(intent.approval, Move.LOSE))
+        deltas.append(ApprovalMoved(intent.approval, Move.LOSE if intent.nonce is None else Move.RETRY))
     return tuple(deltas)
-
-
-def apply_session(session: Session | None, delta: SessionDelta) -> Session:
-    """`session` after `delta`.
-
-    One that nobody started is kept too, its agent not yet known: ending it early ends it.
-    """
-    match delta:
-        case SessionTouched(sid, agent, user, at, calls, irreversible):
-            if session is None:
-                return Session(sid, agent, user, at, calls=calls, irreversible_calls=irreversible)
-            known = session.agent != ""
-            return Session(
-                sid,
-                session.agent if known else agent,
-                session.user if known else user,
-                session.started_ms,
-                session.labels,
-                session.calls + calls,
-                session.irreversible_calls + irreversible,
-                session.ended_ms,
-            )
-        case LabelsJoined(sid, at, labels):
-            if session is None:
-                return Session(sid, "", None, at, labels)
-            return replace(session, labels=session.labels | labels)
-        case SessionEnded(sid, at):
-            if session is None:
-                return Session(sid, "", None, at, ended_ms=at)
-            return session if session.ended_ms is not None else replace(session, ended_ms=at)
-        case _:
-            assert_never(delta)
-
-
-def apply_approval(approval: Approval, delta: ApprovalDelta) -> Approval:
-    """`approval` after `delta`; the very same object when the machine has no such move."""
-    move = _move(delta)
-    if (approval.state, move) not in MOVES:
-        return approval
-    match delta:
-        case ApprovalVoted(_, vote, completes):
-            return voted(approval, vote, completes=completes)
-        case ApprovalRefused(_, by):
-            return refused(approval, by)
-        case ApprovalClaimed(_, intent):
-            return replace(step(approval, Move.CLAIM), claimed_by=intent)
-        case ApprovalMoved():
-            return step(approval, move)
-        case _:
-            assert_never(delta)
-
-
-def _move(delta: ApprovalDelta) -> Move:
-    match delta:
-        case ApprovalVoted(_, _, completes):
-            return Move.COMPLETE if completes else Move.VOTE
-        case ApprovalRefused():
-            return Move.REFUSE
-        case ApprovalClaimed():
-            return Move.CLAIM
-        case ApprovalMoved(_, move):
-            return move
-        case _:
-            assert_never(delta)

@@ -6,39 +6,28 @@ The control API calls these; the enforcement of calls (`pep.driver`) builds on t
 
 from collections.abc import Mapping, Sequence
 
-from remit.escalate import voting
-from remit.escalate.machine import OPEN, Approval, State, Vote
+from remit.escalate.machine import OPEN, Approval, State
 from remit.facts.action import Action, ActionKind
-from remit.facts.agent import Authority, User
+from remit.facts.agent import Authority
 from remit.facts.canonical import Json, canonical
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.facts.session import TooManyWords
 from remit.pdp.decision import Decision, Refuse
 from remit.pep import errand
+from remit.pep.decisions import Decisions
 from remit.pep.indices import STATEMENTS_MAX, WORDS_CHARS_MAX
-from remit.pep.judging import BY_REMIT, Attempt, Desk
-from remit.pep.memory import Memory
+from remit.pep.judging import BY_REMIT, Attempt
 from remit.policy.verdict import Code, Deny, Permit, Reason
-from remit.ports.ledger import Ledger
-from remit.ports.system import Clock
 from remit.trace.bodies import (
     AdminBody,
-    Choice,
-    DecisionBody,
     Event,
     OutcomeBody,
     Status,
 )
 
 
-class Control:
+class Control(Decisions):
     """Changes to approvals, sessions and tokens, and questions about them."""
-
-    def __init__(self, memory: Memory, desk: Desk, ledger: Ledger, clock: Clock) -> None:
-        self._memory = memory
-        self._desk = desk
-        self._ledger = ledger
-        self._clock = clock
 
     async def load(self) -> None:
         """Read from the ledger what decisions need; call it once, before the first."""
@@ -61,41 +50,6 @@ class Control:
             return self._stop_reason(authority)
         finally:
             self._memory.release(sids, self._clock.monotonic_s())
-
-    async def decide_approval(self, ident: str, voter: User, choice: Choice, note: str | None) -> Approval:
-        """Cast `voter`'s vote by the rules of `escalate.voting` and the running bundle.
-
-        Raises `VoteRefused`, and `KeyError` when there is no such approval.
-        """
-        found = self._memory.approval(ident)
-        if found is None:
-            stored = await self._ledger.approval(ident)
-            found = self._memory.approval(ident) or stored
-        if found is None:
-            raise KeyError(ident)
-        catalog, now_ms = self._desk.bundle.catalog, self._clock.now_ms()
-        match choice:
-            case Choice.APPROVE:
-                cast = Vote(voter.name, now_ms, (), note)
-                after = voting.approve(found, catalog.routes, catalog.users, cast)
-                routes = voting.counts_for(found, catalog.routes, voter)
-            case Choice.DENY:
-                after = voting.refuse(found, catalog.routes, catalog.users, voter.name, now_ms)
-                routes = ()
-        if after is found:
-            return found
-        body = DecisionBody(
-            approval=ident,
-            action=found.action,
-            by=voter.name,
-            choice=choice,
-            routes=routes,
-            note=note,
-            completes=after.state is State.APPROVED,
-        )
-        pending = self._desk.append(RecordKind.DECISION, found.sid, body)
-        await pending.durable
-        return self._memory.approval(ident) or after
 
     async def open_session(self, sid: str, agent: str, user: str | None, by: str) -> Receipt:
         """Open the root session `sid` (admin record `session.opened`)."""

@@ -11,8 +11,8 @@ from typing import Final, TypeAlias
 
 import orjson
 
-from remit.escalate import voting
 from remit.escalate.machine import Approval, State
+from remit.escalate.seating import complete
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json, digest
@@ -255,9 +255,9 @@ class Desk:
         # while those who said yes are whom the running bundle asks.
         bound = action.hash(pin)
         return tuple(
-            Lift(one.ident, one.action, frozenset(one.gates), one.expires_ms)
+            Lift(one.ident, one.approved, frozenset(one.gates), one.expires_ms)
             for one in sorted(approved, key=lambda one: one.opened_ms)
-            if one.action == bound and now_ms < one.expires_ms and voting.complete(one, catalog.routes, catalog.users)
+            if one.approved == bound and now_ms < one.expires_ms and complete(one, catalog.routes, catalog.users)
         )
 
     def _may_ask(self, action: Action, pin: str, now_ms: int) -> bool:
@@ -282,7 +282,7 @@ class Desk:
 
     def _pending(self, action: Action, bound: str, now_ms: int) -> Approval | None:
         for one in self._memory.approvals_of(action.authority.acting.sid):
-            if one.state is State.PENDING and one.action == bound and now_ms < one.expires_ms:
+            if one.state is State.PENDING and one.requested == bound and now_ms < one.expires_ms:
                 return one
         return None
 

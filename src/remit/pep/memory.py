@@ -14,15 +14,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from remit.escalate.machine import OPEN, Approval, State
+from remit.escalate.machine import OPEN, UNDER_WAY, Approval
 from remit.facts.agent import Authority, Link
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
+from remit.facts.stop import Stop
+from remit.pdp.apply import apply_approval, apply_session
 from remit.pdp.deltas import (
+    ApprovalBroken,
     ApprovalClaimed,
+    ApprovalDelegated,
     ApprovalMoved,
     ApprovalOpened,
     ApprovalRefused,
+    ApprovalReviewed,
+    ApprovalSuperseded,
     ApprovalVoted,
     BodiesErased,
     CredentialSet,
@@ -34,10 +40,11 @@ from remit.pdp.deltas import (
     PlaceLabelled,
     SessionEnded,
     SessionKeyed,
+    SessionStopped,
     SessionTouched,
     TokenRevoked,
 )
-from remit.pdp.fold import apply_approval, apply_session, fold
+from remit.pdp.fold import fold
 from remit.pep.indices import Indices
 from remit.ports.ledger import Ledger
 from remit.protect.stores import Stores
@@ -46,7 +53,7 @@ from remit.trace.bodies import Body
 IDLE_S: Final = 300.0
 APPROVALS_LOADED_MAX: Final = 100_000
 OVER_MAX: Final = 1_000
-_LIVE: Final = OPEN | {State.EXECUTING}
+_LIVE: Final = OPEN | UNDER_WAY
 
 
 @dataclass(slots=True)
@@ -68,6 +75,7 @@ class Memory:
         self._approvals: dict[str, Approval] = {}
         self._by_sid: dict[str, set[str]] = {}
         self._over: OrderedDict[str, Approval] = OrderedDict()
+        self._stopped: dict[str, Stop] = {}
         self._revoked: set[str] = set()
         """Kept beyond the time at which they expire: a clock that is set back would have them live again."""
         self._waiting: dict[asyncio.Future[None], None] = {}
@@ -79,6 +87,7 @@ class Memory:
     async def load(self) -> None:
         """Read what must be known before the first decision."""
         self._revoked.update(await self._ledger.revoked())
+        self._stopped.update(await self._ledger.stopped())
         self.stores = Stores(await self._ledger.stored())
         found = await self._ledger.approvals(open_only=True, limit=APPROVALS_LOADED_MAX)
         for approval in found:
@@ -145,6 +154,12 @@ class Memory:
                 return True
         return False
 
+    def stops(self, authority: Authority) -> tuple[Stop, ...]:
+        """The stops that sessions of the chain are under."""
+        if not self._stopped:
+            return ()
+        return tuple([self._stopped[sid] for sid in authority.sids if sid in self._stopped])
+
     def revoked(self, authority: Authority) -> bool:
         """Whether its token, or one that it came from, was revoked."""
         if not self._revoked:
@@ -179,11 +194,23 @@ class Memory:
                     stirred = stirred or isinstance(delta, SessionEnded)
                 case ApprovalOpened(approval):
                     self._keep(approval)
-                case ApprovalVoted() | ApprovalRefused() | ApprovalClaimed() | ApprovalMoved():
+                case (
+                    ApprovalVoted()
+                    | ApprovalRefused()
+                    | ApprovalDelegated()
+                    | ApprovalBroken()
+                    | ApprovalReviewed()
+                    | ApprovalSuperseded()
+                    | ApprovalClaimed()
+                    | ApprovalMoved()
+                ):
                     known = self._approvals.get(delta.ident)
                     if known is not None:
                         self._keep(apply_approval(known, delta))
                         stirred = True
+                case SessionStopped(stop):
+                    self._stopped.setdefault(stop.sid, stop)
+                    stirred = True
                 case TokenRevoked(token, _):
                     self._revoked.add(token)
                     stirred = True

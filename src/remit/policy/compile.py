@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias, assert_never
 
-from remit.facts.agent import Agent
+from remit.facts.agent import Agent, User
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import Catalog, Http, Stdio, Tool
+from remit.facts.catalog import Catalog, Http, Route, Stdio, Tool
 from remit.facts.credential import shown
 from remit.facts.label import closed
 from remit.policy import cedar
@@ -142,6 +142,22 @@ def _ground(catalog: Catalog, tools: list[ToolForm], enforceable: frozenset[str]
     return ground, cedar.schema_of(schema)
 
 
+def _user(user: User) -> Json:
+    groups: list[Json] = [*sorted(user.groups)]
+    return groups if user.person is None else {"groups": groups, "person": user.person}
+
+
+def _handing(route: Route) -> list[Json]:
+    """What a route says of how it is decided beyond whom and when; nothing where all that is left out."""
+    said, plain = _decided(route), _decided(Route(route.name))
+    return [] if said == plain else said
+
+
+def _decided(route: Route) -> list[Json]:
+    asked: list[Json] = [route.distinct_groups, route.next, route.next_after_s, list(route.channels)]
+    return [*asked, route.edits, route.strong, [*sorted(route.break_glass)]]
+
+
 def _digest(catalog: Catalog, schema: str) -> str:
     """`sha256:…` over everything a verdict may hang on, and what else runs of it but the values of variables."""
     described: Json = {
@@ -151,7 +167,7 @@ def _digest(catalog: Catalog, schema: str) -> str:
             agent.name: [sorted(agent.groups), agent.mode.value, agent.harness.value, agent.owner, agent.purpose]
             for agent in catalog.agents.values()
         },
-        "users": {user.name: sorted(user.groups) for user in catalog.users.values()},
+        "users": {user.name: _user(user) for user in catalog.users.values()},
         "routes": {
             route.name: [
                 sorted(route.groups),
@@ -161,6 +177,7 @@ def _digest(catalog: Catalog, schema: str) -> str:
                 route.expires_s,
                 route.requester_may_approve,
                 route.shared,
+                *_handing(route),
             ]
             for route in catalog.routes.values()
         },

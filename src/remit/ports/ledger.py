@@ -11,6 +11,7 @@ from remit.escalate.machine import Approval
 from remit.facts.label import Labels
 from remit.facts.record import Receipt, Record, RecordKind, Ref
 from remit.facts.session import Session
+from remit.facts.stop import Stop
 from remit.trace.bodies import Body
 
 
@@ -121,6 +122,10 @@ class Ledger(Protocol):
 
     async def revoked(self) -> Mapping[str, int]:
         """Revoked token ids and when they would have expired, in ms since the epoch."""
+        ...
+
+    async def stopped(self) -> Mapping[str, Stop]:
+        """The sessions that people stopped, by session id."""
         ...
 
     async def credentials(self) -> Mapping[str, str]:

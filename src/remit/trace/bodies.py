@@ -40,10 +40,11 @@ class ActionBody:
     `links` are `(agent, sid)` pairs, the minted agent first. `labels` are the effective ones
     of the chain at the decision; `source` what the tool's results bring (an in-doubt intent
     keeps them). `observed` is the verdict that `observe` mode overrode. `approval` is the
-    decision id claimed by an intent. `expires_ms` ends the approval that an escalated proposal
-    opens. `irreversible` says which counter the intent adds to. `trace` is the W3C traceparent that its
-    log lines and the server's bear; `stored` what it may write to stores; `grants` are those that lifted its gates.
-    These three are encoded before the arguments, where there are any.
+    decision id claimed by an intent, or of the one that a proposal waits for. `expires_ms` ends the approval that an
+    escalated proposal opens. `irreversible` says which counter the intent adds to. `trace` is the W3C traceparent that
+    its log lines and the server's bear; `stored` what it may write to stores; `grants` are those that lifted its gates;
+    `nonce` is what names the approval that a proposal opens, and in an intent the key under which the tool may be
+    called once more. These four are encoded before the arguments, where there are any.
     """
 
     action: str
@@ -69,6 +70,7 @@ class ActionBody:
     trace: str | None = None
     stored: Stored | None = None
     grants: tuple[str, ...] = ()
+    nonce: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,9 @@ class Choice(StrEnum):
 
     APPROVE = "approve"
     DENY = "deny"
+    DELEGATE = "delegate"
+    BREAK_GLASS = "break-glass"
+    REVIEW = "review"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,10 @@ class DecisionBody:
     """Body of `decision`: `by` (a user) chose for `approval`.
 
     `routes` are those his yes may count for; `completes` says that with it every gate is lifted
-    (the routes' rules were those of the record's bundle; see `escalate.voting`).
+    (the routes' rules were those of the record's bundle; see `escalate.voting`). `reason` is the preset word of a no.
+    A yes to other arguments names the proposal that holds them (`edit`), their action's hash (`approved`) and what
+    later decisions have to name (`nonce`). `to` decides in his place until `until_ms`. These are encoded where one
+    of them is there.
     """
 
     approval: str
@@ -148,6 +156,12 @@ class DecisionBody:
     routes: tuple[str, ...]
     note: str | None = None
     completes: bool = False
+    reason: str | None = None
+    edit: str | None = None
+    approved: str | None = None
+    nonce: str | None = None
+    to: str | None = None
+    until_ms: int | None = None
 
 
 class Event(StrEnum):
@@ -163,7 +177,11 @@ class Event(StrEnum):
     SESSION_KEYED = "session.keyed"
     SESSION_WORDS = "session.words"
     SESSION_ENDED = "session.ended"
+    SESSION_STOPPED = "session.stopped"
     APPROVAL_EXPIRED = "approval.expired"
+    APPROVAL_CANCELLED = "approval.cancelled"
+    APPROVAL_SUPERSEDED = "approval.superseded"
+    APPROVAL_STARTED = "approval.started"
     TOOLS_ACCEPTED = "tools.accepted"
     RESOURCE_DELETED = "resource.deleted"
     LEDGER_RESTORED = "ledger.restored"

@@ -146,11 +146,13 @@ def _action(body: ActionBody) -> tuple[object, ...]:
 
 
 def _added(body: ActionBody) -> tuple[object, ...]:
+    stored = None if body.stored is None else (body.stored.places, body.stored.labels)
+    if body.nonce is not None:
+        return body.trace, stored, body.grants, body.nonce
     if body.grants:
-        stored = body.stored
-        return body.trace, None if stored is None else (stored.places, stored.labels), body.grants
-    if body.stored is not None:
-        return body.trace, (body.stored.places, body.stored.labels)
+        return body.trace, stored, body.grants
+    if stored is not None:
+        return body.trace, stored
     return () if body.trace is None else (body.trace,)
 
 
@@ -187,12 +189,13 @@ def _as_action(data: bytes) -> ActionBody:
         arguments=_arguments(integer(found[-2]), data),
         trace=maybe(found[19]) if len(found) > ACTION_MEMBERS[0] else None,
         stored=_stored_of(found),
-        grants=texts(found[21]) if len(found) == ACTION_MEMBERS[-1] else (),
+        grants=texts(found[21]) if len(found) > ACTION_MEMBERS[2] else (),
+        nonce=text(found[22]) if len(found) == ACTION_MEMBERS[-1] else None,
     )
 
 
 def _stored_of(found: Sequence[object]) -> Stored | None:
-    if len(found) < ACTION_MEMBERS[2] or (len(found) == ACTION_MEMBERS[-1] and found[20] is None):
+    if len(found) < ACTION_MEMBERS[2] or (len(found) > ACTION_MEMBERS[2] and found[20] is None):
         return None
     return _as_stored(found[20])
 
@@ -293,11 +296,15 @@ def _as_outcome(data: bytes) -> OutcomeBody:
 
 
 def _decision(body: DecisionBody) -> tuple[object, ...]:
-    return (body.approval, body.action, body.by, body.choice, body.routes, body.note, body.completes)
+    more = (body.reason, body.edit, body.approved, body.nonce, body.to, body.until_ms)
+    added = more if any(one is not None for one in more) else ()
+    return (body.approval, body.action, body.by, body.choice, body.routes, body.note, body.completes, *added)
 
 
 def _as_decision(data: bytes) -> DecisionBody:
-    approval, action, by, choice, routes, note, completes = members("decision body", data, 7)
+    found = members("decision body", data, 7, 13)
+    approval, action, by, choice, routes, note, completes = found[:7]
+    reason, edit, approved, nonce, to, until_ms = found[7:] or (None,) * 6
     return DecisionBody(
         approval=text(approval),
         action=text(action),
@@ -306,6 +313,12 @@ def _as_decision(data: bytes) -> DecisionBody:
         routes=texts(routes),
         note=maybe(note),
         completes=flag(completes),
+        reason=maybe(reason),
+        edit=maybe(edit),
+        approved=maybe(approved),
+        nonce=maybe(nonce),
+        to=maybe(to),
+        until_ms=None if until_ms is None else integer(until_ms),
     )
 
 

@@ -14,6 +14,7 @@ class Glance:
     verdict: str
     approval: str | None
     source: tuple[str, ...]
+    nonce: str | None
     data: bytes
     erased: bool = False
 
@@ -27,5 +28,6 @@ def glance(data: bytes) -> Glance:
         verdict=text(found[8]),
         approval=maybe(found[13]),
         source=texts(found[17]),
+        nonce=text(found[22]) if len(found) == ACTION_MEMBERS[-1] else None,
         data=data,
     )

@@ -7,9 +7,9 @@ import orjson
 
 from remit.facts.canonical import Json
 
-ACTION_MEMBERS: Final = (21, 22, 23, 24)
-"""How many an action's body has: as the first version wrote all of them, with a trace, with what it stores, and with
-grants."""
+ACTION_MEMBERS: Final = (21, 22, 23, 24, 25)
+"""How many an action's body has: as the first version wrote all of them, with a trace, with what it stores, with
+grants, and with a nonce."""
 
 
 class Undecodable(ValueError):

@@ -33,6 +33,7 @@ from remit.trace.links import Finding, Row, check_row
 from remit.trace.members import Undecodable
 from remit.trace.rounds import responses_hash
 
+_ENDING: Final = frozenset({Event.APPROVAL_EXPIRED, Event.APPROVAL_CANCELLED, Event.APPROVAL_SUPERSEDED})
 _BUNDLED: Final = frozenset(RecordKind) - {RecordKind.ADMIN}
 JUMP_MS: Final = 60_000
 FINDINGS_MAX: Final = 1_000
@@ -87,8 +88,15 @@ def verify(rows: Iterable[Row]) -> Report:
 
 @dataclass(slots=True)
 class _Asked:
+    """What an approval was asked for, and what runs by it: the same, unless a person edited it."""
+
     action: str
     approved: bool = False
+    edited: str | None = None
+
+    @property
+    def runs(self) -> str:
+        return self.action if self.edited is None else self.edited
 
 
 @dataclass(slots=True)
@@ -216,7 +224,7 @@ class Verifier:
             case DecisionBody():
                 self._check_decision(row, body)
             case AdminBody():
-                if body.event is Event.APPROVAL_EXPIRED:
+                if body.event in _ENDING:
                     self._asked.pop(body.subject, None)
                 elif body.event is Event.LEDGER_ERASED:
                     self._check_erasure(row, body)
@@ -246,6 +254,12 @@ class Verifier:
         if not isinstance(body, AdminBody) or body.event is not Event.EPOCH:
             self._say(row, "chain-links", "the first record of its chain does not begin an epoch")
             return
+        replica, epoch = parts(row.ref.chain)
+        for ident, intent in self._open.items():
+            begun = parts(Ref.parse(ident).chain)
+            # In doubt from here on; a tool that is told by a key may be called once more under the same approval.
+            if intent.nonce is not None and intent.approval is not None and begun[0] == replica and begun[1] < epoch:
+                self._asked.setdefault(intent.approval, _Asked(intent.action, approved=True))
         if body.subject != row.ref.chain:
             self._say(row, "chain-links", f"it begins another epoch: {body.subject[:32]!r}")
         named = body.data.get("heads")
@@ -259,7 +273,7 @@ class Verifier:
             self._say(row, "no-permit-without-policy", "it was forwarded though denied")
         if body.approval is not None:
             asked = self._asked.pop(body.approval, None)
-            self._check_asked(row, body.approval, body.action, asked)
+            self._check_asked(row, body.approval, body.action, asked and asked.runs)
             if asked is not None and not asked.approved:
                 self._say(row, "approval-binds-exact-action", f"{body.approval} was not approved yet")
         self._open[str(row.ref)] = body
@@ -299,22 +313,30 @@ class Verifier:
 
     def _check_decision(self, row: Row, body: DecisionBody) -> None:
         asked = self._asked.get(body.approval)
-        self._check_asked(row, body.approval, body.action, asked)
+        if body.choice is Choice.REVIEW:
+            # It looks back at what is over.
+            return
+        self._check_asked(row, body.approval, body.action, asked and asked.action)
         if asked is None:
             return
         match body.choice:
             case Choice.APPROVE:
+                asked.edited = body.approved or asked.edited
                 asked.approved = asked.approved or body.completes
+            case Choice.BREAK_GLASS:
+                asked.approved = True
             case Choice.DENY:
                 del self._asked[body.approval]
+            case Choice.DELEGATE:
+                pass
             case _:
                 assert_never(body.choice)
 
-    def _check_asked(self, row: Row, ident: str, action: str, asked: _Asked | None) -> None:
+    def _check_asked(self, row: Row, ident: str, action: str, asked: str | None) -> None:
         """INVARIANT(approval-binds-exact-action)."""
         if asked is None:
             self._say(row, "approval-binds-exact-action", f"{ident[:40]} asked for nothing, or had ended")
-        elif asked.action != action:
+        elif asked != action:
             self._say(row, "approval-binds-exact-action", f"{ident[:40]} asked for another action")
 
 

@@ -4,12 +4,14 @@ Records are moved as they are stored; state is folded anew.
 """
 
 import sqlite3
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from remit.adapters.sqlite import rows
 from remit.adapters.sqlite.segment import ERASED, body_head, record_head
 from remit.adapters.sqlite.state import State
-from remit.adapters.sqlite.tables import INDEX_OF_ORIGINS, PROOF_TABLES, SEQ_BITS, TABLES, create
+from remit.adapters.sqlite.tables import INDEX_OF_ORIGINS, PROOF_TABLES, SEQ_BITS, STOPS, TABLES, create
 from remit.facts.record import Ref
 from remit.pdp.fold import fold
 from remit.trace.chain import parts
@@ -64,3 +66,17 @@ def from_version_2(conn: sqlite3.Connection) -> None:
     """Version 2 had no tree and no erasures; the service makes the tree from the records, beside its work."""
     for statement in PROOF_TABLES.split(";"):
         conn.execute(statement)
+
+
+def from_version_3(conn: sqlite3.Connection) -> None:
+    """Version 3 had no stops, and approvals without edits, delegations, presets and glass; claimed ones executed."""
+    if not conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'stopped'").fetchone():
+        conn.execute(STOPS)
+    for number, detail in conn.execute("SELECT id, detail FROM approval").fetchall():
+        value: dict[str, Any] = orjson.loads(detail)
+        if "requested" not in value:
+            value["requested"] = value.pop("action")
+            value["state"] = "claimed" if value["state"] == "executing" else value["state"]
+            value |= {"nonce": "", "edit": None, "delegations": [], "reason": None, "glass": None}
+            value["superseded_by"] = None
+            rows.write(conn, {"approval": [rows.approval_row(number, rows.approval_from((orjson.dumps(value),)))]})

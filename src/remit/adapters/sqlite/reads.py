@@ -22,6 +22,7 @@ from remit.escalate.machine import Approval
 from remit.facts.label import Labels
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
+from remit.facts.stop import Stop
 from remit.ports.ledger import Entry, InDoubt, Origins
 from remit.trace.encoding import decode_body, decode_record
 
@@ -230,6 +231,11 @@ def in_doubt(conn: sqlite3.Connection) -> Sequence[InDoubt]:
 def revoked(conn: sqlite3.Connection) -> Mapping[str, int]:
     """Revoked tokens and when they would have expired."""
     return dict(conn.execute("SELECT token, expires FROM revoked").fetchall())
+
+
+def stopped(conn: sqlite3.Connection) -> Mapping[str, Stop]:
+    """The sessions that people stopped."""
+    return {row[0]: Stop(*row) for row in conn.execute("SELECT sid, by, at, reason FROM stopped").fetchall()}
 
 
 def stored(conn: sqlite3.Connection) -> Mapping[str, Labels]:

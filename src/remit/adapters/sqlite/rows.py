@@ -11,9 +11,10 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from remit.escalate.machine import Approval, State, Vote
+from remit.escalate.machine import Approval, Delegation, Edit, Glass, State, Vote
 from remit.facts.label import NONE, Labels
 from remit.facts.session import Session
+from remit.facts.stop import Stop
 from remit.policy.verdict import Gate
 
 Row: TypeAlias = tuple[int | str | None, ...]
@@ -35,6 +36,7 @@ _INTO: Final = {
     "in_doubt": ("INSERT INTO in_doubt", "ntn", ""),
     "outcome": ("INSERT INTO outcome", "nn", ""),
     "approval": ("REPLACE INTO approval", "ntt", ""),
+    "stopped": ("INSERT INTO stopped", "ttnt", "ON CONFLICT (sid) DO NOTHING"),
     "revoked": ("REPLACE INTO revoked", "tn", ""),
     "credential": ("REPLACE INTO credential", "tt", ""),
     "stored": ("REPLACE INTO stored", "tt", ""),
@@ -82,7 +84,7 @@ def approval_from(row: Sequence[Any]) -> Approval:
     value = orjson.loads(row[0])
     return Approval(
         ident=value["ident"],
-        action=value["action"],
+        requested=value["requested"],
         sid=value["sid"],
         agent=value["agent"],
         user=value["user"],
@@ -95,6 +97,12 @@ def approval_from(row: Sequence[Any]) -> Approval:
         votes=tuple(Vote(vote["by"], vote["at"], tuple(vote["routes"]), vote["note"]) for vote in value["votes"]),
         refused_by=value["refused_by"],
         claimed_by=value["claimed_by"],
+        nonce=value["nonce"],
+        edit=None if value["edit"] is None else Edit(**value["edit"]),
+        delegations=tuple(Delegation(**one) for one in value["delegations"]),
+        reason=value["reason"],
+        glass=None if value["glass"] is None else Glass(**value["glass"]),
+        superseded_by=value["superseded_by"],
     )
 
 
@@ -120,6 +128,11 @@ def session_row(number: int, session: Session) -> Row:
 def approval_row(ident: int, approval: Approval) -> Row:
     """The approval opened by the record with the id `ident`."""
     return (ident, approval.state.value, _json(approval))
+
+
+def stopped_row(stop: Stop) -> Row:
+    """A session that a person stopped."""
+    return (_text(stop.sid), _text(stop.by), stop.at_ms, _text(stop.reason))
 
 
 def doubtful_row(ident: int, sid: str, at: int) -> Row:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from remit.adapters.sqlite.errors import NotALedger, SchemaTooNew
-from remit.adapters.sqlite.migrate import from_version_0, from_version_1, from_version_2
+from remit.adapters.sqlite.migrate import from_version_0, from_version_1, from_version_2, from_version_3
 from remit.adapters.sqlite.tables import create
 
-VERSION: Final = 3
+VERSION: Final = 4
 APPLICATION: Final = 0x524D4954
 """`RMIT`, in the file's header (sqlite.org/fileformat2.html, application id)."""
 
@@ -21,6 +21,7 @@ MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {
     0: from_version_0,
     1: from_version_1,
     2: from_version_2,
+    3: from_version_3,
 }
 """From each earlier version to the one after it."""
 

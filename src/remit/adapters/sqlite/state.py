@@ -18,12 +18,17 @@ from remit.escalate.machine import Approval
 from remit.facts.label import Labels
 from remit.facts.record import Ref
 from remit.facts.session import Session
+from remit.pdp.apply import apply_approval, apply_session
 from remit.pdp.deltas import (
+    ApprovalBroken,
     ApprovalClaimed,
+    ApprovalDelegated,
     ApprovalDelta,
     ApprovalMoved,
     ApprovalOpened,
     ApprovalRefused,
+    ApprovalReviewed,
+    ApprovalSuperseded,
     ApprovalVoted,
     BodiesErased,
     CredentialSet,
@@ -37,10 +42,11 @@ from remit.pdp.deltas import (
     SessionDelta,
     SessionEnded,
     SessionKeyed,
+    SessionStopped,
     SessionTouched,
     TokenRevoked,
 )
-from remit.pdp.fold import apply_approval, apply_session, in_doubt
+from remit.pdp.fold import in_doubt
 from remit.trace.bodies import ActionBody
 from remit.trace.chain import parts
 from remit.trace.encoding import decode_body, decode_record
@@ -150,12 +156,19 @@ class State:
                 ident = self._named(approval.ident)
                 if ident is not None:
                     self._asked[ident] = approval
-            case ApprovalVoted() | ApprovalRefused() | ApprovalClaimed() | ApprovalMoved():
+            case (
+                ApprovalVoted()
+                | ApprovalRefused()
+                | ApprovalDelegated()
+                | ApprovalBroken()
+                | ApprovalReviewed()
+                | ApprovalSuperseded()
+                | ApprovalClaimed()
+                | ApprovalMoved()
+            ):
                 self._change_approval(delta)
-            case TokenRevoked(token, expires):
-                self._change("revoked", token, rows.revoked_row(token, expires))
-            case CredentialSet(ident, digest):
-                self._change("credential", ident, rows.credential_row(ident, digest))
+            case SessionStopped() | TokenRevoked() | CredentialSet():
+                self._set(delta)
             case BodiesErased():
                 self._erase(delta)
             case EpochBegan(chain, at):
@@ -170,6 +183,16 @@ class State:
                 self._change("origin", number, rows.origin_row(number, sid, self.id_of(ref) or 0))
             case _:
                 assert_never(delta)
+
+    def _set(self, delta: SessionStopped | TokenRevoked | CredentialSet) -> None:
+        match delta:
+            case SessionStopped(stop):
+                # The first stop counts, also of two in one batch.
+                self._seldom.setdefault("stopped", {}).setdefault(stop.sid, rows.stopped_row(stop))
+            case TokenRevoked(token, expires):
+                self._change("revoked", token, rows.revoked_row(token, expires))
+            case CredentialSet(ident, digest):
+                self._change("credential", ident, rows.credential_row(ident, digest))
 
     def _erase(self, delta: BodiesErased) -> None:
         for number in filter(None, map(self._named, delta.erased)):

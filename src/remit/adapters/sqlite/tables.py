@@ -5,8 +5,8 @@ the id of its first record. An id is `chain number << 40 | seq`, so that ids run
 chains and sequence. The tables below them are folds of the records (`state.py`) and could be
 made anew from them: sessions and what of them changes with every call, intents of this epoch
 without an outcome (one bit each, in blocks of 32 ids), those of earlier epochs, outcomes by
-intent, approvals, revoked tokens, credentials, labels of places in stores, the keys of sessions'
-indices and the records that these are made of, which bodies were erased by which record.
+intent, approvals, sessions that people stopped, revoked tokens, credentials, labels of places in
+stores, the keys of sessions' indices and the records that these are made of, which bodies were erased by which record.
 
 `tile` and `signed` are of the RFC 6962 tree (`tiles.py`), which follows the records a little later: hashes by
 `level << 48 | number`, and the last checkpoint that was signed.
@@ -57,6 +57,10 @@ CREATE TABLE IF NOT EXISTS tile (id INTEGER PRIMARY KEY, hashes BLOB NOT NULL) S
 CREATE TABLE IF NOT EXISTS signed (size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;
 """
 """What version 3 brought."""
+STOPS: Final = """CREATE TABLE stopped (
+    sid TEXT PRIMARY KEY, by TEXT NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL
+) STRICT, WITHOUT ROWID"""
+"""What version 4 brought."""
 
 STATE: Final = (
     "chain",
@@ -72,6 +76,7 @@ STATE: Final = (
     "keyed",
     "origin",
     "erased",
+    "stopped",
 )
 """The tables that are folds of the records."""
 
@@ -81,3 +86,4 @@ def create(conn: sqlite3.Connection) -> None:
     for statement in (TABLES + PROOF_TABLES).split(";"):
         conn.execute(statement)
     conn.execute(INDEX_OF_ORIGINS)
+    conn.execute(STOPS)

@@ -54,6 +54,7 @@ class UserShape(Shape):
     """A human for whom agents act, or who decides."""
 
     groups: Names = Field(default=[], description="Groups he belongs to, besides everyone.")
+    person: Name | None = Field(default=None, description="The User he is as well, where one human has several names.")
 
 
 class GroupShape(Shape):
@@ -203,6 +204,15 @@ class RouteShape(Shape):
     expires_s: float = Field(default=3600.0, description="How long the approval stays open.")
     requester_may_approve: StrictBool = False
     shared: StrictBool = Field(default=False, description="One person may count here and for another route as well.")
+    distinct_groups: StrictBool = Field(default=False, description="Each of the count sits for another of the groups.")
+    next: Name | None = Field(default=None, description="Route whose people may decide as well after next_after_s.")
+    next_after_s: float = Field(default=900.0, description="How long its own people have before next is asked.")
+    channels: Annotated[list[Name], Field(max_length=16)] = Field(
+        default=[], description="Names of where people are told that something waits."
+    )
+    edits: StrictBool = Field(default=False, description="Whether other arguments than were asked for may be approved.")
+    strong: StrictBool = Field(default=False, description="A yes has to be confirmed beyond a token.")
+    break_glass: Names = Field(default=[], description="Groups whose members may lift the gate alone in an emergency.")
 
 
 SPECS: Final[dict[Kind, type[Shape]]] = {

@@ -188,7 +188,7 @@ def _spec(shape: Shape, document: Document) -> Spec:
             groups, harness = tuple(shape.groups), Harness(shape.harness)
             return AgentSpec(shape.owner, shape.purpose, groups, harness, Mode(shape.mode))
         case UserShape():
-            return UserSpec(tuple(shape.groups))
+            return UserSpec(tuple(shape.groups), shape.person)
         case GroupShape():
             return GroupSpec(shape.description, tuple(shape.groups))
         case ServerShape():
@@ -230,6 +230,13 @@ def _spec(shape: Shape, document: Document) -> Spec:
                 shape.expires_s,
                 shape.requester_may_approve,
                 shape.shared,
+                shape.distinct_groups,
+                shape.next,
+                shape.next_after_s,
+                tuple(shape.channels),
+                shape.edits,
+                shape.strong,
+                tuple(shape.break_glass),
             )
         case _:
             raise TypeError(f"no spec has the shape {type(shape).__name__}")

@@ -1,0 +1,105 @@
+"""Who may decide an approval, and for which of its routes: by membership, after others, or in somebody's place.
+
+Laws: rules are those of the running bundle, read at the time of the vote. The requester's yes counts only where the
+route says so, under whatever name he comes: users that say the same `person` are one. Whoever was asked `next`
+decides once the time of those before him is over. A deputy has what the one who named him has by himself, until the
+end that was given; what a deputy has cannot be handed on.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from remit.escalate.machine import Approval
+from remit.facts.agent import User
+from remit.facts.catalog import Route
+
+
+def routes_of(approval: Approval) -> tuple[str, ...]:
+    """The routes that must all agree, in order, each once."""
+    return tuple(sorted({gate.route for gate in approval.gates}))
+
+
+def member(route: Route, person: User) -> bool:
+    """Whether `person` is one of those whom `route` itself asks."""
+    return person.name in route.users or not route.groups.isdisjoint(person.groups)
+
+
+def asked(name: str, routes: Mapping[str, Route], waited_ms: float) -> Iterator[Route]:
+    """The route `name` and those that are asked after it once an approval has waited for `waited_ms`."""
+    seen: set[str] = set()
+    route, due_ms = routes.get(name), 0.0
+    while route is not None and route.name not in seen:
+        seen.add(route.name)
+        yield route
+        due_ms += route.next_after_s * 1000
+        if route.next is None or waited_ms < due_ms:
+            return
+        route = routes.get(route.next)
+
+
+def is_requester(approval: Approval, users: Mapping[str, User], person: User) -> bool:
+    """Whether the action is done for `person`, under this name of his or another."""
+    if approval.user is None:
+        return False
+    requester = users.get(approval.user)
+    return person.name == approval.user or (requester is not None and requester.who == person.who)
+
+
+def own(
+    approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User], person: User, at: int
+) -> tuple[str, ...]:
+    """The routes of `approval` on which `person` sits by himself at `at`, and may say yes."""
+    requester = is_requester(approval, users, person)
+    return tuple(
+        name
+        for name in routes_of(approval)
+        if any(member(route, person) for route in asked(name, routes, at - approval.opened_ms))
+        and (not requester or routes[name].requester_may_approve)
+    )
+
+
+def counts_for(
+    approval: Approval,
+    routes: Mapping[str, Route],
+    users: Mapping[str, User],
+    person: User,
+    at: int,
+    *,
+    without: frozenset[str] = frozenset(),
+) -> tuple[str, ...]:
+    """The routes of `approval` that a yes of `person` at `at` may count for; empty when none.
+
+    In the place of those named in `without` he says nothing.
+    """
+    found = set(own(approval, routes, users, person, at))
+    for one in approval.delegations:
+        if one.to == person.name and one.at <= at < one.until_ms and one.by in users and one.by not in without:
+            found.update(own(approval, routes, users, users[one.by], at))
+    if is_requester(approval, users, person):
+        found = {name for name in found if routes[name].requester_may_approve}
+    return tuple(sorted(found))
+
+
+def sits(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User], person: User, at: int) -> bool:
+    """Whether `person` is asked about `approval` at `at`: he may see its arguments and refuse it."""
+    waited_ms = at - approval.opened_ms
+    names = routes_of(approval)
+    if any(member(route, person) for name in names for route in asked(name, routes, waited_ms)):
+        return True
+    return bool(counts_for(approval, routes, users, person, at)) or bool(breaks(approval, routes, person))
+
+
+def breaks(approval: Approval, routes: Mapping[str, Route], person: User) -> bool:
+    """Whether `person` may lift every gate of `approval` alone in an emergency."""
+    return all(
+        name in routes and not routes[name].break_glass.isdisjoint(person.groups) for name in routes_of(approval)
+    )
+
+
+def may_edit(approval: Approval, routes: Mapping[str, Route]) -> bool:
+    """Whether every route of `approval` lets its people approve other arguments."""
+    return all(name in routes and routes[name].edits for name in routes_of(approval))
+
+
+def wants_strong(approval: Approval, routes: Mapping[str, Route]) -> tuple[str, ...]:
+    """The routes of `approval` whose people have to confirm a yes beyond a token."""
+    return tuple(name for name in routes_of(approval) if name in routes and routes[name].strong)

@@ -1,0 +1,124 @@
+"""Deltas applied: a session or an approval as it is after what a record says of it.
+
+Applying is total: a delta that no longer fits changes nothing. Approvals move by `escalate.machine` alone.
+"""
+
+from dataclasses import replace
+from typing import TypeAlias, assert_never
+
+from remit.escalate.machine import (
+    MOVES,
+    Approval,
+    Move,
+    broken,
+    delegated,
+    refused,
+    reviewed,
+    step,
+    superseded,
+    voted,
+)
+from remit.facts.session import Session
+from remit.pdp.deltas import (
+    ApprovalBroken,
+    ApprovalClaimed,
+    ApprovalDelegated,
+    ApprovalDelta,
+    ApprovalMoved,
+    ApprovalRefused,
+    ApprovalReviewed,
+    ApprovalSuperseded,
+    ApprovalVoted,
+    LabelsJoined,
+    SessionDelta,
+    SessionEnded,
+    SessionTouched,
+)
+
+_Moving: TypeAlias = (
+    ApprovalVoted
+    | ApprovalRefused
+    | ApprovalDelegated
+    | ApprovalBroken
+    | ApprovalSuperseded
+    | ApprovalClaimed
+    | ApprovalMoved
+)
+
+
+def apply_session(session: Session | None, delta: SessionDelta) -> Session:
+    """`session` after `delta`.
+
+    One that nobody started is kept too, its agent not yet known: ending it early ends it.
+    """
+    match delta:
+        case SessionTouched(sid, agent, user, at, calls, irreversible):
+            if session is None:
+                return Session(sid, agent, user, at, calls=calls, irreversible_calls=irreversible)
+            known = session.agent != ""
+            return Session(
+                sid,
+                session.agent if known else agent,
+                session.user if known else user,
+                session.started_ms,
+                session.labels,
+                session.calls + calls,
+                session.irreversible_calls + irreversible,
+                session.ended_ms,
+            )
+        case LabelsJoined(sid, at, labels):
+            if session is None:
+                return Session(sid, "", None, at, labels)
+            return replace(session, labels=session.labels | labels)
+        case SessionEnded(sid, at):
+            if session is None:
+                return Session(sid, "", None, at, ended_ms=at)
+            return session if session.ended_ms is not None else replace(session, ended_ms=at)
+        case _:
+            assert_never(delta)
+
+
+def apply_approval(approval: Approval, delta: ApprovalDelta) -> Approval:
+    """`approval` after `delta`; the very same object when the machine has no such move."""
+    if isinstance(delta, ApprovalReviewed):
+        return reviewed(approval, delta.by)
+    move = _move(delta)
+    if (approval.state, move) not in MOVES:
+        return approval
+    match delta:
+        case ApprovalVoted(_, vote, completes, edit):
+            return voted(approval, vote, completes=completes, edit=edit)
+        case ApprovalRefused(_, by, reason):
+            return refused(approval, by, reason)
+        case ApprovalDelegated(_, delegation):
+            return delegated(approval, delegation)
+        case ApprovalBroken(_, glass):
+            return broken(approval, glass)
+        case ApprovalSuperseded(_, by):
+            return superseded(approval, by)
+        case ApprovalClaimed(_, intent):
+            return replace(step(approval, Move.CLAIM), claimed_by=intent)
+        case ApprovalMoved():
+            return step(approval, move)
+        case _:
+            assert_never(delta)
+
+
+def _move(delta: _Moving) -> Move:
+    match delta:
+        case ApprovalDelegated():
+            return Move.DELEGATE
+        case ApprovalBroken():
+            return Move.BREAK_GLASS
+        case ApprovalSuperseded():
+            return Move.SUPERSEDE
+        case ApprovalVoted(_, _, completes):
+            return Move.COMPLETE if completes else Move.VOTE
+        case ApprovalRefused():
+            return Move.REFUSE
+        case ApprovalClaimed():
+            return Move.CLAIM
+        case ApprovalMoved(_, move):
+            return move
+        case _:
+            assert_never(delta)
