@@ -186,6 +186,7 @@ async def world(folder: Path) -> AsyncGenerator[World]:
     port = free_port()
     service = await build(Settings(data=folder / "data", workspace=folder / "workspace"), port)
     await service.load_api()
+    await service.discoverer.start()
     server = uvicorn.Server(uvicorn.Config(service.front, port=port, log_level="error", lifespan="off"))
     server.install_signal_handlers = lambda: None  # pyright: ignore[reportAttributeAccessIssue]
     serving = asyncio.create_task(server.serve())

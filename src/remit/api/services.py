@@ -11,6 +11,7 @@ from typing import Protocol
 
 from remit.api.authenticator import Authenticator
 from remit.api.deciding import Deciding
+from remit.api.discovering import Discovering
 from remit.api.in_force import InForce, Progress
 from remit.control.adoption import Row
 from remit.control.resources import AgentSpec
@@ -327,4 +328,5 @@ class Services:
     clock: Clock
     entropy: Entropy
     logins: Logins
+    discovery: Discovering
     closing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -32,6 +32,7 @@ from remit.adapters.workspace.folder import Folder
 from remit.api.authenticator import Authenticator
 from remit.api.pages import OAuthPages
 from remit.api.services import Invalid, Services
+from remit.api.telemetry import TelemetryPages
 from remit.app.bundles import Bundles
 from remit.app.failure import Exit, Failure
 from remit.app.fleet import Fleet
@@ -44,6 +45,7 @@ from remit.app.root import App, Root, Scrape
 from remit.app.running import Running, prepare
 from remit.app.runtime import Runtime
 from remit.app.settings import ADMIN, KEYS, Settings
+from remit.app.sighted import Discoverer, open_discovery
 from remit.app.veiling import SUBJECT, Veiling
 from remit.control.authority import admin_token, credential_hash
 from remit.control.resources import Source
@@ -91,6 +93,7 @@ class Service:
     session: aiohttp.ClientSession
     keeping: Keeping
     proofs: Proofs
+    discoverer: Discoverer
     closing: asyncio.Event
     services: Callable[[], Services]
     api: "asyncio.Future[App]"
@@ -111,6 +114,7 @@ class Service:
         await self.fleet.close()
         await self.keeping.close()
         await self.session.close()
+        await self.discoverer.close()
         await self.ledger.close()
 
 
@@ -187,6 +191,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     proofs = _proofs(settings, ledger, notary, driver)
     hosts = _hosts(settings, port)
     origins = frozenset({f"http://{host}" for host in hosts} | {resource})
+    discoverer = Discoverer(open_discovery(settings.data, _CLOCK), lambda: runtime.bundle, _CLOCK)
     closing = asyncio.Event()
     gate = Gate(settings.limits, _CLOCK, tally.refuse, closing)
     bounds = Bounds(settings.limits, tally.refuse)
@@ -198,14 +203,15 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
 
         facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping)
         shown = (proofs.checkpoints, proofs.erasures, signer, authenticator)
-        return Services(driver, facade, ledger, *shown, _CLOCK, _ENTROPY, keeping, closing)
+        return Services(driver, facade, ledger, *shown, _CLOCK, _ENTROPY, keeping, discoverer, closing)
 
     api: asyncio.Future[App] = asyncio.get_running_loop().create_future()
 
     def ready() -> str | None:
         return "draining" if closing.is_set() else ledger.unwritable()
 
-    pages = OAuthPages(keeping, driver.record)
+    taken = TelemetryPages(discoverer, authenticator.caller, settings.limits.body_bytes_max)
+    rooms = (OAuthPages(keeping, driver.record), taken)
 
     def metrics() -> Scrape:
         from remit.app.metrics import Counted, Metrics
@@ -213,11 +219,10 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
         batches = Batches(settings.ledger, ledger.chain)
         return Metrics(Counted(tally, gate, bounds, driver, fleet, ledger, batches, logs)).text
 
-    root = Root(edge=edge, api=api, pages=pages, hosts=hosts, origins=origins, ready=ready, metrics=metrics)
+    root = Root(edge=edge, api=api, rooms=rooms, hosts=hosts, origins=origins, ready=ready, metrics=metrics)
     front = Front(root, _CLOCK, _ENTROPY, tally)
-    return Service(
-        front, bounds, tally, driver, runtime, ledger, fleet, session, keeping, proofs, closing, services, api, admin
-    )
+    parts = (front, bounds, tally, driver, runtime, ledger, fleet, session, keeping, proofs, discoverer, closing)
+    return Service(*parts, services, api, admin)
 
 
 def _proofs(settings: Settings, ledger: SqliteLedger, notary: FolderNotary, driver: Driver) -> Proofs:

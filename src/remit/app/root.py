@@ -6,12 +6,11 @@ listens, so that enforcement does not wait for it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any, Final, Protocol, TypeAlias
 
 import orjson
 
-from remit.api.pages import OAuthPages
 from remit.pep.mcp.app import McpApp
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -26,6 +25,18 @@ _API_WAIT_S: Final = 10.0
 _METRICS_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
 
+class Room(Protocol):
+    """What answers some paths by itself."""
+
+    def serves(self, path: str) -> bool:
+        """Whether `path` is one of them."""
+        ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        ...
+
+
 class Root:
     """Dispatches by path.
 
@@ -38,7 +49,7 @@ class Root:
         *,
         edge: McpApp,
         api: "asyncio.Future[App]",
-        pages: OAuthPages,
+        rooms: Sequence[Room],
         hosts: frozenset[str],
         origins: frozenset[str],
         ready: Callable[[], str | None],
@@ -46,7 +57,7 @@ class Root:
     ) -> None:
         self._edge = edge
         self._api = api
-        self._pages = pages
+        self._rooms = rooms
         self._hosts = hosts
         self._origins = origins
         self._ready = ready
@@ -65,8 +76,8 @@ class Root:
             await answer(send, 403, {"title": "refused", "why": refused})
         elif path.startswith("/api/"):
             await self._control(scope, receive, send)
-        elif self._pages.serves(path):
-            await self._pages(scope, receive, send)
+        elif (room := next((room for room in self._rooms if room.serves(path)), None)) is not None:
+            await room(scope, receive, send)
         elif path == "/healthz":
             await answer(send, 200, {"status": "alive"})
         elif path == "/readyz":

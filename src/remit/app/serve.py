@@ -31,6 +31,7 @@ from remit.app.watching import watching
 from remit.facts.text import escaped
 from remit.pep.tally import Tally
 from remit.work.checkpoints import PERIOD_S as CHECKPOINT_S
+from remit.work.discovery import PERIOD_S as DISCOVERY_S
 from remit.work.loop import every
 
 _LOG: Final = logging.getLogger(__name__)
@@ -139,8 +140,10 @@ async def _afterwards(service: Service, settings: Settings, logs: Logs, *, watch
         await service.proofs.erasures.finish()
     except Exception as error:  # noqa: BLE001 - what is erased on record stays to be erased
         _failed(error)
+    await service.discoverer.start()
     settle_collector()
     loops = [
+        every(DISCOVERY_S, service.discoverer.turn, _failed),
         every(_EXPIRY_S, service.driver.expire_due, _failed),
         every(CHECKPOINT_S, service.proofs.checkpoints.advance, _failed),
         _telling_refusals(service.tally),

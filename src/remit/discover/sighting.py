@@ -26,6 +26,8 @@ _DIGEST_CHARS: Final = 12
 _EDGES: Final = ("", " ")
 SPACES: Final = frozenset({"otlp", "host", "repo", "import"})
 """Whose names need not mean what the same name means elsewhere."""
+_BEFORE_COLON: Final = SPACES | {""}
+"""What before the first colon of a written subject is a space. `model/:otlp:x` is a model that has such a name."""
 
 
 class Kind(StrEnum):
@@ -78,7 +80,8 @@ class Subject(NamedTuple):
 
     def __str__(self) -> str:
         """`agent/otlp:planner`; `parsed` reads it back."""
-        return f"{self.kind.value}/{self.space}:{self.name}" if self.space else f"{self.kind.value}/{self.name}"
+        plain = not self.space and self.name.partition(":")[0] not in _BEFORE_COLON
+        return f"{self.kind.value}/{self.name}" if plain else f"{self.kind.value}/{self.space}:{self.name}"
 
 
 class Edge(NamedTuple):
@@ -174,6 +177,6 @@ def parsed(text: str) -> Subject:
     if not slash or kind not in set(Kind):
         raise ValueError(f"no subject: {one_line(text, chars_max=80)} (they look like agent/otlp:planner)")
     space, colon, name = rest.partition(":")
-    found = Subject(Kind(kind), name, space) if colon and space in SPACES else Subject(Kind(kind), rest)
+    found = Subject(Kind(kind), name, space) if colon and space in _BEFORE_COLON else Subject(Kind(kind), rest)
     check(found)
     return found

@@ -18,6 +18,7 @@ from remit.app.cli import (
     bridge,
     bundle,
     discover,
+    inventory,
     ledger,
     pack,
     questions,
@@ -42,6 +43,7 @@ app = typer.Typer(
 for module in (service, workspace, questions, replay, bridge):
     module.add(app)
 app.add_typer(agents.app, name="agents")
+app.add_typer(inventory.app, name="inventory")
 app.add_typer(tools.app, name="tools")
 app.add_typer(servers.app, name="servers")
 app.add_typer(bundle.app, name="bundle")

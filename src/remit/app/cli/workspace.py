@@ -13,7 +13,9 @@ from remit.app.output import Format, changes, data, say, show
 from remit.control.tables import kind_named, table
 from remit.facts.text import escaped
 
-Kind = Annotated[str, typer.Argument(help="agents, users, groups, servers, tools, policies …")]
+Kind = Annotated[str, typer.Argument(help="agents, users, groups, servers, tools, policies … or inventory")]
+LISTED: Final = ("inventory", "models", "prompts", "data")
+"""What is found, not declared."""
 _APPLY_S: Final = 1_200.0
 """Tens of thousands of policies take minutes."""
 
@@ -85,6 +87,11 @@ def get(
     token_file: TokenFile = None,
 ) -> None:
     """List the resources of a kind, or show one."""
+    if kind in LISTED:
+        from remit.app.cli import inventory
+
+        inventory.get(client(token_file), kind, name, output)
+        return
     path = f"/resources/{kind}" + (f"/{quote(name, safe='')}" if name else "")
     answer: dict[str, Any] = client(token_file).get(path)
     items: list[dict[str, Any]] = [answer] if name else answer["items"]

@@ -1,0 +1,151 @@
+"""`ports.sightings.Sightings` in a SQLite file of its own beside the ledger: hearsay never waits for its fsync.
+
+A row of `sighting` is all that one source saw of one subject, compacted. The file can be deleted: sources see again
+what there is, and only since when something is known is lost.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from remit.discover.inventory import Inventory, Item, Seen
+from remit.discover.reconcile import Activity, Counts
+from remit.discover.sighting import Confidence, Edge, Subject, Verb, parsed
+
+APPLICATION: Final = 0x524D5349
+VERSION: Final = 1
+_TABLES: Final = """
+CREATE TABLE sighting (subject TEXT, source TEXT, first INTEGER, last INTEGER, count INTEGER, confidence INTEGER,
+    at INTEGER, evidence TEXT, PRIMARY KEY (subject, source)) STRICT, WITHOUT ROWID;
+CREATE TABLE edge (subject TEXT, verb TEXT, other TEXT, source TEXT, first INTEGER, last INTEGER, count INTEGER,
+    confidence INTEGER, at INTEGER, evidence TEXT, PRIMARY KEY (subject, verb, other, source)) STRICT, WITHOUT ROWID;
+CREATE TABLE trait (subject TEXT, key TEXT, source TEXT, confidence INTEGER, at INTEGER, value TEXT,
+    PRIMARY KEY (subject, key, source)) STRICT, WITHOUT ROWID;
+CREATE TABLE owner (subject TEXT PRIMARY KEY, confidence INTEGER, at INTEGER, name TEXT) STRICT, WITHOUT ROWID;
+CREATE TABLE activity (agent TEXT, object TEXT, day INTEGER, passed INTEGER, observed INTEGER,
+    PRIMARY KEY (agent, object, day)) STRICT, WITHOUT ROWID;
+CREATE TABLE mark (name TEXT PRIMARY KEY, value TEXT) STRICT, WITHOUT ROWID
+"""
+
+
+class SqliteSightings:
+    """The sightings of one data folder."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file. One that is damaged or of a later version is put aside, and begun anew."""
+        self._path = path
+        try:
+            self._conn = _opened(path)
+        except sqlite3.DatabaseError:
+            path.replace(path.with_name(path.name + ".unreadable"))
+            self._conn = _opened(path)
+
+    def load(self) -> Inventory:
+        """The fold of everything that was kept."""
+        items: dict[Subject, Item] = {}
+        for subject, source, *rest in self._conn.execute("SELECT * FROM sighting"):
+            _item(items, subject).seen[source] = _seen(*rest)
+        for subject, verb, other, source, *rest in self._conn.execute("SELECT * FROM edge"):
+            edge = Edge(Verb(verb), parsed(other))
+            _item(items, subject).edges.setdefault(edge, {})[source] = _seen(*rest)
+        for subject, key, source, confidence, at, value in self._conn.execute("SELECT * FROM trait"):
+            _item(items, subject).traits.setdefault(key, {})[source] = (Confidence(confidence), at, value)
+        for subject, confidence, at, name in self._conn.execute("SELECT * FROM owner"):
+            _item(items, subject).owner = (Confidence(confidence), at, name)
+        return Inventory(items)
+
+    def activity(self) -> Mapping[Activity, Counts]:
+        """What was reconciled so far."""
+        return {
+            Activity(parsed(agent), parsed(called), day): Counts(passed, observed)
+            for agent, called, day, passed, observed in self._conn.execute("SELECT * FROM activity")
+        }
+
+    def mark(self, name: str) -> str:
+        """The text kept under `name`."""
+        row = self._conn.execute("SELECT value FROM mark WHERE name = ?", (name,)).fetchone()
+        return "" if row is None else row[0]
+
+    def save(
+        self,
+        inventory: Inventory,
+        dirty: Iterable[Subject],
+        activity: Mapping[Activity, Counts],
+        marks: Mapping[str, str],
+    ) -> None:
+        """Keep what is now known of the `dirty` subjects, the counts given and the marks, all or nothing."""
+        conn = self._conn
+        conn.execute("BEGIN IMMEDIATE")
+        try:
+            for subject in dirty:
+                _save(conn, str(subject), inventory[subject])
+            conn.executemany(
+                "REPLACE INTO activity VALUES (?, ?, ?, ?, ?)",
+                ((str(key.agent), str(key.object), key.day, *counts) for key, counts in activity.items()),
+            )
+            conn.executemany("REPLACE INTO mark VALUES (?, ?)", marks.items())
+            conn.execute("COMMIT")
+        except BaseException:
+            conn.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Release the file."""
+        self._conn.close()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    if not path.exists():
+        path.touch(mode=0o600)
+    conn = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    try:
+        conn.execute("PRAGMA journal_mode = WAL")
+        conn.execute("PRAGMA synchronous = NORMAL")
+        [application] = conn.execute("PRAGMA application_id").fetchone()
+        [version] = conn.execute("PRAGMA user_version").fetchone()
+        if application == 0 and version == 0:
+            with closing(conn.cursor()) as cursor:
+                cursor.execute("BEGIN IMMEDIATE")
+                for table in _TABLES.split(";"):
+                    cursor.execute(table)
+                cursor.execute(f"PRAGMA application_id = {APPLICATION}")
+                cursor.execute(f"PRAGMA user_version = {VERSION}")
+                cursor.execute("COMMIT")
+        elif application != APPLICATION or version > VERSION:
+            raise sqlite3.DatabaseError(f"{path} is not of this version")
+    except BaseException:
+        conn.close()
+        raise
+    return conn
+
+
+def _item(items: dict[Subject, Item], text: str) -> Item:
+    return items.setdefault(parsed(text), Item())
+
+
+def _seen(first: int, last: int, count: int, confidence: int, at: int, evidence: str) -> Seen:
+    return Seen(first, last, (Confidence(confidence), at, evidence), count)
+
+
+def _rows(by: Mapping[str, Seen], *key: str) -> Iterator[tuple[object, ...]]:
+    for source, seen in by.items():
+        confidence, at, evidence = seen.best
+        yield (*key, source, seen.first_ms, seen.last_ms, seen.count, int(confidence), at, evidence)
+
+
+def _save(conn: sqlite3.Connection, subject: str, item: Item) -> None:
+    conn.executemany("REPLACE INTO sighting VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _rows(item.seen, subject))
+    for edge, by in item.edges.items():
+        conn.executemany(
+            "REPLACE INTO edge VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _rows(by, subject, edge.verb.value, str(edge.to))
+        )
+    for key, said in item.traits.items():
+        conn.executemany(
+            "REPLACE INTO trait VALUES (?, ?, ?, ?, ?, ?)",
+            ((subject, key, source, int(best[0]), best[1], best[2]) for source, best in said.items()),
+        )
+    if item.owner is not None:
+        confidence, at, name = item.owner
+        conn.execute("REPLACE INTO owner VALUES (?, ?, ?, ?)", (subject, int(confidence), at, name))

@@ -1,0 +1,57 @@
+"""What the control API needs of discovery, as an interface that `app` fills. Light to import."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from remit.discover.entry import Entry
+from remit.discover.reconcile import Counts
+from remit.discover.sighting import Kind, Sighting, Subject, Verb
+from remit.ports.source import Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Entries of the inventory; `total` counts those that there are, `refused` what was too much, by source."""
+
+    items: Sequence[Entry]
+    total: int
+    refused: Mapping[str, int]
+    troubles: Sequence[Trouble]
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What was seen of one agent, team or day: actions that passed an enforcement point, and that did not."""
+
+    name: str
+    counts: Counts
+    agents: int
+
+
+class Discovering(Protocol):
+    """The inventory of the running service."""
+
+    async def listed(self, kind: Kind | None, limit: int) -> Listed:
+        """Entries in order of names."""
+        ...
+
+    async def entry(self, subject: Subject) -> Entry | None:
+        """The entry that `subject` is a name of."""
+        ...
+
+    async def coverage(self, by: str, days: int) -> Sequence[Covered]:
+        """By `agent`, `team` or `day`, over the last `days`."""
+        ...
+
+    async def claim(self, one: Subject, other: Subject, verb: Verb, by: str) -> None:
+        """A person says that two names are one, or are not. Raises `KeyError` for what is not in the inventory."""
+        ...
+
+    async def accept(self, subject: Subject, by: str) -> None:
+        """A person accepts what an agent does now. Raises `KeyError`."""
+        ...
+
+    async def take(self, sightings: Sequence[Sighting], by: str) -> None:
+        """Fold in what a source outside of the service saw, handed over by `by`."""
+        ...

@@ -1,0 +1,191 @@
+"""Routes of the inventory: what was found, what of it is governed, and what people say of it."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query
+
+from remit.api.access import named
+from remit.api.answers_inventory import (
+    ClaimAnswer,
+    ConditionAnswer,
+    CoverageAnswer,
+    CoverageRow,
+    EntryAnswer,
+    InventoryAnswer,
+    LinkAnswer,
+    SightAnswer,
+    TraitAnswer,
+    TroubleAnswer,
+)
+from remit.api.discovering import Covered
+from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
+from remit.api.moments import instant
+from remit.api.problem import Problem, not_found
+from remit.api.requests_inventory import ClaimRequest, SettledRequest, SightingsRequest
+from remit.api.services import Services
+from remit.discover.entry import Entry
+from remit.discover.reconcile import Counts, total
+from remit.discover.sighting import Confidence, Kind, Subject, Verb, parsed
+from remit.discover.written import from_json
+
+router = APIRouter(route_class=GuardedRoute, tags=["inventory"])
+
+ENTRIES_MAX = 10_000
+NameOf = Annotated[str, Path(min_length=3, max_length=400)]
+
+
+@router.get("/inventory")
+async def inventory(
+    services: With,
+    _: ByReader,
+    kind: Annotated[Kind | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=ENTRIES_MAX)] = 1000,
+) -> InventoryAnswer:
+    """What was found, in order of names."""
+    found = await services.discovery.listed(kind, limit)
+    return InventoryAnswer(
+        items=[entry_view(entry) for entry in found.items],
+        total=found.total,
+        refused=dict(found.refused),
+        troubles=[TroubleAnswer(code=one.code, where=one.where, why=one.why) for one in found.troubles],
+    )
+
+
+@router.get("/inventory/{name:path}")
+async def one_entry(name: NameOf, services: With, _: ByReader) -> EntryAnswer:
+    """One entry, by any of its names."""
+    return entry_view(await _entry(services, name))
+
+
+@router.post("/claims")
+async def claim(asked: ClaimRequest, services: With, caller: ByAdmin) -> EntryAnswer:
+    """Say that two names are one, or that they are not."""
+    one, other = subject_of(asked.one), subject_of(asked.other)
+    verb = Verb.SAME if asked.same else Verb.APART
+    if one == other or one.kind is not other.kind:
+        raise Problem(400, "these are not two names of one kind", next="remit get inventory")
+    try:
+        await services.discovery.claim(one, other, verb, named(caller))
+    except KeyError as error:
+        raise not_found(f"entry in the inventory: {error.args[0]}", "remit get inventory") from error
+    return entry_view(await _entry(services, asked.one))
+
+
+@router.post("/settled")
+async def accept(asked: SettledRequest, services: With, caller: ByAdmin) -> EntryAnswer:
+    """Accept what an agent does now: what it begins to use from here on is drift."""
+    entry = await _entry(services, asked.name)
+    await services.discovery.accept(entry.subject, named(caller))
+    return entry_view(await _entry(services, asked.name))
+
+
+@router.post("/sightings")
+async def take(asked: SightingsRequest, services: With, caller: ByAdmin) -> InventoryAnswer:
+    """Fold in what a source outside of the service saw."""
+    try:
+        sightings = [from_json(one) for one in asked.sightings]
+    except ValueError as error:
+        raise Problem(400, "this is no sighting", why=str(error)) from error
+    if any(one.confidence >= Confidence.ENFORCED for one in sightings):
+        raise Problem(400, "this is no sighting", why="what is enforced or stated is known here, not handed over")
+    await services.discovery.take(sightings, named(caller))
+    return InventoryAnswer(items=[], total=len(sightings), refused={}, troubles=[])
+
+
+@router.get("/coverage")
+async def coverage(
+    services: With,
+    _: ByReader,
+    by: Annotated[Literal["agent", "team", "day"], Query()] = "agent",
+    days: Annotated[int, Query(ge=1, le=400)] = 7,
+) -> CoverageAnswer:
+    """The share of seen actions that passed an enforcement point."""
+    rows = await services.discovery.coverage(by, days)
+    whole = Covered("total", total(row.counts for row in rows), 0)
+    return CoverageAnswer(by=by, days=days, items=[_row(row) for row in rows], total=_row(whole))
+
+
+def subject_of(name: str) -> Subject:
+    """The subject written as `name`; 400 where it is none."""
+    try:
+        return parsed(name)
+    except ValueError as error:
+        raise Problem(400, "this names nothing in the inventory", why=str(error), next="remit get inventory") from error
+
+
+def entry_view(entry: Entry) -> EntryAnswer:
+    """`entry` as it is answered."""
+    return EntryAnswer(
+        name=str(entry.subject),
+        kind=entry.subject.kind.value,
+        names=[str(name) for name in entry.names],
+        registered=entry.registered,
+        owner=entry.owner,
+        first=instant(entry.first_ms),
+        last=instant(entry.last_ms),
+        confidence=word(entry.confidence),
+        sources=sorted({sight.source for sight in entry.seen}),
+        passed=entry.counts.passed,
+        observed=entry.counts.observed,
+        conditions=[
+            ConditionAnswer(type=one.type.value, status=one.status.value, reason=one.reason, message=one.message)
+            for one in entry.conditions
+        ],
+        links=[
+            LinkAnswer(
+                verb=link.verb.value,
+                to=str(link.to),
+                first=instant(link.first_ms),
+                last=instant(link.last_ms),
+                confidence=word(link.confidence),
+                by=list(link.by),
+                evidence=link.evidence,
+            )
+            for link in entry.links
+        ],
+        seen=[
+            SightAnswer(
+                name=str(sight.name),
+                source=sight.source,
+                first=instant(sight.first_ms),
+                last=instant(sight.last_ms),
+                count=sight.count,
+                confidence=word(sight.confidence),
+                evidence=sight.evidence,
+            )
+            for sight in entry.seen
+        ],
+        traits=[
+            TraitAnswer(key=said.key, value=said.value, source=said.source, at=instant(said.at))
+            for said in entry.traits
+        ],
+        because=[
+            ClaimAnswer(
+                one=str(one.one),
+                other=str(one.other),
+                source=one.source,
+                confidence=word(one.confidence),
+                evidence=one.evidence,
+            )
+            for one in entry.because
+        ],
+    )
+
+
+def word(confidence: Confidence) -> str:
+    """How a confidence is written."""
+    return confidence.name.lower()
+
+
+async def _entry(services: Services, name: str) -> Entry:
+    found = await services.discovery.entry(subject_of(name))
+    if found is None:
+        raise not_found(f"entry in the inventory: {name}", "remit get inventory")
+    return found
+
+
+def _row(row: Covered) -> CoverageRow:
+    counts: Counts = row.counts
+    seen = counts.passed + counts.observed
+    share = round(counts.passed / seen, 4) if seen else None
+    return CoverageRow(name=row.name, agents=row.agents, passed=counts.passed, observed=counts.observed, coverage=share)

@@ -1,0 +1,30 @@
+"""What requests of the inventory may say."""
+
+from typing import Annotated, Final
+
+from pydantic import Field, JsonValue, StringConstraints
+
+from remit.api.requests import Strict
+
+SIGHTINGS_MAX: Final = 1_000
+SubjectText = Annotated[str, StringConstraints(min_length=3, max_length=200)]
+
+
+class ClaimRequest(Strict):
+    """Two names are one, or are not."""
+
+    one: SubjectText
+    other: SubjectText
+    same: bool
+
+
+class SettledRequest(Strict):
+    """What the agent of that name does now is what is expected of it."""
+
+    name: SubjectText
+
+
+class SightingsRequest(Strict):
+    """What a source outside of the service saw, as `discover.written` writes it."""
+
+    sightings: Annotated[list[dict[str, JsonValue]], Field(max_length=SIGHTINGS_MAX)]

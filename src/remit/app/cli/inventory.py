@@ -1,0 +1,104 @@
+"""`remit get inventory` and `remit inventory`: what was found, what of it is governed, and what people say of it."""
+
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+import typer
+
+from remit.app.cli.options import Output, TokenFile, client
+from remit.app.client import Client
+from remit.app.failure import Exit
+from remit.app.output import Format, data, say, show
+from remit.control.difference import one_line
+
+app = typer.Typer(no_args_is_help=True, help="What was found: agents, models, servers, tools, prompts, data.")
+
+Name = Annotated[str, typer.Argument(help="A name as `remit get inventory` shows it, like agent/otlp:planner.")]
+Days = Annotated[int, typer.Option("--days", help="How many days to look back, today included.")]
+_KINDS: Final = {"inventory": None, "models": "model", "prompts": "prompt", "data": "data"}
+_SHOWN: Final = ("Governed", "Owned", "Shadow", "Drifted", "Dormant", "ToxicCombination")
+
+
+def get(asked: Client, kind: str, name: str | None, output: Format) -> None:
+    """`remit get inventory [NAME]`, and its kinds."""
+    if name is not None:
+        answer: dict[str, Any] = asked.get(f"/inventory/{quote(name, safe='/')}")
+        data(answer, Format.YAML if output is Format.TABLE else output)
+        return
+    found: dict[str, Any] = asked.get("/inventory", kind=_KINDS[kind], limit=10_000)
+    _listed(found, output)
+
+
+@app.command("ls")
+def listed(
+    kind: Annotated[str | None, typer.Option("--kind", help="agent, model, server, tool, prompt or data.")] = None,
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """List what was found."""
+    _listed(client(token_file).get("/inventory", kind=kind, limit=10_000), output)
+
+
+@app.command()
+def coverage(
+    by: Annotated[str, typer.Option("--by", help="agent, team or day.")] = "agent",
+    days: Days = 7,
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> int:
+    """Show the share of seen actions that passed an enforcement point.
+
+    Exit code 1 when some did not.
+    """
+    answer: dict[str, Any] = client(token_file).get("/coverage", by=by, days=days)
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+    else:
+        total: list[dict[str, Any]] = [answer["total"]] if answer["items"] else []
+        rows = [{**row, by: row["name"], "coverage": _share(row)} for row in [*answer["items"], *total]]
+        show(rows, output, (by, "passed", "observed", "coverage"), wide=("agents",), empty="no action was seen yet")
+    return Exit.NEGATIVE if answer["total"]["observed"] else Exit.OK
+
+
+@app.command()
+def same(one: Name, other: Name, output: Output = Format.YAML, token_file: TokenFile = None) -> None:
+    """Say that two names are one and the same."""
+    data(client(token_file).post("/claims", {"one": one, "other": other, "same": True}), output)
+
+
+@app.command()
+def apart(one: Name, other: Name, output: Output = Format.YAML, token_file: TokenFile = None) -> None:
+    """Say that two names are not the same, whatever sources claim."""
+    data(client(token_file).post("/claims", {"one": one, "other": other, "same": False}), output)
+
+
+@app.command()
+def accept(name: Name, output: Output = Format.YAML, token_file: TokenFile = None) -> None:
+    """Accept what an agent does now: what it begins to use from here on is drift."""
+    data(client(token_file).post("/settled", {"name": name}), output)
+
+
+def _listed(found: dict[str, Any], output: Format) -> None:
+    if output in {Format.JSON, Format.YAML}:
+        data(found, output)
+        return
+    rows = [
+        {
+            **entry,
+            "is": [one["type"] for one in entry["conditions"] if one["type"] in _SHOWN and one["status"] == "True"],
+            "uses": [link["to"] for link in entry["links"]],
+        }
+        for entry in found["items"]
+    ]
+    columns = ("name", "owner", "is", "passed", "observed", "last")
+    show(rows, output, columns, wide=("confidence", "sources", "first", "uses"))
+    if found["total"] > len(found["items"]):
+        say(f"{found['total'] - len(found['items'])} more entries are left out")
+    for source, number in found["refused"].items():
+        say(f"{one_line(source)} reported {number} names and edges too many: they are not in the inventory")
+    for trouble in found["troubles"]:
+        say(f"{trouble['code']} ({one_line(trouble['where'])}): {one_line(trouble['why'])}")
+
+
+def _share(row: dict[str, Any]) -> str:
+    return "-" if row["coverage"] is None else f"{row['coverage']:.1%}"

@@ -1,0 +1,182 @@
+"""Discovery as the control API sees it: the protocol `api.discovering.Discovering`, over what runs."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from remit.api.discovering import Covered, Listed
+from remit.discover.conditions import ACCEPTED, Facts
+from remit.discover.entry import Entry
+from remit.discover.reconcile import DAY_MS, Counts
+from remit.discover.registered import known, natures, sightings
+from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb
+from remit.discover.spans import Span
+from remit.discover.view import View
+from remit.pdp.listing import visible_tools
+from remit.policy.bundle import Bundle
+from remit.ports.sightings import Sightings
+from remit.ports.source import Found
+from remit.ports.system import Clock
+from remit.ports.telemetry import Sent
+from remit.work.discovery import Discovery
+
+FILE: Final = "sightings.db"
+WINDOW_DAYS: Final = 7
+"""How far back conditions look for actions."""
+
+
+class Discoverer:
+    """Answers about the inventory. `bundle` gives the running one."""
+
+    def __init__(self, discovery: Discovery, bundle: Callable[[], Bundle], clock: Clock) -> None:
+        self.discovery = discovery
+        self._bundle = bundle
+        self._clock = clock
+        self._of: Bundle | None = None
+        self._facts = Facts(0)
+        self._started = asyncio.Event()
+
+    async def start(self) -> None:
+        """Load what was kept, and take in what is registered."""
+        await self.discovery.start()
+        self._started.set()
+        await self.follow()
+
+    async def receive(self, sent: Sent) -> bytes:
+        """Take one export in: `ports.telemetry.Receiver`."""
+        await self._started.wait()
+        return await self.discovery.receive(sent)
+
+    async def turn(self) -> None:
+        """What is done again and again."""
+        await self.follow()
+        await self.discovery.turn()
+
+    async def close(self) -> None:
+        """Keep what is left."""
+        if self._started.is_set():
+            await self.discovery.close()
+
+    async def follow(self) -> None:
+        """Take in what the running bundle registers, where it is another one than before."""
+        await self._started.wait()
+        bundle = self._bundle()
+        if bundle is self._of:
+            return
+        catalog = bundle.catalog
+        found, now_ms = known(catalog), self._clock.now_ms()
+        within = {
+            agent: frozenset(f"{tool.server}/{tool.name}" for tool in visible_tools(bundle, [agent]))
+            for agent in catalog.agents
+        }
+        self._facts = Facts(now_ms, natures=natures(catalog), within=within)
+        self._of = bundle
+        self.discovery.known = found
+        await self.discovery.take(Found(tuple(sightings(catalog, now_ms))))
+
+    async def listed(self, kind: Kind | None, limit: int) -> Listed:
+        """Entries in order of names."""
+        await self.follow()
+        discovery = self.discovery
+
+        def look() -> Listed:
+            entries = self._view().entries(kind)
+            items = list(islice(entries, limit))
+            return Listed(
+                items, len(items) + sum(1 for _ in entries), dict(discovery.refused), tuple(discovery.troubles.values())
+            )
+
+        return await discovery.run(look)
+
+    async def entry(self, subject: Subject) -> Entry | None:
+        """The entry that `subject` is a name of."""
+        await self.follow()
+        return await self.discovery.run(lambda: self._view().find(subject))
+
+    async def coverage(self, by: str, days: int) -> Sequence[Covered]:
+        """By `agent`, `team` or `day`, over the last `days`."""
+        await self.follow()
+        return await self.discovery.run(lambda: self._coverage(by, days))
+
+    async def claim(self, one: Subject, other: Subject, verb: Verb, by: str) -> None:
+        """A person says that two names are one, or are not."""
+        await self.follow()
+        for subject in (one, other):
+            if not await self.discovery.run(lambda subject=subject: subject in self.discovery.inventory):
+                raise KeyError(str(subject))
+        await self.discovery.take(Found((self._stated(one, by, Edge(verb, other)),)))
+
+    async def accept(self, subject: Subject, by: str) -> None:
+        """A person accepts what an agent does now."""
+        now_ms = self._clock.now_ms()
+        accepted = (Trait(ACCEPTED, by),)
+        stated = Sighting(subject, by, f"{by} accepted it", now_ms, now_ms, Confidence.STATED, traits=accepted)
+        await self.discovery.take(Found((stated,)))
+
+    async def take(self, sightings: Sequence[Sighting], by: str) -> None:  # noqa: ARG002
+        """Fold in what a source outside of the service saw."""
+        await self.discovery.take(Found(tuple(sightings)))
+
+    def _stated(self, subject: Subject, by: str, *edges: Edge) -> Sighting:
+        now_ms = self._clock.now_ms()
+        return Sighting(subject, by, f"{by} says so", now_ms, now_ms, Confidence.STATED, edges=edges)
+
+    def _view(self) -> View:
+        now_ms = self._clock.now_ms()
+        facts = replace(self._facts, now_ms=now_ms)
+        discovery = self.discovery
+        since_day = now_ms // DAY_MS - WINDOW_DAYS + 1
+        return View(discovery.inventory, discovery.known, discovery.reconciler.counts, facts, since_day)
+
+    def _coverage(self, by: str, days: int) -> list[Covered]:
+        discovery, first_day = self.discovery, self._clock.now_ms() // DAY_MS - days + 1
+        identities = self._view().identities
+        counted: dict[str, Counts] = {}
+        agents: dict[str, set[Subject]] = {}
+        for (agent, _, day), counts in discovery.reconciler.counts.items():
+            if day < first_day:
+                continue
+            one = identities.of(agent)
+            for name in _named(one, day, by, discovery):
+                so_far = counted.get(name, Counts())
+                counted[name] = Counts(so_far.passed + counts.passed, so_far.observed + counts.observed)
+                agents.setdefault(name, set()).add(one)
+        return [Covered(name, counted[name], len(agents[name])) for name in sorted(counted)]
+
+
+def open_discovery(data: Path, clock: Clock) -> Discovery:
+    """Discovery over the data folder; what it needs is imported when it starts, or when something is sent."""
+
+    def store() -> Sightings:
+        from remit.adapters.sqlite.sightings import SqliteSightings
+
+        return SqliteSightings(data / FILE)
+
+    def decode(kind: str, encoding: str, body: bytes) -> Iterable[Span]:
+        from remit.adapters.sources.otlp import Export
+
+        return Export(kind, encoding, body)
+
+    def answer(kind: str, rejected: int, why: str) -> bytes:
+        from remit.adapters.sources.otlp import answer
+
+        return answer(kind, rejected, why)
+
+    return Discovery(store, clock, decode, answer)
+
+
+def _named(agent: Subject, day: int, by: str, discovery: Discovery) -> Sequence[str]:
+    match by:
+        case "agent":
+            return (str(agent),)
+        case "day":
+            from remit.api.moments import instant
+
+            return (instant(day * DAY_MS)[:10],)
+        case _:
+            registered = None if agent.space else discovery.known.agents.get(agent.name)
+            groups = () if registered is None else sorted(registered.groups)
+            return groups or ("(no team)",)

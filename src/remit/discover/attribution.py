@@ -1,0 +1,156 @@
+"""Whose span it is: tools and models are often told by spans that name no agent, whose parents do.
+
+Laws
+* The nearest span above that names an agent is whose it is. Children are exported before their parents, so that a span
+  waits, `WAIT_MS` at most, for the spans above it.
+* Where none comes, the service that exported it stands in: by the only agent it is known for, else by its own name,
+  as a guess.
+* Bounded: of traces and spans the last are kept (`SPANS_MAX`); one span has at most `DEPTH_MAX` above it.
+* What happens is a function of the spans and of the times given; times in a span are believed within a week
+  (`HISTORY_MS`) and `AHEAD_MS` of ours.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from remit.discover.sighting import Confidence, Kind, Subject, subject
+from remit.discover.spans import SPACE, Does, Span, Told, told
+
+WAIT_MS: Final = 1_500
+SPANS_MAX: Final = 20_000
+DEPTH_MAX: Final = 64
+SERVICES_MAX: Final = 2_000
+HISTORY_MS: Final = 7 * 24 * 3_600_000
+AHEAD_MS: Final = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Attributed:
+    """`span` tells `told`, and `agent` did it. `above` is the agent that had this one work, where there is one.
+
+    `bearer` is the registered agent whose token sent the span.
+    """
+
+    span: Span
+    told: Told
+    agent: Subject
+    confidence: Confidence
+    evidence: str
+    above: Subject | None = None
+    bearer: str | None = None
+
+
+@dataclass(slots=True)
+class _Trace:
+    """Of each span that was seen: what is above it, and the agent that it names."""
+
+    spans: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    waiting: list[tuple[Span, Told, int, str | None]] = field(default_factory=list)
+
+
+class Attribution:
+    """Takes spans in, and gives what each tells with whose it is, once that is known or nobody can know it."""
+
+    def __init__(self) -> None:
+        self._traces: OrderedDict[str, _Trace] = OrderedDict()
+        self._size = 0
+        self._services: OrderedDict[str, set[str]] = OrderedDict()
+
+    def take(self, spans: Iterable[Span], now_ms: int, bearer: str | None = None) -> Iterator[Attributed]:
+        """Take in what was exported together, with the token of `bearer`; what is known by it."""
+        touched: dict[str, _Trace] = {}
+        for span in spans:
+            trace = touched.get(span.trace)
+            if trace is None:
+                trace = touched[span.trace] = self._trace(span.trace)
+            said = told(span)
+            agent = None if said is None else said.agent
+            if span.span not in trace.spans:
+                self._size += 1
+            trace.spans[span.span] = (span.parent, agent)
+            if agent is not None:
+                self._known(span.service, agent)
+            if said is not None:
+                trace.waiting.append((span, said, now_ms + WAIT_MS, bearer))
+        for trace in touched.values():
+            yield from self._settled(trace, None)
+        while self._size > SPANS_MAX and self._traces:
+            _, oldest = self._traces.popitem(last=False)
+            self._size -= len(oldest.spans)
+            yield from self._settled(oldest, _NEVER)
+
+    def due(self, now_ms: int) -> Iterator[Attributed]:
+        """What has waited long enough."""
+        for trace in [trace for trace in self._traces.values() if trace.waiting]:
+            yield from self._settled(trace, now_ms)
+
+    def _trace(self, ident: str) -> _Trace:
+        trace = self._traces.get(ident)
+        if trace is None:
+            trace = self._traces[ident] = _Trace()
+        else:
+            self._traces.move_to_end(ident)
+        return trace
+
+    def _settled(self, trace: _Trace, now_ms: int | None) -> Iterator[Attributed]:
+        """Those that are known, and where `now_ms` is given those whose time is up."""
+        waiting, trace.waiting = trace.waiting, []
+        for one in waiting:
+            span, said, until, bearer = one
+            found = _above(trace, span, said)
+            if found is None and (now_ms is None or now_ms < until):
+                trace.waiting.append(one)
+            else:
+                yield replace(self._attributed(span, said, found or (None, None)), bearer=bearer)
+
+    def _attributed(self, span: Span, said: Told, found: tuple[str | None, str | None]) -> Attributed:
+        name, above = found
+        over = None if above is None else subject(Kind.AGENT, above, SPACE)
+        if name is not None:
+            evidence = f"span attribute {said.key}" if said.agent is not None else "the span above names the agent"
+            return Attributed(span, said, subject(Kind.AGENT, name, SPACE), Confidence.REPORTED, evidence, over)
+        agents = sorted(self._services.get(span.service, ()))
+        if len(agents) == 1:
+            evidence = "the only agent that this service is known for"
+            return Attributed(span, said, subject(Kind.AGENT, agents[0], SPACE), Confidence.GUESSED, evidence)
+        evidence = "service.name: no span above names an agent"
+        return Attributed(span, said, subject(Kind.AGENT, span.service, SPACE), Confidence.GUESSED, evidence)
+
+    def _known(self, service: str, agent: str) -> None:
+        agents = self._services.get(service)
+        if agents is None:
+            agents = self._services[service] = set()
+            if len(self._services) > SERVICES_MAX:
+                self._services.popitem(last=False)
+        if len(agents) < 2:
+            agents.add(agent)
+
+
+_NEVER: Final = 1 << 62
+
+
+def _above(trace: _Trace, span: Span, said: Told) -> tuple[str | None, str | None] | None:
+    """Whose the span is, and for an agent's own span who is above that; None while spans above are missing."""
+    name = said.agent
+    if name is not None and said.does is not Does.AGENT:
+        return name, None
+    at = span.parent
+    for _ in range(DEPTH_MAX):
+        if not at:
+            return name, None
+        known = trace.spans.get(at)
+        if known is None:
+            return None
+        at, agent = known
+        if agent is not None and agent != name:
+            return (agent, None) if name is None else (name, agent)
+    return name, None
+
+
+def believed(start_ms: int, end_ms: int, now_ms: int) -> tuple[int, int]:
+    """The times of a span as they are believed: `now_ms` where its clock is off, never the end before the start."""
+    if not now_ms - HISTORY_MS <= end_ms <= now_ms + AHEAD_MS or not 0 <= end_ms - start_ms <= HISTORY_MS:
+        return now_ms, now_ms
+    return min(start_ms, now_ms), min(end_ms, now_ms)

@@ -1,0 +1,164 @@
+"""What is true of an entry: governed, owned, shadow, drifted, dormant, a toxic combination.
+
+Laws
+* A condition is a function of the entry, of what was reconciled and of what is registered: nothing is remembered, so
+  none can outlive its cause.
+* Nothing is called governed that was not seen to pass an enforcement point, and nothing is said of what was not seen.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from remit.discover.entry import Aspect, Condition, Entry, Link, Status
+from remit.discover.reconcile import Counts
+from remit.discover.sighting import Kind, Subject, Verb
+from remit.facts.catalog import Sink
+from remit.facts.label import Labels
+
+SETTLE_MS: Final = 3_600_000
+"""How long an agent's ways are learnt before something new is drift, where nobody accepted them earlier."""
+ACCEPTED: Final = "accepted"
+"""The trait by which a person says that what an agent does now is what is expected of it."""
+DORMANT_MS: Final = 30 * 24 * 3_600_000
+ACTIVE: Final = ("ledger", "otlp")
+"""What the names of sources begin with that see agents at work, not where they are written down."""
+_GOVERNABLE: Final = frozenset({Kind.AGENT, Kind.SERVER, Kind.TOOL})
+_NAMED_MAX: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Nature:
+    """What the catalog says of a tool: the labels its results bring, and where its arguments go."""
+
+    source: Labels
+    sink: Sink
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What conditions look at beside the entry.
+
+    `natures` are what the catalog says of each registered tool (`server/tool`), `within` which of them each registered
+    agent may call, as policy's scopes have it.
+    """
+
+    now_ms: int
+    natures: Mapping[str, Nature] = field(default_factory=dict[str, Nature])
+    within: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+
+
+def conditions(entry: Entry, facts: Facts, calls: Mapping[Subject, Counts]) -> tuple[Condition, ...]:
+    """What is true of `entry`; `calls` are those that an agent made."""
+    return tuple(_conditions(entry, facts, calls))
+
+
+def _conditions(entry: Entry, facts: Facts, calls: Mapping[Subject, Counts]) -> Iterator[Condition]:
+    if entry.subject.kind in _GOVERNABLE:
+        yield _shadow(entry)
+        yield _governed(entry, calls)
+    if entry.subject.kind is Kind.AGENT:
+        yield _owned(entry)
+        yield _drifted(entry, facts)
+        yield _dormant(entry, facts)
+        yield _toxic(entry, facts)
+
+
+def _shadow(entry: Entry) -> Condition:
+    if entry.registered:
+        return Condition(Aspect.SHADOW, Status.FALSE, "Registered", "it is registered")
+    sources = _listed({sight.source for sight in entry.seen})
+    return Condition(Aspect.SHADOW, Status.TRUE, "NeverRegistered", f"seen by {sources}, and registered nowhere")
+
+
+def _governed(entry: Entry, calls: Mapping[Subject, Counts]) -> Condition:
+    passed, observed = entry.counts
+    if observed:
+        around = _listed(str(called) for called, counts in calls.items() if counts.observed)
+        what = f" ({around})" if around else ""
+        message = f"{observed} of {passed + observed} actions passed no enforcement point{what}"
+        return Condition(Aspect.GOVERNED, Status.FALSE, "WentAround" if passed else "ObservedOnly", message)
+    if passed:
+        return Condition(Aspect.GOVERNED, Status.TRUE, "Enforced", f"all {passed} actions passed an enforcement point")
+    return Condition(Aspect.GOVERNED, Status.UNKNOWN, "NothingSeen", "no action was seen")
+
+
+def _owned(entry: Entry) -> Condition:
+    if entry.owner:
+        return Condition(Aspect.OWNED, Status.TRUE, "HasOwner", f"{entry.owner} answers for it")
+    return Condition(Aspect.OWNED, Status.FALSE, "NoOwner", "no source knows who answers for it")
+
+
+def baseline(entry: Entry) -> int:
+    """Until when what the agent does is what is expected of it (ms since the epoch)."""
+    accepted = [said.at for said in entry.traits if said.key == ACCEPTED]
+    return max(accepted) if accepted else entry.first_ms + SETTLE_MS
+
+
+def news(entry: Entry) -> tuple[Link, ...]:
+    """What the agent began to use after it was settled."""
+    since = baseline(entry)
+    return tuple(link for link in entry.links if link.first_ms > since)
+
+
+def _drifted(entry: Entry, facts: Facts) -> Condition:
+    since = baseline(entry)
+    new = _listed(f"{link.verb.value} {link.to}" for link in news(entry))
+    if new:
+        return Condition(Aspect.DRIFTED, Status.TRUE, "NewUse", f"new since it was settled: {new}")
+    if since > facts.now_ms:
+        return Condition(Aspect.DRIFTED, Status.FALSE, "Settling", "it is known for less than an hour")
+    return Condition(Aspect.DRIFTED, Status.FALSE, "AsBefore", "nothing new since it was settled")
+
+
+def _dormant(entry: Entry, facts: Facts) -> Condition:
+    worked = [sight.last_ms for sight in entry.seen if sight.source.startswith(ACTIVE)]
+    since = max(worked, default=entry.first_ms)
+    days = (facts.now_ms - since) // (24 * 3_600_000)
+    if facts.now_ms - since > DORMANT_MS:
+        said = "not seen at work" if worked else "known, and never seen at work,"
+        return Condition(Aspect.DORMANT, Status.TRUE, "NotSeen", f"{said} for {days} days")
+    if not worked:
+        return Condition(Aspect.DORMANT, Status.FALSE, "NotYet", "known for less than 30 days, not seen at work yet")
+    return Condition(Aspect.DORMANT, Status.FALSE, "Active", "seen at work in the last 30 days")
+
+
+def _toxic(entry: Entry, facts: Facts) -> Condition:
+    """Untrusted input, confidential data and an external sink in one agent: any text may send data out."""
+    used = {link.to.name for link in entry.links if link.verb is Verb.USES and link.to.kind is Kind.TOOL}
+    for reason, tools in (
+        ("Used", used),
+        ("MayUse", used | facts.within.get("" if entry.subject.space else entry.subject.name, frozenset())),
+    ):
+        kinds = _three(sorted(tools), facts.natures)
+        if all(kinds):
+            parts = ("untrusted input", "confidential data", "an external sink")
+            what = "; ".join(f"{part} by {_listed(by)}" for part, by in zip(parts, kinds, strict=True))
+            return Condition(Aspect.TOXIC, Status.TRUE, reason, what)
+    unknown = any(tool not in facts.natures for tool in used)
+    if unknown:
+        return Condition(Aspect.TOXIC, Status.UNKNOWN, "ToolsUnknown", "it uses tools that no catalog describes")
+    return Condition(Aspect.TOXIC, Status.FALSE, "Apart", "not all three in what it uses or may use")
+
+
+def _three(tools: Iterable[str], natures: Mapping[str, Nature]) -> tuple[list[str], list[str], list[str]]:
+    untrusted: list[str] = []
+    confidential: list[str] = []
+    external: list[str] = []
+    for tool in tools:
+        nature = natures.get(tool)
+        if nature is None:
+            continue
+        if any(label.partition(":")[0] == "untrusted" for label in nature.source):
+            untrusted.append(tool)
+        if any(label.partition(":")[0] == "confidential" for label in nature.source):
+            confidential.append(tool)
+        if nature.sink is Sink.EXTERNAL:
+            external.append(tool)
+    return untrusted, confidential, external
+
+
+def _listed(names: Iterable[str]) -> str:
+    found = sorted(set(names))
+    more = f" and {len(found) - _NAMED_MAX} more" if len(found) > _NAMED_MAX else ""
+    return ", ".join(found[:_NAMED_MAX]) + more

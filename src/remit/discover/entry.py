@@ -1,0 +1,92 @@
+"""One entry of the inventory as people see it: plain values."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from remit.discover.identity import Claim
+from remit.discover.reconcile import Counts
+from remit.discover.sighting import Confidence, Subject, Verb
+
+
+class Aspect(StrEnum):
+    """What a condition is about."""
+
+    GOVERNED = "Governed"
+    OWNED = "Owned"
+    SHADOW = "Shadow"
+    DRIFTED = "Drifted"
+    DORMANT = "Dormant"
+    TOXIC = "ToxicCombination"
+
+
+class Status(StrEnum):
+    """Whether it is so; UNKNOWN where nothing was seen that could tell."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`reason` is one word for programs, `message` a sentence that says what it rests on."""
+
+    type: Aspect
+    status: Status
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What the entry does with another one; `by` are the sources that saw it."""
+
+    verb: Verb
+    to: Subject
+    first_ms: int
+    last_ms: int
+    confidence: Confidence
+    by: tuple[str, ...]
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one source says of a trait."""
+
+    key: str
+    value: str
+    source: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one source saw of one of the entry's names."""
+
+    name: Subject
+    source: str
+    first_ms: int
+    last_ms: int
+    count: int
+    confidence: Confidence
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One agent, model, server, tool, prompt or piece of data, with all its names. `because`: why they are one."""
+
+    subject: Subject
+    names: tuple[Subject, ...]
+    first_ms: int
+    last_ms: int
+    confidence: Confidence
+    owner: str | None
+    registered: bool
+    seen: tuple[Sight, ...]
+    links: tuple[Link, ...]
+    traits: tuple[Said, ...]
+    because: tuple[Claim, ...]
+    counts: Counts
+    conditions: tuple[Condition, ...] = ()

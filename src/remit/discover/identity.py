@@ -1,0 +1,130 @@
+"""Which names are one and the same: read from claims, so that it can be explained and undone.
+
+Laws
+* Nothing is merged in the inventory itself: identities are computed from what sources and people claim (`Verb.SAME`,
+  `Verb.APART`) and from rules over names, each of which is a claim too. Take a claim away, or state the contrary with
+  more confidence, and the names are two again.
+* For two names the claim with more confidence counts; APART where both have the same. What counts as apart never
+  becomes one by way of a third name.
+* The order in which anything was seen does not matter. A registered name speaks for all of its names.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from remit.discover.inventory import Inventory
+from remit.discover.sighting import Confidence, Kind, Subject, Verb
+
+_CLAIMS: Final = frozenset({Verb.SAME, Verb.APART})
+_NAMED: Final = frozenset({Kind.AGENT, Kind.SERVER})
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """An agent as it is registered."""
+
+    owner: str
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the running bundle registers. `tools` maps `server/tool` to the name that clients of the gateway see."""
+
+    agents: Mapping[str, Registered] = field(default_factory=dict[str, Registered])
+    tools: Mapping[str, str] = field(default_factory=dict[str, str])
+    servers: frozenset[str] = frozenset()
+
+
+class Claim(NamedTuple):
+    """Somebody says, or a rule does, that two names are one (`SAME`) or are not (`APART`)."""
+
+    confidence: Confidence
+    verb: Verb
+    one: Subject
+    other: Subject
+    source: str
+    evidence: str
+
+
+class Identities:
+    """The classes that claims come to. `claims` are those that joined two names."""
+
+    def __init__(self, claims: Iterable[Claim]) -> None:
+        self._parent: dict[Subject, Subject] = {}
+        self._members: dict[Subject, list[Subject]] = {}
+        self._because: dict[Subject, list[Claim]] = {}
+        best: dict[frozenset[Subject], Claim] = {}
+        for claim in claims:
+            pair = frozenset((claim.one, claim.other))
+            known = best.get(pair)
+            if len(pair) == 2 and claim.one.kind is claim.other.kind and (known is None or _rank(claim) > _rank(known)):
+                best[pair] = claim
+        apart = [claim for claim in best.values() if claim.verb is Verb.APART]
+        for claim in sorted((one for one in best.values() if one.verb is Verb.SAME), key=_rank, reverse=True):
+            self._join(claim, apart)
+
+    def of(self, subject: Subject) -> Subject:
+        """The name that speaks for `subject`."""
+        return self._parent.get(subject, subject)
+
+    def members(self, subject: Subject) -> tuple[Subject, ...]:
+        """All names of what `subject` is a name of, that which speaks for them first."""
+        return tuple(sorted(self._members.get(self.of(subject), [subject]), key=_speaks))
+
+    def because(self, subject: Subject) -> tuple[Claim, ...]:
+        """The claims that made them one."""
+        return tuple(self._because.get(self.of(subject), ()))
+
+    def _join(self, claim: Claim, apart: Iterable[Claim]) -> None:
+        one, other = self.of(claim.one), self.of(claim.other)
+        if one == other:
+            return
+        ours, theirs = self._members.get(one, [one]), self._members.get(other, [other])
+        for between in apart:
+            mine, yours = between.one, between.other
+            if (mine in ours and yours in theirs) or (mine in theirs and yours in ours):
+                return
+        speaks, joins = sorted((one, other), key=_speaks)
+        members = [*ours, *theirs]
+        because = [*self._because.pop(one, []), *self._because.pop(other, []), claim]
+        self._members.pop(joins, None)
+        self._members[speaks], self._because[speaks] = members, because
+        for member in members:
+            self._parent[member] = speaks
+
+
+def claims(inventory: Inventory, known: Known) -> Iterator[Claim]:
+    """What sources and people claim, and what names tell by themselves."""
+    exposed = {shown: tool for tool, shown in known.tools.items()}
+    for subject in inventory:
+        item = inventory[subject]
+        for edge, by in item.edges.items():
+            if edge.verb in _CLAIMS:
+                for source, seen in by.items():
+                    yield Claim(seen.best[0], edge.verb, subject, edge.to, source, seen.best[2])
+        if subject.space:
+            yield from _by_name(subject, known, exposed)
+
+
+def _by_name(subject: Subject, known: Known, exposed: Mapping[str, str]) -> Iterator[Claim]:
+    """A registered thing of the same name is taken for the same, as a guess: it shows what goes around its rules."""
+    kind, name, _ = subject
+    same = Verb.SAME
+    if (kind is Kind.AGENT and name in known.agents) or (kind is Kind.SERVER and name in known.servers):
+        evidence = f"it calls itself {name}, as a registered {kind.value} is named"
+        yield Claim(Confidence.GUESSED, same, subject, Subject(kind, name), "names", evidence)
+    if kind is Kind.TOOL:
+        tool = name if name in known.tools else exposed.get(name.rpartition("/")[2])
+        if tool is not None:
+            evidence = f"the gateway shows {tool} by this name"
+            yield Claim(Confidence.DECLARED, same, subject, Subject(kind, tool), "names", evidence)
+
+
+def _rank(claim: Claim) -> tuple[object, ...]:
+    return (claim.confidence, claim.verb is Verb.APART, *sorted((str(claim.one), str(claim.other))), claim[4:])
+
+
+def _speaks(subject: Subject) -> tuple[object, ...]:
+    return (bool(subject.space), subject)

@@ -1,0 +1,205 @@
+"""The inventory: one fold of sightings, and nothing else changes it.
+
+Laws (`tests/core/test_inventory.py`)
+* Order, batches and repetition do not matter: taking sightings in is commutative, associative and idempotent, so that
+  sources may be looked at again, exporters may send again, and files may be read in any order. What joins: times by
+  minimum and maximum, the rest by the greatest of (confidence, when, text).
+* `count` alone is a statistic: how many observations were taken in. Nothing is decided by it, and it is no part of
+  what makes two inventories equal.
+* What an edge points at exists as well.
+* `take` says what it changed, with before and after: drift is read from that (`discover.drift`).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Verb
+
+Best: TypeAlias = tuple[Confidence, int, str]
+"""The best that is known: how well, when it was last said (ms since the epoch), and what."""
+
+_CLAIMS: Final = frozenset({Verb.SAME, Verb.APART})
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one source knows of one subject or edge: from when to when it saw it, and the best evidence."""
+
+    first_ms: int
+    last_ms: int
+    best: Best
+    count: int = field(compare=False)
+
+    def join(self, other: "Seen") -> None:
+        """Take `other` in."""
+        self.first_ms = min(self.first_ms, other.first_ms)
+        self.last_ms = max(self.last_ms, other.last_ms)
+        self.best = max(self.best, other.best)
+        self.count += other.count
+
+    def copy(self) -> "Seen":
+        """One of its own."""
+        return Seen(self.first_ms, self.last_ms, self.best, self.count)
+
+
+@dataclass(slots=True)
+class Item:
+    """All that is known of one subject, by source."""
+
+    seen: dict[str, Seen] = field(default_factory=dict)
+    edges: dict[Edge, dict[str, Seen]] = field(default_factory=dict)
+    traits: dict[str, dict[str, Best]] = field(default_factory=dict)
+    owner: Best | None = None
+
+    @property
+    def first_ms(self) -> int:
+        """When any source saw it first."""
+        return min(seen.first_ms for seen in self.seen.values())
+
+    @property
+    def last_ms(self) -> int:
+        """When any source saw it last."""
+        return max(seen.last_ms for seen in self.seen.values())
+
+    @property
+    def confidence(self) -> Confidence:
+        """The best that any source has."""
+        return max(seen.best[0] for seen in self.seen.values())
+
+
+class What(StrEnum):
+    """What of the inventory changed."""
+
+    FOUND = "found"
+    EDGE = "edge"
+    TRAIT = "trait"
+    OWNER = "owner"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`source` made the inventory know more of `subject`, by something that it saw at `at` (ms since the epoch).
+
+    EDGE: `key` is the verb and `after` the other subject. TRAIT: `key` the trait, `before` its value so far. `known`
+    says since when the subject was known before this, None where it was not.
+    """
+
+    subject: Subject
+    what: What
+    source: str
+    at: int
+    key: str = ""
+    before: str | None = None
+    after: str | None = None
+    known: int | None = None
+
+
+class Inventory:
+    """The fold of the sightings taken in so far; `items` are what an earlier one came to."""
+
+    def __init__(self, items: dict[Subject, Item] | None = None) -> None:
+        self._items: dict[Subject, Item] = items if items is not None else {}
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Subject]:
+        return iter(self._items)
+
+    def __contains__(self, subject: Subject) -> bool:
+        return subject in self._items
+
+    def __getitem__(self, subject: Subject) -> Item:
+        return self._items[subject]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Inventory) and self._items == other._items
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+    def of(self, kind: Kind) -> Iterator[tuple[Subject, Item]]:
+        """Everything of one kind."""
+        return ((subject, item) for subject, item in self._items.items() if subject.kind is kind)
+
+    def take(self, sighting: Sighting) -> tuple[Change, ...]:
+        """Fold one sighting in; what it changed."""
+        changes: list[Change] = []
+        subject, source, at = sighting.subject, sighting.source, sighting.first_ms
+        known = self._items.get(subject)
+        since = None if known is None else known.first_ms
+        best = (sighting.confidence, sighting.last_ms, sighting.evidence)
+        seen = Seen(at, sighting.last_ms, best, sighting.count)
+        item = self._touch(subject, source, seen, changes)
+        for edge in sighting.edges:
+            if edge.verb not in _CLAIMS:
+                self._touch(edge.to, source, seen, changes)
+            if edge not in item.edges:
+                item.edges[edge] = {}
+                changes.append(Change(subject, What.EDGE, source, at, edge.verb.value, None, str(edge.to), since))
+            _join(item.edges[edge], source, seen)
+        for key, value in sighting.traits:
+            said = item.traits.setdefault(key, {})
+            before, now = said.get(source), (sighting.confidence, sighting.last_ms, value)
+            if before is None or _later(now, before):
+                said[source] = now
+                if before is None or before[2] != value:
+                    was = None if before is None else before[2]
+                    changes.append(Change(subject, What.TRAIT, source, sighting.last_ms, key, was, value, since))
+        if sighting.owner is not None:
+            owner = (sighting.confidence, sighting.last_ms, sighting.owner)
+            if item.owner is None or owner > item.owner:
+                was = None if item.owner is None else item.owner[2]
+                item.owner = owner
+                if was != owner[2]:
+                    changes.append(Change(subject, What.OWNER, source, sighting.last_ms, "", was, owner[2], since))
+        return tuple(changes)
+
+    def merge(self, other: "Inventory") -> None:
+        """Fold in what another fold came to: as if all its sightings were taken in here."""
+        for subject in other:
+            theirs = other[subject]
+            ours = self._items.setdefault(subject, Item())
+            for source, seen in theirs.seen.items():
+                _join(ours.seen, source, seen)
+            for edge, by in theirs.edges.items():
+                mine = ours.edges.setdefault(edge, {})
+                for source, seen in by.items():
+                    _join(mine, source, seen)
+            for key, said in theirs.traits.items():
+                known = ours.traits.setdefault(key, {})
+                for source, value in said.items():
+                    if source not in known or _later(value, known[source]):
+                        known[source] = value
+            if theirs.owner is not None and (ours.owner is None or theirs.owner > ours.owner):
+                ours.owner = theirs.owner
+
+    def _touch(self, subject: Subject, source: str, seen: Seen, changes: list[Change]) -> Item:
+        item = self._items.get(subject)
+        if item is None:
+            item = self._items[subject] = Item()
+            changes.append(Change(subject, What.FOUND, source, seen.first_ms, after=seen.best[2]))
+        _join(item.seen, source, seen)
+        return item
+
+
+def folded(sightings: Iterable[Sighting]) -> Inventory:
+    """The inventory that `sightings` come to."""
+    inventory = Inventory()
+    for sighting in sightings:
+        inventory.take(sighting)
+    return inventory
+
+
+def _join(by: dict[str, Seen], source: str, seen: Seen) -> None:
+    known = by.get(source)
+    if known is None:
+        by[source] = seen.copy()
+    else:
+        known.join(seen)
+
+
+def _later(one: Best, other: Best) -> bool:
+    """A trait is what was said last; at the same moment by whom knows better, then by the text."""
+    return (one[1], one[0], one[2]) > (other[1], other[0], other[2])

@@ -1,0 +1,53 @@
+"""What a bundle registers, as discovery sees it: the names, and sightings of the source `workspace`."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from remit.discover.conditions import Nature
+from remit.discover.identity import Known, Registered
+from remit.discover.sighting import Confidence, Kind, Sighting, Subject, Trait, clipped
+from remit.facts.catalog import Catalog
+
+SOURCE: Final = "workspace"
+
+
+def known(catalog: Catalog) -> Known:
+    """The names that `catalog` registers."""
+    return Known(
+        agents={name: Registered(agent.owner, agent.groups) for name, agent in catalog.agents.items()},
+        tools={f"{server}/{tool.name}": tool.exposed for (server, _), tool in catalog.tools.items()},
+        servers=frozenset(catalog.servers),
+    )
+
+
+def natures(catalog: Catalog) -> dict[str, Nature]:
+    """What the catalog says of each tool, by `server/tool`."""
+    return {f"{server}/{tool.name}": Nature(tool.source, tool.sink) for (server, _), tool in catalog.tools.items()}
+
+
+def sightings(catalog: Catalog, now_ms: int) -> Iterator[Sighting]:
+    """Everything that `catalog` registers, seen at `now_ms`."""
+    for name, agent in catalog.agents.items():
+        subject, evidence = Subject(Kind.AGENT, name), f"Agent {name}"
+        yield Sighting(
+            subject,
+            SOURCE,
+            evidence,
+            now_ms,
+            now_ms,
+            Confidence.ENFORCED,
+            clipped(agent.owner) if agent.owner else None,
+        )
+    for name in catalog.servers:
+        yield Sighting(Subject(Kind.SERVER, name), SOURCE, f"Server {name}", now_ms, now_ms, Confidence.ENFORCED)
+    for (server, _), tool in catalog.tools.items():
+        name = f"{server}/{tool.name}"
+        if len(name) > _NAME_MAX:
+            continue
+        traits = (Trait("pin", tool.pin), Trait("description", clipped(tool.definition.description)))
+        yield Sighting(
+            Subject(Kind.TOOL, name), SOURCE, "remit.lock", now_ms, now_ms, Confidence.ENFORCED, traits=traits
+        )
+
+
+_NAME_MAX: Final = 160

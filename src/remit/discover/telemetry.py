@@ -1,0 +1,123 @@
+"""From attributed spans to sightings, joined before they are folded: one for each subject of a batch."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from remit.discover.attribution import Attributed, believed
+from remit.discover.sighting import (
+    EDGES_MAX,
+    Confidence,
+    Edge,
+    Kind,
+    Sighting,
+    Subject,
+    Trait,
+    Verb,
+    clipped,
+)
+from remit.discover.spans import TRAITS, Does
+
+_AT_WORK: Final = frozenset({Does.TOOL, Does.PROMPT, Does.DATA})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One action that telemetry tells of, to be reconciled with the ledger (`discover.reconcile`)."""
+
+    trace: str
+    span: str
+    scope: str
+    agent: Subject
+    object: Subject
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(slots=True)
+class _Joined:
+    first_ms: int
+    last_ms: int
+    confidence: Confidence
+    evidence: str
+    edges: dict[Edge, None] = field(default_factory=dict)
+    traits: dict[str, str] = field(default_factory=dict)
+    count: int = 0
+
+
+class Telemetry:
+    """Joins what spans tell, by source: `otlp`, or `otlp:AGENT` where they came with that agent's token."""
+
+    def __init__(self, now_ms: int) -> None:
+        self._now_ms = now_ms
+        self._joined: dict[tuple[Subject, str, Confidence], _Joined] = {}
+        self.calls: list[Call] = []
+
+    def add(self, told: Iterable[Attributed]) -> None:
+        """Take what spans tell."""
+        for one in told:
+            self._add(one)
+
+    def sightings(self) -> Iterable[Sighting]:
+        """One for each subject, source and confidence; more where there are too many edges for one."""
+        for (subject, source, confidence), one in self._joined.items():
+            edges = tuple(one.edges)
+            traits = tuple(Trait(key, value) for key, value in one.traits.items())
+            for start in range(0, max(1, len(edges)), EDGES_MAX):
+                yield Sighting(
+                    subject,
+                    source,
+                    one.evidence,
+                    one.first_ms,
+                    one.last_ms,
+                    confidence,
+                    edges=edges[start : start + EDGES_MAX],
+                    traits=traits,
+                    count=one.count,
+                )
+
+    def _add(self, one: Attributed) -> None:
+        span, told = one.span, one.told
+        source = source_of(one.bearer)
+        when = believed(span.start_ms, span.end_ms, self._now_ms)
+        agent = self._join(one.agent, source, when, one.confidence, one.evidence)
+        for verb, found in told.objects:
+            agent.edges[Edge(verb, found)] = None
+            if told.does in _AT_WORK:
+                self.calls.append(Call(span.trace, span.span, span.scope, one.agent, found, *when))
+            traits = [(key, span.attributes[at]) for key, at in TRAITS if at in span.attributes]
+            if traits and told.does is Does.TOOL:
+                thing = self._join(found, source, when, Confidence.REPORTED, f"span attribute {told.key}")
+                thing.traits.update((key, clipped(value)) for key, value in traits)
+        if one.above is not None:
+            above = self._join(one.above, source, when, Confidence.REPORTED, "its span is above another agent's")
+            above.edges[Edge(Verb.DELEGATES, one.agent)] = None
+        if one.bearer is not None:
+            self._borne(one.agent, source, when, Subject(Kind.AGENT, one.bearer))
+
+    def _borne(self, agent: Subject, source: str, when: tuple[int, int], bearer: Subject) -> None:
+        """The bearer's token sent it: by the same name it is the bearer, else an agent that works for the bearer."""
+        if agent.name == bearer.name:
+            mine = self._join(agent, source, when, Confidence.ENFORCED, f"sent with the token of {bearer.name}")
+            mine.edges[Edge(Verb.SAME, bearer)] = None
+        else:
+            theirs = self._join(bearer, source, when, Confidence.REPORTED, "its token sent the telemetry")
+            theirs.edges[Edge(Verb.DELEGATES, agent)] = None
+
+    def _join(
+        self, subject: Subject, source: str, when: tuple[int, int], confidence: Confidence, evidence: str
+    ) -> _Joined:
+        key = (subject, source, confidence)
+        known = self._joined.get(key)
+        if known is None:
+            known = self._joined[key] = _Joined(*when, confidence, clipped(evidence))
+        else:
+            known.first_ms = min(known.first_ms, when[0])
+            known.last_ms = max(known.last_ms, when[1])
+        known.count += 1
+        return known
+
+
+def source_of(bearer: str | None) -> str:
+    """The name of the source that telemetry is, by whose token it came with."""
+    return "otlp" if bearer is None else f"otlp:{bearer}"

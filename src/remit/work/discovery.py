@@ -1,0 +1,186 @@
+"""Discovery at work: what sources see is folded, reconciled, kept and told, by one thread that owns it all.
+
+Laws
+* Nothing here is on an action's way. The ledger is read after it was committed; telemetry waits while the thread is
+  busy, and is told to come again (503) where too much is waiting.
+* The thread gives way every two milliseconds, so that enforcement does not wait for the interpreter.
+* Level, not edge: what could not be written is written at the next turn; what a crash loses is seen again.
+"""
+
+import asyncio
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from remit.discover.admission import Admission
+from remit.discover.attribution import Attribution
+from remit.discover.identity import Known
+from remit.discover.inventory import Change
+from remit.discover.reconcile import Activity, Counts, Reconciler
+from remit.discover.sighting import Sighting, Subject
+from remit.discover.spans import Span
+from remit.discover.telemetry import Telemetry, source_of
+from remit.ports.sightings import Sightings
+from remit.ports.source import Found, Trouble
+from remit.ports.system import Clock
+from remit.ports.telemetry import Malformed, Sent
+
+PERIOD_S: Final = 0.5
+WAITING_MAX: Final = 64
+WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
+TROUBLES_MAX: Final = 200
+CHANGES_MAX: Final = 5_000
+BREATHE_EVERY: Final = 64
+_TURN_S: Final = 0.002
+_PAUSE_S: Final = 0.0005
+_T = TypeVar("_T")
+
+Decode = Callable[[str, str, bytes], Iterable[Span]]
+"""Content type, encoding and bytes of an export as spans; its `rejected` counts those left out. Raises `Malformed`."""
+Answer = Callable[[str, int, str], bytes]
+
+
+class Discovery:
+    """Owns the inventory. Its methods may be called on the loop alone; the work is done in its thread."""
+
+    def __init__(self, store: Callable[[], Sightings], clock: Clock, decode: Decode, answer: Answer) -> None:
+        self._open = store
+        self._clock = clock
+        self._decode = decode
+        self._answer = answer
+        self._thread = ThreadPoolExecutor(1, "remit-discover")
+        self._waiting = 0
+        self._waiting_bytes = 0
+        self._since_s = 0.0
+        self._dirty: set[Subject] = set()
+        self._attribution = Attribution()
+        self._marks: dict[str, str] = {}
+        self.changes: list[Change] = []
+        self.troubles: OrderedDict[tuple[str, str], Trouble] = OrderedDict()
+        self.counted = Counter[str]()
+        self.known = Known()
+
+    async def start(self) -> None:
+        """Load what was kept."""
+        await self.run(self._load)
+
+    async def run(self, work: Callable[[], _T]) -> _T:
+        """Do `work` in the thread that owns the inventory."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def receive(self, sent: Sent) -> bytes:
+        """Take one export in; what to answer. Raises `Malformed`."""
+        if self._waiting >= WAITING_MAX or self._waiting_bytes + len(sent.body) > WAITING_BYTES_MAX:
+            raise Malformed("otlp/busy", "too much telemetry is waiting: send it again", status=503)
+        self._waiting += 1
+        self._waiting_bytes += len(sent.body)
+        try:
+            return await self.run(lambda: self._receive(sent))
+        finally:
+            self._waiting -= 1
+            self._waiting_bytes -= len(sent.body)
+
+    async def take(self, found: Found) -> None:
+        """Take a batch of a source in."""
+        await self.run(lambda: self._take(found))
+
+    async def turn(self) -> tuple[Change, ...]:
+        """Settle what has waited, keep what is new; what changed since the last turn."""
+        return await self.run(self._turn)
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """How many subjects and edges were too much, by source."""
+        return self._admission.refused
+
+    async def close(self) -> None:
+        """Keep what is left and release the file."""
+        await self.run(self._close)
+        self._thread.shutdown()
+
+    def _load(self) -> None:
+        self._store = self._open()
+        self.inventory = self._store.load()
+        self.reconciler = Reconciler(self._store.activity())
+        self._admission = Admission(self.inventory)
+
+    def _receive(self, sent: Sent) -> bytes:
+        now_ms = self._clock.now_ms()
+        try:
+            export = self._decode(sent.kind, sent.encoding, sent.body)
+        except Malformed as error:
+            self._trouble(Trouble(error.code, source_of(sent.agent), str(error)))
+            raise
+        telemetry = Telemetry(now_ms)
+        telemetry.add(self._attribution.take(self._paced(export), now_ms, sent.agent))
+        self._fold_telemetry(telemetry, now_ms)
+        rejected: int = getattr(export, "rejected", 0)
+        self.counted["spans.rejected"] += rejected
+        why = f"{rejected} spans have no valid ids, or are too many for one request" if rejected else ""
+        return self._answer(sent.kind, rejected, why)
+
+    def _paced(self, spans: Iterable[Span]) -> Iterable[Span]:
+        for number, span in enumerate(spans):
+            if number % BREATHE_EVERY == 0:
+                self._breathe()
+            self.counted["spans"] += 1
+            yield span
+
+    def _fold_telemetry(self, telemetry: Telemetry, now_ms: int) -> None:
+        for sighting in telemetry.sightings():
+            self._fold(sighting)
+        for call in telemetry.calls:
+            self.reconciler.seen(call, now_ms)
+
+    def _take(self, found: Found) -> None:
+        for sighting in found.sightings:
+            self._fold(sighting)
+        for trouble in found.troubles:
+            self._trouble(trouble)
+
+    def _fold(self, sighting: Sighting) -> None:
+        admitted = self._admission.admitted(sighting)
+        if admitted is None:
+            return
+        changes = self.inventory.take(admitted)
+        self._dirty.add(admitted.subject)
+        self._dirty.update(edge.to for edge in admitted.edges if edge.to in self.inventory)
+        room = CHANGES_MAX - len(self.changes)
+        self.changes.extend(changes[:room])
+        self.counted["changes.untold"] += max(0, len(changes) - room)
+
+    def _trouble(self, trouble: Trouble) -> None:
+        self.counted[trouble.code] += 1
+        self.troubles[trouble.code, trouble.where] = trouble
+        self.troubles.move_to_end((trouble.code, trouble.where))
+        if len(self.troubles) > TROUBLES_MAX:
+            self.troubles.popitem(last=False)
+
+    def _turn(self) -> tuple[Change, ...]:
+        now_ms = self._clock.now_ms()
+        telemetry = Telemetry(now_ms)
+        telemetry.add(self._attribution.due(now_ms))
+        self._fold_telemetry(telemetry, now_ms)
+        self.reconciler.due(now_ms)
+        self._save()
+        changes, self.changes = tuple(self.changes), []
+        return changes
+
+    def _save(self) -> None:
+        counts: Mapping[Activity, Counts] = {key: self.reconciler.counts[key] for key in self.reconciler.changed}
+        if not self._dirty and not counts and not self._marks:
+            return
+        self._store.save(self.inventory, self._dirty, counts, self._marks)
+        self._dirty, self._marks = set(), {}
+        self.reconciler.changed = set()
+
+    def _close(self) -> None:
+        self._turn()
+        self._store.close()
+
+    def _breathe(self) -> None:
+        if self._clock.monotonic_s() - self._since_s >= _TURN_S:
+            time.sleep(_PAUSE_S)
+            self._since_s = self._clock.monotonic_s()

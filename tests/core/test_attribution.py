@@ -1,0 +1,221 @@
+"""What spans tell, in the spellings that are out there, and whose they are."""
+
+import pytest
+
+from remit.discover import attribution
+from remit.discover.attribution import WAIT_MS, Attributed, Attribution, believed
+from remit.discover.reconcile import Call
+from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb
+from remit.discover.spans import Does, Span, told
+from remit.discover.telemetry import Telemetry, source_of
+
+NOW = 1_700_000_000_000
+
+
+def span(ident: str, parent: str = "", name: str = "work", service: str = "svc", **attributes: str) -> Span:
+    said = {key.replace("__", "."): value for key, value in attributes.items()}
+    return Span("t1", ident, parent, name, NOW - 10, NOW, service, "scope", said)
+
+
+def otlp(kind: Kind, name: str) -> Subject:
+    return Subject(kind, name, "otlp")
+
+
+MODEL = ((Verb.USES, Subject(Kind.MODEL, "m1")),)
+
+
+def tool(name: str) -> tuple[tuple[Verb, Subject], ...]:
+    return ((Verb.USES, otlp(Kind.TOOL, name)),)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "does", "agent", "objects"),
+    [
+        # OpenTelemetry, current
+        ({"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "a"}, Does.AGENT, "a", ()),
+        (
+            {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "a", "gen_ai.request.model": "m1"},
+            Does.AGENT,
+            "a",
+            MODEL,
+        ),
+        ({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m1"}, Does.MODEL, None, MODEL),
+        ({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t"}, Does.TOOL, None, tool("t")),
+        (
+            {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t", "mcp.method.name": "tools/call"},
+            Does.TOOL,
+            None,
+            tool("t"),
+        ),
+        (
+            {"mcp.method.name": "tools/call", "gen_ai.tool.name": "t", "mcp.server.name": "s"},
+            Does.TOOL,
+            None,
+            tool("s/t"),
+        ),
+        (
+            {"mcp.method.name": "prompts/get", "gen_ai.prompt.name": "p"},
+            Does.PROMPT,
+            None,
+            ((Verb.USES, otlp(Kind.PROMPT, "p")),),
+        ),
+        (
+            {"mcp.method.name": "resources/read", "mcp.resource.uri": "file:///x"},
+            Does.DATA,
+            None,
+            ((Verb.READS, otlp(Kind.DATA, "file:///x")),),
+        ),
+        ({"gen_ai.data_source.id": "kb"}, Does.DATA, None, ((Verb.READS, otlp(Kind.DATA, "kb")),)),
+        (
+            {"db.system.name": "postgresql", "db.namespace": "crm"},
+            Does.DATA,
+            None,
+            ((Verb.READS, otlp(Kind.DATA, "postgresql:crm")),),
+        ),
+        # OpenTelemetry, older
+        ({"gen_ai.system": "openai", "llm.request.type": "chat", "llm.request.model": "m1"}, Does.MODEL, None, MODEL),
+        ({"gen_ai.agent.id": "a7", "gen_ai.request.model": "m1"}, Does.MODEL, "a7", MODEL),
+        ({"mcp.method": "tools/call", "mcp.request.params.name": "t"}, Does.TOOL, None, tool("t")),
+        # OpenInference
+        ({"openinference.span.kind": "AGENT", "agent.name": "a"}, Does.AGENT, "a", ()),
+        ({"openinference.span.kind": "LLM", "llm.model_name": "m1"}, Does.MODEL, None, MODEL),
+        ({"openinference.span.kind": "TOOL", "tool.name": "t"}, Does.TOOL, None, tool("t")),
+        ({"openinference.span.kind": "TOOL"}, Does.TOOL, None, tool("work")),
+        ({"openinference.span.kind": "LLM", "llm.model_name": "m1", "tool.name": "t"}, Does.MODEL, None, MODEL),
+        ({"llm.prompt_template.name": "p"}, Does.PROMPT, None, ((Verb.USES, otlp(Kind.PROMPT, "p")),)),
+        # Traceloop
+        ({"traceloop.span.kind": "agent", "traceloop.entity.name": "a"}, Does.AGENT, "a", ()),
+        ({"traceloop.span.kind": "tool", "traceloop.entity.name": "t"}, Does.TOOL, None, tool("t")),
+    ],
+)
+def test_the_spellings_that_are_out_there(
+    attributes: dict[str, str], does: Does, agent: str | None, objects: tuple[tuple[Verb, Subject], ...]
+) -> None:
+    found = told(Span("t", "s", "", "work", 0, 0, "svc", "scope", attributes))
+    assert found is not None
+    assert (found.does, found.agent, found.objects) == (does, agent, objects)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"http.method": "GET"},
+        {"mcp.method.name": "tools/list"},
+        {"mcp.method.name": "tools/call"},
+        {"traceloop.span.kind": "agent"},
+        {"openinference.span.kind": "CHAIN"},
+    ],
+)
+def test_what_says_nothing_of_agents_gives_nothing(attributes: dict[str, str]) -> None:
+    assert told(Span("t", "s", "", "work", 0, 0, "svc", "scope", attributes)) is None
+
+
+AGENT = {"gen_ai__operation__name": "invoke_agent"}
+TOOL = {"gen_ai__operation__name": "execute_tool", "gen_ai__tool__name": "t"}
+
+
+def agents(found: list[Attributed]) -> list[tuple[str, str, Confidence]]:
+    return [(one.span.span, one.agent.name, one.confidence) for one in found]
+
+
+def test_a_span_is_that_of_the_nearest_agent_above_though_it_comes_earlier() -> None:
+    known = Attribution()
+    assert list(known.take([span("tool", "turn", **TOOL)], NOW)) == []
+    assert list(known.due(NOW + 1)) == []
+    rest = [
+        span("turn", "inner"),
+        span("inner", "outer", **AGENT, gen_ai__agent__name="inner"),
+        span("outer", **AGENT, gen_ai__agent__name="outer"),
+    ]
+    found = list(known.take(rest, NOW))
+    assert agents(found) == [
+        ("tool", "inner", Confidence.REPORTED),
+        ("inner", "inner", Confidence.REPORTED),
+        ("outer", "outer", Confidence.REPORTED),
+    ]
+    assert found[1].above == otlp(Kind.AGENT, "outer")
+    assert found[2].above is None
+    assert list(known.due(NOW + WAIT_MS)) == []
+
+
+def test_a_span_that_names_its_agent_waits_for_nobody() -> None:
+    found = list(Attribution().take([span("tool", "gone", **TOOL, gen_ai__agent__name="a")], NOW, "bearer"))
+    assert agents(found) == [("tool", "a", Confidence.REPORTED)]
+    assert found[0].bearer == "bearer"
+
+
+def test_where_nobody_is_above_the_service_stands_in() -> None:
+    known = Attribution()
+    list(known.take([span("tool", "gone", **TOOL)], NOW))
+    assert agents(list(known.due(NOW + WAIT_MS))) == [("tool", "svc", Confidence.GUESSED)]
+    assert agents(list(known.take([span("root", **TOOL)], NOW))) == [("root", "svc", Confidence.GUESSED)]
+    list(known.take([span("a", **AGENT, gen_ai__agent__name="a")], NOW))
+    assert agents(list(known.take([span("root2", **TOOL)], NOW))) == [("root2", "a", Confidence.GUESSED)]
+    for name in "bc":
+        list(known.take([span(name, **AGENT, gen_ai__agent__name=name)], NOW))
+    assert agents(list(known.take([span("root3", **TOOL)], NOW))) == [("root3", "svc", Confidence.GUESSED)]
+
+
+def test_spans_in_a_circle_and_endless_chains_end() -> None:
+    circle = [span("a", "b", **TOOL), span("b", "a")]
+    assert agents(list(Attribution().take(circle, NOW))) == [("a", "svc", Confidence.GUESSED)]
+
+
+def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attribution, "SPANS_MAX", 10)
+    monkeypatch.setattr(attribution, "SERVICES_MAX", 2)
+    known = Attribution()
+    given = 0
+    for number in range(50):
+        one = Span(f"t{number}", "s", "gone", "w", NOW, NOW, f"svc{number}", "", {"gen_ai.tool.name": "t"})
+        two = Span(f"t{number}", "u", "", "w", NOW, NOW, f"svc{number}", "", {"gen_ai.agent.name": f"a{number}"})
+        given += len(list(known.take([one, one, two], NOW)))
+    left = list(known.due(NOW + WAIT_MS))
+    assert given + len(left) == 150
+    assert len(left) <= 20
+
+
+def test_a_clock_that_is_off_is_not_believed() -> None:
+    assert believed(NOW - 5, NOW - 1, NOW) == (NOW - 5, NOW - 1)
+    assert believed(NOW + 3, NOW + 9, NOW) == (NOW, NOW), "a little ahead is now"
+    for start, end in ((0, 0), (NOW, NOW + 10**9), (NOW, NOW - 5), (-(10**18), NOW), (2**63, 2**63)):
+        assert believed(start, end, NOW) == (NOW, NOW)
+
+
+def test_spans_become_one_sighting_for_each_subject_and_the_calls_to_reconcile() -> None:
+    schema = {"gen_ai__tool__description": "reads\x1b", "tool__parameters": "sha256:0"}
+    known = Attribution()
+    spans = [
+        span("model", "agent", gen_ai__operation__name="chat", gen_ai__request__model="m1"),
+        span("tool", "agent", **TOOL, **schema),
+        span("tool2", "agent", **TOOL),
+        span("agent", "boss", **AGENT, gen_ai__agent__name="a"),
+        span("boss", **AGENT, gen_ai__agent__name="b"),
+    ]
+    telemetry = Telemetry(NOW)
+    telemetry.add(known.take(spans, NOW))
+    found = {one.subject.name: one for one in telemetry.sightings()}
+    a, t = otlp(Kind.AGENT, "a"), otlp(Kind.TOOL, "t")
+    assert found["a"].edges == (Edge(Verb.USES, Subject(Kind.MODEL, "m1")), Edge(Verb.USES, t))
+    assert found["a"].count == 4
+    assert found["b"].edges == (Edge(Verb.DELEGATES, a),)
+    assert found["t"].traits == (Trait("description", "reads\\u{1b}"), Trait("schema", "sha256:0"))
+    assert telemetry.calls == [
+        Call("t1", "tool", "scope", a, t, NOW - 10, NOW),
+        Call("t1", "tool2", "scope", a, t, NOW - 10, NOW),
+    ]
+
+
+def test_a_token_tells_whose_telemetry_it_is() -> None:
+    telemetry = Telemetry(NOW)
+    mine = [span("a", **AGENT, gen_ai__agent__name="bot"), span("b", **AGENT, gen_ai__agent__name="helper")]
+    telemetry.add(Attribution().take(mine, NOW, "bot"))
+    found: list[Sighting] = list(telemetry.sightings())
+    bot, helper = otlp(Kind.AGENT, "bot"), otlp(Kind.AGENT, "helper")
+    edges = {(one.subject, edge) for one in found for edge in one.edges}
+    assert edges == {
+        (bot, Edge(Verb.SAME, Subject(Kind.AGENT, "bot"))),
+        (Subject(Kind.AGENT, "bot"), Edge(Verb.DELEGATES, helper)),
+    }
+    assert {one.source for one in found} == {"otlp:bot"} == {source_of("bot")}

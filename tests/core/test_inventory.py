@@ -1,0 +1,132 @@
+"""The inventory is one fold of sightings: order, batches and repetition do not matter."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from remit.discover.admission import EDGES_MAX, PER_SOURCE_MAX, SUBJECTS_MAX, Admission
+from remit.discover.inventory import Change, Inventory, What, folded
+from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb
+from tests.core.sightings import many
+
+BOT = Subject(Kind.AGENT, "bot")
+TOOL = Subject(Kind.TOOL, "read", "otlp")
+SEEN = Sighting(BOT, "otlp", "span attribute gen_ai.agent.name", 10, 20)
+
+
+def in_batches(sightings: list[Sighting], draw: random.Random) -> Inventory:
+    """Folded in batches of chance sizes, each apart, then joined; some batches come twice."""
+    whole, start = Inventory(), 0
+    while start < len(sightings):
+        size = draw.randrange(1, 400)
+        batch = folded(sightings[start : start + size])
+        for _ in range(draw.choice((1, 1, 2))):
+            whole.merge(batch)
+        start += size
+    return whole
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_ten_thousand_sightings_in_any_order_and_batches_come_to_one_inventory(seed: int) -> None:
+    sightings, draw = many(seed, 10_000), random.Random(seed + 100)
+    one = folded(sightings)
+    for _ in range(2):
+        draw.shuffle(sightings)
+        again = [*sightings, *sightings[:500]]
+        assert folded(again) == one
+        assert in_batches(sightings, draw) == one
+    assert len(one) == len(set(one))
+
+
+def test_joining_is_associative() -> None:
+    a, b, c = (many(seed, 300) for seed in (1, 2, 3))
+    left = folded(a)
+    left.merge(folded(b))
+    left.merge(folded(c))
+    right, inner = folded(a), folded(b)
+    inner.merge(folded(c))
+    right.merge(inner)
+    assert left == right
+    assert left != folded(a)
+    assert left != "an inventory"
+
+
+def test_an_inventory_tells_who_saw_what_when_and_how_well() -> None:
+    inventory = folded(
+        [
+            SEEN,
+            replace(SEEN, first_ms=5, last_ms=7, count=3),
+            replace(SEEN, source="host", evidence="mcp.json:3", confidence=Confidence.DECLARED, owner="ann"),
+            replace(SEEN, source="otlp", edges=(Edge(Verb.USES, TOOL),), first_ms=15, last_ms=15),
+        ]
+    )
+    item = inventory[BOT]
+    assert (item.first_ms, item.last_ms, item.confidence) == (5, 20, Confidence.REPORTED)
+    assert item.seen["otlp"].count == 5
+    assert item.owner == (Confidence.DECLARED, 20, "ann")
+    assert item.edges[Edge(Verb.USES, TOOL)]["otlp"].first_ms == 15
+    assert inventory[TOOL].seen["otlp"].last_ms == 15, "what an edge points at exists as well"
+    assert [subject for subject, _ in inventory.of(Kind.TOOL)] == [TOOL]
+
+
+def test_a_claim_is_no_sighting_of_the_other_name() -> None:
+    inventory = folded([replace(SEEN, edges=(Edge(Verb.SAME, Subject(Kind.AGENT, "other")),))])
+    assert list(inventory) == [BOT]
+
+
+def test_taking_says_what_changed_with_before_and_after() -> None:
+    inventory = Inventory()
+    first = replace(SEEN, traits=(Trait("schema", "1"),), owner="ann")
+    assert [change.what for change in inventory.take(first)] == [What.FOUND, What.TRAIT, What.OWNER]
+    assert inventory.take(first) == ()
+    later = replace(first, traits=(Trait("schema", "2"),), owner="bob", last_ms=30, edges=(Edge(Verb.USES, TOOL),))
+    assert inventory.take(later) == (
+        Change(TOOL, What.FOUND, "otlp", 10, after=SEEN.evidence),
+        Change(BOT, What.EDGE, "otlp", 10, "uses", None, "tool/otlp:read", 10),
+        Change(BOT, What.TRAIT, "otlp", 30, "schema", "1", "2", 10),
+        Change(BOT, What.OWNER, "otlp", 30, "", "ann", "bob", 10),
+    )
+    assert inventory.take(first) == (), "what comes late changes nothing"
+    assert inventory.take(replace(later, last_ms=40)) == (), "what is said again is no change"
+
+
+def test_names_made_up_are_bounded_by_source() -> None:
+    inventory = Inventory()
+    admission = Admission(inventory)
+
+    def flood(source: str, count: int) -> None:
+        for number in range(count):
+            admitted = admission.admitted(replace(SEEN, source=source, subject=Subject(Kind.TOOL, f"{source}{number}")))
+            if admitted is not None:
+                inventory.take(admitted)
+
+    flood("otlp:one", PER_SOURCE_MAX + 5)
+    assert admission.refused == {"otlp:one": 5}
+    assert len(inventory) == PER_SOURCE_MAX
+    for source in ("otlp:two", "otlp:three", "otlp:four"):
+        flood(source, PER_SOURCE_MAX)
+    assert len(inventory) == SUBJECTS_MAX
+    assert admission.refused["otlp:four"] == PER_SOURCE_MAX
+    registered = replace(SEEN, source="workspace", subject=BOT, confidence=Confidence.ENFORCED)
+    assert admission.admitted(registered) is registered
+    known = replace(SEEN, source="otlp:one", subject=Subject(Kind.TOOL, "otlp:one1"))
+    assert admission.admitted(known) is known
+    assert Admission(inventory).admitted(replace(SEEN, subject=Subject(Kind.TOOL, "new"))) is None
+
+
+def test_edges_made_up_are_bounded_by_subject() -> None:
+    inventory = Inventory()
+    admission = Admission(inventory)
+    for start in range(0, EDGES_MAX, 100):
+        edges = tuple(Edge(Verb.USES, Subject(Kind.TOOL, f"t{number}")) for number in range(start, start + 100))
+        admitted = admission.admitted(replace(SEEN, edges=edges))
+        assert admitted is not None
+        inventory.take(admitted)
+    more = replace(SEEN, edges=(Edge(Verb.USES, Subject(Kind.TOOL, "t1")), Edge(Verb.SAME, Subject(Kind.AGENT, "b"))))
+    kept = admission.admitted(more)
+    assert kept is not None
+    assert kept.edges == more.edges[:1]
+    assert admission.refused == {"otlp": 1}
+    claim = replace(SEEN, subject=Subject(Kind.AGENT, "b"), edges=more.edges[1:])
+    assert admission.admitted(claim) is claim

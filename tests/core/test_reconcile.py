@@ -1,0 +1,146 @@
+"""What was seen passively, reconciled with the ledger: each action counted once, as governed or as observed only."""
+
+import random
+
+import pytest
+
+from remit.discover import reconcile
+from remit.discover.reconcile import DAY_MS, GRACE_MS, Activity, Counts, Passage, Reconciler, bare, total
+from remit.discover.sighting import Kind, Subject
+from remit.discover.telemetry import Call
+
+NOW = 1_700_000_000_000
+DAY = NOW // DAY_MS
+BOT, TELEMETRY_BOT = Subject(Kind.AGENT, "bot"), Subject(Kind.AGENT, "bot", "otlp")
+READ, TOLD_READ = Subject(Kind.TOOL, "notes/read"), Subject(Kind.TOOL, "notes___read", "otlp")
+
+
+def call(
+    span: str = "s", trace: str = "t", scope: str = "openai", at: int = NOW, agent: Subject = TELEMETRY_BOT
+) -> Call:
+    return Call(trace, span, scope, agent, TOLD_READ, at, at + 5)
+
+
+def passage(trace: str = "t", at: int = NOW + 2, agent: str = "bot") -> Passage:
+    return Passage(f"r1-1.{at}", trace, agent, READ, frozenset({"read", "notes___read"}), at)
+
+
+PASSED, OBSERVED = Activity(BOT, READ, DAY), Activity(TELEMETRY_BOT, TOLD_READ, DAY)
+
+
+def counts(known: Reconciler) -> tuple[int, int]:
+    return total(known.counts.values())
+
+
+def test_a_call_that_nothing_accounts_for_is_observed_after_a_while() -> None:
+    known = Reconciler()
+    assert known.seen(call(), NOW) is None
+    known.due(NOW + GRACE_MS - 1)
+    assert counts(known) == (0, 0)
+    known.due(NOW + GRACE_MS)
+    assert known.counts == {OBSERVED: Counts(0, 1)}
+    assert known.changed == {OBSERVED}
+    known.due(NOW + 2 * GRACE_MS)
+    assert counts(known) == (0, 1)
+
+
+@pytest.mark.parametrize("order", ["ledger first", "telemetry first", "late"])
+def test_the_same_call_through_the_gateway_is_governed_once(order: str) -> None:
+    known = Reconciler()
+    if order == "ledger first":
+        assert known.passed(passage()) is None
+        paired = known.seen(call(), NOW)
+    else:
+        assert known.seen(call(), NOW) is None
+        if order == "late":
+            known.due(NOW + GRACE_MS)
+            assert counts(known) == (0, 1)
+        paired = known.passed(passage())
+    assert paired is not None
+    assert (paired.call, paired.passage) == (call(), passage())
+    known.due(NOW + GRACE_MS)
+    assert counts(known) == (1, 0)
+    assert known.counts[PASSED] == Counts(1, 0)
+
+
+def test_several_instrumentations_and_repeated_exports_tell_of_one_call() -> None:
+    known = Reconciler()
+    for _ in range(2):
+        known.seen(call("a", scope="openai"), NOW)
+        known.seen(call("b", scope="mcp"), NOW)
+    known.due(NOW + GRACE_MS)
+    assert counts(known) == (0, 1)
+    known.seen(call("c", scope="mcp"), NOW)
+    known.passed(passage())
+    known.due(NOW + 2 * GRACE_MS)
+    assert counts(known) == (1, 1), "two calls, one of which passed"
+    known.passed(passage(at=NOW + 3))
+    assert counts(known) == (2, 0)
+    assert known.passed(passage(at=NOW + 4)) is None, "nobody told of a third"
+    assert counts(known) == (3, 0)
+
+
+def test_where_traces_are_not_passed_on_name_agent_and_moment_tell() -> None:
+    known = Reconciler()
+    known.passed(passage("other"))
+    known.passed(passage("far", at=NOW + 60_000))
+    known.passed(passage("another's", agent="eve"))
+    for number in range(2):
+        known.seen(call(str(number)), NOW)
+    known.due(NOW + GRACE_MS)
+    assert counts(known) == (3, 1), "each passage accounts for one call"
+    stranger = Subject(Kind.AGENT, "planner", "otlp")
+    known.seen(call(trace="u", agent=stranger), NOW)
+    known.due(NOW + 2 * GRACE_MS)
+    assert counts(known) == (3, 2)
+    known.passed(passage("third", at=NOW + 1))
+    known.known_as = {stranger: "bot"}
+    known.seen(call(trace="v", agent=stranger), NOW)
+    known.due(NOW + 3 * GRACE_MS)
+    assert counts(known) == (4, 2)
+
+
+def test_what_was_counted_before_is_not_counted_again_and_can_be_paired() -> None:
+    known = Reconciler({PASSED: Counts(1, 0)})
+    known.passed(passage(), counted=False)
+    assert known.seen(call(), NOW) is not None
+    known.due(NOW + GRACE_MS)
+    assert counts(known) == (1, 0)
+
+
+def test_what_is_kept_is_bounded_and_what_is_forgotten_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "KEPT_MAX", 3)
+    known = Reconciler()
+    for number in range(5):
+        known.passed(passage(f"t{number}", at=NOW + number * 10))
+    assert known.seen(call(trace="t0", at=NOW - 20), NOW) is None
+    assert known.late == 1
+    assert known.seen(call(trace="t4", at=NOW + 40), NOW) is not None
+    for number in range(10):
+        known.seen(call(trace=f"u{number}", at=NOW + 5_000), NOW)
+    assert counts(known) == (5, 7), "those that made room were judged"
+    known.due(NOW + GRACE_MS)
+    assert counts(known) == (5, 10)
+
+
+def test_in_any_order_the_same_is_governed() -> None:
+    for seed in range(20):
+        draw = random.Random(seed)
+        known = Reconciler()
+        events: list[Call | Passage] = [call(str(n), f"t{n}", draw.choice("ab")) for n in range(30)]
+        events += [passage(f"t{n}", at=NOW + 10**7 + n) for n in range(20)]
+        draw.shuffle(events)
+        for event in events:
+            if isinstance(event, Call):
+                known.seen(event, NOW)
+            else:
+                known.passed(event)
+            if draw.random() < 0.1:
+                known.due(NOW + GRACE_MS)
+        known.due(NOW + GRACE_MS)
+        assert counts(known) == (20, 10)
+
+
+def test_a_tool_is_called_by_its_bare_name() -> None:
+    assert bare(Subject(Kind.TOOL, "s/t", "otlp")) == "t"
+    assert bare(Subject(Kind.DATA, "file:///a/b", "otlp")) == "file:///a/b"

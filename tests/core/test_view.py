@@ -1,0 +1,247 @@
+"""The inventory as people see it: names that are one joined, and undone; what is true of each entry."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from remit.discover.conditions import ACCEPTED, DORMANT_MS, SETTLE_MS, Facts, Nature, news
+from remit.discover.entry import Aspect, Entry, Status
+from remit.discover.identity import Claim, Identities, Known, Registered, claims
+from remit.discover.inventory import folded
+from remit.discover.reconcile import Activity, Counts
+from remit.discover.registered import known as known_of
+from remit.discover.registered import natures, sightings
+from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb
+from remit.discover.view import View
+from remit.facts.agent import Agent
+from remit.facts.catalog import Catalog, Definition, Http, Server, Sink, Tool
+
+NOW = 1_700_000_000_000
+BOT = Subject(Kind.AGENT, "bot")
+TELEMETRY = Subject(Kind.AGENT, "bot", "otlp")
+CONFIG = Subject(Kind.AGENT, "/etc/bot.json", "host")
+READ, TOLD = Subject(Kind.TOOL, "notes/read"), Subject(Kind.TOOL, "notes___read", "otlp")
+KNOWN = Known({"bot": Registered("ann", frozenset({"team"}))}, {"notes/read": "notes___read"}, frozenset({"notes"}))
+
+
+def seen(subject: Subject, source: str = "otlp", at: int = NOW, **more: object) -> Sighting:
+    return replace(Sighting(subject, source, "evidence", at, at), **more)  # pyright: ignore[reportArgumentType]
+
+
+def view(
+    *found: Sighting, known: Known = KNOWN, facts: Facts | None = None, **activity: tuple[Subject, int, int]
+) -> View:
+    counts = {Activity(TELEMETRY if one[0] == TOLD else BOT, one[0], 9): Counts(*one[1:]) for one in activity.values()}
+    return View(folded(found), known, counts, facts or Facts(NOW), 5)
+
+
+def entry_of(at: View, subject: Subject) -> Entry:
+    found = at.find(subject)
+    assert found is not None
+    return found
+
+
+def status(entry: Entry, aspect: Aspect) -> tuple[Status, str]:
+    [found] = [one for one in entry.conditions if one.type is aspect]
+    return found.status, found.reason
+
+
+def same(one: Subject, other: Subject, source: str = "host", how: Confidence = Confidence.DECLARED) -> Sighting:
+    return seen(one, source, confidence=how, edges=(Edge(Verb.SAME, other),))
+
+
+def test_an_agent_by_token_telemetry_and_config_file_is_one_and_it_is_told_why() -> None:
+    at = view(seen(BOT, "ledger"), seen(TELEMETRY, owner="eve"), same(CONFIG, BOT))
+    [entry] = at.entries(Kind.AGENT)
+    assert entry.subject == BOT
+    assert entry.names == (BOT, CONFIG, TELEMETRY)
+    assert {claim.source for claim in entry.because} == {"names", "host"}
+    assert entry.owner == "ann", "what is registered counts"
+    assert [sight.source for sight in entry.seen] == ["ledger", "host", "otlp"]
+    assert at.find(TELEMETRY) == entry
+    assert at.find(Subject(Kind.AGENT, "nobody")) is None
+
+
+def test_what_a_person_says_counts_and_can_be_taken_back() -> None:
+    apart = seen(TELEMETRY, "user:ann", confidence=Confidence.STATED, edges=(Edge(Verb.APART, BOT),))
+    at = view(seen(BOT), seen(TELEMETRY), apart)
+    assert [entry.names for entry in at.entries(Kind.AGENT)] == [(BOT,), (TELEMETRY,)]
+    again = view(seen(BOT), seen(TELEMETRY), apart, same(TELEMETRY, BOT, "user:bob", Confidence.STATED))
+    assert len(list(again.entries(Kind.AGENT))) == 2, "apart, where both are as sure"
+
+
+def test_what_is_apart_never_becomes_one_by_way_of_a_third_name() -> None:
+    a, b, c, d = (Subject(Kind.AGENT, name, "repo") for name in "abcd")
+
+    def claim(one: Subject, other: Subject, verb: Verb = Verb.SAME, how: Confidence = Confidence.DECLARED) -> Claim:
+        return Claim(how, verb, one, other, "s", "e")
+
+    given = [
+        claim(a, b, Verb.APART, Confidence.STATED),
+        claim(a, c),
+        claim(c, b),
+        claim(a, d),
+        claim(d, a),
+        claim(c, d),
+        claim(b, d),
+        claim(a, a),
+        claim(a, Subject(Kind.TOOL, "a")),
+    ]
+    made = Identities(given)
+    for seed in range(10):
+        random.Random(seed).shuffle(given)
+        again = Identities(given)
+        assert [again.members(one) for one in (a, b, c, d)] == [made.members(one) for one in (a, b, c, d)]
+    assert made.of(a) != made.of(b)
+    assert made.of(b) == made.of(d)
+    assert len(made.because(b)) == 2
+    assert made.because(a) == ()
+    assert Identities([claim(b, a), claim(a, b, Verb.APART), claim(b, c), claim(a, c)]).of(b) in {b, a}
+
+
+def test_a_registered_name_in_telemetry_is_taken_for_the_registered_thing() -> None:
+    server = Subject(Kind.SERVER, "notes", "otlp")
+    listed = list(claims(folded([seen(TOLD), seen(server), seen(Subject(Kind.TOOL, "notes/read", "host"))]), KNOWN))
+    assert {(claim.one.name, claim.other, claim.confidence) for claim in listed} == {
+        ("notes___read", READ, Confidence.DECLARED),
+        ("notes/read", READ, Confidence.DECLARED),
+        ("notes", Subject(Kind.SERVER, "notes"), Confidence.GUESSED),
+    }
+    assert (
+        list(claims(folded([seen(Subject(Kind.TOOL, "read", "otlp")), seen(Subject(Kind.MODEL, "notes"))]), KNOWN))
+        == []
+    )
+
+
+def test_links_of_all_names_are_joined() -> None:
+    one = seen(BOT, "ledger", at=5, confidence=Confidence.ENFORCED, edges=(Edge(Verb.USES, READ),))
+    two = seen(TELEMETRY, "otlp", at=9, edges=(Edge(Verb.USES, TOLD), Edge(Verb.SAME, BOT)))
+    entry = entry_of(view(one, two), BOT)
+    [link] = entry.links
+    assert (link.verb, link.to, link.first_ms, link.last_ms) == (Verb.USES, READ, 5, 9)
+    assert link.by == ("ledger", "otlp")
+    assert link.confidence is Confidence.ENFORCED
+    reverse = entry_of(view(two, one), BOT)
+    assert reverse == entry
+
+
+def test_what_is_registered_is_no_shadow() -> None:
+    at = view(seen(BOT), seen(READ), seen(Subject(Kind.SERVER, "notes")), seen(Subject(Kind.MODEL, "m")))
+    for subject in (BOT, READ, Subject(Kind.SERVER, "notes")):
+        assert status(entry_of(at, subject), Aspect.SHADOW) == (Status.FALSE, "Registered")
+    assert entry_of(at, Subject(Kind.MODEL, "m")).conditions == ()
+    stranger = Subject(Kind.AGENT, "eve", "otlp")
+    entry = entry_of(view(seen(stranger)), stranger)
+    assert status(entry, Aspect.SHADOW) == (Status.TRUE, "NeverRegistered")
+    assert status(entry, Aspect.OWNED) == (Status.FALSE, "NoOwner")
+
+
+def test_governed_is_what_was_seen_to_pass_and_nothing_else() -> None:
+    found = (seen(BOT), seen(TELEMETRY))
+    assert status(entry_of(view(*found), BOT), Aspect.GOVERNED) == (Status.UNKNOWN, "NothingSeen")
+    passed = entry_of(view(*found, a=(READ, 3, 0)), BOT)
+    assert status(passed, Aspect.GOVERNED) == (Status.TRUE, "Enforced")
+    around = view(*found, seen(READ), a=(READ, 3, 0), b=(TOLD, 0, 1))
+    assert status(entry_of(around, BOT), Aspect.GOVERNED) == (Status.FALSE, "WentAround")
+    [condition] = [one for one in entry_of(around, BOT).conditions if one.type is Aspect.GOVERNED]
+    assert condition.message == "1 of 4 actions passed no enforcement point (tool/otlp:notes___read)"
+    told = entry_of(view(*found, seen(TOLD), b=(TOLD, 0, 1)), TOLD)
+    assert status(told, Aspect.GOVERNED) == (Status.FALSE, "ObservedOnly")
+    assert told.counts == Counts(0, 1)
+    assert around.calls(TELEMETRY) == around.calls(BOT)
+
+
+def test_what_is_older_than_the_time_looked_at_does_not_count() -> None:
+    at = View(folded([seen(BOT)]), KNOWN, {Activity(BOT, READ, 4): Counts(0, 1)}, Facts(NOW), 5)
+    assert status(entry_of(at, BOT), Aspect.GOVERNED) == (Status.UNKNOWN, "NothingSeen")
+
+
+def test_new_use_after_an_agent_is_settled_is_drift_until_a_person_accepts_it() -> None:
+    start = NOW - 2 * SETTLE_MS
+    known = seen(BOT, at=start, edges=(Edge(Verb.USES, READ),))
+    fresh = [seen(BOT, at=NOW, edges=(Edge(Verb.USES, Subject(Kind.TOOL, f"t{n}")),)) for n in range(7)]
+    assert status(entry_of(view(seen(BOT)), BOT), Aspect.DRIFTED) == (Status.FALSE, "Settling")
+    assert status(entry_of(view(known), BOT), Aspect.DRIFTED) == (Status.FALSE, "AsBefore")
+    drifted = entry_of(view(known, *fresh), BOT)
+    assert status(drifted, Aspect.DRIFTED) == (Status.TRUE, "NewUse")
+    [condition] = [one for one in drifted.conditions if one.type is Aspect.DRIFTED]
+    assert condition.message.endswith("uses tool/t4 and 2 more")
+    assert [link.to.name for link in news(drifted)] == [f"t{n}" for n in range(7)]
+    accepted = seen(BOT, "user:ann", confidence=Confidence.STATED, traits=(Trait(ACCEPTED, "user:ann"),))
+    assert status(entry_of(view(known, *fresh, accepted), BOT), Aspect.DRIFTED) == (Status.FALSE, "AsBefore")
+
+
+def test_an_agent_that_was_not_seen_at_work_for_thirty_days_is_dormant() -> None:
+    old = NOW - DORMANT_MS - 1
+    for found, expected in (
+        ((seen(BOT, at=old),), (Status.TRUE, "NotSeen")),
+        ((seen(BOT, "workspace", at=old), seen(BOT, "workspace")), (Status.TRUE, "NotSeen")),
+        ((seen(BOT, "workspace"),), (Status.FALSE, "NotYet")),
+        ((seen(BOT, at=old), seen(BOT, "ledger")), (Status.FALSE, "Active")),
+    ):
+        assert status(entry_of(view(*found), BOT), Aspect.DORMANT) == expected
+
+
+def test_untrusted_input_confidential_data_and_an_external_sink_in_one_agent_are_toxic() -> None:
+    facts = Facts(
+        NOW,
+        natures={
+            "web/fetch": Nature(frozenset({"untrusted", "untrusted:web"}), Sink.NONE),
+            "crm/read": Nature(frozenset({"confidential"}), Sink.NONE),
+            "mail/send": Nature(frozenset(), Sink.EXTERNAL),
+        },
+        within={"bot": frozenset({"mail/send"})},
+    )
+    uses = [Edge(Verb.USES, Subject(Kind.TOOL, name)) for name in facts.natures]
+
+    def judged(*edges: Edge, subject: Subject = BOT) -> tuple[Status, str]:
+        return status(entry_of(view(seen(subject, edges=edges), facts=facts), subject), Aspect.TOXIC)
+
+    assert judged(*uses) == (Status.TRUE, "Used")
+    assert judged(*uses[:2]) == (Status.TRUE, "MayUse")
+    assert judged(uses[0]) == (Status.FALSE, "Apart")
+    stranger = Subject(Kind.AGENT, "eve", "otlp")
+    assert judged(*uses[:2], subject=stranger) == (Status.FALSE, "Apart")
+    odd = Edge(Verb.USES, Subject(Kind.TOOL, "odd", "otlp"))
+    assert judged(uses[0], odd, subject=stranger) == (Status.UNKNOWN, "ToolsUnknown")
+
+
+def test_what_a_bundle_registers_is_seen() -> None:
+    tools = {
+        (server, name): Tool(server, Definition(name, "reads\n", {}, None, {}), "sha256:0")
+        for server, name in (("notes", "read"), ("notes", "x" * 200))
+    }
+    catalog = Catalog(
+        agents={"bot": Agent("bot", "ann", "p", frozenset({"team"})), "free": Agent("free", "", "p")},
+        servers={"notes": Server("notes", Http("https://notes"))},
+        tools=tools,
+        users={},
+        groups=frozenset({"team"}),
+        routes={},
+        policies=(),
+    )
+    found = list(sightings(catalog, NOW))
+    assert [str(one.subject) for one in found] == ["agent/bot", "agent/free", "server/notes", "tool/notes/read"]
+    assert [one.owner for one in found] == ["ann", None, None, None]
+    assert found[3].traits == (Trait("pin", "sha256:0"), Trait("description", "reads\\u{a}"))
+    known = known_of(catalog)
+    assert known.agents["bot"] == Registered("ann", frozenset({"team"}))
+    assert known.tools["notes/read"] == "notes___read"
+    assert natures(catalog)["notes/read"] == Nature(frozenset({"untrusted"}), Sink.EXTERNAL)
+
+
+@pytest.mark.parametrize("kind", [None, Kind.TOOL])
+def test_entries_are_in_order_of_names(kind: Kind | None) -> None:
+    at = view(seen(TELEMETRY), seen(READ), seen(TOLD), seen(Subject(Kind.DATA, "d")), seen(Subject(Kind.PROMPT, "p")))
+    names = [entry.subject for entry in at.entries(kind)]
+    assert names == sorted(names)
+    assert READ in names
+    assert (Subject(Kind.DATA, "d") in names) is (kind is None)
+
+
+def test_an_owner_that_a_source_knows_owns_what_is_not_registered() -> None:
+    stranger = Subject(Kind.AGENT, "eve", "repo")
+    entry = entry_of(view(seen(stranger, "repo", owner="carl"), same(stranger, CONFIG), seen(CONFIG)), stranger)
+    assert entry.owner == "carl"
+    assert status(entry, Aspect.OWNED) == (Status.TRUE, "HasOwner")

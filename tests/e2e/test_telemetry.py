@@ -1,0 +1,191 @@
+"""Telemetry over OTLP/HTTP becomes an inventory; what is hostile in it is bounded, named, and stops nothing else."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from remit.adapters.sources import otlp
+from remit.adapters.sqlite.sightings import SqliteSightings
+from tests.e2e.api_world import World, world
+from tests.e2e.gateway_world import until
+from tests.e2e.telemetry_world import export, protobuf, span, zipped
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+JSON = {"content-type": "application/json"}
+PROTOBUF = {"content-type": "application/x-protobuf"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
+    async with world(tmp_path_factory.mktemp("service")) as made:
+        yield made
+
+
+async def send(api: World, body: bytes, heads: dict[str, str], token: str | None = None) -> httpx2.Response:
+    headers = {"authorization": f"Bearer {token or api.admin}", **heads}
+    return await api.http.post(f"{api.url}/otlp/v1/traces", content=body, headers=headers)
+
+
+async def entry(api: World, name: str) -> dict[str, Any]:
+    return await api.told("GET", f"/inventory/{name}")
+
+
+def told(agent: str, tool: str, trace: int, model: str = "m1") -> dict[str, Any]:
+    return export(
+        span("tool", 3, 2, trace, gen_ai__operation__name="execute_tool", gen_ai__tool__name=tool),
+        span("chat", 4, 2, trace, gen_ai__operation__name="chat", gen_ai__request__model=model),
+        span("agent", 2, 0, trace, gen_ai__operation__name="invoke_agent", gen_ai__agent__name=agent),
+    )
+
+
+@pytest.mark.parametrize(("form", "zip_it"), [("json", False), ("json", True), ("protobuf", False), ("protobuf", True)])
+async def test_every_form_of_an_export_becomes_an_inventory(api: World, form: str, zip_it: bool) -> None:
+    name = f"{form}-{zip_it}"
+    request = told(name, f"tool-{name}", hash(name) % 10**9 + 1)
+    body = protobuf(request) if form == "protobuf" else json.dumps(request).encode()
+    heads = {**(PROTOBUF if form == "protobuf" else JSON), **({"content-encoding": "gzip"} if zip_it else {})}
+    answer = await send(api, zipped(body) if zip_it else body, heads)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == heads["content-type"]
+    assert answer.content == (b"" if form == "protobuf" else b"{}")
+    found = await entry(api, f"agent/otlp:{name}")
+    assert {link["to"] for link in found["links"]} == {f"tool/otlp:tool-{name}", "model/m1"}
+    assert found["conditions"][0]["type"] == "Shadow"
+    assert found["conditions"][0]["status"] == "True"
+
+
+async def test_a_call_that_bypassed_the_gateway_shows_as_ungoverned(api: World) -> None:
+    await send(api, json.dumps(told("around", "rm", 77)).encode(), JSON)
+
+    async def counted() -> bool:
+        await api.service.discoverer.turn()
+        return (await entry(api, "agent/otlp:around"))["observed"] == 1
+
+    await until(counted)
+    for _ in range(2):
+        await send(api, json.dumps(told("around", "rm", 77)).encode(), JSON)
+        await api.service.discoverer.turn()
+    assert (await entry(api, "agent/otlp:around"))["observed"] == 1, "sent again it is the same call"
+    rows = (await api.told("GET", "/coverage?by=agent"))["items"]
+    assert {"name": "agent/otlp:around", "agents": 1, "passed": 0, "observed": 1, "coverage": 0.0} in rows
+
+
+async def test_what_comes_with_an_agents_token_is_its_own(api: World) -> None:
+    token = await api.token("agent", "bot", user="ann")
+    assert (await send(api, json.dumps(told("bot", "t", 5)).encode(), JSON, token)).status_code == 200
+    found = await entry(api, "agent/bot")
+    assert found["names"] == ["agent/bot", "agent/otlp:bot"]
+    assert "sent with the token of bot" in {one["evidence"] for one in found["because"]}
+    assert await entry(api, "agent/otlp:bot") == found
+    apart = {"one": "agent/bot", "other": "agent/otlp:bot", "same": False}
+    assert (await api.told("POST", "/claims", body=apart))["names"] == ["agent/bot"]
+    assert (await entry(api, "agent/otlp:bot"))["names"] == ["agent/otlp:bot"]
+
+
+@pytest.mark.parametrize(
+    ("body", "heads", "status", "code"),
+    [
+        (b"\x0a\xff", PROTOBUF, 400, "otlp/protobuf"),
+        (protobuf(told("a", "b", 1))[:-3], PROTOBUF, 400, "otlp/protobuf"),
+        (b"{", JSON, 400, "otlp/json"),
+        (b"[" * 100_000, JSON, 400, "otlp/json"),
+        (b"{}", {**JSON, "content-encoding": "gzip"}, 400, "otlp/gzip"),
+        (zipped(b"{}")[:-9], {**JSON, "content-encoding": "gzip"}, 400, "otlp/gzip"),
+        (gzip.compress(b" " * (otlp.UNPACKED_BYTES_MAX + 1)), {**JSON, "content-encoding": "gzip"}, 413, "otlp/bytes"),
+        (b"{}", {**JSON, "content-encoding": "br"}, 415, "otlp/encoding"),
+        (b"{}", {"content-type": "text/plain"}, 415, "otlp/type"),
+        (b"x" * (4 * 1024 * 1024 + 1), JSON, 413, "otlp/bytes"),
+    ],
+)
+async def test_what_cannot_be_taken_is_refused_by_a_named_error(
+    api: World, body: bytes, heads: dict[str, str], status: int, code: str
+) -> None:
+    answer = await send(api, body, heads)
+    assert (answer.status_code, answer.json()["error"]) == (status, code)
+    assert (await send(api, b"{}", JSON)).status_code == 200, "everything else goes on"
+
+
+async def test_the_path_asks_for_a_bearer_and_a_post(api: World) -> None:
+    for token in ("", "nonsense"):
+        headers = {**JSON, **({"authorization": f"Bearer {token}"} if token else {})}
+        answer = await api.http.post(f"{api.url}/otlp/v1/traces", content=b"{}", headers=headers)
+        assert answer.status_code == 401
+    assert (await api.http.get(f"{api.url}/otlp/v1/traces")).status_code == 405
+
+
+async def test_hostile_names_and_odd_spans_are_shown_and_counted(api: World) -> None:
+    odd: list[Any] = [
+        span("\u202e<script>\x00", 1, gen_ai__agent__name="\u202eevil\x1b[2J\n" + "x" * 100_000),
+        {"traceId": "zz", "spanId": "1", "name": 7},
+        {"attributes": "none"},
+        "no span",
+        {**span("w", 2), "traceId": "00", "attributes": [{"key": "gen_ai.agent.name", "value": {"stringValue": []}}]},
+        {**span("late", 9, gen_ai__agent__name="from-2099"), "endTimeUnixNano": "4102444800000000000"},
+        {**span("huge", 10, gen_ai__agent__name="huge"), "endTimeUnixNano": "9" * 400},
+    ]
+    answer = await send(api, json.dumps(export(*odd)).encode(), JSON)
+    assert answer.json()["partialSuccess"]["rejectedSpans"] == "4"
+    assert (await send(api, b'{"resourceSpans": [7, {"scopeSpans": 3}]}', JSON)).json() == {}
+    names = [one["name"] for one in (await api.told("GET", "/inventory?kind=agent"))["items"]]
+    [evil] = [name for name in names if "evil" in name]
+    assert evil.startswith("agent/otlp:\\u{202e}evil\\u{1b}[2J\\u{a}xxx")
+    assert len(evil) < 200
+    late = await entry(api, "agent/otlp:from-2099")
+    assert late["last"] < "2099"
+
+
+async def test_what_was_taken_in_outlives_the_service(api: World) -> None:
+    await send(api, json.dumps(told("kept", "t", 901)).encode(), JSON)
+    await api.service.discoverer.turn()
+    store = SqliteSightings(Path(api.workspace.parent / "data" / "sightings.db"))
+    kept = store.load()
+    store.close()
+    discovery = api.service.discoverer.discovery
+    assert await discovery.run(lambda: kept == discovery.inventory)
+
+
+async def test_too_much_at_once_is_told_to_come_again(api: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("remit.work.discovery.WAITING_MAX", 1)
+    answers = await asyncio.gather(*(send(api, b"{}", JSON) for _ in range(20)))
+    codes = {answer.status_code for answer in answers}
+    assert codes <= {200, 503}
+    for answer in answers:
+        if answer.status_code == 503:
+            assert answer.headers["retry-after"] == "1"
+
+
+async def test_a_person_hands_over_sightings_and_accepts_what_an_agent_does(api: World) -> None:
+    one = {
+        "subject": "agent/host:mine",
+        "source": "host:laptop",
+        "evidence": "mcp.json:3",
+        "first_ms": 5,
+        "last_ms": 9,
+        "owner": "ann",
+        "edges": [{"verb": "uses", "to": "server/host:files"}],
+        "confidence": "declared",
+        "traits": [{"key": "version", "value": "1"}],
+    }
+    await api.told("POST", "/sightings", body={"sightings": [one]})
+    found = await entry(api, "agent/host:mine")
+    assert (found["owner"], found["links"][0]["to"]) == ("ann", "server/host:files")
+    accepted = await api.told("POST", "/settled", body={"name": "agent/host:mine"})
+    assert accepted["traits"][0]["key"] == "accepted"
+    for wrong in ({"subject": "robot/x"}, {"confidence": "stated"}):
+        answer = await api.ask("POST", "/sightings", api.admin, {"sightings": [{**one, **wrong}]})
+        assert answer.status_code == 400
+    for path, body in (
+        ("/claims", {"one": "agent/host:mine", "other": "server/host:files", "same": True}),
+        ("/claims", {"one": "agent/host:mine", "other": "agent/nobody", "same": True}),
+        ("/settled", {"name": "agent/nobody"}),
+    ):
+        assert (await api.ask("POST", path, api.admin, body)).status_code in {400, 404}
+    assert (await api.ask("GET", "/inventory/robot", api.admin)).status_code == 400
