@@ -80,20 +80,20 @@ def test_every_way_to_declare_a_server_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "faults"),
+    ("value", "named", "why"),
     [
-        ([], [("", "the file holds no object")]),
-        ({"mcpServers": []}, [("mcpServers", "what should list servers is no object")]),
-        ({"mcpServers": {"a": 1, "b": {}, "c": {"command": " "}, "d": {"source": "x", "settings": {}}}}, [*"abcd"]),
-        ({"projects": 1, "model": {}, "permissions": {"allow": {}}, "env": 1}, []),
+        ([], [""], "the file holds no object"),
+        ({"mcpServers": []}, ["mcpServers"], "what should list servers is no object"),
+        (
+            {"mcpServers": {"a": 1, "b": {}, "c": {"command": " "}, "d": {"source": "x", "settings": {}}}},
+            [*"abcd"],
+            "it declares neither a command nor an address",
+        ),
+        ({"projects": 1, "model": {}, "permissions": {"allow": {}}, "env": 1}, [], ""),
     ],
 )
-def test_what_has_the_wrong_shape_is_named_and_the_rest_goes_on(value: Json, faults: list[object]) -> None:
-    told = [
-        fault if isinstance(fault, tuple) else (fault, "it declares neither a command nor an address")
-        for fault in faults
-    ]
-    assert of(value) == Configured(faults=tuple(Fault("config/shape", name, why) for name, why in told))
+def test_what_has_the_wrong_shape_is_named_and_the_rest_goes_on(value: Json, named: list[str], why: str) -> None:
+    assert of(value) == Configured(faults=tuple(Fault("config/shape", name, why) for name in named))
 
 
 def test_servers_of_one_file_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,14 +242,15 @@ def test_a_sighting_is_written_and_read_back() -> None:
         ("confidence", "sure", "confidence is none of guessed"),
         ("owner", 1, "owner is no text"),
         ("edges", 1, "edges is no list"),
-        ("edges", [1], "an edge is no object"),
+        ("edges", [1], "an edge: no object"),
         ("edges", [{"verb": "eats", "to": "model/m"}], "no verb: eats"),
-        ("traits", [[]], "a trait is no object"),
+        ("traits", [1], "traits: no object"),
+        ("traits", {"a": 1}, "a is of the wrong type"),
     ],
 )
 def test_what_is_no_sighting_says_why(key: str, value: Json, why: str) -> None:
     (one,) = SEEN.sightings(subject(Kind.AGENT, "a"))
     with pytest.raises(ValueError, match=why):
         from_json({**to_json(one), key: value})
-    with pytest.raises(ValueError, match="a sighting is no object"):
+    with pytest.raises(ValueError, match="a sighting: no object"):
         from_json([])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from remit.adapters.sources.host import Home, HostSource, own_home
+from remit.adapters.sources.repo import RepoSource
 from remit.adapters.system import SystemClock
 from remit.app.client import Client
 from remit.app.failure import Exit, Failure
@@ -49,6 +50,13 @@ def host(homes: Sequence[Path], projects: Sequence[Path], *, processes: bool) ->
         projects=[folder.resolve() for folder in projects],
         proc=Path("/proc") if processes else None,
     )
+
+
+def repository(folder: Path, name: str) -> Source:
+    """A folder of source code as a source."""
+    if not folder.is_dir():
+        raise Failure(f"{folder} is no folder", next="name one that there is", exit=Exit.NOT_FOUND)
+    return RepoSource(folder, SystemClock().now_ms, name)
 
 
 def look(source: Source, client: Client | None = None) -> Seen:

@@ -23,7 +23,7 @@ def to_json(sighting: Sighting) -> dict[str, Json]:
         "confidence": sighting.confidence.name.lower(),
         "owner": sighting.owner,
         "edges": [{"verb": edge.verb.value, "to": str(edge.to)} for edge in sighting.edges],
-        "traits": [{"key": trait.key, "value": trait.value} for trait in sighting.traits],
+        "traits": {trait.key: trait.value for trait in sighting.traits},
         "count": sighting.count,
     }
 
@@ -38,7 +38,7 @@ def from_json(value: Json) -> Sighting:
     if owner is not None and not isinstance(owner, str):
         raise ValueError("owner is no text")
     edges = (_object(one, "an edge") for one in _list(spec, "edges"))
-    traits = (_object(one, "a trait") for one in _list(spec, "traits"))
+    traits = _object(spec.get("traits", {}), "traits")
     return Sighting(
         parsed(_of(spec, "subject", str)),
         _of(spec, "source", str),
@@ -48,7 +48,7 @@ def from_json(value: Json) -> Sighting:
         CONFIDENCES[confidence],
         owner,
         tuple(Edge(_verb(_of(edge, "verb", str)), parsed(_of(edge, "to", str))) for edge in edges),
-        tuple(Trait(_of(trait, "key", str), _of(trait, "value", str)) for trait in traits),
+        tuple(Trait(key, _of(traits, key, str)) for key in traits),
         _of(spec, "count", int) if "count" in spec else 1,
     )
 
@@ -61,7 +61,7 @@ def _verb(text: str) -> Verb:
 
 def _object(value: Json, what: str) -> Mapping[str, Json]:
     if not isinstance(value, Mapping):
-        raise ValueError(f"{what} is no object")  # noqa: TRY004 - one error for all that is no sighting
+        raise ValueError(f"{what}: no object")  # noqa: TRY004 - one error for all that is no sighting
     return value
 
 

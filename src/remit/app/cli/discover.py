@@ -38,6 +38,23 @@ def host(
     return _look(machine(home or [], project or [Path.cwd()], processes=processes), output, token_file, send=send)
 
 
+@app.command()
+def repo(
+    path: Annotated[Path, typer.Argument(help="The folder of source code.")],
+    name: Annotated[str, typer.Option(help="What the repository is called; else as its folder is.")] = "",
+    send: Send = False,  # noqa: FBT002
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> int:
+    """Find agents, tools, prompts, models and MCP servers in Python and TypeScript, by their syntax trees.
+
+    Nothing of the repository is run or imported.
+    """
+    from remit.app.discovering import repository
+
+    return _look(repository(path, name), output, token_file, send=send)
+
+
 def _look(source: Source, output: Format, token_file: Path | None, *, send: bool) -> int:
     from remit.app.cli.options import client
     from remit.app.discovering import look

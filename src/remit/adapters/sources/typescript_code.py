@@ -1,0 +1,291 @@
+"""TypeScript and JavaScript, read by tree-sitter, which takes any text and only reads.
+
+Its grammar for TSX reads JavaScript too. What it could not place is an `ERROR` in the tree, and all around it is read.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Final
+
+from tree_sitter import Language, Node, Parser
+from tree_sitter_typescript import language_tsx, language_typescript
+
+from remit.discover.code import Call, Definition, Many, Module, Name, Table, Text, Value
+
+_DEPTH_MAX: Final = 200
+_EXPRESSION_DEPTH_MAX: Final = 40
+_WRAPPING: Final = frozenset(
+    {"parenthesized_expression", "await_expression", "as_expression", "satisfies_expression", "non_null_expression"}
+)
+_ESCAPES: Final[Mapping[str, str]] = MappingProxyType({"\\n": "\n", "\\t": "\t", "\\r": "", "\\\\": "\\"})
+
+
+@cache
+def _language(*, tsx: bool) -> Language:
+    return Language(language_tsx() if tsx else language_typescript())
+
+
+def read(data: bytes, name: str, *, tsx: bool, local: frozenset[str] = frozenset()) -> tuple[Module, int]:
+    """The module that `data` spells, and the line of the first error in it (0: none). Raises `RecursionError`."""
+    tree = Parser(_language(tsx=tsx)).parse(data)
+    reader = _Reader(name, local)
+    reader.walk(tree.root_node, "")
+    return reader.module, _first_error(tree.root_node) if tree.root_node.has_error else 0
+
+
+class _Reader:
+    def __init__(self, name: str, local: frozenset[str]) -> None:
+        self.module = Module(name)
+        self._local = local
+        self._alias: dict[str, str] = {}
+
+    def walk(self, root: Node, within: str) -> None:
+        """Every statement below `root`; expressions are read where they stand."""
+        stack: list[tuple[Node, str, int]] = [(root, within, 0)]
+        while stack:
+            node, around, depth = stack.pop()
+            match node.type:
+                case "import_statement":
+                    self._import(node)
+                    continue
+                case "variable_declarator" | "assignment_expression" | "public_field_definition":
+                    self._bound(node, around)
+                    continue
+                case (
+                    "function_declaration"
+                    | "method_definition"
+                    | "class_declaration"
+                    | "generator_function_declaration"
+                ):
+                    around = self._definition(node, around)
+                case kind if kind in _READ:
+                    self._value(node, "", around)
+                    continue
+                case _:
+                    pass
+            if depth < _DEPTH_MAX:
+                stack += [(child, around, depth + 1) for child in reversed(node.named_children)]
+
+    def _import(self, node: Node) -> None:
+        source = node.child_by_field_name("source")
+        if source is None:
+            return
+        module = _literal(source)
+        module = f"./{module}" if module.partition("/")[0] in self._local else module
+        self.module.imports.add(module)
+        for clause in (one for one in node.named_children if one.type == "import_clause"):
+            for one in clause.named_children:
+                if one.type == "identifier":
+                    self._alias[_text(one)] = f"{module}.{_text(one)}"
+                elif one.type == "namespace_import":
+                    self._alias[_text(one.named_children[0])] = module
+                else:
+                    self._named(one, module)
+
+    def _named(self, imports: Node, module: str) -> None:
+        for one in imports.named_children:
+            name, alias = one.child_by_field_name("name"), one.child_by_field_name("alias")
+            if name is not None:
+                self._alias[_text(alias or name)] = f"{module}.{_text(name)}"
+
+    def _definition(self, node: Node, within: str) -> str:
+        name = node.child_by_field_name("name")
+        if name is None:
+            return within
+        bases = tuple(
+            path
+            for heritage in node.named_children
+            if heritage.type == "class_heritage"
+            for clause in heritage.named_children
+            for one in clause.named_children
+            if (path := self._path(one))
+        )
+        attributes: dict[str, Value] = {}
+        body = node.child_by_field_name("body")
+        for one in body.named_children if body is not None and node.type == "class_declaration" else []:
+            key, value = one.child_by_field_name("name"), one.child_by_field_name("value")
+            if (
+                one.type == "public_field_definition"
+                and key is not None
+                and value is not None
+                and value.type == "string"
+            ):
+                attributes[_text(key)] = Text(_literal(value))
+        line = node.start_point.row + 1
+        self.module.definitions.append(Definition(_text(name), line, (), bases, attributes, within))
+        return _text(name)
+
+    def _bound(self, node: Node, within: str) -> None:
+        target = node.child_by_field_name("left" if node.type == "assignment_expression" else "name")
+        value = node.child_by_field_name("right" if node.type == "assignment_expression" else "value")
+        if value is None or target is None:
+            return
+        name = _text(target) if target.type in {"identifier", "property_identifier"} else ""
+        if target.type == "member_expression" and (last := target.child_by_field_name("property")) is not None:
+            name = _text(last)
+        if required := _required(value):
+            self._require(target, required)
+        made = self._value(value, name, within)
+        if name and made is not None:
+            self.module.bound[name] = made
+            self.module.lines[name] = node.start_point.row + 1
+
+    def _require(self, target: Node, module: str) -> None:
+        self.module.imports.add(module)
+        if target.type == "identifier":
+            self._alias[_text(target)] = module
+        for one in target.named_children:
+            if one.type == "shorthand_property_identifier_pattern":
+                self._alias[_text(one)] = f"{module}.{_text(one)}"
+
+    def _value(self, node: Node, bound: str, within: str, depth: int = 0) -> Value:
+        if depth > _EXPRESSION_DEPTH_MAX:
+            return None
+        kind = node.type
+        if kind in {"string", "template_string"}:
+            self._inside(node, within, depth)
+            return Text(_literal(node))
+        if kind in {"identifier", "member_expression"}:
+            return Name(path) if (path := self._path(node)) else self._inside(node, within, depth)
+        if kind in _WRAPPING:
+            return self._value(node.named_children[0], bound, within, depth + 1) if node.named_children else None
+        if kind == "array":
+            return Many(tuple(self._value(one, "", within, depth + 1) for one in _real(node)))
+        if kind == "object":
+            return self._table(node, within, depth)
+        if kind in {"call_expression", "new_expression"}:
+            return self._call(node, bound, within, depth)
+        if kind == "binary_expression":
+            return self._either(node, bound, within, depth)
+        return self._inside(node, within, depth)
+
+    def _inside(self, node: Node, within: str, depth: int) -> None:
+        """Whatever is read below what is nothing itself: a function's body, the two arms of a choice."""
+        for child in node.named_children:
+            if child.type in _READ and child.type != "string":
+                self._value(child, "", within, depth + 1)
+            else:
+                self.walk(child, within)
+
+    def _either(self, node: Node, bound: str, within: str, depth: int) -> Value:
+        """Of `a ?? b` and `a || b` the last, which is the default; of texts joined, all that is literal."""
+        left, right = (
+            self._value(one, bound, within, depth + 1) if one is not None else None
+            for one in (node.child_by_field_name("left"), node.child_by_field_name("right"))
+        )
+        operator = node.child_by_field_name("operator")
+        if operator is not None and operator.type == "+" and isinstance(left, Text) and isinstance(right, Text):
+            return Text(left.value + right.value)
+        return right if operator is not None and operator.type in {"??", "||"} else None
+
+    def _table(self, node: Node, within: str, depth: int) -> Table:
+        items: dict[str, Value] = {}
+        for one in _real(node):
+            key, value = one.child_by_field_name("key"), one.child_by_field_name("value")
+            if one.type == "pair" and key is not None and value is not None:
+                name = (
+                    _literal(key) if key.type == "string" else _text(key) if key.type == "property_identifier" else ""
+                )
+                made = self._value(value, name, within, depth + 1)
+                if name:
+                    items[name] = made
+            elif one.type == "shorthand_property_identifier":
+                items[_text(one)] = Name(self._alias.get(_text(one), _text(one)))
+            else:
+                self.walk(one, within)
+        table = Table(items, node.start_point.row + 1)
+        self.module.tables.append(table)
+        return table
+
+    def _call(self, node: Node, bound: str, within: str, depth: int) -> Call:
+        function = node.child_by_field_name("function") or node.child_by_field_name("constructor")
+        target = self._target(function, bound, within, depth) if function is not None else ""
+        given = node.child_by_field_name("arguments")
+        words = _real(given) if given is not None and given.type == "arguments" else []
+        positional = tuple(self._value(one, "", within, depth + 1) for one in words)
+        named: dict[str, Value] = {}
+        for value in positional:
+            if isinstance(value, Table):
+                named = {**value.items, **named}
+        call = Call(target, positional, named, node.start_point.row + 1, bound, within)
+        self.module.calls.append(call)
+        return call
+
+    def _target(self, function: Node, bound: str, within: str, depth: int) -> str:
+        if function.type != "member_expression":
+            made = self._value(function, "", within, depth + 1) if function.type == "call_expression" else None
+            return f"{made.target}()" if isinstance(made, Call) else self._path(function)
+        inner, last = function.child_by_field_name("object"), function.child_by_field_name("property")
+        if inner is None or last is None:
+            return ""
+        if inner.type in {"call_expression", "new_expression"}:
+            made = self._value(inner, bound, within, depth + 1)
+            return f"{made.target}().{_text(last)}" if isinstance(made, Call) else ""
+        root = self._path(inner)
+        if not root:
+            self._value(inner, "", within, depth + 1)
+        return f"{root}.{_text(last)}" if root else _text(last)
+
+    def _path(self, node: Node) -> str:
+        parts: list[str] = []
+        while node.type == "member_expression":
+            inner, last = node.child_by_field_name("object"), node.child_by_field_name("property")
+            if inner is None or last is None:
+                return ""
+            parts.append(_text(last))
+            node = inner
+        if node.type == "this" and parts:
+            return ".".join(reversed(parts))
+        if node.type not in {"identifier", "type_identifier"}:
+            return ""
+        return ".".join([self._alias.get(_text(node), _text(node)), *reversed(parts)])
+
+
+_READ: Final = (
+    _WRAPPING
+    | {"string", "template_string", "identifier", "member_expression", "array", "object"}
+    | {
+        "call_expression",
+        "new_expression",
+        "binary_expression",
+    }
+)
+
+
+def _real(node: Node) -> list[Node]:
+    return [one for one in node.named_children if one.type != "comment"]
+
+
+def _text(node: Node) -> str:
+    return (node.text or b"").decode("utf-8", "replace")
+
+
+def _literal(node: Node) -> str:
+    """What is literal of a text: without its quotes, and without what is computed in a template."""
+    parts: list[str] = []
+    for one in node.children:
+        if one.type in {"string_fragment", "template_chars"}:
+            parts.append(_text(one))
+        elif one.type == "escape_sequence":
+            parts.append(_ESCAPES.get(_text(one), _text(one)[1:]))
+    return "".join(parts)
+
+
+def _required(value: Node) -> str:
+    """The module that `require("…")` names, or empty."""
+    function, given = value.child_by_field_name("function"), value.child_by_field_name("arguments")
+    if value.type != "call_expression" or function is None or given is None or _text(function) != "require":
+        return ""
+    first = next(iter(given.named_children), None)
+    return _literal(first) if first is not None and first.type == "string" else ""
+
+
+def _first_error(root: Node) -> int:
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node.is_error or node.is_missing:
+            return node.start_point.row + 1
+        stack += [child for child in reversed(node.children) if child.has_error]
+    return 0

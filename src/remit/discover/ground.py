@@ -1,0 +1,99 @@
+"""What one file of source code makes, and what its names lead to: what recognising agents and tools stands on."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from remit.discover import frameworks as known
+from remit.discover.code import Call, Module, Name, Text, Value
+from remit.discover.frameworks import framework_of
+from remit.discover.sighting import Kind, Verb
+
+DEPTH_MAX: Final = 6
+"""How far names and values are followed."""
+
+Target = tuple[Verb, Kind, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that the file makes: its name in the file, the line, its framework, and what it does with others.
+
+    One that is not `made` here is named only: an agent's tool that another file may make.
+    """
+
+    kind: Kind
+    name: str
+    line: int
+    framework: str = ""
+    edges: tuple[Target, ...] = ()
+    digest: str = ""
+    made: bool = True
+
+
+class Ground:
+    """A file with its names followed."""
+
+    def __init__(self, module: Module) -> None:
+        self._module = module
+        self._frameworks = {found for one in module.imports if (found := framework_of(one))}
+        self._roots = {one.partition(".")[0] for one in module.imports} - {""}
+        self._defined = {one.name for one in module.definitions}
+
+    def _agent_framework(self, call: Call) -> str:
+        framework = framework_of(call.target)
+        classes = known.AGENTS.get(framework, frozenset())
+        if call.last in classes:
+            return framework
+        if call.last in known.TOOL_MAKERS | {"from_tools"} and call.target.split(".")[-2] in classes:
+            return framework
+        if call.last == "compile" and known.GRAPH in self._origin(call.target).split("compile")[0]:
+            return framework_of(self._origin(call.target))
+        return ""
+
+    def _origin(self, target: str) -> str:
+        """`target` with its first name followed to the call that it is bound to."""
+        root, _, rest = target.partition(".")
+        value = self._value(Name(root))
+        return f"{value.target}().{rest}" if isinstance(value, Call) else target
+
+    def _agent_name(self, call: Call, framework: str) -> str:
+        named = self._text(call.named.get("name"))
+        if not named and framework == "autogen" and call.positional:
+            named = self._text(call.positional[0])
+        return named or call.bound or call.within or call.last
+
+    def _any(self) -> str:
+        return next(iter(sorted(self._frameworks)), "")
+
+    def _is_method(self, path: str) -> bool:
+        """Whether `path` is of something local, as `agent.tool`, rather than of what is imported from elsewhere."""
+        root, dot, _ = path.partition(".")
+        return bool(dot) and root not in self._roots
+
+    def _decorated_name(self, decorator: Call) -> str:
+        first = self._text(decorator.positional[0]) if decorator.positional else ""
+        named = (self._text(decorator.named.get(key)) for key in ("name", "name_override"))
+        return next(filter(None, named), "") or first
+
+    def _value(self, value: Value) -> Value:
+        """`value` with names followed to what they are bound to; None where they are bound to nothing known."""
+        for _ in range(DEPTH_MAX):
+            if not isinstance(value, Name):
+                return value
+            value = self._module.bound.get(value.path)
+        return None
+
+    def _text(self, value: Value) -> str:
+        followed = self._value(value)
+        return followed.value if isinstance(followed, Text) else ""
+
+
+def path_of(decorator: Value) -> str:
+    """The name that decorates, called or not."""
+    match decorator:
+        case Name(path):
+            return path
+        case Call():
+            return decorator.target
+        case _:
+            return ""

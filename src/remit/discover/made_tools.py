@@ -1,0 +1,116 @@
+"""Tools in source code: those that are decorated, wrapped, derived, described, or given to an agent."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from remit.discover import frameworks as known
+from remit.discover.code import Call, Definition, Many, Name, Table, Value
+from remit.discover.frameworks import framework_of
+from remit.discover.ground import DEPTH_MAX, Ground, Item, path_of
+from remit.discover.sighting import Kind
+
+_MCP_CLIENTS: Final = known.CLIENT_SERVERS | known.CLIENT_TABLES
+_BINDING: Final = frozenset({"bind_tools", "bindTools", "ToolNode"})
+
+
+class Tools(Ground):
+    """A file's tools."""
+
+    def tools(self) -> Iterator[Item]:
+        """Each tool that the file makes or names."""
+        for one in self._module.definitions:
+            if (found := self._decorated_tool(one)) is not None:
+                yield found
+            for base in one.bases:
+                if framework_of(base) and base.rpartition(".")[2] in known.TOOL_BASES:
+                    name = self._text(one.attributes.get("name")) or one.name
+                    yield Item(Kind.TOOL, name, one.line, framework_of(base))
+        for call in self._module.calls:
+            if name := self._tool_name(call):
+                yield Item(Kind.TOOL, name, call.line, framework_of(self._origin(call.target)) or self._any())
+            if self._agent_framework(call) or call.last in _BINDING:
+                given = [call.named.get(key) for key in known.TOOLS_ARGUMENTS]
+                given += call.positional[:1] if call.last in _BINDING else []
+                framework = framework_of(self._origin(call.target)) or self._any()
+                for name in (name for value in given for name in self._tool_names(value)):
+                    yield Item(Kind.TOOL, name, call.line, framework, made=False)
+        for table in self._module.tables:
+            if name := self._described_tool(table):
+                yield Item(Kind.TOOL, name, table.line, self._any())
+
+    def _decorated_tool(self, one: Definition) -> Item | None:
+        for decorator in one.decorators:
+            path = path_of(decorator)
+            if path.rpartition(".")[2] not in known.TOOL_DECORATORS:
+                continue
+            framework = framework_of(self._origin(path)) or (self._any() if self._is_method(path) else "")
+            if framework:
+                name = self._decorated_name(decorator) if isinstance(decorator, Call) else ""
+                return Item(Kind.TOOL, name or one.name, one.line, framework)
+        return None
+
+    def _tool_name(self, call: Call) -> str:
+        """The name of the tool that `call` makes, or empty where it makes none."""
+        origin = self._origin(call.target)
+        framework = framework_of(origin)
+        parts = call.target.replace("()", "").split(".")
+        named = next(filter(None, (self._text(call.named.get(key)) for key in ("name", "id"))), "")
+        first = call.positional[0] if call.positional else None
+        if call.last in known.SERVER_TOOLS and "." in call.target and (framework or self._serves(call)):
+            return named or self._text(first) or (first.path.rpartition(".")[2] if isinstance(first, Name) else "")
+        makes = call.last in known.TOOL_CALLS or (call.last in known.TOOL_MAKERS and parts[-2] in known.TOOL_CALLS)
+        if not framework or not makes:
+            return ""
+        given = call.named.get("fn") or call.named.get("func") or call.named.get("function") or first
+        function = given.path.rpartition(".")[2] if isinstance(given, Name) else ""
+        return named or (self._text(first) if call.last != "tool" else "") or function or call.bound
+
+    def _serves(self, call: Call) -> bool:
+        """Whether a method of something unknown is that of an MCP server: the file imports the protocol."""
+        return known.CONTRACT in self._frameworks and call.last == "registerTool"
+
+    def _described_tool(self, table: Table) -> str:
+        """The name in a tool's description as protocols have it."""
+        if known.CONTRACT in self._frameworks and {"name", "inputSchema"} <= set(table.items):
+            return self._text(table.items["name"])
+        function = table.items.get("function")
+        if isinstance(function, Table) and {"name", "parameters"} <= set(function.items):
+            return self._text(function.items["name"])
+        if {"name", "description", "input_schema"} <= set(table.items):
+            return self._text(table.items["name"])
+        return ""
+
+    def _tool_names(self, value: Value, depth: int = 0) -> Iterator[str]:
+        """Names of the tools in what an agent is given."""
+        if depth > DEPTH_MAX:
+            return
+        match value:
+            case Many(items):
+                for item in items:
+                    yield from self._tool_names(item, depth + 1)
+            case Table(items):
+                for key, item in items.items():
+                    yield from [*self._tool_names(item, depth + 1)] or ([key] if item is None else [])
+            case Name(path):
+                followed = self._value(value)
+                if isinstance(followed, Call | Many | Table):
+                    yield from self._tool_names(followed, depth + 1)
+                elif depth and followed is None:
+                    yield from self._named_tool(path)
+            case Call():
+                yield from self._called_tool(value)
+            case _:
+                pass
+
+    def _named_tool(self, path: str) -> Iterator[str]:
+        name = path.rpartition(".")[2]
+        if name in self._defined or ("." in path and not name.isupper() and not name.lower().endswith("tools")):
+            found = next((one for one in self._module.definitions if one.name == name), None)
+            decorated = self._decorated_tool(found) if found else None
+            yield decorated.name if decorated else name
+
+    def _called_tool(self, call: Call) -> Iterator[str]:
+        if name := self._tool_name(call):
+            yield name
+        elif call.last[:1].isupper() and call.last not in _MCP_CLIENTS and not self._agent_framework(call):
+            yield call.last

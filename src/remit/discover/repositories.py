@@ -1,0 +1,70 @@
+"""What the files of a repository come to as sightings.
+
+A thing is named by its repository, the file that makes it, and its own name there; models, packages and addresses
+have the names that they have everywhere. What an agent uses is looked for in its file, then in the whole repository.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from remit.discover.frameworks import CONTRACT
+from remit.discover.ground import Item
+from remit.discover.hosts import Seen
+from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, subject
+
+SPACE: Final = "repo"
+ITEMS_MAX: Final = 50_000
+"""Things that are kept of one repository."""
+
+
+@dataclass(slots=True)
+class Repository:
+    """All that was recognised so far, by file."""
+
+    name: str
+    files: dict[str, list[Item]] = field(default_factory=dict[str, list[Item]])
+    frameworks: set[str] = field(default_factory=set[str])
+    count: int = 0
+
+    def take(self, file: str, items: list[Item]) -> bool:
+        """Keep what `file` makes, as far as there is room; whether there was."""
+        room = ITEMS_MAX - self.count
+        if kept := items[:room]:
+            self.files[file] = kept
+        self.count += len(kept)
+        return len(kept) == len(items)
+
+    def sightings(self, seen: Seen) -> Iterator[Sighting]:
+        """Everything as sightings; `seen` says by whom and when."""
+        known: dict[tuple[Kind, str], set[Subject]] = {}
+        for file, items in self.files.items():
+            for item in items:
+                if item.made:
+                    known.setdefault((item.kind, item.name), set()).add(self._subject(file, item.kind, item.name))
+        for file, items in self.files.items():
+            for item in items:
+                of = self._found(file, item.kind, item.name, known)
+                if not item.made and of in known.get((item.kind, item.name), ()):
+                    continue
+                here = Seen(seen.machine, seen.user, f"{self.name}/{file}", seen.now_ms, seen.source, item.line)
+                edges = [Edge(verb, self._found(file, kind, name, known)) for verb, kind, name in item.edges]
+                traits = [Trait("framework", item.framework)] if item.framework else []
+                traits += [Trait("text", item.digest)] if item.digest else []
+                yield from here.sightings(of, edges, traits)
+        frameworks = sorted(self.frameworks - {CONTRACT})
+        if frameworks and not any(item.kind is Kind.AGENT for items in self.files.values() for item in items):
+            here = Seen(seen.machine, seen.user, self.name, seen.now_ms, seen.source)
+            traits = [Trait("framework", ", ".join(frameworks))]
+            yield from here.sightings(subject(Kind.AGENT, self.name, SPACE), (), traits, confidence=Confidence.GUESSED)
+
+    def _found(self, file: str, kind: Kind, name: str, known: Mapping[tuple[Kind, str], set[Subject]]) -> Subject:
+        """What `file` calls `name`: its own, else the only one of the repository."""
+        here = self._subject(file, kind, name)
+        there = known.get((kind, name), set())
+        return next(iter(there)) if len(there) == 1 and here not in there else here
+
+    def _subject(self, file: str, kind: Kind, name: str) -> Subject:
+        if kind is Kind.MODEL or (kind is Kind.SERVER and ":" in name):
+            return subject(kind, name)
+        return subject(kind, f"{self.name}/{file}#{name}" if file else f"{self.name}#{name}", SPACE)
