@@ -10,6 +10,7 @@ from remit.control.problems import Problem
 from remit.control.resources import Kind, ServerSpec, ToolSpec
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Definition, Shows
+from remit.facts.impact import Counts, Extractor
 from remit.facts.origin import Role
 from remit.facts.results import Format, Part
 from remit.policy.compile import Bundle, compile_bundle
@@ -143,3 +144,40 @@ def test_a_template_for_a_tool_that_cannot_be_typed_may_name_anything() -> None:
         declare("time", ServerSpec(("x",))), declare("time/now", ToolSpec(brief="tell {x}")), lock=lock_of(definition)
     )
     assert isinstance(assemble(source), Assembled)
+
+
+@pytest.mark.parametrize(
+    ("measure", "extractor", "said"),
+    [
+        ("amount", Extractor("zone", Counts.NUMBER), "'zone' is no path"),
+        ("amount", Extractor("$.zon", Counts.NUMBER), "$.zon leads nowhere in the arguments that were accepted"),
+        ("amount", Extractor("$.zone", Counts.VALUES), "an amount is a number"),
+        ("records", Extractor("$.key", Counts.VALUES), "$.key is a secret, whose measure would stand on the ledger"),
+    ],
+)
+def test_a_measure_that_would_be_found_nowhere_or_tells_a_secret_is_refused(
+    measure: str, extractor: Extractor, said: str
+) -> None:
+    arguments: Json = {"type": "object", "properties": {"zone": {"type": "string"}, "key": {"type": "string"}}}
+    assert isinstance(arguments, dict)
+    definition = Definition("now", "", arguments, None, {})
+    spec = ToolSpec(impact={measure: extractor}, arguments={"key": Argument(secret=True)})
+    source = small(declare("time", ServerSpec(("x",))), declare("time/now", spec), lock=lock_of(definition))
+    made = assemble(source)
+    assert isinstance(made, Refused)
+    (problem,) = made.problems
+    assert (problem.code, problem.what) == ("tool/impact", said)
+
+
+def test_how_much_a_call_moves_is_shown_and_changes_the_bundle() -> None:
+    definition = Definition("now", "", {"type": "object", "properties": {"zone": {"type": "string"}}}, None, {})
+    digests: set[str] = set()
+    for spec in (ToolSpec(), ToolSpec(impact={"recipients": Extractor("$.zone", Counts.PEOPLE)})):
+        source = small(declare("time", ServerSpec(("x",))), declare("time/now", spec), lock=lock_of(definition))
+        made = assemble(source)
+        assert isinstance(made, Assembled)
+        result = compile_bundle(made.catalog).result
+        assert isinstance(result, Bundle)
+        digests.add(result.digest)
+    assert len(digests) == 2
+    assert spec_json(spec)["impact"] == {"recipients": {"path": "$.zone", "counts": "people"}}

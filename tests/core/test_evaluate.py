@@ -7,9 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.facts.canonical import Json
+from remit.facts.catalog import PolicySource
 from remit.policy.context import Facts
 from remit.policy.evaluate import judge, question_of
+from remit.policy.form import form_of
+from remit.policy.once import Once
+from remit.policy.parse import split
 from remit.policy.schema import FLOW
+from remit.policy.slice import generated_of, looks_at_flow, policy_of, slice_of
 from remit.policy.typing import Record
 from remit.policy.uids import agent_uid
 from remit.policy.verdict import Code, Deny, Escalate, Permit, rank
@@ -45,7 +50,7 @@ def test_a_request_that_cedar_cannot_judge_denies() -> None:
     assert reasons[0].code == "policy/error"
 
 
-ALL = {"onBehalfOf", "inputSize", "session", "delegation", "system", "input", *FLOW}
+ALL = {"onBehalfOf", "inputSize", "session", "delegation", "system", "input", "impact", "novelty", *FLOW}
 LOOKED: list[tuple[str, set[str]]] = [
     ("true", set()),
     ('principal in Remit::Group::"ops"', set()),
@@ -53,9 +58,20 @@ LOOKED: list[tuple[str, set[str]]] = [
     ("context has onBehalfOf && context.session.calls > 0", {"onBehalfOf", "session"}),
     ("context has input", {"input"}),
     ('context.input.to == "x"', {"input"}),
-    ("context == context", ALL),
-    ('{a: context}.a.input.to == "x"', ALL),
 ]
+
+
+@pytest.mark.parametrize("condition", ["context == context", '{a: context}.a.input.to == "x"'])
+def test_whoever_looks_at_the_whole_context_looks_at_all_of_it(condition: str) -> None:
+    """The linter refuses it, since it looks at how sure an agent says it is too."""
+    text = f'@id("p") permit (principal, action, resource) when {{ {condition} }};'
+    (statement,), _ = split(PolicySource("p.cedar", text))
+    policy = policy_of("p", statement, form_of(statement))
+    found = slice_of({"p": policy}, Once(lambda: generated_of([policy])))
+    assert {*found.looks, "input"} == ALL
+    assert (found.input, found.flow, found.impact, found.novelty) == (True, True, True, True)
+    assert found.measures == {"amount", "records", "recipients"}
+    assert looks_at_flow([policy])
 
 
 @pytest.mark.parametrize(("condition", "looked"), LOOKED)
@@ -97,7 +113,6 @@ ABSENT = [
     '(if context.input has amount then "a" else "b") == "b"',
     "!({x: context.input}.x has amount)",
     "{x: context.input} == {x: context.input}",
-    "context == context",
     "[context.input].contains(context.input)",
 ]
 

@@ -11,6 +11,7 @@ from remit.escalate.machine import Vote
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Route, Sink, Tool
+from remit.facts.impact import Counts, Extractor
 from remit.facts.origin import Origin, Role, Traced
 from remit.pdp import granting
 from remit.pdp.decide import decide
@@ -266,12 +267,21 @@ def test_impact_is_never_above_what_was_approved() -> None:
         gates = grant.terms.gates
         return granting.covering([given], gates, send("bob"), form.tool, reach._replace(measures=now)) is not None
 
-    assert granting.measures_of({"impact": {"amount": "10.5", "reversible": True}}) == {"amount": "10.5"}
-    assert granting.measures_of({"impact": 1}) == {}
     assert fits({"amount": "10.5"}, {"amount": "10.5"})
     assert not fits({"amount": "10.5"}, {"amount": "10.5001"})
     assert not fits({}, {"records": "1"})
     assert not fits({"records": "1"}, {})
+    assert not fits({"amount": "?"}, {"amount": "1"})
+    assert not fits({"amount": "1"}, {"amount": "?"})
+
+
+def test_the_impact_of_a_call_bounds_its_grant_whether_or_not_a_policy_reads_it() -> None:
+    sized = replace(post("send"), impact={"recipients": Extractor("$.many", Counts.PEOPLE)})
+    running = bundle(catalog(PERMIT, GATE, tools=(sized,)))
+    grant = granted(running, send("ann", many=["ann", "ann"]), INDEX)
+    assert grant.terms.measures == {"recipients": "2"}
+    assert asked_of(running, send("ann", many=["ann"]), INDEX, grant).verdict == "permit"
+    assert asked_of(running, send("ann", many=["ann", "ann", "ann"]), INDEX, grant).verdict == "escalate"
 
 
 def test_terms_are_read_back_as_they_were_written_and_what_is_none_is_nothing() -> None:

@@ -50,7 +50,7 @@ READS = [
     'context.args.grounded.contains(Remit::Arg::"*")',
     "!context.asked",
     'context.session.labels.contains(Remit::Label::"untrusted")',
-    "context == context",
+    "context.targets == context.targets",
 ]
 WHOLE = "principal, action, resource"
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import pytest
 from remit.facts.action import ActionKind
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Sink
+from remit.facts.impact import Counts, Extractor
 from remit.policy.compile import compile_bundle
 from remit.policy.lint import ANNOTATIONS
 from remit.policy.schema import LATER, NAMESPACE, OTHER_ACTIONS, action_groups, cedar_schema
@@ -118,10 +120,24 @@ def test_arguments_are_typed_as_the_page_says(shape: str, told: str) -> None:
 
 
 def test_the_policies_compile_without_a_warning_about_themselves() -> None:
-    assert len(POLICIES) == 3
+    assert len(POLICIES) == 4
     compiled = compile_bundle(catalog(*POLICIES))
     assert [str(problem) for problem in compiled.warnings if problem.file != "remit.lock"] == []
     bundle(catalog(*POLICIES))
+
+
+def test_a_large_amount_waits_where_the_tool_says_what_its_amount_is() -> None:
+    known = catalog(PERMITTED, POLICIES[THRESHOLDS])
+    arguments = schema(order_id={"type": "string"}, sum={"type": "number"})
+    measured = replace(tool("shop", "refund", arguments), impact={"amount": Extractor("$.sum", Counts.NUMBER)})
+    running = bundle(replace(known, tools={**known.tools, ("shop", "refund"): measured}))
+    for amount, said in ((100, "permit"), (100.5, "escalate"), (-101, "escalate"), (0.00001, "deny")):
+        assert word(decided(running, action("shop/refund", {"sum": amount})).verdict) == said
+    assert word(decided(running, action("shop/refund", {})).verdict) == "permit"
+
+
+THRESHOLDS: Final = next(at for at, text in enumerate(POLICIES) if "context.impact" in text)
+PERMITTED: Final = '@id("all") permit (principal, action, resource);'
 
 
 def test_the_policies_decide_as_the_page_says() -> None:

@@ -71,10 +71,13 @@ def test_the_context_is_exactly_this_versions() -> None:
         "carried",
         "args",
         "asked",
+        "impact",
+        "novelty",
     ]
     assert "input" not in attributes(schema, "delegate", ())
     session = attributes(schema, "web___fetch", ("session",))
-    assert list(session) == ["labels", "calls", "irreversibleCalls", "ageSeconds"]
+    assert list(session) == ["labels", "calls", "irreversibleCalls", "ageSeconds", "confidence"]
+    assert list(attributes(schema, "web___fetch", ("session", "confidence"))) == ["value", "source"]
     assert list(attributes(schema, "delegate", ("delegation",))) == ["depth", "chain"]
     assert list(attributes(schema, "delegate", ("system",))) == ["now"]
 

@@ -43,7 +43,7 @@ def _results(resource: Resource, spec: ToolSpec, pinned: Pinned) -> Iterator[Pro
             what = f"{part.path[:64]} is labelled twice"
             yield Problem("tool/path", where, what, "which of the two holds would depend on their order")
         first.add(path)
-        if not _leads_somewhere(pinned.definition.output_schema, path):
+        if not leads_somewhere(pinned.definition.output_schema, path):
             yield Problem(
                 "tool/path",
                 where,
@@ -54,7 +54,7 @@ def _results(resource: Resource, spec: ToolSpec, pinned: Pinned) -> Iterator[Pro
             )
 
 
-def _leads_somewhere(schema: Json, path: tuple[Step, ...]) -> bool:
+def leads_somewhere(schema: Json, path: tuple[Step, ...]) -> bool:
     """Whether a value that fits `schema` can have something at `path`; yes where the schema does not say."""
     here: Json = schema
     for step in path:

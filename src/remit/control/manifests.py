@@ -129,6 +129,8 @@ def flow_json(said: Tool | ToolSpec) -> dict[str, Json]:
         members["asks"] = sorted(said.asks)
     if said.results:
         members["results"] = [part.to_json() for part in said.results]
+    if said.impact:
+        members["impact"] = {name: one.to_json() for name, one in said.impact.items()}
     if said.format is not Format.JSON:
         members["format"] = said.format.value
     if said.brief:

@@ -14,6 +14,8 @@ from remit.control.problems import Problem, Where
 from remit.facts.agent import Harness, Mode
 from remit.facts.catalog import Argument, Effect, PolicySource, Sink
 from remit.facts.credential import OAuth, Secret
+from remit.facts.impact import NONE as NO_IMPACT
+from remit.facts.impact import Extractors
 from remit.facts.results import Format, Part
 from remit.facts.store import Access
 
@@ -99,7 +101,7 @@ class ToolSpec:
     """What is left out (None) keeps the worst case; `source=()` says that results bring nothing.
 
     `arguments` are those of which there is something to say, `results` the parts of results; `brief` says what a
-    call does.
+    call does, `impact` how much it moves.
     """
 
     effect: Effect | None = None
@@ -113,6 +115,7 @@ class ToolSpec:
     results: tuple[Part, ...] = ()
     format: Format = Format.JSON
     brief: str = ""
+    impact: Extractors = field(default_factory=lambda: NO_IMPACT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Final
 
 from remit.control.arguments import argument_problems, brief_problems
 from remit.control.flow import flow_problems
+from remit.control.impact import impact_problems
 from remit.control.lock import FILE, Lock, Pinned, tool_name_problem
 from remit.control.names import label_problems
 from remit.control.problems import Problem, Severity, Where, did_you_mean
@@ -54,6 +55,7 @@ def tools_of(
             problems += argument_problems(found[0], found[1], pinned)
             problems += brief_problems(found[0], found[1], pinned)
             problems += flow_problems(found[0], found[1], pinned)
+            problems += impact_problems(found[0], found[1], pinned)
         tool = _tool(server, pinned, found[1] if found else None)
         other = exposed.setdefault(tool.exposed, f"{server}/{name}")
         if other != f"{server}/{name}":
@@ -95,6 +97,7 @@ def _tool(server: str, pinned: Pinned, spec: ToolSpec | None) -> Tool:
         asks=frozenset(spec.asks),
         results=spec.results,
         format=spec.format,
+        impact=spec.impact,
         brief=spec.brief,
     )
 

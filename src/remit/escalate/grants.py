@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, cast
+from typing import cast
 
 from remit.escalate.machine import Approval, Vote
 from remit.escalate.seating import complete
@@ -22,9 +22,6 @@ from remit.facts.agent import User
 from remit.facts.canonical import Json
 from remit.facts.catalog import Route
 from remit.policy.verdict import Gate
-
-MEASURES: Final = ("amount", "records", "recipients")
-"""What of an action's impact a grant bounds, none above what was approved."""
 
 
 class Scope(StrEnum):

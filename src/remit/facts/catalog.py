@@ -16,6 +16,8 @@ from typing import Final
 from remit.facts.agent import Agent, User
 from remit.facts.canonical import Json, canonical, digest
 from remit.facts.credential import OAuth, Secret
+from remit.facts.impact import NONE as NO_IMPACT
+from remit.facts.impact import Extractors
 from remit.facts.label import Labels
 from remit.facts.origin import Role
 from remit.facts.results import Format, Part
@@ -118,7 +120,7 @@ class Tool:
     `asks` are the words by which a user asks for it, in lower case. `results` are the parts of its results of
     which more is known than `source` says of the whole; their text is read as `format`. `brief` says to people
     what a call does: verb, object and magnitude, `{name}` standing for an argument and `{name.count}` for how many
-    values it has.
+    values it has. `impact` finds in its arguments how much a call moves.
     """
 
     server: str
@@ -135,6 +137,7 @@ class Tool:
     format: Format = Format.JSON
     store: Store | None = None
     brief: str = ""
+    impact: Extractors = field(default_factory=lambda: NO_IMPACT)
     secrets: frozenset[str] = field(init=False, repr=False, compare=False)
     """The names of the arguments that hold secrets."""
 

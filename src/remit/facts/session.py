@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from remit.facts.confidence import UNSAID, Confidence, least
 from remit.facts.label import NONE, Labels
 
 
@@ -15,7 +16,7 @@ class Session:
     """One session as `decide` sees it.
 
     Counters include intents in flight. `started_ms` is milliseconds since the epoch;
-    `ended_ms` is set once a person ended it or it grew too old.
+    `ended_ms` is set once a person ended it or it grew too old. `confidence` is how sure its agent is said to be.
     """
 
     sid: str
@@ -26,6 +27,7 @@ class Session:
     calls: int = 0
     irreversible_calls: int = 0
     ended_ms: int | None = None
+    confidence: Confidence = UNSAID
 
 
 def join(sessions: Iterable[Session]) -> tuple[Labels, int, int, int]:
@@ -45,3 +47,11 @@ def join(sessions: Iterable[Session]) -> tuple[Labels, int, int, int]:
         max(session.irreversible_calls for session in chain),
         min(session.started_ms for session in chain),
     )
+
+
+def confidence(sessions: tuple[Session, ...]) -> Confidence:
+    """The effective confidence of a delegation chain: the least of any session.
+
+    INVARIANT(authority-only-shrinks)
+    """
+    return sessions[0].confidence if len(sessions) == 1 else least([session.confidence for session in sessions])

@@ -10,7 +10,7 @@ from dataclasses import replace
 from remit.facts.action import Action
 from remit.facts.label import closed
 from remit.facts.origin import Flow
-from remit.facts.session import join
+from remit.facts.session import confidence, join
 from remit.pdp.chain import judge_chain
 from remit.pdp.decision import Decision
 from remit.pdp.effects import Ruling, bare, decision_of
@@ -18,6 +18,7 @@ from remit.pdp.flow import flow_of
 from remit.pdp.granting import covering, reach_in
 from remit.pdp.known import argument_problem, known, session_problem
 from remit.pdp.listing import judge_list
+from remit.pdp.measure import impact, novelty
 from remit.pdp.snapshot import Snapshot
 from remit.policy.context import Facts
 from remit.policy.evaluate import question_of
@@ -52,7 +53,13 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     stopped = session_problem(snapshot, action, now_ms) or argument_problem(snapshot, action, checked)
     if stopped is not None:
         return Ruling(Deny(), (stopped,), reached=checked)
-    facts = facts_of(snapshot, action, now_ms, flow_of(snapshot, action, checked) if checked.slice.flow else None)
+    asks = checked.slice
+    flow = flow_of(snapshot, action, checked) if asks.flow else None
+    facts = facts_of(snapshot, action, now_ms, flow)
+    if asks.impact:
+        facts = facts._replace(impact=impact(checked, action.input))
+    if asks.novelty and flow is not None:
+        facts = facts._replace(novelty=novelty(snapshot, action, checked, flow))
     if action.lists:
         return Ruling(*judge_list(snapshot, action, checked), facts, checked)
     question = question_of(checked, facts, action.input, snapshot.bundle.labels)
@@ -79,6 +86,7 @@ def facts_of(snapshot: Snapshot, action: Action, now_ms: int, flow: Flow | None 
         action.size,
         now_ms,
         flow,
+        confidence(snapshot.sessions),
     )
 
 
@@ -116,7 +124,7 @@ def _granted(snapshot: Snapshot, action: Action, judged: Ruling, now_ms: int) ->
     assert facts is not None, "policy judged by facts"  # noqa: S101
     live = [grant for grant in snapshot.grants if grant.spent(now_ms) is None]
     flow = flow_of(snapshot, action, reached) if facts.flow is None else facts.flow
-    reach = reach_in(action, reached, facts, flow.traced)
+    reach = reach_in(action, reached, flow.traced)
     # By gate and policy text, like an approval, and within what people saw.
     found = covering(live, verdict.gates, action, reached.tool, reach)
     if found is None:

@@ -14,13 +14,14 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, NamedTuple, cast
 
-from remit.escalate.grants import MEASURES, Grant, Scope, Terms
+from remit.escalate.grants import Grant, Scope, Terms
 from remit.facts.action import Action
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Sink, Tool
+from remit.facts.impact import MEASURES
 from remit.facts.origin import Origin, Role, Traced
 from remit.facts.results import spelt
-from remit.policy.context import Facts
+from remit.pdp.measure import impact
 from remit.policy.reached import Reached
 from remit.policy.verdict import Gate
 from remit.protect.origins import TRACED_MAX, Names, Seen, flow, leaves
@@ -157,7 +158,8 @@ def _bounded(terms: Terms, measures: Mapping[str, str]) -> bool:
         approved, now = terms.measures.get(name), measures.get(name)
         if (approved is None) != (now is None):
             return False
-        if approved is not None and now is not None and Decimal(now) > Decimal(approved):
+        if approved is not None and now is not None and ("?" in (approved, now) or Decimal(now) > Decimal(approved)):
+            # What is not exact is never known to be less.
             return False
     return True
 
@@ -171,9 +173,10 @@ def names_of(reached: Reached) -> Names:
     return Names(None if reached.tool is None else reached.arguments, reached.members)
 
 
-def reach_in(action: Action, reached: Reached, facts: Facts, traced: Iterable[Traced]) -> Reach:
-    """The reach of `action`, of which these are the `facts`, and whose values `traced` explains."""
-    return reach_of(_recorded(action), names_of(reached), traced, measures_of(facts.recorded()))
+def reach_in(action: Action, reached: Reached, traced: Iterable[Traced]) -> Reach:
+    """The reach of `action`, whose values `traced` explains."""
+    given = _recorded(action)
+    return reach_of(given, names_of(reached), traced, impact(reached, given).measures())
 
 
 def reach_recorded(body: ActionBody, reached: Reached) -> Reach | None:
@@ -193,7 +196,7 @@ def reach_recorded(body: ActionBody, reached: Reached) -> Reach | None:
         traced: Iterable[Traced] = [_traced(cast("Mapping[str, str]", one)) for one in said]
     else:
         traced = flow(reached.tool, names, {}, given, Seen(None)).traced
-    return reach_of(given, names, traced, measures_of(body.context))
+    return reach_of(given, names, traced, impact(reached, given).measures())
 
 
 def _traced(said: Mapping[str, str]) -> Traced:
@@ -206,14 +209,6 @@ def _traced(said: Mapping[str, str]) -> Traced:
         said.get("call", ""),
         established=said.get("established", False) is True,
     )
-
-
-def measures_of(context: Mapping[str, Json]) -> Mapping[str, str]:
-    """The measures of an action's impact, as its record's context says them."""
-    impact = context.get("impact")
-    if not isinstance(impact, Mapping):
-        return NO_MEASURES
-    return {name: str(impact[name]) for name in MEASURES if name in impact}
 
 
 def terms(

@@ -1,10 +1,11 @@
 """Everything `decide` may look at besides the action: frozen, taken without an await."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from remit.escalate.grants import Grant
 from remit.facts.limits import DEFAULT, Limits
+from remit.facts.novelty import Used
 from remit.facts.session import Session
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Gate
@@ -41,7 +42,7 @@ class Snapshot:
     hash, oldest first. `may_ask` is whether people may be asked one thing more: not where as much
     waits for them already. `stores` is what the stores mean for this action. `origins` is the index of the chain's
     root session, which all of the chain adds to, as it is when the action arrives; without one all values are unseen.
-    `grants` are those that hold for this chain now, the oldest first.
+    `grants` are those that hold for this chain now, the oldest first; `used` is what agents did before.
     """
 
     bundle: Bundle
@@ -53,3 +54,4 @@ class Snapshot:
     stores: Held = NOTHING
     origins: Index | None = None
     grants: tuple[Grant, ...] = ()
+    used: Used = field(default_factory=Used)

@@ -221,6 +221,8 @@ def _said(tool: Tool) -> Json:
             "format": tool.format.value,
         }
     )
+    if tool.impact:
+        said.append({"impact": {name: one.to_json() for name, one in tool.impact.items()}})
     shown = {name: one.shows.value for name, one in tool.arguments.items() if one.shows is not None}
     if tool.brief or shown:
         # What people are shown of a call belongs to what they decided by.

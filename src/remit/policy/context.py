@@ -6,9 +6,12 @@ from functools import lru_cache
 from typing import Final, NamedTuple, cast
 
 from remit.facts.canonical import Json
+from remit.facts.confidence import UNSAID, Confidence
+from remit.facts.impact import Impact, shown
 from remit.facts.label import Labels, closed
+from remit.facts.novelty import Novelty
 from remit.facts.origin import Counts, Flow, Origin
-from remit.policy.compiled.extensions import Datetime
+from remit.policy.compiled.extensions import Datetime, Decimal
 from remit.policy.compiled.values import Key, Value
 from remit.policy.schema import NAMESPACE
 
@@ -16,6 +19,7 @@ _KEPT_MAX: Final = 1_024
 """How many sets of labels, and how many chains, are kept in the form that policies read."""
 
 _USER: Final = f"{NAMESPACE}::User"
+_SOURCE: Final = f"{NAMESPACE}::Source"
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout, and no offset to write
 
 
@@ -24,7 +28,8 @@ class Facts(NamedTuple):
 
     `chain` are the agents, the minted one first; `input_bytes` the size of the canonical
     arguments; `age_ms` the age of the oldest session of the chain; `now_ms` since the epoch. `flow` is where
-    the values came from, None where no policy asks.
+    the values came from, None where no policy asks, and so with `impact` and `novelty`; `confidence` is how sure the
+    chain is said to be.
     """
 
     user: str | None
@@ -36,6 +41,9 @@ class Facts(NamedTuple):
     input_bytes: int
     now_ms: int
     flow: Flow | None = None
+    confidence: Confidence = UNSAID
+    impact: Impact | None = None
+    novelty: Novelty | None = None
 
     def recorded(self) -> Mapping[str, Json]:
         """The plain form that records keep: names instead of entities, no input."""
@@ -47,11 +55,16 @@ class Facts(NamedTuple):
             "calls": self.calls,
             "irreversibleCalls": self.irreversible_calls,
             "ageSeconds": self.age_s,
+            **({"confidence": _said(self.confidence)} if self.confidence else {}),
         }
         context["delegation"] = {"depth": len(self.chain) - 1, "chain": list(self.chain)}
         context["system"] = {"now": self._now()}
         if self.flow is not None:
             context |= _recorded(self.flow)
+        if self.impact is not None:
+            context["impact"] = self.impact.recorded()
+        if self.novelty is not None:
+            context["novelty"] = dict(self.novelty.recorded())
         return context
 
     def cedar(self, nameable: Labels, looks: Iterable[str] | None = None) -> dict[str, Value]:
@@ -143,12 +156,42 @@ def _agents(chain: tuple[str, ...]) -> frozenset[Key]:
 
 
 def _session(facts: Facts, nameable: Labels) -> Value:
-    return {
+    made: dict[str, Value] = {
         "labels": _labels(facts.labels, nameable),
         "calls": facts.calls,
         "irreversibleCalls": facts.irreversible_calls,
         "ageSeconds": facts.age_s,
     }
+    said = facts.confidence
+    if said is not UNSAID and said:
+        made["confidence"] = {"value": Decimal(said.units), "source": (_SOURCE, said.source)}
+    return made
+
+
+def _said(confidence: Confidence) -> Json:
+    return {"value": shown(confidence.units), "source": confidence.source}
+
+
+_NO_IMPACT: Final = Impact(reversible=True, external=False)
+_NO_NOVELTY: Final = Novelty(tool=False, target=False)
+
+
+def _impact(facts: Facts, _: Labels) -> Value:
+    """Numbers that there are, and are exact: `evaluate` denies where a policy reads one that is not."""
+    told = facts.impact or _NO_IMPACT
+    made: dict[str, Value] = {"reversible": told.reversible, "external": told.external}
+    if told.units is not None:
+        made["amount"] = Decimal(told.units)
+    if told.records is not None:
+        made["records"] = told.records
+    if told.recipients is not None:
+        made["recipients"] = told.recipients
+    return made
+
+
+def _novelty(facts: Facts, _: Labels) -> Value:
+    told = facts.novelty or _NO_NOVELTY
+    return {"tool": told.tool, "target": told.target}
 
 
 _PARTS: Final[Mapping[str, Callable[[Facts, Labels], "Value | None"]]] = {
@@ -163,6 +206,8 @@ _PARTS: Final[Mapping[str, Callable[[Facts, Labels], "Value | None"]]] = {
     "carried": _on(lambda flow: _counts(flow.carried)),
     "args": _on(_all_args),
     "asked": _on(lambda flow: flow.asked),
+    "impact": _impact,
+    "novelty": _novelty,
 }
 """How each attribute is made; nothing for one that is absent."""
 

@@ -29,6 +29,14 @@ def judge(bundle: Bundle, question: Question, agent: str, principal: Uid) -> Jud
         path = escaped(".".join(lost), chars_max=120)
         text = f"a policy reads the argument {path}, whose value has no exact Cedar form"
         return Deny(), (Reason(Code.ARG_INEXACT, text, agent=agent),)
+    impact = question.facts.impact
+    if impact is not None and not impact.lost.isdisjoint(reached.slice.measures):
+        name = min(impact.lost & reached.slice.measures)
+        text = (
+            f"a policy reads how many {name} this moves" if name != "amount" else "a policy reads the amount this moves"
+        )
+        reason = Reason(Code.ARG_INEXACT, f"{text}, which the arguments do not say exactly", agent=agent)
+        return Deny(), (reason,)
     found = weigh(bundle, question, principal)
     if found.errors:
         said = "; ".join(f"{ident}: {why}" if ident else why for ident, why in found.errors)

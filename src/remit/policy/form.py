@@ -129,7 +129,7 @@ def _form(policy: Mapping[str, Json]) -> Form:
     ]
     annotations = _mapping(policy.get("annotations") or {})
     scope = {part: _mapping(policy[part]) for part in ("principal", "action", "resource")}
-    found = frozenset(access for _, body in bodies for access in _accesses(body))
+    found = frozenset(access for _, body in bodies for access in accesses_of(body))
     uids = {uid for _, body in bodies for uid in _literals(body)}
     return Form(
         effect=Effect(cast("str", policy["effect"])),
@@ -187,30 +187,31 @@ def _children(node: Json) -> Iterator[Json]:
         yield from node
 
 
-def _accesses(node: Json) -> Iterator[Access]:
+def accesses_of(node: Json) -> Iterator[Access]:
+    """What the expression `node` looks at."""
     match node:
         case {"Var": str(root)}:
             yield Access(root, (), has=False)
             return
-        case {"has": {"left": left, "attr": str(name)}} if (chain := _chain(left)) is not None:
+        case {"has": {"left": left, "attr": str(name)}} if (chain := chain_of(left)) is not None:
             yield Access(chain[0], (*chain[1], name), has=True)
             return
-        case {".": _} if (chain := _chain(node)) is not None:
+        case {".": _} if (chain := chain_of(node)) is not None:
             yield Access(chain[0], chain[1], has=False)
             return
         case _:
             pass
     for child in _children(node):
-        yield from _accesses(child)
+        yield from accesses_of(child)
 
 
-def _chain(node: Json) -> tuple[str, tuple[str, ...]] | None:
+def chain_of(node: Json) -> tuple[str, tuple[str, ...]] | None:
     """`context.a.b` as `("context", ("a", "b"))`; None for anything but plain access."""
     match node:
         case {"Var": str(root)}:
             return root, ()
         case {".": {"left": left, "attr": str(name)}}:
-            chain = _chain(left)
+            chain = chain_of(left)
             return None if chain is None else (chain[0], (*chain[1], name))
         case _:
             return None

@@ -13,6 +13,7 @@ from typing import Final
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
 from remit.facts.text import identifier_problem
+from remit.policy.confident import HINT, confidence_problem
 from remit.policy.form import Effect, Form
 from remit.policy.parse import Statement
 from remit.policy.problem import Problem, nearest
@@ -86,6 +87,8 @@ def lint(statement: Statement, form: Form, ground: Ground) -> Findings:
         errors.append(statement.problem(text, words, ident, hint))
     for text, words, hint in _paths(form, reached, ground):
         (errors if reached else warnings).append(statement.problem(text, words, ident, hint))
+    if (why := confidence_problem(statement, form)) is not None:
+        errors.append(statement.problem(why, "confidence", ident, HINT))
     warnings.extend(statement.problem(text, words, ident) for text, words in _doubts(form, reached, ground))
     return Findings(tuple(errors), tuple(warnings))
 

@@ -6,7 +6,7 @@ misspelt one is an error instead of a policy that silently never applies.
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Final, TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never, cast
 
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog, Effect, Sink, Tool
@@ -46,12 +46,10 @@ CLIENT_MODEL: Final = "client"
 FLOW: Final = frozenset({"targets", "content", "credentials", "carried", "args", "asked"})
 """Attributes of the context that say where an action's values came from."""
 
-LATER: Final = frozenset(
-    {
-        *(("context", name) for name in ("impact", "novelty", "budget", "past")),
-        ("context", "session", "confidence"),
-    }
-)
+SOURCES: Final = ("agent", "harness")
+"""Who says how sure an agent is: itself, or the trusted harness around it."""
+
+LATER: Final = frozenset(("context", name) for name in ("budget", "past"))
 """Attributes of the vocabulary that this version does not compute yet."""
 
 Tools: TypeAlias = Mapping[str, tuple[Tool, Record | None]]
@@ -81,6 +79,7 @@ def cedar_schema(catalog: Catalog, tools: Tools, arguments: Iterable[str]) -> di
                 "Model": _enum({CLIENT_MODEL}),
                 "Label": _enum(closed(catalog.labels)),
                 "Arg": _enum({*arguments, ANY_ARG}),
+                "Source": _enum(SOURCES),
                 "Agent": {"memberOfTypes": ["Group"]},
                 "User": {"memberOfTypes": ["Group"]},
                 "Data": {"memberOfTypes": ["Server"]},
@@ -127,6 +126,8 @@ def _context(record: Record | None) -> Json:
         attributes[name] = {"type": "Origins"}
     attributes["args"] = {"type": "Args"}
     attributes["asked"] = {"type": "Boolean"}
+    attributes["impact"] = {"type": "Impact"}
+    attributes["novelty"] = {"type": "Novelty"}
     return {"type": "Record", "attributes": attributes}
 
 
@@ -138,15 +139,37 @@ def _common_types() -> dict[str, Json]:
         return {"type": "Set", "element": {"type": "Entity", "name": name}}
 
     long: Json = {"type": "Long"}
+    boolean: Json = {"type": "Boolean"}
+    decimal: Json = {"type": "Extension", "name": "decimal"}
+    source: Json = {"type": "Entity", "name": "Source"}
     origins: dict[str, Json] = {"count": long, **{origin.word: long for origin in Origin}}
     return {
         "Targets": record(**origins, established=long, strangers=long),
         "Origins": record(**origins),
         "Args": record(**{origin.word: entities("Arg") for origin in Origin}),
-        "Session": record(labels=entities("Label"), calls=long, irreversibleCalls=long, ageSeconds=long),
+        "Session": record(
+            labels=entities("Label"),
+            calls=long,
+            irreversibleCalls=long,
+            ageSeconds=long,
+            confidence={"type": "Confidence", "required": False},
+        ),
+        "Confidence": record(value=decimal, source=source),
+        "Impact": record(
+            amount=_optional(decimal),
+            records=_optional(long),
+            recipients=_optional(long),
+            reversible=boolean,
+            external=boolean,
+        ),
+        "Novelty": record(tool=boolean, target=boolean),
         "Delegation": record(depth=long, chain=entities("Agent")),
         "System": record(now={"type": "Extension", "name": "datetime"}),
     }
+
+
+def _optional(kind: Json) -> dict[str, Json]:
+    return {**cast("Mapping[str, Json]", kind), "required": False}
 
 
 def cedar_type(kind: CedarType) -> dict[str, Json]:

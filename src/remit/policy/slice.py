@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from remit.facts.impact import MEASURES
 from remit.policy import cedar
 from remit.policy.compiled.function import Judge, function_of
 from remit.policy.context import ATTRIBUTES
@@ -77,7 +78,8 @@ class Slice:
     `generated` is their function, or why there is none; `everything` and `permits` are they, and the
     permits among them, as cedarpy takes them. `looks` are the attributes of `context` that some policy looks at,
     `input` is whether one looks at that, and `reads` the paths below it that one depends on; `flow` is whether one
-    looks at where the action's values came from.
+    looks at where the action's values came from, or what of them is new; `impact` and `novelty` whether one looks at
+    that, and `measures` which numbers of the impact one depends on.
     """
 
     policies: Mapping[str, Policy]
@@ -89,6 +91,9 @@ class Slice:
     input: bool
     reads: frozenset[Path]
     flow: bool
+    impact: bool = False
+    novelty: bool = False
+    measures: frozenset[str] = frozenset()
 
 
 def slice_of(kept: Mapping[str, Policy], generated: Once[Judge | str]) -> Slice:
@@ -105,20 +110,32 @@ def slice_of(kept: Mapping[str, Policy], generated: Once[Judge | str]) -> Slice:
         looks=tuple(name for name in ATTRIBUTES if whole or name in names),
         input=whole or "input" in names,
         reads=frozenset[Path]().union(*(policy.form.reads for policy in ordered)),
-        flow=whole or not FLOW.isdisjoint(names),
+        flow=whole or not FLOW.isdisjoint(names) or "novelty" in names,
+        impact=whole or "impact" in names,
+        novelty=whole or "novelty" in names,
+        measures=_measures(ordered),
     )
 
 
 def looks_at_flow(policies: Iterable[Policy]) -> bool:
     """Whether one of `policies` looks at where an action's values came from."""
     names, whole = _looked_at(policies)
-    return whole or not FLOW.isdisjoint(names)
+    return whole or not FLOW.isdisjoint(names) or "novelty" in names
 
 
 def _looked_at(policies: Iterable[Policy]) -> tuple[set[str], bool]:
     """The attributes of `context` that `policies` look at, and whether one looks at all of it."""
     accesses = [access.path for policy in policies for access in policy.form.accesses if access.root == "context"]
     return {path[0] for path in accesses if path}, () in accesses
+
+
+def _measures(policies: Iterable[Policy]) -> frozenset[str]:
+    """The numbers of the impact that one of `policies` depends on; asking whether one is there depends on it."""
+    found: set[str] = set()
+    for access in (access for policy in policies for access in policy.form.accesses if access.root == "context"):
+        if access.path[:1] in {(), ("impact",)}:
+            found.update(MEASURES if len(access.path) < 2 else access.path[1:2])
+    return frozenset(found).intersection(MEASURES)
 
 
 def _policy_set(policies: Iterable[Policy]) -> cedar.PolicySet:

@@ -158,6 +158,15 @@ class StoreShape(Shape):
     )
 
 
+class ExtractorShape(Shape):
+    """Where in a tool's arguments a measure of its impact stands, and how it is counted."""
+
+    path: Name = Field(description="$.name, $.name[*].part and the like, in the arguments.")
+    counts: Literal["number", "values", "people"] | None = Field(
+        default=None, description="Left out: number for amount, people for recipients, else values."
+    )
+
+
 class ToolShape(Shape):
     """What is known of an accepted tool. What is left out counts as the worst case."""
 
@@ -184,6 +193,9 @@ class ToolShape(Shape):
         default="", description="What a call does, for who decides: pay {amount} to {account}; {to.count} counts."
     )
     store: StoreShape | None = Field(default=None, description="Where it keeps what it is told: labels follow.")
+    impact: dict[Literal["amount", "records", "recipients"], ExtractorShape] = Field(
+        default={}, description="How much a call moves, for limits."
+    )
 
 
 class PolicyShape(Shape):

@@ -16,6 +16,7 @@ from remit.adapters.workspace.models import (
     AgentShape,
     ArgumentShape,
     Envelope,
+    ExtractorShape,
     GroupShape,
     MetadataShape,
     OAuthShape,
@@ -48,6 +49,7 @@ from remit.facts.agent import Harness, Mode
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Shows, Sink
 from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth, Secret
+from remit.facts.impact import Counts, Extractor
 from remit.facts.origin import Role
 from remit.facts.results import Format, Part
 from remit.facts.store import Access
@@ -172,7 +174,12 @@ def _around(at: str, shape: type[Shape]) -> type[Shape]:
         return SecretShape
     if at.startswith("spec.oauth."):
         return OAuthShape
-    inner = (("spec.arguments.", ArgumentShape), ("spec.results.", PartShape), ("spec.store.", StoreShape))
+    inner = (
+        ("spec.arguments.", ArgumentShape),
+        ("spec.results.", PartShape),
+        ("spec.store.", StoreShape),
+        ("spec.impact.", ExtractorShape),
+    )
     return next((found for start, found in inner if at.startswith(start)), shape)
 
 
@@ -218,6 +225,7 @@ def _spec(shape: Shape, document: Document) -> Spec:
                 tuple(Part(one.path, one.label, one.identity, one.directory) for one in shape.results),
                 Format(shape.format),
                 shape.brief,
+                MappingProxyType({name: _extractor(name, one) for name, one in shape.impact.items()}),
             )
         case PolicyShape():
             return PolicySpec(shape.cedar, document.blocks.get("spec.cedar", document.line))
@@ -250,6 +258,11 @@ def _store(shape: StoreShape) -> StoreSpec:
 def _argument(shape: ArgumentShape) -> Argument:
     role = None if shape.role is None else Role(shape.role)
     return Argument(shape.secret, role, None if shape.shows is None else Shows(shape.shows))
+
+
+def _extractor(measure: str, shape: ExtractorShape) -> Extractor:
+    usual = {"amount": Counts.NUMBER, "recipients": Counts.PEOPLE}.get(measure, Counts.VALUES)
+    return Extractor(shape.path, usual if shape.counts is None else Counts(shape.counts))
 
 
 def _value(shape: str | SecretShape) -> str | Secret:

@@ -1,0 +1,171 @@
+"""How much an action moves: what the catalog's extractors find in its arguments.
+
+Laws
+* A number is exact, to four decimal places, or not there and its name among `lost`: no policy may read it then.
+* What counts is the magnitude: signs do not cancel, and several amounts add up.
+* Where something is counted, nothing is one of it: `null`, and what is not there, count nothing.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from remit.facts.canonical import Json
+from remit.facts.results import Step, steps
+
+PLACES: Final = 10_000
+"""Units of the fourth decimal place: what Cedar's decimal counts in."""
+UNITS_MAX: Final = 2**63 - 1
+MEASURES: Final = ("amount", "records", "recipients")
+"""What there may be an extractor for."""
+_PARTED: Final = re.compile(r"[,;\n]")
+_WRITTEN: Final = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,20})?")
+_NUMBER_MAX: Final = 10**15
+
+
+class Counts(StrEnum):
+    """How what is found at a path becomes a number."""
+
+    NUMBER = "number"
+    VALUES = "values"
+    PEOPLE = "people"
+
+
+@dataclass(frozen=True, slots=True)
+class Extractor:
+    """Where in the arguments a measure stands (`facts.results.steps`), and how it is counted.
+
+    `number`: the sum of the numbers there. `values`: how many values. `people`: as many, and a text counts as many as
+    it has parts between commas, semicolons and lines, or addresses, whichever is more.
+    """
+
+    path: str
+    counts: Counts
+
+    def to_json(self) -> Json:
+        """As YAML spells it."""
+        return {"path": self.path, "counts": self.counts.value}
+
+
+Extractors = Mapping[str, Extractor]
+NONE: Final[Extractors] = MappingProxyType({})
+"""By measure."""
+
+
+class Impact(NamedTuple):
+    """What an action moves.
+
+    `units` is the amount in units of the fourth decimal place; `lost` names what is not exact.
+    """
+
+    reversible: bool
+    external: bool
+    units: int | None = None
+    records: int | None = None
+    recipients: int | None = None
+    lost: frozenset[str] = frozenset()
+
+    def measures(self) -> dict[str, str]:
+        """Each measure that there is as decimal text, and `?` for one that is not exact."""
+        found = {name: "?" for name in MEASURES if name in self.lost}
+        for name, units in (("amount", self.units), ("records", self.records), ("recipients", self.recipients)):
+            if units is not None:
+                found[name] = shown(units) if name == "amount" else str(units)
+        return found
+
+    def recorded(self) -> dict[str, Json]:
+        """As a record keeps it."""
+        return {"reversible": self.reversible, "external": self.external, **self.measures()}
+
+
+def shown(units: int) -> str:
+    """An amount as people and Cedar write it."""
+    whole, rest = divmod(units, PLACES)
+    return f"{whole}.{rest:04}".rstrip("0").rstrip(".")
+
+
+def impact_of(extractors: Extractors, given: Mapping[str, Json], *, reversible: bool, external: bool) -> Impact:
+    """The impact of an action with the arguments `given`."""
+    found: dict[str, int | None] = {}
+    lost: set[str] = set()
+    for name, extractor in extractors.items():
+        values = list(_at(given, _steps(extractor.path)))
+        if extractor.counts is Counts.NUMBER:
+            units = _sum(values, 1 if name == "amount" else PLACES)
+            if units is None and values:
+                lost.add(name)
+            found[name] = units
+        else:
+            found[name] = sum(map(_people, values)) if extractor.counts is Counts.PEOPLE else len(values)
+    return Impact(
+        reversible,
+        external,
+        found.get("amount"),
+        found.get("records"),
+        found.get("recipients"),
+        frozenset(lost),
+    )
+
+
+@lru_cache(maxsize=4_096)
+def _steps(path: str) -> tuple[Step, ...]:
+    return steps(path) or ()
+
+
+def _at(value: Json, path: tuple[Step, ...]) -> Iterator[Json]:
+    """The values that `path` leads to, a list at its end taken apart; no `null`."""
+    if not path:
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            yield from (item for item in value if item is not None)
+        elif value is not None:
+            yield value
+        return
+    step, rest = path[0], path[1:]
+    if isinstance(value, Mapping):
+        inner = list(value.values()) if step is None else [item for name, item in value.items() if name == step]
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        number = -1 if not isinstance(step, int) else step
+        inner = list(value) if step is None else [value[number]] if 0 <= number < len(value) else []
+    else:
+        inner = []
+    for item in inner:
+        yield from _at(item, rest)
+
+
+def _sum(values: Sequence[Json], unit: int) -> int | None:
+    """The sum of the magnitudes of `values`, in multiples of `unit` units; None where it is not exact, or nothing."""
+    total = 0
+    for value in values:
+        units = _units(value)
+        if units is None or units % unit:
+            return None
+        total += units // unit
+    return total if values and total <= UNITS_MAX else None
+
+
+def _units(value: Json) -> int | None:
+    if isinstance(value, str):
+        text = value.strip()
+        if not _WRITTEN.fullmatch(text):
+            return None
+        number = Decimal(text)
+    elif isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    else:
+        number = Decimal(value) if isinstance(value, int) else Decimal(repr(value))
+    if not abs(number) < _NUMBER_MAX:
+        return None
+    units, rest = divmod(abs(number) * PLACES, 1)
+    return None if rest else int(units)
+
+
+def _people(value: Json) -> int:
+    if not isinstance(value, str):
+        return 1
+    parts = sum(1 for part in _PARTED.split(value) if part.strip())
+    return max(parts, value.count("@"), 1 if value.strip() else 0)

@@ -1,0 +1,50 @@
+"""How much an action would move, and what is new in it, where policy asks."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from remit.facts.action import Action
+from remit.facts.canonical import Json
+from remit.facts.catalog import Effect, Sink
+from remit.facts.impact import Impact, impact_of
+from remit.facts.novelty import Novelty
+from remit.facts.origin import Flow, Origin, Role
+from remit.pdp.snapshot import Snapshot
+from remit.policy.reached import Reached
+from remit.protect.origins import Names, leaves
+from remit.protect.pieces import Kind
+from remit.protect.tokens import parts
+
+_MORE: Final = "more"
+"""The kind of targets that were not looked at, there being more than are explained."""
+
+
+def impact(reached: Reached, given: Mapping[str, Json]) -> Impact:
+    """The impact of an action with the arguments `given`; one that calls no tool brings back and changes nothing."""
+    tool = reached.tool
+    if tool is None:
+        return Impact(reversible=True, external=False)
+    return impact_of(
+        tool.impact, given, reversible=tool.effect is not Effect.IRREVERSIBLE, external=tool.sink is Sink.EXTERNAL
+    )
+
+
+def novelty(snapshot: Snapshot, action: Action, reached: Reached, flow: Flow) -> Novelty:
+    """What would be new in `action` for the agent that acts, whose values `flow` explains."""
+    kinds = _kinds(action.input, reached, flow)
+    return snapshot.used.novelty(action.authority.acting.agent, action.kind.value, action.server, action.name, kinds)
+
+
+def _kinds(given: Mapping[str, Json], reached: Reached, flow: Flow) -> set[str]:
+    """Of which kinds the targets are: what they look like, and whether anybody but a stranger names them."""
+    names = Names(None if reached.tool is None else reached.arguments, reached.members)
+    values = list(leaves(given, names))
+    found = {_MORE} if len(values) > len(flow.traced) else set[str]()
+    for (_, value), one in zip(values, flow.traced, strict=False):
+        if one.role is Role.TARGET:
+            looks = (
+                max((kind for _, kind in parts(value)), default=Kind.WORD) if isinstance(value, str) else Kind.NUMBER
+            )
+            known = one.origin <= Origin.TRUSTED or one.established
+            found.add(looks.name.lower() if known else f"strange {looks.name.lower()}")
+    return found
