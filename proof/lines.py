@@ -385,4 +385,20 @@ LINES: Final[tuple[Line, ...]] = (
         command=("-m", "bench.granted"),
         goal="benign asks ≤ 0.5 a session; hijacks ≥ 99 %, worst ≥ 85 % stopped",
     ),
+    Line(
+        part=6,
+        id="emitters",
+        text="three real instrumentations of a real agent framework, from PyPI, against a loopback model",
+        command=("-m", "proof.emitters"),
+        goal="every agent, model and tool; a bypass shows as ungoverned ≤ 5 s; through the gateway governed, once",
+        quick=False,
+        timeout_s=400,
+    ),
+    Line(
+        part=6,
+        id="fold",
+        text="10,000 random sightings in random order and batches, some of them twice",
+        command=tests("tests/core/test_inventory.py", "tests/contract/test_sightings.py"),
+        goal="one inventory",
+    ),
 )

@@ -172,7 +172,7 @@ async def test_a_person_hands_over_sightings_and_accepts_what_an_agent_does(api:
         "owner": "ann",
         "edges": [{"verb": "uses", "to": "server/host:files"}],
         "confidence": "declared",
-        "traits": [{"key": "version", "value": "1"}],
+        "traits": {"version": "1"},
     }
     await api.told("POST", "/sightings", body={"sightings": [one]})
     found = await entry(api, "agent/host:mine")

@@ -9,6 +9,7 @@ from typing import Final
 
 from remit.api.discovering import Covered, Listed
 from remit.discover.conditions import ACCEPTED, Facts
+from remit.discover.enforced import SOURCE
 from remit.discover.entry import Entry
 from remit.discover.reconcile import DAY_MS, Counts
 from remit.discover.registered import known, natures, sightings
@@ -18,7 +19,7 @@ from remit.discover.view import View
 from remit.pdp.listing import visible_tools
 from remit.policy.bundle import Bundle
 from remit.ports.sightings import Sightings
-from remit.ports.source import Found
+from remit.ports.source import Found, Source
 from remit.ports.system import Clock
 from remit.ports.telemetry import Sent
 from remit.work.discovery import Discovery
@@ -29,10 +30,12 @@ WINDOW_DAYS: Final = 7
 
 
 class Discoverer:
-    """Answers about the inventory. `bundle` gives the running one."""
+    """Answers about the inventory. `bundle` gives the running one; `ledger` is where the enforcement points record."""
 
-    def __init__(self, discovery: Discovery, bundle: Callable[[], Bundle], clock: Clock) -> None:
+    def __init__(self, discovery: Discovery, bundle: Callable[[], Bundle], clock: Clock, ledger: Path) -> None:
         self.discovery = discovery
+        self._ledger: Source | None = None
+        self._ledger_path = ledger
         self._bundle = bundle
         self._clock = clock
         self._of: Bundle | None = None
@@ -53,6 +56,10 @@ class Discoverer:
     async def turn(self) -> None:
         """What is done again and again."""
         await self.follow()
+        if self._ledger is None:
+            self._ledger = await asyncio.to_thread(self._open_ledger)
+        async for found in self._ledger.look():
+            await self.discovery.take(self._ledger.name, found)
         await self.discovery.turn()
 
     async def close(self) -> None:
@@ -75,7 +82,7 @@ class Discoverer:
         self._facts = Facts(now_ms, natures=natures(catalog), within=within)
         self._of = bundle
         self.discovery.known = found
-        await self.discovery.take(Found(tuple(sightings(catalog, now_ms))))
+        await self.discovery.take("workspace", Found(tuple(sightings(catalog, now_ms))))
 
     async def listed(self, kind: Kind | None, limit: int) -> Listed:
         """Entries in order of names."""
@@ -107,22 +114,27 @@ class Discoverer:
         for subject in (one, other):
             if not await self.discovery.run(lambda subject=subject: subject in self.discovery.inventory):
                 raise KeyError(str(subject))
-        await self.discovery.take(Found((self._stated(one, by, Edge(verb, other)),)))
+        await self.discovery.take(by, Found((self._stated(one, by, Edge(verb, other)),)))
 
     async def accept(self, subject: Subject, by: str) -> None:
         """A person accepts what an agent does now."""
         now_ms = self._clock.now_ms()
         accepted = (Trait(ACCEPTED, by),)
         stated = Sighting(subject, by, f"{by} accepted it", now_ms, now_ms, Confidence.STATED, traits=accepted)
-        await self.discovery.take(Found((stated,)))
+        await self.discovery.take(by, Found((stated,)))
 
-    async def take(self, sightings: Sequence[Sighting], by: str) -> None:  # noqa: ARG002
+    async def take(self, sightings: Sequence[Sighting], by: str) -> None:
         """Fold in what a source outside of the service saw."""
-        await self.discovery.take(Found(tuple(sightings)))
+        await self.discovery.take(by, Found(tuple(sightings)))
 
     def _stated(self, subject: Subject, by: str, *edges: Edge) -> Sighting:
         now_ms = self._clock.now_ms()
         return Sighting(subject, by, f"{by} says so", now_ms, now_ms, Confidence.STATED, edges=edges)
+
+    def _open_ledger(self) -> Source:
+        from remit.adapters.sources.ledger import LedgerSource
+
+        return LedgerSource(self._ledger_path, lambda: self.discovery.mark(SOURCE))
 
     def _view(self) -> View:
         now_ms = self._clock.now_ms()

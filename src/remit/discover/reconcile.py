@@ -23,6 +23,7 @@ GRACE_MS: Final = 2_000
 KEPT_MAX: Final = 20_000
 NEAR_MS: Final = 1_500
 """How far clocks may be apart where only the moment tells that two are one."""
+_SERVED: Final = frozenset({Kind.TOOL, Kind.PROMPT})
 DAY_MS: Final = 24 * 3_600_000
 
 
@@ -190,8 +191,8 @@ class Reconciler:
 
 
 def bare(subject: Subject) -> str:
-    """What a tool is called by those who call it: without the server that telemetry put before it."""
-    return subject.name.rpartition("/")[2] if subject.kind is Kind.TOOL else subject.name
+    """What a tool or prompt is called by those who call it: without the server that telemetry put before it."""
+    return subject.name.rpartition("/")[2] if subject.kind in _SERVED else subject.name
 
 
 def total(counts: Iterable[Counts]) -> Counts:

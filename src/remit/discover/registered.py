@@ -5,7 +5,7 @@ from typing import Final
 
 from remit.discover.conditions import Nature
 from remit.discover.identity import Known, Registered
-from remit.discover.sighting import Confidence, Kind, Sighting, Subject, Trait, clipped
+from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb, clipped
 from remit.facts.catalog import Catalog
 
 SOURCE: Final = "workspace"
@@ -44,9 +44,20 @@ def sightings(catalog: Catalog, now_ms: int) -> Iterator[Sighting]:
         name = f"{server}/{tool.name}"
         if len(name) > _NAME_MAX:
             continue
+        store = tool.store
+        data = None if store is None else Subject(Kind.DATA, store.name)
+        verbs = () if store is None else ((Verb.READS, store.reads), (Verb.WRITES, store.writes))
+        edges = tuple(Edge(verb, data) for verb, does in verbs if does and data is not None)
         traits = (Trait("pin", tool.pin), Trait("description", clipped(tool.definition.description)))
         yield Sighting(
-            Subject(Kind.TOOL, name), SOURCE, "remit.lock", now_ms, now_ms, Confidence.ENFORCED, traits=traits
+            Subject(Kind.TOOL, name),
+            SOURCE,
+            "remit.lock",
+            now_ms,
+            now_ms,
+            Confidence.ENFORCED,
+            edges=edges,
+            traits=traits,
         )
 
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from remit.discover.reconcile import Passage
 from remit.discover.sighting import Sighting
 
 
@@ -37,10 +38,16 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A batch, which may be empty in either part."""
+    """A batch, which may be empty in any part.
+
+    `passages` are actions that passed an enforcement point: the ledger's alone. `mark` says how far the source has
+    read, for one that counts each thing once; it is kept with what came of the batch.
+    """
 
     sightings: tuple[Sighting, ...] = ()
     troubles: tuple[Trouble, ...] = ()
+    passages: tuple[Passage, ...] = ()
+    mark: str = ""
 
 
 class Source(Protocol):

@@ -16,10 +16,11 @@ from typing import Final, TypeVar
 
 from remit.discover.admission import Admission
 from remit.discover.attribution import Attribution
+from remit.discover.enforced import paired
 from remit.discover.identity import Known
 from remit.discover.inventory import Change
-from remit.discover.reconcile import Activity, Counts, Reconciler
-from remit.discover.sighting import Sighting, Subject
+from remit.discover.reconcile import Activity, Counts, Paired, Reconciler
+from remit.discover.sighting import Edge, Kind, Sighting, Subject, Verb
 from remit.discover.spans import Span
 from remit.discover.telemetry import Telemetry, source_of
 from remit.ports.sightings import Sightings
@@ -31,6 +32,7 @@ PERIOD_S: Final = 0.5
 WAITING_MAX: Final = 64
 WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
 TROUBLES_MAX: Final = 200
+MARKED: Final = ("ledger",)
 CHANGES_MAX: Final = 5_000
 BREATHE_EVERY: Final = 64
 _TURN_S: Final = 0.002
@@ -57,6 +59,8 @@ class Discovery:
         self._dirty: set[Subject] = set()
         self._attribution = Attribution()
         self._marks: dict[str, str] = {}
+        self._marked: dict[str, str] = {}
+        self._known_as: dict[Subject, str] = {}
         self.changes: list[Change] = []
         self.troubles: OrderedDict[tuple[str, str], Trouble] = OrderedDict()
         self.counted = Counter[str]()
@@ -82,9 +86,13 @@ class Discovery:
             self._waiting -= 1
             self._waiting_bytes -= len(sent.body)
 
-    async def take(self, found: Found) -> None:
-        """Take a batch of a source in."""
-        await self.run(lambda: self._take(found))
+    async def take(self, source: str, found: Found) -> None:
+        """Take a batch of `source` in."""
+        await self.run(lambda: self._take(source, found))
+
+    def mark(self, source: str) -> str:
+        """How far `source` had read when it was last kept."""
+        return self._marked.get(source, "")
 
     async def turn(self) -> tuple[Change, ...]:
         """Settle what has waited, keep what is new; what changed since the last turn."""
@@ -102,8 +110,16 @@ class Discovery:
 
     def _load(self) -> None:
         self._store = self._open()
+        self.reload()
+
+    def reload(self) -> None:
+        """Take what was kept for all that is known, as a start does. In the thread."""
         self.inventory = self._store.load()
         self.reconciler = Reconciler(self._store.activity())
+        self.reconciler.known_as = self._known_as
+        self._marked = {name: self._store.mark(name) for name in MARKED}
+        for subject in self.inventory:
+            self._learn(subject, self.inventory[subject].edges)
         self._admission = Admission(self.inventory)
 
     def _receive(self, sent: Sent) -> bytes:
@@ -132,24 +148,39 @@ class Discovery:
         for sighting in telemetry.sightings():
             self._fold(sighting)
         for call in telemetry.calls:
-            self.reconciler.seen(call, now_ms)
+            self._paired(self.reconciler.seen(call, now_ms))
 
-    def _take(self, found: Found) -> None:
+    def _take(self, source: str, found: Found) -> None:
         for sighting in found.sightings:
             self._fold(sighting)
+        for passage in found.passages:
+            self._paired(self.reconciler.passed(passage))
         for trouble in found.troubles:
             self._trouble(trouble)
+        if found.mark:
+            self._marks[source] = found.mark
+
+    def _paired(self, pair: Paired | None) -> None:
+        for sighting in () if pair is None else paired(pair):
+            self._fold(sighting)
 
     def _fold(self, sighting: Sighting) -> None:
         admitted = self._admission.admitted(sighting)
         if admitted is None:
             return
         changes = self.inventory.take(admitted)
+        self._learn(admitted.subject, admitted.edges)
         self._dirty.add(admitted.subject)
         self._dirty.update(edge.to for edge in admitted.edges if edge.to in self.inventory)
         room = CHANGES_MAX - len(self.changes)
         self.changes.extend(changes[:room])
         self.counted["changes.untold"] += max(0, len(changes) - room)
+
+    def _learn(self, subject: Subject, edges: Iterable[Edge]) -> None:
+        """Which registered agent telemetry's name is, for what no trace tells."""
+        for verb, to in edges:
+            if verb is Verb.SAME and to.kind is Kind.AGENT and not to.space and subject.space:
+                self._known_as[subject] = to.name
 
     def _trouble(self, trouble: Trouble) -> None:
         self.counted[trouble.code] += 1

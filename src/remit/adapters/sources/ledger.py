@@ -1,0 +1,99 @@
+"""The enforcement points as a source: what the ledger holds of actions that were about to be forwarded.
+
+It is read after it was committed, a page at a time, by a connection that cannot write; nothing of it is on an action's
+way. How far it was read is kept with what came of it, so that each action is counted once.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from remit.adapters.sqlite.reads import open_readonly, stored_after
+from remit.adapters.sqlite.segment import SegmentTorn, Stored
+from remit.adapters.sqlite.tables import SEQ_BITS
+from remit.adapters.sqlite.tiles import origin_of
+from remit.discover.enforced import SOURCE, Enforced, Intent
+from remit.facts.action import ActionKind
+from remit.facts.record import RecordKind, Ref
+from remit.ports.source import Found, SourceFailed
+from remit.trace.bodies import ActionBody
+from remit.trace.encoding import decode_body, decode_record
+from remit.trace.members import Undecodable
+
+PAGE: Final = 1_000
+"""Records in one page: some ten milliseconds of work."""
+SEGMENTS_MAX: Final = 100_000
+"""How many batches back the first look at a ledger goes."""
+_INTENT: Final = b',"intent",'
+_BREATH_S: Final = 0.002
+_BREATHE_EVERY: Final = 100
+_SEQ_MASK: Final = (1 << SEQ_BITS) - 1
+
+
+class LedgerSource:
+    """The ledger at `path`; `mark` gives how far it was read by an earlier process."""
+
+    def __init__(self, path: Path, mark: Callable[[], str]) -> None:
+        self._path = path
+        self._mark = mark
+        self._after: int | None = None
+        self._origin = ""
+
+    @property
+    def name(self) -> str:
+        """The `source` of its sightings."""
+        return SOURCE
+
+    async def look(self) -> AsyncIterator[Found]:
+        """What was recorded since it was looked at last."""
+        while True:
+            try:
+                found = await asyncio.to_thread(self._page)
+            except (sqlite3.Error, SegmentTorn, Undecodable) as error:
+                raise SourceFailed(f"the ledger cannot be read: {error}", "remit ledger verify") from error
+            if found is None:
+                return
+            yield found
+
+    def _page(self) -> Found | None:
+        with closing(open_readonly(self._path)) as conn:
+            if self._after is None:
+                self._origin = origin_of(conn)
+                self._after = self._begin(conn)
+            stored = stored_after(conn, self._after, PAGE)
+            if not stored:
+                return None
+            chains: dict[int, str] = dict(conn.execute("SELECT no, name FROM chain"))
+        enforced = Enforced()
+        for number, one in enumerate(stored):
+            if number % _BREATHE_EVERY == 0:
+                time.sleep(_BREATH_S)
+            intent = _intent(one, chains)
+            if intent is not None:
+                enforced.add(intent)
+        self._after = stored[-1].id
+        return Found(tuple(enforced.sightings()), (), tuple(enforced.passages), f"{self._origin} {self._after}")
+
+    def _begin(self, conn: sqlite3.Connection) -> int:
+        origin, _, after = self._mark().partition(" ")
+        if origin == self._origin and after.isdecimal():
+            return int(after)
+        # Another ledger than before, or none before.
+        row = conn.execute("SELECT first FROM segment ORDER BY first DESC LIMIT 1 OFFSET ?", (SEGMENTS_MAX,)).fetchone()
+        return 0 if row is None else int(row[0])
+
+
+def _intent(stored: Stored, chains: dict[int, str]) -> Intent | None:
+    if stored.body is None or _INTENT not in stored.record:
+        return None
+    body = decode_body(RecordKind.INTENT, stored.body)
+    if not isinstance(body, ActionBody) or not body.links:
+        return None
+    ref = Ref(chains[stored.id >> SEQ_BITS], stored.id & _SEQ_MASK)
+    agents = [agent for agent, _ in body.links]
+    at = decode_record(stored.record).at
+    return Intent(str(ref), at, ActionKind(body.kind), body.server, body.name, agents, body.trace)

@@ -1,0 +1,113 @@
+"""What the ledger tells of agents: who did what through an enforcement point, and as whom telemetry may tell of it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final, assert_never
+
+from remit.discover.reconcile import Paired, Passage
+from remit.discover.sighting import EDGES_MAX, Confidence, Edge, Kind, Sighting, Subject, Verb, clipped, subject
+from remit.facts.action import ActionKind
+from remit.facts.catalog import exposed_name
+
+SOURCE: Final = "ledger"
+_TRACE: Final = slice(3, 35)
+"""Where a traceparent (`00-TRACE-SPAN-FLAGS`) names its trace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What is read of an intent: `agents` is the chain, the acting one last; `at` in ms since the epoch."""
+
+    ref: str
+    at: int
+    kind: ActionKind
+    server: str
+    name: str
+    agents: Sequence[str]
+    trace: str | None
+
+
+@dataclass(slots=True)
+class _Seen:
+    first_ms: int
+    last_ms: int
+    evidence: str
+    edges: dict[Edge, None] = field(default_factory=dict[Edge, None])
+    count: int = 0
+
+
+class Enforced:
+    """Joins a page of the ledger: one sighting for each agent, and every action as a passage."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Subject, _Seen] = {}
+        self.passages: list[Passage] = []
+
+    def add(self, intent: Intent) -> None:
+        """Take one intent."""
+        chain = [subject(Kind.AGENT, name) for name in intent.agents]
+        for one, other in pairwise(chain):
+            self._did(one, intent, Edge(Verb.DELEGATES, other))
+        acting = chain[-1]
+        found = done(intent)
+        if found is None:
+            self._did(acting, intent)
+            return
+        verb, thing, names = found
+        server = (Edge(Verb.USES, subject(Kind.SERVER, intent.server)),) if intent.server else ()
+        self._did(acting, intent, Edge(verb, thing), *server)
+        if intent.kind is not ActionKind.DELEGATE:
+            trace = (intent.trace or "")[_TRACE]
+            self.passages.append(Passage(intent.ref, trace, acting.name, thing, names, intent.at))
+
+    def sightings(self) -> Iterable[Sighting]:
+        """What was seen."""
+        for agent, seen in self._seen.items():
+            edges = tuple(seen.edges)
+            for start in range(0, max(1, len(edges)), EDGES_MAX):
+                some = edges[start : start + EDGES_MAX]
+                times = (seen.first_ms, seen.last_ms)
+                yield Sighting(
+                    agent, SOURCE, seen.evidence, *times, Confidence.ENFORCED, edges=some, count=max(1, seen.count)
+                )
+
+    def _did(self, agent: Subject, intent: Intent, *edges: Edge) -> None:
+        seen = self._seen.get(agent)
+        if seen is None:
+            seen = self._seen[agent] = _Seen(intent.at, intent.at, clipped(f"record {intent.ref}"))
+        seen.first_ms, seen.last_ms = min(seen.first_ms, intent.at), max(seen.last_ms, intent.at)
+        seen.edges.update(dict.fromkeys(edges))
+        seen.count += 1
+
+
+def done(intent: Intent) -> tuple[Verb, Subject, frozenset[str]] | None:
+    """What the action does, with what, and the names by which its clients know that."""
+    server, name = intent.server, intent.name
+    match intent.kind:
+        case ActionKind.CALL_TOOL:
+            names = frozenset({name, exposed_name(server, name)})
+            return Verb.USES, subject(Kind.TOOL, f"{server}/{name}"), names
+        case ActionKind.GET_PROMPT:
+            names = frozenset({name, exposed_name(server, name)})
+            return Verb.USES, subject(Kind.PROMPT, f"{server}/{name}"), names
+        case ActionKind.READ_RESOURCE:
+            return Verb.READS, subject(Kind.DATA, name), frozenset({name})
+        case ActionKind.CALL_MODEL:
+            return Verb.USES, subject(Kind.MODEL, name), frozenset({name})
+        case ActionKind.DELEGATE:
+            return Verb.DELEGATES, subject(Kind.AGENT, name), frozenset({name})
+        case ActionKind.LIST_ROOTS:
+            return None
+        case _:
+            assert_never(intent.kind)
+
+
+def paired(pair: Paired) -> Iterable[Sighting]:
+    """A call that telemetry tells of and a record of the same trace: the agents are one, and what was called is."""
+    call, passage = pair
+    evidence = clipped(f"trace {passage.trace} is on the ledger as {passage.ref}")
+    for one, other in ((call.agent, subject(Kind.AGENT, passage.agent)), (call.object, passage.object)):
+        if one != other and one.kind is other.kind:
+            edges = (Edge(Verb.SAME, other),)
+            yield Sighting(one, SOURCE, evidence, passage.at, passage.at, Confidence.REPORTED, edges=edges)

@@ -1,0 +1,70 @@
+"""What the ledger tells of agents, and as whom telemetry tells of the same."""
+
+import pytest
+
+from remit.discover.enforced import Enforced, Intent, paired
+from remit.discover.reconcile import Paired, Passage
+from remit.discover.sighting import EDGES_MAX, Confidence, Edge, Kind, Subject, Verb
+from remit.discover.telemetry import Call
+from remit.facts.action import ActionKind
+
+NOW = 1_700_000_000_000
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+BOT = Subject(Kind.AGENT, "bot")
+READ = Subject(Kind.TOOL, "notes/read")
+
+
+def intent(kind: ActionKind = ActionKind.CALL_TOOL, name: str = "read", at: int = NOW, **more: object) -> Intent:
+    given: dict[str, object] = {"server": "notes", "agents": ("bot",), "trace": f"00-{TRACE}-00f067aa0ba902b7-01"}
+    return Intent("r1-1.7", at, kind, name=name, **(given | more))  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "edge", "names"),
+    [
+        (ActionKind.CALL_TOOL, "read", Edge(Verb.USES, READ), {"read", "notes___read"}),
+        (ActionKind.GET_PROMPT, "p", Edge(Verb.USES, Subject(Kind.PROMPT, "notes/p")), {"p", "notes___p"}),
+        (ActionKind.READ_RESOURCE, "file:///x", Edge(Verb.READS, Subject(Kind.DATA, "file:///x")), {"file:///x"}),
+        (ActionKind.CALL_MODEL, "m1", Edge(Verb.USES, Subject(Kind.MODEL, "m1")), {"m1"}),
+    ],
+)
+def test_each_action_is_a_sighting_and_a_passage(kind: ActionKind, name: str, edge: Edge, names: set[str]) -> None:
+    enforced = Enforced()
+    enforced.add(intent(kind, name))
+    enforced.add(intent(kind, name, at=NOW - 5))
+    [seen] = enforced.sightings()
+    assert seen.edges == (edge, Edge(Verb.USES, Subject(Kind.SERVER, "notes")))
+    assert (seen.subject, seen.first_ms, seen.last_ms, seen.count) == (BOT, NOW - 5, NOW, 2)
+    assert seen.confidence is Confidence.ENFORCED
+    assert enforced.passages[0] == Passage("r1-1.7", TRACE, "bot", edge.to, frozenset(names), NOW)
+
+
+def test_a_chain_delegates_from_one_to_the_next() -> None:
+    enforced = Enforced()
+    enforced.add(intent(agents=("boss", "bot", "sub"), trace=None))
+    enforced.add(intent(ActionKind.DELEGATE, "helper", server=""))
+    enforced.add(intent(ActionKind.LIST_ROOTS, "", agents=("quiet",)))
+    found = {one.subject.name: [edge.to.name for edge in one.edges] for one in enforced.sightings()}
+    assert found == {"boss": ["bot"], "bot": ["sub", "helper"], "sub": ["notes/read", "notes"], "quiet": []}
+    assert [passage.trace for passage in enforced.passages] == [""]
+
+
+def test_an_agent_that_used_more_than_one_sighting_holds_has_several() -> None:
+    enforced = Enforced()
+    for number in range(EDGES_MAX + 5):
+        enforced.add(intent(name=f"t{number}"))
+    assert [len(one.edges) for one in enforced.sightings()] == [EDGES_MAX, 6]
+
+
+def test_a_call_of_the_same_trace_has_the_same_agent_and_tool() -> None:
+    told = Call(TRACE, "s", "scope", Subject(Kind.AGENT, "planner", "otlp"), Subject(Kind.TOOL, "read", "otlp"), 1, 2)
+    passage = Passage("r1-1.7", TRACE, "bot", READ, frozenset({"read"}), NOW)
+    found = list(paired(Paired(told, passage)))
+    assert [(one.subject.name, one.edges) for one in found] == [
+        ("planner", (Edge(Verb.SAME, BOT),)),
+        ("read", (Edge(Verb.SAME, READ),)),
+    ]
+    assert {one.evidence for one in found} == {f"trace {TRACE} is on the ledger as r1-1.7"}
+    assert {one.confidence for one in found} == {Confidence.REPORTED}
+    model = Call(TRACE, "s", "scope", BOT, Subject(Kind.DATA, "x", "otlp"), 1, 2)
+    assert list(paired(Paired(model, passage))) == [], "nothing to say of the same name, or of another kind"
