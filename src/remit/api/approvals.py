@@ -38,14 +38,7 @@ async def list_approvals(
     limit: Limit = 100,
 ) -> ApprovalsAnswer:
     """Approvals, newest first; a user sees those that he decides or asked for."""
-    most = limit if isinstance(caller, Admin) else LIMIT_MAX
-    while True:
-        found = await services.ledger.approvals(open_only=open_only, limit=most)
-        own = [approval for approval in found if sees_approval(services, caller, approval)][:limit]
-        # What others asked for must not push out what this person decides, however much it is.
-        if len(own) == limit or len(found) < most or most >= READ_MAX:
-            break
-        most *= 10
+    own = await decisions_of(services, caller, open_only=open_only, limit=limit)
     proposals = [await services.ledger.entry(Ref.parse(approval.ident)) for approval in own]
     return ApprovalsAnswer(
         items=[
@@ -55,6 +48,20 @@ async def list_approvals(
             for approval, proposal in zip(own, proposals, strict=True)
         ]
     )
+
+
+async def decisions_of(
+    services: Services, caller: Admin | Person, *, open_only: bool, limit: int
+) -> Sequence[Approval]:
+    """The approvals that `caller` may see, newest first, at most `limit`."""
+    most = limit if isinstance(caller, Admin) else LIMIT_MAX
+    while True:
+        found = await services.ledger.approvals(open_only=open_only, limit=most)
+        own = [approval for approval in found if sees_approval(services, caller, approval)][:limit]
+        # What others asked for must not push out what this person decides, however much it is.
+        if len(own) == limit or len(found) < most or most >= READ_MAX:
+            return own
+        most *= 10
 
 
 @router.get("/approvals/{ident}")
@@ -73,16 +80,29 @@ async def show_approval(ident: RefPath, services: With, caller: ByReader) -> App
 @router.post("/approvals/{ident}/approve")
 async def approve(ident: RefPath, asked: VoteRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
     """Say yes."""
-    return await _decide(services, caller, ident, Choice.APPROVE, asked.note)
+    return await _told(services, caller, await decide(services, caller, ident, Choice.APPROVE, asked.note))
 
 
 @router.post("/approvals/{ident}/deny")
 async def deny(ident: RefPath, asked: VoteRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
     """Say no, which ends it."""
-    return await _decide(services, caller, ident, Choice.DENY, asked.note)
+    return await _told(services, caller, await decide(services, caller, ident, Choice.DENY, asked.note))
 
 
-async def _decide(services: Services, caller: Person, ident: str, choice: Choice, note: str | None) -> ApprovalAnswer:
+async def decide(
+    services: Services,
+    caller: Person,
+    ident: str,
+    choice: Choice,
+    note: str | None,
+    *,
+    reason: str | None = None,
+    shown: str | None = None,
+) -> Approval:
+    """The approval after the word of `caller`: `reason` of a no, `shown` the nonce of what he saw.
+
+    Raises `Problem`, and `VoteRefused` where it has ended.
+    """
     known = await services.ledger.approval(ident)
     if known is None:
         raise not_found(f"approval: {ident}", "remit approvals ls")
@@ -93,12 +113,11 @@ async def _decide(services: Services, caller: Person, ident: str, choice: Choice
             raise Problem(409, "nothing can come of this approval", why=why, next=f"remit approvals deny {ident}")
     voter = services.runtime.catalog.users[caller.user]
     try:
-        decided = await services.driver.decide_approval(ident, voter, choice, note)
+        return await services.driver.decide_approval(ident, voter, choice, note, reason=reason, shown=shown)
     except VoteRefused as refused:
         if refused.ended or not sees_approval(services, caller, known):
             raise
         raise _instead(services, known, refused.why) from refused
-    return await _told(services, caller, decided)
 
 
 async def _told(services: Services, caller: Admin | Person, approval: Approval) -> ApprovalAnswer:

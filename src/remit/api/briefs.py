@@ -19,6 +19,7 @@ from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.lineage import Lineage
+from remit.facts.record import Ref
 from remit.facts.strictjson import Refused, parse
 from remit.policy.form import Access, Unreadable, form_of
 from remit.policy.parse import Statement
@@ -34,6 +35,9 @@ _MINUTE_MS: Final = 60_000
 
 async def case_of(services: Services, approval: Approval, proposal: Entry | None) -> Case | None:
     """What is known of `approval`; None where the body of its `proposal` is gone."""
+    if approval.edit is not None:
+        # People are shown what would run, not what was asked for.
+        proposal = await services.ledger.entry(Ref.parse(approval.edit.record))
     body = None if proposal is None else proposal.body
     if proposal is None or not isinstance(body, ActionBody):
         return None

@@ -122,7 +122,7 @@ async def _exchange(form: Mapping[str, str], services: Services) -> dict[str, ob
     except NotDelegable as error:
         raise Refused("access_denied", str(error), status=403) from error
     ref, decision = await services.driver.delegate(parent.authority, sub_agent)
-    _permitted(ref, decision)
+    _permitted(ref, decision, services.runtime.resource)
     # The ledger took its time: what was revoked meanwhile must not bear a child.
     _subject(form, services)
     signed = await issue(services, claims, f"agent:{parent.authority.acting.agent}")
@@ -181,7 +181,7 @@ def _subject(form: Mapping[str, str], services: Services) -> Acting:
         ) from error
 
 
-def _permitted(ref: Ref, decision: Decision) -> None:
+def _permitted(ref: Ref, decision: Decision, resource: str) -> None:
     match decision.verdict:
         case Permit():
             return
@@ -192,7 +192,7 @@ def _permitted(ref: Ref, decision: Decision) -> None:
             raise Refused(
                 "authorization_pending",
                 _why(decision, {gate.policy for gate in gates}) or "people decide this",
-                f"remit approvals show {ref}, then ask again",
+                f"remit approvals show {ref} (people are shown it at {resource}/a/{ref}), then ask again",
                 status=403,
                 ref=str(ref),
             )

@@ -23,8 +23,10 @@ from remit.api import (
     workspace,
 )
 from remit.api.access import ACCESS, PREFIX
+from remit.api.page.app import Pages
 from remit.api.services import Services
 
+PAGES: Final = "/a"
 ROUTERS: Final = (
     workspace.router,
     bundles.router,
@@ -58,6 +60,7 @@ def create_api(services: Services) -> FastAPI:
     app.state.services = services
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
+    app.mount(PAGES, Pages(services))
     problem.install(app)
     unknown = set(ACCESS) - routes()
     if unknown:

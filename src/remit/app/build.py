@@ -169,14 +169,11 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     keeping = Keeping(settings.data, Place(resource), os.environ, clock=_CLOCK, entropy=_ENTROPY)
     tally = Tally()
 
+    state = settings.data / "servers"
+
     def upstream(server: Server) -> Inspected:
         return build_upstream(
-            server,
-            session=session,
-            limits=settings.limits,
-            clock=_CLOCK,
-            state_dir=settings.data / "servers",
-            credentials=keeping,
+            server, session=session, limits=settings.limits, clock=_CLOCK, state_dir=state, credentials=keeping
         )
 
     fleet = Fleet(upstream)
@@ -185,6 +182,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     runtime = Runtime(running, folder, bundles, fleet, ledger, _CLOCK, veiling)
     driver = Driver(ledger, _CLOCK, lambda: runtime.bundle, fleet.upstreams, settings.limits, tally, veiling, _ENTROPY)
     await driver.load()
+    driver.shown_under(f"{resource}/a/")
     authenticator = Authenticator(signer, _CLOCK, revoked=await ledger.revoked(), credentials=credentials)
     await _started(runtime, fleet, keeping, session, ledger)
     admin = None if credentials else await _first_admin(driver, authenticator)

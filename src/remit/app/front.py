@@ -23,7 +23,7 @@ from remit.ports.system import Clock, Entropy
 _LOG: Final = logging.getLogger(__name__)
 _HEADER: Final = KEY.encode("ascii")
 _METHODS: Final = frozenset({"GET", "POST", "DELETE", "OPTIONS", "HEAD", "PUT", "PATCH"})
-_ROOMS: Final = ("/mcp", "/api", "/metrics", "/healthz", "/readyz", "/.well-known", "/oauth", "/otlp")
+_ROOMS: Final = ("/mcp", "/api", "/metrics", "/healthz", "/readyz", "/.well-known", "/oauth", "/otlp", "/a")
 _QUIET: Final = frozenset({"/metrics", "/healthz", "/readyz"})
 _DRAINED: Final = {"error": "service/draining", "error_description": "the service ended before this was answered"}
 _FAILED: Final = {"error": "internal", "error_description": "Remit failed while answering this; see its logs"}

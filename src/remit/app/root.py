@@ -74,7 +74,7 @@ class Root:
             await self._edge(scope, receive, send)
         elif (refused := self._stranger(scope)) is not None:
             await answer(send, 403, {"title": "refused", "why": refused})
-        elif path.startswith("/api/"):
+        elif path.startswith(("/api/", "/a/")):
             await self._control(scope, receive, send)
         elif (room := next((room for room in self._rooms if room.serves(path)), None)) is not None:
             await room(scope, receive, send)

@@ -158,7 +158,7 @@ def arrange(case: Case, *, chars_max: int = CHARS_MAX, lines_max: int = LINES_MA
         unlisted=max(0, len(case.values) - lines_max),
         impact=tuple(_impact(case, lines_max)),
         precedent=_precedent(case.precedent),
-        safer=tuple(one._replace(arguments=shortened(one.arguments, chars_max)) for one in case.safer[:lines_max]),
+        safer=tuple(Safer(*(shortened(text, chars_max) for text in one)) for one in case.safer[:lines_max]),
         reason=() if case.reason is None else (Span(shortened(case.reason, chars_max), GIVEN),),
         expires_ms=case.approval.expires_ms,
         zero=_zero(case.approval.state),
@@ -177,7 +177,7 @@ def _what(case: Case, chars_max: int) -> tuple[Span, ...]:
         ours = Span(f"{_DOING[case.kind]}{asked.server}/{asked.name}")
         number = "no values" if not case.values else _counted(len(case.values), "value")
         return ours, Span(f" with {number}, {_counted(case.size, 'byte')}")
-    return Span(_DOING[case.kind]), Span(shortened(named.strip(), chars_max), GIVEN)
+    return Span(_DOING[case.kind]), Span(shortened(named, chars_max), GIVEN)
 
 
 def _shows(case: Case, chars_max: int, lines_max: int) -> list[Line]:
@@ -220,7 +220,7 @@ def _line(value: Lineage, about: frozenset[str], chars_max: int) -> Line:
     note = "" if value.origin is None else _ORIGINS[value.origin]
     if value.steps:
         step = value.steps[0]
-        note = f"{note}: {step.tool or 'a call'} at {step.at} (decision {step.call})"
+        note = f"{note}: {'a call' if step.tool is None else step.tool} at {step.at} (decision {step.call})"
     if value.established:
         note = f"{note}; known to the organisation"
     label = value.path.removeprefix("$.")

@@ -39,7 +39,7 @@ def shortened(text: str, chars_max: int) -> str:
         return text
     head = chars_max * 2 // 3
     tail = chars_max - head
-    return f"{text[:head]} … ({len(text) - chars_max} more characters) … {text[-tail:]}"
+    return f"{text[:head]} … ({len(text) - chars_max} more characters) … {text[len(text) - tail :]}"
 
 
 def is_short(text: str, chars_max: int) -> bool:

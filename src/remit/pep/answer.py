@@ -31,11 +31,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Awaiting:
-    """People have not decided yet: `ref` is the decision id of the open approval."""
+    """People have not decided yet: `ref` is the decision id of the open approval, `page` where they are shown it."""
 
     ref: str
     gates: tuple[Gate, ...]
     reasons: tuple[Reason, ...]
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,10 @@ class Driver(Control):
         self._tasks = Tasks(self._way, questions, self._desk, memory, clock)
         self._conversation = Conversation(self._way, questions, self._tasks, memory, clock)
 
+    def shown_under(self, pages: str) -> None:
+        """Say that people are shown approvals under the address `pages`, each at its id."""
+        self._way.pages = pages
+
     def knows(self, server: str) -> bool:
         """Whether the running bundle has a server of that name."""
         return server in self._desk.bundle.catalog.servers

@@ -45,7 +45,10 @@ REREAD_S: Final = 1.0
 
 
 class Way:
-    """Takes errands through judgement to their answer. `stop_reason` is asked last before anything is sent."""
+    """Takes errands through judgement to their answer. `stop_reason` is asked last before anything is sent.
+
+    `pages` is what the address of an approval's page begins with; empty where there is none.
+    """
 
     def __init__(
         self,
@@ -65,6 +68,7 @@ class Way:
         self._stop_reason = stop_reason
         self._names = names
         self._ending = Ending(desk)
+        self.pages = ""
 
     async def held(self, authority: Authority, work: Coroutine[Any, Any, Answer]) -> Answer:
         """The answer of `work`, during which the sessions of the chain are in memory."""
@@ -228,7 +232,8 @@ class Way:
                 case State.PENDING:
                     left_s = deadline_s - self._clock.monotonic_s()
                     if left_s <= 0:
-                        return Awaiting(ident, verdict.gates, attempt.decision.reasons)
+                        page = f"{self.pages}{ident}" if self.pages else ""
+                        return Awaiting(ident, verdict.gates, attempt.decision.reasons, page)
                     await self._memory.changed(min(left_s, REREAD_S))
                 case State.DENIED:
                     by = "" if approval is None else f" by {approval.refused_by}"

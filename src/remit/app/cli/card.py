@@ -30,6 +30,7 @@ _STYLES: Final[Mapping[str, str]] = {
 _BARS: Final = {"untrusted": "«untrusted: ", "unseen": "«unseen: "}
 """Before what must be told apart without colour too."""
 _PICTURES: Final = 0x1F000
+_JOINING: Final = (("\u1100", "\u11ff"), ("\ua960", "\ua97f"), ("\ud7b0", "\ud7ff"))
 _UNEVEN: Final = frozenset({"Mn", "Mc", "Me", "Sk", "Lm", "So"})
 
 
@@ -41,8 +42,10 @@ def steady(text: str) -> str:
 def _even(char: str) -> bool:
     if char <= "~":
         return True
-    category = unicodedata.category(char)
-    return category not in _UNEVEN and ord(char) < _PICTURES
+    if unicodedata.category(char) in _UNEVEN or ord(char) >= _PICTURES:
+        return False
+    # Letters of Hangul by themselves, which some terminals join to one.
+    return not any(first <= char <= last for first, last in _JOINING)
 
 
 def card(approval: Mapping[str, Any], console: Console, now: datetime) -> None:

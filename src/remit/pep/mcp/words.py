@@ -87,6 +87,7 @@ def waiting(answer: Awaiting) -> str:
             f"Approval is pending: a person decides this call (route {routes}). [{Code.APPROVAL_PENDING.value}]",
             *map(_line, _asked(answer.reasons)),
             "Nothing has been done yet. Once it is approved, repeat exactly the same call to have it run.",
+            *([f"People are shown it at {answer.page}"] if answer.page else []),
             f"Decision {answer.ref}. To follow it: remit approvals show {answer.ref}",
         ]
     )

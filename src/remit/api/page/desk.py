@@ -1,0 +1,100 @@
+"""Who is signed in at the page: a person by his own token, for as long as the token holds.
+
+A cookie names a sign-in and carries nothing. Sign-ins are kept in memory alone: a restart asks everybody again. The
+token is looked at anew for every request, so that what is revoked ends here too.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections import OrderedDict
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+
+from remit.api.authenticator import Authenticator, Person
+from remit.ports.signer import Cause, TokenInvalid
+from remit.ports.system import Clock, Entropy
+
+COOKIE: Final = "remit-person"
+SIGNED_IN_MS: Final = 12 * 3600 * 1000
+SIGNED_IN_MAX: Final = 10_000
+_COOKIE_CHARS_MAX: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """`person`, and what the forms of his pages carry."""
+
+    person: Person
+    csrf: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    bearer: str
+    csrf: str
+    until_ms: int
+
+
+class Desk:
+    """Sign-ins by the hash of their cookie's value, the oldest given up first."""
+
+    def __init__(self, authenticator: Authenticator, clock: Clock, entropy: Entropy) -> None:
+        self._authenticator = authenticator
+        self._clock = clock
+        self._entropy = entropy
+        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+
+    def sign_in(self, bearer: str) -> str:
+        """The value of the cookie of the person who bears `bearer`. Raises `TokenInvalid`."""
+        if not isinstance(self._authenticator.caller(bearer), Person):
+            raise TokenInvalid(Cause.WRONG_KIND, "this needs a user's own token: no other decides anything")
+        value = self._random()
+        self._kept[_hash(value)] = _Kept(bearer, self._random(), self._clock.now_ms() + SIGNED_IN_MS)
+        if len(self._kept) > SIGNED_IN_MAX:
+            self._kept.popitem(last=False)
+        return value
+
+    def signed_in(self, cookies: str) -> SignedIn | None:
+        """Who sent `cookies`, the header; None for nobody, or nobody any more."""
+        value = _value(cookies)
+        kept = None if value is None else self._kept.get(_hash(value))
+        if value is None or kept is None:
+            return None
+        try:
+            caller = self._authenticator.caller(kept.bearer)
+        except TokenInvalid:
+            caller = None
+        if not isinstance(caller, Person) or self._clock.now_ms() >= kept.until_ms:
+            self.sign_out(cookies)
+            return None
+        return SignedIn(caller, kept.csrf)
+
+    def sign_out(self, cookies: str) -> None:
+        """Forget who sent `cookies`."""
+        value = _value(cookies)
+        if value is not None:
+            self._kept.pop(_hash(value), None)
+
+    def _random(self) -> str:
+        return base64.urlsafe_b64encode(self._entropy.token_bytes(32)).decode("ascii").rstrip("=")
+
+
+def meant(signed_in: SignedIn, csrf: str) -> bool:
+    """Whether a form that carries `csrf` is one of `signed_in`'s own pages."""
+    return hmac.compare_digest(signed_in.csrf.encode(), csrf.encode("utf-8", "replace"))
+
+
+def _hash(value: str) -> bytes:
+    return hashlib.sha256(value.encode("ascii", "replace")).digest()
+
+
+def _value(cookies: str) -> str | None:
+    if len(cookies) > _COOKIE_CHARS_MAX:
+        return None
+    try:
+        found = SimpleCookie(cookies).get(COOKIE)
+    except CookieError:
+        return None
+    return None if found is None else found.value

