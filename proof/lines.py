@@ -400,6 +400,8 @@ LINES: Final[tuple[Line, ...]] = (
         text="10,000 random sightings in random order and batches, some of them twice",
         command=tests("tests/core/test_inventory.py", "tests/contract/test_sightings.py"),
         goal="one inventory",
+    ),
+    Line(
         part=5,
         id="hostile-strings",
         text="over 200 hostile texts in all that a stranger can write, on the page in Chromium, on the card in pyte",
