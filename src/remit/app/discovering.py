@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from remit.adapters.sources.host import Home, HostSource, own_home
+from remit.adapters.sources.listing import ListingSource
 from remit.adapters.sources.repo import RepoSource
 from remit.adapters.system import SystemClock
 from remit.app.client import Client
@@ -59,6 +60,11 @@ def repository(folder: Path, name: str) -> Source:
     return RepoSource(folder, SystemClock().now_ms, name)
 
 
+def listed(file: Path) -> Source:
+    """A file that somebody made as a source."""
+    return ListingSource(file, SystemClock().now_ms)
+
+
 def look(source: Source, client: Client | None = None) -> Seen:
     """Look once. With `client`, send what is seen as it is seen. Raises `Failure` where nothing can be seen."""
     return asyncio.run(_look(source, client))
@@ -82,7 +88,9 @@ async def _look(source: Source, client: Client | None) -> Seen:
                     seen.sent += _send(client, waiting[:SENT_AT_ONCE])
                     del waiting[:SENT_AT_ONCE]
     except SourceFailed as failed:
-        raise Failure(f"{source.name} could not be looked at", why=str(failed), next=failed.next) from failed
+        raise Failure(
+            f"{source.name} could not be looked at", why=str(failed), next=failed.next, exit=Exit.INVALID
+        ) from failed
     if client is not None and waiting:
         seen.sent += _send(client, waiting)
     return seen

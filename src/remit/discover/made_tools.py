@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from remit.discover import frameworks as known
-from remit.discover.code import Call, Definition, Many, Name, Table, Value
+from remit.discover.code import Call, Definition, Many, Module, Name, Table, Value
 from remit.discover.frameworks import framework_of
 from remit.discover.ground import DEPTH_MAX, Ground, Item, path_of
 from remit.discover.sighting import Kind
@@ -15,6 +15,10 @@ _BINDING: Final = frozenset({"bind_tools", "bindTools", "ToolNode"})
 
 class Tools(Ground):
     """A file's tools."""
+
+    def __init__(self, module: Module) -> None:
+        super().__init__(module)
+        self._decorated = self._by_receiver()
 
     def tools(self) -> Iterator[Item]:
         """Each tool that the file makes or names."""
@@ -48,6 +52,16 @@ class Tools(Ground):
                 name = self._decorated_name(decorator) if isinstance(decorator, Call) else ""
                 return Item(Kind.TOOL, name or one.name, one.line, framework)
         return None
+
+    def _by_receiver(self) -> dict[str, list[str]]:
+        """Names of the tools that each local name decorates, as `agent` in `@agent.tool`."""
+        found: dict[str, list[str]] = {}
+        for one in self._module.definitions:
+            for decorator in one.decorators:
+                root, _, last = path_of(decorator).rpartition(".")
+                if root and last in known.TOOL_DECORATORS and (tool := self._decorated_tool(one)) is not None:
+                    found.setdefault(root, []).append(tool.name)
+        return found
 
     def _tool_name(self, call: Call) -> str:
         """The name of the tool that `call` makes, or empty where it makes none."""

@@ -47,6 +47,7 @@ class _Reader(Tools):
     def _uses(self, call: Call) -> Iterator[Target]:
         for key in known.TOOLS_ARGUMENTS:
             yield from ((Verb.USES, Kind.TOOL, name) for name in self._tool_names(call.named.get(key)))
+        yield from ((Verb.USES, Kind.TOOL, name) for name in self._decorated.get(call.bound, ()))
         for key in known.AGENTS_ARGUMENTS:
             yield from ((Verb.DELEGATES, Kind.AGENT, name) for name in self._agent_names(call.named.get(key)))
         yield from ((Verb.USES, Kind.MODEL, model) for model in self._models_of(call))

@@ -18,6 +18,7 @@ from remit.app.cli import (
     bridge,
     bundle,
     discover,
+    export,
     inventory,
     ledger,
     pack,
@@ -40,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (service, workspace, questions, replay, bridge):
+for module in (service, workspace, questions, replay, bridge, export):
     module.add(app)
 app.add_typer(agents.app, name="agents")
 app.add_typer(inventory.app, name="inventory")

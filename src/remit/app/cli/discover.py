@@ -55,6 +55,19 @@ def repo(
     return _look(repository(path, name), output, token_file, send=send)
 
 
+@app.command("import")
+def listing(
+    file: Annotated[Path, typer.Argument(help="CSV, JSON or CycloneDX.")],
+    send: Send = False,  # noqa: FBT002
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> int:
+    """Take what a file says of agents: CSV, JSON or CycloneDX, made by hand, elsewhere, or by an export."""
+    from remit.app.discovering import listed
+
+    return _look(listed(file), output, token_file, send=send)
+
+
 def _look(source: Source, output: Format, token_file: Path | None, *, send: bool) -> int:
     from remit.app.cli.options import client
     from remit.app.discovering import look

@@ -1,0 +1,42 @@
+"""A file that somebody made as a source: what an inventory elsewhere or a bill of materials says of agents."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from remit.adapters.sources.files import Untaken, read
+from remit.discover import lenient
+from remit.discover.importing import Origin, Wrong, imported
+from remit.discover.sighting import Sighting, clipped
+from remit.ports.source import Found, SourceFailed, Trouble
+
+BYTES_MAX: Final = 32 * 1024 * 1024
+_BATCH: Final = 500
+
+
+class ListingSource:
+    """One file of CSV, JSON or CycloneDX."""
+
+    def __init__(self, path: Path, now_ms: Callable[[], int]) -> None:
+        self._path = path
+        self._origin = Origin(clipped(path.name), now_ms())
+        self.name = self._origin.source
+
+    async def look(self) -> AsyncIterator[Found]:
+        """All that it says."""
+        try:
+            data = await asyncio.to_thread(read, self._path, BYTES_MAX, "import")
+            text = None if data is None else lenient.decoded(data)
+        except Untaken as error:
+            raise SourceFailed(f"{error.trouble.where}: {error.trouble.why}") from error
+        except lenient.Unparsed as error:
+            raise SourceFailed(f"{clipped(str(self._path))}: {error.why}") from error
+        if text is None:
+            raise SourceFailed(f"there is no file {clipped(str(self._path))}", "name one that there is")
+        told = imported(text, self._origin)
+        while batch := tuple(islice(told, _BATCH)):
+            sightings = tuple(one for one in batch if isinstance(one, Sighting))
+            troubles = tuple(Trouble(one.code, clipped(one.where), one.why) for one in batch if isinstance(one, Wrong))
+            yield Found(sightings, troubles)

@@ -1,0 +1,250 @@
+"""The inventory leaves as CSV, JSON and CycloneDX, comes back as it was, and is drawn; what is wrong is named."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import xml.etree.ElementTree as ET
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remit.discover import drawing
+from remit.discover.drawing import LINES_MAX, drawn, of_team
+from remit.discover.exporting import as_csv, as_cyclonedx, as_json
+from remit.discover.graph import Node, instant, nodes_of, short, whole
+from remit.discover.importing import Origin, Wrong, imported
+from remit.discover.inventory import folded
+from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb, subject
+from remit.discover.written import to_json
+
+NOW = "2026-11-28T12:00:00Z"
+ORIGIN = Origin("list.csv", 1_000)
+HOSTILE = '<script href="https://evil.example">&\'"\u202e\n'
+NAMES = st.text(max_size=30) | st.sampled_from([HOSTILE, "=1+1", "https://a.example/mcp", "otlp:x", "@x/y"])
+EATS = {"name": "remit:link:eats", "value": "model/m"}
+SUBJECTS = st.builds(subject, st.sampled_from(Kind), NAMES, st.sampled_from(["", "host", "repo", "otlp"]))
+NODES = st.lists(
+    st.builds(
+        Node,
+        SUBJECTS,
+        st.none() | st.sampled_from(["payments", "-team", HOSTILE]),
+        st.just(NOW),
+        st.just(NOW),
+        st.just("declared"),
+        st.just(("host:box",)),
+        st.sampled_from([(), ("Shadow",), ("Owned",)]),
+        st.lists(
+            st.tuples(st.sampled_from([Verb.USES, Verb.READS, Verb.WRITES, Verb.DELEGATES]), SUBJECTS), max_size=4
+        ).map(lambda links: tuple(sorted(set(links)))),
+        st.just((("client", "x"),)),
+    ),
+    max_size=12,
+    unique_by=lambda node: node.subject,
+)
+
+
+def sightings(text: str) -> list[Sighting]:
+    return [one for one in imported(text, ORIGIN) if isinstance(one, Sighting)]
+
+
+def wrong(text: str) -> list[tuple[str, str]]:
+    return [(one.code, one.where) for one in imported(text, ORIGIN) if isinstance(one, Wrong)]
+
+
+@given(NODES)
+def test_cyclonedx_is_valid_against_its_schema(nodes: list[Node]) -> None:
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(as_cyclonedx(nodes, NOW, "1.0")) is None
+
+
+@given(NODES)
+def test_what_is_exported_is_read_back(nodes: list[Node]) -> None:
+    links = {(node.subject, verb, to) for node in nodes for verb, to in node.links}
+    subjects = {node.subject for node in whole(nodes)}
+    for text in (as_cyclonedx(nodes, NOW, "1"), as_json(nodes)):
+        found = sightings(text)
+        assert not wrong(text)
+        assert {one.subject for one in found} == subjects
+        assert {(one.subject, edge.verb, edge.to) for one in found for edge in one.edges} == links
+    assert not wrong(as_csv(nodes))
+    assert {one.subject for one in sightings(as_csv(nodes))} == subjects
+
+
+@given(NODES)
+def test_no_cell_is_a_formula(nodes: list[Node]) -> None:
+    for row in csv.reader(io.StringIO(as_csv(nodes))):
+        assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row)
+
+
+@given(NODES)
+def test_the_map_is_one_drawing_whose_texts_are_texts(nodes: list[Node]) -> None:
+    root = ET.fromstring(drawn(nodes))
+    tags = {one.tag.rpartition("}")[2] for one in root.iter()}
+    assert tags <= {"svg", "title", "style", "rect", "text", "g", "path"}
+    assert not [key for one in root.iter() for key in one.attrib if "href" in key or key.startswith("on")]
+
+
+def test_the_map_collapses_agents_by_team_and_tools_by_server() -> None:
+    server, made = Subject(Kind.SERVER, "github"), Subject(Kind.TOOL, "x/src/a.py#look", "repo")
+    data = Subject(Kind.DATA, "file://box/srv")
+    tools = [Subject(Kind.TOOL, f"github/tool-{number}") for number in range(LINES_MAX + 3)]
+    own = Subject(Kind.SERVER, "linked")
+    agents = [
+        Node(
+            Subject(Kind.AGENT, f"a{number}"),
+            "payments",
+            conditions=("Shadow", "Owned") if number == 1 else (),
+            links=((Verb.USES, tools[number]), (Verb.USES, Subject(Kind.MODEL, "gpt-5")), (Verb.USES, server)),
+        )
+        for number in range(2)
+    ]
+    other = Node(Subject(Kind.AGENT, "b"), None, links=((Verb.DELEGATES, agents[0].subject), (Verb.USES, made)))
+    nodes = [
+        *agents,
+        other,
+        Node(server, links=((Verb.WRITES, data), *((Verb.USES, tool) for tool in tools))),
+        Node(own, links=((Verb.USES, Subject(Kind.TOOL, "plain")), (Verb.USES, server))),
+        Node(Subject(Kind.TOOL, "alone", "otlp")),
+        Node(Subject(Kind.TOOL, "linked/by-name")),
+        Node(Subject(Kind.PROMPT, "p")),
+    ]
+    text = drawn(nodes)
+    assert "payments  ·  2 agents" in text
+    assert "no owner  ·  1 agent<" in text
+    assert "models: gpt-5" in text
+    assert "a1  (Shadow)" in text
+    assert "and 3 more" in text
+    assert text.count("<g class=") == 2 + 4 + 1
+    assert "payments  ·  2 agents uses github: 4" in text
+    assert "github writes file://box/srv: 1" in text
+    mine = of_team(nodes, "payments")
+    assert {node.owner for node in mine if node.owner} == {"a0", "a1"}
+    assert "a0  ·  1 agent" in drawn(mine)
+    assert {str(node.subject) for node in of_team(nodes, "no owner")} > {
+        "agent/b",
+        "agent/a0",
+        "tool/repo:x/src/a.py#look",
+    }
+
+
+def test_much_data_is_one_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "DATA_MAX", 1)
+    assert drawn([Node(Subject(Kind.DATA, name)) for name in "ab"]).count("<g class=") == 1
+
+
+def test_an_empty_inventory_is_drawn() -> None:
+    assert "</svg>" in drawn([])
+
+
+def test_nodes_of_an_inventory_that_no_service_keeps() -> None:
+    agent, model = Subject(Kind.AGENT, "a"), Subject(Kind.MODEL, "m")
+    edges = (Edge(Verb.USES, model), Edge(Verb.SAME, Subject(Kind.AGENT, "b")))
+    one = Sighting(agent, "host:box", "x", 0, 1_000, Confidence.DECLARED, "uma", edges, (Trait("client", "x"),))
+    (first, *_, last) = nodes_of(folded([one]))
+    assert first == Node(
+        agent,
+        "uma",
+        "1970-01-01T00:00:00Z",
+        "1970-01-01T00:00:01Z",
+        "declared",
+        ("host:box",),
+        (),
+        ((Verb.USES, model),),
+        (("client", "x"),),
+    )
+    assert last.subject == model
+    assert instant(2**53 - 1) == ""
+
+
+def test_short_names_are_for_people() -> None:
+    assert short(Subject(Kind.TOOL, "files/read")) == "read"
+    assert short(Subject(Kind.AGENT, "shop/src/a.py#helper", "repo")) == "helper (a.py)"
+    assert short(Subject(Kind.PROMPT, "shop/src/a.py#words", "repo")) == "words"
+    assert short(Subject(Kind.AGENT, "shop", "repo")) == "shop"
+    assert short(Subject(Kind.SERVER, "npm:@x/y")) == "npm:@x/y"
+
+
+def test_a_survey_by_hand_is_read() -> None:
+    text = "Kind, Name ,owner,links\nagent,Helper,payments,uses model/gpt-5; reads data/x\n\nmodel,gpt-5\n"
+    agent, model = sightings(text)
+    assert (str(agent.subject), agent.owner, agent.evidence) == ("agent/import:Helper", "payments", "list.csv: line 2")
+    assert [str(edge.to) for edge in agent.edges] == ["model/gpt-5", "data/x"]
+    assert (str(model.subject), model.source, model.confidence) == (
+        "model/gpt-5",
+        "import:list.csv",
+        Confidence.DECLARED,
+    )
+    assert not wrong(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("", [("import/shape", "list.csv")]),
+        ("a,b\n1,2", [("import/shape", "list.csv: line 1")]),
+        ("kind,name\nagent,a\nthing,b\nagent,\n", [("import/entry", "list.csv: line 3")]),
+        (
+            "subject,links\nagent/a,eats model/m\nagent/a\nnone\n",
+            [("import/entry", "list.csv: line 2"), ("import/entry", "list.csv: line 4")],
+        ),
+        ("subject\n" + "x" * 200_000, [("import/syntax", "list.csv:2")]),
+        ("{\n]", [("import/syntax", "list.csv:2")]),
+        ("[" * 100_000, [("import/syntax", "list.csv")]),
+        ("[]", [("import/shape", "list.csv")]),
+        ('{"sightings": 1}', [("import/shape", "list.csv")]),
+        (
+            '{"sightings": [1, {"evidence": 1}, {"subject": "agent/a"}, {"subject": "x"}]}',
+            [("import/entry", f"list.csv: sightings[{number}]") for number in (0, 1, 3)],
+        ),
+        (
+            '{"bomFormat": "CycloneDX", "components": [1, {"type": "data"}, {"type": "library"}], "services": 1}',
+            [("import/entry", "list.csv: components[0]"), ("import/entry", "list.csv: components[1]")],
+        ),
+        (
+            json.dumps(
+                {"bomFormat": "CycloneDX", "components": [{"type": "data", "name": "x", "properties": [EATS, 1]}]}
+            ),
+            [("import/entry", "list.csv: components[0]")],
+        ),
+    ],
+)
+def test_what_is_wrong_is_named_and_the_rest_is_taken(text: str, where: list[tuple[str, str]]) -> None:
+    assert wrong(text) == where
+
+
+def test_a_bill_of_materials_of_others_is_read() -> None:
+    document = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "components": [
+            {"type": "machine-learning-model", "bom-ref": "m", "name": "llama-3", "version": "1"},
+            {"type": "library", "bom-ref": "l", "name": "left-pad"},
+            {"type": "data", "name": "people"},
+        ],
+        "services": [
+            {"bom-ref": "s", "name": "Search", "endpoints": ["ftp://x", "https://k@search.example/mcp?key=1"]},
+            {"name": "Own"},
+        ],
+        "dependencies": [{"ref": "s", "dependsOn": ["m", "l"]}, {"ref": "m"}, 1],
+    }
+    told = {
+        str(one.subject): [f"{edge.verb} {edge.to}" for edge in one.edges] for one in sightings(json.dumps(document))
+    }
+    assert told == {
+        "model/llama-3": [],
+        "data/import:people": [],
+        "server/https://search.example/mcp": ["uses model/llama-3"],
+        "server/import:Own": [],
+    }
+
+
+def test_sightings_of_a_file_are_declared_however_sure_they_are() -> None:
+    one = Sighting(Subject(Kind.AGENT, "a"), "otlp", "span", 1, 2, Confidence.STATED, None, (), (), 3)
+    (found,) = sightings(json.dumps({"sightings": [to_json(one)]}))
+    assert (found.confidence, found.source, found.count) == (Confidence.DECLARED, "import:list.csv", 3)
+    (entry,) = sightings('{"entries": [{"subject": "agent/a", "links": 1, "traits": [{"key": "k", "value": "v"}, 2]}]}')
+    assert entry.traits == (Trait("k", "v"),)

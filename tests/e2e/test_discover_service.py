@@ -1,0 +1,81 @@
+"""What `remit discover` finds is sent to a running service, exported from it, read back and drawn."""
+
+import json
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from tests.e2e.api_world import World, world
+from tests.e2e.test_api_cli import remit
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CONFIG = {"mcpServers": {"files": {"command": "npx", "args": ["fs", "/srv/data"], "env": {"TOKEN": "hush-9a8b7c6d"}}}}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
+    async with world(tmp_path_factory.mktemp("discover")) as made:
+        yield made
+
+
+async def test_what_is_found_is_in_the_inventory_and_in_what_is_exported(api: World, tmp_path: Path) -> None:
+    home = tmp_path / "alice"
+    home.mkdir()
+    (home / ".claude.json").write_text(json.dumps(CONFIG))
+    (tmp_path / "app.py").write_text("from crewai import Agent\nwriter = Agent(role='w', llm='gpt-5')\n")
+    host = ("discover", "host", "--home", str(home), "--project", str(tmp_path), "--no-processes", "--send")
+    code, _, err = await remit(api, *host, token=api.admin)
+    assert (code, "2 sightings sent" in err) == (0, True), err
+    code, _, err = await remit(api, "discover", "repo", str(tmp_path), "--name", "shop", "--send", token=api.admin)
+    assert (code, "sightings sent" in err) == (0, True), err
+    for attempt in range(2):
+        # The second time from what the first one wrote.
+        files = [part for one in ("cyclonedx", "csv", "json") for part in ("--from", str(tmp_path / f"all.{one}"))]
+        for form in ("cyclonedx", "csv", "json"):
+            source = files if attempt else []
+            target = str(tmp_path / f"{'again' if attempt else 'all'}.{form}")
+            code, _, err = await remit(
+                api, "inventory", "export", "--as", form, "--file", target, *source, token=api.admin
+            )
+            assert code == 0, err
+        name = "again" if attempt else "all"
+        text = (tmp_path / f"{name}.cyclonedx").read_text("utf-8")
+        assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+        for form in ("cyclonedx", "csv", "json"):
+            told = (tmp_path / f"{name}.{form}").read_text("utf-8")
+            assert "agent/host:claude-code/alice@" in told
+            assert "agent/repo:shop/app.py#writer" in told
+            assert "server/npm:fs" in told
+            assert "hush" not in told
+    code, out, err = await remit(api, "map", token=api.admin)
+    assert code == 0, err
+    assert "alice  ·  1 agent" in out
+    code, out, err = await remit(api, "map", "--from", str(tmp_path / "all.json"), "--team", "alice", token="")
+    assert (code, "claude-code/alice@" in out, "writer" in out) == (0, True, False), err
+
+
+async def test_what_cannot_be_imported_or_written_is_told(api: World, tmp_path: Path) -> None:
+    code, _, err = await remit(api, "discover", "import", str(tmp_path / "none.csv"), token="")
+    assert (code, "there is no file" in err) == (3, True)
+    broken = tmp_path / "broken.csv"
+    broken.write_bytes(b"\xff\xff")
+    code, _, err = await remit(api, "discover", "import", str(broken), token="")
+    assert (code, "not text" in err) == (3, True)
+    broken.write_text("kind,name\nagent,a\nthing,b\n")
+    code, out, err = await remit(api, "discover", "import", str(broken), token="")
+    assert (code, "agent/import:a" in out, "import/entry" in err) == (0, True, True)
+    code, _, err = await remit(api, "discover", "import", str(tmp_path), token="")
+    assert (code, "no regular file" in err) == (3, True)
+    code, _, err = await remit(api, "map", "--from", str(broken), "--file", str(broken), token="")
+    assert (code, "cannot write" in err, "import/entry" in err) == (2, True, True)
+
+
+async def test_no_admins_token_sends_nothing(api: World, tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("kind,name\nmodel,gpt-5\n")
+    code, _, err = await remit(api, "discover", "import", str(tmp_path / "l.csv"), "--send", token="")
+    assert (code, "error" in err) == (4, True)
