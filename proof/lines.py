@@ -418,4 +418,13 @@ LINES: Final[tuple[Line, ...]] = (
         goal="at most 30 kB; runs once as approved, the ledger shows it; forged and stale forms decide nothing",
         timeout_s=300,
     ),
+    Line(
+        part=7,
+        id="halt",
+        text="200 halts under load over /mcp: from the command to the last call that reached the server",
+        command=("-m", "bench.halt"),
+        goal="p99 ≤ 50 ms",
+        quick=False,
+        long=("--long",),
+    ),
 )

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.sqlite import DataInUse, open_ledger, verify_file
-from remit.adapters.sqlite.backup import back_up
+from remit.adapters.sqlite.backup import back_up, standing
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.system import SystemEntropy
 from remit.app.restoring import Restored, restore
 from remit.facts.record import RecordKind
+from remit.facts.stop import Over
 from remit.ports.ledger import Entry
 from remit.ports.system import Entropy
 from remit.trace.bodies import AdminBody, Event
@@ -149,6 +150,19 @@ def test_what_was_stopped_since_the_backup_stays_stopped(tmp_path: Path) -> None
     assert credentials == {"admin": "second"}
     assert sessions == dict.fromkeys(("old", "asks0", "asks1", "later"), True)
     assert approvals == 0
+
+
+def test_what_was_halted_since_the_backup_stays_halted_by_whom_it_was(tmp_path: Path) -> None:
+    data, _ = restored(
+        tmp_path,
+        AdminBody(Event.HALT, "user:ann", "agent:clerk", {"reason": "it loops"}),
+        AdminBody(Event.HALT, "user:ann", "everything", {"reason": "to be sure"}),
+        AdminBody(Event.RESUME, "user:ann", "everything"),
+    )
+    found = standing(data / "ledger.sqlite3")
+    assert found is not None
+    [stop] = found.stopped.values()
+    assert (stop.what, stop.by, stop.reason) == ((Over.AGENT, "clerk"), "user:ann", "it loops")
 
 
 def test_without_the_replaced_ledger_it_says_what_it_cannot_know(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from remit.adapters.sqlite.tables import create
 from remit.escalate.machine import Approval
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
-from remit.facts.stop import Stop
+from remit.facts.stop import Stop, Stopped
 from remit.pdp.apply import apply_approval, apply_session
 from remit.pdp.deltas import (
     ApprovalBroken,
@@ -27,12 +27,13 @@ from remit.pdp.deltas import (
     ApprovalReviewed,
     ApprovalSuperseded,
     ApprovalVoted,
+    Halted,
     LabelsJoined,
     OriginsAdded,
     PlaceLabelled,
+    Resumed,
     SessionEnded,
     SessionKeyed,
-    SessionStopped,
     SessionTouched,
 )
 from remit.pdp.fold import fold, in_doubt
@@ -50,7 +51,7 @@ class Mirror:
         self.approvals: dict[str, Approval] = {}
         self.open: dict[str, ActionBody] = {}
         self.stored: dict[str, frozenset[str]] = {}
-        self.stopped: dict[str, Stop] = {}
+        self.stopped: dict[Stopped, Stop] = {}
         self.keys: dict[str, str] = {}
         self.origins: dict[str, list[Ref]] = {}
 
@@ -75,8 +76,10 @@ class Mirror:
                     self.sessions[delta.sid] = apply_session(self.sessions.get(delta.sid), delta)
                 case ApprovalOpened(approval):
                     self.approvals[approval.ident] = approval
-                case SessionStopped(stop):
-                    self.stopped.setdefault(stop.sid, stop)
+                case Halted(stop):
+                    self.stopped[stop.what] = stop
+                case Resumed(what):
+                    self.stopped.pop(what, None)
                 case (
                     ApprovalVoted()
                     | ApprovalRefused()

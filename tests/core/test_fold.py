@@ -10,7 +10,7 @@ from remit.facts.canonical import Json
 from remit.facts.limits import INTEGER_MAX
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
-from remit.facts.stop import Stop
+from remit.facts.stop import Over, Stop
 from remit.pdp.apply import apply_approval, apply_session
 from remit.pdp.deltas import (
     ApprovalBroken,
@@ -24,14 +24,15 @@ from remit.pdp.deltas import (
     ApprovalVoted,
     CredentialSet,
     EpochBegan,
+    Halted,
     IntentClosed,
     IntentOpened,
     LabelsJoined,
     OriginsAdded,
     PlaceLabelled,
+    Resumed,
     SessionEnded,
     SessionKeyed,
-    SessionStopped,
     SessionTouched,
     TokenRevoked,
 )
@@ -191,9 +192,15 @@ def test_decisions_beyond_yes_and_no() -> None:
         (AdminBody(Event.CREDENTIAL, "r", "admin", {"hash": None}), CredentialSet("admin", None)),
         (
             AdminBody(Event.SESSION_STOPPED, "ana", "s1", {"reason": "not-now"}),
-            SessionStopped(Stop("s1", "ana", 7, "not-now")),
+            Halted(Stop(Over.SESSION, "s1", "ana", 7, "not-now")),
         ),
-        (AdminBody(Event.SESSION_STOPPED, "ana", "s1"), SessionStopped(Stop("s1", "ana", 7, ""))),
+        (AdminBody(Event.SESSION_STOPPED, "ana", "s1"), Halted(Stop(Over.SESSION, "s1", "ana", 7, ""))),
+        (
+            AdminBody(Event.HALT, "ana", "tool:files/read", {"reason": "odd"}),
+            Halted(Stop(Over.TOOL, "files/read", "ana", 7, "odd")),
+        ),
+        (AdminBody(Event.HALT, "ana", "everything"), Halted(Stop(Over.EVERYTHING, "", "ana", 7, ""))),
+        (AdminBody(Event.RESUME, "ana", "agent:bot"), Resumed((Over.AGENT, "bot"))),
         (AdminBody(Event.APPROVAL_EXPIRED, "r", "r7f3-1.2"), ApprovalMoved("r7f3-1.2", Move.EXPIRE)),
         (AdminBody(Event.APPROVAL_CANCELLED, "r", "r7f3-1.2"), ApprovalMoved("r7f3-1.2", Move.CANCEL)),
         (AdminBody(Event.APPROVAL_STARTED, "r", "r7f3-1.2"), ApprovalMoved("r7f3-1.2", Move.START)),

@@ -246,6 +246,26 @@ def test_sessions_ls_show_and_end(service: Service) -> None:
     assert service.remit("sessions", "show", "0" * 32).returncode == 5
 
 
+def test_halt_and_resume(service: Service) -> None:
+    token = service.told("token", "agent", "clerk", "--user", "ana")["token"]
+    assert service.remit("halt").stderr == "nothing is stopped\n"
+    drill = service.remit("halt", "tool", "counter/peek", "--drill")
+    assert (drill.returncode, "would be stopped (drill)" in drill.stderr) == (0, True)
+    assert not told(service, token, "counter", "peek")[0]
+    assert service.remit("halt", "tool", "counter/peek").returncode == 2
+    halted = service.remit("halt", "tool", "counter/peek", "--why", "it miscounts")
+    assert (halted.returncode, "to let it act again: remit resume tool counter/peek" in halted.stderr) == (0, True)
+    failed, text = told(service, token, "counter", "peek")
+    assert failed
+    assert "it miscounts" in text
+    assert "stop/halted" in text
+    assert "counter/peek" in ok(service, "halt")
+    assert service.remit("halt", "agent", "clerkk", "--why", "x").returncode == 5
+    assert service.remit("resume", "tool", "counter/peek").returncode == 0
+    assert service.remit("resume", "tool", "counter/peek").returncode == 1
+    assert not told(service, token, "counter", "peek")[0]
+
+
 def test_approvals_ls_show_approve_and_deny(counting: Counting) -> None:
     service = counting.service
     sam, minted = service.user("sam"), service.told("token", "agent", "clerk", "--user", "ana")

@@ -105,6 +105,20 @@ class WordsRequest(Strict):
     text: Annotated[str, StringConstraints(min_length=1, max_length=64 * 1024)]
 
 
+class StopRequest(Strict):
+    """What is meant: of which kind, and its name; a tool's is `SERVER/TOOL`, everything has none."""
+
+    kind: Literal["agent", "group", "user", "session", "server", "tool", "everything"]
+    name: Annotated[str, StringConstraints(max_length=200)] = ""
+
+
+class HaltRequest(StopRequest):
+    """Stop it, because of `why`; a `drill` stops nothing."""
+
+    why: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
+    drill: bool = False
+
+
 class VoteRequest(Strict):
     """A vote, with what the person wants to say about it."""
 

@@ -12,6 +12,7 @@ from typing import Protocol
 from remit.api.authenticator import Authenticator
 from remit.api.deciding import Deciding
 from remit.api.discovering import Discovering
+from remit.api.halting import Halting
 from remit.api.in_force import InForce, Progress
 from remit.control.adoption import Row
 from remit.control.resources import AgentSpec
@@ -29,7 +30,7 @@ from remit.ports.transparency import Erasing, Transparency
 from remit.trace.bodies import AdminBody
 
 
-class Driver(Deciding, Protocol):
+class Driver(Deciding, Halting, Protocol):
     """The owner of state: every method that changes it returns once the record is durable.
 
     All raise `LedgerUnwritable` when it never will be; then nothing has changed.

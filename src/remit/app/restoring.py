@@ -3,7 +3,7 @@
 Laws
 * A backup is older than what it replaces, so its state is: a token revoked since, a session ended
   or labelled since, an approval used since would all count again. What the replaced ledger still
-  says of tokens and credentials is recorded anew; every session ends, and every open approval.
+  says of stops, tokens and credentials is recorded anew; every session ends, and every open approval.
 * It is another log: checkpoints are signed under a new name, and the record says under which they were.
 * Decision ids are given once: epochs that the replaced ledger had are passed over, each by a record.
 * The work is done on a copy in a folder of its own; the last step alone touches the ledger.
@@ -24,6 +24,7 @@ from remit.adapters.sqlite.tiles import forget_log
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind
+from remit.facts.stop import subject
 from remit.ports.ledger import Draft
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import parts
@@ -103,13 +104,16 @@ async def _begin(staged: Path, ours: Standing | None, before: Standing | None, r
 
 
 def _stopped(ours: Standing | None, before: Standing | None) -> Iterator[AdminBody]:
-    """What must not count again: by session, token and credential."""
+    """What must not count again: by session, stop, token and credential."""
     known = [one for one in (ours, before) if one is not None]
     ended = frozenset[str]() if ours is None else ours.ended
     for sid in sorted({sid for one in known for sid in one.sessions | one.ended} - ended):
         yield AdminBody(Event.SESSION_ENDED, _BY, sid, _WHY)
     if ours is None or before is None:
         return
+    for what, stop in sorted(before.stopped.items()):
+        if what not in ours.stopped:
+            yield AdminBody(Event.HALT, stop.by, subject(what), {"reason": stop.reason, **_WHY})
     for token, expires_ms in sorted(before.revoked.items()):
         if token not in ours.revoked:
             yield AdminBody(Event.TOKEN_REVOKED, _BY, token, {"expires_ms": expires_ms, **_WHY})

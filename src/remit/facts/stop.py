@@ -1,13 +1,70 @@
-"""A stop: a person's word that something may act no more. It wins over everything that was permitted before."""
+"""A stop: a person's word that something may act no more. It wins over everything that was permitted before.
 
+Laws
+* What is stopped stays so until a person resumes it; time does not.
+* Looking whether an action is stopped takes as long for ten thousand stops as for one.
+INVARIANT(stop-wins)
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+
+class Over(StrEnum):
+    """What a stop is over. A group's is over each agent and user in it."""
+
+    AGENT = "agent"
+    GROUP = "group"
+    USER = "user"
+    SESSION = "session"
+    SERVER = "server"
+    TOOL = "tool"
+    EVERYTHING = "everything"
+
+
+Stopped: TypeAlias = tuple[Over, str]
+"""What is stopped: of which kind, and its name; a tool's is `SERVER/TOOL`, that of everything is empty."""
+
+EVERYTHING: Stopped = (Over.EVERYTHING, "")
+_KINDS: Final = {over.value: over for over in Over}
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Session `sid` was stopped by `by` at `at_ms`, with a preset `reason`."""
+    """`name`, which is of kind `over`, was stopped by `by` at `at_ms`, with a `reason`."""
 
-    sid: str
+    over: Over
+    name: str
     by: str
     at_ms: int
     reason: str
+
+    @property
+    def what(self) -> Stopped:
+        """What is stopped."""
+        return self.over, self.name
+
+    def __str__(self) -> str:
+        """As people say it."""
+        named = f"{self.over.value} {self.name}" if self.name else self.over.value
+        return f"{named} was stopped by {self.by}: {self.reason}"
+
+
+def subject(what: Stopped) -> str:
+    """`what` as records name it: `agent:clerk`, `everything`."""
+    over, name = what
+    return f"{over.value}:{name}" if name else over.value
+
+
+def read_subject(said: str) -> Stopped | None:
+    """What `said`, as `subject` says it, names; None for what nothing can be stopped by."""
+    kind, _, name = said.partition(":")
+    over = _KINDS.get(kind)
+    return None if over is None or bool(name) is (over is Over.EVERYTHING) else (over, name)
+
+
+def stops_over(stops: Mapping[Stopped, Stop], whats: Iterable[Stopped]) -> tuple[Stop, ...]:
+    """Those of `stops` that are over one of `whats`."""
+    return tuple([stops[what] for what in whats if what in stops])

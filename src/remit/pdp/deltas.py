@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from remit.escalate.machine import Approval, Delegation, Edit, Glass, Move, Vote
 from remit.facts.record import Ref
-from remit.facts.stop import Stop
+from remit.facts.stop import Stop, Stopped
 from remit.trace.bodies import ActionBody
 
 
@@ -158,10 +158,17 @@ class ApprovalMoved:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionStopped:
-    """A person stopped a session."""
+class Halted:
+    """A person stopped something; the last stop of it counts."""
 
     stop: Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A person let it act again."""
+
+    what: Stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +223,8 @@ Delta: TypeAlias = (
     | IntentClosed
     | ApprovalOpened
     | ApprovalDelta
-    | SessionStopped
+    | Halted
+    | Resumed
     | TokenRevoked
     | CredentialSet
     | BodiesErased

@@ -13,7 +13,7 @@ Laws
 
 What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; `session.keyed` {key}, null
 to erase it; `session.words` {text, grounds?}; `token.revoked` {expires_ms}; `credential` {hash}, null to remove it;
-`epoch` {heads, …}; `session.stopped` {reason}; `approval.superseded` {by}. `subject` is the id of
+`epoch` {heads, …}; `session.stopped` and `halt` {reason}; `approval.superseded` {by}. `subject` is the id of
 the session, token, credential, approval, or the chain.
 """
 
@@ -24,7 +24,7 @@ from remit.escalate.machine import Approval, Delegation, Edit, Glass, Move, Vote
 from remit.facts.label import closed
 from remit.facts.limits import INTEGER_MAX
 from remit.facts.record import RecordKind, Ref
-from remit.facts.stop import Stop
+from remit.facts.stop import Over, Stop, read_subject
 from remit.pdp.deltas import (
     ApprovalBroken,
     ApprovalClaimed,
@@ -39,14 +39,15 @@ from remit.pdp.deltas import (
     CredentialSet,
     Delta,
     EpochBegan,
+    Halted,
     IntentClosed,
     IntentOpened,
     LabelsJoined,
     OriginsAdded,
     PlaceLabelled,
+    Resumed,
     SessionEnded,
     SessionKeyed,
-    SessionStopped,
     SessionTouched,
     TokenRevoked,
 )
@@ -223,6 +224,8 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             return (BodiesErased(ref, tuple(frames(body))),)
         case Event.APPROVAL_EXPIRED | Event.APPROVAL_CANCELLED | Event.APPROVAL_STARTED:
             return (ApprovalMoved(body.subject, MOVED[body.event]),)
+        case Event.HALT | Event.RESUME:
+            return _stop(at, body)
         case Event.APPROVAL_SUPERSEDED:
             new = body.data.get("by")
             return (ApprovalSuperseded(body.subject, new if isinstance(new, str) else ""),)
@@ -239,10 +242,21 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             | Event.AGENT_ENFORCED
             | Event.POLICY_DIFFERENCE
             | Event.CHECKPOINT_KEY
+            | Event.HALT_DRILL
         ):
             return ()
         case _:
             assert_never(body.event)
+
+
+def _stop(at: int, body: AdminBody) -> tuple[Delta, ...]:
+    what = read_subject(body.subject)
+    if what is None:
+        return ()
+    if body.event is Event.RESUME:
+        return (Resumed(what),)
+    reason = body.data.get("reason")
+    return (Halted(Stop(*what, body.by, at, reason if isinstance(reason, str) else "")),)
 
 
 def _of_session(ref: Ref, at: int, body: AdminBody, event: Event) -> tuple[Delta, ...]:
@@ -256,7 +270,7 @@ def _of_session(ref: Ref, at: int, body: AdminBody, event: Event) -> tuple[Delta
             return (SessionEnded(sid, at),)
         case Event.SESSION_STOPPED:
             reason = data.get("reason")
-            return (SessionStopped(Stop(sid, body.by, at, reason if isinstance(reason, str) else "")),)
+            return (Halted(Stop(Over.SESSION, sid, body.by, at, reason if isinstance(reason, str) else "")),)
         case Event.SESSION_KEYED:
             key = data.get("key")
             return (SessionKeyed(ref, sid, key if isinstance(key, str) and KEY.fullmatch(key) else None),)

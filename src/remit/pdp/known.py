@@ -8,6 +8,7 @@ from remit.facts.text import escaped
 from remit.pdp.effects import Ruling
 from remit.pdp.reached import reached_other
 from remit.pdp.snapshot import Pin, Snapshot
+from remit.pdp.stopping import reason_of
 from remit.policy.reached import Reached
 from remit.policy.schema import CLIENT_MODEL
 from remit.policy.verdict import Code, Deny, Reason
@@ -88,7 +89,12 @@ def _deny(code: Code, text: str, reached: Reached | None = None, *, agent: str |
 
 
 def session_problem(snapshot: Snapshot, action: Action, now_ms: int) -> Reason | None:
-    """A chain is live while every session of it is: what ends one, ends what hangs on it."""
+    """A chain is live while nothing it is under was stopped and every session of it is: what ends one, ends all below.
+
+    INVARIANT(stop-wins)
+    """
+    if snapshot.stops:
+        return reason_of(snapshot.stops[0])
     if tuple([session.sid for session in snapshot.sessions]) != action.authority.sids:
         raise ValueError("the sessions are not those of the chain")
     hours = snapshot.bundle.catalog.session_hours_max

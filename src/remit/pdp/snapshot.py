@@ -7,6 +7,7 @@ from remit.escalate.grants import Grant
 from remit.facts.limits import DEFAULT, Limits
 from remit.facts.novelty import Used
 from remit.facts.session import Session
+from remit.facts.stop import Stop
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Gate
 from remit.protect.index import Index
@@ -42,7 +43,8 @@ class Snapshot:
     hash, oldest first. `may_ask` is whether people may be asked one thing more: not where as much
     waits for them already. `stores` is what the stores mean for this action. `origins` is the index of the chain's
     root session, which all of the chain adds to, as it is when the action arrives; without one all values are unseen.
-    `grants` are those that hold for this chain now, the oldest first; `used` is what agents did before.
+    `stops` are those that are over this action. `grants` are those that hold for this chain now, the oldest first;
+    `used` is what agents did before.
     """
 
     bundle: Bundle
@@ -53,5 +55,6 @@ class Snapshot:
     may_ask: bool = True
     stores: Held = NOTHING
     origins: Index | None = None
+    stops: tuple[Stop, ...] = ()
     grants: tuple[Grant, ...] = ()
     used: Used = field(default_factory=Used)

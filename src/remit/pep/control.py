@@ -12,7 +12,9 @@ from remit.facts.agent import Authority
 from remit.facts.canonical import Json, canonical
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.facts.session import TooManyWords
+from remit.facts.stop import Stop, Stopped, subject
 from remit.pdp.decision import Decision, Refuse
+from remit.pdp.stopping import reason_of, stoppable
 from remit.pep import errand
 from remit.pep.decisions import Decisions
 from remit.pep.indices import STATEMENTS_MAX, WORDS_CHARS_MAX
@@ -100,6 +102,41 @@ class Control(Decisions):
         """
         return await self._about(sid, AdminBody(Event.SESSION_ENDED, by, sid))
 
+    async def halt(self, what: Stopped, by: str, reason: str) -> tuple[Receipt, Sequence[str]]:
+        """Stop `what`, until a person resumes it; what was under way then, by decision id: its effect is in doubt.
+
+        INVARIANT(stop-wins): from this call on, before it is durable, nothing of it is judged, sent or released.
+        """
+        pending = self._desk.append(RecordKind.ADMIN, "", AdminBody(Event.HALT, by, subject(what), {"reason": reason}))
+        cut = self._cut(what)
+        return await pending.durable, cut
+
+    async def resume_halted(self, what: Stopped, by: str) -> Receipt:
+        """Let `what` act again."""
+        return await self.record(AdminBody(Event.RESUME, by, subject(what)))
+
+    async def drill(self, what: Stopped, by: str) -> tuple[Receipt, Sequence[str]]:
+        """What `halt` would cut off now, by decision id; nobody is stopped."""
+        reached = self._reached(what)
+        return await self.record(AdminBody(Event.HALT_DRILL, by, subject(what))), reached
+
+    @property
+    def stops(self) -> Sequence[Stop]:
+        """What is stopped, the oldest first."""
+        return sorted(self._memory.stopped.values(), key=lambda stop: (stop.at_ms, stop.what))
+
+    def is_under(self, what: Stopped, authority: Authority, server: str, name: str) -> bool:
+        """Whether a stop of `what` is over what `authority` does at `name` of `server`."""
+        return what in stoppable(self._desk.bundle.catalog, authority, server, name)
+
+    def _reached(self, what: Stopped) -> Sequence[str]:
+        """The actions under way that a stop of `what` is over, by decision id."""
+        raise NotImplementedError
+
+    def _cut(self, what: Stopped) -> Sequence[str]:
+        """Cut off the actions under way that a stop of `what` is over; their decision ids."""
+        raise NotImplementedError
+
     async def revoke(self, token: str, expires_ms: int, by: str) -> Receipt:
         """Record that the token id `token` is revoked, until when it would have expired."""
         body = AdminBody(Event.TOKEN_REVOKED, by, token, {"expires_ms": expires_ms})
@@ -185,14 +222,15 @@ class Control(Decisions):
         self._memory.forget_idle(self._clock.monotonic_s())
         return len(due)
 
-    def _stop_reason(self, authority: Authority) -> Reason | None:
+    def _stop_reason(self, authority: Authority, server: str = "", name: str = "") -> Reason | None:
         if self._clock.now_ms() >= authority.expires_ms:
             return Reason(Code.TOKEN_ENDED, "the token has expired")
         if self._memory.revoked(authority):
             return Reason(Code.TOKEN_ENDED, "the token, or one it came from, was revoked")
         if self._memory.ended(authority):
             return Reason(Code.SESSION_ENDED, "a person ended this session")
-        return None
+        stops = self._desk.stops(authority, server, name)
+        return reason_of(stops[0]) if stops else None
 
     async def _about(self, sid: str, body: AdminBody) -> Receipt:
         await self._memory.hold((sid,))

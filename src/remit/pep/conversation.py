@@ -60,6 +60,9 @@ class Conversation:
             if asking is not None:
                 return asking
             reply = await self._resume(under, reply, dict.fromkeys(reply.questions))
+        if under.halted is not None:
+            self._questions.forgotten(under)
+            return await self._way.stop(under, under.halted)
         if isinstance(reply, Begun):
             return await self._tasks.begin(under, reply)
         return await self._way.finish(under, reply)
@@ -111,7 +114,7 @@ class Conversation:
         except BaseException:
             self._leave(under)
             raise
-        why = self._way.stopped(action.authority)
+        why = self._way.stopped(action)
         if not isinstance(found, Attempt) or why is not None:
             self._questions.forgotten(under)
             self._drop(under, asked)

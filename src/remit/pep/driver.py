@@ -16,7 +16,9 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.limits import DEFAULT, Limits
 from remit.facts.record import Receipt
+from remit.facts.stop import Stopped
 from remit.pdp.decision import Decision
+from remit.pdp.stopping import reason_of
 from remit.pep import errand
 from remit.pep.answer import Answer, Client, Refused, Released, Watching
 from remit.pep.control import Control
@@ -135,6 +137,19 @@ class Driver(Control):
         for upstream in tuple(self._upstreams.values()):
             await upstream.end_session(sid)
         return receipt
+
+    def _reached(self, what: Stopped) -> Sequence[str]:
+        return [under.attempt.ref for under in self._sent(what)]
+
+    def _cut(self, what: Stopped) -> Sequence[str]:
+        stop = self._memory.stopped[what]
+        cut = self._sent(what)
+        for under in cut:
+            self._way.cut(under, reason_of(stop))
+        return [under.attempt.ref for under in cut]
+
+    def _sent(self, what: Stopped) -> Sequence[Under]:
+        return self._way.sent(lambda action: self.is_under(what, action.authority, action.server, action.name))
 
     async def close(self) -> None:
         """End what waits for its client; its outcome is queued."""

@@ -21,11 +21,13 @@ from remit.facts.label import Labels
 from remit.facts.limits import Limits
 from remit.facts.record import RecordKind
 from remit.facts.session import Session
+from remit.facts.stop import Stop, stops_over
 from remit.facts.veil import Veil
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Forward
 from remit.pdp.judge import Call, Judgement, judge_result
 from remit.pdp.snapshot import Lift, Pin, Snapshot
+from remit.pdp.stopping import stoppable
 from remit.pep.memory import Memory
 from remit.pep.pins import Live, Pins
 from remit.pep.tally import Stage, Tally
@@ -197,6 +199,11 @@ class Desk:
             self.append(RecordKind.ADMIN, sid, AdminBody(Event.SESSION_KEYED, BY_REMIT, sid, {"key": key}))
         return indices.of(sid)
 
+    def stops(self, authority: Authority, server: str = "", name: str = "") -> tuple[Stop, ...]:
+        """The stops that are over what `authority` does at `name` of `server`."""
+        stopped = self._memory.stopped
+        return stops_over(stopped, stoppable(self._current().catalog, authority, server, name)) if stopped else ()
+
     def look(self, server: str, live: Sequence[Definition]) -> None:
         """Take note of what `server` offers now."""
         self._pins.look(server, live)
@@ -238,6 +245,7 @@ class Desk:
             may_ask=self._may_ask(action, bound, now_ms),
             stores=self._memory.stores.held(self._current(), action),
             origins=self._memory.indices.of(action.authority.links[0].sid),
+            stops=self.stops(action.authority, action.server, action.name),
         )
         return decide(snapshot, action, now_ms)
 

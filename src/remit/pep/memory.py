@@ -10,7 +10,7 @@ Laws
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,7 @@ from remit.escalate.machine import OPEN, UNDER_WAY, Approval
 from remit.facts.agent import Authority, Link
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
-from remit.facts.stop import Stop
+from remit.facts.stop import Stop, Stopped
 from remit.pdp.apply import apply_approval, apply_session
 from remit.pdp.deltas import (
     ApprovalBroken,
@@ -33,14 +33,15 @@ from remit.pdp.deltas import (
     BodiesErased,
     CredentialSet,
     EpochBegan,
+    Halted,
     IntentClosed,
     IntentOpened,
     LabelsJoined,
     OriginsAdded,
     PlaceLabelled,
+    Resumed,
     SessionEnded,
     SessionKeyed,
-    SessionStopped,
     SessionTouched,
     TokenRevoked,
 )
@@ -75,7 +76,7 @@ class Memory:
         self._approvals: dict[str, Approval] = {}
         self._by_sid: dict[str, set[str]] = {}
         self._over: OrderedDict[str, Approval] = OrderedDict()
-        self._stopped: dict[str, Stop] = {}
+        self._stopped: dict[Stopped, Stop] = {}
         self._revoked: set[str] = set()
         """Kept beyond the time at which they expire: a clock that is set back would have them live again."""
         self._waiting: dict[asyncio.Future[None], None] = {}
@@ -154,11 +155,10 @@ class Memory:
                 return True
         return False
 
-    def stops(self, authority: Authority) -> tuple[Stop, ...]:
-        """The stops that sessions of the chain are under."""
-        if not self._stopped:
-            return ()
-        return tuple([self._stopped[sid] for sid in authority.sids if sid in self._stopped])
+    @property
+    def stopped(self) -> Mapping[Stopped, Stop]:
+        """All that people stopped."""
+        return self._stopped
 
     def revoked(self, authority: Authority) -> bool:
         """Whether its token, or one that it came from, was revoked."""
@@ -208,8 +208,8 @@ class Memory:
                     if known is not None:
                         self._keep(apply_approval(known, delta))
                         stirred = True
-                case SessionStopped(stop):
-                    self._stopped.setdefault(stop.sid, stop)
+                case Halted() | Resumed():
+                    self._stop(delta)
                     stirred = True
                 case TokenRevoked(token, _):
                     self._revoked.add(token)
@@ -241,6 +241,13 @@ class Memory:
     def _busy(self, sid: str) -> bool:
         held = self._sessions.get(sid)
         return held is not None and held.holders > 0
+
+    def _stop(self, delta: Halted | Resumed) -> None:
+        match delta:
+            case Halted(stop):
+                self._stopped[stop.what] = stop
+            case Resumed(what):
+                self._stopped.pop(what, None)
 
     def _stir(self) -> None:
         for future in self._waiting:

@@ -11,7 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json
@@ -19,6 +19,7 @@ from remit.pep.answer import Client
 from remit.pep.errand import Errand
 from remit.pep.judging import Attempt
 from remit.pep.notices import Notices
+from remit.policy.verdict import Reason
 from remit.ports.upstream import Asked, Question, Upstream
 
 ROUNDS_MAX: Final = 16
@@ -35,7 +36,7 @@ class Under:
 
     `asked` is what the server waits for; `questions` what of it the client was asked, `given` what it answered so
     far, `again` how often it was asked for the rest, `models` the attempts of those that are actions of their own,
-    `responses` what it said while people still decide.
+    `responses` what it said while people still decide, `task` who waits for its server, `halted` why nobody may.
     """
 
     errand: Errand
@@ -51,6 +52,8 @@ class Under:
     again: int = 0
     models: Mapping[str, Attempt] = field(default_factory=dict[str, Attempt])
     responses: Mapping[str, Json] | None = None
+    task: "asyncio.Task[Any] | None" = None
+    halted: Reason | None = None
 
     @property
     def sids(self) -> list[str]:

@@ -151,7 +151,7 @@ class Tasks:
         """Ask the server how `task` fares; what to answer instead, where it does not say."""
         if task.end is not None:
             return None
-        why = self._way.stopped(task.under.errand.action.authority)
+        why = self._way.stopped(task.under.errand.action)
         if why is not None:
             self._stop(task, why)
             return None
@@ -231,7 +231,7 @@ class Tasks:
                 return found
             if isinstance(found, Attempt):
                 await found.pending.durable
-            why = self._way.stopped(under.errand.action.authority)
+            why = self._way.stopped(under.errand.action)
             if not isinstance(found, Attempt) or why is not None:
                 denied = found.reasons if isinstance(found, Refused) else ()
                 why = why or Reason(Code.ROUND_REFUSED, "its answers were not permitted")

@@ -15,7 +15,7 @@ Laws
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any, Final, assert_never
@@ -24,6 +24,7 @@ from remit.escalate.machine import State
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
 from remit.pdp.decision import Decision, Hold
+from remit.pdp.stopping import reason_of
 from remit.pep.answer import Answer, Awaiting, Client, Refused
 from remit.pep.ending import Ending, unwritable
 from remit.pep.errand import Errand
@@ -57,7 +58,7 @@ class Way:
         ledger: Ledger,
         clock: Clock,
         upstreams: Mapping[str, Upstream],
-        stop_reason: Callable[[Authority], Reason | None],
+        stop_reason: Callable[[Authority, str, str], Reason | None],
         names: Names,
     ) -> None:
         self._memory = memory
@@ -69,6 +70,7 @@ class Way:
         self._names = names
         self._ending = Ending(desk)
         self.pages = ""
+        self._sent: dict[int, Under] = {}
 
     async def held(self, authority: Authority, work: Coroutine[Any, Any, Answer]) -> Answer:
         """The answer of `work`, during which the sessions of the chain are in memory."""
@@ -99,7 +101,7 @@ class Way:
         if refused is not None:
             return refused
         upstream = self._upstreams.get(errand.action.server)
-        why = self._stop_reason(errand.action.authority)
+        why = self.stopped(errand.action)
         if upstream is None and why is None:
             why = Reason(Code.UNKNOWN_SERVER, "the server was removed from the running bundle")
         if upstream is None or why is not None:
@@ -128,22 +130,42 @@ class Way:
                     now_s = self._clock.monotonic_s()
                     if deadline_s is None:
                         deadline_s = now_s + _hold_s(attempt.decision)
-                    answer = await self._wait(action.authority, attempt, verdict, deadline_s)
+                    answer = await self._wait(action, attempt, verdict, deadline_s)
                     if answer is not None:
                         return answer
                 case _:
                     assert_never(attempt.decision.verdict)
 
     async def send(self, under: Under, request: Callable[[Along], Awaitable[Reply]]) -> Reply:
-        """Send `request` for an action under way. Cancelling ends the action."""
+        """Send `request` for an action under way. Cancelling ends the action; a stop ends the request alone."""
+        task = under.task = asyncio.current_task()
+        self._sent[id(under)] = under
         try:
             return await request(self.along(under))
         except asyncio.CancelledError:
-            self.abandon(under)
-            raise
+            if under.halted is None or task is None or task.uncancel():
+                self.abandon(under)
+                raise
+            return Failure("stopped", under.halted.text, sent=True)
         except Exception as error:  # noqa: BLE001 - INVARIANT(deny-on-error)
             _LOG.error("an upstream request failed in Remit", extra={"error": type(error).__name__})
             return Failure("internal", f"the call failed in Remit ({type(error).__name__})", sent=True)
+        finally:
+            self._sent.pop(id(under), None)
+
+    def sent(self, is_under: Callable[[Action], bool]) -> Sequence[Under]:
+        """The actions whose server was asked and has not answered, of those that `is_under` is true of."""
+        return [under for under in self._sent.values() if is_under(under.errand.action)]
+
+    @staticmethod
+    def cut(under: Under, why: Reason) -> None:
+        """Wait no longer for the server of `under`, because of `why`: what became of it is in doubt.
+
+        INVARIANT(stop-wins)
+        """
+        if under.halted is None and under.task is not None:
+            under.halted = why
+            under.task.cancel()
 
     def along(self, under: Under) -> Along:
         """What goes with a request of `under`."""
@@ -168,7 +190,10 @@ class Way:
         answer = await self._ending.release(under.errand, under.attempt, reply, elapsed_ms)
         # After the outcome: a client that reads slowly, or not at all, must not keep that off the ledger.
         await under.notices.flush()
-        return answer
+        action = under.errand.action
+        stops = self._desk.stops(action.authority, action.server, action.name)
+        # INVARIANT(stop-wins): what it did is on record; what its server said of it stays here.
+        return Refused((reason_of(stops[0]),), under.attempt.ref) if stops else answer
 
     def abandon(self, under: Under, why: str = "the client went away") -> None:
         """End an action under way that nobody waits for: what became of it is in doubt."""
@@ -180,9 +205,9 @@ class Way:
         under.notices.close()
         return await self._ending.stop(under.errand, under.attempt, why, Status.LOST)
 
-    def stopped(self, authority: Authority) -> Reason | None:
-        """Why `authority` may no longer act, if so."""
-        return self._stop_reason(authority)
+    def stopped(self, action: Action) -> Reason | None:
+        """Why `action` may no longer be done, if so."""
+        return self._stop_reason(action.authority, action.server, action.name)
 
     async def _live(self, action: Action, client: Client) -> tuple[Live, Reason | None]:
         """The live tools of the action's server, where it calls one, or why they are not known."""
@@ -214,14 +239,12 @@ class Way:
             return unwritable(error, attempt.ref)
         return None
 
-    async def _wait(
-        self, authority: Authority, attempt: Attempt, verdict: Escalate, deadline_s: float
-    ) -> Answer | None:
+    async def _wait(self, action: Action, attempt: Attempt, verdict: Escalate, deadline_s: float) -> Answer | None:
         """Wait for people until `deadline_s`; None when the action should be judged again."""
         ident = attempt.waits_for
         assert ident is not None, "an escalated attempt waits for an approval"  # noqa: S101
         while True:
-            why = self._stop_reason(authority)
+            why = self.stopped(action)
             if why is not None:
                 return Refused((why,), ident)
             approval = self._memory.approval(ident)

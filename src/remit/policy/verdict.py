@@ -29,6 +29,7 @@ class Code(StrEnum):
     ARG_INVALID = "arg/invalid"
     ARG_INEXACT = "arg/inexact"
     ARG_TOO_LARGE = "arg/too-large"
+    HALTED = "stop/halted"
     SESSION_ENDED = "session/ended"
     TOKEN_ENDED = "token/ended"  # noqa: S105
     APPROVAL_PENDING = "approval/pending"

@@ -11,7 +11,7 @@ from remit.escalate.machine import Approval
 from remit.facts.label import Labels
 from remit.facts.record import Receipt, Record, RecordKind, Ref
 from remit.facts.session import Session
-from remit.facts.stop import Stop
+from remit.facts.stop import Stop, Stopped
 from remit.trace.bodies import Body
 
 
@@ -124,8 +124,8 @@ class Ledger(Protocol):
         """Revoked token ids and when they would have expired, in ms since the epoch."""
         ...
 
-    async def stopped(self) -> Mapping[str, Stop]:
-        """The sessions that people stopped, by session id."""
+    async def stopped(self) -> Mapping[Stopped, Stop]:
+        """What people stopped."""
         ...
 
     async def credentials(self) -> Mapping[str, str]:

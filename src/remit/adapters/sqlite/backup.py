@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from remit.adapters.sqlite.errors import LedgerRefused
-from remit.adapters.sqlite.reads import credentials, open_readonly, revoked
+from remit.adapters.sqlite.reads import credentials, open_readonly, revoked, stopped
 from remit.adapters.sqlite.schema import VERSION, check
 from remit.adapters.sqlite.verifying import at_rest, verify_file
+from remit.facts.stop import Stop, Stopped
 from remit.trace.verify import Report
 
 _PAGES: Final = 512
@@ -36,6 +37,7 @@ class Standing:
     sessions: frozenset[str]
     """Those that have not ended."""
     ended: frozenset[str]
+    stopped: Mapping[Stopped, Stop]
 
 
 def back_up(source: Path, target: Path, progress: Callable[[int], None] | None = None) -> Report:
@@ -85,7 +87,7 @@ def standing(path: Path) -> Standing | None:
             found = conn.execute("SELECT sid, ended FROM session").fetchall()
             open_ = frozenset(sid for sid, ended in found if ended is None)
             ended = frozenset(sid for sid, ended in found if ended is not None)
-            return Standing(replica, epoch, revoked(conn), credentials(conn), open_, ended)
+            return Standing(replica, epoch, revoked(conn), credentials(conn), open_, ended, stopped(conn))
         finally:
             conn.close()
     except (sqlite3.Error, LedgerRefused, TypeError):

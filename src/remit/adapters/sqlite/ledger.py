@@ -31,7 +31,7 @@ from remit.facts.canonical import Json
 from remit.facts.label import Labels
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
-from remit.facts.stop import Stop
+from remit.facts.stop import Stop, Stopped
 from remit.ports.ledger import Draft, Entry, InDoubt, LedgerUnwritable, Origins, Pending
 from remit.ports.system import Clock, Entropy
 from remit.trace.bodies import AdminBody, Event
@@ -142,8 +142,8 @@ class SqliteLedger:
         """Revoked token ids and when they would have expired, in ms since the epoch."""
         return await self._readers.run(reads.revoked)
 
-    async def stopped(self) -> Mapping[str, Stop]:
-        """The sessions that people stopped, by session id."""
+    async def stopped(self) -> Mapping[Stopped, Stop]:
+        """What people stopped."""
         return await self._readers.run(reads.stopped)
 
     async def credentials(self) -> Mapping[str, str]:

@@ -22,7 +22,7 @@ from remit.escalate.machine import Approval
 from remit.facts.label import Labels
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
-from remit.facts.stop import Stop
+from remit.facts.stop import Stop, Stopped, read_subject
 from remit.ports.ledger import Entry, InDoubt, Origins
 from remit.trace.encoding import decode_body, decode_record
 
@@ -233,9 +233,11 @@ def revoked(conn: sqlite3.Connection) -> Mapping[str, int]:
     return dict(conn.execute("SELECT token, expires FROM revoked").fetchall())
 
 
-def stopped(conn: sqlite3.Connection) -> Mapping[str, Stop]:
-    """The sessions that people stopped."""
-    return {row[0]: Stop(*row) for row in conn.execute("SELECT sid, by, at, reason FROM stopped").fetchall()}
+def stopped(conn: sqlite3.Connection) -> Mapping[Stopped, Stop]:
+    """What people stopped."""
+    found = conn.execute("SELECT what, by, at, reason FROM stopped").fetchall()
+    named = ((read_subject(what), more) for what, *more in found)
+    return {what: Stop(*what, *more) for what, more in named if what is not None}
 
 
 def stored(conn: sqlite3.Connection) -> Mapping[str, Labels]:

@@ -36,7 +36,7 @@ _INTO: Final = {
     "in_doubt": ("INSERT INTO in_doubt", "ntn", ""),
     "outcome": ("INSERT INTO outcome", "nn", ""),
     "approval": ("REPLACE INTO approval", "ntt", ""),
-    "stopped": ("INSERT INTO stopped", "ttnt", "ON CONFLICT (sid) DO NOTHING"),
+    "stopped": ("REPLACE INTO stopped", "ttnt", ""),
     "revoked": ("REPLACE INTO revoked", "tn", ""),
     "credential": ("REPLACE INTO credential", "tt", ""),
     "stored": ("REPLACE INTO stored", "tt", ""),
@@ -45,7 +45,7 @@ _INTO: Final = {
     "erased": ("INSERT INTO erased", "nn", "ON CONFLICT (id) DO NOTHING"),
 }
 """How rows of each table are written, and which of their values are numbers (n) and texts (t)."""
-_GOING: Final = {"open_intents": "block", "in_doubt": "id", "credential": "ident", "keyed": "sid"}
+_GOING: Final = {"open_intents": "block", "in_doubt": "id", "stopped": "what", "credential": "ident", "keyed": "sid"}
 """Tables whose rows may go again, and their keys."""
 _COLUMN: Final = {
     "n": "{}",
@@ -130,9 +130,11 @@ def approval_row(ident: int, approval: Approval) -> Row:
     return (ident, approval.state.value, _json(approval))
 
 
-def stopped_row(stop: Stop) -> Row:
-    """A session that a person stopped."""
-    return (_text(stop.sid), _text(stop.by), stop.at_ms, _text(stop.reason))
+def stopped_row(what: str, stop: Stop | None) -> Row:
+    """What a person stopped; None: he let it act again."""
+    if stop is None:
+        return (_text(what), None, None, None)
+    return (_text(what), _text(stop.by), stop.at_ms, _text(stop.reason))
 
 
 def doubtful_row(ident: int, sid: str, at: int) -> Row:

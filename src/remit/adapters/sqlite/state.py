@@ -18,6 +18,7 @@ from remit.escalate.machine import Approval
 from remit.facts.label import Labels
 from remit.facts.record import Ref
 from remit.facts.session import Session
+from remit.facts.stop import subject
 from remit.pdp.apply import apply_approval, apply_session
 from remit.pdp.deltas import (
     ApprovalBroken,
@@ -34,15 +35,16 @@ from remit.pdp.deltas import (
     CredentialSet,
     Delta,
     EpochBegan,
+    Halted,
     IntentClosed,
     IntentOpened,
     LabelsJoined,
     OriginsAdded,
     PlaceLabelled,
+    Resumed,
     SessionDelta,
     SessionEnded,
     SessionKeyed,
-    SessionStopped,
     SessionTouched,
     TokenRevoked,
 )
@@ -167,7 +169,7 @@ class State:
                 | ApprovalMoved()
             ):
                 self._change_approval(delta)
-            case SessionStopped() | TokenRevoked() | CredentialSet():
+            case Halted() | Resumed() | TokenRevoked() | CredentialSet():
                 self._set(delta)
             case BodiesErased():
                 self._erase(delta)
@@ -184,11 +186,12 @@ class State:
             case _:
                 assert_never(delta)
 
-    def _set(self, delta: SessionStopped | TokenRevoked | CredentialSet) -> None:
+    def _set(self, delta: Halted | Resumed | TokenRevoked | CredentialSet) -> None:
         match delta:
-            case SessionStopped(stop):
-                # The first stop counts, also of two in one batch.
-                self._seldom.setdefault("stopped", {}).setdefault(stop.sid, rows.stopped_row(stop))
+            case Halted(stop):
+                self._change("stopped", subject(stop.what), rows.stopped_row(subject(stop.what), stop))
+            case Resumed(what):
+                self._change("stopped", subject(what), rows.stopped_row(subject(what), None))
             case TokenRevoked(token, expires):
                 self._change("revoked", token, rows.revoked_row(token, expires))
             case CredentialSet(ident, digest):

@@ -5,7 +5,7 @@ the id of its first record. An id is `chain number << 40 | seq`, so that ids run
 chains and sequence. The tables below them are folds of the records (`state.py`) and could be
 made anew from them: sessions and what of them changes with every call, intents of this epoch
 without an outcome (one bit each, in blocks of 32 ids), those of earlier epochs, outcomes by
-intent, approvals, sessions that people stopped, revoked tokens, credentials, labels of places in
+intent, approvals, what people stopped, revoked tokens, credentials, labels of places in
 stores, the keys of sessions' indices and the records that these are made of, which bodies were erased by which record.
 
 `tile` and `signed` are of the RFC 6962 tree (`tiles.py`), which follows the records a little later: hashes by
@@ -58,7 +58,7 @@ CREATE TABLE IF NOT EXISTS signed (size INTEGER PRIMARY KEY, note TEXT NOT NULL)
 """
 """What version 3 brought."""
 STOPS: Final = """CREATE TABLE stopped (
-    sid TEXT PRIMARY KEY, by TEXT NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL
+    what TEXT PRIMARY KEY, by TEXT NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL
 ) STRICT, WITHOUT ROWID"""
 """What version 4 brought."""
 

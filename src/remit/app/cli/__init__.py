@@ -19,6 +19,7 @@ from remit.app.cli import (
     bundle,
     discover,
     export,
+    halt,
     inventory,
     ledger,
     pack,
@@ -41,7 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (service, workspace, questions, replay, bridge, export):
+for module in (service, workspace, questions, halt, replay, bridge, export):
     module.add(app)
 app.add_typer(agents.app, name="agents")
 app.add_typer(inventory.app, name="inventory")

@@ -1,0 +1,31 @@
+"""What the API needs of whoever stops what acts."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from remit.facts.record import Receipt
+from remit.facts.stop import Stop, Stopped
+
+
+class Halting(Protocol):
+    """Stops, and what they cut off. All but `stops` raise `LedgerUnwritable` when the record never will be durable."""
+
+    @property
+    def stops(self) -> Sequence[Stop]:
+        """What is stopped, the oldest first."""
+        ...
+
+    async def halt(self, what: Stopped, by: str, reason: str) -> tuple[Receipt, Sequence[str]]:
+        """Stop `what`, until a person resumes it; what was under way then, by decision id: its effect is in doubt.
+
+        From this call on, before it is durable, nothing of it is judged, sent or released.
+        """
+        ...
+
+    async def drill(self, what: Stopped, by: str) -> tuple[Receipt, Sequence[str]]:
+        """What `halt` would cut off now, by decision id; nobody is stopped."""
+        ...
+
+    async def resume_halted(self, what: Stopped, by: str) -> Receipt:
+        """Let `what` act again."""
+        ...

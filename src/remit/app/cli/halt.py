@@ -1,0 +1,77 @@
+"""`remit halt` and `remit resume`: stop what acts, at once, and let it act again."""
+
+from typing import Annotated, Any, Final
+
+import typer
+
+from remit.app.cli.options import Output, TokenFile, client
+from remit.app.failure import Exit, Failure
+from remit.app.output import Format, data, say, show
+from remit.facts.stop import Over
+
+_CUT_SHOWN_MAX: Final = 20
+
+Kind = Annotated[Over | None, typer.Argument(help="What to stop.", show_default=False)]
+Name = Annotated[
+    str, typer.Argument(help="Its name; a tool's is SERVER/TOOL; everything has none.", show_default=False)
+]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.command()(halt)
+    app.command()(resume)
+
+
+def halt(
+    kind: Kind = None,
+    name: Name = "",
+    why: Annotated[str | None, typer.Option(help="Why; who is stopped reads it.")] = None,
+    *,
+    drill: Annotated[
+        bool, typer.Option("--drill", help="Stop nobody: say what would be cut off, and measure.")
+    ] = False,
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """Stop an agent, group, user, session, server, tool or everything, at once. Without arguments: what is stopped.
+
+    Nothing of it is judged, sent or released from then on, until: remit resume KIND NAME.
+    """
+    asked = client(token_file)
+    if kind is None:
+        items: list[dict[str, Any]] = asked.get("/halts")["items"]
+        show(items, output, ("kind", "name", "since", "by", "why"), empty="nothing is stopped")
+        return
+    if why is None and not drill:
+        raise Failure("a halt says why", next="remit halt … --why TEXT (or --drill)", exit=Exit.USAGE)
+    answer: dict[str, Any] = asked.post("/halts", {"kind": kind.value, "name": name, "why": why, "drill": drill})
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+        return
+    said = "would be stopped (drill)" if drill else "is stopped"
+    say(f"{kind.value} {name}".rstrip() + f" {said}, in {answer['ms']:.1f} ms; record {answer['record']}")
+    cut: list[str] = answer["cut"]
+    if cut:
+        more = f" and {len(cut) - _CUT_SHOWN_MAX} more" if len(cut) > _CUT_SHOWN_MAX else ""
+        verb = "would be" if drill else "were"
+        say(f"  {len(cut)} under way {verb} cut off, their effect is in doubt: {' '.join(cut[:_CUT_SHOWN_MAX])}{more}")
+    if not drill:
+        say(f"  to let it act again: remit resume {kind.value} {name}".rstrip())
+
+
+def resume(
+    kind: Annotated[Over, typer.Argument(help="What to let act again.")],
+    name: Name = "",
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> int:
+    """Let what was stopped act again. Exit code 1 where it was not stopped."""
+    answer: dict[str, Any] = client(token_file).post("/halts/resume", {"kind": kind.value, "name": name})
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+    elif answer["record"] is None:
+        say(f"{kind.value} {name}".rstrip() + " is not stopped; what is: remit halt")
+    else:
+        say(f"{kind.value} {name}".rstrip() + f" may act again; record {answer['record']}")
+    return Exit.OK if answer["record"] is not None else Exit.NEGATIVE

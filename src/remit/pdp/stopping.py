@@ -1,0 +1,33 @@
+"""What an action is under that a person may stop, and the reason that a stop gives."""
+
+from collections.abc import Iterator
+
+from remit.facts.agent import Authority
+from remit.facts.catalog import Catalog
+from remit.facts.stop import EVERYTHING, Over, Stop, Stopped, subject
+from remit.policy.verdict import Code, Reason
+
+
+def stoppable(catalog: Catalog, authority: Authority, server: str = "", name: str = "") -> Iterator[Stopped]:
+    """All that a stop of which would be over what `authority` does, at tool, resource or prompt `name` of `server`."""
+    yield EVERYTHING
+    if server:
+        yield Over.SERVER, server
+        yield Over.TOOL, f"{server}/{name}"
+    if authority.user is not None:
+        yield Over.USER, authority.user
+        user = catalog.users.get(authority.user)
+        for group in () if user is None else user.groups:
+            yield Over.GROUP, group
+    for link in authority.links:
+        yield Over.AGENT, link.agent
+        yield Over.SESSION, link.sid
+        agent = catalog.agents.get(link.agent)
+        for group in () if agent is None else agent.groups:
+            yield Over.GROUP, group
+
+
+def reason_of(stop: Stop) -> Reason:
+    """Why nothing may act that `stop` is over."""
+    named = subject(stop.what).replace(":", " ", 1)
+    return Reason(Code.HALTED, f"{stop}; people let it act again with: remit resume {named}")

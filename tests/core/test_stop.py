@@ -1,0 +1,91 @@
+"""Stops: what they are over, how they are named, and that they win."""
+
+from dataclasses import replace
+
+import pytest
+
+from remit.facts.agent import Mode
+from remit.facts.stop import EVERYTHING, Over, Stop, Stopped, read_subject, stops_over, subject
+from remit.pdp.decide import decide
+from remit.pdp.stopping import reason_of, stoppable
+from remit.policy.verdict import Code, Deny, Permit
+from tests.core.deciding import NOW, action, bundle, catalog, codes, snapshot
+
+ANYBODY = '@id("p") permit (principal, action, resource);'
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ((Over.AGENT, "bot"), "agent:bot"),
+        ((Over.TOOL, "shop/a:b"), "tool:shop/a:b"),
+        (EVERYTHING, "everything"),
+    ],
+)
+def test_what_is_stopped_is_named_and_read_back(what: Stopped, said: str) -> None:
+    assert subject(what) == said
+    assert read_subject(said) == what
+
+
+@pytest.mark.parametrize("said", ["", "agent", "agent:", "everything:x", "planet:earth", "Agent:bot"])
+def test_what_names_nothing_is_nothing(said: str) -> None:
+    assert read_subject(said) is None
+
+
+def test_a_stop_is_over_what_bears_its_name_alone() -> None:
+    stops = {stop.what: stop for stop in (Stop(Over.AGENT, "a", "ann", 1, "x"), Stop(Over.TOOL, "s/t", "ann", 2, "y"))}
+    assert stops_over(stops, [(Over.AGENT, "b"), (Over.TOOL, "s/t")]) == (stops[Over.TOOL, "s/t"],)
+    assert stops_over(stops, [(Over.SERVER, "a")]) == ()
+
+
+def stop_of(what: Stopped) -> Stop:
+    return Stop(*what, "user:ann", 1, "it loops")
+
+
+WHATS: list[Stopped] = [
+    EVERYTHING,
+    (Over.AGENT, "ada"),
+    (Over.GROUP, "support"),
+    (Over.USER, "uma"),
+    (Over.SESSION, "s-0-ada"),
+    (Over.SERVER, "shop"),
+    (Over.TOOL, "shop/refund"),
+]
+
+
+@pytest.mark.parametrize("what", WHATS, ids=lambda what: what[0].value)
+@pytest.mark.parametrize("mode", Mode)
+def test_what_is_stopped_is_denied_before_policy_also_while_it_observes(what: Stopped, mode: Mode) -> None:
+    found = catalog(ANYBODY)
+    agents = {name: replace(agent, mode=mode) for name, agent in found.agents.items()}
+    running = bundle(replace(found, agents=agents))
+    asked = action()
+    assert what in set(stoppable(running.catalog, asked.authority, asked.server, asked.name))
+    free = snapshot(running, asked)
+    assert decide(free, asked, NOW).verdict == Permit()
+    decision = decide(replace(free, stops=(stop_of(what),)), asked, NOW)
+    assert decision.verdict == Deny()
+    assert codes(decision) == {Code.HALTED.value}
+
+
+def test_the_reason_says_who_why_and_how_it_ends() -> None:
+    text = reason_of(stop_of((Over.TOOL, "shop/refund"))).text
+    said, _, following = text.partition("; ")
+    assert said == "tool shop/refund was stopped by user:ann: it loops"
+    assert following == "people let it act again with: remit resume tool shop/refund"
+    assert reason_of(stop_of(EVERYTHING)).text.startswith("everything was stopped by user:ann")
+
+
+def test_without_a_user_or_a_server_there_is_less_to_stop() -> None:
+    kinds = [over for over, _ in stoppable(catalog(), replace(action().authority, user=None))]
+    assert kinds == [Over.EVERYTHING, Over.AGENT, Over.SESSION, Over.GROUP]
+
+
+def test_who_is_no_longer_in_the_bundle_is_still_stopped() -> None:
+    empty = replace(catalog(), agents={}, users={})
+    assert list(stoppable(empty, action().authority)) == [
+        EVERYTHING,
+        (Over.USER, "uma"),
+        (Over.AGENT, "ada"),
+        (Over.SESSION, "s-0-ada"),
+    ]
