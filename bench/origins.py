@@ -22,6 +22,7 @@ from proof.verdict import say
 from remit.facts.catalog import Argument, Definition, Effect, Sink, Tool
 from remit.facts.origin import Role
 from remit.facts.results import Format, Part
+from remit.protect.hashing import KEY_BYTES
 from remit.protect.index import Index
 from remit.protect.language import STOP
 from remit.protect.learning import learn
@@ -42,7 +43,7 @@ RESIDENT_MAX: Final = 128
 CALLS_MAX: Final = 12.0
 LINEAR_MAX: Final = 8.0
 """Four times the text: 4 where it is linear, 16 where it is quadratic."""
-KEY: Final = b"k" * 32
+KEY: Final = b"k" * KEY_BYTES
 _SCHEMA: Final[dict[str, Json]] = {"type": "object", "properties": {"to": {"type": "string"}}}
 _DEFINITION: Final = Definition("t", "", _SCHEMA, None, {})
 _PARTS: Final = (Part("$[*].id", "trusted"), Part("$[*].to", "trusted", directory=True))

@@ -14,7 +14,8 @@ from remit.facts.record import Receipt, RecordKind
 from remit.pep import indices as indices_module
 from remit.pep.memory import Memory
 from remit.ports.ledger import Pending
-from remit.protect.index import TRUSTED, UNTRUSTED, Entries, Index, origin_of
+from remit.protect.gathered import Entries
+from remit.protect.index import TRUSTED, UNTRUSTED, Index, origin_of
 from remit.trace.bodies import AdminBody, Body, Event
 from remit.work.erasing import Erasures
 from tests.contract.ledger_world import Place, draft
@@ -63,11 +64,12 @@ def place(tmp_path: Path) -> Place:
 
 
 @pytest.mark.asyncio
-async def test_an_index_is_read_back_as_it_was(place: Place) -> None:
+@pytest.mark.parametrize("key", ["0f" * 16, "0f" * 32])
+async def test_an_index_is_read_back_as_it_was(place: Place, key: str) -> None:
     world = World(place.open())
     await world.memory.hold(["s1"])
     assert (world.memory.indices.loaded("s1"), world.memory.indices.of("s1")) == (True, None)
-    world.key("s1")
+    world.key("s1", key)
     world.words("s1", "mail boss@shop.example")
     await world.result("s1", Entries(["mallory"], UNTRUSTED, "$.text"), Entries(["ledger"], TRUSTED, "$.id")).durable
     held = world.memory.indices.of("s1")

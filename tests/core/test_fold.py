@@ -121,12 +121,13 @@ def test_what_an_intent_stores_is_labelled_with_it() -> None:
     )
 
 
-@pytest.mark.parametrize("key", [None, 7, "0a", "0A" * 32])
+@pytest.mark.parametrize("key", [None, 7, "0a", "0A" * 32, "0a" * 24])
 def test_a_key_that_is_none_erases_the_index(key: Json) -> None:
     keyed = AdminBody(Event.SESSION_KEYED, "remit", "s1", {"key": key})
     assert fold(REF, 7, RecordKind.ADMIN, keyed) == (SessionKeyed(REF, "s1", None),)
-    keyed = AdminBody(Event.SESSION_KEYED, "remit", "s1", {"key": "0a" * 32})
-    assert fold(REF, 7, RecordKind.ADMIN, keyed) == (SessionKeyed(REF, "s1", "0a" * 32),)
+    for size in (16, 32):
+        keyed = AdminBody(Event.SESSION_KEYED, "remit", "s1", {"key": "0a" * size})
+        assert fold(REF, 7, RecordKind.ADMIN, keyed) == (SessionKeyed(REF, "s1", "0a" * size),)
 
 
 def test_words_ground_only_where_the_record_says_so() -> None:

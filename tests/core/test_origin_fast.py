@@ -1,11 +1,23 @@
-"""What is quick finds what is plain: the origins' tokens against a slow reading of the same rules."""
+"""What is quick finds what is plain: tokens, and what results add, against a slow reading of the same rules."""
+
+from dataclasses import replace
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from remit.facts.canonical import Json
+from remit.facts.catalog import Argument
+from remit.facts.origin import Role
+from remit.facts.results import Part
+from remit.protect.hashing import KEY_BYTES
+from remit.protect.index import Index
+from remit.protect.learning import learn
+from remit.protect.origins import words
 from remit.protect.paths import reaching
-from remit.protect.tokens import parts, plain, texts, whole
-from tests.core import plain_tokens
+from remit.protect.reading import read
+from remit.protect.tokens import firsts, parts, plain, texts, whole
+from tests.core import plain_learning, plain_tokens
+from tests.core.test_origin_reading import reader
 
 PIECES = st.sampled_from(
     ["Bob", "bob@example.org", "https://x.example/a", "1,000.00", "GB29", "NWBK", "6016", "1331 9268", "April", "may",
@@ -34,3 +46,50 @@ def test_the_tokens_are_those_of_the_plain_rules(text: str) -> None:
     assert parts(text) == plain_tokens.parts(text)
     assert whole(text) == plain_tokens.whole(text)
     assert list(reaching(plain(text))) == list(plain_tokens.reaching(plain(text)))
+
+
+@settings(max_examples=400)
+@given(st.lists(TEXTS, max_size=8), st.integers(0, 3))
+@example(["a\x1eb", "B.A", "b a"], 1)
+@example(["Ann", "1,000 may", "", "ann 12 May 2022", "é", "12-34-56-78 and x.com.Then", "../a", "../a ann."], 0)
+def test_texts_that_are_read_together_are_read_as_each_is(said: list[str], start: int) -> None:
+    found = dict[str, int]()
+    for number, text in enumerate(said, start):
+        for token in plain_tokens.texts(text):
+            found.setdefault(token, number)
+    assert firsts(said, start) == found
+
+
+NAMES = st.sampled_from(["Ann", "Ann Lee", "bob@example.org", "Eve https://x.example/", "the", "7", "rent ../x", "DE1"])
+VALUES = st.one_of(NAMES, TEXTS, st.integers(-9, 99), st.floats(0, 9), st.none(), st.booleans())
+RECORDS = st.fixed_dictionaries(
+    {"id": VALUES, "name": NAMES}, optional={"to": NAMES, "text": VALUES, "tags": st.lists(VALUES, max_size=3)}
+)
+PARTS = (
+    Part("$[*].id", "trusted", identity=True),
+    Part("$[*].name", "trusted", directory=True),
+    Part("$[*].to", "trusted"),
+    Part("$[*].tags", "untrusted:web", directory=True),
+)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.lists(RECORDS, max_size=4), max_size=3),
+    st.lists(st.sampled_from(PARTS), unique=True),
+    st.sampled_from(["untrusted", "confidential"]),
+    st.sampled_from(["Ann", "Ann Lee owes rent", "bob@example.org"]),
+    NAMES,
+)
+def test_what_results_add_is_what_the_plain_rules_add(
+    results: list[list[Json]], told: list[Part], source: str, said: str, asked: str
+) -> None:
+    tool = replace(reader(*told, source={source}), arguments={"of": Argument(role=Role.KEY)})
+    index = Index(b"k" * KEY_BYTES)
+    index.apply(words(index, said))
+    for number, value in enumerate(results):
+        reading = read(tool, tool.worst, {"content": [], "structuredContent": value})
+        given: dict[str, Json] = {"of": asked}
+        delta = learn(reading, tool, given, index, f"c{number}")
+        assert delta == plain_learning.learn(reading, tool, given, index, f"c{number}")
+        index.apply(delta)

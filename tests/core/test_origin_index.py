@@ -1,29 +1,38 @@
 """The index: it grows alone, holds no text, is what its deltas make it, and is bounded."""
 
+from base64 import b64decode
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.facts.origin import Origin
 from remit.protect import index as indexing
+from remit.protect.gathered import NOWHERE, Entries
+from remit.protect.hashing import KEY_BYTES, keyed
 from remit.protect.index import (
     DERIVED,
     DIRECTORY,
     KNOWN,
-    NOWHERE,
     TRUSTED,
     UNTRUSTED,
     WORDS,
     Delta,
-    Entries,
     Index,
     origin_of,
 )
 
-KEY = b"k" * 32
+KEY = b"k" * KEY_BYTES
+OLDER = b"k" * 32
+SAVED = (
+    "AgIABwAkWypdLnRvBgAkLnRleHRzYiRCzUXIBP88z77CCeoFnoeyXeUm5wcUgbK09oK6CwgBAP//AAAAFAAAAwAAAAAcAAADAAAAABQAAAMAAAAA"
+)
+"""A delta of an index with a key of 32 bytes, as it was saved when there were no others."""
+KEYS = st.sampled_from([KEY, OLDER])
+TOKENS = ("ann", "bob", "=ann bob", "\ud800", "7", "longer than a block is", "a\0", "a", "\0" * 16)
 groups = st.builds(
     Entries,
-    st.lists(st.sampled_from(["ann", "bob", "=ann bob", "\ud800", "7"]), max_size=4),
+    st.lists(st.sampled_from(TOKENS), max_size=4),
     st.integers(1, KNOWN),
     st.sampled_from(["$", "$[*].to", "$.a"]),
     st.sampled_from([0, 3, NOWHERE]),
@@ -42,22 +51,73 @@ def test_origins_by_what_was_seen() -> None:
     assert {seen: origin_of(seen) for seen in told} == told
 
 
-@given(st.lists(st.lists(groups, max_size=4), max_size=5))
-def test_it_is_the_fold_of_its_deltas_and_only_grows(results: list[list[Entries]]) -> None:
-    index, kept, before = Index(KEY), list[bytes](), dict[str, int]()
+@given(KEYS, st.lists(st.lists(groups, max_size=4), max_size=5))
+def test_it_is_the_fold_of_its_deltas_and_only_grows(key: bytes, results: list[list[Entries]]) -> None:
+    index, kept, before = Index(key), list[bytes](), dict[str, int]()
     for number, entries in enumerate(results):
         delta = index.delta(f"c{number}", entries)
         kept.append(delta.pack())
         index.apply(delta)
         assert not index.delta("again", entries)
-        for token in ("ann", "bob", "=ann bob", "\ud800", "7"):
+        for token in TOKENS:
             seen = index.look(token) & KNOWN
             assert before.get(token, 0) & ~seen == 0
             before[token] = seen
-    again = Index(KEY, (Delta.unpack(f"c{number}", data) for number, data in enumerate(kept)))
+    again = Index(key, (Delta.unpack(f"c{number}", data) for number, data in enumerate(kept)))
     for token in before:
         assert again.look(token) == index.look(token)
     assert len(again) == len(index)
+
+
+@given(KEYS, st.lists(st.lists(groups, max_size=4), max_size=5))
+def test_it_is_what_a_plain_fold_of_tokens_gives(key: bytes, results: list[list[Entries]]) -> None:
+    index, plain = Index(key), dict[str, tuple[int, tuple[str, str]]]()
+    for number, entries in enumerate(results):
+        call = f"c{number}"
+        index.apply(index.delta(call, entries))
+        new = dict[str, tuple[int, tuple[str, str]]]()
+        for tokens, seen, pattern, at in entries:
+            for token in tokens:
+                place = call, pattern if at == NOWHERE else pattern.replace("[*]", f"[{at}]")
+                if token in new:
+                    new[token] = new[token][0] | seen, new[token][1]
+                elif seen & ~plain.get(token, (0,))[0]:
+                    new[token] = seen, place
+        for token, (seen, place) in new.items():
+            had, first = plain.get(token, (0, place))
+            same = token not in plain or origin_of(had) is origin_of(had | seen)
+            plain[token] = had | seen, first if same else place
+    for token in TOKENS:
+        found = index.look(token)
+        assert ((found & KNOWN, index.place(found)) if found else None) == plain.get(token)
+    assert index.look_all(TOKENS) == [index.look(token) for token in TOKENS]
+
+
+def test_what_was_saved_under_an_older_key_is_read_and_goes_on() -> None:
+    index = Index(OLDER, [Delta.unpack("c1", b64decode(SAVED))])
+    assert index.prose
+    found = [
+        index.look(token) for token in ("ann", "bob@example.org", "a-token-that-is-longer-than-a-block", "mallory")
+    ]
+    assert [one & KNOWN for one in found] == [TRUSTED | UNTRUSTED | DIRECTORY, *[TRUSTED | DIRECTORY] * 2, UNTRUSTED]
+    assert {index.place(one) for one in found} == {("c1", "$[3].to"), ("c1", "$.text")}
+    again = index.delta("c2", [Entries(["ann", "eve"], UNTRUSTED, "$")])
+    assert len(again.columns()[0]) == 1
+
+
+@pytest.mark.parametrize("size", [0, 15, 24, 33])
+def test_a_key_has_one_of_two_sizes(size: int) -> None:
+    with pytest.raises(ValueError, match="16 or 32 bytes"):
+        keyed(b"k" * size)
+
+
+@given(KEYS, st.lists(st.text(max_size=24), max_size=130, unique=True))
+def test_many_are_hashed_as_one_is(key: bytes, tokens: list[str]) -> None:
+    hashes = keyed(key).many(tokens)
+    assert hashes == [keyed(key).many([token])[0] for token in tokens]
+    assert len(set(hashes)) == len(tokens)
+    more = [f"{number}" for number in range(200)]
+    assert keyed(key).many(more)[150] == keyed(key).many(["150"])[0]
 
 
 def test_where_a_token_came_to_its_origin() -> None:

@@ -172,6 +172,12 @@ def test_reading_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     found = read(tool, tool.worst, {"content": [{"type": "text", "text": json.dumps(["x"] * 11)}]})
     assert found.capped
     assert [leaf.labels for leaf in found.leaves] == [closed({"untrusted:web"})]
+    many: dict[str, Json] = {f"m{n}": "x" for n in range(10)}
+    few: dict[str, Json] = {f"m{n}": "x" for n in range(7)}
+    values: list[Json] = [many, [[], {}, {"a": [few]}]]
+    for value in values:
+        assert read(None, WEB, {"content": [], "structuredContent": value}).capped
+    assert not read(None, WEB, {"content": [], "structuredContent": {f"m{n}": "x" for n in range(9)}}).capped
     monkeypatch.setattr(reading, "TEXT_CHARS_MAX", 5)
     found = read(None, WEB, {"content": [{"type": "text", "text": "word " * 2}]})
     assert (found.capped, found.leaves[0].text) == (True, "word ")

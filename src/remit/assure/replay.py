@@ -36,7 +36,8 @@ from remit.policy.bundle import Bundle
 from remit.policy.reached import Reached
 from remit.policy.uids import action_uid, server_uid
 from remit.policy.verdict import Code, Escalate, Permit, Reason, word
-from remit.protect.index import KEY_BYTES, Index
+from remit.protect.hashing import KEY_BYTES
+from remit.protect.index import Index
 from remit.protect.origins import words
 from remit.trace.bodies import ActionBody, Status
 

@@ -82,7 +82,7 @@ MOVED: Final = {
 }
 """How a record of Remit's own moves an approval."""
 
-KEY: Final = re.compile(r"[0-9a-f]{64}")
+KEY: Final = re.compile(r"(?:[0-9a-f]{32}){1,2}")
 """The key of a session's index, in hex."""
 _INTENT: Final = RecordKind.INTENT
 

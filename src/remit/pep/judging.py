@@ -36,7 +36,8 @@ from remit.policy.reached import Reached
 from remit.policy.verdict import Escalate
 from remit.ports.ledger import Draft, Ledger, Pending
 from remit.ports.system import Clock, Entropy
-from remit.protect.index import KEY_BYTES, Index
+from remit.protect.hashing import KEY_BYTES
+from remit.protect.index import Index
 from remit.trace.bodies import ActionBody, AdminBody, Body, Event, ExchangeBody, OutcomeBody, Passed, Status
 
 HOUR_MS: Final = 3_600_000

@@ -8,15 +8,16 @@ Laws
   call can depend on nothing that the index does not know when it is judged.
 """
 
-import hashlib
 import struct
 from array import array
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final
 
 from remit.facts.origin import Origin
+from remit.protect.gathered import NOWHERE, PATTERNS_MAX, Entry, Gathered
+from remit.protect.hashing import keyed
 
 WORDS: Final = 1
 DERIVED: Final = 2
@@ -27,19 +28,13 @@ KNOWN: Final = 31
 """All of them."""
 _ENTRY_BYTES: Final = 16
 _SHORT: Final = struct.Struct("<H")
-_HASH_BYTES: Final = 8
 _NAME_BYTES_MAX: Final = 1_024
-_MASK: Final = (1 << 60) - 1
-"""A Python integer of 60 bits takes 32 bytes, one of 61 takes 36."""
-KEY_BYTES: Final = 32
 TOKENS_MAX: Final = 500_000
 """How many distinct tokens one session keeps; beyond, everything counts as seen in untrusted results."""
 DELTA_MAX: Final = 20_000
 """How many new ones one result may bring."""
-PATTERNS_MAX: Final = 4_095
 _ANY: Final = 4_095
 """The pattern of what is on none that is kept; and the bits that a pattern takes."""
-NOWHERE: Final = 0xFFFF
 _ORIGINS: Final = tuple(
     Origin.GROUNDED
     if seen & WORDS
@@ -57,19 +52,6 @@ _ORIGINS: Final = tuple(
 def origin_of(found: int) -> Origin:
     """The origin of what `Index.look` found; that a directory holds it says nothing of origins."""
     return _ORIGINS[found & KNOWN]
-
-
-class Entries(NamedTuple):
-    """Tokens to be added: where in the result they stand (`$[*].to`, and which element), and their bits."""
-
-    tokens: Collection[str]
-    seen: int
-    pattern: str = ""
-    element: int = NOWHERE
-
-
-Entry: TypeAlias = tuple[Collection[str], int, str, int]
-"""`Entries` as what is made by the hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +109,10 @@ class Delta:
 class Index:
     """The origins of one session's tokens. Not thread-safe."""
 
-    __slots__ = ("_base", "_calls", "_names", "_patterns", "_seen", "capped", "prose")
+    __slots__ = ("_calls", "_keyed", "_names", "_patterns", "_seen", "capped", "prose")
 
     def __init__(self, key: bytes, deltas: Iterable[Delta] = ()) -> None:
-        self._base = hashlib.blake2b(key=key, digest_size=_HASH_BYTES)
+        self._keyed = keyed(key)
         self._seen: dict[int, int] = {}
         self._calls: list[str] = []
         self._patterns: list[str] = []
@@ -145,10 +127,13 @@ class Index:
 
     def look(self, token: str) -> int:
         """What is known of `token`, in its low bits and for `place`; 0 for nothing."""
-        hashed = self._base.copy()
-        hashed.update(token.encode("utf-8", "surrogatepass"))
-        found = self._seen.get(int.from_bytes(hashed.digest(), "little") & _MASK, 0)
-        return found | UNTRUSTED if found and self.capped else found
+        return self.look_all((token,))[0]
+
+    def look_all(self, tokens: Collection[str]) -> list[int]:
+        """What `look` says of each of `tokens`, in their order."""
+        known = self._seen
+        found = [known.get(at, 0) for at in self._keyed.many(tokens)]
+        return [one and one | UNTRUSTED for one in found] if self.capped else found
 
     def place(self, found: int) -> tuple[str, str]:
         """The call and the path where what `look` found came to its origin."""
@@ -159,38 +144,43 @@ class Index:
 
     def delta(self, call: str, entries: Iterable[Entry], *, capped: bool = False, prose: bool = False) -> Delta:
         """What of `entries` is new; the same bytes for the same tokens, in whatever order a set has them."""
-        patterns: dict[str, int] = {}
-        made: dict[int, int] = {}
-        told: dict[int, set[str]] = {}
-        known, base, read = self._seen, self._base, int.from_bytes
-        room = min(DELTA_MAX, TOKENS_MAX - len(known))
+        gathered = Gathered()
         for tokens, seen, pattern, element in entries:
-            name = patterns.get(pattern)
-            if name is None:
-                name = patterns[pattern] = len(patterns) if len(patterns) < PATTERNS_MAX else NOWHERE
-            new = element << 24 | name << 8 | seen
-            done = told.get(seen)
-            if done is None:
-                done = told[seen] = set()
-            for token in tokens if done.isdisjoint(tokens) else set(tokens) - done:
-                # As in `look`; it is half of what indexing takes.
-                hashed = base.copy()
-                hashed.update(token.encode("utf-8", "surrogatepass"))
-                at = read(hashed.digest(), "little") & _MASK
-                had = made.get(at)
-                if had is not None:
-                    made[at] = had | seen
-                elif seen & ~known.get(at, 0):
-                    made[at] = new
-            done.update(tokens)
+            gathered.add(tokens, seen, pattern, element)
+        return self.delta_of(call, gathered, capped=capped, prose=prose)
+
+    def delta_of(self, call: str, gathered: Gathered, *, capped: bool = False, prose: bool = False) -> Delta:
+        """What of `gathered` is new, which it uses up."""
+        room = min(DELTA_MAX, TOKENS_MAX - len(self._seen))
+        made = self._new(gathered)
         if len(made) > room:
             capped = True
             made = {at: made[at] for at in islice(sorted(made), room)}
         prose = prose and not self.prose
         order = sorted(made)
-        listed = array("Q", order).tobytes() + array("Q", [made[at] for at in order]).tobytes()
-        named = tuple(name for name, number in patterns.items() if number != NOWHERE) if made else ()
-        return Delta(call, named, listed, capped and not self.capped, prose)
+        said = array("Q", order).tobytes() + array("Q", list(map(made.__getitem__, order))).tobytes()
+        return Delta(call, gathered.names if made else (), said, capped and not self.capped, prose)
+
+    def _new(self, gathered: Gathered) -> dict[int, int]:
+        """The hash of each token that is new as what it was seen as, with what is said of it."""
+        known, keyed, places = self._seen, self._keyed, gathered.places
+        made: dict[int, int] = {}
+        apart = gathered.apart()
+        for at, seen_as in zip(keyed.many(apart), apart.values(), strict=True):
+            had, new = known.get(at, 0), 0
+            for number, seen in sorted(seen_as):
+                if new:
+                    new |= seen
+                elif seen & ~had:
+                    new = places[number] | seen
+            if new:
+                made[at] = new
+        for seen, first in gathered.first.items():
+            new_ones = dict(zip(keyed.many(first), [places[number] | seen for number in first.values()], strict=True))
+            if not known.keys().isdisjoint(new_ones):
+                new_ones = {at: new for at, new in new_ones.items() if seen & ~known.get(at, 0)}
+            made.update(new_ones)
+        return made
 
     def apply(self, delta: Delta) -> None:
         """Add what `delta` says."""
@@ -201,15 +191,18 @@ class Index:
         if not self._calls or self._calls[-1] != delta.call:
             self._calls.append(delta.call)
         call = len(self._calls) << 33
-        names = [self._name(pattern) << 21 for pattern in delta.patterns]
+        names = dict(enumerate(self._name(pattern) << 21 for pattern in delta.patterns))
         known = self._seen
-        placed: dict[int, int] = {}
-        for at, new in zip(*delta.columns(), strict=True):
-            place = placed.get(new)
-            if place is None:
-                name = new >> 8 & NOWHERE
-                where = names[name] if name < len(names) else _ANY << 21
-                place = placed[new] = call | where | (new >> 24 & NOWHERE) << 5 | new & KNOWN
+        hashes, said = delta.columns()
+        placed = {
+            new: call | names.get(new >> 8 & NOWHERE, _ANY << 21) | (new >> 24 & NOWHERE) << 5 | new & KNOWN
+            for new in set(said)
+        }
+        if known.keys().isdisjoint(hashes):
+            known.update(zip(hashes, map(placed.__getitem__, said), strict=True))
+            return
+        for at, new in zip(hashes, said, strict=True):
+            place = placed[new]
             had = known.get(at)
             if had is None:
                 known[at] = place

@@ -1,18 +1,19 @@
 """What a result adds to the origins of the session that it reaches: its tokens, and what the rules derive."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.origin import Origin, Role
-from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, WORDS, Delta, Entry, Index, origin_of
+from remit.protect.gathered import Gathered
+from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, WORDS, Delta, Index, origin_of
 from remit.protect.language import STOP
 from remit.protect.origins import Names, Seen, all_grounded, leaves
 from remit.protect.paths import reaching
 from remit.protect.pieces import CARRIED, Kind
 from remit.protect.reading import Leaf, Reading
-from remit.protect.tokens import parts, plain, texts, whole
+from remit.protect.tokens import firsts, parts, plain, texts, whole
 
 _PLACES: Final = CARRIED - {Kind.ADDRESS}
 _ALIKE_CHARS_MIN: Final = 3
@@ -25,17 +26,16 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
     What is derived hangs on what was seen before it.
     """
     seen = Seen(index)
-    records = _named(reading, seen)
-    directory = tool is not None and all_grounded(_query(tool, given), seen)
-    entries: list[Entry] = []
+    records, directory = named(reading, seen), grounds(tool, given, seen)
+    gathered = Gathered()
     prose = False
-    for leaf in reading.leaves:
+    for leaf in reading.told:
         found = texts(leaf.text)
         if not leaf.name:
             if not found.isdisjoint(STOP):
                 prose = prose or leaf.untrusted
                 found -= STOP
-            entries.append((found, UNTRUSTED if leaf.untrusted else TRUSTED, leaf.pattern, leaf.element))
+            gathered.add(found, UNTRUSTED if leaf.untrusted else TRUSTED, leaf.pattern, leaf.element)
             continue
         bits = UNTRUSTED if leaf.untrusted else TRUSTED
         if leaf.part is not None and leaf.part.directory:
@@ -46,10 +46,25 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
             # It is there, and nothing follows from a name that anybody may have chosen.
             bits &= ~(DERIVED | DIRECTORY) if _leads(leaf.text) else ~DERIVED
         if len(found) == 1 and found.isdisjoint(STOP):
-            entries.append((found, bits, leaf.pattern, leaf.element))
+            gathered.add(found, bits, leaf.pattern, leaf.element)
         else:
-            entries.extend(_several(leaf, bits, seen))
-    return index.delta(call, entries, capped=reading.capped, prose=prose)
+            for tokens, told in _several(leaf, bits, seen):
+                gathered.add(tokens, told, leaf.pattern, leaf.element)
+    idle = _loose(reading, gathered)
+    return index.delta_of(call, gathered, capped=reading.capped, prose=prose or idle)
+
+
+def _loose(reading: Reading, gathered: Gathered) -> bool:
+    """Gather what no path of the catalog fits, words that tell nothing left out. Whether there were any, untrusted."""
+    if not reading.loose:
+        return False
+    found = firsts([text for _, _, text in reading.loose], gathered.places_of(reading.loose))
+    idle = found.keys() & STOP
+    for word in idle:
+        del found[word]
+    untrusted = "untrusted" in reading.rest
+    gathered.join(found, UNTRUSTED if untrusted else TRUSTED)
+    return untrusted and bool(idle)
 
 
 def _leads(text: str) -> bool:
@@ -57,7 +72,7 @@ def _leads(text: str) -> bool:
     return any(kind in _PLACES for _, kind in parts(text))
 
 
-def _several(leaf: Leaf, bits: int, seen: Seen) -> Iterator[Entry]:
+def _several(leaf: Leaf, bits: int, seen: Seen) -> Iterator[tuple[Collection[str], int]]:
     """A name of several parts: each is trusted, and derived is only the whole.
 
     A name does not hold addresses: whoever wrote one into it wants to be followed. With one that nothing vouches for
@@ -65,19 +80,19 @@ def _several(leaf: Leaf, bits: int, seen: Seen) -> Iterator[Entry]:
     """
     found = parts(leaf.text)
     carried = [token for token, kind in found if kind in CARRIED]
-    yield carried, UNTRUSTED, leaf.pattern, leaf.element
+    yield carried, UNTRUSTED
     told = [*(token for token, _ in found if token not in carried), *reaching(plain(leaf.text))]
-    yield told, bits & ~DERIVED, leaf.pattern, leaf.element
+    yield told, bits & ~DERIVED
     if any(origin_of(seen.look(token)) > Origin.TRUSTED for token in carried):
         bits &= ~DERIVED
-    yield (whole(leaf.text),), bits, leaf.pattern, leaf.element
+    yield (whole(leaf.text),), bits
 
 
-def _named(reading: Reading, seen: Seen) -> frozenset[int]:
+def named(reading: Reading, seen: Seen) -> frozenset[int]:
     """The one record whose identity the user named: with all of its words, or else alone with some of them."""
     fully: set[int] = set()
     partly: set[int] = set()
-    for leaf in reading.leaves:
+    for leaf in reading.told:
         if not leaf.name or not leaf.record or leaf.part is None or not leaf.part.identity:
             continue
         words = [word for word, _ in parts(leaf.text) if word not in STOP]
@@ -89,7 +104,9 @@ def _named(reading: Reading, seen: Seen) -> frozenset[int]:
     return frozenset(fully or partly) if len(fully or partly) == 1 else frozenset()
 
 
-def _query(tool: Tool, given: Mapping[str, Json]) -> list[str | float]:
-    """What a directory is asked for: the arguments that are keys, or all where none is said to be."""
+def grounds(tool: Tool | None, given: Mapping[str, Json], seen: Seen) -> bool:
+    """Whether a directory was asked for grounded values alone: its arguments that are keys, or all where none is."""
+    if tool is None:
+        return False
     keys = {name for name, one in tool.arguments.items() if one.role is Role.KEY}
-    return [value for path, value in leaves(given, Names()) if not keys or path[0] in keys]
+    return all_grounded((value for path, value in leaves(given, Names()) if not keys or path[0] in keys), seen)

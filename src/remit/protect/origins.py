@@ -18,7 +18,8 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Sink, Tool
 from remit.facts.origin import Counts, Flow, Origin, Role, Traced
 from remit.facts.results import spelt
-from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, WORDS, Delta, Entries, Index, origin_of
+from remit.protect.gathered import Entries
+from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, WORDS, Delta, Index, origin_of
 from remit.protect.language import STOP, stem
 from remit.protect.paths import reaching
 from remit.protect.pieces import CARRIED, Kind, Token

@@ -14,27 +14,30 @@ SPACES: Final = "\u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2
 """What `str.split` splits at beyond the space and controls."""
 _BETWEEN: Final = str.maketrans(dict.fromkeys(',;|()<>"`“”„«»' + CONTROLS + SPACES, " "))
 _AROUND: Final = "'’\u2018!"
-_MARK: Final = re.compile(r"[*~\\\[{/.](?:(?<!\.)|\.)")
-"""What reaches further holds one of these, or two dots."""
+MARKS: Final = ("/", "..", "*", "~", "[", "{", "\\")
+"""What reaches further holds one of these."""
 _GLOB: Final = re.compile(r"\*|[\w/\\][\[{]|[/\\]\?(?!\w{0,64}=)")
 _ENDS: Final = ".:?"
 
 
 def reaching(text: str) -> Iterator[str]:
-    """The tokens of such paths in `text`, which is `plain`."""
-    if not (
-        "/" in text or ".." in text or "*" in text or "~" in text or "[" in text or "{" in text or "\\" in text
-    ):  # fmt: skip
+    """The tokens of such paths in `text`, which is `plain`, in their order."""
+    marks = [mark for mark in MARKS if mark in text]
+    if not marks:
         return
     apart = text.lower().translate(_BETWEEN)
-    end = 0
-    while (mark := _MARK.search(apart, end)) is not None:
-        begin = apart.rfind(" ", end, mark.start()) + 1 or end
-        end = apart.find(" ", mark.start())
-        if end < 0:
-            end = len(apart)
-        word = apart[begin:end].strip(_AROUND)
-        if word and _reaches(word):
+    found: dict[int, str] = {}
+    for mark in marks:
+        at = apart.find(mark)
+        while at >= 0:
+            begin = apart.rfind(" ", 0, at) + 1
+            end = apart.find(" ", at)
+            if end < 0:
+                end = len(apart)
+            found[begin] = apart[begin:end].strip(_AROUND)
+            at = apart.find(mark, end)
+    for begin in sorted(found):
+        if (word := found[begin]) and _reaches(word):
             yield f"/{word}"
 
 

@@ -50,6 +50,11 @@ _LABEL: Final = re.compile(r"\w(?:[\w-]{0,61}[^\W_])?")
 _LABEL_MAX: Final = 63
 _USUAL: Final = re.compile(r"[a-z\d]+(?:[.-][a-z\d]+)*\.[a-z]{2,}", re.ASCII)
 """A host as most are. Not longer than a label may be, so that no label of it is."""
+_FORMS: Final = re.compile(
+    r"(?P<fraction>\d{1,40}\.\d{1,40})|(?P<day>\d{4}-\d\d-\d\d)|[a-z\d._+-]+@[a-z\d]+(?:[.-][a-z\d]+)*\.(?P<end>[a-z]{2,})"
+    r"|[a-z\d]+://(?P<page>[a-z\d]+(?:[.-][a-z\d]+)*(?:/[a-z\d._/-]*)?)",
+    re.ASCII,
+)
 _FILES: Final = frozenset(
     {"txt", "pdf", "csv", "tsv", "doc", "docx", "xls", "xlsx", "json", "yaml", "yml", "png", "jpg", "html"}
 )
@@ -75,10 +80,15 @@ def tokens(said: str) -> tuple[Token, ...]:
 
 
 def _read(said: str) -> tuple[Token, ...]:
-    if said.isalnum() and said.isascii():
-        return (_unbroken(said),)
+    lower = said.lower()
+    if said.isascii() and len(said) <= SHORT_MAX:
+        if lower.isalnum():
+            return (_unbroken(lower),)
+        usual = _usual(lower)
+        if usual is not None and said == lower:
+            return (usual,)
     found = _classified(said)
-    if "." in said and (run_on := _RUN_ON.fullmatch(said)):
+    if "." in said and said != lower and (run_on := _RUN_ON.fullmatch(said)):
         found += _classified(run_on[1]) + _classified(run_on[2])
     return tuple(found)
 
@@ -86,12 +96,28 @@ def _read(said: str) -> tuple[Token, ...]:
 _short: Final = lru_cache(maxsize=4_096)(_read)
 
 
-def _unbroken(said: str) -> Token:
+def _unbroken(lower: str) -> Token:
     """What digits of ASCII, or letters and digits, are."""
-    lower, size = said.lower(), len(said)
+    size = len(lower)
     if lower.isdecimal() and size <= 40:
         return lower, Kind.ACCOUNT if size >= 8 else Kind.NUMBER
     return lower, Kind.ACCOUNT if 14 <= size <= 34 and _ACCOUNT.fullmatch(lower) else Kind.ID
+
+
+def _usual(lower: str) -> Token | None:
+    """What `_classified` says of a piece of the forms that are met most, which fit one kind alone."""
+    found = _FORMS.fullmatch(lower)
+    if found is None:
+        return None
+    match found.lastgroup:
+        case "fraction":
+            return number(lower), Kind.NUMBER
+        case "day":
+            return lower, Kind.DATE
+        case "page":
+            return lower[found.start("page") :].removeprefix("www.").rstrip("/"), Kind.URL
+        case _:
+            return None if found["end"] in _FILES else (lower, Kind.ADDRESS)
 
 
 def _classified(said: str) -> list[Token]:

@@ -10,9 +10,9 @@ Laws
 * Reading is bounded: what is larger or deeper brings every label of the catalog (`capped`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from remit.facts import strictjson
 from remit.facts.canonical import Json
@@ -20,7 +20,7 @@ from remit.facts.catalog import Tool
 from remit.facts.label import NONE, Labels, closed
 from remit.facts.results import TRUSTED, Format, Part
 from remit.protect import yamltext
-from remit.protect.index import NOWHERE
+from remit.protect.gathered import NOWHERE
 from remit.protect.places import WHOLE, Place, root_of
 from remit.protect.yamltext import DEPTH_MAX, Unread
 
@@ -49,17 +49,36 @@ class Leaf:
     untrusted: bool = False
 
 
+Loose: TypeAlias = tuple[str, int, str]
+"""A text that no path of the catalog fits: `pattern`, `element` and `text` as those of a leaf."""
+
+
 @dataclass(slots=True)
 class Reading:
-    """The leaves of a result. `capped`: it holds more than is read."""
+    """The texts of a result. `capped`: it holds more than is read.
 
-    leaves: list[Leaf] = field(default_factory=list[Leaf])
+    `told` are leaves that the catalog tells something of. `loose` is the rest, all of which has the labels `rest`.
+    """
+
+    told: list[Leaf] = field(default_factory=list[Leaf])
+    loose: list[Loose] = field(default_factory=list[Loose])
+    rest: Labels = NONE
     capped: bool = False
+
+    @property
+    def leaves(self) -> list[Leaf]:
+        """All of them."""
+        untrusted = "untrusted" in self.rest
+        rest = (Leaf(pattern, at, text, self.rest, untrusted=untrusted) for pattern, at, text in self.loose)
+        return [*self.told, *rest]
 
     @property
     def labels(self) -> Labels:
         """All that the leaves bring."""
-        return frozenset[str]().union(*{leaf.labels for leaf in self.leaves})
+        found = {leaf.labels for leaf in self.told}
+        if self.loose:
+            found.add(self.rest)
+        return frozenset[str]().union(*found)
 
 
 def read(tool: Tool | None, worst: Labels, result: Json, stored: Labels = NONE) -> Reading:
@@ -102,9 +121,10 @@ class _Reader:
         self._source = source
         self._stored = stored
         self._fitted: set[int] = set()
-        self._loose: list[Leaf] = []
         self._names: set[tuple[str, int, str]] = set()
+        self._shapes: dict[tuple[Place, tuple[str, ...]], tuple[Place, ...]] = {}
         self._reading = Reading()
+        self._room = LEAVES_MAX
         self._records = 0
 
     def text(self, text: str) -> None:
@@ -114,7 +134,8 @@ class _Reader:
         if not self._parts:
             self._whole(text, self._source)
             return
-        before = len(self._reading.leaves), len(self._loose)
+        told, loose = self._reading.told, self._reading.loose
+        before = len(told), len(loose)
         try:
             value = _parsed(text, as_yaml=self._yaml)
         except Unread:
@@ -122,7 +143,7 @@ class _Reader:
             return
         self._walk(value, self._root)
         if self._reading.capped:
-            del self._reading.leaves[before[0] :], self._loose[before[1] :]
+            del told[before[0] :], loose[before[1] :]
             self._whole(text, self._worst)
 
     def value(self, value: Json) -> None:
@@ -136,73 +157,108 @@ class _Reader:
 
     def end(self) -> Reading:
         """What was read, once all of it was."""
-        if self._loose:
+        if self._reading.loose:
             unfitted = [part.labels for part in self._parts if id(part) not in self._fitted]
-            labels = self._source.union(*unfitted) if unfitted else self._source
-            untrusted = "untrusted" in labels
-            for leaf in self._loose:
-                leaf.labels = labels
-                leaf.untrusted = untrusted
-            self._reading.leaves += self._loose
+            self._reading.rest = self._source.union(*unfitted) if unfitted else self._source
         return self._reading
 
     def _whole(self, text: str, labels: Labels) -> None:
         if len(text) > TEXT_CHARS_MAX:
             self._reading.capped = True
             text = text[:TEXT_CHARS_MAX]
-        self._reading.leaves.append(Leaf(WHOLE, NOWHERE, text, labels, untrusted="untrusted" in labels))
+        self._reading.told.append(Leaf(WHOLE, NOWHERE, text, labels, untrusted="untrusted" in labels))
 
     def _walk(self, value: Json, root: Place) -> None:
-        stack: list[tuple[Json, Place, int, int]] = [(value, root, NOWHERE, 0)]
-        room = LEAVES_MAX - len(self._reading.leaves) - len(self._loose)
-        while stack:
-            item, place, element, record = stack.pop()
-            room -= 1
-            if room < len(stack) or place.depth > DEPTH_MAX:
-                self._reading.capped = True
-                return
+        self._room = LEAVES_MAX - len(self._reading.told) - len(self._reading.loose)
+        if self._is_full(1, root.depth) or not self._each((value,), (root,), NOWHERE, 0):
+            self._reading.capped = True
+
+    def _each(self, values: Iterable[Json], places: Iterable[Place], element: int, record: int) -> bool:
+        """Read `values`, each at its place, the last one first. Whether there was room for all."""
+        loose = self._reading.loose
+        for item, place in zip(values, places, strict=True):
             if isinstance(item, str):
-                self._add(Leaf(place.pattern, element, item, self._source, place.part, record))
+                text = item
+            elif isinstance(item, int | float):
+                text = _scalar(item)
+            elif item is None:
+                continue
             elif isinstance(item, Mapping):
-                self._records += 1
-                for name, below in item.items():
-                    inner = place.member(name)
-                    if not inner.named:
-                        self._name(place, element, name)
-                    stack.append((below, inner, element, self._records))
-            elif isinstance(item, Sequence):
-                for number, below in enumerate(item):
-                    first = min(number, NOWHERE - 1) if element == NOWHERE else element
-                    stack.append((below, place.element(number), first, record))
-            elif item is not None:
-                self._add(Leaf(place.pattern, element, _scalar(item), self._source, place.part, record))
+                if not self._object(item, place, element):
+                    return False
+                continue
+            else:
+                if not self._array(item, place, element, record):
+                    return False
+                continue
+            if place.part is not None:
+                self._add(place.part, place.pattern, element, text, record)
+            elif text:
+                loose.append((place.pattern, element, text))
+        return True
+
+    def _object(self, item: Mapping[str, Json], place: Place, element: int) -> bool:
+        self._records += 1
+        shape = place, tuple(item)
+        places = self._shapes.get(shape)
+        if places is None:
+            places = self._shapes[shape] = self._members(place, element, shape[1])
+        if self._is_full(len(places), place.depth + 1):
+            return False
+        return self._each(reversed(list(item.values())), places, element, self._records)
+
+    def _members(self, place: Place, element: int, names: tuple[str, ...]) -> tuple[Place, ...]:
+        """The places of members with these names, the last one first; names that nobody knows are read."""
+        found: list[Place] = []
+        for name in names:
+            inner = place.member(name)
+            if not inner.named:
+                self._name(place, element, name)
+            found.append(inner)
+        return tuple(reversed(found))
+
+    def _array(self, item: Sequence[Json], place: Place, element: int, record: int) -> bool:
+        places = [place.element(number) for number in range(len(item))]
+        if self._is_full(len(places), place.depth + 1):
+            return False
+        if element != NOWHERE:
+            return self._each(reversed(item), reversed(places), element, record)
+        # Each has a number of its own.
+        last = NOWHERE - 1
+        return all(
+            self._each((item[number],), (places[number],), min(number, last), record)
+            for number in range(len(places) - 1, -1, -1)
+        )
+
+    def _is_full(self, more: int, depth: int) -> bool:
+        self._room -= more
+        return self._room < 0 or (more > 0 and depth > DEPTH_MAX)
 
     def _name(self, place: Place, element: int, name: str) -> None:
         """The name of a member that the catalog does not name: a text like any other, that nothing vouches for."""
         part = None if place.part is None or place.part.label == TRUSTED else place.part
         # Places in different parts may have one pattern, where it was cut.
         known = place.pattern, id(part), name
-        if known not in self._names:
-            self._names.add(known)
-            self._add(Leaf(place.pattern, element, name, self._source, part))
-
-    def _add(self, leaf: Leaf) -> None:
-        part = leaf.part
+        if known in self._names:
+            return
+        self._names.add(known)
         if part is not None:
-            self._fitted.add(id(part))
-        if not leaf.text:
+            self._add(part, place.pattern, element, name, 0)
+        elif name:
+            self._reading.loose.append((place.pattern, element, name))
+
+    def _add(self, part: Part, pattern: str, element: int, text: str, record: int) -> None:
+        self._fitted.add(id(part))
+        if not text:
             return
-        if part is None:
-            self._loose.append(leaf)
-            return
-        leaf.labels = part.labels | self._stored if self._stored else part.labels
-        if "untrusted" not in (self._stored if part.directory else leaf.labels):
+        labels = part.labels | self._stored if self._stored else part.labels
+        name = False
+        if "untrusted" not in (self._stored if part.directory else labels):
             # What a directory lists is there, whoever chose its name.
-            leaf.name = is_name(leaf.text)
-            if not leaf.name:
-                leaf.labels |= self._worst
-        leaf.untrusted = "untrusted" in leaf.labels
-        self._reading.leaves.append(leaf)
+            name = is_name(text)
+            if not name:
+                labels |= self._worst
+        self._reading.told.append(Leaf(pattern, element, text, labels, part, record, name, "untrusted" in labels))
 
 
 def is_name(text: str) -> bool:

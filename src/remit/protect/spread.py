@@ -19,7 +19,7 @@ ISO: Final = re.compile(
 _GROUPED: Final = re.compile(
     r"\b[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?\b|\b\d{2,4}(?:[ -]\d{2,4}){2,6}\b"
 )
-_GROUPS: Final = re.compile(r"\d\d[ -][A-Z0-9]{2,4}[ -][A-Z0-9]{2,4}")
+GROUPS: Final = re.compile(r"\d\d[ -][A-Z0-9]{2,4}[ -][A-Z0-9]{2,4}")
 """What `_GROUPED` finds begins with this, at most two characters before it."""
 _SPELT: Final = re.compile(
     r"\b(?:(\d{1,2})(?:st|nd|rd|th)?(?: of)? )?"
@@ -28,7 +28,7 @@ _SPELT: Final = re.compile(
     r" (?:(\d{1,2})(?:st|nd|rd|th)?,? )?(\d{4})\b",
     re.IGNORECASE,
 )
-_YEAR: Final = re.compile(r" \d{4}\b")
+YEAR: Final = re.compile(r" (?<!\d{3} )\d{4}\b")
 """What `_SPELT` finds ends with this, at most `_BEFORE` characters after it began."""
 _BEFORE: Final = 30
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -54,7 +54,7 @@ MONTH_WORDS: Final = frozenset(
 def grouped(text: str) -> Iterator[Spread]:
     """Account numbers in groups."""
     end = 0
-    hint = _GROUPS.search(text)
+    hint = GROUPS.search(text)
     while hint is not None:
         at = hint.start()
         found = next(filter(None, (_GROUPED.match(text, begin) for begin in range(max(end, at - 2), at + 1))), None)
@@ -64,13 +64,13 @@ def grouped(text: str) -> Iterator[Spread]:
                 lower = found[0].casefold()
                 yield joined, (lower, *lower.replace("-", " ").split())
             end = found.end()
-        hint = _GROUPS.search(text, max(end, at + 1))
+        hint = GROUPS.search(text, max(end, at + 1))
 
 
 def spelt(text: str) -> Iterator[Spread]:
     """Dates in words."""
     end = 0
-    for year in _YEAR.finditer(text):
+    for year in YEAR.finditer(text):
         found = _SPELT.search(text, max(end, year.start() - _BEFORE), year.end())
         if found is None:
             continue

@@ -9,18 +9,25 @@ Laws
 """
 
 import re
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
 from remit.facts.text import composed
-from remit.protect.paths import CONTROLS, ended, reaching
+from remit.protect.paths import CONTROLS, MARKS, ended, reaching
 from remit.protect.pieces import SHORT_MAX, STRIPPED, Kind, Token, number, tokens
-from remit.protect.spread import MONTH_WORDS, grouped, spelt
+from remit.protect.spread import GROUPS, MONTH_WORDS, YEAR, grouped, spelt
 
 _INVISIBLE: Final = dict.fromkeys(
     (0xAD, 0x34F, 0x61C, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070))
 )
-_SPLIT: Final = str.maketrans(dict.fromkeys('\\,;|()[]{}<>"`*!“”„«»' + CONTROLS, " "))
+_BETWEEN: Final = '\\,;|()[]{}<>"`*!“”„«»' + CONTROLS
+_SPLIT: Final = str.maketrans(dict.fromkeys(_BETWEEN, " "))
+_END: Final = "\x1e"
+"""What stands between texts that are read together, and in none of them."""
+_ROWS: Final = str.maketrans(dict.fromkeys(_BETWEEN.replace(_END, ""), " "))
+_NEXT: Final = re.compile(r"\.[A-Z]")
+"""Where one sentence may run on into the next."""
 _THOUSANDS: Final = re.compile(r",(?<=\d,)(?=\d\d\d(?!\d))")
 
 
@@ -46,8 +53,10 @@ def scalar(value: float) -> str:
 
 def texts(text: str) -> frozenset[str] | set[str]:
     """The distinct tokens of `text`, to be indexed."""
+    if text.isalnum() and text.isascii():
+        return frozenset((text.lower(),))
     if len(text) <= SHORT_MAX and " " not in text:
-        return frozenset((text,)) if text.isdigit() and text.isascii() else _short_texts(text)
+        return _short_texts(text)
     return _texts(text)
 
 
@@ -73,6 +82,78 @@ def _texts(text: str) -> set[str]:
     if not MONTH_WORDS.isdisjoint(found):
         found.update(day for day, _ in spelt(text))
     return found
+
+
+def firsts(said: Sequence[str], start: int = 0) -> dict[str, int]:
+    """What `texts` finds in all of `said`, each token with the number of the first text that it stands in.
+
+    They are numbered from `start`, and read as one text; what stands in several pieces, and what hangs on case, is
+    looked for once more.
+    """
+    joined = _END.join(said)
+    alone: dict[str, int] = {}
+    if not joined.isascii() or joined.count(_END) >= len(said):
+        plainly = [text if text.isascii() and _END not in text else "" for text in said]
+        alone = {text: at for at, text in _last_first(said, start) if not plainly[at - start]}
+        joined = _END.join(plainly)
+    found = _pieces(_THOUSANDS.sub("", joined) if "," in joined else joined, start)
+    again = _again(joined, months=not MONTH_WORDS.isdisjoint(found))
+    alone.update((said[at], at + start) for at in reversed(again))
+    for text, at in alone.items():
+        for token in texts(text):
+            if found.get(token, at) >= at:
+                found[token] = at
+    return found
+
+
+def _last_first(rows: Sequence[str], start: int) -> Iterator[tuple[int, str]]:
+    """`rows` with their numbers, so that what is written over is later."""
+    return zip(range(start + len(rows) - 1, start - 1, -1), reversed(rows), strict=True)
+
+
+def _pieces(joined: str, start: int) -> dict[str, int]:
+    """The tokens of single pieces, in lower case, each with the number of the first row that it stands in."""
+    first: dict[str, int] = {}
+    # A piece loses the dot at its end in any case.
+    rows = joined.lower().replace(". ", " ").translate(_ROWS).split(_END)
+    for at, row in _last_first(rows, start):
+        if " " in row:
+            first.update(dict.fromkeys(row.split(), at))
+        elif row:
+            first[row] = at
+    found = {piece: at for piece, at in first.items() if piece.isalpha()}
+    for piece in first.keys() - found.keys():
+        at = first[piece]
+        said = piece.strip(STRIPPED)
+        if said.isalpha():
+            if found.get(said, at) >= at:
+                found[said] = at
+        elif said:
+            for token, _ in tokens(said):
+                if found.get(token, at) >= at:
+                    found[token] = at
+    return found
+
+
+def _again(joined: str, *, months: bool) -> list[int]:
+    """The numbers of the rows that may hold more than single pieces in lower case tell."""
+    hits: list[int] = []
+    for mark in MARKS:
+        at = joined.find(mark)
+        while at >= 0:
+            hits.append(at)
+            end = joined.find(_END, at)
+            at = joined.find(mark, end) if end >= 0 else -1
+    for pattern in (GROUPS, _NEXT, YEAR) if months else (GROUPS, _NEXT):
+        hits += [found.start() for found in pattern.finditer(joined)]
+    rows: list[int] = []
+    row = done = 0
+    for at in sorted(hits):
+        row += joined.count(_END, done, at)
+        done = at
+        if not rows or rows[-1] != row:
+            rows.append(row)
+    return rows
 
 
 def parts(text: str) -> list[Token]:

@@ -1,0 +1,53 @@
+"""What a result adds to an index as the rules say it, slowly: leaf by leaf, token by token."""
+
+from collections.abc import Iterator, Mapping
+
+from remit.facts.canonical import Json
+from remit.facts.catalog import Tool
+from remit.facts.origin import Origin
+from remit.protect.gathered import Entries
+from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, Delta, Index, origin_of
+from remit.protect.language import STOP
+from remit.protect.learning import grounds, named
+from remit.protect.origins import Seen
+from remit.protect.pieces import CARRIED, Kind
+from remit.protect.reading import Leaf, Reading
+from tests.core.plain_tokens import parts, plain, reaching, texts, whole
+
+
+def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index: Index, call: str) -> Delta:
+    """What `remit.protect.learning.learn` has to find, too."""
+    seen = Seen(index)
+    records, directory = named(reading, seen), grounds(tool, given, seen)
+    entries: list[Entries] = []
+    prose = False
+    for leaf in reading.leaves:
+        found = texts(leaf.text)
+        if not leaf.name:
+            prose = prose or (leaf.untrusted and bool(found & STOP))
+            entries.append(Entries(found - STOP, UNTRUSTED if leaf.untrusted else TRUSTED, leaf.pattern, leaf.element))
+            continue
+        bits = UNTRUSTED if leaf.untrusted else TRUSTED
+        if leaf.part is not None and leaf.part.directory:
+            bits |= DIRECTORY | DERIVED if directory else DIRECTORY
+        if leaf.record in records:
+            bits |= DERIVED
+        if leaf.untrusted:
+            leads = any(kind in CARRIED and kind is not Kind.ADDRESS for _, kind in parts(leaf.text))
+            bits &= ~(DERIVED | DIRECTORY) if leads else ~DERIVED
+        if len(found) == 1 and not found & STOP:
+            entries.append(Entries(found, bits, leaf.pattern, leaf.element))
+        else:
+            entries += _several(leaf, bits, seen)
+    return index.delta(call, entries, capped=reading.capped, prose=prose)
+
+
+def _several(leaf: Leaf, bits: int, seen: Seen) -> Iterator[Entries]:
+    found = parts(leaf.text)
+    carried = [token for token, kind in found if kind in CARRIED]
+    yield Entries(carried, UNTRUSTED, leaf.pattern, leaf.element)
+    told = [*(token for token, _ in found if token not in carried), *reaching(plain(leaf.text))]
+    yield Entries(told, bits & ~DERIVED, leaf.pattern, leaf.element)
+    if any(origin_of(seen.look(token)) > Origin.TRUSTED for token in carried):
+        bits &= ~DERIVED
+    yield Entries((whole(leaf.text),), bits, leaf.pattern, leaf.element)
