@@ -19,7 +19,8 @@ from remit.pdp.granting import reach_of, reach_recorded, terms
 from remit.policy.bundle import Bundle
 from remit.policy.reached import Reached
 from remit.policy.verdict import Deny, Escalate, Gate, Permit
-from remit.protect.index import UNTRUSTED, Entries, Index
+from remit.protect.gathered import Entries
+from remit.protect.index import UNTRUSTED, Index
 from remit.protect.origins import Names, words
 from remit.trace.bodies import ActionBody
 from tests.core.deciding import NOW, action, body, bundle, catalog, decided, schema, snapshot, tool

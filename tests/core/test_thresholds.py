@@ -15,7 +15,8 @@ from remit.pdp import decide as deciding
 from remit.pdp.decide import decide
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import word
-from remit.protect.index import UNTRUSTED, Entries, Index
+from remit.protect.gathered import Entries
+from remit.protect.index import UNTRUSTED, Index
 from tests.core.deciding import NOW, action, body, bundle, catalog, codes, decided, schema, snapshot, tool
 
 PERMIT = '@id("all") permit (principal, action, resource);'
