@@ -402,6 +402,22 @@ LINES: Final[tuple[Line, ...]] = (
         goal="one inventory",
     ),
     Line(
+        part=6,
+        id="client-table",
+        text="each client's version, source of its format, files and what is read, as the table says",
+        command=tests("tests/core/test_discovery_docs.py", "tests/core/test_discover_hosts.py"),
+        goal="the page and the code agree; every way to declare a server is read",
+    ),
+    Line(
+        part=6,
+        id="clients",
+        text="Claude Code and Gemini CLI from npm, whose own command lines write their configuration",
+        command=("-m", "proof.discovery.clients"),
+        goal="discover host finds every server, names of variables and headers, and no secret's value",
+        quick=False,
+        timeout_s=900,
+    ),
+    Line(
         part=5,
         id="hostile-strings",
         text="over 200 hostile texts in all that a stranger can write, on the page in Chromium, on the card in pyte",
