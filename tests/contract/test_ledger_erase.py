@@ -183,7 +183,7 @@ async def test_what_a_forged_erasure_says_of_signed_history_is_named(
 
     def lying(body: Body) -> Body | None:
         found = frame(body)
-        return replace(found, server="another", name="another") if isinstance(found, ActionBody) else found
+        return replace(found, pin="another", token="another") if isinstance(found, ActionBody) else found
 
     monkeypatch.setattr("remit.work.erasing.frame", lying)
     await forged.open()

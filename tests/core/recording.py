@@ -56,6 +56,7 @@ ACTIONS = st.builds(
     stored=st.none() | STORED,
     grants=st.just(()) | st.tuples(TEXT),
     nonce=MAYBE,
+    reaches=st.just(()) | st.tuples(TEXT),
     arguments=ARGUMENTS,
 )
 OUTCOMES = st.builds(
@@ -86,6 +87,7 @@ DECISIONS = st.builds(
     nonce=MAYBE,
     to=MAYBE,
     until_ms=st.none() | INTEGERS,
+    grant=st.none() | OBJECTS,
 )
 ADMINS = st.builds(AdminBody, st.sampled_from(Event), TEXT, TEXT, OBJECTS)
 

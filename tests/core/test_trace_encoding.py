@@ -76,6 +76,8 @@ def test_form_of_each_body_is_frozen() -> None:
     )
     stored = encode_body(action(name="read", stored=Stored(("files:a",), ("untrusted",))))
     assert stored.endswith(b',[],[],{},null,[["files:a"],["untrusted"]],12,{"path":"a"}]')
+    reached = encode_body(action(name="read", reaches=("address",)))
+    assert reached.endswith(b',[],[],{},null,null,[],null,["address"],12,{"path":"a"}]')
     granted = encode_body(action(name="read", grants=("r7f3-1.9",)))
     assert granted.endswith(b',[],[],{},null,null,["r7f3-1.9"],12,{"path":"a"}]')
     indexed = encode_body(replace(outcome("r1-1.2"), origins="AAEC"))

@@ -13,6 +13,9 @@ from remit.facts.action import ActionKind
 USED_MAX: Final = 100_000
 """How much is remembered. Beyond that everything else stays new, which is the stricter answer."""
 
+_LATELY_MAX: Final = 20_000
+_NOTHING: Final["list[Did]"] = []
+
 Did: TypeAlias = tuple[str, ...]
 """Agent, kind of action, server, name; and behind them the kind of a target."""
 
@@ -45,6 +48,19 @@ class Used:
     """All that is remembered."""
 
     known: set[Did] = field(default_factory=set[Did])
+    _lately: set[tuple[object, ...]] = field(default_factory=set[tuple[object, ...]], repr=False)
+
+    def intent(
+        self, links: tuple[tuple[str, str], ...], kind: str, server: str, name: str, reaches: tuple[str, ...]
+    ) -> list[Did]:
+        """`take` for every intent that there is: next to nothing where the like of it was taken of late."""
+        key = (links, kind, server, name)
+        if key in self._lately and not reaches:
+            return _NOTHING
+        if len(self._lately) >= _LATELY_MAX:
+            self._lately.clear()
+        self._lately.add(key)
+        return self.take([agent for agent, _ in links], kind, server, name, reaches)
 
     def take(self, agents: Iterable[str], kind: str, server: str, name: str, reaches: tuple[str, ...]) -> list[Did]:
         """Remember an intent; what was new in it."""

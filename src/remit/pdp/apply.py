@@ -6,6 +6,8 @@ Applying is total: a delta that no longer fits changes nothing. Approvals move b
 from dataclasses import replace
 from typing import TypeAlias, assert_never
 
+from remit.escalate import grants
+from remit.escalate.grants import Grant
 from remit.escalate.machine import (
     MOVES,
     Approval,
@@ -29,6 +31,11 @@ from remit.pdp.deltas import (
     ApprovalReviewed,
     ApprovalSuperseded,
     ApprovalVoted,
+    ConfidenceStated,
+    GrantDelta,
+    GrantRevoked,
+    GrantUsed,
+    GrantVoted,
     LabelsJoined,
     SessionDelta,
     SessionEnded,
@@ -55,25 +62,44 @@ def apply_session(session: Session | None, delta: SessionDelta) -> Session:
         case SessionTouched(sid, agent, user, at, calls, irreversible):
             if session is None:
                 return Session(sid, agent, user, at, calls=calls, irreversible_calls=irreversible)
-            known = session.agent != ""
+            named = session.agent != ""
             return Session(
                 sid,
-                session.agent if known else agent,
-                session.user if known else user,
+                session.agent if named else agent,
+                session.user if named else user,
                 session.started_ms,
                 session.labels,
                 session.calls + calls,
                 session.irreversible_calls + irreversible,
                 session.ended_ms,
+                session.confidence,
             )
         case LabelsJoined(sid, at, labels):
             if session is None:
                 return Session(sid, "", None, at, labels)
             return replace(session, labels=session.labels | labels)
+        case ConfidenceStated(sid, at, source, units):
+            known = Session(sid, "", None, at) if session is None else session
+            return replace(known, confidence=known.confidence.stated(source, units))
         case SessionEnded(sid, at):
             if session is None:
                 return Session(sid, "", None, at, ended_ms=at)
             return session if session.ended_ms is not None else replace(session, ended_ms=at)
+        case _:
+            assert_never(delta)
+
+
+def apply_grant(grant: Grant | None, delta: GrantDelta) -> Grant | None:
+    """`grant` after `delta`; None where there is none, and no terms to begin with."""
+    match delta:
+        case GrantVoted(ident, vote, terms):
+            if grant is None:
+                return None if terms is None else Grant(ident, terms, vote.at, (vote,))
+            return grants.voted(grant, vote)
+        case GrantRevoked(_, by):
+            return None if grant is None else grants.revoked(grant, by)
+        case GrantUsed():
+            return None if grant is None else grants.used(grant)
         case _:
             assert_never(delta)
 

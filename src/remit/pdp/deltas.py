@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from remit.escalate.grants import Terms
 from remit.escalate.machine import Approval, Delegation, Edit, Glass, Move, Vote
 from remit.facts.record import Ref
 from remit.facts.stop import Stop, Stopped
@@ -158,6 +159,40 @@ class ApprovalMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfidenceStated:
+    """`source` says how sure the agent of session `sid` is, in units of the fourth decimal place."""
+
+    sid: str
+    at: int
+    source: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class GrantVoted:
+    """A yes to the grant `ident`, which with its first has these `terms`."""
+
+    ident: str
+    vote: Vote
+    terms: Terms | None
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRevoked:
+    """`by` ended the grant `ident`."""
+
+    ident: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrantUsed:
+    """An action goes ahead under the grant `ident`."""
+
+    ident: str
+
+
+@dataclass(frozen=True, slots=True)
 class Halted:
     """A person stopped something; the last stop of it counts."""
 
@@ -213,7 +248,8 @@ ApprovalDelta: TypeAlias = (
     | ApprovalClaimed
     | ApprovalMoved
 )
-SessionDelta: TypeAlias = SessionTouched | LabelsJoined | SessionEnded
+SessionDelta: TypeAlias = SessionTouched | LabelsJoined | SessionEnded | ConfidenceStated
+GrantDelta: TypeAlias = GrantVoted | GrantRevoked | GrantUsed
 Delta: TypeAlias = (
     SessionDelta
     | PlaceLabelled
@@ -223,6 +259,7 @@ Delta: TypeAlias = (
     | IntentClosed
     | ApprovalOpened
     | ApprovalDelta
+    | GrantDelta
     | Halted
     | Resumed
     | TokenRevoked

@@ -112,6 +112,7 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int, store
         trace=action.trace,
         stored=stored,
         grants=ruling.grants,
+        reaches=() if facts is None or facts.novelty is None else facts.novelty.kinds,
     )
 
 

@@ -13,14 +13,16 @@ Laws
 
 What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; `session.keyed` {key}, null
 to erase it; `session.words` {text, grounds?}; `token.revoked` {expires_ms}; `credential` {hash}, null to remove it;
-`epoch` {heads, …}; `session.stopped` and `halt` {reason}; `approval.superseded` {by}. `subject` is the id of
-the session, token, credential, approval, or the chain.
+`epoch` {heads, …}; `session.stopped` and `halt` {reason}; `session.confidence` {source, units};
+`approval.superseded` {by}. `subject` is the id of the session, token, credential, approval, or the chain.
 """
 
 import re
 from typing import Final, assert_never
 
+from remit.escalate.grants import terms_of
 from remit.escalate.machine import Approval, Delegation, Edit, Glass, Move, Vote
+from remit.facts.impact import PLACES
 from remit.facts.label import closed
 from remit.facts.limits import INTEGER_MAX
 from remit.facts.record import RecordKind, Ref
@@ -36,9 +38,13 @@ from remit.pdp.deltas import (
     ApprovalSuperseded,
     ApprovalVoted,
     BodiesErased,
+    ConfidenceStated,
     CredentialSet,
     Delta,
     EpochBegan,
+    GrantRevoked,
+    GrantUsed,
+    GrantVoted,
     Halted,
     IntentClosed,
     IntentOpened,
@@ -97,7 +103,7 @@ def fold(ref: Ref, at: int, kind: RecordKind, body: Body) -> tuple[Delta, ...]:
         case OutcomeBody():
             return _outcome(ref, at, body)
         case DecisionBody():
-            return _decision(at, body)
+            return _decision(ref, at, body)
         case AdminBody():
             return _admin(ref, at, body)
         case _:
@@ -108,7 +114,7 @@ def _intent(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
     user, irreversible = body.user, 1 if body.irreversible else 0
     opened = IntentOpened(ref, body)
     links = body.links
-    if len(links) == 1 and body.approval is None and body.stored is None:
+    if len(links) == 1 and body.approval is None and body.stored is None and not body.grants:
         agent, sid = links[0]
         return (SessionTouched(sid, agent, user, at, 1, irreversible), opened)
     deltas: list[Delta] = [SessionTouched(sid, agent, user, at, 1, irreversible) for agent, sid in links]
@@ -116,6 +122,7 @@ def _intent(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
     if body.approval is not None:
         deltas.append(ApprovalClaimed(body.approval, str(ref)))
     deltas.extend(_labelled(body.stored))
+    deltas.extend([GrantUsed(grant) for grant in body.grants])
     return tuple(deltas)
 
 
@@ -178,7 +185,7 @@ def _outcome(ref: Ref, at: int, body: OutcomeBody) -> tuple[Delta, ...]:
     return tuple(deltas)
 
 
-def _decision(at: int, body: DecisionBody) -> tuple[Delta, ...]:
+def _decision(ref: Ref, at: int, body: DecisionBody) -> tuple[Delta, ...]:
     match body.choice:
         case Choice.APPROVE:
             vote = Vote(body.by, at, body.routes, body.note)
@@ -195,6 +202,13 @@ def _decision(at: int, body: DecisionBody) -> tuple[Delta, ...]:
             return (ApprovalBroken(body.approval, Glass(body.by, at, body.note or "")),)
         case Choice.REVIEW:
             return (ApprovalReviewed(body.approval, body.by),)
+        case Choice.GRANT:
+            told = body.grant or {}
+            of, vote = told.get("of"), Vote(body.by, at, body.routes, body.note)
+            return (GrantVoted(of if isinstance(of, str) else str(ref), vote, terms_of(body.approval, told)),)
+        case Choice.REVOKE:
+            of = (body.grant or {}).get("of")
+            return (GrantRevoked(of, body.by),) if isinstance(of, str) else ()
         case _:
             assert_never(body.choice)
 
@@ -209,6 +223,7 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             | Event.SESSION_STOPPED
             | Event.SESSION_KEYED
             | Event.SESSION_WORDS
+            | Event.SESSION_CONFIDENCE
         ):
             return _of_session(ref, at, body, body.event)
         case Event.TOKEN_REVOKED:
@@ -271,6 +286,11 @@ def _of_session(ref: Ref, at: int, body: AdminBody, event: Event) -> tuple[Delta
         case Event.SESSION_STOPPED:
             reason = data.get("reason")
             return (Halted(Stop(Over.SESSION, sid, body.by, at, reason if isinstance(reason, str) else "")),)
+        case Event.SESSION_CONFIDENCE:
+            units, source = data.get("units"), data.get("source")
+            if not isinstance(units, int) or isinstance(units, bool) or not 0 <= units <= PLACES:
+                return ()
+            return (ConfidenceStated(sid, at, str(source), units),)
         case Event.SESSION_KEYED:
             key = data.get("key")
             return (SessionKeyed(ref, sid, key if isinstance(key, str) and KEY.fullmatch(key) else None),)

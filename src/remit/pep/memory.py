@@ -14,25 +14,25 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from remit.escalate.grants import Grant
 from remit.escalate.machine import OPEN, UNDER_WAY, Approval
 from remit.facts.agent import Authority, Link
+from remit.facts.novelty import Used
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.stop import Stop, Stopped
-from remit.pdp.apply import apply_approval, apply_session
+from remit.pdp.apply import apply_approval, apply_grant, apply_session
 from remit.pdp.deltas import (
-    ApprovalBroken,
-    ApprovalClaimed,
-    ApprovalDelegated,
-    ApprovalMoved,
+    ApprovalDelta,
     ApprovalOpened,
-    ApprovalRefused,
-    ApprovalReviewed,
-    ApprovalSuperseded,
-    ApprovalVoted,
     BodiesErased,
+    ConfidenceStated,
     CredentialSet,
     EpochBegan,
+    GrantDelta,
+    GrantRevoked,
+    GrantUsed,
+    GrantVoted,
     Halted,
     IntentClosed,
     IntentOpened,
@@ -57,6 +57,11 @@ OVER_MAX: Final = 1_000
 _LIVE: Final = OPEN | UNDER_WAY
 
 
+def _may_hold(grant: Grant) -> bool:
+    """Whether it may still lift something: one that ran out may by a clock that is set back."""
+    return grant.revoked_by is None and grant.uses < grant.terms.uses_max
+
+
 @dataclass(slots=True)
 class _Held:
     """A session as loaded (None: the ledger has none yet) and how many hold it."""
@@ -77,6 +82,9 @@ class Memory:
         self._by_sid: dict[str, set[str]] = {}
         self._over: OrderedDict[str, Approval] = OrderedDict()
         self._stopped: dict[Stopped, Stop] = {}
+        self._grants: dict[str, Grant] = {}
+        self.used = Used()
+        """What agents did before; changed by `apply` alone."""
         self._revoked: set[str] = set()
         """Kept beyond the time at which they expire: a clock that is set back would have them live again."""
         self._waiting: dict[asyncio.Future[None], None] = {}
@@ -90,6 +98,8 @@ class Memory:
         self._revoked.update(await self._ledger.revoked())
         self._stopped.update(await self._ledger.stopped())
         self.stores = Stores(await self._ledger.stored())
+        self.used = Used(await self._ledger.used())
+        self._grants.update((grant.ident, grant) for grant in await self._ledger.grants() if _may_hold(grant))
         found = await self._ledger.approvals(open_only=True, limit=APPROVALS_LOADED_MAX)
         for approval in found:
             self._keep(approval)
@@ -160,6 +170,17 @@ class Memory:
         """All that people stopped."""
         return self._stopped
 
+    def grant(self, ident: str) -> Grant | None:
+        """The grant `ident`, unless it ended before the service began."""
+        return self._grants.get(ident)
+
+    def grants(self, authority: Authority | None = None) -> tuple[Grant, ...]:
+        """Those known, the oldest first; of `authority`, those for its chain and its user."""
+        if authority is None or not self._grants:
+            return tuple(self._grants.values())
+        agents, user = authority.agents, authority.user
+        return tuple([one for one in self._grants.values() if one.terms.agents == agents and one.terms.user == user])
+
     def revoked(self, authority: Authority) -> bool:
         """Whether its token, or one that it came from, was revoked."""
         if not self._revoked:
@@ -187,43 +208,49 @@ class Memory:
         stirred = False
         for delta in fold(ref, at, kind, body):
             match delta:
-                case SessionTouched() | LabelsJoined() | SessionEnded():
+                case SessionTouched() | LabelsJoined() | SessionEnded() | ConfidenceStated():
                     held = self._sessions.get(delta.sid)
                     if held is not None:
                         held.session = apply_session(held.session, delta)
                     stirred = stirred or isinstance(delta, SessionEnded)
-                case ApprovalOpened(approval):
-                    self._keep(approval)
-                case (
-                    ApprovalVoted()
-                    | ApprovalRefused()
-                    | ApprovalDelegated()
-                    | ApprovalBroken()
-                    | ApprovalReviewed()
-                    | ApprovalSuperseded()
-                    | ApprovalClaimed()
-                    | ApprovalMoved()
-                ):
-                    known = self._approvals.get(delta.ident)
-                    if known is not None:
-                        self._keep(apply_approval(known, delta))
-                        stirred = True
-                case Halted() | Resumed():
-                    self._stop(delta)
-                    stirred = True
-                case TokenRevoked(token, _):
-                    self._revoked.add(token)
-                    stirred = True
+                case IntentOpened(_, opened):
+                    self.used.intent(opened.links, opened.kind, opened.server, opened.name, opened.reaches)
                 case PlaceLabelled(where, labels):
                     self.stores.label(where, labels)
                 case SessionKeyed(_, sid, key):
                     self.indices.key(sid, key)
                 case OriginsAdded(_, sid):
                     self.indices.take(sid, body)
-                case IntentOpened() | IntentClosed() | CredentialSet() | EpochBegan() | BodiesErased():
+                case IntentClosed() | CredentialSet() | EpochBegan() | BodiesErased():
                     pass
+                case _:
+                    stirred = self._by_people(delta) or stirred
         if stirred:
             self._stir()
+
+    def _by_people(self, delta: ApprovalOpened | ApprovalDelta | GrantDelta | Halted | Resumed | TokenRevoked) -> bool:
+        """What people decide, or are asked; whether who waits for them has to look again."""
+        match delta:
+            case ApprovalOpened(approval):
+                self._keep(approval)
+                return False
+            case GrantVoted() | GrantRevoked() | GrantUsed():
+                grant = apply_grant(self._grants.get(delta.ident), delta)
+                if grant is not None:
+                    self._grants[delta.ident] = grant
+                return not isinstance(delta, GrantUsed)
+            case Halted() | Resumed():
+                self._stop(delta)
+                return True
+            case TokenRevoked(token, _):
+                self._revoked.add(token)
+                return True
+            case _:
+                known = self._approvals.get(delta.ident)
+                if known is None:
+                    return False
+                self._keep(apply_approval(known, delta))
+                return True
 
     async def changed(self, timeout_s: float) -> None:
         """Return when an approval, an end or a revocation came in, or after `timeout_s`.

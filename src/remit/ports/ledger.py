@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from remit.escalate.grants import Grant
 from remit.escalate.machine import Approval
 from remit.facts.label import Labels
+from remit.facts.novelty import Did
 from remit.facts.record import Receipt, Record, RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.stop import Stop, Stopped
@@ -122,6 +124,14 @@ class Ledger(Protocol):
 
     async def revoked(self) -> Mapping[str, int]:
         """Revoked token ids and when they would have expired, in ms since the epoch."""
+        ...
+
+    async def grants(self) -> Sequence[Grant]:
+        """Every grant, the oldest first, those that ended too."""
+        ...
+
+    async def used(self) -> set[Did]:
+        """What agents did before (`facts.novelty`)."""
         ...
 
     async def stopped(self) -> Mapping[Stopped, Stop]:

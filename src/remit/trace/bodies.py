@@ -44,7 +44,8 @@ class ActionBody:
     escalated proposal opens. `irreversible` says which counter the intent adds to. `trace` is the W3C traceparent that
     its log lines and the server's bear; `stored` what it may write to stores; `grants` are those that lifted its gates;
     `nonce` is what names the approval that a proposal opens, and in an intent the key under which the tool may be
-    called once more. These four are encoded before the arguments, where there are any.
+    called once more; `reaches` are the kinds of its targets (`facts.novelty`), where a policy asked. These five are
+    encoded before the arguments, where there are any.
     """
 
     action: str
@@ -71,6 +72,7 @@ class ActionBody:
     stored: Stored | None = None
     grants: tuple[str, ...] = ()
     nonce: str | None = None
+    reaches: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,8 @@ class Choice(StrEnum):
     DELEGATE = "delegate"
     BREAK_GLASS = "break-glass"
     REVIEW = "review"
+    GRANT = "grant"
+    REVOKE = "revoke"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +149,9 @@ class DecisionBody:
     `routes` are those his yes may count for; `completes` says that with it every gate is lifted
     (the routes' rules were those of the record's bundle; see `escalate.voting`). `reason` is the preset word of a no.
     A yes to other arguments names the proposal that holds them (`edit`), their action's hash (`approved`) and what
-    later decisions have to name (`nonce`). `to` decides in his place until `until_ms`. These are encoded where one
-    of them is there.
+    later decisions have to name (`nonce`). `to` decides in his place until `until_ms`. `grant` are the terms of a grant
+    (`escalate.grants`) that he gives with the approval, or `{"of": ID}` where he joins or revokes that one. These are
+    encoded where one of them is there.
     """
 
     approval: str
@@ -162,6 +167,7 @@ class DecisionBody:
     nonce: str | None = None
     to: str | None = None
     until_ms: int | None = None
+    grant: Mapping[str, Json] | None = None
 
 
 class Event(StrEnum):
@@ -176,6 +182,7 @@ class Event(StrEnum):
     SESSION_OPENED = "session.opened"
     SESSION_KEYED = "session.keyed"
     SESSION_WORDS = "session.words"
+    SESSION_CONFIDENCE = "session.confidence"
     SESSION_ENDED = "session.ended"
     SESSION_STOPPED = "session.stopped"
     HALT = "halt"

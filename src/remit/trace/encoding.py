@@ -27,7 +27,19 @@ from remit.trace.bodies import (
     Status,
     Stored,
 )
-from remit.trace.members import ACTION_MEMBERS, Undecodable, flag, integer, mapping, maybe, members, parts, text, texts
+from remit.trace.members import (
+    ACTION_MEMBERS,
+    Undecodable,
+    flag,
+    integer,
+    mapping,
+    maybe,
+    members,
+    nonce_of,
+    parts,
+    text,
+    texts,
+)
 
 
 class Unencodable(ValueError):
@@ -85,7 +97,7 @@ def encode_body(body: Body) -> bytes:
             case OutcomeBody():
                 return orjson.dumps(_outcome(body))
             case DecisionBody():
-                return orjson.dumps(_decision(body))
+                return orjson.dumps(_decision(body), default=_plain)
             case AdminBody():
                 return orjson.dumps((body.event, body.by, body.subject, body.data), default=_plain)
             case _:
@@ -147,6 +159,8 @@ def _action(body: ActionBody) -> tuple[object, ...]:
 
 def _added(body: ActionBody) -> tuple[object, ...]:
     stored = None if body.stored is None else (body.stored.places, body.stored.labels)
+    if body.reaches:
+        return body.trace, stored, body.grants, body.nonce, body.reaches
     if body.nonce is not None:
         return body.trace, stored, body.grants, body.nonce
     if body.grants:
@@ -190,7 +204,8 @@ def _as_action(data: bytes) -> ActionBody:
         trace=maybe(found[19]) if len(found) > ACTION_MEMBERS[0] else None,
         stored=_stored_of(found),
         grants=texts(found[21]) if len(found) > ACTION_MEMBERS[2] else (),
-        nonce=text(found[22]) if len(found) == ACTION_MEMBERS[-1] else None,
+        nonce=nonce_of(found),
+        reaches=texts(found[23]) if len(found) == ACTION_MEMBERS[-1] else (),
     )
 
 
@@ -297,14 +312,16 @@ def _as_outcome(data: bytes) -> OutcomeBody:
 
 def _decision(body: DecisionBody) -> tuple[object, ...]:
     more = (body.reason, body.edit, body.approved, body.nonce, body.to, body.until_ms)
-    added = more if any(one is not None for one in more) else ()
+    added: tuple[object, ...] = more if any(one is not None for one in more) or body.grant is not None else ()
+    if body.grant is not None:
+        added = (*added, body.grant)
     return (body.approval, body.action, body.by, body.choice, body.routes, body.note, body.completes, *added)
 
 
 def _as_decision(data: bytes) -> DecisionBody:
-    found = members("decision body", data, 7, 13)
+    found = members("decision body", data, 7, 13, 14)
     approval, action, by, choice, routes, note, completes = found[:7]
-    reason, edit, approved, nonce, to, until_ms = found[7:] or (None,) * 6
+    reason, edit, approved, nonce, to, until_ms = found[7:13] or (None,) * 6
     return DecisionBody(
         approval=text(approval),
         action=text(action),
@@ -319,6 +336,7 @@ def _as_decision(data: bytes) -> DecisionBody:
         nonce=maybe(nonce),
         to=maybe(to),
         until_ms=None if until_ms is None else integer(until_ms),
+        grant=mapping(found[13]) if len(found) == 14 else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from remit.trace.members import ACTION_MEMBERS, maybe, members, parts, text, texts
+from remit.trace.members import ACTION_MEMBERS, maybe, members, nonce_of, parts, text, texts
 
 
 @dataclass(slots=True)
@@ -28,6 +28,6 @@ def glance(data: bytes) -> Glance:
         verdict=text(found[8]),
         approval=maybe(found[13]),
         source=texts(found[17]),
-        nonce=text(found[22]) if len(found) == ACTION_MEMBERS[-1] else None,
+        nonce=nonce_of(found),
         data=data,
     )

@@ -7,9 +7,9 @@ import orjson
 
 from remit.facts.canonical import Json
 
-ACTION_MEMBERS: Final = (21, 22, 23, 24, 25)
+ACTION_MEMBERS: Final = (21, 22, 23, 24, 25, 26)
 """How many an action's body has: as the first version wrote all of them, with a trace, with what it stores, with
-grants, and with a nonce."""
+grants, with a nonce, and with the kinds of its targets."""
 
 
 class Undecodable(ValueError):
@@ -35,6 +35,13 @@ def parts(value: object, count: int) -> Sequence[Sequence[object]]:
     if not all(isinstance(item, list) and len(cast("list[object]", item)) == count for item in items):
         raise Undecodable(f"a member is no list of {count} members each")
     return cast("list[list[object]]", items)
+
+
+def nonce_of(action: Sequence[object]) -> str | None:
+    """The nonce among the members of an action's body; nothing stands for none where more follows."""
+    if len(action) < ACTION_MEMBERS[4] or (len(action) > ACTION_MEMBERS[4] and action[22] is None):
+        return None
+    return text(action[22])
 
 
 def text(value: object) -> str:

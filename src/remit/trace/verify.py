@@ -313,8 +313,8 @@ class Verifier:
 
     def _check_decision(self, row: Row, body: DecisionBody) -> None:
         asked = self._asked.get(body.approval)
-        if body.choice is Choice.REVIEW:
-            # It looks back at what is over.
+        if body.choice is Choice.REVIEW or body.choice is Choice.GRANT or body.choice is Choice.REVOKE:
+            # It looks back at what may be over.
             return
         self._check_asked(row, body.approval, body.action, asked and asked.action)
         if asked is None:

@@ -26,9 +26,11 @@ from remit.adapters.sqlite.tiles import origin_of
 from remit.adapters.sqlite.verifying import rows_of
 from remit.adapters.sqlite.worker import Hire, Thread
 from remit.adapters.sqlite.writer import Writer, unwritable
+from remit.escalate.grants import Grant
 from remit.escalate.machine import Approval
 from remit.facts.canonical import Json
 from remit.facts.label import Labels
+from remit.facts.novelty import Did
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.stop import Stop, Stopped
@@ -141,6 +143,14 @@ class SqliteLedger:
     async def revoked(self) -> Mapping[str, int]:
         """Revoked token ids and when they would have expired, in ms since the epoch."""
         return await self._readers.run(reads.revoked)
+
+    async def grants(self) -> Sequence[Grant]:
+        """Every grant, the oldest first."""
+        return await self._readers.run(reads.grants)
+
+    async def used(self) -> set[Did]:
+        """What agents did before."""
+        return await self._readers.run(reads.used)
 
     async def stopped(self) -> Mapping[Stopped, Stop]:
         """What people stopped."""

@@ -9,13 +9,17 @@ from typing import Any, Final
 import orjson
 
 from remit.adapters.sqlite import rows
-from remit.adapters.sqlite.segment import ERASED, body_head, record_head
+from remit.adapters.sqlite.reads import SEGMENT
+from remit.adapters.sqlite.segment import ERASED, body_head, record_head, unpack
 from remit.adapters.sqlite.state import State
-from remit.adapters.sqlite.tables import INDEX_OF_ORIGINS, PROOF_TABLES, SEQ_BITS, STOPS, TABLES, create
-from remit.facts.record import Ref
+from remit.adapters.sqlite.tables import INDEX_OF_ORIGINS, PROOF_TABLES, SEQ_BITS, STOPS, TABLES, THRESHOLDS, create
+from remit.facts.novelty import Used
+from remit.facts.record import RecordKind, Ref
 from remit.pdp.fold import fold
+from remit.trace.bodies import ActionBody, AdminBody, Body
 from remit.trace.chain import parts
-from remit.trace.encoding import decode_body, decode_record
+from remit.trace.encoding import Undecodable, decode_body, decode_record
+from remit.trace.erasing import frames
 
 _FLUSH: Final = 1_000
 
@@ -80,3 +84,42 @@ def from_version_3(conn: sqlite3.Connection) -> None:
             value |= {"nonce": "", "edit": None, "delegations": [], "reason": None, "glass": None}
             value["superseded_by"] = None
             rows.write(conn, {"approval": [rows.approval_row(number, rows.approval_from((orjson.dumps(value),)))]})
+
+
+def from_version_4(conn: sqlite3.Connection) -> None:
+    """Version 4 had no grants, and did not tell what agents did before: that is told from their intents."""
+    if conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'granted'").fetchone():
+        return
+    for statement in THRESHOLDS.split(";"):
+        conn.execute(statement)
+    used, gone, found = Used(), dict[str, int](), list[rows.Row]()
+    for row in conn.execute(f"{SEGMENT} ORDER BY segment.first").fetchall():
+        for stored in unpack(*row):
+            record = decode_record(stored.record)
+            if stored.body is None:
+                gone[str(Ref(record.chain, record.seq))] = stored.id
+                continue
+            body = decode_body(record.kind, stored.body)
+            if record.kind is RecordKind.INTENT:
+                found += _new(used, body, stored.id)
+            elif isinstance(body, AdminBody):
+                for ident, frame in frames(body).items():
+                    if ident in gone:
+                        found += _new(used, _intent(frame), gone[ident])
+    rows.write(conn, {"used": found})
+
+
+def _new(used: Used, body: Body | None, ident: int) -> list[rows.Row]:
+    if not isinstance(body, ActionBody):
+        return []
+    new = used.intent(body.links, body.kind, body.server, body.name, body.reaches)
+    return [rows.used_row(one, ident) for one in new]
+
+
+def _intent(frame: bytes) -> Body | None:
+    """The erased intent that `frame` is what is kept of; None for anything else, a proposal among it."""
+    try:
+        body = decode_body(RecordKind.INTENT, frame)
+    except Undecodable:
+        return None
+    return body if isinstance(body, ActionBody) and body.verdict == "permit" else None

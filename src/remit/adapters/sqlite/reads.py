@@ -18,8 +18,10 @@ from remit.adapters.sqlite import rows
 from remit.adapters.sqlite.errors import LedgerDamaged
 from remit.adapters.sqlite.segment import SegmentTorn, Stored, unpack
 from remit.adapters.sqlite.tables import SEQ_BITS
+from remit.escalate.grants import Grant
 from remit.escalate.machine import Approval
 from remit.facts.label import Labels
+from remit.facts.novelty import Did
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.stop import Stop, Stopped, read_subject
@@ -231,6 +233,17 @@ def in_doubt(conn: sqlite3.Connection) -> Sequence[InDoubt]:
 def revoked(conn: sqlite3.Connection) -> Mapping[str, int]:
     """Revoked tokens and when they would have expired."""
     return dict(conn.execute("SELECT token, expires FROM revoked").fetchall())
+
+
+def used(conn: sqlite3.Connection) -> set[Did]:
+    """What agents did before."""
+    return {tuple(orjson.loads(row[0])) for row in conn.execute("SELECT did FROM used")}
+
+
+def grants(conn: sqlite3.Connection) -> Sequence[Grant]:
+    """Every grant, the oldest first."""
+    found = [rows.grant_from(row[0]) for row in conn.execute("SELECT detail FROM granted ORDER BY id")]
+    return [grant for grant in found if grant is not None]
 
 
 def stopped(conn: sqlite3.Connection) -> Mapping[Stopped, Stop]:

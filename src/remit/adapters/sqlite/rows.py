@@ -11,8 +11,11 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
+from remit.escalate.grants import Grant, terms_of
 from remit.escalate.machine import Approval, Delegation, Edit, Glass, State, Vote
+from remit.facts.confidence import Confidence
 from remit.facts.label import NONE, Labels
+from remit.facts.novelty import Did
 from remit.facts.session import Session
 from remit.facts.stop import Stop
 from remit.policy.verdict import Gate
@@ -37,6 +40,9 @@ _INTO: Final = {
     "outcome": ("INSERT INTO outcome", "nn", ""),
     "approval": ("REPLACE INTO approval", "ntt", ""),
     "stopped": ("REPLACE INTO stopped", "ttnt", ""),
+    "granted": ("REPLACE INTO granted", "nt", ""),
+    "used": ("INSERT INTO used", "tn", ""),
+    "confidence": ("REPLACE INTO confidence", "tnn", ""),
     "revoked": ("REPLACE INTO revoked", "tn", ""),
     "credential": ("REPLACE INTO credential", "tt", ""),
     "stored": ("REPLACE INTO stored", "tt", ""),
@@ -53,8 +59,8 @@ _COLUMN: Final = {
 }
 
 SESSION: Final = (
-    "SELECT no, sid, agent, user, started, labels, calls, irreversible, ended, last "
-    "FROM session JOIN activity USING (no)"
+    "SELECT no, sid, agent, user, started, labels, calls, irreversible, ended, last, own, told "
+    "FROM session JOIN activity USING (no) LEFT JOIN confidence USING (sid)"
 )
 """Rows for `session_from`."""
 
@@ -70,6 +76,7 @@ def session_from(row: Sequence[Any]) -> Session:
         calls=row[6],
         irreversible_calls=row[7],
         ended_ms=row[8],
+        confidence=Confidence(row[10], row[11]),
     )
 
 
@@ -128,6 +135,39 @@ def session_row(number: int, session: Session) -> Row:
 def approval_row(ident: int, approval: Approval) -> Row:
     """The approval opened by the record with the id `ident`."""
     return (ident, approval.state.value, _json(approval))
+
+
+def grant_from(detail: str) -> Grant | None:
+    """The grant of a row's `detail`; None for what no version wrote."""
+    value = orjson.loads(detail)
+    terms = terms_of(value["approval"], value["terms"])
+    votes = tuple(Vote(one["by"], one["at"], tuple(one["routes"]), one["note"]) for one in value["votes"])
+    if terms is None:
+        return None
+    return Grant(value["ident"], terms, value["given_ms"], votes, value["uses"], value["revoked_by"])
+
+
+def read_grant(conn: sqlite3.Connection, ident: int) -> Grant | None:
+    """The grant that the record with this id began."""
+    row = conn.execute("SELECT detail FROM granted WHERE id = ?", (ident,)).fetchone()
+    return None if row is None else grant_from(row[0])
+
+
+def grant_row(ident: int, grant: Grant) -> Row:
+    """The grant that the record with the id `ident` began."""
+    members = {"ident": grant.ident, "approval": grant.terms.approval, "terms": grant.terms.to_json()}
+    members |= {"given_ms": grant.given_ms, "votes": grant.votes, "uses": grant.uses, "revoked_by": grant.revoked_by}
+    return (ident, _json(members))
+
+
+def used_row(did: Did, since: int) -> Row:
+    """What an agent did first by the record with the id `since`."""
+    return (_text(_json(did)), since)
+
+
+def confidence_row(sid: str, said: Confidence) -> Row:
+    """How sure the agent of a session is said to be."""
+    return (_text(sid), said.agent, said.harness)
 
 
 def stopped_row(what: str, stop: Stop | None) -> Row:

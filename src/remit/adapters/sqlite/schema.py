@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from remit.adapters.sqlite.errors import NotALedger, SchemaTooNew
-from remit.adapters.sqlite.migrate import from_version_0, from_version_1, from_version_2, from_version_3
+from remit.adapters.sqlite.migrate import from_version_0, from_version_1, from_version_2, from_version_3, from_version_4
 from remit.adapters.sqlite.tables import create
 
-VERSION: Final = 4
+VERSION: Final = 5
 APPLICATION: Final = 0x524D4954
 """`RMIT`, in the file's header (sqlite.org/fileformat2.html, application id)."""
 
@@ -22,6 +22,7 @@ MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {
     1: from_version_1,
     2: from_version_2,
     3: from_version_3,
+    4: from_version_4,
 }
 """From each earlier version to the one after it."""
 

@@ -14,12 +14,15 @@ from typing import Final, assert_never
 from remit.adapters.sqlite import reads, rows
 from remit.adapters.sqlite.segment import Stored
 from remit.adapters.sqlite.tables import SEQ_BITS
+from remit.escalate.grants import Grant
 from remit.escalate.machine import Approval
+from remit.facts.confidence import UNSAID, Confidence
 from remit.facts.label import Labels
+from remit.facts.novelty import Did, Used
 from remit.facts.record import Ref
 from remit.facts.session import Session
 from remit.facts.stop import subject
-from remit.pdp.apply import apply_approval, apply_session
+from remit.pdp.apply import apply_approval, apply_grant, apply_session
 from remit.pdp.deltas import (
     ApprovalBroken,
     ApprovalClaimed,
@@ -32,9 +35,14 @@ from remit.pdp.deltas import (
     ApprovalSuperseded,
     ApprovalVoted,
     BodiesErased,
+    ConfidenceStated,
     CredentialSet,
     Delta,
     EpochBegan,
+    GrantDelta,
+    GrantRevoked,
+    GrantUsed,
+    GrantVoted,
     Halted,
     IntentClosed,
     IntentOpened,
@@ -90,6 +98,8 @@ class State:
         self._asked: dict[int, Approval] = {}
         [self._origins] = conn.execute("SELECT coalesce(max(no), 0) FROM origin").fetchone()
         self._stored: dict[str, Labels] = {}
+        self._granted: dict[int, Grant] = {}
+        self._used = Used(reads.used(conn))
         self._seldom: dict[str, dict[int | str, rows.Row]] = {}
         """What changed of the other tables, by table and key."""
 
@@ -112,6 +122,9 @@ class State:
                 else:
                     self._change_session(delta)
             elif type(delta) is IntentOpened:
+                body = delta.body
+                if new := self._used.intent(body.links, body.kind, body.server, body.name, body.reaches):
+                    self._remember(new, ident)
                 block = ident >> _BLOCK_BITS
                 self._open[block] = self._open.get(block, 0) | 1 << (ident & _BLOCK_MASK)
                 self._blocks.add(block)
@@ -135,11 +148,13 @@ class State:
             "outcome": list(self._closed),
             "session": [rows.session_row(row.no, row.session) for row in self._described.values()],
             "approval": [rows.approval_row(ident, approval) for ident, approval in self._asked.items()],
+            "granted": [rows.grant_row(ident, grant) for ident, grant in self._granted.items()],
         }
         for table, items in self._seldom.items():
             changed[table] = list(items.values())
         for taken in (self._active, self._described, self._blocks, self._closed, self._asked, self._seldom):
             taken.clear()
+        self._granted.clear()
         if len(self._sessions) > _CACHED_MAX:
             self._sessions.clear()
         if len(self._stored) > _CACHED_MAX:
@@ -148,8 +163,10 @@ class State:
 
     def _apply(self, delta: Delta) -> None:
         match delta:
-            case SessionTouched() | LabelsJoined() | SessionEnded():
+            case SessionTouched() | LabelsJoined() | SessionEnded() | ConfidenceStated():
                 self._change_session(delta)
+            case GrantVoted() | GrantRevoked() | GrantUsed():
+                self._change_grant(delta)
             case IntentOpened():
                 raise AssertionError("opened by its own record alone")
             case IntentClosed():
@@ -210,14 +227,33 @@ class State:
             row = _Row(self._sessions_made, session, session.calls, session.irreversible_calls)
             self._sessions[sid] = row
             self._described[sid] = self._active[sid] = row
+            self._state_confidence(UNSAID, session)
             return
         before = row.session
         after = row.session = apply_session(before, delta)
         row.calls += after.calls - before.calls
         row.irreversible += after.irreversible_calls - before.irreversible_calls
         self._active[sid] = row
+        self._state_confidence(before.confidence, after)
         if after.labels != before.labels or after.ended_ms != before.ended_ms or after.agent != before.agent:
             self._described[sid] = row
+
+    def _state_confidence(self, before: Confidence, after: Session) -> None:
+        if after.confidence != before:
+            self._change("confidence", after.sid, rows.confidence_row(after.sid, after.confidence))
+
+    def _remember(self, new: Sequence[Did], ident: int) -> None:
+        for one in new:
+            row = rows.used_row(one, ident)
+            self._change("used", str(row[0]), row)
+
+    def _change_grant(self, delta: GrantDelta) -> None:
+        ident = self._named(delta.ident)
+        if ident is not None:
+            before = self._granted.get(ident) or rows.read_grant(self._conn, ident)
+            after = apply_grant(before, delta)
+            if after is not None:
+                self._granted[ident] = after
 
     def _session(self, sid: str) -> _Row | None:
         row = self._sessions.get(sid)

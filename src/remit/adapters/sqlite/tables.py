@@ -61,6 +61,12 @@ STOPS: Final = """CREATE TABLE stopped (
     what TEXT PRIMARY KEY, by TEXT NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL
 ) STRICT, WITHOUT ROWID"""
 """What version 4 brought."""
+THRESHOLDS: Final = """
+CREATE TABLE granted (id INTEGER PRIMARY KEY, detail TEXT NOT NULL) STRICT;
+CREATE TABLE used (did TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE confidence (sid TEXT PRIMARY KEY, own INTEGER, told INTEGER) STRICT, WITHOUT ROWID
+"""
+"""What version 5 brought: grants, what agents did before, how sure they say, and their harnesses say, that they are."""
 
 STATE: Final = (
     "chain",
@@ -77,6 +83,9 @@ STATE: Final = (
     "origin",
     "erased",
     "stopped",
+    "granted",
+    "used",
+    "confidence",
 )
 """The tables that are folds of the records."""
 
@@ -87,3 +96,5 @@ def create(conn: sqlite3.Connection) -> None:
         conn.execute(statement)
     conn.execute(INDEX_OF_ORIGINS)
     conn.execute(STOPS)
+    for statement in THRESHOLDS.split(";"):
+        conn.execute(statement)
