@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from mcp import MCPError
 
+from proof.counting import Counting
+from remit.adapters.halts import BY, HALTS, HaltFolder, leave
 from remit.facts.record import RecordKind
 from remit.facts.stop import Over
 from remit.pep.answer import Refused, Released
+from remit.pep.lease import LEASE_S, Lease
 from remit.policy.verdict import Code
-from remit.trace.bodies import OutcomeBody, Status
+from remit.trace.bodies import AdminBody, OutcomeBody, Status
 from tests.e2e.api_world import world
-from tests.e2e.gateway_world import Shop, gateway, shop_process
+from tests.e2e.gateway_world import Shop, gateway, shop_process, until
+from tests.e2e.speaking import told
 from tests.e2e.test_gateway_client import client
 
 if TYPE_CHECKING:
@@ -28,11 +34,24 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Generator[Shop]:
         yield made
 
 
+@dataclass
+class Hands:
+    """A clock that a test moves."""
+
+    s: float = 100.0
+
+    def now_ms(self) -> int:
+        return int(self.s * 1000)
+
+    def monotonic_s(self) -> float:
+        return self.s
+
+
 def why(answer: object) -> str | None:
     return answer.reasons[0].code.value if isinstance(answer, Refused) else None
 
 
-HALTS = [
+STOPPABLE = [
     ("agent", "sub"),
     ("user", "req"),
     ("group", "fin"),
@@ -50,7 +69,7 @@ async def test_whatever_is_halted_is_denied_until_it_is_resumed(tmp_path: Path) 
         child = (await api.delegate(minted["token"], "sub")).json()["access_token"]
         ann = await api.token("user", "ann")
         assert isinstance(await api.call(child, "echo", {"text": "x"}), Released)
-        for kind, name in HALTS:
+        for kind, name in STOPPABLE:
             asked = {"kind": kind, "name": name if kind != "session" else minted["sid"]}
             halted = await api.told("POST", "/halts", ann, {**asked, "why": "it loops"})
             assert (halted["drill"], halted["cut"]) == (False, [])
@@ -125,6 +144,86 @@ async def test_a_call_under_way_is_cut_off_at_its_server_and_in_doubt(tmp_path: 
         assert isinstance(outcome, OutcomeBody)
         assert (outcome.intent, outcome.status) == (ref, Status.LOST)
         assert not (await agent.call_tool("echo", {"text": "still here"})).is_error
+
+
+@pytest.mark.asyncio
+async def test_a_halt_that_was_left_cuts_off_what_is_under_way_and_is_taken_to_the_ledger(
+    tmp_path: Path, shop: Shop
+) -> None:
+    async with gateway(tmp_path, shop) as of, client(of, of.token(), "2026-07-28") as agent:
+        lease = of.driver.leased(HaltFolder(tmp_path))
+        call = asyncio.create_task(agent.call_tool("slow", {"seconds": 30}))
+        await of.effects_are("slow began")
+        left = leave(tmp_path, (Over.AGENT, "clerk"), "it hangs", 7)
+        lease.renew()
+        assert "it hangs" in str((await call).content)
+        await of.effects_are("slow began", "slow cancelled")
+
+        async def taken() -> bool:
+            lease.renew()
+            return not left.exists()
+
+        await until(taken)
+        [stop] = of.driver.stops
+        assert (stop.what, stop.by) == ((Over.AGENT, "clerk"), BY)
+        [record] = [one.body for one in await of.records(RecordKind.ADMIN) if "halt" in str(one.body)]
+        assert isinstance(record, AdminBody)
+        assert (record.subject, record.data) == ("agent:clerk", {"reason": "it hangs"})
+
+
+@pytest.mark.asyncio
+async def test_what_was_left_is_read_before_anything_more_is_done(tmp_path: Path, shop: Shop) -> None:
+    """Nobody renews the lease; by its clock, which goes on while a process stands still, it is too old."""
+    async with gateway(tmp_path, shop) as of, client(of, of.token(), "2026-07-28") as agent:
+        clock = Hands()
+        lease = Lease(clock, HaltFolder(tmp_path), lambda stop: of.driver._halt(stop.what, stop.by, stop.reason)[0])  # pyright: ignore[reportPrivateUsage]
+        of.driver._desk.lease = lease  # pyright: ignore[reportPrivateUsage]
+        assert not (await agent.call_tool("echo", {"text": "x"})).is_error
+        leave(tmp_path, (Over.SERVER, "shop"), "stop it", 7)
+        assert not (await agent.call_tool("echo", {"text": "x"})).is_error
+        clock.s += LEASE_S
+        assert "stop it" in str((await agent.call_tool("echo", {"text": "x"})).content)
+
+
+@pytest.mark.asyncio
+async def test_without_a_lease_nothing_is_done(tmp_path: Path, shop: Shop) -> None:
+    async with gateway(tmp_path, shop) as of, client(of, of.token(), "2026-07-28") as agent:
+        (tmp_path / HALTS).write_text("no folder")
+        lease = of.driver.leased(HaltFolder(tmp_path))
+        said = await agent.call_tool("echo", {"text": "x"})
+        assert "cannot be read" in str(said.content)
+        assert "stop/halted" in str(said.content)
+        (tmp_path / HALTS).unlink()
+        lease.renew()
+        assert not (await agent.call_tool("echo", {"text": "x"})).is_error
+        (tmp_path / HALTS).mkdir(mode=0o700)
+        (tmp_path / HALTS / "1.json").write_text("{}")
+        lease.renew()
+        said = await agent.call_tool("echo", {"text": "x"})
+        assert "everything was stopped" in str(said.content)
+
+
+def test_a_service_that_stands_still_is_left_the_halt_and_obeys_it_first(tmp_path: Path) -> None:
+    counting = Counting(tmp_path, hold_s=0.1)
+    try:
+        counting.start()
+        service = counting.service
+        token = service.agent("clerk", "ana")
+        assert service.process is not None
+        assert not told(service, token, "counter", "peek")[0]
+        service.process.send_signal(signal.SIGSTOP)
+        try:
+            done = service.remit("halt", "agent", "clerk", "--why", "it hangs")
+            assert (done.returncode, "the halt lies in" in done.stderr) == (0, True), done.stderr
+        finally:
+            service.process.send_signal(signal.SIGCONT)
+        failed, text = told(service, token, "counter", "peek")
+        assert failed
+        assert "it hangs" in text
+        [stop] = service.told("halt")
+        assert (stop["kind"], stop["name"], stop["by"], stop["why"]) == ("agent", "clerk", BY, "it hangs")
+    finally:
+        counting.stop()
 
 
 @pytest.mark.asyncio

@@ -16,6 +16,7 @@ import aiohttp
 
 from remit.adapters.credentials.keeping import Keeping
 from remit.adapters.credentials.registering import Place
+from remit.adapters.halts import HaltFolder
 from remit.adapters.keyring import KeyringUnusable
 from remit.adapters.notary import FOLDER as CHECKPOINT_KEYS
 from remit.adapters.notary import FolderNotary
@@ -52,6 +53,7 @@ from remit.control.resources import Source
 from remit.facts.catalog import Server
 from remit.pep.driver import Driver
 from remit.pep.gate import Gate
+from remit.pep.lease import Lease
 from remit.pep.mcp.app import Edge, McpApp
 from remit.pep.tally import Tally
 from remit.ports.upstream import Inspected
@@ -87,6 +89,7 @@ class Service:
     bounds: Bounds
     tally: Tally
     driver: Driver
+    lease: Lease
     runtime: Runtime
     ledger: SqliteLedger
     fleet: Fleet
@@ -183,6 +186,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     driver = Driver(ledger, _CLOCK, lambda: runtime.bundle, fleet.upstreams, settings.limits, tally, veiling, _ENTROPY)
     await driver.load()
     driver.shown_under(f"{resource}/a/")
+    lease = driver.leased(HaltFolder(settings.data))
     authenticator = Authenticator(signer, _CLOCK, revoked=await ledger.revoked(), credentials=credentials)
     await _started(runtime, fleet, keeping, session, ledger)
     admin = None if credentials else await _first_admin(driver, authenticator)
@@ -219,7 +223,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
 
     root = Root(edge=edge, api=api, rooms=rooms, hosts=hosts, origins=origins, ready=ready, metrics=metrics)
     front = Front(root, _CLOCK, _ENTROPY, tally)
-    parts = (front, bounds, tally, driver, runtime, ledger, fleet, session, keeping, proofs, discoverer, closing)
+    parts = (front, bounds, tally, driver, lease, runtime, ledger, fleet, session, keeping, proofs, discoverer, closing)
     return Service(*parts, services, api, admin)
 
 

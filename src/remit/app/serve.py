@@ -29,6 +29,7 @@ from remit.app.output import NO_SERVER, counted, say
 from remit.app.settings import Settings
 from remit.app.watching import watching
 from remit.facts.text import escaped
+from remit.pep.lease import RENEW_S
 from remit.pep.tally import Tally
 from remit.work.checkpoints import PERIOD_S as CHECKPOINT_S
 from remit.work.discovery import PERIOD_S as DISCOVERY_S
@@ -145,6 +146,7 @@ async def _afterwards(service: Service, settings: Settings, logs: Logs, *, watch
     loops = [
         every(DISCOVERY_S, service.discoverer.turn, _failed),
         every(_EXPIRY_S, service.driver.expire_due, _failed),
+        every(RENEW_S, service.lease.turn, _failed),
         every(CHECKPOINT_S, service.proofs.checkpoints.advance, _failed),
         _telling_refusals(service.tally),
     ]

@@ -19,7 +19,10 @@ from remit.pep import errand
 from remit.pep.decisions import Decisions
 from remit.pep.indices import STATEMENTS_MAX, WORDS_CHARS_MAX
 from remit.pep.judging import BY_REMIT, Attempt
+from remit.pep.lease import Lease
 from remit.policy.verdict import Code, Deny, Permit, Reason
+from remit.ports.halts import Left
+from remit.ports.ledger import Pending
 from remit.trace.bodies import (
     AdminBody,
     Event,
@@ -107,9 +110,18 @@ class Control(Decisions):
 
         INVARIANT(stop-wins): from this call on, before it is durable, nothing of it is judged, sent or released.
         """
-        pending = self._desk.append(RecordKind.ADMIN, "", AdminBody(Event.HALT, by, subject(what), {"reason": reason}))
-        cut = self._cut(what)
+        pending, cut = self._halt(what, by, reason)
         return await pending.durable, cut
+
+    def leased(self, left: Left) -> Lease:
+        """Have halts that are `left` for the service obeyed; renew the lease now and then."""
+        self._desk.lease = lease = Lease(self._clock, left, lambda stop: self._halt(stop.what, stop.by, stop.reason)[0])
+        return lease
+
+    def _halt(self, what: Stopped, by: str, reason: str) -> tuple[Pending, Sequence[str]]:
+        body = AdminBody(Event.HALT, by, subject(what), {"reason": reason})
+        pending = self._desk.append(RecordKind.ADMIN, "", body)
+        return pending, self._cut(what)
 
     async def resume_halted(self, what: Stopped, by: str) -> Receipt:
         """Let `what` act again."""

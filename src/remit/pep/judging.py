@@ -54,6 +54,10 @@ def unveiled() -> None:
     """Nothing veils: a tool with a secret is refused."""
 
 
+def unleased() -> None:
+    """Nothing is left for a service that cannot be left anything."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One judged action and its record on the way to disk.
@@ -100,6 +104,8 @@ class Desk:
         self._limits = limits
         self._pins = Pins()
         self._asked: dict[str, set[str]] = {}
+        self.lease: Callable[[], Stop | None] = unleased
+        """What stops everything, if so; asked before anything is judged, sent or released."""
 
     @property
     def bundle(self) -> Bundle:
@@ -202,6 +208,9 @@ class Desk:
 
     def stops(self, authority: Authority, server: str = "", name: str = "") -> tuple[Stop, ...]:
         """The stops that are over what `authority` does at `name` of `server`."""
+        unread = self.lease()
+        if unread is not None:
+            return (unread,)
         stopped = self._memory.stopped
         return stops_over(stopped, stoppable(self._current().catalog, authority, server, name)) if stopped else ()
 

@@ -1,15 +1,23 @@
 """`remit halt` and `remit resume`: stop what acts, at once, and let it act again."""
 
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
+from remit.adapters.halts import leave
+from remit.adapters.private import KeyringUnusable
+from remit.adapters.system import SystemClock
+from remit.app.cli.options import Data as DataFolder
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.failure import Exit, Failure
 from remit.app.output import Format, data, say, show
-from remit.facts.stop import Over
+from remit.app.settings import LEDGER, data_folder
+from remit.facts.stop import Over, Stopped
 
 _CUT_SHOWN_MAX: Final = 20
+_ANSWER_S: Final = 2.0
+"""A service that takes longer is left the halt."""
 
 Kind = Annotated[Over | None, typer.Argument(help="What to stop.", show_default=False)]
 Name = Annotated[
@@ -31,12 +39,14 @@ def halt(
     drill: Annotated[
         bool, typer.Option("--drill", help="Stop nobody: say what would be cut off, and measure.")
     ] = False,
+    data_given: DataFolder = None,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
     """Stop an agent, group, user, session, server, tool or everything, at once. Without arguments: what is stopped.
 
-    Nothing of it is judged, sent or released from then on, until: remit resume KIND NAME.
+    Nothing of it is judged, sent or released from then on, until: remit resume KIND NAME. For a service that does not
+    answer the halt is left in its data folder, and is in force before it does anything more.
     """
     asked = client(token_file)
     if kind is None:
@@ -45,7 +55,14 @@ def halt(
         return
     if why is None and not drill:
         raise Failure("a halt says why", next="remit halt … --why TEXT (or --drill)", exit=Exit.USAGE)
-    answer: dict[str, Any] = asked.post("/halts", {"kind": kind.value, "name": name, "why": why, "drill": drill})
+    body = {"kind": kind.value, "name": name, "why": why, "drill": drill}
+    try:
+        answer: dict[str, Any] = asked.post("/halts", body, timeout_s=_ANSWER_S)
+    except Failure as failure:
+        if drill or why is None or failure.exit not in {Exit.UNREACHABLE, Exit.TIMEOUT}:
+            raise
+        _leave(failure, data_given, (kind, name), why)
+        return
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return
@@ -58,6 +75,18 @@ def halt(
         say(f"  {len(cut)} under way {verb} cut off, their effect is in doubt: {' '.join(cut[:_CUT_SHOWN_MAX])}{more}")
     if not drill:
         say(f"  to let it act again: remit resume {kind.value} {name}".rstrip())
+
+
+def _leave(failure: Failure, data_given: Path | None, what: Stopped, why: str) -> None:
+    """Leave the halt for a service that did not answer; `failure` where that cannot be done either."""
+    folder = data_folder(data_given)
+    if not (folder / LEDGER).is_file():
+        raise failure
+    try:
+        path = leave(folder, what, why, SystemClock().now_ms())
+    except (OSError, KeyringUnusable) as error:
+        raise Failure(failure.what, why=f"and nothing can be left for it: {error}", next=failure.next) from error
+    say(f"{failure.what}: the halt lies in {path}, and is in force before the service does anything more")
 
 
 def resume(
