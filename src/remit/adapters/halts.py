@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from remit.adapters.private import private_folder, sync_folder, write_private
+from remit.facts.canonical import Json
 from remit.facts.stop import EVERYTHING, Stop, Stopped, read_subject, subject
 from remit.facts.strictjson import Refused, parse_object
 
@@ -45,11 +47,9 @@ class HaltFolder:
 
 
 def _read(path: Path) -> Stop:
-    try:
-        with path.open("rb") as file:
-            said = parse_object(file.read(_BYTES_MAX + 1), bytes_max=_BYTES_MAX)
-    except Refused:
-        said = {}
+    said: Mapping[str, Json] = {}
+    with suppress(Refused), path.open("rb") as file:
+        said = parse_object(file.read(_BYTES_MAX + 1), bytes_max=_BYTES_MAX)
     what, reason, at_ms = said.get("what"), said.get("reason"), said.get("at_ms")
     named = read_subject(what) if isinstance(what, str) else None
     if named is None or not isinstance(reason, str) or not isinstance(at_ms, int):
