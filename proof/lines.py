@@ -443,4 +443,14 @@ LINES: Final[tuple[Line, ...]] = (
         quick=False,
         long=("--long",),
     ),
+    Line(
+        part=6,
+        id="spans",
+        text="spans of 1,000 agents into the inventory, then distinct names without end",
+        command=("-m", "bench.spans"),
+        goal="≥ 10,000 spans/s per core; ≤ 20 MiB from 10^4 to 10^6 spans; a new tool visible ≤ 2 s",
+        quick=False,
+        long=("--flood", "10000000"),
+        timeout_s=600,
+    ),
 )

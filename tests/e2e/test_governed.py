@@ -72,7 +72,7 @@ async def test_each_record_is_counted_once_also_after_a_restart(api: World) -> N
     discoverer = api.service.discoverer
     await discoverer.discovery.run(discoverer.discovery.reload)
     again = LedgerSource(api.workspace.parent / "data" / LEDGER, lambda: discoverer.discovery.mark("ledger"))
-    assert [found async for found in again.look()] == []
+    assert [found.passages async for found in again.look() if found.passages] == []
     await called(api, 4, "other")
     assert (await entry(api, "agent/other"))["passed"] == before["passed"] + 1
 
@@ -83,3 +83,59 @@ async def test_a_ledger_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(SourceFailed, match="the ledger cannot be read"):
         async for _ in source.look():
             pass
+
+
+async def events(api: World, event: str) -> list[dict[str, Any]]:
+    entries = (await api.told("GET", "/ledger/entries?limit=1000"))["items"]
+    return [one["body"] for one in entries if one["body"] and one["body"].get("event") == event]
+
+
+async def test_changes_of_the_inventory_are_on_record_and_sightings_are_not(api: World) -> None:
+    await called(api, 11, "eve")
+    await entry(api, "agent/eve")
+    listed = [change for body in await events(api, "inventory.changed") for change in body["data"]["changes"]]
+    edge = {"what": "edge", "subject": "agent/eve", "source": "ledger", "key": "uses", "after": "tool/hand/echo"}
+    assert listed.count(edge) == 1
+    await called(api, 12, "eve")
+    await entry(api, "agent/eve")
+    again = [change for body in await events(api, "inventory.changed") for change in body["data"]["changes"]]
+    assert again == listed, "what is seen again changes nothing"
+
+
+async def test_a_new_tool_of_a_settled_agent_is_told_with_before_and_after_and_stops_it(api: World) -> None:
+    agents = api.workspace / "agents.yaml"
+    text = agents.read_text()
+    name = 'metadata:\n  name: "guest"\n'
+    assert name in text
+    agents.write_text(text.replace(name, f'{name}  annotations: {{remit.dev/on-drift: "stop"}}\n'))
+    await api.told("POST", "/apply", body={})
+    await called(api, 21, "guest")
+    await api.told("POST", "/settled", body={"name": (await entry(api, "agent/guest"))["name"]})
+    token = await api.token("agent", "guest", user="ann")
+    await api.call(token, "echo", {"text": "before"})
+    told = export(
+        span("tool", 3, 2, 22, gen_ai__operation__name="execute_tool", gen_ai__tool__name="rm"),
+        span("agent", 2, 0, 22, gen_ai__operation__name="invoke_agent", gen_ai__agent__name="guest"),
+    )
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/x-protobuf"}
+    await api.http.post(f"{api.url}/otlp/v1/traces", content=protobuf(told), headers=headers)
+    assert condition(await entry(api, "agent/guest"), "Drifted") == "True"
+    [drift] = [body for body in await events(api, "agent.drifted") if body["data"]["after"] == "tool/otlp:rm"]
+    assert drift["subject"] == "agent/guest"
+    assert (drift["data"]["kind"], drift["data"]["follows"]) == ("new-tool", "stop")
+    assert drift["data"]["before"] == "tool/hand/echo"
+    refused = await api.call(token, "echo", {"text": "after"})
+    assert "ended" in str(refused)
+
+
+async def test_a_widened_permission_is_told(api: World) -> None:
+    await entry(api, "agent/bot")
+    policies = api.workspace / "policies.cedar"
+    policies.write_text(
+        policies.read_text().replace("never-fails", "never-fails-2").replace("hand___fails", "hand___hang")
+    )
+    await api.told("POST", "/apply", body={})
+    await entry(api, "agent/bot")
+    found = [body for body in await events(api, "agent.drifted") if body["data"]["kind"] == "permission-widened"]
+    assert {body["subject"] for body in found} >= {"agent/bot", "agent/sub"}
+    assert "and hand/fails" in {body["data"]["after"] for body in found}

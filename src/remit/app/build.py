@@ -35,6 +35,7 @@ from remit.api.pages import OAuthPages
 from remit.api.services import Invalid, Services
 from remit.api.telemetry import TelemetryPages
 from remit.app.bundles import Bundles
+from remit.app.drifting import Drifts
 from remit.app.failure import Exit, Failure
 from remit.app.fleet import Fleet
 from remit.app.front import Front
@@ -193,7 +194,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     proofs = _proofs(settings, ledger, notary, driver)
     hosts = _hosts(settings, port)
     origins = frozenset({f"http://{host}" for host in hosts} | {resource})
-    discoverer = Discoverer(open_discovery(settings.data, _CLOCK), lambda: runtime.bundle, _CLOCK, settings.ledger)
+    discoverer = _discoverer(settings, runtime, driver, ledger)
     closing = asyncio.Event()
     gate = Gate(settings.limits, _CLOCK, tally.refuse, closing)
     bounds = Bounds(settings.limits, tally.refuse)
@@ -230,6 +231,12 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
 def _proofs(settings: Settings, ledger: SqliteLedger, notary: FolderNotary, driver: Driver) -> Proofs:
     checkpoints = Checkpoints(Tiles(settings.ledger), notary, ledger.origin, driver.record)
     return Proofs(checkpoints, Erasures(ledger, SqliteBodies(settings.ledger), driver.record))
+
+
+def _discoverer(settings: Settings, runtime: Runtime, driver: Driver, ledger: SqliteLedger) -> Discoverer:
+    drifts = Drifts(driver.record, driver.end_session, ledger, runtime.annotations)
+    discovery = open_discovery(settings.data, _CLOCK)
+    return Discoverer(discovery, lambda: runtime.bundle, _CLOCK, settings.ledger, drifts)
 
 
 async def _started(runtime: Runtime, *opened: Closes) -> None:

@@ -93,6 +93,13 @@ class Runtime:
         changes = await asyncio.to_thread(changes_between, self._running, new)
         return Applied(new.bundle.digest, changes, new.warnings, applied=False)
 
+    def annotations(self, agent: str) -> Mapping[str, str]:
+        """What people annotated the resource of `agent` with, as it runs."""
+        for one in self._running.source.resources:
+            if one.kind is Kind.AGENT and one.name == agent:
+                return one.annotations
+        return {}
+
     async def apply(self, *, dry_run: bool, by: str) -> Applied:
         """Take the workspace folder as it is now. Raises `Invalid`."""
         if dry_run:

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from remit.api.discovering import Covered, Listed
+from remit.app.drifting import Drifts
 from remit.discover.conditions import ACCEPTED, Facts
+from remit.discover.drift import Drift, Drifting, candidate, widened
 from remit.discover.enforced import SOURCE
 from remit.discover.entry import Entry
+from remit.discover.inventory import Change
 from remit.discover.reconcile import DAY_MS, Counts
 from remit.discover.registered import known, natures, sightings
 from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb
@@ -32,8 +35,13 @@ WINDOW_DAYS: Final = 7
 class Discoverer:
     """Answers about the inventory. `bundle` gives the running one; `ledger` is where the enforcement points record."""
 
-    def __init__(self, discovery: Discovery, bundle: Callable[[], Bundle], clock: Clock, ledger: Path) -> None:
+    def __init__(
+        self, discovery: Discovery, bundle: Callable[[], Bundle], clock: Clock, ledger: Path, drifts: Drifts
+    ) -> None:
         self.discovery = discovery
+        self._drifts = drifts
+        self._drifting = Drifting()
+        self._widened: list[Drift] = []
         self._ledger: Source | None = None
         self._ledger_path = ledger
         self._bundle = bundle
@@ -60,7 +68,13 @@ class Discoverer:
             self._ledger = await asyncio.to_thread(self._open_ledger)
         async for found in self._ledger.look():
             await self.discovery.take(self._ledger.name, found)
-        await self.discovery.turn()
+        changes = await self.discovery.turn()
+        widened, self._widened = self._widened, []
+        registered = self.discovery.known.agents
+        look = any(candidate(change, registered) for change in changes)
+        drifts = await self.discovery.run(lambda: self._drifted(changes)) if look else []
+        if changes or widened or drifts:
+            await self._drifts.tell(changes, [*widened, *drifts])
 
     async def close(self) -> None:
         """Keep what is left."""
@@ -79,6 +93,8 @@ class Discoverer:
             agent: frozenset(f"{tool.server}/{tool.name}" for tool in visible_tools(bundle, [agent]))
             for agent in catalog.agents
         }
+        if self._of is not None:
+            self._widened += widened(self._facts.within, within, now_ms)
         self._facts = Facts(now_ms, natures=natures(catalog), within=within)
         self._of = bundle
         self.discovery.known = found
@@ -135,6 +151,9 @@ class Discoverer:
         from remit.adapters.sources.ledger import LedgerSource
 
         return LedgerSource(self._ledger_path, lambda: self.discovery.mark(SOURCE))
+
+    def _drifted(self, changes: Sequence[Change]) -> list[Drift]:
+        return list(self._drifting.drifts(changes, self._view()))
 
     def _view(self) -> View:
         now_ms = self._clock.now_ms()

@@ -11,7 +11,7 @@ Laws
   not judged at all (`late`), since what would account for it may be forgotten.
 """
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar
@@ -20,7 +20,9 @@ from remit.discover.sighting import Kind, Subject
 from remit.discover.telemetry import Call
 
 GRACE_MS: Final = 2_000
-KEPT_MAX: Final = 20_000
+KEPT_MAX: Final = 10_000
+SPANS_MAX: Final = 1_000
+"""Spans of one name in one trace: what more there are of is not told apart."""
 NEAR_MS: Final = 1_500
 """How far clocks may be apart where only the moment tells that two are one."""
 _SERVED: Final = frozenset({Kind.TOOL, Kind.PROMPT})
@@ -66,14 +68,15 @@ class _Told:
     """The calls of one name in one trace, as telemetry tells of them."""
 
     call: Call
-    spans: dict[str, set[str]] = field(default_factory=dict)
+    spans: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """Scope and span of each, once. Few: a list is an eighth of what sets by scope take."""
     passed: int = 0
     observed: int = 0
     due_ms: int = 0
 
     @property
     def calls(self) -> int:
-        return max(len(spans) for spans in self.spans.values())
+        return len(self.spans) if len(self.spans) < 2 else max(Counter(scope for scope, _ in self.spans).values())
 
 
 @dataclass(slots=True, eq=False)
@@ -113,10 +116,10 @@ class Reconciler:
             while len(self._told) > KEPT_MAX:
                 _, oldest = self._told.popitem(last=False)
                 self._settle(oldest)
-        spans = told.spans.setdefault(call.scope, set())
-        if call.span in spans:
+        one = (call.scope, call.span)
+        if one in told.spans or len(told.spans) >= SPANS_MAX:
             return None
-        spans.add(call.span)
+        told.spans.append(one)
         told.due_ms = now_ms + GRACE_MS
         free = next((free for free in self._free.get(key, ()) if not free.taken), None)
         return None if free is None or told.passed >= told.calls else self._pair(told, free)

@@ -256,6 +256,8 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             | Event.AGENT_REGISTERED
             | Event.AGENT_ENFORCED
             | Event.POLICY_DIFFERENCE
+            | Event.INVENTORY_CHANGED
+            | Event.AGENT_DRIFTED
             | Event.CHECKPOINT_KEY
             | Event.HALT_DRILL
         ):

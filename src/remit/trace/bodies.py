@@ -202,6 +202,8 @@ class Event(StrEnum):
     POLICY_DIFFERENCE = "policy.difference"
     CHECKPOINT_KEY = "checkpoint.key"
     LEDGER_ERASED = "ledger.erased"
+    INVENTORY_CHANGED = "inventory.changed"
+    AGENT_DRIFTED = "agent.drifted"
 
 
 @dataclass(frozen=True, slots=True)

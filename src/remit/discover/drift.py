@@ -1,0 +1,137 @@
+"""Drift: an agent, or what it uses, is not what it was; told with before and after.
+
+Laws
+* What an agent does before it is settled is learnt, not drift (`conditions.baseline`); a changed description or schema
+  is drift at any time.
+* Drift is told once, however many sources and names tell of it.
+* It only tightens: what follows is `Follow`, and a word that is none of them means the strictest.
+"""
+
+from collections import OrderedDict
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, assert_never
+
+from remit.discover.conditions import baseline
+from remit.discover.inventory import Change, What
+from remit.discover.sighting import Kind, Subject, Verb, clipped, parsed
+from remit.discover.view import View
+
+TOLD_MAX: Final = 10_000
+ON_DRIFT: Final = "remit.dev/on-drift"
+"""The annotation of an `Agent` by which people say what follows."""
+_CHANGED: Final = {"description": "description-changed", "schema": "schema-changed", "pin": "definition-changed"}
+_NEW: Final = {
+    Kind.TOOL: "new-tool",
+    Kind.MODEL: "new-model",
+    Kind.PROMPT: "new-prompt",
+    Kind.SERVER: "new-server",
+    Kind.DATA: "new-data-flow",
+    Kind.AGENT: "new-delegation",
+}
+_CLAIMS: Final = frozenset({Verb.SAME.value, Verb.APART.value})
+
+
+class Follow(StrEnum):
+    """What follows drift, from the least to the strictest. Each is recorded."""
+
+    RECORD = "record"
+    NOTICE = "notice"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """`subject` drifted at `at` (ms since the epoch), as `source` saw."""
+
+    kind: str
+    subject: Subject
+    before: str
+    after: str
+    source: str
+    at: int
+
+
+class Drifting:
+    """Remembers what was told."""
+
+    def __init__(self) -> None:
+        self._told: OrderedDict[tuple[str, Subject, str], None] = OrderedDict()
+
+    def drifts(self, changes: Iterable[Change], view: View) -> Iterator[Drift]:
+        """Those of `changes` that are drift, as `view` has it after them."""
+        for change in changes:
+            drift = _edge(change, view) if change.what is What.EDGE else _trait(change, view)
+            if drift is not None and self._first(drift):
+                yield drift
+
+    def _first(self, drift: Drift) -> bool:
+        key = (drift.kind, drift.subject, drift.after)
+        if key in self._told:
+            return False
+        self._told[key] = None
+        if len(self._told) > TOLD_MAX:
+            self._told.popitem(last=False)
+        return True
+
+
+def candidate(change: Change, known: Container[str]) -> bool:
+    """Whether `change` could be drift, so that a look is worth its while: a name that nobody knew drifts from nothing.
+
+    It may be another name of an agent that is `known`, which are registered.
+    """
+    match change.what:
+        case What.EDGE:
+            met = change.known is not None or change.subject.name in known
+            return met and change.subject.kind is Kind.AGENT and change.key not in _CLAIMS
+        case What.TRAIT:
+            return change.before is not None and change.key in _CHANGED
+        case What.FOUND | What.OWNER:
+            return False
+        case _:
+            assert_never(change.what)
+
+
+def widened(before: Mapping[str, frozenset[str]], after: Mapping[str, frozenset[str]], at: int) -> Iterator[Drift]:
+    """Agents that policy's scopes let call more tools than `before`. A new agent has nothing that was widened."""
+    for agent, tools in sorted(after.items()):
+        more = tools - before.get(agent, tools)
+        if more:
+            was, now = _listed(before[agent]), _listed(more)
+            yield Drift("permission-widened", Subject(Kind.AGENT, agent), was, f"and {now}", "workspace", at)
+
+
+def follow(annotations: Mapping[str, str]) -> Follow:
+    """What follows for an agent with these annotations."""
+    said = annotations.get(ON_DRIFT, Follow.RECORD.value)
+    return Follow(said) if said in set(Follow) else Follow.STOP
+
+
+def _edge(change: Change, view: View) -> Drift | None:
+    if change.subject.kind is not Kind.AGENT or change.key in _CLAIMS or change.after is None:
+        return None
+    entry = view.find(change.subject)
+    to = view.identities.of(parsed(change.after))
+    if entry is None:
+        return None
+    since = baseline(entry)
+    link = next((link for link in entry.links if link.to == to and link.verb.value == change.key), None)
+    # An edge of another name of it that was there before is nothing new.
+    if link is None or link.first_ms <= since:
+        return None
+    before = _listed(
+        str(one.to) for one in entry.links if one.to.kind is to.kind and one.verb is link.verb and one.first_ms <= since
+    )
+    return Drift(_NEW[to.kind], entry.subject, before, str(to), change.source, change.at)
+
+
+def _trait(change: Change, view: View) -> Drift | None:
+    if change.key not in _CHANGED or change.before is None or change.after is None:
+        return None
+    subject = view.identities.of(change.subject)
+    return Drift(_CHANGED[change.key], subject, change.before, change.after, change.source, change.at)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return clipped(", ".join(sorted(names)) or "nothing")
