@@ -418,6 +418,15 @@ LINES: Final[tuple[Line, ...]] = (
         timeout_s=900,
     ),
     Line(
+        part=6,
+        id="repositories",
+        text="18 repositories labelled by hand, of public code from PyPI and npm, Python and TypeScript",
+        command=("-m", "proof.discovery.repositories"),
+        goal="≥ 10 repositories, precision ≥ 95 %, recall ≥ 80 %, misses listed",
+        quick=False,
+        timeout_s=900,
+    ),
+    Line(
         part=5,
         id="hostile-strings",
         text="over 200 hostile texts in all that a stranger can write, on the page in Chromium, on the card in pyte",

@@ -82,6 +82,20 @@ def test_a_framework_without_a_known_agent_is_a_guess(tmp_path: Path) -> None:
     assert dict(found.sightings[0].traits) == {"framework": "crewai"}
 
 
+def test_a_module_of_a_package_hides_no_framework(tmp_path: Path) -> None:
+    text = "from strands import Agent\nagent = Agent(name='x')\n"
+    for folder in ("package", "package/inner", "scripts"):
+        put(tmp_path / folder / "strands.py", text)
+    for folder in ("package", "package/inner"):
+        put(tmp_path / folder / "__init__.py", "")
+    assert set(told(look(tmp_path, "r"))) == {
+        f"agent/repo:r/{one}/strands.py#x" for one in ("package", "package/inner")
+    }
+    assert set(told(look(tmp_path / "package", "r"))) == {f"agent/repo:r/{one}strands.py#x" for one in ("", "inner/")}
+    put(tmp_path / "src/strands/__init__.py", "")
+    assert told(look(tmp_path, "r")) == {}
+
+
 def test_what_is_no_code_of_the_repository_is_not_read(tmp_path: Path) -> None:
     text = AGENT.format(name="x", tools="")
     for path in (

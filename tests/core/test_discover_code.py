@@ -312,6 +312,44 @@ def test_which_of_two_servers_of_a_file_has_a_tool_is_not_guessed() -> None:
     assert py(text) == {"server a", "server b", "tool x"}
 
 
+def test_what_is_wrapped_listed_or_defaulted_is_found_under_its_name() -> None:
+    text = """
+        import os
+        from enum import Enum
+        from strands import Agent
+        from langchain_community.tools import Search
+        class Names(Enum):
+            ONE = "one"
+        class Flow:
+            _default_prompt = "You are a helpful assistant for a bank."
+        wrapped = traced(Agent(tools=[]))
+        TOOLS = [Search(), unknown]
+        other_tools = "none"
+        models: list = [("openai:gpt-5", "KEY"), ("own", 1)]
+        config = {"model_id": os.getenv("M", "claude-sonnet-4-5"), "modelling": "gpt-4"}
+        WATCH_PROMPT = os.environ.get("W", "Say what has changed since you last looked.")
+        MORE_PROMPT = os.environ.get("W")
+        def f():
+            late_prompt = ""
+            late_prompt = "You are a helpful assistant for a bank."
+        spec = {"name": "described", "description": "d", "inputSchema": {}}
+        by = Agent.from_anything(tools_or_functions=[Search()], name=Names.ONE.value)
+    """
+    assert py(text) == {
+        *("agent wrapped", "agent one", "one uses tool Search", "tool Search", "tool described"),
+        *(
+            "model gpt-5",
+            "model claude-sonnet-4-5",
+            "prompt _default_prompt",
+            "prompt WATCH_PROMPT",
+            "prompt late_prompt",
+        ),
+    }
+    script = "import {createWorkflow} from '@llamaindex/workflow';\nconst flow = withState(createWorkflow());"
+    assert ts(script) == {"agent flow"}
+    assert ts(script.replace("const flow =", "export const make = () =>")) == {"agent make"}
+
+
 def test_prompts_of_a_file_of_prompts_and_no_others() -> None:
     text = """
         SYSTEM_PROMPT = 'You are a helpful assistant for a bank.'

@@ -82,7 +82,7 @@ AGENTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "strands": _AGENT,
         "llamaindex": frozenset(
             {"FunctionAgent", "ReActAgent", "CodeActAgent", "AgentWorkflow", "FunctionCallingAgent", "OpenAIAgent"}
-            | {"agent", "multiAgent", "AgentRunner", "FunctionCallingAgentWorker", "ReActAgentWorker"}
+            | {"agent", "multiAgent", "createWorkflow", "AgentRunner", "FunctionCallingAgentWorker", "ReActAgentWorker"}
         ),
         "haystack": _AGENT,
         "semantic-kernel": frozenset({"ChatCompletionAgent", "OpenAIAssistantAgent"}),
@@ -99,6 +99,8 @@ AGENT_BASES: Final = frozenset({"Workflow", "FunctionCallingAgent", "BaseAgent",
 """Classes that an agent of one's own is derived from."""
 GRAPH: Final = "StateGraph"
 
+TOOLS_NAME: Final = re.compile(r"(?i)(?:\w+_)?tools|[a-z]+Tools")
+"""What a list of tools is called."""
 TOOL_DECORATORS: Final = frozenset({"tool", "tool_plain", "function_tool", "beta_tool", "ai_function"})
 TOOL_CALLS: Final = frozenset(
     {"tool", "createTool", "dynamicTool", "FunctionTool", "StructuredTool", "Tool", "function_tool", "QueryEngineTool"}
@@ -108,7 +110,7 @@ TOOL_MAKERS: Final = frozenset({"from_function", "fromFunction", "from_defaults"
 """Methods of such a class that make a tool."""
 TOOL_BASES: Final = frozenset({"BaseTool", "Tool", "StructuredTool"})
 SERVER_TOOLS: Final = frozenset({"tool", "registerTool", "addTool", "add_tool", "registerAppTool"})
-SERVER_PROMPTS: Final = frozenset({"prompt", "registerPrompt", "addPrompt", "add_prompt"})
+SERVER_PROMPTS: Final = frozenset({"Prompt", "prompt", "registerPrompt", "addPrompt", "add_prompt"})
 SERVERS: Final = frozenset({"FastMCP", "McpServer", "MCPServer", "Server"})
 CLIENT_SERVERS: Final = frozenset(
     {"StdioServerParameters", "MCPServerStdio", "MCPServerHTTP", "MCPServerSSE", "MCPServerStreamableHTTP"}
@@ -118,7 +120,7 @@ CLIENT_SERVERS: Final = frozenset(
 )
 CLIENT_TABLES: Final = frozenset({"MultiServerMCPClient", "MCPClient"})
 
-TOOLS_ARGUMENTS: Final = ("tools", "functions", "toolsets", "builtin_tools", "tools_list")
+TOOLS_ARGUMENTS: Final = ("tools", "functions", "toolsets", "builtin_tools", "tools_list", "tools_or_functions")
 AGENTS_ARGUMENTS: Final = ("handoffs", "sub_agents", "managed_agents", "agents", "subagents", "members", "participants")
 PROMPT_ARGUMENTS: Final = (
     *("instructions", "instruction", "system_prompt", "system_message", "systemPrompt", "backstory", "state_modifier"),
@@ -128,14 +130,12 @@ PROMPT_DECORATORS: Final = frozenset({"system_prompt", "instructions"})
 PROMPT_MAKERS: Final = frozenset(
     {"PromptTemplate", "ChatPromptTemplate", "from_template", "from_messages", "fromTemplate", "fromMessages"}
 )
-PROMPT_NAME: Final = re.compile(
-    r"(?i)(?:^|_|[a-z](?=P))(?:prompts?|instructions?|system_message|prompt_template|template)$"
-)
+PROMPT_NAME: Final = re.compile(r"(?i)(?:^|_|[a-z](?=P))(?:prompts?|instructions?|system_message|prompt_template)$")
 MODEL_ARGUMENTS: Final = (
     *("model", "model_name", "model_id", "modelName", "modelId", "llm", "deployment_name", "embed_model", "id"),
     *("azure_deployment", "default", "llm_model"),
 )
-MODEL_NAME: Final = re.compile(r"(?i)(?:^|_|[a-z](?=M))(?:model|llm)(?:_?(?:name|id))?$")
+MODEL_NAME: Final = re.compile(r"(?i)(?:^|_|[a-z](?=M))(?:models?|llm)(?:_?(?:name|id))?$")
 _PROVIDER: Final = (
     r"(?:openai(?:-chat|-responses)?|anthropic|google(?:-gla|-vertex|_genai|_vertexai)?|gemini|groq|mistral(?:ai)?|cohere"
     r"|bedrock(?:_converse)?|azure(?:_openai)?|ollama|deepseek|xai|grok|together|fireworks(?:_ai)?|huggingface|openrouter"

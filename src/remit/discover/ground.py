@@ -44,7 +44,7 @@ class Ground:
         classes = known.AGENTS.get(framework, frozenset())
         if call.last in classes:
             return framework
-        if call.last in known.TOOL_MAKERS | {"from_tools"} and call.target.split(".")[-2] in classes:
+        if call.last.startswith("from_") and call.target.split(".")[-2] in classes:
             return framework
         if call.last == "compile" and known.GRAPH in self._origin(call.target).split("compile")[0]:
             return framework_of(self._origin(call.target))
@@ -80,7 +80,8 @@ class Ground:
         for _ in range(DEPTH_MAX):
             if not isinstance(value, Name):
                 return value
-            value = self._module.bound.get(value.path)
+            # A member of an enumeration is its value.
+            value = self._module.bound.get(value.path.removesuffix(".value"))
         return None
 
     def _text(self, value: Value) -> str:

@@ -38,6 +38,7 @@ class Tools(Ground):
                 framework = framework_of(self._origin(call.target)) or self._any()
                 for name in (name for value in given for name in self._tool_names(value)):
                     yield Item(Kind.TOOL, name, call.line, framework, made=False)
+        yield from self._listed()
         for table in self._module.tables:
             if name := self._described_tool(table):
                 yield Item(Kind.TOOL, name, table.line, self._any())
@@ -52,6 +53,13 @@ class Tools(Ground):
                 name = self._decorated_name(decorator) if isinstance(decorator, Call) else ""
                 return Item(Kind.TOOL, name or one.name, one.line, framework)
         return None
+
+    def _listed(self) -> Iterator[Item]:
+        """What stands in a list that is called `tools`, for agents of other files."""
+        for name, value in self._module.bound.items() if self._frameworks else ():
+            if known.TOOLS_NAME.fullmatch(name) and isinstance(value, Many):
+                line = self._module.lines.get(name, 0)
+                yield from (Item(Kind.TOOL, one, line, self._any(), made=False) for one in self._tool_names(value))
 
     def _by_receiver(self) -> dict[str, list[str]]:
         """Names of the tools that each local name decorates, as `agent` in `@agent.tool`."""
@@ -85,12 +93,13 @@ class Tools(Ground):
 
     def _described_tool(self, table: Table) -> str:
         """The name in a tool's description as protocols have it."""
-        if known.CONTRACT in self._frameworks and {"name", "inputSchema"} <= set(table.items):
+        keys = set(table.items)
+        if {"name", "inputSchema"} <= keys and (known.CONTRACT in self._frameworks or "description" in keys):
             return self._text(table.items["name"])
         function = table.items.get("function")
         if isinstance(function, Table) and {"name", "parameters"} <= set(function.items):
             return self._text(function.items["name"])
-        if {"name", "description", "input_schema"} <= set(table.items):
+        if {"name", "description", "input_schema"} <= keys:
             return self._text(table.items["name"])
         return ""
 

@@ -79,6 +79,10 @@ class _Reader(Tools):
         for call in self._module.calls:
             for model in self._models_of(call):
                 yield Item(Kind.MODEL, model, call.line)
+        for table in self._module.tables:
+            for key, value in table.items.items():
+                if known.MODEL_NAME.search(key):
+                    yield from (Item(Kind.MODEL, one, table.line) for one in self._models_in(value, strict=True))
         for name, value in self._module.bound.items():
             if known.MODEL_NAME.search(name.rpartition(".")[2]):
                 line = self._module.lines.get(name, 0)
@@ -103,8 +107,8 @@ class _Reader(Tools):
                 yield from self._models_of(followed, depth + 1)
             case Many(items):
                 for item in items:
-                    if isinstance(item, Text) and known.FAMILY.fullmatch(model := model_of(item.value)):
-                        yield told(model)
+                    if isinstance(item, Text | Many) and depth < DEPTH_MAX:
+                        yield from self._models_in(item, strict=True, depth=depth + 1)
             case _:
                 pass
 
@@ -135,7 +139,11 @@ class _Reader(Tools):
             for name, value in self._module.bound.items():
                 if known.PROMPT_NAME.search(name.rpartition(".")[2]):
                     yield from self._prompt(
-                        self._value(value), name, self._module.lines.get(name, 0), self._any(), _PROMPT_CHARS_MIN
+                        self._value(value),
+                        name.rpartition(".")[2],
+                        self._module.lines.get(name, 0),
+                        self._any(),
+                        _PROMPT_CHARS_MIN,
                     )
 
     def _prompt(self, value: Value, name: str, line: int, framework: str, chars_min: int = 1) -> Iterator[Item]:
@@ -147,6 +155,8 @@ class _Reader(Tools):
         followed = self._value(value)
         if isinstance(followed, Call) and followed.last in _WRAPPERS and followed.positional:
             followed = followed.positional[0]
+        if isinstance(followed, Call) and followed.last in _ENVIRONMENT and len(followed.positional) == 2:
+            followed = followed.positional[1]
         if isinstance(followed, Text) and len(followed.value) >= chars_min:
             digest = hashlib.sha256(followed.value.encode("utf-8", "surrogatepass")).hexdigest()
             yield Item(Kind.PROMPT, name, line, framework, digest=f"sha256:{digest}")

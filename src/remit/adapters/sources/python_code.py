@@ -127,7 +127,8 @@ class _Reader:
 
     def _bind(self, name: str, value: Value, line: int, within: str) -> None:
         if name and (value is not None or name in self.module.bound):
-            if within and name in self.module.bound and not isinstance(value, Call):
+            known = self.module.bound.get(name)
+            if within and known is not None and known != Text("") and not isinstance(value, Call):
                 return
             self.module.bound[name] = value
             self.module.lines[name] = line
@@ -173,7 +174,9 @@ class _Reader:
             target = self._path(node.func)
             if isinstance(node.func, ast.Subscript):
                 target = self._path(node.func.value)
-        positional = tuple(self._value(one, "", within, depth + 1) for one in node.args)
+        # What a function wraps is known by the name that takes the result.
+        passed = bound if len(node.args) == 1 and not node.keywords and isinstance(node.args[0], ast.Call) else ""
+        positional = tuple(self._value(one, passed, within, depth + 1) for one in node.args)
         named = {one.arg: self._value(one.value, "", within, depth + 1) for one in node.keywords if one.arg}
         call = Call(target, positional, named, node.lineno, bound, within)
         self.module.calls.append(call)

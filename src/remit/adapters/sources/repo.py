@@ -100,13 +100,12 @@ class RepoSource:
     def _local(self) -> frozenset[str]:
         """Names that code of the repository may import its own packages by."""
         try:
-            names = {one.name.removesuffix(".py") for one in self._folder.iterdir()}
-            source = self._folder / "src"
-            return frozenset(
-                names | ({one.name.removesuffix(".py") for one in source.iterdir()} if source.is_dir() else set())
-            )
+            roots = [self._folder, *([self._folder / "src"] if (self._folder / "src").is_dir() else [])]
+            inside = [{one.name.removesuffix(".py") for one in root.iterdir()} for root in roots]
         except OSError:
             return frozenset()
+        # What lies in a package is imported by the package's name.
+        return frozenset(name for names in inside if "__init__" not in names for name in names)
 
     def _take(self, path: Path, repository: Repository, local: frozenset[str]) -> Trouble | None:
         """Read one file into `repository`; the trouble with it, if there is any."""
@@ -120,7 +119,9 @@ class RepoSource:
         try:
             if path.suffix in _PYTHON:
                 beside = {one.removesuffix(".py") for one in os.listdir(path.parent)}  # noqa: PTH208 - names alone
-                module = python_code.read(lenient.decoded(data), path.stem, local | beside)
+                # In a package, a name without dots is none of its own.
+                known = local if "__init__" in beside else local | beside
+                module = python_code.read(lenient.decoded(data), path.stem, known)
             else:
                 # A large library, for those alone who look at such files.
                 from remit.adapters.sources import typescript_code

@@ -158,7 +158,8 @@ class _Reader:
             return self._call(node, bound, within, depth)
         if kind == "binary_expression":
             return self._either(node, bound, within, depth)
-        return self._inside(node, within, depth)
+        # What a function makes that has only a variable's name is within that.
+        return self._inside(node, bound if bound and kind in _FUNCTIONS else within, depth)
 
     def _inside(self, node: Node, within: str, depth: int) -> None:
         """Whatever is read below what is nothing itself: a function's body, the two arms of a choice."""
@@ -203,7 +204,9 @@ class _Reader:
         target = self._target(function, bound, within, depth) if function is not None else ""
         given = node.child_by_field_name("arguments")
         words = _real(given) if given is not None and given.type == "arguments" else []
-        positional = tuple(self._value(one, "", within, depth + 1) for one in words)
+        # What a function wraps is known by the name that takes the result.
+        passed = bound if len(words) == 1 and words[0].type in {"call_expression", "new_expression"} else ""
+        positional = tuple(self._value(one, passed, within, depth + 1) for one in words)
         named: dict[str, Value] = {}
         for value in positional:
             if isinstance(value, Table):
@@ -251,6 +254,9 @@ _READ: Final = (
         "binary_expression",
     }
 )
+
+
+_FUNCTIONS: Final = frozenset({"arrow_function", "function_expression"})
 
 
 def _real(node: Node) -> list[Node]:
