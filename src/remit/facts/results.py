@@ -79,7 +79,10 @@ def spelt(path: tuple[str | int, ...]) -> str:
 
     What is long, a name or all of it, is cut and has a digest in place of the rest: no two paths are spelt alike.
     """
-    short = len(path) <= _KEPT_STEPS and all(isinstance(step, int) or len(step) <= NAME_CHARS_MAX for step in path)
+    if len(path) == 1 and isinstance(path[0], str):
+        short = len(path[0]) <= NAME_CHARS_MAX
+    else:
+        short = len(path) <= _KEPT_STEPS and all(isinstance(step, int) or len(step) <= NAME_CHARS_MAX for step in path)
     return _kept(path) if short else _spelt(path)
 
 

@@ -31,12 +31,18 @@ TRACED_MAX: Final = 64
 """How many scalars are explained; all are counted."""
 WORDS_CHARS_MAX: Final = 256 * 1024
 NONE: Final = Counts()
+_ORIGINS: Final = tuple(Origin)
 _JOINING: Final = frozenset({"a", "an", "and", "of", "the"})
 """Words that tell nothing in a target either."""
 
 
 def words(index: Index, text: str) -> Delta:
-    """What the user's words, from a trusted harness, add to `index`.
+    """What the user's words, from a trusted harness, add to `index`."""
+    return index.delta("", [Entries(spoken(text), WORDS)])
+
+
+def spoken(text: str) -> frozenset[str]:
+    """The tokens of the user's words, and those of the forms of verbs in them.
 
     What is said beyond the limit grounds nothing.
     """
@@ -48,36 +54,46 @@ def words(index: Index, text: str) -> Delta:
     found = {*texts(text), *said}
     found.update(f"~{form}" for form, token in zip(stems, said, strict=True) if form != token)
     found.update(f"~{form} {after}" for form, after in pairwise(stems))
-    return index.delta("", [Entries(sorted(found), WORDS)])
+    return frozenset(found)
 
 
 class Seen:
     """What the sessions of a delegation chain have seen, in the index of its root, and what configuration grounds."""
 
-    __slots__ = ("_configured", "_index", "prose")
+    __slots__ = ("_configured", "_index", "_known", "prose")
 
     def __init__(self, index: Index | None, configured: frozenset[str] = frozenset()) -> None:
-        self._index = index
         self._configured = configured
+        self._index = index
+        self._known: dict[str, int] = {}
         self.prose = index is not None and (index.prose or index.capped)
         """Whether untrusted words were read that tell nothing by themselves."""
+
+    def ask(self, tokens: Collection[str]) -> None:
+        """Look all of `tokens` up at once, for `look` and `said`; one that was not asked for is looked up by itself."""
+        if self._index is not None:
+            self._known.update(zip(tokens, self._index.look_all(tokens), strict=True))
 
     def look(self, token: str) -> int:
         """What is known of `token`: its bits, and for `place` where it was first seen."""
         if token in self._configured:
             return WORDS
-        found = 0 if self._index is None else self._index.look(token)
+        found = self._found(token)
         return found | UNTRUSTED if self.prose and token in STOP else found
 
     def said(self, token: str) -> bool:
         """Whether the user said `token`; what configuration says asks for nothing."""
-        return self._index is not None and self._index.look(token) & WORDS != 0
+        return self._found(token) & WORDS != 0
+
+    def _found(self, token: str) -> int:
+        found = self._known.get(token)
+        if found is None:
+            found = self._known[token] = 0 if self._index is None else self._index.look(token)
+        return found
 
     def place(self, found: int) -> tuple[str, str]:
         """The call and the path where what `look` found came to its origin; nothing for the user's words."""
-        if self._index is None or found <= KNOWN:
-            return "", ""
-        return self._index.place(found)
+        return ("", "") if self._index is None or found <= KNOWN else self._index.place(found)
 
 
 @lru_cache(maxsize=4_096)
@@ -107,17 +123,29 @@ def flow(tool: Tool | None, names: Names, roles: Mapping[str, Role], given: Mapp
     if tool is None:
         names = names._replace(roots=None)
     external = tool is None or tool.sink is Sink.EXTERNAL
-    counts: dict[Role | None, list[int]] = {}
+    read = [(path, (role := _role(tool, roles, path[0])), _read(value, role)) for path, value in leaves(given, names)]
+    asks: list[str] = [] if tool is None else [*_verb_tokens(tool.asks)]
+    for _, _, one in read:
+        one.into(asks)
+    seen.ask(asks)
+    counts: dict[Role | None, list[int]] = {Role.TARGET: [0, 0, 0, 0, 0]}
+    targets = counts[Role.TARGET]
     carried = [0, 0, 0, 0, 0]
-    args: list[set[str]] = [set(), set(), set(), set(), set()]
+    args: dict[Origin, set[str]] = {}
     traced: list[Traced] = []
     established = strangers = 0
-    for path, value in leaves(given, names):
+    for path, role, one in read:
         name = str(path[0])
-        role = _role(tool, roles, name)
-        origin, part, found, held, tokens = _judged(value, role, seen)
-        counts.setdefault(role, [0, 0, 0, 0, 0])[origin] += 1
-        args[origin].add(name if name in known else ANY)
+        origin, part, found, held = _judged(one, seen)
+        tokens = one.tokens
+        count = counts.get(role)
+        if count is None:
+            count = counts[role] = [0, 0, 0, 0, 0]
+        count[origin] += 1
+        if origin in args:
+            args[origin].add(name if name in known else ANY)
+        else:
+            args[origin] = {name if name in known else ANY}
         if role is Role.TARGET:
             established += held
             strangers += origin > Origin.TRUSTED and not held
@@ -128,12 +156,12 @@ def flow(tool: Tool | None, names: Names, roles: Mapping[str, Role], given: Mapp
                     there, listed = origin_of(inside), inside & DIRECTORY != 0
                     carried[there] += 1
                     if external:
-                        counts.setdefault(Role.TARGET, [0, 0, 0, 0, 0])[there] += 1
+                        targets[there] += 1
                         established += listed
                         strangers += there > Origin.TRUSTED and not listed
         if len(traced) < TRACED_MAX:
-            call, at = seen.place(found) if found else ("", "")
-            told = len(tokens) > 1 and not (tool is not None and name in tool.secrets)
+            call, at = seen.place(found) if found > KNOWN else ("", "")
+            told = part and len(tokens) > 1 and not (tool is not None and name in tool.secrets)
             traced.append(Traced(spelt(path), role, origin, part[:80] if told else "", call, at, held))
     return Flow(
         _counts(counts, Role.TARGET),
@@ -142,7 +170,7 @@ def flow(tool: Tool | None, names: Names, roles: Mapping[str, Role], given: Mapp
         Counts(*carried),
         established,
         strangers,
-        {origin: frozenset(args[origin]) for origin in Origin if args[origin]},
+        {origin: frozenset(args[origin]) for origin in _ORIGINS if origin in args},
         asked(tool, seen),
         tuple(traced),
     )
@@ -158,6 +186,12 @@ def asked(tool: Tool | None, seen: Seen) -> bool:
     if tool is None:
         return False
     return any(any(seen.said(token) for token in one) or _in_turn(more, seen) for one, more in _verbs(tool.asks))
+
+
+@lru_cache(maxsize=4_096)
+def _verb_tokens(asks: frozenset[str]) -> tuple[str, ...]:
+    """All that `asked` may look up."""
+    return tuple({token for one, more in _verbs(asks) for token in (*one, *more)})
 
 
 def _in_turn(pairs: tuple[str, ...], seen: Seen) -> bool:
@@ -205,56 +239,74 @@ def _inner(
             stack.extend(((*here, at), item[at]) for at in range(len(item) - 1, -1, -1))
 
 
-_Judged: TypeAlias = tuple[Origin, str, int, bool, Sequence[Token]]
-"""The origin of a scalar, the part that it is due to, what was found of that, whether a directory holds the scalar, and
-its telling parts."""
-_SCHEMA: Final[_Judged] = (Origin.TRUSTED, "", 0, False, ())
-"""`true` and `false` are the schema's, which people accepted."""
+class _Scalar(NamedTuple):
+    """What is read of a scalar: its telling parts, and the token and text of the whole where that counts, too."""
+
+    tokens: Sequence[Token]
+    whole: str = ""
+    value: str = ""
+
+    def into(self, asks: list[str]) -> None:
+        """Add what has to be looked up."""
+        asks += [token for token, _ in self.tokens]
+        if self.whole:
+            asks.append(self.whole)
 
 
-def _judged(value: str | float, role: Role | None, seen: Seen) -> _Judged:
+_Judged: TypeAlias = tuple[Origin, str, int, bool]
+"""The origin of a scalar, the part that it is due to, what was found of that, and whether a directory holds it."""
+_SCHEMA: Final = _Scalar(())
+"""`true` and `false`."""
+
+
+def _read(value: str | float, role: Role | None) -> _Scalar:
     if not isinstance(value, str):
-        return _SCHEMA if isinstance(value, bool) else _worst(((scalar(value), Kind.NUMBER),), seen)
+        return _SCHEMA if isinstance(value, bool) else _Scalar(((scalar(value), Kind.NUMBER),))
     tokens: Sequence[Token] = parts(value)
-    if role is not Role.CONTENT and (paths := [(token, Kind.ID) for token in reaching(plain(value))]):
-        return _as_a_whole(_worst((*tokens, *paths), seen), value, seen)
+    if (
+        role is not Role.CONTENT
+        and not value.isalnum()
+        and (paths := [(token, Kind.ID) for token in reaching(plain(value))])
+    ):
+        return _Scalar((*tokens, *paths), whole(value), value)
     if len(tokens) == 1:
-        found = _worst(tokens, seen)
-        return found if tokens[0][0] not in STOP else _as_a_whole(found, value, seen)
+        return _Scalar(tokens) if tokens[0][0] not in STOP else _Scalar(tokens, whole(value), value)
     if role is Role.CONTENT:
         tokens = [token for token in tokens if token[1] is not Kind.WORD] or tokens
     # `all` and `others` reach somebody.
     idle = _JOINING if role is Role.TARGET else STOP
     tokens = [token for token in tokens if token[0] not in idle] or tokens
-    return _as_a_whole(_worst(tokens, seen), value, seen)
+    return _Scalar(tokens, whole(value), value)
 
 
-def _worst(tokens: Sequence[Token], seen: Seen) -> _Judged:
-    """The worst of `tokens`, the first of several; what has no telling part at all is unseen."""
+def _judged(one: _Scalar, seen: Seen) -> _Judged:
+    """The worst of its tokens, the first of several; what has no telling part at all is unseen.
+
+    A scalar that was seen as it is has that origin; trusted only where no word of it was read untrusted.
+    """
+    if one is _SCHEMA:
+        # The schema's, which people accepted.
+        return Origin.TRUSTED, "", 0, False
     worst, part, first, held = -1, "", 0, True
-    for token, _ in tokens:
+    for token, _ in one.tokens:
         found = seen.look(token)
         origin = origin_of(found)
         held = held and found & DIRECTORY != 0
         if origin > worst:
             worst, part, first = origin, token, found
-    return (Origin.UNSEEN, "", 0, False, ()) if worst < 0 else (Origin(worst), part, first, held, tokens)
-
-
-def _as_a_whole(judged: _Judged, value: str, seen: Seen) -> _Judged:
-    """A scalar that was seen as it is has that origin; trusted only where no word of it was read untrusted."""
-    found = seen.look(whole(value))
-    if not found:
+    judged = (Origin.UNSEEN, "", 0, False) if worst < 0 else (_ORIGINS[worst], part, first, held)
+    if not one.whole or not (found := seen.look(one.whole)):
         return judged
-    origin, part, first, held, tokens = judged
+    origin, part, first, held = judged
     held = held or found & DIRECTORY != 0
     better = origin_of(found)
     if better < origin and not (better is Origin.TRUSTED and origin is Origin.UNTRUSTED):
-        return better, value, found, held, tokens
-    return origin, part, first, held, tokens
+        return better, one.value, found, held
+    return origin, part, first, held
 
 
-def _role(tool: Tool | None, roles: Mapping[str, Role], name: str) -> Role | None:
+def _role(tool: Tool | None, roles: Mapping[str, Role], top: str | int) -> Role | None:
+    name = str(top)
     if tool is None:
         return roles.get(name, Role.TARGET)
     said: Argument | None = tool.arguments.get(name)
@@ -267,5 +319,10 @@ def _role(tool: Tool | None, roles: Mapping[str, Role], name: str) -> Role | Non
 
 def all_grounded(given: Iterable[str | float], seen: Seen) -> bool:
     """Whether there is something in `given`, and each of it is grounded or derived."""
-    found = [_judged(value, Role.KEY, seen)[0] for value in given]
+    read = [_read(value, Role.KEY) for value in given]
+    asks: list[str] = []
+    for one in read:
+        one.into(asks)
+    seen.ask(asks)
+    found = [_judged(one, seen)[0] for one in read]
     return bool(found) and max(found) <= Origin.DERIVED

@@ -158,9 +158,20 @@ def _again(joined: str, *, months: bool) -> list[int]:
 
 def parts(text: str) -> list[Token]:
     """The tokens of `text` in order, to be judged. A word that begins a sentence is no name."""
-    text = plain(text)
+    if len(text) <= SHORT_MAX and " " not in text:
+        return list(_short_parts(text))
+    return _parts(text)
+
+
+@lru_cache(maxsize=4_096)
+def _short_parts(text: str) -> tuple[Token, ...]:
     if text.isalnum() and text.isascii():
-        return [(text.lower(), Kind.WORD)] if text.isalpha() else list(tokens(text))
+        return ((text.lower(), Kind.WORD),) if text.isalpha() else tokens(text)
+    return tuple(_parts(text))
+
+
+def _parts(text: str) -> list[Token]:
+    text = plain(text)
     found: list[Token] = []
     fresh = True
     for piece in _apart(text).split():
