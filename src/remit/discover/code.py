@@ -58,6 +58,11 @@ class Call:
         """The name that is called."""
         return self.target.rpartition(".")[2]
 
+    @property
+    def owner(self) -> str:
+        """The name before it: the class of a class method."""
+        return self.target.rpartition(".")[0].removesuffix("()").rpartition(".")[2]
+
 
 Value: TypeAlias = "Text | Name | Many | Table | Call | None"
 """What an expression is, as far as discovery looks; None for anything else."""

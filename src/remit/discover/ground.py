@@ -10,6 +10,10 @@ from remit.discover.sighting import Kind, Verb
 
 DEPTH_MAX: Final = 6
 """How far names and values are followed."""
+STEPS_MAX: Final = 200_000
+"""Steps that following them may take in one file: lists may hold lists that hold lists."""
+LINKS_MAX: Final = 200
+"""What is told that one thing uses."""
 
 Target = tuple[Verb, Kind, str]
 
@@ -36,15 +40,16 @@ class Ground:
     def __init__(self, module: Module) -> None:
         self._module = module
         self._frameworks = {found for one in module.imports if (found := framework_of(one))}
+        self._steps = STEPS_MAX
         self._roots = {one.partition(".")[0] for one in module.imports} - {""}
-        self._defined = {one.name for one in module.definitions}
+        self._defined = {one.name: one for one in reversed(module.definitions)}
 
     def _agent_framework(self, call: Call) -> str:
         framework = framework_of(call.target)
         classes = known.AGENTS.get(framework, frozenset())
         if call.last in classes:
             return framework
-        if call.last.startswith("from_") and call.target.split(".")[-2] in classes:
+        if call.last.startswith("from_") and call.owner in classes:
             return framework
         if call.last == "compile" and known.GRAPH in self._origin(call.target).split("compile")[0]:
             return framework_of(self._origin(call.target))
@@ -61,6 +66,11 @@ class Ground:
         if not named and framework == "autogen" and call.positional:
             named = self._text(call.positional[0])
         return named or call.bound or call.within or call.last
+
+    def _spent(self) -> bool:
+        """Whether too many steps were taken; one more is."""
+        self._steps -= 1
+        return self._steps < 0
 
     def _any(self) -> str:
         return next(iter(sorted(self._frameworks)), "")

@@ -1,12 +1,13 @@
 """Tools in source code: those that are decorated, wrapped, derived, described, or given to an agent."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from remit.discover import frameworks as known
 from remit.discover.code import Call, Definition, Many, Module, Name, Table, Value
 from remit.discover.frameworks import framework_of
-from remit.discover.ground import DEPTH_MAX, Ground, Item, path_of
+from remit.discover.ground import DEPTH_MAX, LINKS_MAX, Ground, Item, path_of
 from remit.discover.sighting import Kind
 
 _MCP_CLIENTS: Final = known.CLIENT_SERVERS | known.CLIENT_TABLES
@@ -36,7 +37,7 @@ class Tools(Ground):
                 given = [call.named.get(key) for key in known.TOOLS_ARGUMENTS]
                 given += call.positional[:1] if call.last in _BINDING else []
                 framework = framework_of(self._origin(call.target)) or self._any()
-                for name in (name for value in given for name in self._tool_names(value)):
+                for name in islice((name for value in given for name in self._tool_names(value)), LINKS_MAX):
                     yield Item(Kind.TOOL, name, call.line, framework, made=False)
         yield from self._listed()
         for table in self._module.tables:
@@ -75,12 +76,11 @@ class Tools(Ground):
         """The name of the tool that `call` makes, or empty where it makes none."""
         origin = self._origin(call.target)
         framework = framework_of(origin)
-        parts = call.target.replace("()", "").split(".")
         named = next(filter(None, (self._text(call.named.get(key)) for key in ("name", "id"))), "")
         first = call.positional[0] if call.positional else None
         if call.last in known.SERVER_TOOLS and "." in call.target and (framework or self._serves(call)):
             return named or self._text(first) or (first.path.rpartition(".")[2] if isinstance(first, Name) else "")
-        makes = call.last in known.TOOL_CALLS or (call.last in known.TOOL_MAKERS and parts[-2] in known.TOOL_CALLS)
+        makes = call.last in known.TOOL_CALLS or (call.last in known.TOOL_MAKERS and call.owner in known.TOOL_CALLS)
         if not framework or not makes:
             return ""
         given = call.named.get("fn") or call.named.get("func") or call.named.get("function") or first
@@ -105,7 +105,7 @@ class Tools(Ground):
 
     def _tool_names(self, value: Value, depth: int = 0) -> Iterator[str]:
         """Names of the tools in what an agent is given."""
-        if depth > DEPTH_MAX:
+        if depth > DEPTH_MAX or self._spent():
             return
         match value:
             case Many(items):
@@ -128,7 +128,7 @@ class Tools(Ground):
     def _named_tool(self, path: str) -> Iterator[str]:
         name = path.rpartition(".")[2]
         if name in self._defined or ("." in path and not name.isupper() and not name.lower().endswith("tools")):
-            found = next((one for one in self._module.definitions if one.name == name), None)
+            found = self._defined.get(name)
             decorated = self._decorated_tool(found) if found else None
             yield decorated.name if decorated else name
 

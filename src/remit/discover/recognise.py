@@ -6,13 +6,14 @@ never does. What is computed is not guessed: a tool list that a function returns
 
 import hashlib
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from remit.discover import frameworks as known
 from remit.discover.code import Call, Many, Module, Name, Table, Text, Value
 from remit.discover.discretion import address, told
 from remit.discover.frameworks import framework_of, model_of
-from remit.discover.ground import DEPTH_MAX, Item, Target, path_of
+from remit.discover.ground import DEPTH_MAX, LINKS_MAX, Item, Target, path_of
 from remit.discover.launch import launched
 from remit.discover.made_tools import Tools
 from remit.discover.sighting import Kind, Verb
@@ -23,21 +24,28 @@ _WRAPPERS: Final = frozenset({"dedent", "strip", "format", "join"})
 _STRICT: Final = frozenset({"id", "default", "llm"})
 
 
-def recognised(module: Module) -> list[Item]:
-    """Everything that `module` makes, in order of lines."""
+def recognised(module: Module) -> tuple[list[Item], bool]:
+    """Everything that `module` makes, in order of lines; and whether all of it was followed."""
     reader = _Reader(module)
     found = [*reader.agents(), *reader.tools(), *reader.models(), *reader.prompts(), *reader.servers()]
-    return sorted(dict.fromkeys(found), key=lambda item: item.line)
+    return sorted(dict.fromkeys(found), key=lambda item: item.line), not reader.gave_up
 
 
 class _Reader(Tools):
+    @property
+    def gave_up(self) -> bool:
+        """Whether values were left unfollowed for want of steps."""
+        return self._steps < 0
+
     # --- agents ----------------------------------------------------------------------------------------------
 
     def agents(self) -> Iterator[Item]:
         for call in self._module.calls:
             if framework := self._agent_framework(call):
                 name = self._agent_name(call, framework)
-                yield Item(Kind.AGENT, name, call.line, framework, tuple(dict.fromkeys(self._uses(call))))
+                yield Item(
+                    Kind.AGENT, name, call.line, framework, tuple(dict.fromkeys(islice(self._uses(call), LINKS_MAX)))
+                )
         for one in self._module.definitions:
             for base in one.bases:
                 framework = framework_of(base)
@@ -53,6 +61,8 @@ class _Reader(Tools):
         yield from ((Verb.USES, Kind.MODEL, model) for model in self._models_of(call))
 
     def _agent_names(self, value: Value, depth: int = 0) -> Iterator[str]:
+        if self._spent():
+            return
         match value:
             case Many(items) if depth < DEPTH_MAX:
                 for item in items:
@@ -96,7 +106,7 @@ class _Reader(Tools):
             yield from self._models_in(call.positional[0], strict=True, depth=depth)
 
     def _models_in(self, value: Value, *, strict: bool = False, depth: int = 0) -> Iterator[str]:
-        followed = self._value(value)
+        followed = None if self._spent() else self._value(value)
         match followed:
             case Text(text) if model := model_of(text):
                 if not strict or known.FAMILY.fullmatch(model):

@@ -136,8 +136,11 @@ class RepoSource:
         except (OSError, RecursionError):
             return self._syntax(path, 0, "it is nested too deep, or went away")
         repository.frameworks.update(found for one in module.imports if (found := framework_of(one)))
-        if not repository.take(path.relative_to(self._folder).as_posix(), recognised(module)):
+        items, whole = recognised(module)
+        if not repository.take(path.relative_to(self._folder).as_posix(), items):
             return Trouble("repo/items", self._shown(path), "the repository makes more than is kept")
+        if not whole:
+            return Trouble("repo/steps", self._shown(path), "its lists lead further than they are followed")
         return trouble
 
     def _configuration(self, file: File, repository: Repository) -> Trouble | None:
@@ -170,6 +173,6 @@ class RepoSource:
 
 
 def _language(name: str) -> bool:
-    if name.endswith((".d.ts", ".min.js")):
+    if name.endswith((".d.ts", ".d.mts", ".d.cts", ".min.js")):
         return False
     return Path(name).suffix in _PYTHON | _TYPESCRIPT | _JAVASCRIPT
