@@ -462,4 +462,13 @@ LINES: Final[tuple[Line, ...]] = (
         long=("--flood", "10000000"),
         timeout_s=600,
     ),
+    Line(
+        part=5,
+        id="webhooks",
+        text="signed webhooks to a receiver that keeps their ids, sender and receiver each killed twice",
+        command=tests("tests/e2e/test_webhooks.py", "tests/contract/test_outbox.py"),
+        goal="acted on once each; verified by the official library; nothing an agent wrote leaves",
+        quick=False,
+        timeout_s=300,
+    ),
 )

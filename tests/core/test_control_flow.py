@@ -7,9 +7,10 @@ import pytest
 from remit.control.assemble import Assembled, Refused, assemble
 from remit.control.manifests import catalog_json, spec_json
 from remit.control.problems import Problem
-from remit.control.resources import Kind, ServerSpec, ToolSpec
+from remit.control.resources import ChannelSpec, Kind, RouteSpec, ServerSpec, ToolSpec, UserSpec
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Definition, Shows
+from remit.facts.credential import FromEnv, Secret
 from remit.facts.impact import Counts, Extractor
 from remit.facts.origin import Role
 from remit.facts.results import Format, Part
@@ -181,3 +182,41 @@ def test_how_much_a_call_moves_is_shown_and_changes_the_bundle() -> None:
         digests.add(result.digest)
     assert len(digests) == 2
     assert spec_json(spec)["impact"] == {"recipients": {"path": "$.zone", "counts": "people"}}
+
+
+@pytest.mark.parametrize(
+    ("url", "secret", "codes"),
+    [
+        ("https://hooks.example/remit", FromEnv("HOOK"), []),
+        ("http://127.0.0.1:9/x", FromEnv("HOOK"), []),
+        ("http://hooks.example/", FromEnv("HOOK"), ["channel/url"]),
+        ("ftp://hooks.example/", FromEnv("HOOK"), ["channel/url"]),
+        ("https://", FromEnv("HOOK"), ["channel/url"]),
+        ("https://a:b@hooks.example/", FromEnv("HOOK"), ["channel/url"]),
+        ("https://[::1", FromEnv("HOOK"), ["channel/url"]),
+        ("https://hooks.example/", FromEnv("no name"), ["secret/env"]),
+    ],
+)
+def test_a_channel_is_reached_safely_and_signed(url: str, secret: FromEnv, codes: list[str]) -> None:
+    made = assemble(small(declare("desk", ChannelSpec(url, Secret(secret)))))
+    problems = made.problems if isinstance(made, Refused) else made.warnings
+    assert [problem.code for problem in problems] == codes
+
+
+def test_a_route_names_channels_that_there_are_and_they_are_in_the_digest() -> None:
+    channel = declare("desk", ChannelSpec("https://hooks.example/", Secret(FromEnv("HOOK"))))
+    user = declare("ann", UserSpec())
+    missing = assemble(small(user, declare("owner", RouteSpec(users=("ann",), channels=("dask",))), channel))
+    assert isinstance(missing, Refused)
+    assert [problem.code for problem in missing.problems] == ["reference/unknown"]
+    digests = set[str]()
+    for parts in ((), (channel,)):
+        made = assemble(small(user, declare("owner", RouteSpec(users=("ann",))), *parts))
+        assert isinstance(made, Assembled)
+        bundle = compile_bundle(made.catalog).result
+        assert isinstance(bundle, Bundle)
+        digests.add(bundle.digest)
+        shown = {name for _, name in catalog_json(made.catalog)}
+        assert ("desk" in shown) == bool(parts)
+    assert len(digests) == 2
+    assert spec_json(channel.spec) == {"url": "https://hooks.example/", "secret": {"env": "HOOK"}}

@@ -28,6 +28,7 @@ KindPath = Annotated[
     Literal[
         "agent", "agents", "user", "users", "group", "groups", "server", "servers", "tool",
         "tools", "policy", "policies", "route", "routes",
+        "channel", "channels",
     ],
     Path(),
 ]  # fmt: skip

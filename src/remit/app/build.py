@@ -15,15 +15,18 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from remit.adapters.credentials.keeping import Keeping
+from remit.adapters.credentials.references import References
 from remit.adapters.credentials.registering import Place
 from remit.adapters.halts import HaltFolder
 from remit.adapters.keyring import KeyringUnusable
 from remit.adapters.notary import FOLDER as CHECKPOINT_KEYS
 from remit.adapters.notary import FolderNotary
+from remit.adapters.notifiers.webhook import Webhooks
 from remit.adapters.signer import Ed25519Signer
 from remit.adapters.sqlite import SqliteLedger, open_ledger
 from remit.adapters.sqlite.batches import Batches
 from remit.adapters.sqlite.erasing import SqliteBodies
+from remit.adapters.sqlite.outbox import SqliteOutbox
 from remit.adapters.sqlite.tiles import Tiles
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.adapters.upstreams.build import build_upstream
@@ -61,6 +64,7 @@ from remit.ports.upstream import Inspected
 from remit.trace.bodies import AdminBody, Event
 from remit.work.checkpoints import Checkpoints
 from remit.work.erasing import Erasures
+from remit.work.outbox import Notifying
 
 _CLOCK = SystemClock()
 _ENTROPY = SystemEntropy()
@@ -82,6 +86,14 @@ class Proofs:
     erasures: Erasures
 
 
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """Who tells people what waits, and what he keeps it in."""
+
+    notifying: Notifying
+    kept: SqliteOutbox
+
+
 @dataclass(slots=True)
 class Service:
     """A service that is able to govern. `admin` is set at the first start only: show it once."""
@@ -97,6 +109,7 @@ class Service:
     session: aiohttp.ClientSession
     keeping: Keeping
     proofs: Proofs
+    outbox: Posting
     discoverer: Discoverer
     closing: asyncio.Event
     services: Callable[[], Services]
@@ -172,7 +185,6 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     session = open_http_session()
     keeping = Keeping(settings.data, Place(resource), os.environ, clock=_CLOCK, entropy=_ENTROPY)
     tally = Tally()
-
     state = settings.data / "servers"
 
     def upstream(server: Server) -> Inspected:
@@ -186,17 +198,17 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     runtime = Runtime(running, folder, bundles, fleet, ledger, _CLOCK, veiling)
     driver = Driver(ledger, _CLOCK, lambda: runtime.bundle, fleet.upstreams, settings.limits, tally, veiling, _ENTROPY)
     await driver.load()
-    driver.shown_under(f"{resource}/a/")
+    driver.shown_under(pages := f"{resource}/a/")
     lease = driver.leased(HaltFolder(settings.data))
     authenticator = Authenticator(signer, _CLOCK, revoked=await ledger.revoked(), credentials=credentials)
     await _started(runtime, fleet, keeping, session, ledger)
     admin = None if credentials else await _first_admin(driver, authenticator)
     proofs = _proofs(settings, ledger, notary, driver)
+    outbox = _outbox(settings, runtime, ledger, session, pages)
     hosts = _hosts(settings, port)
     origins = frozenset({f"http://{host}" for host in hosts} | {resource})
     discoverer = _discoverer(settings, runtime, driver, ledger)
-    closing = asyncio.Event()
-    gate = Gate(settings.limits, _CLOCK, tally.refuse, closing)
+    gate = Gate(settings.limits, _CLOCK, tally.refuse, closing := asyncio.Event())
     bounds = Bounds(settings.limits, tally.refuse)
     place = Edge(resource, hosts, origins, settings.limits, settings.authorization_servers)
     edge = McpApp(driver, authenticator.authority, place, _CLOCK, _ENTROPY, gate)
@@ -224,8 +236,8 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
 
     root = Root(edge=edge, api=api, rooms=rooms, hosts=hosts, origins=origins, ready=ready, metrics=metrics)
     front = Front(root, _CLOCK, _ENTROPY, tally)
-    parts = (front, bounds, tally, driver, lease, runtime, ledger, fleet, session, keeping, proofs, discoverer, closing)
-    return Service(*parts, services, api, admin)
+    parts = (front, bounds, tally, driver, lease, runtime, ledger, fleet, session, keeping, proofs, outbox, discoverer)
+    return Service(*parts, closing, services, api, admin)
 
 
 def _proofs(settings: Settings, ledger: SqliteLedger, notary: FolderNotary, driver: Driver) -> Proofs:
@@ -237,6 +249,14 @@ def _discoverer(settings: Settings, runtime: Runtime, driver: Driver, ledger: Sq
     drifts = Drifts(driver.record, driver.end_session, ledger, runtime.annotations)
     discovery = open_discovery(settings.data, _CLOCK)
     return Discoverer(discovery, lambda: runtime.bundle, _CLOCK, settings.ledger, drifts)
+
+
+def _outbox(
+    settings: Settings, runtime: Runtime, ledger: SqliteLedger, session: aiohttp.ClientSession, pages: str
+) -> Posting:
+    kept = SqliteOutbox(settings.data / "outbox.db")
+    webhooks = Webhooks(session, References(os.environ, _CLOCK))
+    return Posting(Notifying(ledger, kept, webhooks, lambda: runtime.bundle.catalog, _CLOCK, pages), kept)
 
 
 async def _started(runtime: Runtime, *opened: Closes) -> None:

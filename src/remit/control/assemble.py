@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias, TypeVar
 
+from remit.control.channels import channel_of
 from remit.control.groups import Groups, resolve
 from remit.control.names import check_names, refer
 from remit.control.problems import Problem, Severity, Where, errors
 from remit.control.resources import (
     AgentSpec,
+    ChannelSpec,
     Kind,
     PolicySpec,
     Resource,
@@ -28,7 +30,7 @@ from remit.control.resources import (
 from remit.control.servers import next_problems, route_of, server_of
 from remit.control.tools import tools_of
 from remit.facts.agent import Agent, User
-from remit.facts.catalog import Catalog, PolicySource, Route, Server
+from remit.facts.catalog import Catalog, Channel, PolicySource, Route, Server
 
 _S = TypeVar("_S", bound=Spec)
 
@@ -77,6 +79,7 @@ def assemble(source: Source) -> Assembly:
     entries = {resource.name: (resource, spec) for resource, spec in _of(source, ToolSpec)}
     tools, found = tools_of(entries, source.lock, servers, declared)
     problems += found
+    channels = _channels(source, problems)
     catalog = Catalog(
         agents=MappingProxyType(agents),
         users=MappingProxyType(users),
@@ -85,6 +88,7 @@ def assemble(source: Source) -> Assembly:
         tools=MappingProxyType(tools),
         routes=MappingProxyType(_routes(source, groups, users, problems)),
         policies=_policies(source),
+        channels=MappingProxyType(channels),
     )
     if errors(source.problems):
         problems = [problem for problem in problems if problem.code not in _CONSEQUENT]
@@ -131,6 +135,17 @@ def _servers(source: Source, problems: list[Problem]) -> dict[str, Server]:
         if server is not None:
             servers[resource.name] = server
     return servers
+
+
+def _channels(source: Source, problems: list[Problem]) -> dict[str, Channel]:
+    channels: dict[str, Channel] = {}
+    for resource, spec in _of(source, ChannelSpec):
+        channel, found = channel_of(resource, spec)
+        problems += found
+        channels[resource.name] = channel
+    for resource, route in _of(source, RouteSpec):
+        problems += refer(resource, "spec.channels", route.channels, channels, Kind.CHANNEL)
+    return channels
 
 
 def _routes(source: Source, groups: Groups, users: Mapping[str, User], problems: list[Problem]) -> dict[str, Route]:

@@ -11,6 +11,7 @@ from remit.control.problems import Where
 from remit.control.resources import (
     API_VERSION,
     AgentSpec,
+    ChannelSpec,
     GroupSpec,
     Kind,
     PolicySpec,
@@ -115,6 +116,8 @@ def spec_json(spec: Spec) -> dict[str, Json]:
             members |= {"distinct_groups": spec.distinct_groups, "next": spec.next, "next_after_s": spec.next_after_s}
             members |= {"channels": list(spec.channels), "edits": spec.edits, "strong": spec.strong}
             members |= {"break_glass": list(spec.break_glass)}
+        case ChannelSpec():
+            members = {"url": spec.url, "secret": spec.secret.to_json()}
         case _:
             assert_never(spec)
     return {name: value for name, value in members.items() if value is not None}
@@ -180,6 +183,8 @@ def catalog_json(catalog: Catalog) -> Mapping[tuple[Kind, str], Mapping[str, Jso
         }
     for name, route in catalog.routes.items():
         found[Kind.ROUTE, name] = _route_json(route)
+    for name, channel in catalog.channels.items():
+        found[Kind.CHANNEL, name] = {"url": channel.url, "secret": channel.secret.to_json()}
     return found
 
 

@@ -25,6 +25,7 @@ COUNT_MAX: Final[Mapping[Kind, int]] = MappingProxyType(
         Kind.TOOL: 5_000,
         Kind.POLICY: 10_000,
         Kind.ROUTE: 1_000,
+        Kind.CHANNEL: 100,
     }
 )
 _FAMILIES: Final = ("untrusted", "confidential")

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     TOOL = "Tool"
     POLICY = "Policy"
     ROUTE = "Route"
+    CHANNEL = "Channel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,15 @@ class RouteSpec:
     break_glass: tuple[str, ...] = ()
 
 
-Spec: TypeAlias = AgentSpec | UserSpec | GroupSpec | ServerSpec | ToolSpec | PolicySpec | RouteSpec
+@dataclass(frozen=True, slots=True)
+class ChannelSpec:
+    """Where people are told that something waits; `secret` signs what is sent."""
+
+    url: str
+    secret: Secret
+
+
+Spec: TypeAlias = ChannelSpec | AgentSpec | UserSpec | GroupSpec | ServerSpec | ToolSpec | PolicySpec | RouteSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,5 +214,7 @@ def kind_of(spec: Spec) -> Kind:
             return Kind.POLICY
         case RouteSpec():
             return Kind.ROUTE
+        case ChannelSpec():
+            return Kind.CHANNEL
         case _:
             assert_never(spec)

@@ -21,6 +21,7 @@ _COLUMNS: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
         Kind.TOOL: ("effect", "sink", "source", "tags"),
         Kind.POLICY: (),
         Kind.ROUTE: ("groups", "users", "count", "hold_s", "expires_s"),
+        Kind.CHANNEL: ("url",),
     }
 )
 _WIDE: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(

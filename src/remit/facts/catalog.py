@@ -236,6 +236,15 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Channel:
+    """Where people are told that something waits: `url` takes webhooks, which `secret` signs."""
+
+    name: str
+    url: str
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
 class PolicySource:
     """One `.cedar` file: its path inside the workspace and its text."""
 
@@ -255,6 +264,7 @@ class Catalog:
     routes: Mapping[str, Route]
     policies: tuple[PolicySource, ...]
     session_hours_max: float = 24.0
+    channels: Mapping[str, Channel] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def labels(self) -> Labels:

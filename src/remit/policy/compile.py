@@ -5,7 +5,7 @@ start with nothing changed validates nothing.
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias, assert_never
@@ -181,6 +181,7 @@ def _digest(catalog: Catalog, schema: str) -> str:
             ]
             for route in catalog.routes.values()
         },
+        **_told(catalog),
         "servers": {
             server.name: [
                 _reached(server.transport),
@@ -208,6 +209,12 @@ def _reached(transport: Stdio | Http) -> Json:
             return [url, told, oauth and oauth.to_json(), private]
         case _:
             assert_never(transport)
+
+
+def _told(catalog: Catalog) -> Mapping[str, Json]:
+    """Where people are told what waits; nothing where nobody is."""
+    channels: Json = {one.name: [one.url, one.secret.to_json()] for one in catalog.channels.values()}
+    return {"channels": channels} if channels else {}
 
 
 def _said(tool: Tool) -> Json:

@@ -227,6 +227,15 @@ class RouteShape(Shape):
     break_glass: Names = Field(default=[], description="Groups whose members may lift the gate alone in an emergency.")
 
 
+class ChannelShape(Shape):
+    """Where people are told that something waits: a receiver of signed webhooks (standardwebhooks.com)."""
+
+    url: Word = Field(description="Address that is posted to; https, or http on this machine.")
+    secret: SecretShape = Field(
+        description="What it is signed with, by reference: whsec_ and at least 24 bytes in base 64."
+    )
+
+
 SPECS: Final[dict[Kind, type[Shape]]] = {
     Kind.AGENT: AgentShape,
     Kind.USER: UserShape,
@@ -235,6 +244,7 @@ SPECS: Final[dict[Kind, type[Shape]]] = {
     Kind.TOOL: ToolShape,
     Kind.POLICY: PolicyShape,
     Kind.ROUTE: RouteShape,
+    Kind.CHANNEL: ChannelShape,
 }
 
 

@@ -15,6 +15,7 @@ from remit.adapters.workspace.models import (
     SPECS,
     AgentShape,
     ArgumentShape,
+    ChannelShape,
     Envelope,
     ExtractorShape,
     GroupShape,
@@ -34,6 +35,7 @@ from remit.control.problems import Problem, Where, did_you_mean
 from remit.control.resources import (
     API_VERSION,
     AgentSpec,
+    ChannelSpec,
     GroupSpec,
     Kind,
     PolicySpec,
@@ -58,7 +60,7 @@ _M = TypeVar("_M", bound=Shape)
 
 _LATER: Final = ("Model", "Budget", "Monitor", "Guarantee", "Admission", "Source")
 _NO_STEPS: Final = frozenset({"[key]", PLAIN, REFERENCE})
-_SECRET: Final = ("spec.headers.", "spec.env.", "spec.oauth.client_secret")
+_SECRET: Final = ("spec.headers.", "spec.env.", "spec.oauth.client_secret", "spec.secret")
 _TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "string_type": "text (put it in quotes)",
@@ -246,6 +248,8 @@ def _spec(shape: Shape, document: Document) -> Spec:
                 shape.strong,
                 tuple(shape.break_glass),
             )
+        case ChannelShape():
+            return ChannelSpec(shape.url, _secret(shape.secret))
         case _:
             raise TypeError(f"no spec has the shape {type(shape).__name__}")
 

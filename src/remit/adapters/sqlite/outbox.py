@@ -1,0 +1,124 @@
+"""The outbox in a file of its own beside the ledger: what it holds can be made again from approvals, and is no record.
+
+A transaction is on disk when a method returns (`synchronous=FULL`): an approval counts as seen once
+its notice is kept.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from remit.escalate.notice import Notice
+from remit.ports.notifier import Kept, Standing
+
+_SCHEMA: Final = """\
+CREATE TABLE IF NOT EXISTS notice (
+  ident TEXT PRIMARY KEY, channel TEXT NOT NULL, approval TEXT NOT NULL, body BLOB NOT NULL, made_ms INTEGER NOT NULL,
+  due_ms INTEGER, attempts INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'waiting', why TEXT
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS due ON notice (due_ms) WHERE state = 'waiting';
+CREATE TABLE IF NOT EXISTS seen (approval TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
+"""
+KEPT_MAX: Final = 100_000
+"""Notices that are over, kept so that they are not said again."""
+_T = TypeVar("_T")
+
+
+class SqliteOutbox:
+    """A file, and the one thread that has it open."""
+
+    def __init__(self, path: Path) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
+        self._path = path
+        self._open: sqlite3.Connection | None = None
+
+    async def put(self, notices: Iterable[Notice], seen: Mapping[str, str]) -> None:
+        """Keep `notices` and what was `seen`, in one transaction."""
+        rows = [(*one, one.made_ms) for one in notices]
+
+        def work(conn: sqlite3.Connection) -> None:
+            conn.executemany(
+                "INSERT INTO notice (ident, channel, approval, body, made_ms, due_ms) VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT DO NOTHING",
+                rows,
+            )
+            conn.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", seen.items())
+
+        await self._run(work)
+
+    async def seen(self) -> Mapping[str, str]:
+        """The states that were seen last."""
+        return await self._run(lambda conn: dict(conn.execute("SELECT approval, state FROM seen").fetchall()))
+
+    async def over(self, approvals: Iterable[str]) -> None:
+        """Forget the states of `approvals`, and the oldest of the notices that are over."""
+        gone = [(one,) for one in approvals]
+
+        def work(conn: sqlite3.Connection) -> None:
+            conn.executemany("DELETE FROM seen WHERE approval = ?", gone)
+            conn.execute(
+                "DELETE FROM notice WHERE ident IN (SELECT ident FROM notice WHERE state != 'waiting' "
+                "ORDER BY made_ms DESC LIMIT -1 OFFSET ?)",
+                (KEPT_MAX,),
+            )
+
+        await self._run(work)
+
+    async def due(self, now_ms: int, limit: int) -> Sequence[Kept]:
+        """Notices whose time has come."""
+        columns = "ident, channel, approval, body, made_ms, attempts"
+        asked = f"SELECT {columns} FROM notice WHERE state = 'waiting' AND due_ms <= ? ORDER BY due_ms LIMIT ?"  # noqa: S608
+
+        def work(conn: sqlite3.Connection) -> Sequence[Kept]:
+            return [Kept(Notice(*row[:-1]), row[-1]) for row in conn.execute(asked, (now_ms, limit))]
+
+        return await self._run(work)
+
+    async def said(self, ident: str) -> None:
+        """The notice `ident` has arrived."""
+        await self._run(lambda conn: conn.execute("UPDATE notice SET state = 'said' WHERE ident = ?", (ident,)))
+
+    async def failed(self, ident: str, due_ms: int | None, why: str) -> None:
+        """An attempt was in vain."""
+        state = "waiting" if due_ms is not None else "given up"
+        change = "UPDATE notice SET attempts = attempts + 1, due_ms = ?, state = ?, why = ? WHERE ident = ?"
+        await self._run(lambda conn: conn.execute(change, (due_ms, state, why, ident)))
+
+    async def standing(self) -> Mapping[str, Standing]:
+        """How each channel fares."""
+        asked = (
+            "SELECT channel, sum(state = 'waiting'), sum(state = 'given up'), "
+            "(SELECT why FROM notice AS late WHERE late.channel = notice.channel AND late.state != 'said' AND "
+            "why IS NOT NULL ORDER BY made_ms DESC LIMIT 1) FROM notice GROUP BY channel"
+        )
+        return await self._run(lambda conn: {row[0]: Standing(*row[1:]) for row in conn.execute(asked)})
+
+    async def close(self) -> None:
+        """Release the file."""
+
+        def work() -> None:
+            if self._open is not None:
+                self._open.close()
+
+        await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        self._thread.shutdown(wait=False)
+
+    async def _run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        def within() -> _T:
+            if self._open is None:
+                self._path.touch(mode=0o600)
+                self._open = sqlite3.connect(self._path, isolation_level=None)
+                self._open.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + _SCHEMA)
+            self._open.execute("BEGIN IMMEDIATE")
+            try:
+                found = work(self._open)
+            except BaseException:
+                self._open.execute("ROLLBACK")
+                raise
+            self._open.execute("COMMIT")
+            return found
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, within)

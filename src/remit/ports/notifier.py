@@ -1,0 +1,70 @@
+"""How people are told: an outbox that keeps what is to be said, and notifiers that say it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from remit.escalate.notice import Notice
+from remit.facts.catalog import Channel
+
+
+class Undelivered(Exception):
+    """A notice did not arrive; the text says why, in our own words and without a secret."""
+
+
+class Kept(NamedTuple):
+    """A notice that is still to be said; `attempts` were in vain."""
+
+    notice: Notice
+    attempts: int
+
+
+class Standing(NamedTuple):
+    """How one channel fares: what waits for it, what was given up, and why the last attempt failed."""
+
+    waiting: int
+    given_up: int
+    why: str | None
+
+
+class Notifier(Protocol):
+    """Says one notice."""
+
+    async def say(self, channel: Channel, notice: Notice, now_ms: int) -> None:
+        """Return once the receiver has it. Raises `Undelivered`."""
+        ...
+
+
+class Outbox(Protocol):
+    """Keeps notices until they are said; each method returns once it is on disk."""
+
+    async def put(self, notices: Iterable[Notice], seen: Mapping[str, str]) -> None:
+        """Keep `notices`, those that are known already once, and the state in which each approval was `seen`."""
+        ...
+
+    async def seen(self) -> Mapping[str, str]:
+        """The state in which each approval that may still change was seen last, by its id."""
+        ...
+
+    async def over(self, approvals: Iterable[str]) -> None:
+        """Forget the states of `approvals`, of which nothing more will be said."""
+        ...
+
+    async def due(self, now_ms: int, limit: int) -> Sequence[Kept]:
+        """Notices whose time has come, the oldest first."""
+        ...
+
+    async def said(self, ident: str) -> None:
+        """The notice `ident` has arrived."""
+        ...
+
+    async def failed(self, ident: str, due_ms: int | None, why: str) -> None:
+        """An attempt was in vain; the next is at `due_ms`, None: it is given up."""
+        ...
+
+    async def standing(self) -> Mapping[str, Standing]:
+        """How each channel fares that something was ever kept for."""
+        ...
+
+    async def close(self) -> None:
+        """Release the file."""
+        ...

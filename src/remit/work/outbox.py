@@ -1,0 +1,118 @@
+"""Tells people what waits: from approvals to notices that are kept, from those to receivers, again and again.
+
+Laws: what is to be told follows from how approvals stand, never from an event, so that a turn missed or cut off costs
+time alone; a notice is on disk before its approval counts as seen; it is given up after `TRIES_MS` and not before.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from remit.escalate.machine import OPEN, UNDER_WAY, Approval
+from remit.escalate.notice import TOLD, Notice, channels_of, notice, what_of
+from remit.facts.catalog import Catalog
+from remit.facts.lineage import Lineage
+from remit.facts.record import Ref
+from remit.facts.results import spelt
+from remit.facts.strictjson import Refused, parse
+from remit.ports.ledger import Ledger
+from remit.ports.notifier import Kept, Notifier, Outbox, Undelivered
+from remit.ports.system import Clock
+from remit.protect.origins import Names, leaves
+from remit.trace.bodies import ActionBody
+
+PERIOD_S: Final = 1.0
+OPEN_MAX: Final = 10_000
+AT_ONCE: Final = 16
+TRIES_MS: Final = tuple(int(s * 1000) for s in (1, 5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800))
+"""How long after each attempt the next is made: about sixteen hours in all."""
+_NAMES: Final = Names(roots=())
+
+
+class Notifying:
+    """One turn gathers, then delivers. `pages` is what the address of an approval's page begins with."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        outbox: Outbox,
+        notifier: Notifier,
+        catalog: Callable[[], Catalog],
+        clock: Clock,
+        pages: str,
+    ) -> None:
+        self._ledger = ledger
+        self._outbox = outbox
+        self._notifier = notifier
+        self._catalog = catalog
+        self._clock = clock
+        self._pages = pages
+
+    async def turn(self) -> None:
+        """Keep what is to be told now, and say what is due."""
+        catalog = self._catalog()
+        if not catalog.channels:
+            return
+        await self._gather(catalog)
+        due = await self._outbox.due(self._clock.now_ms(), AT_ONCE)
+        # A receiver that hangs holds up nobody else's notice by more than its own time.
+        await asyncio.gather(*(self._say(one, catalog) for one in due))
+
+    async def _gather(self, catalog: Catalog) -> None:
+        seen = await self._outbox.seen()
+        found = {one.ident: one for one in await self._ledger.approvals(open_only=True, limit=OPEN_MAX)}
+        for ident in seen.keys() - found.keys():
+            ended = await self._ledger.approval(ident)
+            if ended is not None:
+                found[ident] = ended
+        now_ms = self._clock.now_ms()
+        notices: list[Notice] = []
+        told: dict[str, str] = {}
+        over = list(seen.keys() - found.keys())
+        for one in found.values():
+            channels = channels_of(one, catalog.routes, now_ms)
+            state = f"{one.state.value} {' '.join(channels)}"
+            if channels and one.state in TOLD and seen.get(one.ident) != state:
+                what = await self._what(one, catalog)
+                page = f"{self._pages}{one.ident}"
+                notices += [notice(one, channel, what, page, now_ms) for channel in channels]
+                told[one.ident] = state
+            if one.state not in OPEN | UNDER_WAY:
+                over.append(one.ident)
+        if notices or told:
+            await self._outbox.put(notices, told)
+        if over:
+            await self._outbox.over(over)
+
+    async def _what(self, approval: Approval, catalog: Catalog) -> str:
+        record = approval.ident if approval.edit is None else approval.edit.record
+        entry = await self._ledger.entry(Ref.parse(record))
+        body = None if entry is None else entry.body
+        values = _values(body.arguments) if isinstance(body, ActionBody) else []
+        return what_of(approval, catalog.tools.get((approval.server, approval.name)), values)
+
+    async def _say(self, kept: Kept, catalog: Catalog) -> None:
+        said, attempts = kept
+        channel = catalog.channels.get(said.channel)
+        now_ms = self._clock.now_ms()
+        try:
+            if channel is None:
+                raise Undelivered(f"the running bundle has no channel {said.channel}")
+            await self._notifier.say(channel, said, now_ms)
+        except Undelivered as error:
+            again_ms = now_ms + TRIES_MS[attempts] if attempts < len(TRIES_MS) else None
+            await self._outbox.failed(said.ident, again_ms, str(error))
+        else:
+            await self._outbox.said(said.ident)
+
+
+def _values(arguments: bytes) -> list[Lineage]:
+    try:
+        value = parse(arguments)
+    except Refused:
+        return []
+    if not isinstance(value, Mapping):
+        return []
+    # A name is the value where nothing but a structure or `null` stands at it.
+    found = {spelt(path): leaf for path, leaf in leaves(value, _NAMES)}
+    return [Lineage(path, leaf) for path, leaf in found.items()]

@@ -1,0 +1,59 @@
+"""The outbox: what it keeps is there after it was closed, known notices are kept once, and times are kept."""
+
+from pathlib import Path
+
+import pytest
+
+from remit.adapters.sqlite.outbox import SqliteOutbox
+from remit.escalate.notice import Notice
+from remit.ports.notifier import Standing
+
+
+def one(ident: str, channel: str = "desk", made_ms: int = 10) -> Notice:
+    return Notice(ident, channel, "r1-1.9", b"{}", made_ms)
+
+
+@pytest.mark.asyncio
+async def test_what_is_kept_is_there_after_a_restart_once(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path)
+    await outbox.put([one("a"), one("b", made_ms=20)], {"r1-1.9": "pending"})
+    await outbox.put([one("a", made_ms=5)], {"r1-1.9": "denied"})
+    await outbox.close()
+    assert path.stat().st_mode & 0o077 == 0
+    outbox = SqliteOutbox(path)
+    assert [(kept.notice.ident, kept.notice.made_ms) for kept in await outbox.due(99, 10)] == [("a", 10), ("b", 20)]
+    assert [kept.notice.ident for kept in await outbox.due(15, 10)] == ["a"]
+    assert [kept.notice.ident for kept in await outbox.due(99, 1)] == ["a"]
+    assert await outbox.seen() == {"r1-1.9": "denied"}
+    await outbox.over(["r1-1.9", "r9-9.9"])
+    assert await outbox.seen() == {}
+    await outbox.close()
+
+
+@pytest.mark.asyncio
+async def test_what_was_said_is_not_said_again_and_what_failed_is_in_its_time(tmp_path: Path) -> None:
+    outbox = SqliteOutbox(tmp_path / "outbox.db")
+    await outbox.put([one("a"), one("b"), one("c", "night")], {})
+    await outbox.said("a")
+    await outbox.failed("b", 500, "the receiver answered 503")
+    await outbox.failed("c", None, "the receiver answered 410")
+    await outbox.put([one("a"), one("c", "night")], {})
+    assert await outbox.due(499, 10) == []
+    [kept] = await outbox.due(500, 10)
+    assert (kept.notice.ident, kept.attempts) == ("b", 1)
+    assert await outbox.standing() == {
+        "desk": Standing(1, 0, "the receiver answered 503"),
+        "night": Standing(0, 1, "the receiver answered 410"),
+    }
+    await outbox.close()
+
+
+@pytest.mark.asyncio
+async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    outbox = SqliteOutbox(tmp_path / "outbox.db")
+    with pytest.raises(Exception, match="NOT NULL"):
+        await outbox.put([one("a"), one("b")._replace(body=None)], {"r1-1.9": "pending"})  # type: ignore[arg-type]
+    assert await outbox.due(99, 10) == []
+    assert await outbox.seen() == {}
+    await outbox.close()

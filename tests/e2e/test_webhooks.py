@@ -1,0 +1,180 @@
+"""Signed webhooks over a durable outbox: what leaves, who verifies it, and that it is acted on once whoever dies."""
+
+import base64
+import json
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from proof.counting import listens
+from proof.service import environment, free_port
+from tests.e2e.notes_world import TOOLS, Noting
+from tests.e2e.speaking import told
+from tests.e2e.test_brief import BRIEFED
+from tests.e2e.test_words import MALLORY, SEND, STRANGERS, fetched, opened
+
+SECRET: Final = "whsec_" + base64.b64encode(b"a key of tests, 32 bytes of them").decode()
+RECEIVER: Final = Path(__file__).parents[1] / "upstreams" / "receiver.py"
+CHANNEL: Final = """\
+apiVersion: remit.dev/v1alpha1
+kind: Channel
+metadata: {name: desk}
+spec: {url: "http://127.0.0.1:PORT/hook", secret: {file: SECRET}}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Route
+metadata: {name: safety}
+spec: {users: [ana], hold_s: 0, channels: [desk]}
+"""
+
+
+class Receiving:
+    """A receiver that may be started anew, and what it has acted on."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        arguments = [sys.executable, RECEIVER, str(self.port), self.folder]
+        self.process = subprocess.Popen(arguments, env={**environment(), "WEBHOOK_SECRET": SECRET})
+        until(lambda: listens(self.port))
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(10)
+            self.process = None
+
+    def ended(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+    def rows(self, table: str) -> list[tuple[Any, ...]]:
+        file = self.folder / "acts.db"
+        if not file.exists():
+            return []
+        kept = sqlite3.connect(file)
+        try:
+            return kept.execute(f"SELECT * FROM {table}").fetchall()
+        finally:
+            kept.close()
+
+    def bodies(self, ident: str) -> list[dict[str, Any]]:
+        """What was acted on for an approval."""
+        found = [json.loads(body) for _, body in self.rows("act")]
+        return [body for body in found if body["data"]["id"] == ident]
+
+
+def until(check: Callable[[], Any]) -> None:
+    while not check():
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[tuple[Noting, Receiving]]:
+    receiving = Receiving(tmp_path / "receiver")
+    (tmp_path / "secret").write_text(SECRET)
+    channel = CHANNEL.replace("PORT", str(receiving.port)).replace("SECRET", str(tmp_path / "secret"))
+    gate, tools = STRANGERS.replace("owner", "safety"), TOOLS.replace(SEND, BRIEFED.strip())
+    try:
+        receiving.start()
+        with Noting(tmp_path / "notes", STRANGERS) as noting:
+            noting.service.write({"tools.yaml": tools, "channel.yaml": channel, "gate.cedar": gate})
+            noting.service.told("apply")
+            yield noting, receiving
+    finally:
+        receiving.stop()
+
+
+def waiting(noting: Noting, text: str) -> str:
+    """Have a mail wait that a page chose: the approval's id."""
+    _, token, _ = opened(noting.service)
+    fetched(noting, token)
+    failed, _ = told(noting.service, token, "notes", "send", {"to": MALLORY, "text": text})
+    assert failed
+    return str(noting.service.told("approvals", "ls")[0]["id"])
+
+
+def test_people_are_told_and_nothing_that_an_agent_wrote_leaves(world: tuple[Noting, Receiving]) -> None:
+    noting, receiving = world
+    secret_text = "meet me at 5 and bring the file 4711"
+    ident = waiting(noting, secret_text)
+    until(lambda: receiving.bodies(ident))
+    [said] = receiving.bodies(ident)
+    assert said["type"] == "approval.opened"
+    assert said["data"]["what"] == "mail 1 recipient, …@evil.example: (text of 36 characters)"
+    assert said["data"]["url"].endswith(f"/a/{ident}")
+    assert said["data"]["gates"] == [{"policy": "stranger-mail", "route": "safety"}]
+    everything = json.dumps(receiving.rows("act"))
+    assert not any(word in everything for word in (MALLORY, "mallory", "meet me", "4711", "ana"))
+    done = noting.service.remit("approvals", "deny", ident, token=noting.service.user("ana"))
+    assert done.returncode == 0, done.stderr
+    until(lambda: len(receiving.bodies(ident)) == 2)
+    assert receiving.bodies(ident)[1]["type"] == "approval.denied"
+
+
+@pytest.mark.timeout(300)
+def test_it_is_acted_on_once_though_sender_and_receiver_were_each_killed_twice(
+    world: tuple[Noting, Receiving],
+) -> None:
+    noting, receiving = world
+    ids: list[str] = []
+    for when in ("die-before", "die-after"):
+        (receiving.folder / when).touch()
+        ids.append(waiting(noting, when))
+        until(receiving.ended)
+        # The receiver died in mid-delivery, and now the sender, which does not know how that ended.
+        noting.service.kill()
+        receiving.start()
+        noting.service.start()
+        until(lambda: receiving.bodies(ids[-1]))
+    ids.append(waiting(noting, "at last"))
+    until(lambda: receiving.bodies(ids[-1]))
+    acts = [ident for ident, _ in receiving.rows("act")]
+    assert len(acts) == len(set(acts)) == 3
+    for ident in ids:
+        assert [body["type"] for body in receiving.bodies(ident)] == ["approval.opened"]
+    came = [ident for (ident,) in receiving.rows("came")]
+    assert len(came) > len(acts), "one came twice: it had been acted on when the receiver died"
+
+
+def test_a_channel_that_is_down_is_tried_again_and_holds_up_no_call(world: tuple[Noting, Receiving]) -> None:
+    noting, receiving = world
+    (receiving.folder / "down").touch()
+    ident = waiting(noting, "while it is down")
+    outbox = noting.service.root / "data" / "outbox.db"
+
+    def attempts() -> int:
+        kept = sqlite3.connect(outbox)
+        try:
+            row = kept.execute("SELECT attempts, why FROM notice").fetchone()
+        finally:
+            kept.close()
+        assert row is None or row[1] in {None, "the receiver answered 503"}
+        return int(row[0]) if row else 0
+
+    until(lambda: outbox.exists() and attempts() >= 2)
+    assert receiving.bodies(ident) == []
+    (receiving.folder / "down").unlink()
+    until(lambda: receiving.bodies(ident))
+
+
+def test_the_secret_is_nowhere_but_where_it_was(world: tuple[Noting, Receiving]) -> None:
+    noting, receiving = world
+    ident = waiting(noting, "hello")
+    until(lambda: receiving.bodies(ident))
+    service = noting.service
+    assert SECRET not in json.dumps(service.told("get", "channels"))
+    service.stop()
+    for path in (service.root / "data").rglob("*"):
+        if path.is_file():
+            assert SECRET.encode() not in path.read_bytes(), path
+    assert (service.root / "data" / "outbox.db").stat().st_mode & 0o077 == 0
