@@ -49,6 +49,10 @@ bench-dataflow: ## the scorer's table for recorded sessions; ARGS="--ablate --re
 	@$(call python,tools/setup_env.py dev)
 	@exec $(IN)python -m bench.flows $(ARGS)
 
+bench-halt: ## 200 halts under load, from the command to the last effect; ARGS=--long
+	@$(call python,tools/setup_env.py dev)
+	@exec $(IN)python -m bench.halt $(ARGS)
+
 bench-agentdojo: ## AgentDojo's ground truths, rebuilt from its package in an environment of its own
 	@$(call python,tools/setup_env.py dev)
 	@exec $(IN)python -m bench.dojo $(ARGS)

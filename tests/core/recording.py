@@ -272,7 +272,7 @@ def _admin(ident: str, sid: str) -> st.SearchStrategy[AdminBody]:
             AdminBody(Event.SESSION_STOPPED, "ana", sid, {"reason": "suspicious"}),
             AdminBody(Event.SESSION_STOPPED, "bea", sid),
             AdminBody(Event.HALT, "bea", "agent:reader", {"reason": "loops"}),
-            AdminBody(Event.HALT, "ana", "agent:reader"),
+            AdminBody(Event.HALT, "ana", "agent:reader", {"reason": "odd", "holds": "reading"}),
             AdminBody(Event.HALT, "ana", "everything", {"reason": "all"}),
             AdminBody(Event.RESUME, "ana", "agent:reader"),
             AdminBody(Event.RESUME, "ana", f"session:{sid}"),

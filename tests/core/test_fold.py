@@ -10,7 +10,7 @@ from remit.facts.canonical import Json
 from remit.facts.limits import INTEGER_MAX
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
-from remit.facts.stop import Over, Stop
+from remit.facts.stop import Holds, Over, Stop
 from remit.pdp.apply import apply_approval, apply_session
 from remit.pdp.deltas import (
     ApprovalBroken,
@@ -199,6 +199,14 @@ def test_decisions_beyond_yes_and_no() -> None:
         (
             AdminBody(Event.HALT, "ana", "tool:files/read", {"reason": "odd"}),
             Halted(Stop(Over.TOOL, "files/read", "ana", 7, "odd")),
+        ),
+        (
+            AdminBody(Event.HALT, "ana", "agent:bot", {"reason": "odd", "holds": "acting"}),
+            Halted(Stop(Over.AGENT, "bot", "ana", 7, "odd", Holds.ACTING)),
+        ),
+        (
+            AdminBody(Event.HALT, "ana", "agent:bot", {"holds": ["acting"]}),
+            Halted(Stop(Over.AGENT, "bot", "ana", 7, "")),
         ),
         (AdminBody(Event.HALT, "ana", "everything"), Halted(Stop(Over.EVERYTHING, "", "ana", 7, ""))),
         (AdminBody(Event.RESUME, "ana", "agent:bot"), Resumed((Over.AGENT, "bot"))),

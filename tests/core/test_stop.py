@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from remit.facts.agent import Mode
-from remit.facts.stop import EVERYTHING, Over, Stop, Stopped, read_subject, stops_over, subject
+from remit.facts.stop import EVERYTHING, Holds, Over, Stop, Stopped, read_subject, stops_over, subject
 from remit.pdp.decide import decide
-from remit.pdp.stopping import reason_of, stoppable
+from remit.pdp.stopping import held, reason_of, stoppable
 from remit.policy.verdict import Code, Deny, Permit
 from tests.core.deciding import NOW, action, bundle, catalog, codes, snapshot
 
@@ -74,6 +74,20 @@ def test_the_reason_says_who_why_and_how_it_ends() -> None:
     assert said == "tool shop/refund was stopped by user:ann: it loops"
     assert following == "people let it act again with: remit resume tool shop/refund"
     assert reason_of(stop_of(EVERYTHING)).text.startswith("everything was stopped by user:ann")
+
+
+def test_what_changes_something_or_tells_somebody_outside_acts() -> None:
+    found = catalog()
+    acts, reads = held(found, "shop", "refund"), held(found, "shop", "look")
+    assert (Holds.ACTING in acts, Holds.READING in acts) == (True, False)
+    assert (Holds.ACTING in reads, Holds.READING in reads) == (False, True)
+    assert held(found, "web", "fetch") == acts, "it reads, and tells somebody outside"
+    assert held(found, "shop", "file:///a") == reads, "a resource"
+    assert held(found) == {Holds.ALL}
+    stop = Stop(Over.AGENT, "ada", "ann", 1, "odd", Holds.ACTING)
+    assert stops_over({stop.what: stop}, [stop.what], acts) == (stop,)
+    assert stops_over({stop.what: stop}, [stop.what], reads) == ()
+    assert stops_over({stop.what: stop}, [stop.what]) == ()
 
 
 def test_without_a_user_or_a_server_there_is_less_to_stop() -> None:

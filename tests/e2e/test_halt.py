@@ -13,7 +13,7 @@ from mcp import MCPError
 from proof.counting import Counting
 from remit.adapters.halts import BY, HALTS, HaltFolder, leave
 from remit.facts.record import RecordKind
-from remit.facts.stop import Over
+from remit.facts.stop import EVERYTHING, Holds, Over, Stopped
 from remit.pep.answer import Refused, Released
 from remit.pep.lease import LEASE_S, Lease
 from remit.policy.verdict import Code
@@ -111,6 +111,39 @@ async def test_who_is_halted_does_not_resume_himself(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("what", [(Over.AGENT, "clerk"), (Over.SERVER, "shop"), EVERYTHING])
+async def test_what_is_quarantined_may_read_but_not_act_or_the_reverse(
+    tmp_path: Path, shop: Shop, what: Stopped
+) -> None:
+    async with gateway(tmp_path, shop) as of, client(of, of.token(), "2026-07-28") as agent:
+        for holds, reads, acts in ((Holds.ACTING, True, False), (Holds.READING, False, True), (None, True, True)):
+            if holds is None:
+                await of.driver.resume_halted(what, "ann")
+            else:
+                await of.driver.halt(what, "ann", "odd", holds)
+            read = await agent.call_tool("echo", {"text": "x"})
+            act = await agent.call_tool("slow", {"seconds": 0})
+            assert (not read.is_error, not act.is_error) == (reads, acts), holds
+            assert (await agent.list_tools()).tools, "what it may do is still shown"
+            if holds is Holds.ACTING:
+                assert "was stopped from acting by ann: odd" in str(act.content)
+
+
+@pytest.mark.asyncio
+async def test_quarantine_outlives_a_restart_and_loosens_no_halt(tmp_path: Path) -> None:
+    async with world(tmp_path) as api:
+        quarantined = {"kind": "agent", "name": "bot", "why": "odd", "holds": "acting"}
+        await api.told("POST", "/halts", body=quarantined)
+        [shown] = (await api.told("GET", "/halts"))["items"]
+        assert shown["holds"] == "acting"
+        assert [stop.holds for stop in (await api.service.ledger.stopped()).values()] == [Holds.ACTING]
+        await api.told("POST", "/halts", body={"kind": "agent", "name": "bot", "why": "worse"})
+        assert (await api.ask("POST", "/halts", api.admin, quarantined)).status_code == 409
+        [shown] = (await api.told("GET", "/halts"))["items"]
+        assert (shown["holds"], shown["why"]) == ("all", "worse")
+
+
+@pytest.mark.asyncio
 async def test_a_halt_outlives_a_restart(tmp_path: Path, shop: Shop) -> None:
     async with gateway(tmp_path, shop) as of:
         await of.driver.halt((Over.AGENT, "clerk"), "ann", "it spends")
@@ -176,7 +209,7 @@ async def test_what_was_left_is_read_before_anything_more_is_done(tmp_path: Path
     """Nobody renews the lease; by its clock, which goes on while a process stands still, it is too old."""
     async with gateway(tmp_path, shop) as of, client(of, of.token(), "2026-07-28") as agent:
         clock = Hands()
-        lease = Lease(clock, HaltFolder(tmp_path), lambda stop: of.driver._halt(stop.what, stop.by, stop.reason)[0])  # pyright: ignore[reportPrivateUsage]
+        lease = Lease(clock, HaltFolder(tmp_path), lambda stop: of.driver._halt(stop)[0])  # pyright: ignore[reportPrivateUsage]
         of.driver._desk.lease = lease  # pyright: ignore[reportPrivateUsage]
         assert not (await agent.call_tool("echo", {"text": "x"})).is_error
         leave(tmp_path, (Over.SERVER, "shop"), "stop it", 7)

@@ -4,10 +4,11 @@ from remit.api.answers import Answer
 
 
 class HaltAnswer(Answer):
-    """Something that is stopped, by whom, since when and why."""
+    """Something that is stopped from what it `holds` (`all`, `acting`, `reading`), by whom, since when and why."""
 
     kind: str
     name: str
+    holds: str
     by: str
     since: str
     why: str

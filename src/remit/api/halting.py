@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from remit.facts.record import Receipt
-from remit.facts.stop import Stop, Stopped
+from remit.facts.stop import Holds, Stop, Stopped
 
 
 class Halting(Protocol):
@@ -15,8 +15,12 @@ class Halting(Protocol):
         """What is stopped, the oldest first."""
         ...
 
-    async def halt(self, what: Stopped, by: str, reason: str) -> tuple[Receipt, Sequence[str]]:
-        """Stop `what`, until a person resumes it; what was under way then, by decision id: its effect is in doubt.
+    async def halt(
+        self, what: Stopped, by: str, reason: str, holds: Holds = Holds.ALL
+    ) -> tuple[Receipt, Sequence[str]]:
+        """Stop `what` from what it `holds` until a person resumes it; what that cut off, by decision id.
+
+        The effect of those is in doubt.
 
         From this call on, before it is durable, nothing of it is judged, sent or released.
         """

@@ -11,7 +11,7 @@ from remit.api.requests import HaltRequest, StopRequest
 from remit.api.services import Services
 from remit.api.views import instant
 from remit.facts.record import Receipt
-from remit.facts.stop import Over, Stop, Stopped
+from remit.facts.stop import Holds, Over, Stop, Stopped, subject
 
 router = APIRouter(route_class=GuardedRoute, tags=["halts"])
 
@@ -28,7 +28,7 @@ async def halt(asked: HaltRequest, services: With, caller: ByReader) -> HaltedAn
     """Stop something at once, or with `drill` see what that would cut off."""
     what = await _known(services, asked)
     started_s = services.clock.monotonic_s()
-    act = services.driver.drill(what, named(caller)) if asked.drill else _halt(services, what, caller, asked.why)
+    act = services.driver.drill(what, named(caller)) if asked.drill else _halt(services, what, caller, asked)
     receipt, cut = await act
     took_ms = round((services.clock.monotonic_s() - started_s) * 1000, 3)
     return HaltedAnswer(
@@ -49,13 +49,18 @@ async def resume(asked: StopRequest, services: With, caller: ByReader) -> Resume
 
 
 async def _halt(
-    services: Services, what: Stopped, caller: Admin | Person, why: str | None
+    services: Services, what: Stopped, caller: Admin | Person, asked: HaltRequest
 ) -> tuple[Receipt, list[str]]:
+    why, holds = asked.why, Holds(asked.holds)
     if why is None:
         raise Problem(
             400, "a halt says why", why="whoever is stopped, and whoever resumes, reads it", next="--why TEXT"
         )
-    receipt, cut = await services.driver.halt(what, named(caller), why)
+    for stop in services.driver.stops:
+        if stop.what == what and stop.holds is Holds.ALL is not holds:
+            # To quarantine it would let it do a part of what it was stopped from.
+            raise Problem(409, "it is halted", why=str(stop), next=f"remit resume {subject(what).replace(':', ' ', 1)}")
+    receipt, cut = await services.driver.halt(what, named(caller), why, holds)
     return receipt, list(cut)
 
 
@@ -95,4 +100,11 @@ def _own(services: Services, user: str) -> set[Stopped]:
 
 
 def _view(stop: Stop) -> HaltAnswer:
-    return HaltAnswer(kind=stop.over.value, name=stop.name, by=stop.by, since=instant(stop.at_ms), why=stop.reason)
+    return HaltAnswer(
+        kind=stop.over.value,
+        name=stop.name,
+        holds=stop.holds.value,
+        by=stop.by,
+        since=instant(stop.at_ms),
+        why=stop.reason,
+    )

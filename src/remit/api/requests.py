@@ -114,9 +114,10 @@ class StopRequest(Strict):
 
 
 class HaltRequest(StopRequest):
-    """Stop it, because of `why`; a `drill` stops nothing."""
+    """Stop it from all, or quarantine it from `acting` or `reading`, because of `why`; a `drill` stops nothing."""
 
     why: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
+    holds: Literal["all", "acting", "reading"] = "all"
     drill: bool = False
 
 

@@ -24,22 +24,32 @@ class Over(StrEnum):
     EVERYTHING = "everything"
 
 
+class Holds(StrEnum):
+    """What a stop holds: all, or what is quarantined may still read, or act, alone."""
+
+    ALL = "all"
+    ACTING = "acting"
+    READING = "reading"
+
+
 Stopped: TypeAlias = tuple[Over, str]
 """What is stopped: of which kind, and its name; a tool's is `SERVER/TOOL`, that of everything is empty."""
 
 EVERYTHING: Stopped = (Over.EVERYTHING, "")
+_FROM: Final = {Holds.ALL: "", Holds.ACTING: " from acting", Holds.READING: " from reading"}
 _KINDS: Final = {over.value: over for over in Over}
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """`name`, which is of kind `over`, was stopped by `by` at `at_ms`, with a `reason`."""
+    """`name`, which is of kind `over`, was stopped by `by` at `at_ms`, with a `reason`, from what it `holds`."""
 
     over: Over
     name: str
     by: str
     at_ms: int
     reason: str
+    holds: Holds = Holds.ALL
 
     @property
     def what(self) -> Stopped:
@@ -49,7 +59,7 @@ class Stop:
     def __str__(self) -> str:
         """As people say it."""
         named = f"{self.over.value} {self.name}" if self.name else self.over.value
-        return f"{named} was stopped by {self.by}: {self.reason}"
+        return f"{named} was stopped{_FROM[self.holds]} by {self.by}: {self.reason}"
 
 
 def subject(what: Stopped) -> str:
@@ -65,6 +75,9 @@ def read_subject(said: str) -> Stopped | None:
     return None if over is None or bool(name) is (over is Over.EVERYTHING) else (over, name)
 
 
-def stops_over(stops: Mapping[Stopped, Stop], whats: Iterable[Stopped]) -> tuple[Stop, ...]:
-    """Those of `stops` that are over one of `whats`."""
-    return tuple([stops[what] for what in whats if what in stops])
+def stops_over(
+    stops: Mapping[Stopped, Stop], whats: Iterable[Stopped], held: frozenset[Holds] = frozenset({Holds.ALL})
+) -> tuple[Stop, ...]:
+    """Those of `stops` that are over one of `whats` and hold one of `held`."""
+    found = [stops[what] for what in whats if what in stops]
+    return tuple([stop for stop in found if stop.holds in held])

@@ -13,7 +13,7 @@ Laws
 
 What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; `session.keyed` {key}, null
 to erase it; `session.words` {text, grounds?}; `token.revoked` {expires_ms}; `credential` {hash}, null to remove it;
-`epoch` {heads, …}; `session.stopped` and `halt` {reason}; `session.confidence` {source, units};
+`epoch` {heads, …}; `session.stopped` {reason}; `halt` {reason, holds?}; `session.confidence` {source, units};
 `approval.superseded` {by}. `subject` is the id of the session, token, credential, approval, or the chain.
 """
 
@@ -26,7 +26,7 @@ from remit.facts.impact import PLACES
 from remit.facts.label import closed
 from remit.facts.limits import INTEGER_MAX
 from remit.facts.record import RecordKind, Ref
-from remit.facts.stop import Over, Stop, read_subject
+from remit.facts.stop import Holds, Over, Stop, read_subject
 from remit.pdp.deltas import (
     ApprovalBroken,
     ApprovalClaimed,
@@ -91,6 +91,7 @@ MOVED: Final = {
 KEY: Final = re.compile(r"(?:[0-9a-f]{32}){1,2}")
 """The key of a session's index, in hex."""
 _INTENT: Final = RecordKind.INTENT
+_HOLDS: Final = {holds.value: holds for holds in Holds}
 
 
 def fold(ref: Ref, at: int, kind: RecordKind, body: Body) -> tuple[Delta, ...]:
@@ -273,7 +274,8 @@ def _stop(at: int, body: AdminBody) -> tuple[Delta, ...]:
     if body.event is Event.RESUME:
         return (Resumed(what),)
     reason = body.data.get("reason")
-    return (Halted(Stop(*what, body.by, at, reason if isinstance(reason, str) else "")),)
+    holds = _HOLDS.get(str(body.data.get("holds")), Holds.ALL)
+    return (Halted(Stop(*what, body.by, at, reason if isinstance(reason, str) else "", holds)),)
 
 
 def _of_session(ref: Ref, at: int, body: AdminBody, event: Event) -> tuple[Delta, ...]:

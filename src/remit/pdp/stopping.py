@@ -1,11 +1,16 @@
 """What an action is under that a person may stop, and the reason that a stop gives."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from remit.facts.agent import Authority
-from remit.facts.catalog import Catalog
-from remit.facts.stop import EVERYTHING, Over, Stop, Stopped, subject
+from remit.facts.catalog import Catalog, Effect, Sink
+from remit.facts.stop import EVERYTHING, Holds, Over, Stop, Stopped, subject
 from remit.policy.verdict import Code, Reason
+
+_WHATEVER: Final = frozenset({Holds.ALL})
+_READS: Final = frozenset({Holds.ALL, Holds.READING})
+_ACTS: Final = frozenset({Holds.ALL, Holds.ACTING})
 
 
 def stoppable(catalog: Catalog, authority: Authority, server: str = "", name: str = "") -> Iterator[Stopped]:
@@ -25,6 +30,16 @@ def stoppable(catalog: Catalog, authority: Authority, server: str = "", name: st
         agent = catalog.agents.get(link.agent)
         for group in () if agent is None else agent.groups:
             yield Over.GROUP, group
+
+
+def held(catalog: Catalog, server: str = "", name: str = "") -> frozenset[Holds]:
+    """Which stops hold what is done at `name` of `server`: what changes something, or tells somebody outside, acts."""
+    if not server:
+        return _WHATEVER
+    tool = catalog.tools.get((server, name))
+    if tool is None:
+        return _READS
+    return _READS if tool.effect is Effect.READ and tool.sink is not Sink.EXTERNAL else _ACTS
 
 
 def reason_of(stop: Stop) -> Reason:

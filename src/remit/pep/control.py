@@ -12,9 +12,9 @@ from remit.facts.agent import Authority
 from remit.facts.canonical import Json, canonical
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.facts.session import TooManyWords
-from remit.facts.stop import Stop, Stopped, subject
+from remit.facts.stop import Holds, Stop, Stopped, subject
 from remit.pdp.decision import Decision, Refuse
-from remit.pdp.stopping import reason_of, stoppable
+from remit.pdp.stopping import held, reason_of, stoppable
 from remit.pep import errand
 from remit.pep.decisions import Decisions
 from remit.pep.indices import STATEMENTS_MAX, WORDS_CHARS_MAX
@@ -105,23 +105,28 @@ class Control(Decisions):
         """
         return await self._about(sid, AdminBody(Event.SESSION_ENDED, by, sid))
 
-    async def halt(self, what: Stopped, by: str, reason: str) -> tuple[Receipt, Sequence[str]]:
-        """Stop `what`, until a person resumes it; what was under way then, by decision id: its effect is in doubt.
+    async def halt(
+        self, what: Stopped, by: str, reason: str, holds: Holds = Holds.ALL
+    ) -> tuple[Receipt, Sequence[str]]:
+        """Stop `what` from what it `holds` until a person resumes it; what that cut off, by decision id.
+
+        The effect of those is in doubt.
 
         INVARIANT(stop-wins): from this call on, before it is durable, nothing of it is judged, sent or released.
         """
-        pending, cut = self._halt(what, by, reason)
+        pending, cut = self._halt(Stop(*what, by, 0, reason, holds))
         return await pending.durable, cut
 
     def leased(self, left: Left) -> Lease:
         """Have halts that are `left` for the service obeyed; renew the lease now and then."""
-        self._desk.lease = lease = Lease(self._clock, left, lambda stop: self._halt(stop.what, stop.by, stop.reason)[0])
+        self._desk.lease = lease = Lease(self._clock, left, lambda stop: self._halt(stop)[0])
         return lease
 
-    def _halt(self, what: Stopped, by: str, reason: str) -> tuple[Pending, Sequence[str]]:
-        body = AdminBody(Event.HALT, by, subject(what), {"reason": reason})
+    def _halt(self, stop: Stop) -> tuple[Pending, Sequence[str]]:
+        data = {"reason": stop.reason} | ({} if stop.holds is Holds.ALL else {"holds": stop.holds.value})
+        body = AdminBody(Event.HALT, stop.by, subject(stop.what), data)
         pending = self._desk.append(RecordKind.ADMIN, "", body)
-        return pending, self._cut(what)
+        return pending, self._cut(stop)
 
     async def resume_halted(self, what: Stopped, by: str) -> Receipt:
         """Let `what` act again."""
@@ -129,7 +134,7 @@ class Control(Decisions):
 
     async def drill(self, what: Stopped, by: str) -> tuple[Receipt, Sequence[str]]:
         """What `halt` would cut off now, by decision id; nobody is stopped."""
-        reached = self._reached(what)
+        reached = self._reached(Stop(*what, by, 0, ""))
         return await self.record(AdminBody(Event.HALT_DRILL, by, subject(what))), reached
 
     @property
@@ -137,16 +142,18 @@ class Control(Decisions):
         """What is stopped, the oldest first."""
         return sorted(self._memory.stopped.values(), key=lambda stop: (stop.at_ms, stop.what))
 
-    def is_under(self, what: Stopped, authority: Authority, server: str, name: str) -> bool:
-        """Whether a stop of `what` is over what `authority` does at `name` of `server`."""
-        return what in stoppable(self._desk.bundle.catalog, authority, server, name)
+    def is_over(self, stop: Stop, action: Action) -> bool:
+        """Whether `stop` is over `action`."""
+        catalog = self._desk.bundle.catalog
+        named = (action.server, action.name)
+        return stop.holds in held(catalog, *named) and stop.what in stoppable(catalog, action.authority, *named)
 
-    def _reached(self, what: Stopped) -> Sequence[str]:
-        """The actions under way that a stop of `what` is over, by decision id."""
+    def _reached(self, stop: Stop) -> Sequence[str]:
+        """The actions under way that `stop` is over, by decision id."""
         raise NotImplementedError
 
-    def _cut(self, what: Stopped) -> Sequence[str]:
-        """Cut off the actions under way that a stop of `what` is over; their decision ids."""
+    def _cut(self, stop: Stop) -> Sequence[str]:
+        """Cut off the actions under way that `stop` is over; their decision ids."""
         raise NotImplementedError
 
     async def revoke(self, token: str, expires_ms: int, by: str) -> Receipt:

@@ -16,7 +16,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.limits import DEFAULT, Limits
 from remit.facts.record import Receipt
-from remit.facts.stop import Stopped
+from remit.facts.stop import Stop
 from remit.pdp.decision import Decision
 from remit.pdp.stopping import reason_of
 from remit.pep import errand
@@ -138,18 +138,17 @@ class Driver(Control):
             await upstream.end_session(sid)
         return receipt
 
-    def _reached(self, what: Stopped) -> Sequence[str]:
-        return [under.attempt.ref for under in self._sent(what)]
+    def _reached(self, stop: Stop) -> Sequence[str]:
+        return [under.attempt.ref for under in self._sent(stop)]
 
-    def _cut(self, what: Stopped) -> Sequence[str]:
-        stop = self._memory.stopped[what]
-        cut = self._sent(what)
+    def _cut(self, stop: Stop) -> Sequence[str]:
+        cut = self._sent(stop)
         for under in cut:
             self._way.cut(under, reason_of(stop))
         return [under.attempt.ref for under in cut]
 
-    def _sent(self, what: Stopped) -> Sequence[Under]:
-        return self._way.sent(lambda action: self.is_under(what, action.authority, action.server, action.name))
+    def _sent(self, stop: Stop) -> Sequence[Under]:
+        return self._way.sent(lambda action: self.is_over(stop, action))
 
     async def close(self) -> None:
         """End what waits for its client; its outcome is queued."""

@@ -27,7 +27,7 @@ from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Forward
 from remit.pdp.judge import Call, Judgement, judge_result
 from remit.pdp.snapshot import Lift, Pin, Snapshot
-from remit.pdp.stopping import stoppable
+from remit.pdp.stopping import held, stoppable
 from remit.pep.memory import Memory
 from remit.pep.pins import Live, Pins
 from remit.pep.tally import Stage, Tally
@@ -212,7 +212,10 @@ class Desk:
         if unread is not None:
             return (unread,)
         stopped = self._memory.stopped
-        return stops_over(stopped, stoppable(self._current().catalog, authority, server, name)) if stopped else ()
+        if not stopped:
+            return ()
+        catalog = self._current().catalog
+        return stops_over(stopped, stoppable(catalog, authority, server, name), held(catalog, server, name))
 
     def look(self, server: str, live: Sequence[Definition]) -> None:
         """Take note of what `server` offers now."""

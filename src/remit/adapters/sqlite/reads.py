@@ -24,7 +24,7 @@ from remit.facts.label import Labels
 from remit.facts.novelty import Did
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
-from remit.facts.stop import Stop, Stopped, read_subject
+from remit.facts.stop import Holds, Stop, Stopped, read_subject
 from remit.ports.ledger import Entry, InDoubt, Origins
 from remit.trace.encoding import decode_body, decode_record
 
@@ -248,9 +248,9 @@ def grants(conn: sqlite3.Connection) -> Sequence[Grant]:
 
 def stopped(conn: sqlite3.Connection) -> Mapping[Stopped, Stop]:
     """What people stopped."""
-    found = conn.execute("SELECT what, by, at, reason FROM stopped").fetchall()
+    found = conn.execute("SELECT what, by, at, reason, holds FROM stopped").fetchall()
     named = ((read_subject(what), more) for what, *more in found)
-    return {what: Stop(*what, *more) for what, more in named if what is not None}
+    return {what: Stop(*what, by, at, why, Holds(holds)) for what, (by, at, why, holds) in named if what is not None}
 
 
 def stored(conn: sqlite3.Connection) -> Mapping[str, Labels]:

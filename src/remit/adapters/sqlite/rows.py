@@ -39,7 +39,7 @@ _INTO: Final = {
     "in_doubt": ("INSERT INTO in_doubt", "ntn", ""),
     "outcome": ("INSERT INTO outcome", "nn", ""),
     "approval": ("REPLACE INTO approval", "ntt", ""),
-    "stopped": ("REPLACE INTO stopped", "ttnt", ""),
+    "stopped": ("REPLACE INTO stopped", "ttntt", ""),
     "granted": ("REPLACE INTO granted", "nt", ""),
     "used": ("INSERT INTO used", "tn", ""),
     "confidence": ("REPLACE INTO confidence", "tnn", ""),
@@ -173,8 +173,8 @@ def confidence_row(sid: str, said: Confidence) -> Row:
 def stopped_row(what: str, stop: Stop | None) -> Row:
     """What a person stopped; None: he let it act again."""
     if stop is None:
-        return (_text(what), None, None, None)
-    return (_text(what), _text(stop.by), stop.at_ms, _text(stop.reason))
+        return (_text(what), None, None, None, None)
+    return (_text(what), _text(stop.by), stop.at_ms, _text(stop.reason), stop.holds.value)
 
 
 def doubtful_row(ident: int, sid: str, at: int) -> Row:

@@ -58,7 +58,7 @@ CREATE TABLE IF NOT EXISTS signed (size INTEGER PRIMARY KEY, note TEXT NOT NULL)
 """
 """What version 3 brought."""
 STOPS: Final = """CREATE TABLE stopped (
-    what TEXT PRIMARY KEY, by TEXT NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL
+    what TEXT PRIMARY KEY, by TEXT NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL, holds TEXT NOT NULL
 ) STRICT, WITHOUT ROWID"""
 """What version 4 brought."""
 THRESHOLDS: Final = """

@@ -1,5 +1,6 @@
 """`remit halt` and `remit resume`: stop what acts, at once, and let it act again."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -13,7 +14,7 @@ from remit.app.cli.options import Output, TokenFile, client
 from remit.app.failure import Exit, Failure
 from remit.app.output import Format, data, say, show
 from remit.app.settings import LEDGER, data_folder
-from remit.facts.stop import Over, Stopped
+from remit.facts.stop import Holds, Over, Stopped
 
 _CUT_SHOWN_MAX: Final = 20
 _ANSWER_S: Final = 2.0
@@ -28,6 +29,7 @@ Name = Annotated[
 def add(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     app.command()(halt)
+    app.command()(quarantine)
     app.command()(resume)
 
 
@@ -51,7 +53,7 @@ def halt(
     asked = client(token_file)
     if kind is None:
         items: list[dict[str, Any]] = asked.get("/halts")["items"]
-        show(items, output, ("kind", "name", "since", "by", "why"), empty="nothing is stopped")
+        show(items, output, ("kind", "name", "holds", "since", "by", "why"), empty="nothing is stopped")
         return
     if why is None and not drill:
         raise Failure("a halt says why", next="remit halt … --why TEXT (or --drill)", exit=Exit.USAGE)
@@ -63,18 +65,48 @@ def halt(
             raise
         _leave(failure, data_given, (kind, name), why)
         return
+    said = "would be stopped (drill)" if drill else "is stopped"
+    _say(answer, f"{kind.value} {name}".rstrip(), said, output)
+
+
+class May(StrEnum):
+    """What a quarantined one may still do."""
+
+    READ = "read"
+    ACT = "act"
+
+
+def quarantine(
+    kind: Annotated[Over, typer.Argument(help="What to quarantine: a session, an agent, a tool …")],
+    name: Annotated[str, typer.Argument(help="Its name; a tool's is SERVER/TOOL.")],
+    why: Annotated[str, typer.Option(help="Why; who is quarantined reads it.")],
+    may: Annotated[May, typer.Option(help="What it may still do.")] = May.READ,
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """Let something read but not act, or act but not read, until: remit resume KIND NAME.
+
+    To act is to change something, or to tell somebody outside.
+    """
+    holds = Holds.ACTING if may is May.READ else Holds.READING
+    body = {"kind": kind.value, "name": name, "why": why, "holds": holds.value}
+    answer: dict[str, Any] = client(token_file).post("/halts", body)
+    _say(answer, f"{kind.value} {name}", f"may {may.value} and no more", output)
+
+
+def _say(answer: dict[str, Any], what: str, said: str, output: Format) -> None:
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return
-    said = "would be stopped (drill)" if drill else "is stopped"
-    say(f"{kind.value} {name}".rstrip() + f" {said}, in {answer['ms']:.1f} ms; record {answer['record']}")
+    drill: bool = answer["drill"]
+    say(f"{what} {said}, in {answer['ms']:.1f} ms; record {answer['record']}")
     cut: list[str] = answer["cut"]
     if cut:
         more = f" and {len(cut) - _CUT_SHOWN_MAX} more" if len(cut) > _CUT_SHOWN_MAX else ""
         verb = "would be" if drill else "were"
         say(f"  {len(cut)} under way {verb} cut off, their effect is in doubt: {' '.join(cut[:_CUT_SHOWN_MAX])}{more}")
     if not drill:
-        say(f"  to let it act again: remit resume {kind.value} {name}".rstrip())
+        say(f"  to let it act again: remit resume {what}")
 
 
 def _leave(failure: Failure, data_given: Path | None, what: Stopped, why: str) -> None:
