@@ -1,6 +1,10 @@
 """What `remit discover` finds is sent to a running service, exported from it, read back and drawn."""
 
+import asyncio
 import json
+import os
+import signal
+import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -73,6 +77,29 @@ async def test_what_cannot_be_imported_or_written_is_told(api: World, tmp_path: 
     assert (code, "no regular file" in err) == (3, True)
     code, _, err = await remit(api, "map", "--from", str(broken), "--file", str(broken), token="")
     assert (code, "cannot write" in err, "import/entry" in err) == (2, True, True)
+
+
+async def test_a_source_is_looked_at_again_and_again_also_while_nobody_answers(api: World, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("from crewai import Agent\nagain = Agent(role='w', llm='gpt-5')\n")
+    program = "import sys; from remit.app.cli import run; sys.exit(run(sys.argv[1:]))"
+    command = [sys.executable, "-c", program, "discover", "repo", str(tmp_path), "--name", "again", "--every", "1s"]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("REMIT_")}
+    for url, told in ((api.url, b"look 2: "), ("http://127.0.0.1:1", b"look 1: failed 1 in a row: no answer")):
+        running = await asyncio.create_subprocess_exec(
+            *command, env={**env, "REMIT_URL": url, "REMIT_TOKEN": api.admin}, stderr=asyncio.subprocess.PIPE
+        )
+        assert running.stderr is not None
+        lines = b""
+        while told not in lines:
+            line = await running.stderr.readline()
+            assert line, lines
+            lines += line
+        running.send_signal(signal.SIGINT)
+        assert await running.wait() == 130
+    code, out, err = await remit(api, "inventory", "export", "--as", "csv", token=api.admin)
+    assert (code, "agent/repo:again/app.py#again" in out) == (0, True), err
+    code, _, err = await remit(api, "discover", "repo", str(tmp_path), "--every", "1s", token="")
+    assert (code, "error" in err) == (4, True)
 
 
 async def test_no_admins_token_sends_nothing(api: World, tmp_path: Path) -> None:

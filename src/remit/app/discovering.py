@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,8 @@ from remit.app.client import Client
 from remit.app.failure import Exit, Failure
 from remit.discover.sighting import Sighting
 from remit.discover.written import to_json
-from remit.ports.source import Source, SourceFailed, Trouble
+from remit.ports.source import Found, Source, SourceFailed, Trouble
+from remit.work.sources import Health, watch
 
 SIGHTINGS_MAX: Final = 200_000
 """Sightings that are held at once; what more there is has to be sent."""
@@ -63,6 +64,21 @@ def repository(folder: Path, name: str) -> Source:
 def listed(file: Path) -> Source:
     """A file that somebody made as a source."""
     return ListingSource(file, SystemClock().now_ms)
+
+
+def keep_looking(source: Source, client: Client, every_s: float, told: Callable[[Health, float], None]) -> None:
+    """Look every `every_s` and send what is seen, until interrupted. Raises `Failure` where it may not be sent."""
+
+    async def take(found: Found) -> None:
+        for start in range(0, len(found.sightings), SENT_AT_ONCE):
+            try:
+                await asyncio.to_thread(_send, client, found.sightings[start : start + SENT_AT_ONCE])
+            except Failure as failure:
+                if failure.exit not in {Exit.UNREACHABLE, Exit.TIMEOUT}:
+                    raise
+                raise SourceFailed(failure.what) from failure
+
+    asyncio.run(watch(source, every_s, take, told))
 
 
 def look(source: Source, client: Client | None = None) -> Seen:

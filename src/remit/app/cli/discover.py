@@ -10,9 +10,13 @@ from remit.app.failure import Exit
 from remit.app.output import Format, counted, data, say, show
 from remit.facts.text import one_line
 from remit.ports.source import Source
+from remit.work.sources import Health
 
 app = typer.Typer(no_args_is_help=True, help="Find agents, and what they use, where they are configured and written.")
 
+Every = Annotated[
+    str | None, typer.Option("--every", help="Look again and again, and send what is found: 30s, 10m, 1h.")
+]
 Send = Annotated[bool, typer.Option("--send", help="Send what is found to the running service.")]
 
 
@@ -26,6 +30,7 @@ def host(
     ] = None,
     processes: Annotated[bool, typer.Option(help="Look at running processes too.")] = True,  # noqa: FBT002
     send: Send = False,  # noqa: FBT002
+    every: Every = None,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> int:
@@ -35,7 +40,8 @@ def host(
     """
     from remit.app.discovering import host as machine
 
-    return _look(machine(home or [], project or [Path.cwd()], processes=processes), output, token_file, send=send)
+    source = machine(home or [], project or [Path.cwd()], processes=processes)
+    return _look(source, output, token_file, send=send, every=every)
 
 
 @app.command()
@@ -43,6 +49,7 @@ def repo(
     path: Annotated[Path, typer.Argument(help="The folder of source code.")],
     name: Annotated[str, typer.Option(help="What the repository is called; else as its folder is.")] = "",
     send: Send = False,  # noqa: FBT002
+    every: Every = None,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> int:
@@ -52,7 +59,7 @@ def repo(
     """
     from remit.app.discovering import repository
 
-    return _look(repository(path, name), output, token_file, send=send)
+    return _look(repository(path, name), output, token_file, send=send, every=every)
 
 
 @app.command("import")
@@ -65,13 +72,16 @@ def listing(
     """Take what a file says of agents: CSV, JSON or CycloneDX, made by hand, elsewhere, or by an export."""
     from remit.app.discovering import listed
 
-    return _look(listed(file), output, token_file, send=send)
+    return _look(listed(file), output, token_file, send=send, every=None)
 
 
-def _look(source: Source, output: Format, token_file: Path | None, *, send: bool) -> int:
-    from remit.app.cli.options import client
-    from remit.app.discovering import look
+def _look(source: Source, output: Format, token_file: Path | None, *, send: bool, every: str | None) -> int:
+    from remit.app.cli.options import client, seconds
+    from remit.app.discovering import keep_looking, look
 
+    if every is not None:
+        keep_looking(source, client(token_file), seconds(every), lambda health, wait_s: _health(source, health, wait_s))
+        return Exit.OK
     seen = look(source, client(token_file) if send else None)
     for trouble in seen.troubles:
         say(f"{one_line(trouble.where)}: {trouble.code}: {trouble.why}")
@@ -90,3 +100,10 @@ def _look(source: Source, output: Format, token_file: Path | None, *, send: bool
     show(rows, output, ("subject", "with", "evidence"), wide=("traits",), empty="nothing was found")
     say(f"{counted(seen.sent, 'sighting')} sent" if send else f"{counted(len(rows), 'sighting')}; --send sends them")
     return Exit.OK
+
+
+def _health(source: Source, health: Health, wait_s: float) -> None:
+    told = f"{counted(health.sightings, 'sighting')}, {health.troubles} not taken"
+    if health.failed:
+        told = f"failed {health.failed} in a row: {one_line(health.why)}"
+    say(f"{one_line(source.name)}: look {health.looked}: {told}; again in {wait_s:.0f} s")

@@ -1,0 +1,68 @@
+"""A source that is looked at again and again: when the next look is due, and how well it goes.
+
+Laws
+* A look that fails is tried again sooner than the next one is due, and ever later the more of them fail in a row.
+* A part that could not be taken is no failure: it is counted, and the look goes on.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from remit.ports.source import Found, Source, SourceFailed
+
+FIRST_S: Final = 5.0
+"""Until the first of the looks that follow a failed one."""
+LAST_S: Final = 900.0
+"""Until the next one, however many failed."""
+
+
+@dataclass(slots=True)
+class Health:
+    """How a source does. `failed` counts failures in a row, `why` says what the last one was.
+
+    `sightings` and `troubles` are those of the last look that went well.
+    """
+
+    looked: int = 0
+    failed: int = 0
+    why: str = ""
+    sightings: int = 0
+    troubles: int = 0
+
+    def wait_s(self, every_s: float) -> float:
+        """Seconds until the next look of one that is due every `every_s`."""
+        if not self.failed:
+            return every_s
+        return min(FIRST_S * 2 ** min(self.failed - 1, 16), max(every_s, LAST_S))
+
+
+async def watch(
+    source: Source,
+    every_s: float,
+    take: Callable[[Found], Awaitable[None]],
+    told: Callable[[Health, float], None],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Look at `source` until cancelled; `take` each batch, and have `told` after each look how it went, and the wait.
+
+    `take` raises `SourceFailed` where what was seen cannot be handed on: that fails the look. Anything else ends it.
+    """
+    health = Health()
+    while True:
+        sightings = troubles = 0
+        try:
+            async for found in source.look():
+                sightings, troubles = sightings + len(found.sightings), troubles + len(found.troubles)
+                await take(found)
+        except SourceFailed as error:
+            health.failed += 1
+            health.why = str(error)
+        else:
+            health.failed, health.why = 0, ""
+            health.sightings, health.troubles = sightings, troubles
+        health.looked += 1
+        wait_s = health.wait_s(every_s)
+        told(health, wait_s)
+        await sleep(wait_s)
