@@ -340,3 +340,13 @@ def test_another_kind_of_action_is_granted_by_its_name() -> None:
     assert done.verdict == Permit()
     other = action("/eve", {}, kind=ActionKind.DELEGATE, user=None)
     assert isinstance(decide(replace(snapshot(running, other), grants=(given,)), other, NOW).verdict, Escalate)
+
+
+def test_what_a_grant_would_have_covered_is_told_from_the_record() -> None:
+    grant = granted(RUNNING, send("bob"), INDEX)
+    asked, other = asked_of(RUNNING, send("eve"), INDEX), asked_of(RUNNING, send("zoe"), INDEX)
+    there = reached(RUNNING, send("eve"))
+    assert granting.covers(grant.terms, asked, there)
+    assert not granting.covers(grant.terms, other, there)
+    assert not granting.covers(replace(grant.terms, gates=()), asked, there)
+    assert not granting.covers(grant.terms, replace(asked, arguments=b""), there)

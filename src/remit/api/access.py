@@ -26,6 +26,7 @@ _ADMIN: Final = frozenset({Kind.ADMIN})
 _READERS: Final = frozenset({Kind.ADMIN, Kind.USER})
 _USERS: Final = frozenset({Kind.USER})
 _HARNESS: Final = frozenset({Kind.HARNESS})
+_SPEAKERS: Final = frozenset({Kind.AGENT, Kind.HARNESS})
 
 PREFIX: Final = "/api/v1"
 ACCESS: Final[Mapping[tuple[str, str], frozenset[Kind]]] = MappingProxyType(
@@ -66,6 +67,11 @@ ACCESS: Final[Mapping[tuple[str, str], frozenset[Kind]]] = MappingProxyType(
         ("GET", "/approvals/{ident}"): _READERS,
         ("POST", "/approvals/{ident}/approve"): _USERS,
         ("POST", "/approvals/{ident}/deny"): _USERS,
+        ("POST", "/approvals/{ident}/grant"): _USERS,
+        ("GET", "/grants"): _READERS,
+        ("GET", "/grants/{ident}"): _READERS,
+        ("POST", "/grants/{ident}/revoke"): _USERS,
+        ("POST", "/sessions/{sid}/confidence"): _SPEAKERS,
         ("GET", "/halts"): _READERS,
         ("POST", "/halts"): _READERS,
         ("POST", "/halts/resume"): _READERS,

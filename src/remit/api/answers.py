@@ -116,6 +116,15 @@ class OpenedAnswer(Answer):
     expires: str
 
 
+class ConfidenceAnswer(Answer):
+    """Who said how sure an agent is, and where that is recorded."""
+
+    sid: str
+    source: str
+    value: float
+    record: str
+
+
 class WordsAnswer(Answer):
     """Where the user's words are recorded."""
 

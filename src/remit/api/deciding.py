@@ -1,10 +1,13 @@
 """What the control API asks of whoever keeps approvals (`pep.decisions`)."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from remit.escalate.grants import Grant, Terms, Wish
 from remit.escalate.machine import Approval
 from remit.facts.agent import User
-from remit.trace.bodies import Choice
+from remit.policy.reached import Reached
+from remit.trace.bodies import ActionBody, Choice
 
 
 class Deciding(Protocol):
@@ -38,4 +41,32 @@ class Deciding(Protocol):
 
     async def review_glass(self, ident: str, by: User, note: str | None) -> Approval:
         """Say that `by` has looked at how its glass was broken."""
+        ...
+
+    async def terms_for(self, ident: str, wish: Wish) -> tuple[Approval, Terms]:
+        """The terms that `wish` comes to for the approval `ident`; nobody has given them yet."""
+        ...
+
+    async def give_grant(self, ident: str, by: User, wish: Wish, note: str | None) -> Grant:
+        """`by`, who said yes to the approval `ident`, grants `wish` with it."""
+        ...
+
+    async def revoke_grant(self, ident: str, by: User, note: str | None) -> Grant:
+        """End the grant `ident`."""
+        ...
+
+    def grant(self, ident: str) -> Grant | None:
+        """The grant `ident`, as far as it is in memory."""
+        ...
+
+    def grants(self) -> Sequence[Grant]:
+        """All that are known, the oldest first."""
+        ...
+
+    def holds(self, grant: Grant) -> bool:
+        """Whether `grant` lifts gates now."""
+        ...
+
+    def reached_of(self, body: ActionBody) -> Reached | None:
+        """The tool that the recorded call reached, as it was; None where it is gone or another."""
         ...

@@ -7,7 +7,7 @@ from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 
 from remit.api.access import ACCESS, PREFIX, Kind, kind_of
-from remit.api.authenticator import Admin, Caller, HarnessOf, Person
+from remit.api.authenticator import Acting, Admin, Caller, HarnessOf, Person
 from remit.api.problem import Problem, forbidden
 from remit.api.services import Services
 from remit.facts.strictjson import Refused, parse
@@ -153,6 +153,14 @@ async def _person(request: Request) -> Person:
             raise forbidden("this needs a user's own token: the admin token decides nothing")
 
 
+async def _speaker(request: Request) -> Acting | HarnessOf:
+    match _caller(request):
+        case Acting() | HarnessOf() as caller:
+            return caller
+        case _:
+            raise forbidden("this needs an agent's, a session's or a harness token")
+
+
 async def _harness(request: Request) -> HarnessOf:
     match _caller(request):
         case HarnessOf() as caller:
@@ -170,4 +178,5 @@ With = Annotated[Services, Depends(_services)]
 ByReader = Annotated[Admin | Person, Depends(_reader)]
 ByAdmin = Annotated[Admin, Depends(_admin)]
 ByPerson = Annotated[Person, Depends(_person)]
+BySpeaker = Annotated[Acting | HarnessOf, Depends(_speaker)]
 ByHarness = Annotated[HarnessOf, Depends(_harness)]

@@ -127,6 +127,30 @@ class VoteRequest(Strict):
     note: Note | None = None
 
 
+class ConstraintRequest(Strict):
+    """An argument that is held to a value, or to numbers up to one."""
+
+    name: OfferName
+    bound: Literal["=", "<="] = "="
+    value: JsonValue
+
+
+class GrantRequest(VoteRequest):
+    """What is granted with a yes; `for_s` seconds, `uses` times; a tool's arguments may be held by `where`."""
+
+    scope: Literal["session", "tool"]
+    for_s: Annotated[float, Field(gt=0, le=10**8)] | None = None
+    uses: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    where: Annotated[list[ConstraintRequest], Field(max_length=20)] = Field(default_factory=list)
+    dry_run: bool = False
+
+
+class ConfidenceRequest(Strict):
+    """How sure an agent is, from 0 to 1, with four decimal places at most."""
+
+    value: Annotated[float, Field(ge=0, le=1)]
+
+
 class CanRequest(Strict):
     """Would this action be permitted? `tool` names a prompt or a resource where `kind` says so."""
 

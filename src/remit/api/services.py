@@ -36,6 +36,10 @@ class Driver(Deciding, Halting, Protocol):
     All raise `LedgerUnwritable` when it never will be; then nothing has changed.
     """
 
+    async def record_confidence(self, sid: str, source: str, units: int, by: str) -> Receipt:
+        """Record how sure the agent of `sid` is said to be, in units of the fourth decimal place."""
+        ...
+
     async def open_session(self, sid: str, agent: str, user: str | None, by: str) -> Receipt:
         """Open the root session `sid` (admin record `session.opened`)."""
         ...

@@ -5,16 +5,24 @@ from typing import Final
 from fastapi import APIRouter
 
 from remit.api.access import named
-from remit.api.answers import OpenedAnswer, SessionAnswer, SessionsAnswer, SessionShownAnswer, WordsAnswer
-from remit.api.authenticator import Admin, HarnessOf, Person
-from remit.api.guard import ByHarness, ByReader, GuardedRoute, With
+from remit.api.answers import (
+    ConfidenceAnswer,
+    OpenedAnswer,
+    SessionAnswer,
+    SessionsAnswer,
+    SessionShownAnswer,
+    WordsAnswer,
+)
+from remit.api.authenticator import Acting, Admin, HarnessOf, Person
+from remit.api.guard import ByHarness, ByReader, BySpeaker, GuardedRoute, With
 from remit.api.problem import Problem, forbidden, not_found
-from remit.api.requests import LIMIT_MAX, Empty, Limit, SessionRequest, SidPath, WordsRequest
+from remit.api.requests import LIMIT_MAX, ConfidenceRequest, Empty, Limit, SessionRequest, SidPath, WordsRequest
 from remit.api.services import Services
 from remit.api.tokens import IDENT_BYTES, issue
 from remit.api.views import instant, session_view
 from remit.control.authority import TTL_MAX_S, Use, descend, mint
 from remit.facts.agent import Harness
+from remit.facts.confidence import units_of
 from remit.facts.session import Session
 from remit.trace.bodies import AdminBody, Event
 
@@ -72,6 +80,28 @@ async def words(sid: SidPath, asked: WordsRequest, services: With, caller: ByHar
         raise Problem(409, "the session has ended", why="nothing is added to an ended session")
     receipt = await services.driver.record_words(sid, asked.text, named(caller))
     return WordsAnswer(sid=sid, record=str(receipt.ref))
+
+
+@router.post("/sessions/{sid}/confidence")
+async def state_confidence(
+    sid: SidPath, asked: ConfidenceRequest, services: With, caller: BySpeaker
+) -> ConfidenceAnswer:
+    """Say how sure the agent is: the agent of its own session, where the least it ever says counts, or its harness."""
+    units = units_of(asked.value)
+    if units is None:
+        raise Problem(400, "this is no confidence", why="it has more than four decimal places")
+    match caller:
+        case Acting(authority=authority):
+            if sid != authority.acting.sid:
+                raise forbidden("an agent speaks for itself, in its own session", "POST to the session of the token")
+            source, by = "agent", f"agent:{authority.acting.agent}"
+        case HarnessOf():
+            _check_trust(services, caller)
+            if not await _opened_by(services, sid, named(caller)):
+                raise forbidden(f"this session was not opened by the harness of {caller.agent}")
+            source, by = "harness", named(caller)
+    receipt = await services.driver.record_confidence(sid, source, units, by)
+    return ConfidenceAnswer(sid=sid, source=source, value=asked.value, record=str(receipt.ref))
 
 
 @router.get("/sessions")

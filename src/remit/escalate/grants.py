@@ -114,6 +114,16 @@ class Terms:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person grants: `until_ms` and `uses` bound it, within the limits; a tool's may be held by `where`."""
+
+    scope: Scope
+    until_ms: int | None = None
+    uses: int | None = None
+    where: tuple[Constraint, ...] = ()
+
+
 def terms_of(approval: str, data: Mapping[str, Json]) -> Terms | None:
     """The terms that a record holds; None for what is none."""
     try:

@@ -26,6 +26,8 @@ class Limits:
     streams. `requests_per_s_max`: requests of one agent, `requests_burst_max` at once;
     `requests_per_agent_max`: those of them that are not answered yet, streams included.
     `drain_s_max`: how long calls in flight may take to end once the service is asked to.
+    `grants_per_agent_max`: grants of one chain of agents at once; `grant_uses_max`: actions under one grant;
+    `grant_hours_max`: how long one for a tool may last.
     """
 
     body_bytes_max: int = 4 * 1024 * 1024
@@ -49,6 +51,9 @@ class Limits:
     requests_burst_max: int = 4_000
     requests_per_agent_max: int = 2_000
     drain_s_max: float = 10.0
+    grants_per_agent_max: int = 50
+    grant_uses_max: int = 200
+    grant_hours_max: float = 168.0
 
 
 DEFAULT: Final = Limits()

@@ -15,7 +15,8 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, cast
 
 from remit.escalate.grants import Grant, Scope, Terms
-from remit.facts.action import Action
+from remit.facts.action import Action, ActionKind
+from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Sink, Tool
 from remit.facts.impact import MEASURES
@@ -117,6 +118,18 @@ def covering(
             return None
         found[one.ident] = one
     return tuple(found.values())
+
+
+def covers(terms: Terms, body: ActionBody, reached: Reached) -> bool:
+    """Whether `terms` would have lifted all gates of the recorded action `body`."""
+    reach = reach_recorded(body, reached)
+    if reach is None or not set(body.gates) <= set(terms.gates):
+        return False
+    links = tuple(Link(agent, sid) for agent, sid in body.links)
+    given = cast("Mapping[str, Json]", json.loads(body.arguments))
+    authority = Authority(links, body.user, body.token, 0)
+    action = Action(ActionKind(body.kind), body.server, body.name, body.arguments, given, authority)
+    return _fits(terms, action, reached.tool, given, reach)
 
 
 def _fits(terms: Terms, action: Action, tool: Tool | None, arguments: Mapping[str, Json], reach: Reach) -> bool:

@@ -16,9 +16,10 @@ from remit.facts.stop import Holds, Stop, Stopped, subject
 from remit.pdp.decision import Decision, Refuse
 from remit.pdp.stopping import held, reason_of, stoppable
 from remit.pep import errand
-from remit.pep.decisions import Decisions
+from remit.pep.attempt import Attempt
+from remit.pep.granting import Granting
 from remit.pep.indices import STATEMENTS_MAX, WORDS_CHARS_MAX
-from remit.pep.judging import BY_REMIT, Attempt
+from remit.pep.judging import BY_REMIT
 from remit.pep.lease import Lease
 from remit.policy.verdict import Code, Deny, Permit, Reason
 from remit.ports.halts import Left
@@ -31,7 +32,7 @@ from remit.trace.bodies import (
 )
 
 
-class Control(Decisions):
+class Control(Granting):
     """Changes to approvals, sessions and tokens, and questions about them."""
 
     async def load(self) -> None:
@@ -60,6 +61,10 @@ class Control(Decisions):
         """Open the root session `sid` (admin record `session.opened`)."""
         data: Mapping[str, Json] = {"agent": agent, "user": user}
         return await self._about(sid, AdminBody(Event.SESSION_OPENED, by, sid, data))
+
+    async def record_confidence(self, sid: str, source: str, units: int, by: str) -> Receipt:
+        """Record how sure the agent of `sid` is said to be, in units of the fourth decimal place."""
+        return await self._about(sid, AdminBody(Event.SESSION_CONFIDENCE, by, sid, {"source": source, "units": units}))
 
     async def record_words(self, sid: str, text: str, by: str) -> Receipt:
         """Keep the user's words of a trusted session (admin record `session.words`): they ground values.

@@ -14,7 +14,7 @@ from typing import Final
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json
 from remit.pep.answer import Answer, Asking, Awaiting, Client, Refused
-from remit.pep.judging import Attempt
+from remit.pep.attempt import Attempt
 from remit.pep.memory import Memory
 from remit.pep.questions import Questions, may_be_asked, with_responses
 from remit.pep.responses import answers_to

@@ -55,7 +55,7 @@ class Decisions:
             case Choice.DENY:
                 after = voting.refuse(found, room, voter.name, now_ms, reason)
                 said = replace(said, reason=reason)
-            case Choice.DELEGATE | Choice.BREAK_GLASS | Choice.REVIEW:
+            case Choice.DELEGATE | Choice.BREAK_GLASS | Choice.REVIEW | Choice.GRANT | Choice.REVOKE:
                 raise ValueError(f"{choice.value} is no yes or no")
         return found if after is found else await self._record(said, after)
 

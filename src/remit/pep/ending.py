@@ -9,8 +9,9 @@ from remit.facts.canonical import digest
 from remit.facts.record import Receipt, RecordKind
 from remit.pdp.judge import Judgement, judge_result
 from remit.pep.answer import Answer, Failed, Refused, Released
+from remit.pep.attempt import Attempt
 from remit.pep.errand import Errand
-from remit.pep.judging import Attempt, Desk, reached_of
+from remit.pep.judging import Desk, reached_of
 from remit.pep.release import INTERNAL_ERROR, Shown, seal, withheld
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import LedgerUnwritable, Pending

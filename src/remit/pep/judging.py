@@ -6,7 +6,7 @@ hold the same records in the same order.
 
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 import orjson
@@ -28,6 +28,8 @@ from remit.pdp.decision import Append, Decision, Forward
 from remit.pdp.judge import Call, Judgement, judge_result
 from remit.pdp.snapshot import Lift, Pin, Snapshot
 from remit.pdp.stopping import held, stoppable
+from remit.pep.attempt import Attempt
+from remit.pep.holding import Holding
 from remit.pep.memory import Memory
 from remit.pep.pins import Live, Pins
 from remit.pep.tally import Stage, Tally
@@ -58,28 +60,6 @@ def unleased() -> None:
     """Nothing is left for a service that cannot be left anything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One judged action and its record on the way to disk.
-
-    `waits_for` is the approval that an escalated call waits for: the one it opened, or an
-    earlier one for the very same action that is still pending. `action` is its hash, `approval` the one
-    it runs under.
-    """
-
-    decision: Decision
-    pending: Pending
-    action: str
-    approval: str | None
-    sessions: tuple[Session, ...]
-    waits_for: str | None = None
-
-    @property
-    def ref(self) -> str:
-        """The decision id."""
-        return str(self.pending.ref)
-
-
 class Desk:
     """Where actions are judged and records are queued."""
 
@@ -101,8 +81,9 @@ class Desk:
         self._ledger = ledger
         self._clock = clock
         self._current = current
-        self._limits = limits
+        self.limits = limits
         self._pins = Pins()
+        self._holding = Holding(memory, current)
         self._asked: dict[str, set[str]] = {}
         self.lease: Callable[[], Stop | None] = unleased
         """What stops everything, if so; asked before anything is judged, sent or released."""
@@ -151,6 +132,8 @@ class Desk:
                     # The same call again while people think: it waits for them, and asks nobody.
                     body, waits_for = replace(body, approval=joined.ident), joined.ident
         pending = self.append(made.kind, action.authority.acting.sid, body)
+        if isinstance(body, ActionBody) and body.grants:
+            self._supersede(action, bound, body.grants[0], now_ms)
         if isinstance(decision.verdict, Escalate) and waits_for is None:
             waits_for = str(pending.ref)
             self._asked.setdefault(action.authority.links[0].sid, set()).add(waits_for)
@@ -254,10 +237,12 @@ class Desk:
             sessions=sessions,
             pin=pin,
             lifts=self._lifts(action, bound, now_ms),
-            limits=self._limits,
+            limits=self.limits,
             may_ask=self._may_ask(action, bound, now_ms),
             stores=self._memory.stores.held(self._current(), action),
             origins=self._memory.indices.of(action.authority.links[0].sid),
+            grants=self._holding.of(action.authority, now_ms),
+            used=self._memory.used,
             stops=self.stops(action.authority, action.server, action.name),
         )
         return decide(snapshot, action, now_ms)
@@ -306,6 +291,13 @@ class Desk:
             if one.state is State.PENDING and one.requested == bound and now_ms < one.expires_ms:
                 return one
         return None
+
+    def _supersede(self, action: Action, bound: str, grant: str, now_ms: int) -> None:
+        """Nobody is asked any more about what a grant has lifted meanwhile."""
+        asked = self._pending(action, bound, now_ms)
+        if asked is not None:
+            body = AdminBody(Event.APPROVAL_SUPERSEDED, BY_REMIT, asked.ident, {"by": grant})
+            self.append(RecordKind.ADMIN, asked.sid, body)
 
     def _report_difference(self) -> None:
         """Record, once, that generated code and cedarpy disagreed: cedarpy alone judges from then on."""

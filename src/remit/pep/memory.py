@@ -83,6 +83,8 @@ class Memory:
         self._over: OrderedDict[str, Approval] = OrderedDict()
         self._stopped: dict[Stopped, Stop] = {}
         self._grants: dict[str, Grant] = {}
+        self.given = 0
+        """How often people granted something since the service began."""
         self.used = Used()
         """What agents did before; changed by `apply` alone."""
         self._revoked: set[str] = set()
@@ -238,6 +240,7 @@ class Memory:
                 grant = apply_grant(self._grants.get(delta.ident), delta)
                 if grant is not None:
                     self._grants[delta.ident] = grant
+                self.given += isinstance(delta, GrantVoted)
                 return not isinstance(delta, GrantUsed)
             case Halted() | Resumed():
                 self._stop(delta)

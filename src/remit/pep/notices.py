@@ -14,7 +14,8 @@ from typing import Final
 from remit.facts.action import Action
 from remit.facts.label import NONE, Labels
 from remit.pep.answer import Tell
-from remit.pep.judging import Attempt, Desk
+from remit.pep.attempt import Attempt
+from remit.pep.judging import Desk
 from remit.pep.showing import show_notice
 from remit.ports.ledger import LedgerUnwritable, Pending
 from remit.ports.upstream import Notice

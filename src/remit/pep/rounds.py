@@ -16,8 +16,8 @@ from typing import Any, Final
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json
 from remit.pep.answer import Client
+from remit.pep.attempt import Attempt
 from remit.pep.errand import Errand
-from remit.pep.judging import Attempt
 from remit.pep.notices import Notices
 from remit.policy.verdict import Reason
 from remit.ports.upstream import Asked, Question, Upstream

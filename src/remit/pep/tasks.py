@@ -18,7 +18,8 @@ from typing import Any, Final
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json, canonical
 from remit.pep.answer import Answer, Awaiting, Client, Failed, Refused, Released, Underway
-from remit.pep.judging import Attempt, Desk
+from remit.pep.attempt import Attempt
+from remit.pep.judging import Desk
 from remit.pep.memory import Memory
 from remit.pep.notices import Recorded
 from remit.pep.questions import Questions, with_responses

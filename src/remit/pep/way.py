@@ -26,9 +26,10 @@ from remit.facts.agent import Authority
 from remit.pdp.decision import Decision, Hold
 from remit.pdp.stopping import reason_of
 from remit.pep.answer import Answer, Awaiting, Client, Refused
+from remit.pep.attempt import Attempt
 from remit.pep.ending import Ending, unwritable
 from remit.pep.errand import Errand
-from remit.pep.judging import Attempt, Desk
+from remit.pep.judging import Desk
 from remit.pep.memory import Memory
 from remit.pep.names import Names
 from remit.pep.notices import Notices
@@ -117,6 +118,7 @@ class Way:
             action = replace(action, trace=client.trace)
         while True:
             live, unreachable = await self._live(action, client)
+            given = self._memory.given
             attempt = self._desk.judge(action, live)
             match attempt.decision.verdict:
                 case Permit():
@@ -130,7 +132,7 @@ class Way:
                     now_s = self._clock.monotonic_s()
                     if deadline_s is None:
                         deadline_s = now_s + _hold_s(attempt.decision)
-                    answer = await self._wait(action, attempt, verdict, deadline_s)
+                    answer = await self._wait(action, attempt, verdict, deadline_s, given)
                     if answer is not None:
                         return answer
                 case _:
@@ -239,8 +241,13 @@ class Way:
             return unwritable(error, attempt.ref)
         return None
 
-    async def _wait(self, action: Action, attempt: Attempt, verdict: Escalate, deadline_s: float) -> Answer | None:
-        """Wait for people until `deadline_s`; None when the action should be judged again."""
+    async def _wait(
+        self, action: Action, attempt: Attempt, verdict: Escalate, deadline_s: float, given: int
+    ) -> Answer | None:
+        """Wait for people until `deadline_s`; None when the action should be judged again.
+
+        `given` is how much had been granted when it was judged.
+        """
         ident = attempt.waits_for
         assert ident is not None, "an escalated attempt waits for an approval"  # noqa: S101
         while True:
@@ -257,6 +264,9 @@ class Way:
                     if left_s <= 0:
                         page = f"{self.pages}{ident}" if self.pages else ""
                         return Awaiting(ident, verdict.gates, attempt.decision.reasons, page)
+                    if self._memory.given != given:
+                        # A grant came in, which may cover this too: judged again, it is asked about no second time.
+                        return None
                     await self._memory.changed(min(left_s, REREAD_S))
                 case State.DENIED:
                     by = "" if approval is None else f" by {approval.refused_by}"

@@ -19,6 +19,7 @@ from remit.app.cli import (
     bundle,
     discover,
     export,
+    grants,
     halt,
     inventory,
     ledger,
@@ -51,6 +52,7 @@ app.add_typer(servers.app, name="servers")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(approvals.app, name="approvals")
+app.add_typer(grants.app, name="grants")
 app.add_typer(token.app, name="token")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(pack.app, name="pack")

@@ -1,17 +1,28 @@
 """`remit approvals`: what waits for a person, and the person's word."""
 
+import json
+import re
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
-from remit.app.cli.options import Output, TokenFile, client
+from remit.app.cli.options import Output, TokenFile, client, seconds
+from remit.app.failure import Exit, Failure
 from remit.app.output import Format, data, say, show
 
 app = typer.Typer(no_args_is_help=True, help="Actions that wait for a person.")
 
 Ident = Annotated[str, typer.Argument(help="The approval's id, like r7f3-5.1234.")]
 Note = Annotated[str | None, typer.Option("--note", help="Why; kept on the ledger.")]
+
+
+class Scope(StrEnum):
+    """What a yes may be granted for, beyond the one action."""
+
+    SESSION = "session"
+    TOOL = "tool"
 
 
 @app.command("ls")
@@ -48,14 +59,33 @@ def show_one(ident: Ident, output: Output = Format.TABLE, token_file: TokenFile 
 
 
 @app.command()
-def approve(
+def approve(  # noqa: PLR0913, PLR0917 - each is an option
     ident: Ident,
     note: Note = None,
+    grant: Annotated[Scope | None, typer.Option(help="Grant the rest of the session, or the tool.")] = None,
+    for_: Annotated[str | None, typer.Option("--for", help="How long it is granted: 90s, 15m, 8h, 7d.")] = None,
+    uses: Annotated[int | None, typer.Option(min=1, help="How often at most.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="Hold an argument of the tool: NAME=VALUE or NAME<=NUMBER.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the grant; decide nothing.")] = False,  # noqa: FBT002
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
-    """Say yes, with your own user token."""
+    """Say yes, with your own user token; with --grant for more than this one action.
+
+    A grant lifts the same gates for what was seen, and permits nothing: see docs/reference/approvals.md.
+    """
+    wish = None if grant is None else wished(grant, for_, uses, where or [])
+    if wish is not None and dry_run:
+        data(client(token_file).post(f"/approvals/{ident}/grant", {**wish, "dry_run": True}), Format.YAML)
+        return
     _decide(ident, "approve", note, output, token_file)
+    if wish is not None:
+        given = client(token_file).post(f"/approvals/{ident}/grant", {**wish, "note": note})
+        week = given["last_week"]
+        say(f"granted as {given['id']} until {given['expires']}, {given['uses_max']} uses at most")
+        say(f"  of {week['of']} asks of last week it would have covered {week['count']}")
 
 
 @app.command()
@@ -67,6 +97,24 @@ def deny(
 ) -> None:
     """Say no, with your own user token."""
     _decide(ident, "deny", note, output, token_file)
+
+
+def wished(scope: Scope, for_: str | None, uses: int | None, where: list[str]) -> dict[str, Any]:
+    """The request for a grant. Raises `Failure`."""
+    held = [_held(text) for text in where]
+    return {"scope": scope.value, "for_s": None if for_ is None else seconds(for_), "uses": uses, "where": held}
+
+
+def _held(text: str) -> dict[str, Any]:
+    """`NAME=VALUE`, the value JSON or plain text, or `NAME<=NUMBER`."""
+    found = re.fullmatch(r"([^<=]+)(<=|=)(.*)", text, re.DOTALL)
+    if found is None:
+        raise Failure(f"this holds no argument: {text}", next="write NAME=VALUE or NAME<=NUMBER", exit=Exit.USAGE)
+    try:
+        value: Any = json.loads(found[3])
+    except ValueError:
+        value = found[3]
+    return {"name": found[1].strip(), "bound": found[2], "value": value}
 
 
 def _decide(ident: str, choice: str, note: str | None, output: Format, token_file: TokenFile) -> None:

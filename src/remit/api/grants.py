@@ -1,0 +1,147 @@
+"""Routes of grants: what people gave beyond one action, what it would have covered, and their word that ends it."""
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from remit.api.answers_grants import ConstraintAnswer, CoveredAnswer, GrantAnswer, GrantsAnswer
+from remit.api.authenticator import Admin, Person
+from remit.api.guard import ByPerson, ByReader, GuardedRoute, With
+from remit.api.moments import instant
+from remit.api.problem import Problem, not_found
+from remit.api.requests import GrantRequest, RefPath, VoteRequest
+from remit.api.services import Services
+from remit.api.views import sees_approval
+from remit.escalate.grants import Bound, Constraint, Grant, Scope, Terms, Wish, as_approval
+from remit.escalate.machine import Approval
+from remit.escalate.sitting import sits
+from remit.facts.record import Ref
+from remit.pdp.granting import covers
+from remit.trace.bodies import ActionBody
+
+router = APIRouter(route_class=GuardedRoute, tags=["grants"])
+
+WEEK_MS: Final = 7 * 86_400_000
+LOOKED_MAX: Final = 1_000
+"""How many asks of last week are looked through."""
+SHOWN_MAX: Final = 20
+
+
+@router.post("/approvals/{ident}/grant")
+async def give(ident: RefPath, asked: GrantRequest, services: With, caller: ByPerson) -> GrantAnswer:
+    """Grant more with a yes; `dry_run` tells the terms and what they would have covered, and gives nothing."""
+    known = await services.ledger.approval(ident)
+    if known is None or not sees_approval(services, caller, known):
+        raise not_found(f"approval: {ident}", "remit approvals ls")
+    wish = _wish(asked, services.clock.now_ms())
+    if asked.dry_run:
+        _, made = await services.driver.terms_for(ident, wish)
+        return await _told(services, Grant("", made, services.clock.now_ms()))
+    voter = services.runtime.catalog.users[caller.user]
+    return await _told(services, await services.driver.give_grant(ident, voter, wish, asked.note))
+
+
+@router.get("/grants")
+async def list_grants(services: With, caller: ByReader) -> GrantsAnswer:
+    """Grants, newest first, those that ended since the service began among them; a user sees those that he decides."""
+    own = [grant for grant in reversed(services.driver.grants()) if _sees(services, caller, grant)]
+    return GrantsAnswer(items=[_view(services, grant) for grant in own])
+
+
+@router.get("/grants/{ident}")
+async def show_grant(ident: RefPath, services: With, caller: ByReader) -> GrantAnswer:
+    """One grant, with what of last week it would have covered."""
+    return await _told(services, _known(services, caller, ident))
+
+
+@router.post("/grants/{ident}/revoke")
+async def revoke(ident: RefPath, asked: VoteRequest, services: With, caller: ByPerson) -> GrantAnswer:
+    """End it: nothing is lifted by it from then on."""
+    _known(services, caller, ident)
+    voter = services.runtime.catalog.users[caller.user]
+    return _view(services, await services.driver.revoke_grant(ident, voter, asked.note))
+
+
+def _known(services: Services, caller: Admin | Person, ident: str) -> Grant:
+    grant = services.driver.grant(ident)
+    if grant is None or not _sees(services, caller, grant):
+        raise not_found(f"grant: {ident}", "remit grants ls")
+    return grant
+
+
+def _sees(services: Services, caller: Admin | Person, grant: Grant) -> bool:
+    """Those who may lift its gates, whom it is for, and the admin."""
+    if isinstance(caller, Admin) or caller.user == grant.terms.user:
+        return True
+    catalog = services.runtime.catalog
+    person = catalog.users[caller.user]
+    return sits(as_approval(grant), catalog.routes, catalog.users, person, services.clock.now_ms())
+
+
+def _wish(asked: GrantRequest, now_ms: int) -> Wish:
+    return Wish(
+        Scope(asked.scope),
+        None if asked.for_s is None else now_ms + int(asked.for_s * 1000),
+        asked.uses,
+        tuple(Constraint(one.name, Bound(one.bound), one.value) for one in asked.where),
+    )
+
+
+async def _told(services: Services, grant: Grant) -> GrantAnswer:
+    covered, looked = await _last_week(services, grant.terms)
+    answer = CoveredAnswer(of=looked, count=len(covered), approvals=covered[:SHOWN_MAX])
+    return _view(services, grant).model_copy(update={"last_week": answer})
+
+
+async def _last_week(services: Services, terms: Terms) -> tuple[list[str], int]:
+    """The asks of the last week that `terms` would have spared people, and how many there were."""
+    since_ms = services.clock.now_ms() - WEEK_MS
+    found: list[str] = []
+    looked = 0
+    for one in await services.ledger.approvals(open_only=False, limit=LOOKED_MAX):
+        if one.opened_ms < since_ms:
+            break
+        looked += 1
+        if await _covers(services, terms, one):
+            found.append(one.ident)
+    return found, looked
+
+
+async def _covers(services: Services, terms: Terms, asked: Approval) -> bool:
+    if (asked.server, asked.user) != (terms.server, terms.user):
+        return False
+    entry = await services.ledger.entry(Ref.parse(asked.ident))
+    body = None if entry is None else entry.body
+    reached = services.driver.reached_of(body) if isinstance(body, ActionBody) else None
+    return isinstance(body, ActionBody) and reached is not None and covers(terms, body, reached)
+
+
+def _view(services: Services, grant: Grant) -> GrantAnswer:
+    terms, now_ms = grant.terms, services.clock.now_ms()
+    ended = grant.spent(now_ms)
+    if ended is None and grant.ident and not services.driver.holds(grant):
+        ended = "more people are needed, or whoever gave it may not any more"
+    if terms.kind != "call_tool":
+        raise Problem(500, "a grant for something else than a tool", why=terms.kind)
+    return GrantAnswer(
+        id=grant.ident,
+        approval=terms.approval,
+        scope=terms.scope.value,
+        agents=list(terms.agents),
+        user=terms.user,
+        sid=terms.sid if terms.scope is Scope.SESSION else None,
+        tool=f"{terms.server}/{terms.name}",
+        gates=[gate.policy for gate in terms.gates],
+        given=instant(grant.given_ms),
+        by=[vote.by for vote in grant.votes],
+        expires=instant(terms.expires_ms),
+        uses=grant.uses,
+        uses_max=terms.uses_max,
+        revoked_by=grant.revoked_by,
+        ended=ended,
+        values=[f"{name}={value}" for name, value in sorted(terms.values)],
+        results=sorted({call for _, call in terms.sources}),
+        carried=sorted(terms.carried),
+        measures=dict(terms.measures),
+        where=[ConstraintAnswer(name=one.name, bound=one.bound.value, value=one.value) for one in terms.constraints],
+    )

@@ -1,0 +1,29 @@
+"""One judged action on its way."""
+
+from dataclasses import dataclass
+
+from remit.facts.session import Session
+from remit.pdp.decision import Decision
+from remit.ports.ledger import Pending
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One judged action and its record on the way to disk.
+
+    `waits_for` is the approval that an escalated call waits for: the one it opened, or an
+    earlier one for the very same action that is still pending. `action` is its hash, `approval` the one
+    it runs under.
+    """
+
+    decision: Decision
+    pending: Pending
+    action: str
+    approval: str | None
+    sessions: tuple[Session, ...]
+    waits_for: str | None = None
+
+    @property
+    def ref(self) -> str:
+        """The decision id."""
+        return str(self.pending.ref)

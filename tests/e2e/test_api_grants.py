@@ -1,0 +1,113 @@
+"""Grants and confidence over the API: given with a yes, shown with last week, revoked; said by agents and harnesses."""
+
+import json
+from collections.abc import AsyncGenerator
+
+import pytest
+import pytest_asyncio
+
+from remit.pep.answer import Awaiting, Released
+from tests.e2e.api_world import World, world
+from tests.e2e.test_api_cli import remit
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
+    async with world(tmp_path_factory.mktemp("grants")) as made:
+        yield made
+
+
+async def test_a_grant_is_given_with_a_yes_shown_with_last_week_and_revoked(api: World):
+    bot, ann = await api.token("agent", "bot", user="req"), await api.token("user", "ann")
+    first, second = await api.escalated(bot, text="one"), await api.escalated(bot, text="two")
+    early = await api.ask("POST", f"/approvals/{first}/grant", ann, {"scope": "session"})
+    assert (early.status_code, early.json()["why"]) == (403, "a grant is given with a yes")
+    dry = await api.told("POST", f"/approvals/{first}/grant", ann, {"scope": "session", "dry_run": True})
+    assert (dry["id"], dry["last_week"]["approvals"]) == ("", [first])
+    assert dry["last_week"]["of"] >= 2
+    await api.told("POST", f"/approvals/{first}/approve", ann, {})
+    wish = {"scope": "tool", "for_s": 60, "uses": 2, "where": [{"name": "text", "bound": "=", "value": "two"}]}
+    given = await api.told("POST", f"/approvals/{first}/grant", ann, wish)
+    assert (given["by"], given["uses_max"], given["ended"], given["sid"]) == (["ann"], 2, None, None)
+    assert given["last_week"]["approvals"] == [second]
+    for text, how in (("one", Released), ("two", Released), ("two", Released), ("two", Awaiting), ("one", Awaiting)):
+        assert isinstance(await api.call(bot, "status", {"text": text}), how), text
+    shown = await api.told("GET", f"/grants/{given['id']}", ann)
+    assert (shown["uses"], shown["ended"]) == (2, "used up")
+    assert given["id"] in [item["id"] for item in (await api.told("GET", "/grants"))["items"]]
+    again = await api.told("POST", f"/approvals/{first}/grant", ann, {"scope": "session"})
+    assert isinstance(await api.call(bot, "status", {"text": "one"}), Released)
+    dan = await api.token("user", "dan")
+    assert (await api.ask("POST", f"/grants/{again['id']}/revoke", dan, {})).status_code == 404
+    ended = await api.told("POST", f"/grants/{again['id']}/revoke", ann, {"note": "done"})
+    assert (ended["revoked_by"], ended["ended"]) == ("ann", "revoked by ann")
+    assert isinstance(await api.call(bot, "status", {"text": "one"}), Awaiting)
+    assert (await api.ask("GET", "/grants/r0-1.99", ann)).status_code == 404
+    assert (await api.ask("POST", "/approvals/r0-1.99/grant", ann, {"scope": "session"})).status_code == 404
+
+
+async def test_a_grant_of_several_routes_holds_once_all_of_them_gave_it(api: World):
+    bot = await api.token("agent", "bot", user="req")
+    waits = await api.call(bot, "html", {})
+    assert isinstance(waits, Awaiting)
+    ann, cat = await api.token("user", "ann"), await api.token("user", "cat")
+    for person in (ann, cat):
+        await api.told("POST", f"/approvals/{waits.ref}/approve", person, {})
+    assert isinstance(await api.call(bot, "html", {}), Released)
+    half = await api.told("POST", f"/approvals/{waits.ref}/grant", ann, {"scope": "session"})
+    assert half["ended"] == "more people are needed, or whoever gave it may not any more"
+    assert isinstance(await api.call(bot, "html", {}), Awaiting)
+    whole = await api.told("POST", f"/approvals/{waits.ref}/grant", cat, {"scope": "session"})
+    assert (whole["id"], whole["by"], whole["ended"]) == (half["id"], ["ann", "cat"], None)
+    assert isinstance(await api.call(bot, "html", {}), Released)
+
+
+async def test_an_agent_and_its_harness_say_how_sure_it_is(api: World):
+    minted = await api.mint("agent", "bot", user="req")
+    bot = minted["token"]
+    await api.call(bot, "echo", {})
+    sid = (await api.told("GET", "/sessions"))["items"][0]["sid"]
+    said = await api.told("POST", f"/sessions/{sid}/confidence", bot, {"value": 0.25})
+    assert (said["source"], said["value"]) == ("agent", 0.25)
+    await api.told("POST", f"/sessions/{sid}/confidence", bot, {"value": 0.9})
+    session = await api.service.ledger.session(sid)
+    assert session is not None
+    assert (session.confidence.agent, session.confidence.harness) == (2_500, None), "the least of it counts"
+    for token, status in ((await api.token("agent", "sub", user="req"), 403), (api.admin, 403)):
+        assert (await api.ask("POST", f"/sessions/{sid}/confidence", token, {"value": 1})).status_code == status
+    assert (await api.ask("POST", f"/sessions/{sid}/confidence", bot, {"value": 0.00001})).status_code == 400
+    assert (await api.ask("POST", f"/sessions/{sid}/confidence", bot, {"value": 1.5})).status_code == 400
+    coach = await api.token("harness", "coach")
+    assert (await api.ask("POST", f"/sessions/{sid}/confidence", coach, {"value": 1})).status_code == 403
+    opened = await api.told("POST", "/sessions", coach, {"user": "req"})
+    for value in (0.2, 0.7):
+        told = await api.told("POST", f"/sessions/{opened['sid']}/confidence", coach, {"value": value})
+    assert told["source"] == "harness"
+
+
+async def test_the_command_line_grants_lists_shows_and_revokes(api: World):
+    bot, ann = await api.token("agent", "bot", user="ben"), await api.token("user", "ann")
+    ident = await api.escalated(bot, text="cli")
+    wish = ("approvals", "approve", ident, "--grant", "tool", "--for", "1m", "--uses", "3", "--where", "text=other")
+    code, out, err = await remit(api, *wish, "--dry-run", token=ann)
+    assert (code, "used" not in out, "value: other" in out) == (0, True, True), err
+    code, _, err = await remit(api, *wish, token=ann)
+    assert code == 0
+    assert "is now approved" in err
+    assert "it would have covered" in err
+    code, out, _ = await remit(api, "grants", "ls", "-o", "json", token=ann)
+    [grant] = [one for one in json.loads(out) if one["approval"] == ident]
+    assert (grant["uses_max"], grant["where"]) == (3, [{"name": "text", "bound": "=", "value": "other"}])
+    assert isinstance(await api.call(bot, "status", {"text": "other"}), Released)
+    code, out, _ = await remit(api, "grants", "ls", token=ann)
+    assert "1/3" in out
+    code, out, _ = await remit(api, "grants", "show", grant["id"], token=ann)
+    assert "last_week" in out
+    code, _, err = await remit(api, "grants", "revoke", grant["id"], token=ann)
+    assert (code, "is revoked" in err) == (0, True)
+    assert isinstance(await api.call(bot, "status", {"text": "other"}), Awaiting)
+    for wrong, why in ((("--where", "text"), "holds no argument"), (("--for", "long"), "not a duration")):
+        code, _, err = await remit(api, "approvals", "approve", ident, "--grant", "tool", *wrong, token=ann)
+        assert (code, why in err) == (2, True)
