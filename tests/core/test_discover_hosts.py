@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from remit.discover import configured as reading
 from remit.discover.clients import CLIENTS, Root
+from remit.discover.conditions import Facts
 from remit.discover.configured import ANY, Configured, Fault, Layout, configured
+from remit.discover.drift import Drifting
 from remit.discover.hosts import Seen, from_configuration, from_processes, listed
+from remit.discover.identity import Known
+from remit.discover.inventory import Change, Inventory
 from remit.discover.lenient import jsonc
 from remit.discover.processes import Process, Running, recognised
 from remit.discover.sighting import EDGES_MAX, TEXT_CHARS_MAX, TRAITS_MAX, Confidence, Edge, Kind, Trait, Verb, subject
+from remit.discover.view import View
 from remit.discover.written import from_json, to_json
 
 if TYPE_CHECKING:
@@ -148,6 +154,23 @@ def test_a_client_uses_its_servers_and_says_how() -> None:
         "client": "Claude Code",
     }
     assert (agent.owner, agent.evidence) == ("alice", "/home/alice/.x.json:3")
+
+
+def test_a_changed_configuration_is_drift_of_the_client() -> None:
+    inventory, changes = Inventory(), list[Change]()
+    for at, arguments, rules in (
+        (1_000, ["fs", "/srv"], ["Read"]),
+        (2_000, ["fs", "/srv", "/home"], ["Read", "Bash(*)"]),
+    ):
+        found = of({"mcpServers": {"files": {"command": "npx", "args": arguments}}, "permissions": {"allow": rules}})
+        for sighting in from_configuration(CLAUDE, found, replace(SEEN, now_ms=at)):
+            changes += inventory.take(sighting)
+    view = View(inventory, Known(), {}, Facts(2_000))
+    told = {drift.kind: (drift.before, drift.after) for drift in Drifting().drifts(changes, view)}
+    assert told == {
+        "server-changed": ("stdio npm:fs; folder /srv", "stdio npm:fs; folder /srv; folder /home"),
+        "permission-changed": ("Read", "Bash(…); Read"),
+    }
 
 
 def test_an_editor_that_nobody_configured_for_agents_is_none() -> None:

@@ -68,7 +68,9 @@ def test_what_is_remembered_of_it_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
     assert len(told(uses(READ, START), *tools)) == 5
 
 
-@pytest.mark.parametrize("key", ["description", "schema", "pin"])
+@pytest.mark.parametrize(
+    "key", ["description", "schema", "pin", "text", "server files in /home/uma/.claude.json", "permission in x"]
+)
 def test_a_changed_description_or_schema_is_drift_at_any_time(key: str) -> None:
     def seen(value: str, at: int) -> Sighting:
         return Sighting(READ, "otlp", "e", at, at, traits=(Trait(key, value), Trait("version", value)))

@@ -21,7 +21,15 @@ from remit.discover.view import View
 TOLD_MAX: Final = 10_000
 ON_DRIFT: Final = "remit.dev/on-drift"
 """The annotation of an `Agent` by which people say what follows."""
-_CHANGED: Final = {"description": "description-changed", "schema": "schema-changed", "pin": "definition-changed"}
+_CHANGED: Final = {
+    "description": "description-changed",
+    "schema": "schema-changed",
+    "pin": "definition-changed",
+    "text": "prompt-changed",
+    "server": "server-changed",
+    "permission": "permission-changed",
+}
+"""By the trait's key, or its first word where it goes on: `server files in /home/uma/.claude.json`."""
 _NEW: Final = {
     Kind.TOOL: "new-tool",
     Kind.MODEL: "new-model",
@@ -86,7 +94,7 @@ def candidate(change: Change, known: Container[str]) -> bool:
             met = change.known is not None or change.subject.name in known
             return met and change.subject.kind is Kind.AGENT and change.key not in _CLAIMS
         case What.TRAIT:
-            return change.before is not None and change.key in _CHANGED
+            return change.before is not None and _word(change.key) in _CHANGED
         case What.FOUND | What.OWNER:
             return False
         case _:
@@ -127,10 +135,15 @@ def _edge(change: Change, view: View) -> Drift | None:
 
 
 def _trait(change: Change, view: View) -> Drift | None:
-    if change.key not in _CHANGED or change.before is None or change.after is None:
+    word = _word(change.key)
+    if word not in _CHANGED or change.before is None or change.after is None:
         return None
     subject = view.identities.of(change.subject)
-    return Drift(_CHANGED[change.key], subject, change.before, change.after, change.source, change.at)
+    return Drift(_CHANGED[word], subject, change.before, change.after, change.source, change.at)
+
+
+def _word(key: str) -> str:
+    return key.partition(" ")[0]
 
 
 def _listed(names: Iterable[str]) -> str:
