@@ -68,10 +68,10 @@ def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
         yield made
 
 
-def asked(counting: Counting, ident: str, amount: int = 50) -> tuple[str, str]:
+def asked(counting: Counting, ident: str, amount: int = 50, agent: str = "clerk") -> tuple[str, str]:
     """Have the clerk add `amount`, which people decide: the approval's id, and the token to say it again with."""
     service = counting.service
-    token = service.agent("clerk", "ana")
+    token = service.agent(agent, "ana")
     failed, text = told(service, token, "counter", "add", {"id": ident, "amount": amount})
     assert failed
     found = re.search(r"/a/(\S+)", text)

@@ -64,6 +64,7 @@ ACCESS: Final[Mapping[tuple[str, str], frozenset[Kind]]] = MappingProxyType(
         ("GET", "/sessions/{sid}"): _READERS,
         ("POST", "/sessions/{sid}/end"): _READERS,
         ("GET", "/approvals"): _READERS,
+        ("GET", "/approval-stats"): _ADMIN,
         ("GET", "/approvals/{ident}"): _READERS,
         ("POST", "/approvals/{ident}/approve"): _USERS,
         ("POST", "/approvals/{ident}/deny"): _USERS,

@@ -108,6 +108,40 @@ class ApprovalAnswer(Answer):
     brief: BriefAnswer | None = None
 
 
+class FiguresAnswer(Answer):
+    """How one person decided for one route; `approved`, `hasty` and `edited` count among `asks`."""
+
+    person: str
+    route: str
+    asks: int
+    approved: int
+    median_ms: int
+    hasty: int
+    edited: int
+
+
+class ProposalAnswer(Answer):
+    """A rule that would have spared `spared` of `asks`, all approved unedited: `cedar`, at the end of `policies`."""
+
+    agent: str
+    tool: str
+    policies: list[str]
+    asks: int
+    spared: int
+    held: list[str]
+    cedar: str
+
+
+class AttentionAnswer(Answer):
+    """How attentively people decided since then, and the habits that could be rules."""
+
+    since: str
+    hasty_ms: int
+    people: list[FiguresAnswer]
+    same_min: int
+    proposals: list[ProposalAnswer]
+
+
 class ApprovalsAnswer(Answer):
     """Approvals, newest first."""
 

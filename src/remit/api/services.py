@@ -23,7 +23,7 @@ from remit.facts.catalog import Catalog
 from remit.facts.record import Receipt, Ref
 from remit.pdp.decision import Decision
 from remit.ports.credentials import Logins
-from remit.ports.ledger import Ledger
+from remit.ports.ledger import Entry, Ledger
 from remit.ports.signer import Signer
 from remit.ports.system import Clock, Entropy
 from remit.ports.transparency import Erasing, Transparency
@@ -305,6 +305,10 @@ class Runtime(Protocol):
 
     async def adoption(self, name: str, since_ms: int) -> Adoption:
         """What observing let the agent `name` do since then."""
+        ...
+
+    async def decided(self, since_ms: int) -> Sequence[Entry]:
+        """What people decided since then, the latest first."""
         ...
 
     async def status(self) -> Mapping[str, Json]:

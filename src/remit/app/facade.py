@@ -3,8 +3,10 @@
 import asyncio
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from remit import __version__
+from remit.adapters.sqlite.decided import decided
 from remit.api.in_force import InForce, Progress
 from remit.api.services import (
     Adoption,
@@ -26,7 +28,10 @@ from remit.control.resources import AgentSpec
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
 from remit.ports.credentials import Logins
-from remit.ports.ledger import Ledger
+from remit.ports.ledger import Entry, Ledger
+
+DECIDED_MAX: Final = 100_000
+"""Decisions that are read for one report."""
 
 
 class Facade:
@@ -122,6 +127,11 @@ class Facade:
         """What observing let the agent `name` do since then; one report is read at a time."""
         async with self._reporting:
             return await asyncio.to_thread(adoption, self._settings.ledger, name, since_ms, self.policy_text)
+
+    async def decided(self, since_ms: int) -> Sequence[Entry]:
+        """What people decided since then, the latest first; one report is read at a time."""
+        async with self._reporting:
+            return await asyncio.to_thread(lambda: list(decided(self._settings.ledger, since_ms, DECIDED_MAX)))
 
     async def status(self) -> Mapping[str, Json]:
         """Facts about the service: version, bundle, workspace, servers, ledger."""

@@ -11,6 +11,7 @@ import typer
 from remit.app.cli.options import Output, TokenFile, client, seconds
 from remit.app.failure import Exit, Failure
 from remit.app.output import Format, data, say, show
+from remit.facts.text import escaped
 
 app = typer.Typer(no_args_is_help=True, help="Actions that wait for a person.")
 
@@ -115,6 +116,36 @@ def _held(text: str) -> dict[str, Any]:
     except ValueError:
         value = found[3]
     return {"name": found[1].strip(), "bound": found[2], "value": value}
+
+
+@app.command()
+def stats(
+    days: Annotated[int, typer.Option(min=1, max=366, help="How far back.")] = 30,
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """How attentively people decide, by person and route; and which of their habits could be rules."""
+    found = client(token_file).get("/approval-stats", days=days)
+    if output in {Format.JSON, Format.YAML}:
+        data(found, output)
+        return
+    rows = [
+        {
+            **one,
+            "approved": f"{one['approved'] / one['asks']:.0%}",
+            "median": f"{one['median_ms'] / 1000:.1f} s",
+            "under 3 s": f"{one['hasty'] / one['asks']:.0%}",
+        }
+        for one in found["people"]
+    ]
+    columns = ("person", "route", "asks", "approved", "median", "under 3 s", "edited")
+    show(rows, output, columns, empty="nobody has decided anything")
+    for one in found["proposals"]:
+        policies = ", ".join(one["policies"])
+        say(f"approved {one['asks']} times unedited: {escaped(one['tool'])} by {one['agent']}, each before {policies}")
+        say(f"  proposed rule, at the end of {policies}: {escaped(one['cedar'])}")
+        say(f"  it would have spared {one['spared']} of {one['asks']} asks, none of which was refused")
+        say("  before you accept it, put it into a copy: remit replay --ledger --against COPY")
 
 
 def _decide(ident: str, choice: str, note: str | None, output: Format, token_file: TokenFile) -> None:

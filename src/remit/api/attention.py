@@ -1,0 +1,99 @@
+"""How attentively people decide: `remit approvals stats`."""
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query
+
+from remit.api.answers_decided import AttentionAnswer, FiguresAnswer, ProposalAnswer
+from remit.api.guard import ByAdmin, GuardedRoute, With
+from remit.api.moments import instant
+from remit.api.services import Services
+from remit.api.views import tool_name
+from remit.escalate.attention import HASTY_MS, SAME_MIN, Ask, Said, figures, proposals
+from remit.escalate.machine import OPEN, UNDER_WAY, Approval, State
+from remit.escalate.sitting import routes_of
+from remit.facts.record import Ref
+from remit.facts.strictjson import Refused, parse
+from remit.ports.ledger import Entry
+from remit.trace.bodies import ActionBody, Choice, DecisionBody
+
+router = APIRouter(route_class=GuardedRoute, tags=["approvals"])
+ASKS_MAX: Final = 2_000
+DAYS_MAX: Final = 366
+_DAY_MS: Final = 24 * 3600 * 1000
+
+
+@router.get("/approval-stats")
+async def stats(services: With, _: ByAdmin, days: Annotated[int, Query(ge=1, le=DAYS_MAX)] = 30) -> AttentionAnswer:
+    """Decisions of the last `days` as figures, by person and route, and the habits that could be rules."""
+    since_ms = services.clock.now_ms() - days * _DAY_MS
+    known: dict[str, Approval | None] = {}
+    said: list[Said] = []
+    for entry in await services.runtime.decided(since_ms):
+        said += await _said(services, entry, known)
+    found = await services.ledger.approvals(open_only=False, limit=ASKS_MAX)
+    asks = [await _ask(services, one) for one in found if one.opened_ms >= since_ms]
+    return AttentionAnswer(
+        since=instant(since_ms),
+        hasty_ms=HASTY_MS,
+        people=[
+            FiguresAnswer(
+                person=one.person,
+                route=one.route,
+                asks=one.asks,
+                approved=one.approved,
+                median_ms=one.median_ms,
+                hasty=one.hasty,
+                edited=one.edited,
+            )
+            for one in figures(said)
+        ],
+        same_min=SAME_MIN,
+        proposals=[
+            ProposalAnswer(
+                agent=one.agent,
+                tool=one.tool,
+                policies=list(one.policies),
+                asks=one.asks,
+                spared=one.spared,
+                held=list(one.held),
+                cedar=one.cedar,
+            )
+            for one in proposals([ask for ask in asks if ask is not None])
+        ],
+    )
+
+
+async def _said(services: Services, entry: Entry, known: dict[str, Approval | None]) -> Sequence[Said]:
+    body = entry.body
+    if not isinstance(body, DecisionBody) or body.choice not in {Choice.APPROVE, Choice.DENY}:
+        return ()
+    if body.approval not in known:
+        known[body.approval] = await services.ledger.approval(body.approval)
+    approval = known[body.approval]
+    if approval is None:
+        return ()
+    approved = body.choice is Choice.APPROVE
+    took_ms = max(0, entry.record.at - approval.opened_ms)
+    routes = body.routes if approved else routes_of(approval)
+    return [Said(body.by, route, approved, took_ms, body.edit is not None) for route in routes]
+
+
+async def _ask(services: Services, approval: Approval) -> Ask | None:
+    """`approval` as it ended; None while it has not, or where nobody said anything."""
+    if approval.state in OPEN | UNDER_WAY or approval.state in {State.CANCELLED, State.SUPERSEDED}:
+        return None
+    entry = await services.ledger.entry(Ref.parse(approval.ident))
+    body = None if entry is None else entry.body
+    if not isinstance(body, ActionBody):
+        return None
+    try:
+        given = parse(body.arguments)
+    except Refused:
+        return None
+    policies = tuple(sorted({gate.policy for gate in approval.gates}))
+    approved = approval.state not in {State.DENIED, State.EXPIRED}
+    tool = tool_name(approval.server, approval.name)
+    given = given if isinstance(given, dict) else {}
+    return Ask(approval.agent, tool, policies, given, approved, approval.edit is not None)

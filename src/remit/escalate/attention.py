@@ -1,0 +1,136 @@
+"""How attentively people decide, and which of their yeses could be a rule.
+
+Laws: figures are of decisions on record, never of what a page was open for; a rule is proposed only where every ask of
+one shape was approved as it was asked, and says what it would have spared; nothing here changes a policy.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final, NamedTuple
+
+from remit.facts.canonical import Json
+
+HASTY_MS: Final = 3_000
+"""A decision sooner than this after the ask was hardly read."""
+SAME_MIN: Final = 10
+"""Approvals of one shape, none refused or edited, from which on a rule is proposed."""
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLAIN: Final = re.compile(r"[ !#-\[\]-~]{0,200}")
+"""Text that stands in Cedar as it is."""
+
+
+class Said(NamedTuple):
+    """One decision of one person for one route, `took_ms` after people were asked."""
+
+    person: str
+    route: str
+    approved: bool
+    took_ms: int
+    edited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How one person decided for one route; `approved`, `hasty` and `edited` count among `asks`."""
+
+    person: str
+    route: str
+    asks: int
+    approved: int
+    median_ms: int
+    hasty: int
+    edited: int
+
+
+def figures(decisions: Iterable[Said]) -> tuple[Figures, ...]:
+    """The figures of each person and route, most asks first."""
+    by: dict[tuple[str, str], list[Said]] = {}
+    for one in decisions:
+        by.setdefault((one.person, one.route), []).append(one)
+    found = [
+        Figures(
+            person,
+            route,
+            len(said),
+            sum(one.approved for one in said),
+            int(median(one.took_ms for one in said)),
+            sum(one.took_ms < HASTY_MS for one in said),
+            sum(one.edited for one in said),
+        )
+        for (person, route), said in by.items()
+    ]
+    return tuple(sorted(found, key=lambda one: (-one.asks, one.person, one.route)))
+
+
+class Ask(NamedTuple):
+    """One ask that is over: what asked for what before which gates, with which input, and how it ended."""
+
+    agent: str
+    tool: str
+    policies: tuple[str, ...]
+    input: Mapping[str, Json]
+    approved: bool
+    edited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A rule that would have spared `spared` of `asks`, all approved unedited.
+
+    `cedar` goes to the end of each of `policies`, which then ask no more where it holds. `held` are the arguments that
+    it names, those that were always the same.
+    """
+
+    agent: str
+    tool: str
+    policies: tuple[str, ...]
+    asks: int
+    spared: int
+    held: tuple[str, ...]
+    cedar: str
+
+
+def proposals(asks: Sequence[Ask], *, same_min: int = SAME_MIN) -> tuple[Proposal, ...]:
+    """Rules that history bears out, those that spare most first."""
+    by: dict[tuple[str, str, tuple[str, ...]], list[Ask]] = {}
+    for one in asks:
+        by.setdefault((one.agent, one.tool, one.policies), []).append(one)
+    found: list[Proposal] = []
+    for (agent, tool, policies), alike in by.items():
+        if len(alike) < same_min or not all(one.approved and not one.edited for one in alike):
+            continue
+        same = _same([one.input for one in alike])
+        if not same:
+            # Whatever it is called with: that is a policy to be written by a person, not a habit to be named.
+            continue
+        spared = sum(_holds(same, one.input) for one in alike)
+        found.append(Proposal(agent, tool, policies, len(alike), spared, tuple(sorted(same)), _cedar(agent, same)))
+    return tuple(sorted(found, key=lambda one: (-one.spared, one.agent, one.tool)))
+
+
+def _same(inputs: Sequence[Mapping[str, Json]]) -> Mapping[str, str | int | bool]:
+    """The arguments that all `inputs` have with one value, as far as a policy can name them."""
+    found: dict[str, str | int | bool] = {}
+    for name, value in inputs[0].items():
+        plain = isinstance(value, bool | int) or (isinstance(value, str) and _PLAIN.fullmatch(value) is not None)
+        if plain and _NAME.fullmatch(name) and all(_is(one.get(name), value) for one in inputs):
+            found[name] = value  # type: ignore[assignment]
+    return found
+
+
+def _holds(same: Mapping[str, Json], given: Mapping[str, Json]) -> bool:
+    return all(_is(given.get(name), value) for name, value in same.items())
+
+
+def _is(one: Json, other: Json) -> bool:
+    return type(one) is type(other) and one == other
+
+
+def _cedar(agent: str, same: Mapping[str, str | int | bool]) -> str:
+    tests = [f'principal == Remit::Agent::"{agent}"']
+    for name, value in sorted(same.items()):
+        tests += [f"context.input has {name}", f"context.input.{name} == {json.dumps(value)}"]
+    return "unless { " + " && ".join(tests) + " }"
