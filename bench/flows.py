@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from bench.flows_redacted import redacted
 from bench.flows_without import ABLATIONS, Ablation
 from proof.verdict import say
+from remit.adapters.system import settle_collector
 from remit.app.replaying import bundle_of
 from remit.app.suggesting import listed, made
 from remit.assure.recorded import recorded
@@ -242,6 +243,8 @@ def main(argv: Sequence[str]) -> int:
             f"no recordings in {options.bench}: name their folder with REMIT_SHARED or --bench", goal, passed=False
         )
     known = dict(bundles(options.bench))
+    # As each process of `remit replay` does.
+    settle_collector()
     run = judge(options.bench, known)
     table(run)
     print(f"{run.calls:,} decisions in {run.cpu_s:.2f} s of CPU: {run.calls / run.cpu_s:,.0f} a second")

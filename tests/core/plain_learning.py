@@ -18,7 +18,7 @@ from tests.core.plain_tokens import parts, plain, reaching, texts, whole
 def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index: Index, call: str) -> Delta:
     """What `remit.protect.learning.learn` has to find, too."""
     seen = Seen(index)
-    records, directory = named(reading, seen), grounds(tool, given, seen)
+    records, directory = named(reading, seen), tool is not None and grounds(tool, given, seen)
     entries: list[Entries] = []
     prose = False
     for leaf in reading.leaves:

@@ -19,6 +19,7 @@ from typing import IO, Final, cast
 
 import orjson
 
+from remit.adapters.system import settle_collector
 from remit.adapters.workspace.folder import Folder
 from remit.api.services import Invalid
 from remit.app.failure import Exit, Failure
@@ -157,6 +158,7 @@ _worker: tuple[Bundle, Setting] | None = None
 def _begin(workspace: Path, setting: Setting) -> None:
     global _worker  # noqa: PLW0603 - a worker process is one bundle
     _worker = bundle_of(workspace), setting
+    settle_collector()
 
 
 def _work(lines: list[Numbered]) -> list[Done | Wrong]:

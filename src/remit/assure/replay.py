@@ -19,6 +19,7 @@ from typing import Final, cast
 
 from remit.assure.approved import NOTHING, Approved
 from remit.assure.recorded import Answered, Called, Recorded, Said
+from remit.assure.rereading import Readings, words
 from remit.escalate.grants import Grant, Scope
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
@@ -36,9 +37,8 @@ from remit.policy.bundle import Bundle
 from remit.policy.reached import Reached
 from remit.policy.uids import action_uid, server_uid
 from remit.policy.verdict import Code, Escalate, Permit, Reason, word
-from remit.protect.hashing import KEY_BYTES
+from remit.protect.hashing import KEY_BYTES, keyed
 from remit.protect.index import Index
-from remit.protect.origins import words
 from remit.trace.bodies import ActionBody, Status
 
 START_MS: Final = 1_767_225_600_000
@@ -47,7 +47,8 @@ _EVENT_MS: Final = 1_000
 _USES: Final = 1_000
 """No session has so many calls that its grants would be used up."""
 _TOKEN: Final = "replay"  # noqa: S105 - a name, not a secret
-_KEY: Final = bytes(KEY_BYTES)
+_KEYED: Final = keyed(bytes(KEY_BYTES))
+_READINGS: Final = Readings()
 _VEIL: Final = Veil(bytes(VEIL_BYTES))
 """Nothing of a replay is kept, so that its hashes need no secret, and the same ones say the same each time."""
 
@@ -125,7 +126,7 @@ class _Run:
             (Link(agent, session.session),), cast.user, _TOKEN, START_MS + 86_400_000, trusted_harness=True
         )
         self._state = Session(session.session, agent, cast.user, START_MS)
-        self._origins = Index(_KEY)
+        self._origins = Index(_KEYED)
         self._called: dict[str, Action] = {}
         self._failed = frozenset(
             event.call_id for event in session.events if isinstance(event, Answered) and event.error is not None
@@ -193,7 +194,7 @@ class _Run:
                 (self._state,),
                 Status.OK if answer.error is None else Status.TOOL_ERROR,
                 _result(answer),
-                call=Call(answer.call_id, action, self._origins),
+                call=Call(answer.call_id, action, self._origins, _READINGS.read),
             )
             if judged.origins is not None:
                 self._origins.apply(judged.origins)

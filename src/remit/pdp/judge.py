@@ -1,7 +1,8 @@
 """What may leave through `release`, which labels go with it, and what it adds to the origins of its sessions."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from remit.facts.action import Action
 from remit.facts.canonical import Json
@@ -13,7 +14,7 @@ from remit.policy.reached import Reached
 from remit.protect.index import Delta, Index
 from remit.protect.labels import brought_by
 from remit.protect.learning import learn
-from remit.protect.reading import read
+from remit.protect.reading import Reading, read
 from remit.trace.bodies import Status
 
 
@@ -31,13 +32,18 @@ class Judgement:
     origins: Delta | None = None
 
 
+Reader: TypeAlias = Callable[[Tool | None, Labels, Json, Labels], Reading]
+"""What reads a result, as `protect.reading.read` does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The call that a result answers: its decision id, itself, and the index of its chain's root session."""
+    """The call that a result answers: its decision id, itself, its chain's index, and what reads the result."""
 
     ident: str
     action: Action
     origins: Index
+    reader: Reader = read
 
 
 def judge_result(
@@ -65,7 +71,8 @@ def judge_result(
     told_apart = status is Status.OK and tool is not None and bool(tool.results)
     if call is None and not told_apart:
         return Judgement(closed(worst | stored), sids, result)
-    reading = read(tool if told_apart else None, worst, result, stored)
+    reader = read if call is None else call.reader
+    reading = reader(tool if told_apart else None, worst, result, stored)
     labels = (reading.labels if told_apart else worst) | stored
     if reading.capped:
         # Nobody read all of it: it may hold anything that the catalog knows of.

@@ -1,7 +1,9 @@
 """What a record is about to add to an index: its tokens, and where in it each stands first."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
+
+from remit.protect.hashing import Keyed
 
 PATTERNS_MAX: Final = 4_095
 NOWHERE: Final = 0xFFFF
@@ -20,19 +22,31 @@ Entry: TypeAlias = tuple[Collection[str], int, str, int]
 """`Entries` as what is made by the hundred."""
 
 
+class Hashed(NamedTuple):
+    """Tokens under a key: each with what a delta says of it.
+
+    `apart` are those with different bits in different places, all of these in their order, with the bits; `alike` the
+    others, by their bits.
+    """
+
+    apart: Sequence[tuple[int, Sequence[tuple[int, int]]]]
+    alike: Sequence[tuple[int, Mapping[int, int]]]
+
+
 class Gathered:
     """Tokens to be added: by their bits, each with the number of the place where it stands first.
 
-    Texts are given in their order, so that a smaller number is an earlier place.
+    Texts are given in their order, so that a smaller number is an earlier place. Once it is hashed nothing is added.
     """
 
-    __slots__ = ("_patterns", "first", "places")
+    __slots__ = ("_first", "_hashed", "_patterns", "_places", "_under")
 
     def __init__(self) -> None:
-        self.first: dict[int, dict[str, int]] = {}
-        self.places: list[int] = []
-        """Element and pattern, as a delta has them."""
+        self._first: dict[int, dict[str, int]] = {}
+        self._places: list[int] = []
         self._patterns: dict[str, int] = {}
+        self._hashed = Hashed((), ())
+        self._under: Keyed | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -41,39 +55,63 @@ class Gathered:
 
     def add(self, tokens: Collection[str], seen: int, pattern: str, element: int) -> None:
         """These `tokens` stand there."""
-        number = len(self.places)
-        self.places.append(element << 24 | self._pattern(pattern))
-        first = self.first.get(seen)
+        number = len(self._places)
+        self._places.append(element << 24 | self._pattern(pattern))
+        first = self._first.get(seen)
         if first is None:
-            self.first[seen] = dict.fromkeys(tokens, number)
+            self._first[seen] = dict.fromkeys(tokens, number)
             return
         for token in tokens:
             first.setdefault(token, number)
 
     def places_of(self, loose: Iterable[tuple[str, int, str]]) -> int:
         """The number of the first of places that have a pattern and an element each; the others follow."""
-        first, pattern_of = len(self.places), self._pattern
-        self.places += [element << 24 | pattern_of(pattern) for pattern, element, _ in loose]
+        first, pattern_of = len(self._places), self._pattern
+        self._places += [element << 24 | pattern_of(pattern) for pattern, element, _ in loose]
         return first
 
     def join(self, tokens: dict[str, int], seen: int) -> None:
         """These tokens stand at the places of these numbers, which are later than those of all that was added."""
-        first = self.first.get(seen)
-        self.first[seen] = tokens if first is None else tokens | first
+        first = self._first.get(seen)
+        self._first[seen] = tokens if first is None else tokens | first
 
-    def apart(self) -> dict[str, list[tuple[int, int]]]:
-        """Tokens with different bits in different places, which are taken out: with place and bits of each."""
+    def hashed(self, keyed: Keyed) -> Hashed:
+        """All of it under a key; remembered for the last one."""
+        if self._under is not keyed:
+            places = self._places
+            apart, alike = self._apart()
+            self._hashed = Hashed(
+                tuple(
+                    (at, tuple((places[number] | seen, seen) for number, seen in sorted(told)))
+                    for at, told in zip(keyed.many(apart), apart.values(), strict=True)
+                ),
+                tuple(
+                    (seen, dict(zip(keyed.many(first), [places[at] | seen for at in first.values()], strict=True)))
+                    for seen, first in alike.items()
+                ),
+            )
+            self._under = keyed
+        return self._hashed
+
+    def _apart(self) -> tuple[dict[str, list[tuple[int, int]]], dict[int, dict[str, int]]]:
+        """Tokens with different bits in different places, with place and bits of each; and the others by their bits."""
         every: dict[str, int] = {}
         several: set[str] = set()
-        for first in self.first.values():
+        for first in self._first.values():
             if not every.keys().isdisjoint(first):
                 several |= every.keys() & first.keys()
             every.update(first)
+        if not several:
+            return {}, self._first
         found: dict[str, list[tuple[int, int]]] = {token: [] for token in several}
-        for seen, first in self.first.items() if several else ():
+        for seen, first in self._first.items():
             for token in several & first.keys():
-                found[token].append((first.pop(token), seen))
-        return found
+                found[token].append((first[token], seen))
+        alike = {
+            seen: {token: number for token, number in first.items() if token not in several}
+            for seen, first in self._first.items()
+        }
+        return found, alike
 
     def _pattern(self, pattern: str) -> int:
         name = self._patterns.get(pattern)

@@ -17,7 +17,7 @@ from typing import Final
 
 from remit.facts.origin import Origin
 from remit.protect.gathered import NOWHERE, PATTERNS_MAX, Entry, Gathered
-from remit.protect.hashing import keyed
+from remit.protect.hashing import Keyed, keyed
 
 WORDS: Final = 1
 DERIVED: Final = 2
@@ -111,8 +111,8 @@ class Index:
 
     __slots__ = ("_calls", "_keyed", "_names", "_patterns", "_seen", "capped", "prose")
 
-    def __init__(self, key: bytes, deltas: Iterable[Delta] = ()) -> None:
-        self._keyed = keyed(key)
+    def __init__(self, key: bytes | Keyed, deltas: Iterable[Delta] = ()) -> None:
+        self._keyed = keyed(key) if isinstance(key, bytes) else key
         self._seen: dict[int, int] = {}
         self._calls: list[str] = []
         self._patterns: list[str] = []
@@ -150,7 +150,7 @@ class Index:
         return self.delta_of(call, gathered, capped=capped, prose=prose)
 
     def delta_of(self, call: str, gathered: Gathered, *, capped: bool = False, prose: bool = False) -> Delta:
-        """What of `gathered` is new, which it uses up."""
+        """What of `gathered` is new."""
         room = min(DELTA_MAX, TOKENS_MAX - len(self._seen))
         made = self._new(gathered)
         if len(made) > room:
@@ -163,23 +163,23 @@ class Index:
 
     def _new(self, gathered: Gathered) -> dict[int, int]:
         """The hash of each token that is new as what it was seen as, with what is said of it."""
-        known, keyed, places = self._seen, self._keyed, gathered.places
+        known = self._seen
         made: dict[int, int] = {}
-        apart = gathered.apart()
-        for at, seen_as in zip(keyed.many(apart), apart.values(), strict=True):
+        apart, alike = gathered.hashed(self._keyed)
+        for at, told in apart:
             had, new = known.get(at, 0), 0
-            for number, seen in sorted(seen_as):
+            for place, seen in told:
                 if new:
                     new |= seen
                 elif seen & ~had:
-                    new = places[number] | seen
+                    new = place
             if new:
                 made[at] = new
-        for seen, first in gathered.first.items():
-            new_ones = dict(zip(keyed.many(first), [places[number] | seen for number in first.values()], strict=True))
-            if not known.keys().isdisjoint(new_ones):
-                new_ones = {at: new for at, new in new_ones.items() if seen & ~known.get(at, 0)}
-            made.update(new_ones)
+        for seen, first in alike:
+            if known.keys().isdisjoint(first):
+                made.update(first)
+            else:
+                made.update({at: new for at, new in first.items() if seen & ~known.get(at, 0)})
         return made
 
     def apply(self, delta: Delta) -> None:

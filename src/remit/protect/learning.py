@@ -26,9 +26,27 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
     What is derived hangs on what was seen before it.
     """
     seen = Seen(index)
-    records, directory = named(reading, seen), grounds(tool, given, seen)
+    records, directory = frozenset[int](), False
+    if tool is not None:
+        if any(part.identity for part in tool.results):
+            records = named(reading, seen)
+        if any(part.directory for part in tool.results):
+            directory = grounds(tool, given, seen)
+    kept = reading.kept.get((records, directory))
+    if kept is None:
+        kept, hangs = _gathered(reading, records, seen, directory=directory)
+        if not hangs:
+            reading.kept[records, directory] = kept
+    gathered, prose = kept
+    return index.delta_of(call, gathered, capped=reading.capped, prose=prose)
+
+
+def _gathered(
+    reading: Reading, records: frozenset[int], seen: Seen, *, directory: bool
+) -> tuple[tuple[Gathered, bool], bool]:
+    """What is in `reading`, with whether untrusted words in it tell nothing; and whether it hangs on `seen`."""
     gathered = Gathered()
-    prose = False
+    prose = hangs = False
     for leaf in reading.told:
         found = texts(leaf.text)
         if not leaf.name:
@@ -48,10 +66,11 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
         if len(found) == 1 and found.isdisjoint(STOP):
             gathered.add(found, bits, leaf.pattern, leaf.element)
         else:
+            hangs = hangs or bits & DERIVED != 0
             for tokens, told in _several(leaf, bits, seen):
                 gathered.add(tokens, told, leaf.pattern, leaf.element)
     idle = _loose(reading, gathered)
-    return index.delta_of(call, gathered, capped=reading.capped, prose=prose or idle)
+    return (gathered, prose or idle), hangs
 
 
 def _loose(reading: Reading, gathered: Gathered) -> bool:
@@ -104,9 +123,7 @@ def named(reading: Reading, seen: Seen) -> frozenset[int]:
     return frozenset(fully or partly) if len(fully or partly) == 1 else frozenset()
 
 
-def grounds(tool: Tool | None, given: Mapping[str, Json], seen: Seen) -> bool:
+def grounds(tool: Tool, given: Mapping[str, Json], seen: Seen) -> bool:
     """Whether a directory was asked for grounded values alone: its arguments that are keys, or all where none is."""
-    if tool is None:
-        return False
     keys = {name for name, one in tool.arguments.items() if one.role is Role.KEY}
     return all_grounded((value for path, value in leaves(given, Names()) if not keys or path[0] in keys), seen)

@@ -20,7 +20,7 @@ from remit.facts.catalog import Tool
 from remit.facts.label import NONE, Labels, closed
 from remit.facts.results import TRUSTED, Format, Part
 from remit.protect import yamltext
-from remit.protect.gathered import NOWHERE
+from remit.protect.gathered import NOWHERE, Gathered
 from remit.protect.places import WHOLE, Place, root_of
 from remit.protect.yamltext import DEPTH_MAX, Unread
 
@@ -58,12 +58,16 @@ class Reading:
     """The texts of a result. `capped`: it holds more than is read.
 
     `told` are leaves that the catalog tells something of. `loose` is the rest, all of which has the labels `rest`.
+    `kept` is what was gathered of it by the rules that held then, for who learns it again (`remit.protect.learning`).
     """
 
     told: list[Leaf] = field(default_factory=list[Leaf])
     loose: list[Loose] = field(default_factory=list[Loose])
     rest: Labels = NONE
     capped: bool = False
+    kept: dict[tuple[frozenset[int], bool], tuple[Gathered, bool]] = field(
+        default_factory=dict[tuple[frozenset[int], bool], tuple[Gathered, bool]]
+    )
 
     @property
     def leaves(self) -> list[Leaf]:

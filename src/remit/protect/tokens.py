@@ -130,8 +130,7 @@ def _pieces(joined: str, start: int) -> dict[str, int]:
                 found[said] = at
         elif said:
             for token, _ in tokens(said):
-                if found.get(token, at) >= at:
-                    found[token] = at
+                found[token] = min(found.get(token, at), at)
     return found
 
 

@@ -1,0 +1,73 @@
+"""What is read of a text when it is read again, as it is in recordings: the same task, the same tool's same answer.
+
+Laws
+* What is kept is what reading the text gave; it hangs on nothing but the text, the tool and the labels.
+* It is bounded. The service keeps none of it: there a text is somebody's, and is read once.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+from remit.facts.canonical import Json
+from remit.facts.catalog import Tool
+from remit.facts.label import Labels
+from remit.protect.gathered import NOWHERE, Gathered
+from remit.protect.index import WORDS, Delta, Index
+from remit.protect.origins import spoken
+from remit.protect.reading import Reading, read
+
+READINGS_MAX: Final = 1_024
+CHARS_MAX: Final = 64 * 1024
+"""A longer text is read each time."""
+
+
+def words(index: Index, text: str) -> Delta:
+    """As `remit.protect.origins.words`."""
+    return index.delta_of("", _said(text) if len(text) <= CHARS_MAX else _said.__wrapped__(text))
+
+
+@lru_cache(maxsize=READINGS_MAX)
+def _said(text: str) -> Gathered:
+    gathered = Gathered()
+    gathered.add(spoken(text), WORDS, "", NOWHERE)
+    return gathered
+
+
+class Readings:
+    """Results as they were read, the ones last used."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[int, Labels, str, Labels], tuple[Tool | None, Reading]] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many are kept."""
+        return len(self._kept)
+
+    def read(self, tool: Tool | None, worst: Labels, result: Json, stored: Labels) -> Reading:
+        """As `remit.protect.reading.read`; one that is kept is nobody's to change."""
+        text = _text(result)
+        if text is None:
+            return read(tool, worst, result, stored)
+        known = id(tool), worst, text, stored
+        found = self._kept.get(known)
+        if found is None:
+            # The tool is kept as well, so that no other has its identity.
+            found = self._kept[known] = tool, read(tool, worst, result, stored)
+            if len(self._kept) > READINGS_MAX:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(known)
+        return found[1]
+
+
+def _text(result: Json) -> str | None:
+    """The one text that `result` is; None where it is anything else, or long."""
+    if not isinstance(result, Mapping) or set(result) != {"content", "isError"}:
+        return None
+    match result["content"]:
+        case [{"type": "text", "text": str(text)}] if len(text) <= CHARS_MAX:
+            return text
+        case _:
+            return None
