@@ -24,6 +24,7 @@ from remit.app.cli import (
     inventory,
     ledger,
     pack,
+    policy,
     questions,
     replay,
     servers,
@@ -47,6 +48,7 @@ for module in (service, workspace, questions, halt, replay, bridge, export):
     module.add(app)
 app.add_typer(agents.app, name="agents")
 app.add_typer(inventory.app, name="inventory")
+app.add_typer(policy.app, name="policy")
 app.add_typer(tools.app, name="tools")
 app.add_typer(servers.app, name="servers")
 app.add_typer(bundle.app, name="bundle")

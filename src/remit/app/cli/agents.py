@@ -1,13 +1,15 @@
 """`remit agents`: an agent introduced: declared, watched while policy only looks on, held to it."""
 
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client, seconds
-from remit.app.failure import Exit
-from remit.app.output import Format, changes, data, say, show
+from remit.app.drafting import draft
+from remit.app.failure import Exit, Failure
+from remit.app.output import Format, changes, counted, data, say, show
 from remit.facts.text import escaped
 
 app = typer.Typer(no_args_is_help=True, help="Agents: introduced, watched, held to policy.")
@@ -18,8 +20,11 @@ Name = Annotated[str, typer.Argument(help="The agent, as its resource is named."
 @app.command()
 def register(
     name: Name,
-    owner: Annotated[str, typer.Option(help="Who answers for it.")],
-    purpose: Annotated[str, typer.Option(help="What it is there for, in one sentence.")],
+    owner: Annotated[str | None, typer.Option(help="Who answers for it.")] = None,
+    purpose: Annotated[str | None, typer.Option(help="What it is there for, in one sentence.")] = None,
+    sighting: Annotated[
+        str | None, typer.Option("--from", help="What was found, like agent/otlp:planner: print a draft of it.")
+    ] = None,
     group: Annotated[list[str] | None, typer.Option(help="A group it belongs to, besides everyone.")] = None,
     *,
     observe: Annotated[
@@ -28,7 +33,17 @@ def register(
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
-    """Declare an agent in a file of the workspace, and run the bundle with it."""
+    """Declare an agent in a file of the workspace, and run the bundle with it.
+
+    With --from, and without --owner or --purpose, only print a draft of what was found: the agent, and the least
+    that it needs to be permitted. With both it is registered, and its policies are printed for you to keep.
+    """
+    if sighting is not None:
+        _draft(name, sighting, owner, purpose, token_file)
+    if owner is None or purpose is None:
+        if sighting is None:
+            raise Failure("an agent has an owner and a purpose", next="say --owner and --purpose", exit=Exit.USAGE)
+        return
     body = {
         "owner": owner,
         "purpose": purpose,
@@ -36,7 +51,11 @@ def register(
         "mode": "observe" if observe else "enforce",
     }
     answer: dict[str, Any] = client(token_file).post(f"/agents/{quote(name, safe='')}", body)
-    _applied(answer, output)
+    if sighting is None:
+        _applied(answer, output)
+    else:
+        # What is printed are its policies, to be kept in a file.
+        say(f"{escaped(name)} is registered; running bundle {answer['bundle']}")
     if output is Format.TABLE:
         say(
             f"next: remit token agent {escaped(name)} --save FILE"
@@ -81,6 +100,19 @@ def enforce(name: Name, output: Output = Format.TABLE, token_file: TokenFile = N
     _applied(answer, output)
     if output is Format.TABLE and not answer["changes"]:
         say(f"{escaped(name)} is held to policy already")
+
+
+def _draft(name: str, sighting: str, owner: str | None, purpose: str | None, token_file: Path | None) -> None:
+    asked = client(token_file)
+    entry: dict[str, Any] = asked.get(f"/inventory/{quote(sighting, safe='/')}")
+    tools = [item["name"] for item in asked.get("/resources/tools")["items"]]
+    made = draft(name, entry, tools, owner, purpose)
+    if owner is None or purpose is None:
+        print(f"# agents/{name}.yaml\n{made.agent}\n# {name}.cedar")
+        say(f"a draft; nothing is changed. To register it: say --owner and --purpose (seen: {escaped(made.owner)})")
+    print(made.policies, end="")
+    if made.unnamed:
+        say(f"it uses {counted(len(made.unnamed), 'thing')} that no policy can name: see the comments")
 
 
 def _applied(answer: dict[str, Any], output: Format) -> None:

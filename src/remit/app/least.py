@@ -1,0 +1,106 @@
+"""`remit policy suggest`: what an agent used, by the ledger; policies for just that, judged by its history."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from remit.adapters.sqlite import reads
+from remit.app.failure import Exit, Failure
+from remit.app.reliving import PAGE
+from remit.app.replaying import bundle_of
+from remit.assure.history import History
+from remit.discover.least import Least, Use, least, narrowed
+from remit.facts.action import ActionKind
+from remit.facts.catalog import PolicySource
+from remit.facts.record import RecordKind, Ref
+from remit.pdp.listing import visible_tools
+from remit.policy.bundle import Bundle
+from remit.policy.compile import compile_bundle
+from remit.ports.ledger import Entry
+from remit.trace.bodies import ActionBody
+
+FILE: Final = "least.cedar"
+DIFFERENCES_MAX: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """The suggestion, and how the agent's history comes out by it: `same` of `judged` as they were decided.
+
+    `differences` are some that did not: decision id, what was called, verdict then and now.
+    """
+
+    least: Least
+    judged: int
+    same: int
+    differences: tuple[tuple[str, str, str, str], ...]
+
+
+def suggested(ledger: Path, workspace: Path, agent: str, since_ms: int, since: str) -> Suggested:
+    """Least privilege for `agent` from what it did since then. Raises `Failure`."""
+    bundle = bundle_of(workspace)
+    if agent not in bundle.catalog.agents:
+        raise Failure(
+            f"the workspace has no agent named {agent}",
+            why=f"it has {', '.join(sorted(bundle.catalog.agents)) or 'none'}",
+            next="remit get agents",
+            exit=Exit.NOT_FOUND,
+        )
+    used = Counter[Use]()
+    for entry in _entries(ledger):
+        use = _used(entry, agent)
+        if use is not None and entry.record.at >= since_ms:
+            used[use] += 1
+    granted = [f"{tool.server}/{tool.name}" for tool in visible_tools(bundle, [agent])]
+    found = least(agent, used, granted, (f"{server}/{name}" for server, name in bundle.catalog.tools), since)
+    return _judged(ledger, bundle, agent, since_ms, found)
+
+
+def _judged(ledger: Path, bundle: Bundle, agent: str, since_ms: int, found: Least) -> Suggested:
+    policies = (*narrowed(bundle.catalog.policies, agent), PolicySource(FILE, found.text))
+    made = compile_bundle(replace(bundle.catalog, policies=policies)).result
+    if not isinstance(made, Bundle):
+        why = "\n        ".join(str(problem) for problem in made)
+        raise Failure("what was suggested does not validate", why=why, next="report this", exit=Exit.INVALID)
+    history, judged, same = History(made), 0, 0
+    differences: list[tuple[str, str, str, str]] = []
+    for entry in _entries(ledger):
+        ref = str(Ref(entry.record.chain, entry.record.seq))
+        one = history.take(ref, entry.record.at, entry.record.bundle, entry.body)
+        if one is None or one.now is None or entry.record.at < since_ms or _used(entry, agent) is None:
+            continue
+        judged += 1
+        was, now = str(one.was["verdict"]), str(one.now["verdict"])
+        same += was == now
+        if was != now and len(differences) < DIFFERENCES_MAX:
+            differences.append((ref, one.tool, was, now))
+    return Suggested(found, judged, same, tuple(differences))
+
+
+def _used(entry: Entry, agent: str) -> Use | None:
+    body = entry.body
+    if entry.record.kind is not RecordKind.INTENT or not isinstance(body, ActionBody):
+        return None
+    if agent not in {link for link, _ in body.links}:
+        return None
+    return Use(ActionKind(body.kind), body.server, body.name)
+
+
+def _entries(ledger: Path) -> Iterator[Entry]:
+    """Every record, a page a transaction. Raises `Failure`."""
+    if not ledger.is_file():
+        next_ = "remit policy suggest AGENT --data DIR"
+        raise Failure(f"there is no ledger at {ledger}", next=next_, exit=Exit.NOT_FOUND)
+    try:
+        with closing(reads.open_readonly(ledger)) as conn:
+            after = 0
+            while found := reads.stored_after(conn, after, PAGE):
+                after = found[-1].id
+                yield from (reads.entry(stored) for stored in found)
+    except sqlite3.Error as error:
+        why, next_ = str(error), f"remit ledger verify {ledger}"
+        raise Failure(f"{ledger} cannot be read", why=why, next=next_, exit=Exit.INVALID) from error

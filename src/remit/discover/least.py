@@ -1,0 +1,122 @@
+"""Least privilege from use: the narrowest policies that permit what an agent did, and what is granted beside it.
+
+Laws
+* Only what an agent was permitted and did counts as used: an intent, never an attempt.
+* What is written permits the agent's own actions one by one and nothing else: no group, no wildcard.
+* Nothing is applied here. `narrowed` makes what is to be judged by: every permit there is, taken from this one agent.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple, assert_never
+
+from remit.facts.action import ActionKind
+from remit.facts.catalog import PolicySource, exposed_name
+from remit.policy.parse import split
+from remit.policy.schema import NAMESPACE
+
+RESOURCES_MAX: Final = 50
+"""Resources of one server that are named one by one; of more, the server is."""
+_PERMIT: Final = re.compile(r'\s*(?://[^\n]*\n\s*|@\w+(?:\("(?:[^"\\]|\\.)*"\))?\s*)*permit\b')
+
+
+class Use(NamedTuple):
+    """One thing an agent does: a kind of action, where, and with what."""
+
+    kind: ActionKind
+    server: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.server}/{self.name}" if self.server else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Least:
+    """What comes of it: `text` is Cedar; `used` how often each; `unused` tools are granted and were not used.
+
+    `gone` was used and is no longer in the catalog, so that no policy can name it.
+    """
+
+    text: str
+    used: Mapping[Use, int]
+    unused: tuple[str, ...]
+    gone: tuple[str, ...]
+
+
+def least(agent: str, used: Counter[Use], granted: Iterable[str], tools: Iterable[str], since: str) -> Least:
+    """What `agent` needs for what it did. `granted` and `tools` (all there are) are `server/tool`."""
+    known = frozenset(tools)
+    gone = sorted(str(use) for use in used if use.kind is ActionKind.CALL_TOOL and str(use) not in known)
+    kept = [use for use in used if str(use) not in gone or use.kind is not ActionKind.CALL_TOOL]
+    text = "\n".join(_policies(agent, kept, used, since))
+    called = {str(use) for use in used if use.kind is ActionKind.CALL_TOOL}
+    return Least(text, used, tuple(sorted(set(granted) - called)), tuple(gone))
+
+
+def narrowed(sources: Iterable[PolicySource], agent: str) -> tuple[PolicySource, ...]:
+    """`sources` with every permit taken from `agent`, its own left out; what forbids stays as it is."""
+    end = f"\nunless {{ principal == {_entity('Agent', agent)} }};\n"
+    own = re.compile(rf"permit\s*\(\s*principal\s*==\s*{re.escape(_entity('Agent', agent))}\s*,")
+    made: list[PolicySource] = []
+    for source in sources:
+        statements, _ = split(source)
+        kept = [one.text for one in statements if not (_PERMIT.match(one.text) and own.search(one.text))]
+        texts = [text.rstrip().removesuffix(";") + end if _PERMIT.match(text) else text for text in kept]
+        made.append(PolicySource(source.path, "\n".join(texts)))
+    return tuple(made)
+
+
+def _policies(agent: str, kept: Iterable[Use], used: Counter[Use], since: str) -> Iterable[str]:
+    groups: dict[tuple[ActionKind, str], list[Use]] = {}
+    for use in sorted(kept):
+        groups.setdefault((use.kind, use.server), []).append(use)
+    for (kind, server), uses in groups.items():
+        scope = _scope(kind, server, uses)
+        if scope is None:
+            continue
+        times = sum(used[use] for use in uses)
+        name = "-".join(part for part in (agent, "uses", server or kind.value) if part)
+        yield (
+            f"@id({_quoted(f'{name}-{kind.value}')})\n"
+            f"@reason({_quoted(f'used {times} times since {since}')})\n"
+            f"permit (\n  principal == {_entity('Agent', agent)},\n  {scope[0]},\n  {scope[1]}\n)"
+            f"{scope[2]};\n"
+        )
+
+
+def _scope(kind: ActionKind, server: str, uses: Iterable[Use]) -> tuple[str, str, str] | None:
+    """Action, resource and condition of the permit for `uses`, all of one kind at one server."""
+    only, names = f"action == {_entity('Action', kind.value)}", [use.name for use in uses]
+    match kind:
+        case ActionKind.CALL_TOOL:
+            tools = ",\n    ".join(_entity("Action", exposed_name(server, name)) for name in names)
+            return f"action in [\n    {tools}\n  ]", f"resource == {_entity('Server', server)}", ""
+        case ActionKind.GET_PROMPT:
+            return only, f"resource == {_entity('Server', server)}", _any("context.input.name", map(_quoted, names))
+        case ActionKind.READ_RESOURCE:
+            by = "" if len(names) > RESOURCES_MAX else _any("context.input.uri", map(_quoted, names))
+            return only, f"resource in {_entity('Server', server)}", by
+        case ActionKind.CALL_MODEL:
+            return only, "resource", _any("resource", (_entity("Model", name) for name in names))
+        case ActionKind.DELEGATE:
+            return only, "resource", _any("resource", (_entity("Agent", name) for name in names))
+        case ActionKind.LIST_ROOTS:
+            return None
+        case _:
+            assert_never(kind)
+
+
+def _any(what: str, values: Iterable[str]) -> str:
+    return f"\nwhen {{ {' || '.join(f'{what} == {value}' for value in values)} }}"
+
+
+def _entity(kind: str, name: str) -> str:
+    return f"{NAMESPACE}::{kind}::{_quoted(name)}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

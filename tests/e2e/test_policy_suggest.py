@@ -1,0 +1,89 @@
+"""`remit policy suggest`: least privilege from use, judged by history before anyone applies it."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from remit.app.cli import run
+from remit.app.failure import Exit
+from remit.app.least import suggested
+from tests.e2e.api_world import POLICIES, world
+from tests.e2e.telemetry_world import export, protobuf, span
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_what_an_agent_used_is_suggested_and_its_history_comes_out_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with world(tmp_path) as api:
+        bot, other = await api.token("agent", "bot", user="ann"), await api.token("agent", "other", user="ann")
+        for number in range(3):
+            await api.call(bot, "echo", {"text": str(number)})
+        await api.call(other, "error", {})
+        await api.call(bot, "fails", {})
+        await api.delegate(bot, "sub")
+    data, workspace = tmp_path / "data", tmp_path / "workspace"
+    found = suggested(data / "ledger.sqlite3", workspace, "bot", 0, "2026-11-01")
+    assert sorted(str(use) for use in found.least.used) == ["hand/echo", "sub"]
+    assert "hand/error" in found.least.unused
+    assert "hand/fails" not in found.least.text
+    assert (found.judged, found.same, found.differences) == (4, 4, ())
+    options = ["--data", str(data), "--workspace", str(workspace)]
+    assert run(["policy", "suggest", "bot", *options, "-o", "json"]) == Exit.OK
+    said = json.loads(capsys.readouterr().out)
+    assert (said["judged"], said["same"]) == (4, 4)
+    # Kept in the workspace, and the agent taken out of what permits more, it is a bundle that validates.
+    wide = '@reason("bots may use the hand")\npermit (principal,'
+    assert wide in POLICIES
+    kept = POLICIES.replace(wide, wide.replace("principal", 'principal == Remit::Agent::"other"'))
+    (workspace / "policies.cedar").write_text(kept)
+    (workspace / "least.cedar").write_text(said["policies"])
+    again = suggested(data / "ledger.sqlite3", workspace, "bot", 0, "2026-11-01")
+    assert again.least.unused == ()
+    assert run(["policy", "suggest", "nobody", *options]) == Exit.NOT_FOUND
+    assert run(["policy", "suggest", "bot", "--data", str(tmp_path), "--workspace", str(workspace)]) == Exit.NOT_FOUND
+
+
+async def test_what_would_be_decided_otherwise_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with world(tmp_path) as api:
+        bot = await api.token("agent", "bot", user="ann")
+        await api.call(bot, "echo", {"text": "x"})
+    policies = tmp_path / "workspace" / "policies.cedar"
+    more = '@id("no-more")\nforbid (principal, action == Remit::Action::"hand___echo", resource);\n'
+    policies.write_text(f"{POLICIES}\n{more}")
+    options = ["--data", str(tmp_path / "data"), "--workspace", str(tmp_path / "workspace")]
+    assert run(["policy", "suggest", "bot", *options]) == Exit.NEGATIVE
+    said = capsys.readouterr()
+    assert 'permit (\n  principal == Remit::Agent::"bot"' in said.out
+    assert "of 1 action 0 would be decided as they were" in said.err
+    assert "hand/echo: permit, now deny" in said.err
+
+
+async def test_what_was_found_is_drafted_and_registered_by_a_person(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(tmp_path) as api:
+        monkeypatch.setenv("REMIT_URL", api.url)
+        monkeypatch.setenv("REMIT_TOKEN", api.admin)
+        told = export(
+            span("tool", 3, 2, 5, gen_ai__operation__name="execute_tool", gen_ai__tool__name="hand___echo"),
+            span("agent", 2, 0, 5, gen_ai__operation__name="invoke_agent", gen_ai__agent__name="planner"),
+        )
+        heads = {"authorization": f"Bearer {api.admin}", "content-type": "application/x-protobuf"}
+        await api.http.post(f"{api.url}/otlp/v1/traces", content=protobuf(told), headers=heads)
+        command = ["agents", "register", "planner", "--from", "agent/otlp:planner"]
+        assert await asyncio.to_thread(run, command) == Exit.OK
+        drafted = capsys.readouterr().out
+        assert 'name: "planner"' in drafted
+        assert 'Remit::Action::"hand___echo"' in drafted
+        assert not (api.workspace / "agents" / "planner.yaml").exists(), "registering is a person's act"
+        assert await asyncio.to_thread(run, [*command, "--owner", "ann", "--purpose", "plans"]) == Exit.OK
+        (api.workspace / "planner.cedar").write_text(capsys.readouterr().out)
+        applied = await asyncio.to_thread(run, ["apply"])
+        assert applied == Exit.OK, capsys.readouterr().err
+        found = await api.told("GET", "/inventory/agent/otlp:planner")
+        assert (found["name"], found["registered"], found["owner"]) == ("agent/planner", True, "ann")
+        assert await asyncio.to_thread(run, ["agents", "register", "nobody"]) == Exit.USAGE
