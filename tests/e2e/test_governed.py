@@ -91,15 +91,22 @@ async def events(api: World, event: str) -> list[dict[str, Any]]:
 
 
 async def test_changes_of_the_inventory_are_on_record_and_sightings_are_not(api: World) -> None:
-    await called(api, 11, "eve")
-    await entry(api, "agent/eve")
-    listed = [change for body in await events(api, "inventory.changed") for change in body["data"]["changes"]]
-    edge = {"what": "edge", "subject": "agent/eve", "source": "ledger", "key": "uses", "after": "tool/hand/echo"}
-    assert listed.count(edge) == 1
-    await called(api, 12, "eve")
-    await entry(api, "agent/eve")
-    again = [change for body in await events(api, "inventory.changed") for change in body["data"]["changes"]]
-    assert again == listed, "what is seen again changes nothing"
+    async def listed(trace: int) -> list[dict[str, Any]]:
+        told = export(
+            span("tool", 3, 2, trace, gen_ai__operation__name="execute_tool", gen_ai__tool__name="dig"),
+            span("agent", 2, 0, trace, gen_ai__operation__name="invoke_agent", gen_ai__agent__name="mole"),
+        )
+        headers = {"authorization": f"Bearer {api.admin}", "content-type": "application/x-protobuf"}
+        await api.http.post(f"{api.url}/otlp/v1/traces", content=protobuf(told), headers=headers)
+        await called(api, trace + 1, "eve")
+        await entry(api, "agent/otlp:mole")
+        return [change for body in await events(api, "inventory.changed") for change in body["data"]["changes"]]
+
+    first = await listed(11)
+    edge = {"what": "edge", "subject": "agent/otlp:mole", "source": "otlp", "key": "uses", "after": "tool/otlp:dig"}
+    assert first.count(edge) == 1
+    assert not any(change["source"] == "ledger" for change in first), "what an intent says is not said again"
+    assert await listed(31) == first, "what is seen again changes nothing"
 
 
 async def test_a_new_tool_of_a_settled_agent_is_told_with_before_and_after_and_stops_it(api: World) -> None:

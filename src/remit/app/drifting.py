@@ -20,8 +20,8 @@ BY: Final = "discovery"
 CHANGES_MAX: Final = 100
 """Changes that one record lists; how many more there were is a number."""
 SESSIONS_MAX: Final = 1_000
-_KNOWN_OTHERWISE: Final = frozenset({"workspace"})
-"""What the record of a bundle says already."""
+_KNOWN_OTHERWISE: Final = frozenset({"workspace", "ledger"})
+"""What the records of bundles and of actions say already."""
 
 
 class Sessions(Protocol):
