@@ -7,7 +7,7 @@ import pytest
 
 from remit.discover import drift
 from remit.discover.conditions import SETTLE_MS, Facts
-from remit.discover.drift import ON_DRIFT, Drift, Drifting, Follow, candidate, follow, widened
+from remit.discover.drift import ON_DRIFT, Drift, Drifting, Follow, candidate, follow, settled, widened
 from remit.discover.identity import Known, Registered
 from remit.discover.inventory import Change, Inventory, What
 from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb
@@ -105,6 +105,14 @@ def test_more_tools_within_an_agents_permission_are_drift() -> None:
     after = {"bot": frozenset({"notes/read", "mail/send"}), "less": frozenset[str](), "new": frozenset({"a/b"})}
     [found] = widened(before, after, NOW)
     assert found == Drift("permission-widened", BOT, "notes/read", "and mail/send", "workspace", NOW)
+
+
+def test_a_permission_that_is_widened_before_an_agent_is_settled_is_learnt() -> None:
+    inventory = Inventory()
+    inventory.take(uses(READ, START))
+    view = View(inventory, KNOWN, {}, Facts(NOW))
+    wider = Drift("permission-widened", BOT, "a", "b", "workspace", NOW)
+    assert list(settled([wider, replace(wider, at=START), replace(wider, subject=TOLD)], view)) == [wider]
 
 
 def test_what_follows_only_tightens() -> None:

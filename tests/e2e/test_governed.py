@@ -137,6 +137,8 @@ async def test_a_new_tool_of_a_settled_agent_is_told_with_before_and_after_and_s
 
 async def test_a_widened_permission_is_told(api: World) -> None:
     await entry(api, "agent/bot")
+    for agent in ("bot", "sub"):
+        await api.told("POST", "/settled", body={"name": f"agent/{agent}"})
     policies = api.workspace / "policies.cedar"
     policies.write_text(
         policies.read_text().replace("never-fails", "never-fails-2").replace("hand___fails", "hand___hang")

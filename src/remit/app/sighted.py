@@ -10,7 +10,7 @@ from typing import Final
 from remit.api.discovering import Covered, Listed
 from remit.app.drifting import Drifts
 from remit.discover.conditions import ACCEPTED, Facts
-from remit.discover.drift import Drift, Drifting, candidate, widened
+from remit.discover.drift import Drift, Drifting, candidate, settled, widened
 from remit.discover.enforced import SOURCE
 from remit.discover.entry import Entry
 from remit.discover.inventory import Change
@@ -72,9 +72,9 @@ class Discoverer:
         widened, self._widened = self._widened, []
         registered = self.discovery.known.agents
         look = any(candidate(change, registered) for change in changes)
-        drifts = await self.discovery.run(lambda: self._drifted(changes)) if look else []
-        if changes or widened or drifts:
-            await self._drifts.tell(changes, [*widened, *drifts])
+        drifts = await self.discovery.run(lambda: self._drifted(changes, widened)) if look or widened else []
+        if changes or drifts:
+            await self._drifts.tell(changes, drifts)
 
     async def close(self) -> None:
         """Keep what is left."""
@@ -152,8 +152,9 @@ class Discoverer:
 
         return LedgerSource(self._ledger_path, lambda: self.discovery.mark(SOURCE))
 
-    def _drifted(self, changes: Sequence[Change]) -> list[Drift]:
-        return list(self._drifting.drifts(changes, self._view()))
+    def _drifted(self, changes: Sequence[Change], wider: Sequence[Drift]) -> list[Drift]:
+        view = self._view()
+        return [*settled(wider, view), *self._drifting.drifts(changes, view)]
 
     def _view(self) -> View:
         now_ms = self._clock.now_ms()

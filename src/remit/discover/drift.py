@@ -1,8 +1,8 @@
 """Drift: an agent, or what it uses, is not what it was; told with before and after.
 
 Laws
-* What an agent does before it is settled is learnt, not drift (`conditions.baseline`); a changed description or schema
-  is drift at any time.
+* What an agent does, or may do, before it is settled is learnt, not drift (`conditions.baseline`); a changed
+  description or schema is drift at any time.
 * Drift is told once, however many sources and names tell of it.
 * It only tightens: what follows is `Follow`, and a word that is none of them means the strictest.
 """
@@ -108,6 +108,14 @@ def widened(before: Mapping[str, frozenset[str]], after: Mapping[str, frozenset[
         if more:
             was, now = _listed(before[agent]), _listed(more)
             yield Drift("permission-widened", Subject(Kind.AGENT, agent), was, f"and {now}", "workspace", at)
+
+
+def settled(drifts: Iterable[Drift], view: View) -> Iterator[Drift]:
+    """Those of agents that were settled by then: until they are, people are still at work on what they may do."""
+    for drift in drifts:
+        entry = view.find(drift.subject)
+        if entry is not None and baseline(entry) <= drift.at:
+            yield drift
 
 
 def follow(annotations: Mapping[str, str]) -> Follow:
