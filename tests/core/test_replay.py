@@ -101,6 +101,15 @@ def test_what_is_granted_with_a_yes_counts_from_then_on_and_the_yes_stays_an_ask
         assert [one.verdict for one in replay(running, text, approved=nothing)] == asks
 
 
+def test_what_a_session_did_is_new_to_its_agent_no_more() -> None:
+    new = '@id("new") @gate("owner") forbid (principal, action, resource) when { context.novelty.tool };'
+    calls = [called(turn, f"c{turn}", "refund", REFUND) for turn in (1, 2)]
+    assert [one.verdict for one in replay(bundle(PERMIT, new), recorded(line(*calls)))] == ["escalate", "escalate"]
+    late = new.replace("context.novelty.tool", "context.novelty.target && context.session.calls > 0")
+    again = replay(bundle(PERMIT, late), recorded(line(*calls, called(3, "c3", "look", {"order_id": "1"}))))
+    assert [one.verdict for one in again] == ["permit", "permit", "escalate"]
+
+
 @pytest.mark.parametrize("scope", ["once", "session", "tool"])
 def test_a_line_says_yes_to_one_call(scope: str) -> None:
     said = approved(json.dumps({"session": "s", "call_id": "c", "scope": scope}).encode())

@@ -13,6 +13,7 @@ from remit.app import reliving
 from remit.app.cli import run
 from remit.app.failure import Exit, Failure
 from remit.assure.changes import Changes
+from remit.escalate.grants import Scope, Wish
 from remit.facts.catalog import PolicySource
 from remit.facts.record import RecordKind
 from remit.trace.bodies import ActionBody, Choice
@@ -105,3 +106,48 @@ def compiled_nothing() -> Bundle:
     from tests.core.deciding import bundle
 
     return bundle('@id("p") permit (principal, action, resource);')
+
+
+NEW = """
+@id("new-tool")
+@gate("finance")
+forbid (principal, action == Remit::Action::"shop___echo", resource)
+when { context.novelty.target };
+
+@id("unsure")
+@gate("finance")
+forbid (principal, action == Remit::Action::"shop___echo", resource)
+when { context.session has confidence && context.session.confidence.value.lessThan(decimal("0.5")) };
+"""
+
+
+@pytest.mark.asyncio
+async def test_what_was_granted_said_and_new_comes_out_as_it_was(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        b.bundle = bundle = compiled(
+            replace(b.bundle.catalog, policies=(*b.bundle.catalog.policies, PolicySource("new.cedar", NEW)))
+        )
+        b.hold_s(0)
+        bob, sid = b.bundle.catalog.users["bob"], b.authority().acting.sid
+        bundle = b.bundle
+        for amount in (500, 600):
+            await b.call("pay", amount=amount, to="eve")
+            ident = await asked(b)
+            await b.driver.decide_approval(ident, bob, Choice.APPROVE, None)
+            await b.call("pay", amount=amount, to="eve")
+            grant = await b.driver.give_grant(ident, bob, Wish(Scope.SESSION), None)
+            await b.call("pay", amount=amount, to="eve")
+        await b.driver.revoke_grant(grant.ident, bob, None)
+        await b.call("pay", amount=600, to="eve")
+        await b.call("echo", text="new")
+        await b.driver.decide_approval(await asked(b, 2), bob, Choice.APPROVE, None)
+        await b.call("echo", text="new")
+        await b.call("echo", text="known")
+        for source, units in (("agent", 2_500), ("harness", 3_000)):
+            await b.driver.record_confidence(sid, source, units, "x")
+            await b.call("echo", text=source)
+        entries = await b.records(RecordKind.INTENT)
+        assert len([one for one in entries if isinstance(one.body, ActionBody) and one.body.grants]) == 2
+    found = list(reliving.relived(tmp_path / "ledger.sqlite3", bundle))
+    assert [(one.was, one.now) for one in found if not one.same] == []
+    assert {"new-tool", "unsure"} <= {name for one in found for name in one.was["policies"]}

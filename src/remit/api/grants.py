@@ -1,8 +1,9 @@
 """Routes of grants: what people gave beyond one action, what it would have covered, and their word that ends it."""
 
-from typing import Final
+from typing import Final, cast
 
 from fastapi import APIRouter
+from pydantic import JsonValue
 
 from remit.api.answers_grants import ConstraintAnswer, CoveredAnswer, GrantAnswer, GrantsAnswer
 from remit.api.authenticator import Admin, Person
@@ -143,5 +144,8 @@ def _view(services: Services, grant: Grant) -> GrantAnswer:
         results=sorted({call for _, call in terms.sources}),
         carried=sorted(terms.carried),
         measures=dict(terms.measures),
-        where=[ConstraintAnswer(name=one.name, bound=one.bound.value, value=one.value) for one in terms.constraints],
+        where=[
+            ConstraintAnswer(name=one.name, bound=one.bound.value, value=cast("JsonValue", one.value))
+            for one in terms.constraints
+        ],
     )

@@ -13,20 +13,29 @@ from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Final, cast
 
 from remit.assure.replay import origins_of
+from remit.escalate.grants import Grant
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json
+from remit.facts.confidence import UNSAID, Confidence
+from remit.facts.impact import PLACES
+from remit.facts.novelty import Used
+from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
+from remit.pdp.apply import apply_grant
 from remit.pdp.decide import decide
+from remit.pdp.deltas import GrantDelta, GrantUsed
+from remit.pdp.fold import fold
 from remit.pdp.snapshot import Lift, Pin, Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code, Escalate, Gate, Reason, word
 from remit.protect.index import Delta, Index
 from remit.protect.origins import words
-from remit.trace.bodies import ActionBody, AdminBody, Body, Event, OutcomeBody
+from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, OutcomeBody
 
 _HOUR_MS: Final = 3_600_000
 _PINS: Final = {
@@ -69,9 +78,30 @@ class History:
         self._bundle = bundle
         self._indices: dict[str, Index] = {}
         self._gates: dict[str, frozenset[Gate]] = {}
+        self._grants: dict[str, Grant] = {}
+        self._used = Used()
 
     def take(self, ref: str, at_ms: int, digest: str, body: Body | None) -> Relived | None:
         """The action that the record at `ref` holds, judged again; None for any other record. `body` None: erased."""
+        relived = self._take(ref, at_ms, digest, body)
+        match body:
+            case ActionBody(verdict="permit"):
+                self._used.intent(body.links, body.kind, body.server, body.name, body.reaches)
+                for name in body.grants:
+                    self._granted(GrantUsed(name))
+            case DecisionBody(choice=Choice.GRANT | Choice.REVOKE):
+                for delta in fold(Ref.parse(ref), at_ms, RecordKind.DECISION, body):
+                    self._granted(cast("GrantDelta", delta))
+            case _:
+                pass
+        return relived
+
+    def _granted(self, delta: GrantDelta) -> None:
+        after = apply_grant(self._grants.get(delta.ident), delta)
+        if after is not None:
+            self._grants[delta.ident] = after
+
+    def _take(self, ref: str, at_ms: int, digest: str, body: Body | None) -> Relived | None:
         match body:
             case ActionBody():
                 return self._action(ref, at_ms, digest, body)
@@ -142,6 +172,9 @@ class History:
             lifts,
             may_ask=Code.APPROVAL_TOO_MANY not in codes,
             origins=self._indices.get(body.links[0][1]),
+            # Those that lifted its gates, as they were then: whether others held is not told.
+            grants=tuple(self._grants[name] for name in body.grants if name in self._grants),
+            used=self._used,
         )
         decision = decide(snapshot, action, now_ms)
         if strange and lifts and isinstance(decision.verdict, Escalate):
@@ -196,7 +229,16 @@ def _session(body: ActionBody, agent: str, sid: str, now_ms: int) -> Session:
             ended_ms = now_ms
         else:
             started_ms = 0
-    return Session(sid, agent, body.user, started_ms, frozenset(body.labels), calls, irreversible, ended_ms)
+    said = _said(facts.get("confidence"))
+    return Session(sid, agent, body.user, started_ms, frozenset(body.labels), calls, irreversible, ended_ms, said)
+
+
+def _said(told: Json) -> Confidence:
+    """How sure the chain was said to be, and by whom."""
+    if not isinstance(told, Mapping):
+        return UNSAID
+    units = int(Decimal(str(told.get("value"))) * PLACES)
+    return Confidence(units, None) if told.get("source") == "agent" else Confidence(None, units)
 
 
 def _number(value: Json) -> int:

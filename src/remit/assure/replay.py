@@ -25,6 +25,7 @@ from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import UNCATALOGUED_SOURCE
+from remit.facts.novelty import Used
 from remit.facts.session import Session
 from remit.facts.veil import KEY_BYTES as VEIL_BYTES
 from remit.facts.veil import Veil
@@ -133,6 +134,7 @@ class _Run:
         )
         self.waiting: list[Answered] = []
         self._grants: list[Grant] = []
+        self._used = Used()
         self.now_ms = START_MS
 
     def hear(self, said: Said) -> None:
@@ -151,7 +153,12 @@ class _Run:
             action = replace(action, veiled=_VEIL.over(form.tool, form.arguments, call.args))
         self._called[call.call_id] = action
         snapshot = Snapshot(
-            self._bundle, (self._state,), Pin.MATCHES, origins=self._origins, grants=tuple(self._grants)
+            self._bundle,
+            (self._state,),
+            Pin.MATCHES,
+            origins=self._origins,
+            grants=tuple(self._grants),
+            used=self._used,
         )
         decision = decide(snapshot, action, self.now_ms)
         if call.call_id in self._failed and {reason.code for reason in decision.reasons} == {Code.ARG_INVALID}:
@@ -165,6 +172,8 @@ class _Run:
                 calls=self._state.calls + 1,
                 irreversible_calls=self._state.irreversible_calls + irreversible,
             )
+            links = ((self._state.agent, self._state.sid),)
+            self._used.intent(links, action.kind.value, server, call.tool, _reaches(decision))
         return decision
 
     def grant(self, call: str, decision: Decision, scope: Scope) -> None:
@@ -216,6 +225,12 @@ class _Run:
         tools = self._bundle.tools
         servers = [server for server, name in tools if name == tool]
         return servers[0] if len(servers) == 1 and (self._suite, tool) not in tools else self._suite
+
+
+def _reaches(decision: Decision) -> tuple[str, ...]:
+    """Of which kinds the targets are, where a policy asked."""
+    bodies = [one.body for one in decision.effects if isinstance(one, Append)]
+    return next((body.reaches for body in bodies if isinstance(body, ActionBody)), ())
 
 
 def _unvalidated(bundle: Bundle) -> Bundle:
