@@ -101,6 +101,18 @@ def test_what_is_granted_with_a_yes_counts_from_then_on_and_the_yes_stays_an_ask
         assert [one.verdict for one in replay(running, text, approved=nothing)] == asks
 
 
+def test_how_sure_the_agent_is_said_to_be_counts_from_then_on() -> None:
+    low = f'@id("low") @gate("owner") forbid (principal, action, resource) when {{ {HAS} && {LOW} }};'
+    sure = {"type": "confidence", "turn": 1, "source": "agent", "value": 0.25}
+    calls = [called(turn, f"c{turn}", "refund", REFUND) for turn in (1, 2)]
+    found = replay(bundle(PERMIT, low), recorded(line(calls[0], sure, calls[1])))
+    assert [one.verdict for one in found] == ["permit", "escalate"]
+
+
+HAS = "context.session has confidence"
+LOW = 'context.session.confidence.value.lessThan(decimal("0.5"))'
+
+
 def test_what_a_session_did_is_new_to_its_agent_no_more() -> None:
     new = '@id("new") @gate("owner") forbid (principal, action, resource) when { context.novelty.tool };'
     calls = [called(turn, f"c{turn}", "refund", REFUND) for turn in (1, 2)]
@@ -158,6 +170,8 @@ def test_the_models_own_words_are_nothing() -> None:
         (line({"type": "system", "turn": 0}), "event 1: no event is of type 'system'"),
         (line({**FETCH, "args": []}), "event 1: args is not an object"),
         (line(FETCH, FETCH), "event 2: the call 'c1' stands twice"),
+        (line({"type": "confidence", "turn": 1, "source": "agent", "value": 2}), "a value from 0 to 1"),
+        (line({"type": "confidence", "turn": 1, "source": "uma", "value": 1}), "of agent or harness"),
         (line(answered(1, "c1", "x")), "event 1 answers 'c1', which was not called before"),
         (line(FETCH, {**answered(1, "c1", "x"), "error": 1}), "event 2: error is neither text nor null"),
     ],

@@ -98,7 +98,7 @@ def test_a_pack_is_not_added_where_what_it_declares_is_declared(
         (folder / file).write_text((folder / file).read_text().partition("\n---\n")[0] + "\n")
     assert run(asked) == Exit.OK
     assert Folder(folder).load().problems == ()
-    assert bundle_of(folder).catalog.routes.keys() == {"owner"}
+    assert bundle_of(folder).catalog.routes.keys() == {"owner", "both"}
 
 
 @pytest.mark.parametrize("name", packing.packs())

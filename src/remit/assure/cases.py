@@ -1,16 +1,17 @@
 """Cases: small sessions with the verdict that is expected of each call. What packs and policies are tested with.
 
-A case is `{name, agent?, events: […]}`; an event is `{user: TEXT}` or `{call: SERVER/TOOL or TOOL, args, expect, by?,
-result?, error?, with_last?, times?}`. `by` names policies that must have spoken; a call `with_last` was chosen in the
-same message as the one before; one with `times` is made so often.
+A case is `{name, agent?, events: […]}`; an event is `{user: TEXT}`, `{sure: NUMBER}`, which the agent says of itself,
+or `{call: SERVER/TOOL or TOOL, args, expect, by?, result?, error?, with_last?, times?}`. `by` names policies that must
+have spoken; a call `with_last` was chosen in the same message as the one before; one with `times` is made so often.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from remit.assure.recorded import Answered, Called, Event, Recorded, Said
+from remit.assure.recorded import Answered, Called, Event, Recorded, Said, Sure
 from remit.assure.replay import Cast, replay
 from remit.facts.canonical import Json
+from remit.facts.confidence import units_of
 from remit.policy.bundle import Bundle
 
 
@@ -71,6 +72,9 @@ def _case(value: Json, suite: str, agent: str) -> Case:
             raise Unreadable(f"{name}: event {number} is not an object")
         if isinstance(said := one.get("user"), str):
             events.append(Said(turn, said))
+            continue
+        if (units := units_of(one.get("sure"))) is not None:
+            events.append(Sure(turn, "agent", units))
             continue
         tool, args, verdict, by = (one.get(key) for key in ("call", "args", "expect", "by"))
         args = _NO_ARGS if args is None else args

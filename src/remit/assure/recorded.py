@@ -1,7 +1,7 @@
 """Recorded sessions: what happened in one run of an agent, in the order in which it happened.
 
-The form is one JSON object a line, `{"session", "suite", "agent", "events": […]}`, with events of four types
-(`user`, `assistant`, `tool_call`, `tool_result`), each with its `turn`. Calls with one turn were chosen in one
+The form is one JSON object a line, `{"session", "suite", "agent", "events": […]}`, with events of five types (`user`,
+`assistant`, `tool_call`, `tool_result`, `confidence`), each with its `turn`. Calls with one turn were chosen in one
 message. The user's words are what a trusted harness states.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from remit.facts.canonical import Json
+from remit.facts.confidence import units_of
 from remit.facts.limits import Limits
 from remit.facts.strictjson import Refused, parse
 
@@ -51,7 +52,16 @@ class Answered:
     error: str | None
 
 
-Event: TypeAlias = Said | Called | Answered
+@dataclass(frozen=True, slots=True)
+class Sure:
+    """How sure the agent is, by its own word or its harness's (`source`), in units of the fourth decimal place."""
+
+    turn: float
+    source: str
+    units: int
+
+
+Event: TypeAlias = Said | Called | Answered | Sure
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +128,11 @@ def _one(event: Mapping[str, Json]) -> Event | None:
             if error is not None and not isinstance(error, str):
                 raise Malformed("error is neither text nor null")
             return Answered(turn, _text(event, "call_id"), event.get("result"), error)
+        case "confidence":
+            units, source = units_of(event.get("value")), _text(event, "source")
+            if units is None or source not in {"agent", "harness"}:
+                raise Malformed("a confidence is a value from 0 to 1, of agent or harness")
+            return Sure(turn, source, units)
         case _:
             raise Malformed(f"no event is of type {str(kind)[:64]!r}")
 

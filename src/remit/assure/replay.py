@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from remit.assure.approved import NOTHING, Approved
-from remit.assure.recorded import Answered, Called, Recorded, Said
+from remit.assure.recorded import Answered, Called, Recorded, Said, Sure
 from remit.assure.rereading import Readings, words
 from remit.escalate.grants import Grant, Scope
 from remit.facts.action import Action, ActionKind
@@ -102,6 +102,8 @@ def replay(bundle: Bundle, session: Recorded, cast: Cast = Cast(), approved: App
                 judged.append(Judged(session.session, event.call_id, said, decision.reasons, origins))
             case Answered():
                 run.waiting.append(event)
+            case Sure():
+                run.trust(event)
     return tuple(judged)
 
 
@@ -140,6 +142,10 @@ class _Run:
     def hear(self, said: Said) -> None:
         """Take in the user's words."""
         self._origins.apply(words(self._origins, said.text))
+
+    def trust(self, sure: Sure) -> None:
+        """Take in how sure the agent is said to be."""
+        self._state = replace(self._state, confidence=self._state.confidence.stated(sure.source, sure.units))
 
     def judge(self, call: Called) -> Decision:
         """Decide on a call, once the results of earlier turns are taken in."""
