@@ -7,7 +7,7 @@ import pytest
 from remit.facts.catalog import Route
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Forward, Hold, Refuse
-from remit.pdp.snapshot import Lift
+from remit.pdp.snapshot import Asking, Lift, No
 from remit.policy.verdict import Code, Deny, Escalate, Gate, Permit
 from tests.core.deciding import NOW, action, body, bundle, catalog, codes, decided, snapshot
 
@@ -157,12 +157,29 @@ def test_of_several_approvals_the_one_that_fits_lifts() -> None:
     assert body(decision).approval == "r-1.7"
 
 
-def test_nobody_is_asked_about_more_than_he_can_look_through() -> None:
-    full = replace(snapshot(RUNNING, ASKED), may_ask=False)
+@pytest.mark.parametrize(
+    ("asking", "code"),
+    [(Asking.SESSION_FULL, Code.APPROVAL_TOO_MANY), (Asking.AGENT_OFTEN, Code.APPROVAL_TOO_OFTEN)],
+)
+def test_nobody_is_asked_about_more_than_he_can_look_through(asking: Asking, code: Code) -> None:
+    full = replace(snapshot(RUNNING, ASKED), asking=asking)
     decision = decide(full, ASKED, NOW)
     assert decision.verdict == Deny()
-    assert decision.reasons[-1].code is Code.APPROVAL_TOO_MANY
+    assert decision.reasons[-1].code is code
     assert body(decision).expires_ms is None
     assert decide(replace(full, lifts=(LIFT,)), ASKED, NOW).verdict == Permit()
     free = bundle(ANYBODY)
-    assert decide(replace(snapshot(free, ASKED), may_ask=False), ASKED, NOW).verdict == Permit()
+    assert decide(replace(snapshot(free, ASKED), asking=asking), ASKED, NOW).verdict == Permit()
+
+
+def test_a_no_stands_for_exactly_what_was_refused() -> None:
+    no = No("r-1.7", LIFT.action_hash, "sam", "wrong-target")
+    decision = decide(replace(snapshot(RUNNING, ASKED), noes=(replace(no, action_hash="sha256:0"), no)), ASKED, NOW)
+    assert decision.verdict == Deny()
+    assert decision.reasons[0].code is Code.APPROVAL_REFUSED
+    assert "refused by sam: it would reach the wrong" in decision.reasons[0].text
+    assert (body(decision).approval, body(decision).gates) == ("r-1.7", ())
+    other = replace(no, action_hash="sha256:0")
+    assert isinstance(decide(replace(snapshot(RUNNING, ASKED), noes=(other,)), ASKED, NOW).verdict, Escalate)
+    lifted = replace(snapshot(RUNNING, ASKED), noes=(no,), lifts=(LIFT,))
+    assert decide(lifted, ASKED, NOW).verdict == Permit()

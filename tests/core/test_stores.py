@@ -21,7 +21,7 @@ from remit.pdp.fold import fold
 from remit.pdp.judge import judge_result
 from remit.pdp.snapshot import Snapshot
 from remit.pep.errand import complete, get_prompt, list_offers
-from remit.pep.judging import reached_of
+from remit.pep.taking import reached_of
 from remit.policy.compile import Bundle
 from remit.ports.upstream import Offer
 from remit.protect import stores as stores_module

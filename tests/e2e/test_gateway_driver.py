@@ -235,6 +235,13 @@ async def test_what_was_approved_is_claimed_by_the_rules_of_the_running_bundle(b
         b.bundle = compiled(replace(before.catalog, **change))
         assert isinstance(await b.call("pay", **PAID), Awaiting)
     b.bundle = before
+    # People are asked anew: what they said before is void, also where the rules are as they were again.
+    found = await b.ledger.approval(ident)
+    assert found is not None
+    assert (found.state, found.superseded_by) == (State.SUPERSEDED, await asked(b))
+    assert isinstance(await b.call("pay", **PAID), Awaiting)
+    assert sum(line.startswith("called") for line in b.trace) == 0
+    await b.driver.decide_approval(await asked(b), bob, Choice.APPROVE, None)
     assert isinstance(await b.call("pay", **PAID), Released)
     assert sum(line.startswith("called") for line in b.trace) == 1
 
@@ -250,7 +257,7 @@ async def test_a_new_approval_is_claimed_although_an_old_one_lifts_a_gate_that_c
     changed = replace(source, text=source.text.replace("more than 100 needs", "more than a hundred needs"))
     b.bundle = compiled(replace(b.bundle.catalog, policies=(changed,)))
     assert isinstance(await b.call("pay", **PAID), Awaiting)
-    new = await asked(b, 2)
+    new = await asked(b)
     assert new != old
     await b.driver.decide_approval(new, bob, Choice.APPROVE, None)
     assert isinstance(await b.call("pay", **PAID), Released)

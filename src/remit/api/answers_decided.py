@@ -84,6 +84,33 @@ class BriefAnswer(Answer):
     whole: bool
 
 
+class EditAnswer(Answer):
+    """Other arguments than were asked for, and who approved them; the arguments for those who decide."""
+
+    by: str
+    at: str
+    action: str
+    id: str
+    arguments: JsonValue
+
+
+class DelegationAnswer(Answer):
+    """Until `until`, `to` decides in the place of `by`."""
+
+    by: str
+    to: str
+    until: str
+
+
+class GlassAnswer(Answer):
+    """One person lifted every gate alone."""
+
+    by: str
+    at: str
+    why: str
+    reviewed_by: str | None
+
+
 class ApprovalAnswer(Answer):
     """One approval. `brief` is for those who may read the arguments, where one approval is shown by itself."""
 
@@ -97,6 +124,14 @@ class ApprovalAnswer(Answer):
     gates: list[GateAnswer]
     seats: list[SeatAnswer]
     votes: list[VoteAnswer]
+    nonce: str
+    approved: str
+    edit: EditAnswer | None
+    delegations: list[DelegationAnswer]
+    glass: GlassAnswer | None
+    reason: str | None
+    superseded_by: str | None
+    may_edit: bool
     refused_by: str | None
     claimed_by: str | None
     opened: str

@@ -1,6 +1,7 @@
 """Routes of approvals: what waits for a person, and the person's word."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
@@ -10,16 +11,29 @@ from remit.api.authenticator import Admin, Person
 from remit.api.briefs import brief_view, case_of
 from remit.api.guard import ByPerson, ByReader, GuardedRoute, With
 from remit.api.problem import Problem, not_found
-from remit.api.requests import LIMIT_MAX, Limit, RefPath, VoteRequest
+from remit.api.requests import (
+    LIMIT_MAX,
+    ApproveRequest,
+    DelegateRequest,
+    DenyRequest,
+    GlassRequest,
+    Limit,
+    RefPath,
+    StopSessionRequest,
+    VoteRequest,
+)
 from remit.api.services import Services
 from remit.api.views import approval_view, eligible, sees_approval, sees_arguments
 from remit.api.voided import voided
 from remit.escalate.brief import arrange
 from remit.escalate.machine import Approval
 from remit.escalate.voting import VoteRefused
+from remit.facts.agent import User
+from remit.facts.canonical import Json
 from remit.facts.record import Ref
 from remit.trace.bodies import Choice
 
+_LOG: Final = logging.getLogger(__name__)
 router = APIRouter(route_class=GuardedRoute, tags=["approvals"])
 
 READ_MAX: Final = 100_000
@@ -73,20 +87,25 @@ async def show_approval(ident: RefPath, services: With, caller: ByReader) -> App
     told = await _told(services, caller, approval)
     if not sees_arguments(services, caller, approval):
         return told
-    case = await case_of(services, approval, await services.ledger.entry(Ref.parse(ident)))
+    # What is told of is what runs: other arguments than were asked for, where somebody approved those.
+    record = ident if approval.edit is None else approval.edit.record
+    case = await case_of(services, approval, await services.ledger.entry(Ref.parse(record)))
     return told if case is None else told.model_copy(update={"brief": brief_view(arrange(case))})
 
 
 @router.post("/approvals/{ident}/approve")
-async def approve(ident: RefPath, asked: VoteRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
-    """Say yes."""
-    return await _told(services, caller, await decide(services, caller, ident, Choice.APPROVE, asked.note))
+async def approve(ident: RefPath, asked: ApproveRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
+    """Say yes; with `arguments` to those in place of the ones that were asked for."""
+    said = asked.shown, asked.arguments
+    found = await decide(services, caller, ident, Choice.APPROVE, asked.note, shown=said[0], arguments=said[1])
+    return await _told(services, caller, found)
 
 
 @router.post("/approvals/{ident}/deny")
-async def deny(ident: RefPath, asked: VoteRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
-    """Say no, which ends it."""
-    return await _told(services, caller, await decide(services, caller, ident, Choice.DENY, asked.note))
+async def deny(ident: RefPath, asked: DenyRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
+    """Say no, which ends it; the agent is told the preset reason."""
+    reason = None if asked.reason is None else asked.reason.value
+    return await _told(services, caller, await decide(services, caller, ident, Choice.DENY, asked.note, reason=reason))
 
 
 async def decide(
@@ -98,42 +117,89 @@ async def decide(
     *,
     reason: str | None = None,
     shown: str | None = None,
+    arguments: Mapping[str, Json] | None = None,
 ) -> Approval:
     """The approval after the word of `caller`: `reason` of a no, `shown` the nonce of what he saw.
 
-    Raises `Problem`, and `VoteRefused` where it has ended.
+    With `arguments` a yes is to those in place of the ones that were asked for. Raises `Problem`, `EditRefused`, and
+    `VoteRefused` where it has ended or is not what was shown.
     """
-    known = await services.ledger.approval(ident)
-    if known is None:
-        raise not_found(f"approval: {ident}", "remit approvals ls")
+    known, by = await _known(services, caller, ident)
     if choice is Choice.APPROVE and sees_approval(services, caller, known):
         void = await voided(services, known, await services.ledger.entry(Ref.parse(ident)))
         if void is not None:
             why = f"{void}: nobody could use the yes"
             raise Problem(409, "nothing can come of this approval", why=why, next=f"remit approvals deny {ident}")
-    voter = services.runtime.catalog.users[caller.user]
+    if arguments is None:
+        said = services.driver.decide_approval(ident, by, choice, note, reason=reason, shown=shown)
+    else:
+        said = services.driver.approve_edited(ident, by, arguments, note, shown=shown)
+    return await _counted(services, caller, known, said)
+
+
+@router.post("/approvals/{ident}/delegate")
+async def delegate(ident: RefPath, asked: DelegateRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
+    """Let somebody else decide in one's own place for a while."""
+    known, by = await _known(services, caller, ident)
+    until_ms = min(services.clock.now_ms() + asked.for_s * 1000, known.expires_ms)
+    said = services.driver.delegate_approval(ident, by, asked.to, until_ms, asked.note)
+    return await _told(services, caller, await _counted(services, caller, known, said))
+
+
+@router.post("/approvals/{ident}/stop")
+async def stop(ident: RefPath, asked: StopSessionRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
+    """Stop the session that asked, with all that was delegated from it."""
+    known, by = await _known(services, caller, ident)
+    await services.driver.stop_session(ident, by, asked.reason.value, asked.note)
+    return await _told(services, caller, await services.ledger.approval(ident) or known)
+
+
+@router.post("/approvals/{ident}/break-glass")
+async def break_glass(ident: RefPath, asked: GlassRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
+    """Lift every gate alone, in an emergency: for five minutes, and somebody else looks at it later."""
+    known, by = await _known(services, caller, ident)
+    _LOG.warning("the glass is broken", extra={"approval": ident, "by": by.name})
+    said = services.driver.break_glass(ident, by, asked.why)
+    return await _told(services, caller, await _counted(services, caller, known, said))
+
+
+@router.post("/approvals/{ident}/review")
+async def review(ident: RefPath, asked: VoteRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
+    """Say that one has looked at how the glass was broken."""
+    known, by = await _known(services, caller, ident)
+    said = services.driver.review_glass(ident, by, asked.note)
+    return await _told(services, caller, await _counted(services, caller, known, said))
+
+
+async def _known(services: Services, caller: Person, ident: str) -> tuple[Approval, User]:
+    known = await services.ledger.approval(ident)
+    if known is None:
+        raise not_found(f"approval: {ident}", "remit approvals ls")
+    return known, services.runtime.catalog.users[caller.user]
+
+
+async def _counted(
+    services: Services, caller: Person, known: Approval, said: Coroutine[object, object, Approval]
+) -> Approval:
     try:
-        return await services.driver.decide_approval(ident, voter, choice, note, reason=reason, shown=shown)
+        return await said
     except VoteRefused as refused:
-        if refused.ended or not sees_approval(services, caller, known):
+        if refused.ended or refused.stale or not sees_approval(services, caller, known):
             raise
-        raise _instead(services, known, refused.why) from refused
+        raise _instead(services, known, refused) from refused
 
 
 async def _told(services: Services, caller: Admin | Person, approval: Approval) -> ApprovalAnswer:
     proposal = await services.ledger.entry(Ref.parse(approval.ident))
-    return approval_view(services, caller, approval, proposal, void=await voided(services, approval, proposal))
+    edited = None if approval.edit is None else await services.ledger.entry(Ref.parse(approval.edit.record))
+    void = await voided(services, approval, proposal)
+    return approval_view(services, caller, approval, proposal, void=void, edited=edited)
 
 
-def _instead(services: Services, approval: Approval, why: str) -> Problem:
+def _instead(services: Services, approval: Approval, refused: VoteRefused) -> Problem:
     """A vote that does not count, answered with the people whose vote would."""
     asked = "; ".join(f"{_people(names)} ({route})" for route, names in eligible(services, approval).items())
-    return Problem(
-        403,
-        "the vote does not count",
-        why=f"{why}; those who may: {asked}",
-        next=f"remit approvals show {approval.ident}",
-    )
+    return Problem(403, "the vote does not count", why=f"{refused.why}; those who may: {asked}", next=refused.next)
 
 
 def _people(names: Sequence[str]) -> str:

@@ -1,11 +1,12 @@
 """What the control API asks of whoever keeps approvals (`pep.decisions`)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from remit.escalate.grants import Grant, Terms, Wish
 from remit.escalate.machine import Approval
 from remit.facts.agent import User
+from remit.facts.canonical import Json
 from remit.policy.reached import Reached
 from remit.trace.bodies import ActionBody, Choice
 
@@ -29,6 +30,23 @@ class Deciding(Protocol):
         `reason` is the preset word of a no; `shown` the nonce of what he saw; `strong` says that he confirmed it
         beyond his token. Raises `VoteRefused`, and `KeyError` when there is no such approval, as all below do.
         """
+        ...
+
+    async def approve_edited(
+        self,
+        ident: str,
+        by: User,
+        arguments: Mapping[str, Json],
+        note: str | None,
+        *,
+        shown: str | None = None,
+        strong: bool = False,
+    ) -> Approval:
+        """Say yes to other `arguments` than were asked for. Raises `EditRefused` too."""
+        ...
+
+    async def stop_session(self, ident: str, by: User, reason: str, note: str | None) -> str:
+        """Stop the run that asked, and refuse or withdraw all that waits in it; the root session's id."""
         ...
 
     async def delegate_approval(self, ident: str, by: User, to: str, until_ms: int, note: str | None) -> Approval:

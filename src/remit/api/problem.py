@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from remit.api.malformed import told
 from remit.api.services import Conflict, Invalid, Missing
-from remit.escalate.voting import VoteRefused
+from remit.escalate.voting import EditRefused, VoteRefused
 from remit.facts.session import TooManyWords
 from remit.ports.credentials import LoginRefused
 from remit.ports.ledger import LedgerUnwritable
@@ -82,6 +82,14 @@ def unauthenticated(error: TokenInvalid) -> Problem:
     )
 
 
+def _undecided(error: VoteRefused | EditRefused) -> Problem:
+    if isinstance(error, VoteRefused):
+        status = 409 if error.ended or error.stale else 403
+        return Problem(status, "the vote does not count", why=error.why, next=error.next)
+    again = "give other arguments, or refuse it: remit approvals deny ID --reason wrong-content"
+    return Problem(422, "these arguments may not run", why=str(error), next=again)
+
+
 def problem_of(error: Exception) -> Problem:
     """How `error`, raised below the API, is told. What is not known here is a 500."""
     match error:
@@ -89,9 +97,8 @@ def problem_of(error: Exception) -> Problem:
             return error
         case TokenInvalid():
             return unauthenticated(error)
-        case VoteRefused():
-            status = 409 if error.ended else 403
-            return Problem(status, "the vote does not count", why=error.why, next=error.next)
+        case VoteRefused() | EditRefused():
+            return _undecided(error)
         case Invalid():
             return Problem(
                 422,
@@ -139,7 +146,7 @@ def install(app: FastAPI) -> None:
         return problem_of(error).answer()
 
     for kind in (
-        Problem, TokenInvalid, VoteRefused, Invalid, Missing, Conflict, TooManyWords, LoginRefused, LedgerUnwritable,
-        RequestValidationError, HTTPException, Exception,
+        Problem, TokenInvalid, VoteRefused, EditRefused, Invalid, Missing, Conflict, TooManyWords, LoginRefused,
+        LedgerUnwritable, RequestValidationError, HTTPException, Exception,
     ):  # fmt: skip
         app.add_exception_handler(kind, answer)

@@ -6,6 +6,7 @@ from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from remit.control.authority import DEPTH_MAX, TOKEN_CHARS_MAX, TTL_MAX_S
+from remit.escalate.refusals import Refusal
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$")]
 ServerName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,24}$")]
@@ -121,8 +122,48 @@ class HaltRequest(StopRequest):
     drill: bool = False
 
 
+class ApproveRequest(Strict):
+    """A yes, with what the person wants to say about it.
+
+    `shown` is the `nonce` of what he saw, which has to be given once somebody approved other arguments; `arguments`
+    are those that shall run in place of the ones that were asked for.
+    """
+
+    note: Note | None = None
+    shown: Annotated[str, StringConstraints(max_length=64)] | None = None
+    arguments: dict[str, JsonValue] | None = None
+
+
+class DenyRequest(Strict):
+    """A no, with a preset reason, which the agent is told, and a note, which it is not."""
+
+    note: Note | None = None
+    reason: Refusal | None = None
+
+
+class DelegateRequest(Strict):
+    """`to` decides in the person's place for the next `for_s` seconds."""
+
+    to: Name
+    for_s: Annotated[int, Field(ge=1, le=30 * 86_400)]
+    note: Note | None = None
+
+
+class StopSessionRequest(Strict):
+    """Stop the session that asked; the agent is told the preset reason."""
+
+    reason: Refusal = Refusal.SUSPICIOUS
+    note: Note | None = None
+
+
+class GlassRequest(Strict):
+    """Why the glass is broken."""
+
+    why: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+
 class VoteRequest(Strict):
-    """A vote, with what the person wants to say about it."""
+    """What a person wants to say about it."""
 
     note: Note | None = None
 

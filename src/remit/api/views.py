@@ -9,13 +9,22 @@ from typing import cast
 from pydantic import JsonValue
 
 from remit.api.answers import AppliedAnswer, ChangeAnswer, SessionAnswer, ToolAnswer
-from remit.api.answers_decided import ApprovalAnswer, GateAnswer, ReasonAnswer, SeatAnswer, VoteAnswer
+from remit.api.answers_decided import (
+    ApprovalAnswer,
+    DelegationAnswer,
+    EditAnswer,
+    GateAnswer,
+    GlassAnswer,
+    ReasonAnswer,
+    SeatAnswer,
+    VoteAnswer,
+)
 from remit.api.authenticator import Admin, Caller, Person
 from remit.api.moments import instant
 from remit.api.services import Applied, Change, Services, ToolPin
-from remit.escalate.machine import Approval, State
+from remit.escalate.machine import Approval, Edit, Glass, State
 from remit.escalate.seating import seats
-from remit.escalate.sitting import counts_for, routes_of, sits
+from remit.escalate.sitting import counts_for, may_edit, routes_of, sits
 from remit.facts.canonical import digest
 from remit.facts.session import Session
 from remit.facts.strictjson import Refused, parse
@@ -139,11 +148,12 @@ def approval_view(
     *,
     listed: bool = False,
     void: str | None = None,
+    edited: Entry | None = None,
 ) -> ApprovalAnswer:
     """`approval` as `caller` may see it; reasons and arguments only with its `proposal`.
 
     `listed` leaves out what only one approval by itself shows: arguments, and who may decide.
-    `void` is why nothing can come of it (`voided`).
+    `edited` is the proposal of what people approved in its place. `void` is why nothing can come of it (`voided`).
     """
     catalog = services.runtime.catalog
     person = catalog.users.get(caller.user) if isinstance(caller, Person) else None
@@ -152,6 +162,7 @@ def approval_view(
     told = body if isinstance(body, ActionBody) else None
     shown = told is not None and not listed and sees_arguments(services, caller, approval)
     who = {} if listed else eligible(services, approval)
+    edit = None if approval.edit is None else _edit_view(approval.edit, edited if shown else None)
     return ApprovalAnswer(
         id=approval.ident,
         state=approval.state.value,
@@ -169,6 +180,16 @@ def approval_view(
             VoteAnswer(by=vote.by, at=instant(vote.at), routes=list(vote.routes), note=vote.note)
             for vote in approval.votes
         ],
+        nonce=approval.shown,
+        approved=approval.approved,
+        edit=edit,
+        delegations=[
+            DelegationAnswer(by=one.by, to=one.to, until=instant(one.until_ms)) for one in approval.delegations
+        ],
+        glass=_glass_view(approval.glass),
+        reason=approval.reason,
+        superseded_by=approval.superseded_by,
+        may_edit=approval.state is State.PENDING and may_edit(approval, catalog.routes),
         refused_by=approval.refused_by,
         claimed_by=approval.claimed_by,
         opened=instant(approval.opened_ms),
@@ -181,6 +202,18 @@ def approval_view(
         and bool(counts_for(approval, catalog.routes, catalog.users, person, services.clock.now_ms())),
         arguments=arguments_view(told.arguments) if told is not None and shown else None,
     )
+
+
+def _edit_view(edit: Edit, held: Entry | None) -> EditAnswer:
+    body = None if held is None else held.body
+    arguments = arguments_view(body.arguments) if isinstance(body, ActionBody) else None
+    return EditAnswer(by=edit.by, at=instant(edit.at), action=edit.action, id=edit.record, arguments=arguments)
+
+
+def _glass_view(glass: Glass | None) -> GlassAnswer | None:
+    if glass is None:
+        return None
+    return GlassAnswer(by=glass.by, at=instant(glass.at), why=glass.why, reviewed_by=glass.reviewed_by)
 
 
 def tool_name(server: str, name: str) -> str:

@@ -208,7 +208,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     hosts = _hosts(settings, port)
     origins = frozenset({f"http://{host}" for host in hosts} | {resource})
     discoverer = _discoverer(settings, runtime, driver, ledger)
-    gate = Gate(settings.limits, _CLOCK, tally.refuse, closing := asyncio.Event())
+    gate = Gate(settings.limits, _CLOCK, tally.refuse, closing := driver.drains_by(asyncio.Event()))
     bounds = Bounds(settings.limits, tally.refuse)
     place = Edge(resource, hosts, origins, settings.limits, settings.authorization_servers)
     edge = McpApp(driver, authenticator.authority, place, _CLOCK, _ENTROPY, gate)

@@ -30,7 +30,7 @@ from remit.pdp.apply import apply_grant
 from remit.pdp.decide import decide
 from remit.pdp.deltas import GrantDelta, GrantUsed
 from remit.pdp.fold import fold
-from remit.pdp.snapshot import Lift, Pin, Snapshot
+from remit.pdp.snapshot import Asking, Lift, No, Pin, Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code, Escalate, Gate, Reason, word
 from remit.protect.index import Delta, Index
@@ -43,6 +43,10 @@ _PINS: Final = {
     Code.TOOL_MISSING: Pin.MISSING,
     Code.TOOL_UNREVIEWED: Pin.UNREVIEWED,
     Code.TOOL_UNVERIFIED: Pin.UNVERIFIED,
+}
+_ASKING: Final = {
+    Code.APPROVAL_TOO_MANY: Asking.SESSION_FULL,
+    Code.APPROVAL_TOO_OFTEN: Asking.AGENT_OFTEN,
 }
 _ROUND: Final = frozenset({"arguments", "responses", "round"})
 _ELSEWHERE: Final = frozenset({Code.ROUND_UNKNOWN, Code.ROUND_REFUSED, Code.TASK_UNKNOWN, Code.TOKEN_ENDED})
@@ -80,6 +84,7 @@ class History:
         self._gates: dict[str, frozenset[Gate]] = {}
         self._grants: dict[str, Grant] = {}
         self._used = Used()
+        self._noes: dict[str, tuple[str, str | None]] = {}
 
     def take(self, ref: str, at_ms: int, digest: str, body: Body | None) -> Relived | None:
         """The action that the record at `ref` holds, judged again; None for any other record. `body` None: erased."""
@@ -113,6 +118,8 @@ class History:
                 self._indices.pop(sid, None)
                 if isinstance(key, str):
                     self._indices[sid] = Index(bytes.fromhex(key))
+            case DecisionBody(choice=Choice.DENY, approval=approval, by=by, reason=reason):
+                self._noes[approval] = by, reason
             case AdminBody(event=Event.SESSION_WORDS, subject=sid, data=data):
                 text = data.get("text")
                 if isinstance(text, str) and (index := self._indices.get(sid)) is not None:
@@ -170,7 +177,8 @@ class History:
             tuple(_session(body, agent, sid, now_ms) for agent, sid in body.links),
             next((_PINS[code] for code in codes if code in _PINS), Pin.MATCHES),
             lifts,
-            may_ask=Code.APPROVAL_TOO_MANY not in codes,
+            asking=next((_ASKING[code] for code in codes if code in _ASKING), Asking.MAY),
+            noes=self._noes_to(body, action),
             origins=self._indices.get(body.links[0][1]),
             # Those that lifted its gates, as they were then: whether others held is not told.
             grants=tuple(self._grants[name] for name in body.grants if name in self._grants),
@@ -182,6 +190,13 @@ class History:
             lifted = replace(snapshot, lifts=(replace(lifts[0], gates=frozenset(decision.verdict.gates)),))
             decision = decide(lifted, action, now_ms)
         return word(decision.verdict), decision.reasons, origins_of(decision)
+
+    def _noes_to(self, body: ActionBody, action: Action) -> tuple[No, ...]:
+        """The no that still stood, where that is why it was denied."""
+        if body.verdict != "deny" or body.approval is None:
+            return ()
+        by, reason = self._noes.get(body.approval, ("", None))
+        return (No(body.approval, action.hash(body.pin), by, reason),)
 
 
 def _line(

@@ -42,3 +42,9 @@ def sentence(reason: str | None) -> str | None:
         return None if reason is None else SENTENCES[Refusal(reason)]
     except ValueError:
         return None
+
+
+def refused_text(by: str, reason: str | None) -> str:
+    """What the agent is told of a no of `by`."""
+    said = sentence(reason)
+    return f"people were asked and it was refused by {by}" + ("" if said is None else f": {said}")

@@ -44,6 +44,10 @@ class VoteRefused(Exception):
         self.stale = stale
 
 
+class EditRefused(Exception):
+    """What a person would have run in place of what was asked may not run; says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
     """Those who decide, by the rules of the running bundle."""

@@ -25,6 +25,7 @@ class Limits:
     for a client that does not read. `streams_max`, `streams_per_agent_max`: standing event
     streams. `requests_per_s_max`: requests of one agent, `requests_burst_max` at once;
     `requests_per_agent_max`: those of them that are not answered yet, streams included.
+    `asks_per_hour_max`: how often one agent may have people asked.
     `drain_s_max`: how long calls in flight may take to end once the service is asked to.
     `grants_per_agent_max`: grants of one chain of agents at once; `grant_uses_max`: actions under one grant;
     `grant_hours_max`: how long one for a tool may last.
@@ -54,6 +55,7 @@ class Limits:
     grants_per_agent_max: int = 50
     grant_uses_max: int = 200
     grant_hours_max: float = 168.0
+    asks_per_hour_max: int = 60
 
 
 DEFAULT: Final = Limits()

@@ -6,7 +6,9 @@ people -> obligations known -> effects. The first step that says no ends it, and
 """
 
 from dataclasses import replace
+from typing import Final
 
+from remit.escalate.refusals import refused_text
 from remit.facts.action import Action
 from remit.facts.label import closed
 from remit.facts.origin import Flow
@@ -19,10 +21,21 @@ from remit.pdp.granting import covering, reach_in
 from remit.pdp.known import argument_problem, known, session_problem
 from remit.pdp.listing import judge_list
 from remit.pdp.measure import impact, novelty
-from remit.pdp.snapshot import Snapshot
+from remit.pdp.snapshot import Asking, Snapshot
 from remit.policy.context import Facts
 from remit.policy.evaluate import question_of
 from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason
+
+_TOO_MUCH: Final = {
+    Asking.SESSION_FULL: Reason(
+        Code.APPROVAL_TOO_MANY,
+        "people are asked about too many actions of this session already: wait until they decided some",
+    ),
+    Asking.AGENT_OFTEN: Reason(
+        Code.APPROVAL_TOO_OFTEN,
+        "this agent has asked people as often within an hour as it may (asks_per_hour_max): go on without",
+    ),
+}
 
 
 def decide(snapshot: Snapshot, action: Action, now_ms: int) -> Decision:
@@ -68,7 +81,7 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     lifted = _lifted(snapshot, action, judged, now_ms)
     if snapshot.grants and isinstance(lifted.verdict, Escalate):
         lifted = _granted(snapshot, action, lifted, now_ms)
-    return _obligations(snapshot, _askable(snapshot, lifted))
+    return _obligations(snapshot, _askable(snapshot, action, lifted))
 
 
 def facts_of(snapshot: Snapshot, action: Action, now_ms: int, flow: Flow | None = None) -> Facts:
@@ -140,12 +153,19 @@ def _granted(snapshot: Snapshot, action: Action, judged: Ruling, now_ms: int) ->
     )
 
 
-def _askable(snapshot: Snapshot, judged: Ruling) -> Ruling:
-    """Nobody is asked about more than a person can look through."""
-    if snapshot.may_ask or not isinstance(judged.verdict, Escalate):
+def _askable(snapshot: Snapshot, action: Action, judged: Ruling) -> Ruling:
+    """Nobody is asked again about what was refused, nor about more than a person can look through."""
+    if not isinstance(judged.verdict, Escalate):
         return judged
-    text = "people are asked about too many actions of this session already: wait until they decided some"
-    reason = Reason(Code.APPROVAL_TOO_MANY, text)
+    if snapshot.noes:
+        bound = action.hash(judged.pin)
+        for no in snapshot.noes:
+            if no.action_hash == bound:
+                said = Reason(Code.APPROVAL_REFUSED, refused_text(no.by, no.reason))
+                return judged._replace(verdict=Deny(), reasons=(said, *judged.reasons), approval=no.approval)
+    if snapshot.asking is Asking.MAY:
+        return judged
+    reason = _TOO_MUCH[snapshot.asking]
     return Ruling(Deny(), (*judged.reasons, reason), judged.facts, judged.reached, judged.observed)
 
 

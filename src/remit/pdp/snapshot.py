@@ -35,16 +35,34 @@ class Lift:
 
 
 @dataclass(frozen=True, slots=True)
+class No:
+    """People refused exactly this action, by a preset `reason` or without, and the no still stands."""
+
+    approval: str
+    action_hash: str
+    by: str
+    reason: str | None
+
+
+class Asking(StrEnum):
+    """Whether people may be asked one thing more."""
+
+    MAY = "may"
+    SESSION_FULL = "session-full"
+    AGENT_OFTEN = "agent-often"
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The state of the world for one action.
 
     `sessions` follow the authority's links, the minted agent's first. `pin` is how the tool's
     live definition compares with the lock. `lifts` are the claimable approvals for this action's
-    hash, oldest first. `may_ask` is whether people may be asked one thing more: not where as much
-    waits for them already. `stores` is what the stores mean for this action. `origins` is the index of the chain's
-    root session, which all of the chain adds to, as it is when the action arrives; without one all values are unseen.
-    `stops` are those that are over this action. `grants` are those that hold for this chain now, the oldest first;
-    `used` is what agents did before.
+    hash, oldest first, `noes` the refusals of it that still stand. `asking` is whether people may be asked one thing
+    more: not where as much waits for them already. `stops` are those that are over this action. `stores` is
+    what the stores mean for this action. `origins` is the index of the chain's root session, which all of the chain
+    adds to, as it is when the action arrives; without one all values are unseen.
+    `grants` are those that hold for this chain now, the oldest first; `used` is what agents did before.
     """
 
     bundle: Bundle
@@ -52,7 +70,8 @@ class Snapshot:
     pin: Pin
     lifts: tuple[Lift, ...] = ()
     limits: Limits = DEFAULT
-    may_ask: bool = True
+    asking: Asking = Asking.MAY
+    noes: tuple[No, ...] = ()
     stores: Held = NOTHING
     origins: Index | None = None
     stops: tuple[Stop, ...] = ()

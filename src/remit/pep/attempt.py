@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from remit.facts.action import Action
 from remit.facts.session import Session
 from remit.pdp.decision import Decision
 from remit.ports.ledger import Pending
@@ -13,7 +14,7 @@ class Attempt:
 
     `waits_for` is the approval that an escalated call waits for: the one it opened, or an
     earlier one for the very same action that is still pending. `action` is its hash, `approval` the one
-    it runs under.
+    it runs under, `edited` what runs in place of what the agent asked for, where people approved that.
     """
 
     decision: Decision
@@ -22,6 +23,7 @@ class Attempt:
     approval: str | None
     sessions: tuple[Session, ...]
     waits_for: str | None = None
+    edited: Action | None = None
 
     @property
     def ref(self) -> str:

@@ -6,13 +6,16 @@ The control API calls these; the enforcement of calls (`pep.driver`) builds on t
 
 from collections.abc import Mapping, Sequence
 
+from remit.escalate import voting
 from remit.escalate.machine import OPEN, Approval, State
+from remit.escalate.refusals import sentence
+from remit.escalate.sitting import sits
 from remit.facts.action import Action, ActionKind
-from remit.facts.agent import Authority
+from remit.facts.agent import Authority, User
 from remit.facts.canonical import Json, canonical
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.facts.session import TooManyWords
-from remit.facts.stop import Holds, Stop, Stopped, subject
+from remit.facts.stop import Holds, Over, Stop, Stopped, subject
 from remit.pdp.decision import Decision, Refuse
 from remit.pdp.stopping import held, reason_of, stoppable
 from remit.pep import errand
@@ -25,7 +28,10 @@ from remit.policy.verdict import Code, Deny, Permit, Reason
 from remit.ports.halts import Left
 from remit.ports.ledger import Pending
 from remit.trace.bodies import (
+    ActionBody,
     AdminBody,
+    Choice,
+    DecisionBody,
     Event,
     OutcomeBody,
     Status,
@@ -132,6 +138,36 @@ class Control(Granting):
         body = AdminBody(Event.HALT, stop.by, subject(stop.what), data)
         pending = self._desk.append(RecordKind.ADMIN, "", body)
         return pending, self._cut(stop)
+
+    async def stop_session(self, ident: str, by: User, reason: str, note: str | None) -> str:
+        """Stop the run that asked: the root session of the chain, with all that was delegated from it; its id.
+
+        INVARIANT(stop-wins): what waits for people in it is refused or withdrawn, and calls whose request has not
+        left yet are stopped too.
+        """
+        found = await self._found(ident)
+        entry = await self._ledger.entry(Ref.parse(ident))
+        body = None if entry is None else entry.body
+        root = body.links[0][1] if isinstance(body, ActionBody) else found.sid
+        room, now_ms = self.room(), self._clock.now_ms()
+        found = self._memory.approval(ident) or found
+        if found.state in OPEN and now_ms < found.expires_ms:
+            after = voting.refuse(found, room, by.name, now_ms, reason)
+            said = DecisionBody(ident, found.requested, by.name, Choice.DENY, (), note, reason=reason)
+            self._desk.append(RecordKind.DECISION, found.sid, said)
+            assert after.state is State.DENIED, "a no ends it"  # noqa: S101
+        elif not sits(found, room.routes, room.users, by, now_ms):
+            raise voting.ineligible(found, room, by, now_ms)
+        said = sentence(reason) or reason
+        await self.halt((Over.SESSION, root), by.name, said)
+        ended = [
+            self._desk.append(RecordKind.ADMIN, one.sid, _withdrawn(one.ident))
+            for one in self._memory.approvals()
+            if one.state in OPEN and root in {one.sid, self._desk.lifting.root_of(one.ident)}
+        ]
+        for pending in ended:
+            await pending.durable
+        return root
 
     async def resume_halted(self, what: Stopped, by: str) -> Receipt:
         """Let `what` act again."""
@@ -243,6 +279,7 @@ class Control(Granting):
         ]
         for one in pending:
             await one.durable
+        self._memory.forget_refused(now_ms)
         self._memory.forget_idle(self._clock.monotonic_s())
         return len(due)
 
@@ -276,6 +313,10 @@ def _asked(
             return errand.get_prompt(authority, server, name, arguments, data).action
         case _:
             return Action(ActionKind.CALL_TOOL, server, name, data, arguments, authority)
+
+
+def _withdrawn(ident: str) -> AdminBody:
+    return AdminBody(Event.APPROVAL_CANCELLED, BY_REMIT, ident, {"why": "the session was stopped"})
 
 
 def _delegated(attempt: Attempt, status: Status) -> OutcomeBody:

@@ -4,19 +4,27 @@ A decision that is refused leaves no record. All raise `VoteRefused`, `LedgerUnw
 no such approval.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import assert_never
 
 from remit.escalate import voting
-from remit.escalate.machine import Approval, Delegation, Glass, State, Vote
+from remit.escalate.machine import Approval, Delegation, Edit, Glass, State, Vote
 from remit.escalate.sitting import counts_for
-from remit.escalate.voting import Room
+from remit.escalate.voting import EditRefused, Room
+from remit.facts.action import Action
 from remit.facts.agent import User
-from remit.facts.record import RecordKind
+from remit.facts.canonical import Json
+from remit.facts.record import RecordKind, Ref
+from remit.pdp.decision import Decision
+from remit.pep.editing import as_asked
 from remit.pep.judging import Desk
 from remit.pep.memory import Memory
+from remit.pep.taking import append_of
+from remit.policy.verdict import Deny, Escalate, Permit
 from remit.ports.ledger import Ledger
 from remit.ports.system import Clock
-from remit.trace.bodies import Choice, DecisionBody
+from remit.trace.bodies import ActionBody, Choice, DecisionBody
 
 
 class Decisions:
@@ -43,7 +51,7 @@ class Decisions:
 
         `reason` is the preset word of a no; `shown` and `strong` are those of `voting.approve`.
         """
-        found, room = await self._found(ident), self._room()
+        found, room = await self._found(ident), self.room()
         now_ms = self._clock.now_ms()
         said = DecisionBody(ident, found.requested, voter.name, choice, (), note)
         match choice:
@@ -59,30 +67,80 @@ class Decisions:
                 raise ValueError(f"{choice.value} is no yes or no")
         return found if after is found else await self._record(said, after)
 
+    async def approve_edited(
+        self,
+        ident: str,
+        by: User,
+        arguments: Mapping[str, Json],
+        note: str | None,
+        *,
+        shown: str | None = None,
+        strong: bool = False,
+    ) -> Approval:
+        """Say yes to other `arguments` than were asked for: a new action, judged as one, in place of the other.
+
+        It has to be permitted, or stopped by no gate but those that people are asked to lift. Votes before it are
+        void. Raises `EditRefused` too.
+        """
+        found = await self._found(ident)
+        voting.editor(found, self.room(), by.name, self._clock.now_ms())
+        action = await self._edited(found, arguments)
+        sids = action.authority.sids
+        await self._memory.hold(sids)
+        try:
+            # From here on without an await: what is checked is what is recorded.
+            found, now_ms = self._memory.approval(ident) or found, self._clock.now_ms()
+            decision, bound = self._desk.weigh_edit(action)
+            _passes(found, decision, bound)
+            edit = Edit(by.name, now_ms, bound, "", self._desk.nonce())
+            cast, room = Vote(by.name, now_ms, (), note), self.room()
+            after = voting.approve(found, room, cast, shown=shown, strong=strong, edit=edit)
+            body = append_of(decision).body
+            assert isinstance(body, ActionBody), "a tool call is no round"  # noqa: S101
+            asked = replace(body, approval=ident, stored=None)
+            record = str(self._desk.append(RecordKind.PROPOSAL, found.sid, asked).ref)
+            self._desk.lifting.keep_edit(record, action.arguments)
+            said = DecisionBody(
+                ident,
+                found.requested,
+                by.name,
+                Choice.APPROVE,
+                counts_for(found, room.routes, room.users, by, now_ms),
+                note,
+                completes=after.state is State.APPROVED,
+                edit=record,
+                approved=bound,
+                nonce=edit.nonce,
+            )
+            return await self._record(said, after)
+        finally:
+            self._memory.release(sids, self._clock.monotonic_s())
+
     async def delegate_approval(self, ident: str, by: User, to: str, until_ms: int, note: str | None) -> Approval:
         """Let `to` decide in the place of `by` until `until_ms`."""
         found = await self._found(ident)
         given = Delegation(by.name, to, self._clock.now_ms(), until_ms)
-        after = voting.delegate(found, self._room(), given)
+        after = voting.delegate(found, self.room(), given)
         said = DecisionBody(ident, found.requested, by.name, Choice.DELEGATE, (), note, to=to, until_ms=until_ms)
         return await self._record(said, after)
 
     async def break_glass(self, ident: str, by: User, why: str) -> Approval:
         """Lift every gate alone, in an emergency."""
         found = await self._found(ident)
-        after = voting.break_glass(found, self._room(), Glass(by.name, self._clock.now_ms(), why))
+        after = voting.break_glass(found, self.room(), Glass(by.name, self._clock.now_ms(), why))
         said = DecisionBody(ident, found.requested, by.name, Choice.BREAK_GLASS, (), why, completes=True)
         return await self._record(said, after)
 
     async def review_glass(self, ident: str, by: User, note: str | None) -> Approval:
         """Say that `by` has looked at how its glass was broken; once said it stays said."""
         found = await self._found(ident)
-        after = voting.review(found, self._room(), by.name)
+        after = voting.review(found, self.room(), by.name)
         if after is found:
             return found
         return await self._record(DecisionBody(ident, found.requested, by.name, Choice.REVIEW, (), note), after)
 
-    def _room(self) -> Room:
+    def room(self) -> Room:
+        """Those who decide, by the running bundle."""
         catalog = self._desk.bundle.catalog
         return Room(catalog.routes, catalog.users)
 
@@ -95,7 +153,40 @@ class Decisions:
             raise KeyError(ident)
         return found
 
+    async def _edited(self, found: Approval, arguments: Mapping[str, Json]) -> Action:
+        """The action that runs in place of the one that `found` was asked for. Raises `EditRefused`."""
+        entry = await self._ledger.entry(Ref.parse(found.ident))
+        body = None if entry is None else entry.body
+        try:
+            action = None if not isinstance(body, ActionBody) else as_asked(body, arguments, self._clock.now_ms())
+        except ValueError as error:
+            raise EditRefused(f"the arguments have no canonical form: {error}") from error
+        if action is None:
+            raise EditRefused("only a tool call whose arguments are kept can be approved with others")
+        tool = self._desk.bundle.catalog.tools.get((action.server, action.name))
+        if tool is not None and tool.secrets:
+            raise EditRefused("its tool takes secrets, which are not kept: nobody could give them again")
+        return action
+
     async def _record(self, said: DecisionBody, after: Approval) -> Approval:
         pending = self._desk.append(RecordKind.DECISION, after.sid, said)
         await pending.durable
         return self._memory.approval(said.approval) or after
+
+
+def _passes(found: Approval, decision: Decision, bound: str) -> None:
+    """Raise `EditRefused` unless the edited action may run once the gates of `found` are lifted."""
+    if bound == found.approved:
+        raise EditRefused("these are the arguments that would run anyway: say yes without changing them")
+    match decision.verdict:
+        case Permit():
+            return
+        case Escalate(gates):
+            more = sorted({gate.policy for gate in gates if gate not in found.gates})
+            if not more:
+                return
+            raise EditRefused(f"it meets gates that nobody is asked about: {', '.join(more)}; let the agent ask for it")
+        case Deny():
+            raise EditRefused("; ".join(reason.text for reason in decision.reasons))
+        case _:
+            assert_never(decision.verdict)

@@ -6,12 +6,13 @@ that asks back makes it a `conversation`, one that goes on after its answer a ta
 `control`'s.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 
 from remit.facts.action import ActionKind
-from remit.facts.agent import Authority
+from remit.facts.agent import Authority, User
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.limits import DEFAULT, Limits
@@ -80,6 +81,11 @@ class Driver(Control):
         """Say that people are shown approvals under the address `pages`, each at its id."""
         self._way.pages = pages
 
+    def drains_by(self, closing: asyncio.Event) -> asyncio.Event:
+        """Take `closing`, and give it back, as what says that the service ends: who goes then did not hang up."""
+        self._way.draining = closing.is_set
+        return closing
+
     def knows(self, server: str) -> bool:
         """Whether the running bundle has a server of that name."""
         return server in self._desk.bundle.catalog.servers
@@ -133,9 +139,7 @@ class Driver(Control):
     async def end_session(self, sid: str, by: str) -> Receipt:
         """End `sid` as in `Control.end_session`, then let its upstream children go."""
         receipt = await super().end_session(sid, by)
-        self._tasks.end_session(sid)
-        for upstream in tuple(self._upstreams.values()):
-            await upstream.end_session(sid)
+        await self._let_go(sid)
         return receipt
 
     def _reached(self, stop: Stop) -> Sequence[str]:
@@ -149,6 +153,12 @@ class Driver(Control):
 
     def _sent(self, stop: Stop) -> Sequence[Under]:
         return self._way.sent(lambda action: self.is_over(stop, action))
+
+    async def stop_session(self, ident: str, by: User, reason: str, note: str | None) -> str:
+        """As `Decisions.stop_session`, then let its upstream children go."""
+        sid = await super().stop_session(ident, by, reason, note)
+        await self._let_go(sid)
+        return sid
 
     async def close(self) -> None:
         """End what waits for its client; its outcome is queued."""
@@ -285,6 +295,11 @@ class Driver(Control):
         if watching is not None:
             yield watching
 
+    async def _let_go(self, sid: str) -> None:
+        self._tasks.end_session(sid)
+        for upstream in tuple(self._upstreams.values()):
+            await upstream.end_session(sid)
+
     def _reaches(self, authority: Authority, server: str) -> bool:
         return self._names.reaches(self._desk.bundle, authority.agents, server)
 
@@ -315,6 +330,6 @@ class Driver(Control):
             return under
         action = found.action
         reply = await self._way.send(
-            under, lambda along: found.send(under.upstream, action.authority.acting.sid, client.era, along)
+            under, lambda along: under.errand.send(under.upstream, action.authority.acting.sid, client.era, along)
         )
         return await self._conversation.settle(under, reply)

@@ -3,16 +3,19 @@
 import asyncio
 import contextlib
 from base64 import b64encode
+from collections.abc import Mapping
 
 from remit.facts.action import ActionKind
-from remit.facts.canonical import digest
+from remit.facts.canonical import Json, digest
 from remit.facts.record import Receipt, RecordKind
 from remit.pdp.judge import Judgement, judge_result
 from remit.pep.answer import Answer, Failed, Refused, Released
 from remit.pep.attempt import Attempt
+from remit.pep.editing import with_notice
 from remit.pep.errand import Errand
-from remit.pep.judging import Desk, reached_of
+from remit.pep.judging import Desk
 from remit.pep.release import INTERNAL_ERROR, Shown, seal, withheld
+from remit.pep.taking import reached_of
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import LedgerUnwritable, Pending
 from remit.ports.upstream import Reply
@@ -29,13 +32,13 @@ class Ending:
         """The answer that `reply` is, once its outcome is durable."""
         shown = errand.show(reply)
         judged = self._judged(errand, attempt, shown)
-        data = seal(judged.release)
+        data = seal(_told(attempt, judged))
         if data is None:
             shown = withheld("it holds a value that has no JSON form")
             if errand.action.kind is not ActionKind.CALL_TOOL:
                 shown = Shown({}, shown.status, shown.error, failed=(INTERNAL_ERROR, shown.error or ""))
             judged = self._judged(errand, attempt, shown)
-            data = seal(judged.release) or b"{}"
+            data = seal(_told(attempt, judged)) or b"{}"
         try:
             await self._end(attempt, judged, shown, data, elapsed_ms).durable
         except LedgerUnwritable as error:
@@ -60,7 +63,7 @@ class Ending:
         judged = self._judged(errand, attempt, shown)
         with contextlib.suppress(LedgerUnwritable):
             pending = self._end(attempt, judged, shown, b"", 0.0)
-            asyncio.ensure_future(pending.durable).add_done_callback(_seen)
+            asyncio.ensure_future(pending.durable).add_done_callback(seen)
 
     def _judged(self, errand: Errand, attempt: Attempt, shown: Shown) -> Judgement:
         reached = reached_of(attempt.decision)
@@ -92,13 +95,21 @@ class Ending:
         return self._desk.append(RecordKind.OUTCOME, attempt.sessions[-1].sid, body)
 
 
+def _told(attempt: Attempt, judged: Judgement) -> Json:
+    """What leaves: with a word of ours, which is judged as nobody's, where people had other arguments run."""
+    edited = attempt.edited
+    if edited is None or not isinstance(judged.release, Mapping):
+        return judged.release
+    return with_notice(judged.release, edited.arguments)
+
+
 def unwritable(error: LedgerUnwritable, ref: str | None) -> Refused:
     """The answer where the ledger takes no record."""
     text = f"the ledger takes no records ({error}): nothing is permitted"
     return Refused((Reason(Code.LEDGER_UNWRITABLE, text),), ref)
 
 
-def _seen(task: "asyncio.Future[Receipt]") -> None:
+def seen(task: "asyncio.Future[Receipt]") -> None:
     """Take note of how a record ended that nobody waits for; the ledger itself is poisoned."""
     if not task.cancelled():
         task.exception()

@@ -11,8 +11,6 @@ from typing import Final, TypeAlias
 
 import orjson
 
-from remit.escalate.machine import Approval, State
-from remit.escalate.seating import complete
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json, digest
@@ -24,18 +22,19 @@ from remit.facts.session import Session
 from remit.facts.stop import Stop, stops_over
 from remit.facts.veil import Veil
 from remit.pdp.decide import decide
-from remit.pdp.decision import Append, Decision, Forward
+from remit.pdp.decision import Decision
 from remit.pdp.judge import Call, Judgement, judge_result
-from remit.pdp.snapshot import Lift, Pin, Snapshot
+from remit.pdp.snapshot import Asking, Lift, Pin, Snapshot
 from remit.pdp.stopping import held, stoppable
 from remit.pep.attempt import Attempt
 from remit.pep.holding import Holding
+from remit.pep.lifting import Lifting
 from remit.pep.memory import Memory
 from remit.pep.pins import Live, Pins
+from remit.pep.taking import append_of, reached_of
 from remit.pep.tally import Stage, Tally
 from remit.policy.compile import Bundle
-from remit.policy.reached import Reached
-from remit.policy.verdict import Escalate
+from remit.policy.verdict import Escalate, Permit
 from remit.ports.ledger import Draft, Ledger, Pending
 from remit.ports.system import Clock, Entropy
 from remit.protect.hashing import KEY_BYTES
@@ -44,8 +43,7 @@ from remit.trace.bodies import ActionBody, AdminBody, Body, Event, ExchangeBody,
 
 HOUR_MS: Final = 3_600_000
 BY_REMIT: Final = "remit"
-PENDING_MAX: Final = 20
-"""How much one root session may ask of people at once, with all that was delegated from it."""
+NONCE_BYTES: Final = 16
 
 Current: TypeAlias = Callable[[], Bundle]
 Veiling: TypeAlias = Callable[[], Veil | None]
@@ -85,6 +83,7 @@ class Desk:
         self._pins = Pins()
         self._holding = Holding(memory, current)
         self._asked: dict[str, set[str]] = {}
+        self.lifting = Lifting(memory, limits)
         self.lease: Callable[[], Stop | None] = unleased
         """What stops everything, if so; asked before anything is judged, sent or released."""
 
@@ -110,8 +109,18 @@ class Desk:
                 pass
         return pending
 
-    def judge(self, action: Action, live: Live) -> Attempt:
-        """Decide on `action` and queue the record. The sessions of its chain are held."""
+    def edit_of(self, action: Action) -> str | None:
+        """The proposal that holds what people approved in place of `action`; None where they did not."""
+        tool = self._tool(action)
+        found = self.lifting.edited(action, "" if tool is None else tool.pin, self._clock.now_ms())
+        return None if found is None or found.edit is None else found.edit.record
+
+    def judge(self, action: Action, live: Live, edited: Action | None = None) -> Attempt:
+        """Decide on `action` and queue the record. The sessions of its chain are held.
+
+        `edited` is what people approved in its place: it runs if it may, and else `action` is judged as if nobody
+        had been asked.
+        """
         self._retire(action.authority)
         now_ms = self._clock.now_ms()
         tool = self._tool(action)
@@ -119,25 +128,71 @@ class Desk:
         pin = self._pins.compare(action.server, live, tool, action.name)
         sessions = self._memory.sessions(action.authority, now_ms)
         start_s = self._clock.monotonic_s()
-        decision = self._decide(action, tool, pin, sessions, now_ms)
+        decision, claimed = None, None
+        if edited is not None:
+            decision, claimed = self._decide_edited(action, edited, tool, pin, sessions, now_ms)
+        if decision is None:
+            decision, edited = self._decide(action, tool, pin, sessions, now_ms), None
         self._tally.took(Stage.DECIDE, self._clock.monotonic_s() - start_s)
         self._report_difference()
-        made = _append_of(decision)
+        made = append_of(decision)
         body, waits_for, bound = made.body, None, ""
         if isinstance(body, ActionBody):
             bound = body.action
-            if isinstance(decision.verdict, Escalate):
-                joined = self._pending(action, bound, now_ms)
-                if joined is not None:
-                    # The same call again while people think: it waits for them, and asks nobody.
-                    body, waits_for = replace(body, approval=joined.ident), joined.ident
+            body, waits_for = self._of_approvals(action, decision, body, claimed, now_ms)
         pending = self.append(made.kind, action.authority.acting.sid, body)
         if isinstance(body, ActionBody) and body.grants:
             self._supersede(action, bound, body.grants[0], now_ms)
         if isinstance(decision.verdict, Escalate) and waits_for is None:
             waits_for = str(pending.ref)
-            self._asked.setdefault(action.authority.links[0].sid, set()).add(waits_for)
-        return Attempt(decision, pending, bound, body.approval, sessions, waits_for)
+            for ident in self.lifting.opened(action, waits_for, bound):
+                over = AdminBody(Event.APPROVAL_SUPERSEDED, BY_REMIT, ident, {"by": waits_for})
+                self.append(RecordKind.ADMIN, action.authority.acting.sid, over)
+        return Attempt(decision, pending, bound, body.approval, sessions, waits_for, edited)
+
+    def _of_approvals(
+        self, action: Action, decision: Decision, body: ActionBody, claimed: str | None, now_ms: int
+    ) -> tuple[ActionBody, str | None]:
+        """`body` with what approvals have to do with it, and the one that the action waits for."""
+        match decision.verdict:
+            case Escalate(gates):
+                joined = self.lifting.pending(action, body.action, gates, now_ms)
+                if joined is not None:
+                    # The same call again while people think: it waits for them, and asks nobody.
+                    return replace(body, approval=joined.ident), joined.ident
+                return replace(body, nonce=self.nonce() or None), None
+            case Permit() if claimed is not None and body.approval is None:
+                # What people edited is used up by running, also where policy permits it by itself by now.
+                body = replace(body, approval=claimed)
+            case _:
+                pass
+        return body, None
+
+    def _decide_edited(
+        self,
+        action: Action,
+        edited: Action,
+        tool: Tool | None,
+        pin: Pin,
+        sessions: tuple[Session, ...],
+        now_ms: int,
+    ) -> tuple[Decision | None, str | None]:
+        """What people approved in place of `action`, if it may run, and their approval."""
+        bound = "" if tool is None else tool.pin
+        asked = action.hash(bound)
+        lifts = self.lifting.lifts(self._current(), edited, bound, asked, now_ms)
+        if not lifts:
+            return None, None
+        decision = self._decide(edited, tool, pin, sessions, now_ms, lifts)
+        if not isinstance(decision.verdict, Permit):
+            return None, None
+        return decision, lifts[0].approval
+
+    def start(self, attempt: Attempt) -> None:
+        """What `attempt` runs under leaves now. Raises `LedgerUnwritable`."""
+        assert attempt.approval is not None, "what starts runs under an approval"  # noqa: S101
+        body = AdminBody(Event.APPROVAL_STARTED, BY_REMIT, attempt.approval, {"intent": attempt.ref})
+        self.append(RecordKind.ADMIN, attempt.sessions[-1].sid, body)
 
     def pass_on(self, attempt: Attempt, number: int, passed: Passed, content: bytes | None, action: Action) -> Pending:
         """Queue the record of what a server said in the midst of `attempt`, with all labels that it may have by now.
@@ -213,6 +268,19 @@ class Desk:
         sessions = self._memory.sessions(action.authority, now_ms)
         return self._decide(action, tool, pin, sessions, now_ms)
 
+    def weigh_edit(self, action: Action) -> tuple[Decision, str]:
+        """As `weigh`, for people who are asked already; and the hash that binds it."""
+        tool = self._tool(action)
+        pin = self._pins.last(action.server, tool, action.name)
+        now_ms = self._clock.now_ms()
+        sessions = self._memory.sessions(action.authority, now_ms)
+        decision = self._decide(action, tool, pin, sessions, now_ms, (), Asking.MAY)
+        return decision, action.hash("" if tool is None else tool.pin)
+
+    def nonce(self) -> str:
+        """What names an approval, or what of it is decided, and cannot be guessed."""
+        return "" if self._entropy is None else self._entropy.token_bytes(NONCE_BYTES).hex()
+
     def _tool(self, action: Action) -> Tool | None:
         return self._current().catalog.tools.get((action.server, action.name))
 
@@ -230,15 +298,18 @@ class Desk:
         pin: Pin,
         sessions: tuple[Session, ...],
         now_ms: int,
+        lifts: tuple[Lift, ...] | None = None,
+        asking: Asking | None = None,
     ) -> Decision:
         bound = "" if tool is None else tool.pin
         snapshot = Snapshot(
             bundle=self._current(),
             sessions=sessions,
             pin=pin,
-            lifts=self._lifts(action, bound, now_ms),
+            lifts=self.lifting.lifts(self._current(), action, bound, None, now_ms) if lifts is None else lifts,
             limits=self.limits,
-            may_ask=self._may_ask(action, bound, now_ms),
+            asking=asking or self.lifting.asking(action, bound, now_ms),
+            noes=self.lifting.noes(action, bound, now_ms),
             stores=self._memory.stores.held(self._current(), action),
             origins=self._memory.indices.of(action.authority.links[0].sid),
             grants=self._holding.of(action.authority, now_ms),
@@ -247,54 +318,9 @@ class Desk:
         )
         return decide(snapshot, action, now_ms)
 
-    def _lifts(self, action: Action, pin: str, now_ms: int) -> tuple[Lift, ...]:
-        found = self._memory.approvals_of(action.authority.acting.sid)
-        within = action.within
-        if within is not None and within.bare and within.approval is not None:
-            own = [one for one in found if one.ident == within.approval]
-            return tuple(Lift(one.ident, action.hash(pin), frozenset(one.gates), now_ms + 1) for one in own)
-        approved = [one for one in found if one.state is State.APPROVED]
-        if not approved:
-            return ()
-        catalog = self._current().catalog
-        # INVARIANT(approval-binds-exact-action): by hash, in one session, while it lasts, and
-        # while those who said yes are whom the running bundle asks.
-        bound = action.hash(pin)
-        return tuple(
-            Lift(one.ident, one.approved, frozenset(one.gates), one.expires_ms)
-            for one in sorted(approved, key=lambda one: one.opened_ms)
-            if one.approved == bound and now_ms < one.expires_ms and complete(one, catalog.routes, catalog.users)
-        )
-
-    def _may_ask(self, action: Action, pin: str, now_ms: int) -> bool:
-        """Whether a new approval may be opened for the root session; joining one always may."""
-        root = action.authority.links[0].sid
-        asked = self._asked.get(root, set[str]())
-        sids = {link.sid for link in action.authority.links}
-        # Those opened before the process started are known by their own session alone.
-        found = {one.ident: one for sid in sids for one in self._memory.approvals_of(sid)}
-        for ident in tuple(asked):
-            one = self._memory.approval(ident)
-            if one is None or one.state is not State.PENDING:
-                asked.discard(ident)
-            else:
-                found[ident] = one
-        if not asked:
-            self._asked.pop(root, None)
-        waiting = [one for one in found.values() if one.state is State.PENDING and now_ms < one.expires_ms]
-        if len(waiting) < PENDING_MAX:
-            return True
-        return self._pending(action, action.hash(pin), now_ms) is not None
-
-    def _pending(self, action: Action, bound: str, now_ms: int) -> Approval | None:
-        for one in self._memory.approvals_of(action.authority.acting.sid):
-            if one.state is State.PENDING and one.requested == bound and now_ms < one.expires_ms:
-                return one
-        return None
-
     def _supersede(self, action: Action, bound: str, grant: str, now_ms: int) -> None:
         """Nobody is asked any more about what a grant has lifted meanwhile."""
-        asked = self._pending(action, bound, now_ms)
+        asked = self.lifting.pending(action, bound, (), now_ms)
         if asked is not None:
             body = AdminBody(Event.APPROVAL_SUPERSEDED, BY_REMIT, asked.ident, {"by": grant})
             self.append(RecordKind.ADMIN, asked.sid, body)
@@ -317,18 +343,3 @@ class Desk:
             if session.ended_ms is None and now_ms - session.started_ms >= age_max_ms:
                 body = AdminBody(Event.SESSION_ENDED, BY_REMIT, session.sid, {"why": "session_hours_max"})
                 self.append(RecordKind.ADMIN, session.sid, body)
-
-
-def reached_of(decision: Decision) -> Reached:
-    """What a permitted action reaches."""
-    for effect in decision.effects:
-        if isinstance(effect, Forward):
-            return effect.reached
-    raise AssertionError("a permitted action says what it reaches")
-
-
-def _append_of(decision: Decision) -> Append:
-    for effect in decision.effects:
-        if isinstance(effect, Append):
-            return effect
-    raise AssertionError("every decision leaves a record")

@@ -9,13 +9,13 @@ Laws
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from remit.escalate.grants import Grant
-from remit.escalate.machine import OPEN, UNDER_WAY, Approval
+from remit.escalate.machine import OPEN, UNDER_WAY, Approval, State
 from remit.facts.agent import Authority, Link
 from remit.facts.novelty import Used
 from remit.facts.record import RecordKind, Ref
@@ -54,6 +54,8 @@ from remit.trace.bodies import Body
 IDLE_S: Final = 300.0
 APPROVALS_LOADED_MAX: Final = 100_000
 OVER_MAX: Final = 1_000
+RECENT_MAX: Final = 1_000
+ASKS_KEPT_MAX: Final = 1_000
 _LIVE: Final = OPEN | UNDER_WAY
 
 
@@ -87,6 +89,8 @@ class Memory:
         """How often people granted something since the service began."""
         self.used = Used()
         """What agents did before; changed by `apply` alone."""
+        self._refused: dict[str, dict[str, Approval]] = {}
+        self._asks: dict[str, deque[int]] = {}
         self._revoked: set[str] = set()
         """Kept beyond the time at which they expire: a clock that is set back would have them live again."""
         self._waiting: dict[asyncio.Future[None], None] = {}
@@ -105,6 +109,11 @@ class Memory:
         found = await self._ledger.approvals(open_only=True, limit=APPROVALS_LOADED_MAX)
         for approval in found:
             self._keep(approval)
+        # Of those that are over, the noes that still stand, and how often each agent asked of late.
+        for approval in reversed(await self._ledger.approvals(open_only=False, limit=RECENT_MAX)):
+            self._ask(approval)
+            if approval.state is State.DENIED:
+                self._keep(approval)
 
     async def hold(self, sids: Iterable[str]) -> None:
         """Have these sessions in memory until `release`d as often."""
@@ -201,6 +210,25 @@ class Memory:
         idents = self._by_sid.get(sid)
         return () if not idents else tuple(self._approvals[ident] for ident in idents)
 
+    def refused_of(self, sid: str) -> tuple[Approval, ...]:
+        """Those of one acting session that were refused; also such as would be over by now."""
+        found = self._refused.get(sid)
+        return () if not found else tuple(found.values())
+
+    def asks_often(self, agent: str, most: int, after_ms: int, until_ms: int) -> bool:
+        """Whether `agent` had people asked `most` times between those two moments."""
+        found = self._asks.get(agent)
+        return found is not None and len(found) >= most and sum(after_ms < at <= until_ms for at in found) >= most
+
+    def forget_refused(self, now_ms: int) -> None:
+        """Drop the noes that stand no more."""
+        for sid, found in tuple(self._refused.items()):
+            left = {ident: one for ident, one in found.items() if now_ms < one.expires_ms}
+            if left:
+                self._refused[sid] = left
+            else:
+                del self._refused[sid]
+
     def approvals(self) -> tuple[Approval, ...]:
         """All that can still move."""
         return tuple(self._approvals.values())
@@ -235,6 +263,7 @@ class Memory:
         match delta:
             case ApprovalOpened(approval):
                 self._keep(approval)
+                self._ask(approval)
                 return False
             case GrantVoted() | GrantRevoked() | GrantUsed():
                 grant = apply_grant(self._grants.get(delta.ident), delta)
@@ -249,7 +278,7 @@ class Memory:
                 self._revoked.add(token)
                 return True
             case _:
-                known = self._approvals.get(delta.ident)
+                known = self.approval(delta.ident)
                 if known is None:
                     return False
                 self._keep(apply_approval(known, delta))
@@ -284,12 +313,20 @@ class Memory:
             if not future.done():
                 future.set_result(None)
 
+    def _ask(self, approval: Approval) -> None:
+        asked = self._asks.get(approval.agent)
+        if asked is None:
+            asked = self._asks[approval.agent] = deque(maxlen=ASKS_KEPT_MAX)
+        asked.append(approval.opened_ms)
+
     def _keep(self, approval: Approval) -> None:
         if approval.state in _LIVE:
             self._approvals[approval.ident] = approval
             self._by_sid.setdefault(approval.sid, set()).add(approval.ident)
             return
         self._over[approval.ident] = approval
+        if approval.state is State.DENIED:
+            self._refused.setdefault(approval.sid, {})[approval.ident] = approval
         if len(self._over) > OVER_MAX:
             self._over.popitem(last=False)
         self._approvals.pop(approval.ident, None)

@@ -13,23 +13,28 @@ Laws
 """
 
 import asyncio
+import contextlib
 import logging
 import traceback
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any, Final, assert_never
 
-from remit.escalate.machine import State
+from remit.escalate.machine import OPEN, State
+from remit.escalate.refusals import refused_text
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
+from remit.facts.record import RecordKind, Ref
 from remit.pdp.decision import Decision, Hold
 from remit.pdp.stopping import reason_of
 from remit.pep.answer import Answer, Awaiting, Client, Refused
 from remit.pep.attempt import Attempt
-from remit.pep.ending import Ending, unwritable
-from remit.pep.errand import Errand
-from remit.pep.judging import Desk
+from remit.pep.editing import edited_of
+from remit.pep.ending import Ending, seen, unwritable
+from remit.pep.errand import Errand, call_tool
+from remit.pep.judging import BY_REMIT, Desk
 from remit.pep.memory import Memory
 from remit.pep.names import Names
 from remit.pep.notices import Notices
@@ -39,7 +44,7 @@ from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason
 from remit.ports.ledger import Ledger, LedgerUnwritable
 from remit.ports.system import Clock
 from remit.ports.upstream import Along, Failure, Reply, Upstream, UpstreamUnreachable
-from remit.trace.bodies import Status
+from remit.trace.bodies import ActionBody, AdminBody, Event, Status
 
 _LOG: Final = logging.getLogger(__name__)
 REREAD_S: Final = 1.0
@@ -72,6 +77,8 @@ class Way:
         self._ending = Ending(desk)
         self.pages = ""
         self._sent: dict[int, Under] = {}
+        self.draining: Callable[[], bool] = lambda: False
+        self._held: Counter[str] = Counter()
 
     async def held(self, authority: Authority, work: Coroutine[Any, Any, Answer]) -> Answer:
         """The answer of `work`, during which the sessions of the chain are in memory."""
@@ -94,6 +101,8 @@ class Way:
         found = await self.decide(errand.action, client)
         if not isinstance(found, Attempt):
             return found
+        if found.edited is not None:
+            errand = self._instead(found.edited)
         try:
             refused = await self._settled(found)
         except asyncio.CancelledError:
@@ -108,6 +117,8 @@ class Way:
         if upstream is None or why is not None:
             stopped = why or Reason(Code.INTERNAL, "the action was stopped")
             return await self._ending.stop(errand, found, stopped)
+        if found.approval is not None:
+            self._desk.start(found)
         notices = Notices(self._desk, found, errand.action)
         return Under(errand, client, found, upstream, notices, self._clock.monotonic_s())
 
@@ -118,8 +129,9 @@ class Way:
             action = replace(action, trace=client.trace)
         while True:
             live, unreachable = await self._live(action, client)
+            edited = await self._edited(action)
             given = self._memory.given
-            attempt = self._desk.judge(action, live)
+            attempt = self._desk.judge(action, live, edited)
             match attempt.decision.verdict:
                 case Permit():
                     return attempt
@@ -224,6 +236,23 @@ class Way:
         except UpstreamUnreachable as error:
             return None, Reason(Code.TOOL_UNVERIFIED, str(error))
 
+    async def _edited(self, action: Action) -> Action | None:
+        """What people approved in place of `action`, as they were shown it; its hash is checked where it is judged."""
+        record = self._desk.edit_of(action)
+        if record is None:
+            return None
+        kept = self._desk.lifting.kept_edit(record)
+        if kept is None:
+            entry = await self._ledger.entry(Ref.parse(record))
+            body = None if entry is None else entry.body
+            kept = body.arguments if isinstance(body, ActionBody) else b""
+        return edited_of(action, kept)
+
+    def _instead(self, action: Action) -> Errand:
+        """The errand of the tool call that people approved in place of another."""
+        tool = self._desk.bundle.catalog.tools.get((action.server, action.name))
+        return call_tool(action.authority, action.server, action.name, action.input, action.arguments, tool)
+
     async def _refuse(self, attempt: Attempt, unreachable: Reason | None) -> Refused:
         refused = await self._settled(attempt)
         if refused is not None:
@@ -250,6 +279,32 @@ class Way:
         """
         ident = attempt.waits_for
         assert ident is not None, "an escalated attempt waits for an approval"  # noqa: S101
+        self._held[ident] += 1
+        try:
+            return await self._decided(action, attempt, verdict, deadline_s, given)
+        except asyncio.CancelledError:
+            if self._held[ident] == 1:
+                self._hung_up(ident)
+            raise
+        finally:
+            self._held[ident] -= 1
+            if not self._held[ident]:
+                del self._held[ident]
+
+    def _hung_up(self, ident: str) -> None:
+        """Nobody waits for it any more: people are spared it. A service that ends is no caller that hung up."""
+        approval = self._memory.approval(ident)
+        if approval is None or approval.state not in OPEN or self.draining():
+            return
+        body = AdminBody(Event.APPROVAL_CANCELLED, BY_REMIT, ident, {"why": "the caller hung up"})
+        with contextlib.suppress(LedgerUnwritable):
+            pending = self._desk.append(RecordKind.ADMIN, approval.sid, body)
+            asyncio.ensure_future(pending.durable).add_done_callback(seen)
+
+    async def _decided(
+        self, action: Action, attempt: Attempt, verdict: Escalate, deadline_s: float, given: int
+    ) -> Answer | None:
+        ident = attempt.waits_for or ""
         while True:
             why = self.stopped(action)
             if why is not None:
@@ -268,9 +323,11 @@ class Way:
                         # A grant came in, which may cover this too: judged again, it is asked about no second time.
                         return None
                     await self._memory.changed(min(left_s, REREAD_S))
-                case State.DENIED:
-                    by = "" if approval is None else f" by {approval.refused_by}"
-                    reason = Reason(Code.GATE, f"people were asked and it was refused{by}")
+                case State.DENIED if approval is not None:
+                    reason = Reason(Code.APPROVAL_REFUSED, refused_text(approval.refused_by or "", approval.reason))
+                    return Refused((reason, *attempt.decision.reasons), ident)
+                case State.CANCELLED:
+                    reason = Reason(Code.GATE, "people were asked, and the question was withdrawn")
                     return Refused((reason, *attempt.decision.reasons), ident)
                 case State.EXPIRED:
                     reason = Reason(Code.GATE, "people were asked and nobody decided in time")

@@ -34,6 +34,8 @@ class Code(StrEnum):
     TOKEN_ENDED = "token/ended"  # noqa: S105
     APPROVAL_PENDING = "approval/pending"
     APPROVAL_TOO_MANY = "approval/too-many"
+    APPROVAL_TOO_OFTEN = "approval/too-often"
+    APPROVAL_REFUSED = "approval/refused"
     ROUND_UNKNOWN = "round/unknown"
     ROUND_REFUSED = "round/refused"
     TASK_UNKNOWN = "task/unknown"

@@ -4,13 +4,15 @@ import json
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, cast
 
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client, seconds
 from remit.app.failure import Exit, Failure
 from remit.app.output import Format, data, say, show
+from remit.escalate.refusals import Refusal
 from remit.facts.text import escaped
 
 app = typer.Typer(no_args_is_help=True, help="Actions that wait for a person.")
@@ -30,11 +32,17 @@ class Scope(StrEnum):
 def ls(
     *,
     everything: Annotated[bool, typer.Option("--all", help="Ended ones too.")] = False,
+    unreviewed: Annotated[
+        bool, typer.Option("--unreviewed", help="Those alone whose glass was broken and nobody looked at yet.")
+    ] = False,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
     """List approvals, newest first."""
-    items: list[dict[str, Any]] = client(token_file).get("/approvals", open=None if everything else "true")["items"]
+    wanted = None if everything or unreviewed else "true"
+    items: list[dict[str, Any]] = client(token_file).get("/approvals", open=wanted)["items"]
+    if unreviewed:
+        items = [item for item in items if item["glass"] and not item["glass"]["reviewed_by"]]
     rows = items if output in {Format.JSON, Format.YAML} else [_row(item) for item in items]
     show(
         rows,
@@ -57,6 +65,9 @@ def show_one(ident: Ident, output: Output = Format.TABLE, token_file: TokenFile 
     from remit.app.cli.card import card
 
     card(found, Console(highlight=False), datetime.now(UTC))
+    if found["edit"] is not None:
+        say(f"{found['edit']['by']} approved other arguments: what is shown is what runs")
+        say(f"  to agree: remit approvals approve {ident} --shown {found['nonce']}")
 
 
 @app.command()
@@ -70,10 +81,17 @@ def approve(  # noqa: PLR0913, PLR0917 - each is an option
         list[str] | None, typer.Option(help="Hold an argument of the tool: NAME=VALUE or NAME<=NUMBER.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the grant; decide nothing.")] = False,  # noqa: FBT002
+    edit: Annotated[
+        list[str] | None,
+        typer.Option("--edit", help="NAME=VALUE: another value of an argument, JSON or text; as often as needed."),
+    ] = None,
+    shown: Annotated[
+        str | None, typer.Option("--shown", help="The nonce of what you saw, where somebody edited it.")
+    ] = None,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
-    """Say yes, with your own user token; with --grant for more than this one action.
+    """Say yes, with your own user token; --grant for more than this one action, --edit for other arguments.
 
     A grant lifts the same gates for what was seen, and permits nothing: see docs/reference/approvals.md.
     """
@@ -81,7 +99,11 @@ def approve(  # noqa: PLR0913, PLR0917 - each is an option
     if wish is not None and dry_run:
         data(client(token_file).post(f"/approvals/{ident}/grant", {**wish, "dry_run": True}), Format.YAML)
         return
-    _decide(ident, "approve", note, output, token_file)
+    said: dict[str, Any] = {"note": note, "shown": shown}
+    if edit:
+        found = client(token_file).get(f"/approvals/{ident}")
+        said |= {"arguments": _edited(found, edit), "shown": shown or found["nonce"]}
+    _decide(ident, "approve", said, output, token_file)
     if wish is not None:
         given = client(token_file).post(f"/approvals/{ident}/grant", {**wish, "note": note})
         week = given["last_week"]
@@ -92,12 +114,15 @@ def approve(  # noqa: PLR0913, PLR0917 - each is an option
 @app.command()
 def deny(
     ident: Ident,
+    reason: Annotated[
+        Refusal | None, typer.Option("--reason", help="A preset reason, which the agent is told.", show_choices=True)
+    ] = None,
     note: Note = None,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
     """Say no, with your own user token."""
-    _decide(ident, "deny", note, output, token_file)
+    _decide(ident, "deny", {"note": note, "reason": reason}, output, token_file)
 
 
 def wished(scope: Scope, for_: str | None, uses: int | None, where: list[str]) -> dict[str, Any]:
@@ -148,8 +173,64 @@ def stats(
         say("  before you accept it, put it into a copy: remit replay --ledger --against COPY")
 
 
-def _decide(ident: str, choice: str, note: str | None, output: Format, token_file: TokenFile) -> None:
-    answer = client(token_file).post(f"/approvals/{ident}/{choice}", {"note": note})
+@app.command()
+def delegate(
+    ident: Ident,
+    to: Annotated[str, typer.Option("--to", help="The user who decides in your place.")],
+    for_: Annotated[str, typer.Option("--for", help="For how long, like 30m; not beyond the approval.")] = "1h",
+    note: Note = None,
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """Let somebody else decide this one in your place, for a while."""
+    _decide(ident, "delegate", {"to": to, "for_s": seconds(for_), "note": note}, output, token_file)
+
+
+@app.command()
+def stop(
+    ident: Ident,
+    reason: Annotated[
+        Refusal, typer.Option("--reason", help="A preset reason, which the agent is told.", show_choices=True)
+    ] = Refusal.SUSPICIOUS,
+    note: Note = None,
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """Say no and stop the session that asked, with all that was delegated from it."""
+    _decide(ident, "stop", {"reason": reason, "note": note}, output, token_file)
+    say("the session that asked is stopped: nothing of it runs any more")
+
+
+@app.command()
+def review(
+    ident: Ident,
+    note: Note = None,
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """Say that you looked at how the glass was broken; not for the one who broke it."""
+    _decide(ident, "review", {"note": note}, output, token_file)
+
+
+def add(app: typer.Typer) -> None:
+    """Add `break-glass`, a verb of its own."""
+    app.command("break-glass")(break_glass)
+
+
+def break_glass(
+    ident: Ident,
+    why: Annotated[str, typer.Option("--why", help="What the emergency is; kept, and read by whoever reviews it.")],
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """Lift every gate of an approval alone, in an emergency: for five minutes, recorded, reviewed later."""
+    _decide(ident, "break-glass", {"why": why}, output, token_file)
+    say("THE GLASS IS BROKEN: it may be used for five minutes, under your name alone.")
+    say(f"Somebody else looks at it: remit approvals review {ident}")
+
+
+def _decide(ident: str, choice: str, said: dict[str, Any], output: Format, token_file: Path | None) -> None:
+    answer = client(token_file).post(f"/approvals/{ident}/{choice}", said)
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return
@@ -158,10 +239,33 @@ def _decide(ident: str, choice: str, note: str | None, output: Format, token_fil
         say(f"  more people are needed for: {', '.join(answer['missing'])}")
 
 
+def _edited(found: dict[str, Any], changes: list[str]) -> dict[str, Any]:
+    """The arguments that would run, changed."""
+    edit = found["edit"]
+    held = found["arguments"] if edit is None else edit["arguments"]
+    if not isinstance(held, dict):
+        why = "its arguments are not kept, or not for you to see"
+        raise Failure("it cannot be edited", why=why, next=f"remit approvals show {found['id']} -o json")
+    given = dict(cast("dict[str, Any]", held))
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals or not name:
+            raise Failure(f"not NAME=VALUE: {change}", next="--edit amount=40", exit=Exit.USAGE)
+        try:
+            given[name] = json.loads(value)
+        except ValueError:
+            given[name] = value
+    return given
+
+
 def _row(item: dict[str, Any]) -> dict[str, Any]:
+    state = f"{item['state']}, void: {item['void']}" if item["void"] else item["state"]
+    glass = item["glass"]
+    if glass is not None:
+        state += f", GLASS BROKEN by {glass['by']}" + ("" if glass["reviewed_by"] else ", not reviewed")
     return {
         **item,
-        "state": f"{item['state']}, void: {item['void']}" if item["void"] else item["state"],
+        "state": state,
         "gates": [f"{gate['policy']} ({gate['route']})" for gate in item["gates"]],
         "yes": [vote["by"] for vote in item["votes"]],
     }

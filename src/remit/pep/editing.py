@@ -1,0 +1,46 @@
+"""Other arguments than an agent asked for: as an action of their own, and what the agent is told when they ran."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from remit.facts.action import Action, ActionKind, bound_hash
+from remit.facts.agent import Authority, Link
+from remit.facts.canonical import Json, canonical
+from remit.facts.strictjson import Refused, parse
+from remit.trace.bodies import ActionBody
+
+_HOUR_MS: Final = 3_600_000
+NOTICE: Final = "A person approved this call with other arguments than you asked for. It ran with exactly these: "
+
+
+def edited_of(action: Action, arguments: bytes) -> Action | None:
+    """`action` with `arguments` in place of its own; None where they are no JSON object."""
+    try:
+        given = parse(arguments)
+    except Refused:
+        return None
+    if not isinstance(given, Mapping):
+        return None
+    return replace(action, arguments=arguments, input=given)
+
+
+def as_asked(body: ActionBody, arguments: Mapping[str, Json], now_ms: int) -> Action | None:
+    """The tool call that the proposal `body` holds, with `arguments` in place of its own.
+
+    None where it is no tool call, or but a round of one. Raises `ValueError` for arguments without a canonical form.
+    """
+    tool = (body.server, body.name, body.pin)
+    alone = bound_hash(body.kind, tool, body.user, body.links, body.arguments, None)
+    if body.kind != ActionKind.CALL_TOOL.value or alone != body.action:
+        return None
+    links = tuple(Link(agent, sid) for agent, sid in body.links)
+    authority = Authority(links, body.user, body.token, now_ms + _HOUR_MS)
+    return Action(ActionKind.CALL_TOOL, body.server, body.name, canonical(arguments), arguments, authority)
+
+
+def with_notice(result: Mapping[str, Json], arguments: bytes) -> Mapping[str, Json]:
+    """The tool result `result`, before which the agent is told which `arguments` ran."""
+    content = result.get("content")
+    said: Json = {"type": "text", "text": NOTICE + arguments.decode("utf-8")}
+    return {**result, "content": [said, *(content if isinstance(content, list) else [])]}

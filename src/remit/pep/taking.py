@@ -1,0 +1,20 @@
+"""What of a decision enforcement goes on with."""
+
+from remit.pdp.decision import Append, Decision, Forward
+from remit.policy.reached import Reached
+
+
+def reached_of(decision: Decision) -> Reached:
+    """What a permitted action reaches."""
+    for effect in decision.effects:
+        if isinstance(effect, Forward):
+            return effect.reached
+    raise AssertionError("a permitted action says what it reaches")
+
+
+def append_of(decision: Decision) -> Append:
+    """The record that a decision leaves."""
+    for effect in decision.effects:
+        if isinstance(effect, Append):
+            return effect
+    raise AssertionError("every decision leaves a record")
