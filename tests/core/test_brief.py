@@ -10,6 +10,7 @@ from remit.escalate.machine import Approval, State
 from remit.escalate.wording import GIVEN, filled, listed, marked, shortened, spelled
 from remit.facts.action import ActionKind
 from remit.facts.catalog import Argument, Definition, Effect, Shows, Sink, Tool
+from remit.facts.impact import Counts, Extractor
 from remit.facts.lineage import Lineage, Step
 from remit.facts.origin import Origin, Role
 from remit.facts.template import Slot, pieces
@@ -240,3 +241,10 @@ def test_which_values_a_policy_is_about(path: tuple[str, ...], about: set[str]) 
 def test_the_argument_of_a_path() -> None:
     told = [Lineage(path, None).argument for path in ("$.a[0].b", "$['odd name']", "$", "$[0]", "no path")]
     assert told == ["a", "odd name", "$", "$[0]", "no path"]
+
+
+def test_a_policy_that_looks_at_how_much_is_about_where_that_is_found() -> None:
+    measured = {"recipients": Extractor("$.to[*]", Counts.PEOPLE)}
+    looks = [Access("context", ("impact", name), has=False) for name in ("recipients", "amount")]
+    assert concerned(looks, (BOSS, EVIL, BODY), measured) == {"$.to[0]", "$.to[1]"}
+    assert concerned(looks[1:], (BOSS, EVIL, BODY), measured) == frozenset()

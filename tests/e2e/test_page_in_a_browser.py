@@ -62,7 +62,8 @@ def signed_in(page: Page, noting: Noting, address: str) -> None:
     page.goto(address)
     page.get_by_label("Your user token").fill(noting.service.user("sam"))
     page.keyboard.press("Enter")
-    page.wait_for_url(address)
+    page.get_by_text("you are sam").wait_for()
+    assert page.url == address
 
 
 def picture(page: Page, name: str) -> None:

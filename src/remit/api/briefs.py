@@ -18,6 +18,7 @@ from remit.facts.action import ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
+from remit.facts.impact import MEASURES, NONE
 from remit.facts.lineage import Lineage
 from remit.facts.record import Ref
 from remit.facts.strictjson import Refused, parse
@@ -31,6 +32,7 @@ LOOKED_MAX: Final = 1_000
 """How many of the latest approvals are looked through for those of the same shape."""
 SAFER_MAX: Final = 2
 _MINUTE_MS: Final = 60_000
+_NEW: Final = {"tool": "the tool", "target": "such a target"}
 
 
 async def case_of(services: Services, approval: Approval, proposal: Entry | None) -> Case | None:
@@ -52,10 +54,10 @@ async def case_of(services: Services, approval: Approval, proposal: Entry | None
         values=values,
         stops=stops,
         size=len(body.arguments),
-        about=concerned(accesses, values),
+        about=concerned(accesses, values, NONE if tool is None else tool.impact),
         labels=frozenset(body.labels),
         tool=tool if body.kind == ActionKind.CALL_TOOL.value else None,
-        impact=_impact(body),
+        impact=_magnitudes(body),
         precedent=precedent(earlier, approval),
         safer=await _safer(services, body, tool, values),
     )
@@ -119,9 +121,22 @@ def _accesses(statement: Statement) -> Sequence[Access]:
         return (Access("context", (), has=False),)
 
 
-def _impact(body: ActionBody) -> Mapping[str, str]:
-    said = body.context.get("impact")
-    return {name: str(value) for name, value in said.items()} if isinstance(said, Mapping) else {}
+def _magnitudes(body: ActionBody) -> Mapping[str, str]:
+    """How much it moves, what is new about it and how sure the agent is said to be, as far as policy asked."""
+    found: dict[str, str] = {}
+    impact, novelty, session = (body.context.get(name) for name in ("impact", "novelty", "session"))
+    if isinstance(impact, Mapping):
+        found |= {name: str(impact[name]) for name in MEASURES if impact.get(name) is not None}
+    if isinstance(novelty, Mapping):
+        new = [name for name in ("tool", "target") if novelty.get(name) is True]
+        if new:
+            found["new to this agent"] = " and ".join(
+                {"tool": "the tool", "target": "such a target"}[one] for one in new
+            )
+    said = session.get("confidence") if isinstance(session, Mapping) else None
+    if isinstance(said, Mapping):
+        found["confidence"] = f"{said.get('value')}, says the {said.get('source')}"
+    return found
 
 
 async def _safer(services: Services, body: ActionBody, tool: Tool | None, values: Sequence[Lineage]) -> Sequence[Safer]:

@@ -1,13 +1,14 @@
 """Which values of an action a gate is about: those that its policy looks at.
 
-A gate that looks at an argument is about all of it; one that looks at origins is about the values that have them. One
-that looks at neither (the tool itself, the session, the hour) is about no value.
+A gate that looks at an argument is about all of it; one that looks at how much is moved, about where that is found; one
+that looks at origins, about the values that have them. One that looks at none of these is about no value.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from remit.facts.impact import NONE, Extractors
 from remit.facts.lineage import Lineage
 from remit.facts.origin import Origin, Role
 from remit.policy.form import Access
@@ -23,12 +24,18 @@ _ROLES: Final[Mapping[str, Role]] = MappingProxyType(
 _ORIGINS: Final[Mapping[str, Origin]] = MappingProxyType({origin.word: origin for origin in Origin})
 
 
-def concerned(accesses: Iterable[Access], values: Collection[Lineage]) -> frozenset[str]:
-    """The paths of those `values` that a policy with these `accesses` is about."""
+def concerned(accesses: Iterable[Access], values: Collection[Lineage], measured: Extractors = NONE) -> frozenset[str]:
+    """The paths of those `values` that a policy with these `accesses` is about; `measured` is what tells how much."""
     found: set[str] = set()
     for access in accesses:
-        if access.root == "context":
-            found |= {one.path for one in values if _about(access.path, one)}
+        match access.path:
+            case _ if access.root != "context":
+                continue
+            case ("impact", measure) if measure in measured:
+                argument = Lineage(measured[measure].path, None).argument
+                found |= {one.path for one in values if one.argument == argument}
+            case path:
+                found |= {one.path for one in values if _about(path, one)}
     return frozenset(found)
 
 
