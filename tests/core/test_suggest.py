@@ -242,3 +242,30 @@ def test_each_line_that_was_guessed_has_its_reason_beside_it() -> None:
     assert "    filename: {role: target}  # filename says whom or what it reaches\n" in text
     assert '    - {path: "$[*].filename", label: trusted, identity: true}\n' in text
     assert "  effect: read  # its name says 'search'\n" in text
+
+
+@pytest.mark.parametrize(
+    ("definition", "impact"),
+    [
+        (
+            tool("send_money", recipient=TEXT, amount={"type": "number"}),
+            {"amount": {"path": "$.amount"}, "recipients": {"path": "$.recipient"}},
+        ),
+        (tool("send_mail", cc=TEXT, to=TEXT, recipients={"type": "array"}), {"recipients": {"path": "$.recipients"}}),
+        (tool("delete_rows", ids={"type": "array"}), {"records": {"path": "$.ids"}}),
+        (tool("pay_bill", **{"total sum": {"type": "integer"}}), {"amount": {"path": "$['total sum']"}}),
+        (tool("pay_bill", **{"it's a sum": {"type": "integer"}}), None),
+        (tool("pay_bill", amount=TEXT, to={"type": "integer"}), None),
+        (tool("get_payments", amount={"type": "number"}), None),
+    ],
+    ids=range(7),
+)
+def test_how_much_a_call_moves_is_read_from_names_and_kinds(definition: Definition, impact: Json) -> None:
+    proposal = one(definition)
+    assert proposal.spec.get("impact") == impact
+    text = text_of([proposal])
+    (document,) = yaml_documents(text)
+    assert document.value == intended(proposal)
+    assert {name for name in proposal.because if name.startswith("impact.")} == {
+        f"impact.{name}" for name in (impact if isinstance(impact, dict) else ())
+    }

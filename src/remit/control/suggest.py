@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from remit.control import suggest_words as words
+from remit.control.suggest_impact import measures
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition, Effect, Sink
 
@@ -59,6 +60,7 @@ def propose(server: str, definitions: Iterable[Definition]) -> tuple[Proposal, .
             _results(entry, entries, effect)
         if effect is not Effect.READ:
             _asks(entry)
+            _impact(entry)
         _store(server, entry, entries)
     return tuple(
         Proposal(f"{server}/{entry.definition.name}", MappingProxyType(entry.spec), MappingProxyType(entry.because))
@@ -202,6 +204,14 @@ def _asks(entry: _Entry) -> None:
     elif verb == "send" and described & words.SPOKEN:
         asked += list(words.POSTED)
     entry.says("asks", sorted(set(asked)), why)
+
+
+def _impact(entry: _Entry) -> None:
+    properties = _properties(entry.definition).items()
+    found = measures({name: (spoken(name), _kinds(schema)) for name, schema in properties})
+    if found:
+        entry.spec["impact"] = {measure: said for measure, (said, _) in found.items()}
+        entry.because |= {f"impact.{measure}": why for measure, (_, why) in found.items()}
 
 
 def _results(entry: _Entry, entries: Iterable[_Entry], effect: Effect) -> None:

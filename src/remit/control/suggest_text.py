@@ -30,10 +30,10 @@ def text_of(proposals: Iterable[Proposal]) -> str:
 def _members(proposal: Proposal) -> Iterator[str]:
     for name, value in proposal.spec.items():
         because = proposal.because.get(name, "")
-        if name == "arguments" and isinstance(value, Mapping):
+        if name in {"arguments", "impact"} and isinstance(value, Mapping):
             yield f"  {name}:"
-            for argument, said in value.items():
-                yield _line(f"    {_flow(argument)}: {_flow(said)}", proposal.because.get(f"arguments.{argument}", ""))
+            for inner, said in value.items():
+                yield _line(f"    {_flow(inner)}: {_flow(said)}", proposal.because.get(f"{name}.{inner}", ""))
         elif name == "results" and isinstance(value, Sequence):
             yield f"  {name}:"
             for index, part in enumerate(value):
