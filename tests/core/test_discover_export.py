@@ -131,6 +131,38 @@ def test_the_map_collapses_agents_by_team_and_tools_by_server() -> None:
     }
 
 
+def test_boxes_of_two_hundred_nodes_stand_apart_and_hold_their_texts() -> None:
+    servers = [Subject(Kind.SERVER, f"server-{number}") for number in range(12)]
+    tools = [Subject(Kind.TOOL, f"server-{number % 12}/tool-with-a-long-name-{number}") for number in range(90)]
+    data = [Subject(Kind.DATA, f"file://box/srv/some/folder/that/is/deep/{number}") for number in range(20)]
+    agents = [
+        Node(
+            Subject(Kind.AGENT, f"agent-{number}-" + "x" * (number % 60)),
+            f"team {number % 6}",
+            links=((Verb.USES, tools[number]), (Verb.USES, servers[number % 12]), (Verb.WRITES, data[number % 20])),
+        )
+        for number in range(78)
+    ]
+    root = ET.fromstring(drawn(agents))
+    assert len(whole(agents)) == 78 + 12 + 78 + 20
+    width, height = float(root.attrib["width"]), float(root.attrib["height"])
+    boxes = [group for group in root.iter() if group.tag.endswith("}g")]
+    assert len(boxes) == 6 + 12 + 20
+    placed: list[tuple[float, float, float, float]] = []
+    for box in boxes:
+        rect = next(one for one in box if one.tag.endswith("}rect"))
+        x, y, wide, high = (float(rect.attrib[key]) for key in ("x", "y", "width", "height"))
+        assert 0 <= x <= x + wide <= width
+        assert 0 <= y <= y + high <= height
+        assert not any(x == other[0] and y < other[1] + other[3] and other[1] < y + high for other in placed)
+        placed.append((x, y, wide, high))
+        for text in (one for one in box if one.tag.endswith("}text")):
+            # Half an em for a letter is more than this font takes on average.
+            assert len(text.text or "") * 6.3 <= wide - 12
+            assert y < float(text.attrib["y"]) < y + high
+    assert height < 2_500
+
+
 def test_much_data_is_one_box(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "DATA_MAX", 1)
     assert drawn([Node(Subject(Kind.DATA, name)) for name in "ab"]).count("<g class=") == 1

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from remit.discover import configured as reading
 from remit.discover.clients import CLIENTS, Root
@@ -83,6 +85,57 @@ def test_every_way_to_declare_a_server_is_read() -> None:
     assert found.permissions == ("Bash(…)", "mcp__files__read")
     assert not found.faults
     assert "hush" not in repr(found).lower()
+
+
+WORD = "hush"
+NAMES = st.sampled_from(["KEY", "TOKEN", "a", "--key", "-e", "--env", "-p"])
+WORDS = st.lists(
+    st.sampled_from(
+        ["-y", "--key", "-e", "--", "run", "/srv", "--key=hush", "-e=hush", "K=hush", "--env=K=hush", "-k", "x"]
+    )
+    | st.tuples(
+        st.sampled_from(["--key", "--token", "--header"]), st.sampled_from(["hush", "Bearer hush", "X: hush"])
+    ).map(" ".join),
+    max_size=8,
+)
+ADDRESSES = st.sampled_from(
+    [
+        "https://hush@e.example/mcp",
+        "https://u:hush@e.example/mcp",
+        "https://e.example/hush/mcp",
+        "https://e.example/mcp?key=hush#hush",
+        "hush",
+        "file:///hush",
+    ]
+)
+VALUED = st.dictionaries(
+    st.sampled_from(["KEY", "TOKEN"]), st.just(WORD) | st.lists(st.just(WORD), max_size=2), max_size=2
+)
+SPECS: st.SearchStrategy[Any] = st.fixed_dictionaries(
+    dict[str, st.SearchStrategy[str]](),
+    optional={
+        "command": st.sampled_from(["npx", "uvx", "docker", "node", "python", "/opt/own", "env", "cmd"]),
+        "args": WORDS.map(lambda words: ["package", *" ".join(words).split(" ")]),
+        "env": VALUED,
+        "headers": VALUED,
+        "http_headers": VALUED,
+        "url": ADDRESSES,
+        "serverUrl": ADDRESSES,
+        "oauth": VALUED,
+        "settings": VALUED,
+        "transport": st.fixed_dictionaries({"url": ADDRESSES, "env": VALUED}),
+        "env_vars": st.lists(st.sampled_from(["K=hush", "K"]), max_size=2),
+    },
+)
+
+
+@given(SPECS, VALUED)
+def test_no_value_of_a_configuration_is_told(spec: dict[str, Json], environment: dict[str, Json]) -> None:
+    found = of(
+        {"mcpServers": {"s": spec}, "env": environment, "permissions": {"allow": ["Bash(hush)"]}, "apiKey": WORD}
+    )
+    told = repr(found) + repr([*from_configuration(CLAUDE, found, SEEN)])
+    assert WORD not in told
 
 
 @pytest.mark.parametrize(
