@@ -3,7 +3,7 @@
 import pytest
 
 from remit.assure import rereading
-from remit.assure.rereading import Readings, words
+from remit.assure.rereading import Readings, Remembered, words
 from remit.facts.canonical import Json
 from remit.facts.results import Part
 from remit.protect import origins
@@ -22,7 +22,7 @@ def result(text: str, *, failed: bool = False) -> dict[str, Json]:
 
 
 def test_a_result_that_is_read_again_adds_what_it_added() -> None:
-    readings, under = Readings(), keyed(bytes(KEY_BYTES))
+    readings, under = Readings(), Remembered(keyed(bytes(KEY_BYTES)))
     for said in ("Ask Ann Lee", "Pay 7", "nothing of it", "Ask Ann Lee"):
         again, plain = Index(under), Index(bytes(KEY_BYTES))
         again.apply(words(again, said))
@@ -68,3 +68,10 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     index = Index(bytes(KEY_BYTES))
     long = "send it to Ann and to Bob"
     assert words(index, long) == origins.words(index, long)
+
+
+def test_hashes_are_remembered_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rereading, "HASHES_MAX", 3)
+    plain, found = keyed(bytes(KEY_BYTES)), Remembered(keyed(bytes(KEY_BYTES)))
+    for tokens in (["a", "b"], ["b", "a"], ["c", "d"], ["e"], ["a", "e"]):
+        assert found.many(tokens) == plain.many(tokens)

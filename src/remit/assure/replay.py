@@ -19,7 +19,7 @@ from typing import Final, cast
 
 from remit.assure.approved import NOTHING, Approved
 from remit.assure.recorded import Answered, Called, Recorded, Said, Sure
-from remit.assure.rereading import Readings, words
+from remit.assure.rereading import Readings, Remembered, words
 from remit.escalate.grants import Grant, Scope
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
@@ -48,7 +48,7 @@ _EVENT_MS: Final = 1_000
 _USES: Final = 1_000
 """No session has so many calls that its grants would be used up."""
 _TOKEN: Final = "replay"  # noqa: S105 - a name, not a secret
-_KEYED: Final = keyed(bytes(KEY_BYTES))
+_KEYED: Final = Remembered(keyed(bytes(KEY_BYTES)))
 _READINGS: Final = Readings()
 _VEIL: Final = Veil(bytes(VEIL_BYTES))
 """Nothing of a replay is kept, so that its hashes need no secret, and the same ones say the same each time."""

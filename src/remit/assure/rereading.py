@@ -6,7 +6,7 @@ Laws
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -14,13 +14,35 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.label import Labels
 from remit.protect.gathered import NOWHERE, Gathered
+from remit.protect.hashing import Keyed
 from remit.protect.index import WORDS, Delta, Index
 from remit.protect.origins import spoken
 from remit.protect.reading import Reading, read
 
 READINGS_MAX: Final = 1_024
+HASHES_MAX: Final = 200_000
 CHARS_MAX: Final = 64 * 1024
 """A longer text is read each time."""
+
+
+class Remembered:
+    """What hashes under one key, and remembers what it hashed."""
+
+    def __init__(self, under: Keyed) -> None:
+        self._under = under
+        self._known: dict[str, int] = {}
+
+    def many(self, tokens: Collection[str]) -> list[int]:
+        """As `Keyed` says."""
+        known = self._known
+        try:
+            return [known[token] for token in tokens]
+        except KeyError:
+            found = self._under.many(tokens)
+        if len(known) > HASHES_MAX:
+            known.clear()
+        known.update(zip(tokens, found, strict=True))
+        return found
 
 
 def words(index: Index, text: str) -> Delta:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import IntEnum, StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from remit.facts.canonical import Json
 
@@ -24,7 +24,10 @@ class Origin(IntEnum):
     @property
     def word(self) -> str:
         """The name as policies and records spell it."""
-        return self.name.lower()
+        return _WORDS[self]
+
+
+_WORDS: Final = tuple(origin.name.lower() for origin in Origin)
 
 
 class Role(StrEnum):
@@ -59,7 +62,7 @@ class Traced(NamedTuple):
 
     def to_json(self) -> dict[str, Json]:
         """As a record keeps it; what is empty left out."""
-        said: dict[str, Json] = {"arg": self.path, "role": self.role and self.role.value, "origin": self.origin.word}
+        said: dict[str, Json] = {"arg": self.path, "role": self.role and self.role.value, "origin": _WORDS[self.origin]}
         more: dict[str, Json] = {"part": self.part, "call": self.call, "at": self.at, "established": self.established}
         return said | {name: value for name, value in more.items() if value}
 

@@ -22,7 +22,7 @@ from remit.protect.gathered import Entries
 from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, WORDS, Delta, Index, origin_of
 from remit.protect.language import STOP, stem
 from remit.protect.paths import reaching
-from remit.protect.pieces import CARRIED, Kind, Token
+from remit.protect.pieces import CARRIED, SHORT_MAX, Kind, Token
 from remit.protect.tokens import parts, plain, scalar, texts, whole
 
 ANY: Final = "*"
@@ -262,6 +262,10 @@ _SCHEMA: Final = _Scalar(())
 def _read(value: str | float, role: Role | None) -> _Scalar:
     if not isinstance(value, str):
         return _SCHEMA if isinstance(value, bool) else _Scalar(((scalar(value), Kind.NUMBER),))
+    return _short(value, role) if len(value) <= SHORT_MAX and " " not in value else _text(value, role)
+
+
+def _text(value: str, role: Role | None) -> _Scalar:
     tokens: Sequence[Token] = parts(value)
     if (
         role is not Role.CONTENT
@@ -277,6 +281,9 @@ def _read(value: str | float, role: Role | None) -> _Scalar:
     idle = _JOINING if role is Role.TARGET else STOP
     tokens = [token for token in tokens if token[0] not in idle] or tokens
     return _Scalar(tokens, whole(value), value)
+
+
+_short: Final = lru_cache(maxsize=4_096)(_text)
 
 
 def _judged(one: _Scalar, seen: Seen) -> _Judged:
