@@ -16,9 +16,10 @@ from remit.facts.record import RecordKind
 from remit.facts.stop import Over
 from remit.ports.ledger import Entry
 from remit.ports.system import Entropy
-from remit.trace.bodies import AdminBody, Event
-from tests.contract.ledger_world import CountingEntropy, Place, SteadyClock, draft, flip
+from remit.trace.bodies import AdminBody, Choice, Event
+from tests.contract.ledger_world import CountingEntropy, Place, SteadyClock, append_all, draft, flip
 from tests.contract.test_ledger_failures import said, writing
+from tests.contract.test_ledger_thresholds import TERMS, decided
 from tests.core.recording import action
 
 ADMIN = RecordKind.ADMIN
@@ -163,6 +164,27 @@ def test_what_was_halted_since_the_backup_stays_halted_by_whom_it_was(tmp_path: 
     assert found is not None
     [stop] = found.stopped.values()
     assert (stop.what, stop.by, stop.reason) == ((Over.AGENT, "clerk"), "user:ann", "it loops")
+
+
+def test_no_grant_of_a_backup_lifts_anything(tmp_path: Path) -> None:
+    data, backup = tmp_path / "data", tmp_path / "backup"
+    data.mkdir()
+
+    async def give() -> None:
+        ledger = Place(data).open()
+        await append_all(ledger, [decided(Choice.GRANT, "max", TERMS.to_json())])
+        await ledger.close()
+
+    async def grants() -> list[str | None]:
+        ledger = Place(data).open()
+        found = [one.revoked_by for one in await ledger.grants()]
+        await ledger.close()
+        return found
+
+    asyncio.run(give())
+    back_up(data / "ledger.sqlite3", backup)
+    restore(backup, data / "ledger.sqlite3")
+    assert asyncio.run(grants()) == ["the data folder's owner"]
 
 
 def test_without_the_replaced_ledger_it_says_what_it_cannot_know(tmp_path: Path) -> None:

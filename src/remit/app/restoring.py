@@ -3,7 +3,7 @@
 Laws
 * A backup is older than what it replaces, so its state is: a token revoked since, a session ended
   or labelled since, an approval used since would all count again. What the replaced ledger still
-  says of stops, tokens and credentials is recorded anew; every session ends, and every open approval.
+  says of stops, tokens and credentials is recorded anew; every session ends, every open approval and every grant.
 * It is another log: checkpoints are signed under a new name, and the record says under which they were.
 * Decision ids are given once: epochs that the replaced ledger had are passed over, each by a record.
 * The work is done on a copy in a folder of its own; the last step alone touches the ledger.
@@ -22,11 +22,12 @@ from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.lock import FolderLock
 from remit.adapters.sqlite.tiles import forget_log
 from remit.adapters.system import SystemClock, SystemEntropy
+from remit.escalate.grants import Grant
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind
 from remit.facts.stop import subject
 from remit.ports.ledger import Draft
-from remit.trace.bodies import AdminBody, Event
+from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event
 from remit.trace.chain import parts
 from remit.trace.verify import Report
 
@@ -97,10 +98,20 @@ async def _begin(staged: Path, ours: Standing | None, before: Standing | None, r
         for one in await ledger.approvals(open_only=True, limit=report.records):
             bodies.append(AdminBody(Event.APPROVAL_EXPIRED, _BY, one.ident, _WHY))
         pending = [ledger.append(Draft(RecordKind.ADMIN, clock.now_ms(), "", "", body)) for body in bodies]
+        pending += [
+            ledger.append(Draft(RecordKind.DECISION, clock.now_ms(), "", "", _ended(grant)))
+            for grant in await ledger.grants()
+            if grant.revoked_by is None
+        ]
         await pending[-1].durable
         return ledger.chain
     finally:
         await ledger.close()
+
+
+def _ended(grant: Grant) -> DecisionBody:
+    """Nobody knows whether it was revoked, or used up, since the backup."""
+    return DecisionBody(grant.terms.approval, "", _BY, Choice.REVOKE, (), str(_WHY["why"]), grant={"of": grant.ident})
 
 
 def _stopped(ours: Standing | None, before: Standing | None) -> Iterator[AdminBody]:
