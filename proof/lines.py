@@ -471,4 +471,13 @@ LINES: Final[tuple[Line, ...]] = (
         quick=False,
         timeout_s=300,
     ),
+    Line(
+        part=6,
+        id="conditions",
+        text="the demo, and a stranger beside it: every condition against a list written by hand",
+        command=tests("tests/e2e/test_demo_inventory.py"),
+        goal="every condition shown is true, and every true one is shown",
+        quick=False,
+        timeout_s=400,
+    ),
 )

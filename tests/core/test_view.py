@@ -152,6 +152,13 @@ def test_governed_is_what_was_seen_to_pass_and_nothing_else() -> None:
     assert around.calls(TELEMETRY) == around.calls(BOT)
 
 
+def test_a_server_is_governed_as_what_was_called_at_it_is() -> None:
+    server, odd = Subject(Kind.SERVER, "notes"), Subject(Kind.TOOL, "bare", "otlp")
+    at = view(seen(server), seen(TOLD), seen(odd), a=(READ, 3, 0), b=(TOLD, 0, 1), c=(odd, 1, 1))
+    assert entry_of(at, server).counts == Counts(3, 1)
+    assert status(entry_of(at, server), Aspect.GOVERNED) == (Status.FALSE, "WentAround")
+
+
 def test_what_is_older_than_the_time_looked_at_does_not_count() -> None:
     at = View(folded([seen(BOT)]), KNOWN, {Activity(BOT, READ, 4): Counts(0, 1)}, Facts(NOW), 5)
     assert status(entry_of(at, BOT), Aspect.GOVERNED) == (Status.UNKNOWN, "NothingSeen")

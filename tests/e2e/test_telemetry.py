@@ -78,6 +78,23 @@ async def test_a_call_that_bypassed_the_gateway_shows_as_ungoverned(api: World) 
     assert {"name": "agent/otlp:around", "agents": 1, "passed": 0, "observed": 1, "coverage": 0.0} in rows
 
 
+async def test_coverage_is_told_by_agent_by_team_and_by_day(api: World) -> None:
+    await send(api, json.dumps(told("bot", "elsewhere", 4711)).encode(), JSON)
+
+    async def counted() -> bool:
+        await api.service.discoverer.turn()
+        return any(row["observed"] for row in (await api.told("GET", "/coverage?by=team"))["items"])
+
+    await until(counted)
+    whole = [(await api.told("GET", f"/coverage?by={by}"))["total"] for by in ("agent", "team", "day")]
+    assert whole[0]["observed"] == whole[2]["observed"] > 0
+    [day] = (await api.told("GET", "/coverage?by=day&days=1"))["items"]
+    assert len(day["name"]) == len("2026-11-28")
+    assert day["coverage"] == round(day["passed"] / (day["passed"] + day["observed"]), 4)
+    teams = {row["name"] for row in (await api.told("GET", "/coverage?by=team"))["items"]}
+    assert teams <= {"everyone", "(no team)"}
+
+
 async def test_what_comes_with_an_agents_token_is_its_own(api: World) -> None:
     token = await api.token("agent", "bot", user="ann")
     assert (await send(api, json.dumps(told("bot", "t", 5)).encode(), JSON, token)).status_code == 200

@@ -11,6 +11,7 @@ from remit.discover.inventory import Inventory, Item
 from remit.discover.reconcile import Activity, Counts
 from remit.discover.sighting import Kind, Subject, Verb
 
+_SERVED: Final = frozenset({Kind.TOOL, Kind.PROMPT})
 _CLAIMS: Final = frozenset({Verb.SAME, Verb.APART})
 
 
@@ -34,7 +35,8 @@ class View:
                 one, other = self.identities.of(agent), self.identities.of(called)
                 of_agent = self._by_agent.setdefault(one, {})
                 of_agent[other] = _sum(of_agent.get(other), counts)
-                self._by_object[other] = _sum(self._by_object.get(other), counts)
+                for thing in (other, *self._server_of(called)):
+                    self._by_object[thing] = _sum(self._by_object.get(thing), counts)
 
     def entries(self, kind: Kind | None = None) -> Iterator[Entry]:
         """Every entry, or those of one kind, in order of names."""
@@ -97,6 +99,13 @@ class View:
             counts=counts,
         )
         return replace(made, conditions=conditions(made, self._facts, self.calls(subject)))
+
+    def _server_of(self, called: Subject) -> tuple[Subject, ...]:
+        """The server whose tool or prompt was called, where its name tells."""
+        server, slash, _ = self.identities.of(called).name.partition("/")
+        if not slash or not server or called.kind not in _SERVED:
+            return ()
+        return (self.identities.of(Subject(Kind.SERVER, server, self.identities.of(called).space)),)
 
     def _owner(self, subject: Subject, items: Iterable[Item]) -> str | None:
         if subject.kind is Kind.AGENT and not subject.space and subject.name in self._known.agents:

@@ -1,0 +1,101 @@
+"""On the demo every condition shown is true and every true one is shown: held against a list that people wrote."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from remit.app.demo import install
+from tests.e2e.telemetry_world import export, protobuf, span
+
+REMIT: Final = Path(sys.executable).with_name("remit")
+TOLD: Final[Mapping[str, set[str]]] = {
+    # Its owner is ana; what it does goes through Remit alone. Text from the web comes in and git and files stay
+    # inside: nothing that it may use is confidential.
+    "agent/clerk": {"Governed", "Owned"},
+    "server/filesystem": {"Governed"},
+    "server/time": {"Governed"},
+    "server/web": {"Governed"},
+    "tool/filesystem/write_file": {"Governed"},
+    "tool/time/get_current_time": {"Governed"},
+    "tool/web/fetch": {"Governed"},
+    # Where the machine has git, the clerk keeps its notes in a repository.
+    "server/git": {"Governed"},
+    "tool/git/git_add": {"Governed"},
+    "tool/git/git_commit": {"Governed"},
+    # Nobody registered this one, and what it calls goes around the gateway.
+    "agent/otlp:stranger": {"Shadow"},
+    "tool/otlp:rm": {"Shadow"},
+}
+"""Every entry of the inventory of which something is true once the story is told, and all that is."""
+FALSE: Final = {("agent/otlp:stranger", "Governed"), ("tool/otlp:rm", "Governed"), ("agent/clerk", "ToxicCombination")}
+
+
+def asked(url: str, token: str, path: str) -> Any:
+    request = urllib.request.Request(f"{url}/api/v1{path}", headers={"authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.loads(answer.read())
+
+
+def stranger(url: str, token: str) -> None:
+    """An agent that nobody registered tells of a call."""
+    told = export(
+        span("tool", 3, 2, 9, gen_ai__operation__name="execute_tool", gen_ai__tool__name="rm"),
+        span("agent", 2, 0, 9, gen_ai__operation__name="invoke_agent", gen_ai__agent__name="stranger"),
+    )
+    heads = {"authorization": f"Bearer {token}", "content-type": "application/x-protobuf"}
+    request = urllib.request.Request(f"{url}/otlp/v1/traces", protobuf(told), heads)
+    urllib.request.urlopen(request, timeout=30).close()
+
+
+def conditions(url: str, token: str) -> dict[tuple[str, str], str]:
+    found = asked(url, token, "/inventory")["items"]
+    return {(one["name"], each["type"]): each["status"] for one in found for each in one["conditions"]}
+
+
+@pytest.mark.timeout(600)
+def test_every_condition_shown_is_true_and_every_true_one_is_shown(tmp_path: Path) -> None:
+    install.install(install.wanted(), print)
+    env = os.environ | {"TMPDIR": str(tmp_path), "NO_COLOR": "1"}
+    with subprocess.Popen(
+        [REMIT, "demo", "--port", "0"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env,
+    ) as demo:  # fmt: skip
+        try:
+            assert demo.stderr is not None
+            told = ""
+            for line in demo.stderr:
+                told += line
+                if line.startswith("tokens: "):
+                    break
+            address = re.search(r"Remit stays up at (\S+) until Ctrl-C", told)
+            tokens = re.search(r"^tokens: (\S+)", told, re.MULTILINE)
+            assert address is not None, told
+            assert tokens is not None, told
+            token = next(Path(tokens[1]).glob("admin*")).read_text().strip()
+            stranger(address[1], token)
+            found: dict[tuple[str, str], str] = {}
+            for _ in range(300):
+                found = conditions(address[1], token)
+                if found.get(("agent/otlp:stranger", "Governed")) == "False":
+                    break
+                time.sleep(0.1)
+            git = any(name == "server/git" for name, _ in found)
+            true = {(name, kind) for name, kinds in TOLD.items() for kind in kinds if git or "git" not in name}
+            assert {key for key, status in found.items() if status == "True"} == true
+            assert {found[key] for key in FALSE} == {"False"}
+            demo.send_signal(signal.SIGINT)
+            demo.stderr.read()
+            assert demo.wait(60) == 0
+        finally:
+            if demo.poll() is None:
+                demo.kill()
