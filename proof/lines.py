@@ -440,7 +440,7 @@ LINES: Final[tuple[Line, ...]] = (
         id="page",
         text="the page in Chromium: decided with a keyboard, at phone size, and by forged forms",
         command=tests("tests/e2e/test_page.py", "tests/e2e/test_page_in_a_browser.py"),
-        goal="at most 30 kB; runs once as approved, the ledger shows it; forged and stale forms decide nothing",
+        goal="≤ 30 kB; runs once, as edited; a no's reason reaches the agent; forged and stale forms decide nothing",
         timeout_s=300,
     ),
     Line(

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
+from pydantic import JsonValue
 
 from remit.api.answers_decided import ApprovalAnswer, SeatAnswer
 from remit.api.page.look import POLICY
@@ -39,7 +40,7 @@ DOM: Final = """() => {
 }"""
 
 
-def shown(text: str, *, parted: bool = True) -> bytes:
+def shown(text: str, *, parted: bool = True, arguments: dict[str, JsonValue] | None = None) -> bytes:
     """The page of an approval in which everything that an agent or a server can write is `text`."""
     gate = Gate("ask", "owner", "h")
     asked = Approval("r1-1.9", "sha256:0", "s", "bot", "ana", "mail", text, (gate,), 0, 60_000)
@@ -65,7 +66,8 @@ def shown(text: str, *, parted: bool = True) -> bytes:
         id=asked.ident, state="pending", action="sha256:0", sid="s", agent="bot", user="ana", tool=f"mail/{text}",
         gates=[], seats=[SeatAnswer(route="owner", count=1, by=[], eligible=["sam"])], votes=[], refused_by=None,
         claimed_by=None, opened="2026-11-28T12:00:00Z", expires="2026-11-28T13:00:00Z", missing=["owner"], void=None,
-        may_approve=True, arguments=None,
+        may_approve=True, arguments=arguments, nonce="", approved="sha256:0", edit=None, delegations=[], glass=None,
+        reason=None, superseded_by=None, may_edit=arguments is not None,
     )  # fmt: skip
     return fitted(told, case, 0, "sam", "csrf")[1]
 
@@ -168,3 +170,17 @@ def test_100_kb_in_everything_still_fit_a_page(chromium: BrowserContext, site: S
 def structure(document: str) -> set[str]:
     """The kinds of element in `document`."""
     return set(re.findall(r'\["([A-Z0-9]+)",\[', document))
+
+
+def test_arguments_to_be_edited_are_those_that_were_given(chromium: BrowserContext, site: Site) -> None:
+    """What a person edits is JSON that says the same, though nothing in it is unseen or out of its place."""
+    page = chromium.new_page()
+    for at in range(0, len(STRINGS), 16):
+        given: dict[str, JsonValue] = {str(number): text for number, text in enumerate(STRINGS[at : at + 16])}
+        opened(page, site, shown("plain", arguments=given))
+        said = str(page.evaluate("document.querySelector('textarea').value"))
+        assert json.loads(said) == given
+        assert escaped(said, chars_max=10_000) == said
+        # Nothing of it is lost on its way back either.
+        assert page.evaluate("new FormData(document.querySelector('details form')).get('arguments')") == said
+    page.close()

@@ -3,6 +3,7 @@
 import http.client
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -234,3 +235,48 @@ def test_every_answer_is_closed_to_frames_caches_and_foreign_code(counting: Coun
         assert "unsafe" not in said.heads["content-security-policy"]
         assert said.heads["cache-control"] == "no-store"
         assert said.heads["x-frame-options"] == "DENY"
+
+
+def test_a_denials_reason_reaches_the_agent_that_waits(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with Counting(tmp_path_factory.mktemp("reason"), hold_s=30) as held, ThreadPoolExecutor(1) as agents:
+        service = held.service
+        token = service.agent("clerk", "ana")
+        asking = agents.submit(told, service, token, "counter", "add", {"id": "why", "amount": 50})
+        sam = visitor(held)
+        ident = ""
+        while not ident:
+            found = re.search(r'href="/a/([^"]+)"', sam.ask("GET", "/a/").text.partition("<h1>")[2])
+            ident = found[1] if found else ""
+        assert sam.decide(ident, "deny", reason="too-much", note="for people alone").status == 303
+        failed, answer = asking.result()
+        assert failed
+        assert "it is too much at once: ask for less" in answer
+        assert "for people alone" not in answer
+
+
+def test_other_arguments_are_approved_on_the_page_and_run_once_as_edited(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with Counting(tmp_path_factory.mktemp("edited"), hold_s=0.2) as world:
+        service = world.service
+        route = "spec: {groups: [owners], hold_s: 0.2"
+        for file in service.workspace.glob("*.yaml"):
+            file.write_text(file.read_text().replace(route, f"{route}, edits: true"))
+        service.told("apply")
+        ident, token = asked(world, "as-asked")
+        sam = visitor(world)
+        assert "Approve with other arguments" in sam.ask("GET", f"/a/{ident}").text
+        for wrong, status in (("{", 400), ("[1]", 400), ('{"id": 7, "amount": "much"}', 422)):
+            assert sam.decide(ident, "edit", arguments=wrong).status == status
+        # A browser ends lines by two characters.
+        assert sam.decide(ident, "edit", arguments='{\r\n "id": "as-edited",\r\n "amount": 40\r\n}').status == 303
+        failed, answer = told(service, token, "counter", "add", {"id": "as-asked", "amount": 50})
+        assert not failed
+        assert "added 40" in answer
+        assert '{"amount":40,"id":"as-edited"}' in answer, "the agent is told which arguments ran"
+        assert (world.effects.count("as-edited"), world.effects.count("as-asked")) == (1, 0)
+        shown = service.told("approvals", "show", ident)
+        assert (shown["state"], shown["edit"]["by"]) == ("succeeded", "sam")
+        assert shown["edit"]["arguments"] == {"id": "as-edited", "amount": 40}
+        assert "sam changed the arguments" in sam.ask("GET", f"/a/{ident}").text
+        assert service.remit("ledger", "verify").returncode == 0

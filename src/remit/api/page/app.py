@@ -20,8 +20,10 @@ from remit.api.views import approval_view, sees_approval, sees_arguments
 from remit.api.voided import voided
 from remit.escalate.machine import Approval
 from remit.escalate.refusals import sentence
-from remit.escalate.voting import VoteRefused
+from remit.escalate.voting import EditRefused, VoteRefused
+from remit.facts.canonical import Json
 from remit.facts.record import Ref
+from remit.facts.strictjson import Refused, parse
 from remit.ports.ledger import Entry, LedgerUnwritable
 from remit.ports.signer import TokenInvalid
 from remit.trace.bodies import ActionBody, Choice
@@ -30,6 +32,7 @@ PREFIX: Final = "/a/"
 FORM_BYTES_MAX: Final = 64 * 1024
 LISTED_MAX: Final = 50
 _REF: Final = re.compile(r"[a-z0-9]{1,16}-[1-9][0-9]{0,8}\.[1-9][0-9]{0,14}")
+_CHOICES: Final = {"approve": Choice.APPROVE, "edit": Choice.APPROVE, "deny": Choice.DENY}
 _NOT_HERE: Final = "there is no such approval, or it is not yours to see"
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -143,12 +146,15 @@ class Pages:
         if case is None:
             raise Refusal(410, "nothing to show", "what was asked has been erased", back=PREFIX)
         void = await voided(services, approval, proposal)
-        told = approval_view(services, who.person, approval, proposal, void=void)
+        edited = None if approval.edit is None else await services.ledger.entry(Ref.parse(approval.edit.record))
+        told = approval_view(services, who.person, approval, proposal, void=void, edited=edited)
         brief, made = fitted(told, case, services.clock.now_ms(), who.person.user, who.csrf)
         return brief.careful, made, approval
 
     async def _arguments(self, who: SignedIn | None, ident: str) -> bytes:
         who, approval, proposal = await self._known(who, ident)
+        if approval.edit is not None:
+            proposal = await self._services.ledger.entry(Ref.parse(approval.edit.record))
         body = None if proposal is None else proposal.body
         if not sees_arguments(self._services, who.person, approval) or not isinstance(body, ActionBody):
             raise Refusal(404, "nothing here", _NOT_HERE, back=PREFIX)
@@ -158,7 +164,7 @@ class Pages:
         careful, _, approval = await self._shown(who, ident)
         assert who is not None  # noqa: S101 - nothing is shown to nobody
         back = f"{PREFIX}{ident}"
-        choice = {"approve": Choice.APPROVE, "deny": Choice.DENY}.get(form.get("choice", ""))
+        choice = _CHOICES.get(form.get("choice", ""))
         if choice is None:
             raise Refusal(400, "not decided", "the form says neither yes nor no", back=back)
         shown, reason = form.get("shown", ""), form.get("reason") or None
@@ -166,16 +172,30 @@ class Pages:
             raise Refusal(409, "not decided", "this is not what was shown: look at it again", back=back)
         if sentence(reason) is None and reason is not None:
             raise Refusal(400, "not decided", "there is no such reason", back=back)
-        if choice is Choice.APPROVE and careful and form.get("sure") != "yes":
+        edited = _edited(form, back) if form["choice"] == "edit" else None
+        # Who writes arguments has used more than a key.
+        if choice is Choice.APPROVE and edited is None and careful and form.get("sure") != "yes":
             raise Refusal(400, "not decided", "this one takes more than a key: say that you have checked it", back=back)
         try:
-            await decide(
-                self._services, who.person, ident, choice, form.get("note") or None, reason=reason, shown=shown
-            )
+            note = form.get("note") or None
+            await decide(self._services, who.person, ident, choice, note, reason=reason, shown=shown, arguments=edited)
         except Problem as refused:
             raise Refusal(refused.status, refused.title, refused.why, back=back, next=refused.next) from refused
+        except EditRefused as refused:
+            raise Refusal(422, "these arguments may not run", str(refused), back=back) from refused
         except VoteRefused as refused:
             raise Refusal(409, "not decided", refused.why, back=back, next=refused.next) from refused
+
+
+def _edited(form: Form, back: str) -> Mapping[str, Json]:
+    """The arguments that a person wrote."""
+    try:
+        found = parse(form.get("arguments", "").encode("utf-8"))
+    except Refused as refused:
+        raise Refusal(400, "not decided", f"the arguments are not JSON: {refused}", back=back) from refused
+    if not isinstance(found, Mapping):
+        raise Refusal(400, "not decided", "the arguments are no JSON object", back=back)
+    return found
 
 
 async def _form(heads: Mapping[bytes, str], receive: Receive) -> Form:

@@ -1,7 +1,10 @@
 """A brief as a page: facts first, the form last. At most `PAGE_BYTES_MAX`, whatever stands in it."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Final
+
+from pydantic import JsonValue
 
 from remit.api.answers_decided import ApprovalAnswer
 from remit.api.page.html import Html, joined, tag, text
@@ -9,11 +12,13 @@ from remit.api.page.look import SCRIPT, STYLE
 from remit.escalate.brief import Brief, Case, Line, Stop, arrange
 from remit.escalate.refusals import SENTENCES
 from remit.escalate.wording import Span, shortened
+from remit.facts.text import escaped
 
 PAGE_BYTES_MAX: Final = 30_000
 _SIZES: Final = ((400, 24), (200, 16), (100, 12), (60, 8), (30, 5), (16, 3))
 """Characters of a text and lines of a list, each tried until the page is small enough."""
 _NAMED_MAX: Final = 10
+EDITED_CHARS_MAX: Final = 4_000
 
 
 def fitted(told: ApprovalAnswer, case: Case, now_ms: int, user: str, csrf: str) -> tuple[Brief, bytes]:
@@ -63,6 +68,8 @@ def _decision(told: ApprovalAnswer, brief: Brief, now_ms: int, user: str, csrf: 
     if brief.reason:
         yield tag("h2", "The agent says, and may be wrong or misled")
         yield tag("blockquote", "“", *_spans(brief.reason), "”")
+    if told.edit is not None:
+        yield tag("p", tag("strong", f"{told.edit.by} changed the arguments: what is shown is what would run."))
     yield tag("h2", "Your decision")
     yield tag("p", "At zero: ", brief.zero, ".")
     yield from _form(told, brief, csrf, shown)
@@ -132,6 +139,7 @@ def _form(told: ApprovalAnswer, brief: Brief, csrf: str, shown: str) -> Iterable
         )  # fmt: skip
         yes = tag("button", "Approve ", tag("kbd", "a"), class_="yes", name="choice", value="approve")
         yield tag("form", *bound, *((sure,) if brief.careful else ()), yes, class_="d", method="post")
+        yield from _edit(told, bound)
     else:
         yield tag("p", "Your yes does not count here.")
     reasons = [tag("option", said, value=reason.value) for reason, said in SENTENCES.items()]
@@ -140,6 +148,25 @@ def _form(told: ApprovalAnswer, brief: Brief, csrf: str, shown: str) -> Iterable
     asked = tag("label", "Why not: the agent is told ", why), tag("label", "And for people, on the ledger ", note)
     no = tag("button", "Deny ", tag("kbd", "d"), class_="no", name="choice", value="deny")
     yield tag("form", *bound, *asked, no, class_="d", method="post")
+
+
+def _edit(told: ApprovalAnswer, bound: Sequence[Html]) -> Iterable[Html]:
+    """Other arguments than were asked for, where the routes let people give some and they are short enough."""
+    given = told.arguments if told.edit is None else told.edit.arguments
+    said = written(given)
+    if not told.may_edit or not isinstance(given, dict) or len(said) > EDITED_CHARS_MAX:
+        return
+    area = tag("textarea", said, name="arguments", rows=str(min(20, said.count("\n") + 2)), spellcheck="false")
+    asked = tag("label", "These run instead, and the agent is told so: ", area, class_="w")
+    yes = tag("button", "Approve with these arguments", class_="yes", name="choice", value="edit")
+    form = tag("form", *bound, asked, yes, class_="d", method="post")
+    yield tag("details", tag("summary", "Approve with other arguments"), form)
+
+
+def written(given: JsonValue) -> str:
+    """`given` as JSON that a person edits: what he would not see, or see elsewhere, stands as an escape of JSON."""
+    plain = json.dumps(given, indent=1, ensure_ascii=False)
+    return "".join(one if escaped(one) == one and one != "\t" else json.dumps(one)[1:-1] for one in plain)
 
 
 def sign_in(back: str, why: str = "") -> bytes:
