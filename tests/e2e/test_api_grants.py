@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from remit.pep.answer import Awaiting, Released
+from remit.trace.bodies import ActionBody
 from tests.e2e.api_world import World, world
 from tests.e2e.test_api_cli import remit
 
@@ -34,6 +35,10 @@ async def test_a_grant_is_given_with_a_yes_shown_with_last_week_and_revoked(api:
     assert given["last_week"]["approvals"] == [second]
     for text, how in (("one", Released), ("two", Released), ("two", Released), ("two", Awaiting), ("one", Awaiting)):
         assert isinstance(await api.call(bot, "status", {"text": text}), how), text
+    entries = await api.service.ledger.latest(50)
+    refs = [one.record for one in entries if isinstance(one.body, ActionBody) and one.body.grants == (given["id"],)]
+    why = await api.told("GET", f"/why/{refs[0].chain}.{refs[0].seq}")
+    assert f"lifted by the grant {given['id']} of ann" in [reason["text"] for reason in why["reasons"]]
     shown = await api.told("GET", f"/grants/{given['id']}", ann)
     assert (shown["uses"], shown["ended"]) == (2, "used up")
     assert given["id"] in [item["id"] for item in (await api.told("GET", "/grants"))["items"]]
