@@ -163,8 +163,11 @@ def test_a_channel_that_is_down_is_tried_again_and_holds_up_no_call(world: tuple
 
     until(lambda: outbox.exists() and attempts() >= 2)
     assert receiving.bodies(ident) == []
+    doctor = noting.service.remit("doctor")
+    assert "channel desk: 1 notice waiting, 0 given up: the receiver answered 503" in doctor.stdout + doctor.stderr
     (receiving.folder / "down").unlink()
     until(lambda: receiving.bodies(ident))
+    until(lambda: "channel desk: 0 notices waiting, 0 given up" in noting.service.remit("doctor").stdout)
 
 
 def test_the_secret_is_nowhere_but_where_it_was(world: tuple[Noting, Receiving]) -> None:

@@ -49,7 +49,7 @@ from remit.app.pacing import Telling
 from remit.app.root import App, Root, Scrape
 from remit.app.running import Running, prepare
 from remit.app.runtime import Runtime
-from remit.app.settings import ADMIN, KEYS, Settings
+from remit.app.settings import ADMIN, KEYS, OUTBOX, Settings
 from remit.app.sighted import Discoverer, open_discovery
 from remit.app.veiling import SUBJECT, Veiling
 from remit.control.authority import admin_token, credential_hash
@@ -254,7 +254,7 @@ def _discoverer(settings: Settings, runtime: Runtime, driver: Driver, ledger: Sq
 def _outbox(
     settings: Settings, runtime: Runtime, ledger: SqliteLedger, session: aiohttp.ClientSession, pages: str
 ) -> Posting:
-    kept = SqliteOutbox(settings.data / "outbox.db")
+    kept = SqliteOutbox(settings.data / OUTBOX)
     webhooks = Webhooks(session, References(os.environ, _CLOCK))
     return Posting(Notifying(ledger, kept, webhooks, lambda: runtime.bundle.catalog, _CLOCK, pages), kept)
 

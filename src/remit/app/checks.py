@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from remit.adapters.sqlite.outbox import SqliteOutbox
 from remit.api.moments import instant
 from remit.api.services import Check, Invalid, ServerPin
 from remit.app.output import NO_SERVER, counted
 from remit.app.runtime import Runtime
-from remit.app.settings import Settings
+from remit.app.settings import OUTBOX, Settings
 from remit.control.difference import one_line
 from remit.facts.agent import Harness, Mode
 from remit.facts.catalog import Stdio
 from remit.ports.credentials import CredentialState, Standing
 from remit.ports.ledger import Ledger
+from remit.ports.notifier import Standing as Fares
 from remit.ports.upstream import Health
 
 _FREE_BYTES_MIN: Final = 256 * 1024 * 1024
@@ -50,8 +52,30 @@ async def checks(
     found.extend(_server(server, reached.get(server.server)) for server in pins)
     found.extend(_credential(shown[name]) for name in sorted(runtime.bundle.catalog.servers) if name in shown)
     found.extend(_reach(runtime, settings))
+    found.extend(await _channels(runtime, settings))
     found.extend(_observers(runtime))
     found.extend(_words(runtime))
+    return found
+
+
+async def _channels(runtime: Runtime, settings: Settings) -> Sequence[Check]:
+    """Whether people hear of what waits: routes that tell somebody, and channels by how they fare."""
+    catalog = runtime.bundle.catalog
+    standing: Mapping[str, Fares] = {}
+    if catalog.channels and (settings.data / OUTBOX).exists():
+        outbox = SqliteOutbox(settings.data / OUTBOX)
+        try:
+            standing = await outbox.standing()
+        finally:
+            await outbox.close()
+    found: list[Check] = []
+    for name in sorted(catalog.channels):
+        fares = standing.get(name, Fares(0, 0, None))
+        bad = fares.why is not None
+        waits = f"{counted(fares.waiting, 'notice')} waiting, {fares.given_up} given up"
+        text = f"channel {name}: {waits}: {fares.why}" if bad else f"channel {name}: {waits}"
+        next_ = f"look at its receiver and its secret: remit describe channel {name}" if bad else None
+        found.append(Check("channel", not bad, text, next_))
     return found
 
 
