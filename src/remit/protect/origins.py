@@ -32,6 +32,7 @@ TRACED_MAX: Final = 64
 WORDS_CHARS_MAX: Final = 256 * 1024
 NONE: Final = Counts()
 _ORIGINS: Final = tuple(Origin)
+_SCALARS: Final = (str, int, float)
 _JOINING: Final = frozenset({"a", "an", "and", "of", "the"})
 """Words that tell nothing in a target either."""
 
@@ -217,7 +218,7 @@ def leaves(given: Mapping[str, Json], names: Names) -> Iterator[tuple[tuple[str 
     for name, value in given.items():
         if names.roots is not None and name not in names.roots and name not in names.free:
             yield (name,), name
-        if isinstance(value, str | int | float):
+        if isinstance(value, _SCALARS):
             yield (name,), value
         elif value is not None:
             yield from _inner((name,), value, None if name in names.free else names.members)
@@ -229,7 +230,7 @@ def _inner(
     stack: list[tuple[tuple[str | int, ...], Json]] = [(path, value)]
     while stack:
         here, item = stack.pop()
-        if isinstance(item, str | int | float):
+        if isinstance(item, _SCALARS):
             yield here, item
         elif isinstance(item, Mapping):
             if named is not None:

@@ -93,7 +93,7 @@ def _read(said: str) -> tuple[Token, ...]:
     return tuple(found)
 
 
-_short: Final = lru_cache(maxsize=4_096)(_read)
+_short: Final = lru_cache(maxsize=1_024)(_read)
 
 
 def _unbroken(lower: str) -> Token:

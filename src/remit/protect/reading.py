@@ -29,6 +29,7 @@ TEXT_CHARS_MAX: Final = 1024 * 1024
 """What is read of one text beyond its labels."""
 NAME_CHARS_MAX: Final = 200
 NAME_WORDS_MAX: Final = 16
+_NUMBERS: Final = (int, float)
 
 
 @dataclass(slots=True)
@@ -183,7 +184,7 @@ class _Reader:
         for item, place in zip(values, places, strict=True):
             if isinstance(item, str):
                 text = item
-            elif isinstance(item, int | float):
+            elif isinstance(item, _NUMBERS):
                 text = _scalar(item)
             elif item is None:
                 continue
@@ -273,7 +274,7 @@ def is_name(text: str) -> bool:
 
 
 def _scalar(item: float) -> str:
-    if isinstance(item, bool):
+    if item is True or item is False:
         return "true" if item else "false"
     return repr(item)
 
