@@ -12,6 +12,7 @@ from remit.control.names import COUNT_MAX
 from remit.control.problems import Problem, Severity, Where
 from remit.control.resources import (
     AgentSpec,
+    ChannelSpec,
     GroupSpec,
     Kind,
     PolicySpec,
@@ -26,6 +27,7 @@ from remit.control.resources import (
 from remit.facts.agent import Harness, Mode
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Http, PolicySource, Sink, Stdio, exposed_name
+from remit.facts.credential import FromEnv, Secret
 from remit.facts.label import LABEL
 from remit.facts.store import Access, Store
 from tests.core.declaring import NOW, PERMIT, declare, lock_of, small, sources
@@ -142,7 +144,6 @@ def test_what_is_not_declared_is_named_with_its_line(resource: Resource, what: s
         (declare("r", RouteSpec((), ("kim",), next="r")), "route/next"),
         (declare("r", RouteSpec((), ("kim",), next="s")), "reference/unknown"),
         (declare("r", RouteSpec((), ("kim",), break_glass=("gone",))), "reference/unknown"),
-        (declare("r", RouteSpec((), ("kim",), channels=("a/b",))), "name/malformed"),
         (declare("r", RouteSpec((), ("kim",), distinct_groups=True)), "route/groups"),
         (declare("r", RouteSpec(("everyone",), (), count=2, distinct_groups=True)), "route/groups"),
         (declare("amy", UserSpec((), "gone")), "reference/unknown"),
@@ -152,6 +153,12 @@ def test_what_cannot_be_is_refused(resource: Resource, code: str) -> None:
     assert problem_of(declare("kim", UserSpec()), resource).code == code
 
 
+def test_a_channel_that_can_have_no_name_is_not_there_either() -> None:
+    found = assemble(small(declare("kim", UserSpec()), declare("r", RouteSpec((), ("kim",), channels=("a/b",)))))
+    assert isinstance(found, Refused)
+    assert sorted(problem.code for problem in found.errors) == ["name/malformed", "reference/unknown"]
+
+
 def test_who_is_asked_next_and_who_somebody_is_are_declared() -> None:
     catalog = catalog_of(
         declare("kim", UserSpec()),
@@ -159,6 +166,7 @@ def test_who_is_asked_next_and_who_somebody_is_are_declared() -> None:
         declare("a", RouteSpec((), ("kim",), next="b", channels=("hook", "hook"))),
         declare("b", RouteSpec((), ("kim",), next="c")),
         declare("c", RouteSpec(("everyone",))),
+        declare("hook", ChannelSpec("https://hooks.example/", Secret(FromEnv("HOOK")))),
     ).catalog
     assert (catalog.users["kim2"].who, catalog.users["kim"].who) == ("kim", "kim")
     assert (catalog.routes["a"].next, catalog.routes["a"].channels, catalog.routes["c"].next) == ("b", ("hook",), None)

@@ -12,6 +12,7 @@ from remit.control.manifests import HIDDEN, PolicyText, catalog_json, manifest, 
 from remit.control.problems import Where
 from remit.control.resources import (
     AgentSpec,
+    ChannelSpec,
     GroupSpec,
     Kind,
     PolicySpec,
@@ -19,12 +20,14 @@ from remit.control.resources import (
     RouteSpec,
     ServerSpec,
     Source,
+    SourceSpec,
     StoreSpec,
     ToolSpec,
     UserSpec,
 )
 from remit.control.tables import kind_named, table
-from remit.facts.catalog import Argument, Catalog, Effect, Sink
+from remit.facts.catalog import Argument, Catalog, Effect, Sink, Watches
+from remit.facts.credential import FromEnv, Secret
 from remit.facts.store import Access
 from tests.core.declaring import NOW, declare, lock_of, small, valid_sources
 
@@ -225,7 +228,11 @@ def test_specs_leave_out_what_was_left_out() -> None:
 def test_tables_hold_a_cell_for_each_column() -> None:
     lock = lock_of(NOW)
     route = declare("r", RouteSpec((), ("kim",)))
-    source, running = small(TIME, STAFF, KIM, route, lock=lock), catalog(TIME, STAFF, KIM, route)
+    told = (
+        declare("hook", ChannelSpec("https://hooks.example/", Secret(FromEnv("HOOK")))),
+        declare("shop", SourceSpec(Watches.REPOSITORY, "/srv/shop")),
+    )
+    source, running = small(TIME, STAFF, KIM, route, *told, lock=lock), catalog(TIME, STAFF, KIM, route, *told)
     policies = {"p": PolicyText("permit;", Where("p.cedar", 2))}
     for kind in Kind:
         items = shown(kind, source, running, policies)

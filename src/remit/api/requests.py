@@ -29,7 +29,7 @@ KindPath = Annotated[
     Literal[
         "agent", "agents", "user", "users", "group", "groups", "server", "servers", "tool",
         "tools", "policy", "policies", "route", "routes",
-        "channel", "channels",
+        "channel", "channels", "source", "sources",
     ],
     Path(),
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Final
 
 from remit.api.discovering import Covered, Listed
 from remit.app.drifting import Drifts
+from remit.app.watching_sources import Watching
 from remit.discover.conditions import ACCEPTED, Facts
 from remit.discover.drift import Drift, Drifting, candidate, settled, widened
 from remit.discover.enforced import SOURCE
@@ -43,6 +44,7 @@ class Discoverer:
         self._drifting = Drifting()
         self._widened: list[Drift] = []
         self._ledger: Source | None = None
+        self._watching = Watching(discovery, clock)
         self._ledger_path = ledger
         self._bundle = bundle
         self._clock = clock
@@ -78,6 +80,7 @@ class Discoverer:
 
     async def close(self) -> None:
         """Keep what is left."""
+        await self._watching.close()
         if self._started.is_set():
             await self.discovery.close()
 
@@ -97,6 +100,7 @@ class Discoverer:
             self._widened += widened(self._facts.within, within, now_ms)
         self._facts = Facts(now_ms, natures=natures(catalog), within=within)
         self._of = bundle
+        self._watching.follow(catalog.sources)
         self.discovery.known = found
         await self.discovery.take("workspace", Found(tuple(sightings(catalog, now_ms))))
 

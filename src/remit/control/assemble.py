@@ -23,14 +23,16 @@ from remit.control.resources import (
     RouteSpec,
     ServerSpec,
     Source,
+    SourceSpec,
     Spec,
     ToolSpec,
     UserSpec,
 )
 from remit.control.servers import next_problems, route_of, server_of
 from remit.control.tools import tools_of
+from remit.control.watching import watched_of
 from remit.facts.agent import Agent, User
-from remit.facts.catalog import Catalog, Channel, PolicySource, Route, Server
+from remit.facts.catalog import Catalog, Channel, PolicySource, Route, Server, Watched
 
 _S = TypeVar("_S", bound=Spec)
 
@@ -89,6 +91,7 @@ def assemble(source: Source) -> Assembly:
         routes=MappingProxyType(_routes(source, groups, users, problems)),
         policies=_policies(source),
         channels=MappingProxyType(channels),
+        sources=MappingProxyType(_watched(source, problems)),
     )
     if errors(source.problems):
         problems = [problem for problem in problems if problem.code not in _CONSEQUENT]
@@ -146,6 +149,15 @@ def _channels(source: Source, problems: list[Problem]) -> dict[str, Channel]:
     for resource, route in _of(source, RouteSpec):
         problems += refer(resource, "spec.channels", route.channels, channels, Kind.CHANNEL)
     return channels
+
+
+def _watched(source: Source, problems: list[Problem]) -> dict[str, Watched]:
+    sources: dict[str, Watched] = {}
+    for resource, spec in _of(source, SourceSpec):
+        watched, found = watched_of(resource, spec)
+        problems += found
+        sources[resource.name] = watched
+    return sources
 
 
 def _routes(source: Source, groups: Groups, users: Mapping[str, User], problems: list[Problem]) -> dict[str, Route]:

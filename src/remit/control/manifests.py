@@ -19,13 +19,14 @@ from remit.control.resources import (
     RouteSpec,
     ServerSpec,
     Source,
+    SourceSpec,
     Spec,
     ToolSpec,
     UserSpec,
 )
 from remit.control.stores import said_of, store_json
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Catalog, Http, Route, Server, Stdio, Tool
+from remit.facts.catalog import Argument, Catalog, Http, Route, Server, Stdio, Tool, Watched, Watches
 from remit.facts.credential import shown as shown_value
 from remit.facts.results import Format
 
@@ -116,6 +117,8 @@ def spec_json(spec: Spec) -> dict[str, Json]:
             members |= {"distinct_groups": spec.distinct_groups, "next": spec.next, "next_after_s": spec.next_after_s}
             members |= {"channels": list(spec.channels), "edits": spec.edits, "strong": spec.strong}
             members |= {"break_glass": list(spec.break_glass)}
+        case SourceSpec():
+            members = _source_json(spec)
         case ChannelSpec():
             members = {"url": spec.url, "secret": spec.secret.to_json()}
         case _:
@@ -183,6 +186,8 @@ def catalog_json(catalog: Catalog) -> Mapping[tuple[Kind, str], Mapping[str, Jso
         }
     for name, route in catalog.routes.items():
         found[Kind.ROUTE, name] = _route_json(route)
+    for name, watched in catalog.sources.items():
+        found[Kind.SOURCE, name] = _source_json(watched)
     for name, channel in catalog.channels.items():
         found[Kind.CHANNEL, name] = {"url": channel.url, "secret": channel.secret.to_json()}
     return found
@@ -206,6 +211,15 @@ def _server_json(server: Server) -> Mapping[str, Json]:
             return {**members, "url": url, "private": private, "headers": told, "oauth": oauth and oauth.to_json()}
         case _:
             assert_never(server.transport)
+
+
+def _source_json(source: SourceSpec | Watched) -> dict[str, Json]:
+    members: dict[str, Json] = {"watches": source.watches.value, "every_s": source.every_s}
+    if source.path is not None:
+        members["path"] = source.path
+    if source.watches is Watches.HOST:
+        members |= {"homes": list(source.homes), "projects": list(source.projects), "processes": source.processes}
+    return members
 
 
 def _route_json(route: Route) -> Mapping[str, Json]:

@@ -26,6 +26,7 @@ COUNT_MAX: Final[Mapping[Kind, int]] = MappingProxyType(
         Kind.POLICY: 10_000,
         Kind.ROUTE: 1_000,
         Kind.CHANNEL: 100,
+        Kind.SOURCE: 100,
     }
 )
 _FAMILIES: Final = ("untrusted", "confidential")

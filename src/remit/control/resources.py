@@ -12,7 +12,7 @@ from typing import Final, TypeAlias, assert_never
 from remit.control.lock import EMPTY, Lock
 from remit.control.problems import Problem, Where
 from remit.facts.agent import Harness, Mode
-from remit.facts.catalog import Argument, Effect, PolicySource, Sink
+from remit.facts.catalog import Argument, Effect, PolicySource, Sink, Watches
 from remit.facts.credential import OAuth, Secret
 from remit.facts.impact import NONE as NO_IMPACT
 from remit.facts.impact import Extractors
@@ -38,6 +38,7 @@ class Kind(StrEnum):
     POLICY = "Policy"
     ROUTE = "Route"
     CHANNEL = "Channel"
+    SOURCE = "Source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,21 @@ class ChannelSpec:
     secret: Secret
 
 
-Spec: TypeAlias = ChannelSpec | AgentSpec | UserSpec | GroupSpec | ServerSpec | ToolSpec | PolicySpec | RouteSpec
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """What is looked at for agents; see `facts.catalog.Watched`."""
+
+    watches: Watches
+    path: str | None = None
+    homes: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    processes: bool = True
+    every_s: float = 600.0
+
+
+Spec: TypeAlias = (
+    ChannelSpec | SourceSpec | AgentSpec | UserSpec | GroupSpec | ServerSpec | ToolSpec | PolicySpec | RouteSpec
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,5 +231,7 @@ def kind_of(spec: Spec) -> Kind:
             return Kind.ROUTE
         case ChannelSpec():
             return Kind.CHANNEL
+        case SourceSpec():
+            return Kind.SOURCE
         case _:
             assert_never(spec)

@@ -22,6 +22,7 @@ _COLUMNS: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
         Kind.POLICY: (),
         Kind.ROUTE: ("groups", "users", "count", "hold_s", "expires_s"),
         Kind.CHANNEL: ("url",),
+        Kind.SOURCE: ("watches", "path", "every_s"),
     }
 )
 _WIDE: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(

@@ -244,6 +244,30 @@ class Channel:
     secret: Secret
 
 
+class Watches(StrEnum):
+    """What a Source looks at."""
+
+    HOST = "host"
+    REPOSITORY = "repository"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A Source: what is looked at for agents every `every_s`. `path` is that of a repository or file.
+
+    `homes` and `projects` are a host's; without homes, that of whoever runs the service.
+    """
+
+    name: str
+    watches: Watches
+    path: str | None
+    homes: tuple[str, ...]
+    projects: tuple[str, ...]
+    processes: bool
+    every_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class PolicySource:
     """One `.cedar` file: its path inside the workspace and its text."""
@@ -265,6 +289,7 @@ class Catalog:
     policies: tuple[PolicySource, ...]
     session_hours_max: float = 24.0
     channels: Mapping[str, Channel] = field(default_factory=lambda: MappingProxyType({}))
+    sources: Mapping[str, Watched] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def labels(self) -> Labels:

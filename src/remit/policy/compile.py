@@ -212,9 +212,15 @@ def _reached(transport: Stdio | Http) -> Json:
 
 
 def _told(catalog: Catalog) -> Mapping[str, Json]:
-    """Where people are told what waits; nothing where nobody is."""
+    """Where people are told what waits, and what is looked at; nothing where neither is declared."""
     channels: Json = {one.name: [one.url, one.secret.to_json()] for one in catalog.channels.values()}
-    return {"channels": channels} if channels else {}
+    found: dict[str, Json] = {"channels": channels} if channels else {}
+    if catalog.sources:
+        found["sources"] = {
+            one.name: [one.watches.value, one.path, list(one.homes), list(one.projects), one.processes, one.every_s]
+            for one in catalog.sources.values()
+        }
+    return found
 
 
 def _said(tool: Tool) -> Json:

@@ -21,8 +21,8 @@ class ListingSource:
 
     def __init__(self, path: Path, now_ms: Callable[[], int]) -> None:
         self._path = path
-        self._origin = Origin(clipped(path.name), now_ms())
-        self.name = self._origin.source
+        self._now_ms = now_ms
+        self.name = Origin(clipped(path.name), 0).source
 
     async def look(self) -> AsyncIterator[Found]:
         """All that it says."""
@@ -35,7 +35,7 @@ class ListingSource:
             raise SourceFailed(f"{clipped(str(self._path))}: {error.why}") from error
         if text is None:
             raise SourceFailed(f"there is no file {clipped(str(self._path))}", "name one that there is")
-        told = imported(text, self._origin)
+        told = imported(text, Origin(clipped(self._path.name), self._now_ms()))
         while batch := tuple(islice(told, _BATCH)):
             sightings = tuple(one for one in batch if isinstance(one, Sighting))
             troubles = tuple(Trouble(one.code, clipped(one.where), one.why) for one in batch if isinstance(one, Wrong))

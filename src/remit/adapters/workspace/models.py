@@ -14,6 +14,7 @@ Text: TypeAlias = Annotated[str, Field(max_length=1_000)]
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
 Names: TypeAlias = Annotated[list[Name], Field(max_length=1_000)]
 Word: TypeAlias = Annotated[str, Field(max_length=32_768)]
+Paths: TypeAlias = Annotated[list[Word], Field(max_length=100)]
 
 PLAIN: Final = "[plain]"
 REFERENCE: Final = "[reference]"
@@ -236,6 +237,17 @@ class ChannelShape(Shape):
     )
 
 
+class SourceShape(Shape):
+    """What the service looks at for agents, again and again; what it finds is in the inventory."""
+
+    watches: Literal["host", "repository", "file"] = Field(description="What it looks at.")
+    path: Word | None = Field(default=None, description="Of a repository or file: where it is, from the root.")
+    homes: Paths = Field(default=[], description="Of a host: home folders; none: that of whoever runs the service.")
+    projects: Paths = Field(default=[], description="Of a host: folders with configuration of their own.")
+    processes: StrictBool = Field(default=True, description="Of a host: whether running processes are looked at.")
+    every_s: float = Field(default=600.0, description="Seconds between two looks, 10 to 86,400.")
+
+
 SPECS: Final[dict[Kind, type[Shape]]] = {
     Kind.AGENT: AgentShape,
     Kind.USER: UserShape,
@@ -245,6 +257,7 @@ SPECS: Final[dict[Kind, type[Shape]]] = {
     Kind.POLICY: PolicyShape,
     Kind.ROUTE: RouteShape,
     Kind.CHANNEL: ChannelShape,
+    Kind.SOURCE: SourceShape,
 }
 
 

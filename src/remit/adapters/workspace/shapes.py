@@ -27,6 +27,7 @@ from remit.adapters.workspace.models import (
     SecretShape,
     ServerShape,
     Shape,
+    SourceShape,
     StoreShape,
     ToolShape,
     UserShape,
@@ -42,6 +43,7 @@ from remit.control.resources import (
     Resource,
     RouteSpec,
     ServerSpec,
+    SourceSpec,
     Spec,
     StoreSpec,
     ToolSpec,
@@ -49,7 +51,7 @@ from remit.control.resources import (
 )
 from remit.facts.agent import Harness, Mode
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Effect, Shows, Sink
+from remit.facts.catalog import Argument, Effect, Shows, Sink, Watches
 from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth, Secret
 from remit.facts.impact import Counts, Extractor
 from remit.facts.origin import Role
@@ -58,7 +60,7 @@ from remit.facts.store import Access
 
 _M = TypeVar("_M", bound=Shape)
 
-_LATER: Final = ("Model", "Budget", "Monitor", "Guarantee", "Admission", "Source")
+_LATER: Final = ("Model", "Budget", "Monitor", "Guarantee", "Admission")
 _NO_STEPS: Final = frozenset({"[key]", PLAIN, REFERENCE})
 _SECRET: Final = ("spec.headers.", "spec.env.", "spec.oauth.client_secret", "spec.secret")
 _TYPES: Final[Mapping[str, str]] = MappingProxyType(
@@ -248,6 +250,9 @@ def _spec(shape: Shape, document: Document) -> Spec:
                 shape.strong,
                 tuple(shape.break_glass),
             )
+        case SourceShape():
+            folders = (tuple(shape.homes), tuple(shape.projects))
+            return SourceSpec(Watches(shape.watches), shape.path, *folders, shape.processes, shape.every_s)
         case ChannelShape():
             return ChannelSpec(shape.url, _secret(shape.secret))
         case _:

@@ -1,0 +1,53 @@
+"""Source resources at work, over a real inventory: looked at, followed as they change, told of while they fail."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from remit.adapters.system import SystemClock
+from remit.app.sighted import open_discovery
+from remit.app.watching_sources import FAILED, Watching
+from remit.discover.sighting import Kind, Subject
+from remit.facts.catalog import Watched, Watches
+
+pytestmark = pytest.mark.asyncio
+SHOP = Subject(Kind.AGENT, "shop/app.py#writer", "repo")
+LISTED = Subject(Kind.AGENT, "Night report", "import")
+
+
+async def until(true: Callable[[], bool]) -> None:
+    while not true():  # noqa: ASYNC110 - the inventory tells nobody; the test's own time ends it
+        await asyncio.sleep(0.02)
+
+
+async def test_sources_are_looked_at_as_the_bundle_has_them(tmp_path: Path) -> None:
+    shop, home = tmp_path / "shop", tmp_path / "uma"
+    shop.mkdir()
+    (home / ".cursor").mkdir(parents=True)
+    (home / ".cursor/mcp.json").write_text('{"mcpServers": {"files": {"command": "npx", "args": ["fs"]}}}')
+    (shop / "app.py").write_text("from crewai import Agent\nwriter = Agent(role='w', llm='gpt-5')\n")
+    discovery = open_discovery(tmp_path, SystemClock())
+    await discovery.start()
+    watching = Watching(discovery, SystemClock())
+    repository = Watched("shop", Watches.REPOSITORY, str(shop), (), (), processes=True, every_s=600)
+    host = Watched("here", Watches.HOST, None, (str(home),), (str(shop),), processes=False, every_s=600)
+    missing = Watched("list", Watches.FILE, str(tmp_path / "none.csv"), (), (), processes=True, every_s=600)
+    try:
+        watching.follow({one.name: one for one in (repository, host, missing)})
+        await until(lambda: SHOP in discovery.inventory)
+        await until(lambda: any(one.name.startswith("cursor/uma@") for one in discovery.inventory))
+        await until(lambda: (FAILED, "Source list") in discovery.troubles)
+        assert "there is no file" in discovery.troubles[FAILED, "Source list"].why
+        assert LISTED not in discovery.inventory
+        (tmp_path / "list.csv").write_text("kind,name\nagent,Night report\n")
+        found = replace(missing, path=str(tmp_path / "list.csv"))
+        watching.follow({"list": found})
+        await until(lambda: LISTED in discovery.inventory)
+        await until(lambda: (FAILED, "Source list") not in discovery.troubles)
+        watching.follow({})
+    finally:
+        await watching.close()
+        await discovery.close()
