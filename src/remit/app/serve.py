@@ -23,6 +23,7 @@ from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.system import settle_collector
 from remit.app.build import Service, build
 from remit.app.failure import Exit, Failure
+from remit.app.forwarding import passing_on
 from remit.app.front import fault
 from remit.app.logs import Logs
 from remit.app.output import NO_SERVER, counted, say
@@ -142,7 +143,10 @@ async def _afterwards(service: Service, settings: Settings, logs: Logs, *, watch
         await service.proofs.erasures.finish()
     except Exception as error:  # noqa: BLE001 - what is erased on record stays to be erased
         _failed(error)
-    await service.discoverer.start()
+    try:
+        await service.discoverer.start()
+    except Exception as error:  # noqa: BLE001 - what cannot be discovered is governed all the same
+        _failed(error)
     settle_collector()
     loops = [
         every(DISCOVERY_S, service.discoverer.turn, _failed),
@@ -154,6 +158,8 @@ async def _afterwards(service: Service, settings: Settings, logs: Logs, *, watch
     ]
     if watch:
         loops.append(watching(settings.workspace, service.runtime))
+    if settings.forward is not None:
+        loops.append(passing_on(service.discoverer, *settings.forward))
     await asyncio.gather(*loops)
 
 

@@ -3,7 +3,7 @@
 import logging
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final
@@ -29,7 +29,8 @@ class Settings:
     and `remit.lock`. `port` 0 picks a free one. `allowed_hosts`: values of the Host header that
     are answered beside the listening address. `public_url`: where people's browsers and
     authorization servers reach the service, where that is not the listening address;
-    `authorization_servers`: issuers to name to clients (RFC 9728).
+    `authorization_servers`: issuers to name to clients (RFC 9728). `forward`: where telemetry is passed on to, and the
+    headers that go with it.
     """
 
     data: Path
@@ -41,6 +42,7 @@ class Settings:
     public_url: str | None = None
     authorization_servers: tuple[str, ...] = ()
     log_level: int = logging.INFO
+    forward: tuple[str, Mapping[str, str]] | None = None
 
     @property
     def logs(self) -> Path:
@@ -122,6 +124,22 @@ def public_address(given: str | None) -> str | None:
             exit=Exit.USAGE,
         )
     return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def forward_to() -> tuple[str, Mapping[str, str]] | None:
+    """`REMIT_OTLP_FORWARD`, and `REMIT_OTLP_FORWARD_HEADERS` as `name=value` parted by commas. Raises `Failure`."""
+    url = variable("REMIT_OTLP_FORWARD", "")
+    if not url:
+        return None
+    if not url.startswith(("http://", "https://")):
+        raise Failure(
+            f"telemetry cannot be passed on to {url}",
+            why="it is no http or https address",
+            next="set REMIT_OTLP_FORWARD, for example http://collector:4318/v1/traces",
+            exit=Exit.USAGE,
+        )
+    pairs = [part.partition("=") for part in variable("REMIT_OTLP_FORWARD_HEADERS", "").split(",") if part.strip()]
+    return url, {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def named_issuers() -> tuple[str, ...]:

@@ -29,6 +29,8 @@ from remit.ports.telemetry import Sent
 from remit.work.discovery import Discovery
 
 FILE: Final = "sightings.db"
+START_S: Final = 30.0
+"""How long a question waits for discovery to have started."""
 WINDOW_DAYS: Final = 7
 """How far back conditions look for actions."""
 
@@ -42,6 +44,8 @@ class Discoverer:
         self.discovery = discovery
         self._drifts = drifts
         self._drifting = Drifting()
+        self.forward: Callable[[Sent], None] | None = None
+        """Passes telemetry that was taken in on to the user's own backend."""
         self._widened: list[Drift] = []
         self._ledger: Source | None = None
         self._watching = Watching(discovery, clock)
@@ -60,8 +64,11 @@ class Discoverer:
 
     async def receive(self, sent: Sent) -> bytes:
         """Take one export in: `ports.telemetry.Receiver`."""
-        await self._started.wait()
-        return await self.discovery.receive(sent)
+        await asyncio.wait_for(self._started.wait(), START_S)
+        answered = await self.discovery.receive(sent)
+        if self.forward is not None:
+            self.forward(sent)
+        return answered
 
     async def turn(self) -> None:
         """What is done again and again."""
@@ -86,7 +93,7 @@ class Discoverer:
 
     async def follow(self) -> None:
         """Take in what the running bundle registers, where it is another one than before."""
-        await self._started.wait()
+        await asyncio.wait_for(self._started.wait(), START_S)
         bundle = self._bundle()
         if bundle is self._of:
             return

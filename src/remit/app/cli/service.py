@@ -14,6 +14,7 @@ from remit.app.settings import (
     DEFAULT_PORT,
     Settings,
     data_folder,
+    forward_to,
     limits_of,
     named_issuers,
     public_address,
@@ -54,6 +55,7 @@ def up(  # noqa: PLR0913 - each is an option
             public_url=public_address(public_url),
             authorization_servers=named_issuers(),
             log_level=level_of(log_level),
+            forward=forward_to(),
         ),
         watch=watch,
     )

@@ -1,0 +1,90 @@
+"""Telemetry passed on, as it came, to the user's own backend.
+
+Nothing waits for it: what the backend does not take in time is dropped, and counted. What is passed on is what was
+sent, content and all, to one address that whoever runs the service named; none of it is kept here.
+"""
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+import aiohttp
+
+from remit.ports.telemetry import Sent
+
+_LOG: Final = logging.getLogger(__name__)
+WAITING_BYTES_MAX: Final = 32 * 1024 * 1024
+ATTEMPTS: Final = 4
+FIRST_S: Final = 1.0
+TIMEOUT_S: Final = 10.0
+_AGAIN: Final = frozenset({408, 429, 502, 503, 504})
+"""What OTLP/HTTP lets an exporter try again."""
+
+
+class Taking(Protocol):
+    """What takes telemetry in, and hands it on."""
+
+    forward: Callable[[Sent], None] | None
+
+
+async def passing_on(taking: Taking, url: str, headers: Mapping[str, str]) -> None:
+    """Pass on to `url` what `taking` takes in, until cancelled. The address is the operator's own: any is reached."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False) as session:
+        forwarding = Forwarding(session, url, headers)
+        taking.forward = forwarding.offer
+        await forwarding.run()
+
+
+class Forwarding:
+    """Passes exports on to `url` with `headers`. `counted` says how many were passed on, and dropped."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, headers: Mapping[str, str]) -> None:
+        self._session = session
+        self._url = url
+        self._headers = headers
+        self._waiting: deque[Sent] = deque()
+        self._bytes = 0
+        self._some = asyncio.Event()
+        self.counted = Counter[str]()
+
+    def offer(self, sent: Sent) -> None:
+        """Pass `sent` on when its turn comes; the oldest make room."""
+        self._waiting.append(sent)
+        self._bytes += len(sent.body)
+        while self._bytes > WAITING_BYTES_MAX:
+            self._bytes -= len(self._waiting.popleft().body)
+            self.counted["dropped"] += 1
+        self._some.set()
+
+    async def run(self) -> None:
+        """Pass on what there is, until cancelled."""
+        while True:
+            await self._some.wait()
+            while self._waiting:
+                sent = self._waiting.popleft()
+                self._bytes -= len(sent.body)
+                self.counted["passed on" if await self._pass_on(sent) else "dropped"] += 1
+            self._some.clear()
+
+    async def _pass_on(self, sent: Sent) -> bool:
+        encoding = {"content-encoding": sent.encoding} if sent.encoding else {}
+        headers = {**self._headers, "content-type": sent.kind, **encoding}
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+        why = ""
+        for attempt in range(ATTEMPTS):
+            try:
+                async with self._session.post(
+                    self._url, data=sent.body, headers=headers, timeout=timeout, allow_redirects=False
+                ) as answer:
+                    if answer.status < 300:
+                        return True
+                    why = str(answer.status)
+                    if answer.status not in _AGAIN:
+                        break
+            except (aiohttp.ClientError, TimeoutError) as error:
+                why = type(error).__name__
+            await asyncio.sleep(FIRST_S * 2**attempt)
+        _LOG.warning("telemetry was not passed on", extra={"why": why, "bytes": len(sent.body)})
+        return False

@@ -1,0 +1,108 @@
+"""Telemetry is passed on to the user's own backend as it came, and nothing waits for that."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from remit.app import forwarding
+from remit.app.failure import Failure
+from remit.app.forwarding import Forwarding, passing_on
+from remit.app.settings import forward_to
+from remit.ports.telemetry import Sent
+from tests.e2e.gateway_world import until
+
+pytestmark = pytest.mark.asyncio
+
+SENT = Sent("application/x-protobuf", "gzip", b"\x1f\x8b as it came")
+
+
+async def backend(handler: Callable[[web.Request], Awaitable[web.Response]]) -> tuple[web.AppRunner, str]:
+    app = web.Application()
+    app.router.add_post("/v1/traces", handler)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    return runner, f"http://127.0.0.1:{runner.addresses[0][1]}/v1/traces"
+
+
+class Taker:
+    """What takes telemetry in."""
+
+    forward: Callable[[Sent], None] | None = None
+
+
+async def test_what_was_taken_in_is_passed_on_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forwarding, "FIRST_S", 0.01)
+    got: list[tuple[bytes, str, str, str]] = []
+    answers = [503, 200]
+
+    async def handler(request: web.Request) -> web.Response:
+        status = answers.pop(0)
+        if status == 200:
+            heads = request.headers
+            body = await request.content.read()
+            got.append((body, heads["content-type"], heads["content-encoding"], heads["x-key"]))
+        return web.Response(status=status)
+
+    runner, url = await backend(handler)
+    taker = Taker()
+    running = asyncio.create_task(passing_on(taker, url, {"x-key": "k"}))
+    try:
+
+        async def begun() -> bool:
+            return taker.forward is not None
+
+        async def arrived() -> bool:
+            return bool(got)
+
+        await until(begun)
+        assert taker.forward is not None
+        taker.forward(Sent("application/x-protobuf", "identity", b"as it came"))
+        await until(arrived)
+        assert got == [(b"as it came", "application/x-protobuf", "identity", "k")]
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await runner.cleanup()
+
+
+async def test_what_the_backend_does_not_take_is_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forwarding, "FIRST_S", 0.0)
+    monkeypatch.setattr(forwarding, "WAITING_BYTES_MAX", 30)
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=400)
+
+    runner, url = await backend(handler)
+    async with aiohttp.ClientSession() as session:
+        passing = Forwarding(session, url, {})
+        for _ in range(5):
+            passing.offer(SENT)
+        assert passing.counted["dropped"] == 3
+        gone = Forwarding(session, "http://127.0.0.1:9/v1/traces", {})
+        gone.offer(SENT)
+        tasks = [asyncio.create_task(one.run()) for one in (passing, gone)]
+
+        async def dropped() -> bool:
+            return passing.counted["dropped"] == 5 and gone.counted["dropped"] == 1
+
+        try:
+            await until(dropped)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    await runner.cleanup()
+
+
+async def test_where_to_is_named_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert forward_to() is None
+    monkeypatch.setenv("REMIT_OTLP_FORWARD", "http://collector:4318/v1/traces")
+    monkeypatch.setenv("REMIT_OTLP_FORWARD_HEADERS", "x-key = k=1, y=2")
+    assert forward_to() == ("http://collector:4318/v1/traces", {"x-key": "k=1", "y": "2"})
+    monkeypatch.setenv("REMIT_OTLP_FORWARD", "collector:4318")
+    with pytest.raises(Failure):
+        forward_to()
