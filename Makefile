@@ -2,7 +2,7 @@
 # Recipes call no other program: not mkdir, not rm, not git.
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench bench-cedar bench-dataflow bench-agentdojo conformance proof sim soak lock clean
+.PHONY: help run test check bench bench-cedar bench-dataflow bench-agentdojo bench-halt conformance proof sim soak lock clean
 
 # It doubles the time of every import, and pytest would rewrite each module of its plugins at every start.
 unexport PYTHONDONTWRITEBYTECODE
