@@ -42,7 +42,7 @@ spec: {groups: [owners]}
 apiVersion: remit.dev/v1alpha1
 kind: Route
 metadata: {name: owner}
-spec: {groups: [owners], hold_s: HOLD_S}
+spec: {groups: [owners], hold_s: HOLD_S, edits: true, break_glass: [owners]}
 ---
 apiVersion: remit.dev/v1alpha1
 kind: Server

@@ -19,6 +19,8 @@ Pin = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Sid = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{32}|d-[0-9a-f]{30})$")]
 RefText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,16}-[1-9][0-9]{0,8}\.[1-9][0-9]{0,14}$")]
 Ttl = Annotated[int, Field(ge=1, le=TTL_MAX_S)]
+Preset = Annotated[Refusal, Field(strict=False)]
+"""A preset reason, by its word."""
 Note = Annotated[str, StringConstraints(max_length=2000)]
 
 AgentPath = Annotated[Name, Path()]
@@ -138,7 +140,7 @@ class DenyRequest(Strict):
     """A no, with a preset reason, which the agent is told, and a note, which it is not."""
 
     note: Note | None = None
-    reason: Refusal | None = None
+    reason: Preset | None = None
 
 
 class DelegateRequest(Strict):
@@ -152,7 +154,7 @@ class DelegateRequest(Strict):
 class StopSessionRequest(Strict):
     """Stop the session that asked; the agent is told the preset reason."""
 
-    reason: Refusal = Refusal.SUSPICIOUS
+    reason: Preset = Refusal.SUSPICIOUS
     note: Note | None = None
 
 
