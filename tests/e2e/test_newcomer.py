@@ -82,7 +82,11 @@ def test_a_warning_is_one_line_and_says_so_once(counting: Counting) -> None:
         (("approvals", "show", "nonsense"), "not a decision id", "remit approvals ls"),
         (("sessions", "show", "nonsense"), "not a session id", "remit sessions ls"),
         (("tools", "accept", "counter", "--pin", "abc"), "sha256: and 64 hexadecimal digits", "remit tools review"),
-        (("get", "gadgets"), "agents, users, groups, servers, tools, policies and routes", "remit get agents"),
+        (
+            ("get", "gadgets"),
+            "agents, users, groups, servers, tools, policies, routes, channels",
+            "remit get agents",
+        ),
         (("token", "agent", "clerk", "--ttl", "91d"), "from 1 s to 90 days", "remit token --help"),
         (("token", "user", "not a name"), "a letter or digit first", "remit get agents"),
     ],

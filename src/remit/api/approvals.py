@@ -199,7 +199,9 @@ async def _told(services: Services, caller: Admin | Person, approval: Approval) 
 def _instead(services: Services, approval: Approval, refused: VoteRefused) -> Problem:
     """A vote that does not count, answered with the people whose vote would."""
     asked = "; ".join(f"{_people(names)} ({route})" for route, names in eligible(services, approval).items())
-    return Problem(403, "the vote does not count", why=f"{refused.why}; those who may: {asked}", next=refused.next)
+    # Whom to ask stands in the cause already.
+    following = refused.next if "remit " in refused.next else f"remit approvals show {approval.ident}"
+    return Problem(403, "the vote does not count", why=f"{refused.why}; those who may: {asked}", next=following)
 
 
 def _people(names: Sequence[str]) -> str:
