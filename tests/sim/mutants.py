@@ -72,8 +72,8 @@ def _sent_early() -> tuple[Any, str, Any]:
 def _answers_early() -> tuple[Any, str, Any]:
     real = Desk.judge
 
-    def judge(desk: Desk, action: Action, live: Any) -> Any:
-        attempt = real(desk, action, live)
+    def judge(desk: Desk, action: Action, live: Any, edited: Any = None) -> Any:
+        attempt = real(desk, action, live, edited)
         return attempt if action.within is None else replace(attempt, pending=_at_once(attempt.pending))
 
     return Desk, "judge", judge
