@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from typing import TYPE_CHECKING, Final
 
@@ -35,6 +36,23 @@ async def test_log_is_as_long_from_its_first_record_on_as_one_caller_ever_makes_
     finally:
         await ledger.close()
     assert not log_of(place).exists()
+    assert verify_file(place.file).clean
+
+
+@pytest.mark.asyncio
+async def test_a_disk_without_room_for_the_log_keeps_its_room_for_records(tmp_path: Path) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LONG // 2, most))
+    try:
+        place = Place(tmp_path)
+        ledger = place.open()
+        try:
+            assert log_of(place).stat().st_size < LONG // 4
+            await ledger.append(draft(action())).durable
+        finally:
+            await ledger.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     assert verify_file(place.file).clean
 
 

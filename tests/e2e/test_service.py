@@ -14,6 +14,7 @@ import pytest
 
 from proof.counting import Counting, call
 from proof.service import REMIT, Service, environment, free_port
+from tests.contract.ledger_world import log_end
 
 
 @pytest.fixture(scope="module")
@@ -143,9 +144,9 @@ def test_a_full_disk_denies_every_call_and_loses_nothing_acknowledged(tmp_path: 
         agent = service.agent("clerk", "ana")
         assert not asyncio.run(call(service, agent, "add", {"id": "before"})).is_error
         assert service.process is not None
-        size = sum(path.stat().st_size for path in service.data.glob("ledger*"))
-        # No file of the service may grow any further: the next pages of the ledger do not fit.
-        resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (size // 8, size // 8))
+        # No file of the service may be written beyond this: the next pages of the ledger do not fit.
+        end = log_end(service.data / "ledger.sqlite3-wal") // 2
+        resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (end, end))
         answers = [asyncio.run(call(service, agent, "add", {"id": f"full-{n}", "amount": n})) for n in range(3)]
         assert all(answer.is_error for answer in answers)
         assert all("ledger/unwritable" in text(answer) for answer in answers)

@@ -91,13 +91,20 @@ class Checkpointer:
 def _lengthen(log: Path) -> None:
     """Bring `log` to its length with zeros, which no frame consists of (SQLite file format, section 4.1).
 
-    SQLite keeps no lock on this file, so that closing it here loses none.
+    SQLite keeps no lock on this file, so that closing it here loses none. A disk without room for it keeps what room it
+    has, for records.
     """
     with log.open("r+b", buffering=0) as file:
-        missing = _LENGTH_BYTES - file.seek(0, os.SEEK_END)
-        if missing > 0:
-            file.write(bytes(missing))
+        size = file.seek(0, os.SEEK_END)
+        if size >= _LENGTH_BYTES:
+            return
+        try:
+            whole = file.write(bytes(_LENGTH_BYTES - size)) == _LENGTH_BYTES - size
             os.fdatasync(file.fileno())
+        except OSError:
+            whole = False
+        if not whole:
+            file.truncate(size)
 
 
 def _passive(conn: sqlite3.Connection) -> bool:
