@@ -346,6 +346,12 @@ def test_a_group_of_a_route_counts_its_people() -> None:
     assert catalog_of(route, declare("staff", GroupSpec()), *people).warnings == ()
 
 
+def test_a_route_that_nobody_can_confirm_is_warned_of() -> None:
+    route = declare("r", RouteSpec((), ("ana",), strong=True))
+    [warning] = catalog_of(route, declare("ana", UserSpec())).warnings
+    assert (warning.code, warning.severity) == ("route/strong", Severity.WARNING)
+
+
 def test_policies_in_yaml_keep_the_lines_of_their_file() -> None:
     one, two = declare("one", PolicySpec("permit1;\n", 4)), declare("two", PolicySpec("permit2;", 9))
     found = catalog_of(two, one, declare("late", PolicySpec("permit3;", 2)))

@@ -192,11 +192,6 @@ def test_decisions_beyond_yes_and_no() -> None:
         (AdminBody(Event.CREDENTIAL, "r", "admin", {"hash": "h"}), CredentialSet("admin", "h")),
         (AdminBody(Event.CREDENTIAL, "r", "admin", {"hash": None}), CredentialSet("admin", None)),
         (
-            AdminBody(Event.SESSION_STOPPED, "ana", "s1", {"reason": "not-now"}),
-            Halted(Stop(Over.SESSION, "s1", "ana", 7, "not-now")),
-        ),
-        (AdminBody(Event.SESSION_STOPPED, "ana", "s1"), Halted(Stop(Over.SESSION, "s1", "ana", 7, ""))),
-        (
             AdminBody(Event.HALT, "ana", "tool:files/read", {"reason": "odd"}),
             Halted(Stop(Over.TOOL, "files/read", "ana", 7, "odd")),
         ),

@@ -13,7 +13,7 @@ Laws
 
 What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; `session.keyed` {key}, null
 to erase it; `session.words` {text, grounds?}; `token.revoked` {expires_ms}; `credential` {hash}, null to remove it;
-`epoch` {heads, …}; `session.stopped` {reason}; `halt` {reason, holds?}; `session.confidence` {source, units};
+`epoch` {heads, …}; `halt` {reason, holds?}; `session.confidence` {source, units};
 `approval.superseded` {by}. `subject` is the id of the session, token, credential, approval, or the chain.
 """
 
@@ -22,11 +22,10 @@ from typing import Final, assert_never
 
 from remit.escalate.grants import terms_of
 from remit.escalate.machine import Approval, Delegation, Edit, Glass, Move, Vote
-from remit.facts.impact import PLACES
 from remit.facts.label import closed
 from remit.facts.limits import INTEGER_MAX
 from remit.facts.record import RecordKind, Ref
-from remit.facts.stop import Holds, Over, Stop, read_subject
+from remit.facts.stop import Holds, Stop, read_subject
 from remit.pdp.deltas import (
     ApprovalBroken,
     ApprovalClaimed,
@@ -38,7 +37,6 @@ from remit.pdp.deltas import (
     ApprovalSuperseded,
     ApprovalVoted,
     BodiesErased,
-    ConfidenceStated,
     CredentialSet,
     Delta,
     EpochBegan,
@@ -221,7 +219,6 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
         case (
             Event.SESSION_OPENED
             | Event.SESSION_ENDED
-            | Event.SESSION_STOPPED
             | Event.SESSION_KEYED
             | Event.SESSION_WORDS
             | Event.SESSION_CONFIDENCE
@@ -287,14 +284,6 @@ def _of_session(ref: Ref, at: int, body: AdminBody, event: Event) -> tuple[Delta
             return (SessionTouched(sid, by, user if isinstance(user, str) else None, at, 0, 0),)
         case Event.SESSION_ENDED:
             return (SessionEnded(sid, at),)
-        case Event.SESSION_STOPPED:
-            reason = data.get("reason")
-            return (Halted(Stop(Over.SESSION, sid, body.by, at, reason if isinstance(reason, str) else "")),)
-        case Event.SESSION_CONFIDENCE:
-            units, source = data.get("units"), data.get("source")
-            if not isinstance(units, int) or isinstance(units, bool) or not 0 <= units <= PLACES:
-                return ()
-            return (ConfidenceStated(sid, at, str(source), units),)
         case Event.SESSION_KEYED:
             key = data.get("key")
             return (SessionKeyed(ref, sid, key if isinstance(key, str) and KEY.fullmatch(key) else None),)

@@ -184,7 +184,6 @@ class Event(StrEnum):
     SESSION_WORDS = "session.words"
     SESSION_CONFIDENCE = "session.confidence"
     SESSION_ENDED = "session.ended"
-    SESSION_STOPPED = "session.stopped"
     HALT = "halt"
     HALT_DRILL = "halt.drill"
     RESUME = "resume"
