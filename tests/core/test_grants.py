@@ -350,3 +350,11 @@ def test_what_a_grant_would_have_covered_is_told_from_the_record() -> None:
     assert not granting.covers(grant.terms, other, there)
     assert not granting.covers(replace(grant.terms, gates=()), asked, there)
     assert not granting.covers(grant.terms, replace(asked, arguments=b""), there)
+
+
+@pytest.mark.parametrize("given", [-1, -1_000_000_000, -0.5])
+def test_what_is_below_zero_is_at_most_nothing(given: float) -> None:
+    bound = Constraint("amount", Bound.AT_MOST, 100)
+    assert bound.met({"amount": 0})
+    assert bound.met({"amount": 100})
+    assert not bound.met({"amount": given})

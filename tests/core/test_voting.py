@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from remit.escalate import sitting, voting
-from remit.escalate.machine import MOVES, Approval, Move, State, Vote, step
+from remit.escalate.machine import MOVES, Approval, Delegation, Edit, Glass, Move, State, Vote, step
 from remit.escalate.seating import complete, seats
 from remit.escalate.sitting import routes_of
 from remit.escalate.voting import Room, VoteRefused
@@ -128,6 +128,58 @@ def test_a_person_is_seated_where_he_helps_most():
     first = yes(asked("sec", "fin"), routes, "ben")
     assert yes(first, routes, "ann").state is State.APPROVED
     assert yes(first, routes, "cat").state is State.APPROVED
+
+
+def named_twice() -> Room:
+    users = {
+        "ana": User("ana", frozenset({"sec"}), person="Ana"),
+        "ana2": User("ana2", frozenset({"sec"}), person="Ana"),
+        "bob": User("bob"),
+        "cal": User("cal"),
+        "dee": User("dee", frozenset({"oncall"})),
+    }
+    return Room(board(sec(count=2, edits=True, break_glass=frozenset({"oncall"}))), users)
+
+
+def test_one_person_fills_one_seat_whoever_he_sends_under_whichever_name() -> None:
+    room = named_twice()
+    said = voting.approve(asked("sec"), room, Vote("ana2", 1, ()))
+    with pytest.raises(VoteRefused, match="has said yes already"):
+        voting.delegate(said, room, Delegation("ana", "bob", 2, 900))
+    handed = voting.delegate(asked("sec"), room, Delegation("ana", "bob", 1, 900))
+    with pytest.raises(VoteRefused, match="under another name"):
+        voting.delegate(handed, room, Delegation("ana2", "cal", 2, 900))
+    both = voting.approve(voting.approve(handed, room, Vote("bob", 2, ())), room, Vote("ana2", 3, ()))
+    assert both.state is State.PENDING
+    assert not complete(both, room.routes, room.users)
+
+
+def test_glass_is_broken_over_what_was_seen_alone_and_by_who_still_may() -> None:
+    room = named_twice()
+    edited = voting.approve(
+        replace(asked("sec"), nonce="n0"), room, Vote("ana", 1, ()), edit=Edit("ana", 1, "sha256:1", "r1-1.2", "n1")
+    )
+    for shown in (None, "n0"):
+        with pytest.raises(VoteRefused):
+            voting.break_glass(edited, room, Glass("dee", 2, "prod is down"), shown=shown)
+    broken = voting.break_glass(edited, room, Glass("dee", 2, "prod is down"), shown="n1")
+    assert complete(broken, room.routes, room.users)
+    assert not complete(broken, board(sec(count=2)), room.users), "nobody may break it any more"
+    assert not complete(broken, room.routes, {name: one for name, one in room.users.items() if name != "dee"})
+
+
+def test_a_deputy_sits_for_no_group_of_one_who_said_yes_himself() -> None:
+    users = {
+        "cara": User("cara", frozenset({"x", "y"})),
+        "bob": User("bob", frozenset({"z"})),
+        "dan": User("dan", frozenset({"z"})),
+    }
+    route = Route("r", groups=frozenset({"x", "y", "z"}), count=3, distinct_groups=True)
+    room = Room(board(route), users)
+    found = voting.delegate(asked("r"), room, Delegation("cara", "bob", 1, 900))
+    for at, who in enumerate(users, 2):
+        found = voting.approve(found, room, Vote(who, at, ()))
+    assert found.state is State.PENDING
 
 
 def test_two_gates_on_one_route_are_one_decision():

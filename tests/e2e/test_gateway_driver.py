@@ -491,7 +491,7 @@ async def test_an_error_of_our_own_denies_and_tells_no_secret(tmp_path: Path, ca
         answer = await b.call("pay")
         assert codes(answer) == {Code.INTERNAL}
         assert "secret" not in str(answer) + caplog.text
-        (told,) = [vars(record) for record in caplog.records if record.name == "remit.pep.way"]
+        (told,) = [vars(record) for record in caplog.records if record.name == "remit.pep.ending"]
         assert told["error"] == "ZeroDivisionError"
         assert "secret" not in str(told)
 

@@ -12,7 +12,8 @@ from remit.escalate.machine import State
 from remit.escalate.voting import VoteRefused
 from remit.facts.catalog import PolicySource
 from remit.facts.record import RecordKind
-from remit.pep.answer import Awaiting, Released
+from remit.pep.answer import Awaiting, Refused, Released
+from remit.policy.verdict import Code
 from remit.trace.bodies import ActionBody, Choice
 from tests.e2e.gateway_parts import Bench
 from tests.e2e.gateway_world import CLOCK, compiled, until
@@ -53,6 +54,18 @@ async def test_a_grant_for_the_session_lifts_the_gate_for_what_was_seen(b: Bench
     await b.driver.revoke_grant(grant.ident, bob, "enough")
     assert isinstance(await pay(b, 500), Awaiting)
     assert (await b.driver.revoke_grant(grant.ident, bob, None)).revoked_by == "bob"
+
+
+@driven
+async def test_a_no_stands_over_what_was_granted_with_an_earlier_yes(b: Bench) -> None:
+    b.hold_s(0)
+    users = b.bundle.catalog.users
+    ident = await approved(b)
+    await b.driver.give_grant(ident, users["bob"], SESSION, None)
+    await b.driver.decide_approval(ident, users["bob"], Choice.DENY, None, reason="suspicious")
+    answer = await pay(b, 500)
+    assert isinstance(answer, Refused)
+    assert answer.reasons[0].code is Code.APPROVAL_REFUSED
 
 
 @driven

@@ -18,14 +18,19 @@ from remit.pep.answer import Refused, Released
 from remit.pep.lease import LEASE_S, Lease
 from remit.policy.verdict import Code
 from remit.trace.bodies import AdminBody, OutcomeBody, Status
-from tests.e2e.api_world import world
+from tests.e2e.api_world import declared, world
+from tests.e2e.gateway_parts import bench
 from tests.e2e.gateway_world import Shop, gateway, shop_process, until
 from tests.e2e.speaking import told
 from tests.e2e.test_gateway_client import client
+from tests.e2e.test_tasks import ABLE, DONE, begun, get, under
+from tests.e2e.test_tasks import driven as tasking
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
+
+    from tests.e2e.gateway_parts import Bench
 
 
 @pytest.fixture(scope="module")
@@ -257,6 +262,78 @@ def test_a_service_that_stands_still_is_left_the_halt_and_obeys_it_first(tmp_pat
         assert (stop["kind"], stop["name"], stop["by"], stop["why"]) == ("agent", "clerk", BY, "it hangs")
     finally:
         counting.stop()
+
+
+@tasking
+async def test_a_task_that_runs_at_its_server_is_cut_off_and_listed(b: Bench) -> None:
+    name = await begun(b)
+    what = (Over.AGENT, "clerk")
+    _, would = await b.driver.drill(what, "ann")
+    _, cut = await b.driver.halt(what, "ann", "rogue")
+    assert list(would) == list(cut) == [name]
+
+    async def ended() -> bool:
+        entries = await b.ledger.entries(after=None, limit=100, sid=None)
+        outcomes.extend(one.body for one in entries if isinstance(one.body, OutcomeBody))
+        return bool(outcomes) and any(line.startswith("asked tasks/cancel ") for line in b.trace)
+
+    outcomes: list[OutcomeBody] = []
+    await until(ended)
+    assert {one.status for one in outcomes} == {Status.LOST}
+    assert why(await get(b, name)) == Code.HALTED.value
+
+
+@tasking
+async def test_what_a_task_brought_is_not_released_to_who_is_halted(b: Bench) -> None:
+    name = await begun(b)
+    await under(b, name, status="completed", result=DONE)
+    await b.driver.halt((Over.SERVER, "shop"), "ann", "rogue")
+    assert why(await get(b, name)) == Code.HALTED.value
+
+
+@pytest.mark.asyncio
+async def test_a_halted_server_is_not_even_asked_what_it_offers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with bench(tmp_path) as b:
+        await b.driver.halt((Over.SERVER, "shop"), "ann", "rogue")
+        before = len(b.trace)
+        asked: list[str] = []
+
+        async def ask(*_: object) -> None:
+            asked.append("asked")
+
+        monkeypatch.setattr(b.upstream, "definitions", ask)
+        monkeypatch.setattr(b.upstream, "introduce", ask)
+        assert why(await b.call("pay")) == Code.HALTED.value
+        found = await b.driver.introduce(b.authority(), ABLE, "shop")
+        assert (found.capabilities, found.instructions) == ({}, None)
+        assert not [line for line in b.trace[before:] if line.startswith(("asked", "called"))]
+        assert not asked
+
+
+@pytest.mark.asyncio
+async def test_who_is_halted_decides_nothing_and_loosens_nothing_under_any_of_his_names(tmp_path: Path) -> None:
+    async with world(tmp_path) as api:
+        users = api.workspace / "people.yaml"
+        users.write_text(users.read_text() + "---\n" + declared("User", "ann2", groups=["sec"], person="ann"))
+        await api.told("POST", "/apply", body={})
+        ann, ann2 = await api.token("user", "ann"), await api.token("user", "ann2")
+        ident = await api.escalated(await api.token("agent", "bot", user="req"))
+        await api.told("POST", "/halts", body={"kind": "user", "name": "ann", "why": "stolen", "holds": "acting"})
+        for token in (ann, ann2):
+            for path in (f"/approvals/{ident}/approve", f"/approvals/{ident}/grant"):
+                body = {"scope": "session"} if path.endswith("grant") else {}
+                assert (await api.ask("POST", path, token, body)).status_code == 403, path
+            resumed = await api.ask("POST", "/halts/resume", token, {"kind": "user", "name": "ann"})
+            assert resumed.status_code == 403
+            swapped = {"kind": "user", "name": "ann", "why": "x", "holds": "reading"}
+            assert (await api.ask("POST", "/halts", token, swapped)).status_code == 409
+        other = await api.token("agent", "bot", user="ann2")
+        await api.told("POST", "/halts", body={"kind": "user", "name": "ann", "why": "stolen"})
+        assert why(await api.call(other, "echo", {"text": "x"})) == Code.HALTED.value
+        denied = await api.ask("POST", f"/approvals/{ident}/deny", ann, {})
+        assert denied.is_success, "a no harms nobody"
 
 
 @pytest.mark.asyncio

@@ -259,10 +259,6 @@ def test_other_arguments_are_approved_on_the_page_and_run_once_as_edited(
 ) -> None:
     with Counting(tmp_path_factory.mktemp("edited"), hold_s=0.2) as world:
         service = world.service
-        route = "spec: {groups: [owners], hold_s: 0.2"
-        for file in service.workspace.glob("*.yaml"):
-            file.write_text(file.read_text().replace(route, f"{route}, edits: true"))
-        service.told("apply")
         ident, token = asked(world, "as-asked")
         sam = visitor(world)
         assert "Approve with other arguments" in sam.ask("GET", f"/a/{ident}").text

@@ -53,8 +53,8 @@ class Deciding(Protocol):
         """Let `to` decide in the place of `by` until `until_ms`."""
         ...
 
-    async def break_glass(self, ident: str, by: User, why: str) -> Approval:
-        """Lift every gate alone, in an emergency."""
+    async def break_glass(self, ident: str, by: User, why: str, *, shown: str | None = None) -> Approval:
+        """Lift every gate alone, in an emergency; `shown` is the nonce of what he saw."""
         ...
 
     async def review_glass(self, ident: str, by: User, note: str | None) -> Approval:

@@ -8,11 +8,12 @@ from pydantic import JsonValue
 from remit.api.answers_grants import ConstraintAnswer, CoveredAnswer, GrantAnswer, GrantsAnswer
 from remit.api.authenticator import Admin, Person
 from remit.api.guard import ByPerson, ByReader, GuardedRoute, With
+from remit.api.halts import may_decide
 from remit.api.moments import instant
-from remit.api.problem import Problem, not_found
+from remit.api.problem import Problem, forbidden, not_found
 from remit.api.requests import GrantRequest, RefPath, VoteRequest
 from remit.api.services import Services
-from remit.api.views import sees_approval
+from remit.api.views import sees_approval, sees_arguments
 from remit.escalate.grants import Bound, Constraint, Grant, Scope, Terms, Wish, as_approval
 from remit.escalate.machine import Approval
 from remit.escalate.sitting import sits
@@ -34,6 +35,10 @@ async def give(ident: RefPath, asked: GrantRequest, services: With, caller: ByPe
     known = await services.ledger.approval(ident)
     if known is None or not sees_approval(services, caller, known):
         raise not_found(f"approval: {ident}", "remit approvals ls")
+    if not sees_arguments(services, caller, known):
+        # Terms tell values.
+        raise forbidden(f"{caller.user} is not one of those who decide here", f"remit approvals show {ident}")
+    may_decide(services, caller)
     wish = _wish(asked, services.clock.now_ms())
     if asked.dry_run:
         _, made = await services.driver.terms_for(ident, wish)
@@ -71,8 +76,8 @@ def _known(services: Services, caller: Admin | Person, ident: str) -> Grant:
 
 
 def _sees(services: Services, caller: Admin | Person, grant: Grant) -> bool:
-    """Those who may lift its gates, whom it is for, and the admin."""
-    if isinstance(caller, Admin) or caller.user == grant.terms.user:
+    """Those who may lift its gates, and the admin: its terms tell values that whom it is for may not see."""
+    if isinstance(caller, Admin):
         return True
     catalog = services.runtime.catalog
     person = catalog.users[caller.user]

@@ -12,6 +12,7 @@ from remit.api.services import Services
 from remit.api.views import instant
 from remit.facts.record import Receipt
 from remit.facts.stop import Holds, Over, Stop, Stopped, subject
+from remit.pdp.stopping import of_user
 
 router = APIRouter(route_class=GuardedRoute, tags=["halts"])
 
@@ -40,8 +41,8 @@ async def halt(asked: HaltRequest, services: With, caller: ByReader) -> HaltedAn
 async def resume(asked: StopRequest, services: With, caller: ByReader) -> ResumedAnswer:
     """Let what was stopped act again."""
     what = (Over(asked.kind), asked.name)
-    if isinstance(caller, Person) and what in _own(services, caller.user):
-        raise forbidden(f"{caller.user} is stopped by it", "ask somebody else, or use the admin token")
+    if isinstance(caller, Person):
+        may_decide(services, caller)
     if not any(stop.what == what for stop in services.driver.stops):
         return ResumedAnswer(kind=asked.kind, name=asked.name, record=None)
     receipt = await services.driver.resume_halted(what, named(caller))
@@ -57,9 +58,10 @@ async def _halt(
             400, "a halt says why", why="whoever is stopped, and whoever resumes, reads it", next="--why TEXT"
         )
     for stop in services.driver.stops:
-        if stop.what == what and stop.holds is Holds.ALL is not holds:
-            # To quarantine it would let it do a part of what it was stopped from.
-            raise Problem(409, "it is halted", why=str(stop), next=f"remit resume {subject(what).replace(':', ' ', 1)}")
+        if stop.what == what and holds is not Holds.ALL and stop.holds is not holds:
+            # To quarantine it so would let it do a part of what it was stopped from.
+            following = f"remit resume {subject(what).replace(':', ' ', 1)}, or halt it"
+            raise Problem(409, "it is stopped from something else", why=str(stop), next=following)
     receipt, cut = await services.driver.halt(what, named(caller), why, holds)
     return receipt, list(cut)
 
@@ -92,11 +94,12 @@ async def _known(services: Services, asked: StopRequest) -> Stopped:
     return over, name
 
 
-def _own(services: Services, user: str) -> set[Stopped]:
-    """What stops `user` himself."""
-    found = services.runtime.catalog.users.get(user)
-    groups = () if found is None else found.groups
-    return {(Over.USER, user), *((Over.GROUP, group) for group in groups)}
+def may_decide(services: Services, caller: Person) -> None:
+    """Raise 403 while a person is stopped himself: a stolen token lifts nothing. Refusing and stopping stay his."""
+    own = set(of_user(services.runtime.catalog, caller.user))
+    for stop in services.driver.stops:
+        if stop.what in own:
+            raise forbidden(str(stop), "ask somebody else, or use the admin token to resume")
 
 
 def _view(stop: Stop) -> HaltAnswer:

@@ -35,6 +35,10 @@ FIELDS: Final[Mapping[str, Wanted]] = MappingProxyType(
     {
         "after": Wanted(_REF, "remit logs"),
         "agent": Wanted(_NAME, "remit get agents"),
+        "one": Wanted("a subject of the inventory, KIND:NAME", "remit inventory ls"),
+        "other": Wanted("a subject of the inventory, KIND:NAME", "remit inventory ls"),
+        "same": Wanted("true or false", "remit inventory same --help"),
+        "sightings": Wanted("a list of sightings, as remit discover host -o json writes them", "remit discover --help"),
         "arguments": Wanted("a JSON object of arguments", "remit can --help"),
         "chain": Wanted("a list of the names of agents", "remit get agents"),
         "days": Wanted("a number of days from 1 to 366", "remit approvals stats --help"),

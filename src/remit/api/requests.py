@@ -159,9 +159,10 @@ class StopSessionRequest(Strict):
 
 
 class GlassRequest(Strict):
-    """Why the glass is broken."""
+    """Why the glass is broken; `shown` is the `nonce` of what he saw, as of a yes."""
 
     why: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    shown: Annotated[str, StringConstraints(max_length=64)] | None = None
 
 
 class VoteRequest(Strict):

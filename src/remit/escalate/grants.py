@@ -40,7 +40,7 @@ class Bound(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """The argument `name` at the root of the input, held to `value` by `bound`."""
+    """The argument `name` at the root of the input, held to `value` by `bound`; nothing below 0 is at most anything."""
 
     name: str
     bound: Bound
@@ -53,7 +53,7 @@ class Constraint:
         given = arguments[self.name]
         if self.bound is Bound.EQUALS:
             return type(given) is type(self.value) and given == self.value
-        return _number(given) and _number(self.value) and cast("float", given) <= cast("float", self.value)
+        return _number(given) and _number(self.value) and 0 <= cast("float", given) <= cast("float", self.value)
 
 
 def _number(value: Json) -> bool:

@@ -12,7 +12,7 @@ from itertools import islice, product
 from typing import Final, TypeAlias
 
 from remit.escalate.machine import Approval
-from remit.escalate.sitting import asked, counts_for, routes_of
+from remit.escalate.sitting import asked, breaks, counts_for, routes_of
 from remit.facts.agent import User
 from remit.facts.catalog import Route
 
@@ -53,7 +53,8 @@ def seats(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, U
 def complete(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User]) -> bool:
     """Whether every gate of `approval` is lifted by the votes it has, or by breaking the glass."""
     if approval.glass is not None:
-        return all(name in routes for name in routes_of(approval))
+        person = users.get(approval.glass.by)
+        return person is not None and breaks(approval, routes, person)
     return all(seat.filled for seat in seats(approval, routes, users))
 
 
@@ -61,7 +62,8 @@ def _voters(
     approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User]
 ) -> list[tuple[str, dict[str, list[_Place]]]]:
     """Who said yes, each person once, and the places that each may take by route."""
-    said = frozenset(vote.by for vote in approval.votes)
+    voted = {users[vote.by].who for vote in approval.votes if vote.by in users}
+    said = frozenset(one.by for one in approval.delegations if one.by in users and users[one.by].who in voted)
     people: set[str] = set()
     found: list[tuple[str, dict[str, list[_Place]]]] = []
     for vote in approval.votes:
@@ -81,7 +83,12 @@ def _places(
     if not routes[name].distinct_groups:
         return [(name, "")]
     # A deputy sits for the groups of the one whose place he takes.
-    named = [one.by for one in approval.delegations if one.to == by and one.at <= at < one.until_ms]
+    voted = {users[vote.by].who for vote in approval.votes if vote.by in users}
+    named = [
+        one.by
+        for one in approval.delegations
+        if one.to == by and one.at <= at < one.until_ms and one.by in users and users[one.by].who not in voted
+    ]
     wanted = {group for route in asked(name, routes, at - approval.opened_ms) for group in route.groups}
     held = {group for who in (by, *named) if who in users for group in users[who].groups}
     return [(name, group) for group in sorted(wanted & held)]

@@ -125,7 +125,11 @@ def delegate(approval: Approval, room: Room, given: Delegation) -> Approval:
         raise VoteRefused("it is approved already: there is nothing left to hand on", "remit approvals ls", ended=True)
     if not own(approval, room.routes, room.users, person, given.at):
         raise ineligible(approval, room, person, given.at)
-    if any(vote.by == given.by for vote in approval.votes):
+    names = {name for name, user in room.users.items() if user.who == person.who}
+    if any(one.by in names and one.by != given.by and given.at < one.until_ms for one in approval.delegations):
+        why = f"{given.by} has handed it on already, under another name"
+        raise VoteRefused(why, f"see it with: remit approvals show {approval.ident}")
+    if any(vote.by in names for vote in approval.votes):
         raise VoteRefused(f"{given.by} has said yes already", "one yes is all that he has; refuse it to take it back")
     deputy = room.users.get(given.to)
     if deputy is None or deputy.who == person.who:
@@ -142,8 +146,8 @@ def delegate(approval: Approval, room: Room, given: Delegation) -> Approval:
     return after
 
 
-def break_glass(approval: Approval, room: Room, glass: Glass) -> Approval:
-    """`approval`, lifted by `glass.by` alone, for a short time. Raises `VoteRefused`."""
+def break_glass(approval: Approval, room: Room, glass: Glass, *, shown: str | None = None) -> Approval:
+    """`approval`, lifted by `glass.by` alone, for a short time; `shown` as of a yes. Raises `VoteRefused`."""
     person = voter(approval, room, glass.by, glass.at)
     if approval.state is not State.PENDING:
         raise VoteRefused("it is approved already", f"remit approvals show {approval.ident}", ended=True)
@@ -155,6 +159,7 @@ def break_glass(approval: Approval, room: Room, glass: Glass) -> Approval:
         )
     if not glass.why.strip():
         raise VoteRefused("breaking the glass wants a reason", "say why in one sentence: --why TEXT")
+    _fresh(approval, shown)
     return broken(approval, glass)
 
 

@@ -79,7 +79,8 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     verdict, reasons, observed = judge_chain(snapshot, action, question)
     judged = Ruling(verdict, reasons, facts, checked, observed)
     lifted = _lifted(snapshot, action, judged, now_ms)
-    if snapshot.grants and isinstance(lifted.verdict, Escalate):
+    # A no to this very action stands over whatever was granted for others like it.
+    if snapshot.grants and not snapshot.noes and isinstance(lifted.verdict, Escalate):
         lifted = _granted(snapshot, action, lifted, now_ms)
     return _obligations(snapshot, _askable(snapshot, action, lifted))
 

@@ -22,6 +22,7 @@ from typing import Final, assert_never
 
 from remit.escalate.grants import terms_of
 from remit.escalate.machine import Approval, Delegation, Edit, Glass, Move, Vote
+from remit.facts.impact import PLACES
 from remit.facts.label import closed
 from remit.facts.limits import INTEGER_MAX
 from remit.facts.record import RecordKind, Ref
@@ -37,6 +38,7 @@ from remit.pdp.deltas import (
     ApprovalSuperseded,
     ApprovalVoted,
     BodiesErased,
+    ConfidenceStated,
     CredentialSet,
     Delta,
     EpochBegan,
@@ -284,6 +286,11 @@ def _of_session(ref: Ref, at: int, body: AdminBody, event: Event) -> tuple[Delta
             return (SessionTouched(sid, by, user if isinstance(user, str) else None, at, 0, 0),)
         case Event.SESSION_ENDED:
             return (SessionEnded(sid, at),)
+        case Event.SESSION_CONFIDENCE:
+            units, source = data.get("units"), data.get("source")
+            if not isinstance(units, int) or isinstance(units, bool) or not 0 <= units <= PLACES:
+                return ()
+            return (ConfidenceStated(sid, at, str(source), units),)
         case Event.SESSION_KEYED:
             key = data.get("key")
             return (SessionKeyed(ref, sid, key if isinstance(key, str) and KEY.fullmatch(key) else None),)

@@ -20,16 +20,27 @@ def stoppable(catalog: Catalog, authority: Authority, server: str = "", name: st
         yield Over.SERVER, server
         yield Over.TOOL, f"{server}/{name}"
     if authority.user is not None:
-        yield Over.USER, authority.user
-        user = catalog.users.get(authority.user)
-        for group in () if user is None else user.groups:
-            yield Over.GROUP, group
+        yield from of_user(catalog, authority.user)
     for link in authority.links:
         yield Over.AGENT, link.agent
         yield Over.SESSION, link.sid
         agent = catalog.agents.get(link.agent)
         for group in () if agent is None else agent.groups:
             yield Over.GROUP, group
+
+
+def of_user(catalog: Catalog, name: str) -> Iterator[Stopped]:
+    """All that a stop of which would be over the user `name`: each name of his person, and each group of these."""
+    yield Over.USER, name
+    user = catalog.users.get(name)
+    if user is None:
+        return
+    for other in catalog.users.values():
+        if other.who == user.who:
+            if other.name != name:
+                yield Over.USER, other.name
+            for group in other.groups:
+                yield Over.GROUP, group
 
 
 def held(catalog: Catalog, server: str = "", name: str = "") -> frozenset[Holds]:

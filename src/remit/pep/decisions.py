@@ -124,10 +124,10 @@ class Decisions:
         said = DecisionBody(ident, found.requested, by.name, Choice.DELEGATE, (), note, to=to, until_ms=until_ms)
         return await self._record(said, after)
 
-    async def break_glass(self, ident: str, by: User, why: str) -> Approval:
+    async def break_glass(self, ident: str, by: User, why: str, *, shown: str | None = None) -> Approval:
         """Lift every gate alone, in an emergency."""
         found = await self._found(ident)
-        after = voting.break_glass(found, self.room(), Glass(by.name, self._clock.now_ms(), why))
+        after = voting.break_glass(found, self.room(), Glass(by.name, self._clock.now_ms(), why), shown=shown)
         said = DecisionBody(ident, found.requested, by.name, Choice.BREAK_GLASS, (), why, completes=True)
         return await self._record(said, after)
 

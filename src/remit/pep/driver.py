@@ -143,13 +143,15 @@ class Driver(Control):
         return receipt
 
     def _reached(self, stop: Stop) -> Sequence[str]:
-        return [under.attempt.ref for under in self._sent(stop)]
+        tasks = self._tasks.under_way(lambda action: self.is_over(stop, action))
+        return [*(under.attempt.ref for under in self._sent(stop)), *tasks]
 
     def _cut(self, stop: Stop) -> Sequence[str]:
         cut = self._sent(stop)
         for under in cut:
             self._way.cut(under, reason_of(stop))
-        return [under.attempt.ref for under in cut]
+        tasks = self._tasks.cut(lambda action: self.is_over(stop, action), reason_of(stop))
+        return [*(under.attempt.ref for under in cut), *tasks]
 
     def _sent(self, stop: Stop) -> Sequence[Under]:
         return self._way.sent(lambda action: self.is_over(stop, action))
@@ -215,7 +217,7 @@ class Driver(Control):
         Nothing of one of which policy lets the agent see nothing: it is not asked.
         """
         upstream = self._upstreams.get(server)
-        if upstream is None or not self._reaches(authority, server):
+        if upstream is None or not self._reaches(authority, server) or self._desk.stops(authority, server):
             return Introduction({}, None)
         capabilities, said = await errand.introduced(upstream, authority.acting.sid, client)
         if said is None:
@@ -277,7 +279,7 @@ class Driver(Control):
         with contextlib.suppress(UpstreamUnreachable):
             async with following as changes:
                 async for notice in changes:
-                    if self.stopped(authority):
+                    if self.stopped(authority) or self._desk.stops(authority, server):
                         return
                     if watching is not None:
                         yield replace(watching, live=True)

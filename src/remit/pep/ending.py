@@ -2,8 +2,12 @@
 
 import asyncio
 import contextlib
+import logging
+import traceback
 from base64 import b64encode
 from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Final
 
 from remit.facts.action import ActionKind
 from remit.facts.canonical import Json, digest
@@ -20,6 +24,8 @@ from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import LedgerUnwritable, Pending
 from remit.ports.upstream import Reply
 from remit.trace.bodies import OutcomeBody, Status
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Ending:
@@ -113,3 +119,13 @@ def seen(task: "asyncio.Future[Receipt]") -> None:
     """Take note of how a record ended that nobody waits for; the ledger itself is poisoned."""
     if not task.cancelled():
         task.exception()
+
+
+def internal(error: Exception) -> Refused:
+    """The answer on an error of ours. INVARIANT(deny-on-error)."""
+    # Its message may hold arguments; its type and place do not.
+    place = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f"{PurePath(place[0].filename).name}:{place[0].lineno}" if place else "nowhere"
+    _LOG.error("a call was denied on an error of ours", extra={"error": type(error).__name__, "place": where})
+    text = f"Remit failed while judging this call ({type(error).__name__}); see: remit logs"
+    return Refused((Reason(Code.INTERNAL, text),), None)

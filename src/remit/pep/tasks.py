@@ -11,10 +11,11 @@ Laws
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
+from remit.facts.action import Action
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json, canonical
 from remit.pep.answer import Answer, Awaiting, Client, Failed, Refused, Released, Underway
@@ -27,6 +28,7 @@ from remit.pep.release import Odd
 from remit.pep.responses import answers_to
 from remit.pep.rounds import ROUNDS_MAX, Under
 from remit.pep.showing import show_ended
+from remit.pep.task import Task
 from remit.pep.telling import Said, read, read_end
 from remit.pep.way import Way
 from remit.policy.verdict import Code, Reason
@@ -44,25 +46,6 @@ SETTLE_S: Final = 60.0
 _INTERNAL: Final = -32603
 _NO_SUCH_TASK: Final = -32602
 _DECLINE: Final[Mapping[str, Json]] = {"action": "decline"}
-
-
-@dataclass(slots=True)
-class Task:
-    """One of them: `ident` is the server's name of it, `said` the last that may be shown of it.
-
-    `asked` is all that the server asked so far, `waiting` what of it the client may answer now. `end` is what ends
-    the action, once; `kept_bytes` the size of a result that was shown.
-    """
-
-    under: Under
-    ident: str
-    said: Mapping[str, Json]
-    recorded: Recorded
-    timer: asyncio.TimerHandle | None = None
-    asked: dict[str, Question] = field(default_factory=dict[str, Question])
-    waiting: dict[str, Question] = field(default_factory=dict[str, Question])
-    end: "asyncio.Task[Answer] | None" = None
-    kept_bytes: int = 0
 
 
 class Tasks:
@@ -133,6 +116,17 @@ class Tasks:
                 self._until(task, SETTLE_S)
         return Underway(name, task.said)
 
+    def under_way(self, is_over: Callable[[Action], bool]) -> Sequence[str]:
+        """The decision ids of tasks that go on at their servers, of those that `is_over` is true of."""
+        return [name for name, task in self._known.items() if task.end is None and is_over(task.under.errand.action)]
+
+    def cut(self, is_over: Callable[[Action], bool], why: Reason) -> Sequence[str]:
+        """End them because of `why`: their servers are told, what became of them is in doubt."""
+        found = self.under_way(is_over)
+        for name in found:
+            self._stop(self._known[name], why)
+        return found
+
     def end_session(self, sid: str) -> None:
         """Give up the tasks of a session that has ended."""
         for task in self._known.values():
@@ -166,15 +160,15 @@ class Tasks:
                     return await self._heard(task, read_end(value))
                 except (Odd, ValueError) as odd:
                     why = odd if isinstance(odd, Odd) else "it has no JSON form"
-                    return Failed(_INTERNAL, f"the server's word of its task is withheld: {why}", _name(task))
+                    return Failed(_INTERNAL, f"the server's word of its task is withheld: {why}", task.name)
             case Failure(code=code) if code == _NO_SUCH_TASK:
                 task.said = {**task.said, "status": "failed"}
                 self._close(task, self._way.finish(task.under, reply))
                 return None
             case Failure(_, text):
-                return Failed(_INTERNAL, text, _name(task))
+                return Failed(_INTERNAL, text, task.name)
             case _:
-                return Failed(_INTERNAL, "the server asked in place of saying how its task fares", _name(task))
+                return Failed(_INTERNAL, "the server asked in place of saying how its task fares", task.name)
 
     async def _heard(self, task: Task, said: Said) -> Answer | None:
         if said.ident != task.ident:
@@ -237,10 +231,10 @@ class Tasks:
                 denied = found.reasons if isinstance(found, Refused) else ()
                 why = why or Reason(Code.ROUND_REFUSED, "its answers were not permitted")
                 self._stop(task, why)
-                return Refused((why, *denied), _name(task))
+                return Refused((why, *denied), task.name)
             reply = await self._ask(task, "tasks/update", inputResponses=given) if task.end is None else None
             if isinstance(reply, Failure):
-                return Failed(_INTERNAL, reply.text, _name(task))
+                return Failed(_INTERNAL, reply.text, task.name)
             passed = True
             self._questions.answered(under, given)
             return None
@@ -249,14 +243,17 @@ class Tasks:
                 task.waiting.update(withdrawn)
 
     async def _state(self, task: Task) -> Answer:
-        said, name = task.said, _name(task)
+        said, name = task.said, task.name
         if task.end is None:
             if said["status"] == "input_required" and not task.waiting:
                 # Nothing that the client could do for it: the server has what it asked for, or soon.
                 said = {**said, "status": "working"}
             return Underway(name, said, dict(task.waiting))
         answer = await asyncio.shield(task.end)
+        why = self._way.halted(task.under.errand.action)
         match answer:
+            case _ if why is not None:
+                return Refused((why,), name)
             case Released(result):
                 task.kept_bytes = len(result)
                 self._forget(KEPT_BYTES_MAX)
@@ -276,7 +273,7 @@ class Tasks:
 
         async def abandon() -> Answer:
             self._way.abandon(task.under, why)
-            return Refused((Reason(Code.TASK_UNKNOWN, why),), _name(task))
+            return Refused((Reason(Code.TASK_UNKNOWN, why),), task.name)
 
         self._spawn(self._ask(task, "tasks/cancel"))
         self._close(task, abandon())
@@ -294,7 +291,7 @@ class Tasks:
         task.timer = asyncio.get_running_loop().call_later(max(left_s, 0.0), self._over, task)
 
     def _over(self, task: Task) -> None:
-        self._known.pop(_name(task), None)
+        self._known.pop(task.name, None)
         if task.end is None:
             self._spawn(self._last_look(task))
 
@@ -336,10 +333,6 @@ class Tasks:
         aside = asyncio.get_running_loop().create_task(work)
         self._aside.add(aside)
         aside.add_done_callback(self._aside.discard)
-
-
-def _name(task: Task) -> str:
-    return task.under.attempt.ref
 
 
 def _unknown() -> Refused:

@@ -15,11 +15,9 @@ Laws
 import asyncio
 import contextlib
 import logging
-import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from pathlib import PurePath
 from typing import Any, Final, assert_never
 
 from remit.escalate.machine import OPEN, State
@@ -32,7 +30,7 @@ from remit.pdp.stopping import reason_of
 from remit.pep.answer import Answer, Awaiting, Client, Refused
 from remit.pep.attempt import Attempt
 from remit.pep.editing import edited_of
-from remit.pep.ending import Ending, seen, unwritable
+from remit.pep.ending import Ending, internal, seen, unwritable
 from remit.pep.errand import Errand, call_tool
 from remit.pep.judging import BY_REMIT, Desk
 from remit.pep.memory import Memory
@@ -86,13 +84,16 @@ class Way:
         try:
             await self._memory.hold(sids)
             try:
-                return await work
+                answer = await work
+                stops = () if isinstance(answer, Refused) else self._desk.stops(authority)
+                # INVARIANT(stop-wins): whatever it was, a result, a question or a task.
+                return Refused((reason_of(stops[0]),), None) if stops else answer
             finally:
                 self._memory.release(sids, self._clock.monotonic_s())
         except LedgerUnwritable as error:
             return unwritable(error, None)
         except Exception as error:  # noqa: BLE001 - INVARIANT(deny-on-error)
-            return _internal(error)
+            return internal(error)
         finally:
             work.close()
 
@@ -204,10 +205,9 @@ class Way:
         answer = await self._ending.release(under.errand, under.attempt, reply, elapsed_ms)
         # After the outcome: a client that reads slowly, or not at all, must not keep that off the ledger.
         await under.notices.flush()
-        action = under.errand.action
-        stops = self._desk.stops(action.authority, action.server, action.name)
+        why = self.halted(under.errand.action)
         # INVARIANT(stop-wins): what it did is on record; what its server said of it stays here.
-        return Refused((reason_of(stops[0]),), under.attempt.ref) if stops else answer
+        return answer if why is None else Refused((why,), under.attempt.ref)
 
     def abandon(self, under: Under, why: str = "the client went away") -> None:
         """End an action under way that nobody waits for: what became of it is in doubt."""
@@ -219,6 +219,11 @@ class Way:
         under.notices.close()
         return await self._ending.stop(under.errand, under.attempt, why, Status.LOST)
 
+    def halted(self, action: Action) -> Reason | None:
+        """Why nothing of `action` may be shown any more, where people stopped it."""
+        stops = self._desk.stops(action.authority, action.server, action.name)
+        return reason_of(stops[0]) if stops else None
+
     def stopped(self, action: Action) -> Reason | None:
         """Why `action` may no longer be done, if so."""
         return self._stop_reason(action.authority, action.server, action.name)
@@ -228,6 +233,9 @@ class Way:
         upstream = self._upstreams.get(action.server)
         if upstream is None or action.kind is not ActionKind.CALL_TOOL:
             return None, None
+        if self.stopped(action) is not None:
+            # INVARIANT(stop-wins): its server is not even asked what it offers.
+            return UNASKED, None
         if not self._names.asks(self._desk.bundle, action.authority.agents, action.server, action.name):
             return UNASKED, None
         try:
@@ -339,12 +347,3 @@ class Way:
 
 def _hold_s(decision: Decision) -> float:
     return max((e.hold_s for e in decision.effects if isinstance(e, Hold)), default=0.0)
-
-
-def _internal(error: Exception) -> Refused:
-    # Its message may hold arguments; its type and place do not.
-    place = traceback.extract_tb(error.__traceback__)[-1:]
-    where = f"{PurePath(place[0].filename).name}:{place[0].lineno}" if place else "nowhere"
-    _LOG.error("a call was denied on an error of ours", extra={"error": type(error).__name__, "place": where})
-    text = f"Remit failed while judging this call ({type(error).__name__}); see: remit logs"
-    return Refused((Reason(Code.INTERNAL, text),), None)

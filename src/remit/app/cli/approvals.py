@@ -220,11 +220,14 @@ def add(app: typer.Typer) -> None:
 def break_glass(
     ident: Ident,
     why: Annotated[str, typer.Option("--why", help="What the emergency is; kept, and read by whoever reviews it.")],
+    shown: Annotated[
+        str | None, typer.Option("--shown", help="The nonce of what you saw, where somebody edited it.")
+    ] = None,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
     """Lift every gate of an approval alone, in an emergency: for five minutes, recorded, reviewed later."""
-    _decide(ident, "break-glass", {"why": why}, output, token_file)
+    _decide(ident, "break-glass", {"why": why, "shown": shown}, output, token_file)
     say("THE GLASS IS BROKEN: it may be used for five minutes, under your name alone.")
     say(f"Somebody else looks at it: remit approvals review {ident}")
 
