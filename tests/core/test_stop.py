@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from remit.facts.agent import Mode
+from remit.facts.agent import Mode, User
+from remit.facts.record import RecordKind, Ref
 from remit.facts.stop import EVERYTHING, Holds, Over, Stop, Stopped, read_subject, stops_over, subject
 from remit.pdp.decide import decide
-from remit.pdp.stopping import held, reason_of, stoppable
+from remit.pdp.fold import fold
+from remit.pdp.stopping import held, of_user, reason_of, stoppable
 from remit.policy.verdict import Code, Deny, Permit
+from remit.trace.bodies import AdminBody, Event
 from tests.core.deciding import NOW, action, bundle, catalog, codes, snapshot
 
 ANYBODY = '@id("p") permit (principal, action, resource);'
@@ -88,6 +91,23 @@ def test_what_changes_something_or_tells_somebody_outside_acts() -> None:
     assert stops_over({stop.what: stop}, [stop.what], acts) == (stop,)
     assert stops_over({stop.what: stop}, [stop.what], reads) == ()
     assert stops_over({stop.what: stop}, [stop.what]) == ()
+
+
+def test_a_person_is_stopped_under_each_of_his_names_and_in_each_group_of_these() -> None:
+    people = (
+        User("uma", frozenset({"ops"})),
+        User("uma2", frozenset({"support"}), person="uma"),
+        User("max", frozenset({"board"})),
+    )
+    found = replace(catalog(), users={user.name: user for user in people})
+    names = {(Over.USER, "uma"), (Over.USER, "uma2"), (Over.GROUP, "ops"), (Over.GROUP, "support")}
+    assert set(of_user(found, "uma")) == set(of_user(found, "uma2")) == names
+    assert set(of_user(found, "nobody")) == {(Over.USER, "nobody")}
+
+
+def test_a_halt_of_nothing_that_there_is_changes_nothing() -> None:
+    for event in (Event.HALT, Event.RESUME):
+        assert fold(Ref("r1-1", 1), 7, RecordKind.ADMIN, AdminBody(event, "ana", "planet:earth")) == ()
 
 
 def test_without_a_user_or_a_server_there_is_less_to_stop() -> None:
