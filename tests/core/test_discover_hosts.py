@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from remit.discover import configured as reading
@@ -129,6 +129,7 @@ SPECS: st.SearchStrategy[Any] = st.fixed_dictionaries(
 )
 
 
+@example({"command": "env", "args": ["package", "-e=hush"]}, {})
 @given(SPECS, VALUED)
 def test_no_value_of_a_configuration_is_told(spec: dict[str, Json], environment: dict[str, Json]) -> None:
     found = of(

@@ -146,7 +146,7 @@ class World:
         async def there() -> bool:
             return (await self.approval()).state is state
 
-        await asyncio.wait_for(until(there), 20)
+        await asyncio.wait_for(until(there), 90)
 
     async def say(self, said: Callable[[], Awaitable[object]]) -> None:
         with contextlib.suppress(VoteRefused, EditRefused):

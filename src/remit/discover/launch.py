@@ -48,6 +48,7 @@ _VALUED: Final = frozenset(
 )
 """Options of these programs that take the word after them."""
 _NAMING: Final = frozenset({"-p", "--package", "--from"})
+_VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 _SETTING: Final = frozenset({"-e", "--env"})
 _PROXIES: Final = frozenset({"npm:mcp-remote", "npm:mcp-proxy", "npm:supergateway", "pypi:mcp-proxy"})
 """Packages behind which the server is the address that they are given."""
@@ -74,7 +75,7 @@ def launched(command: str, arguments: Sequence[str]) -> Launch:
     name = program(words[0])
     kind, rest = _kind(name, words[1:])
     index, before = _options(rest)
-    variables += [value.partition("=")[0] for option, value in before if option in _SETTING]
+    variables += [named for option, value in before if option in _SETTING and (named := _variable(value))]
     given = next((value for option, value in before if option in _NAMING), "") if kind != "oci" else ""
     after = rest[index + 1 :]
     if given:
@@ -91,6 +92,12 @@ def launched(command: str, arguments: Sequence[str]) -> Launch:
         server = HIDDEN
     folders = dict.fromkeys(found for word in after if (found := folder(word)))
     return Launch(server, ":" in server, _told_options(after), tuple(variables), tuple(folders))
+
+
+def _variable(setting: str) -> str:
+    """The name that `NAME=value` sets; of a word alone only what hardly is a value: the option may be another's."""
+    name, equals, _ = setting.partition("=")
+    return name if equals or _VARIABLE.fullmatch(name) else ""
 
 
 def program(word: str) -> str:
