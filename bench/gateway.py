@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import subprocess
 import sys
 import tempfile
-import venv
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from bench.peers.load import Target, alone, listening, together
+from proof.environments import interpreter
 from proof.machine import DATA, raw_fdatasync_us
 from proof.service import Service, free_port
 from proof.verdict import say
@@ -143,20 +142,6 @@ def remit(folder: Path, upstream: int) -> Generator[Target]:
         service.stop()
 
 
-def fastmcp_python() -> str:
-    """The interpreter of FastMCP's own environment, installed from its hashed lock when not there yet."""
-    lock = PEERS / "fastmcp.txt"
-    stamp, digest = FASTMCP / "installed", hashlib.sha256(lock.read_bytes()).hexdigest()
-    python = FASTMCP / "bin" / "python"
-    if not stamp.exists() or stamp.read_text() != digest:
-        print("installing FastMCP once into build/peers/fastmcp", flush=True)
-        venv.create(FASTMCP, clear=True, with_pip=False)
-        options = ("--quiet", "--compile-bytecode", "--require-hashes", "--python", str(python), "-r", str(lock))
-        subprocess.run([sys.executable, "-m", "uv", "pip", "install", *options], check=True)
-        stamp.write_text(digest)
-    return str(python)
-
-
 @contextlib.contextmanager
 def ways(*, fastmcp: bool) -> Generator[tuple[Target, ...]]:
     """Every way to the upstream, each in a process of its own."""
@@ -174,7 +159,12 @@ def ways(*, fastmcp: bool) -> Generator[tuple[Target, ...]]:
         ]
         if fastmcp:
             port = free_port()
-            command = (fastmcp_python(), str(PEERS / "fastmcp_proxy.py"), str(port), url)
+            command = (
+                interpreter(FASTMCP, PEERS / "fastmcp.txt", "FastMCP"),
+                str(PEERS / "fastmcp_proxy.py"),
+                str(port),
+                url,
+            )
             pids[port] = stack.enter_context(process(*command))
             found.append(Target("FastMCP proxy", port, "/mcp", pids[port]))
         listening(pids, 30)

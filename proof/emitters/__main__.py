@@ -8,7 +8,6 @@ makes the same call through the gateway. Their interpreter is installed once, fr
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import socket
@@ -16,11 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from proof.emitters.emit import EMITTERS
+from proof.environments import interpreter
 from proof.service import Service, environment, free_port
 from proof.verdict import say
 
@@ -50,20 +49,6 @@ def declared(upstream: str) -> str:
         f"{_HEAD}kind: Tool\nmetadata: {{name: hand/echo}}\nspec: {{effect: read, sink: none, source: []}}\n"
     )
     return "---\n".join(documents)
-
-
-def interpreter() -> str:
-    """The interpreter of the emitters' own environment, installed from its hashed lock when not there yet."""
-    lock = HERE / "emitters.txt"
-    stamp, digest = HOME / "installed", hashlib.sha256(lock.read_bytes()).hexdigest()
-    python = HOME / "bin" / "python"
-    if not stamp.exists() or stamp.read_text() != digest:
-        print("installing the emitters once into build/emitters", flush=True)
-        venv.create(HOME, clear=True, with_pip=False)
-        options = ("--quiet", "--compile-bytecode", "--require-hashes", "--python", str(python), "-r", str(lock))
-        subprocess.run([sys.executable, "-m", "uv", "pip", "install", *options], check=True)
-        stamp.write_text(digest)
-    return str(python)
 
 
 @contextlib.contextmanager
@@ -166,7 +151,7 @@ class Proof:
 
 def main() -> int:
     """Run every emitter; the verdict."""
-    python = interpreter()
+    python = interpreter(HOME, HERE / "emitters.txt", "the emitters")
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emitters-")))
         model = stack.enter_context(running(sys.executable, HERE / "model.py"))
