@@ -14,7 +14,8 @@ from remit.app.cli import run
 from remit.app.failure import Exit
 from remit.app.replaying import bundle_of
 from remit.app.suggesting import listed
-from remit.assure.cases import Case, Unreadable, cases, failures
+from remit.assure.cases import Case, Unreadable, cases
+from remit.assure.trying import failures
 from remit.control.lock import EMPTY, FILE, accept_server, list_pin
 from remit.control.lock_text import serialise
 from remit.policy.bundle import Bundle

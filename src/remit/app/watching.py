@@ -13,10 +13,10 @@ _PERIOD_S: Final = 0.5
 
 async def watching(workspace: Path, runtime: Runtime) -> None:
     """Apply `workspace` whenever a file of it changed, until cancelled."""
-    seen = _stamp(workspace)
+    seen = stamp(workspace)
     while True:
         await asyncio.sleep(_PERIOD_S)
-        now = _stamp(workspace)
+        now = stamp(workspace)
         if now == seen:
             continue
         seen = now
@@ -29,9 +29,10 @@ async def watching(workspace: Path, runtime: Runtime) -> None:
             say("the running bundle stays")
 
 
-def _stamp(workspace: Path) -> frozenset[tuple[str, int, int]]:
+def stamp(workspace: Path) -> frozenset[tuple[str, int, int]]:
+    """What tells whether a file below `workspace`, or it itself where it is one, changed."""
     found: set[tuple[str, int, int]] = set()
-    for path in workspace.rglob("*"):
+    for path in (workspace, *workspace.rglob("*")):
         try:
             status = path.stat()
         except OSError:

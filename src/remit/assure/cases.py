@@ -1,18 +1,40 @@
-"""Cases: small sessions with the verdict that is expected of each call. What packs and policies are tested with.
+"""Cases: small sessions with the verdict that is expected of each action. What packs and policies are tested with.
 
-A case is `{name, agent?, events: […]}`; an event is `{user: TEXT}`, `{sure: NUMBER}`, which the agent says of itself,
-or `{call: SERVER/TOOL or TOOL, args, expect, by?, result?, error?, with_last?, times?}`. `by` names policies that must
-have spoken; a call `with_last` was chosen in the same message as the one before; one with `times` is made so often.
+A case is `{name, agent?, user?, events: […]}`. An event is one of
+  `{user: TEXT}`            the user's own words
+  `{sure: NUMBER}`          how sure the agent says it is
+  `{given: {labels?, calls?, irreversible_calls?, age_s?}}`   what the session holds by now, whyever
+  `{call: SERVER/TOOL or TOOL, args?, …}`, `{read: URI, server, …}`, `{prompt: NAME, server, …}`, `{delegate: AGENT, …}`
+An action has `expect: permit|escalate|deny`, and may have `by`, policies that must have spoken; `obligations`, all that
+it owes; `result` or `error`, what came back; `back: anything`, it came back with every label that it can bring;
+`with_last`, chosen in the same message as the one before; `times`, made so often. An event is of the case's agent,
+unless it says `as: AGENT`, or `as: AGENT/SUB-AGENT`, a chain of delegation; `AGENT#2` is another session of it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final, TypeAlias, cast
 
-from remit.assure.recorded import Answered, Called, Event, Recorded, Said, Sure
-from remit.assure.replay import Cast, replay
+from remit.assure.world import Chain
+from remit.facts.action import ActionKind
 from remit.facts.canonical import Json
 from remit.facts.confidence import units_of
-from remit.policy.bundle import Bundle
+from remit.facts.label import LABEL, Labels
+
+EVENTS_MAX: Final = 1_000
+TIMES_MAX: Final = 10_000
+_NO_ARGS: Final[Mapping[str, Json]] = {}
+_VERDICTS: Final = frozenset({"permit", "escalate", "deny"})
+_KINDS: Final[Mapping[str, ActionKind]] = {
+    "call": ActionKind.CALL_TOOL,
+    "read": ActionKind.READ_RESOURCE,
+    "prompt": ActionKind.GET_PROMPT,
+    "delegate": ActionKind.DELEGATE,
+}
+_ACTION: Final = frozenset(
+    {"args", "as", "back", "by", "error", "expect", "obligations", "result", "server", "times", "with_last"}
+)
+_GIVEN: Final = frozenset({"labels", "calls", "irreversible_calls", "age_s"})
 
 
 class Unreadable(ValueError):
@@ -20,82 +42,172 @@ class Unreadable(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """The user's own words."""
+
+    chain: Chain
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sure:
+    """How sure the agent says it is, in units of the fourth decimal place."""
+
+    chain: Chain
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a session holds by now, whyever; a number that is None stays as it is."""
+
+    chain: Chain
+    labels: Labels
+    calls: int | None
+    irreversible_calls: int | None
+    age_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """What came back of an action: `anything`, or a `result`, or an `error` in the tool's own words."""
+
+    anything: bool
+    result: Json
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Expected:
-    """The verdict that a call must have, and policies that must have spoken."""
+    """The verdict that an action must have, policies that must have spoken, and all that it owes, if it matters."""
 
     verdict: str
     by: frozenset[str]
+    obligations: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One action `times` made by the last of `chain`, what came back each time, and what is expected of it."""
+
+    number: int
+    chain: Chain
+    kind: ActionKind
+    server: str | None
+    name: str
+    args: Mapping[str, Json]
+    back: Back | None
+    expected: Expected
+    with_last: bool
+    times: int
+
+
+Event: TypeAlias = Said | Sure | Given | Act
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One session and what is expected of its calls, by call id."""
+    """Sessions for `user`, and what is expected of their actions. `suite` is the server of tools named alone."""
 
     name: str
-    session: Recorded
-    expected: Mapping[str, Expected]
+    suite: str | None
+    user: str | None
+    events: tuple[Event, ...]
 
 
-def cases(value: Json, suite: str, agent: str) -> tuple[Case, ...]:
-    """The cases that `value`, a list, holds. Calls are of server `suite` and by `agent` unless they say otherwise."""
+def cases(value: Json, suite: str | None = None, agent: str = "", user: str | None = None) -> tuple[Case, ...]:
+    """The cases that `value`, a list, holds. They are by `agent` and for `user` unless they say otherwise."""
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise Unreadable("cases are a list")
-    return tuple(_case(one, suite, agent) for one in value)
+    return tuple(_case(one, suite, agent, user) for one in value)
 
 
-def failures(bundle: Bundle, case: Case, user: str | None = None) -> tuple[str, ...]:
-    """What of `case` is not as expected, each in one sentence; nothing where it holds."""
-    found: list[str] = []
-    for judged in replay(bundle, case.session, Cast(user=user)):
-        wanted = case.expected[judged.call_id]
-        said = frozenset(reason.policy for reason in judged.reasons if reason.policy is not None)
-        if judged.verdict != wanted.verdict:
-            why = "; ".join(reason.text for reason in judged.reasons)
-            found.append(f"{case.name}: {judged.call_id} is {judged.verdict}, not {wanted.verdict} ({why})")
-        elif not wanted.by <= said:
-            missing = ", ".join(sorted(wanted.by - said))
-            found.append(f"{case.name}: {judged.call_id} is {judged.verdict} without a word of {missing}")
-    return tuple(found)
-
-
-def _case(value: Json, suite: str, agent: str) -> Case:
+def _case(value: Json, suite: str | None, agent: str, user: str | None) -> Case:
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
         raise Unreadable("a case has a name and events")
     name, listed = str(value["name"]), value.get("events")
+    odd = value.keys() - {"name", "agent", "user", "events"}
+    if odd:
+        raise Unreadable(f"{name}: a case has no {min(odd)}")
     if not isinstance(listed, Sequence) or isinstance(listed, str):
         raise Unreadable(f"{name}: events is not a list")
-    events: list[Event] = []
-    expected: dict[str, Expected] = {}
-    turn = 0
-    for number, one in enumerate(listed, 1):
-        if not isinstance(one, Mapping):
-            raise Unreadable(f"{name}: event {number} is not an object")
-        if isinstance(said := one.get("user"), str):
-            events.append(Said(turn, said))
-            continue
-        if (units := units_of(one.get("sure"))) is not None:
-            events.append(Sure(turn, "agent", units))
-            continue
-        tool, args, verdict, by = (one.get(key) for key in ("call", "args", "expect", "by"))
-        args = _NO_ARGS if args is None else args
-        by = () if by is None else by
-        if not isinstance(tool, str) or not isinstance(args, Mapping) or verdict not in _VERDICTS:
-            raise Unreadable(f"{name}: event {number} is neither user nor call, args and expect")
-        times, error = one.get("times", 1), one.get("error")
-        if isinstance(times, bool) or not isinstance(times, int) or not 0 < times <= _TIMES_MAX:
-            raise Unreadable(f"{name}: times of event {number} is not from 1 to {_TIMES_MAX}")
-        wanted = Expected(str(verdict), frozenset(map(str, by if isinstance(by, list | tuple) else (by,))))
-        for time in range(times):
-            turn += 0 if one.get("with_last") is True else 1
-            ident = f"call {number}.{time + 1} ({tool})"
-            events.append(Called(turn, ident, tool, args))
-            expected[ident] = wanted
-            if "result" in one or error is not None:
-                events.append(Answered(turn, ident, one.get("result"), None if error is None else str(error)))
-    acting = value.get("agent", agent)
-    return Case(name, Recorded(name, suite, str(acting), tuple(events)), expected)
+    if len(listed) > EVENTS_MAX:
+        raise Unreadable(f"{name}: it has {len(listed)} events, more than {EVENTS_MAX}")
+    acting, acted_for = value.get("agent", agent), value.get("user", user)
+    if not isinstance(acting, str) or not isinstance(acted_for, str | None):
+        raise Unreadable(f"{name}: agent and user are names")
+    try:
+        events = tuple(_event(one, number, acting) for number, one in enumerate(listed, 1))
+    except Unreadable as error:
+        raise Unreadable(f"{name}: {error}") from None
+    return Case(name, suite, acted_for, events)
 
 
-_TIMES_MAX = 10_000
-_NO_ARGS: Mapping[str, Json] = {}
-_VERDICTS = frozenset({"permit", "escalate", "deny"})
+def _event(one: Json, number: int, agent: str) -> Event:
+    if not isinstance(one, Mapping):
+        raise Unreadable(f"event {number} is not an object")
+    acting = one.get("as", agent)
+    if not isinstance(acting, str) or not all(acting.split("/")):
+        raise Unreadable(f"event {number} says neither who acts, nor does its case")
+    chain = tuple(acting.split("/"))
+    if isinstance(said := one.get("user"), str):
+        return Said(chain, said)
+    if (units := units_of(one.get("sure"))) is not None:
+        return Sure(chain, units)
+    if isinstance(given := one.get("given"), Mapping):
+        return _given(given, number, chain)
+    named = [word for word in _KINDS if word in one]
+    if len(named) != 1 or not isinstance(one[named[0]], str) or one.get("expect") not in _VERDICTS:
+        raise Unreadable(f"event {number} is neither user nor call, args and expect")
+    odd = one.keys() - _ACTION - {*named}
+    if odd:
+        raise Unreadable(f"event {number} has an unknown {min(odd)}")
+    return _act(one, number, chain, named[0])
+
+
+def _act(one: Mapping[str, Json], number: int, chain: Chain, word: str) -> Act:
+    args, server, times = one.get("args"), one.get("server"), one.get("times", 1)
+    args = _NO_ARGS if args is None else args
+    if not isinstance(args, Mapping):
+        raise Unreadable(f"args of event {number} is not an object")
+    if not isinstance(server, str | None) or (server is None and word in {"read", "prompt"}):
+        raise Unreadable(f"event {number} does not name its server")
+    if isinstance(times, bool) or not isinstance(times, int) or not 0 < times <= TIMES_MAX:
+        raise Unreadable(f"times of event {number} is not from 1 to {TIMES_MAX}")
+    owed = one.get("obligations")
+    expected = Expected(
+        str(one["expect"]),
+        frozenset(_texts(one.get("by"), number, "by")),
+        None if owed is None else frozenset(_texts(owed, number, "obligations")),
+    )
+    back: Back | None = None
+    if one.get("back") == "anything":
+        back = Back(anything=True, result=None, error=None)
+    elif "back" in one:
+        raise Unreadable(f"back of event {number} is not anything")
+    elif "result" in one or one.get("error") is not None:
+        error = one.get("error")
+        back = Back(anything=False, result=one.get("result"), error=None if error is None else str(error))
+    with_last = one.get("with_last") is True
+    return Act(number, chain, _KINDS[word], server, str(one[word]), args, back, expected, with_last, times)
+
+
+def _given(given: Mapping[str, Json], number: int, chain: Chain) -> Given:
+    odd = given.keys() - _GIVEN
+    if odd:
+        raise Unreadable(f"event {number}: a session is given no {min(odd)}")
+    labels = _texts(given.get("labels"), number, "labels")
+    if wrong := [label for label in labels if not LABEL.fullmatch(label)]:
+        raise Unreadable(f"event {number}: {wrong[0][:64]!r} is no label")
+    numbers = [given.get(name) for name in ("calls", "irreversible_calls", "age_s")]
+    if any(isinstance(one, bool) or not isinstance(one, int | None) or (one or 0) < 0 for one in numbers):
+        raise Unreadable(f"event {number}: calls, irreversible_calls and age_s are whole numbers from 0")
+    calls, irreversible, age_s = cast("list[int | None]", numbers)
+    return Given(chain, frozenset(labels), calls, irreversible, age_s)
+
+
+def _texts(value: Json, number: int, name: str) -> tuple[str, ...]:
+    listed = () if value is None else (value,) if isinstance(value, str) else value
+    if not isinstance(listed, Sequence) or not all(isinstance(one, str) for one in listed):
+        raise Unreadable(f"{name} of event {number} is no list of names")
+    return tuple(map(str, listed))

@@ -21,6 +21,8 @@ TOTAL_BYTES_MAX: Final = 32 * 1024 * 1024
 DEPTH_MAX: Final = 8
 YAML: Final = frozenset({".yaml", ".yml"})
 CEDAR: Final = ".cedar"
+CASES: Final = (".cases.yaml", ".cases.yml")
+"""How files end whose lists are cases; whatever else such a file holds is read as resources."""
 
 
 class Unreadable(Exception):

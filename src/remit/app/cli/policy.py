@@ -1,20 +1,40 @@
-"""`remit policy`: policies for just what an agent does."""
+"""`remit policy`: policies for just what an agent does, and whether they say what their author meant."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from remit.app.cli.options import Data, Output, seconds
-from remit.app.failure import Exit
-from remit.app.output import Format, counted, data, say
+from remit.app.failure import Exit, Failure
+from remit.app.output import Format, counted, data, say, show
 from remit.control.difference import one_line
+from remit.facts.text import escaped
 
-app = typer.Typer(no_args_is_help=True, help="Policies for just what an agent does.")
+if TYPE_CHECKING:
+    from remit.app.testing import Tested
+
+app = typer.Typer(no_args_is_help=True, help="Policies: tested by cases, and suggested for just what an agent does.")
 
 _NAMED_MAX: Final = 20
+_PERIOD_S: Final = 0.5
+_RULES: Final = {
+    "case": "A case does not hold: policy says something else than was expected.",
+    "mutant": "No case fails when this policy is changed so: nobody would notice the change.",
+    "untouched": "No case touches this policy, condition or tool.",
+}
+
+Workspace = Annotated[Path | None, typer.Option("--workspace", help="The workspace that is tested.")]
+Cases = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--cases", help="A file of cases, or a folder of *.cases.yaml, instead of the workspace's. Repeatable."
+    ),
+]
+User = Annotated[str | None, typer.Option("--user", help="For whom agents act where a case does not say.")]
 
 
 @app.command()
@@ -66,3 +86,145 @@ def suggest(
             say(f"  {ref} {one_line(use)}: {was}, now {now}")
         say("next: keep it in the workspace, take the agent out of what permits more, then: remit diff")
     return Exit.OK if found.same == found.judged else Exit.NEGATIVE
+
+
+@app.command("test")
+def try_(
+    workspace: Workspace = None,
+    cases: Cases = None,
+    user: User = None,
+    mutate: Annotated[  # noqa: FBT002 - typer reads the signature
+        bool, typer.Option("--mutate", help="Change each policy a little, and say which changes no case notices.")
+    ] = False,
+    watch: Annotated[  # noqa: FBT002
+        bool, typer.Option("--watch", help="Again whenever a file of the workspace changed.")
+    ] = False,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write the cases there, as JUnit XML.")] = None,
+    sarif: Annotated[Path | None, typer.Option("--sarif", help="Write the findings there, as SARIF.")] = None,
+    output: Output = Format.TABLE,
+) -> int:
+    """Try the cases of a workspace on its policies: does each say what its author meant?
+
+    Cases stand beside policies in files that end in .cases.yaml. Nothing is called, no service is asked. Exit code 1
+    when a case does not hold, or when no case notices a changed policy.
+    """
+    from remit.app.settings import workspace_folder
+    from remit.app.testing import try_cases
+
+    folder = workspace_folder(workspace)
+    named = tuple(cases or ())
+
+    def once() -> int:
+        found = try_cases(folder, named, user, mutate=mutate)
+        _reports(found, junit, sarif)
+        if output in {Format.JSON, Format.YAML}:
+            data(_told(found), output)
+        else:
+            _say(found)
+        return Exit.NEGATIVE if found.failed or found.survived else Exit.OK
+
+    return _watching((folder, *named), once) if watch else once()
+
+
+@app.command()
+def coverage(workspace: Workspace = None, cases: Cases = None, user: User = None, output: Output = Format.TABLE) -> int:
+    """List the policies, conditions and tools that no case touches.
+
+    A condition is touched when it was true in one case and false in another. Exit code 1 when something is untouched.
+    """
+    from remit.app.settings import workspace_folder
+    from remit.app.testing import try_cases
+
+    found = try_cases(workspace_folder(workspace), tuple(cases or ()), user)
+    rows = [{"kind": gap.kind, "name": gap.name, "where": gap.where, "missing": gap.text} for gap in found.gaps]
+    if output in {Format.JSON, Format.YAML}:
+        data({"shares": found.shares, "untouched": rows}, output)
+    else:
+        show(rows, output, ("kind", "name", "where", "missing"), empty="everything is touched")
+        say(_shares(found))
+    return Exit.NEGATIVE if rows else Exit.OK
+
+
+def _watching(paths: tuple[Path, ...], once: Callable[[], int]) -> int:
+    """Do it `once`, and again whenever something below `paths` changed, until interrupted."""
+    from remit.app.watching import stamp
+
+    seen: object = None
+    while True:
+        now = [stamp(path) for path in paths]
+        if now != seen:
+            seen = now
+            try:
+                once()
+            except Failure as failure:
+                say(str(failure))
+            say("waiting for a change …")
+        time.sleep(_PERIOD_S)
+
+
+def _say(found: "Tested") -> None:
+    for outcome in found.outcomes:
+        for text in outcome.wrong:
+            print(f"{escaped(outcome.found.file)}:{outcome.found.line}: {escaped(text)}")
+    for fate in found.survived:
+        one = fate.mutant
+        print(f"{escaped(one.where)}: no case notices {escaped(one.ident)} {escaped(one.change)}")
+    if not found.outcomes:
+        say("there is no case: write one beside the policies, in a file that ends in .cases.yaml")
+    count, failed = len(found.outcomes), len(found.failed)
+    say(f"{counted(count, 'case')}: {count - failed} hold, {failed} fail")
+    if found.fates is not None:
+        killed = len(found.fates) - len(found.survived)
+        say(f"{counted(len(found.fates), 'changed version')} of policies: a case notices {killed}")
+    say(_shares(found))
+
+
+def _shares(found: "Tested") -> str:
+    return "touched: " + ", ".join(f"{some} of {all_} {name}" for name, (some, all_) in found.shares.items())
+
+
+def _told(found: "Tested") -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "cases": [
+            {"name": one.found.case.name, "file": one.found.file, "line": one.found.line, "wrong": list(one.wrong)}
+            for one in found.outcomes
+        ],
+        "failed": len(found.failed),
+        "shares": found.shares,
+    }
+    if found.fates is not None:
+        told["mutants"] = [
+            {"policy": fate.mutant.ident, "change": fate.mutant.change, "noticed_by": fate.killer}
+            for fate in found.fates
+        ]
+        told["survived"] = len(found.survived)
+    return told
+
+
+def _reports(found: "Tested", junit: Path | None, sarif: Path | None) -> None:
+    from remit.app import reports
+
+    if junit is not None:
+        checks = [reports.Check(one.found.file, one.found.case.name, one.wrong) for one in found.outcomes]
+        checks += [
+            reports.Check("mutants", f"{fate.mutant.ident} {fate.mutant.change}", _unnoticed(fate.killer))
+            for fate in found.fates or ()
+        ]
+        reports.written(junit, reports.junit("remit policy test", checks))
+    if sarif is not None:
+        findings = [
+            reports.Finding("case", text, one.found.file, one.found.line) for one in found.failed for text in one.wrong
+        ]
+        for fate in found.survived:
+            file, _, line = fate.mutant.where.rpartition(":")
+            text = f"no case notices {fate.mutant.ident} {fate.mutant.change}"
+            findings.append(reports.Finding("mutant", text, file, int(line), "warning"))
+        for gap in found.gaps:
+            file, _, line = gap.where.rpartition(":")
+            text = f"{gap.kind} {gap.name}: {gap.text}"
+            findings.append(reports.Finding("untouched", text, file or gap.where, int(line) if file else 0, "note"))
+        reports.written(sarif, reports.sarif(_RULES, findings))
+
+
+def _unnoticed(killer: str | None) -> tuple[str, ...]:
+    return ("no case fails with it",) if killer is None else ()

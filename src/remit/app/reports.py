@@ -1,0 +1,91 @@
+"""Findings in the forms that other programs read: JUnit XML and SARIF 2.1.0."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from xml.sax.saxutils import escape, quoteattr
+
+from remit import __version__
+from remit.app.failure import Exit, Failure
+
+SARIF: Final = "https://json.schemastore.org/sarif-2.1.0.json"
+_UNSAID: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no XML may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was checked: `name` in `group`, and what is `wrong` with it, nothing where it holds."""
+
+    group: str
+    name: str
+    wrong: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding: the `rule` that it breaks, in one sentence, at `file` and `line` (0: the whole file)."""
+
+    rule: str
+    text: str
+    file: str
+    line: int
+    level: str = "error"
+
+
+def junit(name: str, checks: Sequence[Check]) -> str:
+    """`checks` as JUnit XML."""
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>']
+    failed = sum(bool(one.wrong) for one in checks)
+    counts = f'tests="{len(checks)}" failures="{failed}"'
+    lines.append(f"<testsuites name={_attribute(name)} {counts}>")
+    for group in dict.fromkeys(one.group for one in checks):
+        mine = [one for one in checks if one.group == group]
+        wrong = sum(bool(one.wrong) for one in mine)
+        lines.append(f'  <testsuite name={_attribute(group)} tests="{len(mine)}" failures="{wrong}">')
+        for one in mine:
+            head = f"    <testcase classname={_attribute(group)} name={_attribute(one.name)}"
+            if not one.wrong:
+                lines.append(f"{head}/>")
+                continue
+            text = escape(_UNSAID.sub("�", "\n".join(one.wrong)))
+            lines.append(f"{head}><failure message={_attribute(one.wrong[0])}>{text}</failure></testcase>")
+        lines.append("  </testsuite>")
+    return "\n".join([*lines, "</testsuites>", ""])
+
+
+def sarif(rules: Mapping[str, str], findings: Iterable[Finding]) -> str:
+    """`findings` as SARIF; `rules` says of each rule what it means."""
+    results: list[dict[str, Any]] = []
+    for one in findings:
+        place: dict[str, Any] = {"artifactLocation": {"uri": one.file}}
+        if one.line > 0:
+            place["region"] = {"startLine": one.line}
+        results.append(
+            {
+                "ruleId": one.rule,
+                "level": one.level,
+                "message": {"text": one.text},
+                "locations": [{"physicalLocation": place}],
+            }
+        )
+    listed = [{"id": name, "shortDescription": {"text": text}} for name, text in rules.items()]
+    driver = {"name": "remit", "version": __version__, "rules": listed}
+    whole = {"$schema": SARIF, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
+    return json.dumps(whole, indent=2, ensure_ascii=True) + "\n"
+
+
+def written(file: Path, text: str) -> None:
+    """Write a report. Raises `Failure`."""
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        why = (error.strerror or "unknown error").lower()
+        raise Failure(f"{file} cannot be written", why=why, next="name another file", exit=Exit.NEGATIVE) from error
+
+
+def _attribute(text: str) -> str:
+    return quoteattr(_UNSAID.sub("�", text))

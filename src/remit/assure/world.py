@@ -1,0 +1,208 @@
+"""A small world in which actions are judged one after another, over `decide` and `judge_result`.
+
+Laws
+* Nothing is reached and nothing is random. Time is simulated and moves where the caller says so.
+* Sessions, stores, counters and what agents did before are those of the service: labels flow up a chain of
+  delegation and through stores, counters rise with every permitted call.
+* Nobody approves anything.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from remit.facts.action import Action, ActionKind
+from remit.facts.agent import Authority, Link
+from remit.facts.canonical import Json, canonical
+from remit.facts.catalog import UNCATALOGUED_SOURCE
+from remit.facts.label import Labels, closed
+from remit.facts.novelty import Used
+from remit.facts.session import Session
+from remit.facts.veil import KEY_BYTES as VEIL_BYTES
+from remit.facts.veil import Veil
+from remit.pdp.decide import decide
+from remit.pdp.decision import Append, Decision
+from remit.pdp.judge import Call, judge_result
+from remit.pdp.reached import reached_other
+from remit.pdp.snapshot import Pin, Snapshot
+from remit.policy.bundle import Bundle
+from remit.policy.reached import Reached
+from remit.policy.schema import CLIENT_MODEL
+from remit.policy.uids import action_uid, server_uid
+from remit.policy.verdict import Permit
+from remit.protect.hashing import KEY_BYTES, keyed
+from remit.protect.index import Index
+from remit.protect.origins import words
+from remit.protect.stores import Stores
+from remit.trace.bodies import ActionBody, Status
+
+START_MS: Final = 1_767_225_600_000
+"""2026-01-01T00:00:00Z: when every world begins."""
+_TOKEN: Final = "world"  # noqa: S105 - a name, not a secret
+_VEIL: Final = Veil(bytes(VEIL_BYTES))
+_SESSION_MS: Final = 86_400_000
+
+Chain: TypeAlias = tuple[str, ...]
+"""The agents of a delegation chain, the minted one first; `NAME#2` is a second session of its own of agent NAME."""
+
+
+def agent_of(name: str) -> str:
+    """The agent of `NAME` or `NAME#2`."""
+    return name.partition("#")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """One action as somebody describes it."""
+
+    kind: ActionKind
+    server: str
+    name: str
+    args: Mapping[str, Json]
+
+
+class World:
+    """Sessions, stores and a clock. `user` is for whom every session runs, but those that say otherwise."""
+
+    def __init__(self, bundle: Bundle, user: str | None = None) -> None:
+        self.bundle = bundle
+        self.now_ms = START_MS
+        self._user = user
+        self._sessions: dict[Chain, Session] = {}
+        self._origins: dict[str, Index] = {}
+        self._stores = Stores()
+        self._used = Used()
+        self._keyed = keyed(bytes(KEY_BYTES))
+
+    def session(self, chain: Chain) -> Session:
+        """The session of the last of `chain`, begun now where it is new."""
+        found = self._sessions.get(chain)
+        if found is None:
+            sid = "/".join(chain)
+            found = self._sessions[chain] = Session(sid, agent_of(chain[-1]), self._user, self.now_ms)
+        return found
+
+    def change(self, chain: Chain, session: Session) -> None:
+        """Have the session of `chain` be `session`."""
+        self._sessions[chain] = session
+
+    def give(self, chain: Chain, labels: Labels) -> None:
+        """Have all sessions of `chain` hold `labels` too."""
+        for end in range(1, len(chain) + 1):
+            held = self.session(chain[:end])
+            self._sessions[chain[:end]] = replace(held, labels=held.labels | closed(labels))
+
+    def hear(self, chain: Chain, text: str) -> None:
+        """The user's own words, by a trusted harness."""
+        index = self._index(chain)
+        index.apply(words(index, text))
+
+    def action(self, chain: Chain, doing: Doing) -> Action:
+        """What `chain` is about to do."""
+        links = tuple(Link(agent_of(chain[end - 1]), self.session(chain[:end]).sid) for end in range(1, len(chain) + 1))
+        expires_ms = START_MS + _SESSION_MS
+        authority = Authority(links, self._user, _TOKEN, expires_ms, trusted_harness=True)
+        action = Action(doing.kind, doing.server, doing.name, canonical(doing.args), doing.args, authority)
+        form = self.bundle.tools.get((doing.server, doing.name)) if doing.kind is ActionKind.CALL_TOOL else None
+        if form is not None and form.tool.secrets:
+            # Nothing is recorded here, and `decide` judges no secret that nothing veils.
+            return replace(action, veiled=_VEIL.over(form.tool, form.arguments, doing.args))
+        return action
+
+    def snapshot(self, chain: Chain, action: Action) -> Snapshot:
+        """Everything that judging `action` may look at, as it is now."""
+        return Snapshot(
+            self.bundle,
+            tuple(self.session(chain[:end]) for end in range(1, len(chain) + 1)),
+            Pin.MATCHES,
+            origins=self._index(chain),
+            used=self._used,
+            stores=self._stores.held(self.bundle, action),
+        )
+
+    def judge(self, chain: Chain, action: Action) -> Decision:
+        """Decide on `action`; what it does to sessions and stores is done where it is permitted."""
+        decision = decide(self.snapshot(chain, action), action, self.now_ms)
+        if isinstance(decision.verdict, Permit):
+            self.take(chain, action, decision)
+        return decision
+
+    def take(self, chain: Chain, action: Action, decision: Decision) -> None:
+        """The permitted `action` goes ahead: counters rise, and stores hold what it may write."""
+        body = next((one.body for one in decision.effects if isinstance(one, Append)), None)
+        if not isinstance(body, ActionBody):
+            return
+        irreversible = 1 if body.irreversible else 0
+        for end in range(1, len(chain) + 1):
+            held = self.session(chain[:end])
+            self._sessions[chain[:end]] = replace(
+                held, calls=held.calls + 1, irreversible_calls=held.irreversible_calls + irreversible
+            )
+        stored = self.snapshot(chain, action).stores
+        if stored.writes:
+            labels = frozenset(body.labels) | frozenset(body.source)
+            for where in stored.writes:
+                self._stores.label(where, labels | self.bundle.labels if stored.full else labels)
+        self._used.intent(body.links, action.kind.value, action.server, action.name, body.reaches)
+
+    def answer(self, chain: Chain, ident: str, action: Action, result: Json, *, failed: bool) -> None:
+        """Take in what came back of `action`."""
+        status = Status.TOOL_ERROR if failed else Status.OK
+        index = self._index(chain)
+        judged = judge_result(
+            self.bundle,
+            self.reached(action),
+            action.server,
+            (self.session(chain),),
+            status,
+            result,
+            self._stores.held(self.bundle, action).labels,
+            call=Call(ident, action, index),
+        )
+        if judged.origins is not None:
+            index.apply(judged.origins)
+        self.give(chain, judged.labels)
+
+    def anything(self, chain: Chain, action: Action) -> None:
+        """What came back of `action` held every label that it can bring."""
+        self.give(chain, self.reached(action).source | self._stores.held(self.bundle, action).labels)
+
+    def reached(self, action: Action) -> Reached:
+        """What `action` reaches; nobody knows what an unknown tool is, so that nobody knows what it brings."""
+        if action.kind is ActionKind.CALL_TOOL:
+            form = self.bundle.tools.get((action.server, action.name))
+            if form is not None:
+                return self.bundle.reached(form)
+            part = self.bundle.slice(ActionKind.CALL_TOOL)
+            brings = tuple(UNCATALOGUED_SOURCE)
+            uids = action_uid(action.name), server_uid(action.server)
+            return Reached("call", *uids, part, UNCATALOGUED_SOURCE, brings)
+        return reached_other(self.bundle, action)
+
+    def _index(self, chain: Chain) -> Index:
+        return self._origins.setdefault(chain[0], Index(self._keyed))
+
+
+def other(kind: ActionKind, server: str, name: str) -> Doing:
+    """An action that calls no tool, with the input that it has."""
+    match kind:
+        case ActionKind.READ_RESOURCE:
+            args: Mapping[str, Json] = {"uri": name}
+        case ActionKind.GET_PROMPT:
+            args = {"name": name}
+        case ActionKind.CALL_MODEL:
+            return Doing(kind, server, CLIENT_MODEL, {})
+        case _:
+            args = {}
+    return Doing(kind, server, name, args)
+
+
+def called(bundle: Bundle, tool: str, suite: str | None = None) -> tuple[str, str]:
+    """The server and name of `SERVER/TOOL`, or of a TOOL of server `suite`, else of the only one that has it."""
+    server, slash, name = tool.partition("/")
+    if slash and server in bundle.catalog.servers:
+        return server, name
+    servers: Sequence[str] = [server for server, known in bundle.tools if known == tool]
+    if suite is not None and ((suite, tool) in bundle.tools or len(servers) != 1):
+        return suite, tool
+    return (servers[0] if len(servers) == 1 else ""), tool
