@@ -17,7 +17,8 @@ from remit.facts.record import RecordKind
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import commitment, record_hash
 from remit.trace.encoding import decode_record, encode_body, encode_record
-from remit.trace.verify import FINDINGS_MAX, Report
+from remit.trace.report import Report
+from remit.trace.verify import FINDINGS_MAX
 from tests.contract.ledger_world import REPLICA, Place, append_all, draft
 from tests.core.recording import SALT, Step, action, decision, outcome
 

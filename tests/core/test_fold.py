@@ -237,6 +237,11 @@ def test_admin_records_that_change_no_state(event: Event) -> None:
     assert fold(REF, 7, RecordKind.ADMIN, AdminBody(event, "ana", "x")) == ()
 
 
+def test_what_a_person_says_of_an_intent_closes_it() -> None:
+    body = AdminBody(Event.INTENT_SETTLED, "user:ana", "r7f3-1.2", {"happened": False, "why": "looked"})
+    assert fold(REF, 9, RecordKind.ADMIN, body) == (IntentClosed("r7f3-1.2", REF),)
+
+
 def test_intent_in_doubt_keeps_its_labels_and_uses_up_its_approval() -> None:
     body = action(links=BOTH, source=["confidential:pii"], approval="r7f3-1.2")
     labels = frozenset({"confidential", "confidential:pii"})

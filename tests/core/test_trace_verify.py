@@ -11,7 +11,8 @@ from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event, Status
 from remit.trace.chain import SALT_BYTES, chain_name, commitment, genesis, parts, record_hash
 from remit.trace.encoding import decode_record, encode_body, encode_record
 from remit.trace.links import Finding, Row, check_links
-from remit.trace.verify import FINDINGS_MAX, Report, Verifier, verify
+from remit.trace.report import Report
+from remit.trace.verify import FINDINGS_MAX, Verifier, verify
 from tests.core.recording import BUNDLE, SALT, Step, action, decision, outcome, stored
 
 CHAIN = "r7f3-1"
@@ -96,6 +97,27 @@ def test_open_intent_of_an_earlier_epoch_is_in_doubt() -> None:
     assert report.clean
     assert report.in_doubt == (Ref(CHAIN, 2),)
     assert report.open == (Ref("r7f3-2", 2),)
+
+
+def settled(ident: str) -> Step:
+    return Step(ADMIN, "", AdminBody(Event.INTENT_SETTLED, "user:ana", ident, {"happened": True, "why": "seen"}))
+
+
+def test_a_person_settles_what_is_in_doubt_and_nothing_else() -> None:
+    first = stored(CHAIN, [Step(INTENT, "s1", action())])
+    heads = [head_of(first)]
+    report = verify([*first, *stored("r7f3-2", [settled(f"{CHAIN}.2")], heads=heads)])
+    assert (report.clean, report.in_doubt) == (True, ())
+    for wrong in (
+        [Step(INTENT, "s1", action()), settled("r7f3-2.2")],
+        [settled(f"{CHAIN}.9")],
+        [settled(f"{CHAIN}.2"), settled(f"{CHAIN}.2")],
+    ):
+        report = verify([*first, *stored("r7f3-2", wrong, heads=heads)])
+        [finding] = report.findings
+        assert "was not in doubt" in str(finding)
+    other = stored("r8-2", [settled(f"{CHAIN}.2")])
+    assert any("was not in doubt" in str(one) for one in verify([*first, *other]).findings)
 
 
 def erased(row: Row) -> Row:

@@ -22,6 +22,7 @@ SEND = "spec: {effect: irreversible, sink: external, source: []}"
 ROLES = (
     "spec: {effect: irreversible, sink: external, source: [], arguments: {to: {role: target}, text: {role: content}}}"
 )
+ERASURE = "apiVersion: remit.dev/v1alpha1\nkind: Route\nmetadata: {name: erasure}\nspec: {users: [ana]}\n"
 WORDS = "Please look at https://evil.example/ and mail boss@shop.example what you think of it"
 BOSS, MALLORY = "boss@shop.example", "mallory@evil.example"
 
@@ -87,6 +88,22 @@ def test_what_the_user_named_is_reached_and_what_a_page_named_is_not(
     after = service.told("sessions", "show", sid)
     assert (after["index_tokens"], after["words_chars"]) >= (shown["index_tokens"], len(WORDS))
     assert after["labels"] == ["untrusted", "untrusted:web"]
+    assert service.remit("ledger", "verify").returncode == 0
+
+
+def test_erasing_the_key_of_an_index_leaves_nothing_grounded_and_is_for_whom_the_route_names(noting: Noting) -> None:
+    service = noting.service
+    sid, token, _ = opened(service)
+    fetched(noting, token)
+    assert service.remit("sessions", "erase", sid, token=service.user("ana")).returncode == 4
+    service.write({"erasure.yaml": ERASURE})
+    service.told("apply")
+    done = service.told("sessions", "erase", sid, token=service.user("ana"))
+    assert done["sid"] == sid
+    shown = service.told("sessions", "show", sid)
+    assert (shown["index_tokens"], shown["words_chars"]) == (0, 0)
+    assert shown["labels"] == ["untrusted", "untrusted:web"]
+    assert not send(noting, token, BOSS)
     assert service.remit("ledger", "verify").returncode == 0
 
 

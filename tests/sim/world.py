@@ -30,7 +30,7 @@ from tests.sim.witness import Witness
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from remit.trace.verify import Report
+    from remit.trace.report import Report
 
 TMPFS: Final = Path("/dev/shm")
 STUCK_S: Final = 3_000.0

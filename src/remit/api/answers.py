@@ -194,6 +194,21 @@ class InDoubtsAnswer(Answer):
     items: list[InDoubtAnswer]
 
 
+class SettledAnswer(Answer):
+    """What a person said of an intent that was in doubt, and the record of it."""
+
+    id: str
+    happened: bool
+    record: str
+
+
+class IndexErasedAnswer(Answer):
+    """Which session's index lost its key, and the record of it."""
+
+    sid: str
+    record: str
+
+
 class CheckpointAnswer(Answer):
     """What the ledger comes to: `checkpoint` is the signed note (C2SP `tlog-checkpoint`)."""
 

@@ -252,6 +252,16 @@ class OutcomeAnswer(Answer):
     receipt: ReceiptAnswer
 
 
+class SettlementAnswer(Answer):
+    """What a person said of an intent that had no outcome."""
+
+    id: str
+    at: str
+    by: str
+    happened: bool
+    why: str
+
+
 class SeenAnswer(Answer):
     """One step of a lineage: `at` is where in the result of `call` the value was first seen."""
 
@@ -293,4 +303,5 @@ class WhyAnswer(Answer):
     values: list[ValueAnswer] | None
     approval: ApprovalAnswer | None
     outcome: OutcomeAnswer | None
+    settled: SettlementAnswer | None
     in_doubt: bool

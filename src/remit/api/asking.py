@@ -10,6 +10,7 @@ from remit.api.answers_decided import (
     OutcomeAnswer,
     PolicyAnswer,
     ReceiptAnswer,
+    SettlementAnswer,
     WhyAnswer,
 )
 from remit.api.authenticator import Admin, Person
@@ -37,7 +38,7 @@ from remit.facts.record import Ref
 from remit.pdp.decision import Decision
 from remit.policy.verdict import Deny, Escalate, Permit, word
 from remit.ports.ledger import Entry
-from remit.trace.bodies import ActionBody, DecisionBody, OutcomeBody
+from remit.trace.bodies import ActionBody, AdminBody, DecisionBody, OutcomeBody
 
 router = APIRouter(route_class=GuardedRoute, tags=["questions"])
 
@@ -125,6 +126,7 @@ async def why(ref: RefPath, services: With, caller: ByReader) -> WhyAnswer:
         values=await values(body, services.ledger) if arguments else None,
         approval=None if approval is None else approval_view(services, caller, approval, asked, listed=True, void=void),
         outcome=None if outcome is None else _outcome(outcome),
+        settled=None if outcome is None else _settled(outcome),
         in_doubt=in_doubt,
     )
 
@@ -204,4 +206,17 @@ def _outcome(entry: Entry) -> OutcomeAnswer | None:
         result_bytes=body.result_bytes,
         error=body.error,
         receipt=ReceiptAnswer(id=ident, hash=entry.hash),
+    )
+
+
+def _settled(entry: Entry) -> SettlementAnswer | None:
+    body = entry.body
+    if not isinstance(body, AdminBody):
+        return None
+    return SettlementAnswer(
+        id=f"{entry.record.chain}.{entry.record.seq}",
+        at=instant(entry.record.at),
+        by=body.by,
+        happened=body.data.get("happened") is True,
+        why=str(body.data.get("why", "")),
     )

@@ -8,15 +8,17 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
-from remit.api.answers import EntriesAnswer, InDoubtAnswer, InDoubtsAnswer
-from remit.api.guard import ByAdmin, GuardedRoute, With
-from remit.api.problem import Problem
+from remit.api.access import named
+from remit.api.answers import EntriesAnswer, InDoubtAnswer, InDoubtsAnswer, SettledAnswer
+from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
+from remit.api.problem import Problem, not_found
 from remit.api.records import entry_view, event_view
-from remit.api.requests import Limit, RefText, Sid
+from remit.api.requests import Limit, RefText, SettleRequest, Sid
 from remit.api.services import Services
 from remit.api.views import instant
 from remit.facts.record import Ref
 from remit.ports.ledger import Entry
+from remit.trace.bodies import AdminBody, Event
 
 router = APIRouter(route_class=GuardedRoute, tags=["ledger"])
 
@@ -58,6 +60,17 @@ async def in_doubt(services: With, _: ByAdmin) -> InDoubtsAnswer:
             for item in await services.ledger.in_doubt()
         ]
     )
+
+
+@router.post("/ledger/settle")
+async def settle(asked: SettleRequest, services: With, caller: ByReader) -> SettledAnswer:
+    """Say what became of an intent that is in doubt: it is listed no more. Its labels and counts stay."""
+    ref = Ref.parse(asked.id)
+    if not any(item.ref == ref for item in await services.ledger.in_doubt()):
+        raise not_found(f"in doubt: {asked.id}", "remit ledger in-doubt")
+    body = AdminBody(Event.INTENT_SETTLED, named(caller), asked.id, {"happened": asked.happened, "why": asked.why})
+    receipt = await services.driver.record(body)
+    return SettledAnswer(id=asked.id, happened=asked.happened, record=str(receipt.ref))
 
 
 @router.get("/events", response_model=None)

@@ -67,7 +67,7 @@ async def rotate(services: With, caller: ByAdmin, _: Empty | None = None) -> Log
 @router.post("/ledger/erase")
 async def erase(asked: EraseRequest, services: With, caller: ByPerson) -> ErasedAnswer:
     """Erase bodies, on record: for who is named by the Route `erasure`. Every record and every proof stays."""
-    _may_erase(services, caller)
+    may_erase(services, caller)
     try:
         done = await services.erasing.erase([Ref.parse(one) for one in asked.ids], asked.why, named(caller))
     except KeyError as error:
@@ -81,7 +81,8 @@ async def erase(asked: EraseRequest, services: With, caller: ByPerson) -> Erased
     )
 
 
-def _may_erase(services: Services, caller: Person) -> None:
+def may_erase(services: Services, caller: Person) -> None:
+    """Raise 403 for whom the Route `erasure` does not name."""
     catalog = services.runtime.catalog
     route = catalog.routes.get(ROUTE)
     if route is None:

@@ -80,6 +80,14 @@ class EraseRequest(Strict):
     why: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
 
+class SettleRequest(Strict):
+    """What became of an intent that is in doubt, as a person found out, and how."""
+
+    id: RefText
+    happened: bool
+    why: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+
 class TokenRequest(Strict):
     """Mint a token. `user` and `sid` belong to `agent` tokens."""
 

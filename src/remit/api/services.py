@@ -59,6 +59,10 @@ class Driver(Deciding, Halting, Protocol):
         """End `sid`: every later action of a chain that passes through it is denied."""
         ...
 
+    async def forget_origins(self, sid: str, by: str) -> Receipt:
+        """Erase the key of the index of `sid`: what it holds means nothing any more, and a new one begins."""
+        ...
+
     async def revoke(self, token: str, expires_ms: int, by: str) -> Receipt:
         """Record that the token id `token` is revoked; the authenticator refuses it already.
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from remit.api.access import named
 from remit.api.answers import (
     ConfidenceAnswer,
+    IndexErasedAnswer,
     OpenedAnswer,
     SessionAnswer,
     SessionsAnswer,
@@ -14,8 +15,9 @@ from remit.api.answers import (
     WordsAnswer,
 )
 from remit.api.authenticator import Acting, Admin, HarnessOf, Person
-from remit.api.guard import ByHarness, ByReader, BySpeaker, GuardedRoute, With
+from remit.api.guard import ByHarness, ByPerson, ByReader, BySpeaker, GuardedRoute, With
 from remit.api.problem import Problem, forbidden, not_found
+from remit.api.proofs import may_erase
 from remit.api.requests import LIMIT_MAX, ConfidenceRequest, Empty, Limit, SessionRequest, SidPath, WordsRequest
 from remit.api.services import Services
 from remit.api.tokens import IDENT_BYTES, issue
@@ -129,6 +131,15 @@ async def end_session(sid: SidPath, services: With, caller: ByReader, _: Empty |
         await services.driver.end_session(sid, named(caller))
         session = await _session(services, sid)
     return session_view(session)
+
+
+@router.post("/sessions/{sid}/erase")
+async def erase_index(sid: SidPath, services: With, caller: ByPerson, _: Empty | None = None) -> IndexErasedAnswer:
+    """Erase the key of a session's origin index: what it saw means nothing any more. For who is named by `erasure`."""
+    may_erase(services, caller)
+    await _session(services, sid)
+    receipt = await services.driver.forget_origins(sid, named(caller))
+    return IndexErasedAnswer(sid=sid, record=str(receipt.ref))
 
 
 def _check_trust(services: Services, caller: HarnessOf) -> None:

@@ -42,7 +42,7 @@ async def checks(
             f"{len(in_doubt)} calls of earlier runs have no outcome: their effect is not known"
             if in_doubt
             else "every call of earlier runs has its outcome",
-            f"remit why {in_doubt[0].ref}" if in_doubt else None,
+            f"remit why {in_doubt[0].ref}, look there, then: remit ledger settle" if in_doubt else None,
         )
     )
     pins = await runtime.pins()

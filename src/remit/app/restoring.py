@@ -29,7 +29,7 @@ from remit.facts.stop import subject
 from remit.ports.ledger import Draft
 from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event
 from remit.trace.chain import parts
-from remit.trace.verify import Report
+from remit.trace.report import Report
 
 _BY: Final = "the data folder's owner"
 _WHY: Final[dict[str, Json]] = {"why": "a backup was restored"}

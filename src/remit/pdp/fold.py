@@ -14,7 +14,8 @@ Laws
 What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; `session.keyed` {key}, null
 to erase it; `session.words` {text, grounds?}; `token.revoked` {expires_ms}; `credential` {hash}, null to remove it;
 `epoch` {heads, …}; `halt` {reason, holds?}; `session.confidence` {source, units};
-`approval.superseded` {by}. `subject` is the id of the session, token, credential, approval, or the chain.
+`approval.superseded` {by}; `intent.settled` {happened, why}. `subject` is the id of the session, token, credential,
+approval or intent, or the chain.
 """
 
 import re
@@ -241,6 +242,8 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             return (ApprovalMoved(body.subject, MOVED[body.event]),)
         case Event.HALT | Event.RESUME:
             return _stop(at, body)
+        case Event.INTENT_SETTLED:
+            return (IntentClosed(body.subject, ref),)
         case Event.APPROVAL_SUPERSEDED:
             new = body.data.get("by")
             return (ApprovalSuperseded(body.subject, new if isinstance(new, str) else ""),)

@@ -203,6 +203,7 @@ class Event(StrEnum):
     LEDGER_ERASED = "ledger.erased"
     INVENTORY_CHANGED = "inventory.changed"
     AGENT_DRIFTED = "agent.drifted"
+    INTENT_SETTLED = "intent.settled"
 
 
 @dataclass(frozen=True, slots=True)

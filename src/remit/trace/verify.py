@@ -31,51 +31,16 @@ from remit.trace.erasing import frames
 from remit.trace.glance import Glance, glance
 from remit.trace.links import Finding, Row, check_row
 from remit.trace.members import Undecodable
+from remit.trace.report import JUMP_MS, Report
 from remit.trace.rounds import responses_hash
 
 _ENDING: Final = frozenset({Event.APPROVAL_EXPIRED, Event.APPROVAL_CANCELLED, Event.APPROVAL_SUPERSEDED})
 _BUNDLED: Final = frozenset(RecordKind) - {RecordKind.ADMIN}
-JUMP_MS: Final = 60_000
 FINDINGS_MAX: Final = 1_000
 """How many findings a report holds in full; it counts the others."""
 
 Seen: TypeAlias = ExchangeBody | OutcomeBody | DecisionBody | AdminBody | Glance
 """What verification reads of a body: all of it, of an action no more than it needs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What verification found.
-
-    `open` are intents of each replica's last epoch without an outcome: in flight while the
-    service runs, in doubt otherwise; `in_doubt` those of earlier epochs. `heads` is the last
-    record of each chain: what to keep elsewhere against truncation. `uncompared` says why the
-    state tables were not compared with the records; None where they were.
-    """
-
-    records: int
-    chains: int
-    erased: int
-    intents: int
-    outcomes: int
-    open: tuple[Ref, ...]
-    in_doubt: tuple[Ref, ...]
-    heads: tuple[Receipt, ...]
-    findings: tuple[Finding, ...]
-    more_findings: int = 0
-    uncompared: str | None = "the records alone were given"
-    erasures: tuple[str, ...] = ()
-    """By whom, by which record, of which records and why bodies were erased."""
-    jumps: tuple[tuple[Ref, int], ...] = ()
-    """Records whose time is more than `JUMP_MS` before that of the record before them, and by how much (ms).
-
-    Clocks are set back in earnest, so it is no finding: order is that of the chain, and times are what they are.
-    """
-
-    @property
-    def clean(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.findings
 
 
 def verify(rows: Iterable[Row]) -> Report:
@@ -228,6 +193,8 @@ class Verifier:
                     self._asked.pop(body.subject, None)
                 elif body.event is Event.LEDGER_ERASED:
                     self._check_erasure(row, body)
+                elif body.event is Event.INTENT_SETTLED:
+                    self._check_settled(row, body)
             case _:
                 assert_never(body)
 
@@ -295,6 +262,15 @@ class Verifier:
             self._say(row, "label-before-data", f"the result was released without: {names}")
         if body.labels and not set(intent.sids).issubset(body.sids):
             self._say(row, "label-before-data", "its labels miss a session of the chain")
+
+    def _check_settled(self, row: Row, body: AdminBody) -> None:
+        """A person may say what became of an intent that is in doubt, of no other."""
+        if body.subject in self._open:
+            (replica, epoch), (here, now) = parts(Ref.parse(body.subject).chain), parts(row.ref.chain)
+            if replica == here and epoch < now:
+                del self._open[body.subject]
+                return
+        self._say(row, "intent-before-effect", f"{body.subject[:40]}, which it settles, was not in doubt")
 
     def _check_exchange(self, row: Row, body: ExchangeBody) -> None:
         """INVARIANT(intent-before-effect), INVARIANT(label-before-data), INVARIANT(approval-binds-exact-action)."""

@@ -17,7 +17,7 @@ from remit.facts.record import Receipt, RecordKind, Ref
 from remit.pdp.fold import fold
 from remit.ports.ledger import Entry, Ledger
 from remit.ports.transparency import Bodies, Erasure, NotErasable
-from remit.trace.bodies import ActionBody, AdminBody, Body, Event
+from remit.trace.bodies import ActionBody, AdminBody, Body, Event, OutcomeBody
 from remit.trace.encoding import encode_body
 from remit.trace.erasing import frame
 
@@ -68,7 +68,8 @@ class Erasures:
         outcome = await self._ledger.outcome_of(ref)
         if outcome is None and ref not in {item.ref for item in await self._ledger.in_doubt()}:
             raise NotErasable(f"{ref} has no outcome yet: what is under way is not erased")
-        return [entry] if outcome is None or outcome.body is None else [entry, outcome]
+        # What a person said of it in place of an outcome is never erased.
+        return [entry, outcome] if outcome is not None and isinstance(outcome.body, OutcomeBody) else [entry]
 
     async def _frame(self, ref: Ref, entry: Entry) -> Body:
         body = entry.body

@@ -19,7 +19,7 @@ from remit.adapters.sqlite.reads import credentials, open_readonly, revoked, sto
 from remit.adapters.sqlite.schema import VERSION, check
 from remit.adapters.sqlite.verifying import at_rest, verify_file
 from remit.facts.stop import Stop, Stopped
-from remit.trace.verify import Report
+from remit.trace.report import Report
 
 _PAGES: Final = 512
 _BREATH_S: Final = 0.002

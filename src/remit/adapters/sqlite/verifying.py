@@ -30,7 +30,8 @@ from remit.trace.erasing import frames
 from remit.trace.glance import Glance
 from remit.trace.links import Finding, Row
 from remit.trace.note import Checkpoint, Key, Note, NoteWrong
-from remit.trace.verify import Report, Seen, Verifier
+from remit.trace.report import Report
+from remit.trace.verify import Seen, Verifier
 
 _SEGMENTS_MAX: Final = 1_000
 _BYTES_MAX: Final = 8 * 1024 * 1024

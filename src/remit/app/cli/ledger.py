@@ -9,12 +9,12 @@ import typer
 
 from remit.app.cli.options import Data, Output, TokenFile, client
 from remit.app.failure import Exit, Failure
-from remit.app.output import Format, data, say
+from remit.app.output import Format, data, say, show
 from remit.app.settings import LEDGER, data_folder
 from remit.facts.text import escaped
 from remit.trace.against import Kept
 from remit.trace.note import Key
-from remit.trace.verify import Report
+from remit.trace.report import Report
 
 To = Annotated[Path | None, typer.Option("--to", help="The file to write, a new one (else stdout).")]
 
@@ -297,6 +297,34 @@ def erase(
     say(f"recorded in {', '.join(answer['records'])}")
     if not answer["cleared"]:
         say("their bytes stay in the write-ahead log until nobody reads from it: erase nothing, restart the service")
+
+
+@app.command("in-doubt")
+def in_doubt(output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
+    """List calls that were forwarded and have no outcome: nobody knows whether they took effect."""
+    items: list[dict[str, Any]] = client(token_file).get("/ledger/in-doubt")["items"]
+    show(items, output, ("id", "sid", "at"), empty="every call of earlier runs has its outcome")
+
+
+@app.command()
+def settle(
+    record: Annotated[str, typer.Argument(help="The decision id of a call in doubt.")],
+    why: Annotated[str, typer.Option("--why", help="How you found out; kept on the ledger.")],
+    *,
+    happened: Annotated[bool, typer.Option("--happened/--did-not-happen", help="Whether it took effect.")],
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """Say what became of a call in doubt, once somebody looked: it is listed no more.
+
+    The call stays counted, its labels stay, and its approval stays used up.
+    """
+    body = {"id": record, "happened": happened, "why": why}
+    answer: dict[str, Any] = client(token_file).post("/ledger/settle", body)
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+    else:
+        say(f"{record} {'took' if happened else 'did not take'} effect, as you say; record {answer['record']}")
 
 
 def _write(text: str, to: Path | None) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.failure import Exit, Failure
-from remit.app.output import Format, data
+from remit.app.output import Format, data, say
 from remit.control.difference import one_line
 from remit.facts.text import escaped
 from remit.policy.verdict import spoken
@@ -79,7 +79,7 @@ def why(
         for line in policy["lines"]:
             print(f"  | {escaped(line)}")
     _values(answer["values"] or [])
-    for part in ("action", "facts", "outcome", "approval", "receipt"):
+    for part in ("action", "facts", "outcome", "settled", "approval", "receipt"):
         if answer[part]:
             print(f"\n{part}")
         members: dict[str, Any] = answer[part] or {}
@@ -87,6 +87,7 @@ def why(
             print(f"  {key}: {one_line(value if isinstance(value, str) else json.dumps(value))}")
     if answer["in_doubt"]:
         print("\nin doubt: no outcome was recorded; the effect may or may not have been")
+        say(f"once you found out: remit ledger settle {answer['id']} --happened|--did-not-happen --why …")
 
 
 def add(app: typer.Typer) -> None:

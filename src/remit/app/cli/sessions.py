@@ -48,3 +48,17 @@ def end(sid: Sid, output: Output = Format.TABLE, token_file: TokenFile = None) -
         data(answer, output)
     else:
         say(f"session {sid} ended")
+
+
+@app.command()
+def erase(sid: Sid, output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
+    """Erase what a session is known to have seen, by the key of its origin index, with your own user token.
+
+    Who may is named by the Route `erasure`. What records say stays: remit ledger erase. The session goes on with
+    nothing seen; what its agent names from then on counts as unseen.
+    """
+    answer = client(token_file).post(f"/sessions/{sid}/erase")
+    if output in {Format.JSON, Format.YAML}:
+        data(answer, output)
+    else:
+        say(f"the origin index of session {sid} has lost its key; record {answer['record']}")

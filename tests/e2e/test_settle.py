@@ -1,0 +1,66 @@
+"""What became of a call in doubt is said by a person, on record; then it is listed no more."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from proof.counting import Counting, call
+
+FAR = "r0-1.999"
+
+
+@pytest.fixture
+def doubtful(tmp_path: Path) -> Iterator[Counting]:
+    """A service that was killed while the counter had a call of `add`."""
+    with Counting(tmp_path, delay_s=30, hold_s=0.1) as running:
+        asyncio.run(killed_in_flight(running))
+        running.service.start()
+        yield running
+
+
+async def killed_in_flight(counting: Counting) -> None:
+    agent = counting.service.agent("clerk", "ana")
+    going = asyncio.create_task(call(counting.service, agent, "add", {"id": "one"}))
+    until = time.monotonic() + 30
+    while not counting.effects:
+        assert time.monotonic() < until, "the call does not arrive"
+        assert not going.done(), going.result()
+        await asyncio.sleep(0.05)
+    counting.service.kill()
+    going.cancel()
+    with suppress(asyncio.CancelledError, Exception, ExceptionGroup):
+        await going
+
+
+def test_a_person_settles_what_is_in_doubt_and_the_ledger_verifies(doubtful: Counting) -> None:
+    service = doubtful.service
+    [item] = service.told("ledger", "in-doubt")
+    before = service.told("sessions", "show", item["sid"])
+    told = service.remit("why", item["id"])
+    assert "remit ledger settle" in told.stderr, told.stderr
+    assert "in doubt" in told.stdout
+    wrong = service.remit("ledger", "settle", FAR, "--happened", "--why", "seen there")
+    assert (wrong.returncode, f"in doubt: {FAR}" in wrong.stderr) == (5, True), wrong.stderr
+
+    done = service.told("ledger", "settle", item["id"], "--happened", "--why", "its line is at the counter")
+
+    assert (done["id"], done["happened"]) == (item["id"], True)
+    assert service.told("ledger", "in-doubt") == []
+    why = service.told("why", item["id"])
+    assert (why["in_doubt"], why["outcome"]) == (False, None)
+    settled = why["settled"]
+    assert (settled["id"], settled["happened"], settled["why"]) == (done["record"], True, "its line is at the counter")
+    again = service.remit("ledger", "settle", item["id"], "--did-not-happen", "--why", "no")
+    assert again.returncode == 5
+    after = service.told("sessions", "show", item["sid"])
+    assert (after["calls"], after["labels"]) == (before["calls"], before["labels"])
+    doctor = service.remit("doctor")
+    assert "every call of earlier runs has its outcome" in doctor.stdout, doctor.stdout
+    service.stop()
+    service.start()
+    assert service.told("ledger", "in-doubt") == []
+    assert service.remit("ledger", "verify").returncode == 0
