@@ -40,7 +40,10 @@ _MIB: Final = 1024 * 1024
 
 
 def exports(first: int, count: int, *, distinct: bool = False) -> Iterator[bytes]:
-    """`count` spans from number `first` on, as gzipped exports: in fours, a chat, two tool calls and their agent."""
+    """`count` spans from number `first` on, as gzipped exports: in fours, a chat, two tool calls and their agent.
+
+    Of `distinct` ones each has a name that none had before.
+    """
     for start in range(first, first + count, BATCH):
         request = ExportTraceServiceRequest()
         by_agent = request.resource_spans.add()
@@ -58,11 +61,13 @@ def exports(first: int, count: int, *, distinct: bool = False) -> Iterator[bytes
                 span.parent_span_id = (trace * 4 + 4).to_bytes(8, "big")
             span.start_time_unix_nano, span.end_time_unix_nano = now - 5_000_000, now
             tool = f"tool-{number}" if distinct else f"tool-{agent}-{part}"
+            model = f"model-{number}" if distinct else f"model-{agent % 20}"
+            who = f"agent-{number}" if distinct else f"agent-{agent}"
             said = (
-                {"gen_ai.operation.name": "chat", "gen_ai.request.model": f"model-{agent % 20}"},
+                {"gen_ai.operation.name": "chat", "gen_ai.request.model": model},
                 {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": tool},
                 {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": tool},
-                {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": f"agent-{agent}"},
+                {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": who},
             )[part]
             span.name = said["gen_ai.operation.name"]
             for key, value in {**said, "gen_ai.provider.name": "openai", "server.address": "127.0.0.1"}.items():

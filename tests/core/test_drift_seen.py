@@ -10,6 +10,7 @@ from remit.discover.conditions import SETTLE_MS, Facts
 from remit.discover.drift import ON_DRIFT, Drift, Drifting, Follow, candidate, follow, settled, widened
 from remit.discover.identity import Known, Registered
 from remit.discover.inventory import Change, Inventory, What
+from remit.discover.memory import pairs_from, pairs_text
 from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb
 from remit.discover.view import View
 
@@ -51,6 +52,19 @@ def test_what_a_settled_agent_begins_to_use_is_drift(to: Subject, verb: Verb, ki
 def test_what_an_agent_uses_while_it_is_learnt_is_none() -> None:
     assert told(uses(READ, START), uses(Subject(Kind.TOOL, "rm"), START + 1)) == []
     assert told(uses(READ)) == [], "nor what a new agent begins with"
+
+
+def test_what_changes_back_and_then_again_is_told_each_time_also_by_who_remembers() -> None:
+    inventory, drifting, kinds = Inventory(), Drifting(), list[str]()
+    for number, text in enumerate(("a", "b", "b", "a", "b")):
+        for source in ("workspace", "otlp"):
+            at = NOW + number
+            seen = Sighting(READ, source, "e", at, at, Confidence.REPORTED, traits=(Trait("description", text),))
+            changes = inventory.take(seen)
+            found = list(drifting.drifts(changes, View(inventory, KNOWN, {}, Facts(at))))
+            kinds += [one.after for one in found]
+            drifting = Drifting(pairs_from(pairs_text(drifting.told)))
+    assert kinds == ["b", "a", "b"]
 
 
 def test_drift_is_told_once_by_whatever_names() -> None:

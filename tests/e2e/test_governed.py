@@ -1,6 +1,7 @@
 """The enforcement points as a source: what passes them is governed, once, also after a restart."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,14 @@ import pytest
 import pytest_asyncio
 
 from remit.adapters.sources.ledger import LedgerSource
+from remit.adapters.system import SystemClock
+from remit.app.drifting import Drifts
 from remit.app.settings import LEDGER
+from remit.app.sighted import Discoverer, open_discovery
+from remit.discover.drift import Drift
+from remit.discover.memory import SCOPES, scopes_text
+from remit.discover.sighting import Edge, Kind, Sighting, Subject, Verb
+from remit.facts.stop import Holds, Stop, Stopped
 from remit.facts.trace import Trace
 from remit.pep.answer import Client
 from remit.ports.source import SourceFailed
@@ -132,7 +140,92 @@ async def test_a_new_tool_of_a_settled_agent_is_told_with_before_and_after_and_s
     assert (drift["data"]["kind"], drift["data"]["follows"]) == ("new-tool", "stop")
     assert drift["data"]["before"] == "tool/hand/echo"
     refused = await api.call(token, "echo", {"text": "after"})
-    assert "ended" in str(refused)
+    assert "agent guest was stopped by discovery: new-tool: tool/otlp:rm" in str(refused)
+    await api.told("POST", "/halts/resume", body={"kind": "agent", "name": "guest"})
+    assert "after" in str(await api.call(token, "echo", {"text": "after"}))
+
+
+async def test_what_follows_never_loosens_what_a_person_stopped(api: World) -> None:
+    halts: list[tuple[str, str]] = []
+
+    class Stops:
+        stops: tuple[Stop, ...] = ()
+
+        async def halt(self, what: Stopped, by: str, reason: str, holds: Holds = Holds.ALL) -> object:
+            halts.append((reason, holds.value))
+            self.stops = (Stop(*what, by, 0, reason, holds),)
+            return None
+
+    stops, said = Stops(), {"remit.dev/on-drift": "quarantine"}
+    drifts = Drifts(api.driver.record, stops, lambda _: said)
+    one = Drift("new-tool", Subject(Kind.AGENT, "guest"), "nothing", "tool/x", "otlp", 1)
+    await drifts.tell((), [one, one])
+    assert halts == [("new-tool: tool/x", "acting")], "what holds already is not said again"
+    stops.stops = (replace(stops.stops[0], holds=Holds.READING),)
+    await drifts.tell((), [one])
+    assert halts[1:] == [("new-tool: tool/x", "all")], "what may not read, and now not act, may do nothing"
+    await drifts.tell((), [one])
+    assert len(halts) == 2, "a halt stays one"
+
+
+async def restarted(api: World) -> None:
+    """What discovery comes to after a start on the same files."""
+    data, runtime = api.workspace.parent / "data", api.service.runtime
+    await api.service.discoverer.turn()
+    await api.service.discoverer.discovery.close()
+    drifts = Drifts(api.driver.record, api.driver, runtime.annotations)
+    new = Discoverer(open_discovery(data, SystemClock()), lambda: runtime.bundle, SystemClock(), data / LEDGER, drifts)
+    await new.start()
+    # The API has the old one.
+    vars(api.service.discoverer).update(vars(new))
+
+
+async def test_what_telemetry_tells_after_a_restart_of_before_it_is_governed(api: World) -> None:
+    before = await entry(api, "agent/other")
+    await called(api, 61, "other")
+    await restarted(api)
+    told = export(
+        span("tool", 3, 2, 61, gen_ai__operation__name="execute_tool", gen_ai__tool__name="echo"),
+        span("agent", 2, 0, 61, gen_ai__operation__name="invoke_agent", gen_ai__agent__name="latecomer"),
+    )
+    headers = {"authorization": f"Bearer {api.admin}", "content-type": "application/x-protobuf"}
+    await api.http.post(f"{api.url}/otlp/v1/traces", content=protobuf(told), headers=headers)
+    found = await entry(api, "agent/otlp:latecomer")
+    assert (found["name"], found["passed"], found["observed"]) == ("agent/other", before["passed"] + 1, 0)
+
+
+async def test_drift_that_was_not_recorded_before_the_end_is_after_it(api: World) -> None:
+    await called(api, 71, "eve")
+    await api.told("POST", "/settled", body={"name": "agent/eve"})
+    discoverer, at = api.service.discoverer, SystemClock().now_ms() + 5
+    edges = (Edge(Verb.USES, Subject(Kind.TOOL, "dd", "host")),)
+    seen = Sighting(Subject(Kind.AGENT, "eve"), "host", "e", at, at, edges=edges)
+    await discoverer.take([seen], "host")
+    assert [change.after for change in await discoverer.discovery.turn() if change.key == "uses"] == ["tool/host:dd"]
+    await discoverer.discovery.close()
+    discoverer.discovery = open_discovery(api.workspace.parent / "data", SystemClock())
+    await discoverer.start()
+    for _ in range(2):
+        await discoverer.turn()
+        await restarted(api)
+    drifts = [body for body in await events(api, "agent.drifted") if body["data"]["after"] == "tool/host:dd"]
+    assert len(drifts) == 1
+
+
+async def test_what_was_widened_while_nobody_looked_is_told_at_the_start(api: World) -> None:
+    for agent in ("bot", "sub"):
+        await api.told("POST", "/settled", body={"name": f"agent/{agent}"})
+    await api.service.discoverer.turn()
+    await api.service.discoverer.discovery.told({SCOPES: scopes_text({"bot": frozenset({"hand/echo"})})})
+    await restarted(api)
+    await api.service.discoverer.turn()
+    found = [body for body in await events(api, "agent.drifted") if body["data"]["kind"] == "permission-widened"]
+    assert any(body["data"]["before"] == "hand/echo" for body in found)
+    before = len(found)
+    await restarted(api)
+    await api.service.discoverer.turn()
+    found = [body for body in await events(api, "agent.drifted") if body["data"]["kind"] == "permission-widened"]
+    assert len(found) == before
 
 
 async def test_a_widened_permission_is_told(api: World) -> None:

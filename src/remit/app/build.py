@@ -207,7 +207,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     outbox = _outbox(settings, runtime, ledger, session, pages)
     hosts = _hosts(settings, port)
     origins = frozenset({f"http://{host}" for host in hosts} | {resource})
-    discoverer = _discoverer(settings, runtime, driver, ledger)
+    discoverer = _discoverer(settings, runtime, driver)
     gate = Gate(settings.limits, _CLOCK, tally.refuse, closing := driver.drains_by(asyncio.Event()))
     bounds = Bounds(settings.limits, tally.refuse)
     place = Edge(resource, hosts, origins, settings.limits, settings.authorization_servers)
@@ -245,8 +245,8 @@ def _proofs(settings: Settings, ledger: SqliteLedger, notary: FolderNotary, driv
     return Proofs(checkpoints, Erasures(ledger, SqliteBodies(settings.ledger), driver.record))
 
 
-def _discoverer(settings: Settings, runtime: Runtime, driver: Driver, ledger: SqliteLedger) -> Discoverer:
-    drifts = Drifts(driver.record, driver.end_session, ledger, runtime.annotations)
+def _discoverer(settings: Settings, runtime: Runtime, driver: Driver) -> Discoverer:
+    drifts = Drifts(driver.record, driver, runtime.annotations)
     discovery = open_discovery(settings.data, _CLOCK)
     return Discoverer(discovery, lambda: runtime.bundle, _CLOCK, settings.ledger, drifts)
 

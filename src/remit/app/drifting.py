@@ -1,7 +1,7 @@
 """Changes of the inventory put on record, drift told with before and after, and what is configured to follow it.
 
-What follows only tightens: sessions end. A person lets an agent begin again by a token, and says that what it does now
-is what is expected of it (`remit inventory accept`).
+What follows only tightens: the agent is halted, or may read and not act. A person lets it act again (`remit resume`), and
+says that what it does now is what is expected of it (`remit inventory accept`).
 """
 
 import logging
@@ -10,25 +10,31 @@ from typing import Final, Protocol
 
 from remit.discover.drift import Drift, Follow, follow
 from remit.discover.inventory import Change
-from remit.discover.sighting import Kind
+from remit.discover.sighting import Kind, clipped
 from remit.facts.canonical import Json
-from remit.facts.session import Session
+from remit.facts.stop import Holds, Over, Stop, Stopped
 from remit.trace.bodies import AdminBody, Event
 
 _LOG: Final = logging.getLogger(__name__)
 BY: Final = "discovery"
 CHANGES_MAX: Final = 100
 """Changes that one record lists; how many more there were is a number."""
-SESSIONS_MAX: Final = 1_000
+HOLDS: Final = {Follow.QUARANTINE: Holds.ACTING, Follow.STOP: Holds.ALL}
+"""What an agent that drifted is stopped from."""
 _KNOWN_OTHERWISE: Final = frozenset({"workspace", "ledger"})
 """What the records of bundles and of actions say already."""
 
 
-class Sessions(Protocol):
-    """The sessions of the ledger."""
+class Stops(Protocol):
+    """Who stops agents (`api.halting`)."""
 
-    async def sessions(self, limit: int) -> Sequence[Session]:
-        """The latest started sessions, newest first."""
+    @property
+    def stops(self) -> Sequence[Stop]:
+        """What is stopped."""
+        ...
+
+    async def halt(self, what: Stopped, by: str, reason: str, holds: Holds = Holds.ALL) -> object:
+        """Stop `what` until a person resumes it."""
         ...
 
 
@@ -38,34 +44,29 @@ class Drifts:
     def __init__(
         self,
         record: Callable[[AdminBody], Awaitable[object]],
-        end: Callable[[str, str], Awaitable[object]],
-        sessions: Sessions,
+        stops: Stops,
         annotations: Callable[[str], Mapping[str, str]],
     ) -> None:
         self._record = record
-        self._end = end
-        self._sessions = sessions
+        self._stops = stops
         self._annotations = annotations
-        self._changes: list[Change] = []
-        self._drifts: list[Drift] = []
 
     async def tell(self, changes: Iterable[Change], drifts: Iterable[Drift]) -> None:
-        """Put these on record, and do what follows. What cannot be recorded now is recorded at the next turn."""
-        self._changes += [change for change in changes if change.source not in _KNOWN_OTHERWISE]
-        self._drifts += drifts
-        while self._drifts:
-            drift = self._drifts[0]
+        """Put these on record, and do what follows. Where it raises, all of them are to be told again."""
+        for drift in drifts:
             await self._follow(drift)
-            del self._drifts[0]
-        if self._changes:
-            listed = [_told(change) for change in self._changes[:CHANGES_MAX]]
-            more = len(self._changes) - len(listed)
-            await self._record(AdminBody(Event.INVENTORY_CHANGED, BY, "inventory", {"changes": listed, "more": more}))
-            self._changes.clear()
+        found = [change for change in changes if change.source not in _KNOWN_OTHERWISE]
+        if found:
+            listed = [_told(change) for change in found[:CHANGES_MAX]]
+            data: dict[str, Json] = {"changes": listed, "more": len(found) - len(listed)}
+            await self._record(AdminBody(Event.INVENTORY_CHANGED, BY, "inventory", data))
 
     async def _follow(self, drift: Drift) -> None:
         agent = drift.subject.name if drift.subject.kind is Kind.AGENT and not drift.subject.space else None
         follows = Follow.RECORD if agent is None else follow(self._annotations(agent))
+        if agent is not None and follows in HOLDS:
+            # First what keeps it from doing more, then the record of why.
+            await self._stop(agent, HOLDS[follows], f"{drift.kind}: {drift.after}")
         data: dict[str, Json] = {
             "kind": drift.kind,
             "before": drift.before,
@@ -77,10 +78,15 @@ class Drifts:
         await self._record(AdminBody(Event.AGENT_DRIFTED, BY, str(drift.subject), data))
         if follows is not Follow.RECORD:
             _LOG.warning("an agent drifted", extra={"agent": agent, "kind": drift.kind, "follows": follows.value})
-        if follows is Follow.STOP and agent is not None:
-            for session in await self._sessions.sessions(SESSIONS_MAX):
-                if session.agent == agent and session.ended_ms is None:
-                    await self._end(session.sid, BY)
+
+    async def _stop(self, agent: str, holds: Holds, why: str) -> None:
+        """Stop `agent`, never loosening what it is stopped from already."""
+        what = (Over.AGENT, agent)
+        already = next((stop.holds for stop in self._stops.stops if stop.what == what), holds)
+        if already is not holds:
+            holds = Holds.ALL
+        if not any(stop.what == what and stop.holds is holds for stop in self._stops.stops):
+            await self._stops.halt(what, BY, clipped(why), holds)
 
 
 def _told(change: Change) -> Json:

@@ -1,7 +1,7 @@
 """Discovery as the control API sees it: the protocol `api.discovering.Discovering`, over what runs."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from remit.discover.drift import Drift, Drifting, candidate, settled, widened
 from remit.discover.enforced import SOURCE
 from remit.discover.entry import Entry
 from remit.discover.inventory import Change
+from remit.discover.memory import SCOPES, TOLD, pairs_from, pairs_text, scopes_from, scopes_text
 from remit.discover.reconcile import DAY_MS, Counts
 from remit.discover.registered import known, natures, sightings
 from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb
@@ -44,9 +45,9 @@ class Discoverer:
         self.discovery = discovery
         self._drifts = drifts
         self._drifting = Drifting()
+        self._scopes: Mapping[str, frozenset[str]] | None = None
         self.forward: Callable[[Sent], None] | None = None
         """Passes telemetry that was taken in on to the user's own backend."""
-        self._widened: list[Drift] = []
         self._ledger: Source | None = None
         self._watching = Watching(discovery, clock)
         self._ledger_path = ledger
@@ -59,6 +60,8 @@ class Discoverer:
     async def start(self) -> None:
         """Load what was kept, and take in what is registered."""
         await self.discovery.start()
+        self._drifting = Drifting(pairs_from(self.discovery.mark(TOLD)))
+        self._scopes = scopes_from(self.discovery.mark(SCOPES))
         self._started.set()
         await self.follow()
 
@@ -77,13 +80,24 @@ class Discoverer:
             self._ledger = await asyncio.to_thread(self._open_ledger)
         async for found in self._ledger.look():
             await self.discovery.take(self._ledger.name, found)
-        changes = await self.discovery.turn()
-        widened, self._widened = self._widened, []
-        registered = self.discovery.known.agents
-        look = any(candidate(change, registered) for change in changes)
-        drifts = await self.discovery.run(lambda: self._drifted(changes, widened)) if look or widened else []
-        if changes or drifts:
+        await self._tell(await self.discovery.turn())
+
+    async def _tell(self, changes: Sequence[Change]) -> None:
+        """Put on record what changed. What was not recorded, or not kept as recorded, is told again the next time."""
+        within, drifting = self._facts.within, self._drifting
+        same = self._scopes is None or self._scopes is within
+        wider = [] if same else list(widened(self._scopes or {}, within, self._clock.now_ms()))
+        memory: dict[str, str] = {} if self._scopes is within else {SCOPES: scopes_text(within)}
+        if wider or any(candidate(change, self.discovery.known.agents) for change in changes):
+            drifting = Drifting(self._drifting.told)
+            drifts = await self.discovery.run(lambda: self._drifted(drifting, changes, wider))
+            memory |= {TOLD: pairs_text(drifting.told)} if drifts else {}
             await self._drifts.tell(changes, drifts)
+        elif changes:
+            await self._drifts.tell(changes, ())
+        self._scopes, self._drifting = within, drifting
+        if changes or memory:
+            await self.discovery.told(memory)
 
     async def close(self) -> None:
         """Keep what is left."""
@@ -103,8 +117,6 @@ class Discoverer:
             agent: frozenset(f"{tool.server}/{tool.name}" for tool in visible_tools(bundle, [agent]))
             for agent in catalog.agents
         }
-        if self._of is not None:
-            self._widened += widened(self._facts.within, within, now_ms)
         self._facts = Facts(now_ms, natures=natures(catalog), within=within)
         self._of = bundle
         self._watching.follow(catalog.sources)
@@ -163,9 +175,9 @@ class Discoverer:
 
         return LedgerSource(self._ledger_path, lambda: self.discovery.mark(SOURCE))
 
-    def _drifted(self, changes: Sequence[Change], wider: Sequence[Drift]) -> list[Drift]:
+    def _drifted(self, drifting: Drifting, changes: Sequence[Change], wider: Sequence[Drift]) -> list[Drift]:
         view = self._view()
-        return [*settled(wider, view), *self._drifting.drifts(changes, view)]
+        return [*settled(wider, view), *drifting.drifts(changes, view)]
 
     def _view(self) -> View:
         now_ms = self._clock.now_ms()

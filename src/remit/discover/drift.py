@@ -3,7 +3,7 @@
 Laws
 * What an agent does, or may do, before it is settled is learnt, not drift (`conditions.baseline`); a changed
   description or schema is drift at any time.
-* Drift is told once, however many sources and names tell of it.
+* Drift is told once, however many sources and names tell of it. What changes back, and then again, is told each time.
 * It only tightens: what follows is `Follow`, and a word that is none of them means the strictest.
 """
 
@@ -42,10 +42,11 @@ _CLAIMS: Final = frozenset({Verb.SAME.value, Verb.APART.value})
 
 
 class Follow(StrEnum):
-    """What follows drift, from the least to the strictest. Each is recorded."""
+    """What follows drift, from the least to the strictest. Each is recorded, all but the first are told people."""
 
     RECORD = "record"
     NOTICE = "notice"
+    QUARANTINE = "quarantine"
     STOP = "stop"
 
 
@@ -62,23 +63,30 @@ class Drift:
 
 
 class Drifting:
-    """Remembers what was told."""
+    """Remembers what was told: `told` is what an earlier one came to, the oldest first."""
 
-    def __init__(self) -> None:
-        self._told: OrderedDict[tuple[str, Subject, str], None] = OrderedDict()
+    def __init__(self, told: Mapping[str, str] | None = None) -> None:
+        self._told: OrderedDict[str, str] = OrderedDict(told or {})
+
+    @property
+    def told(self) -> Mapping[str, str]:
+        """What of each kind, subject and trait or thing was told last."""
+        return self._told
 
     def drifts(self, changes: Iterable[Change], view: View) -> Iterator[Drift]:
         """Those of `changes` that are drift, as `view` has it after them."""
         for change in changes:
-            drift = _edge(change, view) if change.what is What.EDGE else _trait(change, view)
-            if drift is not None and self._first(drift):
+            edge = change.what is What.EDGE
+            drift = _edge(change, view) if edge else _trait(change, view)
+            if drift is not None and self._first(drift, drift.after if edge else change.key):
                 yield drift
 
-    def _first(self, drift: Drift) -> bool:
-        key = (drift.kind, drift.subject, drift.after)
-        if key in self._told:
+    def _first(self, drift: Drift, of: str) -> bool:
+        key = f"{drift.kind} {drift.subject} {of}"
+        if self._told.get(key) == drift.after:
             return False
-        self._told[key] = None
+        self._told[key] = drift.after
+        self._told.move_to_end(key)
         if len(self._told) > TOLD_MAX:
             self._told.popitem(last=False)
         return True

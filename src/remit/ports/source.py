@@ -41,13 +41,15 @@ class Found:
     """A batch, which may be empty in any part.
 
     `passages` are actions that passed an enforcement point: the ledger's alone. `mark` says how far the source has
-    read, for one that counts each thing once; it is kept with what came of the batch.
+    read, for one that counts each thing once; it is kept with what came of the batch. `recalled` are passages that
+    were counted before a restart, and may still account for what telemetry tells of late.
     """
 
     sightings: tuple[Sighting, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     passages: tuple[Passage, ...] = ()
     mark: str = ""
+    recalled: tuple[Passage, ...] = ()
 
 
 class Source(Protocol):

@@ -4,7 +4,8 @@ Laws
 * Nothing here is on an action's way. The ledger is read after it was committed; telemetry waits while the thread is
   busy, and is told to come again (503) where too much is waiting.
 * The thread gives way every two milliseconds, so that enforcement does not wait for the interpreter.
-* Level, not edge: what could not be written is written at the next turn; what a crash loses is seen again.
+* Level, not edge: what could not be written is written at the next turn; what a crash loses is seen again. A change is
+  kept, with what it changed, until somebody says that it was told (`told`).
 """
 
 import asyncio
@@ -16,9 +17,11 @@ from typing import Final, TypeVar
 
 from remit.discover.admission import Admission
 from remit.discover.attribution import Attribution
+from remit.discover.drift import candidate
 from remit.discover.enforced import paired
 from remit.discover.identity import Known
 from remit.discover.inventory import Change
+from remit.discover.memory import KEPT, UNTOLD, changes_from, changes_text
 from remit.discover.reconcile import Activity, Counts, Paired, Reconciler
 from remit.discover.sighting import Edge, Kind, Sighting, Subject, Verb
 from remit.discover.spans import Span
@@ -32,8 +35,10 @@ PERIOD_S: Final = 0.5
 WAITING_MAX: Final = 64
 WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
 TROUBLES_MAX: Final = 200
-MARKED: Final = ("ledger",)
+MARKED: Final = ("ledger", *KEPT)
 CHANGES_MAX: Final = 5_000
+CANDIDATES_MAX: Final = 20_000
+"""Where more changes than `CHANGES_MAX` wait to be told, those that could be drift have room up to here."""
 BREATHE_EVERY: Final = 64
 _TURN_S: Final = 0.002
 _PAUSE_S: Final = 0.0005
@@ -62,6 +67,7 @@ class Discovery:
         self._marked: dict[str, str] = {}
         self._known_as: dict[Subject, str] = {}
         self.changes: list[Change] = []
+        self._telling: tuple[Change, ...] = ()
         self.troubles: OrderedDict[tuple[str, str], Trouble] = OrderedDict()
         self.counted = Counter[str]()
         self.known = Known()
@@ -95,8 +101,12 @@ class Discovery:
         return self._marked.get(source, "")
 
     async def turn(self) -> tuple[Change, ...]:
-        """Settle what has waited, keep what is new; what changed since the last turn."""
+        """Settle what has waited, keep what is new; what changed and was not `told` yet."""
         return await self.run(self._turn)
+
+    async def told(self, memory: Mapping[str, str]) -> None:
+        """The changes of the last turn were told; `memory` (`discover.memory`) is kept with that."""
+        await self.run(lambda: self._keep(memory))
 
     @property
     def refused(self) -> Mapping[str, int]:
@@ -118,6 +128,7 @@ class Discovery:
         self.reconciler = Reconciler(self._store.activity())
         self.reconciler.known_as = self._known_as
         self._marked = {name: self._store.mark(name) for name in MARKED}
+        self._telling = tuple(changes_from(self._marked[UNTOLD]))
         for subject in self.inventory:
             self._learn(subject, self.inventory[subject].edges)
         self._admission = Admission(self.inventory)
@@ -153,6 +164,8 @@ class Discovery:
     def _take(self, source: str, found: Found) -> None:
         for sighting in found.sightings:
             self._fold(sighting)
+        for passage in found.recalled:
+            self._paired(self.reconciler.passed(passage, counted=False))
         for passage in found.passages:
             self._paired(self.reconciler.passed(passage))
         for trouble in found.troubles:
@@ -172,9 +185,12 @@ class Discovery:
         self._learn(admitted.subject, admitted.edges)
         self._dirty.add(admitted.subject)
         self._dirty.update(edge.to for edge in admitted.edges if edge.to in self.inventory)
-        room = CHANGES_MAX - len(self.changes)
-        self.changes.extend(changes[:room])
-        self.counted["changes.untold"] += max(0, len(changes) - room)
+        for change in changes:
+            waiting = len(self.changes) + len(self._telling)
+            if waiting < CHANGES_MAX or (waiting < CANDIDATES_MAX and candidate(change, self.known.agents)):
+                self.changes.append(change)
+            else:
+                self.counted["changes.untold"] += 1
 
     def _learn(self, subject: Subject, edges: Iterable[Edge]) -> None:
         """Which registered agent telemetry's name is, for what no trace tells."""
@@ -195,9 +211,16 @@ class Discovery:
         telemetry.add(self._attribution.due(now_ms))
         self._fold_telemetry(telemetry, now_ms)
         self.reconciler.due(now_ms)
+        if self.changes:
+            self._telling, self.changes = (*self._telling, *self.changes), []
+            self._marks[UNTOLD] = changes_text(self._telling)
         self._save()
-        changes, self.changes = tuple(self.changes), []
-        return changes
+        return self._telling
+
+    def _keep(self, memory: Mapping[str, str]) -> None:
+        self._telling = ()
+        self._marks.update({UNTOLD: "", **memory})
+        self._save()
 
     def _save(self) -> None:
         counts: Mapping[Activity, Counts] = {key: self.reconciler.counts[key] for key in self.reconciler.changed}

@@ -1,18 +1,19 @@
 """The enforcement points as a source: what the ledger holds of actions that were about to be forwarded.
 
 It is read after it was committed, a page at a time, by a connection that cannot write; nothing of it is on an action's
-way. How far it was read is kept with what came of it, so that each action is counted once.
+way. How far it was read is kept with what came of it, so that each action is counted once. The last ones before that are
+read again at a start, for what telemetry tells of late.
 """
 
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from remit.adapters.sqlite.reads import open_readonly, stored_after
+from remit.adapters.sqlite.reads import open_readonly, stored_after, stored_before
 from remit.adapters.sqlite.segment import SegmentTorn, Stored
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import origin_of
@@ -28,6 +29,8 @@ PAGE: Final = 1_000
 """Records in one page: some ten milliseconds of work."""
 SEGMENTS_MAX: Final = 100_000
 """How many batches back the first look at a ledger goes."""
+RECALLED: Final = 10_000
+"""Records before the mark that are read again at a start."""
 _INTENT: Final = b',"intent",'
 _BREATH_S: Final = 0.002
 _BREATHE_EVERY: Final = 100
@@ -61,33 +64,43 @@ class LedgerSource:
 
     def _page(self) -> Found | None:
         with closing(open_readonly(self._path)) as conn:
+            recalled: list[Stored] = []
             if self._after is None:
                 self._origin = origin_of(conn)
-                self._after = self._begin(conn)
-            stored = stored_after(conn, self._after, PAGE)
-            if not stored:
-                return None
+                self._after, counted = self._begin(conn)
+                recalled = stored_before(conn, self._after + 1, 0, RECALLED) if counted else []
+            stored = [] if recalled else stored_after(conn, self._after, PAGE)
             chains: dict[int, str] = dict(conn.execute("SELECT no, name FROM chain"))
-        enforced = Enforced()
-        for number, one in enumerate(stored):
-            if number % _BREATHE_EVERY == 0:
-                time.sleep(_BREATH_S)
-            intent = _intent(one, chains)
-            if intent is not None:
-                enforced.add(intent)
+        if recalled:
+            return Found(recalled=tuple(_enforced(recalled, chains).passages))
+        if not stored:
+            return None
+        enforced = _enforced(stored, chains)
         self._after = stored[-1].id
         return Found(tuple(enforced.sightings()), (), tuple(enforced.passages), f"{self._origin} {self._after}")
 
-    def _begin(self, conn: sqlite3.Connection) -> int:
+    def _begin(self, conn: sqlite3.Connection) -> tuple[int, bool]:
+        """After which record to go on, and whether what is before it was counted."""
         origin, _, after = self._mark().partition(" ")
         if origin == self._origin and after.isdecimal():
-            return int(after)
+            return int(after), True
         # Another ledger than before, or none before.
         row = conn.execute("SELECT first FROM segment ORDER BY first DESC LIMIT 1 OFFSET ?", (SEGMENTS_MAX,)).fetchone()
-        return 0 if row is None else int(row[0])
+        return 0 if row is None else int(row[0]), False
 
 
-def _intent(stored: Stored, chains: dict[int, str]) -> Intent | None:
+def _enforced(stored: Sequence[Stored], chains: Mapping[int, str]) -> Enforced:
+    enforced = Enforced()
+    for number, one in enumerate(stored):
+        if number % _BREATHE_EVERY == 0:
+            time.sleep(_BREATH_S)
+        intent = _intent(one, chains)
+        if intent is not None:
+            enforced.add(intent)
+    return enforced
+
+
+def _intent(stored: Stored, chains: Mapping[int, str]) -> Intent | None:
     if stored.body is None or _INTENT not in stored.record:
         return None
     body = decode_body(RecordKind.INTENT, stored.body)
