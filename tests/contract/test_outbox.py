@@ -50,6 +50,22 @@ async def test_what_was_said_is_not_said_again_and_what_failed_is_in_its_time(tm
 
 
 @pytest.mark.asyncio
+async def test_how_far_the_ledger_was_followed_is_kept_with_what_came_of_it(tmp_path: Path) -> None:
+    outbox = SqliteOutbox(tmp_path / "outbox.db")
+    assert await outbox.mark() == ""
+    await outbox.follow([one("a")], "log 7")
+    await outbox.follow([one("a", made_ms=5)], "log 9")
+    await outbox.close()
+    outbox = SqliteOutbox(tmp_path / "outbox.db")
+    assert await outbox.mark() == "log 9"
+    assert [(kept.notice.ident, kept.notice.made_ms) for kept in await outbox.due(99, 10)] == [("a", 10)]
+    with pytest.raises(Exception, match="NOT NULL"):
+        await outbox.follow([one("b")._replace(body=None)], "log 11")  # type: ignore[arg-type]
+    assert await outbox.mark() == "log 9"
+    await outbox.close()
+
+
+@pytest.mark.asyncio
 async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     outbox = SqliteOutbox(tmp_path / "outbox.db")
     with pytest.raises(Exception, match="NOT NULL"):

@@ -202,6 +202,7 @@ def test_spans_become_one_sighting_for_each_subject_and_the_calls_to_reconcile()
     assert found["b"].edges == (Edge(Verb.DELEGATES, a),)
     assert found["t"].traits == (Trait("description", "reads\\u{1b}"), Trait("schema", "sha256:0"))
     assert telemetry.calls == [
+        Call("t1", "model", "scope", a, Subject(Kind.MODEL, "m1"), NOW - 10, NOW),
         Call("t1", "tool", "scope", a, t, NOW - 10, NOW),
         Call("t1", "tool2", "scope", a, t, NOW - 10, NOW),
     ]

@@ -26,7 +26,7 @@ from remit.control.resources import (
     UserSpec,
 )
 from remit.control.tables import kind_named, table
-from remit.facts.catalog import Argument, Catalog, Effect, Sink, Watches
+from remit.facts.catalog import Argument, Catalog, Effect, Sink, Topic, Watches
 from remit.facts.credential import FromEnv, Secret
 from remit.facts.store import Access
 from tests.core.declaring import NOW, declare, lock_of, small, valid_sources
@@ -229,7 +229,7 @@ def test_tables_hold_a_cell_for_each_column() -> None:
     lock = lock_of(NOW)
     route = declare("r", RouteSpec((), ("kim",)))
     told = (
-        declare("hook", ChannelSpec("https://hooks.example/", Secret(FromEnv("HOOK")))),
+        declare("hook", ChannelSpec("https://hooks.example/", Secret(FromEnv("HOOK")), (Topic.DRIFT,))),
         declare("shop", SourceSpec(Watches.REPOSITORY, "/srv/shop")),
     )
     source, running = small(TIME, STAFF, KIM, route, *told, lock=lock), catalog(TIME, STAFF, KIM, route, *told)
@@ -244,7 +244,7 @@ def test_tables_hold_a_cell_for_each_column() -> None:
     assert (row["reached"], row["where"]) == ("mcp-server-time -v", "-")
     (row,) = table(Kind.SERVER, [(manifest(declare("n", ServerSpec(url="https://h"))), "a.yaml:1")]).rows
     assert (row["reached"], row["where"]) == ("https://h", "a.yaml:1")
-    assert table(Kind.USER, [({}, None)]).rows == ({"reached": "", "where": "-"},)
+    assert table(Kind.USER, [({}, None)]).rows == ({"healthy": None, "last": None, "reached": "", "where": "-"},)
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,21 @@
 """Source resources at work, over a real inventory: looked at, followed as they change, told of while they fail."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from remit.adapters.sources.listing import ListingSource
 from remit.adapters.system import SystemClock
 from remit.app.sighted import open_discovery
 from remit.app.watching_sources import FAILED, Watching
+from remit.discover.entry import Status
 from remit.discover.sighting import Kind, Subject
 from remit.facts.catalog import Watched, Watches
+from remit.ports.source import Found
+from remit.work import sources
 
 pytestmark = pytest.mark.asyncio
 SHOP = Subject(Kind.AGENT, "shop/app.py#writer", "repo")
@@ -41,13 +45,49 @@ async def test_sources_are_looked_at_as_the_bundle_has_them(tmp_path: Path) -> N
         await until(lambda: any(one.name.startswith("cursor/uma@") for one in discovery.inventory))
         await until(lambda: (FAILED, "Source list") in discovery.troubles)
         assert "there is no file" in discovery.troubles[FAILED, "Source list"].why
+        assert (watching.states["list"].status, watching.states["list"].at_ms) == (Status.FALSE, None)
+        await until(lambda: watching.states["shop"].status is Status.TRUE)
+        assert "sightings; looked at again in 600 s" in watching.states["shop"].message
         assert LISTED not in discovery.inventory
         (tmp_path / "list.csv").write_text("kind,name\nagent,Night report\n")
         found = replace(missing, path=str(tmp_path / "list.csv"))
         watching.follow({"list": found})
         await until(lambda: LISTED in discovery.inventory)
         await until(lambda: (FAILED, "Source list") not in discovery.troubles)
+        await until(lambda: watching.states["list"].status is Status.TRUE)
         watching.follow({})
+        assert watching.states == {}
+    finally:
+        await watching.close()
+        await discovery.close()
+
+
+async def test_an_error_of_our_own_fails_the_look_and_not_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "list.csv").write_text("kind,name\nagent,Night report\n")
+    real, broken = ListingSource.look, [True]
+
+    async def look(self: ListingSource) -> AsyncIterator[Found]:
+        if broken:
+            raise RecursionError("too deep")
+        async for found in real(self):
+            yield found
+
+    monkeypatch.setattr(ListingSource, "look", look)
+    monkeypatch.setattr(sources, "FIRST_S", 0.05)
+    discovery = open_discovery(tmp_path, SystemClock())
+    await discovery.start()
+    watching = Watching(discovery, SystemClock())
+    listed = Watched("list", Watches.FILE, str(tmp_path / "list.csv"), (), (), processes=True, every_s=600)
+    try:
+        watching.follow({"list": listed})
+        assert watching.states["list"].status is Status.UNKNOWN
+        await until(lambda: watching.states["list"].status is Status.FALSE)
+        assert "an error of Remit's own: RecursionError" in watching.states["list"].message
+        broken.clear()
+        await until(lambda: LISTED in discovery.inventory)
+        await until(lambda: watching.states["list"].status is Status.TRUE)
     finally:
         await watching.close()
         await discovery.close()

@@ -75,7 +75,7 @@ async def test_a_call_that_bypassed_the_gateway_shows_as_ungoverned(api: World) 
         await api.service.discoverer.turn()
     assert (await entry(api, "agent/otlp:around"))["observed"] == 1, "sent again it is the same call"
     rows = (await api.told("GET", "/coverage?by=agent"))["items"]
-    assert {"name": "agent/otlp:around", "agents": 1, "passed": 0, "observed": 1, "coverage": 0.0} in rows
+    assert {"name": "agent/otlp:around", "agents": 1, "passed": 0, "observed": 1, "coverage": 0.0, "models": 1} in rows
 
 
 async def test_coverage_is_told_by_agent_by_team_and_by_day(api: World) -> None:
@@ -93,6 +93,36 @@ async def test_coverage_is_told_by_agent_by_team_and_by_day(api: World) -> None:
     assert day["coverage"] == round(day["passed"] / (day["passed"] + day["observed"]), 4)
     teams = {row["name"] for row in (await api.told("GET", "/coverage?by=team"))["items"]}
     assert teams <= {"everyone", "(no team)"}
+
+
+async def test_how_each_source_does_is_told(api: World) -> None:
+    async def states() -> dict[str, Any]:
+        await api.service.discoverer.turn()
+        return {one["name"]: one for one in (await api.told("GET", "/inventory?limit=1"))["sources"]}
+
+    await send(api, json.dumps(told("bot", "elsewhere", 4712)).encode(), JSON)
+    found = await states()
+    assert (found["ledger"]["healthy"], found["otlp"]["healthy"]) == ("True", "True")
+    assert (await send(api, b"{", JSON)).status_code == 400
+    failed = (await states())["otlp"]
+    assert (failed["healthy"], failed["last"]) == ("False", found["otlp"]["last"])
+    assert "otlp/json" in failed["message"]
+    await send(api, json.dumps(told("bot", "elsewhere", 4713)).encode(), JSON)
+    assert (await states())["otlp"]["healthy"] == "True"
+
+
+async def test_calls_of_models_are_counted_beside_coverage(api: World) -> None:
+    await send(api, json.dumps(told("thinker", "dig", 4714)).encode(), JSON)
+
+    async def counted() -> list[dict[str, Any]]:
+        await api.service.discoverer.turn()
+        rows = (await api.told("GET", "/coverage"))["items"]
+        return [row for row in rows if row["name"] == "agent/otlp:thinker" and row["observed"]]
+
+    await until(counted)
+    [row] = await counted()
+    assert (row["observed"], row["coverage"], row["models"]) == (1, 0.0, 1)
+    assert (await entry(api, "agent/otlp:thinker"))["observed"] == 1, "no enforcement point could have seen the model"
 
 
 async def test_what_comes_with_an_agents_token_is_its_own(api: World) -> None:

@@ -146,6 +146,46 @@ def test_it_is_acted_on_once_though_sender_and_receiver_were_each_killed_twice(
     assert len(came) > len(acts), "one came twice: it had been acted on when the receiver died"
 
 
+def test_drift_is_told_to_who_asked_for_it_once_and_in_no_words_of_the_agent(world: tuple[Noting, Receiving]) -> None:
+    noting, receiving = world
+    service = noting.service
+    for file, old, new in (
+        ("channel.yaml", "spec: {url:", "spec: {about: [drift], url:"),
+        ("resources.yaml", "{name: scout}", "{name: scout, annotations: {remit.dev/on-drift: notice}}"),
+    ):
+        text = (service.workspace / file).read_text()
+        assert old in text
+        service.write({file: text.replace(old, new)})
+    service.told("apply")
+    until(lambda: service.remit("inventory", "accept", "agent/scout").returncode == 0)
+    time.sleep(1.5)  # a turn of the outbox: from here on it listens
+    at = int(time.time() * 1000)
+    edge, times = {"verb": "uses", "to": "tool/otlp:HUSH"}, {"first_ms": at, "last_ms": at}
+    seen = {
+        "subject": "agent/scout",
+        "source": "s",
+        "evidence": "e",
+        "confidence": "declared",
+        "edges": [edge],
+        **times,
+    }
+    listing = noting.root / "seen.json"
+    listing.write_text(json.dumps({"sightings": [seen]}))
+    done = service.remit("discover", "import", str(listing), "--send")
+    assert done.returncode == 0, done.stderr
+    until(lambda: any(json.loads(body)["type"] == "agent.drifted" for _, body in receiving.rows("act")))
+    [told_] = [json.loads(body) for _, body in receiving.rows("act") if json.loads(body)["type"] == "agent.drifted"]
+    data = told_["data"]
+    assert (data["agent"], data["kind"], data["follows"]) == ("scout", "new-tool", "notice")
+    assert data["what"] == "tool (not registered, a name of 4 characters)"
+    assert data["next"] == "remit get inventory agent/scout"
+    assert "HUSH" not in json.dumps(receiving.rows("act"))
+    service.kill()
+    service.start()
+    time.sleep(2.5)
+    assert len([1 for _, body in receiving.rows("act") if json.loads(body)["type"] == "agent.drifted"]) == 1
+
+
 def test_a_channel_that_is_down_is_tried_again_and_holds_up_no_call(world: tuple[Noting, Receiving]) -> None:
     noting, receiving = world
     (receiving.folder / "down").touch()

@@ -84,23 +84,38 @@ class TroubleAnswer(Answer):
     why: str
 
 
+class SourceAnswer(Answer):
+    """How a source does: `healthy` is True, False or Unknown (nothing was seen of it yet), `last` when it was well."""
+
+    name: str
+    healthy: str
+    reason: str
+    message: str
+    last: str | None
+
+
 class InventoryAnswer(Answer):
-    """Entries in order of names; `refused` counts by source what was too much."""
+    """Entries in order of names; `refused` counts by source what was too much, `sources` are those there are."""
 
     items: list[EntryAnswer]
     total: int
     refused: dict[str, int]
     troubles: list[TroubleAnswer]
+    sources: list[SourceAnswer]
 
 
 class CoverageRow(Answer):
-    """Of one agent, team or day: actions that passed an enforcement point, that did not, and the share that did."""
+    """Of one agent, team or day: actions that passed an enforcement point, that did not, and the share that did.
+
+    Beside them `models`: calls of models that were seen, which no enforcement point governs.
+    """
 
     name: str
     agents: int
     passed: int
     observed: int
     coverage: float | None
+    models: int
 
 
 class CoverageAnswer(Answer):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from remit.discover.entry import Entry
+from remit.discover.health import SourceState
 from remit.discover.reconcile import Counts
 from remit.discover.sighting import Kind, Sighting, Subject, Verb
 from remit.ports.source import Trouble
@@ -22,11 +23,15 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """What was seen of one agent, team or day: actions that passed an enforcement point, and that did not."""
+    """What was seen of one agent, team or day: actions that passed an enforcement point, and that did not.
+
+    `models` are calls of models, which pass none and are in neither number.
+    """
 
     name: str
     counts: Counts
     agents: int
+    models: int
 
 
 class Discovering(Protocol):
@@ -34,6 +39,10 @@ class Discovering(Protocol):
 
     async def listed(self, kind: Kind | None, limit: int) -> Listed:
         """Entries in order of names."""
+        ...
+
+    def states(self) -> Sequence[SourceState]:
+        """How every source does."""
         ...
 
     async def entry(self, subject: Subject) -> Entry | None:

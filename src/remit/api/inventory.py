@@ -14,6 +14,7 @@ from remit.api.answers_inventory import (
     InventoryAnswer,
     LinkAnswer,
     SightAnswer,
+    SourceAnswer,
     TraitAnswer,
     TroubleAnswer,
 )
@@ -24,6 +25,7 @@ from remit.api.problem import Problem, not_found
 from remit.api.requests_inventory import ClaimRequest, SettledRequest, SightingsRequest
 from remit.api.services import Services
 from remit.discover.entry import Entry
+from remit.discover.health import SourceState
 from remit.discover.reconcile import Counts, total
 from remit.discover.sighting import Confidence, Kind, Subject, Verb, parsed
 from remit.discover.written import from_json
@@ -48,6 +50,7 @@ async def inventory(
         total=found.total,
         refused=dict(found.refused),
         troubles=[TroubleAnswer(code=one.code, where=one.where, why=one.why) for one in found.troubles],
+        sources=[_source(state) for state in services.discovery.states()],
     )
 
 
@@ -89,7 +92,7 @@ async def take(asked: SightingsRequest, services: With, caller: ByAdmin) -> Inve
     if any(one.confidence >= Confidence.ENFORCED for one in sightings):
         raise Problem(400, "this is no sighting", why="what is enforced or stated is known here, not handed over")
     await services.discovery.take(sightings, named(caller))
-    return InventoryAnswer(items=[], total=len(sightings), refused={}, troubles=[])
+    return InventoryAnswer(items=[], total=len(sightings), refused={}, troubles=[], sources=[])
 
 
 @router.get("/coverage")
@@ -101,7 +104,7 @@ async def coverage(
 ) -> CoverageAnswer:
     """The share of seen actions that passed an enforcement point."""
     rows = await services.discovery.coverage(by, days)
-    whole = Covered("total", total(row.counts for row in rows), 0)
+    whole = Covered("total", total(row.counts for row in rows), 0, sum(row.models for row in rows))
     return CoverageAnswer(by=by, days=days, items=[_row(row) for row in rows], total=_row(whole))
 
 
@@ -177,6 +180,16 @@ def word(confidence: Confidence) -> str:
     return confidence.name.lower()
 
 
+def _source(state: SourceState) -> SourceAnswer:
+    return SourceAnswer(
+        name=state.name,
+        healthy=state.status.value,
+        reason=state.reason,
+        message=state.message,
+        last=None if state.at_ms is None else instant(state.at_ms),
+    )
+
+
 async def _entry(services: Services, name: str) -> Entry:
     found = await services.discovery.entry(subject_of(name))
     if found is None:
@@ -188,4 +201,11 @@ def _row(row: Covered) -> CoverageRow:
     counts: Counts = row.counts
     seen = counts.passed + counts.observed
     share = round(counts.passed / seen, 4) if seen else None
-    return CoverageRow(name=row.name, agents=row.agents, passed=counts.passed, observed=counts.observed, coverage=share)
+    return CoverageRow(
+        name=row.name,
+        agents=row.agents,
+        passed=counts.passed,
+        observed=counts.observed,
+        coverage=share,
+        models=row.models,
+    )

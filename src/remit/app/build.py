@@ -27,6 +27,7 @@ from remit.adapters.sqlite import SqliteLedger, open_ledger
 from remit.adapters.sqlite.batches import Batches
 from remit.adapters.sqlite.erasing import SqliteBodies
 from remit.adapters.sqlite.outbox import SqliteOutbox
+from remit.adapters.sqlite.tail import LedgerTail
 from remit.adapters.sqlite.tiles import Tiles
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.adapters.upstreams.build import build_upstream
@@ -55,6 +56,7 @@ from remit.app.veiling import SUBJECT, Veiling
 from remit.control.authority import admin_token, credential_hash
 from remit.control.resources import Source
 from remit.facts.catalog import Server
+from remit.facts.record import RecordKind
 from remit.pep.driver import Driver
 from remit.pep.gate import Gate
 from remit.pep.lease import Lease
@@ -216,7 +218,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     def services() -> Services:
         from remit.app.facade import Facade
 
-        facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping)
+        facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping, lambda: discoverer.watched)
         shown = (proofs.checkpoints, proofs.erasures, signer, authenticator)
         return Services(driver, facade, ledger, *shown, _CLOCK, _ENTROPY, keeping, discoverer, closing)
 
@@ -256,7 +258,8 @@ def _outbox(
 ) -> Posting:
     kept = SqliteOutbox(settings.data / OUTBOX)
     webhooks = Webhooks(session, References(os.environ, _CLOCK))
-    return Posting(Notifying(ledger, kept, webhooks, lambda: runtime.bundle.catalog, _CLOCK, pages), kept)
+    tail = LedgerTail(settings.ledger, (RecordKind.ADMIN,))
+    return Posting(Notifying(ledger, kept, webhooks, lambda: runtime.bundle.catalog, _CLOCK, pages, tail), kept)
 
 
 async def _started(runtime: Runtime, *opened: Closes) -> None:

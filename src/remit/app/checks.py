@@ -14,6 +14,8 @@ from remit.app.output import NO_SERVER, counted
 from remit.app.runtime import Runtime
 from remit.app.settings import OUTBOX, Settings
 from remit.control.difference import one_line
+from remit.discover.entry import Status
+from remit.discover.health import SourceState
 from remit.facts.agent import Harness, Mode
 from remit.facts.catalog import Stdio
 from remit.ports.credentials import CredentialState, Standing
@@ -30,6 +32,7 @@ async def checks(
     credentials: Callable[[], Mapping[str, CredentialState]],
     ledger: Ledger,
     settings: Settings,
+    watched: Mapping[str, SourceState],
 ) -> Sequence[Check]:
     """Every check, the most urgent first. How servers and credentials stand is asked for once all have been reached."""
     found = [*_data(settings), await _workspace(runtime)]
@@ -53,6 +56,7 @@ async def checks(
     found.extend(_credential(shown[name]) for name in sorted(runtime.bundle.catalog.servers) if name in shown)
     found.extend(_reach(runtime, settings))
     found.extend(await _channels(runtime, settings))
+    found.extend(_source(name, state) for name, state in sorted(watched.items()))
     found.extend(_observers(runtime))
     found.extend(_words(runtime))
     return found
@@ -130,6 +134,11 @@ def _server(server: ServerPin, health: Health | None) -> Check:
     text = ", ".join(f"{tool.name} {tool.untypable or tool.state}" for tool in odd[:5])
     more = f" and {len(odd) - 5} more" if len(odd) > 5 else ""
     return Check(name, False, text + more, f"remit tools review {server.server}")  # noqa: FBT003
+
+
+def _source(name: str, state: SourceState) -> Check:
+    failed = state.status is Status.FALSE
+    return Check(f"source {name}", not failed, state.message, f"remit describe source {name}" if failed else None)
 
 
 def _credential(state: CredentialState) -> Check:

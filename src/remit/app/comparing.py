@@ -1,7 +1,7 @@
 """What runs and what differs, from `control`'s words to those of the control API."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from remit.api.moments import instant
@@ -15,6 +15,7 @@ from remit.control.manifests import PolicyText, shown
 from remit.control.problems import Where
 from remit.control.resources import Kind
 from remit.control.review import Reviewed, review
+from remit.discover.health import SourceState
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition, Tool
 from remit.pdp.snapshot import Pin
@@ -25,13 +26,17 @@ from remit.ports.upstream import Health
 STDERR_LINES_MAX: Final = 20
 
 
-def resources(
-    running: Running, kind: Kind, health: Mapping[str, Health], credentials: Mapping[str, CredentialState]
-) -> Sequence[Resource]:
-    """The running resources of `kind`, in order of names; secrets are not among what is shown.
+@dataclass(frozen=True, slots=True)
+class States:
+    """What only the running service knows, by name: of servers their health and credentials, of Sources how they do."""
 
-    `health` of servers and how their `credentials` stand, by name, go into their status.
-    """
+    health: Mapping[str, Health]
+    credentials: Mapping[str, CredentialState]
+    sources: Mapping[str, SourceState]
+
+
+def resources(running: Running, kind: Kind, states: States) -> Sequence[Resource]:
+    """The running resources of `kind`, in order of names, with `states` as their status; no secret is shown."""
     bundle = running.bundle
     policies = {
         ident: PolicyText(policy.statement.text, Where(policy.statement.file, policy.statement.line))
@@ -39,7 +44,7 @@ def resources(
     }
     found: list[Resource] = []
     for one in shown(kind, running.source, bundle.catalog, policies):
-        manifest = _with_status(one.manifest, _status(kind, one.name, bundle, health, credentials.get(one.name)))
+        manifest = _with_status(one.manifest, _status(kind, one.name, bundle, states))
         where = FILE if one.where is None and kind is Kind.TOOL else one.where
         found.append(Resource(kind.value, one.name, manifest, None if where is None else str(where)))
     return found
@@ -103,14 +108,15 @@ def _pin(tool: Tool, state: str, live: str | None, lines: tuple[str, ...], bundl
     )
 
 
-def _status(
-    kind: Kind, name: str, bundle: Bundle, health: Mapping[str, Health], credential: CredentialState | None
-) -> Mapping[str, Json]:
+def _status(kind: Kind, name: str, bundle: Bundle, states: States) -> Mapping[str, Json]:
     """What only the running service knows of a resource."""
+    if kind is Kind.SOURCE and (does := states.sources.get(name)) is not None:
+        return _source_status(does)
+    credential = states.credentials.get(name)
     if kind is Kind.TOOL:
         server, _, tool = name.partition("/")
         return {"quarantined": bundle.quarantined.get((server, tool))}
-    if kind is Kind.SERVER and (seen := health.get(name)) is not None:
+    if kind is Kind.SERVER and (seen := states.health.get(name)) is not None:
         return {
             "state": seen.state,
             "eras": [era.value for era in seen.eras],
@@ -123,6 +129,12 @@ def _status(
             **({} if credential is None else {"credential": credential_view(credential)}),
         }
     return {}
+
+
+def _source_status(state: SourceState) -> Mapping[str, Json]:
+    condition = {"type": "Healthy", "status": state.status.value, "reason": state.reason, "message": state.message}
+    last = None if state.at_ms is None else instant(state.at_ms)
+    return {"healthy": state.status.value, "last": last, "conditions": [condition]}
 
 
 def credential_view(state: CredentialState) -> Mapping[str, Json]:

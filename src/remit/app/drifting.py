@@ -1,7 +1,7 @@
 """Changes of the inventory put on record, drift told with before and after, and what is configured to follow it.
 
-What follows only tightens: the agent is halted, or may read and not act. A person lets it act again (`remit resume`), and
-says that what it does now is what is expected of it (`remit inventory accept`).
+What follows only tightens: the agent is halted, or may read and not act. A person lets it act again (`remit resume`),
+and says that what it does now is what is expected of it (`remit inventory accept`).
 """
 
 import logging

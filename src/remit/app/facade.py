@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from remit import __version__
@@ -20,11 +20,12 @@ from remit.api.services import (
 from remit.app.adopting import adoption
 from remit.app.bundles import Bundles
 from remit.app.checks import checks
-from remit.app.comparing import resources
+from remit.app.comparing import States, resources
 from remit.app.fleet import Fleet
 from remit.app.runtime import Runtime, kind_of
 from remit.app.settings import Settings
 from remit.control.resources import AgentSpec
+from remit.discover.health import SourceState
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
 from remit.ports.credentials import Logins
@@ -46,6 +47,7 @@ class Facade:
         settings: Settings,
         resource: str,
         logins: Logins,
+        watched: Callable[[], Mapping[str, SourceState]],
     ) -> None:
         self._runtime = runtime
         self._fleet = fleet
@@ -54,6 +56,7 @@ class Facade:
         self._settings = settings
         self._resource = resource
         self._logins = logins
+        self._watched = watched
         self._reporting = asyncio.Lock()
 
     @property
@@ -73,7 +76,8 @@ class Facade:
 
     def resources(self, kind: str) -> Sequence[Resource]:
         """The running resources of `kind` (singular or plural, any case), in order of names."""
-        return resources(self._runtime.running, kind_of(kind), self._fleet.health, self._logins.states())
+        states = States(self._fleet.health, self._logins.states(), self._watched())
+        return resources(self._runtime.running, kind_of(kind), states)
 
     def policy_text(self, bundle: str, policy: str) -> PolicyText | None:
         """The source of `policy` in the bundle with that digest, if it is still at hand."""
@@ -149,5 +153,10 @@ class Facade:
     async def doctor(self) -> Sequence[Check]:
         """Every check of the installation."""
         return await checks(
-            self._runtime, lambda: self._fleet.health, self._logins.states, self._ledger, self._settings
+            self._runtime,
+            lambda: self._fleet.health,
+            self._logins.states,
+            self._ledger,
+            self._settings,
+            self._watched(),
         )

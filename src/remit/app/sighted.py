@@ -1,6 +1,7 @@
 """Discovery as the control API sees it: the protocol `api.discovering.Discovering`, over what runs."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -13,22 +14,24 @@ from remit.app.watching_sources import Watching
 from remit.discover.conditions import ACCEPTED, Facts
 from remit.discover.drift import Drift, Drifting, candidate, settled, widened
 from remit.discover.enforced import SOURCE
-from remit.discover.entry import Entry
+from remit.discover.entry import Entry, Status
+from remit.discover.health import SourceState, failing, unseen, well
 from remit.discover.inventory import Change
 from remit.discover.memory import SCOPES, TOLD, pairs_from, pairs_text, scopes_from, scopes_text
 from remit.discover.reconcile import DAY_MS, Counts
 from remit.discover.registered import known, natures, sightings
 from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb
 from remit.discover.spans import Span
-from remit.discover.view import View
+from remit.discover.view import View, governable
 from remit.pdp.listing import visible_tools
 from remit.policy.bundle import Bundle
 from remit.ports.sightings import Sightings
-from remit.ports.source import Found, Source
+from remit.ports.source import Found, Source, SourceFailed
 from remit.ports.system import Clock
 from remit.ports.telemetry import Sent
 from remit.work.discovery import Discovery
 
+_LOG: Final = logging.getLogger(__name__)
 FILE: Final = "sightings.db"
 START_S: Final = 30.0
 """How long a question waits for discovery to have started."""
@@ -78,9 +81,34 @@ class Discoverer:
         await self.follow()
         if self._ledger is None:
             self._ledger = await asyncio.to_thread(self._open_ledger)
-        async for found in self._ledger.look():
-            await self.discovery.take(self._ledger.name, found)
+        await self._read(self._ledger)
         await self._tell(await self.discovery.turn())
+
+    async def _read(self, ledger: Source) -> None:
+        """Take in what was recorded. A ledger that cannot be read holds up nothing else."""
+        name = ledger.name
+        before = self.discovery.states.get(name)
+        try:
+            async for found in ledger.look():
+                await self.discovery.take(name, found)
+        except SourceFailed as error:
+            self.discovery.states[name] = failing(name, str(error), before and before.at_ms)
+            if before is None or before.status is not Status.FALSE:
+                _LOG.warning("the ledger cannot be read for discovery", extra={"why": str(error)})
+        else:
+            self.discovery.states[name] = well(name, self._clock.now_ms(), "read up to its end", 0)
+
+    def states(self) -> Sequence[SourceState]:
+        """How every source does: the ledger, telemetry by who sends it, and Source resources."""
+        known = dict(self.discovery.states)
+        ledger = known.pop(SOURCE, None) or unseen(SOURCE, "it was not read yet")
+        otlp = known.pop("otlp", None) or unseen("otlp", "nobody sent telemetry without an agent's token yet")
+        return [ledger, otlp, *(known[name] for name in sorted(known)), *self.watched.values()]
+
+    @property
+    def watched(self) -> Mapping[str, SourceState]:
+        """How each Source resource does, by its name."""
+        return self._watching.states
 
     async def _tell(self, changes: Sequence[Change]) -> None:
         """Put on record what changed. What was not recorded, or not kept as recorded, is told again the next time."""
@@ -190,16 +218,20 @@ class Discoverer:
         discovery, first_day = self.discovery, self._clock.now_ms() // DAY_MS - days + 1
         identities = self._view().identities
         counted: dict[str, Counts] = {}
+        models: dict[str, int] = {}
         agents: dict[str, set[Subject]] = {}
-        for (agent, _, day), counts in discovery.reconciler.counts.items():
+        for (agent, called, day), counts in discovery.reconciler.counts.items():
             if day < first_day:
                 continue
             one = identities.of(agent)
             for name in _named(one, day, by, discovery):
-                so_far = counted.get(name, Counts())
-                counted[name] = Counts(so_far.passed + counts.passed, so_far.observed + counts.observed)
+                so_far = counted.setdefault(name, Counts())
+                if governable(called):
+                    counted[name] = Counts(so_far.passed + counts.passed, so_far.observed + counts.observed)
+                else:
+                    models[name] = models.get(name, 0) + counts.passed + counts.observed
                 agents.setdefault(name, set()).add(one)
-        return [Covered(name, counted[name], len(agents[name])) for name in sorted(counted)]
+        return [Covered(name, counted[name], len(agents[name]), models.get(name, 0)) for name in sorted(counted)]
 
 
 def open_discovery(data: Path, clock: Clock) -> Discovery:

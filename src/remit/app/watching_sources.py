@@ -2,13 +2,14 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Final, assert_never
 
+from remit.discover.health import SourceState, failing, unseen, well
 from remit.discover.sighting import clipped
 from remit.facts.catalog import Watched, Watches
-from remit.ports.source import Found, Source, Trouble
+from remit.ports.source import Found, Source, SourceFailed, Trouble
 from remit.ports.system import Clock
 from remit.work.discovery import Discovery
 from remit.work.sources import Health, watch
@@ -24,14 +25,24 @@ class Watching:
         self._discovery = discovery
         self._clock = clock
         self._tasks: dict[Watched, asyncio.Task[None]] = {}
+        self._states: dict[Watched, SourceState] = {}
 
     def follow(self, sources: Mapping[str, Watched]) -> None:
         """Look at `sources` and no others from now on."""
         wanted = set(sources.values())
         for gone in self._tasks.keys() - wanted:
             self._tasks.pop(gone).cancel()
+            self._states.pop(gone, None)
+            self._discovery.troubles.pop((FAILED, _named(gone)), None)
         for new in wanted - self._tasks.keys():
             self._tasks[new] = asyncio.get_running_loop().create_task(self._watch(new))
+
+    @property
+    def states(self) -> Mapping[str, SourceState]:
+        """How each Source does, by the name of its resource."""
+        return {
+            one.name: self._states.get(one) or unseen(_named(one), "it was not looked at yet") for one in self._tasks
+        }
 
     async def close(self) -> None:
         """Stop looking."""
@@ -42,21 +53,47 @@ class Watching:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _watch(self, watched: Watched) -> None:
-        name = clipped(f"Source {watched.name}")
+        name = _named(watched)
 
         async def take(found: Found) -> None:
             await self._discovery.take(name, found)
 
         def told(health: Health, wait_s: float) -> None:
-            key = (FAILED, name)
+            key, before = (FAILED, name), self._states.get(watched)
             if health.failed:
                 why = clipped(f"failed {health.failed} in a row: {health.why}; again in {wait_s:.0f} s")
                 self._discovery.troubles[key] = Trouble(FAILED, name, why)
+                self._states[watched] = failing(name, why, before and before.at_ms)
             else:
                 self._discovery.troubles.pop(key, None)
+                seen = f"{health.sightings} sightings; looked at again in {wait_s:.0f} s"
+                self._states[watched] = well(name, self._clock.now_ms(), seen, health.troubles)
 
-        source = await asyncio.to_thread(_source, watched, self._clock.now_ms)
-        await watch(source, watched.every_s, take, told)
+        await watch(_Looking(watched, self._clock.now_ms), watched.every_s, take, told)
+
+
+class _Looking:
+    """A Source whose own errors fail the look, and nothing else: it is looked at again."""
+
+    def __init__(self, watched: Watched, now_ms: Callable[[], int]) -> None:
+        self._watched = watched
+        self._now_ms = now_ms
+        self.name = _named(watched)
+
+    async def look(self) -> AsyncIterator[Found]:
+        """Look at everything once."""
+        try:
+            source = await asyncio.to_thread(_source, self._watched, self._now_ms)
+            async for found in source.look():
+                yield found
+        except SourceFailed:
+            raise
+        except Exception as error:
+            raise SourceFailed(f"an error of Remit's own: {type(error).__name__}") from error
+
+
+def _named(watched: Watched) -> str:
+    return clipped(f"Source {watched.name}")
 
 
 def _source(watched: Watched, now_ms: Callable[[], int]) -> Source:

@@ -14,7 +14,7 @@ def channel_of(resource: Resource, spec: ChannelSpec) -> tuple[Channel, list[Pro
     why = _url_problem(spec.url)
     if why is not None:
         problems.append(Problem("channel/url", resource.at("spec.url"), why))
-    return Channel(resource.name, spec.url, spec.secret), problems
+    return Channel(resource.name, spec.url, spec.secret, frozenset(spec.about)), problems
 
 
 def _url_problem(url: str) -> str | None:

@@ -3,7 +3,7 @@
 Plain values of environment variables are not shown anywhere: some are secrets. References are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -26,7 +26,7 @@ from remit.control.resources import (
 )
 from remit.control.stores import said_of, store_json
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Catalog, Http, Route, Server, Stdio, Tool, Watched, Watches
+from remit.facts.catalog import Argument, Catalog, Http, Route, Server, Stdio, Tool, Topic, Watched, Watches
 from remit.facts.credential import shown as shown_value
 from remit.facts.results import Format
 
@@ -120,7 +120,7 @@ def spec_json(spec: Spec) -> dict[str, Json]:
         case SourceSpec():
             members = _source_json(spec)
         case ChannelSpec():
-            members = {"url": spec.url, "secret": spec.secret.to_json()}
+            members = {"url": spec.url, "secret": spec.secret.to_json(), **_about(spec.about)}
         case _:
             assert_never(spec)
     return {name: value for name, value in members.items() if value is not None}
@@ -189,8 +189,12 @@ def catalog_json(catalog: Catalog) -> Mapping[tuple[Kind, str], Mapping[str, Jso
     for name, watched in catalog.sources.items():
         found[Kind.SOURCE, name] = _source_json(watched)
     for name, channel in catalog.channels.items():
-        found[Kind.CHANNEL, name] = {"url": channel.url, "secret": channel.secret.to_json()}
+        found[Kind.CHANNEL, name] = {"url": channel.url, "secret": channel.secret.to_json(), **_about(channel.about)}
     return found
+
+
+def _about(topics: Collection[Topic]) -> dict[str, Json]:
+    return {"about": sorted(topics)} if topics else {}
 
 
 def _server_json(server: Server) -> Mapping[str, Json]:

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias, assert_never
 from remit.control.lock import EMPTY, Lock
 from remit.control.problems import Problem, Where
 from remit.facts.agent import Harness, Mode
-from remit.facts.catalog import Argument, Effect, PolicySource, Sink, Watches
+from remit.facts.catalog import Argument, Effect, PolicySource, Sink, Topic, Watches
 from remit.facts.credential import OAuth, Secret
 from remit.facts.impact import NONE as NO_IMPACT
 from remit.facts.impact import Extractors
@@ -150,10 +150,11 @@ class RouteSpec:
 
 @dataclass(frozen=True, slots=True)
 class ChannelSpec:
-    """Where people are told that something waits; `secret` signs what is sent."""
+    """Where people are told that something waits; `secret` signs what is sent. See `facts.catalog.Channel`."""
 
     url: str
     secret: Secret
+    about: tuple[Topic, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ _COLUMNS: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
         Kind.POLICY: (),
         Kind.ROUTE: ("groups", "users", "count", "hold_s", "expires_s"),
         Kind.CHANNEL: ("url",),
-        Kind.SOURCE: ("watches", "path", "every_s"),
+        Kind.SOURCE: ("watches", "path", "every_s", "healthy", "last"),
     }
 )
 _WIDE: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
@@ -33,6 +33,8 @@ _WIDE: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
         Kind.ROUTE: ("requester_may_approve", "shared"),
     }
 )
+_OF_STATUS: Final = ("healthy", "last")
+"""Columns that only a running service has something for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def kind_named(word: str) -> Kind | None:
 
 
 def _row(manifest: Mapping[str, Json], where: str | None) -> Mapping[str, Json]:
-    row: dict[str, Json] = {}
+    row: dict[str, Json] = dict.fromkeys(_OF_STATUS)
     for part in ("status", "spec", "metadata"):
         found = manifest.get(part)
         row.update(found if isinstance(found, Mapping) else {})

@@ -18,7 +18,7 @@ from remit.discover.sighting import (
 )
 from remit.discover.spans import TRAITS, Does
 
-_AT_WORK: Final = frozenset({Does.TOOL, Does.PROMPT, Does.DATA})
+_AT_WORK: Final = frozenset({Does.MODEL, Does.TOOL, Does.PROMPT, Does.DATA})
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ class View:
         self._by_agent: dict[Subject, dict[Subject, Counts]] = {}
         self._by_object: dict[Subject, Counts] = {}
         for (agent, called, day), counts in activity.items():
-            if day >= since_day:
+            if day >= since_day and governable(called):
                 one, other = self.identities.of(agent), self.identities.of(called)
                 of_agent = self._by_agent.setdefault(one, {})
                 of_agent[other] = _sum(of_agent.get(other), counts)
@@ -126,6 +126,11 @@ class View:
                     known = joined.get((verb, to))
                     joined[verb, to] = link if known is None else _joined(known, link)
         return (joined[key] for key in sorted(joined))
+
+
+def governable(called: Subject) -> bool:
+    """Whether an enforcement point could have seen it called: calls of models are counted, and pass none yet."""
+    return called.kind is not Kind.MODEL
 
 
 def _sights(items: Iterable[tuple[Subject, Item]]) -> Iterator[Sight]:

@@ -26,7 +26,10 @@ _ADDRESS: Final = re.compile(r"[^\s@<>\"]{1,128}@([A-Za-z0-9.-]{1,253})")
 
 
 class Notice(NamedTuple):
-    """One message to one channel: `ident` is its webhook-id, `made_ms` its timestamp."""
+    """One message to one channel: `ident` is its webhook-id, `made_ms` its timestamp.
+
+    `approval` is the id of what it is about: an approval, or a record.
+    """
 
     ident: str
     channel: str
@@ -66,6 +69,12 @@ def notice(approval: Approval, channel: str, what: str, page: str, at_ms: int) -
     body = canonical({"type": event, "data": data})
     ident = f"{approval.ident.replace('.', '_')}-{approval.state.value}-{channel}"
     return Notice(f"msg_{ident}", channel, approval.ident, body, at_ms)
+
+
+def news(event: str, record: str, data: Mapping[str, Json], channel: str, at_ms: int) -> Notice:
+    """What `channel` is told of the `record` that says `event`; `data` leaves as it is."""
+    body = canonical({"type": event, "data": {"record": record, **data}})
+    return Notice(f"msg_{record.replace('.', '_')}-{event.replace('.', '_')}-{channel}", channel, record, body, at_ms)
 
 
 def what_of(approval: Approval, tool: Tool | None, values: Sequence[Lineage]) -> str:

@@ -235,13 +235,24 @@ class Route:
     break_glass: frozenset[str] = frozenset()
 
 
+class Topic(StrEnum):
+    """What a channel may be about beside the approvals of routes that name it."""
+
+    DRIFT = "drift"
+    INCIDENTS = "incidents"
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """Where people are told that something waits: `url` takes webhooks, which `secret` signs."""
+    """Where people are told that something waits: `url` takes webhooks, which `secret` signs.
+
+    It hears of the approvals of the routes that name it, and of what it is `about`.
+    """
 
     name: str
     url: str
     secret: Secret
+    about: frozenset[Topic] = frozenset()
 
 
 class Watches(StrEnum):

@@ -49,6 +49,14 @@ class Outbox(Protocol):
         """Forget the states of `approvals`, of which nothing more will be said."""
         ...
 
+    async def mark(self) -> str:
+        """How far the ledger was followed for what is told beside approvals; empty where it never was."""
+        ...
+
+    async def follow(self, notices: Iterable[Notice], mark: str) -> None:
+        """Keep `notices`, those that are known already once, and that the ledger was followed up to `mark`."""
+        ...
+
     async def due(self, now_ms: int, limit: int) -> Sequence[Kept]:
         """Notices whose time has come, the oldest first."""
         ...

@@ -19,6 +19,7 @@ from remit.discover.admission import Admission
 from remit.discover.attribution import Attribution
 from remit.discover.drift import candidate
 from remit.discover.enforced import paired
+from remit.discover.health import SourceState, failing, well
 from remit.discover.identity import Known
 from remit.discover.inventory import Change
 from remit.discover.memory import KEPT, UNTOLD, changes_from, changes_text
@@ -71,6 +72,8 @@ class Discovery:
         self.troubles: OrderedDict[tuple[str, str], Trouble] = OrderedDict()
         self.counted = Counter[str]()
         self.known = Known()
+        self.states: dict[str, SourceState] = {}
+        """How telemetry does, by its source (`source_of`)."""
 
     async def start(self) -> None:
         """Load what was kept."""
@@ -138,13 +141,19 @@ class Discovery:
         try:
             export = self._decode(sent.kind, sent.encoding, sent.body)
         except Malformed as error:
-            self._trouble(Trouble(error.code, source_of(sent.agent), str(error)))
+            name = source_of(sent.agent)
+            before = self.states.get(name)
+            self.states[name] = failing(name, f"{error.code}: {error}", before and before.at_ms)
+            self._trouble(Trouble(error.code, name, str(error)))
             raise
         telemetry = Telemetry(now_ms)
         telemetry.add(self._attribution.take(self._paced(export), now_ms, sent.agent))
         self._fold_telemetry(telemetry, now_ms)
         rejected: int = getattr(export, "rejected", 0)
         self.counted["spans.rejected"] += rejected
+        self.states[source_of(sent.agent)] = well(
+            source_of(sent.agent), now_ms, "the last export was taken in", rejected
+        )
         why = f"{rejected} spans have no valid ids, or are too many for one request" if rejected else ""
         return self._answer(sent.kind, rejected, why)
 

@@ -1,4 +1,4 @@
-"""Tells people what waits: from approvals to notices that are kept, from those to receivers, again and again.
+"""Tells people what waits and what happened: from approvals and records to notices that are kept, and to receivers.
 
 Laws: what is to be told follows from how approvals stand, never from an event, so that a turn missed or cut off costs
 time alone; a notice is on disk before its approval counts as seen; it is given up after `TRIES_MS` and not before.
@@ -18,8 +18,10 @@ from remit.facts.strictjson import Refused, parse
 from remit.ports.ledger import Ledger
 from remit.ports.notifier import Kept, Notifier, Outbox, Undelivered
 from remit.ports.system import Clock
+from remit.ports.tail import Tail
 from remit.protect.origins import Names, leaves
 from remit.trace.bodies import ActionBody
+from remit.work.bulletins import Bulletins
 
 PERIOD_S: Final = 1.0
 OPEN_MAX: Final = 10_000
@@ -40,6 +42,7 @@ class Notifying:
         catalog: Callable[[], Catalog],
         clock: Clock,
         pages: str,
+        tail: Tail,
     ) -> None:
         self._ledger = ledger
         self._outbox = outbox
@@ -47,6 +50,9 @@ class Notifying:
         self._catalog = catalog
         self._clock = clock
         self._pages = pages
+        self._tail = tail
+        self._bulletins = Bulletins()
+        self._mark: str | None = None
 
     async def turn(self) -> None:
         """Keep what is to be told now, and say what is due."""
@@ -54,6 +60,7 @@ class Notifying:
         if not catalog.channels:
             return
         await self._gather(catalog)
+        await self._follow(catalog)
         due = await self._outbox.due(self._clock.now_ms(), AT_ONCE)
         # A receiver that hangs holds up nobody else's notice by more than its own time.
         await asyncio.gather(*(self._say(one, catalog) for one in due))
@@ -83,6 +90,23 @@ class Notifying:
             await self._outbox.put(notices, told)
         if over:
             await self._outbox.over(over)
+
+    async def _follow(self, catalog: Catalog) -> None:
+        """Keep what the records since the last turn have to be told of."""
+        if self._mark is None:
+            self._mark = await self._outbox.mark()
+        if not any(channel.about for channel in catalog.channels.values()):
+            # Who asks for it later hears of what comes then.
+            if self._mark:
+                await self._outbox.follow((), "")
+            self._mark = ""
+            return
+        more = True
+        while more:
+            entries, mark, more = await self._tail.after(self._mark)
+            if mark != self._mark:
+                await self._outbox.follow(self._bulletins.of(entries, catalog), mark)
+            self._mark = mark
 
     async def _what(self, approval: Approval, catalog: Catalog) -> str:
         record = approval.ident if approval.edit is None else approval.edit.record

@@ -1,8 +1,8 @@
 """The enforcement points as a source: what the ledger holds of actions that were about to be forwarded.
 
 It is read after it was committed, a page at a time, by a connection that cannot write; nothing of it is on an action's
-way. How far it was read is kept with what came of it, so that each action is counted once. The last ones before that are
-read again at a start, for what telemetry tells of late.
+way. How far it was read is kept with what came of it, so that each action is counted once. The last before that
+are read again at a start, for what telemetry tells of late.
 """
 
 import asyncio

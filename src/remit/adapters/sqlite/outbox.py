@@ -20,8 +20,13 @@ CREATE TABLE IF NOT EXISTS notice (
   due_ms INTEGER, attempts INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'waiting', why TEXT
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS due ON notice (due_ms) WHERE state = 'waiting';
+CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS seen (approval TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 """
+_KEEP: Final = (
+    "INSERT INTO notice (ident, channel, approval, body, made_ms, due_ms) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT DO NOTHING"
+)
 KEPT_MAX: Final = 100_000
 """Notices that are over, kept so that they are not said again."""
 _T = TypeVar("_T")
@@ -40,11 +45,7 @@ class SqliteOutbox:
         rows = [(*one, one.made_ms) for one in notices]
 
         def work(conn: sqlite3.Connection) -> None:
-            conn.executemany(
-                "INSERT INTO notice (ident, channel, approval, body, made_ms, due_ms) VALUES (?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT DO NOTHING",
-                rows,
-            )
+            conn.executemany(_KEEP, rows)
             conn.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", seen.items())
 
         await self._run(work)
@@ -64,6 +65,21 @@ class SqliteOutbox:
                 "ORDER BY made_ms DESC LIMIT -1 OFFSET ?)",
                 (KEPT_MAX,),
             )
+
+        await self._run(work)
+
+    async def mark(self) -> str:
+        """How far the ledger was followed."""
+        asked = "SELECT value FROM mark WHERE name = 'ledger'"
+        return await self._run(lambda conn: next((row[0] for row in conn.execute(asked)), ""))
+
+    async def follow(self, notices: Iterable[Notice], mark: str) -> None:
+        """Keep `notices` and the `mark`, in one transaction."""
+        rows = [(*one, one.made_ms) for one in notices]
+
+        def work(conn: sqlite3.Connection) -> None:
+            conn.executemany(_KEEP, rows)
+            conn.execute("INSERT OR REPLACE INTO mark VALUES ('ledger', ?)", (mark,))
 
         await self._run(work)
 

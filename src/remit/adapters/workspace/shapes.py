@@ -51,7 +51,7 @@ from remit.control.resources import (
 )
 from remit.facts.agent import Harness, Mode
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Effect, Shows, Sink, Watches
+from remit.facts.catalog import Argument, Effect, Shows, Sink, Topic, Watches
 from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth, Secret
 from remit.facts.impact import Counts, Extractor
 from remit.facts.origin import Role
@@ -254,7 +254,7 @@ def _spec(shape: Shape, document: Document) -> Spec:
             folders = (tuple(shape.homes), tuple(shape.projects))
             return SourceSpec(Watches(shape.watches), shape.path, *folders, shape.processes, shape.every_s)
         case ChannelShape():
-            return ChannelSpec(shape.url, _secret(shape.secret))
+            return ChannelSpec(shape.url, _secret(shape.secret), tuple(Topic(one) for one in shape.about))
         case _:
             raise TypeError(f"no spec has the shape {type(shape).__name__}")
 

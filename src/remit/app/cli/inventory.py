@@ -48,7 +48,7 @@ def coverage(
 ) -> int:
     """Show the share of seen actions that passed an enforcement point.
 
-    Exit code 1 when some did not.
+    Calls of models are counted beside it: no enforcement point governs them. Exit code 1 when some action did not.
     """
     answer: dict[str, Any] = client(token_file).get("/coverage", by=by, days=days)
     if output in {Format.JSON, Format.YAML}:
@@ -56,8 +56,25 @@ def coverage(
     else:
         total: list[dict[str, Any]] = [answer["total"]] if answer["items"] else []
         rows = [{**row, by: row["name"], "coverage": _share(row)} for row in [*answer["items"], *total]]
-        show(rows, output, (by, "passed", "observed", "coverage"), wide=("agents",), empty="no action was seen yet")
+        show(
+            rows,
+            output,
+            (by, "passed", "observed", "coverage", "models"),
+            wide=("agents",),
+            empty="no action was seen yet",
+        )
     return Exit.NEGATIVE if answer["total"]["observed"] else Exit.OK
+
+
+@app.command()
+def sources(output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
+    """Show how each source does: the ledger, telemetry, Source resources.
+
+    Exit code 1 when one fails.
+    """
+    found: list[dict[str, Any]] = client(token_file).get("/inventory", limit=1)["sources"]
+    show(found, output, ("name", "healthy", "last", "message"), wide=("reason",))
+    return Exit.NEGATIVE if any(one["healthy"] == "False" for one in found) else Exit.OK
 
 
 @app.command()

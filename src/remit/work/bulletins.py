@@ -1,0 +1,91 @@
+"""What channels hear of beside approvals: from records that say what happened to notices.
+
+Laws
+* A notice is a function of the record, so that it may be made again after any crash and is the same.
+* Nothing leaves that an agent wrote: names that the workspace registers, and of others how long they are.
+* Bounded: of one subject `HOURLY_MAX` notices of one topic leave in an hour; the ledger has all of them.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from remit.discover.sighting import Kind, parsed
+from remit.escalate.notice import Notice, news
+from remit.facts.canonical import Json
+from remit.facts.catalog import Catalog, Topic
+from remit.ports.ledger import Entry
+from remit.trace.bodies import AdminBody, Event
+
+HOURLY_MAX: Final = 20
+HOUR_MS: Final = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How records of one event are told: the topic, and what of the record may leave; None: nobody needs to know."""
+
+    topic: Topic
+    data: Callable[[AdminBody, Catalog], Mapping[str, Json] | None]
+
+
+def _drift(body: AdminBody, catalog: Catalog) -> Mapping[str, Json] | None:
+    kind, follows, at = body.data.get("kind"), body.data.get("follows"), body.data.get("seen_ms")
+    agent = body.subject.removeprefix(f"{Kind.AGENT.value}/")
+    if follows == "record" or agent not in catalog.agents:
+        return None
+    what = shown(str(body.data.get("after")), catalog)
+    next_ = f"remit get inventory {body.subject}"
+    return {"agent": agent, "kind": kind, "what": what, "follows": follows, "seen_ms": at, "next": next_}
+
+
+BULLETINS: Final[Mapping[Event, Kept]] = {Event.AGENT_DRIFTED: Kept(Topic.DRIFT, _drift)}
+"""Which events are told, by their topic."""
+
+
+class Bulletins:
+    """Makes notices, and remembers how many it made."""
+
+    def __init__(self) -> None:
+        self._hour = 0
+        self._made = Counter[tuple[Topic, str]]()
+
+    def of(self, entries: Iterable[Entry], catalog: Catalog) -> Iterator[Notice]:
+        """Those of `entries`, to every channel of `catalog` that is about them."""
+        for entry in entries:
+            body = entry.body
+            kept = BULLETINS.get(body.event) if isinstance(body, AdminBody) else None
+            if kept is None or not isinstance(body, AdminBody):
+                continue
+            channels = sorted(name for name, one in catalog.channels.items() if kept.topic in one.about)
+            data = kept.data(body, catalog) if channels else None
+            if data is None or not self._room(kept.topic, body.subject, entry.record.at):
+                continue
+            record = f"{entry.record.chain}.{entry.record.seq}"
+            for channel in channels:
+                yield news(body.event.value, record, data, channel, entry.record.at)
+
+    def _room(self, topic: Topic, subject: str, at_ms: int) -> bool:
+        hour = at_ms // HOUR_MS
+        if hour != self._hour:
+            self._hour = hour
+            self._made.clear()
+        self._made[topic, subject] += 1
+        return self._made[topic, subject] <= HOURLY_MAX
+
+
+def shown(name: str, catalog: Catalog) -> str:
+    """`name` of the inventory, where the workspace registers it; of another one its kind and how long it is."""
+    try:
+        found = parsed(name)
+    except ValueError:
+        return f"(text of {len(name)} characters)"
+    registered: Mapping[Kind, Iterable[str]] = {
+        Kind.AGENT: catalog.agents,
+        Kind.SERVER: catalog.servers,
+        Kind.TOOL: (f"{server}/{tool}" for server, tool in catalog.tools),
+    }
+    if not found.space and found.name in registered.get(found.kind, ()):
+        return name
+    return f"{found.kind.value} (not registered, a name of {len(found.name)} characters)"
