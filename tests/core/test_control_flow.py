@@ -136,7 +136,7 @@ def test_what_people_are_told_of_a_call_is_shown_and_in_the_digest() -> None:
         bundle = compile_bundle(made.catalog).result
         assert isinstance(bundle, Bundle)
         digests.add(bundle.digest)
-    assert len(digests) == 2
+    assert len(digests) == 3
 
 
 def test_a_template_for_a_tool_that_cannot_be_typed_may_name_anything() -> None:

@@ -213,7 +213,9 @@ def _reached(transport: Stdio | Http) -> Json:
 
 def _told(catalog: Catalog) -> Mapping[str, Json]:
     """Where people are told what waits, and what is looked at; nothing where neither is declared."""
-    channels: Json = {one.name: [one.url, one.secret.to_json()] for one in catalog.channels.values()}
+    channels: Json = {
+        one.name: [one.url, one.secret.to_json(), *sorted(one.about)] for one in catalog.channels.values()
+    }
     found: dict[str, Json] = {"channels": channels} if channels else {}
     if catalog.sources:
         found["sources"] = {
