@@ -201,7 +201,7 @@ LINES: Final[tuple[Line, ...]] = (
         goal="memory slope ≈ 0, p99 drift < 10 %",
         quick=False,
         long=("--long",),
-        timeout_s=300,
+        timeout_s=600,
     ),
     Line(
         part=3,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench.peers.load import Target
-from bench.soak import CALLERS, all_of, machine_s, paced
+from bench.soak import CALLERS, Course, all_of, machine_s, paced, report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ async def test_a_call_that_the_server_delays_delays_no_other(tmp_path: Path) -> 
     assert median(took for _, took in course.took) < SLOW_S * 1000 / 4
     assert course.connections > 1
     assert course.connections < CALLERS * 4, "connections are used again"
-    assert course.slope(2.0) is None, "nothing is said of memory while the ledger is within its cache"
+    assert course.slope() is None, "nothing is said of memory while the ledger is within its cache"
 
 
 def test_what_others_take_is_what_the_machine_did_beside_us() -> None:
@@ -55,3 +55,28 @@ def test_what_others_take_is_what_the_machine_did_beside_us() -> None:
     while all_of(os.getpid()) - ours < 0.5:
         sum(range(10_000))
     assert machine_s() - before >= 0.2
+
+
+@pytest.mark.parametrize(
+    ("first_ms", "last_ms", "grows_bytes", "code"),
+    [
+        (20.0, 21.0, 0.0, 0),
+        (20.0, 23.0, 0.0, 1),
+        (20.0, 17.0, 0.0, 1),
+        (20.0, 20.0, 20_000.0, 1),
+    ],
+)
+def test_a_p99_that_falls_is_not_steady_either(
+    first_ms: float, last_ms: float, grows_bytes: float, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    course = Course(cached_s=10.0, until_s=130.0)
+    course.took = [(10 + at / 10, first_ms if at < 600 else last_ms) for at in range(1_200)]
+    course.resident = [(float(at), 1e8 + at * grows_bytes) for at in range(131)]
+    course.used = [(float(at), at / 10) for at in range(131)]
+    assert report(course, 100.0, 0.0) == code
+    assert f"p99 {first_ms:.1f} to {last_ms:.1f} ms" in capsys.readouterr().out
+
+
+def test_nothing_is_said_of_a_ledger_within_its_cache(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(Course(until_s=120.0), 100.0, 0.0) == 1
+    assert "never outgrew its cache" in capsys.readouterr().out
