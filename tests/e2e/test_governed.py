@@ -1,5 +1,6 @@
 """The enforcement points as a source: what passes them is governed, once, also after a restart."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from remit.facts.trace import Trace
 from remit.pep.answer import Client
 from remit.ports.source import SourceFailed
 from remit.ports.upstream import Era
+from tests.contract.ledger_world import Place, draft
+from tests.core.recording import action
 from tests.e2e.api_world import World, world
 from tests.e2e.telemetry_world import export, protobuf, span
 
@@ -91,6 +94,29 @@ async def test_a_ledger_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(SourceFailed, match="the ledger cannot be read"):
         async for _ in source.look():
             pass
+
+
+async def test_a_look_at_a_ledger_that_is_written_without_a_pause_ends(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    ledger = place.open()
+    over = False
+
+    async def written() -> None:
+        while not over:
+            await ledger.append(draft(action())).durable
+
+    writing = asyncio.create_task(written())
+    await asyncio.sleep(0.2)
+    source = LedgerSource(place.file, str)
+    try:
+        async with asyncio.timeout(20):
+            looks = [[found async for found in source.look()] for _ in range(3)]
+        assert not writing.done()
+        assert looks[0], "what had been written was found"
+    finally:
+        over = True
+        await writing
+        await ledger.close()
 
 
 async def events(api: World, event: str) -> list[dict[str, Any]]:

@@ -105,7 +105,8 @@ async def _follow(services: Services, after: Ref | None, sid: str | None) -> Asy
             if sid is None or entry.record.sid == sid:
                 quiet_s = 0.0
                 yield _event(entry)
-        if found:
+        if len(found) == _PAGE:
+            # Only then: beside steady traffic there is always something more.
             continue
         try:
             await asyncio.wait_for(services.closing.wait(), POLL_S)

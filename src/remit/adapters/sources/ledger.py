@@ -1,8 +1,9 @@
 """The enforcement points as a source: what the ledger holds of actions that were about to be forwarded.
 
 It is read after it was committed, a page at a time, by a connection that cannot write; nothing of it is on an action's
-way. How far it was read is kept with what came of it, so that each action is counted once. The last before that
-are read again at a start, for what telemetry tells of late.
+way. A look ends with the first page that is not full: beside steady traffic there is always something more. How far it
+was read is kept with what came of it, so that each action is counted once. The last before that are read again at a
+start, for what telemetry tells of late.
 """
 
 import asyncio
@@ -53,16 +54,17 @@ class LedgerSource:
 
     async def look(self) -> AsyncIterator[Found]:
         """What was recorded since it was looked at last."""
-        while True:
+        more = True
+        while more:
             try:
-                found = await asyncio.to_thread(self._page)
+                found, more = await asyncio.to_thread(self._page)
             except (sqlite3.Error, SegmentTorn, Undecodable) as error:
                 raise SourceFailed(f"the ledger cannot be read: {error}", "remit ledger verify") from error
-            if found is None:
-                return
-            yield found
+            if found is not None:
+                yield found
 
-    def _page(self) -> Found | None:
+    def _page(self) -> tuple[Found | None, bool]:
+        """What the next page holds, and whether it was full."""
         with closing(open_readonly(self._path)) as conn:
             recalled: list[Stored] = []
             if self._after is None:
@@ -72,12 +74,13 @@ class LedgerSource:
             stored = [] if recalled else stored_after(conn, self._after, PAGE)
             chains: dict[int, str] = dict(conn.execute("SELECT no, name FROM chain"))
         if recalled:
-            return Found(recalled=tuple(_enforced(recalled, chains).passages))
+            return Found(recalled=tuple(_enforced(recalled, chains).passages)), True
         if not stored:
-            return None
+            return None, False
         enforced = _enforced(stored, chains)
         self._after = stored[-1].id
-        return Found(tuple(enforced.sightings()), (), tuple(enforced.passages), f"{self._origin} {self._after}")
+        found = Found(tuple(enforced.sightings()), (), tuple(enforced.passages), f"{self._origin} {self._after}")
+        return found, len(stored) == PAGE
 
     def _begin(self, conn: sqlite3.Connection) -> tuple[int, bool]:
         """After which record to go on, and whether what is before it was counted."""

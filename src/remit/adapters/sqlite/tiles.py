@@ -171,7 +171,7 @@ class Tiles:
         return tree
 
     def _take(self, conn: sqlite3.Connection, tree: Tree) -> bool:
-        """Read one page of segments; whether there may be more."""
+        """Read one page of segments; whether it was full: beside a steady writer there is always something more."""
         page: list[tuple[int, int, bytes]] = []
         size = 0
         cursor = conn.execute(
@@ -184,11 +184,12 @@ class Tiles:
             if size > _BYTES_MAX:
                 break
         cursor.close()
+        full = len(page) == _SEGMENTS_MAX or size > _BYTES_MAX
         for first, count, records in page:
             for level, number, hashes in tree.add(_leaves(first, count, records)):
                 self._finished[tile_id(level, number)] = hashes
             self._last = first + count - 1
-        return bool(page)
+        return full
 
     def _save(self, tree: Tree, note: Note | None) -> None:
         rows = dict(self._finished)
