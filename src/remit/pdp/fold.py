@@ -263,6 +263,10 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             | Event.AGENT_DRIFTED
             | Event.CHECKPOINT_KEY
             | Event.HALT_DRILL
+            | Event.INCIDENT_OPENED
+            | Event.INCIDENT_SEEN
+            | Event.INCIDENT_ASSIGNED
+            | Event.INCIDENT_CLOSED
         ):
             return ()
         case _:

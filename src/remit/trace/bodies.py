@@ -204,6 +204,10 @@ class Event(StrEnum):
     INVENTORY_CHANGED = "inventory.changed"
     AGENT_DRIFTED = "agent.drifted"
     INTENT_SETTLED = "intent.settled"
+    INCIDENT_OPENED = "incident.opened"
+    INCIDENT_SEEN = "incident.seen"
+    INCIDENT_ASSIGNED = "incident.assigned"
+    INCIDENT_CLOSED = "incident.closed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,176 @@
+"""What of the ledger people should look at: the table of sources of incidents, and incidents as records.
+
+A source is a row of `SOURCES`: the event of an `admin` record, and what it says as a finding; None: nothing to look at.
+Denials come from proposals. What a record says is never believed to be well-formed: a finding is made of what is there.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from remit.facts.canonical import Json
+from remit.facts.record import RecordKind, Ref
+from remit.facts.stop import Over, read_subject
+from remit.facts.text import one_line
+from remit.protect.incidents import (
+    Cause,
+    Finding,
+    Incident,
+    Resolution,
+    Severity,
+    assigned,
+    closed,
+    joined,
+)
+from remit.trace.bodies import ActionBody, AdminBody, Body, Event
+
+TITLE_CHARS_MAX: Final = 160
+Source = Callable[[str, int, AdminBody], Finding | None]
+"""From the record's id, when it was made (ms since the epoch), and its body."""
+
+
+def _halt(record: str, at: int, body: AdminBody) -> Finding | None:
+    what = read_subject(body.subject)
+    if what is None:
+        return None
+    over, name = what
+    holds = " quarantined" if body.data.get("holds") in {"acting", "reading"} else " stopped"
+    title = one_line(f"{over.value} {name}{holds} by {body.by}", chars_max=TITLE_CHARS_MAX)
+    agent, sid = name if over is Over.AGENT else "", name if over is Over.SESSION else ""
+    severity = Severity.CRITICAL if over is Over.EVERYTHING else Severity.HIGH
+    return Finding(record, at, Cause.HALT, severity, title, agent, sid, body.subject)
+
+
+def _drift(record: str, at: int, body: AdminBody) -> Finding | None:
+    kind, follows = body.data.get("kind"), body.data.get("follows")
+    registered = body.subject.startswith("agent/") and ":" not in body.subject
+    agent = body.subject.removeprefix("agent/") if registered else ""
+    severity = Severity.MEDIUM if follows == "record" else Severity.HIGH
+    title = one_line(f"{body.subject} drifted: {kind}", chars_max=TITLE_CHARS_MAX)
+    return Finding(record, at, Cause.DRIFT, severity, title, agent, what=body.subject)
+
+
+def _shadow(record: str, at: int, body: AdminBody) -> Finding | None:
+    """Agents at work that are registered nowhere: as many as one record tells of are one finding, by who saw them."""
+    changes = body.data.get("changes")
+    for change in changes if isinstance(changes, list) else ():
+        match change:
+            case {"what": "found", "subject": str(subject), "source": str(source)} if (
+                subject.startswith("agent/otlp:") and source.partition(":")[0] == "otlp"
+            ):
+                title = "agents at work that are registered nowhere: remit get agents, remit get inventory"
+                return Finding(record, at, Cause.SHADOW, Severity.MEDIUM, title, what=f"shadow:{source}")
+            case _:
+                continue
+    return None
+
+
+def _difference(record: str, at: int, body: AdminBody) -> Finding | None:
+    title = "generated code and Cedar judged differently: Cedar judges alone now"
+    return Finding(record, at, Cause.ERROR, Severity.HIGH, title, what=f"bundle:{body.subject}")
+
+
+SOURCES: Final[Mapping[Event, Source]] = {
+    Event.HALT: _halt,
+    Event.AGENT_DRIFTED: _drift,
+    Event.INVENTORY_CHANGED: _shadow,
+    Event.POLICY_DIFFERENCE: _difference,
+}
+"""Sources of incidents beside denials, one row each."""
+
+
+def finding(ref: Ref, at: int, kind: RecordKind, body: Body) -> Finding | None:
+    """What the record at `ref`, made at `at`, gives people to look at."""
+    match body:
+        case ActionBody() if kind is RecordKind.PROPOSAL and body.verdict == "deny" and body.links:
+            agent, sid = body.links[-1]
+            title = f"{agent}: actions denied again and again"
+            return Finding(str(ref), at, Cause.DENIALS, Severity.MEDIUM, title, agent, sid, weak=True)
+        case AdminBody(event=event) if event in SOURCES:
+            return SOURCES[event](str(ref), at, body)
+        case _:
+            return None
+
+
+def opening(incident: Incident, by: str) -> AdminBody:
+    """The record by which `incident` begins."""
+    return AdminBody(Event.INCIDENT_OPENED, by, incident.ident, dict(_told(incident)))
+
+
+def seeing(incident: Incident, by: str) -> AdminBody:
+    """The record by which more of `incident` is known."""
+    return AdminBody(Event.INCIDENT_SEEN, by, incident.ident, dict(_told(incident)))
+
+
+def assigning(ident: str, to: str, by: str) -> AdminBody:
+    """The record by which `by` gives the incident to `to`."""
+    return AdminBody(Event.INCIDENT_ASSIGNED, by, ident, {"to": to})
+
+
+def closing(ident: str, resolution: Resolution, note: str, by: str) -> AdminBody:
+    """The record by which `by` closes the incident."""
+    return AdminBody(Event.INCIDENT_CLOSED, by, ident, {"resolution": resolution.value, "note": note})
+
+
+def after(incident: Incident | None, at: int, body: AdminBody) -> Incident | None:
+    """The incident that `body` names, as it is after that record of `at`; None where there is none.
+
+    The fold of incidents: total, and the same however often a record is taken in.
+    """
+    match body.event:
+        case Event.INCIDENT_OPENED | Event.INCIDENT_SEEN:
+            said = _read(body)
+            if incident is None or said is None:
+                return said if incident is None and body.event is Event.INCIDENT_OPENED else incident
+            return joined(incident, said)
+        case Event.INCIDENT_ASSIGNED:
+            return None if incident is None else assigned(incident, str(body.data.get("to", "")), at)
+        case Event.INCIDENT_CLOSED:
+            if incident is None:
+                return None
+            said = str(body.data.get("resolution"))
+            resolution = Resolution(said) if said in set(Resolution) else Resolution.RESOLVED
+            return closed(incident, resolution, str(body.data.get("note", "")), at)
+        case _:
+            return incident
+
+
+def _told(incident: Incident) -> Iterator[tuple[str, Json]]:
+    yield "about", incident.about
+    yield "title", incident.title
+    yield "severity", int(incident.severity)
+    yield "causes", sorted(incident.causes)
+    yield "sids", list(incident.sids)
+    yield "opened_ms", incident.opened_ms
+    yield "last_ms", incident.last_ms
+    yield "count", incident.count
+    yield "records", list(incident.records)
+
+
+def _read(body: AdminBody) -> Incident | None:
+    match dict(body.data):
+        case {
+            "about": str(about),
+            "title": str(title),
+            "severity": int(severity),
+            "causes": [*causes],
+            "sids": [*sids],
+            "opened_ms": int(opened_ms),
+            "last_ms": int(last_ms),
+            "count": int(count),
+            "records": [*records],
+        } if severity in set(Severity):
+            return Incident(
+                body.subject,
+                about,
+                title,
+                Severity(severity),
+                frozenset(Cause(str(one)) for one in causes if one in set(Cause)),
+                tuple(map(str, sids)),
+                opened_ms,
+                last_ms,
+                count,
+                tuple(map(str, records)),
+                changed_ms=last_ms,
+            )
+        case _:
+            return None

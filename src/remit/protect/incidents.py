@@ -1,0 +1,257 @@
+"""Incidents: what happened that people should look at, gathered, and how far they are with it.
+
+Laws
+* An incident moves by `MOVES` alone; what is closed stays so, and what happens after it opens another one.
+* Findings of one agent (or, where no agent did it, of one thing) that are at most `WINDOW_MS` apart are one incident,
+  whatever their cause. Denials count once `DENIALS_MIN` of one agent in one session fall within `DENIED_MS`.
+* Taking in the same again changes nothing: an incident is named by the record that it began with, counts only grow, and
+  of records the last `RECORDS_MAX` and the first are named.
+* Bounded: `OPEN_MAX` incidents are gathered at once; what comes then joins one that says so. Denials are remembered of
+  `DENIED_KEPT_MAX` sessions.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import IntEnum, StrEnum
+from typing import Final
+
+WINDOW_MS: Final = 3_600_000
+DENIALS_MIN: Final = 5
+DENIED_MS: Final = 600_000
+OPEN_MAX: Final = 1_000
+DENIED_KEPT_MAX: Final = 10_000
+RECORDS_MAX: Final = 50
+SIDS_MAX: Final = 20
+OVERFLOW: Final = "(more than can be open at once)"
+"""What the incident is about that all join for which there is no room."""
+
+
+class Cause(StrEnum):
+    """What made people look."""
+
+    DENIALS = "denials"
+    HALT = "halt"
+    DRIFT = "drift"
+    SHADOW = "shadow"
+    TRIP = "trip"
+    DETECTION = "detection"
+    ERROR = "error"
+
+
+class Severity(IntEnum):
+    """How bad it is, by the numbers of OCSF's `severity_id`."""
+
+    LOW = 2
+    MEDIUM = 3
+    HIGH = 4
+    CRITICAL = 5
+
+
+class State(StrEnum):
+    """How far people are with it."""
+
+    OPEN = "open"
+    ASSIGNED = "assigned"
+    CLOSED = "closed"
+
+
+class Move(StrEnum):
+    """What happens to an incident."""
+
+    SEE = "see"
+    ASSIGN = "assign"
+    CLOSE = "close"
+
+
+class Resolution(StrEnum):
+    """How it ended, in the word of who closed it."""
+
+    RESOLVED = "resolved"
+    EXPECTED = "expected"
+    FALSE_ALARM = "false-alarm"
+
+
+MOVES: Final = {
+    (State.OPEN, Move.SEE): State.OPEN,
+    (State.OPEN, Move.ASSIGN): State.ASSIGNED,
+    (State.OPEN, Move.CLOSE): State.CLOSED,
+    (State.ASSIGNED, Move.SEE): State.ASSIGNED,
+    (State.ASSIGNED, Move.ASSIGN): State.ASSIGNED,
+    (State.ASSIGNED, Move.CLOSE): State.CLOSED,
+}
+"""The lifecycle; what is not here does not happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that happened, as the record `record` (a decision id) says, at `at` (ms since the epoch).
+
+    `agent` did it, or it is about `what` (as in `tool:mail/send`); `title` is one line without an agent's words. One
+    that is `weak` makes an incident with others of its kind alone.
+    """
+
+    record: str
+    at: int
+    cause: Cause
+    severity: Severity
+    title: str
+    agent: str = ""
+    sid: str = ""
+    what: str = ""
+    weak: bool = False
+
+    @property
+    def about(self) -> str:
+        """What findings that belong together share."""
+        return f"agent:{self.agent}" if self.agent else self.what
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """`ident` is the record it began with; `about` what it is about, `count` how many findings it is of.
+
+    `records` are the first and the last of them, in order; `assignee` whose it is, `resolution` and `note` how it
+    ended.
+    """
+
+    ident: str
+    about: str
+    title: str
+    severity: Severity
+    causes: frozenset[Cause]
+    sids: tuple[str, ...]
+    opened_ms: int
+    last_ms: int
+    count: int
+    records: tuple[str, ...]
+    state: State = State.OPEN
+    assignee: str = ""
+    resolution: str = ""
+    note: str = ""
+    changed_ms: int = 0
+
+
+def opened(finding: Finding, about: str) -> Incident:
+    """The incident that `finding` begins."""
+    sids = (finding.sid,) if finding.sid else ()
+    return Incident(
+        finding.record,
+        about,
+        finding.title,
+        finding.severity,
+        frozenset({finding.cause}),
+        sids,
+        finding.at,
+        finding.at,
+        1,
+        (finding.record,),
+        changed_ms=finding.at,
+    )
+
+
+def seen(incident: Incident, finding: Finding) -> Incident:
+    """`incident` with one more finding; the same where it has that one already, or is closed."""
+    if (incident.state, Move.SEE) not in MOVES or finding.record in incident.records:
+        return incident
+    worse = finding.severity > incident.severity
+    return replace(
+        incident,
+        title=finding.title if worse else incident.title,
+        severity=max(incident.severity, finding.severity),
+        causes=incident.causes | {finding.cause},
+        sids=_joined(incident.sids, (finding.sid,) if finding.sid else (), SIDS_MAX),
+        last_ms=max(incident.last_ms, finding.at),
+        count=incident.count + 1,
+        records=_joined(incident.records, (finding.record,), RECORDS_MAX),
+        changed_ms=max(incident.changed_ms, finding.at),
+    )
+
+
+def joined(incident: Incident, later: Incident) -> Incident:
+    """`incident` with what `later`, the same one further on, knows of findings. Never less than before."""
+    if (incident.state, Move.SEE) not in MOVES:
+        return incident
+    return replace(
+        incident,
+        title=later.title if later.severity > incident.severity else incident.title,
+        severity=max(incident.severity, later.severity),
+        causes=incident.causes | later.causes,
+        sids=_joined(incident.sids, later.sids, SIDS_MAX),
+        last_ms=max(incident.last_ms, later.last_ms),
+        count=max(incident.count, later.count),
+        records=_joined(incident.records, later.records, RECORDS_MAX),
+        changed_ms=max(incident.changed_ms, later.changed_ms),
+    )
+
+
+def assigned(incident: Incident, to: str, at_ms: int) -> Incident:
+    """`incident` in the hands of `to`; the same where it is closed."""
+    after = MOVES.get((incident.state, Move.ASSIGN))
+    return incident if after is None else replace(incident, state=after, assignee=to, changed_ms=at_ms)
+
+
+def closed(incident: Incident, resolution: Resolution, note: str, at_ms: int) -> Incident:
+    """`incident` at its end; the same where it is closed already."""
+    after = MOVES.get((incident.state, Move.CLOSE))
+    if after is None:
+        return incident
+    return replace(incident, state=after, resolution=resolution.value, note=note, changed_ms=at_ms)
+
+
+class Gathering:
+    """Open incidents by what they are about, and the denials that may become one."""
+
+    def __init__(self, incidents: Iterable[Incident] = ()) -> None:
+        self._open: dict[str, Incident] = {}
+        self._denied: OrderedDict[tuple[str, str], deque[Finding]] = OrderedDict()
+        for one in sorted(incidents, key=lambda one: one.last_ms):
+            self.put(one)
+
+    def put(self, incident: Incident) -> None:
+        """Take `incident` as it is now."""
+        known = self._open.get(incident.about)
+        if incident.state is not State.CLOSED:
+            if known is None or known.ident == incident.ident or known.last_ms <= incident.last_ms:
+                self._open[incident.about] = incident
+        elif known is not None and known.ident == incident.ident:
+            del self._open[incident.about]
+
+    def take(self, finding: Finding) -> Incident | None:
+        """The incident that `finding` begins or belongs to, as it is with it; None where it is nothing yet."""
+        found = self._enough(finding) if finding.weak else (finding,)
+        if not found:
+            return None
+        first, about = found[0], finding.about
+        known = self._open.get(about)
+        if known is not None and finding.at - known.last_ms > WINDOW_MS:
+            # It stays open until a person closes it; what happens now is another one.
+            known = None
+        if known is None and about not in self._open and len(self._open) >= OPEN_MAX:
+            about = OVERFLOW
+            known = self._open.get(about)
+        incident = opened(first, about) if known is None else known
+        for one in found:
+            incident = seen(incident, one)
+        self._open[about] = incident
+        return incident
+
+    def _enough(self, finding: Finding) -> tuple[Finding, ...]:
+        """The denials with which it becomes an incident; those after it belong to it one by one."""
+        key = (finding.about, finding.sid)
+        held = self._denied.get(key)
+        if held is None:
+            held = self._denied[key] = deque(maxlen=DENIALS_MIN)
+            if len(self._denied) > DENIED_KEPT_MAX:
+                self._denied.popitem(last=False)
+        self._denied.move_to_end(key)
+        held.append(finding)
+        if len(held) < DENIALS_MIN or finding.at - held[0].at > DENIED_MS:
+            return ()
+        return tuple(held)
+
+
+def _joined(one: tuple[str, ...], other: tuple[str, ...], most: int) -> tuple[str, ...]:
+    """Both in order, each once: the first, and the last of the others."""
+    found = tuple(dict.fromkeys((*one, *other)))
+    return found if len(found) <= most else (found[0], *found[1 - most :])

@@ -1,0 +1,141 @@
+"""Sources of incidents: each row of the table finds what it is for, and incidents are read back from their records."""
+
+from dataclasses import replace
+
+import pytest
+
+from remit.facts.canonical import Json
+from remit.facts.record import RecordKind, Ref
+from remit.pdp.findings import SOURCES, after, assigning, closing, finding, opening, seeing
+from remit.protect.incidents import Cause, Finding, Incident, Resolution, Severity, State, opened, seen
+from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event
+from tests.core.deciding import action, body, bundle, catalog, decided
+
+REF = Ref("r1-1", 7)
+CHANGES: Json = [
+    {"what": "edge", "subject": "agent/otlp:x", "source": "otlp"},
+    {"what": "found", "subject": "agent/host:cursor/uma", "source": "host:box"},
+    {"what": "found", "subject": "agent/otlp:stranger", "source": "otlp:bot"},
+]
+
+
+def found(said: Body, kind: RecordKind = RecordKind.ADMIN) -> Finding | None:
+    return finding(REF, 9, kind, said)
+
+
+def admin(event: Event, subject: str, data: dict[str, Json] | None = None) -> AdminBody:
+    return AdminBody(event, "ann", subject, data or {})
+
+
+def denied() -> ActionBody:
+    return body(decided(bundle(catalog()), action()))
+
+
+CASES = {
+    Event.HALT: (
+        (admin(Event.HALT, "agent:bot", {"reason": "x"}), Cause.HALT, Severity.HIGH, "agent:bot", "stopped by ann"),
+        (
+            admin(Event.HALT, "tool:a/b", {"holds": "acting"}),
+            Cause.HALT,
+            Severity.HIGH,
+            "tool:a/b",
+            "quarantined by ann",
+        ),
+        (admin(Event.HALT, "everything"), Cause.HALT, Severity.CRITICAL, "everything", "everything"),
+        (admin(Event.HALT, "session:s"), Cause.HALT, Severity.HIGH, "session:s", "session s"),
+    ),
+    Event.AGENT_DRIFTED: (
+        (
+            admin(Event.AGENT_DRIFTED, "agent/bot", {"kind": "new-tool", "follows": "record"}),
+            Cause.DRIFT,
+            Severity.MEDIUM,
+            "agent:bot",
+            "new-tool",
+        ),
+        (
+            admin(Event.AGENT_DRIFTED, "agent/otlp:x", {"kind": "new-tool", "follows": "stop"}),
+            Cause.DRIFT,
+            Severity.HIGH,
+            "agent/otlp:x",
+            "new-tool",
+        ),
+    ),
+    Event.INVENTORY_CHANGED: (
+        (
+            admin(Event.INVENTORY_CHANGED, "inventory", {"changes": CHANGES}),
+            Cause.SHADOW,
+            Severity.MEDIUM,
+            "shadow:otlp:bot",
+            "registered nowhere",
+        ),
+    ),
+    Event.POLICY_DIFFERENCE: (
+        (admin(Event.POLICY_DIFFERENCE, "p"), Cause.ERROR, Severity.HIGH, "bundle:p", "judged differently"),
+    ),
+}
+
+
+@pytest.mark.parametrize("event", SOURCES)
+def test_each_source_finds_what_it_is_for(event: Event) -> None:
+    for said, cause, severity, about, words in CASES[event]:
+        one = found(said)
+        assert one is not None
+        assert (one.cause, one.severity, one.about, one.record, one.at) == (cause, severity, about, "r1-1.7", 9)
+        assert words in one.title
+
+
+def test_denials_are_findings_and_nothing_else_of_an_action() -> None:
+    refused = denied()
+    one = found(refused, RecordKind.PROPOSAL)
+    assert one is not None
+    assert (one.cause, one.weak, one.agent, one.sid) == (Cause.DENIALS, True, *refused.links[-1])
+    assert found(refused, RecordKind.INTENT) is None
+    assert found(replace(refused, verdict="escalate"), RecordKind.PROPOSAL) is None
+    assert found(replace(refused, links=()), RecordKind.PROPOSAL) is None
+
+
+def test_what_is_nothing_to_look_at_or_not_well_formed_is_none() -> None:
+    for said in (
+        admin(Event.RESUME, "agent:bot"),
+        admin(Event.HALT, "nobody:x"),
+        admin(Event.INVENTORY_CHANGED, "inventory"),
+        admin(Event.INVENTORY_CHANGED, "inventory", {"changes": [1, {"what": "found"}]}),
+    ):
+        assert found(said) is None
+    assert found(DecisionBody("r1-1.1", "h", "ann", Choice.REVIEW, ())) is None
+
+
+BEGUN = opened(Finding("r1-1.7", 9, Cause.DRIFT, Severity.MEDIUM, "drifted", "bot", "s1"), "agent:bot")
+MORE = seen(BEGUN, Finding("r1-1.8", 12, Cause.HALT, Severity.HIGH, "stopped", "bot", "s2"))
+
+
+def folded(*bodies: AdminBody) -> Incident | None:
+    incident: Incident | None = None
+    for number, said in enumerate(bodies):
+        incident = after(incident, 20 + number, said)
+    return incident
+
+
+def test_incidents_are_the_fold_of_their_records_however_often_those_are_read() -> None:
+    begun, more = opening(BEGUN, "remit"), seeing(MORE, "remit")
+    assert folded(begun) == BEGUN
+    assert folded(begun, more) == MORE == folded(begun, more, begun, more)
+    given = folded(begun, assigning("r1-1.7", "ann", "bob"), more)
+    assert given == replace(MORE, state=State.ASSIGNED, assignee="ann", changed_ms=21)
+    ended = folded(begun, more, closing("r1-1.7", Resolution.FALSE_ALARM, "a test", "ann"), begun, more)
+    assert ended == replace(MORE, state=State.CLOSED, resolution="false-alarm", note="a test", changed_ms=22)
+    assert folded(begun, more, closing("r1-1.7", Resolution.RESOLVED, "", "ann"), assigning("x", "z", "z")) is not None
+
+
+def test_records_of_incidents_that_say_nothing_change_nothing() -> None:
+    more = seeing(MORE, "remit")
+    assert folded(more) is None, "nobody opened it"
+    assert folded(assigning("r1-1.7", "ann", "bob")) is None
+    assert folded(closing("r1-1.7", Resolution.RESOLVED, "", "ann")) is None
+    assert folded(admin(Event.INCIDENT_OPENED, "r1-1.7")) is None
+    begun = opening(BEGUN, "remit")
+    assert folded(begun, admin(Event.INCIDENT_SEEN, "r1-1.7"), admin(Event.RESUME, "agent:bot")) == BEGUN
+    odd = folded(begun, admin(Event.INCIDENT_CLOSED, "r1-1.7", {"resolution": "gone"}))
+    assert odd is not None
+    assert odd.resolution == "resolved"
+    assert folded(admin(Event.INCIDENT_OPENED, "r1-1.7", {**begun.data, "severity": 77})) is None

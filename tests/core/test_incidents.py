@@ -1,0 +1,148 @@
+"""Incidents: gathered by what they are about, moved by the table alone, never more than there is room for."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remit.protect import incidents
+from remit.protect.incidents import (
+    DENIALS_MIN,
+    DENIED_MS,
+    MOVES,
+    OVERFLOW,
+    RECORDS_MAX,
+    WINDOW_MS,
+    Cause,
+    Finding,
+    Gathering,
+    Incident,
+    Move,
+    Resolution,
+    Severity,
+    State,
+    assigned,
+    closed,
+    joined,
+    opened,
+    seen,
+)
+
+
+def drift(number: int, at: int = 0, agent: str = "bot", sid: str = "") -> Finding:
+    return Finding(f"r1-1.{number}", at, Cause.DRIFT, Severity.MEDIUM, "drifted", agent, sid)
+
+
+def denied(number: int, at: int = 0, agent: str = "bot", sid: str = "s") -> Finding:
+    return Finding(f"r1-1.{number}", at, Cause.DENIALS, Severity.MEDIUM, "denied", agent, sid, weak=True)
+
+
+HALT = Finding("r1-1.90", 5, Cause.HALT, Severity.HIGH, "agent bot stopped by ann", "bot", what="agent:bot")
+BEGUN = opened(drift(1), "agent:bot")
+
+
+def test_findings_of_one_agent_within_the_window_are_one_incident_of_the_worst_severity() -> None:
+    gathering = Gathering()
+    first = gathering.take(drift(1))
+    assert first == BEGUN
+    found = gathering.take(HALT)
+    assert found is not None
+    assert (found.ident, found.count, found.severity) == ("r1-1.1", 2, Severity.HIGH)
+    assert (found.title, found.causes) == ("agent bot stopped by ann", {Cause.DRIFT, Cause.HALT})
+    later = gathering.take(drift(2, 6, sid="s9"))
+    assert later is not None
+    assert (later.title, later.sids, later.records) == (found.title, ("s9",), ("r1-1.1", "r1-1.90", "r1-1.2"))
+    other = gathering.take(drift(3, 6, agent="sub"))
+    assert other is not None
+    assert other.ident == "r1-1.3"
+    assert gathering.take(drift(2, 6)) == later, "the same once more changes nothing"
+
+
+def test_what_happens_after_the_window_or_after_the_end_is_another_incident() -> None:
+    gathering = Gathering([BEGUN])
+    again = gathering.take(drift(2, WINDOW_MS + 1))
+    assert again is not None
+    assert again.ident == "r1-1.2"
+    gathering.put(closed(again, Resolution.EXPECTED, "", 9))
+    third = gathering.take(drift(3, WINDOW_MS + 2))
+    assert third is not None
+    assert third.ident == "r1-1.3"
+    gathering.put(closed(again, Resolution.EXPECTED, "", 9))
+    gathering.put(replace(BEGUN, last_ms=1))
+    assert gathering.take(drift(4, WINDOW_MS + 3)) is not None
+    kept = gathering.take(drift(5, WINDOW_MS + 4))
+    assert kept is not None
+    assert kept.ident == "r1-1.3", "an earlier one does not take the place of a later one"
+
+
+def test_denials_count_once_there_are_enough_of_one_session() -> None:
+    gathering = Gathering()
+    few = [gathering.take(denied(number, number)) for number in range(DENIALS_MIN - 1)]
+    assert few == [None] * (DENIALS_MIN - 1)
+    assert gathering.take(denied(50, 3, sid="other")) is None
+    found = gathering.take(denied(99, 9))
+    assert found is not None
+    assert (found.ident, found.count, found.sids) == ("r1-1.0", DENIALS_MIN, ("s",))
+    more = gathering.take(denied(100, 10))
+    assert more is not None
+    assert (more.ident, more.count) == ("r1-1.0", DENIALS_MIN + 1)
+    slow = Gathering()
+    assert [slow.take(denied(n, n * DENIED_MS)) for n in range(9)] == [None] * 9
+
+
+def test_many_are_bounded_and_those_without_room_are_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incidents, "OPEN_MAX", 2)
+    monkeypatch.setattr(incidents, "DENIED_KEPT_MAX", 2)
+    gathering = Gathering()
+    found = [gathering.take(drift(number, agent=f"a{number}")) for number in range(5)]
+    assert [one.about for one in found if one is not None] == ["agent:a0", "agent:a1", OVERFLOW, OVERFLOW, OVERFLOW]
+    assert found[-1] is not None
+    assert found[-1].count == 3
+    for number in range(DENIALS_MIN):
+        for sid in ("x", "y", "z"):
+            assert gathering.take(denied(number, sid=sid)) is None, "who was pushed out begins anew"
+    long = BEGUN
+    for number in range(2, 200):
+        long = seen(long, drift(number, sid=f"s{number}"))
+    assert (long.count, len(long.records), long.records[0], long.records[-1]) == (
+        199,
+        RECORDS_MAX,
+        "r1-1.1",
+        "r1-1.199",
+    )
+    assert len(long.sids) == incidents.SIDS_MAX
+
+
+def moved(incident: Incident, move: Move) -> Incident:
+    match move:
+        case Move.SEE:
+            return seen(incident, drift(7, 7))
+        case Move.ASSIGN:
+            return assigned(incident, "ann", 7)
+        case Move.CLOSE:
+            return closed(incident, Resolution.RESOLVED, "mended", 7)
+
+
+@pytest.mark.parametrize(("state", "move"), list(product(State, Move)))
+def test_an_incident_moves_by_the_table_alone(state: State, move: Move) -> None:
+    before = replace(BEGUN, state=state)
+    after = moved(before, move)
+    assert after.state is MOVES.get((state, move), state)
+    assert (after == before) == ((state, move) not in MOVES)
+
+
+@given(st.lists(st.sampled_from([drift(n, n) for n in range(9)] + [HALT]), max_size=12))
+def test_taking_in_what_is_further_on_again_and_in_part_loses_and_adds_nothing(findings: Sequence[Finding]) -> None:
+    steps = [BEGUN]
+    for one in findings:
+        steps.append(seen(steps[-1], one))
+    last = steps[-1]
+    assert joined(last, last) == last
+    for one in steps:
+        assert joined(last, one).count == last.count
+        assert joined(one, last) == replace(last, title=joined(one, last).title, records=joined(one, last).records)
+    assert joined(closed(BEGUN, Resolution.EXPECTED, "", 1), last).state is State.CLOSED
+    assert joined(closed(BEGUN, Resolution.EXPECTED, "", 1), last).count == 1
