@@ -478,6 +478,16 @@ LINES: Final[tuple[Line, ...]] = (
         long=("--long",),
     ),
     Line(
+        part=7,
+        id="budgets",
+        text="64 callers spend calls and money, the service killed with SIGKILL in each of 100 rounds",
+        command=("-m", "bench.budgets"),
+        goal="never overspent, counted at the server; what no durable intent took is to be had at the first answer",
+        quick=False,
+        long=("--rounds", "1000"),
+        timeout_s=1_200,
+    ),
+    Line(
         part=6,
         id="spans",
         text="spans of 1,000 agents into the inventory, then distinct names without end",

@@ -12,6 +12,7 @@ from remit.control.manifests import HIDDEN, PolicyText, catalog_json, manifest, 
 from remit.control.problems import Where
 from remit.control.resources import (
     AgentSpec,
+    BudgetSpec,
     ChannelSpec,
     GroupSpec,
     Kind,
@@ -26,6 +27,7 @@ from remit.control.resources import (
     UserSpec,
 )
 from remit.control.tables import kind_named, table
+from remit.facts.budget import Measure, Per
 from remit.facts.catalog import Argument, Catalog, Effect, Sink, Topic, Watches
 from remit.facts.credential import FromEnv, Secret
 from remit.facts.store import Access
@@ -231,6 +233,7 @@ def test_tables_hold_a_cell_for_each_column() -> None:
     told = (
         declare("hook", ChannelSpec("https://hooks.example/", Secret(FromEnv("HOOK")), (Topic.DRIFT,))),
         declare("shop", SourceSpec(Watches.REPOSITORY, "/srv/shop")),
+        declare("few", BudgetSpec(Measure.CALLS, Per.AGENT, 3, 60, "bot", 2, "r")),
     )
     source, running = small(TIME, STAFF, KIM, route, *told, lock=lock), catalog(TIME, STAFF, KIM, route, *told)
     policies = {"p": PolicyText("permit;", Where("p.cedar", 2))}
@@ -239,7 +242,7 @@ def test_tables_hold_a_cell_for_each_column() -> None:
         found = table(kind, [(one.manifest, str(one.where) if one.where else None) for one in items])
         assert found.rows
         assert found.columns[0] == "name"
-        assert {*found.columns, *found.wide} - {"cwd"} <= set(found.rows[0]), kind
+        assert {*found.columns, *found.wide} - {"cwd", "most_used"} <= set(found.rows[0]), kind
     (row,) = table(Kind.SERVER, [(manifest(TIME), None)]).rows
     assert (row["reached"], row["where"]) == ("mcp-server-time -v", "-")
     (row,) = table(Kind.SERVER, [(manifest(declare("n", ServerSpec(url="https://h"))), "a.yaml:1")]).rows

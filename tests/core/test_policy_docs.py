@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 
 from remit.facts.action import ActionKind
+from remit.facts.budget import Budget, Measure, Per
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Sink
 from remit.facts.impact import Counts, Extractor
@@ -56,17 +57,18 @@ def leaves(attributes: Mapping[str, Any], common: Mapping[str, Any], path: str) 
         here = f"{path}.{name}"
         if kind["type"] in common:
             yield from leaves(common[kind["type"]]["attributes"], common, here)
+        elif name == "budget":
+            yield from leaves(kind["attributes"], common, here)
         else:
             yield here, written(kind)
 
 
 @pytest.fixture(scope="module")
 def spelt() -> Any:
-    """The schema of a catalog with one tool."""
+    """The schema of a catalog with one tool and one budget."""
     one = tool("shop", "look", schema(x={"type": "string"}))
-    return cedar_schema(catalog(tools=[one]), {one.exposed: (one, type_input(one.definition.input_schema).record)}, ())[
-        NAMESPACE
-    ]
+    made = replace(catalog(tools=[one]), budgets={"NAME": Budget("NAME", Measure.CALLS, Per.FLEET, None, 1, 60)})
+    return cedar_schema(made, {one.exposed: (one, type_input(one.definition.input_schema).record)}, ())[NAMESPACE]
 
 
 def test_every_attribute_of_the_context_is_there_with_its_type(spelt: Any) -> None:

@@ -73,6 +73,7 @@ def test_the_context_is_exactly_this_versions() -> None:
         "asked",
         "impact",
         "novelty",
+        "budget",
     ]
     assert "input" not in attributes(schema, "delegate", ())
     session = attributes(schema, "web___fetch", ("session",))

@@ -266,6 +266,31 @@ def test_halt_and_resume(service: Service) -> None:
     assert not told(service, token, "counter", "peek")[0]
 
 
+def test_budgets_ls_show_and_reset(tmp_path: Path) -> None:
+    with Counting(tmp_path) as counting:
+        service = counting.service
+        few = "{measure: calls, per: agent, hard: 2, window_s: 31536000}"
+        head = "apiVersion: remit.dev/v1alpha1\nkind: Budget\nmetadata: {name: few}\n"
+        service.write({"few.yaml": f"{head}spec: {few}\n"})
+        assert "add budget few" in ok(service, "apply")
+        token = service.told("token", "agent", "clerk", "--user", "ana")["token"]
+        assert "0 of 2" in ok(service, "budgets", "ls")
+        assert [told(service, token, "counter", "peek")[0] for _ in range(3)] == [False, False, True]
+        failed, text = told(service, token, "counter", "peek")
+        assert (failed, "budget:few" in text, "agent clerk has 0 of 2 calls left" in text) == (True, True, True)
+        assert "2 of 2" in ok(service, "get", "budgets")
+        [account] = service.told("budgets", "show", "few")["status"]["accounts"]
+        assert (account["whose"], account["spent"], account["left"]) == ("agent clerk", "2", "0")
+        ref = re.findall(r"r[0-9a-f]+-\d+\.\d+", text)[-1]
+        assert "the budget few" in ok(service, "why", ref)
+        assert service.remit("budgets", "reset", "few", "--of", "agent nobody", "--why", "x").returncode == 5
+        assert service.remit("budgets", "reset", "fwe", "--why", "x").returncode == 5
+        done = service.remit("budgets", "reset", "few", "--of", "agent clerk", "--why", "a new quarter")
+        assert (done.returncode, done.stderr) == (0, "few begins anew for agent clerk\n")
+        assert not told(service, token, "counter", "peek")[0]
+        assert service.remit("ledger", "verify").returncode == 0
+
+
 def test_approvals_ls_show_approve_and_deny(counting: Counting) -> None:
     service = counting.service
     sam, minted = service.user("sam"), service.told("token", "agent", "clerk", "--user", "ana")

@@ -35,6 +35,7 @@ ACCESS: Final[Mapping[tuple[str, str], frozenset[Kind]]] = MappingProxyType(
         ("GET", "/resources/{kind}/{name:path}"): _READERS,
         ("DELETE", "/resources/{kind}/{name:path}"): _ADMIN,
         ("POST", "/apply"): _ADMIN,
+        ("POST", "/budgets/{name}/reset"): _ADMIN,
         ("GET", "/diff"): _READERS,
         ("GET", "/bundles"): _READERS,
         ("GET", "/bundles/diff"): _READERS,

@@ -31,7 +31,7 @@ KindPath = Annotated[
     Literal[
         "agent", "agents", "user", "users", "group", "groups", "server", "servers", "tool",
         "tools", "policy", "policies", "route", "routes",
-        "channel", "channels", "source", "sources",
+        "channel", "channels", "source", "sources", "budget", "budgets",
     ],
     Path(),
 ]  # fmt: skip
@@ -115,6 +115,13 @@ class WordsRequest(Strict):
     """What the user said."""
 
     text: Annotated[str, StringConstraints(min_length=1, max_length=64 * 1024)]
+
+
+class BudgetRequest(Strict):
+    """Have accounts of a budget begin anew: all, or that of `whose`."""
+
+    whose: Annotated[str, StringConstraints(min_length=1, max_length=400)] | None = None
+    why: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
 
 class StopRequest(Strict):

@@ -14,6 +14,7 @@ from remit.api.deciding import Deciding
 from remit.api.discovering import Discovering
 from remit.api.halting import Halting
 from remit.api.in_force import InForce, Progress
+from remit.api.spending import Spending
 from remit.control.adoption import Row
 from remit.control.resources import AgentSpec
 from remit.facts.action import ActionKind
@@ -30,7 +31,7 @@ from remit.ports.transparency import Erasing, Transparency
 from remit.trace.bodies import AdminBody
 
 
-class Driver(Deciding, Halting, Protocol):
+class Driver(Deciding, Halting, Spending, Protocol):
     """The owner of state: every method that changes it returns once the record is durable.
 
     All raise `LedgerUnwritable` when it never will be; then nothing has changed.

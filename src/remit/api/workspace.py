@@ -13,10 +13,11 @@ from remit.api.answers import (
     ResourcesAnswer,
     ToolsAnswer,
 )
+from remit.api.budgets import with_spending
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
 from remit.api.problem import Problem, not_found
 from remit.api.requests import AcceptRequest, ApplyRequest, KindPath, NamePath
-from remit.api.services import Resource, ServerPin, ToolPin
+from remit.api.services import Resource, ServerPin, Services, ToolPin
 from remit.api.views import applied_view, tool_name, tool_view
 
 router = APIRouter(route_class=GuardedRoute, tags=["workspace"])
@@ -25,7 +26,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["workspace"])
 @router.get("/resources/{kind}")
 async def list_resources(kind: KindPath, services: With, _: ByReader) -> ResourcesAnswer:
     """The running resources of a kind."""
-    return ResourcesAnswer(items=[_resource(item) for item in services.runtime.resources(kind)])
+    return ResourcesAnswer(items=[_resource(services, item) for item in services.runtime.resources(kind)])
 
 
 @router.get("/resources/{kind}/{name:path}")
@@ -33,7 +34,7 @@ async def get_resource(kind: KindPath, name: NamePath, services: With, _: ByRead
     """One running resource."""
     for item in services.runtime.resources(kind):
         if item.name == name:
-            return _resource(item)
+            return _resource(services, item)
     raise not_found(f"{kind} in the running bundle: {name}", f"remit get {kind}")
 
 
@@ -137,8 +138,8 @@ def _odd(pins: Sequence[ServerPin]) -> list[ToolPin]:
     return [tool for server in pins for tool in server.tools if tool.state != "matches"]
 
 
-def _resource(item: Resource) -> ResourceAnswer:
-    return ResourceAnswer.model_validate({**item.manifest, "name": item.name, "where": item.where})
+def _resource(services: Services, item: Resource) -> ResourceAnswer:
+    return ResourceAnswer.model_validate({**with_spending(services, item), "name": item.name, "where": item.where})
 
 
 def _tools(pins: Sequence[ServerPin], chosen: Iterable[ToolPin], *, whole: bool = False) -> ToolsAnswer:

@@ -23,6 +23,7 @@ from remit.adapters.sqlite.lock import FolderLock
 from remit.adapters.sqlite.tiles import forget_log
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.escalate.grants import Grant
+from remit.facts.budget import spent_since
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind
 from remit.facts.stop import subject
@@ -115,7 +116,7 @@ def _ended(grant: Grant) -> DecisionBody:
 
 
 def _stopped(ours: Standing | None, before: Standing | None) -> Iterator[AdminBody]:
-    """What must not count again: by session, stop, token and credential."""
+    """What must not count again: by session, stop, account of a budget, token and credential."""
     known = [one for one in (ours, before) if one is not None]
     ended = frozenset[str]() if ours is None else ours.ended
     for sid in sorted({sid for one in known for sid in one.sessions | one.ended} - ended):
@@ -125,6 +126,11 @@ def _stopped(ours: Standing | None, before: Standing | None) -> Iterator[AdminBo
     for what, stop in sorted(before.stopped.items()):
         if what not in ours.stopped:
             yield AdminBody(Event.HALT, stop.by, subject(what), {"reason": stop.reason, **_WHY})
+    for account, held in sorted(before.spent.items()):
+        less = spent_since(ours.spent.get(account), held)
+        if less is not None:
+            data = {"since_ms": less.since_ms, "units": less.units, **_WHY}
+            yield AdminBody(Event.BUDGET_CARRIED, _BY, account, data)
     for token, expires_ms in sorted(before.revoked.items()):
         if token not in ours.revoked:
             yield AdminBody(Event.TOKEN_REVOKED, _BY, token, {"expires_ms": expires_ms, **_WHY})

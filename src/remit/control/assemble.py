@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias, TypeVar
 
+from remit.control.budgets import Named, budget_of
 from remit.control.channels import channel_of
 from remit.control.groups import Groups, resolve
 from remit.control.names import check_names, refer
 from remit.control.problems import Problem, Severity, Where, errors
 from remit.control.resources import (
     AgentSpec,
+    BudgetSpec,
     ChannelSpec,
     Kind,
     PolicySpec,
@@ -32,6 +34,7 @@ from remit.control.servers import next_problems, route_of, server_of
 from remit.control.tools import tools_of
 from remit.control.watching import watched_of
 from remit.facts.agent import Agent, User
+from remit.facts.budget import Budget
 from remit.facts.catalog import Catalog, Channel, PolicySource, Route, Server, Watched
 
 _S = TypeVar("_S", bound=Spec)
@@ -40,6 +43,7 @@ _S = TypeVar("_S", bound=Spec)
 _CONSEQUENT: Final = frozenset(
     {
         "reference/unknown",
+        "budget/uncounted",
         "route/too-few",
         "tool/unaccepted",
         "lock/server",
@@ -82,16 +86,19 @@ def assemble(source: Source) -> Assembly:
     tools, found = tools_of(entries, source.lock, servers, declared)
     problems += found
     channels = _channels(source, problems)
+    routes = _routes(source, groups, users, problems)
+    named = Named(agents, users, groups.names, servers, tools, routes)
     catalog = Catalog(
         agents=MappingProxyType(agents),
         users=MappingProxyType(users),
         groups=groups.names,
         servers=MappingProxyType(servers),
         tools=MappingProxyType(tools),
-        routes=MappingProxyType(_routes(source, groups, users, problems)),
+        routes=MappingProxyType(routes),
         policies=_policies(source),
         channels=MappingProxyType(channels),
         sources=MappingProxyType(_watched(source, problems)),
+        budgets=MappingProxyType(_budgets(source, named, problems)),
     )
     if errors(source.problems):
         problems = [problem for problem in problems if problem.code not in _CONSEQUENT]
@@ -149,6 +156,15 @@ def _channels(source: Source, problems: list[Problem]) -> dict[str, Channel]:
     for resource, route in _of(source, RouteSpec):
         problems += refer(resource, "spec.channels", route.channels, channels, Kind.CHANNEL)
     return channels
+
+
+def _budgets(source: Source, named: Named, problems: list[Problem]) -> dict[str, Budget]:
+    budgets: dict[str, Budget] = {}
+    for resource, spec in _of(source, BudgetSpec):
+        budget, found = budget_of(resource, spec, named)
+        problems += found
+        budgets[resource.name] = budget
+    return budgets
 
 
 def _watched(source: Source, problems: list[Problem]) -> dict[str, Watched]:

@@ -17,7 +17,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
 from remit.facts.text import escaped
 
-_SETS: Final = frozenset({"groups", "users", "source", "tags"})
+_SETS: Final = frozenset({"groups", "users", "source", "tags", "tools"})
 _ENV: Final = "/env/"
 
 

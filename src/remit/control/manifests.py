@@ -11,6 +11,7 @@ from remit.control.problems import Where
 from remit.control.resources import (
     API_VERSION,
     AgentSpec,
+    BudgetSpec,
     ChannelSpec,
     GroupSpec,
     Kind,
@@ -119,6 +120,10 @@ def spec_json(spec: Spec) -> dict[str, Json]:
             members |= {"break_glass": list(spec.break_glass)}
         case SourceSpec():
             members = _source_json(spec)
+        case BudgetSpec():
+            members = {"measure": spec.measure.value, "per": spec.per.value, "of": spec.of, "hard": spec.hard}
+            members |= {"soft": spec.soft, "route": spec.route, "window_s": spec.window_s, "each": spec.each}
+            members |= {"tools": list(spec.tools)}
         case ChannelSpec():
             members = {"url": spec.url, "secret": spec.secret.to_json(), **_about(spec.about)}
         case _:
@@ -188,6 +193,8 @@ def catalog_json(catalog: Catalog) -> Mapping[tuple[Kind, str], Mapping[str, Jso
         found[Kind.ROUTE, name] = _route_json(route)
     for name, watched in catalog.sources.items():
         found[Kind.SOURCE, name] = _source_json(watched)
+    for name, budget in catalog.budgets.items():
+        found[Kind.BUDGET, name] = {**budget.to_json(), "tools": dict.fromkeys(budget.tools, True)}
     for name, channel in catalog.channels.items():
         found[Kind.CHANNEL, name] = {"url": channel.url, "secret": channel.secret.to_json(), **_about(channel.about)}
     return found

@@ -27,6 +27,7 @@ COUNT_MAX: Final[Mapping[Kind, int]] = MappingProxyType(
         Kind.ROUTE: 1_000,
         Kind.CHANNEL: 100,
         Kind.SOURCE: 100,
+        Kind.BUDGET: 1_000,
     }
 )
 _FAMILIES: Final = ("untrusted", "confidential")

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias, assert_never
 from remit.control.lock import EMPTY, Lock
 from remit.control.problems import Problem, Where
 from remit.facts.agent import Harness, Mode
+from remit.facts.budget import Measure, Per
 from remit.facts.catalog import Argument, Effect, PolicySource, Sink, Topic, Watches
 from remit.facts.credential import OAuth, Secret
 from remit.facts.impact import NONE as NO_IMPACT
@@ -39,6 +40,7 @@ class Kind(StrEnum):
     ROUTE = "Route"
     CHANNEL = "Channel"
     SOURCE = "Source"
+    BUDGET = "Budget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +171,32 @@ class SourceSpec:
     every_s: float = 600.0
 
 
+@dataclass(frozen=True, slots=True)
+class BudgetSpec:
+    """How much may be spent; see `facts.budget.Budget`. Money as people write it."""
+
+    measure: Measure
+    per: Per
+    hard: float
+    window_s: int
+    of: str | None = None
+    soft: float | None = None
+    route: str | None = None
+    tools: tuple[str, ...] = ()
+    each: int | None = None
+
+
 Spec: TypeAlias = (
-    ChannelSpec | SourceSpec | AgentSpec | UserSpec | GroupSpec | ServerSpec | ToolSpec | PolicySpec | RouteSpec
+    AgentSpec
+    | UserSpec
+    | GroupSpec
+    | ServerSpec
+    | ToolSpec
+    | PolicySpec
+    | RouteSpec
+    | ChannelSpec
+    | SourceSpec
+    | BudgetSpec
 )
 
 
@@ -234,5 +260,7 @@ def kind_of(spec: Spec) -> Kind:
             return Kind.CHANNEL
         case SourceSpec():
             return Kind.SOURCE
+        case BudgetSpec():
+            return Kind.BUDGET
         case _:
             assert_never(spec)

@@ -23,6 +23,7 @@ _COLUMNS: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
         Kind.ROUTE: ("groups", "users", "count", "hold_s", "expires_s"),
         Kind.CHANNEL: ("url",),
         Kind.SOURCE: ("watches", "path", "every_s", "healthy", "last"),
+        Kind.BUDGET: ("measure", "per", "of", "hard", "soft", "window_s", "most_used"),
     }
 )
 _WIDE: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
@@ -31,6 +32,7 @@ _WIDE: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
         Kind.SERVER: ("cwd", "verify_s", "call_s"),
         Kind.TOOL: ("exposed", "catalogued", "pin"),
         Kind.ROUTE: ("requester_may_approve", "shared"),
+        Kind.BUDGET: ("route", "tools"),
     }
 )
 _OF_STATUS: Final = ("healthy", "last")

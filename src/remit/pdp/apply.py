@@ -20,6 +20,7 @@ from remit.escalate.machine import (
     superseded,
     voted,
 )
+from remit.facts.budget import Balance
 from remit.facts.session import Session
 from remit.pdp.deltas import (
     ApprovalBroken,
@@ -31,16 +32,21 @@ from remit.pdp.deltas import (
     ApprovalReviewed,
     ApprovalSuperseded,
     ApprovalVoted,
+    BudgetDelta,
+    BudgetReset,
+    Charged,
     ConfidenceStated,
     GrantDelta,
     GrantRevoked,
     GrantUsed,
     GrantVoted,
     LabelsJoined,
+    Refunded,
     SessionDelta,
     SessionEnded,
     SessionTouched,
 )
+from remit.protect.budgets import Accounts
 
 _Moving: TypeAlias = (
     ApprovalVoted
@@ -100,6 +106,20 @@ def apply_grant(grant: Grant | None, delta: GrantDelta) -> Grant | None:
             return None if grant is None else grants.revoked(grant, by)
         case GrantUsed():
             return None if grant is None else grants.used(grant)
+        case _:
+            assert_never(delta)
+
+
+def apply_budget(accounts: Accounts, delta: BudgetDelta) -> Balance | None:
+    """Have `accounts` follow `delta`; the account as it is then, None where nothing of it is known any more."""
+    match delta:
+        case Charged(account, since_ms, units):
+            return accounts.charge(account, since_ms, units)
+        case Refunded(account, since_ms, units):
+            return accounts.refund(account, since_ms, units)
+        case BudgetReset(account):
+            accounts.forget(account)
+            return None
         case _:
             assert_never(delta)
 

@@ -1,6 +1,6 @@
 """`decide`: may this action run? Total, pure, in the order in which it is read.
 
-known? -> reviewed and as pinned? -> session live? -> arguments valid? -> facts -> every link
+known? -> reviewed and as pinned? -> session live? -> arguments valid? -> budgets? -> facts -> every link
 of the chain judged, observing links overridden, the strictest verdict taken -> gates lifted by
 people -> obligations known -> effects. The first step that says no ends it, and says why.
 """
@@ -22,6 +22,7 @@ from remit.pdp.known import argument_problem, known, session_problem
 from remit.pdp.listing import judge_list
 from remit.pdp.measure import impact, novelty
 from remit.pdp.snapshot import Asking, Snapshot
+from remit.pdp.spending import overspent, thrifty
 from remit.policy.context import Facts
 from remit.policy.evaluate import question_of
 from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason
@@ -64,6 +65,8 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
         source = checked.source | snapshot.stores.labels
         checked = replace(checked, source=source, brings=tuple(sorted(closed(source))))
     stopped = session_problem(snapshot, action, now_ms) or argument_problem(snapshot, action, checked)
+    if stopped is None and snapshot.draws:
+        stopped = overspent(snapshot)
     if stopped is not None:
         return Ruling(Deny(), (stopped,), reached=checked)
     asks = checked.slice
@@ -78,6 +81,8 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     question = question_of(checked, facts, action.input, snapshot.bundle.labels)
     verdict, reasons, observed = judge_chain(snapshot, action, question)
     judged = Ruling(verdict, reasons, facts, checked, observed)
+    if snapshot.draws:
+        judged = thrifty(snapshot, action, judged)
     lifted = _lifted(snapshot, action, judged, now_ms)
     # A no to this very action stands over whatever was granted for others like it.
     if snapshot.grants and not snapshot.noes and isinstance(lifted.verdict, Escalate):
@@ -101,6 +106,7 @@ def facts_of(snapshot: Snapshot, action: Action, now_ms: int, flow: Flow | None 
         now_ms,
         flow,
         confidence(snapshot.sessions),
+        draws=snapshot.draws,
     )
 
 

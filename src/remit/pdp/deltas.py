@@ -192,6 +192,31 @@ class GrantUsed:
     ident: str
 
 
+@dataclass(slots=True)
+class Charged:
+    """An intent takes `units` from `account`, in the window since `since_ms`."""
+
+    account: str
+    since_ms: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refunded:
+    """The end of an intent gives back to `account` what it took in the window since `since_ms` and did not spend."""
+
+    account: str
+    since_ms: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetReset:
+    """A person had `account` begin anew."""
+
+    account: str
+
+
 @dataclass(frozen=True, slots=True)
 class Halted:
     """A person stopped something; the last stop of it counts."""
@@ -250,8 +275,10 @@ ApprovalDelta: TypeAlias = (
 )
 SessionDelta: TypeAlias = SessionTouched | LabelsJoined | SessionEnded | ConfidenceStated
 GrantDelta: TypeAlias = GrantVoted | GrantRevoked | GrantUsed
+BudgetDelta: TypeAlias = Charged | Refunded | BudgetReset
 Delta: TypeAlias = (
     SessionDelta
+    | BudgetDelta
     | PlaceLabelled
     | SessionKeyed
     | OriginsAdded

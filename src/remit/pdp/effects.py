@@ -12,6 +12,7 @@ from remit.pdp.snapshot import Snapshot
 from remit.policy.context import Facts
 from remit.policy.reached import Reached
 from remit.policy.verdict import Deny, Escalate, Gate, Permit, Reason, Verdict, word
+from remit.protect.budgets import charges_of
 from remit.trace.bodies import ActionBody, ExchangeBody, Passed, Stored
 
 
@@ -113,6 +114,7 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int, store
         stored=stored,
         grants=ruling.grants,
         reaches=() if facts is None or facts.novelty is None else facts.novelty.kinds,
+        charges=charges_of(snapshot.draws) if snapshot.draws and isinstance(verdict, Permit) else (),
     )
 
 

@@ -14,8 +14,8 @@ Laws
 What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; `session.keyed` {key}, null
 to erase it; `session.words` {text, grounds?}; `token.revoked` {expires_ms}; `credential` {hash}, null to remove it;
 `epoch` {heads, …}; `halt` {reason, holds?}; `session.confidence` {source, units};
-`approval.superseded` {by}; `intent.settled` {happened, why}. `subject` is the id of the session, token, credential,
-approval or intent, or the chain.
+`approval.superseded` {by}; `intent.settled` {happened, why}; `budget.carried` {since_ms, units}. `subject` is the id of
+the session, token, credential, approval or intent, the account of a budget, or the chain.
 """
 
 import re
@@ -23,6 +23,7 @@ from typing import Final, assert_never
 
 from remit.escalate.grants import terms_of
 from remit.escalate.machine import Approval, Delegation, Edit, Glass, Move, Vote
+from remit.facts.budget import carried
 from remit.facts.impact import PLACES
 from remit.facts.label import closed
 from remit.facts.limits import INTEGER_MAX
@@ -39,6 +40,8 @@ from remit.pdp.deltas import (
     ApprovalSuperseded,
     ApprovalVoted,
     BodiesErased,
+    BudgetReset,
+    Charged,
     ConfidenceStated,
     CredentialSet,
     Delta,
@@ -52,6 +55,7 @@ from remit.pdp.deltas import (
     LabelsJoined,
     OriginsAdded,
     PlaceLabelled,
+    Refunded,
     Resumed,
     SessionEnded,
     SessionKeyed,
@@ -116,7 +120,8 @@ def _intent(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
     user, irreversible = body.user, 1 if body.irreversible else 0
     opened = IntentOpened(ref, body)
     links = body.links
-    if len(links) == 1 and body.approval is None and body.stored is None and not body.grants:
+    plain = body.approval is None and body.stored is None and not body.grants and not body.charges
+    if plain and len(links) == 1:
         agent, sid = links[0]
         return (SessionTouched(sid, agent, user, at, 1, irreversible), opened)
     deltas: list[Delta] = [SessionTouched(sid, agent, user, at, 1, irreversible) for agent, sid in links]
@@ -125,6 +130,7 @@ def _intent(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
         deltas.append(ApprovalClaimed(body.approval, str(ref)))
     deltas.extend(_labelled(body.stored))
     deltas.extend([GrantUsed(grant) for grant in body.grants])
+    deltas.extend([Charged(account, since_ms, units) for account, since_ms, units, _ in body.charges])
     return tuple(deltas)
 
 
@@ -180,6 +186,7 @@ def _outcome(ref: Ref, at: int, body: OutcomeBody) -> tuple[Delta, ...]:
         labels = closed(body.labels)
         deltas.extend([LabelsJoined(sid, at, labels) for sid in body.sids])
     deltas.append(IntentClosed(body.intent, ref))
+    deltas.extend([Refunded(*refund) for refund in body.refunds])
     if body.origins is not None and body.sids:
         deltas.append(OriginsAdded(ref, body.sids[0]))
     if body.approval is not None:
@@ -244,6 +251,11 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             return _stop(at, body)
         case Event.INTENT_SETTLED:
             return (IntentClosed(body.subject, ref),)
+        case Event.BUDGET_RESET:
+            return (BudgetReset(body.subject),)
+        case Event.BUDGET_CARRIED:
+            since_ms, units = carried(body.data)
+            return (Charged(body.subject, since_ms, units),) if units > 0 else ()
         case Event.APPROVAL_SUPERSEDED:
             new = body.data.get("by")
             return (ApprovalSuperseded(body.subject, new if isinstance(new, str) else ""),)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from remit.escalate.grants import Grant
+from remit.facts.budget import Draw
 from remit.facts.limits import DEFAULT, Limits
 from remit.facts.novelty import Used
 from remit.facts.session import Session
@@ -62,7 +63,8 @@ class Snapshot:
     more: not where as much waits for them already. `stops` are those that are over this action. `stores` is
     what the stores mean for this action. `origins` is the index of the chain's root session, which all of the chain
     adds to, as it is when the action arrives; without one all values are unseen.
-    `grants` are those that hold for this chain now, the oldest first; `used` is what agents did before.
+    `grants` are those that hold for this chain now, the oldest first; `used` is what agents did before. `draws` are
+    what this action would take from budgets, beside what is spent and reserved.
     """
 
     bundle: Bundle
@@ -77,3 +79,4 @@ class Snapshot:
     stops: tuple[Stop, ...] = ()
     grants: tuple[Grant, ...] = ()
     used: Used = field(default_factory=Used)
+    draws: tuple[Draw, ...] = ()

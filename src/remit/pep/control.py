@@ -12,6 +12,7 @@ from remit.escalate.refusals import sentence
 from remit.escalate.sitting import sits
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, User
+from remit.facts.budget import Balance
 from remit.facts.canonical import Json, canonical
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.facts.session import TooManyWords
@@ -182,6 +183,15 @@ class Control(Granting):
     def stops(self) -> Sequence[Stop]:
         """What is stopped, the oldest first."""
         return sorted(self._memory.stopped.values(), key=lambda stop: (stop.at_ms, stop.what))
+
+    @property
+    def accounts(self) -> Mapping[str, Balance]:
+        """What was spent of budgets, by account."""
+        return self._memory.accounts.known
+
+    async def reset_account(self, account: str, by: str, why: str) -> Receipt:
+        """Have an account begin anew, though its window is not over; what is under way gives nothing back to it."""
+        return await self.record(AdminBody(Event.BUDGET_RESET, by, account, {"why": why}))
 
     def is_over(self, stop: Stop, action: Action) -> bool:
         """Whether `stop` is over `action`."""

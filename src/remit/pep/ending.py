@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Final
 
 from remit.facts.action import ActionKind
+from remit.facts.budget import Charge, Refund, result_bytes_max, settled
 from remit.facts.canonical import Json, digest
 from remit.facts.record import Receipt, RecordKind
 from remit.pdp.judge import Judgement, judge_result
@@ -18,12 +19,12 @@ from remit.pep.attempt import Attempt
 from remit.pep.editing import with_notice
 from remit.pep.errand import Errand
 from remit.pep.judging import Desk
-from remit.pep.release import INTERNAL_ERROR, Shown, seal, withheld
-from remit.pep.taking import reached_of
+from remit.pep.release import INTERNAL_ERROR, Shown, seal, too_long, withheld
+from remit.pep.taking import append_of, reached_of
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import LedgerUnwritable, Pending
 from remit.ports.upstream import Reply
-from remit.trace.bodies import OutcomeBody, Status
+from remit.trace.bodies import ActionBody, OutcomeBody, Status
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -39,6 +40,10 @@ class Ending:
         shown = errand.show(reply)
         judged = self._judged(errand, attempt, shown)
         data = seal(_told(attempt, judged))
+        if data is not None and (most := _shown_max(errand, attempt)) is not None and len(data) > most:
+            shown = too_long(shown, len(data), most, call=errand.action.kind is ActionKind.CALL_TOOL)
+            judged = self._judged(errand, attempt, shown)
+            data = seal(_told(attempt, judged))
         if data is None:
             shown = withheld("it holds a value that has no JSON form")
             if errand.action.kind is not ActionKind.CALL_TOOL:
@@ -46,7 +51,7 @@ class Ending:
             judged = self._judged(errand, attempt, shown)
             data = seal(_told(attempt, judged)) or b"{}"
         try:
-            await self._end(attempt, judged, shown, data, elapsed_ms).durable
+            await self._end(errand, attempt, judged, shown, data, elapsed_ms).durable
         except LedgerUnwritable as error:
             return unwritable(error, attempt.ref)
         if shown.failed is not None:
@@ -58,7 +63,7 @@ class Ending:
         """A permitted action that does not run, or not on, because of `why`."""
         shown = Shown({}, status, why.text)
         try:
-            await self._end(attempt, self._judged(errand, attempt, shown), shown, b"", 0.0).durable
+            await self._end(errand, attempt, self._judged(errand, attempt, shown), shown, b"", 0.0).durable
         except LedgerUnwritable as error:
             return unwritable(error, attempt.ref)
         return Refused((why,), attempt.ref)
@@ -68,7 +73,7 @@ class Ending:
         shown = Shown({}, status, why)
         judged = self._judged(errand, attempt, shown)
         with contextlib.suppress(LedgerUnwritable):
-            pending = self._end(attempt, judged, shown, b"", 0.0)
+            pending = self._end(errand, attempt, judged, shown, b"", 0.0)
             asyncio.ensure_future(pending.durable).add_done_callback(seen)
 
     def _judged(self, errand: Errand, attempt: Attempt, shown: Shown) -> Judgement:
@@ -80,7 +85,9 @@ class Ending:
             bundle, reached, action.server, attempt.sessions, shown.status, shown.value, stored, call=call
         )
 
-    def _end(self, attempt: Attempt, judged: Judgement, shown: Shown, data: bytes, elapsed_ms: float) -> Pending:
+    def _end(
+        self, errand: Errand, attempt: Attempt, judged: Judgement, shown: Shown, data: bytes, elapsed_ms: float
+    ) -> Pending:
         """Queue the outcome; memory has its labels at once. Raises `LedgerUnwritable`.
 
         Of an action that was not sent no result is recorded: what its caller reads is ours alone.
@@ -97,6 +104,7 @@ class Ending:
             elapsed_ms=round(elapsed_ms, 3),
             error=shown.error,
             origins=b64encode(judged.origins.pack()).decode("ascii") if judged.origins else None,
+            refunds=_refunds(errand, attempt, shown.status, len(result)),
         )
         return self._desk.append(RecordKind.OUTCOME, attempt.sessions[-1].sid, body)
 
@@ -107,6 +115,25 @@ def _told(attempt: Attempt, judged: Judgement) -> Json:
     if edited is None or not isinstance(judged.release, Mapping):
         return judged.release
     return with_notice(judged.release, edited.arguments)
+
+
+def _charges(attempt: Attempt) -> tuple[Charge, ...]:
+    body = append_of(attempt.decision).body
+    return body.charges if isinstance(body, ActionBody) else ()
+
+
+def _refunds(errand: Errand, attempt: Attempt, status: Status, result: int) -> tuple[Refund, ...]:
+    """INVARIANT(budget-never-overspent): what may have been spent stays spent."""
+    charges = _charges(attempt)
+    if not charges:
+        return ()
+    return settled(charges, sent=status is not Status.NOT_SENT, given=errand.action.size, result=result)
+
+
+def _shown_max(errand: Errand, attempt: Attempt) -> int | None:
+    """How many bytes may be shown, where a budget counts them."""
+    charges = _charges(attempt)
+    return result_bytes_max(charges, errand.action.size) if charges else None
 
 
 def unwritable(error: LedgerUnwritable, ref: str | None) -> Refused:

@@ -31,6 +31,7 @@ from remit.pep.holding import Holding
 from remit.pep.lifting import Lifting
 from remit.pep.memory import Memory
 from remit.pep.pins import Live, Pins
+from remit.pep.purse import Purse
 from remit.pep.taking import append_of, reached_of
 from remit.pep.tally import Stage, Tally
 from remit.policy.compile import Bundle
@@ -80,7 +81,7 @@ class Desk:
         self._clock = clock
         self._current = current
         self.limits = limits
-        self._pins = Pins()
+        self._pins, self._purse = Pins(), Purse()
         self._holding = Holding(memory, current)
         self._asked: dict[str, set[str]] = {}
         self.lifting = Lifting(memory, limits)
@@ -315,6 +316,7 @@ class Desk:
             grants=self._holding.of(action.authority, now_ms),
             used=self._memory.used,
             stops=self.stops(action.authority, action.server, action.name),
+            draws=self._purse.draws(self._current(), self._memory.accounts, action, tool, now_ms),
         )
         return decide(snapshot, action, now_ms)
 
@@ -329,11 +331,9 @@ class Desk:
         """Record, once, that generated code and cedarpy disagreed: cedarpy alone judges from then on."""
         shadow = self._current().shadow
         found = shadow.unreported
-        if found is None:
-            return
-        data = {"principal": found.principal, "generated": found.generated, "cedar": found.cedar}
-        self.append(RecordKind.ADMIN, "", AdminBody(Event.POLICY_DIFFERENCE, BY_REMIT, found.action, data))
-        shadow.reported = True
+        if found is not None:
+            self.append(RecordKind.ADMIN, "", AdminBody(Event.POLICY_DIFFERENCE, BY_REMIT, found.action, found.told))
+            shadow.reported = True
 
     def _retire(self, authority: Authority) -> None:
         """End the sessions of the chain that have run for longer than the workspace allows."""

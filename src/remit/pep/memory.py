@@ -21,11 +21,13 @@ from remit.facts.novelty import Used
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.stop import Stop, Stopped
-from remit.pdp.apply import apply_approval, apply_grant, apply_session
+from remit.pdp.apply import apply_approval, apply_budget, apply_grant, apply_session
 from remit.pdp.deltas import (
     ApprovalDelta,
     ApprovalOpened,
     BodiesErased,
+    BudgetReset,
+    Charged,
     ConfidenceStated,
     CredentialSet,
     EpochBegan,
@@ -39,6 +41,7 @@ from remit.pdp.deltas import (
     LabelsJoined,
     OriginsAdded,
     PlaceLabelled,
+    Refunded,
     Resumed,
     SessionEnded,
     SessionKeyed,
@@ -48,6 +51,7 @@ from remit.pdp.deltas import (
 from remit.pdp.fold import fold
 from remit.pep.indices import Indices
 from remit.ports.ledger import Ledger
+from remit.protect.budgets import Accounts
 from remit.protect.stores import Stores
 from remit.trace.bodies import Body
 
@@ -95,6 +99,8 @@ class Memory:
         """Kept beyond the time at which they expire: a clock that is set back would have them live again."""
         self._waiting: dict[asyncio.Future[None], None] = {}
         """In the order in which they came: that is also the order in which they go on."""
+        self.accounts = Accounts()
+        """What was spent; changed by `apply` alone."""
         self.stores = Stores()
         """What the stores hold; changed by `apply` alone."""
         self.indices = Indices(ledger, self._busy)
@@ -105,6 +111,7 @@ class Memory:
         self._stopped.update(await self._ledger.stopped())
         self.stores = Stores(await self._ledger.stored())
         self.used = Used(await self._ledger.used())
+        self.accounts = Accounts(await self._ledger.spent())
         self._grants.update((grant.ident, grant) for grant in await self._ledger.grants() if _may_hold(grant))
         found = await self._ledger.approvals(open_only=True, limit=APPROVALS_LOADED_MAX)
         for approval in found:
@@ -245,6 +252,8 @@ class Memory:
                     stirred = stirred or isinstance(delta, SessionEnded)
                 case IntentOpened(_, opened):
                     self.used.intent(opened.links, opened.kind, opened.server, opened.name, opened.reaches)
+                case Charged() | Refunded() | BudgetReset():
+                    apply_budget(self.accounts, delta)
                 case PlaceLabelled(where, labels):
                     self.stores.label(where, labels)
                 case SessionKeyed(_, sid, key):

@@ -99,6 +99,14 @@ def withheld(why: str) -> Shown:
     return Shown(_failed(text), Status.LOST, text)
 
 
+def too_long(shown: Shown, size: int, most: int, *, call: bool) -> Shown:
+    """What is shown in the place of a result longer than a budget reserved for it; its effect was all the same."""
+    text = f"the result is withheld: it takes {size:,} bytes, and a budget of tokens leaves one {most:,}"
+    if call:
+        return Shown(_failed(text), shown.status, text)
+    return Shown({}, shown.status, text, failed=(INTERNAL_ERROR, text))
+
+
 def seal(value: Json) -> bytes | None:
     """The bytes of a judged result; None when it has no JSON form."""
     try:

@@ -212,11 +212,13 @@ def _reached(transport: Stdio | Http) -> Json:
 
 
 def _told(catalog: Catalog) -> Mapping[str, Json]:
-    """Where people are told what waits, and what is looked at; nothing where neither is declared."""
+    """Where people are told what waits, what is looked at, what may be spent; nothing where none is declared."""
     channels: Json = {
         one.name: [one.url, one.secret.to_json(), *sorted(one.about)] for one in catalog.channels.values()
     }
     found: dict[str, Json] = {"channels": channels} if channels else {}
+    if catalog.budgets:
+        found["budgets"] = {name: budget.to_json() for name, budget in catalog.budgets.items()}
     if catalog.sources:
         found["sources"] = {
             one.name: [one.watches.value, one.path, list(one.homes), list(one.projects), one.processes, one.every_s]

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple, cast
 
+from remit.facts.budget import Draw, Measure
 from remit.facts.canonical import Json
 from remit.facts.confidence import UNSAID, Confidence
 from remit.facts.impact import Impact, shown
@@ -29,7 +30,7 @@ class Facts(NamedTuple):
     `chain` are the agents, the minted one first; `input_bytes` the size of the canonical
     arguments; `age_ms` the age of the oldest session of the chain; `now_ms` since the epoch. `flow` is where
     the values came from, None where no policy asks, and so with `impact` and `novelty`; `confidence` is how sure the
-    chain is said to be.
+    chain is said to be; `draws` are what the action would take from budgets.
     """
 
     user: str | None
@@ -44,6 +45,7 @@ class Facts(NamedTuple):
     confidence: Confidence = UNSAID
     impact: Impact | None = None
     novelty: Novelty | None = None
+    draws: tuple[Draw, ...] = ()
 
     def recorded(self) -> Mapping[str, Json]:
         """The plain form that records keep: names instead of entities, no input."""
@@ -65,6 +67,8 @@ class Facts(NamedTuple):
             context["impact"] = self.impact.recorded()
         if self.novelty is not None:
             context["novelty"] = dict(self.novelty.recorded())
+        if self.draws:
+            context["budget"] = _budgets_recorded(self.draws)
         return context
 
     def cedar(self, nameable: Labels, looks: Iterable[str] | None = None) -> dict[str, Value]:
@@ -194,6 +198,34 @@ def _novelty(facts: Facts, _: Labels) -> Value:
     return {"tool": told.tool, "target": told.target}
 
 
+def _nearest(draws: tuple[Draw, ...]) -> dict[str, Draw]:
+    """Of each budget the account of which the most would be used up."""
+    found: dict[str, Draw] = {}
+    for draw in draws:
+        before = found.get(draw.budget.name)
+        if before is None or draw.percent > before.percent:
+            found[draw.budget.name] = draw
+    return found
+
+
+def _budget(facts: Facts, _: Labels) -> Value:
+    return {
+        name: {
+            "left": Decimal(draw.left) if draw.budget.measure is Measure.AMOUNT else draw.left,
+            "percent": draw.percent,
+            "soft": draw.escalates,
+        }
+        for name, draw in _nearest(facts.draws).items()
+    }
+
+
+def _budgets_recorded(draws: tuple[Draw, ...]) -> Json:
+    return {
+        name: {"left": draw.budget.said(draw.left), "percent": draw.percent, "soft": draw.escalates}
+        for name, draw in _nearest(draws).items()
+    }
+
+
 _PARTS: Final[Mapping[str, Callable[[Facts, Labels], "Value | None"]]] = {
     "onBehalfOf": lambda facts, _: None if facts.user is None else (_USER, facts.user),
     "inputSize": lambda facts, _: facts.input_bytes,
@@ -208,6 +240,7 @@ _PARTS: Final[Mapping[str, Callable[[Facts, Labels], "Value | None"]]] = {
     "asked": _on(lambda flow: flow.asked),
     "impact": _impact,
     "novelty": _novelty,
+    "budget": _budget,
 }
 """How each attribute is made; nothing for one that is absent."""
 

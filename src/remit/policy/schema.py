@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias, assert_never, cast
 
+from remit.facts.budget import Measure
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog, Effect, Sink, Tool
 from remit.facts.label import closed
@@ -49,7 +50,7 @@ FLOW: Final = frozenset({"targets", "content", "credentials", "carried", "args",
 SOURCES: Final = ("agent", "harness")
 """Who says how sure an agent is: itself, or the trusted harness around it."""
 
-LATER: Final = frozenset(("context", name) for name in ("budget", "past"))
+LATER: Final = frozenset(("context", name) for name in ("past",))
 """Attributes of the vocabulary that this version does not compute yet."""
 
 Tools: TypeAlias = Mapping[str, tuple[Tool, Record | None]]
@@ -100,12 +101,13 @@ def _actions(catalog: Catalog, tools: Tools) -> dict[str, Json]:
     for tool, _ in tools.values():
         groups.update(action_groups(tool))
     actions: dict[str, Json] = {group: {} for group in sorted(groups)}
+    others = _budgets(catalog, None)
     for name, resource in OTHER_ACTIONS.items():
-        actions[name] = {"appliesTo": _applies(resource, _context(INPUTS.get(name)))}
+        actions[name] = {"appliesTo": _applies(resource, _context(INPUTS.get(name), others))}
     for name, (tool, record) in tools.items():
         actions[name] = {
             "memberOf": [{"id": group} for group in action_groups(tool)],
-            "appliesTo": _applies("Server", _context(record)),
+            "appliesTo": _applies("Server", _context(record, _budgets(catalog, tool))),
         }
     return actions
 
@@ -114,7 +116,19 @@ def _applies(resource: str, context: Json) -> Json:
     return {"principalTypes": ["Agent"], "resourceTypes": [resource], "context": context}
 
 
-def _context(record: Record | None) -> Json:
+def _budgets(catalog: Catalog, tool: Tool | None) -> Json:
+    """The budgets that may count what calls `tool`, or, without one, what else is done."""
+    attributes: dict[str, Json] = {}
+    for budget in catalog.budgets.values():
+        if tool is None and budget.tools:
+            continue
+        if tool is None or not budget.tools or not budget.tools.isdisjoint({tool.server, f"{tool.server}/{tool.name}"}):
+            kind = "Money" if budget.measure is Measure.AMOUNT else "Budget"
+            attributes[budget.name] = {"type": kind, "required": False}
+    return {"type": "Record", "attributes": attributes}
+
+
+def _context(record: Record | None, budget: Json) -> Json:
     attributes: dict[str, Json] = {} if record is None else {"input": cedar_type(record)}
     attributes["onBehalfOf"] = {"type": "Entity", "name": "User", "required": False}
     attributes["inputSize"] = {"type": "Long"}
@@ -128,6 +142,7 @@ def _context(record: Record | None) -> Json:
     attributes["asked"] = {"type": "Boolean"}
     attributes["impact"] = {"type": "Impact"}
     attributes["novelty"] = {"type": "Novelty"}
+    attributes["budget"] = budget
     return {"type": "Record", "attributes": attributes}
 
 
@@ -163,6 +178,8 @@ def _common_types() -> dict[str, Json]:
             external=boolean,
         ),
         "Novelty": record(tool=boolean, target=boolean),
+        "Budget": record(left=long, percent=long, soft=boolean),
+        "Money": record(left=decimal, percent=long, soft=boolean),
         "Delegation": record(depth=long, chain=entities("Agent")),
         "System": record(now={"type": "Extension", "name": "datetime"}),
     }

@@ -30,6 +30,8 @@ class Code(StrEnum):
     ARG_INEXACT = "arg/inexact"
     ARG_TOO_LARGE = "arg/too-large"
     HALTED = "stop/halted"
+    BUDGET_SPENT = "budget/spent"
+    BUDGET_UNMEASURED = "budget/unmeasured"
     SESSION_ENDED = "session/ended"
     TOKEN_ENDED = "token/ended"  # noqa: S105
     APPROVAL_PENDING = "approval/pending"

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 from remit.escalate.grants import Grant
 from remit.escalate.machine import Approval
+from remit.facts.budget import Balance
 from remit.facts.label import Labels
 from remit.facts.novelty import Did
 from remit.facts.record import Receipt, Record, RecordKind, Ref
@@ -128,6 +129,10 @@ class Ledger(Protocol):
 
     async def grants(self) -> Sequence[Grant]:
         """Every grant, the oldest first, those that ended too."""
+        ...
+
+    async def spent(self) -> dict[str, Balance]:
+        """What was spent of budgets, by account."""
         ...
 
     async def used(self) -> set[Did]:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeAlias
 
+from remit.facts.budget import Charge, Refund
 from remit.facts.canonical import Json
 from remit.policy.verdict import Gate, Reason
 
@@ -44,8 +45,8 @@ class ActionBody:
     escalated proposal opens. `irreversible` says which counter the intent adds to. `trace` is the W3C traceparent that
     its log lines and the server's bear; `stored` what it may write to stores; `grants` are those that lifted its gates;
     `nonce` is what names the approval that a proposal opens, and in an intent the key under which the tool may be
-    called once more; `reaches` are the kinds of its targets (`facts.novelty`), where a policy asked. These five are
-    encoded before the arguments, where there are any.
+    called once more; `reaches` are the kinds of its targets (`facts.novelty`), where a policy asked; `charges` what an
+    intent takes from budgets. These six are encoded before the arguments, where there are any.
     """
 
     action: str
@@ -73,6 +74,7 @@ class ActionBody:
     grants: tuple[str, ...] = ()
     nonce: str | None = None
     reaches: tuple[str, ...] = ()
+    charges: tuple[Charge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ class OutcomeBody:
 
     `labels` join every session in `sids` before the result leaves; `result` is `sha256:…` of
     the released bytes; `elapsed_ms` from forwarding to answer. `origins` is what the result adds to the index of
-    the chain's root session (`sids` names it first), as `protect.index` packs it, in base 64.
+    the chain's root session (`sids` names it first), as `protect.index` packs it, in base 64. `refunds` are what the
+    intent took from budgets and did not spend.
     """
 
     intent: str
@@ -94,6 +97,7 @@ class OutcomeBody:
     elapsed_ms: float
     error: str | None = None
     origins: str | None = None
+    refunds: tuple[Refund, ...] = ()
 
 
 class Passed(StrEnum):
@@ -187,6 +191,8 @@ class Event(StrEnum):
     HALT = "halt"
     HALT_DRILL = "halt.drill"
     RESUME = "resume"
+    BUDGET_RESET = "budget.reset"
+    BUDGET_CARRIED = "budget.carried"
     APPROVAL_EXPIRED = "approval.expired"
     APPROVAL_CANCELLED = "approval.cancelled"
     APPROVAL_SUPERSEDED = "approval.superseded"

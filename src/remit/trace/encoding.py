@@ -24,12 +24,13 @@ from remit.trace.bodies import (
     ExchangeBody,
     OutcomeBody,
     Passed,
-    Status,
     Stored,
 )
+from remit.trace.ended import members_of, outcome_from
 from remit.trace.members import (
     ACTION_MEMBERS,
     Undecodable,
+    charges_of,
     flag,
     integer,
     mapping,
@@ -95,7 +96,7 @@ def encode_body(body: Body) -> bytes:
             case ExchangeBody():
                 return orjson.dumps(_exchange(body))
             case OutcomeBody():
-                return orjson.dumps(_outcome(body))
+                return orjson.dumps(members_of(body))
             case DecisionBody():
                 return orjson.dumps(_decision(body), default=_plain)
             case AdminBody():
@@ -113,7 +114,7 @@ def decode_body(kind: RecordKind, data: bytes) -> Body:
             case RecordKind.PROPOSAL | RecordKind.INTENT:
                 return _as_action(data)
             case RecordKind.OUTCOME:
-                return _as_outcome(data)
+                return outcome_from(data)
             case RecordKind.DECISION:
                 return _as_decision(data)
             case RecordKind.ADMIN:
@@ -159,6 +160,9 @@ def _action(body: ActionBody) -> tuple[object, ...]:
 
 def _added(body: ActionBody) -> tuple[object, ...]:
     stored = None if body.stored is None else (body.stored.places, body.stored.labels)
+    if body.charges:
+        charges = [tuple(charge) for charge in body.charges]
+        return body.trace, stored, body.grants, body.nonce, body.reaches, charges
     if body.reaches:
         return body.trace, stored, body.grants, body.nonce, body.reaches
     if body.nonce is not None:
@@ -205,7 +209,8 @@ def _as_action(data: bytes) -> ActionBody:
         stored=_stored_of(found),
         grants=texts(found[21]) if len(found) > ACTION_MEMBERS[2] else (),
         nonce=nonce_of(found),
-        reaches=texts(found[23]) if len(found) == ACTION_MEMBERS[-1] else (),
+        reaches=texts(found[23]) if len(found) >= ACTION_MEMBERS[5] else (),
+        charges=charges_of(found),
     )
 
 
@@ -273,40 +278,6 @@ def _as_exchange(data: bytes) -> ExchangeBody:
         reasons=_as_reasons(reasons),
         stored=None if len(found) == 9 or (len(found) == 11 and found[9] is None) else _as_stored(found[9]),
         origins=text(found[10]) if len(found) == 11 else None,
-    )
-
-
-def _outcome(body: OutcomeBody) -> tuple[object, ...]:
-    return (
-        body.intent,
-        body.status,
-        body.sids,
-        body.labels,
-        body.approval,
-        body.result,
-        body.result_bytes,
-        body.elapsed_ms,
-        body.error,
-        *(() if body.origins is None else (body.origins,)),
-    )
-
-
-def _as_outcome(data: bytes) -> OutcomeBody:
-    found = members("outcome body", data, 9, 10)
-    intent, status, sids, labels, approval, result, size, elapsed, error = found[:9]
-    if isinstance(elapsed, bool) or not isinstance(elapsed, int | float):
-        raise Undecodable("outcome body: elapsed_ms is no number")
-    return OutcomeBody(
-        intent=text(intent),
-        status=Status(text(status)),
-        sids=texts(sids),
-        labels=texts(labels),
-        approval=maybe(approval),
-        result=maybe(result),
-        result_bytes=integer(size),
-        elapsed_ms=elapsed,
-        error=maybe(error),
-        origins=text(found[9]) if len(found) == 10 else None,
     )
 
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from remit.trace.members import ACTION_MEMBERS, maybe, members, nonce_of, parts, text, texts
+from remit.facts.budget import Charge
+from remit.trace.members import ACTION_MEMBERS, charges_of, maybe, members, nonce_of, parts, text, texts
 
 
 @dataclass(slots=True)
@@ -16,6 +17,7 @@ class Glance:
     source: tuple[str, ...]
     nonce: str | None
     data: bytes
+    charges: tuple[Charge, ...] = ()
     erased: bool = False
 
 
@@ -30,4 +32,5 @@ def glance(data: bytes) -> Glance:
         source=texts(found[17]),
         nonce=nonce_of(found),
         data=data,
+        charges=charges_of(found),
     )

@@ -5,11 +5,12 @@ from typing import Any, Final, cast
 
 import orjson
 
+from remit.facts.budget import Charge
 from remit.facts.canonical import Json
 
-ACTION_MEMBERS: Final = (21, 22, 23, 24, 25, 26)
+ACTION_MEMBERS: Final = (21, 22, 23, 24, 25, 26, 27)
 """How many an action's body has: as the first version wrote all of them, with a trace, with what it stores, with
-grants, with a nonce, and with the kinds of its targets."""
+grants, with a nonce, with the kinds of its targets, and with what it takes from budgets."""
 
 
 class Undecodable(ValueError):
@@ -42,6 +43,16 @@ def nonce_of(action: Sequence[object]) -> str | None:
     if len(action) < ACTION_MEMBERS[4] or (len(action) > ACTION_MEMBERS[4] and action[22] is None):
         return None
     return text(action[22])
+
+
+def charges_of(action: Sequence[object]) -> tuple[Charge, ...]:
+    """What an action's body takes from budgets."""
+    if len(action) < ACTION_MEMBERS[6]:
+        return ()
+    return tuple(
+        Charge(text(account), integer(since), integer(units), integer(hard))
+        for account, since, units, hard in parts(action[24], 4)
+    )
 
 
 def text(value: object) -> str:

@@ -10,6 +10,7 @@ What is checked, by the invariant it belongs to:
 * approval-binds-exact-action: a decision and a claim are about the very action that was asked
   for; a claim follows the yes that completed it, once;
 * no-permit-without-policy: no intent has the verdict deny;
+* budget-never-overspent: no intent takes more from a budget than is left there;
 * bundle-in-every-record: every judged, forwarded, ended or decided action names its bundle.
 
 A body that is gone is a finding, unless a later record says that it was erased, and keeps its frame
@@ -33,6 +34,7 @@ from remit.trace.links import Finding, Row, check_row
 from remit.trace.members import Undecodable
 from remit.trace.report import JUMP_MS, Report
 from remit.trace.rounds import responses_hash
+from remit.trace.spent import Spent
 
 _ENDING: Final = frozenset({Event.APPROVAL_EXPIRED, Event.APPROVAL_CANCELLED, Event.APPROVAL_SUPERSEDED})
 _BUNDLED: Final = frozenset(RecordKind) - {RecordKind.ADMIN}
@@ -83,6 +85,7 @@ class Verifier:
     _erasures: list[str] = field(default_factory=list[str])
     _at: int = 0
     _jumps: list[tuple[Ref, int]] = field(default_factory=list[tuple[Ref, int]])
+    _spent: Spent = field(default_factory=Spent)
 
     def feed(self, row: Row, kept: bytes | None = None) -> tuple[Record, Seen] | None:
         """Check the next row; what it says, None where it cannot be read.
@@ -195,6 +198,8 @@ class Verifier:
                     self._check_erasure(row, body)
                 elif body.event is Event.INTENT_SETTLED:
                     self._check_settled(row, body)
+                else:
+                    self._spent.said(body)
             case _:
                 assert_never(body)
 
@@ -238,6 +243,8 @@ class Verifier:
     def _check_intent(self, row: Row, body: Glance) -> None:
         if body.verdict == "deny":
             self._say(row, "no-permit-without-policy", "it was forwarded though denied")
+        for what in self._spent.intent(body.charges):
+            self._say(row, "budget-never-overspent", what)
         if body.approval is not None:
             asked = self._asked.pop(body.approval, None)
             self._check_asked(row, body.approval, body.action, asked and asked.runs)
@@ -252,6 +259,8 @@ class Verifier:
             what = f"{body.intent[:40]} is no intent before it, or had its outcome already"
             self._say(row, "intent-before-effect", what)
             return
+        for what in self._spent.outcome(intent.charges, body.refunds):
+            self._say(row, "budget-never-overspent", what)
         if body.approval != intent.approval:
             self._say(row, "approval-binds-exact-action", "its intent claimed another approval")
         if body.result is None:

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from remit.adapters.sqlite.errors import LedgerRefused
-from remit.adapters.sqlite.reads import credentials, open_readonly, revoked, stopped
+from remit.adapters.sqlite.reads import credentials, open_readonly, revoked, spent, stopped
 from remit.adapters.sqlite.schema import VERSION, check
 from remit.adapters.sqlite.verifying import at_rest, verify_file
+from remit.facts.budget import Balance
 from remit.facts.stop import Stop, Stopped
 from remit.trace.report import Report
 
@@ -38,6 +39,7 @@ class Standing:
     """Those that have not ended."""
     ended: frozenset[str]
     stopped: Mapping[Stopped, Stop]
+    spent: Mapping[str, Balance]
 
 
 def back_up(source: Path, target: Path, progress: Callable[[int], None] | None = None) -> Report:
@@ -87,7 +89,7 @@ def standing(path: Path) -> Standing | None:
             found = conn.execute("SELECT sid, ended FROM session").fetchall()
             open_ = frozenset(sid for sid, ended in found if ended is None)
             ended = frozenset(sid for sid, ended in found if ended is not None)
-            return Standing(replica, epoch, revoked(conn), credentials(conn), open_, ended, stopped(conn))
+            return Standing(replica, epoch, revoked(conn), credentials(conn), open_, ended, stopped(conn), spent(conn))
         finally:
             conn.close()
     except (sqlite3.Error, LedgerRefused, TypeError):

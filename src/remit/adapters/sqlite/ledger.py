@@ -28,6 +28,7 @@ from remit.adapters.sqlite.worker import Hire, Thread
 from remit.adapters.sqlite.writer import Writer, unwritable
 from remit.escalate.grants import Grant
 from remit.escalate.machine import Approval
+from remit.facts.budget import Balance
 from remit.facts.canonical import Json
 from remit.facts.label import Labels
 from remit.facts.novelty import Did
@@ -147,6 +148,10 @@ class SqliteLedger:
     async def grants(self) -> Sequence[Grant]:
         """Every grant, the oldest first."""
         return await self._readers.run(reads.grants)
+
+    async def spent(self) -> dict[str, Balance]:
+        """What was spent of budgets, by account."""
+        return await self._readers.run(reads.spent)
 
     async def used(self) -> set[Did]:
         """What agents did before."""

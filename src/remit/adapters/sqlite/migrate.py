@@ -12,7 +12,16 @@ from remit.adapters.sqlite import rows
 from remit.adapters.sqlite.reads import SEGMENT
 from remit.adapters.sqlite.segment import ERASED, body_head, record_head, unpack
 from remit.adapters.sqlite.state import State
-from remit.adapters.sqlite.tables import INDEX_OF_ORIGINS, PROOF_TABLES, SEQ_BITS, STOPS, TABLES, THRESHOLDS, create
+from remit.adapters.sqlite.tables import (
+    BUDGETS,
+    INDEX_OF_ORIGINS,
+    PROOF_TABLES,
+    SEQ_BITS,
+    STOPS,
+    TABLES,
+    THRESHOLDS,
+    create,
+)
 from remit.facts.novelty import Used
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.fold import fold
@@ -107,6 +116,12 @@ def from_version_4(conn: sqlite3.Connection) -> None:
                     if ident in gone:
                         found += _new(used, _intent(frame), gone[ident])
     rows.write(conn, {"used": found})
+
+
+def from_version_5(conn: sqlite3.Connection) -> None:
+    """Version 5 had no budgets, and no record of its says anything of them."""
+    if not conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'spent'").fetchone():
+        conn.execute(BUDGETS)
 
 
 def _new(used: Used, body: Body | None, ident: int) -> list[rows.Row]:

@@ -20,6 +20,7 @@ from remit.adapters.sqlite.segment import SegmentTorn, Stored, unpack
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.escalate.grants import Grant
 from remit.escalate.machine import Approval
+from remit.facts.budget import Balance
 from remit.facts.label import Labels
 from remit.facts.novelty import Did
 from remit.facts.record import RecordKind, Ref
@@ -233,6 +234,11 @@ def in_doubt(conn: sqlite3.Connection) -> Sequence[InDoubt]:
 def revoked(conn: sqlite3.Connection) -> Mapping[str, int]:
     """Revoked tokens and when they would have expired."""
     return dict(conn.execute("SELECT token, expires FROM revoked").fetchall())
+
+
+def spent(conn: sqlite3.Connection) -> dict[str, Balance]:
+    """What was spent of budgets, by account."""
+    return {row[0]: Balance(row[1], row[2]) for row in conn.execute("SELECT account, since, units FROM spent")}
 
 
 def used(conn: sqlite3.Connection) -> set[Did]:

@@ -13,6 +13,7 @@ import orjson
 
 from remit.escalate.grants import Grant, terms_of
 from remit.escalate.machine import Approval, Delegation, Edit, Glass, State, Vote
+from remit.facts.budget import Balance
 from remit.facts.confidence import Confidence
 from remit.facts.label import NONE, Labels
 from remit.facts.novelty import Did
@@ -43,6 +44,7 @@ _INTO: Final = {
     "granted": ("REPLACE INTO granted", "nt", ""),
     "used": ("INSERT INTO used", "tn", ""),
     "confidence": ("REPLACE INTO confidence", "tnn", ""),
+    "spent": ("REPLACE INTO spent", "tnn", ""),
     "revoked": ("REPLACE INTO revoked", "tn", ""),
     "credential": ("REPLACE INTO credential", "tt", ""),
     "stored": ("REPLACE INTO stored", "tt", ""),
@@ -51,7 +53,14 @@ _INTO: Final = {
     "erased": ("INSERT INTO erased", "nn", "ON CONFLICT (id) DO NOTHING"),
 }
 """How rows of each table are written, and which of their values are numbers (n) and texts (t)."""
-_GOING: Final = {"open_intents": "block", "in_doubt": "id", "stopped": "what", "credential": "ident", "keyed": "sid"}
+_GOING: Final = {
+    "open_intents": "block",
+    "in_doubt": "id",
+    "stopped": "what",
+    "credential": "ident",
+    "keyed": "sid",
+    "spent": "account",
+}
 """Tables whose rows may go again, and their keys."""
 _COLUMN: Final = {
     "n": "{}",
@@ -175,6 +184,11 @@ def stopped_row(what: str, stop: Stop | None) -> Row:
     if stop is None:
         return (_text(what), None, None, None, None)
     return (_text(what), _text(stop.by), stop.at_ms, _text(stop.reason), stop.holds.value)
+
+
+def spent_row(account: str, held: Balance | None) -> Row:
+    """What was spent of an account; None: it begins anew."""
+    return (_text(account), None, None) if held is None else (_text(account), held.since_ms, held.units)
 
 
 def doubtful_row(ident: int, sid: str, at: int) -> Row:

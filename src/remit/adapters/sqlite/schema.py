@@ -10,10 +10,17 @@ from pathlib import Path
 from typing import Final
 
 from remit.adapters.sqlite.errors import NotALedger, SchemaTooNew
-from remit.adapters.sqlite.migrate import from_version_0, from_version_1, from_version_2, from_version_3, from_version_4
+from remit.adapters.sqlite.migrate import (
+    from_version_0,
+    from_version_1,
+    from_version_2,
+    from_version_3,
+    from_version_4,
+    from_version_5,
+)
 from remit.adapters.sqlite.tables import create
 
-VERSION: Final = 5
+VERSION: Final = 6
 APPLICATION: Final = 0x524D4954
 """`RMIT`, in the file's header (sqlite.org/fileformat2.html, application id)."""
 
@@ -23,6 +30,7 @@ MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {
     2: from_version_2,
     3: from_version_3,
     4: from_version_4,
+    5: from_version_5,
 }
 """From each earlier version to the one after it."""
 

@@ -9,7 +9,7 @@ touched row is written once, and an intent that was opened and closed in it is n
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Final
 
 from remit.adapters.sqlite import reads, rows
 from remit.adapters.sqlite.segment import Stored
@@ -22,19 +22,14 @@ from remit.facts.novelty import Did, Used
 from remit.facts.record import Ref
 from remit.facts.session import Session
 from remit.facts.stop import subject
-from remit.pdp.apply import apply_approval, apply_grant, apply_session
+from remit.pdp.apply import apply_approval, apply_budget, apply_grant, apply_session
 from remit.pdp.deltas import (
-    ApprovalBroken,
-    ApprovalClaimed,
-    ApprovalDelegated,
     ApprovalDelta,
-    ApprovalMoved,
     ApprovalOpened,
-    ApprovalRefused,
-    ApprovalReviewed,
-    ApprovalSuperseded,
-    ApprovalVoted,
     BodiesErased,
+    BudgetDelta,
+    BudgetReset,
+    Charged,
     ConfidenceStated,
     CredentialSet,
     Delta,
@@ -49,6 +44,7 @@ from remit.pdp.deltas import (
     LabelsJoined,
     OriginsAdded,
     PlaceLabelled,
+    Refunded,
     Resumed,
     SessionDelta,
     SessionEnded,
@@ -57,6 +53,7 @@ from remit.pdp.deltas import (
     TokenRevoked,
 )
 from remit.pdp.fold import in_doubt
+from remit.protect.budgets import Accounts
 from remit.trace.bodies import ActionBody
 from remit.trace.chain import parts
 from remit.trace.encoding import decode_body, decode_record
@@ -100,6 +97,7 @@ class State:
         self._stored: dict[str, Labels] = {}
         self._granted: dict[int, Grant] = {}
         self._used = Used(reads.used(conn))
+        self._accounts = Accounts(reads.spent(conn))
         self._seldom: dict[str, dict[int | str, rows.Row]] = {}
         """What changed of the other tables, by table and key."""
 
@@ -175,23 +173,14 @@ class State:
                 ident = self._named(approval.ident)
                 if ident is not None:
                     self._asked[ident] = approval
-            case (
-                ApprovalVoted()
-                | ApprovalRefused()
-                | ApprovalDelegated()
-                | ApprovalBroken()
-                | ApprovalReviewed()
-                | ApprovalSuperseded()
-                | ApprovalClaimed()
-                | ApprovalMoved()
-            ):
-                self._change_approval(delta)
             case Halted() | Resumed() | TokenRevoked() | CredentialSet():
                 self._set(delta)
             case BodiesErased():
                 self._erase(delta)
             case EpochBegan(chain, at):
                 self._begin(chain, at)
+            case Charged() | Refunded() | BudgetReset():
+                self._spend(delta)
             case PlaceLabelled(where, labels):
                 self._label(where, labels)
             case SessionKeyed(ref, sid, key):
@@ -201,7 +190,7 @@ class State:
                 number = self._origins
                 self._change("origin", number, rows.origin_row(number, sid, self.id_of(ref) or 0))
             case _:
-                assert_never(delta)
+                self._change_approval(delta)
 
     def _set(self, delta: Halted | Resumed | TokenRevoked | CredentialSet) -> None:
         match delta:
@@ -213,6 +202,10 @@ class State:
                 self._change("revoked", token, rows.revoked_row(token, expires))
             case CredentialSet(ident, digest):
                 self._change("credential", ident, rows.credential_row(ident, digest))
+
+    def _spend(self, delta: BudgetDelta) -> None:
+        account = delta.account
+        self._change("spent", account, rows.spent_row(account, apply_budget(self._accounts, delta)))
 
     def _erase(self, delta: BodiesErased) -> None:
         for number in filter(None, map(self._named, delta.erased)):

@@ -68,6 +68,11 @@ CREATE TABLE confidence (sid TEXT PRIMARY KEY, own INTEGER, told INTEGER) STRICT
 """
 """What version 5 brought: grants, what agents did before, how sure they say, and their harnesses say, that they are."""
 
+BUDGETS: Final = """CREATE TABLE spent (
+    account TEXT PRIMARY KEY, since INTEGER NOT NULL, units INTEGER NOT NULL
+) STRICT, WITHOUT ROWID"""
+"""What version 6 brought: what was spent of budgets."""
+
 STATE: Final = (
     "chain",
     "session",
@@ -86,6 +91,7 @@ STATE: Final = (
     "granted",
     "used",
     "confidence",
+    "spent",
 )
 """The tables that are folds of the records."""
 
@@ -96,5 +102,6 @@ def create(conn: sqlite3.Connection) -> None:
         conn.execute(statement)
     conn.execute(INDEX_OF_ORIGINS)
     conn.execute(STOPS)
+    conn.execute(BUDGETS)
     for statement in THRESHOLDS.split(";"):
         conn.execute(statement)

@@ -252,6 +252,22 @@ class SourceShape(Shape):
     every_s: float = Field(default=600.0, description="Seconds between two looks, 10 to 86,400.")
 
 
+class BudgetShape(Shape):
+    """How much may be spent within a window; never overspent."""
+
+    measure: Literal["calls", "irreversible", "amount", "tokens", "records"] = Field(
+        description="What is counted: calls, irreversible ones, money, tokens, records touched."
+    )
+    per: Literal["agent", "group", "user", "tool", "fleet"] = Field(description="Whose spending adds up.")
+    of: Name | None = Field(default=None, description="The one that it is about. Left out: each has his own account.")
+    hard: float = Field(description="What may be spent within a window: what would take more is denied.")
+    soft: float | None = Field(default=None, description="Beyond it the people of route decide.")
+    route: Name | None = Field(default=None, description="The Route that decides beyond soft.")
+    window_s: int = Field(description="How long a window is; it begins at a multiple of that since 1970, UTC.")
+    tools: Names = Field(default=[], description="SERVER/TOOL, or SERVER for all of its. Left out: all.")
+    each: int | None = Field(default=None, description="How many tokens one result may take. Left out: 25,000.")
+
+
 SPECS: Final[dict[Kind, type[Shape]]] = {
     Kind.AGENT: AgentShape,
     Kind.USER: UserShape,
@@ -262,6 +278,7 @@ SPECS: Final[dict[Kind, type[Shape]]] = {
     Kind.ROUTE: RouteShape,
     Kind.CHANNEL: ChannelShape,
     Kind.SOURCE: SourceShape,
+    Kind.BUDGET: BudgetShape,
 }
 
 

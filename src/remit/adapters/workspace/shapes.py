@@ -15,6 +15,7 @@ from remit.adapters.workspace.models import (
     SPECS,
     AgentShape,
     ArgumentShape,
+    BudgetShape,
     ChannelShape,
     Envelope,
     ExtractorShape,
@@ -36,6 +37,7 @@ from remit.control.problems import Problem, Where, did_you_mean
 from remit.control.resources import (
     API_VERSION,
     AgentSpec,
+    BudgetSpec,
     ChannelSpec,
     GroupSpec,
     Kind,
@@ -50,6 +52,7 @@ from remit.control.resources import (
     UserSpec,
 )
 from remit.facts.agent import Harness, Mode
+from remit.facts.budget import Measure, Per
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Shows, Sink, Topic, Watches
 from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth, Secret
@@ -60,7 +63,7 @@ from remit.facts.store import Access
 
 _M = TypeVar("_M", bound=Shape)
 
-_LATER: Final = ("Model", "Budget", "Monitor", "Guarantee", "Admission")
+_LATER: Final = ("Model", "Monitor", "Guarantee", "Admission")
 _NO_STEPS: Final = frozenset({"[key]", PLAIN, REFERENCE})
 _SECRET: Final = ("spec.headers.", "spec.env.", "spec.oauth.client_secret", "spec.secret")
 _TYPES: Final[Mapping[str, str]] = MappingProxyType(
@@ -253,10 +256,26 @@ def _spec(shape: Shape, document: Document) -> Spec:
         case SourceShape():
             folders = (tuple(shape.homes), tuple(shape.projects))
             return SourceSpec(Watches(shape.watches), shape.path, *folders, shape.processes, shape.every_s)
+        case BudgetShape():
+            return _budget(shape)
         case ChannelShape():
             return ChannelSpec(shape.url, _secret(shape.secret), tuple(Topic(one) for one in shape.about))
         case _:
             raise TypeError(f"no spec has the shape {type(shape).__name__}")
+
+
+def _budget(shape: BudgetShape) -> BudgetSpec:
+    return BudgetSpec(
+        Measure(shape.measure),
+        Per(shape.per),
+        shape.hard,
+        shape.window_s,
+        shape.of,
+        shape.soft,
+        shape.route,
+        tuple(shape.tools),
+        shape.each,
+    )
 
 
 def _store(shape: StoreShape) -> StoreSpec:

@@ -16,6 +16,7 @@ from remit.app.cli import (
     agents,
     approvals,
     bridge,
+    budgets,
     bundle,
     discover,
     export,
@@ -55,6 +56,7 @@ app.add_typer(bundle.app, name="bundle")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(grants.app, name="grants")
+app.add_typer(budgets.app, name="budgets")
 app.add_typer(token.app, name="token")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(pack.app, name="pack")

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from remit.facts.canonical import Json
+
 EVERY: Final = 1_000
 
 
@@ -14,6 +16,11 @@ class Difference:
     action: str
     generated: str
     cedar: str
+
+    @property
+    def told(self) -> dict[str, Json]:
+        """As a record keeps it."""
+        return {"principal": self.principal, "generated": self.generated, "cedar": self.cedar}
 
 
 @dataclass(slots=True)

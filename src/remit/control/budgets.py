@@ -1,0 +1,112 @@
+"""Budget resources to what the catalog holds, with what is wrong about them."""
+
+from collections.abc import Collection, Iterator, Mapping
+from decimal import Decimal
+from typing import Final
+
+from remit.control.names import refer
+from remit.control.problems import Problem
+from remit.control.resources import BudgetSpec, Kind, Resource
+from remit.facts.agent import Agent, User
+from remit.facts.budget import RESULT_TOKENS, Budget, Measure, Per
+from remit.facts.catalog import Server, Tool
+from remit.facts.impact import PLACES
+
+HARD_MAX: Final = 10**12
+"""More than this is no limit of anything."""
+WINDOW_S_MIN: Final = 1
+WINDOW_S_MAX: Final = 366 * 86_400
+EACH_MAX: Final = 10_000_000
+
+
+class Named:
+    """What budgets may name."""
+
+    def __init__(
+        self,
+        agents: Mapping[str, Agent],
+        users: Mapping[str, User],
+        groups: Collection[str],
+        servers: Mapping[str, Server],
+        tools: Mapping[tuple[str, str], Tool],
+        routes: Collection[str],
+    ) -> None:
+        self.tools = {f"{server}/{name}": tool for (server, name), tool in tools.items()}
+        self.servers = servers
+        self.routes = routes
+        self.whose: Mapping[Per, tuple[Kind, Collection[str]]] = {
+            Per.AGENT: (Kind.AGENT, agents),
+            Per.USER: (Kind.USER, users),
+            Per.GROUP: (Kind.GROUP, groups),
+            Per.TOOL: (Kind.TOOL, self.tools),
+        }
+
+
+def budget_of(resource: Resource, spec: BudgetSpec, named: Named) -> tuple[Budget, list[Problem]]:
+    """The budget that `spec` declares, and what is wrong about it."""
+    problems = [
+        *(Problem("budget/shape", resource.at(f"spec.{field}"), why) for field, why in _wrong(spec)),
+        *_references(resource, spec, named),
+    ]
+    budget = Budget(
+        resource.name,
+        spec.measure,
+        spec.per,
+        spec.of,
+        _units(spec.hard, spec.measure),
+        spec.window_s,
+        None if spec.soft is None else _units(spec.soft, spec.measure),
+        spec.route,
+        frozenset(spec.tools),
+        RESULT_TOKENS if spec.each is None else spec.each,
+    )
+    return budget, problems
+
+
+def _units(number: float, measure: Measure) -> int:
+    """`number` in units; nothing below a whole one counts, in favour of the limit. 0 for what is no number of any."""
+    if not 0 <= number <= HARD_MAX:
+        return 0
+    return int(Decimal(repr(number)) * (PLACES if measure is Measure.AMOUNT else 1))
+
+
+def _wrong(spec: BudgetSpec) -> Iterator[tuple[str, str]]:
+    for field, number in (("hard", spec.hard), ("soft", spec.soft)):
+        if number is None:
+            continue
+        if not 0 <= number <= HARD_MAX:
+            yield field, f"a budget is from 0 to {HARD_MAX:,}"
+        elif Decimal(repr(number)) * (PLACES if spec.measure is Measure.AMOUNT else 1) % 1:
+            places = "four decimal places at most" if spec.measure is Measure.AMOUNT else "a whole number"
+            yield field, f"a budget of {spec.measure.value} is {places}"
+    if spec.soft is not None and spec.soft >= spec.hard:
+        yield "soft", "the soft threshold is below the hard one: nobody would ever be asked"
+    if (spec.soft is None) != (spec.route is None):
+        yield "route", "a soft threshold has a route, whose people decide beyond it, and a route has a soft threshold"
+    if not WINDOW_S_MIN <= spec.window_s <= WINDOW_S_MAX:
+        yield "window_s", f"a window is {WINDOW_S_MIN} to {WINDOW_S_MAX:,} seconds long"
+    if spec.per is Per.GROUP and spec.of is None:
+        yield "of", "a budget of a group names it"
+    if spec.per is Per.FLEET and spec.of is not None:
+        yield "of", "the fleet is everybody: it has no name"
+    if spec.each is not None and spec.measure is not Measure.TOKENS:
+        yield "each", "how many tokens one result may take is for a budget of tokens to say"
+    elif spec.each is not None and not 1 <= spec.each <= EACH_MAX:
+        yield "each", f"one result may take 1 to {EACH_MAX:,} tokens"
+
+
+def _references(resource: Resource, spec: BudgetSpec, named: Named) -> Iterator[Problem]:
+    if spec.of is not None and spec.per in named.whose:
+        kind, known = named.whose[spec.per]
+        yield from refer(resource, "spec.of", (spec.of,), known, kind)
+    if spec.route is not None:
+        yield from refer(resource, "spec.route", (spec.route,), named.routes, Kind.ROUTE)
+    tools = [one for one in spec.tools if "/" in one]
+    yield from refer(resource, "spec.tools", tools, named.tools, Kind.TOOL)
+    yield from refer(resource, "spec.tools", [one for one in spec.tools if "/" not in one], named.servers, Kind.SERVER)
+    if spec.measure in {Measure.AMOUNT, Measure.RECORDS}:
+        counted = [one for one in tools if one in named.tools and spec.measure.value not in named.tools[one].impact]
+        for name in counted:
+            what = f"the catalog does not say where the {spec.measure.value} of {name} stands"
+            hint = f"give the Tool an impact: {{{spec.measure.value}: {{path: $.…}}}}"
+            yield Problem("budget/uncounted", resource.at("spec.tools"), what, "nothing of it would count", hint)

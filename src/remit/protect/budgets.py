@@ -1,0 +1,198 @@
+"""Budgets: which an action draws on, what of them is spent, and why one does not allow it.
+
+What an action takes is reserved by its intent, in the very step that judges it; the record of its end gives back what
+it did not take. An intent without an end has spent what it reserved.
+INVARIANT(budget-never-overspent)
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias, assert_never
+
+from remit.facts.action import Action, ActionKind
+from remit.facts.budget import Balance, Budget, Charge, Draw, Measure, Per, charged, refunded, tokens, window
+from remit.facts.catalog import Catalog, Effect, Tool
+from remit.facts.impact import PLACES, Impact
+
+_COUNTED: Final = frozenset({ActionKind.CALL_TOOL, ActionKind.READ_RESOURCE, ActionKind.GET_PROMPT})
+_ANYTHING: Final = frozenset({Measure.CALLS, Measure.TOKENS})
+"""What is spent by reading a resource and getting a prompt too."""
+_FOUND_MAX: Final = 20_000
+
+Drawn: TypeAlias = tuple[tuple[Budget, str], ...]
+"""Budgets and the accounts of theirs that an action draws on."""
+
+
+@dataclass(slots=True)
+class Accounts:
+    """What was spent, by account: a fold of the ledger. Changed by what is recorded, and by nothing else."""
+
+    known: dict[str, Balance] = field(default_factory=dict[str, Balance])
+
+    def charge(self, account: str, since_ms: int, units: int) -> Balance:
+        """Take `units`; the account as it is then."""
+        held = self.known[account] = charged(self.known.get(account), since_ms, units)
+        return held
+
+    def refund(self, account: str, since_ms: int, units: int) -> Balance | None:
+        """Give `units` back; the account as it is then, None where nothing of it is known."""
+        held = refunded(self.known.get(account), since_ms, units)
+        if held is not None:
+            self.known[account] = held
+        return held
+
+    def forget(self, account: str) -> None:
+        """Begin it anew."""
+        self.known.pop(account, None)
+
+
+class Plan:
+    """The budgets of one catalog, found by what an action is."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._budgets = tuple(catalog.budgets.values())
+        self._found: dict[tuple[object, ...], Drawn] = {}
+
+    def draws(
+        self, action: Action, tool: Tool | None, impact: Callable[[], Impact], accounts: Accounts, now_ms: int
+    ) -> tuple[Draw, ...]:
+        """What `action` would take; `tool` is what it calls, whose `impact` is asked where a budget counts it.
+
+        Nothing for a round of an action under way, which has taken its share, nor for asking what there is.
+        """
+        if not self._budgets or action.within is not None or action.kind not in _COUNTED or action.lists:
+            return ()
+        authority = action.authority
+        name = action.name if action.kind is ActionKind.CALL_TOOL else ""
+        key = (action.kind, action.server, name, authority.agents, authority.user)
+        drawn = self._found.get(key)
+        if drawn is None:
+            if len(self._found) >= _FOUND_MAX:
+                self._found.clear()
+            drawn = self._found[key] = self._drawn(action, tool)
+        known, made, moved = accounts.known, list[Draw](), None
+        for budget, account in drawn:
+            since_ms, spent = window(known.get(account), budget.window_s, now_ms)
+            measure = budget.measure
+            if measure is Measure.CALLS or measure is Measure.IRREVERSIBLE:
+                units: int | None = 1
+            elif measure is Measure.TOKENS:
+                units = tokens(action.size) + budget.each
+            else:
+                moved = impact() if moved is None else moved
+                units = _moved(moved, measure)
+            made.append(Draw(budget, account, since_ms, spent, units))
+        return tuple(made)
+
+    def _drawn(self, action: Action, tool: Tool | None) -> Drawn:
+        found: list[tuple[Budget, str]] = []
+        for budget in self._budgets:
+            if _counts(budget, action, tool):
+                found += [(budget, budget.account(one)) for one in self._whose(budget, action)]
+        return tuple(found)
+
+    def _whose(self, budget: Budget, action: Action) -> Iterable[str]:
+        """Whose accounts of `budget` it is that `action` draws on: every link of a chain spends."""
+        authority, catalog, of = action.authority, self._catalog, budget.of
+        match budget.per:
+            case Per.FLEET:
+                return ("",)
+            case Per.TOOL:
+                called = f"{action.server}/{action.name}"
+                return (called,) if of in {None, called} else ()
+            case Per.AGENT:
+                return [one for one in dict.fromkeys(authority.agents) if of in {None, one}]
+            case Per.USER:
+                if authority.user is None:
+                    return ()
+                person = _person(catalog, authority.user)
+                return (person,) if of is None or _person(catalog, of) == person else ()
+            case Per.GROUP:
+                return (of,) if of is not None and of in self._groups(action) else ()
+            case _:
+                assert_never(budget.per)
+
+    def _groups(self, action: Action) -> set[str]:
+        catalog, authority = self._catalog, action.authority
+        agents = [catalog.agents[name].groups for name in authority.agents if name in catalog.agents]
+        person = None if authority.user is None else _person(catalog, authority.user)
+        users = [one.groups for one in catalog.users.values() if one.who == person]
+        return set[str]().union(*agents, *users)
+
+
+def _person(catalog: Catalog, user: str) -> str:
+    """Who `user` is, under whichever of his names."""
+    found = catalog.users.get(user)
+    return user if found is None else found.who
+
+
+def _counts(budget: Budget, action: Action, tool: Tool | None) -> bool:
+    """Whether what `action` does counts for `budget`, whoever does it."""
+    if action.kind is not ActionKind.CALL_TOOL:
+        return not budget.tools and budget.per is not Per.TOOL and budget.measure in _ANYTHING
+    named = not budget.tools or not budget.tools.isdisjoint({action.server, f"{action.server}/{action.name}"})
+    if not named or tool is None:
+        return False
+    match budget.measure:
+        case Measure.CALLS | Measure.TOKENS:
+            return True
+        case Measure.IRREVERSIBLE:
+            return tool.effect is Effect.IRREVERSIBLE
+        case Measure.AMOUNT | Measure.RECORDS:
+            return budget.measure.value in tool.impact
+        case _:
+            assert_never(budget.measure)
+
+
+def _moved(impact: Impact, measure: Measure) -> int | None:
+    """How much of it the arguments say; None where they do not say it exactly, or not at all."""
+    if measure.value in impact.lost:
+        return None
+    return impact.units if measure is Measure.AMOUNT else impact.records
+
+
+def charges_of(draws: Iterable[Draw]) -> tuple[Charge, ...]:
+    """What an intent takes. Raises `ValueError` for a draw that `problem_of` tells of."""
+    made: list[Charge] = []
+    for budget, account, since_ms, spent, units in draws:
+        if units is None or spent + units > budget.hard:
+            raise ValueError("a budget that does not allow it")
+        if units:
+            made.append(Charge(account, since_ms, units, budget.hard))
+    return tuple(made)
+
+
+def spent_text(draw: Draw) -> str:
+    """Why `draw` is not allowed."""
+    budget = draw.budget
+    if draw.units is None:
+        noun = "amount" if budget.measure is Measure.AMOUNT else "number of records"
+        return f"the budget {budget.name} counts the {noun} this moves, which the arguments do not say exactly"
+    what = "" if budget.measure is Measure.AMOUNT else f" {_NOUNS[budget.measure]}"
+    return (
+        f"the budget {budget.name} of {draw.whose} has {budget.said(draw.left)} of {budget.said(budget.hard)}{what} "
+        f"left until its window of {budget.window_s:,} s is over, and this takes {budget.said(draw.units)}"
+    )
+
+
+def soft_text(draw: Draw) -> str:
+    """Why people are asked about `draw`."""
+    budget, units = draw.budget, draw.units or 0
+    what = "" if budget.measure is Measure.AMOUNT else f" {_NOUNS[budget.measure]}"
+    soft = budget.soft or 0
+    return (
+        f"with this, {draw.whose} has spent {budget.said(draw.spent + units)} of the {budget.said(budget.hard)}{what} "
+        f"of the budget {budget.name}: beyond {budget.said(soft)} people decide"
+    )
+
+
+_NOUNS: Final[Mapping[Measure, str]] = {
+    Measure.CALLS: "calls",
+    Measure.IRREVERSIBLE: "irreversible calls",
+    Measure.AMOUNT: "",
+    Measure.TOKENS: "tokens",
+    Measure.RECORDS: "records",
+}
+UNITS: Final[Mapping[Measure, int]] = {one: PLACES if one is Measure.AMOUNT else 1 for one in Measure}
+"""How many units one of each measure is."""
