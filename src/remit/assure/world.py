@@ -82,6 +82,10 @@ class World:
             found = self._sessions[chain] = Session(sid, agent_of(chain[-1]), self._user, self.now_ms)
         return found
 
+    def effective(self, chain: Chain) -> Labels:
+        """The labels that count for `chain`: those of all its sessions."""
+        return frozenset[str]().union(*(self.session(chain[:end]).labels for end in range(1, len(chain) + 1)))
+
     def change(self, chain: Chain, session: Session) -> None:
         """Have the session of `chain` be `session`."""
         self._sessions[chain] = session

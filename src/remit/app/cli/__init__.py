@@ -18,6 +18,7 @@ from remit.app.cli import (
     bridge,
     budgets,
     bundle,
+    chains,
     discover,
     export,
     grants,
@@ -45,7 +46,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (service, workspace, questions, halt, replay, bridge, export, approvals):
+for module in (service, workspace, questions, halt, replay, chains, bridge, export, approvals):
     module.add(app)
 app.add_typer(agents.app, name="agents")
 app.add_typer(inventory.app, name="inventory")

@@ -1,0 +1,70 @@
+"""`remit chains`: a workspace searched for chains, within a time, and what ends those that were found."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from remit.app.failure import Exit, Failure
+from remit.app.replaying import bundle_of
+from remit.assure.chains.cut import Cut, Forbid, cut
+from remit.assure.chains.finding import chains
+from remit.assure.chains.found import Result
+from remit.assure.chains.search import STATES_MAX, STEPS_MAX, Bounds
+from remit.assure.chains.written import case
+from remit.policy.bundle import Bundle
+
+SECONDS_MAX: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """What was found in a workspace, and what ends it; `cut` is None where nothing has to be ended."""
+
+    bundle: Bundle
+    result: Result
+    cut: Cut | None
+
+
+def searched(
+    workspace: Path,
+    user: str | None = None,
+    *,
+    seconds: float = SECONDS_MAX,
+    states: int = STATES_MAX,
+    steps: int = STEPS_MAX,
+) -> Chains:
+    """Search `workspace` for chains, for at most `seconds`, and look for what ends them. Raises `Failure`."""
+    bundle = bundle_of(workspace)
+    if user is not None and user not in bundle.catalog.users:
+        why = f"there are {', '.join(sorted(bundle.catalog.users)) or 'none'}"
+        raise Failure(f"there is no user named {user[:64]}", why=why, next="remit get users", exit=Exit.NOT_FOUND)
+
+    def search(one: Bundle) -> Result:
+        return chains(one, Bounds(states, steps, _until(seconds)), user)
+
+    result = search(bundle)
+    return Chains(bundle, result, cut(bundle, result, search) if result.free else None)
+
+
+def _until(seconds: float) -> Callable[[], bool]:
+    end_s = time.monotonic() + seconds
+    return lambda: time.monotonic() > end_s
+
+
+def cases_text(found: Chains) -> str:
+    """The chains as cases, which hold once the chains are cut."""
+    head = "# Chains that were found: each of these fails until the last step is denied. See: remit chains\n"
+    return head + yaml.safe_dump(
+        [case(one) for one in found.result.free], sort_keys=False, allow_unicode=True, width=110
+    )
+
+
+def policies_text(found: Chains) -> str:
+    """The policies that end them."""
+    remedies = () if found.cut is None else found.cut.remedies
+    said = [one.text if isinstance(one, Forbid) else f"// {one.text}\n" for one in remedies]
+    return "// What ends the chains that were found. See: remit chains\n\n" + "\n".join(said)

@@ -1,0 +1,147 @@
+"""`remit chains`: is there a permitted chain of calls that ends where it must not?"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from remit.app.failure import Exit
+from remit.app.output import Format, counted, data, say
+from remit.facts.text import escaped
+
+if TYPE_CHECKING:
+    from remit.app.chaining import Chains
+    from remit.assure.chains.found import Chained
+
+
+class Form(StrEnum):
+    """How chains are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    SVG = "svg"
+
+
+def chains(
+    workspace: Annotated[Path | None, typer.Option("--workspace", help="The workspace that is searched.")] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", help="For whom sessions run, where policies look at that.")
+    ] = None,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="How long a search may take.")] = 60.0,
+    states: Annotated[int, typer.Option("--states", min=1, help="How many states it may visit.")] = 20_000_000,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="How long a chain may be.")] = 64,
+    cases: Annotated[
+        Path | None, typer.Option("--cases", help="Write the chains there as cases, which hold once they are cut.")
+    ] = None,
+    fix: Annotated[Path | None, typer.Option("--fix", help="Write the policies there that cut them.")] = None,
+    output: Annotated[Form, typer.Option("-o", "--output", help="How the answer is written.")] = Form.TABLE,
+) -> int:
+    """Search a workspace for permitted chains of calls that end where they must not, and say what cuts them.
+
+    Every state that labels, counters, agents, delegation and stores can be in is visited, with the policies themselves
+    as the judge. Nothing is called, no service is asked. Exit code 1 when a chain needs nobody's yes.
+    """
+    from remit.app import reports
+    from remit.app.chaining import cases_text, policies_text, searched
+    from remit.app.settings import workspace_folder
+    from remit.assure.chains.drawing import drawing
+
+    found = searched(workspace_folder(workspace), user, seconds=seconds, states=states, steps=steps)
+    result = found.result
+    if cases is not None:
+        reports.written(cases, cases_text(found))
+    if fix is not None:
+        reports.written(fix, policies_text(found))
+    match output:
+        case Form.JSON:
+            data(_told(found), Format.JSON)
+        case Form.SVG:
+            print(drawing([*result.free, *result.asking]), end="")
+        case Form.TABLE:
+            _say(found)
+    return Exit.NEGATIVE if result.free or result.erring else Exit.OK
+
+
+def _say(found: "Chains") -> None:
+    result = found.result
+    for one in result.free:
+        print(f"\n{_head(one)}")
+        _story(one)
+    for one in result.erring:
+        print(f"\npolicy {escaped(one.policy)} cannot be evaluated for {escaped(one.action)}: {escaped(one.why)}")
+    if result.asking:
+        print("\nOnly where people say yes:")
+    for one in result.asking:
+        print(f"\n{_head(one)}")
+        _story(one)
+    if found.cut is not None:
+        print("\nWhat cuts them:" if found.cut.whole else "\nWhat cuts them, as far as it was tried:")
+        for remedy in found.cut.remedies:
+            print()
+            print("\n".join(escaped(line) for line in remedy.text.splitlines()))
+    _account(found)
+
+
+def _head(one: "Chained") -> str:
+    from remit.assure.chains.written import title
+
+    return escaped(title(one))
+
+
+def _story(one: "Chained") -> None:
+    from remit.assure.chains.written import story
+
+    for line in story(one):
+        print(f"  {escaped(line)}")
+    if one.hidden:
+        print("  The data lost its label on the way: the catalog does not say all that a tool reads or brings.")
+    if one.suspects:
+        print(f"  Policies about such data that let it pass: {escaped(', '.join(one.suspects))}")
+
+
+def _account(found: "Chains") -> None:
+    searched = found.result.searched
+    free, asking = len(found.result.free), len(found.result.asking)
+    need = "needs" if free == 1 else "need"
+    say(f"{counted(free, 'chain')} that {need} nobody, {asking} that people would have to allow")
+    say(
+        f"searched: {searched.states} states, {searched.transitions} transitions, {searched.steps} steps deep, "
+        f"{counted(len(searched.labels), 'label')} told apart, policies asked {searched.asked} times"
+    )
+    if searched.stopped is not None:
+        say(f"stopped {searched.stopped}")
+    for text in searched.left:
+        say(f"not looked at: {escaped(text)}")
+    for text in searched.assumed:
+        say(f"assumed: {escaped(text)}")
+
+
+def _told(found: "Chains") -> dict[str, Any]:
+    from remit.assure.chains.written import told
+
+    result, searched = found.result, found.result.searched
+    return {
+        "bundle": found.bundle.digest,
+        "chains": [told(one) for one in result.free],
+        "with_approval": [told(one) for one in result.asking],
+        "erring": [{"policy": one.policy, "action": one.action, "why": one.why} for one in result.erring],
+        "fix": None
+        if found.cut is None
+        else {"remedies": [one.text for one in found.cut.remedies], "cuts_all": found.cut.whole},
+        "searched": {
+            "labels": list(searched.labels),
+            "states": searched.states,
+            "transitions": searched.transitions,
+            "steps": searched.steps,
+            "policies_asked": searched.asked,
+            "stopped": searched.stopped,
+            "not_looked_at": list(searched.left),
+            "assumed": list(searched.assumed),
+        },
+    }
+
+
+def add(app: typer.Typer) -> None:
+    """Add this command to `app`."""
+    app.command()(chains)

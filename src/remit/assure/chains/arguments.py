@@ -1,0 +1,224 @@
+"""Arguments to try a tool with: one for each way in which the conditions that look at them can come out.
+
+Laws
+* Only what the pinned schema takes is tried, and only what some policy looks at is varied.
+* The values are an adversary's: nobody's user named them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Final, TypeAlias, cast
+
+from remit.assure.chains.literals import Literals, Path
+from remit.assure.chains.patterns import literal, samples
+from remit.facts.canonical import Json
+from remit.facts.results import steps
+from remit.policy.reached import ToolForm
+from remit.policy.slice import Slice
+
+Arguments: TypeAlias = Mapping[str, Json]
+
+VARIANTS_MAX: Final = 256
+"""How many arguments of one tool are tried."""
+VALUES_MAX: Final = 24
+"""How many values of one argument."""
+ELEMENTS_MAX: Final = 64
+_DEPTH_MAX: Final = 4
+_PLAIN: Final = ("x", "1", "xxxxxxxxxx", "a@b.example", "http://a.example/", "2026-01-01", "2026-01-01T00:00:00Z", "A")
+_NUMBERS: Final = (1, 0, 100, -1, 0.5)
+_NO_ARGUMENTS: Final[Arguments] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """One property: the values to try, the first of which is the plainest, and whether it may be left out."""
+
+    name: str
+    values: tuple[Json, ...]
+    optional: bool
+    varies: bool
+
+
+def variants(form: ToolForm, part: Slice, found: Literals) -> tuple[tuple[Arguments, ...], bool]:
+    """The arguments to try the tool of `form` with, which `part` judges; and whether that is all of them.
+
+    None where nothing was found that the schema takes.
+    """
+    schema = form.tool.definition.input_schema
+    whole = () in part.reads
+    read = {path[0] for path in part.reads if path}
+    if part.impact:
+        # What is moved is measured there.
+        read.update(str(path[0]) for one in form.tool.impact.values() if (path := steps(one.path)))
+    fields = [
+        _field(name, inner, found, needed=name in _required(schema), varies=whole or name in read)
+        for name, inner in _properties(schema).items()
+    ]
+    combined = list(_combined(fields))
+    taken = [one for one in combined[:VARIANTS_MAX] if _valid(form, one)]
+    if not taken:
+        taken = [one for one in (_repaired(form, fields),) if one is not None]
+    return tuple(taken), len(combined) <= VARIANTS_MAX
+
+
+def _field(name: str, schema: Json, found: Literals, *, needed: bool, varies: bool) -> _Field:
+    values = _values(schema, ("input", name), found, 0)
+    return _Field(name, tuple(_distinct(values))[:VALUES_MAX] or ("x",), not needed, varies)
+
+
+def _combined(fields: Sequence[_Field]) -> Iterator[Arguments]:
+    """What varies in all combinations, the rest at its plainest; what may be left out and does not vary is left out."""
+    varying = [one for one in fields if one.varies]
+    fixed = {one.name: one.values[0] for one in fields if not one.varies and not one.optional}
+    choices = [(*one.values, *((_ABSENT,) if one.optional else ())) for one in varying]
+    for number, values in enumerate(product(*choices)):
+        if number > VARIANTS_MAX:
+            return
+        given = {
+            one.name: cast("Json", value) for one, value in zip(varying, values, strict=True) if value is not _ABSENT
+        }
+        yield {**fixed, **given}
+
+
+class _Absent:
+    """Stands for an argument that is left out."""
+
+
+_ABSENT: Final = _Absent()
+
+
+def _valid(form: ToolForm, given: Arguments) -> bool:
+    return form.validator is None or form.validator.problem(given) is None
+
+
+def _repaired(form: ToolForm, fields: Sequence[_Field]) -> Arguments | None:
+    """Arguments that the schema takes, looked for among the plainer values of each needed one."""
+    needed = [one for one in fields if not one.optional]
+    for number, values in enumerate(product(*[one.values for one in needed])):
+        if number > 10 * VARIANTS_MAX:
+            break
+        given = {one.name: value for one, value in zip(needed, values, strict=True)}
+        if _valid(form, given):
+            return given
+    return _NO_ARGUMENTS if not needed and _valid(form, _NO_ARGUMENTS) else None
+
+
+def _values(schema: Json, path: Path, found: Literals, depth: int) -> Iterator[Json]:
+    """Values of `schema`, which stands at `path` below `context`."""
+    if not isinstance(schema, Mapping) or depth > _DEPTH_MAX:
+        yield "x"
+        return
+    if "const" in schema:
+        yield schema["const"]
+        return
+    if isinstance(listed := schema.get("enum"), Sequence) and not isinstance(listed, str):
+        yield from listed
+        return
+    for keyword in ("default", "examples"):
+        if keyword in schema:
+            said = schema[keyword]
+            yield from said if keyword == "examples" and isinstance(said, list) else (said,)
+    for kind in _kinds(schema):
+        yield from _of_kind(kind, schema, path, found, depth)
+
+
+def _kinds(schema: Mapping[str, Json]) -> tuple[str, ...]:
+    kind = schema.get("type")
+    if isinstance(kind, str):
+        return (kind,)
+    if isinstance(kind, Sequence):
+        return tuple(map(str, kind))
+    for keyword in ("anyOf", "oneOf", "allOf"):
+        if isinstance(parts := schema.get(keyword), Sequence) and not isinstance(parts, str):
+            return tuple(one for part in parts if isinstance(part, Mapping) for one in _kinds(part))
+    return ("object",) if "properties" in schema else ("string",)
+
+
+def _of_kind(kind: str, schema: Mapping[str, Json], path: Path, found: Literals, depth: int) -> Iterator[Json]:
+    match kind:
+        case "string":
+            yield from _texts(schema, path, found)
+        case "integer" | "number":
+            yield from _numbers(kind, path, schema, found)
+        case "boolean":
+            yield from (False, True)
+        case "null":
+            yield None
+        case "array":
+            inner = list(_distinct(_values(schema.get("items", {}), path, found, depth + 1)))[:VALUES_MAX]
+            plain = inner[0] if inner else "x"
+            yield [plain]
+            yield []
+            yield from ([one] for one in inner[1:])
+            yield inner[:ELEMENTS_MAX]
+            for count in sorted(_all(found.numbers)):
+                yield from ([plain] * size for size in (count, count + 1) if 1 < size <= ELEMENTS_MAX)
+        case "object":
+            fields = {
+                name: next(_values(part, (*path, name), found, depth + 1), "x")
+                for name, part in _properties(schema).items()
+            }
+            yield fields
+            for name, part in _properties(schema).items():
+                for value in _values(part, (*path, name), found, depth + 1):
+                    yield {**fields, name: value}
+        case _:
+            yield "x"
+
+
+def _texts(schema: Mapping[str, Json], path: Path, found: Literals) -> Iterator[str]:
+    here, anywhere = found.texts.get(path, set()), found.texts.get((), set())
+    patterns = [*sorted(found.patterns.get(path, ()), key=str), *sorted(found.patterns.get((), ()), key=str)]
+    listed = [*patterns, *map(literal, sorted(here))]
+    least = schema.get("minLength")
+    plain = "x" * least if isinstance(least, int) and not isinstance(least, bool) and least < 1_000 else "x"
+    yield plain
+    if listed:
+        yield from samples(listed)
+    yield from sorted(anywhere)
+    if "pattern" in schema or "format" in schema:
+        yield from _PLAIN
+    for network in sorted(here | anywhere):
+        # What is compared with a range of addresses is an address in it.
+        yield network.partition("/")[0]
+
+
+def _numbers(kind: str, path: Path, schema: Mapping[str, Json], found: Literals) -> Iterator[Json]:
+    around = {*found.numbers.get(path, ()), *found.numbers.get((), ()), *_all(found.numbers)}
+    for keyword in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
+        bound = schema.get(keyword)
+        if isinstance(bound, int) and not isinstance(bound, bool):
+            around.add(bound)
+    yield 1
+    for number in sorted(around):
+        yield from (number, number + 1, number - 1)
+    for text in sorted(found.decimals):
+        number = float(text)
+        # Less by a hundredth is as good as less by anything: conditions on amounts compare.
+        nearby = (number, number + 1, number - 1, number - 0.01, number + 0.01)
+        yield from (round(one) for one in nearby[:3]) if kind == "integer" else (round(one, 4) for one in nearby)
+    yield from (one for one in _NUMBERS if kind == "number" or isinstance(one, int))
+
+
+def _all(numbers: Mapping[Path, set[int]]) -> set[int]:
+    return set[int]().union(*(found for path, found in numbers.items() if path[:1] in {(), ("input",), ("impact",)}))
+
+
+def _required(schema: Mapping[str, Json]) -> frozenset[str]:
+    listed = schema.get("required")
+    return frozenset(map(str, listed)) if isinstance(listed, Sequence) and not isinstance(listed, str) else frozenset()
+
+
+def _properties(schema: Mapping[str, Json]) -> Mapping[str, Json]:
+    found = schema.get("properties")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _distinct(values: Iterator[Json]) -> Iterator[Json]:
+    """Each value once: `True` and `1` are two."""
+    seen: set[str] = set()
+    for value in values:
+        if (key := repr(value)) not in seen:
+            seen.add(key)
+            yield value

@@ -1,0 +1,185 @@
+"""The edges that leave a node: every call that policy permits there, handing on and back, taking up a store."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from remit.assure.chains.asked import NEVER, Asker, Moment, Said
+from remit.assure.chains.goals import FAMILY, Forbidden, Goal, forbidden
+from remit.assure.chains.moves import FAMILIES, HIDDEN, Call
+from remit.assure.chains.space import Space, each
+from remit.assure.chains.state import Counting, Edge, How, Node
+from remit.assure.world import Doing
+from remit.facts.action import ActionKind
+
+DEPTH_MAX: Final = 3
+"""How long a chain of delegation may get."""
+SESSIONS_MAX: Final = 3
+"""How many sessions one line of work goes through, each taking up what the one before left in a store."""
+
+
+@dataclass(slots=True)
+class Ways:
+    """What leaves each node. `approver` says yes to whatever people are asked.
+
+    `agents` stand for all that policy cannot tell apart from them; `deep` is whether some policy looks at delegation.
+    """
+
+    asker: Asker
+    calls: Sequence[Call]
+    agents: Sequence[str]
+    user: str | None
+    counting: Counting
+    ages: Sequence[int]
+    nows: Sequence[int]
+    deep: bool
+    approver: bool
+    sessions_max: int = SESSIONS_MAX
+    _known: dict[Node, tuple[Edge, ...]] = field(default_factory=dict[Node, tuple[Edge, ...]])
+    _said: dict[tuple[object, ...], Said] = field(default_factory=dict[tuple[object, ...], Said])
+
+    def of(self, node: Node) -> tuple[Edge, ...]:
+        """The edges that leave `node`."""
+        found = self._known.get(node)
+        if found is None:
+            found = self._known[node] = tuple(self._working(node) if node.store is None else self._taking(node))
+        return found
+
+    def starts(self) -> Iterator[Node]:
+        """A session of each agent, in which nothing happened yet."""
+        yield from (Node((agent,), 0, 0, 0, frozenset()) for agent in self.agents)
+
+    def forward(self, edge: Edge, states: int) -> int:
+        """Where `states` get to by `edge`, whose guard they are in."""
+        space = self.asker.space
+        return lost(space, states, edge.add) if edge.unsaid else space.adding(states, edge.add)
+
+    def _working(self, node: Node) -> Iterator[Edge]:
+        covered: dict[tuple[str, Goal | None], int] = {}
+        for call in self.calls:
+            for how, said in self._hows(node, call):
+                reach: list[tuple[str, Goal | None, int]] = [(call.tool, None, self._guard(said))]
+                hits = self._hits(node, call, said)
+                reach += [(call.tool, one.goal, one.states) for one in hits]
+                # Another way to call the same tool is of use only where it gets further.
+                if any(states & ~covered.get((tool, goal), 0) for tool, goal, states in reach):
+                    for tool, goal, states in reach:
+                        covered[tool, goal] = covered.get((tool, goal), 0) | states
+                    yield from self._called(node, call, how, said, hits)
+        if self.deep:
+            yield from self._delegating(node)
+
+    def _hows(self, node: Node, call: Call) -> Iterator[tuple[How, Said]]:
+        for age_s in self.ages:
+            for now_ms in self.nows:
+                moment = Moment(node.calls, node.irreversible, age_s, now_ms)
+                yield How(call, age_s=age_s, now_ms=now_ms), self._asked(node.chain, call.doing, moment)
+
+    def _hits(self, node: Node, call: Call, said: Said) -> tuple[Forbidden, ...]:
+        guard = self._guard(said)
+        return tuple(
+            Forbidden(one.goal, states)
+            for one in forbidden(self.asker.space, call, node.done)
+            if (states := one.states & guard & ~self._named(said, FAMILY.get(one.goal)))
+        )
+
+    def _called(self, node: Node, call: Call, how: How, said: Said, hits: tuple[Forbidden, ...]) -> Iterator[Edge]:
+        space, guard = self.asker.space, self._guard(said)
+        calls, irreversible = self.counting.after(node, irreversible=call.irreversible)
+        done = node.done | {(duty, call.tool) for duty in call.duties}
+        there = node._replace(calls=calls, irreversible=irreversible, done=done)
+        yield Edge(guard, call.brings, there, how, said.escalate, hits=hits)
+        if node.hop + 1 < self.sessions_max:
+            for store in call.writes:
+                kept = there._replace(chain=(), calls=0, irreversible=0, store=store)
+                yield Edge(guard, call.brings, kept, how, said.escalate)
+        times = self.counting.next(node, irreversible=call.irreversible)
+        idle = guard & _holding(space, call.brings)
+        if times > 1 and idle:
+            later = self.counting.later(there, times, irreversible=call.irreversible)
+            yield Edge(idle, call.brings, later, how._replace(times=times), said.escalate)
+
+    def _named(self, said: Said, family: str | None) -> int:
+        return 0 if family is None else said.named.get(family, 0)
+
+    def _delegating(self, node: Node) -> Iterator[Edge]:
+        if len(node.chain) < DEPTH_MAX:
+            for agent in self.agents:
+                doing = Doing(ActionKind.DELEGATE, "", agent, {})
+                said = self._asked(node.chain, doing, Moment(node.calls, node.irreversible))
+                calls, _ = self.counting.after(node, irreversible=False)
+                there = node._replace(chain=(*node.chain, agent), calls=calls)
+                yield Edge(self._guard(said), 0, there, How(None, doing), said.escalate)
+        if len(node.chain) > 1:
+            yield Edge(self.asker.space.all, 0, node._replace(chain=node.chain[:-1]), How(None))
+
+    def _taking(self, node: Node) -> Iterator[Edge]:
+        """A session that begins by reading what was left in a store."""
+        space, store = self.asker.space, node.store
+        for agent in self.agents:
+            fresh = Node((agent,), 0, 0, node.hop + 1, node.done)
+            for call in self.calls:
+                if store not in call.reads and store not in call.unsaid:
+                    continue
+                for how, said in self._hows(fresh, call):
+                    if self._guard(said) & 1:
+                        calls, irreversible = self.counting.after(fresh, irreversible=call.irreversible)
+                        done = fresh.done | {(duty, call.tool) for duty in call.duties}
+                        there = fresh._replace(calls=calls, irreversible=irreversible, done=done)
+                        asks = space.all if said.escalate & 1 else 0
+                        unsaid = store in call.unsaid
+                        yield Edge(space.all, call.brings, there, how, asks, unsaid, self._at_once(call, node))
+                        break
+
+    def _at_once(self, call: Call, node: Node) -> tuple[Forbidden, ...]:
+        """Goals that taking up reaches itself: what reads may be a sink, but what it sends was known before it read."""
+        return tuple(one for one in forbidden(self.asker.space, call, node.done) if one.goal not in FAMILY)
+
+    def _guard(self, said: Said) -> int:
+        return said.permit | said.escalate if self.approver else said.permit
+
+    def _asked(self, chain: tuple[str, ...], doing: Doing, moment: Moment) -> Said:
+        key = chain, doing.kind, doing.server, doing.name, id(doing.args), moment
+        found = self._said.get(key)
+        if found is None:
+            known = self.asker.bundle.tools.get((doing.server, doing.name))
+            if doing.kind is ActionKind.CALL_TOOL and known is None:
+                return NEVER
+            found = self._said[key] = self.asker.said(chain, self.user, doing, moment)
+        return found
+
+
+def lost(space: Space, states: int, add: int) -> int:
+    """Where `states` get to when their labels are lost, and what they said is only in the data itself."""
+    found = 0
+    for kinds in _kinds(space, states):
+        hidden = space.mask(frozenset(HIDDEN[family] for family in kinds))
+        found |= space.adding(1, add | hidden)
+    return found
+
+
+def _kinds(space: Space, states: int) -> Iterator[frozenset[str]]:
+    """The families of data that some of `states` hold together, by label or without."""
+    holds: Mapping[str, int] = {family: _any(space, (family, HIDDEN[family])) for family in FAMILIES}
+    for pick in range(1 << len(FAMILIES)):
+        part, kinds = states, set[str]()
+        for at, family in enumerate(FAMILIES):
+            part &= holds[family] if pick >> at & 1 else space.all & ~holds[family]
+            kinds |= {family} if pick >> at & 1 else set[str]()
+        if part:
+            yield frozenset(kinds)
+
+
+def _any(space: Space, labels: Sequence[str]) -> int:
+    found = 0
+    for label in labels:
+        if label in space.number:
+            found |= space.held[space.number[label]]
+    return found
+
+
+def _holding(space: Space, mask: int) -> int:
+    found = space.all
+    for bit in each(mask):
+        found &= space.held[bit]
+    return found

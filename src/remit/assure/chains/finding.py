@@ -1,0 +1,204 @@
+"""Chains found in a bundle: set up, searched with nobody who says yes and with one who always does, and told."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from remit.assure.chains import edges
+from remit.assure.chains.asked import Asker, mentioned
+from remit.assure.chains.edges import Ways
+from remit.assure.chains.found import Chained, Erring, Result, Searched
+from remit.assure.chains.goals import Goal
+from remit.assure.chains.literals import Literals, literals, merged
+from remit.assure.chains.moves import FAMILIES, HIDDEN, Call, Leaks, calls, leaks_of
+from remit.assure.chains.search import BOUNDS, Bounds, Explored, Hit, explore, ordered
+from remit.assure.chains.space import LABELS_MAX, Space
+from remit.assure.chains.state import Counting, ages, counting
+from remit.assure.chains.telling import Teller
+from remit.assure.world import START_MS
+from remit.facts.agent import Mode
+from remit.facts.catalog import Catalog
+from remit.facts.label import closed
+from remit.policy.bundle import Bundle
+from remit.policy.compiled.extensions import Fault
+from remit.policy.compiled.extensions import datetime as point
+from remit.policy.compiled.extensions import duration as span
+from remit.policy.form import json_of
+from remit.policy.schema import NAMESPACE, OTHER_ACTIONS, action_groups
+from remit.policy.slice import Slice
+
+AGENTS_MAX: Final = 32
+"""How many kinds of agents are looked at; agents that policy cannot tell apart are of one kind."""
+_ASSUMED: Final = (
+    "every value of a call is an adversary's: nobody's user named it",
+    "a call brings every label that its tool can bring",
+    "an agent takes up what another left in a store in a session that held nothing before",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is searched, set up: the same for an approver and for none."""
+
+    asker: Asker
+    calls: tuple[Call, ...]
+    left: tuple[str, ...]
+    read: Mapping[str, Literals]
+    leaks: Leaks
+    kinds: Mapping[str, tuple[str, ...]]
+    deep: bool
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """One agent of each kind that policy can tell apart."""
+        return tuple(self.kinds)
+
+
+def chains(bundle: Bundle, bounds: Bounds = BOUNDS, user: str | None = None) -> Result:
+    """The shortest chains of `bundle` to each goal, for sessions of `user`, with an account of what was searched."""
+    slices = _slices(bundle)
+    space = Space(_labels(bundle, leaks := leaks_of(bundle)))
+    if len(space.labels) > LABELS_MAX:
+        why = f"before it began: policies tell {len(space.labels)} labels apart, more than {LABELS_MAX}"
+        return Result((), (), (), Searched(space.labels, 0, 0, 0, 0, why, (), ()))
+    world = _world(bundle, space, slices, leaks)
+    none = explore(_ways(world, user, approver=False), bounds)
+    alone = _alone(world, user, bounds, none)
+    teller = Teller(bundle, user)
+    free = tuple(_told(teller, none, world, alone))
+    found = {(one.goal, one.tool) for one in free}
+    always = explore(_ways(world, user, approver=True), bounds)
+    asking = tuple(one for one in _told(teller, always, world, alone, found) if one.asks)
+    states, transitions = (
+        (none.progress.states + always.progress.states),
+        (none.progress.transitions + always.progress.transitions),
+    )
+    steps = max(len(none.progress.layers), len(always.progress.layers))
+    unjudged = [f"{name}: its policies have a form that only cedarpy judges" for name in sorted(world.asker.unjudged)]
+    left = (*world.left, *unjudged, *teller.unconfirmed)
+    searched = Searched(
+        space.labels,
+        states,
+        transitions,
+        world.asker.asked,
+        steps,
+        none.stopped or always.stopped,
+        left,
+        tuple(_assumed(bundle, world)),
+    )
+    erring = tuple(Erring(policy, action, why) for (policy, action), why in sorted(world.asker.wrong.items()))
+    return Result(free, asking, erring, searched)
+
+
+def _told(
+    teller: Teller, explored: Explored, world: World, alone: frozenset[Goal], known: Iterable[tuple[Goal, str]] = ()
+) -> Iterator[Chained]:
+    skip = frozenset(known)
+    for hit in ordered(explored):
+        if (hit.goal, _tool(hit)) in skip:
+            continue
+        last = {agent for goal, tool, agent in explored.hits if (goal, tool) == (hit.goal, _tool(hit))}
+        agents = tuple(sorted(name for agent in last for name in world.kinds[agent]))
+        told = teller.told(hit, explored.way(hit), agents, alone=hit.goal in alone)
+        if told is not None:
+            yield told
+
+
+def _tool(hit: Hit) -> str:
+    call = hit.edge.how.call
+    return "" if call is None else call.tool
+
+
+def _alone(world: World, user: str | None, bounds: Bounds, every: Explored) -> frozenset[Goal]:
+    """The goals that some agent reaches all by itself."""
+    if not every.hits:
+        return frozenset()
+    ways = _ways(world, user, approver=True, sessions_max=1)
+    return frozenset(goal for goal, _, _ in explore(ways, bounds).hits)
+
+
+def _ways(world: World, user: str | None, *, approver: bool, sessions_max: int = edges.SESSIONS_MAX) -> Ways:
+    return Ways(
+        world.asker,
+        world.calls,
+        world.agents,
+        user,
+        counting(world.read),
+        ages(world.read),
+        _nows(world.read),
+        world.deep,
+        approver,
+        sessions_max if any(call.writes for call in world.calls) else 1,
+    )
+
+
+def _world(bundle: Bundle, space: Space, slices: Mapping[str, Slice], leaks: Leaks) -> World:
+    known = {ident: literals([json_of(policy.statement)]) for ident, policy in bundle.policies.items()}
+    read = {name: merged(known[ident] for ident in part.policies) for name, part in slices.items()}
+    found: list[Call] = []
+    left: list[str] = []
+    for one in calls(bundle, space, leaks, read):
+        if isinstance(one, Call):
+            found.append(one)
+        else:
+            left.append(one)
+    kinds = _kinds(bundle.catalog, {uid for policy in bundle.policies.values() for uid in policy.form.entities})
+    if len(kinds) > AGENTS_MAX:
+        left.append(f"{len(kinds) - AGENTS_MAX} kinds of agents beyond the first {AGENTS_MAX}")
+        kinds = dict(list(kinds.items())[:AGENTS_MAX])
+    # Beyond what looks at it, handing on is of use to whoever has to be seen doing much.
+    deep = any("delegation" in part.looks for part in slices.values()) or counting(read) != Counting()
+    return World(Asker(bundle, space), tuple(found), tuple(left), read, leaks, kinds, deep)
+
+
+def _slices(bundle: Bundle) -> Mapping[str, Slice]:
+    tools = {tool.exposed: action_groups(tool) for tool in bundle.catalog.tools.values()}
+    return {name: bundle.slice(name, tools.get(name, ())) for name in (*tools, *OTHER_ACTIONS)}
+
+
+def _labels(bundle: Bundle, leaks: Leaks) -> tuple[str, ...]:
+    """The labels that policies or goals tell apart, and the hidden ones where data can lose its own."""
+    every = closed(bundle.labels)
+    told = frozenset(FAMILIES).union(*(mentioned(policy, every) for policy in bundle.policies.values()))
+    return (*sorted(told & every), *((HIDDEN[family] for family in FAMILIES) if leaks.any else ()))
+
+
+def _kinds(catalog: Catalog, named: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """One agent of each kind that policy can tell apart, with all of its kind."""
+    literal = {name for kind, name in named if kind == f"{NAMESPACE}::Agent"}
+    kinds: dict[tuple[object, ...], list[str]] = {}
+    for agent in catalog.agents.values():
+        kinds.setdefault((agent.groups, agent.name if agent.name in literal else None), []).append(agent.name)
+    return {names[0]: tuple(names) for names in kinds.values()}
+
+
+def _nows(read: Mapping[str, Literals]) -> tuple[int, ...]:
+    """Points in time that policies tell apart: those that they name, and times of the first day."""
+    found = {START_MS}
+    for text in {date for one in read.values() for date in one.dates}:
+        at_ms = _moment(text)
+        if at_ms is not None:
+            found.update((at_ms - 1, at_ms, at_ms + 1))
+    return tuple(sorted(found))
+
+
+def _moment(text: str) -> int | None:
+    """`2026-01-01…` as milliseconds since the epoch; a span of time as that time of the first day."""
+    try:
+        return point(text).ms if text[:1].isdigit() and "-" in text else START_MS + span(text).ms
+    except Fault:
+        # Policies that hold it cannot be evaluated, and say so.
+        return None
+
+
+def _assumed(bundle: Bundle, world: World) -> Iterator[str]:
+    yield from _ASSUMED
+    observing = sum(agent.mode is Mode.OBSERVE for agent in bundle.catalog.agents.values())
+    if observing:
+        yield f"{observing} that only observe are held to policy"
+    if not world.deep:
+        yield "no policy looks at delegation or counts calls: a chain of agents may do no more than its first one"
+    for (server, name), stores in sorted(world.leaks.unsaid.items()):
+        yield f"{server}/{name} may read {', '.join(stores)}: no tool is said to, and something has to"
+    for (server, name), families in sorted(world.leaks.families.items()):
+        yield f"{server}/{name} may bring {', '.join(sorted(families))}, as other readers of its store do"

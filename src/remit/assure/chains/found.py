@@ -1,0 +1,92 @@
+"""What a search finds: chains of steps, each permitted, and what it did to find them."""
+
+from dataclasses import dataclass
+
+from remit.assure.chains.goals import Goal
+from remit.assure.world import Chain, Doing
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a chain as it was judged: the verdict, the policies that gave it, and the labels held after it.
+
+    `gates` are the policies that people would have to lift, with their routes.
+    """
+
+    chain: Chain
+    doing: Doing
+    verdict: str
+    policies: tuple[str, ...]
+    gates: tuple[tuple[str, str], ...]
+    labels: tuple[str, ...]
+    times: int = 1
+    age_s: int = 0
+    now_ms: int = 0
+    picks: str | None = None
+    leaves: str | None = None
+    unsaid: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chained:
+    """The shortest chain to `goal` by the tool that ends it. `together` says that no agent can do it alone.
+
+    `agents` are all who can end it so; `hidden` says that on the way data lost its label, by what the catalog does
+    not say; `suspects` are policies that would have to have ended it, the likeliest first; `moves` counts
+    what was handed back as well.
+    """
+
+    goal: Goal
+    user: str | None
+    steps: tuple[Step, ...]
+    agents: tuple[str, ...]
+    together: bool
+    hidden: bool
+    suspects: tuple[str, ...]
+    moves: int
+
+    @property
+    def asks(self) -> bool:
+        """Whether people are asked on the way."""
+        return any(step.gates for step in self.steps)
+
+    @property
+    def tool(self) -> str:
+        """What ends it, as `SERVER/TOOL`."""
+        return f"{self.steps[-1].doing.server}/{self.steps[-1].doing.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What was searched: states and transitions, policies asked how often, and where it stopped if it did.
+
+    `left` says in a sentence each what was not looked at; `assumed` what was taken for granted.
+    """
+
+    labels: tuple[str, ...]
+    states: int
+    transitions: int
+    asked: int
+    steps: int
+    stopped: str | None
+    left: tuple[str, ...]
+    assumed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Erring:
+    """A policy that cannot be evaluated for an action: it denies every such call, whatever its author meant."""
+
+    policy: str
+    action: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All chains that need nobody (`free`), those that need people who always say yes (`asking`), and the account."""
+
+    free: tuple[Chained, ...]
+    asking: tuple[Chained, ...]
+    erring: tuple[Erring, ...]
+    searched: Searched

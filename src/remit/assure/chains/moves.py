@@ -1,0 +1,131 @@
+"""What can be done in a workspace, and what each call does to data: the labels it brings, the stores it reaches.
+
+Two things that the catalog does not say are assumed, since data would otherwise lose its labels unnoticed:
+* a store that is written and that no tool is said to read is read by every tool of its server that only reads and
+  has no store of its own;
+* what one reader of a store brings from outside, every other reader of it may bring too.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from remit.assure.chains.arguments import variants
+from remit.assure.chains.literals import Literals
+from remit.assure.chains.patterns import literal, samples
+from remit.assure.chains.space import Space
+from remit.assure.world import Doing
+from remit.facts.action import ActionKind
+from remit.facts.canonical import Json
+from remit.facts.catalog import Effect, Sink, Tool
+from remit.facts.label import Labels, closed
+from remit.policy.bundle import Bundle
+from remit.policy.slice import Slice
+
+FAMILIES: Final = ("confidential", "untrusted")
+HIDDEN: Final[Mapping[str, str]] = {"confidential": "confidential?", "untrusted": "untrusted?"}
+"""What stands for data of a family that has lost its label."""
+DUTY: Final = "duty-"
+"""How tags begin whose tools no one line of work may use together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call, by one of its arguments. `brings` are labels as bits, hidden ones among them.
+
+    `writes` and `reads` are names of stores; `unsaid` are those that it is assumed to read, though nobody said so.
+    """
+
+    doing: Doing
+    brings: int = 0
+    writes: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    unsaid: tuple[str, ...] = ()
+    irreversible: bool = False
+    external: bool = False
+    duties: frozenset[str] = frozenset()
+
+    @property
+    def tool(self) -> str:
+        """What it calls, for people."""
+        kind = self.doing.kind
+        named = f"{self.doing.server}/{self.doing.name}"
+        return named if kind is ActionKind.CALL_TOOL else f"{kind.value} {self.doing.server or self.doing.name}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Leaks:
+    """Where data would lose its labels: by tool the stores it is assumed to read, and the families it may bring."""
+
+    unsaid: Mapping[tuple[str, str], tuple[str, ...]]
+    families: Mapping[tuple[str, str], Labels]
+
+    @property
+    def any(self) -> bool:
+        """Whether there is such a place at all."""
+        return bool(self.unsaid or self.families)
+
+
+def leaks_of(bundle: Bundle) -> Leaks:
+    """Where the catalog lets data lose its labels."""
+    tools = bundle.catalog.tools
+    readers: dict[str, list[Tool]] = {}
+    written: dict[str, set[str]] = {}
+    for tool in tools.values():
+        if tool.store is not None and tool.store.reads:
+            readers.setdefault(tool.store.name, []).append(tool)
+        if tool.store is not None and tool.store.writes:
+            written.setdefault(tool.server, set()).add(tool.store.name)
+    unsaid: dict[tuple[str, str], tuple[str, ...]] = {}
+    families: dict[tuple[str, str], Labels] = {}
+    for key, tool in tools.items():
+        unread = tuple(sorted(name for name in written.get(tool.server, ()) if name not in readers))
+        if unread and tool.catalogued and tool.store is None and tool.effect is Effect.READ:
+            unsaid[key] = unread
+    for listed in readers.values():
+        brought = [closed(tool.worst) for tool in listed]
+        every = frozenset[str]().union(*brought)
+        for tool, mine in zip(listed, brought, strict=True):
+            lost = frozenset(family for family in FAMILIES if family in every and family not in mine)
+            if lost:
+                families[tool.server, tool.name] = lost
+    return Leaks(unsaid, families)
+
+
+def calls(bundle: Bundle, space: Space, leaks: Leaks, read: Mapping[str, Literals]) -> Iterator[Call | str]:
+    """Every call to try, and in a sentence what is not tried; `read` are the literals of each action's policies."""
+    for key, form in bundle.tools.items():
+        tool, shown = form.tool, f"{form.tool.server}/{form.tool.name}"
+        if form.quarantined is not None:
+            continue
+        found, whole = variants(form, bundle.slice_of(tool), read[tool.exposed])
+        if not found:
+            yield f"{shown}: no arguments were found that its schema takes"
+        elif not whole:
+            yield f"{shown}: it can be called in more ways than were tried"
+        lost = frozenset(HIDDEN[family] for family in leaks.families.get(key, ()))
+        for given in found:
+            yield Call(
+                Doing(ActionKind.CALL_TOOL, tool.server, tool.name, given),
+                space.mask(closed(tool.worst) | lost),
+                () if tool.store is None or not tool.store.writes else (tool.store.name,),
+                () if tool.store is None or not tool.store.reads else (tool.store.name,),
+                leaks.unsaid.get(key, ()),
+                tool.effect is Effect.IRREVERSIBLE,
+                tool.sink is Sink.EXTERNAL,
+                frozenset(tag for tag in tool.tags if tag.startswith(DUTY)),
+            )
+    for server in bundle.catalog.servers.values():
+        for uri in _uris(bundle.slice(ActionKind.READ_RESOURCE.value), read[ActionKind.READ_RESOURCE.value]):
+            args: Mapping[str, Json] = {"uri": uri}
+            doing = Doing(ActionKind.READ_RESOURCE, server.name, uri, args)
+            yield Call(doing, space.mask(closed(server.source)), reads=bundle.stores.get(server.name, ()))
+
+
+def _uris(part: Slice, found: Literals) -> tuple[str, ...]:
+    """Addresses of resources to try: none where no policy is about reading any."""
+    if not any(not policy.forbids for policy in part.ordered):
+        return ()
+    named = found.texts.get(("input", "uri"), set())
+    patterns = [*sorted(found.patterns.get(("input", "uri"), ()), key=str), *map(literal, sorted(named))]
+    return ("remit://any", *(text for text in samples(patterns) if text)) if patterns else ("remit://any",)

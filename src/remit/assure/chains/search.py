@@ -1,0 +1,149 @@
+"""The search: all states step by step from the beginning, so that the first chain to a goal is the shortest.
+
+Laws
+* A step from all states of a node at once is one operation on numbers (`space`); nothing is sampled.
+* What is bounded says so: a search that stopped names where, and its answer is what it found until then.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from remit.assure.chains.edges import Ways, lost
+from remit.assure.chains.goals import Goal
+from remit.assure.chains.space import each
+from remit.assure.chains.state import Edge, How, Node, Progress
+
+STATES_MAX: Final = 20_000_000
+STEPS_MAX: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many states and steps a search may take; `stop` is asked after each node whether it has to end."""
+
+    states_max: int = STATES_MAX
+    steps_max: int = STEPS_MAX
+    stop: Callable[[], bool] = lambda: False
+
+
+BOUNDS: Final = Bounds()
+
+
+class Hit(NamedTuple):
+    """A goal reached by `edge` from `node`, first in step number `step`, from one of `states`."""
+
+    goal: Goal
+    step: int
+    node: Node
+    edge: Edge
+    states: int
+
+
+class Taken(NamedTuple):
+    """One edge of a way, and the state that it was taken from."""
+
+    node: Node
+    edge: Edge
+    state: int
+
+
+@dataclass(slots=True)
+class Explored:
+    """What a search went through, the first hit of each goal by tool and last agent, and where it stopped."""
+
+    progress: Progress
+    hits: dict[tuple[Goal, str, str], Hit]
+    stopped: str | None = None
+
+    def way(self, hit: Hit) -> tuple[Taken, ...]:
+        """The edges from the beginning to `hit`, that of the hit the last."""
+        state = (hit.states & -hit.states).bit_length() - 1
+        found = [Taken(hit.node, hit.edge, state)]
+        node = hit.node
+        for step in range(hit.step - 1, -1, -1):
+            source, edge, before = self._before(step, node, state)
+            found.append(Taken(source, edge, before))
+            node, state = source, before
+        return tuple(reversed(found))
+
+    def _before(self, step: int, node: Node, state: int) -> tuple[Node, Edge, int]:
+        space, layer = self.progress.space, self.progress.layers[step]
+        for source, edge in self.progress.taken[step]:
+            if edge.target != node:
+                continue
+            states = layer[source] & edge.guard
+            if not edge.unsaid:
+                states &= space.before(1 << state, edge.add)
+                if states:
+                    return source, edge, (states & -states).bit_length() - 1
+                continue
+            for one in each(states):
+                if self._forward(edge, one) == state:
+                    return source, edge, one
+        raise AssertionError("what was reached was reached from somewhere")
+
+    def _forward(self, edge: Edge, state: int) -> int:
+        return lost(self.progress.space, 1 << state, edge.add).bit_length() - 1
+
+
+def explore(ways: Ways, bounds: Bounds) -> Explored:
+    """Every state that the edges of `ways` reach."""
+    progress = Progress(ways.asker.space, {}, [], [])
+    found = Explored(progress, {})
+    fresh: dict[Node, int] = {}
+    for node in ways.starts():
+        progress.add(node, 1, fresh)
+    step = 0
+    while fresh and found.stopped is None:
+        if step >= bounds.steps_max:
+            found.stopped = f"after {step} steps; longer chains were not looked for"
+            break
+        progress.layers.append(fresh)
+        progress.taken.append([])
+        fresh = _step(ways, found, step, bounds)
+        step += 1
+    return found
+
+
+def _step(ways: Ways, found: Explored, step: int, bounds: Bounds) -> dict[Node, int]:
+    progress, following = found.progress, dict[Node, int]()
+    for node, states in progress.layers[step].items():
+        for edge in ways.of(node):
+            going = states & edge.guard
+            if not going:
+                continue
+            progress.transitions += going.bit_count()
+            if edge.hits:
+                _note(found, step, node, edge, going)
+            if progress.add(edge.target, ways.forward(edge, going), following):
+                progress.taken[step].append((node, edge))
+        if progress.states > bounds.states_max:
+            found.stopped = f"after {progress.states} states; what lies beyond them was not looked at"
+        elif bounds.stop():
+            found.stopped = f"in step {step + 1}, when its time was over; what lies beyond was not looked at"
+        if found.stopped is not None:
+            break
+    return following
+
+
+def _note(found: Explored, step: int, node: Node, edge: Edge, going: int) -> None:
+    tool = _tool(edge.how)
+    for hit in edge.hits:
+        states = going & hit.states
+        key = hit.goal, tool, node.chain[-1] if node.chain else edge.target.chain[-1]
+        if states and key not in found.hits:
+            found.hits[key] = Hit(hit.goal, step, node, edge, states)
+
+
+def _tool(how: How) -> str:
+    return "" if how.call is None else how.call.tool
+
+
+def ordered(explored: Explored) -> Iterator[Hit]:
+    """The shortest hit of each goal by the tool that ends it, the shortest ones first."""
+    best: dict[tuple[Goal, str], Hit] = {}
+    for (goal, tool, _), hit in explored.hits.items():
+        if (goal, tool) not in best or hit.step < best[goal, tool].step:
+            best[goal, tool] = hit
+    yield from sorted(best.values(), key=lambda hit: hit.step)

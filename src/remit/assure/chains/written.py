@@ -1,0 +1,120 @@
+"""A chain for people, as a story, and for `policy test`, as a case that holds once the chain is cut."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from remit.assure.chains.cut import cutting
+from remit.assure.chains.found import Chained, Step
+from remit.assure.chains.goals import SAYS
+from remit.facts.action import ActionKind
+from remit.facts.canonical import Json, canonical
+
+_SHOWN_MAX: Final = 200
+
+
+def title(chain: Chained) -> str:
+    """What `chain` comes to, in one sentence."""
+    together = ", which no agent can do alone" if chain.together else ""
+    return f"{SAYS[chain.goal]} by {chain.tool}{together}"
+
+
+def story(chain: Chained) -> Iterator[str]:
+    """`chain` in sentences, one a step."""
+    for number, step in enumerate(chain.steps, 1):
+        yield f"{number}. {_who(step)} {_what(step)}{_how(step)}"
+
+
+def _who(step: Step) -> str:
+    acting = step.chain[-1].partition("#")
+    later = f" (session {acting[2]})" if acting[2] else ""
+    through = f", sent by {' and '.join(one.partition('#')[0] for one in step.chain[:-1])}," if step.chain[1:] else ""
+    return f"{acting[0]}{later}{through}"
+
+
+def _what(step: Step) -> str:
+    doing = step.doing
+    match doing.kind:
+        case ActionKind.DELEGATE:
+            done = f"hands on to {doing.name}"
+        case ActionKind.READ_RESOURCE:
+            done = f"reads {doing.name} of {doing.server}"
+        case _:
+            args = canonical(doing.args).decode()
+            done = f"calls {doing.server}/{doing.name} {args if len(args) <= _SHOWN_MAX else f'{args[:_SHOWN_MAX]}…'}"
+    if step.times > 1:
+        done += f" {step.times} times"
+    if step.picks is not None:
+        done += f", taking up what is in {step.picks}"
+        done += ", which the catalog does not say" if step.unsaid else ""
+    return done if step.leaves is None else f"{done}, leaving it in {step.leaves}"
+
+
+def _how(step: Step) -> str:
+    by = f": permitted by {', '.join(step.policies)}" if step.policies else ""
+    if step.gates:
+        routes = ", ".join(dict.fromkeys(route for _, route in step.gates))
+        by += f", once {routes} says yes ({', '.join(policy for policy, _ in step.gates)})"
+    return f"{by}; it holds {', '.join(step.labels) or 'no label'}"
+
+
+def case(chain: Chained) -> dict[str, Json]:
+    """`chain` as a case: all of its steps are as they are now, but the one that is to be forbidden is denied."""
+    last = cutting(chain)
+    events: list[Json] = []
+    for number, step in enumerate(chain.steps[: last + 1]):
+        if step.age_s:
+            events.append({"as": "/".join(step.chain), "given": {"age_s": step.age_s}})
+        event = _event(step)
+        if number == last:
+            event |= {"expect": "deny"}
+            del event["back"]
+        events.append(event)
+    made: dict[str, Json] = {"name": f"chain: {title(chain)}", "events": events}
+    return made if chain.user is None else {"name": made["name"], "user": chain.user, "events": events}
+
+
+def _event(step: Step) -> dict[str, Json]:
+    doing = step.doing
+    event: dict[str, Json] = {"as": "/".join(step.chain)}
+    match doing.kind:
+        case ActionKind.DELEGATE:
+            event["delegate"] = doing.name
+        case ActionKind.READ_RESOURCE:
+            event |= {"read": doing.name, "server": doing.server}
+        case _:
+            event |= {"call": f"{doing.server}/{doing.name}", "args": dict(doing.args)}
+    if step.times > 1:
+        event["times"] = step.times
+    return event | {"expect": step.verdict, "back": "anything"}
+
+
+def told(chain: Chained) -> dict[str, Json]:
+    """`chain` for programs."""
+    return {
+        "goal": chain.goal.value,
+        "text": title(chain),
+        "agents": list(chain.agents),
+        "together": chain.together,
+        "label_lost": chain.hidden,
+        "policies": list(dict.fromkeys(policy for step in chain.steps for policy in step.policies)),
+        "suspects": list(chain.suspects),
+        "steps": [_told(step) for step in chain.steps],
+        "case": case(chain),
+    }
+
+
+def _told(step: Step) -> dict[str, Json]:
+    return {
+        "agents": list(step.chain),
+        "kind": step.doing.kind.value,
+        "server": step.doing.server,
+        "name": step.doing.name,
+        "arguments": dict(step.doing.args),
+        "times": step.times,
+        "verdict": step.verdict,
+        "policies": list(step.policies),
+        "gates": [{"policy": policy, "route": route} for policy, route in step.gates],
+        "labels": list(step.labels),
+        "takes_up": step.picks,
+        "leaves_in": step.leaves,
+    }

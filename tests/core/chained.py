@@ -1,0 +1,169 @@
+"""Small worlds for the tests of chains, and the plainest search that there is: one decision after another."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import NamedTuple
+
+from remit.facts.action import Action, ActionKind
+from remit.facts.agent import Agent, Authority, Link
+from remit.facts.canonical import Json, canonical
+from remit.facts.catalog import Catalog, Effect, Http, PolicySource, Route, Server, Sink, Tool
+from remit.facts.label import closed
+from remit.facts.session import Session
+from remit.facts.store import Store
+from remit.pdp.decide import decide
+from remit.pdp.snapshot import Pin, Snapshot
+from remit.policy.bundle import Bundle
+from remit.policy.verdict import Escalate, Permit
+from tests.core.deciding import NOW, schema, tool
+
+DEPTH = 3
+SESSIONS = 3
+CALLS = 3
+URI = "remit://any"
+MODE = schema(mode={"type": "string", "enum": ["a", "b"]})
+
+
+def world(agents: Mapping[str, Iterable[str]], tools: Iterable[Tool], *policies: str) -> Catalog:
+    """Agents with their groups, tools of servers `one` and `two`, route `owner` of nobody."""
+    groups = frozenset(group for mine in agents.values() for group in mine) | {"g", "h"}
+    listed = list(tools)
+    return Catalog(
+        agents={name: Agent(name, "uma", "works", frozenset(mine)) for name, mine in agents.items()},
+        users={},
+        groups=groups,
+        servers={name: Server(name, Http("http://127.0.0.1:9")) for name in ("one", "two")},
+        tools={(one.server, one.name): one for one in listed},
+        routes={"owner": Route("owner")},
+        policies=tuple(PolicySource(f"p{number}.cedar", text) for number, text in enumerate(policies)),
+    )
+
+
+def kind(
+    name: str,
+    *,
+    effect: Effect = Effect.READ,
+    sink: Sink = Sink.INTERNAL,
+    source: Iterable[str] = (),
+    store: Store | None = None,
+    arguments: Json = MODE,
+    tags: Iterable[str] = (),
+) -> Tool:
+    """A tool `SERVER/NAME`."""
+    server, _, own = name.partition("/")
+    return replace(tool(server, own, arguments, effect=effect, sink=sink, source=source, tags=tags), store=store)
+
+
+class Place(NamedTuple):
+    """Where a plain search is: the agents at work, what they hold, and how often they called; or what a store holds."""
+
+    chain: tuple[str, ...]
+    labels: frozenset[str]
+    calls: int
+    hop: int
+    store: str | None
+    done: frozenset[tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Plain:
+    """The plain search of `bundle`: `found` has the length of the shortest chain by goal and tool."""
+
+    bundle: Bundle
+    approver: bool
+    found: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    known: dict[tuple[object, ...], tuple[tuple[str, str], ...] | None] = field(
+        default_factory=dict[tuple[object, ...], "tuple[tuple[str, str], ...] | None"]
+    )
+
+    def run(self) -> dict[tuple[str, str], int]:
+        """Search, one state and one decision at a time."""
+        agents = self.bundle.catalog.agents
+        starts = [Place((agent,), frozenset(), 0, 0, None, frozenset()) for agent in agents]
+        seen, waiting = set(starts), deque((one, 0) for one in starts)
+        while waiting:
+            place, length = waiting.popleft()
+            following = self._taking(place, length) if place.store is not None else self._working(place, length)
+            for one in following:
+                if one not in seen:
+                    seen.add(one)
+                    waiting.append((one, length + 1))
+        return self.found
+
+    def _working(self, place: Place, length: int) -> Iterator[Place]:
+        for used, mode in product(self.bundle.catalog.tools.values(), ("a", "b")):
+            policies = self._may(place, ActionKind.CALL_TOOL, used.server, used.name, {"mode": mode})
+            if policies is None:
+                continue
+            for goal in self._goals(place, used, policies):
+                self.found.setdefault((goal, f"{used.server}/{used.name}"), length + 1)
+            labels = place.labels | closed(used.source)
+            done = place.done | {(tag, used.name) for tag in used.tags if tag.startswith("duty-")}
+            yield place._replace(labels=labels, calls=min(place.calls + 1, CALLS), done=done)
+            if used.store is not None and used.store.writes and place.hop + 1 < SESSIONS:
+                yield Place((), labels, 0, place.hop, used.store.name, done)
+        for server in self.bundle.catalog.servers.values():
+            if self._may(place, ActionKind.READ_RESOURCE, server.name, URI, {"uri": URI}) is not None:
+                yield place._replace(labels=place.labels | closed(server.source), calls=min(place.calls + 1, CALLS))
+        if len(place.chain) < DEPTH:
+            for agent in self.bundle.catalog.agents:
+                if self._may(place, ActionKind.DELEGATE, "", agent, {}) is not None:
+                    yield place._replace(chain=(*place.chain, agent), calls=min(place.calls + 1, CALLS))
+        if len(place.chain) > 1:
+            yield place._replace(chain=place.chain[:-1])
+
+    def _taking(self, place: Place, length: int) -> Iterator[Place]:
+        for agent, used in product(self.bundle.catalog.agents, self.bundle.catalog.tools.values()):
+            if used.store is None or not used.store.reads or used.store.name != place.store:
+                continue
+            fresh = Place((agent,), frozenset(), 0, place.hop + 1, None, place.done)
+            for mode in ("a", "b"):
+                if self._may(fresh, ActionKind.CALL_TOOL, used.server, used.name, {"mode": mode}) is not None:
+                    for goal in self._goals(fresh, used, ()):
+                        self.found.setdefault((goal, f"{used.server}/{used.name}"), length + 1)
+                    done = place.done | {(tag, used.name) for tag in used.tags if tag.startswith("duty-")}
+                    yield fresh._replace(labels=place.labels | closed(used.source), calls=1, done=done)
+
+        for agent, server in product(self.bundle.catalog.agents, self.bundle.catalog.servers.values()):
+            if place.store in self.bundle.stores.get(server.name, ()):
+                fresh = Place((agent,), frozenset(), 0, place.hop + 1, None, place.done)
+                if self._may(fresh, ActionKind.READ_RESOURCE, server.name, URI, {"uri": URI}) is not None:
+                    yield fresh._replace(labels=place.labels | closed(server.source), calls=1)
+
+    def _may(
+        self, place: Place, what: ActionKind, server: str, name: str, args: Mapping[str, Json]
+    ) -> tuple[tuple[str, str], ...] | None:
+        """The policies, by agent, that permit it; None where it is not permitted."""
+        key = place.chain, place.labels, place.calls, what, server, name, canonical(args)
+        if key not in self.known:
+            self.known[key] = self._decided(place, what, server, name, args)
+        return self.known[key]
+
+    def _decided(
+        self, place: Place, what: ActionKind, server: str, name: str, args: Mapping[str, Json]
+    ) -> tuple[tuple[str, str], ...] | None:
+        links = tuple(Link(agent, f"s{at}") for at, agent in enumerate(place.chain))
+        action = Action(what, server, name, canonical(args), args, Authority(links, None, "t", NOW + 1_000))
+        sessions = tuple(Session(link.sid, link.agent, None, NOW, place.labels, calls=place.calls) for link in links)
+        decision = decide(Snapshot(self.bundle, sessions, Pin.MATCHES), action, NOW)
+        if isinstance(decision.verdict, Permit) or (self.approver and isinstance(decision.verdict, Escalate)):
+            return tuple(
+                (reason.agent or "", reason.policy) for reason in decision.reasons if reason.policy is not None
+            )
+        return None
+
+    def _goals(self, place: Place, used: Tool, policies: tuple[tuple[str, str], ...]) -> Iterator[str]:
+        permits = [(agent, self.bundle.policies[one]) for agent, one in policies]
+        texts = [(agent, one.statement.text) for agent, one in permits if not one.forbids]
+        for goal, family, reaches in (
+            ("confidential-outside", "confidential", used.sink is Sink.EXTERNAL),
+            ("untrusted-final", "untrusted", used.effect is Effect.IRREVERSIBLE),
+        ):
+            meant = {agent for agent, text in texts if f'Label::"{family}' in text}
+            if reaches and family in place.labels and not meant >= set(place.chain):
+                yield goal
+        mine = {tag for tag in used.tags if tag.startswith("duty-")}
+        if any(tag in mine and name != used.name for tag, name in place.done):
+            yield "duties-together"

@@ -1,0 +1,280 @@
+"""Chains: what is found, told, cut and written as a case; what is bounded and assumed is said."""
+
+from dataclasses import replace
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from remit.assure.cases import cases
+from remit.assure.chains.arguments import variants
+from remit.assure.chains.cut import Declare, Forbid, cut
+from remit.assure.chains.drawing import drawing
+from remit.assure.chains.finding import chains
+from remit.assure.chains.found import Chained, Result
+from remit.assure.chains.goals import Goal
+from remit.assure.chains.literals import literals
+from remit.assure.chains.patterns import literal, pattern_of, samples
+from remit.assure.chains.search import Bounds
+from remit.assure.chains.space import Space, each, subsets
+from remit.assure.chains.written import story, title, told
+from remit.assure.trying import failures
+from remit.facts.catalog import Effect, Sink, Tool
+from remit.facts.store import Store
+from remit.policy.bundle import Bundle
+from remit.policy.compile import compile_bundle
+from remit.policy.form import json_of
+from tests.core.chained import kind, world
+from tests.core.deciding import schema
+
+PAY = kind("one/pay_list", source=["confidential:pay"])
+MAIL = kind("two/mail", effect=Effect.WRITE, sink=Sink.EXTERNAL)
+WEB = kind("two/web", source=["untrusted:web"])
+WIPE = kind("two/wipe", effect=Effect.IRREVERSIBLE)
+SAVE = kind("one/save", effect=Effect.WRITE, store=Store("box", reads=False))
+LOAD = kind("one/load", store=Store("box", writes=False))
+ALL = '@id("all") permit (principal, action, resource);'
+SEALED = """@id("sealed") forbid (principal, action in Remit::Action::"sink:external", resource)
+when { context.session.labels.contains(Remit::Label::"confidential") };"""
+CALM = """@id("calm") @gate("owner") forbid (principal, action in Remit::Action::"effect:irreversible", resource)
+when { context.session.labels.contains(Remit::Label::"untrusted") };"""
+
+
+def made(
+    *policies: str, tools: tuple[Tool, ...] = (PAY, MAIL, WEB, WIPE), agents: dict[str, list[str]] | None = None
+) -> Bundle:
+    result = compile_bundle(world(agents or {"ada": ["g"]}, tools, *policies), shadow_every=0).result
+    assert isinstance(result, Bundle), result
+    return result
+
+
+def only(result: Result) -> Chained:
+    (one,) = result.free
+    return one
+
+
+def names(chain: Chained) -> list[str]:
+    return [f"{'/'.join(step.chain)} {step.doing.name}" for step in chain.steps]
+
+
+def test_confidential_data_to_a_sink_outside() -> None:
+    running = made(ALL, CALM)
+    chain = only(result := chains(running))
+    assert (chain.goal, chain.tool) == (Goal.OUTSIDE, "two/mail")
+    assert names(chain) == ["ada pay_list", "ada mail"]
+    assert [step.policies for step in chain.steps] == [("all",), ("all",)]
+    assert chain.suspects == ()
+    assert list(story(chain))[1] == (
+        "2. ada calls two/mail {}: permitted by all; it holds confidential, confidential:pay"
+    )
+    found = cut(running, result, chains)
+    (remedy,) = found.remedies
+    assert found.whole
+    assert isinstance(remedy, Forbid)
+    assert 'action == Remit::Action::"two___mail"' in remedy.text
+    assert "principal == " not in remedy.text
+    (case,) = cases([told(chain)["case"]])
+    assert "is permit, not deny" in failures(running, case)[0]
+    assert found.bundle is not None
+    assert failures(found.bundle, case) == ()
+
+
+def test_what_strangers_wrote_to_what_cannot_be_undone_and_who_is_asked() -> None:
+    result = chains(made(ALL, SEALED))
+    assert names(only(result)) == ["ada web", "ada wipe"]
+    assert only(result).suspects == ()
+    result = chains(made(ALL, SEALED, CALM))
+    assert result.free == ()
+    (asking,) = result.asking
+    assert asking.asks
+    assert asking.steps[-1].gates == (("calm", "owner"),)
+    assert "once owner says yes (calm)" in list(story(asking))[-1]
+
+
+def test_a_clean_workspace_has_no_chain() -> None:
+    hard = CALM.replace('@gate("owner") ', "")
+    result = chains(made(ALL, SEALED, hard))
+    assert (result.free, result.asking, result.erring) == ((), (), ())
+    assert result.searched.stopped is None
+    assert result.searched.states > 0
+    assert result.searched.labels == ("confidential", "untrusted")
+
+
+def test_a_power_that_no_single_agent_has() -> None:
+    reader = '@id("reader") permit (principal == Remit::Agent::"ada", action in Remit::Action::"server:one", resource);'
+    sender = '@id("sender") permit (principal == Remit::Agent::"bob", action in Remit::Action::"call_tool", resource)'
+    sender += ' unless { context.input has mode && context.input.mode == "a" };'
+    shut = '@id("shut") forbid (principal == Remit::Agent::"bob", action == Remit::Action::"one___pay_list", resource);'
+    both = {"ada": ["g"], "bob": ["h"]}
+    tools = (PAY, MAIL, SAVE, LOAD)
+    running = made(reader, sender, shut, tools=tools, agents=both)
+    chain = only(result := chains(running))
+    assert chain.together
+    assert "which no agent can do alone" in title(chain)
+    assert names(chain) == ["ada pay_list", "ada save", "bob load", "bob mail"]
+    assert (chain.steps[1].leaves, chain.steps[2].picks) == ("box", "box")
+    assert chain.steps[3].doing.args in ({"mode": "b"}, {})
+    found = cut(running, result, chains)
+    assert found.whole
+    assert 'principal == Remit::Agent::"bob"' in found.remedies[0].text
+
+
+def test_duties_that_are_to_be_apart() -> None:
+    order = kind("one/order", effect=Effect.WRITE, tags=["duty-pay"])
+    release = kind("two/release", effect=Effect.WRITE, tags=["duty-pay"])
+    both_of_bob = 'action in [Remit::Action::"two___release", Remit::Action::"one___load"]'
+    apart = (
+        '@id("a") permit (principal == Remit::Agent::"ada", action in Remit::Action::"server:one", resource);',
+        f'@id("b") permit (principal == Remit::Agent::"bob", {both_of_bob}, resource);',
+    )
+    both = {"ada": ["g"], "bob": ["h"]}
+    alone = apart[1].replace(', Remit::Action::"one___load"', "")
+    running = made(apart[0], alone, tools=(order, release), agents=both)
+    assert chains(running).free == ()
+    running = made(*apart, tools=(order, release, SAVE, LOAD), agents=both)
+    result = chains(running)
+    chain = only(result)
+    assert (chain.goal, chain.together) == (Goal.DUTIES, True)
+    assert names(chain) == ["ada order", "ada save", "bob load", "bob release"]
+    found = cut(running, result, chains)
+    assert found.whole
+    assert "one___load" in found.remedies[0].text
+    result = chains(made(ALL, tools=(order, release), agents=both))
+    assert len(result.free) == 2
+    assert not any(one.together for one in result.free)
+
+
+def test_delegation_that_grows() -> None:
+    deep = SEALED.replace("when {", "when { context.delegation.depth == 0 &&")
+    running = made(ALL, deep, tools=(PAY, MAIL), agents={"ada": ["g"], "bob": ["h"]})
+    chain = only(result := chains(running))
+    assert names(chain)[-1] in {"ada/bob mail", "ada/ada mail"}
+    assert chain.suspects == ("sealed",)
+    assert cut(running, result, chains).whole
+
+
+def test_counters_that_open_a_gate() -> None:
+    much = SEALED.replace("when {", "when { context.session.calls < 500 &&")
+    chain = only(chains(made(ALL, much, tools=(PAY, MAIL))))
+    assert max(step.times for step in chain.steps) >= 498
+    old = SEALED.replace("when {", "when { context.session.ageSeconds < 600 &&")
+    chain = only(chains(made(ALL, old, tools=(PAY, MAIL))))
+    assert chain.steps[-1].age_s >= 600
+    (case,) = cases([told(chain)["case"]])
+    assert "is permit, not deny" in failures(made(ALL, old, tools=(PAY, MAIL)), case)[0]
+
+
+def test_a_permit_that_names_such_data_is_meant() -> None:
+    meant = """@id("meant") permit (principal, action == Remit::Action::"two___mail", resource)
+    when { context.session.labels.contains(Remit::Label::"confidential:pay") };"""
+    reads = '@id("reads") permit (principal, action in Remit::Action::"effect:read", resource);'
+    assert chains(made(reads, meant, tools=(PAY, MAIL))).free == ()
+    assert chains(made(reads, ALL, meant, tools=(PAY, MAIL))).free == ()
+
+
+def test_data_that_loses_its_label_by_what_the_catalog_leaves_unsaid() -> None:
+    silent = replace(LOAD, store=None)
+    running = made(ALL, SEALED, tools=(PAY, MAIL, SAVE, silent))
+    chain = only(result := chains(running))
+    assert chain.hidden
+    assert names(chain) == ["ada pay_list", "ada save", "ada#2 load", "ada#2 mail"]
+    assert any("one/load may read box" in text for text in result.searched.assumed)
+    found = cut(running, result, chains)
+    assert found.remedies == (Declare("one", "load", "box", None),)
+    assert found.whole
+    half = kind("one/search", store=Store("box", writes=False), source=["confidential"])
+    running = made(ALL, SEALED, tools=(MAIL, LOAD, half))
+    chain = only(result := chains(running))
+    assert chain.hidden
+    assert cut(running, result, chains).remedies == (Declare("one", "load", None, "confidential"),)
+
+
+def test_a_policy_that_errs_is_told() -> None:
+    wrong = '@id("wrong") forbid (principal, action == Remit::Action::"two___mail", resource)'
+    wrong += " when { context.session.calls + 9223372036854775807 + 1 > 0 };"
+    result = chains(made(ALL, wrong, tools=(PAY, MAIL)))
+    (erring,) = result.erring or (None,)
+    assert erring is not None
+    assert (erring.policy, erring.action) == ("wrong", "two___mail")
+
+
+def test_a_search_past_its_bound_says_where_it_stopped() -> None:
+    running = made(ALL)
+    stopped = chains(running, Bounds(states_max=2)).searched.stopped
+    assert stopped is not None
+    assert "states" in stopped
+    short = chains(running, Bounds(steps_max=1))
+    assert short.free == ()
+    assert short.searched.stopped is not None
+    timed = chains(running, Bounds(stop=lambda: True)).searched.stopped
+    assert timed is not None
+    assert "time was over" in timed
+    many = tuple(kind(f"one/t{number}", source=[f"untrusted:l{number}"]) for number in range(20))
+    told_apart = [
+        f'@id("p{number}") forbid (principal, action, resource) when {{ '
+        f'context.session.labels.contains(Remit::Label::"untrusted:l{number}") }};'
+        for number in range(20)
+    ]
+    result = chains(made(ALL, *told_apart, tools=many))
+    assert result.searched.stopped is not None
+    assert "labels apart" in result.searched.stopped
+
+
+def test_conditions_that_nothing_satisfies_and_tools_that_cannot_be_called() -> None:
+    never = SEALED.replace("when {", "when { context.session.calls < 0 ||")
+    assert chains(made(ALL, never, tools=(PAY, MAIL))).free == ()
+    odd = kind("two/odd", arguments=schema(("x",), x={"type": "string", "pattern": "^[0-9]{7}-Q$"}))
+    result = chains(made(ALL, SEALED, tools=(PAY, MAIL, odd)))
+    assert result.searched.left == ("two/odd: no arguments were found that its schema takes",)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "count"),
+    [(["a*"], 2), (["a*", "*b"], 4), (["a*", "ab*"], 3), (["*a*", "*b*", "*c*"], 8), (["a", "b"], 3), (["*"], 1)],
+)
+def test_there_is_a_text_for_each_combination_of_patterns(patterns: list[str], count: int) -> None:
+    from fnmatch import fnmatchcase
+
+    read = [pattern_of([{"Literal": char} if char != "*" else "Wildcard" for char in one]) for one in patterns]
+    found = {tuple(fnmatchcase(text, one) for one in patterns) for text in samples(read)}
+    assert len(found) == count
+    assert samples([literal("ab")])[-1] == "ab"
+
+
+def test_arguments_for_each_way_in_which_conditions_come_out() -> None:
+    text = """@id("p") permit (principal, action == Remit::Action::"two___mail", resource)
+    when { context.input.to like "*@a.example" && context.input has n && context.input.n > 10 };"""
+    to = kind(
+        "two/mail",
+        arguments=schema(
+            ("to",), to={"type": "string", "minLength": 3}, n={"type": "integer"}, free={"type": "string"}
+        ),
+    )
+    running = made(text, tools=(to,))
+    part = running.slice_of(running.catalog.tools["two", "mail"])
+    found, whole = variants(
+        running.tools["two", "mail"], part, literals([json_of(one.statement) for one in part.ordered])
+    )
+    assert whole
+    ways = {(str(one["to"]).endswith("@a.example"), isinstance(n := one.get("n"), int) and n > 10) for one in found}
+    assert ways == {(True, True), (True, False), (False, True), (False, False)}
+    assert all("free" not in one and len(str(one["to"])) >= 3 for one in found)
+
+
+def test_a_space_adds_labels_to_all_states_at_once() -> None:
+    space = Space(("a", "b", "c"))
+    assert [f"{state:03b}" for state in each(space.held[1])] == ["010", "011", "110", "111"]
+    assert list(each(space.adding(0b1, 0b101))) == [0b101]
+    assert list(each(space.before(1 << 0b101, 0b101))) == [0, 1, 4, 5]
+    assert list(subsets(0b101)) == [0, 1, 4, 5]
+    assert list(each(space.cube(0b011, 0b001))) == [0b001, 0b101]
+
+
+def test_a_drawing_is_one_svg_whose_texts_are_texts() -> None:
+    result = chains(made(ALL, CALM))
+    odd = replace(result.free[0].steps[0], labels=("<b>&\x00",))
+    one = replace(result.free[0], steps=(odd, result.free[0].steps[1]))
+    root = ET.fromstring(drawing([one, *result.asking]))
+    texts = [each_.text for each_ in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert "<b>&�" in texts
+    assert "two/mail" in texts
+    assert "no chain was found" in drawing([])

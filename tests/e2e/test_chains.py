@@ -1,0 +1,65 @@
+"""`remit chains`: the how-to page, what programs and browsers get, and bounds."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from remit.app.cli import run
+from remit.app.failure import Exit
+from tests.e2e.test_packs import workspace
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "find-chains.md"
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    capsys.readouterr()
+    code = run(arguments)
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+def test_the_page_does_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace("starter", tmp_path / "workspace")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```console\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    commands = [part for block in blocks for part in block.split("$ remit ")[1:]]
+    codes: list[int] = []
+    for one in commands:
+        command, _, shown = one.partition("\n")
+        code, out, err = answer(capsys, *command.split())
+        codes.append(code)
+        for line in shown.splitlines():
+            assert line in f"{out}{err}", (command, line, out, err)
+    assert codes == [Exit.NEGATIVE, Exit.NEGATIVE, Exit.OK, Exit.OK]
+
+
+def test_programs_and_browsers_get_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(workspace("starter", tmp_path / "w"))
+    code, out, _ = answer(capsys, "chains", "--workspace", folder, "-o", "json")
+    assert code == Exit.NEGATIVE
+    told: dict[str, Any] = json.loads(out)
+    assert [one["goal"] for one in told["chains"]] == ["confidential-outside", "confidential-outside"]
+    assert told["chains"][0]["steps"][0]["policies"] == ["starter-tools"]
+    assert told["fix"]["cuts_all"] is True
+    assert told["searched"]["stopped"] is None
+    assert told["searched"]["states"] > 0
+    code, out, _ = answer(capsys, "chains", "--workspace", folder, "-o", "svg")
+    root = ET.fromstring(out)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "office/fetch_page" in [one.text for one in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_a_search_that_stops_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(workspace("starter", tmp_path / "w"))
+    _, _, err = answer(capsys, "chains", "--workspace", folder, "--states", "2")
+    assert "stopped after" in err
+    assert "not looked at" in err
+    code, _, err = answer(capsys, "chains", "--workspace", folder, "--user", "nobody")
+    assert code == Exit.NOT_FOUND
+    assert "no user named nobody" in err
