@@ -462,9 +462,19 @@ LINES: Final[tuple[Line, ...]] = (
     ),
     Line(
         part=5,
+        id="strong",
+        text="a strong yes in Chromium with a virtual authenticator: registered, signed, tampered with, removed",
+        command=tests("tests/e2e/test_passkeys.py", "tests/contract/test_ledger_passkeys.py"),
+        goal="a passkey signs the very form, once; nothing less counts, nor an earlier yes that was not confirmed",
+        timeout_s=300,
+    ),
+    Line(
+        part=5,
         id="page",
         text="the page in Chromium: decided with a keyboard, at phone size, and by forged forms",
-        command=tests("tests/e2e/test_page.py", "tests/e2e/test_page_in_a_browser.py"),
+        command=tests(
+            "tests/e2e/test_page.py", "tests/e2e/test_page_choices.py", "tests/e2e/test_page_in_a_browser.py"
+        ),
         goal="≤ 30 kB; runs once, as edited; a no's reason reaches the agent; forged and stale forms decide nothing",
         timeout_s=300,
     ),

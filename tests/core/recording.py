@@ -7,6 +7,7 @@ from typing import TypeAlias
 from hypothesis import strategies as st
 
 from remit.facts.canonical import Json, canonical
+from remit.facts.passkey import Confirmed
 from remit.facts.record import Record, RecordKind, Ref
 from remit.policy.verdict import Code, Gate, Reason
 from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, OutcomeBody, Status, Stored
@@ -88,6 +89,7 @@ DECISIONS = st.builds(
     to=MAYBE,
     until_ms=st.none() | INTEGERS,
     grant=st.none() | OBJECTS,
+    confirmed=st.none() | st.builds(Confirmed, TEXT, INTEGERS),
 )
 ADMINS = st.builds(AdminBody, st.sampled_from(Event), TEXT, TEXT, OBJECTS)
 

@@ -346,10 +346,9 @@ def test_a_group_of_a_route_counts_its_people() -> None:
     assert catalog_of(route, declare("staff", GroupSpec()), *people).warnings == ()
 
 
-def test_a_route_that_nobody_can_confirm_is_warned_of() -> None:
-    route = declare("r", RouteSpec((), ("ana",), strong=True))
-    [warning] = catalog_of(route, declare("ana", UserSpec())).warnings
-    assert (warning.code, warning.severity) == ("route/strong", Severity.WARNING)
+def test_a_route_may_ask_for_more_than_a_token() -> None:
+    made = catalog_of(declare("r", RouteSpec((), ("ana",), strong=True)), declare("ana", UserSpec()))
+    assert (made.warnings, made.catalog.routes["r"].strong) == ((), True)
 
 
 def test_policies_in_yaml_keep_the_lines_of_their_file() -> None:

@@ -48,7 +48,7 @@ def yes(
     strong: bool = False,
     edit: Edit | None = None,
 ) -> Approval:
-    return approve(one, here, Vote(who, at, ()), shown=shown, strong=strong, edit=edit)
+    return approve(one, here, Vote(who, at, (), strong=strong), shown=shown, edit=edit)
 
 
 def given_to(to: str, by: str = "ann", at: int = 5, until_ms: int = 100) -> Delegation:
@@ -189,6 +189,18 @@ def test_a_yes_that_has_to_be_confirmed() -> None:
         yes("ann", here)
     assert "/a/r1-1.1" in refused.value.next
     assert yes("ann", here, strong=True).state is State.APPROVED
+
+
+def test_a_route_that_asks_for_more_by_now_has_no_use_for_an_earlier_yes() -> None:
+    weak, two = yes("ann", room(SEC)), replace(SEC, strong=True, count=2)
+    assert weak.state is State.APPROVED
+    assert not complete(weak, room(replace(SEC, strong=True)).routes, USERS)
+    half = yes("ann", room(replace(SEC, count=2)))
+    assert [seat.by for seat in seats(half, {"sec": two}, USERS)] == [()]
+    again = yes("ann", room(two), half, strong=True)
+    assert [(vote.by, vote.strong) for vote in again.votes] == [("ann", True)]
+    assert yes("ann", room(two), again, strong=True) is again
+    assert yes("ben", room(two), again, strong=True).state is State.APPROVED
 
 
 def test_breaking_the_glass_is_short_and_somebody_else_looks_at_it() -> None:

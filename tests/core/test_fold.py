@@ -8,6 +8,7 @@ from hypothesis import given
 from remit.escalate.machine import GLASS_MS, Approval, Delegation, Edit, Glass, Move, State, Vote
 from remit.facts.canonical import Json
 from remit.facts.limits import INTEGER_MAX
+from remit.facts.passkey import Confirmed, Passkey, used
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.stop import Holds, Over, Stop
@@ -29,6 +30,9 @@ from remit.pdp.deltas import (
     IntentOpened,
     LabelsJoined,
     OriginsAdded,
+    PasskeyAdded,
+    PasskeyRemoved,
+    PasskeyUsed,
     PlaceLabelled,
     Resumed,
     SessionEnded,
@@ -49,6 +53,23 @@ ASKED = Approval("r7f3-1.2", "sha256:a", "s1", "writer", "ana", "files", "w", ()
 def test_fold_is_total(entry: tuple[RecordKind, Body]) -> None:
     kind, body = entry
     assert isinstance(fold(REF, 7, kind, body), tuple)
+
+
+def test_a_passkey_is_added_signs_and_goes() -> None:
+    told: dict[str, Json] = {"user": "ana", "key": "k", "count": 3, "name": "laptop"}
+    added = AdminBody(Event.PASSKEY_ADDED, "user:ana", "p1", told)
+    mine = Passkey("p1", "ana", "k", 3, "laptop", 7)
+    assert fold(REF, 7, RecordKind.ADMIN, added) == (PasskeyAdded(mine),)
+    for odd in ({"user": 1}, {"key": None}, {"count": "3"}):
+        assert fold(REF, 7, RecordKind.ADMIN, replace(added, data=told | odd)) == ()
+    said = replace(decision("r1-1.2", action()), confirmed=Confirmed("p1", 4))
+    voted, signed = fold(REF, 7, RecordKind.DECISION, said)
+    assert isinstance(voted, ApprovalVoted)
+    assert voted.vote.strong
+    assert signed == PasskeyUsed("p1", 4)
+    assert [used(mine, count).count for count in (2, 4)] == [3, 4]
+    gone = AdminBody(Event.PASSKEY_REMOVED, "user:ana", "p1")
+    assert fold(REF, 7, RecordKind.ADMIN, gone) == (PasskeyRemoved("p1"),)
 
 
 def test_intent_counts_in_every_session_of_its_chain() -> None:

@@ -12,8 +12,10 @@ from playwright.sync_api import BrowserContext, Page
 from pydantic import JsonValue
 
 from remit.api.answers_decided import ApprovalAnswer, SeatAnswer
+from remit.api.answers_grants import ConstraintAnswer, CoveredAnswer, GrantAnswer
+from remit.api.page.choices import Viewer
 from remit.api.page.look import POLICY
-from remit.api.page.render import PAGE_BYTES_MAX, fitted
+from remit.api.page.render import PAGE_BYTES_MAX, fitted, granting
 from remit.escalate.brief import Case, Safer, Stop
 from remit.escalate.machine import Approval
 from remit.facts.action import ActionKind
@@ -38,6 +40,21 @@ DOM: Final = """() => {
   document.documentElement.normalize();
   return JSON.stringify(said(document.documentElement));
 }"""
+
+
+SAM: Final = Viewer("sam", "csrf", grants=True, delegates=True, stops=True, breaks=True)
+
+
+def granted(text: str) -> bytes:
+    """The page of a grant in which everything that an agent or a server can write is `text`."""
+    told = GrantAnswer(
+        id="", approval="r1-1.9", scope="session", agents=["bot"], user="ana", sid="s", tool=f"mail/{text}",
+        gates=["ask"], given="2026-11-28T12:00:00Z", by=[], expires="2026-11-28T13:00:00Z", uses=0, uses_max=5,
+        revoked_by=None, ended=None, values=[f"to={text}"], results=[], carried=[f"at {text}"], measures={},
+        where=[ConstraintAnswer(name=text, bound="=", value=text)],
+        last_week=CoveredAnswer(of=3, count=1, approvals=["r1-1.8"]),
+    )  # fmt: skip
+    return granting(told, SAM, "n1", [("scope", "session"), ("where", f"to={text}")])
 
 
 def shown(text: str, *, parted: bool = True, arguments: dict[str, JsonValue] | None = None) -> bytes:
@@ -69,7 +86,7 @@ def shown(text: str, *, parted: bool = True, arguments: dict[str, JsonValue] | N
         may_approve=True, arguments=arguments, nonce="", approved="sha256:0", edit=None, delegations=[], glass=None,
         reason=None, superseded_by=None, may_edit=arguments is not None,
     )  # fmt: skip
-    return fitted(told, case, 0, "sam", "csrf")[1]
+    return fitted(told, case, 0, SAM)[1]
 
 
 class Site:
@@ -137,9 +154,12 @@ def test_the_document_is_that_of_the_escaped_text(chromium: BrowserContext, site
     page.on("dialog", lambda dialog: pytest.fail(f"a dialog: {dialog.message}"))
     page.on("popup", lambda popup: pytest.fail(f"a window: {popup.url}"))
     plain = {parted: json.loads(opened(page, site, shown(HERE, parted=parted))) for parted in (True, False)}
+    terms = json.loads(opened(page, site, granted(HERE)))
     for text in STRINGS:
         found = json.loads(opened(page, site, shown(text, parted=has_part(text))))
         assert found == filled(plain[has_part(text)], escaped(text)), repr(text)
+        found = json.loads(opened(page, site, granted(text)))
+        assert found == filled(terms, escaped(text)), repr(text)
     assert set(requests) == {site.url}
     page.close()
 
@@ -164,6 +184,7 @@ def test_100_kb_in_everything_still_fit_a_page(chromium: BrowserContext, site: S
         made = shown(text)
         assert len(made) <= PAGE_BYTES_MAX
         assert structure(opened(page, site, made)) == plain, repr(text[:20])
+        assert len(granted(text)) <= PAGE_BYTES_MAX
     page.close()
 
 

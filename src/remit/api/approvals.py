@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from fastapi import APIRouter, Query
 
@@ -31,6 +31,7 @@ from remit.escalate.machine import Approval
 from remit.escalate.voting import VoteRefused
 from remit.facts.agent import User
 from remit.facts.canonical import Json
+from remit.facts.passkey import Confirmed
 from remit.facts.record import Ref
 from remit.trace.bodies import Choice
 
@@ -97,8 +98,8 @@ async def show_approval(ident: RefPath, services: With, caller: ByReader) -> App
 @router.post("/approvals/{ident}/approve")
 async def approve(ident: RefPath, asked: ApproveRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
     """Say yes; with `arguments` to those in place of the ones that were asked for."""
-    said = asked.shown, asked.arguments
-    found = await decide(services, caller, ident, Choice.APPROVE, asked.note, shown=said[0], arguments=said[1])
+    yes = Yes(asked.shown, asked.arguments)
+    found = await decide(services, caller, ident, Choice.APPROVE, asked.note, yes=yes)
     return await _told(services, caller, found)
 
 
@@ -109,6 +110,20 @@ async def deny(ident: RefPath, asked: DenyRequest, services: With, caller: ByPer
     return await _told(services, caller, await decide(services, caller, ident, Choice.DENY, asked.note, reason=reason))
 
 
+class Yes(NamedTuple):
+    """A yes: `shown` is the nonce of what he saw, `arguments` are others than were asked for.
+
+    `confirmed` says how he confirmed it beyond his token.
+    """
+
+    shown: str | None = None
+    arguments: Mapping[str, Json] | None = None
+    confirmed: Confirmed | None = None
+
+
+ONLY_YES: Final = Yes()
+
+
 async def decide(
     services: Services,
     caller: Person,
@@ -117,13 +132,11 @@ async def decide(
     note: str | None,
     *,
     reason: str | None = None,
-    shown: str | None = None,
-    arguments: Mapping[str, Json] | None = None,
+    yes: Yes = ONLY_YES,
 ) -> Approval:
-    """The approval after the word of `caller`: `reason` of a no, `shown` the nonce of what he saw.
+    """The approval after the word of `caller`: `reason` of a no, what a `yes` says.
 
-    With `arguments` a yes is to those in place of the ones that were asked for. Raises `Problem`, `EditRefused`, and
-    `VoteRefused` where it has ended or is not what was shown.
+    Raises `Problem`, `EditRefused`, and `VoteRefused` where it has ended or is not what was shown.
     """
     known, by = await _known(services, caller, ident)
     if choice is Choice.APPROVE:
@@ -133,10 +146,13 @@ async def decide(
         if void is not None:
             why = f"{void}: nobody could use the yes"
             raise Problem(409, "nothing can come of this approval", why=why, next=f"remit approvals deny {ident}")
-    if arguments is None:
-        said = services.driver.decide_approval(ident, by, choice, note, reason=reason, shown=shown)
-    else:
-        said = services.driver.approve_edited(ident, by, arguments, note, shown=shown)
+    said = (
+        services.driver.decide_approval(
+            ident, by, choice, note, reason=reason, shown=yes.shown, confirmed=yes.confirmed
+        )
+        if yes.arguments is None
+        else services.driver.approve_edited(ident, by, yes.arguments, note, shown=yes.shown, confirmed=yes.confirmed)
+    )
     return await _counted(services, caller, known, said)
 
 

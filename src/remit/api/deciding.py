@@ -7,6 +7,7 @@ from remit.escalate.grants import Grant, Terms, Wish
 from remit.escalate.machine import Approval
 from remit.facts.agent import User
 from remit.facts.canonical import Json
+from remit.facts.passkey import Confirmed
 from remit.policy.reached import Reached
 from remit.trace.bodies import ActionBody, Choice
 
@@ -23,12 +24,13 @@ class Deciding(Protocol):
         *,
         reason: str | None = None,
         shown: str | None = None,
-        strong: bool = False,
+        confirmed: Confirmed | None = None,
     ) -> Approval:
         """Cast `voter`'s yes or no by the rules of `escalate.voting` and the running bundle.
 
-        `reason` is the preset word of a no; `shown` the nonce of what he saw; `strong` says that he confirmed it
-        beyond his token. Raises `VoteRefused`, and `KeyError` when there is no such approval, as all below do.
+        `reason` is the preset word of a no; `shown` the nonce of what he saw; `confirmed` says how he
+        confirmed it beyond his token. Raises `VoteRefused`, and `KeyError` when there is no such approval, as all below
+        do.
         """
         ...
 
@@ -40,7 +42,7 @@ class Deciding(Protocol):
         note: str | None,
         *,
         shown: str | None = None,
-        strong: bool = False,
+        confirmed: Confirmed | None = None,
     ) -> Approval:
         """Say yes to other `arguments` than were asked for. Raises `EditRefused` too."""
         ...
@@ -65,8 +67,10 @@ class Deciding(Protocol):
         """The terms that `wish` comes to for the approval `ident`; nobody has given them yet."""
         ...
 
-    async def give_grant(self, ident: str, by: User, wish: Wish, note: str | None) -> Grant:
-        """`by`, who said yes to the approval `ident`, grants `wish` with it."""
+    async def give_grant(
+        self, ident: str, by: User, wish: Wish, note: str | None, confirmed: Confirmed | None = None
+    ) -> Grant:
+        """`by`, who said yes to the approval `ident`, grants `wish` with it; `confirmed` as of a yes."""
         ...
 
     async def revoke_grant(self, ident: str, by: User, note: str | None) -> Grant:

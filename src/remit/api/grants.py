@@ -17,6 +17,7 @@ from remit.api.views import sees_approval, sees_arguments
 from remit.escalate.grants import Bound, Constraint, Grant, Scope, Terms, Wish, as_approval
 from remit.escalate.machine import Approval
 from remit.escalate.sitting import sits
+from remit.facts.passkey import Confirmed
 from remit.facts.record import Ref
 from remit.pdp.granting import covers
 from remit.trace.bodies import ActionBody
@@ -32,19 +33,35 @@ SHOWN_MAX: Final = 20
 @router.post("/approvals/{ident}/grant")
 async def give(ident: RefPath, asked: GrantRequest, services: With, caller: ByPerson) -> GrantAnswer:
     """Grant more with a yes; `dry_run` tells the terms and what they would have covered, and gives nothing."""
+    await known_approval(services, caller, ident)
+    may_decide(services, caller)
+    wish = _wish(asked, services.clock.now_ms())
+    if asked.dry_run:
+        return await previewed(services, ident, wish)
+    return await given(services, caller, ident, wish, asked.note)
+
+
+async def known_approval(services: Services, caller: Person, ident: str) -> None:
+    """Raise unless `caller` decides the approval `ident`: terms tell values."""
     known = await services.ledger.approval(ident)
     if known is None or not sees_approval(services, caller, known):
         raise not_found(f"approval: {ident}", "remit approvals ls")
     if not sees_arguments(services, caller, known):
-        # Terms tell values.
         raise forbidden(f"{caller.user} is not one of those who decide here", f"remit approvals show {ident}")
-    may_decide(services, caller)
-    wish = _wish(asked, services.clock.now_ms())
-    if asked.dry_run:
-        _, made = await services.driver.terms_for(ident, wish)
-        return await _told(services, Grant("", made, services.clock.now_ms()))
+
+
+async def previewed(services: Services, ident: str, wish: Wish) -> GrantAnswer:
+    """What `wish` would lift, and would have lifted last week; nothing is given."""
+    _, made = await services.driver.terms_for(ident, wish)
+    return await _told(services, Grant("", made, services.clock.now_ms()))
+
+
+async def given(
+    services: Services, caller: Person, ident: str, wish: Wish, note: str | None, confirmed: Confirmed | None = None
+) -> GrantAnswer:
+    """What `caller` granted with his yes to the approval `ident`; `confirmed` as of a yes."""
     voter = services.runtime.catalog.users[caller.user]
-    return await _told(services, await services.driver.give_grant(ident, voter, wish, asked.note))
+    return await _told(services, await services.driver.give_grant(ident, voter, wish, note, confirmed))
 
 
 @router.get("/grants")

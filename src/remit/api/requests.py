@@ -151,6 +151,18 @@ class ApproveRequest(Strict):
     arguments: dict[str, JsonValue] | None = None
 
 
+class InviteRequest(Strict):
+    """Who may register a passkey."""
+
+    user: Name
+
+
+class PasskeyRequest(Strict):
+    """Which passkey."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
+
+
 class DenyRequest(Strict):
     """A no, with a preset reason, which the agent is told, and a note, which it is not."""
 

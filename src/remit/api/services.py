@@ -14,6 +14,7 @@ from remit.api.deciding import Deciding
 from remit.api.discovering import Discovering
 from remit.api.halting import Halting
 from remit.api.in_force import InForce, Progress
+from remit.api.inviting import Invitations
 from remit.api.spending import Spending
 from remit.control.adoption import Row
 from remit.control.resources import AgentSpec
@@ -25,6 +26,7 @@ from remit.facts.record import Receipt, Ref
 from remit.pdp.decision import Decision
 from remit.ports.credentials import Logins
 from remit.ports.ledger import Entry, Ledger
+from remit.ports.passkeys import Passkeys
 from remit.ports.signer import Signer
 from remit.ports.system import Clock, Entropy
 from remit.ports.transparency import Erasing, Transparency
@@ -343,4 +345,6 @@ class Services:
     entropy: Entropy
     logins: Logins
     discovery: Discovering
+    passkeys: Passkeys
+    invitations: Invitations = field(default_factory=Invitations)
     closing: asyncio.Event = field(default_factory=asyncio.Event)

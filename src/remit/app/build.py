@@ -22,6 +22,7 @@ from remit.adapters.keyring import KeyringUnusable
 from remit.adapters.notary import FOLDER as CHECKPOINT_KEYS
 from remit.adapters.notary import FolderNotary
 from remit.adapters.notifiers.webhook import Webhooks
+from remit.adapters.passkeys import WebAuthn
 from remit.adapters.signer import Ed25519Signer
 from remit.adapters.sqlite import SqliteLedger, open_ledger
 from remit.adapters.sqlite.batches import Batches
@@ -219,8 +220,10 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
         from remit.app.facade import Facade
 
         facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping, lambda: discoverer.watched)
-        shown = (proofs.checkpoints, proofs.erasures, signer, authenticator)
-        return Services(driver, facade, ledger, *shown, _CLOCK, _ENTROPY, keeping, discoverer, closing)
+        proving = (proofs.checkpoints, proofs.erasures, signer, authenticator)
+        return Services(
+            driver, facade, ledger, *proving, _CLOCK, _ENTROPY, keeping, discoverer, WebAuthn(resource), closing=closing
+        )
 
     api: asyncio.Future[App] = asyncio.get_running_loop().create_future()
 

@@ -54,17 +54,6 @@ def route_of(resource: Resource, spec: RouteSpec, voters: Iterable[str]) -> tupl
         ("next_after_s", spec.next_after_s, 0.0, EXPIRES_S_MAX),
     )
     problems += _channel_problems(resource, spec)
-    if spec.strong:
-        problems.append(
-            Problem(
-                "route/strong",
-                resource.at("spec.strong"),
-                f"nobody can confirm a yes at route {resource.name[:64]!r} beyond a token yet",
-                "the page does not ask for a security key so far: every gate on it waits until it expires",
-                next="leave strong out, or name groups in break_glass, then run: remit diff",
-                severity=Severity.WARNING,
-            )
-        )
     if spec.distinct_groups and (spec.users or len(set(spec.groups)) < spec.count):
         problems.append(
             Problem(

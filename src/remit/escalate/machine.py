@@ -85,12 +85,13 @@ GLASS_MS: Final = 300_000
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """A person's yes, and the routes it may count for."""
+    """A person's yes, and the routes it may count for; `strong` where he confirmed it beyond his token."""
 
     by: str
     at: int
     routes: tuple[str, ...]
     note: str | None = None
+    strong: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,8 @@ def _voters(
             continue
         people.add(person.who)
         counted = counts_for(approval, routes, users, person, vote.at, without=said)
-        mine = [name for name in counted if name in vote.routes]
+        # A route that asks for more than a token by now has no use for what was said by one.
+        mine = [name for name in counted if name in vote.routes and (vote.strong or not routes[name].strong)]
         found.append((vote.by, {name: _places(approval, routes, users, vote.by, name, vote.at) for name in mine}))
     return found
 

@@ -6,7 +6,7 @@ A yes is for what the person was shown: once somebody approved other arguments, 
 INVARIANT(approval-binds-exact-action)
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from remit.escalate.machine import (
@@ -62,13 +62,12 @@ def approve(
     vote: Vote,
     *,
     shown: str | None = None,
-    strong: bool = False,
     edit: Edit | None = None,
 ) -> Approval:
     """`approval` after the yes of `vote.by` at `vote.at` (its `routes` are computed here), to an `edit` where given.
 
-    `shown` is the nonce of what he saw; `strong` says that he confirmed it beyond his token. Saying it again changes
-    nothing: the very same object comes back. Raises `VoteRefused`.
+    `shown` is the nonce of what he saw. Saying it again changes nothing: the very same object comes back; unless it is
+    confirmed beyond his token this time. Raises `VoteRefused`.
     """
     if approval.state is State.APPROVED and edit is None and any(v.by == vote.by for v in approval.votes):
         return approval
@@ -83,18 +82,28 @@ def approve(
     counted = counts_for(approval, room.routes, room.users, person, vote.at)
     if not counted:
         raise ineligible(approval, room, person, vote.at)
-    unconfirmed = set(counted).intersection(wants_strong(approval, room.routes))
-    if unconfirmed and not strong:
-        raise VoteRefused(
-            f"{', '.join(sorted(unconfirmed))} asks for a yes that is confirmed beyond a token",
-            f"confirm it on the page /a/{approval.ident}",
-        )
-    cast = Vote(person.name, vote.at, counted, vote.note)
+    if not vote.strong:
+        confirmed(approval, room, counted)
+    cast = Vote(person.name, vote.at, counted, vote.note, vote.strong)
     after = voted(approval, cast, completes=False, edit=edit)
     if complete(after, room.routes, room.users):
         return voted(approval, cast, completes=True, edit=edit)
-    same = edit is None and any(old.by == person.name and old.routes == counted for old in approval.votes)
+    same = edit is None and any(_said(old, cast) for old in approval.votes)
     return approval if same else after
+
+
+def _said(old: Vote, cast: Vote) -> bool:
+    return (old.by, old.routes) == (cast.by, cast.routes) and (old.strong or not cast.strong)
+
+
+def confirmed(approval: Approval, room: Room, counted: Iterable[str]) -> None:
+    """Raise `VoteRefused` where a yes that counts for `counted` has to be confirmed beyond a token."""
+    unconfirmed = set(counted).intersection(wants_strong(approval, room.routes))
+    if unconfirmed:
+        raise VoteRefused(
+            f"{', '.join(sorted(unconfirmed))} asks for a yes that is confirmed beyond a token",
+            f"confirm it with your passkey on the page /a/{approval.ident}",
+        )
 
 
 def editor(approval: Approval, room: Room, by: str, at: int) -> User:

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from remit.escalate.grants import Terms
 from remit.escalate.machine import Approval, Delegation, Edit, Glass, Move, Vote
+from remit.facts.passkey import Passkey
 from remit.facts.record import Ref
 from remit.facts.stop import Stop, Stopped
 from remit.trace.bodies import ActionBody
@@ -248,6 +249,28 @@ class CredentialSet:
 
 
 @dataclass(frozen=True, slots=True)
+class PasskeyAdded:
+    """A person registered a passkey."""
+
+    passkey: Passkey
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyUsed:
+    """The passkey `ident` signed something, and its authenticator counted to `count`."""
+
+    ident: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyRemoved:
+    """The passkey `ident` confirms nothing any more."""
+
+    ident: str
+
+
+@dataclass(frozen=True, slots=True)
 class BodiesErased:
     """The record at `ref` erased the bodies of `erased` (decision ids)."""
 
@@ -276,6 +299,7 @@ ApprovalDelta: TypeAlias = (
 SessionDelta: TypeAlias = SessionTouched | LabelsJoined | SessionEnded | ConfidenceStated
 GrantDelta: TypeAlias = GrantVoted | GrantRevoked | GrantUsed
 BudgetDelta: TypeAlias = Charged | Refunded | BudgetReset
+PasskeyDelta: TypeAlias = PasskeyAdded | PasskeyUsed | PasskeyRemoved
 Delta: TypeAlias = (
     SessionDelta
     | BudgetDelta
@@ -287,6 +311,7 @@ Delta: TypeAlias = (
     | ApprovalOpened
     | ApprovalDelta
     | GrantDelta
+    | PasskeyDelta
     | Halted
     | Resumed
     | TokenRevoked

@@ -14,8 +14,9 @@ Laws
 What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; `session.keyed` {key}, null
 to erase it; `session.words` {text, grounds?}; `token.revoked` {expires_ms}; `credential` {hash}, null to remove it;
 `epoch` {heads, …}; `halt` {reason, holds?}; `session.confidence` {source, units};
-`approval.superseded` {by}; `intent.settled` {happened, why}; `budget.carried` {since_ms, units}. `subject` is the id of
-the session, token, credential, approval or intent, the account of a budget, or the chain.
+`approval.superseded` {by}; `intent.settled` {happened, why}; `budget.carried` {since_ms, units}; `passkey.added` {user,
+key, count, name}. `subject` is the id of the session, token, credential, approval, passkey or intent, the account of a
+budget, or the chain.
 """
 
 import re
@@ -26,9 +27,9 @@ from remit.escalate.machine import Approval, Delegation, Edit, Glass, Move, Vote
 from remit.facts.budget import carried
 from remit.facts.impact import PLACES
 from remit.facts.label import closed
-from remit.facts.limits import INTEGER_MAX
 from remit.facts.record import RecordKind, Ref
 from remit.facts.stop import Holds, Stop, read_subject
+from remit.pdp.credentials import of_credential
 from remit.pdp.deltas import (
     ApprovalBroken,
     ApprovalClaimed,
@@ -43,7 +44,6 @@ from remit.pdp.deltas import (
     BudgetReset,
     Charged,
     ConfidenceStated,
-    CredentialSet,
     Delta,
     EpochBegan,
     GrantRevoked,
@@ -54,13 +54,13 @@ from remit.pdp.deltas import (
     IntentOpened,
     LabelsJoined,
     OriginsAdded,
+    PasskeyUsed,
     PlaceLabelled,
     Refunded,
     Resumed,
     SessionEnded,
     SessionKeyed,
     SessionTouched,
-    TokenRevoked,
 )
 from remit.trace.bodies import (
     ActionBody,
@@ -195,9 +195,14 @@ def _outcome(ref: Ref, at: int, body: OutcomeBody) -> tuple[Delta, ...]:
 
 
 def _decision(ref: Ref, at: int, body: DecisionBody) -> tuple[Delta, ...]:
+    said = _said(ref, at, body)
+    return said if body.confirmed is None else (*said, PasskeyUsed(*body.confirmed))
+
+
+def _said(ref: Ref, at: int, body: DecisionBody) -> tuple[Delta, ...]:
+    vote = Vote(body.by, at, body.routes, body.note, strong=body.confirmed is not None)
     match body.choice:
         case Choice.APPROVE:
-            vote = Vote(body.by, at, body.routes, body.note)
             edit = None
             if body.edit is not None and body.approved is not None:
                 edit = Edit(body.by, at, body.approved, body.edit, body.nonce or "")
@@ -213,7 +218,7 @@ def _decision(ref: Ref, at: int, body: DecisionBody) -> tuple[Delta, ...]:
             return (ApprovalReviewed(body.approval, body.by),)
         case Choice.GRANT:
             told = body.grant or {}
-            of, vote = told.get("of"), Vote(body.by, at, body.routes, body.note)
+            of = told.get("of")
             return (GrantVoted(of if isinstance(of, str) else str(ref), vote, terms_of(body.approval, told)),)
         case Choice.REVOKE:
             of = (body.grant or {}).get("of")
@@ -234,15 +239,8 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             | Event.SESSION_CONFIDENCE
         ):
             return _of_session(ref, at, body, body.event)
-        case Event.TOKEN_REVOKED:
-            # A revocation that does not say when the token ends is never forgotten.
-            expires = body.data.get("expires_ms")
-            if isinstance(expires, bool) or not isinstance(expires, int) or not 0 <= expires <= INTEGER_MAX:
-                expires = INTEGER_MAX
-            return (TokenRevoked(body.subject, expires),)
-        case Event.CREDENTIAL:
-            digest = body.data.get("hash")
-            return (CredentialSet(body.subject, digest if isinstance(digest, str) else None),)
+        case Event.TOKEN_REVOKED | Event.CREDENTIAL | Event.PASSKEY_ADDED | Event.PASSKEY_REMOVED:
+            return of_credential(at, body, body.event)
         case Event.LEDGER_ERASED:
             return (BodiesErased(ref, tuple(frames(body))),)
         case Event.APPROVAL_EXPIRED | Event.APPROVAL_CANCELLED | Event.APPROVAL_STARTED:

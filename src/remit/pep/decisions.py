@@ -15,6 +15,7 @@ from remit.escalate.voting import EditRefused, Room
 from remit.facts.action import Action
 from remit.facts.agent import User
 from remit.facts.canonical import Json
+from remit.facts.passkey import Confirmed
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.decision import Decision
 from remit.pep.editing import as_asked
@@ -45,21 +46,23 @@ class Decisions:
         *,
         reason: str | None = None,
         shown: str | None = None,
-        strong: bool = False,
+        confirmed: Confirmed | None = None,
     ) -> Approval:
         """Cast `voter`'s yes or no by the rules of `escalate.voting` and the running bundle.
 
-        `reason` is the preset word of a no; `shown` and `strong` are those of `voting.approve`.
+        `reason` is the preset word of a no; `shown` is that of `voting.approve`; `confirmed` says
+        how he confirmed it beyond his token.
         """
         found, room = await self._found(ident), self.room()
         now_ms = self._clock.now_ms()
         said = DecisionBody(ident, found.requested, voter.name, choice, (), note)
         match choice:
             case Choice.APPROVE:
-                cast = Vote(voter.name, now_ms, (), note)
-                after = voting.approve(found, room, cast, shown=shown, strong=strong)
+                cast = Vote(voter.name, now_ms, (), note, confirmed is not None)
+                after = voting.approve(found, room, cast, shown=shown)
                 routes = counts_for(found, room.routes, room.users, voter, now_ms)
-                said = replace(said, routes=routes, completes=after.state is State.APPROVED)
+                completes = after.state is State.APPROVED
+                said = replace(said, routes=routes, completes=completes, confirmed=confirmed)
             case Choice.DENY:
                 after = voting.refuse(found, room, voter.name, now_ms, reason)
                 said = replace(said, reason=reason)
@@ -75,7 +78,7 @@ class Decisions:
         note: str | None,
         *,
         shown: str | None = None,
-        strong: bool = False,
+        confirmed: Confirmed | None = None,
     ) -> Approval:
         """Say yes to other `arguments` than were asked for: a new action, judged as one, in place of the other.
 
@@ -93,8 +96,8 @@ class Decisions:
             decision, bound = self._desk.weigh_edit(action)
             _passes(found, decision, bound)
             edit = Edit(by.name, now_ms, bound, "", self._desk.nonce())
-            cast, room = Vote(by.name, now_ms, (), note), self.room()
-            after = voting.approve(found, room, cast, shown=shown, strong=strong, edit=edit)
+            cast, room = Vote(by.name, now_ms, (), note, confirmed is not None), self.room()
+            after = voting.approve(found, room, cast, shown=shown, edit=edit)
             body = append_of(decision).body
             assert isinstance(body, ActionBody), "a tool call is no round"  # noqa: S101
             asked = replace(body, approval=ident, stored=None)
@@ -111,6 +114,7 @@ class Decisions:
                 edit=record,
                 approved=bound,
                 nonce=edit.nonce,
+                confirmed=confirmed,
             )
             return await self._record(said, after)
         finally:

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from remit.escalate import voting
 from remit.escalate.grants import Grant, Scope, Terms, Wish, as_approval, holds, voted
 from remit.escalate.machine import Approval, State, Vote
 from remit.escalate.sitting import counts_for
 from remit.escalate.voting import VoteRefused
 from remit.facts.action import ActionKind
 from remit.facts.agent import User
+from remit.facts.passkey import Confirmed
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.granting import reach_recorded, terms
 from remit.pep.decisions import Decisions
@@ -61,25 +63,32 @@ class Granting(Decisions):
             raise VoteRefused(why, f"remit approvals show {ident}")
         return approval, replace(made, constraints=wish.where)
 
-    async def give_grant(self, ident: str, by: User, wish: Wish, note: str | None) -> Grant:
-        """`by`, who said yes to the approval `ident`, grants `wish` with it; or joins whoever granted the same."""
+    async def give_grant(
+        self, ident: str, by: User, wish: Wish, note: str | None, confirmed: Confirmed | None = None
+    ) -> Grant:
+        """`by`, who said yes to the approval `ident`, grants `wish` with it; or joins whoever granted the same.
+
+        What goes further than a yes takes no less: where a route asks for it, it is `confirmed` itself.
+        """
         approval, made = await self.terms_for(ident, wish)
         cast = next((vote for vote in approval.votes if vote.by == by.name), None)
         if cast is None:
             raise VoteRefused(
                 "a grant is given with a yes", f"remit approvals approve {ident} --grant {wish.scope.value}"
             )
+        if confirmed is None:
+            voting.confirmed(approval, self.room(), cast.routes)
         given = [one for one in self._memory.grants() if one.terms.approval == ident and one.revoked_by is None]
         same = next((one for one in given if _like(one.terms) == _like(made)), None)
         if same is None:
             self._cap(made)
         elif any(vote.by == by.name for vote in same.votes):
             return same
-        said = DecisionBody(ident, approval.requested, by.name, Choice.GRANT, cast.routes, note)
+        said = DecisionBody(ident, approval.requested, by.name, Choice.GRANT, cast.routes, note, confirmed=confirmed)
         said = replace(said, grant=made.to_json() if same is None else {"of": same.ident})
         pending = self._desk.append(RecordKind.DECISION, approval.sid, said)
         await pending.durable
-        vote = Vote(by.name, self._clock.now_ms(), cast.routes, note)
+        vote = Vote(by.name, self._clock.now_ms(), cast.routes, note, confirmed is not None)
         after = Grant(str(pending.ref), made, vote.at, (vote,)) if same is None else voted(same, vote)
         return self._memory.grant(after.ident) or after
 

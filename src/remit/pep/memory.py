@@ -40,6 +40,9 @@ from remit.pdp.deltas import (
     IntentOpened,
     LabelsJoined,
     OriginsAdded,
+    PasskeyAdded,
+    PasskeyRemoved,
+    PasskeyUsed,
     PlaceLabelled,
     Refunded,
     Resumed,
@@ -246,8 +249,7 @@ class Memory:
         for delta in fold(ref, at, kind, body):
             match delta:
                 case SessionTouched() | LabelsJoined() | SessionEnded() | ConfidenceStated():
-                    held = self._sessions.get(delta.sid)
-                    if held is not None:
+                    if (held := self._sessions.get(delta.sid)) is not None:
                         held.session = apply_session(held.session, delta)
                     stirred = stirred or isinstance(delta, SessionEnded)
                 case IntentOpened(_, opened):
@@ -260,7 +262,9 @@ class Memory:
                     self.indices.key(sid, key)
                 case OriginsAdded(_, sid):
                     self.indices.take(sid, body)
-                case IntentClosed() | CredentialSet() | EpochBegan() | BodiesErased():
+                case IntentClosed() | CredentialSet() | EpochBegan() | BodiesErased() | PasskeyAdded():
+                    pass
+                case PasskeyUsed() | PasskeyRemoved():
                     pass
                 case _:
                     stirred = self._by_people(delta) or stirred

@@ -12,6 +12,7 @@ from remit.escalate.machine import Approval
 from remit.facts.budget import Balance
 from remit.facts.label import Labels
 from remit.facts.novelty import Did
+from remit.facts.passkey import Passkey
 from remit.facts.record import Receipt, Record, RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.stop import Stop, Stopped
@@ -141,6 +142,10 @@ class Ledger(Protocol):
 
     async def stopped(self) -> Mapping[Stopped, Stop]:
         """What people stopped."""
+        ...
+
+    async def passkeys(self) -> Sequence[Passkey]:
+        """What people confirm a yes with, the oldest first."""
         ...
 
     async def credentials(self) -> Mapping[str, str]:

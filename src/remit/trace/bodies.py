@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from remit.facts.budget import Charge, Refund
 from remit.facts.canonical import Json
+from remit.facts.passkey import Confirmed
 from remit.policy.verdict import Gate, Reason
 
 
@@ -154,8 +155,8 @@ class DecisionBody:
     (the routes' rules were those of the record's bundle; see `escalate.voting`). `reason` is the preset word of a no.
     A yes to other arguments names the proposal that holds them (`edit`), their action's hash (`approved`) and what
     later decisions have to name (`nonce`). `to` decides in his place until `until_ms`. `grant` are the terms of a grant
-    (`escalate.grants`) that he gives with the approval, or `{"of": ID}` where he joins or revokes that one. These are
-    encoded where one of them is there.
+    (`escalate.grants`) that he gives with the approval, or `{"of": ID}` where he joins or revokes that one. `confirmed`
+    names the passkey that signed what he said, and its count. These are encoded where one of them is there.
     """
 
     approval: str
@@ -172,6 +173,7 @@ class DecisionBody:
     to: str | None = None
     until_ms: int | None = None
     grant: Mapping[str, Json] | None = None
+    confirmed: Confirmed | None = None
 
 
 class Event(StrEnum):
@@ -214,6 +216,8 @@ class Event(StrEnum):
     INCIDENT_SEEN = "incident.seen"
     INCIDENT_ASSIGNED = "incident.assigned"
     INCIDENT_CLOSED = "incident.closed"
+    PASSKEY_ADDED = "passkey.added"
+    PASSKEY_REMOVED = "passkey.removed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from remit.trace.members import (
     ACTION_MEMBERS,
     Undecodable,
     charges_of,
+    confirmed_of,
     flag,
     integer,
     mapping,
@@ -283,14 +284,14 @@ def _as_exchange(data: bytes) -> ExchangeBody:
 
 def _decision(body: DecisionBody) -> tuple[object, ...]:
     more = (body.reason, body.edit, body.approved, body.nonce, body.to, body.until_ms)
-    added: tuple[object, ...] = more if any(one is not None for one in more) or body.grant is not None else ()
-    if body.grant is not None:
-        added = (*added, body.grant)
+    with_grant = () if body.grant is None else (body.grant,)
+    last = with_grant if body.confirmed is None else (body.grant, tuple(body.confirmed))
+    added = (*more, *last) if last or any(one is not None for one in more) else ()
     return (body.approval, body.action, body.by, body.choice, body.routes, body.note, body.completes, *added)
 
 
 def _as_decision(data: bytes) -> DecisionBody:
-    found = members("decision body", data, 7, 13, 14)
+    found = members("decision body", data, 7, 13, 14, 15)
     approval, action, by, choice, routes, note, completes = found[:7]
     reason, edit, approved, nonce, to, until_ms = found[7:13] or (None,) * 6
     return DecisionBody(
@@ -307,7 +308,8 @@ def _as_decision(data: bytes) -> DecisionBody:
         nonce=maybe(nonce),
         to=maybe(to),
         until_ms=None if until_ms is None else integer(until_ms),
-        grant=mapping(found[13]) if len(found) == 14 else None,
+        grant=mapping(found[13]) if len(found) > 13 and found[13] is not None else None,
+        confirmed=confirmed_of(found),
     )
 
 

@@ -7,6 +7,7 @@ import orjson
 
 from remit.facts.budget import Charge
 from remit.facts.canonical import Json
+from remit.facts.passkey import Confirmed
 
 ACTION_MEMBERS: Final = (21, 22, 23, 24, 25, 26, 27)
 """How many an action's body has: as the first version wrote all of them, with a trace, with what it stores, with
@@ -53,6 +54,14 @@ def charges_of(action: Sequence[object]) -> tuple[Charge, ...]:
         Charge(text(account), integer(since), integer(units), integer(hard))
         for account, since, units, hard in parts(action[24], 4)
     )
+
+
+def confirmed_of(decision: Sequence[object]) -> Confirmed | None:
+    """The passkey that a decision was signed by, and its count."""
+    if len(decision) < 15:
+        return None
+    [(passkey, count)] = parts([decision[14]], 2)
+    return Confirmed(text(passkey), integer(count))
 
 
 def text(value: object) -> str:

@@ -17,6 +17,7 @@ from remit.adapters.sqlite import reads, rows
 from remit.adapters.sqlite.checkpoint import Checkpointer
 from remit.adapters.sqlite.errors import LedgerDamaged
 from remit.adapters.sqlite.lock import FolderLock
+from remit.adapters.sqlite.passkeys import passkeys
 from remit.adapters.sqlite.reads import Readers
 from remit.adapters.sqlite.schema import VERSION, connect
 from remit.adapters.sqlite.segment import SegmentTorn, Stored
@@ -32,6 +33,7 @@ from remit.facts.budget import Balance
 from remit.facts.canonical import Json
 from remit.facts.label import Labels
 from remit.facts.novelty import Did
+from remit.facts.passkey import Passkey
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.stop import Stop, Stopped
@@ -160,6 +162,10 @@ class SqliteLedger:
     async def stopped(self) -> Mapping[Stopped, Stop]:
         """What people stopped."""
         return await self._readers.run(reads.stopped)
+
+    async def passkeys(self) -> Sequence[Passkey]:
+        """What people confirm a yes with, the oldest first."""
+        return await self._readers.run(passkeys)
 
     async def credentials(self) -> Mapping[str, str]:
         """Ids of stored credentials and their hashes."""

@@ -15,6 +15,7 @@ from remit.adapters.sqlite.state import State
 from remit.adapters.sqlite.tables import (
     BUDGETS,
     INDEX_OF_ORIGINS,
+    PASSKEYS,
     PROOF_TABLES,
     SEQ_BITS,
     STOPS,
@@ -122,6 +123,18 @@ def from_version_5(conn: sqlite3.Connection) -> None:
     """Version 5 had no budgets, and no record of its says anything of them."""
     if not conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'spent'").fetchone():
         conn.execute(BUDGETS)
+
+
+def from_version_6(conn: sqlite3.Connection) -> None:
+    """Version 6 had no passkeys, and did not tell of a yes whether it was confirmed beyond a token: none was."""
+    if not conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'passkey'").fetchone():
+        conn.execute(PASSKEYS)
+    for number, detail in conn.execute("SELECT id, detail FROM approval").fetchall():
+        rows.write(conn, {"approval": [rows.approval_row(number, rows.approval_from((detail,)))]})
+    for number, detail in conn.execute("SELECT id, detail FROM granted").fetchall():
+        grant = rows.grant_from(detail)
+        if grant is not None:
+            rows.write(conn, {"granted": [rows.grant_row(number, grant)]})
 
 
 def _new(used: Used, body: Body | None, ident: int) -> list[rows.Row]:

@@ -17,6 +17,7 @@ from remit.facts.budget import Balance
 from remit.facts.confidence import Confidence
 from remit.facts.label import NONE, Labels
 from remit.facts.novelty import Did
+from remit.facts.passkey import Passkey
 from remit.facts.session import Session
 from remit.facts.stop import Stop
 from remit.policy.verdict import Gate
@@ -42,6 +43,7 @@ _INTO: Final = {
     "approval": ("REPLACE INTO approval", "ntt", ""),
     "stopped": ("REPLACE INTO stopped", "ttntt", ""),
     "granted": ("REPLACE INTO granted", "nt", ""),
+    "passkey": ("REPLACE INTO passkey", "tttntn", ""),
     "used": ("INSERT INTO used", "tn", ""),
     "confidence": ("REPLACE INTO confidence", "tnn", ""),
     "spent": ("REPLACE INTO spent", "tnn", ""),
@@ -60,6 +62,7 @@ _GOING: Final = {
     "credential": "ident",
     "keyed": "sid",
     "spent": "account",
+    "passkey": "ident",
 }
 """Tables whose rows may go again, and their keys."""
 _COLUMN: Final = {
@@ -110,7 +113,7 @@ def approval_from(row: Sequence[Any]) -> Approval:
         opened_ms=value["opened_ms"],
         expires_ms=value["expires_ms"],
         state=State(value["state"]),
-        votes=tuple(Vote(vote["by"], vote["at"], tuple(vote["routes"]), vote["note"]) for vote in value["votes"]),
+        votes=tuple(_vote(vote) for vote in value["votes"]),
         refused_by=value["refused_by"],
         claimed_by=value["claimed_by"],
         nonce=value["nonce"],
@@ -120,6 +123,11 @@ def approval_from(row: Sequence[Any]) -> Approval:
         glass=None if value["glass"] is None else Glass(**value["glass"]),
         superseded_by=value["superseded_by"],
     )
+
+
+def _vote(said: Mapping[str, Any]) -> Vote:
+    # Before version 7 no yes was confirmed beyond a token, and none says so.
+    return Vote(said["by"], said["at"], tuple(said["routes"]), said["note"], said.get("strong", False))
 
 
 def read_approval(conn: sqlite3.Connection, ident: int) -> Approval | None:
@@ -150,7 +158,7 @@ def grant_from(detail: str) -> Grant | None:
     """The grant of a row's `detail`; None for what no version wrote."""
     value = orjson.loads(detail)
     terms = terms_of(value["approval"], value["terms"])
-    votes = tuple(Vote(one["by"], one["at"], tuple(one["routes"]), one["note"]) for one in value["votes"])
+    votes = tuple(_vote(one) for one in value["votes"])
     if terms is None:
         return None
     return Grant(value["ident"], terms, value["given_ms"], votes, value["uses"], value["revoked_by"])
@@ -189,6 +197,14 @@ def stopped_row(what: str, stop: Stop | None) -> Row:
 def spent_row(account: str, held: Balance | None) -> Row:
     """What was spent of an account; None: it begins anew."""
     return (_text(account), None, None) if held is None else (_text(account), held.since_ms, held.units)
+
+
+def passkey_row(ident: str, passkey: Passkey | None) -> Row:
+    """A passkey; None: it confirms nothing any more."""
+    if passkey is None:
+        return (_text(ident), None, None, None, None, None)
+    named = (_text(ident), _text(passkey.user), _text(passkey.key))
+    return (*named, passkey.count, _text(passkey.name), passkey.at_ms)
 
 
 def doubtful_row(ident: int, sid: str, at: int) -> Row:

@@ -17,10 +17,11 @@ from remit.adapters.sqlite.migrate import (
     from_version_3,
     from_version_4,
     from_version_5,
+    from_version_6,
 )
 from remit.adapters.sqlite.tables import create
 
-VERSION: Final = 6
+VERSION: Final = 7
 APPLICATION: Final = 0x524D4954
 """`RMIT`, in the file's header (sqlite.org/fileformat2.html, application id)."""
 
@@ -31,6 +32,7 @@ MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {
     3: from_version_3,
     4: from_version_4,
     5: from_version_5,
+    6: from_version_6,
 }
 """From each earlier version to the one after it."""
 

@@ -8,10 +8,11 @@ touched row is written once, and an intent that was opened and closed in it is n
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from remit.adapters.sqlite import reads, rows
+from remit.adapters.sqlite.counted import Counted
+from remit.adapters.sqlite.passkeys import Changing
 from remit.adapters.sqlite.segment import Stored
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.escalate.grants import Grant
@@ -43,6 +44,10 @@ from remit.pdp.deltas import (
     IntentOpened,
     LabelsJoined,
     OriginsAdded,
+    PasskeyAdded,
+    PasskeyDelta,
+    PasskeyRemoved,
+    PasskeyUsed,
     PlaceLabelled,
     Refunded,
     Resumed,
@@ -63,20 +68,6 @@ _BLOCK_BITS: Final = 5
 _BLOCK_MASK: Final = (1 << _BLOCK_BITS) - 1
 
 
-@dataclass(slots=True)
-class _Row:
-    """A session: its number, what seldom changes of it, its counters, its last record's id.
-
-    The counters of `session` itself are those it was read with; the ones here go on.
-    """
-
-    no: int
-    session: Session
-    calls: int
-    irreversible: int
-    last: int = 0
-
-
 class State:
     """The state tables that `conn` reads, changed record by record; the changes are given by `take`."""
 
@@ -85,17 +76,18 @@ class State:
         self.chains: dict[str, int] = dict(conn.execute("SELECT name, no FROM chain"))
         [last] = conn.execute("SELECT coalesce(max(no), 0) FROM session").fetchone()
         self._sessions_made: int = last
-        self._sessions: dict[str, _Row] = {}
+        self._sessions: dict[str, Counted] = {}
         self._open: dict[int, int] = dict(conn.execute("SELECT block, bits FROM open_intents"))
         self._doubtful: set[int] = {row[0] for row in conn.execute("SELECT id FROM in_doubt")}
-        self._active: dict[str, _Row] = {}
-        self._described: dict[str, _Row] = {}
+        self._active: dict[str, Counted] = {}
+        self._described: dict[str, Counted] = {}
         self._blocks: set[int] = set()
         self._closed: list[rows.Row] = []
         self._asked: dict[int, Approval] = {}
         [self._origins] = conn.execute("SELECT coalesce(max(no), 0) FROM origin").fetchone()
         self._stored: dict[str, Labels] = {}
         self._granted: dict[int, Grant] = {}
+        self._passkeys = Changing(conn)
         self._used = Used(reads.used(conn))
         self._accounts = Accounts(reads.spent(conn))
         self._seldom: dict[str, dict[int | str, rows.Row]] = {}
@@ -153,6 +145,7 @@ class State:
         for taken in (self._active, self._described, self._blocks, self._closed, self._asked, self._seldom):
             taken.clear()
         self._granted.clear()
+        self._passkeys.clear()
         if len(self._sessions) > _CACHED_MAX:
             self._sessions.clear()
         if len(self._stored) > _CACHED_MAX:
@@ -173,7 +166,10 @@ class State:
                 ident = self._named(approval.ident)
                 if ident is not None:
                     self._asked[ident] = approval
-            case Halted() | Resumed() | TokenRevoked() | CredentialSet():
+            case (
+                Halted() | Resumed() | TokenRevoked() | CredentialSet()
+                | PasskeyAdded() | PasskeyUsed() | PasskeyRemoved()
+            ):  # fmt: skip
                 self._set(delta)
             case BodiesErased():
                 self._erase(delta)
@@ -192,7 +188,7 @@ class State:
             case _:
                 self._change_approval(delta)
 
-    def _set(self, delta: Halted | Resumed | TokenRevoked | CredentialSet) -> None:
+    def _set(self, delta: Halted | Resumed | TokenRevoked | CredentialSet | PasskeyDelta) -> None:
         match delta:
             case Halted(stop):
                 self._change("stopped", subject(stop.what), rows.stopped_row(subject(stop.what), stop))
@@ -202,6 +198,8 @@ class State:
                 self._change("revoked", token, rows.revoked_row(token, expires))
             case CredentialSet(ident, digest):
                 self._change("credential", ident, rows.credential_row(ident, digest))
+            case _:
+                self._change("passkey", *self._passkeys.change(delta))
 
     def _spend(self, delta: BudgetDelta) -> None:
         account = delta.account
@@ -217,7 +215,7 @@ class State:
         if row is None:
             self._sessions_made += 1
             session = apply_session(None, delta)
-            row = _Row(self._sessions_made, session, session.calls, session.irreversible_calls)
+            row = Counted(self._sessions_made, session, session.calls, session.irreversible_calls)
             self._sessions[sid] = row
             self._described[sid] = self._active[sid] = row
             self._state_confidence(UNSAID, session)
@@ -248,13 +246,13 @@ class State:
             if after is not None:
                 self._granted[ident] = after
 
-    def _session(self, sid: str) -> _Row | None:
+    def _session(self, sid: str) -> Counted | None:
         row = self._sessions.get(sid)
         if row is None:
             found = rows.read_session(self._conn, sid)
             if found is not None:
                 number, session, last = found
-                row = _Row(number, session, session.calls, session.irreversible_calls, last)
+                row = Counted(number, session, session.calls, session.irreversible_calls, last)
                 self._sessions[sid] = row
         return row
 

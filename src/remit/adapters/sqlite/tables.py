@@ -5,7 +5,7 @@ the id of its first record. An id is `chain number << 40 | seq`, so that ids run
 chains and sequence. The tables below them are folds of the records (`state.py`) and could be
 made anew from them: sessions and what of them changes with every call, intents of this epoch
 without an outcome (one bit each, in blocks of 32 ids), those of earlier epochs, outcomes by
-intent, approvals, what people stopped, revoked tokens, credentials, labels of places in
+intent, approvals, passkeys, what people stopped, revoked tokens, credentials, labels of places in
 stores, the keys of sessions' indices and the records that these are made of, which bodies were erased by which record.
 
 `tile` and `signed` are of the RFC 6962 tree (`tiles.py`), which follows the records a little later: hashes by
@@ -67,11 +67,16 @@ CREATE TABLE used (did TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT, WITHOUT
 CREATE TABLE confidence (sid TEXT PRIMARY KEY, own INTEGER, told INTEGER) STRICT, WITHOUT ROWID
 """
 """What version 5 brought: grants, what agents did before, how sure they say, and their harnesses say, that they are."""
-
 BUDGETS: Final = """CREATE TABLE spent (
     account TEXT PRIMARY KEY, since INTEGER NOT NULL, units INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID"""
 """What version 6 brought: what was spent of budgets."""
+
+PASSKEYS: Final = """CREATE TABLE passkey (
+    ident TEXT PRIMARY KEY, user TEXT NOT NULL, key TEXT NOT NULL, count INTEGER NOT NULL, name TEXT NOT NULL,
+    at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID"""
+"""What version 7 brought."""
 
 STATE: Final = (
     "chain",
@@ -92,6 +97,7 @@ STATE: Final = (
     "used",
     "confidence",
     "spent",
+    "passkey",
 )
 """The tables that are folds of the records."""
 
@@ -103,5 +109,6 @@ def create(conn: sqlite3.Connection) -> None:
     conn.execute(INDEX_OF_ORIGINS)
     conn.execute(STOPS)
     conn.execute(BUDGETS)
+    conn.execute(PASSKEYS)
     for statement in THRESHOLDS.split(";"):
         conn.execute(statement)

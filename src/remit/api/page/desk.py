@@ -17,6 +17,8 @@ from remit.ports.signer import Cause, TokenInvalid
 from remit.ports.system import Clock, Entropy
 
 COOKIE: Final = "remit-person"
+ASKED_MAX: Final = 64
+"""Questions to passkeys that one sign-in may leave unanswered."""
 SIGNED_IN_MS: Final = 12 * 3600 * 1000
 SIGNED_IN_MAX: Final = 10_000
 _COOKIE_CHARS_MAX: Final = 4_096
@@ -24,10 +26,11 @@ _COOKIE_CHARS_MAX: Final = 4_096
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """`person`, and what the forms of his pages carry."""
+    """`person`, and what the forms of his pages carry; `asked` is about what, by the nonces of open questions."""
 
     person: Person
     csrf: str
+    asked: OrderedDict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +38,15 @@ class _Kept:
     bearer: str
     csrf: str
     until_ms: int
+    asked: OrderedDict[str, str]
 
 
 class Desk:
     """Sign-ins by the hash of their cookie's value, the oldest given up first."""
 
-    def __init__(self, authenticator: Authenticator, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, authenticator: Authenticator, clock: Clock, entropy: Entropy, *, secure: bool = False) -> None:
+        self._secure = secure
+        self._name = f"__Host-{COOKIE}" if secure else COOKIE
         self._authenticator = authenticator
         self._clock = clock
         self._entropy = entropy
@@ -51,14 +57,14 @@ class Desk:
         if not isinstance(self._authenticator.caller(bearer), Person):
             raise TokenInvalid(Cause.WRONG_KIND, "this needs a user's own token: no other decides anything")
         value = self._random()
-        self._kept[_hash(value)] = _Kept(bearer, self._random(), self._clock.now_ms() + SIGNED_IN_MS)
+        self._kept[_hash(value)] = _Kept(bearer, self._random(), self._clock.now_ms() + SIGNED_IN_MS, OrderedDict())
         if len(self._kept) > SIGNED_IN_MAX:
             self._kept.popitem(last=False)
         return value
 
     def signed_in(self, cookies: str) -> SignedIn | None:
         """Who sent `cookies`, the header; None for nobody, or nobody any more."""
-        value = _value(cookies)
+        value = self._value(cookies)
         kept = None if value is None else self._kept.get(_hash(value))
         if value is None or kept is None:
             return None
@@ -69,13 +75,45 @@ class Desk:
         if not isinstance(caller, Person) or self._clock.now_ms() >= kept.until_ms:
             self.sign_out(cookies)
             return None
-        return SignedIn(caller, kept.csrf)
+        return SignedIn(caller, kept.csrf, kept.asked)
 
     def sign_out(self, cookies: str) -> None:
         """Forget who sent `cookies`."""
-        value = _value(cookies)
+        value = self._value(cookies)
         if value is not None:
             self._kept.pop(_hash(value), None)
+
+    def cookie(self, value: str, age_s: int) -> tuple[bytes, bytes]:
+        """The header that keeps `value` in the browser for `age_s` seconds.
+
+        Over https its name says that this very host set it, for itself and for all of it (RFC 6265bis, `__Host-`): no
+        other host of the domain, and nobody on the way, puts another in its place.
+        """
+        path = "/; Secure" if self._secure else "/a"
+        said = f"{self._name}={value}; Path={path}; Max-Age={age_s}; HttpOnly; SameSite=Lax"
+        return b"set-cookie", said.encode("ascii")
+
+    def ask(self, who: SignedIn, about: str) -> str:
+        """The nonce of a new question to the passkey of `who` about `about`."""
+        nonce = self._random()
+        who.asked[nonce] = about
+        if len(who.asked) > ASKED_MAX:
+            who.asked.popitem(last=False)
+        return nonce
+
+    @staticmethod
+    def answers(who: SignedIn, about: str, nonce: str) -> bool:
+        """Whether `nonce` names an open question about `about` that was put to `who`; it is none from then on."""
+        return who.asked.pop(nonce, None) == about
+
+    def _value(self, cookies: str) -> str | None:
+        if len(cookies) > _COOKIE_CHARS_MAX:
+            return None
+        try:
+            found = SimpleCookie(cookies).get(self._name)
+        except CookieError:
+            return None
+        return None if found is None else found.value
 
     def _random(self) -> str:
         return base64.urlsafe_b64encode(self._entropy.token_bytes(32)).decode("ascii").rstrip("=")
@@ -88,13 +126,3 @@ def meant(signed_in: SignedIn, csrf: str) -> bool:
 
 def _hash(value: str) -> bytes:
     return hashlib.sha256(value.encode("ascii", "replace")).digest()
-
-
-def _value(cookies: str) -> str | None:
-    if len(cookies) > _COOKIE_CHARS_MAX:
-        return None
-    try:
-        found = SimpleCookie(cookies).get(COOKIE)
-    except CookieError:
-        return None
-    return None if found is None else found.value

@@ -1,6 +1,7 @@
 """How the page looks, and the few keys it knows; each allowed by its hash, so that nothing else is ever styled or run.
 
-The script moves the focus and counts down: it decides nothing, sends nothing, and the page does without it.
+The script moves the focus, counts down, and has a passkey sign a form that a person sent: it decides nothing, and the
+page does without it, but for passkeys, which browsers give to scripts alone.
 """
 
 import base64

@@ -13,7 +13,7 @@
     setInterval(tell, 1000);
   }
   // A key moves the focus to where a decision begins; it never makes one.
-  const places = { a: "[name=sure], .yes", d: "[name=reason], .no" };
+  const places = { a: "form:has(.yes) [name=sure], .yes", d: "[name=reason], .no" };
   addEventListener("keydown", (event) => {
     const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== "checkbox";
     const place = !typing && !event.ctrlKey && !event.metaKey && !event.altKey && places[event.key];
@@ -22,6 +22,26 @@
       event.preventDefault();
       found.focus();
       found.scrollIntoView({ block: "center" });
+    }
+  });
+  // A passkey signs every field of a form that a person sent, and the form goes on its way.
+  addEventListener("submit", async (event) => {
+    const form = event.target, by = event.submitter, field = form.elements.confirmed;
+    if (!field || field.value) return;
+    event.preventDefault();
+    try {
+      const said = [...new FormData(form, by)].filter(([name]) => name !== "csrf" && name !== "confirmed");
+      const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(said)));
+      const text = btoa(String.fromCharCode(...new Uint8Array(hash)));
+      const challenge = text.replace(/\+/g, "-").replace(/\//g, "_").replace("=", "");
+      const ask = { ...JSON.parse(form.dataset.ask), challenge }, keys = navigator.credentials;
+      const found = "make" in form.dataset
+        ? await keys.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(ask) })
+        : await keys.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(ask) });
+      field.value = JSON.stringify(found);
+      form.requestSubmit(by);
+    } catch (error) {
+      form.querySelector("[data-told]").textContent = "Not confirmed: " + error.message;
     }
   });
 })();

@@ -1,31 +1,28 @@
 """A brief as a page: facts first, the form last. At most `PAGE_BYTES_MAX`, whatever stands in it."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from pydantic import JsonValue
-
 from remit.api.answers_decided import ApprovalAnswer
+from remit.api.answers_grants import GrantAnswer
+from remit.api.moments import instant
+from remit.api.page.choices import Viewer, cannot, confirmed, forms, hidden, terms
 from remit.api.page.html import Html, joined, tag, text
 from remit.api.page.look import SCRIPT, STYLE
 from remit.escalate.brief import Brief, Case, Line, Stop, arrange
-from remit.escalate.refusals import SENTENCES
 from remit.escalate.wording import Span, shortened
-from remit.facts.text import escaped
+from remit.facts.passkey import Passkey
 
 PAGE_BYTES_MAX: Final = 30_000
 _SIZES: Final = ((400, 24), (200, 16), (100, 12), (60, 8), (30, 5), (16, 3))
 """Characters of a text and lines of a list, each tried until the page is small enough."""
-_NAMED_MAX: Final = 10
-EDITED_CHARS_MAX: Final = 4_000
 
 
-def fitted(told: ApprovalAnswer, case: Case, now_ms: int, user: str, csrf: str) -> tuple[Brief, bytes]:
-    """The brief of `case` and its page for `user`, cut until the page is small enough."""
+def fitted(told: ApprovalAnswer, case: Case, now_ms: int, viewer: Viewer) -> tuple[Brief, bytes]:
+    """The brief of `case` and its page for `viewer`, cut until the page is small enough."""
     for chars_max, lines_max in _SIZES:
         brief = arrange(case, chars_max=chars_max, lines_max=lines_max)
-        made = page(f"{told.state}: {told.tool}", *_decision(told, brief, now_ms, user, csrf, case.approval.shown))
+        made = page(f"{told.state}: {told.tool}", *_decision(told, brief, now_ms, viewer, case.approval.shown))
         if len(made) <= PAGE_BYTES_MAX:
             return brief, made
     # No text is left to cut: something else is too long, which nothing of Remit's is.
@@ -47,8 +44,8 @@ def page(title: str, *inner: str) -> bytes:
     return f'<!doctype html><html lang="en"><head>{head}</head>{body}</html>'.encode()
 
 
-def _decision(told: ApprovalAnswer, brief: Brief, now_ms: int, user: str, csrf: str, shown: str) -> Iterable[Html]:
-    yield header(user, csrf, told.id, tag("span", told.state, class_="state"), _countdown(told, brief, now_ms))
+def _decision(told: ApprovalAnswer, brief: Brief, now_ms: int, viewer: Viewer, shown: str) -> Iterable[Html]:
+    yield header(viewer, told.id, tag("span", told.state, class_="state"), _countdown(told, brief, now_ms))
     yield tag("h1", *_spans(brief.what))
     yield from _list(None, brief.shows)
     yield tag("h2", "Why it stopped")
@@ -72,15 +69,15 @@ def _decision(told: ApprovalAnswer, brief: Brief, now_ms: int, user: str, csrf: 
         yield tag("p", tag("strong", f"{told.edit.by} changed the arguments: what is shown is what would run."))
     yield tag("h2", "Your decision")
     yield tag("p", "At zero: ", brief.zero, ".")
-    yield from _form(told, brief, csrf, shown)
+    yield from forms(told, viewer, shown, careful=brief.careful)
 
 
-def header(user: str, csrf: str, back: str, *inner: str) -> Html:
+def header(viewer: Viewer, back: str, *inner: str) -> Html:
     """What is above every page of somebody who is signed in."""
-    bound = _hidden("csrf", csrf), _hidden("next", back)
+    bound = hidden("csrf", viewer.csrf), hidden("next", back)
     out = tag("form", *bound, tag("button", "Sign out"), method="post", action="/a/sign-out")
     ours = tag("a", "All that waits", href="/a/"), tag("span", back)
-    return tag("header", *ours, *inner, tag("span", f"you are {user}"), out)
+    return tag("header", *ours, *inner, tag("span", f"you are {viewer.user}"), out)
 
 
 def _countdown(told: ApprovalAnswer, brief: Brief, now_ms: int) -> Html:
@@ -115,65 +112,11 @@ def _spans(spans: Iterable[Span]) -> Iterable[Html]:
     return (tag("bdi", span.text, class_=span.mark) if span.mark else text(span.text) for span in spans)
 
 
-def _hidden(name: str, value: str) -> Html:
-    return tag("input", type="hidden", name=name, value=value)
-
-
-def _form(told: ApprovalAnswer, brief: Brief, csrf: str, shown: str) -> Iterable[Html]:
-    for seat in told.seats:
-        names = seat.eligible or []
-        more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
-        who = (", ".join(names[:_NAMED_MAX]) or "nobody") + more
-        yield tag("p", f"Route {seat.route}: {len(seat.by)} of {seat.count} said yes; {who} may.")
-    if told.void is not None:
-        yield tag("p", f"Nothing can come of it: {told.void}.")
-    if told.state not in {"pending", "approved"}:
-        by = f" by {told.refused_by}" if told.refused_by else ""
-        yield tag("p", tag("strong", f"It is {told.state}{by}."))
-        return
-    bound = (_hidden("csrf", csrf), _hidden("shown", shown))
-    if told.may_approve:
-        sure = tag(
-            "label", tag("input", type="checkbox", name="sure", value="yes", required=True),
-            " I have checked whom it reaches and what it does; it cannot be approved by one key.", class_="w",
-        )  # fmt: skip
-        yes = tag("button", "Approve ", tag("kbd", "a"), class_="yes", name="choice", value="approve")
-        yield tag("form", *bound, *((sure,) if brief.careful else ()), yes, class_="d", method="post")
-        yield from _edit(told, bound)
-    else:
-        yield tag("p", "Your yes does not count here.")
-    reasons = [tag("option", said, value=reason.value) for reason, said in SENTENCES.items()]
-    why = tag("select", tag("option", "(no reason)", value=""), *reasons, name="reason")
-    note = tag("input", name="note", maxlength="500")
-    asked = tag("label", "Why not: the agent is told ", why), tag("label", "And for people, on the ledger ", note)
-    no = tag("button", "Deny ", tag("kbd", "d"), class_="no", name="choice", value="deny")
-    yield tag("form", *bound, *asked, no, class_="d", method="post")
-
-
-def _edit(told: ApprovalAnswer, bound: Sequence[Html]) -> Iterable[Html]:
-    """Other arguments than were asked for, where the routes let people give some and they are short enough."""
-    given = told.arguments if told.edit is None else told.edit.arguments
-    said = written(given)
-    if not told.may_edit or not isinstance(given, dict) or len(said) > EDITED_CHARS_MAX:
-        return
-    area = tag("textarea", said, name="arguments", rows=str(min(20, said.count("\n") + 2)), spellcheck="false")
-    asked = tag("label", "These run instead, and the agent is told so: ", area, class_="w")
-    yes = tag("button", "Approve with these arguments", class_="yes", name="choice", value="edit")
-    form = tag("form", *bound, asked, yes, class_="d", method="post")
-    yield tag("details", tag("summary", "Approve with other arguments"), form)
-
-
-def written(given: JsonValue) -> str:
-    """`given` as JSON that a person edits: what he would not see, or see elsewhere, stands as an escape of JSON."""
-    plain = json.dumps(given, indent=1, ensure_ascii=False)
-    return "".join(one if escaped(one) == one and one != "\t" else json.dumps(one)[1:-1] for one in plain)
-
-
 def sign_in(back: str, why: str = "") -> bytes:
     """Where a person says who he is."""
     token = tag("input", name="token", type="password", autocomplete="off", required=True)
     asked = tag("label", "Your user token ", token, class_="w"), tag("button", "Sign in")
-    form = tag("form", _hidden("next", back), *asked, class_="d", method="post", action="/a/sign-in")
+    form = tag("form", hidden("next", back), *asked, class_="d", method="post", action="/a/sign-in")
     said = (tag("p", tag("strong", why)),) if why else ()
     how = tag("p", "Whoever runs Remit gives you one: ", tag("code", "remit token user NAME"))
     return page("sign in", tag("h1", "Who are you?"), *said, form, how)
@@ -186,8 +129,8 @@ def message(status: str, why: str, back: str | None, next: str = "") -> bytes:
     return page(status, tag("h1", status), tag("p", why), *follows, *link)
 
 
-def waiting(items: Sequence[ApprovalAnswer], user: str, csrf: str) -> bytes:
-    """What waits for `user`."""
+def waiting(items: Sequence[ApprovalAnswer], viewer: Viewer) -> bytes:
+    """What waits for `viewer`."""
     rows = [
         tag(
             "li", tag("a", f"{one.agent}: {shortened(one.tool, 120)}", href=f"/a/{one.id}"),
@@ -196,4 +139,36 @@ def waiting(items: Sequence[ApprovalAnswer], user: str, csrf: str) -> bytes:
         for one in items
     ]  # fmt: skip
     body = tag("ul", *rows) if rows else tag("p", "Nothing waits for you.")
-    return page("what waits", header(user, csrf, ""), tag("h1", "What waits for you"), body)
+    keys = tag("p", tag("a", "Your passkeys", href="/a/passkeys"))
+    return page("what waits", header(viewer, ""), tag("h1", "What waits for you"), body, keys)
+
+
+def granting(granted: GrantAnswer, viewer: Viewer, shown: str, said: Sequence[tuple[str, str]]) -> bytes:
+    """What a grant would lift, before it is given."""
+    for sizes in _SIZES:
+        inner = terms(granted, viewer, shown, said, sizes)
+        made = page("grant", header(viewer, granted.approval), tag("h1", "What this would grant"), *inner)
+        if len(made) <= PAGE_BYTES_MAX:
+            return made
+    return message("too long", "these terms are too long for a page: remit approvals approve --dry-run", "/a/")
+
+
+def passkeys(known: Sequence[Passkey], viewer: Viewer) -> bytes:
+    """The passkeys of `viewer`, and the form that registers one."""
+    rows = [tag("li", one.name, tag("small", f"since {instant(one.at_ms)}, signed {one.count} times")) for one in known]
+    listed = tag("ul", *rows) if rows else tag("p", "You have none.")
+    head = header(viewer, ""), tag("h1", "Your passkeys"), listed
+    asked = viewer.asked
+    if asked is None or not asked.ask:
+        why = () if asked is None else (cannot(asked, "/a/passkeys"),)
+        return page("passkeys", *head, *why)
+    confirm, ask = confirmed(asked)
+    word = tag("label", "The word of your invitation ", tag("input", name="word", required=True, autocomplete="off"))
+    name = tag("label", "What you call it ", tag("input", name="name", required=True, maxlength="60"))
+    make = tag("button", "Register a passkey", class_="yes")
+    form = tag(
+        "form", hidden("csrf", viewer.csrf), *confirm, word, name, make,
+        class_="d", method="post", action="/a/passkeys", data_ask=ask, data_make=True,
+    )  # fmt: skip
+    how = tag("p", "Whoever runs Remit invites you: ", tag("code", f"remit passkeys invite {viewer.user}"))
+    return page("passkeys", *head, tag("h2", "One more"), form, how)

@@ -26,6 +26,7 @@ from remit.app.cli import (
     inventory,
     ledger,
     pack,
+    passkeys,
     policy,
     questions,
     replay,
@@ -60,6 +61,7 @@ app.add_typer(grants.app, name="grants")
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(token.app, name="token")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(passkeys.app, name="passkeys")
 app.add_typer(pack.app, name="pack")
 app.add_typer(discover.app, name="discover")
 

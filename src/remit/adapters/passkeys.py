@@ -1,0 +1,103 @@
+"""Passkeys checked by py_webauthn (Duo Labs), which is imported when the first one is.
+
+The person has to be there and to be verified (PIN, finger, face): to hold somebody's key is not enough. No attestation
+is asked for: who may register one is a question for whoever runs Remit, not for the maker of a device.
+"""
+
+import base64
+import ipaddress
+from typing import Final
+from urllib.parse import urlsplit
+
+from remit.facts.passkey import Passkey
+from remit.ports.passkeys import Made, NotConfirmed
+
+SAID_CHARS_MAX: Final = 16_384
+
+
+class WebAuthn:
+    """`ports.passkeys.Passkeys` for a service that people reach at `resource`.
+
+    A passkey is bound to a name, never to an address: one of loopback is reached as `localhost`.
+    """
+
+    def __init__(self, resource: str) -> None:
+        self._holder, self._origin = _place(resource)
+
+    @property
+    def holder(self) -> str:
+        """The host that passkeys are bound to; empty where browsers would use none."""
+        return self._holder
+
+    @property
+    def origin(self) -> str:
+        """Where people have to be to use one."""
+        return self._origin
+
+    def made(self, said: str, challenge: bytes) -> Made:
+        """The passkey that `said` brings for `challenge`. Raises `NotConfirmed`."""
+        from webauthn import verify_registration_response
+        from webauthn.helpers.exceptions import WebAuthnException
+
+        try:
+            found = verify_registration_response(
+                credential=_bounded(said),
+                expected_challenge=challenge,
+                expected_rp_id=self._holder,
+                expected_origin=self._origin,
+                require_user_verification=True,
+            )
+        except (WebAuthnException, ValueError) as error:
+            raise NotConfirmed(_why(error)) from error
+        return Made(_text(found.credential_id), _text(found.credential_public_key), found.sign_count)
+
+    def signed(self, said: str, challenge: bytes, passkey: Passkey) -> int:
+        """The count of `passkey` after it signed `challenge`. Raises `NotConfirmed`."""
+        from webauthn import verify_authentication_response
+        from webauthn.helpers.exceptions import WebAuthnException
+
+        try:
+            found = verify_authentication_response(
+                credential=_bounded(said),
+                expected_challenge=challenge,
+                expected_rp_id=self._holder,
+                expected_origin=self._origin,
+                credential_public_key=_bytes(passkey.key),
+                credential_current_sign_count=passkey.count,
+                require_user_verification=True,
+            )
+        except (WebAuthnException, ValueError) as error:
+            raise NotConfirmed(_why(error)) from error
+        if _text(found.credential_id) != passkey.ident:
+            raise NotConfirmed("another passkey signed it")
+        return found.new_sign_count
+
+
+def _place(resource: str) -> tuple[str, str]:
+    parts = urlsplit(resource)
+    host = parts.hostname or ""
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        # Browsers hand out passkeys where nobody between can read: over https, or on the machine itself.
+        return (host if parts.scheme == "https" or host == "localhost" else ""), f"{parts.scheme}://{parts.netloc}"
+    port = "" if parts.port is None else f":{parts.port}"
+    return ("localhost" if loopback else ""), f"{parts.scheme}://localhost{port}"
+
+
+def _bounded(said: str) -> str:
+    if len(said) > SAID_CHARS_MAX:
+        raise ValueError(f"more than {SAID_CHARS_MAX:,} characters")
+    return said
+
+
+def _why(error: Exception) -> str:
+    return f"{str(error)[:200] or type(error).__name__}"
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
+
+
+def _bytes(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,182 @@
+"""What a form of an approval's page does: a yes, a no, other arguments, a grant, a deputy, a stop, broken glass.
+
+Laws: a yes, a grant and broken glass are for what was shown; what goes further than a no takes more than one key; what
+a route wants confirmed is confirmed here, and recorded with the passkey that did.
+"""
+
+import json
+import re
+from typing import Final
+
+from remit.api.approvals import Yes, decide
+from remit.api.grants import given, known_approval, previewed
+from remit.api.halts import may_decide
+from remit.api.page.choices import Viewer
+from remit.api.page.confirming import Confirming, unconfirmed
+from remit.api.page.desk import SignedIn
+from remit.api.page.reading import PREFIX, Form, Refusal, arguments_of
+from remit.api.page.render import granting
+from remit.api.services import Services
+from remit.escalate.grants import Bound, Constraint, Scope, Wish
+from remit.escalate.machine import OPEN, Approval, State
+from remit.escalate.refusals import sentence
+from remit.escalate.sitting import breaks, own, sits
+from remit.facts.passkey import Confirmed
+from remit.trace.bodies import Choice
+
+HOUR_MS: Final = 3_600_000
+MINUTE_MS: Final = 60_000
+WHERE_CHARS_MAX: Final = 1_000
+_HELD: Final = re.compile(r"([^<=]+)(<=|=)(.*)")
+_GRANT_FIELDS: Final = ("scope", "hours", "uses", "where")
+
+
+class Acting:
+    """Forms of approvals, carried out over `services`."""
+
+    def __init__(self, services: Services, confirming: Confirming) -> None:
+        self._services = services
+        self._confirming = confirming
+
+    async def viewer(self, who: SignedIn, approval: Approval, host: str) -> Viewer:
+        """What `who`, whose browser is at `host`, may do about `approval`."""
+        services = self._services
+        catalog, now_ms = services.runtime.catalog, services.clock.now_ms()
+        person = catalog.users[who.person.user]
+        asked = None
+        if unconfirmed(services, who, approval):
+            asked = await self._confirming.ask(who, approval.ident, host)
+        said = any(vote.by == person.name for vote in approval.votes)
+        mine = bool(own(approval, catalog.routes, catalog.users, person, now_ms))
+        pending = approval.state is State.PENDING
+        grants = approval.state in OPEN and approval.edit is None and approval.glass is None and (mine or said)
+        return Viewer(
+            user=person.name,
+            csrf=who.csrf,
+            asked=asked,
+            grants=grants,
+            delegates=pending and mine and not said,
+            stops=sits(approval, catalog.routes, catalog.users, person, now_ms),
+            breaks=pending and breaks(approval, catalog.routes, person),
+        )
+
+    async def act(self, who: SignedIn, approval: Approval, form: Form, host: str, *, careful: bool) -> bytes | None:
+        """Do what `form` says about `approval`; a page to show, None where it is done. Raises `Refusal` and more."""
+        services, ident, back = self._services, approval.ident, f"{PREFIX}{approval.ident}"
+        choice, note = form.get("choice", ""), form.get("note") or None
+        by = services.runtime.catalog.users[who.person.user]
+        match choice:
+            case "approve" | "edit":
+                await self._approve(who, approval, form, back, careful=careful and choice == "approve")
+            case "deny":
+                reason = _reason(form, back)
+                await decide(services, who.person, ident, Choice.DENY, note, reason=reason)
+            case "terms" | "grant":
+                return await self._grant(who, approval, form, back, host)
+            case "delegate":
+                may_decide(services, who.person)
+                until_ms = services.clock.now_ms() + int(_number(form, "minutes", back) * MINUTE_MS)
+                await services.driver.delegate_approval(ident, by, form.get("to", "").strip(), until_ms, note)
+            case "stop":
+                _sure(form, back)
+                await services.driver.stop_session(ident, by, _reason(form, back) or "suspicious", note)
+            case "glass":
+                _sure(form, back)
+                _shown(form, approval, back)
+                may_decide(services, who.person)
+                why = form.get("why", "").strip()
+                if not why:
+                    raise Refusal(400, "not decided", "say what the emergency is", back=back)
+                await services.driver.break_glass(ident, by, why, shown=approval.shown)
+            case _:
+                raise Refusal(400, "not decided", "the form says neither yes nor no", back=back)
+        return None
+
+    async def _approve(self, who: SignedIn, approval: Approval, form: Form, back: str, *, careful: bool) -> None:
+        _shown(form, approval, back)
+        edited = arguments_of(form, back) if form["choice"] == "edit" else None
+        # Who writes arguments has used more than a key.
+        if careful:
+            _sure(form, back)
+        confirmed = await self._confirmed(who, approval, form, back)
+        note = form.get("note") or None
+        yes = Yes(approval.shown, edited, confirmed)
+        await decide(self._services, who.person, approval.ident, Choice.APPROVE, note, yes=yes)
+
+    async def _grant(self, who: SignedIn, approval: Approval, form: Form, back: str, host: str) -> bytes | None:
+        """The terms of a grant, or, once they were read, the yes with it."""
+        services = self._services
+        _shown(form, approval, back)
+        wish = _wish(form, services.clock.now_ms(), back)
+        await known_approval(services, who.person, approval.ident)
+        may_decide(services, who.person)
+        if form["choice"] == "terms":
+            told = await previewed(services, approval.ident, wish)
+            viewer = await self.viewer(who, approval, host)
+            said = [(name, form.get(name, "").replace("\r\n", "\n")) for name in _GRANT_FIELDS]
+            return granting(told, viewer, approval.shown, said)
+        _sure(form, back)
+        confirmed = await self._confirmed(who, approval, form, back)
+        # Refused before anything is said: a yes without its grant is not what was asked for.
+        await previewed(services, approval.ident, wish)
+        if approval.state is State.PENDING:
+            yes = Yes(approval.shown, confirmed=confirmed)
+            await decide(services, who.person, approval.ident, Choice.APPROVE, None, yes=yes)
+        await given(services, who.person, approval.ident, wish, None, confirmed)
+        return None
+
+    async def _confirmed(self, who: SignedIn, approval: Approval, form: Form, back: str) -> Confirmed | None:
+        if not unconfirmed(self._services, who, approval):
+            return None
+        return await self._confirming.confirmed(who, approval.ident, form, back)
+
+
+def _shown(form: Form, approval: Approval, back: str) -> None:
+    if form.get("shown", "") != approval.shown:
+        raise Refusal(409, "not decided", "this is not what was shown: look at it again", back=back)
+
+
+def _sure(form: Form, back: str) -> None:
+    if form.get("sure") != "yes":
+        raise Refusal(400, "not decided", "this one takes more than a key: say that you have checked it", back=back)
+
+
+def _reason(form: Form, back: str) -> str | None:
+    reason = form.get("reason") or None
+    if reason is not None and sentence(reason) is None:
+        raise Refusal(400, "not decided", "there is no such reason", back=back)
+    return reason
+
+
+def _number(form: Form, name: str, back: str) -> float:
+    try:
+        found = float(form.get(name, ""))
+    except ValueError:
+        found = 0.0
+    if not 0 < found <= 100_000:
+        raise Refusal(400, "not decided", f"{name} is no number above 0", back=back)
+    return found
+
+
+def _wish(form: Form, now_ms: int, back: str) -> Wish:
+    if form.get("scope") not in {scope.value for scope in Scope}:
+        raise Refusal(400, "not decided", "a grant is for the session or for the tool", back=back)
+    until_ms = now_ms + int(_number(form, "hours", back) * HOUR_MS) if form.get("hours", "").strip() else None
+    uses = int(_number(form, "uses", back)) if form.get("uses", "").strip() else None
+    where = form.get("where", "")
+    if len(where) > WHERE_CHARS_MAX:
+        raise Refusal(400, "not decided", f"more than {WHERE_CHARS_MAX:,} characters hold arguments", back=back)
+    lines = [line for line in where.splitlines() if line.strip()]
+    return Wish(Scope(form["scope"]), until_ms, uses, tuple(_held(line, back) for line in lines))
+
+
+def _held(line: str, back: str) -> Constraint:
+    """`NAME=VALUE`, the value JSON or plain text, or `NAME<=NUMBER`."""
+    found = _HELD.fullmatch(line)
+    if found is None:
+        raise Refusal(400, "not decided", "an argument is held by NAME=VALUE or NAME<=NUMBER", back=back)
+    try:
+        value = json.loads(found[3])
+    except ValueError:
+        value = found[3].strip()
+    return Constraint(found[1].strip(), Bound(found[2]), value)

@@ -1,0 +1,133 @@
+"""Confirming a decision with a passkey: what the page asks the browser for, and whether what came is that.
+
+Laws: what is signed is the whole form, its choice, its arguments and the nonce of what was shown among it; a question
+is answered once, by the sign-in that it was put to, about what it was put about.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from remit.api.page.asked import Asked
+from remit.api.page.desk import Desk, SignedIn
+from remit.api.page.reading import Form, Refusal, signed_form
+from remit.api.services import Services
+from remit.escalate.machine import Approval
+from remit.escalate.sitting import counts_for, wants_strong
+from remit.facts.passkey import Confirmed, Passkey
+from remit.facts.strictjson import Refused, parse
+from remit.ports.passkeys import Made, NotConfirmed
+
+TIMEOUT_MS: Final = 120_000
+
+
+def unconfirmed(services: Services, who: SignedIn, approval: Approval) -> bool:
+    """Whether a yes of `who` has to be confirmed beyond his token."""
+    catalog = services.runtime.catalog
+    person = catalog.users[who.person.user]
+    counted = counts_for(approval, catalog.routes, catalog.users, person, services.clock.now_ms())
+    return not set(counted).isdisjoint(wants_strong(approval, catalog.routes))
+
+
+class Confirming:
+    """Questions to passkeys."""
+
+    def __init__(self, services: Services, desk: Desk) -> None:
+        self._services = services
+        self._desk = desk
+
+    async def of(self, user: str) -> Sequence[Passkey]:
+        """The passkeys of `user`."""
+        return [one for one in await self._services.ledger.passkeys() if one.user == user]
+
+    async def ask(self, who: SignedIn, about: str, host: str) -> Asked:
+        """What the browser of `who`, who is at `host`, is asked about `about`."""
+        known = await self.of(who.person.user)
+        if not known:
+            why = f"You have no passkey yet. Whoever runs Remit invites you: remit passkeys invite {who.person.user}"
+            return Asked(why=why)
+        elsewhere = self._elsewhere(host)
+        if elsewhere is not None:
+            return elsewhere
+        ask = {
+            "rpId": self._services.passkeys.holder,
+            "allowCredentials": [{"type": "public-key", "id": one.ident} for one in known],
+            "userVerification": "required",
+            "timeout": TIMEOUT_MS,
+        }
+        return Asked(self._desk.ask(who, about), json.dumps(ask))
+
+    async def ask_for_new(self, who: SignedIn, host: str) -> Asked:
+        """What the browser of `who` is asked for a passkey that it makes."""
+        elsewhere = self._elsewhere(host)
+        if elsewhere is not None:
+            return elsewhere
+        user = who.person.user
+        # No name is in it: an authenticator shows its id to whoever holds it.
+        handle = hashlib.sha256(b"remit-user:" + user.encode("utf-8")).digest()
+        ask = {
+            "rp": {"id": self._services.passkeys.holder, "name": "Remit"},
+            "user": {"id": encoded(handle), "name": user, "displayName": user},
+            "pubKeyCredParams": [{"type": "public-key", "alg": alg} for alg in (-8, -7, -257)],
+            "excludeCredentials": [{"type": "public-key", "id": one.ident} for one in await self.of(user)],
+            "authenticatorSelection": {"userVerification": "required", "residentKey": "preferred"},
+            "attestation": "none",
+            "timeout": TIMEOUT_MS,
+        }
+        return Asked(self._desk.ask(who, "passkeys"), json.dumps(ask))
+
+    async def confirmed(self, who: SignedIn, about: str, form: Form, back: str) -> Confirmed:
+        """Which passkey of `who` signed `form`, the answer to what he was asked about `about`. Raises `Refusal`."""
+        self._answered(who, about, form, back)
+        said = form.get("confirmed", "")
+        named = _named(said)
+        known = next((one for one in await self.of(who.person.user) if one.ident == named), None)
+        if known is None:
+            raise Refusal(403, "not confirmed", "it is no passkey of yours", back=back, next="remit passkeys ls")
+        try:
+            count = self._services.passkeys.signed(said, _challenge(form), known)
+        except NotConfirmed as refused:
+            raise Refusal(403, "not confirmed", str(refused), back=back) from refused
+        return Confirmed(known.ident, count)
+
+    def made(self, who: SignedIn, form: Form, back: str) -> Made:
+        """The passkey that the browser of `who` made. Raises `Refusal`."""
+        self._answered(who, "passkeys", form, back)
+        try:
+            return self._services.passkeys.made(form.get("confirmed", ""), _challenge(form))
+        except NotConfirmed as refused:
+            raise Refusal(403, "not registered", str(refused), back=back) from refused
+
+    def _answered(self, who: SignedIn, about: str, form: Form, back: str) -> None:
+        if not self._desk.answers(who, about, form.get("ask", "")):
+            why = "this page was used already, or is too old: open it again"
+            raise Refusal(409, "not confirmed", why, back=back)
+
+    def _elsewhere(self, host: str) -> Asked | None:
+        keys = self._services.passkeys
+        if not keys.holder:
+            return Asked(why="Passkeys need a name that is reached over https: remit up --public-url https://NAME")
+        if keys.origin.partition("://")[2] == host:
+            return None
+        return Asked(why="Your passkey is bound to another address of this service.", place=keys.origin)
+
+
+def encoded(data: bytes) -> str:
+    """`data` as browsers write it in JSON: base64url without padding."""
+    return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
+
+
+def _challenge(form: Form) -> bytes:
+    return hashlib.sha256(signed_form(form)).digest()
+
+
+def _named(said: str) -> str:
+    """The id of the passkey that `said` claims to come from."""
+    try:
+        found = parse(said.encode("utf-8", "replace"))
+    except Refused:
+        return ""
+    named = found.get("id") if isinstance(found, dict) else None
+    return named if isinstance(named, str) else ""

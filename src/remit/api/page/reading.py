@@ -1,0 +1,105 @@
+"""What browsers send to the page, read strictly, and how they are answered."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final, TypeAlias
+from urllib.parse import parse_qsl
+
+from remit.api.page.look import POLICY
+from remit.api.page.render import message
+from remit.facts.canonical import Json
+from remit.facts.strictjson import Refused, parse
+
+PREFIX: Final = "/a/"
+FORM_BYTES_MAX: Final = 64 * 1024
+FIELDS_MAX: Final = 20
+_UNSIGNED: Final = frozenset({"csrf", "confirmed"})
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Form: TypeAlias = Mapping[str, str]
+"""The fields of a form, in the order in which they were sent."""
+
+
+class Refusal(Exception):
+    """A page with `status` that says why not; `back` is where to go on."""
+
+    def __init__(self, status: int, what: str, why: str, *, back: str | None = None, next: str = "") -> None:
+        super().__init__(what)
+        self.status = status
+        self.page = message(what, why, back, next)
+
+
+async def form_of(heads: Mapping[bytes, str], receive: Receive) -> Form:
+    """The fields of a form, each once. It has to come from a page of ours: a browser says so in Origin."""
+    if b"origin" not in heads:
+        raise Refusal(403, "not decided", "a form without Origin is not believed", back=PREFIX)
+    if heads.get(b"content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+        raise Refusal(415, "not decided", "only the forms of these pages are read", back=PREFIX)
+    data = bytearray()
+    more = True
+    while more:
+        said = await receive()
+        if said["type"] == "http.disconnect":
+            raise Refusal(400, "not decided", "the form ended early", back=PREFIX)
+        data += said.get("body", b"")
+        more = said.get("more_body", False)
+        if len(data) > FORM_BYTES_MAX:
+            raise Refusal(413, "not decided", f"a form has at most {FORM_BYTES_MAX:,} bytes", back=PREFIX)
+    try:
+        pairs = parse_qsl(data.decode("ascii"), keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
+    except ValueError as error:
+        raise Refusal(400, "not decided", "the form cannot be read", back=PREFIX) from error
+    if len(dict(pairs)) != len(pairs):
+        raise Refusal(400, "not decided", "the form says something twice", back=PREFIX)
+    return dict(pairs)
+
+
+def signed_form(form: Form) -> bytes:
+    """What a passkey signs of `form`, as `page.js` writes it: every field but its own, in order, as JSON.
+
+    A browser sends the line ends of a text as CR LF and shows them to a script as LF.
+    """
+    said = [[name, value.replace("\r\n", "\n")] for name, value in form.items() if name not in _UNSIGNED]
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def arguments_of(form: Form, back: str) -> Mapping[str, Json]:
+    """The arguments that a person wrote."""
+    try:
+        found = parse(form.get("arguments", "").encode("utf-8"))
+    except Refused as refused:
+        raise Refusal(400, "not decided", f"the arguments are not JSON: {refused}", back=back) from refused
+    if not isinstance(found, Mapping):
+        raise Refusal(400, "not decided", "the arguments are no JSON object", back=back)
+    return found
+
+
+async def send_page(send: Send, status: int, body: bytes) -> None:
+    """Answer with a page."""
+    await answer(send, status, body, b"text/html; charset=utf-8")
+
+
+async def send_on(send: Send, path: str, *heads: tuple[bytes, bytes]) -> None:
+    """Send the browser on to `path`."""
+    await answer(send, 303, b"", b"text/plain", (b"location", path.encode("ascii")), *heads)
+
+
+async def answer(send: Send, status: int, body: bytes, kind: bytes, *heads: tuple[bytes, bytes]) -> None:
+    """Answer with `body`, under a policy that lets nothing else in."""
+    headers = [
+        (b"content-type", kind),
+        (b"content-length", str(len(body)).encode("ascii")),
+        (b"content-security-policy", POLICY.encode("ascii")),
+        (b"cache-control", b"no-store"),
+        # With `no-referrer` a browser would send the Origin of its own forms as `null`.
+        (b"referrer-policy", b"same-origin"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", b"DENY"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        *heads,
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

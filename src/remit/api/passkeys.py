@@ -1,0 +1,67 @@
+"""Routes of passkeys: who has which, whom the admin invites to register one, and the end of one.
+
+They are registered on the page `/a/passkeys`, in the browser that holds them.
+"""
+
+import base64
+import hashlib
+
+from fastapi import APIRouter
+
+from remit.api.access import named
+from remit.api.answers_passkeys import InvitedAnswer, PasskeyAnswer, PasskeysAnswer, RemovedAnswer
+from remit.api.authenticator import Person
+from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
+from remit.api.moments import instant
+from remit.api.problem import Problem, not_found
+from remit.api.requests import InviteRequest, PasskeyRequest
+from remit.facts.passkey import Passkey
+from remit.trace.bodies import AdminBody, Event
+
+router = APIRouter(route_class=GuardedRoute, tags=["passkeys"])
+
+
+@router.get("/passkeys")
+async def list_passkeys(services: With, caller: ByReader) -> PasskeysAnswer:
+    """Passkeys, the oldest first; a user sees his own."""
+    found = await services.ledger.passkeys()
+    own = [one for one in found if not isinstance(caller, Person) or one.user == caller.user]
+    return PasskeysAnswer(
+        items=[
+            PasskeyAnswer(id=handle(one), user=one.user, name=one.name, added=instant(one.at_ms), signed=one.count)
+            for one in own
+        ]
+    )
+
+
+@router.post("/passkeys/invite", status_code=201)
+async def invite(asked: InviteRequest, services: With, caller: ByAdmin) -> InvitedAnswer:
+    """Let a user register one passkey within the hour; the word is his alone."""
+    del caller
+    if asked.user not in services.runtime.catalog.users:
+        raise not_found(f"user: {asked.user}", "remit get users")
+    if not services.passkeys.holder:
+        why = f"passkeys are bound to a name that is reached over https, and this is {services.runtime.resource}"
+        raise Problem(409, "no passkey can be registered here", why=why, next="remit up --public-url https://NAME")
+    word = base64.urlsafe_b64encode(services.entropy.token_bytes(18)).decode("ascii")
+    until_ms = services.invitations.invite(asked.user, word, services.clock.now_ms())
+    url = f"{services.passkeys.origin}/a/passkeys"
+    return InvitedAnswer(user=asked.user, word=word, url=url, until=instant(until_ms))
+
+
+@router.post("/passkeys/remove")
+async def remove(asked: PasskeyRequest, services: With, caller: ByReader) -> RemovedAnswer:
+    """End a passkey: it confirms nothing any more. A user ends his own."""
+    known = {handle(one): one for one in await services.ledger.passkeys()}
+    found = known.get(asked.id)
+    if found is None or (isinstance(caller, Person) and found.user != caller.user):
+        raise not_found(f"passkey: {asked.id}", "remit passkeys ls")
+    receipt = await services.driver.record(
+        AdminBody(Event.PASSKEY_REMOVED, named(caller), found.ident, {"user": found.user})
+    )
+    return RemovedAnswer(id=asked.id, record=str(receipt.ref))
+
+
+def handle(passkey: Passkey) -> str:
+    """How people name `passkey`: twelve hex digits, where its own id is long and may begin with a dash."""
+    return hashlib.sha256(passkey.ident.encode("ascii", "replace")).hexdigest()[:12]
