@@ -489,6 +489,13 @@ LINES: Final[tuple[Line, ...]] = (
     ),
     Line(
         part=7,
+        id="breakers",
+        text="each breaker end to end, and with it off",
+        command=tests("tests/e2e/test_breakers.py"),
+        goal="it trips, what it is over rests, a trial closes it; off, nothing is stopped",
+    ),
+    Line(
+        part=7,
         id="budgets",
         text="64 callers spend calls and money, the service killed with SIGKILL in each of 100 rounds",
         command=("-m", "bench.budgets"),

@@ -13,6 +13,7 @@ from remit.adapters.sqlite import verify_file
 from remit.adapters.sqlite.backup import back_up
 from remit.adapters.sqlite.schema import VERSION
 from remit.app.restoring import restore
+from remit.facts.breaker import Trip
 from remit.facts.budget import Balance, Charge, Refund
 from remit.facts.record import RecordKind
 from remit.trace.bodies import AdminBody, Event
@@ -60,12 +61,18 @@ async def test_what_was_spent_survives_a_restart_and_is_a_fold_of_the_records(tm
         admin(Event.BUDGET_CARRIED, "none calls 60 fleet:", since_ms=60_000, units=0),
         intent(Charge("gone calls 60 fleet:", 0, 1, 1)),
         admin(Event.BUDGET_RESET, "gone calls 60 fleet:"),
+        admin(Event.BREAKER_TRIPPED, "loops agent:a\x00\x1ab", limit=3),
+        admin(Event.BREAKER_TRIPPED, "loops agent:b", limit=3),
+        admin(Event.BREAKER_CLOSED, "loops agent:b"),
     ]
     assert await written(place, steps) == {
         FEW: Balance(60_000, 2),
         WORDS: Balance(0, 30),
         "old calls 60 fleet:": Balance(60_000, 7),
     }
+    again = place.open()
+    assert await again.tripped() == {"loops agent:a\x00\x1ab": Trip(5, {"limit": 3})}
+    await again.close()
     report = verify_file(place.file)
     assert (report.findings, report.uncompared) == ((), None)
     with closing(sqlite3.connect(place.file, isolation_level=None)) as conn:
@@ -123,6 +130,7 @@ async def test_a_file_of_version_5_gets_accounts(tmp_path: Path) -> None:
     await written(place, [intent()])
     with closing(sqlite3.connect(place.file, isolation_level=None)) as conn:
         conn.execute("DROP TABLE spent")
+        conn.execute("DROP TABLE tripped")
         conn.execute("PRAGMA user_version = 5")
     assert await written(place, []) == {}
     with closing(sqlite3.connect(place.file)) as conn:

@@ -12,6 +12,7 @@ from remit.control.manifests import HIDDEN, PolicyText, catalog_json, manifest, 
 from remit.control.problems import Where
 from remit.control.resources import (
     AgentSpec,
+    BreakerSpec,
     BudgetSpec,
     ChannelSpec,
     GroupSpec,
@@ -27,6 +28,7 @@ from remit.control.resources import (
     UserSpec,
 )
 from remit.control.tables import kind_named, table
+from remit.facts.breaker import On, Over
 from remit.facts.budget import Measure, Per
 from remit.facts.catalog import Argument, Catalog, Effect, Sink, Topic, Watches
 from remit.facts.credential import FromEnv, Secret
@@ -234,6 +236,7 @@ def test_tables_hold_a_cell_for_each_column() -> None:
         declare("hook", ChannelSpec("https://hooks.example/", Secret(FromEnv("HOOK")), (Topic.DRIFT,))),
         declare("shop", SourceSpec(Watches.REPOSITORY, "/srv/shop")),
         declare("few", BudgetSpec(Measure.CALLS, Per.AGENT, 3, 60, "bot", 2, "r")),
+        declare("loops", BreakerSpec(On.IDENTICAL, Over.AGENT, 3, "bot")),
     )
     source, running = small(TIME, STAFF, KIM, route, *told, lock=lock), catalog(TIME, STAFF, KIM, route, *told)
     policies = {"p": PolicyText("permit;", Where("p.cedar", 2))}

@@ -291,6 +291,32 @@ def test_budgets_ls_show_and_reset(tmp_path: Path) -> None:
         assert service.remit("ledger", "verify").returncode == 0
 
 
+def test_breakers_ls_show_and_reset(tmp_path: Path) -> None:
+    with Counting(tmp_path) as counting:
+        service = counting.service
+        loops = "{on: identical, over: agent, limit: 2, within_s: 3600, open_s: 3600}"
+        head = "apiVersion: remit.dev/v1alpha1\nkind: Breaker\nmetadata: {name: loops}\n"
+        service.write({"loops.yaml": f"{head}spec: {loops}\n"})
+        assert "add breaker loops" in ok(service, "apply")
+        assert "identical" in ok(service, "get", "breakers")
+        assert service.remit("breakers", "ls").stderr == "every breaker is closed\n"
+        token = service.told("token", "agent", "clerk", "--user", "ana")["token"]
+        assert not told(service, token, "counter", "peek")[0]
+        failed, text = told(service, token, "counter", "peek")
+        assert (failed, "breaker:loops" in text, "the same call 2 times" in text) == (True, True, True)
+        assert "agent clerk" in ok(service, "breakers", "ls")
+        [tripped] = service.told("breakers", "show", "loops")["status"]["tripped"]
+        assert (tripped["whose"], tripped["state"]) == ("agent clerk", "open")
+        [record] = tripped["records"]
+        assert "peek" in ok(service, "why", record)
+        assert "the same call 2 times" in ok(service, "why", re.findall(r"r[0-9a-f]+-\d+\.\d+", text)[-1])
+        assert service.remit("breakers", "reset", "lops", "--why", "x").returncode == 5
+        done = service.remit("breakers", "reset", "loops", "--why", "mended")
+        assert (done.returncode, done.stderr) == (0, "loops is closed over agent clerk\n")
+        assert not told(service, token, "counter", "peek")[0]
+        assert service.remit("ledger", "verify").returncode == 0
+
+
 def test_approvals_ls_show_approve_and_deny(counting: Counting) -> None:
     service = counting.service
     sam, minted = service.user("sam"), service.told("token", "agent", "clerk", "--user", "ana")

@@ -36,6 +36,8 @@ ACCESS: Final[Mapping[tuple[str, str], frozenset[Kind]]] = MappingProxyType(
         ("DELETE", "/resources/{kind}/{name:path}"): _ADMIN,
         ("POST", "/apply"): _ADMIN,
         ("POST", "/budgets/{name}/reset"): _ADMIN,
+        ("GET", "/breakers"): _READERS,
+        ("POST", "/breakers/{name}/reset"): _ADMIN,
         ("GET", "/diff"): _READERS,
         ("GET", "/bundles"): _READERS,
         ("GET", "/bundles/diff"): _READERS,

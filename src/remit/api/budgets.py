@@ -11,7 +11,7 @@ from remit.api.answers_budgets import BudgetResetAnswer
 from remit.api.guard import ByAdmin, GuardedRoute, With
 from remit.api.moments import instant
 from remit.api.problem import not_found
-from remit.api.requests import BudgetRequest, NamePath
+from remit.api.requests import BoundRequest, NamePath
 from remit.api.services import Resource, Services
 from remit.control.resources import Kind
 from remit.facts.budget import Balance, Budget, whose
@@ -22,7 +22,7 @@ ACCOUNTS_MAX = 100
 
 
 @router.post("/budgets/{name}/reset")
-async def reset(name: NamePath, asked: BudgetRequest, services: With, caller: ByAdmin) -> BudgetResetAnswer:
+async def reset(name: NamePath, asked: BoundRequest, services: With, caller: ByAdmin) -> BudgetResetAnswer:
     """Have accounts of a budget begin anew: all, or that of whom `whose` names, as `describe` tells it."""
     budget = services.runtime.catalog.budgets.get(name)
     if budget is None:

@@ -32,6 +32,7 @@ KindPath = Annotated[
         "agent", "agents", "user", "users", "group", "groups", "server", "servers", "tool",
         "tools", "policy", "policies", "route", "routes",
         "channel", "channels", "source", "sources", "budget", "budgets",
+        "breaker", "breakers",
     ],
     Path(),
 ]  # fmt: skip
@@ -117,8 +118,8 @@ class WordsRequest(Strict):
     text: Annotated[str, StringConstraints(min_length=1, max_length=64 * 1024)]
 
 
-class BudgetRequest(Strict):
-    """Have accounts of a budget begin anew: all, or that of `whose`."""
+class BoundRequest(Strict):
+    """Have a budget begin anew, or close a breaker: for all, or for `whose`."""
 
     whose: Annotated[str, StringConstraints(min_length=1, max_length=400)] | None = None
     why: Annotated[str, StringConstraints(min_length=1, max_length=1000)]

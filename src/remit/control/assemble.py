@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias, TypeVar
 
+from remit.control.breakers import breaker_of
 from remit.control.budgets import Named, budget_of
 from remit.control.channels import channel_of
 from remit.control.groups import Groups, resolve
@@ -17,6 +18,7 @@ from remit.control.names import check_names, refer
 from remit.control.problems import Problem, Severity, Where, errors
 from remit.control.resources import (
     AgentSpec,
+    BreakerSpec,
     BudgetSpec,
     ChannelSpec,
     Kind,
@@ -34,6 +36,7 @@ from remit.control.servers import next_problems, route_of, server_of
 from remit.control.tools import tools_of
 from remit.control.watching import watched_of
 from remit.facts.agent import Agent, User
+from remit.facts.breaker import Breaker
 from remit.facts.budget import Budget
 from remit.facts.catalog import Catalog, Channel, PolicySource, Route, Server, Watched
 
@@ -99,6 +102,7 @@ def assemble(source: Source) -> Assembly:
         channels=MappingProxyType(channels),
         sources=MappingProxyType(_watched(source, problems)),
         budgets=MappingProxyType(_budgets(source, named, problems)),
+        breakers=MappingProxyType(_breakers(source, named, problems)),
     )
     if errors(source.problems):
         problems = [problem for problem in problems if problem.code not in _CONSEQUENT]
@@ -165,6 +169,15 @@ def _budgets(source: Source, named: Named, problems: list[Problem]) -> dict[str,
         problems += found
         budgets[resource.name] = budget
     return budgets
+
+
+def _breakers(source: Source, named: Named, problems: list[Problem]) -> dict[str, Breaker]:
+    breakers: dict[str, Breaker] = {}
+    for resource, spec in _of(source, BreakerSpec):
+        breaker, found = breaker_of(resource, spec, named)
+        problems += found
+        breakers[resource.name] = breaker
+    return breakers
 
 
 def _watched(source: Source, problems: list[Problem]) -> dict[str, Watched]:

@@ -11,6 +11,7 @@ from remit.control.problems import Where
 from remit.control.resources import (
     API_VERSION,
     AgentSpec,
+    BreakerSpec,
     BudgetSpec,
     ChannelSpec,
     GroupSpec,
@@ -124,6 +125,10 @@ def spec_json(spec: Spec) -> dict[str, Json]:
             members = {"measure": spec.measure.value, "per": spec.per.value, "of": spec.of, "hard": spec.hard}
             members |= {"soft": spec.soft, "route": spec.route, "window_s": spec.window_s, "each": spec.each}
             members |= {"tools": list(spec.tools)}
+        case BreakerSpec():
+            members = {"on": spec.on.value, "over": spec.over.value, "of": spec.of, "limit": spec.limit}
+            members |= {"within_s": spec.within_s, "open_s": spec.open_s, "trials": spec.trials}
+            members |= {"of_least": spec.of_least, "slow_ms": spec.slow_ms}
         case ChannelSpec():
             members = {"url": spec.url, "secret": spec.secret.to_json(), **_about(spec.about)}
         case _:
@@ -195,6 +200,8 @@ def catalog_json(catalog: Catalog) -> Mapping[tuple[Kind, str], Mapping[str, Jso
         found[Kind.SOURCE, name] = _source_json(watched)
     for name, budget in catalog.budgets.items():
         found[Kind.BUDGET, name] = {**budget.to_json(), "tools": dict.fromkeys(budget.tools, True)}
+    for name, breaker in catalog.breakers.items():
+        found[Kind.BREAKER, name] = breaker.to_json()
     for name, channel in catalog.channels.items():
         found[Kind.CHANNEL, name] = {"url": channel.url, "secret": channel.secret.to_json(), **_about(channel.about)}
     return found

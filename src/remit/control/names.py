@@ -28,6 +28,7 @@ COUNT_MAX: Final[Mapping[Kind, int]] = MappingProxyType(
         Kind.CHANNEL: 100,
         Kind.SOURCE: 100,
         Kind.BUDGET: 1_000,
+        Kind.BREAKER: 1_000,
     }
 )
 _FAMILIES: Final = ("untrusted", "confidential")

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias, assert_never
 from remit.control.lock import EMPTY, Lock
 from remit.control.problems import Problem, Where
 from remit.facts.agent import Harness, Mode
+from remit.facts.breaker import On, Over
 from remit.facts.budget import Measure, Per
 from remit.facts.catalog import Argument, Effect, PolicySource, Sink, Topic, Watches
 from remit.facts.credential import OAuth, Secret
@@ -41,6 +42,7 @@ class Kind(StrEnum):
     CHANNEL = "Channel"
     SOURCE = "Source"
     BUDGET = "Budget"
+    BREAKER = "Breaker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,21 @@ class BudgetSpec:
     each: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BreakerSpec:
+    """What is too much, and for how long it then rests; see `facts.breaker.Breaker`."""
+
+    on: On
+    over: Over
+    limit: int
+    of: str | None = None
+    within_s: float = 60.0
+    open_s: float = 30.0
+    trials: int = 1
+    of_least: int = 10
+    slow_ms: float = 10_000.0
+
+
 Spec: TypeAlias = (
     AgentSpec
     | UserSpec
@@ -197,6 +214,7 @@ Spec: TypeAlias = (
     | ChannelSpec
     | SourceSpec
     | BudgetSpec
+    | BreakerSpec
 )
 
 
@@ -262,5 +280,7 @@ def kind_of(spec: Spec) -> Kind:
             return Kind.SOURCE
         case BudgetSpec():
             return Kind.BUDGET
+        case BreakerSpec():
+            return Kind.BREAKER
         case _:
             assert_never(spec)

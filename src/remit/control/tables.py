@@ -24,6 +24,7 @@ _COLUMNS: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
         Kind.CHANNEL: ("url",),
         Kind.SOURCE: ("watches", "path", "every_s", "healthy", "last"),
         Kind.BUDGET: ("measure", "per", "of", "hard", "soft", "window_s", "most_used"),
+        Kind.BREAKER: ("on", "over", "of", "limit", "within_s", "open_s"),
     }
 )
 _WIDE: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
@@ -33,6 +34,7 @@ _WIDE: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
         Kind.TOOL: ("exposed", "catalogued", "pin"),
         Kind.ROUTE: ("requester_may_approve", "shared"),
         Kind.BUDGET: ("route", "tools"),
+        Kind.BREAKER: ("trials", "of_least", "slow_ms"),
     }
 )
 _OF_STATUS: Final = ("healthy", "last")

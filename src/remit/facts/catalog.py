@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from remit.facts.agent import Agent, User
+from remit.facts.breaker import Breaker
 from remit.facts.budget import Budget
 from remit.facts.canonical import Json, canonical, digest
 from remit.facts.credential import OAuth, Secret
@@ -303,6 +304,7 @@ class Catalog:
     channels: Mapping[str, Channel] = field(default_factory=lambda: MappingProxyType({}))
     sources: Mapping[str, Watched] = field(default_factory=lambda: MappingProxyType({}))
     budgets: Mapping[str, Budget] = field(default_factory=lambda: MappingProxyType({}))
+    breakers: Mapping[str, Breaker] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def labels(self) -> Labels:

@@ -1,6 +1,7 @@
 """`decide`: may this action run? Total, pure, in the order in which it is read.
 
-known? -> reviewed and as pinned? -> session live? -> arguments valid? -> budgets? -> facts -> every link
+known? -> reviewed and as pinned? -> session live? -> breakers? -> arguments valid? -> budgets? ->
+facts -> every link
 of the chain judged, observing links overridden, the strictest verdict taken -> gates lifted by
 people -> obligations known -> effects. The first step that says no ends it, and says why.
 """
@@ -13,6 +14,7 @@ from remit.facts.action import Action
 from remit.facts.label import closed
 from remit.facts.origin import Flow
 from remit.facts.session import confidence, join
+from remit.pdp.broken import broken
 from remit.pdp.chain import judge_chain
 from remit.pdp.decision import Decision
 from remit.pdp.effects import Ruling, bare, decision_of
@@ -64,7 +66,9 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     if snapshot.stores.labels:
         source = checked.source | snapshot.stores.labels
         checked = replace(checked, source=source, brings=tuple(sorted(closed(source))))
-    stopped = session_problem(snapshot, action, now_ms) or argument_problem(snapshot, action, checked)
+    stopped = (
+        session_problem(snapshot, action, now_ms) or broken(snapshot) or argument_problem(snapshot, action, checked)
+    )
     if stopped is None and snapshot.draws:
         stopped = overspent(snapshot)
     if stopped is not None:

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from remit.escalate.grants import Terms
 from remit.escalate.machine import Approval, Delegation, Edit, Glass, Move, Vote
+from remit.facts.breaker import Trip
 from remit.facts.passkey import Passkey
 from remit.facts.record import Ref
 from remit.facts.stop import Stop, Stopped
@@ -219,6 +220,21 @@ class BudgetReset:
 
 
 @dataclass(frozen=True, slots=True)
+class Tripped:
+    """The breaker `key` tripped."""
+
+    key: str
+    trip: Trip
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The breaker `key` closes: its trials went well, or a person says so."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Halted:
     """A person stopped something; the last stop of it counts."""
 
@@ -298,11 +314,13 @@ ApprovalDelta: TypeAlias = (
 )
 SessionDelta: TypeAlias = SessionTouched | LabelsJoined | SessionEnded | ConfidenceStated
 GrantDelta: TypeAlias = GrantVoted | GrantRevoked | GrantUsed
+BreakerDelta: TypeAlias = Tripped | Closed
 BudgetDelta: TypeAlias = Charged | Refunded | BudgetReset
 PasskeyDelta: TypeAlias = PasskeyAdded | PasskeyUsed | PasskeyRemoved
 Delta: TypeAlias = (
     SessionDelta
     | BudgetDelta
+    | BreakerDelta
     | PlaceLabelled
     | SessionKeyed
     | OriginsAdded

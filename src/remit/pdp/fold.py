@@ -16,7 +16,7 @@ to erase it; `session.words` {text, grounds?}; `token.revoked` {expires_ms}; `cr
 `epoch` {heads, …}; `halt` {reason, holds?}; `session.confidence` {source, units};
 `approval.superseded` {by}; `intent.settled` {happened, why}; `budget.carried` {since_ms, units}; `passkey.added` {user,
 key, count, name}. `subject` is the id of the session, token, credential, approval, passkey or intent, the account of a
-budget, or the chain.
+budget, a breaker, or the chain.
 """
 
 import re
@@ -24,6 +24,7 @@ from typing import Final, assert_never
 
 from remit.escalate.grants import terms_of
 from remit.escalate.machine import Approval, Delegation, Edit, Glass, Move, Vote
+from remit.facts.breaker import Trip
 from remit.facts.budget import carried
 from remit.facts.impact import PLACES
 from remit.facts.label import closed
@@ -43,6 +44,7 @@ from remit.pdp.deltas import (
     BodiesErased,
     BudgetReset,
     Charged,
+    Closed,
     ConfidenceStated,
     Delta,
     EpochBegan,
@@ -61,6 +63,7 @@ from remit.pdp.deltas import (
     SessionEnded,
     SessionKeyed,
     SessionTouched,
+    Tripped,
 )
 from remit.trace.bodies import (
     ActionBody,
@@ -249,11 +252,8 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             return _stop(at, body)
         case Event.INTENT_SETTLED:
             return (IntentClosed(body.subject, ref),)
-        case Event.BUDGET_RESET:
-            return (BudgetReset(body.subject),)
-        case Event.BUDGET_CARRIED:
-            since_ms, units = carried(body.data)
-            return (Charged(body.subject, since_ms, units),) if units > 0 else ()
+        case Event.BREAKER_TRIPPED | Event.BREAKER_CLOSED | Event.BUDGET_RESET | Event.BUDGET_CARRIED:
+            return _bound(at, body)
         case Event.APPROVAL_SUPERSEDED:
             new = body.data.get("by")
             return (ApprovalSuperseded(body.subject, new if isinstance(new, str) else ""),)
@@ -281,6 +281,19 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             return ()
         case _:
             assert_never(body.event)
+
+
+def _bound(at: int, body: AdminBody) -> tuple[Delta, ...]:
+    match body.event:
+        case Event.BREAKER_TRIPPED:
+            return (Tripped(body.subject, Trip(at, body.data)),)
+        case Event.BREAKER_CLOSED:
+            return (Closed(body.subject),)
+        case Event.BUDGET_RESET:
+            return (BudgetReset(body.subject),)
+        case _:
+            since_ms, units = carried(body.data)
+            return (Charged(body.subject, since_ms, units),) if units > 0 else ()
 
 
 def _stop(at: int, body: AdminBody) -> tuple[Delta, ...]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from remit.escalate.grants import Grant
+from remit.facts.breaker import Broken
 from remit.facts.budget import Draw
 from remit.facts.limits import DEFAULT, Limits
 from remit.facts.novelty import Used
@@ -64,7 +65,8 @@ class Snapshot:
     what the stores mean for this action. `origins` is the index of the chain's root session, which all of the chain
     adds to, as it is when the action arrives; without one all values are unseen.
     `grants` are those that hold for this chain now, the oldest first; `used` is what agents did before. `draws` are
-    what this action would take from budgets, beside what is spent and reserved.
+    what this action would take from budgets, beside what is spent and reserved; `broken` are the breakers that do not
+    let it pass.
     """
 
     bundle: Bundle
@@ -80,3 +82,4 @@ class Snapshot:
     grants: tuple[Grant, ...] = ()
     used: Used = field(default_factory=Used)
     draws: tuple[Draw, ...] = ()
+    broken: tuple[Broken, ...] = ()

@@ -12,7 +12,6 @@ from remit.escalate.refusals import sentence
 from remit.escalate.sitting import sits
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, User
-from remit.facts.budget import Balance
 from remit.facts.canonical import Json, canonical
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.facts.session import TooManyWords
@@ -21,7 +20,7 @@ from remit.pdp.decision import Decision, Refuse
 from remit.pdp.stopping import held, reason_of, stoppable
 from remit.pep import errand
 from remit.pep.attempt import Attempt
-from remit.pep.granting import Granting
+from remit.pep.bounding import Bounding
 from remit.pep.indices import STATEMENTS_MAX, WORDS_CHARS_MAX
 from remit.pep.judging import BY_REMIT
 from remit.pep.lease import Lease
@@ -39,7 +38,7 @@ from remit.trace.bodies import (
 )
 
 
-class Control(Granting):
+class Control(Bounding):
     """Changes to approvals, sessions and tokens, and questions about them."""
 
     async def load(self) -> None:
@@ -183,15 +182,6 @@ class Control(Granting):
     def stops(self) -> Sequence[Stop]:
         """What is stopped, the oldest first."""
         return sorted(self._memory.stopped.values(), key=lambda stop: (stop.at_ms, stop.what))
-
-    @property
-    def accounts(self) -> Mapping[str, Balance]:
-        """What was spent of budgets, by account."""
-        return self._memory.accounts.known
-
-    async def reset_account(self, account: str, by: str, why: str) -> Receipt:
-        """Have an account begin anew, though its window is not over; what is under way gives nothing back to it."""
-        return await self.record(AdminBody(Event.BUDGET_RESET, by, account, {"why": why}))
 
     def is_over(self, stop: Stop, action: Action) -> bool:
         """Whether `stop` is over `action`."""

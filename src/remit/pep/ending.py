@@ -23,10 +23,11 @@ from remit.pep.release import INTERNAL_ERROR, Shown, seal, too_long, withheld
 from remit.pep.taking import append_of, reached_of
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import LedgerUnwritable, Pending
-from remit.ports.upstream import Reply
+from remit.ports.upstream import Failure, Reply
 from remit.trace.bodies import ActionBody, OutcomeBody, Status
 
 _LOG: Final = logging.getLogger(__name__)
+_OURS: Final = frozenset({"stopped", "internal"})
 
 
 class Ending:
@@ -51,7 +52,9 @@ class Ending:
             judged = self._judged(errand, attempt, shown)
             data = seal(_told(attempt, judged)) or b"{}"
         try:
-            await self._end(errand, attempt, judged, shown, data, elapsed_ms).durable
+            pending = self._end(errand, attempt, judged, shown, data, elapsed_ms)
+            self._desk.breaking.ended(errand.action, attempt.ref, failed=_failed(reply, shown), took_ms=elapsed_ms)
+            await pending.durable
         except LedgerUnwritable as error:
             return unwritable(error, attempt.ref)
         if shown.failed is not None:
@@ -63,7 +66,9 @@ class Ending:
         """A permitted action that does not run, or not on, because of `why`."""
         shown = Shown({}, status, why.text)
         try:
-            await self._end(errand, attempt, self._judged(errand, attempt, shown), shown, b"", 0.0).durable
+            pending = self._end(errand, attempt, self._judged(errand, attempt, shown), shown, b"", 0.0)
+            self._desk.breaking.ended(errand.action, attempt.ref, failed=None, took_ms=0.0)
+            await pending.durable
         except LedgerUnwritable as error:
             return unwritable(error, attempt.ref)
         return Refused((why,), attempt.ref)
@@ -74,6 +79,7 @@ class Ending:
         judged = self._judged(errand, attempt, shown)
         with contextlib.suppress(LedgerUnwritable):
             pending = self._end(errand, attempt, judged, shown, b"", 0.0)
+            self._desk.breaking.ended(errand.action, attempt.ref, failed=None, took_ms=0.0)
             asyncio.ensure_future(pending.durable).add_done_callback(seen)
 
     def _judged(self, errand: Errand, attempt: Attempt, shown: Shown) -> Judgement:
@@ -115,6 +121,13 @@ def _told(attempt: Attempt, judged: Judgement) -> Json:
     if edited is None or not isinstance(judged.release, Mapping):
         return judged.release
     return with_notice(judged.release, edited.arguments)
+
+
+def _failed(reply: Reply, shown: Shown) -> bool | None:
+    """Whether a tool or its server failed; None where a stop or an error of ours ended it."""
+    if isinstance(reply, Failure) and reply.cause in _OURS:
+        return None
+    return shown.status is not Status.OK
 
 
 def _charges(attempt: Attempt) -> tuple[Charge, ...]:

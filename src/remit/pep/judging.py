@@ -27,6 +27,7 @@ from remit.pdp.judge import Call, Judgement, judge_result
 from remit.pdp.snapshot import Asking, Lift, Pin, Snapshot
 from remit.pdp.stopping import held, stoppable
 from remit.pep.attempt import Attempt
+from remit.pep.breaking import Breaking
 from remit.pep.holding import Holding
 from remit.pep.lifting import Lifting
 from remit.pep.memory import Memory
@@ -85,6 +86,7 @@ class Desk:
         self._holding = Holding(memory, current)
         self._asked: dict[str, set[str]] = {}
         self.lifting = Lifting(memory, limits)
+        self.breaking = Breaking(memory, clock, current, self.append)
         self.lease: Callable[[], Stop | None] = unleased
         """What stops everything, if so; asked before anything is judged, sent or released."""
 
@@ -141,7 +143,9 @@ class Desk:
         if isinstance(body, ActionBody):
             bound = body.action
             body, waits_for = self._of_approvals(action, decision, body, claimed, now_ms)
+        broken = self.breaking.look(action)
         pending = self.append(made.kind, action.authority.acting.sid, body)
+        self.breaking.judged(action, decision, broken, str(pending.ref))
         if isinstance(body, ActionBody) and body.grants:
             self._supersede(action, bound, body.grants[0], now_ms)
         if isinstance(decision.verdict, Escalate) and waits_for is None:
@@ -316,7 +320,8 @@ class Desk:
             grants=self._holding.of(action.authority, now_ms),
             used=self._memory.used,
             stops=self.stops(action.authority, action.server, action.name),
-            draws=self._purse.draws(self._current(), self._memory.accounts, action, tool, now_ms),
+            draws=self._purse.draws(self._current(), self._memory.bounds.accounts, action, tool, now_ms),
+            broken=self.breaking.look(action),
         )
         return decide(snapshot, action, now_ms)
 

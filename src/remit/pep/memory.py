@@ -21,13 +21,14 @@ from remit.facts.novelty import Used
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.stop import Stop, Stopped
-from remit.pdp.apply import apply_approval, apply_budget, apply_grant, apply_session
+from remit.pdp.apply import apply_approval, apply_grant, apply_session
 from remit.pdp.deltas import (
     ApprovalDelta,
     ApprovalOpened,
     BodiesErased,
     BudgetReset,
     Charged,
+    Closed,
     ConfidenceStated,
     CredentialSet,
     EpochBegan,
@@ -50,10 +51,13 @@ from remit.pdp.deltas import (
     SessionKeyed,
     SessionTouched,
     TokenRevoked,
+    Tripped,
 )
 from remit.pdp.fold import fold
+from remit.pep.bounds import Bounds
 from remit.pep.indices import Indices
 from remit.ports.ledger import Ledger
+from remit.protect.breakers import Fuses
 from remit.protect.budgets import Accounts
 from remit.protect.stores import Stores
 from remit.trace.bodies import Body
@@ -64,11 +68,6 @@ OVER_MAX: Final = 1_000
 RECENT_MAX: Final = 1_000
 ASKS_KEPT_MAX: Final = 1_000
 _LIVE: Final = OPEN | UNDER_WAY
-
-
-def _may_hold(grant: Grant) -> bool:
-    """Whether it may still lift something: one that ran out may by a clock that is set back."""
-    return grant.revoked_by is None and grant.uses < grant.terms.uses_max
 
 
 @dataclass(slots=True)
@@ -102,8 +101,8 @@ class Memory:
         """Kept beyond the time at which they expire: a clock that is set back would have them live again."""
         self._waiting: dict[asyncio.Future[None], None] = {}
         """In the order in which they came: that is also the order in which they go on."""
-        self.accounts = Accounts()
-        """What was spent; changed by `apply` alone."""
+        self.bounds = Bounds()
+        """What was spent, what tripped; changed by `apply` alone."""
         self.stores = Stores()
         """What the stores hold; changed by `apply` alone."""
         self.indices = Indices(ledger, self._busy)
@@ -114,8 +113,8 @@ class Memory:
         self._stopped.update(await self._ledger.stopped())
         self.stores = Stores(await self._ledger.stored())
         self.used = Used(await self._ledger.used())
-        self.accounts = Accounts(await self._ledger.spent())
-        self._grants.update((grant.ident, grant) for grant in await self._ledger.grants() if _may_hold(grant))
+        self.bounds = Bounds(Accounts(await self._ledger.spent()), Fuses(await self._ledger.tripped()))
+        self._grants.update((grant.ident, grant) for grant in await self._ledger.grants() if grant.lasts)
         found = await self._ledger.approvals(open_only=True, limit=APPROVALS_LOADED_MAX)
         for approval in found:
             self._keep(approval)
@@ -254,8 +253,8 @@ class Memory:
                     stirred = stirred or isinstance(delta, SessionEnded)
                 case IntentOpened(_, opened):
                     self.used.intent(opened.links, opened.kind, opened.server, opened.name, opened.reaches)
-                case Charged() | Refunded() | BudgetReset():
-                    apply_budget(self.accounts, delta)
+                case Charged() | Refunded() | BudgetReset() | Tripped() | Closed():
+                    self.bounds.apply(delta)
                 case PlaceLabelled(where, labels):
                     self.stores.label(where, labels)
                 case SessionKeyed(_, sid, key):

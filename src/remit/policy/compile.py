@@ -217,6 +217,8 @@ def _told(catalog: Catalog) -> Mapping[str, Json]:
         one.name: [one.url, one.secret.to_json(), *sorted(one.about)] for one in catalog.channels.values()
     }
     found: dict[str, Json] = {"channels": channels} if channels else {}
+    if catalog.breakers:
+        found["breakers"] = {name: breaker.to_json() for name, breaker in catalog.breakers.items()}
     if catalog.budgets:
         found["budgets"] = {name: budget.to_json() for name, budget in catalog.budgets.items()}
     if catalog.sources:

@@ -30,6 +30,7 @@ class Code(StrEnum):
     ARG_INEXACT = "arg/inexact"
     ARG_TOO_LARGE = "arg/too-large"
     HALTED = "stop/halted"
+    BREAKER_OPEN = "breaker/open"
     BUDGET_SPENT = "budget/spent"
     BUDGET_UNMEASURED = "budget/unmeasured"
     SESSION_ENDED = "session/ended"

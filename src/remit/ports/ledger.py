@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 from remit.escalate.grants import Grant
 from remit.escalate.machine import Approval
+from remit.facts.breaker import Trip
 from remit.facts.budget import Balance
 from remit.facts.label import Labels
 from remit.facts.novelty import Did
@@ -134,6 +135,10 @@ class Ledger(Protocol):
 
     async def spent(self) -> dict[str, Balance]:
         """What was spent of budgets, by account."""
+        ...
+
+    async def tripped(self) -> dict[str, Trip]:
+        """Breakers that tripped and did not close again, by key."""
         ...
 
     async def used(self) -> set[Did]:

@@ -194,6 +194,8 @@ class Event(StrEnum):
     HALT_DRILL = "halt.drill"
     RESUME = "resume"
     BUDGET_RESET = "budget.reset"
+    BREAKER_TRIPPED = "breaker.tripped"
+    BREAKER_CLOSED = "breaker.closed"
     BUDGET_CARRIED = "budget.carried"
     APPROVAL_EXPIRED = "approval.expired"
     APPROVAL_CANCELLED = "approval.cancelled"

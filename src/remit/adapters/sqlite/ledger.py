@@ -29,6 +29,7 @@ from remit.adapters.sqlite.worker import Hire, Thread
 from remit.adapters.sqlite.writer import Writer, unwritable
 from remit.escalate.grants import Grant
 from remit.escalate.machine import Approval
+from remit.facts.breaker import Trip
 from remit.facts.budget import Balance
 from remit.facts.canonical import Json
 from remit.facts.label import Labels
@@ -154,6 +155,10 @@ class SqliteLedger:
     async def spent(self) -> dict[str, Balance]:
         """What was spent of budgets, by account."""
         return await self._readers.run(reads.spent)
+
+    async def tripped(self) -> dict[str, Trip]:
+        """Breakers that tripped and did not close again, by key."""
+        return await self._readers.run(reads.tripped)
 
     async def used(self) -> set[Did]:
         """What agents did before."""

@@ -13,6 +13,7 @@ from remit.adapters.sqlite.reads import SEGMENT
 from remit.adapters.sqlite.segment import ERASED, body_head, record_head, unpack
 from remit.adapters.sqlite.state import State
 from remit.adapters.sqlite.tables import (
+    BREAKERS,
     BUDGETS,
     INDEX_OF_ORIGINS,
     PASSKEYS,
@@ -135,6 +136,12 @@ def from_version_6(conn: sqlite3.Connection) -> None:
         grant = rows.grant_from(detail)
         if grant is not None:
             rows.write(conn, {"granted": [rows.grant_row(number, grant)]})
+
+
+def from_version_7(conn: sqlite3.Connection) -> None:
+    """Version 7 had no breakers, and no record of its says anything of them."""
+    if not conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'tripped'").fetchone():
+        conn.execute(BREAKERS)
 
 
 def _new(used: Used, body: Body | None, ident: int) -> list[rows.Row]:

@@ -20,6 +20,7 @@ from remit.adapters.sqlite.segment import SegmentTorn, Stored, unpack
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.escalate.grants import Grant
 from remit.escalate.machine import Approval
+from remit.facts.breaker import Trip
 from remit.facts.budget import Balance
 from remit.facts.label import Labels
 from remit.facts.novelty import Did
@@ -239,6 +240,11 @@ def revoked(conn: sqlite3.Connection) -> Mapping[str, int]:
 def spent(conn: sqlite3.Connection) -> dict[str, Balance]:
     """What was spent of budgets, by account."""
     return {row[0]: Balance(row[1], row[2]) for row in conn.execute("SELECT account, since, units FROM spent")}
+
+
+def tripped(conn: sqlite3.Connection) -> dict[str, Trip]:
+    """Breakers that tripped and did not close again, by key."""
+    return {row[0]: Trip(row[1], orjson.loads(row[2])) for row in conn.execute("SELECT what, at, detail FROM tripped")}
 
 
 def used(conn: sqlite3.Connection) -> set[Did]:

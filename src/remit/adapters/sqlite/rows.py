@@ -13,6 +13,7 @@ import orjson
 
 from remit.escalate.grants import Grant, terms_of
 from remit.escalate.machine import Approval, Delegation, Edit, Glass, State, Vote
+from remit.facts.breaker import Trip
 from remit.facts.budget import Balance
 from remit.facts.confidence import Confidence
 from remit.facts.label import NONE, Labels
@@ -47,6 +48,7 @@ _INTO: Final = {
     "used": ("INSERT INTO used", "tn", ""),
     "confidence": ("REPLACE INTO confidence", "tnn", ""),
     "spent": ("REPLACE INTO spent", "tnn", ""),
+    "tripped": ("REPLACE INTO tripped", "tnt", ""),
     "revoked": ("REPLACE INTO revoked", "tn", ""),
     "credential": ("REPLACE INTO credential", "tt", ""),
     "stored": ("REPLACE INTO stored", "tt", ""),
@@ -63,6 +65,7 @@ _GOING: Final = {
     "keyed": "sid",
     "spent": "account",
     "passkey": "ident",
+    "tripped": "what",
 }
 """Tables whose rows may go again, and their keys."""
 _COLUMN: Final = {
@@ -205,6 +208,11 @@ def passkey_row(ident: str, passkey: Passkey | None) -> Row:
         return (_text(ident), None, None, None, None, None)
     named = (_text(ident), _text(passkey.user), _text(passkey.key))
     return (*named, passkey.count, _text(passkey.name), passkey.at_ms)
+
+
+def tripped_row(key: str, trip: Trip | None) -> Row:
+    """A breaker that tripped; None: it is closed."""
+    return (_text(key), None, None) if trip is None else (_text(key), trip.at_ms, _json(dict(trip.evidence)))
 
 
 def doubtful_row(ident: int, sid: str, at: int) -> Row:

@@ -18,10 +18,11 @@ from remit.adapters.sqlite.migrate import (
     from_version_4,
     from_version_5,
     from_version_6,
+    from_version_7,
 )
 from remit.adapters.sqlite.tables import create
 
-VERSION: Final = 7
+VERSION: Final = 8
 APPLICATION: Final = 0x524D4954
 """`RMIT`, in the file's header (sqlite.org/fileformat2.html, application id)."""
 
@@ -33,6 +34,7 @@ MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {
     4: from_version_4,
     5: from_version_5,
     6: from_version_6,
+    7: from_version_7,
 }
 """From each earlier version to the one after it."""
 

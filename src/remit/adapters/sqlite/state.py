@@ -28,9 +28,11 @@ from remit.pdp.deltas import (
     ApprovalDelta,
     ApprovalOpened,
     BodiesErased,
+    BreakerDelta,
     BudgetDelta,
     BudgetReset,
     Charged,
+    Closed,
     ConfidenceStated,
     CredentialSet,
     Delta,
@@ -56,6 +58,7 @@ from remit.pdp.deltas import (
     SessionKeyed,
     SessionTouched,
     TokenRevoked,
+    Tripped,
 )
 from remit.pdp.fold import in_doubt
 from remit.protect.budgets import Accounts
@@ -175,8 +178,8 @@ class State:
                 self._erase(delta)
             case EpochBegan(chain, at):
                 self._begin(chain, at)
-            case Charged() | Refunded() | BudgetReset():
-                self._spend(delta)
+            case Charged() | Refunded() | BudgetReset() | Tripped() | Closed():
+                self._bound(delta)
             case PlaceLabelled(where, labels):
                 self._label(where, labels)
             case SessionKeyed(ref, sid, key):
@@ -201,9 +204,15 @@ class State:
             case _:
                 self._change("passkey", *self._passkeys.change(delta))
 
-    def _spend(self, delta: BudgetDelta) -> None:
-        account = delta.account
-        self._change("spent", account, rows.spent_row(account, apply_budget(self._accounts, delta)))
+    def _bound(self, delta: BudgetDelta | BreakerDelta) -> None:
+        match delta:
+            case Tripped(key, trip):
+                self._change("tripped", key, rows.tripped_row(key, trip))
+            case Closed(key):
+                self._change("tripped", key, rows.tripped_row(key, None))
+            case _:
+                account = delta.account
+                self._change("spent", account, rows.spent_row(account, apply_budget(self._accounts, delta)))
 
     def _erase(self, delta: BodiesErased) -> None:
         for number in filter(None, map(self._named, delta.erased)):

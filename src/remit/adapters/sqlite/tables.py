@@ -78,6 +78,11 @@ PASSKEYS: Final = """CREATE TABLE passkey (
 ) STRICT, WITHOUT ROWID"""
 """What version 7 brought."""
 
+BREAKERS: Final = """CREATE TABLE tripped (
+    what TEXT PRIMARY KEY, at INTEGER NOT NULL, detail TEXT NOT NULL
+) STRICT, WITHOUT ROWID"""
+"""What version 8 brought: breakers that tripped and did not close again."""
+
 STATE: Final = (
     "chain",
     "session",
@@ -98,6 +103,7 @@ STATE: Final = (
     "confidence",
     "spent",
     "passkey",
+    "tripped",
 )
 """The tables that are folds of the records."""
 
@@ -110,5 +116,6 @@ def create(conn: sqlite3.Connection) -> None:
     conn.execute(STOPS)
     conn.execute(BUDGETS)
     conn.execute(PASSKEYS)
+    conn.execute(BREAKERS)
     for statement in THRESHOLDS.split(";"):
         conn.execute(statement)

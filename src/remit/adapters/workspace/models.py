@@ -268,6 +268,22 @@ class BudgetShape(Shape):
     each: int | None = Field(default=None, description="How many tokens one result may take. Left out: 25,000.")
 
 
+class BreakerShape(Shape):
+    """What of an agent, server or tool is too much, and for how long it then rests."""
+
+    on: Literal["errors", "slow", "denials", "identical", "depth", "cycles", "fan-out", "cascade"] = Field(
+        description="What trips it."
+    )
+    over: Literal["agent", "server", "tool"] = Field(description="What rests once it has tripped.")
+    of: Name | None = Field(default=None, description="The one that it is over. Left out: each has one of its own.")
+    limit: int = Field(description="From how many on it trips; of errors and slow: from which share, in per cent.")
+    within_s: float = Field(default=60.0, description="Within how many seconds.")
+    open_s: float = Field(default=30.0, description="How long nothing passes before a trial does.")
+    trials: int = Field(default=1, description="How many calls have to go well before it closes.")
+    of_least: int = Field(default=10, description="Of errors and slow: of how many calls at least.")
+    slow_ms: float = Field(default=10_000.0, description="Of slow: longer than which a call is slow.")
+
+
 SPECS: Final[dict[Kind, type[Shape]]] = {
     Kind.AGENT: AgentShape,
     Kind.USER: UserShape,
@@ -279,6 +295,7 @@ SPECS: Final[dict[Kind, type[Shape]]] = {
     Kind.CHANNEL: ChannelShape,
     Kind.SOURCE: SourceShape,
     Kind.BUDGET: BudgetShape,
+    Kind.BREAKER: BreakerShape,
 }
 
 

@@ -15,6 +15,7 @@ from remit.adapters.workspace.models import (
     SPECS,
     AgentShape,
     ArgumentShape,
+    BreakerShape,
     BudgetShape,
     ChannelShape,
     Envelope,
@@ -37,6 +38,7 @@ from remit.control.problems import Problem, Where, did_you_mean
 from remit.control.resources import (
     API_VERSION,
     AgentSpec,
+    BreakerSpec,
     BudgetSpec,
     ChannelSpec,
     GroupSpec,
@@ -52,6 +54,7 @@ from remit.control.resources import (
     UserSpec,
 )
 from remit.facts.agent import Harness, Mode
+from remit.facts.breaker import On, Over
 from remit.facts.budget import Measure, Per
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Shows, Sink, Topic, Watches
@@ -258,6 +261,9 @@ def _spec(shape: Shape, document: Document) -> Spec:
             return SourceSpec(Watches(shape.watches), shape.path, *folders, shape.processes, shape.every_s)
         case BudgetShape():
             return _budget(shape)
+        case BreakerShape():
+            said = shape.model_dump(exclude={"on", "over"})
+            return BreakerSpec(On(shape.on), Over(shape.over), **said)
         case ChannelShape():
             return ChannelSpec(shape.url, _secret(shape.secret), tuple(Topic(one) for one in shape.about))
         case _:

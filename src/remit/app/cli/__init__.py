@@ -15,6 +15,7 @@ from remit import __version__
 from remit.app.cli import (
     agents,
     approvals,
+    breakers,
     bridge,
     budgets,
     bundle,
@@ -59,6 +60,7 @@ app.add_typer(sessions.app, name="sessions")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(grants.app, name="grants")
 app.add_typer(budgets.app, name="budgets")
+app.add_typer(breakers.app, name="breakers")
 app.add_typer(token.app, name="token")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(passkeys.app, name="passkeys")

@@ -1,0 +1,42 @@
+"""`remit breakers`: which have tripped and why, and closing one."""
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from remit.app.cli.options import Output, TokenFile, client
+from remit.app.output import Format, data, say, show
+
+app = typer.Typer(no_args_is_help=True, help="What rests by itself, since it failed, looped or spread.")
+
+Named = Annotated[str, typer.Argument(help="The breaker's name.")]
+
+
+@app.command("ls")
+def ls(output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
+    """List the breakers that are open or half-open. All that are declared: remit get breakers."""
+    rows: list[dict[str, Any]] = client(token_file).get("/breakers")["items"]
+    show(rows, output, ("name", "whose", "state", "left_s", "why"), wide=("tripped",), empty="every breaker is closed")
+
+
+@app.command("show")
+def show_one(name: Named, output: Output = Format.YAML, token_file: TokenFile = None) -> None:
+    """Show one breaker: as it is declared, and what it is open for, with the records that it tripped by."""
+    asked = client(token_file)
+    found: dict[str, Any] = asked.get(f"/resources/breaker/{quote(name, safe='')}")
+    tripped = [one for one in asked.get("/breakers")["items"] if one["name"] == name]
+    data({**found, "status": {"tripped": tripped}}, output)
+
+
+@app.command()
+def reset(
+    name: Named,
+    why: Annotated[str, typer.Option("--why", help="Why; kept on the ledger.")],
+    whose: Annotated[str | None, typer.Option("--of", help='Over one alone, such as "agent clerk".')] = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Close a breaker before its time. It is on record, with who did it and why."""
+    asked = {"whose": whose, "why": why}
+    answer: dict[str, Any] = client(token_file).post(f"/breakers/{quote(name, safe='')}/reset", asked)
+    say(f"{name} is closed over {', '.join(answer['reset']) or 'nobody: it was open for nobody'}")

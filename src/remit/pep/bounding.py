@@ -1,0 +1,42 @@
+"""What people do to budgets and breakers; each durable before it is answered."""
+
+from collections.abc import Mapping, Sequence
+
+from remit.facts.breaker import Breaker, State, Trip, name_of
+from remit.facts.budget import Balance
+from remit.facts.record import Receipt, RecordKind
+from remit.pep.granting import Granting
+from remit.trace.bodies import AdminBody, Event
+
+
+class Bounding(Granting):
+    """Accounts that begin anew, breakers that are closed."""
+
+    @property
+    def accounts(self) -> Mapping[str, Balance]:
+        """What was spent of budgets, by account."""
+        return self._memory.bounds.accounts.known
+
+    async def reset_account(self, account: str, by: str, why: str) -> Receipt:
+        """Have an account begin anew, though its window is not over; what is under way gives nothing back to it."""
+        body = AdminBody(Event.BUDGET_RESET, by, account, {"why": why})
+        return await self._desk.append(RecordKind.ADMIN, "", body).durable
+
+    @property
+    def tripped(self) -> Sequence[tuple[Breaker, str, State, float, Trip]]:
+        """The breakers of the running bundle that are not closed, by key.
+
+        Each with its key, where it stands, for how many seconds more it lets nothing pass, and its evidence.
+        """
+        fuses, now_s = self._memory.bounds.fuses, self._clock.monotonic_s()
+        breakers = self._desk.bundle.catalog.breakers
+        known = [(breakers[name_of(key)], key, trip) for key, trip in fuses.tripped.items() if name_of(key) in breakers]
+        return [
+            (one, key, fuses.state(one, key, now_s), fuses.left_s(one, key, now_s), trip)
+            for one, key, trip in sorted(known, key=lambda found: found[1])
+        ]
+
+    async def reset_breaker(self, key: str, by: str, why: str) -> Receipt:
+        """Close the breaker `key`; what it counted is forgotten."""
+        body = AdminBody(Event.BREAKER_CLOSED, by, key, {"why": why})
+        return await self._desk.append(RecordKind.ADMIN, "", body).durable

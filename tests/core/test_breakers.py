@@ -1,0 +1,343 @@
+"""Breakers: the table of their states, what each counts, when it trips and closes; denied before policy."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remit.facts.action import Action, ActionKind
+from remit.facts.agent import Agent, Mode
+from remit.facts.breaker import MOVES, Breaker, Broken, Move, On, Over, State, Trip, name_of, whose
+from remit.facts.record import RecordKind, Ref
+from remit.pdp.decide import decide
+from remit.pdp.deltas import Closed, Tripped
+from remit.pdp.fold import fold
+from remit.policy.verdict import Permit
+from remit.protect import breakers as module
+from remit.protect import counting
+from remit.protect.breakers import Fuses, Moved, Panel
+from remit.protect.counting import Sample, Samples
+from remit.trace.bodies import AdminBody, Event
+from tests.core.deciding import NOW, action, bundle, catalog, codes, snapshot
+
+PERMIT = '@id("all") permit (principal, action, resource);'
+
+
+def breaker(on: On, over: Over = Over.AGENT, limit: int = 50, **more: object) -> Breaker:
+    said: dict[str, object] = {"of": None, "of_least": 4}
+    return Breaker(str(more.pop("name", on.value)), on, over, limit=limit, **{**said, **more})  # type: ignore[arg-type]
+
+
+class Board:
+    """Counts as enforcement does, and obeys what it records."""
+
+    def __init__(self, *breakers: Breaker) -> None:
+        self.panel, self.fuses, self.now_s, self.made = self.of(*breakers), Fuses(), 100.0, 0
+        self.tripped: list[tuple[str, str]] = []
+
+    @staticmethod
+    def of(*breakers: Breaker) -> Panel:
+        return Panel(replace(catalog(PERMIT), breakers={one.name: one for one in breakers}))
+
+    def take(self, moved: Iterable[Moved]) -> None:
+        for key, evidence in moved:
+            if evidence is None:
+                self.fuses.close(key)
+                self.tripped.append((key, "closed"))
+            else:
+                self.fuses.trip(key, Trip(NOW, evidence))
+                self.tripped.append((key, str(evidence["text"])))
+
+    def judge(self, asked: Action, *, denied: bool = False) -> str | None:
+        """The record of an action that runs; None where a breaker, or policy (`denied`), does not let it pass."""
+        self.made += 1
+        record, broken = f"r1-1.{self.made}", self.fuses.look(self.panel, asked, self.now_s)
+        ran = not broken and not denied
+        self.take(
+            self.fuses.judged(self.panel, asked, record, broken, self.now_s, denied=denied and not broken, ran=ran)
+        )
+        return record if ran else None
+
+    def run(self, asked: Action, *, failed: bool = False, took_ms: float = 1.0) -> bool:
+        record = self.judge(asked)
+        if record is not None:
+            self.end(asked, record, failed=failed, took_ms=took_ms)
+        return record is not None
+
+    def end(self, asked: Action, record: str, *, failed: bool = False, took_ms: float = 1.0) -> None:
+        self.take(self.fuses.ended(self.panel, asked, record, self.now_s, failed=failed, took_ms=took_ms))
+
+    def state(self, one: Breaker, named: str = "ada") -> State:
+        return self.fuses.state(one, one.key(named), self.now_s)
+
+
+def of(*chain: str, n: int = 1, kind: ActionKind = ActionKind.CALL_TOOL, name: str = "shop/refund") -> Action:
+    return action(name, {"order_id": str(n), "to": "x"}, chain=chain or ("ada",), kind=kind)
+
+
+def handed(*chain: str, to: str = "bot") -> Action:
+    return action(to, {}, chain=chain or ("ada",), kind=ActionKind.DELEGATE)
+
+
+@given(st.lists(st.sampled_from(list(Move)), max_size=20))
+def test_every_walk_of_the_table_ends_where_a_breaker_can_stand(moves: list[Move]) -> None:
+    one, board = breaker(On.ERRORS, of_least=1), Board(breaker(On.ERRORS, of_least=1))
+    state, key = State.CLOSED, one.key("ada")
+    for move in moves:
+        if (state, move) not in MOVES:
+            continue
+        state = MOVES[state, move]
+        match move:
+            case Move.TRIP:
+                board.run(of(), failed=True)
+            case Move.REST:
+                board.now_s += one.open_s
+            case Move.SUCCEED:
+                board.run(of())
+            case Move.RESET:
+                board.fuses.close(key)
+        assert board.state(one) is state
+        assert (board.judge(of(n=9)) is None) is (state is State.OPEN)
+        board.fuses.freed(f"r1-1.{board.made}")
+
+
+def test_what_is_denied_says_which_breaker_and_observing_frees_nobody() -> None:
+    one = breaker(On.ERRORS)
+    made = catalog(PERMIT, agents=(Agent("obs", "uma", "is new", mode=Mode.OBSERVE),))
+    running, asked = bundle(made), action(chain=("obs",))
+    broken = Broken(one, one.key("obs"), State.OPEN, "errors of agent obs is open for 3 s more: why")
+    assert isinstance(decide(snapshot(running, asked), asked, NOW).verdict, Permit)
+    denied = decide(replace(snapshot(running, asked), broken=(broken,)), asked, NOW)
+    assert codes(denied) == {"breaker/open"}
+    assert denied.reasons[0].text == (
+        "the breaker errors of agent obs is open for 3 s more: why; remit breakers show errors"
+    )
+    assert denied.reasons[0].policy == "breaker:errors"
+
+
+def test_a_share_trips_once_there_were_enough_within_the_window() -> None:
+    one = breaker(On.ERRORS)
+    board = Board(one)
+    for failed in (False, True, False):
+        assert board.run(of(), failed=failed)
+    board.now_s += 61
+    for failed in (False, False, True):
+        assert board.run(of(), failed=failed)
+    assert board.tripped == []
+    assert board.run(of(), failed=True)
+    assert board.tripped == [("errors agent:ada", "2 of 4 calls within 60 s failed")]
+    assert not board.run(of())
+    # Over others it stays closed, but for those it delegates to.
+    assert board.run(of("bot"))
+    assert not board.run(of("ada", "bot"))
+    assert board.fuses.left_s(one, one.key("ada"), board.now_s + 10) == 20
+
+
+def test_trials_are_as_many_as_it_says_and_close_it_together() -> None:
+    one = breaker(On.SLOW, trials=2, of_least=1, slow_ms=5.0)
+    board = Board(one)
+    assert board.run(of(), took_ms=9)
+    assert board.tripped[-1][1] == "1 of 1 calls within 60 s took longer than 5 ms"
+    board.now_s += 30
+    first, second = board.judge(of()), board.judge(of(n=2))
+    assert first
+    assert second
+    [broken] = board.fuses.look(board.panel, of(), board.now_s)
+    assert "half-open, its trial is under way" in broken.text
+    board.end(of(), first)
+    assert board.state(one) is State.HALF_OPEN
+    third = board.judge(of(n=3))
+    assert third
+    board.end(of(), second, took_ms=6)
+    assert board.tripped[-1] == ("slow agent:ada", f"its trial {second} took 6 ms")
+    assert board.state(one) is State.OPEN
+    board.end(of(), third)
+    assert board.state(one) is State.OPEN
+    board.now_s += 30
+    for n in range(2):
+        assert board.run(of(n=n))
+    assert board.tripped[-1] == ("slow agent:ada", "closed")
+
+
+def test_a_trial_of_a_sub_agent_that_fails_opens_it_again() -> None:
+    board = Board(breaker(On.ERRORS, of_least=1, of="ada"))
+    board.run(of(), failed=True)
+    board.now_s += 30
+    assert board.run(of("ada", "bot"), failed=True)
+    assert board.tripped[-1][1].endswith("failed")
+    assert not board.run(of())
+
+
+def test_a_trial_of_which_nothing_is_known_says_nothing() -> None:
+    one = breaker(On.ERRORS, of_least=1)
+    board = Board(one)
+    board.run(of(), failed=True)
+    board.now_s += 30
+    trial = board.judge(of())
+    assert trial
+    board.fuses.freed(trial)
+    assert board.state(one) is State.HALF_OPEN
+    assert board.run(of())
+    assert board.state(one) is State.CLOSED
+
+
+def test_a_breaker_that_left_the_bundle_stops_nothing_and_is_not_closed() -> None:
+    one, other = breaker(On.ERRORS, of_least=1), breaker(On.DENIALS, limit=1)
+    board = Board(one)
+    board.run(of(), failed=True)
+    board.now_s += 30
+    trial = board.judge(of())
+    assert trial
+    board.panel = Board.of(other)
+    board.end(of(), trial)
+    assert board.tripped[-1][0] == "errors agent:ada"
+    assert board.run(of())
+
+
+def test_denials_in_a_row_are_broken_by_what_is_permitted() -> None:
+    one = breaker(On.DENIALS, limit=2)
+    board = Board(one)
+    board.judge(of(), denied=True)
+    assert board.run(of())
+    for _ in range(2):
+        board.judge(of(), denied=True)
+    assert board.tripped == [("denials agent:ada", "2 denials in a row")]
+    assert not board.run(of())
+    assert board.tripped == board.tripped[:1]
+    board.now_s += 30
+    board.judge(of(), denied=True)
+    assert board.tripped[-1] == ("denials agent:ada", "its trial r1-1.6 was denied")
+    board.now_s += 30
+    assert board.run(of())
+    assert board.state(one) is State.CLOSED
+
+
+def test_the_same_call_is_the_same_tool_and_bytes_within_the_window() -> None:
+    one = breaker(On.IDENTICAL, limit=3)
+    board = Board(one)
+    for n in (1, 2, 1, 2):
+        assert board.run(of(n=n))
+    assert board.run(of(n=1, name="shop/look"))
+    assert not board.run(of(n=1))
+    assert board.tripped == [("identical agent:ada", "the same call 3 times within 60 s")]
+    assert not board.run(of(n=1))
+    assert len(board.tripped) == 1
+    board.now_s += 30
+    assert board.run(of(n=7))
+    assert board.state(one) is State.CLOSED
+    lists = replace(of(kind=ActionKind.READ_RESOURCE), name="")
+    for free in (lists, handed()):
+        assert [board.run(free) for _ in range(4)] == [True] * 4
+    assert [board.run(of(n=8)) for _ in range(2)] == [True] * 2
+    board.now_s += 61
+    assert board.run(of(n=8))
+
+
+def test_depth_and_circles_are_told_from_the_chain_and_from_who_is_handed_to() -> None:
+    board = Board(breaker(On.DEPTH, limit=1))
+    assert board.judge(handed("ada"))
+    assert board.judge(of("ada", "bot"))
+    assert board.judge(handed("ada", "bot", to="eve")) is None
+    assert board.tripped == [("depth agent:bot", "2 delegations deep, more than 1")]
+    board = Board(breaker(On.CYCLES, limit=0))
+    assert board.judge(handed("ada", to="bot"))
+    assert board.judge(of("ada", "bot"))
+    assert board.judge(handed("ada", "bot", to="ada")) is None
+    assert board.tripped == [("cycles agent:bot", "a circle of delegations: ada > bot > ada")]
+    board.now_s += 30
+    assert board.judge(of("bot", "eve", "bot")) is None
+
+
+def test_fan_out_counts_delegations_and_a_delegation_is_a_trial_at_once() -> None:
+    one = breaker(On.FAN_OUT, limit=2)
+    board = Board(one)
+    assert [board.judge(handed(), denied=denied) is not None for denied in (True, False, False)] == [False, True, True]
+    assert board.run(of())
+    assert board.judge(handed()) is None
+    assert board.tripped == [("fan-out agent:ada", "3 delegations within 60 s, more than 2")]
+    board.now_s += 30
+    assert board.judge(handed())
+    assert board.state(one) is State.CLOSED
+
+
+def test_a_cascade_rests_the_server_and_frees_the_agents() -> None:
+    own, cascade = breaker(On.ERRORS, of_least=1), breaker(On.CASCADE, Over.SERVER, limit=2)
+    board = Board(own, cascade, breaker(On.CASCADE, Over.SERVER, limit=2, of="web", name="webs"))
+    board.run(of("ada"), failed=True)
+    board.now_s += 61
+    board.run(of("bot"), failed=True)
+    assert [key for key, _ in board.tripped] == ["errors agent:ada", "errors agent:bot"]
+    board.run(of("eve"), failed=True)
+    assert board.tripped[3:] == [
+        ("cascade server:shop", "failures of shop tripped 2 agents within 60 s"),
+        ("errors agent:bot", "closed"),
+        ("errors agent:eve", "closed"),
+    ]
+    assert board.state(cascade, "shop") is State.OPEN
+    assert not board.run(of("bot"))
+    board.now_s += 30
+    assert board.run(of("bot"), failed=True)
+    assert ("cascade server:shop", "its trial r1-1.5 failed") in board.tripped
+    board.now_s += 30
+    assert board.run(of("eve"))
+    assert board.state(cascade, "shop") is State.CLOSED
+
+
+def test_one_agents_failures_take_no_server_from_others() -> None:
+    one = breaker(On.ERRORS, Over.SERVER)
+    board = Board(one)
+    board.run(of("bot"))
+    for _ in range(8):
+        assert board.run(of("ada"), failed=True)
+    assert board.run(of("bot"), failed=True)
+    assert not board.run(of("ada"))
+    alone = Board(one)
+    for _ in range(4):
+        assert alone.run(of("ada"), failed=True)
+    assert not alone.run(of("bot"))
+
+
+def test_what_counts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "SAMPLES_MAX", 3)
+    samples = Samples(10.0)
+    for number in range(5):
+        samples.add(Sample(float(number), number % 2, f"a{number}", f"r{number}"))
+    assert (len(samples.kept), samples.counts) == (3, {0: 2, 1: 1})
+    assert (samples.records(0), samples.agents(), samples.agents(1)) == (["r2", "r4"], {"a2", "a3", "a4"}, {"a3"})
+    assert (samples.count(0, 12.5), samples.count(7, 12.5)) == (1, 0)
+    monkeypatch.setattr(module, "_FOUND_MAX", 1)
+    monkeypatch.setattr(module, "_KEYS_MAX", 1)
+    one = breaker(On.ERRORS, of_least=2)
+    board = Board(one)
+    for agent in ("ada", "bot", "ada"):
+        assert board.run(of(agent), failed=True)
+    assert board.tripped == []
+    board.panel = Board.of(replace(one, within_s=5.0))
+    assert board.run(of("ada"), failed=True)
+    assert board.tripped == []
+
+
+def test_tools_and_servers_are_named_and_what_is_no_call_has_no_tool() -> None:
+    tool, server = breaker(On.ERRORS, Over.TOOL, of_least=1), breaker(On.SLOW, Over.SERVER, of="web")
+    panel = Board.of(tool, server)
+    assert [key for _, key in panel.over(of())] == ["errors tool:shop/refund"]
+    assert panel.over(handed()) == ()
+    assert [key for _, key in panel.over(action("web/x", {}, kind=ActionKind.READ_RESOURCE))] == ["slow server:web"]
+
+
+def test_it_is_a_fold_of_the_records_and_reads_as_people_say_it() -> None:
+    told = {"text": "why", "records": ["r1-1.2"]}
+    [tripped] = fold(Ref("r1-1", 1), 7, RecordKind.ADMIN, AdminBody(Event.BREAKER_TRIPPED, "remit", "b agent:a", told))
+    assert tripped == Tripped("b agent:a", Trip(7, told))
+    assert isinstance(tripped, Tripped)
+    assert (tripped.trip.text, tripped.trip.records) == ("why", ["r1-1.2"])
+    assert (Trip(7, {}).text, Trip(7, {"records": 5}).records) == ("", [])
+    assert fold(Ref("r1-1", 1), 7, RecordKind.ADMIN, AdminBody(Event.BREAKER_CLOSED, "ann", "b agent:a")) == (
+        Closed("b agent:a"),
+    )
+    assert (name_of("b tool:shop/x"), whose("b tool:shop/x")) == ("b", "tool shop/x")
+    said = breaker(On.SLOW, of="ada").to_json()
+    assert (said["of"], said["slow_ms"], said["of_least"]) == ("ada", 10_000.0, 4)
+    assert set(breaker(On.DEPTH).to_json()) == {"on", "over", "limit", "within_s", "open_s", "trials"}
