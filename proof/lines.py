@@ -532,4 +532,22 @@ LINES: Final[tuple[Line, ...]] = (
         quick=False,
         timeout_s=400,
     ),
+    Line(
+        part=8,
+        id="chains",
+        text="200 tools × 12 labels × 200 policies, and 14 labels: a whole search, nobody's yes and everybody's",
+        command=("-m", "bench.chains"),
+        goal="12 labels ≤ 1 s, 14 ≤ 5 s, memory stated",
+        quick=False,
+        long=("--seeds", "5"),
+        timeout_s=240,
+    ),
+    Line(
+        part=8,
+        id="chains-plain",
+        text="small random worlds: chains beside a plain search that shares only the evaluator",
+        command=tests("tests/core/test_chains_brute.py"),
+        goal="the same goals by the same tools, as short",
+        timeout_s=240,
+    ),
 )

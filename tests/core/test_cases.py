@@ -1,11 +1,14 @@
 """Cases: what they may say, what comes of them, what they touch, and which changes of policies they notice."""
 
+from dataclasses import replace
+
 import pytest
 
 from remit.assure.cases import Unreadable, cases
 from remit.assure.mutants import Fate, fates
 from remit.assure.touched import Touched, gaps, shares, watched
 from remit.assure.trying import failures
+from remit.facts.budget import Budget, Measure, Per
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.store import Store
@@ -67,8 +70,6 @@ def test_a_chain_of_delegation_and_other_actions() -> None:
 
 
 def test_labels_follow_data_through_stores_to_other_sessions() -> None:
-    from dataclasses import replace
-
     save = replace(tool("shop", "save", schema(text={"type": "string"})), store=Store("notes", reads=False))
     load = replace(tool("shop", "load", schema()), store=Store("notes", writes=False))
     running = shop(PERMIT, OUT, tools=(save, load))
@@ -143,3 +144,9 @@ def test_a_changed_policy_is_noticed_by_a_case_or_told() -> None:
     clean: Json = {"call": "fetch", "args": {"url": "u"}, "expect": "permit", "times": 3}
     given += cases([{"name": "clean", "agent": "ada", "user": "uma", "events": [clean]}])
     assert fate(list(fates(running, given)), "out", f"without when {label}").killer == "clean"
+
+
+def test_what_calls_take_from_budgets_counts() -> None:
+    budget = Budget("looks", Measure.CALLS, Per.AGENT, None, 2, 3_600, tools=frozenset({"shop/look"}))
+    running = bundle(replace(catalog(PERMIT), budgets={"looks": budget}))
+    assert wrong(running, {"call": "look", "expect": "permit", "times": 2}, {"call": "look", "expect": "deny"}) == ()

@@ -3,14 +3,23 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final, cast
 
 import cedarpy
 
 from remit.facts.canonical import Json
+from remit.policy.form import json_of
+from remit.policy.parse import Statement
 
 _BRACKETED: Final = re.compile(r"(?<!\w)\((context(?:\.\w+)*|[\w:]+::\"[^\"]*\")\)")
 _ALWAYS: Final[Mapping[str, Json]] = {"op": "All"}
+
+
+@lru_cache(maxsize=4_096)
+def form(statement: Statement) -> Mapping[str, Json]:
+    """`statement`, which is a policy, in Cedar's JSON form: nobody's to change."""
+    return json_of(statement)
 
 
 def atoms(policy: Mapping[str, Json]) -> tuple[Json, ...]:
@@ -36,6 +45,16 @@ def _atoms(body: Json) -> Iterator[Json]:
 def scope_of(policy: Mapping[str, Json]) -> dict[str, Json]:
     """`policy` without its conditions and annotations, as a permit."""
     return {**policy, "effect": "permit", "conditions": [], "annotations": {}}
+
+
+def unscoped(policy: Mapping[str, Json]) -> dict[str, Json]:
+    """A permit of everything, under the conditions of `policy`."""
+    return {
+        **policy,
+        **dict.fromkeys(("principal", "action", "resource"), _ALWAYS),
+        "effect": "permit",
+        "annotations": {},
+    }
 
 
 def asking(policy: Mapping[str, Json], body: Json) -> dict[str, Json]:

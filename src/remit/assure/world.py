@@ -9,10 +9,12 @@ Laws
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, TypeAlias
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
+from remit.facts.budget import Draw
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import UNCATALOGUED_SOURCE
 from remit.facts.label import Labels, closed
@@ -23,6 +25,7 @@ from remit.facts.veil import Veil
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision
 from remit.pdp.judge import Call, judge_result
+from remit.pdp.measure import impact
 from remit.pdp.reached import reached_other
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.bundle import Bundle
@@ -30,6 +33,7 @@ from remit.policy.reached import Reached
 from remit.policy.schema import CLIENT_MODEL
 from remit.policy.uids import action_uid, server_uid
 from remit.policy.verdict import Permit
+from remit.protect.budgets import Accounts, Plan
 from remit.protect.hashing import KEY_BYTES, keyed
 from remit.protect.index import Index
 from remit.protect.origins import words
@@ -62,9 +66,9 @@ class Doing:
 
 
 class World:
-    """Sessions, stores and a clock. `user` is for whom every session runs, but those that say otherwise."""
+    """Sessions, stores, accounts and a clock. `user` is for whom sessions run; without `budgets` none is spent."""
 
-    def __init__(self, bundle: Bundle, user: str | None = None) -> None:
+    def __init__(self, bundle: Bundle, user: str | None = None, *, budgets: bool = True) -> None:
         self.bundle = bundle
         self.now_ms = START_MS
         self._user = user
@@ -72,6 +76,8 @@ class World:
         self._origins: dict[str, Index] = {}
         self._stores = Stores()
         self._used = Used()
+        self._accounts = Accounts()
+        self._plan = Plan(bundle.catalog) if budgets else None
         self._keyed = keyed(bytes(KEY_BYTES))
 
     def session(self, chain: Chain) -> Session:
@@ -122,7 +128,15 @@ class World:
             origins=self._index(chain),
             used=self._used,
             stores=self._stores.held(self.bundle, action),
+            draws=self._draws(action),
         )
+
+    def _draws(self, action: Action) -> tuple[Draw, ...]:
+        if self._plan is None:
+            return ()
+        reached = self.reached(action)
+        asked = partial(impact, reached, action.input)
+        return self._plan.draws(action, reached.tool, asked, self._accounts, self.now_ms)
 
     def judge(self, chain: Chain, action: Action) -> Decision:
         """Decide on `action`; what it does to sessions and stores is done where it is permitted."""
@@ -142,6 +156,8 @@ class World:
             self._sessions[chain[:end]] = replace(
                 held, calls=held.calls + 1, irreversible_calls=held.irreversible_calls + irreversible
             )
+        for charge in body.charges:
+            self._accounts.charge(charge.account, charge.since_ms, charge.units)
         stored = self.snapshot(chain, action).stores
         if stored.writes:
             labels = frozenset(body.labels) | frozenset(body.source)

@@ -1,20 +1,22 @@
 """The policies themselves, asked what they say of a call in every set of labels.
 
 Laws
-* Truth comes from the functions by which the service judges (`policy.compiled`), or from nothing: a call whose policies
-  have none is told as not searched.
-* A policy is asked once for each set of the labels that it mentions; of the others it cannot tell.
+* Truth comes from the code by which the service judges (`policy.compiled`), or from nothing: a call whose policies have
+  none is told as not searched.
+* A policy is asked once for each set of the labels that it mentions, and once for all calls that look the same to it.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final, NamedTuple, TypeAlias, cast
 
+from remit.assure.chains.mentioning import FAMILIES, mentioned, names
 from remit.assure.chains.space import Space, subsets
+from remit.assure.parts import form, unscoped
 from remit.assure.world import START_MS, Doing
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
-from remit.facts.canonical import Json, canonical
+from remit.facts.canonical import canonical
 from remit.facts.label import closed
 from remit.facts.novelty import Used
 from remit.pdp.flow import flow_of
@@ -22,19 +24,14 @@ from remit.pdp.measure import impact, novelty
 from remit.pdp.reached import reached_other
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.bundle import Bundle
+from remit.policy.compiled.function import Judge, function_of
 from remit.policy.compiled.values import Entities, Entity, With
-from remit.policy.context import Facts
-from remit.policy.convert import overlaps
-from remit.policy.form import chain_of, json_of
+from remit.policy.context import ATTRIBUTES, Facts
+from remit.policy.convert import Path, overlaps
 from remit.policy.reached import Reached
-from remit.policy.schema import NAMESPACE
-from remit.policy.slice import Policy, Slice
-from remit.policy.uids import agent_uid
+from remit.policy.slice import Policy
+from remit.policy.uids import agent_uid, group_uids
 from remit.policy.weigh import Question, question_of
-
-LABEL: Final = f"{NAMESPACE}::Label"
-ASKED_TOGETHER: Final = 4
-"""Policies that mention so many labels between them are asked together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +60,39 @@ class Said:
 NEVER: Final = Said(0, 0)
 
 
+Truth: TypeAlias = tuple[int, int]
+"""The states in which the conditions of a policy are true, and those in which they cannot be evaluated."""
+
+
+class _Sum(NamedTuple):
+    """What some policies say together of one agent: the states of permits, forbids, gates and errors."""
+
+    permits: int
+    hard: int
+    gates: int
+    errors: int
+    named: tuple[int, int]
+
+
+_ZERO: Final = _Sum(0, 0, 0, 0, (0, 0))
+
+
+class _Part(NamedTuple):
+    """A policy, and what its conditions look at: labels, paths of the input, attributes of the context, the scope.
+
+    One that is `plain` looks at the session alone, so that it says the same of every call.
+    """
+
+    policy: Policy
+    judge: Judge
+    mask: int
+    reads: tuple[Path, ...]
+    looks: tuple[str, ...]
+    scoped: bool
+    plain: bool
+    names: tuple[bool, bool]
+
+
 @dataclass(slots=True)
 class Asker:
     """Asks the policies of `bundle` about states of `space`. `asked` counts; `wrong` are policies that failed."""
@@ -72,181 +102,209 @@ class Asker:
     asked: int = 0
     wrong: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     unjudged: set[str] = field(default_factory=set[str])
-    _masks: dict[str, int] = field(default_factory=dict[str, int])
+    _parts: dict[str, _Part | None] = field(default_factory=dict[str, "_Part | None"])
+    _truths: dict[tuple[object, ...], Truth] = field(default_factory=dict[tuple[object, ...], Truth])
+    _whole: dict[int, bool] = field(default_factory=dict[int, bool])
+    _questions: dict[tuple[object, ...], Question | None] = field(
+        default_factory=dict[tuple[object, ...], "Question | None"]
+    )
+    _sums: dict[tuple[object, ...], _Sum] = field(default_factory=dict[tuple[object, ...], _Sum])
+    _fits: dict[tuple[object, ...], tuple[_Part, ...]] = field(
+        default_factory=dict[tuple[object, ...], tuple[_Part, ...]]
+    )
+    _said: dict[tuple[object, ...], Said] = field(default_factory=dict[tuple[object, ...], Said])
 
     def said(self, agents: tuple[str, ...], user: str | None, doing: Doing, moment: Moment) -> Said:
         """What policy says of the chain of `agents` doing this: the strictest link's word."""
-        question, reached = self._question(agents, user, doing, moment)
-        if question is None:
+        key = agents, user, id(doing), moment
+        found = self._said.get(key)
+        if found is None:
+            found = self._said[key] = self._asked(agents, user, doing, moment)
+        return found
+
+    def _asked(self, agents: tuple[str, ...], user: str | None, doing: Doing, moment: Moment) -> Said:
+        reached = reached_of(self.bundle, doing)
+        part = reached.slice
+        # Policies that look at neither are told the same, whoever it is that acts.
+        key = agents if part.flow or "delegation" in part.looks else None, user, id(doing), moment
+        if key not in self._questions:
+            self._questions[key] = question_about(self.bundle, agents, user, doing, moment, reached)
+        question = self._questions[key]
+        if question is None or not self._judged(reached):
             return NEVER
-        judged = [self._judged(agent, question, reached) for agent in dict.fromkeys(agents)]
-        permit = escalate = self.space.all
+        judged = [self._of_agent(agent, question, reached, moment) for agent in dict.fromkeys(agents)]
+        if len(judged) == 1:
+            return judged[0]
+        permit = either = self.space.all
         errors, named = 0, dict[str, int]()
         for one in judged:
             permit &= one.permit
-            escalate &= one.permit | one.escalate
+            either &= one.permit | one.escalate
             errors |= one.errors
-        for family in ("confidential", "untrusted"):
+        for family in FAMILIES:
             named[family] = self.space.all
             for one in judged:
                 named[family] &= one.named.get(family, 0)
-        return Said(permit, escalate & ~permit, errors, named)
+        return Said(permit, either & ~permit, errors, named)
 
-    def mask(self, policy: Policy) -> int:
-        """The labels that `policy` can tell apart."""
-        found = self._masks.get(policy.ident)
+    def _judged(self, reached: Reached) -> bool:
+        key = id(reached.slice)
+        found = self._whole.get(key)
         if found is None:
-            found = self._masks[policy.ident] = self.space.mask(mentioned(policy, self.bundle.labels))
+            found = self._whole[key] = all(self._part(policy) is not None for policy in reached.slice.ordered)
+        if not found:
+            self.unjudged.add(reached.action[1])
         return found
 
-    def _question(
-        self, agents: tuple[str, ...], user: str | None, doing: Doing, moment: Moment
-    ) -> tuple[Question | None, Reached]:
-        links = tuple(Link(agent, f"s{at}") for at, agent in enumerate(agents))
-        authority = Authority(links, user, "", moment.now_ms + 1)
-        action = Action(doing.kind, doing.server, doing.name, canonical(doing.args), doing.args, authority)
-        reached = reached_of(self.bundle, action)
-        part = reached.slice
-        snapshot = Snapshot(self.bundle, (), Pin.MATCHES, used=Used())
-        flow = flow_of(snapshot, action, reached) if part.flow else None
-        facts = Facts(
-            user,
-            agents,
-            frozenset(),
-            moment.calls,
-            moment.irreversible_calls,
-            moment.age_s * 1_000,
-            action.size,
-            moment.now_ms,
-            flow,
-        )
-        if part.impact:
-            facts = facts._replace(impact=impact(reached, action.input))
-            if facts.impact is not None and not facts.impact.lost.isdisjoint(part.measures):
-                return None, reached
-        if part.novelty and flow is not None:
-            facts = facts._replace(novelty=novelty(snapshot, action, reached, flow))
-        question = question_of(reached, facts, action.input, self.bundle.labels)
-        if question.inexact and overlaps(part.reads, question.inexact) is not None:
-            return None, reached
-        return question, reached
+    def _of_agent(self, agent: str, question: Question, reached: Reached, moment: Moment) -> Said:
+        """What policy says of `agent` as one link."""
+        part, there = reached.slice, reached.resource
+        key = id(part), agent, there, "input" in question.context, moment
+        total = self._sums.get(key)
+        if total is None:
+            plain = self._fitting(agent, reached, plain=True)
+            total = self._sums[key] = self._sum(_ZERO, plain, agent, question, reached)
+        found = self._sum(total, self._fitting(agent, reached, plain=False), agent, question, reached)
+        allowed = found.permits & ~found.hard & ~found.errors
+        named: dict[str, int] = dict(zip(FAMILIES, found.named, strict=True))
+        return Said(allowed & ~found.gates, allowed & found.gates, found.errors, named)
 
-    def _judged(self, agent: str, question: Question, reached: Reached) -> Said:
-        part, space = reached.slice, self.space
-        judge = part.generated()
-        if isinstance(judge, str):
-            self.unjudged.add(reached.action[1])
-            return NEVER
-        true, wrong = [0] * len(part.ordered), 0
+    def _fitting(self, agent: str, reached: Reached, *, plain: bool) -> tuple[_Part, ...]:
+        """The policies of a slice whose scope fits, those that look at the session alone or the others."""
+        key = id(reached.slice), agent, reached.resource, plain
+        found = self._fits.get(key)
+        if found is None:
+            principal = agent_uid(agent)
+            groups = group_uids(self.bundle.catalog.agents[agent])
+            found = self._fits[key] = tuple(
+                part
+                for policy in reached.slice.ordered
+                if (part := self._part(policy)) is not None
+                and part.plain is plain
+                and policy.form.principal.matches(principal, groups)
+                and policy.form.resource.matches(reached.resource, reached.within)
+            )
+        return found
+
+    def _sum(self, before: _Sum, parts: Iterable[_Part], agent: str, question: Question, reached: Reached) -> _Sum:
+        permits, hard, gates, errors, (confidential, untrusted) = before
+        for part in parts:
+            policy, key = part.policy, self._key(part, question, reached, agent)
+            truth = self._truths.get(key)
+            if truth is None:
+                truth = self._truths[key] = self._truth(part, question, reached, agent)
+            true, wrong = truth
+            if wrong:
+                errors |= wrong
+                self.wrong.setdefault((policy.ident, reached.action[1]), "it cannot be evaluated")
+            if policy.forbids:
+                if policy.gate is None:
+                    hard |= true
+                else:
+                    gates |= true
+                continue
+            permits |= true
+            if policy.obligation and policy.obligation.partition(":")[0] not in self.bundle.enforceable:
+                # INVARIANT(deny-on-error): what nothing can enforce is not permitted.
+                hard |= true
+            if part.names[0]:
+                confidential |= true
+            if part.names[1]:
+                untrusted |= true
+        return _Sum(permits, hard, gates, errors, (confidential, untrusted))
+
+    def _part(self, policy: Policy) -> _Part | None:
+        if policy.ident in self._parts:
+            return self._parts[policy.ident]
+        told = form(policy.statement)
+        judge = function_of([unscoped(told)])
+        found: _Part | None = None
+        if not isinstance(judge, str):
+            roots = {one.root for one in policy.form.accesses}
+            paths = {one.path for one in policy.form.accesses if one.root == "context"}
+            looks = tuple(sorted({path[0] for path in paths if path} - {"input"})) if () not in paths else ATTRIBUTES
+            reads = tuple(sorted(policy.form.reads))
+            mask = self.space.mask(mentioned(policy, self.bundle.labels))
+            scoped = bool(roots - {"context"})
+            plain = not scoped and not reads and set(looks) <= {"session"}
+            meant = names(policy, FAMILIES[0]), names(policy, FAMILIES[1])
+            found = _Part(policy, judge, mask, reads, looks, scoped, plain, meant)
+        self._parts[policy.ident] = found
+        return found
+
+    def _key(self, part: _Part, question: Question, reached: Reached, agent: str) -> tuple[object, ...]:
+        """What the truth of a policy's conditions can hang on, but for labels."""
+        context, facts = question.context, question.facts
+        key: list[object] = [part.policy.ident, "input" in context]
+        if part.scoped:
+            key += [agent, reached.action, reached.resource]
+        for name in part.looks:
+            if name == "session":
+                key += [facts.calls, facts.irreversible_calls, facts.age_ms]
+            else:
+                key.append(repr(context.get(name)))
+        for path in part.reads:
+            key.append(repr(_at(context.get("input"), path)))
+        return tuple(key)
+
+    def _truth(self, part: _Part, question: Question, reached: Reached, agent: str) -> Truth:
+        space, mask = self.space, part.mask
         entities: Entities = self.bundle.members
         if reached.within:
             entities = With(reached.resource, Entity(reached.within | {reached.resource}, {}, {}), entities)
-        principal = agent_uid(agent)
-        for mask, numbers in _together([self.mask(one) for one in part.ordered]):
-            for value in subsets(mask):
-                state = space.close(value)
-                if state & mask != value:
-                    # No session holds a label without those that it implies.
-                    continue
-                self.asked += 1
-                context = dict(question.context)
-                if "session" in context:
-                    facts = question.facts._replace(labels=closed(space.labels_of(state)))
-                    context.update(facts.cedar(self.bundle.labels, ("session",)))
-                satisfied, failed = judge(entities, principal, reached.action, reached.resource, context)
-                cube = -1
-                for number in satisfied:
-                    if number in numbers:
-                        cube = space.cube(mask, value) if cube < 0 else cube
-                        true[number] |= cube
-                for number, why in failed:
-                    if number in numbers:
-                        self.wrong.setdefault((part.ordered[number].ident, reached.action[1]), why)
-                        wrong |= space.cube(mask, value)
-        return self._ruled(part, true, wrong)
-
-    def _ruled(self, part: Slice, true: Iterable[int], wrong: int) -> Said:
-        permits = hard = gates = 0
-        named: dict[str, int] = dict.fromkeys(("confidential", "untrusted"), 0)
-        for policy, states in zip(part.ordered, true, strict=True):
-            if policy.forbids:
-                if policy.gate is None:
-                    hard |= states
-                else:
-                    gates |= states
+        principal, true, wrong = agent_uid(agent), 0, 0
+        for value in subsets(mask):
+            state = space.close(value)
+            if state & mask != value:
+                # No session holds a label without those that it implies.
                 continue
-            permits |= states
-            if policy.obligation and policy.obligation.partition(":")[0] not in self.bundle.enforceable:
-                # INVARIANT(deny-on-error): what nothing can enforce is not permitted.
-                hard |= states
-            for family in named:
-                if names(policy, family):
-                    named[family] |= states
-        allowed = permits & ~hard & ~wrong
-        return Said(allowed & ~gates, allowed & gates, wrong, named)
+            self.asked += 1
+            context = dict(question.context)
+            if "session" in context:
+                facts = question.facts._replace(labels=closed(space.labels_of(state)))
+                context.update(facts.cedar(self.bundle.labels, ("session",)))
+            satisfied, failed = part.judge(entities, principal, reached.action, reached.resource, context)
+            if satisfied:
+                true |= space.cube(mask, value)
+            if failed:
+                wrong |= space.cube(mask, value)
+        return true, wrong
 
 
-def names(policy: Policy, family: str) -> bool:
-    """Whether `policy` names a label of `family`: its author has thought of such data."""
-    return any(kind == LABEL and label.partition(":")[0] == family for kind, label in policy.form.entities)
+def question_about(
+    bundle: Bundle, agents: tuple[str, ...], user: str | None, doing: Doing, moment: Moment, reached: Reached
+) -> Question | None:
+    """What policies are asked about `agents` doing this, by nobody's word; None where they read what is lost."""
+    links = tuple(Link(agent, f"s{at}") for at, agent in enumerate(agents))
+    authority = Authority(links, user, "", moment.now_ms + 1)
+    action = Action(doing.kind, doing.server, doing.name, canonical(doing.args), doing.args, authority)
+    part = reached.slice
+    snapshot = Snapshot(bundle, (), Pin.MATCHES, used=Used())
+    flow = flow_of(snapshot, action, reached) if part.flow else None
+    counted = moment.calls, moment.irreversible_calls, moment.age_s * 1_000
+    facts = Facts(user, agents, frozenset(), *counted, action.size, moment.now_ms, flow)
+    if part.impact:
+        facts = facts._replace(impact=impact(reached, action.input))
+        if facts.impact is not None and not facts.impact.lost.isdisjoint(part.measures):
+            return None
+    if part.novelty and flow is not None:
+        facts = facts._replace(novelty=novelty(snapshot, action, reached, flow))
+    question = question_of(reached, facts, action.input, bundle.labels)
+    lost = bool(question.inexact) and overlaps(part.reads, question.inexact) is not None
+    return None if lost else question
 
 
-def mentioned(policy: Policy, every: Iterable[str]) -> frozenset[str]:
-    """The labels that `policy` can tell apart: those that it mentions, `every` one where that is not plain to see."""
-    accesses = [one.path for one in policy.form.accesses if one.root == "context"]
-    if not any(path[:1] in {(), ("session",)} and path[1:2] in {(), ("labels",)} for path in accesses):
-        return frozenset()
-    bodies = [one["body"] for one in cast("list[Mapping[str, Json]]", json_of(policy.statement)["conditions"])]
-    if not all(_plain(body) for body in bodies):
-        return frozenset(every)
-    return frozenset(label for kind, label in policy.form.entities if kind == LABEL)
+def _at(value: object, path: Path) -> object:
+    for name in path:
+        if not isinstance(value, dict):
+            return None
+        value = cast("dict[str, object]", value).get(name)
+    return value
 
 
-def _plain(node: Json) -> bool:
-    """Whether labels are looked at only by asking for ones that are written there."""
-    match node:
-        case {"contains": {"left": left, "right": {"Value": {"__entity": _}}}} if _labels(left):
-            return True
-        case {"containsAll": {"left": left, "right": {"Set": list(parts)}}} | {
-            "containsAny": {"left": left, "right": {"Set": list(parts)}}
-        } if _labels(left):
-            return all(isinstance(part, Mapping) and "Value" in part for part in parts)
-        case _:
-            pass
-    chain = chain_of(node)
-    if chain is not None:
-        return not (chain[0] == "context" and (chain[1] in {(), ("session",)} or chain[1][:2] == ("session", "labels")))
-    match node:
-        case Mapping():
-            return all(_plain(part) for name, part in node.items() if name not in {"attr", "pattern"})
-        case list():
-            return all(_plain(part) for part in node)
-        case _:
-            return True
-
-
-def _labels(node: Json) -> bool:
-    return chain_of(node) == ("context", ("session", "labels"))
-
-
-def _together(masks: list[int]) -> list[tuple[int, frozenset[int]]]:
-    """The numbers of policies that are asked together, with the labels that they mention between them."""
-    groups: list[tuple[int, set[int]]] = []
-    for number in sorted(range(len(masks)), key=lambda at: -masks[at].bit_count()):
-        mine = masks[number]
-        for at, (mask, numbers) in enumerate(groups):
-            both = mask | mine
-            if both == mask or both.bit_count() <= ASKED_TOGETHER:
-                groups[at] = both, numbers
-                numbers.add(number)
-                break
-        else:
-            groups.append((mine, {number}))
-    return [(mask, frozenset(numbers)) for mask, numbers in groups]
-
-
-def reached_of(bundle: Bundle, action: Action) -> Reached:
-    """What `action`, which the workspace knows, reaches."""
-    if action.kind is ActionKind.CALL_TOOL:
-        return bundle.reached(bundle.tools[action.server, action.name])
-    return reached_other(bundle, action)
+def reached_of(bundle: Bundle, doing: Doing) -> Reached:
+    """What `doing`, which the workspace knows, reaches."""
+    if doing.kind is ActionKind.CALL_TOOL:
+        return bundle.reached(bundle.tools[doing.server, doing.name])
+    authority = Authority((Link("", ""),), None, "", 0)
+    return reached_other(bundle, Action(doing.kind, doing.server, doing.name, b"", doing.args, authority))

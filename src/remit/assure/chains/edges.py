@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
-from remit.assure.chains.asked import NEVER, Asker, Moment, Said
+from remit.assure.chains.asked import Asker, Moment, Said
 from remit.assure.chains.goals import FAMILY, Forbidden, Goal, forbidden
-from remit.assure.chains.moves import FAMILIES, HIDDEN, Call
+from remit.assure.chains.mentioning import FAMILIES
+from remit.assure.chains.moves import HIDDEN, Call
 from remit.assure.chains.space import Space, each
 from remit.assure.chains.state import Counting, Edge, How, Node
 from remit.assure.world import Doing
@@ -16,6 +17,10 @@ DEPTH_MAX: Final = 3
 """How long a chain of delegation may get."""
 SESSIONS_MAX: Final = 3
 """How many sessions one line of work goes through, each taking up what the one before left in a store."""
+
+
+Way: TypeAlias = tuple[Call, How, Said, tuple[Forbidden, ...]]
+"""A call, how it is made, in which states policy permits it, and the goals that it reaches."""
 
 
 @dataclass(slots=True)
@@ -35,8 +40,9 @@ class Ways:
     deep: bool
     approver: bool
     sessions_max: int = SESSIONS_MAX
+    _ways: dict[tuple[object, ...], list[Way]] = field(default_factory=dict[tuple[object, ...], "list[Way]"])
+    _handing: dict[str, Doing] = field(default_factory=dict[str, Doing])
     _known: dict[Node, tuple[Edge, ...]] = field(default_factory=dict[Node, tuple[Edge, ...]])
-    _said: dict[tuple[object, ...], Said] = field(default_factory=dict[tuple[object, ...], Said])
 
     def of(self, node: Node) -> tuple[Edge, ...]:
         """The edges that leave `node`."""
@@ -55,19 +61,29 @@ class Ways:
         return lost(space, states, edge.add) if edge.unsaid else space.adding(states, edge.add)
 
     def _working(self, node: Node) -> Iterator[Edge]:
-        covered: dict[tuple[str, Goal | None], int] = {}
-        for call in self.calls:
-            for how, said in self._hows(node, call):
-                reach: list[tuple[str, Goal | None, int]] = [(call.tool, None, self._guard(said))]
-                hits = self._hits(node, call, said)
-                reach += [(call.tool, one.goal, one.states) for one in hits]
-                # Another way to call the same tool is of use only where it gets further.
-                if any(states & ~covered.get((tool, goal), 0) for tool, goal, states in reach):
-                    for tool, goal, states in reach:
-                        covered[tool, goal] = covered.get((tool, goal), 0) | states
-                    yield from self._called(node, call, how, said, hits)
+        for call, how, said, hits in self._useful(node):
+            yield from self._called(node, call, how, said, hits)
         if self.deep:
             yield from self._delegating(node)
+
+    def _useful(self, node: Node) -> Sequence[Way]:
+        """The calls of `node` that get somewhere: another way to call the same tool only where it gets further."""
+        key = node.chain, node.calls, node.irreversible, node.done
+        if (known := self._ways.get(key)) is not None:
+            return known
+        covered: dict[tuple[str, Goal | None], int] = {}
+        found: list[Way] = []
+        for call in self.calls:
+            for how, said in self._hows(node, call):
+                hits = self._hits(node, call, said)
+                reach: list[tuple[Goal | None, int]] = [(None, self._guard(said))]
+                reach += [(one.goal, one.states) for one in hits]
+                if any(states & ~covered.get((call.tool, goal), 0) for goal, states in reach):
+                    for goal, states in reach:
+                        covered[call.tool, goal] = covered.get((call.tool, goal), 0) | states
+                    found.append((call, how, said, hits))
+        self._ways[key] = found
+        return found
 
     def _hows(self, node: Node, call: Call) -> Iterator[tuple[How, Said]]:
         for age_s in self.ages:
@@ -105,7 +121,7 @@ class Ways:
     def _delegating(self, node: Node) -> Iterator[Edge]:
         if len(node.chain) < DEPTH_MAX:
             for agent in self.agents:
-                doing = Doing(ActionKind.DELEGATE, "", agent, {})
+                doing = self._handing.setdefault(agent, Doing(ActionKind.DELEGATE, "", agent, {}))
                 said = self._asked(node.chain, doing, Moment(node.calls, node.irreversible))
                 calls, _ = self.counting.after(node, irreversible=False)
                 there = node._replace(chain=(*node.chain, agent), calls=calls)
@@ -139,14 +155,7 @@ class Ways:
         return said.permit | said.escalate if self.approver else said.permit
 
     def _asked(self, chain: tuple[str, ...], doing: Doing, moment: Moment) -> Said:
-        key = chain, doing.kind, doing.server, doing.name, id(doing.args), moment
-        found = self._said.get(key)
-        if found is None:
-            known = self.asker.bundle.tools.get((doing.server, doing.name))
-            if doing.kind is ActionKind.CALL_TOOL and known is None:
-                return NEVER
-            found = self._said[key] = self.asker.said(chain, self.user, doing, moment)
-        return found
+        return self.asker.said(chain, self.user, doing, moment)
 
 
 def lost(space: Space, states: int, add: int) -> int:

@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from remit.assure.chains import edges
-from remit.assure.chains.asked import Asker, mentioned
+from remit.assure.chains.asked import Asker
 from remit.assure.chains.edges import Ways
 from remit.assure.chains.found import Chained, Erring, Result, Searched
 from remit.assure.chains.goals import Goal
 from remit.assure.chains.literals import Literals, literals, merged
-from remit.assure.chains.moves import FAMILIES, HIDDEN, Call, Leaks, calls, leaks_of
+from remit.assure.chains.mentioning import FAMILIES, mentioned
+from remit.assure.chains.moves import HIDDEN, Call, Leaks, calls, leaks_of
 from remit.assure.chains.search import BOUNDS, Bounds, Explored, Hit, explore, ordered
 from remit.assure.chains.space import LABELS_MAX, Space
 from remit.assure.chains.state import Counting, ages, counting
 from remit.assure.chains.telling import Teller
+from remit.assure.parts import form
 from remit.assure.world import START_MS
 from remit.facts.agent import Mode
 from remit.facts.catalog import Catalog
@@ -23,7 +25,6 @@ from remit.policy.bundle import Bundle
 from remit.policy.compiled.extensions import Fault
 from remit.policy.compiled.extensions import datetime as point
 from remit.policy.compiled.extensions import duration as span
-from remit.policy.form import json_of
 from remit.policy.schema import NAMESPACE, OTHER_ACTIONS, action_groups
 from remit.policy.slice import Slice
 
@@ -133,7 +134,7 @@ def _ways(world: World, user: str | None, *, approver: bool, sessions_max: int =
 
 
 def _world(bundle: Bundle, space: Space, slices: Mapping[str, Slice], leaks: Leaks) -> World:
-    known = {ident: literals([json_of(policy.statement)]) for ident, policy in bundle.policies.items()}
+    known = {ident: literals([form(policy.statement)]) for ident, policy in bundle.policies.items()}
     read = {name: merged(known[ident] for ident in part.policies) for name, part in slices.items()}
     found: list[Call] = []
     left: list[str] = []
@@ -196,6 +197,8 @@ def _assumed(bundle: Bundle, world: World) -> Iterator[str]:
     observing = sum(agent.mode is Mode.OBSERVE for agent in bundle.catalog.agents.values())
     if observing:
         yield f"{observing} that only observe are held to policy"
+    if bundle.catalog.budgets:
+        yield "nothing of any budget is spent"
     if not world.deep:
         yield "no policy looks at delegation or counts calls: a chain of agents may do no more than its first one"
     for (server, name), stores in sorted(world.leaks.unsaid.items()):

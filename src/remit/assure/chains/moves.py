@@ -12,6 +12,7 @@ from typing import Final
 
 from remit.assure.chains.arguments import variants
 from remit.assure.chains.literals import Literals
+from remit.assure.chains.mentioning import FAMILIES
 from remit.assure.chains.patterns import literal, samples
 from remit.assure.chains.space import Space
 from remit.assure.world import Doing
@@ -22,7 +23,6 @@ from remit.facts.label import Labels, closed
 from remit.policy.bundle import Bundle
 from remit.policy.slice import Slice
 
-FAMILIES: Final = ("confidential", "untrusted")
 HIDDEN: Final[Mapping[str, str]] = {"confidential": "confidential?", "untrusted": "untrusted?"}
 """What stands for data of a family that has lost its label."""
 DUTY: Final = "duty-"

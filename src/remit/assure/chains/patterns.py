@@ -5,7 +5,8 @@ once finds every combination that is possible, exactly. No solver is needed.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from remit.facts.canonical import Json
@@ -35,44 +36,85 @@ def literal(text: str) -> Pattern:
     return tuple(text)
 
 
+class _Walk:
+    """One pattern as an automaton: numbered sets of places that a text can be at, made when they are first met."""
+
+    __slots__ = ("_alphabet", "_end", "_numbers", "_on", "_places", "_stars", "ends", "start", "steps")
+
+    def __init__(self, pattern: Pattern, alphabet: Mapping[str, int]) -> None:
+        self._alphabet = alphabet
+        self._on: dict[str, int] = {}
+        self._stars = 0
+        for at, one in enumerate(pattern):
+            if one is None:
+                self._stars |= 1 << at
+            else:
+                self._on[one] = self._on.get(one, 0) | 1 << at
+        self._numbers: dict[int, int] = {}
+        self._places: list[int] = []
+        self.ends: list[bool] = []
+        """By number, whether a text that is there fits."""
+        self.steps: list[tuple[int, ...] | None] = []
+        """By number, where each character of the alphabet leads to."""
+        self._end = 1 << len(pattern)
+        self.start = self._number(1)
+
+    def onward(self, number: int) -> tuple[int, ...]:
+        """Where each character leads to from `number`."""
+        found = self.steps[number]
+        if found is None:
+            at, stars = self._places[number], self._places[number] & self._stars
+            leads = [self._number(stars)] * len(self._alphabet)
+            for char, mine in self._on.items():
+                if at & mine:
+                    leads[self._alphabet[char]] = self._number((at & mine) << 1 | stars)
+            found = self.steps[number] = tuple(leads)
+        return found
+
+    def _number(self, places: int) -> int:
+        while more := (places & self._stars) << 1 & ~places:
+            # A star may stand for nothing.
+            places |= more
+        found = self._numbers.get(places)
+        if found is None:
+            found = self._numbers[places] = len(self._places)
+            self._places.append(places)
+            self.ends.append(places & self._end != 0)
+            self.steps.append(None)
+        return found
+
+
 def samples(patterns: Sequence[Pattern]) -> tuple[str, ...]:
     """A text for each combination of `patterns` that a text can fit and not fit, the shortest ones first.
 
     Where the empty text is the shortest one, the next is given as well: few arguments may be empty.
     """
+    return _samples(tuple(patterns)) if patterns else ("", "x")
+
+
+@lru_cache(maxsize=1_024)
+def _samples(patterns: tuple[Pattern, ...]) -> tuple[str, ...]:
     alphabet = sorted({char for one in patterns for char in one if char is not None})
     alphabet.append(next(char for char in (*_OTHERS, *map(chr, range(0x4E00, 0x9FFF))) if char not in alphabet))
-    start = tuple(_onward(one, frozenset({0})) for one in patterns)
+    numbered = {char: at for at, char in enumerate(alphabet)}
+    walks = [_Walk(one, numbered) for one in patterns]
+    start = tuple([walk.start for walk in walks])
     found: dict[tuple[bool, ...], str] = {}
     texts: list[str] = []
     seen = {start}
     waiting = deque([(start, "")])
     while waiting:
         here, text = waiting.popleft()
-        fits = tuple(len(one) in at for one, at in zip(patterns, here, strict=True))
+        fits = tuple([walk.ends[at] for walk, at in zip(walks, here, strict=True)])
         if not found.get(fits):
             found[fits] = text
             texts.append(text)
-        for char in alphabet:
-            there = tuple(_step(one, at, char) for one, at in zip(patterns, here, strict=True))
+        following = zip(*[walk.onward(at) for walk, at in zip(walks, here, strict=True)], strict=True)
+        for char, there in zip(alphabet, following, strict=True):
             if there not in seen and len(seen) < PLACES_MAX:
                 seen.add(there)
                 waiting.append((there, text + char))
-            elif not text and len(seen) < PLACES_MAX:
+            elif not text:
                 # The same places as of the empty text, by a text that is not empty.
                 waiting.append((there, char))
     return tuple(texts)
-
-
-def _step(pattern: Pattern, places: frozenset[int], char: str) -> frozenset[int]:
-    moved = {at if pattern[at] is ANY else at + 1 for at in places if at < len(pattern) and pattern[at] in (ANY, char)}
-    return _onward(pattern, frozenset(moved))
-
-
-def _onward(pattern: Pattern, places: frozenset[int]) -> frozenset[int]:
-    found = set(places)
-    for at in places:
-        while at < len(pattern) and pattern[at] is ANY:
-            at += 1  # noqa: PLW2901 - a star may stand for nothing
-            found.add(at)
-    return frozenset(found)

@@ -6,9 +6,9 @@ A way that `decide` does not permit is no finding: it is left out, and said so.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from remit.assure.chains.asked import names
 from remit.assure.chains.found import Chained, Step
 from remit.assure.chains.goals import FAMILY, Goal
+from remit.assure.chains.mentioning import names
 from remit.assure.chains.search import Hit, Taken
 from remit.assure.world import START_MS, Chain, Doing, World
 from remit.pdp.decision import Decision
@@ -30,7 +30,7 @@ class Teller:
 
     def told(self, hit: Hit, way: Sequence[Taken], agents: tuple[str, ...], *, alone: bool) -> Chained | None:
         """The chain of `way`, which ends in `hit`; None where it does not come out so. `alone`: an agent can do it."""
-        world = World(self.bundle, self.user)
+        world = World(self.bundle, self.user, budgets=False)
         steps: list[Step] = []
         held: frozenset[str] = frozenset()
         for move in _moves(way):
