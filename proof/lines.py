@@ -462,6 +462,14 @@ LINES: Final[tuple[Line, ...]] = (
     ),
     Line(
         part=5,
+        id="crash",
+        text="the service killed with -9 between claim and outcome, with a tool that keeps keys and one that does not",
+        command=tests("tests/e2e/test_idempotent.py"),
+        goal="one effect each: the first asked again under the same key, the second unknown and never tried again",
+        timeout_s=240,
+    ),
+    Line(
+        part=5,
         id="strong",
         text="a strong yes in Chromium with a virtual authenticator: registered, signed, tampered with, removed",
         command=tests("tests/e2e/test_passkeys.py", "tests/contract/test_ledger_passkeys.py"),

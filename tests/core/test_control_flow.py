@@ -9,7 +9,7 @@ from remit.control.manifests import catalog_json, spec_json
 from remit.control.problems import Problem
 from remit.control.resources import ChannelSpec, Kind, RouteSpec, ServerSpec, ToolSpec, UserSpec
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Definition, Shows, Topic
+from remit.facts.catalog import Argument, Definition, Idempotent, Shows, Topic
 from remit.facts.credential import FromEnv, Secret
 from remit.facts.impact import Counts, Extractor
 from remit.facts.origin import Role
@@ -122,6 +122,39 @@ def test_what_it_says_is_in_the_catalog_in_what_is_shown_and_in_the_digest() -> 
 )
 def test_what_people_are_told_of_a_call_names_arguments_that_there_are(brief: str, codes: list[str]) -> None:
     assert [problem.code for problem in found(ToolSpec(brief=brief))] == codes
+
+
+@pytest.mark.parametrize(
+    ("said", "codes"),
+    [
+        (Idempotent(argument="zone"), []),
+        (Idempotent(meta="shop.example/key"), []),
+        (Idempotent(meta="k8s/request-key.1"), []),
+        (Idempotent(), ["tool/idempotent"]),
+        (Idempotent("zone", "shop.example/key"), ["tool/idempotent"]),
+        (Idempotent(argument="zon"), ["tool/idempotent"]),
+        *((Idempotent(meta=odd), ["tool/idempotent"]) for odd in (
+            "key", "/key", "shop/", "io.modelcontextprotocol/key", "mcp/key", "a.mcp.example/key", "Shop/key", "a/b/c",
+        )),
+    ],
+)  # fmt: skip
+def test_how_a_tool_knows_that_it_was_asked_before(said: Idempotent, codes: list[str]) -> None:
+    spec = ToolSpec(idempotent=said)
+    assert [problem.code for problem in found(spec)] == codes
+
+
+def test_how_a_tool_knows_is_shown_and_in_the_digest() -> None:
+    digests: set[str] = set()
+    for said in (None, Idempotent(argument="zone"), Idempotent(meta="shop.example/key")):
+        definition = Definition("now", "", {"type": "object", "properties": {"zone": {"type": "string"}}}, None, {})
+        spec = ToolSpec(idempotent=said)
+        made = assemble(small(declare("time", ServerSpec(("x",))), declare("time/now", spec), lock=lock_of(definition)))
+        assert isinstance(made, Assembled)
+        compiled = compile_bundle(made.catalog).result
+        assert isinstance(compiled, Bundle)
+        digests.add(compiled.digest)
+        assert spec_json(spec).get("idempotent") == (None if said is None else said.to_json())
+    assert len(digests) == 3
 
 
 def test_what_people_are_told_of_a_call_is_shown_and_in_the_digest() -> None:

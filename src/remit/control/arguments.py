@@ -1,6 +1,8 @@
 """What the catalog says of a tool's arguments, against the schema that was accepted."""
 
+import re
 from collections.abc import Mapping
+from typing import Final
 
 from remit.control.lock import Pinned
 from remit.control.problems import Problem, did_you_mean
@@ -8,6 +10,9 @@ from remit.control.resources import Resource, ToolSpec
 from remit.facts.template import Slot, pieces
 from remit.facts.text import identifier_problem
 from remit.policy.typing import Untypable, type_input
+
+_META_KEY: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,100}[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]{0,60}[A-Za-z0-9])?")
+"""A key of `_meta` with a prefix (MCP 2026-07-28, General fields); those of the protocol itself are its own."""
 
 
 def argument_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> list[Problem]:
@@ -35,6 +40,24 @@ def brief_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> list[P
         return [Problem("tool/brief", where, "brief has a brace that is part of no {argument} or {argument.count}")]
     named = {piece.name: "spec.brief" for piece in parts if isinstance(piece, Slot)}
     return _unknown(resource, pinned, "tool/brief", named, "people would be shown nothing in its place")
+
+
+def idempotent_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> list[Problem]:
+    """What is wrong with how the tool knows that it was asked before: both ways or none, a name that cannot be one."""
+    said = spec.idempotent
+    if said is None:
+        return []
+    where = resource.at("spec.idempotent")
+    if bool(said.argument) is bool(said.meta):
+        return [Problem("tool/idempotent", where, "a key goes in an argument or in a member of _meta, one of them")]
+    if said.argument:
+        named = {said.argument: "spec.idempotent.argument"}
+        return _unknown(resource, pinned, "tool/idempotent", named, "no call of it could be told from another")
+    prefix = said.meta.partition("/")[0]
+    if not _META_KEY.fullmatch(said.meta) or {"mcp", "modelcontextprotocol"} & set(prefix.split(".")):
+        what = f"{said.meta[:64]!r} is no key of _meta that a server of its own may have"
+        return [Problem("tool/idempotent", where, what, hint="a domain, a slash and a name: shop.example/request-key")]
+    return []
 
 
 def _unknown(resource: Resource, pinned: Pinned, code: str, named: Mapping[str, str], follows: str) -> list[Problem]:

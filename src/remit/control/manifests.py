@@ -151,6 +151,8 @@ def flow_json(said: Tool | ToolSpec) -> dict[str, Json]:
         members["format"] = said.format.value
     if said.brief:
         members["brief"] = said.brief
+    if said.idempotent is not None:
+        members["idempotent"] = said.idempotent.to_json()
     return members
 
 

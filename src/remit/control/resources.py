@@ -14,7 +14,7 @@ from remit.control.problems import Problem, Where
 from remit.facts.agent import Harness, Mode
 from remit.facts.breaker import On, Over
 from remit.facts.budget import Measure, Per
-from remit.facts.catalog import Argument, Effect, PolicySource, Sink, Topic, Watches
+from remit.facts.catalog import Argument, Effect, Idempotent, PolicySource, Sink, Topic, Watches
 from remit.facts.credential import OAuth, Secret
 from remit.facts.impact import NONE as NO_IMPACT
 from remit.facts.impact import Extractors
@@ -107,7 +107,7 @@ class ToolSpec:
     """What is left out (None) keeps the worst case; `source=()` says that results bring nothing.
 
     `arguments` are those of which there is something to say, `results` the parts of results; `brief` says what a
-    call does, `impact` how much it moves.
+    call does, `impact` how much it moves, `idempotent` how it knows that it was asked before.
     """
 
     effect: Effect | None = None
@@ -122,6 +122,7 @@ class ToolSpec:
     format: Format = Format.JSON
     brief: str = ""
     impact: Extractors = field(default_factory=lambda: NO_IMPACT)
+    idempotent: Idempotent | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from remit.control.arguments import argument_problems, brief_problems
+from remit.control.arguments import argument_problems, brief_problems, idempotent_problems
 from remit.control.flow import flow_problems
 from remit.control.impact import impact_problems
 from remit.control.lock import FILE, Lock, Pinned, tool_name_problem
@@ -54,6 +54,7 @@ def tools_of(
         if found:
             problems += argument_problems(found[0], found[1], pinned)
             problems += brief_problems(found[0], found[1], pinned)
+            problems += idempotent_problems(found[0], found[1], pinned)
             problems += flow_problems(found[0], found[1], pinned)
             problems += impact_problems(found[0], found[1], pinned)
         tool = _tool(server, pinned, found[1] if found else None)
@@ -99,6 +100,7 @@ def _tool(server: str, pinned: Pinned, spec: ToolSpec | None) -> Tool:
         format=spec.format,
         impact=spec.impact,
         brief=spec.brief,
+        idempotent=spec.idempotent,
     )
 
 

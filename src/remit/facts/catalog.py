@@ -114,6 +114,21 @@ class Argument:
 
 
 @dataclass(frozen=True, slots=True)
+class Idempotent:
+    """How a tool knows that it was asked before: by its own `argument`, or by what Remit says under `meta` in `_meta`.
+
+    Exactly one of them is there. What was asked under the same key a second time has no second effect.
+    """
+
+    argument: str = ""
+    meta: str = ""
+
+    def to_json(self) -> dict[str, Json]:
+        """As YAML spells it."""
+        return {"argument": self.argument} if self.argument else {"meta": self.meta}
+
+
+@dataclass(frozen=True, slots=True)
 class Tool:
     """An accepted tool: its pinned definition and what the catalog says of it.
 
@@ -122,7 +137,8 @@ class Tool:
     `asks` are the words by which a user asks for it, in lower case. `results` are the parts of its results of
     which more is known than `source` says of the whole; their text is read as `format`. `brief` says to people
     what a call does: verb, object and magnitude, `{name}` standing for an argument and `{name.count}` for how many
-    values it has. `impact` finds in its arguments how much a call moves.
+    values it has. `impact` finds in its arguments how much a call moves. `idempotent` says how it knows that it was
+    asked before; without, it is never asked again by itself.
     """
 
     server: str
@@ -140,6 +156,7 @@ class Tool:
     store: Store | None = None
     brief: str = ""
     impact: Extractors = field(default_factory=lambda: NO_IMPACT)
+    idempotent: Idempotent | None = None
     secrets: frozenset[str] = field(init=False, repr=False, compare=False)
     """The names of the arguments that hold secrets."""
 

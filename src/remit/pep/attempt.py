@@ -1,6 +1,7 @@
 """One judged action on its way."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from remit.facts.action import Action
 from remit.facts.session import Session
@@ -14,7 +15,8 @@ class Attempt:
 
     `waits_for` is the approval that an escalated call waits for: the one it opened, or an
     earlier one for the very same action that is still pending. `action` is its hash, `approval` the one
-    it runs under, `edited` what runs in place of what the agent asked for, where people approved that.
+    it runs under, `edited` what runs in place of what the agent asked for, where people approved that. `meta` tells a
+    tool that it may have been asked before.
     """
 
     decision: Decision
@@ -24,6 +26,7 @@ class Attempt:
     sessions: tuple[Session, ...]
     waits_for: str | None = None
     edited: Action | None = None
+    meta: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def ref(self) -> str:

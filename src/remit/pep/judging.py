@@ -29,7 +29,7 @@ from remit.pdp.stopping import held, stoppable
 from remit.pep.attempt import Attempt
 from remit.pep.breaking import Breaking
 from remit.pep.holding import Holding
-from remit.pep.lifting import Lifting
+from remit.pep.lifting import NO_META, Lifting
 from remit.pep.memory import Memory
 from remit.pep.pins import Live, Pins
 from remit.pep.purse import Purse
@@ -139,10 +139,12 @@ class Desk:
         self._tally.took(Stage.DECIDE, self._clock.monotonic_s() - start_s)
         self._report_difference()
         made = append_of(decision)
-        body, waits_for, bound = made.body, None, ""
+        body, waits_for, bound, meta = made.body, None, "", NO_META
         if isinstance(body, ActionBody):
             bound = body.action
-            body, waits_for = self._of_approvals(action, decision, body, claimed, now_ms)
+            body, waits_for = self.lifting.of(action, decision, body, claimed, self.nonce, now_ms)
+            if made.kind is RecordKind.INTENT:
+                body, meta = self.lifting.keyed(tool, edited or action, body)
         broken = self.breaking.look(action)
         pending = self.append(made.kind, action.authority.acting.sid, body)
         self.breaking.judged(action, decision, broken, str(pending.ref))
@@ -153,25 +155,7 @@ class Desk:
             for ident in self.lifting.opened(action, waits_for, bound):
                 over = AdminBody(Event.APPROVAL_SUPERSEDED, BY_REMIT, ident, {"by": waits_for})
                 self.append(RecordKind.ADMIN, action.authority.acting.sid, over)
-        return Attempt(decision, pending, bound, body.approval, sessions, waits_for, edited)
-
-    def _of_approvals(
-        self, action: Action, decision: Decision, body: ActionBody, claimed: str | None, now_ms: int
-    ) -> tuple[ActionBody, str | None]:
-        """`body` with what approvals have to do with it, and the one that the action waits for."""
-        match decision.verdict:
-            case Escalate(gates):
-                joined = self.lifting.pending(action, body.action, gates, now_ms)
-                if joined is not None:
-                    # The same call again while people think: it waits for them, and asks nobody.
-                    return replace(body, approval=joined.ident), joined.ident
-                return replace(body, nonce=self.nonce() or None), None
-            case Permit() if claimed is not None and body.approval is None:
-                # What people edited is used up by running, also where policy permits it by itself by now.
-                body = replace(body, approval=claimed)
-            case _:
-                pass
-        return body, None
+        return Attempt(decision, pending, bound, body.approval, sessions, waits_for, edited, meta)
 
     def _decide_edited(
         self,

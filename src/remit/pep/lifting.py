@@ -8,21 +8,28 @@ Laws
 """
 
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Final
 
 from remit.escalate.machine import OPEN, Approval, State
 from remit.escalate.seating import complete
-from remit.facts.action import Action
+from remit.facts.action import Action, ActionKind
+from remit.facts.catalog import Tool
 from remit.facts.limits import Limits
+from remit.pdp.decision import Decision
 from remit.pdp.snapshot import Asking, Lift, No
 from remit.pep.memory import Memory
 from remit.policy.bundle import Bundle
-from remit.policy.verdict import Gate
+from remit.policy.verdict import Escalate, Gate, Permit
+from remit.trace.bodies import ActionBody
 
 PENDING_MAX: Final = 20
 """How much one root session may ask of people at once, with all that was delegated from it."""
 EDITS_MAX: Final = 100
 HOUR_MS: Final = 3_600_000
+NO_META: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Lifting:
@@ -84,6 +91,43 @@ class Lifting:
     def kept_edit(self, record: str) -> bytes | None:
         """The arguments in the proposal `record`, where it was made of late."""
         return self._edits.get(record)
+
+    def of(
+        self,
+        action: Action,
+        decision: Decision,
+        body: ActionBody,
+        claimed: str | None,
+        nonce: Callable[[], str],
+        now_ms: int,
+    ) -> tuple[ActionBody, str | None]:
+        """`body` with what approvals have to do with it, and the one that the action waits for."""
+        match decision.verdict:
+            case Escalate(gates):
+                joined = self.pending(action, body.action, gates, now_ms)
+                if joined is not None:
+                    # The same call again while people think: it waits for them, and asks nobody.
+                    return replace(body, approval=joined.ident), joined.ident
+                return replace(body, nonce=nonce() or None), None
+            case Permit() if claimed is not None and body.approval is None:
+                # What people edited is used up by running, also where policy permits it by itself by now.
+                return replace(body, approval=claimed), None
+            case _:
+                return body, None
+
+    def keyed(self, tool: Tool | None, action: Action, body: ActionBody) -> tuple[ActionBody, Mapping[str, str]]:
+        """The intent `body` of `action` with the key by which `tool` knows that it was asked before, and what tells it.
+
+        What people approved is used once, so what names it names the one request that may come of it. Where nothing
+        tells the tool there is no key, and after a crash nobody asks it again.
+        """
+        said = None if tool is None else tool.idempotent
+        if said is None or body.approval is None or action.kind is not ActionKind.CALL_TOOL:
+            return body, NO_META
+        given, found = action.input.get(said.argument), self._memory.approval(body.approval)
+        if found is None or not found.shown or (said.argument and (not isinstance(given, str | int) or not given)):
+            return body, NO_META
+        return replace(body, nonce=found.shown), ({said.meta: found.shown} if said.meta else NO_META)
 
     def noes(self, action: Action, pin: str, now_ms: int) -> tuple[No, ...]:
         """The refusals of exactly this action that still stand."""

@@ -192,6 +192,7 @@ class Way:
             log_level=client.log_level,
             trace=client.trace,
             headers=under.errand.headers,
+            meta=under.attempt.meta,
         )
 
     async def finish(self, under: Under, reply: Reply) -> Answer:

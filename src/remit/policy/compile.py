@@ -246,6 +246,8 @@ def _said(tool: Tool) -> Json:
     if tool.brief or shown:
         # What people are shown of a call belongs to what they decided by.
         said.append({"brief": tool.brief, "shows": shown})
+    if tool.idempotent is not None:
+        said.append({"idempotent": tool.idempotent.to_json()})
     if tool.store is not None:
         said.append([tool.store.name, list(tool.store.keys), tool.store.reads, tool.store.writes])
     return said

@@ -136,7 +136,7 @@ class Along:
     either. `capabilities` are those the client declared and policy leaves it (`elicitation`, `sampling`,
     `roots`, and `extensions`, which a server of 2026-07-28 alone is told); a session of the `initialize` era is
     opened with exactly them. `log_level` is what the client asked for. `trace` is a W3C traceparent. `headers`
-    are the `Mcp-Param-*` of the final arguments.
+    are the `Mcp-Param-*` of the final arguments, `meta` what else of ours its `_meta` holds.
     """
 
     hear: Hear | None = None
@@ -144,6 +144,7 @@ class Along:
     log_level: str | None = None
     trace: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    meta: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 ALONE: Final = Along()

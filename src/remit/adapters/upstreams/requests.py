@@ -128,4 +128,5 @@ def meta(era: Era, ident: int, along: Along) -> bytes:
         found["progressToken"] = ident
     if along.trace is not None:
         found["traceparent"] = along.trace
+    found.update(along.meta)
     return orjson.dumps(found) if found else b""

@@ -159,6 +159,13 @@ class StoreShape(Shape):
     )
 
 
+class IdempotentShape(Shape):
+    """How a tool knows that it was asked before: one of the two."""
+
+    argument: Word | None = Field(default=None, description="An argument in which the agent gives each request a key.")
+    meta: Word | None = Field(default=None, description="A member of _meta in which Remit does: shop.example/key.")
+
+
 class ExtractorShape(Shape):
     """Where in a tool's arguments a measure of its impact stands, and how it is counted."""
 
@@ -196,6 +203,10 @@ class ToolShape(Shape):
     store: StoreShape | None = Field(default=None, description="Where it keeps what it is told: labels follow.")
     impact: dict[Literal["amount", "records", "recipients"], ExtractorShape] = Field(
         default={}, description="How much a call moves, for limits."
+    )
+    idempotent: IdempotentShape | None = Field(
+        default=None,
+        description="How it knows that it was asked before: an approved call is tried again after a crash.",
     )
 
 

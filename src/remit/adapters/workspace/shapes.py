@@ -57,7 +57,7 @@ from remit.facts.agent import Harness, Mode
 from remit.facts.breaker import On, Over
 from remit.facts.budget import Measure, Per
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Effect, Shows, Sink, Topic, Watches
+from remit.facts.catalog import Argument, Effect, Idempotent, Shows, Sink, Topic, Watches
 from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth, Secret
 from remit.facts.impact import Counts, Extractor
 from remit.facts.origin import Role
@@ -236,6 +236,7 @@ def _spec(shape: Shape, document: Document) -> Spec:
                 Format(shape.format),
                 shape.brief,
                 MappingProxyType({name: _extractor(name, one) for name, one in shape.impact.items()}),
+                None if (key := shape.idempotent) is None else Idempotent(key.argument or "", key.meta or ""),
             )
         case PolicyShape():
             return PolicySpec(shape.cedar, document.blocks.get("spec.cedar", document.line))
