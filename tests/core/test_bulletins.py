@@ -46,6 +46,21 @@ def test_what_is_only_recorded_of_somebody_else_or_heard_by_nobody_is_not_told()
     assert list(Bulletins().of([drifted(1)], replace(KNOWN, channels={"quiet": BOTH["quiet"]}))) == []
 
 
+def test_incidents_are_told_by_id_title_and_what_people_did() -> None:
+    heard = {"desk": replace(BOTH["desk"], about=frozenset({Topic.INCIDENTS}))}
+    about = {"title": "bot: denied", "severity": 3, "causes": ["denials"], "about": "agent/otlp:SAY", "sids": ["s"]}
+    for event, data, said in (
+        (Event.INCIDENT_OPENED, about, {"title": "bot: denied", "severity": 3, "causes": ["denials"]}),
+        (Event.INCIDENT_ASSIGNED, {"to": "ann"}, {"to": "ann"}),
+        (Event.INCIDENT_CLOSED, {"resolution": "expected", "note": "SAY"}, {"resolution": "expected"}),
+    ):
+        entry = Entry(drifted(9).record, AdminBody(event, "user:ann", "r1-1.4", data), "")
+        [told] = Bulletins().of([entry, drifted(8)], replace(KNOWN, channels=heard))
+        found = json.loads(told.body)
+        fixed = {"incident": "r1-1.4", "by": "user:ann", "next": "remit incidents show r1-1.4", "record": "r1-1.9"}
+        assert (found["type"], found["data"]) == (event.value, fixed | said)
+
+
 def test_one_subject_fills_no_channel() -> None:
     bulletins = Bulletins()
     assert len(list(bulletins.of([drifted(number) for number in range(HOURLY_MAX * 3)], KNOWN))) == HOURLY_MAX

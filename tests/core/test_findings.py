@@ -7,7 +7,7 @@ import pytest
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.findings import SOURCES, after, assigning, closing, finding, opening, seeing
-from remit.protect.incidents import Cause, Finding, Incident, Resolution, Severity, State, opened, seen
+from remit.protect.incidents import Act, Cause, Finding, Incident, Resolution, Severity, State, opened, seen
 from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event
 from tests.core.deciding import action, body, bundle, catalog, decided
 
@@ -69,6 +69,16 @@ CASES = {
             "registered nowhere",
         ),
     ),
+    Event.BREAKER_TRIPPED: (
+        (
+            admin(Event.BREAKER_TRIPPED, "loops agent:bot"),
+            Cause.TRIP,
+            Severity.MEDIUM,
+            "agent:bot",
+            "breaker loops tripped: agent bot",
+        ),
+        (admin(Event.BREAKER_TRIPPED, "slow tool:a/b"), Cause.TRIP, Severity.MEDIUM, "tool:a/b", "slow tripped"),
+    ),
     Event.POLICY_DIFFERENCE: (
         (admin(Event.POLICY_DIFFERENCE, "p"), Cause.ERROR, Severity.HIGH, "bundle:p", "judged differently"),
     ),
@@ -121,9 +131,14 @@ def test_incidents_are_the_fold_of_their_records_however_often_those_are_read() 
     assert folded(begun) == BEGUN
     assert folded(begun, more) == MORE == folded(begun, more, begun, more)
     given = folded(begun, assigning("r1-1.7", "ann", "bob"), more)
-    assert given == replace(MORE, state=State.ASSIGNED, assignee="ann", changed_ms=21)
+    assert given == replace(
+        MORE, state=State.ASSIGNED, assignee="ann", changed_ms=21, acts=(Act(21, "bob", "assigned to ann"),)
+    )
     ended = folded(begun, more, closing("r1-1.7", Resolution.FALSE_ALARM, "a test", "ann"), begun, more)
-    assert ended == replace(MORE, state=State.CLOSED, resolution="false-alarm", note="a test", changed_ms=22)
+    act = Act(22, "ann", "closed: false-alarm")
+    assert ended == replace(
+        MORE, state=State.CLOSED, resolution="false-alarm", note="a test", changed_ms=22, acts=(act,)
+    )
     assert folded(begun, more, closing("r1-1.7", Resolution.RESOLVED, "", "ann"), assigning("x", "z", "z")) is not None
 
 

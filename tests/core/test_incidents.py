@@ -16,6 +16,7 @@ from remit.protect.incidents import (
     OVERFLOW,
     RECORDS_MAX,
     WINDOW_MS,
+    Act,
     Cause,
     Finding,
     Gathering,
@@ -42,6 +43,7 @@ def denied(number: int, at: int = 0, agent: str = "bot", sid: str = "s") -> Find
 
 HALT = Finding("r1-1.90", 5, Cause.HALT, Severity.HIGH, "agent bot stopped by ann", "bot", what="agent:bot")
 BEGUN = opened(drift(1), "agent:bot")
+ACT = Act(7, "ann", "did it")
 
 
 def test_findings_of_one_agent_within_the_window_are_one_incident_of_the_worst_severity() -> None:
@@ -66,11 +68,11 @@ def test_what_happens_after_the_window_or_after_the_end_is_another_incident() ->
     again = gathering.take(drift(2, WINDOW_MS + 1))
     assert again is not None
     assert again.ident == "r1-1.2"
-    gathering.put(closed(again, Resolution.EXPECTED, "", 9))
+    gathering.put(closed(again, Resolution.EXPECTED, "", ACT))
     third = gathering.take(drift(3, WINDOW_MS + 2))
     assert third is not None
     assert third.ident == "r1-1.3"
-    gathering.put(closed(again, Resolution.EXPECTED, "", 9))
+    gathering.put(closed(again, Resolution.EXPECTED, "", ACT))
     gathering.put(replace(BEGUN, last_ms=1))
     assert gathering.take(drift(4, WINDOW_MS + 3)) is not None
     kept = gathering.take(drift(5, WINDOW_MS + 4))
@@ -89,6 +91,8 @@ def test_denials_count_once_there_are_enough_of_one_session() -> None:
     more = gathering.take(denied(100, 10))
     assert more is not None
     assert (more.ident, more.count) == ("r1-1.0", DENIALS_MIN + 1)
+    same = Gathering()
+    assert [same.take(denied(1)) for _ in range(DENIALS_MIN)] == [None] * DENIALS_MIN, "one read again is one"
     slow = Gathering()
     assert [slow.take(denied(n, n * DENIED_MS)) for n in range(9)] == [None] * 9
 
@@ -121,9 +125,9 @@ def moved(incident: Incident, move: Move) -> Incident:
         case Move.SEE:
             return seen(incident, drift(7, 7))
         case Move.ASSIGN:
-            return assigned(incident, "ann", 7)
+            return assigned(incident, "ann", ACT)
         case Move.CLOSE:
-            return closed(incident, Resolution.RESOLVED, "mended", 7)
+            return closed(incident, Resolution.RESOLVED, "mended", ACT)
 
 
 @pytest.mark.parametrize(("state", "move"), list(product(State, Move)))
@@ -144,5 +148,5 @@ def test_taking_in_what_is_further_on_again_and_in_part_loses_and_adds_nothing(f
     for one in steps:
         assert joined(last, one).count == last.count
         assert joined(one, last) == replace(last, title=joined(one, last).title, records=joined(one, last).records)
-    assert joined(closed(BEGUN, Resolution.EXPECTED, "", 1), last).state is State.CLOSED
-    assert joined(closed(BEGUN, Resolution.EXPECTED, "", 1), last).count == 1
+    assert joined(closed(BEGUN, Resolution.EXPECTED, "", ACT), last).state is State.CLOSED
+    assert joined(closed(BEGUN, Resolution.EXPECTED, "", ACT), last).count == 1

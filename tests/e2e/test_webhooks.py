@@ -186,6 +186,42 @@ def test_drift_is_told_to_who_asked_for_it_once_and_in_no_words_of_the_agent(wor
     assert len([1 for _, body in receiving.rows("act") if json.loads(body)["type"] == "agent.drifted"]) == 1
 
 
+def test_an_incident_through_the_gateway_is_told_listed_and_closed(world: tuple[Noting, Receiving]) -> None:
+    noting, receiving = world
+    service = noting.service
+    text = (service.workspace / "channel.yaml").read_text()
+    never = '@id("never")\nforbid (principal, action == Remit::Action::"notes___load", resource);'
+    service.write(
+        {"channel.yaml": text.replace("spec: {url:", "spec: {about: [incidents], url:"), "never.cedar": never}
+    )
+    service.told("apply")
+    time.sleep(1.5)  # a turn of the outbox: from here on it listens
+    token = service.agent("scout", "ana")
+    for _ in range(6):
+        failed, _ = told(service, token, "notes", "load", {"path": "HUSH"})
+        assert failed
+
+    def bodies(event: str) -> list[dict[str, Any]]:
+        found = [json.loads(body) for _, body in receiving.rows("act")]
+        return [body["data"] for body in found if body["type"] == event]
+
+    until(lambda: bodies("incident.opened"))
+    [opened_] = bodies("incident.opened")
+    assert (opened_["title"], opened_["severity"]) == ("scout: actions denied again and again", 3)
+    [listed] = service.told("incidents", "ls")
+    assert (listed["id"], listed["state"], listed["causes"]) == (opened_["incident"], "open", ["denials"])
+    service.kill()
+    service.start()
+    done = service.remit("incidents", "close", listed["id"], "--as", "expected", token=service.user("ana"))
+    assert done.returncode == 0, done.stderr
+    until(lambda: bodies("incident.closed"))
+    assert bodies("incident.closed")[0]["by"] == "user:ana"
+    shown = service.told("incidents", "show", listed["id"])
+    assert (shown["state"], shown["timeline"][-1]["what"]) == ("closed", "closed: expected")
+    assert len(bodies("incident.opened")) == 1
+    assert "HUSH" not in json.dumps(receiving.rows("act"))
+
+
 def test_a_channel_that_is_down_is_tried_again_and_holds_up_no_call(world: tuple[Noting, Receiving]) -> None:
     noting, receiving = world
     (receiving.folder / "down").touch()

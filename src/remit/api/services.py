@@ -13,6 +13,7 @@ from remit.api.authenticator import Authenticator
 from remit.api.deciding import Deciding
 from remit.api.discovering import Discovering
 from remit.api.halting import Halting
+from remit.api.handling import Handled
 from remit.api.in_force import InForce, Progress
 from remit.api.inviting import Invitations
 from remit.api.spending import Spending
@@ -345,6 +346,7 @@ class Services:
     entropy: Entropy
     logins: Logins
     discovery: Discovering
+    incidents: Handled
     passkeys: Passkeys
     invitations: Invitations = field(default_factory=Invitations)
     closing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -27,6 +27,7 @@ from remit.adapters.signer import Ed25519Signer
 from remit.adapters.sqlite import SqliteLedger, open_ledger
 from remit.adapters.sqlite.batches import Batches
 from remit.adapters.sqlite.erasing import SqliteBodies
+from remit.adapters.sqlite.incidents import SqliteIncidents
 from remit.adapters.sqlite.outbox import SqliteOutbox
 from remit.adapters.sqlite.tail import LedgerTail
 from remit.adapters.sqlite.tiles import Tiles
@@ -51,7 +52,7 @@ from remit.app.pacing import Telling
 from remit.app.root import App, Root, Scrape
 from remit.app.running import Running, prepare
 from remit.app.runtime import Runtime
-from remit.app.settings import ADMIN, KEYS, OUTBOX, Settings
+from remit.app.settings import ADMIN, INCIDENTS, KEYS, OUTBOX, Settings
 from remit.app.sighted import Discoverer, open_discovery
 from remit.app.veiling import SUBJECT, Veiling
 from remit.control.authority import admin_token, credential_hash
@@ -67,6 +68,7 @@ from remit.ports.upstream import Inspected
 from remit.trace.bodies import AdminBody, Event
 from remit.work.checkpoints import Checkpoints
 from remit.work.erasing import Erasures
+from remit.work.incidents import Handling
 from remit.work.outbox import Notifying
 
 _CLOCK = SystemClock()
@@ -114,6 +116,7 @@ class Service:
     proofs: Proofs
     outbox: Posting
     discoverer: Discoverer
+    incidents: Handling
     closing: asyncio.Event
     services: Callable[[], Services]
     api: "asyncio.Future[App]"
@@ -135,6 +138,7 @@ class Service:
         await self.keeping.close()
         await self.session.close()
         await self.discoverer.close()
+        await self.incidents.close()
         await self.ledger.close()
 
 
@@ -210,7 +214,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     outbox = _outbox(settings, runtime, ledger, session, pages)
     hosts = _hosts(settings, port)
     origins = frozenset({f"http://{host}" for host in hosts} | {resource})
-    discoverer = _discoverer(settings, runtime, driver)
+    discoverer, incidents = _discoverer(settings, runtime, driver), _incidents(settings, driver, ledger)
     gate = Gate(settings.limits, _CLOCK, tally.refuse, closing := driver.drains_by(asyncio.Event()))
     bounds = Bounds(settings.limits, tally.refuse)
     place = Edge(resource, hosts, origins, settings.limits, settings.authorization_servers)
@@ -222,7 +226,17 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
         facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping, lambda: discoverer.watched)
         proving = (proofs.checkpoints, proofs.erasures, signer, authenticator)
         return Services(
-            driver, facade, ledger, *proving, _CLOCK, _ENTROPY, keeping, discoverer, WebAuthn(resource), closing=closing
+            driver,
+            facade,
+            ledger,
+            *proving,
+            _CLOCK,
+            _ENTROPY,
+            keeping,
+            discoverer,
+            incidents,
+            WebAuthn(resource),
+            closing=closing,
         )
 
     api: asyncio.Future[App] = asyncio.get_running_loop().create_future()
@@ -241,7 +255,22 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
 
     root = Root(edge=edge, api=api, rooms=rooms, hosts=hosts, origins=origins, ready=ready, metrics=metrics)
     front = Front(root, _CLOCK, _ENTROPY, tally)
-    parts = (front, bounds, tally, driver, lease, runtime, ledger, fleet, session, keeping, proofs, outbox, discoverer)
+    parts = (
+        front,
+        bounds,
+        tally,
+        driver,
+        lease,
+        runtime,
+        ledger,
+        fleet,
+        session,
+        keeping,
+        proofs,
+        outbox,
+        discoverer,
+        incidents,
+    )
     return Service(*parts, closing, services, api, admin)
 
 
@@ -254,6 +283,12 @@ def _discoverer(settings: Settings, runtime: Runtime, driver: Driver) -> Discove
     drifts = Drifts(driver.record, driver, runtime.annotations)
     discovery = open_discovery(settings.data, _CLOCK)
     return Discoverer(discovery, lambda: runtime.bundle, _CLOCK, settings.ledger, drifts)
+
+
+def _incidents(settings: Settings, driver: Driver, ledger: SqliteLedger) -> Handling:
+    tail = LedgerTail(settings.ledger, (RecordKind.ADMIN, RecordKind.PROPOSAL), whole=True)
+    path = settings.data / INCIDENTS
+    return Handling(tail, lambda: SqliteIncidents(path), ledger, driver.record, _CLOCK)
 
 
 def _outbox(

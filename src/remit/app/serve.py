@@ -34,6 +34,7 @@ from remit.pep.lease import RENEW_S
 from remit.pep.tally import Tally
 from remit.work.checkpoints import PERIOD_S as CHECKPOINT_S
 from remit.work.discovery import PERIOD_S as DISCOVERY_S
+from remit.work.incidents import PERIOD_S as INCIDENTS_S
 from remit.work.loop import every
 from remit.work.outbox import PERIOD_S as NOTIFYING_S
 
@@ -152,6 +153,7 @@ async def _afterwards(service: Service, settings: Settings, logs: Logs, *, watch
         every(DISCOVERY_S, service.discoverer.turn, _failed),
         every(_EXPIRY_S, service.driver.expire_due, _failed),
         every(RENEW_S, service.lease.turn, _failed),
+        every(INCIDENTS_S, service.incidents.turn, _failed),
         every(NOTIFYING_S, service.outbox.notifying.turn, _failed),
         every(CHECKPOINT_S, service.proofs.checkpoints.advance, _failed),
         _telling_refusals(service.tally),

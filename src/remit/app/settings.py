@@ -16,6 +16,7 @@ DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 7070
 LEDGER: Final = "ledger.sqlite3"
 OUTBOX: Final = "outbox.db"
+INCIDENTS: Final = "incidents.db"
 ADMIN: Final = "admin"
 KEYS: Final = "keys"
 """The id of the admin token among the stored credentials."""

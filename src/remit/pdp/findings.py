@@ -7,11 +7,13 @@ Denials come from proposals. What a record says is never believed to be well-for
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from remit.facts.breaker import name_of, whose
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind, Ref
 from remit.facts.stop import Over, read_subject
 from remit.facts.text import one_line
 from remit.protect.incidents import (
+    Act,
     Cause,
     Finding,
     Incident,
@@ -45,7 +47,9 @@ def _drift(record: str, at: int, body: AdminBody) -> Finding | None:
     registered = body.subject.startswith("agent/") and ":" not in body.subject
     agent = body.subject.removeprefix("agent/") if registered else ""
     severity = Severity.MEDIUM if follows == "record" else Severity.HIGH
-    title = one_line(f"{body.subject} drifted: {kind}", chars_max=TITLE_CHARS_MAX)
+    # A name that nobody registered may be an agent's own words.
+    who = f"agent {agent}" if registered else "something that is not registered"
+    title = one_line(f"{who} drifted: {kind}", chars_max=TITLE_CHARS_MAX)
     return Finding(record, at, Cause.DRIFT, severity, title, agent, what=body.subject)
 
 
@@ -69,11 +73,19 @@ def _difference(record: str, at: int, body: AdminBody) -> Finding | None:
     return Finding(record, at, Cause.ERROR, Severity.HIGH, title, what=f"bundle:{body.subject}")
 
 
+def _trip(record: str, at: int, body: AdminBody) -> Finding | None:
+    kind, _, name = whose(body.subject).partition(" ")
+    title = one_line(f"breaker {name_of(body.subject)} tripped: {kind} {name}", chars_max=TITLE_CHARS_MAX)
+    agent = name if kind == "agent" else ""
+    return Finding(record, at, Cause.TRIP, Severity.MEDIUM, title, agent, what=f"{kind}:{name}")
+
+
 SOURCES: Final[Mapping[Event, Source]] = {
     Event.HALT: _halt,
     Event.AGENT_DRIFTED: _drift,
     Event.INVENTORY_CHANGED: _shadow,
     Event.POLICY_DIFFERENCE: _difference,
+    Event.BREAKER_TRIPPED: _trip,
 }
 """Sources of incidents beside denials, one row each."""
 
@@ -123,13 +135,15 @@ def after(incident: Incident | None, at: int, body: AdminBody) -> Incident | Non
                 return said if incident is None and body.event is Event.INCIDENT_OPENED else incident
             return joined(incident, said)
         case Event.INCIDENT_ASSIGNED:
-            return None if incident is None else assigned(incident, str(body.data.get("to", "")), at)
+            to = str(body.data.get("to", ""))
+            return None if incident is None else assigned(incident, to, Act(at, body.by, f"assigned to {to}"))
         case Event.INCIDENT_CLOSED:
             if incident is None:
                 return None
             said = str(body.data.get("resolution"))
             resolution = Resolution(said) if said in set(Resolution) else Resolution.RESOLVED
-            return closed(incident, resolution, str(body.data.get("note", "")), at)
+            act = Act(at, body.by, f"closed: {resolution.value}")
+            return closed(incident, resolution, str(body.data.get("note", "")), act)
         case _:
             return incident
 

@@ -14,7 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 WINDOW_MS: Final = 3_600_000
 DENIALS_MIN: Final = 5
@@ -23,6 +23,7 @@ OPEN_MAX: Final = 1_000
 DENIED_KEPT_MAX: Final = 10_000
 RECORDS_MAX: Final = 50
 SIDS_MAX: Final = 20
+ACTS_MAX: Final = 50
 OVERFLOW: Final = "(more than can be open at once)"
 """What the incident is about that all join for which there is no room."""
 
@@ -83,6 +84,10 @@ MOVES: Final = {
 """The lifecycle; what is not here does not happen."""
 
 
+class IncidentOver(Exception):
+    """The incident is closed: nothing more is done about it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that happened, as the record `record` (a decision id) says, at `at` (ms since the epoch).
@@ -105,6 +110,14 @@ class Finding:
     def about(self) -> str:
         """What findings that belong together share."""
         return f"agent:{self.agent}" if self.agent else self.what
+
+
+class Act(NamedTuple):
+    """What a person did about it: at `at` (ms since the epoch), `by` whom, in our words."""
+
+    at: int
+    by: str
+    did: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +143,7 @@ class Incident:
     resolution: str = ""
     note: str = ""
     changed_ms: int = 0
+    acts: tuple[Act, ...] = ()
 
 
 def opened(finding: Finding, about: str) -> Incident:
@@ -185,18 +199,22 @@ def joined(incident: Incident, later: Incident) -> Incident:
     )
 
 
-def assigned(incident: Incident, to: str, at_ms: int) -> Incident:
+def assigned(incident: Incident, to: str, act: Act) -> Incident:
     """`incident` in the hands of `to`; the same where it is closed."""
     after = MOVES.get((incident.state, Move.ASSIGN))
-    return incident if after is None else replace(incident, state=after, assignee=to, changed_ms=at_ms)
+    if after is None:
+        return incident
+    return replace(incident, state=after, assignee=to, changed_ms=act.at, acts=_acted(incident, act))
 
 
-def closed(incident: Incident, resolution: Resolution, note: str, at_ms: int) -> Incident:
+def closed(incident: Incident, resolution: Resolution, note: str, act: Act) -> Incident:
     """`incident` at its end; the same where it is closed already."""
     after = MOVES.get((incident.state, Move.CLOSE))
     if after is None:
         return incident
-    return replace(incident, state=after, resolution=resolution.value, note=note, changed_ms=at_ms)
+    said = resolution.value
+    acts = _acted(incident, act)
+    return replace(incident, state=after, resolution=said, note=note, changed_ms=act.at, acts=acts)
 
 
 class Gathering:
@@ -245,10 +263,15 @@ class Gathering:
             if len(self._denied) > DENIED_KEPT_MAX:
                 self._denied.popitem(last=False)
         self._denied.move_to_end(key)
-        held.append(finding)
+        if all(one.record != finding.record for one in held):
+            held.append(finding)
         if len(held) < DENIALS_MIN or finding.at - held[0].at > DENIED_MS:
             return ()
         return tuple(held)
+
+
+def _acted(incident: Incident, act: Act) -> tuple[Act, ...]:
+    return tuple(dict.fromkeys((*incident.acts, act)))[-ACTS_MAX:]
 
 
 def _joined(one: tuple[str, ...], other: tuple[str, ...], most: int) -> tuple[str, ...]:

@@ -40,7 +40,18 @@ def _drift(body: AdminBody, catalog: Catalog) -> Mapping[str, Json] | None:
     return {"agent": agent, "kind": kind, "what": what, "follows": follows, "seen_ms": at, "next": next_}
 
 
-BULLETINS: Final[Mapping[Event, Kept]] = {Event.AGENT_DRIFTED: Kept(Topic.DRIFT, _drift)}
+def _incident(body: AdminBody, catalog: Catalog) -> Mapping[str, Json]:
+    del catalog
+    said = {name: body.data[name] for name in ("title", "severity", "causes", "to", "resolution") if name in body.data}
+    return {"incident": body.subject, "by": body.by, **said, "next": f"remit incidents show {body.subject}"}
+
+
+BULLETINS: Final[Mapping[Event, Kept]] = {
+    Event.AGENT_DRIFTED: Kept(Topic.DRIFT, _drift),
+    Event.INCIDENT_OPENED: Kept(Topic.INCIDENTS, _incident),
+    Event.INCIDENT_ASSIGNED: Kept(Topic.INCIDENTS, _incident),
+    Event.INCIDENT_CLOSED: Kept(Topic.INCIDENTS, _incident),
+}
 """Which events are told, by their topic."""
 
 

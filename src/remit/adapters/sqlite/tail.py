@@ -25,10 +25,11 @@ _BREATHE_EVERY: Final = 100
 
 
 class LedgerTail:
-    """The ledger at `path`, of whose records those of `kinds` are followed."""
+    """The ledger at `path`, of whose records those of `kinds` are followed; `whole`: from its beginning on."""
 
-    def __init__(self, path: Path, kinds: Iterable[RecordKind]) -> None:
+    def __init__(self, path: Path, kinds: Iterable[RecordKind], *, whole: bool = False) -> None:
         self._path = path
+        self._whole = whole
         self._kinds = tuple(f',"{kind.value}",'.encode("ascii") for kind in kinds)
 
     async def after(self, mark: str) -> Page:
@@ -43,6 +44,8 @@ class LedgerTail:
             origin = origin_of(conn)
             of, _, said = mark.rpartition(" ")
             if of != origin or not said.isdecimal():
+                if self._whole:
+                    return Page((), f"{origin} 0", more=True)
                 row = conn.execute("SELECT first + count - 1 FROM segment ORDER BY first DESC LIMIT 1").fetchone()
                 return Page((), f"{origin} {0 if row is None else row[0]}", more=False)
             stored = stored_after(conn, int(said), PAGE)

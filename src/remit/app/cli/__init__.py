@@ -24,6 +24,7 @@ from remit.app.cli import (
     export,
     grants,
     halt,
+    incidents,
     inventory,
     ledger,
     pack,
@@ -61,6 +62,7 @@ app.add_typer(approvals.app, name="approvals")
 app.add_typer(grants.app, name="grants")
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(breakers.app, name="breakers")
+app.add_typer(incidents.app, name="incidents")
 app.add_typer(token.app, name="token")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(passkeys.app, name="passkeys")

@@ -1,0 +1,103 @@
+"""`ports.incidents.Incidents` in a SQLite file of its own: a row for each incident, and how far the ledger was read."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from remit.protect.incidents import Act, Cause, Incident, Severity, State
+
+_SCHEMA: Final = """\
+CREATE TABLE IF NOT EXISTS incident (
+  ident TEXT PRIMARY KEY, state TEXT NOT NULL, changed INTEGER NOT NULL, detail TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS changed ON incident (changed);
+CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+
+class SqliteIncidents:
+    """The incidents of one data folder. A file that is none is put aside, and made again from the ledger."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._conn = _opened(path)
+        except sqlite3.DatabaseError:
+            path.replace(path.with_name(path.name + ".unreadable"))
+            self._conn = _opened(path)
+
+    def mark(self) -> str:
+        """How far the ledger was followed."""
+        row = self._conn.execute("SELECT value FROM mark WHERE name = 'ledger'").fetchone()
+        return "" if row is None else row[0]
+
+    def save(self, changed: Iterable[Incident], mark: str | None = None) -> None:
+        """Keep `changed` and the `mark`."""
+        rows = [(one.ident, one.state.value, one.changed_ms, _detail(one)) for one in changed]
+        self._conn.execute("BEGIN IMMEDIATE")
+        try:
+            self._conn.executemany("REPLACE INTO incident VALUES (?, ?, ?, ?)", rows)
+            if mark is not None:
+                self._conn.execute("REPLACE INTO mark VALUES ('ledger', ?)", (mark,))
+            self._conn.execute("COMMIT")
+        except BaseException:
+            self._conn.execute("ROLLBACK")
+            raise
+
+    def find(self, ident: str) -> Incident | None:
+        """The incident `ident`."""
+        row = self._conn.execute("SELECT detail FROM incident WHERE ident = ?", (ident,)).fetchone()
+        return None if row is None else _incident(row[0])
+
+    def listed(self, states: Iterable[State], limit: int, since_ms: int = 0) -> Sequence[Incident]:
+        """The last changed of them first."""
+        asked = (
+            "SELECT detail FROM incident WHERE changed >= ? AND state IN (SELECT value FROM json_each(?)) "
+            "ORDER BY changed DESC, ident LIMIT ?"
+        )
+        named = orjson.dumps([one.value for one in states]).decode("utf-8")
+        return [_incident(row[0]) for row in self._conn.execute(asked, (since_ms, named, limit))]
+
+    def close(self) -> None:
+        """Release the file."""
+        self._conn.close()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    path.touch(mode=0o600)
+    conn = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    try:
+        conn.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _SCHEMA)
+    except BaseException:
+        conn.close()
+        raise
+    return conn
+
+
+def _detail(incident: Incident) -> str:
+    members = {
+        name: getattr(incident, name)
+        for name in ("ident", "about", "title", "opened_ms", "last_ms", "count", "assignee", "resolution", "note")
+    }
+    more = {
+        "severity": int(incident.severity),
+        "causes": sorted(incident.causes),
+        "sids": incident.sids,
+        "records": incident.records,
+        "state": incident.state.value,
+        "changed_ms": incident.changed_ms,
+        "acts": [list(act) for act in incident.acts],
+    }
+    return orjson.dumps(members | more).decode("utf-8")
+
+
+def _incident(detail: str) -> Incident:
+    value: dict[str, Any] = orjson.loads(detail)
+    value["severity"] = Severity(value["severity"])
+    value["causes"] = frozenset(Cause(one) for one in value["causes"])
+    value["sids"], value["records"] = tuple(value["sids"]), tuple(value["records"])
+    value["state"] = State(value["state"])
+    value["acts"] = tuple(Act(*one) for one in value["acts"])
+    return Incident(**value)

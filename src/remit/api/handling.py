@@ -1,0 +1,26 @@
+"""What the control API needs of incidents, as an interface that `app` fills. Light to import."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from remit.protect.incidents import Incident, Resolution, State
+
+
+class Handled(Protocol):
+    """The incidents of the running service. `assign` and `end` raise `KeyError` and `IncidentOver`."""
+
+    async def listed(self, states: Sequence[State], limit: int, since_ms: int = 0) -> Sequence[Incident]:
+        """Incidents in one of `states` that changed at `since_ms` or later, the last changed first."""
+        ...
+
+    async def find(self, ident: str) -> Incident | None:
+        """The incident `ident`."""
+        ...
+
+    async def assign(self, ident: str, to: str, by: str) -> Incident:
+        """Give it to `to`."""
+        ...
+
+    async def end(self, ident: str, resolution: Resolution, note: str, by: str) -> Incident:
+        """Close it."""
+        ...

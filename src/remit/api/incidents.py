@@ -1,0 +1,161 @@
+"""Routes of incidents: what people should look at, whose it is, how it ended, and all of it as events for a SIEM."""
+
+from collections.abc import Awaitable
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from remit import __version__
+from remit.api.access import named
+from remit.api.answers_incidents import (
+    EventsAnswer,
+    IncidentAnswer,
+    IncidentsAnswer,
+    IncidentWholeAnswer,
+    MomentAnswer,
+)
+from remit.api.authenticator import Admin, Person
+from remit.api.guard import ByReader, GuardedRoute, With
+from remit.api.halts import may_decide
+from remit.api.moments import instant
+from remit.api.problem import Problem, not_found
+from remit.api.requests import Limit, Name, Note, RefPath, Strict
+from remit.api.services import Services
+from remit.facts.canonical import Json
+from remit.facts.record import Ref
+from remit.pdp.findings import finding
+from remit.protect.incidents import Finding, Incident, IncidentOver, Resolution, State
+from remit.protect.ocsf import detection, incident_finding
+
+router = APIRouter(route_class=GuardedRoute, tags=["incidents"])
+
+ALIVE: Final = (State.OPEN, State.ASSIGNED)
+EXPORTED_MAX: Final = 200
+"""Incidents of one export, each with at most as many findings as it names."""
+
+
+class AssignRequest(Strict):
+    """Whose it is from now on: a User."""
+
+    to: Name
+
+
+class CloseRequest(Strict):
+    """How it ended, and what is to be known of it."""
+
+    resolution: Annotated[Resolution, Field(strict=False)] = Resolution.RESOLVED
+    note: Note = ""
+
+
+@router.get("/incidents")
+async def list_incidents(
+    services: With,
+    _: ByReader,
+    state: Annotated[Literal["alive", "open", "assigned", "closed", "all"], Query()] = "alive",
+    limit: Limit = 100,
+) -> IncidentsAnswer:
+    """Incidents, the last changed first; without `state` those that nobody closed."""
+    chosen = {"alive": ALIVE, "all": tuple(State)}.get(state) or (State(state),)
+    return IncidentsAnswer(items=[_view(one) for one in await services.incidents.listed(chosen, limit)])
+
+
+@router.get("/incidents/{ident}")
+async def show_incident(ident: RefPath, services: With, _: ByReader) -> IncidentWholeAnswer:
+    """One incident with its timeline from the ledger."""
+    return await _whole(services, await _known(services, ident))
+
+
+@router.post("/incidents/{ident}/assign")
+async def assign(ident: RefPath, asked: AssignRequest, services: With, caller: ByReader) -> IncidentWholeAnswer:
+    """Give it to a user."""
+    _may(services, caller)
+    if asked.to not in services.runtime.catalog.users:
+        raise not_found(f"user: {asked.to}", "remit get users")
+    return await _done(services, ident, services.incidents.assign(ident, asked.to, named(caller)))
+
+
+@router.post("/incidents/{ident}/close")
+async def close(ident: RefPath, asked: CloseRequest, services: With, caller: ByReader) -> IncidentWholeAnswer:
+    """Close it; what happens after that is another incident."""
+    _may(services, caller)
+    return await _done(services, ident, services.incidents.end(ident, asked.resolution, asked.note, named(caller)))
+
+
+@router.get("/incident-events")
+async def events(
+    services: With,
+    _: ByReader,
+    since_ms: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=EXPORTED_MAX)] = EXPORTED_MAX,
+) -> EventsAnswer:
+    """Incidents that changed since then and the findings that they name, in OCSF."""
+    items: list[dict[str, Json]] = []
+    for incident in await services.incidents.listed(tuple(State), limit, since_ms):
+        found = await _findings(services, incident)
+        items += [detection(one, incident.ident, __version__) for one in found]
+        items.append(incident_finding(incident, found, __version__))
+    return EventsAnswer.model_validate({"items": items})
+
+
+def _may(services: Services, caller: Admin | Person) -> None:
+    if isinstance(caller, Person):
+        may_decide(services, caller)
+
+
+async def _known(services: Services, ident: str) -> Incident:
+    found = await services.incidents.find(ident)
+    if found is None:
+        raise not_found(f"incident: {ident}", "remit incidents ls")
+    return found
+
+
+async def _done(services: Services, ident: str, act: Awaitable[Incident]) -> IncidentWholeAnswer:
+    try:
+        return await _whole(services, await act)
+    except KeyError as error:
+        raise not_found(f"incident: {ident}", "remit incidents ls") from error
+    except IncidentOver as error:
+        why = "what happened after it is another incident"
+        raise Problem(409, "it is closed", why=why, next=f"remit incidents show {ident}") from error
+
+
+async def _findings(services: Services, incident: Incident) -> list[Finding]:
+    """Those that it names, of which the ledger still has the bodies."""
+    found: list[Finding] = []
+    for name in incident.records:
+        ref = Ref.parse(name)
+        entry = await services.ledger.entry(ref)
+        if entry is not None and entry.body is not None:
+            one = finding(ref, entry.record.at, entry.record.kind, entry.body)
+            found += [] if one is None else [one]
+    return found
+
+
+async def _whole(services: Services, incident: Incident) -> IncidentWholeAnswer:
+    found = [(one.at, one.title, None, one.record) for one in await _findings(services, incident)]
+    did = [(act.at, act.did, act.by, None) for act in incident.acts]
+    timeline = [
+        MomentAnswer(at=instant(at), what=what, by=by, record=record)
+        for at, what, by, record in sorted([*found, *did], key=lambda line: line[0])
+    ]
+    return IncidentWholeAnswer(**_view(incident).model_dump(), timeline=timeline)
+
+
+def _view(incident: Incident) -> IncidentAnswer:
+    return IncidentAnswer(
+        id=incident.ident,
+        title=incident.title,
+        about=incident.about,
+        severity=incident.severity.name.lower(),
+        causes=sorted(incident.causes),
+        state=incident.state.value,
+        assignee=incident.assignee or None,
+        opened=instant(incident.opened_ms),
+        last=instant(incident.last_ms),
+        changed=instant(incident.changed_ms),
+        count=incident.count,
+        resolution=incident.resolution or None,
+        note=incident.note or None,
+        sids=list(incident.sids),
+    )

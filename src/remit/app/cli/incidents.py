@@ -1,0 +1,90 @@
+"""`remit incidents`: what people should look at, whose it is and how it ended, and all of it for a SIEM."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import orjson
+import typer
+
+from remit.adapters.system import SystemClock
+from remit.app.cli.options import Output, TokenFile, client, seconds
+from remit.app.output import Format, data, say, show
+from remit.protect.incidents import Resolution
+
+app = typer.Typer(no_args_is_help=True, help="What happened that people should look at: denials, halts, drift, trips.")
+
+Ident = Annotated[str, typer.Argument(help="The incident's id, like r7f3-5.1234.")]
+_COLUMNS: Final = ("id", "severity", "state", "count", "last", "title")
+_WIDE: Final = ("about", "causes", "assignee", "opened", "resolution")
+
+
+class As(StrEnum):
+    """How incidents are exported."""
+
+    OCSF = "ocsf"
+
+
+@app.command("ls")
+def ls(
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> None:
+    """List incidents, the last changed first."""
+    state = "all" if everything else "alive"
+    items: list[dict[str, Any]] = client(token_file).get("/incidents", state=state, limit=1000)["items"]
+    show(items, output, _COLUMNS, wide=_WIDE, empty="nothing happened that people should look at")
+
+
+@app.command("show")
+def show_one(ident: Ident, output: Output = Format.YAML, token_file: TokenFile = None) -> None:
+    """Show one incident with its timeline from the ledger; any record of it: remit why RECORD."""
+    data(client(token_file).get(f"/incidents/{ident}"), output)
+
+
+@app.command()
+def assign(
+    ident: Ident,
+    to: Annotated[str, typer.Option("--to", help="The user whose it is from now on.")],
+    token_file: TokenFile = None,
+) -> None:
+    """Give an incident to a user."""
+    client(token_file).post(f"/incidents/{ident}/assign", {"to": to})
+    say(f"{ident} is {to}'s")
+
+
+@app.command()
+def close(
+    ident: Ident,
+    resolution: Annotated[Resolution, typer.Option("--as", help="How it ended.")] = Resolution.RESOLVED,
+    note: Annotated[str, typer.Option("--note", help="What is to be known of it; kept on the ledger.")] = "",
+    token_file: TokenFile = None,
+) -> None:
+    """Close an incident: what happens after that is another one."""
+    client(token_file).post(f"/incidents/{ident}/close", {"resolution": resolution.value, "note": note})
+    say(f"{ident} is closed")
+
+
+@app.command()
+def export(
+    *,
+    form: Annotated[As, typer.Option("--format", help="Events of OCSF 1.4, one line of JSON each.")] = As.OCSF,
+    since: Annotated[
+        str | None, typer.Option("--since", help="Incidents that changed within, like 30d or 12h.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="Add the lines to it; else to stdout.")] = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Write incidents and what they are made of as JSON lines for a SIEM."""
+    del form
+    since_ms = 0 if since is None else max(0, SystemClock().now_ms() - seconds(since) * 1000)
+    items: list[dict[str, Any]] = client(token_file).get("/incident-events", since_ms=since_ms)["items"]
+    lines = "".join(f"{orjson.dumps(one).decode('utf-8')}\n" for one in items)
+    if file is None:
+        print(lines, end="")
+        return
+    with file.open("a", encoding="utf-8") as out:
+        out.write(lines)
+    say(f"{len(items)} events added to {file}")

@@ -1,0 +1,30 @@
+"""Where incidents lie as they stand: a projection of the ledger, beside it, with how far it was read. Calls block."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from remit.protect.incidents import Incident, State
+
+
+class Incidents(Protocol):
+    """One writer. What is lost is made again from the ledger."""
+
+    def mark(self) -> str:
+        """How far the ledger was followed; empty where it never was."""
+        ...
+
+    def save(self, changed: Iterable[Incident], mark: str | None = None) -> None:
+        """Keep `changed` as they are now, and the `mark` where there is one, all or nothing."""
+        ...
+
+    def find(self, ident: str) -> Incident | None:
+        """The incident `ident`."""
+        ...
+
+    def listed(self, states: Iterable[State], limit: int, since_ms: int = 0) -> Sequence[Incident]:
+        """Those in one of `states` that changed at `since_ms` or later, the last changed first."""
+        ...
+
+    def close(self) -> None:
+        """Release the file."""
+        ...
