@@ -558,4 +558,13 @@ LINES: Final[tuple[Line, ...]] = (
         goal="the same goals by the same tools, as short",
         timeout_s=240,
     ),
+    Line(
+        part=8,
+        id="attacked",
+        text="real workspaces attacked through the edge, and Remit with one check removed at a time",
+        command=("-m", "proof.attacked"),
+        goal="no hijack, leak, impersonation, drift or laundering gets through; every mutant is caught",
+        quick=False,
+        timeout_s=900,
+    ),
 )

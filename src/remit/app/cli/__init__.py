@@ -15,6 +15,7 @@ from remit import __version__
 from remit.app.cli import (
     agents,
     approvals,
+    attack,
     breakers,
     bridge,
     budgets,
@@ -49,7 +50,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (service, workspace, questions, halt, replay, chains, bridge, export, approvals):
+for module in (service, workspace, questions, halt, replay, chains, attack, bridge, export, approvals):
     module.add(app)
 app.add_typer(agents.app, name="agents")
 app.add_typer(inventory.app, name="inventory")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from remit.app.beside import Service
 from remit.app.client import Client
 from remit.app.demo import ask
 from remit.app.demo.drive import Lines, acting
@@ -18,7 +19,6 @@ from remit.app.demo.expect import Expect, Seen, errand, harmed, leaked, refused
 from remit.app.demo.narrate import Narrator, Sign
 from remit.app.demo.page import World
 from remit.app.demo.scene import Scene
-from remit.app.demo.service import Service
 
 AGENT: Final = "clerk"
 USER: Final = "ana"

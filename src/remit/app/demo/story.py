@@ -15,13 +15,13 @@ from typing import Final
 
 from rich.console import Console
 
+from remit.app.beside import Service, is_free, running
 from remit.app.demo import record
 from remit.app.demo.acts import Stage, what_next, with_remit, without_remit
 from remit.app.demo.install import Environment, agent_python, install, wanted
 from remit.app.demo.narrate import Narrator
 from remit.app.demo.page import open_world
 from remit.app.demo.scene import Scene, lay_out
-from remit.app.demo.service import Service, is_free, running
 from remit.app.failure import Exit
 from remit.app.output import say
 

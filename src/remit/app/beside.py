@@ -1,4 +1,4 @@
-"""The real service as a process of the demo: `remit up` on the scene, its tokens in files."""
+"""The real service as a process beside this one: `remit up` on a folder laid out for it, its tokens in files."""
 
 import contextlib
 import re
@@ -7,17 +7,17 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from remit.app.client import Client, read_token
-from remit.app.demo.scene import Scene
 from remit.app.failure import Exit, Failure
 from remit.app.settings import DEFAULT_HOST
 
+REMIT: Final = (sys.executable, "-m", "remit.app.main")
 START_S_MAX: Final = 30.0
 STOP_S_MAX: Final = 15.0
 TOKEN_S: Final = 8 * 3600
@@ -26,13 +26,36 @@ ADMIN: Final = re.compile(r"remit_admin_[\w-]+")
 ADDRESS: Final = re.compile(r"governs at (?P<url>http://[^/\s]+)/mcp")
 
 
+class Place(Protocol):
+    """Where it runs: its folders, its log, and the files of its tokens."""
+
+    @property
+    def workspace(self) -> Path:
+        """Resources, policies and lock."""
+        ...
+
+    @property
+    def data(self) -> Path:
+        """The service's data folder."""
+        ...
+
+    @property
+    def log(self) -> Path:
+        """What the service says on standard error, without its admin token."""
+        ...
+
+    def token(self, name: str) -> Path:
+        """The file of one token, as `agent-clerk`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running service: where it answers, its process, and the scene that holds its tokens."""
+    """A running service: where it answers, its process, and the place that holds its tokens."""
 
     url: str
     process: "subprocess.Popen[str]"
-    scene: Scene
+    place: Place
 
     @property
     def mcp(self) -> str:
@@ -41,35 +64,35 @@ class Service:
 
     def client(self, token: str) -> Client:
         """The control API, as whoever holds the token in the file `token` names."""
-        return Client(read_token(self.scene.token(token)), self.url)
+        return Client(read_token(self.place.token(token)), self.url)
 
     def mint(self, kind: str, name: str, user: str | None = None) -> None:
         """Have a token minted and keep it in the file `KIND-NAME`."""
         asked = {"kind": kind, "name": name, "ttl_s": TOKEN_S}
         answer = self.client("admin").post("/tokens", asked | ({"user": user} if user else {}))
-        _keep(self.scene.token(f"{kind}-{name}"), str(answer["token"]))
+        _keep(self.place.token(f"{kind}-{name}"), str(answer["token"]))
 
 
 @contextmanager
-def running(scene: Scene, port: int) -> Generator[Service]:
-    """`remit up` on `scene` until the block ends; `port` 0 takes a free one. Raises `Failure`."""
-    command = [sys.executable, "-m", "remit.app.main", "up"]
-    command += ["--workspace", str(scene.workspace), "--data", str(scene.data), "--port", str(port)]
+def running(place: Place, port: int, program: Sequence[str] = REMIT) -> Generator[Service]:
+    """`remit up` at `place` until the block ends; `port` 0 takes a free one. Raises `Failure`."""
+    command = [*program, "up"]
+    command += ["--workspace", str(place.workspace), "--data", str(place.data), "--port", str(port)]
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
-        said = _Said(scene)
+        said = _Said(place)
         listener = threading.Thread(target=said.listen, args=(process,), daemon=True)
         listener.start()
         try:
             if not said.settled.wait(START_S_MAX) or said.url is None:
                 raise Failure(
-                    "the demo's service did not start",
+                    "the service did not start",
                     why="\n        ".join(said.lines[-LOG_LINES_SHOWN:]) or f"no word for {START_S_MAX:.0f} s",
-                    next=f"remit up --workspace {scene.workspace} --data {scene.data}",
+                    next=f"remit up --workspace {place.workspace} --data {place.data}",
                     exit=Exit.UNREACHABLE,
                 )
-            yield Service(said.url, process, scene)
+            yield Service(said.url, process, place)
         finally:
             _stop(process)
             listener.join(STOP_S_MAX)
@@ -90,16 +113,16 @@ def is_free(port: int) -> bool:
 class _Said:
     """What the service says while it starts. The admin token goes to its file, not to the log."""
 
-    scene: Scene
+    place: Place
     url: str | None = None
     lines: list[str] = field(default_factory=list[str])
     settled: threading.Event = field(default_factory=threading.Event)
 
     def listen(self, process: "subprocess.Popen[str]") -> None:
-        with self.scene.log.open("w", encoding="utf-8") as log:
+        with self.place.log.open("w", encoding="utf-8") as log:
             for line in process.stderr or ():
                 if token := ADMIN.search(line):
-                    _keep(self.scene.token("admin"), token[0])
+                    _keep(self.place.token("admin"), token[0])
                 line = ADMIN.sub("(kept in a file)", line)  # noqa: PLW2901 (nothing after this sees the token)
                 self.lines.append(line.rstrip())
                 log.write(line)

@@ -1,0 +1,70 @@
+"""`python -m proof.attacked`: attacks on real workspaces, and on Remit with one check removed at a time.
+
+The table has a row for each workspace and risk: attempts, stopped, noticed. No attempt to hijack, leak, impersonate,
+drift or launder may get through; how many loops and asks are too many is each workspace's own to say, and is told only.
+Each mutant of Remit has to let an attempt through that Remit stops.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from proof.attacked.mutant import MUTANTS
+from proof.verdict import say
+from remit.app.attacking.run import attack, by_risk, interval
+from tests.attacked import GATE, PERMIT, write
+
+if TYPE_CHECKING:
+    from remit.app.attacking.run import Attacked
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SUITES: Final = ("banking", "slack")
+TOLD_ONLY: Final = frozenset({"ASI08", "ASI09"})
+
+
+def table(name: str, found: Attacked) -> list[str]:
+    """Print what came of the attempts on one workspace; the ids of those that should have been stopped."""
+    for risk, count, stopped, noticed in by_risk(found.came):
+        low, high = interval(stopped, count)
+        print(f"{name:<10}{risk:<8}{count:>9}{stopped:>9}{noticed:>9}   {low:.0%} to {high:.0%}")
+    for one in found.open:
+        print(f"  not stopped: {one.attempt.ident} {one.attempt.title}")
+    return [one.attempt.ident for one in found.open if one.attempt.risk.value not in TOLD_ONLY]
+
+
+def caught(workspace: Path) -> int:
+    """Print which mutants an attempt noticed; how many."""
+    count = 0
+    for name, (risk, what, _) in MUTANTS.items():
+        program = (sys.executable, "-m", "proof.attacked.mutant", name)
+        beaten = attack(workspace, risk.lower(), program=program).open
+        count += bool(beaten)
+        print(f"mutant {name:<12}{what}: {beaten[0].attempt.title if beaten else 'NOT CAUGHT'}")
+    return count
+
+
+def main() -> int:
+    """Attack, print, say."""
+    print(f"{'workspace':<10}{'risk':<8}{'attempts':>9}{'stopped':>9}{'noticed':>9}   stopped, 95 %")
+    beaten: list[str] = []
+    total = 0
+    with tempfile.TemporaryDirectory(prefix="remit-attacked-") as folder:
+        mail = write(Path(folder) / "mail", PERMIT + GATE)
+        for name, workspace in (("mail", mail), *((one, ROOT / "bench" / "dataflow" / one) for one in SUITES)):
+            found = attack(workspace)
+            total += len(found.came)
+            beaten += table(name, found)
+        noticed = caught(mail)
+    return say(
+        f"{total} attempts on {1 + len(SUITES)} workspaces, {len(beaten)} got through that policy should hold; "
+        f"{noticed} of {len(MUTANTS)} mutants of Remit caught",
+        f"0 through; {len(MUTANTS)} of {len(MUTANTS)} mutants",
+        passed=not beaten and noticed == len(MUTANTS),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""Where attacks happen: a copy of a workspace whose servers are all played here.
+
+ROOT/workspace  resources, policies and lock as they are, but for what reaches others: servers lead to the dry run,
+                channels and sources are left out, and no caller is held while people are asked
+ROOT/data       the service's data; made by the service
+ROOT/tokens     one file for each token, readable by this user alone
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+import yaml
+
+from remit.adapters.workspace import files
+from remit.control.lock import FILE as LOCK
+from remit.facts.canonical import Json
+
+HOLD_S: Final = 0.1
+_KEPT: Final = frozenset({"verify_s", "call_s", "source"})
+_LEFT_OUT: Final = frozenset({"Channel", "Source"})
+_OPEN: Final = '@id("attack-opens-all")\npermit (principal, action, resource);\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The laid-out folder."""
+
+    root: Path
+
+    @property
+    def workspace(self) -> Path:
+        """Resources, policies and lock."""
+        return self.root / "workspace"
+
+    @property
+    def data(self) -> Path:
+        """The service's data folder."""
+        return self.root / "data"
+
+    @property
+    def log(self) -> Path:
+        """What the service says on standard error, without its admin token."""
+        return self.root / "service.log"
+
+    def token(self, name: str) -> Path:
+        """The file of one token."""
+        return self.root / "tokens" / f"{name}.token"
+
+    def open_all(self) -> None:
+        """Put a policy that permits everything into the workspace; nothing applies it."""
+        (self.workspace / "attack.cedar").write_text(_OPEN, "utf-8")
+
+    def close_again(self) -> None:
+        """Take that policy away."""
+        (self.workspace / "attack.cedar").unlink(missing_ok=True)
+
+
+def lay_out(workspace: Path, root: Path, url: str) -> Ground:
+    """Copy `workspace`, its servers at `url`/SERVER/mcp, into the empty folder `root`. Raises `files.Unreadable`."""
+    ground = Ground(root.absolute())
+    ground.token("agent").parent.mkdir(mode=0o700)
+    ground.workspace.mkdir()
+    for file in files.found(workspace, []):
+        text = files.read(workspace, file).text
+        target = ground.workspace / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text if target.suffix.lower() == files.CEDAR else _elsewhere(text, url), "utf-8")
+    if (workspace / LOCK).exists():
+        shutil.copyfile(workspace / LOCK, ground.workspace / LOCK)
+    return ground
+
+
+def _elsewhere(text: str, url: str) -> str:
+    """The documents of `text`, nothing in which reaches anybody."""
+    told: list[Json] = []
+    for document in yaml.safe_load_all(text):
+        if not isinstance(document, Mapping):
+            told.append(document)
+            continue
+        made = dict(cast("Mapping[str, Any]", document))
+        spec: dict[str, Any] = dict(made.get("spec") or {})
+        match made.get("kind"):
+            case "Server":
+                kept = {name: value for name, value in spec.items() if name in _KEPT}
+                made["spec"] = {**kept, "url": f"{url}/{made['metadata']['name']}/mcp"}
+            case "Route":
+                made["spec"] = {**spec, "hold_s": HOLD_S}
+                made["spec"].pop("channels", None)
+            case kind if kind in _LEFT_OUT:
+                continue
+            case _:
+                pass
+        told.append(made)
+    return yaml.safe_dump_all(told, sort_keys=False, allow_unicode=True)

@@ -1,0 +1,72 @@
+"""What is attempted: from the catalog alone, the same every time, with arguments that schemas take."""
+
+from pathlib import Path
+
+import pytest
+
+from remit.app.replaying import bundle_of
+from remit.assure.attack.attempts import FLOOD, attempts, canary_of
+from remit.assure.attack.plan import Arrives, Bearer, Calls
+from remit.assure.attack.risks import TITLES
+from remit.assure.attack.values import arguments, benign
+from remit.policy.bundle import Bundle
+from tests.attacked import GATE, PERMIT, write
+
+SUITES = ("banking", "slack", "travel", "workspace")
+
+
+@pytest.fixture(scope="module")
+def mail(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return bundle_of(write(tmp_path_factory.mktemp("mail"), PERMIT + GATE))
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_every_call_of_every_attempt_is_one_that_the_schema_takes(suite: str) -> None:
+    bundle = bundle_of(Path(__file__).parents[2] / "bench" / "dataflow" / suite)
+    made = attempts(bundle)
+    assert [one.ident for one in attempts(bundle)] == [one.ident for one in made]
+    assert len({one.ident for one in made}) == len(made)
+    assert {one.risk for one in made} <= TITLES.keys()
+    for one in made:
+        for step in one.steps:
+            if isinstance(step, Calls):
+                validator = bundle.tools[step.server, step.tool].validator
+                assert validator is not None
+                assert validator.problem(step.arguments) is None, one.title
+        if isinstance(one.goal, Arrives):
+            assert any(isinstance(step, Calls) and one.goal.mark in str(step.arguments) for step in one.steps)
+
+
+def test_policies_change_nothing_of_what_is_attempted_but_what_is_shown(tmp_path: Path, mail: Bundle) -> None:
+    without = bundle_of(write(tmp_path / "without", PERMIT))
+    assert [one.title for one in attempts(without)] == [one.title for one in attempts(mail)]
+
+
+def test_a_leak_carries_the_canary_of_its_source_and_a_hijack_an_address_of_the_attackers(mail: Bundle) -> None:
+    made = attempts(mail)
+    leak = next(one for one in made if one.title == "clerk reads mail/vault and puts it into mail/send")
+    canary = canary_of(mail.tools["mail", "vault"].tool)
+    [_, sent] = [step for step in leak.steps if isinstance(step, Calls)]
+    assert canary in str(sent.arguments["text"])
+    hijack = next(one for one in made if one.risk == "ASI01")
+    [_, sent] = [step for step in hijack.steps if isinstance(step, Calls)]
+    assert isinstance(hijack.goal, Arrives)
+    assert hijack.goal.mark in str(sent.arguments["to"])
+
+
+def test_each_wrong_credential_is_tried_and_a_flood_asks_for_something_else_each_time(mail: Bundle) -> None:
+    made = attempts(mail)
+    bearers = {step.bearer for one in made for step in one.steps if isinstance(step, Calls)}
+    assert bearers == set(Bearer)
+    flood = next(one for one in made if one.risk == "ASI09")
+    asked = [str(step.arguments) for step in flood.steps if isinstance(step, Calls) and step.tool == "send"]
+    assert len(set(asked)) == FLOOD
+
+
+def test_benign_arguments_hold_nothing_of_an_attacker(mail: Bundle) -> None:
+    send = mail.tools["mail", "send"]
+    given, wanted = benign(send), arguments(send, "m1")
+    assert given is not None
+    assert wanted is not None
+    assert "attacker" not in str(given)
+    assert "m1" in str(wanted["to"])

@@ -1,0 +1,116 @@
+"""`remit attack` against real services over small workspaces: what holds is told as stopped, what does not is found."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proof.service import REMIT, environment
+from remit.app.attacking.run import interval
+from remit.assure.attack.attempts import FLOOD, LOOP, WAITING_MAX
+from remit.assure.attack.risks import TITLES
+from tests.attacked import GATE, PERMIT, write
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "attack-your-limits.md"
+
+
+def attacked(workspace: Path, *more: str) -> tuple[int, dict[str, Any]]:
+    done = subprocess.run(
+        [REMIT, "attack", "--workspace", workspace, "-o", "json", *more],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode in {0, 1}, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def open_ones(found: dict[str, Any]) -> set[str]:
+    return {one["risk"] for one in found["attempts"] if not one["stopped"]}
+
+
+def test_a_workspace_with_its_gates_stops_hijacks_leaks_and_strangers_and_stays_as_it_was(tmp_path: Path) -> None:
+    workspace = write(tmp_path / "workspace", PERMIT + GATE)
+    before = files_of(workspace)
+
+    code, found = attacked(workspace)
+
+    assert files_of(workspace) == before
+    tried = {one["risk"] for one in found["attempts"]}
+    assert {"ASI01", "ASI02", "ASI03", "ASI04", "ASI06", "ASI08", "ASI09", "ASI10"} <= tried
+    assert open_ones(found) <= {"ASI08", "ASI09"}, [one for one in found["attempts"] if not one["stopped"]]
+    assert code == (1 if open_ones(found) else 0)
+    hijack = next(one for one in found["attempts"] if one["risk"] == "ASI01")
+    assert "Approval is pending" in hijack["said"]
+    assert len(hijack["evidence"]) == 2, "the read and the proposal are on the ledger"
+    assert found["left"] == 0
+    assert not list(Path(os.environ.get("TMPDIR", "/tmp")).glob(f"remit-attack-*/{workspace.name}"))
+
+
+def test_a_workspace_without_gates_is_beaten_and_the_way_is_told(tmp_path: Path) -> None:
+    workspace = write(tmp_path / "workspace", PERMIT)
+    code, found = attacked(workspace, "--only", "mail/send")
+    assert [one["title"] for one in found["attempts"] if one["risk"] == "ASI01"] == [
+        "clerk reads mail/inbox, which tells it to call mail/send"
+    ]
+    assert code == 1
+    assert {"ASI01", "ASI02"} <= open_ones(found)
+    leak = next(one for one in found["attempts"] if one["risk"] == "ASI02")
+    assert [step["tool"] for step in leak["steps"]] == ["vault", "send"]
+    assert leak["techniques"] == ["AML.T0086"]
+    told = subprocess.run(
+        [REMIT, "attack", "--workspace", workspace, "--only", "asi02"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert told.returncode == 1
+    assert f"NOT STOPPED  {leak['id']}" in told.stdout
+    assert "clerk reads mail/vault and puts it into mail/send" in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "why"),
+    [
+        (["--only", "nothing-is-called-so"], 5, "there is nothing to attack with"),
+        (["--user", "nobody"], 5, "no user named nobody"),
+    ],
+)
+def test_what_cannot_be_attacked_is_said(tmp_path: Path, options: list[str], code: int, why: str) -> None:
+    workspace = write(tmp_path / "workspace", PERMIT)
+    done = subprocess.run(
+        [sys.executable, "-m", "remit.app.main", "attack", "--workspace", workspace, *options],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, why in done.stderr) == (code, True), done.stderr
+
+
+def test_intervals_hold_the_share_and_say_little_of_little() -> None:
+    low, high = interval(28, 29)
+    assert 0.8 < low < 28 / 29 < high < 1.0
+    assert interval(0, 0) == (0.0, 1.0)
+    assert interval(1, 1)[0] < 0.3
+
+
+def test_the_page_tells_what_is_there() -> None:
+    page = PAGE.read_text("utf-8")
+    assert {risk.value for risk in TITLES} == set(re.findall(r"^\| (ASI\d\d) \|", page, re.MULTILINE))
+    for number in (LOOP, FLOOD, WAITING_MAX):
+        assert f" {number} " in page
