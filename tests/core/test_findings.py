@@ -7,6 +7,7 @@ import pytest
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.findings import SOURCES, after, assigning, closing, finding, opening, seeing
+from remit.policy.verdict import Code, Reason
 from remit.protect.incidents import Act, Cause, Finding, Incident, Resolution, Severity, State, opened, seen
 from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event
 from tests.core.deciding import action, body, bundle, catalog, decided
@@ -154,3 +155,11 @@ def test_records_of_incidents_that_say_nothing_change_nothing() -> None:
     assert odd is not None
     assert odd.resolution == "resolved"
     assert folded(admin(Event.INCIDENT_OPENED, "r1-1.7", {**begun.data, "severity": 77})) is None
+
+
+def test_a_call_of_a_tool_that_is_no_longer_what_was_accepted_is_drift_of_the_tool() -> None:
+    called = replace(denied(), reasons=(Reason(Code.TOOL_DRIFTED, "it is no longer what was accepted"),))
+    one = found(called, RecordKind.PROPOSAL)
+    assert one is not None
+    assert (one.cause, one.weak, one.severity) == (Cause.DRIFT, False, Severity.HIGH)
+    assert one.about == f"tool:{called.server}/{called.name}"

@@ -12,6 +12,7 @@ from remit.facts.canonical import Json
 from remit.facts.record import RecordKind, Ref
 from remit.facts.stop import Over, read_subject
 from remit.facts.text import one_line
+from remit.policy.verdict import Code
 from remit.protect.incidents import (
     Act,
     Cause,
@@ -95,12 +96,21 @@ def finding(ref: Ref, at: int, kind: RecordKind, body: Body) -> Finding | None:
     match body:
         case ActionBody() if kind is RecordKind.PROPOSAL and body.verdict == "deny" and body.links:
             agent, sid = body.links[-1]
+            if any(reason.code == Code.TOOL_DRIFTED for reason in body.reasons):
+                return _drifted_tool(str(ref), at, body, agent, sid)
             title = f"{agent}: actions denied again and again"
             return Finding(str(ref), at, Cause.DENIALS, Severity.MEDIUM, title, agent, sid, weak=True)
         case AdminBody(event=event) if event in SOURCES:
             return SOURCES[event](str(ref), at, body)
         case _:
             return None
+
+
+def _drifted_tool(record: str, at: int, body: ActionBody, agent: str, sid: str) -> Finding:
+    """One call is enough: a server that says something else of its tool does so to everybody."""
+    name = f"{body.server}/{body.name}"
+    title = one_line(f"tool {name} is no longer what was accepted; {agent} called it", chars_max=TITLE_CHARS_MAX)
+    return Finding(record, at, Cause.DRIFT, Severity.HIGH, title, sid=sid, what=f"tool:{name}")
 
 
 def opening(incident: Incident, by: str) -> AdminBody:
