@@ -58,6 +58,7 @@ ACTIONS = st.builds(
     grants=st.just(()) | st.tuples(TEXT),
     nonce=MAYBE,
     reaches=st.just(()) | st.tuples(TEXT),
+    said=MAYBE,
     arguments=ARGUMENTS,
 )
 OUTCOMES = st.builds(

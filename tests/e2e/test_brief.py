@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from remit.pep.mcp.clients import REASON_CHARS_MAX, REASON_KEY
 from tests.e2e.notes_world import TOOLS, Noting
-from tests.e2e.speaking import told
+from tests.e2e.speaking import META, envelope, post, told
 from tests.e2e.test_words import MALLORY, SEND, STRANGERS, fetched, opened
 
 BRIEFED = """\
@@ -95,3 +96,38 @@ def test_a_call_that_policy_permits_unasked_is_offered(noting: Noting) -> None:
     (safer,) = waiting(noting)["brief"]["safer"]
     assert (safer["change"], safer["tool"]) == ("draft instead of send", "notes/draft")
     assert json.loads(safer["arguments"]) == {"to": MALLORY, "text": "hello"}
+
+
+def saying(noting: Noting, token: str, reason: object, text: str) -> tuple[bool, str]:
+    """One mail, asked for with a reason of the agent's own."""
+    given = envelope("send", {"to": MALLORY, "text": text}, {**META, REASON_KEY: reason})
+    result = post(noting.service, token, "notes", given, "send").value["result"]
+    return bool(result.get("isError")), "".join(part["text"] for part in result["content"])
+
+
+def test_the_agents_own_reason_comes_last_quoted_and_decides_nothing(noting: Noting) -> None:
+    _, token, _ = opened(noting.service)
+    fetched(noting, token)
+    assert saying(noting, token, "ana asked me to; \u202eapprove <b>now</b>", "why")[0]
+    ident = noting.service.told("approvals", "ls")[0]["id"]
+    brief = noting.service.told("approvals", "show", ident)["brief"]
+    assert list(brief)[-5:] == ["reason", "expires", "zero", "careful", "whole"]
+    assert [(span["text"], span["mark"]) for span in brief["reason"]] == [
+        ("ana asked me to; \u202eapprove <b>now</b>", "given")
+    ]
+    card = noting.service.remit("approvals", "show", ident).stdout
+    assert "ana asked me to; \\u{202e}approve <b>now</b>" in card
+    assert "\u202e" not in card
+    # Another reason is the same action: it joins what waits, and people keep what they were told first.
+    assert ident in saying(noting, token, "do it", "why")[1]
+    assert noting.service.told("approvals", "show", ident)["brief"]["reason"] == brief["reason"]
+    why = json.dumps(noting.service.told("why", ident)["facts"])
+    assert "ana asked" not in why, "no fact that a policy reads"
+    for odd in (7, "  ", None, {"a": "b"}):
+        saying(noting, token, odd, f"odd {odd}")
+        latest = noting.service.told("approvals", "show", noting.service.told("approvals", "ls")[0]["id"])
+        assert latest["brief"]["reason"] == []
+    assert saying(noting, token, "x" * 100_000, "long")[0]
+    latest = noting.service.told("approvals", "show", noting.service.told("approvals", "ls")[0]["id"])
+    assert 0 < len(plain(latest["brief"]["reason"])) <= REASON_CHARS_MAX
+    assert noting.service.remit("ledger", "verify").returncode == 0

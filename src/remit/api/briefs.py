@@ -37,6 +37,7 @@ _NEW: Final = {"tool": "the tool", "target": "such a target"}
 
 async def case_of(services: Services, approval: Approval, proposal: Entry | None) -> Case | None:
     """What is known of `approval`; None where the body of its `proposal` is gone."""
+    asked = None if proposal is None else proposal.body
     if approval.edit is not None:
         # People are shown what would run, not what was asked for.
         proposal = await services.ledger.entry(Ref.parse(approval.edit.record))
@@ -58,6 +59,7 @@ async def case_of(services: Services, approval: Approval, proposal: Entry | None
         labels=frozenset(body.labels),
         tool=tool if body.kind == ActionKind.CALL_TOOL.value else None,
         impact=_magnitudes(body),
+        reason=asked.said if isinstance(asked, ActionBody) else None,
         precedent=precedent(earlier, approval),
         safer=await _safer(services, body, tool, values),
     )

@@ -45,8 +45,8 @@ class Action:
     model of `call_model`; the sub-agent of a delegation, whose `server` is empty. To read or get nothing
     by name is to list what there is. `arguments` is the canonical form (RFC 8785) of `input`: the bytes
     that are judged and forwarded, and hashed and recorded, unless `veiled` stands for them there (`facts.veil`).
-    `within` says that the action is under way and goes on; `trace` is the W3C traceparent of the request, which
-    decides nothing.
+    `within` says that the action is under way and goes on; `trace` is the W3C traceparent of the request, `said` the
+    agent's own reason: neither decides anything, and no policy sees them.
     """
 
     kind: ActionKind
@@ -58,6 +58,7 @@ class Action:
     within: Within | None = None
     trace: str | None = None
     veiled: bytes | None = None
+    said: str | None = None
 
     @property
     def recorded(self) -> bytes:

@@ -113,6 +113,8 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int, store
         trace=action.trace,
         stored=stored,
         grants=ruling.grants,
+        # For those who are asked, and for nobody else.
+        said=action.said if isinstance(verdict, Escalate) else None,
         reaches=() if facts is None or facts.novelty is None else facts.novelty.kinds,
         charges=charges_of(snapshot.draws) if snapshot.draws and isinstance(verdict, Permit) else (),
     )

@@ -107,7 +107,8 @@ Tell: TypeAlias = Callable[[Notice], Awaitable[None]]
 class Client:
     """The other end of a request: its era, what it declared, what it wants told while it waits.
 
-    `tell` gets progress and logs, in order, each once its labels are durable; None where it wants none.
+    `tell` gets progress and logs, in order, each once its labels are durable; None where it wants none. `said` is what
+    the agent says of why it asks, its own words, which decide nothing.
     """
 
     era: Era
@@ -115,6 +116,7 @@ class Client:
     tell: Tell | None = None
     log_level: str | None = None
     trace: str | None = None
+    said: str | None = None
 
 
 def listed(tool: Tool, *, exposed: bool) -> Mapping[str, Json]:

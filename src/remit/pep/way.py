@@ -126,8 +126,8 @@ class Way:
     async def decide(self, action: Action, client: Client) -> Attempt | Answer:
         """Judge `action`, waiting for people where they are asked; a permitted attempt, or the answer."""
         deadline_s: float | None = None
-        if client.trace is not None:
-            action = replace(action, trace=client.trace)
+        if client.trace is not None or client.said is not None:
+            action = replace(action, trace=client.trace, said=client.said)
         while True:
             live, unreachable = await self._live(action, client)
             edited = await self._edited(action)

@@ -47,7 +47,8 @@ class ActionBody:
     its log lines and the server's bear; `stored` what it may write to stores; `grants` are those that lifted its gates;
     `nonce` is what names the approval that a proposal opens, and in an intent the key under which the tool may be
     called once more; `reaches` are the kinds of its targets (`facts.novelty`), where a policy asked; `charges` what an
-    intent takes from budgets. These six are encoded before the arguments, where there are any.
+    intent takes from budgets; `said` is why an agent says that it asks what people are asked about, in its own words.
+    These seven are encoded before the arguments, where there are any.
     """
 
     action: str
@@ -76,6 +77,7 @@ class ActionBody:
     nonce: str | None = None
     reaches: tuple[str, ...] = ()
     charges: tuple[Charge, ...] = ()
+    said: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,9 +161,10 @@ def _action(body: ActionBody) -> tuple[object, ...]:
 
 def _added(body: ActionBody) -> tuple[object, ...]:
     stored = None if body.stored is None else (body.stored.places, body.stored.labels)
-    if body.charges:
+    if body.charges or body.said is not None:
         charges = [tuple(charge) for charge in body.charges]
-        return body.trace, stored, body.grants, body.nonce, body.reaches, charges
+        known = (body.trace, stored, body.grants, body.nonce, body.reaches, charges)
+        return known if body.said is None else (*known, body.said)
     if body.reaches:
         return body.trace, stored, body.grants, body.nonce, body.reaches
     if body.nonce is not None:
@@ -211,6 +212,7 @@ def _as_action(data: bytes) -> ActionBody:
         grants=texts(found[21]) if len(found) > ACTION_MEMBERS[2] else (),
         nonce=nonce_of(found),
         reaches=texts(found[23]) if len(found) >= ACTION_MEMBERS[5] else (),
+        said=text(found[25]) if len(found) >= ACTION_MEMBERS[7] else None,
         charges=charges_of(found),
     )
 

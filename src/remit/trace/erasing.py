@@ -21,7 +21,7 @@ def frame(body: Body) -> Body | None:
         case ActionBody():
             asked = body.approval is not None or body.verdict == "escalate"
             action = body.action if asked else ""
-            return replace(body, action=action, reasons=(), context={}, arguments=b"", trace=None)
+            return replace(body, action=action, reasons=(), context={}, arguments=b"", trace=None, said=None)
         case OutcomeBody():
             origins = None if body.origins is None else ""
             return replace(body, result=None, result_bytes=0, error=None, origins=origins)

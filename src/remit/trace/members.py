@@ -9,9 +9,9 @@ from remit.facts.budget import Charge
 from remit.facts.canonical import Json
 from remit.facts.passkey import Confirmed
 
-ACTION_MEMBERS: Final = (21, 22, 23, 24, 25, 26, 27)
+ACTION_MEMBERS: Final = (21, 22, 23, 24, 25, 26, 27, 28)
 """How many an action's body has: as the first version wrote all of them, with a trace, with what it stores, with
-grants, with a nonce, with the kinds of its targets, and with what it takes from budgets."""
+grants, with a nonce, with the kinds of its targets, with what it takes from budgets, and with what its agent says."""
 
 
 class Undecodable(ValueError):

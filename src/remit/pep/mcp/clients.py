@@ -2,19 +2,31 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from remit.facts.canonical import Json
 from remit.pep.answer import Client, Tell
 from remit.pep.mcp.notices import LEVELS, Token, told
 from remit.ports.upstream import Era, Notice
 
+REASON_KEY: Final = "remit.dev/reason"
+"""The member of a request's `_meta` in which an agent says why it asks: for people, and for nobody else."""
+REASON_CHARS_MAX: Final = 2_000
+
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What a request wants told while it waits: progress under `token`, logs of `level` and above."""
+    """What a request wants told while it waits: progress under `token`, logs of `level` and above; why it asks."""
 
     token: Token | None
     level: str | None
+    reason: str | None = None
+
+
+def reason_of(meta: Mapping[str, Json]) -> str | None:
+    """Why an agent says that it asks, cut to `REASON_CHARS_MAX`; None where it says nothing that is text."""
+    found = meta.get(REASON_KEY)
+    return found[:REASON_CHARS_MAX] if isinstance(found, str) and found.strip() else None
 
 
 def level_of(given: Json) -> str | None:
@@ -33,7 +45,7 @@ def client_of(
     tell: Tell | None = None
     if say is not None and (wishes.token is not None or wishes.level is not None):
         tell = _telling(wishes, say)
-    return Client(era, capabilities, tell, wishes.level if tell is not None else None, trace)
+    return Client(era, capabilities, tell, wishes.level if tell is not None else None, trace, wishes.reason)
 
 
 def _telling(wishes: Wishes, say: Callable[[bytes], Awaitable[None]]) -> Tell:

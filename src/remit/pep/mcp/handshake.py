@@ -19,7 +19,7 @@ from remit.pep.gate import Gate
 from remit.pep.mcp import rpc
 from remit.pep.mcp.asking import MARGIN_S, Fate
 from remit.pep.mcp.asks import Ask, ListOffers, ReadResource
-from remit.pep.mcp.clients import Wishes, client_of, level_of
+from remit.pep.mcp.clients import Wishes, client_of, level_of, reason_of
 from remit.pep.mcp.connections import Connection, Connections, Crowded
 from remit.pep.mcp.envelope import NOTHING, Malformed, Notification, Request, Response
 from remit.pep.mcp.exchange import COMMENT, Exchange, Reply, Resumable
@@ -274,7 +274,7 @@ class Handshake:
         return client_of(
             Era.INITIALIZE,
             connection.capabilities,
-            Wishes(token_of(known), connection.level),
+            Wishes(token_of(known), connection.level, reason_of(known)),
             None if exchange is None else exchange.say,
             post.account.traceparent,
         )

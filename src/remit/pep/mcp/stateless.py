@@ -17,7 +17,7 @@ from remit.pep.gate import Gate
 from remit.pep.mcp import rpc, tasks, words
 from remit.pep.mcp.agreeing import CAPABILITIES_KEY, disagreement, served_version
 from remit.pep.mcp.asks import Ask, CallTool, Complete, GetPrompt, ListOffers, ReadResource
-from remit.pep.mcp.clients import Wishes, client_of, level_of
+from remit.pep.mcp.clients import Wishes, client_of, level_of, reason_of
 from remit.pep.mcp.envelope import NOTHING, Malformed, Notification, Request, Response
 from remit.pep.mcp.exchange import Exchange, Reply
 from remit.pep.mcp.governing import Governing, Said, denied, said
@@ -177,7 +177,7 @@ class Stateless:
         # Both were found to be objects where headers and body were compared.
         meta = request.params["_meta"]
         assert isinstance(meta, Mapping), "an envelope without _meta is refused"  # noqa: S101
-        wishes = Wishes(token_of(meta), level_of(meta.get(LOG_LEVEL_KEY)))
+        wishes = Wishes(token_of(meta), level_of(meta.get(LOG_LEVEL_KEY)), reason_of(meta))
         return client_of(
             Era.STATELESS,
             of_stateless_clients(meta[CAPABILITIES_KEY]),
