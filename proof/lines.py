@@ -552,6 +552,15 @@ LINES: Final[tuple[Line, ...]] = (
     ),
     Line(
         part=8,
+        id="weakened",
+        text="weakened workspaces from a seeded grammar over clean ones, and 50 clean ones",
+        command=("-m", "proof.weakened"),
+        goal="clean: none; found ≥ 95 %, named ≥ 90 %, mended with the benign kept ≥ 80 %",
+        long=("--count", "209"),
+        timeout_s=240,
+    ),
+    Line(
+        part=8,
         id="chains-plain",
         text="small random worlds: chains beside a plain search that shares only the evaluator",
         command=tests("tests/core/test_chains_brute.py"),

@@ -97,7 +97,7 @@ class Plain:
             policies = self._may(place, ActionKind.CALL_TOOL, used.server, used.name, {"mode": mode})
             if policies is None:
                 continue
-            for goal in self._goals(place, used, policies):
+            for goal in self._goals(place, used, mode, policies):
                 self.found.setdefault((goal, f"{used.server}/{used.name}"), length + 1)
             labels = place.labels | closed(used.source)
             done = place.done | {(tag, used.name) for tag in used.tags if tag.startswith("duty-")}
@@ -121,7 +121,7 @@ class Plain:
             fresh = Place((agent,), frozenset(), 0, place.hop + 1, None, place.done)
             for mode in ("a", "b"):
                 if self._may(fresh, ActionKind.CALL_TOOL, used.server, used.name, {"mode": mode}) is not None:
-                    for goal in self._goals(fresh, used, ()):
+                    for goal in self._goals(fresh, used, mode, ()):
                         self.found.setdefault((goal, f"{used.server}/{used.name}"), length + 1)
                     done = place.done | {(tag, used.name) for tag in used.tags if tag.startswith("duty-")}
                     yield fresh._replace(labels=place.labels | closed(used.source), calls=1, done=done)
@@ -154,15 +154,44 @@ class Plain:
             )
         return None
 
-    def _goals(self, place: Place, used: Tool, policies: tuple[tuple[str, str], ...]) -> Iterator[str]:
-        permits = [(agent, self.bundle.policies[one]) for agent, one in policies]
-        texts = [(agent, one.statement.text) for agent, one in permits if not one.forbids]
+    def _holds_without(self, place: Place, policy: str, agent: str, used: Tool, mode: str, family: str) -> bool:
+        """Whether the permit `policy` would let `agent` do it, by itself, with no label of `family` held."""
+        kept = frozenset(label for label in place.labels if label.partition(":")[0] != family)
+        alone = replace(
+            self.bundle, policies={policy: self.bundle.policies[policy]}, _slices={}, _reached={}, _generated={}
+        )
+        other = Plain(alone, approver=False)
+        return other.one(place._replace(labels=kept), agent, used, mode)
+
+    def one(self, place: Place, agent: str, used: Tool, mode: str) -> bool:
+        """Whether `agent`, as a link of the chain of `place`, may call `used`."""
+        args: Mapping[str, Json] = {"mode": mode}
+        links = tuple(Link(name, f"s{at}") for at, name in enumerate(place.chain))
+        action = Action(
+            ActionKind.CALL_TOOL,
+            used.server,
+            used.name,
+            canonical(args),
+            args,
+            Authority(links, None, "t", NOW + 1_000),
+        )
+        sessions = tuple(Session(link.sid, link.agent, None, NOW, place.labels, calls=place.calls) for link in links)
+        said = decide(Snapshot(self.bundle, sessions, Pin.MATCHES), action, NOW)
+        if isinstance(said.verdict, Permit):
+            return True
+        # Another link may be what is not permitted: then this one is not among those of whom it is said.
+        return agent not in {reason.agent for reason in said.reasons}
+
+    def _goals(self, place: Place, used: Tool, mode: str, policies: tuple[tuple[str, str], ...]) -> Iterator[str]:
+        permits = [(agent, one) for agent, one in policies if not self.bundle.policies[one].forbids]
         for goal, family, reaches in (
             ("confidential-outside", "confidential", used.sink is Sink.EXTERNAL),
             ("untrusted-final", "untrusted", used.effect is Effect.IRREVERSIBLE),
         ):
-            meant = {agent for agent, text in texts if f'Label::"{family}' in text}
-            if reaches and family in place.labels and not meant >= set(place.chain):
+            if not (reaches and family in place.labels):
+                continue
+            meant = {agent for agent, one in permits if not self._holds_without(place, one, agent, used, mode, family)}
+            if not meant >= set(place.chain):
                 yield goal
         mine = {tag for tag in used.tags if tag.startswith("duty-")}
         if any(tag in mine and name != used.name for tag, name in place.done):

@@ -260,6 +260,13 @@ def test_arguments_for_each_way_in_which_conditions_come_out() -> None:
     assert all("free" not in one and len(str(one["to"])) >= 3 for one in found)
 
 
+def test_numbers_that_no_action_holds_are_not_tried() -> None:
+    much = """@id("much") forbid (principal, action == Remit::Action::"two___mail", resource)
+    when { context.input has n && context.input.n > 9223372036854775806 };"""
+    mail = kind("two/mail", sink=Sink.EXTERNAL, arguments=schema(n={"type": "integer"}))
+    assert only(chains(made(ALL, much, tools=(PAY, mail)))).tool == "two/mail"
+
+
 def test_a_space_adds_labels_to_all_states_at_once() -> None:
     space = Space(("a", "b", "c"))
     assert [f"{state:03b}" for state in each(space.held[1])] == ["010", "011", "110", "111"]

@@ -1,7 +1,7 @@
 """`remit chains`: a workspace searched for chains, within a time, and what ends those that were found."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,11 +10,14 @@ import yaml
 
 from remit.app.failure import Exit, Failure
 from remit.app.replaying import bundle_of
+from remit.app.testing import cases_of
+from remit.assure.cases import Case
 from remit.assure.chains.cut import Cut, Forbid, cut
 from remit.assure.chains.finding import chains
 from remit.assure.chains.found import Result
 from remit.assure.chains.search import STATES_MAX, STEPS_MAX, Bounds
 from remit.assure.chains.written import case
+from remit.assure.trying import failures
 from remit.policy.bundle import Bundle
 
 SECONDS_MAX: Final = 60.0
@@ -47,7 +50,15 @@ def searched(
         return chains(one, Bounds(states, steps, _until(seconds)), user)
 
     result = search(bundle)
-    return Chains(bundle, result, cut(bundle, result, search) if result.free else None)
+    if not result.free:
+        return Chains(bundle, result, None)
+    # What holds now has to hold when the chains are cut.
+    held = [one.case for one in cases_of(workspace) if not failures(bundle, one.case, user)]
+    return Chains(bundle, result, cut(bundle, result, search, lambda made: not _broken(made, held, user)))
+
+
+def _broken(bundle: Bundle, held: Sequence[Case], user: str | None) -> bool:
+    return any(failures(bundle, case, user) for case in held)
 
 
 def _until(seconds: float) -> Callable[[], bool]:

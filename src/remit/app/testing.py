@@ -69,10 +69,15 @@ class Tested:
         return dict(shares(self.bundle, self.touched))
 
 
+def cases_of(workspace: Path, named: Sequence[Path] = ()) -> list[Found]:
+    """The cases of `workspace`, or those of the files `named`. Raises `Failure`."""
+    return [one for file, text in _texts(workspace, named) for one in _cases(file, text)]
+
+
 def try_cases(workspace: Path, named: Sequence[Path] = (), user: str | None = None, *, mutate: bool = False) -> Tested:
     """Try the cases of `workspace`, or those of the files `named`. Raises `Failure`."""
     bundle = bundle_of(workspace)
-    found = [one for file, text in _texts(workspace, named) for one in _cases(file, text)]
+    found = cases_of(workspace, named)
     _known(bundle, found, user)
     touched = Touched()
     watching = watched(bundle, touched)

@@ -24,6 +24,7 @@ VARIANTS_MAX: Final = 256
 VALUES_MAX: Final = 24
 """How many values of one argument."""
 ELEMENTS_MAX: Final = 64
+EXACT_MAX: Final = 2**53 - 1
 _DEPTH_MAX: Final = 4
 _PLAIN: Final = ("x", "1", "xxxxxxxxxx", "a@b.example", "http://a.example/", "2026-01-01", "2026-01-01T00:00:00Z", "A")
 _NUMBERS: Final = (1, 0, 100, -1, 0.5)
@@ -192,7 +193,8 @@ def _numbers(kind: str, path: Path, schema: Mapping[str, Json], found: Literals)
             around.add(bound)
     yield 1
     for number in sorted(around):
-        yield from (number, number + 1, number - 1)
+        # No action holds a number that JSON does not tell exactly.
+        yield from (one for one in (number, number + 1, number - 1) if abs(one) <= EXACT_MAX)
     for text in sorted(found.decimals):
         number = float(text)
         # Less by a hundredth is as good as less by anything: conditions on amounts compare.

@@ -48,7 +48,7 @@ class Moment:
 class Said:
     """In which states a call is permitted, escalated, and cannot be judged.
 
-    `named` is by family of labels where some permit names it.
+    `named` is by family of labels where some permit holds for its label alone.
     """
 
     permit: int
@@ -208,10 +208,21 @@ class Asker:
                 # INVARIANT(deny-on-error): what nothing can enforce is not permitted.
                 hard |= true
             if part.names[0]:
-                confidential |= true
+                confidential |= self._meant(true, FAMILIES[0])
             if part.names[1]:
-                untrusted |= true
+                untrusted |= self._meant(true, FAMILIES[1])
         return _Sum(permits, hard, gates, errors, (confidential, untrusted))
+
+    def _meant(self, true: int, family: str) -> int:
+        """Where a permit that is `true` somewhere is so for a label of `family` alone: its author means such data."""
+        space = self.space
+        bits = [bit for label, bit in space.number.items() if label.partition(":")[0] == family]
+        without = true
+        for bit in bits:
+            without &= ~space.held[bit]
+        for bit in bits:
+            without |= (without & ~space.held[bit]) << (1 << bit)
+        return true & ~without
 
     def _part(self, policy: Policy) -> _Part | None:
         if policy.ident in self._parts:

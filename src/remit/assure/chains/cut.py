@@ -1,17 +1,19 @@
 """What ends a chain: the narrowest policy that forbids its last step, or what the catalog has to say of a tool.
 
 A proposal is tried before it is made: with it the search must find the chain no more, and whatever else it then finds
-to the same goal is cut as well, until nothing is left or `ROUNDS_MAX` is reached.
+is cut as well, until nothing is left or `ROUNDS_MAX` is reached. Of the ways to end a chain the narrowest one is taken
+that keeps what has to go on, as the workspace's own cases say it.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, assert_never
 
 from remit.assure.chains.found import Chained, Result, Step
 from remit.assure.chains.goals import FAMILY, OWASP, SAYS, Goal
 from remit.assure.chains.moves import leaks_of
+from remit.facts.action import ActionKind
 from remit.facts.catalog import Catalog, PolicySource
 from remit.facts.store import Store
 from remit.policy.bundle import Bundle
@@ -19,7 +21,7 @@ from remit.policy.checking import NOTHING, Memory
 from remit.policy.compile import compile_bundle
 
 FILE: Final = "policies/chains.cedar"
-ROUNDS_MAX: Final = 8
+ROUNDS_MAX: Final = 40
 _ODD: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 _NAMED_MAX: Final = 8
 
@@ -60,15 +62,27 @@ class Cut:
     bundle: Bundle | None
 
 
-def remedy(bundle: Bundle, chain: Chained) -> Remedy:
-    """What ends `chain`, by itself."""
+def options(bundle: Bundle, chain: Chained) -> Iterator[Remedy]:
+    """What ends `chain`, by itself: what the catalog has to say where a label is lost, else one of its steps less.
+
+    The last step first, since it is what is forbidden; of duties the one that takes up what another agent left.
+    """
     if chain.hidden:
         found = _declared(bundle, chain)
         if found is not None:
-            return found
-    at = cutting(chain)
-    step = chain.steps[at]
-    return _forbid(bundle, chain, step, chain.agents if at == len(chain.steps) - 1 else (_agent(step),))
+            yield found
+    last = cutting(chain)
+    for at in (last, *(one for one in range(len(chain.steps) - 1, -1, -1) if one != last)):
+        step = chain.steps[at]
+        if step.doing.kind is ActionKind.CALL_TOOL:
+            agents = chain.agents if at == len(chain.steps) - 1 else alike(bundle, _agent(step))
+            yield _forbid(bundle, chain, at, agents)
+
+
+def alike(bundle: Bundle, agent: str) -> tuple[str, ...]:
+    """The agents that have the groups of `agent`."""
+    agents = bundle.catalog.agents
+    return tuple(sorted(name for name, one in agents.items() if one.groups == agents[agent].groups))
 
 
 def cutting(chain: Chained) -> int:
@@ -78,22 +92,32 @@ def cutting(chain: Chained) -> int:
     return len(chain.steps) - 1
 
 
-def cut(bundle: Bundle, result: Result, search: Callable[[Bundle], Result]) -> Cut:
-    """Remedies for all chains of `result` that need nobody, tried by `search`."""
-    remedies: dict[str, Remedy] = {}
-    changed: Bundle | None = bundle
-    memory = NOTHING
+def cut(
+    bundle: Bundle,
+    result: Result,
+    search: Callable[[Bundle], Result],
+    keeps: Callable[[Bundle], bool] = lambda _: True,
+) -> Cut:
+    """Remedies for all chains of `result` that need nobody, tried by `search`; each `keeps` what must go on."""
+    remedies: list[Remedy] = []
+    changed, memory = bundle, NOTHING
     for _ in range(ROUNDS_MAX):
-        for chain in result.free:
-            one = remedy(changed or bundle, chain)
-            remedies[one.text] = one
-        changed, memory = mended(bundle, remedies.values(), memory)
-        if changed is None:
-            return Cut(tuple(remedies.values()), whole=False, bundle=None)
-        result = search(changed)
         if not result.free:
             break
-    return Cut(tuple(remedies.values()), whole=not result.free and result.searched.stopped is None, bundle=changed)
+        tried: list[tuple[Remedy, Bundle]] = []
+        for one in options(changed, result.free[0]):
+            made, memory = mended(bundle, [*remedies, one], memory)
+            if made is not None:
+                tried.append((one, made))
+                if keeps(made):
+                    break
+        if not tried:
+            return Cut(tuple(remedies), whole=False, bundle=None)
+        # Where each of them stops something that has to go on, the narrowest one.
+        chosen, changed = tried[-1] if keeps(tried[-1][1]) else tried[0]
+        remedies.append(chosen)
+        result = search(changed)
+    return Cut(tuple(remedies), whole=not result.free and result.searched.stopped is None, bundle=changed)
 
 
 def mended(bundle: Bundle, remedies: Iterable[Remedy], memory: Memory = NOTHING) -> tuple[Bundle | None, Memory]:
@@ -102,7 +126,9 @@ def mended(bundle: Bundle, remedies: Iterable[Remedy], memory: Memory = NOTHING)
     for one in remedies:
         match one:
             case Forbid():
-                texts.append(one.text)
+                # Two of the same name forbid different things.
+                same = sum(text.startswith(f'@id("{one.ident}') for text in texts)
+                texts.append(one.text if not same else one.text.replace(one.ident, f"{one.ident}-{same + 1}", 1))
             case Declare():
                 catalog = _with(catalog, one)
             case _:
@@ -137,7 +163,8 @@ def _declared(bundle: Bundle, chain: Chained) -> Declare | None:
     return None
 
 
-def _forbid(bundle: Bundle, chain: Chained, step: Step, agents: Sequence[str]) -> Forbid:
+def _forbid(bundle: Bundle, chain: Chained, at: int, agents: Sequence[str]) -> Forbid:
+    step = chain.steps[at]
     action = bundle.tools[step.doing.server, step.doing.name].tool.exposed
     ident = _ODD.sub("-", f"cut-{chain.goal.value}-{action}")[:120]
     scope, conditions = "principal", list[str]()
@@ -148,7 +175,7 @@ def _forbid(bundle: Bundle, chain: Chained, step: Step, agents: Sequence[str]) -
         elif len(named) <= _NAMED_MAX:
             conditions.append(f"[{', '.join(named)}].contains(principal)")
     family = FAMILY.get(chain.goal)
-    if family is not None and not chain.hidden:
+    if family is not None and not chain.hidden and at == len(chain.steps) - 1:
         conditions.append(f'context.session.labels.contains(Remit::Label::"{family}")')
     when = f"\nwhen {{ {' && '.join(conditions)} }}" if conditions else ""
     said = SAYS[chain.goal]
