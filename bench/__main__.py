@@ -33,6 +33,7 @@ class Bench:
 
 TABLE: Final[tuple[Bench, ...]] = (
     Bench("decide", "one decision in process, by generated code beside cedarpy"),
+    Bench("protection", "what budgets, breakers and the rest of protection add to one decision"),
     Bench("cedar", "generated code and cedarpy over a folder of Cedar's own test cases", default=False),
     Bench("append", "durable intents at 1, 16 and 128 callers, beside the raw fdatasync"),
     Bench("verify", "chain, commitments and RFC 6962 root of a ledger, per core"),

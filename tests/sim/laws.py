@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from remit.facts.action import ActionKind
 from remit.facts.canonical import canonical, digest
 from remit.trace.bodies import Passed
-from tests.sim.realm import Meant, Variant, lifted, meant
+from tests.sim.realm import DEPTH_MAX, NOTES_MAX, Meant, Variant, lifted, meant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +33,8 @@ INVARIANTS: Final = (
     "authority-only-shrinks",
     "stop-wins",
     "chain-links",
+    "budget-never-overspent",
+    "breaker-rests",
     "bundle-in-every-record",
     "state-is-a-fold",
     "in-doubt-exact",
@@ -195,6 +197,7 @@ class Laws:
         ran = {one.bundle.digest for request in self.open if request.key == key for one in request.variants}
         if ran and not ran & {one.bundle for one in intents}:
             self.break_("bundle-in-every-record", f"the intent of {_said(key)} names a bundle that did not run then")
+        self._bounds(key)
         self._stops(key)
         if key[0] == ActionKind.CALL_TOOL.value and not any(r.seen_pinned for r in self.open if r.key == key):
             self.break_("deny-on-error", f"{_said(key)} was sent while nobody knew whether it is what was accepted")
@@ -227,6 +230,15 @@ class Laws:
             exchanges = [one for intent in self.witness.intents[key] for one in intent.passed]
             claimed = frozenset(one.approval for one in exchanges if one.approval is not None)
             self._allowed((key[0], key[1], key[2], shown, key[4]), claimed)
+
+    def _bounds(self, key: Key) -> None:
+        """What the workspace bounds: how many notes there are, and how deep a chain may be that acts."""
+        if key[:3] == (ActionKind.CALL_TOOL.value, "shop", "note"):
+            self.counts["notes"] += 1
+            if self.counts["notes"] > NOTES_MAX:
+                self.break_("budget-never-overspent", f"{_said(key)} was sent, beyond {NOTES_MAX} notes")
+        if len(key[4]) - 1 > DEPTH_MAX:
+            self.break_("breaker-rests", f"{_said(key)} was sent, deeper than {DEPTH_MAX}")
 
     def _stops(self, key: Key) -> None:
         authority = self.authorities[key[4][-1][1]]

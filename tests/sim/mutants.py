@@ -16,10 +16,10 @@ from remit.adapters.sqlite import state, writer
 from remit.escalate import sitting
 from remit.facts.action import Action, bound_hash
 from remit.facts.label import NONE
-from remit.pdp import chain
+from remit.pdp import chain, decide
 from remit.pdp.deltas import ApprovalClaimed, LabelsJoined, SessionTouched
 from remit.pdp.snapshot import Pin
-from remit.pep import ending, judging, memory
+from remit.pep import bounds, ending, judging, memory
 from remit.pep.driver import Driver
 from remit.pep.ending import Ending
 from remit.pep.judging import Desk
@@ -272,6 +272,23 @@ def _outcome_lost() -> tuple[Any, str, Any]:
     return Ending, "abandon", _nothing
 
 
+def _spending_not_counted() -> tuple[Any, str, Any]:
+    return bounds, "apply_budget", _nothing
+
+
+def _all_given_back() -> tuple[Any, str, Any]:
+    real = ending.settled
+
+    def settled(charges: Any, **_: Any) -> Any:
+        return real(charges, sent=False, given=0, result=0)
+
+    return ending, "settled", settled
+
+
+def _breakers_ignored() -> tuple[Any, str, Any]:
+    return decide, "broken", _nothing
+
+
 MUTANTS: Final = (
     Mutant("intent-before-effect", "an action is sent before its intent is durable", _sent_early),
     Mutant("intent-before-effect", "answers are passed before their exchange is durable", _answers_early),
@@ -291,6 +308,9 @@ MUTANTS: Final = (
     Mutant("authority-only-shrinks", "an observing agent frees its whole chain", _observing_frees_all),
     Mutant("stop-wins", "the last look before sending is left out", _stops_ignored),
     Mutant("chain-links", "records are not linked to the one before", _not_linked),
+    Mutant("budget-never-overspent", "memory does not count what is spent", _spending_not_counted),
+    Mutant("budget-never-overspent", "whatever ends gives all back", _all_given_back),
+    Mutant("breaker-rests", "breakers are not asked", _breakers_ignored),
     Mutant("bundle-in-every-record", "records name no bundle", _bundle_left_out),
     Mutant("bundle-in-every-record", "records name the bundle of the start", _bundle_of_the_start),
     Mutant("state-is-a-fold", "memory does not count calls", _calls_not_counted),

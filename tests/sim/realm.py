@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from remit.facts.action import ActionKind
 from remit.facts.agent import Agent, Mode, User
+from remit.facts.breaker import Breaker, On, Over
+from remit.facts.budget import Budget, Measure, Per
 from remit.facts.catalog import Catalog, Definition, Effect, Http, PolicySource, Route, Server, Sink, Tool
 from remit.policy.compile import Bundle, compile_bundle
 
@@ -44,6 +46,10 @@ FROZEN: Final = '@id("frozen") forbid (principal, action == Remit::Action::"shop
 OVERFLOWS_FROM: Final = 9_223_373
 HUGE_OVER: Final = 1_000
 SESSION_HOURS_MAX: Final = 3.0
+NOTES_MAX: Final = 3
+"""How many notes all agents together may take in a run: its window is longer than any."""
+DEPTH_MAX: Final = 1
+"""How many delegations deep a chain may be."""
 
 AGENTS: Final = ("clerk", "helper", "guest", "watcher")
 STAFF: Final = frozenset({"clerk", "helper"})
@@ -73,6 +79,10 @@ DEFINITIONS: Final = {
     for server in ("shop", "vault", "attic")
 }
 SERVER_SOURCE: Final = frozenset({"untrusted"})
+
+
+NOTES: Final = Budget("notes", Measure.CALLS, Per.FLEET, None, NOTES_MAX, 366 * 86_400, tools=frozenset({"shop/note"}))
+DEEP: Final = Breaker("deep", On.DEPTH, Over.AGENT, None, DEPTH_MAX, open_s=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +169,8 @@ def _catalog(text: str, finance_count: int, note: frozenset[str]) -> Catalog:
         },
         policies=(PolicySource("sim.cedar", text),),
         session_hours_max=SESSION_HOURS_MAX,
+        budgets={"notes": NOTES},
+        breakers={"deep": DEEP},
     )
 
 

@@ -64,9 +64,11 @@ class Budget:
     each: int = RESULT_TOKENS
     text_hash: str = field(init=False, repr=False, compare=False)
     """What an approval of its gate is bound to."""
+    window_ms: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Hash it, once for all its gates."""
+        object.__setattr__(self, "window_ms", self.window_s * 1000)
         object.__setattr__(self, "text_hash", digest(canonical(self.to_json())))
 
     @property
@@ -178,13 +180,6 @@ def refunded(held: Balance | None, since_ms: int, units: int) -> Balance | None:
     if held is None or since_ms != held.since_ms:
         return held
     return Balance(since_ms, max(0, held.units - units))
-
-
-def window(held: Balance | None, window_s: int, now_ms: int) -> Balance:
-    """What was spent of the window that `now_ms` is in; where a later one has begun, of that."""
-    length_ms = window_s * 1000
-    since_ms = now_ms // length_ms * length_ms
-    return Balance(since_ms, 0) if held is None or since_ms > held.since_ms else held
 
 
 def spent_since(known: Balance | None, held: Balance) -> Balance | None:

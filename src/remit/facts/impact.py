@@ -94,7 +94,8 @@ def impact_of(extractors: Extractors, given: Mapping[str, Json], *, reversible: 
     found: dict[str, int | None] = {}
     lost: set[str] = set()
     for name, extractor in extractors.items():
-        values = list(_at(given, _steps(extractor.path)))
+        path = _steps(extractor.path)
+        values = _plain(given, path) if len(path) == 1 else list(_at(given, path))
         if extractor.counts is Counts.NUMBER:
             units = _sum(values, 1 if name == "amount" else PLACES)
             if units is None and values:
@@ -115,6 +116,12 @@ def impact_of(extractors: Extractors, given: Mapping[str, Json], *, reversible: 
 @lru_cache(maxsize=4_096)
 def _steps(path: str) -> tuple[Step, ...]:
     return steps(path) or ()
+
+
+def _plain(given: Mapping[str, Json], path: tuple[Step, ...]) -> list[Json]:
+    """As `_at` for one step, at once where it leads to a number or a text."""
+    value = given.get(path[0]) if isinstance(path[0], str) else None
+    return [value] if isinstance(value, str | int | float) else list(_at(given, path))
 
 
 def _at(value: Json, path: tuple[Step, ...]) -> Iterator[Json]:
@@ -149,6 +156,12 @@ def _sum(values: Sequence[Json], unit: int) -> int | None:
 
 
 def _units(value: Json) -> int | None:
+    if type(value) is int and -_NUMBER_MAX < value < _NUMBER_MAX:
+        return abs(value) * PLACES
+    if type(value) is float and 0.0001 <= value < _NUMBER_MAX:
+        # Such a float is written without an exponent: its digits are what they read.
+        whole, _, part = repr(value).partition(".")
+        return int(whole) * PLACES + int(part.ljust(4, "0")) if len(part) <= 4 else None
     if isinstance(value, str):
         text = value.strip()
         if not _WRITTEN.fullmatch(text):

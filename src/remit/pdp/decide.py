@@ -76,6 +76,8 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     asks = checked.slice
     flow = flow_of(snapshot, action, checked) if asks.flow else None
     facts = facts_of(snapshot, action, now_ms, flow)
+    if snapshot.draws and "budget" in asks.looks:
+        facts = facts._replace(draws=snapshot.draws)
     if asks.impact:
         facts = facts._replace(impact=impact(checked, action.input))
     if asks.novelty and flow is not None:
@@ -110,7 +112,6 @@ def facts_of(snapshot: Snapshot, action: Action, now_ms: int, flow: Flow | None 
         now_ms,
         flow,
         confidence(snapshot.sessions),
-        draws=snapshot.draws,
     )
 
 

@@ -42,17 +42,19 @@ class Breaking:
             return ()
         return self._memory.bounds.fuses.look(panel, action, self._clock.monotonic_s())
 
-    def judged(self, action: Action, decision: Decision, broken: tuple[Broken, ...], record: str) -> None:
-        """Count what was decided of `action`, which `broken` did not let pass. Raises `LedgerUnwritable`."""
+    def judged(self, action: Action, decision: Decision, record: str) -> None:
+        """Count what was decided of `action`. Raises `LedgerUnwritable`."""
         panel = self.panel
         if panel is None or action.within is not None:
             return
-        verdict = decision.verdict
-        denied = isinstance(verdict, Deny) and all(reason.code not in _NO_DENIAL for reason in decision.reasons)
         fuses, now_s = self._memory.bounds.fuses, self._clock.monotonic_s()
-        # Only what a breaker itself denied was tripped by the action: what something else denied never came to it.
-        stopped = broken if any(reason.code is Code.BREAKER_OPEN for reason in decision.reasons) else ()
-        ran = isinstance(verdict, Permit)
+        ran = isinstance(decision.verdict, Permit)
+        denied, stopped = False, tuple[Broken, ...]()
+        if isinstance(decision.verdict, Deny):
+            said = {reason.code for reason in decision.reasons}
+            denied = said.isdisjoint(_NO_DENIAL)
+            # Only what a breaker itself denied was tripped by the action: what something else denied never came to it.
+            stopped = fuses.look(panel, action, now_s) if Code.BREAKER_OPEN in said else ()
         self._record(action, fuses.judged(panel, action, record, stopped, now_s, denied=denied, ran=ran))
 
     def ended(self, action: Action, record: str, *, failed: bool | None, took_ms: float) -> None:

@@ -145,9 +145,8 @@ class Desk:
             body, waits_for = self.lifting.of(action, decision, body, claimed, self.nonce, now_ms)
             if made.kind is RecordKind.INTENT:
                 body, meta = self.lifting.keyed(tool, edited or action, body)
-        broken = self.breaking.look(action)
         pending = self.append(made.kind, action.authority.acting.sid, body)
-        self.breaking.judged(action, decision, broken, str(pending.ref))
+        self.breaking.judged(action, decision, str(pending.ref))
         if isinstance(body, ActionBody) and body.grants:
             self._supersede(action, bound, body.grants[0], now_ms)
         if isinstance(decision.verdict, Escalate) and waits_for is None:

@@ -30,7 +30,8 @@ class Facts(NamedTuple):
     `chain` are the agents, the minted one first; `input_bytes` the size of the canonical
     arguments; `age_ms` the age of the oldest session of the chain; `now_ms` since the epoch. `flow` is where
     the values came from, None where no policy asks, and so with `impact` and `novelty`; `confidence` is how sure the
-    chain is said to be; `draws` are what the action would take from budgets.
+    chain is said to be; `draws` what the action would take from
+    budgets, where a policy looks at that.
     """
 
     user: str | None

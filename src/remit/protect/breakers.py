@@ -16,6 +16,7 @@ from remit.protect.counting import TOLD_MAX, Sample, Samples
 _FOUND_MAX: Final = 20_000
 _KEYS_MAX: Final = 20_000
 _GOOD, _BAD = 0, 1
+_BY_JUDGEMENT: Final = frozenset({On.IDENTICAL, On.FAN_OUT, On.DENIALS})
 _BY_ENDS: Final = frozenset({On.ERRORS, On.SLOW, On.CASCADE})
 """How a trial ended tells whether these trip again."""
 
@@ -29,7 +30,7 @@ class Panel:
 
     def __init__(self, catalog: Catalog) -> None:
         self.breakers: Mapping[str, Breaker] = catalog.breakers
-        self._found: dict[tuple[object, ...], tuple[Found, Found]] = {}
+        self._found: dict[tuple[object, ...], tuple[Found, Found, Found, Found]] = {}
 
     def over(self, action: Action) -> Found:
         """Those that are over `action`: over an agent of its chain, its server or its tool."""
@@ -39,10 +40,17 @@ class Panel:
         """Those that count `action`: of agents, the one that acts alone."""
         return self._both(action)[1]
 
-    def _both(self, action: Action) -> tuple[Found, Found]:
+    def at_once(self, action: Action) -> Found:
+        """Those of them that `action` may trip before it runs."""
+        return self._both(action)[2]
+
+    def judged(self, action: Action) -> Found:
+        """Those of them that count what is judged."""
+        return self._both(action)[3]
+
+    def _both(self, action: Action) -> tuple[Found, Found, Found, Found]:
         agents = action.authority.agents
-        name = action.name if action.kind is ActionKind.CALL_TOOL else ""
-        key = (action.kind, action.server, name, agents)
+        key = (action.server, action.name if action.kind is ActionKind.CALL_TOOL else None, agents)
         found = self._found.get(key)
         if found is None:
             if len(self._found) >= _FOUND_MAX:
@@ -50,7 +58,9 @@ class Panel:
             over = tuple(self._of(action, tuple(dict.fromkeys(agents))))
             own = {Over.AGENT: agents[-1]}
             counting = tuple(one for one in over if one[1] == one[0].key(own.get(one[0].over, _named(one[1]))))
-            found = self._found[key] = over, counting
+            at_once = tuple(one for one in counting if one[0].on in AT_ONCE)
+            judged = tuple(one for one in counting if one[0].on in _BY_JUDGEMENT)
+            found = self._found[key] = over, counting, at_once, judged
         return found
 
     def _of(self, action: Action, agents: tuple[str, ...]) -> Iterator[tuple[Breaker, str]]:
@@ -116,12 +126,11 @@ class Fuses:
                 broken = self._broken(breaker, key, now_s)
                 if broken is not None:
                     found.append(broken)
-        for breaker, key in panel.counting(action):
-            if breaker.on in AT_ONCE:
-                evidence = self._at_once(breaker, key, action, now_s)
-                if evidence is not None:
-                    state = self.state(breaker, key, now_s)
-                    found.append(Broken(breaker, key, state, f"{breaker.name} trips: {evidence['text']}", evidence))
+        for breaker, key in panel.at_once(action):
+            evidence = self._at_once(breaker, key, action, now_s)
+            if evidence is not None:
+                state = self.state(breaker, key, now_s)
+                found.append(Broken(breaker, key, state, f"{breaker.name} trips: {evidence['text']}", evidence))
         return tuple(found)
 
     def judged(
@@ -145,14 +154,14 @@ class Fuses:
             ]
         moved: list[Moved] = []
         agent = action.authority.acting.agent
-        for breaker, key in panel.counting(action):
-            state = self.state(breaker, key, now_s)
+        for breaker, key in panel.judged(action):
             match breaker.on:
                 case On.IDENTICAL if action.kind is not ActionKind.DELEGATE and not action.lists:
                     self._of(breaker, key).add(Sample(now_s, _identity(action), agent, record))
                 case On.FAN_OUT if action.kind is ActionKind.DELEGATE and ran:
                     self._of(breaker, key).add(Sample(now_s, _BAD, agent, record))
                 case On.DENIALS:
+                    state = self.state(breaker, key, now_s)
                     moved += self._denial(breaker, key, state, record, denied=denied, ran=ran)
                 case _:
                     pass
@@ -299,7 +308,7 @@ class Fuses:
 
 
 def _identity(action: Action) -> int:
-    return hash((action.kind, action.server, action.name, action.arguments))
+    return hash((action.server, action.name, action.arguments))
 
 
 def _too_many(breaker: Breaker, samples: Samples, now_s: float) -> str | None:

@@ -10,17 +10,19 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias, assert_never
 
 from remit.facts.action import Action, ActionKind
-from remit.facts.budget import Balance, Budget, Charge, Draw, Measure, Per, charged, refunded, tokens, window
+from remit.facts.budget import Balance, Budget, Charge, Draw, Measure, Per, charged, refunded, tokens
 from remit.facts.catalog import Catalog, Effect, Tool
 from remit.facts.impact import PLACES, Impact
 
-_COUNTED: Final = frozenset({ActionKind.CALL_TOOL, ActionKind.READ_RESOURCE, ActionKind.GET_PROMPT})
+_CALL: Final = ActionKind.CALL_TOOL
+_COUNTED: Final = frozenset({ActionKind.READ_RESOURCE, ActionKind.GET_PROMPT})
+_ONE: Final = frozenset({Measure.CALLS, Measure.IRREVERSIBLE})
 _ANYTHING: Final = frozenset({Measure.CALLS, Measure.TOKENS})
 """What is spent by reading a resource and getting a prompt too."""
 _FOUND_MAX: Final = 20_000
 
-Drawn: TypeAlias = tuple[tuple[Budget, str], ...]
-"""Budgets and the accounts of theirs that an action draws on."""
+Drawn: TypeAlias = tuple[tuple[Budget, str, bool], ...]
+"""Budgets, the accounts of theirs that an action draws on, and whether it is one that counts."""
 
 
 @dataclass(slots=True)
@@ -61,35 +63,40 @@ class Plan:
 
         Nothing for a round of an action under way, which has taken its share, nor for asking what there is.
         """
-        if not self._budgets or action.within is not None or action.kind not in _COUNTED or action.lists:
+        calls = action.kind is _CALL
+        if not calls and (action.kind not in _COUNTED or not action.name):
+            return ()
+        if action.within is not None:
             return ()
         authority = action.authority
-        name = action.name if action.kind is ActionKind.CALL_TOOL else ""
-        key = (action.kind, action.server, name, authority.agents, authority.user)
+        key = (action.server, action.name if calls else None, authority.agents, authority.user)
         drawn = self._found.get(key)
         if drawn is None:
             if len(self._found) >= _FOUND_MAX:
                 self._found.clear()
             drawn = self._found[key] = self._drawn(action, tool)
         known, made, moved = accounts.known, list[Draw](), None
-        for budget, account in drawn:
-            since_ms, spent = window(known.get(account), budget.window_s, now_ms)
-            measure = budget.measure
-            if measure is Measure.CALLS or measure is Measure.IRREVERSIBLE:
+        for budget, account, one in drawn:
+            since_ms, spent, held = now_ms - now_ms % budget.window_ms, 0, known.get(account)
+            if held is not None and held[0] >= since_ms:
+                # A later window has begun, whatever the clock says now.
+                since_ms, spent = held
+            if one:
                 units: int | None = 1
-            elif measure is Measure.TOKENS:
+            elif budget.measure is Measure.TOKENS:
                 units = tokens(action.size) + budget.each
             else:
                 moved = impact() if moved is None else moved
-                units = _moved(moved, measure)
+                units = _moved(moved, budget.measure)
             made.append(Draw(budget, account, since_ms, spent, units))
         return tuple(made)
 
     def _drawn(self, action: Action, tool: Tool | None) -> Drawn:
-        found: list[tuple[Budget, str]] = []
+        found: list[tuple[Budget, str, bool]] = []
         for budget in self._budgets:
             if _counts(budget, action, tool):
-                found += [(budget, budget.account(one)) for one in self._whose(budget, action)]
+                one = budget.measure in _ONE
+                found += [(budget, budget.account(whose), one) for whose in self._whose(budget, action)]
         return tuple(found)
 
     def _whose(self, budget: Budget, action: Action) -> Iterable[str]:
