@@ -225,19 +225,8 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
 
         facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping, lambda: discoverer.watched)
         proving = (proofs.checkpoints, proofs.erasures, signer, authenticator)
-        return Services(
-            driver,
-            facade,
-            ledger,
-            *proving,
-            _CLOCK,
-            _ENTROPY,
-            keeping,
-            discoverer,
-            incidents,
-            WebAuthn(resource),
-            closing=closing,
-        )
+        besides = (_CLOCK, _ENTROPY, keeping, discoverer, incidents, WebAuthn(resource))
+        return Services(driver, facade, ledger, *proving, *besides, closing=closing)
 
     api: asyncio.Future[App] = asyncio.get_running_loop().create_future()
 
@@ -255,23 +244,8 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
 
     root = Root(edge=edge, api=api, rooms=rooms, hosts=hosts, origins=origins, ready=ready, metrics=metrics)
     front = Front(root, _CLOCK, _ENTROPY, tally)
-    parts = (
-        front,
-        bounds,
-        tally,
-        driver,
-        lease,
-        runtime,
-        ledger,
-        fleet,
-        session,
-        keeping,
-        proofs,
-        outbox,
-        discoverer,
-        incidents,
-    )
-    return Service(*parts, closing, services, api, admin)
+    held = (ledger, fleet, session, keeping, proofs, outbox, discoverer, incidents)
+    return Service(front, bounds, tally, driver, lease, runtime, *held, closing, services, api, admin)
 
 
 def _proofs(settings: Settings, ledger: SqliteLedger, notary: FolderNotary, driver: Driver) -> Proofs:
