@@ -533,6 +533,22 @@ LINES: Final[tuple[Line, ...]] = (
         timeout_s=1_200,
     ),
     Line(
+        part=7,
+        id="protection",
+        text="each obligation, detector and mode of quarantine through a real service, switched on and off: the table",
+        command=("-m", "proof.protection"),
+        goal="each held with it on, and through with it off",
+        quick=False,
+        timeout_s=400,
+    ),
+    Line(
+        part=7,
+        id="detectors",
+        text="detectors on a labelled set, made anew: precision and recall, what they miss and find wrongly listed",
+        command=("-m", "proof.detectors"),
+        goal="precision ≥ 0.95, recall ≥ 0.75 of each",
+    ),
+    Line(
         part=6,
         id="spans",
         text="spans of 1,000 agents into the inventory, then distinct names without end",

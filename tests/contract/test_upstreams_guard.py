@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from remit.adapters.upstreams.build import build_upstream
 from remit.adapters.upstreams.exchange import open_http_session
-from remit.adapters.upstreams.guarding import is_global, is_public_name
+from remit.adapters.upstreams.guarding import is_public_name
+from remit.facts.address import is_global
 from remit.facts.catalog import Http, Server
 from remit.facts.limits import DEFAULT
 from remit.ports.upstream import Era, Failure, Reply, Result

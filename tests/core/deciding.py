@@ -1,6 +1,6 @@
 """Small catalogs, snapshots and actions for the tests of policy and pdp."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Agent, Authority, Link, Mode, User
@@ -98,10 +98,10 @@ def catalog(
     )
 
 
-def bundle(made: Catalog | str, *more: str, enforceable: Collection[str] = ()) -> Bundle:
+def bundle(made: Catalog | str, *more: str) -> Bundle:
     """The bundle of a catalog, or of `catalog(policies…)`; it must compile."""
     given = made if isinstance(made, Catalog) else catalog(made, *more)
-    result = compile_bundle(given, enforceable=enforceable).result
+    result = compile_bundle(given).result
     assert isinstance(result, Bundle), "\n".join(str(problem) for problem in result)
     return result
 

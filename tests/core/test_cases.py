@@ -24,7 +24,7 @@ when { context.delegation.depth > 0 };"""
 
 
 def shop(*policies: str, tools: tuple[Tool, ...] = ()) -> Bundle:
-    return bundle(catalog(*policies, tools=tools), enforceable={"redact"})
+    return bundle(catalog(*policies, tools=tools))
 
 
 def wrong(running: Bundle, *events: Json, agent: str = "ada") -> tuple[str, ...]:

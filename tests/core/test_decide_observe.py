@@ -47,7 +47,6 @@ def observing(*names: str) -> Bundle:
             agents=[replace(known[name], mode=OBSERVE) for name in names],
             tools=[tool("shop", "odd", {"$ref": "#"})],
         ),
-        enforceable=("redact",),
     )
 
 

@@ -37,7 +37,7 @@ CONDITIONS = (
 def random_policy(rng: random.Random, ident: str, names: list[str]) -> str:
     kind = rng.choice(["permit", "permit", "permit", "forbid", '@gate("owner") forbid', '@gate("finance") forbid'])
     if kind == "permit" and rng.random() < 0.4:
-        kind = f'@obligation("redact:{rng.choice("abc")}") permit'
+        kind = f'@obligation("redact:{rng.choice(("pii", "secret", "email"))}") permit'
     who = rng.choice(
         [
             "principal",
@@ -66,7 +66,7 @@ def random_bundle(rng: random.Random) -> Bundle:
     ]
     texts = [random_policy(rng, f"p{n}", names) for n in range(rng.randint(1, 6))]
     broad = '@id("broad") permit (principal, action, resource);'
-    return bundle(catalog(broad, *texts, agents=agents), enforceable=("redact",))
+    return bundle(catalog(broad, *texts, agents=agents))
 
 
 def strictest(verdicts: list[Verdict]) -> Verdict:

@@ -45,6 +45,16 @@ CASES = {
         (admin(Event.HALT, "everything"), Cause.HALT, Severity.CRITICAL, "everything", "everything"),
         (admin(Event.HALT, "session:s"), Cause.HALT, Severity.HIGH, "session:s", "session s"),
     ),
+    Event.DETECTED: (
+        (
+            admin(Event.DETECTED, "mail/read", {"agent": "bot", "found": {"secret": {"AWS key id": 1}, "hidden": {}}}),
+            Cause.DETECTION,
+            Severity.HIGH,
+            "agent:bot",
+            "mail/read said there was: hidden, secret",
+        ),
+        (admin(Event.DETECTED, "mail/read"), Cause.DETECTION, Severity.HIGH, "tool:mail/read", "mail/read"),
+    ),
     Event.AGENT_DRIFTED: (
         (
             admin(Event.AGENT_DRIFTED, "agent/bot", {"kind": "new-tool", "follows": "record"}),

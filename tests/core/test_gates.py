@@ -65,7 +65,7 @@ def test_a_permit_that_does_not_apply_does_not_help() -> None:
 
 def test_obligations_of_an_escalated_action_come_from_its_permits() -> None:
     text = '@id("p") @obligation("redact:pii") permit (principal, action, resource);'
-    running = bundle(catalog(text, gate("g")), enforceable=("redact",))
+    running = bundle(catalog(text, gate("g")))
     decision = decided(running, action())
     assert isinstance(decision.verdict, Escalate)
     assert decision.verdict.obligations == ("redact:pii",)

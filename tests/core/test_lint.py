@@ -30,6 +30,7 @@ def said(found: tuple[Problem, ...]) -> list[str]:
         ),
         (f'@id("a") @obligation("wash:hands") permit {SCOPE};', "this is no obligation"),
         (f'@id("a") @obligation("redact:") permit {SCOPE};', "this is no obligation"),
+        (f'@id("a") @obligation("cap:amunt:5") permit {SCOPE};', "no tool in its scope has the argument 'amunt'"),
         (f'@id("a") permit {SCOPE} when {{ context.onBehalfOf has email }};', "context.onBehalfOf may be absent"),
     ],
 )
@@ -66,8 +67,8 @@ def test_the_second_of_two_ids_is_refused_and_names_the_first() -> None:
         ),
         (f'@id("a") @owner("x") permit {SCOPE};', "the annotation @owner means nothing here"),
         (
-            f'@id("a") @obligation("redact:pii") permit {SCOPE};',
-            "nothing enforces this obligation yet, so every call it permits is denied",
+            '@id("a") @obligation("cap:to:5") permit (principal, action in Remit::Action::"server:shop", resource);',
+            "shop___look has no argument 'to', so that each call of it that this permits is denied",
         ),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,13 +14,14 @@ from proof.counting import Counting
 from remit.adapters.halts import BY, HALTS, HaltFolder, leave
 from remit.facts.record import RecordKind
 from remit.facts.stop import EVERYTHING, Holds, Over, Stopped
-from remit.pep.answer import Refused, Released
+from remit.pep.answer import Client, Refused, Released
 from remit.pep.lease import LEASE_S, Lease
 from remit.policy.verdict import Code
+from remit.ports.upstream import Era, Updated
 from remit.trace.bodies import AdminBody, OutcomeBody, Status
 from tests.e2e.api_world import declared, world
 from tests.e2e.gateway_parts import bench
-from tests.e2e.gateway_world import Shop, gateway, shop_process, until
+from tests.e2e.gateway_world import Shop, compiled, gateway, shop_process, until
 from tests.e2e.speaking import told
 from tests.e2e.test_gateway_client import client
 from tests.e2e.test_tasks import ABLE, DONE, begun, get, under
@@ -360,3 +361,23 @@ async def test_what_a_server_answered_stays_here_once_halted(tmp_path: Path, sho
         assert of.driver.stopped(authority)
         outcomes = [one.body for one in await of.records(RecordKind.OUTCOME)]
         assert [one.status for one in outcomes if isinstance(one, OutcomeBody)] == [Status.OK]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("what", [(Over.AGENT, "clerk"), (Over.SERVER, "shop"), (Over.TOOL, "shop/note://a")])
+async def test_a_watch_of_what_may_be_read_no_more_ends(tmp_path: Path, what: Stopped) -> None:
+    async with bench(tmp_path) as b:
+        [source] = b.bundle.catalog.policies
+        all_of_it = replace(source, text='@id("all") permit (principal, action, resource);')
+        b.bundle = compiled(replace(b.bundle.catalog, policies=(all_of_it,)))
+        b.upstream.notices = [Updated("note://a"), Updated("note://b"), Updated("note://a")]
+        for uris, after in (({"note://a"}, []), ({"note://a", "note://b"}, ["note://b"])):
+            seen: list[str] = []
+            async for told_ in b.driver.watch(
+                b.authority(), Client(Era.STATELESS), "shop", frozenset(), frozenset(uris)
+            ):
+                if isinstance(told_, Updated):
+                    seen.append(told_.uri)
+                    await b.driver.halt(what, "ann", "odd", Holds.READING)
+            assert seen == ["note://a", *(after if what[0] is Over.TOOL else [])]
+            await b.driver.resume_halted(what, "ann")

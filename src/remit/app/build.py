@@ -23,6 +23,7 @@ from remit.adapters.notary import FOLDER as CHECKPOINT_KEYS
 from remit.adapters.notary import FolderNotary
 from remit.adapters.notifiers.webhook import Webhooks
 from remit.adapters.passkeys import WebAuthn
+from remit.adapters.resolving import HostResolver
 from remit.adapters.signer import Ed25519Signer
 from remit.adapters.sqlite import SqliteLedger, open_ledger
 from remit.adapters.sqlite.batches import Batches
@@ -177,6 +178,13 @@ def _source(folder: Folder, bundles: Bundles) -> Source:
     return source
 
 
+def _introduced(driver: Driver, resource: str) -> str:
+    """Tell `driver` who looks up hosts, and what the addresses of pages begin with: that is the answer."""
+    driver.resolves_by(HostResolver())
+    driver.shown_under(pages := f"{resource}/a/")
+    return pages
+
+
 async def build(settings: Settings, port: int, logs: Logs | None = None) -> Service:
     """Join everything for a service that answers on `port`. Raises `Failure`."""
     folder, bundles, running = open_workspace(settings)
@@ -205,7 +213,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     runtime = Runtime(running, folder, bundles, fleet, ledger, _CLOCK, veiling)
     driver = Driver(ledger, _CLOCK, lambda: runtime.bundle, fleet.upstreams, settings.limits, tally, veiling, _ENTROPY)
     await driver.load()
-    driver.shown_under(pages := f"{resource}/a/")
+    pages = _introduced(driver, resource)
     lease = driver.leased(HaltFolder(settings.data))
     authenticator = Authenticator(signer, _CLOCK, revoked=await ledger.revoked(), credentials=credentials)
     await _started(runtime, fleet, keeping, session, ledger)

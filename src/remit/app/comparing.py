@@ -22,6 +22,7 @@ from remit.pdp.snapshot import Pin
 from remit.policy.bundle import Bundle
 from remit.ports.credentials import CredentialState
 from remit.ports.upstream import Health
+from remit.protect.detect.poison import Poison, poison
 
 STDERR_LINES_MAX: Final = 20
 
@@ -86,9 +87,16 @@ def _compared(one: Comparison, reviewed: Reviewed | None, bundle: Bundle) -> Too
     if reviewed is not None:
         lines += reviewed.lines if one.standing is Standing.UNREVIEWED else map(render, one.changes)
         lines += [f"note: {one.note}"] if one.note else []
+        lines += [f"read twice: {found}" for found in _poison(one, bundle)]
         lines += [f"# {line}" for line in reviewed.suggestion.lines] if reviewed.suggestion else []
     row = _pin(known, one.standing.value, one.pin, tuple(lines), bundle)
     return replace(row, definition=one.live.to_json() if one.live else None)
+
+
+def _poison(one: Comparison, bundle: Bundle) -> tuple[Poison, ...]:
+    """What in the live definition speaks to the model, or of other tools than itself."""
+    others = {tool.name for tool in bundle.catalog.tools.values() if (tool.server, tool.name) != (one.server, one.tool)}
+    return () if one.live is None else poison(one.live, others)
 
 
 def _pin(tool: Tool, state: str, live: str | None, lines: tuple[str, ...], bundle: Bundle) -> ToolPin:

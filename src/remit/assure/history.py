@@ -18,7 +18,7 @@ from typing import Final, cast
 
 from remit.assure.replay import origins_of
 from remit.escalate.grants import Grant
-from remit.facts.action import Action, ActionKind
+from remit.facts.action import Action, ActionKind, Shaping
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json
 from remit.facts.confidence import UNSAID, Confidence
@@ -166,6 +166,7 @@ class History:
             body.arguments,
             given,
             Authority(links, body.user, body.token, now_ms + _HOUR_MS),
+            shaping=_shaping(body),
         )
         lifts: tuple[Lift, ...] = ()
         if body.approval is not None and body.verdict == "permit":
@@ -218,6 +219,15 @@ def _given(body: ActionBody) -> dict[str, Json] | None:
     except ValueError:
         return None
     return cast("dict[str, Json]", found) if isinstance(found, dict) else None
+
+
+def _shaping(body: ActionBody) -> Shaping | None:
+    """What obligations had to do with it: these arguments are what they made, and its hosts were looked up then."""
+    said = body.context.get("obliged")
+    addresses = said.get("addresses") if isinstance(said, Mapping) else None
+    if not isinstance(said, Mapping) or not isinstance(addresses, Mapping):
+        return None
+    return Shaping(str(said.get("asked")), 0, {host: str(address) for host, address in addresses.items()})
 
 
 def _moment(body: ActionBody, at_ms: int) -> int:

@@ -89,7 +89,7 @@ def fates(
 
     `given` are cases that hold on `bundle`. Nothing beyond `MUTANTS_MAX` is tried.
     """
-    compiled = compile_bundle(bundle.catalog, memory=memory, enforceable=bundle.enforceable, shadow_every=0)
+    compiled = compile_bundle(bundle.catalog, memory=memory, shadow_every=0)
     found = (one for policy in bundle.policies.values() for one in mutants(policy))
     for number, mutant in enumerate(found):
         if number >= MUTANTS_MAX:
@@ -110,5 +110,5 @@ def _bundle(bundle: Bundle, mutant: Mutant, memory: Memory) -> Bundle | None:
         for one in bundle.catalog.policies
     )
     catalog = replace(bundle.catalog, policies=policies)
-    made = compile_bundle(catalog, memory=memory, enforceable=bundle.enforceable, shadow_every=0).result
+    made = compile_bundle(catalog, memory=memory, shadow_every=0).result
     return made if isinstance(made, Bundle) else None

@@ -34,6 +34,7 @@ from remit.pdp.decision import Append, Decision
 from remit.pdp.granting import reach_recorded, terms
 from remit.pdp.judge import Call, judge_result
 from remit.pdp.snapshot import Pin, Snapshot
+from remit.pdp.through import through
 from remit.policy.bundle import Bundle
 from remit.policy.reached import Reached
 from remit.policy.uids import action_uid, server_uid
@@ -153,10 +154,6 @@ class _Run:
         server = self._server(call.tool)
         arguments = canonical(call.args)
         action = Action(ActionKind.CALL_TOOL, server, call.tool, arguments, call.args, self._authority)
-        form = self._bundle.tools.get((server, call.tool))
-        if form is not None and form.tool.secrets:
-            # Nothing is recorded here, and `decide` judges no secret that nothing veils.
-            action = replace(action, veiled=_VEIL.over(form.tool, form.arguments, call.args))
         self._called[call.call_id] = action
         snapshot = Snapshot(
             self._bundle,
@@ -166,9 +163,9 @@ class _Run:
             grants=tuple(self._grants),
             used=self._used,
         )
-        decision = decide(snapshot, action, self.now_ms)
+        decision = self._decided(snapshot, action)
         if call.call_id in self._failed and {reason.code for reason in decision.reasons} == {Code.ARG_INVALID}:
-            asked = decide(replace(snapshot, bundle=_unvalidated(self._bundle)), action, self.now_ms)
+            asked = self._decided(replace(snapshot, bundle=_unvalidated(self._bundle)), action)
             return asked._replace(reasons=(*asked.reasons, *decision.reasons))
         if isinstance(decision.verdict, Permit):
             form = self._bundle.tools[server, call.tool]
@@ -181,6 +178,16 @@ class _Run:
             links = ((self._state.agent, self._state.sid),)
             self._used.intent(links, action.kind.value, server, call.tool, _reaches(decision))
         return decision
+
+    def _decided(self, snapshot: Snapshot, action: Action) -> Decision:
+        return through(lambda one: decide(snapshot, self._veiled(one), self.now_ms), action)
+
+    def _veiled(self, action: Action) -> Action:
+        form = self._bundle.tools.get((action.server, action.name))
+        if form is None or not form.tool.secrets:
+            return action
+        # Nothing is recorded here, and `decide` judges no secret that nothing veils.
+        return replace(action, veiled=_VEIL.over(form.tool, form.arguments, action.input))
 
     def grant(self, call: str, decision: Decision, scope: Scope) -> None:
         """People say yes to the escalated `call`, and grant `scope` with it."""

@@ -28,6 +28,7 @@ from remit.pdp.judge import Call, judge_result
 from remit.pdp.measure import impact
 from remit.pdp.reached import reached_other
 from remit.pdp.snapshot import Pin, Snapshot
+from remit.pdp.through import through
 from remit.policy.bundle import Bundle
 from remit.policy.reached import Reached
 from remit.policy.schema import CLIENT_MODEL
@@ -113,11 +114,14 @@ class World:
         expires_ms = START_MS + _SESSION_MS
         authority = Authority(links, self._user, _TOKEN, expires_ms, trusted_harness=True)
         action = Action(doing.kind, doing.server, doing.name, canonical(doing.args), doing.args, authority)
-        form = self.bundle.tools.get((doing.server, doing.name)) if doing.kind is ActionKind.CALL_TOOL else None
-        if form is not None and form.tool.secrets:
-            # Nothing is recorded here, and `decide` judges no secret that nothing veils.
-            return replace(action, veiled=_VEIL.over(form.tool, form.arguments, doing.args))
-        return action
+        return self._veiled(action)
+
+    def _veiled(self, action: Action) -> Action:
+        form = self.bundle.tools.get((action.server, action.name)) if action.kind is ActionKind.CALL_TOOL else None
+        if form is None or not form.tool.secrets:
+            return action
+        # Nothing is recorded here, and `decide` judges no secret that nothing veils.
+        return replace(action, veiled=_VEIL.over(form.tool, form.arguments, action.input))
 
     def snapshot(self, chain: Chain, action: Action) -> Snapshot:
         """Everything that judging `action` may look at, as it is now."""
@@ -140,7 +144,7 @@ class World:
 
     def judge(self, chain: Chain, action: Action) -> Decision:
         """Decide on `action`; what it does to sessions and stores is done where it is permitted."""
-        decision = decide(self.snapshot(chain, action), action, self.now_ms)
+        decision = through(lambda one: decide(self.snapshot(chain, one), self._veiled(one), self.now_ms), action)
         if isinstance(decision.verdict, Permit):
             self.take(chain, action, decision)
         return decision

@@ -16,6 +16,7 @@ from remit.facts.breaker import On, Over
 from remit.facts.budget import Measure, Per
 from remit.facts.catalog import Argument, Effect, Idempotent, PolicySource, Sink, Topic, Watches
 from remit.facts.credential import OAuth, Secret
+from remit.facts.finding import Find
 from remit.facts.impact import NONE as NO_IMPACT
 from remit.facts.impact import Extractors
 from remit.facts.results import Format, Part
@@ -77,7 +78,7 @@ class ServerSpec:
     """Exactly one of `command` and `url`.
 
     `env` and `cwd` go with `command` only, `headers`, `oauth` and `private` with `url` only. `source` left out
-    (None) keeps the worst case.
+    (None) keeps the worst case. `detects` is what is looked for in all that it says.
     """
 
     command: tuple[str, ...] | None = None
@@ -91,6 +92,7 @@ class ServerSpec:
     oauth: OAuth | None = None
     source: tuple[str, ...] | None = None
     private: bool = False
+    detects: frozenset[Find] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

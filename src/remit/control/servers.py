@@ -40,7 +40,7 @@ def server_of(resource: Resource, spec: ServerSpec) -> tuple[Server | None, list
         transport = Http(spec.url or "", MappingProxyType(dict(spec.headers)), spec.oauth, spec.private)
     problems += label_problems(resource, spec.source)
     source = UNCATALOGUED_SOURCE if spec.source is None else closed(spec.source)
-    server = Server(resource.name, transport, spec.shared, spec.verify_s, spec.call_s, source)
+    server = Server(resource.name, transport, spec.shared, spec.verify_s, spec.call_s, source, spec.detects)
     return server, problems
 
 

@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from types import MappingProxyType
 
 from remit.facts.agent import Authority
-from remit.facts.canonical import Json, quoted
+from remit.facts.canonical import Json, canonical, digest, quoted
 
 
 class ActionKind(StrEnum):
@@ -38,6 +39,23 @@ class Within:
 
 
 @dataclass(frozen=True, slots=True)
+class Shaping:
+    """How an action came to have other arguments than its agent asked for: obligations changed them `changes` times.
+
+    `asked` is `sha256:…` of those that he asked for, as they would have been recorded. `addresses` are those that were
+    looked up for it, by host; nobody looks these up again. An empty one: there is none.
+    """
+
+    asked: str
+    changes: int = 0
+    addresses: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def to_json(self) -> Mapping[str, Json]:
+        """As it stands in the record of the action."""
+        return {"asked": self.asked, "addresses": dict(self.addresses)}
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """An action as the enforcement point understood it.
 
@@ -46,7 +64,8 @@ class Action:
     by name is to list what there is. `arguments` is the canonical form (RFC 8785) of `input`: the bytes
     that are judged and forwarded, and hashed and recorded, unless `veiled` stands for them there (`facts.veil`).
     `within` says that the action is under way and goes on; `trace` is the W3C traceparent of the request, `said` the
-    agent's own reason: neither decides anything, and no policy sees them.
+    agent's own reason: neither decides anything, and no policy sees them. `shaping` is there where obligations
+    had a part in it.
     """
 
     kind: ActionKind
@@ -59,11 +78,32 @@ class Action:
     trace: str | None = None
     veiled: bytes | None = None
     said: str | None = None
+    shaping: Shaping | None = None
 
     @property
     def recorded(self) -> bytes:
         """The arguments as they are hashed and recorded."""
         return self.arguments if self.veiled is None else self.veiled
+
+    def shaped(self, given: Mapping[str, Json]) -> "Action":
+        """The action with the arguments `given`, by an obligation. Raises `ValueError` where these have no form."""
+        before = self._shaping
+        return replace(
+            self,
+            arguments=canonical(given),
+            input=given,
+            veiled=None,
+            shaping=replace(before, changes=before.changes + 1),
+        )
+
+    def resolved(self, addresses: Mapping[str, str]) -> "Action":
+        """The action with what was looked up for it besides."""
+        before = self._shaping
+        return replace(self, shaping=replace(before, addresses={**before.addresses, **addresses}))
+
+    @property
+    def _shaping(self) -> Shaping:
+        return self.shaping or Shaping(digest(self.recorded))
 
     @property
     def lists(self) -> bool:

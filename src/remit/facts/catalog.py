@@ -18,6 +18,7 @@ from remit.facts.breaker import Breaker
 from remit.facts.budget import Budget
 from remit.facts.canonical import Json, canonical, digest
 from remit.facts.credential import OAuth, Secret
+from remit.facts.finding import Find, labels_of
 from remit.facts.impact import NONE as NO_IMPACT
 from remit.facts.impact import Extractors
 from remit.facts.label import Labels
@@ -213,7 +214,8 @@ class Server:
 
     `verify_s` is how old the last comparison of its live tools with their pins may be when a
     call is forwarded; 0 compares before every call. `call_s` is how long one call may take. `source`
-    are the labels that all but its tools bring: resources, prompts, lists, instructions.
+    are the labels that all but its tools bring: resources, prompts, lists, instructions. `detects` is what is looked
+    for in all that it says.
     """
 
     name: str
@@ -222,6 +224,7 @@ class Server:
     verify_s: float = 1.0
     call_s: float = 60.0
     source: Labels = UNCATALOGUED_SOURCE
+    detects: frozenset[Find] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +328,7 @@ class Catalog:
 
     @property
     def labels(self) -> Labels:
-        """Every label that some tool, part of its results or server brings, with the two family names."""
+        """Every label that some tool, part of its results, server or detector brings, with the two family names."""
         brought = [tool.brings for tool in self.tools.values()]
-        sources = [server.source for server in self.servers.values()]
+        sources = [server.source | labels_of(server.detects) for server in self.servers.values()]
         return frozenset({"untrusted", "confidential"}).union(*brought, *sources)

@@ -3,7 +3,7 @@
 known? -> reviewed and as pinned? -> session live? -> breakers? -> arguments valid? -> budgets? ->
 facts -> every link
 of the chain judged, observing links overridden, the strictest verdict taken -> gates lifted by
-people -> obligations known -> effects. The first step that says no ends it, and says why.
+people -> obligations met -> effects. The first step that says no ends it, and says why.
 """
 
 from dataclasses import replace
@@ -23,6 +23,7 @@ from remit.pdp.granting import covering, reach_in
 from remit.pdp.known import argument_problem, known, session_problem
 from remit.pdp.listing import judge_list
 from remit.pdp.measure import impact, novelty
+from remit.pdp.obliged import obliged
 from remit.pdp.snapshot import Asking, Snapshot
 from remit.pdp.spending import overspent, thrifty
 from remit.policy.context import Facts
@@ -93,7 +94,7 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     # A no to this very action stands over whatever was granted for others like it.
     if snapshot.grants and not snapshot.noes and isinstance(lifted.verdict, Escalate):
         lifted = _granted(snapshot, action, lifted, now_ms)
-    return _obligations(snapshot, _askable(snapshot, action, lifted))
+    return obliged(action, _askable(snapshot, action, lifted))
 
 
 def facts_of(snapshot: Snapshot, action: Action, now_ms: int, flow: Flow | None = None) -> Facts:
@@ -179,14 +180,3 @@ def _askable(snapshot: Snapshot, action: Action, judged: Ruling) -> Ruling:
         return judged
     reason = _TOO_MUCH[snapshot.asking]
     return Ruling(Deny(), (*judged.reasons, reason), judged.facts, judged.reached, judged.observed)
-
-
-def _obligations(snapshot: Snapshot, judged: Ruling) -> Ruling:
-    if isinstance(judged.verdict, Deny):
-        return judged
-    unknown = [owed for owed in judged.verdict.obligations if owed.partition(":")[0] not in snapshot.bundle.enforceable]
-    if not unknown:
-        return judged
-    text = f"it is permitted only with {unknown[0]}, which nothing here can enforce"
-    reason = Reason(Code.UNKNOWN_OBLIGATION, text)
-    return Ruling(Deny(), (reason,), judged.facts, judged.reached, judged.observed)

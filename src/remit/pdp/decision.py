@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from remit.facts.action import Action
 from remit.facts.record import RecordKind
 from remit.policy.reached import Reached
 from remit.policy.verdict import Reason, Verdict
@@ -26,6 +27,18 @@ class Forward(NamedTuple):
     arguments: bytes
 
 
+class Reshape(NamedTuple):
+    """Judge `action` in place of the one that was asked for, which obligations change. Nothing is recorded yet."""
+
+    action: Action
+
+
+class Resolve(NamedTuple):
+    """Look up the addresses of `hosts`, and judge the action again with what was found. Nothing is recorded yet."""
+
+    hosts: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """Keep the caller for at most `hold_s` seconds while people decide."""
@@ -38,7 +51,7 @@ class Refuse:
     """Answer the caller with the reasons; nothing reaches the tool."""
 
 
-Effect: TypeAlias = Append | Forward | Hold | Refuse
+Effect: TypeAlias = Append | Forward | Hold | Refuse | Reshape | Resolve
 
 
 class Decision(NamedTuple):

@@ -1,13 +1,14 @@
 """A ruling and the effects that carry it out: what must be recorded, and what happens next."""
 
+from collections.abc import Mapping
 from typing import NamedTuple, assert_never
 
 from remit.facts.action import Action, ActionKind
-from remit.facts.canonical import digest
+from remit.facts.canonical import Json, digest
 from remit.facts.label import NONE
 from remit.facts.record import RecordKind
 from remit.pdp import decision
-from remit.pdp.decision import Append, Decision, Forward, Hold, Refuse
+from remit.pdp.decision import Append, Decision, Forward, Hold, Refuse, Reshape, Resolve
 from remit.pdp.snapshot import Snapshot
 from remit.policy.context import Facts
 from remit.policy.reached import Reached
@@ -20,7 +21,7 @@ class Ruling(NamedTuple):
     """A verdict on the way to a decision.
 
     `facts` and `reached` are None where the action never got that far; `approval` is the one that
-    lifted its gates, `grants` are those that did.
+    lifted its gates, `grants` are those that did. `first` has to be done before it can be one.
     """
 
     verdict: Verdict
@@ -30,6 +31,7 @@ class Ruling(NamedTuple):
     observed: Verdict | None = None
     approval: str | None = None
     grants: tuple[str, ...] = ()
+    first: Reshape | Resolve | None = None
 
     @property
     def pin(self) -> str:
@@ -40,6 +42,8 @@ class Ruling(NamedTuple):
 def decision_of(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> Decision:
     """`ruling` as a decision: its record first, then forward, hold or refuse."""
     effects: tuple[decision.Effect, ...]
+    if ruling.first is not None:
+        return Decision(ruling.verdict, ruling.reasons, (ruling.first,), ruling.observed)
     match ruling.verdict:
         case Permit():
             effects = _forward(snapshot, action, ruling, now_ms)
@@ -108,7 +112,7 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int, store
         irreversible=reached is not None and reached.irreversible,
         labels=tuple(sorted(NONE if facts is None else facts.labels)),
         source=() if reached is None else reached.brings,
-        context={} if facts is None else facts.recorded(),
+        context=_context(action, facts),
         arguments=b"" if hidden else _shown(action),
         trace=action.trace,
         stored=stored,
@@ -118,6 +122,12 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int, store
         reaches=() if facts is None or facts.novelty is None else facts.novelty.kinds,
         charges=charges_of(snapshot.draws) if snapshot.draws and isinstance(verdict, Permit) else (),
     )
+
+
+def _context(action: Action, facts: Facts | None) -> Mapping[str, Json]:
+    """What policy looked at, and, where obligations changed the arguments, what had been asked for."""
+    known: Mapping[str, Json] = {} if facts is None else facts.recorded()
+    return known if action.shaping is None else {**known, "obliged": action.shaping.to_json()}
 
 
 def bare(snapshot: Snapshot, action: Action) -> bool:

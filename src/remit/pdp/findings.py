@@ -81,12 +81,21 @@ def _trip(record: str, at: int, body: AdminBody) -> Finding | None:
     return Finding(record, at, Cause.TRIP, Severity.MEDIUM, title, agent, what=f"{kind}:{name}")
 
 
+def _detected(record: str, at: int, body: AdminBody) -> Finding | None:
+    found, agent = body.data.get("found"), body.data.get("agent")
+    kinds = ", ".join(sorted(found)) if isinstance(found, Mapping) else ""
+    title = one_line(f"in what {body.subject} said there was: {kinds}", chars_max=TITLE_CHARS_MAX)
+    named = agent if isinstance(agent, str) else ""
+    return Finding(record, at, Cause.DETECTION, Severity.HIGH, title, named, what=f"tool:{body.subject}")
+
+
 SOURCES: Final[Mapping[Event, Source]] = {
     Event.HALT: _halt,
     Event.AGENT_DRIFTED: _drift,
     Event.INVENTORY_CHANGED: _shadow,
     Event.POLICY_DIFFERENCE: _difference,
     Event.BREAKER_TRIPPED: _trip,
+    Event.DETECTED: _detected,
 }
 """Sources of incidents beside denials, one row each."""
 

@@ -271,6 +271,7 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             | Event.POLICY_DIFFERENCE
             | Event.INVENTORY_CHANGED
             | Event.AGENT_DRIFTED
+            | Event.DETECTED
             | Event.CHECKPOINT_KEY
             | Event.HALT_DRILL
             | Event.INCIDENT_OPENED

@@ -1,16 +1,18 @@
 """What may leave through `release`, which labels go with it, and what it adds to the origins of its sessions."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from remit.facts.action import Action
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
+from remit.facts.finding import Find, labels_of
 from remit.facts.label import NONE, Labels, closed
 from remit.facts.session import Session
 from remit.policy.bundle import Bundle
 from remit.policy.reached import Reached
+from remit.protect.detect.detectors import NOTHING, Found, detected
 from remit.protect.index import Delta, Index
 from remit.protect.labels import brought_by
 from remit.protect.learning import learn
@@ -22,7 +24,8 @@ from remit.trace.bodies import Status
 class Judgement:
     """`labels` join every session in `sids` durably before a byte of `release` goes out, and so do `origins`.
 
-    `origins` is what the index of the chain's root session learns; None where no call was given.
+    `origins` is what the index of the chain's root session learns; None where no call was given. `found` is what the
+    detectors of its server found in it, and how often each thing.
     INVARIANT(label-before-data)
     """
 
@@ -30,6 +33,7 @@ class Judgement:
     sids: tuple[str, ...]
     release: Json
     origins: Delta | None = None
+    found: Found = field(default_factory=lambda: NOTHING)
 
 
 Reader: TypeAlias = Callable[[Tool | None, Labels, Json, Labels], Reading]
@@ -62,15 +66,19 @@ def judge_result(
     The labels are those the running bundle gives it, united with those it had when the action was
     decided: a bundle applied in between takes none away. So with `stored`, what the stores that it read hold now.
     Where the catalog labels parts of a tool's results, a result brings those of the parts that are in it; errors, and
-    what was cut off, bring them all.
+    what was cut off, bring them all. What detectors find adds its label to all of it, as that of a store does.
     """
     sids = tuple(session.sid for session in sessions)
     tool, worst = _now(bundle, reached, server)
     if status is Status.NOT_SENT:
         return Judgement(brought_by(worst, reached=False), sids, result)
+    finds = detects(bundle, server)
+    found = detected(finds, result) if finds else NOTHING
+    if found:
+        stored |= labels_of(found)
     told_apart = status is Status.OK and tool is not None and bool(tool.results)
     if call is None and not told_apart:
-        return Judgement(closed(worst | stored), sids, result)
+        return Judgement(closed(worst | stored), sids, result, found=found)
     reader = read if call is None else call.reader
     reading = reader(tool if told_apart else None, worst, result, stored)
     labels = (reading.labels if told_apart else worst) | stored
@@ -78,7 +86,13 @@ def judge_result(
         # Nobody read all of it: it may hold anything that the catalog knows of.
         labels |= bundle.labels
     origins = None if call is None else learn(reading, tool, call.action.input, call.origins, call.ident)
-    return Judgement(closed(labels), sids, result, origins)
+    return Judgement(closed(labels), sids, result, origins, found)
+
+
+def detects(bundle: Bundle, server: str) -> frozenset[Find]:
+    """What is looked for in all that `server` says."""
+    known = bundle.catalog.servers.get(server)
+    return frozenset() if known is None else known.detects
 
 
 def _now(bundle: Bundle, reached: Reached, server: str) -> tuple[Tool | None, Labels]:

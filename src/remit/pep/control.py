@@ -242,6 +242,7 @@ class Control(Bounding):
         await self._memory.hold(sids)
         try:
             attempt = self._desk.judge(action, None)
+            assert isinstance(attempt, Attempt), "a delegation has no arguments that could be changed"  # noqa: S101
             await attempt.pending.durable
             if isinstance(attempt.decision.verdict, Permit):
                 # INVARIANT(stop-wins): also over what was permitted a moment ago.

@@ -17,7 +17,7 @@ from remit.facts.agent import User
 from remit.facts.canonical import Json
 from remit.facts.passkey import Confirmed
 from remit.facts.record import RecordKind, Ref
-from remit.pdp.decision import Decision
+from remit.pdp.decision import Decision, Reshape, Resolve
 from remit.pep.editing import as_asked
 from remit.pep.judging import Desk
 from remit.pep.memory import Memory
@@ -180,6 +180,8 @@ class Decisions:
 
 def _passes(found: Approval, decision: Decision, bound: str) -> None:
     """Raise `EditRefused` unless the edited action may run once the gates of `found` are lifted."""
+    if isinstance(decision.effects[0], Reshape | Resolve):
+        raise EditRefused("policy would change these arguments: give them as they would be then, and URLs not at all")
     if bound == found.approved:
         raise EditRefused("these are the arguments that would run anyway: say yes without changing them")
     match decision.verdict:

@@ -35,6 +35,7 @@ from remit.pep.tasks import Tasks
 from remit.pep.way import Way
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import Ledger
+from remit.ports.resolver import Resolver
 from remit.ports.system import Clock, Entropy
 from remit.ports.upstream import (
     Along,
@@ -80,6 +81,10 @@ class Driver(Control):
     def shown_under(self, pages: str) -> None:
         """Say that people are shown approvals under the address `pages`, each at its id."""
         self._way.pages = pages
+
+    def resolves_by(self, resolver: Resolver) -> None:
+        """Look up hosts by `resolver`: without one, no URL that an obligation limits is let through."""
+        self._way.resolver = resolver
 
     def drains_by(self, closing: asyncio.Event) -> asyncio.Event:
         """Take `closing`, and give it back, as what says that the service ends: who goes then did not hang up."""
@@ -287,8 +292,11 @@ class Driver(Control):
                     if self._desk.bundle.digest != under:
                         under = self._desk.bundle.digest
                         may = await self._watchable(authority, client, server, may)
+                    held = self._held_of(authority, server, may.uris)
+                    if held == may.uris and not may.offers:
+                        return
                     match notice:
-                        case Updated(uri) if uri in may.uris:
+                        case Updated(uri) if uri in may.uris - held:
                             yield notice
                         case Changed(offer) if offer in may.offers:
                             yield notice
@@ -301,6 +309,11 @@ class Driver(Control):
         self._tasks.end_session(sid)
         for upstream in tuple(self._upstreams.values()):
             await upstream.end_session(sid)
+
+    def _held_of(self, authority: Authority, server: str, uris: frozenset[str]) -> frozenset[str]:
+        """Those of `uris` that people have stopped by name."""
+        stopped = self._memory.stopped
+        return frozenset(uri for uri in uris if self._desk.stops(authority, server, uri)) if stopped else frozenset()
 
     def _reaches(self, authority: Authority, server: str) -> bool:
         return self._names.reaches(self._desk.bundle, authority.agents, server)

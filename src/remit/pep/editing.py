@@ -11,6 +11,7 @@ from remit.facts.strictjson import Refused, parse
 from remit.trace.bodies import ActionBody
 
 _HOUR_MS: Final = 3_600_000
+WORD: Final = "Policy changed the arguments of this call. It ran with exactly these: "
 NOTICE: Final = "A person approved this call with other arguments than you asked for. It ran with exactly these: "
 
 
@@ -44,3 +45,10 @@ def with_notice(result: Mapping[str, Json], arguments: bytes) -> Mapping[str, Js
     content = result.get("content")
     said: Json = {"type": "text", "text": NOTICE + arguments.decode("utf-8")}
     return {**result, "content": [said, *(content if isinstance(content, list) else [])]}
+
+
+def with_word(result: Mapping[str, Json], arguments: bytes) -> Mapping[str, Json]:
+    """The tool result `result`, after which the agent is told with which `arguments` obligations let it run."""
+    content = result.get("content")
+    said: Json = {"type": "text", "text": WORD + arguments.decode("utf-8")}
+    return {**result, "content": [*(content if isinstance(content, list) else []), said]}

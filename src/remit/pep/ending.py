@@ -16,10 +16,12 @@ from remit.facts.record import Receipt, RecordKind
 from remit.pdp.judge import Judgement, judge_result
 from remit.pep.answer import Answer, Failed, Refused, Released
 from remit.pep.attempt import Attempt
-from remit.pep.editing import with_notice
+from remit.pep.covered import covered_shown
+from remit.pep.editing import with_notice, with_word
 from remit.pep.errand import Errand
 from remit.pep.judging import Desk
 from remit.pep.release import INTERNAL_ERROR, Shown, seal, too_long, withheld
+from remit.pep.reporting import Reporting
 from remit.pep.taking import append_of, reached_of
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import LedgerUnwritable, Pending
@@ -35,25 +37,29 @@ class Ending:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._reporting = Reporting(desk)
 
     async def release(self, errand: Errand, attempt: Attempt, reply: Reply, elapsed_ms: float) -> Answer:
         """The answer that `reply` is, once its outcome is durable."""
-        shown = errand.show(reply)
+        of_tool = errand.action.kind is ActionKind.CALL_TOOL
+        shown = covered_shown(attempt.owed, errand.show(reply), reached_of(attempt.decision).tool, of_tool=of_tool)
         judged = self._judged(errand, attempt, shown)
         data = seal(_told(attempt, judged))
         if data is not None and (most := _shown_max(errand, attempt)) is not None and len(data) > most:
-            shown = too_long(shown, len(data), most, call=errand.action.kind is ActionKind.CALL_TOOL)
+            shown = too_long(shown, len(data), most, call=of_tool)
             judged = self._judged(errand, attempt, shown)
             data = seal(_told(attempt, judged))
         if data is None:
             shown = withheld("it holds a value that has no JSON form")
-            if errand.action.kind is not ActionKind.CALL_TOOL:
+            if not of_tool:
                 shown = Shown({}, shown.status, shown.error, failed=(INTERNAL_ERROR, shown.error or ""))
             judged = self._judged(errand, attempt, shown)
             data = seal(_told(attempt, judged)) or b"{}"
         try:
             pending = self._end(errand, attempt, judged, shown, data, elapsed_ms)
             self._desk.breaking.ended(errand.action, attempt.ref, failed=_failed(reply, shown), took_ms=elapsed_ms)
+            if judged.found:
+                self._reporting.report(attempt, errand.action, judged)
             await pending.durable
         except LedgerUnwritable as error:
             return unwritable(error, attempt.ref)
@@ -116,11 +122,12 @@ class Ending:
 
 
 def _told(attempt: Attempt, judged: Judgement) -> Json:
-    """What leaves: with a word of ours, which is judged as nobody's, where people had other arguments run."""
-    edited = attempt.edited
-    if edited is None or not isinstance(judged.release, Mapping):
+    """What leaves: with a word of ours, which is judged as nobody's, where other arguments ran."""
+    if not isinstance(judged.release, Mapping):
         return judged.release
-    return with_notice(judged.release, edited.arguments)
+    if attempt.edited is not None:
+        return with_notice(judged.release, attempt.edited.arguments)
+    return judged.release if attempt.shaped is None else with_word(judged.release, attempt.shaped.arguments)
 
 
 def _failed(reply: Reply, shown: Shown) -> bool | None:

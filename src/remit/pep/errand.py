@@ -5,7 +5,7 @@ and releasing are `pep.way`'s, the same for all of them.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -57,6 +57,12 @@ def call_tool(
 
     mirrored = {} if accepted is None else headers(_MIRRORS.of(accepted), given)
     return Errand(Action(ActionKind.CALL_TOOL, server, tool, arguments, given, authority), send, clean, mirrored)
+
+
+def called(action: Action, accepted: Tool | None) -> Errand:
+    """The errand of a tool call that people approved, or obligations made, in place of another."""
+    made = call_tool(action.authority, action.server, action.name, action.input, action.arguments, accepted)
+    return replace(made, action=action)
 
 
 def read_resource(authority: Authority, server: str, uri: str) -> Errand:

@@ -7,7 +7,7 @@ hold the same records in the same order.
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import Final
 
 import orjson
 
@@ -15,19 +15,20 @@ from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json, digest
 from remit.facts.catalog import Definition, Tool
-from remit.facts.label import Labels
+from remit.facts.label import NONE, Labels
 from remit.facts.limits import Limits
 from remit.facts.record import RecordKind
 from remit.facts.session import Session
 from remit.facts.stop import Stop, stops_over
-from remit.facts.veil import Veil
 from remit.pdp.decide import decide
-from remit.pdp.decision import Decision
-from remit.pdp.judge import Call, Judgement, judge_result
+from remit.pdp.decision import Append, Decision, Reshape, Resolve
+from remit.pdp.judge import Call, Judgement, detects, judge_result
 from remit.pdp.snapshot import Asking, Lift, Pin, Snapshot
 from remit.pdp.stopping import held, stoppable
+from remit.pdp.through import through
 from remit.pep.attempt import Attempt
 from remit.pep.breaking import Breaking
+from remit.pep.given import Current, Veiling, unleased, unveiled
 from remit.pep.holding import Holding
 from remit.pep.lifting import NO_META, Lifting
 from remit.pep.memory import Memory
@@ -46,18 +47,6 @@ from remit.trace.bodies import ActionBody, AdminBody, Body, Event, ExchangeBody,
 HOUR_MS: Final = 3_600_000
 BY_REMIT: Final = "remit"
 NONCE_BYTES: Final = 16
-
-Current: TypeAlias = Callable[[], Bundle]
-Veiling: TypeAlias = Callable[[], Veil | None]
-"""What veils declared secrets; None as long as no running bundle declared any."""
-
-
-def unveiled() -> None:
-    """Nothing veils: a tool with a secret is refused."""
-
-
-def unleased() -> None:
-    """Nothing is left for a service that cannot be left anything."""
 
 
 class Desk:
@@ -84,7 +73,6 @@ class Desk:
         self.limits = limits
         self._pins, self._purse = Pins(), Purse()
         self._holding = Holding(memory, current)
-        self._asked: dict[str, set[str]] = {}
         self.lifting = Lifting(memory, limits)
         self.breaking = Breaking(memory, clock, current, self.append)
         self.lease: Callable[[], Stop | None] = unleased
@@ -114,19 +102,21 @@ class Desk:
 
     def edit_of(self, action: Action) -> str | None:
         """The proposal that holds what people approved in place of `action`; None where they did not."""
-        tool = self._tool(action)
+        tool = self.tool(action)
         found = self.lifting.edited(action, "" if tool is None else tool.pin, self._clock.now_ms())
         return None if found is None or found.edit is None else found.edit.record
 
-    def judge(self, action: Action, live: Live, edited: Action | None = None) -> Attempt:
-        """Decide on `action` and queue the record. The sessions of its chain are held.
+    def judge(self, action: Action, live: Live, edited: Action | None = None) -> Attempt | Reshape | Resolve:
+        """Decide on `action` and queue the record; or what has to be done first, and nothing is queued.
+
+        The sessions of its chain are held.
 
         `edited` is what people approved in its place: it runs if it may, and else `action` is judged as if nobody
         had been asked.
         """
         self._retire(action.authority)
         now_ms = self._clock.now_ms()
-        tool = self._tool(action)
+        tool = self.tool(action)
         action = self._veiled(action, tool)
         pin = self._pins.compare(action.server, live, tool, action.name)
         sessions = self._memory.sessions(action.authority, now_ms)
@@ -138,6 +128,9 @@ class Desk:
             decision, edited = self._decide(action, tool, pin, sessions, now_ms), None
         self._tally.took(Stage.DECIDE, self._clock.monotonic_s() - start_s)
         self._report_difference()
+        first = decision.effects[0]
+        if isinstance(first, Reshape | Resolve):
+            return first
         made = append_of(decision)
         body, waits_for, bound, meta = made.body, None, "", NO_META
         if isinstance(body, ActionBody):
@@ -154,7 +147,8 @@ class Desk:
             for ident in self.lifting.opened(action, waits_for, bound):
                 over = AdminBody(Event.APPROVAL_SUPERSEDED, BY_REMIT, ident, {"by": waits_for})
                 self.append(RecordKind.ADMIN, action.authority.acting.sid, over)
-        return Attempt(decision, pending, bound, body.approval, sessions, waits_for, edited, meta)
+        shaped = action if action.shaping is not None and action.shaping.changes else None
+        return Attempt(decision, pending, bound, body.approval, sessions, waits_for, edited, meta, shaped)
 
     def _decide_edited(
         self,
@@ -172,7 +166,7 @@ class Desk:
         if not lifts:
             return None, None
         decision = self._decide(edited, tool, pin, sessions, now_ms, lifts)
-        if not isinstance(decision.verdict, Permit):
+        if not isinstance(decision.verdict, Permit) or not isinstance(decision.effects[0], Append):
             return None, None
         return decision, lifts[0].approval
 
@@ -182,21 +176,25 @@ class Desk:
         body = AdminBody(Event.APPROVAL_STARTED, BY_REMIT, attempt.approval, {"intent": attempt.ref})
         self.append(RecordKind.ADMIN, attempt.sessions[-1].sid, body)
 
-    def pass_on(self, attempt: Attempt, number: int, passed: Passed, content: bytes | None, action: Action) -> Pending:
+    def pass_on(
+        self, attempt: Attempt, number: int, passed: Passed, content: bytes | None, action: Action, had: Labels = NONE
+    ) -> Pending:
         """Queue the record of what a server said in the midst of `attempt`, with all labels that it may have by now.
 
-        Its `content` is JSON; the index of `action`, which is under way, has its words too.
-        Raises `LedgerUnwritable`.
+        `had` are those that are known to be among them. Its `content` is JSON; the index of `action`, which is under
+        way, has its words too. Raises `LedgerUnwritable`.
         """
         call = None if content is None else self.call(attempt.ref, action)
-        said = None if call is None or content is None else orjson.loads(content)
+        is_read = call is not None or detects(self._current(), action.server)
+        said = orjson.loads(content) if content is not None and is_read else None
         judged = self._so_far(attempt, action, said, call)
+        labels = judged.labels | had
         body = ExchangeBody(
             intent=attempt.ref,
             number=number,
             passed=passed,
             sids=judged.sids,
-            labels=tuple(sorted(judged.labels)),
+            labels=tuple(sorted(labels)),
             content=None if content is None else digest(content),
             content_bytes=0 if content is None else len(content),
             approval=None,
@@ -204,9 +202,9 @@ class Desk:
         )
         return self.append(RecordKind.EXCHANGE, attempt.sessions[-1].sid, body)
 
-    def brings(self, attempt: Attempt, action: Action) -> Labels:
-        """All labels that what `attempt` at `action` brings may have as of now, whoever wrote what it reads since."""
-        return self._so_far(attempt, action).labels
+    def brings(self, attempt: Attempt, action: Action, said: Json = None) -> Labels:
+        """All labels that what `attempt` at `action` brings may have as of now; `said` is what it brings already."""
+        return self._so_far(attempt, action, said).labels
 
     def _so_far(self, attempt: Attempt, action: Action, said: Json = None, call: Call | None = None) -> Judgement:
         # As an error: no part of it is told apart, so that all of it has all labels.
@@ -249,16 +247,15 @@ class Desk:
 
     def weigh(self, action: Action) -> Decision:
         """What `judge` would decide if live tools are as last seen, with no consequence."""
-        tool = self._tool(action)
-        action = self._veiled(action, tool)
+        tool = self.tool(action)
         pin = self._pins.last(action.server, tool, action.name)
         now_ms = self._clock.now_ms()
         sessions = self._memory.sessions(action.authority, now_ms)
-        return self._decide(action, tool, pin, sessions, now_ms)
+        return through(lambda one: self._decide(self._veiled(one, tool), tool, pin, sessions, now_ms), action)
 
     def weigh_edit(self, action: Action) -> tuple[Decision, str]:
         """As `weigh`, for people who are asked already; and the hash that binds it."""
-        tool = self._tool(action)
+        tool = self.tool(action)
         pin = self._pins.last(action.server, tool, action.name)
         now_ms = self._clock.now_ms()
         sessions = self._memory.sessions(action.authority, now_ms)
@@ -269,7 +266,8 @@ class Desk:
         """What names an approval, or what of it is decided, and cannot be guessed."""
         return "" if self._entropy is None else self._entropy.token_bytes(NONCE_BYTES).hex()
 
-    def _tool(self, action: Action) -> Tool | None:
+    def tool(self, action: Action) -> Tool | None:
+        """The tool that `action` calls, as the running bundle has it."""
         return self._current().catalog.tools.get((action.server, action.name))
 
     def _veiled(self, action: Action, tool: Tool | None) -> Action:

@@ -11,14 +11,18 @@ import asyncio
 import contextlib
 from typing import Final
 
+import orjson
+
 from remit.facts.action import Action
+from remit.facts.canonical import Json
 from remit.facts.label import NONE, Labels
+from remit.pdp.judge import detects
 from remit.pep.answer import Tell
 from remit.pep.attempt import Attempt
 from remit.pep.judging import Desk
 from remit.pep.showing import show_notice
 from remit.ports.ledger import LedgerUnwritable, Pending
-from remit.ports.upstream import Notice
+from remit.ports.upstream import Log, Notice, Progress
 from remit.trace.bodies import Passed
 
 WAITING_MAX: Final = 1_000
@@ -34,12 +38,17 @@ class Recorded:
         self._pending: Pending | None = None
         self._labels: Labels = NONE
 
-    def now(self, number: int, passed: Passed, content: bytes | None) -> None:
-        """Queue it where it is missing (`Desk.pass_on`). Raises `LedgerUnwritable`."""
-        labels = self._desk.brings(self._attempt, self._action)
+    def now(self, number: int, passed: Passed, content: bytes | None, said: Json = None) -> None:
+        """Queue it where it is missing (`Desk.pass_on`). `said` is read for labels. Raises `LedgerUnwritable`."""
+        labels = self._desk.brings(self._attempt, self._action, said)
         if self._pending is None or not labels <= self._labels:
-            self._pending = self._desk.pass_on(self._attempt, number, passed, content, self._action)
             self._labels |= labels
+            self._pending = self._desk.pass_on(self._attempt, number, passed, content, self._action, had=self._labels)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether what the server says is looked into."""
+        return bool(detects(self._desk.bundle, self._action.server))
 
     async def durable(self) -> None:
         """Return when what was queued is on disk. Raises `LedgerUnwritable` when it never will be, or nothing was."""
@@ -50,7 +59,8 @@ class Recorded:
 
     async def before(self, number: int, passed: Passed, content: bytes | None) -> None:
         """Return when all labels as of now are on disk. Raises `LedgerUnwritable`."""
-        self.now(number, passed, content)
+        said = orjson.loads(content) if content is not None and self.is_read else None
+        self.now(number, passed, content, said)
         await self.durable()
 
 
@@ -91,7 +101,7 @@ class Notices:
         if self._waiting:
             # What comes with all that was heard is known now; no record may follow the outcome.
             with contextlib.suppress(LedgerUnwritable):
-                self._recorded.now(0, Passed.NOTICE, None)
+                self._recorded.now(0, Passed.NOTICE, None, self._said())
         self._over = True
         if self._waiting:
             await self.label()
@@ -100,11 +110,15 @@ class Notices:
         """Have the labels of what was heard so far durable; False when they never will be."""
         try:
             if not self._over:
-                self._recorded.now(0, Passed.NOTICE, None)
+                self._recorded.now(0, Passed.NOTICE, None, self._said())
             await self._recorded.durable()
         except LedgerUnwritable:
             return False
         return True
+
+    def _said(self) -> Json:
+        """What waits to be told, where something is looked for in it."""
+        return [_texts(notice) for notice in self._waiting] if self._recorded.is_read else None
 
     async def _pass_on(self) -> None:
         while self._waiting:
@@ -116,3 +130,13 @@ class Notices:
                 # A client that went away is the call's affair, and its task is told so.
                 with contextlib.suppress(OSError, RuntimeError):
                     await tell(show_notice(notice))
+
+
+def _texts(notice: Notice) -> Json:
+    match notice:
+        case Progress(_, _, message):
+            return message
+        case Log(_, logger, data):
+            return [logger, data]
+        case _:
+            return None

@@ -14,6 +14,8 @@ from typing import Final
 from remit.facts.action import Action, ActionKind, Within
 from remit.facts.canonical import Json, canonical
 from remit.facts.record import RecordKind
+from remit.pep.attempt import Attempt
+from remit.pep.covered import covered_question
 from remit.pep.judging import Desk
 from remit.pep.responses import is_bare
 from remit.pep.rounds import Under
@@ -45,12 +47,14 @@ class Questions:
         """
         questions: dict[str, Question] = {}
         for key, asks in asked.items():
-            shown = show_question(asks)
+            shown = covered_question(under.attempt.owed, show_question(asks))
             if shown is None or not may_be_asked(under.client.capabilities, shown):
                 continue
             action = _own(under.errand.action, shown)
             if action is not None:
                 attempt = self._desk.judge(action, None)
+                if not isinstance(attempt, Attempt):
+                    continue
                 permitted = isinstance(attempt.decision.verdict, Permit)
                 if permitted:
                     under.models = {**under.models, key: attempt}

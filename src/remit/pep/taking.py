@@ -1,6 +1,6 @@
 """What of a decision enforcement goes on with."""
 
-from remit.pdp.decision import Append, Decision, Forward
+from remit.pdp.decision import Append, Decision, Forward, Hold
 from remit.policy.reached import Reached
 
 
@@ -18,3 +18,8 @@ def append_of(decision: Decision) -> Append:
         if isinstance(effect, Append):
             return effect
     raise AssertionError("every decision leaves a record")
+
+
+def hold_s_of(decision: Decision) -> float:
+    """How long the caller is kept waiting while people decide, in seconds."""
+    return max((effect.hold_s for effect in decision.effects if isinstance(effect, Hold)), default=0.0)

@@ -35,6 +35,7 @@ from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import LedgerUnwritable
 from remit.ports.system import Clock
 from remit.ports.upstream import Along, Begun, Failure, Question, Reply, Result
+from remit.protect.covering import covered_text
 from remit.trace.bodies import Passed
 
 TASKS_MAX: Final = 1_000
@@ -63,7 +64,7 @@ class Tasks:
     async def begin(self, under: Under, begun: Begun) -> Answer:
         """Go on with `under` as the task that its server began."""
         try:
-            said = read(begun.task)
+            said = _covered(under, read(begun.task))
         except Odd as odd:
             return await self._way.finish(under, Failure("garbage", f"the server's task is withheld: {odd}", sent=True))
         task = Task(under, said.ident, said.shown, Recorded(self._desk, under.attempt, under.errand.action))
@@ -157,7 +158,7 @@ class Tasks:
         match reply:
             case Result(value):
                 try:
-                    return await self._heard(task, read_end(value))
+                    return await self._heard(task, _covered(task.under, read_end(value)))
                 except (Odd, ValueError) as odd:
                     why = odd if isinstance(odd, Odd) else "it has no JSON form"
                     return Failed(_INTERNAL, f"the server's word of its task is withheld: {why}", task.name)
@@ -333,6 +334,14 @@ class Tasks:
         aside = asyncio.get_running_loop().create_task(work)
         self._aside.add(aside)
         aside.add_done_callback(self._aside.discard)
+
+
+def _covered(under: Under, said: Said) -> Said:
+    """`said` with the words of the task as obligations let them out; its questions and its end come later."""
+    owed, message = under.attempt.owed, said.shown.get("statusMessage")
+    if not owed or not isinstance(message, str):
+        return said
+    return replace(said, shown={**said.shown, "statusMessage": covered_text(owed, message)})
 
 
 def _unknown() -> Refused:

@@ -25,21 +25,23 @@ from remit.escalate.refusals import refused_text
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
 from remit.facts.record import RecordKind, Ref
-from remit.pdp.decision import Decision, Hold
+from remit.pdp.decision import Reshape, Resolve
 from remit.pdp.stopping import reason_of
 from remit.pep.answer import Answer, Awaiting, Client, Refused
 from remit.pep.attempt import Attempt
 from remit.pep.editing import edited_of
 from remit.pep.ending import Ending, internal, seen, unwritable
-from remit.pep.errand import Errand, call_tool
+from remit.pep.errand import Errand, called
 from remit.pep.judging import BY_REMIT, Desk
 from remit.pep.memory import Memory
 from remit.pep.names import Names
 from remit.pep.notices import Notices
 from remit.pep.pins import UNASKED, Live
 from remit.pep.rounds import Under
+from remit.pep.taking import hold_s_of
 from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason
 from remit.ports.ledger import Ledger, LedgerUnwritable
+from remit.ports.resolver import NOBODY, Resolver
 from remit.ports.system import Clock
 from remit.ports.upstream import Along, Failure, Reply, Upstream, UpstreamUnreachable
 from remit.trace.bodies import ActionBody, AdminBody, Event, Status
@@ -52,7 +54,7 @@ REREAD_S: Final = 1.0
 class Way:
     """Takes errands through judgement to their answer. `stop_reason` is asked last before anything is sent.
 
-    `pages` is what the address of an approval's page begins with; empty where there is none.
+    `pages` is what the address of an approval's page begins with, or empty. `resolver` looks up hosts.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Way:
         self._names = names
         self._ending = Ending(desk)
         self.pages = ""
+        self.resolver: Resolver = NOBODY
         self._sent: dict[int, Under] = {}
         self.draining: Callable[[], bool] = lambda: False
         self._held: Counter[str] = Counter()
@@ -102,8 +105,8 @@ class Way:
         found = await self.decide(errand.action, client)
         if not isinstance(found, Attempt):
             return found
-        if found.edited is not None:
-            errand = self._instead(found.edited)
+        if (instead := found.edited or found.shaped) is not None:
+            errand = called(instead, self._desk.tool(instead))
         try:
             refused = await self._settled(found)
         except asyncio.CancelledError:
@@ -133,6 +136,12 @@ class Way:
             edited = await self._edited(action)
             given = self._memory.given
             attempt = self._desk.judge(action, live, edited)
+            if isinstance(attempt, Reshape):
+                action = attempt.action
+                continue
+            if isinstance(attempt, Resolve):
+                action = action.resolved({host: await self.resolver.address(host) for host in attempt.hosts})
+                continue
             match attempt.decision.verdict:
                 case Permit():
                     return attempt
@@ -144,7 +153,7 @@ class Way:
                         return refused
                     now_s = self._clock.monotonic_s()
                     if deadline_s is None:
-                        deadline_s = now_s + _hold_s(attempt.decision)
+                        deadline_s = now_s + hold_s_of(attempt.decision)
                     answer = await self._wait(action, attempt, verdict, deadline_s, given)
                     if answer is not None:
                         return answer
@@ -187,7 +196,7 @@ class Way:
         client = under.client
         under.notices.tell = client.tell
         return Along(
-            hear=None if client.tell is None else under.notices.hear,
+            hear=None if client.tell is None or under.attempt.owed else under.notices.hear,
             capabilities=client.capabilities,
             log_level=client.log_level,
             trace=client.trace,
@@ -256,11 +265,6 @@ class Way:
             body = None if entry is None else entry.body
             kept = body.arguments if isinstance(body, ActionBody) else b""
         return edited_of(action, kept)
-
-    def _instead(self, action: Action) -> Errand:
-        """The errand of the tool call that people approved in place of another."""
-        tool = self._desk.bundle.catalog.tools.get((action.server, action.name))
-        return call_tool(action.authority, action.server, action.name, action.input, action.arguments, tool)
 
     async def _refuse(self, attempt: Attempt, unreachable: Reason | None) -> Refused:
         refused = await self._settled(attempt)
@@ -344,7 +348,3 @@ class Way:
                 case _:
                     # Approved, or used by a twin of this call: judge what is true now.
                     return None
-
-
-def _hold_s(decision: Decision) -> float:
-    return max((e.hold_s for e in decision.effects if isinstance(e, Hold)), default=0.0)

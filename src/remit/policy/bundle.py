@@ -25,10 +25,9 @@ from remit.policy.uids import action_uid
 class Bundle:
     """What `decide` decides by. `digest` names it in every record.
 
-    `tools` are keyed as in the catalog; `policies` by id, in its order. `enforceable` are the kinds of
-    obligation that enforcement knows; `labels` are those that policies can name; `stores` the names of each
-    server's; `flow` is whether some policy looks at where values came from. `members` are the
-    entities as generated code reads them.
+    `tools` are keyed as in the catalog; `policies` by id, in its order. `labels` are those that policies can name;
+    `stores` the names of each server's; `flow` is whether some policy looks at where values came from.
+    `members` are the entities as generated code reads them.
     """
 
     digest: str
@@ -41,7 +40,6 @@ class Bundle:
     labels: Labels
     stores: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     flow: bool = False
-    enforceable: frozenset[str] = frozenset()
     shadow: Shadow = field(default_factory=Shadow)
     _slices: dict[str, Slice] = field(default_factory=dict[str, Slice], repr=False)
     _reached: dict[tuple[str, str], Reached] = field(default_factory=dict[tuple[str, str], Reached], repr=False)

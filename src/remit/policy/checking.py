@@ -125,6 +125,5 @@ def _ground_digest(ground: Ground, schema: str) -> str:
         "actions": {name: sorted(groups) for name, groups in ground.actions.items()},
         "servers": dict(ground.servers),
         "untyped": dict(ground.untyped),
-        "enforceable": sorted(ground.enforceable),
     }
     return hashlib.sha256(canonical(looked)).hexdigest()

@@ -5,7 +5,7 @@ start with nothing changed validates nothing.
 """
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias, assert_never
@@ -53,17 +53,16 @@ def compile_bundle(
     catalog: Catalog,
     *,
     memory: Memory = NOTHING,
-    enforceable: Collection[str] = frozenset(),
     shadow_every: int = EVERY,
     told: Told = untold,
 ) -> Compiled:
     """Compile `catalog`. Nothing invalid gives a bundle; one absurd tool costs only itself.
 
-    `memory` is what the last compilation left. `enforceable` are the kinds of obligation (`redact`, …) that
-    enforcement knows. One evaluation in `shadow_every` is compared with cedarpy, none where it is 0.
+    `memory` is what the last compilation left. One evaluation in `shadow_every` is compared with cedarpy, none where it
+    is 0.
     """
     tools, warnings = _tools(catalog)
-    ground, schema = _ground(catalog, tools, frozenset(enforceable))
+    ground, schema = _ground(catalog, tools)
     checked = check(catalog.policies, ground, schema, memory, told)
     problems = [*checked.errors, *duplicates(checked.read)]
     warnings.extend(checked.warnings)
@@ -86,7 +85,6 @@ def compile_bundle(
         labels=closed(catalog.labels),
         stores=MappingProxyType(_stores(catalog)),
         flow=looks_at_flow(policies.values()),
-        enforceable=ground.enforceable,
         shadow=Shadow(shadow_every),
     )
     return Compiled(bundle, tuple(warnings), checked.memory)
@@ -129,7 +127,7 @@ def _tool(tool: Tool, *, unique: bool) -> tuple[tuple[str, ...], ToolForm]:
     return typed.warnings, form
 
 
-def _ground(catalog: Catalog, tools: list[ToolForm], enforceable: frozenset[str]) -> tuple[Ground, cedar.Schema]:
+def _ground(catalog: Catalog, tools: list[ToolForm]) -> tuple[Ground, cedar.Schema]:
     named = {form.tool.exposed: form for form in tools}
     typed = {name: (form.tool, None if form.quarantined else form.record) for name, form in named.items()}
     arguments = frozenset[str]().union(*(form.arguments for form in tools))
@@ -138,7 +136,8 @@ def _ground(catalog: Catalog, tools: list[ToolForm], enforceable: frozenset[str]
     actions |= {name: frozenset(action_groups(form.tool)) for name, form in named.items()}
     untyped = {name: form.quarantined for name, form in named.items() if form.quarantined}
     servers = {name: form.tool.server for name, form in named.items()}
-    ground = Ground(catalog, schema, actions, servers, untyped, enforceable)
+    named_arguments = {name: frozenset(form.arguments) for name, form in named.items()}
+    ground = Ground(catalog, schema, actions, servers, untyped, named_arguments)
     return ground, cedar.schema_of(schema)
 
 
@@ -189,6 +188,7 @@ def _digest(catalog: Catalog, schema: str) -> str:
                 server.shared,
                 server.verify_s,
                 server.call_s,
+                *([sorted(server.detects)] if server.detects else ()),
             ]
             for server in catalog.servers.values()
         },

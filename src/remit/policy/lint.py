@@ -5,13 +5,13 @@ where the policy applies, gates and obligations that mean nothing. Warnings: wha
 not what its author meant.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
+from remit.facts.obligation import parsed, problem
 from remit.facts.text import identifier_problem
 from remit.policy.confident import HINT, confidence_problem
 from remit.policy.form import Effect, Form
@@ -20,7 +20,6 @@ from remit.policy.problem import Problem, nearest
 from remit.policy.schema import LATER, NAMESPACE, resolves
 
 ANNOTATIONS: Final = frozenset({"id", "reason", "gate", "obligation", "owasp"})
-OBLIGATION: Final = re.compile(r"(redact|mask|cap|truncate):[a-z0-9][a-z0-9_.:-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Ground:
     """What policies are checked against.
 
     `actions`: the groups of each action that can be asked for; `servers`: the resource of a
-    tool's action; `untyped`: tools without `input`, and why.
+    tool's action; `untyped`: tools without `input`, and why; `arguments`: those that each tool has.
     """
 
     catalog: Catalog
@@ -36,7 +35,7 @@ class Ground:
     actions: Mapping[str, frozenset[str]]
     servers: Mapping[str, str]
     untyped: Mapping[str, str]
-    enforceable: frozenset[str]
+    arguments: Mapping[str, frozenset[str]]
 
     def reached(self, form: Form) -> tuple[str, ...]:
         """Actions in the scope of `form`."""
@@ -131,9 +130,18 @@ def _annotations(form: Form, ground: Ground) -> Iterator[tuple[str, str, str | N
     if obligation is not None:
         if form.effect is not Effect.PERMIT:
             yield "an @obligation belongs to a permit; this policy forbids", "@obligation", None
-        if not OBLIGATION.fullmatch(obligation):
-            hint = "redact:…, mask:…, cap:… and truncate:… are"
-            yield "this is no obligation", f'"{obligation}"', hint
+        if (why := problem(obligation)) is not None:
+            yield f"this is no obligation: {why}", f'"{obligation}"', "see docs/reference/obligations.md"
+        elif (name := parsed(obligation).argument) is not None and form.effect is Effect.PERMIT:
+            yield from _limited(form, ground, name, obligation)
+
+
+def _limited(form: Form, ground: Ground, name: str, said: str) -> Iterator[tuple[str, str, str | None]]:
+    """What an obligation limits has to be an argument of each tool in scope, or each call of that tool is denied."""
+    tools = {action: ground.arguments[action] for action in ground.reached(form) if action in ground.arguments}
+    if tools and not any(name in known for known in tools.values()):
+        hint = nearest(name, frozenset[str]().union(*tools.values()))
+        yield f"no tool in its scope has the argument {name!r}", f'"{said}"', hint
 
 
 def _paths(form: Form, reached: tuple[str, ...], ground: Ground) -> Iterator[tuple[str, str, str | None]]:
@@ -183,6 +191,8 @@ def _doubts(form: Form, reached: tuple[str, ...], ground: Ground) -> Iterator[tu
     for name in sorted(set(form.annotations) - ANNOTATIONS):
         yield f"the annotation @{name} means nothing here", f"@{name}"
     obligation = form.annotations.get("obligation", "")
-    if obligation and obligation.partition(":")[0] not in ground.enforceable:
-        text = "nothing enforces this obligation yet, so every call it permits is denied"
-        yield text, f'"{obligation}"'
+    if obligation and problem(obligation) is None and (name := parsed(obligation).argument) is not None:
+        lacking = [action for action in reached if name not in ground.arguments.get(action, frozenset())]
+        if lacking and len(lacking) < len(reached):
+            text = f"{lacking[0]} has no argument {name!r}, so that each call of it that this permits is denied"
+            yield text, f'"{obligation}"'

@@ -21,6 +21,7 @@ class Code(StrEnum):
     UNKNOWN_TOOL = "tool/unknown"
     UNKNOWN_METHOD = "method/unknown"
     UNKNOWN_OBLIGATION = "obligation/unknown"
+    UNMET_OBLIGATION = "obligation/unmet"
     TOOL_UNREVIEWED = "tool/unreviewed"
     TOOL_DRIFTED = "tool/drifted"
     TOOL_MISSING = "tool/missing"

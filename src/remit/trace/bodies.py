@@ -222,6 +222,7 @@ class Event(StrEnum):
     INCIDENT_CLOSED = "incident.closed"
     PASSKEY_ADDED = "passkey.added"
     PASSKEY_REMOVED = "passkey.removed"
+    DETECTED = "detector.found"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
-from remit.adapters.upstreams.guarding import PrivateAddressError, is_global
+from remit.adapters.upstreams.guarding import PrivateAddressError
+from remit.facts.address import is_global
 from remit.facts.canonical import Json
 from remit.facts.strictjson import Refused, parse
 

@@ -6,7 +6,6 @@ addresses only, unless its server says `private: true`. Checked where a connecti
 very addresses that it is made to.
 """
 
-import ipaddress
 import socket
 from typing import Final
 
@@ -14,10 +13,9 @@ from aiohttp import TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
+from remit.facts.address import is_global
+
 _SPECIAL: Final = frozenset({"localhost", "local", "internal", "test", "invalid", "onion", "alt"})
-_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
-_UNICAST: Final = ipaddress.ip_network("2000::/3")
-"""All that is given out of version 6. What lies beside it, such as `::10.0.0.1`, may lead back inside."""
 
 
 class PrivateAddressError(OSError):
@@ -68,22 +66,3 @@ def is_public_name(host: str) -> bool:
     """Whether a public resolver could be meant."""
     labels = host.rstrip(".").lower().split(".")
     return len(labels) > 1 and labels[-1] not in _SPECIAL and labels[-2:] != ["home", "arpa"]
-
-
-def is_global(address: str) -> bool:
-    """Whether anybody's machine could be there; what an address of version 6 embeds of version 4 counts too."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.sixtofour is not None:
-            # Relays of 6to4 are gone from the Internet (RFC 7526); Pythons differ on what they call such an address.
-            return False
-        inside = found.ipv4_mapped
-        if inside is None and found in _NAT64:
-            inside = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        if inside is None and found not in _UNICAST:
-            return False
-        found = inside or found
-    return found.is_global and not found.is_multicast

@@ -125,6 +125,9 @@ class ServerShape(Shape):
     source: Names | None = Field(
         default=None, description="Labels that its resources, prompts and texts bring. Left out: untrusted. []: none."
     )
+    detect: list[Literal["hidden", "secret", "pii", "email"]] = Field(
+        default=[], max_length=8, description="What is looked for in all that it says; a find adds its label."
+    )
 
 
 class ArgumentShape(Shape):

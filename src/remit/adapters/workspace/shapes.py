@@ -59,6 +59,7 @@ from remit.facts.budget import Measure, Per
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Idempotent, Shows, Sink, Topic, Watches
 from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth, Secret
+from remit.facts.finding import Find
 from remit.facts.impact import Counts, Extractor
 from remit.facts.origin import Role
 from remit.facts.results import Format, Part
@@ -199,6 +200,21 @@ def _line(document: Document, at: str) -> int:
     return document.lines.get(at, document.line) if at else document.line
 
 
+def _server(shape: ServerShape) -> ServerSpec:
+    return ServerSpec(
+        None if shape.command is None else tuple(shape.command),
+        MappingProxyType({name: _value(value) for name, value in shape.env.items()}),
+        shape.cwd,
+        shape.url,
+        *(shape.shared, shape.verify_s, shape.call_s),
+        MappingProxyType({name: _secret(value) for name, value in shape.headers.items()}),
+        None if shape.oauth is None else _oauth(shape.oauth),
+        None if shape.source is None else tuple(shape.source),
+        shape.private,
+        frozenset(Find(one) for one in shape.detect),
+    )
+
+
 def _spec(shape: Shape, document: Document) -> Spec:
     match shape:
         case AgentShape():
@@ -209,19 +225,7 @@ def _spec(shape: Shape, document: Document) -> Spec:
         case GroupShape():
             return GroupSpec(shape.description, tuple(shape.groups))
         case ServerShape():
-            return ServerSpec(
-                None if shape.command is None else tuple(shape.command),
-                MappingProxyType({name: _value(value) for name, value in shape.env.items()}),
-                shape.cwd,
-                shape.url,
-                shape.shared,
-                shape.verify_s,
-                shape.call_s,
-                MappingProxyType({name: _secret(value) for name, value in shape.headers.items()}),
-                None if shape.oauth is None else _oauth(shape.oauth),
-                None if shape.source is None else tuple(shape.source),
-                private=shape.private,
-            )
+            return _server(shape)
         case ToolShape():
             return ToolSpec(
                 None if shape.effect is None else Effect(shape.effect),

@@ -19,6 +19,7 @@ from remit.facts.agent import Authority, Link
 from remit.facts.canonical import canonical
 from remit.facts.label import closed
 from remit.facts.novelty import Used
+from remit.facts.obligation import problem
 from remit.pdp.flow import flow_of
 from remit.pdp.measure import impact, novelty
 from remit.pdp.reached import reached_other
@@ -204,7 +205,7 @@ class Asker:
                     gates |= true
                 continue
             permits |= true
-            if policy.obligation and policy.obligation.partition(":")[0] not in self.bundle.enforceable:
+            if policy.obligation and problem(policy.obligation) is not None:
                 # INVARIANT(deny-on-error): what nothing can enforce is not permitted.
                 hard |= true
             if part.names[0]:

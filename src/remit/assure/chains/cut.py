@@ -136,7 +136,7 @@ def mended(bundle: Bundle, remedies: Iterable[Remedy], memory: Memory = NOTHING)
     if texts:
         source = PolicySource(FILE, "\n".join(texts))
         catalog = replace(catalog, policies=(*(one for one in catalog.policies if one.path != FILE), source))
-    compiled = compile_bundle(catalog, memory=memory, enforceable=bundle.enforceable, shadow_every=0)
+    compiled = compile_bundle(catalog, memory=memory, shadow_every=0)
     return (compiled.result if isinstance(compiled.result, Bundle) else None), compiled.memory
 
 

@@ -1,0 +1,1 @@
+"""What detectors find of a labelled set, and what they miss."""

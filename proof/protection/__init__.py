@@ -1,0 +1,1 @@
+"""Each obligation, detector and mode of quarantine, through the gateway, with it switched on and off."""

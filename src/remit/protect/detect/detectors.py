@@ -1,0 +1,77 @@
+"""The detectors there are, and how much of a result they look at.
+
+Laws
+* A detector adds labels and incidents; it permits nothing and takes no label away.
+* Work is bounded: of what is larger than `SCANNED_CHARS_MAX` the rest counts as if all had been found in it.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from remit.facts.canonical import Json
+from remit.facts.finding import Find
+from remit.protect.detect.hidden import hidden
+from remit.protect.detect.personal import emails, personal
+from remit.protect.detect.secrets import secrets
+from remit.protect.detect.span import Detector
+
+SCANNED_CHARS_MAX: Final = 128 * 1024
+TOO_LONG: Final = "text longer than is looked at"
+
+DETECTORS: Final[Mapping[Find, Detector]] = MappingProxyType(
+    {Find.HIDDEN: hidden, Find.SECRET: secrets, Find.PII: personal, Find.EMAIL: emails}
+)
+
+
+Found: TypeAlias = Mapping[Find, Mapping[str, int]]
+"""By detector, how often it found what."""
+NOTHING: Final[Found] = MappingProxyType({})
+
+
+def detected(finds: Collection[Find], value: Json) -> Found:
+    """How often each of `finds` finds what in the texts of `value`; a detector that finds nothing is left out."""
+    found: dict[Find, dict[str, int]] = {}
+    left = SCANNED_CHARS_MAX
+    for text in texts(value):
+        left -= len(text)
+        if left < 0:
+            for find in finds:
+                found.setdefault(find, {})[TOO_LONG] = 1
+            break
+        for find in finds:
+            for span in DETECTORS[find](text):
+                counts = found.setdefault(find, {})
+                counts[span.what] = counts.get(span.what, 0) + 1
+    return found
+
+
+def texts(value: Json) -> Iterator[str]:
+    """The texts in `value`: each value, numbers too, after the name of its member, and names by themselves.
+
+    What a member says of encoded bytes is left out.
+    """
+    left: list[tuple[str, Json]] = [("", value)]
+    while left:
+        name, one = left.pop()
+        if isinstance(one, Mapping):
+            yield from (inner for inner, item in one.items() if _is_apart(inner, item))
+            left.extend((inner, item) for inner, item in reversed([*one.items()]) if not _is_encoded(one, inner))
+        elif isinstance(one, (list, tuple)):
+            left.extend((name, item) for item in reversed(one))
+        elif one is not None and not isinstance(one, bool):
+            yield f"{name}: {one}" if name and name not in _SHAPED else str(one)
+
+
+def _is_apart(name: str, item: Json) -> bool:
+    """Whether `name` is read by itself: it is read before each value that it names."""
+    return name not in _SHAPED and (item is None or isinstance(item, bool | Mapping | list | tuple))
+
+
+_SHAPED: Final = frozenset({"text", "content", "structuredContent", "type"})
+"""Names that the protocol gives, and that tell nothing of what they hold."""
+
+
+def _is_encoded(of: Mapping[str, Json], name: str) -> bool:
+    """Whether member `name` holds the bytes of a picture, a sound or a file: no text that anybody reads."""
+    return name == "blob" or (name == "data" and of.get("type") in {"image", "audio"})
