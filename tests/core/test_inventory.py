@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from remit.discover import admission as admission_of
 from remit.discover.admission import EDGES_MAX, PER_SOURCE_MAX, SUBJECTS_MAX, Admission
 from remit.discover.inventory import Change, Inventory, What, folded
 from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb
@@ -113,6 +114,30 @@ def test_names_made_up_are_bounded_by_source() -> None:
     known = replace(SEEN, source="otlp:one", subject=Subject(Kind.TOOL, "otlp:one1"))
     assert admission.admitted(known) is known
     assert Admission(inventory).admitted(replace(SEEN, subject=Subject(Kind.TOOL, "new"))) is None
+
+
+def test_edges_made_up_are_bounded_by_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission_of, "EDGES_OF_SOURCE_MAX", 3)
+    inventory = Inventory()
+    admission = Admission(inventory)
+    for number in range(5):
+        edge = Edge(Verb.USES, Subject(Kind.TOOL, f"t{number}"))
+        admitted = admission.admitted(replace(SEEN, subject=Subject(Kind.AGENT, f"a{number}"), edges=(edge,)))
+        assert admitted is not None
+        assert (admitted.edges != ()) == (number < 3)
+        inventory.take(admitted)
+    assert admission.refused == {"otlp": 2}
+    again = Admission(inventory).admitted(replace(SEEN, edges=(Edge(Verb.USES, Subject(Kind.TOOL, "more")),)))
+    assert again is not None
+    assert again.edges == (), "also after a start"
+    monkeypatch.setattr(admission_of, "EDGES_OF_SOURCE_MAX", 99)
+    monkeypatch.setattr(admission_of, "PER_SOURCE_MAX", 0)
+    known = replace(SEEN, subject=Subject(Kind.AGENT, "a0"), edges=(Edge(Verb.USES, Subject(Kind.TOOL, "more")),))
+    full = Admission(inventory).admitted(known)
+    assert full is not None
+    assert full.edges == (), "nor to what there is no room for"
+    enforced = replace(SEEN, confidence=Confidence.ENFORCED, edges=(Edge(Verb.USES, Subject(Kind.TOOL, "real")),))
+    assert admission.admitted(enforced) is enforced
 
 
 def test_edges_made_up_are_bounded_by_subject() -> None:

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from remit.discover import reconcile
-from remit.discover.reconcile import DAY_MS, GRACE_MS, Activity, Counts, Passage, Reconciler, bare, total
+from remit.discover.reconcile import DAY_MS, GRACE_MS, OTHERS, Activity, Counts, Passage, Reconciler, bare, total
 from remit.discover.sighting import Kind, Subject
 from remit.discover.telemetry import Call
 
@@ -121,6 +121,32 @@ def test_what_is_kept_is_bounded_and_what_is_forgotten_is_not_judged(monkeypatch
     assert counts(known) == (5, 7), "those that made room were judged"
     known.due(NOW + GRACE_MS)
     assert counts(known) == (5, 10)
+
+
+def test_who_called_what_is_told_apart_of_so_many_and_of_who_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "OBSERVED_MAX", 3)
+    known = Reconciler()
+    stranger, planner = Subject(Kind.AGENT, "x", "otlp"), Subject(Kind.AGENT, "planner", "otlp")
+    for number in range(9):
+        agent = Subject(Kind.AGENT, f"made-up-{number}", "otlp")
+        known.seen(call(trace=f"t{number}", agent=agent), NOW)
+    known.due(NOW + GRACE_MS)
+    assert len(known.counts) == 4
+    assert counts(known) == (0, 9), "none is lost"
+    [(others, number)] = [(key, one.observed) for key, one in known.counts.items() if key.agent.name == OTHERS]
+    assert (others.object.name, others.agent.space, number) == (OTHERS, "otlp", 6)
+    known.known_as = {planner: "bot"}
+    for number, agent in enumerate((stranger, planner, Subject(Kind.AGENT, "bot"))):
+        known.seen(call(trace=f"u{number}", agent=agent), NOW)
+    known.due(NOW + 2 * GRACE_MS)
+    assert {"planner", "bot"} < {key.agent.name for key in known.counts}
+    assert stranger not in {key.agent for key in known.counts}
+    again = Reconciler(known.counts)
+    again.seen(call(trace="v", agent=stranger), NOW)
+    again.due(NOW + GRACE_MS)
+    assert stranger not in {key.agent for key in again.counts}, "also after a start"
+    again.passed(passage("w"))
+    assert PASSED in again.counts, "what passed is always told apart"
 
 
 def test_in_any_order_the_same_is_governed() -> None:

@@ -2,7 +2,7 @@
 
 Laws
 * What is known already is always taken in. Of what is new, a source that reports hearsay adds `PER_SOURCE_MAX` subjects
-  at most and all such sources `SUBJECTS_MAX`; a subject has `EDGES_MAX` edges at most.
+  and `EDGES_OF_SOURCE_MAX` edges at most, and all such sources `SUBJECTS_MAX`; a subject has `EDGES_MAX` edges at most.
 * What is registered, enforced or stated by a person is not bounded by what others made up.
 * What is refused is counted by source: coverage says that something is missing.
 """
@@ -12,11 +12,12 @@ from dataclasses import replace
 from typing import Final
 
 from remit.discover.inventory import Inventory
-from remit.discover.sighting import Confidence, Sighting, Subject, Verb
+from remit.discover.sighting import Confidence, Edge, Sighting, Subject, Verb
 
 SUBJECTS_MAX: Final = 60_000
 PER_SOURCE_MAX: Final = 20_000
 EDGES_MAX: Final = 1_000
+EDGES_OF_SOURCE_MAX: Final = 100_000
 _CLAIMS: Final = frozenset({Verb.SAME, Verb.APART})
 
 
@@ -26,9 +27,12 @@ class Admission:
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
         self._of_source = Counter[str]()
+        self._edges = Counter[str]()
         self.refused = Counter[str]()
         for subject in inventory:
             self._of_source.update(inventory[subject].seen.keys())
+            for by in inventory[subject].edges.values():
+                self._edges.update(by.keys())
 
     def admitted(self, sighting: Sighting) -> Sighting | None:
         """What of `sighting` may be folded in: all of it, some of its edges, or nothing."""
@@ -44,13 +48,20 @@ class Admission:
         kept = tuple(
             edge
             for edge in sighting.edges
-            if edge in known
-            or ((room := room - 1) >= 0 and (edge.verb in _CLAIMS or self._room(edge.to, sighting.source)))
+            if edge in known or ((room := room - 1) >= 0 and self._joins(edge, sighting.source))
         )
         if len(kept) == len(sighting.edges):
             return sighting
         self.refused[sighting.source] += len(sighting.edges) - len(kept)
         return replace(sighting, edges=kept)
+
+    def _joins(self, edge: Edge, source: str) -> bool:
+        if self._edges[source] >= EDGES_OF_SOURCE_MAX:
+            return False
+        if edge.verb not in _CLAIMS and not self._room(edge.to, source):
+            return False
+        self._edges[source] += 1
+        return True
 
     def _room(self, subject: Subject, source: str) -> bool:
         known = subject in self._inventory

@@ -7,6 +7,8 @@ Laws
   instrumentation that tells of most of them does. The others see the same ones.
 * A call that no passage accounts for within `GRACE_MS` was observed only; a passage that comes later still takes it
   back. The ledger alone makes an action governed, never what a program says of itself.
+* Bounded: what is counted of calls that passed nothing is `OBSERVED_MAX` of (agent, object, day), twice that for agents
+  that are registered, whom names that others made up do not push out; what more there is counts as `OTHERS`.
 * Bounded: the last `KEPT_MAX` calls and passages can still be paired. A call older than the passages that are kept is
   not judged at all (`late`), since what would account for it may be forgotten.
 """
@@ -23,6 +25,9 @@ GRACE_MS: Final = 2_000
 KEPT_MAX: Final = 10_000
 SPANS_MAX: Final = 1_000
 """Spans of one name in one trace: what more there are of is not told apart."""
+OBSERVED_MAX: Final = 50_000
+OTHERS: Final = "(others)"
+"""Who called, and what was called, where there are too many to tell apart."""
 NEAR_MS: Final = 1_500
 """How far clocks may be apart where only the moment tells that two are one."""
 _SERVED: Final = frozenset({Kind.TOOL, Kind.PROMPT})
@@ -73,6 +78,8 @@ class _Told:
     passed: int = 0
     observed: int = 0
     due_ms: int = 0
+    activity: Activity | None = None
+    """As what its calls are counted, once some of them passed nothing."""
 
     @property
     def calls(self) -> int:
@@ -98,6 +105,7 @@ class Reconciler:
         self.changed: set[Activity] = set()
         self.known_as: Mapping[Subject, str] = {}
         self.late = 0
+        self._observed = sum(1 for one in self.counts.values() if not one.passed)
         self._told: OrderedDict[tuple[str, str], _Told] = OrderedDict()
         self._free: dict[tuple[str, str], deque[_Free]] = {}
         self._by_name: dict[str, deque[_Free]] = {}
@@ -176,12 +184,25 @@ class Reconciler:
 
     def _observe(self, told: _Told, observed: int) -> None:
         if observed != told.observed:
-            call = told.call
-            self._count(Activity(call.agent, call.object, call.start_ms // DAY_MS), 0, observed - told.observed)
+            if told.activity is None:
+                told.activity = self._room(told.call)
+            self._count(told.activity, 0, observed - told.observed)
             told.observed = observed
 
+    def _room(self, call: Call) -> Activity:
+        """As what `call` is counted."""
+        activity = Activity(call.agent, call.object, call.start_ms // DAY_MS)
+        registered = not call.agent.space or call.agent in self.known_as
+        if activity in self.counts or self._observed < OBSERVED_MAX * (2 if registered else 1):
+            return activity
+        space = call.agent.space
+        return Activity(Subject(Kind.AGENT, OTHERS, space), Subject(call.object.kind, OTHERS, space), activity.day)
+
     def _count(self, activity: Activity, passed: int, observed: int) -> None:
-        known = self.counts.get(activity, Counts())
+        known = self.counts.get(activity)
+        if known is None:
+            known = Counts()
+            self._observed += 0 if passed else 1
         self.counts[activity] = Counts(known.passed + passed, known.observed + observed)
         self.changed.add(activity)
 

@@ -1,22 +1,27 @@
 """OTLP/HTTP trace exports as spans: protobuf or JSON, gzipped or not (OTLP 1.x, section "OTLP/HTTP").
 
 Bounded before anything is built: bytes after unpacking, spans of one request, characters of one value. What is beyond
-is rejected and counted (`partialSuccess`); what does not parse is refused whole, by a named error (`Malformed.code`).
+is rejected and counted (`partialSuccess`), and so is a span that does not parse; a body that does not is refused whole,
+by a named error (`Malformed.code`). Protobuf is parsed span by span, so that others may run in between.
 """
 
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, cast
+from itertools import islice
+from typing import Any, Final, NamedTuple, cast
 
 import orjson
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
-    ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
+from remit.adapters.sources.protobuf import TooMany, Torn, Walk
 from remit.discover.spans import DIGESTED, READ, Span
 from remit.ports.telemetry import Malformed
 
@@ -24,9 +29,27 @@ PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 UNPACKED_BYTES_MAX: Final = 16 * 1024 * 1024
 SPANS_MAX: Final = 50_000
+PARTS_MAX: Final = 200_000
+"""Fields of a request outside of its spans, and spans."""
+JSON_PARTS_MAX: Final = 500_000
+"""Objects, and lists, of a request in JSON."""
+PIECE_BYTES_MAX: Final = 256 * 1024
+"""Of one span, resource or scope."""
+ATTRIBUTES_MAX: Final = 1_024
+"""How many attributes of one span are looked at: exporters send 128 at most unless told otherwise."""
+_RESOURCE_SPANS, _RESOURCE, _SCOPE_SPANS, _SCOPE, _SPANS = 1, 1, 2, 1, 2
+"""Numbers of fields in `trace_service.proto` and `trace.proto`."""
 VALUE_CHARS_MAX: Final = 4_096
 _NS_PER_MS: Final = 1_000_000
 _ID_CHARS: Final = (32, 16)
+
+
+class _Scoped(NamedTuple):
+    """Where a resource, one of its scopes and the spans of that stand."""
+
+    resource: tuple[int, int]
+    scope: tuple[int, int]
+    spans: list[tuple[int, int]]
 
 
 class Export:
@@ -82,52 +105,95 @@ def unpacked(body: bytes, encoding: str) -> bytes:
 
 def _of_protobuf(data: bytes) -> Iterator[Span | None]:
     try:
-        request = ExportTraceServiceRequest.FromString(data)
-    except DecodeError as error:
+        return _parsed(data, list(_walk(Walk(data, PARTS_MAX), len(data))))
+    except (Torn, DecodeError) as error:
         raise Malformed("otlp/protobuf", "the body is no ExportTraceServiceRequest, or ends early") from error
-    return _walk(request)
+    except TooMany as error:
+        raise _too_many() from error
 
 
-def _walk(request: ExportTraceServiceRequest) -> Iterator[Span | None]:
-    for resource in request.resource_spans:
+def _walk(walk: Walk, end: int) -> Iterator[_Scoped]:
+    """Where the spans of each scope stand. What is too large to be a resource or a scope is an unknown one."""
+    for number, start, until in walk.fields(0, end):
+        if number != _RESOURCE_SPANS:
+            continue
+        resource: tuple[int, int] = (0, 0)
+        scopes: list[tuple[int, int]] = []
+        for inner, at, to in walk.fields(start, until):
+            if inner == _RESOURCE:
+                resource = (at, to)
+            elif inner == _SCOPE_SPANS:
+                scopes.append((at, to))
+        for at, to in scopes:
+            scope: tuple[int, int] = (0, 0)
+            spans: list[tuple[int, int]] = []
+            for inner, begin, over in walk.fields(at, to):
+                if inner == _SCOPE:
+                    scope = (begin, over)
+                elif inner == _SPANS:
+                    spans.append((begin, over))
+            yield _Scoped(resource, scope, spans)
+
+
+def _parsed(data: bytes, found: Sequence[_Scoped]) -> Iterator[Span | None]:
+    for resource, scope, spans in found:
         service = "unknown_service"
-        for pair in resource.resource.attributes:
+        about = Resource.FromString(_piece(data, resource))
+        for pair in islice(about.attributes, ATTRIBUTES_MAX):
             if pair.key == "service.name":
                 service = pair.value.string_value[:VALUE_CHARS_MAX] or service
-        for scoped in resource.scope_spans:
-            scope = scoped.scope.name[:VALUE_CHARS_MAX]
-            for span in scoped.spans:
-                trace, ident = span.trace_id, span.span_id
-                if len(trace) != 16 or len(ident) != 8:
-                    yield None
-                    continue
-                attributes: dict[str, str] = {}
-                for pair in span.attributes:
-                    key = pair.key
-                    if key in READ:
-                        value = pair.value
-                        which = value.WhichOneof("value")
-                        if which == "string_value":
-                            attributes[key] = _kept(key, value.string_value)
-                        elif which in _PLAIN:
-                            attributes[key] = str(getattr(value, which))
-                yield Span(
-                    trace.hex(),
-                    ident.hex(),
-                    span.parent_span_id.hex(),
-                    span.name[:VALUE_CHARS_MAX],
-                    span.start_time_unix_nano // _NS_PER_MS,
-                    span.end_time_unix_nano // _NS_PER_MS,
-                    service,
-                    scope,
-                    attributes,
-                )
+        named = InstrumentationScope.FromString(_piece(data, scope)).name[:VALUE_CHARS_MAX]
+        for start, end in spans:
+            yield _span(data[start:end], service, named) if end - start <= PIECE_BYTES_MAX else None
+
+
+def _piece(data: bytes, at: tuple[int, int]) -> bytes:
+    start, end = at
+    return data[start:end] if end - start <= PIECE_BYTES_MAX else b""
+
+
+def _span(data: bytes, service: str, scope: str) -> Span | None:
+    try:
+        span = SpanMessage.FromString(data)
+    except DecodeError:
+        return None
+    trace, ident = span.trace_id, span.span_id
+    if len(trace) != 16 or len(ident) != 8:
+        return None
+    attributes: dict[str, str] = {}
+    for pair in islice(span.attributes, ATTRIBUTES_MAX):
+        key = pair.key
+        if key in READ:
+            value = pair.value
+            which = value.WhichOneof("value")
+            if which == "string_value":
+                attributes[key] = _kept(key, value.string_value)
+            elif which in _PLAIN:
+                attributes[key] = str(getattr(value, which))
+    return Span(
+        trace.hex(),
+        ident.hex(),
+        span.parent_span_id.hex(),
+        span.name[:VALUE_CHARS_MAX],
+        span.start_time_unix_nano // _NS_PER_MS,
+        span.end_time_unix_nano // _NS_PER_MS,
+        service,
+        scope,
+        attributes,
+    )
+
+
+def _too_many() -> Malformed:
+    return Malformed("otlp/parts", "the body has too many parts for its length: send less at once", status=413)
 
 
 _PLAIN: Final = frozenset({"int_value", "double_value", "bool_value"})
 
 
 def _of_json(data: bytes) -> Iterator[Span | None]:
+    # Three bytes can make an object of hundreds, and nobody else runs while they are made.
+    if max(data.count(b"{"), data.count(b"["), data.count(b",") // 4) > JSON_PARTS_MAX:
+        raise _too_many()
     try:
         request: Any = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -168,7 +234,7 @@ def _json_span(span: Mapping[str, Any], service: str, scope: str) -> Span | None
 
 def _attributes(of: Mapping[str, Any], wanted: frozenset[str]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for pair in _member(of, "attributes"):
+    for pair in _member(of, "attributes")[:ATTRIBUTES_MAX]:
         key = _text(_dict(pair).get("key"))
         if key not in wanted:
             continue
