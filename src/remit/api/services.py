@@ -16,6 +16,7 @@ from remit.api.halting import Halting
 from remit.api.handling import Handled
 from remit.api.in_force import InForce, Progress
 from remit.api.inviting import Invitations
+from remit.api.session_keeping import SessionKeeping
 from remit.api.spending import Spending
 from remit.control.adoption import Row
 from remit.control.resources import AgentSpec
@@ -34,38 +35,11 @@ from remit.ports.transparency import Erasing, Transparency
 from remit.trace.bodies import AdminBody
 
 
-class Driver(Deciding, Halting, Spending, Protocol):
+class Driver(Deciding, Halting, SessionKeeping, Spending, Protocol):
     """The owner of state: every method that changes it returns once the record is durable.
 
     All raise `LedgerUnwritable` when it never will be; then nothing has changed.
     """
-
-    async def record_confidence(self, sid: str, source: str, units: int, by: str) -> Receipt:
-        """Record how sure the agent of `sid` is said to be, in units of the fourth decimal place."""
-        ...
-
-    async def open_session(self, sid: str, agent: str, user: str | None, by: str) -> Receipt:
-        """Open the root session `sid` (admin record `session.opened`)."""
-        ...
-
-    async def record_words(self, sid: str, text: str, by: str) -> Receipt:
-        """Keep the user's words of a trusted session (admin record `session.words`).
-
-        Raises `TooManyWords`.
-        """
-        ...
-
-    async def index_size(self, sid: str) -> tuple[int, int]:
-        """How many tokens the index of `sid` holds, and how many characters of its user's words ground values."""
-        ...
-
-    async def end_session(self, sid: str, by: str) -> Receipt:
-        """End `sid`: every later action of a chain that passes through it is denied."""
-        ...
-
-    async def forget_origins(self, sid: str, by: str) -> Receipt:
-        """Erase the key of the index of `sid`: what it holds means nothing any more, and a new one begins."""
-        ...
 
     async def revoke(self, token: str, expires_ms: int, by: str) -> Receipt:
         """Record that the token id `token` is revoked; the authenticator refuses it already.
