@@ -588,6 +588,13 @@ LINES: Final[tuple[Line, ...]] = (
     ),
     Line(
         part=8,
+        id="chains-gateway",
+        text="every chain that is found is executed through the gateway against dry-run tools",
+        command=tests("tests/e2e/test_chains_reproduced.py"),
+        goal="each comes out as told, and is denied once it is cut",
+    ),
+    Line(
+        part=8,
         id="weakened",
         text="weakened workspaces from a seeded grammar over clean ones, and 50 clean ones",
         command=("-m", "proof.weakened"),

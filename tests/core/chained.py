@@ -108,7 +108,7 @@ class Plain:
             if self._may(place, ActionKind.READ_RESOURCE, server.name, URI, {"uri": URI}) is not None:
                 yield place._replace(labels=place.labels | closed(server.source), calls=min(place.calls + 1, CALLS))
         if len(place.chain) < DEPTH:
-            for agent in self.bundle.catalog.agents:
+            for agent in self.bundle.catalog.agents.keys() - set(place.chain):
                 if self._may(place, ActionKind.DELEGATE, "", agent, {}) is not None:
                     yield place._replace(chain=(*place.chain, agent), calls=min(place.calls + 1, CALLS))
         if len(place.chain) > 1:

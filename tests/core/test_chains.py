@@ -147,9 +147,16 @@ def test_delegation_that_grows() -> None:
     deep = SEALED.replace("when {", "when { context.delegation.depth == 0 &&")
     running = made(ALL, deep, tools=(PAY, MAIL), agents={"ada": ["g"], "bob": ["h"]})
     chain = only(result := chains(running))
-    assert names(chain)[-1] in {"ada/bob mail", "ada/ada mail"}
+    assert names(chain)[-1] == "ada/bob mail"
     assert chain.suspects == ("sealed",)
     assert cut(running, result, chains).whole
+
+
+def test_no_agent_stands_in_a_chain_of_delegation_twice() -> None:
+    deep = SEALED.replace("when {", "when { context.delegation.depth == 0 &&")
+    assert chains(made(ALL, deep, tools=(PAY, MAIL), agents={"ada": ["g"]})).free == ()
+    chain = only(chains(made(ALL, deep, tools=(PAY, MAIL), agents={"ada": ["g"], "eve": ["g"]})))
+    assert names(chain)[-1] == "ada/eve mail"
 
 
 def test_counters_that_open_a_gate() -> None:

@@ -27,12 +27,13 @@ Way: TypeAlias = tuple[Call, How, Said, tuple[Forbidden, ...]]
 class Ways:
     """What leaves each node. `approver` says yes to whatever people are asked.
 
-    `agents` stand for all that policy cannot tell apart from them; `deep` is whether some policy looks at delegation.
+    `kinds` are all agents, by one that stands for those that policy cannot tell apart from it; `deep` is whether some
+    policy looks at delegation, or counts.
     """
 
     asker: Asker
     calls: Sequence[Call]
-    agents: Sequence[str]
+    kinds: Mapping[str, tuple[str, ...]]
     user: str | None
     counting: Counting
     ages: Sequence[int]
@@ -43,6 +44,11 @@ class Ways:
     _ways: dict[tuple[object, ...], list[Way]] = field(default_factory=dict[tuple[object, ...], "list[Way]"])
     _handing: dict[str, Doing] = field(default_factory=dict[str, Doing])
     _known: dict[Node, tuple[Edge, ...]] = field(default_factory=dict[Node, tuple[Edge, ...]])
+
+    @property
+    def agents(self) -> Sequence[str]:
+        """One agent of each kind."""
+        return tuple(self.kinds)
 
     def of(self, node: Node) -> tuple[Edge, ...]:
         """The edges that leave `node`."""
@@ -120,7 +126,11 @@ class Ways:
 
     def _delegating(self, node: Node) -> Iterator[Edge]:
         if len(node.chain) < DEPTH_MAX:
-            for agent in self.agents:
+            for kind in self.kinds.values():
+                # No agent stands in a chain twice; another one of its kind may.
+                agent = next((name for name in kind if name not in node.chain), None)
+                if agent is None:
+                    continue
                 doing = self._handing.setdefault(agent, Doing(ActionKind.DELEGATE, "", agent, {}))
                 said = self._asked(node.chain, doing, Moment(node.calls, node.irreversible))
                 calls, _ = self.counting.after(node, irreversible=False)

@@ -49,11 +49,6 @@ class World:
     kinds: Mapping[str, tuple[str, ...]]
     deep: bool
 
-    @property
-    def agents(self) -> tuple[str, ...]:
-        """One agent of each kind that policy can tell apart."""
-        return tuple(self.kinds)
-
 
 def chains(bundle: Bundle, bounds: Bounds = BOUNDS, user: str | None = None) -> Result:
     """The shortest chains of `bundle` to each goal, for sessions of `user`, with an account of what was searched."""
@@ -92,15 +87,19 @@ def chains(bundle: Bundle, bounds: Bounds = BOUNDS, user: str | None = None) -> 
 
 
 def _told(
-    teller: Teller, explored: Explored, world: World, alone: frozenset[Goal], known: Iterable[tuple[Goal, str]] = ()
+    teller: Teller,
+    explored: Explored,
+    world: World,
+    alone: frozenset[tuple[Goal, str]],
+    known: Iterable[tuple[Goal, str]] = (),
 ) -> Iterator[Chained]:
     skip = frozenset(known)
     for hit in ordered(explored):
         if (hit.goal, _tool(hit)) in skip:
             continue
         last = {agent for goal, tool, agent in explored.hits if (goal, tool) == (hit.goal, _tool(hit))}
-        agents = tuple(sorted(name for agent in last for name in world.kinds[agent]))
-        told = teller.told(hit, explored.way(hit), agents, alone=hit.goal in alone)
+        agents = tuple(sorted({name for kind in world.kinds.values() if last & {*kind} for name in kind}))
+        told = teller.told(hit, explored.way(hit), agents, alone=(hit.goal, _tool(hit)) in alone)
         if told is not None:
             yield told
 
@@ -110,19 +109,19 @@ def _tool(hit: Hit) -> str:
     return "" if call is None else call.tool
 
 
-def _alone(world: World, user: str | None, bounds: Bounds, every: Explored) -> frozenset[Goal]:
-    """The goals that some agent reaches all by itself."""
+def _alone(world: World, user: str | None, bounds: Bounds, every: Explored) -> frozenset[tuple[Goal, str]]:
+    """The goals that some agent reaches all by itself, with the tool that ends it."""
     if not every.hits:
         return frozenset()
     ways = _ways(world, user, approver=True, sessions_max=1)
-    return frozenset(goal for goal, _, _ in explore(ways, bounds).hits)
+    return frozenset((goal, tool) for goal, tool, _ in explore(ways, bounds).hits)
 
 
 def _ways(world: World, user: str | None, *, approver: bool, sessions_max: int = edges.SESSIONS_MAX) -> Ways:
     return Ways(
         world.asker,
         world.calls,
-        world.agents,
+        world.kinds,
         user,
         counting(world.read),
         ages(world.read),

@@ -1,0 +1,146 @@
+"""Every chain that is found is executed through the gateway, against tools that do nothing, and comes out as told.
+
+With what is proposed against them applied, the last step of each is denied there.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proof.counting import listens
+from proof.service import Service, environment, free_port
+from tests.e2e.speaking import told
+
+DRY = Path(__file__).parents[1] / "upstreams" / "dry.py"
+MODE = {"type": "object", "properties": {"mode": {"type": "string", "enum": ["a", "b"]}}}
+NAMES = ("pay_list", "save", "load", "send", "publish", "web", "wipe")
+TOOLS = [{"name": name, "description": f"Does {name}.", "inputSchema": MODE} for name in NAMES]
+RESOURCES = """\
+apiVersion: remit.dev/v1alpha1
+kind: Group
+metadata: {name: workers}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Server
+metadata: {name: dry}
+spec: {url: "http://127.0.0.1:PORT/mcp", source: []}
+"""
+AGENTS = """\
+---
+apiVersion: remit.dev/v1alpha1
+kind: Agent
+metadata: {name: NAME}
+spec: {owner: platform, purpose: works, groups: [GROUPS]}
+"""
+SPECS = {
+    "pay_list": '{effect: read, sink: none, source: ["confidential:pay"]}',
+    "save": "{effect: write, sink: internal, source: [], store: {name: notes, access: write}}",
+    "load": "{effect: read, sink: none, source: [], store: {name: notes}}",
+    "send": "{effect: write, sink: external, source: []}",
+    "publish": "{effect: write, sink: external, source: []}",
+    "web": '{effect: read, sink: none, source: ["untrusted:web"]}',
+    "wipe": "{effect: irreversible, sink: internal, source: []}",
+}
+POLICIES = """\
+@id("reads") permit (principal == Remit::Agent::"reader", action in [
+  Remit::Action::"dry___pay_list", Remit::Action::"dry___save", Remit::Action::"dry___publish"], resource);
+@id("sends") permit (principal == Remit::Agent::"sender", action in [
+  Remit::Action::"dry___load", Remit::Action::"dry___send"], resource);
+@id("works") permit (principal in Remit::Group::"workers", action in [
+  Remit::Action::"dry___web", Remit::Action::"dry___wipe"], resource);
+@id("hands") permit (principal, action == Remit::Action::"delegate", resource);
+@id("seal") forbid (principal, action == Remit::Action::"dry___send", resource)
+when { context.session.labels.contains(Remit::Label::"confidential") }
+unless { context.input has mode && context.input.mode == "b" };
+@id("late") forbid (principal, action == Remit::Action::"dry___publish", resource)
+when { context.session.labels.contains(Remit::Label::"confidential") && context.session.calls < 3 };
+@id("calm") forbid (principal, action == Remit::Action::"dry___wipe", resource)
+when { context.session.labels.contains(Remit::Label::"untrusted") && context.delegation.depth == 0 };
+"""
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    port = free_port()
+    (tmp_path / "tools.json").write_text(json.dumps(TOOLS))
+    command = [sys.executable, str(DRY), str(port), str(tmp_path / "tools.json"), str(tmp_path / "calls")]
+    upstream = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment())
+    made = Service(tmp_path)
+    try:
+        deadline_s = time.monotonic() + 30
+        while not listens(port):
+            assert upstream.poll() is None, "the server ended"
+            assert time.monotonic() < deadline_s, "the server does not listen"
+            time.sleep(0.05)
+        agents = {"reader": "", "sender": "", "clerk": "workers", "helper": "workers"}
+        declared = "".join(AGENTS.replace("NAME", name).replace("GROUPS", group) for name, group in agents.items())
+        made.write({"resources.yaml": RESOURCES.replace("PORT", str(port)) + declared})
+        made.start()
+        made.accept("dry")
+        specs = [
+            f"apiVersion: remit.dev/v1alpha1\nkind: Tool\nmetadata: {{name: dry/{name}}}\nspec: {spec}\n"
+            for name, spec in SPECS.items()
+        ]
+        made.write({"tools.yaml": "---\n".join(specs), "limits.cedar": POLICIES})
+        made.told("apply")
+        yield made
+    finally:
+        made.stop()
+        upstream.kill()
+        upstream.wait(10)
+
+
+def executed(service: Service, chain: dict[str, Any]) -> list[tuple[str, bool, str]]:
+    """What came of each call of `chain`: its tool, whether it failed, and its text."""
+    tokens: dict[str, str] = {}
+    found: list[tuple[str, bool, str]] = []
+    for step in chain["steps"]:
+        agents = list(step["agents"])
+        name = "/".join(agents)
+        if name not in tokens:
+            # Each root token is a session of its own; a sub-agent's comes of its parent's, by the exchange.
+            tokens[name] = service.agent(agents[0].partition("#")[0])
+        if step["kind"] == "delegate":
+            done = service.remit("token", "delegate", step["name"], token=tokens[name])
+            assert done.returncode == 0, done.stderr
+            tokens[f"{name}/{step['name']}"] = done.stdout.split()[0]
+            continue
+        for _ in range(step["times"]):
+            failed, text = told(service, tokens[name], step["server"], step["name"], step["arguments"])
+            found.append((step["name"], failed, text))
+    return found
+
+
+@pytest.mark.timeout(240)
+def test_every_chain_that_is_found_reproduces_and_is_cut(service: Service, tmp_path: Path) -> None:
+    workspace = ("--workspace", str(service.workspace))
+    found = service.told("chains", *workspace)
+    ends = {(one["goal"], one["steps"][-1]["name"]): one for one in found["chains"]}
+    assert ends.keys() == {
+        ("confidential-outside", "send"),
+        ("confidential-outside", "publish"),
+        ("untrusted-final", "wipe"),
+    }
+    assert ends["confidential-outside", "send"]["together"]
+    assert len(ends["untrusted-final", "wipe"]["steps"][-1]["agents"]) > 1
+    calls = tmp_path / "calls"
+    for chain in found["chains"]:
+        calls.unlink(missing_ok=True)
+        came = executed(service, chain)
+        assert [(failed, text) for _, failed, text in came] == [(False, "dry run")] * len(came), came
+        assert [json.loads(line)[0] for line in calls.read_text().splitlines()] == [tool for tool, _, _ in came]
+    fixed = service.remit("chains", *workspace, "--fix", str(service.workspace / "chains.cedar"))
+    assert "What cuts them:" in fixed.stdout
+    service.told("apply")
+    assert service.told("chains", *workspace)["chains"] == []
+    for chain in found["chains"]:
+        *before, last = executed(service, chain)
+        assert [failed for _, failed, _ in before] == [False] * len(before)
+        assert last[1], chain
+    assert service.remit("ledger", "verify").returncode == 0
