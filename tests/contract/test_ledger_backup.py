@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.sqlite import DataInUse, open_ledger, verify_file
-from remit.adapters.sqlite.backup import back_up, standing
+from remit.adapters.sqlite.backup import back_up, copy_beside, standing
 from remit.adapters.sqlite.errors import LedgerRefused
+from remit.adapters.sqlite.outbox import SqliteOutbox
 from remit.adapters.system import SystemEntropy
 from remit.app.restoring import Restored, restore
+from remit.escalate.notice import Notice
 from remit.facts.record import RecordKind
 from remit.facts.stop import Over
 from remit.ports.ledger import Entry
@@ -228,3 +230,37 @@ def test_what_is_not_restored_changes_nothing(tmp_path: Path, monkeypatch: pytes
 
 def _full(*_: object) -> None:
     raise OSError(28, "No space left on device")
+
+
+def kept_in(path: Path, *idents: str) -> list[str]:
+    """The notices that wait in the outbox at `path`, once those of `idents` were put there."""
+
+    async def run() -> list[str]:
+        outbox = SqliteOutbox(path)
+        await outbox.put([Notice(one, "desk", "r1-1.2", b"{}", 5) for one in idents], {})
+        found = [one.notice.ident for one in await outbox.due(10**15, 100)]
+        await outbox.close()
+        return found
+
+    return asyncio.run(run())
+
+
+def test_what_waits_to_be_told_is_copied_and_comes_back_where_nobody_knows_better(tmp_path: Path) -> None:
+    place, away = tmp_path / "data", tmp_path / "away"
+    for folder in (place, away):
+        folder.mkdir()
+    record(place, opened("s1"))
+    backup, copy = away / "copy", away / "copy.outbox"
+    assert not copy_beside(place / "outbox.db", copy)
+    assert not copy.exists()
+    assert kept_in(place / "outbox.db", "msg_1") == ["msg_1"]
+    back_up(place / "ledger.sqlite3", backup)
+    assert copy_beside(place / "outbox.db", copy)
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    with pytest.raises(LedgerRefused, match="was not copied"):
+        copy_beside(place / "outbox.db", copy)
+    assert kept_in(place / "outbox.db", "msg_2") == ["msg_1", "msg_2"]
+    restore(backup, place / "ledger.sqlite3")
+    assert kept_in(place / "outbox.db") == ["msg_1", "msg_2"], "the one that is there knows more"
+    restore(backup, tmp_path / "elsewhere" / "ledger.sqlite3")
+    assert kept_in(tmp_path / "elsewhere" / "outbox.db") == ["msg_1"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from remit.escalate.machine import GLASS_MS, Approval, Delegation, Edit, Glass, State, Vote
 from remit.escalate.refusals import SENTENCES, Refusal, sentence
 from remit.escalate.seating import complete, seats
-from remit.escalate.sitting import asked, counts_for, is_requester, may_edit, sits
+from remit.escalate.sitting import asked, counts_for, is_requester, last_asked_ms, may_edit, read, sits
 from remit.escalate.voting import Room, VoteRefused, approve, break_glass, delegate, editor, refuse, review
 from remit.facts.agent import User
 from remit.facts.catalog import Route
@@ -295,3 +295,20 @@ def test_distinct_groups_are_enough_exactly_when_some_seating_is(
         assert (one.state is State.APPROVED) == enough
         if enough:
             break
+
+
+def test_who_is_next_reads_nothing_of_what_was_over_before_his_turn() -> None:
+    first = replace(SEC, next="fin", next_after_s=100.0)
+    here = room(first, Route("fin", groups=frozenset({"fin"})))
+    routes, late = here.routes, 10**9
+    assert not read(ASKED, routes, USERS, USERS["cat"], 99_999)
+    assert read(ASKED, routes, USERS, USERS["cat"], 100_000)
+    for state in (State.DENIED, State.CANCELLED, State.SUCCEEDED):
+        over = replace(ASKED, state=state, votes=(Vote("ann", 50_000, ("sec",)),))
+        assert not read(over, routes, USERS, USERS["cat"], late), state
+        assert read(over, routes, USERS, USERS["ben"], late)
+    assert read(replace(ASKED, state=State.DENIED, refused_by="cat"), routes, USERS, USERS["cat"], late), "he spoke"
+    assert read(replace(ASKED, state=State.EXPIRED), routes, USERS, USERS["cat"], late), "it was his turn by then"
+    assert last_asked_ms(replace(ASKED, state=State.EXPIRED), 7) == 7
+    broken = replace(ASKED, state=State.SUCCEEDED, glass=Glass("oli", 200_000, "fire"))
+    assert read(broken, routes, USERS, USERS["cat"], late)

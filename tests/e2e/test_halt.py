@@ -381,3 +381,18 @@ async def test_a_watch_of_what_may_be_read_no_more_ends(tmp_path: Path, what: St
                     await b.driver.halt(what, "ann", "odd", Holds.READING)
             assert seen == ["note://a", *(after if what[0] is Over.TOOL else [])]
             await b.driver.resume_halted(what, "ann")
+
+
+@pytest.mark.asyncio
+async def test_whoever_an_agent_acts_for_does_not_resume_what_somebody_else_stopped(tmp_path: Path) -> None:
+    async with world(tmp_path) as api:
+        req, ann, dan = [await api.token("user", name) for name in ("req", "ann", "dan")]
+        ident = await api.escalated(await api.token("agent", "bot", user="req"))
+        await api.told("POST", f"/approvals/{ident}/stop", ann, {})
+        [stop] = (await api.told("GET", "/halts"))["items"]
+        what = {"kind": "session", "name": stop["name"]}
+        refused = await api.ask("POST", "/halts/resume", req, what)
+        assert (refused.status_code, "acts for you" in refused.text) == (403, True)
+        assert (await api.told("POST", "/halts/resume", dan, what))["record"]
+        await api.told("POST", "/halts", req, {**what, "why": "my own"})
+        assert (await api.told("POST", "/halts/resume", req, what))["record"], "what he stopped himself"

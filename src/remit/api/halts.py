@@ -43,10 +43,24 @@ async def resume(asked: StopRequest, services: With, caller: ByReader) -> Resume
     what = (Over(asked.kind), asked.name)
     if isinstance(caller, Person):
         may_decide(services, caller)
-    if not any(stop.what == what for stop in services.driver.stops):
+    stopped = next((stop for stop in services.driver.stops if stop.what == what), None)
+    if stopped is not None:
+        await _may_resume(services, caller, stopped)
+    else:
         return ResumedAnswer(kind=asked.kind, name=asked.name, record=None)
     receipt = await services.driver.resume_halted(what, named(caller))
     return ResumedAnswer(kind=asked.kind, name=asked.name, record=str(receipt.ref))
+
+
+async def _may_resume(services: Services, caller: Admin | Person, stop: Stop) -> None:
+    """Raise 403 for the person in whose name a session acts that somebody else stopped: he asked, and was told no."""
+    session = await services.ledger.session(stop.name) if stop.over is Over.SESSION else None
+    if session is None or session.user is None or not isinstance(caller, Person):
+        return
+    users = services.runtime.catalog.users
+    his = {name for name, user in users.items() if user.who == users[caller.user].who}
+    if session.user in his and stop.by.removeprefix("user:") not in his:
+        raise forbidden(f"it acts for you, and was stopped by {stop.by}", "ask whoever stopped it, or the admin")
 
 
 async def _halt(

@@ -1,4 +1,4 @@
-"""What is told of bundles. Light to import."""
+"""What is told of bundles and of the installation. Light to import."""
 
 from dataclasses import dataclass
 
@@ -27,3 +27,13 @@ class Progress:
 
     done: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of `remit doctor`. `next` is the command that mends it."""
+
+    name: str
+    ok: bool
+    text: str
+    next: str | None = None

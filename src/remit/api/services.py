@@ -14,7 +14,7 @@ from remit.api.deciding import Deciding
 from remit.api.discovering import Discovering
 from remit.api.halting import Halting
 from remit.api.handling import Handled
-from remit.api.in_force import InForce, Progress
+from remit.api.in_force import Check, InForce, Progress
 from remit.api.inviting import Invitations
 from remit.api.session_keeping import SessionKeeping
 from remit.api.spending import Spending
@@ -157,16 +157,6 @@ class PolicyText:
     path: str
     line: int
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of `remit doctor`. `next` is the command that mends it."""
-
-    name: str
-    ok: bool
-    text: str
-    next: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

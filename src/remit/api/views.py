@@ -24,7 +24,7 @@ from remit.api.moments import instant
 from remit.api.services import Applied, Change, Services, ToolPin
 from remit.escalate.machine import Approval, Edit, Glass, State
 from remit.escalate.seating import seats
-from remit.escalate.sitting import counts_for, may_edit, routes_of, sits
+from remit.escalate.sitting import counts_for, may_edit, read, routes_of
 from remit.facts.canonical import digest
 from remit.facts.session import Session
 from remit.facts.strictjson import Refused, parse
@@ -125,7 +125,7 @@ def sees_arguments(services: Services, caller: Caller, approval: Approval | None
             person = catalog.users.get(user)
             if person is None or approval is None:
                 return False
-            return sits(approval, catalog.routes, catalog.users, person, services.clock.now_ms())
+            return read(approval, catalog.routes, catalog.users, person, services.clock.now_ms())
         case _:
             return False
 

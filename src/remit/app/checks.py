@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from remit.adapters.sqlite.outbox import SqliteOutbox
+from remit.api.in_force import Check
 from remit.api.moments import instant
-from remit.api.services import Check, Invalid, ServerPin
+from remit.api.services import Invalid, ServerPin
 from remit.app.output import NO_SERVER, counted
 from remit.app.runtime import Runtime
 from remit.app.settings import OUTBOX, Settings

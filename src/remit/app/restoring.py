@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Final
 
 from remit.adapters.sqlite import copy_ledger, open_ledger, verify_file
-from remit.adapters.sqlite.backup import Standing, exchange, standing
+from remit.adapters.sqlite.backup import Standing, back_up, copy_beside, exchange, standing
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.lock import FolderLock
 from remit.adapters.sqlite.tiles import forget_log
 from remit.adapters.system import SystemClock, SystemEntropy
+from remit.app.settings import LEDGER, OUTBOX, OUTBOX_ENDS
 from remit.escalate.grants import Grant
 from remit.facts.budget import spent_since
 from remit.facts.canonical import Json
@@ -50,6 +51,14 @@ class Restored:
     remembered: bool
 
 
+def backed_up(folder: Path, target: Path, progress: Callable[[int], None] | None = None) -> Report:
+    """Copy the ledger of the data folder `folder` to `target`, and its outbox beside it. Raises `LedgerRefused`."""
+    report = back_up(folder / LEDGER, target, progress)
+    # What waits to be told, and what was told already: without it receivers would hear some of it again.
+    copy_beside(folder / OUTBOX, target.with_name(target.name + OUTBOX_ENDS))
+    return report
+
+
 def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None = None) -> Restored:
     """Make `backup` the ledger at `ledger`, which no service may use. Raises `LedgerRefused`."""
     what = f"{backup} was not restored"
@@ -73,12 +82,20 @@ def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None =
         chain = asyncio.run(_begin(staged, ours, before, report))
         aside = ledger.with_name(f"{ledger.name}.before-{chain}") if ledger.exists() else None
         exchange(ledger, staged, aside or ledger)
+        _outbox_of(backup, ledger.with_name(OUTBOX))
     except OSError as error:
         raise LedgerRefused(what, error.strerror or str(error), "free space on the disk of the data folder") from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
         lock.release()
     return Restored(report, chain, aside, before is not None or aside is None)
+
+
+def _outbox_of(backup: Path, outbox: Path) -> None:
+    """The outbox that was copied with `backup`, where there is none: one that is there knows more of what was told."""
+    kept = backup.with_name(backup.name + OUTBOX_ENDS)
+    if not outbox.exists():
+        copy_beside(kept, outbox)
 
 
 async def _begin(staged: Path, ours: Standing | None, before: Standing | None, report: Report) -> str:

@@ -16,6 +16,8 @@ DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 7070
 LEDGER: Final = "ledger.sqlite3"
 OUTBOX: Final = "outbox.db"
+OUTBOX_ENDS: Final = ".outbox"
+"""What the copy of the outbox beside a backup ends in."""
 INCIDENTS: Final = "incidents.db"
 ADMIN: Final = "admin"
 KEYS: Final = "keys"

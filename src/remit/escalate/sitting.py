@@ -8,7 +8,7 @@ end that was given; what a deputy has cannot be handed on.
 
 from collections.abc import Iterator, Mapping
 
-from remit.escalate.machine import Approval
+from remit.escalate.machine import OPEN, Approval, State
 from remit.facts.agent import User
 from remit.facts.catalog import Route
 
@@ -86,6 +86,22 @@ def sits(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, Us
     if any(member(route, person) for name in names for route in asked(name, routes, waited_ms)):
         return True
     return bool(counts_for(approval, routes, users, person, at)) or bool(breaks(approval, routes, person))
+
+
+def last_asked_ms(approval: Approval, now_ms: int) -> int:
+    """Until when people were asked about `approval`: now while it is open, else when the last of them spoke."""
+    if approval.state in OPEN:
+        return now_ms
+    if approval.state is State.EXPIRED:
+        return min(now_ms, approval.expires_ms)
+    said = [vote.at for vote in approval.votes]
+    return max([approval.opened_ms, *said, *([] if approval.glass is None else [approval.glass.at])])
+
+
+def read(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User], person: User, now_ms: int) -> bool:
+    """Whether `person` may read what `approval` is about: he is asked, was before it was over, or spoke himself."""
+    spoke = {approval.refused_by, *(vote.by for vote in approval.votes)}
+    return person.name in spoke or sits(approval, routes, users, person, last_asked_ms(approval, now_ms))
 
 
 def breaks(approval: Approval, routes: Mapping[str, Route], person: User) -> bool:

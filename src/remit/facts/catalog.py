@@ -262,6 +262,7 @@ class Topic(StrEnum):
 
     DRIFT = "drift"
     INCIDENTS = "incidents"
+    HALTS = "halts"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,11 +46,20 @@ def _incident(body: AdminBody, catalog: Catalog) -> Mapping[str, Json]:
     return {"incident": body.subject, "by": body.by, **said, "next": f"remit incidents show {body.subject}"}
 
 
+def _halt(body: AdminBody, catalog: Catalog) -> Mapping[str, Json]:
+    """What was stopped or may act again, and by whom; why is for those who may read it."""
+    del catalog
+    holds = {"holds": str(body.data.get("holds", "all"))} if body.event is Event.HALT else {}
+    return {"what": body.subject, "by": body.by, **holds, "next": "remit halt"}
+
+
 BULLETINS: Final[Mapping[Event, Kept]] = {
     Event.AGENT_DRIFTED: Kept(Topic.DRIFT, _drift),
     Event.INCIDENT_OPENED: Kept(Topic.INCIDENTS, _incident),
     Event.INCIDENT_ASSIGNED: Kept(Topic.INCIDENTS, _incident),
     Event.INCIDENT_CLOSED: Kept(Topic.INCIDENTS, _incident),
+    Event.HALT: Kept(Topic.HALTS, _halt),
+    Event.RESUME: Kept(Topic.HALTS, _halt),
 }
 """Which events are told, by their topic."""
 

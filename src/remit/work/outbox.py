@@ -5,7 +5,7 @@ time alone; a notice is on disk before its approval counts as seen; it is given 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from remit.escalate.machine import OPEN, UNDER_WAY, Approval
@@ -26,6 +26,10 @@ from remit.work.bulletins import Bulletins
 PERIOD_S: Final = 1.0
 OPEN_MAX: Final = 10_000
 AT_ONCE: Final = 16
+LOOKED: Final = 32
+LATE_MS: Final = 5_000
+RESTART_MS: Final = 600_000
+"""How far back a service looks at its start for what was over before its channels heard of it."""
 TRIES_MS: Final = tuple(int(s * 1000) for s in (1, 5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800))
 """How long after each attempt the next is made: about sixteen hours in all."""
 _NAMES: Final = Names(roots=())
@@ -53,6 +57,7 @@ class Notifying:
         self._tail = tail
         self._bulletins = Bulletins()
         self._mark: str | None = None
+        self._looked_ms = clock.now_ms() - RESTART_MS
 
     async def turn(self) -> None:
         """Keep what is to be told now, and say what is due."""
@@ -73,6 +78,11 @@ class Notifying:
             if ended is not None:
                 found[ident] = ended
         now_ms = self._clock.now_ms()
+        # What opened and was over since the last turn, a second ago, is told as over.
+        for one in await self._opened():
+            found.setdefault(one.ident, one)
+        # The clock may be set back, and what is being written now may not be there yet.
+        self._looked_ms = now_ms - LATE_MS
         notices: list[Notice] = []
         told: dict[str, str] = {}
         over = list(seen.keys() - found.keys())
@@ -90,6 +100,16 @@ class Notifying:
             await self._outbox.put(notices, told)
         if over:
             await self._outbox.over(over)
+
+    async def _opened(self) -> Sequence[Approval]:
+        """The approvals that were opened since the last turn, the latest first."""
+        most = LOOKED
+        while True:
+            found = await self._ledger.approvals(open_only=False, limit=most)
+            new = [one for one in found if one.opened_ms >= self._looked_ms]
+            if len(new) < most or most >= OPEN_MAX:
+                return new
+            most *= 10
 
     async def _follow(self, catalog: Catalog) -> None:
         """Keep what the records since the last turn have to be told of."""

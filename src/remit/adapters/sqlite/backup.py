@@ -77,6 +77,29 @@ def back_up(source: Path, target: Path, progress: Callable[[int], None] | None =
     return report
 
 
+def copy_beside(source: Path, target: Path) -> bool:
+    """Copy the SQLite file at `source`, in use or not, to `target`, which is not there; False where there is none.
+
+    Raises `LedgerRefused`.
+    """
+    if not source.is_file():
+        return False
+    try:
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        reading, writing = sqlite3.connect(source, timeout=10), sqlite3.connect(target, isolation_level=None)
+        try:
+            reading.backup(writing, pages=_PAGES, progress=_breathe)
+            writing.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            reading.close()
+            writing.close()
+        _settle(target.parent)
+    except (OSError, sqlite3.Error) as error:
+        what = f"{source} was not copied"
+        raise LedgerRefused(what, str(error), f"name a place that is free: {target}") from error
+    return True
+
+
 def standing(path: Path) -> Standing | None:
     """What the ledger at `path`, which nobody uses, has to say; None where it cannot be read."""
     try:

@@ -249,9 +249,9 @@ class ChannelShape(Shape):
     secret: SecretShape = Field(
         description="What it is signed with, by reference: whsec_ and at least 24 bytes in base 64."
     )
-    about: list[Literal["drift", "incidents"]] = Field(
+    about: list[Literal["drift", "incidents", "halts"]] = Field(
         default=[],
-        description="What it hears of beside approvals: drift that is not only recorded, incidents.",
+        description="What it hears of beside approvals: drift that is not only recorded, incidents, halts.",
     )
 
 

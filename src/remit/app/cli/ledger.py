@@ -161,14 +161,14 @@ def backup(
 ) -> None:
     """Copy the ledger to one file, beside a running service or without any, and verify the copy.
 
-    It holds every record with its arguments, people's words and the hash of the admin token; not the workspace, and not
-    the signing keys and secrets of the data folder.
+    FILE.outbox beside it holds what waits to be told. Both are secret: every record with its arguments, people's words,
+    the hash of the admin token; not the workspace, nor the signing keys and secrets of the data folder.
     """
-    from remit.adapters.sqlite.backup import back_up
     from remit.adapters.sqlite.errors import LedgerRefused
+    from remit.app.restoring import backed_up
 
     try:
-        report = back_up(data_folder(data_given) / LEDGER, file.absolute(), _talk(output))
+        report = backed_up(data_folder(data_given), file.absolute(), _talk(output))
     except LedgerRefused as error:
         raise Failure(error.what, why=error.why, next=error.next) from error
     head = report.heads[-1]
