@@ -154,3 +154,24 @@ async def test_nothing_is_granted_with_what_was_denied(b: Bench) -> None:
     kinds = {entry.record.kind for entry in await b.ledger.entries(after=None, limit=100, sid=None)}
     assert RecordKind.DECISION in kinds
     assert not await b.ledger.grants()
+
+
+@driven
+async def test_who_grants_less_than_was_granted_is_told_so_and_joins_nothing(b: Bench) -> None:
+    b.hold_s(0)
+    catalog = b.bundle.catalog
+    bob = catalog.users["bob"]
+    bea = replace(bob, name="bea")
+    routes = {name: replace(route, count=2) for name, route in catalog.routes.items()}
+    b.bundle = compiled(replace(catalog, routes=routes, users={**catalog.users, "bea": bea}))
+    ident = await approved(b)
+    await b.driver.decide_approval(ident, bea, Choice.APPROVE, None)
+    given = await b.driver.give_grant(ident, bob, replace(SESSION, uses=9), None)
+    assert not b.driver.holds(given), "two have to"
+    for less in (replace(SESSION, uses=3), replace(SESSION, until_ms=CLOCK.now_ms() + 60_000)):
+        for who in (bea, bob):
+            with pytest.raises(VoteRefused, match="bob granted the same for longer or more often"):
+                await b.driver.give_grant(ident, who, less, None)
+    assert [one.votes for one in await b.ledger.grants()] == [given.votes]
+    joined = await b.driver.give_grant(ident, bea, replace(SESSION, uses=20), None)
+    assert (joined.ident, joined.terms.uses_max, b.driver.holds(joined)) == (given.ident, 9, True)

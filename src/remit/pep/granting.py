@@ -80,6 +80,14 @@ class Granting(Decisions):
             voting.confirmed(approval, self.room(), cast.routes)
         given = [one for one in self._memory.grants() if one.terms.approval == ident and one.revoked_by is None]
         same = next((one for one in given if _like(one.terms) == _like(made)), None)
+        if same is not None and _narrower(wish, same.terms):
+            held = f"{same.terms.uses_max} uses, {same.ident}"
+            why = (
+                f"{same.votes[0].by} granted the same for longer or more often ({held}), and one who joins adds nothing"
+            )
+            raise VoteRefused(
+                why, f"join it with no --for and no --uses below it, or: remit grants revoke {same.ident}"
+            )
         if same is None:
             self._cap(made)
         elif any(vote.by == by.name for vote in same.votes):
@@ -139,6 +147,12 @@ class Granting(Decisions):
         if len(live) >= self._desk.limits.grants_per_agent_max:
             why = f"{made.agents[-1]} has {len(live)} grants already (grants_per_agent_max)"
             raise VoteRefused(why, "remit grants revoke ID")
+
+
+def _narrower(wish: Wish, given: Terms) -> bool:
+    """Whether `wish` says less than was `given`: joining would drop what it says."""
+    sooner = wish.until_ms is not None and wish.until_ms < given.expires_ms
+    return sooner or (wish.uses is not None and wish.uses < given.uses_max)
 
 
 def _like(one: Terms) -> Terms:
