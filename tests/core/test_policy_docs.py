@@ -16,7 +16,7 @@ from remit.facts.catalog import Effect, Sink
 from remit.facts.impact import Counts, Extractor
 from remit.policy.compile import compile_bundle
 from remit.policy.lint import ANNOTATIONS
-from remit.policy.schema import LATER, NAMESPACE, OTHER_ACTIONS, action_groups, cedar_schema
+from remit.policy.schema import NAMESPACE, OTHER_ACTIONS, action_groups, cedar_schema
 from remit.policy.typing import type_input
 from remit.policy.verdict import word
 from tests.core.deciding import action, bundle, catalog, decided, schema, tool
@@ -104,11 +104,6 @@ def test_every_entity_type_is_there_with_its_parents(spelt: Any) -> None:
 
 def test_every_annotation_is_there() -> None:
     assert {name.removeprefix("@").partition("(")[0] for name in names("annotation")} == set(ANNOTATIONS)
-
-
-def test_what_is_for_later_is_named() -> None:
-    for path in LATER:
-        assert f"`{'.'.join(path)}`" in PAGE
 
 
 @pytest.mark.parametrize(("shape", "told"), [(row[0].strip("`"), row[1]) for row in rows("JSON Schema")])

@@ -20,6 +20,7 @@ OWN_WORLD = frozenset(
     {
         "connect-a-server-that-needs-a-login",
         "find-agents",
+        "limit-what-follows-what",
         "replay-sessions",
         "start-from-a-pack",
         "tell-remit-the-users-words",

@@ -38,6 +38,7 @@ ACCESS: Final[Mapping[tuple[str, str], frozenset[Kind]]] = MappingProxyType(
         ("POST", "/budgets/{name}/reset"): _ADMIN,
         ("GET", "/breakers"): _READERS,
         ("POST", "/breakers/{name}/reset"): _ADMIN,
+        ("POST", "/guarantees/{name}/sign-off"): _USERS,
         ("GET", "/diff"): _READERS,
         ("GET", "/bundles"): _READERS,
         ("GET", "/bundles/diff"): _READERS,

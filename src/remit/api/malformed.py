@@ -87,8 +87,8 @@ FIELDS: Final[Mapping[str, Wanted]] = MappingProxyType(
 IN_PATH: Final[Mapping[str, Wanted]] = MappingProxyType(
     {
         "kind": Wanted(
-            "a kind: agents, users, groups, servers, tools, policies, routes, channels, sources, budgets and "
-            "breakers are",
+            "a kind: agents, users, groups, servers, tools, policies, routes, channels, sources, budgets, breakers, "
+            "monitors and guarantees are",
             "remit get agents",
         ),
         "name": Wanted("a name of 1 to 200 characters", "remit get agents"),

@@ -33,6 +33,7 @@ KindPath = Annotated[
         "tools", "policy", "policies", "route", "routes",
         "channel", "channels", "source", "sources", "budget", "budgets",
         "breaker", "breakers",
+        "monitor", "monitors", "guarantee", "guarantees",
     ],
     Path(),
 ]  # fmt: skip
@@ -122,6 +123,13 @@ class BoundRequest(Strict):
     """Have a budget begin anew, or close a breaker: for all, or for `whose`."""
 
     whose: Annotated[str, StringConstraints(min_length=1, max_length=400)] | None = None
+    why: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+
+class SignOffRequest(Strict):
+    """What breaks a guarantee, as `apply` names it, and why it may run."""
+
+    breach: Pin
     why: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
 

@@ -17,7 +17,7 @@ from remit.api.handling import Handled
 from remit.api.in_force import Check, InForce, Progress
 from remit.api.inviting import Invitations
 from remit.api.session_keeping import SessionKeeping
-from remit.api.spending import Spending
+from remit.api.spending import Guaranteeing, Scopes, Spending
 from remit.control.adoption import Row
 from remit.control.resources import AgentSpec
 from remit.facts.action import ActionKind
@@ -35,7 +35,7 @@ from remit.ports.transparency import Erasing, Transparency
 from remit.trace.bodies import AdminBody
 
 
-class Driver(Deciding, Halting, SessionKeeping, Spending, Protocol):
+class Driver(Deciding, Halting, SessionKeeping, Spending, Guaranteeing, Protocol):
     """The owner of state: every method that changes it returns once the record is durable.
 
     All raise `LedgerUnwritable` when it never will be; then nothing has changed.
@@ -203,7 +203,7 @@ class Conflict(Exception):
         self.next = next
 
 
-class Runtime(Protocol):
+class Runtime(Scopes, Protocol):
     """The running bundle, the workspace it came from, and the upstreams.
 
     Everything may raise `Invalid`, `Missing`, `Conflict` and `LedgerUnwritable`.

@@ -5,7 +5,10 @@ from typing import Protocol
 
 from remit.facts.breaker import Breaker, State, Trip
 from remit.facts.budget import Balance
+from remit.facts.guarantee import SignOff
 from remit.facts.record import Receipt
+from remit.pdp.guaranteed import Breach
+from remit.protect.past import Past
 
 
 class Spending(Protocol):
@@ -27,4 +30,36 @@ class Spending(Protocol):
 
     async def reset_breaker(self, key: str, by: str, why: str) -> Receipt:
         """Close the breaker `key`. Raises `LedgerUnwritable` when the record never will be durable."""
+        ...
+
+
+class Standing(Protocol):
+    """What monitors and guarantees keep, what owners let run, and what was denied of late."""
+
+    past: Past
+
+    @property
+    def signed_off(self) -> Mapping[str, SignOff]:
+        """What owners of guarantees let run, by the digest of what breaks one."""
+        ...
+
+    def denied_by(self, guarantee: str) -> Sequence[str]:
+        """The last decision ids that `guarantee` denied since the service began, the latest first."""
+        ...
+
+
+class Guaranteeing(Protocol):
+    """What must hold of the whole."""
+
+    @property
+    def standing(self) -> Standing:
+        """How guarantees stand."""
+        ...
+
+
+class Scopes(Protocol):
+    """What scopes alone say."""
+
+    def breaches(self) -> tuple[Breach, ...]:
+        """What the scopes of the running bundle show to break its guarantees."""
         ...

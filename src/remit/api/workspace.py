@@ -14,6 +14,7 @@ from remit.api.answers import (
     ToolsAnswer,
 )
 from remit.api.budgets import with_spending
+from remit.api.guarantees import with_past
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
 from remit.api.problem import Problem, not_found
 from remit.api.requests import AcceptRequest, ApplyRequest, KindPath, NamePath
@@ -139,7 +140,8 @@ def _odd(pins: Sequence[ServerPin]) -> list[ToolPin]:
 
 
 def _resource(services: Services, item: Resource) -> ResourceAnswer:
-    return ResourceAnswer.model_validate({**with_spending(services, item), "name": item.name, "where": item.where})
+    manifest = with_past(services, item, with_spending(services, item))
+    return ResourceAnswer.model_validate({**manifest, "name": item.name, "where": item.where})
 
 
 def _tools(pins: Sequence[ServerPin], chosen: Iterable[ToolPin], *, whole: bool = False) -> ToolsAnswer:

@@ -289,6 +289,15 @@ async def _started(runtime: Runtime, *opened: Closes) -> None:
         for one in opened:
             await one.close()
         raise Failure("the workspace declares secrets, and their key cannot be used", why=str(error)) from error
+    except Invalid as error:
+        for one in opened:
+            await one.close()
+        raise Failure(
+            "the workspace breaks what it guarantees",
+            why="\n        ".join(error.problems),
+            next="correct it; or start without the guarantee, have it signed off, and: remit apply",
+            exit=Exit.INVALID,
+        ) from error
 
 
 async def _first_admin(driver: Driver, authenticator: Authenticator) -> str:

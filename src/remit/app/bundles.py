@@ -30,9 +30,11 @@ from remit.app.vouching import SEAL_BYTES, Vouching, damaged
 from remit.control.diff import Described
 from remit.control.lock import Lock, Pinned
 from remit.control.problems import Where
-from remit.control.resources import Resource, Source, Spec
+from remit.control.resources import Resource, Source, Spec, WindowSpec
 from remit.facts.catalog import Argument, Definition, PolicySource
 from remit.facts.credential import OAuth, Secret
+from remit.facts.guarantee import Held
+from remit.facts.monitor import Happening, Selector, Window
 from remit.facts.results import Part
 from remit.policy.compile import Bundle, Memory
 
@@ -40,7 +42,7 @@ from remit.policy.compile import Bundle, Memory
 def _shape() -> str:
     """Changes whenever the values that are kept would be read differently."""
     plain = (Source, Resource, Lock, Pinned, Definition, PolicySource, Where, Secret, OAuth, Argument, Part)
-    kinds = (*plain, *get_args(Spec))
+    kinds = (*plain, *get_args(Spec), *get_args(Held), WindowSpec, Window, Happening, Selector)
     named = [(kind.__name__, [field.name for field in fields(kind)]) for kind in kinds]
     return hashlib.sha256(repr(("sealed", __version__, sys.version, named)).encode()).hexdigest()[:16]
 

@@ -28,6 +28,7 @@ from remit.control.resources import AgentSpec
 from remit.discover.health import SourceState
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
+from remit.pdp.guaranteed import Breach, breaches
 from remit.ports.credentials import Logins
 from remit.ports.ledger import Entry, Ledger
 
@@ -73,6 +74,10 @@ class Facade:
     def resource(self) -> str:
         """The service's resource URL: the audience of every token."""
         return self._resource
+
+    def breaches(self) -> tuple[Breach, ...]:
+        """What the scopes of the running bundle show to break its guarantees."""
+        return breaches(self._runtime.bundle)
 
     def resources(self, kind: str) -> Sequence[Resource]:
         """The running resources of `kind` (singular or plural, any case), in order of names."""

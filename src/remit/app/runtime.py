@@ -14,6 +14,7 @@ from remit.adapters.private import KeyringUnusable
 from remit.api.services import Applied, Conflict, Missing, ServerPin
 from remit.app.bundles import Bundles
 from remit.app.fleet import Fleet
+from remit.app.guarding import check_guarantees
 from remit.app.history import History, counts_of
 from remit.app.holding import held_labels
 from remit.app.pacing import Pace
@@ -80,7 +81,8 @@ class Runtime:
         return self._preparing.pace
 
     async def start(self) -> None:
-        """Record the bundle this process began with and start its fleet. Raises `KeyringUnusable`."""
+        """Record the bundle this process began with and start its fleet. Raises `KeyringUnusable`, `Invalid`."""
+        check_guarantees(self.bundle, None, await self._ledger.signed_off())
         await self._veiling.prepare(self.bundle.catalog, self._record)
         self._fleet.take(self.bundle.catalog.servers)
         await self._in_force(_WATCHER, self.bundle, {"at": "start"})
@@ -214,6 +216,7 @@ class Runtime:
     async def _prepare(self, source: Source) -> Running:
         """A bundle of `source`, beside the running one. Raises `Invalid`."""
         new = await self._preparing.prepare(source, self._running.source)
+        check_guarantees(new.bundle, self.bundle.catalog, await self._ledger.signed_off())
         return replace(new, bundle=self._known(new.bundle))
 
     def _known(self, bundle: Bundle) -> Bundle:

@@ -6,7 +6,7 @@ whole: a workspace in parts could lose a limit silently.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, TypeAlias, TypeVar
 
@@ -14,14 +14,17 @@ from remit.control.breakers import breaker_of
 from remit.control.budgets import Named, budget_of
 from remit.control.channels import channel_of
 from remit.control.groups import Groups, resolve
-from remit.control.names import check_names, refer
+from remit.control.names import EVERYONE, check_names, refer
+from remit.control.past import Around, guarantee_of, memory_problem, monitor_of
 from remit.control.problems import Problem, Severity, Where, errors
 from remit.control.resources import (
     AgentSpec,
     BreakerSpec,
     BudgetSpec,
     ChannelSpec,
+    GuaranteeSpec,
     Kind,
+    MonitorSpec,
     PolicySpec,
     Resource,
     RouteSpec,
@@ -39,6 +42,8 @@ from remit.facts.agent import Agent, User
 from remit.facts.breaker import Breaker
 from remit.facts.budget import Budget
 from remit.facts.catalog import Catalog, Channel, PolicySource, Route, Server, Watched
+from remit.facts.guarantee import Guarantee
+from remit.facts.monitor import Monitor
 
 _S = TypeVar("_S", bound=Spec)
 
@@ -104,6 +109,7 @@ def assemble(source: Source) -> Assembly:
         budgets=MappingProxyType(_budgets(source, named, problems)),
         breakers=MappingProxyType(_breakers(source, named, problems)),
     )
+    catalog = _watching(source, catalog, problems)
     if errors(source.problems):
         problems = [problem for problem in problems if problem.code not in _CONSEQUENT]
     else:
@@ -187,6 +193,30 @@ def _watched(source: Source, problems: list[Problem]) -> dict[str, Watched]:
         problems += found
         sources[resource.name] = watched
     return sources
+
+
+def _watching(source: Source, catalog: Catalog, problems: list[Problem]) -> Catalog:
+    """`catalog` with what it watches of the past, and guarantees."""
+    declared = [*_of(source, MonitorSpec), *_of(source, GuaranteeSpec)]
+    if not declared:
+        return catalog
+    around = Around(
+        catalog.tools, catalog.servers, catalog.agents, catalog.users, catalog.groups | {EVERYONE}, catalog.labels
+    )
+    monitors: dict[str, Monitor] = {}
+    guarantees: dict[str, Guarantee] = {}
+    for resource, spec in _of(source, MonitorSpec):
+        monitors[resource.name], found = monitor_of(resource, spec, around)
+        problems += found
+    for resource, said in _of(source, GuaranteeSpec):
+        guarantee, found = guarantee_of(resource, said, around)
+        problems += found
+        if guarantee is not None:
+            guarantees[resource.name] = guarantee
+    too_much = memory_problem(monitors, guarantees)
+    if too_much is not None:
+        problems.append(Problem("limit/memory", declared[0][0].where, too_much, "what is kept has to have an end"))
+    return replace(catalog, monitors=MappingProxyType(monitors), guarantees=MappingProxyType(guarantees))
 
 
 def _routes(source: Source, groups: Groups, users: Mapping[str, User], problems: list[Problem]) -> dict[str, Route]:

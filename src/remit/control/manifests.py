@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from remit.control.past_text import past_json
 from remit.control.problems import Where
 from remit.control.resources import (
     API_VERSION,
@@ -15,7 +16,9 @@ from remit.control.resources import (
     BudgetSpec,
     ChannelSpec,
     GroupSpec,
+    GuaranteeSpec,
     Kind,
+    MonitorSpec,
     PolicySpec,
     Resource,
     RouteSpec,
@@ -121,19 +124,26 @@ def spec_json(spec: Spec) -> dict[str, Json]:
             members |= {"break_glass": list(spec.break_glass)}
         case SourceSpec():
             members = _source_json(spec)
-        case BudgetSpec():
-            members = {"measure": spec.measure.value, "per": spec.per.value, "of": spec.of, "hard": spec.hard}
-            members |= {"soft": spec.soft, "route": spec.route, "window_s": spec.window_s, "each": spec.each}
-            members |= {"tools": list(spec.tools)}
-        case BreakerSpec():
-            members = {"on": spec.on.value, "over": spec.over.value, "of": spec.of, "limit": spec.limit}
-            members |= {"within_s": spec.within_s, "open_s": spec.open_s, "trials": spec.trials}
-            members |= {"of_least": spec.of_least, "slow_ms": spec.slow_ms}
+        case BudgetSpec() | BreakerSpec():
+            members = _bound_json(spec)
+        case MonitorSpec() | GuaranteeSpec():
+            members = past_json(spec)
         case ChannelSpec():
             members = {"url": spec.url, "secret": spec.secret.to_json(), **_about(spec.about)}
         case _:
             assert_never(spec)
     return {name: value for name, value in members.items() if value is not None}
+
+
+def _bound_json(spec: BudgetSpec | BreakerSpec) -> dict[str, Json]:
+    members: dict[str, Json]
+    if isinstance(spec, BudgetSpec):
+        members = {"measure": spec.measure.value, "per": spec.per.value, "of": spec.of, "hard": spec.hard}
+        members |= {"soft": spec.soft, "route": spec.route, "window_s": spec.window_s, "each": spec.each}
+        return members | {"tools": list(spec.tools)}
+    members = {"on": spec.on.value, "over": spec.over.value, "of": spec.of, "limit": spec.limit}
+    members |= {"within_s": spec.within_s, "open_s": spec.open_s, "trials": spec.trials}
+    return members | {"of_least": spec.of_least, "slow_ms": spec.slow_ms}
 
 
 def flow_json(said: Tool | ToolSpec) -> dict[str, Json]:
@@ -206,6 +216,10 @@ def catalog_json(catalog: Catalog) -> Mapping[tuple[Kind, str], Mapping[str, Jso
         found[Kind.BREAKER, name] = breaker.to_json()
     for name, channel in catalog.channels.items():
         found[Kind.CHANNEL, name] = {"url": channel.url, "secret": channel.secret.to_json(), **_about(channel.about)}
+    for name, monitor in catalog.monitors.items():
+        found[Kind.MONITOR, name] = monitor.to_json()
+    for name, guarantee in catalog.guarantees.items():
+        found[Kind.GUARANTEE, name] = guarantee.to_json()
     return found
 
 

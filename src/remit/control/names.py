@@ -8,6 +8,7 @@ from remit.control.problems import Problem, Where, did_you_mean
 from remit.control.resources import Kind, Resource
 from remit.facts.catalog import NAME, SERVER_NAME
 from remit.facts.label import LABEL
+from remit.facts.monitor import MONITOR_NAME
 
 EVERYONE: Final = "everyone"
 RESERVED: Final[Mapping[Kind, frozenset[str]]] = MappingProxyType(
@@ -29,6 +30,8 @@ COUNT_MAX: Final[Mapping[Kind, int]] = MappingProxyType(
         Kind.SOURCE: 100,
         Kind.BUDGET: 1_000,
         Kind.BREAKER: 1_000,
+        Kind.MONITOR: 1_000,
+        Kind.GUARANTEE: 200,
     }
 )
 _FAMILIES: Final = ("untrusted", "confidential")
@@ -107,6 +110,8 @@ def _name_problem(resource: Resource) -> Problem | None:
         rule = "SERVER/TOOL"
     elif kind is Kind.SERVER:
         fits, rule = SERVER_NAME.fullmatch(name) is not None, "1-24 of a-z 0-9 -"
+    elif kind is Kind.MONITOR:
+        fits, rule = MONITOR_NAME.fullmatch(name) is not None, "1-63 of letters, digits and _, no digit first"
     else:
         fits, rule = NAME.fullmatch(name) is not None, _RULE
     if fits:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, TypeAlias, assert_never
+from typing import Final, TypeAlias
 
 from remit.control.lock import EMPTY, Lock
 from remit.control.problems import Problem, Where
@@ -17,8 +17,10 @@ from remit.facts.budget import Measure, Per
 from remit.facts.catalog import Argument, Effect, Idempotent, PolicySource, Sink, Topic, Watches
 from remit.facts.credential import OAuth, Secret
 from remit.facts.finding import Find
+from remit.facts.guarantee import Held
 from remit.facts.impact import NONE as NO_IMPACT
 from remit.facts.impact import Extractors
+from remit.facts.monitor import KEYS_MAX, Happening, Op, Scope
 from remit.facts.results import Format, Part
 from remit.facts.store import Access
 
@@ -44,6 +46,8 @@ class Kind(StrEnum):
     SOURCE = "Source"
     BUDGET = "Budget"
     BREAKER = "Breaker"
+    MONITOR = "Monitor"
+    GUARANTEE = "Guarantee"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +210,43 @@ class BreakerSpec:
     slow_ms: float = 10_000.0
 
 
+@dataclass(frozen=True, slots=True)
+class WindowSpec:
+    """How far back events count, in seconds; None: for ever. `step_s` left out: a sixtieth of it."""
+
+    within_s: float | None = None
+    step_s: float | None = None
+
+
+NO_WINDOW: Final = WindowSpec()
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorSpec:
+    """What of earlier events policies may ask for; see `facts.monitor.Monitor`. `awaited` left out: as is usual."""
+
+    op: Op
+    events: tuple[Happening, ...]
+    scope: Scope = Scope.SESSION
+    window: WindowSpec = NO_WINDOW
+    unless: tuple[Happening, ...] = ()
+    by: str | None = None
+    others: tuple[tuple[str, str], ...] = ()
+    keys: int = KEYS_MAX
+    measure: str | None = None
+    awaited: bool | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GuaranteeSpec:
+    """What must hold of the whole; see `facts.guarantee.Guarantee`. `holds` are those that it names, windows aside."""
+
+    owner: str
+    holds: tuple[tuple[str, Held, WindowSpec], ...]
+    description: str = ""
+
+
 Spec: TypeAlias = (
     AgentSpec
     | UserSpec
@@ -218,6 +259,8 @@ Spec: TypeAlias = (
     | SourceSpec
     | BudgetSpec
     | BreakerSpec
+    | MonitorSpec
+    | GuaranteeSpec
 )
 
 
@@ -260,30 +303,25 @@ class Source:
     problems: tuple[Problem, ...] = ()
 
 
+_KINDS: Final[Mapping[type[Spec], Kind]] = MappingProxyType(
+    {
+        AgentSpec: Kind.AGENT,
+        UserSpec: Kind.USER,
+        GroupSpec: Kind.GROUP,
+        ServerSpec: Kind.SERVER,
+        ToolSpec: Kind.TOOL,
+        PolicySpec: Kind.POLICY,
+        RouteSpec: Kind.ROUTE,
+        ChannelSpec: Kind.CHANNEL,
+        SourceSpec: Kind.SOURCE,
+        BudgetSpec: Kind.BUDGET,
+        BreakerSpec: Kind.BREAKER,
+        MonitorSpec: Kind.MONITOR,
+        GuaranteeSpec: Kind.GUARANTEE,
+    }
+)
+
+
 def kind_of(spec: Spec) -> Kind:
     """The kind that `spec` belongs to."""
-    match spec:
-        case AgentSpec():
-            return Kind.AGENT
-        case UserSpec():
-            return Kind.USER
-        case GroupSpec():
-            return Kind.GROUP
-        case ServerSpec():
-            return Kind.SERVER
-        case ToolSpec():
-            return Kind.TOOL
-        case PolicySpec():
-            return Kind.POLICY
-        case RouteSpec():
-            return Kind.ROUTE
-        case ChannelSpec():
-            return Kind.CHANNEL
-        case SourceSpec():
-            return Kind.SOURCE
-        case BudgetSpec():
-            return Kind.BUDGET
-        case BreakerSpec():
-            return Kind.BREAKER
-        case _:
-            assert_never(spec)
+    return _KINDS[type(spec)]

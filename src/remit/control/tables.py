@@ -25,6 +25,8 @@ _COLUMNS: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
         Kind.SOURCE: ("watches", "path", "every_s", "healthy", "last"),
         Kind.BUDGET: ("measure", "per", "of", "hard", "soft", "window_s", "most_used"),
         Kind.BREAKER: ("on", "over", "of", "limit", "within_s", "open_s"),
+        Kind.MONITOR: ("op", "over", "within_s", "by"),
+        Kind.GUARANTEE: ("owner", "holds", "state", "denied"),
     }
 )
 _WIDE: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(

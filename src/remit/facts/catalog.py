@@ -19,9 +19,11 @@ from remit.facts.budget import Budget
 from remit.facts.canonical import Json, canonical, digest
 from remit.facts.credential import OAuth, Secret
 from remit.facts.finding import Find, labels_of
+from remit.facts.guarantee import Guarantee
 from remit.facts.impact import NONE as NO_IMPACT
 from remit.facts.impact import Extractors
 from remit.facts.label import Labels
+from remit.facts.monitor import Monitor
 from remit.facts.origin import Role
 from remit.facts.results import Format, Part
 from remit.facts.store import Store
@@ -326,6 +328,8 @@ class Catalog:
     sources: Mapping[str, Watched] = field(default_factory=lambda: MappingProxyType({}))
     budgets: Mapping[str, Budget] = field(default_factory=lambda: MappingProxyType({}))
     breakers: Mapping[str, Breaker] = field(default_factory=lambda: MappingProxyType({}))
+    monitors: Mapping[str, Monitor] = field(default_factory=lambda: MappingProxyType({}))
+    guarantees: Mapping[str, Guarantee] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def labels(self) -> Labels:

@@ -113,6 +113,11 @@ def impact_of(extractors: Extractors, given: Mapping[str, Json], *, reversible: 
     )
 
 
+def values_at(value: Json, path: str) -> Iterator[Json]:
+    """The values that `path` (`facts.results.steps`) leads to in `value`, a list at its end taken apart; no `null`."""
+    return _at(value, _steps(path))
+
+
 @lru_cache(maxsize=4_096)
 def _steps(path: str) -> tuple[Step, ...]:
     return steps(path) or ()

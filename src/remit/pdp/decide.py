@@ -3,7 +3,7 @@
 known? -> reviewed and as pinned? -> session live? -> breakers? -> arguments valid? -> budgets? ->
 facts -> every link
 of the chain judged, observing links overridden, the strictest verdict taken -> gates lifted by
-people -> obligations met -> effects. The first step that says no ends it, and says why.
+people -> guarantees held -> obligations met -> effects. The first step that says no ends it, and says why.
 """
 
 from dataclasses import replace
@@ -20,14 +20,17 @@ from remit.pdp.decision import Decision
 from remit.pdp.effects import Ruling, bare, decision_of
 from remit.pdp.flow import flow_of
 from remit.pdp.granting import covering, reach_in
+from remit.pdp.guaranteed import guaranteed
 from remit.pdp.known import argument_problem, known, session_problem
 from remit.pdp.listing import judge_list
 from remit.pdp.measure import impact, novelty
 from remit.pdp.obliged import obliged
+from remit.pdp.past import told, unmeasured
 from remit.pdp.snapshot import Asking, Snapshot
 from remit.pdp.spending import overspent, thrifty
 from remit.policy.context import Facts
 from remit.policy.evaluate import question_of
+from remit.policy.reached import Reached
 from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason
 
 _TOO_MUCH: Final = {
@@ -76,13 +79,9 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
         return Ruling(Deny(), (stopped,), reached=checked)
     asks = checked.slice
     flow = flow_of(snapshot, action, checked) if asks.flow else None
-    facts = facts_of(snapshot, action, now_ms, flow)
-    if snapshot.draws and "budget" in asks.looks:
-        facts = facts._replace(draws=snapshot.draws)
-    if asks.impact:
-        facts = facts._replace(impact=impact(checked, action.input))
-    if asks.novelty and flow is not None:
-        facts = facts._replace(novelty=novelty(snapshot, action, checked, flow))
+    facts, unknown = _looked_at(snapshot, action, checked, now_ms, flow)
+    if unknown is not None:
+        return Ruling(Deny(), (unknown,), facts, checked)
     if action.lists:
         return Ruling(*judge_list(snapshot, action, checked), facts, checked)
     question = question_of(checked, facts, action.input, snapshot.bundle.labels)
@@ -94,7 +93,28 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     # A no to this very action stands over whatever was granted for others like it.
     if snapshot.grants and not snapshot.noes and isinstance(lifted.verdict, Escalate):
         lifted = _granted(snapshot, action, lifted, now_ms)
+    if checked.feeds.guards:
+        lifted = guaranteed(snapshot, action, lifted, now_ms)
     return obliged(action, _askable(snapshot, action, lifted))
+
+
+def _looked_at(
+    snapshot: Snapshot, action: Action, reached: Reached, now_ms: int, flow: Flow | None
+) -> tuple[Facts, Reason | None]:
+    """The facts that policies of the slice look at; and why something that has to be known is not."""
+    facts, asks = facts_of(snapshot, action, now_ms, flow), reached.slice
+    if snapshot.draws and "budget" in asks.looks:
+        facts = facts._replace(draws=snapshot.draws)
+    if asks.impact:
+        facts = facts._replace(impact=impact(reached, action.input))
+    if asks.novelty and flow is not None:
+        facts = facts._replace(novelty=novelty(snapshot, action, reached, flow))
+    if reached.asked:
+        past = told(snapshot, action, reached, now_ms)
+        if isinstance(past, Reason):
+            return facts, past
+        facts = facts._replace(past=past)
+    return facts, unmeasured(action, reached)
 
 
 def facts_of(snapshot: Snapshot, action: Action, now_ms: int, flow: Flow | None = None) -> Facts:

@@ -9,6 +9,7 @@ from remit.facts.breaker import Trip
 from remit.facts.passkey import Passkey
 from remit.facts.record import Ref
 from remit.facts.stop import Stop, Stopped
+from remit.pdp.kept import PastMarked, SignedOff
 from remit.trace.bodies import ActionBody
 
 
@@ -322,6 +323,7 @@ Delta: TypeAlias = (
     | BudgetDelta
     | BreakerDelta
     | PlaceLabelled
+    | PastMarked
     | SessionKeyed
     | OriginsAdded
     | IntentOpened
@@ -332,6 +334,7 @@ Delta: TypeAlias = (
     | PasskeyDelta
     | Halted
     | Resumed
+    | SignedOff
     | TokenRevoked
     | CredentialSet
     | BodiesErased

@@ -6,9 +6,11 @@ from typing import NamedTuple, assert_never
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json, digest
 from remit.facts.label import NONE
+from remit.facts.mark import Mark
 from remit.facts.record import RecordKind
 from remit.pdp import decision
 from remit.pdp.decision import Append, Decision, Forward, Hold, Refuse, Reshape, Resolve
+from remit.pdp.past import marks_of
 from remit.pdp.snapshot import Snapshot
 from remit.policy.context import Facts
 from remit.policy.reached import Reached
@@ -121,6 +123,7 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int, store
         said=action.said if isinstance(verdict, Escalate) else None,
         reaches=() if facts is None or facts.novelty is None else facts.novelty.kinds,
         charges=charges_of(snapshot.draws) if snapshot.draws and isinstance(verdict, Permit) else (),
+        marks=_marks(snapshot, action, ruling, now_ms),
     )
 
 
@@ -128,6 +131,18 @@ def _context(action: Action, facts: Facts | None) -> Mapping[str, Json]:
     """What policy looked at, and, where obligations changed the arguments, what had been asked for."""
     known: Mapping[str, Json] = {} if facts is None else facts.recorded()
     return known if action.shaping is None else {**known, "obliged": action.shaping.to_json()}
+
+
+def _marks(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> tuple[Mark, ...]:
+    match ruling.verdict:
+        case Permit():
+            return marks_of(snapshot, action, ruling.reached, now_ms, denied=False)
+        case Deny():
+            return marks_of(snapshot, action, ruling.reached, now_ms, denied=True)
+        case Escalate():
+            return ()
+        case _:
+            assert_never(ruling.verdict)
 
 
 def bare(snapshot: Snapshot, action: Action) -> bool:

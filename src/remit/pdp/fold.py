@@ -14,9 +14,9 @@ Laws
 What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; `session.keyed` {key}, null
 to erase it; `session.words` {text, grounds?}; `token.revoked` {expires_ms}; `credential` {hash}, null to remove it;
 `epoch` {heads, …}; `halt` {reason, holds?}; `session.confidence` {source, units};
-`approval.superseded` {by}; `intent.settled` {happened, why}; `budget.carried` {since_ms, units}; `passkey.added` {user,
-key, count, name}. `subject` is the id of the session, token, credential, approval, passkey or intent, the account of a
-budget, a breaker, or the chain.
+`approval.superseded` {by}; `guarantee.signed` {breach, why}; `intent.settled` {happened, why}; `budget.carried`
+{since_ms, units}; `passkey.added` {user, key, count, name}. `subject` is the id of the session, token, credential,
+approval, passkey or intent, the account of a budget, a breaker, a guarantee, or the chain.
 """
 
 import re
@@ -29,7 +29,6 @@ from remit.facts.budget import carried
 from remit.facts.impact import PLACES
 from remit.facts.label import closed
 from remit.facts.record import RecordKind, Ref
-from remit.facts.stop import Holds, Stop, read_subject
 from remit.pdp.credentials import of_credential
 from remit.pdp.deltas import (
     ApprovalBroken,
@@ -51,7 +50,6 @@ from remit.pdp.deltas import (
     GrantRevoked,
     GrantUsed,
     GrantVoted,
-    Halted,
     IntentClosed,
     IntentOpened,
     LabelsJoined,
@@ -59,12 +57,13 @@ from remit.pdp.deltas import (
     PasskeyUsed,
     PlaceLabelled,
     Refunded,
-    Resumed,
     SessionEnded,
     SessionKeyed,
     SessionTouched,
     Tripped,
 )
+from remit.pdp.kept import PastMarked
+from remit.pdp.unasked import unasked
 from remit.trace.bodies import (
     ActionBody,
     AdminBody,
@@ -99,7 +98,6 @@ MOVED: Final = {
 KEY: Final = re.compile(r"(?:[0-9a-f]{32}){1,2}")
 """The key of a session's index, in hex."""
 _INTENT: Final = RecordKind.INTENT
-_HOLDS: Final = {holds.value: holds for holds in Holds}
 
 
 def fold(ref: Ref, at: int, kind: RecordKind, body: Body) -> tuple[Delta, ...]:
@@ -123,7 +121,7 @@ def _intent(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
     user, irreversible = body.user, 1 if body.irreversible else 0
     opened = IntentOpened(ref, body)
     links = body.links
-    plain = body.approval is None and body.stored is None and not body.grants and not body.charges
+    plain = body.approval is None and body.stored is None and not body.grants and not body.charges and not body.marks
     if plain and len(links) == 1:
         agent, sid = links[0]
         return (SessionTouched(sid, agent, user, at, 1, irreversible), opened)
@@ -134,7 +132,15 @@ def _intent(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
     deltas.extend(_labelled(body.stored))
     deltas.extend([GrantUsed(grant) for grant in body.grants])
     deltas.extend([Charged(account, since_ms, units) for account, since_ms, units, _ in body.charges])
+    deltas.extend(_marked(body))
     return tuple(deltas)
+
+
+def _marked(body: ActionBody) -> list[PastMarked]:
+    if not body.marks or not body.links:
+        return []
+    root = body.links[0][1]
+    return [PastMarked(mark.place(root), mark) for mark in body.marks]
 
 
 def _labelled(stored: Stored | None) -> list[PlaceLabelled]:
@@ -144,6 +150,7 @@ def _labelled(stored: Stored | None) -> list[PlaceLabelled]:
 
 def _proposal(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
     deltas: list[Delta] = [SessionTouched(sid, agent, body.user, at, 0, 0) for agent, sid in body.links]
+    deltas.extend(_marked(body))
     # A proposal that names an approval waits for that one; people are not asked twice.
     if body.verdict == "escalate" and body.links and body.approval is None:
         agent, sid = body.links[-1]
@@ -194,6 +201,8 @@ def _outcome(ref: Ref, at: int, body: OutcomeBody) -> tuple[Delta, ...]:
         deltas.append(OriginsAdded(ref, body.sids[0]))
     if body.approval is not None:
         deltas.append(ApprovalMoved(body.approval, ENDS[body.status]))
+    if body.marks and body.sids:
+        deltas.extend([PastMarked(mark.place(body.sids[0]), mark) for mark in body.marks])
     return tuple(deltas)
 
 
@@ -248,8 +257,8 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             return (BodiesErased(ref, tuple(frames(body))),)
         case Event.APPROVAL_EXPIRED | Event.APPROVAL_CANCELLED | Event.APPROVAL_STARTED:
             return (ApprovalMoved(body.subject, MOVED[body.event]),)
-        case Event.HALT | Event.RESUME:
-            return _stop(at, body)
+        case Event.HALT | Event.RESUME | Event.GUARANTEE_SIGNED:
+            return unasked(at, body)
         case Event.INTENT_SETTLED:
             return (IntentClosed(body.subject, ref),)
         case Event.BREAKER_TRIPPED | Event.BREAKER_CLOSED | Event.BUDGET_RESET | Event.BUDGET_CARRIED:
@@ -295,17 +304,6 @@ def _bound(at: int, body: AdminBody) -> tuple[Delta, ...]:
         case _:
             since_ms, units = carried(body.data)
             return (Charged(body.subject, since_ms, units),) if units > 0 else ()
-
-
-def _stop(at: int, body: AdminBody) -> tuple[Delta, ...]:
-    what = read_subject(body.subject)
-    if what is None:
-        return ()
-    if body.event is Event.RESUME:
-        return (Resumed(what),)
-    reason = body.data.get("reason")
-    holds = _HOLDS.get(str(body.data.get("holds")), Holds.ALL)
-    return (Halted(Stop(*what, body.by, at, reason if isinstance(reason, str) else "", holds)),)
 
 
 def _of_session(ref: Ref, at: int, body: AdminBody, event: Event) -> tuple[Delta, ...]:

@@ -43,7 +43,7 @@ def visible_tools(
         for key, form in bundle.tools.items()
         if form.quarantined is None
         and pins.get(key, Pin.MATCHES) in _LISTED
-        and all(_offered(bundle, agent, form.tool) for agent in bound)
+        and all(offers(bundle, agent, form.tool) for agent in bound)
     )
 
 
@@ -86,7 +86,8 @@ def judge_list(snapshot: Snapshot, action: Action, reached: Reached) -> tuple[Ve
     return Permit(), tuple(reasons)
 
 
-def _offered(bundle: Bundle, agent: Agent, tool: Tool) -> bool:
+def offers(bundle: Bundle, agent: Agent, tool: Tool) -> bool:
+    """Whether some permit's scope lets `agent` call `tool`, and nothing forbids that without a condition or a gate."""
     return _open(bundle.slice_of(tool), server_uid(tool.server), frozenset(), agent)
 
 

@@ -5,12 +5,13 @@ from types import MappingProxyType
 from typing import Final
 
 from remit.facts.action import Action, ActionKind
+from remit.facts.feed import readable
 from remit.facts.label import NONE, closed
 from remit.facts.text import escaped
 from remit.policy.bundle import Bundle
 from remit.policy.convert import converter
 from remit.policy.form import Uid
-from remit.policy.reached import SHOWN_MAX, Reached
+from remit.policy.reached import SHOWN_MAX, Reached, asked_of
 from remit.policy.schema import INPUTS
 from remit.policy.uids import action_uid, agent_uid, data_uid, model_uid, server_uid
 
@@ -33,6 +34,7 @@ def reached_other(bundle: Bundle, action: Action) -> Reached:
     resource, within = _resource(action)
     shown = action.name or f"what {action.server} lists"
     part, record = bundle.slice(kind), INPUTS.get(kind)
+    past = readable(bundle.catalog.monitors.values(), None)
     return Reached(
         doing=f"{_DOING[action.kind]} {escaped(shown, chars_max=SHOWN_MAX)}",
         action=action_uid(kind),
@@ -43,6 +45,8 @@ def reached_other(bundle: Bundle, action: Action) -> Reached:
         within=within,
         record=record,
         read=None if record is None else converter(record, part.reads),
+        past=past,
+        asked=asked_of(part, past),
     )
 
 

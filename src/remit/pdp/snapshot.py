@@ -13,6 +13,8 @@ from remit.facts.stop import Stop
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Gate
 from remit.protect.index import Index
+from remit.protect.past import NOTHING as NO_PAST
+from remit.protect.past import Past
 from remit.protect.stores import NOTHING, Held
 
 
@@ -66,7 +68,7 @@ class Snapshot:
     adds to, as it is when the action arrives; without one all values are unseen.
     `grants` are those that hold for this chain now, the oldest first; `used` is what agents did before. `draws` are
     what this action would take from budgets, beside what is spent and reserved; `broken` are the breakers that do not
-    let it pass.
+    let it pass, `past` is what monitors and guarantees keep.
     """
 
     bundle: Bundle
@@ -83,3 +85,4 @@ class Snapshot:
     used: Used = field(default_factory=Used)
     draws: tuple[Draw, ...] = ()
     broken: tuple[Broken, ...] = ()
+    past: Past = NO_PAST

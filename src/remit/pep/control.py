@@ -24,6 +24,7 @@ from remit.pep.bounding import Bounding
 from remit.pep.indices import STATEMENTS_MAX, WORDS_CHARS_MAX
 from remit.pep.judging import BY_REMIT
 from remit.pep.lease import Lease
+from remit.pep.standing import Standing
 from remit.policy.verdict import Code, Deny, Permit, Reason
 from remit.ports.halts import Left
 from remit.ports.ledger import Pending
@@ -182,6 +183,11 @@ class Control(Bounding):
     def stops(self) -> Sequence[Stop]:
         """What is stopped, the oldest first."""
         return sorted(self._memory.stopped.values(), key=lambda stop: (stop.at_ms, stop.what))
+
+    @property
+    def standing(self) -> Standing:
+        """How guarantees stand."""
+        return self._memory.standing
 
     def is_over(self, stop: Stop, action: Action) -> bool:
         """Whether `stop` is over `action`."""

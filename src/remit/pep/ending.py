@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Final
 
-from remit.facts.action import ActionKind
+from remit.facts.action import Action, ActionKind
 from remit.facts.budget import Charge, Refund, result_bytes_max, settled
 from remit.facts.canonical import Json, digest
+from remit.facts.mark import Mark
 from remit.facts.record import Receipt, RecordKind
 from remit.pdp.judge import Judgement, judge_result
+from remit.pdp.past import marks_at_end
 from remit.pep.answer import Answer, Failed, Refused, Released
 from remit.pep.attempt import Attempt
 from remit.pep.covered import covered_shown
@@ -25,6 +27,7 @@ from remit.pep.reporting import Reporting
 from remit.pep.taking import append_of, reached_of
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import LedgerUnwritable, Pending
+from remit.ports.system import Clock
 from remit.ports.upstream import Failure, Reply
 from remit.trace.bodies import ActionBody, OutcomeBody, Status
 
@@ -35,9 +38,10 @@ _OURS: Final = frozenset({"stopped", "internal"})
 class Ending:
     """Outcomes of permitted actions."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, clock: Clock) -> None:
         self._desk = desk
         self._reporting = Reporting(desk)
+        self._clock = clock
 
     async def release(self, errand: Errand, attempt: Attempt, reply: Reply, elapsed_ms: float) -> Answer:
         """The answer that `reply` is, once its outcome is durable."""
@@ -117,8 +121,19 @@ class Ending:
             error=shown.error,
             origins=b64encode(judged.origins.pack()).decode("ascii") if judged.origins else None,
             refunds=_refunds(errand, attempt, shown.status, len(result)),
+            marks=self._marks(errand.action, attempt, shown),
         )
         return self._desk.append(RecordKind.OUTCOME, attempt.sessions[-1].sid, body)
+
+    def _marks(self, action: Action, attempt: Attempt, shown: Shown) -> tuple[Mark, ...]:
+        """What the end of `attempt` changes of what monitors keep."""
+        reached = reached_of(attempt.decision)
+        if not reached.feeds.ended:
+            return ()
+        made = append_of(attempt.decision).body
+        began = made.marks if isinstance(made, ActionBody) else ()
+        catalog, now_ms = self._desk.bundle.catalog, self._clock.now_ms()
+        return marks_at_end(catalog, action, reached, began, now_ms, shown.status, shown.value)
 
 
 def _told(attempt: Attempt, judged: Judgement) -> Json:

@@ -300,6 +300,7 @@ class Desk:
             origins=self._memory.indices.of(action.authority.links[0].sid),
             grants=self._holding.of(action.authority, now_ms),
             used=self._memory.used,
+            past=self._memory.standing.past,
             stops=self.stops(action.authority, action.server, action.name),
             draws=self._purse.draws(self._current(), self._memory.bounds.accounts, action, tool, now_ms),
             broken=self.breaking.look(action),
@@ -323,9 +324,8 @@ class Desk:
 
     def _retire(self, authority: Authority) -> None:
         """End the sessions of the chain that have run for longer than the workspace allows."""
-        now_ms = self._clock.now_ms()
-        age_max_ms = self._current().catalog.session_hours_max * HOUR_MS
+        now_ms, hours_max = self._clock.now_ms(), self._current().catalog.session_hours_max
         for session in self._memory.sessions(authority, now_ms):
-            if session.ended_ms is None and now_ms - session.started_ms >= age_max_ms:
+            if session.ended_ms is None and now_ms - session.started_ms >= hours_max * HOUR_MS:
                 body = AdminBody(Event.SESSION_ENDED, BY_REMIT, session.sid, {"why": "session_hours_max"})
                 self.append(RecordKind.ADMIN, session.sid, body)

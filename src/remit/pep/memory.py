@@ -8,7 +8,6 @@ Laws
 * Reading is free of awaits, so a snapshot, its decision and their consequences are one step.
 """
 
-import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -54,11 +53,15 @@ from remit.pdp.deltas import (
     Tripped,
 )
 from remit.pdp.fold import fold
+from remit.pdp.kept import PastMarked, SignedOff
 from remit.pep.bounds import Bounds
 from remit.pep.indices import Indices
+from remit.pep.standing import Standing
+from remit.pep.stirring import Stirring
 from remit.ports.ledger import Ledger
 from remit.protect.breakers import Fuses
 from remit.protect.budgets import Accounts
+from remit.protect.past import Slot
 from remit.protect.stores import Stores
 from remit.trace.bodies import Body
 
@@ -99,13 +102,14 @@ class Memory:
         self._asks: dict[str, deque[int]] = {}
         self._revoked: set[str] = set()
         """Kept beyond the time at which they expire: a clock that is set back would have them live again."""
-        self._waiting: dict[asyncio.Future[None], None] = {}
-        """In the order in which they came: that is also the order in which they go on."""
+        self._stirring = Stirring()
         self.bounds = Bounds()
         """What was spent, what tripped; changed by `apply` alone."""
         self.stores = Stores()
         """What the stores hold; changed by `apply` alone."""
         self.indices = Indices(ledger, self._busy)
+        self.standing = Standing()
+        """What monitors and guarantees keep; changed by `apply` alone."""
 
     async def load(self) -> None:
         """Read what must be known before the first decision."""
@@ -114,6 +118,7 @@ class Memory:
         self.stores = Stores(await self._ledger.stored())
         self.used = Used(await self._ledger.used())
         self.bounds = Bounds(Accounts(await self._ledger.spent()), Fuses(await self._ledger.tripped()))
+        await self.standing.load(self._ledger)
         self._grants.update((grant.ident, grant) for grant in await self._ledger.grants() if grant.lasts)
         found = await self._ledger.approvals(open_only=True, limit=APPROVALS_LOADED_MAX)
         for approval in found:
@@ -132,8 +137,12 @@ class Memory:
                 held = self._sessions.get(sid)
                 if held is None:
                     session = await self._ledger.session(sid)
+                    past = dict[str, Slot]() if session is None else await self._ledger.past(sid)
                     # Another caller may have loaded it meanwhile and moved on: his is newer.
-                    held = self._sessions.setdefault(sid, _Held(session, 0, 0.0))
+                    held = self._sessions.get(sid)
+                    if held is None:
+                        held = self._sessions[sid] = _Held(session, 0, 0.0)
+                        self.standing.past.load(sid, past)
                 held.holders += 1
                 done.append(sid)
             if done and self._indexed():
@@ -166,6 +175,7 @@ class Memory:
         for sid in idle:
             del self._sessions[sid]
             self.indices.forget(sid)
+            self.standing.past.forget(sid)
         return len(idle)
 
     def session(self, link: Link, user: str | None, now_ms: int) -> Session:
@@ -245,6 +255,7 @@ class Memory:
     def apply(self, ref: Ref, at: int, kind: RecordKind, body: Body) -> None:
         """Change by what the record at `ref` says."""
         stirred = False
+        self.standing.note(ref, body)
         for delta in fold(ref, at, kind, body):
             match delta:
                 case SessionTouched() | LabelsJoined() | SessionEnded() | ConfidenceStated():
@@ -257,6 +268,8 @@ class Memory:
                     self.bounds.apply(delta)
                 case PlaceLabelled(where, labels):
                     self.stores.label(where, labels)
+                case PastMarked() | SignedOff():
+                    self.standing.take(delta)
                 case SessionKeyed(_, sid, key):
                     self.indices.key(sid, key)
                 case OriginsAdded(_, sid):
@@ -268,7 +281,7 @@ class Memory:
                 case _:
                     stirred = self._by_people(delta) or stirred
         if stirred:
-            self._stir()
+            self._stirring.stir()
 
     def _by_people(self, delta: ApprovalOpened | ApprovalDelta | GrantDelta | Halted | Resumed | TokenRevoked) -> bool:
         """What people decide, or are asked; whether who waits for them has to look again."""
@@ -297,17 +310,8 @@ class Memory:
                 return True
 
     async def changed(self, timeout_s: float) -> None:
-        """Return when an approval, an end or a revocation came in, or after `timeout_s`.
-
-        A hint only: whoever waits reads the state again. Call it without an await since the
-        last reading and nothing is missed.
-        """
-        future = asyncio.get_running_loop().create_future()
-        self._waiting[future] = None
-        try:
-            await asyncio.wait({future}, timeout=timeout_s)
-        finally:
-            del self._waiting[future]
+        """As `Stirring.changed`: an approval, an end or a revocation came in."""
+        await self._stirring.changed(timeout_s)
 
     def _busy(self, sid: str) -> bool:
         held = self._sessions.get(sid)
@@ -319,11 +323,6 @@ class Memory:
                 self._stopped[stop.what] = stop
             case Resumed(what):
                 self._stopped.pop(what, None)
-
-    def _stir(self) -> None:
-        for future in self._waiting:
-            if not future.done():
-                future.set_result(None)
 
     def _ask(self, approval: Approval) -> None:
         asked = self._asks.get(approval.agent)

@@ -74,7 +74,7 @@ class Way:
         self._upstreams = upstreams
         self._stop_reason = stop_reason
         self._names = names
-        self._ending = Ending(desk)
+        self._ending = Ending(desk, clock)
         self.pages = ""
         self.resolver: Resolver = NOBODY
         self._sent: dict[int, Under] = {}

@@ -84,7 +84,12 @@ class Bundle:
         key = form.tool.server, form.tool.name
         found = self._reached.get(key)
         if found is None:
-            found = self._reached[key] = reached_tool(form, self.slice_of(form.tool))
+            found = self._reached[key] = reached_tool(
+                form,
+                self.slice_of(form.tool),
+                self.catalog.monitors.values(),
+                self.catalog.guarantees.values(),
+            )
         return found
 
     def _slice(self, action: str, groups: tuple[str, ...]) -> Slice:

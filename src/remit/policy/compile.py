@@ -69,7 +69,7 @@ def compile_bundle(
     problems.extend(strangers(catalog))
     entities = None if problems else catalog_entities(catalog, schema)
     if entities is not None:
-        problems.extend(self_test(*_subject(catalog, tools), schema, entities))
+        problems.extend(self_test(*_subject(catalog, tools), schema, entities, catalog.monitors.values()))
     if entities is None or problems:
         return _refused(problems, warnings, checked.memory)
     named = {ident: said for said in checked.read if (ident := policy_id(said[1])) is not None}
@@ -221,6 +221,10 @@ def _told(catalog: Catalog) -> Mapping[str, Json]:
         found["breakers"] = {name: breaker.to_json() for name, breaker in catalog.breakers.items()}
     if catalog.budgets:
         found["budgets"] = {name: budget.to_json() for name, budget in catalog.budgets.items()}
+    if catalog.monitors:
+        found["monitors"] = {name: one.to_json() for name, one in catalog.monitors.items()}
+    if catalog.guarantees:
+        found["guarantees"] = {name: one.to_json() for name, one in catalog.guarantees.items()}
     if catalog.sources:
         found["sources"] = {
             one.name: [one.watches.value, one.path, list(one.homes), list(one.projects), one.processes, one.every_s]

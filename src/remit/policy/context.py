@@ -31,7 +31,7 @@ class Facts(NamedTuple):
     arguments; `age_ms` the age of the oldest session of the chain; `now_ms` since the epoch. `flow` is where
     the values came from, None where no policy asks, and so with `impact` and `novelty`; `confidence` is how sure the
     chain is said to be; `draws` what the action would take from
-    budgets, where a policy looks at that.
+    budgets, where a policy looks at that; `past` what the monitors say that a policy asks.
     """
 
     user: str | None
@@ -47,6 +47,7 @@ class Facts(NamedTuple):
     impact: Impact | None = None
     novelty: Novelty | None = None
     draws: tuple[Draw, ...] = ()
+    past: dict[str, Value] | None = None
 
     def recorded(self) -> Mapping[str, Json]:
         """The plain form that records keep: names instead of entities, no input."""
@@ -70,6 +71,8 @@ class Facts(NamedTuple):
             context["novelty"] = dict(self.novelty.recorded())
         if self.draws:
             context["budget"] = _budgets_recorded(self.draws)
+        if self.past:
+            context["past"] = {name: _plain(value) for name, value in self.past.items()}
         return context
 
     def cedar(self, nameable: Labels, looks: Iterable[str] | None = None) -> dict[str, Value]:
@@ -181,6 +184,19 @@ _NO_IMPACT: Final = Impact(reversible=True, external=False)
 _NO_NOVELTY: Final = Novelty(tool=False, target=False)
 
 
+def _plain(value: Value) -> Json:
+    """What a monitor says, as a record keeps it."""
+    match value:
+        case bool() | int():
+            return value
+        case Decimal():
+            return shown(value.units)
+        case Mapping():
+            return {name: one[1] for name, one in cast("Mapping[str, tuple[str, str]]", value).items()}
+        case _:
+            raise TypeError(f"no monitor says {type(value).__name__}")
+
+
 def _impact(facts: Facts, _: Labels) -> Value:
     """Numbers that there are, and are exact: `evaluate` denies where a policy reads one that is not."""
     told = facts.impact or _NO_IMPACT
@@ -242,6 +258,7 @@ _PARTS: Final[Mapping[str, Callable[[Facts, Labels], "Value | None"]]] = {
     "impact": _impact,
     "novelty": _novelty,
     "budget": _budget,
+    "past": lambda facts, _: facts.past,
 }
 """How each attribute is made; nothing for one that is absent."""
 

@@ -4,16 +4,19 @@ Three mistakes switch every group policy off without a word, forbids included: n
 evaluation, an agent without its entity, a handle built without the schema. Hence the test.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from remit.facts.agent import Agent, User
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
+from remit.facts.feed import readable
 from remit.facts.label import NONE
+from remit.facts.monitor import Monitor
 from remit.policy import cedar
 from remit.policy.compiled.values import cedar_json
 from remit.policy.context import Facts
 from remit.policy.convert import convert
+from remit.policy.past import unsaid
 from remit.policy.problem import Problem, nearest
 from remit.policy.reached import ToolForm
 from remit.policy.schema import EVERYONE, NAMESPACE
@@ -41,7 +44,11 @@ def strangers(catalog: Catalog) -> Iterator[Problem]:
 
 
 def self_test(
-    form: ToolForm | None, agent: Agent | None, schema: cedar.Schema, entities: cedar.Entities
+    form: ToolForm | None,
+    agent: Agent | None,
+    schema: cedar.Schema,
+    entities: cedar.Entities,
+    monitors: Iterable[Monitor] = (),
 ) -> Iterator[Problem]:
     """A problem unless a denial by agent group and action group is a denial.
 
@@ -51,6 +58,8 @@ def self_test(
         return
     facts = Facts(None, (agent.name,), NONE, 0, 0, 0, 0, 0)
     context = facts.cedar(NONE)
+    if past := readable(monitors, form.tool):
+        context["past"] = unsaid(past)
     if not form.quarantined:
         context["input"] = convert(form.record, {}).input
     answer = cedar.ask(

@@ -17,7 +17,7 @@ from remit.policy.confident import HINT, confidence_problem
 from remit.policy.form import Effect, Form
 from remit.policy.parse import Statement
 from remit.policy.problem import Problem, nearest
-from remit.policy.schema import LATER, NAMESPACE, resolves
+from remit.policy.schema import NAMESPACE, resolves
 
 ANNOTATIONS: Final = frozenset({"id", "reason", "gate", "obligation", "owasp"})
 
@@ -158,18 +158,17 @@ def _paths(form: Form, reached: tuple[str, ...], ground: Ground) -> Iterator[tup
         if access.root == "context":
             if any(resolves(ground.schema, action, access.path) for action in actions):
                 continue
-            if later := later_attribute(access.path):
-                yield f"{later} is not available in this version of Remit", access.path[-1], None
+            if unkept := without_monitors(access.path, ground):
+                yield unkept, access.path[-1], None
                 continue
         missing = f"{shown} does not exist for any action that this policy applies to"
         yield untypable(access.path, actions, ground) or missing, access.path[-1], None
 
 
-def later_attribute(path: tuple[str, ...]) -> str | None:
-    """The attribute of a later version that `path` (below `context`) starts with, if any."""
-    for known in LATER:
-        if ("context", *path)[: len(known)] == known:
-            return ".".join(known)
+def without_monitors(path: tuple[str, ...], ground: Ground) -> str | None:
+    """Why `path` (below `context`) is not there where it is what monitors say, and there are none."""
+    if path[:1] == ("past",) and not ground.catalog.monitors:
+        return "context.past is not there: the workspace declares no Monitor"
     return None
 
 

@@ -1,10 +1,14 @@
 """What an action reaches: a tool, a resource, a prompt, a model, another agent, as policy and ledger name it."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from remit.facts.catalog import Effect, Tool
+from remit.facts.feed import NO_FEEDS, Feeds, feeds_of, readable
+from remit.facts.guarantee import Guarantee
 from remit.facts.label import Labels, closed
+from remit.facts.monitor import Monitor
 from remit.facts.text import escaped
 from remit.policy.arguments import Validator
 from remit.policy.convert import Converter, converter
@@ -40,7 +44,8 @@ class Reached:
     that what comes back brings, `brings` they and all that they imply, in order. `record` types the input for
     policy, `read` converts what the slice reads of it, `validator` checks it; None where there is none. A
     `tool` is what a call of one reaches, `arguments` the names that its schema knows, `members` those that
-    it knows below them.
+    it knows below them. `feeds` are the monitors and guarantees that calling it concerns, `past` the monitors that
+    policies on it may ask, `asked` those of them that one of the slice does.
     """
 
     doing: str
@@ -56,6 +61,9 @@ class Reached:
     tool: Tool | None = None
     arguments: tuple[str, ...] = ()
     members: frozenset[str] = frozenset()
+    feeds: Feeds = NO_FEEDS
+    past: tuple[Monitor, ...] = ()
+    asked: tuple[Monitor, ...] = ()
 
     @property
     def pin(self) -> str:
@@ -68,9 +76,12 @@ class Reached:
         return self.tool is not None and self.tool.effect is Effect.IRREVERSIBLE
 
 
-def reached_tool(form: ToolForm, part: Slice) -> Reached:
-    """What a call of the tool of `form` reaches, whose slice is `part`."""
+def reached_tool(
+    form: ToolForm, part: Slice, monitors: Collection[Monitor] = (), guarantees: Collection[Guarantee] = ()
+) -> Reached:
+    """What a call of the tool of `form` reaches, whose slice is `part`, where there are `monitors` and `guarantees`."""
     tool = form.tool
+    past = readable(monitors, tool)
     return Reached(
         doing=f"call {escaped(f'{tool.server}/{tool.name}', chars_max=SHOWN_MAX)}",
         action=action_uid(tool.exposed),
@@ -84,4 +95,12 @@ def reached_tool(form: ToolForm, part: Slice) -> Reached:
         tool=tool,
         arguments=form.arguments,
         members=form.members,
+        feeds=feeds_of(tool, monitors, guarantees),
+        past=past,
+        asked=asked_of(part, past),
     )
+
+
+def asked_of(part: Slice, past: Iterable[Monitor]) -> tuple[Monitor, ...]:
+    """Those of `past` that a policy of `part` asks."""
+    return tuple(one for one in past if part.asks(one.name)) if part.past else ()

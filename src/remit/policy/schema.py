@@ -11,7 +11,9 @@ from typing import Final, TypeAlias, assert_never, cast
 from remit.facts.budget import Measure
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog, Effect, Sink, Tool
+from remit.facts.feed import readable
 from remit.facts.label import closed
+from remit.facts.monitor import Monitor, Op
 from remit.facts.origin import Origin
 from remit.policy.typing import Atom, CedarType, Field, Record, SetOf
 
@@ -50,7 +52,6 @@ FLOW: Final = frozenset({"targets", "content", "credentials", "carried", "args",
 SOURCES: Final = ("agent", "harness")
 """Who says how sure an agent is: itself, or the trusted harness around it."""
 
-LATER: Final = frozenset(("context", name) for name in ("past",))
 """Attributes of the vocabulary that this version does not compute yet."""
 
 Tools: TypeAlias = Mapping[str, tuple[Tool, Record | None]]
@@ -73,7 +74,7 @@ def cedar_schema(catalog: Catalog, tools: Tools, arguments: Iterable[str]) -> di
     """The whole schema. `arguments` are the names that `Arg` enumerates besides `*`."""
     return {
         NAMESPACE: {
-            "commonTypes": _common_types(),
+            "commonTypes": {**_common_types(), **_common_past(catalog)},
             "entityTypes": {
                 "Group": _enum({*catalog.groups, EVERYONE}),
                 "Server": _enum(catalog.servers),
@@ -101,13 +102,13 @@ def _actions(catalog: Catalog, tools: Tools) -> dict[str, Json]:
     for tool, _ in tools.values():
         groups.update(action_groups(tool))
     actions: dict[str, Json] = {group: {} for group in sorted(groups)}
-    others = _budgets(catalog, None)
+    others, others_past = _budgets(catalog, None), _past_of(catalog, None)
     for name, resource in OTHER_ACTIONS.items():
-        actions[name] = {"appliesTo": _applies(resource, _context(INPUTS.get(name), others))}
+        actions[name] = {"appliesTo": _applies(resource, _context(INPUTS.get(name), others, others_past))}
     for name, (tool, record) in tools.items():
         actions[name] = {
             "memberOf": [{"id": group} for group in action_groups(tool)],
-            "appliesTo": _applies("Server", _context(record, _budgets(catalog, tool))),
+            "appliesTo": _applies("Server", _context(record, _budgets(catalog, tool), _past_of(catalog, tool))),
         }
     return actions
 
@@ -128,7 +129,7 @@ def _budgets(catalog: Catalog, tool: Tool | None) -> Json:
     return {"type": "Record", "attributes": attributes}
 
 
-def _context(record: Record | None, budget: Json) -> Json:
+def _context(record: Record | None, budget: Json, past: Json) -> Json:
     attributes: dict[str, Json] = {} if record is None else {"input": cedar_type(record)}
     attributes["onBehalfOf"] = {"type": "Entity", "name": "User", "required": False}
     attributes["inputSize"] = {"type": "Long"}
@@ -143,6 +144,8 @@ def _context(record: Record | None, budget: Json) -> Json:
     attributes["impact"] = {"type": "Impact"}
     attributes["novelty"] = {"type": "Novelty"}
     attributes["budget"] = budget
+    if past is not None:
+        attributes["past"] = past
     return {"type": "Record", "attributes": attributes}
 
 
@@ -183,6 +186,48 @@ def _common_types() -> dict[str, Json]:
         "Delegation": record(depth=long, chain=entities("Agent")),
         "System": record(now={"type": "Extension", "name": "datetime"}),
     }
+
+
+def _common_past(catalog: Catalog) -> dict[str, Json]:
+    past = readable(catalog.monitors.values(), None)
+    return {"Past": _past(past), "Previous": _PREVIOUS} if catalog.monitors else {}
+
+
+def _past_of(catalog: Catalog, tool: Tool | None) -> Json:
+    """What policies on calls of `tool`, or on what else is done, may ask of the past; None where nothing is kept."""
+    past = readable(catalog.monitors.values(), tool)
+    if not past:
+        return None
+    return {"type": "Past"} if all(one.by is None for one in past) else _past(past)
+
+
+def _past(monitors: Iterable[Monitor]) -> dict[str, Json]:
+    return {"type": "Record", "attributes": {one.name: _told(one) for one in monitors}}
+
+
+def _told(monitor: Monitor) -> Json:
+    """The type of what policies are told of `monitor`."""
+    match monitor.op:
+        case Op.ONCE | Op.SINCE:
+            return {"type": "Boolean"}
+        case Op.COUNT:
+            return {"type": "Long"}
+        case Op.SUM:
+            return {"type": "Extension", "name": "decimal"} if monitor.measure == "amount" else {"type": "Long"}
+        case Op.PREVIOUS:
+            return {"type": "Previous", "required": False}
+        case _:
+            assert_never(monitor.op)
+
+
+_PREVIOUS: Final[Json] = {
+    "type": "Record",
+    "attributes": {
+        "agent": {"type": "Entity", "name": "Agent"},
+        "user": {"type": "Entity", "name": "User", "required": False},
+    },
+}
+"""Who did it last."""
 
 
 def _optional(kind: Json) -> dict[str, Json]:

@@ -18,6 +18,8 @@ from remit.policy.parse import Statement
 from remit.policy.schema import FLOW
 from remit.policy.verdict import Code, Gate, Reason
 
+ALL_PAST: Final = "*"
+"""Stands for all monitors; none is called so."""
 _SAID_MAX: Final = 1_024
 """Of how many agents a policy keeps what it says of them."""
 
@@ -79,7 +81,7 @@ class Slice:
     permits among them, as cedarpy takes them. `looks` are the attributes of `context` that some policy looks at,
     `input` is whether one looks at that, and `reads` the paths below it that one depends on; `flow` is whether one
     looks at where the action's values came from, or what of them is new; `impact` and `novelty` whether one looks at
-    that, and `measures` which numbers of the impact one depends on.
+    that, and `measures` which numbers of the impact one depends on; `past` are the monitors that one asks.
     """
 
     policies: Mapping[str, Policy]
@@ -94,6 +96,11 @@ class Slice:
     impact: bool = False
     novelty: bool = False
     measures: frozenset[str] = frozenset()
+    past: frozenset[str] = frozenset()
+
+    def asks(self, monitor: str) -> bool:
+        """Whether one of its policies looks at what `monitor` says."""
+        return monitor in self.past or ALL_PAST in self.past
 
 
 def slice_of(kept: Mapping[str, Policy], generated: Once[Judge | str]) -> Slice:
@@ -114,6 +121,7 @@ def slice_of(kept: Mapping[str, Policy], generated: Once[Judge | str]) -> Slice:
         impact=whole or "impact" in names,
         novelty=whole or "novelty" in names,
         measures=_measures(ordered),
+        past=_past(ordered),
     )
 
 
@@ -136,6 +144,13 @@ def _measures(policies: Iterable[Policy]) -> frozenset[str]:
         if access.path[:1] in {(), ("impact",)}:
             found.update(MEASURES if len(access.path) < 2 else access.path[1:2])
     return frozenset(found).intersection(MEASURES)
+
+
+def _past(policies: Iterable[Policy]) -> frozenset[str]:
+    """The monitors that one of `policies` asks; `ALL_PAST` where one looks at all that there is."""
+    paths = {access.path for policy in policies for access in policy.form.accesses if access.root == "context"}
+    found = [path for path in paths if path[:1] in {(), ("past",)}]
+    return frozenset(path[1] if len(path) > 1 else ALL_PAST for path in found)
 
 
 def _policy_set(policies: Iterable[Policy]) -> cedar.PolicySet:

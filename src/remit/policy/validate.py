@@ -11,7 +11,7 @@ from typing import Final
 from remit.facts.text import escaped
 from remit.policy import cedar
 from remit.policy.form import Form
-from remit.policy.lint import Ground, later_attribute, policy_id, untypable
+from remit.policy.lint import Ground, policy_id, untypable, without_monitors
 from remit.policy.parse import Statement
 from remit.policy.problem import Problem, nearest
 from remit.policy.schema import NAMESPACE, attributes, names_of, resolves
@@ -89,9 +89,8 @@ def _absent(
     ground: Ground,
 ) -> Problem:
     """An attribute that some action in scope does not have."""
-    if later := later_attribute(path):
-        text = f"{later} is not available in this version of Remit"
-        return statement.problem(text, ".".join(path), ident)
+    if unkept := without_monitors(path, ground):
+        return statement.problem(unkept, ".".join(path), ident)
     words = next((w for w in (".".join(path), path[-1]) if w in statement.text), "")
     if untyped := untypable(path, actions, ground):
         return statement.problem(untyped, words, ident)

@@ -40,6 +40,8 @@ class Code(StrEnum):
     APPROVAL_TOO_MANY = "approval/too-many"
     APPROVAL_TOO_OFTEN = "approval/too-often"
     APPROVAL_REFUSED = "approval/refused"
+    MONITOR_FULL = "monitor/full"
+    GUARANTEE = "guarantee/broken"
     ROUND_UNKNOWN = "round/unknown"
     ROUND_REFUSED = "round/refused"
     TASK_UNKNOWN = "task/unknown"

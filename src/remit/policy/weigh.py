@@ -18,6 +18,7 @@ from remit.policy.compiled.values import Entities, Entity, Value, With, cedar_js
 from remit.policy.context import Facts
 from remit.policy.convert import Path, convert
 from remit.policy.form import Uid
+from remit.policy.past import unsaid
 from remit.policy.reached import Reached
 from remit.policy.slice import Policy
 
@@ -41,6 +42,9 @@ class Question(NamedTuple):
     def whole(self, nameable: Labels) -> dict[str, Value]:
         """The whole context, of which policies can name the labels `nameable`."""
         context = self.facts.cedar(nameable)
+        if self.reached.past:
+            # What no policy of the slice asks was not looked for, and is not told apart from nothing.
+            context["past"] = {**unsaid(self.reached.past), **(self.facts.past or {})}
         if self.reached.record is not None:
             context["input"] = convert(self.reached.record, self.arguments).input
         return context

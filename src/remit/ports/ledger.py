@@ -11,12 +11,14 @@ from remit.escalate.grants import Grant
 from remit.escalate.machine import Approval
 from remit.facts.breaker import Trip
 from remit.facts.budget import Balance
+from remit.facts.guarantee import SignOff
 from remit.facts.label import Labels
 from remit.facts.novelty import Did
 from remit.facts.passkey import Passkey
 from remit.facts.record import Receipt, Record, RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.stop import Stop, Stopped
+from remit.protect.past import Slot
 from remit.trace.bodies import Body
 
 
@@ -143,6 +145,14 @@ class Ledger(Protocol):
 
     async def used(self) -> set[Did]:
         """What agents did before (`facts.novelty`)."""
+        ...
+
+    async def signed_off(self) -> Mapping[str, SignOff]:
+        """What owners of guarantees let run, by the digest of what breaks one."""
+        ...
+
+    async def past(self, scope: str) -> Mapping[str, Slot]:
+        """What monitors and guarantees keep of `scope` (a root session's, `facts.mark.FLEET`: of all), by place."""
         ...
 
     async def stopped(self) -> Mapping[Stopped, Stop]:

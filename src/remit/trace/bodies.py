@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from remit.facts.budget import Charge, Refund
 from remit.facts.canonical import Json
+from remit.facts.mark import Mark
 from remit.facts.passkey import Confirmed
 from remit.policy.verdict import Gate, Reason
 
@@ -47,8 +48,9 @@ class ActionBody:
     its log lines and the server's bear; `stored` what it may write to stores; `grants` are those that lifted its gates;
     `nonce` is what names the approval that a proposal opens, and in an intent the key under which the tool may be
     called once more; `reaches` are the kinds of its targets (`facts.novelty`), where a policy asked; `charges` what an
-    intent takes from budgets; `said` is why an agent says that it asks what people are asked about, in its own words.
-    These seven are encoded before the arguments, where there are any.
+    intent takes from budgets; `said` is why an agent says that it asks what people are asked about, in its own words;
+    `marks` what it changes of what monitors and guarantees keep. These eight are encoded before the arguments, where
+    there are any.
     """
 
     action: str
@@ -78,6 +80,7 @@ class ActionBody:
     reaches: tuple[str, ...] = ()
     charges: tuple[Charge, ...] = ()
     said: str | None = None
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class OutcomeBody:
     `labels` join every session in `sids` before the result leaves; `result` is `sha256:…` of
     the released bytes; `elapsed_ms` from forwarding to answer. `origins` is what the result adds to the index of
     the chain's root session (`sids` names it first), as `protect.index` packs it, in base 64. `refunds` are what the
-    intent took from budgets and did not spend.
+    intent took from budgets and did not spend, `marks` what it changes of what monitors keep.
     """
 
     intent: str
@@ -101,6 +104,7 @@ class OutcomeBody:
     error: str | None = None
     origins: str | None = None
     refunds: tuple[Refund, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
 
 class Passed(StrEnum):
@@ -195,6 +199,7 @@ class Event(StrEnum):
     HALT = "halt"
     HALT_DRILL = "halt.drill"
     RESUME = "resume"
+    GUARANTEE_SIGNED = "guarantee.signed"
     BUDGET_RESET = "budget.reset"
     BREAKER_TRIPPED = "breaker.tripped"
     BREAKER_CLOSED = "breaker.closed"

@@ -35,6 +35,7 @@ from remit.trace.members import (
     flag,
     integer,
     mapping,
+    marks_of,
     maybe,
     members,
     nonce_of,
@@ -161,9 +162,11 @@ def _action(body: ActionBody) -> tuple[object, ...]:
 
 def _added(body: ActionBody) -> tuple[object, ...]:
     stored = None if body.stored is None else (body.stored.places, body.stored.labels)
-    if body.charges or body.said is not None:
-        charges = [tuple(charge) for charge in body.charges]
-        known = (body.trace, stored, body.grants, body.nonce, body.reaches, charges)
+    charges = [tuple(charge) for charge in body.charges]
+    known = (body.trace, stored, body.grants, body.nonce, body.reaches, charges)
+    if body.marks:
+        return *known, body.said, [tuple(mark) for mark in body.marks]
+    if charges or body.said is not None:
         return known if body.said is None else (*known, body.said)
     if body.reaches:
         return body.trace, stored, body.grants, body.nonce, body.reaches
@@ -212,8 +215,9 @@ def _as_action(data: bytes) -> ActionBody:
         grants=texts(found[21]) if len(found) > ACTION_MEMBERS[2] else (),
         nonce=nonce_of(found),
         reaches=texts(found[23]) if len(found) >= ACTION_MEMBERS[5] else (),
-        said=text(found[25]) if len(found) >= ACTION_MEMBERS[7] else None,
+        said=maybe(found[25]) if len(found) >= ACTION_MEMBERS[7] else None,
         charges=charges_of(found),
+        marks=marks_of(found[26]) if len(found) >= ACTION_MEMBERS[8] else (),
     )
 
 

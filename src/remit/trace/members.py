@@ -7,11 +7,13 @@ import orjson
 
 from remit.facts.budget import Charge
 from remit.facts.canonical import Json
+from remit.facts.mark import Does, Mark
 from remit.facts.passkey import Confirmed
 
-ACTION_MEMBERS: Final = (21, 22, 23, 24, 25, 26, 27, 28)
+ACTION_MEMBERS: Final = (21, 22, 23, 24, 25, 26, 27, 28, 29)
 """How many an action's body has: as the first version wrote all of them, with a trace, with what it stores, with
-grants, with a nonce, with the kinds of its targets, with what it takes from budgets, and with what its agent says."""
+grants, with a nonce, with the kinds of its targets, with what it takes from budgets, with what its agent says, and with
+marks."""
 
 
 class Undecodable(ValueError):
@@ -102,3 +104,31 @@ def mapping(value: object) -> Mapping[str, Json]:
     if not isinstance(value, dict):
         raise Undecodable("a member is no object")
     return cast("dict[str, Json]", value)
+
+
+def marks_of(value: object) -> tuple[Mark, ...]:
+    """A list of marks."""
+    return tuple(
+        Mark(
+            text(ident),
+            flag(fleet),
+            integer(slot),
+            text(key),
+            does_of(does),
+            integer(at_ms),
+            integer(units),
+            integer(step_ms),
+            integer(steps),
+            text(agent),
+            maybe(user),
+        )
+        for ident, fleet, slot, key, does, at_ms, units, step_ms, steps, agent, user in parts(value, len(Mark._fields))
+    )
+
+
+def does_of(value: object) -> Does:
+    """What a mark does."""
+    try:
+        return Does(text(value))
+    except ValueError as error:
+        raise Undecodable("a mark does nothing that is known") from error

@@ -32,6 +32,7 @@ from remit.escalate.machine import Approval
 from remit.facts.breaker import Trip
 from remit.facts.budget import Balance
 from remit.facts.canonical import Json
+from remit.facts.guarantee import SignOff
 from remit.facts.label import Labels
 from remit.facts.novelty import Did
 from remit.facts.passkey import Passkey
@@ -40,6 +41,7 @@ from remit.facts.session import Session
 from remit.facts.stop import Stop, Stopped
 from remit.ports.ledger import Draft, Entry, InDoubt, LedgerUnwritable, Origins, Pending
 from remit.ports.system import Clock, Entropy
+from remit.protect.past import Slot
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import chain_name
 from remit.trace.links import check_links
@@ -106,9 +108,7 @@ class SqliteLedger:
             number = self._state.id_of(Ref.parse(ident))
         except ValueError:
             return None
-        if number is None:
-            return None
-        return await self._readers.run(lambda conn: rows.read_approval(conn, number))
+        return None if number is None else await self._readers.run(lambda conn: rows.read_approval(conn, number))
 
     async def approvals(self, *, open_only: bool, limit: int) -> Sequence[Approval]:
         """Approvals, newest first."""
@@ -163,6 +163,14 @@ class SqliteLedger:
     async def used(self) -> set[Did]:
         """What agents did before."""
         return await self._readers.run(reads.used)
+
+    async def signed_off(self) -> Mapping[str, SignOff]:
+        """What owners of guarantees let run."""
+        return await self._readers.run(reads.signed_off)
+
+    async def past(self, scope: str) -> Mapping[str, Slot]:
+        """What monitors and guarantees keep of `scope`."""
+        return await self._readers.run(lambda conn: reads.past(conn, scope))
 
     async def stopped(self) -> Mapping[Stopped, Stop]:
         """What people stopped."""

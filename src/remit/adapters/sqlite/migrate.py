@@ -17,6 +17,7 @@ from remit.adapters.sqlite.tables import (
     BUDGETS,
     INDEX_OF_ORIGINS,
     PASSKEYS,
+    PAST,
     PROOF_TABLES,
     SEQ_BITS,
     STOPS,
@@ -142,6 +143,13 @@ def from_version_7(conn: sqlite3.Connection) -> None:
     """Version 7 had no breakers, and no record of its says anything of them."""
     if not conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'tripped'").fetchone():
         conn.execute(BREAKERS)
+
+
+def from_version_8(conn: sqlite3.Connection) -> None:
+    """Version 8 had no monitors, and no record of its says anything of them."""
+    if not conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'past'").fetchone():
+        for statement in PAST.split(";"):
+            conn.execute(statement)
 
 
 def _new(used: Used, body: Body | None, ident: int) -> list[rows.Row]:

@@ -22,12 +22,14 @@ from remit.escalate.grants import Grant
 from remit.escalate.machine import Approval
 from remit.facts.breaker import Trip
 from remit.facts.budget import Balance
+from remit.facts.guarantee import SignOff
 from remit.facts.label import Labels
 from remit.facts.novelty import Did
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.stop import Holds, Stop, Stopped, read_subject
 from remit.ports.ledger import Entry, InDoubt, Origins
+from remit.protect.past import Slot, slot_from
 from remit.trace.encoding import decode_body, decode_record
 
 _THREADS: Final = 2
@@ -250,6 +252,19 @@ def tripped(conn: sqlite3.Connection) -> dict[str, Trip]:
 def used(conn: sqlite3.Connection) -> set[Did]:
     """What agents did before."""
     return {tuple(orjson.loads(row[0])) for row in conn.execute("SELECT did FROM used")}
+
+
+def signed_off(conn: sqlite3.Connection) -> Mapping[str, SignOff]:
+    """What owners of guarantees let run, by the digest of what breaks one."""
+    found = conn.execute("SELECT breach, guarantee, by, at, why FROM signed_off").fetchall()
+    return {row[0]: SignOff(*row) for row in found}
+
+
+def past(conn: sqlite3.Connection, scope: str) -> Mapping[str, Slot]:
+    """What monitors and guarantees keep of `scope`, by place."""
+    # A space follows the scope in each of its places, and no scope has one: "!" is the character after it.
+    found = conn.execute("SELECT place, detail FROM past WHERE place > ? AND place < ?", (f"{scope} ", f"{scope}!"))
+    return {place: slot_from(orjson.loads(detail)) for place, detail in found}
 
 
 def grants(conn: sqlite3.Connection) -> Sequence[Grant]:

@@ -16,12 +16,14 @@ from remit.escalate.machine import Approval, Delegation, Edit, Glass, State, Vot
 from remit.facts.breaker import Trip
 from remit.facts.budget import Balance
 from remit.facts.confidence import Confidence
+from remit.facts.guarantee import SignOff
 from remit.facts.label import NONE, Labels
 from remit.facts.novelty import Did
 from remit.facts.passkey import Passkey
 from remit.facts.session import Session
 from remit.facts.stop import Stop
 from remit.policy.verdict import Gate
+from remit.protect.past import Slot, slot_from
 
 Row: TypeAlias = tuple[int | str | None, ...]
 """The values of a row, its key first, in the order of its table's columns."""
@@ -49,6 +51,8 @@ _INTO: Final = {
     "confidence": ("REPLACE INTO confidence", "tnn", ""),
     "spent": ("REPLACE INTO spent", "tnn", ""),
     "tripped": ("REPLACE INTO tripped", "tnt", ""),
+    "past": ("REPLACE INTO past", "tt", ""),
+    "signed_off": ("REPLACE INTO signed_off", "tttnt", ""),
     "revoked": ("REPLACE INTO revoked", "tn", ""),
     "credential": ("REPLACE INTO credential", "tt", ""),
     "stored": ("REPLACE INTO stored", "tt", ""),
@@ -188,6 +192,22 @@ def used_row(did: Did, since: int) -> Row:
 def confidence_row(sid: str, said: Confidence) -> Row:
     """How sure the agent of a session is said to be."""
     return (_text(sid), said.agent, said.harness)
+
+
+def signed_off_row(said: SignOff) -> Row:
+    """What the owner of a guarantee let run."""
+    return (_text(said.breach), _text(said.guarantee), _text(said.by), said.at_ms, _text(said.why))
+
+
+def past_row(place: str, slot: Slot) -> Row:
+    """What monitors and guarantees keep at `place`."""
+    return (_text(place), _json(slot.to_json()))
+
+
+def read_past(conn: sqlite3.Connection, place: str) -> Slot:
+    """What they keep at `place`."""
+    row = conn.execute("SELECT detail FROM past WHERE place = ?", (place,)).fetchone()
+    return Slot() if row is None else slot_from(orjson.loads(row[0]))
 
 
 def stopped_row(what: str, stop: Stop | None) -> Row:

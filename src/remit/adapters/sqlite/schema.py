@@ -19,10 +19,11 @@ from remit.adapters.sqlite.migrate import (
     from_version_5,
     from_version_6,
     from_version_7,
+    from_version_8,
 )
 from remit.adapters.sqlite.tables import create
 
-VERSION: Final = 8
+VERSION: Final = 9
 APPLICATION: Final = 0x524D4954
 """`RMIT`, in the file's header (sqlite.org/fileformat2.html, application id)."""
 
@@ -35,6 +36,7 @@ MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {
     5: from_version_5,
     6: from_version_6,
     7: from_version_7,
+    8: from_version_8,
 }
 """From each earlier version to the one after it."""
 

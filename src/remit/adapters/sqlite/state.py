@@ -13,6 +13,7 @@ from typing import Final
 from remit.adapters.sqlite import reads, rows
 from remit.adapters.sqlite.counted import Counted
 from remit.adapters.sqlite.passkeys import Changing
+from remit.adapters.sqlite.pasts import Pasts
 from remit.adapters.sqlite.segment import Stored
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.escalate.grants import Grant
@@ -61,6 +62,7 @@ from remit.pdp.deltas import (
     Tripped,
 )
 from remit.pdp.fold import in_doubt
+from remit.pdp.kept import PastMarked, SignedOff
 from remit.protect.budgets import Accounts
 from remit.trace.bodies import ActionBody
 from remit.trace.chain import parts
@@ -93,6 +95,7 @@ class State:
         self._passkeys = Changing(conn)
         self._used = Used(reads.used(conn))
         self._accounts = Accounts(reads.spent(conn))
+        self._pasts = Pasts(conn)
         self._seldom: dict[str, dict[int | str, rows.Row]] = {}
         """What changed of the other tables, by table and key."""
 
@@ -121,6 +124,8 @@ class State:
                 block = ident >> _BLOCK_BITS
                 self._open[block] = self._open.get(block, 0) | 1 << (ident & _BLOCK_MASK)
                 self._blocks.add(block)
+            elif type(delta) is PastMarked:
+                self._pasts.mark(delta)
             else:
                 self._apply(delta)
         if not sid:
@@ -142,6 +147,7 @@ class State:
             "session": [rows.session_row(row.no, row.session) for row in self._described.values()],
             "approval": [rows.approval_row(ident, approval) for ident, approval in self._asked.items()],
             "granted": [rows.grant_row(ident, grant) for ident, grant in self._granted.items()],
+            "past": self._pasts.take(),
         }
         for table, items in self._seldom.items():
             changed[table] = list(items.values())
@@ -161,8 +167,8 @@ class State:
                 self._change_session(delta)
             case GrantVoted() | GrantRevoked() | GrantUsed():
                 self._change_grant(delta)
-            case IntentOpened():
-                raise AssertionError("opened by its own record alone")
+            case IntentOpened() | PastMarked():
+                raise AssertionError("of its own record alone")
             case IntentClosed():
                 self._close(delta)
             case ApprovalOpened(approval):
@@ -170,7 +176,7 @@ class State:
                 if ident is not None:
                     self._asked[ident] = approval
             case (
-                Halted() | Resumed() | TokenRevoked() | CredentialSet()
+                Halted() | Resumed() | SignedOff() | TokenRevoked() | CredentialSet()
                 | PasskeyAdded() | PasskeyUsed() | PasskeyRemoved()
             ):  # fmt: skip
                 self._set(delta)
@@ -191,12 +197,14 @@ class State:
             case _:
                 self._change_approval(delta)
 
-    def _set(self, delta: Halted | Resumed | TokenRevoked | CredentialSet | PasskeyDelta) -> None:
+    def _set(self, delta: Halted | Resumed | SignedOff | TokenRevoked | CredentialSet | PasskeyDelta) -> None:
         match delta:
             case Halted(stop):
                 self._change("stopped", subject(stop.what), rows.stopped_row(subject(stop.what), stop))
             case Resumed(what):
                 self._change("stopped", subject(what), rows.stopped_row(subject(what), None))
+            case SignedOff(said):
+                self._change("signed_off", said.breach, rows.signed_off_row(said))
             case TokenRevoked(token, expires):
                 self._change("revoked", token, rows.revoked_row(token, expires))
             case CredentialSet(ident, digest):

@@ -71,6 +71,13 @@ BUDGETS: Final = """CREATE TABLE spent (
     account TEXT PRIMARY KEY, since INTEGER NOT NULL, units INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID"""
 """What version 6 brought: what was spent of budgets."""
+PAST: Final = """
+CREATE TABLE past (place TEXT PRIMARY KEY, detail TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE signed_off (
+    breach TEXT PRIMARY KEY, guarantee TEXT NOT NULL, by TEXT NOT NULL, at INTEGER NOT NULL, why TEXT NOT NULL
+) STRICT, WITHOUT ROWID
+"""
+"""What version 9 brought: what monitors and guarantees keep, and what owners of guarantees let run."""
 
 PASSKEYS: Final = """CREATE TABLE passkey (
     ident TEXT PRIMARY KEY, user TEXT NOT NULL, key TEXT NOT NULL, count INTEGER NOT NULL, name TEXT NOT NULL,
@@ -104,6 +111,8 @@ STATE: Final = (
     "spent",
     "passkey",
     "tripped",
+    "past",
+    "signed_off",
 )
 """The tables that are folds of the records."""
 
@@ -117,5 +126,5 @@ def create(conn: sqlite3.Connection) -> None:
     conn.execute(BUDGETS)
     conn.execute(PASSKEYS)
     conn.execute(BREAKERS)
-    for statement in THRESHOLDS.split(";"):
+    for statement in (THRESHOLDS + ";" + PAST).split(";"):
         conn.execute(statement)

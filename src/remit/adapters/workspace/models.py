@@ -6,25 +6,15 @@ pydantic takes about a tenth of a second.
 
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictBool, StrictStr, Tag, model_validator
+from pydantic import Discriminator, Field, StrictBool, StrictStr, Tag, model_validator
 
+from remit.adapters.workspace.past_models import GuaranteeShape, MonitorShape
+from remit.adapters.workspace.plain import Name, Names, Paths, Shape, Text, Word
 from remit.control.resources import Kind
-
-Text: TypeAlias = Annotated[str, Field(max_length=1_000)]
-Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
-Names: TypeAlias = Annotated[list[Name], Field(max_length=1_000)]
-Word: TypeAlias = Annotated[str, Field(max_length=32_768)]
-Paths: TypeAlias = Annotated[list[Word], Field(max_length=100)]
 
 PLAIN: Final = "[plain]"
 REFERENCE: Final = "[reference]"
 """What pydantic puts into the path of a problem to say which form was read; no part of a YAML path."""
-
-
-class Shape(BaseModel):
-    """No conversions, no unknown fields."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 class MetadataShape(Shape):
@@ -224,8 +214,8 @@ class PolicyShape(Shape):
 class RouteShape(Shape):
     """Who decides a gate, how many of them, and how long it waits."""
 
-    groups: Names = []
-    users: Names = []
+    groups: Names = Field(default=[])
+    users: Names = Field(default=[])
     count: int = Field(default=1, description="How many people must approve.")
     hold_s: float = Field(default=30.0, description="How long the caller is kept waiting.")
     expires_s: float = Field(default=3600.0, description="How long the approval stays open.")
@@ -310,6 +300,8 @@ SPECS: Final[dict[Kind, type[Shape]]] = {
     Kind.SOURCE: SourceShape,
     Kind.BUDGET: BudgetShape,
     Kind.BREAKER: BreakerShape,
+    Kind.MONITOR: MonitorShape,
+    Kind.GUARANTEE: GuaranteeShape,
 }
 
 

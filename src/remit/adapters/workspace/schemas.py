@@ -14,6 +14,7 @@ from remit.adapters.workspace.models import SPECS, MetadataShape
 from remit.control.resources import API_VERSION, Kind
 from remit.facts.canonical import Json
 from remit.facts.catalog import NAME, SERVER_NAME
+from remit.facts.monitor import MONITOR_NAME
 
 # What yaml-language-server, which most editors use, reads.
 DIALECT: Final = "http://json-schema.org/draft-07/schema#"
@@ -63,6 +64,7 @@ def _document(kind: Kind) -> dict[str, Json]:
     metadata = _untitled(MetadataShape.model_json_schema())
     pattern = {
         Kind.SERVER: SERVER_NAME.pattern,
+        Kind.MONITOR: MONITOR_NAME.pattern,
         Kind.TOOL: f"{SERVER_NAME.pattern}/.+",
     }.get(kind, NAME.pattern)
     metadata["properties"]["name"]["pattern"] = f"^{pattern}$"

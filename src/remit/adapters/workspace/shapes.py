@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from remit.adapters.workspace.documents import Document
+from remit.adapters.workspace.happenings import past_spec
 from remit.adapters.workspace.models import (
     PLAIN,
     REFERENCE,
@@ -28,12 +29,13 @@ from remit.adapters.workspace.models import (
     RouteShape,
     SecretShape,
     ServerShape,
-    Shape,
     SourceShape,
     StoreShape,
     ToolShape,
     UserShape,
 )
+from remit.adapters.workspace.past_models import PAST_PARTS, GuaranteeShape, MonitorShape
+from remit.adapters.workspace.plain import Shape
 from remit.control.problems import Problem, Where, did_you_mean
 from remit.control.resources import (
     API_VERSION,
@@ -67,7 +69,7 @@ from remit.facts.store import Access
 
 _M = TypeVar("_M", bound=Shape)
 
-_LATER: Final = ("Model", "Monitor", "Guarantee", "Admission")
+_LATER: Final = ("Model", "Admission")
 _NO_STEPS: Final = frozenset({"[key]", PLAIN, REFERENCE})
 _SECRET: Final = ("spec.headers.", "spec.env.", "spec.oauth.client_secret", "spec.secret")
 _TYPES: Final[Mapping[str, str]] = MappingProxyType(
@@ -86,15 +88,13 @@ _TYPES: Final[Mapping[str, str]] = MappingProxyType(
 
 def resource(document: Document, file: str) -> tuple[Resource | None, list[Problem]]:
     """The resource that `document` of `file` declares; None and why where there is none."""
-    value = document.value
-    where = Where(file, document.line)
+    value, where = document.value, Where(file, document.line)
     if not isinstance(value, Mapping):
         what = f"a document is a mapping with apiVersion, kind, metadata, spec, not {_kind(value)}"
         return None, [Problem("yaml/shape", where, what)]
     if problem := _header_problem(value, document, file):
         return None, [problem]
-    kind = Kind(str(value["kind"]))
-    problems: list[Problem] = []
+    kind, problems = Kind(str(value["kind"])), list[Problem]()
     envelope = _check(Envelope, value, "", document, file, problems)
     spec = value.get("spec")
     shape = _check(SPECS[kind], {} if spec is None else spec, "spec", document, file, problems)
@@ -190,6 +190,7 @@ def _around(at: str, shape: type[Shape]) -> type[Shape]:
         ("spec.results.", PartShape),
         ("spec.store.", StoreShape),
         ("spec.impact.", ExtractorShape),
+        *PAST_PARTS,
     )
     return next((found for start, found in inner if at.startswith(start)), shape)
 
@@ -218,8 +219,7 @@ def _server(shape: ServerShape) -> ServerSpec:
 def _spec(shape: Shape, document: Document) -> Spec:
     match shape:
         case AgentShape():
-            groups, harness = tuple(shape.groups), Harness(shape.harness)
-            return AgentSpec(shape.owner, shape.purpose, groups, harness, Mode(shape.mode))
+            return AgentSpec(shape.owner, shape.purpose, tuple(shape.groups), Harness(shape.harness), Mode(shape.mode))
         case UserShape():
             return UserSpec(tuple(shape.groups), shape.person)
         case GroupShape():
@@ -267,10 +267,11 @@ def _spec(shape: Shape, document: Document) -> Spec:
         case BudgetShape():
             return _budget(shape)
         case BreakerShape():
-            said = shape.model_dump(exclude={"on", "over"})
-            return BreakerSpec(On(shape.on), Over(shape.over), **said)
+            return BreakerSpec(On(shape.on), Over(shape.over), **shape.model_dump(exclude={"on", "over"}))
         case ChannelShape():
             return ChannelSpec(shape.url, _secret(shape.secret), tuple(Topic(one) for one in shape.about))
+        case MonitorShape() | GuaranteeShape():
+            return past_spec(shape)
         case _:
             raise TypeError(f"no spec has the shape {type(shape).__name__}")
 

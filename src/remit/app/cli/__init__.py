@@ -24,6 +24,7 @@ from remit.app.cli import (
     discover,
     export,
     grants,
+    guarantees,
     halt,
     incidents,
     inventory,
@@ -64,6 +65,7 @@ app.add_typer(grants.app, name="grants")
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(breakers.app, name="breakers")
 app.add_typer(incidents.app, name="incidents")
+app.add_typer(guarantees.app, name="guarantees")
 app.add_typer(token.app, name="token")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(passkeys.app, name="passkeys")

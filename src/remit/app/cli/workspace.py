@@ -13,7 +13,9 @@ from remit.app.output import Format, changes, data, say, show
 from remit.control.tables import kind_named, table
 from remit.facts.text import escaped
 
-Kind = Annotated[str, typer.Argument(help="agents, users, groups, servers, tools, policies, budgets … or inventory")]
+Kind = Annotated[
+    str, typer.Argument(help="agents, users, servers, tools, policies, budgets, guarantees … or inventory")
+]
 LISTED: Final = ("inventory", "models", "prompts", "data")
 """What is found, not declared."""
 _APPLY_S: Final = 1_200.0

@@ -1,0 +1,36 @@
+"""What monitors and guarantees keep, as the owner of the state tables changes it: slots are read when first marked."""
+
+import sqlite3
+from typing import Final
+
+from remit.adapters.sqlite import rows
+from remit.pdp.kept import PastMarked
+from remit.protect.past import Slot
+
+_CACHED_MAX: Final = 20_000
+
+
+class Pasts:
+    """The slots that were marked of late, and which of them changed since `take`."""
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        self._conn = conn
+        self._slots: dict[str, Slot] = {}
+        self._changed: dict[str, Slot] = {}
+
+    def mark(self, delta: PastMarked) -> None:
+        """Change by it."""
+        place = delta.place
+        slot = self._slots.get(place)
+        if slot is None:
+            slot = self._slots[place] = rows.read_past(self._conn, place)
+        slot.take(delta.mark)
+        self._changed[place] = slot
+
+    def take(self) -> list[rows.Row]:
+        """The rows that changed since the last time; they are in the file before the next mark."""
+        changed = [rows.past_row(place, slot) for place, slot in self._changed.items()]
+        self._changed.clear()
+        if len(self._slots) > _CACHED_MAX:
+            self._slots.clear()
+        return changed

@@ -1,0 +1,74 @@
+"""Monitors and guarantees from their YAML shapes."""
+
+from collections.abc import Iterable
+
+from remit.adapters.workspace.past_models import (
+    GuaranteeShape,
+    HappeningShape,
+    MonitorShape,
+    SelectorShape,
+)
+from remit.control.resources import GuaranteeSpec, MonitorSpec, WindowSpec
+from remit.facts.guarantee import Held, NoFlow, Powers, Rate, Separation
+from remit.facts.monitor import Happening, Op, Scope, Selector, When, Window
+
+
+def past_spec(shape: MonitorShape | GuaranteeShape) -> MonitorSpec | GuaranteeSpec:
+    """What a Monitor or Guarantee document declares."""
+    return _monitor(shape) if isinstance(shape, MonitorShape) else _guarantee(shape)
+
+
+def _monitor(shape: MonitorShape) -> MonitorSpec:
+    return MonitorSpec(
+        Op(shape.op),
+        _happenings(shape.of),
+        Scope(shape.over),
+        WindowSpec(shape.within_s, shape.step_s),
+        _happenings(shape.unless),
+        shape.by,
+        tuple(sorted(shape.others.items())),
+        shape.keys,
+        shape.sums,
+        None if shape.in_flight is None else shape.in_flight == "waits",
+        shape.description,
+    )
+
+
+def _guarantee(shape: GuaranteeShape) -> GuaranteeSpec:
+    # Each of its fields, of which one is right.
+    held: list[tuple[str, Held, WindowSpec]] = []
+    if shape.no_flow is not None:
+        sinks = frozenset[str](shape.no_flow.sinks)
+        held.append(("no_flow", NoFlow(frozenset(shape.no_flow.labels), sinks), WindowSpec()))
+    if shape.separate is not None:
+        said = shape.separate
+        others = tuple(sorted(said.others.items()))
+        duties, chain = tuple(map(_selector, said.duties)), said.counts == "chain"
+        separation = Separation(duties, Scope(said.over), Window(), said.by, others, said.keys, chain)
+        held.append(("separate", separation, WindowSpec(said.within_s, said.step_s)))
+    if shape.powers is not None:
+        powers = Powers(tuple(map(_selector, shape.powers.all_of)), chain=shape.powers.counts == "chain")
+        held.append(("powers", powers, WindowSpec(shape.powers.within_s, shape.powers.step_s)))
+    if shape.rate is not None:
+        rate = Rate(_selector(shape.rate.of), shape.rate.at_most, Window(), Scope(shape.rate.over))
+        held.append(("rate", rate, WindowSpec(shape.rate.within_s, shape.rate.step_s)))
+    return GuaranteeSpec(shape.owner, tuple(held), shape.description)
+
+
+def _happenings(shapes: Iterable[HappeningShape]) -> tuple[Happening, ...]:
+    return tuple(
+        Happening(
+            _selector(shape),
+            When(shape.when),
+            frozenset(shape.agents),
+            frozenset(shape.groups),
+            None if shape.result is None else shape.result.path,
+            None if shape.result is None else shape.result.equals,
+        )
+        for shape in shapes
+    )
+
+
+def _selector(shape: SelectorShape) -> Selector:
+    tags = frozenset(shape.tags)
+    return Selector(frozenset(shape.tools), frozenset[str](shape.effects), frozenset[str](shape.sinks), tags)

@@ -1,0 +1,88 @@
+"""Routes of guarantees: the owner's word on what breaks one; and what monitors and guarantees say now."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from fastapi import APIRouter
+from pydantic import JsonValue
+
+from remit.api.answers_guarantees import SignedOffAnswer
+from remit.api.guard import ByPerson, GuardedRoute, With
+from remit.api.moments import instant
+from remit.api.problem import forbidden
+from remit.api.requests import NamePath, SignOffRequest
+from remit.api.services import Resource, Services
+from remit.control.resources import Kind
+from remit.facts.guarantee import Guarantee, Rate
+from remit.facts.mark import FLEET
+from remit.facts.monitor import Monitor, Op, Scope, Window
+from remit.pdp.guaranteed import breach_digest
+from remit.trace.bodies import AdminBody, Event
+
+router = APIRouter(route_class=GuardedRoute, tags=["guarantees"])
+
+
+@router.post("/guarantees/{name}/sign-off", status_code=201)
+async def sign_off(name: NamePath, asked: SignOffRequest, services: With, caller: ByPerson) -> SignedOffAnswer:
+    """Have a bundle run that breaks the guarantee by its scopes, as `breach` names it; it is held all the same."""
+    guarantee = services.runtime.catalog.guarantees.get(name)
+    if guarantee is not None and guarantee.owner != caller.user:
+        raise forbidden(f"{guarantee.owner} answers for the guarantee {name}", f"remit describe guarantee {name}")
+    said = {"breach": asked.breach, "why": asked.why}
+    receipt = await services.driver.record(AdminBody(Event.GUARANTEE_SIGNED, caller.user, name, said))
+    return SignedOffAnswer(guarantee=name, breach=asked.breach, by=caller.user, record=str(receipt.ref))
+
+
+def with_past(services: Services, item: Resource, manifest: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    """`manifest` of `item`; that of a monitor or guarantee says in `status` how it is now."""
+    catalog = services.runtime.catalog
+    status: dict[str, JsonValue] | None = None
+    if manifest.get("kind") == Kind.MONITOR.value and (monitor := catalog.monitors.get(item.name)) is not None:
+        status = _said(services, monitor)
+    if manifest.get("kind") == Kind.GUARANTEE.value and (guarantee := catalog.guarantees.get(item.name)) is not None:
+        status = _stands(services, guarantee)
+    return manifest if status is None else {**manifest, "status": status}
+
+
+def _said(services: Services, monitor: Monitor) -> dict[str, JsonValue]:
+    """What it says where it says one thing of all; else of how many sessions or values something is kept."""
+    if monitor.scope is Scope.FLEET and monitor.by is None:
+        now_ms, past = services.clock.now_ms(), services.driver.standing.past
+        cell = past.cell(FLEET, monitor.ident, 0, "", monitor.window, now_ms)
+        if cell is None:
+            return {}
+        if monitor.op is Op.PREVIOUS:
+            who = cell.last(monitor.window, now_ms)
+            return {"says": None if who is None else who[0]}
+        total = cell.total(monitor.window, now_ms)
+        return {"says": total > 0 if monitor.op in {Op.ONCE, Op.SINCE} else total}
+    return {"kept": services.driver.standing.past.kept(monitor.ident)}
+
+
+def _stands(services: Services, guarantee: Guarantee) -> dict[str, JsonValue]:
+    """Whether scopes show it to be broken, who signed that off, and what was denied because of it."""
+    found = services.runtime.breaches()
+    mine = [breach for breach in found if breach.guarantee == guarantee.name]
+    digest = breach_digest(guarantee, found)
+    signed = services.driver.standing.signed_off.get(digest) if mine else None
+    denied = services.driver.standing.denied_by(guarantee.name)
+    status: dict[str, JsonValue] = {
+        "state": "held" if not mine else "signed off" if signed is not None else "broken",
+        "holds": guarantee.kind,
+        "denied": cast("list[JsonValue]", list(denied)),
+        "breaches": [breach.text for breach in mine],
+    }
+    if mine:
+        status["breach"] = digest
+    if signed is not None:
+        status["signed_off"] = {"by": signed.by, "at": instant(signed.at_ms), "why": signed.why}
+    held = guarantee.holds
+    if isinstance(held, Rate) and held.scope is Scope.FLEET:
+        status["counted"] = _counted(services, guarantee, held.window)
+    return status
+
+
+def _counted(services: Services, guarantee: Guarantee, window: Window) -> int:
+    now_ms = services.clock.now_ms()
+    cell = services.driver.standing.past.cell(FLEET, guarantee.ident, 0, "", window, now_ms)
+    return 0 if cell is None else cell.total(window, now_ms)

@@ -1,0 +1,42 @@
+"""What scopes alone show to break a guarantee refuses a bundle, unless its owner signed off exactly that."""
+
+from collections.abc import Mapping
+
+from remit.api.services import Invalid
+from remit.facts.catalog import Catalog
+from remit.facts.guarantee import Guarantee, SignOff
+from remit.pdp.guaranteed import breach_digest, breaches
+from remit.policy.bundle import Bundle
+
+_NEXT = "narrow the policies, or have the owner sign it off: remit guarantees sign-off NAME BREACH --why TEXT"
+
+
+def check_guarantees(new: Bundle, running: Catalog | None, signed: Mapping[str, SignOff]) -> None:
+    """Raise `Invalid` where `new` breaks a guarantee by its scopes and nobody who may has signed that off.
+
+    `signed` are sign-offs by the digest of what they are of. Of a guarantee that runs already, its owner is the one
+    who runs: nobody makes himself the owner by the change that he signs off.
+    """
+    if not new.catalog.guarantees:
+        return
+    found, problems = breaches(new), list[str]()
+    for guarantee in new.catalog.guarantees.values():
+        mine = [breach for breach in found if breach.guarantee == guarantee.name]
+        if not mine:
+            continue
+        digest = breach_digest(guarantee, found)
+        given = signed.get(digest)
+        if given is None or given.by not in owners(guarantee, running):
+            more = f" and {len(mine) - 1} more" if len(mine) > 1 else ""
+            problems.append(
+                f"guarantee {guarantee.name}: {mine[0].text}{more}; {' and '.join(sorted(owners(guarantee, running)))} "
+                f"may sign off: {digest}"
+            )
+    if problems:
+        raise Invalid(problems, _NEXT)
+
+
+def owners(guarantee: Guarantee, running: Catalog | None) -> frozenset[str]:
+    """Who may sign off what breaks `guarantee`: its owner as it runs, or as it is declared where none runs."""
+    now = None if running is None else running.guarantees.get(guarantee.name)
+    return frozenset({guarantee.owner if now is None else now.owner})

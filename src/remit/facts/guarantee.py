@@ -1,0 +1,144 @@
+"""Guarantees: what must hold of the whole, whatever any policy says.
+
+Laws
+* A guarantee denies; it permits nothing, and no approval, grant or `observe` lifts it.
+* What shows from scopes alone (`Powers`, `Separation`) is looked at before a bundle runs, too.
+"""
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias, assert_never
+
+from remit.facts.canonical import Json
+from remit.facts.label import Labels
+from remit.facts.monitor import FOREVER, KEYS_MAX, Scope, Selector, Window, short, slots_of
+
+AGENTS_MAX: Final = 10_000
+"""How many agents what they did is kept of, by each guarantee."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoFlow:
+    """Nothing out of a session that holds one of `labels` goes to one of `sinks`, but through a gate.
+
+    `sinks` are values of `facts.catalog.Sink`; a gate is one that people lifted, or are asked about.
+    """
+
+    labels: Labels
+    sinks: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Separation:
+    """No agent does more than one of these `duties`, of the same value of the argument `by` where it names one.
+
+    `others` are names of that argument at single tools. `chain`: whoever delegates did it as well.
+    """
+
+    duties: tuple[Selector, ...]
+    scope: Scope = Scope.FLEET
+    window: Window = FOREVER
+    by: str | None = None
+    others: tuple[tuple[str, str], ...] = ()
+    keys: int = KEYS_MAX
+    chain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Powers:
+    """No agent has all of these `powers`; `chain`: what it has others do for it is its own."""
+
+    powers: tuple[Selector, ...]
+    window: Window = FOREVER
+    chain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """No more than `at_most` calls of what is `of` these within a `window`, over a `scope`."""
+
+    of: Selector
+    at_most: int
+    window: Window
+    scope: Scope = Scope.FLEET
+
+
+Held: TypeAlias = NoFlow | Separation | Powers | Rate
+
+
+@dataclass(frozen=True, slots=True)
+class SignOff:
+    """`by` let a bundle run whose scopes break `guarantee` as the digest `breach` names it; it is held all the same."""
+
+    breach: str
+    guarantee: str
+    by: str
+    at_ms: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """`holds` of the whole, and `owner` (a User) answers for it: he alone signs off a bundle that breaks it."""
+
+    name: str
+    owner: str
+    holds: Held
+    description: str = ""
+
+    @property
+    def kind(self) -> str:
+        """As the resource spells it."""
+        match self.holds:
+            case NoFlow():
+                return "no_flow"
+            case Separation():
+                return "separate"
+            case Powers():
+                return "powers"
+            case Rate():
+                return "rate"
+            case _:
+                assert_never(self.holds)
+
+    @property
+    def ident(self) -> str:
+        """What its state is kept under; a guarantee that says another thing begins anew."""
+        return f"guarantee/{self.name}~{short(held_json(self.holds))}"
+
+    @property
+    def slots(self) -> int:
+        """In how many slots its keys are kept."""
+        match self.holds:
+            case Separation():
+                return slots_of(self.holds.keys)
+            case Powers():
+                return slots_of(AGENTS_MAX)
+            case NoFlow() | Rate():
+                return 1
+            case _:
+                assert_never(self.holds)
+
+    def to_json(self) -> dict[str, Json]:
+        """As the digest of a bundle has it."""
+        return {"owner": self.owner, self.kind: held_json(self.holds)}
+
+
+def held_json(held: Held) -> dict[str, Json]:
+    """`held` as plain JSON; windows as steps."""
+    made: dict[str, Json]
+    match held:
+        case NoFlow():
+            made = {"labels": sorted(held.labels), "sinks": sorted(held.sinks)}
+        case Separation():
+            made = {"duties": [duty.to_json() for duty in held.duties], "over": held.scope.value}
+            made |= {"window": [held.window.step_ms, held.window.steps], "by": held.by, "keys": held.keys}
+            made |= {"others": [list(pair) for pair in held.others], "chain": held.chain}
+        case Powers():
+            made = {"powers": [power.to_json() for power in held.powers], "chain": held.chain}
+            made["window"] = [held.window.step_ms, held.window.steps]
+        case Rate():
+            made = {"of": held.of.to_json(), "at_most": held.at_most, "over": held.scope.value}
+            made["window"] = [held.window.step_ms, held.window.steps]
+        case _:
+            assert_never(held)
+    return made

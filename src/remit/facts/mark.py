@@ -1,0 +1,57 @@
+"""A mark: what an action changes of what monitors and guarantees keep, as its records bear it.
+
+So that their state is a fold of the ledger by itself: it needs no bundle, and nothing of what an action was.
+"""
+
+from enum import StrEnum
+from typing import Final, NamedTuple, TypeAlias
+
+FLEET: Final = "*"
+"""The scope of what counts for everybody; no session is called so."""
+
+
+class Does(StrEnum):
+    """What a mark does to its cell.
+
+    `add` units; take them `back`; `reset` it; note who did the `last`; `bits` of what was done.
+    """
+
+    ADD = "add"
+    BACK = "back"
+    RESET = "reset"
+    LAST = "last"
+    BITS = "bits"
+
+
+class Mark(NamedTuple):
+    """One change of one cell, as records bear it.
+
+    `ident` is what the state is kept under, `fleet` whether it counts for everybody or for the root session of the
+    record; `slot` and `key` say which cell. `at_ms` is when it happened; of what is taken back, when that had.
+    `agent` and `user` are who did it, where that is noted.
+    """
+
+    ident: str
+    fleet: bool
+    slot: int
+    key: str
+    does: Does
+    at_ms: int
+    units: int = 1
+    step_ms: int = 0
+    steps: int = 0
+    agent: str = ""
+    user: str | None = None
+
+    def place(self, sid: str) -> str:
+        """Where it is kept, of an action whose root session is `sid`."""
+        return place_of(FLEET if self.fleet else sid, self.ident, self.slot)
+
+
+Who: TypeAlias = tuple[str, str | None]
+"""An agent, and the user it acted for."""
+
+
+def place_of(scope: str, ident: str, slot: int) -> str:
+    """The name of a slot."""
+    return f"{scope} {ident} {slot}"

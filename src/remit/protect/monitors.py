@@ -1,0 +1,132 @@
+"""What an action marks in the past, and what policies and guarantees are told of it. Pure: no state of its own."""
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final, NamedTuple
+
+from remit.facts.canonical import Json, canonical
+from remit.facts.feed import Feed
+from remit.facts.impact import Impact, values_at
+from remit.facts.mark import Does, Mark
+from remit.facts.monitor import Happening, When
+from remit.facts.strictjson import Refused, parse
+
+_TEXT_BYTES_MAX: Final = 1024 * 1024
+_ABSENT: Final = object()
+
+
+class Ended(NamedTuple):
+    """How an action ended: whether it was `sent` at all, whether it succeeded, and what came back."""
+
+    sent: bool
+    ok: bool
+    result: Json
+
+
+class Doing(NamedTuple):
+    """Who does what: the agent that acts, the groups it is in, all agents of the chain, for whom, and the arguments."""
+
+    agent: str
+    groups: Collection[str]
+    chain: tuple[str, ...]
+    user: str | None
+    given: Mapping[str, Json]
+
+
+def key_of(argument: str | None, given: Mapping[str, Json], agent: str = "") -> str:
+    """The key of the cell for the value of `argument`, and `agent` where each has its own; "" where all have one.
+
+    A digest: it tells no value, but one who knows the value finds it.
+    """
+    if argument is None and not agent:
+        return ""
+    value = None if argument is None else given.get(argument)
+    return hashlib.blake2b(canonical([agent, value]), digest_size=8).hexdigest()
+
+
+def slot_of(key: str, slots: int) -> int:
+    """In which of `slots` the cell of `key` is."""
+    return int(key, 16) % slots if key else 0
+
+
+def concerns(happening: Happening, doing: Doing) -> bool:
+    """Whether who acts is one whose actions are such events."""
+    if not happening.agents and not happening.groups:
+        return True
+    return doing.agent in happening.agents or not happening.groups.isdisjoint(doing.groups)
+
+
+def started(feeds: Iterable[Feed], doing: Doing, at_ms: int, impact: Impact | None = None) -> tuple[Mark, ...]:
+    """What an action marks that is let through, or denied, at `at_ms`; `impact` where something is added up."""
+    return tuple(
+        [mark for feed in feeds if concerns(feed.happening, doing) for mark in _marks(feed, doing, at_ms, impact)]
+    )
+
+
+def ended(
+    feeds: Iterable[Feed], doing: Doing, began_ms: int, at_ms: int, end: Ended, impact: Impact | None = None
+) -> tuple[Mark, ...]:
+    """What the `end` of an action marks that was let through at `began_ms`."""
+    marks: list[Mark] = []
+    for feed in feeds:
+        if not concerns(feed.happening, doing):
+            continue
+        happened = _happened(feed.happening, end)
+        if feed.early and not happened:
+            marks += [mark._replace(does=Does.BACK) for mark in _marks(feed, doing, began_ms, impact)]
+        elif happened and not feed.early:
+            marks += _marks(feed, doing, at_ms, impact)
+    return tuple(marks)
+
+
+def _marks(feed: Feed, doing: Doing, at_ms: int, impact: Impact | None) -> list[Mark]:
+    window, does = feed.window, feed.does
+    units = feed.bits if feed.measure is None else _measured(impact, feed.measure)
+    agents = doing.chain if feed.each == "chain" else (doing.agent if feed.each else "",)
+    made: list[Mark] = []
+    for agent in agents:
+        key = key_of(feed.argument, doing.given, agent)
+        slot = slot_of(key, feed.slots)
+        mark = Mark(feed.ident, feed.fleet, slot, key, does, at_ms, units, window.step_ms, window.steps)
+        made.append(mark._replace(agent=doing.agent, user=doing.user) if does is Does.LAST else mark)
+    return made
+
+
+def _measured(impact: Impact | None, measure: str) -> int:
+    if impact is None:
+        return 0
+    found = {"amount": impact.units, "records": impact.records, "recipients": impact.recipients}[measure]
+    return found or 0
+
+
+def _happened(happening: Happening, end: Ended) -> bool:
+    if not end.sent:
+        return False
+    if happening.path is None:
+        return end.ok is (happening.when is When.SUCCEEDED)
+    value = _value(end.result, happening.path) if end.ok else _ABSENT
+    same = type(value) is type(happening.equals) and value == happening.equals
+    if happening.when is When.SUCCEEDED:
+        return same
+    return same or value is _ABSENT
+
+
+def _value(result: Json, path: str) -> object:
+    """What stands at `path` in a result: in its structured content, else in its one text where that is JSON."""
+    shown: Mapping[str, Json] = result if isinstance(result, Mapping) else {}
+    said = shown.get("structuredContent")
+    if said is None:
+        content = shown.get("content")
+        texts = [one.get("text") for one in content if isinstance(one, Mapping)] if isinstance(content, list) else []
+        said = _read(texts[0]) if len(texts) == 1 else None
+    found = list(values_at(said, path))
+    return found[0] if len(found) == 1 else _ABSENT
+
+
+def _read(text: Json) -> Json:
+    if not isinstance(text, str):
+        return None
+    try:
+        return parse(text.encode("utf-8", "surrogatepass"), bytes_max=_TEXT_BYTES_MAX)
+    except Refused:
+        return None

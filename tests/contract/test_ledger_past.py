@@ -1,0 +1,115 @@
+"""What monitors and guarantees keep, and what owners signed off: durable, a fold of the records, compared with them."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from remit.adapters.sqlite import verify_file
+from remit.adapters.sqlite.schema import VERSION
+from remit.facts.guarantee import SignOff
+from remit.facts.mark import FLEET, Does, Mark
+from remit.facts.monitor import Window
+from remit.facts.record import RecordKind
+from remit.protect.past import Slot
+from remit.trace.bodies import AdminBody, Event
+from tests.contract.ledger_world import Place, append_all
+from tests.core.recording import Step, action, outcome
+
+WINDOW = Window(1_000, 60)
+
+
+def mark(does: Does, at_ms: int, key: str = "", **more: object) -> Mark:
+    made = Mark("exports~1", True, 0, key, does, at_ms, 1, WINDOW.step_ms, WINDOW.steps)
+    return made._replace(**more)  # type: ignore[arg-type]
+
+
+def intent(*marks: Mark, sid: str = "s1") -> Step:
+    return Step(RecordKind.INTENT, sid, action(links=(("writer", sid),), marks=marks))
+
+
+SIGNED = AdminBody(Event.GUARANTEE_SIGNED, "ana", "apart", {"breach": "sha256:b", "why": "a \x00 reason"})
+FIRST = [
+    intent(mark(Does.ADD, 10), mark(Does.ADD, 10, fleet=False), mark(Does.LAST, 10, "k", agent="writer", user="ana")),
+    intent(mark(Does.ADD, 1_500)),
+    Step(RecordKind.PROPOSAL, "s2", action("deny", links=(("writer", "s2"),), marks=(mark(Does.ADD, 3_000),))),
+    Step(RecordKind.ADMIN, "", SIGNED),
+]
+
+
+async def filled(place: Place) -> None:
+    """A ledger with these, and the outcome of the second."""
+    ledger = place.open()
+    receipts = await append_all(ledger, FIRST)
+    ended = replace(outcome(str(receipts[1].ref)), marks=(mark(Does.BACK, 1_500), mark(Does.ADD, 2_000, "k")))
+    await append_all(ledger, [Step(RecordKind.OUTCOME, "s1", ended)])
+    await ledger.close()
+
+
+def total(slot: Slot | None, key: str, now_ms: int) -> int:
+    assert slot is not None
+    cell = slot.cell(key, WINDOW, now_ms)
+    assert cell is not None
+    return cell.total(WINDOW, now_ms)
+
+
+@pytest.mark.asyncio
+async def test_what_monitors_keep_is_a_fold_of_the_records(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    await filled(place)
+    ledger = place.open()
+    await append_all(ledger, [intent(mark(Does.ADD, 4_000))])
+    fleet, own = await ledger.past(FLEET), await ledger.past("s1")
+    assert list(fleet) == ["* exports~1 0"]
+    slot = fleet["* exports~1 0"]
+    assert [total(slot, "", 4_000), total(slot, "k", 4_000), total(slot, "", 63_500)] == [3, 1, 2]
+    assert slot.cells["k"].who == ("writer", "ana")
+    assert total(own["s1 exports~1 0"], "", 4_000) == 1
+    assert await ledger.past("s") == {}
+    [said] = (await ledger.signed_off()).values()
+    assert said == SignOff("sha256:b", "apart", "ana", said.at_ms, "a \x00 reason")
+    await ledger.close()
+    report = verify_file(place.file)
+    assert (report.findings, report.uncompared) == ((), None)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("DELETE FROM past WHERE place LIKE '*%'", "past * exports~1 0: the records say so, the file does not"),
+        (
+            "UPDATE past SET detail = replace(detail, '\"full\":-1', '\"full\":9')",
+            "the records say otherwise of detail",
+        ),
+        ("UPDATE signed_off SET by = 'mallory'", "signed_off sha256:b: the records say otherwise of by"),
+    ],
+)
+async def test_a_change_of_the_file_is_found(tmp_path: Path, change: str, said: str) -> None:
+    place = Place(tmp_path)
+    await filled(place)
+    with closing(sqlite3.connect(place.file)) as conn, conn:
+        assert conn.execute(change).rowcount
+    found = [str(finding) for finding in verify_file(place.file).findings]
+    assert any(said in finding for finding in found), found
+
+
+@pytest.mark.asyncio
+async def test_a_file_of_before_gets_the_tables(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    ledger = place.open()
+    await append_all(ledger, [Step(RecordKind.INTENT, "s1", action())])
+    await ledger.close()
+    with closing(sqlite3.connect(place.file, isolation_level=None)) as conn:
+        for table in ("past", "signed_off"):
+            conn.execute(f"DROP TABLE {table}")
+        conn.execute("PRAGMA user_version = 8")
+    ledger = place.open()
+    assert await ledger.past(FLEET) == {}
+    await ledger.close()
+    with closing(sqlite3.connect(place.file)) as conn:
+        assert conn.execute("PRAGMA user_version").fetchone() == (VERSION,)
+    report = verify_file(place.file)
+    assert (report.findings, report.uncompared) == ((), None)

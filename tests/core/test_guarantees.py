@@ -1,0 +1,222 @@
+"""Guarantees: denied whatever policy says, and what scopes alone show of a bundle."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from remit.facts.action import Action, Within
+from remit.facts.agent import Mode
+from remit.facts.guarantee import Guarantee, Held, NoFlow, Powers, Rate, Separation
+from remit.facts.mark import FLEET
+from remit.facts.monitor import WAYS, Scope, Selector, Window
+from remit.facts.record import RecordKind
+from remit.pdp.guaranteed import breach_digest, breaches
+from remit.pdp.snapshot import Lift
+from remit.policy.verdict import Deny, Escalate, Gate, Permit
+from tests.core.deciding import NOW, action, body, bundle, codes
+from tests.core.watching import ANY, World, watched
+
+HOUR = Window(60_000, 60)
+GATE = '@id("ask") @gate("owner") forbid (principal, action in Remit::Action::"sink:external", resource);'
+FETCH = action("web/fetch", {"url": "u"})
+
+
+def tools(*names: str) -> Selector:
+    return Selector(frozenset(names))
+
+
+def of(holds: Held, name: str = "held", owner: str = "uma") -> Guarantee:
+    return Guarantee(name, owner, holds)
+
+
+def world(*guarantees: Guarantee, policies: Iterable[str] = (), permit: str = ANY) -> World:
+    return World(bundle(watched(*policies, guarantees=guarantees, permit=permit)))
+
+
+def permitted(here: World, asked: Action, labels: Iterable[str] = ()) -> bool:
+    decision = here.ask(asked, labels=labels)
+    if isinstance(decision.verdict, Deny):
+        assert codes(decision) >= {"guarantee/broken"}
+        assert body(decision).verdict == "deny"
+    return not isinstance(decision.verdict, Deny)
+
+
+PRIVATE = of(NoFlow(frozenset({"confidential"}), frozenset({"external"})), "private")
+
+
+def test_no_flow_without_a_gate() -> None:
+    here = world(PRIVATE)
+    assert permitted(here, FETCH)
+    denied = here.ask(FETCH, labels=("confidential:pii",))
+    assert codes(denied) == {"guarantee/broken", "policy"}
+    assert denied.reasons[0].text == (
+        "the guarantee private, for which uma answers: what the session holds is confidential, and nobody was asked"
+    )
+    assert permitted(here, action("shop/look", {}), ("confidential",))
+
+
+def test_a_gate_lets_a_flow_through_to_people_and_with_their_yes() -> None:
+    here = world(PRIVATE, policies=(GATE,))
+    asked = here.ask(FETCH, labels=("confidential",))
+    assert isinstance(asked.verdict, Escalate)
+    pin = here.bundle.catalog.tools["web", "fetch"].pin
+    gates: frozenset[Gate] = frozenset(asked.verdict.gates)
+    lift = Lift("r.1", FETCH.hash(pin), gates, NOW + 1_000)
+    assert isinstance(here.ask(FETCH, labels=("confidential",), lift=lift).verdict, Permit)
+
+
+def test_nothing_lifts_a_rate() -> None:
+    here = world(of(Rate(tools("web/*"), 2, HOUR)), policies=(GATE,))
+    pin = here.bundle.catalog.tools["web", "fetch"].pin
+    asked = here.ask(FETCH)
+    assert isinstance(asked.verdict, Escalate)
+    lift = Lift("r.1", FETCH.hash(pin), frozenset(asked.verdict.gates), NOW + 10**9)
+    for _ in range(2):
+        made = here.ask(FETCH, lift=lift)
+        assert isinstance(made.verdict, Permit)
+        here.fold(RecordKind.INTENT, body(made))
+    assert not permitted(here, FETCH)
+    denied = here.ask(FETCH, lift=lift)
+    assert isinstance(denied.verdict, Deny)
+    assert "no more than 2 such calls within 3600 s" in denied.reasons[0].text
+    here.now_ms += HOUR.ms + HOUR.step_ms
+    assert permitted(here, FETCH)
+
+
+def test_a_rate_over_a_session_is_each_sessions_own() -> None:
+    here = world(of(Rate(tools("web/fetch"), 1, HOUR, Scope.SESSION)))
+    here.run(FETCH)
+    assert not permitted(here, FETCH)
+    assert permitted(here, action("web/fetch", {"url": "u"}, chain=("bot",)))
+
+
+def test_an_observing_agent_is_held_as_well() -> None:
+    made = watched(guarantees=(of(Rate(tools("web/fetch"), 0, HOUR)),))
+    agents = dict(made.agents)
+    agents["ada"] = replace(agents["ada"], mode=Mode.OBSERVE)
+    assert not permitted(World(bundle(replace(made, agents=agents))), FETCH)
+
+
+DUTIES = Separation(
+    (tools("shop/draft"), tools("shop/release")), window=HOUR, by="id", others=(("shop/release", "doc"),)
+)
+
+
+def draft(document: str, *chain: str) -> Action:
+    return action("shop/draft", {"id": document}, chain=chain)
+
+
+def release(document: str, *chain: str) -> Action:
+    return action("shop/release", {"doc": document}, chain=chain)
+
+
+def test_separation_of_duties() -> None:
+    here = world(of(DUTIES))
+    here.run(draft("d1", "ada"))
+    assert permitted(here, draft("d1", "ada"))
+    assert not permitted(here, release("d1", "ada"))
+    assert permitted(here, release("d2", "ada"))
+    # Whoever delegated both did neither himself.
+    here.run(draft("d3", "eve", "ada"))
+    assert permitted(here, release("d3", "eve", "bot"))
+    assert not permitted(here, release("d3", "bot", "ada"))
+    here.now_ms += HOUR.ms + HOUR.step_ms
+    assert permitted(here, release("d1", "ada"))
+
+
+def test_separation_of_duties_along_a_chain_and_within_a_session() -> None:
+    chain = world(of(replace(DUTIES, chain=True)))
+    chain.run(draft("d3", "eve", "ada"))
+    assert not permitted(chain, release("d3", "eve", "bot"))
+    session = world(of(replace(DUTIES, scope=Scope.SESSION, window=Window())))
+    session.run(draft("d1", "eve", "ada"))
+    assert not permitted(session, release("d1", "eve", "ada"))
+    assert permitted(session, release("d1", "ada"))
+
+
+POWERS = Powers((tools("web/fetch"), tools("web/pay"), tools("shop/refund")))
+
+
+def test_no_agent_uses_three_powers() -> None:
+    here = world(of(POWERS), of(replace(POWERS, chain=False), "acting"))
+    here.run(FETCH)
+    here.run(FETCH)
+    here.run(action("web/pay", {"amount": 1}))
+    assert permitted(here, action("web/pay", {"amount": 1}))
+    refused = here.ask(action())
+    assert "ada would have used all 3 powers" in refused.reasons[0].text
+    # What it has others do for it is its own.
+    assert not permitted(here, action(chain=("ada", "bot")))
+    assert permitted(here, action(chain=("bot",)))
+    acting = world(of(replace(POWERS, chain=False)))
+    for asked in (FETCH, action("web/pay", {"amount": 1})):
+        acting.run(replace(asked, authority=action(chain=("ada", "bot")).authority))
+    assert permitted(acting, action(chain=("ada", "eve")))
+    assert not permitted(acting, action(chain=("ada", "bot")))
+
+
+def test_a_round_of_what_was_let_through_is_no_second_call() -> None:
+    here = world(of(Rate(tools("web/fetch"), 1, HOUR)), PRIVATE)
+    here.run(FETCH)
+    again = replace(FETCH, within=Within("r.1", None, 1, b"{}", b"{}", bare=False))
+    assert permitted(here, again)
+    assert not permitted(here, again, ("confidential",))
+
+
+@pytest.mark.parametrize("holds", [DUTIES, POWERS])
+def test_what_there_is_no_room_for_is_denied(holds: Held) -> None:
+    here = world(of(holds))
+    asked = draft("d1", "ada") if holds is DUTIES else FETCH
+    (mark,) = body(here.ask(asked)).marks
+    for number in range(WAYS):
+        here.past.take(mark.place(FLEET), mark._replace(key=str(number)))
+    here.past.take(mark.place(FLEET), mark)
+    assert not permitted(here, asked)
+    assert "not known" in here.ask(asked).reasons[0].text
+
+
+def test_scopes_show_who_has_all_powers() -> None:
+    made = bundle(
+        watched(
+            '@id("p") permit (principal == Remit::Agent::"bot", action == Remit::Action::"web___fetch", resource);',
+            '@id("q") permit (principal in Remit::Group::"support", action == Remit::Action::"web___pay", resource);',
+            '@id("r") permit (principal == Remit::Agent::"bot", action == Remit::Action::"shop___refund", resource)'
+            " when { context.inputSize < 1 };",
+            guarantees=(of(POWERS), of(Rate(tools("web/fetch"), 1, HOUR), "r"), PRIVATE),
+            permit='@id("l") permit (principal, action == Remit::Action::"shop___look", resource);',
+        )
+    )
+    (breach,) = breaches(made)
+    assert (breach.guarantee, breach.agent) == ("held", "bot")
+    assert breach.tools == ("web/fetch", "web/pay", "shop/refund")
+    assert breach.text == "bot may call web/fetch, web/pay, shop/refund, which held keeps apart"
+
+
+def test_scopes_show_who_has_two_duties_and_not_of_single_documents() -> None:
+    plain = Separation((tools("shop/draft"), tools("shop/release"), tools("web/pay")))
+    barred = (
+        '@id("no") forbid (principal in Remit::Group::"support", action == Remit::Action::"shop___release", resource);'
+    )
+    made = bundle(
+        watched(
+            barred,
+            guarantees=(of(plain), of(DUTIES, "by"), of(replace(plain, scope=Scope.SESSION), "session")),
+            permit=ANY.replace(
+                "action,", 'action in [Remit::Action::"shop___draft", Remit::Action::"shop___release"],'
+            ),
+        )
+    )
+    assert [(breach.guarantee, breach.agent, breach.tools) for breach in breaches(made)] == [
+        ("held", "eve", ("shop/draft", "shop/release"))
+    ]
+
+
+def test_a_sign_off_is_bound_to_what_is_broken() -> None:
+    guarantee = of(POWERS)
+    wide = bundle(watched(guarantees=(guarantee,)))
+    found = breaches(wide)
+    assert len(found) == 3
+    assert breach_digest(guarantee, found) == breach_digest(guarantee, breaches(wide))
+    assert breach_digest(guarantee, found[1:]) != breach_digest(guarantee, found)
+    assert breach_digest(replace(guarantee, owner="max"), found) != breach_digest(guarantee, found)

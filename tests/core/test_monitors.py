@@ -1,0 +1,314 @@
+"""Policies on what happened before: each kind of monitor from an action to the next one's verdict."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import pytest
+
+from remit.facts.action import Action, ActionKind
+from remit.facts.canonical import Json
+from remit.facts.catalog import Effect
+from remit.facts.mark import FLEET
+from remit.facts.monitor import WAYS, Happening, Monitor, Op, Scope, Selector, When, Window
+from remit.policy.compile import compile_bundle
+from remit.policy.verdict import Deny, Permit
+from remit.protect.monitors import key_of, slot_of
+from remit.protect.past import Past
+from remit.trace.bodies import Status
+from tests.core.deciding import action, body, bundle, codes, problems, schema, tool
+from tests.core.watching import World, event, structured, watched
+
+HOUR = Window(60_000, 60)
+FAILED = Monitor("checkFailed", Op.ONCE, (event("web/check", when=When.FAILED, path="$.ok", equals=False),))
+NO_PAY = '@id("np") forbid (principal, action == Remit::Action::"web___pay", resource) when { context.past.M };'
+PAY = action("web/pay", {"amount": 5})
+CHECK = action("web/check", {})
+
+
+def world(*policies: str, monitors: Iterable[Monitor]) -> World:
+    return World(bundle(watched(*policies, monitors=monitors)))
+
+
+def forbid(tool: str, condition: str) -> str:
+    return f'@id("f") forbid (principal, action == Remit::Action::"{tool}", resource) when {{ {condition} }};'
+
+
+def permitted(of: World, asked: Action) -> bool:
+    return isinstance(of.ask(asked).verdict, Permit)
+
+
+@pytest.mark.parametrize(
+    ("status", "result", "failed"),
+    [
+        (Status.OK, structured(ok=True), False),
+        (Status.OK, structured(ok=False), True),
+        (Status.OK, structured(other=1), True),
+        (Status.OK, {"content": [{"type": "text", "text": '{"ok": true}'}]}, False),
+        (Status.OK, {"content": [{"type": "text", "text": '{"ok": false}'}]}, True),
+        (Status.OK, {"content": [{"type": "text", "text": "no JSON"}]}, True),
+        (Status.OK, {"content": [{"type": "image", "data": ""}]}, True),
+        (Status.OK, {"content": "odd"}, True),
+        (Status.OK, structured(ok=0), False),
+        (Status.OK, None, True),
+        (Status.TOOL_ERROR, structured(ok=True), True),
+        (Status.TIMEOUT, {}, True),
+        (Status.NOT_SENT, {}, False),
+    ],
+)
+def test_no_payment_after_a_failed_identity_check(status: Status, result: Json, *, failed: bool) -> None:
+    here = world(NO_PAY.replace("M", "checkFailed"), monitors=(FAILED,))
+    assert permitted(here, PAY)
+    under_way = here.do(CHECK)
+    # It may fail: until it is known, it counts.
+    assert not permitted(here, PAY)
+    here.end(CHECK, under_way, status, result)
+    assert permitted(here, PAY) is not failed
+    denied = here.ask(PAY)
+    assert body(denied).context["past"] == {"checkFailed": failed}
+    # Another session is another run.
+    assert permitted(here, action("web/pay", {"amount": 5}, chain=("eve",)))
+
+
+def test_a_success_that_is_still_to_come_opens_nothing() -> None:
+    passed = Monitor(
+        "passed", Op.ONCE, (event("web/check", when=When.SUCCEEDED, path="$.ok", equals=True),), awaited=True
+    )
+    here = world(forbid("web___pay", "!context.past.passed"), monitors=(passed,))
+    under_way = here.do(CHECK)
+    assert not permitted(here, PAY)
+    here.end(CHECK, under_way, Status.OK, structured(ok="yes"))
+    assert not permitted(here, PAY)
+    here.run(CHECK, Status.OK, structured(ok=True))
+    assert permitted(here, PAY)
+
+
+def test_since_is_forgotten_by_what_is_sure() -> None:
+    bad = Monitor(
+        "bad", Op.SINCE, (event("web/check", when=When.FAILED),), unless=(event("web/check", when=When.SUCCEEDED),)
+    )
+    here = world(forbid("web___pay", "context.past.bad"), monitors=(bad,))
+    here.run(CHECK, Status.TOOL_ERROR)
+    assert not permitted(here, PAY)
+    here.now_ms += 1
+    under_way = here.do(CHECK)
+    assert not permitted(here, PAY)
+    here.end(CHECK, under_way)
+    assert permitted(here, PAY)
+    here.now_ms += 1
+    here.run(CHECK, Status.TOOL_ERROR)
+    assert not permitted(here, PAY)
+
+
+def test_draft_and_release_by_different_agents() -> None:
+    drafter = Monitor(
+        "drafter", Op.PREVIOUS, (event("shop/draft"),), Scope.FLEET, HOUR, by="id", others=(("shop/release", "doc"),),
+        awaited=True,
+    )  # fmt: skip
+    same = "context.past has drafter && context.past.drafter.agent == principal"
+    here = world(forbid("shop___release", same), monitors=(drafter,))
+    here.run(action("shop/draft", {"id": "d1"}, chain=("ada",)))
+    here.run(action("shop/draft", {"id": "d2"}, chain=("bot",), user=None))
+
+    def release(document: str, *chain: str) -> bool:
+        return permitted(here, action("shop/release", {"doc": document}, chain=chain))
+
+    assert [release("d1", "ada"), release("d1", "bot"), release("d2", "ada"), release("d2", "bot")] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert release("d3", "ada")
+    assert not release("d1", "eve", "ada")
+    told = body(here.ask(action("shop/release", {"doc": "d1"}, chain=("bot",)))).context["past"]
+    assert told == {"drafter": {"agent": "ada", "user": "uma"}}
+    assert body(here.ask(action("shop/release", {"doc": "d2"}))).context["past"] == {"drafter": {"agent": "bot"}}
+    here.now_ms += HOUR.ms + HOUR.step_ms
+    assert release("d1", "ada")
+
+
+def test_at_most_three_exports_an_hour_anywhere() -> None:
+    exports = Monitor("exports", Op.COUNT, (event("web/fetch"),), Scope.FLEET, HOUR)
+    here = world(forbid("web___fetch", "context.past.exports >= 3"), monitors=(exports,))
+    verdicts = [
+        isinstance(here.do(action("web/fetch", {"url": "u"}, chain=chain)).verdict, Permit)
+        for chain in (("ada",), ("bot",), ("ada", "bot"), ("eve",))
+    ]
+    # In flight as they are.
+    assert verdicts == [True, True, True, False]
+    here.now_ms += HOUR.ms + HOUR.step_ms
+    assert permitted(here, action("web/fetch", {"url": "u"}))
+
+
+def test_a_sub_agent_acts_in_the_session_of_its_root() -> None:
+    fetched = Monitor("fetched", Op.COUNT, (event("web/fetch"),))
+    here = world(forbid("web___fetch", "context.past.fetched >= 1"), monitors=(fetched,))
+    here.run(action("web/fetch", {"url": "u"}, chain=("ada", "bot")))
+    assert not permitted(here, action("web/fetch", {"url": "u"}, chain=("ada",)))
+    assert not permitted(here, action("web/fetch", {"url": "u"}, chain=("ada", "eve")))
+    assert permitted(here, action("web/fetch", {"url": "u"}, chain=("bot",)))
+
+
+def test_amounts_add_up_exactly_or_are_denied() -> None:
+    paid = Monitor("paid", Op.SUM, (event("web/pay"),), Scope.FLEET, HOUR, measure="amount")
+    limit = 'context.past.paid.greaterThan(decimal("10.0"))'
+    here = world(forbid("web___pay", limit), monitors=(paid,))
+    for amount in (5, 5.5):
+        here.run(action("web/pay", {"amount": amount}))
+    denied = here.ask(PAY)
+    assert isinstance(denied.verdict, Deny)
+    assert body(denied).context["past"] == {"paid": "10.5"}
+    inexact = here.ask(action("web/pay", {"amount": 0.00001}))
+    assert codes(inexact) == {"arg/inexact"}
+    assert "adds up the amount" in inexact.reasons[0].text
+
+
+def test_records_add_up_as_a_whole_number() -> None:
+    seen = Monitor("seen", Op.SUM, (event("web/pay"),), measure="records")
+    here = world(forbid("web___pay", "context.past.seen > 1"), monitors=(seen,))
+    assert codes(here.ask(PAY)) == {"arg/inexact"}
+
+
+def test_denials_are_events_too() -> None:
+    refused = Monitor("refused", Op.COUNT, (event("web/fetch", when=When.DENIED),))
+    fetch = forbid("web___fetch", "true").replace('"f"', '"g"')
+    here = world(fetch, forbid("web___pay", "context.past.refused >= 2"), monitors=(refused,))
+    for verdict in (True, True, False):
+        assert permitted(here, PAY) is verdict
+        here.run(action("web/fetch", {"url": "u"}))
+
+
+def test_events_of_some_agents_alone() -> None:
+    happening = Happening(Selector(frozenset({"web/*"})), agents=frozenset({"eve"}), groups=frozenset({"ops"}))
+    some = Monitor("some", Op.COUNT, (happening,), Scope.FLEET)
+    here = world(forbid("shop___look", "context.past.some > 1"), monitors=(some,))
+    look = action("shop/look", {})
+    for chain, allowed in (("ada", True), ("eve", True), ("bot", False)):
+        here.run(action("web/fetch", {"url": "u"}, chain=(chain,)))
+        assert permitted(here, look) is allowed
+
+
+@pytest.mark.parametrize(
+    ("selector", "counted"),
+    [
+        (Selector(effects=frozenset({"irreversible"})), ["shop/refund", "web/pay"]),
+        (Selector(sinks=frozenset({"external"})), ["web/fetch"]),
+        (Selector(tags=frozenset({"money", "x"})), ["shop/refund"]),
+        (Selector(frozenset({"shop/*"}), frozenset({"read"})), ["shop/look"]),
+    ],
+)
+def test_tools_are_meant_by_what_the_catalog_says(selector: Selector, counted: list[str]) -> None:
+    seen = Monitor("seen", Op.COUNT, (Happening(selector),))
+    here = world(monitors=(seen,))
+    asked = {"shop/refund": None, "web/pay": {"amount": 1}, "web/fetch": {"url": "u"}, "shop/look": {}}
+    assert [name for name, given in asked.items() if body(here.ask(action(name, given))).marks] == counted
+
+
+def test_no_policy_asks_no_monitor_is_read() -> None:
+    quiet, loud = (Monitor(name, Op.COUNT, (event("web/fetch"),)) for name in ("quiet", "loud"))
+    here = world(forbid("web___fetch", "context.past.loud > 5"), monitors=(quiet, loud))
+    assert body(here.ask(action("web/fetch", {"url": "u"}))).context["past"] == {"loud": 0}
+    assert "past" not in body(here.ask(PAY)).context
+
+
+def test_the_whole_past_may_be_looked_at() -> None:
+    one = Monitor("one", Op.COUNT, (event("web/fetch"),))
+    two = Monitor("two", Op.PREVIOUS, (event("web/fetch"),), awaited=True)
+    here = world(forbid("web___fetch", "context.past == context.past && context.past has two"), monitors=(one, two))
+    fetch = action("web/fetch", {"url": "u"})
+    assert permitted(here, fetch)
+    here.run(fetch)
+    told = body(here.ask(fetch))
+    assert told.context["past"] == {"one": 1, "two": {"agent": "ada", "user": "uma"}}
+    assert told.verdict == "deny"
+
+
+def test_other_actions_are_asked_about_the_past_too() -> None:
+    failed = forbid("delegate", "context.past.checkFailed")
+    here = world(failed, monitors=(FAILED,))
+    delegate = action("bot", {}, kind=ActionKind.DELEGATE)
+    assert permitted(here, delegate)
+    here.run(CHECK, Status.TOOL_ERROR)
+    assert not permitted(here, delegate)
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        (forbid("web___pay", "context.past.checkFaild"), "checkFaild"),
+        (forbid("web___pay", "context.past has chekFailed"), "chekFailed"),
+        (forbid("web___pay", "context.past.checkFailed > 1"), "expected Long"),
+        (forbid("shop___look", "context.past.drafts > 1"), "drafts"),
+    ],
+)
+def test_a_misspelt_monitor_is_a_validation_error(policy: str, words: str) -> None:
+    drafts = Monitor("drafts", Op.COUNT, (event("shop/draft"),), Scope.FLEET, HOUR, by="id")
+    (problem,) = problems(watched(policy, monitors=(FAILED, drafts)))
+    assert words in problem.text
+    assert problem.policy_id == "f"
+
+
+def test_generated_code_and_cedar_are_told_the_same() -> None:
+    paid = Monitor("paid", Op.SUM, (event("web/pay"),), Scope.FLEET, HOUR, measure="amount")
+    who = Monitor("who", Op.PREVIOUS, (event("web/pay"),), Scope.FLEET, awaited=True)
+    condition = (
+        'context.past.paid.greaterThan(decimal("7.0")) && context.past has who && context.past.who has user '
+        '&& context.past.who.user == Remit::User::"uma" && !context.past.checkFailed'
+    )
+    made = watched(forbid("web___pay", condition), monitors=(paid, who, FAILED))
+    compiled = compile_bundle(made, shadow_every=1).result
+    assert not isinstance(compiled, tuple)
+    here = World(compiled)
+    for allowed in (True, True, False):
+        assert permitted(here, PAY) is allowed
+        here.run(PAY)
+    assert compiled.shadow.difference is None
+
+
+def full(monitor: Monitor, value: str) -> Past:
+    """A past in which there is no room for `value`."""
+    past, key = Past(whole=True), key_of("id", {"id": value})
+    here = World(bundle(watched(monitors=(monitor,))))
+    (mark,) = body(here.ask(action("shop/draft", {"id": value}))).marks
+    assert (mark.key, mark.slot) == (key, slot_of(key, monitor.slots))
+    for number in range(WAYS):
+        past.take(mark.place(FLEET), mark._replace(key=str(number)))
+    past.take(mark.place(FLEET), mark)
+    return past
+
+
+def test_what_there_is_no_room_for_is_denied_not_taken_for_nothing() -> None:
+    drafts = Monitor("drafts", Op.COUNT, (event("shop/draft"),), Scope.FLEET, HOUR, by="id", keys=1)
+    here = world(forbid("shop___draft", "context.past.drafts > 9"), monitors=(drafts,))
+    here.past = full(drafts, "d1")
+    denied = here.ask(action("shop/draft", {"id": "d1"}))
+    assert codes(denied) == {"monitor/full"}
+    assert "no room for more values of id" in denied.reasons[0].text
+    here.now_ms += HOUR.ms + HOUR.step_ms
+    assert permitted(here, action("shop/draft", {"id": "d1"}))
+
+
+def test_state_outlives_a_change_of_events_and_of_nothing_else() -> None:
+    one = Monitor("m", Op.COUNT, (event("web/fetch"),), Scope.FLEET, HOUR)
+    assert replace(one, events=(event("web/pay"),)).ident == one.ident
+    changes: list[Mapping[str, object]] = [
+        {"op": Op.ONCE},
+        {"scope": Scope.SESSION},
+        {"window": Window(60_000, 61)},
+        {"by": "url"},
+        {"name": "n"},
+    ]
+    assert all(replace(one, **change).ident != one.ident for change in changes)  # type: ignore[arg-type]
+
+
+def test_a_keyed_monitor_stands_only_where_its_argument_does() -> None:
+    secret = tool("shop", "hidden", schema(id={"type": "string"}), effect=Effect.READ)
+    by = Monitor("by", Op.COUNT, (event("shop/draft"),), Scope.FLEET, HOUR, by="id")
+    made = watched(forbid("shop___draft", "context.past.by > 1"), monitors=(by,))
+    assert secret.name == "hidden"
+    here = World(bundle(made))
+    here.run(action("shop/draft", {}))
+    here.run(action("shop/draft", {}))
+    # What is left out is a value of its own.
+    assert not permitted(here, action("shop/draft", {}))
+    assert permitted(here, action("shop/draft", {"id": "d"}))

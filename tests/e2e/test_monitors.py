@@ -1,0 +1,110 @@
+"""Monitors and guarantees through the real gateway, as `docs/how-to/limit-what-follows-what.md` declares them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.bank_world import Banking, page
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Banking]:
+    with Banking(tmp_path_factory.mktemp("bank")) as running:
+        running.service.write(page())
+        running.service.told("apply")
+        yield running
+
+
+def ask(bank: Banking, token: str, tool: str, **arguments: str) -> tuple[bool, str]:
+    return asyncio.run(bank.call(token, tool, **arguments))
+
+
+def test_no_payment_after_a_failed_identity_check(bank: Banking) -> None:
+    clerk = bank.service.agent("clerk", "ana")
+    assert ask(bank, clerk, "pay", to="bob")[0]
+    assert ask(bank, clerk, "identify", person="mallory")[0]
+    passed, text = ask(bank, clerk, "pay", to="mallory")
+    assert not passed
+    assert "the identity check failed" in text
+    # Another run knows nothing of it; a check that succeeds ends it.
+    assert ask(bank, bank.service.agent("clerk", "ana"), "pay", to="eve")[0]
+    assert ask(bank, clerk, "identify", person="bob")[0]
+    assert ask(bank, clerk, "pay", to="bob")[0]
+    assert "pay mallory" not in bank.done
+    decided = re.search(r"r\w+-\d+\.\d+", text)
+    assert decided is not None
+    told = bank.service.remit("why", decided[0]).stdout
+    assert 'past: {"identityFailed": true}' in told, told
+
+
+def test_a_check_under_way_counts_as_one_that_may_fail(bank: Banking) -> None:
+    async def both() -> tuple[bool, tuple[bool, str]]:
+        clerk = bank.service.agent("clerk", "ana")
+        checking = asyncio.create_task(bank.call(clerk, "identify", person="slow"))
+        await asyncio.sleep(1)
+        paid = (await bank.call(clerk, "pay", to="early"))[0]
+        await checking
+        return paid, await bank.call(clerk, "pay", to="later")
+
+    early, later = asyncio.run(both())
+    assert not early
+    assert later[0]
+
+
+def test_draft_and_release_by_different_agents(bank: Banking) -> None:
+    clerk, boss = bank.service.agent("clerk", "ana"), bank.service.agent("boss", "ana")
+    assert ask(bank, clerk, "draft", document="d1")[0]
+    passed, text = ask(bank, bank.service.agent("clerk", "ana"), "release", document="d1")
+    assert not passed
+    assert "whoever drafted a document does not release it" in text
+    assert ask(bank, clerk, "release", document="d2")[0]
+    assert ask(bank, boss, "release", document="d1")[0]
+
+
+def test_a_guarantee_denies_what_policy_permits(bank: Banking) -> None:
+    clerk, boss = bank.service.agent("clerk", "ana"), bank.service.agent("boss", "ana")
+    for token in (clerk, boss):
+        assert ask(bank, token, "draft", document="d9")[0]
+    # The last who drafted it was another, which is all that the policy asks.
+    passed, text = ask(bank, clerk, "release", document="d9")
+    assert not passed
+    assert "the guarantee duties, for which ana answers" in text
+    assert "release d9" not in bank.done
+
+
+def test_at_most_three_exports_an_hour_anywhere_also_after_a_restart(bank: Banking) -> None:
+    tokens = [bank.service.agent(name, "ana") for name in ("clerk", "boss", "clerk")]
+    assert all(ask(bank, token, "export", table=str(at))[0] for at, token in enumerate(tokens))
+    bank.service.stop()
+    bank.service.start()
+    passed, text = ask(bank, bank.service.agent("boss", "ana"), "export", table="4")
+    assert not passed
+    assert "a fourth export within an hour" in text
+    assert [line for line in bank.done if line.startswith("export")] == ["export 0", "export 1", "export 2"]
+    # What is kept is what the records say.
+    verified = bank.service.remit("ledger", "verify")
+    assert "the state is theirs" in verified.stdout + verified.stderr
+
+
+def test_a_guarantee_is_shown_with_its_state(bank: Banking) -> None:
+    listed = bank.service.told("get", "guarantees")
+    assert [one["metadata"]["name"] for one in listed] == ["duties", "payments"]
+
+
+def test_a_monitor_that_would_need_too_much_or_is_misspelt_changes_nothing(bank: Banking) -> None:
+    wide = page()["monitors.yaml"].replace("within_s: 3600", "within_s: 2592000\n  step_s: 1")
+    bank.service.write({"monitors.yaml": wide})
+    refused = bank.service.remit("apply")
+    assert refused.returncode == 3
+    assert "2592000 steps, of which at most 3600 are kept" in refused.stderr
+    odd = '@id("odd") forbid (principal, action, resource) when { context.past.export > 1 };'
+    bank.service.write({"monitors.yaml": page()["monitors.yaml"], "odd.cedar": odd})
+    misspelt = bank.service.remit("apply")
+    assert misspelt.returncode == 3
+    assert "export" in misspelt.stderr
+    (bank.service.workspace / "odd.cedar").unlink()
+    assert bank.service.remit("apply").returncode == 0
