@@ -143,6 +143,18 @@ async def test_changes_of_the_inventory_are_on_record_and_sightings_are_not(api:
     assert await listed(31) == first, "what is seen again changes nothing"
 
 
+async def test_a_new_agent_is_among_the_changes_that_a_record_lists(api: World) -> None:
+    at = SystemClock().now_ms()
+    tools = [Sighting(Subject(Kind.TOOL, f"many-{number}", "otlp"), "otlp", "e", at, at) for number in range(150)]
+    await api.service.discoverer.take([*tools, Sighting(Subject(Kind.AGENT, "late", "otlp"), "otlp", "e", at, at)], "x")
+    await api.service.discoverer.turn()
+    [body] = [one for one in await events(api, "inventory.changed") if one["data"]["more"]]
+    assert body["data"]["changes"][0]["subject"] == "agent/otlp:late"
+    await api.service.incidents.turn()
+    found = (await api.told("GET", "/incidents"))["items"]
+    assert any(one["about"] == "shadow:otlp" and one["causes"] == ["shadow"] for one in found)
+
+
 async def test_a_new_tool_of_a_settled_agent_is_told_with_before_and_after_and_stops_it(api: World) -> None:
     agents = api.workspace / "agents.yaml"
     text = agents.read_text()

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from remit.discover.drift import Drift, Follow, follow
-from remit.discover.inventory import Change
+from remit.discover.inventory import Change, What
 from remit.discover.sighting import Kind, clipped
 from remit.facts.canonical import Json
 from remit.facts.stop import Holds, Over, Stop, Stopped
@@ -57,6 +57,8 @@ class Drifts:
             await self._follow(drift)
         found = [change for change in changes if change.source not in _KNOWN_OTHERWISE]
         if found:
+            # Of more than one record lists, a new agent is what people should see.
+            found.sort(key=lambda change: (change.what, change.subject.kind) != (What.FOUND, Kind.AGENT))
             listed = [_told(change) for change in found[:CHANGES_MAX]]
             data: dict[str, Json] = {"changes": listed, "more": len(found) - len(listed)}
             await self._record(AdminBody(Event.INVENTORY_CHANGED, BY, "inventory", data))
