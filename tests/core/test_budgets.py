@@ -396,7 +396,8 @@ def test_verification_knows_an_account_that_began_anew_while_something_was_under
     assert list(spent.outcome(taken, (Refund(taken[0].account, 0, 3),))) == [
         "few calls 60 fleet: is given back 3 that its intent did not take"
     ]
-    assert list(spent.intent(taken)) == ["few calls 60 fleet:: 5 are spent of 3"]
+    assert list(spent.outcome(taken, (Refund(taken[0].account, 0, 1),))) == []
+    assert list(spent.intent(taken)) == ["few calls 60 fleet:: 4 are spent of 3"]
     assert list(spent.intent((Charge(taken[0].account, -60_000, 1, 9),))) == [
         "few calls 60 fleet: is charged for a window that is over"
     ]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remit.facts.budget import Charge, Refund
 from remit.facts.record import Record, RecordKind
 from remit.trace.bodies import AdminBody, Body, Event, Stored
 from remit.trace.encoding import (
@@ -78,6 +79,13 @@ def test_form_of_each_body_is_frozen() -> None:
     assert stored.endswith(b',[],[],{},null,[["files:a"],["untrusted"]],12,{"path":"a"}]')
     reached = encode_body(action(name="read", reaches=("address",)))
     assert reached.endswith(b',[],[],{},null,null,[],null,["address"],12,{"path":"a"}]')
+    charged = action(name="read", charges=(Charge("few calls 60 fleet:", 0, 1, 3),))
+    assert encode_body(charged).endswith(b',{},null,null,[],null,[],[["few calls 60 fleet:",0,1,3]],12,{"path":"a"}]')
+    assert decode_body(RecordKind.INTENT, encode_body(charged)) == charged
+    for origins in (None, "AAEC"):
+        refunded = replace(outcome("r1-1.2"), origins=origins, refunds=(Refund("few calls 60 fleet:", 0, 1),))
+        assert encode_body(refunded).endswith(b',[["few calls 60 fleet:",0,1]]]')
+        assert decode_body(RecordKind.OUTCOME, encode_body(refunded)) == refunded
     granted = encode_body(action(name="read", grants=("r7f3-1.9",)))
     assert granted.endswith(b',[],[],{},null,null,["r7f3-1.9"],12,{"path":"a"}]')
     indexed = encode_body(replace(outcome("r1-1.2"), origins="AAEC"))

@@ -17,7 +17,7 @@ from remit.policy.verdict import Code
 from remit.ports.upstream import Failure, Result
 from remit.trace.bodies import ActionBody, OutcomeBody
 from tests.e2e.gateway_parts import bench
-from tests.e2e.gateway_world import compiled
+from tests.e2e.gateway_world import compiled, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +53,15 @@ def sent(b: Bench) -> int:
     return sum(line.startswith("called ") for line in b.trace)
 
 
+async def sends(b: Bench, count: int) -> None:
+    """Wait until the server was asked so often."""
+
+    async def check() -> bool:
+        return sent(b) >= count
+
+    await until(check)
+
+
 def clean(folder: Path) -> None:
     report = verify_file(folder / "ledger.sqlite3")
     assert (report.findings, report.uncompared) == ((), None)
@@ -63,8 +72,16 @@ async def test_many_at_once_spend_no_more_than_there_is(tmp_path: Path) -> None:
         given(b, calls(100), money(10))
         b.upstream.answers.clear()
         tasks = [asyncio.create_task(b.call("pay", amount=3, to="eve")) for _ in range(64)]
-        await asyncio.sleep(0.3)
+        await sends(b, 3)
         # Nobody was answered yet: what is under way is reserved.
+        denied: list[asyncio.Task[Answer]] = []
+
+        async def all_but_three() -> bool:
+            denied[:] = [task for task in tasks if task.done()]
+            return len(denied) >= 61
+
+        await until(all_but_three)
+        assert {code(task.result()) for task in denied} == {Code.BUDGET_SPENT}
         assert sent(b) == 3
         b.upstream.answers.set()
         answers = await asyncio.gather(*tasks)
@@ -95,8 +112,9 @@ async def test_what_was_not_sent_is_given_back_and_what_is_in_doubt_is_spent_als
         b.upstream.reply = Failure("timeout", "too slow", sent=True)
         assert code(await b.call("pay")) is None
         b.upstream.answers.clear()
+        before = sent(b)
         lost = asyncio.create_task(b.call("pay"))
-        await asyncio.sleep(0.2)
+        await sends(b, before + 1)
         assert code(await b.call("pay")) is Code.BUDGET_SPENT
         [account] = b.driver.accounts
         assert b.driver.accounts[account].units == 2
@@ -149,7 +167,7 @@ async def test_a_budget_edited_while_something_is_reserved_counts_it(tmp_path: P
         given(b, calls(3))
         b.upstream.answers.clear()
         tasks = [asyncio.create_task(b.call("pay")) for _ in range(3)]
-        await asyncio.sleep(0.2)
+        await sends(b, 3)
         given(b, calls(2))
         assert code(await b.call("pay")) is Code.BUDGET_SPENT
         b.upstream.answers.set()

@@ -5,7 +5,7 @@ What is counted is in memory and begins anew with the service; that one tripped 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, assert_never
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.breaker import AT_ONCE, MOVES, Breaker, Broken, Move, On, Over, State, Trip, name_of, whose
@@ -73,6 +73,8 @@ class Panel:
                     names = (action.server,) if action.server else ()
                 case Over.TOOL:
                     names = (called,) if action.kind is ActionKind.CALL_TOOL else ()
+                case _:
+                    assert_never(breaker.over)
             for name in names:
                 if breaker.of in {None, name}:
                     yield breaker, breaker.key(name)
@@ -218,8 +220,7 @@ class Fuses:
     def _at_once(self, breaker: Breaker, key: str, action: Action, now_s: float) -> dict[str, Json] | None:
         """The evidence where `action` is what trips it."""
         agents, delegates = action.authority.agents, action.kind is ActionKind.DELEGATE
-        records: list[str] = []
-        text = None
+        samples, what, text = self._samples.get(key), _BAD, None
         match breaker.on:
             case On.DEPTH:
                 depth = len(agents) - 1 + delegates
@@ -227,21 +228,19 @@ class Fuses:
             case On.CYCLES:
                 chain = (*agents, action.name) if delegates else agents
                 text = f"a circle of delegations: {' > '.join(chain)}" if len(set(chain)) < len(chain) else None
-            case On.FAN_OUT if delegates and (samples := self._samples.get(key)) is not None:
-                count = samples.count(_BAD, now_s) + 1
-                records = samples.records(_BAD) if count > breaker.limit else []
-                text = (
-                    f"{count} delegations within {breaker.within_s:g} s, more than {breaker.limit}" if records else None
-                )
-            case On.IDENTICAL if not delegates and not action.lists and (samples := self._samples.get(key)) is not None:
-                identity = _identity(action)
-                count = samples.count(identity, now_s) + 1
-                if count >= breaker.limit:
-                    records = samples.records(identity)
-                    text = f"the same call {count} times within {breaker.within_s:g} s"
+            case On.FAN_OUT if delegates and samples is not None:
+                count = samples.count(what, now_s) + 1
+                said = f"{count} delegations within {breaker.within_s:g} s, more than {breaker.limit}"
+                text = said if count > breaker.limit else None
+            case On.IDENTICAL if not delegates and not action.lists and samples is not None:
+                what = _identity(action)
+                count = samples.count(what, now_s) + 1
+                text = f"the same call {count} times within {breaker.within_s:g} s" if count >= breaker.limit else None
             case _:
                 pass
-        return None if text is None else _evidence(breaker, text, records)
+        if text is None:
+            return None
+        return _evidence(breaker, text, [] if samples is None else samples.records(what))
 
     def _denial(
         self, breaker: Breaker, key: str, state: State, record: str, *, denied: bool, ran: bool
