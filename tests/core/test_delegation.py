@@ -146,6 +146,7 @@ def _context(asked: Action, labels: list[str]) -> dict[str, object]:
         "asked": False,
         "impact": {"reversible": True, "external": False},
         "novelty": {"tool": False, "target": False},
+        "budget": {},
         "input": {"order_id": asked.input["order_id"]}
         | ({"to": "x"} if asked.name == "refund" else {})
         | ({} if amount is None or asked.name != "refund" else {"amount": f"{amount}.0"}),

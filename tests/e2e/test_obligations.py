@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from remit.adapters.resolving import HostResolver
+from remit.assure.history import History
 from remit.facts.catalog import Definition
 from remit.facts.finding import Find
 from remit.facts.record import RecordKind
@@ -16,7 +17,7 @@ from remit.ports.upstream import Asked, Era, Failure, Log, Progress, Question, R
 from remit.trace.bodies import ActionBody, AdminBody, Choice, Event, ExchangeBody, OutcomeBody
 from tests.e2e.dns_world import names
 from tests.e2e.gateway_parts import DEFINITIONS, bench
-from tests.e2e.gateway_world import Shop, compiled, gateway, shop_process
+from tests.e2e.gateway_world import CLOCK, Shop, compiled, gateway, shop_process
 from tests.e2e.test_gateway_client import client, text
 
 if TYPE_CHECKING:
@@ -262,3 +263,21 @@ async def test_a_call_by_the_real_client_is_told_what_ran(tmp_path: Path, shop: 
         assert answer.structured_content == {"result": "abc"}
         of.repolicy(permits("truncate:4"))
         assert text(await agent.call_tool("echo", {"text": "abcdef"})) == "abcd"
+
+
+@pytest.mark.asyncio
+async def test_what_was_changed_is_judged_alike_when_the_ledger_is_read_again(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b, names(page_example=[["93.184.216.34"]]) as (_, asking):
+        b.driver.resolves_by(HostResolver(asking))
+        echo = 'action == Remit::Action::"shop___echo"'
+        repolicy(b, f'@id("p") @obligation("urls:text:page.example") permit (principal, {echo}, resource);')
+        assert told(await b.call("echo", text="http://page.example/x"))
+        [intent] = await b.records(RecordKind.INTENT)
+        assert isinstance(intent.body, ActionBody)
+        found = History(b.bundle).take("r1-1.1", CLOCK.now_ms(), b.bundle.digest, intent.body)
+        assert found is not None
+        assert found.same
+        bare = replace(intent.body, context={})
+        other = History(b.bundle).take("r1-1.1", CLOCK.now_ms(), b.bundle.digest, bare)
+        assert other is not None
+        assert not other.same, "an address that nobody looked up is on no list"
