@@ -226,6 +226,23 @@ def test_a_search_past_its_bound_says_where_it_stopped() -> None:
     assert "labels apart" in result.searched.stopped
 
 
+def test_a_workspace_of_thousands_of_tools_is_searched_for_as_long_as_it_may() -> None:
+    many = tuple(kind(f"one/t{number}", source=["untrusted:web"]) for number in range(2_000))
+    running = made(ALL, SEALED, tools=(*many, PAY, MAIL))
+    asked = 0
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 2_100
+
+    result = chains(running, Bounds(stop=stop))
+    assert result.searched.stopped is not None
+    assert asked < 2_200
+    at_once = chains(running, Bounds(stop=lambda: True))
+    assert any("before the search began" in text for text in at_once.searched.left)
+
+
 def test_conditions_that_nothing_satisfies_and_tools_that_cannot_be_called() -> None:
     never = SEALED.replace("when {", "when { context.session.calls < 0 ||")
     assert chains(made(ALL, never, tools=(PAY, MAIL))).free == ()

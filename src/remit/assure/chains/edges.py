@@ -1,6 +1,6 @@
 """The edges that leave a node: every call that policy permits there, handing on and back, taking up a store."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -23,6 +23,10 @@ Way: TypeAlias = tuple[Call, How, Said, tuple[Forbidden, ...]]
 """A call, how it is made, in which states policy permits it, and the goals that it reaches."""
 
 
+class TimeOver(Exception):
+    """The search has to end before all ways were looked at."""
+
+
 @dataclass(slots=True)
 class Ways:
     """What leaves each node. `approver` says yes to whatever people are asked.
@@ -40,6 +44,7 @@ class Ways:
     nows: Sequence[int]
     deep: bool
     approver: bool
+    stop: Callable[[], bool]
     sessions_max: int = SESSIONS_MAX
     _ways: dict[tuple[object, ...], list[Way]] = field(default_factory=dict[tuple[object, ...], "list[Way]"])
     _handing: dict[str, Doing] = field(default_factory=dict[str, Doing])
@@ -80,6 +85,8 @@ class Ways:
         covered: dict[tuple[str, Goal | None], int] = {}
         found: list[Way] = []
         for call in self.calls:
+            if self.stop():
+                raise TimeOver
             for how, said in self._hows(node, call):
                 hits = self._hits(node, call, said)
                 reach: list[tuple[Goal | None, int]] = [(None, self._guard(said))]

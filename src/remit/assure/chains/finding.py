@@ -57,13 +57,13 @@ def chains(bundle: Bundle, bounds: Bounds = BOUNDS, user: str | None = None) -> 
     if len(space.labels) > LABELS_MAX:
         why = f"before it began: policies tell {len(space.labels)} labels apart, more than {LABELS_MAX}"
         return Result((), (), (), Searched(space.labels, 0, 0, 0, 0, why, (), ()))
-    world = _world(bundle, space, slices, leaks)
-    none = explore(_ways(world, user, approver=False), bounds)
+    world = _world(bundle, space, slices, leaks, bounds)
+    none = explore(_ways(world, user, bounds, approver=False), bounds)
     alone = _alone(world, user, bounds, none)
     teller = Teller(bundle, user)
     free = tuple(_told(teller, none, world, alone))
     found = {(one.goal, one.tool) for one in free}
-    always = explore(_ways(world, user, approver=True), bounds)
+    always = explore(_ways(world, user, bounds, approver=True), bounds)
     asking = tuple(one for one in _told(teller, always, world, alone, found) if one.asks)
     states, transitions = (
         (none.progress.states + always.progress.states),
@@ -113,11 +113,13 @@ def _alone(world: World, user: str | None, bounds: Bounds, every: Explored) -> f
     """The goals that some agent reaches all by itself, with the tool that ends it."""
     if not every.hits:
         return frozenset()
-    ways = _ways(world, user, approver=True, sessions_max=1)
+    ways = _ways(world, user, bounds, approver=True, sessions_max=1)
     return frozenset((goal, tool) for goal, tool, _ in explore(ways, bounds).hits)
 
 
-def _ways(world: World, user: str | None, *, approver: bool, sessions_max: int = edges.SESSIONS_MAX) -> Ways:
+def _ways(
+    world: World, user: str | None, bounds: Bounds, *, approver: bool, sessions_max: int = edges.SESSIONS_MAX
+) -> Ways:
     return Ways(
         world.asker,
         world.calls,
@@ -128,11 +130,12 @@ def _ways(world: World, user: str | None, *, approver: bool, sessions_max: int =
         _nows(world.read),
         world.deep,
         approver,
+        bounds.stop,
         sessions_max if any(call.writes for call in world.calls) else 1,
     )
 
 
-def _world(bundle: Bundle, space: Space, slices: Mapping[str, Slice], leaks: Leaks) -> World:
+def _world(bundle: Bundle, space: Space, slices: Mapping[str, Slice], leaks: Leaks, bounds: Bounds) -> World:
     known = {ident: literals([form(policy.statement)]) for ident, policy in bundle.policies.items()}
     read = {name: merged(known[ident] for ident in part.policies) for name, part in slices.items()}
     found: list[Call] = []
@@ -142,6 +145,9 @@ def _world(bundle: Bundle, space: Space, slices: Mapping[str, Slice], leaks: Lea
             found.append(one)
         else:
             left.append(one)
+        if bounds.stop():
+            left.append(f"calls beyond the first {len(found)}: the time was over before the search began")
+            break
     kinds = _kinds(bundle.catalog, {uid for policy in bundle.policies.values() for uid in policy.form.entities})
     if len(kinds) > AGENTS_MAX:
         left.append(f"{len(kinds) - AGENTS_MAX} kinds of agents beyond the first {AGENTS_MAX}")

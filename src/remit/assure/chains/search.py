@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from remit.assure.chains.edges import Ways, lost
+from remit.assure.chains.edges import TimeOver, Ways, lost
 from remit.assure.chains.goals import Goal
 from remit.assure.chains.space import each
 from remit.assure.chains.state import Edge, How, Node, Progress
@@ -109,7 +109,7 @@ def explore(ways: Ways, bounds: Bounds) -> Explored:
 def _step(ways: Ways, found: Explored, step: int, bounds: Bounds) -> dict[Node, int]:
     progress, following = found.progress, dict[Node, int]()
     for node, states in progress.layers[step].items():
-        for edge in ways.of(node):
+        for edge in _edges(ways, node, found):
             going = states & edge.guard
             if not going:
                 continue
@@ -120,11 +120,19 @@ def _step(ways: Ways, found: Explored, step: int, bounds: Bounds) -> dict[Node, 
                 progress.taken[step].append((node, edge))
         if progress.states > bounds.states_max:
             found.stopped = f"after {progress.states} states; what lies beyond them was not looked at"
-        elif bounds.stop():
+        elif found.stopped is not None or bounds.stop():
             found.stopped = f"in step {step + 1}, when its time was over; what lies beyond was not looked at"
         if found.stopped is not None:
             break
     return following
+
+
+def _edges(ways: Ways, node: Node, found: Explored) -> tuple[Edge, ...]:
+    try:
+        return ways.of(node)
+    except TimeOver:
+        found.stopped = "when its time was over"
+        return ()
 
 
 def _note(found: Explored, step: int, node: Node, edge: Edge, going: int) -> None:
