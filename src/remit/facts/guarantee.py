@@ -5,7 +5,7 @@ Laws
 * What shows from scopes alone (`Powers`, `Separation`) is looked at before a bundle runs, too.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias, assert_never
 
 from remit.facts.canonical import Json
@@ -84,6 +84,12 @@ class Guarantee:
     owner: str
     holds: Held
     description: str = ""
+    ident: str = field(init=False, repr=False, compare=False)
+    """What its state is kept under; a guarantee that says another thing begins anew."""
+
+    def __post_init__(self) -> None:
+        """Name its state, once for all that asks it."""
+        object.__setattr__(self, "ident", f"guarantee/{self.name}~{short(held_json(self.holds))}")
 
     @property
     def kind(self) -> str:
@@ -99,11 +105,6 @@ class Guarantee:
                 return "rate"
             case _:
                 assert_never(self.holds)
-
-    @property
-    def ident(self) -> str:
-        """What its state is kept under; a guarantee that says another thing begins anew."""
-        return f"guarantee/{self.name}~{short(held_json(self.holds))}"
 
     @property
     def slots(self) -> int:

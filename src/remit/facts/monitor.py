@@ -8,7 +8,7 @@ Laws
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -146,11 +146,13 @@ class Monitor:
     awaited: bool = False
     description: str = ""
 
-    @property
-    def ident(self) -> str:
-        """What its state is kept under: another where the state has another form, the same where only events differ."""
+    ident: str = field(init=False, repr=False, compare=False)
+    """What its state is kept under: another where the state has another form, the same where only events differ."""
+
+    def __post_init__(self) -> None:
+        """Name its state, once for all that asks it."""
         form = [self.op.value, self.scope.value, self.window.step_ms, self.window.steps, self.by, self.keys]
-        return f"{self.name}~{short([*form, self.measure])}"
+        object.__setattr__(self, "ident", f"{self.name}~{short([*form, self.measure])}")
 
     @property
     def slots(self) -> int:

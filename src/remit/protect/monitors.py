@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from remit.facts.canonical import Json, canonical
@@ -40,8 +41,14 @@ def key_of(argument: str | None, given: Mapping[str, Json], agent: str = "") -> 
     """
     if argument is None and not agent:
         return ""
-    value = None if argument is None else given.get(argument)
-    return hashlib.blake2b(canonical([agent, value]), digest_size=8).hexdigest()
+    if argument is None:
+        return _key_of(agent)
+    return hashlib.blake2b(canonical([agent, given.get(argument)]), digest_size=8).hexdigest()
+
+
+@lru_cache(maxsize=4_096)
+def _key_of(agent: str) -> str:
+    return hashlib.blake2b(canonical([agent, None]), digest_size=8).hexdigest()
 
 
 def slot_of(key: str, slots: int) -> int:
@@ -58,9 +65,12 @@ def concerns(happening: Happening, doing: Doing) -> bool:
 
 def started(feeds: Iterable[Feed], doing: Doing, at_ms: int, impact: Impact | None = None) -> tuple[Mark, ...]:
     """What an action marks that is let through, or denied, at `at_ms`; `impact` where something is added up."""
-    return tuple(
-        [mark for feed in feeds if concerns(feed.happening, doing) for mark in _marks(feed, doing, at_ms, impact)]
-    )
+    made: list[Mark] = []
+    for feed in feeds:
+        happening = feed.happening
+        if (not happening.agents and not happening.groups) or concerns(happening, doing):
+            made += _marks(feed, doing, at_ms, impact)
+    return tuple(made)
 
 
 def ended(
@@ -81,6 +91,9 @@ def ended(
 
 def _marks(feed: Feed, doing: Doing, at_ms: int, impact: Impact | None) -> list[Mark]:
     window, does = feed.window, feed.does
+    if feed.argument is None and not feed.each and feed.measure is None and does is not Does.LAST:
+        # Most are these, and this is made for every action.
+        return [Mark(feed.ident, feed.fleet, 0, "", does, at_ms, feed.bits, window.step_ms, window.steps)]
     units = feed.bits if feed.measure is None else _measured(impact, feed.measure)
     agents = doing.chain if feed.each == "chain" else (doing.agent if feed.each else "",)
     made: list[Mark] = []

@@ -1,0 +1,111 @@
+"""What an event costs monitors after 10^3, 10^4, 10^5 and 10^6 of them: the same, in the same room.
+
+Each event is a mark taken and what the monitor says then, of each kind: for ever, in a window that slides all the
+while, by a thousand keys, with a third of the events taken back. Beside each monitor a list of its events would be a
+million entries long. Each size is measured over the last thousand events of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from proof.verdict import say
+from remit.facts.mark import FLEET, Does, Mark
+from remit.facts.monitor import Window, slots_of
+from remit.protect.monitors import key_of, slot_of
+from remit.protect.past import Past
+
+SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)
+LAST: Final = 1_000
+CHUNK: Final = 100
+_FLEET: Final = True
+GROWTH_MAX: Final = 1.5
+EACH_US_MAX: Final = 10.0
+KEYS: Final = 1_000
+FOREVER: Final = Window()
+MINUTE: Final = Window(1_000, 60)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of monitor: in which window, whether by keys, and what every third event does."""
+
+    name: str
+    window: Window
+    keyed: bool = False
+    third: Does = Does.ADD
+
+
+KINDS: Final = (
+    Kind("for ever", FOREVER),
+    Kind("since", FOREVER, third=Does.RESET),
+    Kind("window", MINUTE),
+    Kind("window, taken back", MINUTE, third=Does.BACK),
+    Kind("by 1,000 keys", MINUTE, keyed=True),
+)
+
+
+def marks(kind: Kind, count: int) -> Iterator[Mark]:
+    """`count` marks, ten milliseconds apart; every third may do something else."""
+    keys = [key_of("id", {"id": number}) if kind.keyed else "" for number in range(KEYS)]
+    slots = slots_of(KEYS) if kind.keyed else 1
+    window = kind.window
+    for number in range(count):
+        key, at_ms = keys[number % KEYS], number * 10
+        does = kind.third if number % 3 == 2 else Does.ADD
+        told = at_ms - 10 if does is Does.BACK else at_ms
+        yield Mark(kind.name, _FLEET, slot_of(key, slots), key, does, told, 1, window.step_ms, window.steps)
+
+
+def quiet_us(times_ns: list[int]) -> float:
+    """The median of the quietest hundred of them, in microseconds: what else the machine does is no event's cost."""
+    chunks = (times_ns[at : at + CHUNK] for at in range(0, len(times_ns), CHUNK))
+    return min(statistics.median(chunk) for chunk in chunks) / 1e3
+
+
+def curve(kind: Kind, most: int) -> tuple[dict[int, float], int]:
+    """Microseconds of one event at each size, of its last thousand; and how many cells are kept."""
+    past, found, times = Past(), dict[int, float](), list[int]()
+    for number, mark in enumerate(marks(kind, most), start=1):
+        begun = time.perf_counter_ns()
+        past.take(mark.place(""), mark)
+        cell = past.cell(FLEET, kind.name, mark.slot, mark.key, kind.window, mark.at_ms)
+        assert cell is not None
+        cell.total(kind.window, mark.at_ms)
+        times.append(time.perf_counter_ns() - begun)
+        if number in SIZES:
+            found[number] = quiet_us(times[-LAST:])
+            times.clear()
+        elif len(times) > 10 * LAST:
+            del times[:-LAST]
+    return found, past.kept(kind.name)
+
+
+def main(argv: Sequence[str] = ()) -> int:
+    """`--most N` events of each kind."""
+    parser = argparse.ArgumentParser(prog="bench.monitors")
+    parser.add_argument("--most", type=int, default=SIZES[-1])
+    asked = parser.parse_args(argv)
+    gc.disable()
+    worst, grown, kept = 0.0, 0.0, 0
+    for kind in KINDS:
+        found, cells = curve(kind, asked.most)
+        told = "  ".join(f"{size:>9,}: {us:.2f} µs" for size, us in found.items())
+        print(f"{kind.name:>20}  {told}  {cells:,} cells")
+        worst = max(worst, *found.values())
+        grown = max(grown, max(found.values()) / min(found.values()))
+        kept = max(kept, cells)
+    figure = f"at most {worst:.2f} µs an event at any size, {grown:.2f} times the least of its kind; {kept:,} cells"
+    goal = f"≤ {EACH_US_MAX:g} µs an event, at 10^6 as at 10^3: at most {GROWTH_MAX:g} times"
+    return say(figure, goal, passed=worst <= EACH_US_MAX and grown <= GROWTH_MAX and kept <= KEYS)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
