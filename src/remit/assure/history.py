@@ -35,6 +35,7 @@ from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code, Escalate, Gate, Reason, word
 from remit.protect.index import Delta, Index
 from remit.protect.origins import words
+from remit.protect.past import Past
 from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, OutcomeBody
 
 _HOUR_MS: Final = 3_600_000
@@ -84,11 +85,18 @@ class History:
         self._gates: dict[str, frozenset[Gate]] = {}
         self._grants: dict[str, Grant] = {}
         self._used = Used()
+        self._past = Past(whole=True)
         self._noes: dict[str, tuple[str, str | None]] = {}
 
     def take(self, ref: str, at_ms: int, digest: str, body: Body | None) -> Relived | None:
         """The action that the record at `ref` holds, judged again; None for any other record. `body` None: erased."""
         relived = self._take(ref, at_ms, digest, body)
+        if isinstance(body, ActionBody | OutcomeBody):
+            root = (
+                next((sid for _, sid in body.links), "") if isinstance(body, ActionBody) else next(iter(body.sids), "")
+            )
+            for mark in body.marks:
+                self._past.take(mark.place(root), mark)
         match body:
             case ActionBody(verdict="permit"):
                 self._used.intent(body.links, body.kind, body.server, body.name, body.reaches)
@@ -184,6 +192,7 @@ class History:
             # Those that lifted its gates, as they were then: whether others held is not told.
             grants=tuple(self._grants[name] for name in body.grants if name in self._grants),
             used=self._used,
+            past=self._past,
         )
         decision = decide(snapshot, action, now_ms)
         if strange and lifts and isinstance(decision.verdict, Escalate):

@@ -1,0 +1,25 @@
+"""The ledger judged again: what monitors said is what the records before it made them say."""
+
+from remit.assure.history import History
+from remit.facts.monitor import Monitor, Op, Scope, Window
+from tests.core.deciding import action, body, bundle
+from tests.core.watching import World, event, watched
+
+HOUR = Window(60_000, 60)
+LIMIT = """@id("f") forbid (principal, action == Remit::Action::"web___fetch", resource)
+when { context.past.exports >= 3 };"""
+
+
+def test_what_was_denied_for_what_happened_before_is_denied_again() -> None:
+    exports = Monitor("exports", Op.COUNT, (event("web/fetch"),), Scope.FLEET, HOUR)
+    running = bundle(watched(LIMIT, monitors=(exports,)))
+    here, again = World(running), History(running)
+    verdicts: list[object] = []
+    for number in range(5):
+        made = body(here.do(action("web/fetch", {"url": "u"})))
+        relived = again.take(f"r1-1.{number + 2}", here.now_ms, running.digest, made)
+        assert relived is not None
+        assert relived.now is not None
+        assert relived.same, (relived.was, relived.now)
+        verdicts.append(relived.now["verdict"])
+    assert verdicts == ["permit", "permit", "permit", "deny", "deny"]
