@@ -462,7 +462,7 @@ LINES: Final[tuple[Line, ...]] = (
     ),
     Line(
         part=5,
-        id="crash",
+        id="crash-approved",
         text="the service killed with -9 between claim and outcome, with a tool that keeps keys and one that does not",
         command=tests("tests/e2e/test_idempotent.py"),
         goal="one effect each: the first asked again under the same key, the second unknown and never tried again",
@@ -561,14 +561,7 @@ LINES: Final[tuple[Line, ...]] = (
         text="each kind of monitor from 10^3 to 10^6 events",
         command=("-m", "bench.monitors"),
         goal="≤ 10 µs an event, at 10^6 as at 10^3: at most 1.5 times",
-        timeout_s=300,
-    ),
-    Line(
-        part=7,
-        id="protection",
-        text="one decision with 100 monitors, 20 budgets and 10 guarantees, of which 10, 3 and 2 concern it",
-        command=("-m", "bench.protection"),
-        goal="≤ 15 µs added at p50",
+        quick=False,
         timeout_s=300,
     ),
     Line(

@@ -94,10 +94,9 @@ class Plain:
 
     def _working(self, place: Place, length: int) -> Iterator[Place]:
         for used, mode in product(self.bundle.catalog.tools.values(), ("a", "b")):
-            policies = self._may(place, ActionKind.CALL_TOOL, used.server, used.name, {"mode": mode})
-            if policies is None:
+            if self._may(place, ActionKind.CALL_TOOL, used.server, used.name, {"mode": mode}) is None:
                 continue
-            for goal in self._goals(place, used, mode, policies):
+            for goal in self._goals(place, used, mode):
                 self.found.setdefault((goal, f"{used.server}/{used.name}"), length + 1)
             labels = place.labels | closed(used.source)
             done = place.done | {(tag, used.name) for tag in used.tags if tag.startswith("duty-")}
@@ -121,7 +120,7 @@ class Plain:
             fresh = Place((agent,), frozenset(), 0, place.hop + 1, None, place.done)
             for mode in ("a", "b"):
                 if self._may(fresh, ActionKind.CALL_TOOL, used.server, used.name, {"mode": mode}) is not None:
-                    for goal in self._goals(fresh, used, mode, ()):
+                    for goal in self._goals(fresh, used, mode):
                         self.found.setdefault((goal, f"{used.server}/{used.name}"), length + 1)
                     done = place.done | {(tag, used.name) for tag in used.tags if tag.startswith("duty-")}
                     yield fresh._replace(labels=place.labels | closed(used.source), calls=1, done=done)
@@ -154,9 +153,9 @@ class Plain:
             )
         return None
 
-    def _holds_without(self, place: Place, policy: str, agent: str, used: Tool, mode: str, family: str) -> bool:
-        """Whether the permit `policy` would let `agent` do it, by itself, with no label of `family` held."""
-        kept = frozenset(label for label in place.labels if label.partition(":")[0] != family)
+    def _holds(self, place: Place, policy: str, agent: str, used: Tool, mode: str, *, without: str = "") -> bool:
+        """Whether the permit `policy` alone would let `agent` do it, with no label of the family `without` held."""
+        kept = frozenset(label for label in place.labels if label.partition(":")[0] != without)
         alone = replace(
             self.bundle, policies={policy: self.bundle.policies[policy]}, _slices={}, _reached={}, _generated={}
         )
@@ -182,15 +181,21 @@ class Plain:
         # Another link may be what is not permitted: then this one is not among those of whom it is said.
         return agent not in {reason.agent for reason in said.reasons}
 
-    def _goals(self, place: Place, used: Tool, mode: str, policies: tuple[tuple[str, str], ...]) -> Iterator[str]:
-        permits = [(agent, one) for agent, one in policies if not self.bundle.policies[one].forbids]
+    def _goals(self, place: Place, used: Tool, mode: str) -> Iterator[str]:
+        # Whatever a decision names: of an escalation that is the gates.
+        permits = [
+            (agent, ident)
+            for agent in set(place.chain)
+            for ident, policy in self.bundle.policies.items()
+            if not policy.forbids and self._holds(place, ident, agent, used, mode)
+        ]
         for goal, family, reaches in (
             ("confidential-outside", "confidential", used.sink is Sink.EXTERNAL),
             ("untrusted-final", "untrusted", used.effect is Effect.IRREVERSIBLE),
         ):
             if not (reaches and family in place.labels):
                 continue
-            meant = {agent for agent, one in permits if not self._holds_without(place, one, agent, used, mode, family)}
+            meant = {agent for agent, one in permits if not self._holds(place, one, agent, used, mode, without=family)}
             if not meant >= set(place.chain):
                 yield goal
         mine = {tag for tag in used.tags if tag.startswith("duty-")}

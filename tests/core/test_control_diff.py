@@ -11,12 +11,15 @@ from remit.control.lock import Lock
 from remit.control.manifests import HIDDEN, PolicyText, catalog_json, manifest, shown, spec_json
 from remit.control.problems import Where
 from remit.control.resources import (
+    NO_WINDOW,
     AgentSpec,
     BreakerSpec,
     BudgetSpec,
     ChannelSpec,
     GroupSpec,
+    GuaranteeSpec,
     Kind,
+    MonitorSpec,
     PolicySpec,
     Resource,
     RouteSpec,
@@ -27,11 +30,14 @@ from remit.control.resources import (
     ToolSpec,
     UserSpec,
 )
-from remit.control.tables import kind_named, table
+from remit.control.tables import OPTIONAL, kind_named, table
 from remit.facts.breaker import On, Over
 from remit.facts.budget import Measure, Per
 from remit.facts.catalog import Argument, Catalog, Effect, Sink, Topic, Watches
 from remit.facts.credential import FromEnv, Secret
+from remit.facts.guarantee import NoFlow
+from remit.facts.monitor import Happening, Selector
+from remit.facts.monitor import Op as MonitorOp
 from remit.facts.store import Access
 from tests.core.declaring import NOW, declare, lock_of, small, valid_sources
 
@@ -229,6 +235,9 @@ def test_specs_leave_out_what_was_left_out() -> None:
     assert spec_json(AgentSpec("o", "p"))["mode"] == "enforce"
 
 
+HOME = NoFlow(frozenset({"confidential"}), frozenset({"external"}))
+
+
 def test_tables_hold_a_cell_for_each_column() -> None:
     lock = lock_of(NOW)
     route = declare("r", RouteSpec((), ("kim",)))
@@ -237,6 +246,8 @@ def test_tables_hold_a_cell_for_each_column() -> None:
         declare("shop", SourceSpec(Watches.REPOSITORY, "/srv/shop")),
         declare("few", BudgetSpec(Measure.CALLS, Per.AGENT, 3, 60, "bot", 2, "r")),
         declare("loops", BreakerSpec(On.IDENTICAL, Over.AGENT, 3, "bot")),
+        declare("paid", MonitorSpec(MonitorOp.ONCE, (Happening(Selector(tags=frozenset({"pay"}))),))),
+        declare("home", GuaranteeSpec("kim", (("no_flow", HOME, NO_WINDOW),))),
     )
     source, running = small(TIME, STAFF, KIM, route, *told, lock=lock), catalog(TIME, STAFF, KIM, route, *told)
     policies = {"p": PolicyText("permit;", Where("p.cedar", 2))}
@@ -245,12 +256,12 @@ def test_tables_hold_a_cell_for_each_column() -> None:
         found = table(kind, [(one.manifest, str(one.where) if one.where else None) for one in items])
         assert found.rows
         assert found.columns[0] == "name"
-        assert {*found.columns, *found.wide} - {"cwd", "most_used"} <= set(found.rows[0]), kind
+        assert {*found.columns, *found.wide} <= set(found.rows[0]), kind
     (row,) = table(Kind.SERVER, [(manifest(TIME), None)]).rows
     assert (row["reached"], row["where"]) == ("mcp-server-time -v", "-")
     (row,) = table(Kind.SERVER, [(manifest(declare("n", ServerSpec(url="https://h"))), "a.yaml:1")]).rows
     assert (row["reached"], row["where"]) == ("https://h", "a.yaml:1")
-    assert table(Kind.USER, [({}, None)]).rows == ({"healthy": None, "last": None, "reached": "", "where": "-"},)
+    assert table(Kind.USER, [({}, None)]).rows == ({**dict.fromkeys(OPTIONAL), "reached": "", "where": "-"},)
 
 
 @pytest.mark.parametrize(

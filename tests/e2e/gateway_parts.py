@@ -56,13 +56,15 @@ class Gated:
     def append(self, draft: Draft) -> Pending:
         self._trace.append(f"queued {draft.kind.value}")
         pending = self._real.append(draft)
-        return Pending(pending.ref, asyncio.ensure_future(self._durable(draft.kind, pending)))
+        # Whatever is told meanwhile: a disk may take its time.
+        held = draft.kind in self.waits
+        return Pending(pending.ref, asyncio.ensure_future(self._durable(draft.kind, pending, held=held)))
 
-    async def _durable(self, kind: RecordKind, pending: Pending) -> Receipt:
+    async def _durable(self, kind: RecordKind, pending: Pending, *, held: bool) -> Receipt:
         receipt = await pending.durable
         if kind in self.fails:
             raise LedgerUnwritable("the disk is full")
-        if kind in self.waits:
+        if held or kind in self.waits:
             await self.open.wait()
         self._trace.append(f"durable {kind.value}")
         return receipt

@@ -203,7 +203,7 @@ class World:
                 call = asyncio.create_task(self.b.call("pay", self.who(), **ASKED))
 
                 async def waits() -> bool:
-                    return call.done() or bool(self.b.memory._waiting)  # pyright: ignore[reportPrivateUsage]
+                    return call.done() or bool(self.b.memory._stirring._waiting)  # pyright: ignore[reportPrivateUsage]
 
                 await until(waits)
                 call.cancel()

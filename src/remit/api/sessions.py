@@ -136,8 +136,8 @@ async def end_session(sid: SidPath, services: With, caller: ByReader, _: Empty |
 @router.post("/sessions/{sid}/erase")
 async def erase_index(sid: SidPath, services: With, caller: ByPerson, _: Empty | None = None) -> IndexErasedAnswer:
     """Erase the key of a session's origin index: what it saw means nothing any more. For who is named by `erasure`."""
-    may_erase(services, caller)
     await _session(services, sid)
+    may_erase(services, caller)
     receipt = await services.driver.forget_origins(sid, named(caller))
     return IndexErasedAnswer(sid=sid, record=str(receipt.ref))
 

@@ -39,8 +39,11 @@ _WIDE: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
         Kind.BREAKER: ("trials", "of_least", "slow_ms"),
     }
 )
-_OF_STATUS: Final = ("healthy", "last")
-"""Columns that only a running service has something for."""
+
+
+OPTIONAL: Final = ("healthy", "last", "cwd", "most_used", "within_s", "by", "state", "denied", "holds")
+"""Columns that not every resource has something for, or that only a running service has."""
+_GUARANTEED: Final = ("no_flow", "separate", "powers", "rate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,12 @@ def kind_named(word: str) -> Kind | None:
 
 
 def _row(manifest: Mapping[str, Json], where: str | None) -> Mapping[str, Json]:
-    row: dict[str, Json] = dict.fromkeys(_OF_STATUS)
+    row: dict[str, Json] = dict.fromkeys(OPTIONAL)
     for part in ("status", "spec", "metadata"):
         found = manifest.get(part)
         row.update(found if isinstance(found, Mapping) else {})
     command = row.get("command")
     words = command if isinstance(command, Sequence) and not isinstance(command, str) else ()
     row["reached"] = row.get("url") or " ".join(str(word) for word in words)
+    row["holds"] = next((kind for kind in _GUARANTEED if kind in row), None)
     return {**row, "where": where or "-"}
