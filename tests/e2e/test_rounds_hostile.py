@@ -83,7 +83,12 @@ async def test_a_question_that_cannot_be_recorded_ends_the_action_and_tells_the_
     w.bench.ledger.fails.add(RecordKind.EXCHANGE)
     _, said = await w.ask("tools/call", ECHO)
     assert said["result"]["isError"]
-    assert "dropped held" in w.bench.trace
+
+    async def dropped() -> bool:
+        return "dropped held" in w.bench.trace
+
+    # The server is told beside the answer.
+    await until(dropped)
     assert await ended(w)
 
 
