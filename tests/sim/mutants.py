@@ -20,6 +20,7 @@ from remit.pdp import chain, decide
 from remit.pdp.deltas import ApprovalClaimed, LabelsJoined, SessionTouched
 from remit.pdp.snapshot import Pin
 from remit.pep import bounds, ending, judging, memory
+from remit.pep.attempt import Attempt
 from remit.pep.driver import Driver
 from remit.pep.ending import Ending
 from remit.pep.judging import Desk
@@ -74,7 +75,9 @@ def _answers_early() -> tuple[Any, str, Any]:
 
     def judge(desk: Desk, action: Action, live: Any, edited: Any = None) -> Any:
         attempt = real(desk, action, live, edited)
-        return attempt if action.within is None else replace(attempt, pending=_at_once(attempt.pending))
+        if action.within is None or not isinstance(attempt, Attempt):
+            return attempt
+        return replace(attempt, pending=_at_once(attempt.pending))
 
     return Desk, "judge", judge
 

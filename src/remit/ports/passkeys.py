@@ -1,6 +1,7 @@
 """What checks that a passkey signed: the cryptography of Web Authentication, behind two questions."""
 
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 from remit.facts.passkey import Passkey
 
@@ -9,7 +10,8 @@ class NotConfirmed(Exception):
     """What came is no signature of a passkey over what was asked; says why."""
 
 
-class Made(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Made:
     """A new passkey: its id and public key (base64url), and how often its authenticator says that it signed."""
 
     ident: str
