@@ -220,3 +220,12 @@ def test_a_token_tells_whose_telemetry_it_is() -> None:
         (Subject(Kind.AGENT, "bot"), Edge(Verb.DELEGATES, helper)),
     }
     assert {one.source for one in found} == {"otlp:bot"} == {source_of("bot")}
+
+
+def test_an_agent_that_names_its_model_uses_it_and_made_no_call() -> None:
+    telemetry = Telemetry(NOW)
+    named = span("a", **AGENT, gen_ai__agent__name="p", gen_ai__request__model="m1")
+    telemetry.add(Attribution().take([named], NOW))
+    [found] = [one for one in telemetry.sightings() if one.subject.name == "p"]
+    assert found.edges == (Edge(Verb.USES, Subject(Kind.MODEL, "m1")),)
+    assert telemetry.calls == []

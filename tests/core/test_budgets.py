@@ -413,3 +413,11 @@ def test_what_is_remembered_of_who_draws_on_what_has_an_end(monkeypatch: pytest.
         Permit,
         Deny,
     ]
+
+
+def test_of_a_chain_policy_sees_the_account_that_is_nearest_to_its_end() -> None:
+    till = Till(world(budget(per=Per.AGENT, hard=3), policies=(PERMIT, LOOKS)))
+    for _ in range(2):
+        till.decide(action(chain=("ada",)))
+    made = till.decide(action(chain=("ada", "bot")))
+    assert body(made).context["budget"] == {"few": {"left": "1", "percent": 100, "soft": False}}

@@ -35,7 +35,7 @@ from remit.facts.breaker import On, Over
 from remit.facts.budget import Measure, Per
 from remit.facts.catalog import Argument, Catalog, Effect, Sink, Topic, Watches
 from remit.facts.credential import FromEnv, Secret
-from remit.facts.guarantee import NoFlow
+from remit.facts.guarantee import NoFlow, Separation
 from remit.facts.monitor import Happening, Selector
 from remit.facts.monitor import Op as MonitorOp
 from remit.facts.store import Access
@@ -233,6 +233,10 @@ def test_specs_leave_out_what_was_left_out() -> None:
     assert spec_json(GroupSpec("d", ("a",))) == {"description": "d", "groups": ["a"]}
     assert spec_json(RouteSpec())["count"] == 1
     assert spec_json(AgentSpec("o", "p"))["mode"] == "enforce"
+    apart = Separation((Selector(frozenset({"a/b"})), Selector(frozenset({"a/c"}))))
+    told = spec_json(GuaranteeSpec("o", (("separate", apart, NO_WINDOW),)))["separate"]
+    assert isinstance(told, dict)
+    assert "by" not in told
 
 
 HOME = NoFlow(frozenset({"confidential"}), frozenset({"external"}))
@@ -251,6 +255,7 @@ def test_tables_hold_a_cell_for_each_column() -> None:
     )
     source, running = small(TIME, STAFF, KIM, route, *told, lock=lock), catalog(TIME, STAFF, KIM, route, *told)
     policies = {"p": PolicyText("permit;", Where("p.cedar", 2))}
+    assert {(Kind.BUDGET, "few"), (Kind.BREAKER, "loops")} <= catalog_json(running).keys()
     for kind in Kind:
         items = shown(kind, source, running, policies)
         found = table(kind, [(one.manifest, str(one.where) if one.where else None) for one in items])

@@ -11,7 +11,7 @@ from remit.facts.guarantee import Guarantee, Held, NoFlow, Powers, Rate, Separat
 from remit.facts.mark import FLEET
 from remit.facts.monitor import WAYS, Scope, Selector, Window
 from remit.facts.record import RecordKind
-from remit.pdp.guaranteed import breach_digest, breaches
+from remit.pdp.guaranteed import Breach, breach_digest, breaches
 from remit.pdp.snapshot import Lift
 from remit.policy.verdict import Deny, Escalate, Gate, Permit
 from tests.core.deciding import NOW, action, body, bundle, codes
@@ -220,3 +220,13 @@ def test_a_sign_off_is_bound_to_what_is_broken() -> None:
     assert breach_digest(guarantee, found) == breach_digest(guarantee, breaches(wide))
     assert breach_digest(guarantee, found[1:]) != breach_digest(guarantee, found)
     assert breach_digest(replace(guarantee, owner="max"), found) != breach_digest(guarantee, found)
+
+
+def test_what_policy_denies_is_told_as_policys() -> None:
+    here = world(PRIVATE, policies=('@id("no") forbid (principal, action, resource);',))
+    assert codes(here.ask(FETCH, labels=("confidential",))) == {"policy"}
+
+
+def test_a_breach_is_told_in_one_sentence() -> None:
+    breach = Breach("held", "bot", ("shop/refund", "web/pay"))
+    assert breach.text == "bot may call shop/refund, web/pay, which held keeps apart"

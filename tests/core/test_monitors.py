@@ -8,11 +8,13 @@ import pytest
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect
-from remit.facts.mark import FLEET
+from remit.facts.feed import Feed
+from remit.facts.mark import FLEET, Does
 from remit.facts.monitor import WAYS, Happening, Monitor, Op, Scope, Selector, When, Window
 from remit.policy.compile import compile_bundle
+from remit.policy.past import said
 from remit.policy.verdict import Deny, Permit
-from remit.protect.monitors import key_of, slot_of
+from remit.protect.monitors import Doing, Ended, ended, key_of, slot_of, started
 from remit.protect.past import Past
 from remit.trace.bodies import Status
 from tests.core.deciding import action, body, bundle, codes, problems, schema, tool
@@ -312,3 +314,20 @@ def test_a_keyed_monitor_stands_only_where_its_argument_does() -> None:
     # What is left out is a value of its own.
     assert not permitted(here, action("shop/draft", {}))
     assert permitted(here, action("shop/draft", {"id": "d"}))
+
+
+def test_what_was_not_let_through_after_all_is_taken_back_and_an_unknown_amount_is_none() -> None:
+    window = Window(60_000, 60)
+    counted = Feed("m", False, 1, window, Happening(Selector()), Does.ADD, early=True)
+    doing = Doing("ada", (), ("ada",), "uma", {})
+    back = ended((counted,), doing, 5, 9, Ended(sent=False, ok=False, result=None))
+    assert [(one.does, one.at_ms) for one in back] == [(Does.BACK, 5)]
+    others = Happening(Selector(), agents=frozenset({"eve"}))
+    assert ended((counted._replace(happening=others),), doing, 5, 9, Ended(sent=True, ok=True, result=None)) == ()
+    [summed] = started((counted._replace(measure="amount"),), doing, 5)
+    assert summed.units == 0
+
+
+def test_who_did_it_last_is_no_number() -> None:
+    with pytest.raises(AssertionError, match="no number"):
+        said(Monitor("who", Op.PREVIOUS, (Happening(Selector()),)), 1)

@@ -10,6 +10,7 @@ from remit.facts.action import ActionKind, Within
 from remit.facts.agent import Agent
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Sink
+from remit.facts.finding import Find
 from remit.facts.origin import Counts, Flow, Origin, Role
 from remit.facts.results import Part
 from remit.pdp.decide import decide
@@ -249,3 +250,16 @@ def test_an_entry_that_changed_tells_nothing_apart() -> None:
     changed = replace(PEOPLE, results=(*PEOPLE.results, Part("$[*].note", "confidential")))
     then = replace(reached, tool=changed, source=changed.worst)
     assert judge_result(running, then, "shop", (), Status.OK, shown).labels == {"untrusted", "confidential"}
+
+
+def test_what_a_detector_finds_adds_its_label_to_all_of_a_result() -> None:
+    made = catalog(READS_ALL, tools=TOOLS)
+    servers = {name: replace(one, detects=frozenset({Find.HIDDEN})) for name, one in made.servers.items()}
+    running = bundle(replace(made, servers=servers))
+    asked = action("shop/people", {})
+    reached = known(snapshot(running, asked), asked)
+    assert isinstance(reached, Reached)
+    shown: Json = {"content": [{"type": "text", "text": '[{"name": "A\u202enn"}]'}]}
+    judged = judge_result(running, reached, "shop", (), Status.OK, shown)
+    assert judged.found
+    assert "untrusted" in judged.labels

@@ -194,3 +194,11 @@ def test_sessions_are_apart_and_what_is_not_in_memory_takes_nothing() -> None:
     whole.take(here.place("s9"), here)
     assert total(whole, "s9") == 1
     assert total(NOTHING, "s9") == 0
+
+
+def test_how_much_is_kept_of_one_monitor() -> None:
+    past = Past(whole=True)
+    past.take("s1 m 0", mark(Does.ADD, 5, key="a"))
+    past.take("s1 n 0", mark(Does.ADD, 5, key="a"))
+    assert past.kept("m") == past.kept("n")
+    assert past.kept("other") == 0

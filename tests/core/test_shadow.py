@@ -157,3 +157,11 @@ def test_what_was_asked_under_one_bundle_is_made_for_the_next(monkeypatch: pytes
     assert (new.asked, made, len(turns)) == (old.asked, [1], 4)
     decided(new, action())
     assert made == [1]
+
+
+def test_a_difference_is_told_as_a_record_keeps_it() -> None:
+    assert Difference("ada", "call", "allow", "deny").told == {
+        "principal": "ada",
+        "generated": "allow",
+        "cedar": "deny",
+    }

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.facts.budget import Charge, Refund
+from remit.facts.mark import Does, Mark
 from remit.facts.record import Record, RecordKind
 from remit.trace.bodies import AdminBody, Body, Event, Stored
 from remit.trace.encoding import (
@@ -171,3 +172,16 @@ def test_an_action_of_the_first_version_reads_as_one_without_a_trace() -> None:
     for odd in (members[:-1][:20], [*members, 1]):
         with pytest.raises(Undecodable):
             decode_body(RecordKind.INTENT, orjson.dumps(odd))
+
+
+def test_marks_of_intents_and_outcomes_are_read_back_and_odd_ones_refused() -> None:
+    marks = (Mark("m", True, 0, "k", Does.ADD, 5), Mark("m", False, 1, "", Does.LAST, 6, 1, 60, 2, "ada", "uma"))
+    told = replace(recording.action(), marks=marks, said="because")
+    assert decode_body(RecordKind.INTENT, encode_body(told)) == told
+    ended = replace(recording.outcome("r1-1.2"), marks=marks)
+    data = encode_body(ended)
+    assert decode_body(RecordKind.OUTCOME, data) == ended
+    for right, wrong in ((b'"m",true,0', b'"m",3,0'), (b'"add"', b'"odd"')):
+        assert right in data
+        with pytest.raises(Undecodable):
+            decode_body(RecordKind.OUTCOME, data.replace(right, wrong))

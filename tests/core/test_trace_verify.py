@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from remit.facts.budget import Charge, Refund
 from remit.facts.record import RecordKind, Ref
 from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event, Status
 from remit.trace.chain import SALT_BYTES, chain_name, commitment, genesis, parts, record_hash
@@ -449,3 +450,13 @@ def test_report_holds_so_many_findings_and_counts_the_rest() -> None:
 
 def test_bundle_is_not_asked_of_admin_records() -> None:
     assert findings([Step(ADMIN, "", AdminBody(Event.BUNDLE, "ana", BUNDLE))]) == []
+
+
+def test_a_budget_that_was_overspent_or_given_back_too_much_is_found() -> None:
+    taken = (Charge("few fleet", 0, 4, 3),)
+    [over] = findings([Step(INTENT, "s1", replace(action(), charges=taken))])
+    assert "budget-never-overspent" in over
+    within = (Charge("few fleet", 0, 2, 3),)
+    ended = replace(outcome(f"{CHAIN}.2"), refunds=(Refund("few fleet", 0, 3),))
+    [much] = findings([Step(INTENT, "s1", replace(action(), charges=within)), Step(OUTCOME, "s1", ended)])
+    assert "budget-never-overspent" in much

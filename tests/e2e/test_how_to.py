@@ -20,10 +20,12 @@ OWN_WORLD = frozenset(
     {
         "connect-a-server-that-needs-a-login",
         "find-agents",
+        "find-chains",
         "limit-what-follows-what",
         "replay-sessions",
         "start-from-a-pack",
         "tell-remit-the-users-words",
+        "test-policies",
     }
 )
 """Pages that another test runs, in a world of their own."""

@@ -80,6 +80,11 @@ FIELDS: Final[Mapping[str, Wanted]] = MappingProxyType(
         "where": Wanted("a list of arguments, each held to a value", "remit approvals approve --help"),
         "which": Wanted("SERVER or SERVER/TOOL of at most 200 characters", "remit tools review"),
         "why": Wanted("a text of 1 to 1000 characters", "remit ledger erase --help"),
+        "id": Wanted(_REF, "remit ledger in-doubt"),
+        "happened": Wanted("true or false", "remit ledger settle --help"),
+        "whose": Wanted("whose account or breaker, such as: agent clerk", "remit budgets reset --help"),
+        "resolution": Wanted("resolved, expected or false-alarm", "remit incidents close --help"),
+        "breach": Wanted("the digest of what is broken, as it is shown", "remit guarantees ls"),
     }
 )
 """Every field of a request, wherever it stands."""

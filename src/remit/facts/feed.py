@@ -5,7 +5,7 @@ So that a call looks at what concerns it alone, however many monitors and guaran
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, assert_never
 
 from remit.facts.catalog import Tool
 from remit.facts.guarantee import Guarantee, NoFlow, Powers, Rate, Separation
@@ -126,6 +126,8 @@ def _guard(tool: Tool, guarantee: Guarantee) -> Guard | None:
             return Guard(guarantee, bits) if bits else None
         case Rate(of):
             return Guard(guarantee) if picked(of, tool) else None
+        case _:
+            assert_never(guarantee.holds)
 
 
 def _bits(selectors: tuple[Selector, ...], tool: Tool) -> int:
@@ -148,3 +150,5 @@ def _of_guard(guard: Guard) -> Iterator[Feed]:
             yield Feed(ident, fleet, slots, held.window, did, Does.BITS, None, each, bits=guard.bits)
         case Rate():
             yield Feed(ident, held.scope is Scope.FLEET, slots, held.window, Happening(held.of), Does.ADD)
+        case _:
+            assert_never(held)

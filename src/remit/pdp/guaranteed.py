@@ -83,8 +83,9 @@ def _broken(snapshot: Snapshot, action: Action, judged: Ruling, guard: Guard, no
                     return f"{agent} would have used all {len(powers)} powers that no agent is to have together"
         case Rate():
             cell = _at(snapshot, action, guard, "", held.window, now_ms, fleet=held.scope is Scope.FLEET)
-            if cell is None or cell.total(held.window, now_ms) >= held.at_most:
-                return f"no more than {held.at_most} such calls within {held.window.ms / 1000:g} s"
+            full = cell is None or cell.total(held.window, now_ms) >= held.at_most
+            why = f"no more than {held.at_most} such calls within {held.window.ms / 1000:g} s"
+            return why if full else None
         case _:
             assert_never(held)
     return None

@@ -191,10 +191,9 @@ def _plain(value: Value) -> Json:
             return value
         case Decimal():
             return shown(value.units)
-        case Mapping():
-            return {name: one[1] for name, one in cast("Mapping[str, tuple[str, str]]", value).items()}
         case _:
-            raise TypeError(f"no monitor says {type(value).__name__}")
+            # Who did it last: entities.
+            return {name: one[1] for name, one in cast("Mapping[str, tuple[str, str]]", value).items()}
 
 
 def _impact(facts: Facts, _: Labels) -> Value:
