@@ -1,7 +1,6 @@
 """`remit attack` against real services over small workspaces: what holds is told as stopped, what does not is found."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -20,15 +19,18 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "attack-your-li
 
 
 def attacked(workspace: Path, *more: str) -> tuple[int, dict[str, Any]]:
+    temporary = workspace.parent / "temporary"
+    temporary.mkdir(exist_ok=True)
     done = subprocess.run(
         [REMIT, "attack", "--workspace", workspace, "-o", "json", *more],
-        env=environment(),
+        env=environment() | {"TMPDIR": str(temporary)},
         capture_output=True,
         text=True,
         timeout=240,
         check=False,
     )
     assert done.returncode in {0, 1}, done.stderr
+    assert list(temporary.iterdir()) == [], "what was laid out is gone"
     return done.returncode, json.loads(done.stdout)
 
 
@@ -55,7 +57,6 @@ def test_a_workspace_with_its_gates_stops_hijacks_leaks_and_strangers_and_stays_
     assert "Approval is pending" in hijack["said"]
     assert len(hijack["evidence"]) == 2, "the read and the proposal are on the ledger"
     assert found["left"] == 0
-    assert not list(Path(os.environ.get("TMPDIR", "/tmp")).glob(f"remit-attack-*/{workspace.name}"))
 
 
 def test_a_workspace_without_gates_is_beaten_and_the_way_is_told(tmp_path: Path) -> None:
