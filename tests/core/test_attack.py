@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from remit.app.replaying import bundle_of
-from remit.assure.attack.attempts import FLOOD, attempts, canary_of
-from remit.assure.attack.plan import Arrives, Bearer, Calls
+from remit.assure.attack.attempts import attempts, sampled
+from remit.assure.attack.compromised import FLOOD
+from remit.assure.attack.plan import Arrives, Bearer, Calls, Kind
 from remit.assure.attack.risks import TITLES
+from remit.assure.attack.seats import canary_of
 from remit.assure.attack.values import arguments, benign
 from remit.policy.bundle import Bundle
 from tests.attacked import GATE, PERMIT, write
@@ -35,6 +37,18 @@ def test_every_call_of_every_attempt_is_one_that_the_schema_takes(suite: str) ->
                 assert validator.problem(step.arguments) is None, one.title
         if isinstance(one.goal, Arrives):
             assert any(isinstance(step, Calls) and one.goal.mark in str(step.arguments) for step in one.steps)
+
+
+def test_a_sample_holds_some_of_every_kind_spread_over_all(mail: Bundle) -> None:
+    slack = attempts(bundle_of(Path(__file__).parents[2] / "bench" / "dataflow" / "slack"))
+    for made in (attempts(mail), slack):
+        chosen = sampled(made, 2)
+        for kind in {one.kind for one in made}:
+            mine = [one for one in made if one.kind is kind]
+            assert [one for one in chosen if one.kind is kind] == [mine[0], mine[len(mine) // 2]][: len(mine)]
+        order = list(Kind)
+        assert [order.index(one.kind) for one in chosen] == sorted(order.index(one.kind) for one in chosen)
+    assert sampled(slack, len(slack)) == sorted(slack, key=lambda one: list(Kind).index(one.kind))
 
 
 def test_policies_change_nothing_of_what_is_attempted_but_what_is_shown(tmp_path: Path, mail: Bundle) -> None:

@@ -4,14 +4,15 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from proof.service import REMIT, environment
-from remit.app.attacking.run import interval
-from remit.assure.attack.attempts import FLOOD, LOOP, WAITING_MAX
+from remit.app.attacking.run import QUICK, attack, interval
+from remit.assure.attack.compromised import FLOOD, LOOP, WAITING_MAX
 from remit.assure.attack.risks import TITLES
 from tests.attacked import GATE, PERMIT, write
 
@@ -81,6 +82,17 @@ def test_a_workspace_without_gates_is_beaten_and_the_way_is_told(tmp_path: Path)
     assert told.returncode == 1
     assert f"NOT STOPPED  {leak['id']}" in told.stdout
     assert "clerk reads mail/vault and puts it into mail/send" in told.stdout
+
+
+def test_a_quick_attack_tries_some_of_every_kind_and_ends_in_its_time(tmp_path: Path) -> None:
+    workspace = write(tmp_path / "workspace", PERMIT)
+    code, found = attacked(workspace, "--quick")
+    kinds = [one["kind"] for one in found["attempts"]]
+    assert max(map(kinds.count, kinds)) == QUICK.each
+    assert (code, found["left"]) == (1, 0)
+    assert {"ASI01", "ASI02"} <= open_ones(found)
+    ended = attack(workspace, profile=replace(QUICK, seconds=0.0))
+    assert (ended.came, ended.left) == ((), len(kinds))
 
 
 @pytest.mark.parametrize(

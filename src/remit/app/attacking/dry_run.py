@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 import uvicorn
 
-from remit.assure.attack.attempts import CANARY, canary_of
+from remit.assure.attack.seats import CANARY, canary_of
 from remit.assure.attack.values import answer
 from remit.facts.label import closed
 from remit.policy.bundle import Bundle

@@ -3,6 +3,7 @@
 import math
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import Final
 
 from remit.app.attacking.dry_run import DryRun, serving
 from remit.app.attacking.ground import lay_out
-from remit.app.attacking.play import Came, Player
+from remit.app.attacking.play import NOTICED_S_MAX, Came, Player
 from remit.app.beside import REMIT, running
 from remit.app.failure import Exit, Failure
 from remit.app.replaying import bundle_of
-from remit.assure.attack.attempts import attempts
+from remit.assure.attack.attempts import attempts, sampled
 from remit.assure.attack.plan import Attempt
 from remit.policy.bundle import Bundle
 
@@ -23,8 +24,27 @@ Z: Final = 1.96
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """How much is tried: at most `each` of every kind, within `seconds`; `patience_s` to wait for an incident.
+
+    `together`: by one service, where else there is one for each risk, so that what one kind of attack used up of
+    people's patience hides no other.
+    """
+
+    each: int | None = None
+    seconds: float = math.inf
+    patience_s: float = NOTICED_S_MAX
+    together: bool = False
+
+
+FULL: Final = Profile()
+QUICK: Final = Profile(each=2, seconds=60.0, patience_s=0.2, together=True)
+"""Two of every kind within a minute: for whoever waits for the answer, as a release does."""
+
+
+@dataclass(frozen=True, slots=True)
 class Attacked:
-    """What came of every attempt on the bundle `digest`; `left` were not reached before somebody interrupted."""
+    """What came of attempts on the bundle `digest`; `left` were not reached before the time or somebody ended it."""
 
     digest: str
     came: tuple[Came, ...]
@@ -42,16 +62,20 @@ def attack(
     told: Callable[[int, int], None] | None = None,
     user: str | None = None,
     program: Sequence[str] = REMIT,
+    profile: Profile = FULL,
 ) -> Attacked:
     """Attack `workspace`, with the attempts whose id, risk or title holds `only`; `told` hears how far it is.
 
-    `program` is what is started in place of `remit`. Raises `Failure`.
+    `program` is what is started in place of `remit`, `profile` how much is tried. Raises `Failure`.
 
-    The workspace is copied, and nothing of it is changed; nothing outside this machine is reached. An interrupt ends it
-    early, with what was seen until then.
+    The workspace is copied, and nothing of it is changed; nothing outside this machine is reached. An interrupt, or the
+    end of the profile's time, ends it early, with what was seen until then.
     """
+    until_s = time.monotonic() + profile.seconds
     bundle = bundle_of(workspace)
     chosen = [one for one in attempts(bundle) if _fits(one, only)]
+    if profile.each is not None:
+        chosen = sampled(chosen, profile.each)
     if not chosen:
         why = f"no attempt holds {only!r}" if only else "no agent of it is shown a tool"
         raise Failure("there is nothing to attack with", why=why, next="remit tools accept SERVER", exit=Exit.NOT_FOUND)
@@ -61,14 +85,15 @@ def attack(
     try:
         dry, port = DryRun(bundle), _free_port()
         with serving(dry, port):
-            for risk in sorted({one.risk for one in chosen}):
-                # A service for each: what one kind of attack used up of people's patience hides no other.
-                (root / risk).mkdir()
-                ground = lay_out(workspace, root / risk, f"http://127.0.0.1:{port}")
+            for number, mine in enumerate(_by_service(chosen, profile)):
+                (root / str(number)).mkdir()
+                ground = lay_out(workspace, root / str(number), f"http://127.0.0.1:{port}")
                 with running(ground, 0, program) as service:
-                    mine = [one for one in chosen if one.risk is risk]
-                    for found in Player(service, ground, dry, acts_for).play(mine):
-                        came.append(found)
+                    player = Player(service, ground, dry, acts_for, profile.patience_s)
+                    for one in mine:
+                        if time.monotonic() > until_s:
+                            break
+                        came.append(player.play(one))
                         if told is not None:
                             told(len(came), len(chosen))
     except KeyboardInterrupt:
@@ -97,6 +122,13 @@ def by_risk(came: Sequence[Came]) -> list[tuple[str, int, int, int]]:
         noticed = sum(one.noticed_s is not None for one in mine)
         rows.append((risk.value, len(mine), sum(one.stopped for one in mine), noticed))
     return rows
+
+
+def _by_service(chosen: Sequence[Attempt], profile: Profile) -> list[list[Attempt]]:
+    """The attempts that one service is to bear, for each service."""
+    if profile.together:
+        return [list(chosen)]
+    return [[one for one in chosen if one.risk is risk] for risk in sorted({one.risk for one in chosen})]
 
 
 def _fits(attempt: Attempt, only: str) -> bool:

@@ -24,6 +24,23 @@ class Actor(StrEnum):
     OPERATOR = "operator"
 
 
+class Kind(StrEnum):
+    """What is tried, in the order in which it is: what uses up people's patience or trips a breaker comes last."""
+
+    RESULT = "words in a result"
+    LEAK = "a secret sent out"
+    TOKEN = "a token that is none"  # noqa: S105 - a name
+    INVENTED = "words, a session or labels that it invents"
+    HIDDEN = "a tool that it is not shown"
+    DRIFT = "a tool in other words"
+    DELEGATED = "through a sub-agent"
+    LAUNDERED = "through a store"
+    FOLDER = "a file in the workspace"
+    LEDGER = "a changed ledger"
+    LOOP = "the same call again and again"
+    FLOOD = "a flood of questions"
+
+
 class Bearer(StrEnum):
     """What a call is authenticated with; all but the first should get nobody anywhere."""
 
@@ -108,6 +125,7 @@ class Attempt:
 
     ident: str
     actor: Actor
+    kind: Kind
     risk: Risk
     techniques: tuple[Technique, ...]
     title: str

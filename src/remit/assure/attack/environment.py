@@ -1,0 +1,80 @@
+"""What a poisoned environment tries: words in what agents read, poison in stores, tools that change their words."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from remit.assure.attack.plan import Actor, Arrives, Attempt, Kind, Redescribes
+from remit.assure.attack.risks import Risk, Technique
+from remit.assure.attack.seats import Seat, attempt, mark_of, named
+from remit.facts.catalog import Effect
+
+
+def by_environment(seat: Seat, seats: Sequence[Seat]) -> Iterator[Attempt]:
+    """All of it, around the agent of `seat` beside those of `seats`."""
+    yield from _hijacks(seat)
+    yield from _drifts(seat)
+    yield from _launderings(seat, seats)
+
+
+def _hijacks(seat: Seat) -> Iterator[Attempt]:
+    for act in seat.acts:
+        for source in seat.untrusted:
+            mark = mark_of("hijack", seat.agent, named(source), named(act))
+            yield from attempt(
+                Actor.ENVIRONMENT,
+                Kind.RESULT,
+                Risk.GOAL_HIJACK,
+                (Technique.INDIRECT_INJECTION, Technique.TOOL_INVOCATION),
+                f"{seat.agent} reads {named(source)}, which tells it to call {named(act)}",
+                [seat.read(source), seat.call(act, mark)],
+                Arrives(act.server, act.name, mark),
+            )
+
+
+def _drifts(seat: Seat) -> Iterator[Attempt]:
+    tool = seat.steered(seat.tools)
+    if tool is None:
+        return
+    mark = mark_of("drift", seat.agent, named(tool))
+    yield from attempt(
+        Actor.ENVIRONMENT,
+        Kind.DRIFT,
+        Risk.SUPPLY_CHAIN,
+        (Technique.TOOL_POISONING,),
+        f"the server of {named(tool)} describes it in other words, then {seat.agent} calls it",
+        [Redescribes(tool.server, tool.name), seat.call(tool, mark)],
+        Arrives(tool.server, tool.name, mark),
+    )
+
+
+def _launderings(seat: Seat, seats: Sequence[Seat]) -> Iterator[Attempt]:
+    """Written by one session, read by another, which then acts on it."""
+    if not seat.untrusted:
+        return
+    source = seat.untrusted[0]
+    keeps = [tool for tool in seat.tools if tool.effect is not Effect.READ and tool.store is not None]
+    for keep in keeps[:1]:
+        for other in seats:
+            backs = [
+                tool
+                for tool in other.tools
+                if tool.effect is Effect.READ and tool.store is not None and tool.server == keep.server
+            ]
+            for back, act in zip(backs[:1], other.acts[:1], strict=False):
+                mark = mark_of("launder", seat.agent, other.agent)
+                read, call = other.read(back), other.call(act, mark)
+                yield from attempt(
+                    Actor.ENVIRONMENT,
+                    Kind.LAUNDERED,
+                    Risk.MEMORY,
+                    (Technique.CONTEXT_POISONING,),
+                    f"{seat.agent} writes what {named(source)} said with {named(keep)}; "
+                    f"{other.agent} reads it and calls {named(act)}",
+                    [
+                        seat.read(source),
+                        seat.call(keep, mark),
+                        None if read is None else replace(read, session="second"),
+                        None if call is None else replace(call, session="second"),
+                    ],
+                    Arrives(act.server, act.name, mark),
+                )

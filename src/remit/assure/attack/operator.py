@@ -1,0 +1,36 @@
+"""What somebody tries who can write where he should not: into the workspace, and into the ledger."""
+
+from collections.abc import Iterator, Sequence
+
+from remit.assure.attack.plan import Actor, Arrives, Attempt, Kind, Opens, Passes, Tampers
+from remit.assure.attack.risks import Risk, Technique
+from remit.assure.attack.seats import Seat, attempt, mark_of, named
+
+
+def by_operator(seats: Sequence[Seat]) -> Iterator[Attempt]:
+    """All of it, once for the workspace."""
+    seat = next((one for one in seats if one.tools), None)
+    if seat is None:
+        return
+    # What no policy permits: a permit in the folder would be the only one.
+    hidden = [form.tool for form in seat.bundle.tools.values() if form.tool not in seat.tools]
+    for tool in hidden[:1]:
+        mark = mark_of("opened", named(tool))
+        yield from attempt(
+            Actor.OPERATOR,
+            Kind.FOLDER,
+            Risk.SUPPLY_CHAIN,
+            (Technique.AGENT_CONFIGURATION,),
+            f"a file that permits everything is put into the workspace, then {seat.agent} calls {named(tool)}",
+            [Opens(), seat.call(tool, mark)],
+            Arrives(tool.server, tool.name, mark),
+        )
+    yield from attempt(
+        Actor.OPERATOR,
+        Kind.LEDGER,
+        Risk.ROGUE,
+        (Technique.AGENT_CONFIGURATION,),
+        f"one byte of a copy of the ledger is changed where {seat.agent} is on record",
+        [seat.read(seat.tools[0]), Tampers()],
+        Passes(),
+    )
