@@ -19,7 +19,7 @@ from remit.trace.encoding import (
     encode_body,
     encode_record,
 )
-from remit.trace.glance import glance
+from remit.trace.glance import Acted, acted, glance
 from remit.trace.members import Undecodable
 from tests.core import recording
 from tests.core.recording import ENTRIES, INTEGERS, TEXT, action, decision, outcome
@@ -168,6 +168,9 @@ def test_an_action_of_the_first_version_reads_as_one_without_a_trace() -> None:
     assert decode_body(RecordKind.INTENT, then) == replace(body, trace=None)
     assert encode_body(replace(body, trace=None)) == then
     assert glance(then).source == glance(now).source
+    agents = tuple(agent for agent, _ in body.links)
+    assert acted(now) == Acted(body.kind, body.server, body.name, agents, body.trace)
+    assert acted(then) == acted(now)._replace(trace=None)
     members = orjson.loads(now)
     for odd in (members[:-1][:20], [*members, 1]):
         with pytest.raises(Undecodable):

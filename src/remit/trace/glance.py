@@ -1,6 +1,7 @@
-"""As much of a stored action as verification asks for: reading all of it would take four times as long."""
+"""As much of a stored action as verification or discovery asks for: all of it would take four times as long to read."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from remit.facts.budget import Charge
 from remit.trace.members import ACTION_MEMBERS, charges_of, maybe, members, nonce_of, parts, text, texts
@@ -33,4 +34,26 @@ def glance(data: bytes) -> Glance:
         nonce=nonce_of(found),
         data=data,
         charges=charges_of(found),
+    )
+
+
+class Acted(NamedTuple):
+    """What discovery asks of an action body: what was done, with which server's what, by the chain `agents`."""
+
+    kind: str
+    server: str
+    name: str
+    agents: tuple[str, ...]
+    trace: str | None
+
+
+def acted(data: bytes) -> Acted:
+    """The members of `Acted` of the action body stored as `data`. Raises `Undecodable`."""
+    found = members("action body", data, *ACTION_MEMBERS)
+    return Acted(
+        kind=text(found[1]),
+        server=text(found[2]),
+        name=text(found[3]),
+        agents=tuple([text(agent) for agent, _ in parts(found[6], 2)]),
+        trace=maybe(found[19]) if len(found) > ACTION_MEMBERS[0] else None,
     )

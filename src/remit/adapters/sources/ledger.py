@@ -20,21 +20,21 @@ from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import origin_of
 from remit.discover.enforced import SOURCE, Enforced, Intent
 from remit.facts.action import ActionKind
-from remit.facts.record import RecordKind, Ref
+from remit.facts.record import Ref
 from remit.ports.source import Found, SourceFailed
-from remit.trace.bodies import ActionBody
-from remit.trace.encoding import decode_body, decode_record
+from remit.trace.encoding import decode_record
+from remit.trace.glance import acted
 from remit.trace.members import Undecodable
 
-PAGE: Final = 1_000
-"""Records in one page: some ten milliseconds of work."""
+PAGE: Final = 250
+"""Records in one page: some two milliseconds of work."""
 SEGMENTS_MAX: Final = 100_000
 """How many batches back the first look at a ledger goes."""
 RECALLED: Final = 10_000
 """Records before the mark that are read again at a start."""
 _INTENT: Final = b',"intent",'
-_BREATH_S: Final = 0.002
-_BREATHE_EVERY: Final = 100
+_BREATH_S: Final = 0.003
+_BREATHE_EVERY: Final = 25
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
 
 
@@ -106,10 +106,9 @@ def _enforced(stored: Sequence[Stored], chains: Mapping[int, str]) -> Enforced:
 def _intent(stored: Stored, chains: Mapping[int, str]) -> Intent | None:
     if stored.body is None or _INTENT not in stored.record:
         return None
-    body = decode_body(RecordKind.INTENT, stored.body)
-    if not isinstance(body, ActionBody) or not body.links:
+    body = acted(stored.body)
+    if not body.agents:
         return None
     ref = Ref(chains[stored.id >> SEQ_BITS], stored.id & _SEQ_MASK)
-    agents = [agent for agent, _ in body.links]
     at = decode_record(stored.record).at
-    return Intent(str(ref), at, ActionKind(body.kind), body.server, body.name, agents, body.trace)
+    return Intent(str(ref), at, ActionKind(body.kind), body.server, body.name, body.agents, body.trace)
