@@ -11,13 +11,14 @@ from remit.assure.chains.cut import Declare, Forbid, cut
 from remit.assure.chains.drawing import drawing
 from remit.assure.chains.finding import chains
 from remit.assure.chains.found import Chained, Result
-from remit.assure.chains.goals import Goal
+from remit.assure.chains.goals import DUTIES, OUTSIDE
 from remit.assure.chains.literals import literals
 from remit.assure.chains.patterns import literal, pattern_of, samples
 from remit.assure.chains.search import Bounds
 from remit.assure.chains.space import Space, each, subsets
 from remit.assure.chains.written import story, title, told
 from remit.assure.trying import failures
+from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.store import Store
 from remit.policy.bundle import Bundle
@@ -59,7 +60,7 @@ def names(chain: Chained) -> list[str]:
 def test_confidential_data_to_a_sink_outside() -> None:
     running = made(ALL, CALM)
     chain = only(result := chains(running))
-    assert (chain.goal, chain.tool) == (Goal.OUTSIDE, "two/mail")
+    assert (chain.goal, chain.tool) == (OUTSIDE, "two/mail")
     assert names(chain) == ["ada pay_list", "ada mail"]
     assert [step.policies for step in chain.steps] == [("all",), ("all",)]
     assert chain.suspects == ()
@@ -133,7 +134,7 @@ def test_duties_that_are_to_be_apart() -> None:
     running = made(*apart, tools=(order, release, SAVE, LOAD), agents=both)
     result = chains(running)
     chain = only(result)
-    assert (chain.goal, chain.together) == (Goal.DUTIES, True)
+    assert (chain.goal, chain.together) == (DUTIES, True)
     assert names(chain) == ["ada order", "ada save", "bob load", "bob release"]
     found = cut(running, result, chains)
     assert found.whole
@@ -259,9 +260,50 @@ def test_there_is_a_text_for_each_combination_of_patterns(patterns: list[str], c
     from fnmatch import fnmatchcase
 
     read = [pattern_of([{"Literal": char} if char != "*" else "Wildcard" for char in one]) for one in patterns]
-    found = {tuple(fnmatchcase(text, one) for one in patterns) for text in samples(read)}
+    found = {tuple(fnmatchcase(text, one) for one in patterns) for text in samples(read).texts}
     assert len(found) == count
-    assert samples([literal("ab")])[-1] == "ab"
+    assert samples([literal("ab")]).texts[-1] == "ab"
+
+
+def test_texts_are_as_long_as_they_have_to_be_for_each_combination() -> None:
+    from fnmatch import fnmatchcase
+
+    given = ["ab*", "*ba", "a*a"]
+    read = [pattern_of([{"Literal": char} if char != "*" else "Wildcard" for char in one]) for one in given]
+    every = {tuple(fnmatchcase(text, one) for one in given) for text in samples(read).texts}
+    longer, whole = samples(read, 6)
+    assert whole
+    assert min(map(len, longer)) >= 6
+    assert {tuple(fnmatchcase(text, one) for one in given) for text in longer} == every
+    assert samples([], 3) == (("xxx",), True)
+
+
+def test_patterns_that_overlap_in_more_ways_than_are_looked_at_are_told() -> None:
+    read = [
+        pattern_of(["Wildcard", *({"Literal": char} for char in f"{number:04b}"), "Wildcard"]) for number in range(16)
+    ]
+    assert not samples(read).whole
+
+
+def test_a_limit_behind_a_schema_is_tried_and_what_is_not_tried_is_told() -> None:
+    odd = """@id("odd") forbid (principal, action == Remit::Action::"two___mail", resource)
+    unless { context.input.to like "*@corp.example" };"""
+    calls = '@id("calls") permit (principal, action in Remit::Action::"call_tool", resource);'
+
+    def mail(**said: str | int) -> Tool:
+        to: dict[str, Json] = {"type": "string", **said}
+        return kind("two/mail", sink=Sink.EXTERNAL, arguments=schema(("to",), to=to))
+
+    result = chains(made(calls, odd, tools=(PAY, mail(minLength=20))))
+    assert len(str(only(result).steps[-1].doing.args["to"])) == 20
+    assert result.searched.left == ()
+    result = chains(made(calls, odd, tools=(PAY, mail(pattern="^[a-z]+@[a-z.]+$"))))
+    assert only(result).steps[-1].doing.args == {"to": "x@corp.example"}
+    assert result.searched.left == ("two/mail: it can be called in more ways than were tried",)
+    many = " || ".join(f'context.input.to like "*{number:07b}*"' for number in range(70))
+    each_ = f'@id("many") forbid (principal, action == Remit::Action::"two___mail", resource) when {{ {many} }};'
+    result = chains(made(calls, each_, tools=(PAY, mail())))
+    assert result.searched.left == ("two/mail: it can be called in more ways than were tried",)
 
 
 def test_arguments_for_each_way_in_which_conditions_come_out() -> None:

@@ -114,7 +114,7 @@ def catalogs(draw: st.DrawFn) -> Catalog:
 
 
 def lengths(found: tuple[Chained, ...]) -> dict[tuple[str, str], int]:
-    return {(one.goal.value, one.tool): one.moves for one in found}
+    return {(one.goal.name, one.tool): one.moves for one in found}
 
 
 @settings(

@@ -1,6 +1,7 @@
 """Cases: small sessions with the verdict that is expected of each action. What packs and policies are tested with.
 
-A case is `{name, agent?, user?, events: […]}`. An event is one of
+A case is `{name, agent?, user?, guarantees?, events: […]}`; with `guarantees: false` policies alone
+decide. An event is one of
   `{user: TEXT}`            the user's own words
   `{sure: NUMBER}`          how sure the agent says it is
   `{given: {labels?, calls?, irreversible_calls?, age_s?}}`   what the session holds by now, whyever
@@ -107,12 +108,16 @@ Event: TypeAlias = Said | Sure | Given | Act
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Sessions for `user`, and what is expected of their actions. `suite` is the server of tools named alone."""
+    """Sessions for `user`, and what is expected of their actions. `suite` is the server of tools named alone.
+
+    `guarded` is whether guarantees are held, and not policies alone.
+    """
 
     name: str
     suite: str | None
     user: str | None
     events: tuple[Event, ...]
+    guarded: bool = True
 
 
 def cases(value: Json, suite: str | None = None, agent: str = "", user: str | None = None) -> tuple[Case, ...]:
@@ -126,7 +131,7 @@ def _case(value: Json, suite: str | None, agent: str, user: str | None) -> Case:
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
         raise Unreadable("a case has a name and events")
     name, listed = str(value["name"]), value.get("events")
-    odd = value.keys() - {"name", "agent", "user", "events"}
+    odd = value.keys() - {"name", "agent", "user", "guarantees", "events"}
     if odd:
         raise Unreadable(f"{name}: a case has no {min(odd)}")
     if not isinstance(listed, Sequence) or isinstance(listed, str):
@@ -136,11 +141,14 @@ def _case(value: Json, suite: str | None, agent: str, user: str | None) -> Case:
     acting, acted_for = value.get("agent", agent), value.get("user", user)
     if not isinstance(acting, str) or not isinstance(acted_for, str | None):
         raise Unreadable(f"{name}: agent and user are names")
+    guarded = value.get("guarantees", True)
+    if not isinstance(guarded, bool):
+        raise Unreadable(f"{name}: guarantees is true or false")
     try:
         events = tuple(_event(one, number, acting) for number, one in enumerate(listed, 1))
     except Unreadable as error:
         raise Unreadable(f"{name}: {error}") from None
-    return Case(name, suite, acted_for, events)
+    return Case(name, suite, acted_for, events, guarded)
 
 
 def _event(one: Json, number: int, agent: str) -> Event:

@@ -15,6 +15,7 @@ from remit.assure.world import Chain, Doing, World, called, other
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json
 from remit.pdp.decision import Decision
+from remit.pdp.guaranteed import unguarded
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Deny, word
 
@@ -44,7 +45,8 @@ def tried(bundle: Bundle, given: Iterable[Case], user: str | None = None) -> tup
 def failures(bundle: Bundle, case: Case, user: str | None = None) -> tuple[str, ...]:
     """What of `case` is not as expected, each in one sentence; nothing where it holds."""
     found: list[str] = []
-    run = _Run(case, World(bundle, user if case.user is None else case.user))
+    judging = bundle if case.guarded else unguarded(bundle)
+    run = _Run(case, World(judging, user if case.user is None else case.user))
     world = run.world
     for event in case.events:
         world.now_ms += _EVENT_MS

@@ -4,7 +4,7 @@ INVARIANT(guarantee-holds)
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from remit.facts.action import Action
@@ -114,6 +114,13 @@ def _at(
     scope = FLEET if fleet else action.authority.links[0].sid
     guarantee = guard.guarantee
     return snapshot.past.cell(scope, guarantee.ident, slot_of(key, guarantee.slots), key, window, now_ms)
+
+
+def unguarded(bundle: Bundle) -> Bundle:
+    """`bundle` as its policies alone decide: no guarantee holds anything."""
+    if not bundle.catalog.guarantees:
+        return bundle
+    return replace(bundle, catalog=replace(bundle.catalog, guarantees={}), _reached={})
 
 
 def breaches(bundle: Bundle) -> tuple[Breach, ...]:

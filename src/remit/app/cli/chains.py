@@ -70,11 +70,12 @@ def _say(found: "Chains") -> None:
         _story(one)
     for one in result.erring:
         print(f"\npolicy {escaped(one.policy)} cannot be evaluated for {escaped(one.action)}: {escaped(one.why)}")
-    if result.asking:
-        print("\nOnly where people say yes:")
-    for one in result.asking:
-        print(f"\n{_head(one)}")
-        _story(one)
+    for told, found_so in (("Only where people say yes:", result.asking), ("Left to a guarantee:", result.held)):
+        if found_so:
+            print(f"\n{told}")
+        for one in found_so:
+            print(f"\n{_head(one)}")
+            _story(one)
     if found.cut is not None:
         print("\nWhat cuts them:" if found.cut.whole else "\nWhat cuts them, as far as it was tried:")
         for remedy in found.cut.remedies:
@@ -125,6 +126,7 @@ def _told(found: "Chains") -> dict[str, Any]:
         "bundle": found.bundle.digest,
         "chains": [told(one) for one in result.free],
         "with_approval": [told(one) for one in result.asking],
+        "left_to_guarantees": [told(one) for one in result.held],
         "erring": [{"policy": one.policy, "action": one.action, "why": one.why} for one in result.erring],
         "fix": None
         if found.cut is None

@@ -7,11 +7,11 @@ Laws
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from typing import Final, TypeAlias, cast
 
 from remit.assure.chains.literals import Literals, Path
-from remit.assure.chains.patterns import literal, samples
+from remit.assure.chains.patterns import filled, literal, samples
 from remit.facts.canonical import Json
 from remit.facts.results import steps
 from remit.policy.reached import ToolForm
@@ -21,11 +21,14 @@ Arguments: TypeAlias = Mapping[str, Json]
 
 VARIANTS_MAX: Final = 256
 """How many arguments of one tool are tried."""
-VALUES_MAX: Final = 24
+VALUES_MAX: Final = 64
 """How many values of one argument."""
 ELEMENTS_MAX: Final = 64
+LENGTH_MAX: Final = 1_000
 EXACT_MAX: Final = 2**53 - 1
 _DEPTH_MAX: Final = 4
+_FILLERS: Final = ("x", "1", "A")
+"""What a star of a pattern may stand for, where the schema wants more than the shortest text."""
 _PLAIN: Final = ("x", "1", "xxxxxxxxxx", "a@b.example", "http://a.example/", "2026-01-01", "2026-01-01T00:00:00Z", "A")
 _NUMBERS: Final = (1, 0, 100, -1, 0.5)
 _NO_ARGUMENTS: Final[Arguments] = {}
@@ -33,12 +36,30 @@ _NO_ARGUMENTS: Final[Arguments] = {}
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """One property: the values to try, the first of which is the plainest, and whether it may be left out."""
+    """One property: the values to try, the first of which is the plainest, and whether it may be left out.
+
+    `whole`: there is a value for each way in which conditions on it can come out.
+    """
 
     name: str
     values: tuple[Json, ...]
     optional: bool
     varies: bool
+    whole: bool
+
+
+@dataclass(slots=True)
+class _Trying:
+    """What conditions compare with; `whole` until something that they could tell apart is left out."""
+
+    found: Literals
+    whole: bool = True
+
+    def few(self, values: Iterator[Json], most: int = VALUES_MAX) -> list[Json]:
+        """The first of `values`, each once."""
+        taken = list(islice(_distinct(values), most + 1))
+        self.whole &= len(taken) <= most
+        return taken[:most]
 
 
 def variants(form: ToolForm, part: Slice, found: Literals) -> tuple[tuple[Arguments, ...], bool]:
@@ -60,12 +81,14 @@ def variants(form: ToolForm, part: Slice, found: Literals) -> tuple[tuple[Argume
     taken = [one for one in combined[:VARIANTS_MAX] if _valid(form, one)]
     if not taken:
         taken = [one for one in (_repaired(form, fields),) if one is not None]
-    return tuple(taken), len(combined) <= VARIANTS_MAX
+    whole_fields = all(one.whole for one in fields if one.varies)
+    return tuple(taken), len(combined) <= VARIANTS_MAX and whole_fields
 
 
 def _field(name: str, schema: Json, found: Literals, *, needed: bool, varies: bool) -> _Field:
-    values = _values(schema, ("input", name), found, 0)
-    return _Field(name, tuple(_distinct(values))[:VALUES_MAX] or ("x",), not needed, varies)
+    trying = _Trying(found)
+    values = trying.few(_values(schema, ("input", name), trying, 0))
+    return _Field(name, tuple(values) or ("x",), not needed, varies, trying.whole)
 
 
 def _combined(fields: Sequence[_Field]) -> Iterator[Arguments]:
@@ -105,7 +128,7 @@ def _repaired(form: ToolForm, fields: Sequence[_Field]) -> Arguments | None:
     return _NO_ARGUMENTS if not needed and _valid(form, _NO_ARGUMENTS) else None
 
 
-def _values(schema: Json, path: Path, found: Literals, depth: int) -> Iterator[Json]:
+def _values(schema: Json, path: Path, trying: _Trying, depth: int) -> Iterator[Json]:
     """Values of `schema`, which stands at `path` below `context`."""
     if not isinstance(schema, Mapping) or depth > _DEPTH_MAX:
         yield "x"
@@ -121,7 +144,7 @@ def _values(schema: Json, path: Path, found: Literals, depth: int) -> Iterator[J
             said = schema[keyword]
             yield from said if keyword == "examples" and isinstance(said, list) else (said,)
     for kind in _kinds(schema):
-        yield from _of_kind(kind, schema, path, found, depth)
+        yield from _of_kind(kind, schema, path, trying, depth)
 
 
 def _kinds(schema: Mapping[str, Json]) -> tuple[str, ...]:
@@ -136,50 +159,57 @@ def _kinds(schema: Mapping[str, Json]) -> tuple[str, ...]:
     return ("object",) if "properties" in schema else ("string",)
 
 
-def _of_kind(kind: str, schema: Mapping[str, Json], path: Path, found: Literals, depth: int) -> Iterator[Json]:
+def _of_kind(kind: str, schema: Mapping[str, Json], path: Path, trying: _Trying, depth: int) -> Iterator[Json]:
     match kind:
         case "string":
-            yield from _texts(schema, path, found)
+            yield from _texts(schema, path, trying)
         case "integer" | "number":
-            yield from _numbers(kind, path, schema, found)
+            yield from _numbers(kind, path, schema, trying.found)
         case "boolean":
             yield from (False, True)
         case "null":
             yield None
         case "array":
-            inner = list(_distinct(_values(schema.get("items", {}), path, found, depth + 1)))[:VALUES_MAX]
+            inner = trying.few(_values(schema.get("items", {}), path, trying, depth + 1))
             plain = inner[0] if inner else "x"
             yield [plain]
             yield []
             yield from ([one] for one in inner[1:])
             yield inner[:ELEMENTS_MAX]
-            for count in sorted(_all(found.numbers)):
+            for count in sorted(_all(trying.found.numbers)):
                 yield from ([plain] * size for size in (count, count + 1) if 1 < size <= ELEMENTS_MAX)
         case "object":
             fields = {
-                name: next(_values(part, (*path, name), found, depth + 1), "x")
+                name: next(_values(part, (*path, name), trying, depth + 1), "x")
                 for name, part in _properties(schema).items()
             }
             yield fields
             for name, part in _properties(schema).items():
-                for value in _values(part, (*path, name), found, depth + 1):
+                for value in _values(part, (*path, name), trying, depth + 1):
                     yield {**fields, name: value}
         case _:
             yield "x"
 
 
-def _texts(schema: Mapping[str, Json], path: Path, found: Literals) -> Iterator[str]:
+def _texts(schema: Mapping[str, Json], path: Path, trying: _Trying) -> Iterator[str]:
+    found = trying.found
     here, anywhere = found.texts.get(path, set()), found.texts.get((), set())
     patterns = [*sorted(found.patterns.get(path, ()), key=str), *sorted(found.patterns.get((), ()), key=str)]
     listed = [*patterns, *map(literal, sorted(here))]
     least = schema.get("minLength")
-    plain = "x" * least if isinstance(least, int) and not isinstance(least, bool) and least < 1_000 else "x"
-    yield plain
+    least = least if isinstance(least, int) and not isinstance(least, bool) and 0 <= least < LENGTH_MAX else 0
+    yield "x" * max(least, 1)
     if listed:
-        yield from samples(listed)
+        texts, whole = samples(listed, least)
+        yield from texts
+        trying.whole &= whole
     yield from sorted(anywhere)
     if "pattern" in schema or "format" in schema:
         yield from _PLAIN
+    if listed and "pattern" in schema:
+        # What the pinned schema takes besides is not looked into: fuller texts are tried, and not said to be all.
+        yield from (filled(one, filler) for one in patterns for filler in _FILLERS)
+        trying.whole = False
     for network in sorted(here | anywhere):
         # What is compared with a range of addresses is an address in it.
         yield network.partition("/")[0]

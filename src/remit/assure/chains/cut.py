@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, assert_never
 
 from remit.assure.chains.found import Chained, Result, Step
-from remit.assure.chains.goals import FAMILY, OWASP, SAYS, Goal
+from remit.assure.chains.goals import DUTIES
 from remit.assure.chains.moves import leaks_of
 from remit.facts.action import ActionKind
 from remit.facts.catalog import Catalog, PolicySource
@@ -87,7 +87,7 @@ def alike(bundle: Bundle, agent: str) -> tuple[str, ...]:
 
 def cutting(chain: Chained) -> int:
     """The number of the step that is to be forbidden: the last, or the one that hands a duty on to somebody else."""
-    if chain.goal is Goal.DUTIES:
+    if chain.goal == DUTIES:
         return next((at for at, step in enumerate(chain.steps) if step.picks is not None), len(chain.steps) - 1)
     return len(chain.steps) - 1
 
@@ -157,16 +157,16 @@ def _declared(bundle: Bundle, chain: Chained) -> Declare | None:
         key = step.doing.server, step.doing.name
         if step.unsaid and step.picks is not None:
             return Declare(*key, store=step.picks, label=None)
-        family = FAMILY.get(chain.goal)
-        if family is not None and family in leaks.families.get(key, ()):
-            return Declare(*key, store=None, label=family)
+        lost = chain.goal.labels & leaks.families.get(key, frozenset())
+        if lost:
+            return Declare(*key, store=None, label=min(lost))
     return None
 
 
 def _forbid(bundle: Bundle, chain: Chained, at: int, agents: Sequence[str]) -> Forbid:
     step = chain.steps[at]
     action = bundle.tools[step.doing.server, step.doing.name].tool.exposed
-    ident = _ODD.sub("-", f"cut-{chain.goal.value}-{action}")[:120]
+    ident = _ODD.sub("-", f"cut-{chain.goal.name}-{action}")[:120]
     scope, conditions = "principal", list[str]()
     if len(agents) < len(bundle.catalog.agents):
         named = [f'Remit::Agent::"{one}"' for one in agents]
@@ -174,13 +174,13 @@ def _forbid(bundle: Bundle, chain: Chained, at: int, agents: Sequence[str]) -> F
             scope = f"principal == {named[0]}"
         elif len(named) <= _NAMED_MAX:
             conditions.append(f"[{', '.join(named)}].contains(principal)")
-    family = FAMILY.get(chain.goal)
-    if family is not None and not chain.hidden and at == len(chain.steps) - 1:
-        conditions.append(f'context.session.labels.contains(Remit::Label::"{family}")')
+    labels = [f'Remit::Label::"{label}"' for label in sorted(chain.goal.labels)]
+    if labels and not chain.hidden and at == len(chain.steps) - 1:
+        asked = f"contains({labels[0]})" if len(labels) == 1 else f"containsAny([{', '.join(labels)}])"
+        conditions.append(f"context.session.labels.{asked}")
     when = f"\nwhen {{ {' && '.join(conditions)} }}" if conditions else ""
-    said = SAYS[chain.goal]
     text = (
-        f'@id("{ident}")\n@owasp("{OWASP[chain.goal]}")\n@reason("{said}")\n'
+        f'@id("{ident}")\n@owasp("{chain.goal.owasp}")\n@reason("{chain.goal.says}")\n'
         f'forbid (\n  {scope},\n  action == Remit::Action::"{action}",\n  resource\n){when};\n'
     )
     return Forbid(ident, text)

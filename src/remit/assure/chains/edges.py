@@ -1,11 +1,11 @@
 """The edges that leave a node: every call that policy permits there, handing on and back, taking up a store."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from remit.assure.chains.asked import Asker, Moment, Said
-from remit.assure.chains.goals import FAMILY, Forbidden, Goal, forbidden
+from remit.assure.chains.goals import Forbidden, Goal, after, forbidden, lasting
 from remit.assure.chains.mentioning import FAMILIES
 from remit.assure.chains.moves import HIDDEN, Call
 from remit.assure.chains.space import Space, each
@@ -105,22 +105,22 @@ class Ways:
                 yield How(call, age_s=age_s, now_ms=now_ms), self._asked(node.chain, call.doing, moment)
 
     def _hits(self, node: Node, call: Call, said: Said) -> tuple[Forbidden, ...]:
-        guard = self._guard(said)
-        return tuple(
-            Forbidden(one.goal, states)
-            for one in forbidden(self.asker.space, call, node.done)
-            if (states := one.states & guard & ~self._named(said, FAMILY.get(one.goal)))
-        )
+        guard, found = self._guard(said), list[Forbidden]()
+        for one in forbidden(self.asker.space, call, node.chain, node.done):
+            states = one.states & (said.permit if one.goal.unasked else guard) & ~self._named(said, one.goal.family)
+            if states:
+                found.append(replace(one, states=states))
+        return tuple(found)
 
     def _called(self, node: Node, call: Call, how: How, said: Said, hits: tuple[Forbidden, ...]) -> Iterator[Edge]:
         space, guard = self.asker.space, self._guard(said)
         calls, irreversible = self.counting.after(node, irreversible=call.irreversible)
-        done = node.done | {(duty, call.tool) for duty in call.duties}
+        done = after(call, node.chain, node.done)
         there = node._replace(calls=calls, irreversible=irreversible, done=done)
         yield Edge(guard, call.brings, there, how, said.escalate, hits=hits)
         if node.hop + 1 < self.sessions_max:
             for store in call.writes:
-                kept = there._replace(chain=(), calls=0, irreversible=0, store=store)
+                kept = there._replace(chain=(), calls=0, irreversible=0, done=lasting(done), store=store)
                 yield Edge(guard, call.brings, kept, how, said.escalate)
         times = self.counting.next(node, irreversible=call.irreversible)
         idle = guard & _holding(space, call.brings)
@@ -157,16 +157,17 @@ class Ways:
                 for how, said in self._hows(fresh, call):
                     if self._guard(said) & 1:
                         calls, irreversible = self.counting.after(fresh, irreversible=call.irreversible)
-                        done = fresh.done | {(duty, call.tool) for duty in call.duties}
+                        done = after(call, fresh.chain, fresh.done)
                         there = fresh._replace(calls=calls, irreversible=irreversible, done=done)
                         asks = space.all if said.escalate & 1 else 0
                         unsaid = store in call.unsaid
-                        yield Edge(space.all, call.brings, there, how, asks, unsaid, self._at_once(call, node))
+                        yield Edge(space.all, call.brings, there, how, asks, unsaid, self._at_once(call, fresh))
                         break
 
     def _at_once(self, call: Call, node: Node) -> tuple[Forbidden, ...]:
         """Goals that taking up reaches itself: what reads may be a sink, but what it sends was known before it read."""
-        return tuple(one for one in forbidden(self.asker.space, call, node.done) if one.goal not in FAMILY)
+        reached = forbidden(self.asker.space, call, node.chain, node.done)
+        return tuple(one for one in reached if not one.goal.labels)
 
     def _guard(self, said: Said) -> int:
         return said.permit | said.escalate if self.approver else said.permit

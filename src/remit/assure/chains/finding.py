@@ -12,7 +12,7 @@ from remit.assure.chains.goals import Goal
 from remit.assure.chains.literals import Literals, literals, merged
 from remit.assure.chains.mentioning import FAMILIES, mentioned
 from remit.assure.chains.moves import HIDDEN, Call, Leaks, calls, leaks_of
-from remit.assure.chains.search import BOUNDS, Bounds, Explored, Hit, explore, ordered
+from remit.assure.chains.search import BOUNDS, Bounds, Explored, Hit, explore, gathered, ordered
 from remit.assure.chains.space import LABELS_MAX, Space
 from remit.assure.chains.state import Counting, ages, counting
 from remit.assure.chains.telling import Teller
@@ -20,6 +20,7 @@ from remit.assure.parts import form
 from remit.assure.world import START_MS
 from remit.facts.agent import Mode
 from remit.facts.catalog import Catalog
+from remit.facts.guarantee import NoFlow, Rate
 from remit.facts.label import closed
 from remit.policy.bundle import Bundle
 from remit.policy.compiled.extensions import Fault
@@ -49,6 +50,11 @@ class World:
     kinds: Mapping[str, tuple[str, ...]]
     deep: bool
 
+    def alike(self, agents: Iterable[str]) -> tuple[str, ...]:
+        """All agents that policy cannot tell apart from one of `agents`."""
+        some = {*agents}
+        return tuple(sorted({name for kind in self.kinds.values() if some & {*kind} for name in kind}))
+
 
 def chains(bundle: Bundle, bounds: Bounds = BOUNDS, user: str | None = None) -> Result:
     """The shortest chains of `bundle` to each goal, for sessions of `user`, with an account of what was searched."""
@@ -61,17 +67,20 @@ def chains(bundle: Bundle, bounds: Bounds = BOUNDS, user: str | None = None) -> 
     none = explore(_ways(world, user, bounds, approver=False), bounds)
     alone = _alone(world, user, bounds, none)
     teller = Teller(bundle, user)
-    free = tuple(_told(teller, none, world, alone))
-    found = {(one.goal, one.tool) for one in free}
+    free = (*_told(teller, none, world, alone), *_gathered(teller, none, world))
     always = explore(_ways(world, user, bounds, approver=True), bounds)
-    asking = tuple(one for one in _told(teller, always, world, alone, found) if one.asks)
+    found = {(one.goal, one.tool) for one in free}, {(one.goal, one.agents) for one in free}
+    every = (*_told(teller, always, world, alone, found[0]), *_gathered(teller, always, world, found[1]))
+    asking = tuple(one for one in every if one.asks)
+    held = tuple(_beyond(teller, none, world))
     states, transitions = (
         (none.progress.states + always.progress.states),
         (none.progress.transitions + always.progress.transitions),
     )
     steps = max(len(none.progress.layers), len(always.progress.layers))
     unjudged = [f"{name}: its policies have a form that only cedarpy judges" for name in sorted(world.asker.unjudged)]
-    left = (*world.left, *unjudged, *teller.unconfirmed)
+    # What both searches left is said once.
+    left = tuple(dict.fromkeys((*world.left, *unjudged, *teller.unconfirmed)))
     searched = Searched(
         space.labels,
         states,
@@ -83,7 +92,7 @@ def chains(bundle: Bundle, bounds: Bounds = BOUNDS, user: str | None = None) -> 
         tuple(_assumed(bundle, world)),
     )
     erring = tuple(Erring(policy, action, why) for (policy, action), why in sorted(world.asker.wrong.items()))
-    return Result(free, asking, erring, searched)
+    return Result(free, asking, erring, searched, held)
 
 
 def _told(
@@ -98,10 +107,33 @@ def _told(
         if (hit.goal, _tool(hit)) in skip:
             continue
         last = {agent for goal, tool, agent in explored.hits if (goal, tool) == (hit.goal, _tool(hit))}
-        agents = tuple(sorted({name for kind in world.kinds.values() if last & {*kind} for name in kind}))
-        told = teller.told(hit, explored.way(hit), agents, alone=(hit.goal, _tool(hit)) in alone)
+        agents = world.alike(last)
+        told = teller.told(hit, (explored.way(hit),), agents, alone=(hit.goal, _tool(hit)) in alone)
         if told is not None:
             yield told
+
+
+def _gathered(
+    teller: Teller, explored: Explored, world: World, known: Iterable[tuple[Goal, tuple[str, ...]]] = ()
+) -> Iterator[Chained]:
+    """What agents of each kind reach by several ways, one after the other: duties and powers."""
+    seen = set(known)
+    for goal, agent, hits in gathered(explored):
+        agents = world.alike({agent})
+        if agent and (goal, agents) not in seen:
+            seen.add((goal, agents))
+            told = teller.told(hits[-1], tuple(map(explored.way, hits)), agents, alone=True)
+            if told is not None:
+                yield told
+
+
+def _beyond(teller: Teller, explored: Explored, world: World) -> Iterator[Chained]:
+    """The rates that nothing but their guarantee keeps."""
+    for goal, _, (hit, *_) in gathered(explored):
+        if goal.guarantee is not None and isinstance(rate := goal.guarantee.holds, Rate):
+            told = teller.beyond(hit, explored.way(hit), world.alike(hit.node.chain or hit.edge.target.chain), rate)
+            if told is not None:
+                yield told
 
 
 def _tool(hit: Hit) -> str:
@@ -166,7 +198,14 @@ def _labels(bundle: Bundle, leaks: Leaks) -> tuple[str, ...]:
     """The labels that policies or goals tell apart, and the hidden ones where data can lose its own."""
     every = closed(bundle.labels)
     told = frozenset(FAMILIES).union(*(mentioned(policy, every) for policy in bundle.policies.values()))
+    told |= frozenset[str]().union(*_kept_in(bundle).values())
     return (*sorted(told & every), *((HIDDEN[family] for family in FAMILIES) if leaks.any else ()))
+
+
+def _kept_in(bundle: Bundle) -> Mapping[str, frozenset[str]]:
+    """The labels of each guarantee that keeps data from sinks."""
+    every = bundle.catalog.guarantees.values()
+    return {one.name: one.holds.labels for one in every if isinstance(one.holds, NoFlow)}
 
 
 def _kinds(catalog: Catalog, named: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
@@ -208,5 +247,9 @@ def _assumed(bundle: Bundle, world: World) -> Iterator[str]:
         yield "no policy looks at delegation or counts calls: a chain of agents may do no more than its first one"
     for (server, name), stores in sorted(world.leaks.unsaid.items()):
         yield f"{server}/{name} may read {', '.join(stores)}: no tool is said to, and something has to"
+    if world.leaks.any:
+        for guarantee, labels in _kept_in(bundle).items():
+            if finer := sorted(labels - {*FAMILIES}):
+                yield f"data that lost its label is not {', '.join(finer)}, which the guarantee {guarantee} is about"
     for (server, name), families in sorted(world.leaks.families.items()):
         yield f"{server}/{name} may bring {', '.join(sorted(families))}, as other readers of its store do"

@@ -84,9 +84,13 @@ class Erring:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All chains that need nobody (`free`), those that need people who always say yes (`asking`), and the account."""
+    """All chains that need nobody (`free`), those that need people who always say yes (`asking`), and the account.
+
+    `held` are those that policies leave to a guarantee which counts as agents act, and which nobody has to cut.
+    """
 
     free: tuple[Chained, ...]
     asking: tuple[Chained, ...]
     erring: tuple[Erring, ...]
     searched: Searched
+    held: tuple[Chained, ...] = ()

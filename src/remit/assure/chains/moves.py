@@ -13,12 +13,13 @@ from typing import Final
 from remit.assure.chains.arguments import variants
 from remit.assure.chains.literals import Literals
 from remit.assure.chains.mentioning import FAMILIES
-from remit.assure.chains.patterns import literal, samples
+from remit.assure.chains.patterns import Samples, literal, samples
 from remit.assure.chains.space import Space
 from remit.assure.world import Doing
 from remit.facts.action import ActionKind
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Sink, Tool
+from remit.facts.feed import Guard
 from remit.facts.label import Labels, closed
 from remit.policy.bundle import Bundle
 from remit.policy.slice import Slice
@@ -33,7 +34,8 @@ DUTY: Final = "duty-"
 class Call:
     """One call, by one of its arguments. `brings` are labels as bits, hidden ones among them.
 
-    `writes` and `reads` are names of stores; `unsaid` are those that it is assumed to read, though nobody said so.
+    `writes` and `reads` are names of stores; `unsaid` are those that it is assumed to read, though nobody said so;
+    `guards` the guarantees that concern it.
     """
 
     doing: Doing
@@ -44,6 +46,7 @@ class Call:
     irreversible: bool = False
     external: bool = False
     duties: frozenset[str] = frozenset()
+    guards: tuple[Guard, ...] = ()
 
     @property
     def tool(self) -> str:
@@ -114,18 +117,23 @@ def calls(bundle: Bundle, space: Space, leaks: Leaks, read: Mapping[str, Literal
                 tool.effect is Effect.IRREVERSIBLE,
                 tool.sink is Sink.EXTERNAL,
                 frozenset(tag for tag in tool.tags if tag.startswith(DUTY)),
+                bundle.reached(form).feeds.guards,
             )
+    uris, whole = _uris(bundle.slice(ActionKind.READ_RESOURCE.value), read[ActionKind.READ_RESOURCE.value])
+    if not whole:
+        yield "resources: there are more ways to name one than were tried"
     for server in bundle.catalog.servers.values():
-        for uri in _uris(bundle.slice(ActionKind.READ_RESOURCE.value), read[ActionKind.READ_RESOURCE.value]):
+        for uri in uris:
             args: Mapping[str, Json] = {"uri": uri}
             doing = Doing(ActionKind.READ_RESOURCE, server.name, uri, args)
             yield Call(doing, space.mask(closed(server.source)), reads=bundle.stores.get(server.name, ()))
 
 
-def _uris(part: Slice, found: Literals) -> tuple[str, ...]:
+def _uris(part: Slice, found: Literals) -> Samples:
     """Addresses of resources to try: none where no policy is about reading any."""
     if not any(not policy.forbids for policy in part.ordered):
-        return ()
+        return Samples((), whole=True)
     named = found.texts.get(("input", "uri"), set())
     patterns = [*sorted(found.patterns.get(("input", "uri"), ()), key=str), *map(literal, sorted(named))]
-    return ("remit://any", *(text for text in samples(patterns) if text)) if patterns else ("remit://any",)
+    texts, whole = samples(patterns) if patterns else Samples((), whole=True)
+    return Samples(("remit://any", *(text for text in texts if text)), whole)

@@ -7,15 +7,15 @@ once finds every combination that is possible, exactly. No solver is needed.
 from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from remit.facts.canonical import Json
 
 ANY: Final = None
 """The `*` of a pattern."""
 Pattern: TypeAlias = tuple[str | None, ...]
-PLACES_MAX: Final = 4_000
-"""How many places are looked at; what is beyond them is not told apart."""
+PLACES_MAX: Final = 10_000
+"""How many places are looked at; where there are more, the answer is not whole."""
 _OTHERS: Final = "xqz0ñ"
 
 
@@ -84,16 +84,28 @@ class _Walk:
         return found
 
 
-def samples(patterns: Sequence[Pattern]) -> tuple[str, ...]:
-    """A text for each combination of `patterns` that a text can fit and not fit, the shortest ones first.
+class Samples(NamedTuple):
+    """A text for each combination that was found, the shortest ones first; `whole`: of all that there can be."""
+
+    texts: tuple[str, ...]
+    whole: bool
+
+
+def samples(patterns: Sequence[Pattern], least: int = 0) -> Samples:
+    """A text of at least `least` characters for each combination of `patterns` that a text can fit and not fit.
 
     Where the empty text is the shortest one, the next is given as well: few arguments may be empty.
     """
-    return _samples(tuple(patterns)) if patterns else ("", "x")
+    return _samples(tuple(patterns), least)
+
+
+def filled(pattern: Pattern, filler: str) -> str:
+    """The text of `pattern` with `filler` for each star."""
+    return "".join(filler if char is None else char for char in pattern)
 
 
 @lru_cache(maxsize=1_024)
-def _samples(patterns: tuple[Pattern, ...]) -> tuple[str, ...]:
+def _samples(patterns: tuple[Pattern, ...], least: int) -> Samples:
     alphabet = sorted({char for one in patterns for char in one if char is not None})
     alphabet.append(next(char for char in (*_OTHERS, *map(chr, range(0x4E00, 0x9FFF))) if char not in alphabet))
     numbered = {char: at for at, char in enumerate(alphabet)}
@@ -101,20 +113,24 @@ def _samples(patterns: tuple[Pattern, ...]) -> tuple[str, ...]:
     start = tuple([walk.start for walk in walks])
     found: dict[tuple[bool, ...], str] = {}
     texts: list[str] = []
-    seen = {start}
+    # A place and how long the text is, up to where it is long enough.
+    seen, whole = {(start, 0)}, True
     waiting = deque([(start, "")])
     while waiting:
         here, text = waiting.popleft()
         fits = tuple([walk.ends[at] for walk, at in zip(walks, here, strict=True)])
-        if not found.get(fits):
+        if len(text) >= least and not found.get(fits):
             found[fits] = text
             texts.append(text)
-        following = zip(*[walk.onward(at) for walk, at in zip(walks, here, strict=True)], strict=True)
+        onward = [walk.onward(at) for walk, at in zip(walks, here, strict=True)]
+        following = zip(*onward, strict=True) if onward else [()] * len(alphabet)
         for char, there in zip(alphabet, following, strict=True):
-            if there not in seen and len(seen) < PLACES_MAX:
-                seen.add(there)
-                waiting.append((there, text + char))
-            elif not text:
-                # The same places as of the empty text, by a text that is not empty.
-                waiting.append((there, char))
-    return tuple(texts)
+            place = there, min(len(text) + 1, max(least, 1))
+            if place in seen:
+                continue
+            if len(seen) >= PLACES_MAX:
+                whole = False
+                continue
+            seen.add(place)
+            waiting.append((there, text + char))
+    return Samples(tuple(texts), whole)

@@ -6,13 +6,14 @@ Laws
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from remit.assure.chains.edges import TimeOver, Ways, lost
-from remit.assure.chains.goals import Goal
+from remit.assure.chains.goals import Goal, doers
 from remit.assure.chains.space import each
 from remit.assure.chains.state import Edge, How, Node, Progress
+from remit.facts.guarantee import Powers, Separation
 
 STATES_MAX: Final = 20_000_000
 STEPS_MAX: Final = 64
@@ -50,10 +51,14 @@ class Taken(NamedTuple):
 
 @dataclass(slots=True)
 class Explored:
-    """What a search went through, the first hit of each goal by tool and last agent, and where it stopped."""
+    """What a search went through, the first hit of each goal by tool and last agent, and where it stopped.
+
+    `parts` are the first hits of what only together reaches a goal: by goal, agent and bit.
+    """
 
     progress: Progress
     hits: dict[tuple[Goal, str, str], Hit]
+    parts: dict[tuple[Goal, str, int], Hit] = field(default_factory=dict[tuple[Goal, str, int], Hit])
     stopped: str | None = None
 
     def way(self, hit: Hit) -> tuple[Taken, ...]:
@@ -136,12 +141,19 @@ def _edges(ways: Ways, node: Node, found: Explored) -> tuple[Edge, ...]:
 
 
 def _note(found: Explored, step: int, node: Node, edge: Edge, going: int) -> None:
-    tool = _tool(edge.how)
-    for hit in edge.hits:
-        states = going & hit.states
-        key = hit.goal, tool, node.chain[-1] if node.chain else edge.target.chain[-1]
-        if states and key not in found.hits:
-            found.hits[key] = Hit(hit.goal, step, node, edge, states)
+    tool, chain = _tool(edge.how), node.chain or edge.target.chain
+    for one in edge.hits:
+        states = going & one.states
+        if not states:
+            continue
+        hit = Hit(one.goal, step, node, edge, states)
+        if not one.parts:
+            found.hits.setdefault((one.goal, tool, chain[-1]), hit)
+            continue
+        held = None if one.goal.guarantee is None else one.goal.guarantee.holds
+        for agent in doers(held, chain) if isinstance(held, Separation | Powers) else ("",):
+            for bit in each(one.parts):
+                found.parts.setdefault((one.goal, agent, bit), hit)
 
 
 def _tool(how: How) -> str:
@@ -155,3 +167,16 @@ def ordered(explored: Explored) -> Iterator[Hit]:
         if (goal, tool) not in best or hit.step < best[goal, tool].step:
             best[goal, tool] = hit
     yield from sorted(best.values(), key=lambda hit: hit.step)
+
+
+def gathered(explored: Explored) -> Iterator[tuple[Goal, str, tuple[Hit, ...]]]:
+    """What agents reach by parts: the goal, who does it (nobody, where it is everybody), and the shortest hits."""
+    found: dict[tuple[Goal, str], dict[int, Hit]] = {}
+    for (goal, agent, bit), hit in explored.parts.items():
+        found.setdefault((goal, agent), {})[bit] = hit
+    for (goal, agent), bits in found.items():
+        held = None if goal.guarantee is None else goal.guarantee.holds
+        least = 2 if isinstance(held, Separation) else len(held.powers) if isinstance(held, Powers) else 1
+        if len(bits) >= least:
+            shortest = sorted(bits.values(), key=lambda hit: hit.step)[:least]
+            yield goal, agent, tuple({id(hit): hit for hit in shortest}.values())

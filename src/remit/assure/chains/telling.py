@@ -5,62 +5,105 @@ A way that `decide` does not permit is no finding: it is left out, and said so.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from remit.assure.chains.found import Chained, Step
-from remit.assure.chains.goals import FAMILY, Goal
+from remit.assure.chains.goals import Goal
 from remit.assure.chains.mentioning import names
+from remit.assure.chains.moved import Todo, moves, towards_one_value
 from remit.assure.chains.search import Hit, Taken
-from remit.assure.world import START_MS, Chain, Doing, World
+from remit.assure.world import START_MS, World
+from remit.facts.guarantee import Rate
+from remit.facts.label import Labels
+from remit.facts.monitor import Scope
 from remit.pdp.decision import Decision
+from remit.pdp.guaranteed import unguarded
 from remit.policy.bundle import Bundle
 from remit.policy.slice import Policy
 from remit.policy.verdict import Code, Deny, Escalate, word
 
-_STEP_MS = 1_000
-SUSPECTS_MAX = 3
+SUSPECTS_MAX: Final = 3
+BEYOND_MAX: Final = 10_000
+"""How many calls are made to see whether policies keep a rate."""
+_STEP_MS: Final = 1_000
+
+
+@dataclass(slots=True)
+class _Done:
+    """What came of some actions: the steps, the labels held before the last one, and what denied one of them."""
+
+    steps: list[Step] = field(default_factory=list[Step])
+    held: Labels = frozenset()
+    denied: Decision | None = None
 
 
 @dataclass(slots=True)
 class Teller:
-    """Tells ways through `bundle` for sessions of `user`. `unconfirmed` are those that `decide` does not permit."""
+    """Tells ways through `bundle` for sessions of `user`. `unconfirmed` are those that `decide` does not permit.
+
+    What a guarantee forbids is told of policies alone; any other chain is none where a guarantee denies a step of it.
+    """
 
     bundle: Bundle
     user: str | None
     unconfirmed: list[str] = field(default_factory=list[str])
 
-    def told(self, hit: Hit, way: Sequence[Taken], agents: tuple[str, ...], *, alone: bool) -> Chained | None:
-        """The chain of `way`, which ends in `hit`; None where it does not come out so. `alone`: an agent can do it."""
-        world = World(self.bundle, self.user, budgets=False)
-        steps: list[Step] = []
-        held: frozenset[str] = frozenset()
-        for move in _moves(way):
-            held = world.effective(move.chain)
-            step = _done(world, move)
-            if step.verdict == "deny":
-                tool = "" if hit.edge.how.call is None else hit.edge.how.call.tool
-                self.unconfirmed.append(f"{hit.goal.value} by {tool}: a way was found that comes out otherwise")
+    def told(
+        self, hit: Hit, ways: Sequence[Sequence[Taken]], agents: tuple[str, ...], *, alone: bool
+    ) -> Chained | None:
+        """The chain of `ways` one after the other, the last of which ends in `hit`; None where it comes out otherwise.
+
+        `alone`: an agent can do it.
+        """
+        bundle = self.bundle if hit.goal.guarantee is None else unguarded(self.bundle)
+        todos = [todo for way in moves(ways) for todo in way]
+        for one in towards_one_value(self.bundle, hit.goal.guarantee, todos):
+            done = _played(World(bundle, self.user, budgets=False), one)
+            if done.denied is None:
+                return self._chained(hit.goal, done, agents, sum(map(len, ways)), alone=alone)
+            if any(reason.code is Code.GUARANTEE for reason in done.denied.reasons):
+                # That goal is told by itself.
                 return None
-            steps.append(step)
-        roots = {step.chain[0].partition("#")[0] for step in steps}
-        return Chained(
-            hit.goal,
-            self.user,
-            tuple(steps),
-            agents,
-            len(roots) > 1 and not alone,
-            FAMILY.get(hit.goal, "") not in {"", *held},
-            tuple(self._suspects(hit.goal, steps[-1])),
-            len(way),
-        )
+        tool = "" if hit.edge.how.call is None else hit.edge.how.call.tool
+        self.unconfirmed.append(f"{hit.goal.name} by {tool}: a way was found that comes out otherwise")
+        return None
+
+    def beyond(self, hit: Hit, way: Sequence[Taken], agents: tuple[str, ...], rate: Rate) -> Chained | None:
+        """The chain that makes the last call of `way` more often than `rate` allows; None where nothing lets it.
+
+        Budgets are spent, and what policies count is counted: where those end it before, it is no chain.
+        """
+        wanted = rate.at_most + 1
+        if wanted > BEYOND_MAX:
+            self.unconfirmed.append(f"{hit.goal.name}: more calls than the {BEYOND_MAX} that are tried")
+            return None
+        world, whole, ways = World(unguarded(self.bundle), self.user), _Done(), 0
+        # Where one session may do no more, the next begins.
+        for todos in moves([way] * (wanted if rate.scope is Scope.FLEET else 1)):
+            done = _played(world, [*todos[:-1], replace(todos[-1], times=wanted)])
+            if len(done.steps) < len(todos):
+                return None
+            whole.steps += done.steps
+            ways, wanted = ways + 1, wanted - done.steps[-1].times
+            if wanted <= 0:
+                return self._chained(hit.goal, whole, agents, ways * len(way), alone=True)
+        return None
+
+    def _chained(self, goal: Goal, done: _Done, agents: tuple[str, ...], moved: int, *, alone: bool) -> Chained:
+        roots = {step.chain[0].partition("#")[0] for step in done.steps}
+        hidden = bool(goal.labels) and goal.labels.isdisjoint(done.held)
+        suspects = tuple(self._suspects(goal, done.steps[-1]))
+        together = len(roots) > 1 and not alone
+        return Chained(goal, self.user, tuple(done.steps), agents, together, hidden, suspects, moved)
 
     def _suspects(self, goal: Goal, last: Step) -> Iterator[str]:
         """Policies that forbid something for what the goal is about, and let this pass: those of the action first."""
-        family = FAMILY.get(goal)
-        if family is None:
+        if not goal.labels:
             return
         form = self.bundle.tools[last.doing.server, last.doing.name]
         mine = self.bundle.slice_of(form.tool).policies
-        guards = [one for one in self.bundle.policies.values() if one.forbids and names(one, family)]
+        forbids = [one for one in self.bundle.policies.values() if one.forbids]
+        guards = [one for one in forbids if any(names(one, family) for family in goal.families)]
         spoken = set(last.policies)
         inside = [one for one in guards if one.ident in mine and one.ident not in spoken]
         yield from (one.ident for one in [*inside, *_outside(guards, mine)][:SUSPECTS_MAX])
@@ -70,62 +113,42 @@ def _outside(guards: Sequence[Policy], mine: Mapping[str, Policy]) -> list[Polic
     return [one for one in guards if one.ident not in mine]
 
 
-@dataclass(frozen=True, slots=True)
-class _Todo:
-    chain: Chain
-    doing: Doing
-    times: int
-    age_s: int
-    now_ms: int
-    picks: str | None
-    leaves: str | None
-    unsaid: bool
+def _played(world: World, todos: Sequence[Todo]) -> _Done:
+    """What comes of `todos`, up to the first that is denied; one let through some of its times counts those."""
+    done = _Done()
+    for todo in todos:
+        done.held = world.effective(todo.chain)
+        let, made, done.denied = _repeated(world, todo)
+        if let is not None:
+            done.steps.append(_step(world, replace(todo, times=made), let))
+        if done.denied is not None:
+            break
+    return done
 
 
-def _moves(way: Sequence[Taken]) -> Iterator[_Todo]:
-    """The actions of `way`, with a name for each session; handing back is none."""
-    sessions: dict[str, int] = {}
-    session = ""
-    for taken in way:
-        node, edge = taken.node, taken.edge
-        how, target = edge.how, edge.target
-        if node.store is not None:
-            session = _session(sessions, target.chain[0])
-        elif not session:
-            session = _session(sessions, node.chain[0])
-        chain = (session, *(target.chain[1:] if node.store is not None else node.chain[1:]))
-        doing = how.delegate if how.call is None else how.call.doing
-        if doing is not None:
-            yield _Todo(chain, doing, how.times, how.age_s, how.now_ms, node.store, target.store, edge.unsaid)
-
-
-def _session(sessions: dict[str, int], agent: str) -> str:
-    sessions[agent] = sessions.get(agent, 0) + 1
-    return agent if sessions[agent] == 1 else f"{agent}#{sessions[agent]}"
-
-
-def _done(world: World, todo: _Todo) -> Step:
+def _repeated(world: World, todo: Todo) -> tuple[Decision | None, int, Decision | None]:
+    """The last decision that let `todo` through, how many did, and the one that did not."""
     world.now_ms = max(world.now_ms + _STEP_MS, todo.now_ms)
     held = world.session(todo.chain)
     if todo.age_s:
         old = min(held.started_ms, world.now_ms - todo.age_s * 1_000)
         world.change(todo.chain, replace(held, started_ms=old))
     action = world.action(todo.chain, todo.doing)
-    decision: Decision | None = None
-    for _ in range(todo.times):
+    let: Decision | None = None
+    for made in range(todo.times):
         decision = world.judge(todo.chain, action)
         verdict = decision.verdict if decision.observed is None else decision.observed
         if isinstance(verdict, Deny):
-            break
+            return let, made, decision
         if isinstance(verdict, Escalate):
             # The one who always says yes says yes.
             world.take(todo.chain, action, decision)
         world.anything(todo.chain, action)
-    assert decision is not None, "everything is done at least once"  # noqa: S101
-    return _step(world, todo, decision)
+        let = decision
+    return let, todo.times, None
 
 
-def _step(world: World, todo: _Todo, decision: Decision) -> Step:
+def _step(world: World, todo: Todo, decision: Decision) -> Step:
     verdict = decision.verdict if decision.observed is None else decision.observed
     gates = tuple((gate.policy, gate.route) for gate in verdict.gates) if isinstance(verdict, Escalate) else ()
     barring = {policy for policy, _ in gates}

@@ -5,7 +5,6 @@ from typing import Final
 
 from remit.assure.chains.cut import cutting
 from remit.assure.chains.found import Chained, Step
-from remit.assure.chains.goals import SAYS
 from remit.facts.action import ActionKind
 from remit.facts.canonical import Json, canonical
 
@@ -15,7 +14,7 @@ _SHOWN_MAX: Final = 200
 def title(chain: Chained) -> str:
     """What `chain` comes to, in one sentence."""
     together = ", which no agent can do alone" if chain.together else ""
-    return f"{SAYS[chain.goal]} by {chain.tool}{together}"
+    return f"{chain.goal.says} by {chain.tool}{together}"
 
 
 def story(chain: Chained) -> Iterator[str]:
@@ -69,8 +68,13 @@ def case(chain: Chained) -> dict[str, Json]:
             event |= {"expect": "deny"}
             del event["back"]
         events.append(event)
-    made: dict[str, Json] = {"name": f"chain: {title(chain)}", "events": events}
-    return made if chain.user is None else {"name": made["name"], "user": chain.user, "events": events}
+    made: dict[str, Json] = {"name": f"chain: {title(chain)}"}
+    if chain.user is not None:
+        made["user"] = chain.user
+    if chain.goal.guarantee is not None:
+        # What the guarantee itself denies is no word of policies.
+        made["guarantees"] = False
+    return made | {"events": events}
 
 
 def _event(step: Step) -> dict[str, Json]:
@@ -91,7 +95,7 @@ def _event(step: Step) -> dict[str, Json]:
 def told(chain: Chained) -> dict[str, Json]:
     """`chain` for programs."""
     return {
-        "goal": chain.goal.value,
+        "goal": chain.goal.name,
         "text": title(chain),
         "agents": list(chain.agents),
         "together": chain.together,
