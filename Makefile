@@ -8,7 +8,9 @@ MAKEFLAGS += --no-print-directory
 unexport PYTHONDONTWRITEBYTECODE
 
 IN := .venv/bin/
-PYTEST := $(IN)python -m pytest
+# One worker a core; a file's tests stay together, since they share what they start. JOBS=0 runs all in one process.
+JOBS ?= auto
+PYTEST := $(IN)python -m pytest -n $(JOBS) --dist loadfile
 
 # Distributions build Python with all its optimisations; one built by hand is often a quarter slower.
 SYSTEM_PYTHON ?= /usr/bin/python3
@@ -29,7 +31,7 @@ run: ## set up, run the demo, leave the service up (REMIT_DEMO_EXIT=1: end with 
 	@$(call python,tools/setup_env.py run)
 	@exec $(IN)remit demo $(if $(REMIT_DEMO_EXIT),--exit)
 
-test: ## set up, run all tests; ARGS="-k word" chooses, REMIT_ALL=1 makes a skip fail
+test: ## set up, run all tests; ARGS="-k word" chooses, JOBS=0 in one process, REMIT_ALL=1 makes a skip fail
 	@$(call python,tools/setup_env.py dev)
 	@exec $(PYTEST) $(ARGS)
 

@@ -9,22 +9,45 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import pytest
 from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+
+class Worker(Protocol):
+    """What is asked of a worker of `pytest -n` (pytest-xdist's `WorkerController`)."""
+
+    config: pytest.Config
+
 
 DATABASE = DirectoryBasedExampleDatabase("build/hypothesis")
+DESELECTED = pytest.StashKey[int]()
+"""How many tests each worker of `pytest -n` left out: they all select from the same ones."""
 # No deadline: a loaded machine is no failure, and times are the business of bench/.
 settings.register_profile("remit", deadline=None, print_blob=True, database=DATABASE)
 settings.register_profile("soak", settings.get_profile("remit"), max_examples=5_000)
 settings.load_profile("remit")
 # A shell that starts the tests in the background has them ignore SIGINT, and so would all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Count what a worker of `pytest -n` leaves out; without workers, the terminal's reporter counts."""
+    output = cast("dict[str, int] | None", getattr(items[0].config, "workeroutput", None)) if items else None
+    if output is not None:
+        output["deselected"] = output.get("deselected", 0) + len(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Worker) -> None:
+    """Take over what a worker counted; one that crashed said nothing."""
+    said: dict[str, int] = getattr(node, "workeroutput", {})
+    node.config.stash[DESELECTED] = max(node.config.stash.get(DESELECTED, 0), said.get("deselected", 0))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -63,7 +86,7 @@ def not_run(config: pytest.Config) -> Iterator[str]:
     for report in stats.get("xfailed", []):
         if isinstance(report, pytest.TestReport):
             yield f"{report.nodeid}: expected to fail: {getattr(report, 'wasxfail', '')}"
-    if deselected := len(stats.get("deselected", [])):
+    if deselected := len(stats.get("deselected", [])) or config.stash.get(DESELECTED, 0):
         yield f"{deselected} tests: deselected on the command line"
 
 

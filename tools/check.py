@@ -24,7 +24,10 @@ STEPS: Final[dict[str, tuple[str, ...]]] = {
     "rings": ("lint-imports", "--no-logo", "--cache-dir", "build/import-linter"),
     "style": ("python", "-m", "tools.check_style"),
     # Only tests without fixtures and processes count: what they do not reach is not held by a fast test.
-    "coverage": ("python", "-m", "pytest", "tests/core", "-q", "--cov", "--cov-report=term-missing:skip-covered"),
+    "coverage": (
+        *("python", "-m", "pytest", "tests/core", "-q", "-n", "auto"),
+        *("--cov", "--cov-report=term-missing:skip-covered"),
+    ),
 }
 
 

@@ -95,10 +95,12 @@ def test_a_failed_set_up_says_what_why_and_what_next(tmp_path: Path, bare: dict[
     assert not (tree / ".venv" / "remit-setup.json").exists()
 
 
-def test_what_is_not_run_is_listed_and_fails_where_all_must_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_what_is_not_run_is_listed_and_fails_where_all_must_run(tmp_path: Path, workers: str) -> None:
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "conftest.py")
     (tmp_path / "test_left_out.py").write_text(LEFT_OUT)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", workers, "-p", "no:cacheprovider"]
+    command += ["--rootdir", str(tmp_path)]
     code, said = run(command, tmp_path, dict(os.environ, REMIT_ALL=""))
     assert code == 0, said
     assert "test_left_out.py::test_lacks: skipped: no such tool here" in said
@@ -106,3 +108,6 @@ def test_what_is_not_run_is_listed_and_fails_where_all_must_run(tmp_path: Path) 
     code, said = run(command, tmp_path, dict(os.environ, REMIT_ALL="1"))
     assert code == 1, said
     assert "2 not run is a failure" in said
+    code, said = run([*command, "-k", "runs"], tmp_path, dict(os.environ, REMIT_ALL="1"))
+    assert code == 1, said
+    assert "2 tests: deselected on the command line" in said
