@@ -52,7 +52,7 @@ def test_the_brief_has_it_all_in_one_order(noting: Noting) -> None:
     approval = waiting(noting)
     brief = approval["brief"]
     assert list(brief) == [
-        "what", "shows", "stops", "chain", "values", "unlisted", "impact", "precedent", "safer", "reason",
+        "what", "shows", "preview", "stops", "chain", "values", "unlisted", "impact", "precedent", "safer", "reason",
         "expires", "zero", "careful", "whole",
     ]  # fmt: skip
     assert plain(brief["what"]) == f"mail 1 recipient, {MALLORY}: hello"

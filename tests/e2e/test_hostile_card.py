@@ -25,6 +25,7 @@ def approval(text: str) -> dict[str, Any]:
     brief: dict[str, Any] = {
         "what": [{"text": "mail ", "mark": ""}, {"text": text, "mark": "untrusted"}],
         "shows": [line("recipients", "untrusted")],
+        "preview": {"by": text, "lines": [text, text], "labels": [text], "why": text},
         "stops": [{"policy": "ask", "route": "owner", "text": text, "where": "a.cedar:1", "lines": [text, text]}],
         "chain": [line("for", ""), line("agent", "")],
         "values": [line(text, "given", "untrusted", "given", gate=True), line("to", "unseen"), line("x", "grounded")],

@@ -17,6 +17,7 @@ from remit.api.page.choices import Viewer
 from remit.api.page.look import POLICY
 from remit.api.page.render import PAGE_BYTES_MAX, fitted, granting
 from remit.escalate.brief import Case, Safer, Stop
+from remit.escalate.foreseen import Foreseen
 from remit.escalate.machine import Approval
 from remit.facts.action import ActionKind
 from remit.facts.lineage import Lineage, Step
@@ -78,6 +79,7 @@ def shown(text: str, *, parted: bool = True, arguments: dict[str, JsonValue] | N
         about=frozenset({"$.to"}),
         safer=[Safer(text, text, text)],
         reason=text,
+        foreseen=Foreseen(f"mail/{text}", text, why=text),
     )
     told = ApprovalAnswer(
         id=asked.ident, state="pending", action="sha256:0", sid="s", agent="bot", user="ana", tool=f"mail/{text}",

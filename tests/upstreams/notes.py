@@ -1,7 +1,7 @@
 """A real MCP server by the SDK with a store that outlives whoever governs it: `python notes.py PORT FOLDER`.
 
 `fetch` brings a page from outside, `save` and `load` keep notes by path, however that is spelt, `find` reads them
-all, `send` sends: each mail is a line of `FOLDER/sent`; `draft` sends nothing.
+all, `compare` says what `save` would change; `send` sends: each mail is a line of `FOLDER/sent`; `draft` sends nothing.
 """
 
 import json
@@ -33,6 +33,11 @@ def main() -> None:
     async def save(path: str, text: str) -> str:
         kept.write_text(json.dumps({**notes(), named(path): text}), "utf-8")
         return "kept"
+
+    @server.tool(description="Says what keeping a note would change.")
+    async def compare(path: str, text: str) -> str:
+        before = notes().get(named(path), "")
+        return "\n".join([*(f"- {line}" for line in before.splitlines()), *(f"+ {line}" for line in text.split("\n"))])
 
     @server.tool(description="Reads a note.")
     async def load(path: str) -> str:

@@ -65,11 +65,21 @@ class SaferAnswer(Answer):
     arguments: str
 
 
+class PreviewAnswer(Answer):
+    """What the tool `by` says that would happen, in its own words; `why` it says nothing, or that it failed."""
+
+    by: str
+    lines: list[str]
+    labels: list[str]
+    why: str
+
+
 class BriefAnswer(Answer):
     """What a person who decides is told, in the order in which it is shown."""
 
     what: list[SpanAnswer]
     shows: list[LineAnswer]
+    preview: PreviewAnswer | None
     stops: list[StopAnswer]
     chain: list[LineAnswer]
     values: list[LineAnswer]

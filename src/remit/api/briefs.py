@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from remit.api.answers_decided import BriefAnswer, LineAnswer, SaferAnswer, SpanAnswer, StopAnswer
+from remit.api.answers_decided import BriefAnswer, LineAnswer, PreviewAnswer, SaferAnswer, SpanAnswer, StopAnswer
 from remit.api.lineage import lineage
 from remit.api.moments import instant
 from remit.api.services import Services
 from remit.api.views import tool_name
 from remit.assure.alternatives import candidates, precedent
-from remit.escalate.brief import Brief, Case, Line, Safer, Stop
+from remit.escalate.brief import Brief, Case, Line, Preview, Safer, Stop
 from remit.escalate.concern import concerned
 from remit.escalate.machine import Approval
 from remit.escalate.wording import Span
@@ -61,6 +61,7 @@ async def case_of(services: Services, approval: Approval, proposal: Entry | None
         impact=_magnitudes(body),
         reason=asked.said if isinstance(asked, ActionBody) else None,
         precedent=precedent(earlier, approval),
+        foreseen=services.driver.foreseen(approval) if body.kind == ActionKind.CALL_TOOL.value else None,
         safer=await _safer(services, body, tool, values),
     )
 
@@ -70,6 +71,7 @@ def brief_view(brief: Brief) -> BriefAnswer:
     return BriefAnswer(
         what=_spans(brief.what),
         shows=_lines(brief.shows),
+        preview=None if brief.preview is None else _preview(brief.preview),
         stops=[
             StopAnswer(policy=one.policy, route=one.route, text=one.text, where=one.where, lines=list(one.lines))
             for one in brief.stops
@@ -86,6 +88,10 @@ def brief_view(brief: Brief) -> BriefAnswer:
         careful=brief.careful,
         whole=brief.whole,
     )
+
+
+def _preview(one: Preview) -> PreviewAnswer:
+    return PreviewAnswer(by=one.by, lines=list(one.lines), labels=list(one.labels), why=one.why)
 
 
 def _spans(spans: Iterable[Span]) -> list[SpanAnswer]:

@@ -1,8 +1,9 @@
 """What the control API asks of whoever keeps approvals (`pep.decisions`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from remit.escalate.foreseen import Foreseen
 from remit.escalate.grants import Grant, Terms, Wish
 from remit.escalate.machine import Approval
 from remit.facts.agent import User
@@ -61,6 +62,11 @@ class Deciding(Protocol):
 
     async def review_glass(self, ident: str, by: User, note: str | None) -> Approval:
         """Say that `by` has looked at how its glass was broken."""
+        ...
+
+    @property
+    def foreseen(self) -> Callable[[Approval], Foreseen | None]:
+        """What a dry run of what an approval stands for told; None where its tool offers none."""
         ...
 
     async def terms_for(self, ident: str, wish: Wish) -> tuple[Approval, Terms]:

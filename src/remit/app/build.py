@@ -181,8 +181,8 @@ def _source(folder: Folder, bundles: Bundles) -> Source:
 def _introduced(driver: Driver, resource: str) -> str:
     """Tell `driver` who looks up hosts, and what the addresses of pages begin with: that is the answer."""
     driver.resolves_by(HostResolver())
-    driver.shown_under(pages := f"{resource}/a/")
-    return pages
+    driver.callers.pages = f"{resource}/a/"
+    return driver.callers.pages
 
 
 async def build(settings: Settings, port: int, logs: Logs | None = None) -> Service:

@@ -23,8 +23,8 @@ def argument_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> lis
     said = {name: f"spec.arguments.{name}" for name in spec.arguments}
     keys = {} if spec.store is None else dict.fromkeys(spec.store.keys, "spec.store")
     return [
-        *_unknown(resource, pinned, "tool/argument", said, "what is said of it would hold for nothing"),
-        *_unknown(resource, pinned, "tool/store", keys, "every action of it would count for the whole store"),
+        *unknown(resource, pinned, "tool/argument", said, "what is said of it would hold for nothing"),
+        *unknown(resource, pinned, "tool/store", keys, "every action of it would count for the whole store"),
     ]
 
 
@@ -39,7 +39,7 @@ def brief_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> list[P
     if any(isinstance(piece, str) and ("{" in piece or "}" in piece) for piece in parts):
         return [Problem("tool/brief", where, "brief has a brace that is part of no {argument} or {argument.count}")]
     named = {piece.name: "spec.brief" for piece in parts if isinstance(piece, Slot)}
-    return _unknown(resource, pinned, "tool/brief", named, "people would be shown nothing in its place")
+    return unknown(resource, pinned, "tool/brief", named, "people would be shown nothing in its place")
 
 
 def idempotent_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> list[Problem]:
@@ -52,7 +52,7 @@ def idempotent_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> l
         return [Problem("tool/idempotent", where, "a key goes in an argument or in a member of _meta, one of them")]
     if said.argument:
         named = {said.argument: "spec.idempotent.argument"}
-        return _unknown(resource, pinned, "tool/idempotent", named, "no call of it could be told from another")
+        return unknown(resource, pinned, "tool/idempotent", named, "no call of it could be told from another")
     prefix = said.meta.partition("/")[0]
     if not _META_KEY.fullmatch(said.meta) or {"mcp", "modelcontextprotocol"} & set(prefix.split(".")):
         what = f"{said.meta[:64]!r} is no key of _meta that a server of its own may have"
@@ -60,7 +60,7 @@ def idempotent_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> l
     return []
 
 
-def _unknown(resource: Resource, pinned: Pinned, code: str, named: Mapping[str, str], follows: str) -> list[Problem]:
+def unknown(resource: Resource, pinned: Pinned, code: str, named: Mapping[str, str], follows: str) -> list[Problem]:
     """A problem for each argument in `named`, with the place that names it, which the accepted schema has not."""
     if not named:
         return []
@@ -68,11 +68,12 @@ def _unknown(resource: Resource, pinned: Pinned, code: str, named: Mapping[str, 
         known = type_input(pinned.definition.input_schema).arguments
     except Untypable:
         return []
+    named_tool = f"{resource.name.partition('/')[0]}/{pinned.definition.name}"
     return [
         Problem(
             code,
             resource.at(place),
-            f"Tool {resource.name[:128]!r} has no argument {name[:64]!r}",
+            f"Tool {named_tool[:128]!r} has no argument {name[:64]!r}",
             follows,
             did_you_mean(name, known) or f"it has {', '.join(known[:10])}",
         )

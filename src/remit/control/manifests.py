@@ -163,6 +163,8 @@ def flow_json(said: Tool | ToolSpec) -> dict[str, Json]:
         members["brief"] = said.brief
     if said.idempotent is not None:
         members["idempotent"] = said.idempotent.to_json()
+    if said.preview is not None:
+        members["preview"] = said.preview.to_json()
     return members
 
 

@@ -21,6 +21,7 @@ from remit.facts.guarantee import Held
 from remit.facts.impact import NONE as NO_IMPACT
 from remit.facts.impact import Extractors
 from remit.facts.monitor import KEYS_MAX, Happening, Op, Scope
+from remit.facts.preview import Preview
 from remit.facts.results import Format, Part
 from remit.facts.store import Access
 
@@ -113,7 +114,8 @@ class ToolSpec:
     """What is left out (None) keeps the worst case; `source=()` says that results bring nothing.
 
     `arguments` are those of which there is something to say, `results` the parts of results; `brief` says what a
-    call does, `impact` how much it moves, `idempotent` how it knows that it was asked before.
+    call does, `impact` how much it moves, `idempotent` how it knows that it was asked before, `preview` how it says
+    what a call would do.
     """
 
     effect: Effect | None = None
@@ -129,6 +131,7 @@ class ToolSpec:
     brief: str = ""
     impact: Extractors = field(default_factory=lambda: NO_IMPACT)
     idempotent: Idempotent | None = None
+    preview: Preview | None = None
 
 
 @dataclass(frozen=True, slots=True)

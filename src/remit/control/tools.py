@@ -13,6 +13,7 @@ from remit.control.flow import flow_problems
 from remit.control.impact import impact_problems
 from remit.control.lock import FILE, Lock, Pinned, tool_name_problem
 from remit.control.names import label_problems
+from remit.control.previews import preview_problems
 from remit.control.problems import Problem, Severity, Where, did_you_mean
 from remit.control.resources import Resource, ToolSpec
 from remit.control.stores import store_of, store_problems
@@ -57,6 +58,7 @@ def tools_of(
             problems += idempotent_problems(found[0], found[1], pinned)
             problems += flow_problems(found[0], found[1], pinned)
             problems += impact_problems(found[0], found[1], pinned)
+            problems += preview_problems(found[0], found[1], pinned, lock, entries)
         tool = _tool(server, pinned, found[1] if found else None)
         other = exposed.setdefault(tool.exposed, f"{server}/{name}")
         if other != f"{server}/{name}":
@@ -101,6 +103,7 @@ def _tool(server: str, pinned: Pinned, spec: ToolSpec | None) -> Tool:
         impact=spec.impact,
         brief=spec.brief,
         idempotent=spec.idempotent,
+        preview=spec.preview,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from remit.escalate.foreseen import Foreseen
 from remit.escalate.machine import Approval, State
 from remit.escalate.wording import GIVEN, Span, filled, is_short, listed, marked, shortened, spelled
 from remit.facts.action import ActionKind
@@ -95,13 +96,25 @@ class Safer(NamedTuple):
     arguments: str
 
 
+class Preview(NamedTuple):
+    """What the tool `by` says that would happen, which may have `labels`; or `why` it says nothing, or that it failed.
+
+    `lines` are as it wrote them.
+    """
+
+    by: str
+    lines: tuple[str, ...]
+    labels: tuple[str, ...]
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """What is known of an approval.
 
     `values` are those of the action, `about` the paths of those that some gate is about. `tool` is the catalog's
     entry, None for what is no tool or has gone. `size` are the bytes of the arguments, `labels` what the session
-    holds, `impact` what is known of the magnitude. `reason` is the agent's own.
+    holds, `impact` what is known of the magnitude. `reason` is the agent's own, `foreseen` what a dry run told.
     """
 
     approval: Approval
@@ -117,19 +130,22 @@ class Case:
     precedent: Precedent = NEVER
     safer: Sequence[Safer] = ()
     reason: str | None = None
+    foreseen: Foreseen | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Brief:
     """What is shown, its fields in the order in which it is.
 
-    `what`: verb, object, magnitude. `shows`: recipients, rows, files, before and after. `unlisted` are values that
+    `what`: verb, object, magnitude. `shows`: recipients, rows, files, before and after. `preview`: what the tool says
+    that it would do, in its own words, line by line. `unlisted` are values that
     have no line of their own. `zero` is what happens at `expires_ms`. `careful`: one key is not enough to approve
     it. `whole`: every value is shown, and shown whole.
     """
 
     what: tuple[Span, ...]
     shows: tuple[Line, ...]
+    preview: Preview | None
     stops: tuple[Stop, ...]
     chain: tuple[Line, ...]
     values: tuple[Line, ...]
@@ -152,6 +168,7 @@ def arrange(case: Case, *, chars_max: int = CHARS_MAX, lines_max: int = LINES_MA
     return Brief(
         what=_what(case, chars_max),
         shows=tuple(_shows(case, chars_max, lines_max)),
+        preview=None if case.foreseen is None else _preview(case.foreseen, chars_max, lines_max),
         stops=tuple(_stop(stop, chars_max, lines_max) for stop in case.stops[:lines_max]),
         chain=_chain(case, lines_max),
         values=tuple(_line(one, case.about, chars_max) for one in _ordered(case)[:lines_max]),
@@ -195,10 +212,19 @@ def _shows(case: Case, chars_max: int, lines_max: int) -> list[Line]:
     return found
 
 
+def _preview(found: Foreseen, chars_max: int, lines_max: int) -> Preview:
+    lines = _lines(found.text.split("\n") if found.text else (), chars_max, lines_max)
+    return Preview(shortened(found.by, chars_max), lines, found.labels[:lines_max], shortened(found.why, chars_max))
+
+
 def _stop(stop: Stop, chars_max: int, lines_max: int) -> Stop:
-    lines = tuple(shortened(line, chars_max) for line in stop.lines[:lines_max])
-    left = len(stop.lines) - len(lines)
-    return stop._replace(text=shortened(stop.text, chars_max), lines=(*lines, *([f"… {left} more lines"] * bool(left))))
+    return stop._replace(text=shortened(stop.text, chars_max), lines=_lines(stop.lines, chars_max, lines_max))
+
+
+def _lines(given: Sequence[str], chars_max: int, lines_max: int) -> tuple[str, ...]:
+    lines = tuple(shortened(line, chars_max) for line in given[:lines_max])
+    left = len(given) - len(lines)
+    return (*lines, *([f"… {left} more lines"] * bool(left)))
 
 
 def _chain(case: Case, lines_max: int) -> tuple[Line, ...]:

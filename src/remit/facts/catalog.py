@@ -25,6 +25,7 @@ from remit.facts.impact import Extractors
 from remit.facts.label import Labels
 from remit.facts.monitor import Monitor
 from remit.facts.origin import Role
+from remit.facts.preview import Preview
 from remit.facts.results import Format, Part
 from remit.facts.store import Store
 
@@ -141,7 +142,7 @@ class Tool:
     which more is known than `source` says of the whole; their text is read as `format`. `brief` says to people
     what a call does: verb, object and magnitude, `{name}` standing for an argument and `{name.count}` for how many
     values it has. `impact` finds in its arguments how much a call moves. `idempotent` says how it knows that it was
-    asked before; without, it is never asked again by itself.
+    asked before; without, it is never asked again by itself. `preview` says how it tells what a call would do.
     """
 
     server: str
@@ -160,6 +161,7 @@ class Tool:
     brief: str = ""
     impact: Extractors = field(default_factory=lambda: NO_IMPACT)
     idempotent: Idempotent | None = None
+    preview: Preview | None = None
     secrets: frozenset[str] = field(init=False, repr=False, compare=False)
     """The names of the arguments that hold secrets."""
 

@@ -283,6 +283,7 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             | Event.DETECTED
             | Event.CHECKPOINT_KEY
             | Event.HALT_DRILL
+            | Event.APPROVAL_PREVIEWED
             | Event.INCIDENT_OPENED
             | Event.INCIDENT_SEEN
             | Event.INCIDENT_ASSIGNED

@@ -4,11 +4,12 @@ A decision that is refused leaves no record. All raise `VoteRefused`, `LedgerUnw
 no such approval.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import assert_never
 
 from remit.escalate import voting
+from remit.escalate.foreseen import Foreseen
 from remit.escalate.machine import Approval, Delegation, Edit, Glass, State, Vote
 from remit.escalate.sitting import counts_for
 from remit.escalate.voting import EditRefused, Room
@@ -36,6 +37,8 @@ class Decisions:
         self._desk = desk
         self._ledger = ledger
         self._clock = clock
+        self.foreseen: Callable[[Approval], Foreseen | None] = lambda _: None
+        """What a dry run of what an approval stands for told; None where its tool offers none."""
 
     async def decide_approval(
         self,

@@ -28,6 +28,7 @@ from remit.pep.errand import Errand
 from remit.pep.judging import Current, Desk, Veiling, unveiled
 from remit.pep.memory import Memory
 from remit.pep.names import Names
+from remit.pep.previews import Previews
 from remit.pep.questions import Questions
 from remit.pep.rounds import Under
 from remit.pep.tally import Tally
@@ -74,13 +75,11 @@ class Driver(Control):
         self._upstreams = upstreams
         self._names = Names()
         self._way = Way(memory, self._desk, ledger, clock, upstreams, self._stop_reason, self._names)
-        questions = Questions(self._desk)
-        self._tasks = Tasks(self._way, questions, self._desk, memory, clock)
+        self.callers = self._way.waiting
+        self._previews = Previews(self._way, self._desk)
+        self.foreseen = self._previews.of
+        self._tasks = Tasks(self._way, questions := Questions(self._desk), self._desk, memory, clock)
         self._conversation = Conversation(self._way, questions, self._tasks, memory, clock)
-
-    def shown_under(self, pages: str) -> None:
-        """Say that people are shown approvals under the address `pages`, each at its id."""
-        self._way.pages = pages
 
     def resolves_by(self, resolver: Resolver) -> None:
         """Look up hosts by `resolver`: without one, no URL that an obligation limits is let through."""
@@ -88,7 +87,7 @@ class Driver(Control):
 
     def drains_by(self, closing: asyncio.Event) -> asyncio.Event:
         """Take `closing`, and give it back, as what says that the service ends: who goes then did not hang up."""
-        self._way.draining = closing.is_set
+        self.callers.draining = closing.is_set
         return closing
 
     def knows(self, server: str) -> bool:
@@ -169,6 +168,7 @@ class Driver(Control):
 
     async def close(self) -> None:
         """End what waits for its client; its outcome is queued."""
+        await self._previews.close()
         await self._conversation.close()
 
     async def call_tool(

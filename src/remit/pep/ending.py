@@ -96,7 +96,9 @@ class Ending:
         reached = reached_of(attempt.decision)
         action, bundle = errand.action, self._desk.bundle
         stored = self._desk.stored(action)
-        call = None if shown.status is Status.NOT_SENT else self._desk.call(attempt.ref, action)
+        # What its agent is not told grounds nothing that he says.
+        is_learned = errand.told and shown.status is not Status.NOT_SENT
+        call = self._desk.call(attempt.ref, action) if is_learned else None
         return judge_result(
             bundle, reached, action.server, attempt.sessions, shown.status, shown.value, stored, call=call
         )

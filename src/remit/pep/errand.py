@@ -38,13 +38,14 @@ Sends: TypeAlias = Callable[[Upstream, str, Era, Along], Awaitable[Reply]]
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """An action, how it is sent, and what of the reply may be shown."""
+    """An action, how it is sent, and what of the reply may be shown; `told`: whether its agent is told the answer."""
 
     action: Action
     send: Sends
     show: Callable[[Reply], Shown]
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """`Mcp-Param-*`, by the pinned schema and the final arguments."""
+    told: bool = True
 
 
 def call_tool(

@@ -15,7 +15,7 @@ from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json, digest
 from remit.facts.catalog import Definition, Tool
-from remit.facts.label import NONE, Labels
+from remit.facts.label import NONE, Labels, closed
 from remit.facts.limits import Limits
 from remit.facts.record import RecordKind
 from remit.facts.session import Session
@@ -205,6 +205,16 @@ class Desk:
     def brings(self, attempt: Attempt, action: Action, said: Json = None) -> Labels:
         """All labels that what `attempt` at `action` brings may have as of now; `said` is what it brings already."""
         return self._so_far(attempt, action, said).labels
+
+    def brought(self, decision: Decision, action: Action) -> Labels:
+        """All labels that what `action` brings may have as of now, where `decision` lets it run; detectors aside."""
+        reached, stored = reached_of(decision), self.stored(action)
+        return judge_result(self._current(), reached, action.server, (), Status.TOOL_ERROR, None, stored).labels
+
+    def held_by_all(self, authority: Authority) -> Labels:
+        """The labels that every session of the chain holds."""
+        first, *others = [closed(one.labels) for one in self._memory.sessions(authority, self._clock.now_ms())]
+        return first.intersection(*others)
 
     def _so_far(self, attempt: Attempt, action: Action, said: Json = None, call: Call | None = None) -> Judgement:
         # As an error: no part of it is told apart, so that all of it has all labels.

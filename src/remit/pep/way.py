@@ -13,48 +13,43 @@ Laws
 """
 
 import asyncio
-import contextlib
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, assert_never
 
-from remit.escalate.machine import OPEN, State
-from remit.escalate.refusals import refused_text
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority
-from remit.facts.record import RecordKind, Ref
+from remit.facts.record import Ref
 from remit.pdp.decision import Reshape, Resolve
 from remit.pdp.stopping import reason_of
-from remit.pep.answer import Answer, Awaiting, Client, Refused
+from remit.pep.answer import Answer, Client, Refused
 from remit.pep.attempt import Attempt
 from remit.pep.editing import edited_of
-from remit.pep.ending import Ending, internal, seen, unwritable
+from remit.pep.ending import Ending, internal, unwritable
 from remit.pep.errand import Errand, called
-from remit.pep.judging import BY_REMIT, Desk
+from remit.pep.judging import Desk
 from remit.pep.memory import Memory
 from remit.pep.names import Names
 from remit.pep.notices import Notices
 from remit.pep.pins import UNASKED, Live
 from remit.pep.rounds import Under
 from remit.pep.taking import hold_s_of
+from remit.pep.waiting import Waiting
 from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason
 from remit.ports.ledger import Ledger, LedgerUnwritable
 from remit.ports.resolver import NOBODY, Resolver
 from remit.ports.system import Clock
 from remit.ports.upstream import Along, Failure, Reply, Upstream, UpstreamUnreachable
-from remit.trace.bodies import ActionBody, AdminBody, Event, Status
+from remit.trace.bodies import ActionBody, Status
 
 _LOG: Final = logging.getLogger(__name__)
-REREAD_S: Final = 1.0
-"""How often a held call looks at its approval though nobody told it to."""
 
 
 class Way:
     """Takes errands through judgement to their answer. `stop_reason` is asked last before anything is sent.
 
-    `pages` is what the address of an approval's page begins with, or empty. `resolver` looks up hosts.
+    `waiting` has those who wait for people; `resolver` looks up hosts.
     """
 
     def __init__(
@@ -75,11 +70,9 @@ class Way:
         self._stop_reason = stop_reason
         self._names = names
         self._ending = Ending(desk, clock)
-        self.pages = ""
+        self.waiting = Waiting(memory, desk, ledger, clock, self.stopped)
         self.resolver: Resolver = NOBODY
         self._sent: dict[int, Under] = {}
-        self.draining: Callable[[], bool] = lambda: False
-        self._held: Counter[str] = Counter()
 
     async def held(self, authority: Authority, work: Coroutine[Any, Any, Answer]) -> Answer:
         """The answer of `work`, during which the sessions of the chain are in memory."""
@@ -103,10 +96,12 @@ class Way:
     async def begin(self, errand: Errand, client: Client) -> Answer | Under:
         """Judge and record `errand`; its answer, or, once the intent is durable, the action under way."""
         found = await self.decide(errand.action, client)
-        if not isinstance(found, Attempt):
-            return found
+        return await self.set_out(errand, client, found) if isinstance(found, Attempt) else found
+
+    async def set_out(self, errand: Errand, client: Client, found: Attempt) -> Answer | Under:
+        """`errand`, permitted as `found`, under way once its intent is durable; or why it is not sent."""
         if (instead := found.edited or found.shaped) is not None:
-            errand = called(instead, self._desk.tool(instead))
+            errand = replace(called(instead, self._desk.tool(instead)), told=errand.told)
         try:
             refused = await self._settled(found)
         except asyncio.CancelledError:
@@ -132,15 +127,13 @@ class Way:
         if client.trace is not None or client.said is not None:
             action = replace(action, trace=client.trace, said=client.said)
         while True:
-            live, unreachable = await self._live(action, client)
-            edited = await self._edited(action)
+            live, unreachable = await self.live(action, client)
+            record = self._desk.edit_of(action)
+            edited = None if record is None else await self.edited(action, record)
             given = self._memory.given
             attempt = self._desk.judge(action, live, edited)
-            if isinstance(attempt, Reshape):
-                action = attempt.action
-                continue
-            if isinstance(attempt, Resolve):
-                action = action.resolved({host: await self.resolver.address(host) for host in attempt.hosts})
+            if isinstance(attempt, Reshape | Resolve):
+                action = await self.shaped(action, attempt)
                 continue
             match attempt.decision.verdict:
                 case Permit():
@@ -154,11 +147,17 @@ class Way:
                     now_s = self._clock.monotonic_s()
                     if deadline_s is None:
                         deadline_s = now_s + hold_s_of(attempt.decision)
-                    answer = await self._wait(action, attempt, verdict, deadline_s, given)
+                    answer = await self.waiting.wait(action, client, attempt, verdict, deadline_s, given)
                     if answer is not None:
                         return answer
                 case _:
                     assert_never(attempt.decision.verdict)
+
+    async def shaped(self, action: Action, first: Reshape | Resolve) -> Action:
+        """`action` after what has to be done before it can be decided on."""
+        if isinstance(first, Reshape):
+            return first.action
+        return action.resolved({host: await self.resolver.address(host) for host in first.hosts})
 
     async def send(self, under: Under, request: Callable[[Along], Awaitable[Reply]]) -> Reply:
         """Send `request` for an action under way. Cancelling ends the action; a stop ends the request alone."""
@@ -238,7 +237,7 @@ class Way:
         """Why `action` may no longer be done, if so."""
         return self._stop_reason(action.authority, action.server, action.name)
 
-    async def _live(self, action: Action, client: Client) -> tuple[Live, Reason | None]:
+    async def live(self, action: Action, client: Client) -> tuple[Live, Reason | None]:
         """The live tools of the action's server, where it calls one, or why they are not known."""
         upstream = self._upstreams.get(action.server)
         if upstream is None or action.kind is not ActionKind.CALL_TOOL:
@@ -254,11 +253,11 @@ class Way:
         except UpstreamUnreachable as error:
             return None, Reason(Code.TOOL_UNVERIFIED, str(error))
 
-    async def _edited(self, action: Action) -> Action | None:
-        """What people approved in place of `action`, as they were shown it; its hash is checked where it is judged."""
-        record = self._desk.edit_of(action)
-        if record is None:
-            return None
+    async def edited(self, action: Action, record: str) -> Action | None:
+        """What people approved in place of `action`, which the proposal `record` holds, as they were shown it.
+
+        Its hash is checked where it is judged.
+        """
         kept = self._desk.lifting.kept_edit(record)
         if kept is None:
             entry = await self._ledger.entry(Ref.parse(record))
@@ -282,69 +281,3 @@ class Way:
         except LedgerUnwritable as error:
             return unwritable(error, attempt.ref)
         return None
-
-    async def _wait(
-        self, action: Action, attempt: Attempt, verdict: Escalate, deadline_s: float, given: int
-    ) -> Answer | None:
-        """Wait for people until `deadline_s`; None when the action should be judged again.
-
-        `given` is how much had been granted when it was judged.
-        """
-        ident = attempt.waits_for
-        assert ident is not None, "an escalated attempt waits for an approval"  # noqa: S101
-        self._held[ident] += 1
-        try:
-            return await self._decided(action, attempt, verdict, deadline_s, given)
-        except asyncio.CancelledError:
-            if self._held[ident] == 1:
-                self._hung_up(ident)
-            raise
-        finally:
-            self._held[ident] -= 1
-            if not self._held[ident]:
-                del self._held[ident]
-
-    def _hung_up(self, ident: str) -> None:
-        """Nobody waits for it any more: people are spared it. A service that ends is no caller that hung up."""
-        approval = self._memory.approval(ident)
-        if approval is None or approval.state not in OPEN or self.draining():
-            return
-        body = AdminBody(Event.APPROVAL_CANCELLED, BY_REMIT, ident, {"why": "the caller hung up"})
-        with contextlib.suppress(LedgerUnwritable):
-            pending = self._desk.append(RecordKind.ADMIN, approval.sid, body)
-            asyncio.ensure_future(pending.durable).add_done_callback(seen)
-
-    async def _decided(
-        self, action: Action, attempt: Attempt, verdict: Escalate, deadline_s: float, given: int
-    ) -> Answer | None:
-        ident = attempt.waits_for or ""
-        while True:
-            why = self.stopped(action)
-            if why is not None:
-                return Refused((why,), ident)
-            approval = self._memory.approval(ident)
-            if approval is None:
-                approval = await self._ledger.approval(ident)
-            state = State.EXPIRED if approval is None else approval.state
-            match state:
-                case State.PENDING:
-                    left_s = deadline_s - self._clock.monotonic_s()
-                    if left_s <= 0:
-                        page = f"{self.pages}{ident}" if self.pages else ""
-                        return Awaiting(ident, verdict.gates, attempt.decision.reasons, page)
-                    if self._memory.given != given:
-                        # A grant came in, which may cover this too: judged again, it is asked about no second time.
-                        return None
-                    await self._memory.changed(min(left_s, REREAD_S))
-                case State.DENIED if approval is not None:
-                    reason = Reason(Code.APPROVAL_REFUSED, refused_text(approval.refused_by or "", approval.reason))
-                    return Refused((reason, *attempt.decision.reasons), ident)
-                case State.CANCELLED:
-                    reason = Reason(Code.GATE, "people were asked, and the question was withdrawn")
-                    return Refused((reason, *attempt.decision.reasons), ident)
-                case State.EXPIRED:
-                    reason = Reason(Code.GATE, "people were asked and nobody decided in time")
-                    return Refused((reason, *attempt.decision.reasons), ident)
-                case _:
-                    # Approved, or used by a twin of this call: judge what is true now.
-                    return None

@@ -252,6 +252,8 @@ def _said(tool: Tool) -> Json:
         said.append({"brief": tool.brief, "shows": shown})
     if tool.idempotent is not None:
         said.append({"idempotent": tool.idempotent.to_json()})
+    if tool.preview is not None:
+        said.append({"preview": tool.preview.to_json()})
     if tool.store is not None:
         said.append([tool.store.name, list(tool.store.keys), tool.store.reads, tool.store.writes])
     return said

@@ -208,6 +208,7 @@ class Event(StrEnum):
     APPROVAL_CANCELLED = "approval.cancelled"
     APPROVAL_SUPERSEDED = "approval.superseded"
     APPROVAL_STARTED = "approval.started"
+    APPROVAL_PREVIEWED = "approval.previewed"
     TOOLS_ACCEPTED = "tools.accepted"
     RESOURCE_DELETED = "resource.deleted"
     LEDGER_RESTORED = "ledger.restored"

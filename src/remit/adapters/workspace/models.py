@@ -159,6 +159,17 @@ class IdempotentShape(Shape):
     meta: Word | None = Field(default=None, description="A member of _meta in which Remit does: shop.example/key.")
 
 
+class PreviewShape(Shape):
+    """How a tool says what a call would do: by another tool, or by one of its arguments."""
+
+    tool: Word | None = Field(default=None, description="Another tool of its server, which reads only.")
+    arguments: dict[Name, Name] | None = Field(
+        default=None, max_length=1_000, description="Its arguments: which one of the call each is. Left out: the same."
+    )
+    argument: Word | None = Field(default=None, description="An argument with which the tool does not act.")
+    value: StrictBool | Word = Field(default=True, description="What that argument is then.")
+
+
 class ExtractorShape(Shape):
     """Where in a tool's arguments a measure of its impact stands, and how it is counted."""
 
@@ -201,6 +212,7 @@ class ToolShape(Shape):
         default=None,
         description="How it knows that it was asked before: an approved call is tried again after a crash.",
     )
+    preview: PreviewShape | None = Field(default=None, description="A dry run, shown to who decides.")
 
 
 class PolicyShape(Shape):

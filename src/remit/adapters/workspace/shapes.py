@@ -36,6 +36,7 @@ from remit.adapters.workspace.models import (
 )
 from remit.adapters.workspace.past_models import PAST_PARTS, GuaranteeShape, MonitorShape
 from remit.adapters.workspace.plain import Shape
+from remit.adapters.workspace.tooling import tool_spec
 from remit.control.problems import Problem, Where, did_you_mean
 from remit.control.resources import (
     API_VERSION,
@@ -51,21 +52,15 @@ from remit.control.resources import (
     ServerSpec,
     SourceSpec,
     Spec,
-    StoreSpec,
-    ToolSpec,
     UserSpec,
 )
 from remit.facts.agent import Harness, Mode
 from remit.facts.breaker import On, Over
 from remit.facts.budget import Measure, Per
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Effect, Idempotent, Shows, Sink, Topic, Watches
+from remit.facts.catalog import Topic, Watches
 from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth, Secret
 from remit.facts.finding import Find
-from remit.facts.impact import Counts, Extractor
-from remit.facts.origin import Role
-from remit.facts.results import Format, Part
-from remit.facts.store import Access
 
 _M = TypeVar("_M", bound=Shape)
 
@@ -227,21 +222,7 @@ def _spec(shape: Shape, document: Document) -> Spec:
         case ServerShape():
             return _server(shape)
         case ToolShape():
-            return ToolSpec(
-                None if shape.effect is None else Effect(shape.effect),
-                None if shape.sink is None else Sink(shape.sink),
-                None if shape.source is None else tuple(shape.source),
-                tuple(shape.tags),
-                shape.description,
-                MappingProxyType({name: _argument(one) for name, one in shape.arguments.items()}),
-                None if shape.store is None else _store(shape.store),
-                tuple(shape.asks),
-                tuple(Part(one.path, one.label, one.identity, one.directory) for one in shape.results),
-                Format(shape.format),
-                shape.brief,
-                MappingProxyType({name: _extractor(name, one) for name, one in shape.impact.items()}),
-                None if (key := shape.idempotent) is None else Idempotent(key.argument or "", key.meta or ""),
-            )
+            return tool_spec(shape)
         case PolicyShape():
             return PolicySpec(shape.cedar, document.blocks.get("spec.cedar", document.line))
         case RouteShape():
@@ -288,21 +269,6 @@ def _budget(shape: BudgetShape) -> BudgetSpec:
         tuple(shape.tools),
         shape.each,
     )
-
-
-def _store(shape: StoreShape) -> StoreSpec:
-    keys = (*(() if shape.key is None else (shape.key,)), *shape.keys)
-    return StoreSpec(keys, shape.name, None if shape.access is None else Access(shape.access))
-
-
-def _argument(shape: ArgumentShape) -> Argument:
-    role = None if shape.role is None else Role(shape.role)
-    return Argument(shape.secret, role, None if shape.shows is None else Shows(shape.shows))
-
-
-def _extractor(measure: str, shape: ExtractorShape) -> Extractor:
-    usual = {"amount": Counts.NUMBER, "recipients": Counts.PEOPLE}.get(measure, Counts.VALUES)
-    return Extractor(shape.path, usual if shape.counts is None else Counts(shape.counts))
 
 
 def _value(shape: str | SecretShape) -> str | Secret:

@@ -9,7 +9,7 @@ from remit.api.moments import instant
 from remit.api.page.choices import Viewer, cannot, confirmed, forms, hidden, terms
 from remit.api.page.html import Html, joined, tag, text
 from remit.api.page.look import SCRIPT, STYLE
-from remit.escalate.brief import Brief, Case, Line, Stop, arrange
+from remit.escalate.brief import Brief, Case, Line, Preview, Stop, arrange
 from remit.escalate.wording import Span, shortened
 from remit.facts.passkey import Passkey
 
@@ -48,6 +48,8 @@ def _decision(told: ApprovalAnswer, brief: Brief, now_ms: int, viewer: Viewer, s
     yield header(viewer, told.id, tag("span", told.state, class_="state"), _countdown(told, brief, now_ms))
     yield tag("h1", *_spans(brief.what))
     yield from _list(None, brief.shows)
+    if brief.preview is not None:
+        yield from _preview(brief.preview)
     yield tag("h2", "Why it stopped")
     for stop in brief.stops:
         yield from _stop(stop)
@@ -85,6 +87,16 @@ def _countdown(told: ApprovalAnswer, brief: Brief, now_ms: int) -> Html:
     if told.state not in {"pending", "approved"}:
         return tag("span", f"until {told.expires}")
     return tag("span", f"{left} s left, until {told.expires}", data_left=str(left))
+
+
+def _preview(preview: Preview) -> Iterable[Html]:
+    yield tag("h2", "What the tool says it would do")
+    if preview.why:
+        yield tag("p", f"{'It failed' if preview.lines else 'No preview'}: {preview.why}.")
+    if preview.lines:
+        yield tag("pre", tag("bdi", "\n".join(preview.lines), class_="given"))
+        labels = f", with {', '.join(preview.labels)} in it" if preview.labels else ""
+        yield tag("small", f"by a dry run of {preview.by}{labels}; nobody checked it, and it may not be what happens")
 
 
 def _stop(stop: Stop) -> Iterable[Html]:

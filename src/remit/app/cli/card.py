@@ -60,6 +60,8 @@ def _sections(approval: Mapping[str, Any], brief: Mapping[str, Any], now: dateti
     yield Text.assemble(Text("asked: ", "bold"), _spans(brief["what"]))
     if brief["shows"]:
         yield _table(brief["shows"])
+    if brief["preview"] is not None:
+        yield from _preview(brief["preview"])
     yield Rule("why it stopped", align="left")
     for stop in brief["stops"]:
         yield from _stop(stop)
@@ -84,6 +86,17 @@ def _sections(approval: Mapping[str, Any], brief: Mapping[str, Any], now: dateti
     yield Rule(align="left")
     yield Text(f"{_left(brief['expires'], now)}; then {steady(brief['zero'])}")
     yield Text(_who(approval))
+
+
+def _preview(preview: Mapping[str, Any]) -> Iterable[RenderableType]:
+    yield Rule("what the tool says it would do", align="left")
+    if preview["why"]:
+        yield Text(f"{'it failed' if preview['lines'] else 'no preview'}: {steady(preview['why'])}")
+    if preview["lines"]:
+        yield from (Text(f"  {steady(line)}", _STYLES["given"]) for line in preview["lines"])
+        labels = f", with {', '.join(map(steady, preview['labels']))} in it" if preview["labels"] else ""
+        by = steady(preview["by"])
+        yield Text(f"by a dry run of {by}{labels}; nobody checked it, and it may not be what happens", "dim")
 
 
 def _stop(stop: Mapping[str, Any]) -> Iterable[Text]:

@@ -1,0 +1,222 @@
+"""What a call would do, by a dry run of its tool, for the people who are asked about it.
+
+Laws
+* A dry run is an action of its own, by the same chain and recorded like any other. It is made where policy permits it
+  outright: with nobody asked, and under no approval and no grant, which stay whole for what they were given for.
+* It tells people something and the agent nothing: its answer grounds no value, and where it would bring a label that
+  the chain does not hold yet, it is not made. INVARIANT(label-before-data)
+* It is of exactly what would run: an edit makes it void, and it is made anew.
+* Bounded in time, size and number, and made while its caller is there. Whatever goes wrong with it says why there is
+  none, and changes nothing else: no verdict looks at it.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+import orjson
+
+from remit.escalate.foreseen import Foreseen, said
+from remit.escalate.machine import Approval
+from remit.facts.action import Action, ActionKind
+from remit.facts.canonical import Json, canonical
+from remit.facts.catalog import Tool
+from remit.facts.preview import Preview
+from remit.facts.record import RecordKind
+from remit.pdp.decision import Decision, Reshape, Resolve
+from remit.pep import errand
+from remit.pep.answer import Answer, Client, Failed, Refused, Released
+from remit.pep.attempt import Attempt
+from remit.pep.errand import Errand
+from remit.pep.judging import BY_REMIT, Desk
+from remit.pep.pins import UNASKED
+from remit.pep.release import INTERNAL_ERROR
+from remit.pep.rounds import Under
+from remit.pep.taking import append_of
+from remit.pep.way import Way
+from remit.policy.verdict import Code, Permit, Reason
+from remit.ports.upstream import Along, Asked, Begun, Era, Failure, Reply
+from remit.trace.bodies import ActionBody, AdminBody, Event
+
+PREVIEW_S: Final = 10.0
+AT_ONCE: Final = 16
+KEPT_MAX: Final = 1_000
+_LEAVING_S: Final = 2.0
+_UNDER_WAY: Final = "it was asked for and has not answered yet"
+_ABSENT: Final = "its caller has to be there for one, and was not since this was asked or changed"
+
+
+class Previews:
+    """The dry runs of what people are asked about, the last `KEPT_MAX` of them, in memory alone."""
+
+    def __init__(self, way: Way, desk: Desk) -> None:
+        self._way = way
+        self._desk = desk
+        self._kept: OrderedDict[tuple[str, str], Foreseen] = OrderedDict()
+        self._running: set[asyncio.Task[None]] = set()
+        way.waiting.foresee = self._want
+
+    def of(self, approval: Approval) -> Foreseen | None:
+        """What is known of what `approval` stands for now; None where its tool offers no dry run."""
+        kept = self._kept.get((approval.ident, approval.shown))
+        if kept is not None:
+            return kept
+        tool = self._desk.bundle.catalog.tools.get((approval.server, approval.name))
+        if tool is None or tool.preview is None:
+            return None
+        return Foreseen(_by(tool, tool.preview), why=_ABSENT)
+
+    async def close(self) -> None:
+        """End those that are under way; their outcomes are queued."""
+        for task in self._running:
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running, timeout=_LEAVING_S)
+
+    def _want(self, action: Action, approval: Approval, client: Client) -> None:
+        """Have what `approval` stands for made once, as long as nothing of it changes."""
+        place = (approval.ident, approval.shown)
+        if place in self._kept or action.kind is not ActionKind.CALL_TOOL:
+            return
+        tool = self._desk.tool(action)
+        if tool is None or tool.preview is None:
+            return
+        by = _by(tool, tool.preview)
+        if action.within is not None:
+            self._keep(place, Foreseen(by, why="the call is under way, and its answers are what is asked about"))
+        elif len(self._running) < AT_ONCE:
+            # Otherwise whoever waits asks again.
+            self._keep(place, Foreseen(by, why=_UNDER_WAY))
+            task = asyncio.get_running_loop().create_task(self._made(place, by, action, approval, client))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def _made(self, place: tuple[str, str], by: str, action: Action, approval: Approval, client: Client) -> None:
+        run = _Run(self._way, self._desk, approval)
+        answer = await self._way.held(action.authority, run.answer(action, client))
+        match answer:
+            case Released(result):
+                value: Mapping[str, Json] = orjson.loads(result)
+                why = "the tool says that its dry run failed" if value.get("isError") is True else ""
+                found = Foreseen(by, said(value), run.labels, why)
+            case Failed(_, message):
+                found = Foreseen(by, why=message)
+            case Refused(reasons):
+                found = Foreseen(by, why=reasons[0].text)
+            case _:
+                found = Foreseen(by, why="it came to nothing that can be shown")
+        self._keep(place, found)
+
+    def _keep(self, place: tuple[str, str], found: Foreseen) -> None:
+        self._kept[place] = found
+        if len(self._kept) > KEPT_MAX:
+            self._kept.popitem(last=False)
+
+
+class _Run:
+    """One dry run for `approval`; `labels` are those that its answer may have."""
+
+    def __init__(self, way: Way, desk: Desk, approval: Approval) -> None:
+        self._way = way
+        self._desk = desk
+        self._approval = approval
+        self.labels: tuple[str, ...] = ()
+
+    async def answer(self, action: Action, client: Client) -> Answer:
+        """What the tool answers to the dry run of `action`, released; or why nothing is."""
+        if self._approval.edit is not None:
+            edited = await self._way.edited(action, self._approval.edit.record)
+            if edited is None:
+                return _none("what somebody approved instead is not kept")
+            action = edited
+        tool = self._desk.tool(action)
+        if tool is None or tool.preview is None:
+            return _none("the running bundle knows none any more")
+        client = replace(client, tell=None, log_level=None, said=None)
+        if client.era is Era.STATELESS:
+            # It cannot be asked back; a session of the other era is opened once, with what its client declared.
+            client = replace(client, capabilities={})
+        asked = self._errand(action, tool.preview)
+        found = await self._outright(asked.action, client, same=asked.action.name == action.name)
+        if isinstance(found, Reason):
+            return Refused((found,), None)
+        under = await self._way.set_out(asked, client, found)
+        return await self._sent(under) if isinstance(under, Under) else under
+
+    def _errand(self, action: Action, preview: Preview) -> Errand:
+        name, given = preview.of(action.name, action.input)
+        accepted = self._desk.bundle.catalog.tools.get((action.server, name))
+        asked = errand.call_tool(action.authority, action.server, name, given, canonical(given), accepted)
+        return replace(asked, told=False, action=replace(asked.action, trace=action.trace))
+
+    async def _outright(self, action: Action, client: Client, *, same: bool) -> Attempt | Reason:
+        """`action` judged, where policy permits it with nobody asked; or why it is not sent. `same`: as what waits."""
+        live, unreachable = await self._way.live(action, client)
+        if unreachable is not None:
+            return unreachable
+        if live is not None and live is not UNASKED:
+            self._desk.look(action.server, live)
+        while True:
+            weighed = self._desk.weigh(action)
+            unfit = self._unfit(action, weighed, same=same)
+            if unfit is not None:
+                return Reason(Code.GATE, unfit)
+            # No await since: what was weighed is what is judged.
+            found = self._desk.judge(action, live)
+            if isinstance(found, Reshape | Resolve):
+                action = await self._way.shaped(action, found)
+            elif isinstance(found.decision.verdict, Permit):
+                told = AdminBody(Event.APPROVAL_PREVIEWED, BY_REMIT, self._approval.ident, {"intent": found.ref})
+                self._desk.append(RecordKind.ADMIN, self._approval.sid, told)
+                return found
+            else:
+                return found.decision.reasons[0]
+
+    def _unfit(self, action: Action, weighed: Decision, *, same: bool) -> str | None:
+        """Why a dry run that was `weighed` is not made."""
+        body = append_of(weighed).body
+        permitted = isinstance(weighed.verdict, Permit) and weighed.observed is None
+        if not permitted or not isinstance(body, ActionBody) or body.approval is not None or body.grants:
+            why = "; ".join(reason.text for reason in weighed.reasons)
+            return f"policy does not let it be made unasked: {why}"
+        novelty = body.context.get("novelty")
+        if same and isinstance(novelty, Mapping) and any(novelty.values()):
+            return "the tool, or such a target, is new to this agent, and would not be after it"
+        brought = self._desk.brought(weighed, action)
+        self.labels = tuple(sorted(brought))
+        if more := sorted(brought - self._desk.held_by_all(action.authority)):
+            return f"its answer would bring labels that the session does not hold: {', '.join(more)}"
+        return None
+
+    async def _sent(self, under: Under) -> Answer:
+        async def request(along: Along) -> Reply:
+            sid, era = under.errand.action.authority.acting.sid, under.client.era
+            try:
+                async with asyncio.timeout(PREVIEW_S):
+                    return await under.errand.send(under.upstream, sid, era, along)
+            except TimeoutError:
+                return Failure("timeout", f"it took longer than {PREVIEW_S:g} s", sent=True)
+
+        reply = await self._way.send(under, request)
+        if isinstance(reply, Asked):
+            under.asked = reply
+            dropping = asyncio.ensure_future(under.upstream.drop(reply.held))
+            reply = Failure("input_required", "it asked something back, which nobody answers here", sent=True)
+            dropping.add_done_callback(lambda done: done.cancelled() or done.exception())
+        elif isinstance(reply, Begun):
+            reply = Failure("error", "it went on as a task, which nobody waits for here", sent=True)
+        answer = await self._way.finish(under, reply)
+        if isinstance(reply, Failure) and not isinstance(answer, Refused):
+            # In words of ours, whatever its server said.
+            return Failed(INTERNAL_ERROR, reply.text, under.attempt.ref)
+        return answer
+
+
+def _none(why: str) -> Refused:
+    return Refused((Reason(Code.GATE, why),), None)
+
+
+def _by(tool: Tool, preview: Preview) -> str:
+    return f"{tool.server}/{preview.tool or tool.name}"
