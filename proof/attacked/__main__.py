@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from proof.attacked.mutant import MUTANTS
 from proof.verdict import say
-from remit.app.attacking.run import attack, by_risk, interval
+from remit.app.attacking.run import attack, by_risk
+from remit.assure.attack.came import interval
 from tests.attacked import GATE, PERMIT, write
 
 if TYPE_CHECKING:
@@ -27,9 +28,13 @@ TOLD_ONLY: Final = frozenset({"ASI08", "ASI09"})
 
 def table(name: str, found: Attacked) -> list[str]:
     """Print what came of the attempts on one workspace; the ids of those that should have been stopped."""
-    for risk, count, stopped, noticed in by_risk(found.came):
-        low, high = interval(stopped, count)
-        print(f"{name:<10}{risk:<8}{count:>9}{stopped:>9}{noticed:>9}   {low:.0%} to {high:.0%}")
+    for row in by_risk(found.came):
+        low, high = interval(row.stopped, row.attempts)
+        by = ", ".join(f"{control.value} {count}" for control, count in row.by.items())
+        figures = f"{row.attempts:>9}{row.stopped:>9}{row.noticed:>9}   {f'{low:.0%} to {high:.0%}':<13}"
+        print(f"{name:<10}{row.name:<8}{figures}  {by}")
+    for score in found.scores:
+        print(f"{name:<10}{score.name}: {score}")
     for one in found.open:
         print(f"  not stopped: {one.attempt.ident} {one.attempt.title}")
     return [one.attempt.ident for one in found.open if one.attempt.risk.value not in TOLD_ONLY]

@@ -10,14 +10,17 @@ import yaml
 
 from remit.app.failure import Exit, Failure
 from remit.app.replaying import bundle_of
+from remit.app.reports import Check, Finding
 from remit.app.testing import cases_of
 from remit.assure.cases import Case
 from remit.assure.chains.cut import Cut, Forbid, cut
 from remit.assure.chains.finding import chains
-from remit.assure.chains.found import Result
+from remit.assure.chains.found import Chained, Result
+from remit.assure.chains.goals import DUTIES, FINAL, OUTSIDE, goal_of
 from remit.assure.chains.search import STATES_MAX, STEPS_MAX, Bounds
-from remit.assure.chains.written import case
+from remit.assure.chains.written import case, story, title
 from remit.assure.trying import failures
+from remit.control.lock import FILE as LOCK
 from remit.policy.bundle import Bundle
 
 SECONDS_MAX: Final = 60.0
@@ -79,3 +82,38 @@ def policies_text(found: Chains) -> str:
     remedies = () if found.cut is None else found.cut.remedies
     said = [one.text if isinstance(one, Forbid) else f"// {one.text}\n" for one in remedies]
     return "// What ends the chains that were found. See: remit chains\n\n" + "\n".join(said)
+
+
+_ALWAYS: Final = (OUTSIDE, FINAL, DUTIES)
+
+
+def rules(found: Chains) -> dict[str, str]:
+    """The rules of findings: what is looked for everywhere, and what the workspace's guarantees add."""
+    goals = [*_ALWAYS, *(goal_of(one) for one in found.bundle.catalog.guarantees.values())]
+    return {f"chain/{goal.name}": goal.says for goal in goals}
+
+
+def checks(found: Chains) -> list[Check]:
+    """Each goal, with the chains that reach it and need nobody."""
+    free = found.result.free
+    return [
+        Check("chains", says, [_line(one) for one in free if f"chain/{one.goal.name}" == rule])
+        for rule, says in rules(found).items()
+    ]
+
+
+def findings(found: Chains) -> list[Finding]:
+    """Each chain, where the policy stands that permitted its last step; a note where people would have to say yes."""
+    return [
+        Finding(f"chain/{one.goal.name}", _line(one), *_where(found.bundle, one), "note" if one.asks else "error")
+        for one in (*found.result.free, *found.result.asking)
+    ]
+
+
+def _line(one: Chained) -> str:
+    return f"{title(one)}: {'; '.join(story(one))}"
+
+
+def _where(bundle: Bundle, one: Chained) -> tuple[str, int]:
+    known = [policy for name in one.steps[-1].policies if (policy := bundle.policies.get(name)) is not None]
+    return (known[0].statement.file, known[0].statement.line) if known else (LOCK, 0)

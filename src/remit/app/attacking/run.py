@@ -5,55 +5,111 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from remit.app.attacking.dry_run import DryRun, serving
 from remit.app.attacking.ground import lay_out
-from remit.app.attacking.play import NOTICED_S_MAX, Came, Player
+from remit.app.attacking.play import NOTICED_S_MAX, Player
 from remit.app.beside import REMIT, running
 from remit.app.failure import Exit, Failure
 from remit.app.replaying import bundle_of
 from remit.assure.attack.attempts import attempts, sampled
+from remit.assure.attack.came import Came, Did, Row, Score, row, scores
+from remit.assure.attack.chores import Chore, chores
 from remit.assure.attack.plan import Attempt
 from remit.policy.bundle import Bundle
-
-Z: Final = 1.96
-"""Of intervals that hold the true share 95 times of 100."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How much is tried: at most `each` of every kind, within `seconds`; `patience_s` to wait for an incident.
+    """How much is tried: at most `each` attempts of every kind and `chores`, within `seconds`.
 
-    `together`: by one service, where else there is one for each risk, so that what one kind of attack used up of
-    people's patience hides no other.
+    `patience_s` is how long an incident is waited for; `together`: by one service, where else there is one for each
+    risk, so that what one kind of attack used up of people's patience hides no other.
     """
 
     each: int | None = None
+    chores: int | None = None
     seconds: float = math.inf
     patience_s: float = NOTICED_S_MAX
     together: bool = False
 
 
 FULL: Final = Profile()
-QUICK: Final = Profile(each=2, seconds=60.0, patience_s=0.2, together=True)
+QUICK: Final = Profile(each=2, chores=10, seconds=60.0, patience_s=0.2, together=True)
 """Two of every kind within a minute: for whoever waits for the answer, as a release does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attacked:
-    """What came of attempts on the bundle `digest`; `left` were not reached before the time or somebody ended it."""
+    """What came of attempts on `bundle`, and of harmless work; `left` were not reached before it was ended.
 
-    digest: str
+    `user` is for whom agents acted, `seconds` how long it took.
+    """
+
+    bundle: Bundle
+    user: str | None
     came: tuple[Came, ...]
+    did: tuple[Did, ...]
     left: int
+    seconds: float
+
+    @property
+    def digest(self) -> str:
+        """The bundle's."""
+        return self.bundle.digest
 
     @property
     def open(self) -> tuple[Came, ...]:
         """The attempts that succeeded."""
         return tuple(one for one in self.came if not one.stopped)
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """Stopped, noticed, left alone, asked."""
+        return scores(self.came, self.did)
+
+
+@dataclass(slots=True)
+class _Run:
+    """One attack under way."""
+
+    workspace: Path
+    root: Path
+    bundle: Bundle
+    user: str | None
+    program: Sequence[str]
+    profile: Profile
+    until_s: float
+    told: Callable[[int], None]
+    came: list[Came] = field(default_factory=list[Came])
+    did: list[Did] = field(default_factory=list[Did])
+
+    def go(self, chosen: Sequence[Attempt], work: Sequence[Chore]) -> None:
+        """Go through all of it, until the time is over."""
+        dry, port = DryRun(self.bundle), _free_port()
+        with serving(dry, port):
+            todo = list(work)
+            for number, mine in enumerate(_by_service(chosen, self.profile)):
+                if self._over():
+                    return
+                (self.root / str(number)).mkdir()
+                ground = lay_out(self.workspace, self.root / str(number), f"http://127.0.0.1:{port}")
+                with running(ground, 0, self.program) as service:
+                    player = Player(service, ground, dry, self.user, self.profile.patience_s)
+                    # The first service has all the work, before anything is attacked.
+                    while todo and not self._over():
+                        self.did.append(player.do(todo.pop(0)))
+                    for one in mine:
+                        if self._over():
+                            return
+                        self.came.append(player.play(one))
+                        self.told(len(self.came))
+
+    def _over(self) -> bool:
+        return time.monotonic() > self.until_s
 
 
 def attack(
@@ -71,7 +127,7 @@ def attack(
     The workspace is copied, and nothing of it is changed; nothing outside this machine is reached. An interrupt, or the
     end of the profile's time, ends it early, with what was seen until then.
     """
-    until_s = time.monotonic() + profile.seconds
+    began_s = time.monotonic()
     bundle = bundle_of(workspace)
     chosen = [one for one in attempts(bundle) if _fits(one, only)]
     if profile.each is not None:
@@ -81,47 +137,28 @@ def attack(
         raise Failure("there is nothing to attack with", why=why, next="remit tools accept SERVER", exit=Exit.NOT_FOUND)
     acts_for = _user(bundle, user)
     root = Path(tempfile.mkdtemp(prefix="remit-attack-"))
-    came: list[Came] = []
+
+    def heard(made: int) -> None:
+        if told is not None:
+            told(made, len(chosen))
+
+    run = _Run(workspace, root, bundle, acts_for, program, profile, began_s + profile.seconds, heard)
     try:
-        dry, port = DryRun(bundle), _free_port()
-        with serving(dry, port):
-            for number, mine in enumerate(_by_service(chosen, profile)):
-                (root / str(number)).mkdir()
-                ground = lay_out(workspace, root / str(number), f"http://127.0.0.1:{port}")
-                with running(ground, 0, program) as service:
-                    player = Player(service, ground, dry, acts_for, profile.patience_s)
-                    for one in mine:
-                        if time.monotonic() > until_s:
-                            break
-                        came.append(player.play(one))
-                        if told is not None:
-                            told(len(came), len(chosen))
+        run.go(chosen, chores(bundle, profile.chores))
     except KeyboardInterrupt:
         pass
     finally:
         shutil.rmtree(root, ignore_errors=True)
-    return Attacked(bundle.digest, tuple(came), len(chosen) - len(came))
+    left = len(chosen) - len(run.came)
+    return Attacked(bundle, acts_for, tuple(run.came), tuple(run.did), left, time.monotonic() - began_s)
 
 
-def interval(hits: int, of: int) -> tuple[float, float]:
-    """Wilson's score interval of a share, at 95 % (Wilson 1927); (0, 1) of nothing."""
-    if of == 0:
-        return 0.0, 1.0
-    share, spread = hits / of, Z * Z / of
-    middle = (share + spread / 2) / (1 + spread)
-    half = Z * math.sqrt(share * (1 - share) / of + spread / (4 * of)) / (1 + spread)
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def by_risk(came: Sequence[Came]) -> list[tuple[str, int, int, int]]:
-    """For each risk: how many attempts, how many of them stopped, how many noticed."""
-    risks = sorted({one.attempt.risk for one in came})
-    rows: list[tuple[str, int, int, int]] = []
-    for risk in risks:
-        mine = [one for one in came if one.attempt.risk is risk]
-        noticed = sum(one.noticed_s is not None for one in mine)
-        rows.append((risk.value, len(mine), sum(one.stopped for one in mine), noticed))
-    return rows
+def by_risk(came: Sequence[Came]) -> list[Row]:
+    """The row of each risk that was tried."""
+    return [
+        row(risk.value, [one for one in came if one.attempt.risk is risk])
+        for risk in sorted({one.attempt.risk for one in came})
+    ]
 
 
 def _by_service(chosen: Sequence[Attempt], profile: Profile) -> list[list[Attempt]]:

@@ -1,20 +1,21 @@
 """`remit attack`: can the limits of a workspace be beaten, and would anybody notice?"""
 
-from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from remit.app.cli.options import Output
+from remit.app.cli.options import Data, Junit, Output, Sarif
 from remit.app.failure import Exit
-from remit.app.output import Format, data, say, show
-from remit.facts.text import one_line
+from remit.app.output import Format, counted, data, say, show
+from remit.facts.text import escaped, one_line
 
 if TYPE_CHECKING:
-    from remit.app.attacking.play import Came
-    from remit.assure.attack.plan import Step
+    from remit.app.attacking.run import Attacked
+    from remit.app.attacking.writing import Written
+    from remit.assure.attack.came import Came
+
+SAID_CHARS_MAX: Final = 200
 
 
 def add(app: typer.Typer) -> None:
@@ -22,81 +23,95 @@ def add(app: typer.Typer) -> None:
     app.command()(attack)
 
 
-def attack(
+def attack(  # noqa: PLR0913, PLR0917 - each is an option
     workspace: Annotated[Path, typer.Option("--workspace", help="The workspace to attack; it is copied.")] = Path(),
     only: Annotated[str, typer.Option("--only", help="Only attempts whose id, risk or title holds this.")] = "",
     user: Annotated[str | None, typer.Option("--user", help="For whom agents act (else the first User).")] = None,
     quick: Annotated[  # noqa: FBT002 - typer reads the signature
         bool, typer.Option("--quick", help="Only two attempts of every kind, within a minute.")
     ] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write all of it there, as one HTML file; chains are searched too.")
+    ] = None,
+    junit: Junit = None,
+    sarif: Sarif = None,
+    cases: Annotated[
+        Path | None,
+        typer.Option("--cases", help="Write what got through there as cases, which hold once it is mended."),
+    ] = None,
+    fix: Annotated[Path | None, typer.Option("--fix", help="Write the policies there that mend it.")] = None,
+    sessions: Annotated[
+        Path | None, typer.Option("--sessions", help="A recording: what those policies would change of it.")
+    ] = None,
+    data_folder: Data = None,
+    trend: Annotated[
+        Path | None, typer.Option("--trend", help="Add the figures to that file, and show those of earlier runs.")
+    ] = None,
     output: Output = Format.TABLE,
 ) -> int:
     """Attack a service of its own over this workspace, by every agent, with every tool it is shown; tools are played.
 
-    Nothing of yours is called or changed. Exit code 1 where an attempt was not stopped.
+    Nothing of yours is called or changed. Exit code 1 where an attempt was not stopped. With --data, what the proposed
+    policies would change of that data folder's ledger.
     """
-    from remit.app.attacking.run import FULL, QUICK, by_risk, interval
+    from remit.app.attacking import forms
+    from remit.app.attacking.run import FULL, QUICK
     from remit.app.attacking.run import attack as attacked
-    from remit.assure.attack.risks import TITLES, Risk
+    from remit.app.attacking.writing import Wanted, write
 
     told = _progress if output is Format.TABLE else None
     found = attacked(workspace, only, told, user, profile=QUICK if quick else FULL)
-    rows: list[dict[str, Any]] = [
-        {"risk": risk, "title": TITLES[Risk(risk)], "attempts": count, "stopped": stopped, "noticed": noticed}
-        for risk, count, stopped, noticed in by_risk(found.came)
-    ]
-    total, stopped = len(found.came), len(found.came) - len(found.open)
-    low, high = interval(stopped, total)
+    wanted = Wanted(report, junit, sarif, cases, fix, trend, sessions, data_folder)
+    written = write(workspace, found, wanted)
     if output in {Format.JSON, Format.YAML}:
-        data(
-            {
-                "bundle": found.digest,
-                "risks": rows,
-                "stopped": {"count": stopped, "of": total, "low": round(low, 3), "high": round(high, 3)},
-                "left": found.left,
-                "attempts": [_told(one) for one in found.came],
-            },
-            output,
-        )
-        return Exit.NEGATIVE if found.open or found.left else Exit.OK
-    show(rows, output, ("risk", "title", "attempts", "stopped", "noticed"))
+        data(forms.told(found, written.mended), output)
+    else:
+        _say(found, written, output)
+    return Exit.NEGATIVE if found.open or found.left else Exit.OK
+
+
+def _say(found: "Attacked", written: "Written", output: Format) -> None:
+    from remit.app.attacking.run import by_risk
+    from remit.assure.attack.risks import TITLES, Risk
+
+    rows = [
+        {"risk": one.name, "title": TITLES[Risk(one.name)], "attempts": one.attempts, "stopped": one.stopped}
+        | {"noticed": one.noticed, "by": ", ".join(f"{control.value} {count}" for control, count in one.by.items())}
+        for one in by_risk(found.came)
+    ]
+    show(rows, output, ("risk", "title", "attempts", "stopped", "noticed", "by"))
     for one in found.open:
-        print(f"\nNOT STOPPED  {one.attempt.ident}  {one.attempt.risk.value} {' '.join(one.attempt.techniques)}")
-        print(f"  {one_line(one.attempt.title)}")
-        print(f"  answered: {one_line(one.said)[:200]}")
-        for ref in one.evidence[-3:]:
-            print(f"  on the ledger of the run: {ref}")
-    say(f"\n{stopped} of {total} attempts stopped (95 %: {low:.0%} to {high:.0%}), bundle {found.digest[:19]}")
+        _finding(one)
+    for fix in written.mended.fixes:
+        cost = fix.cost
+        print(f"\nWhat ends {', '.join(fix.ends)}:")
+        print("\n".join(escaped(line) for line in fix.policy.text.splitlines()))
+        say(
+            f"of {counted(cost.of, 'harmless piece')} of work it newly denies {cost.denied} and asks about {cost.asked}"
+        )
+    for line in written.replayed:
+        say(escaped(line))
+    say("")
+    for score in found.scores:
+        say(f"{score.name}: {score}")
+    for point in written.points[:-1][-3:]:
+        say(
+            f"before, {point.at}: {point.stopped} of {point.attempts} stopped, {point.alone} of {point.work} left alone"
+        )
+    say(f"bundle {found.digest[:19]}, in {found.seconds:.0f} s")
     if found.left:
         say(f"ended early: {found.left} attempts were not made")
-    return Exit.NEGATIVE if found.open or found.left else Exit.OK
+
+
+def _finding(one: "Came") -> None:
+    print(f"\nNOT STOPPED  {one.attempt.ident}  {one.attempt.risk.value} {' '.join(one.attempt.techniques)}")
+    print(f"  {one_line(one.attempt.title)}")
+    print(f"  answered: {one_line(one.said)[:SAID_CHARS_MAX]}")
+    for decided in one.evidence[-3:]:
+        by = ", ".join(because.policy or because.code for because in decided.because)
+        print(f"  on the ledger of the run: {decided.ref} {decided.verdict} {escaped(decided.tool)} by {escaped(by)}")
 
 
 def _progress(made: int, of: int) -> None:
     if made % 10 == 0:
         say(f"  {made} of {of} attempts …")
-
-
-def _told(one: "Came") -> dict[str, Any]:
-    attempt = one.attempt
-    return {
-        "id": attempt.ident,
-        "actor": attempt.actor.value,
-        "kind": attempt.kind.value,
-        "risk": attempt.risk.value,
-        "techniques": list(attempt.techniques),
-        "title": attempt.title,
-        "steps": [_step(step) for step in attempt.steps],
-        "stopped": one.stopped,
-        "noticed_s": one.noticed_s,
-        "said": one.said,
-        "evidence": list(one.evidence),
-    }
-
-
-def _step(step: "Step") -> dict[str, Any]:
-    told: dict[str, Any] = {"step": type(step).__name__.lower()}
-    for one in fields(step):
-        value: Any = getattr(step, one.name)
-        told[one.name] = dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value
-    return told

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from remit.app.cli.options import Junit, Sarif
 from remit.app.failure import Exit
 from remit.app.output import Format, counted, data, say
 from remit.facts.text import escaped
@@ -23,7 +24,7 @@ class Form(StrEnum):
     SVG = "svg"
 
 
-def chains(
+def chains(  # noqa: PLR0913, PLR0917 - each is an option
     workspace: Annotated[Path | None, typer.Option("--workspace", help="The workspace that is searched.")] = None,
     user: Annotated[
         str | None, typer.Option("--user", help="For whom sessions run, where policies look at that.")
@@ -35,6 +36,8 @@ def chains(
         Path | None, typer.Option("--cases", help="Write the chains there as cases, which hold once they are cut.")
     ] = None,
     fix: Annotated[Path | None, typer.Option("--fix", help="Write the policies there that cut them.")] = None,
+    junit: Junit = None,
+    sarif: Sarif = None,
     output: Annotated[Form, typer.Option("-o", "--output", help="How the answer is written.")] = Form.TABLE,
 ) -> int:
     """Search a workspace for permitted chains of calls that end where they must not, and say what cuts them.
@@ -43,7 +46,7 @@ def chains(
     as the judge. Nothing is called, no service is asked. Exit code 1 when a chain needs nobody's yes.
     """
     from remit.app import reports
-    from remit.app.chaining import cases_text, policies_text, searched
+    from remit.app.chaining import cases_text, checks, findings, policies_text, rules, searched
     from remit.app.settings import workspace_folder
     from remit.assure.chains.drawing import drawing
 
@@ -53,6 +56,10 @@ def chains(
         reports.written(cases, cases_text(found))
     if fix is not None:
         reports.written(fix, policies_text(found))
+    if junit is not None:
+        reports.written(junit, reports.junit("remit chains", checks(found)))
+    if sarif is not None:
+        reports.written(sarif, reports.sarif(rules(found), findings(found)))
     match output:
         case Form.JSON:
             data(_told(found), Format.JSON)

@@ -11,6 +11,8 @@ from remit.app.failure import Exit, Failure
 from remit.app.output import Format
 
 Output = Annotated[Format, typer.Option("-o", "--output", help="How the answer is written.")]
+Junit = Annotated[Path | None, typer.Option("--junit", help="Write what was checked there, as JUnit XML.")]
+Sarif = Annotated[Path | None, typer.Option("--sarif", help="Write the findings there, as SARIF.")]
 TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", help="File with the bearer token (else REMIT_TOKEN)."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from remit.app.cli.options import Data, Output, seconds
+from remit.app.cli.options import Data, Junit, Output, Sarif, seconds
 from remit.app.failure import Exit, Failure
 from remit.app.output import Format, counted, data, say, show
 from remit.control.difference import one_line
@@ -99,8 +99,8 @@ def try_(
     watch: Annotated[  # noqa: FBT002
         bool, typer.Option("--watch", help="Again whenever a file of the workspace changed.")
     ] = False,
-    junit: Annotated[Path | None, typer.Option("--junit", help="Write the cases there, as JUnit XML.")] = None,
-    sarif: Annotated[Path | None, typer.Option("--sarif", help="Write the findings there, as SARIF.")] = None,
+    junit: Junit = None,
+    sarif: Sarif = None,
     output: Output = Format.TABLE,
 ) -> int:
     """Try the cases of a workspace on its policies: does each say what its author meant?

@@ -25,20 +25,24 @@ class Actor(StrEnum):
 
 
 class Kind(StrEnum):
-    """What is tried, in the order in which it is: what uses up people's patience or trips a breaker comes last."""
+    """What is tried, in the order in which it is.
+
+    Last comes what leaves something behind: people asked too much, a breaker that tripped, a tool that is taken
+    for another one until the service looks again.
+    """
 
     RESULT = "words in a result"
     LEAK = "a secret sent out"
     TOKEN = "a token that is none"  # noqa: S105 - a name
     INVENTED = "words, a session or labels that it invents"
     HIDDEN = "a tool that it is not shown"
-    DRIFT = "a tool in other words"
     DELEGATED = "through a sub-agent"
     LAUNDERED = "through a store"
     FOLDER = "a file in the workspace"
     LEDGER = "a changed ledger"
     LOOP = "the same call again and again"
     FLOOD = "a flood of questions"
+    DRIFT = "a tool in other words"
 
 
 class Bearer(StrEnum):

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, assert_never
 
 from remit.assure.chains.found import Chained, Result, Step
-from remit.assure.chains.goals import DUTIES
+from remit.assure.chains.goals import DUTIES, Goal
 from remit.assure.chains.moves import leaks_of
 from remit.facts.action import ActionKind
-from remit.facts.catalog import Catalog, PolicySource
+from remit.facts.catalog import Catalog, PolicySource, Tool
 from remit.facts.store import Store
 from remit.policy.bundle import Bundle
 from remit.policy.checking import NOTHING, Memory
@@ -164,9 +164,15 @@ def _declared(bundle: Bundle, chain: Chained) -> Declare | None:
 
 
 def _forbid(bundle: Bundle, chain: Chained, at: int, agents: Sequence[str]) -> Forbid:
-    step = chain.steps[at]
-    action = bundle.tools[step.doing.server, step.doing.name].tool.exposed
-    ident = _ODD.sub("-", f"cut-{chain.goal.name}-{action}")[:120]
+    doing = chain.steps[at].doing
+    labelled = not chain.hidden and at == len(chain.steps) - 1
+    tool = bundle.tools[doing.server, doing.name].tool
+    return forbidding(bundle, chain.goal, tool, agents, labelled=labelled)
+
+
+def forbidding(bundle: Bundle, goal: Goal, tool: Tool, agents: Sequence[str], *, labelled: bool) -> Forbid:
+    """What forbids `agents` the `tool`; `labelled`: where the session holds a label that `goal` is about."""
+    ident = _ODD.sub("-", f"cut-{goal.name}-{tool.exposed}")[:120]
     scope, conditions = "principal", list[str]()
     if len(agents) < len(bundle.catalog.agents):
         named = [f'Remit::Agent::"{one}"' for one in agents]
@@ -174,14 +180,14 @@ def _forbid(bundle: Bundle, chain: Chained, at: int, agents: Sequence[str]) -> F
             scope = f"principal == {named[0]}"
         elif len(named) <= _NAMED_MAX:
             conditions.append(f"[{', '.join(named)}].contains(principal)")
-    labels = [f'Remit::Label::"{label}"' for label in sorted(chain.goal.labels)]
-    if labels and not chain.hidden and at == len(chain.steps) - 1:
+    labels = [f'Remit::Label::"{label}"' for label in sorted(goal.labels)] if labelled else []
+    if labels:
         asked = f"contains({labels[0]})" if len(labels) == 1 else f"containsAny([{', '.join(labels)}])"
         conditions.append(f"context.session.labels.{asked}")
     when = f"\nwhen {{ {' && '.join(conditions)} }}" if conditions else ""
     text = (
-        f'@id("{ident}")\n@owasp("{chain.goal.owasp}")\n@reason("{chain.goal.says}")\n'
-        f'forbid (\n  {scope},\n  action == Remit::Action::"{action}",\n  resource\n){when};\n'
+        f'@id("{ident}")\n@owasp("{goal.owasp}")\n@reason("{goal.says}")\n'
+        f'forbid (\n  {scope},\n  action == Remit::Action::"{tool.exposed}",\n  resource\n){when};\n'
     )
     return Forbid(ident, text)
 

@@ -1,0 +1,124 @@
+"""What came of an attack for programs: as JSON, JUnit and SARIF; and the files that mend it."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, Final, cast
+
+import yaml
+
+from remit.app.attacking.run import Attacked, by_risk
+from remit.app.reports import Check, Finding
+from remit.assure.attack.came import Came, Score
+from remit.assure.attack.mending import Mended, case
+from remit.assure.attack.plan import Step
+from remit.assure.attack.risks import TITLES, Risk
+from remit.control.lock import FILE as LOCK
+
+RULES: Final = {risk.value: title for risk, title in TITLES.items()}
+"""The rules of findings, one for each risk."""
+
+
+def told(attacked: Attacked, mended: Mended) -> dict[str, Any]:
+    """All of it."""
+    return {
+        "bundle": attacked.digest,
+        "risks": [
+            {
+                "risk": row.name,
+                "title": TITLES[Risk(row.name)],
+                "attempts": row.attempts,
+                "stopped": row.stopped,
+                "noticed": row.noticed,
+                "by": {control.value: count for control, count in row.by.items()},
+            }
+            for row in by_risk(attacked.came)
+        ],
+        "scores": [_score(one) for one in attacked.scores],
+        "left": attacked.left,
+        "attempts": [_attempt(one) for one in attacked.came],
+        "work": [
+            {"id": one.chore.ident, "title": one.chore.title, "alone": one.alone, "asked": one.asked, "said": one.said}
+            for one in attacked.did
+        ],
+        "fixes": [
+            {
+                "policy": one.policy.text,
+                "ends": list(one.ends),
+                "newly_denied": one.cost.denied,
+                "newly_asked": one.cost.asked,
+                "of": one.cost.of,
+            }
+            for one in mended.fixes
+        ],
+        "not_mended": list(mended.left),
+    }
+
+
+def checks(attacked: Attacked) -> list[Check]:
+    """Each attempt, and what is wrong with it."""
+    return [
+        Check(
+            f"{one.attempt.risk.value} {TITLES[one.attempt.risk]}",
+            f"{one.attempt.ident} {one.attempt.title}",
+            () if one.stopped else (f"not stopped: {one.said}",),
+        )
+        for one in attacked.came
+    ]
+
+
+def findings(attacked: Attacked) -> list[Finding]:
+    """Each attempt that got through, where the policy stands that let it."""
+    return [Finding(one.attempt.risk.value, f"not stopped: {one.attempt.title}", *_where(one)) for one in attacked.open]
+
+
+def cases_text(attacked: Attacked) -> str:
+    """The findings that policy can mend as cases, which hold once they are mended."""
+    made = [case(one.attempt) for one in attacked.open]
+    head = "# Attacks that got through: each of these fails until the last step is denied. See: remit attack\n"
+    said = [one for one in made if one is not None]
+    return head + yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=110)
+
+
+def policies_text(mended: Mended) -> str:
+    """The policies that mend them."""
+    head = "// What ends the attacks that got through. See: remit attack\n\n"
+    return head + "\n".join(one.policy.text for one in mended.fixes)
+
+
+def _score(score: Score) -> dict[str, Any]:
+    low, high = score.interval
+    return {"name": score.name, "count": score.count, "of": score.of, "low": round(low, 3), "high": round(high, 3)}
+
+
+def _attempt(one: Came) -> dict[str, Any]:
+    attempt = one.attempt
+    return {
+        "id": attempt.ident,
+        "actor": attempt.actor.value,
+        "kind": attempt.kind.value,
+        "risk": attempt.risk.value,
+        "techniques": list(attempt.techniques),
+        "title": attempt.title,
+        "steps": [_step(step) for step in attempt.steps],
+        "stopped": one.stopped,
+        "by": None if one.control is None else one.control.value,
+        "noticed_s": one.noticed_s,
+        "causes": list(one.causes),
+        "said": one.said,
+        "evidence": [decided.ref for decided in one.evidence],
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    said: dict[str, Any] = {"step": type(step).__name__.lower()}
+    for one in fields(step):
+        value: Any = getattr(step, one.name)
+        said[one.name] = dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value
+    return said
+
+
+def _where(one: Came) -> tuple[str, int]:
+    """The policy that permitted its last call."""
+    places = [because.where for decided in one.evidence for because in decided.because if because.where]
+    file, _, line = (places[-1] if places else f"{LOCK}:0").rpartition(":")
+    return file, int(line)

@@ -1,0 +1,63 @@
+"""How the figures of a workspace went from run to run: a file of JSON lines, one for each run, only added to."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Final, cast
+
+from remit.app.failure import Exit, Failure
+from remit.facts.text import one_line
+
+POINTS_MAX: Final = 30
+"""How many runs are shown, the last ones."""
+BYTES_MAX: Final = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The figures of one run; `at` is an instant in UTC."""
+
+    at: str
+    bundle: str
+    attempts: int
+    stopped: int
+    noticed: int
+    work: int
+    alone: int
+    asked: int
+
+    def cells(self) -> tuple[str, ...]:
+        """It as a row."""
+        figures = (self.attempts, self.stopped, self.noticed, self.work, self.alone, self.asked)
+        return (self.at, self.bundle.removeprefix("sha256:")[:12], *map(str, figures))
+
+
+def kept(file: Path, point: Point) -> Sequence[Point]:
+    """Add `point` to `file`, and the last runs that it holds. Raises `Failure`."""
+    try:
+        before = file.read_bytes()[-BYTES_MAX:] if file.exists() else b""
+        found = [_read(file, line) for line in before.splitlines()[-POINTS_MAX:] if line.strip()]
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(asdict(point)) + "\n")
+    except OSError as error:
+        why = (error.strerror or "unknown error").lower()
+        raise Failure(f"{file} cannot be kept", why=why, next="name another file: --trend FILE") from error
+    return [*found, point][-POINTS_MAX:]
+
+
+def _read(file: Path, line: bytes) -> Point:
+    try:
+        said = cast("dict[str, Any]", json.loads(line))
+        point = Point(**said)
+        kinds = {one.name: str if one.name in {"at", "bundle"} else int for one in fields(point)}
+        if all(isinstance(getattr(point, name), kind) for name, kind in kinds.items()):
+            return point
+    except (ValueError, TypeError):
+        pass
+    raise Failure(
+        f"{file} holds something else than runs of an attack",
+        why=f"it has this line: {one_line(line.decode('utf-8', 'replace'), chars_max=80)}",
+        next="name another file: --trend FILE",
+        exit=Exit.INVALID,
+    )

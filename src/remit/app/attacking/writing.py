@@ -1,0 +1,91 @@
+"""The files that an attack is told in, each where somebody asked for it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from remit.app import reports
+from remit.app.attacking import forms
+from remit.app.attacking.run import Attacked
+from remit.app.attacking.trend import Point, kept
+from remit.app.chaining import searched
+from remit.app.reliving import against_history, against_sessions, summary
+from remit.app.replaying import cast_of
+from remit.app.settings import LEDGER
+from remit.assure.attack.mending import Mended, mend
+from remit.assure.changes import Changes
+from remit.policy.bundle import Bundle
+
+CHAINS_S_MAX: Final = 20.0
+"""How long a report searches for chains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The files that are wanted; `sessions` and `data` are histories that proposed policies are replayed over."""
+
+    report: Path | None = None
+    junit: Path | None = None
+    sarif: Path | None = None
+    cases: Path | None = None
+    fix: Path | None = None
+    trend: Path | None = None
+    sessions: Path | None = None
+    data: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was made of an attack on the way: policies, what replay says of their cost, and the runs so far."""
+
+    mended: Mended
+    replayed: tuple[str, ...]
+    points: Sequence[Point]
+
+
+def write(workspace: Path, attacked: Attacked, wanted: Wanted) -> Written:
+    """Write what is wanted. Raises `Failure`."""
+    mended = mend(attacked.bundle, attacked.came, attacked.did, attacked.user)
+    replayed = tuple(_replayed(attacked.bundle, mended.bundle, wanted)) if mended.fixes else ()
+    at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    points = () if wanted.trend is None else kept(wanted.trend, _point(attacked, at))
+    if wanted.junit is not None:
+        reports.written(wanted.junit, reports.junit("remit attack", forms.checks(attacked)))
+    if wanted.sarif is not None:
+        reports.written(wanted.sarif, reports.sarif(forms.RULES, forms.findings(attacked)))
+    if wanted.cases is not None:
+        reports.written(wanted.cases, forms.cases_text(attacked))
+    if wanted.fix is not None:
+        reports.written(wanted.fix, forms.policies_text(mended))
+    if wanted.report is not None:
+        from remit.app.attacking.report import Report, page
+
+        chains = searched(workspace, attacked.user, seconds=CHAINS_S_MAX)
+        told = Report(workspace.resolve().name, at, attacked, mended, chains, replayed, points)
+        reports.written(wanted.report, page(told))
+    return Written(mended, replayed, points)
+
+
+def _replayed(before: Bundle, after: Bundle, wanted: Wanted) -> list[str]:
+    """What all proposed policies together would change of what is recorded."""
+    lines: list[str] = []
+    for name, file in (("recorded sessions", wanted.sessions), ("the ledger", wanted.data)):
+        if file is None:
+            continue
+        changes = Changes()
+        if file is wanted.sessions:
+            sides = [(bundle, cast_of(bundle, None, None)) for bundle in (before, after)]
+            found = against_sessions(file, sides[0], sides[1], changes)
+        else:
+            found = against_history(file / LEDGER, after, changes)
+        for _ in found:
+            pass
+        lines += [f"over {name}:", *summary(changes)]
+    return lines
+
+
+def _point(attacked: Attacked, at: str) -> Point:
+    stopped, noticed, alone, asked = attacked.scores
+    return Point(at, attacked.digest, stopped.of, stopped.count, noticed.count, alone.of, alone.count, asked.count)

@@ -1,0 +1,170 @@
+"""What would have stopped an attempt that succeeded: the narrowest policy, and what it takes from harmless work.
+
+Laws
+* Only what policy can mend is mended: a call that policy permitted though of what its session had read. How a token is
+  read, or a tool pinned, is no policy's to say.
+* A policy is proposed after it was tried: with it, the attempt played over by the evaluator alone is denied.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from remit.assure.attack.came import Came, Did
+from remit.assure.attack.plan import Arrives, Attempt, Bearer, Calls, Kind, Step
+from remit.assure.chains.cut import Forbid, alike, forbidding, mended
+from remit.assure.chains.goals import FINAL, OUTSIDE
+from remit.assure.world import Chain, Doing, World
+from remit.facts.action import ActionKind
+from remit.facts.canonical import Json
+from remit.policy.bundle import Bundle
+from remit.policy.verdict import word
+
+_SECRETS: Final = frozenset({Kind.LEAK})
+_STEERED: Final = frozenset({Kind.RESULT, Kind.INVENTED, Kind.DELEGATED, Kind.LAUNDERED})
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What of harmless work a policy newly denies and newly has people asked about, of how many chores."""
+
+    denied: int
+    asked: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A policy that ends the attempts `ends`, and what it costs."""
+
+    policy: Forbid
+    ends: tuple[str, ...]
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """The policies for all that policy can mend, the bundle with them, and the attempts that are left."""
+
+    fixes: tuple[Fix, ...]
+    bundle: Bundle
+    left: tuple[str, ...]
+
+    def of(self, ident: str) -> Fix | None:
+        """What ends the attempt `ident`."""
+        return next((one for one in self.fixes if ident in one.ends), None)
+
+
+def mend(bundle: Bundle, came: Iterable[Came], did: Sequence[Did], user: str | None) -> Mended:
+    """Policies for those of `came` that succeeded, each tried, the narrowest first that costs `did` nothing."""
+    policies: list[Forbid] = []
+    ends: list[list[str]] = []
+    alone: list[Bundle] = []
+    left: list[str] = []
+    for one in came:
+        attempt = one.attempt
+        if one.stopped:
+            continue
+        known = next((number for number, made in enumerate(alone) if _held(made, attempt, user)), None)
+        if known is not None:
+            ends[known].append(attempt.ident)
+            continue
+        tried = [
+            (option, made)
+            for option in _options(bundle, attempt)
+            if (made := mended(bundle, [option])[0]) is not None and _held(made, attempt, user)
+        ]
+        if not tried:
+            left.append(attempt.ident)
+            continue
+        option, made = min(tried, key=lambda pair: cost(bundle, pair[1], did, user).denied)
+        policies.append(_renamed(option, policies))
+        ends.append([attempt.ident])
+        alone.append(made)
+    whole = mended(bundle, policies)[0] or bundle
+    fixes = [
+        Fix(policy, tuple(idents), cost(bundle, made, did, user))
+        for policy, idents, made in zip(policies, ends, alone, strict=True)
+    ]
+    return Mended(tuple(fixes), whole, tuple(left))
+
+
+def cost(before: Bundle, after: Bundle, did: Sequence[Did], user: str | None) -> Cost:
+    """What `after` newly denies and asks of the work that was done."""
+    denied = asked = 0
+    for one in did:
+        was, now = (rehearsed(bundle, one.chore.calls, user, one.chore.words) for bundle in (before, after))
+        denied += "deny" in now and "deny" not in was
+        asked += "escalate" in now and "escalate" not in was
+    return Cost(denied, asked, len(did))
+
+
+def case(attempt: Attempt) -> Mapping[str, Json] | None:
+    """The attempt as a case for `remit policy test`, which holds once its last call is denied."""
+    calls = _own_calls(attempt)
+    if calls is None:
+        return None
+    events: list[Json] = []
+    for number, step in enumerate(calls, 1):
+        last = number == len(calls)
+        said: dict[str, Json] = {"as": "/".join(_chain(step)), "call": f"{step.server}/{step.tool}"}
+        said |= {"args": dict(step.arguments), "expect": "deny" if last else "permit"}
+        events.append(said if last else said | {"back": "anything"})
+    return {"name": f"attack {attempt.ident}: {attempt.title}", "events": events}
+
+
+def rehearsed(bundle: Bundle, steps: Iterable[Step], user: str | None, words: str = "") -> tuple[str, ...]:
+    """The verdict on each call of `steps`, played over by the evaluator alone."""
+    world, found = World(bundle, user), list[str]()
+    heard: set[str] = set()
+    for step in steps:
+        if not isinstance(step, Calls):
+            continue
+        world.now_ms += 1_000
+        chain = _chain(step)
+        if words and chain[0] not in heard:
+            heard.add(chain[0])
+            world.hear(chain[:1], words)
+        action = world.action(chain, Doing(ActionKind.CALL_TOOL, step.server, step.tool, step.arguments))
+        verdict = word(world.judge(chain, action).verdict)
+        found.append(verdict)
+        if verdict == "permit":
+            world.anything(chain, action)
+    return tuple(found)
+
+
+def _held(bundle: Bundle, attempt: Attempt, user: str | None) -> bool:
+    return _own_calls(attempt) is not None and rehearsed(bundle, attempt.steps, user)[-1:] == ("deny",)
+
+
+def _options(bundle: Bundle, attempt: Attempt) -> Iterator[Forbid]:
+    """What forbids the last call: where its session holds such data, else wherever it is."""
+    calls = _own_calls(attempt)
+    if calls is None:
+        return
+    goal = OUTSIDE if attempt.kind in _SECRETS else FINAL
+    last = calls[-1]
+    tool, agents = bundle.tools[last.server, last.tool].tool, alike(bundle, last.agent)
+    for labelled in (True, False):
+        yield forbidding(bundle, goal, tool, agents, labelled=labelled)
+
+
+def _own_calls(attempt: Attempt) -> tuple[Calls, ...] | None:
+    """The calls of an attempt that policy could have denied."""
+    calls = tuple(step for step in attempt.steps if isinstance(step, Calls))
+    mendable = attempt.kind in _SECRETS | _STEERED and isinstance(attempt.goal, Arrives)
+    return calls if mendable and calls and all(one.bearer is Bearer.OWN for one in calls) else None
+
+
+def _renamed(policy: Forbid, others: Sequence[Forbid]) -> Forbid:
+    """`policy` under an id of its own."""
+    same = sum(one.ident.startswith(policy.ident) for one in others)
+    if not same:
+        return policy
+    ident = f"{policy.ident}-{same + 1}"
+    return Forbid(ident, policy.text.replace(f'"{policy.ident}"', f'"{ident}"', 1))
+
+
+def _chain(step: Calls) -> Chain:
+    own = step.agent if step.session == "first" else f"{step.agent}#2"
+    return (own,) if step.via is None else (step.via, own)

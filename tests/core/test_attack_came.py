@@ -1,0 +1,130 @@
+"""What came of attempts: which control is said to have stopped one, scores with intervals, and what mends it."""
+
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from remit.app.replaying import bundle_of
+from remit.assure.attack.attempts import attempts
+from remit.assure.attack.came import CONTROLS, Because, Came, Control, Decided, Did, Score, interval, row, scores
+from remit.assure.attack.chores import chores
+from remit.assure.attack.mending import case, mend, rehearsed
+from remit.assure.attack.plan import Attempt, Kind
+from remit.assure.attack.risks import TECHNIQUES, TITLES, UNTRIED, Risk, Technique
+from remit.assure.cases import cases
+from remit.assure.trying import failures
+from remit.policy.bundle import Bundle
+from remit.policy.verdict import Code
+from tests.attacked import GATE, PERMIT, write
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return bundle_of(write(tmp_path_factory.mktemp("bare"), PERMIT))
+
+
+@pytest.fixture(scope="module")
+def gated(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return bundle_of(write(tmp_path_factory.mktemp("gated"), PERMIT + GATE))
+
+
+def of_kind(bundle: Bundle, kind: Kind) -> Attempt:
+    return next(one for one in attempts(bundle) if one.kind is kind)
+
+
+def came(attempt: Attempt, verdict: str = "", code: str = "", *, said: str = "200 done", stopped: bool = True) -> Came:
+    decided = Decided("r-1.1", "mail/send", verdict, (Because(code, "because"),)) if verdict else None
+    return Came(attempt, stopped, said, () if decided is None else (decided,), None)
+
+
+def test_every_code_is_a_controls_and_every_name_is_pinned() -> None:
+    assert set(CONTROLS) == set(Code)
+    assert set(TITLES) == set(Risk)
+    assert set(TECHNIQUES) == set(Technique)
+    assert set(UNTRIED) < set(Risk)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code", "said", "control"),
+    [
+        ("deny", "policy/none", "200 no", Control.POLICY),
+        ("deny", "tool/drifted", "200 no", Control.PINS),
+        ("deny", "breaker/open", "200 no", Control.BREAKERS),
+        ("escalate", "policy/gate", "200 wait", Control.PEOPLE),
+        ("", "", "401 who are you", Control.IDENTITY),
+        ("", "", "400 no request", Control.EDGE),
+        ("permit", "policy", "200 done", Control.FAILURES),
+    ],
+)
+def test_what_stopped_it_is_what_refused_last(
+    bare: Bundle, verdict: str, code: str, said: str, control: Control
+) -> None:
+    assert came(of_kind(bare, Kind.RESULT), verdict, code, said=said).control is control
+
+
+def test_nothing_stopped_what_got_through_and_verification_stops_tampering(bare: Bundle) -> None:
+    assert came(of_kind(bare, Kind.RESULT), "permit", "policy", stopped=False).control is None
+    assert came(of_kind(bare, Kind.LEDGER), "permit", "policy").control is Control.LEDGER
+    covered = Decided("r-1.1", "mail/send", "permit", (), obliged=True)
+    assert replace(came(of_kind(bare, Kind.RESULT)), evidence=(covered,)).control is Control.OBLIGATIONS
+
+
+def test_scores_stand_together_and_rows_add_up(bare: Bundle) -> None:
+    through = came(of_kind(bare, Kind.LEAK), "permit", "policy", stopped=False)
+    held = replace(came(of_kind(bare, Kind.RESULT), "escalate", "policy/gate"), noticed_s=0.4)
+    work = chores(bare)
+    did = [Did(one, tuple(Decided("r-1.2", "mail/x", "permit", ()) for _ in one.calls), "200") for one in work]
+    did[0] = replace(did[0], evidence=(Decided("r-1.3", "mail/x", "escalate", ()),))
+    assert [(one.count, one.of) for one in scores((through, held), did)] == [
+        (1, 2), (1, 2), (len(work) - 1, len(work)), (1, len(work)),
+    ]  # fmt: skip
+    told = row("both", (through, held))
+    assert (told.attempts, told.stopped, told.noticed, dict(told.by)) == (2, 1, 1, {Control.PEOPLE: 1})
+    assert str(Score("x", 28, 29)) == "28 of 29 (97%, 83% to 99%)"
+    assert str(Score("x", 0, 0)) == "none was tried"
+
+
+def test_intervals_hold_the_share_and_say_little_of_little() -> None:
+    low, high = interval(28, 29)
+    assert 0.8 < low < 28 / 29 < high < 1.0
+    assert interval(0, 0) == (0.0, 1.0)
+    assert interval(1, 1)[0] < 0.3
+
+
+def test_what_got_through_is_mended_by_the_narrowest_policy_and_harmless_work_goes_on(bare: Bundle) -> None:
+    open_ones = [came(of_kind(bare, kind), "permit", "policy", stopped=False) for kind in (Kind.RESULT, Kind.LEAK)]
+    loop = came(of_kind(bare, Kind.LOOP), "permit", "policy", stopped=False)
+    did = [Did(one, (), "") for one in chores(bare)]
+    mended = mend(bare, [*open_ones, loop], did, "ann")
+    assert [one.ends for one in mended.fixes] == [(one.attempt.ident,) for one in open_ones]
+    assert mended.left == (loop.attempt.ident,)
+    for one, label in zip(mended.fixes, ("untrusted", "confidential"), strict=True):
+        assert f'Remit::Label::"{label}"' in one.policy.text
+        assert mended.of(one.ends[0]) is one
+    # The work that reads strangers' mail and then sends is what the first policy is about.
+    assert [(one.cost.denied, one.cost.asked) for one in mended.fixes] == [(1, 0), (0, 0)]
+    for one in open_ones:
+        assert rehearsed(bare, one.attempt.steps, "ann")[-1] == "permit"
+        assert rehearsed(mended.bundle, one.attempt.steps, "ann")[-1] == "deny"
+
+
+def test_a_finding_is_a_case_that_holds_once_it_is_mended(bare: Bundle) -> None:
+    leak = of_kind(bare, Kind.LEAK)
+    told = case(leak)
+    assert told is not None
+    [made] = cases(yaml.safe_load(yaml.safe_dump([told])))
+    assert failures(bare, made, "ann")
+    mended = mend(bare, [came(leak, "permit", "policy", stopped=False)], (), "ann")
+    assert not failures(mended.bundle, made, "ann")
+    assert case(of_kind(bare, Kind.LOOP)) is None
+    assert case(of_kind(bare, Kind.TOKEN)) is None
+
+
+def test_work_is_what_the_user_asked_for_and_gates_ask_about_what_strangers_steer(bare: Bundle, gated: Bundle) -> None:
+    work = chores(gated)
+    assert [one.title for one in work] == [one.title for one in chores(bare)]
+    assert all(call.tool in one.words for one in work for call in one.calls)
+    verdicts = {one.title: rehearsed(gated, one.calls, "ann", one.words) for one in work}
+    assert verdicts["clerk reads mail/inbox, then uses mail/send as it was asked to"] == ("permit", "escalate")
+    assert len(chores(gated, 2)) == 2
