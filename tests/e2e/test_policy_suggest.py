@@ -30,6 +30,8 @@ async def test_what_an_agent_used_is_suggested_and_its_history_comes_out_the_sam
     assert sorted(str(use) for use in found.least.used) == ["hand/echo", "sub"]
     assert "hand/error" in found.least.unused
     assert "hand/fails" not in found.least.text
+    assert 'context.onBehalfOf == Remit::User::"ann"' in found.least.text
+    assert "context.input" not in found.least.text, "three calls with three values are no habit"
     assert (found.judged, found.same, found.differences) == (4, 4, ())
     options = ["--data", str(data), "--workspace", str(workspace)]
     assert run(["policy", "suggest", "bot", *options, "-o", "json"]) == Exit.OK
@@ -45,6 +47,16 @@ async def test_what_an_agent_used_is_suggested_and_its_history_comes_out_the_sam
     assert again.least.unused == ()
     assert run(["policy", "suggest", "nobody", *options]) == Exit.NOT_FOUND
     assert run(["policy", "suggest", "bot", "--data", str(tmp_path), "--workspace", str(workspace)]) == Exit.NOT_FOUND
+
+
+async def test_a_value_that_every_call_had_is_all_that_is_suggested(tmp_path: Path) -> None:
+    async with world(tmp_path) as api:
+        bot = await api.token("agent", "bot", user="ann")
+        for _ in range(4):
+            await api.call(bot, "echo", {"text": "x"})
+    found = suggested(tmp_path / "data" / "ledger.sqlite3", tmp_path / "workspace", "bot", 0, "2026-11-01")
+    assert 'context.input["text"] == "x"' in found.least.text
+    assert (found.judged, found.same) == (4, 4)
 
 
 async def test_what_would_be_decided_otherwise_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from remit.control.difference import one_line
-from remit.discover.least import Use, least
+from remit.discover.least import Named, Use, least
 from remit.discover.sighting import Kind, parsed
+from remit.discover.used import Used
 from remit.facts.action import ActionKind
 
 _HEAD = "apiVersion: remit.dev/v1alpha1\nkind: Agent\n"
@@ -29,11 +30,11 @@ def draft(
     name: str, entry: Mapping[str, Any], tools: Collection[str], owner: str | None, purpose: str | None
 ) -> Drafted:
     """The draft of `entry`, as `GET /inventory/{name}` answers it, called `name`; `tools` are the workspace's."""
-    used, unnamed = Counter[Use](), list[str]()
+    counts, unnamed = Counter[Use](), list[str]()
     for link in entry["links"]:
         use = _use(link["to"], tools)
         if use is not None:
-            used[use] += 1
+            counts[use] += 1
         elif link["verb"] in {"uses", "reads", "writes", "delegates"} and not link["to"].startswith("server/"):
             unnamed.append(link["to"])
     answers = owner or entry["owner"] or "SOMEBODY"
@@ -41,7 +42,8 @@ def draft(
     said = purpose or f"to be said; it {seen}"
     spec = f"spec:\n  owner: {json.dumps(answers)}\n  purpose: {json.dumps(said)}\n  mode: enforce\n"
     found = f"# {one_line(entry['name'])} {seen}\n"
-    policies = least(name, used, (), tools, entry["first"][:10]).text
+    used = {use: Used(count) for use, count in counts.items()}
+    policies = least(name, used, (), Named({tool: {} for tool in tools}), entry["first"][:10]).text
     notes = "".join(
         f"// not permitted: it uses {one_line(one)}, which no server of the workspace has\n" for one in unnamed
     )

@@ -1,30 +1,34 @@
 """`remit policy suggest`: what an agent used, by the ledger; policies for just that, judged by its history."""
 
+import json
 import sqlite3
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from remit.adapters.sqlite import reads
 from remit.app.failure import Exit, Failure
 from remit.app.reliving import PAGE
 from remit.app.replaying import bundle_of
 from remit.assure.history import History
-from remit.discover.least import Least, Use, least, narrowed
+from remit.discover.least import Least, Named, Use, least, narrowed
+from remit.discover.used import Argument, Scalar, Used
 from remit.facts.action import ActionKind
 from remit.facts.catalog import PolicySource
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.listing import visible_tools
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
+from remit.policy.reached import ToolForm
+from remit.policy.typing import Atom
 from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody
 
 FILE: Final = "least.cedar"
 DIFFERENCES_MAX: Final = 20
+_SCALARS: Final[Mapping[Atom, type[Scalar]]] = {Atom.STRING: str, Atom.LONG: int, Atom.BOOLEAN: bool}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +54,14 @@ def suggested(ledger: Path, workspace: Path, agent: str, since_ms: int, since: s
             next="remit get agents",
             exit=Exit.NOT_FOUND,
         )
-    used = Counter[Use]()
+    used: dict[Use, Used] = {}
     for entry in _entries(ledger):
-        use = _used(entry, agent)
-        if use is not None and entry.record.at >= since_ms:
-            used[use] += 1
+        body = _done(entry, agent)
+        if body is not None and entry.record.at >= since_ms:
+            used.setdefault(_use(body), Used()).add(body.user, _given(bundle, body))
     granted = [f"{tool.server}/{tool.name}" for tool in visible_tools(bundle, [agent])]
-    found = least(agent, used, granted, (f"{server}/{name}" for server, name in bundle.catalog.tools), since)
+    tools = {f"{server}/{name}": _compared(form) for (server, name), form in bundle.tools.items()}
+    found = least(agent, used, granted, Named(tools, bundle.catalog.users), since)
     return _judged(ledger, bundle, agent, since_ms, found)
 
 
@@ -71,7 +76,7 @@ def _judged(ledger: Path, bundle: Bundle, agent: str, since_ms: int, found: Leas
     for entry in _entries(ledger):
         ref = str(Ref(entry.record.chain, entry.record.seq))
         one = history.take(ref, entry.record.at, entry.record.bundle, entry.body)
-        if one is None or one.now is None or entry.record.at < since_ms or _used(entry, agent) is None:
+        if one is None or one.now is None or entry.record.at < since_ms or _done(entry, agent) is None:
             continue
         judged += 1
         was, now = str(one.was["verdict"]), str(one.now["verdict"])
@@ -81,13 +86,38 @@ def _judged(ledger: Path, bundle: Bundle, agent: str, since_ms: int, found: Leas
     return Suggested(found, judged, same, tuple(differences))
 
 
-def _used(entry: Entry, agent: str) -> Use | None:
+def _done(entry: Entry, agent: str) -> ActionBody | None:
+    """What `agent` did, or had a part in, by this record."""
     body = entry.body
     if entry.record.kind is not RecordKind.INTENT or not isinstance(body, ActionBody):
         return None
-    if agent not in {link for link, _ in body.links}:
-        return None
+    return body if agent in {link for link, _ in body.links} else None
+
+
+def _use(body: ActionBody) -> Use:
     return Use(ActionKind(body.kind), body.server, body.name)
+
+
+def _given(bundle: Bundle, body: ActionBody) -> Mapping[str, Scalar | None]:
+    """The arguments of a call. `null` is none, and what is secret is not recorded."""
+    tool = bundle.catalog.tools.get((body.server, body.name))
+    given: object = json.loads(body.arguments or b"{}")
+    if tool is None or not isinstance(given, dict):
+        return {}
+    return {
+        name: value if isinstance(value, str | int) and name not in tool.secrets else None
+        for name, value in cast("dict[str, object]", given).items()
+        if value is not None
+    }
+
+
+def _compared(form: ToolForm) -> Mapping[str, Argument]:
+    fields = form.record.fields.items()
+    return {
+        name: Argument(_SCALARS[declared.type], declared.required and not declared.nullable)
+        for name, declared in fields
+        if isinstance(declared.type, Atom) and declared.type in _SCALARS
+    }
 
 
 def _entries(ledger: Path) -> Iterator[Entry]:

@@ -58,7 +58,9 @@ def suggest(
     found = suggested(data_folder(from_data) / LEDGER, workspace_folder(workspace), agent, since_ms, day)
     least = found.least
     if output in {Format.JSON, Format.YAML}:
-        used = [{"use": str(use), "kind": use.kind.value, "count": count} for use, count in sorted(least.used.items())]
+        used = [
+            {"use": str(use), "kind": use.kind.value, "count": one.calls} for use, one in sorted(least.used.items())
+        ]
         differences = [dict(zip(("id", "use", "was", "now"), one, strict=True)) for one in found.differences]
         data(
             {

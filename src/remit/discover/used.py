@@ -1,0 +1,102 @@
+"""What an agent did with one thing, gathered: how often, on whose behalf, and with which values.
+
+What comes of it are conditions in Cedar, and only where use says something: a value seen once or twice is no habit.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final, NamedTuple, TypeAlias
+
+from remit.policy.schema import NAMESPACE
+
+USERS_MAX: Final = 20
+"""On behalf of more users than these, it is not said for whom."""
+VALUES_MAX: Final = 5
+"""An argument of more values than these is left free."""
+CALLS_EACH_MIN: Final = 4
+"""How many calls there are to be for each value of an argument, that it is held to them."""
+_TEXT_MAX: Final = 200
+
+Scalar: TypeAlias = str | int | bool
+"""What an argument's value is where Cedar can name it: a string, a long, a boolean."""
+
+
+class Argument(NamedTuple):
+    """An argument that policies can compare: what its values are, and whether every call has it."""
+
+    of: type[Scalar]
+    required: bool
+
+
+class Used:
+    """The calls of one thing by one agent. Of `calls` that were only told of, nothing but their number is known."""
+
+    def __init__(self, calls: int = 0) -> None:
+        self.calls = calls
+        self._users: set[str | None] = set()
+        self._given: Counter[str] = Counter()
+        self._values: dict[str, set[Scalar]] = {}
+        self._free: set[str] = set()
+
+    def add(self, user: str | None, given: Mapping[str, Scalar | None]) -> None:
+        """One call on behalf of `user`; `given` are its arguments, None for a value that Cedar cannot name."""
+        self.calls += 1
+        if len(self._users) <= USERS_MAX:
+            self._users.add(user)
+        for name, value in given.items():
+            self._given[name] += 1
+            if value is None or (isinstance(value, str) and (len(value) > _TEXT_MAX or not value.isprintable())):
+                self._free.add(name)
+            elif name not in self._free:
+                held = self._values.setdefault(name, set())
+                held.add(value)
+                if len(held) > VALUES_MAX:
+                    self._free.add(name)
+
+    def conditions(self, arguments: Mapping[str, Argument], users: Collection[str]) -> str:
+        """What every call kept to, as clauses of a permit.
+
+        `arguments` are those that policies can compare, `users` those whom they can name: others cannot act any more.
+        """
+        return "".join((self._for_whom(users), *(self._kept(name, arguments[name]) for name in sorted(arguments))))
+
+    def _kept(self, name: str, argument: Argument) -> str:
+        values = self._values.get(name)
+        if not values or name in self._free or self.calls < CALLS_EACH_MIN * len(values):
+            return ""
+        if any(type(value) is not argument.of for value in values):
+            return ""
+        has, what = f"context.input has {quoted(name)}", f"context.input[{quoted(name)}]"
+        of = any_of(what, (_literal(value) for value in sorted(values)))
+        if argument.required:
+            return f"\nwhen {{ {of} }}"
+        always = self._given[name] == self.calls
+        return f"\nwhen {{ {has} && ({of}) }}" if always else f"\nwhen {{ if {has} then {of} else true }}"
+
+    def _for_whom(self, known: Collection[str]) -> str:
+        users = sorted(user for user in self._users if user is not None and user in known)
+        if not 0 < len(self._users) <= USERS_MAX:
+            return ""
+        if not users:
+            return "\nunless { context has onBehalfOf }"
+        of = any_of("context.onBehalfOf", (f"{NAMESPACE}::User::{quoted(user)}" for user in users))
+        if None in self._users:
+            return f"\nwhen {{ if context has onBehalfOf then {of} else true }}"
+        return f"\nwhen {{ context has onBehalfOf && ({of}) }}"
+
+
+def any_of(what: str, values: Iterable[str]) -> str:
+    """That `what` is one of `values`."""
+    return " || ".join(f"{what} == {value}" for value in values)
+
+
+def quoted(text: str) -> str:
+    """`text` as a string of Cedar."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _literal(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int) else quoted(value)
