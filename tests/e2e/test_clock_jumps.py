@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from remit.adapters.sqlite import verify_file
+from remit.adapters.sqlite import SqliteLedger, verify_file
 from remit.adapters.system import SystemClock
 from remit.escalate.machine import State
 from remit.facts.agent import User
@@ -21,6 +21,7 @@ from tests.e2e.gateway_world import compiled
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from remit.ports.ledger import Draft, Pending
     from tests.e2e.gateway_parts import Bench
 
 HOUR_MS = 3_600_000
@@ -69,6 +70,27 @@ async def test_a_token_ends_by_the_clock_as_it_is(tmp_path: Path) -> None:
     async with bench(tmp_path, clock) as b:
         early = b.authority(ms=HALF_AN_HOUR_MS)
         clock.off_ms = HOUR_MS
+        answer = await b.call("echo", of=early, text="hello")
+        assert isinstance(answer, Refused)
+        assert answer.reasons[0].code is Code.TOKEN_ENDED
+        assert not called(b)
+
+
+@pytest.mark.asyncio
+async def test_a_token_that_had_ended_when_it_was_judged_runs_nothing_though_the_clock_is_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, append = Jumping(), SqliteLedger.append
+
+    def set_back(ledger: SqliteLedger, draft: Draft) -> Pending:
+        # Its server was not asked what it offers: nobody knows whether the tool is the one that was accepted.
+        clock.off_ms = 0
+        return append(ledger, draft)
+
+    async with bench(tmp_path, clock) as b:
+        early = b.authority(ms=HALF_AN_HOUR_MS)
+        clock.off_ms = HOUR_MS
+        monkeypatch.setattr(SqliteLedger, "append", set_back)
         answer = await b.call("echo", of=early, text="hello")
         assert isinstance(answer, Refused)
         assert answer.reasons[0].code is Code.TOKEN_ENDED

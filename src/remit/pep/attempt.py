@@ -7,7 +7,7 @@ from remit.facts.action import Action
 from remit.facts.obligation import Obligation, on_result, parsed
 from remit.facts.session import Session
 from remit.pdp.decision import Decision
-from remit.policy.verdict import Deny
+from remit.policy.verdict import Deny, Reason
 from remit.ports.ledger import Pending
 
 
@@ -18,7 +18,8 @@ class Attempt:
     `waits_for` is the approval that an escalated call waits for: the one it opened, or an
     earlier one for the very same action that is still pending. `action` is its hash, `approval` the one
     it runs under, `edited` what runs in place of what the agent asked for, where people approved that, `shaped` where
-    obligations changed it. `meta` tells a tool that it may have been asked before.
+    obligations changed it. `meta` tells a tool that it may have been asked before. `barred` is what it was stopped by
+    when it was judged: its server was not asked what it offers, so that it never runs, whatever is true afterwards.
     """
 
     decision: Decision
@@ -30,6 +31,7 @@ class Attempt:
     edited: Action | None = None
     meta: Mapping[str, str] = field(default_factory=dict[str, str])
     shaped: Action | None = None
+    barred: Reason | None = None
 
     @property
     def owed(self) -> tuple[Obligation, ...]:

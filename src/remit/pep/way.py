@@ -110,7 +110,7 @@ class Way:
         if refused is not None:
             return refused
         upstream = self._upstreams.get(errand.action.server)
-        why = self.stopped(errand.action)
+        why = found.barred or self.stopped(errand.action)
         if upstream is None and why is None:
             why = Reason(Code.UNKNOWN_SERVER, "the server was removed from the running bundle")
         if upstream is None or why is not None:
@@ -137,7 +137,7 @@ class Way:
                 continue
             match attempt.decision.verdict:
                 case Permit():
-                    return attempt
+                    return attempt if live is not UNASKED else replace(attempt, barred=unreachable)
                 case Deny():
                     return await self._refuse(attempt, unreachable)
                 case Escalate() as verdict:
@@ -242,9 +242,9 @@ class Way:
         upstream = self._upstreams.get(action.server)
         if upstream is None or action.kind is not ActionKind.CALL_TOOL:
             return None, None
-        if self.stopped(action) is not None:
+        if (stopped := self.stopped(action)) is not None:
             # INVARIANT(stop-wins): its server is not even asked what it offers.
-            return UNASKED, None
+            return UNASKED, stopped
         if not self._names.asks(self._desk.bundle, action.authority.agents, action.server, action.name):
             return UNASKED, None
         try:
@@ -270,7 +270,7 @@ class Way:
         if refused is not None:
             return refused
         reasons = attempt.decision.reasons
-        if unreachable is not None and any(r.code is unreachable.code for r in reasons):
+        if unreachable is not None and any(r.code is Code.TOOL_UNVERIFIED for r in reasons):
             reasons = (*reasons, unreachable)
         return Refused(reasons, attempt.ref)
 
