@@ -18,14 +18,13 @@ from typing import Final
 
 from proof.verdict import say
 from remit.facts.mark import FLEET, Does, Mark
-from remit.facts.monitor import Window, slots_of
-from remit.protect.monitors import key_of, slot_of
+from remit.facts.monitor import Cells, Window, slots_of
+from remit.protect.monitors import key_of
 from remit.protect.past import Past
 
 SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)
 LAST: Final = 1_000
 CHUNK: Final = 100
-_FLEET: Final = True
 GROWTH_MAX: Final = 1.5
 EACH_US_MAX: Final = 10.0
 KEYS: Final = 1_000
@@ -55,13 +54,17 @@ KINDS: Final = (
 def marks(kind: Kind, count: int) -> Iterator[Mark]:
     """`count` marks, ten milliseconds apart; every third may do something else."""
     keys = [key_of("id", {"id": number}) if kind.keyed else "" for number in range(KEYS)]
-    slots = slots_of(KEYS) if kind.keyed else 1
-    window = kind.window
+    cells, window = cells_of(kind), kind.window
     for number in range(count):
         key, at_ms = keys[number % KEYS], number * 10
         does = kind.third if number % 3 == 2 else Does.ADD
         told = at_ms - 10 if does is Does.BACK else at_ms
-        yield Mark(kind.name, _FLEET, slot_of(key, slots), key, does, told, 1, window.step_ms, window.steps)
+        yield Mark(kind.name, cells.fleet, cells.slot(key), key, does, told, 1, window.step_ms, window.steps)
+
+
+def cells_of(kind: Kind) -> Cells:
+    """Where it is kept."""
+    return Cells(kind.name, fleet=True, slots=slots_of(KEYS) if kind.keyed else 1, window=kind.window)
 
 
 def quiet_us(times_ns: list[int]) -> float:
@@ -72,11 +75,12 @@ def quiet_us(times_ns: list[int]) -> float:
 
 def curve(kind: Kind, most: int) -> tuple[dict[int, float], int]:
     """Microseconds of one event at each size, of its last thousand; and how many cells are kept."""
-    past, found, times = Past(), dict[int, float](), list[int]()
+    past, found, times, cells = Past(), dict[int, float](), list[int](), cells_of(kind)
     for number, mark in enumerate(marks(kind, most), start=1):
         begun = time.perf_counter_ns()
-        past.take(mark.place(""), mark)
-        cell = past.cell(FLEET, kind.name, mark.slot, mark.key, kind.window, mark.at_ms)
+        assert mark.at_ms is not None
+        past.take(FLEET, mark, mark.at_ms)
+        cell = past.cell(cells, FLEET, mark.key, mark.at_ms)
         assert cell is not None
         cell.total(kind.window, mark.at_ms)
         times.append(time.perf_counter_ns() - begun)

@@ -22,7 +22,6 @@ from remit.facts.guarantee import Guarantee, Powers, Rate
 from remit.facts.monitor import Happening, Monitor, Op, Scope, Selector, Window
 from remit.facts.session import Session
 from remit.pdp.decide import decide
-from remit.pdp.kept import PastMarked
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.pep.purse import Purse
 from remit.policy.bundle import Bundle
@@ -124,8 +123,7 @@ class Deciding:
         assert made.verdict == "permit", made.reasons
         self.marks = len(made.marks)
         for mark in made.marks:
-            delta = PastMarked(mark.place("s1"), mark)
-            self._past.take(delta.place, delta.mark)
+            self._past.take(mark.scope("s1"), mark, now_ms)
 
 
 def main(argv: Sequence[str] = ()) -> int:

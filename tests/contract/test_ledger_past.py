@@ -62,11 +62,11 @@ async def test_what_monitors_keep_is_a_fold_of_the_records(tmp_path: Path) -> No
     ledger = place.open()
     await append_all(ledger, [intent(mark(Does.ADD, 4_000))])
     fleet, own = await ledger.past(FLEET), await ledger.past("s1")
-    assert list(fleet) == ["* exports~1 0"]
-    slot = fleet["* exports~1 0"]
+    assert list(fleet) == [(FLEET, "exports~1", 0)]
+    slot = fleet[FLEET, "exports~1", 0]
     assert [total(slot, "", 4_000), total(slot, "k", 4_000), total(slot, "", 63_500)] == [3, 1, 2]
     assert slot.cells["k"].who == ("writer", "ana")
-    assert total(own["s1 exports~1 0"], "", 4_000) == 1
+    assert total(own["s1", "exports~1", 0], "", 4_000) == 1
     assert await ledger.past("s") == {}
     [said] = (await ledger.signed_off()).values()
     assert said == SignOff("sha256:b", "apart", "ana", said.at_ms, "a \x00 reason")

@@ -97,7 +97,7 @@ def test_what_a_monitor_may_say() -> None:
         Window(1_000, 3_600),
     ]
     assert {name for name, one in monitors.items() if one.awaited} == {"since", "previous", "sums"}
-    assert (monitors["keyed"].slots, monitors["once"].slots) == (250, 1)
+    assert (monitors["keyed"].cells().slots, monitors["once"].cells().slots) == (250, 1)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_what_a_guarantee_may_say() -> None:
         "rate": "rate",
     }
     assert made.catalog.guarantees["rate"].holds == Rate(select("crm/export"), 3, Window(60_000, 60))
-    assert [made.catalog.guarantees[name].slots for name in HELD] == [1, 250, 2_500, 1]
+    assert [made.catalog.guarantees[name].cells().slots for name in HELD] == [1, 250, 2_500, 1]
 
 
 @pytest.mark.parametrize(

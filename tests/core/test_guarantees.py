@@ -170,8 +170,8 @@ def test_what_there_is_no_room_for_is_denied(holds: Held) -> None:
     asked = draft("d1", "ada") if holds is DUTIES else FETCH
     (mark,) = body(here.ask(asked)).marks
     for number in range(WAYS):
-        here.past.take(mark.place(FLEET), mark._replace(key=str(number)))
-    here.past.take(mark.place(FLEET), mark)
+        here.past.take(FLEET, mark._replace(key=str(number)), here.now_ms)
+    here.past.take(FLEET, mark, here.now_ms)
     assert not permitted(here, asked)
     assert "not known" in here.ask(asked).reasons[0].text
 

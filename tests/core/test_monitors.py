@@ -8,13 +8,12 @@ import pytest
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect
-from remit.facts.feed import Feed
+from remit.facts.feed import CHAINS_MAX, Feed
 from remit.facts.mark import FLEET, Does
-from remit.facts.monitor import WAYS, Happening, Monitor, Op, Scope, Selector, When, Window
+from remit.facts.monitor import WAYS, Cells, Happening, Monitor, Op, Scope, Selector, When, Window
 from remit.policy.compile import compile_bundle
-from remit.policy.past import said
 from remit.policy.verdict import Deny, Permit
-from remit.protect.monitors import Doing, Ended, ended, key_of, slot_of, started
+from remit.protect.monitors import Doing, Ended, ended, key_of, started
 from remit.protect.past import Past
 from remit.trace.bodies import Status
 from tests.core.deciding import action, body, bundle, codes, problems, schema, tool
@@ -272,10 +271,10 @@ def full(monitor: Monitor, value: str) -> Past:
     past, key = Past(whole=True), key_of("id", {"id": value})
     here = World(bundle(watched(monitors=(monitor,))))
     (mark,) = body(here.ask(action("shop/draft", {"id": value}))).marks
-    assert (mark.key, mark.slot) == (key, slot_of(key, monitor.slots))
+    assert (mark.key, mark.slot) == (key, monitor.cells("shop/draft").slot(key))
     for number in range(WAYS):
-        past.take(mark.place(FLEET), mark._replace(key=str(number)))
-    past.take(mark.place(FLEET), mark)
+        past.take(FLEET, mark._replace(key=str(number)), here.now_ms)
+    past.take(FLEET, mark, here.now_ms)
     return past
 
 
@@ -317,17 +316,37 @@ def test_a_keyed_monitor_stands_only_where_its_argument_does() -> None:
 
 
 def test_what_was_not_let_through_after_all_is_taken_back_and_an_unknown_amount_is_none() -> None:
-    window = Window(60_000, 60)
-    counted = Feed("m", False, 1, window, Happening(Selector()), Does.ADD, early=True)
+    counted = Feed(Cells("m", fleet=False, slots=1, window=HOUR), Happening(Selector()), Does.ADD, early=True)
     doing = Doing("ada", (), ("ada",), "uma", {})
-    back = ended((counted,), doing, 5, 9, Ended(sent=False, ok=False, result=None))
+    back = ended((counted,), doing, 5, Ended(sent=False, ok=False, result=None))
     assert [(one.does, one.at_ms) for one in back] == [(Does.BACK, 5)]
     others = Happening(Selector(), agents=frozenset({"eve"}))
-    assert ended((counted._replace(happening=others),), doing, 5, 9, Ended(sent=True, ok=True, result=None)) == ()
-    [summed] = started((counted._replace(measure="amount"),), doing, 5)
+    assert ended((counted._replace(happening=others),), doing, 5, Ended(sent=True, ok=True, result=None)) == ()
+    [summed] = started((counted._replace(measure="amount"),), doing)
     assert summed.units == 0
 
 
-def test_who_did_it_last_is_no_number() -> None:
-    with pytest.raises(AssertionError, match="no number"):
-        said(Monitor("who", Op.PREVIOUS, (Happening(Selector()),)), 1)
+def test_what_was_not_sent_is_taken_back_from_the_step_of_its_intent() -> None:
+    fetched = Monitor("fetched", Op.COUNT, (event("web/fetch", when=When.SUCCEEDED),), Scope.FLEET, HOUR)
+    here = world(forbid("web___fetch", "context.past.fetched >= 1"), monitors=(fetched,))
+    fetch = action("web/fetch", {"url": "u"})
+    under_way = here.do(fetch)
+    here.now_ms += 3 * HOUR.step_ms
+    assert not permitted(here, fetch)
+    here.end(fetch, under_way, Status.NOT_SENT)
+    assert permitted(here, fetch)
+
+
+def test_marks_of_a_chain_are_made_once_and_follow_who_acts() -> None:
+    some = Monitor("some", Op.COUNT, (Happening(Selector(frozenset({"web/*"})), agents=frozenset({"eve"})),))
+    here = world(monitors=(some,))
+
+    def marks(*chain: str) -> int:
+        return len(body(here.ask(action("web/fetch", {"url": "u"}, chain=chain))).marks)
+
+    assert [marks("eve"), marks("ada"), marks("eve", "ada"), marks("ada", "eve"), marks("eve")] == [1, 0, 0, 1, 1]
+    feeding = here.bundle.reached(here.bundle.tools["web", "fetch"]).feeds.started
+    assert sorted(feeding.known) == [("ada",), ("ada", "eve"), ("eve",), ("eve", "ada")]
+    for number in range(CHAINS_MAX):
+        feeding.remember((str(number),), ())
+    assert len(feeding.known) <= CHAINS_MAX

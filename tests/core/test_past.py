@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.facts.mark import FLEET, Does, Mark, place_of
-from remit.facts.monitor import WAYS, Op, Window
+from remit.facts.mark import FLEET, Does, Mark, named, place_of
+from remit.facts.monitor import WAYS, Cells, Op, Window
 from remit.protect.past import NOTHING, UNITS_MAX, Cell, Past, Slot, slot_from
 from tests.core.plain_past import Told, said
 
@@ -18,6 +18,17 @@ WINDOWS = (Window(), Window(1_000, 1), Window(10, 60), Window(60_000, 5))
 
 def mark(does: Does, at_ms: int, window: Window = WINDOWS[0], key: str = "", units: int = 1, agent: str = "") -> Mark:
     return Mark(IDENT, True, 0, key, does, at_ms, units, window.step_ms, window.steps, agent, None)
+
+
+def take(into: Slot, made: Mark) -> None:
+    """Have it say when it was, whatever its record does."""
+    into.take(made, 10**15)
+
+
+def change(cell: Cell, made: Mark) -> None:
+    """As its slot does."""
+    assert made.at_ms is not None
+    cell.take(made, made.at_ms)
 
 
 @st.composite
@@ -57,7 +68,7 @@ def folded(window: Window, events: list[Told], *, again: bool) -> Slot:
     """The slot; `again`: kept and read back after each event, as over many restarts."""
     slot = Slot()
     for event in events:
-        slot.take(mark(Does(event.does), event.at_ms, window, event.key, event.units, event.agent))
+        take(slot, mark(Does(event.does), event.at_ms, window, event.key, event.units, event.agent))
         if again:
             slot = slot_from(orjson.loads(orjson.dumps(slot.to_json())))
     return slot
@@ -89,7 +100,7 @@ def test_a_window_never_counts_too_little_and_at_most_one_step_too_long(
     for gap in gaps:
         now += gap
         times.append(now)
-        slot.take(mark(Does.ADD, now, window))
+        take(slot, mark(Does.ADD, now, window))
     now += later
     cell = slot.cell("", window, now)
     assert cell is not None
@@ -101,7 +112,7 @@ def test_a_window_never_counts_too_little_and_at_most_one_step_too_long(
 def test_a_window_keeps_as_many_steps_as_it_has_and_one() -> None:
     window, cell = Window(10, 60), Cell()
     for at in range(0, 100_000, 7):
-        cell.take(mark(Does.ADD, at, window))
+        change(cell, mark(Does.ADD, at, window))
         assert len(cell.parts) <= window.steps + 1
     assert cell.total(window, 100_000) == len([at for at in range(0, 100_000, 7) if at // 10 >= 10_000 - 60])
 
@@ -109,9 +120,9 @@ def test_a_window_keeps_as_many_steps_as_it_has_and_one() -> None:
 def test_a_slot_that_is_full_says_that_it_does_not_know() -> None:
     window, slot = Window(1_000, 2), Slot()
     for number in range(WAYS):
-        slot.take(mark(Does.ADD, 10, window, key=str(number)))
-    slot.take(mark(Does.ADD, 20, window, key="late"))
-    slot.take(mark(Does.BACK, 20, window, key="late"))
+        take(slot, mark(Does.ADD, 10, window, key=str(number)))
+    take(slot, mark(Does.ADD, 20, window, key="late"))
+    take(slot, mark(Does.BACK, 20, window, key="late"))
     assert slot.cell("late", window, 20) is None
     assert slot.cell("another", window, 2_999) is None
     known = slot.cell("3", window, 20)
@@ -122,83 +133,122 @@ def test_a_slot_that_is_full_says_that_it_does_not_know() -> None:
     free = slot.cell("late", window, 3_000)
     assert free is not None
     assert free.total(window, 3_000) == 0
-    slot.take(mark(Does.ADD, 3_500, window, key="late"))
+    take(slot, mark(Does.ADD, 3_500, window, key="late"))
     assert sorted(slot.cells) == ["late"]
 
 
 def test_what_never_expires_leaves_no_room() -> None:
     slot = Slot()
     for number in range(WAYS + 1):
-        slot.take(mark(Does.BITS, 10, key=str(number), units=2))
+        take(slot, mark(Does.BITS, 10, key=str(number), units=2))
     assert slot.cell(str(WAYS), Window(), 10**12) is None
 
 
 def test_bits_unite_and_expire() -> None:
     window, cell = Window(1_000, 2), Cell()
-    cell.take(mark(Does.BITS, 0, window, units=1))
-    cell.take(mark(Does.BITS, 500, window, units=4))
-    cell.take(mark(Does.BITS, 1_500, window, units=2))
+    change(cell, mark(Does.BITS, 0, window, units=1))
+    change(cell, mark(Does.BITS, 500, window, units=4))
+    change(cell, mark(Does.BITS, 1_500, window, units=2))
     assert [cell.bits(window, now) for now in (1_500, 3_000, 4_000)] == [7, 2, 0]
     forever = Cell()
-    forever.take(mark(Does.BITS, 0, units=1))
-    forever.take(mark(Does.BITS, 0, units=2))
+    change(forever, mark(Does.BITS, 0, units=1))
+    change(forever, mark(Does.BITS, 0, units=2))
     assert forever.bits(Window(), 10**15) == 3
 
 
 def test_a_clock_that_is_set_back_makes_nothing_count_for_shorter() -> None:
     window, cell = Window(1_000, 2), Cell()
-    cell.take(mark(Does.ADD, 10_000, window))
+    change(cell, mark(Does.ADD, 10_000, window))
     assert cell.total(window, 3_000) == 1
-    cell.take(mark(Does.ADD, 3_000, window))
+    change(cell, mark(Does.ADD, 3_000, window))
     assert cell.total(window, 3_000) == 2
     assert cell.total(window, 12_000) == 1
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.sampled_from((Does.ADD, Does.ADD, Does.BITS))), max_size=40),
+    st.integers(1, 4),
+)
+def test_a_clock_that_jumps_about_makes_nothing_count_for_shorter_in_the_same_room(
+    told: list[tuple[int, Does]], steps: int
+) -> None:
+    window, cells = Window(10, steps), {Does.ADD: Cell(), Does.BITS: Cell()}
+    left: dict[Does, list[tuple[int, int]]] = {Does.ADD: [], Does.BITS: []}
+    for step, does in told:
+        cell, units = cells[does], 1 << step % 3
+        change(cell, mark(does, step * 10, window, units=units))
+        # What an event finds to be over is over for good.
+        left[does] = [*((at, more) for at, more in left[does] if at >= step - steps), (step, units)]
+        assert len(cell.parts) <= steps + 1
+        assert list(cell.parts) == sorted(cell.parts)
+        assert slot_from(orjson.loads(orjson.dumps(Slot({"": cell}).to_json()))) == Slot({"": cell})
+        counting = [more for at, more in left[does] if at >= step - steps]
+        if does is Does.ADD:
+            assert cell.total(window, step * 10) >= sum(counting)
+        else:
+            assert all(cell.bits(window, step * 10) & more for more in counting)
+
+
 def test_what_is_taken_back_of_before_a_reset_takes_nothing_from_after_it() -> None:
     cell = Cell()
-    cell.take(mark(Does.ADD, 10))
-    cell.take(mark(Does.RESET, 11))
-    cell.take(mark(Does.ADD, 12))
-    cell.take(mark(Does.BACK, 10))
+    change(cell, mark(Does.ADD, 10))
+    change(cell, mark(Does.RESET, 11))
+    change(cell, mark(Does.ADD, 12))
+    change(cell, mark(Does.BACK, 10))
     assert cell.total(Window(), 12) == 1
-    cell.take(mark(Does.BACK, 12))
+    change(cell, mark(Does.BACK, 12))
     assert cell.total(Window(), 12) == 0
+
+
+def test_what_is_taken_back_of_a_step_that_is_over_takes_nothing_from_another() -> None:
+    window, cell = Window(1_000, 2), Cell()
+    for at, does in ((0, Does.ADD), (9_000, Does.ADD), (0, Does.BACK)):
+        change(cell, mark(does, at, window))
+    assert cell.total(window, 9_000) == 1
+    change(cell, mark(Does.BACK, 9_000, window))
+    assert (cell.total(window, 9_000), cell.parts) == (0, {})
 
 
 @pytest.mark.parametrize("window", [Window(), Window(1_000, 2)])
 def test_a_sum_stays_at_its_most(window: Window) -> None:
     cell = Cell()
-    for _ in range(3):
-        cell.take(mark(Does.ADD, 10, window, units=UNITS_MAX))
-        assert cell.total(window, 10) == UNITS_MAX
+    for at in (10, 10, 1_500):
+        change(cell, mark(Does.ADD, at, window, units=UNITS_MAX))
+        assert cell.total(window, at) == UNITS_MAX
 
 
 def test_sessions_are_apart_and_what_is_not_in_memory_takes_nothing() -> None:
     past = Past(MappingProxyType({}))
-    here, fleet = mark(Does.ADD, 5)._replace(fleet=False), mark(Does.ADD, 5)
-    assert here.place("s1") == place_of("s1", IDENT, 0)
-    past.take(here.place("s1"), here)
-    past.load("s1", {})
-    past.take(here.place("s1"), here)
-    past.take(fleet.place("s1"), fleet)
+    here, fleet = mark(Does.ADD, 5)._replace(fleet=False, at_ms=None), mark(Does.ADD, 5)
+    assert [one.scope("s1") for one in (here, fleet)] == ["s1", FLEET]
+    past.take("s1", here, 5)
+    past.load("s1", {("s1", "other~0", 0): Slot({"": Cell(7)})})
+    past.take("s1", here, 5)
+    past.take(FLEET, fleet, 10**15)
 
-    def total(of: Past, scope: str) -> int:
-        cell = of.cell(scope, IDENT, 0, "", Window(), 5)
+    def total(of: Past, sid: str, ident: str = IDENT, *, fleet: bool = False) -> int:
+        cell = of.cell(Cells(ident, fleet, 1, Window()), sid, "", 5)
         assert cell is not None
         return cell.total(Window(), 5)
 
-    assert [total(past, scope) for scope in ("s1", "s2", FLEET)] == [1, 0, 1]
+    assert [total(past, sid) for sid in ("s1", "s2")] == [1, 0]
+    assert [total(past, "s2", fleet=True), total(past, "s1", "other~0")] == [1, 7]
     past.forget("s1")
     assert total(past, "s1") == 0
     whole = Past(whole=True)
-    whole.take(here.place("s9"), here)
+    whole.take("s9", here, 5)
     assert total(whole, "s9") == 1
     assert total(NOTHING, "s9") == 0
 
 
+def test_a_place_is_read_back_from_its_name() -> None:
+    for place in ((FLEET, IDENT, 0), ("s1", "guarantee/apart~1", 249)):
+        assert place_of(named(place)) == place
+
+
 def test_how_much_is_kept_of_one_monitor() -> None:
     past = Past(whole=True)
-    past.take("s1 m 0", mark(Does.ADD, 5, key="a"))
-    past.take("s1 n 0", mark(Does.ADD, 5, key="a"))
-    assert past.kept("m") == past.kept("n")
-    assert past.kept("other") == 0
+    for sid, key in (("s1", "a"), ("s1", "b"), ("s2", "a")):
+        past.take(sid, mark(Does.ADD, 5, key=key), 5)
+    past.take("s1", mark(Does.ADD, 5)._replace(ident="m~01"), 5)
+    assert [past.kept(ident) for ident in (IDENT, "m~01", "other")] == [3, 1, 0]

@@ -51,10 +51,11 @@ def watched(
 
 @dataclass(slots=True)
 class World:
-    """What is decided one after the other. `past` is what the records of it fold to."""
+    """What is decided one after the other. `past` is what the records of it fold to; the last was done `began_ms`."""
 
     bundle: Bundle
     now_ms: int = NOW
+    began_ms: int = NOW
     past: Past = field(default_factory=lambda: Past(whole=True))
     seq: int = 0
 
@@ -65,7 +66,7 @@ class World:
 
     def do(self, asked: Action) -> Decision:
         """Decided, and recorded."""
-        decision = self.ask(asked)
+        decision, self.began_ms = self.ask(asked), self.now_ms
         made = body(decision)
         self.fold(RecordKind.INTENT if made.verdict == "permit" else RecordKind.PROPOSAL, made)
         return decision
@@ -73,8 +74,7 @@ class World:
     def end(self, asked: Action, decision: Decision, status: Status = Status.OK, result: Json = None) -> None:
         """The outcome of what was permitted."""
         reached = next(effect.reached for effect in decision.effects if isinstance(effect, Forward))
-        began = body(decision).marks
-        marks = marks_at_end(self.bundle.catalog, asked, reached, began, self.now_ms, status, result)
+        marks = marks_at_end(self.bundle.catalog, asked, reached, self.began_ms, status, result)
         outcome = OutcomeBody("r.1", status, asked.authority.sids, (), None, None, 0, 0.0, marks=marks)
         self.fold(RecordKind.OUTCOME, outcome)
 
@@ -90,7 +90,7 @@ class World:
         self.seq += 1
         for delta in fold(Ref("r", self.seq), self.now_ms, kind, made):
             if isinstance(delta, PastMarked):
-                self.past.take(delta.place, delta.mark)
+                self.past.take(*delta)
 
 
 def structured(**said: Json) -> Mapping[str, Json]:

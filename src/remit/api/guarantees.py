@@ -15,7 +15,7 @@ from remit.api.services import Resource, Services
 from remit.control.resources import Kind
 from remit.facts.guarantee import Guarantee, Rate
 from remit.facts.mark import FLEET
-from remit.facts.monitor import Monitor, Op, Scope, Window
+from remit.facts.monitor import Monitor, Op, Scope
 from remit.pdp.guaranteed import breach_digest
 from remit.trace.bodies import AdminBody, Event
 
@@ -48,7 +48,7 @@ def _said(services: Services, monitor: Monitor) -> dict[str, JsonValue]:
     """What it says where it says one thing of all; else of how many sessions or values something is kept."""
     if monitor.scope is Scope.FLEET and monitor.by is None:
         now_ms, past = services.clock.now_ms(), services.driver.standing.past
-        cell = past.cell(FLEET, monitor.ident, 0, "", monitor.window, now_ms)
+        cell = past.cell(monitor.cells(), FLEET, "", now_ms)
         if cell is None:
             return {}
         if monitor.op is Op.PREVIOUS:
@@ -78,11 +78,11 @@ def _stands(services: Services, guarantee: Guarantee) -> dict[str, JsonValue]:
         status["signed_off"] = {"by": signed.by, "at": instant(signed.at_ms), "why": signed.why}
     held = guarantee.holds
     if isinstance(held, Rate) and held.scope is Scope.FLEET:
-        status["counted"] = _counted(services, guarantee, held.window)
+        status["counted"] = _counted(services, guarantee)
     return status
 
 
-def _counted(services: Services, guarantee: Guarantee, window: Window) -> int:
-    now_ms = services.clock.now_ms()
-    cell = services.driver.standing.past.cell(FLEET, guarantee.ident, 0, "", window, now_ms)
-    return 0 if cell is None else cell.total(window, now_ms)
+def _counted(services: Services, guarantee: Guarantee) -> int:
+    now_ms, cells = services.clock.now_ms(), guarantee.cells()
+    cell = services.driver.standing.past.cell(cells, FLEET, "", now_ms)
+    return 0 if cell is None else cell.total(cells.window, now_ms)

@@ -96,7 +96,7 @@ class History:
                 next((sid for _, sid in body.links), "") if isinstance(body, ActionBody) else next(iter(body.sids), "")
             )
             for mark in body.marks:
-                self._past.take(mark.place(root), mark)
+                self._past.take(mark.scope(root), mark, at_ms)
         match body:
             case ActionBody(verdict="permit"):
                 self._used.intent(body.links, body.kind, body.server, body.name, body.reaches)

@@ -4,42 +4,64 @@ So that a call looks at what concerns it alone, however many monitors and guaran
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, assert_never
 
 from remit.facts.catalog import Tool
 from remit.facts.guarantee import Guarantee, NoFlow, Powers, Rate, Separation
-from remit.facts.mark import Does
-from remit.facts.monitor import Happening, Monitor, Op, Scope, Selector, When, Window
+from remit.facts.mark import Does, Mark
+from remit.facts.monitor import Cells, Happening, Monitor, Op, Selector, When
+
+CHAINS_MAX: Final = 1_024
+"""Of how many chains of agents marks are known."""
 
 
 class Feed(NamedTuple):
     """One event of one monitor, or one duty or power of a guarantee, at one tool.
 
-    `ident` is what the state is kept under. `argument` is the one that its key is the value of; `each`, who has a key
-    of his own: nobody, the agent that acts, or each of the chain. `early`: it counts when the call is let through, and
-    is taken back where the outcome says that it was not.
+    It is kept in `cells`. `each` is who has a key of his own: nobody, the agent that acts, or each of the chain.
+    `early`: it counts when the call is let through, and is taken back where the outcome says that it was not.
     """
 
-    ident: str
-    fleet: bool
-    slots: int
-    window: Window
+    cells: Cells
     happening: Happening
     does: Does
-    argument: str | None = None
     each: str = ""
     early: bool = False
     measure: str | None = None
     bits: int = 1
 
+    @property
+    def alike(self) -> bool:
+        """Whether all calls of one chain of agents mark the same."""
+        return self.cells.argument is None and self.measure is None and self.does is not Does.LAST
+
 
 class Guard(NamedTuple):
-    """A guarantee that concerns a tool: `bits` are the duties, or powers, that calling it is."""
+    """A guarantee that concerns a tool: `bits` are the duties, or powers, that calling it is, kept in `cells`."""
 
     guarantee: Guarantee
+    cells: Cells
     bits: int = 0
-    argument: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Feeding:
+    """What calls feed at one point. All calls of one chain of agents mark `alike` the same, whatever they say.
+
+    `known` are those marks, by the chain, once it has called.
+    """
+
+    alike: tuple[Feed, ...] = ()
+    own: tuple[Feed, ...] = ()
+    known: dict[tuple[str, ...], tuple[Mark, ...]] = field(default_factory=dict[tuple[str, ...], "tuple[Mark, ...]"])
+
+    def remember(self, chain: tuple[str, ...], marks: tuple[Mark, ...]) -> tuple[Mark, ...]:
+        """Have `marks` of `chain` known."""
+        if len(self.known) >= CHAINS_MAX:
+            self.known.clear()
+        self.known[chain] = marks
+        return marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +71,9 @@ class Feeds:
     `guards` are the guarantees that concern them, `measures` what is added up of them.
     """
 
-    started: tuple[Feed, ...] = ()
+    started: Feeding = field(default_factory=Feeding)
     ended: tuple[Feed, ...] = ()
-    denied: tuple[Feed, ...] = ()
+    denied: Feeding = field(default_factory=Feeding)
     guards: tuple[Guard, ...] = ()
     measures: frozenset[str] = frozenset()
 
@@ -87,68 +109,54 @@ def feeds_of(tool: Tool, monitors: Iterable[Monitor], guarantees: Iterable[Guara
     if not feeds and not guards:
         return NO_FEEDS
     return Feeds(
-        started=tuple(feed for feed in feeds if feed.happening.when is When.STARTED or feed.early),
+        started=_feeding(feed for feed in feeds if feed.happening.when is When.STARTED or feed.early),
         ended=tuple(feed for feed in feeds if feed.happening.when in {When.SUCCEEDED, When.FAILED}),
-        denied=tuple(feed for feed in feeds if feed.happening.when is When.DENIED),
+        denied=_feeding(feed for feed in feeds if feed.happening.when is When.DENIED),
         guards=tuple(guards),
         measures=frozenset(feed.measure for feed in feeds if feed.measure is not None),
     )
 
 
+def _feeding(feeds: Iterable[Feed]) -> Feeding:
+    told = tuple(feeds)
+    return Feeding(tuple(feed for feed in told if feed.alike), tuple(feed for feed in told if not feed.alike))
+
+
 def _of_monitor(tool: Tool, monitor: Monitor) -> Iterator[Feed]:
-    argument = None if monitor.by is None else monitor.argument(f"{tool.server}/{tool.name}")
+    cells = monitor.cells(f"{tool.server}/{tool.name}")
     does = Does.LAST if monitor.op is Op.PREVIOUS else Does.ADD
     for event in monitor.events:
         if picked(event.of, tool):
             early = event.when in {When.SUCCEEDED, When.FAILED} and not monitor.awaited
-            yield _feed(monitor, event, does, argument)._replace(early=early, measure=monitor.measure)
+            yield Feed(cells, event, does, early=early, measure=monitor.measure)
     for event in monitor.unless:
         # What clears is sure: what is under way clears nothing.
         if picked(event.of, tool):
-            yield _feed(monitor, event, Does.RESET, argument)
-
-
-def _feed(monitor: Monitor, event: Happening, does: Does, argument: str | None) -> Feed:
-    fleet = monitor.scope is Scope.FLEET
-    return Feed(monitor.ident, fleet, monitor.slots, monitor.window, event, does, argument)
+            yield Feed(cells, event, Does.RESET)
 
 
 def _guard(tool: Tool, guarantee: Guarantee) -> Guard | None:
+    guard = Guard(guarantee, guarantee.cells(f"{tool.server}/{tool.name}"))
     match guarantee.holds:
         case NoFlow(_, sinks):
-            return Guard(guarantee) if tool.sink.value in sinks else None
-        case Separation() as held:
-            bits = _bits(held.duties, tool)
-            argument = None if held.by is None else dict(held.others).get(f"{tool.server}/{tool.name}", held.by)
-            return Guard(guarantee, bits, argument) if bits else None
-        case Powers(powers):
-            bits = _bits(powers, tool)
-            return Guard(guarantee, bits) if bits else None
+            return guard if tool.sink.value in sinks else None
+        case Separation(kinds) | Powers(kinds):
+            bits = sum(1 << number for number, one in enumerate(kinds) if picked(one, tool))
+            return guard._replace(bits=bits) if bits else None
         case Rate(of):
-            return Guard(guarantee) if picked(of, tool) else None
+            return guard if picked(of, tool) else None
         case _:
             assert_never(guarantee.holds)
 
 
-def _bits(selectors: tuple[Selector, ...], tool: Tool) -> int:
-    return sum(1 << number for number, one in enumerate(selectors) if picked(one, tool))
-
-
 def _of_guard(guard: Guard) -> Iterator[Feed]:
-    guarantee, held = guard.guarantee, guard.guarantee.holds
-    ident, slots = guarantee.ident, guarantee.slots
-    match held:
+    match guard.guarantee.holds:
         case NoFlow():
             return
-        case Separation():
-            fleet = held.scope is Scope.FLEET
-            did, each = Happening(held.duties[0]), "chain" if held.chain else "acting"
-            yield Feed(ident, fleet, slots, held.window, did, Does.BITS, guard.argument, each, bits=guard.bits)
-        case Powers():
-            fleet = True
-            did, each = Happening(held.powers[0]), "chain" if held.chain else "acting"
-            yield Feed(ident, fleet, slots, held.window, did, Does.BITS, None, each, bits=guard.bits)
-        case Rate():
-            yield Feed(ident, held.scope is Scope.FLEET, slots, held.window, Happening(held.of), Does.ADD)
+        case Separation(kinds, chain=chain) | Powers(kinds, chain=chain):
+            each = "chain" if chain else "acting"
+            yield Feed(guard.cells, Happening(kinds[0]), Does.BITS, each, bits=guard.bits)
+        case Rate(of):
+            yield Feed(guard.cells, Happening(of), Does.ADD)
         case _:
-            assert_never(held)
+            assert_never(guard.guarantee.holds)

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias, assert_never
 
 from remit.facts.canonical import Json
 from remit.facts.label import Labels
-from remit.facts.monitor import FOREVER, KEYS_MAX, Scope, Selector, Window, short, slots_of
+from remit.facts.monitor import FOREVER, KEYS_MAX, Cells, Scope, Selector, Window, short, slots_of
 
 AGENTS_MAX: Final = 10_000
 """How many agents what they did is kept of, by each guarantee."""
@@ -106,16 +106,18 @@ class Guarantee:
             case _:
                 assert_never(self.holds)
 
-    @property
-    def slots(self) -> int:
-        """In how many slots its keys are kept."""
+    def cells(self, tool: str = "") -> Cells:
+        """Where it keeps what calls of `tool` (SERVER/TOOL) do; of flows it keeps nothing."""
         match self.holds:
-            case Separation():
-                return slots_of(self.holds.keys)
-            case Powers():
-                return slots_of(AGENTS_MAX)
-            case NoFlow() | Rate():
-                return 1
+            case NoFlow():
+                return Cells(self.ident, fleet=True, slots=1, window=FOREVER)
+            case Separation() as held:
+                argument = None if held.by is None else dict(held.others).get(tool, held.by)
+                return Cells(self.ident, held.scope is Scope.FLEET, slots_of(held.keys), held.window, argument)
+            case Powers(window=window):
+                return Cells(self.ident, fleet=True, slots=slots_of(AGENTS_MAX), window=window)
+            case Rate() as held:
+                return Cells(self.ident, held.scope is Scope.FLEET, 1, held.window)
             case _:
                 assert_never(self.holds)
 

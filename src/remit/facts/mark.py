@@ -27,8 +27,8 @@ class Mark(NamedTuple):
     """One change of one cell, as records bear it.
 
     `ident` is what the state is kept under, `fleet` whether it counts for everybody or for the root session of the
-    record; `slot` and `key` say which cell. `at_ms` is when it happened; of what is taken back, when that had.
-    `agent` and `user` are who did it, where that is noted.
+    record; `slot` and `key` say which cell. `at_ms` is when what is taken back had happened; None: it happens when its
+    record says. `agent` and `user` are who did it, where that is noted.
     """
 
     ident: str
@@ -36,22 +36,33 @@ class Mark(NamedTuple):
     slot: int
     key: str
     does: Does
-    at_ms: int
+    at_ms: int | None = None
     units: int = 1
     step_ms: int = 0
     steps: int = 0
     agent: str = ""
     user: str | None = None
 
-    def place(self, sid: str) -> str:
-        """Where it is kept, of an action whose root session is `sid`."""
-        return place_of(FLEET if self.fleet else sid, self.ident, self.slot)
+    def scope(self, sid: str) -> str:
+        """For whom it counts, of an action whose root session is `sid`."""
+        return FLEET if self.fleet else sid
 
 
 Who: TypeAlias = tuple[str, str | None]
 """An agent, and the user it acted for."""
 
 
-def place_of(scope: str, ident: str, slot: int) -> str:
-    """The name of a slot."""
-    return f"{scope} {ident} {slot}"
+Place: TypeAlias = tuple[str, str, int]
+"""Where a slot is kept: of which scope, of what, the which."""
+
+
+def named(place: Place) -> str:
+    """The name of a slot; no scope has a space."""
+    return f"{place[0]} {place[1]} {place[2]}"
+
+
+def place_of(name: str) -> Place:
+    """The slot that is named so."""
+    scope, _, rest = name.partition(" ")
+    ident, _, slot = rest.rpartition(" ")
+    return scope, ident, int(slot)

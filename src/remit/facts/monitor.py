@@ -10,7 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from remit.facts.canonical import Json, canonical
 
@@ -124,6 +124,24 @@ class Window:
 FOREVER: Final = Window()
 
 
+class Cells(NamedTuple):
+    """Where a monitor or guarantee keeps what it does of the calls of one tool: told once, asked for every call.
+
+    `ident` is what its state is kept under, `fleet` whether it is everybody's or each root session's own. Keys are kept
+    in so many `slots`; `argument` is the one that a key is the value of.
+    """
+
+    ident: str
+    fleet: bool
+    slots: int
+    window: Window
+    argument: str | None = None
+
+    def slot(self, key: str) -> int:
+        """In which slot the cell of `key` is."""
+        return int(key, 16) % self.slots if key else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Monitor:
     """`op` of the `events`, any of which is one, over a `scope`, within a `window`.
@@ -154,14 +172,14 @@ class Monitor:
         form = [self.op.value, self.scope.value, self.window.step_ms, self.window.steps, self.by, self.keys]
         object.__setattr__(self, "ident", f"{self.name}~{short([*form, self.measure])}")
 
-    @property
-    def slots(self) -> int:
-        """In how many slots its keys are kept."""
-        return 1 if self.by is None else slots_of(self.keys)
+    def cells(self, tool: str = "") -> Cells:
+        """Where it keeps what calls of `tool` (SERVER/TOOL) do."""
+        slots = 1 if self.by is None else slots_of(self.keys)
+        return Cells(self.ident, self.scope is Scope.FLEET, slots, self.window, self.argument(tool))
 
     def argument(self, tool: str) -> str | None:
         """The name of the argument that `tool` (SERVER/TOOL) has its key in."""
-        return dict(self.others).get(tool, self.by)
+        return None if self.by is None else dict(self.others).get(tool, self.by)
 
     def to_json(self) -> dict[str, Json]:
         """As the digest of a bundle and `describe` have it."""

@@ -11,7 +11,10 @@ from typing import Final
 
 from remit.escalate.refusals import refused_text
 from remit.facts.action import Action
+from remit.facts.budget import Draw
+from remit.facts.impact import Impact
 from remit.facts.label import closed
+from remit.facts.novelty import Novelty
 from remit.facts.origin import Flow
 from remit.facts.session import confidence, join
 from remit.pdp.broken import broken
@@ -28,6 +31,7 @@ from remit.pdp.obliged import obliged
 from remit.pdp.past import told, unmeasured
 from remit.pdp.snapshot import Asking, Snapshot
 from remit.pdp.spending import overspent, thrifty
+from remit.policy.compiled.values import Value
 from remit.policy.context import Facts
 from remit.policy.evaluate import question_of
 from remit.policy.reached import Reached
@@ -102,23 +106,32 @@ def _looked_at(
     snapshot: Snapshot, action: Action, reached: Reached, now_ms: int, flow: Flow | None
 ) -> tuple[Facts, Reason | None]:
     """The facts that policies of the slice look at; and why something that has to be known is not."""
-    facts, asks = facts_of(snapshot, action, now_ms, flow), reached.slice
-    if snapshot.draws and "budget" in asks.looks:
-        facts = facts._replace(draws=snapshot.draws)
-    if asks.impact:
-        facts = facts._replace(impact=impact(reached, action.input))
-    if asks.novelty and flow is not None:
-        facts = facts._replace(novelty=novelty(snapshot, action, reached, flow))
-    if reached.asked:
-        past = told(snapshot, action, reached, now_ms)
-        if isinstance(past, Reason):
-            return facts, past
-        facts = facts._replace(past=past)
-    return facts, unmeasured(action, reached)
+    asks = reached.slice
+    past = told(snapshot, action, reached, now_ms) if reached.asked else None
+    facts = facts_of(
+        snapshot,
+        action,
+        now_ms,
+        flow,
+        impact(reached, action.input) if asks.impact else None,
+        novelty(snapshot, action, reached, flow) if asks.novelty and flow is not None else None,
+        snapshot.draws if snapshot.draws and "budget" in asks.looks else (),
+        None if isinstance(past, Reason) else past,
+    )
+    return facts, past if isinstance(past, Reason) else unmeasured(action, reached)
 
 
-def facts_of(snapshot: Snapshot, action: Action, now_ms: int, flow: Flow | None = None) -> Facts:
-    """What a policy may look at, but for the input. `flow` is left out where no policy reads it."""
+def facts_of(
+    snapshot: Snapshot,
+    action: Action,
+    now_ms: int,
+    flow: Flow | None = None,
+    moved: Impact | None = None,
+    new: Novelty | None = None,
+    draws: tuple[Draw, ...] = (),
+    past: dict[str, Value] | None = None,
+) -> Facts:
+    """What a policy may look at, but for the input. What no policy reads is left out."""
     authority = action.authority
     labels, calls, irreversible, started_ms = join(snapshot.sessions)
     # By position, in half the time: this is made for every action.
@@ -133,6 +146,10 @@ def facts_of(snapshot: Snapshot, action: Action, now_ms: int, flow: Flow | None 
         now_ms,
         flow,
         confidence(snapshot.sessions),
+        moved,
+        new,
+        draws,
+        past,
     )
 
 

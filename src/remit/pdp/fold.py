@@ -132,15 +132,15 @@ def _intent(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
     deltas.extend(_labelled(body.stored))
     deltas.extend([GrantUsed(grant) for grant in body.grants])
     deltas.extend([Charged(account, since_ms, units) for account, since_ms, units, _ in body.charges])
-    deltas.extend(_marked(body))
+    deltas.extend(_marked(body, at))
     return tuple(deltas)
 
 
-def _marked(body: ActionBody) -> list[PastMarked]:
+def _marked(body: ActionBody, at: int) -> list[PastMarked]:
     if not body.marks or not body.links:
         return []
     root = body.links[0][1]
-    return [PastMarked(mark.place(root), mark) for mark in body.marks]
+    return [PastMarked(mark.scope(root), mark, at) for mark in body.marks]
 
 
 def _labelled(stored: Stored | None) -> list[PlaceLabelled]:
@@ -150,7 +150,7 @@ def _labelled(stored: Stored | None) -> list[PlaceLabelled]:
 
 def _proposal(ref: Ref, at: int, body: ActionBody) -> tuple[Delta, ...]:
     deltas: list[Delta] = [SessionTouched(sid, agent, body.user, at, 0, 0) for agent, sid in body.links]
-    deltas.extend(_marked(body))
+    deltas.extend(_marked(body, at))
     # A proposal that names an approval waits for that one; people are not asked twice.
     if body.verdict == "escalate" and body.links and body.approval is None:
         agent, sid = body.links[-1]
@@ -202,7 +202,7 @@ def _outcome(ref: Ref, at: int, body: OutcomeBody) -> tuple[Delta, ...]:
     if body.approval is not None:
         deltas.append(ApprovalMoved(body.approval, ENDS[body.status]))
     if body.marks and body.sids:
-        deltas.extend([PastMarked(mark.place(body.sids[0]), mark) for mark in body.marks])
+        deltas.extend([PastMarked(mark.scope(body.sids[0]), mark, at) for mark in body.marks])
     return tuple(deltas)
 
 

@@ -11,15 +11,13 @@ from remit.facts.action import Action
 from remit.facts.canonical import canonical, digest
 from remit.facts.feed import Guard, picked
 from remit.facts.guarantee import Guarantee, NoFlow, Powers, Rate, Separation
-from remit.facts.mark import FLEET
-from remit.facts.monitor import Scope, Selector, Window
+from remit.facts.monitor import Scope, Selector
 from remit.pdp.effects import Ruling
 from remit.pdp.listing import offers
 from remit.pdp.snapshot import Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code, Deny, Escalate, Reason
-from remit.protect.monitors import key_of, slot_of
-from remit.protect.past import Cell
+from remit.protect.monitors import key_of
 
 GUARANTEE: Final = "guarantee/"
 """What `where` of a denial begins with; the guarantee's name follows."""
@@ -66,9 +64,8 @@ def _broken(snapshot: Snapshot, action: Action, judged: Ruling, guard: Guard, no
         return None
     match held:
         case Separation():
-            fleet = held.scope is Scope.FLEET
             for agent in action.authority.agents if held.chain else (action.authority.acting.agent,):
-                done = _bits(snapshot, action, guard, agent, held.window, now_ms, fleet=fleet)
+                done = _bits(snapshot, action, guard, agent, now_ms)
                 if done is None:
                     return "what was done before is not known, there being no room for more values"
                 if done & ~guard.bits:
@@ -76,16 +73,15 @@ def _broken(snapshot: Snapshot, action: Action, judged: Ruling, guard: Guard, no
         case Powers(powers):
             every = (1 << len(powers)) - 1
             for agent in action.authority.agents if held.chain else (action.authority.acting.agent,):
-                done = _bits(snapshot, action, guard, agent, held.window, now_ms, fleet=True)
+                done = _bits(snapshot, action, guard, agent, now_ms)
                 if done is None:
                     return "what was done before is not known, there being more agents than it keeps"
                 if done | guard.bits == every:
                     return f"{agent} would have used all {len(powers)} powers that no agent is to have together"
         case Rate():
-            cell = _at(snapshot, action, guard, "", held.window, now_ms, fleet=held.scope is Scope.FLEET)
+            cell = snapshot.past.cell(guard.cells, action.authority.links[0].sid, "", now_ms)
             full = cell is None or cell.total(held.window, now_ms) >= held.at_most
-            why = f"no more than {held.at_most} such calls within {held.window.ms / 1000:g} s"
-            return why if full else None
+            return f"no more than {held.at_most} such calls within {held.window.ms / 1000:g} s" if full else None
         case _:
             assert_never(held)
     return None
@@ -100,20 +96,11 @@ def _flow(judged: Ruling, held: NoFlow) -> str | None:
     return None if not found else f"what the session holds is {found[0]}, and nobody was asked"
 
 
-def _bits(
-    snapshot: Snapshot, action: Action, guard: Guard, agent: str, window: Window, now_ms: int, *, fleet: bool
-) -> int | None:
-    cell = _at(snapshot, action, guard, agent, window, now_ms, fleet=fleet)
-    return None if cell is None else cell.bits(window, now_ms)
-
-
-def _at(
-    snapshot: Snapshot, action: Action, guard: Guard, agent: str, window: Window, now_ms: int, *, fleet: bool
-) -> Cell | None:
-    key = key_of(guard.argument, action.input, agent)
-    scope = FLEET if fleet else action.authority.links[0].sid
-    guarantee = guard.guarantee
-    return snapshot.past.cell(scope, guarantee.ident, slot_of(key, guarantee.slots), key, window, now_ms)
+def _bits(snapshot: Snapshot, action: Action, guard: Guard, agent: str, now_ms: int) -> int | None:
+    cells = guard.cells
+    key = key_of(cells.argument, action.input, agent)
+    cell = snapshot.past.cell(cells, action.authority.links[0].sid, key, now_ms)
+    return None if cell is None else cell.bits(cells.window, now_ms)
 
 
 def unguarded(bundle: Bundle) -> Bundle:

@@ -1,17 +1,18 @@
 """What a record changes of what monitors and guarantees keep, and of what owners of guarantees let run."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from remit.facts.guarantee import SignOff
 from remit.facts.mark import Mark
 
 
-@dataclass(frozen=True, slots=True)
-class PastMarked:
-    """`mark` changes what is kept at `place` (`facts.mark`)."""
+class PastMarked(NamedTuple):
+    """`mark`, of a record of `at_ms`, changes what is kept of `scope` (`facts.mark`)."""
 
-    place: str
+    scope: str
     mark: Mark
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True)

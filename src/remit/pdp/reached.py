@@ -11,7 +11,7 @@ from remit.facts.text import escaped
 from remit.policy.bundle import Bundle
 from remit.policy.convert import converter
 from remit.policy.form import Uid
-from remit.policy.reached import SHOWN_MAX, Reached, asked_of
+from remit.policy.reached import SHOWN_MAX, Reached, asked_by
 from remit.policy.schema import INPUTS
 from remit.policy.uids import action_uid, agent_uid, data_uid, model_uid, server_uid
 
@@ -46,7 +46,7 @@ def reached_other(bundle: Bundle, action: Action) -> Reached:
         record=record,
         read=None if record is None else converter(record, part.reads),
         past=past,
-        asked=asked_of(part, past),
+        asked=asked_by(part, past),
     )
 
 

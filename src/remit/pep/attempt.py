@@ -20,10 +20,12 @@ class Attempt:
     it runs under, `edited` what runs in place of what the agent asked for, where people approved that, `shaped` where
     obligations changed it. `meta` tells a tool that it may have been asked before. `barred` is what it was stopped by
     when it was judged: its server was not asked what it offers, so that it never runs, whatever is true afterwards.
+    `at_ms` is when it was judged, as its record says.
     """
 
     decision: Decision
     pending: Pending
+    at_ms: int
     action: str
     approval: str | None
     sessions: tuple[Session, ...]

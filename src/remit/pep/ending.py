@@ -27,7 +27,6 @@ from remit.pep.reporting import Reporting
 from remit.pep.taking import append_of, reached_of
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import LedgerUnwritable, Pending
-from remit.ports.system import Clock
 from remit.ports.upstream import Failure, Reply
 from remit.trace.bodies import ActionBody, OutcomeBody, Status
 
@@ -38,10 +37,9 @@ _OURS: Final = frozenset({"stopped", "internal"})
 class Ending:
     """Outcomes of permitted actions."""
 
-    def __init__(self, desk: Desk, clock: Clock) -> None:
+    def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._reporting = Reporting(desk)
-        self._clock = clock
 
     async def release(self, errand: Errand, attempt: Attempt, reply: Reply, elapsed_ms: float) -> Answer:
         """The answer that `reply` is, once its outcome is durable."""
@@ -132,10 +130,7 @@ class Ending:
         reached = reached_of(attempt.decision)
         if not reached.feeds.ended:
             return ()
-        made = append_of(attempt.decision).body
-        began = made.marks if isinstance(made, ActionBody) else ()
-        catalog, now_ms = self._desk.bundle.catalog, self._clock.now_ms()
-        return marks_at_end(catalog, action, reached, began, now_ms, shown.status, shown.value)
+        return marks_at_end(self._desk.bundle.catalog, action, reached, attempt.at_ms, shown.status, shown.value)
 
 
 def _told(attempt: Attempt, judged: Judgement) -> Json:

@@ -83,9 +83,9 @@ class Desk:
         """The running bundle."""
         return self._current()
 
-    def append(self, kind: RecordKind, sid: str, body: Body) -> Pending:
-        """Queue one record and let memory follow. Raises `LedgerUnwritable`; then nothing is."""
-        now_ms = self._clock.now_ms()
+    def append(self, kind: RecordKind, sid: str, body: Body, at_ms: int | None = None) -> Pending:
+        """Queue one record, of now or `at_ms`, and let memory follow. Raises `LedgerUnwritable`; then nothing is."""
+        now_ms = self._clock.now_ms() if at_ms is None else at_ms
         # INVARIANT(bundle-in-every-record): there is no other way to queue one.
         pending = self._ledger.append(Draft(kind, now_ms, self._current().digest, sid, body))
         self._memory.apply(pending.ref, now_ms, kind, body)
@@ -138,7 +138,7 @@ class Desk:
             body, waits_for = self.lifting.of(action, decision, body, claimed, self.nonce, now_ms)
             if made.kind is RecordKind.INTENT:
                 body, meta = self.lifting.keyed(tool, edited or action, body)
-        pending = self.append(made.kind, action.authority.acting.sid, body)
+        pending = self.append(made.kind, action.authority.acting.sid, body, now_ms)
         self.breaking.judged(action, decision, str(pending.ref))
         if isinstance(body, ActionBody) and body.grants:
             self._supersede(action, bound, body.grants[0], now_ms)
@@ -148,7 +148,7 @@ class Desk:
                 over = AdminBody(Event.APPROVAL_SUPERSEDED, BY_REMIT, ident, {"by": waits_for})
                 self.append(RecordKind.ADMIN, action.authority.acting.sid, over)
         shaped = action if action.shaping is not None and action.shaping.changes else None
-        return Attempt(decision, pending, bound, body.approval, sessions, waits_for, edited, meta, shaped)
+        return Attempt(decision, pending, now_ms, bound, body.approval, sessions, waits_for, edited, meta, shaped)
 
     def _decide_edited(
         self,

@@ -16,6 +16,7 @@ from typing import Final
 from remit.escalate.grants import Grant
 from remit.escalate.machine import OPEN, UNDER_WAY, Approval, State
 from remit.facts.agent import Authority, Link
+from remit.facts.mark import Place
 from remit.facts.novelty import Used
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
@@ -137,7 +138,7 @@ class Memory:
                 held = self._sessions.get(sid)
                 if held is None:
                     session = await self._ledger.session(sid)
-                    past = dict[str, Slot]() if session is None else await self._ledger.past(sid)
+                    past = dict[Place, Slot]() if session is None else await self._ledger.past(sid)
                     # Another caller may have loaded it meanwhile and moved on: his is newer.
                     held = self._sessions.get(sid)
                     if held is None:

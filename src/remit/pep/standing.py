@@ -35,8 +35,8 @@ class Standing:
     def take(self, delta: PastMarked | SignedOff) -> None:
         """Change by it."""
         match delta:
-            case PastMarked(place, mark):
-                self.past.take(place, mark)
+            case PastMarked():
+                self.past.take(*delta)
             case SignedOff(said):
                 self._signed[said.breach] = said
 

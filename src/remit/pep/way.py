@@ -69,7 +69,7 @@ class Way:
         self._upstreams = upstreams
         self._stop_reason = stop_reason
         self._names = names
-        self._ending = Ending(desk, clock)
+        self._ending = Ending(desk)
         self.waiting = Waiting(memory, desk, ledger, clock, self.stopped)
         self.resolver: Resolver = NOBODY
         self._sent: dict[int, Under] = {}

@@ -19,6 +19,7 @@ from remit.policy.schema import NAMESPACE
 _KEPT_MAX: Final = 1_024
 """How many sets of labels, and how many chains, are kept in the form that policies read."""
 
+_WHOLE: Final = frozenset({bool, int})
 _USER: Final = f"{NAMESPACE}::User"
 _SOURCE: Final = f"{NAMESPACE}::Source"
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout, and no offset to write
@@ -72,7 +73,12 @@ class Facts(NamedTuple):
         if self.draws:
             context["budget"] = _budgets_recorded(self.draws)
         if self.past:
-            context["past"] = {name: _plain(value) for name, value in self.past.items()}
+            plainly = _WHOLE.issuperset(map(type, self.past.values()))
+            context["past"] = (
+                cast("dict[str, int]", self.past)
+                if plainly
+                else {name: _plain(value) for name, value in self.past.items()}
+            )
         return context
 
     def cedar(self, nameable: Labels, looks: Iterable[str] | None = None) -> dict[str, Value]:
@@ -186,14 +192,12 @@ _NO_NOVELTY: Final = Novelty(tool=False, target=False)
 
 def _plain(value: Value) -> Json:
     """What a monitor says, as a record keeps it."""
-    match value:
-        case bool() | int():
-            return value
-        case Decimal():
-            return shown(value.units)
-        case _:
-            # Who did it last: entities.
-            return {name: one[1] for name, one in cast("Mapping[str, tuple[str, str]]", value).items()}
+    if isinstance(value, int):
+        return value
+    if isinstance(value, Decimal):
+        return shown(value.units)
+    # Who did it last: entities.
+    return {name: one[1] for name, one in cast("Mapping[str, tuple[str, str]]", value).items()}
 
 
 def _impact(facts: Facts, _: Labels) -> Value:

@@ -1,10 +1,10 @@
 """What monitors say, as the values that policies read."""
 
-from collections.abc import Iterable
-from typing import assert_never
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, assert_never
 
 from remit.facts.mark import Who
-from remit.facts.monitor import Monitor, Op
+from remit.facts.monitor import Cells, Monitor, Op
 from remit.policy.compiled.extensions import Decimal
 from remit.policy.compiled.values import Value
 from remit.policy.schema import NAMESPACE
@@ -13,17 +13,32 @@ _AGENT = f"{NAMESPACE}::Agent"
 _USER = f"{NAMESPACE}::User"
 
 
-def said(monitor: Monitor, total: int) -> Value:
-    """What `monitor` says, whose units come to `total`."""
+class Asked(NamedTuple):
+    """A monitor that a policy asks of the calls of one tool: where it keeps what they did, and how it says that.
+
+    Without `says` it says who did it last.
+    """
+
+    name: str
+    cells: Cells
+    says: Callable[[int], Value] | None
+
+
+def asked_of(monitor: Monitor, tool: str = "") -> Asked:
+    """`monitor`, asked of calls of `tool` (SERVER/TOOL)."""
+    return Asked(monitor.name, monitor.cells(tool), _saying(monitor))
+
+
+def _saying(monitor: Monitor) -> Callable[[int], Value] | None:
     match monitor.op:
         case Op.ONCE | Op.SINCE:
-            return total > 0
+            return bool
         case Op.COUNT:
-            return total
+            return int
         case Op.SUM:
-            return Decimal(total) if monitor.measure == "amount" else total
+            return Decimal if monitor.measure == "amount" else int
         case Op.PREVIOUS:
-            raise AssertionError("who did it last is no number")
+            return None
         case _:
             assert_never(monitor.op)
 
@@ -39,4 +54,4 @@ def previous(who: Who) -> Value:
 
 def unsaid(monitors: Iterable[Monitor]) -> dict[str, Value]:
     """What `monitors` say of nothing: the schema demands all of them but who did it last."""
-    return {one.name: said(one, 0) for one in monitors if one.op is not Op.PREVIOUS}
+    return {one.name: says(0) for one in monitors if (says := _saying(one)) is not None}

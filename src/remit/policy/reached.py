@@ -13,6 +13,7 @@ from remit.facts.text import escaped
 from remit.policy.arguments import Validator
 from remit.policy.convert import Converter, converter
 from remit.policy.form import Uid
+from remit.policy.past import Asked, asked_of
 from remit.policy.slice import Slice
 from remit.policy.typing import Record
 from remit.policy.uids import action_uid, server_uid
@@ -63,7 +64,7 @@ class Reached:
     members: frozenset[str] = frozenset()
     feeds: Feeds = NO_FEEDS
     past: tuple[Monitor, ...] = ()
-    asked: tuple[Monitor, ...] = ()
+    asked: tuple[Asked, ...] = ()
 
     @property
     def pin(self) -> str:
@@ -97,10 +98,10 @@ def reached_tool(
         members=form.members,
         feeds=feeds_of(tool, monitors, guarantees),
         past=past,
-        asked=asked_of(part, past),
+        asked=asked_by(part, past, f"{tool.server}/{tool.name}"),
     )
 
 
-def asked_of(part: Slice, past: Iterable[Monitor]) -> tuple[Monitor, ...]:
-    """Those of `past` that a policy of `part` asks."""
-    return tuple(one for one in past if part.asks(one.name)) if part.past else ()
+def asked_by(part: Slice, past: Iterable[Monitor], tool: str = "") -> tuple[Asked, ...]:
+    """Those of `past` that a policy of `part` asks, of calls of `tool` (SERVER/TOOL)."""
+    return tuple(asked_of(one, tool) for one in past if part.asks(one.name)) if part.past else ()

@@ -13,6 +13,7 @@ from remit.facts.breaker import Trip
 from remit.facts.budget import Balance
 from remit.facts.guarantee import SignOff
 from remit.facts.label import Labels
+from remit.facts.mark import Place
 from remit.facts.novelty import Did
 from remit.facts.passkey import Passkey
 from remit.facts.record import Receipt, Record, RecordKind, Ref
@@ -151,7 +152,7 @@ class Ledger(Protocol):
         """What owners of guarantees let run, by the digest of what breaks one."""
         ...
 
-    async def past(self, scope: str) -> Mapping[str, Slot]:
+    async def past(self, scope: str) -> Mapping[Place, Slot]:
         """What monitors and guarantees keep of `scope` (a root session's, `facts.mark.FLEET`: of all), by place."""
         ...
 

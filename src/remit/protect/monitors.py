@@ -51,11 +51,6 @@ def _key_of(agent: str) -> str:
     return hashlib.blake2b(canonical([agent, None]), digest_size=8).hexdigest()
 
 
-def slot_of(key: str, slots: int) -> int:
-    """In which of `slots` the cell of `key` is."""
-    return int(key, 16) % slots if key else 0
-
-
 def concerns(happening: Happening, doing: Doing) -> bool:
     """Whether who acts is one whose actions are such events."""
     if not happening.agents and not happening.groups:
@@ -63,20 +58,17 @@ def concerns(happening: Happening, doing: Doing) -> bool:
     return doing.agent in happening.agents or not happening.groups.isdisjoint(doing.groups)
 
 
-def started(feeds: Iterable[Feed], doing: Doing, at_ms: int, impact: Impact | None = None) -> tuple[Mark, ...]:
-    """What an action marks that is let through, or denied, at `at_ms`; `impact` where something is added up."""
-    made: list[Mark] = []
-    for feed in feeds:
-        happening = feed.happening
-        if (not happening.agents and not happening.groups) or concerns(happening, doing):
-            made += _marks(feed, doing, at_ms, impact)
-    return tuple(made)
+def started(feeds: Iterable[Feed], doing: Doing, impact: Impact | None = None) -> tuple[Mark, ...]:
+    """What an action marks that is let through, or denied; `impact` where something is added up."""
+    return tuple(
+        [mark for feed in feeds if concerns(feed.happening, doing) for mark in _marks(feed, doing, None, impact)]
+    )
 
 
 def ended(
-    feeds: Iterable[Feed], doing: Doing, began_ms: int, at_ms: int, end: Ended, impact: Impact | None = None
+    feeds: Iterable[Feed], doing: Doing, began_ms: int, end: Ended, impact: Impact | None = None
 ) -> tuple[Mark, ...]:
-    """What the `end` of an action marks that was let through at `began_ms`."""
+    """What the `end` of an action marks whose intent is of `began_ms`."""
     marks: list[Mark] = []
     for feed in feeds:
         if not concerns(feed.happening, doing):
@@ -85,23 +77,20 @@ def ended(
         if feed.early and not happened:
             marks += [mark._replace(does=Does.BACK) for mark in _marks(feed, doing, began_ms, impact)]
         elif happened and not feed.early:
-            marks += _marks(feed, doing, at_ms, impact)
+            marks += _marks(feed, doing, None, impact)
     return tuple(marks)
 
 
-def _marks(feed: Feed, doing: Doing, at_ms: int, impact: Impact | None) -> list[Mark]:
-    window, does = feed.window, feed.does
-    if feed.argument is None and not feed.each and feed.measure is None and does is not Does.LAST:
-        # Most are these, and this is made for every action.
-        return [Mark(feed.ident, feed.fleet, 0, "", does, at_ms, feed.bits, window.step_ms, window.steps)]
+def _marks(feed: Feed, doing: Doing, at_ms: int | None, impact: Impact | None) -> list[Mark]:
+    cells, does = feed.cells, feed.does
     units = feed.bits if feed.measure is None else _measured(impact, feed.measure)
+    who = (doing.agent, doing.user) if does is Does.LAST else ("", None)
     agents = doing.chain if feed.each == "chain" else (doing.agent if feed.each else "",)
     made: list[Mark] = []
     for agent in agents:
-        key = key_of(feed.argument, doing.given, agent)
-        slot = slot_of(key, feed.slots)
-        mark = Mark(feed.ident, feed.fleet, slot, key, does, at_ms, units, window.step_ms, window.steps)
-        made.append(mark._replace(agent=doing.agent, user=doing.user) if does is Does.LAST else mark)
+        key = key_of(cells.argument, doing.given, agent)
+        step_ms, steps = cells.window.step_ms, cells.window.steps
+        made.append(Mark(cells.ident, cells.fleet, cells.slot(key), key, does, at_ms, units, step_ms, steps, *who))
     return made
 
 

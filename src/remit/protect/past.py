@@ -10,11 +10,11 @@ Laws
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, assert_never, cast
+from typing import Final, TypeAlias, assert_never, cast
 
 from remit.facts.canonical import Json
-from remit.facts.mark import FLEET, Does, Mark, Who
-from remit.facts.monitor import WAYS, Window
+from remit.facts.mark import FLEET, Does, Mark, Place, Who
+from remit.facts.monitor import WAYS, Cells, Window
 
 UNITS_MAX: Final = 2**63 - 1
 """A sum stays at this."""
@@ -24,8 +24,8 @@ UNITS_MAX: Final = 2**63 - 1
 class Cell:
     """One key's state.
 
-    `units` where nothing expires, else `parts` by number of the step; `reset_ms` before which nothing counts any more,
-    `latest_ms` the latest event, `who` did the last. `summed` is what `parts` come to, as of a floor.
+    `units` are what it comes to; in a window, all its `parts`, by the number of their step and in that order.
+    `reset_ms` before which nothing counts any more, `latest_ms` the latest event, `who` did the last.
     """
 
     units: int = 0
@@ -33,71 +33,89 @@ class Cell:
     reset_ms: int = -1
     latest_ms: int = -1
     who: Who | None = None
-    summed: tuple[int, int] | None = field(default=None, compare=False)
 
-    def take(self, mark: Mark) -> None:
-        """Change by `mark`."""
+    def take(self, mark: Mark, at_ms: int) -> None:
+        """Change by `mark`, of what happened `at_ms`."""
         match mark.does:
             case Does.ADD | Does.BITS:
-                self._add(mark)
+                self._add(mark, at_ms)
             case Does.BACK:
-                self._back(mark)
+                self._back(mark, at_ms)
                 return
             case Does.RESET:
-                self.units, self.reset_ms = 0, max(mark.at_ms, self.latest_ms, self.reset_ms)
+                self.units, self.reset_ms = 0, max(at_ms, self.latest_ms, self.reset_ms)
                 self.parts.clear()
-                self.summed = None
             case Does.LAST:
                 self.who = (mark.agent, mark.user)
             case _:
                 assert_never(mark.does)
-        self.latest_ms = max(self.latest_ms, mark.at_ms)
+        self.latest_ms = max(self.latest_ms, at_ms)
 
-    def _add(self, mark: Mark) -> None:
+    def _add(self, mark: Mark, at_ms: int) -> None:
         bits = mark.does is Does.BITS
         if not mark.step_ms:
             self.units = self.units | mark.units if bits else min(self.units + mark.units, UNITS_MAX)
             return
-        number, parts = mark.at_ms // mark.step_ms, self.parts
+        number, parts = at_ms // mark.step_ms, self.parts
         before = parts.get(number)
         if before is None:
-            if len(parts) > mark.steps:
-                floor = max(number, *parts) - mark.steps
-                for old in [one for one in parts if one < floor]:
-                    del parts[old]
-            self.summed = None
+            self._expire(number - mark.steps)
+            late = bool(parts) and number < next(reversed(parts))
             parts[number] = mark.units
-        else:
-            parts[number] = before | mark.units if bits else min(before + mark.units, UNITS_MAX)
-        if self.summed is not None:
-            floor, total = self.summed
-            # A step that no window reaches any more is not in the sum.
-            self.summed = (floor, min(total + mark.units, UNITS_MAX)) if number >= floor and not bits else None
-
-    def _back(self, mark: Mark) -> None:
-        if mark.at_ms <= self.reset_ms:
+            self.units += mark.units
+            if late:
+                self._in_order(mark.steps, bits=bits)
             return
-        self.summed = None
+        parts[number] = now = before | mark.units if bits else min(before + mark.units, UNITS_MAX)
+        self.units += now - before
+
+    def _expire(self, floor: int) -> None:
+        """Let go of the steps before `floor`, each of which came once."""
+        parts = self.parts
+        while parts:
+            number = next(iter(parts))
+            if number >= floor:
+                return
+            self.units -= parts.pop(number)
+
+    def _in_order(self, steps: int, *, bits: bool) -> None:
+        """After the clock was set back: what there is no room for counts with the step that follows it, for longer."""
+        (first, units), *rest = sorted(self.parts.items())
+        if len(rest) > steps:
+            (first, more), *rest = rest
+            units = units | more if bits else min(units + more, UNITS_MAX)
+        self.parts = {first: units, **dict(rest)}
+        self.units = sum(self.parts.values())
+
+    def _back(self, mark: Mark, at_ms: int) -> None:
+        if at_ms <= self.reset_ms:
+            return
         if not mark.step_ms:
             self.units = max(0, self.units - mark.units)
             return
-        number = mark.at_ms // mark.step_ms
-        left = self.parts.get(number, 0) - mark.units
-        if left > 0:
-            self.parts[number] = left
+        number = at_ms // mark.step_ms
+        before = self.parts.get(number)
+        if before is None:
+            return
+        taken = min(before, mark.units)
+        self.units -= taken
+        if taken < before:
+            self.parts[number] = before - taken
         else:
-            self.parts.pop(number, None)
+            del self.parts[number]
 
     def total(self, window: Window, now_ms: int) -> int:
         """What its units come to at `now_ms`."""
-        if not window.step_ms:
-            return self.units
-        floor = window.floor(now_ms)
-        if self.summed is not None and self.summed[0] == floor:
-            return self.summed[1]
-        total = min(sum([units for number, units in self.parts.items() if number >= floor]), UNITS_MAX)
-        self.summed = (floor, total)
-        return total
+        units, step_ms = self.units, window.step_ms
+        if step_ms:
+            floor = now_ms // step_ms - window.steps
+            for number, part in self.parts.items():
+                if number >= floor:
+                    break
+                units -= part
+        if units > UNITS_MAX:
+            return UNITS_MAX
+        return units
 
     def bits(self, window: Window, now_ms: int) -> int:
         """All that was done, as of `now_ms`."""
@@ -123,7 +141,7 @@ class Cell:
         """As it is kept."""
         parts: list[Json] = [[number, units] for number, units in sorted(self.parts.items())]
         who: Json = None if self.who is None else [*self.who]
-        return [self.units, self.reset_ms, self.latest_ms, who, parts]
+        return [0 if parts else self.units, self.reset_ms, self.latest_ms, who, parts]
 
 
 EMPTY: Final = Cell()
@@ -137,17 +155,19 @@ class Slot:
     cells: dict[str, Cell] = field(default_factory=dict[str, Cell])
     full_ms: int = -1
 
-    def take(self, mark: Mark) -> None:
-        """Change by `mark`."""
+    def take(self, mark: Mark, at_ms: int) -> None:
+        """Change by `mark`, whose record is of `at_ms`."""
         cell = self.cells.get(mark.key)
+        if mark.at_ms is not None:
+            at_ms = mark.at_ms
         if cell is None:
             if mark.does is Does.BACK:
                 return
-            if len(self.cells) >= WAYS and not self._room(Window(mark.step_ms, mark.steps), mark.at_ms):
-                self.full_ms = max(self.full_ms, mark.at_ms)
+            if len(self.cells) >= WAYS and not self._room(Window(mark.step_ms, mark.steps), at_ms):
+                self.full_ms = max(self.full_ms, at_ms)
                 return
             cell = self.cells[mark.key] = Cell()
-        cell.take(mark)
+        cell.take(mark, at_ms)
 
     def _room(self, window: Window, at_ms: int) -> bool:
         """Let go all that counts no more, whichever is first in memory; whether anything was."""
@@ -176,6 +196,8 @@ def slot_from(kept: Mapping[str, object]) -> Slot:
         units, reset, latest, who, parts = one
         cell = Cell(cast("int", units), reset_ms=cast("int", reset), latest_ms=cast("int", latest))
         cell.parts.update(cast("list[tuple[int, int]]", parts))
+        if cell.parts:
+            cell.units = sum(cell.parts.values())
         if who is not None:
             agent, user = cast("list[str | None]", who)
             cell.who = (cast("str", agent), user)
@@ -183,45 +205,56 @@ def slot_from(kept: Mapping[str, object]) -> Slot:
     return slot
 
 
+Slots: TypeAlias = dict[tuple[str, int], Slot]
+"""By what is kept in them, and their number."""
+
+
 class Past:
     """The slots of the fleet, and those of the root sessions that are in memory: of all of them where it is `whole`."""
 
-    def __init__(self, fleet: Mapping[str, Slot] | None = None, *, whole: bool = False) -> None:
+    def __init__(self, fleet: Mapping[Place, Slot] | None = None, *, whole: bool = False) -> None:
         self._whole = whole
-        self._scopes: dict[str, dict[str, Slot]] = {FLEET: dict(fleet or {})}
+        self._fleet = _told_apart(fleet or {})
+        self._roots: dict[str, Slots] = {}
 
-    def load(self, sid: str, slots: Mapping[str, Slot]) -> None:
+    def load(self, sid: str, slots: Mapping[Place, Slot]) -> None:
         """Have the slots of root session `sid`."""
-        self._scopes[sid] = dict(slots)
+        self._roots[sid] = _told_apart(slots)
 
     def forget(self, sid: str) -> None:
         """Drop those of `sid`, which can be loaded again."""
-        self._scopes.pop(sid, None)
+        self._roots.pop(sid, None)
 
-    def take(self, place: str, mark: Mark) -> None:
-        """Change by `mark` at `place`; nothing of a session that is not in memory."""
-        scope = self._scopes.get(place.partition(" ")[0])
-        if scope is None:
+    def take(self, scope: str, mark: Mark, at_ms: int) -> None:
+        """Change by `mark`, whose record is of `at_ms`; nothing of a session that is not in memory."""
+        slots = self._fleet if scope == FLEET else self._roots.get(scope)
+        if slots is None:
             if not self._whole:
                 return
-            scope = self._scopes[place.partition(" ")[0]] = {}
-        slot = scope.get(place)
+            slots = self._roots[scope] = {}
+        where = mark.ident, mark.slot
+        slot = slots.get(where)
         if slot is None:
-            slot = scope[place] = Slot()
-        slot.take(mark)
+            slot = slots[where] = Slot()
+        slot.take(mark, at_ms)
 
     def kept(self, ident: str) -> int:
         """Of how many sessions and values something is kept, as far as it is in memory."""
-        middle = f" {ident} "
-        return sum(
-            len(slot.cells) for slots in self._scopes.values() for place, slot in slots.items() if middle in place
-        )
+        scopes = (self._fleet, *self._roots.values())
+        return sum(len(slot.cells) for slots in scopes for (of, _), slot in slots.items() if of == ident)
 
-    def cell(self, scope: str, ident: str, slot: int, key: str, window: Window, now_ms: int) -> Cell | None:
-        """The cell of `key`; None where what it did is not known."""
-        slots = self._scopes.get(scope)
-        found = None if slots is None else slots.get(f"{scope} {ident} {slot}")
-        return EMPTY if found is None else found.cell(key, window, now_ms)
+    def cell(self, cells: Cells, sid: str, key: str, now_ms: int) -> Cell | None:
+        """The cell of `key` for an action whose root session is `sid`; None where what it did is not known."""
+        slots = self._fleet if cells.fleet else self._roots.get(sid)
+        slot = None if slots is None else slots.get((cells.ident, cells.slot(key) if key else 0))
+        if slot is None:
+            return EMPTY
+        # Most are there, and this is asked for every action.
+        return slot.cells.get(key) or slot.cell(key, cells.window, now_ms)
+
+
+def _told_apart(slots: Mapping[Place, Slot]) -> Slots:
+    return {(ident, number): slot for (_, ident, number), slot in slots.items()}
 
 
 NOTHING: Final = Past()

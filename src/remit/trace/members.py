@@ -115,7 +115,7 @@ def marks_of(value: object) -> tuple[Mark, ...]:
             integer(slot),
             text(key),
             does_of(does),
-            integer(at_ms),
+            None if at_ms is None else integer(at_ms),
             integer(units),
             integer(step_ms),
             integer(steps),

@@ -34,6 +34,7 @@ from remit.facts.budget import Balance
 from remit.facts.canonical import Json
 from remit.facts.guarantee import SignOff
 from remit.facts.label import Labels
+from remit.facts.mark import Place
 from remit.facts.novelty import Did
 from remit.facts.passkey import Passkey
 from remit.facts.record import RecordKind, Ref
@@ -168,7 +169,7 @@ class SqliteLedger:
         """What owners of guarantees let run."""
         return await self._readers.run(reads.signed_off)
 
-    async def past(self, scope: str) -> Mapping[str, Slot]:
+    async def past(self, scope: str) -> Mapping[Place, Slot]:
         """What monitors and guarantees keep of `scope`."""
         return await self._readers.run(lambda conn: reads.past(conn, scope))
 

@@ -4,6 +4,7 @@ import sqlite3
 from typing import Final
 
 from remit.adapters.sqlite import rows
+from remit.facts.mark import Place
 from remit.pdp.kept import PastMarked
 from remit.protect.past import Slot
 
@@ -15,16 +16,17 @@ class Pasts:
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         self._conn = conn
-        self._slots: dict[str, Slot] = {}
-        self._changed: dict[str, Slot] = {}
+        self._slots: dict[Place, Slot] = {}
+        self._changed: dict[Place, Slot] = {}
 
     def mark(self, delta: PastMarked) -> None:
         """Change by it."""
-        place = delta.place
+        scope, mark, at_ms = delta
+        place = scope, mark.ident, mark.slot
         slot = self._slots.get(place)
         if slot is None:
             slot = self._slots[place] = rows.read_past(self._conn, place)
-        slot.take(delta.mark)
+        slot.take(mark, at_ms)
         self._changed[place] = slot
 
     def take(self) -> list[rows.Row]:

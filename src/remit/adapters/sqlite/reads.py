@@ -24,6 +24,7 @@ from remit.facts.breaker import Trip
 from remit.facts.budget import Balance
 from remit.facts.guarantee import SignOff
 from remit.facts.label import Labels
+from remit.facts.mark import Place, place_of
 from remit.facts.novelty import Did
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
@@ -260,11 +261,11 @@ def signed_off(conn: sqlite3.Connection) -> Mapping[str, SignOff]:
     return {row[0]: SignOff(*row) for row in found}
 
 
-def past(conn: sqlite3.Connection, scope: str) -> Mapping[str, Slot]:
+def past(conn: sqlite3.Connection, scope: str) -> Mapping[Place, Slot]:
     """What monitors and guarantees keep of `scope`, by place."""
     # A space follows the scope in each of its places, and no scope has one: "!" is the character after it.
     found = conn.execute("SELECT place, detail FROM past WHERE place > ? AND place < ?", (f"{scope} ", f"{scope}!"))
-    return {place: slot_from(orjson.loads(detail)) for place, detail in found}
+    return {place_of(place): slot_from(orjson.loads(detail)) for place, detail in found}
 
 
 def grants(conn: sqlite3.Connection) -> Sequence[Grant]:

@@ -18,6 +18,7 @@ from remit.facts.budget import Balance
 from remit.facts.confidence import Confidence
 from remit.facts.guarantee import SignOff
 from remit.facts.label import NONE, Labels
+from remit.facts.mark import Place, named
 from remit.facts.novelty import Did
 from remit.facts.passkey import Passkey
 from remit.facts.session import Session
@@ -199,14 +200,14 @@ def signed_off_row(said: SignOff) -> Row:
     return (_text(said.breach), _text(said.guarantee), _text(said.by), said.at_ms, _text(said.why))
 
 
-def past_row(place: str, slot: Slot) -> Row:
+def past_row(place: Place, slot: Slot) -> Row:
     """What monitors and guarantees keep at `place`."""
-    return (_text(place), _json(slot.to_json()))
+    return (_text(named(place)), _json(slot.to_json()))
 
 
-def read_past(conn: sqlite3.Connection, place: str) -> Slot:
+def read_past(conn: sqlite3.Connection, place: Place) -> Slot:
     """What they keep at `place`."""
-    row = conn.execute("SELECT detail FROM past WHERE place = ?", (place,)).fetchone()
+    row = conn.execute("SELECT detail FROM past WHERE place = ?", (named(place),)).fetchone()
     return Slot() if row is None else slot_from(orjson.loads(row[0]))
 
 
