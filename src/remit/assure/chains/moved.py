@@ -63,8 +63,8 @@ def towards_one_value(bundle: Bundle, guarantee: Guarantee | None, todos: list[T
         if todo.doing.kind is ActionKind.CALL_TOOL:
             reached = bundle.reached(bundle.tools[todo.doing.server, todo.doing.name])
             for guard in reached.feeds.guards:
-                if guard.guarantee == guarantee and guard.argument is not None:
-                    duties[at] = guard.argument
+                if guard.guarantee == guarantee and guard.cells.argument is not None:
+                    duties[at] = guard.cells.argument
     given = [todos[at].doing.args[name] for at, name in duties.items() if name in todos[at].doing.args]
     values: dict[str, Json] = {repr(value): value for value in (*given, "x", 1)}
     for value in values.values():
