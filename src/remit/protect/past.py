@@ -109,10 +109,10 @@ class Cell:
         units, step_ms = self.units, window.step_ms
         if step_ms:
             floor = now_ms // step_ms - window.steps
-            for number, part in self.parts.items():
+            for number in self.parts:
                 if number >= floor:
                     break
-                units -= part
+                units -= self.parts[number]
         if units > UNITS_MAX:
             return UNITS_MAX
         return units
