@@ -239,6 +239,18 @@ def test_glass_of_what_is_approved_and_by_a_requester_who_may() -> None:
         break_glass(yes("ann", here), here, Glass("oli", 10, "down"))
 
 
+def test_glass_is_confirmed_where_a_yes_is_or_could_be() -> None:
+    weak = replace(SEC, break_glass=frozenset({"oncall"}))
+    strong = replace(weak, strong=True)
+    for here, keyed in ((room(strong), False), (room(weak), True)):
+        with pytest.raises(VoteRefused, match="confirmed beyond a token"):
+            break_glass(ASKED, here, Glass("oli", 10, "down"), keyed=keyed)
+        signed = break_glass(ASKED, here, Glass("oli", 10, "down", strong=True), keyed=keyed)
+        assert complete(signed, here.routes, USERS)
+    # A route that became strong since has no use for what a token did.
+    assert not complete(break_glass(ASKED, room(weak), Glass("oli", 10, "down")), room(strong).routes, USERS)
+
+
 @pytest.mark.parametrize(
     ("by", "match"),
     [("oli", "does not review"), ("gone", "no user"), ("dan", "not one of those"), ("oli2", "does not review")],

@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page
 from proof.counting import RESOURCES, Counting
 from remit.api.page.render import PAGE_BYTES_MAX
 from tests.e2e.browsing import browser
-from tests.e2e.speaking import told
+from tests.e2e.speaking import entries, told
 from tests.e2e.test_page import Visitor, asked
 
 STRONG = "edits: true, break_glass: [owners]"
@@ -99,7 +99,7 @@ def test_a_strong_yes_is_signed_by_a_passkey_and_nothing_less_counts(
         page = chromium.new_page()
         authenticator(page)
         signed_in(counting, page, ident)
-        page.get_by_text("You have no passkey yet.").wait_for()
+        page.get_by_text("You have no passkey yet.").first.wait_for()
         assert page.get_by_role("button", name="Approve").count() == 0
         registered(counting, page)
         [mine] = kept(counting)
@@ -232,11 +232,80 @@ def test_a_removed_passkey_confirms_nothing(counting: Counting, chromium: Browse
     try:
         ident, _ = asked(counting, "removed")
         page.goto(address(counting, ident))
-        page.get_by_text("You have no passkey yet.").wait_for()
+        page.get_by_text("You have no passkey yet.").first.wait_for()
         page.close()
     finally:
         strong(counting, on=False)
     assert counting.service.remit("ledger", "verify").returncode == 0
+
+
+def test_glass_is_broken_by_a_passkey_where_a_route_is_strong_or_there_is_one(
+    counting: Counting, chromium: BrowserContext
+) -> None:
+    service = counting.service
+    forgotten(counting)
+    for on in (True, False):
+        strong(counting, on=on)
+        try:
+            ident, token = asked(counting, f"glass-{on}")
+            page = chromium.new_page()
+            authenticator(page)
+            signed_in(counting, page, ident)
+            if on:
+                page.get_by_text("Break the glass").first.click()
+                page.locator("details[open]").get_by_text("You have no passkey yet.").wait_for()
+            registered(counting, page)
+            by_token = service.remit("break-glass", ident, "--why", "down", token=service.user("sam"))
+            assert (by_token.returncode, "confirmed beyond a token" in by_token.stderr) == (4, True)
+            assert f"/a/{ident}" in by_token.stderr
+            page.goto(address(counting, ident))
+            page.get_by_text("Break the glass").first.click()
+            page.get_by_label("What the emergency is").fill("the site is down")
+            page.get_by_label("I lift every gate alone").check()
+            page.get_by_role("button", name="Break the glass").click()
+            page.get_by_text("approved", exact=True).wait_for()
+            assert told(service, token, "counter", "add", {"id": f"glass-{on}", "amount": 50}) == (False, "added 50")
+            said = entries(service, service.told("approvals", "show", ident)["sid"])
+            [decided] = [one["body"] for one in said if one["body"].get("choice") == "break-glass"]
+            assert decided["confirmed"]
+            page.close()
+            forgotten(counting)
+        finally:
+            strong(counting, on=False)
+    ident, _ = asked(counting, "glass-by-token")
+    assert service.remit("break-glass", ident, "--why", "down", token=service.user("sam")).returncode == 0
+    assert service.remit("ledger", "verify").returncode == 0
+
+
+def told_of_passkeys(counting: Counting) -> list[dict[str, Any]]:
+    """What `remit doctor` says of passkeys."""
+    return [one for one in counting.service.told("doctor")["checks"] if one["name"] == "passkeys"]
+
+
+def test_who_runs_remit_is_warned_of_a_strong_route_that_nobody_can_satisfy(
+    counting: Counting, chromium: BrowserContext
+) -> None:
+    service = counting.service
+    forgotten(counting)
+    assert not told_of_passkeys(counting)
+    try:
+        resources = RESOURCES.replace("PORT", str(counting.port)).replace("HOLD_S", "0.2")
+        service.write({"resources.yaml": resources.replace(STRONG, f"{STRONG}, strong: true, count: 2")})
+        said = "route 'owner' is strong and takes 2, and 0 of its 2 people have a passkey"
+        assert said in service.remit("apply").stderr
+        [check] = told_of_passkeys(counting)
+        assert (check["ok"], said in check["text"]) == (False, True)
+        assert check["next"] == "remit passkeys invite ana"
+        page = chromium.new_page()
+        authenticator(page)
+        registered(counting, page)
+        page.close()
+        [check] = told_of_passkeys(counting)
+        assert "1 of its 2 people" in check["text"]
+        strong(counting, on=True)
+        assert not told_of_passkeys(counting)
+    finally:
+        strong(counting, on=False)
 
 
 def test_nonsense_is_no_signature(counting: Counting) -> None:

@@ -81,8 +81,10 @@ def _place(resource: str) -> tuple[str, str]:
     except ValueError:
         # Browsers hand out passkeys where nobody between can read: over https, or on the machine itself.
         return (host if parts.scheme == "https" or host == "localhost" else ""), f"{parts.scheme}://{parts.netloc}"
+    if not loopback:
+        return "", f"{parts.scheme}://{parts.netloc}"
     port = "" if parts.port is None else f":{parts.port}"
-    return ("localhost" if loopback else ""), f"{parts.scheme}://localhost{port}"
+    return "localhost", f"{parts.scheme}://localhost{port}"
 
 
 def _bounded(said: str) -> str:

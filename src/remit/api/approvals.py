@@ -180,7 +180,7 @@ async def break_glass(ident: RefPath, asked: GlassRequest, services: With, calle
     known, by = await _known(services, caller, ident)
     may_decide(services, caller)
     _LOG.warning("the glass is broken", extra={"approval": ident, "by": by.name})
-    said = services.driver.break_glass(ident, by, asked.why, shown=asked.shown)
+    said = services.driver.break_glass(ident, by, asked.why, shown=asked.shown, keyed=await is_keyed(services, caller))
     return await _told(services, caller, await _counted(services, caller, known, said))
 
 
@@ -190,6 +190,11 @@ async def review(ident: RefPath, asked: VoteRequest, services: With, caller: ByP
     known, by = await _known(services, caller, ident)
     said = services.driver.review_glass(ident, by, asked.note)
     return await _told(services, caller, await _counted(services, caller, known, said))
+
+
+async def is_keyed(services: Services, caller: Person) -> bool:
+    """Whether `caller` has a passkey, and it can be used where this service is."""
+    return bool(services.passkeys.holder) and any(one.user == caller.user for one in await services.ledger.passkeys())
 
 
 async def _known(services: Services, caller: Person, ident: str) -> tuple[Approval, User]:
@@ -221,7 +226,8 @@ def _instead(services: Services, approval: Approval, refused: VoteRefused) -> Pr
     """A vote that does not count, answered with the people whose vote would."""
     asked = "; ".join(f"{_people(names)} ({route})" for route, names in eligible(services, approval).items())
     # Whom to ask stands in the cause already.
-    following = refused.next if "remit " in refused.next else f"remit approvals show {approval.ident}"
+    leads = any(word in refused.next for word in ("remit ", "/a/"))
+    following = refused.next if leads else f"remit approvals show {approval.ident}"
     return Problem(403, "the vote does not count", why=f"{refused.why}; those who may: {asked}", next=following)
 
 

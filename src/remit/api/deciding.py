@@ -56,8 +56,20 @@ class Deciding(Protocol):
         """Let `to` decide in the place of `by` until `until_ms`."""
         ...
 
-    async def break_glass(self, ident: str, by: User, why: str, *, shown: str | None = None) -> Approval:
-        """Lift every gate alone, in an emergency; `shown` is the nonce of what he saw."""
+    async def break_glass(
+        self,
+        ident: str,
+        by: User,
+        why: str,
+        *,
+        shown: str | None = None,
+        confirmed: Confirmed | None = None,
+        keyed: bool = False,
+    ) -> Approval:
+        """Lift every gate alone, in an emergency; `shown` is the nonce of what he saw.
+
+        `keyed` says that `by` has a passkey that could have `confirmed` it.
+        """
         ...
 
     async def review_glass(self, ident: str, by: User, note: str | None) -> Approval:

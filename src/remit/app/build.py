@@ -210,7 +210,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     fleet = Fleet(upstream)
     credentials = dict(await ledger.credentials())
     veiling = Veiling(VeilKey(settings.data / KEYS, _ENTROPY), credentials.pop(SUBJECT, None))
-    runtime = Runtime(running, folder, bundles, fleet, ledger, _CLOCK, veiling)
+    runtime = Runtime(running, folder, bundles, fleet, ledger, _CLOCK, veiling, passkeys := WebAuthn(resource))
     driver = Driver(ledger, _CLOCK, lambda: runtime.bundle, fleet.upstreams, settings.limits, tally, veiling, _ENTROPY)
     await driver.load()
     pages = _introduced(driver, resource)
@@ -232,7 +232,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
 
         facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping, lambda: discoverer.watched)
         proving = (proofs.checkpoints, proofs.erasures, signer, authenticator)
-        besides = (_CLOCK, _ENTROPY, keeping, discoverer, incidents, WebAuthn(resource))
+        besides = (_CLOCK, _ENTROPY, keeping, discoverer, incidents, passkeys)
         return Services(driver, facade, ledger, *proving, *besides, closing=closing)
 
     api: asyncio.Future[App] = asyncio.get_running_loop().create_future()

@@ -57,6 +57,7 @@ async def checks(
     found.extend(_credential(shown[name]) for name in sorted(runtime.bundle.catalog.servers) if name in shown)
     found.extend(_reach(runtime, settings))
     found.extend(await _channels(runtime, settings))
+    found.extend(Check("passkeys", False, f"{one.what}: {one.why}", one.next) for one in await runtime.unconfirmed())  # noqa: FBT003
     found.extend(_source(name, state) for name, state in sorted(watched.items()))
     found.extend(_observers(runtime))
     found.extend(_words(runtime))

@@ -36,7 +36,7 @@ def prepare(source: Source, bundles: Bundles | None = None, told: Told = untold)
         bundles.remember(compiled.memory, lambda: told(0, 0))
     if not isinstance(compiled.result, Bundle):
         raise Invalid([str(problem) for problem in compiled.result], _CORRECT)
-    warnings = (*(_line(one, one.next) for one in assembly.warnings), *map(str, compiled.warnings))
+    warnings = (*(told_of(one, one.next) for one in assembly.warnings), *map(str, compiled.warnings))
     return Running(source, compiled.result, warnings)
 
 
@@ -44,11 +44,11 @@ def _invalid(errors: Sequence[Problem]) -> Invalid:
     """`errors`, one line each; what to do next is said once, unless it differs."""
     following = {error.next for error in errors}
     if len(following) == 1:
-        return Invalid([_line(error) for error in errors], following.pop())
-    return Invalid([_line(error, error.next) for error in errors], _CORRECT)
+        return Invalid([told_of(error) for error in errors], following.pop())
+    return Invalid([told_of(error, error.next) for error in errors], _CORRECT)
 
 
-def _line(problem: Problem, following: str = _CORRECT) -> str:
+def told_of(problem: Problem, following: str = _CORRECT) -> str:
     """`problem` on one line, as a list of them shows it; `following` where it is not the usual."""
     hint = f" ({problem.hint})" if problem.hint else ""
     parts = (f"{problem.what}{hint}", problem.why, following if following != _CORRECT else "")

@@ -13,16 +13,17 @@ from typing import Final
 from remit.adapters.private import KeyringUnusable
 from remit.api.services import Applied, Conflict, Missing, ServerPin
 from remit.app.bundles import Bundles
+from remit.app.confirming import unconfirmed
 from remit.app.fleet import Fleet
 from remit.app.guarding import check_guarantees
 from remit.app.history import History, counts_of
 from remit.app.holding import held_labels
 from remit.app.pacing import Pace
 from remit.app.preparing import Preparing
-from remit.app.running import Running
+from remit.app.running import Running, told_of
 from remit.app.veiling import Veiling
 from remit.control import lock as locking
-from remit.control.problems import Where
+from remit.control.problems import Problem, Where
 from remit.control.resources import AgentSpec, Kind, Resource, Source
 from remit.facts.agent import Mode
 from remit.facts.canonical import Json
@@ -30,6 +31,7 @@ from remit.facts.catalog import Definition
 from remit.facts.record import RecordKind, Ref
 from remit.policy.compile import Bundle
 from remit.ports.ledger import Draft, Ledger
+from remit.ports.passkeys import Passkeys
 from remit.ports.system import Clock
 from remit.ports.upstream import Era, UpstreamUnreachable
 from remit.ports.workspace import Workspace, WorkspaceRefused
@@ -52,8 +54,10 @@ class Runtime:
         ledger: Ledger,
         clock: Clock,
         veiling: Veiling,
+        passkeys: Passkeys,
     ) -> None:
         self._veiling = veiling
+        self._passkeys = passkeys
         self._running = running
         self._workspace = workspace
         self._bundles = bundles
@@ -83,6 +87,7 @@ class Runtime:
     async def start(self) -> None:
         """Record the bundle this process began with and start its fleet. Raises `KeyringUnusable`, `Invalid`."""
         check_guarantees(self.bundle, None, await self._ledger.signed_off())
+        self._running = await self._warned(self._running)
         await self._veiling.prepare(self.bundle.catalog, self._record)
         self._fleet.take(self.bundle.catalog.servers)
         await self._in_force(_WATCHER, self.bundle, {"at": "start"})
@@ -186,6 +191,10 @@ class Runtime:
         """Labels that are held though `bundle`, or the running one, cannot name them, and who holds each."""
         return await held_labels(bundle or self.bundle, self._ledger, self._clock.now_ms())
 
+    async def unconfirmed(self) -> Sequence[Problem]:
+        """What is odd, as of now, about the strong routes that run."""
+        return await unconfirmed(self._running.source, self.bundle.catalog, self._ledger, self._passkeys)
+
     async def pins(self, server: str | None = None) -> Sequence[ServerPin]:
         """Every server's live tools against the lock, or those of `server` alone; empty where there is none."""
         servers = sorted(name for name in self.bundle.catalog.servers if server in {None, name})
@@ -217,7 +226,11 @@ class Runtime:
         """A bundle of `source`, beside the running one. Raises `Invalid`."""
         new = await self._preparing.prepare(source, self._running.source)
         check_guarantees(new.bundle, self.bundle.catalog, await self._ledger.signed_off())
-        return replace(new, bundle=self._known(new.bundle))
+        return await self._warned(replace(new, bundle=self._known(new.bundle)))
+
+    async def _warned(self, running: Running) -> Running:
+        found = await unconfirmed(running.source, running.bundle.catalog, self._ledger, self._passkeys)
+        return replace(running, warnings=(*running.warnings, *(told_of(one, one.next) for one in found)))
 
     def _known(self, bundle: Bundle) -> Bundle:
         """`bundle`, or the same one that ran before, with what was generated for it and the trust in that."""

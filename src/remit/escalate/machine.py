@@ -120,12 +120,16 @@ class Delegation:
 
 @dataclass(frozen=True, slots=True)
 class Glass:
-    """One person lifted every gate alone, in an emergency, and `why`; somebody else looks at it later."""
+    """One person lifted every gate alone, in an emergency, and `why`; somebody else looks at it later.
+
+    `strong` where he confirmed it beyond his token.
+    """
 
     by: str
     at: int
     why: str
     reviewed_by: str | None = None
+    strong: bool = False
 
 
 @dataclass(frozen=True, slots=True)

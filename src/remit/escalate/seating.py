@@ -12,7 +12,7 @@ from itertools import islice, product
 from typing import Final, TypeAlias
 
 from remit.escalate.machine import Approval
-from remit.escalate.sitting import asked, breaks, counts_for, routes_of
+from remit.escalate.sitting import asked, breaks, counts_for, routes_of, wants_strong
 from remit.facts.agent import User
 from remit.facts.catalog import Route
 
@@ -54,7 +54,8 @@ def complete(approval: Approval, routes: Mapping[str, Route], users: Mapping[str
     """Whether every gate of `approval` is lifted by the votes it has, or by breaking the glass."""
     if approval.glass is not None:
         person = users.get(approval.glass.by)
-        return person is not None and breaks(approval, routes, person)
+        confirmed = approval.glass.strong or not wants_strong(approval, routes)
+        return person is not None and confirmed and breaks(approval, routes, person)
     return all(seat.filled for seat in seats(approval, routes, users))
 
 

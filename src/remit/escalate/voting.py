@@ -155,8 +155,13 @@ def delegate(approval: Approval, room: Room, given: Delegation) -> Approval:
     return after
 
 
-def break_glass(approval: Approval, room: Room, glass: Glass, *, shown: str | None = None) -> Approval:
-    """`approval`, lifted by `glass.by` alone, for a short time; `shown` as of a yes. Raises `VoteRefused`."""
+def break_glass(
+    approval: Approval, room: Room, glass: Glass, *, shown: str | None = None, keyed: bool = False
+) -> Approval:
+    """`approval`, lifted by `glass.by` alone, for a short time; `shown` as of a yes. Raises `VoteRefused`.
+
+    He confirms it beyond his token where a route asks that of a yes, and where he is `keyed`: where he could.
+    """
     person = voter(approval, room, glass.by, glass.at)
     if approval.state is not State.PENDING:
         raise VoteRefused("it is approved already", f"remit approvals show {approval.ident}", ended=True)
@@ -168,6 +173,11 @@ def break_glass(approval: Approval, room: Room, glass: Glass, *, shown: str | No
         )
     if not glass.why.strip():
         raise VoteRefused("breaking the glass wants a reason", "say why in one sentence: --why TEXT")
+    if not glass.strong and (keyed or wants_strong(approval, room.routes)):
+        raise VoteRefused(
+            "breaking the glass is confirmed beyond a token here",
+            f"confirm it with your passkey on the page /a/{approval.ident}",
+        )
     _fresh(approval, shown)
     return broken(approval, glass)
 

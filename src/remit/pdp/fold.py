@@ -225,7 +225,7 @@ def _said(ref: Ref, at: int, body: DecisionBody) -> tuple[Delta, ...]:
             until_ms = at if body.until_ms is None else body.until_ms
             return (ApprovalDelegated(body.approval, Delegation(body.by, body.to or "", at, until_ms)),)
         case Choice.BREAK_GLASS:
-            return (ApprovalBroken(body.approval, Glass(body.by, at, body.note or "")),)
+            return (ApprovalBroken(body.approval, Glass(body.by, at, body.note or "", strong=vote.strong)),)
         case Choice.REVIEW:
             return (ApprovalReviewed(body.approval, body.by),)
         case Choice.GRANT:

@@ -131,11 +131,22 @@ class Decisions:
         said = DecisionBody(ident, found.requested, by.name, Choice.DELEGATE, (), note, to=to, until_ms=until_ms)
         return await self._record(said, after)
 
-    async def break_glass(self, ident: str, by: User, why: str, *, shown: str | None = None) -> Approval:
-        """Lift every gate alone, in an emergency."""
+    async def break_glass(
+        self,
+        ident: str,
+        by: User,
+        why: str,
+        *,
+        shown: str | None = None,
+        confirmed: Confirmed | None = None,
+        keyed: bool = False,
+    ) -> Approval:
+        """Lift every gate alone, in an emergency; `keyed` says that `by` could have `confirmed` it."""
         found = await self._found(ident)
-        after = voting.break_glass(found, self.room(), Glass(by.name, self._clock.now_ms(), why), shown=shown)
+        glass = Glass(by.name, self._clock.now_ms(), why, strong=confirmed is not None)
+        after = voting.break_glass(found, self.room(), glass, shown=shown, keyed=keyed)
         said = DecisionBody(ident, found.requested, by.name, Choice.BREAK_GLASS, (), why, completes=True)
+        said = replace(said, confirmed=confirmed)
         return await self._record(said, after)
 
     async def review_glass(self, ident: str, by: User, note: str | None) -> Approval:

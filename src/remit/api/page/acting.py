@@ -8,7 +8,7 @@ import json
 import re
 from typing import Final
 
-from remit.api.approvals import Yes, decide
+from remit.api.approvals import Yes, decide, is_keyed
 from remit.api.grants import given, known_approval, previewed
 from remit.api.halts import may_decide
 from remit.api.page.choices import Viewer
@@ -20,7 +20,7 @@ from remit.api.services import Services
 from remit.escalate.grants import Bound, Constraint, Scope, Wish
 from remit.escalate.machine import OPEN, Approval, State
 from remit.escalate.refusals import sentence
-from remit.escalate.sitting import breaks, own, sits
+from remit.escalate.sitting import breaks, own, sits, wants_strong
 from remit.facts.passkey import Confirmed
 from remit.trace.bodies import Choice
 
@@ -49,6 +49,11 @@ class Acting:
         said = any(vote.by == person.name for vote in approval.votes)
         mine = bool(own(approval, catalog.routes, catalog.users, person, now_ms))
         pending = approval.state is State.PENDING
+        glass = pending and breaks(approval, catalog.routes, person)
+        if glass and asked is None and (self._wants_strong(approval) or await is_keyed(services, who.person)):
+            ask_glass = await self._confirming.ask(who, approval.ident, host)
+        else:
+            ask_glass = asked
         grants = approval.state in OPEN and approval.edit is None and approval.glass is None and (mine or said)
         return Viewer(
             user=person.name,
@@ -57,7 +62,8 @@ class Acting:
             grants=grants,
             delegates=pending and mine and not said,
             stops=sits(approval, catalog.routes, catalog.users, person, now_ms),
-            breaks=pending and breaks(approval, catalog.routes, person),
+            breaks=glass,
+            glass=ask_glass,
         )
 
     async def act(self, who: SignedIn, approval: Approval, form: Form, host: str, *, careful: bool) -> bytes | None:
@@ -87,7 +93,11 @@ class Acting:
                 why = form.get("why", "").strip()
                 if not why:
                     raise Refusal(400, "not decided", "say what the emergency is", back=back)
-                await services.driver.break_glass(ident, by, why, shown=approval.shown)
+                keyed, confirmed = await is_keyed(services, who.person), None
+                if keyed or self._wants_strong(approval):
+                    confirmed = await self._confirming.confirmed(who, ident, form, back)
+                shown = approval.shown
+                await services.driver.break_glass(ident, by, why, shown=shown, confirmed=confirmed, keyed=keyed)
             case _:
                 raise Refusal(400, "not decided", "the form says neither yes nor no", back=back)
         return None
@@ -124,6 +134,9 @@ class Acting:
             await decide(services, who.person, approval.ident, Choice.APPROVE, None, yes=yes)
         await given(services, who.person, approval.ident, wish, None, confirmed)
         return None
+
+    def _wants_strong(self, approval: Approval) -> bool:
+        return bool(wants_strong(approval, self._services.runtime.catalog.routes))
 
     async def _confirmed(self, who: SignedIn, approval: Approval, form: Form, back: str) -> Confirmed | None:
         if not unconfirmed(self._services, who, approval):

@@ -20,7 +20,7 @@ _OPEN: Final = frozenset({"pending", "approved"})
 
 
 class Viewer(NamedTuple):
-    """Who looks: the `user`, what his forms carry, and how he confirms a yes, where he has to."""
+    """Who looks: the `user`, what his forms carry, and how he confirms a yes and broken `glass`, where he has to."""
 
     user: str
     csrf: str
@@ -29,6 +29,7 @@ class Viewer(NamedTuple):
     delegates: bool = False
     stops: bool = False
     breaks: bool = False
+    glass: Asked | None = None
 
 
 def forms(told: ApprovalAnswer, viewer: Viewer, shown: str, *, careful: bool) -> Iterable[Html]:
@@ -59,7 +60,7 @@ def forms(told: ApprovalAnswer, viewer: Viewer, shown: str, *, careful: bool) ->
     if viewer.stops:
         yield from _stop(bound)
     if viewer.breaks:
-        yield from _glass(bound)
+        yield from _glass(told, bound, viewer.glass)
 
 
 def _yes(told: ApprovalAnswer, viewer: Viewer, bound: Sequence[Html], *, careful: bool) -> Iterable[Html]:
@@ -89,7 +90,7 @@ def confirmed(asked: Asked | None) -> tuple[Sequence[Html], str | None]:
 def cannot(asked: Asked, path: str) -> Html:
     """Why a passkey cannot be asked, and where it can."""
     link = (tag("a", "Open it there", href=f"{asked.place}{path}"),) if asked.place else ()
-    return tag("p", tag("strong", "A yes is confirmed with a passkey here. "), asked.why, " ", *link)
+    return tag("p", tag("strong", "It is confirmed with a passkey here. "), asked.why, " ", *link)
 
 
 def _no(bound: Sequence[Html]) -> Iterable[Html]:
@@ -158,10 +159,15 @@ def _stop(bound: Sequence[Html]) -> Iterable[Html]:
     yield _folded("Stop the session", tag("form", *bound, *why, sure, stop, class_="d", method="post"))
 
 
-def _glass(bound: Sequence[Html]) -> Iterable[Html]:
+def _glass(told: ApprovalAnswer, bound: Sequence[Html], asked: Asked | None) -> Iterable[Html]:
+    if asked is not None and not asked.ask:
+        yield _folded("Break the glass", cannot(asked, f"/a/{told.id}"))
+        return
+    confirm, ask = confirmed(asked)
     why = tag("label", "What the emergency is ", tag("input", name="why", maxlength="1000", required=True), class_="w")
     sure = _sure(" I lift every gate alone, for five minutes, under my name; somebody else looks at it later.")
-    form = tag("form", *bound, why, sure, button("Break the glass", "glass", "no"), class_="d", method="post")
+    inner = *bound, *confirm, why, sure, button("Break the glass", "glass", "no")
+    form = tag("form", *inner, class_="d", method="post", data_ask=ask)
     yield _folded("Break the glass", form)
 
 
