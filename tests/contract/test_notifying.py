@@ -12,10 +12,11 @@ from remit.facts.catalog import Catalog, Channel, Route
 from remit.facts.credential import FromEnv, Secret
 from remit.facts.record import RecordKind
 from remit.policy.verdict import Gate
+from remit.ports.ledger import Draft
 from remit.ports.notifier import Undelivered
 from remit.ports.tail import Page
 from remit.trace.bodies import Choice, DecisionBody
-from remit.work.outbox import Notifying
+from remit.work.outbox import RESTART_MS, Notifying
 from tests.contract.ledger_world import Place, append_all
 from tests.core.recording import Step, action
 
@@ -62,5 +63,32 @@ async def test_what_opens_and_ends_within_a_turn_is_told_once_as_over(tmp_path: 
         told = [kept.notice.ident for kept in await outbox.due(10**15, 1_000)]
         assert sorted(told) == sorted(f"msg_{ident.replace('.', '_')}-denied-desk" for ident in idents)
     assert await outbox.seen() == {}, "nothing is kept in mind of what is over"
+    await outbox.close()
+    await ledger.close()
+
+
+@pytest.mark.asyncio
+async def test_what_was_over_before_a_crash_is_told_however_long_the_service_was_down(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    ledger, outbox = place.open(), SqliteOutbox(tmp_path / "outbox.db")
+
+    async def over() -> str:
+        asked = Draft(RecordKind.PROPOSAL, place.clock.now_ms(), "sha256:b", "s1", ASKED)
+        ident = str((await ledger.append(asked).durable).ref)
+        no = DecisionBody(ident, ASKED.action, "ana", Choice.DENY, (), None)
+        await append_all(ledger, [Step(RecordKind.DECISION, "s1", no)])
+        return f"msg_{ident.replace('.', '_')}-denied-desk"
+
+    long_ago = await over()
+    place.clock.at += 10 * RESTART_MS
+    before = await over()
+    place.clock.at += 100 * RESTART_MS
+    after = Notifying(ledger, outbox, Nowhere(), lambda: KNOWN, place.clock, "http://x/a/", Nothing())
+    since = await over()
+    for _ in range(2):
+        await after.turn()
+        told = [kept.notice.ident for kept in await outbox.due(10**15, 1_000)]
+        assert sorted(told) == sorted([before, since])
+        assert long_ago not in told, "ten minutes before the last one is far enough: it was told then"
     await outbox.close()
     await ledger.close()

@@ -29,7 +29,7 @@ AT_ONCE: Final = 16
 LOOKED: Final = 32
 LATE_MS: Final = 5_000
 RESTART_MS: Final = 600_000
-"""How far back a service looks at its start for what was over before its channels heard of it."""
+"""How long before the last approval of earlier runs a service looks back at its start: its channels may not know."""
 TRIES_MS: Final = tuple(int(s * 1000) for s in (1, 5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800))
 """How long after each attempt the next is made: about sixteen hours in all."""
 _NAMES: Final = Names(roots=())
@@ -57,7 +57,8 @@ class Notifying:
         self._tail = tail
         self._bulletins = Bulletins()
         self._mark: str | None = None
-        self._looked_ms = clock.now_ms() - RESTART_MS
+        self._began_ms = clock.now_ms()
+        self._looked_ms: int | None = None
 
     async def turn(self) -> None:
         """Keep what is to be told now, and say what is due."""
@@ -102,11 +103,18 @@ class Notifying:
             await self._outbox.over(over)
 
     async def _opened(self) -> Sequence[Approval]:
-        """The approvals that were opened since the last turn, the latest first."""
+        """The approvals that were opened since the last turn, the latest first.
+
+        At the start those of the last minutes in which an earlier run opened any, however long ago that was.
+        """
         most = LOOKED
         while True:
             found = await self._ledger.approvals(open_only=False, limit=most)
-            new = [one for one in found if one.opened_ms >= self._looked_ms]
+            since_ms = self._looked_ms
+            if since_ms is None:
+                before = next((one.opened_ms for one in found if one.opened_ms < self._began_ms), self._began_ms)
+                since_ms = before - RESTART_MS
+            new = [one for one in found if one.opened_ms >= since_ms]
             if len(new) < most or most >= OPEN_MAX:
                 return new
             most *= 10
