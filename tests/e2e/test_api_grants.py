@@ -113,6 +113,11 @@ async def test_the_command_line_grants_lists_shows_and_revokes(api: World):
     code, _, err = await remit(api, "grants", "revoke", grant["id"], token=ann)
     assert (code, "is revoked" in err) == (0, True)
     assert isinstance(await api.call(bot, "status", {"text": "other"}), Awaiting)
+    other = await api.escalated(bot, text="refused")
+    never = ("approvals", "approve", other, "--grant", "tool", "--for", "1m", "--where", "nothing=1")
+    code, _, err = await remit(api, *never, token=ann)
+    assert (code != 0, "the tool has no argument nothing" in err) == (True, True)
+    assert (await api.told("GET", f"/approvals/{other}", ann))["state"] == "pending", "no yes without its grant"
     for wrong, why in ((("--where", "text"), "holds no argument"), (("--for", "long"), "not a duration")):
         code, _, err = await remit(api, "approvals", "approve", ident, "--grant", "tool", *wrong, token=ann)
         assert (code, why in err) == (2, True)

@@ -157,6 +157,20 @@ async def test_nothing_is_granted_with_what_was_denied(b: Bench) -> None:
 
 
 @driven
+async def test_a_grant_may_follow_the_use_of_its_approval_and_not_outlast_its_time(b: Bench) -> None:
+    b.hold_s(0, expires_s=1.0)
+    bob = b.bundle.catalog.users["bob"]
+    ident = await approved(b)
+    assert isinstance(await pay(b, 500), Released)
+    await b.driver.give_grant(ident, bob, SESSION, None)
+    approval = await b.ledger.approval(ident)
+    assert approval is not None
+    await asyncio.sleep(max(0.0, (approval.expires_ms - CLOCK.now_ms()) / 1000) + 0.01)
+    with pytest.raises(VoteRefused, match="the time of this approval is over"):
+        await b.driver.give_grant(ident, bob, replace(SESSION, uses=3), None)
+
+
+@driven
 async def test_who_grants_less_than_was_granted_is_told_so_and_joins_nothing(b: Bench) -> None:
     b.hold_s(0)
     catalog = b.bundle.catalog
@@ -172,6 +186,9 @@ async def test_who_grants_less_than_was_granted_is_told_so_and_joins_nothing(b: 
         for who in (bea, bob):
             with pytest.raises(VoteRefused, match="bob granted the same for longer or more often"):
                 await b.driver.give_grant(ident, who, less, None)
+        # Whoever asks first what it would come to is told before he says yes to anything.
+        with pytest.raises(VoteRefused, match="bob granted the same for longer or more often"):
+            await b.driver.terms_for(ident, less)
     assert [one.votes for one in await b.ledger.grants()] == [given.votes]
     joined = await b.driver.give_grant(ident, bea, replace(SESSION, uses=20), None)
     assert (joined.ident, joined.terms.uses_max, b.driver.holds(joined)) == (given.ident, 9, True)

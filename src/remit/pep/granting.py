@@ -40,8 +40,14 @@ class Granting(Decisions):
         return holds(grant, catalog.routes, catalog.users, self._clock.now_ms())
 
     async def terms_for(self, ident: str, wish: Wish) -> tuple[Approval, Terms]:
-        """The terms that `wish` comes to for the approval `ident`, which nobody has given yet."""
+        """The terms that `wish` comes to for the approval `ident`; they may be given, and nobody has yet.
+
+        Raises `VoteRefused` as `give_grant` does, so that nobody says a yes whose grant is then refused.
+        """
         approval = await self._found(ident)
+        if self._clock.now_ms() >= approval.expires_ms:
+            why = "the time of this approval is over, and nothing is granted with it any more"
+            raise VoteRefused(why, "let the agent ask again")
         if approval.state in _GONE or approval.edit is not None or approval.glass is not None:
             how = "other arguments were approved" if approval.edit else "its glass was broken"
             how = f"it is {approval.state.value}" if approval.state in _GONE else how
@@ -61,7 +67,19 @@ class Granting(Decisions):
         if unknown or (wish.where and wish.scope is not Scope.TOOL):
             why = f"the tool has no argument {unknown[0]}" if unknown else "constraints hold a tool, not a session"
             raise VoteRefused(why, f"remit approvals show {ident}")
-        return approval, replace(made, constraints=wish.where)
+        made = replace(made, constraints=wish.where)
+        same = self._same(made)
+        if same is None:
+            self._cap(made)
+        elif _narrower(wish, same.terms):
+            held = f"{same.terms.uses_max} uses, {same.ident}"
+            why = (
+                f"{same.votes[0].by} granted the same for longer or more often ({held}), and one who joins adds nothing"
+            )
+            raise VoteRefused(
+                why, f"join it with no --for and no --uses below it, or: remit grants revoke {same.ident}"
+            )
+        return approval, made
 
     async def give_grant(
         self, ident: str, by: User, wish: Wish, note: str | None, confirmed: Confirmed | None = None
@@ -78,19 +96,8 @@ class Granting(Decisions):
             )
         if confirmed is None:
             voting.confirmed(approval, self.room(), cast.routes)
-        given = [one for one in self._memory.grants() if one.terms.approval == ident and one.revoked_by is None]
-        same = next((one for one in given if _like(one.terms) == _like(made)), None)
-        if same is not None and _narrower(wish, same.terms):
-            held = f"{same.terms.uses_max} uses, {same.ident}"
-            why = (
-                f"{same.votes[0].by} granted the same for longer or more often ({held}), and one who joins adds nothing"
-            )
-            raise VoteRefused(
-                why, f"join it with no --for and no --uses below it, or: remit grants revoke {same.ident}"
-            )
-        if same is None:
-            self._cap(made)
-        elif any(vote.by == by.name for vote in same.votes):
+        same = self._same(made)
+        if same is not None and any(vote.by == by.name for vote in same.votes):
             return same
         said = DecisionBody(ident, approval.requested, by.name, Choice.GRANT, cast.routes, note, confirmed=confirmed)
         said = replace(said, grant=made.to_json() if same is None else {"of": same.ident})
@@ -139,6 +146,11 @@ class Granting(Decisions):
             why = f"a grant lasts at most {hours:g} hours and {self._desk.limits.grant_uses_max} uses"
             raise VoteRefused(why, "ask for less")
         return until_ms, uses
+
+    def _same(self, made: Terms) -> Grant | None:
+        """The grant that whoever gives `made` joins."""
+        given = [one for one in self._memory.grants() if one.terms.approval == made.approval and one.revoked_by is None]
+        return next((one for one in given if _like(one.terms) == _like(made)), None)
 
     def _cap(self, made: Terms) -> None:
         """No agent has more grants than a person can look through."""

@@ -96,9 +96,12 @@ def approve(  # noqa: PLR0913, PLR0917 - each is an option
     A grant lifts the same gates for what was seen, and permits nothing: see docs/reference/approvals.md.
     """
     wish = None if grant is None else wished(grant, for_, uses, where or [])
-    if wish is not None and dry_run:
-        data(client(token_file).post(f"/approvals/{ident}/grant", {**wish, "dry_run": True}), Format.YAML)
-        return
+    if wish is not None:
+        # Refused before anything is said: a yes without its grant is not what was asked for.
+        told = client(token_file).post(f"/approvals/{ident}/grant", {**wish, "dry_run": True})
+        if dry_run:
+            data(told, Format.YAML)
+            return
     said: dict[str, Any] = {"note": note, "shown": shown}
     if edit:
         found = client(token_file).get(f"/approvals/{ident}")
