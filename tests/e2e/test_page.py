@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from proof.counting import Counting
+from remit.api.page.desk import OF_ONE_MAX
 from remit.api.page.render import PAGE_BYTES_MAX
 from tests.e2e.speaking import told
 
@@ -124,6 +125,19 @@ def test_a_sign_in_leads_where_it_was_asked_for_and_nowhere_else(counting: Count
         assert (said.status, said.heads["location"]) == (303, place)
         cookie = said.heads["set-cookie"]
         assert all(word in cookie for word in ("HttpOnly", "SameSite=Lax", "Path=/a;"))
+
+
+def test_who_signs_in_often_gives_up_his_own_sign_ins_alone(counting: Counting) -> None:
+    sam, first = visitor(counting), visitor(counting, "ana")
+    token = counting.service.user("ana")
+    for _ in range(OF_ONE_MAX - 1):
+        assert Visitor(counting.service.port).sign_in(token).status == 303
+    assert "you are ana" in first.ask("GET", "/a/").text
+    last = Visitor(counting.service.port)
+    assert last.sign_in(token).status == 303
+    assert "Who are you?" in first.ask("GET", "/a/").text
+    assert "you are ana" in last.ask("GET", "/a/").text
+    assert "you are sam" in sam.ask("GET", "/a/").text
 
 
 def test_what_waits_is_listed_for_those_who_decide_it(counting: Counting) -> None:

@@ -21,6 +21,8 @@ ASKED_MAX: Final = 64
 """Questions to passkeys that one sign-in may leave unanswered."""
 SIGNED_IN_MS: Final = 12 * 3600 * 1000
 SIGNED_IN_MAX: Final = 10_000
+OF_ONE_MAX: Final = 20
+"""Sign-ins of one person: who signs in more often gives up his own oldest ones, and nobody else's."""
 _COOKIE_CHARS_MAX: Final = 4_096
 
 
@@ -35,6 +37,7 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
+    user: str
     bearer: str
     csrf: str
     until_ms: int
@@ -54,10 +57,14 @@ class Desk:
 
     def sign_in(self, bearer: str) -> str:
         """The value of the cookie of the person who bears `bearer`. Raises `TokenInvalid`."""
-        if not isinstance(self._authenticator.caller(bearer), Person):
+        caller = self._authenticator.caller(bearer)
+        if not isinstance(caller, Person):
             raise TokenInvalid(Cause.WRONG_KIND, "this needs a user's own token: no other decides anything")
-        value = self._random()
-        self._kept[_hash(value)] = _Kept(bearer, self._random(), self._clock.now_ms() + SIGNED_IN_MS, OrderedDict())
+        value, until_ms = self._random(), self._clock.now_ms() + SIGNED_IN_MS
+        own = [key for key, one in self._kept.items() if one.user == caller.user]
+        if len(own) >= OF_ONE_MAX:
+            del self._kept[own[0]]
+        self._kept[_hash(value)] = _Kept(caller.user, bearer, self._random(), until_ms, OrderedDict())
         if len(self._kept) > SIGNED_IN_MAX:
             self._kept.popitem(last=False)
         return value
