@@ -23,7 +23,10 @@ PLACES: Final = 10_000
 UNITS_MAX: Final = 2**63 - 1
 MEASURES: Final = ("amount", "records", "recipients")
 """What there may be an extractor for."""
-_PARTED: Final = re.compile(r"[,;\n]")
+_PARTED: Final = re.compile(r"[,;|\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029\uff0c\uff1b\u3001\u060c\u061b]")
+"""What people and programs write between several: commas and semicolons of any script, bars, tabs, ends of lines."""
+_NUMBERED: Final = re.compile(r"(?<!\S)\+?[0-9][0-9()./-]{3,}(?!\S)")
+"""A telephone or account number between spaces."""
 _WRITTEN: Final = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,20})?")
 _NUMBER_MAX: Final = 10**15
 
@@ -41,7 +44,8 @@ class Extractor:
     """Where in the arguments a measure stands (`facts.results.steps`), and how it is counted.
 
     `number`: the sum of the numbers there. `values`: how many values. `people`: as many, and a text counts as many as
-    it has parts between commas, semicolons and lines, or addresses, whichever is more.
+    it has parts between commas, semicolons, bars, tabs and lines, or addresses, or numbers between spaces, whichever is
+    most. Words between spaces are one: names have spaces.
     """
 
     path: str
@@ -186,4 +190,4 @@ def _people(value: Json) -> int:
     if not isinstance(value, str):
         return 1
     parts = sum(1 for part in _PARTED.split(value) if part.strip())
-    return max(parts, value.count("@"), 1 if value.strip() else 0)
+    return max(parts, value.count("@"), len(_NUMBERED.findall(value)))
