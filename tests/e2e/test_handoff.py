@@ -15,10 +15,11 @@ from remit.escalate.voting import EditRefused, VoteRefused
 from remit.facts.agent import User
 from remit.facts.limits import DEFAULT
 from remit.facts.record import RecordKind, Ref
+from remit.facts.stop import Holds, Over
 from remit.pep.answer import Awaiting, Refused, Released
 from remit.pep.editing import NOTICE
 from remit.policy.verdict import Code
-from remit.trace.bodies import ActionBody, Choice, DecisionBody
+from remit.trace.bodies import ActionBody, AdminBody, Choice, DecisionBody, Event
 from tests.e2e.gateway_parts import Bench, bench
 from tests.e2e.gateway_world import compiled, until
 from tests.e2e.test_gateway_driver import asked, codes, driven, traced
@@ -357,3 +358,28 @@ async def test_ten_thousand_claims_at_once_have_one_winner_each(tmp_path: Path) 
         for one in waiting:
             assert (await approval(b, one.ref)).state is State.SUCCEEDED
     assert verify_file(tmp_path / "ledger.sqlite3").clean
+
+
+@driven
+async def test_what_people_stopped_is_withdrawn_and_nobody_is_asked_any_more(b: Bench) -> None:
+    route(b, channels=())
+    idents = [(await waits(b)).ref, (await waits(b, amount=600, to="eve")).ref]
+    await b.driver.decide_approval(idents[1], BOB, Choice.APPROVE, None)
+    other = await b.call("pay", b.authority("helper"), amount=500, to="eve")
+    assert isinstance(other, Awaiting)
+    assert await b.driver.expire_due() == 0
+    await b.driver.halt((Over.AGENT, "clerk"), "ann", "odd")
+    assert await b.driver.expire_due() == 2
+    assert [(await approval(b, ident)).state for ident in idents] == [State.CANCELLED, State.CANCELLED]
+    assert (await approval(b, other.ref)).state is State.PENDING
+    [why, _] = [one.body for one in await b.records(RecordKind.ADMIN) if isinstance(one.body, AdminBody)
+                and one.body.event is Event.APPROVAL_CANCELLED]  # fmt: skip
+    assert why.data == {"why": "agent clerk was stopped by ann: odd"}
+    assert await b.driver.expire_due() == 0
+    await b.driver.resume_halted((Over.AGENT, "clerk"), "cat")
+    assert isinstance(await b.call("pay", **PAID), Awaiting), "asked anew"
+    assert await b.driver.expire_due() == 0
+    await b.driver.halt((Over.TOOL, "shop/pay"), "ann", "odd", Holds.READING)
+    assert await b.driver.expire_due() == 0, "to pay is to act"
+    await b.driver.halt((Over.TOOL, "shop/pay"), "ann", "odd", Holds.ACTING)
+    assert await b.driver.expire_due() == 2

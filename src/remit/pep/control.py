@@ -22,12 +22,15 @@ from remit.pep import errand
 from remit.pep.attempt import Attempt
 from remit.pep.bounding import Bounding
 from remit.pep.indices import STATEMENTS_MAX, WORDS_CHARS_MAX
-from remit.pep.judging import BY_REMIT
+from remit.pep.judging import BY_REMIT, Desk
 from remit.pep.lease import Lease
+from remit.pep.memory import Memory
 from remit.pep.standing import Standing
+from remit.pep.withdrawing import Withdrawing
 from remit.policy.verdict import Code, Deny, Permit, Reason
 from remit.ports.halts import Left
-from remit.ports.ledger import Pending
+from remit.ports.ledger import Ledger, Pending
+from remit.ports.system import Clock
 from remit.trace.bodies import (
     ActionBody,
     AdminBody,
@@ -41,6 +44,10 @@ from remit.trace.bodies import (
 
 class Control(Bounding):
     """Changes to approvals, sessions and tokens, and questions about them."""
+
+    def __init__(self, memory: Memory, desk: Desk, ledger: Ledger, clock: Clock) -> None:
+        super().__init__(memory, desk, ledger, clock)
+        self._withdrawing = Withdrawing(memory, desk, ledger)
 
     async def load(self) -> None:
         """Read from the ledger what decisions need; call it once, before the first."""
@@ -267,11 +274,12 @@ class Control(Bounding):
             self._memory.release(sids, self._clock.monotonic_s())
 
     async def expire_due(self) -> int:
-        """End the approvals whose time is over and forget idle sessions; how many ended.
+        """End the approvals whose time is over or that people stopped, and forget idle sessions; how many ended.
 
         Call it every second or so: lateness costs nothing, since times are read when an
         approval is used.
         """
+        withdrawn = await self._withdrawing.turn()
         now_ms = self._clock.now_ms()
         due: Sequence[Approval] = [
             one for one in self._memory.approvals() if one.state in OPEN and one.expires_ms <= now_ms
@@ -288,7 +296,7 @@ class Control(Bounding):
             await one.durable
         self._memory.forget_refused(now_ms)
         self._memory.forget_idle(self._clock.monotonic_s())
-        return len(due)
+        return withdrawn + len(due)
 
     def _stop_reason(self, authority: Authority, server: str = "", name: str = "") -> Reason | None:
         if self._clock.now_ms() >= authority.expires_ms:
