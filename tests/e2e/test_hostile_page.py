@@ -79,7 +79,7 @@ def shown(text: str, *, parted: bool = True, arguments: dict[str, JsonValue] | N
         about=frozenset({"$.to"}),
         safer=[Safer(text, text, text)],
         reason=text,
-        foreseen=Foreseen(f"mail/{text}", text, why=text),
+        foreseen=Foreseen(f"mail/{text}", f"- {text}", why=f"because {text}"),
     )
     told = ApprovalAnswer(
         id=asked.ident, state="pending", action="sha256:0", sid="s", agent="bot", user="ana", tool=f"mail/{text}",
