@@ -635,4 +635,12 @@ LINES: Final[tuple[Line, ...]] = (
         quick=False,
         timeout_s=900,
     ),
+    Line(
+        part=8,
+        id="admission",
+        text="changes looked at by a real service before they run: what refuses each, what runs, what is on the ledger",
+        command=("-m", "proof.admission"),
+        goal="each refused by its check, the clean one admitted, the override on record",
+        timeout_s=600,
+    ),
 )

@@ -131,7 +131,7 @@ class Service:
         """Run `remit ARGUMENTS` against this service, as the admin unless `token` is given."""
         env = environment() | {"REMIT_URL": self.url, "REMIT_TOKEN": token or self.admin, "REMIT_DATA": str(self.data)}
         return subprocess.run(
-            [REMIT, *arguments], env=env, capture_output=True, text=True, timeout=60, check=False, cwd=self.root
+            [REMIT, *arguments], env=env, capture_output=True, text=True, timeout=180, check=False, cwd=self.root
         )
 
     def told(self, *arguments: str, token: str | None = None) -> Any:

@@ -45,7 +45,7 @@ BAD_YAML: list[tuple[str, str, int, str, str]] = [
     (f"{HEAD}metadata: {{}}\n", "yaml/kind", 1, "kind is missing", "one of Agent, User"),
     (f"{HEAD}kind: Agnet\n", "yaml/kind", 2, "'Agnet'", "did you mean 'Agent'?"),
     (f"{HEAD}kind: Zebra\n", "yaml/kind", 2, "'Zebra'", "one of Agent, User"),
-    (f"{HEAD}kind: Admission\n", "yaml/kind", 2, "not read by this version", ""),
+    (f"{HEAD}kind: Model\n", "yaml/kind", 2, "not read by this version", ""),
     (f"{HEAD}kind: User\n", "yaml/field", 1, "metadata is missing", ""),
     (f"{HEAD}kind: User\nmetadata:\n  nmae: a\n  name: a\n", "yaml/field", 4, "metadata.nmae", "'name'"),
     (f"{HEAD}kind: User\nmetadata: {{name: 7}}\n", "yaml/field", 3, "the number 7, and must be text", ""),

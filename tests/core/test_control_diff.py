@@ -12,6 +12,7 @@ from remit.control.manifests import HIDDEN, PolicyText, catalog_json, manifest, 
 from remit.control.problems import Where
 from remit.control.resources import (
     NO_WINDOW,
+    AdmissionSpec,
     AgentSpec,
     BreakerSpec,
     BudgetSpec,
@@ -31,6 +32,7 @@ from remit.control.resources import (
     UserSpec,
 )
 from remit.control.tables import OPTIONAL, kind_named, table
+from remit.facts.admission import Terms
 from remit.facts.breaker import On, Over
 from remit.facts.budget import Measure, Per
 from remit.facts.catalog import Argument, Catalog, Effect, Sink, Topic, Watches
@@ -252,6 +254,7 @@ def test_tables_hold_a_cell_for_each_column() -> None:
         declare("loops", BreakerSpec(On.IDENTICAL, Over.AGENT, 3, "bot")),
         declare("paid", MonitorSpec(MonitorOp.ONCE, (Happening(Selector(tags=frozenset({"pay"}))),))),
         declare("home", GuaranteeSpec("kim", (("no_flow", HOME, NO_WINDOW),))),
+        declare("all", AdmissionSpec(Terms("kim"))),
     )
     source, running = small(TIME, STAFF, KIM, route, *told, lock=lock), catalog(TIME, STAFF, KIM, route, *told)
     policies = {"p": PolicyText("permit;", Where("p.cedar", 2))}

@@ -23,3 +23,17 @@ def test_what_was_denied_for_what_happened_before_is_denied_again() -> None:
         assert relived.same, (relived.was, relived.now)
         verdicts.append(relived.now["verdict"])
     assert verdicts == ["permit", "permit", "permit", "deny", "deny"]
+
+
+def test_what_lies_before_the_days_that_are_judged_counts_and_is_not_judged() -> None:
+    exports = Monitor("exports", Op.COUNT, (event("web/fetch"),), Scope.FLEET, HOUR)
+    running = bundle(watched(LIMIT, monitors=(exports,)))
+    here = World(running)
+    again = History(running, since_ms=here.now_ms + 3)
+    found: list[object] = []
+    for number in range(4):
+        made = body(here.do(action("web/fetch", {"url": "u"})))
+        relived = again.take(f"r1-1.{number + 2}", here.now_ms + number, running.digest, made)
+        found.append(None if relived is None or relived.now is None else relived.now["verdict"])
+    # The fourth is denied for the three that were let through before.
+    assert found == [None, None, None, "deny"]

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from proof.service import REMIT, environment
+from remit.adapters.workspace.documents import documents
+from remit.app.attacking.ground import lay_out
 from remit.app.attacking.run import QUICK, attack
 from remit.assure.attack.compromised import FLOOD, LOOP, WAITING_MAX
 from remit.assure.attack.risks import TITLES, UNTRIED
@@ -122,3 +124,16 @@ def test_the_page_tells_what_is_there() -> None:
     )
     for number in (LOOP, FLOOD, WAITING_MAX):
         assert f" {number} " in page
+
+
+def test_a_copy_is_laid_out_as_the_service_reads_the_workspace(tmp_path: Path) -> None:
+    tripped = (
+        "apiVersion: remit.dev/v1alpha1\nkind: Breaker\nmetadata: {name: loops}\n"
+        "spec: {on: identical, over: agent, limit: 20}\n"
+    )
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "workspace" / "loops.yaml").write_text(tripped, "utf-8")
+    ground = lay_out(tmp_path / "workspace", tmp_path / "copy", "http://127.0.0.1:1")
+    (read,) = documents((ground.workspace / "loops.yaml").read_text("utf-8"))
+    assert read.value == documents(tripped)[0].value

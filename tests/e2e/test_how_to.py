@@ -19,6 +19,7 @@ PAGES_FOLDER = Path(__file__).parents[2] / "docs" / "how-to"
 OWN_WORLD = frozenset(
     {
         "connect-a-server-that-needs-a-login",
+        "admit-changes",
         "find-agents",
         "find-chains",
         "limit-what-follows-what",

@@ -78,6 +78,7 @@ class AcceptAnswer(Answer):
     pin: str
     difference: list[str]
     bundle: str
+    waits: str | None = None
 
 
 class TokenAnswer(Answer):

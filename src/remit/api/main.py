@@ -7,6 +7,7 @@ from fastapi.routing import APIRoute
 
 from remit import __version__
 from remit.api import (
+    admissions,
     agents,
     approvals,
     asking,
@@ -49,6 +50,7 @@ ROUTERS: Final = (
     breakers.router,
     incidents.router,
     guarantees.router,
+    admissions.router,
     approvals.router,
     grants.router,
     passkeys.router,

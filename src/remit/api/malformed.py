@@ -84,6 +84,9 @@ FIELDS: Final[Mapping[str, Wanted]] = MappingProxyType(
         "happened": Wanted("true or false", "remit ledger settle --help"),
         "whose": Wanted("whose account or breaker, such as: agent clerk", "remit budgets reset --help"),
         "resolution": Wanted("resolved, expected or false-alarm", "remit incidents close --help"),
+        "admission": Wanted("the id of a look at a change, as it is shown", "remit apply --admit"),
+        "look": Wanted("the id of a look at a change, as it is shown", "remit apply --admit"),
+        "checks": Wanted("a list of: cases, guarantees, chains, replay, attack", "remit admission show ID"),
         "breach": Wanted("the digest of what is broken, as it is shown", "remit guarantees ls"),
     }
 )
@@ -93,7 +96,7 @@ IN_PATH: Final[Mapping[str, Wanted]] = MappingProxyType(
     {
         "kind": Wanted(
             "a kind: agents, users, groups, servers, tools, policies, routes, channels, sources, budgets, breakers, "
-            "monitors and guarantees are",
+            "monitors, guarantees and admissions are",
             "remit get agents",
         ),
         "name": Wanted("a name of 1 to 200 characters", "remit get agents"),

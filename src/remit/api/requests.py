@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from remit.control.authority import DEPTH_MAX, TOKEN_CHARS_MAX, TTL_MAX_S
 from remit.escalate.refusals import Refusal
+from remit.facts.admission import Check
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$")]
 ServerName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,24}$")]
@@ -23,6 +24,8 @@ Preset = Annotated[Refusal, Field(strict=False)]
 """A preset reason, by its word."""
 Note = Annotated[str, StringConstraints(max_length=2000)]
 
+LookIdent = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}$")]
+LookPath = Annotated[LookIdent, Path()]
 AgentPath = Annotated[Name, Path()]
 SidPath = Annotated[Sid, Path()]
 RefPath = Annotated[RefText, Path()]
@@ -33,7 +36,7 @@ KindPath = Annotated[
         "tools", "policy", "policies", "route", "routes",
         "channel", "channels", "source", "sources", "budget", "budgets",
         "breaker", "breakers",
-        "monitor", "monitors", "guarantee", "guarantees",
+        "monitor", "monitors", "guarantee", "guarantees", "admission", "admissions",
     ],
     Path(),
 ]  # fmt: skip
@@ -53,9 +56,17 @@ class Empty(Strict):
 
 
 class ApplyRequest(Strict):
-    """Take the workspace folder; `dry_run` only compares and validates."""
+    """Take the workspace folder; `dry_run` only compares and validates. `admission` is a look that admits it."""
 
     dry_run: bool = False
+    admission: LookIdent | None = None
+
+
+class OverrideRequest(Strict):
+    """Let through what `checks` of a look refused."""
+
+    checks: Annotated[list[Annotated[Check, Field(strict=False)]], Field(min_length=1, max_length=5)]
+    why: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
 
 class AcceptRequest(Strict):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from remit.api.admitting import Admitting
 from remit.api.authenticator import Authenticator
 from remit.api.deciding import Deciding
 from remit.api.discovering import Discovering
@@ -203,7 +204,7 @@ class Conflict(Exception):
         self.next = next
 
 
-class Runtime(Scopes, Protocol):
+class Runtime(Scopes, Admitting, Protocol):
     """The running bundle, the workspace it came from, and the upstreams.
 
     Everything may raise `Invalid`, `Missing`, `Conflict` and `LedgerUnwritable`.
@@ -248,8 +249,8 @@ class Runtime(Scopes, Protocol):
         """The workspace folder compared with the running bundle."""
         ...
 
-    async def apply(self, *, dry_run: bool, by: str) -> Applied:
-        """Take the workspace folder as it is now."""
+    async def apply(self, *, dry_run: bool, by: str, admission: str | None = None) -> Applied:
+        """Take the workspace folder as it is now, as the look `admission` at it allows."""
         ...
 
     async def delete(self, kind: str, name: str, by: str) -> Applied:

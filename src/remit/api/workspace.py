@@ -48,7 +48,8 @@ async def delete_resource(kind: KindPath, name: NamePath, services: With, caller
 @router.post("/apply")
 async def apply(asked: ApplyRequest, services: With, caller: ByAdmin) -> AppliedAnswer:
     """Take the workspace folder as it is now."""
-    return applied_view(await services.runtime.apply(dry_run=asked.dry_run, by=named(caller)))
+    done = await services.runtime.apply(dry_run=asked.dry_run, by=named(caller), admission=asked.admission)
+    return applied_view(done)
 
 
 @router.get("/diff")
@@ -107,6 +108,7 @@ async def accept(asked: AcceptRequest, services: With, caller: ByAdmin) -> Accep
         pin=asked.pin,
         difference=[],
         bundle=done.digest,
+        waits=None if done.applied else done.warnings[-1],
     )
 
 

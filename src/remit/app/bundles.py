@@ -31,6 +31,7 @@ from remit.control.diff import Described
 from remit.control.lock import Lock, Pinned
 from remit.control.problems import Where
 from remit.control.resources import Resource, Source, Spec, WindowSpec
+from remit.facts.admission import Terms
 from remit.facts.catalog import Argument, Definition, PolicySource
 from remit.facts.credential import OAuth, Secret
 from remit.facts.guarantee import Held
@@ -42,7 +43,7 @@ from remit.policy.compile import Bundle, Memory
 def _shape() -> str:
     """Changes whenever the values that are kept would be read differently."""
     plain = (Source, Resource, Lock, Pinned, Definition, PolicySource, Where, Secret, OAuth, Argument, Part)
-    kinds = (*plain, *get_args(Spec), *get_args(Held), WindowSpec, Window, Happening, Selector)
+    kinds = (*plain, *get_args(Spec), *get_args(Held), Terms, WindowSpec, Window, Happening, Selector)
     named = [(kind.__name__, [field.name for field in fields(kind)]) for kind in kinds]
     return hashlib.sha256(repr(("sealed", __version__, sys.version, named)).encode()).hexdigest()[:16]
 
@@ -55,8 +56,8 @@ def _reduced(mapping: Mapping[object, object]) -> tuple[Callable[..., object], t
     return _frozen, (dict(mapping),)
 
 
-def packed(source: Source) -> bytes:
-    """`source` as `pickle` reads it again."""
+def packed(source: object) -> bytes:
+    """`source`, or what holds one, as `pickle` reads it again."""
     data = io.BytesIO()
     pickler = pickle.Pickler(data)
     pickler.dispatch_table = {MappingProxyType: _reduced}

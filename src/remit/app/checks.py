@@ -36,7 +36,7 @@ async def checks(
     watched: Mapping[str, SourceState],
 ) -> Sequence[Check]:
     """Every check, the most urgent first. How servers and credentials stand is asked for once all have been reached."""
-    found = [*_data(settings), await _workspace(runtime)]
+    found = [*_data(settings), await _workspace(runtime), *_admission(runtime)]
     in_doubt = await ledger.in_doubt()
     found.append(_labels(await runtime.unnameable()))
     found.append(
@@ -169,6 +169,16 @@ def _reach(runtime: Runtime, settings: Settings) -> Iterator[Check]:
         if same:
             text = "stdio servers run as Remit's own user and can read its files if they try"
             yield Check("user", True, text, "run Remit as another user than agents and tools")  # noqa: FBT003
+
+
+def _admission(runtime: Runtime) -> Iterator[Check]:
+    """Whether what runs is what the Admission saw."""
+    found = runtime.bundle.catalog.admission
+    if not runtime.admitted:
+        text = "the service was started with another workspace than was admitted"
+        yield Check("admission", False, text, "remit apply --admit")  # noqa: FBT003
+    elif found is not None:
+        yield Check("admission", True, f"the Admission {found.name} looks at every change before it runs")  # noqa: FBT003
 
 
 def _observers(runtime: Runtime) -> Iterator[Check]:

@@ -7,16 +7,18 @@ from typing import Final
 
 from remit import __version__
 from remit.adapters.sqlite.decided import decided
+from remit.api.admitting import Looked
+from remit.api.in_force import Check as Line
 from remit.api.in_force import InForce, Progress
 from remit.api.services import (
     Adoption,
     Applied,
     Change,
-    Check,
     PolicyText,
     Resource,
     ServerPin,
 )
+from remit.app.admitting.admissions import Admissions
 from remit.app.adopting import adoption
 from remit.app.bundles import Bundles
 from remit.app.checks import checks
@@ -26,6 +28,7 @@ from remit.app.runtime import Runtime, kind_of
 from remit.app.settings import Settings
 from remit.control.resources import AgentSpec
 from remit.discover.health import SourceState
+from remit.facts.admission import Check
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
 from remit.pdp.guaranteed import Breach, breaches
@@ -59,6 +62,7 @@ class Facade:
         self._logins = logins
         self._watched = watched
         self._reporting = asyncio.Lock()
+        self._admissions = Admissions(runtime, ledger, settings)
 
     @property
     def digest(self) -> str:
@@ -108,9 +112,26 @@ class Facade:
         """The workspace folder compared with the running bundle."""
         return await self._runtime.diff()
 
-    async def apply(self, *, dry_run: bool, by: str) -> Applied:
-        """Take the workspace folder as it is now."""
-        return await self._runtime.apply(dry_run=dry_run, by=by)
+    async def apply(self, *, dry_run: bool, by: str, admission: str | None = None) -> Applied:
+        """Take the workspace folder as it is now, as the look `admission` at it allows."""
+        admitted = None if admission is None else self._admissions.through(admission)
+        return await self._runtime.apply(dry_run=dry_run, by=by, admitted=admitted)
+
+    async def admit(self, by: str) -> Looked:
+        """Begin to look at the workspace folder as it is now."""
+        return await self._admissions.admit(by)
+
+    def looked(self, ident: str) -> Looked:
+        """How far the look `ident` is, and what came of it."""
+        return self._admissions.looked(ident)
+
+    async def abandon(self, ident: str) -> Looked:
+        """End the look `ident`, if it is at work."""
+        return await self._admissions.abandon(ident)
+
+    async def let_through(self, ident: str, checks: Sequence[Check], by: str, why: str) -> Looked:
+        """Have `by` let through what `checks` refused."""
+        return await self._admissions.let_through(ident, checks, by, why)
 
     async def delete(self, kind: str, name: str, by: str) -> Applied:
         """Remove a resource from the workspace folder and recompile."""
@@ -155,7 +176,7 @@ class Facade:
             "ledger": {"records": await self._ledger.count()},
         }
 
-    async def doctor(self) -> Sequence[Check]:
+    async def doctor(self) -> Sequence[Line]:
         """Every check of the installation."""
         return await checks(
             self._runtime,

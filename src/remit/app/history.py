@@ -25,9 +25,10 @@ _SHORTEST: Final = 6
 
 
 def counts_of(bundle: Bundle) -> dict[str, Json]:
-    """What the record of a bundle says of its size."""
+    """What the record of a bundle says of its size, and of the Admission that holds while it runs."""
     catalog = bundle.catalog
-    return {"policies": len(bundle.policies), "tools": len(catalog.tools), "agents": len(catalog.agents)}
+    terms: dict[str, Json] = {} if catalog.admission is None else {"admission": catalog.admission.name}
+    return {"policies": len(bundle.policies), "tools": len(catalog.tools), "agents": len(catalog.agents), **terms}
 
 
 class History:
@@ -55,6 +56,12 @@ class History:
                 break
             until_ms = entry.record.at
         return found
+
+    async def last(self) -> AdminBody | None:
+        """The latest record of a bundle that was noted down; None where none is known without a search."""
+        refs = self._bundles.noted()
+        entry = await self._entry(refs[-1]) if refs else None
+        return None if entry is None else _body(entry)
 
     async def digest(self, named: str) -> str:
         """The whole digest of the one bundle that `named` begins. Raises `Missing`, `Conflict`."""

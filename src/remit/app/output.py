@@ -68,6 +68,12 @@ def changes(answer: Mapping[str, Any]) -> None:
             print(f"    {escaped(line)}")
 
 
+def warned(answer: Mapping[str, Any]) -> None:
+    """Say what is odd about what runs now, or does not run yet."""
+    for warning in answer["warnings"]:
+        say(f"warning: {escaped(warning)}")
+
+
 def data(value: Any, form: Format) -> None:
     """Print `value` whole, as JSON or (for every other format) as YAML."""
     if form is Format.JSON:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,9 +33,17 @@ class Account:
     left: Counter[str] = field(default_factory=Counter[str])
 
 
-def relived(ledger: Path, bundle: Bundle) -> Iterator[Relived]:
-    """Every recorded action of the ledger at `ledger`, in order, judged again by `bundle`. Raises `Failure`."""
-    history = History(bundle)
+def never() -> bool:
+    """It goes on to the end."""
+    return False
+
+
+def relived(ledger: Path, bundle: Bundle, since_ms: int = 0, stop: Callable[[], bool] = never) -> Iterator[Relived]:
+    """Every action since `since_ms` of the ledger at `ledger`, in order, judged again by `bundle`. Raises `Failure`.
+
+    `stop` is asked after each page whether it has to end.
+    """
+    history = History(bundle, since_ms)
     try:
         if not ledger.is_file():
             raise Failure(
@@ -44,7 +52,7 @@ def relived(ledger: Path, bundle: Bundle) -> Iterator[Relived]:
         with closing(reads.open_readonly(ledger)) as conn:
             after = 0
             # A page a transaction: an open read would keep the service's log from being reset.
-            while found := reads.stored_after(conn, after, PAGE):
+            while not stop() and (found := reads.stored_after(conn, after, PAGE)):
                 after = found[-1].id
                 for stored in found:
                     entry = reads.entry(stored)

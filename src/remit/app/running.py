@@ -1,14 +1,15 @@
 """A bundle that runs or might run, made from a workspace's source."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from remit.api.services import Invalid
 from remit.app.bundles import Bundles
 from remit.control.assemble import Assembled, assemble
 from remit.control.problems import Problem
-from remit.control.resources import Source
+from remit.control.resources import AgentSpec, Resource, Source
+from remit.facts.agent import Mode
 from remit.policy.checking import NOTHING, Told, untold
 from remit.policy.compile import Bundle, compile_bundle
 
@@ -38,6 +39,16 @@ def prepare(source: Source, bundles: Bundles | None = None, told: Told = untold)
         raise Invalid([str(problem) for problem in compiled.result], _CORRECT)
     warnings = (*(told_of(one, one.next) for one in assembly.warnings), *map(str, compiled.warnings))
     return Running(source, compiled.result, warnings)
+
+
+def enforced(source: Source, name: str) -> tuple[Resource, ...]:
+    """The resources of `source`, the agent `name` held to policy."""
+    return tuple(
+        replace(one, spec=replace(one.spec, mode=Mode.ENFORCE))
+        if one.name == name and isinstance(one.spec, AgentSpec)
+        else one
+        for one in source.resources
+    )
 
 
 def _invalid(errors: Sequence[Problem]) -> Invalid:

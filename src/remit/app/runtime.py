@@ -12,6 +12,7 @@ from typing import Final
 
 from remit.adapters.private import KeyringUnusable
 from remit.api.services import Applied, Conflict, Missing, ServerPin
+from remit.app.admitting.came import Admitted
 from remit.app.bundles import Bundles
 from remit.app.confirming import unconfirmed
 from remit.app.fleet import Fleet
@@ -20,7 +21,7 @@ from remit.app.history import History, counts_of
 from remit.app.holding import held_labels
 from remit.app.pacing import Pace
 from remit.app.preparing import Preparing
-from remit.app.running import Running, told_of
+from remit.app.running import Running, enforced, told_of
 from remit.app.veiling import Veiling
 from remit.control import lock as locking
 from remit.control.problems import Problem, Where
@@ -38,6 +39,7 @@ from remit.ports.workspace import Workspace, WorkspaceRefused
 from remit.trace.bodies import AdminBody, Event
 
 _WATCHER = "the service"
+_ADMIT: Final = "remit apply --admit"
 RECENT_MAX: Final = 3
 """Bundles that ran and are kept as they were: whoever goes back to one finds it warm."""
 
@@ -63,11 +65,13 @@ class Runtime:
         self._bundles = bundles
         self._fleet = fleet
         self._ledger = ledger
-        self._clock = clock
+        self.clock = clock
         self._changing = asyncio.Lock()
         self._preparing = Preparing(bundles)
         self.history = History(ledger, bundles)
         self._recent = {running.bundle.digest: running.bundle}
+        self.admitted = True
+        """False where a start took a folder that the Admission before it did not see."""
 
     @property
     def bundle(self) -> Bundle:
@@ -88,9 +92,13 @@ class Runtime:
         """Record the bundle this process began with and start its fleet. Raises `KeyringUnusable`, `Invalid`."""
         check_guarantees(self.bundle, None, await self._ledger.signed_off())
         self._running = await self._warned(self._running)
-        await self._veiling.prepare(self.bundle.catalog, self._record)
+        await self._veiling.prepare(self.bundle.catalog, self.record)
         self._fleet.take(self.bundle.catalog.servers)
-        await self._in_force(_WATCHER, self.bundle, {"at": "start"})
+        last = await self.history.last()
+        data: dict[str, Json] = {"at": "start"}
+        if last is not None and last.subject != self.bundle.digest and "admission" in last.data:
+            self.admitted, data["admitted"] = False, False
+        await self._in_force(_WATCHER, self.bundle, data)
 
     async def diff(self) -> Applied:
         """The workspace folder compared with the running bundle. Raises `Invalid`."""
@@ -107,14 +115,24 @@ class Runtime:
                 return one.annotations
         return {}
 
-    async def apply(self, *, dry_run: bool, by: str) -> Applied:
-        """Take the workspace folder as it is now. Raises `Invalid`."""
+    async def apply(self, *, dry_run: bool, by: str, admitted: Admitted | None = None) -> Applied:
+        """Take the workspace folder as it is now. Raises `Invalid`, and `Conflict` where that has to be `admitted`."""
         if dry_run:
             return await self.diff()
         async with self._changing:
             new = await self._folder()
+            if admitted is not None and (admitted.digest, admitted.base) != (new.bundle.digest, self.bundle.digest):
+                raise Conflict("the workspace, or what runs, has changed since it was looked at", _ADMIT)
+            demanded = self.bundle.catalog.admission
+            if admitted is None and demanded is not None and self._differs(new):
+                raise Conflict(f"the Admission {demanded.name} looks at every change before it runs", _ADMIT)
             await self._keeps_labels(new)
-            return await self._swap(new, by)
+            done = await self._swap(new, by, {} if admitted is None else admitted.said)
+            self.admitted = self.admitted or admitted is not None
+            return done
+
+    def _differs(self, new: Running) -> bool:
+        return new.bundle.digest != self.bundle.digest
 
     async def delete(self, kind: str, name: str, by: str) -> Applied:
         """Remove a resource that runs from the folder, and run what is left of what runs.
@@ -135,7 +153,7 @@ class Runtime:
             await self._keeps_labels(new)
             await _edited(partial(self._workspace.delete, wanted, name))
             data: dict[str, Json] = {"kind": wanted.value}
-            await self._record(Event.RESOURCE_DELETED, by, name, data)
+            await self.record(Event.RESOURCE_DELETED, by, name, data)
             return await self._swap(new, by)
 
     async def accept(self, server: str, tool: str | None, pin: str, by: str) -> Applied:
@@ -154,7 +172,7 @@ class Runtime:
             await self._keeps_labels(new)
             await _edited(partial(self._workspace.write_lock, lock, base=source.lock))
             subject = f"{server}/{tool}" if tool else server
-            await self._record(Event.TOOLS_ACCEPTED, by, subject, {"pin": pin})
+            await self.record(Event.TOOLS_ACCEPTED, by, subject, {"pin": pin})
             return await self._swap(new, by)
 
     async def register(self, name: str, spec: AgentSpec, by: str) -> Applied:
@@ -169,7 +187,7 @@ class Runtime:
             made = Resource(name, spec, Where(f"agents/{name}.yaml", 1))
             new = await self._prepare(replace(source, resources=(*source.resources, made)))
             await _edited(partial(self._workspace.add_agent, made))
-            await self._record(Event.AGENT_REGISTERED, by, name, {"mode": spec.mode.value})
+            await self.record(Event.AGENT_REGISTERED, by, name, {"mode": spec.mode.value})
             return await self._swap(new, by)
 
     async def enforce(self, name: str, by: str) -> Applied:
@@ -184,12 +202,13 @@ class Runtime:
             new = await self._prepare(replace(source, resources=enforced(source, name)))
             await _edited(partial(self._workspace.enforce, name))
             if self.bundle.catalog.agents[name].mode is not Mode.ENFORCE:
-                await self._record(Event.AGENT_ENFORCED, by, name, {})
-            return await self._swap(new, by)
+                await self.record(Event.AGENT_ENFORCED, by, name, {})
+            # It only tightens: no Admission looks at it.
+            return await self._swap(new, by, {})
 
     async def unnameable(self, bundle: Bundle | None = None) -> Mapping[str, str]:
         """Labels that are held though `bundle`, or the running one, cannot name them, and who holds each."""
-        return await held_labels(bundle or self.bundle, self._ledger, self._clock.now_ms())
+        return await held_labels(bundle or self.bundle, self._ledger, self.clock.now_ms())
 
     async def unconfirmed(self) -> Sequence[Problem]:
         """What is odd, as of now, about the strong routes that run."""
@@ -248,11 +267,16 @@ class Runtime:
             )
             raise Conflict(what, "keep it as the source of a tool or a server, or: remit sessions ls")
 
-    async def _swap(self, new: Running, by: str) -> Applied:
+    async def _swap(self, new: Running, by: str, said: Mapping[str, Json] | None = None) -> Applied:
+        """Run `new`; where an Admission has to look first, and nothing is `said` of that, leave it in the folder."""
         from remit.app.comparing import changes_between
 
+        if said is None and self.bundle.catalog.admission is not None and self._differs(new):
+            waits = f"it is written and does not run yet, since the Admission looks at it first: {_ADMIT}"
+            changes = await asyncio.to_thread(changes_between, self._running, new)
+            return Applied(self.bundle.digest, changes, (*new.warnings, waits), applied=False)
         try:
-            await self._veiling.prepare(new.bundle.catalog, self._record)
+            await self._veiling.prepare(new.bundle.catalog, self.record)
         except KeyringUnusable as error:
             why = f"the workspace declares secrets, and their key cannot be used: {error}"
             raise Conflict(why, "mend that, then: remit apply") from error
@@ -264,6 +288,7 @@ class Runtime:
             data: dict[str, Json] = {
                 "from": old.digest,
                 "changes": [f"{change.op} {change.kind} {change.name}" for change in changes],
+                **(said or {}),
             }
             await self._in_force(by, new.bundle, data)
         if old.shadow.difference is not None and new.bundle is not old:
@@ -282,12 +307,13 @@ class Runtime:
             del self._recent[next(iter(self._recent))]
 
     async def _in_force(self, by: str, bundle: Bundle, data: dict[str, Json]) -> None:
-        ref = await self._record(Event.BUNDLE, by, bundle.digest, data | counts_of(bundle))
+        ref = await self.record(Event.BUNDLE, by, bundle.digest, data | counts_of(bundle))
         await asyncio.to_thread(self.history.note, ref, start=data.get("at") == "start")
 
-    async def _record(self, event: Event, by: str, subject: str, data: dict[str, Json]) -> Ref:
+    async def record(self, event: Event, by: str, subject: str, data: dict[str, Json]) -> Ref:
+        """Append one `admin` record, durably."""
         body = AdminBody(event, by, subject, data)
-        now_ms = self._clock.now_ms()
+        now_ms = self.clock.now_ms()
         draft = Draft(RecordKind.ADMIN, now_ms, self.bundle.digest, "", body)
         return (await self._ledger.append(draft).durable).ref
 
@@ -298,16 +324,6 @@ async def _edited(edit: Callable[[], object]) -> None:
         await asyncio.to_thread(edit)
     except WorkspaceRefused as error:
         raise Conflict(error.problem.what, error.problem.next) from error
-
-
-def enforced(source: Source, name: str) -> tuple[Resource, ...]:
-    """The resources of `source`, the agent `name` held to policy."""
-    return tuple(
-        replace(one, spec=replace(one.spec, mode=Mode.ENFORCE))
-        if one.name == name and isinstance(one.spec, AgentSpec)
-        else one
-        for one in source.resources
-    )
 
 
 def kind_of(word: str) -> Kind:

@@ -77,10 +77,11 @@ class Relived:
 
 
 class History:
-    """The ledger's records taken in one by one, in their order; actions judged by `bundle`."""
+    """The ledger's records taken in one by one, in their order; actions since `since_ms` judged by `bundle`."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, since_ms: int = 0) -> None:
         self._bundle = bundle
+        self._since_ms = since_ms
         self._indices: dict[str, Index] = {}
         self._gates: dict[str, frozenset[Gate]] = {}
         self._grants: dict[str, Grant] = {}
@@ -136,11 +137,13 @@ class History:
                 pass
         return None
 
-    def _action(self, ref: str, at_ms: int, digest: str, body: ActionBody) -> Relived:
-        sid = body.links[-1][1] if body.links else ""
-        was = _line(sid, ref, body.verdict, body.reasons, origins_of(body))
+    def _action(self, ref: str, at_ms: int, digest: str, body: ActionBody) -> Relived | None:
         if body.gates and body.approval is None:
             self._gates[ref] = frozenset(body.gates)
+        if at_ms < self._since_ms:
+            return None
+        sid = body.links[-1][1] if body.links else ""
+        was = _line(sid, ref, body.verdict, body.reasons, origins_of(body))
         now, why = None, self._unjudgeable(body)
         if not why:
             made = self._judged(body, at_ms, strange=digest != self._bundle.digest)

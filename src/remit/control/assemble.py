@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, TypeAlias, TypeVar
 
+from remit.control.admission import admission_of
 from remit.control.breakers import breaker_of
 from remit.control.budgets import Named, budget_of
 from remit.control.channels import channel_of
@@ -18,6 +19,7 @@ from remit.control.names import EVERYONE, check_names, refer
 from remit.control.past import Around, guarantee_of, memory_problem, monitor_of
 from remit.control.problems import Problem, Severity, Where, errors
 from remit.control.resources import (
+    AdmissionSpec,
     AgentSpec,
     BreakerSpec,
     BudgetSpec,
@@ -110,6 +112,9 @@ def assemble(source: Source) -> Assembly:
         breakers=MappingProxyType(_breakers(source, named, problems)),
     )
     catalog = _watching(source, catalog, problems)
+    admission, found = admission_of(_of(source, AdmissionSpec), users)
+    problems += found
+    catalog = replace(catalog, admission=admission)
     if errors(source.problems):
         problems = [problem for problem in problems if problem.code not in _CONSEQUENT]
     else:

@@ -11,6 +11,7 @@ from remit.control.past_text import past_json
 from remit.control.problems import Where
 from remit.control.resources import (
     API_VERSION,
+    AdmissionSpec,
     AgentSpec,
     BreakerSpec,
     BudgetSpec,
@@ -126,8 +127,8 @@ def spec_json(spec: Spec) -> dict[str, Json]:
             members = _source_json(spec)
         case BudgetSpec() | BreakerSpec():
             members = _bound_json(spec)
-        case MonitorSpec() | GuaranteeSpec():
-            members = past_json(spec)
+        case MonitorSpec() | GuaranteeSpec() | AdmissionSpec():
+            members = spec.terms.to_json() if isinstance(spec, AdmissionSpec) else past_json(spec)
         case ChannelSpec():
             members = {"url": spec.url, "secret": spec.secret.to_json(), **_about(spec.about)}
         case _:
@@ -222,6 +223,8 @@ def catalog_json(catalog: Catalog) -> Mapping[tuple[Kind, str], Mapping[str, Jso
         found[Kind.MONITOR, name] = monitor.to_json()
     for name, guarantee in catalog.guarantees.items():
         found[Kind.GUARANTEE, name] = guarantee.to_json()
+    if catalog.admission is not None:
+        found[Kind.ADMISSION, catalog.admission.name] = catalog.admission.terms.to_json()
     return found
 
 

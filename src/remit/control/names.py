@@ -32,6 +32,7 @@ COUNT_MAX: Final[Mapping[Kind, int]] = MappingProxyType(
         Kind.BREAKER: 1_000,
         Kind.MONITOR: 1_000,
         Kind.GUARANTEE: 200,
+        Kind.ADMISSION: 100,
     }
 )
 _FAMILIES: Final = ("untrusted", "confidential")

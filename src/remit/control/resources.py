@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 from remit.control.lock import EMPTY, Lock
 from remit.control.problems import Problem, Where
+from remit.facts.admission import Terms
 from remit.facts.agent import Harness, Mode
 from remit.facts.breaker import On, Over
 from remit.facts.budget import Measure, Per
@@ -49,6 +50,7 @@ class Kind(StrEnum):
     BREAKER = "Breaker"
     MONITOR = "Monitor"
     GUARANTEE = "Guarantee"
+    ADMISSION = "Admission"
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +252,13 @@ class GuaranteeSpec:
     description: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class AdmissionSpec:
+    """What a change has to show before it runs; see `facts.admission.Terms`."""
+
+    terms: Terms
+
+
 Spec: TypeAlias = (
     AgentSpec
     | UserSpec
@@ -264,6 +273,7 @@ Spec: TypeAlias = (
     | BreakerSpec
     | MonitorSpec
     | GuaranteeSpec
+    | AdmissionSpec
 )
 
 
@@ -321,6 +331,7 @@ _KINDS: Final[Mapping[type[Spec], Kind]] = MappingProxyType(
         BreakerSpec: Kind.BREAKER,
         MonitorSpec: Kind.MONITOR,
         GuaranteeSpec: Kind.GUARANTEE,
+        AdmissionSpec: Kind.ADMISSION,
     }
 )
 

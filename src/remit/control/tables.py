@@ -27,6 +27,7 @@ _COLUMNS: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
         Kind.BREAKER: ("on", "over", "of", "limit", "within_s", "open_s"),
         Kind.MONITOR: ("op", "over", "within_s", "by"),
         Kind.GUARANTEE: ("owner", "holds", "state", "denied"),
+        Kind.ADMISSION: ("owner", "days", "chains", "attack"),
     }
 )
 _WIDE: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(

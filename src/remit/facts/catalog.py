@@ -13,6 +13,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
+from remit.facts.admission import Admission
 from remit.facts.agent import Agent, User
 from remit.facts.breaker import Breaker
 from remit.facts.budget import Budget
@@ -332,6 +333,7 @@ class Catalog:
     breakers: Mapping[str, Breaker] = field(default_factory=lambda: MappingProxyType({}))
     monitors: Mapping[str, Monitor] = field(default_factory=lambda: MappingProxyType({}))
     guarantees: Mapping[str, Guarantee] = field(default_factory=lambda: MappingProxyType({}))
+    admission: Admission | None = None
 
     @property
     def labels(self) -> Labels:

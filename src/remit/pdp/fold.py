@@ -268,6 +268,8 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             return (ApprovalSuperseded(body.subject, new if isinstance(new, str) else ""),)
         case (
             Event.BUNDLE
+            | Event.ADMISSION
+            | Event.ADMISSION_OVERRIDDEN
             | Event.TOKEN_ISSUED
             | Event.KEY_ROTATED
             | Event.TOOLS_ACCEPTED

@@ -225,6 +225,8 @@ def _told(catalog: Catalog) -> Mapping[str, Json]:
         found["monitors"] = {name: one.to_json() for name, one in catalog.monitors.items()}
     if catalog.guarantees:
         found["guarantees"] = {name: one.to_json() for name, one in catalog.guarantees.items()}
+    if catalog.admission is not None:
+        found["admission"] = [catalog.admission.name, catalog.admission.terms.to_json()]
     if catalog.sources:
         found["sources"] = {
             one.name: [one.watches.value, one.path, list(one.homes), list(one.projects), one.processes, one.every_s]

@@ -200,6 +200,8 @@ class Event(StrEnum):
     HALT_DRILL = "halt.drill"
     RESUME = "resume"
     GUARANTEE_SIGNED = "guarantee.signed"
+    ADMISSION = "admission"
+    ADMISSION_OVERRIDDEN = "admission.overridden"
     BUDGET_RESET = "budget.reset"
     BREAKER_TRIPPED = "breaker.tripped"
     BREAKER_CLOSED = "breaker.closed"

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import Discriminator, Field, StrictBool, StrictStr, Tag, model_validator
 
+from remit.adapters.workspace.admission_models import AdmissionShape
 from remit.adapters.workspace.past_models import GuaranteeShape, MonitorShape
 from remit.adapters.workspace.plain import Name, Names, Paths, Shape, Text, Word
 from remit.control.resources import Kind
@@ -314,6 +315,7 @@ SPECS: Final[dict[Kind, type[Shape]]] = {
     Kind.BREAKER: BreakerShape,
     Kind.MONITOR: MonitorShape,
     Kind.GUARANTEE: GuaranteeShape,
+    Kind.ADMISSION: AdmissionShape,
 }
 
 

@@ -1,13 +1,14 @@
 """One YAML document to one resource, or to problems with the line and a likely meaning."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from remit.adapters.workspace.admission_models import AdmissionShape, admission_spec
 from remit.adapters.workspace.documents import Document
 from remit.adapters.workspace.happenings import past_spec
 from remit.adapters.workspace.models import (
@@ -36,6 +37,7 @@ from remit.adapters.workspace.models import (
 )
 from remit.adapters.workspace.past_models import PAST_PARTS, GuaranteeShape, MonitorShape
 from remit.adapters.workspace.plain import Shape
+from remit.adapters.workspace.shown import kind_of, quoted
 from remit.adapters.workspace.tooling import tool_spec
 from remit.control.problems import Problem, Where, did_you_mean
 from remit.control.resources import (
@@ -64,7 +66,7 @@ from remit.facts.finding import Find
 
 _M = TypeVar("_M", bound=Shape)
 
-_LATER: Final = ("Model", "Admission")
+_LATER: Final = ("Model",)
 _NO_STEPS: Final = frozenset({"[key]", PLAIN, REFERENCE})
 _SECRET: Final = ("spec.headers.", "spec.env.", "spec.oauth.client_secret", "spec.secret")
 _TYPES: Final[Mapping[str, str]] = MappingProxyType(
@@ -85,7 +87,7 @@ def resource(document: Document, file: str) -> tuple[Resource | None, list[Probl
     """The resource that `document` of `file` declares; None and why where there is none."""
     value, where = document.value, Where(file, document.line)
     if not isinstance(value, Mapping):
-        what = f"a document is a mapping with apiVersion, kind, metadata, spec, not {_kind(value)}"
+        what = f"a document is a mapping with apiVersion, kind, metadata, spec, not {kind_of(value)}"
         return None, [Problem("yaml/shape", where, what)]
     if problem := _header_problem(value, document, file):
         return None, [problem]
@@ -113,7 +115,7 @@ def _header_problem(value: Mapping[str, Json], document: Document, file: str) ->
     version, kind = value.get("apiVersion"), value.get("kind")
     if version != API_VERSION:
         where = Where(file, document.lines.get("apiVersion", document.line))
-        what = f"apiVersion is {_quoted(version)}" if version is not None else "apiVersion is missing"
+        what = f"apiVersion is {quoted(version)}" if version is not None else "apiVersion is missing"
         return Problem("yaml/version", where, what, hint=f"write apiVersion: {API_VERSION}")
     where = Where(file, document.lines.get("kind", document.line))
     kinds = [known.value for known in Kind]
@@ -124,7 +126,7 @@ def _header_problem(value: Mapping[str, Json], document: Document, file: str) ->
         return Problem("yaml/kind", where, what, "a limit that is not read would not hold")
     if kind not in kinds:
         hint = did_you_mean(kind, kinds) or f"one of {', '.join(kinds)}"
-        return Problem("yaml/kind", where, f"no kind is called {_quoted(kind)}", hint=hint)
+        return Problem("yaml/kind", where, f"no kind is called {quoted(kind)}", hint=hint)
     return None
 
 
@@ -158,14 +160,14 @@ def _problem(detail: ErrorDetails, shape: type[Shape], path: str, document: Docu
         what, hint = f"{at} is empty", "give it a value, or remove the line"
     elif kind == "literal_error":
         expected = str(context.get("expected", ""))
-        what = f"{at} is {_quoted(value)}, and must be {expected}"
+        what = f"{at} is {quoted(value)}, and must be {expected}"
         hint = did_you_mean(str(value), re.findall(r"'([^']+)'", expected))
     elif at.startswith(_SECRET) and PLAIN not in detail["loc"]:
         # Whoever writes a secret where its reference belongs must not find it in a log.
         what = f"{at} is not as it must be"
         hint = "write a reference: {env: NAME}, {file: PATH} or {command: [PROGRAM]}; exactly one of them"
     elif kind in _TYPES:
-        what = f"{at} is {_kind(value)} {_quoted(value)}, and must be {_TYPES[kind]}"
+        what = f"{at} is {kind_of(value)} {quoted(value)}, and must be {_TYPES[kind]}"
     else:
         said = detail["msg"]
         what = f"{at}: {said[:1].lower()}{said[1:]}"
@@ -251,8 +253,8 @@ def _spec(shape: Shape, document: Document) -> Spec:
             return BreakerSpec(On(shape.on), Over(shape.over), **shape.model_dump(exclude={"on", "over"}))
         case ChannelShape():
             return ChannelSpec(shape.url, _secret(shape.secret), tuple(Topic(one) for one in shape.about))
-        case MonitorShape() | GuaranteeShape():
-            return past_spec(shape)
+        case MonitorShape() | GuaranteeShape() | AdmissionShape():
+            return admission_spec(shape) if isinstance(shape, AdmissionShape) else past_spec(shape)
         case _:
             raise TypeError(f"no spec has the shape {type(shape).__name__}")
 
@@ -286,31 +288,3 @@ def _secret(shape: SecretShape) -> Secret:
 def _oauth(shape: OAuthShape) -> OAuth:
     secret = None if shape.client_secret is None else _secret(shape.client_secret)
     return OAuth(Grant(shape.grant), shape.issuer, shape.client_id, secret, tuple(shape.scopes))
-
-
-def _kind(value: object) -> str:
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "the number"
-        case str():
-            return "the text"
-        case Mapping():
-            return "a mapping"
-        case Sequence():
-            return "a list"
-        case _:
-            return type(value).__name__
-
-
-def _quoted(value: object) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case str() | int() | float():
-            return repr(value)[:80]
-        case _:
-            return ""

@@ -10,11 +10,12 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import yaml
 
 from remit.adapters.workspace import files
+from remit.adapters.workspace.documents import documents
 from remit.control.lock import FILE as LOCK
 from remit.facts.canonical import Json
 
@@ -76,11 +77,12 @@ def lay_out(workspace: Path, root: Path, url: str) -> Ground:
 def _elsewhere(text: str, url: str) -> str:
     """The documents of `text`, nothing in which reaches anybody."""
     told: list[Json] = []
-    for document in yaml.safe_load_all(text):
-        if not isinstance(document, Mapping):
-            told.append(document)
+    # Read as a workspace is: to YAML 1.1 `on` is no text.
+    for value in (document.value for document in documents(text)):
+        if not isinstance(value, Mapping):
+            told.append(value)
             continue
-        made = dict(cast("Mapping[str, Any]", document))
+        made: dict[str, Any] = dict(value)
         spec: dict[str, Any] = dict(made.get("spec") or {})
         match made.get("kind"):
             case "Server":

@@ -13,6 +13,7 @@ import typer
 
 from remit import __version__
 from remit.app.cli import (
+    admission,
     agents,
     approvals,
     attack,
@@ -66,6 +67,7 @@ app.add_typer(budgets.app, name="budgets")
 app.add_typer(breakers.app, name="breakers")
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(guarantees.app, name="guarantees")
+app.add_typer(admission.app, name="admission")
 app.add_typer(token.app, name="token")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(passkeys.app, name="passkeys")

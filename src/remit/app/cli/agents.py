@@ -9,7 +9,7 @@ import typer
 from remit.app.cli.options import Output, TokenFile, client, seconds
 from remit.app.drafting import draft
 from remit.app.failure import Exit, Failure
-from remit.app.output import Format, changes, counted, data, say, show
+from remit.app.output import Format, changes, counted, data, say, show, warned
 from remit.facts.text import escaped
 
 app = typer.Typer(no_args_is_help=True, help="Agents: introduced, watched, held to policy.")
@@ -55,6 +55,7 @@ def register(
         _applied(answer, output)
     else:
         # What is printed are its policies, to be kept in a file.
+        warned(answer)
         say(f"{escaped(name)} is registered; running bundle {answer['bundle']}")
     if output is Format.TABLE:
         say(
@@ -120,6 +121,7 @@ def _applied(answer: dict[str, Any], output: Format) -> None:
         data(answer, output)
         return
     changes(answer)
+    warned(answer)
     say(f"running bundle {answer['bundle']}")
 
 

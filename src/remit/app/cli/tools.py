@@ -86,6 +86,8 @@ def accept(
         return Exit.NEGATIVE
     for name in answer["accepted"]:
         print(f"accepted {escaped(name)}")
+    if answer["waits"] is not None:
+        say(escaped(answer["waits"]))
     say(f"running bundle {answer['bundle']}")
     return Exit.OK
 

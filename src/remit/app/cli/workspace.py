@@ -6,10 +6,11 @@ from urllib.parse import quote
 
 import typer
 
+from remit.app.cli import admission as admissions
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.cli.telling import told
 from remit.app.failure import Exit, Failure
-from remit.app.output import Format, changes, data, say, show
+from remit.app.output import Format, changes, data, say, show, warned
 from remit.control.tables import kind_named, table
 from remit.facts.text import escaped
 
@@ -44,23 +45,43 @@ def init(
 def apply(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and show only.")] = False,
+    admit: Annotated[
+        bool, typer.Option("--admit", help="Look at it first: cases, chains, guarantees, replay, a quick attack.")
+    ] = False,
+    admission: Annotated[
+        str | None, typer.Option("--admission", help="Run what a look admitted, or its owner let through.")
+    ] = None,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
-) -> None:
+) -> int:
     """Make the service take its workspace folder as it is now.
 
-    A bundle that does not validate changes nothing.
+    A bundle that does not validate changes nothing. With --admit it runs only where every check admits it; with
+    --dry-run as well, the checks are made and nothing is changed. Exit code 1 where it is not admitted.
     """
     asked = client(token_file)
+    looked: dict[str, Any] | None = None
+    if admit:
+        looked = admissions.looked(asked)
+        if looked["stage"] != "admitted" or dry_run:
+            admissions.told(looked, output)
+        if looked["stage"] != "admitted":
+            raise admissions.refusal(looked)
+        if dry_run:
+            return Exit.OK
+        admission = str(looked["id"])
     with told(asked):
-        answer: dict[str, Any] = asked.post("/apply", {"dry_run": dry_run}, timeout_s=_APPLY_S)
+        body = {"dry_run": dry_run} | ({} if admission is None else {"admission": admission})
+        answer: dict[str, Any] = asked.post("/apply", body, timeout_s=_APPLY_S)
     if output in {Format.JSON, Format.YAML}:
-        data(answer, output)
-        return
+        data(answer if looked is None else {**answer, "admission": looked}, output)
+        return Exit.OK
+    if looked is not None:
+        admissions.told(looked, output)
     changes(answer)
-    for warning in answer.get("warnings", ()):
-        say(f"warning: {escaped(warning)}")
+    warned(answer)
     say(f"{'would run' if dry_run else 'running'} bundle {answer['bundle']}")
+    return Exit.OK
 
 
 def diff(output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
@@ -119,6 +140,7 @@ def delete(kind: Kind, name: Name, output: Output = Format.TABLE, token_file: To
         data(answer, output)
         return
     changes(answer)
+    warned(answer)
     say(f"running bundle {answer['bundle']}")
 
 

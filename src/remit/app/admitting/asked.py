@@ -1,0 +1,24 @@
+"""What the process that looks at a change is told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from remit.control.resources import Source
+from remit.facts.admission import Terms
+from remit.facts.guarantee import SignOff
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is looked at: the `workspace` folder, against the `running` source and the `ledger`, by `terms`.
+
+    `now_ms` is when. Without a `running` source everything is new.
+    """
+
+    workspace: Path
+    ledger: Path
+    running: Source | None
+    terms: Terms
+    signed: Mapping[str, SignOff]
+    now_ms: int

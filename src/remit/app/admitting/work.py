@@ -1,0 +1,147 @@
+"""A change looked at, in a process of its own: it holds the processor for minutes, and the service has calls to judge.
+
+Laws
+* It decides nothing and writes nothing of the service's: it tells what came of each check, in lines of JSON.
+* Each check has its share of the time and says where it stopped; what it did not see, refuses.
+"""
+
+import json
+import os
+import pickle
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from remit.adapters.workspace.folder import Folder
+from remit.api.services import Invalid
+from remit.app.admitting import judging
+from remit.app.admitting.asked import Asked
+from remit.app.admitting.came import Came, State
+from remit.app.attacking.run import QUICK, attack
+from remit.app.failure import Failure
+from remit.app.reliving import relived
+from remit.app.running import prepare
+from remit.app.testing import Outcome, cases_of
+from remit.assure.chains.finding import chains
+from remit.assure.chains.search import Bounds
+from remit.assure.changes import DAY_MS, Changes
+from remit.assure.trying import failures
+from remit.facts.admission import Chains, Check, Profile
+
+SHARES: Final[Mapping[Check, float]] = {Check.CASES: 0.2, Check.CHAINS: 0.5, Check.REPLAY: 0.6, Check.ATTACK: 1.0}
+"""Of the time that is left when a check begins, how much it may take."""
+_NICE: Final = 5
+_ENDED: Final = 128 + signal.SIGTERM
+
+
+class Looking:
+    """One look at a change; `said` hears which check is at work."""
+
+    def __init__(self, asked: Asked, said: Callable[[str], None]) -> None:
+        self._asked = asked
+        self._said = said
+        self._end_s = time.monotonic() + asked.terms.seconds_max
+        self.bundle = prepare(Folder(asked.workspace).load()).bundle
+
+    def came(self) -> Iterator[Came]:
+        """What comes of each check, in turn. Raises `Invalid`, `Failure`."""
+        yield self._cases()
+        yield from self._chains()
+        yield self._replay()
+        yield self._attack()
+
+    def _until(self, check: Check) -> Callable[[], bool]:
+        self._said(check.value)
+        now_s = time.monotonic()
+        end_s = now_s + max(0.0, self._end_s - now_s) * SHARES[check]
+        return lambda: time.monotonic() > end_s
+
+    def _cases(self) -> Came:
+        over, tried = self._until(Check.CASES), list[Outcome]()
+        found = cases_of(self._asked.workspace)
+        for one in found:
+            if over():
+                break
+            tried.append(Outcome(one, failures(self.bundle, one.case)))
+        return judging.of_cases(tried, len(found) - len(tried))
+
+    def _chains(self) -> Iterator[Came]:
+        asked, over = self._asked, self._until(Check.CHAINS)
+        running = None if asked.running is None else prepare(asked.running).bundle
+        result = chains(self.bundle, Bounds(stop=over))
+        known, left = frozenset[tuple[str, str]](), None
+        if asked.terms.refuses is Chains.NEW and running is not None and result.free:
+            before = chains(running, Bounds(stop=self._until(Check.CHAINS)))
+            known = frozenset((one.goal.name, one.tool) for one in before.free)
+            left = before.searched.stopped
+        yield judging.of_guarantees(self.bundle, result, None if running is None else running.catalog, asked.signed)
+        yield judging.of_chains(result, known, left)
+
+    def _replay(self) -> Came:
+        asked, over = self._asked, self._until(Check.REPLAY)
+        changes, unjudged, count = Changes(), Counter[str](), 0
+        since_ms = asked.now_ms - asked.terms.days * DAY_MS
+        stopped = False
+        for one in relived(asked.ledger, self.bundle, since_ms, over):
+            count += 1
+            if one.now is None:
+                unjudged[one.why] += 1
+            else:
+                changes.take(one.was, one.now, agent=one.agent, tool=one.tool, at_ms=one.at_ms)
+            if count % 100 == 0 and over():
+                stopped = True
+                break
+        where = f"after {count} actions, when its time was over" if stopped or over() else None
+        return judging.of_replay(changes, unjudged, asked.terms, where)
+
+    def _attack(self) -> Came:
+        terms = self._asked.terms
+        if terms.attack is Profile.NONE:
+            return Came(Check.ATTACK, State.LEFT_OUT)
+        self._said(Check.ATTACK.value)
+        seconds = max(1.0, self._end_s - time.monotonic())
+        try:
+            made = attack(self._asked.workspace, profile=replace(QUICK, seconds=min(seconds, QUICK.seconds)))
+        except Failure as failure:
+            if not any(form.quarantined is None for form in self.bundle.tools.values()):
+                # Nobody can call anything.
+                return judging.of_attack({}, 0, 0, terms)
+            why = f"the attack was not made: {failure.what}: {failure.why}"
+            return Came(Check.ATTACK, State.UNFINISHED, {}, (why,), failure.next)
+        opened = {one.attempt.ident: one.attempt.title for one in made.open}
+        return judging.of_attack(opened, len(made.came), made.left, terms)
+
+
+def main() -> None:
+    """Look at what stands on stdin; tell in lines of JSON."""
+    os.nice(_NICE)
+    # Whatever an attack started ends with us.
+    signal.signal(signal.SIGTERM, _end)
+    # What the service that started us wrote into our pipe.
+    asked: object = pickle.load(sys.stdin.buffer)  # noqa: S301
+    assert isinstance(asked, Asked)  # noqa: S101
+    try:
+        looking = Looking(asked, lambda check: _tell({"at": check}))
+        _tell({"bundle": looking.bundle.digest})
+        for one in looking.came():
+            _tell({"came": one.to_json()})
+    except Invalid as invalid:
+        _tell({"problems": list(invalid.problems), "next": invalid.next})
+    except Failure as failure:
+        _tell({"problems": [": ".join(filter(None, (failure.what, failure.why)))], "next": failure.next})
+
+
+def _end(_number: int, _frame: object) -> None:
+    sys.exit(_ENDED)
+
+
+def _tell(line: Mapping[str, object]) -> None:
+    print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""`remit admission`, and the way of `remit apply --admit`: a look at a change, followed to its end."""
+
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, cast
+
+import typer
+
+from remit.app.cli.options import Output, TokenFile, client
+from remit.app.client import Client
+from remit.app.failure import Exit, Failure
+from remit.app.output import Format, data, say
+from remit.facts.text import escaped
+
+app = typer.Typer(no_args_is_help=True, help="What a change has to show before it runs.")
+
+POLL_S: Final = 0.5
+_TOLD_S: Final = 10.0
+_DOES: Final[Mapping[str, str]] = {
+    "cases": "the cases of the workspace",
+    "chains": "chains of permitted calls, and guarantees",
+    "replay": "the last days of the ledger",
+    "attack": "a quick attack",
+}
+Look = Annotated[str, typer.Argument(help="The id of a look, as `remit apply --admit` says it.")]
+
+
+@app.command("show")
+def show_one(look: Look, output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
+    """Show what came of a look at a change. Exit code 1 where it does not admit it."""
+    found: dict[str, Any] = client(token_file).get(f"/admissions/{look}")
+    told(found, output)
+    return Exit.OK if found["stage"] == "admitted" else Exit.NEGATIVE
+
+
+@app.command("override")
+def override(
+    look: Look,
+    checks: Annotated[list[str], typer.Argument(help="What refused and is let through: cases, chains …")],
+    why: Annotated[str, typer.Option("--why", help="Why; kept on the ledger.")],
+    output: Output = Format.TABLE,
+    token_file: TokenFile = None,
+) -> int:
+    """Let through what checks refused: the decision of the Admission's owner, on the ledger. Then run: remit apply."""
+    asked = {"checks": checks, "why": why}
+    found: dict[str, Any] = client(token_file).post(f"/admissions/{look}/override", asked)
+    told(found, output)
+    if found["stage"] == "admitted":
+        say(f"let through; run: remit apply --admission {look}")
+    return Exit.OK if found["stage"] == "admitted" else Exit.NEGATIVE
+
+
+@app.command("cancel")
+def cancel(look: Look, token_file: TokenFile = None) -> None:
+    """End a look that is at work. Nothing of it is left."""
+    found: dict[str, Any] = client(token_file).delete(f"/admissions/{look}")
+    say(f"{look} is {found['stage']}")
+
+
+def looked(asked: Client) -> dict[str, Any]:
+    """Have the service look at its workspace folder, and follow that to its end. Raises `Failure`.
+
+    Interrupted, the look is ended as well.
+    """
+    found: dict[str, Any] = asked.post("/admissions")
+    ident, at, said_s = str(found["id"]), None, time.monotonic()
+    begun_s = said_s
+    try:
+        while found["stage"] == "looking":
+            now_s = time.monotonic()
+            if found["at"] != at or now_s - said_s >= _TOLD_S:
+                at, said_s = found["at"], now_s
+                say(f"  {now_s - begun_s:4.0f} s  looking at {_DOES.get(str(at), 'the workspace')} …")
+            time.sleep(POLL_S)
+            found = asked.get(f"/admissions/{ident}")
+    except KeyboardInterrupt:
+        asked.delete(f"/admissions/{ident}")
+        say("interrupted: nothing was changed")
+        raise
+    if found["stage"] in {"broken", "cancelled"}:
+        raise Failure(
+            f"the look at the workspace is {found['stage']}",
+            why=str(found["why"] or ""),
+            next="correct it, or look at the service: remit doctor; then: remit apply --admit",
+            exit=Exit.INVALID if found["why"] else Exit.NEGATIVE,
+        )
+    return found
+
+
+def told(found: Mapping[str, Any], output: Format) -> None:
+    """Print what came of a look."""
+    if output in {Format.JSON, Format.YAML}:
+        data(dict(found), output)
+        return
+    through = {check for one in found["overridden"] for check in one["checks"]}
+    for one in found["checks"]:
+        state = "let through" if one["check"] in through else one["state"]
+        said = {name: value for name, value in one["figures"].items() if value not in ([], {}, None)}
+        figures = ", ".join(f"{name} {_figure(value)}" for name, value in said.items())
+        print(escaped(f"{one['check']:<11} {state:<11} {figures}"))
+        for line in one["findings"]:
+            print(escaped(f"  {line}"))
+        if one["check"] in found["refused"] and one["check"] not in through:
+            print(escaped(f"  next: {one['next']}"))
+
+
+def refusal(found: Mapping[str, Any]) -> Failure:
+    """Why a look does not admit, and what is next."""
+    owner, ident = found["owner"], found["id"]
+    names = " ".join(found["refused"])
+    may = f"; or {owner} lets it through: remit admission override {ident} {names} --why TEXT" if owner else ""
+    return Failure(
+        "the change is not admitted; nothing was changed",
+        why=f"refused by: {', '.join(found['refused'])}",
+        next=f"correct it, then: remit apply --admit{may}",
+        exit=Exit.NEGATIVE,
+    )
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, dict):
+        return str(sum(cast("dict[str, int]", value).values()))
+    return str(len(cast("list[object]", value))) if isinstance(value, list) else str(value)

@@ -1,0 +1,124 @@
+"""What was found, held against the terms of an Admission: what fails, what is not finished, and what is told of it."""
+
+from dataclasses import replace
+
+from remit.app.admitting.came import FINDINGS_MAX, Came, State, refusing
+from remit.app.admitting.judging import breaches_of, of_attack, of_cases, of_chains, of_guarantees, of_replay
+from remit.app.testing import Found, Outcome
+from remit.assure.cases import Case
+from remit.assure.chains.finding import chains
+from remit.assure.chains.search import Bounds
+from remit.assure.changes import DAY_MS, Changes
+from remit.facts.admission import Check, Terms
+from remit.facts.guarantee import SignOff
+from remit.pdp.guaranteed import breach_digest
+from tests.core.test_chains import ALL, MAIL, SEALED, made
+from tests.core.test_chains_guarantees import INSIDE, NOTE, PAY
+from tests.core.test_chains_guarantees import made as guarded
+
+TERMS = Terms("uma")
+CASE = Found(Case("c", None, None, ()), "a.cases.yaml", 3)
+
+
+def changed(*pairs: tuple[str, str], days: float = 1.0) -> Changes:
+    found = Changes()
+    for number, (was, now) in enumerate(pairs):
+        at_ms = round(days * DAY_MS) if number == len(pairs) - 1 else 0
+        told = {"verdict": now, "policies": ["p"]}
+        found.take({"verdict": was}, told, agent="ada", tool="one/x", at_ms=at_ms)
+    return found
+
+
+def test_cases_have_to_hold_and_to_be_tried() -> None:
+    assert of_cases([Outcome(CASE, ())], 0).state is State.PASSED
+    failed = of_cases([Outcome(CASE, ("c: it is permit",))], 0)
+    assert (failed.state, failed.findings) == (State.FAILED, ("a.cases.yaml:3: c: it is permit",))
+    assert of_cases([], 1).state is State.UNFINISHED
+
+
+def test_chains_that_are_known_do_not_refuse() -> None:
+    result = chains(made(ALL, tools=(PAY, MAIL)))
+    came = of_chains(result, (), None)
+    assert came.state is State.FAILED
+    assert came.findings[0].startswith("confidential data reaches a sink outside by two/mail: 1. ada calls one/pay")
+    known = {("confidential-outside", "two/mail")}
+    assert of_chains(result, known, None).state is State.PASSED
+    assert of_chains(result, known, "after a while").state is State.UNFINISHED
+    assert of_chains(chains(made(ALL, SEALED, tools=(PAY, MAIL)), Bounds(states_max=1)), (), None).refuses
+
+
+def test_a_policy_that_errs_refuses() -> None:
+    wrong = '@id("wrong") forbid (principal, action == Remit::Action::"two___mail", resource)'
+    wrong += " when { context.session.calls + 9223372036854775807 + 1 > 0 };"
+    came = of_chains(chains(made(ALL, wrong, tools=(MAIL,))), (), None)
+    assert came.findings == ("policy wrong cannot be evaluated for two___mail: it cannot be evaluated",)
+
+
+def test_guarantees_are_kept_or_signed_off_by_who_runs_as_their_owner() -> None:
+    bundle = guarded(INSIDE, ALL, SEALED, using=(PAY, MAIL, NOTE))
+    result = chains(bundle)
+    came = of_guarantees(bundle, result, None, {})
+    assert came.state is State.FAILED
+    guarantee = bundle.catalog.guarantees["held"]
+    breaches = [breach for one in result.free for breach in breaches_of(one)]
+    assert [breach.tools for breach in breaches] == [("one/pay_list", "two/note")]
+    digest = breach_digest(guarantee, tuple(breaches))
+    assert f"uma may sign off: {digest}" in came.findings[0]
+    signed = {digest: SignOff(digest, "held", "uma", 0, "why")}
+    assert of_guarantees(bundle, result, None, signed).state is State.PASSED
+    # Of one that runs, its owner there.
+    running = replace(bundle.catalog, guarantees={"held": replace(guarantee, owner="eve")})
+    assert of_guarantees(bundle, result, running, signed).state is State.FAILED
+    stopped = chains(bundle, Bounds(stop=lambda: True))
+    assert of_guarantees(bundle, stopped, None, {}).state is State.UNFINISHED
+    assert of_guarantees(made(ALL), stopped, None, {}).state is State.PASSED
+
+
+def test_what_is_newly_permitted_and_newly_denied() -> None:
+    came = of_replay(changed(("deny", "permit"), ("permit", "permit")), {}, TERMS, None)
+    assert came.state is State.FAILED
+    assert came.findings == (
+        "1 past actions newly permitted, at most 0 may be",
+        "1 newly permitted: ada one/x, was deny, by p",
+    )
+    allowed = replace(TERMS, newly_permitted_max=1, newly_denied_max=1)
+    assert of_replay(changed(("deny", "permit"), ("permit", "deny")), {}, allowed, None).state is State.PASSED
+    denied = of_replay(changed(("permit", "deny")), {"erased": 2}, TERMS, None)
+    assert denied.findings[0] == "1 past actions newly denied, at most 0 may be"
+    assert denied.figures["not_judged"] == {"erased": 2}
+    assert of_replay(Changes(), {}, TERMS, "after 3 actions").state is State.UNFINISHED
+
+
+def test_asks_may_grow_by_a_share_and_a_few_may_always() -> None:
+    pairs = [("escalate", "escalate")] * 4 + [("permit", "escalate")] * 2
+    assert of_replay(changed(*pairs), {}, TERMS, None).state is State.PASSED
+    doubled = of_replay(changed(*pairs, ("permit", "escalate")), {}, TERMS, None)
+    assert doubled.state is State.FAILED
+    assert doubled.findings[0] == "7.0 asks a day where there were 4.0, at most 6.0 may be"
+    # One a day of what nobody was asked about before.
+    assert of_replay(changed(("permit", "escalate")), {}, TERMS, None).state is State.PASSED
+    few = replace(TERMS, asks_a_day_free=0)
+    assert of_replay(changed(("permit", "escalate")), {}, few, None).state is State.FAILED
+    assert of_replay(changed(*[("permit", "escalate")] * 8, days=8), {}, TERMS, None).state is State.PASSED
+
+
+def test_attempts_that_may_succeed_are_named() -> None:
+    opened = {"asi01-a": "ada is hijacked"}
+    assert of_attack({}, 5, 0, TERMS).state is State.PASSED
+    failed = of_attack(opened, 5, 0, TERMS)
+    assert (failed.state, failed.findings) == (State.FAILED, ("asi01-a: ada is hijacked",))
+    assert of_attack(opened, 5, 0, replace(TERMS, accepts=frozenset(opened))).state is State.PASSED
+    assert of_attack({}, 5, 2, TERMS).state is State.UNFINISHED
+
+
+def test_what_came_is_told_and_read_again_and_is_bounded() -> None:
+    came = Came(Check.CASES, State.FAILED, {"cases": 1}, ("x",), "remit policy test")
+    assert Came.of_json(came.to_json()) == came
+    many = replace(came, findings=tuple(map(str, range(FINDINGS_MAX + 5))))
+    told = many.to_json()["findings"]
+    assert isinstance(told, list)
+    assert told[-1] == "and 5 more"
+    assert refusing((came, Came(Check.ATTACK, State.LEFT_OUT), Came(Check.CHAINS, State.UNFINISHED))) == (
+        Check.CASES,
+        Check.CHAINS,
+    )

@@ -1,0 +1,234 @@
+"""Admission: the how-to page, what is refused and let through, and what an interruption leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proof.admission import BASE, CLEAN, WITHOUT_ATTACK
+from proof.service import REMIT, environment
+from remit.app.client import Client
+from tests.e2e.bank_world import Banking
+from tests.e2e.test_how_to import shown
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "admit-changes.md"
+BLOCK = re.compile(
+    r"^```(console(?P<owner> owner)?|(cedar|yaml) (?P<file>[\w.]+))\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL
+)
+LOOK = re.compile(r"remit admission override (\S+) ")
+
+
+@pytest.fixture
+def bank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Banking]:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    with Banking(tmp_path) as running:
+        running.service.write(dict(BASE))
+        assert running.service.remit("apply").returncode == 0
+        yield running
+
+
+def pay(bank: Banking, *people: str) -> None:
+    clerk = bank.service.agent("clerk", "ana")
+    for one in people:
+        asyncio.run(bank.call(clerk, "pay", to=one))
+
+
+def in_force(bank: Banking, text: str = WITHOUT_ATTACK) -> str:
+    """The digest of what runs, an Admission in force."""
+    bank.service.write({"admission.yaml": text})
+    assert bank.service.remit("apply").returncode == 0
+    return running(bank)
+
+
+def running(bank: Banking) -> str:
+    return str(bank.service.told("bundle", "ls")[0]["bundle"])
+
+
+def looked(bank: Banking, *more: str) -> tuple[int, dict[str, Any]]:
+    done = bank.service.remit("apply", "--admit", "-o", "json", *more)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return done.returncode, found.get("admission", found)
+
+
+def states(look: dict[str, Any]) -> dict[str, str]:
+    return {one["check"]: one["state"] for one in look["checks"]}
+
+
+def test_the_page_does_what_it_says(bank: Banking) -> None:
+    pay(bank, "eve", "ann")
+    service, look, ran = bank.service, "", 0
+    owner = service.user("ana")
+    for block in BLOCK.finditer(PAGE.read_text("utf-8")):
+        if block["file"]:
+            service.write({block["file"]: block["text"]})
+            continue
+        output = ""
+        for line in block["text"].splitlines():
+            if not line.startswith("$ remit "):
+                assert shown(line, output), f"{line!r} is not in\n{output}"
+                continue
+            words = [look if word == "LOOK" else word for word in shlex.split(line)[2:]]
+            done = service.remit(*words, token=owner if block["owner"] else None)
+            assert done.returncode in {0, 1}, f"{line}\n{done.stderr}"
+            output, ran = done.stdout + done.stderr, ran + 1
+            found = LOOK.search(output)
+            look = look if found is None else found[1]
+    assert ran == 7
+
+
+def test_what_admission_demands_holds_for_whatever_changes_what_runs(bank: Banking) -> None:
+    service, before = bank.service, in_force(bank)
+    deleted = service.remit("delete", "breaker", "loops")
+    assert deleted.returncode == 0
+    assert "does not run yet" in deleted.stderr
+    assert running(bank) == before
+    registered = service.remit("agents", "register", "third", "--owner", "bank", "--purpose", "comes later")
+    assert "does not run yet" in registered.stderr
+    assert service.remit("token", "agent", "third").returncode != 0
+    assert service.remit("apply").returncode == 1
+    code, look = looked(bank)
+    assert (code, look["stage"]) == (0, "admitted"), look
+    assert running(bank) == look["bundle"]
+    assert service.remit("token", "agent", "third").returncode == 0
+    # Holding an agent to policy only tightens.
+    assert "running bundle" in service.remit("agents", "enforce", "third").stderr
+
+
+def test_terms_are_those_that_run_and_not_those_of_the_change(bank: Banking) -> None:
+    pay(bank, "eve")
+    in_force(bank)
+    loose = WITHOUT_ATTACK.replace("attack: none", "attack: none, newly_permitted_max: 5")
+    bank.service.write({"admission.yaml": loose})
+    (bank.service.workspace / "eve.cedar").unlink()
+    code, look = looked(bank)
+    assert (code, look["refused"]) == (1, ["replay"])
+    bank.service.write({"eve.cedar": BASE["eve.cedar"]})
+    assert looked(bank)[0] == 0
+    (bank.service.workspace / "eve.cedar").unlink()
+    assert looked(bank)[0] == 0
+
+
+def test_a_look_is_of_one_folder_over_one_bundle(bank: Banking) -> None:
+    service, before = bank.service, in_force(bank)
+    service.write({"clean.cedar": CLEAN})
+    code, look = looked(bank, "--dry-run")
+    assert (code, look["stage"]) == (0, "admitted")
+    assert running(bank) == before
+    service.write({"clean.cedar": CLEAN.replace("secret", "other")})
+    changed = service.remit("apply", "--admission", look["id"])
+    assert changed.returncode == 1
+    assert "changed since it was looked at" in changed.stderr
+    service.write({"clean.cedar": CLEAN})
+    assert service.remit("apply", "--admission", look["id"]).returncode == 0
+    assert running(bank) == look["bundle"]
+    again = service.remit("apply", "--admission", "0a0b0c0d")
+    assert again.returncode == 5
+    assert "no look at a change is called" in again.stderr
+
+
+def test_known_chains_do_not_refuse_where_the_terms_say_so(bank: Banking) -> None:
+    service = bank.service
+    (service.workspace / "sealed.cedar").unlink()
+    in_force(bank)
+    service.write({"clean.cedar": CLEAN})
+    code, look = looked(bank)
+    assert (code, look["refused"]) == (1, ["chains"])
+    assert "confidential data reaches a sink outside by bank/export" in str(look["checks"])
+    service.write({"admission.yaml": WITHOUT_ATTACK.replace("attack: none", "attack: none, chains: new")})
+    ident = looked(bank)[1]["id"]
+    owner = service.user("ana")
+    assert service.remit("admission", "override", ident, "chains", "--why", "known", token=owner).returncode == 0
+    assert service.remit("apply", "--admission", ident).returncode == 0
+    service.write({"clean.cedar": CLEAN.replace("secret", "other")})
+    assert looked(bank)[0] == 0
+
+
+def test_a_guarantee_that_a_flow_breaks_is_signed_off_by_its_owner(bank: Banking) -> None:
+    from proof.admission import KEEP
+
+    service = bank.service
+    in_force(bank)
+    service.write({"keep.yaml": KEEP})
+    code, look = looked(bank)
+    assert (code, look["refused"]) == (1, ["guarantees"])
+    found = re.search(r"ana may sign off: (sha256:[0-9a-f]{64})", str(look["checks"]))
+    assert found is not None
+    signed = service.remit("guarantees", "sign-off", "inside", found[1], "--why", "for now", token=service.user("ana"))
+    assert signed.returncode == 0
+    assert looked(bank)[0] == 0
+
+
+def test_a_workspace_that_does_not_validate_is_told_as_ever(bank: Banking) -> None:
+    in_force(bank)
+    bank.service.write({"clean.cedar": "permit (principal, action, resource);"})
+    done = bank.service.remit("apply", "--admit")
+    assert done.returncode == 3
+    assert "clean.cedar:1" in done.stderr
+
+
+def test_an_interruption_leaves_nothing_changed_and_nothing_behind(bank: Banking, tmp_path: Path) -> None:
+    service, before = bank.service, in_force(bank, WITHOUT_ATTACK.replace("none", "quick"))
+    service.write({"clean.cedar": CLEAN})
+    env = environment() | {"REMIT_URL": service.url, "REMIT_TOKEN": service.admin, "REMIT_DATA": str(service.data)}
+    with subprocess.Popen([REMIT, "apply", "--admit"], env=env, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "a quick attack" in line:
+                break
+        api = Client(service.admin, service.url)
+        other = service.remit("apply", "--admit")
+        assert other.returncode == 1
+        assert "has a look at the workspace under way" in other.stderr
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+        assert process.wait(60) == 130
+    assert "interrupted: nothing was changed" in said
+    assert running(bank) == before
+    found = re.search(r"remit admission cancel (\S+)", other.stderr)
+    assert found is not None
+    assert api.get(f"/admissions/{found[1]}")["stage"] == "cancelled"
+    deadline = time.monotonic() + 20
+    while left := list((tmp_path / "tmp").glob("remit-attack-*")):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+def test_a_service_that_is_started_with_another_folder_says_so(bank: Banking) -> None:
+    service = bank.service
+    in_force(bank)
+    assert "looks at every change before it runs" in service.remit("doctor").stdout
+    service.stop()
+    service.write({"clean.cedar": CLEAN})
+    service.start()
+    told = service.remit("doctor")
+    assert "started with another workspace than was admitted" in told.stdout
+    assert service.remit("apply").returncode == 0
+    assert "started with another workspace than was admitted" in service.remit("doctor").stdout
+    assert looked(bank)[0] == 0
+    assert "started with another workspace" not in service.remit("doctor").stdout
+
+
+def test_without_an_admission_a_look_has_the_usual_terms_and_nobody_overrides(bank: Banking) -> None:
+    service = bank.service
+    (service.workspace / "sealed.cedar").unlink()
+    ident = Client(service.admin, service.url).post("/admissions")["id"]
+    deadline = time.monotonic() + 120
+    while (look := service.told("admission", "show", ident))["stage"] == "looking":
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+    assert "chains" in look["refused"]
+    mine = service.remit("admission", "override", ident, "chains", "--why", "x", token=service.user("ana"))
+    assert mine.returncode == 4
+    assert "nobody answers" in mine.stderr
+    assert service.remit("apply").returncode == 0
