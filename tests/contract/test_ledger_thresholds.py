@@ -107,3 +107,28 @@ def test_what_agents_did_is_told_from_the_intents_of_an_older_file(tmp_path: Pat
         assert conn.execute("PRAGMA user_version").fetchone() == (VERSION,)
     report = verify_file(place.file)
     assert (report.findings, report.uncompared) == ((), None)
+
+
+def test_what_a_sub_agent_did_is_taken_from_those_above_it_in_an_older_file(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+
+    async def make() -> None:
+        ledger = place.open()
+        chained = action(name="read", links=(("boss", "s1"), ("bot", "s2")))
+        [done] = await append_all(ledger, [Step(RecordKind.INTENT, "s2", chained)])
+        await append_all(ledger, [Step(RecordKind.OUTCOME, "s2", outcome(str(done.ref), sids=["s1", "s2"]))])
+        assert {agent for agent, *_ in await ledger.used()} == {"bot"}
+        await ledger.close()
+
+    asyncio.run(make())
+    with closing(sqlite3.connect(place.file, isolation_level=None)) as conn:
+        conn.execute("""INSERT INTO used SELECT replace(did, '"bot"', '"boss"'), since FROM used""")
+        conn.execute("PRAGMA user_version = 9")
+
+    async def reopen() -> None:
+        ledger = place.open()
+        assert {agent for agent, *_ in await ledger.used()} == {"bot"}
+        await ledger.close()
+
+    asyncio.run(reopen())
+    assert verify_file(place.file).findings == ()

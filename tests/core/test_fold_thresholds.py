@@ -88,7 +88,10 @@ def test_a_session_keeps_what_was_said_of_its_agent() -> None:
 
 def test_the_like_of_an_intent_is_looked_up_once() -> None:
     used, links = Used(), (("writer", "s1"),)
-    assert used.intent(links, "call_tool", "files", "w", ()) == [("writer", "call_tool", "files", "w")]
+    assert used.intent((("boss", "s0"), *links), "call_tool", "files", "w", ()) == [
+        ("writer", "call_tool", "files", "w")
+    ]
+    assert used.intent((("boss", "s0"),), "call_tool", "files", "w", ()) == [("boss", "call_tool", "files", "w")]
     assert used.intent(links, "call_tool", "files", "w", ()) == []
     assert used.intent(links, "call_tool", "files", "w", ("id",)) == [("writer", "call_tool", "files", "w", "id")]
     for number in range(20_001):

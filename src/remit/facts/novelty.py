@@ -53,14 +53,17 @@ class Used:
     def intent(
         self, links: tuple[tuple[str, str], ...], kind: str, server: str, name: str, reaches: tuple[str, ...]
     ) -> list[Did]:
-        """`take` for every intent that there is: next to nothing where the like of it was taken of late."""
+        """`take` for every intent that there is: next to nothing where the like of it was taken of late.
+
+        Who acts has used it: the last of `links`, and not those whose authority he has.
+        """
         key = (links, kind, server, name)
         if key in self._lately and not reaches:
             return _NOTHING
         if len(self._lately) >= _LATELY_MAX:
             self._lately.clear()
         self._lately.add(key)
-        return self.take([agent for agent, _ in links], kind, server, name, reaches)
+        return self.take([agent for agent, _ in links[-1:]], kind, server, name, reaches)
 
     def take(self, agents: Iterable[str], kind: str, server: str, name: str, reaches: tuple[str, ...]) -> list[Did]:
         """Remember an intent; what was new in it."""

@@ -104,6 +104,11 @@ def from_version_4(conn: sqlite3.Connection) -> None:
         return
     for statement in THRESHOLDS.split(";"):
         conn.execute(statement)
+    _tell_used(conn)
+
+
+def _tell_used(conn: sqlite3.Connection) -> None:
+    """What agents did, told from their intents."""
     used, gone, found = Used(), dict[str, int](), list[rows.Row]()
     for row in conn.execute(f"{SEGMENT} ORDER BY segment.first").fetchall():
         for stored in unpack(*row):
@@ -150,6 +155,12 @@ def from_version_8(conn: sqlite3.Connection) -> None:
     if not conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'past'").fetchone():
         for statement in PAST.split(";"):
             conn.execute(statement)
+
+
+def from_version_9(conn: sqlite3.Connection) -> None:
+    """Version 9 held what one agent of a chain did against all of them, who had not done it."""
+    conn.execute("DELETE FROM used")
+    _tell_used(conn)
 
 
 def _new(used: Used, body: Body | None, ident: int) -> list[rows.Row]:

@@ -20,10 +20,11 @@ from remit.adapters.sqlite.migrate import (
     from_version_6,
     from_version_7,
     from_version_8,
+    from_version_9,
 )
 from remit.adapters.sqlite.tables import create
 
-VERSION: Final = 9
+VERSION: Final = 10
 APPLICATION: Final = 0x524D4954
 """`RMIT`, in the file's header (sqlite.org/fileformat2.html, application id)."""
 
@@ -37,6 +38,7 @@ MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {
     6: from_version_6,
     7: from_version_7,
     8: from_version_8,
+    9: from_version_9,
 }
 """From each earlier version to the one after it."""
 
