@@ -1,5 +1,6 @@
 """What the driver answers to an enforcement point: a closed union, and a tool as agents see it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -44,7 +45,7 @@ class Asking:
     """The server asks the client something before it goes on: `questions` passed the funnel.
 
     `round` names it to `Driver.resume`, which takes it once, from the same authority, before `expires_ms`;
-    `action` is the hash of the action, `approval` the one it runs under.
+    `action` is the hash of the action, `approval` the one it runs under. `over` is done once nobody needs to answer.
     """
 
     round: str
@@ -52,6 +53,7 @@ class Asking:
     action: str
     approval: str | None
     expires_ms: int
+    over: "asyncio.Future[None]"
 
 
 @dataclass(frozen=True, slots=True)

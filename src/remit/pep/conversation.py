@@ -7,10 +7,10 @@ Laws
 """
 
 import asyncio
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from remit.facts.action import Action
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json
 from remit.pep.answer import Answer, Asking, Awaiting, Client, Refused
@@ -23,10 +23,11 @@ from remit.pep.tasks import Tasks
 from remit.pep.way import Way
 from remit.policy.verdict import Code, Reason
 from remit.ports.system import Clock
-from remit.ports.upstream import Asked, Begun, Era, Failure, Question, Reply
+from remit.ports.upstream import Along, Asked, Begun, Era, Failure, Question, Reply
 
 _PAUSE_S: Final = 0.1
 _LEAVING_S: Final = 2.0
+_GONE: Final = "the client went away"
 
 
 class Conversation:
@@ -52,13 +53,13 @@ class Conversation:
                 reply = Failure("rounds", text, sent=True)
                 break
             try:
-                asking = await self._ask(under, reply)
+                questions = await self._ask(under, reply)
             except BaseException:
                 # Cancelled, or an error of ours: either way nobody will answer, and the outcome says so.
                 self._leave(under)
                 raise
-            if asking is not None:
-                return asking
+            if questions and not self._is_stopped(under):
+                return self._asking(under, questions)
             reply = await self._resume(under, reply, dict.fromkeys(reply.questions))
         if under.halted is not None:
             self._questions.forgotten(under)
@@ -70,6 +71,9 @@ class Conversation:
     async def resume(self, authority: Authority, client: Client, round_: str, responses: Mapping[str, Json]) -> Answer:
         """Go on with the action that waits as `round_`."""
         under = self._rounds.take(round_, authority)
+        if under is not None and under.halted is not None:
+            self._let_go(under)
+            return Refused((under.halted,), under.attempt.ref)
         if under is None:
             text = "no action of this agent waits under that state: it was used, has ended, or is another's"
             return Refused((Reason(Code.ROUND_UNKNOWN, text),), None)
@@ -81,8 +85,24 @@ class Conversation:
         """The client will not answer: cancel upstream, record the outcome."""
         under = self._rounds.take(round_, authority)
         if under is not None:
-            self._leave(under)
-            self._let_go(under)
+            self._over(under)
+
+    def under_way(self, is_over: Callable[[Action], bool]) -> Sequence[str]:
+        """The decision ids of actions that wait for their clients, of those that `is_over` is true of."""
+        return [under.attempt.ref for under in self._rounds.of(is_over)]
+
+    def cut(self, is_over: Callable[[Action], bool], why: Reason) -> Sequence[str]:
+        """End them because of `why`: their servers are told, and their clients; what became of them is in doubt.
+
+        INVARIANT(stop-wins)
+        """
+        found = self._rounds.of(is_over)
+        for under in found:
+            under.halted = why
+            self._leave(under, why.text)
+            if under.over is not None and not under.over.done():
+                under.over.set_result(None)
+        return [under.attempt.ref for under in found]
 
     async def close(self) -> None:
         """The service stops: what waits for a client ends, and its server is told while that can be done."""
@@ -98,7 +118,7 @@ class Conversation:
         if kept is None:
             under.given = {**under.given, **{key: one for key, one in responses.items() if key in under.questions}}
             missing = self._missing(under)
-            if missing:
+            if missing and not self._is_stopped(under):
                 under.again += 1
                 return self._asking(under, missing)
             kept = answers_to(under.questions, under.given)
@@ -127,23 +147,34 @@ class Conversation:
         return await self.settle(under, await self._resume(under, asked, answers))
 
     async def _resume(self, under: Under, asked: Asked, responses: Mapping[str, Json]) -> Reply:
-        if not asked.questions:
-            # A server that asks nothing wants time (MCP 2026-07-28, multi round-trip requests).
-            try:
-                await asyncio.sleep(_PAUSE_S)
-            except asyncio.CancelledError:
-                self._leave(under)
-                raise
-        return await self._way.send(under, partial(under.upstream.resume, asked.held, responses))
+        async def go_on(along: Along) -> Reply:
+            if not asked.questions:
+                # A server that asks nothing wants time (MCP 2026-07-28, multi round-trip requests).
+                try:
+                    await asyncio.sleep(_PAUSE_S)
+                except asyncio.CancelledError:
+                    self._drop(under, asked)
+                    raise
+            # INVARIANT(stop-wins): read last, with no await before the answers leave.
+            if self._is_stopped(under):
+                self._drop(under, asked)
+                return Failure("stopped", "it was stopped", sent=True)
+            return await under.upstream.resume(asked.held, responses, along)
 
-    async def _ask(self, under: Under, asked: Asked) -> Asking | None:
-        """The question for the client, released; None where there is nothing it may be asked."""
+        return await self._way.send(under, go_on)
+
+    def _is_stopped(self, under: Under) -> bool:
+        """Whether `under` may go on no more; then it says why."""
+        under.halted = under.halted or self._way.stopped(under.errand.action)
+        return under.halted is not None
+
+    async def _ask(self, under: Under, asked: Asked) -> Mapping[str, Question]:
+        """What of it the client may be asked, once that is recorded and all that was said before it is told."""
         questions = await self._questions.put(under, asked.questions)
-        if not questions:
-            return None
-        under.questions, under.given, under.again = questions, {}, 0
-        await under.notices.flush()
-        return self._asking(under, questions)
+        if questions:
+            under.questions, under.given, under.again = questions, {}, 0
+            await under.notices.flush()
+        return questions
 
     @staticmethod
     def _missing(under: Under) -> Mapping[str, Question]:
@@ -155,7 +186,8 @@ class Conversation:
 
     def _asking(self, under: Under, questions: Mapping[str, Question]) -> Asking:
         expires_ms = self._clock.now_ms() + int(EXPIRES_S * 1000)
-        return Asking(self._open(under), questions, under.attempt.action, under.attempt.approval, expires_ms)
+        under.over = over = asyncio.get_running_loop().create_future()
+        return Asking(self._open(under), questions, under.attempt.action, under.attempt.approval, expires_ms, over)
 
     def _open(self, under: Under) -> str:
         self._memory.retain(under.sids)
@@ -165,10 +197,15 @@ class Conversation:
         self._memory.release(under.sids, self._clock.monotonic_s())
 
     def _expire(self, under: Under) -> None:
-        self._leave(under, "the client did not answer in time")
+        self._over(under, "the client did not answer in time")
+
+    def _over(self, under: Under, why: str = _GONE) -> None:
+        """Nobody answers an open round: its action ends, unless it was stopped."""
+        if under.halted is None:
+            self._leave(under, why)
         self._let_go(under)
 
-    def _leave(self, under: Under, why: str = "the client went away") -> None:
+    def _leave(self, under: Under, why: str = _GONE) -> None:
         """End an action whose client is gone: the server is told in the background."""
         self._questions.forgotten(under)
         self._way.abandon(under, why)

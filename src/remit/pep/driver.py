@@ -8,8 +8,9 @@ that asks back makes it a `conversation`, one that goes on after its answer a ta
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from remit.facts.action import ActionKind
 from remit.facts.agent import Authority, User
@@ -80,6 +81,8 @@ class Driver(Control):
         self.foreseen = self._previews.of
         self._tasks = Tasks(self._way, questions := Questions(self._desk), self._desk, memory, clock)
         self._conversation = Conversation(self._way, questions, self._tasks, memory, clock)
+        self._parts = (self._way, self._conversation, self._tasks)
+        """What has actions under way."""
 
     def resolves_by(self, resolver: Resolver) -> None:
         """Look up hosts by `resolver`: without one, no URL that an obligation limits is let through."""
@@ -147,18 +150,12 @@ class Driver(Control):
         return receipt
 
     def _reached(self, stop: Stop) -> Sequence[str]:
-        tasks = self._tasks.under_way(lambda action: self.is_over(stop, action))
-        return [*(under.attempt.ref for under in self._sent(stop)), *tasks]
+        is_over = partial(self.is_over, stop)
+        return [name for part in self._parts for name in part.under_way(is_over)]
 
     def _cut(self, stop: Stop) -> Sequence[str]:
-        cut = self._sent(stop)
-        for under in cut:
-            self._way.cut(under, reason_of(stop))
-        tasks = self._tasks.cut(lambda action: self.is_over(stop, action), reason_of(stop))
-        return [*(under.attempt.ref for under in cut), *tasks]
-
-    def _sent(self, stop: Stop) -> Sequence[Under]:
-        return self._way.sent(lambda action: self.is_over(stop, action))
+        is_over, why = partial(self.is_over, stop), reason_of(stop)
+        return [name for part in self._parts for name in part.cut(is_over, why)]
 
     async def stop_session(self, ident: str, by: User, reason: str, note: str | None) -> str:
         """As `Decisions.stop_session`, then let its upstream children go."""
@@ -270,7 +267,7 @@ class Driver(Control):
 
         To be told of a resource is to read it, and judged so, anew where another bundle runs; `granted` is what this
         authority is told of already, which is judged no second time under the same one. Ends when the server is lost,
-        or the session; at once where policy lets the agent see nothing of the server.
+        or the session, or what is followed was stopped; at once where policy lets the agent see nothing of the server.
         """
         under = self._desk.bundle.digest
         may = await self._watchable(authority, client, server, Watching(offers, uris), granted)
@@ -284,7 +281,7 @@ class Driver(Control):
         with contextlib.suppress(UpstreamUnreachable):
             async with following as changes:
                 async for notice in changes:
-                    if self.stopped(authority) or self._desk.stops(authority, server):
+                    if self.stopped(authority) or self.halted(authority, server, may.uris):
                         return
                     if watching is not None:
                         yield replace(watching, live=True)
@@ -292,11 +289,8 @@ class Driver(Control):
                     if self._desk.bundle.digest != under:
                         under = self._desk.bundle.digest
                         may = await self._watchable(authority, client, server, may)
-                    held = self._held_of(authority, server, may.uris)
-                    if held == may.uris and not may.offers:
-                        return
                     match notice:
-                        case Updated(uri) if uri in may.uris - held:
+                        case Updated(uri) if uri in may.uris:
                             yield notice
                         case Changed(offer) if offer in may.offers:
                             yield notice
@@ -305,15 +299,16 @@ class Driver(Control):
         if watching is not None:
             yield watching
 
+    def halted(self, authority: Authority, server: str = "", uris: Iterable[str] = ()) -> Reason | None:
+        """Why `authority` is told nothing of `server`, or of one of `uris` there, where people stopped it."""
+        names = ("", *uris) if self._memory.stopped else ("",)
+        found = next((stop for name in names for stop in self._desk.stops(authority, server, name)), None)
+        return None if found is None else reason_of(found)
+
     async def _let_go(self, sid: str) -> None:
         self._tasks.end_session(sid)
         for upstream in tuple(self._upstreams.values()):
             await upstream.end_session(sid)
-
-    def _held_of(self, authority: Authority, server: str, uris: frozenset[str]) -> frozenset[str]:
-        """Those of `uris` that people have stopped by name."""
-        stopped = self._memory.stopped
-        return frozenset(uri for uri in uris if self._desk.stops(authority, server, uri)) if stopped else frozenset()
 
     def _reaches(self, authority: Authority, server: str) -> bool:
         return self._names.reaches(self._desk.bundle, authority.agents, server)
@@ -323,6 +318,8 @@ class Driver(Control):
     ) -> Watching:
         """As much of `wanted` as the running bundle allows."""
         under = self._desk.bundle.digest
+        if self.halted(authority, server):
+            return Watching(frozenset(), frozenset(), under=under)
         had = granted.uris if granted is not None and granted.under == under else frozenset[str]()
         new = {uri for uri in wanted.uris - had if await self._may(errand.subscribe(authority, server, uri), client)}
         lists = {offer for offer in wanted.offers if await self._may_list(authority, client, server, offer)}

@@ -68,6 +68,8 @@ class Notices:
     """The notices of one action under way."""
 
     def __init__(self, desk: Desk, attempt: Attempt, action: Action) -> None:
+        self._desk = desk
+        self._action = action
         self._recorded = Recorded(desk, attempt, action)
         self._waiting: list[Notice] = []
         self._task: asyncio.Task[None] | None = None
@@ -120,9 +122,14 @@ class Notices:
         """What waits to be told, where something is looked for in it."""
         return [_texts(notice) for notice in self._waiting] if self._recorded.is_read else None
 
+    def _halted(self) -> bool:
+        """Whether people stopped it meanwhile. INVARIANT(stop-wins): what was heard before stays here."""
+        action = self._action
+        return bool(self._desk.stops(action.authority, action.server, action.name))
+
     async def _pass_on(self) -> None:
         while self._waiting:
-            if not await self.label():
+            if not await self.label() or self._halted():
                 self._waiting.clear()
                 return
             tell, notice = self.tell, self._waiting.pop(0)

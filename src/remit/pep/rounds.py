@@ -9,10 +9,11 @@ Laws
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from remit.facts.action import Action
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json
 from remit.pep.answer import Client
@@ -36,7 +37,8 @@ class Under:
 
     `asked` is what the server waits for; `questions` what of it the client was asked, `given` what it answered so
     far, `again` how often it was asked for the rest, `models` the attempts of those that are actions of their own,
-    `responses` what it said while people still decide, `task` who waits for its server, `halted` why nobody may.
+    `responses` what it said while people still decide, `task` who waits for its server, `halted` why nobody may,
+    `over` is done once nobody needs to answer any more.
     """
 
     errand: Errand
@@ -54,11 +56,17 @@ class Under:
     responses: Mapping[str, Json] | None = None
     task: "asyncio.Task[Any] | None" = None
     halted: Reason | None = None
+    over: "asyncio.Future[None] | None" = None
 
     @property
     def sids(self) -> list[str]:
         """The sessions of its chain, the root first."""
         return [link.sid for link in self.errand.action.authority.links]
+
+
+def those(is_over: Callable[[Action], bool], unders: Iterable[Under]) -> Sequence[Under]:
+    """Those of `unders` that `is_over` is true of and that were not stopped yet."""
+    return [under for under in unders if under.halted is None and is_over(under.errand.action)]
 
 
 class Rounds:
@@ -84,6 +92,10 @@ class Rounds:
         self._open[ident] = (under, timer)
         self._by_agent[_agent(under)] += 1
         return ident
+
+    def of(self, is_over: Callable[[Action], bool]) -> Sequence[Under]:
+        """The actions that go on once their clients answer, of those that `is_over` is true of."""
+        return those(is_over, (under for under, _ in self._open.values()))
 
     def take(self, ident: str, authority: Authority) -> Under | None:
         """The action that waits as `ident`, if it is this authority's; nobody takes it again."""

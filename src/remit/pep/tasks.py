@@ -79,6 +79,9 @@ class Tasks:
         except (asyncio.CancelledError, LedgerUnwritable):
             self._give_up(task, "the client went away before it knew of its task")
             raise
+        if (why := self._way.halted(under.errand.action)) is not None:
+            self._stop(task, why)
+            return Refused((why,), task.name)
         under.notices.close()
         self._known[under.attempt.ref] = task
         self._until(task, said.ttl_ms / 1000)
@@ -108,8 +111,7 @@ class Tasks:
         if task is None:
             return _unknown()
         if task.end is None:
-            reply = await self._ask(task, "tasks/cancel")
-            if isinstance(reply, Failure):
+            if isinstance(reply := await self._ask(task, "tasks/cancel"), Failure):
                 return Failed(_INTERNAL, reply.text, name)
             # Who cancels need not come back: what became of it is recorded all the same.
             await self._look(task, client)
@@ -147,8 +149,7 @@ class Tasks:
         """Ask the server how `task` fares; what to answer instead, where it does not say."""
         if task.end is not None:
             return None
-        why = self._way.stopped(task.under.errand.action)
-        if why is not None:
+        if (why := self._way.stopped(task.under.errand.action)) is not None:
             self._stop(task, why)
             return None
         task.under.client = client

@@ -33,7 +33,7 @@ from remit.pep.memory import Memory
 from remit.pep.names import Names
 from remit.pep.notices import Notices
 from remit.pep.pins import UNASKED, Live
-from remit.pep.rounds import Under
+from remit.pep.rounds import Under, those
 from remit.pep.taking import hold_s_of
 from remit.pep.waiting import Waiting
 from remit.policy.verdict import Code, Deny, Escalate, Permit, Reason
@@ -111,11 +111,9 @@ class Way:
             return refused
         upstream = self._upstreams.get(errand.action.server)
         why = found.barred or self.stopped(errand.action)
-        if upstream is None and why is None:
-            why = Reason(Code.UNKNOWN_SERVER, "the server was removed from the running bundle")
         if upstream is None or why is not None:
-            stopped = why or Reason(Code.INTERNAL, "the action was stopped")
-            return await self._ending.stop(errand, found, stopped)
+            why = why or Reason(Code.UNKNOWN_SERVER, "the server was removed from the running bundle")
+            return await self._ending.stop(errand, found, why)
         if found.approval is not None:
             self._desk.start(found)
         notices = Notices(self._desk, found, errand.action)
@@ -176,19 +174,21 @@ class Way:
         finally:
             self._sent.pop(id(under), None)
 
-    def sent(self, is_under: Callable[[Action], bool]) -> Sequence[Under]:
-        """The actions whose server was asked and has not answered, of those that `is_under` is true of."""
-        return [under for under in self._sent.values() if is_under(under.errand.action)]
+    def under_way(self, is_over: Callable[[Action], bool]) -> Sequence[str]:
+        """The decision ids of actions whose server has not answered yet, of those that `is_over` is true of."""
+        return [under.attempt.ref for under in those(is_over, self._sent.values())]
 
-    @staticmethod
-    def cut(under: Under, why: Reason) -> None:
-        """Wait no longer for the server of `under`, because of `why`: what became of it is in doubt.
+    def cut(self, is_over: Callable[[Action], bool], why: Reason) -> Sequence[str]:
+        """Wait no longer for their servers, because of `why`: what became of them is in doubt.
 
         INVARIANT(stop-wins)
         """
-        if under.halted is None and under.task is not None:
+        found = those(is_over, self._sent.values())
+        for under in found:
             under.halted = why
-            under.task.cancel()
+            if under.task is not None:
+                under.task.cancel()
+        return [under.attempt.ref for under in found]
 
     def along(self, under: Under) -> Along:
         """What goes with a request of `under`."""

@@ -7,7 +7,7 @@ Laws
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from enum import Enum, auto
 from typing import Final
 
@@ -53,9 +53,16 @@ class Questions:
         return Fate.TAKEN
 
     async def ask(
-        self, questions: Mapping[str, Question], say: Callable[[bytes], Awaitable[None]], wait_s: float
+        self,
+        questions: Mapping[str, Question],
+        say: Callable[[bytes], Awaitable[None]],
+        wait_s: float,
+        over: "asyncio.Future[None]",
     ) -> Mapping[str, Json]:
-        """The client's results by the questions' keys; None for what it did not answer within `wait_s`."""
+        """The client's results by the questions' keys; None for what it did not answer within `wait_s`.
+
+        Once `over` is done its answers are of no use: the questions are withdrawn.
+        """
         asked: dict[str, tuple[str, asyncio.Future[Json]]] = {}
         try:
             for key, question in questions.items():
@@ -64,8 +71,12 @@ class Questions:
                 ident, waiting = self._opened()
                 asked[key] = (ident, waiting)
                 await say(_written(ident, question))
+            over.add_done_callback(lambda _: _withdraw(asked.values()))
             if asked:
                 await asyncio.wait([waiting for _, waiting in asked.values()], timeout=max(wait_s, 0.0))
+            if over.done():
+                for ident, _ in asked.values():
+                    await say(_withdrawn(ident))
             return {key: found.result() if found.done() else None for key, (_, found) in asked.items()}
         finally:
             for ident, _ in asked.values():
@@ -76,6 +87,17 @@ class Questions:
         ident = f"{PREFIX}{self._asked}"
         waiting = self._open[ident] = asyncio.get_running_loop().create_future()
         return ident, waiting
+
+
+def _withdraw(asked: "Iterable[tuple[str, asyncio.Future[Json]]]") -> None:
+    for _, waiting in asked:
+        if not waiting.done():
+            waiting.set_result(None)
+
+
+def _withdrawn(ident: str) -> bytes:
+    params: dict[str, Json] = {"requestId": ident, "reason": "the call that asked was stopped"}
+    return orjson.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
 
 
 def _written(ident: str, question: Question) -> bytes:

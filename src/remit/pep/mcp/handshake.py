@@ -208,7 +208,7 @@ class Handshake:
         responses: Mapping[str, Json] = {}
         try:
             if exchange.may_stream:
-                responses = await connection.questions.ask(may, exchange.say, wait_s)
+                responses = await connection.questions.ask(may, exchange.say, wait_s, asking.over)
             found = await driver.resume(post.authority, client, asking.round, responses)
             while isinstance(found, Awaiting):
                 # No client of this era could come back for a round that stays open while people decide.

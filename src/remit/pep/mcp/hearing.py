@@ -37,6 +37,7 @@ class Hearing:
     def stand(self, listener: Listener) -> None:
         """A stream stands from now on."""
         self._standing = True
+        self._missed = self.changes.anew() or self._missed
         self._follow(listener)
         if self._missed:
             self._missed = False

@@ -3,7 +3,8 @@
 A change says only that something is worth asking for again, so the same one is told once for any number
 of times it came meanwhile, and all of it where a watch was interrupted. Streams that want the same, of one server
 in one era with the same capabilities under the same token, share one upstream watch: the server knows the client by
-these, and tells each of its connections its own. Another bundle is a change too: of the lists that it filters.
+these, and tells each of its connections its own. Another bundle is a change too: of the lists that it filters. A stream
+that follows what people stopped ends: whoever listens anew is told what is followed for him.
 """
 
 import asyncio
@@ -29,12 +30,13 @@ URIS_MAX: Final = 256
 AGREE_S: Final = 5.0
 """How long servers may take to say what can be followed."""
 LOOK_S: Final = 1.0
-"""How often it is looked whether another bundle runs."""
+"""How often it is looked whether another bundle runs, or something was stopped."""
 RETRY_S: Final = 1.0
 RETRY_S_MAX: Final = 60.0
 
 Change: TypeAlias = Changed | Updated
-Told: TypeAlias = Callable[[Change], None]
+Told: TypeAlias = Callable[[Change | None], None]
+"""Is called with each change; with None once what is followed was stopped."""
 
 
 class Changes:
@@ -49,10 +51,20 @@ class Changes:
     def put(self, notice: Change) -> None:
         """Have `notice` told."""
         if notice not in self._pending and len(self._pending) >= PENDING_MAX:
-            self._lost = True
+            self.end()
         else:
             self._pending[notice] = None
+            self.changed.set()
+
+    def end(self) -> None:
+        """Have the stream end: its client must listen anew."""
+        self._lost = True
         self.changed.set()
+
+    def anew(self) -> bool:
+        """Another stream carries them; whether something was lost on the one before."""
+        lost, self._lost = self._lost, False
+        return lost
 
     def keep(self, resources: frozenset[Updated]) -> None:
         """Of the resources that were not told of yet, tell of none but these."""
@@ -115,7 +127,7 @@ class _Watch:
     told: set[Told] = field(default_factory=set[Told])
     task: "asyncio.Task[None] | None" = None
 
-    def tell(self, change: Change) -> None:
+    def tell(self, change: Change | None) -> None:
         """Tell everybody."""
         for told in tuple(self.told):
             told(change)
@@ -167,10 +179,14 @@ class Watches:
                 watch.task.cancel()
 
     async def _look(self) -> None:
-        """While something is watched: where another bundle runs, what is listed may be another too."""
+        """While something is watched: what was stopped ends; where another bundle runs, lists may be others too."""
         under = self._driver.bundle
         while self._all:
             await asyncio.sleep(LOOK_S)
+            for watch in tuple(self._all.values()):
+                if self._is_halted(watch) and watch.task is not None:
+                    watch.task.cancel()
+                    watch.tell(None)
             if self._driver.bundle == under:
                 continue
             under = self._driver.bundle
@@ -180,6 +196,13 @@ class Watches:
                 for offer in offers:
                     if offer is not Offer.TOOLS or watch.shown != before:
                         watch.tell(Changed(offer))
+
+    def _is_halted(self, watch: _Watch) -> bool:
+        """Whether people stopped something that is followed."""
+        may = watch.agreed.result() if watch.agreed.done() else None
+        if may is None or not (may.offers or may.uris):
+            return False
+        return self._driver.halted(watch.authority, watch.server, may.uris) is not None
 
     async def _run(self, listener: Listener, key: _Key, watch: _Watch, granted: Watching | None) -> None:
         wait_s = RETRY_S
@@ -201,6 +224,9 @@ class Watches:
                             watch.tell(change)
                     if not (notice.offers or notice.uris):
                         return
+            if self._is_halted(watch):
+                watch.tell(None)
+                return
             # The server was lost, or offers nothing to watch.
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, RETRY_S_MAX)
@@ -255,7 +281,10 @@ class Following:
             joined.clear()
         self._agreed = {}
 
-    def _tell(self, listener: Listener, server: str, notice: Change) -> None:
+    def _tell(self, listener: Listener, server: str, notice: Change | None) -> None:
+        if notice is None:
+            self._changes.end()
+            return
         if isinstance(notice, Updated):
             notice = Updated(listener.shown(server, notice.uri))
             # A watch that waits for its successor still hears of what is not followed any more.

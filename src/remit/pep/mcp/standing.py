@@ -1,6 +1,7 @@
 """An event stream that stands until somebody ends it: the client, the service, or what it is about.
 
-Law: a stream is no way round anything. A revoked or expired token loses it at the next event or comment.
+Law: a stream is no way round anything. Who was stopped, or whose token is revoked or expired, is told nothing more on
+it, and loses it at the next event or comment.
 """
 
 import asyncio
@@ -65,7 +66,9 @@ class Replayed:
         return self._lost or self._stream.done or self._stream.reader is not self
 
 
-async def stand(post: Post, source: Source, ends: Ends, *, opening: bytes = COMMENT, ending: bytes = _NOTHING) -> None:
+async def stand(
+    post: Post, source: Source, ends: Ends, *, opening: bytes = COMMENT, ending: Callable[[], bytes] = bytes
+) -> None:
     """Answer `post` with `opening`, then what `source` brings; with `ending` where it is not the client who ends it."""
     await post.send({"type": "http.response.start", "status": 200, "headers": [*STREAM]})
     await _write(post, opening)
@@ -93,7 +96,7 @@ async def stand(post: Post, source: Source, ends: Ends, *, opening: bytes = COMM
     finally:
         for task in tasks:
             task.cancel()
-    await post.send({"type": "http.response.body", "body": ending})
+    await post.send({"type": "http.response.body", "body": ending()})
 
 
 async def _write(post: Post, data: bytes) -> None:

@@ -10,9 +10,11 @@ from typing import Final
 
 import orjson
 
+from remit.facts.agent import Authority
 from remit.facts.canonical import Json
 from remit.facts.capability import takes_tasks
 from remit.pep.answer import Client, Watching
+from remit.pep.driver import Driver
 from remit.pep.gate import Gate
 from remit.pep.mcp import rpc
 from remit.pep.mcp.envelope import Request
@@ -55,7 +57,7 @@ async def subscribe(governing: Governing, gate: Gate, post: Post, request: Reque
             agreed = await _agreed(listener, servers)
             ends = Ends(closing, asyncio.Event(), partial(driver.stopped, post.authority))
             opening = rpc.event(acknowledged(ident, agreed))
-            await stand(post, changes, ends, opening=opening, ending=rpc.event(_over(ident)))
+            await stand(post, changes, ends, opening=opening, ending=partial(_over, driver, post.authority, ident))
         finally:
             following.stop()
     return None
@@ -92,7 +94,10 @@ async def _agreed(listener: Listener, servers: "Mapping[str, asyncio.Future[Watc
     return agreed
 
 
-def _over(ident: rpc.Ident) -> bytes:
-    """The response that ends a subscription in order."""
+def _over(driver: Driver, authority: Authority, ident: rpc.Ident) -> bytes:
+    """The response that ends a subscription: in order, or with why people stopped who listens."""
+    why = driver.halted(authority)
+    if why is not None:
+        return rpc.event(rpc.error(ident, rpc.REFUSED, f"{why.code.value}: {why.text}"))
     meta: Mapping[str, Json] = {rpc.SERVER_INFO_KEY: rpc.SERVER_INFO, SUBSCRIPTION_KEY: ident}
-    return rpc.result(ident, orjson.dumps({"resultType": "complete", "_meta": meta}))
+    return rpc.event(rpc.result(ident, orjson.dumps({"resultType": "complete", "_meta": meta})))
