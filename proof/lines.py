@@ -535,7 +535,7 @@ LINES: Final[tuple[Line, ...]] = (
     Line(
         part=7,
         id="protection",
-        text="each obligation, detector and mode of quarantine through a real service, switched on and off: the table",
+        text="each obligation, detector, breaker and mode of quarantine through a real service, on and off: the table",
         command=("-m", "proof.protection"),
         goal="each held with it on, and through with it off",
         quick=False,

@@ -1,1 +1,1 @@
-"""Each obligation, detector and mode of quarantine, through the gateway, with it switched on and off."""
+"""Each obligation, detector, breaker and mode of quarantine, through the gateway, with it switched on and off."""

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from remit.facts.agent import Mode, User
+from remit.facts.catalog import Effect, Sink
 from remit.facts.record import RecordKind, Ref
 from remit.facts.stop import EVERYTHING, Holds, Over, Stop, Stopped, read_subject, stops_over, subject
 from remit.pdp.decide import decide
+from remit.pdp.deltas import Halted
 from remit.pdp.fold import fold
 from remit.pdp.stopping import held, of_user, reason_of, stoppable
 from remit.policy.verdict import Code, Deny, Permit
@@ -84,9 +86,16 @@ def test_what_changes_something_or_tells_somebody_outside_acts() -> None:
     acts, reads = held(found, "shop", "refund"), held(found, "shop", "look")
     assert (Holds.ACTING in acts, Holds.READING in acts) == (True, False)
     assert (Holds.ACTING in reads, Holds.READING in reads) == (False, True)
-    assert held(found, "web", "fetch") == acts, "it reads, and tells somebody outside"
-    assert held(found, "shop", "file:///a") == reads, "a resource"
+    assert held(found, "web", "fetch") == acts
+    fetch = replace(found.tools["web", "fetch"], effect=Effect.READ)
+    outside = replace(found, tools={("web", "fetch"): fetch})
+    assert held(outside, "web", "fetch") == set(Holds), "it reads, and tells somebody outside"
     assert held(found) == {Holds.ALL}
+    assert held(found, "shop", "") == reads, "a list of what there is"
+    assert held(found, "gone", "file:///a") == set(Holds), "nobody knows where that goes"
+    for sink, holds in ((Sink.EXTERNAL, frozenset(Holds)), (Sink.INTERNAL, reads), (Sink.NONE, reads)):
+        shop = replace(found.servers["shop"], sink=sink)
+        assert held(replace(found, servers={"shop": shop}), "shop", "file:///a") == holds, "a resource"
     stop = Stop(Over.AGENT, "ada", "ann", 1, "odd", Holds.ACTING)
     assert stops_over({stop.what: stop}, [stop.what], acts) == (stop,)
     assert stops_over({stop.what: stop}, [stop.what], reads) == ()
@@ -103,6 +112,14 @@ def test_a_person_is_stopped_under_each_of_his_names_and_in_each_group_of_these(
     names = {(Over.USER, "uma"), (Over.USER, "uma2"), (Over.GROUP, "ops"), (Over.GROUP, "support")}
     assert set(of_user(found, "uma")) == set(of_user(found, "uma2")) == names
     assert set(of_user(found, "nobody")) == {(Over.USER, "nobody")}
+
+
+def test_what_was_stopped_before_stays_the_stop_of_who_did() -> None:
+    for keeps, by in ((None, "user:bob"), (7, "user:bob"), ("user:ann", "user:ann")):
+        data = {"reason": "odd"} | ({} if keeps is None else {"keeps": keeps})
+        [halted] = fold(Ref("r1-1", 1), 7, RecordKind.ADMIN, AdminBody(Event.HALT, "user:bob", "agent:ada", data))
+        assert isinstance(halted, Halted)
+        assert (halted.stop.by, halted.stop.reason) == (by, "odd")
 
 
 def test_a_halt_of_nothing_that_there_is_changes_nothing() -> None:

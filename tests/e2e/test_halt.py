@@ -108,12 +108,12 @@ async def test_a_halt_that_would_stop_nothing_is_refused(tmp_path: Path) -> None
 @pytest.mark.asyncio
 async def test_who_is_halted_does_not_resume_himself(tmp_path: Path) -> None:
     async with world(tmp_path) as api:
-        ann, dan = await api.token("user", "ann"), await api.token("user", "dan")
+        ann, cat = await api.token("user", "ann"), await api.token("user", "cat")
         for kind, name in (("user", "ann"), ("group", "sec")):
             await api.told("POST", "/halts", ann, {"kind": kind, "name": name, "why": "to be sure"})
             refused = await api.ask("POST", "/halts/resume", ann, {"kind": kind, "name": name})
             assert refused.status_code == 403
-            assert (await api.told("POST", "/halts/resume", dan, {"kind": kind, "name": name}))["record"]
+            assert (await api.told("POST", "/halts/resume", cat, {"kind": kind, "name": name}))["record"]
 
 
 @pytest.mark.asyncio
@@ -386,13 +386,43 @@ async def test_a_watch_of_what_may_be_read_no_more_ends(tmp_path: Path, what: St
 @pytest.mark.asyncio
 async def test_whoever_an_agent_acts_for_does_not_resume_what_somebody_else_stopped(tmp_path: Path) -> None:
     async with world(tmp_path) as api:
-        req, ann, dan = [await api.token("user", name) for name in ("req", "ann", "dan")]
+        req, ann, dan, ben = [await api.token("user", name) for name in ("req", "ann", "dan", "ben")]
         ident = await api.escalated(await api.token("agent", "bot", user="req"))
         await api.told("POST", f"/approvals/{ident}/stop", ann, {})
         [stop] = (await api.told("GET", "/halts"))["items"]
         what = {"kind": "session", "name": stop["name"]}
         refused = await api.ask("POST", "/halts/resume", req, what)
         assert (refused.status_code, "acts for you" in refused.text) == (403, True)
-        assert (await api.told("POST", "/halts/resume", dan, what))["record"]
+        # To stop it once more makes it no stop of his own.
+        await api.told("POST", "/halts", req, {**what, "why": "mine now"})
+        [stop] = (await api.told("GET", "/halts"))["items"]
+        assert (stop["by"], stop["why"]) == ("ann", "mine now")
+        assert (await api.ask("POST", "/halts/resume", req, what)).status_code == 403
+        refused = await api.ask("POST", "/halts/resume", dan, what)
+        assert (refused.status_code, "decide on no route" in refused.text) == (403, True)
+        assert (await api.told("POST", "/halts/resume", ben, what))["record"]
         await api.told("POST", "/halts", req, {**what, "why": "my own"})
         assert (await api.told("POST", "/halts/resume", req, what))["record"], "what he stopped himself"
+
+
+@pytest.mark.asyncio
+async def test_whose_agent_it_is_does_not_resume_what_somebody_else_stopped(tmp_path: Path) -> None:
+    async with world(tmp_path) as api:
+        ann, ben = await api.token("user", "ann"), await api.token("user", "ben")
+        minted = await api.mint("agent", "bot", user="req")
+        assert isinstance(await api.call(minted["token"], "echo", {"text": "x"}), Released)
+        for what in ({"kind": "agent", "name": "bot"}, {"kind": "session", "name": minted["sid"]}):
+            quarantined = {**what, "why": "odd", "holds": "acting"}
+            await api.told("POST", "/halts", ben, quarantined)
+            refused = await api.ask("POST", "/halts/resume", ann, what)
+            assert (refused.status_code, "it is yours" in refused.text) == (403, True)
+            await api.told("POST", "/halts", ann, {**what, "why": "worse"})
+            [stop] = (await api.told("GET", "/halts"))["items"]
+            assert (stop["holds"], stop["by"]) == ("all", "user:ben"), "to stop more of it stays open to all"
+            assert (await api.ask("POST", "/halts/resume", ann, what)).status_code == 403
+            assert (await api.told("POST", "/halts/resume", ben, what))["record"]
+        await api.told("POST", "/halts", ann, {"kind": "agent", "name": "bot", "why": "my own"})
+        assert (await api.told("POST", "/halts/resume", ann, {"kind": "agent", "name": "bot"}))["record"]
+        for by in (api.admin, ann):
+            await api.told("POST", "/halts", by, {"kind": "agent", "name": "bot", "why": "x"})
+            assert (await api.told("POST", "/halts/resume", api.admin, {"kind": "agent", "name": "bot"}))["record"]

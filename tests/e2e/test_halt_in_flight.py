@@ -96,11 +96,12 @@ async def test_an_action_that_waits_for_its_client_is_ended_listed_and_told_why(
 
 @driven
 async def test_what_was_ended_by_a_halt_is_not_ended_again_by_its_client_or_the_service(b: Bench) -> None:
-    for leave in (lambda found: b.driver.forsake(b.authority(), found.round), lambda _: None):
+    for forsakes in (True, False):
         found = await asking(b)
         await b.driver.halt(SERVER, "ann", "rogue")
         await b.driver.resume_halted(SERVER, "ann")
-        leave(found)
+        if forsakes:
+            b.driver.forsake(b.authority(), found.round)
     await b.driver.close()
     assert [one.status for one in await ended(b, 2)] == [Status.LOST] * 2
     assert b.trace.count("dropped held-1") == 2

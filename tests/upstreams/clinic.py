@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from mcp.server.mcpserver import Image, MCPServer
+from mcp_types import Completion, CompletionArgument, CompletionContext, PromptReference, ResourceTemplateReference
 from pydantic import BaseModel
 
 PICTURE = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489")
@@ -59,6 +60,11 @@ def make(folder: Path) -> MCPServer:
         note("send", text=text)
         return "sent"
 
+    @server.tool(description="Fails.", structured_output=False)
+    def fail(text: str) -> str:
+        note("fail", text=text)
+        raise ValueError(text)
+
     @server.tool(description="Draws a picture.", structured_output=False)
     def picture() -> Image:
         note("picture")
@@ -77,6 +83,20 @@ def make(folder: Path) -> MCPServer:
     def listed() -> str:
         note("listed")
         return "nobody"
+
+    @server.prompt(description="Greets somebody.")
+    def greet(name: str) -> str:
+        note("greet", name=name)
+        return f"Greet {name}."
+
+    @server.completion()
+    async def complete(
+        ref: PromptReference | ResourceTemplateReference,
+        argument: CompletionArgument,
+        context: CompletionContext | None,
+    ) -> Completion:
+        note("complete", value=argument.value)
+        return Completion(values=["uma"])
 
     return server
 

@@ -1,4 +1,4 @@
-"""Routes of halts: who answers for agents stops what acts; who is not stopped by it himself lets it act again."""
+"""Routes of halts: who answers for agents stops what acts; who is not concerned lets it act again."""
 
 from fastapi import APIRouter
 
@@ -10,9 +10,10 @@ from remit.api.problem import Problem, forbidden, not_found
 from remit.api.requests import HaltRequest, StopRequest
 from remit.api.services import Services
 from remit.api.views import instant
+from remit.escalate.sitting import member
 from remit.facts.record import Receipt
 from remit.facts.stop import Holds, Over, Stop, Stopped, subject
-from remit.pdp.stopping import of_user
+from remit.pdp.stopping import names_of, of_user
 
 router = APIRouter(route_class=GuardedRoute, tags=["halts"])
 
@@ -44,23 +45,36 @@ async def resume(asked: StopRequest, services: With, caller: ByReader) -> Resume
     if isinstance(caller, Person):
         may_decide(services, caller)
     stopped = next((stop for stop in services.driver.stops if stop.what == what), None)
-    if stopped is not None:
-        await _may_resume(services, caller, stopped)
-    else:
+    if stopped is None:
         return ResumedAnswer(kind=asked.kind, name=asked.name, record=None)
+    if (refused := await _not_his(services, caller, stopped)) is not None:
+        raise refused
     receipt = await services.driver.resume_halted(what, named(caller))
     return ResumedAnswer(kind=asked.kind, name=asked.name, record=str(receipt.ref))
 
 
-async def _may_resume(services: Services, caller: Admin | Person, stop: Stop) -> None:
-    """Raise 403 for the person in whose name a session acts that somebody else stopped: he asked, and was told no."""
+async def _not_his(services: Services, caller: Admin | Person, stop: Stop) -> Problem | None:
+    """Why `caller` does not let act again what `stop` is over; None where he may.
+
+    The admin may, and whoever stopped it. Of others, those who decide on some route: but nobody what acts for him, or
+    is his own, and so would undo a no that he was told.
+    """
+    catalog = services.runtime.catalog
+    if not isinstance(caller, Person):
+        return None
+    his = set(names_of(catalog, caller.user))
+    if stop.by.removeprefix("user:") in his:
+        return None
     session = await services.ledger.session(stop.name) if stop.over is Over.SESSION else None
-    if session is None or session.user is None or not isinstance(caller, Person):
-        return
-    users = services.runtime.catalog.users
-    his = {name for name, user in users.items() if user.who == users[caller.user].who}
-    if session.user in his and stop.by.removeprefix("user:") not in his:
-        raise forbidden(f"it acts for you, and was stopped by {stop.by}", "ask whoever stopped it, or the admin")
+    agent = catalog.agents.get(stop.name if session is None else session.agent)
+    following = "ask whoever stopped it, or the admin"
+    if session is not None and session.user in his:
+        return forbidden(f"it acts for you, and was stopped by {stop.by}", following)
+    if stop.over in {Over.AGENT, Over.SESSION} and agent is not None and agent.owner in his:
+        return forbidden(f"it is yours, and was stopped by {stop.by}", following)
+    if not any(member(route, catalog.users[caller.user]) for route in catalog.routes.values()):
+        return forbidden(f"it was stopped by {stop.by}, and you decide on no route", following)
+    return None
 
 
 async def _halt(
@@ -71,12 +85,14 @@ async def _halt(
         raise Problem(
             400, "a halt says why", why="whoever is stopped, and whoever resumes, reads it", next="--why TEXT"
         )
-    for stop in services.driver.stops:
-        if stop.what == what and holds is not Holds.ALL and stop.holds is not holds:
-            # To quarantine it so would let it do a part of what it was stopped from.
-            following = f"remit resume {subject(what).replace(':', ' ', 1)}, or halt it"
-            raise Problem(409, "it is stopped from something else", why=str(stop), next=following)
-    receipt, cut = await services.driver.halt(what, named(caller), why, holds)
+    before = next((stop for stop in services.driver.stops if stop.what == what), None)
+    if before is not None and holds is not Holds.ALL and before.holds is not holds:
+        # To quarantine it so would let it do a part of what it was stopped from.
+        following = f"remit resume {subject(what).replace(':', ' ', 1)}, or halt it"
+        raise Problem(409, "it is stopped from something else", why=str(before), next=following)
+    # To stop once more what somebody else stopped makes it no stop of one's own.
+    keeps = before.by if before is not None and await _not_his(services, caller, before) is not None else None
+    receipt, cut = await services.driver.halt(what, named(caller), why, holds, keeps)
     return receipt, list(cut)
 
 

@@ -102,6 +102,10 @@ def spec_json(spec: Spec) -> dict[str, Json]:
             members = {"url": spec.url, "private": spec.private or None, "cwd": spec.cwd, "shared": spec.shared}
             members |= {"verify_s": spec.verify_s, "call_s": spec.call_s}
             members |= {"source": None if spec.source is None else list(spec.source)}
+            members |= {
+                "sink": spec.sink and spec.sink.value,
+                "detect": sorted(one.value for one in spec.detects) or None,
+            }
             if spec.command is not None:
                 env: Json = {name: shown_value(value, HIDDEN) for name, value in spec.env.items()}
                 members |= {"command": list(spec.command), "env": env}
@@ -238,6 +242,8 @@ def _server_json(server: Server) -> Mapping[str, Json]:
         "verify_s": server.verify_s,
         "call_s": server.call_s,
         "source": dict.fromkeys(server.source, True),
+        "sink": server.sink.value,
+        "detect": dict.fromkeys(sorted(one.value for one in server.detects), True),
     }
     match server.transport:
         case Stdio(command, env, cwd):

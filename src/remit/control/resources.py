@@ -85,7 +85,7 @@ class ServerSpec:
     """Exactly one of `command` and `url`.
 
     `env` and `cwd` go with `command` only, `headers`, `oauth` and `private` with `url` only. `source` left out
-    (None) keeps the worst case. `detects` is what is looked for in all that it says.
+    (None) keeps the worst case, and so does `sink`. `detects` is what is looked for in all that it says.
     """
 
     command: tuple[str, ...] | None = None
@@ -100,6 +100,7 @@ class ServerSpec:
     source: tuple[str, ...] | None = None
     private: bool = False
     detects: frozenset[Find] = frozenset()
+    sink: Sink | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from remit.control.credentials import LOOPBACK, VARIABLE, credential_problems, s
 from remit.control.names import label_problems, refer
 from remit.control.problems import Problem, Severity
 from remit.control.resources import Kind, Resource, RouteSpec, ServerSpec
-from remit.facts.catalog import NAME, UNCATALOGUED_SOURCE, Http, Route, Server, Stdio
+from remit.facts.catalog import NAME, UNCATALOGUED_SOURCE, Http, Route, Server, Sink, Stdio
 from remit.facts.label import closed
 
 VERIFY_S_MAX: Final = 3600.0
@@ -40,7 +40,8 @@ def server_of(resource: Resource, spec: ServerSpec) -> tuple[Server | None, list
         transport = Http(spec.url or "", MappingProxyType(dict(spec.headers)), spec.oauth, spec.private)
     problems += label_problems(resource, spec.source)
     source = UNCATALOGUED_SOURCE if spec.source is None else closed(spec.source)
-    server = Server(resource.name, transport, spec.shared, spec.verify_s, spec.call_s, source, spec.detects)
+    sink = Sink.EXTERNAL if spec.sink is None else spec.sink
+    server = Server(resource.name, transport, spec.shared, spec.verify_s, spec.call_s, source, spec.detects, sink)
     return server, problems
 
 

@@ -220,7 +220,8 @@ class Server:
     `verify_s` is how old the last comparison of its live tools with their pins may be when a
     call is forwarded; 0 compares before every call. `call_s` is how long one call may take. `source`
     are the labels that all but its tools bring: resources, prompts, lists, instructions. `detects` is what is looked
-    for in all that it says.
+    for in all that it says. `sink` is where goes what is asked of all but its tools: addresses of resources, arguments
+    of prompts.
     """
 
     name: str
@@ -230,6 +231,7 @@ class Server:
     call_s: float = 60.0
     source: Labels = UNCATALOGUED_SOURCE
     detects: frozenset[Find] = frozenset()
+    sink: Sink = Sink.EXTERNAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from remit.policy.verdict import Code, Reason
 _WHATEVER: Final = frozenset({Holds.ALL})
 _READS: Final = frozenset({Holds.ALL, Holds.READING})
 _ACTS: Final = frozenset({Holds.ALL, Holds.ACTING})
+_BOTH: Final = frozenset(Holds)
 
 
 def stoppable(catalog: Catalog, authority: Authority, server: str = "", name: str = "") -> Iterator[Stopped]:
@@ -31,26 +32,36 @@ def stoppable(catalog: Catalog, authority: Authority, server: str = "", name: st
 
 def of_user(catalog: Catalog, name: str) -> Iterator[Stopped]:
     """All that a stop of which would be over the user `name`: each name of his person, and each group of these."""
-    yield Over.USER, name
+    for one in names_of(catalog, name):
+        yield Over.USER, one
+        user = catalog.users.get(one)
+        for group in () if user is None else user.groups:
+            yield Over.GROUP, group
+
+
+def names_of(catalog: Catalog, name: str) -> Iterator[str]:
+    """Each name of the person who is the user `name`, that one first."""
+    yield name
     user = catalog.users.get(name)
-    if user is None:
-        return
-    for other in catalog.users.values():
-        if other.who == user.who:
-            if other.name != name:
-                yield Over.USER, other.name
-            for group in other.groups:
-                yield Over.GROUP, group
+    if user is not None:
+        yield from (one.name for one in catalog.users.values() if one.who == user.who and one.name != name)
 
 
 def held(catalog: Catalog, server: str = "", name: str = "") -> frozenset[Holds]:
-    """Which stops hold what is done at `name` of `server`: what changes something, or tells somebody outside, acts."""
+    """Which stops hold what is done at `name` of `server`; an empty name is one of its lists.
+
+    What changes something, or tells somebody outside, acts; what has no effect reads. To read what somebody outside
+    is told of is both. Of resources, prompts and completions the server says where goes what they are asked with.
+    """
     if not server:
         return _WHATEVER
-    tool = catalog.tools.get((server, name))
-    if tool is None:
+    tool, at = catalog.tools.get((server, name)), catalog.servers.get(server)
+    if not name:
         return _READS
-    return _READS if tool.effect is Effect.READ and tool.sink is not Sink.EXTERNAL else _ACTS
+    sink = tool.sink if tool is not None else Sink.EXTERNAL if at is None else at.sink
+    if tool is not None and tool.effect is not Effect.READ:
+        return _ACTS
+    return _BOTH if sink is Sink.EXTERNAL else _READS
 
 
 def reason_of(stop: Stop) -> Reason:

@@ -24,4 +24,5 @@ def unasked(at: int, body: AdminBody) -> tuple[Delta, ...]:
     if body.event is Event.RESUME:
         return (Resumed(what),)
     holds = _HOLDS.get(str(body.data.get("holds")), Holds.ALL)
-    return (Halted(Stop(*what, body.by, at, reason, holds)),)
+    keeps = body.data.get("keeps")
+    return (Halted(Stop(*what, keeps if isinstance(keeps, str) else body.by, at, reason, holds)),)

@@ -125,15 +125,15 @@ class Control(Bounding):
         return await self._about(sid, AdminBody(Event.SESSION_ENDED, by, sid))
 
     async def halt(
-        self, what: Stopped, by: str, reason: str, holds: Holds = Holds.ALL
+        self, what: Stopped, by: str, reason: str, holds: Holds = Holds.ALL, keeps: str | None = None
     ) -> tuple[Receipt, Sequence[str]]:
         """Stop `what` from what it `holds` until a person resumes it; what that cut off, by decision id.
 
-        The effect of those is in doubt.
+        The effect of those is in doubt. Where `keeps` says who stopped it before, it stays his stop.
 
         INVARIANT(stop-wins): from this call on, before it is durable, nothing of it is judged, sent or released.
         """
-        pending, cut = self._halt(Stop(*what, by, 0, reason, holds))
+        pending, cut = self._halt(Stop(*what, keeps or by, 0, reason, holds), by)
         return await pending.durable, cut
 
     def leased(self, left: Left) -> Lease:
@@ -141,9 +141,10 @@ class Control(Bounding):
         self._desk.lease = lease = Lease(self._clock, left, lambda stop: self._halt(stop)[0])
         return lease
 
-    def _halt(self, stop: Stop) -> tuple[Pending, Sequence[str]]:
+    def _halt(self, stop: Stop, by: str | None = None) -> tuple[Pending, Sequence[str]]:
         data = {"reason": stop.reason} | ({} if stop.holds is Holds.ALL else {"holds": stop.holds.value})
-        body = AdminBody(Event.HALT, stop.by, subject(stop.what), data)
+        data |= {} if by in {None, stop.by} else {"keeps": stop.by}
+        body = AdminBody(Event.HALT, by or stop.by, subject(stop.what), data)
         pending = self._desk.append(RecordKind.ADMIN, "", body)
         return pending, self._cut(stop)
 

@@ -12,7 +12,7 @@ from typing import TypeAlias, assert_never
 
 from remit.facts.agent import Agent, User
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import Catalog, Http, Route, Stdio, Tool
+from remit.facts.catalog import Catalog, Http, Route, Sink, Stdio, Tool
 from remit.facts.credential import shown
 from remit.facts.label import closed
 from remit.policy import cedar
@@ -189,6 +189,7 @@ def _digest(catalog: Catalog, schema: str) -> str:
                 server.verify_s,
                 server.call_s,
                 *([sorted(server.detects)] if server.detects else ()),
+                *([server.sink.value] if server.sink is not Sink.EXTERNAL else ()),
             ]
             for server in catalog.servers.values()
         },

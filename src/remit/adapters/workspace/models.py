@@ -119,6 +119,10 @@ class ServerShape(Shape):
     detect: list[Literal["hidden", "secret", "pii", "email"]] = Field(
         default=[], max_length=8, description="What is looked for in all that it says; a find adds its label."
     )
+    sink: Literal["none", "internal", "external"] | None = Field(
+        default=None,
+        description="Where what is asked of its resources and prompts goes. Left out: external.",
+    )
 
 
 class ArgumentShape(Shape):

@@ -60,7 +60,7 @@ from remit.facts.agent import Harness, Mode
 from remit.facts.breaker import On, Over
 from remit.facts.budget import Measure, Per
 from remit.facts.canonical import Json
-from remit.facts.catalog import Topic, Watches
+from remit.facts.catalog import Sink, Topic, Watches
 from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth, Secret
 from remit.facts.finding import Find
 
@@ -208,8 +208,8 @@ def _server(shape: ServerShape) -> ServerSpec:
         MappingProxyType({name: _secret(value) for name, value in shape.headers.items()}),
         None if shape.oauth is None else _oauth(shape.oauth),
         None if shape.source is None else tuple(shape.source),
-        shape.private,
-        frozenset(Find(one) for one in shape.detect),
+        *(shape.private, frozenset(Find(one) for one in shape.detect)),
+        None if shape.sink is None else Sink(shape.sink),
     )
 
 
