@@ -15,7 +15,7 @@ from remit.adapters.system import SystemEntropy
 from remit.app.restoring import Restored, restore
 from remit.escalate.notice import Notice
 from remit.facts.record import RecordKind
-from remit.facts.stop import Over
+from remit.facts.stop import Holds, Over
 from remit.ports.ledger import Entry
 from remit.ports.system import Entropy
 from remit.trace.bodies import AdminBody, Choice, Event
@@ -158,7 +158,7 @@ def test_what_was_stopped_since_the_backup_stays_stopped(tmp_path: Path) -> None
 def test_what_was_halted_since_the_backup_stays_halted_by_whom_it_was(tmp_path: Path) -> None:
     data, _ = restored(
         tmp_path,
-        AdminBody(Event.HALT, "user:ann", "agent:clerk", {"reason": "it loops"}),
+        AdminBody(Event.HALT, "user:ann", "agent:clerk", {"reason": "it loops", "holds": "acting"}),
         AdminBody(Event.HALT, "user:ann", "everything", {"reason": "to be sure"}),
         AdminBody(Event.RESUME, "user:ann", "everything"),
     )
@@ -166,6 +166,7 @@ def test_what_was_halted_since_the_backup_stays_halted_by_whom_it_was(tmp_path: 
     assert found is not None
     [stop] = found.stopped.values()
     assert (stop.what, stop.by, stop.reason) == ((Over.AGENT, "clerk"), "user:ann", "it loops")
+    assert stop.holds is Holds.ACTING
 
 
 def test_no_grant_of_a_backup_lifts_anything(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from remit.adapters.sqlite.backup import back_up
 from remit.adapters.sqlite.schema import VERSION
 from remit.app.restoring import restore
 from remit.facts.breaker import Trip
-from remit.facts.budget import Balance, Charge, Refund
+from remit.facts.budget import Balance, Charge, Refund, given_back
 from remit.facts.record import RecordKind
 from remit.trace.bodies import AdminBody, Event
 from tests.contract.ledger_world import Place, append_all
@@ -108,6 +108,38 @@ async def test_a_reset_and_what_is_carried_over_count_in_verification(tmp_path: 
     await written(place, [*begun, carried, intent(Charge(WORDS, 0, 1, 3))])
     [found] = verify_file(place.file).findings
     assert "4 are spent of 3" in found.what
+
+
+def not_done(number: int, *refunds: Refund, **more: object) -> Step:
+    data = {"happened": False, "why": "looked", "refunds": [list(one) for one in refunds], **more}
+    return Step(RecordKind.ADMIN, "", AdminBody(Event.INTENT_SETTLED, "admin", f"r0102-1.{number}", data))  # type: ignore[arg-type]
+
+
+@pytest.mark.asyncio
+async def test_what_did_not_happen_as_a_person_says_gives_back_what_it_took(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    await written(place, [intent(Charge(FEW, 0, 2, 3), Charge(WORDS, 0, 50, 99)), intent(Charge(FEW, 0, 1, 3))])
+    assert await written(place, [not_done(2, Refund(FEW, 0, 2), Refund(WORDS, 0, 50))]) == {
+        FEW: Balance(0, 1),
+        WORDS: Balance(0, 0),
+    }
+    report = verify_file(place.file)
+    assert (report.findings, report.uncompared) == ((), None)
+
+
+@pytest.mark.asyncio
+async def test_a_person_gives_back_no_more_than_was_taken(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    await written(place, [intent(Charge(FEW, 0, 2, 3))])
+    await written(place, [not_done(2, Refund(FEW, 0, 3))])
+    [found] = verify_file(place.file).findings
+    assert (found.invariant, "given back 3" in found.what) == ("budget-never-overspent", True)
+
+
+@pytest.mark.parametrize("odd", [None, 7, [7], [[FEW, 0]], [[FEW, True, 1]], [[FEW, 0, False]], [[7, 0, 1]]])
+def test_what_is_no_refund_gives_nothing_back(odd: object) -> None:
+    assert given_back({"refunds": odd}) == ()  # type: ignore[dict-item]
+    assert given_back({}) == ()
 
 
 def test_an_erased_intent_keeps_what_it_took(tmp_path: Path) -> None:

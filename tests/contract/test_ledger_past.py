@@ -1,6 +1,8 @@
 """What monitors and guarantees keep, and what owners signed off: durable, a fold of the records, compared with them."""
 
+import asyncio
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +10,15 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.sqlite import verify_file
+from remit.adapters.sqlite.backup import back_up
 from remit.adapters.sqlite.schema import VERSION
+from remit.app.restoring import restore
+from remit.facts.canonical import Json
 from remit.facts.guarantee import SignOff
 from remit.facts.mark import FLEET, Does, Mark
 from remit.facts.monitor import Window
-from remit.facts.record import RecordKind
+from remit.facts.record import RecordKind, Ref
+from remit.pdp.fold import fold
 from remit.protect.past import Slot
 from remit.trace.bodies import AdminBody, Event
 from tests.contract.ledger_world import Place, append_all
@@ -94,6 +100,44 @@ async def test_a_change_of_the_file_is_found(tmp_path: Path, change: str, said: 
         assert conn.execute(change).rowcount
     found = [str(finding) for finding in verify_file(place.file).findings]
     assert any(said in finding for finding in found), found
+
+
+def test_a_restored_backup_knows_what_happened_since_to_the_fleet(tmp_path: Path) -> None:
+    place, backup = Place(tmp_path / "data"), tmp_path / "backup"
+
+    async def more() -> None:
+        ledger = place.open()
+        since = [mark(Does.ADD, 4_000), mark(Does.LAST, 4_000, "k", agent="reader"), mark(Does.ADD, 4_000, fleet=False)]
+        await append_all(ledger, [intent(*since), intent(mark(Does.ADD, 9, ident="kept~1"))])
+        await ledger.close()
+
+    async def fleet() -> Mapping[tuple[str, str, int], Slot]:
+        ledger = place.open()
+        found = await ledger.past(FLEET)
+        assert not await ledger.past("s9")
+        await ledger.close()
+        return found
+
+    place.file.parent.mkdir()
+    asyncio.run(filled(place))
+    back_up(place.file, backup)
+    asyncio.run(more())
+    kept = asyncio.run(fleet())
+    restore(backup, place.file)
+    assert asyncio.run(fleet()) == kept
+    assert total(kept[FLEET, "exports~1", 0], "", 4_000) == 3
+    report = verify_file(place.file)
+    assert (report.findings, report.uncompared) == ((), None)
+    restore(backup, place.file)
+    assert asyncio.run(fleet()) == kept
+
+
+@pytest.mark.parametrize("odd", [{}, {"slot": 7}, {"slot": {}}, {"slot": {"full": -1, "cells": {"k": [1]}}}])
+def test_what_is_no_slot_carries_nothing_over(odd: Mapping[str, Json]) -> None:
+    whole: Mapping[str, Json] = {"slot": {"full": -1, "cells": {}}}
+    for place, data in (("* exports~1 0", odd), ("* exports~1 first", whole)):
+        body = AdminBody(Event.PAST_CARRIED, "x", place, data)
+        assert fold(Ref("r1-1", 1), 7, RecordKind.ADMIN, body) == ()
 
 
 @pytest.mark.asyncio

@@ -64,3 +64,35 @@ def test_a_person_settles_what_is_in_doubt_and_the_ledger_verifies(doubtful: Cou
     service.start()
     assert service.told("ledger", "in-doubt") == []
     assert service.remit("ledger", "verify").returncode == 0
+
+
+BUDGET = """\
+apiVersion: remit.dev/v1alpha1
+kind: Budget
+metadata: {name: one}
+spec: {measure: calls, per: agent, hard: 1, window_s: 31536000, tools: [counter]}
+"""
+
+
+def test_what_did_not_happen_gives_back_what_it_took_but_not_to_whom_it_acted_for(tmp_path: Path) -> None:
+    counting = Counting(tmp_path, delay_s=30, hold_s=0.1)
+    counting.service.write({"budget.yaml": BUDGET})
+    with counting:
+        asyncio.run(killed_in_flight(counting))
+        service = counting.service
+        service.start()
+        [item] = service.told("ledger", "in-doubt")
+
+        def spent() -> list[str]:
+            return [one["spent"] for one in service.told("describe", "budget", "one")["status"]["accounts"]]
+
+        said = ("ledger", "settle", item["id"], "--did-not-happen", "--why", "its line is not at the counter")
+        assert spent() == ["1"]
+        own = service.remit(*said, token=service.user("ana"))
+        assert (own.returncode, "it acted for you" in own.stderr) == (4, True), own.stderr
+        service.told(*said, token=service.user("sam"))
+        assert spent() == ["0"]
+        service.stop()
+        service.start()
+        assert spent() == ["0"]
+        assert service.remit("ledger", "verify").returncode == 0

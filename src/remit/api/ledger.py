@@ -10,15 +10,17 @@ from fastapi.responses import StreamingResponse
 
 from remit.api.access import named
 from remit.api.answers import EntriesAnswer, InDoubtAnswer, InDoubtsAnswer, SettledAnswer
+from remit.api.authenticator import Person
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
-from remit.api.problem import Problem, not_found
+from remit.api.problem import Problem, forbidden, not_found
 from remit.api.records import entry_view, event_view
 from remit.api.requests import Limit, RefText, SettleRequest, Sid
 from remit.api.services import Services
 from remit.api.views import instant
 from remit.facts.record import Ref
+from remit.pdp.stopping import names_of
 from remit.ports.ledger import Entry
-from remit.trace.bodies import AdminBody, Event
+from remit.trace.bodies import ActionBody
 
 router = APIRouter(route_class=GuardedRoute, tags=["ledger"])
 
@@ -64,12 +66,21 @@ async def in_doubt(services: With, _: ByAdmin) -> InDoubtsAnswer:
 
 @router.post("/ledger/settle")
 async def settle(asked: SettleRequest, services: With, caller: ByReader) -> SettledAnswer:
-    """Say what became of an intent that is in doubt: it is listed no more. Its labels and counts stay."""
+    """Say what became of an intent that is in doubt: it is listed no more. Its labels and counts stay.
+
+    Where it did not happen, budgets get back what it took: that is not said by whom it acted for.
+    """
     ref = Ref.parse(asked.id)
     if not any(item.ref == ref for item in await services.ledger.in_doubt()):
         raise not_found(f"in doubt: {asked.id}", "remit ledger in-doubt")
-    body = AdminBody(Event.INTENT_SETTLED, named(caller), asked.id, {"happened": asked.happened, "why": asked.why})
-    receipt = await services.driver.record(body)
+    entry = await services.ledger.entry(ref)
+    intent = None if entry is None or not isinstance(entry.body, ActionBody) else entry.body
+    charges = () if intent is None or asked.happened else intent.charges
+    his = set(names_of(services.runtime.catalog, caller.user)) if isinstance(caller, Person) else set[str]()
+    if charges and intent is not None and intent.user in his:
+        raise forbidden("it acted for you, and budgets would get back what it took", "ask somebody else, or the admin")
+    said = services.driver.settle(asked.id, named(caller), asked.why, happened=asked.happened, charges=charges)
+    receipt = await said
     return SettledAnswer(id=asked.id, happened=asked.happened, record=str(receipt.ref))
 
 

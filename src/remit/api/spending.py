@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from remit.facts.breaker import Breaker, State, Trip
-from remit.facts.budget import Balance
+from remit.facts.budget import Balance, Charge
 from remit.facts.guarantee import SignOff
 from remit.facts.record import Receipt
 from remit.pdp.guaranteed import Breach
@@ -21,6 +21,10 @@ class Spending(Protocol):
 
     async def reset_account(self, account: str, by: str, why: str) -> Receipt:
         """Have an account begin anew. Raises `LedgerUnwritable` when the record never will be durable."""
+        ...
+
+    async def settle(self, intent: str, by: str, why: str, *, happened: bool, charges: Sequence[Charge]) -> Receipt:
+        """Say what became of an intent in doubt. Where it did not happen, budgets get back its `charges`."""
         ...
 
     @property

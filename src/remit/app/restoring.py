@@ -3,7 +3,8 @@
 Laws
 * A backup is older than what it replaces, so its state is: a token revoked since, a session ended
   or labelled since, an approval used since would all count again. What the replaced ledger still
-  says of stops, tokens and credentials is recorded anew; every session ends, every open approval and every grant.
+  says of stops, budgets, monitors, tokens and credentials is recorded anew; every session ends, every open
+  approval and every grant.
 * It is another log: checkpoints are signed under a new name, and the record says under which they were.
 * Decision ids are given once: epochs that the replaced ledger had are passed over, each by a record.
 * The work is done on a copy in a folder of its own; the last step alone touches the ledger.
@@ -26,6 +27,7 @@ from remit.app.settings import LEDGER, OUTBOX, OUTBOX_ENDS
 from remit.escalate.grants import Grant
 from remit.facts.budget import spent_since
 from remit.facts.canonical import Json
+from remit.facts.mark import named
 from remit.facts.record import RecordKind
 from remit.facts.stop import subject
 from remit.ports.ledger import Draft
@@ -133,7 +135,7 @@ def _ended(grant: Grant) -> DecisionBody:
 
 
 def _stopped(ours: Standing | None, before: Standing | None) -> Iterator[AdminBody]:
-    """What must not count again: by session, stop, account of a budget, token and credential."""
+    """What must not count again, or counts on: by session, stop, account of a budget, past, token and credential."""
     known = [one for one in (ours, before) if one is not None]
     ended = frozenset[str]() if ours is None else ours.ended
     for sid in sorted({sid for one in known for sid in one.sessions | one.ended} - ended):
@@ -142,12 +144,17 @@ def _stopped(ours: Standing | None, before: Standing | None) -> Iterator[AdminBo
         return
     for what, stop in sorted(before.stopped.items()):
         if what not in ours.stopped:
-            yield AdminBody(Event.HALT, stop.by, subject(what), {"reason": stop.reason, **_WHY})
+            yield AdminBody(
+                Event.HALT, stop.by, subject(what), {"reason": stop.reason, "holds": stop.holds.value, **_WHY}
+            )
     for account, held in sorted(before.spent.items()):
         less = spent_since(ours.spent.get(account), held)
         if less is not None:
             data = {"since_ms": less.since_ms, "units": less.units, **_WHY}
             yield AdminBody(Event.BUDGET_CARRIED, _BY, account, data)
+    for place, slot in sorted(before.past.items()):
+        if ours.past.get(place) != slot:
+            yield AdminBody(Event.PAST_CARRIED, _BY, named(place), {"slot": slot.to_json(), **_WHY})
     for token, expires_ms in sorted(before.revoked.items()):
         if token not in ours.revoked:
             yield AdminBody(Event.TOKEN_REVOKED, _BY, token, {"expires_ms": expires_ms, **_WHY})

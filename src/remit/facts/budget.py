@@ -199,6 +199,21 @@ def carried(data: Mapping[str, Json]) -> tuple[int, int]:
     return (since_ms, units) if isinstance(since_ms, int) and isinstance(units, int) else (0, 0)
 
 
+def given_back(data: Mapping[str, Json]) -> tuple[Refund, ...]:
+    """What a record by which a person says that an intent did not happen gives back; what is none is left out."""
+    said = data.get("refunds")
+    found: list[Refund] = []
+    for one in said if isinstance(said, list) else ():
+        match one:
+            case [str(account), int(since_ms), int(units)] if not isinstance(since_ms, bool) and not isinstance(
+                units, bool
+            ):
+                found.append(Refund(account, since_ms, units))
+            case _:
+                pass
+    return tuple(found)
+
+
 def tokens(size: int) -> int:
     """How many tokens `size` bytes count as."""
     return -(-size // TOKEN_BYTES)

@@ -13,10 +13,11 @@ Laws
 
 What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; `session.keyed` {key}, null
 to erase it; `session.words` {text, grounds?}; `token.revoked` {expires_ms}; `credential` {hash}, null to remove it;
-`epoch` {heads, …}; `halt` {reason, holds?}; `session.confidence` {source, units};
-`approval.superseded` {by}; `guarantee.signed` {breach, why}; `intent.settled` {happened, why}; `budget.carried`
-{since_ms, units}; `passkey.added` {user, key, count, name}. `subject` is the id of the session, token, credential,
-approval, passkey or intent, the account of a budget, a breaker, a guarantee, or the chain.
+`epoch` {heads, …}; `halt` {reason, holds?, keeps?}; `session.confidence` {source, units};
+`approval.superseded` {by}; `guarantee.signed` {breach, why}; `intent.settled` {happened, why, refunds?};
+`past.carried` {slot}; `budget.carried` {since_ms, units}; `passkey.added` {user, key, count, name}. `subject` is the
+id of the session, token, credential, approval, passkey or intent, the account of a budget, a breaker, a guarantee,
+the place of a slot, or the chain.
 """
 
 import re
@@ -25,7 +26,7 @@ from typing import Final, assert_never
 from remit.escalate.grants import terms_of
 from remit.escalate.machine import Approval, Delegation, Edit, Glass, Move, Vote
 from remit.facts.breaker import Trip
-from remit.facts.budget import carried
+from remit.facts.budget import carried, given_back
 from remit.facts.impact import PLACES
 from remit.facts.label import closed
 from remit.facts.record import RecordKind, Ref
@@ -62,7 +63,7 @@ from remit.pdp.deltas import (
     SessionTouched,
     Tripped,
 )
-from remit.pdp.kept import PastMarked
+from remit.pdp.kept import PastMarked, carried_past
 from remit.pdp.unasked import unasked
 from remit.trace.bodies import (
     ActionBody,
@@ -260,7 +261,9 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
         case Event.HALT | Event.RESUME | Event.GUARANTEE_SIGNED:
             return unasked(at, body)
         case Event.INTENT_SETTLED:
-            return (IntentClosed(body.subject, ref),)
+            return (IntentClosed(body.subject, ref), *(Refunded(*refund) for refund in given_back(body.data)))
+        case Event.PAST_CARRIED:
+            return carried_past(body)
         case Event.BREAKER_TRIPPED | Event.BREAKER_CLOSED | Event.BUDGET_RESET | Event.BUDGET_CARRIED:
             return _bound(at, body)
         case Event.APPROVAL_SUPERSEDED:

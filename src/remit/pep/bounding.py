@@ -1,16 +1,17 @@
-"""What people do to budgets and breakers; each durable before it is answered."""
+"""What people do to budgets, breakers and calls in doubt; each durable before it is answered."""
 
 from collections.abc import Mapping, Sequence
 
 from remit.facts.breaker import Breaker, State, Trip, name_of
-from remit.facts.budget import Balance
+from remit.facts.budget import Balance, Charge, settled
+from remit.facts.canonical import Json
 from remit.facts.record import Receipt, RecordKind
 from remit.pep.granting import Granting
 from remit.trace.bodies import AdminBody, Event
 
 
 class Bounding(Granting):
-    """Accounts that begin anew, breakers that are closed."""
+    """Accounts that begin anew, breakers that are closed, what in doubt did not happen."""
 
     @property
     def accounts(self) -> Mapping[str, Balance]:
@@ -20,6 +21,13 @@ class Bounding(Granting):
     async def reset_account(self, account: str, by: str, why: str) -> Receipt:
         """Have an account begin anew, though its window is not over; what is under way gives nothing back to it."""
         body = AdminBody(Event.BUDGET_RESET, by, account, {"why": why})
+        return await self._desk.append(RecordKind.ADMIN, "", body).durable
+
+    async def settle(self, intent: str, by: str, why: str, *, happened: bool, charges: Sequence[Charge]) -> Receipt:
+        """Say what became of `intent`, which is in doubt. Where it did not happen, budgets get back its `charges`."""
+        refunds: Json = [list(one) for one in settled(() if happened else charges, sent=False, given=0, result=0)]
+        data: Mapping[str, Json] = {"happened": happened, "why": why} | ({"refunds": refunds} if refunds else {})
+        body = AdminBody(Event.INTENT_SETTLED, by, intent, data)
         return await self._desk.append(RecordKind.ADMIN, "", body).durable
 
     @property

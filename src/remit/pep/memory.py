@@ -54,7 +54,7 @@ from remit.pdp.deltas import (
     Tripped,
 )
 from remit.pdp.fold import fold
-from remit.pdp.kept import PastMarked, SignedOff
+from remit.pdp.kept import PastCarried, PastMarked, SignedOff
 from remit.pep.bounds import Bounds
 from remit.pep.indices import Indices
 from remit.pep.standing import Standing
@@ -269,7 +269,7 @@ class Memory:
                     self.bounds.apply(delta)
                 case PlaceLabelled(where, labels):
                     self.stores.label(where, labels)
-                case PastMarked() | SignedOff():
+                case PastMarked() | PastCarried() | SignedOff():
                     self.standing.take(delta)
                 case SessionKeyed(_, sid, key):
                     self.indices.key(sid, key)

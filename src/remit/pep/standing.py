@@ -8,7 +8,7 @@ from remit.facts.guarantee import SignOff
 from remit.facts.mark import FLEET
 from remit.facts.record import Ref
 from remit.pdp.guaranteed import GUARANTEE
-from remit.pdp.kept import PastMarked, SignedOff
+from remit.pdp.kept import PastCarried, PastMarked, SignedOff
 from remit.policy.verdict import Code
 from remit.ports.ledger import Ledger
 from remit.protect.past import Past
@@ -32,11 +32,13 @@ class Standing:
         self.past = Past(await ledger.past(FLEET))
         self._signed.update(await ledger.signed_off())
 
-    def take(self, delta: PastMarked | SignedOff) -> None:
+    def take(self, delta: PastMarked | PastCarried | SignedOff) -> None:
         """Change by it."""
         match delta:
             case PastMarked():
                 self.past.take(*delta)
+            case PastCarried(place, slot):
+                self.past.put(place, slot)
             case SignedOff(said):
                 self._signed[said.breach] = said
 

@@ -227,16 +227,27 @@ class Past:
 
     def take(self, scope: str, mark: Mark, at_ms: int) -> None:
         """Change by `mark`, whose record is of `at_ms`; nothing of a session that is not in memory."""
-        slots = self._fleet if scope == FLEET else self._roots.get(scope)
+        slots = self._of(scope)
         if slots is None:
-            if not self._whole:
-                return
-            slots = self._roots[scope] = {}
+            return
         where = mark.ident, mark.slot
         slot = slots.get(where)
         if slot is None:
             slot = slots[where] = Slot()
         slot.take(mark, at_ms)
+
+    def put(self, place: Place, slot: Slot) -> None:
+        """Have `slot` stand at `place`; nothing of a session that is not in memory."""
+        scope, ident, number = place
+        slots = self._of(scope)
+        if slots is not None:
+            slots[ident, number] = slot
+
+    def _of(self, scope: str) -> Slots | None:
+        slots = self._fleet if scope == FLEET else self._roots.get(scope)
+        if slots is None and self._whole:
+            slots = self._roots[scope] = {}
+        return slots
 
     def kept(self, ident: str) -> int:
         """Of how many sessions and values something is kept, as far as it is in memory."""

@@ -206,6 +206,7 @@ class Event(StrEnum):
     BREAKER_TRIPPED = "breaker.tripped"
     BREAKER_CLOSED = "breaker.closed"
     BUDGET_CARRIED = "budget.carried"
+    PAST_CARRIED = "past.carried"
     APPROVAL_EXPIRED = "approval.expired"
     APPROVAL_CANCELLED = "approval.cancelled"
     APPROVAL_SUPERSEDED = "approval.superseded"

@@ -23,6 +23,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, assert_never, cast
 
+from remit.facts.budget import given_back
 from remit.facts.label import closed
 from remit.facts.record import Receipt, Record, RecordKind, Ref
 from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event, ExchangeBody, OutcomeBody, Passed
@@ -273,11 +274,12 @@ class Verifier:
             self._say(row, "label-before-data", "its labels miss a session of the chain")
 
     def _check_settled(self, row: Row, body: AdminBody) -> None:
-        """A person may say what became of an intent that is in doubt, of no other."""
+        """A person may say what became of an intent that is in doubt, of no other; budgets get back what it took."""
         if body.subject in self._open:
             (replica, epoch), (here, now) = parts(Ref.parse(body.subject).chain), parts(row.ref.chain)
             if replica == here and epoch < now:
-                del self._open[body.subject]
+                for what in self._spent.outcome(self._open.pop(body.subject).charges, given_back(body.data)):
+                    self._say(row, "budget-never-overspent", what)
                 return
         self._say(row, "intent-before-effect", f"{body.subject[:40]}, which it settles, was not in doubt")
 

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Final
 
 from remit.adapters.sqlite.errors import LedgerRefused
-from remit.adapters.sqlite.reads import credentials, open_readonly, revoked, spent, stopped
+from remit.adapters.sqlite.reads import credentials, open_readonly, past, revoked, spent, stopped
 from remit.adapters.sqlite.schema import VERSION, check
 from remit.adapters.sqlite.verifying import at_rest, verify_file
 from remit.facts.budget import Balance
+from remit.facts.mark import FLEET, Place
 from remit.facts.stop import Stop, Stopped
+from remit.protect.past import Slot
 from remit.trace.report import Report
 
 _PAGES: Final = 512
@@ -40,6 +42,8 @@ class Standing:
     ended: frozenset[str]
     stopped: Mapping[Stopped, Stop]
     spent: Mapping[str, Balance]
+    past: Mapping[Place, Slot]
+    """What monitors and guarantees kept of the fleet."""
 
 
 def back_up(source: Path, target: Path, progress: Callable[[int], None] | None = None) -> Report:
@@ -112,7 +116,8 @@ def standing(path: Path) -> Standing | None:
             found = conn.execute("SELECT sid, ended FROM session").fetchall()
             open_ = frozenset(sid for sid, ended in found if ended is None)
             ended = frozenset(sid for sid, ended in found if ended is not None)
-            return Standing(replica, epoch, revoked(conn), credentials(conn), open_, ended, stopped(conn), spent(conn))
+            stops = revoked(conn), credentials(conn), open_, ended, stopped(conn)
+            return Standing(replica, epoch, *stops, spent(conn), past(conn, FLEET))
         finally:
             conn.close()
     except (sqlite3.Error, LedgerRefused, TypeError):

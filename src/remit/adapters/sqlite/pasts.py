@@ -5,7 +5,7 @@ from typing import Final
 
 from remit.adapters.sqlite import rows
 from remit.facts.mark import Place
-from remit.pdp.kept import PastMarked
+from remit.pdp.kept import PastCarried, PastMarked
 from remit.protect.past import Slot
 
 _CACHED_MAX: Final = 20_000
@@ -19,8 +19,11 @@ class Pasts:
         self._slots: dict[Place, Slot] = {}
         self._changed: dict[Place, Slot] = {}
 
-    def mark(self, delta: PastMarked) -> None:
+    def change(self, delta: PastMarked | PastCarried) -> None:
         """Change by it."""
+        if isinstance(delta, PastCarried):
+            self._slots[delta.place] = self._changed[delta.place] = delta.slot
+            return
         scope, mark, at_ms = delta
         place = scope, mark.ident, mark.slot
         slot = self._slots.get(place)

@@ -62,7 +62,7 @@ from remit.pdp.deltas import (
     Tripped,
 )
 from remit.pdp.fold import in_doubt
-from remit.pdp.kept import PastMarked, SignedOff
+from remit.pdp.kept import PastCarried, PastMarked, SignedOff
 from remit.protect.budgets import Accounts
 from remit.trace.bodies import ActionBody
 from remit.trace.chain import parts
@@ -124,8 +124,8 @@ class State:
                 block = ident >> _BLOCK_BITS
                 self._open[block] = self._open.get(block, 0) | 1 << (ident & _BLOCK_MASK)
                 self._blocks.add(block)
-            elif type(delta) is PastMarked:
-                self._pasts.mark(delta)
+            elif type(delta) is PastMarked or type(delta) is PastCarried:
+                self._pasts.change(delta)
             else:
                 self._apply(delta)
         if not sid:
@@ -167,7 +167,7 @@ class State:
                 self._change_session(delta)
             case GrantVoted() | GrantRevoked() | GrantUsed():
                 self._change_grant(delta)
-            case IntentOpened() | PastMarked():
+            case IntentOpened() | PastMarked() | PastCarried():
                 raise AssertionError("of its own record alone")
             case IntentClosed():
                 self._close(delta)
