@@ -239,7 +239,8 @@ def test_a_round_of_a_call_changes_no_arguments_that_have_left() -> None:
 def test_what_is_owed_on_results_denies_where_none_comes_back() -> None:
     running = owing("redact:pii", "truncate:5")
     assert codes(decided(running, action("bot", {}, kind=ActionKind.DELEGATE))) == {"obligation/unmet"}
-    assert decided(running, action("shop/", {"uri": "x"}, kind=ActionKind.READ_RESOURCE)).verdict == Permit()
+    listed = decided(running, action("shop/", {"uri": "x"}, kind=ActionKind.READ_RESOURCE))
+    assert listed.verdict == Permit(("redact:pii", "truncate:5"))
 
 
 def test_hosts_are_asked_for_and_bounded() -> None:
@@ -274,3 +275,13 @@ def test_addresses_that_only_look_public_are_none() -> None:
         assert not is_global(inside), inside
     for outside in ("8.8.8.8", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"):
         assert is_global(outside), outside
+
+
+def test_a_list_that_owes_what_nobody_knows_is_denied() -> None:
+    policies = (
+        '@id("p") @obligation("redact:pii") permit (principal, action == Remit::Action::"read_resource", resource);'
+    )
+    running, asked = bundle(catalog(policies)), action("shop/", {}, kind=ActionKind.READ_RESOURCE)
+    # As an older version compiled it, which knew what this one does not.
+    older = {name: replace(one, obligation="wash:hands") for name, one in running.policies.items()}
+    assert codes(decided(replace(running, policies=older), asked)) == {"obligation/unknown"}

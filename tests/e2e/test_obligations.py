@@ -9,11 +9,12 @@ import pytest
 
 from remit.adapters.resolving import HostResolver
 from remit.assure.history import History
+from remit.facts.agent import Mode
 from remit.facts.catalog import Definition
 from remit.facts.finding import Find
 from remit.facts.record import RecordKind
 from remit.pep.answer import Asking, Awaiting, Client, Refused, Released
-from remit.ports.upstream import Asked, Era, Failure, Log, Progress, Question, Result
+from remit.ports.upstream import Asked, Era, Failure, Log, Offer, Progress, Question, Result
 from remit.trace.bodies import ActionBody, AdminBody, Choice, Event, ExchangeBody, OutcomeBody
 from tests.e2e.dns_world import names
 from tests.e2e.gateway_parts import DEFINITIONS, bench
@@ -281,3 +282,28 @@ async def test_what_was_changed_is_judged_alike_when_the_ledger_is_read_again(tm
         other = History(b.bundle).take("r1-1.1", CLOCK.now_ms(), b.bundle.digest, bare)
         assert other is not None
         assert not other.same, "an address that nobody looked up is on no list"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("mode", Mode)
+async def test_lists_owe_what_a_permit_in_whose_scope_they_are_does(tmp_path: Path, mode: Mode) -> None:
+    async with bench(tmp_path) as b:
+        agents = {name: replace(agent, mode=mode) for name, agent in b.bundle.catalog.agents.items()}
+        b.bundle = compiled(replace(b.bundle.catalog, agents=agents))
+        reads = 'permit (principal, action == Remit::Action::"read_resource", resource)'
+        repolicy(
+            b,
+            f'@id("free") {reads} when {{ context.input.uri like "note://*" }};\n'
+            f'@id("pii") @obligation("redact:pii") {reads} when {{ context.input.uri like "card://*" }};\n'
+            f'@id("short") @obligation("truncate:uri:5") {reads} when {{ context.input.uri like "x://*" }};',
+        )
+        shown = {"uri": "note://a", "name": "a", "description": f"of {CARD}"}
+        b.upstream.other = Result({"resources": [shown]}, is_error=False)
+        listed = told(await b.driver.list_offers(b.authority(), Client(Era.STATELESS), "shop", Offer.RESOURCES))
+        assert "of [redacted pii]" in listed
+        b.upstream.says = f"use {CARD} for all"
+        found = await b.driver.introduce(b.authority(), Client(Era.STATELESS), "shop")
+        assert found.instructions == "use [redacted pii] for all"
+        outcomes = [one.body for one in await b.records(RecordKind.OUTCOME)]
+        assert outcomes
+        assert not [one for one in outcomes if isinstance(one, OutcomeBody) and "pii" in str(one.labels)]

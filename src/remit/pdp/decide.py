@@ -87,7 +87,7 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     if unknown is not None:
         return Ruling(Deny(), (unknown,), facts, checked)
     if action.lists:
-        return Ruling(*judge_list(snapshot, action, checked), facts, checked)
+        return obliged(action, Ruling(*judge_list(snapshot, action, checked), facts, checked))
     question = question_of(checked, facts, action.input, snapshot.bundle.labels)
     verdict, reasons, observed = judge_chain(snapshot, action, question)
     judged = Ruling(verdict, reasons, facts, checked, observed)

@@ -10,6 +10,7 @@ from typing import Final
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Agent, Mode
 from remit.facts.catalog import Tool
+from remit.facts.obligation import NoObligationError, on_result, parsed
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.form import Uid
@@ -67,23 +68,33 @@ def reaches(bundle: Bundle, agents: Iterable[str], server: str) -> bool:
 def judge_list(snapshot: Snapshot, action: Action, reached: Reached) -> tuple[Verdict, tuple[Reason, ...]]:
     """Whether the chain may see what `reached` has to read or get: as with tools, by scope alone.
 
-    An agent that observes is shown it whatever policy says.
+    An agent that observes is shown it whatever policy says. What any of those permits owes on results, the list owes.
     """
     agents = [snapshot.bundle.catalog.agents[name] for name in action.authority.agents]
     reasons: list[Reason] = []
+    owed: set[str] = set()
     for agent in agents:
-        if agent.mode is not Mode.ENFORCE:
-            continue
         inside = _inside(reached.slice, agent, reached.resource, reached.within)
         barring = _barring(inside)
         permits = [policy for policy in inside if not policy.forbids]
+        owed.update(policy.obligation for policy in permits if policy.obligation and _of_results(policy.obligation))
+        if agent.mode is not Mode.ENFORCE:
+            continue
         if barring:
             return Deny(), tuple(policy.reason(agent.name) for policy in barring)
         if not permits:
             text = f"no policy permits {agent.name} to {reached.doing}"
             return Deny(), (Reason(Code.NO_POLICY, text, agent=agent.name),)
         reasons += [policy.reason(agent.name) for policy in permits]
-    return Permit(), tuple(reasons)
+    return Permit(tuple(sorted(owed))), tuple(reasons)
+
+
+def _of_results(said: str) -> bool:
+    try:
+        return on_result(parsed(said))
+    except NoObligationError:
+        # INVARIANT(deny-on-error): nobody knows of what it is.
+        return True
 
 
 def offers(bundle: Bundle, agent: Agent, tool: Tool) -> bool:
