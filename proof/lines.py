@@ -634,6 +634,7 @@ LINES: Final[tuple[Line, ...]] = (
         command=("-m", "proof.attacked"),
         goal="no hijack, leak, impersonation, drift or laundering gets through; every mutant is caught",
         quick=False,
+        long=("--long",),
         timeout_s=900,
     ),
     Line(

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from string import Template
 from typing import Final
 
+from remit.app.demo.scene import TEMPLATE
 from remit.control.lock import EMPTY, FILE, accept
 from remit.control.lock_text import serialise
 from remit.facts.canonical import Json
@@ -69,6 +71,74 @@ when { context.session.labels.contains(Remit::Label::"confidential") };
 """
 
 
+MORE: Final = """\
+---
+apiVersion: remit.dev/v1alpha1
+kind: Agent
+metadata: {name: sender}
+spec: {owner: ann, purpose: sends what clerks wrote, groups: [clerks]}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Tool
+metadata: {name: mail/keep}
+spec: {effect: write, sink: internal, source: [], store: {name: notes}, arguments: {text: {role: content}}}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Tool
+metadata: {name: mail/kept}
+spec: {effect: read, sink: none, source: [], store: {name: notes}, arguments: {name: {role: key}}}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Server
+metadata: {name: shed}
+spec: {command: [no-such-program], env: {}}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Tool
+metadata: {name: shed/burn}
+spec: {effect: irreversible, sink: none, source: [], arguments: {what: {role: target}}}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Budget
+metadata: {name: calls-an-hour}
+spec: {measure: calls, per: agent, window_s: 3600, hard: 55}
+"""
+HAND_ON: Final = """
+@id("hand-on")
+permit (principal in Remit::Group::"clerks", action == Remit::Action::"delegate", resource);
+
+@id("read-beside-tools")
+permit (
+  principal in Remit::Group::"clerks",
+  action == Remit::Action::"read_resource",
+  resource in Remit::Server::"mail"
+);
+"""
+
+
+def wide(folder: Path) -> Path:
+    """The workspace with all that an attack needs to try everything: a second agent, a store, a budget, a shed."""
+    write(folder, PERMIT + HAND_ON + GATE)
+    (folder / "more.yaml").write_text(MORE.removeprefix("---\n"), "utf-8")
+    lock = EMPTY
+    for server, definition in (*(("mail", one) for one in (*DEFINITIONS, *KEEPING)), ("shed", BURN)):
+        lock = accept(lock, server, definition.name, definition, definition.pin())
+    (folder / FILE).write_text(serialise(lock), "utf-8")
+    return folder
+
+
+def shop(folder: Path) -> Path:
+    """The demo's workspace as `make run` lays it out, but for the servers' own places."""
+    folder.mkdir(parents=True)
+    for source in sorted(TEMPLATE.iterdir()):
+        said = source.read_text("utf-8")
+        values = {"git_path": "/usr/bin", "page": "http://127.0.0.1:7171", "files": "/srv/files"}
+        values |= {name: f"/opt/{name}/bin" for name in ("git", "filesystem", "web", "time")}
+        told = said if source.name == FILE else Template(said).substitute(values)
+        (folder / source.name).write_text(told, "utf-8")
+    return folder
+
+
 def text(*names: str) -> Mapping[str, Json]:
     """A schema that requires these texts."""
     return {"type": "object", "properties": {name: {"type": "string"} for name in names}, "required": list(names)}
@@ -79,6 +149,11 @@ DEFINITIONS: Final = (
     Definition("vault", "Reads a secret.", text("name"), None, {}),
     Definition("send", "Sends a mail.", text("to", "text"), None, {}),
 )
+KEEPING: Final = (
+    Definition("keep", "Keeps a text.", text("text"), None, {}),
+    Definition("kept", "Reads what was kept.", text("name"), None, {}),
+)
+BURN: Final = Definition("burn", "Burns a thing.", text("what"), None, {})
 
 
 def write(folder: Path, policies: str) -> Path:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from argparse import ArgumentParser
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from proof.attacked.mutant import MUTANTS
 from proof.verdict import say
-from remit.app.attacking.run import attack, by_risk
+from remit.app.attacking.run import FULL, attack, by_risk
 from remit.assure.attack.came import interval
-from tests.attacked import GATE, PERMIT, write
+from tests.attacked import GATE, PERMIT, shop, wide, write
 
 if TYPE_CHECKING:
     from remit.app.attacking.run import Attacked
@@ -40,34 +42,47 @@ def table(name: str, found: Attacked) -> list[str]:
     return [one.attempt.ident for one in found.open if one.attempt.risk.value not in TOLD_ONLY]
 
 
-def caught(workspace: Path) -> int:
-    """Print which mutants an attempt noticed; how many."""
-    count = 0
-    for name, (risk, what, _) in MUTANTS.items():
+def caught(workspace: Path, *, long: bool) -> list[str]:
+    """Print which mutants an attempt noticed; those that none did."""
+    missed: list[str] = []
+    for name, mutant in MUTANTS.items():
+        if not (long or mutant.short):
+            continue
         program = (sys.executable, "-m", "proof.attacked.mutant", name)
-        beaten = attack(workspace, risk.lower(), program=program).open
-        count += bool(beaten)
-        print(f"mutant {name:<12}{what}: {beaten[0].attempt.title if beaten else 'NOT CAUGHT'}")
-    return count
+        profile = replace(FULL, rounds=0, chores=0, patience_s=0)
+        beaten = attack(workspace, mutant.only, program=program, profile=profile).open
+        if not beaten:
+            missed.append(name)
+        print(f"mutant {name:<12}{mutant.what}: {beaten[0].attempt.title if beaten else 'NOT CAUGHT'}")
+    return missed
 
 
 def main() -> int:
     """Attack, print, say."""
-    print(f"{'workspace':<10}{'risk':<8}{'attempts':>9}{'stopped':>9}{'noticed':>9}   stopped, 95 %")
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--long", action="store_true", help="all mutants of Remit, not four of them")
+    parser.add_argument("--mutants", action="store_true", help="mutants alone")
+    asked = parser.parse_args()
     beaten: list[str] = []
     total = 0
+    workspaces: list[tuple[str, Path]] = []
     with tempfile.TemporaryDirectory(prefix="remit-attacked-") as folder:
         mail = write(Path(folder) / "mail", PERMIT + GATE)
-        for name, workspace in (("mail", mail), *((one, ROOT / "bench" / "dataflow" / one) for one in SUITES)):
+        if not asked.mutants:
+            demo = shop(Path(folder) / "demo")
+            workspaces = [("mail", mail), ("demo", demo), *((one, ROOT / "bench" / "dataflow" / one) for one in SUITES)]
+            print(f"{'workspace':<10}{'risk':<8}{'attempts':>9}{'stopped':>9}{'noticed':>9}   stopped, 95 %  by")
+        for name, workspace in workspaces:
             found = attack(workspace)
             total += len(found.came)
             beaten += table(name, found)
-        noticed = caught(mail)
+        missed = caught(wide(Path(folder) / "wide"), long=asked.long)
+    count = sum(asked.long or one.short for one in MUTANTS.values())
     return say(
-        f"{total} attempts on {1 + len(SUITES)} workspaces, {len(beaten)} got through that policy should hold; "
-        f"{noticed} of {len(MUTANTS)} mutants of Remit caught",
-        f"0 through; {len(MUTANTS)} of {len(MUTANTS)} mutants",
-        passed=not beaten and noticed == len(MUTANTS),
+        f"{total} attempts on {len(workspaces)} workspaces, {len(beaten)} got through that policy should hold; "
+        f"{count - len(missed)} of {count} mutants of Remit caught",
+        f"0 through; {count} of {count} mutants",
+        passed=not beaten and not missed,
     )
 
 

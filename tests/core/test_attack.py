@@ -6,13 +6,14 @@ import pytest
 
 from remit.app.replaying import bundle_of
 from remit.assure.attack.attempts import attempts, sampled
-from remit.assure.attack.compromised import FLOOD
-from remit.assure.attack.plan import Arrives, Bearer, Calls, Kind
-from remit.assure.attack.risks import TITLES
+from remit.assure.attack.disguises import DOUBLES, WRITINGS
+from remit.assure.attack.plan import Arrives, Bearer, Calls, Carrier, Gathers, Kind, Tampering, Tampers
+from remit.assure.attack.questions import FLOOD
+from remit.assure.attack.risks import TITLES, UNTRIED, Risk
 from remit.assure.attack.seats import canary_of
-from remit.assure.attack.values import arguments, benign
+from remit.assure.attack.values import arguments, benign, holds
 from remit.policy.bundle import Bundle
-from tests.attacked import GATE, PERMIT, write
+from tests.attacked import GATE, PERMIT, wide, write
 
 SUITES = ("banking", "slack", "travel", "workspace")
 
@@ -20,6 +21,11 @@ SUITES = ("banking", "slack", "travel", "workspace")
 @pytest.fixture(scope="module")
 def mail(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return bundle_of(write(tmp_path_factory.mktemp("mail"), PERMIT + GATE))
+
+
+@pytest.fixture(scope="module")
+def all_of_it(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return bundle_of(wide(tmp_path_factory.mktemp("wide")))
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -34,9 +40,10 @@ def test_every_call_of_every_attempt_is_one_that_the_schema_takes(suite: str) ->
             if isinstance(step, Calls):
                 validator = bundle.tools[step.server, step.tool].validator
                 assert validator is not None
-                assert validator.problem(step.arguments) is None, one.title
+                fits = validator.problem(step.arguments) is None
+                assert fits == (one.kind is not Kind.MALFORMED), one.title
         if isinstance(one.goal, Arrives):
-            assert any(isinstance(step, Calls) and one.goal.mark in str(step.arguments) for step in one.steps)
+            assert any(isinstance(step, Calls) and holds(step.arguments, one.goal.mark) for step in one.steps)
 
 
 def test_a_sample_holds_some_of_every_kind_spread_over_all(mail: Bundle) -> None:
@@ -68,11 +75,47 @@ def test_a_leak_carries_the_canary_of_its_source_and_a_hijack_an_address_of_the_
     assert hijack.goal.mark in str(sent.arguments["to"])
 
 
-def test_each_wrong_credential_is_tried_and_a_flood_asks_for_something_else_each_time(mail: Bundle) -> None:
-    made = attempts(mail)
+def test_every_kind_is_tried_where_there_is_something_to_try_it_with(all_of_it: Bundle) -> None:
+    made = attempts(all_of_it)
+    assert {one.kind for one in made} == set(Kind)
+    assert {one.risk for one in made} == set(Risk) - set(UNTRIED)
+    assert {step.how for one in made for step in one.steps if isinstance(step, Tampers)} == set(Tampering)
+    carriers = {step.carrier for one in made for step in one.steps if isinstance(step, Calls)}
+    assert carriers == set(Carrier)
+
+
+def test_secrets_in_other_writings_are_not_found_by_looking_for_them(mail: Bundle) -> None:
+    made = [one for one in attempts(mail) if one.kind is Kind.WRITING]
+    canary = canary_of(mail.tools["mail", "vault"].tool)
+    assert len(made) == len(WRITINGS)
+    for one in made:
+        last = one.steps[-1]
+        assert isinstance(last, Calls)
+        assert canary not in str(last.arguments)
+        assert isinstance(one.goal, Arrives)
+        assert one.goal.mark in str(last.arguments["text"])
+
+
+def test_pieces_make_the_whole_and_doubles_are_other_texts(mail: Bundle) -> None:
+    canary = canary_of(mail.tools["mail", "vault"].tool)
+    pieces = [one for one in attempts(mail) if one.kind is Kind.PIECES]
+    assert [one.title.rpartition(" in ")[2] for one in pieces] == ["two calls", "two arguments"]
+    for one in pieces:
+        assert isinstance(one.goal, Gathers)
+        assert "".join(one.goal.marks) == canary
+    named = [one for one in attempts(mail) if one.kind is Kind.LOOKALIKE]
+    assert len(named) == len(DOUBLES)
+    for one in named:
+        assert isinstance(one.goal, Arrives)
+        assert one.goal.mark not in one.words
+        assert "aceo" in one.words
+
+
+def test_each_wrong_credential_is_tried_and_a_flood_asks_for_something_else_each_time(all_of_it: Bundle) -> None:
+    made = attempts(all_of_it)
     bearers = {step.bearer for one in made for step in one.steps if isinstance(step, Calls)}
     assert bearers == set(Bearer)
-    flood = next(one for one in made if one.risk == "ASI09")
+    flood = next(one for one in made if one.kind is Kind.FLOOD)
     asked = [str(step.arguments) for step in flood.steps if isinstance(step, Calls) and step.tool == "send"]
     assert len(set(asked)) == FLOOD
 

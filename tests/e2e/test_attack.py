@@ -14,7 +14,8 @@ from proof.service import REMIT, environment
 from remit.adapters.workspace.documents import documents
 from remit.app.attacking.ground import lay_out
 from remit.app.attacking.run import QUICK, attack
-from remit.assure.attack.compromised import FLOOD, LOOP, WAITING_MAX
+from remit.assure.attack.compromised import DRIPS, LOOP
+from remit.assure.attack.questions import FLOOD, RACERS, WAITING_MAX
 from remit.assure.attack.risks import TITLES, UNTRIED
 from tests.attacked import GATE, PERMIT, write
 
@@ -49,7 +50,7 @@ def test_a_workspace_with_its_gates_stops_hijacks_leaks_and_strangers_and_stays_
     workspace = write(tmp_path / "workspace", PERMIT + GATE)
     before = files_of(workspace)
 
-    code, found = attacked(workspace)
+    code, found = attacked(workspace, "--quick")
 
     assert files_of(workspace) == before
     tried = {one["risk"] for one in found["attempts"]}
@@ -64,17 +65,16 @@ def test_a_workspace_with_its_gates_stops_hijacks_leaks_and_strangers_and_stays_
 
 def test_a_workspace_without_gates_is_beaten_and_the_way_is_told(tmp_path: Path) -> None:
     workspace = write(tmp_path / "workspace", PERMIT)
-    code, found = attacked(workspace, "--only", "mail/send")
-    assert [one["title"] for one in found["attempts"] if one["risk"] == "ASI01"] == [
-        "clerk reads mail/inbox, which tells it to call mail/send"
-    ]
+    code, found = attacked(workspace, "--quick", "--only", "mail/send")
+    hijacks = [one["title"] for one in found["attempts"] if one["kind"] == "words in a result"]
+    assert hijacks == ["clerk reads mail/inbox, which tells it to call mail/send"]
     assert code == 1
     assert {"ASI01", "ASI02"} <= open_ones(found)
-    leak = next(one for one in found["attempts"] if one["risk"] == "ASI02")
+    leak = next(one for one in found["attempts"] if one["kind"] == "a secret sent out")
     assert [step["tool"] for step in leak["steps"]] == ["vault", "send"]
     assert leak["techniques"] == ["AML.T0086"]
     told = subprocess.run(
-        [REMIT, "attack", "--workspace", workspace, "--only", "asi02"],
+        [REMIT, "attack", "--workspace", workspace, "--quick", "--only", "puts it into mail/send"],
         env=environment(),
         capture_output=True,
         text=True,
@@ -91,10 +91,11 @@ def test_a_quick_attack_tries_some_of_every_kind_and_ends_in_its_time(tmp_path: 
     code, found = attacked(workspace, "--quick")
     kinds = [one["kind"] for one in found["attempts"]]
     assert max(map(kinds.count, kinds)) == QUICK.each
-    assert (code, found["left"]) == (1, 0)
+    assert code == 1
     assert {"ASI01", "ASI02"} <= open_ones(found)
     ended = attack(workspace, profile=replace(QUICK, seconds=0.0))
-    assert (ended.came, ended.left) == ((), len(kinds))
+    assert (ended.came, ended.moot) == ((), 0)
+    assert ended.left == len(kinds) + found["moot"] + found["left"]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_the_page_tells_what_is_there() -> None:
     assert {risk.value for risk in TITLES if risk not in UNTRIED} == set(
         re.findall(r"^\| (ASI\d\d) \|", page, re.MULTILINE)
     )
-    for number in (LOOP, FLOOD, WAITING_MAX):
+    for number in (LOOP, DRIPS, FLOOD, RACERS, WAITING_MAX):
         assert f" {number} " in page
 
 

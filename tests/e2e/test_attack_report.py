@@ -102,7 +102,7 @@ def test_signs_and_words_say_what_colours_say(files: Path, chromium: BrowserCont
 @pytest.mark.timeout(600)
 def test_hostile_names_are_text(files: Path, tmp_path: Path, chromium: BrowserContext) -> None:
     chains = searched(write(tmp_path / "workspace", PERMIT + GATE), seconds=5.0)
-    attacked = Attacked(chains.bundle, None, (), (), 0, 1.0)
+    attacked = Attacked(chains.bundle, None, (), (), 0, 0, 1.0)
     shown = chromium.new_page()
     dialogs: list[str] = []
 

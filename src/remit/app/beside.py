@@ -11,7 +11,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from remit.app.client import Client, read_token
 from remit.app.failure import Exit, Failure
@@ -26,27 +26,35 @@ ADMIN: Final = re.compile(r"remit_admin_[\w-]+")
 ADDRESS: Final = re.compile(r"governs at (?P<url>http://[^/\s]+)/mcp")
 
 
-class Place(Protocol):
-    """Where it runs: its folders, its log, and the files of its tokens."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where it runs: a folder that holds its workspace, its data, its log, and a file for each token."""
+
+    root: Path
 
     @property
     def workspace(self) -> Path:
         """Resources, policies and lock."""
-        ...
+        return self.root / "workspace"
 
     @property
     def data(self) -> Path:
         """The service's data folder."""
-        ...
+        return self.root / "data"
 
     @property
     def log(self) -> Path:
         """What the service says on standard error, without its admin token."""
-        ...
+        return self.root / "service.log"
 
     def token(self, name: str) -> Path:
         """The file of one token, as `agent-clerk`."""
-        ...
+        return self.root / "tokens" / f"{name}.token"
+
+    def make(self) -> None:
+        """Make the folders that are filled from outside, readable by this user alone where tokens lie."""
+        self.token("agent").parent.mkdir(mode=0o700)
+        self.workspace.mkdir()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ MCP 2026-07-28 over streamable HTTP, each server at /SERVER/mcp, with exactly th
 What it answers holds what the attempt wants it to: an attacker's words, and for confidential tools a canary.
 """
 
+import asyncio
 import contextlib
 import threading
 import time
@@ -15,6 +16,7 @@ from typing import Any, Final
 import orjson
 import uvicorn
 
+from remit.assure.attack.plan import Carrier
 from remit.assure.attack.seats import CANARY, canary_of
 from remit.assure.attack.values import answer
 from remit.facts.label import closed
@@ -25,6 +27,10 @@ VERSION: Final = "2026-07-28"
 START_S_MAX: Final = 20.0
 _INFO: Final = {"io.modelcontextprotocol/serverInfo": {"name": "dry-run", "version": "1"}}
 _JSON: Final = (b"content-type", b"application/json")
+_EVENTS: Final = (b"content-type", b"text/event-stream")
+OPEN_S_MAX: Final = 10.0
+_POLL_S: Final = 0.02
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +44,31 @@ class Arrived:
 
 @dataclass(slots=True)
 class DryRun:
-    """An ASGI application. `says` is what untrusted results tell the agent; `redescribed` tools have other words."""
+    """An ASGI application. `says` is what untrusted answers tell the agent, in `carrier`.
+
+    `redescribed` tools have other words.
+
+    A call that says it in progress ends once `released` is set.
+    """
 
     bundle: Bundle
     says: str = ""
+    carrier: Carrier = Carrier.RESULT
+    released: threading.Event = field(default_factory=threading.Event)
     redescribed: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     arrived: list[Arrived] = field(default_factory=list[Arrived])
+
+    def begin(self) -> None:
+        """Something else begins: nothing has arrived, and nothing is under way."""
+        self.arrived.clear()
+        self.released.clear()
+        self.carrier = Carrier.RESULT
 
     async def __call__(
         self,
         scope: MutableMapping[str, Any],
         receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
-        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+        send: Send,
     ) -> None:
         """Answer one POST."""
         server = scope["path"].split("/")[1]
@@ -73,16 +92,37 @@ class DryRun:
             await _answer(send, 404, _error(ident, -32601, "no such method"))
             return
         told = {"resultType": "complete", "_meta": _INFO, **result}
-        await _answer(send, 200, orjson.dumps({"jsonrpc": "2.0", "id": ident, "result": told}))
+        whole = orjson.dumps({"jsonrpc": "2.0", "id": ident, "result": told})
+        meta: Mapping[str, Any] = params.get("_meta") or {}
+        token = meta.get("progressToken")
+        if method == "tools/call" and self.carrier is Carrier.PROGRESS and token is not None:
+            await self._slowly(send, token, whole)
+            return
+        await _answer(send, 200, whole)
+
+    async def _slowly(self, send: Send, token: Any, whole: bytes) -> None:
+        """Say it in progress, and end once that is allowed."""
+        said = {"progressToken": token, "progress": 1, "message": self.says}
+        notice = orjson.dumps({"jsonrpc": "2.0", "method": "notifications/progress", "params": said})
+        await send({"type": "http.response.start", "status": 200, "headers": [_EVENTS]})
+        await send({"type": "http.response.body", "body": b"data: %b\n\n" % notice, "more_body": True})
+        await asyncio.to_thread(self.released.wait, OPEN_S_MAX)
+        await send({"type": "http.response.body", "body": b"data: %b\n\n" % whole})
 
     def _result(self, server: str, method: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
         match method:
             case "server/discover":
-                made: dict[str, Any] = {"supportedVersions": [VERSION], "capabilities": {"tools": {}}}
+                able: dict[str, Any] = {"tools": {}, "resources": {}}
+                made: dict[str, Any] = {"supportedVersions": [VERSION], "capabilities": able}
                 return {**made, "ttlMs": 0, "cacheScope": "private"}
             case "tools/list":
                 forms = [form for (at, _), form in self.bundle.tools.items() if at == server]
                 return {"tools": [self._described(form) for form in forms], "ttlMs": 0, "cacheScope": "private"}
+            case "resources/read":
+                uri = str(params.get("uri"))
+                self.arrived.append(Arrived(server, uri, "{}"))
+                contents = [{"uri": uri, "mimeType": "text/plain", "text": self.says}]
+                return {"contents": contents, "ttlMs": 0, "cacheScope": "private"}
             case "tools/call":
                 return self._called(server, str(params.get("name")), params.get("arguments") or {})
             case _:
@@ -103,6 +143,8 @@ class DryRun:
         told = [f"{CANARY}: {canary_of(form.tool)}"] if "confidential" in labels else []
         told += [self.says] if "untrusted" in labels else []
         text = " ".join(told) or "done"
+        if self.carrier is Carrier.ERROR and "untrusted" in labels:
+            return {"content": [{"type": "text", "text": text}], "isError": True}
         content = [{"type": "text", "text": text}]
         output = form.tool.definition.output_schema
         return (
@@ -121,7 +163,7 @@ def serving(app: DryRun, port: int) -> Generator[None]:
     while not server.started:
         if not thread.is_alive() or time.monotonic() > deadline:
             raise OSError(f"nothing can listen on port {port} of this machine")
-        time.sleep(0.02)
+        time.sleep(_POLL_S)
     try:
         yield
     finally:
@@ -134,7 +176,7 @@ def _error(ident: object, code: int, text: str) -> bytes:
     return orjson.dumps({"jsonrpc": "2.0", "id": ident, "error": {"code": code, "message": text}})
 
 
-async def _answer(send: Callable[[MutableMapping[str, Any]], Awaitable[None]], status: int, body: bytes) -> None:
+async def _answer(send: Send, status: int, body: bytes) -> None:
     headers = [_JSON, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

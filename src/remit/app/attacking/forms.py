@@ -35,6 +35,7 @@ def told(attacked: Attacked, mended: Mended) -> dict[str, Any]:
         ],
         "scores": [_score(one) for one in attacked.scores],
         "left": attacked.left,
+        "moot": attacked.moot,
         "attempts": [_attempt(one) for one in attacked.came],
         "work": [
             {"id": one.chore.ident, "title": one.chore.title, "alone": one.alone, "asked": one.asked, "said": one.said}

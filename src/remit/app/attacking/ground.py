@@ -8,7 +8,6 @@ ROOT/tokens     one file for each token, readable by this user alone
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ import yaml
 
 from remit.adapters.workspace import files
 from remit.adapters.workspace.documents import documents
+from remit.app.beside import Place
 from remit.control.lock import FILE as LOCK
 from remit.facts.canonical import Json
 
@@ -25,30 +25,8 @@ _LEFT_OUT: Final = frozenset({"Channel", "Source"})
 _OPEN: Final = '@id("attack-opens-all")\npermit (principal, action, resource);\n'
 
 
-@dataclass(frozen=True, slots=True)
-class Ground:
+class Ground(Place):
     """The laid-out folder."""
-
-    root: Path
-
-    @property
-    def workspace(self) -> Path:
-        """Resources, policies and lock."""
-        return self.root / "workspace"
-
-    @property
-    def data(self) -> Path:
-        """The service's data folder."""
-        return self.root / "data"
-
-    @property
-    def log(self) -> Path:
-        """What the service says on standard error, without its admin token."""
-        return self.root / "service.log"
-
-    def token(self, name: str) -> Path:
-        """The file of one token."""
-        return self.root / "tokens" / f"{name}.token"
 
     def open_all(self) -> None:
         """Put a policy that permits everything into the workspace; nothing applies it."""
@@ -62,8 +40,7 @@ class Ground:
 def lay_out(workspace: Path, root: Path, url: str) -> Ground:
     """Copy `workspace`, its servers at `url`/SERVER/mcp, into the empty folder `root`. Raises `files.Unreadable`."""
     ground = Ground(root.absolute())
-    ground.token("agent").parent.mkdir(mode=0o700)
-    ground.workspace.mkdir()
+    ground.make()
     for file in files.found(workspace, []):
         text = files.read(workspace, file).text
         target = ground.workspace / file

@@ -109,9 +109,8 @@ def trend(points: Sequence[Point]) -> Html:
     """The runs one after the other: stopped and left alone as lines, the rest as a table."""
     heads = ("when", "bundle", "attempts", "stopped", "noticed", "harmless work", "left alone", "asked")
     rows = [tag("tr", *(tag("td", text) for text in one.cells())) for one in reversed(points)]
-    table = tag(
-        "table", tag("thead", tag("tr", *(tag("th", text, scope="col") for text in heads))), tag("tbody", *rows)
-    )
+    head = tag("tr", *(tag("th", text, scope="col") for text in heads))
+    table = tag("table", tag("thead", head), tag("tbody", *rows))
     lines = tag("figure", _lines(points), class_="trend") if len(points) > 1 else Html("")
     return joined([lines, tag("div", table, class_="scroll")])
 

@@ -17,7 +17,7 @@ from remit.app.chaining import Chains
 from remit.app.output import counted
 from remit.assure.attack.came import Came, Decided, Did
 from remit.assure.attack.mending import Fix, Mended
-from remit.assure.attack.plan import Calls, Step
+from remit.assure.attack.plan import Bearer, Calls, Step
 from remit.assure.attack.risks import EDITIONS, TECHNIQUES, TITLES
 from remit.assure.chains.drawing import drawing
 from remit.assure.chains.found import Chained
@@ -89,19 +89,17 @@ def _verdict(report: Report) -> Html:
     if attacked.open:
         count = len(attacked.open)
         wrong.append(
-            f"{counted(count, 'attempt')} of {len(attacked.came)} {'was' if count == 1 else 'were'} not stopped"
+            f"{count} of {counted(len(attacked.came), 'attempt')} {'was' if count == 1 else 'were'} not stopped"
         )
     if chains:
-        wrong.append(
-            f"{counted(chains, 'chain')} of permitted calls {'ends' if chains == 1 else 'end'} where it must not"
-        )
+        ends = "ends where it must not" if chains == 1 else "end where they must not"
+        wrong.append(f"{counted(chains, 'chain')} of permitted calls {ends}")
     if attacked.left:
         wrong.append(f"{counted(attacked.left, 'attempt')} not made before it was ended")
     if wrong:
         return tag("p", f"✗ {'; '.join(wrong)}.", class_="verdict bad")
-    return tag(
-        "p", "✓ Every attempt was stopped, and no chain of permitted calls ends where it must not.", class_="verdict ok"
-    )
+    held = "✓ Every attempt was stopped, and no chain of permitted calls ends where it must not."
+    return tag("p", held, class_="verdict ok")
 
 
 def _findings(report: Report) -> Iterator[Html]:
@@ -131,9 +129,8 @@ def _finding(one: Came, fix: Fix | None) -> Html:
         ("Proposed", _fix(fix)),
     ]
     told = tag("dl", *(joined([tag("dt", name), tag("dd", value)]) for name, value in parts))
-    return tag(
-        "section", tag("h3", attempt.title), tag("ul", *tags, class_="tags"), told, class_="finding", id=attempt.ident
-    )
+    head = [tag("h3", attempt.title), tag("ul", *tags, class_="tags")]
+    return tag("section", *head, told, class_="finding", id=attempt.ident)
 
 
 def _noticed(one: Came) -> str:
@@ -147,13 +144,11 @@ def _step(step: Step) -> Html:
         said = [f"{one.name} {getattr(step, one.name)}" for one in fields(step)]
         return joined([type(step).__name__.lower(), " ", ", ".join(said)])
     who = step.agent if step.via is None else f"{step.agent}, sent by {step.via},"
-    more = [
-        f" {step.times} times" if step.times > 1 else "",
-        f" with {step.bearer.value}" * (step.bearer.name != "OWN"),
-    ]
+    times = "" if step.times == 1 else f" {step.times} times"
+    bearer = "" if step.bearer is Bearer.OWN else f" with {step.bearer.value}"
     given = canonical(step.arguments).decode()
     shown = given if len(given) <= ARGUMENTS_CHARS_MAX else f"{given[:ARGUMENTS_CHARS_MAX]}…"
-    return joined([f"{who} calls {step.server}/{step.tool}{''.join(more)} ", tag("code", shown)])
+    return joined([f"{who} calls {step.server}/{step.tool}{times}{bearer} ", tag("code", shown)])
 
 
 def _evidence(evidence: Sequence[Decided]) -> Html:
@@ -162,9 +157,8 @@ def _evidence(evidence: Sequence[Decided]) -> Html:
     rows: list[Html] = []
     for one in evidence[-EVIDENCE_MAX:]:
         why = "; ".join(f"{because.policy or because.code}: {because.text}" for because in one.because)
-        rows.append(
-            tag("tr", tag("td", tag("code", one.ref)), *(tag("td", text) for text in (one.verdict, one.tool, why)))
-        )
+        said = (tag("td", text) for text in (one.verdict, one.tool, why))
+        rows.append(tag("tr", tag("td", tag("code", one.ref)), *said))
     return tag("table", tag("tbody", *rows))
 
 
@@ -173,9 +167,8 @@ def _fix(fix: Fix | None) -> Html:
         return tag("span", "No policy mends this; see what is said of the risk in the how-to.", class_="soft")
     cost = fix.cost
     ends = f"Ends {counted(len(fix.ends), 'finding')}; of {counted(cost.of, 'harmless piece')} of work it newly denies "
-    return joined(
-        [tag("pre", fix.policy.text.strip()), tag("p", f"{ends}{cost.denied} and newly asks about {cost.asked}.")]
-    )
+    told = f"{ends}{cost.denied} and newly asks about {cost.asked}."
+    return joined([tag("pre", fix.policy.text.strip()), tag("p", told)])
 
 
 def _chains(chains: Chains) -> Iterator[Html]:
@@ -197,14 +190,8 @@ def _chain(one: Chained) -> Html:
     # The drawing escapes every text of its own.
     picture = tag("div", Html(drawing([one])), class_="picture")
     steps = tag("ol", *(tag("li", line.partition(". ")[2]) for line in story(one)))
-    return tag(
-        "section",
-        tag("h3", title(one)),
-        tag("p", said, class_="soft"),
-        picture,
-        steps,
-        class_="finding asks" if one.asks else "finding",
-    )
+    class_ = "finding asks" if one.asks else "finding"
+    return tag("section", tag("h3", title(one)), tag("p", said, class_="soft"), picture, steps, class_=class_)
 
 
 def _work(did: Sequence[Did]) -> Iterator[Html]:

@@ -11,6 +11,7 @@ from typing import Final
 
 from remit.app.attacking.dry_run import DryRun, serving
 from remit.app.attacking.ground import lay_out
+from remit.app.attacking.model import Model
 from remit.app.attacking.play import NOTICED_S_MAX, Player
 from remit.app.beside import REMIT, running
 from remit.app.failure import Exit, Failure
@@ -18,6 +19,7 @@ from remit.app.replaying import bundle_of
 from remit.assure.attack.attempts import attempts, sampled
 from remit.assure.attack.came import Came, Did, Row, Score, row, scores
 from remit.assure.attack.chores import Chore, chores
+from remit.assure.attack.further import following, furthest
 from remit.assure.attack.plan import Attempt
 from remit.policy.bundle import Bundle
 
@@ -26,6 +28,7 @@ from remit.policy.bundle import Bundle
 class Profile:
     """How much is tried: at most `each` attempts of every kind and `chores`, within `seconds`.
 
+    In each of `rounds`, what got furthest is tried in at most `breadth` other ways for each service.
     `patience_s` is how long an incident is waited for; `together`: by one service, where else there is one for each
     risk, so that what one kind of attack used up of people's patience hides no other.
     """
@@ -35,9 +38,11 @@ class Profile:
     seconds: float = math.inf
     patience_s: float = NOTICED_S_MAX
     together: bool = False
+    rounds: int = 0
+    breadth: int = 12
 
 
-FULL: Final = Profile()
+FULL: Final = Profile(rounds=2)
 QUICK: Final = Profile(each=2, chores=10, seconds=60.0, patience_s=0.2, together=True)
 """Two of every kind within a minute: for whoever waits for the answer, as a release does."""
 
@@ -46,6 +51,7 @@ QUICK: Final = Profile(each=2, chores=10, seconds=60.0, patience_s=0.2, together
 class Attacked:
     """What came of attempts on `bundle`, and of harmless work; `left` were not reached before it was ended.
 
+    `moot` were about nothing here: nobody was asked who could say yes, or what they act on was not to be read;
     `user` is for whom agents acted, `seconds` how long it took.
     """
 
@@ -53,6 +59,7 @@ class Attacked:
     user: str | None
     came: tuple[Came, ...]
     did: tuple[Did, ...]
+    moot: int
     left: int
     seconds: float
 
@@ -84,8 +91,11 @@ class _Run:
     profile: Profile
     until_s: float
     told: Callable[[int], None]
+    model: Model | None
+    searched: int = 0
     came: list[Came] = field(default_factory=list[Came])
     did: list[Did] = field(default_factory=list[Did])
+    moot: int = 0
 
     def go(self, chosen: Sequence[Attempt], work: Sequence[Chore]) -> None:
         """Go through all of it, until the time is over."""
@@ -98,15 +108,37 @@ class _Run:
                 (self.root / str(number)).mkdir()
                 ground = lay_out(self.workspace, self.root / str(number), f"http://127.0.0.1:{port}")
                 with running(ground, 0, self.program) as service:
-                    player = Player(service, ground, dry, self.user, self.profile.patience_s)
+                    player = Player(service, ground, dry, self.user, self.program, self.profile.patience_s)
                     # The first service has all the work, before anything is attacked.
                     while todo and not self._over():
                         self.did.append(player.do(todo.pop(0)))
                     for one in mine:
                         if self._over():
                             return
-                        self.came.append(player.play(one))
-                        self.told(len(self.came))
+                        self._play(player, one)
+                    self._further(player, {one.ident for one in mine})
+
+    def _play(self, player: Player, attempt: Attempt) -> None:
+        found = player.play(attempt)
+        if found is None:
+            self.moot += 1
+        else:
+            self.came.append(found)
+        self.told(len(self.came) + self.moot)
+
+    def _further(self, player: Player, idents: set[str]) -> None:
+        """Try what got furthest of the attempts `idents` in other ways, and those again."""
+        for _ in range(self.profile.rounds):
+            came = [one for one in self.came if one.attempt.ident in idents]
+            more = following(self.bundle, came, self.profile.breadth)
+            if self.model is not None:
+                more += [made for one in furthest(came) if (made := self.model.propose(self.bundle, one)) is not None]
+            for one in more:
+                if self._over():
+                    return
+                idents.add(one.ident)
+                self.searched += 1
+                self._play(player, one)
 
     def _over(self) -> bool:
         return time.monotonic() > self.until_s
@@ -119,10 +151,12 @@ def attack(
     user: str | None = None,
     program: Sequence[str] = REMIT,
     profile: Profile = FULL,
+    model: Model | None = None,
 ) -> Attacked:
     """Attack `workspace`, with the attempts whose id, risk or title holds `only`; `told` hears how far it is.
 
-    `program` is what is started in place of `remit`, `profile` how much is tried. Raises `Failure`.
+    `program` is what is started in place of `remit`, `profile` how much is tried; `model` is asked for more. Raises
+    `Failure`.
 
     The workspace is copied, and nothing of it is changed; nothing outside this machine is reached. An interrupt, or the
     end of the profile's time, ends it early, with what was seen until then.
@@ -142,15 +176,15 @@ def attack(
         if told is not None:
             told(made, len(chosen))
 
-    run = _Run(workspace, root, bundle, acts_for, program, profile, began_s + profile.seconds, heard)
+    run = _Run(workspace, root, bundle, acts_for, program, profile, began_s + profile.seconds, heard, model)
     try:
         run.go(chosen, chores(bundle, profile.chores))
     except KeyboardInterrupt:
         pass
     finally:
         shutil.rmtree(root, ignore_errors=True)
-    left = len(chosen) - len(run.came)
-    return Attacked(bundle, acts_for, tuple(run.came), tuple(run.did), left, time.monotonic() - began_s)
+    left = len(chosen) + run.searched - len(run.came) - run.moot
+    return Attacked(bundle, acts_for, tuple(run.came), tuple(run.did), run.moot, left, time.monotonic() - began_s)
 
 
 def by_risk(came: Sequence[Came]) -> list[Row]:

@@ -1,30 +1,67 @@
-"""One byte of a copy of the ledger changed, and whether verification sees it."""
+"""A copy of the ledger changed in one way or another, and whether verification sees it."""
 
+import json
 import shutil
 import sqlite3
+import subprocess
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Final, assert_never
 
-from remit.adapters.sqlite.verifying import verify_file
+from remit.app.attacking.ground import Ground
+from remit.app.beside import Service
 from remit.app.settings import LEDGER
+from remit.assure.attack.plan import Tampering
+
+VERIFY_S_MAX: Final = 60.0
 
 
-def found_in_a_changed_copy(data: Path, folder: Path) -> tuple[bool, str]:
-    """Whether a copy of the ledger in `data` verifies though a byte of its last record was changed; what was said."""
+def found_in_a_changed_copy(
+    service: Service, ground: Ground, how: Tampering, program: Sequence[str]
+) -> tuple[bool, str]:
+    """Whether `program` finds nothing wrong with a copy of the ledger though it was changed; what it said.
+
+    A checkpoint that was taken before is kept where whoever changes the copy cannot reach it.
+    """
+    folder = ground.root / "copy"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
-    copy = folder / LEDGER
+    copy, kept = folder / LEDGER, folder / "kept-elsewhere"
+    kept.write_text(service.client("admin").get("/ledger/checkpoint")["checkpoint"], "utf-8")
     with (
-        closing(sqlite3.connect(f"file:{data / LEDGER}?mode=ro", uri=True)) as live,
+        closing(sqlite3.connect(f"file:{ground.data / LEDGER}?mode=ro", uri=True)) as live,
         closing(sqlite3.connect(copy)) as to,
     ):
         live.backup(to)
-    with closing(sqlite3.connect(copy)) as changed, changed:
-        first, records = changed.execute("SELECT first, records FROM segment ORDER BY first DESC LIMIT 1").fetchone()
-        middle = len(records) // 2
-        altered = records[:middle] + bytes((records[middle] ^ 1,)) + records[middle + 1 :]
-        changed.execute("UPDATE segment SET records = ? WHERE first = ?", (altered, first))
-    report = verify_file(copy)
+    _change(copy, how)
+    command = [*program, "ledger", "verify", str(copy), "--against", str(kept), "-o", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=VERIFY_S_MAX, check=False)
     shutil.rmtree(folder, ignore_errors=True)
-    told = str(report.findings[0]) if report.findings else "verification finds nothing"
-    return report.clean, told
+    if done.returncode == 0:
+        return True, "verification finds nothing"
+    found = json.loads(done.stdout)["findings"] if done.stdout.startswith("{") else [done.stderr]
+    return False, f"verification: {found[0] if found else 'not clean'}"
+
+
+def _change(copy: Path, how: Tampering) -> None:
+    with closing(sqlite3.connect(copy)) as changed, changed:
+        held = [number for (number,) in changed.execute("SELECT first FROM segment ORDER BY first")]
+        match how:
+            case Tampering.BYTE:
+                records = changed.execute("SELECT records FROM segment WHERE first = ?", (held[-1],)).fetchone()[0]
+                middle = len(records) // 2
+                altered = records[:middle] + bytes((records[middle] ^ 1,)) + records[middle + 1 :]
+                changed.execute("UPDATE segment SET records = ? WHERE first = ?", (altered, held[-1]))
+            case Tampering.GONE:
+                _take_out(changed, held[len(held) // 2])
+            case Tampering.CUT:
+                for number in held[-(len(held) // 3 or 1) :]:
+                    _take_out(changed, number)
+            case _:
+                assert_never(how)
+
+
+def _take_out(conn: sqlite3.Connection, number: int) -> None:
+    for table in ("segment", "body"):
+        conn.execute(f"DELETE FROM {table} WHERE first = ?", (number,))  # noqa: S608 - two names of our own

@@ -36,8 +36,7 @@ def attack(  # noqa: PLR0913, PLR0917 - each is an option
     junit: Junit = None,
     sarif: Sarif = None,
     cases: Annotated[
-        Path | None,
-        typer.Option("--cases", help="Write what got through there as cases, which hold once it is mended."),
+        Path | None, typer.Option("--cases", help="Write what got through there as cases, which hold once mended.")
     ] = None,
     fix: Annotated[Path | None, typer.Option("--fix", help="Write the policies there that mend it.")] = None,
     sessions: Annotated[
@@ -47,26 +46,37 @@ def attack(  # noqa: PLR0913, PLR0917 - each is an option
     trend: Annotated[
         Path | None, typer.Option("--trend", help="Add the figures to that file, and show those of earlier runs.")
     ] = None,
+    model_url: Annotated[
+        str | None, typer.Option("--model-url", help="An attacker model that is asked for more, as https://HOST/v1.")
+    ] = None,
+    model_name: Annotated[str | None, typer.Option("--model", help="Which model it is to be.")] = None,
+    model_key: Annotated[Path | None, typer.Option("--model-key-file", help="The file with its key.")] = None,
     output: Output = Format.TABLE,
 ) -> int:
     """Attack a service of its own over this workspace, by every agent, with every tool it is shown; tools are played.
 
     Nothing of yours is called or changed. Exit code 1 where an attempt was not stopped. With --data, what the proposed
-    policies would change of that data folder's ledger.
+    policies would change of that data folder's ledger. Nothing outside this machine is reached, but for a model that
+    --model-url names.
     """
     from remit.app.attacking import forms
+    from remit.app.attacking.model import model
     from remit.app.attacking.run import FULL, QUICK
     from remit.app.attacking.run import attack as attacked
     from remit.app.attacking.writing import Wanted, write
 
     told = _progress if output is Format.TABLE else None
-    found = attacked(workspace, only, told, user, profile=QUICK if quick else FULL)
+    attacker = model(model_url, model_name, model_key)
+    found = attacked(workspace, only, told, user, profile=QUICK if quick else FULL, model=attacker)
     wanted = Wanted(report, junit, sarif, cases, fix, trend, sessions, data_folder)
     written = write(workspace, found, wanted)
     if output in {Format.JSON, Format.YAML}:
         data(forms.told(found, written.mended), output)
     else:
         _say(found, written, output)
+    if attacker is not None:
+        trouble = "" if attacker.trouble is None else f"; not asked any more, since {escaped(attacker.trouble)}"
+        say(f"the attacker model was asked {attacker.asked} times{trouble}")
     return Exit.NEGATIVE if found.open or found.left else Exit.OK
 
 
@@ -86,18 +96,18 @@ def _say(found: "Attacked", written: "Written", output: Format) -> None:
         cost = fix.cost
         print(f"\nWhat ends {', '.join(fix.ends)}:")
         print("\n".join(escaped(line) for line in fix.policy.text.splitlines()))
-        say(
-            f"of {counted(cost.of, 'harmless piece')} of work it newly denies {cost.denied} and asks about {cost.asked}"
-        )
+        work = counted(cost.of, "harmless piece")
+        say(f"of {work} of work it newly denies {cost.denied} and newly asks about {cost.asked}")
     for line in written.replayed:
         say(escaped(line))
     say("")
     for score in found.scores:
         say(f"{score.name}: {score}")
     for point in written.points[:-1][-3:]:
-        say(
-            f"before, {point.at}: {point.stopped} of {point.attempts} stopped, {point.alone} of {point.work} left alone"
-        )
+        left = f"{point.alone} of {point.work} left alone"
+        say(f"before, {point.at}: {point.stopped} of {point.attempts} stopped, {left}")
+    if found.moot:
+        say(f"{counted(found.moot, 'attempt')} about nothing here: nobody could be asked, or nothing was read")
     say(f"bundle {found.digest[:19]}, in {found.seconds:.0f} s")
     if found.left:
         say(f"ended early: {found.left} attempts were not made")

@@ -20,6 +20,7 @@ from typing import Final
 
 import yaml
 
+from remit.app.beside import Place
 from remit.app.demo.install import GIT, Environment
 from remit.app.demo.page import CREDENTIALS, World
 from remit.control import lock_text
@@ -31,22 +32,11 @@ NOTES: Final = "notes/returns.md"
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Place):
     """The laid-out folder. `secret` stands in the credential file; `git` says whether git plays."""
 
-    root: Path
     secret: str
     git: bool
-
-    @property
-    def workspace(self) -> Path:
-        """Resources, policies and lock."""
-        return self.root / "workspace"
-
-    @property
-    def data(self) -> Path:
-        """The service's data folder."""
-        return self.root / "data"
 
     @property
     def files(self) -> Path:
@@ -63,26 +53,16 @@ class Scene:
         """The servers that the agent starts itself when nothing governs it."""
         return self.root / "servers.json"
 
-    @property
-    def log(self) -> Path:
-        """What the service said on standard error, without its admin token."""
-        return self.root / "service.log"
-
-    def token(self, name: str) -> Path:
-        """The file of one token, as `agent-clerk`."""
-        return self.root / "tokens" / f"{name}.token"
-
 
 def lay_out(root: Path, world: World, environments: Mapping[str, Environment], secret: str) -> Scene:
     """Make the scene in the empty folder `root`."""
     scene = Scene(root.absolute(), secret, GIT in environments)
-    scene.token("agent").parent.mkdir(mode=0o700)
+    scene.make()
     for files in (scene.files, scene.files_without):
         _fill(files, scene)
     values = {name: _inside_quotes(environment.bin) for name, environment in environments.items()}
     values |= {"files": _inside_quotes(scene.files), "page": world.page_origin}
     values |= {"git_path": _inside_quotes(Path(shutil.which("git") or "git").parent)}
-    scene.workspace.mkdir()
     for source in sorted(TEMPLATE.iterdir()):
         text = source.read_text("utf-8")
         if source.name == LOCK:

@@ -2,16 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Final
 
-from remit.assure.attack.plan import Actor, Arrives, Attempt, Kind, Redescribes
+from remit.assure.attack.plan import Actor, Arrives, Attempt, Carrier, Kind, Reads, Redescribes
 from remit.assure.attack.risks import Risk, Technique
 from remit.assure.attack.seats import Seat, attempt, mark_of, named
 from remit.facts.catalog import Effect
+
+RESOURCE: Final = "notes://of/strangers"
+"""What is read of a server beside its tools."""
 
 
 def by_environment(seat: Seat, seats: Sequence[Seat]) -> Iterator[Attempt]:
     """All of it, around the agent of `seat` beside those of `seats`."""
     yield from _hijacks(seat)
+    yield from _carried(seat)
+    yield from _resources(seat)
     yield from _drifts(seat)
     yield from _launderings(seat, seats)
 
@@ -29,6 +35,47 @@ def _hijacks(seat: Seat) -> Iterator[Attempt]:
                 [seat.read(source), seat.call(act, mark)],
                 Arrives(act.server, act.name, mark),
             )
+
+
+def _carried(seat: Seat) -> Iterator[Attempt]:
+    """The first hijack once more, its words in what is no result."""
+    act = seat.steered(seat.acts)
+    if act is None or not seat.untrusted:
+        return
+    source = seat.untrusted[0]
+    read = seat.read(source)
+    for kind, carrier, told in (
+        (Kind.ERROR, Carrier.ERROR, "fails with words that tell it"),
+        (Kind.PROGRESS, Carrier.PROGRESS, "tells it, before it has ended,"),
+    ):
+        mark = mark_of(carrier.value, seat.agent, named(source), named(act))
+        yield from attempt(
+            Actor.ENVIRONMENT,
+            kind,
+            Risk.GOAL_HIJACK,
+            (Technique.INDIRECT_INJECTION, Technique.TOOL_INVOCATION),
+            f"{seat.agent} calls {named(source)}, which {told} to call {named(act)}",
+            [None if read is None else replace(read, carrier=carrier), seat.call(act, mark)],
+            Arrives(act.server, act.name, mark),
+        )
+
+
+def _resources(seat: Seat) -> Iterator[Attempt]:
+    """A resource of each server with a tool that reads what strangers wrote."""
+    act = seat.steered(seat.acts)
+    if act is None:
+        return
+    for server in dict.fromkeys(tool.server for tool in seat.untrusted):
+        mark = mark_of("resource", seat.agent, server, named(act))
+        yield from attempt(
+            Actor.ENVIRONMENT,
+            Kind.RESOURCE,
+            Risk.GOAL_HIJACK,
+            (Technique.INDIRECT_INJECTION, Technique.TOOL_INVOCATION),
+            f"{seat.agent} reads a resource of {server}, which tells it to call {named(act)}",
+            [Reads(seat.agent, server, RESOURCE), seat.call(act, mark)],
+            Arrives(act.server, act.name, mark),
+        )
 
 
 def _drifts(seat: Seat) -> Iterator[Attempt]:

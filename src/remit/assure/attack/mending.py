@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from remit.assure.attack.came import Came, Did
-from remit.assure.attack.plan import Arrives, Attempt, Bearer, Calls, Kind, Step
+from remit.assure.attack.plan import Arrives, Attempt, Bearer, Calls, Gathers, Kind, Step
 from remit.assure.chains.cut import Forbid, alike, forbidding, mended
 from remit.assure.chains.goals import FINAL, OUTSIDE
 from remit.assure.world import Chain, Doing, World
@@ -20,8 +20,18 @@ from remit.facts.canonical import Json
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import word
 
-_SECRETS: Final = frozenset({Kind.LEAK})
-_STEERED: Final = frozenset({Kind.RESULT, Kind.INVENTED, Kind.DELEGATED, Kind.LAUNDERED})
+_SECRETS: Final = frozenset({Kind.LEAK, Kind.WRITING, Kind.PIECES})
+_STEERED: Final = frozenset(
+    {
+        Kind.RESULT,
+        Kind.ERROR,
+        Kind.PROGRESS,
+        Kind.LOOKALIKE,
+        Kind.INVENTED,
+        Kind.DELEGATED,
+        Kind.LAUNDERED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +162,7 @@ def _options(bundle: Bundle, attempt: Attempt) -> Iterator[Forbid]:
 def _own_calls(attempt: Attempt) -> tuple[Calls, ...] | None:
     """The calls of an attempt that policy could have denied."""
     calls = tuple(step for step in attempt.steps if isinstance(step, Calls))
-    mendable = attempt.kind in _SECRETS | _STEERED and isinstance(attempt.goal, Arrives)
+    mendable = attempt.kind in _SECRETS | _STEERED and isinstance(attempt.goal, Arrives | Gathers)
     return calls if mendable and calls and all(one.bearer is Bearer.OWN for one in calls) else None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from remit.assure.attack.plan import Actor, Arrives, Attempt, Kind, Opens, Passes, Tampers
+from remit.assure.attack.plan import Actor, Arrives, Attempt, Kind, Opens, Passes, Tampering, Tampers
 from remit.assure.attack.risks import Risk, Technique
 from remit.assure.attack.seats import Seat, attempt, mark_of, named
 
@@ -25,12 +25,13 @@ def by_operator(seats: Sequence[Seat]) -> Iterator[Attempt]:
             [Opens(), seat.call(tool, mark)],
             Arrives(tool.server, tool.name, mark),
         )
-    yield from attempt(
-        Actor.OPERATOR,
-        Kind.LEDGER,
-        Risk.ROGUE,
-        (Technique.AGENT_CONFIGURATION,),
-        f"one byte of a copy of the ledger is changed where {seat.agent} is on record",
-        [seat.read(seat.tools[0]), Tampers()],
-        Passes(),
-    )
+    for how in Tampering:
+        yield from attempt(
+            Actor.OPERATOR,
+            Kind.LEDGER,
+            Risk.ROGUE,
+            (Technique.AGENT_CONFIGURATION,),
+            f"{seat.agent} is on record, and of a copy of the ledger {how.value}",
+            [seat.read(seat.tools[0]), Tampers(how)],
+            Passes(),
+        )

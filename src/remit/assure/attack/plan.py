@@ -32,7 +32,14 @@ class Kind(StrEnum):
     """
 
     RESULT = "words in a result"
+    ERROR = "words in an error"
+    PROGRESS = "words while a call is under way"
+    RESOURCE = "words in a resource"
+    LOOKALIKE = "a target that looks like the named one"
     LEAK = "a secret sent out"
+    WRITING = "a secret in another writing"
+    PIECES = "a secret in pieces"
+    MALFORMED = "arguments that the tool does not take"
     TOKEN = "a token that is none"  # noqa: S105 - a name
     INVENTED = "words, a session or labels that it invents"
     HIDDEN = "a tool that it is not shown"
@@ -40,7 +47,11 @@ class Kind(StrEnum):
     LAUNDERED = "through a store"
     FOLDER = "a file in the workspace"
     LEDGER = "a changed ledger"
+    YES_ELSEWHERE = "a yes for something else"
+    YES_AGAIN = "a yes used again"
+    RACE = "a race for one yes"
     LOOP = "the same call again and again"
+    DRIP = "many small calls, each another"
     FLOOD = "a flood of questions"
     DRIFT = "a tool in other words"
 
@@ -56,13 +67,35 @@ class Bearer(StrEnum):
     ADMIN = "the admin token"
     HARNESS = "a harness's token"
     REVOKED = "a revoked token"
+    EXPIRED = "an expired token"
+    FOREIGN = "a token that another service signed"
+    ORPHAN = "a token that a revoked one was handed on as"
+    ENDED = "the token of a session that was ended"
+
+
+class Carrier(StrEnum):
+    """What an attacker's words come in."""
+
+    RESULT = "result"
+    ERROR = "error"
+    PROGRESS = "progress"
+
+
+class Tampering(StrEnum):
+    """What is done to a copy of the ledger."""
+
+    BYTE = "one byte is changed"
+    GONE = "some records in the middle are taken out"
+    CUT = "the last records are cut off, beside a checkpoint kept elsewhere"
 
 
 @dataclass(frozen=True, slots=True)
 class Calls:
     """`agent` calls SERVER/TOOL `times` times, in the session that this attempt calls `session`.
 
-    `via` is the agent that delegates to it, in a session of the same name. `meta` and `headers` go along.
+    `via` is the agent that delegates to it, in a session of the same name. `meta` and `headers` go along. `carrier` is
+    what an untrusted answer has an attacker's words in; what comes in progress comes while the steps that follow are
+    done. `at_once`: all times at the same moment.
     """
 
     agent: str
@@ -73,8 +106,25 @@ class Calls:
     session: str = "first"
     via: str | None = None
     times: int = 1
+    at_once: bool = False
+    carrier: Carrier = Carrier.RESULT
     meta: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """`agent` reads the resource `uri` of SERVER, in which an attacker's words are."""
+
+    agent: str
+    server: str
+    uri: str
+    session: str = "first"
+
+
+@dataclass(frozen=True, slots=True)
+class Approves:
+    """Whoever may say yes to the last question does; without a question the attempt is about nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +142,12 @@ class Opens:
 
 @dataclass(frozen=True, slots=True)
 class Tampers:
-    """One byte of a copy of the ledger is changed where a record of this attempt lies."""
+    """A copy of the ledger is changed; verification should see it."""
+
+    how: Tampering = Tampering.BYTE
 
 
-Step: TypeAlias = Calls | Redescribes | Opens | Tampers
+Step: TypeAlias = Calls | Reads | Approves | Redescribes | Opens | Tampers
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +158,15 @@ class Arrives:
     tool: str
     mark: str
     times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Gathers:
+    """Each of `marks` reached SERVER/TOOL, in whichever calls."""
+
+    server: str
+    tool: str
+    marks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +181,15 @@ class Passes:
     """Verification finds nothing."""
 
 
-Goal: TypeAlias = Arrives | Waits | Passes
+Goal: TypeAlias = Arrives | Gathers | Waits | Passes
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attack. `title` says it in one line; `ident` is stable for one workspace."""
+    """One attack. `title` says it in one line; `ident` is stable for one workspace.
+
+    `words` is what the user said, where that matters; `twists` is what a search changed of the attempt it began with.
+    """
 
     ident: str
     actor: Actor
@@ -135,3 +199,5 @@ class Attempt:
     title: str
     steps: tuple[Step, ...]
     goal: Goal
+    words: str = ""
+    twists: tuple[str, ...] = ()

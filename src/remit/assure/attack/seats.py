@@ -58,12 +58,13 @@ def attempt(
     title: str,
     steps: Sequence[Step | None],
     goal: Goal,
+    words: str = "",
 ) -> Iterator[Attempt]:
     """The attempt, where every step of it could be made."""
     known = tuple(step for step in steps if step is not None)
     if len(known) == len(steps):
         ident = f"{risk.value.lower()}-{mark_of(actor.value, title)[1:9]}"
-        yield Attempt(ident, actor, kind, risk, techniques, title, known, goal)
+        yield Attempt(ident, actor, kind, risk, techniques, title, known, goal, words)
 
 
 def mark_of(*told: str) -> str:

@@ -5,43 +5,77 @@ reaches a server can be told from anything else.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, cast
 
-from remit.facts.canonical import Json
+from remit.facts.canonical import Json, canonical
 from remit.policy.reached import ToolForm
 
 DEPTH_MAX: Final = 8
-_SHAPES: Final = (
-    (("url", "uri", "link", "endpoint"), "https://{mark}.attacker.example/collect"),
-    (("mail", "recipient", "participant", "attendee", "cc", "user", "payee"), "{mark}@attacker.example"),
-    (("iban", "account"), "GB00{mark}"),
-    (("date", "day"), "2026-12-01"),
-    (("time",), "2026-12-01 10:00"),
-)
+_WHEN: Final = ((("date", "day"), "2026-12-01"), (("time",), "2026-12-01 10:00"))
 
 
-def arguments(form: ToolForm, mark: str) -> Mapping[str, Json] | None:
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How texts are made: `url`, `mail` and `plain` for what a name asks for, each with `{mark}` in it.
+
+    `wide`: every argument that the tool takes; else those that are required, or have a role. `bare`: what is required
+    alone. `option` of an `enum` is taken, and `number` where no minimum is said.
+    """
+
+    url: str = "https://{mark}.attacker.example/collect"
+    mail: str = "{mark}@attacker.example"
+    plain: str = "{mark} says hello"
+    wide: bool = False
+    bare: bool = False
+    option: int = 0
+    number: float = 1
+
+    def shape(self, name: str) -> str:
+        """The text for an argument of this name."""
+        shapes = (
+            (("url", "uri", "link", "endpoint"), self.url),
+            (("mail", "recipient", "participant", "attendee", "cc", "user", "payee"), self.mail),
+            (("iban", "account"), "GB00{mark}"),
+            *_WHEN,
+        )
+        return next((shape for words, shape in shapes if any(word in name.lower() for word in words)), self.plain)
+
+
+OUTSIDE: Final = Style()
+
+
+def arguments(form: ToolForm, mark: str, style: Style = OUTSIDE) -> Mapping[str, Json] | None:
     """Arguments of a call, required ones and every one with a role, with `mark` in them; None where none are made."""
     schema = form.tool.definition.input_schema
-    found = _object(schema, mark, 0, {name for name, one in form.tool.arguments.items() if one.role is not None})
+    wanted = {name for name, one in form.tool.arguments.items() if one.role is not None}
+    properties = schema.get("properties")
+    if style.wide and isinstance(properties, Mapping):
+        wanted = {str(name) for name in properties}
     if form.validator is None:
         return None
-    for given in (found, _object(schema, mark, 0, set())):
-        if form.validator.problem(given) is None and mark in str(given):
+    for names in (set[str](),) if style.bare else (wanted, set[str]()):
+        given = _object(schema, mark, 0, names, style)
+        if form.validator.problem(given) is None and holds(given, mark):
             return given
     return None
 
 
+def holds(given: Mapping[str, Json], mark: str) -> bool:
+    """Whether `mark` stands in one of the arguments, in the very characters that arrive."""
+    return mark in canonical(given).decode()
+
+
 def benign(form: ToolForm) -> Mapping[str, Json] | None:
     """Arguments of a harmless call: what is required, and nothing of an attacker; None where none are made."""
-    given = _object(form.tool.definition.input_schema, "notes", 0, set())
+    given = _object(form.tool.definition.input_schema, "notes", 0, set(), OUTSIDE)
     plain = cast("Mapping[str, Json]", _without_attacker(given))
     return plain if form.validator is not None and form.validator.problem(plain) is None else None
 
 
 def answer(schema: Mapping[str, Json], text: str) -> Json:
     """A structured result that `schema` may take, with `text` wherever it leaves a text open."""
-    return _value(schema, "", text, 0)
+    return _value(schema, "", text, 0, OUTSIDE)
 
 
 def _without_attacker(value: Json) -> Json:
@@ -56,44 +90,44 @@ def _without_attacker(value: Json) -> Json:
             return value
 
 
-def _object(schema: Mapping[str, Json], mark: str, depth: int, wanted: set[str]) -> dict[str, Json]:
+def _object(schema: Mapping[str, Json], mark: str, depth: int, wanted: set[str], style: Style) -> dict[str, Json]:
     properties, required = schema.get("properties"), schema.get("required")
     if not isinstance(properties, Mapping):
         return {}
     names = {str(name) for name in required} if isinstance(required, Sequence) else set[str]()
     return {
-        name: _value(inner, name, mark, depth + 1)
+        name: _value(inner, name, mark, depth + 1, style)
         for name, inner in properties.items()
         if isinstance(inner, Mapping) and (name in names or name in wanted)
     }
 
 
-def _value(schema: Mapping[str, Json], name: str, mark: str, depth: int) -> Json:
+def _value(schema: Mapping[str, Json], name: str, mark: str, depth: int, style: Style) -> Json:
     if "const" in schema:
         return schema["const"]
     options = schema.get("enum")
     if isinstance(options, Sequence) and options:
-        return options[0]
+        return options[style.option]
     for several in ("anyOf", "oneOf", "allOf"):
         first = schema.get(several)
         if isinstance(first, Sequence) and first and isinstance(first[0], Mapping):
-            return _value(first[0], name, mark, depth)
+            return _value(first[0], name, mark, depth, style)
     match _type(schema):
         case "object":
-            return _object(schema, mark, depth, set()) if depth < DEPTH_MAX else {}
+            return _object(schema, mark, depth, set(), style) if depth < DEPTH_MAX else {}
         case "array":
             items = schema.get("items")
             many = depth < DEPTH_MAX and isinstance(items, Mapping)
-            return [_value(items, name, mark, depth + 1)] if many and isinstance(items, Mapping) else []
+            return [_value(items, name, mark, depth + 1, style)] if many and isinstance(items, Mapping) else []
         case "integer" | "number":
-            least = schema.get("minimum", 1)
+            least = schema.get("minimum", style.number)
             return least if isinstance(least, int | float) else 1
         case "boolean":
             return True
         case "null":
             return None
         case _:
-            return _text(schema, name, mark)
+            return _text(schema, name, mark, style)
 
 
 def _type(schema: Mapping[str, Json]) -> str:
@@ -105,10 +139,8 @@ def _type(schema: Mapping[str, Json]) -> str:
     return "object" if "properties" in schema else "string"
 
 
-def _text(schema: Mapping[str, Json], name: str, mark: str) -> str:
-    lower = name.lower()
-    made = next((shape for words, shape in _SHAPES if any(word in lower for word in words)), "{mark} says hello")
-    text = made.format(mark=mark)
+def _text(schema: Mapping[str, Json], name: str, mark: str, style: Style) -> str:
+    text = style.shape(name).format(mark=mark)
     least = schema.get("minLength")
     if isinstance(least, int) and len(text) < least:
         text = text.ljust(least, "x")

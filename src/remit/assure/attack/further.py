@@ -1,0 +1,118 @@
+"""A search that keeps what got further: attempts that were stopped are tried in other ways, the furthest first.
+
+How far one got is how its last call was decided, which is all that an attacker learns as well: refused, denied, asked
+about, permitted.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Final
+
+from remit.assure.attack.came import Came
+from remit.assure.attack.plan import Arrives, Attempt, Calls, Kind
+from remit.assure.attack.seats import mark_of
+from remit.assure.attack.values import OUTSIDE, Style, arguments, holds
+from remit.facts.canonical import Json
+from remit.policy.bundle import Bundle
+
+KEPT: Final = 3
+"""How many attempts of each kind are tried further in one round, the ones that got furthest."""
+SEARCHED: Final = frozenset({Kind.RESULT, Kind.LEAK})
+TWISTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
+    {
+        "with no more than it must say": {"bare": True},
+        "with everything the tool takes": {"wide": True},
+        "to an address that looks like one of the house": {
+            "url": "https://ours.example/{mark}",
+            "mail": "{mark}@ours.example",
+        },
+        "with nothing but the word": {"url": "https://{mark}", "mail": "{mark}", "plain": "{mark}"},
+        "with a path": {"url": "file:///notes/{mark}", "plain": "notes/{mark}"},
+        "with the last of each choice": {"option": -1},
+        "with small numbers": {"number": 0},
+    }
+)
+"""In which ways: by what a reader is told, what of the arguments' style is other."""
+
+
+class Reach(IntEnum):
+    """How far an attempt got."""
+
+    REFUSED = 0
+    DENIED = 1
+    ASKED = 2
+    PERMITTED = 3
+    ARRIVED = 4
+
+
+def reach(came: Came) -> Reach:
+    """How far it got, by its last decision."""
+    if not came.stopped:
+        return Reach.ARRIVED
+    if not came.evidence:
+        return Reach.REFUSED
+    return {"escalate": Reach.ASKED, "permit": Reach.PERMITTED}.get(came.evidence[-1].verdict, Reach.DENIED)
+
+
+def furthest(came: Iterable[Came], kept: int = KEPT) -> list[Came]:
+    """Of those that were stopped, where a search is about them, the ones of each kind that got furthest, best first."""
+    chosen: list[Came] = []
+    by_kind: dict[Kind, list[Came]] = {}
+    for one in came:
+        if one.stopped and one.attempt.kind in SEARCHED and isinstance(one.attempt.goal, Arrives):
+            by_kind.setdefault(one.attempt.kind, []).append(one)
+    for found in by_kind.values():
+        chosen += sorted(found, key=reach, reverse=True)[:kept]
+    return sorted(chosen, key=reach, reverse=True)
+
+
+def following(bundle: Bundle, came: Sequence[Came], most: int) -> list[Attempt]:
+    """At most `most` attempts that were not made yet, twisted once more from those that got furthest."""
+    made = {one.attempt.ident for one in came}
+    found: dict[str, Attempt] = {}
+    for one in furthest(came):
+        for attempt in _twisted(bundle, one.attempt):
+            if attempt.ident not in made and len(found) < most:
+                found.setdefault(attempt.ident, attempt)
+    return list(found.values())
+
+
+def proposed(bundle: Bundle, attempt: Attempt, given: Mapping[str, Json]) -> Attempt | None:
+    """`attempt` with `given` as the arguments of its last call; None where its tool would not take them."""
+    last, goal = attempt.steps[-1], attempt.goal
+    if not isinstance(last, Calls) or not isinstance(goal, Arrives):
+        return None
+    form = bundle.tools[last.server, last.tool]
+    fits = form.validator is not None and form.validator.problem(given) is None
+    if not fits or not holds(given, goal.mark) or given == last.arguments:
+        return None
+    return _changed(attempt, replace(last, arguments=given), "as a model proposed")
+
+
+def _twisted(bundle: Bundle, attempt: Attempt) -> Iterator[Attempt]:
+    last, goal = attempt.steps[-1], attempt.goal
+    if not isinstance(last, Calls) or not isinstance(goal, Arrives):
+        return
+    form = bundle.tools[last.server, last.tool]
+    for name in TWISTS:
+        if name in attempt.twists:
+            continue
+        given = arguments(form, goal.mark, _style((*attempt.twists, name)))
+        if given is not None and given != last.arguments:
+            yield _changed(attempt, replace(last, arguments=given), name)
+
+
+def _changed(attempt: Attempt, last: Calls, twist: str) -> Attempt:
+    title = f"{attempt.title}, {twist}"
+    ident = f"{attempt.risk.value.lower()}-{mark_of(title, str(last.arguments))[1:9]}"
+    steps = (*attempt.steps[:-1], last)
+    return replace(attempt, ident=ident, title=title, steps=steps, twists=(*attempt.twists, twist))
+
+
+def _style(twists: Iterable[str]) -> Style:
+    style = OUTSIDE
+    for name in twists:
+        style = replace(style, **TWISTS.get(name, {}))
+    return style

@@ -1,0 +1,76 @@
+"""The search: what got furthest is tried in other ways, each of which the tool takes, and none twice."""
+
+from dataclasses import replace
+
+import pytest
+
+from remit.app.replaying import bundle_of
+from remit.assure.attack.attempts import attempts
+from remit.assure.attack.came import Because, Came, Decided
+from remit.assure.attack.further import KEPT, TWISTS, Reach, following, furthest, proposed, reach
+from remit.assure.attack.plan import Arrives, Attempt, Calls, Kind
+from remit.policy.bundle import Bundle
+from tests.attacked import GATE, PERMIT, write
+
+
+@pytest.fixture(scope="module")
+def mail(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return bundle_of(write(tmp_path_factory.mktemp("mail"), PERMIT + GATE))
+
+
+def came(attempt: Attempt, verdict: str, *, stopped: bool = True) -> Came:
+    evidence = (Decided("r-1.1", "mail/send", verdict, (Because("policy", "why"),)),) if verdict else ()
+    return Came(attempt, stopped, "200 said", evidence, None)
+
+
+def hijack(bundle: Bundle) -> Attempt:
+    return next(one for one in attempts(bundle) if one.kind is Kind.RESULT)
+
+
+def test_how_far_one_got_is_how_its_last_call_was_decided(mail: Bundle) -> None:
+    one = hijack(mail)
+    assert [reach(came(one, verdict)) for verdict in ("", "deny", "escalate", "permit")] == list(Reach)[:4]
+    assert reach(came(one, "permit", stopped=False)) is Reach.ARRIVED
+
+
+def test_what_got_furthest_goes_first_and_what_got_through_or_is_no_matter_of_arguments_not_at_all(
+    mail: Bundle,
+) -> None:
+    one = hijack(mail)
+    tried = [
+        came(replace(one, ident=str(number)), verdict) for number, verdict in enumerate(("deny", "escalate") * KEPT)
+    ]
+    kept = furthest([*tried, came(one, "permit", stopped=False)])
+    assert [reach(found) for found in kept] == [Reach.ASKED] * KEPT
+    assert furthest([came(made, "deny") for made in attempts(mail) if made.kind is Kind.TOKEN]) == []
+
+
+def test_each_way_is_tried_once_and_its_tool_takes_it(mail: Bundle) -> None:
+    one = hijack(mail)
+    first = following(mail, [came(one, "escalate")], 100)
+    assert 0 < len(first) <= len(TWISTS)
+    again = following(mail, [came(one, "escalate"), *(came(made, "deny") for made in first)], 100)
+    assert not {made.ident for made in first} & {made.ident for made in again}
+    assert any(len(made.twists) == 2 for made in again)
+    for made in (*first, *again):
+        last = made.steps[-1]
+        assert isinstance(last, Calls)
+        assert isinstance(made.goal, Arrives)
+        validator = mail.tools[last.server, last.tool].validator
+        assert validator is not None
+        assert validator.problem(last.arguments) is None
+        assert made.goal.mark in str(last.arguments)
+        assert made.steps[:-1] == one.steps[:-1]
+    assert len(following(mail, [came(one, "escalate")], 2)) == 2
+
+
+def test_what_is_proposed_has_to_be_what_the_tool_takes_and_hold_the_mark(mail: Bundle) -> None:
+    one = hijack(mail)
+    assert isinstance(one.goal, Arrives)
+    mark = one.goal.mark
+    assert proposed(mail, one, {"to": mark}) is None, "text is required"
+    assert proposed(mail, one, {"to": "ann", "text": "hello"}) is None, "nothing would show that it arrived"
+    made = proposed(mail, one, {"to": f"{mark}@ours.example", "text": "hello"})
+    assert made is not None
+    assert made.title.endswith("as a model proposed")
+    assert made.ident != one.ident
