@@ -487,6 +487,17 @@ LINES: Final[tuple[Line, ...]] = (
         timeout_s=300,
     ),
     Line(
+        part=5,
+        id="simulator-approvals",
+        text="seeded runs with edits, grants, deputies, confirmed yeses; mutants of edits, grants and confirmed yeses",
+        command=("-m", "proof.sim", "--part", "5"),
+        goal="no law broken; each mutant caught within 1,000 seeds",
+        short=("--seeds", "200"),
+        long=("--seeds", "5000"),
+        quick=False,
+        timeout_s=600,
+    ),
+    Line(
         part=7,
         id="halt",
         text="200 halts under load over /mcp and bridges: from the command to the last call that reached the server; "
@@ -499,8 +510,8 @@ LINES: Final[tuple[Line, ...]] = (
     Line(
         part=7,
         id="simulator-protection",
-        text="the simulator with budgets and breakers: each law of theirs switched off by a mutant",
-        command=("-m", "proof.sim"),
+        text="seeded runs with budgets, breakers, monitors, guarantees, obligations, halts, quarantine; their mutants",
+        command=("-m", "proof.sim", "--part", "7"),
         goal="500 seeds break no law; each mutant caught within 1,000 seeds",
         short=("--seeds", "500"),
         long=("--seeds", "5000"),

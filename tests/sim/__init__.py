@@ -4,5 +4,7 @@
 (`loop`) and disk (`life`), between clients (`agents`), servers (`servers`) and people (`people`) that do what they
 should and what they should not. `laws` holds three records beside each other that know nothing of each other: what
 servers were asked, what clients read, and what lies on disk (`witness`); `realm` says in plain Python what the
-workspace means. `world` is one seed, `mutants` are the laws switched off one by one.
+workspace means, `allowed` whether it or people (`consent`) let something pass. Laws of their own are `past`, `duties`,
+`halting`, `stores` and `proofs`, and those of the whole file `after`. `world` is one seed, whose agents have one of the
+`trades`; `mutants` are the laws switched off one by one.
 """

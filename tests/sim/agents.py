@@ -14,7 +14,9 @@ from remit.facts.canonical import canonical
 from remit.facts.capability import NEEDS_TASKS
 from remit.pep.answer import Answer, Asking, Awaiting, Client, Failed, Refused, Released, Underway, Watching
 from remit.ports.upstream import Changed, Era, Log, Notice, Offer, Progress
-from tests.sim.realm import HUGE_OVER, OVERFLOWS_FROM, TOOLS
+from tests.sim.office import OFFICE, is_obliged, shaped
+from tests.sim.realm import STAFF
+from tests.sim.trades import GATED, PLAIN, Call, Trade, called, known_apart
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from tests.sim.life import Life
     from tests.sim.witness import Key
 
-AMOUNTS: Final = (1, 60, 200, 200, HUGE_OVER + 1, OVERFLOWS_FROM)
-GATED: Final = (*(("shop", "pay"),) * 4, ("vault", "fetch"), ("vault", "send"), ("vault", "send"))
 ANSWERS: Final[tuple[Any, ...]] = ({"action": "accept", "content": {"name": "ann"}}, {"action": "decline"}, None)
 SAMPLED: Final[Any] = {"role": "assistant", "content": {"type": "text", "text": "well"}, "model": "m"}
 CAPABILITIES: Final[Mapping[str, Any]] = {"elicitation": {}, "sampling": {}, **NEEDS_TASKS}
@@ -42,8 +42,8 @@ class Agents:
     tell: Callable[[str], None]
     impatience: float
     """How often a client goes away before it has its answer."""
-    gated: bool
-    """Whether they do little but what people have to let pass."""
+    trade: Trade
+    """What they call; of a trade other than `PLAIN` they do little else."""
     all: list[Authority] = field(default_factory=list[Authority])
     _made: int = 0
 
@@ -72,14 +72,14 @@ class Agent:
     driver: Driver
     life: Life
     random: Random
-    _waiting: list[tuple[str, str, Mapping[str, Any]]] = field(
-        default_factory=list[tuple[str, str, "Mapping[str, Any]"]]
-    )
+    _waiting: list[Call] = field(default_factory=list[Call])
 
     async def run(self, actions: int) -> None:
         for _ in range(actions):
-            await asyncio.sleep(self.random.uniform(0.0, 2.0))
-            match self.random.randrange(6 if self.agents.gated else 0, 20):
+            trade = self.agents.trade
+            # Where people are asked for nearly everything, there is time for them, and it is asked for again.
+            await asyncio.sleep(self.random.uniform(0.0, 5.0 if trade is GATED else 2.0))
+            match self.random.randrange(0 if trade is PLAIN else 6, 14 if trade is GATED else 20):
                 case 0:
                     await self._read()
                 case 1:
@@ -105,24 +105,21 @@ class Agent:
 
     # --- what it asks for
 
-    def _chosen(self) -> tuple[str, str, Mapping[str, Any]]:
-        server, tool = self.random.choice(
-            GATED if self.agents.gated else (*TOOLS, *(("shop", "pay"),) * 4, ("vault", "send"))
-        )
-        note = f"n{self.random.randrange(1_000_000)}" if self.random.random() < 0.8 else "again"
-        to = self.random.choice(("eve", "eve", "eve", "stranger"))
-        return server, tool, {"amount": self.random.choice(AMOUNTS), "note": note, "to": to}
+    def _chosen(self) -> Call:
+        return called(self.random, self.agents.trade)
 
     async def _several(self) -> None:
         chosen = self._chosen()
-        await asyncio.gather(self._call(*chosen), self._call(*chosen), self._call(*self._chosen()))
+        same = self._chosen() if known_apart(*chosen[:2]) else chosen
+        await asyncio.gather(self._call(*chosen), self._call(*same), self._call(*self._chosen()))
 
     async def _call(self, server: str, tool: str, given: Mapping[str, Any], *, waited: bool = False) -> None:
         data = canonical(given)
-        key = self._key(ActionKind.CALL_TOOL, server, tool, data)
+        runs = shaped(tool, given) if server == OFFICE and is_obliged(self.authority.agents, STAFF) else given
+        key = self._key(ActionKind.CALL_TOOL, server, tool, canonical(runs))
         client = self._client()
         answer = await self._ask(
-            key, given, self.driver.call_tool(self.authority, client, server, tool, given, data), client
+            key, runs, self.driver.call_tool(self.authority, client, server, tool, given, data), client
         )
         if isinstance(answer, Awaiting) or (waited and isinstance(answer, Released) and self.random.random() < 0.5):
             # What people let pass once they do not let pass again.
@@ -184,7 +181,7 @@ class Agent:
         """The last answer of all; None where the client went away."""
         request = self.agents.laws.asks(self.authority, key, given)
         self.agents.tell(f"{self._name} asks {key[1]}/{key[2]} {key[3].decode()}")
-        answer = await self._patiently(work)
+        answer = await self._patiently(self._given(key, work))
         if answer is None:
             return None
         self._take(answer)
@@ -198,14 +195,23 @@ class Agent:
         self.agents.laws.open.remove(request)
         return answer
 
+    async def _given(self, key: Key, work: Awaitable[Answer]) -> Answer:
+        """The answer of `work`, seen at the moment at which it is given."""
+        answer = await work
+        if self.life.alive:
+            self.agents.laws.gives(self.authority, key, answer)
+        return answer
+
     async def _go_on(self, request: Request, answer: Asking | Underway, client: Client) -> Answer | None:
         await asyncio.sleep(self.random.uniform(0.0, 3.0))
         if isinstance(answer, Underway):
             if answer.result is not None or answer.error is not None:
                 return Refused((), None)
             if self.random.random() < 0.2:
-                return await self._patiently(self.driver.cancel_task(self.authority, client, None, answer.name))
-            return await self._patiently(self.driver.get_task(self.authority, client, None, answer.name))
+                work = self.driver.cancel_task(self.authority, client, None, answer.name)
+            else:
+                work = self.driver.get_task(self.authority, client, None, answer.name)
+            return await self._patiently(self._given(request.key, work))
         if self.random.random() < 0.1:
             self.driver.forsake(self.authority, answer.round)
             return None
@@ -235,7 +241,7 @@ class Agent:
             if other is not self.authority:
                 found = await self.driver.resume(other, client, asked.round, responses)
                 assert isinstance(found, Refused), found
-        answer = await self.driver.resume(self.authority, client, asked.round, responses)
+        answer = await self._given(request.key, self.driver.resume(self.authority, client, asked.round, responses))
         laws.open.remove(within)
         return answer
 

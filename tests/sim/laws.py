@@ -9,17 +9,21 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from remit.facts.action import ActionKind
 from remit.facts.canonical import canonical, digest
 from remit.trace.bodies import Passed
-from tests.sim.realm import DEPTH_MAX, NOTES_MAX, Meant, Variant, lifted, meant
+from tests.sim.allowed import Allowed, said
+from tests.sim.consent import given_of
+from tests.sim.realm import DEPTH_MAX, NOTES_MAX, Variant, meant
+from tests.sim.stores import Drawers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from remit.facts.agent import Authority
+    from remit.pep.answer import Answer
     from remit.ports.system import Clock
     from tests.sim.witness import Intent, Key, Witness
 
@@ -35,6 +39,11 @@ INVARIANTS: Final = (
     "chain-links",
     "budget-never-overspent",
     "breaker-rests",
+    "past-is-what-happened",
+    "guarantee-holds",
+    "obligation-met",
+    "checkpoint-is-true",
+    "erased-is-gone",
     "bundle-in-every-record",
     "state-is-a-fold",
     "in-doubt-exact",
@@ -46,6 +55,27 @@ exact, and that everybody has an answer in the end."""
 
 class Broken(Exception):
     """A law does not hold; nothing after it means anything."""
+
+
+class Law:
+    """What is checked beside `Laws`, in a file of its own: it looks where it likes, and says `Laws.break_`."""
+
+    __slots__ = ()
+
+    def begins(self) -> None:
+        """A process begins, and the witness has read what it found."""
+
+    def effect(self, key: Key) -> None:
+        """A server does what `key` says, whose intent is on disk."""
+
+    def gives(self, authority: Authority, key: Key, answer: Answer) -> None:
+        """Whoever asked for `key` is given `answer`."""
+
+    def reads(self, authority: Authority, data: bytes) -> None:
+        """A client reads `data`."""
+
+    def over(self) -> None:
+        """All is over, and the witness has read it whole."""
 
 
 @dataclass(slots=True, eq=False)
@@ -67,19 +97,11 @@ class Called:
     key: Key
     number: int = 0
     """How often it has asked back."""
+    asked: tuple[Key, ...] = ()
+    """What was asked for: the same, unless people put it in the place of something else."""
     approved: bool = False
-
-
-@dataclass(slots=True)
-class Vote:
-    """What people were shown, and who said yes to it until when."""
-
-    key: Key
-    user: str | None
-    expires_ms: int
-    yes: set[str] = field(default_factory=set[str])
-    refused: bool = False
-    used: bool = False
+    stored: frozenset[str] = frozenset()
+    """The labels that come with it from where it was stored."""
 
 
 @dataclass(slots=True)
@@ -93,6 +115,7 @@ class Laws:
     by_digest: Mapping[str, Variant]
     broken: tuple[str, str] | None = None
     on_broken: Callable[[], None] = lambda: None
+    also: Sequence[Law] = ()
     authorities: dict[str, Authority] = field(default_factory=dict[str, "Authority"])
     open: list[Request] = field(default_factory=list[Request])
     effects: Counter[Key] = field(default_factory=Counter["Key"])
@@ -100,12 +123,16 @@ class Laws:
     calls: dict[int, Called] = field(default_factory=dict[int, Called])
     shown: dict[Key, set[int]] = field(default_factory=lambda: defaultdict(set))
     seen: dict[str, frozenset[str]] = field(default_factory=lambda: defaultdict(frozenset))
-    votes: dict[str, Vote] = field(default_factory=dict[str, Vote])
     ended: set[str] = field(default_factory=set[str])
     revoked: set[str] = field(default_factory=set[str])
     counts: Counter[str] = field(default_factory=Counter[str])
+    drawers: Drawers = field(default_factory=Drawers)
+    allowed: Allowed = field(init=False)
 
-    def break_(self, invariant: str, text: str) -> None:
+    def __post_init__(self) -> None:
+        self.allowed = Allowed(self)
+
+    def break_(self, invariant: str, text: str) -> NoReturn:
         """`invariant` does not hold."""
         if self.broken is None:
             self.broken = (invariant, text)
@@ -131,9 +158,16 @@ class Laws:
         for request in self.open:
             request.variants.append(variant)
 
+    def gives(self, authority: Authority, key: Key, answer: Answer) -> None:
+        """A client that asked for `key` is given `answer`, which it reads a little later."""
+        for law in self.also:
+            law.gives(authority, key, answer)
+
     def reads(self, authority: Authority, data: bytes) -> None:
         """A client reads `data`."""
         self.witness.read()
+        for law in self.also:
+            law.reads(authority, data)
         for found in MARK.findall(data):
             self.counts["read"] += 1
             number = int(found)
@@ -147,7 +181,8 @@ class Laws:
         kind, server, name, _, links = called.key
         sids = frozenset(sid for _, sid in links)
         tool = name if kind == ActionKind.CALL_TOOL.value else None
-        sources = [self._variant(intent).source(server, tool) for intent in self.witness.intents[called.key]]
+        found = [self._variant(intent).source(server, tool) for intent in self.witness.intents[called.key]]
+        sources = [one | called.stored for one in found]
         both = zip(self.witness.intents[called.key], sources, strict=True)
         held = sum(intent.holds(found, sids) for intent, found in both)
         shown = self.shown[called.key]
@@ -163,7 +198,6 @@ class Laws:
         found = self.by_digest.get(intent.bundle)
         if found is None:
             self.break_("bundle-in-every-record", f"{intent.ref} names {intent.bundle!r}, which never ran")
-            raise AssertionError
         return found
 
     def told(self, authority: Authority, server: str) -> None:
@@ -191,20 +225,22 @@ class Laws:
         self.counts["effects"] += 1
         intents = self.witness.intents[key]
         if self.effects[key] > len(intents):
-            self.break_("intent-before-effect", f"{_said(key)} was sent while no intent for it was on disk")
+            self.break_("intent-before-effect", f"{said(key)} was sent while no intent for it was on disk")
         if self.effects[key] > sum(not one.refused for one in intents):
-            self.break_("deny-on-error", f"{_said(key)} was sent though the ledger said that its intent failed")
-        ran = {one.bundle.digest for request in self.open if request.key == key for one in request.variants}
+            self.break_("deny-on-error", f"{said(key)} was sent though the ledger said that its intent failed")
+        requests = self.allowed.requests(key, intents)
+        ran = {one.bundle.digest for request in requests for one in request.variants}
         if ran and not ran & {one.bundle for one in intents}:
-            self.break_("bundle-in-every-record", f"the intent of {_said(key)} names a bundle that did not run then")
+            self.break_("bundle-in-every-record", f"the intent of {said(key)} names a bundle that did not run then")
         self._bounds(key)
         self._stops(key)
-        if key[0] == ActionKind.CALL_TOOL.value and not any(r.seen_pinned for r in self.open if r.key == key):
-            self.break_("deny-on-error", f"{_said(key)} was sent while nobody knew whether it is what was accepted")
-        for one in intents:
-            if one.approval in self.votes and one.at >= self.votes[one.approval].expires_ms:
-                self.break_("approval-binds-exact-action", f"{_said(key)} was sent, whose approval had expired")
-        called.approved = self._allowed(key, frozenset(one.approval for one in intents if one.approval is not None))
+        for law in self.also:
+            law.effect(key)
+        if key[0] == ActionKind.CALL_TOOL.value and not any(one.seen_pinned for one in requests):
+            self.break_("deny-on-error", f"{said(key)} was sent while nobody knew whether it is what was accepted")
+        called.stored = self.drawers.effect(key, requests)
+        called.asked = tuple(request.key for request in requests)
+        called.approved = self.allowed.effect(key, requests, intents)
 
     def resumed(self, called: Called, responses: Mapping[str, Any]) -> None:
         """A server gets answers to what it asked; `responses` of None only were nobody's."""
@@ -222,86 +258,37 @@ class Laws:
             for one in intent.passed
         )
         if self.passed[key, content] > recorded:
-            self.break_("intent-before-effect", f"answers to {_said(key)} were sent while no exchange was on disk")
+            self.break_("intent-before-effect", f"answers to {said(key)} were sent while no exchange was on disk")
         self._stops(key)
         bare = all(one is None or set(one) <= {"action"} for one in responses.values())
-        shown = b'{"arguments":%s,"responses":%s,"round":%d}' % (key[3], canonical(responses), called.number)
-        if not (bare and called.approved):
-            exchanges = [one for intent in self.witness.intents[key] for one in intent.passed]
-            claimed = frozenset(one.approval for one in exchanges if one.approval is not None)
-            self._allowed((key[0], key[1], key[2], shown, key[4]), claimed)
+        if bare and called.approved:
+            return
+        # Of a call in whose place people put another, they are shown that one; its client knows what it asked for.
+        shown, *asked = (_round(one, responses, called.number) for one in (key, *called.asked))
+        self.allowed.responses(shown, asked, given_of(key), self.witness.intents[key])
 
     def _bounds(self, key: Key) -> None:
         """What the workspace bounds: how many notes there are, and how deep a chain may be that acts."""
         if key[:3] == (ActionKind.CALL_TOOL.value, "shop", "note"):
             self.counts["notes"] += 1
             if self.counts["notes"] > NOTES_MAX:
-                self.break_("budget-never-overspent", f"{_said(key)} was sent, beyond {NOTES_MAX} notes")
+                self.break_("budget-never-overspent", f"{said(key)} was sent, beyond {NOTES_MAX} notes")
         if len(key[4]) - 1 > DEPTH_MAX:
-            self.break_("breaker-rests", f"{_said(key)} was sent, deeper than {DEPTH_MAX}")
+            self.break_("breaker-rests", f"{said(key)} was sent, deeper than {DEPTH_MAX}")
 
     def _stops(self, key: Key) -> None:
         authority = self.authorities[key[4][-1][1]]
         ended = [sid for _, sid in key[4] if sid in self.ended]
         if ended:
-            self.break_("stop-wins", f"{_said(key)} was sent though {ended[0]} had ended")
+            self.break_("stop-wins", f"{said(key)} was sent though {ended[0]} had ended")
         if authority.token in self.revoked or self.revoked & set(authority.ancestors):
-            self.break_("stop-wins", f"{_said(key)} was sent though its token was revoked")
+            self.break_("stop-wins", f"{said(key)} was sent though its token was revoked")
         if self.clock.now_ms() >= authority.expires_ms:
-            self.break_("stop-wins", f"{_said(key)} was sent though its token has expired")
-
-    def _allowed(self, key: Key, claimed: frozenset[str]) -> bool:
-        """Whether people had to allow it, who then did; breaks a law where it was not allowed."""
-        requests = [request for request in self.open if request.key == key]
-        if not requests:
-            self.break_("no-permit-without-policy", f"nobody asked for {_said(key)}")
-        found = [
-            (request, variant, self._meant(request, variant)) for request in requests for variant in request.variants
-        ]
-        if any(not one.denied and not one.routes for _, _, one in found):
-            return False
-        gated = [(variant, one.routes) for _, variant, one in found if not one.denied]
-        if gated:
-            self._approved(key, gated, claimed)
-            return True
-        request, variant, denied = found[-1]
-        self.break_(self._why(request, variant, denied), f"{_said(key)} was sent, which {variant.name} does not allow")
-        return False
-
-    def _meant(
-        self, request: Request, variant: Variant, agents: int = 0, labels: frozenset[str] | None = None
-    ) -> Meant:
-        kind, server, name, _, links = request.key
-        chain = [agent for agent, _ in links][agents:]
-        held = request.labels if labels is None else labels
-        return meant(variant, chain, ActionKind(kind), server, name, request.given, held)
-
-    def _why(self, request: Request, variant: Variant, denied: Meant) -> str:
-        if denied.denied == "error":
-            return "deny-on-error"
-        if not self._meant(request, variant, labels=frozenset()).denied:
-            return "label-before-data"
-        if not self._meant(request, variant, agents=-1).denied:
-            return "authority-only-shrinks"
-        return "no-permit-without-policy"
-
-    def _approved(self, key: Key, gated: list[tuple[Variant, frozenset[str]]], claimed: frozenset[str]) -> None:
-        """INVARIANT(approval-binds-exact-action): by what people were shown, who they are, and once."""
-        requester = self.authorities[key[4][-1][1]].user
-        for ident, vote in self.votes.items():
-            if ident not in claimed or vote.used or vote.refused or vote.key != key or vote.user != requester:
-                continue
-            if any(lifted(variant, routes, frozenset(vote.yes), requester) for variant, routes in gated):
-                vote.used = True
-                self.counts["approved"] += 1
-                return
-        routes = sorted(set[str]().union(*(named for _, named in gated)))
-        text = (
-            f"{_said(key)} was sent, which {', '.join(routes)} had not allowed, or for another action or once already"
-        )
-        self.break_("approval-binds-exact-action", text)
+            self.break_("stop-wins", f"{said(key)} was sent though its token has expired")
 
 
-def _said(key: Key) -> str:
+def _round(key: Key, responses: Mapping[str, Any], number: int) -> Key:
+    """Passing `responses` on to the `number`-th question within `key`."""
     kind, server, name, arguments, links = key
-    return f"{kind} {server}/{name} {arguments.decode()} of {'>'.join(agent for agent, _ in links)}"
+    shown = b'{"arguments":%s,"responses":%s,"round":%d}' % (arguments, canonical(responses), number)
+    return kind, server, name, shown, links

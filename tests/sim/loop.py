@@ -28,6 +28,8 @@ class Loop(asyncio.BaseEventLoop):
         super().__init__()
         self._random = random
         self._now_s = 0.0
+        self.stood_s = 0.0
+        """For how long the process has stood still."""
         self._selector = self  # pyright: ignore[reportAttributeAccessIssue]
 
     def time(self) -> float:
@@ -36,6 +38,11 @@ class Loop(asyncio.BaseEventLoop):
     def spend(self, seconds: float) -> None:
         """Something holds the loop for so long."""
         self._now_s += seconds
+
+    def stand(self, seconds: float) -> None:
+        """The process stands still for so long; its clocks go on."""
+        self.spend(seconds)
+        self.stood_s += seconds
 
     def select(self, timeout: float | None) -> list[Any]:
         if timeout is None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from remit.escalate.voting import VoteRefused
+from remit.escalate.grants import Bound, Constraint, Scope, Wish
+from remit.escalate.voting import EditRefused, VoteRefused
+from remit.facts.action import ActionKind
 from remit.facts.agent import User
+from remit.facts.canonical import canonical
+from remit.facts.passkey import Confirmed
 from remit.facts.record import Ref
 from remit.ports.ledger import LedgerUnwritable
 from remit.trace.bodies import ActionBody, AdminBody, Choice, Event
-from tests.sim.laws import Vote
+from tests.sim.consent import Given, Handed, Said, Vote, given_of
 from tests.sim.realm import USERS, variants
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from random import Random
 
     from remit.adapters.sqlite import SqliteLedger
@@ -24,8 +29,11 @@ if TYPE_CHECKING:
     from tests.sim.agents import Agents
     from tests.sim.laws import Laws
     from tests.sim.servers import Server
+    from tests.sim.witness import Key
 
 HOUR_MS: Final = 3_600_000
+PAYS: Final = (ActionKind.CALL_TOOL.value, "shop", "pay")
+"""What people grant and edit: plain arguments, which a round of questions is not."""
 
 
 @dataclass(slots=True)
@@ -52,6 +60,7 @@ class People:
     ledger: SqliteLedger
     tell: Callable[[str], None]
     diligence: float
+    _seen: dict[str, Approval] = field(default_factory=dict[str, "Approval"])
 
     async def run(self) -> None:
         while True:
@@ -59,27 +68,124 @@ class People:
             for one in await self.ledger.approvals(open_only=True, limit=20):
                 if self.random.random() < self.diligence:
                     await self._decide(one)
+            if self.random.random() < 0.1:
+                await self._revoke()
 
     async def _decide(self, asked: Approval) -> None:
-        entry = await self.ledger.entry(Ref.parse(asked.ident))
+        first = self._seen.setdefault(asked.ident, asked)
+        if asked.edit is not None and self.random.random() < 0.4:
+            # He looked before somebody let something else run, and decides only now.
+            asked = first
+        try:
+            shown = await self._shown(asked.ident)
+        except KeyError:
+            self.tell(f"{asked.ident} was erased")
+            return
+        vote = self.laws.allowed.votes.setdefault(asked.ident, Vote(shown, asked.user, asked.expires_ms))
+        if asked.edit is not None:
+            shown = await self._shown(asked.edit.record)
+        who = self._somebody(asked, vote)
+        confirmed = Confirmed(f"key-of-{who}", 1) if self.random.random() < 0.7 else None
+        try:
+            match self.random.randrange(20):
+                case 0 | 1 | 2:
+                    self.tell(f"{who} says no to {asked.ident}")
+                    await self.driver.decide_approval(asked.ident, _user(who), Choice.DENY, None)
+                    vote.refused = True
+                case 3 | 4:
+                    await self._hand_on(asked, vote, who)
+                case 5 | 6 | 7 if vote.key[:3] == PAYS:
+                    await self._edit(asked, vote, who, confirmed)
+                case _:
+                    self.tell(f"{who} says yes to {asked.ident}{'' if confirmed is None else ', with his key'}")
+                    with self._saying(vote, shown, who, confirmed):
+                        voice, yes, nonce = _user(who), Choice.APPROVE, asked.shown
+                        await self.driver.decide_approval(
+                            asked.ident, voice, yes, None, shown=nonce, confirmed=confirmed
+                        )
+                    if vote.key[:3] == PAYS and self.random.random() < 0.5:
+                        await self._grant(asked, vote, who, confirmed)
+        except (VoteRefused, EditRefused, LedgerUnwritable, KeyError) as error:
+            self.tell(f"{who} may not: {error}")
+
+    def _somebody(self, asked: Approval, vote: Vote) -> str:
+        """Mostly one of those who are asked, or whom these asked."""
+        routes = self.laws.running.routes()
+        asks = frozenset[str]().union(*(routes[gate.route].members for gate in asked.gates)) - {asked.user}
+        deputies = {one.to for one in vote.handed} - asks
+        return self.random.choice(self.random.choice((sorted(asks), sorted(asks), sorted(deputies or asks), [*USERS])))
+
+    async def _shown(self, ref: str) -> Key:
+        """What people are shown of the record `ref`."""
+        entry = await self.ledger.entry(Ref.parse(ref))
         assert entry is not None, "what people are asked is on disk"
         body = entry.body
-        assert isinstance(body, ActionBody)
+        if not isinstance(body, ActionBody):
+            raise KeyError(ref)
         # Of a round they are shown the questions too, which are no part of what they decide on.
         shown, questions, _ = body.arguments.partition(b',"questions":')
-        key = (body.kind, body.server, body.name, shown + b"}" if questions else shown, body.links)
-        vote = self.laws.votes.setdefault(asked.ident, Vote(key, body.user, asked.expires_ms))
-        who = self.random.choice(tuple(USERS))
-        choice = Choice.DENY if self.random.random() < 0.15 else Choice.APPROVE
-        if choice is Choice.APPROVE:
-            vote.yes.add(who)
-        self.tell(f"{who} says {choice.value} to {asked.ident}")
+        return (body.kind, body.server, body.name, shown + b"}" if questions else shown, body.links)
+
+    @contextmanager
+    def _saying(self, vote: Vote, key: Key, who: str, confirmed: Confirmed | None) -> Generator[None]:
+        """It counts from the moment on at which he begins to say it."""
+        said = Said(who, self.laws.clock.now_ms(), confirmed is not None)
+        vote.says(key, said)
         try:
-            await self.driver.decide_approval(asked.ident, User(who, USERS[who]), choice, None)
-        except (VoteRefused, LedgerUnwritable, KeyError) as error:
-            self.tell(f"{who} may not: {error}")
+            yield
+        except (VoteRefused, EditRefused):
+            vote.yes[key].remove(said)
+            raise
+        vote.says(key, Said(who, self.laws.clock.now_ms(), confirmed is not None))
+
+    async def _hand_on(self, asked: Approval, vote: Vote, who: str) -> None:
+        to, now_ms = self.random.choice(tuple(USERS)), self.laws.clock.now_ms()
+        until_ms = now_ms + self.random.choice((2_000, 20_000, 100_000))
+        self.tell(f"{who} lets {to} decide {asked.ident} until {until_ms}")
+        vote.handed.append(Handed(who, to, now_ms, until_ms))
+        await self.driver.delegate_approval(asked.ident, _user(who), to, until_ms, None)
+
+    async def _edit(self, asked: Approval, vote: Vote, who: str, confirmed: Confirmed | None) -> None:
+        """Let something else run than was asked for."""
+        given = {**given_of(vote.key), "amount": self.random.choice((1, 60, 200)), "note": f"by {who}"}
+        kind, server, name, _, links = vote.key
+        self.tell(f"{who} says yes to {asked.ident} as {canonical(given).decode()}")
+        with self._saying(vote, (kind, server, name, canonical(given), links), who, confirmed):
+            await self.driver.approve_edited(
+                asked.ident, _user(who), given, None, shown=asked.shown, confirmed=confirmed
+            )
+
+    async def _grant(self, asked: Approval, vote: Vote, who: str, confirmed: Confirmed | None) -> None:
+        """Grant more than the one action, or join whoever did."""
+        granted = self.laws.allowed.given.get(asked.ident)
+        if granted is None:
+            until_ms = self.laws.clock.now_ms() + self.random.choice((5_000, 60_000, 3_000_000))
+            most = self.random.choice((None, 500))
+            routes = frozenset(gate.route for gate in asked.gates)
+            granted = Given(vote, routes, most is None, most, until_ms, self.random.choice((1, 2, 5)))
+            self.laws.allowed.given[asked.ident] = granted
+        held = () if granted.most is None else (Constraint("amount", Bound.AT_MOST, granted.most),)
+        scope = Scope.SESSION if granted.of_session else Scope.TOOL
+        self.tell(f"{who} grants as much with {asked.ident}, {granted.uses_max} times until {granted.until_ms}")
+        granted.said.append(Said(who, self.laws.clock.now_ms(), confirmed is not None))
+        wish = Wish(scope, granted.until_ms, granted.uses_max, held)
+        await self.driver.give_grant(asked.ident, _user(who), wish, None, confirmed)
+
+    async def _revoke(self) -> None:
+        """Take back something that was granted; the record says when that was."""
+        grants = self.driver.grants()
+        if not grants:
             return
-        vote.refused = vote.refused or choice is Choice.DENY
+        one, who = self.random.choice(grants), self.random.choice(tuple(USERS))
+        self.tell(f"{who} takes {one.ident} back")
+        try:
+            await self.driver.revoke_grant(one.ident, _user(who), None)
+        except (VoteRefused, LedgerUnwritable) as error:
+            self.tell(f"{who} may not: {error}")
+
+
+def _user(name: str) -> User:
+    return User(name, USERS[name])
 
 
 @dataclass(slots=True)

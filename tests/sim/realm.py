@@ -6,21 +6,28 @@ make it stricter, so who knows some of a session's labels knows enough to say th
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
 
 from remit.facts.action import ActionKind
 from remit.facts.agent import Agent, Mode, User
 from remit.facts.breaker import Breaker, On, Over
 from remit.facts.budget import Budget, Measure, Per
-from remit.facts.catalog import Catalog, Definition, Effect, Http, PolicySource, Route, Server, Sink, Tool
+from remit.facts.catalog import Argument, Catalog, Definition, Effect, Http, PolicySource, Route, Server, Sink, Tool
+from remit.facts.origin import Role
+from remit.policy import lint
 from remit.policy.compile import Bundle, compile_bundle
+from tests.sim import office, stores
+from tests.sim.consent import Seats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-POLICIES: Final = """
+POLICIES: Final = (
+    """
 @id("staff") permit (principal in Remit::Group::"staff", action in Remit::Action::"call_tool", resource)
   unless { resource == Remit::Server::"attic" };
 @id("reads") permit (principal in Remit::Group::"staff", action in [Remit::Action::"read_resource",
@@ -42,6 +49,8 @@ POLICIES: Final = """
 @id("leaks") @gate("privacy") forbid (principal, action == Remit::Action::"vault___send", resource)
   when { context.session.labels.contains(Remit::Label::"confidential") };
 """
+    + office.POLICIES
+)
 FROZEN: Final = '@id("frozen") forbid (principal, action == Remit::Action::"shop___pay", resource);'
 OVERFLOWS_FROM: Final = 9_223_373
 HUGE_OVER: Final = 1_000
@@ -59,7 +68,7 @@ USERS: Final[Mapping[str, frozenset[str]]] = {
     "ann": frozenset({"finance"}),
     "bob": frozenset({"finance", "owners"}),
     "cat": frozenset({"owners", "privacy"}),
-    "dan": frozenset[str](),
+    "dan": frozenset({"finance"}),
 }
 TOOLS: Final[Mapping[tuple[str, str], tuple[Effect, Sink, frozenset[str]]]] = {
     ("shop", "echo"): (Effect.READ, Sink.NONE, frozenset({"untrusted:web"})),
@@ -68,7 +77,10 @@ TOOLS: Final[Mapping[tuple[str, str], tuple[Effect, Sink, frozenset[str]]]] = {
     ("vault", "fetch"): (Effect.READ, Sink.NONE, frozenset({"confidential:pii"})),
     ("vault", "send"): (Effect.WRITE, Sink.EXTERNAL, frozenset()),
     ("attic", "open"): (Effect.WRITE, Sink.INTERNAL, frozenset({"untrusted"})),
+    **stores.TOOLS,
+    **office.TOOLS,
 }
+SERVERS: Final = ("shop", "vault", "attic", office.OFFICE)
 _SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",
     "properties": {"amount": {"type": "integer"}, "note": {"type": "string"}, "to": {"type": "string"}},
@@ -76,7 +88,7 @@ _SCHEMA: Final[Mapping[str, Any]] = {
 }
 DEFINITIONS: Final = {
     server: tuple(Definition(name, f"{name}s", _SCHEMA, None, {}) for of, name in TOOLS if of == server)
-    for server in ("shop", "vault", "attic")
+    for server in SERVERS
 }
 SERVER_SOURCE: Final = frozenset({"untrusted"})
 
@@ -95,6 +107,8 @@ class Variant:
     big_over: int
     finance_count: int
     note_source: frozenset[str]
+    ahead: bool
+    """Whether it was made by a version that knows an obligation which this one does not."""
 
     def source(self, server: str, tool: str | None) -> frozenset[str]:
         """The labels that come back from there, closed upward."""
@@ -103,14 +117,17 @@ class Variant:
         found = self.note_source if (server, tool) == ("shop", "note") else TOOLS[server, tool][2]
         return frozenset(part for label in found for part in (label, label.partition(":")[0]))
 
-    def routes(self) -> Mapping[str, tuple[frozenset[str], int]]:
-        """Who decides, and how many of them."""
+    def routes(self) -> Mapping[str, Seats]:
+        """Who decides, how many of them, and how."""
         members = {name: frozenset(u for u, groups in USERS.items() if name in groups) for name in ROUTES}
         counts = {"finance": self.finance_count, "owners": 2, "privacy": 1}
-        return {name: (members[name], counts[name]) for name in ROUTES}
+        return {name: Seats(members[name], counts[name], name in STRONG) for name in ROUTES}
 
 
 ROUTES: Final = ("finance", "owners", "privacy")
+STRONG: Final = frozenset({"privacy"})
+EDITS: Final = frozenset({"finance", "owners"})
+"""The routes whose people may let other arguments run than were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,25 +138,38 @@ class Meant:
     routes: frozenset[str] = frozenset()
 
 
+STRICT: Final = 2
+"""Which of the variants wants two people where others want one."""
+
+
 @cache
 def variants() -> tuple[Variant, ...]:
-    """All bundles, the first of them the one that every run starts with."""
+    """All bundles, the first of them the one that most runs start with."""
     plain = frozenset({"untrusted:mail"})
     return (
         _variant("plain", note=frozenset()),
         _variant("frozen", frozen=True),
         _variant("strict", big_over=50, finance_count=2),
         _variant("wary", note=plain),
+        _variant("ahead", ahead=True),
     )
 
 
 def _variant(
-    name: str, *, frozen: bool = False, big_over: int = 100, finance_count: int = 1, note: frozenset[str] = frozenset()
+    name: str,
+    *,
+    frozen: bool = False,
+    big_over: int = 100,
+    finance_count: int = 1,
+    note: frozenset[str] = frozenset(),
+    ahead: bool = False,
 ) -> Variant:
     text = POLICIES.replace("BIG", str(big_over)) + (FROZEN if frozen else "") + f"// {name}\n"
-    found = compile_bundle(_catalog(text, finance_count, note)).result
+    text = text.replace("MASKS", office.UNKNOWN if ahead else office.MASKS)
+    with patch.object(lint, "_annotations", return_value=()) if ahead else nullcontext():
+        found = compile_bundle(_catalog(text, finance_count, note)).result
     assert isinstance(found, Bundle), found
-    return Variant(name, found, frozen, big_over, finance_count, note)
+    return Variant(name, found, frozen, big_over, finance_count, note, ahead)
 
 
 def _catalog(text: str, finance_count: int, note: frozenset[str]) -> Catalog:
@@ -148,7 +178,13 @@ def _catalog(text: str, finance_count: int, note: frozenset[str]) -> Catalog:
         for server, definitions in DEFINITIONS.items()
         for one in definitions
     }
+    for named, store in stores.STORES.items():
+        tools[named] = replace(tools[named], store=store)
+    pay = tools["shop", "pay"]
+    tools["shop", "pay"] = replace(pay, arguments={"note": Argument(role=Role.CONTENT)})
     tools["shop", "note"] = replace(tools["shop", "note"], source=note)
+    for name, impact in office.IMPACT.items():
+        tools[office.OFFICE, name] = replace(tools[office.OFFICE, name], impact=impact)
     groups = frozenset({"staff", *ROUTES})
     modes = {name: Mode.OBSERVE if name in OBSERVED else Mode.ENFORCE for name in AGENTS}
     return Catalog(
@@ -163,14 +199,18 @@ def _catalog(text: str, finance_count: int, note: frozenset[str]) -> Catalog:
         servers={name: Server(name, Http("http://unused"), source=SERVER_SOURCE) for name in DEFINITIONS},
         tools=tools,
         routes={
-            "finance": Route("finance", frozenset({"finance"}), count=finance_count, hold_s=2.0, expires_s=120.0),
-            "owners": Route("owners", frozenset({"owners"}), count=2, hold_s=5.0, expires_s=600.0),
-            "privacy": Route("privacy", frozenset({"privacy"}), hold_s=0.0, expires_s=5_400.0),
+            "finance": Route(
+                "finance", frozenset({"finance"}), count=finance_count, hold_s=2.0, expires_s=120.0, edits=True
+            ),
+            "owners": Route("owners", frozenset({"owners"}), count=2, hold_s=5.0, expires_s=600.0, edits=True),
+            "privacy": Route("privacy", frozenset({"privacy"}), hold_s=0.0, expires_s=5_400.0, strong=True),
         },
         policies=(PolicySource("sim.cedar", text),),
         session_hours_max=SESSION_HOURS_MAX,
         budgets={"notes": NOTES},
         breakers={"deep": DEEP},
+        monitors=office.MONITORS,
+        guarantees=office.GUARANTEES,
     )
 
 
@@ -190,6 +230,9 @@ def meant(
         if found.denied:
             return found
         routes |= found.routes
+    if kind is ActionKind.CALL_TOOL and "confidential" in labels and TOOLS[server, name][1] is Sink.EXTERNAL:
+        # What is confidential leaves by people alone, whoever only observes.
+        return Meant(routes=routes) if routes else Meant("guarantee")
     return Meant(routes=routes)
 
 
@@ -210,21 +253,10 @@ def _of(
             return Meant("policy")
         over = {"finance": given["amount"] > variant.big_over, "owners": given["amount"] > HUGE_OVER}
         return Meant(routes=frozenset(route for route, applies in over.items() if applies))
+    if (server, name) == (office.OFFICE, "look") and variant.ahead:
+        return Meant("obligation")
     if (server, name) == ("vault", "send"):
         if agent == "helper":
             return Meant("policy")
         return Meant(routes=frozenset({"privacy"} if "confidential" in labels else ()))
     return Meant()
-
-
-def lifted(variant: Variant, routes: frozenset[str], yes: frozenset[str], requester: str | None) -> bool:
-    """Whether those who said `yes` are enough for all `routes`, each person counting for one of them."""
-    seats = [variant.routes()[route] for route in sorted(routes)]
-    places = [members - {requester} for members, count in seats for _ in range(count)]
-    return _seated(places, yes)
-
-
-def _seated(places: list[frozenset[str]], people: frozenset[str]) -> bool:
-    if not places:
-        return True
-    return any(_seated(places[1:], people - {one}) for one in places[0] & people)

@@ -33,6 +33,7 @@ from remit.ports.upstream import (
     UpstreamUnreachable,
 )
 from tests.sim.laws import Called
+from tests.sim.office import ADDRESS, OFFICE
 from tests.sim.realm import DEFINITIONS
 
 if TYPE_CHECKING:
@@ -266,7 +267,8 @@ class Server:
     def _mark(self, called: Called) -> str:
         number = self.marks()
         self.laws.calls[number] = called
-        return f"mark{number}mark"
+        told = f" {ADDRESS}" if called.key[1:3] == (OFFICE, "look") else ""
+        return f"mark{number}mark{told}"
 
     def _tool_result(self, text: str) -> Mapping[str, Json]:
         return {"content": [_text(text)]}

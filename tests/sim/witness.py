@@ -10,17 +10,21 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from remit.adapters.sqlite.reads import SEGMENT, open_readonly
+from remit.adapters.sqlite.reads import SEGMENT, open_readonly, stored_at
 from remit.adapters.sqlite.segment import unpack
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.facts.record import RecordKind, Ref
-from remit.trace.bodies import ActionBody, AdminBody, ExchangeBody, OutcomeBody
+from remit.trace.bodies import ActionBody, AdminBody, DecisionBody, ExchangeBody, OutcomeBody
 from remit.trace.encoding import decode_body, decode_record
+from remit.trace.tree import leaf_hash
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
     from pathlib import Path
+
+    from remit.policy.verdict import Reason
+    from remit.trace.bodies import Body
 
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
 
@@ -33,10 +37,16 @@ class Intent:
     """One intent on disk and what follows it; `refused` where the ledger said that it was not written."""
 
     ref: Ref
+    key: Key
+    place: int
+    """How many records came before it."""
     bundle: str
     at: int
     approval: str | None
+    grants: tuple[str, ...] = ()
     refused: bool = False
+    over: tuple[int, int] | None = None
+    """The place of its outcome, and when that was."""
     ended: list[OutcomeBody] = field(default_factory=list[OutcomeBody])
     passed: list[ExchangeBody] = field(default_factory=list[ExchangeBody])
 
@@ -45,6 +55,17 @@ class Intent:
         return not labels or any(
             labels <= frozenset(one.labels) and sids <= frozenset(one.sids) for one in (*self.ended, *self.passed)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """An action that was judged and denied, and by what; `place` and `at` as of an intent."""
+
+    ref: Ref
+    key: Key
+    place: int
+    at: int
+    reasons: tuple[Reason, ...]
 
 
 class Witness:
@@ -56,8 +77,16 @@ class Witness:
         self._last = -1
         self._chains: dict[int, str] = {}
         self.hashes: dict[str, str] = {}
+        self.leaves: list[bytes] = []
+        """Those of all records, in the order of the tree over them."""
+        self._bodies: dict[str, Body] = {}
+        """What each said when it was first read: it may be erased."""
         self.intents: dict[Key, list[Intent]] = defaultdict(list)
         self.by_ref: dict[str, Intent] = {}
+        self.denials: list[Denial] = []
+        self.admins: list[AdminBody] = []
+        self.decisions: dict[str, tuple[int, DecisionBody]] = {}
+        """What people decided, with the place of the record, by its id."""
         self.bundles: dict[str, str] = {}
         """The bundle that each record names, its kind aside that of `admin`."""
         self.refusing = False
@@ -67,7 +96,8 @@ class Witness:
         """Read the file at `path`; what is no longer there, or no longer the same."""
         self.close()
         before, self.hashes = self.hashes, {}
-        self.intents, self.by_ref = defaultdict(list), {}
+        self.intents, self.by_ref, self.denials = defaultdict(list), {}, []
+        self.admins, self.decisions, self.leaves = [], {}, []
         self._last, self.refusing = -1, False
         self._conn = open_readonly(path)
         self.read()
@@ -90,8 +120,16 @@ class Witness:
         for row in rows:
             for stored in unpack(*row):
                 ref = Ref(self._chains[stored.id >> SEQ_BITS], stored.id & _SEQ_MASK)
-                self._take(ref, stored.record, stored.hash.hex(), stored.body or b"")
+                self._take(ref, stored.record, stored.hash.hex(), stored.body)
             self._last = row[0]
+
+    def shows(self, ref: str) -> bool:
+        """Whether what the record `ref` said can be read."""
+        assert self._conn is not None, "asked of a file that is open"
+        chain, _, seq = ref.rpartition(".")
+        [number] = [no for no, name in self._chains.items() if name == chain]
+        found = stored_at(self._conn, number << SEQ_BITS | int(seq))
+        return found is not None and found.body is not None
 
     def doubtful(self, chain: str) -> set[str]:
         """Intents of other chains than `chain` that have no outcome."""
@@ -101,10 +139,12 @@ class Witness:
         """All intents that have no outcome."""
         return self.doubtful("")
 
-    def _take(self, ref: Ref, data: bytes, digest: str, stored: bytes) -> None:
+    def _take(self, ref: Ref, data: bytes, digest: str, stored: bytes | None) -> None:
         record = decode_record(data)
-        body = decode_body(record.kind, stored)
-        name = str(ref)
+        name, place = str(ref), len(self.hashes)
+        body = self._bodies[name] if stored is None else decode_body(record.kind, stored)
+        self._bodies[name] = body
+        self.leaves.append(leaf_hash(data))
         self.hashes[name] = digest
         if record.kind is not RecordKind.ADMIN:
             self.bundles[name] = record.bundle
@@ -112,21 +152,28 @@ class Witness:
         match body:
             case ActionBody():
                 what = f"{body.verdict} {body.server}/{body.name} {body.arguments.decode()}"
+                key = (body.kind, body.server, body.name, body.arguments, body.links)
                 if record.kind is RecordKind.INTENT:
-                    made = Intent(ref, record.bundle, record.at, body.approval, self.refusing)
-                    key = (body.kind, body.server, body.name, body.arguments, body.links)
+                    made = Intent(ref, key, place, record.bundle, record.at, body.approval, body.grants)
+                    made.refused = self.refusing
                     self.intents[key].append(made)
                     self.by_ref[name] = made
+                elif body.verdict == "deny":
+                    self.denials.append(Denial(ref, key, place, record.at, body.reasons))
             case OutcomeBody():
                 what = f"of {body.intent}: {body.status.value}, labels {','.join(body.labels)}"
                 if body.intent in self.by_ref:
-                    self.by_ref[body.intent].ended.append(body)
+                    of = self.by_ref[body.intent]
+                    of.over = of.over or (place, record.at)
+                    of.ended.append(body)
             case ExchangeBody():
                 what = f"of {body.intent}: {body.passed.value} {body.number}, labels {','.join(body.labels)}"
                 if body.intent in self.by_ref:
                     self.by_ref[body.intent].passed.append(body)
             case AdminBody():
                 what = f"{body.event.value} {body.subject}"
+                self.admins.append(body)
             case _:
                 what = f"{body.choice.value} {body.approval} by {body.by}"
+                self.decisions[name] = place, body
         self._tell(f"on disk {name} {record.kind.value} {what}{' (said to have failed)' if self.refusing else ''}")

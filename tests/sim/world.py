@@ -12,26 +12,27 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from remit.adapters.sqlite import LedgerDamaged, SqliteLedger, open_ledger, verify_file
-from remit.facts.record import Ref
+from remit.adapters.sqlite import LedgerDamaged, SqliteLedger, open_ledger
 from remit.pep.driver import Driver
-from remit.pep.memory import Memory
 from remit.ports.ledger import LedgerUnwritable
 from remit.trace.bodies import AdminBody, Event
+from tests.sim.after import After
 from tests.sim.agents import Agent, Agents
+from tests.sim.duties import Duties
+from tests.sim.halting import Folder, Stops, Warden
 from tests.sim.laws import Broken, Laws
 from tests.sim.life import Fate, Hired, Life, disk_of
 from tests.sim.loop import Loop, Stuck
+from tests.sim.past import Past
 from tests.sim.people import Clock, Operator, People
-from tests.sim.realm import variants
-from tests.sim.servers import WAYS, Server
+from tests.sim.profile import profile_of
+from tests.sim.proofs import Proofs, Scribe, Seal
+from tests.sim.realm import SERVERS, variants
+from tests.sim.servers import Server
 from tests.sim.witness import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-
-    from remit.trace.report import Report
-
 TMPFS: Final = Path("/dev/shm")
 STUCK_S: Final = 3_000.0
 SETTLED_S: Final = 400.0
@@ -66,32 +67,27 @@ class World:
         self.folder = folder
         self.lines: list[str] = []
         self.loop = Loop(self.draw("loop"))
-        chance = self.draw("profile")
+        self.profile = like = profile_of(seed)
         self.clock = Clock(self.loop.time)
         self.witness = Witness(self.tell)
         known = variants()
-        self.laws = Laws(self.witness, self.clock, self.tell, known[0], {one.bundle.digest: one for one in known})
-        self.processes = chance.choice((1, 2, 3, 4))
-        self.agents = Agents(
-            self.draw("agents"),
-            self.laws,
-            self.clock.now_ms,
-            self.tell,
-            impatience=chance.choice((0.0, 0.05, 0.3)),
-            gated=chance.random() < 0.4,
+        self.laws = Laws(
+            self.witness, self.clock, self.tell, known[like.starts_with], {one.bundle.digest: one for one in known}
         )
-        self.actions = chance.randint(4, 12)
-        self.diligence = chance.choice((0.2, 0.5, 0.9))
-        self.restless = chance.choice((0.1, 0.5, 2.0))
-        self.jumps = chance.random() < 0.4
-        self.failing = chance.random() < 0.3
-        self.slow = chance.choice((0.0, 0.1, 0.5))
-        ways = tuple(way for way in WAYS if chance.random() < 0.6) or ("answers",)
-        oddness = chance.choice((0.1, 0.4, 0.8))
+        self.agents = Agents(
+            self.draw("agents"), self.laws, self.clock.now_ms, self.tell, impatience=like.impatience, trade=like.trade
+        )
         self.servers = {
-            name: Server(name, self.draw(name), self.laws, lambda: self.life, self.tell, self._mark, oddness, ways)
-            for name in ("shop", "vault", "attic")
+            name: Server(
+                name, self.draw(name), self.laws, lambda: self.life, self.tell, self._mark, like.oddness, like.ways
+            )
+            for name in SERVERS
         }
+        self.stops = Stops(self.laws, Folder(self.loop.time)) if like.halted else None
+        self.proofs = Proofs(self.laws, Seal(self.draw("seal"))) if like.proved else None
+        checked = (Past(self.laws, jumps=like.jumps), Duties(self.laws), self.stops, self.proofs)
+        self.laws.also = tuple(one for one in checked if one is not None)
+        self.after = After(self.laws)
         self._marks = 0
         self.life: Life
         self.over: asyncio.Future[None]
@@ -123,8 +119,8 @@ class World:
         for name, of in (("helper", clerk), ("clerk", watcher), ("clerk", guest), ("watcher", clerk)):
             self.agents.enter(name, of=of)
         entropy = Entropy(self.draw("entropy"))
-        for number in range(1, self.processes + 1):
-            self.life = self._born(number, last=number == self.processes)
+        for number in range(1, self.profile.processes + 1):
+            self.life = self._born(number, last=number == self.profile.processes)
             try:
                 ledger = open_ledger(
                     self.life.path, self.clock, entropy, disk_of(self.life), lambda _name: Hired(self.life)
@@ -137,16 +133,16 @@ class World:
             except LedgerDamaged as error:
                 self.laws.break_("chain-links", f"the ledger is not opened again: {error}")
                 return
-            await self._live(ledger, number)
-        self._verify()
+            await self._live(ledger, number, entropy)
+        self.after.all(self.life.path, () if self.proofs is None else self.proofs.kept())
 
     def _born(self, number: int, *, last: bool) -> Life:
         chance = self.draw(f"fate-{number}")
-        fate = Fate(slow=self.slow)
+        fate = Fate(slow=self.profile.slow)
         if not last:
             fate.ends_at = chance.choice((0, chance.randint(1, 60), chance.randint(1, 400)))
             fate.torn = chance.random() < 0.5
-        if self.failing and not last:
+        if self.profile.failing and not last:
             fate.fails_at = chance.randint(2, 120)
             fate.fails_done = chance.random() < 0.5
         folder, following = (self.folder / f"life-{at}" for at in (number, number + 1))
@@ -157,13 +153,15 @@ class World:
         self.witness.read()
         self.witness.refusing = True
 
-    async def _live(self, ledger: SqliteLedger, number: int) -> None:
+    async def _live(self, ledger: SqliteLedger, number: int, entropy: Entropy) -> None:
         """One process from its start to its end."""
         lost = self.witness.open(self.life.path)
         if lost:
             self.laws.break_("chain-links", f"what was on disk is gone or changed: {lost[:3]}")
         self.tell(f"process {number} begins, chain {ledger.chain}")
-        driver = Driver(ledger, self.clock, lambda: self.laws.running.bundle, self.servers)
+        for law in self.laws.also:
+            law.begins()
+        driver = Driver(ledger, self.clock, lambda: self.laws.running.bundle, self.servers, entropy=entropy)
         work: list[asyncio.Task[Any]] = []
         main = self.loop.create_task(self._served(driver, ledger, number, work))
         await asyncio.wait({main, self.life.death, self.over}, return_when=asyncio.FIRST_COMPLETED, timeout=STUCK_S)
@@ -194,12 +192,15 @@ class World:
         self.loop.forget()
 
     async def _served(self, driver: Driver, ledger: SqliteLedger, number: int, work: list[asyncio.Task[Any]]) -> None:
-        await self._doubts(ledger)
+        await self.after.doubts(ledger)
         await driver.load()
+        scribe = self._scribe(driver, ledger, number)
+        if scribe is not None:
+            await scribe.begin()
         await self._quietly(
             driver.record(AdminBody(Event.BUNDLE, "the service", self.laws.running.bundle.digest, {"at": "start"}))
         )
-        people = People(self.draw(f"people-{number}"), self.laws, driver, ledger, self.tell, self.diligence)
+        people = People(self.draw(f"people-{number}"), self.laws, driver, ledger, self.tell, self.profile.diligence)
         chance = self.draw(f"operator-{number}")
         operator = Operator(
             chance,
@@ -209,14 +210,20 @@ class World:
             self.servers,
             self.clock,
             self.tell,
-            self._verified,
-            self.restless,
-            self.jumps,
+            lambda: self.after.verified(self.life.path),
+            self.profile.restless,
+            self.profile.jumps,
         )
-        aside = [self.loop.create_task(self._quietly(one.run())) for one in (people, operator)]
+        beside: list[People | Operator | Warden | Scribe] = [people, operator]
+        if self.stops is not None:
+            chance = self.draw(f"warden-{number}")
+            beside.append(Warden(chance, driver, self.agents, self.stops, self.loop, self.tell))
+        if scribe is not None:
+            beside.append(scribe)
+        aside = [self.loop.create_task(self._beside(one.run())) for one in beside]
         mine = self.draw(f"who-{number}")
         chosen = [self._agent(driver, number, place) for place in mine.sample(range(len(self.agents.all)), 7)]
-        for task in [self.loop.create_task(self._quietly(agent.run(self.actions))) for agent in chosen]:
+        for task in [self.loop.create_task(self._quietly(agent.run(self.profile.actions))) for agent in chosen]:
             await task
         for task in aside:
             task.cancel()
@@ -224,8 +231,16 @@ class World:
         await driver.close()
         if ledger.unwritable() is None:
             await asyncio.sleep(1.0)
-            await self._fresh(driver, ledger)
+            if scribe is not None:
+                await scribe.end()
+            await self.after.fresh(driver, ledger)
         await ledger.close()
+
+    def _scribe(self, driver: Driver, ledger: SqliteLedger, number: int) -> Scribe | None:
+        if self.proofs is None:
+            return None
+        chance = self.draw(f"scribe-{number}")
+        return Scribe(chance, self.proofs, driver, ledger, self.life.path, self.loop, self.tell)
 
     def _agent(self, driver: Driver, number: int, place: int) -> Agent:
         authority = self.agents.all[place]
@@ -236,78 +251,19 @@ class World:
         with suppress(LedgerUnwritable, Broken):
             await work
 
-    # --- what must hold
-
-    async def _doubts(self, ledger: SqliteLedger) -> None:
-        """After a start: what is in doubt is what has an intent and no outcome on disk, no more and no less."""
-        listed = {str(one.ref) for one in await ledger.in_doubt()}
-        expected = self.witness.doubtful(ledger.chain)
-        if listed != expected:
-            text = f"listed {sorted(listed - expected)} too many, {sorted(expected - listed)} are missing"
-            self.laws.break_("in-doubt-exact", text)
-        for ref in sorted(listed):
-            self.tell(f"in doubt {ref}")
-        await self._labels(ledger)
-
-    async def _labels(self, ledger: SqliteLedger) -> None:
-        """What clients have read is in the labels of their sessions."""
-        for sid, labels in self.laws.seen.items():
-            session = await ledger.session(sid)
-            held = frozenset[str]() if session is None else session.labels
-            if not labels <= held:
-                self.laws.break_(
-                    "label-before-data", f"{sid} has read {sorted(labels)}, its session has {sorted(held)}"
+    async def _beside(self, work: Coroutine[Any, Any, Any]) -> None:
+        """`work` that nobody waits for: where it fails, the simulator does."""
+        try:
+            await self._quietly(work)
+        except Exception as error:
+            if self.life.alive:
+                self.lines += traceback.format_exception(error)
+                self.laws.broken = self.laws.broken or (
+                    "simulator",
+                    f"it failed itself: {type(error).__name__}: {error}",
                 )
-
-    async def _fresh(self, driver: Driver, ledger: SqliteLedger) -> None:
-        """What the driver holds in memory is what somebody finds who reads it afresh."""
-        memory = driver._memory  # pyright: ignore[reportPrivateUsage]
-        fresh = Memory(ledger)
-        await fresh.load()
-        for sid, held in memory._sessions.items():  # pyright: ignore[reportPrivateUsage]
-            session = await ledger.session(sid)
-            if held.session != session:
-                self.laws.break_("state-is-a-fold", f"in memory {held.session}, on disk {session}")
-        for ours, theirs in ((memory.approvals(), fresh.approvals()),):
-            mine, his = ({one.ident: one for one in some if one.state.value in _OPEN} for some in (ours, theirs))
-            if mine != his:
-                self.laws.break_("state-is-a-fold", f"approvals in memory {sorted(mine)}, on disk {sorted(his)}")
-        await self._labels(ledger)
-        self.witness.read()
-        known = {ref for ref, one in self.witness.by_ref.items() if one.ref.chain == ledger.chain and not one.ended}
-        if known:
-            self.laws.break_("goes-on", f"{sorted(known)} have no outcome though nobody waits any more")
-
-    def _verify(self) -> None:
-        """The whole file, by the product's own verification, and against what was seen of it."""
-        path = self.life.path
-        lost = self.witness.open(path)
-        if lost:
-            self.laws.break_("chain-links", f"what was on disk is gone or changed: {lost[:3]}")
-        self._complete(self._verified())
-        self.witness.close()
-
-    def _verified(self) -> Report:
-        """`remit ledger verify`, beside the service or after it, finds nothing."""
-        report = verify_file(self.life.path)
-        for finding in report.findings:
-            self.laws.break_(_INVARIANTS.get(finding.invariant, finding.invariant), str(finding))
-        if report.uncompared is not None:
-            self.laws.break_("state-is-a-fold", f"it could not be compared: {report.uncompared}")
-        return report
-
-    def _complete(self, report: Report) -> None:
-        listed = {str(ref) for ref in (*report.in_doubt, *report.open)}
-        if listed != self.witness.under_way():
-            self.laws.break_("in-doubt-exact", f"verification lists {sorted(listed)} without an outcome")
-        for ref, bundle in self.witness.bundles.items():
-            if bundle not in self.laws.by_digest:
-                self.laws.break_("bundle-in-every-record", f"{ref} names {bundle!r}, which never ran")
-        assert Ref.parse(str(report.heads[-1].ref))
-
-
-_OPEN: Final = frozenset({"pending", "approved"})
-_INVARIANTS: Final = {"state": "state-is-a-fold"}
+                self._end()
+            raise
 
 
 def play(seed: int, folder: Path | None = None) -> Story:

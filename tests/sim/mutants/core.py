@@ -1,15 +1,10 @@
-"""Each invariant switched off in the real code, one at a time: what the simulator is worth is how soon it notices.
-
-A mutant replaces one name of the product while it is planted. It is caught by a seed whose run breaks the very law that
-it stands for; a run that breaks another law first does not count.
-"""
+"""The invariants of the decision path and the ledger, switched off one at a time."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import Any, Final
 from unittest.mock import patch
 
 from remit.adapters.sqlite import state, writer
@@ -30,30 +25,8 @@ from remit.pep.way import Way
 from remit.policy import evaluate
 from remit.policy.verdict import Code, Permit
 from remit.ports.ledger import Pending
+from tests.sim.mutants.planting import Mutant, Planted, nothing
 from tests.sim.realm import variants
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """What is wrong in it, and the law that says so."""
-
-    invariant: str
-    name: str
-    _plant: Callable[[], tuple[Any, str, Any]]
-
-    @contextmanager
-    def planted(self) -> Generator[None]:
-        """The product with this mutant in it."""
-        place, name, changed = self._plant()
-        with patch.object(place, name, changed):
-            yield
-
-
-def _nothing(*_: Any, **__: Any) -> None:
-    """In place of something that is done."""
 
 
 def _at_once(pending: Pending) -> Pending:
@@ -63,14 +36,14 @@ def _at_once(pending: Pending) -> Pending:
     return Pending(pending.ref, done)
 
 
-def _sent_early() -> tuple[Any, str, Any]:
+def _sent_early() -> Planted:
     async def settled(_way: Way, _attempt: Any) -> None:
         return None
 
     return Way, "_settled", settled
 
 
-def _answers_early() -> tuple[Any, str, Any]:
+def _answers_early() -> Planted:
     real = Desk.judge
 
     def judge(desk: Desk, action: Action, live: Any, edited: Any = None) -> Any:
@@ -82,7 +55,7 @@ def _answers_early() -> tuple[Any, str, Any]:
     return Desk, "judge", judge
 
 
-def _sent_twice() -> tuple[Any, str, Any]:
+def _sent_twice() -> Planted:
     real = Way.send
 
     async def send(way: Way, under: Any, request: Any) -> Any:
@@ -92,7 +65,7 @@ def _sent_twice() -> tuple[Any, str, Any]:
     return Way, "send", send
 
 
-def _released_early() -> tuple[Any, str, Any]:
+def _released_early() -> Planted:
     real: Any = vars(Ending)["_end"]
 
     def end(*arguments: Any) -> Pending:
@@ -101,7 +74,7 @@ def _released_early() -> tuple[Any, str, Any]:
     return Ending, "_end", end
 
 
-def _labels_not_joined() -> tuple[Any, str, Any]:
+def _labels_not_joined() -> Planted:
     real = ending.judge_result
 
     def judge(*arguments: Any, **more: Any) -> Any:
@@ -110,14 +83,14 @@ def _labels_not_joined() -> tuple[Any, str, Any]:
     return ending, "judge_result", judge
 
 
-def _notices_early() -> tuple[Any, str, Any]:
+def _notices_early() -> Planted:
     async def label(_notices: Notices) -> bool:
         return True
 
     return Notices, "label", label
 
 
-def _labels_not_in_file() -> tuple[Any, str, Any]:
+def _labels_not_in_file() -> Planted:
     real = state.apply_session
 
     def apply(one: Any, delta: Any) -> Any:
@@ -126,7 +99,7 @@ def _labels_not_in_file() -> tuple[Any, str, Any]:
     return state, "apply_session", apply
 
 
-def _errors_ignored() -> tuple[Any, str, Any]:
+def _errors_ignored() -> Planted:
     real = evaluate.weigh
 
     def weigh(*arguments: Any) -> Any:
@@ -135,11 +108,11 @@ def _errors_ignored() -> tuple[Any, str, Any]:
     return evaluate, "weigh", weigh
 
 
-def _failure_ignored() -> tuple[Any, str, Any]:
+def _failure_ignored() -> Planted:
     real: Any = vars(writer.Writer)["_commit"]
 
     def commit(one: writer.Writer, batch: Any) -> bool:
-        with patch.object(writer, "_tell", _nothing):
+        with patch.object(writer, "_tell", nothing):
             real(one, batch)
         one.failure = None
         return True
@@ -147,14 +120,14 @@ def _failure_ignored() -> tuple[Any, str, Any]:
     return writer.Writer, "_commit", commit
 
 
-def _drift_ignored() -> tuple[Any, str, Any]:
+def _drift_ignored() -> Planted:
     def compare(*_: Any) -> Pin:
         return Pin.MATCHES
 
     return Pins, "compare", compare
 
 
-def _permits_by_default() -> tuple[Any, str, Any]:
+def _permits_by_default() -> Planted:
     real = chain.judge
 
     def judge(*arguments: Any) -> Any:
@@ -164,7 +137,7 @@ def _permits_by_default() -> tuple[Any, str, Any]:
     return chain, "judge", judge
 
 
-def _bound_without_arguments() -> tuple[Any, str, Any]:
+def _bound_without_arguments() -> Planted:
     def hash_(action: Action, pin: str) -> str:
         links = [(link.agent, link.sid) for link in action.authority.links]
         tool = (action.server, action.name, pin)
@@ -173,14 +146,14 @@ def _bound_without_arguments() -> tuple[Any, str, Any]:
     return Action, "hash", hash_
 
 
-def _requester_decides() -> tuple[Any, str, Any]:
+def _requester_decides() -> Planted:
     def is_requester(_one: Any, _users: Any, _person: Any) -> bool:
         return False
 
     return sitting, "is_requester", is_requester
 
 
-def _claimed_for_ever() -> tuple[Any, str, Any]:
+def _claimed_for_ever() -> Planted:
     real = memory.apply_approval
 
     def apply(one: Any, delta: Any) -> Any:
@@ -189,7 +162,7 @@ def _claimed_for_ever() -> tuple[Any, str, Any]:
     return memory, "apply_approval", apply
 
 
-def _last_link_alone() -> tuple[Any, str, Any]:
+def _last_link_alone() -> Planted:
     from remit.pdp import decide
 
     real = decide.judge_chain
@@ -201,7 +174,7 @@ def _last_link_alone() -> tuple[Any, str, Any]:
     return decide, "judge_chain", judge_chain
 
 
-def _observing_frees_all() -> tuple[Any, str, Any]:
+def _observing_frees_all() -> Planted:
     from remit.pdp import decide
 
     real = decide.judge_chain
@@ -214,11 +187,11 @@ def _observing_frees_all() -> tuple[Any, str, Any]:
     return decide, "judge_chain", judge_chain
 
 
-def _stops_ignored() -> tuple[Any, str, Any]:
-    return Driver, "_stop_reason", _nothing
+def _stops_ignored() -> Planted:
+    return Driver, "_stop_reason", nothing
 
 
-def _not_linked() -> tuple[Any, str, Any]:
+def _not_linked() -> Planted:
     real: Any = vars(writer.Writer)["_chained"]
 
     def chained(one: Any, items: Any) -> Any:
@@ -228,7 +201,7 @@ def _not_linked() -> tuple[Any, str, Any]:
     return writer.Writer, "_chained", chained
 
 
-def _named(bundle: str) -> tuple[Any, str, Any]:
+def _named(bundle: str) -> Planted:
     real = judging.Draft
 
     def draft(kind: Any, at: int, _bundle: str, sid: str, body: Any) -> Any:
@@ -237,15 +210,15 @@ def _named(bundle: str) -> tuple[Any, str, Any]:
     return judging, "Draft", draft
 
 
-def _bundle_left_out() -> tuple[Any, str, Any]:
+def _bundle_left_out() -> Planted:
     return _named("")
 
 
-def _bundle_of_the_start() -> tuple[Any, str, Any]:
+def _bundle_of_the_start() -> Planted:
     return _named(variants()[0].bundle.digest)
 
 
-def _calls_not_counted() -> tuple[Any, str, Any]:
+def _calls_not_counted() -> Planted:
     real = memory.apply_session
 
     def apply(one: Any, delta: Any) -> Any:
@@ -254,7 +227,7 @@ def _calls_not_counted() -> tuple[Any, str, Any]:
     return memory, "apply_session", apply
 
 
-def _approvals_not_in_file() -> tuple[Any, str, Any]:
+def _approvals_not_in_file() -> Planted:
     real = writer.Batch
 
     def batch(items: Any, receipts: Any, first: int, records: bytes, bodies: bytes, changed: Any) -> Any:
@@ -263,23 +236,23 @@ def _approvals_not_in_file() -> tuple[Any, str, Any]:
     return writer, "Batch", batch
 
 
-def _outcomes_close_nothing() -> tuple[Any, str, Any]:
-    return state.State, "_close", _nothing
+def _outcomes_closenothing() -> Planted:
+    return state.State, "_close", nothing
 
 
-def _doubt_forgotten() -> tuple[Any, str, Any]:
-    return state.State, "_doubt", _nothing
+def _doubt_forgotten() -> Planted:
+    return state.State, "_doubt", nothing
 
 
-def _outcome_lost() -> tuple[Any, str, Any]:
-    return Ending, "abandon", _nothing
+def _outcome_lost() -> Planted:
+    return Ending, "abandon", nothing
 
 
-def _spending_not_counted() -> tuple[Any, str, Any]:
-    return bounds, "apply_budget", _nothing
+def _spending_not_counted() -> Planted:
+    return bounds, "apply_budget", nothing
 
 
-def _all_given_back() -> tuple[Any, str, Any]:
+def _all_given_back() -> Planted:
     real = ending.settled
 
     def settled(charges: Any, **_: Any) -> Any:
@@ -288,11 +261,11 @@ def _all_given_back() -> tuple[Any, str, Any]:
     return ending, "settled", settled
 
 
-def _breakers_ignored() -> tuple[Any, str, Any]:
-    return decide, "broken", _nothing
+def _breakers_ignored() -> Planted:
+    return decide, "broken", nothing
 
 
-MUTANTS: Final = (
+CORE: Final = (
     Mutant("intent-before-effect", "an action is sent before its intent is durable", _sent_early),
     Mutant("intent-before-effect", "answers are passed before their exchange is durable", _answers_early),
     Mutant("intent-before-effect", "one intent is sent twice", _sent_twice),
@@ -311,14 +284,16 @@ MUTANTS: Final = (
     Mutant("authority-only-shrinks", "an observing agent frees its whole chain", _observing_frees_all),
     Mutant("stop-wins", "the last look before sending is left out", _stops_ignored),
     Mutant("chain-links", "records are not linked to the one before", _not_linked),
-    Mutant("budget-never-overspent", "memory does not count what is spent", _spending_not_counted),
-    Mutant("budget-never-overspent", "whatever ends gives all back", _all_given_back),
-    Mutant("breaker-rests", "breakers are not asked", _breakers_ignored),
     Mutant("bundle-in-every-record", "records name no bundle", _bundle_left_out),
     Mutant("bundle-in-every-record", "records name the bundle of the start", _bundle_of_the_start),
     Mutant("state-is-a-fold", "memory does not count calls", _calls_not_counted),
     Mutant("state-is-a-fold", "the file's approvals are not written", _approvals_not_in_file),
-    Mutant("in-doubt-exact", "outcomes close nothing", _outcomes_close_nothing),
+    Mutant("in-doubt-exact", "outcomes close nothing", _outcomes_closenothing),
     Mutant("in-doubt-exact", "what a crash left open is not listed", _doubt_forgotten),
     Mutant("goes-on", "an action whose client left has no outcome", _outcome_lost),
+)
+BOUNDS: Final = (
+    Mutant("budget-never-overspent", "memory does not count what is spent", _spending_not_counted),
+    Mutant("budget-never-overspent", "whatever ends gives all back", _all_given_back),
+    Mutant("breaker-rests", "breakers are not asked", _breakers_ignored),
 )
