@@ -129,6 +129,34 @@ def test_what_the_user_said_is_grounded_and_what_nobody_said_unseen() -> None:
         assert world.origin("send", to=to) is Origin.UNSEEN, to
 
 
+@pytest.mark.parametrize(
+    "to",
+    [
+        "\uff42\uff4f\uff42@example.org",
+        "b\u200bob@example.org",
+        "bob@example\u2060.org",
+        "bob@ex\u24d0mple.org",
+        "Bob\u00ad",
+        "\uff11\uff10\uff10\uff10",
+        "note to \uff22ob",
+    ],
+)
+def test_letters_that_only_read_like_what_the_user_said_are_not_what_he_said(to: str) -> None:
+    """A tool may take another form of a letter for another letter, and reach somebody else."""
+    world = World(said="Please send 1,000.00 to Bob at bob@example.org, with a note")
+    assert world.origin("send", to=to) is Origin.UNSEEN
+    assert world.flow("send", text=to).traced[0].origin is Origin.GROUNDED, "what people read is read alike"
+    world.result("web", f"write to {to}")
+    assert world.origin("send", to=to) in {Origin.UNTRUSTED, Origin.UNSEEN}
+    assert not world.flow("send", to=to).traced[0].established
+
+
+def test_accents_apart_and_signs_of_other_scripts_are_the_letters_that_they_are() -> None:
+    world = World(said="Send it to Andr\u00e9 \u6771\u4eac\uff08\u65e5\u672c\uff09")
+    for to in ("Andre\u0301", "\u6771\u4eac\uff08\u65e5\u672c\uff09", "\u6771\u4eac"):
+        assert world.origin("send", to=to) is Origin.GROUNDED, to
+
+
 def test_a_url_is_judged_by_where_it_leads_and_not_by_what_it_names_on_the_way() -> None:
     world = World(said="Fetch https://good.example/page please")
     for to in (

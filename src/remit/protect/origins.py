@@ -23,7 +23,7 @@ from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, WORDS, Delta, Index
 from remit.protect.language import STOP, stem
 from remit.protect.paths import reaching
 from remit.protect.pieces import CARRIED, SHORT_MAX, Kind, Token
-from remit.protect.tokens import parts, plain, scalar, texts, whole
+from remit.protect.tokens import parts, plain, respelt, scalar, texts, whole
 
 ANY: Final = "*"
 """The argument of what the schema does not name."""
@@ -241,11 +241,15 @@ def _inner(
 
 
 class _Scalar(NamedTuple):
-    """What is read of a scalar: its telling parts, and the token and text of the whole where that counts, too."""
+    """What is read of a scalar: its telling parts, and the token and text of the whole where that counts, too.
+
+    One that is `respelt` is not what it reads as.
+    """
 
     tokens: Sequence[Token]
     whole: str = ""
     value: str = ""
+    respelt: bool = False
 
     def into(self, asks: list[str]) -> None:
         """Add what has to be looked up."""
@@ -263,7 +267,7 @@ _SCHEMA: Final = _Scalar(())
 def _read(value: str | float, role: Role | None) -> _Scalar:
     if not isinstance(value, str):
         return _SCHEMA if isinstance(value, bool) else _Scalar(((scalar(value), Kind.NUMBER),))
-    return _short(value, role) if len(value) <= SHORT_MAX and " " not in value else _text(value, role)
+    return _short(value, role) if len(value) <= SHORT_MAX and " " not in value else _other(value, role)
 
 
 def _text(value: str, role: Role | None) -> _Scalar:
@@ -284,13 +288,19 @@ def _text(value: str, role: Role | None) -> _Scalar:
     return _Scalar(tokens, whole(value), value)
 
 
-_short: Final = lru_cache(maxsize=4_096)(_text)
+def _other(value: str, role: Role | None) -> _Scalar:
+    read = _text(value, role)
+    return read if role is Role.CONTENT or not respelt(value) else read._replace(respelt=True)
+
+
+_short: Final = lru_cache(maxsize=4_096)(_other)
 
 
 def _judged(one: _Scalar, seen: Seen) -> _Judged:
     """The worst of its tokens, the first of several; what has no telling part at all is unseen.
 
-    A scalar that was seen as it is has that origin; trusted only where no word of it was read untrusted.
+    A scalar that was seen as it is has that origin; trusted only where no word of it was read untrusted. One that is
+    respelt is none of what its reading was found to be: unseen, if nobody untrusted wrote that, too.
     """
     if one is _SCHEMA:
         # The schema's, which people accepted.
@@ -303,6 +313,8 @@ def _judged(one: _Scalar, seen: Seen) -> _Judged:
         if origin > worst:
             worst, part, first = origin, token, found
     judged = (Origin.UNSEEN, "", 0, False) if worst < 0 else (_ORIGINS[worst], part, first, held)
+    if one.respelt:
+        return judged if worst == Origin.UNTRUSTED else (Origin.UNSEEN, "", 0, False)
     if not one.whole or not (found := seen.look(one.whole)):
         return judged
     origin, part, first, held = judged

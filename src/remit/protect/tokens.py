@@ -38,6 +38,21 @@ def plain(text: str) -> str:
     return composed(text.translate(_INVISIBLE)).translate(_INVISIBLE)
 
 
+def respelt(text: str) -> bool:
+    """Whether `text` holds a character that `plain` takes for a letter or digit of ASCII, or for nothing at all.
+
+    A reader takes full width, a circled digit or an invisible character for what it stands for; the tool that gets the
+    text may not, and reach somebody else (Unicode TR 36, section 2; TR 39).
+    """
+    return not text.isascii() and any(map(_respelt, set(text)))
+
+
+@lru_cache(maxsize=4_096)
+def _respelt(char: str) -> bool:
+    read = plain(char)
+    return read != char and (not read or any(one.isascii() and one.isalnum() for one in read))
+
+
 def whole(text: str) -> str:
     """The token of a scalar as a whole, which a text that only mentions its words does not have."""
     if text.isascii():
