@@ -109,8 +109,9 @@ def test_what_got_through_is_mended_by_the_narrowest_policy_and_harmless_work_go
         assert rehearsed(mended.bundle, one.attempt.steps, "ann")[-1] == "deny"
 
 
-def test_a_finding_is_a_case_that_holds_once_it_is_mended(bare: Bundle) -> None:
-    leak = of_kind(bare, Kind.LEAK)
+@pytest.mark.parametrize("kind", [Kind.LEAK, Kind.PIECES])
+def test_a_finding_is_a_case_that_holds_once_it_is_mended(bare: Bundle, kind: Kind) -> None:
+    leak = of_kind(bare, kind)
     told = case(leak)
     assert told is not None
     [made] = cases(yaml.safe_load(yaml.safe_dump([told])))

@@ -110,12 +110,12 @@ def test_readme_tells_what_a_newcomer_needs() -> None:
 
 
 def test_readme_tours_with_what_the_demo_prints() -> None:
-    acts, scene = text("src/remit/app/demo/acts.py"), text("src/remit/app/demo/scene.py")
+    acts, place = text("src/remit/app/demo/acts.py"), text("src/remit/app/beside.py")
     exports = re.findall(r"^export (REMIT_[A-Z_]+)=(\S+)", text("README.md"), re.MULTILINE)
     assert exports
     assert [name for name, _ in exports] == re.findall(r"\bexport (REMIT_[A-Z_]+)=", acts)
     assert dict(exports)["REMIT_TOKEN_FILE"].endswith("/tokens/admin.token")
-    assert '/ "tokens" / f"{name}.token"' in scene
+    assert '/ "tokens" / f"{name}.token"' in place
     assert "later release" not in text("README.md")
 
 

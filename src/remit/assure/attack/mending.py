@@ -110,13 +110,18 @@ def cost(before: Bundle, after: Bundle, did: Sequence[Did], user: str | None) ->
 
 
 def case(attempt: Attempt) -> Mapping[str, Json] | None:
-    """The attempt as a case for `remit policy test`, which holds once its last call is denied."""
+    """The attempt as a case for `remit policy test`, which holds once its last call is denied.
+
+    Of what goes out in pieces, each is: what denies the last of them alone would let go the others.
+    """
     calls = _own_calls(attempt)
     if calls is None:
         return None
     events: list[Json] = []
-    for number, step in enumerate(calls, 1):
-        last = number == len(calls)
+    ending = calls[-1]
+    for step in calls:
+        piece = attempt.kind is Kind.PIECES and (step.server, step.tool) == (ending.server, ending.tool)
+        last = piece or step is ending
         said: dict[str, Json] = {"as": "/".join(_chain(step)), "call": f"{step.server}/{step.tool}"}
         said |= {"args": dict(step.arguments), "expect": "deny" if last else "permit"}
         events.append(said if last else said | {"back": "anything"})
