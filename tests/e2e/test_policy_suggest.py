@@ -59,6 +59,29 @@ async def test_a_value_that_every_call_had_is_all_that_is_suggested(tmp_path: Pa
     assert (found.judged, found.same) == (4, 4)
 
 
+async def test_conditions_of_the_permits_it_stands_for_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without them the suggestion is wider, which no replay of what was permitted shows."""
+    policies = tmp_path / "workspace" / "policies.cedar"
+    async with world(tmp_path) as api:
+        bot = await api.token("agent", "bot", user="ann")
+        own = 'resource)\nwhen { context has onBehalfOf };\n\n@id("never-fails")'
+        policies.write_text(POLICIES.replace('resource);\n\n@id("never-fails")', own))
+        await api.told("POST", "/apply", body={})
+        await api.call(bot, "echo", {"text": "x"})
+    options = ["--data", str(tmp_path / "data"), "--workspace", str(tmp_path / "workspace")]
+    assert run(["policy", "suggest", "bot", *options]) == Exit.OK
+    said = capsys.readouterr()
+    assert "// may-use (policies.cedar:" in said.out
+    assert "wider than may-use (policies.cedar:" in said.err
+    assert run(["policy", "suggest", "bot", *options, "-o", "json"]) == Exit.OK
+    assert json.loads(capsys.readouterr().out)["conditional"][0].startswith("may-use (")
+    policies.write_text(POLICIES)
+    assert run(["policy", "suggest", "bot", *options, "-o", "json"]) == Exit.OK
+    assert json.loads(capsys.readouterr().out)["conditional"] == []
+
+
 async def test_what_would_be_decided_otherwise_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async with world(tmp_path) as api:
         bot = await api.token("agent", "bot", user="ann")

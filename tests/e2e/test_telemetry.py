@@ -78,6 +78,9 @@ async def test_a_call_that_bypassed_the_gateway_shows_as_ungoverned(api: World) 
 
 
 async def test_coverage_is_told_by_agent_by_team_and_by_day(api: World) -> None:
+    agents = api.workspace / "agents.yaml"
+    agents.write_text(agents.read_text().replace('"bot"\nspec: {', '"bot"\nspec: {"groups": ["sec", "fin"], '))
+    await api.told("POST", "/apply", body={})
     await send(api, json.dumps(told("bot", "elsewhere", 4711)).encode(), JSON)
 
     async def counted() -> bool:
@@ -86,12 +89,13 @@ async def test_coverage_is_told_by_agent_by_team_and_by_day(api: World) -> None:
 
     await until(counted)
     whole = [(await api.told("GET", f"/coverage?by={by}"))["total"] for by in ("agent", "team", "day")]
-    assert whole[0]["observed"] == whole[2]["observed"] > 0
+    assert whole[0]["observed"] > 0
+    assert whole[0] == whole[1] == whole[2], "an agent in two teams is counted once"
     [day] = (await api.told("GET", "/coverage?by=day&days=1"))["items"]
     assert len(day["name"]) == len("2026-11-28")
     assert day["coverage"] == round(day["passed"] / (day["passed"] + day["observed"]), 4)
     teams = {row["name"] for row in (await api.told("GET", "/coverage?by=team"))["items"]}
-    assert teams <= {"everyone", "(no team)"}
+    assert {"sec", "fin"} <= teams <= {"everyone", "sec", "fin", "(no team)"}
 
 
 async def test_how_each_source_does_is_told(api: World) -> None:

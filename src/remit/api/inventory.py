@@ -104,7 +104,9 @@ async def coverage(
 ) -> CoverageAnswer:
     """The share of seen actions that passed an enforcement point."""
     rows = await services.discovery.coverage(by, days)
-    whole = Covered("total", total(row.counts for row in rows), 0, sum(row.models for row in rows))
+    # An agent may be in several teams, and is counted once.
+    each = rows if by != "team" else await services.discovery.coverage("agent", days)
+    whole = Covered("total", total(row.counts for row in each), 0, sum(row.models for row in each))
     return CoverageAnswer(by=by, days=days, items=[_row(row) for row in rows], total=_row(whole))
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from remit.app.failure import Exit, Failure
 from remit.app.reliving import PAGE
 from remit.app.replaying import bundle_of
 from remit.assure.history import History
+from remit.control.difference import one_line
 from remit.discover.least import Least, Named, Use, least, narrowed
 from remit.discover.used import Argument, Scalar, Used
 from remit.facts.action import ActionKind
@@ -35,10 +36,12 @@ _SCALARS: Final[Mapping[Atom, type[Scalar]]] = {Atom.STRING: str, Atom.LONG: int
 class Suggested:
     """The suggestion, and how the agent's history comes out by it: `same` of `judged` as they were decided.
 
-    `differences` are some that did not: decision id, what was called, verdict then and now.
+    `differences` are some that did not: decision id, what was called, verdict then and now. `conditional` are the
+    permits of the workspace, as `id (file:line)`, that let the agent do it under conditions of their own.
     """
 
     least: Least
+    conditional: tuple[str, ...]
     judged: int
     same: int
     differences: tuple[tuple[str, str, str, str], ...]
@@ -49,23 +52,42 @@ def suggested(ledger: Path, workspace: Path, agent: str, since_ms: int, since: s
     bundle = bundle_of(workspace)
     if agent not in bundle.catalog.agents:
         raise Failure(
-            f"the workspace has no agent named {agent}",
+            f"the workspace {workspace} has no agent named {agent}",
             why=f"it has {', '.join(sorted(bundle.catalog.agents)) or 'none'}",
-            next="remit get agents",
+            next=f"name the one that has it: remit policy suggest {agent} --workspace DIR --data DIR",
             exit=Exit.NOT_FOUND,
         )
     used: dict[Use, Used] = {}
+    by: set[str] = set()
     for entry in _entries(ledger):
         body = _done(entry, agent)
         if body is not None and entry.record.at >= since_ms:
             used.setdefault(_use(body), Used()).add(body.user, _given(bundle, body))
+            by.update(reason.policy for reason in body.reasons if reason.policy is not None)
     granted = [f"{tool.server}/{tool.name}" for tool in visible_tools(bundle, [agent])]
     tools = {f"{server}/{name}": _compared(form) for (server, name), form in bundle.tools.items()}
     found = least(agent, used, granted, Named(tools, bundle.catalog.users), since)
-    return _judged(ledger, bundle, agent, since_ms, found)
+    conditional = tuple(
+        f"{policy.ident} ({policy.where})"
+        for policy in bundle.policies.values()
+        if policy.ident in by and not policy.forbids and not policy.form.unconditional
+        # What an earlier suggestion held to comes out of use again.
+        if not policy.ident.startswith(f"{agent}-uses-")
+    )
+    return _judged(ledger, bundle, agent, since_ms, replace(found, text=_noted(conditional) + found.text), conditional)
 
 
-def _judged(ledger: Path, bundle: Bundle, agent: str, since_ms: int, found: Least) -> Suggested:
+def _noted(conditional: Iterable[str]) -> str:
+    """What whoever keeps the suggestion has to know, as comments."""
+    return "".join(
+        f"// {one_line(one)} permits some of this under conditions; add those that are still to hold\n"
+        for one in conditional
+    )
+
+
+def _judged(
+    ledger: Path, bundle: Bundle, agent: str, since_ms: int, found: Least, conditional: tuple[str, ...]
+) -> Suggested:
     policies = (*narrowed(bundle.catalog.policies, agent), PolicySource(FILE, found.text))
     made = compile_bundle(replace(bundle.catalog, policies=policies)).result
     if not isinstance(made, Bundle):
@@ -83,7 +105,7 @@ def _judged(ledger: Path, bundle: Bundle, agent: str, since_ms: int, found: Leas
         same += was == now
         if was != now and len(differences) < DIFFERENCES_MAX:
             differences.append((ref, one.tool, was, now))
-    return Suggested(found, judged, same, tuple(differences))
+    return Suggested(found, conditional, judged, same, tuple(differences))
 
 
 def _done(entry: Entry, agent: str) -> ActionBody | None:

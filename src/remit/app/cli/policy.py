@@ -70,6 +70,7 @@ def suggest(
                 "used": used,
                 "unused": list(least.unused),
                 "gone": list(least.gone),
+                "conditional": list(found.conditional),
                 "judged": found.judged,
                 "same": found.same,
                 "differences": differences,
@@ -83,6 +84,8 @@ def suggest(
             say(f"  - {one_line(name)}")
         for name in least.gone:
             say(f"  used, and no longer there: {one_line(name)}")
+        for name in found.conditional:
+            say(f"  wider than {one_line(name)}, which has conditions: add those that are still to hold")
         say(f"of {counted(found.judged, 'action')} {found.same} would be decided as they were")
         for ref, use, was, now in found.differences:
             say(f"  {ref} {one_line(use)}: {was}, now {now}")
