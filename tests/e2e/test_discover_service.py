@@ -73,6 +73,11 @@ async def test_what_cannot_be_imported_or_written_is_told(api: World, tmp_path: 
     broken.write_text("kind,name\nagent,a\nthing,b\n")
     code, out, err = await remit(api, "discover", "import", str(broken), token="")
     assert (code, "agent/import:a" in out, "import/entry" in err) == (0, True, True)
+    torn = tmp_path / "torn.json"
+    torn.write_text('{"items": [')
+    for form in ((), ("-o", "json")):
+        code, _, err = await remit(api, "discover", "import", str(torn), *form, token="")
+        assert (code, "import/syntax" in err) == (3, True), "nothing of it could be taken"
     code, _, err = await remit(api, "discover", "import", str(tmp_path), token="")
     assert (code, "no regular file" in err) == (3, True)
     code, _, err = await remit(api, "map", "--from", str(broken), "--file", str(broken), token="")

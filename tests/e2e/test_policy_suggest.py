@@ -116,9 +116,14 @@ async def test_what_was_found_is_drafted_and_registered_by_a_person(
         assert 'Remit::Action::"hand___echo"' in drafted
         assert not (api.workspace / "agents" / "planner.yaml").exists(), "registering is a person's act"
         assert await asyncio.to_thread(run, [*command, "--owner", "ann", "--purpose", "plans"]) == Exit.OK
-        (api.workspace / "planner.cedar").write_text(capsys.readouterr().out)
+        said = capsys.readouterr()
+        assert "remit inventory same agent/planner agent/otlp:planner" in said.err
+        (api.workspace / "planner.cedar").write_text(said.out)
         applied = await asyncio.to_thread(run, ["apply"])
         assert applied == Exit.OK, capsys.readouterr().err
         found = await api.told("GET", "/inventory/agent/otlp:planner")
         assert (found["name"], found["registered"], found["owner"]) == ("agent/planner", True, "ann")
         assert await asyncio.to_thread(run, ["agents", "register", "nobody"]) == Exit.USAGE
+        capsys.readouterr()
+        assert await asyncio.to_thread(run, ["agents", "register", "x", "--from", "tool/hand/echo"]) == Exit.USAGE
+        assert "is no agent" in capsys.readouterr().err

@@ -62,6 +62,8 @@ def register(
             f"next: remit token agent {escaped(name)} --save FILE"
             + (f"; remit agents report {name}" if observe else "")
         )
+        if sighting is not None:
+            say(f"where it was found stays apart? remit inventory same agent/{escaped(name)} {escaped(sighting)}")
 
 
 @app.command()
@@ -106,6 +108,13 @@ def enforce(name: Name, output: Output = Format.TABLE, token_file: TokenFile = N
 def _draft(name: str, sighting: str, owner: str | None, purpose: str | None, token_file: Path | None) -> None:
     asked = client(token_file)
     entry: dict[str, Any] = asked.get(f"/inventory/{quote(sighting, safe='/')}")
+    if entry["kind"] != "agent":
+        raise Failure(
+            f"{sighting} is no agent",
+            why=f"what was found by this name is a {entry['kind']}",
+            next="remit get inventory",
+            exit=Exit.USAGE,
+        )
     tools = [item["name"] for item in asked.get("/resources/tools")["items"]]
     made = draft(name, entry, tools, owner, purpose)
     if owner is None or purpose is None:

@@ -1,7 +1,7 @@
 """`remit discover`: what a machine, a repository or a file says of agents."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from remit.app.output import Format, counted, data, say, show
 from remit.facts.text import one_line
 from remit.ports.source import Source
 from remit.work.sources import Health
+
+if TYPE_CHECKING:
+    from remit.app.discovering import Seen
 
 app = typer.Typer(no_args_is_help=True, help="Find agents, and what they use, where they are configured and written.")
 
@@ -87,7 +90,7 @@ def _look(source: Source, output: Format, token_file: Path | None, *, send: bool
         say(f"{one_line(trouble.where)}: {trouble.code}: {trouble.why}")
     if output in {Format.JSON, Format.YAML}:
         data(seen.document(), output)
-        return Exit.OK
+        return _code(seen)
     rows = [
         {
             "subject": str(one.subject),
@@ -99,7 +102,12 @@ def _look(source: Source, output: Format, token_file: Path | None, *, send: bool
     ]
     show(rows, output, ("subject", "with", "evidence"), wide=("traits",), empty="nothing was found")
     say(f"{counted(seen.sent, 'sighting')} sent" if send else f"{counted(len(rows), 'sighting')}; --send sends them")
-    return Exit.OK
+    return _code(seen)
+
+
+def _code(seen: "Seen") -> Exit:
+    """What cannot be taken is no reason to fail beside what was found; without anything it is."""
+    return Exit.INVALID if seen.troubles and not seen.sightings else Exit.OK
 
 
 def _health(source: Source, health: Health, wait_s: float) -> None:
