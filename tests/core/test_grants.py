@@ -240,6 +240,17 @@ def test_a_grant_for_a_tool_is_of_any_session_and_held_by_constraints() -> None:
     assert verdict(send("zoe", key="k"), held) == "escalate", "what is not held is as it was approved"
 
 
+@pytest.mark.parametrize("scope", list(Scope))
+def test_an_argument_that_was_approved_is_not_left_out(scope: Scope) -> None:
+    """It may have been what kept the call small: a limit, a filter, a dry run."""
+    full = send("bob", deep={"a": "bob"}, text="hello")
+    grant = granted(RUNNING, full, INDEX, scope)
+    assert verdict(full, grant) == "permit"
+    assert verdict(send("bob", deep={"a": "bob"}, text="other"), grant) == "permit"
+    for less in (send("bob"), send("bob", deep=None), action("shop/send", {}, user="max")):
+        assert verdict(less, grant) != "permit" or not asked_of(RUNNING, less, INDEX, grant).grants, less.input
+
+
 @pytest.mark.parametrize(
     ("bound", "value", "given", "met"),
     [

@@ -15,6 +15,12 @@ from tests.e2e.browsing import browser
 from tests.e2e.speaking import entries, told
 from tests.e2e.test_page import Visitor, asked
 
+ALIAS = """\
+apiVersion: remit.dev/v1alpha1
+kind: User
+metadata: {name: sam2}
+spec: {groups: [owners], person: sam}
+"""
 STRONG = "edits: true, break_glass: [owners]"
 
 
@@ -258,6 +264,10 @@ def test_glass_is_broken_by_a_passkey_where_a_route_is_strong_or_there_is_one(
             by_token = service.remit("break-glass", ident, "--why", "down", token=service.user("sam"))
             assert (by_token.returncode, "confirmed beyond a token" in by_token.stderr) == (4, True)
             assert f"/a/{ident}" in by_token.stderr
+            service.write({"alias.yaml": ALIAS})
+            service.told("apply")
+            by_alias = service.remit("break-glass", ident, "--why", "down", token=service.user("sam2"))
+            assert (by_alias.returncode, "confirmed beyond a token" in by_alias.stderr) == (4, True), "he is sam"
             page.goto(address(counting, ident))
             page.get_by_text("Break the glass").first.click()
             page.get_by_label("What the emergency is").fill("the site is down")
@@ -271,6 +281,7 @@ def test_glass_is_broken_by_a_passkey_where_a_route_is_strong_or_there_is_one(
             page.close()
             forgotten(counting)
         finally:
+            service.write({"alias.yaml": ""})
             strong(counting, on=False)
     ident, _ = asked(counting, "glass-by-token")
     assert service.remit("break-glass", ident, "--why", "down", token=service.user("sam")).returncode == 0

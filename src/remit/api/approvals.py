@@ -193,8 +193,12 @@ async def review(ident: RefPath, asked: VoteRequest, services: With, caller: ByP
 
 
 async def is_keyed(services: Services, caller: Person) -> bool:
-    """Whether `caller` has a passkey, and it can be used where this service is."""
-    return bool(services.passkeys.holder) and any(one.user == caller.user for one in await services.ledger.passkeys())
+    """Whether `caller`, by whatever name, has a passkey, and it can be used where this service is."""
+    if not services.passkeys.holder:
+        return False
+    users = services.runtime.catalog.users
+    mine = {name for name, user in users.items() if user.who == users[caller.user].who}
+    return any(one.user in mine for one in await services.ledger.passkeys())
 
 
 async def _known(services: Services, caller: Person, ident: str) -> tuple[Approval, User]:

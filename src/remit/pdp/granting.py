@@ -3,6 +3,7 @@
 Laws
 * An action is covered by what was approved: by its values, or, for a target that a stranger named, by the very result
   that the approved ones came from; never by more impact. What cannot be told is not covered.
+* An argument that was approved with a value is there again: left out, it may have been what kept the call small.
 * Credentials and what content carries along are covered by value alone. What the user named, what was reached from
   that, and what the organisation knows needs no cover beside the gate's: it is whom the action is for.
 * A tool of the same kind (effect, sink, the words that ask for it) is covered where no stranger is among its targets.
@@ -142,10 +143,16 @@ def _fits(terms: Terms, action: Action, tool: Tool | None, arguments: Mapping[st
         if terms.sid != action.authority.links[0].sid:
             return False
         if same:
-            return _seen(terms, reach, frozenset())
+            return _kept(terms, arguments) and _seen(terms, reach, frozenset())
         return not reach.wants and not reach.carried and _alike(terms.like, like(tool))
     held = frozenset(one.name for one in terms.constraints)
-    return same and all(one.met(arguments) for one in terms.constraints) and _seen(terms, reach, held)
+    met = same and all(one.met(arguments) for one in terms.constraints)
+    return met and _kept(terms, arguments) and _seen(terms, reach, held)
+
+
+def _kept(terms: Terms, arguments: Mapping[str, Json]) -> bool:
+    """Whether no argument is left out that had a value when people saw it."""
+    return all(arguments.get(name) is not None for name, _ in terms.values)
 
 
 def _seen(terms: Terms, reach: Reach, held: frozenset[str]) -> bool:
