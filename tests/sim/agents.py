@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -181,7 +182,12 @@ class Agent:
         """The last answer of all; None where the client went away."""
         request = self.agents.laws.asks(self.authority, key, given)
         self.agents.tell(f"{self._name} asks {key[1]}/{key[2]} {key[3].decode()}")
-        answer = await self._patiently(self._given(key, work))
+        try:
+            answer = await self._patiently(self._given(key, work))
+        finally:
+            if inspect.getcoroutinestate(work) == inspect.CORO_CREATED:
+                # Its process was gone before it began.
+                work.close()
         if answer is None:
             return None
         self._take(answer)
