@@ -8,6 +8,7 @@ from hypothesis import given
 from remit.escalate.machine import GLASS_MS, Approval, Delegation, Edit, Glass, Move, State, Vote
 from remit.facts.canonical import Json
 from remit.facts.limits import INTEGER_MAX
+from remit.facts.mark import FLEET, Does, Mark, named
 from remit.facts.passkey import Confirmed, Passkey, used
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
@@ -34,6 +35,7 @@ from remit.pdp.deltas import (
     PasskeyRemoved,
     PasskeyUsed,
     PlaceLabelled,
+    Refunded,
     Resumed,
     SessionEnded,
     SessionKeyed,
@@ -41,6 +43,8 @@ from remit.pdp.deltas import (
     TokenRevoked,
 )
 from remit.pdp.fold import ENDS, fold, in_doubt
+from remit.pdp.kept import PastCarried
+from remit.protect.past import Slot
 from remit.trace.bodies import AdminBody, Body, Choice, DecisionBody, Event, Status, Stored
 from tests.core.recording import ENTRIES, action, decision, outcome
 
@@ -261,6 +265,21 @@ def test_admin_records_that_change_no_state(event: Event) -> None:
 def test_what_a_person_says_of_an_intent_closes_it() -> None:
     body = AdminBody(Event.INTENT_SETTLED, "user:ana", "r7f3-1.2", {"happened": False, "why": "looked"})
     assert fold(REF, 9, RecordKind.ADMIN, body) == (IntentClosed("r7f3-1.2", REF),)
+    refunds: list[Json] = [["few calls", 0, 3], ["odd", True, 1], ["odd", 0, False], ["odd", 0], "odd"]
+    back = replace(body, data={"happened": False, "why": "looked", "refunds": refunds})
+    assert fold(REF, 9, RecordKind.ADMIN, back) == (IntentClosed("r7f3-1.2", REF), Refunded("few calls", 0, 3))
+
+
+def test_what_an_earlier_ledger_kept_of_the_past_stands_again() -> None:
+    slot = Slot(full_ms=7)
+    slot.take(Mark("few", fleet=True, slot=0, key="", does=Does.ADD), 5)
+    place = (FLEET, "few", 0)
+    body = AdminBody(Event.PAST_CARRIED, "remit", named(place), {"slot": slot.to_json()})
+    [carried] = fold(REF, 9, RecordKind.ADMIN, body)
+    assert isinstance(carried, PastCarried)
+    assert (carried.place, carried.slot.to_json()) == (place, slot.to_json())
+    for odd in ({}, {"slot": None}, {"slot": {"full": 0, "cells": {"": [1]}}}):
+        assert fold(REF, 9, RecordKind.ADMIN, replace(body, data=odd)) == ()
 
 
 def test_intent_in_doubt_keeps_its_labels_and_uses_up_its_approval() -> None:

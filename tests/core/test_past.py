@@ -252,3 +252,14 @@ def test_how_much_is_kept_of_one_monitor() -> None:
         past.take(sid, mark(Does.ADD, 5, key=key), 5)
     past.take("s1", mark(Does.ADD, 5)._replace(ident="m~01"), 5)
     assert [past.kept(ident) for ident in (IDENT, "m~01", "other")] == [3, 1, 0]
+
+
+def test_a_slot_is_put_where_something_is_kept_and_nowhere_else() -> None:
+    past, slot = Past(), Slot()
+    past.put((FLEET, "few", 0), slot)
+    past.put(("s1", "few", 0), slot)
+    slot.take(Mark("few", fleet=True, slot=0, key="", does=Does.ADD), 5)
+    assert past.kept("few") == 1, "the session is not in memory"
+    whole = Past(whole=True)
+    whole.put(("s1", "few", 0), slot)
+    assert whole.kept("few") == 1

@@ -117,6 +117,11 @@ def test_a_person_settles_what_is_in_doubt_and_nothing_else() -> None:
         report = verify([*first, *stored("r7f3-2", wrong, heads=heads)])
         [finding] = report.findings
         assert "was not in doubt" in str(finding)
+    back = settled(f"{CHAIN}.2")
+    assert isinstance(back.body, AdminBody)
+    much = replace(back, body=replace(back.body, data={"happened": False, "refunds": [["few", 0, 9]]}))
+    [finding] = verify([*first, *stored("r7f3-2", [much], heads=heads)]).findings
+    assert (finding.invariant, "did not take" in str(finding)) == ("budget-never-overspent", True)
     other = stored("r8-2", [settled(f"{CHAIN}.2")])
     assert any("was not in doubt" in str(one) for one in verify([*first, *other]).findings)
 
