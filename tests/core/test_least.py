@@ -1,9 +1,10 @@
 """The narrowest policies that permit what was used, and every permit taken from one agent."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from remit.discover.carried import Carried, Way, carried, clauses_of, ways
 from remit.discover.least import RESOURCES_MAX, Named, Use, least, narrowed
 from remit.discover.used import CALLS_EACH_MIN, USERS_MAX, VALUES_MAX, Argument, Scalar, Used
 from remit.facts.action import ActionKind
@@ -38,7 +39,11 @@ def did(calls: int, *users: str | None, **values: Sequence[Scalar | None]) -> Us
     return used
 
 
-USED = {use: did(calls) for use, calls in COUNTS.items()}
+def one_way(used: Mapping[Use, Used]) -> Mapping[Use, Sequence[Way]]:
+    return {use: (Way(one),) for use, one in used.items()}
+
+
+USED = one_way({use: did(calls) for use, calls in COUNTS.items()})
 WIDE = """\
 // everybody
 @id("wide")
@@ -81,9 +86,9 @@ def test_what_was_used_is_permitted_one_by_one_and_nothing_else() -> None:
 
 def test_many_resources_of_a_server_are_named_by_it_and_models_by_name() -> None:
     many = {Use(ActionKind.READ_RESOURCE, "notes", f"file:///{n}"): did(1) for n in range(RESOURCES_MAX + 1)}
-    assert 'resource in Remit::Server::"notes"' in least("bot", many, [], Named({}), "x").text
+    assert 'resource in Remit::Server::"notes"' in least("bot", one_way(many), [], Named({}), "x").text
     model = {Use(ActionKind.CALL_MODEL, "", "m1"): did(1)}
-    assert 'when { resource == Remit::Model::"m1" }' in least("bot", model, [], Named({}), "x").text
+    assert 'when { resource == Remit::Model::"m1" }' in least("bot", one_way(model), [], Named({}), "x").text
     assert str(next(iter(model))) == "m1"
 
 
@@ -107,34 +112,34 @@ ARGUMENTS = {
 
 def test_for_whom_an_agent_acted_is_part_of_what_it_needs() -> None:
     ann = 'context.onBehalfOf == Remit::User::"ann"'
-    assert did(2).conditions({}, USERS) == "\nunless { context has onBehalfOf }"
-    assert did(2, "ann").conditions({}, USERS) == f"\nwhen {{ context has onBehalfOf && ({ann}) }}"
+    assert did(2).conditions({}, USERS) == ("unless { context has onBehalfOf }",)
+    assert did(2, "ann").conditions({}, USERS) == (f"when {{ context has onBehalfOf && ({ann}) }}",)
     bea = 'context.onBehalfOf == Remit::User::"b\\"ea"'
-    assert did(2, 'b"ea', "ann").conditions({}, USERS) == f"\nwhen {{ context has onBehalfOf && ({ann} || {bea}) }}"
-    assert did(2, None, "ann").conditions({}, USERS) == f"\nwhen {{ if context has onBehalfOf then {ann} else true }}"
+    assert did(2, 'b"ea', "ann").conditions({}, USERS) == (f"when {{ context has onBehalfOf && ({ann} || {bea}) }}",)
+    assert did(2, None, "ann").conditions({}, USERS) == (f"when {{ if context has onBehalfOf then {ann} else true }}",)
     assert did(2, "ann", "gone").conditions({}, USERS) == did(2, "ann").conditions({}, USERS)
     assert did(2, "gone").conditions({}, USERS) == did(2).conditions({}, USERS)
-    assert Used(2).conditions({}, USERS) == "", "told of, and not for whom"
+    assert Used(2).conditions({}, USERS) == (), "told of, and not for whom"
     many = [f"u{number}" for number in range(USERS_MAX + 1)]
-    assert did(len(many) + 5, *many).conditions({}, USERS) == ""
-    assert did(len(many), *many[1:]).conditions({}, USERS) != ""
+    assert did(len(many) + 5, *many).conditions({}, USERS) == ()
+    assert did(len(many), *many[1:]).conditions({}, USERS) != ()
 
 
 def kept(calls: int, **values: Sequence[Scalar | None]) -> str:
-    return did(calls, **values).conditions(ARGUMENTS, USERS).removeprefix("\nunless { context has onBehalfOf }")
+    return "".join(did(calls, **values).conditions(ARGUMENTS, USERS)[1:])
 
 
 def test_arguments_are_held_to_the_values_that_many_calls_had() -> None:
     a = 'context.input["path"] == "a"'
-    assert kept(CALLS_EACH_MIN, path=["a"]) == f"\nwhen {{ {a} }}"
+    assert kept(CALLS_EACH_MIN, path=["a"]) == f"when {{ {a} }}"
     assert kept(CALLS_EACH_MIN - 1, path=["a"]) == ""
     b = 'context.input["path"] == "b"'
-    assert kept(2 * CALLS_EACH_MIN, path=["b", "a"]) == f"\nwhen {{ {a} || {b} }}"
+    assert kept(2 * CALLS_EACH_MIN, path=["b", "a"]) == f"when {{ {a} || {b} }}"
     assert kept(2 * CALLS_EACH_MIN - 1, path=["b", "a"]) == ""
     deep = 'context.input["deep"] == false'
-    assert kept(8, deep=[False]) == f'\nwhen {{ context.input has "deep" && ({deep}) }}'
-    assert kept(8, deep=[False, ""]) == f'\nwhen {{ if context.input has "deep" then {deep} else true }}'
-    assert kept(8, count=[-3]) == '\nwhen { context.input has "count" && (context.input["count"] == -3) }'
+    assert kept(8, deep=[False]) == f'when {{ context.input has "deep" && ({deep}) }}'
+    assert kept(8, deep=[False, ""]) == f'when {{ if context.input has "deep" then {deep} else true }}'
+    assert kept(8, count=[-3]) == 'when { context.input has "count" && (context.input["count"] == -3) }'
 
 
 def test_values_that_say_nothing_hold_no_argument() -> None:
@@ -163,7 +168,7 @@ def test_what_is_held_validates_and_each_policy_has_an_id_of_its_own() -> None:
         Use(ActionKind.CALL_TOOL, "notes", "list"): did(1),
     }
     tools = {"notes/read": ARGUMENTS, "mail/send": {}, "notes/list": {}}
-    found = least("bot", used, [], Named(tools, ["ann"]), "x")
+    found = least("bot", one_way(used), [], Named(tools, ["ann"]), "x")
     assert '@id("bot-uses-notes-call_tool")' in found.text
     assert '@id("bot-uses-notes-call_tool-2")' in found.text
     before = catalog(PolicySource("least.cedar", found.text))
@@ -171,3 +176,93 @@ def test_what_is_held_validates_and_each_policy_has_an_id_of_its_own() -> None:
     users = {"ann": User("ann")}
     compiled = compile_bundle(replace(before, tools=with_types, users=users))
     assert isinstance(compiled.result, Bundle), compiled.result
+
+
+ACT = "permit (principal, action, resource)"
+TEXT = """\
+@id("may") @reason("as permit (it) says {")
+permit (principal, action, resource)
+// only when { true }
+when { context.input.q like "*}*" && ["a", "b"].contains("a") } // not ;
+unless { { a: context has x }.a };
+"""
+
+
+def test_the_conditions_of_a_permit_are_found_as_they_stand() -> None:
+    assert clauses_of(TEXT) == (
+        'when { context.input.q like "*}*" && ["a", "b"].contains("a") }',
+        "unless { { a: context has x }.a }",
+    )
+    assert clauses_of(f"{ACT};") is None
+    assert clauses_of(f"{ACT} when {{") is None, "it is no policy, and nothing is made of it"
+    assert clauses_of("permit (principal") is None
+    assert clauses_of("forbid (principal, action, resource) when { true };") is None
+
+
+def let(ident: str, *clauses: str, owes: str | None = None) -> Carried:
+    return Carried(ident, f"p.cedar:{len(ident)}", clauses, owes)
+
+
+FREE, IF_A, IF_B, OWES = let("free"), let("a", "when { a }"), let("b", "when { b }"), let("o", owes="redact:pii")
+INSIDE = {one.ident: one for one in (FREE, IF_A, IF_B, OWES)}
+
+
+def told(inside: Mapping[str, Carried], *named: str) -> list[tuple[list[str], int]]:
+    """By each set of permits named as letters, how often it was done: once, twice, four times and so on."""
+    by = {frozenset(one.split()): did(2**index) for index, one in enumerate(named)}
+    return [([one.ident for one in way.brings], way.used.calls) for way in ways(by, inside)]
+
+
+def test_what_was_done_keeps_what_the_permits_that_let_it_ask_for() -> None:
+    assert told(INSIDE, "a") == [(["a"], 1)]
+    assert told(INSIDE, "a", "b") == [(["a"], 1), (["b"], 2)]
+    assert told(INSIDE, "a", "a b") == [(["a"], 3)], "what needed less is enough for all"
+    assert told(INSIDE, "a", "free a", "free") == [([], 7)]
+    assert told(INSIDE, "free", "free o") == [([], 1), (["o"], 2)], "an obligation is owed where it was"
+    assert told(INSIDE, "o", "a o") == [(["o"], 3)]
+
+
+def test_what_nobody_knows_the_permit_of_is_no_wider_than_what_is_known() -> None:
+    assert told(INSIDE, "gone", "a") == [(["a"], 3)]
+    assert told({}, "gone") == [([], 1)], "nothing lets it today"
+    assert told({"a": IF_A, "free": FREE}, "") == [([], 1)]
+    assert told({"a": IF_A}, "") == [(["a"], 1)]
+    [way] = ways({frozenset(): did(1)}, {"a": IF_A, "b": IF_B})
+    assert (way.brings, way.lost) == ((), (IF_A, IF_B)), "which of them cannot be told, and is said"
+    odd = Carried("odd", "p.cedar:9", None)
+    [way] = ways({frozenset({"odd"}): did(1)}, {"odd": odd})
+    assert (way.brings, way.lost) == ((), (odd,))
+
+
+def test_calls_of_one_thing_join() -> None:
+    one, other = did(4, "ann", path=["a"]), did(4, "bob", path=["b"], deep=[None])
+    one.join(other)
+    assert one.conditions(ARGUMENTS, ["ann", "bob"]) == did(8, "ann", "bob", path=["a", "b"]).conditions(
+        ARGUMENTS, ["ann", "bob"]
+    )
+    many = did(40, path=[str(number) for number in range(VALUES_MAX)])
+    many.join(did(40, path=["other"]))
+    assert many.conditions(ARGUMENTS, []) == ("unless { context has onBehalfOf }",), "too many values to hold it to"
+
+
+def test_a_suggestion_has_the_conditions_and_obligations_of_what_let_it() -> None:
+    wide = PolicySource(
+        "a.cedar", f'@id("wide")\n@obligation("redact:pii")\n{ACT}\nunless {{ context has onBehalfOf }};'
+    )
+    bundle = compile_bundle(catalog(wide)).result
+    assert isinstance(bundle, Bundle)
+    permit = carried(bundle.policies["wide"])
+    masks = replace(permit, ident="other", obligation="mask:q")
+    made = ways({frozenset({"wide"}): did(3)}, {"wide": permit})
+    found = least("bot", {READ: made}, [], NAMED, "x")
+    assert found.kept == ("wide (a.cedar:1)",)
+    assert '@obligation("redact:pii")' in found.text
+    assert "// with what wide (a.cedar:1) asks for" in found.text
+    assert found.text.count("unless {") == 1, "what use says already is not said twice"
+    assert isinstance(compile_bundle(catalog(PolicySource("least.cedar", found.text))).result, Bundle)
+    both = ways({frozenset({"wide", "other"}): did(3)}, {"wide": permit, "other": masks})
+    assert least("bot", {READ: both}, [], NAMED, "x").text.count("permit (") == 2, "one for each obligation"
+    bare = least("bot", {READ: made}, [], NAMED, "x", ["bot-uses-notes-call_tool"])
+    assert (bare.kept, bare.lost) == ((), ("wide (a.cedar:1)",))
+    assert bare.text.startswith("// wide (a.cedar:1) permits some of this under conditions")
+    assert "@obligation" not in bare.text

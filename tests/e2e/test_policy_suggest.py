@@ -59,27 +59,65 @@ async def test_a_value_that_every_call_had_is_all_that_is_suggested(tmp_path: Pa
     assert (found.judged, found.same) == (4, 4)
 
 
-async def test_conditions_of_the_permits_it_stands_for_are_told(
+UNCONDITIONAL = 'resource);\n\n@id("never-fails")'
+
+
+async def test_conditions_of_the_permits_it_stands_for_go_with_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without them the suggestion is wider, which no replay of what was permitted shows."""
+    """Without them the suggestion is wider than what runs, which no replay of what was permitted shows."""
     policies = tmp_path / "workspace" / "policies.cedar"
+    assert UNCONDITIONAL in POLICIES
+    own = 'resource)\n// a person said so; really\nwhen { context.input has text && !(context.input.text like "*;*") };'
     async with world(tmp_path) as api:
         bot = await api.token("agent", "bot", user="ann")
-        own = 'resource)\nwhen { context has onBehalfOf };\n\n@id("never-fails")'
-        policies.write_text(POLICIES.replace('resource);\n\n@id("never-fails")', own))
+        policies.write_text(POLICIES.replace(UNCONDITIONAL, f'{own}\n\n@id("never-fails")'))
         await api.told("POST", "/apply", body={})
         await api.call(bot, "echo", {"text": "x"})
     options = ["--data", str(tmp_path / "data"), "--workspace", str(tmp_path / "workspace")]
     assert run(["policy", "suggest", "bot", *options]) == Exit.OK
     said = capsys.readouterr()
+    assert 'when { context.input has text && !(context.input.text like "*;*") };' in said.out
+    assert "a person said so" not in said.out
+    assert "// with what may-use (policies.cedar:" in said.out
+    assert "with the conditions and obligations of may-use (policies.cedar:" in said.err
+    (tmp_path / "workspace" / "least.cedar").write_text(said.out)
+    wide = '@reason("bots may use the hand")\npermit (principal,'
+    kept = POLICIES.replace(wide, wide.replace("principal", 'principal == Remit::Agent::"other"'))
+    policies.write_text(kept)
+    again = suggested(tmp_path / "data" / "ledger.sqlite3", tmp_path / "workspace", "bot", 0, "2026-11-01")
+    assert again.least.text.count('context.input.text like "*;*"') == 1, "what was suggested before is what runs now"
+    (tmp_path / "workspace" / "least.cedar").unlink()
+    policies.write_text(POLICIES)
+    assert run(["policy", "suggest", "bot", *options, "-o", "json"]) == Exit.OK
+    said = json.loads(capsys.readouterr().out)
+    assert (said["carried"], said["conditional"]) == ([], [])
+
+
+async def test_conditions_that_cannot_stand_in_a_narrower_permit_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policies = tmp_path / "workspace" / "policies.cedar"
+    own = 'resource)\nwhen { !(context has input && context.input has text && context.input.text == "y") };'
+    async with world(tmp_path) as api:
+        bot = await api.token("agent", "bot", user="ann")
+        wide = POLICIES.replace(UNCONDITIONAL, f'{own}\n\n@id("never-fails")')
+        wide = wide.replace('action in Remit::Action::"server:hand",', "action,")
+        policies.write_text(
+            wide.replace('@id("may-delegate")\npermit', '@id("may-not")\nforbid').replace(
+                '"delegate", resource);', '"delegate", resource == Remit::Agent::"eve");'
+            )
+        )
+        await api.told("POST", "/apply", body={})
+        await api.delegate(bot, "sub")
+    options = ["--data", str(tmp_path / "data"), "--workspace", str(tmp_path / "workspace")]
+    assert run(["policy", "suggest", "bot", *options]) == Exit.OK
+    said = capsys.readouterr()
     assert "// may-use (policies.cedar:" in said.out
+    assert "context.input" not in said.out
     assert "wider than may-use (policies.cedar:" in said.err
     assert run(["policy", "suggest", "bot", *options, "-o", "json"]) == Exit.OK
     assert json.loads(capsys.readouterr().out)["conditional"][0].startswith("may-use (")
-    policies.write_text(POLICIES)
-    assert run(["policy", "suggest", "bot", *options, "-o", "json"]) == Exit.OK
-    assert json.loads(capsys.readouterr().out)["conditional"] == []
 
 
 async def test_what_would_be_decided_otherwise_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from remit.control.difference import one_line
+from remit.discover.carried import Way
 from remit.discover.least import Named, Use, least
 from remit.discover.sighting import Kind, parsed
 from remit.discover.used import Used
@@ -42,7 +43,7 @@ def draft(
     said = purpose or f"to be said; it {seen}"
     spec = f"spec:\n  owner: {json.dumps(answers)}\n  purpose: {json.dumps(said)}\n  mode: enforce\n"
     found = f"# {one_line(entry['name'])} {seen}\n"
-    used = {use: Used(count) for use, count in counts.items()}
+    used = {use: (Way(Used(count)),) for use, count in counts.items()}
     policies = least(name, used, (), Named({tool: {} for tool in tools}), entry["first"][:10]).text
     notes = "".join(
         f"// not permitted: it uses {one_line(one)}, which no server of the workspace has\n" for one in unnamed

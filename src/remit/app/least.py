@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from remit.app.failure import Exit, Failure
 from remit.app.reliving import PAGE
 from remit.app.replaying import bundle_of
 from remit.assure.history import History
-from remit.control.difference import one_line
+from remit.discover.carried import Carried, carried, ways
 from remit.discover.least import Least, Named, Use, least, narrowed
 from remit.discover.used import Argument, Scalar, Used
 from remit.facts.action import ActionKind
@@ -22,8 +22,10 @@ from remit.facts.record import RecordKind, Ref
 from remit.pdp.listing import visible_tools
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
+from remit.policy.problem import Problem
 from remit.policy.reached import ToolForm
 from remit.policy.typing import Atom
+from remit.policy.uids import agent_uid, group_uids
 from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody
 
@@ -36,12 +38,10 @@ _SCALARS: Final[Mapping[Atom, type[Scalar]]] = {Atom.STRING: str, Atom.LONG: int
 class Suggested:
     """The suggestion, and how the agent's history comes out by it: `same` of `judged` as they were decided.
 
-    `differences` are some that did not: decision id, what was called, verdict then and now. `conditional` are the
-    permits of the workspace, as `id (file:line)`, that let the agent do it under conditions of their own.
+    `differences` are some that did not: decision id, what was called, verdict then and now.
     """
 
     least: Least
-    conditional: tuple[str, ...]
     judged: int
     same: int
     differences: tuple[tuple[str, str, str, str], ...]
@@ -57,42 +57,48 @@ def suggested(ledger: Path, workspace: Path, agent: str, since_ms: int, since: s
             next=f"name the one that has it: remit policy suggest {agent} --workspace DIR --data DIR",
             exit=Exit.NOT_FOUND,
         )
-    used: dict[Use, Used] = {}
-    by: set[str] = set()
+    by: dict[Use, dict[frozenset[str], Used]] = {}
     for entry in _entries(ledger):
         body = _done(entry, agent)
         if body is not None and entry.record.at >= since_ms:
-            used.setdefault(_use(body), Used()).add(body.user, _given(bundle, body))
-            by.update(reason.policy for reason in body.reasons if reason.policy is not None)
+            let = frozenset(one.policy for one in body.reasons if one.policy is not None and one.agent in {agent, None})
+            by.setdefault(_use(body), {}).setdefault(let, Used()).add(body.user, _given(bundle, body))
+    used = {use: ways(each, _inside(bundle, agent, use)) for use, each in by.items()}
     granted = [f"{tool.server}/{tool.name}" for tool in visible_tools(bundle, [agent])]
     tools = {f"{server}/{name}": _compared(form) for (server, name), form in bundle.tools.items()}
-    found = least(agent, used, granted, Named(tools, bundle.catalog.users), since)
-    conditional = tuple(
-        f"{policy.ident} ({policy.where})"
-        for policy in bundle.policies.values()
-        if policy.ident in by and not policy.forbids and not policy.form.unconditional
-        # What an earlier suggestion held to comes out of use again.
-        if not policy.ident.startswith(f"{agent}-uses-")
-    )
-    return _judged(ledger, bundle, agent, since_ms, replace(found, text=_noted(conditional) + found.text), conditional)
-
-
-def _noted(conditional: Iterable[str]) -> str:
-    """What whoever keeps the suggestion has to know, as comments."""
-    return "".join(
-        f"// {one_line(one)} permits some of this under conditions; add those that are still to hold\n"
-        for one in conditional
-    )
-
-
-def _judged(
-    ledger: Path, bundle: Bundle, agent: str, since_ms: int, found: Least, conditional: tuple[str, ...]
-) -> Suggested:
-    policies = (*narrowed(bundle.catalog.policies, agent), PolicySource(FILE, found.text))
-    made = compile_bundle(replace(bundle.catalog, policies=policies)).result
+    named = Named(tools, bundle.catalog.users)
+    found = least(agent, used, granted, named, since)
+    made = _compiled(bundle, agent, found)
+    if not isinstance(made, Bundle):
+        # Conditions of a wide permit may look at what not each of its tools has.
+        wrong = {problem.policy_id for problem in made if problem.file == FILE and problem.policy_id is not None}
+        found = least(agent, used, granted, named, since, wrong)
+        made = _compiled(bundle, agent, found)
     if not isinstance(made, Bundle):
         why = "\n        ".join(str(problem) for problem in made)
         raise Failure("what was suggested does not validate", why=why, next="report this", exit=Exit.INVALID)
+    return _judged(ledger, made, agent, since_ms, found)
+
+
+def _inside(bundle: Bundle, agent: str, use: Use) -> Mapping[str, Carried]:
+    """The permits that may let `agent` do it today."""
+    tool = bundle.catalog.tools.get((use.server, use.name)) if use.kind is ActionKind.CALL_TOOL else None
+    part = bundle.slice(use.kind.value) if tool is None else bundle.slice_of(tool)
+    uid, groups = agent_uid(agent), group_uids(bundle.catalog.agents[agent])
+    return {
+        ident: carried(policy)
+        for ident, policy in part.policies.items()
+        if not policy.forbids and policy.form.principal.matches(uid, groups)
+    }
+
+
+def _compiled(bundle: Bundle, agent: str, found: Least) -> Bundle | Sequence[Problem]:
+    """The bundle with what was suggested in place of all that lets `agent` act now."""
+    policies = (*narrowed(bundle.catalog.policies, agent), PolicySource(FILE, found.text))
+    return compile_bundle(replace(bundle.catalog, policies=policies)).result
+
+
+def _judged(ledger: Path, made: Bundle, agent: str, since_ms: int, found: Least) -> Suggested:
     history, judged, same = History(made), 0, 0
     differences: list[tuple[str, str, str, str]] = []
     for entry in _entries(ledger):
@@ -105,7 +111,7 @@ def _judged(
         same += was == now
         if was != now and len(differences) < DIFFERENCES_MAX:
             differences.append((ref, one.tool, was, now))
-    return Suggested(found, conditional, judged, same, tuple(differences))
+    return Suggested(found, judged, same, tuple(differences))
 
 
 def _done(entry: Entry, agent: str) -> ActionBody | None:

@@ -3,19 +3,23 @@
 Laws
 * Only what an agent was permitted and did counts as used: an intent, never an attempt.
 * What is written permits the agent's own actions one by one and nothing else: no group, no wildcard; for those users
-  on whose behalf it acted, and with those values of an argument that all of many calls had (`discover.used`).
+  on whose behalf it acted, with those values of an argument that all of many calls had (`discover.used`), and under the
+  conditions and obligations of the permits that let it (`discover.carried`).
 * Nothing is applied here. `narrowed` makes what is to be judged by: every permit there is, taken from this one agent.
 """
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, NamedTuple, assert_never
 
-from remit.discover.used import Argument, Used, any_of, quoted
+from remit.discover.carried import Carried, Way
+from remit.discover.used import Argument, any_of, quoted
 from remit.facts.action import ActionKind
 from remit.facts.catalog import PolicySource, exposed_name
+from remit.facts.text import one_line
 from remit.policy.parse import split
 from remit.policy.schema import NAMESPACE
 
@@ -37,15 +41,18 @@ class Use(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Least:
-    """What comes of it: `text` is Cedar; `used` what was done; `unused` tools are granted and were not used.
+    """What comes of it: `text` is Cedar; `used` how often what was done; `unused` tools are granted and were not used.
 
-    `gone` was used and is no longer in the catalog, so that no policy can name it.
+    `gone` was used and is no longer in the catalog, so that no policy can name it. `kept` are the permits whose
+    conditions and obligations go with what they let through, `lost` those of which some could not.
     """
 
     text: str
-    used: Mapping[Use, Used]
+    used: Mapping[Use, int]
     unused: tuple[str, ...]
     gone: tuple[str, ...]
+    kept: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +63,32 @@ class Named:
     users: Collection[str] = ()
 
 
-def least(agent: str, used: Mapping[Use, Used], granted: Iterable[str], named: Named, since: str) -> Least:
-    """What `agent` needs for what it did. `granted` are `server/tool`."""
+def least(
+    agent: str,
+    used: Mapping[Use, Sequence[Way]],
+    granted: Iterable[str],
+    named: Named,
+    since: str,
+    bare: Collection[str] = (),
+) -> Least:
+    """What `agent` needs for what it did. `granted` are `server/tool`.
+
+    The suggested policies whose ids are in `bare` come without what other permits ask for.
+    """
+    calls = {use: sum(way.used.calls for way in each) for use, each in used.items()}
     gone = sorted(str(use) for use in used if use.kind is ActionKind.CALL_TOOL and str(use) not in named.tools)
-    kept = [use for use in used if str(use) not in gone or use.kind is not ActionKind.CALL_TOOL]
-    text = "\n".join(_policies(agent, kept, used, named, since))
+    there = {use: each for use, each in used.items() if use.kind is not ActionKind.CALL_TOOL or str(use) not in gone}
+    made = tuple(_policies(agent, there, named, bare))
+    lost = {str(one) for policy in made for one in policy.lost}
+    kept = {str(one) for policy in made for one in policy.brings}
+    notes = (
+        f"// {one_line(one)} permits some of this under conditions; add those that are still to hold\n"
+        for one in sorted(lost)
+    )
+    text = "".join(notes) + "\n".join(policy.text(since) for policy in made)
     called = {str(use) for use in used if use.kind is ActionKind.CALL_TOOL}
-    return Least(text, used, tuple(sorted(set(granted) - called)), tuple(gone))
+    unused = tuple(sorted(set(granted) - called))
+    return Least(text, calls, unused, tuple(gone), tuple(sorted(kept)), tuple(sorted(lost)))
 
 
 def narrowed(sources: Iterable[PolicySource], agent: str) -> tuple[PolicySource, ...]:
@@ -78,26 +104,69 @@ def narrowed(sources: Iterable[PolicySource], agent: str) -> tuple[PolicySource,
     return tuple(made)
 
 
-def _policies(agent: str, kept: Iterable[Use], used: Mapping[Use, Used], known: Named, since: str) -> Iterable[str]:
-    groups: dict[tuple[ActionKind, str, str], list[Use]] = {}
-    for use in sorted(kept):
+@dataclass(frozen=True, slots=True)
+class _Policy:
+    """One suggested permit, for all that is done in one way at one server."""
+
+    ident: str
+    head: tuple[str, ...]
+    """Principal, action and resource."""
+    clauses: tuple[str, ...]
+    obligation: str | None
+    times: int
+    brings: tuple[Carried, ...]
+    lost: tuple[Carried, ...]
+
+    def text(self, since: str) -> str:
+        """It as Cedar."""
+        said = [
+            *(f"// with what {one_line(str(one))} asks for" for one in self.brings),
+            f"@id({quoted(self.ident)})",
+            f"@reason({quoted(f'used {self.times} times since {since}')})",
+            *([f"@obligation({quoted(self.obligation)})"] if self.obligation is not None else []),
+            "permit (\n  " + ",\n  ".join(self.head) + "\n)",
+        ]
+        return "\n".join([*said, *self.clauses]) + ";\n"
+
+
+class _Group(NamedTuple):
+    """What has one permit in common."""
+
+    kind: ActionKind
+    server: str
+    habits: tuple[str, ...]
+    brings: tuple[Carried, ...]
+    lost: tuple[Carried, ...]
+    obligations: tuple[str | None, ...]
+
+
+def _policies(agent: str, used: Mapping[Use, Sequence[Way]], known: Named, bare: Collection[str]) -> Iterator[_Policy]:
+    groups: dict[_Group, list[tuple[Use, int]]] = {}
+    for use, way in ((one, way) for one in sorted(used) for way in used[one]):
         compared: Mapping[str, Argument] = known.tools.get(str(use), {}) if use.kind is ActionKind.CALL_TOOL else {}
-        groups.setdefault((use.kind, use.server, used[use].conditions(compared, known.users)), []).append(use)
-    named = Counter[str]()
-    for (kind, server, conditions), uses in groups.items():
-        scope = _scope(kind, server, uses)
+        habits = way.used.conditions(compared, known.users)
+        group = _Group(use.kind, use.server, habits, way.brings, way.lost, tuple(sorted(way.obligations)) or (None,))
+        groups.setdefault(group, []).append((use, way.used.calls))
+    idents = Counter[str]()
+    for group, uses in groups.items():
+        scope = _scope(group.kind, group.server, [use for use, _ in uses])
         if scope is None:
             continue
-        times = sum(used[use].calls for use in uses)
-        name = "-".join(part for part in (agent, "uses", server or kind.value, kind.value) if part)
-        named[name] += 1
-        ident = name if named[name] == 1 else f"{name}-{named[name]}"
-        yield (
-            f"@id({quoted(ident)})\n"
-            f"@reason({quoted(f'used {times} times since {since}')})\n"
-            f"permit (\n  principal == {_entity('Agent', agent)},\n  {scope[0]},\n  {scope[1]}\n)"
-            f"{scope[2]}{conditions};\n"
-        )
+        head = (f"principal == {_entity('Agent', agent)}", scope[0], scope[1])
+        times = sum(calls for _, calls in uses)
+        for obligation in group.obligations:
+            name = "-".join(
+                part for part in (agent, "uses", group.server or group.kind.value, group.kind.value) if part
+            )
+            idents[name] += 1
+            ident = name if idents[name] == 1 else f"{name}-{idents[name]}"
+            own = (*((scope[2],) if scope[2] else ()), *group.habits)
+            if ident in bare:
+                yield _Policy(ident, head, own, None, times, (), (*group.lost, *group.brings))
+                continue
+            asked = chain.from_iterable(one.clauses or () for one in group.brings)
+            clauses = tuple(dict.fromkeys((*own, *asked)))
+            yield _Policy(ident, head, clauses, obligation, times, group.brings, group.lost)
 
 
 def _scope(kind: ActionKind, server: str, uses: Iterable[Use]) -> tuple[str, str, str] | None:
@@ -123,7 +192,7 @@ def _scope(kind: ActionKind, server: str, uses: Iterable[Use]) -> tuple[str, str
 
 
 def _any(what: str, values: Iterable[str]) -> str:
-    return f"\nwhen {{ {any_of(what, values)} }}"
+    return f"when {{ {any_of(what, values)} }}"
 
 
 def _entity(kind: str, name: str) -> str:

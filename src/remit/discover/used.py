@@ -33,56 +33,69 @@ class Used:
 
     def __init__(self, calls: int = 0) -> None:
         self.calls = calls
-        self._users: set[str | None] = set()
-        self._given: Counter[str] = Counter()
-        self._values: dict[str, set[Scalar]] = {}
-        self._free: set[str] = set()
+        self.users: set[str | None] = set()
+        self.given: Counter[str] = Counter()
+        self.values: dict[str, set[Scalar]] = {}
+        self.free: set[str] = set()
 
     def add(self, user: str | None, given: Mapping[str, Scalar | None]) -> None:
         """One call on behalf of `user`; `given` are its arguments, None for a value that Cedar cannot name."""
         self.calls += 1
-        if len(self._users) <= USERS_MAX:
-            self._users.add(user)
+        if len(self.users) <= USERS_MAX:
+            self.users.add(user)
         for name, value in given.items():
-            self._given[name] += 1
+            self.given[name] += 1
             if value is None or (isinstance(value, str) and (len(value) > _TEXT_MAX or not value.isprintable())):
-                self._free.add(name)
-            elif name not in self._free:
-                held = self._values.setdefault(name, set())
+                self.free.add(name)
+            elif name not in self.free:
+                held = self.values.setdefault(name, set())
                 held.add(value)
                 if len(held) > VALUES_MAX:
-                    self._free.add(name)
+                    self.free.add(name)
 
-    def conditions(self, arguments: Mapping[str, Argument], users: Collection[str]) -> str:
+    def join(self, other: "Used") -> None:
+        """Take in the calls of `other`."""
+        self.calls += other.calls
+        self.users |= other.users
+        self.given += other.given
+        self.free |= other.free
+        for name, values in other.values.items():
+            held = self.values.setdefault(name, set())
+            held |= values
+            if len(held) > VALUES_MAX:
+                self.free.add(name)
+
+    def conditions(self, arguments: Mapping[str, Argument], users: Collection[str]) -> tuple[str, ...]:
         """What every call kept to, as clauses of a permit.
 
         `arguments` are those that policies can compare, `users` those whom they can name: others cannot act any more.
         """
-        return "".join((self._for_whom(users), *(self._kept(name, arguments[name]) for name in sorted(arguments))))
+        every = (self._for_whom(users), *(self._kept(name, arguments[name]) for name in sorted(arguments)))
+        return tuple(clause for clause in every if clause)
 
     def _kept(self, name: str, argument: Argument) -> str:
-        values = self._values.get(name)
-        if not values or name in self._free or self.calls < CALLS_EACH_MIN * len(values):
+        values = self.values.get(name)
+        if not values or name in self.free or self.calls < CALLS_EACH_MIN * len(values):
             return ""
         if any(type(value) is not argument.of for value in values):
             return ""
         has, what = f"context.input has {quoted(name)}", f"context.input[{quoted(name)}]"
         of = any_of(what, (_literal(value) for value in sorted(values)))
         if argument.required:
-            return f"\nwhen {{ {of} }}"
-        always = self._given[name] == self.calls
-        return f"\nwhen {{ {has} && ({of}) }}" if always else f"\nwhen {{ if {has} then {of} else true }}"
+            return f"when {{ {of} }}"
+        always = self.given[name] == self.calls
+        return f"when {{ {has} && ({of}) }}" if always else f"when {{ if {has} then {of} else true }}"
 
     def _for_whom(self, known: Collection[str]) -> str:
-        users = sorted(user for user in self._users if user is not None and user in known)
-        if not 0 < len(self._users) <= USERS_MAX:
+        users = sorted(user for user in self.users if user is not None and user in known)
+        if not 0 < len(self.users) <= USERS_MAX:
             return ""
         if not users:
-            return "\nunless { context has onBehalfOf }"
+            return "unless { context has onBehalfOf }"
         of = any_of("context.onBehalfOf", (f"{NAMESPACE}::User::{quoted(user)}" for user in users))
-        if None in self._users:
-            return f"\nwhen {{ if context has onBehalfOf then {of} else true }}"
-        return f"\nwhen {{ context has onBehalfOf && ({of}) }}"
+        if None in self.users:
+            return f"when {{ if context has onBehalfOf then {of} else true }}"
+        return f"when {{ context has onBehalfOf && ({of}) }}"
 
 
 def any_of(what: str, values: Iterable[str]) -> str:

@@ -12,13 +12,14 @@ from remit.facts.canonical import digest
 from remit.facts.catalog import PolicySource
 from remit.policy.problem import Problem
 
-_TOKEN: Final = re.compile(
+TOKEN: Final = re.compile(
     r"""//[^\n]*            # a comment
     |"[^"\\]*(?:\\.[^"\\]*)*"  # a string
     |"                      # one that never ends
     |;|/|[^/";]+""",
     re.VERBOSE | re.DOTALL,
 )
+"""The pieces that any text of policies is made of: comments and strings are whole."""
 
 
 BYTES_MAX: Final = 64 * 1024
@@ -48,7 +49,7 @@ class Statement:
 
     def excess(self) -> str | None:
         """Why this text is not handed to a parser, or None."""
-        bare = _TOKEN.sub(lambda token: " " if token[0].startswith(("//", '"')) else token[0], self.text)
+        bare = TOKEN.sub(lambda token: " " if token[0].startswith(("//", '"')) else token[0], self.text)
         depth = deepest = 0
         for char in bare:
             depth += (char in "([{") - (char in ")]}")
@@ -87,7 +88,7 @@ def split(source: PolicySource) -> tuple[tuple[Statement, ...], tuple[Problem, .
     problems: list[Problem] = []
     place = _Place(source)
     start: int | None = None
-    for token in _TOKEN.finditer(source.text):
+    for token in TOKEN.finditer(source.text):
         word = token[0]
         if start is None:
             if word.startswith("//") or not word.strip():
@@ -124,4 +125,4 @@ class _Place:
 
 def _outside_comments(text: str) -> str:
     """`text` with every comment blanked, so that words are not found inside one."""
-    return _TOKEN.sub(lambda token: " " * len(token[0]) if token[0].startswith("//") else token[0], text)
+    return TOKEN.sub(lambda token: " " * len(token[0]) if token[0].startswith("//") else token[0], text)

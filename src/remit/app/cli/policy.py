@@ -58,9 +58,7 @@ def suggest(
     found = suggested(data_folder(from_data) / LEDGER, workspace_folder(workspace), agent, since_ms, day)
     least = found.least
     if output in {Format.JSON, Format.YAML}:
-        used = [
-            {"use": str(use), "kind": use.kind.value, "count": one.calls} for use, one in sorted(least.used.items())
-        ]
+        used = [{"use": str(use), "kind": use.kind.value, "count": calls} for use, calls in sorted(least.used.items())]
         differences = [dict(zip(("id", "use", "was", "now"), one, strict=True)) for one in found.differences]
         data(
             {
@@ -70,7 +68,8 @@ def suggest(
                 "used": used,
                 "unused": list(least.unused),
                 "gone": list(least.gone),
-                "conditional": list(found.conditional),
+                "carried": list(least.kept),
+                "conditional": list(least.lost),
                 "judged": found.judged,
                 "same": found.same,
                 "differences": differences,
@@ -84,7 +83,9 @@ def suggest(
             say(f"  - {one_line(name)}")
         for name in least.gone:
             say(f"  used, and no longer there: {one_line(name)}")
-        for name in found.conditional:
+        for name in least.kept:
+            say(f"  with the conditions and obligations of {one_line(name)}")
+        for name in least.lost:
             say(f"  wider than {one_line(name)}, which has conditions: add those that are still to hold")
         say(f"of {counted(found.judged, 'action')} {found.same} would be decided as they were")
         for ref, use, was, now in found.differences:
