@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from remit.facts.canonical import Json, canonical
 from remit.facts.limits import INTEGER_MAX, Limits
-from remit.facts.strictjson import Refused, parse, parse_object
+from remit.facts.strictjson import Refused, parse, parse_object, written
 
 SMALL = Limits(body_bytes_max=4_000, depth_max=5, nodes_max=20, string_bytes_max=50)
 
@@ -178,3 +178,16 @@ def test_refusing_takes_no_more_than_the_length(unit: bytes) -> None:
 
     # Sixteen times the text: a square would take 256 times as long.
     assert min(took(256_000) for _ in range(3)) < 80 * max(min(took(16_000) for _ in range(3)), 0.000_2)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("7", 7), ('"7"', "7"), ("seven", "seven"), (" {x ", " {x "), ("[1]", [1]), ("", "")]
+)
+def test_what_a_person_writes_is_json_or_text(text: str, value: Json) -> None:
+    assert written(text) == value
+
+
+@pytest.mark.parametrize("text", ["NaN", "1" * 17, '"\\ud800"', "\ud800", "[" * 65, '{"a": 1, "a": 1}'])
+def test_json_that_is_not_taken_is_no_text_either(text: str) -> None:
+    with pytest.raises(Refused):
+        written(text)

@@ -1,12 +1,13 @@
 """Grants: what they lift, what bounds them, and that nothing else does."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
 from remit.escalate import grants
-from remit.escalate.grants import Bound, Constraint, Grant, Scope, Terms, terms_of
+from remit.escalate.grants import Bound, Constraint, Grant, Scope, Terms, held, terms_of
 from remit.escalate.machine import Vote
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json
@@ -262,11 +263,51 @@ def test_an_argument_that_was_approved_is_not_left_out(scope: Scope) -> None:
         (Bound.AT_MOST, 10, "3", False),
         (Bound.AT_MOST, "ten", 3, False),
         (Bound.AT_MOST, 10, True, False),
+        (Bound.EQUALS, [1], [True], False),
+        (Bound.EQUALS, {"n": [{"m": 0}]}, {"n": [{"m": False}]}, False),
+        (Bound.EQUALS, {"a": 1, "b": [1.0]}, {"b": [1], "a": 1.0}, True),
+        (Bound.EQUALS, math.nan, None, False),
+        (Bound.EQUALS, math.nan, math.nan, False),
     ],
 )
 def test_a_constraint_holds_a_value_or_a_number(bound: Bound, value: Json, given: Json, *, met: bool) -> None:
     assert Constraint("n", bound, value).met({"n": given}) is met
     assert not Constraint("n", bound, value).met({})
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "bound", "value"),
+    [
+        ("to=ana", "to", Bound.EQUALS, "ana"),
+        (" to = ana ", "to", Bound.EQUALS, "ana"),
+        ("n<=10", "n", Bound.AT_MOST, 10),
+        ('to="10"', "to", Bound.EQUALS, "10"),
+        ("to={ana", "to", Bound.EQUALS, "{ana"),
+        ("to=a=b", "to", Bound.EQUALS, "a=b"),
+    ],
+)
+def test_what_a_person_wrote_holds_an_argument(written: str, name: str, bound: Bound, value: Json) -> None:
+    assert held(written) == Constraint(name, bound, value)
+    assert held(written).odd is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["to", "=ana", "n<10", "n<=NaN", "n=-Infinity", "n=1e999", "n=" + "1" * 400, 'to="\\ud800"', "to=\ud800",
+     "to=" + "[" * 400, 'to={"a": 1, "a": 2}'],
+)  # fmt: skip
+def test_what_is_no_bound_is_refused_and_taken_for_no_text(text: str) -> None:
+    with pytest.raises(ValueError, match=r"NAME=VALUE|json/"):
+        held(text)
+
+
+@pytest.mark.parametrize(
+    ("bound", "value"),
+    [(Bound.AT_MOST, "ten"), (Bound.AT_MOST, True), (Bound.AT_MOST, -1), (Bound.AT_MOST, math.inf),
+     (Bound.EQUALS, math.nan), (Bound.EQUALS, [10**400]), (Bound.EQUALS, "\ud800")],
+)  # fmt: skip
+def test_what_nothing_could_be_held_by_says_so(bound: Bound, value: Json) -> None:
+    assert Constraint("n", bound, value).odd
 
 
 def test_impact_is_never_above_what_was_approved() -> None:

@@ -118,6 +118,23 @@ async def test_the_command_line_grants_lists_shows_and_revokes(api: World):
     code, _, err = await remit(api, *never, token=ann)
     assert (code != 0, "the tool has no argument nothing" in err) == (True, True)
     assert (await api.told("GET", f"/approvals/{other}", ann))["state"] == "pending", "no yes without its grant"
-    for wrong, why in ((("--where", "text"), "holds no argument"), (("--for", "long"), "not a duration")):
+    odd = ("1e999", "[" * 2000, "1" * 5000, "NaN")
+    for wrong, why in (
+        (("--where", "text"), "holds no argument"),
+        *((("--where", f"text={one}"), "json/") for one in odd),
+        (("--for", "long"), "not a duration"),
+    ):
         code, _, err = await remit(api, "approvals", "approve", ident, "--grant", "tool", *wrong, token=ann)
         assert (code, why in err) == (2, True)
+
+
+@pytest.mark.parametrize("value", ["NaN", "1e999", "1" + "0" * 400, '"\\ud800"', "[" * 200 + "]" * 200, '"ten"'])
+async def test_a_bound_that_is_none_grants_nothing_and_decides_nothing(api: World, value: str):
+    bot, ann = await api.token("agent", "bot", user="req"), await api.token("user", "ann")
+    ident = await api.escalated(bot, text=f"odd {value[:9]}")
+    raw = f'{{"scope": "tool", "for_s": 60, "where": [{{"name": "text", "bound": "<=", "value": {value}}}]}}'
+    for dry in ("", ', "dry_run": true'):
+        said = {"content": (raw[:-1] + dry + "}").encode(), "headers": {"content-type": "application/json"}}
+        refused = await api.ask("POST", f"/approvals/{ident}/grant", ann, **said)
+        assert refused.status_code in {400, 403}, refused.text
+    assert (await api.told("GET", f"/approvals/{ident}", ann))["state"] == "pending"

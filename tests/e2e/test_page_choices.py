@@ -16,6 +16,7 @@ def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
         yield made
 
 
+HELD = {"scope": "tool", "hours": "8"}
 GRANT = {"scope": "session", "hours": "", "uses": "3", "where": ""}
 
 
@@ -53,6 +54,11 @@ def test_a_grant_is_shown_with_last_week_and_given_with_the_yes(counting: Counti
         ({"where": "amount<=100"}, "constraints hold a tool"),
         ({"scope": "tool", "hours": "8", "where": "nothing=1"}, "no argument nothing"),
         ({"scope": "tool"}, "ends at a time"),
+        (HELD | {"where": "amount<=Infinity"}, "json/number"),
+        (HELD | {"where": "amount<=1" + "0" * 400}, "json/number"),
+        (HELD | {"where": 'id="\\ud800"'}, "json/surrogate"),
+        (HELD | {"where": "id=" + "[" * 900}, "json/depth"),
+        (HELD | {"where": "amount<=ten"}, "no number from 0 up"),
     ],
 )
 def test_what_is_no_grant_gives_none(counting: Counting, odd: dict[str, str], why: str) -> None:

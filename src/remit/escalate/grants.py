@@ -10,18 +10,22 @@ Laws
 * Anyone who may lift one of its gates revokes it.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import cast
+from typing import Final, cast
 
 from remit.escalate.machine import Approval, Vote
 from remit.escalate.seating import complete
 from remit.facts.agent import User
-from remit.facts.canonical import Json
+from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Route
+from remit.facts.strictjson import written
 from remit.policy.verdict import Gate
+
+_WRITTEN: Final = re.compile(r"([^<=]+)(<=|=)(.*)", re.DOTALL)
 
 
 class Scope(StrEnum):
@@ -40,11 +44,23 @@ class Bound(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """The argument `name` at the root of the input, held to `value` by `bound`; nothing below 0 is at most anything."""
+    """The argument `name` at the root of the input, held to `value` by `bound`; nothing below 0 is at most anything.
+
+    Values are equal where they are the same JSON (RFC 8785): `true` is not `1` at any depth, and `1.0` is.
+    """
 
     name: str
     bound: Bound
     value: Json
+
+    @property
+    def odd(self) -> str | None:
+        """Why nothing could be held by it, or no record could hold it; None where it is a bound."""
+        if _same(self.value) is None:
+            return f"the bound of {self.name} has no canonical form"
+        if self.bound is Bound.AT_MOST and not (_number(self.value) and cast("float", self.value) >= 0):
+            return f"{self.name} is held to at most what is no number from 0 up"
+        return None
 
     def met(self, arguments: Mapping[str, Json]) -> bool:
         """Whether `arguments` hold it; one that is not there holds nothing."""
@@ -52,12 +68,29 @@ class Constraint:
             return False
         given = arguments[self.name]
         if self.bound is Bound.EQUALS:
-            return type(given) is type(self.value) and given == self.value
+            bound = _same(self.value)
+            return bound is not None and _same(given) == bound
         return _number(given) and _number(self.value) and 0 <= cast("float", given) <= cast("float", self.value)
 
 
 def _number(value: Json) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _same(value: Json) -> bytes | None:
+    """What two values that are the same JSON have in common; None of what is none."""
+    try:
+        return canonical(value)
+    except ValueError:
+        return None
+
+
+def held(text: str) -> Constraint:
+    """What a person wrote: `NAME=VALUE`, the value JSON or plain text, or `NAME<=NUMBER`. Raises `ValueError`."""
+    found = _WRITTEN.fullmatch(text)
+    if found is None:
+        raise ValueError("an argument is held by NAME=VALUE or NAME<=NUMBER")
+    return Constraint(found[1].strip(), Bound(found[2]), written(found[3].strip()))
 
 
 @dataclass(frozen=True, slots=True)

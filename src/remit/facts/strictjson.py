@@ -20,6 +20,7 @@ _EXPONENT_FROM: Final = 1e21
 """From here on RFC 8785 writes an exponent. Below, `1e17` would be forwarded as an integer that
 nobody, ourselves included, reads back."""
 
+_MALFORMED: Final = "json/malformed"
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _BRACKET: Final = re.compile(rb"[\[\]{}]")
 
@@ -56,7 +57,7 @@ def parse(raw: bytes, limits: Limits = DEFAULT, *, bytes_max: int | None = None)
         value = cast("Json", _decode(text))
     except json.JSONDecodeError as error:
         why = f"{error.msg.lower()} at line {error.lineno} column {error.colno}"
-        raise Refused("json/malformed", why) from None
+        raise Refused(_MALFORMED, why) from None
     if _needs_walk(raw, limits):
         _walk(value, limits)
     return value
@@ -66,8 +67,23 @@ def parse_object(raw: bytes, limits: Limits = DEFAULT, *, bytes_max: int | None 
     """`parse`, where anything but an object is refused."""
     value = parse(raw, limits, bytes_max=bytes_max)
     if not isinstance(value, Mapping):
-        raise Refused("json/malformed", "not an object")
+        raise Refused(_MALFORMED, "not an object")
     return value
+
+
+def written(text: str, limits: Limits = DEFAULT) -> Json:
+    """The value that a person wrote as `text`: the JSON that it is, or else the text itself.
+
+    Raises `Refused` for JSON that is not taken, which is no text either unless it stands in quotes.
+    """
+    try:
+        return parse(text.encode("utf-8"), limits)
+    except UnicodeEncodeError:
+        raise Refused("json/surrogate", "a text holds half of a surrogate pair") from None
+    except Refused as refused:
+        if refused.code != _MALFORMED:
+            raise
+        return text
 
 
 def _pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -63,10 +63,9 @@ class Granting(Decisions):
             raise VoteRefused(why, f"remit approvals approve {ident}")
         until_ms, uses = self._bounds(wish)
         made = terms(wish.scope, ident, body, reach, reached.tool, until_ms=until_ms, uses_max=uses)
-        unknown = [one.name for one in wish.where if one.name not in reached.arguments]
-        if unknown or (wish.where and wish.scope is not Scope.TOOL):
-            why = f"the tool has no argument {unknown[0]}" if unknown else "constraints hold a tool, not a session"
-            raise VoteRefused(why, f"remit approvals show {ident}")
+        unheld = _unheld(wish, reached)
+        if unheld is not None:
+            raise VoteRefused(unheld, f"remit approvals show {ident}")
         made = replace(made, constraints=wish.where)
         same = self._same(made)
         if same is None:
@@ -159,6 +158,18 @@ class Granting(Decisions):
         if len(live) >= self._desk.limits.grants_per_agent_max:
             why = f"{made.agents[-1]} has {len(live)} grants already (grants_per_agent_max)"
             raise VoteRefused(why, "remit grants revoke ID")
+
+
+def _unheld(wish: Wish, reached: Reached) -> str | None:
+    """Why the arguments of what is `reached` cannot be held as `wish` says; None where they can."""
+    if wish.where and wish.scope is not Scope.TOOL:
+        return "constraints hold a tool, not a session"
+    for one in wish.where:
+        if one.name not in reached.arguments:
+            return f"the tool has no argument {one.name}"
+        if one.odd is not None:
+            return one.odd
+    return None
 
 
 def _narrower(wish: Wish, given: Terms) -> bool:

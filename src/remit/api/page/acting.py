@@ -4,8 +4,6 @@ Laws: a yes, a grant and broken glass are for what was shown; what goes further 
 a route wants confirmed is confirmed here, and recorded with the passkey that did.
 """
 
-import json
-import re
 from typing import Final
 
 from remit.api.approvals import Yes, decide, is_keyed
@@ -17,7 +15,7 @@ from remit.api.page.desk import SignedIn
 from remit.api.page.reading import PREFIX, Form, Refusal, arguments_of
 from remit.api.page.render import granting
 from remit.api.services import Services
-from remit.escalate.grants import Bound, Constraint, Scope, Wish
+from remit.escalate.grants import Constraint, Scope, Wish, held
 from remit.escalate.machine import OPEN, Approval, State
 from remit.escalate.refusals import sentence
 from remit.escalate.sitting import breaks, own, sits, wants_strong
@@ -27,7 +25,6 @@ from remit.trace.bodies import Choice
 HOUR_MS: Final = 3_600_000
 MINUTE_MS: Final = 60_000
 WHERE_CHARS_MAX: Final = 1_000
-_HELD: Final = re.compile(r"([^<=]+)(<=|=)(.*)")
 _GRANT_FIELDS: Final = ("scope", "hours", "uses", "where")
 
 
@@ -184,12 +181,7 @@ def _wish(form: Form, now_ms: int, back: str) -> Wish:
 
 
 def _held(line: str, back: str) -> Constraint:
-    """`NAME=VALUE`, the value JSON or plain text, or `NAME<=NUMBER`."""
-    found = _HELD.fullmatch(line)
-    if found is None:
-        raise Refusal(400, "not decided", "an argument is held by NAME=VALUE or NAME<=NUMBER", back=back)
     try:
-        value = json.loads(found[3])
-    except ValueError:
-        value = found[3].strip()
-    return Constraint(found[1].strip(), Bound(found[2]), value)
+        return held(line)
+    except ValueError as odd:
+        raise Refusal(400, "not decided", str(odd), back=back) from odd

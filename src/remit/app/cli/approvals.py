@@ -1,7 +1,5 @@
 """`remit approvals`: what waits for a person, and the person's word."""
 
-import json
-import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +10,9 @@ import typer
 from remit.app.cli.options import Output, TokenFile, client, seconds
 from remit.app.failure import Exit, Failure
 from remit.app.output import Format, data, say, show
+from remit.escalate.grants import held
 from remit.escalate.refusals import Refusal
+from remit.facts.strictjson import Refused, written
 from remit.facts.text import escaped
 
 app = typer.Typer(no_args_is_help=True, help="Actions that wait for a person.")
@@ -135,15 +135,12 @@ def wished(scope: Scope, for_: str | None, uses: int | None, where: list[str]) -
 
 
 def _held(text: str) -> dict[str, Any]:
-    """`NAME=VALUE`, the value JSON or plain text, or `NAME<=NUMBER`."""
-    found = re.fullmatch(r"([^<=]+)(<=|=)(.*)", text, re.DOTALL)
-    if found is None:
-        raise Failure(f"this holds no argument: {text}", next="write NAME=VALUE or NAME<=NUMBER", exit=Exit.USAGE)
     try:
-        value: Any = json.loads(found[3])
-    except ValueError:
-        value = found[3]
-    return {"name": found[1].strip(), "bound": found[2], "value": value}
+        one = held(text)
+    except ValueError as odd:
+        following = "write NAME=VALUE or NAME<=NUMBER; a text that looks like JSON goes in quotes"
+        raise Failure(f"this holds no argument: {text}", why=str(odd), next=following, exit=Exit.USAGE) from odd
+    return {"name": one.name, "bound": one.bound.value, "value": one.value}
 
 
 @app.command()
@@ -258,9 +255,10 @@ def _edited(found: dict[str, Any], changes: list[str]) -> dict[str, Any]:
         if not equals or not name:
             raise Failure(f"not NAME=VALUE: {change}", next="--edit amount=40", exit=Exit.USAGE)
         try:
-            given[name] = json.loads(value)
-        except ValueError:
-            given[name] = value
+            given[name] = written(value)
+        except Refused as odd:
+            following = "--edit 'amount=40'; a text that looks like JSON goes in quotes"
+            raise Failure(f"no value: {change}", why=str(odd), next=following, exit=Exit.USAGE) from odd
     return given
 
 
