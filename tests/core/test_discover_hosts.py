@@ -293,6 +293,39 @@ def test_running_clients_and_their_servers_are_recognised() -> None:
     }
 
 
+def test_what_remit_started_is_told_apart_by_the_command_it_gave() -> None:
+    found = recognised(
+        [
+            process(20, "/v/bin/python /v/bin/remit up --data d"),
+            process(21, "uvx mcp-server-time --utc", 20),
+            process(22, "/c/bin/python /c/bin/mcp-server-time --utc", 21),
+            process(30, "/v/bin/python -P -m remit.app.main up", 20),
+            process(31, "npx @modelcontextprotocol/server-memory", 30),
+            process(40, "/usr/bin/claude", 20),
+            process(41, "uvx mcp-server-git", 40),
+            process(50, "vim remit", 1),
+            process(51, "uvx mcp-server-git", 50),
+            process(61, "", 1),
+            process(62, "uvx mcp-server-git", 61),
+        ]
+    )
+    told = [*from_processes(found, SEEN)]
+    assert [(str(one.subject), one.evidence) for one in told if one.subject.kind is Kind.SERVER] == [
+        ("server/host:remit/pypi:mcp-server-time@box", "process 21, started by Remit (process 20)"),
+        ("server/host:remit/pypi:mcp-server-time@box", "process 22, started by Remit (process 20)"),
+        ("server/host:remit/npm:@modelcontextprotocol/server-memory@box", "process 31, started by Remit (process 30)"),
+        ("server/pypi:mcp-server-git", "process 41"),
+        ("server/pypi:mcp-server-git", "process 51"),
+        ("server/pypi:mcp-server-git", "process 62"),
+    ]
+    assert [one.of_client for one in found if one.pid == 41] == ["claude-code"]
+
+
+def test_a_loop_of_parents_ends() -> None:
+    found = recognised([process(1, "sh -c x", 2), process(2, "uvx mcp-server-git", 1)])
+    assert [(one.pid, one.of_remit, one.of_client) for one in found] == [(2, 0, "")]
+
+
 def test_every_file_of_every_client_is_a_path_below_its_root() -> None:
     for client in CLIENTS:
         for file in client.files:

@@ -15,7 +15,7 @@ from remit.discover.registered import natures, sightings
 from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb
 from remit.discover.view import View
 from remit.facts.agent import Agent
-from remit.facts.catalog import Catalog, Definition, Http, Server, Sink, Tool
+from remit.facts.catalog import Catalog, Definition, Http, Server, Sink, Stdio, Tool
 
 NOW = 1_700_000_000_000
 BOT = Subject(Kind.AGENT, "bot")
@@ -137,6 +137,26 @@ def test_what_is_registered_is_no_shadow() -> None:
     assert status(entry, Aspect.OWNED) == (Status.FALSE, "NoOwner")
 
 
+def test_a_server_that_remit_runs_is_the_one_that_is_registered() -> None:
+    """The same package run by anybody else stays shadow."""
+    stdio = Server("clock", Stdio(("/usr/bin/uvx", "mcp-server-time", "--utc")))
+    catalog = Catalog({}, {}, frozenset(), {"clock": stdio, "notes": Server("notes", Http("https://n"))}, {}, {}, ())
+    known = known_of(catalog)
+    assert known.launches == {"pypi:mcp-server-time": "clock"}
+    ours = Subject(Kind.SERVER, "remit/pypi:mcp-server-time@box", "host")
+    others = Subject(Kind.SERVER, "remit/npm:x@box", "host")
+    at_large = Subject(Kind.SERVER, "pypi:mcp-server-time")
+    odd = Subject(Kind.AGENT, "remit/npm:x@box", "host")
+    at = view(*(seen(one, "host:box") for one in (ours, others, at_large, odd)), *sightings(catalog, NOW), known=known)
+    entry = entry_of(at, ours)
+    assert entry.subject == Subject(Kind.SERVER, "clock")
+    assert [claim.evidence for claim in entry.because] == ["Remit runs it, by the command of the server clock"]
+    assert status(entry, Aspect.SHADOW) == (Status.FALSE, "Registered")
+    assert status(entry_of(at, others), Aspect.SHADOW) == (Status.UNKNOWN, "RunByRemit")
+    for one in (at_large, odd):
+        assert status(entry_of(at, one), Aspect.SHADOW) == (Status.TRUE, "NeverRegistered")
+
+
 def test_governed_is_what_was_seen_to_pass_and_nothing_else() -> None:
     found = (seen(BOT), seen(TELEMETRY))
     assert status(entry_of(view(*found), BOT), Aspect.GOVERNED) == (Status.UNKNOWN, "NothingSeen")
@@ -249,6 +269,14 @@ def test_entries_are_in_order_of_names(kind: Kind | None) -> None:
 
 def test_an_owner_that_a_source_knows_owns_what_is_not_registered() -> None:
     stranger = Subject(Kind.AGENT, "eve", "repo")
-    entry = entry_of(view(seen(stranger, "repo", owner="carl"), same(stranger, CONFIG), seen(CONFIG)), stranger)
+    found = (seen(stranger, "repo", owner="carl"), same(stranger, CONFIG), seen(CONFIG))
+    entry = entry_of(view(*found, facts=Facts(NOW, people=frozenset({"carl"}))), stranger)
     assert entry.owner == "carl"
     assert status(entry, Aspect.OWNED) == (Status.TRUE, "HasOwner")
+
+
+def test_an_owner_whom_nobody_knows_owns_nothing() -> None:
+    stranger = Subject(Kind.AGENT, "eve", "repo")
+    at = view(seen(stranger, "repo", owner="carl"), seen(BOT), facts=Facts(NOW, people=frozenset({"bea"})))
+    assert status(entry_of(at, stranger), Aspect.OWNED) == (Status.UNKNOWN, "UnknownOwner")
+    assert status(entry_of(at, BOT), Aspect.OWNED) == (Status.FALSE, "UnknownOwner")

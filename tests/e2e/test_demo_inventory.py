@@ -93,6 +93,14 @@ def test_every_condition_shown_is_true_and_every_true_one_is_shown(tmp_path: Pat
             true = {(name, kind) for name, kinds in TOLD.items() for kind in kinds if git or "git" not in name}
             assert {key for key, status in found.items() if status == "True"} == true
             assert {found[key] for key in FALSE} == {"False"}
+            # What the demo started itself is found on the machine as what it is.
+            home = tmp_path / "home"
+            home.mkdir()
+            look = [REMIT, "discover", "host", "--home", home, "--project", home, "--send"]
+            way = {"REMIT_URL": address[1], "REMIT_TOKEN": token}
+            subprocess.run(look, check=True, capture_output=True, env=env | way, timeout=60)
+            clock = asked(address[1], token, "/inventory/server/time")
+            assert [name for name in clock["names"] if name.startswith("server/host:remit/mcp-server-time@")]
             demo.send_signal(signal.SIGINT)
             demo.stderr.read()
             assert demo.wait(60) == 0

@@ -25,6 +25,7 @@ from remit.discover.spans import Span
 from remit.discover.view import View, governable
 from remit.pdp.listing import visible_tools
 from remit.policy.bundle import Bundle
+from remit.policy.schema import EVERYONE
 from remit.ports.sightings import Sightings
 from remit.ports.source import Found, Source, SourceFailed
 from remit.ports.system import Clock
@@ -145,7 +146,8 @@ class Discoverer:
             agent: frozenset(f"{tool.server}/{tool.name}" for tool in visible_tools(bundle, [agent]))
             for agent in catalog.agents
         }
-        self._facts = Facts(now_ms, natures=natures(catalog), within=within)
+        people = frozenset(catalog.users) | (catalog.groups - {EVERYONE})
+        self._facts = Facts(now_ms, natures(catalog), within, people)
         self._of = bundle
         self._watching.follow(catalog.sources)
         self.discovery.known = found

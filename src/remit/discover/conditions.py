@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from remit.discover.entry import Aspect, Condition, Entry, Link, Status
+from remit.discover.identity import run_by_remit
 from remit.discover.reconcile import Counts
 from remit.discover.sighting import Kind, Subject, Verb
 from remit.facts.catalog import Sink
@@ -40,12 +41,13 @@ class Facts:
     """What conditions look at beside the entry.
 
     `natures` are what the catalog says of each registered tool (`server/tool`), `within` which of them each registered
-    agent may call, as policy's scopes have it.
+    agent may call, as policy's scopes have it; `people` are the names of the users and groups that there are.
     """
 
     now_ms: int
     natures: Mapping[str, Nature] = field(default_factory=dict[str, Nature])
     within: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    people: frozenset[str] = frozenset()
 
 
 def conditions(entry: Entry, facts: Facts, calls: Mapping[Subject, Counts]) -> tuple[Condition, ...]:
@@ -58,7 +60,7 @@ def _conditions(entry: Entry, facts: Facts, calls: Mapping[Subject, Counts]) -> 
         yield _shadow(entry)
         yield _governed(entry, calls)
     if entry.subject.kind is Kind.AGENT:
-        yield _owned(entry)
+        yield _owned(entry, facts)
         yield _drifted(entry, facts)
         yield _dormant(entry, facts)
         yield _toxic(entry, facts)
@@ -67,6 +69,10 @@ def _conditions(entry: Entry, facts: Facts, calls: Mapping[Subject, Counts]) -> 
 def _shadow(entry: Entry) -> Condition:
     if entry.registered:
         return Condition(Aspect.SHADOW, Status.FALSE, "Registered", "it is registered")
+    if run := [sight for sight in entry.seen if run_by_remit(sight.name)]:
+        # Of this service it would be registered; of another one a process's name alone tells.
+        told = max(run, key=lambda sight: sight.last_ms).evidence
+        return Condition(Aspect.SHADOW, Status.UNKNOWN, "RunByRemit", f"another service has to say what it is: {told}")
     sources = _listed({sight.source for sight in entry.seen})
     return Condition(Aspect.SHADOW, Status.TRUE, "NeverRegistered", f"seen by {sources}, and registered nowhere")
 
@@ -83,10 +89,15 @@ def _governed(entry: Entry, calls: Mapping[Subject, Counts]) -> Condition:
     return Condition(Aspect.GOVERNED, Status.UNKNOWN, "NothingSeen", "no action was seen")
 
 
-def _owned(entry: Entry) -> Condition:
-    if entry.owner:
+def _owned(entry: Entry, facts: Facts) -> Condition:
+    if not entry.owner:
+        return Condition(Aspect.OWNED, Status.FALSE, "NoOwner", "no source knows who answers for it")
+    if entry.owner in facts.people:
         return Condition(Aspect.OWNED, Status.TRUE, "HasOwner", f"{entry.owner} answers for it")
-    return Condition(Aspect.OWNED, Status.FALSE, "NoOwner", "no source knows who answers for it")
+    message = f"{entry.owner} is named as its owner, and no user or group is called so"
+    # Who is meant by a source's name for him may still be known here by another one.
+    known = Status.FALSE if entry.registered else Status.UNKNOWN
+    return Condition(Aspect.OWNED, known, "UnknownOwner", message)
 
 
 def baseline(entry: Entry) -> int:

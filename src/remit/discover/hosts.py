@@ -13,6 +13,7 @@ from typing import Final
 
 from remit.discover.clients import CLIENTS, Client
 from remit.discover.configured import Configured, Entry
+from remit.discover.identity import OURS
 from remit.discover.launch import Launch
 from remit.discover.processes import Running
 from remit.discover.sighting import (
@@ -83,6 +84,13 @@ def server_of(launch: Launch, machine: str) -> Subject:
     return subject(Kind.SERVER, f"{launch.server}@{machine}", SPACE)
 
 
+def _server_of(running: Running, launch: Launch, machine: str) -> Subject:
+    if running.of_remit:
+        # What the same package is elsewhere, nobody governs for that.
+        return subject(Kind.SERVER, f"{OURS}{launch.server}@{machine}", SPACE)
+    return server_of(launch, machine)
+
+
 def from_configuration(client: Client, found: Configured, seen: Seen, *, alone: bool = True) -> Iterator[Sighting]:
     """What one file of `client` says. Unless `alone`, a file that configures nothing says nothing of the client."""
     agent = agent_of(client.name, seen)
@@ -108,14 +116,15 @@ def from_configuration(client: Client, found: Configured, seen: Seen, *, alone: 
 def from_processes(processes: Sequence[Running], seen: Seen) -> Iterator[Sighting]:
     """What runs: clients, and servers with the client among whose children they are."""
     for running in processes:
-        of = Seen(seen.machine, running.user, f"process {running.pid}", seen.now_ms, seen.source)
+        started = f", started by Remit (process {running.of_remit})" if running.of_remit else ""
+        of = Seen(seen.machine, running.user, f"process {running.pid}{started}", seen.now_ms, seen.source)
         traits = [Trait("environment of the process", listed([running.variables]))] if running.variables else []
         if running.client:
             agent = agent_of(running.client, of)
             traits.append(Trait("client", _TITLES[running.client]))
             yield from of.sightings(agent, (), traits, owner=running.user, confidence=Confidence.REPORTED)
         elif running.launch:
-            server = server_of(running.launch, seen.machine)
+            server = _server_of(running, running.launch, seen.machine)
             yield from of.sightings(server, (), traits, confidence=Confidence.REPORTED)
             if running.of_client:
                 edge = Edge(Verb.USES, server)

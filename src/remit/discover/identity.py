@@ -16,6 +16,9 @@ from typing import Final, NamedTuple
 from remit.discover.inventory import Inventory
 from remit.discover.sighting import Confidence, Kind, Subject, Verb
 
+OURS: Final = "remit/"
+"""What names in the space `host` begin with, of servers that Remit was seen to run: `remit/LAUNCH@MACHINE`."""
+_HOST: Final = "host"
 _CLAIMS: Final = frozenset({Verb.SAME, Verb.APART})
 _NAMED: Final = frozenset({Kind.AGENT, Kind.SERVER})
 
@@ -30,11 +33,15 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the running bundle registers. `tools` maps `server/tool` to the name that clients of the gateway see."""
+    """What the running bundle registers. `tools` maps `server/tool` to the name that clients of the gateway see.
+
+    `launches` maps what is started (`discover.launch`) to the server that is started so.
+    """
 
     agents: Mapping[str, Registered] = field(default_factory=dict[str, Registered])
     tools: Mapping[str, str] = field(default_factory=dict[str, str])
     servers: frozenset[str] = frozenset()
+    launches: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class Claim(NamedTuple):
@@ -108,6 +115,11 @@ def claims(inventory: Inventory, known: Known) -> Iterator[Claim]:
             yield from _by_name(subject, known, exposed)
 
 
+def run_by_remit(subject: Subject) -> bool:
+    """Whether it is a server that a Remit service was seen to run."""
+    return subject.kind is Kind.SERVER and subject.space == _HOST and subject.name.startswith(OURS)
+
+
 def _by_name(subject: Subject, known: Known, exposed: Mapping[str, str]) -> Iterator[Claim]:
     """A registered thing of the same name is taken for the same, as a guess: it shows what goes around its rules."""
     kind, name, _ = subject
@@ -115,6 +127,11 @@ def _by_name(subject: Subject, known: Known, exposed: Mapping[str, str]) -> Iter
     if (kind is Kind.AGENT and name in known.agents) or (kind is Kind.SERVER and name in known.servers):
         evidence = f"it calls itself {name}, as a registered {kind.value} is named"
         yield Claim(Confidence.GUESSED, same, subject, Subject(kind, name), "names", evidence)
+    if run_by_remit(subject):
+        launch = name.removeprefix(OURS).rpartition("@")[0]
+        if launch in known.launches:
+            evidence = f"Remit runs it, by the command of the server {known.launches[launch]}"
+            yield Claim(Confidence.DECLARED, same, subject, Subject(kind, known.launches[launch]), "names", evidence)
     if kind is Kind.TOOL:
         tool = name if name in known.tools else exposed.get(name.rpartition("/")[2])
         if tool is not None:

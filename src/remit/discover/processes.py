@@ -1,4 +1,8 @@
-"""Running programs that are clients of MCP or servers of it, by their command lines. Of environments, names alone."""
+"""Running programs that are clients of MCP or servers of it, by their command lines. Of environments, names alone.
+
+What a Remit service started is told apart from what anybody else did, by the command that Remit gave it, whatever that
+command went on to start.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -14,6 +18,7 @@ WORDS_LOOKED_AT: Final = 4
 ANCESTORS_MAX: Final = 64
 
 _CREDENTIAL: Final = re.compile(r"(?i)(?:key|token|secret|password|passwd|credentials?|api_base|base_url)$")
+_REMIT: Final = frozenset({"remit", "python:remit", "python:remit.app.main"})
 _MCP: Final = re.compile(r"(?i)(?:^|[^a-z])mcp(?:[^a-z]|$)|modelcontextprotocol")
 _PROGRAMS: Final = {name: client.name for client in CLIENTS for name in client.programs}
 _PACKAGES: Final = tuple((part, client.name) for client in CLIENTS for part in client.packages)
@@ -32,7 +37,10 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A process that is a `client`, or a server by `launch` which runs below `of_client` where that is known."""
+    """A process that is a `client`, or a server by `launch` which runs below `of_client` where that is known.
+
+    `of_remit` is the Remit process that started it, by `launch`; 0 for none.
+    """
 
     pid: int
     user: str
@@ -40,6 +48,7 @@ class Running:
     client: str = ""
     launch: Launch | None = None
     of_client: str = ""
+    of_remit: int = 0
 
 
 def recognised(processes: Iterable[Process]) -> list[Running]:
@@ -52,8 +61,7 @@ def recognised(processes: Iterable[Process]) -> list[Running]:
         if client := clients.get(process.pid):
             found.append(Running(process.pid, process.user, variables, client))
         elif (launch := _server(process.command)) is not None:
-            above = _client_above(process, known, clients)
-            found.append(Running(process.pid, process.user, variables, launch=launch, of_client=above))
+            found.append(_running(process, variables, launch, known, clients))
     return found
 
 
@@ -72,18 +80,26 @@ def _client(command: Sequence[str]) -> str:
 
 
 def _server(command: Sequence[str]) -> Launch | None:
-    if not command:
-        return None
-    launch = launched(command[0], command[1:])
-    return launch if _MCP.search(launch.server) else None
+    launch = _launch(command)
+    return launch if launch is not None and _MCP.search(launch.server) else None
 
 
-def _client_above(process: Process, known: dict[int, Process], clients: dict[int, str]) -> str:
-    pid = process.parent
+def _launch(command: Sequence[str]) -> Launch | None:
+    return launched(command[0], command[1:]) if command else None
+
+
+def _running(
+    process: Process, variables: str, launch: Launch, known: dict[int, Process], clients: dict[int, str]
+) -> Running:
+    """A server, by the nearest above it that is a client or Remit."""
+    below = process
     for _ in range(ANCESTORS_MAX):
-        if pid in clients:
-            return clients[pid]
-        if pid not in known:
-            break
-        pid = known[pid].parent
-    return ""
+        above = known.get(below.parent)
+        if above is None or above.pid in clients:
+            of_client = "" if above is None else clients[above.pid]
+            return Running(process.pid, process.user, variables, launch=launch, of_client=of_client)
+        if (launch_above := _launch(above.command)) is not None and launch_above.server in _REMIT:
+            given = _launch(below.command)
+            return Running(process.pid, process.user, variables, launch=given, of_remit=above.pid)
+        below = above
+    return Running(process.pid, process.user, variables, launch=launch)

@@ -5,18 +5,25 @@ from typing import Final
 
 from remit.discover.conditions import Nature
 from remit.discover.identity import Known, Registered
+from remit.discover.launch import launched
 from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb, clipped
-from remit.facts.catalog import Catalog
+from remit.facts.catalog import Catalog, Stdio
 
 SOURCE: Final = "workspace"
 
 
 def known(catalog: Catalog) -> Known:
     """The names that `catalog` registers."""
+    commands = {
+        name: server.transport.command
+        for name, server in sorted(catalog.servers.items(), reverse=True)
+        if isinstance(server.transport, Stdio)
+    }
     return Known(
         agents={name: Registered(agent.owner, agent.groups) for name, agent in catalog.agents.items()},
         tools={f"{server}/{tool.name}": tool.exposed for (server, _), tool in catalog.tools.items()},
         servers=frozenset(catalog.servers),
+        launches={launched(command[0], command[1:]).server: name for name, command in commands.items()},
     )
 
 
