@@ -2,7 +2,8 @@
 
 Real processes: an upstream that answers at once, reached directly, through a bare uvicorn + aiohttp proxy, through
 `remit up` with its ledger on, and through FastMCP's proxy. Alone: one caller, the ways taken in turn, medians over all
-turns. Together: 32 callers; calls/s per core are calls divided by the CPU seconds of the gateway's process. With
+turns. Together: 32 callers, the ways again in turn, since a machine that is shared changes its speed within seconds;
+calls/s per core are calls divided by the CPU seconds of the gateway's process, both of all these turns. With
 `--compiled` the goal is that of compiled policies, without the allowance for an evaluator.
 """
 
@@ -82,30 +83,41 @@ when { context.input has times && context.input.times > 1000 };
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much to measure: turns, calls alone in each turn, seconds together."""
+    """How much to measure: turns alone and calls in each; turns together and seconds of each."""
 
     turns: int
     calls: int
+    rounds: int
     seconds: float
 
 
-SHORT: Final = Size(turns=4, calls=100, seconds=3.0)
-LONG: Final = Size(turns=40, calls=250, seconds=20.0)
+SHORT: Final = Size(turns=4, calls=100, rounds=5, seconds=1.0)
+LONG: Final = Size(turns=40, calls=250, rounds=20, seconds=2.0)
 
 
 @dataclass(slots=True)
 class Figures:
-    """What was measured of one way: milliseconds alone; together, calls/s, CPU ms per call and milliseconds."""
+    """What was measured of one way: milliseconds alone; together, milliseconds, and seconds and CPU seconds of all."""
 
     alone_ms: list[float] = field(default_factory=list[float])
-    rate: float = 0.0
-    cpu_ms: float = 0.0
     together_ms: list[float] = field(default_factory=list[float])
+    elapsed_s: float = 0.0
+    cpu_s: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Calls/s together."""
+        return len(self.together_ms) / self.elapsed_s
+
+    @property
+    def cpu_ms(self) -> float:
+        """CPU milliseconds of the process per call."""
+        return self.cpu_s * 1000 / len(self.together_ms)
 
     @property
     def per_core(self) -> float:
         """Calls per CPU second of the process."""
-        return 1000 / self.cpu_ms if self.cpu_ms else 0.0
+        return len(self.together_ms) / self.cpu_s
 
 
 def at(durations: Sequence[float], share: float) -> float:
@@ -180,10 +192,13 @@ async def measure(targets: Sequence[Target], size: Size) -> tuple[dict[str, Figu
         raw += [took / 1000 for took in raw_fdatasync_us()]
         for target in targets:
             figures[target.name].alone_ms += await alone(target, size.calls, ALONE_S)
-    for target in targets:
-        found = figures[target.name]
-        found.rate, cpu_s, found.together_ms = await together(target, CALLERS, size.seconds)
-        found.cpu_ms = cpu_s * 1000
+    for _ in range(size.rounds):
+        for target in targets:
+            found = figures[target.name]
+            elapsed_s, cpu_s, took_ms = await together(target, CALLERS, size.seconds)
+            found.elapsed_s += elapsed_s
+            found.cpu_s += cpu_s
+            found.together_ms += took_ms
     return figures, median(raw)
 
 

@@ -101,7 +101,7 @@ async def alone(target: Target, calls: int, seconds_max: float = 5.0) -> list[fl
 
 
 async def together(target: Target, callers: int, seconds: float) -> tuple[float, float, list[float]]:
-    """`callers` at once for about `seconds`: calls/s, CPU seconds of the process per call, and the durations in ms."""
+    """`callers` at once for about `seconds`: seconds and CPU seconds of the process, and the durations in ms."""
     made = [await Caller.to(target) for _ in range(callers)]
     took: list[float] = []
 
@@ -119,7 +119,7 @@ async def together(target: Target, callers: int, seconds: float) -> tuple[float,
     finally:
         for caller in made:
             await caller.close()
-    return len(took) / elapsed, cpu / len(took), took
+    return elapsed, cpu, took
 
 
 def cpu_s(pid: int) -> float:
