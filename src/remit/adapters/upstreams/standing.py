@@ -1,4 +1,8 @@
-"""The standing GET stream of one session of the `initialize` era, resumed where it breaks off."""
+"""The standing GET stream of one session of the `initialize` era, resumed where it breaks off.
+
+A stream whose events have ids is read on after the last one. One without is begun anew, and what was said in between is
+lost: everything that is watched may then have changed.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -44,8 +48,14 @@ class Standing:
     async def _run(self) -> None:
         last = Decoder(0)
         barren = 0
+
+        def began() -> None:
+            if self._opened.is_set() and not last.ident:
+                self._hearing.missed()
+            self._opened.set()
+
         while barren < BARREN_MAX:
-            found = await self._exchange.listen(self._headers, last, self._hearing, self._opened.set)
+            found = await self._exchange.listen(self._headers, last, self._hearing, began)
             if isinstance(found, Refusal):
                 if found.status in _NO_STREAM:
                     return
