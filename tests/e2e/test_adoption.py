@@ -154,7 +154,7 @@ def test_what_cannot_be_done_says_why_and_changes_nothing(counting: Counting) ->
     for words, code, said in (
         (("agents", "register", "clerk", *flags), 1, "an agent is called clerk already"),
         (("agents", "register", "odd", *flags, "--group", "nobodys"), 3, "nobodys"),
-        (("agents", "register", "odd name", *flags), 2, "malformed request"),
+        (("agents", "register", "odd name", *flags), 2, "cannot name an agent"),
         (("agents", "register", "odd", "--owner", "", "--purpose", "x"), 2, "owner"),
         (("agents", "enforce", "odd"), 5, "no agent is called odd"),
         (("agents", "report", "odd"), 5, "no such agent"),

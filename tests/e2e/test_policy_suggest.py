@@ -147,20 +147,32 @@ async def test_what_was_found_is_drafted_and_registered_by_a_person(
         )
         heads = {"authorization": f"Bearer {api.admin}", "content-type": "application/x-protobuf"}
         await api.http.post(f"{api.url}/otlp/v1/traces", content=protobuf(told), headers=heads)
-        command = ["agents", "register", "planner", "--from", "agent/otlp:planner"]
+        command = ["agents", "register", "plans", "--from", "agent/otlp:planner"]
         assert await asyncio.to_thread(run, command) == Exit.OK
         drafted = capsys.readouterr().out
-        assert 'name: "planner"' in drafted
+        assert 'name: "plans"' in drafted
         assert 'Remit::Action::"hand___echo"' in drafted
-        assert not (api.workspace / "agents" / "planner.yaml").exists(), "registering is a person's act"
+        assert not (api.workspace / "agents" / "plans.yaml").exists(), "registering is a person's act"
         assert await asyncio.to_thread(run, [*command, "--owner", "ann", "--purpose", "plans"]) == Exit.OK
         said = capsys.readouterr()
-        assert "remit inventory same agent/planner agent/otlp:planner" in said.err
+        assert "remit inventory apart agent/plans agent/otlp:planner" in said.err
         (api.workspace / "planner.cedar").write_text(said.out)
         applied = await asyncio.to_thread(run, ["apply"])
         assert applied == Exit.OK, capsys.readouterr().err
         found = await api.told("GET", "/inventory/agent/otlp:planner")
-        assert (found["name"], found["registered"], found["owner"]) == ("agent/planner", True, "ann")
+        assert (found["name"], found["registered"], found["owner"]) == ("agent/plans", True, "ann")
+        assert [(one["source"], one["confidence"]) for one in found["because"]] == [("admin", "stated")]
+        other = ["agents", "register", "another", *command[3:], "--owner", "ann", "--purpose", "plans"]
+        assert await asyncio.to_thread(run, other) == Exit.NEGATIVE
+        assert "it is agent/plans" in capsys.readouterr().err
+        assert not (api.workspace / "agents" / "another.yaml").exists()
+        for asked, status in (("agent/otlp:nobody", 404), ("tool/hand/echo", 400), ("what", 400)):
+            body = {"owner": "ann", "purpose": "p", "found": asked}
+            assert (await api.ask("POST", "/agents/another", api.admin, body)).status_code == status, asked
+        for name in ("bad name/..", "../x", "a" * 64):
+            for verb in (["register", name, "--owner", "ann", "--purpose", "p"], ["enforce", name], ["report", name]):
+                assert await asyncio.to_thread(run, ["agents", *verb]) == Exit.USAGE
+                assert "a name is 1-63 of letters, digits" in capsys.readouterr().err
         assert await asyncio.to_thread(run, ["agents", "register", "nobody"]) == Exit.USAGE
         capsys.readouterr()
         assert await asyncio.to_thread(run, ["agents", "register", "x", "--from", "tool/hand/echo"]) == Exit.USAGE

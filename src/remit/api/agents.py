@@ -8,12 +8,14 @@ from remit.api.access import named
 from remit.api.answers import AppliedAnswer
 from remit.api.answers_agents import AdoptionAnswer, AdoptionRow
 from remit.api.guard import ByAdmin, GuardedRoute, With
-from remit.api.problem import not_found
+from remit.api.inventory import subject_of
+from remit.api.problem import Problem, not_found
 from remit.api.requests import AgentPath, Empty, RegisterRequest
 from remit.api.services import Adoption, Services
 from remit.api.views import applied_view, instant
 from remit.control.adoption import Row
 from remit.control.resources import AgentSpec
+from remit.discover.sighting import Kind, Subject
 from remit.facts.action import ActionKind
 from remit.facts.agent import Agent, Authority, Link, Mode
 from remit.facts.record import Ref
@@ -36,9 +38,29 @@ Window = Annotated[int, Query(ge=1, le=WINDOW_S_MAX)]
 
 @router.post("/agents/{name}", status_code=201)
 async def register(name: AgentPath, asked: RegisterRequest, services: With, caller: ByAdmin) -> AppliedAnswer:
-    """Declare an agent in the workspace folder, and run the bundle with it."""
+    """Declare an agent in the workspace folder, and run the bundle with it. What was `found` is the same."""
+    found = None if asked.found is None else await _found(services, asked.found, name)
     spec = AgentSpec(asked.owner, asked.purpose, tuple(asked.groups), mode=Mode(asked.mode))
-    return applied_view(await services.runtime.register(name, spec, named(caller)))
+    applied = await services.runtime.register(name, spec, named(caller))
+    if found is not None:
+        await services.discovery.adopt(found, name, named(caller))
+    return applied_view(applied)
+
+
+async def _found(services: Services, text: str, name: str) -> Subject:
+    """What of the inventory `name` is to be. One that is registered as another agent is none."""
+    subject = subject_of(text)
+    if subject.kind is not Kind.AGENT:
+        raise Problem(400, f"{text} is no agent", next="remit inventory ls --kind agent")
+    entry = await services.discovery.entry(subject)
+    if entry is None:
+        raise not_found(f"entry in the inventory: {text}", "remit get inventory")
+    if entry.registered and entry.subject != Subject(Kind.AGENT, name):
+        apart = (
+            f"remit inventory apart {entry.subject} {text}" if entry.subject != subject else "register without --from"
+        )
+        raise Problem(409, f"{text} is registered already", why=f"it is {entry.subject}", next=apart)
+    return subject
 
 
 @router.post("/agents/{name}/enforce")

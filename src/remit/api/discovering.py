@@ -57,6 +57,10 @@ class Discovering(Protocol):
         """A person says that two names are one, or are not. Raises `KeyError` for what is not in the inventory."""
         ...
 
+    async def adopt(self, found: Subject, name: str, by: str) -> None:
+        """A person registered what was found as the agent `name`: the two are one."""
+        ...
+
     async def accept(self, subject: Subject, by: str) -> None:
         """A person accepts what an agent does now. Raises `KeyError`."""
         ...

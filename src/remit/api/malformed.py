@@ -35,8 +35,8 @@ FIELDS: Final[Mapping[str, Wanted]] = MappingProxyType(
     {
         "after": Wanted(_REF, "remit logs"),
         "agent": Wanted(_NAME, "remit get agents"),
-        "one": Wanted("a subject of the inventory, KIND:NAME", "remit inventory ls"),
-        "other": Wanted("a subject of the inventory, KIND:NAME", "remit inventory ls"),
+        "one": Wanted("a subject of the inventory, KIND/NAME or KIND/SPACE:NAME", "remit inventory ls"),
+        "other": Wanted("a subject of the inventory, KIND/NAME or KIND/SPACE:NAME", "remit inventory ls"),
         "same": Wanted("true or false", "remit inventory same --help"),
         "sightings": Wanted("a list of sightings, as remit discover host -o json writes them", "remit discover --help"),
         "arguments": Wanted("a JSON object of arguments", "remit can --help"),
@@ -70,6 +70,7 @@ FIELDS: Final[Mapping[str, Wanted]] = MappingProxyType(
         ),
         "user": Wanted(_NAME, "remit get users"),
         "bound": Wanted("= or <=", "remit approvals approve --help"),
+        "found": Wanted("an agent of the inventory, agent/NAME or agent/SPACE:NAME", "remit inventory ls --kind agent"),
         "for_s": Wanted("a number of seconds", "remit approvals approve --help"),
         "reason": Wanted("one of the reasons that the command lists", "remit approvals deny --help"),
         "shown": Wanted("the nonce of the approval as it was shown", "remit approvals show ID -o json"),

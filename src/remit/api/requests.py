@@ -20,6 +20,8 @@ Pin = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Sid = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{32}|d-[0-9a-f]{30})$")]
 RefText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,16}-[1-9][0-9]{0,8}\.[1-9][0-9]{0,14}$")]
 Ttl = Annotated[int, Field(ge=1, le=TTL_MAX_S)]
+SubjectText = Annotated[str, StringConstraints(min_length=3, max_length=200)]
+"""A name in the inventory."""
 Preset = Annotated[Refusal, Field(strict=False)]
 """A preset reason, by its word."""
 Note = Annotated[str, StringConstraints(max_length=2000)]
@@ -78,12 +80,13 @@ class AcceptRequest(Strict):
 
 
 class RegisterRequest(Strict):
-    """Declare an agent. `observe` only where a person says so."""
+    """Declare an agent. `observe` only where a person says so; `found` is what of the inventory it is."""
 
     owner: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
     purpose: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
     groups: Annotated[list[Name], Field(max_length=100)] = Field(default_factory=list)
     mode: Literal["enforce", "observe"] = "enforce"
+    found: SubjectText | None = None
 
 
 class EraseRequest(Strict):

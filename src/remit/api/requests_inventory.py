@@ -2,12 +2,11 @@
 
 from typing import Annotated, Final
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue
 
-from remit.api.requests import Strict
+from remit.api.requests import Strict, SubjectText
 
 SIGHTINGS_MAX: Final = 1_000
-SubjectText = Annotated[str, StringConstraints(min_length=3, max_length=200)]
 
 
 class ClaimRequest(Strict):

@@ -1,55 +1,139 @@
-"""`remit agents register --from SIGHTING`: an agent that was found, drafted as it would be registered."""
+"""`remit agents register --from SIGHTING`: an agent that was found, drafted as it would be registered.
+
+So are the servers that it uses and the workspace does not have, as far as their names tell how they are started: their
+arguments are not kept, and whoever registers them says them.
+"""
 
 import json
+import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import count
+from types import MappingProxyType
+from typing import Any, Final
 
 from remit.control.difference import one_line
 from remit.discover.carried import Way
+from remit.discover.discretion import HIDDEN
 from remit.discover.least import Named, Use, least
 from remit.discover.sighting import Kind, parsed
 from remit.discover.used import Used
 from remit.facts.action import ActionKind
 
-_HEAD = "apiVersion: remit.dev/v1alpha1\nkind: Agent\n"
+_HEAD: Final = "apiVersion: remit.dev/v1alpha1\nkind: {}\n"
+_STARTED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "npm": ("npx", "-y"),
+        "pypi": ("uvx",),
+        "oci": ("docker", "run", "-i", "--rm"),
+        "python": ("python", "-m"),
+    }
+)
+_DOES: Final = frozenset({"uses", "reads", "writes", "delegates"})
+_SERVER_CHARS_MAX: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the workspace has: its tools (`server/tool`) and its servers."""
+
+    tools: Collection[str]
+    servers: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """An `Agent` as YAML, its least-privilege policy as Cedar, and what it uses that no policy can name."""
+    """An `Agent` as YAML, its least-privilege policy as Cedar, and what it uses that no policy can name.
+
+    `servers` are those of them that can be declared, by the name that each is drafted by, as YAML.
+    """
 
     owner: str
     purpose: str
     agent: str
     policies: str
     unnamed: tuple[str, ...]
+    servers: Mapping[str, str]
 
 
-def draft(
-    name: str, entry: Mapping[str, Any], tools: Collection[str], owner: str | None, purpose: str | None
-) -> Drafted:
-    """The draft of `entry`, as `GET /inventory/{name}` answers it, called `name`; `tools` are the workspace's."""
+def draft(name: str, entry: Mapping[str, Any], around: Around, owner: str | None, purpose: str | None) -> Drafted:
+    """The draft of `entry`, as `GET /inventory/{name}` answers it, called `name`."""
     counts, unnamed = Counter[Use](), list[str]()
+    servers: dict[str, str] = {}
+    said: dict[str, str] = {}
     for link in entry["links"]:
-        use = _use(link["to"], tools)
+        to: str = link["to"]
+        use = _use(to, around.tools)
         if use is not None:
             counts[use] += 1
-        elif link["verb"] in {"uses", "reads", "writes", "delegates"} and not link["to"].startswith("server/"):
-            unnamed.append(link["to"])
+        elif link["verb"] in _DOES and not _had(to, around.servers):
+            unnamed.append(to)
+            command = _command(to)
+            if command is not None:
+                short = _called(to, {*around.servers, *servers})
+                servers[short] = _server(short, to, command, entry["traits"])
+                said[to] = f"declare the Server {short}, then: remit tools review {short}"
     answers = owner or entry["owner"] or "SOMEBODY"
     seen = f"was seen by {', '.join(entry['sources'])} since {entry['first'][:10]}"
-    said = purpose or f"to be said; it {seen}"
-    spec = f"spec:\n  owner: {json.dumps(answers)}\n  purpose: {json.dumps(said)}\n  mode: enforce\n"
+    meant = purpose or f"to be said; it {seen}"
+    spec = f"spec:\n  owner: {json.dumps(answers)}\n  purpose: {json.dumps(meant)}\n  mode: enforce\n"
     found = f"# {one_line(entry['name'])} {seen}\n"
     used = {use: (Way(Used(count)),) for use, count in counts.items()}
-    policies = least(name, used, (), Named({tool: {} for tool in tools}), entry["first"][:10]).text
+    policies = least(name, used, (), Named({tool: {} for tool in around.tools}), entry["first"][:10]).text
     notes = "".join(
-        f"// not permitted: it uses {one_line(one)}, which no server of the workspace has\n" for one in unnamed
+        f"// not permitted: it uses {one_line(one)}, which {_lacking(one)}{f'; {said[one]}' if one in said else ''}\n"
+        for one in unnamed
     )
-    agent = f"{found}{_HEAD}metadata:\n  name: {json.dumps(name)}\n{spec}"
-    return Drafted(answers, said, agent, notes + policies, tuple(unnamed))
+    agent = f"{found}{_HEAD.format('Agent')}metadata:\n  name: {json.dumps(name)}\n{spec}"
+    return Drafted(answers, meant, agent, notes + policies, tuple(unnamed), servers)
+
+
+def _had(to: str, servers: Collection[str]) -> bool:
+    """Whether `to` is a server of the workspace: what it is used for stands with its tools."""
+    kind, name, space = parsed(to)
+    return kind is Kind.SERVER and not space and name in servers
+
+
+def _lacking(to: str) -> str:
+    if parsed(to).kind is not Kind.SERVER:
+        return "no server of the workspace has"
+    return "the workspace does not have" + ("" if _command(to) else ": declare the Server that it is")
+
+
+def _command(to: str) -> tuple[str, ...] | str | None:
+    """How the server is started, without arguments, or its address; None where its name does not tell."""
+    kind, name, space = parsed(to)
+    if kind is not Kind.SERVER or space:
+        return None
+    if name.startswith(("http://", "https://")):
+        return None if "*" in name or HIDDEN in name else name
+    how, _, what = name.partition(":")
+    return (*_STARTED[how], what) if what and how in _STARTED else None
+
+
+def _called(to: str, taken: Collection[str]) -> str:
+    """A name for the server `to` that no other has."""
+    _, name, _ = parsed(to)
+    plain = re.sub(r"^https?://|^\w+:(?:.*/)?", "", name).partition("/")[0].lower()
+    short = re.sub(r"[^a-z0-9]+", "-", plain)[:_SERVER_CHARS_MAX].strip("-") or "server"
+    return next(one for one in _numbered(short) if one not in taken)
+
+
+def _numbered(short: str) -> Iterator[str]:
+    yield short
+    yield from (f"{short[: _SERVER_CHARS_MAX - 1 - len(str(n))]}-{n}" for n in count(2))
+
+
+def _server(name: str, to: str, command: tuple[str, ...] | str, traits: list[Mapping[str, Any]]) -> str:
+    """The `Server` as YAML, with what is known of how it is started."""
+    of = parsed(to).name
+    known = [one["value"] for one in traits if one["key"].startswith("server ") and of in one["value"].split(" ")]
+    notes = [f"# {one_line(to)}; its arguments, folders and secrets are yours to say"]
+    notes += [f"# as it was found: {one_line(value)}" for value in sorted(set(known))]
+    way = f"  url: {json.dumps(command)}" if isinstance(command, str) else f"  command: {json.dumps(list(command))}"
+    head = f"{_HEAD.format('Server')}metadata:\n  name: {json.dumps(name)}\nspec:\n{way}\n"
+    return "\n".join([*notes, head])
 
 
 def _use(to: str, tools: Collection[str]) -> Use | None:

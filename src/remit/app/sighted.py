@@ -185,6 +185,10 @@ class Discoverer:
                 raise KeyError(str(subject))
         await self.discovery.take(by, Found((self._stated(one, by, Edge(verb, other)),)))
 
+    async def adopt(self, found: Subject, name: str, by: str) -> None:
+        """A person registered what was found as the agent `name`, which need not run yet."""
+        await self.discovery.take(by, Found((self._stated(found, by, Edge(Verb.SAME, Subject(Kind.AGENT, name))),)))
+
     async def accept(self, subject: Subject, by: str) -> None:
         """A person accepts what an agent does now."""
         now_ms = self._clock.now_ms()

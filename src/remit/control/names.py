@@ -36,7 +36,7 @@ COUNT_MAX: Final[Mapping[Kind, int]] = MappingProxyType(
     }
 )
 _FAMILIES: Final = ("untrusted", "confidential")
-_RULE: Final = "1-63 of letters, digits and . _ @ -, a letter or digit first"
+NAME_RULE: Final = "1-63 of letters, digits and . _ @ -, a letter or digit first"
 
 
 def label_problems(resource: Resource, labels: Iterable[str] | None) -> list[Problem]:
@@ -114,7 +114,7 @@ def _name_problem(resource: Resource) -> Problem | None:
     elif kind is Kind.MONITOR:
         fits, rule = MONITOR_NAME.fullmatch(name) is not None, "1-63 of letters, digits and _, no digit first"
     else:
-        fits, rule = NAME.fullmatch(name) is not None, _RULE
+        fits, rule = NAME.fullmatch(name) is not None, NAME_RULE
     if fits:
         return None
     return Problem("name/malformed", where, f"{name[:128]!r} does not name a {kind}: {rule}")

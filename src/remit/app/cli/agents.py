@@ -1,15 +1,17 @@
 """`remit agents`: an agent introduced: declared, watched while policy only looks on, held to it."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client, seconds
-from remit.app.drafting import draft
+from remit.app.drafting import Around, draft
 from remit.app.failure import Exit, Failure
 from remit.app.output import Format, changes, counted, data, say, show, warned
+from remit.control.names import NAME_RULE
+from remit.facts.catalog import NAME
 from remit.facts.text import escaped
 
 app = typer.Typer(no_args_is_help=True, help="Agents: introduced, watched, held to policy.")
@@ -38,6 +40,7 @@ def register(
     With --from, and without --owner or --purpose, only print a draft of what was found: the agent, and the least
     that it needs to be permitted. With both it is registered, and its policies are printed for you to keep.
     """
+    _checked(name)
     if sighting is not None:
         _draft(name, sighting, owner, purpose, token_file)
     if owner is None or purpose is None:
@@ -49,6 +52,7 @@ def register(
         "purpose": purpose,
         "groups": group or [],
         "mode": "observe" if observe else "enforce",
+        **({} if sighting is None else {"found": sighting}),
     }
     answer: dict[str, Any] = client(token_file).post(f"/agents/{quote(name, safe='')}", body)
     if sighting is None:
@@ -63,7 +67,8 @@ def register(
             + (f"; remit agents report {name}" if observe else "")
         )
         if sighting is not None:
-            say(f"where it was found stays apart? remit inventory same agent/{escaped(name)} {escaped(sighting)}")
+            one = f"agent/{escaped(name)} {escaped(sighting)}"
+            say(f"{escaped(sighting)} is agent/{escaped(name)} from now on; to undo that: remit inventory apart {one}")
 
 
 @app.command()
@@ -77,6 +82,7 @@ def report(
 
     Exit code 1 when enforcing now would stop any of it.
     """
+    _checked(name)
     path = f"/agents/{quote(name, safe='')}/report"
     answer: dict[str, Any] = client(token_file).get(path, window_s=seconds(since))
     if output in {Format.JSON, Format.YAML}:
@@ -99,10 +105,25 @@ def enforce(name: Name, output: Output = Format.TABLE, token_file: TokenFile = N
 
     The way back is a person's edit of that file, and an apply.
     """
+    _checked(name)
     answer: dict[str, Any] = client(token_file).post(f"/agents/{quote(name, safe='')}/enforce")
     _applied(answer, output)
     if output is Format.TABLE and not answer["changes"]:
         say(f"{escaped(name)} is held to policy already")
+
+
+_AROUND: Final = ("tools", "servers")
+
+
+def _checked(name: str) -> None:
+    """Refuse what no agent can be called, before anything else is said of it."""
+    if NAME.fullmatch(name) is None:
+        raise Failure(
+            f"{escaped(name, chars_max=80)!r} cannot name an agent",
+            why=f"a name is {NAME_RULE}",
+            next="remit agents register NAME --owner WHO --purpose TEXT",
+            exit=Exit.USAGE,
+        )
 
 
 def _draft(name: str, sighting: str, owner: str | None, purpose: str | None, token_file: Path | None) -> None:
@@ -115,10 +136,13 @@ def _draft(name: str, sighting: str, owner: str | None, purpose: str | None, tok
             next="remit get inventory",
             exit=Exit.USAGE,
         )
-    tools = [item["name"] for item in asked.get("/resources/tools")["items"]]
-    made = draft(name, entry, tools, owner, purpose)
+    tools, servers = ([item["name"] for item in asked.get(f"/resources/{kind}")["items"]] for kind in _AROUND)
+    made = draft(name, entry, Around(tools, servers), owner, purpose)
     if owner is None or purpose is None:
-        print(f"# agents/{name}.yaml\n{made.agent}\n# {name}.cedar")
+        print(f"# agents/{name}.yaml\n{made.agent}")
+        for short, text in made.servers.items():
+            print(f"# servers/{short}.yaml\n{text}")
+        print(f"# {name}.cedar")
         say(f"a draft; nothing is changed. To register it: say --owner and --purpose (seen: {escaped(made.owner)})")
     print(made.policies, end="")
     if made.unnamed:
