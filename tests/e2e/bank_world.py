@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import httpx2
 from mcp import Client
+from mcp.client.session import ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
 
 from proof.counting import listens
@@ -70,12 +71,14 @@ class Banking:
         path = self.root / "done"
         return path.read_text("utf-8").splitlines() if path.exists() else []
 
-    async def call(self, token: str, tool: str, **arguments: Any) -> tuple[bool, str]:
-        """Whether a call was let through, and what its caller reads."""
+    async def call(
+        self, token: str, tool: str, *, answers: ElicitationFnT | None = None, **arguments: Any
+    ) -> tuple[bool, str]:
+        """Whether a call was let through, and what its caller reads; `answers` says what he says when asked."""
         headers = {"authorization": f"Bearer {token}"}
         async with httpx2.AsyncClient(headers=headers, timeout=httpx2.Timeout(60)) as http:
             transport = streamable_http_client(f"{self.service.url}/mcp/bank", http_client=http)
-            async with Client(transport) as client:
+            async with Client(transport, elicitation_callback=answers) as client:
                 result = await client.call_tool(tool, arguments)
         return not result.is_error, " ".join(getattr(block, "text", "") for block in result.content)
 

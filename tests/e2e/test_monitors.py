@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
+from mcp_types import ElicitResult
 
 from tests.e2e.bank_world import Banking, page
 
@@ -19,7 +21,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Banking]:
         yield running
 
 
-def ask(bank: Banking, token: str, tool: str, **arguments: str) -> tuple[bool, str]:
+def ask(bank: Banking, token: str, tool: str, **arguments: Any) -> tuple[bool, str]:
     return asyncio.run(bank.call(token, tool, **arguments))
 
 
@@ -86,6 +88,63 @@ def test_at_most_three_exports_an_hour_anywhere_also_after_a_restart(bank: Banki
     assert "a fourth export within an hour" in text
     assert [line for line in bank.done if line.startswith("export")] == ["export 0", "export 1", "export 2"]
     # What is kept is what the records say.
+    verified = bank.service.remit("ledger", "verify")
+    assert "the state is theirs" in verified.stdout + verified.stderr
+
+
+WIRES = """\
+apiVersion: remit.dev/v1alpha1
+kind: Monitor
+metadata: {name: wires}
+spec: {op: count, of: [{tools: [bank/wire]}], over: fleet, within_s: 3600}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Budget
+metadata: {name: wiring}
+spec: {measure: calls, per: fleet, hard: 2, window_s: 86400, tools: [bank/wire]}
+"""
+FEW_WIRES = """\
+@id("two-wires-an-hour")
+@reason("a third wire within an hour")
+forbid (principal, action == Remit::Action::"bank___wire", resource)
+when { context.past.wires >= 2 || context.session.calls >= 1 };
+"""
+
+
+def test_a_call_that_asks_back_is_not_counted_against_its_own_answer(bank: Banking) -> None:
+    bank.service.write({"wires.yaml": WIRES, "wires.cedar": FEW_WIRES})
+    bank.service.told("apply")
+    both, waiting = asyncio.Event(), set[str]()
+
+    async def wire(to: str) -> tuple[bool, str]:
+        async def sure(context: object, params: object) -> ElicitResult:
+            del context, params
+            # Neither is answered before both were let through: the second answer comes when the limit is reached.
+            waiting.add(to)
+            if len(waiting) == 2:
+                both.set()
+            await both.wait()
+            return ElicitResult(action="accept", content={"sure": True})
+
+        return await bank.call(bank.service.agent("clerk", "ana"), "wire", answers=sure, to=to)
+
+    async def two() -> Sequence[tuple[bool, str]]:
+        return await asyncio.wait_for(asyncio.gather(wire("ann"), wire("bob")), 50)
+
+    assert list(asyncio.run(two())) == [(True, "done"), (True, "done")]
+    assert sorted(line for line in bank.done if line.startswith("wire")) == ["wire ann", "wire bob"]
+    for restart in (False, True):
+        if restart:
+            bank.service.stop()
+            bank.service.start()
+        passed, text = asyncio.run(wire("eve"))
+        assert not passed
+        assert "the budget wiring" in text, text
+    bank.service.write({"wires.yaml": WIRES.partition("---")[0]})
+    bank.service.told("apply")
+    passed, text = asyncio.run(wire("eve"))
+    assert not passed
+    assert "a third wire within an hour" in text, text
     verified = bank.service.remit("ledger", "verify")
     assert "the state is theirs" in verified.stdout + verified.stderr
 

@@ -1,14 +1,16 @@
 """A real MCP server by the SDK: `python bank.py PORT FOLDER`. Each effect is a line of `FOLDER/done`.
 
 `identify` says whether somebody is who he says (nobody called mallory is, and `slow` takes its time); `pay`, `draft`,
-`release` and `export` do as they are called.
+`release` and `export` do as they are called; `wire` asks its caller first.
 """
 
 import asyncio
 import sys
 from pathlib import Path
+from typing import Annotated
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.resolve import Elicit, Resolve
 from pydantic import BaseModel
 
 
@@ -16,6 +18,17 @@ class Identity(BaseModel):
     """What `identify` answers."""
 
     verified: bool
+
+
+class Sure(BaseModel):
+    """What who wires is asked."""
+
+    sure: bool
+
+
+def asked() -> Elicit[Sure]:
+    """Whether he means it."""
+    return Elicit("Sure?", Sure)
 
 
 def main() -> None:
@@ -48,6 +61,10 @@ def main() -> None:
     @server.tool(description="Exports a table.")
     async def export(table: str) -> str:
         return done("export", table)
+
+    @server.tool(description="Wires money once its caller says that he means it.")
+    async def wire(to: str, answer: Annotated[Sure, Resolve(asked)]) -> str:
+        return done("wire", to) if answer.sure else "not done"
 
     server.run("streamable-http", port=port)
 

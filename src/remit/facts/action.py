@@ -5,9 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from remit.facts.agent import Authority
+from remit.facts.budget import Charge
 from remit.facts.canonical import Json, canonical, digest, quoted
+from remit.facts.mark import Mark
 
 
 class ActionKind(StrEnum):
@@ -21,6 +24,25 @@ class ActionKind(StrEnum):
     DELEGATE = "delegate"
 
 
+class Own(NamedTuple):
+    """What an action under way has counted for since it was let through at `at_ms`: its rounds are judged without.
+
+    `marks` are those of its intent: what monitors keep has taken them after the turn `since`, up to the turn `until`
+    (`protect.past`). `charges` are what it took from budgets, `calls` and `irreversible` what it is in its sessions.
+    """
+
+    at_ms: int = 0
+    marks: tuple[Mark, ...] = ()
+    since: int = 0
+    until: int = 0
+    charges: tuple[Charge, ...] = ()
+    calls: int = 0
+    irreversible: int = 0
+
+
+NOTHING_OWN: Final = Own()
+
+
 @dataclass(frozen=True, slots=True)
 class Within:
     """A round of an action that is under way: the server asked, and these are the client's responses.
@@ -28,6 +50,7 @@ class Within:
     `intent` is the decision id of the action's intent, `approval` the one it runs under; `number` counts
     from 1; `responses` is the RFC 8785 form of the responses by the server's keys, `questions` that of what
     the client was asked by them, which people are shown. `bare` responses say yes or no and bring nothing.
+    `own` is what the action is not to be held against itself.
     """
 
     intent: str
@@ -36,6 +59,7 @@ class Within:
     responses: bytes
     questions: bytes
     bare: bool
+    own: Own = NOTHING_OWN
 
 
 @dataclass(frozen=True, slots=True)

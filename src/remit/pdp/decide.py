@@ -77,7 +77,9 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     stopped = (
         session_problem(snapshot, action, now_ms) or broken(snapshot) or argument_problem(snapshot, action, checked)
     )
-    if stopped is None and snapshot.draws:
+    # A round of an action under way spends nothing: what it needs was there when it was let through.
+    spends = bool(snapshot.draws) and action.within is None
+    if stopped is None and spends:
         stopped = overspent(snapshot)
     if stopped is not None:
         return Ruling(Deny(), (stopped,), reached=checked)
@@ -91,7 +93,7 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     question = question_of(checked, facts, action.input, snapshot.bundle.labels)
     verdict, reasons, observed = judge_chain(snapshot, action, question)
     judged = Ruling(verdict, reasons, facts, checked, observed)
-    if snapshot.draws:
+    if spends:
         judged = thrifty(snapshot, action, judged)
     lifted = _lifted(snapshot, action, judged, now_ms)
     # A no to this very action stands over whatever was granted for others like it.
@@ -134,6 +136,9 @@ def facts_of(
     """What a policy may look at, but for the input. What no policy reads is left out."""
     authority = action.authority
     labels, calls, irreversible, started_ms = join(snapshot.sessions)
+    if action.within is not None:
+        calls -= action.within.own.calls
+        irreversible -= action.within.own.irreversible
     # By position, in half the time: this is made for every action.
     return Facts(
         authority.user,

@@ -35,6 +35,8 @@ def told(snapshot: Snapshot, action: Action, reached: Reached, now_ms: int) -> d
         if cell is None:
             text = f"the monitor {name} has no room for more values of {cells.argument}: what was done is not known"
             return Reason(Code.MONITOR_FULL, text)
+        if action.within is not None:
+            cell = cell.without(action.within.own, cells.ident, key)
         if says is not None:
             found[name] = says(cell.total(cells.window, now_ms))
         elif (who := cell.last(cells.window, now_ms)) is not None:

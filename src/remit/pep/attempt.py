@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from remit.facts.action import Action
+from remit.facts.action import Action, Own
 from remit.facts.obligation import Obligation, on_result, parsed
 from remit.facts.session import Session
 from remit.pdp.decision import Decision
+from remit.pep.taking import append_of
 from remit.policy.verdict import Deny, Reason
 from remit.ports.ledger import Pending
+from remit.trace.bodies import ActionBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class Attempt:
     it runs under, `edited` what runs in place of what the agent asked for, where people approved that, `shaped` where
     obligations changed it. `meta` tells a tool that it may have been asked before. `barred` is what it was stopped by
     when it was judged: its server was not asked what it offers, so that it never runs, whatever is true afterwards.
-    `at_ms` is when it was judged, as its record says.
+    `at_ms` is when it was judged, as its record says, `turns` what the past had taken before its record and with it.
     """
 
     decision: Decision
@@ -34,6 +36,7 @@ class Attempt:
     meta: Mapping[str, str] = field(default_factory=dict[str, str])
     shaped: Action | None = None
     barred: Reason | None = None
+    turns: tuple[int, int] = (0, 0)
 
     @property
     def owed(self) -> tuple[Obligation, ...]:
@@ -42,6 +45,13 @@ class Attempt:
         if isinstance(verdict, Deny) or not verdict.obligations:
             return ()
         return tuple(one for one in map(parsed, verdict.obligations) if on_result(one))
+
+    @property
+    def own(self) -> Own:
+        """What it counts for while it is under way, and its rounds are not held against."""
+        body = append_of(self.decision).body
+        assert isinstance(body, ActionBody), "what is under way has an intent"  # noqa: S101
+        return Own(self.at_ms, body.marks, *self.turns, body.charges, 1, int(body.irreversible))
 
     @property
     def ref(self) -> str:

@@ -138,7 +138,10 @@ class Desk:
             body, waits_for = self.lifting.of(action, decision, body, claimed, self.nonce, now_ms)
             if made.kind is RecordKind.INTENT:
                 body, meta = self.lifting.keyed(tool, edited or action, body)
+        past = self._memory.standing.past
+        since = past.turn
         pending = self.append(made.kind, action.authority.acting.sid, body, now_ms)
+        turns = since, past.turn
         self.breaking.judged(action, decision, str(pending.ref))
         if isinstance(body, ActionBody) and body.grants:
             self._supersede(action, bound, body.grants[0], now_ms)
@@ -148,7 +151,9 @@ class Desk:
                 over = AdminBody(Event.APPROVAL_SUPERSEDED, BY_REMIT, ident, {"by": waits_for})
                 self.append(RecordKind.ADMIN, action.authority.acting.sid, over)
         shaped = action if action.shaping is not None and action.shaping.changes else None
-        return Attempt(decision, pending, now_ms, bound, body.approval, sessions, waits_for, edited, meta, shaped)
+        return Attempt(
+            decision, pending, now_ms, bound, body.approval, sessions, waits_for, edited, meta, shaped, turns=turns
+        )
 
     def _decide_edited(
         self,

@@ -104,6 +104,7 @@ def with_responses(under: Under, responses: Mapping[str, Json]) -> Action:
         responses=canonical(responses),
         questions=_asked(under.questions),
         bare=is_bare(responses),
+        own=under.attempt.own,
     )
     return Action(action.kind, action.server, action.name, action.arguments, action.input, action.authority, within)
 

@@ -61,14 +61,14 @@ class Plan:
     ) -> tuple[Draw, ...]:
         """What `action` would take; `tool` is what it calls, whose `impact` is asked where a budget counts it.
 
-        Nothing for a round of an action under way, which has taken its share, nor for asking what there is.
+        Of a round of an action under way, which has taken its share, what that would take if it had not. Nothing for
+        asking what there is.
         """
         calls = action.kind is _CALL
         if not calls and (action.kind not in _COUNTED or not action.name):
             return ()
-        if action.within is not None:
-            return ()
         authority = action.authority
+        taken = () if action.within is None else action.within.own.charges
         key = (action.server, action.name if calls else None, authority.agents, authority.user)
         drawn = self._found.get(key)
         if drawn is None:
@@ -81,10 +81,11 @@ class Plan:
             if held is not None and held[0] >= since_ms:
                 # A later window has begun, whatever the clock says now.
                 since_ms, spent = held
+                spent -= sum(charge.units for charge in taken if charge[:2] == (account, since_ms))
             if one:
                 units: int | None = 1
             elif budget.measure is Measure.TOKENS:
-                units = tokens(action.size) + budget.each
+                units = tokens(len(action.arguments)) + budget.each
             else:
                 moved = impact() if moved is None else moved
                 units = _moved(moved, budget.measure)

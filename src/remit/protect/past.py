@@ -6,12 +6,15 @@ Laws
 * Nothing grows without end: a window has at most `steps + 1` steps, a slot `WAYS` keys. Where a slot is full of keys
   that still count, a further one is not taken in, and until they are over it is not known what it did.
 * A clock that is set back makes nothing count for shorter; one that is set forward ends windows early.
+* An action under way is asked about without its own marks: it reads what it would if it had made none. For that, what
+  a mark forgets or replaces is kept aside until the next one does; in memory alone, as what is under way is.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, assert_never, cast
 
+from remit.facts.action import Own
 from remit.facts.canonical import Json
 from remit.facts.mark import FLEET, Does, Mark, Place, Who
 from remit.facts.monitor import WAYS, Cells, Window
@@ -25,7 +28,8 @@ class Cell:
     """One key's state.
 
     `units` are what it comes to; in a window, all its `parts`, by the number of their step and in that order.
-    `reset_ms` before which nothing counts any more, `latest_ms` the latest event, `who` did the last.
+    `reset_ms` before which nothing counts any more, `latest_ms` the latest event, `who` did the last. `turn` is when
+    it began, forgot or replaced something last, `before` the cell as if it had not then.
     """
 
     units: int = 0
@@ -33,23 +37,51 @@ class Cell:
     reset_ms: int = -1
     latest_ms: int = -1
     who: Who | None = None
+    turn: int = field(default=0, compare=False)
+    before: "Cell | None" = field(default=None, compare=False)
 
-    def take(self, mark: Mark, at_ms: int) -> None:
-        """Change by `mark`, of what happened `at_ms`."""
+    def take(self, mark: Mark, at_ms: int, turn: int = 0) -> None:
+        """Change by `mark`, of what happened `at_ms`. Without a `turn` nothing is kept aside."""
         match mark.does:
             case Does.ADD | Does.BITS:
                 self._add(mark, at_ms)
             case Does.BACK:
-                self._back(mark, at_ms)
-                return
+                if at_ms > self.reset_ms:
+                    self.back(mark, at_ms)
             case Does.RESET:
+                self._aside(turn)
                 self.units, self.reset_ms = 0, max(at_ms, self.latest_ms, self.reset_ms)
                 self.parts.clear()
             case Does.LAST:
+                self._aside(turn)
                 self.who = (mark.agent, mark.user)
             case _:
                 assert_never(mark.does)
-        self.latest_ms = max(self.latest_ms, at_ms)
+        if mark.does is not Does.BACK:
+            self.latest_ms = max(self.latest_ms, at_ms)
+        if self.before is not None and mark.does in _ADDS_UP:
+            self.before.take(mark, at_ms)
+
+    def without(self, own: Own, ident: str, key: str) -> "Cell":
+        """The cell as if the action under way that `own` is of had marked nothing; it is `key`'s of `ident`."""
+        mine = [mark for mark in own.marks if mark.ident == ident and mark.key == key]
+        if not mine or self.turn > own.until:
+            # What was forgotten or replaced since then is so without it as well.
+            return self
+        found = (self.before if self.turn > own.since else None) or self
+        cell = found.copy()
+        for mark in mine:
+            if mark.does is Does.ADD:
+                cell.back(mark, own.at_ms)
+        return cell
+
+    def copy(self) -> "Cell":
+        """Another as it is now."""
+        return Cell(self.units, dict(self.parts), self.reset_ms, self.latest_ms, self.who)
+
+    def _aside(self, turn: int) -> None:
+        if turn:
+            self.turn, self.before = turn, self.copy()
 
     def _add(self, mark: Mark, at_ms: int) -> None:
         bits = mark.does is Does.BITS
@@ -87,9 +119,8 @@ class Cell:
         self.parts = {first: units, **dict(rest)}
         self.units = sum(self.parts.values())
 
-    def _back(self, mark: Mark, at_ms: int) -> None:
-        if at_ms <= self.reset_ms:
-            return
+    def back(self, mark: Mark, at_ms: int) -> None:
+        """Take back what happened `at_ms`, of which nothing was forgotten since."""
         if not mark.step_ms:
             self.units = max(0, self.units - mark.units)
             return
@@ -144,6 +175,8 @@ class Cell:
         return [0 if parts else self.units, self.reset_ms, self.latest_ms, who, parts]
 
 
+_ADDS_UP: Final = frozenset({Does.ADD, Does.BITS, Does.BACK})
+
 EMPTY: Final = Cell()
 """Of a key of which nothing is known; nobody changes it."""
 
@@ -155,8 +188,8 @@ class Slot:
     cells: dict[str, Cell] = field(default_factory=dict[str, Cell])
     full_ms: int = -1
 
-    def take(self, mark: Mark, at_ms: int) -> None:
-        """Change by `mark`, whose record is of `at_ms`."""
+    def take(self, mark: Mark, at_ms: int, turn: int = 0) -> None:
+        """Change by `mark`, whose record is of `at_ms`, at that turn."""
         cell = self.cells.get(mark.key)
         if mark.at_ms is not None:
             at_ms = mark.at_ms
@@ -166,8 +199,8 @@ class Slot:
             if len(self.cells) >= WAYS and not self._room(Window(mark.step_ms, mark.steps), at_ms):
                 self.full_ms = max(self.full_ms, at_ms)
                 return
-            cell = self.cells[mark.key] = Cell()
-        cell.take(mark, at_ms)
+            cell = self.cells[mark.key] = Cell(turn=turn)
+        cell.take(mark, at_ms, turn)
 
     def _room(self, window: Window, at_ms: int) -> bool:
         """Let go all that counts no more, whichever is first in memory; whether anything was."""
@@ -216,6 +249,8 @@ class Past:
         self._whole = whole
         self._fleet = _told_apart(fleet or {})
         self._roots: dict[str, Slots] = {}
+        self.turn = 0
+        """How many marks it took since it was read."""
 
     def load(self, sid: str, slots: Mapping[Place, Slot]) -> None:
         """Have the slots of root session `sid`."""
@@ -227,6 +262,7 @@ class Past:
 
     def take(self, scope: str, mark: Mark, at_ms: int) -> None:
         """Change by `mark`, whose record is of `at_ms`; nothing of a session that is not in memory."""
+        self.turn += 1
         slots = self._of(scope)
         if slots is None:
             return
@@ -234,7 +270,7 @@ class Past:
         slot = slots.get(where)
         if slot is None:
             slot = slots[where] = Slot()
-        slot.take(mark, at_ms)
+        slot.take(mark, at_ms, 0 if self._whole else self.turn)
 
     def put(self, place: Place, slot: Slot) -> None:
         """Have `slot` stand at `place`; nothing of a session that is not in memory."""
