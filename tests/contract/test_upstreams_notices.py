@@ -30,7 +30,7 @@ from remit.ports.upstream import (
     UpstreamUnreachable,
 )
 from tests.upstreams.rig import ManualClock
-from tests.upstreams.scripted import Say, Scripted, text, told, upstream_of
+from tests.upstreams.scripted import Say, Scripted, result, text, told, upstream_of
 
 OLD, MODERN = Era.INITIALIZE, Era.STATELESS
 NOTE = frozenset({"note://one"})
@@ -63,6 +63,36 @@ async def test_a_session_is_watched_by_its_standing_stream_which_is_resumed() ->
         await watch.aclose()
         (gone,) = await server.until("resources/unsubscribe")
         assert gone["params"]["uri"] == "note://one"
+
+
+@pytest.mark.asyncio
+async def test_of_a_stream_without_ids_that_broke_off_all_may_have_changed() -> None:
+    broken = asyncio.Event()
+
+    async def standing(server: Scripted, last: str | None, say: Say) -> None:
+        assert last is None
+        await server.until("resources/subscribe")
+        if len(server.gets) == 1:
+            await say(told("notifications/prompts/list_changed"))
+            await broken.wait()
+        else:
+            await asyncio.sleep(1000)
+
+    async def listing(_: Scripted, message: Any, say: Say) -> None:
+        await say(result(message, {"tools": []}))
+
+    server = Scripted(listing, standing)
+    async with upstream_of(server) as upstream:
+        assert [await upstream.definitions("a", OLD) for _ in range(2)] == [(), ()]
+        watch = upstream.watch("a", OLD, frozenset({Offer.PROMPTS}), NOTE)
+        assert [await anext(watch) for _ in range(2)] == [Ready(), Changed(Offer.PROMPTS)]
+        assert len(server.messages("tools/list")) == 1
+        broken.set()
+        assert {await anext(watch), await anext(watch)} == {Changed(Offer.PROMPTS), Updated("note://one")}
+        assert server.gets == [None, None]
+        assert not await upstream.definitions("a", OLD)
+        assert len(server.messages("tools/list")) == 2, "the tools are looked at anew as well"
+        await watch.aclose()
 
 
 @pytest.mark.asyncio

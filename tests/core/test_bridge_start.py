@@ -1,10 +1,11 @@
-"""Where the relay may go: its token leaves this machine over https alone, unless a person says otherwise."""
+"""Where tokens may go, the relay's and those of commands: over https alone, unless a person says otherwise."""
 
 from __future__ import annotations
 
 import pytest
 
 from remit.app.bridge.start import start
+from remit.app.client import Client
 from remit.app.failure import Exit, Failure
 
 AWAY = (
@@ -25,7 +26,7 @@ HERE = (
 
 @pytest.fixture(autouse=True)
 def without_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("REMIT_TOKEN", "REMIT_TOKEN_FILE", "REMIT_URL"):
+    for name in ("REMIT_TOKEN", "REMIT_TOKEN_FILE", "REMIT_URL", "REMIT_IN_THE_OPEN"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -46,3 +47,21 @@ def test_no_token_travels_in_the_open(url: str, monkeypatch: pytest.MonkeyPatch)
 def test_this_machine_and_https_are_spoken_to(url: str) -> None:
     with pytest.raises(Failure, match="no token to speak with"):
         start(None, url, None)
+
+
+@pytest.mark.parametrize("url", AWAY)
+def test_no_command_sends_its_token_in_the_open(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMIT_URL", url)
+    with pytest.raises(Failure, match="the token would travel in the open to") as refused:
+        Client("token")
+    assert refused.value.exit is Exit.USAGE
+    assert "REMIT_IN_THE_OPEN=1" in str(refused.value)
+    monkeypatch.setenv("REMIT_IN_THE_OPEN", "1")
+    Client("token")
+    with pytest.raises(Failure, match="no token to speak with"):
+        start(None, None, None)
+
+
+@pytest.mark.parametrize("url", HERE)
+def test_commands_speak_to_this_machine_and_over_https(url: str) -> None:
+    Client("token", url)

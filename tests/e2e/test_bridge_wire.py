@@ -7,7 +7,7 @@ from typing import Any
 
 from mcp.shared.inbound import NAME_BEARING_METHODS
 
-from remit.app.bridge.message import NAMED
+from remit.facts.mirrored import NAMED
 from tests.e2e.bridge_world import (
     META,
     MODERN,
@@ -29,6 +29,9 @@ ROUTED: list[tuple[str, dict[str, Any], str | None]] = [
     ("tools/call", {"name": "=?base64?x?="}, "=?base64?PT9iYXNlNjQ/eD89?="),
     ("resources/read", {"uri": "file:///a"}, "file:///a"),
     ("prompts/get", {"name": "p"}, "p"),
+    ("tasks/get", {"taskId": "t"}, "t"),
+    ("tasks/update", {"taskId": "t", "inputResponses": {}}, "t"),
+    ("tasks/cancel", {"taskId": "t"}, "t"),
     ("tools/list", {}, None),
     ("tools/call", {"name": 7}, None),
 ]
@@ -52,8 +55,10 @@ def test_a_stateless_request_carries_its_routing_headers(tmp_path: Path) -> None
             assert "x-evil" not in asked.headers
 
 
-def test_the_members_that_name_are_those_of_the_sdk() -> None:
-    assert NAMED == NAME_BEARING_METHODS
+def test_the_members_that_name_are_those_of_the_sdk_and_of_tasks() -> None:
+    # The extension says so of its own methods, which the SDK does not serve.
+    tasks = {f"tasks/{verb}": "taskId" for verb in ("get", "update", "cancel")}
+    assert {**NAME_BEARING_METHODS, **tasks} == NAMED
 
 
 def test_giving_up_a_stateless_request_closes_its_stream_and_answers_nothing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,19 +11,29 @@ import pytest
 
 from proof.service import Service
 from remit.facts.capability import NEEDS_TASKS, TASKS
+from remit.facts.mirrored import NAMED
+from tests.e2e.bridge_world import META, Bridge, token_file
 from tests.e2e.pairs import NEW, POLICIES, RESOURCES, SERVER
 from tests.e2e.speaking import ask
-from tests.upstreams.rig import http_process
+from tests.upstreams.rig import FOLDER, http_process
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
+    from pathlib import Path
 
     from tests.e2e.speaking import Said
 
 ABLE: Mapping[str, Any] = {"elicitation": {}, **NEEDS_TASKS}
 ELICIT = "elicitation/create"
+PREFIX = "io.modelcontextprotocol/"
 YES: Mapping[str, Any] = {"action": "accept", "content": {}}
-NAMED = {"tools/call": "name", "tasks/get": "taskId", "tasks/update": "taskId", "tasks/cancel": "taskId"}
+PIPED = """\
+---
+apiVersion: remit.dev/v1alpha1
+kind: Server
+metadata: {name: piped}
+spec: {command: COMMAND}
+"""
 
 
 class Tasking:
@@ -47,15 +58,15 @@ class Tasking:
             accept="application/json, text/event-stream", mcp_protocol_version=NEW, mcp_method=method, **named,
         )  # fmt: skip
 
-    def begin(self, tool: str, **arguments: Any) -> Any:
+    def begin(self, tool: str, *, path: str = "new", **arguments: Any) -> Any:
         """The handle that a call is answered with."""
-        said = self.ask("tools/call", name=tool, arguments=arguments)
+        said = self.ask("tools/call", path=path, name=tool, arguments=arguments)
         assert (said.status, said.value["result"]["resultType"]) == (200, "task"), said.body
         return said.value["result"]
 
-    def until(self, ident: str, *statuses: str) -> Any:
+    def until(self, ident: str, *statuses: str, path: str = "new") -> Any:
         """The task once it has one of these statuses."""
-        while (found := self.ask("tasks/get", taskId=ident).value["result"])["status"] not in statuses:
+        while (found := self.ask("tasks/get", path=path, taskId=ident).value["result"])["status"] not in statuses:
             time.sleep(0.02)
         assert (found["taskId"], found["resultType"]) == (ident, "complete")
         return found
@@ -67,10 +78,11 @@ def tasking(tmp_path_factory: pytest.TempPathFactory) -> Generator[Tasking]:
     with http_process("tasking.py", folder) as port:
         service = Service(folder)
         server = SERVER.replace("NAME", "new").replace("PORT", str(port))
-        service.write({"resources.yaml": RESOURCES + server, "policies.cedar": POLICIES})
+        piped = PIPED.replace("COMMAND", json.dumps([sys.executable, str(FOLDER / "tasking.py"), "-"]))
+        service.write({"resources.yaml": RESOURCES + server + piped, "policies.cedar": POLICIES})
         try:
             service.start()
-            service.accept("new")
+            service.accept("new", "piped")
             yield Tasking(service)
         finally:
             service.stop()
@@ -117,6 +129,38 @@ def test_a_task_asks_the_user(tasking: Tasking) -> None:
     assert done == {"one": YES, "two": YES}
     bad = tasking.ask("tasks/update", taskId=ident, inputResponses={"one": "yes"})
     assert code(bad) == (400, -32602)
+
+
+def test_tasks_of_a_server_over_pipes(tasking: Tasking) -> None:
+    ident = tasking.begin("confirm_delete", path="piped", filename="f")["taskId"]
+    asked = tasking.until(ident, "input_required", path="piped")["inputRequests"]
+    assert asked["sure"]["method"] == ELICIT
+    tasking.ask("tasks/update", path="piped", taskId=ident, inputResponses={"sure": YES})
+    done = tasking.until(ident, "completed", path="piped")
+    assert done["result"]["content"][0]["text"] == "deleted f: accept"
+    ident = tasking.begin("slow_compute", path="piped", seconds=60)["taskId"]
+    assert tasking.ask("tasks/cancel", path="piped", taskId=ident).status == 200
+    assert "result" not in tasking.until(ident, "cancelled", path="piped")
+    assert code(tasking.ask("tasks/get", path="new", taskId=ident)) == (400, -32602)
+
+
+def test_tasks_through_the_bridge(tasking: Tasking, tmp_path: Path) -> None:
+    meta = {**META, f"{PREFIX}clientCapabilities": ABLE}
+    token = token_file(tmp_path, tasking.token)
+    with Bridge(tasking.service.url, "--server", "piped", "--token-file", token) as bridge:
+
+        def ask(method: str, **params: Any) -> Any:
+            bridge.tell(id=1, method=method, params={**params, "_meta": meta})
+            return bridge.heard()["result"]
+
+        ident = ask("tools/call", name="multi_input", arguments={})["taskId"]
+        while (found := ask("tasks/get", taskId=ident))["status"] == "working":
+            time.sleep(0.02)
+        assert found["inputRequests"].keys() == {"one", "two"}
+        ask("tasks/update", taskId=ident, inputResponses={"one": YES})
+        ask("tasks/cancel", taskId=ident)
+        while (found := ask("tasks/get", taskId=ident))["status"] != "cancelled":
+            time.sleep(0.02)
 
 
 def test_the_ledger_of_tasks_verifies(tasking: Tasking) -> None:

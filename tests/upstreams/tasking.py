@@ -1,7 +1,8 @@
 """A server of 2026-07-28 that answers with tasks, written by hand: `tasking.py PORT_FILE`, or `tasking.py PORT`.
 
-Its tools are those that the conformance suite's `tasks-*` scenarios ask for. Specification: the extension
-`io.modelcontextprotocol/tasks`. It takes no part of Remit, so that nothing is right twice by the same mistake.
+`tasking.py -` serves stdio, where no headers repeat what the body says. Its tools are those that the conformance
+suite's `tasks-*` scenarios ask for. Specification: the extension `io.modelcontextprotocol/tasks`. It takes no part
+of Remit, so that nothing is right twice by the same mistake.
 """
 
 import asyncio
@@ -163,15 +164,20 @@ class Tasking:
             return web.Response(status=202)
         return web.json_response({"jsonrpc": "2.0", "id": ident, "result": result})
 
-    async def answer(self, headers: Mapping[str, str], message: Json) -> Json:
+    async def line(self, message: Json) -> Json:
+        """The answer to one line of stdin, None to what wants none."""
+        ident = message.get("id")
+        try:
+            result = await self.answer(None, message)
+        except Wrong as wrong:
+            return {"jsonrpc": "2.0", "id": ident, "error": wrong.error}
+        return None if ident is None else {"jsonrpc": "2.0", "id": ident, "result": result}
+
+    async def answer(self, headers: Mapping[str, str] | None, message: Json) -> Json:
         method, params = message.get("method"), message.get("params", {})
         meta = params.get("_meta", {})
-        if headers.get("mcp-protocol-version") != VERSION:
-            raise Wrong(-32022, "version", {"supported": [VERSION], "requested": ""})
-        if headers.get("mcp-method") != method:
-            raise Wrong(-32020, "method")
-        if method in NAMED and headers.get("mcp-name") != params.get(NAMED[method]):
-            raise Wrong(-32020, "name")
+        if headers is not None:
+            agrees(headers, method, params)
         capabilities: Json = meta.get(f"{META}clientCapabilities")
         if meta.get(f"{META}protocolVersion") != VERSION or capabilities is None:
             raise Wrong(-32602, "_meta")
@@ -229,6 +235,15 @@ class Tasking:
         return {"resultType": "complete"}
 
 
+def agrees(headers: Mapping[str, str], method: str, params: Json) -> None:
+    if headers.get("mcp-protocol-version") != VERSION:
+        raise Wrong(-32022, "version", {"supported": [VERSION], "requested": ""})
+    if headers.get("mcp-method") != method:
+        raise Wrong(-32020, "method")
+    if method in NAMED and headers.get("mcp-name") != params.get(NAMED[method]):
+        raise Wrong(-32020, "name")
+
+
 async def work(task: Task, name: str, given: Json) -> None:
     try:
         task.ends, status = {"result": await WORK[name](task, given)}, "completed"
@@ -247,7 +262,19 @@ TOOLS: Json = [
 ]
 
 
+async def over_pipes() -> None:
+    tasking = Tasking()
+    while line := await asyncio.to_thread(sys.stdin.buffer.readline):
+        answer = await tasking.line(json.loads(line))
+        if answer is not None:
+            sys.stdout.write(json.dumps(answer) + "\n")
+            sys.stdout.flush()
+
+
 def main(where: str) -> None:
+    if where == "-":
+        asyncio.run(over_pipes())
+        return
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", int(where) if where.isdigit() else 0))

@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from remit.app.failure import Exit, Failure
-from remit.app.settings import service_url
+from remit.app.settings import closed_way, service_url
 
 _TIMEOUT_S: Final = 120.0
 _EXITS: Final = {
@@ -43,7 +43,7 @@ def read_token(token_file: Path | None) -> str | None:
 
 
 class Client:
-    """Talks to `REMIT_URL` with one bearer token. Answers are parsed JSON."""
+    """Talks to `REMIT_URL` with one bearer token, over https or on this machine. Answers are parsed JSON."""
 
     def __init__(self, token: str | None, url: str | None = None) -> None:
         self._url = urlsplit(url or service_url())
@@ -54,6 +54,9 @@ class Client:
                 next="set REMIT_URL, for example http://127.0.0.1:7070",
                 exit=Exit.USAGE,
             )
+        closed_way(
+            self._url, "set REMIT_URL=https://HOST (or REMIT_IN_THE_OPEN=1, where you trust the network between)"
+        )
 
     def get(self, path: str, **query: object) -> Any:
         """GET `path` under `/api/v1`; None values of `query` are left out."""

@@ -1,5 +1,6 @@
 """Where things are: flags first, then `REMIT_…` variables, then defaults."""
 
+import ipaddress
 import logging
 import math
 import os
@@ -7,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from remit.app.failure import Exit, Failure
 from remit.facts.limits import DEFAULT, Limits
+from remit.facts.text import escaped
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 7070
@@ -22,6 +24,8 @@ INCIDENTS: Final = "incidents.db"
 ADMIN: Final = "admin"
 KEYS: Final = "keys"
 """The id of the admin token among the stored credentials."""
+_IN_THE_OPEN: Final = "REMIT_IN_THE_OPEN"
+_SHOWN_MAX: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,29 @@ def workspace_folder(given: Path | None) -> Path:
 def service_url() -> str:
     """`REMIT_URL`, else the default listening address."""
     return variable("REMIT_URL", f"http://{DEFAULT_HOST}:{DEFAULT_PORT}").rstrip("/")
+
+
+def closed_way(url: SplitResult, following: str) -> None:
+    """Nothing where a token may go to `url`: this machine, https, or anywhere that `REMIT_IN_THE_OPEN` trusts.
+
+    Raises `Failure` with `following` as the next command.
+    """
+    host = url.hostname or ""
+    if url.scheme == "http" and not _is_this_machine(host) and variable(_IN_THE_OPEN, "0") != "1":
+        raise Failure(
+            f"the token would travel in the open to {escaped(host, chars_max=_SHOWN_MAX)}",
+            why="plain http is for this machine; another is reached by https",
+            next=following,
+            exit=Exit.USAGE,
+        )
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether `host` is loopback by what it says; a name may lead anywhere, but for the one that is reserved."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def limits_of(given: Sequence[str]) -> Limits:

@@ -1,4 +1,6 @@
-"""Tool arguments mirrored into HTTP headers (MCP 2026-07-28, "Custom Headers from Tool Parameters").
+"""What HTTP headers repeat of a request's body: its name, and arguments of tools.
+
+Specification: MCP 2026-07-28, "Request Metadata" and "Custom Headers from Tool Parameters".
 
 A property of a tool's schema that bears `x-mcp-header: NAME` travels twice, in the body and as
 `Mcp-Param-NAME`; what stands between may route by the header, so the two must say the same.
@@ -15,6 +17,7 @@ import binascii
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from remit.facts.canonical import Json
@@ -22,6 +25,17 @@ from remit.facts.catalog import Tool
 
 PREFIX: Final = "mcp-param-"
 """In lower case, as ASGI gives header names."""
+NAMED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "tools/call": "name",
+        "prompts/get": "name",
+        "resources/read": "uri",
+        "tasks/get": "taskId",
+        "tasks/update": "taskId",
+        "tasks/cancel": "taskId",
+    }
+)
+"""Which member of `params` each method's `Mcp-Name` repeats; those of tasks by their extension."""
 ANNOTATION: Final = "x-mcp-header"
 SCHEMAS_MAX: Final = 4_096
 

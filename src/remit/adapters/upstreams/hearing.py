@@ -157,6 +157,12 @@ class Hearing:
             return self._asked(message, asked, ident)
         return self._told(message.get("method"), members(message.get("params")), ident)
 
+    def missed(self) -> None:
+        """The server may have told of changes while nobody listened: of all that is watched."""
+        for watch in self.watches:
+            watch.anew()
+        self._on_change()
+
     def lose(self, why: str) -> None:
         """Nothing is heard any more: every watch ends, and what the server was asked to tell of."""
         self.subscribed.lose()

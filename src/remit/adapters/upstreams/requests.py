@@ -8,6 +8,7 @@ import orjson
 
 from remit import __version__
 from remit.facts.canonical import Json
+from remit.facts.mirrored import NAMED
 from remit.ports.upstream import ALONE, Along, Era, Offer
 
 CLIENT_INFO: Final[Mapping[str, Json]] = {"name": "remit", "version": __version__}
@@ -21,15 +22,6 @@ QUESTIONS: Final[Mapping[str, str]] = {
     "roots/list": "roots",
 }
 """What a server may ask, and the capability of the client that lets it."""
-_ROUTED: Final[Mapping[str, str]] = {
-    "tools/call": "name",
-    "prompts/get": "name",
-    "resources/read": "uri",
-    "tasks/get": "taskId",
-    "tasks/update": "taskId",
-    "tasks/cancel": "taskId",
-}
-"""The member of the params that travels as `Mcp-Name` too."""
 _FILTER: Final[Mapping[Offer, str]] = {
     Offer.TOOLS: "toolsListChanged",
     Offer.RESOURCES: "resourcesListChanged",
@@ -81,7 +73,7 @@ def call_request(name: str, arguments: bytes) -> Request:
 def ask_request(method: str, params: Mapping[str, Json] | None = None) -> Request:
     """Any other request."""
     found = params or {}
-    name = found.get(_ROUTED[method]) if method in _ROUTED else None
+    name = found.get(NAMED[method]) if method in NAMED else None
     return Request(method, orjson.dumps(found)[:-1], name if isinstance(name, str) else None)
 
 

@@ -56,6 +56,12 @@ class Watch:
         self._woken.set()
         return True
 
+    def anew(self) -> None:
+        """Something may have been missed: all that is watched may have changed."""
+        for change in (*map(Changed, sorted(self._offers)), *map(Updated, sorted(self._uris))):
+            self._pending[change] = None
+        self._woken.set()
+
     def lose(self, why: str, failure: Failure | None = None) -> None:
         """Nothing more will be heard; what is pending is still given out."""
         if self._lost is None:

@@ -7,18 +7,13 @@ read here routes them (MCP 2026-07-28, transports): the header copies of version
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final, TypeAlias, cast
 
 import orjson
 
-from remit.facts.mirrored import encoded
+from remit.facts.mirrored import NAMED, encoded
 
 VERSION_KEY: Final = "io.modelcontextprotocol/protocolVersion"
-NAMED: Final[Mapping[str, str]] = MappingProxyType(
-    {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
-)
-"""Which member of `params` each method's `Mcp-Name` repeats."""
 CANCELLED: Final = "notifications/cancelled"
 _WORD: Final = re.compile(r"[\x21-\x7e]{1,128}")
 

@@ -1,6 +1,5 @@
 """How the relay starts: where it goes, with whose token, and that stdout stays the protocol's."""
 
-import ipaddress
 import os
 import signal
 import sys
@@ -16,13 +15,11 @@ from remit.app.bridge.relay import Relay
 from remit.app.bridge.wire import Place
 from remit.app.failure import Exit, Failure
 from remit.app.output import say
-from remit.app.settings import service_url
+from remit.app.settings import closed_way, service_url
 from remit.facts.catalog import SERVER_NAME
-from remit.facts.text import escaped
 
 _STDIN: Final = 0
 _STDOUT: Final = 1
-_SHOWN_MAX: Final = 80
 
 
 class _Told(Exception):
@@ -64,22 +61,9 @@ def _base(url: str | None, *, in_the_open: bool) -> str:
             next="remit mcp --url http://127.0.0.1:7070 (or set REMIT_URL)",
             exit=Exit.USAGE,
         )
-    if parts.scheme == "http" and not in_the_open and not _is_this_machine(parts.hostname):
-        raise Failure(
-            f"the token would travel in the open to {escaped(parts.hostname, chars_max=_SHOWN_MAX)}",
-            why="plain http is for this machine; another is reached by https",
-            next="remit mcp --url https://HOST (or --in-the-open, where you trust the network between)",
-            exit=Exit.USAGE,
-        )
+    if not in_the_open:
+        closed_way(parts, "remit mcp --url https://HOST (or --in-the-open, where you trust the network between)")
     return base
-
-
-def _is_this_machine(host: str) -> bool:
-    """Whether `host` is loopback by what it says; a name may lead anywhere, but for the one that is reserved."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _path(server: str | None) -> str:

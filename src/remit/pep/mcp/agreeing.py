@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from remit.facts.canonical import Json
-from remit.facts.mirrored import decoded
+from remit.facts.mirrored import NAMED, decoded
 from remit.pep.mcp import rpc
 from remit.pep.mcp.envelope import Request
 from remit.pep.mcp.wire import Heads
@@ -16,14 +16,6 @@ from remit.ports.upstream import Era
 
 VERSION_KEY: Final = "io.modelcontextprotocol/protocolVersion"
 CAPABILITIES_KEY: Final = "io.modelcontextprotocol/clientCapabilities"
-_NAMED: Final[Mapping[str, str]] = {
-    "tools/call": "name",
-    "prompts/get": "name",
-    "resources/read": "uri",
-    "tasks/get": "taskId",
-    "tasks/update": "taskId",
-    "tasks/cancel": "taskId",
-}
 
 
 def disagreement(head: Heads, request: Request) -> Wrong | None:
@@ -41,7 +33,7 @@ def disagreement(head: Heads, request: Request) -> Wrong | None:
         return _mismatch("mcp-protocol-version", "the protocol version")
     if head.text(b"mcp-method") != request.method:
         return _mismatch("mcp-method", "the method")
-    key = _NAMED.get(request.method)
+    key = NAMED.get(request.method)
     if key is not None and key in request.params:
         named = head.text(b"mcp-name")
         name = None if named is None else decoded(named)
