@@ -200,6 +200,67 @@ def test_short_names_are_for_people() -> None:
     assert short(Subject(Kind.SERVER, "npm:@x/y")) == "npm:@x/y"
 
 
+def test_when_by_whom_and_how_well_it_was_seen_is_read_back() -> None:
+    """An import states no more than an importer may: nothing enforced, and nothing that is yet to come."""
+    agent, model = Subject(Kind.AGENT, "a"), Subject(Kind.MODEL, "m")
+    seen = ("2023-11-14T22:00:00Z", "2023-11-14T22:13:20Z")
+    links = ((Verb.USES, model),)
+    nodes = [
+        Node(agent, "uma", *seen, "enforced", ("ledger", "otlp:a"), (), links, (("version", "1"),)),
+        Node(model, None, "1960-01-01T00:00:00Z", "2999-01-01T00:00:00", "guessed", ("repo:shop",)),
+    ]
+    origin = Origin("list.csv", 1_800_000_000_000)
+    for text in (as_csv(nodes), as_json(nodes), as_cyclonedx(nodes, NOW, "1")):
+        first, second, third = (one for one in imported(text, origin) if isinstance(one, Sighting))
+        for one in (first, second):
+            assert (one.subject, one.first_ms, one.last_ms) == (agent, 1_699_999_200_000, 1_700_000_000_000)
+            assert one.confidence is Confidence.DECLARED
+        assert [one.source for one in (first, second)] == ["import:list.csv: ledger", "import:list.csv: otlp:a"]
+        assert ([str(edge.to) for edge in first.edges], first.owner) == (["model/m"], "uma")
+        assert (second.edges, second.traits, second.owner) == ((), (), None)
+        assert (third.subject, third.confidence, third.first_ms, third.last_ms) == (
+            model,
+            Confidence.GUESSED,
+            0,
+            origin.now_ms,
+        )
+    again = as_json(nodes_of(folded((first, second, third))))
+    sources = {one.source for one in imported(again, origin) if isinstance(one, Sighting)}
+    assert sources == {"import:list.csv: ledger", "import:list.csv: otlp:a", "import:list.csv: repo:shop"}
+    by_hand = "kind,name,confidence,first\nagent,a,quite,soon\n"
+    assert [one.confidence for one in sightings(by_hand)] == [Confidence.DECLARED], "columns of somebody's own"
+    late = Sighting(agent, "host:box", "x", 5_000, 9_000)
+    (capped,) = sightings(json.dumps({"sightings": [to_json(late)]}))
+    assert (capped.first_ms, capped.last_ms) == (1_000, 1_000)
+
+
+def test_an_application_that_depends_on_a_model_is_taken_for_an_agent() -> None:
+    document = {
+        "bomFormat": "CycloneDX",
+        "metadata": {"component": {"type": "application", "bom-ref": "app", "name": "Concierge", "version": "2"}},
+        "components": [
+            {"type": "machine-learning-model", "bom-ref": "m", "name": "llama-3"},
+            {"type": "application", "bom-ref": "plain", "name": "psql"},
+            {"type": "application", "bom-ref": "nameless"},
+            {"type": "application", "bom-ref": "sub", "name": "Sub"},
+        ],
+        "dependencies": [
+            {"ref": "app", "dependsOn": ["m", "plain", "sub"]},
+            {"ref": "plain", "dependsOn": ["app"]},
+            {"ref": "nameless", "dependsOn": ["m"]},
+            {"ref": "sub", "dependsOn": ["m"]},
+        ],
+    }
+    found = {str(one.subject): one for one in sightings(json.dumps(document))}
+    assert wrong(json.dumps(document)) == [("import/entry", "list.csv: components[2]")]
+    assert sorted(found) == ["agent/import:Concierge", "agent/import:Sub", "model/llama-3"]
+    app = found["agent/import:Concierge"]
+    assert [f"{edge.verb} {edge.to}" for edge in app.edges] == ["uses model/llama-3", "delegates agent/import:Sub"]
+    assert app.confidence is Confidence.GUESSED
+    assert app.evidence == "list.csv: metadata.component, an application that depends on a model"
+    assert app.traits == (Trait("version", "2"),)
+
+
 def test_a_survey_by_hand_is_read() -> None:
     text = "Kind, Name ,owner,links\nagent,Helper,payments,uses model/gpt-5; reads data/x\n\nmodel,gpt-5\n"
     agent, model = sightings(text)
@@ -218,7 +279,18 @@ def test_a_survey_by_hand_is_read() -> None:
     [
         ("", [("import/shape", "list.csv")]),
         ("a,b\n1,2", [("import/shape", "list.csv: line 1")]),
-        ("kind,name\nagent,a\nthing,b\nagent,\n", [("import/entry", "list.csv: line 3")]),
+        (
+            'kind,name\nagent,a\nthing,b\nagent,\nagent, \n"agent","b"\n',
+            [("import/entry", f"list.csv: line {number}") for number in (3, 4, 5)],
+        ),
+        (
+            '{"entries": [{"subject": "agent/a", "confidence": "sure"}, {"subject": "agent/a", "first": "soon"}]}',
+            [("import/entry", "list.csv: entries[0]"), ("import/entry", "list.csv: entries[1]")],
+        ),
+        (
+            '{"bomFormat": "CycloneDX", "metadata": {"component": 1}, "services": [{"name": " "}]}',
+            [("import/entry", "list.csv: metadata.component"), ("import/entry", "list.csv: services[0]")],
+        ),
         (
             "subject,links\nagent/a,eats model/m\nagent/a\nnone\n",
             [("import/entry", "list.csv: line 2"), ("import/entry", "list.csv: line 4")],

@@ -199,6 +199,16 @@ def test_new_use_after_an_agent_is_settled_is_drift_until_a_person_accepts_it() 
     assert status(entry_of(view(known, *fresh, accepted), BOT), Aspect.DRIFTED) == (Status.FALSE, "AsBefore")
 
 
+def test_what_a_file_or_program_calls_accepted_is_not() -> None:
+    old = seen(BOT, at=NOW - SETTLE_MS - 2)
+    new = seen(BOT, at=NOW - 1, edges=(Edge(Verb.USES, READ),))
+    for how, drifted in ((Confidence.DECLARED, Status.TRUE), (Confidence.STATED, Status.FALSE)):
+        accepted = seen(BOT, "import:x.json", confidence=how, traits=(Trait(ACCEPTED, "ann"),))
+        entry = entry_of(view(old, new, accepted), BOT)
+        assert status(entry, Aspect.DRIFTED)[0] is drifted
+        assert [said.key for said in entry.traits] == ([] if drifted is Status.TRUE else [ACCEPTED])
+
+
 def test_an_agent_that_was_not_seen_at_work_for_thirty_days_is_dormant() -> None:
     old = NOW - DORMANT_MS - 1
     for found, expected in (

@@ -1,7 +1,8 @@
 """Sightings of a file that somebody made: CSV, JSON, or CycloneDX of any version.
 
 Each row, entry or component is read by itself: one that is wrong is a named fault, and the others are taken. What a
-file says is declared, however sure it is of itself.
+file says is declared at best, however sure it is of itself, and seen at the latest when it is read. Of what Remit
+exported it is kept when it was seen, by whom and how well, each source behind the file that tells of it.
 """
 
 import csv
@@ -9,11 +10,12 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from remit.discover.discretion import address
-from remit.discover.exporting import SEPARATOR
+from remit.discover.exporting import COLUMNS, SEPARATOR
 from remit.discover.sighting import (
     EDGES_MAX,
     TRAITS_MAX,
@@ -28,12 +30,16 @@ from remit.discover.sighting import (
     parsed,
     subject,
 )
-from remit.discover.written import from_json
+from remit.discover.written import CONFIDENCES, from_json
 from remit.facts.canonical import Json
 
 SPACE: Final = "import"
 _TYPES: Final[Mapping[str, Kind]] = MappingProxyType({"machine-learning-model": Kind.MODEL, "data": Kind.DATA})
+_APPLICATION: Final = "application"
 _CAPPED: Final = Confidence.DECLARED
+SOURCES_MAX: Final = 20
+"""Sources of one entry that are kept."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,24 @@ class Origin:
         return clipped(f"import:{self.file}")
 
 
+class _Told(NamedTuple):
+    """What an export says of how its entry was seen; empty where nothing says it."""
+
+    first: str = ""
+    last: str = ""
+    confidence: str = ""
+    sources: tuple[str, ...] = ()
+
+
+class _Said(NamedTuple):
+    """What a part says of its subject: links as they are written, traits, and how it was seen."""
+
+    owner: Json = None
+    links: tuple[str, ...] = ()
+    traits: tuple[tuple[str, str], ...] = ()
+    told: _Told = _Told()
+
+
 def imported(text: str, origin: Origin) -> Iterator[Sighting | Wrong]:
     """All that `text` says; JSON by its first character, else CSV."""
     if text.lstrip()[:1] not in {"{", "["}:
@@ -75,43 +99,73 @@ def imported(text: str, origin: Origin) -> Iterator[Sighting | Wrong]:
     for key in ("sightings", "entries"):
         if isinstance(value, Mapping) and isinstance(found := value.get(key), list):
             for number, item in enumerate(found):
-                yield _taken(item, f"{key}[{number}]", origin)
+                yield from _taken(item, f"{key}[{number}]", origin)
             return
     yield Wrong("import/shape", origin.file, "it holds neither sightings, nor entries, nor a CycloneDX document")
 
 
-def _taken(item: Json, where: str, origin: Origin) -> Sighting | Wrong:
+def _taken(item: Json, where: str, origin: Origin) -> Iterator[Sighting | Wrong]:
     try:
         if isinstance(item, Mapping) and "evidence" in item:
-            told = from_json(item)
-            evidence = clipped(f"{origin.file}: {told.evidence}")
-            return replace(told, source=origin.source, evidence=evidence, confidence=min(told.confidence, _CAPPED))
+            yield _capped(from_json(item), origin)
+            return
         if not isinstance(item, Mapping):
             raise ValueError("it is no object")  # noqa: TRY004 - one error for all that is no entry
         links = [one for one in _list(item.get("links")) if isinstance(one, Mapping)]
-        edges = [f"{one.get('verb')} {one.get('to')}" for one in links]
         traits = [one for one in _list(item.get("traits")) if isinstance(one, Mapping)]
-        pairs = [(str(one.get("key")), str(one.get("value"))) for one in traits]
-        return _sighting(str(item.get("subject", "")), item.get("owner"), edges, pairs, where, origin)
+        sources = tuple(one for one in _list(item.get("sources")) if isinstance(one, str))
+        said = _Said(
+            item.get("owner"),
+            tuple(f"{one.get('verb')} {one.get('to')}" for one in links),
+            tuple((str(one.get("key")), str(one.get("value"))) for one in traits),
+            _Told(_text(item, "first"), _text(item, "last"), _text(item, "confidence"), sources),
+        )
+        yield from _sightings(str(item.get("subject", "")), said, where, origin)
     except ValueError as error:
-        return Wrong("import/entry", f"{origin.file}: {where}", clipped(str(error)))
+        yield Wrong("import/entry", f"{origin.file}: {where}", clipped(str(error)))
 
 
-def _sighting(
-    named: str, owner: Json, edges: list[str], traits: list[tuple[str, str]], where: str, origin: Origin
-) -> Sighting:
-    """One sighting of what a file says. Raises `ValueError`."""
-    return Sighting(
-        parsed(named),
-        origin.source,
-        clipped(f"{origin.file}: {where}"),
-        origin.now_ms,
-        origin.now_ms,
-        _CAPPED,
-        clipped(owner) if isinstance(owner, str) and owner else None,
-        tuple(_edge(one) for one in edges[:EDGES_MAX]),
-        tuple(Trait(clipped(key), clipped(value)) for key, value in traits[:TRAITS_MAX]),
+def _capped(one: Sighting, origin: Origin) -> Sighting:
+    """A sighting that a file holds, as what a file may say."""
+    evidence, last_ms = clipped(f"{origin.file}: {one.evidence}"), min(one.last_ms, origin.now_ms)
+    confidence = min(one.confidence, _CAPPED)
+    first_ms = min(one.first_ms, last_ms)
+    return replace(
+        one, source=origin.source, evidence=evidence, confidence=confidence, first_ms=first_ms, last_ms=last_ms
     )
+
+
+def _sightings(named: str, said: _Said, where: str, origin: Origin) -> list[Sighting]:
+    """What a file says of one subject: one sighting by each source that it names. Raises `ValueError`."""
+    told = said.told
+    if told.confidence and told.confidence not in CONFIDENCES:
+        raise ValueError(f"no confidence: {clipped(told.confidence)[:40]} (there are {', '.join(CONFIDENCES)})")
+    last_ms = min(_ms(told.last, origin.now_ms), origin.now_ms)
+    own = f"{origin.source}: "
+    by = [clipped(own + one.removeprefix(own)) for one in told.sources[:SOURCES_MAX] if one]
+    whole = Sighting(
+        parsed(named),
+        by[0] if by else origin.source,
+        clipped(f"{origin.file}: {where}"),
+        min(_ms(told.first, last_ms), last_ms),
+        last_ms,
+        min(CONFIDENCES.get(told.confidence, _CAPPED), _CAPPED),
+        clipped(said.owner) if isinstance(said.owner, str) and said.owner else None,
+        tuple(_edge(one) for one in said.links[:EDGES_MAX]),
+        tuple(Trait(clipped(key), clipped(value)) for key, value in said.traits[:TRAITS_MAX]),
+    )
+    return [whole, *(replace(whole, source=one, owner=None, edges=(), traits=()) for one in by[1:])]
+
+
+def _ms(instant: str, unsaid: int) -> int:
+    """An instant as milliseconds since the epoch. Raises `ValueError`."""
+    if not instant:
+        return unsaid
+    try:
+        at = datetime.fromisoformat(instant)
+    except ValueError:
+        raise ValueError(f"no time: {clipped(instant)[:40]} (they look like 2026-11-28T12:00:00Z)") from None
+    return max(0, (at.replace(tzinfo=at.tzinfo or UTC) - _EPOCH) // timedelta(milliseconds=1))
 
 
 def _edge(text: str) -> Edge:
@@ -141,8 +195,9 @@ def _csv(text: str, origin: Origin) -> Iterator[Sighting | Wrong]:
             row = dict(zip(head, plain, strict=False))
             try:
                 named = row.get("subject") or _named(row.get("kind", ""), row.get("name", ""))
-                links = [one for one in row.get("links", "").split(SEPARATOR) if one.strip()]
-                yield _sighting(named, row.get("owner"), links, [], where, origin)
+                links = tuple(one for one in row.get("links", "").split(SEPARATOR) if one.strip())
+                told = _told(row) if set(COLUMNS) <= set(head) else _Told()
+                yield from _sightings(named, _Said(row.get("owner"), links, told=told), where, origin)
             except ValueError as error:
                 yield Wrong("import/entry", f"{origin.file}: {where}", clipped(str(error)))
     except csv.Error:
@@ -151,7 +206,14 @@ def _csv(text: str, origin: Origin) -> Iterator[Sighting | Wrong]:
         yield Wrong("import/shape", origin.file, "it is empty")
 
 
+def _told(row: Mapping[str, str]) -> _Told:
+    sources = tuple(row.get("sources", "").split(SEPARATOR))
+    return _Told(row.get("first", ""), row.get("last", ""), row.get("confidence", ""), sources)
+
+
 def _named(kind: str, name: str) -> str:
+    if kind.strip() and not name.strip():
+        raise ValueError("it has no name")
     if kind.strip().lower() not in set(Kind):
         raise ValueError(f"no kind: {clipped(kind)[:40]} (there are {', '.join(Kind)})")
     of = Kind(kind.strip().lower())
@@ -159,31 +221,72 @@ def _named(kind: str, name: str) -> str:
 
 
 def _cyclonedx(document: Mapping[str, Json], origin: Origin) -> Iterator[Sighting | Wrong]:
-    """Models, data and services; and whatever Remit wrote."""
+    """Models, data and services, and applications that depend on a model; and whatever Remit wrote."""
     dependencies = [one for one in _list(document.get("dependencies")) if isinstance(one, Mapping)]
     depends = {str(one.get("ref")): [str(ref) for ref in _list(one.get("dependsOn"))] for one in dependencies}
-    found: dict[str, tuple[Subject, Mapping[str, Json], str]] = {}
-    for part, kind in (("components", None), ("services", Kind.SERVER)):
-        for number, item in enumerate(_list(document.get(part))):
-            where = f"{part}[{number}]"
+    metadata = document.get("metadata")
+    whole = [metadata.get("component")] if isinstance(metadata, Mapping) and "component" in metadata else []
+    found: dict[str, _Part] = {}
+    others: list[tuple[str, Mapping[str, Json], str]] = []
+    for part, items in (
+        ("metadata.component", whole),
+        ("components", _list(document.get("components"))),
+        ("services", _list(document.get("services"))),
+    ):
+        for number, item in enumerate(items):
+            where = f"{part}[{number}]" if part != "metadata.component" else part
             try:
                 if not isinstance(item, Mapping):
                     raise ValueError("it is no object")  # noqa: TRY004 - as above
-                if (of := _subject(item, kind)) is not None:
-                    found[str(item.get("bom-ref") or where)] = (of, item, where)
+                ref = str(item.get("bom-ref") or where)
+                if (of := _subject(item, Kind.SERVER if part == "services" else None)) is not None:
+                    found[ref] = _Part(of, item, where, "")
+                elif item.get("type") == _APPLICATION:
+                    others.append((ref, item, where))
             except ValueError as error:
                 yield Wrong("import/entry", f"{origin.file}: {where}", clipped(str(error)))
-    for ref, (of, item, where) in found.items():
-        said = _properties(item)
-        links = [f"{name.removeprefix('link:')} {value}" for name, value in said if name.startswith("link:")]
-        links = links or [f"uses {found[to][0]}" for to in depends.get(ref, ()) if to in found]
-        traits = [(name.removeprefix("trait:"), value) for name, value in said if name.startswith("trait:")]
-        version = item.get("version")
-        traits += [("version", version)] if isinstance(version, str) and version else []
-        try:
-            yield _sighting(str(of), dict(said).get("owner"), links, traits, where, origin)
-        except ValueError as error:
-            yield Wrong("import/entry", f"{origin.file}: {where}", clipped(str(error)))
+    models = {ref for ref, part in found.items() if part.of.kind is Kind.MODEL}
+    for ref, item, where in others:
+        if not models.intersection(depends.get(ref, ())):
+            continue
+        name = item.get("name")
+        if not isinstance(name, str) or not name.strip():
+            yield Wrong("import/entry", f"{origin.file}: {where}", "it has no name")
+            continue
+        why = f"{where}, an application that depends on a model"
+        found[ref] = _Part(subject(Kind.AGENT, name, SPACE), item, why, Confidence.GUESSED.name.lower())
+    for ref, part in found.items():
+        yield from _component(ref, part, depends, found, origin)
+
+
+class _Part(NamedTuple):
+    """A component or service that stands for something; `confidence` where it is not as sure as the file."""
+
+    of: Subject
+    item: Mapping[str, Json]
+    where: str
+    confidence: str
+
+
+def _component(
+    ref: str, part: _Part, depends: Mapping[str, list[str]], found: Mapping[str, _Part], origin: Origin
+) -> Iterator[Sighting | Wrong]:
+    said = _properties(part.item)
+    links = [f"{name.removeprefix('link:')} {value}" for name, value in said if name.startswith("link:")]
+    if not links:
+        there = [found[to].of for to in depends.get(ref, ()) if to in found]
+        links = [f"{(Verb.DELEGATES if of.kind is Kind.AGENT else Verb.USES).value} {of}" for of in there]
+    traits = [(name.removeprefix("trait:"), value) for name, value in said if name.startswith("trait:")]
+    version = part.item.get("version")
+    traits += [("version", version)] if isinstance(version, str) and version else []
+    once, sources = dict(said), tuple(value for name, value in said if name == "source")
+    confidence = part.confidence or once.get("confidence", "")
+    told = _Told(once.get("first", ""), once.get("last", ""), confidence, sources)
+    try:
+        whole = _Said(once.get("owner"), tuple(links), tuple(traits), told)
+        yield from _sightings(str(part.of), whole, part.where, origin)
+    except ValueError as error:
+        yield Wrong("import/entry", f"{origin.file}: {part.where}", clipped(str(error)))
 
 
 def _subject(item: Mapping[str, Json], kind: Kind | None) -> Subject | None:
@@ -194,7 +297,7 @@ def _subject(item: Mapping[str, Json], kind: Kind | None) -> Subject | None:
     name = item.get("name")
     if of is None:
         return None
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not name.strip():
         raise ValueError("it has no name")
     endpoints = [one for one in _list(item.get("endpoints")) if isinstance(one, str)]
     if of is Kind.SERVER and (url := next(filter(None, map(address, endpoints)), None)):
@@ -206,6 +309,10 @@ def _properties(item: Mapping[str, Json]) -> list[tuple[str, str]]:
     each = [one for one in _list(item.get("properties")) if isinstance(one, Mapping)]
     pairs = [(str(one.get("name")), str(one.get("value"))) for one in each]
     return [(name.removeprefix("remit:"), value) for name, value in pairs if name.startswith("remit:")]
+
+
+def _text(item: Mapping[str, Json], key: str) -> str:
+    return str(item.get(key) or "")
 
 
 def _list(value: Json) -> "list[Json]":

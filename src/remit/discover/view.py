@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, assert_never
 
-from remit.discover.conditions import Facts, conditions
+from remit.discover.conditions import ACCEPTED, Facts, conditions
 from remit.discover.entry import Entry, Link, Said, Sight
 from remit.discover.identity import Identities, Known, claims
 from remit.discover.inventory import Inventory, Item
 from remit.discover.reconcile import Activity, Counts
-from remit.discover.sighting import Kind, Subject, Verb
+from remit.discover.sighting import Confidence, Kind, Subject, Verb
 
 _SERVED: Final = frozenset({Kind.TOOL, Kind.PROMPT})
 _CLAIMS: Final = frozenset({Verb.SAME, Verb.APART})
@@ -94,6 +94,8 @@ class View:
                 for _, item in items
                 for key, said in sorted(item.traits.items())
                 for source, best in sorted(said.items())
+                # What a person accepted, no file or program says for him.
+                if key != ACCEPTED or best[0] is Confidence.STATED
             ),
             because=self.identities.because(subject),
             counts=counts,
