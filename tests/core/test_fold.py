@@ -43,9 +43,10 @@ from remit.pdp.deltas import (
     TokenRevoked,
 )
 from remit.pdp.fold import ENDS, fold, in_doubt
-from remit.pdp.kept import PastCarried
+from remit.pdp.kept import PastCarried, PastMarked, taken_back
 from remit.protect.past import Slot
 from remit.trace.bodies import AdminBody, Body, Choice, DecisionBody, Event, Status, Stored
+from remit.trace.encoding import decode_body, encode_body
 from tests.core.recording import ENTRIES, action, decision, outcome
 
 REF = Ref("r7f3-1", 5)
@@ -268,6 +269,31 @@ def test_what_a_person_says_of_an_intent_closes_it() -> None:
     refunds: list[Json] = [["few calls", 0, 3], ["odd", True, 1], ["odd", 0, False], ["odd", 0], "odd"]
     back = replace(body, data={"happened": False, "why": "looked", "refunds": refunds})
     assert fold(REF, 9, RecordKind.ADMIN, back) == (IntentClosed("r7f3-1.2", REF), Refunded("few calls", 0, 3))
+
+
+def test_what_did_not_happen_is_taken_back_from_the_past() -> None:
+    few = Mark("few", fleet=True, slot=1, key="k", does=Does.ADD, units=3, step_ms=10, steps=2)
+    own = few._replace(ident="own", fleet=False, step_ms=0, steps=0)
+    stays = [few._replace(does=one) for one in (Does.RESET, Does.LAST, Does.BITS)]
+    data: dict[str, Json] = {
+        "happened": False,
+        "why": "looked",
+        "root": "s1",
+        "marks": taken_back([few, own, *stays], 5),
+    }
+    body = AdminBody(Event.INTENT_SETTLED, "user:ana", "r7f3-1.2", data)
+    assert decode_body(RecordKind.ADMIN, encode_body(body)) == body
+    closed = IntentClosed("r7f3-1.2", REF)
+    back = {"does": Does.BACK, "at_ms": 5}
+    assert fold(REF, 9, RecordKind.ADMIN, body) == (
+        closed,
+        PastMarked(FLEET, few._replace(**back), 9),
+        PastMarked("s1", own._replace(**back), 9),
+    )
+    # Such a record takes back and does nothing else.
+    odd: list[Json] = [[*few], [*few._replace(does=Does.BACK)], [*few._replace(does=Does.RESET, at_ms=5)]]
+    for more in ({"marks": odd}, {"marks": [["few"]]}, {"marks": "few"}, {"root": 7}):
+        assert fold(REF, 9, RecordKind.ADMIN, replace(body, data=data | more)) == (closed,)
 
 
 def test_what_an_earlier_ledger_kept_of_the_past_stands_again() -> None:

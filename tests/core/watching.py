@@ -18,7 +18,7 @@ from remit.pdp.past import marks_at_end
 from remit.pdp.snapshot import Lift
 from remit.policy.bundle import Bundle
 from remit.protect.past import Past
-from remit.trace.bodies import ActionBody, OutcomeBody, Status
+from remit.trace.bodies import ActionBody, AdminBody, OutcomeBody, Status
 from tests.core.deciding import NOW, body, catalog, schema, snapshot, tool
 
 ANY = '@id("any") permit (principal, action, resource);'
@@ -85,7 +85,7 @@ class World:
             self.end(asked, decision, status, result)
         return decision
 
-    def fold(self, kind: RecordKind, made: ActionBody | OutcomeBody) -> None:
+    def fold(self, kind: RecordKind, made: ActionBody | OutcomeBody | AdminBody) -> None:
         """Have the past follow from a record."""
         self.seq += 1
         for delta in fold(Ref("r", self.seq), self.now_ms, kind, made):

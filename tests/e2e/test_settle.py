@@ -96,3 +96,43 @@ def test_what_did_not_happen_gives_back_what_it_took_but_not_to_whom_it_acted_fo
         service.start()
         assert spent() == ["0"]
         assert service.remit("ledger", "verify").returncode == 0
+
+
+WATCHED = """\
+apiVersion: remit.dev/v1alpha1
+kind: Monitor
+metadata: {name: added}
+spec: {op: count, of: [{tools: [counter/add]}], over: fleet, within_s: 86400}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Guarantee
+metadata: {name: rate}
+spec: {owner: ana, rate: {of: {tools: [counter/add]}, at_most: 1, within_s: 86400}}
+"""
+ONCE = """@id("once") forbid (principal, action == Remit::Action::"counter___add", resource)
+when { context.past.added >= 1 };"""
+
+
+def test_what_did_not_happen_is_counted_by_monitors_and_rates_no_more(tmp_path: Path) -> None:
+    counting = Counting(tmp_path, delay_s=30, hold_s=0.1)
+    with counting:
+        counting.service.write({"watched.yaml": WATCHED, "once.cedar": ONCE})
+        counting.service.told("apply")
+        asyncio.run(killed_in_flight(counting))
+        service = counting.service
+        service.start()
+        [item] = service.told("ledger", "in-doubt")
+
+        def may() -> tuple[bool, str]:
+            asked = service.remit("can", "clerk", "counter/add", '{"id": "two"}', "--user", "ana")
+            return asked.returncode == 0, asked.stdout + asked.stderr
+
+        assert not may()[0]
+        said = ("ledger", "settle", item["id"], "--did-not-happen", "--why", "its line is not at the counter")
+        assert service.remit(*said, token=service.user("ana")).returncode == 4
+        service.told(*said, token=service.user("sam"))
+        assert may()[0], may()[1]
+        service.stop()
+        service.start()
+        assert may()[0]
+        assert service.remit("ledger", "verify").returncode == 0

@@ -66,20 +66,22 @@ async def in_doubt(services: With, _: ByAdmin) -> InDoubtsAnswer:
 
 @router.post("/ledger/settle")
 async def settle(asked: SettleRequest, services: With, caller: ByReader) -> SettledAnswer:
-    """Say what became of an intent that is in doubt: it is listed no more. Its labels and counts stay.
+    """Say what became of an intent that is in doubt: it is listed no more. Its labels, and its session's counts, stay.
 
-    Where it did not happen, budgets get back what it took: that is not said by whom it acted for.
+    Where it did not happen, budgets get back what it took, and monitors and rates count it no more: that is not said
+    by whom it acted for.
     """
     ref = Ref.parse(asked.id)
     if not any(item.ref == ref for item in await services.ledger.in_doubt()):
         raise not_found(f"in doubt: {asked.id}", "remit ledger in-doubt")
     entry = await services.ledger.entry(ref)
     intent = None if entry is None or not isinstance(entry.body, ActionBody) else entry.body
-    charges = () if intent is None or asked.happened else intent.charges
+    undone = None if entry is None or intent is None or asked.happened else (entry.record.at, intent)
     his = set(names_of(services.runtime.catalog, caller.user)) if isinstance(caller, Person) else set[str]()
-    if charges and intent is not None and intent.user in his:
-        raise forbidden("it acted for you, and budgets would get back what it took", "ask somebody else, or the admin")
-    said = services.driver.settle(asked.id, named(caller), asked.why, happened=asked.happened, charges=charges)
+    if undone is not None and (undone[1].charges or undone[1].marks) and undone[1].user in his:
+        why = "it acted for you, and what it counts for in budgets and monitors would be given back"
+        raise forbidden(why, "ask somebody else, or the admin")
+    said = services.driver.settle(asked.id, named(caller), asked.why, happened=asked.happened, undone=undone)
     receipt = await said
     return SettledAnswer(id=asked.id, happened=asked.happened, record=str(receipt.ref))
 

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from remit.facts.breaker import Breaker, State, Trip
-from remit.facts.budget import Balance, Charge
+from remit.facts.budget import Balance
 from remit.facts.guarantee import SignOff
 from remit.facts.record import Receipt
 from remit.pdp.guaranteed import Breach
 from remit.protect.past import Past
+from remit.trace.bodies import ActionBody
 
 
 class Spending(Protocol):
@@ -23,8 +24,10 @@ class Spending(Protocol):
         """Have an account begin anew. Raises `LedgerUnwritable` when the record never will be durable."""
         ...
 
-    async def settle(self, intent: str, by: str, why: str, *, happened: bool, charges: Sequence[Charge]) -> Receipt:
-        """Say what became of an intent in doubt. Where it did not happen, budgets get back its `charges`."""
+    async def settle(
+        self, intent: str, by: str, why: str, *, happened: bool, undone: tuple[int, ActionBody] | None
+    ) -> Receipt:
+        """Say what became of an intent in doubt. `undone`: by its moment and body, it is given back."""
         ...
 
     @property

@@ -30,6 +30,7 @@ from remit.pdp.apply import apply_grant
 from remit.pdp.decide import decide
 from remit.pdp.deltas import GrantDelta, GrantUsed
 from remit.pdp.fold import fold
+from remit.pdp.kept import settled_past
 from remit.pdp.snapshot import Asking, Lift, No, Pin, Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code, Escalate, Gate, Reason, word
@@ -99,6 +100,9 @@ class History:
             for mark in body.marks:
                 self._past.take(mark.scope(root), mark, at_ms)
         match body:
+            case AdminBody(event=Event.INTENT_SETTLED):
+                for marked in settled_past(at_ms, body):
+                    self._past.take(*marked)
             case ActionBody(verdict="permit"):
                 self._used.intent(body.links, body.kind, body.server, body.name, body.reaches)
                 for name in body.grants:

@@ -14,7 +14,7 @@ Laws
 What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; `session.keyed` {key}, null
 to erase it; `session.words` {text, grounds?}; `token.revoked` {expires_ms}; `credential` {hash}, null to remove it;
 `epoch` {heads, …}; `halt` {reason, holds?, keeps?}; `session.confidence` {source, units};
-`approval.superseded` {by}; `guarantee.signed` {breach, why}; `intent.settled` {happened, why, refunds?};
+`approval.superseded` {by}; `guarantee.signed` {breach, why}; `intent.settled` {happened, why, refunds?, root?, marks?};
 `past.carried` {slot}; `budget.carried` {since_ms, units}; `passkey.added` {user, key, count, name}. `subject` is the
 id of the session, token, credential, approval, passkey or intent, the account of a budget, a breaker, a guarantee,
 the place of a slot, or the chain.
@@ -63,7 +63,7 @@ from remit.pdp.deltas import (
     SessionTouched,
     Tripped,
 )
-from remit.pdp.kept import PastMarked, carried_past
+from remit.pdp.kept import PastMarked, carried_past, settled_past
 from remit.pdp.unasked import unasked
 from remit.trace.bodies import (
     ActionBody,
@@ -261,7 +261,8 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
         case Event.HALT | Event.RESUME | Event.GUARANTEE_SIGNED:
             return unasked(at, body)
         case Event.INTENT_SETTLED:
-            return (IntentClosed(body.subject, ref), *(Refunded(*refund) for refund in given_back(body.data)))
+            refunds = (Refunded(*refund) for refund in given_back(body.data))
+            return (IntentClosed(body.subject, ref), *refunds, *settled_past(at, body))
         case Event.PAST_CARRIED:
             return carried_past(body)
         case Event.BREAKER_TRIPPED | Event.BREAKER_CLOSED | Event.BUDGET_RESET | Event.BUDGET_CARRIED:

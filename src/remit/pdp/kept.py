@@ -1,12 +1,15 @@
 """What a record changes of what monitors and guarantees keep, and of what owners of guarantees let run."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
+from remit.facts.canonical import Json
 from remit.facts.guarantee import SignOff
-from remit.facts.mark import Mark, Place, place_of
+from remit.facts.mark import Does, Mark, Place, place_of
 from remit.protect.past import Slot, slot_from
 from remit.trace.bodies import AdminBody
+from remit.trace.members import marks_of
 
 
 class PastMarked(NamedTuple):
@@ -30,6 +33,27 @@ class SignedOff:
     """The owner of a guarantee let run what breaks it by its scopes; the last word on it counts."""
 
     sign_off: SignOff
+
+
+def taken_back(marks: Iterable[Mark], at_ms: int) -> list[Json]:
+    """What undoes `marks` of an intent of `at_ms` that did not happen, as the record that says so has it.
+
+    Who did the last, and duties and powers that were used, stay: another call may have been the same.
+    """
+    return [[*mark._replace(does=Does.BACK, at_ms=at_ms)] for mark in marks if mark.does is Does.ADD]
+
+
+def settled_past(at: int, body: AdminBody) -> tuple[PastMarked, ...]:
+    """What an `intent.settled` record takes back; nothing of it that takes nothing back."""
+    root = body.data.get("root")
+    try:
+        marks = marks_of(body.data.get("marks", []))
+    except ValueError:
+        return ()
+    if not isinstance(root, str):
+        return ()
+    backs = (mark for mark in marks if mark.does is Does.BACK and mark.at_ms is not None)
+    return tuple(PastMarked(mark.scope(root), mark, at) for mark in backs)
 
 
 def carried_past(body: AdminBody) -> tuple[PastCarried, ...]:

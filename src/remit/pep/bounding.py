@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from remit.facts.breaker import Breaker, State, Trip, name_of
-from remit.facts.budget import Balance, Charge, settled
+from remit.facts.budget import Balance, settled
 from remit.facts.canonical import Json
 from remit.facts.record import Receipt, RecordKind
+from remit.pdp.kept import taken_back
 from remit.pep.granting import Granting
-from remit.trace.bodies import AdminBody, Event
+from remit.trace.bodies import ActionBody, AdminBody, Event
 
 
 class Bounding(Granting):
@@ -23,10 +24,22 @@ class Bounding(Granting):
         body = AdminBody(Event.BUDGET_RESET, by, account, {"why": why})
         return await self._desk.append(RecordKind.ADMIN, "", body).durable
 
-    async def settle(self, intent: str, by: str, why: str, *, happened: bool, charges: Sequence[Charge]) -> Receipt:
-        """Say what became of `intent`, which is in doubt. Where it did not happen, budgets get back its `charges`."""
-        refunds: Json = [list(one) for one in settled(() if happened else charges, sent=False, given=0, result=0)]
-        data: Mapping[str, Json] = {"happened": happened, "why": why} | ({"refunds": refunds} if refunds else {})
+    async def settle(
+        self, intent: str, by: str, why: str, *, happened: bool, undone: tuple[int, ActionBody] | None
+    ) -> Receipt:
+        """Say what became of `intent`, which is in doubt.
+
+        `undone` is when it was let through, and its body, where budgets get back what it took, and monitors and rates
+        no longer count it.
+        """
+        data: dict[str, Json] = {"happened": happened, "why": why}
+        if undone is not None:
+            at_ms, body = undone
+            refunds: list[Json] = [list(one) for one in settled(body.charges, sent=False, given=0, result=0)]
+            if refunds:
+                data["refunds"] = refunds
+            if marks := taken_back(body.marks, at_ms):
+                data |= {"root": body.links[0][1], "marks": marks}
         body = AdminBody(Event.INTENT_SETTLED, by, intent, data)
         return await self._desk.append(RecordKind.ADMIN, "", body).durable
 

@@ -317,8 +317,8 @@ def settle(
 ) -> None:
     """Say what became of a call in doubt, once somebody looked: it is listed no more.
 
-    The call stays counted, its labels stay, and its approval stays used up; budgets get back what it took where it did
-    not happen.
+    The call stays counted, its labels stay, and its approval stays used up; where it did not happen, budgets get back
+    what it took, and monitors and rates count it no more.
     """
     body = {"id": record, "happened": happened, "why": why}
     answer: dict[str, Any] = client(token_file).post("/ledger/settle", body)
