@@ -26,8 +26,9 @@ from remit.protect.hashing import KEY_BYTES
 from remit.protect.index import Index
 from remit.protect.language import STOP
 from remit.protect.learning import learn
-from remit.protect.origins import Names, Seen, flow, words
+from remit.protect.origins import Names, flow, words
 from remit.protect.reading import read
+from remit.protect.scalars import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

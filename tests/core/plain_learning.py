@@ -9,10 +9,10 @@ from remit.protect.gathered import Entries
 from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, Delta, Index, origin_of
 from remit.protect.language import STOP
 from remit.protect.learning import grounds, named
-from remit.protect.origins import Seen
 from remit.protect.pieces import CARRIED, Kind
 from remit.protect.reading import Leaf, Reading
-from tests.core.plain_tokens import parts, plain, reaching, texts, whole
+from remit.protect.scalars import Seen
+from tests.core.plain_tokens import cased, parts, plain, reaching, texts, whole
 
 
 def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index: Index, call: str) -> Delta:
@@ -35,7 +35,7 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
         if leaf.untrusted:
             leads = any(kind in CARRIED and kind is not Kind.ADDRESS for _, kind in parts(leaf.text))
             bits &= ~(DERIVED | DIRECTORY) if leads else ~DERIVED
-        if len(found) == 1 and not found & STOP:
+        if len(found - cased(leaf.text)) == 1 and not found & STOP:
             entries.append(Entries(found, bits, leaf.pattern, leaf.element))
         else:
             entries += _several(leaf, bits, seen)
@@ -50,4 +50,4 @@ def _several(leaf: Leaf, bits: int, seen: Seen) -> Iterator[Entries]:
     yield Entries(told, bits & ~DERIVED, leaf.pattern, leaf.element)
     if any(origin_of(seen.look(token)) > Origin.TRUSTED for token in carried):
         bits &= ~DERIVED
-    yield Entries((whole(leaf.text),), bits, leaf.pattern, leaf.element)
+    yield Entries((whole(leaf.text), *cased(leaf.text)), bits, leaf.pattern, leaf.element)

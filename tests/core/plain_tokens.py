@@ -106,11 +106,38 @@ def texts(text: str) -> set[str]:
             found.add(said.casefold())
         elif said:
             found.update(token for token, _ in _read(said))
+            found.update(learnt(said))
     for token in reaching(text):
         found.update((token, ended(token)))
     found.update(joined for joined, _, _ in _grouped(text))
     if found & _MONTH_WORDS:
         found.update(day for day, _, _ in _spelt(text))
+    return found
+
+
+def cased(text: str) -> set[str]:
+    """What an index learns of the case of identifiers in `text`."""
+    pieces = (piece.strip(_STRIPPED) for piece in _apart(plain(text)).split())
+    return {token for said in pieces if said and not said.isalpha() for token in learnt(said)}
+
+
+def learnt(said: str) -> set[str]:
+    """What an index learns of the case of identifiers in a piece."""
+    found: set[str] = set()
+    for token, kind in _read(said):
+        if kind not in {Kind.ID, Kind.ADDRESS, Kind.URL}:
+            continue
+        begin = said.lower().find(token)
+        written = said[begin : begin + len(token)] if begin >= 0 and len(said) == len(said.lower()) else token
+        if kind is Kind.ADDRESS:
+            who, _, host = written.rpartition("@")
+            written = f"{who[0].lower()}{who[1:]}@{host.lower()}"
+        elif kind is Kind.URL:
+            host = _HOST_END.split(written, maxsplit=1)[0]
+            begin = host.rfind("@") + 1
+            written = host[:begin] + host[begin:].lower() + written[len(host) :]
+        if written != token:
+            found |= {f"\x1c{written}", f"\x1d{token}"}
     return found
 
 

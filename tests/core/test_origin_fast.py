@@ -24,6 +24,7 @@ PIECES = st.sampled_from(
      "Sept.", "1st,", " of", "12th", "2022", "20221", "'s", "=", ":", "/", "ß", "İ", "ς", "a=b:c/d&e", "12-", "34 ",
      "\n", "e.g.", "x.com.Then", "\u0301", "*", "~", "..", "[", "{", "?", "\\", "`", "\u2003", "\xa0", "\u200b", "²",
      "٣", "\ud800", "1.4.2022", "2021-03-04", "T10:00Z", "::1", "mailto:", "www.", ".txt", "xn--p1ai", "10.0.0.1",
+     "A7", "a7-B", "Notes.TXT", "BOB@Example.org", "https://X.example/A",
      "a" * 70, "0" * 45, "12345678", "DE89370400440532013000", "GB29.NWBK.60161331926819", "view-source:", "_", "@"]
 )  # fmt: skip
 TEXTS = st.one_of(
@@ -60,7 +61,9 @@ def test_texts_that_are_read_together_are_read_as_each_is(said: list[str], start
     assert firsts(said, start) == found
 
 
-NAMES = st.sampled_from(["Ann", "Ann Lee", "bob@example.org", "Eve https://x.example/", "the", "7", "rent ../x", "DE1"])
+NAMES = st.sampled_from(
+    ["Ann", "Ann Lee", "bob@example.org", "Eve https://x.example/", "the", "7", "rent ../x", "DE1", "de1", "Q3 A7"]
+)
 VALUES = st.one_of(NAMES, TEXTS, st.integers(-9, 99), st.floats(0, 9), st.none(), st.booleans())
 RECORDS = st.fixed_dictionaries(
     {"id": VALUES, "name": NAMES}, optional={"to": NAMES, "text": VALUES, "tags": st.lists(VALUES, max_size=3)}

@@ -21,14 +21,15 @@ from remit.pdp.reached import reached_other
 from remit.policy.reached import Reached
 from remit.policy.verdict import Verdict, rank
 from remit.protect.index import Index
-from remit.protect.origins import Names, Seen, configured, flow, words
+from remit.protect.origins import Names, configured, flow, words
+from remit.protect.scalars import Seen
 from remit.trace.bodies import Status
 from tests.core.deciding import NOW, action, bundle, catalog, snapshot
 from tests.core.declaring import json_values
 from tests.core.test_origins import PEOPLE, READS_ALL, SEND, TOOLS, World, told
 
 NAMES = st.sampled_from(
-    ["Ann", "bob@example.org", "www.evil.com/x", "7", "1,000.00", "sales", "the", "Ann Lee", "rent"]
+    ["Ann", "bob@example.org", "www.evil.com/x", "Inv-7", "inv-7", "7", "1,000.00", "sales", "the", "Ann Lee", "rent"]
 )
 VALUES = st.one_of(NAMES, st.lists(NAMES, max_size=3).map(" ".join))
 RESULTS = st.one_of(

@@ -13,7 +13,8 @@ from remit.facts.veil import hidden_of
 from remit.pdp.snapshot import Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.reached import Reached
-from remit.protect.origins import Names, Seen, configured, flow
+from remit.protect.origins import Names, configured, flow
+from remit.protect.scalars import Seen
 
 RESPONSES: Final = "(responses)"
 """Where the client's responses of a round stand among the values; no argument of a schema."""

@@ -26,8 +26,9 @@ from remit.facts.results import spelt
 from remit.pdp.measure import impact
 from remit.policy.reached import Reached
 from remit.policy.verdict import Gate
-from remit.protect.origins import TRACED_MAX, Names, Seen, flow, leaves
+from remit.protect.origins import TRACED_MAX, Names, flow, leaves
 from remit.protect.pieces import CARRIED
+from remit.protect.scalars import Seen
 from remit.protect.tokens import parts, plain, whole
 from remit.trace.bodies import ActionBody
 

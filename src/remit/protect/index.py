@@ -24,6 +24,8 @@ DERIVED: Final = 2
 TRUSTED: Final = 4
 UNTRUSTED: Final = 8
 DIRECTORY: Final = 16
+VOUCHING: Final = WORDS | DERIVED | TRUSTED | DIRECTORY
+"""What speaks for a token."""
 KNOWN: Final = 31
 """All of them."""
 _ENTRY_BYTES: Final = 16

@@ -9,11 +9,13 @@ from remit.facts.origin import Origin, Role
 from remit.protect.gathered import Gathered
 from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, WORDS, Delta, Index, origin_of
 from remit.protect.language import STOP
-from remit.protect.origins import Names, Seen, all_grounded, leaves
+from remit.protect.origins import Names, all_grounded, leaves
 from remit.protect.paths import reaching
 from remit.protect.pieces import CARRIED, Kind
 from remit.protect.reading import Leaf, Reading
-from remit.protect.tokens import firsts, parts, plain, texts, whole
+from remit.protect.scalars import Seen
+from remit.protect.spelling import learnt, plainly
+from remit.protect.tokens import firsts, parts, pieces, plain, texts, whole
 
 _PLACES: Final = CARRIED - {Kind.ADDRESS}
 _ALIKE_CHARS_MIN: Final = 3
@@ -63,7 +65,7 @@ def _gathered(
         if leaf.untrusted:
             # It is there, and nothing follows from a name that anybody may have chosen.
             bits &= ~(DERIVED | DIRECTORY) if _leads(leaf.text) else ~DERIVED
-        if len(found) == 1 and found.isdisjoint(STOP):
+        if len(plainly(found)) == 1 and found.isdisjoint(STOP):
             gathered.add(found, bits, leaf.pattern, leaf.element)
         else:
             hangs = hangs or bits & DERIVED != 0
@@ -104,7 +106,7 @@ def _several(leaf: Leaf, bits: int, seen: Seen) -> Iterator[tuple[Collection[str
     yield told, bits & ~DERIVED
     if any(origin_of(seen.look(token)) > Origin.TRUSTED for token in carried):
         bits &= ~DERIVED
-    yield (whole(leaf.text),), bits
+    yield (whole(leaf.text), *(token for piece in pieces(leaf.text) for token in learnt(piece))), bits
 
 
 def named(reading: Reading, seen: Seen) -> frozenset[int]:

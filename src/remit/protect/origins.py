@@ -3,7 +3,7 @@
 Laws
 * `grounded` are the user's words, which reach an index by `words` alone, and configuration. Nothing that an agent or
   a server says grounds anything.
-* A scalar has the worst origin of its telling parts. It is `trusted` only where nothing untrusted holds it too.
+* A scalar has the origin that `scalars` tells.
 * `derived` is reached from grounded values over trusted parts of results alone: by the record that the user named,
   or by asking a directory for what the user named.
 * What is not known counts as the worse: no role as a target, no index as unseen, more than is kept as untrusted.
@@ -12,18 +12,18 @@ Laws
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Sink, Tool
 from remit.facts.origin import Counts, Flow, Origin, Role, Traced
 from remit.facts.results import spelt
 from remit.protect.gathered import Entries
-from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, WORDS, Delta, Index, origin_of
+from remit.protect.index import DIRECTORY, KNOWN, WORDS, Delta, Index, origin_of
 from remit.protect.language import STOP, stem
-from remit.protect.paths import reaching
-from remit.protect.pieces import CARRIED, SHORT_MAX, Kind, Token
-from remit.protect.tokens import parts, plain, respelt, scalar, texts, whole
+from remit.protect.pieces import CARRIED
+from remit.protect.scalars import Seen, judge, read_scalar
+from remit.protect.tokens import parts, texts
 
 ANY: Final = "*"
 """The argument of what the schema does not name."""
@@ -33,8 +33,6 @@ WORDS_CHARS_MAX: Final = 256 * 1024
 NONE: Final = Counts()
 _ORIGINS: Final = tuple(Origin)
 _SCALARS: Final = (str, int, float)
-_JOINING: Final = frozenset({"a", "an", "and", "of", "the"})
-"""Words that tell nothing in a target either."""
 
 
 def words(index: Index, text: str) -> Delta:
@@ -56,45 +54,6 @@ def spoken(text: str) -> frozenset[str]:
     found.update(f"~{form}" for form, token in zip(stems, said, strict=True) if form != token)
     found.update(f"~{form} {after}" for form, after in pairwise(stems))
     return frozenset(found)
-
-
-class Seen:
-    """What the sessions of a delegation chain have seen, in the index of its root, and what configuration grounds."""
-
-    __slots__ = ("_configured", "_index", "_known", "prose")
-
-    def __init__(self, index: Index | None, configured: frozenset[str] = frozenset()) -> None:
-        self._configured = configured
-        self._index = index
-        self._known: dict[str, int] = {}
-        self.prose = index is not None and (index.prose or index.capped)
-        """Whether untrusted words were read that tell nothing by themselves."""
-
-    def ask(self, tokens: Collection[str]) -> None:
-        """Look all of `tokens` up at once, for `look` and `said`; one that was not asked for is looked up by itself."""
-        if self._index is not None:
-            self._known.update(zip(tokens, self._index.look_all(tokens), strict=True))
-
-    def look(self, token: str) -> int:
-        """What is known of `token`: its bits, and for `place` where it was first seen."""
-        if token in self._configured:
-            return WORDS
-        found = self._found(token)
-        return found | UNTRUSTED if self.prose and token in STOP else found
-
-    def said(self, token: str) -> bool:
-        """Whether the user said `token`; what configuration says asks for nothing."""
-        return self._found(token) & WORDS != 0
-
-    def _found(self, token: str) -> int:
-        found = self._known.get(token)
-        if found is None:
-            found = self._known[token] = 0 if self._index is None else self._index.look(token)
-        return found
-
-    def place(self, found: int) -> tuple[str, str]:
-        """The call and the path where what `look` found came to its origin; nothing for the user's words."""
-        return ("", "") if self._index is None or found <= KNOWN else self._index.place(found)
 
 
 @lru_cache(maxsize=4_096)
@@ -124,7 +83,9 @@ def flow(tool: Tool | None, names: Names, roles: Mapping[str, Role], given: Mapp
     if tool is None:
         names = names._replace(roots=None)
     external = tool is None or tool.sink is Sink.EXTERNAL
-    read = [(path, (role := _role(tool, roles, path[0])), _read(value, role)) for path, value in leaves(given, names)]
+    read = [
+        (path, (role := _role(tool, roles, path[0])), read_scalar(value, role)) for path, value in leaves(given, names)
+    ]
     asks: list[str] = [] if tool is None else [*_verb_tokens(tool.asks)]
     for _, _, one in read:
         one.into(asks)
@@ -137,7 +98,7 @@ def flow(tool: Tool | None, names: Names, roles: Mapping[str, Role], given: Mapp
     established = strangers = 0
     for path, role, one in read:
         name = str(path[0])
-        origin, part, found, held = _judged(one, seen)
+        origin, part, found, held = judge(one, seen)
         tokens = one.tokens
         count = counts.get(role)
         if count is None:
@@ -240,91 +201,6 @@ def _inner(
             stack.extend(((*here, at), item[at]) for at in range(len(item) - 1, -1, -1))
 
 
-class _Scalar(NamedTuple):
-    """What is read of a scalar: its telling parts, and the token and text of the whole where that counts, too.
-
-    One that is `respelt` is not what it reads as.
-    """
-
-    tokens: Sequence[Token]
-    whole: str = ""
-    value: str = ""
-    respelt: bool = False
-
-    def into(self, asks: list[str]) -> None:
-        """Add what has to be looked up."""
-        asks += [token for token, _ in self.tokens]
-        if self.whole:
-            asks.append(self.whole)
-
-
-_Judged: TypeAlias = tuple[Origin, str, int, bool]
-"""The origin of a scalar, the part that it is due to, what was found of that, and whether a directory holds it."""
-_SCHEMA: Final = _Scalar(())
-"""`true` and `false`."""
-
-
-def _read(value: str | float, role: Role | None) -> _Scalar:
-    if not isinstance(value, str):
-        return _SCHEMA if isinstance(value, bool) else _Scalar(((scalar(value), Kind.NUMBER),))
-    return _short(value, role) if len(value) <= SHORT_MAX and " " not in value else _other(value, role)
-
-
-def _text(value: str, role: Role | None) -> _Scalar:
-    tokens: Sequence[Token] = parts(value)
-    if (
-        role is not Role.CONTENT
-        and not value.isalnum()
-        and (paths := [(token, Kind.ID) for token in reaching(plain(value))])
-    ):
-        return _Scalar((*tokens, *paths), whole(value), value)
-    if len(tokens) == 1:
-        return _Scalar(tokens) if tokens[0][0] not in STOP else _Scalar(tokens, whole(value), value)
-    if role is Role.CONTENT:
-        tokens = [token for token in tokens if token[1] is not Kind.WORD] or tokens
-    # `all` and `others` reach somebody.
-    idle = _JOINING if role is Role.TARGET else STOP
-    tokens = [token for token in tokens if token[0] not in idle] or tokens
-    return _Scalar(tokens, whole(value), value)
-
-
-def _other(value: str, role: Role | None) -> _Scalar:
-    read = _text(value, role)
-    return read if role is Role.CONTENT or not respelt(value) else read._replace(respelt=True)
-
-
-_short: Final = lru_cache(maxsize=4_096)(_other)
-
-
-def _judged(one: _Scalar, seen: Seen) -> _Judged:
-    """The worst of its tokens, the first of several; what has no telling part at all is unseen.
-
-    A scalar that was seen as it is has that origin; trusted only where no word of it was read untrusted. One that is
-    respelt is none of what its reading was found to be: unseen, if nobody untrusted wrote that, too.
-    """
-    if one is _SCHEMA:
-        # The schema's, which people accepted.
-        return Origin.TRUSTED, "", 0, False
-    worst, part, first, held = -1, "", 0, True
-    for token, _ in one.tokens:
-        found = seen.look(token)
-        origin = origin_of(found)
-        held = held and found & DIRECTORY != 0
-        if origin > worst:
-            worst, part, first = origin, token, found
-    judged = (Origin.UNSEEN, "", 0, False) if worst < 0 else (_ORIGINS[worst], part, first, held)
-    if one.respelt:
-        return judged if worst == Origin.UNTRUSTED else (Origin.UNSEEN, "", 0, False)
-    if not one.whole or not (found := seen.look(one.whole)):
-        return judged
-    origin, part, first, held = judged
-    held = held or found & DIRECTORY != 0
-    better = origin_of(found)
-    if better < origin and not (better is Origin.TRUSTED and origin is Origin.UNTRUSTED):
-        return better, one.value, found, held
-    return origin, part, first, held
-
-
 def _role(tool: Tool | None, roles: Mapping[str, Role], top: str | int) -> Role | None:
     name = str(top)
     if tool is None:
@@ -339,10 +215,10 @@ def _role(tool: Tool | None, roles: Mapping[str, Role], top: str | int) -> Role 
 
 def all_grounded(given: Iterable[str | float], seen: Seen) -> bool:
     """Whether there is something in `given`, and each of it is grounded or derived."""
-    read = [_read(value, Role.KEY) for value in given]
+    read = [read_scalar(value, Role.KEY) for value in given]
     asks: list[str] = []
     for one in read:
         one.into(asks)
     seen.ask(asks)
-    found = [_judged(one, seen)[0] for one in read]
+    found = [judge(one, seen)[0] for one in read]
     return bool(found) and max(found) <= Origin.DERIVED

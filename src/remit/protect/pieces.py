@@ -170,7 +170,7 @@ def _date(lower: str) -> str | None:
 
 def _address(lower: str) -> str | None:
     local, _, domain = lower.removeprefix("mailto:").rpartition("@")
-    return f"{local}@{domain}" if local and "." in domain and _is_host(domain) and "/" not in local else None
+    return f"{local}@{domain}" if local and "." in domain and _ishost_of(domain) and "/" not in local else None
 
 
 def _linked(lower: str) -> Iterator[Token]:
@@ -195,23 +195,24 @@ def _linked(lower: str) -> Iterator[Token]:
 
 def _bare_url(lower: str) -> str | None:
     """A host without a scheme, and all after it."""
-    host = _host(lower)
+    host = host_of(lower)
     name = host.rpartition("@")[2].rpartition(":")[0] or host.rpartition("@")[2]
-    return _page(lower) if "." in name and _is_host(name) else None
+    return _page(lower) if "." in name and _ishost_of(name) else None
 
 
 def _page(rest: str) -> str:
     """Host and all after it: what may lead to the same page is the same token."""
-    host = _host(rest)
+    host = host_of(rest)
     return host.removeprefix("www.") + rest[len(host) :].rstrip("/")
 
 
-def _host(rest: str) -> str:
+def host_of(rest: str) -> str:
+    """Where a URL without its scheme leads, before all that says what is there."""
     end = _HOST_END.search(rest)
     return rest if end is None else rest[: end.start()]
 
 
-def _is_host(name: str) -> bool:
+def _ishost_of(name: str) -> bool:
     if len(name) <= _LABEL_MAX and _USUAL.fullmatch(name):
         return name[name.rindex(".") + 1 :] not in _FILES
     labels = name.split(".")

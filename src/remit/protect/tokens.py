@@ -3,8 +3,9 @@
 Laws
 * A text is split once and each piece is then looked at by itself: no pattern runs over all of it but those that
   look at a bounded stretch, so that the time is linear whatever the text holds.
-* Two spellings of one thing give one token: case, Unicode's compatibility forms, invisible characters,
-  punctuation around it, scheme and `www.`, `1,000.00` and `1000`, `1.4.2022` and `2022-04-01`.
+* Two spellings of one thing give one token: case, Unicode's compatibility forms, invisible characters, punctuation
+  around it, scheme and `www.`, `1,000.00` and `1000`, `1.4.2022` and `2022-04-01`.
+* What of an identifier hangs on case is told beside its token (`spelling`).
 * Nothing is cut: a long piece is one token.
 """
 
@@ -16,6 +17,7 @@ from typing import Final
 from remit.facts.text import composed
 from remit.protect.paths import CONTROLS, MARKS, ended, reaching
 from remit.protect.pieces import SHORT_MAX, STRIPPED, Kind, Token, number, tokens
+from remit.protect.spelling import learnt
 from remit.protect.spread import GROUPS, MONTH_WORDS, YEAR, grouped, spelt
 
 _INVISIBLE: Final = dict.fromkeys(
@@ -68,7 +70,7 @@ def scalar(value: float) -> str:
 
 def texts(text: str) -> frozenset[str] | set[str]:
     """The distinct tokens of `text`, to be indexed."""
-    if text.isalnum() and text.isascii():
+    if text.isascii() and (text.isalpha() or (text.isalnum() and text == text.lower())):
         return frozenset((text.lower(),))
     if len(text) <= SHORT_MAX and " " not in text:
         return _short_texts(text)
@@ -89,8 +91,7 @@ def _texts(text: str) -> set[str]:
         if said.isalpha():
             found.add(said.casefold())
         elif said:
-            for token, _ in tokens(said):
-                found.add(token)
+            found.update(_of_piece(said))
     for token in reaching(text):
         found.update((token, ended(token)))
     found.update(joined for joined, _ in grouped(text))
@@ -99,11 +100,18 @@ def _texts(text: str) -> set[str]:
     return found
 
 
+def _of_piece(said: str) -> Iterator[str]:
+    """The tokens of a piece that is no word, and what is told of its case."""
+    for token, _ in tokens(said):
+        yield token
+    if said != said.lower():
+        yield from learnt(said)
+
+
 def firsts(said: Sequence[str], start: int = 0) -> dict[str, int]:
     """What `texts` finds in all of `said`, each token with the number of the first text that it stands in.
 
-    They are numbered from `start`, and read as one text; what stands in several pieces, and what hangs on case, is
-    looked for once more.
+    They are numbered from `start`, and read as one text; what stands in several pieces is looked for once more.
     """
     joined = _END.join(said)
     alone: dict[str, int] = {}
@@ -127,30 +135,36 @@ def _last_first(rows: Sequence[str], start: int) -> Iterator[tuple[int, str]]:
 
 
 def _pieces(joined: str, start: int) -> dict[str, int]:
-    """The tokens of single pieces, in lower case, each with the number of the first row that it stands in."""
+    """The tokens of single pieces, each with the number of the first row that it stands in."""
     first: dict[str, int] = {}
     # A piece loses the dot at its end in any case.
-    rows = joined.lower().replace(". ", " ").translate(_ROWS).split(_END)
+    rows = joined.replace(". ", " ").translate(_ROWS).split(_END)
     for at, row in _last_first(rows, start):
         if " " in row:
             first.update(dict.fromkeys(row.split(), at))
         elif row:
             first[row] = at
-    found = {piece: at for piece, at in first.items() if piece.isalpha()}
-    for piece in first.keys() - found.keys():
-        at = first[piece]
+    plainly = {piece: at for piece, at in first.items() if piece.isalpha()}
+    found = {piece: at for piece, at in plainly.items() if piece.islower()}
+    for piece in plainly.keys() - found.keys():
+        _earlier(found, piece.lower(), plainly[piece])
+    for piece in first.keys() - plainly.keys():
         said = piece.strip(STRIPPED)
         if said.isalpha():
-            if found.get(said, at) >= at:
-                found[said] = at
+            _earlier(found, said.lower(), first[piece])
         elif said:
-            for token, _ in tokens(said):
-                found[token] = min(found.get(token, at), at)
+            for token in _of_piece(said):
+                _earlier(found, token, first[piece])
     return found
 
 
+def _earlier(found: dict[str, int], token: str, at: int) -> None:
+    if found.get(token, at) >= at:
+        found[token] = at
+
+
 def _again(joined: str, *, months: bool) -> list[int]:
-    """The numbers of the rows that may hold more than single pieces in lower case tell."""
+    """The numbers of the rows that may hold more than single pieces tell."""
     hits: list[int] = []
     for mark in MARKS:
         at = joined.find(mark)
@@ -205,6 +219,11 @@ def _parts(text: str) -> list[Token]:
         found = [token for token in found if token[0] not in inside]
         found += [(joined, kind) for joined, kind, _ in spread]
     return found
+
+
+def pieces(text: str) -> list[str]:
+    """What of `text` is no word, between spaces and brackets, nothing strippable around it."""
+    return [said for piece in _apart(plain(text)).split() if (said := piece.strip(STRIPPED)) and not said.isalpha()]
 
 
 def _apart(text: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from remit.assure.attack.disguises import DOUBLES
+from remit.assure.attack.disguises import doubles
 from remit.assure.attack.plan import Actor, Approves, Arrives, Attempt, Kind, Step, Waits
 from remit.assure.attack.risks import Risk, Technique
 from remit.assure.attack.seats import Seat, attempt, mark_of, named
@@ -43,12 +43,12 @@ def _yeses(seat: Seat) -> Iterator[Attempt]:
             again,
         ),
     ]
-    for name, double in DOUBLES.items():
-        disguised = seat.call(act, double(mark))
-        goal = Arrives(act.server, act.name, double(mark))
-        tries.append((Kind.YES_ELSEWHERE, f"{said} calls it with another target, {name}", [*asked, disguised], goal))
-    for kind, title, steps, goal in tries:
-        yield from attempt(Actor.AGENT, kind, Risk.HUMAN_TRUST, (Technique.TOOL_INVOCATION,), title, steps, goal)
+    for name, target, double in doubles(mark):
+        steps: list[Step | None] = [read, seat.call(act, target), Approves(), seat.call(act, double)]
+        goal = Arrives(act.server, act.name, double)
+        tries.append((Kind.YES_ELSEWHERE, f"{said} calls it with another target, {name}", steps, goal))
+    for kind, title, taken, goal in tries:
+        yield from attempt(Actor.AGENT, kind, Risk.HUMAN_TRUST, (Technique.TOOL_INVOCATION,), title, taken, goal)
 
 
 def _floods(seat: Seat) -> Iterator[Attempt]:

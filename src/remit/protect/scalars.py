@@ -1,0 +1,185 @@
+"""One scalar of an action: what is read of it, and where that came from.
+
+Laws
+* It has the worst origin of its telling parts. It is `trusted` only where nothing untrusted holds it too.
+* What is read like something else is not that: other forms of letters, and identifiers in another case.
+* What is not known counts as the worse: no index as unseen, words that tell nothing as what was read.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple, TypeAlias
+
+from remit.facts.origin import Origin, Role
+from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, VOUCHING, WORDS, Index, origin_of
+from remit.protect.language import STOP
+from remit.protect.paths import reaching
+from remit.protect.pieces import SHORT_MAX, Kind, Token
+from remit.protect.spelling import CASED, capitals, cased, own
+from remit.protect.tokens import parts, pieces, plain, respelt, scalar, whole
+
+_ORIGINS: Final = tuple(Origin)
+_JOINING: Final = frozenset({"a", "an", "and", "of", "the"})
+"""Words that tell nothing in a target either."""
+
+
+class Seen:
+    """What the sessions of a delegation chain have seen, in the index of its root, and what configuration grounds."""
+
+    __slots__ = ("_configured", "_index", "_known", "prose")
+
+    def __init__(self, index: Index | None, configured: frozenset[str] = frozenset()) -> None:
+        self._configured = configured
+        self._index = index
+        self._known: dict[str, int] = {}
+        self.prose = index is not None and (index.prose or index.capped)
+        """Whether untrusted words were read that tell nothing by themselves."""
+
+    def ask(self, tokens: Collection[str]) -> None:
+        """Look all of `tokens` up at once, for `look` and `said`; one that was not asked for is looked up by itself."""
+        if self._index is not None:
+            self._known.update(zip(tokens, self._index.look_all(tokens), strict=True))
+
+    def look(self, token: str) -> int:
+        """What is known of `token`: its bits, and for `place` where it was first seen."""
+        if token in self._configured:
+            return WORDS
+        found = self._found(token)
+        return found | UNTRUSTED if self.prose and token in STOP else found
+
+    def spelt(self, token: str, kept: str) -> int | None:
+        """What is known of an identifier as it is written, `kept`, whose `token` is in small letters.
+
+        None where it was seen in no other case, so that `token` tells all.
+        """
+        if kept != token:
+            return self.look(own(kept)) | self.look(token) & UNTRUSTED
+        # What may have been its capitals alone counts for nothing.
+        other = self.look(capitals(token))
+        return self.look(token) & ~(other & VOUCHING) if other else None
+
+    def said(self, token: str) -> bool:
+        """Whether the user said `token`; what configuration says asks for nothing."""
+        return self._found(token) & WORDS != 0
+
+    def _found(self, token: str) -> int:
+        found = self._known.get(token)
+        if found is None:
+            found = self._known[token] = 0 if self._index is None else self._index.look(token)
+        return found
+
+    def place(self, found: int) -> tuple[str, str]:
+        """The call and the path where what `look` found came to its origin; nothing for the user's words."""
+        return ("", "") if self._index is None or found <= KNOWN else self._index.place(found)
+
+
+class Scalar(NamedTuple):
+    """What is read of a scalar: its telling parts, and the token and text of the whole where that counts, too.
+
+    One that is `respelt` is not what it reads as. `cased` are its identifiers, each in its own letters, too.
+    """
+
+    tokens: Sequence[Token]
+    whole: str = ""
+    value: str = ""
+    respelt: bool = False
+    cased: tuple[tuple[str, str], ...] = ()
+
+    def into(self, asks: list[str]) -> None:
+        """Add what has to be looked up."""
+        asks += [token for token, _ in self.tokens]
+        if self.whole:
+            asks.append(self.whole)
+        asks += [capitals(token) if kept == token else own(kept) for token, kept in self.cased]
+
+
+Judged: TypeAlias = tuple[Origin, str, int, bool]
+"""The origin of a scalar, the part that it is due to, what was found of that, and whether a directory holds it."""
+_SCHEMA: Final = Scalar(())
+"""`true` and `false`."""
+
+
+def read_scalar(value: str | float, role: Role | None) -> Scalar:
+    """What is read of `value`, an argument of `role`."""
+    if not isinstance(value, str):
+        return _SCHEMA if isinstance(value, bool) else Scalar(((scalar(value), Kind.NUMBER),))
+    return _short(value, role) if len(value) <= SHORT_MAX and " " not in value else _other(value, role)
+
+
+def _text(value: str, role: Role | None) -> Scalar:
+    tokens: Sequence[Token] = parts(value)
+    if (
+        role is not Role.CONTENT
+        and not value.isalnum()
+        and (paths := [(token, Kind.ID) for token in reaching(plain(value))])
+    ):
+        return Scalar((*tokens, *paths), whole(value), value)
+    if len(tokens) == 1:
+        return Scalar(tokens) if tokens[0][0] not in STOP else Scalar(tokens, whole(value), value)
+    if role is Role.CONTENT:
+        tokens = [token for token in tokens if token[1] is not Kind.WORD] or tokens
+    # `all` and `others` reach somebody.
+    idle = _JOINING if role is Role.TARGET else STOP
+    tokens = [token for token in tokens if token[0] not in idle] or tokens
+    return Scalar(tokens, whole(value), value)
+
+
+def _other(value: str, role: Role | None) -> Scalar:
+    read = _text(value, role)
+    if role is Role.CONTENT:
+        return read
+    judged = {token for token, kind in read.tokens if kind in CASED}
+    kept = cased(pieces(value), judged) if judged else ()
+    odd = respelt(value)
+    return read._replace(respelt=odd, cased=kept) if odd or kept else read
+
+
+_short: Final = lru_cache(maxsize=4_096)(_other)
+
+
+def judge(one: Scalar, seen: Seen) -> Judged:
+    """The worst of its tokens, the first of several; what has no telling part at all is unseen.
+
+    A scalar that was seen as it is has that origin; trusted only where no word of it was read untrusted. One that is
+    respelt is none of what its reading was found to be: unseen, if nobody untrusted wrote that, too.
+    """
+    if one is _SCHEMA:
+        # The schema's, which people accepted.
+        return Origin.TRUSTED, "", 0, False
+    worst, part, first, held = -1, "", 0, True
+    for token, _ in one.tokens:
+        found = seen.look(token)
+        origin = origin_of(found)
+        held = held and found & DIRECTORY != 0
+        if origin > worst:
+            worst, part, first = origin, token, found
+    judged = (Origin.UNSEEN, "", 0, False) if worst < 0 else (_ORIGINS[worst], part, first, held)
+    if one.respelt:
+        return judged if worst == Origin.UNTRUSTED else (Origin.UNSEEN, "", 0, False)
+    if one.whole and (found := seen.look(one.whole)):
+        judged = _as_whole(judged, one.value, found)
+    return _as_written(judged, one.cased, seen) if one.cased else judged
+
+
+def _as_whole(judged: Judged, value: str, found: int) -> Judged:
+    """`judged`, of what was `found` as it is, too."""
+    origin, part, first, held = judged
+    held = held or found & DIRECTORY != 0
+    better = origin_of(found)
+    if better < origin and not (better is Origin.TRUSTED and origin is Origin.UNTRUSTED):
+        return better, value, found, held
+    return origin, part, first, held
+
+
+def _as_written(judged: Judged, identifiers: Iterable[tuple[str, str]], seen: Seen) -> Judged:
+    """`judged`, no better than what is known of the `identifiers` in the case that they are written in."""
+    origin, part, first, held = judged
+    for token, kept in identifiers:
+        found = seen.spelt(token, kept)
+        if found is None:
+            continue
+        held = held and found & DIRECTORY != 0
+        # What somebody untrusted wrote is that, however it is written.
+        if origin is not Origin.UNTRUSTED and (worse := origin_of(found)) > origin:
+            origin, part, first = worse, kept, found
+    return origin, part, first, held

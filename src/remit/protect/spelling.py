@@ -1,0 +1,67 @@
+"""Identifiers in their own letters: where case tells one thing from another, a value is what was seen in that case.
+
+Laws
+* An id, a path, what follows the host of a URL and whom an address is for keep their case (RFC 3986, section 6.2.2.1;
+  RFC 5321, section 2.4). Words, hosts, account numbers and dates have none, nor has the first letter of an address.
+* It only tightens: what is found here is looked for beside the tokens, and never vouches for anything by itself.
+* An index learns of it where there are capitals: the identifier itself, and that its small letters were capitals.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
+
+from remit.protect.pieces import Kind, host_of, tokens
+
+CASED: Final = frozenset({Kind.ID, Kind.ADDRESS, Kind.URL})
+"""What may have a case of its own."""
+_OWN: Final = "\x1c"
+_CAPITALS: Final = "\x1d"
+"""No token of a text begins with either: controls separate."""
+
+
+def own(identifier: str) -> str:
+    """The token of an identifier with capitals."""
+    return _OWN + identifier
+
+
+def capitals(token: str) -> str:
+    """The token that says of `token`, which is in small letters, that it was seen with capitals."""
+    return _CAPITALS + token
+
+
+def plainly(found: Iterable[str]) -> list[str]:
+    """The tokens of `found` that say nothing of case."""
+    return [token for token in found if token[0] not in {_OWN, _CAPITALS}]
+
+
+def identifiers(said: str) -> Iterator[tuple[str, str]]:
+    """The identifiers in a piece of text: the token of each, and the same in its own letters."""
+    lower = said.lower()
+    for token, kind in tokens(said):
+        if kind in CASED:
+            at = lower.find(token) if len(lower) == len(said) else -1
+            yield token, token if at < 0 else _kept(said[at : at + len(token)], kind)
+
+
+def learnt(said: str) -> Iterator[str]:
+    """What an index learns of the case of a piece that has capitals."""
+    for token, kept in identifiers(said):
+        if kept != token:
+            yield from (own(kept), capitals(token))
+
+
+def cased(pieces: Collection[str], among: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """The identifiers of `pieces` whose tokens are `among` those that are judged, each as `identifiers` tells it."""
+    return tuple({pair: None for piece in pieces for pair in identifiers(piece) if pair[0] in among})
+
+
+def _kept(identifier: str, kind: Kind) -> str:
+    if kind is Kind.ID:
+        return identifier
+    if kind is Kind.ADDRESS:
+        # A capital at its beginning is a matter of grammar.
+        local, at, domain = identifier.rpartition("@")
+        return local[:1].lower() + local[1:] + at + domain.lower()
+    host = host_of(identifier)
+    who, at, name = host.rpartition("@")
+    return who + at + name.lower() + identifier[len(host) :]
