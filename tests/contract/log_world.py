@@ -50,7 +50,7 @@ class Log:
         self.ledger = self.place.open()
         self.tiles = Tiles(self.file)
         self.notary = FolderNotary(self.folder / "checkpoint-keys", self.place.clock, self.ledger.origin)
-        self.checkpoints = Checkpoints(self.tiles, self.notary, self.ledger.origin, self.record)
+        self.checkpoints = Checkpoints(self.tiles, self.notary, self.ledger.origin, self.record, self.place.clock)
 
     async def fill(self, calls: int, sid: str = "s1") -> None:
         """So many intents, each with its outcome."""

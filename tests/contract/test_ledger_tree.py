@@ -144,14 +144,22 @@ async def test_a_cause_is_told_once_and_again_after_it_was_gone(tmp_path: Path) 
                 raise TreeWrong("the tree is not the ledger's")
             return tiles.follow(save=save)
 
-    checkpoints = Checkpoints(Sometimes(log.file), log.notary, log.ledger.origin, log.record)
+    checkpoints = Checkpoints(Sometimes(log.file), log.notary, log.ledger.origin, log.record, log.place.clock)
     for _ in range(2):
         broken[0] = True
         with pytest.raises(Unprovable, match="not the ledger's"):
             await checkpoints.advance()
         await checkpoints.advance()
+        before = checkpoints.signed()
+        assert "not the ledger's" in before.why
+        log.place.clock.at += 30_000
+        assert checkpoints.signed().age_s == pytest.approx(before.age_s + 30)
         broken[0] = False
         await checkpoints.advance()
+        after = checkpoints.signed()
+        assert after.why == ""
+        assert after.age_s < 1
+        assert after.records > 0
     await log.close()
 
 

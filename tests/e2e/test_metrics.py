@@ -65,6 +65,8 @@ def test_what_happened_is_counted(counting: Counting) -> None:
     assert grew("remit_stage_seconds_count{stage=total}") >= 3
     assert grew("remit_ledger_records_total{}") >= 4
     assert grew("remit_ledger_batch_records_sum{}") == grew("remit_ledger_records_total{}")
+    assert after["remit_checkpoint_records{}"] >= before["remit_checkpoint_records{}"] > 0
+    assert 0 <= after["remit_checkpoint_age_seconds{}"] < 10
     assert after["remit_approvals_pending{}"] == 1
     assert after["remit_streams{}"] == 1
     assert after["remit_requests_in_flight{}"] == 1

@@ -29,6 +29,7 @@ from remit.work import checkpoints
 from remit.work.checkpoints import Checkpoints
 from remit.work.erasing import Erasures
 from tests.sim.laws import Law
+from tests.sim.people import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -160,7 +161,8 @@ class Scribe:
 
     def __post_init__(self) -> None:
         self.law.seal.origin = self.ledger.origin
-        self._checkpoints = Checkpoints(Tiles(self.path), self.law.seal, self.ledger.origin, self.driver.record)
+        record, clock = self.driver.record, Clock(self.loop.time)
+        self._checkpoints = Checkpoints(Tiles(self.path), self.law.seal, self.ledger.origin, record, clock)
         self._erasures = Erasures(self.ledger, SqliteBodies(self.path), self.driver.record)
 
     async def begin(self) -> None:

@@ -228,9 +228,18 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     edge = McpApp(driver, authenticator.authority, place, _CLOCK, _ENTROPY, gate)
 
     def services() -> Services:
-        from remit.app.facade import Facade
+        from remit.app.facade import Facade, Seen
 
-        facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping, lambda: discoverer.watched)
+        facade = Facade(
+            runtime,
+            fleet,
+            bundles,
+            ledger,
+            settings,
+            resource,
+            keeping,
+            Seen(lambda: discoverer.watched, proofs.checkpoints.signed),
+        )
         proving = (proofs.checkpoints, proofs.erasures, signer, authenticator)
         besides = (_CLOCK, _ENTROPY, keeping, discoverer, incidents, passkeys)
         return Services(driver, facade, ledger, *proving, *besides, closing=closing)
@@ -244,10 +253,10 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     rooms = (OAuthPages(keeping, driver.record), taken)
 
     def metrics() -> Scrape:
-        from remit.app.metrics import Counted, Metrics
+        from remit.app.metrics import Counted, Metrics, Written
 
-        batches = Batches(settings.ledger, ledger.chain)
-        return Metrics(Counted(tally, gate, bounds, driver, fleet, ledger, batches, logs)).text
+        written = Written(ledger, Batches(settings.ledger, ledger.chain), proofs.checkpoints.signed)
+        return Metrics(Counted(tally, gate, bounds, driver, fleet, written, logs)).text
 
     root = Root(edge=edge, api=api, rooms=rooms, hosts=hosts, origins=origins, ready=ready, metrics=metrics)
     front = Front(root, _CLOCK, _ENTROPY, tally)
@@ -256,7 +265,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
 
 
 def _proofs(settings: Settings, ledger: SqliteLedger, notary: FolderNotary, driver: Driver) -> Proofs:
-    checkpoints = Checkpoints(Tiles(settings.ledger), notary, ledger.origin, driver.record)
+    checkpoints = Checkpoints(Tiles(settings.ledger), notary, ledger.origin, driver.record, _CLOCK)
     return Proofs(checkpoints, Erasures(ledger, SqliteBodies(settings.ledger), driver.record))
 
 

@@ -22,8 +22,11 @@ from remit.facts.catalog import Stdio
 from remit.ports.credentials import CredentialState, Standing
 from remit.ports.ledger import Ledger
 from remit.ports.notifier import Standing as Fares
+from remit.ports.transparency import Signed
 from remit.ports.upstream import Health
 
+SIGNED_S_MAX: Final = 10.0
+"""Without a checkpoint over everything, after which something is wrong: it is due every second."""
 _FREE_BYTES_MIN: Final = 256 * 1024 * 1024
 
 
@@ -34,6 +37,7 @@ async def checks(
     ledger: Ledger,
     settings: Settings,
     watched: Mapping[str, SourceState],
+    signed: Callable[[], Signed],
 ) -> Sequence[Check]:
     """Every check, the most urgent first. How servers and credentials stand is asked for once all have been reached."""
     found = [*_data(settings), await _workspace(runtime), *_admission(runtime)]
@@ -49,6 +53,7 @@ async def checks(
             f"remit why {in_doubt[0].ref}, look there, then: remit ledger settle" if in_doubt else None,
         )
     )
+    found.append(checkpoint(signed()))
     pins = await runtime.pins()
     reached, shown = health(), credentials()
     if not pins:
@@ -122,6 +127,15 @@ def _labels(held: Mapping[str, str]) -> Check:
     return Check(
         "labels", not held, text or "policies can name every label that is held", "remit get tools" if held else None
     )
+
+
+def checkpoint(signed: Signed) -> Check:
+    """Whether what is on the ledger is signed as it grows: what no checkpoint has could be cut off unseen."""
+    text = f"the last has {counted(signed.records, 'record')}, every one on disk {signed.age_s:.0f} s ago"
+    if signed.age_s < SIGNED_S_MAX:
+        return Check("checkpoint", True, text)  # noqa: FBT003
+    why = f"{text}; it is due every second: {signed.why or 'the service does not get round to it'}"
+    return Check("checkpoint", False, why, "remit ledger verify")  # noqa: FBT003
 
 
 def _server(server: ServerPin, health: Health | None) -> Check:

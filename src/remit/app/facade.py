@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from remit import __version__
@@ -34,9 +35,18 @@ from remit.facts.catalog import Catalog
 from remit.pdp.guaranteed import Breach, breaches
 from remit.ports.credentials import Logins
 from remit.ports.ledger import Entry, Ledger
+from remit.ports.transparency import Signed
 
 DECIDED_MAX: Final = 100_000
 """Decisions that are read for one report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What loops beside it have seen: how each watched source fares, and how far signing is."""
+
+    watched: Callable[[], Mapping[str, SourceState]]
+    signed: Callable[[], Signed]
 
 
 class Facade:
@@ -51,7 +61,7 @@ class Facade:
         settings: Settings,
         resource: str,
         logins: Logins,
-        watched: Callable[[], Mapping[str, SourceState]],
+        seen: Seen,
     ) -> None:
         self._runtime = runtime
         self._fleet = fleet
@@ -60,7 +70,7 @@ class Facade:
         self._settings = settings
         self._resource = resource
         self._logins = logins
-        self._watched = watched
+        self._seen = seen
         self._reporting = asyncio.Lock()
         self._admissions = Admissions(runtime, ledger, settings)
 
@@ -85,7 +95,7 @@ class Facade:
 
     def resources(self, kind: str) -> Sequence[Resource]:
         """The running resources of `kind` (singular or plural, any case), in order of names."""
-        states = States(self._fleet.health, self._logins.states(), self._watched())
+        states = States(self._fleet.health, self._logins.states(), self._seen.watched())
         return resources(self._runtime.running, kind_of(kind), states)
 
     def policy_text(self, bundle: str, policy: str) -> PolicyText | None:
@@ -184,5 +194,6 @@ class Facade:
             self._logins.states,
             self._ledger,
             self._settings,
-            self._watched(),
+            self._seen.watched(),
+            self._seen.signed,
         )

@@ -6,7 +6,7 @@ Labels come from closed sets and from the workspace: `docs/reference/metrics.md`
 
 import asyncio
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -23,6 +23,16 @@ from remit.pep.driver import Driver
 from remit.pep.gate import Gate
 from remit.pep.tally import Tally
 from remit.ports.ledger import Ledger
+from remit.ports.transparency import Signed
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The ledger, its batches, and how far signing it is."""
+
+    ledger: Ledger
+    batches: Batches
+    signed: Callable[[], Signed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +44,7 @@ class Counted:
     bounds: Bounds
     driver: Driver
     fleet: Fleet
-    ledger: Ledger
-    batches: Batches
+    written: Written
     logs: Logs | None
 
 
@@ -50,7 +59,7 @@ class Metrics(Collector):
 
     async def text(self) -> bytes:
         """Everything, as it is now. What takes long is done in a thread."""
-        await asyncio.to_thread(self._counted.batches.read)
+        await asyncio.to_thread(self._counted.written.batches.read)
         # On the loop: what is counted there stands still meanwhile.
         return generate_latest(self._registry)
 
@@ -64,7 +73,7 @@ class Metrics(Collector):
         yield _info({"version": __version__, "python": sys.version.split()[0]})
         yield from _calls(counted)
         yield from _clients(counted)
-        yield from _ledger(counted)
+        yield from _ledger(counted.written)
         yield from _servers(counted)
         lost = CounterMetricFamily("remit_log_lines_dropped", "Log lines that were not written.")
         lost.add_metric([], 0 if counted.logs is None else counted.logs.dropped)
@@ -107,15 +116,19 @@ def _clients(counted: Counted) -> Iterator[Metric]:
     yield refused
 
 
-def _ledger(counted: Counted) -> Iterator[Metric]:
-    batches = counted.batches
-    yield _gauge("remit_ledger_writable", "1 while the ledger takes records.", counted.ledger.unwritable() is None)
+def _ledger(written: Written) -> Iterator[Metric]:
+    batches = written.batches
+    yield _gauge("remit_ledger_writable", "1 while the ledger takes records.", written.ledger.unwritable() is None)
     records = CounterMetricFamily("remit_ledger_records", "Records of this run that are on disk.")
     records.add_metric([], batches.records)
     yield records
     sizes = HistogramMetricFamily("remit_ledger_batch_records", "Records made durable together.")
     sizes.add_metric([], _buckets(SIZES, batches.counts), batches.records)
     yield sizes
+    signed = written.signed()
+    yield _gauge("remit_checkpoint_records", "Records under the last signed checkpoint.", signed.records)
+    age = "Since the last signed checkpoint had every record that was on disk."
+    yield _gauge("remit_checkpoint_age_seconds", age, signed.age_s)
 
 
 def _servers(counted: Counted) -> Iterator[Metric]:

@@ -38,6 +38,18 @@ class Continuation:
 
 
 @dataclass(frozen=True, slots=True)
+class Signed:
+    """How far signing is: `records` under the last checkpoint, which had every durable one `age_s` ago.
+
+    Before the first of a run, `records` is 0 and `age_s` counts from the start. `why` is what stands in the way.
+    """
+
+    records: int
+    age_s: float
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Erasure:
     """What was erased, by which `records`; `cleared` says that the bytes are gone from the log too."""
 

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from remit.facts.record import Ref
-from remit.ports.transparency import Continuation, Notary, TreeStore, Unprovable
+from remit.ports.system import Clock
+from remit.ports.transparency import Continuation, Notary, Signed, TreeStore, Unprovable
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.note import Checkpoint, Key, Note
 from remit.trace.proof import Proof
@@ -26,15 +27,27 @@ class Checkpoints:
     """`ports.transparency.Transparency` for the log `origin`; `advance` again and again keeps it so."""
 
     def __init__(
-        self, tree: TreeStore, notary: Notary, origin: str, record: Callable[[AdminBody], Awaitable[object]]
+        self,
+        tree: TreeStore,
+        notary: Notary,
+        origin: str,
+        record: Callable[[AdminBody], Awaitable[object]],
+        clock: Clock,
     ) -> None:
         self._tree = tree
         self._notary = notary
         self._origin = origin
         self._record = record
+        self._clock = clock
         self._signed: tuple[int, Note] | None = None
+        self._covered = 0, clock.monotonic_s()
         self._told = ""
         self._turn = asyncio.Lock()
+
+    def signed(self) -> Signed:
+        """How far signing is by now."""
+        records, at_s = self._covered
+        return Signed(records, self._clock.monotonic_s() - at_s, self._told)
 
     async def advance(self) -> None:
         """Take in what is durable by now and sign it. What stands in its way is raised once, not at every turn."""
@@ -75,12 +88,15 @@ class Checkpoints:
     async def _checkpoint(self) -> tuple[Tree, Note]:
         for key in self._notary.unannounced():
             await self._announce(key, _BY)
+        asked_s = self._clock.monotonic_s()
         tree = await asyncio.to_thread(self._tree.follow, save=True)
         if self._signed is not None and self._signed[0] == tree.size:
-            return tree, self._signed[1]
-        note = self._notary.sign(Checkpoint(self._origin, tree.size, tree.root()))
-        self._signed = tree.size, note
-        await asyncio.to_thread(self._tree.save, note)
+            note = self._signed[1]
+        else:
+            note = self._notary.sign(Checkpoint(self._origin, tree.size, tree.root()))
+            self._signed = tree.size, note
+            await asyncio.to_thread(self._tree.save, note)
+        self._covered = tree.size, asked_s
         return tree, note
 
     async def _announce(self, key: Key, by: str) -> None:
