@@ -230,19 +230,10 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     def services() -> Services:
         from remit.app.facade import Facade, Seen
 
-        facade = Facade(
-            runtime,
-            fleet,
-            bundles,
-            ledger,
-            settings,
-            resource,
-            keeping,
-            Seen(lambda: discoverer.watched, proofs.checkpoints.signed),
-        )
-        proving = (proofs.checkpoints, proofs.erasures, signer, authenticator)
-        besides = (_CLOCK, _ENTROPY, keeping, discoverer, incidents, passkeys)
-        return Services(driver, facade, ledger, *proving, *besides, closing=closing)
+        seen = Seen(lambda: discoverer.watched, proofs.checkpoints.signed)
+        facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping, seen)
+        proving = (proofs.checkpoints, proofs.erasures, signer, authenticator, _CLOCK, _ENTROPY)
+        return Services(driver, facade, ledger, *proving, keeping, discoverer, incidents, passkeys, closing=closing)
 
     api: asyncio.Future[App] = asyncio.get_running_loop().create_future()
 
