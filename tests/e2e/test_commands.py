@@ -19,6 +19,7 @@ import yaml
 from proof.counting import Counting
 from proof.service import REMIT, Service, environment
 from remit.app.cli import run
+from remit.app.failure import Exit
 from tests.e2e.speaking import api, ask, entries, told
 
 HELPER = """\
@@ -495,6 +496,17 @@ def test_ledger_verify_on_the_running_service_and_on_a_missing_file(service: Ser
     assert gone.returncode == 5
     assert "next: remit ledger verify --data FOLDER" in gone.stderr
     assert decided["permit"]
+
+
+@pytest.mark.parametrize(
+    ("said", "whose"),
+    [("nope", "remit"), ("inventory", "remit inventory"), ("map -o x", "remit map"), ("why", "remit why")],
+)
+def test_what_cannot_be_made_sense_of_names_the_help_of_its_own_command(
+    said: str, whose: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(said.split()) == Exit.USAGE
+    assert capsys.readouterr().err.endswith(f"  next: {whose} --help\n")
 
 
 def test_an_empty_data_folder_and_a_port_that_is_none_are_usage_errors(service: Service) -> None:

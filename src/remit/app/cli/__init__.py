@@ -101,7 +101,8 @@ def run(arguments: Sequence[str]) -> int:
         return 130
     except typer.TyperException as error:
         what = escaped(error.format_message()) or "a command is missing"
-        print(f"error: {what}\n  next: remit --help", file=sys.stderr)
+        where = getattr(error, "ctx", None)
+        print(f"error: {what}\n  next: {where.command_path if where else 'remit'} --help", file=sys.stderr)
         return Exit.USAGE
     except KeyboardInterrupt:
         return 130
