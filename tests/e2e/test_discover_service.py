@@ -86,7 +86,10 @@ async def test_what_cannot_be_imported_or_written_is_told(api: World, tmp_path: 
 
 async def test_a_source_is_looked_at_again_and_again_also_while_nobody_answers(api: World, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("from crewai import Agent\nagain = Agent(role='w', llm='gpt-5')\n")
-    program = "import sys; from remit.app.cli import run; sys.exit(run(sys.argv[1:]))"
+    (tmp_path / "torn.py").write_text("def (:\n")
+    # Nobody waits ten seconds for a second look.
+    faster = "from remit.app.cli import discover; discover.EVERY_S_MIN = 1.0"
+    program = f"import sys; from remit.app.cli import run; {faster}; sys.exit(run(sys.argv[1:]))"
     command = [sys.executable, "-c", program, "discover", "repo", str(tmp_path), "--name", "again", "--every", "1s"]
     env = {name: value for name, value in os.environ.items() if not name.startswith("REMIT_")}
     for url, told in ((api.url, b"look 2: "), ("http://127.0.0.1:1", b"look 1: failed 1 in a row: no answer")):
@@ -99,12 +102,17 @@ async def test_a_source_is_looked_at_again_and_again_also_while_nobody_answers(a
             line = await running.stderr.readline()
             assert line, lines
             lines += line
+        seen = 2 if url == api.url else 1
+        assert lines.count(b"torn.py:1: repo/syntax: ") == seen, "each look names what it could not take"
         running.send_signal(signal.SIGINT)
         assert await running.wait() == 130
     code, out, err = await remit(api, "inventory", "export", "--as", "csv", token=api.admin)
     assert (code, "agent/repo:again/app.py#again" in out) == (0, True), err
-    code, _, err = await remit(api, "discover", "repo", str(tmp_path), "--every", "1s", token="")
+    code, _, err = await remit(api, "discover", "repo", str(tmp_path), "--every", "10s", token="")
     assert (code, "error" in err) == (4, True)
+    for often in ("9s", "25h"):
+        code, _, err = await remit(api, "discover", "repo", str(tmp_path), "--every", often, token=api.admin)
+        assert (code, f"--every {often} is not between 10 s and 24 h" in err) == (2, True)
 
 
 async def test_no_admins_token_sends_nothing(api: World, tmp_path: Path) -> None:

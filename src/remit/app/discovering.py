@@ -66,10 +66,20 @@ def listed(file: Path) -> Source:
     return ListingSource(file, SystemClock().now_ms)
 
 
-def keep_looking(source: Source, client: Client, every_s: float, told: Callable[[Health, float], None]) -> None:
+Looked = Callable[[Health, float, Sequence[Trouble]], None]
+"""How a look went, the seconds until the next one, and what could not be taken."""
+
+
+def keep_looking(source: Source, client: Client, every_s: float, looked: Looked) -> None:
     """Look every `every_s` and send what is seen, until interrupted. Raises `Failure` where it may not be sent."""
+    troubles: list[Trouble] = []
+
+    def told(health: Health, wait_s: float) -> None:
+        looked(health, wait_s, troubles)
+        troubles.clear()
 
     async def take(found: Found) -> None:
+        troubles.extend(found.troubles)
         for start in range(0, len(found.sightings), SENT_AT_ONCE):
             try:
                 await asyncio.to_thread(_send, client, found.sightings[start : start + SENT_AT_ONCE])

@@ -1,24 +1,31 @@
 """`remit discover`: what a machine, a repository or a file says of agents."""
 
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from remit.app.cli.options import Output, TokenFile
-from remit.app.failure import Exit
+from remit.app.failure import Exit, Failure
 from remit.app.output import Format, counted, data, say, show
+from remit.control.watching import EVERY_S_MAX, EVERY_S_MIN
 from remit.facts.text import one_line
-from remit.ports.source import Source
+from remit.ports.source import Source, Trouble
 from remit.work.sources import Health
 
 if TYPE_CHECKING:
     from remit.app.discovering import Seen
 
+NAMED_MAX: Final = 100
+"""Troubles of one of many looks that are named."""
+
 app = typer.Typer(no_args_is_help=True, help="Find agents, and what they use, where they are configured and written.")
 
 Every = Annotated[
-    str | None, typer.Option("--every", help="Look again and again, and send what is found: 30s, 10m, 1h.")
+    str | None,
+    typer.Option("--every", help="Look again and again, and send what is found: 30s, 10m, 1h; at least 10s."),
 ]
 Send = Annotated[bool, typer.Option("--send", help="Send what is found to the running service.")]
 
@@ -83,11 +90,18 @@ def _look(source: Source, output: Format, token_file: Path | None, *, send: bool
     from remit.app.discovering import keep_looking, look
 
     if every is not None:
-        keep_looking(source, client(token_file), seconds(every), lambda health, wait_s: _health(source, health, wait_s))
+        every_s = seconds(every)
+        if not EVERY_S_MIN <= every_s <= EVERY_S_MAX:
+            raise Failure(
+                f"--every {every} is not between {EVERY_S_MIN:.0f} s and {EVERY_S_MAX / 3600:.0f} h",
+                why="a look reads everything again",
+                next="say --every 10m, or look once with --send",
+                exit=Exit.USAGE,
+            )
+        keep_looking(source, client(token_file), every_s, partial(_health, source))
         return Exit.OK
     seen = look(source, client(token_file) if send else None)
-    for trouble in seen.troubles:
-        say(f"{one_line(trouble.where)}: {trouble.code}: {trouble.why}")
+    _name(seen.troubles)
     if output in {Format.JSON, Format.YAML}:
         data(seen.document(), output)
         return _code(seen)
@@ -110,7 +124,15 @@ def _code(seen: "Seen") -> Exit:
     return Exit.INVALID if seen.troubles and not seen.sightings else Exit.OK
 
 
-def _health(source: Source, health: Health, wait_s: float) -> None:
+def _name(troubles: Iterable[Trouble]) -> None:
+    for trouble in troubles:
+        say(f"{one_line(trouble.where)}: {trouble.code}: {trouble.why}")
+
+
+def _health(source: Source, health: Health, wait_s: float, troubles: Sequence[Trouble]) -> None:
+    _name(troubles[:NAMED_MAX])
+    if len(troubles) > NAMED_MAX:
+        say(f"{len(troubles) - NAMED_MAX} more are not named")
     told = f"{counted(health.sightings, 'sighting')}, {health.troubles} not taken"
     if health.failed:
         told = f"failed {health.failed} in a row: {one_line(health.why)}"
