@@ -79,9 +79,9 @@ async def test_a_call_that_bypassed_the_gateway_shows_as_ungoverned(api: World) 
 
 async def test_coverage_is_told_by_agent_by_team_and_by_day(api: World) -> None:
     agents = api.workspace / "agents.yaml"
-    agents.write_text(agents.read_text().replace('"bot"\nspec: {', '"bot"\nspec: {"groups": ["sec", "fin"], '))
+    agents.write_text(agents.read_text().replace('"other"\nspec: {', '"other"\nspec: {"groups": ["sec", "fin"], '))
     await api.told("POST", "/apply", body={})
-    await send(api, json.dumps(told("bot", "elsewhere", 4711)).encode(), JSON)
+    await send(api, json.dumps(told("other", "elsewhere", 4711)).encode(), JSON)
 
     async def counted() -> bool:
         await api.service.discoverer.turn()
@@ -166,6 +166,33 @@ async def test_what_cannot_be_taken_is_refused_by_a_named_error(
     assert (await send(api, b"{}", JSON)).status_code == 200, "everything else goes on"
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ([], "the body is no object"),
+        (7, "the body is no object"),
+        ({"resourceSpans": 7}, "resourceSpans is no list"),
+        ({"resourceSpans": {}}, "resourceSpans is no list"),
+        ({"resourceSpans": [7]}, "resourceSpans[0] is no object"),
+        ({"resourceSpans": [{}, None]}, "resourceSpans[1] is no object"),
+        ({"resourceSpans": [{"resource": []}]}, "resourceSpans[0].resource is no object"),
+        ({"resourceSpans": [{"resource": {"attributes": {}}}]}, "resourceSpans[0].resource.attributes is no list"),
+        ({"resourceSpans": [{"scopeSpans": 3}]}, "resourceSpans[0].scopeSpans is no list"),
+        ({"resourceSpans": [{"scopeSpans": [""]}]}, "resourceSpans[0].scopeSpans[0] is no object"),
+        ({"resourceSpans": [{"scopeSpans": [{"scope": {"name": 1}}]}]}, "scopeSpans[0].scope.name is no text"),
+        ({"resourceSpans": [{"scopeSpans": [{"spans": "all"}]}]}, "scopeSpans[0].spans is no list"),
+    ],
+)
+async def test_a_request_of_other_types_than_the_mapping_gives_is_refused_whole(
+    api: World, body: object, said: str
+) -> None:
+    """An exporter that is told 200 for nothing never learns that nobody hears it."""
+    answer = await send(api, json.dumps(body).encode(), JSON)
+    told = answer.json()
+    assert (answer.status_code, told["code"], told["error"]) == (400, 400, "otlp/json")
+    assert said in told["message"]
+
+
 async def test_the_path_asks_for_a_bearer_and_a_post(api: World) -> None:
     for token in ("", "nonsense"):
         headers = {**JSON, **({"authorization": f"Bearer {token}"} if token else {})}
@@ -183,10 +210,17 @@ async def test_hostile_names_and_odd_spans_are_shown_and_counted(api: World) -> 
         {**span("w", 2), "traceId": "00", "attributes": [{"key": "gen_ai.agent.name", "value": {"stringValue": []}}]},
         {**span("late", 9, gen_ai__agent__name="from-2099"), "endTimeUnixNano": "4102444800000000000"},
         {**span("huge", 10, gen_ai__agent__name="huge"), "endTimeUnixNano": "9" * 400},
+        {**span("w", 11), "name": 7},
+        {**span("w", 12), "endTimeUnixNano": True},
+        {**span("w", 13), "attributes": [{"key": "gen_ai.agent.name", "value": {"boolValue": "x"}}]},
+        {**span("w", 14), "attributes": [7]},
+        {**span("w", 15), "attributes": [{"key": "gen_ai.agent.name", "value": "planner"}]},
     ]
     answer = await send(api, json.dumps(export(*odd)).encode(), JSON)
-    assert answer.json()["partialSuccess"]["rejectedSpans"] == "4"
-    assert (await send(api, b'{"resourceSpans": [7, {"scopeSpans": 3}]}', JSON)).json() == {}
+    assert answer.json()["partialSuccess"]["rejectedSpans"] == "9"
+    nothing = {"resourceSpans": [{"resource": None, "scopeSpans": [{"scope": None, "spans": None}]}, {}], "more": 7}
+    for empty in (nothing, {"resourceSpans": None}, {"resourceSpans": []}):
+        assert (await send(api, json.dumps(empty).encode(), JSON)).json() == {}
     names = [one["name"] for one in (await api.told("GET", "/inventory?kind=agent"))["items"]]
     [evil] = [name for name in names if "evil" in name]
     assert evil.startswith("agent/otlp:\\u{202e}evil\\u{1b}[2J\\u{a}xxx")

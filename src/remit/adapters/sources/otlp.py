@@ -7,8 +7,9 @@ by a named error (`Malformed.code`). Protobuf is parsed span by span, so that ot
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, cast
 
 import orjson
@@ -198,51 +199,88 @@ def _of_json(data: bytes) -> Iterator[Span | None]:
         request: Any = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise Malformed("otlp/json", "the body is not JSON") from error
-    return _walk_json(_member(request, "resourceSpans"))
+    try:
+        return _walk_json(list(_scoped(_object(request, "the body"))))
+    except _WrongTypeError as error:
+        raise Malformed("otlp/json", f"the body is no ExportTraceServiceRequest: {error}") from None
 
 
-def _walk_json(resources: Iterable[Any]) -> Iterator[Span | None]:
-    for resource in resources:
-        about = _attributes(_dict(_dict(resource).get("resource")), frozenset({"service.name"}))
+class _WrongTypeError(ValueError):
+    """What has another type than the JSON mapping of protobuf gives it."""
+
+
+def _scoped(request: Mapping[str, Any]) -> Iterator[tuple[str, str, Sequence[Any]]]:
+    """Service, scope and spans, all around the spans checked. Raises `_WrongTypeError`."""
+    for number, item in enumerate(_listed(request, "resourceSpans", "")):
+        at = f"resourceSpans[{number}]"
+        resource = _object(item, at)
+        about = _attributes(_inner(resource, "resource", at), frozenset({"service.name"}), f"{at}.resource")
         service = about.get("service.name") or "unknown_service"
-        for scoped in _member(resource, "scopeSpans"):
-            scope = str(_dict(_dict(scoped).get("scope")).get("name", ""))[:VALUE_CHARS_MAX]
-            for span in _member(scoped, "spans"):
-                yield _json_span(_dict(span), service, scope)
+        for index, scoped in enumerate(_listed(resource, "scopeSpans", at)):
+            within = f"{at}.scopeSpans[{index}]"
+            spans = _listed(_object(scoped, within), "spans", within)
+            named = _string(_inner(scoped, "scope", within), "name", f"{within}.scope")
+            yield service, named[:VALUE_CHARS_MAX], spans
+
+
+def _walk_json(found: Sequence[tuple[str, str, Sequence[Any]]]) -> Iterator[Span | None]:
+    for service, scope, spans in found:
+        for span in spans:
+            try:
+                yield _json_span(_object(span, "a span"), service, scope)
+            except (ValueError, OverflowError):
+                yield None
 
 
 def _json_span(span: Mapping[str, Any], service: str, scope: str) -> Span | None:
-    trace, ident = _text(span.get("traceId")).lower(), _text(span.get("spanId")).lower()
-    try:
-        if (len(bytes.fromhex(trace)), len(bytes.fromhex(ident))) != (16, 8):
-            return None
-        start, end = int(span.get("startTimeUnixNano", 0)), int(span.get("endTimeUnixNano", 0))
-    except (TypeError, ValueError, OverflowError):
+    """Raises `ValueError` or `OverflowError`."""
+    trace, ident = _string(span, "traceId", "").lower(), _string(span, "spanId", "").lower()
+    if (len(bytes.fromhex(trace)), len(bytes.fromhex(ident))) != (16, 8):
         return None
     return Span(
         trace,
         ident,
-        _text(span.get("parentSpanId")).lower(),
-        _text(span.get("name"))[:VALUE_CHARS_MAX],
-        start // _NS_PER_MS,
-        end // _NS_PER_MS,
+        _string(span, "parentSpanId", "").lower(),
+        _string(span, "name", "")[:VALUE_CHARS_MAX],
+        _nanoseconds(span, "startTimeUnixNano") // _NS_PER_MS,
+        _nanoseconds(span, "endTimeUnixNano") // _NS_PER_MS,
         service,
         scope,
-        _attributes(span, READ),
+        _attributes(span, READ, ""),
     )
 
 
-def _attributes(of: Mapping[str, Any], wanted: frozenset[str]) -> dict[str, str]:
+def _nanoseconds(span: Mapping[str, Any], name: str) -> int:
+    """A 64-bit number, which may be written as text."""
+    value = span.get(name)
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise _WrongTypeError(f"{name} is no number")
+    return int(value)
+
+
+def _attributes(of: Mapping[str, Any], wanted: frozenset[str], at: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    for pair in _member(of, "attributes")[:ATTRIBUTES_MAX]:
-        key = _text(_dict(pair).get("key"))
+    for item in _listed(of, "attributes", at)[:ATTRIBUTES_MAX]:
+        pair = _object(item, _path(at, "attributes"))
+        key = _string(pair, "key", _path(at, "attributes"))
         if key not in wanted:
             continue
-        value = _dict(_dict(pair).get("value"))
-        for kind in ("stringValue", "intValue", "doubleValue", "boolValue"):
-            if kind in value and isinstance(value[kind], str | int | float):
-                found[key] = _kept(key, str(value[kind]))
+        value = _inner(pair, "value", _path(at, "attributes"))
+        for kind, types in _SCALARS.items():
+            held = value.get(kind)
+            if held is None:
+                continue
+            if not isinstance(held, types):
+                raise _WrongTypeError(f"{_path(at, 'attributes')}: {kind} has another type")
+            found[key] = _kept(key, str(held))
     return found
+
+
+_SCALARS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
+    {"stringValue": (str,), "intValue": (str, int), "doubleValue": (str, int, float), "boolValue": (bool,)}
+)
 
 
 def _kept(key: str, value: str) -> str:
@@ -251,14 +289,35 @@ def _kept(key: str, value: str) -> str:
     return value[:VALUE_CHARS_MAX]
 
 
-def _member(of: object, name: str) -> Sequence[Any]:
-    value = _dict(of).get(name)
-    return cast("list[Any]", value) if isinstance(value, list) else ()
+def _path(at: str, name: str) -> str:
+    return f"{at}.{name}" if at else name
 
 
-def _dict(value: object) -> Mapping[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+def _object(value: object, at: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise _WrongTypeError(f"{at} is no object")
+    return cast("dict[str, Any]", value)
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+def _inner(of: Mapping[str, Any], name: str, at: str) -> Mapping[str, Any]:
+    """A member that is an object, or null or left out, which is an empty one."""
+    value = of.get(name)
+    return {} if value is None else _object(value, _path(at, name))
+
+
+def _listed(of: Mapping[str, Any], name: str, at: str) -> Sequence[Any]:
+    value = of.get(name)
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise _WrongTypeError(f"{_path(at, name)} is no list")
+    return cast("list[Any]", value)
+
+
+def _string(of: Mapping[str, Any], name: str, at: str) -> str:
+    value = of.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise _WrongTypeError(f"{_path(at, name)} is no text")
+    return value
