@@ -58,6 +58,7 @@ async def test_passkeys_and_what_they_signed_survive_a_restart(tmp_path: Path) -
         ("p1", "ana", 5, "k\x00\x1a"), ("p3", "ana", 0, "k\x00\x1a"),
     ]  # fmt: skip
     approval = await again.approval(ident)
+    assert {one.user for one in await again.passkeys(removed=True)} == {"ana", "ben"}, "who had one is known"
     assert approval is not None
     assert [(vote.by, vote.strong) for vote in approval.votes] == [("ben", False), ("ana", True), ("x", True)]
     await again.close()
@@ -99,5 +100,39 @@ def test_no_yes_of_an_older_file_was_confirmed(tmp_path: Path) -> None:
     asyncio.run(reopen())
     with closing(sqlite3.connect(place.file)) as conn:
         assert conn.execute("PRAGMA user_version").fetchone() == (VERSION,)
+    report = verify_file(place.file)
+    assert (report.findings, report.uncompared) == ((), None)
+
+
+def test_who_had_a_passkey_is_told_from_the_records_of_an_older_file(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+
+    async def make() -> None:
+        ledger = place.open()
+        await append_all(ledger, [added("p1"), added("p2", "ben"), removed("p2"), added("p3", "cat"), asked()])
+        [begun] = await append_all(ledger, [asked()])
+        ident = str(begun.ref)
+        over = DecisionBody(ident, ASKED.action, "ana", Choice.DELEGATE, (), None, to="ben", until_ms=10**13)
+        await append_all(ledger, [yes(ident, "cat", Confirmed("p3", 2)), Step(RecordKind.DECISION, "s1", over)])
+        await append_all(ledger, [removed("p3")])
+        await ledger.close()
+
+    asyncio.run(make())
+    with closing(sqlite3.connect(place.file, isolation_level=None)) as conn:
+        conn.execute("DELETE FROM passkey WHERE key = ''")
+        for number, detail in conn.execute("SELECT id, detail FROM approval").fetchall():
+            value = orjson.loads(detail)
+            for one in value["delegations"]:
+                del one["strong"]
+            conn.execute("UPDATE approval SET detail = ? WHERE id = ?", (orjson.dumps(value).decode(), number))
+        conn.execute("PRAGMA user_version = 10")
+
+    async def reopen() -> None:
+        ledger = place.open()
+        assert {one.user for one in await ledger.passkeys(removed=True)} == {"ana", "ben", "cat"}
+        assert [one.ident for one in await ledger.passkeys()] == ["p1"]
+        await ledger.close()
+
+    asyncio.run(reopen())
     report = verify_file(place.file)
     assert (report.findings, report.uncompared) == ((), None)

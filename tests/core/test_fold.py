@@ -9,7 +9,7 @@ from remit.escalate.machine import GLASS_MS, Approval, Delegation, Edit, Glass, 
 from remit.facts.canonical import Json
 from remit.facts.limits import INTEGER_MAX
 from remit.facts.mark import FLEET, Does, Mark, named
-from remit.facts.passkey import Confirmed, Passkey, used
+from remit.facts.passkey import Confirmed, Passkey, ended, used
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.stop import Holds, Over, Stop
@@ -75,6 +75,9 @@ def test_a_passkey_is_added_signs_and_goes() -> None:
     assert [used(mine, count).count for count in (2, 4)] == [3, 4]
     gone = AdminBody(Event.PASSKEY_REMOVED, "user:ana", "p1")
     assert fold(REF, 7, RecordKind.ADMIN, gone) == (PasskeyRemoved("p1"),)
+    by_another = replace(gone, data={"user": "ana", "confirmed": ["p2", 9]})
+    assert fold(REF, 7, RecordKind.ADMIN, by_another) == (PasskeyUsed("p2", 9), PasskeyRemoved("p1"))
+    assert (ended(mine).key, ended(mine).user) == ("", "ana")
 
 
 def test_intent_counts_in_every_session_of_its_chain() -> None:

@@ -1,5 +1,6 @@
 """Whose yes counts: small cases by name, and random boards against a plain search."""
 
+import contextlib
 from dataclasses import replace
 from itertools import product
 
@@ -166,6 +167,85 @@ def test_glass_is_broken_over_what_was_seen_alone_and_by_who_still_may() -> None
     assert complete(broken, room.routes, room.users)
     assert not complete(broken, board(sec(count=2)), room.users), "nobody may break it any more"
     assert not complete(broken, room.routes, {name: one for name, one in room.users.items() if name != "dee"})
+
+
+def test_whom_it_is_for_by_now_lifts_nothing_by_the_glass_that_he_broke() -> None:
+    room = named_twice()
+    broken = voting.break_glass(asked("sec"), room, Glass("dee", 2, "prod is down"))
+    assert complete(broken, room.routes, room.users)
+    now_his = {**room.users, "req": User("req"), "dee": User("dee", frozenset({"oncall"}), person="req")}
+    assert not complete(broken, room.routes, now_his), "he is the requester by another name"
+    assert complete(broken, board(sec(break_glass=frozenset({"oncall"}), requester_may_approve=True)), now_his)
+
+
+def test_a_second_deputy_takes_the_place_of_the_first_whose_time_is_over() -> None:
+    room = named_twice()
+    first = voting.delegate(asked("sec"), room, Delegation("ana", "bob", 1, 5))
+    first = voting.approve(first, room, Vote("bob", 2, ()))
+    second = voting.delegate(first, room, Delegation("ana2", "cal", 6, 900))
+    both = voting.approve(second, room, Vote("cal", 7, ()))
+    assert (both.state, seats(both, room.routes, room.users)[0].by) == (State.PENDING, ("cal",))
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["ana", "ana2", "ana3"]),
+            st.sampled_from(["bob", "cal", "bob2"]),
+            st.sampled_from([2, 2, 1, 3]),
+            st.sampled_from(["deputy", "deputy", "himself", "nobody"]),
+        ),
+        min_size=2,
+        max_size=8,
+    ),
+    st.booleans(),
+)
+def test_one_human_fills_one_place_whatever_he_hands_on_and_whenever(
+    steps: list[tuple[str, str, int, str]], distinct: bool
+) -> None:
+    groups = {"ana": "sec", "ana2": "sec", "ana3": "fin"}
+    users = {name: User(name, frozenset({group}), person="Ana") for name, group in groups.items()}
+    users |= {"bob": User("bob"), "bob2": User("bob2", person="bob"), "cal": User("cal")}
+    route = Route("sec", groups=frozenset({"sec", "fin"}), count=2, distinct_groups=distinct)
+    room, found = Room(board(route), users), asked("sec")
+    for at, (by, to, lasts, who) in enumerate(steps, 1):
+        with contextlib.suppress(VoteRefused):
+            found = voting.delegate(found, room, Delegation(by, to, 2 * at, 2 * at + lasts))
+        with contextlib.suppress(VoteRefused):
+            if who != "nobody":
+                found = voting.approve(found, room, Vote(to if who == "deputy" else by, 2 * at + 1, ()))
+        assert found.state is State.PENDING
+        assert len(seats(found, room.routes, room.users)[0].by) <= 1
+
+
+def test_what_is_confirmed_is_handed_on_by_no_less() -> None:
+    users = {**named_twice().users, "eli": User("eli", frozenset({"fin"}))}
+    plain, strong = (Room(board(sec(strong=on)), users) for on in (False, True))
+    by_token, signed = Delegation("ana", "bob", 1, 900), Delegation("ana", "bob", 1, 900, strong=True)
+    with pytest.raises(VoteRefused, match="confirmed beyond a token"):
+        voting.delegate(asked("sec"), strong, by_token)
+    handed = voting.delegate(asked("sec"), strong, signed)
+    assert voting.approve(handed, strong, Vote("bob", 2, (), strong=True)).state is State.APPROVED
+    before = voting.delegate(asked("sec"), plain, by_token)
+    with pytest.raises(VoteRefused, match="not one of those"):
+        voting.approve(before, strong, Vote("bob", 2, (), strong=True))
+    weak = voting.delegate(
+        asked("sec", "fin"), Room(board(sec(strong=True), fin()), users), Delegation("eli", "bob", 1, 9)
+    )
+    assert weak.delegations, "his own route does not ask for it"
+
+
+def test_a_deputy_by_token_sits_for_no_group_of_a_strong_route() -> None:
+    users = {name: User(name, frozenset({group})) for name, group in (("ana", "x"), ("bob", "y"), ("cal", "x"))}
+    route = Route("r", groups=frozenset({"x", "y"}), count=2, distinct_groups=True)
+    strong = replace(route, strong=True)
+    found = voting.delegate(asked("r"), Room(board(route), users), Delegation("bob", "cal", 1, 900))
+    for room, enough in ((Room(board(route), users), True), (Room(board(strong), users), False)):
+        both = found
+        for at, who in enumerate(("ana", "cal"), 2):
+            both = voting.approve(both, room, Vote(who, at, (), strong=True))
+        assert (both.state is State.APPROVED) is enough
 
 
 def test_a_deputy_sits_for_no_group_of_one_who_said_yes_himself() -> None:

@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page
 from proof.counting import RESOURCES, Counting
 from remit.api.page.render import PAGE_BYTES_MAX
 from tests.e2e.browsing import browser
-from tests.e2e.speaking import entries, told
+from tests.e2e.speaking import api, entries, told
 from tests.e2e.test_page import Visitor, asked
 
 ALIAS = """\
@@ -79,13 +79,13 @@ def registered(counting: Counting, page: Page, name: str = "sam") -> None:
     called = f"{name}'s key {len(kept(counting, name)) + 1}"
     page.get_by_label("What you call it").fill(called)
     page.get_by_role("button", name="Register a passkey").click()
-    page.get_by_text(called).wait_for()
+    page.locator("li").get_by_text(called).wait_for()
 
 
 def forgotten(counting: Counting) -> None:
     """End every passkey that tests before registered."""
     for one in kept(counting):
-        assert counting.service.remit("passkeys", "remove", one["id"]).returncode == 0
+        assert counting.service.remit("passkeys", "remove", one["id"], "--why", "a test").returncode == 0
 
 
 def kept(counting: Counting, name: str = "sam") -> list[dict[str, Any]]:
@@ -227,12 +227,40 @@ def test_a_token_alone_registers_no_passkey(counting: Counting, chromium: Browse
 def test_a_removed_passkey_confirms_nothing(counting: Counting, chromium: BrowserContext) -> None:
     page = chromium.new_page()
     authenticator(page)
+    forgotten(counting)
     registered(counting, page)
-    for one in kept(counting):
-        ours = counting.service.user("sam")
-        theirs = counting.service.remit("passkeys", "remove", one["id"], token=counting.service.user("ana"))
-        assert theirs.returncode == 5
-        assert counting.service.remit("passkeys", "remove", one["id"], token=ours).returncode == 0
+    other = chromium.new_page()
+    authenticator(other)
+    registered(counting, other)
+    other.close()
+    gone, mine = (one["id"] for one in kept(counting))
+    why = ("--why", "a new phone")
+    theirs = counting.service.remit("passkeys", "remove", gone, *why, token=counting.service.user("ana"))
+    assert theirs.returncode == 5
+    by_token = counting.service.remit("passkeys", "remove", gone, *why, token=counting.service.user("sam"))
+    assert (by_token.returncode, "a token alone ends no passkey" in by_token.stderr) == (4, True)
+    assert [one["id"] for one in kept(counting)] == [gone, mine]
+    cookies = {one.get("name"): one.get("value") for one in page.context.cookies()}
+    visitor = Visitor(counting.service.port)
+    visitor.cookie = f"remit-person={cookies['remit-person']}"
+    visitor.origin = f"http://localhost:{counting.service.port}"
+    heads = {"Host": f"localhost:{counting.service.port}"}
+    shown = visitor.ask("GET", "/a/passkeys", **heads).text
+    ours = shown.partition("One less")[2].partition("</form>")[0]
+    form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', ours))
+    form = {name: form[name] for name in ("csrf", "ask", "confirmed")} | {"choice": "remove"}
+    for ident, status in ((gone, 403), ("0" * 12, 404)):
+        assert visitor.ask("POST", "/a/passkeys", {**form, "id": ident}, **heads).status == status
+    assert [one["id"] for one in kept(counting)] == [gone, mine]
+    page.goto(address(counting, "passkeys"))
+    page.locator("select[name=id]").select_option(gone)
+    page.get_by_role("button", name="Remove").click()
+    page.locator("li").get_by_text("sam's key 1").wait_for(state="detached")
+    assert [one["id"] for one in kept(counting)] == [mine]
+    said = api(counting.service, "GET", "/ledger/entries?latest=20")["items"]
+    *_, ended = (one["body"] for one in said if one["body"].get("event") == "passkey.removed")
+    assert (ended["by"], len(ended["data"]["confirmed"])) == ("user:sam", 2)
+    forgotten(counting)
     assert kept(counting) == []
     strong(counting, on=True)
     try:
@@ -284,8 +312,42 @@ def test_glass_is_broken_by_a_passkey_where_a_route_is_strong_or_there_is_one(
             service.write({"alias.yaml": ""})
             strong(counting, on=False)
     ident, _ = asked(counting, "glass-by-token")
-    assert service.remit("break-glass", ident, "--why", "down", token=service.user("sam")).returncode == 0
+    again = service.remit("break-glass", ident, "--why", "down", token=service.user("sam"))
+    assert (again.returncode, "confirmed beyond a token" in again.stderr) == (4, True), "he had one"
     assert service.remit("ledger", "verify").returncode == 0
+
+
+def test_a_deputy_of_a_strong_route_is_named_by_a_passkey(counting: Counting, chromium: BrowserContext) -> None:
+    service = counting.service
+    service.write({"kim.yaml": "apiVersion: remit.dev/v1alpha1\nkind: User\nmetadata: {name: kim}\n"})
+    strong(counting, on=True)
+    try:
+        forgotten(counting)
+        ident, _ = asked(counting, "strong-deputy")
+        by_token = service.remit("approvals", "delegate", ident, "--to", "kim", token=service.user("sam"))
+        assert (by_token.returncode, "confirmed beyond a token" in by_token.stderr) == (4, True)
+        page = chromium.new_page()
+        authenticator(page)
+        signed_in(counting, page, ident)
+        page.get_by_text("Let somebody else decide it").click()
+        page.locator("details[open]").get_by_text("You have no passkey yet.").wait_for()
+        registered(counting, page)
+        page.goto(address(counting, ident))
+        page.get_by_text("Let somebody else decide it").click()
+        page.get_by_label("To the user").fill("kim")
+        page.get_by_label("For how many minutes").fill("5")
+        page.get_by_role("button", name="Delegate").click()
+        page.get_by_text("Let somebody else decide it").wait_for()
+        page.wait_for_load_state()
+        [over] = service.told("approvals", "show", ident)["delegations"]
+        assert over["to"] == "kim"
+        said = entries(service, service.told("approvals", "show", ident)["sid"])
+        [decided] = [one["body"] for one in said if one["body"].get("choice") == "delegate"]
+        assert decided["confirmed"]
+        page.close()
+    finally:
+        service.write({"kim.yaml": ""})
+        strong(counting, on=False)
 
 
 def told_of_passkeys(counting: Counting) -> list[dict[str, Any]]:

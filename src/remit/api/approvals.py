@@ -193,12 +193,15 @@ async def review(ident: RefPath, asked: VoteRequest, services: With, caller: ByP
 
 
 async def is_keyed(services: Services, caller: Person) -> bool:
-    """Whether `caller`, by whatever name, has a passkey, and it can be used where this service is."""
+    """Whether `caller`, by whatever name, has a passkey or had one, and it can be used where this service is.
+
+    One that was removed counts: else whoever has it removed would make his token enough again.
+    """
     if not services.passkeys.holder:
         return False
     users = services.runtime.catalog.users
     mine = {name for name, user in users.items() if user.who == users[caller.user].who}
-    return any(one.user in mine for one in await services.ledger.passkeys())
+    return any(one.user in mine for one in await services.ledger.passkeys(removed=True))
 
 
 async def _known(services: Services, caller: Person, ident: str) -> tuple[Approval, User]:

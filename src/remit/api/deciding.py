@@ -52,7 +52,9 @@ class Deciding(Protocol):
         """Stop the run that asked, and refuse or withdraw all that waits in it; the root session's id."""
         ...
 
-    async def delegate_approval(self, ident: str, by: User, to: str, until_ms: int, note: str | None) -> Approval:
+    async def delegate_approval(
+        self, ident: str, by: User, to: str, until_ms: int, note: str | None, confirmed: Confirmed | None = None
+    ) -> Approval:
         """Let `to` decide in the place of `by` until `until_ms`."""
         ...
 

@@ -5,6 +5,7 @@ They are registered on the page `/a/passkeys`, in the browser that holds them.
 
 import base64
 import hashlib
+from collections.abc import Mapping
 
 from fastapi import APIRouter
 
@@ -13,8 +14,10 @@ from remit.api.answers_passkeys import InvitedAnswer, PasskeyAnswer, PasskeysAns
 from remit.api.authenticator import Person
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
 from remit.api.moments import instant
-from remit.api.problem import Problem, not_found
+from remit.api.problem import Problem, forbidden, not_found
 from remit.api.requests import InviteRequest, PasskeyRequest
+from remit.api.services import Services
+from remit.facts.canonical import Json
 from remit.facts.passkey import Passkey
 from remit.trace.bodies import AdminBody, Event
 
@@ -51,15 +54,22 @@ async def invite(asked: InviteRequest, services: With, caller: ByAdmin) -> Invit
 
 @router.post("/passkeys/remove")
 async def remove(asked: PasskeyRequest, services: With, caller: ByReader) -> RemovedAnswer:
-    """End a passkey: it confirms nothing any more. A user ends his own."""
+    """End a passkey, because of `why`: it confirms nothing any more. A user ends his own on the page."""
     known = {handle(one): one for one in await services.ledger.passkeys()}
     found = known.get(asked.id)
     if found is None or (isinstance(caller, Person) and found.user != caller.user):
         raise not_found(f"passkey: {asked.id}", "remit passkeys ls")
-    receipt = await services.driver.record(
-        AdminBody(Event.PASSKEY_REMOVED, named(caller), found.ident, {"user": found.user})
-    )
-    return RemovedAnswer(id=asked.id, record=str(receipt.ref))
+    if isinstance(caller, Person):
+        place = f"{services.passkeys.origin}/a/passkeys"
+        lost = f"lost it? whoever runs Remit: remit passkeys remove {asked.id} --why TEXT"
+        raise forbidden("a token alone ends no passkey", f"remove it by a passkey of yours at {place}; {lost}")
+    return RemovedAnswer(id=asked.id, record=await ended(services, named(caller), found, {"why": asked.why}))
+
+
+async def ended(services: Services, by: str, passkey: Passkey, told: Mapping[str, Json]) -> str:
+    """End `passkey`; the record that says so."""
+    body = AdminBody(Event.PASSKEY_REMOVED, by, passkey.ident, {"user": passkey.user, **told})
+    return str((await services.driver.record(body)).ref)
 
 
 def handle(passkey: Passkey) -> str:

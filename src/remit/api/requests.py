@@ -181,9 +181,10 @@ class InviteRequest(Strict):
 
 
 class PasskeyRequest(Strict):
-    """Which passkey."""
+    """Which passkey ends, and why."""
 
     id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
+    why: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
 
 class DenyRequest(Strict):

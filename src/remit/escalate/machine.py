@@ -110,12 +110,16 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """Until `until_ms`, `to` may decide this approval in the place of `by`."""
+    """Until `until_ms`, `to` may decide this approval in the place of `by`.
+
+    `strong` where he confirmed it beyond his token.
+    """
 
     by: str
     to: str
     at: int
     until_ms: int
+    strong: bool = False
 
 
 @dataclass(frozen=True, slots=True)

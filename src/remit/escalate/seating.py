@@ -12,7 +12,7 @@ from itertools import islice, product
 from typing import Final, TypeAlias
 
 from remit.escalate.machine import Approval
-from remit.escalate.sitting import asked, breaks, counts_for, routes_of, wants_strong
+from remit.escalate.sitting import asked, counts_for, deputing, handed_on, may_break, routes_of, wants_strong
 from remit.facts.agent import User
 from remit.facts.catalog import Route
 
@@ -55,7 +55,7 @@ def complete(approval: Approval, routes: Mapping[str, Route], users: Mapping[str
     if approval.glass is not None:
         person = users.get(approval.glass.by)
         confirmed = approval.glass.strong or not wants_strong(approval, routes)
-        return person is not None and confirmed and breaks(approval, routes, person)
+        return person is not None and confirmed and may_break(approval, routes, users, person)
     return all(seat.filled for seat in seats(approval, routes, users))
 
 
@@ -88,8 +88,8 @@ def _places(
     voted = {users[vote.by].who for vote in approval.votes if vote.by in users}
     named = [
         one.by
-        for one in approval.delegations
-        if one.to == by and one.at <= at < one.until_ms and one.by in users and users[one.by].who not in voted
+        for one in deputing(approval, users, by, at)
+        if users[one.by].who not in voted and handed_on(one, routes[name])
     ]
     wanted = {group for route in asked(name, routes, at - approval.opened_ms) for group in route.groups}
     held = {group for who in (by, *named) if who in users for group in users[who].groups}

@@ -3,12 +3,13 @@
 Laws: rules are those of the running bundle, read at the time of the vote. The requester's yes counts only where the
 route says so, under whatever name he comes: users that say the same `person` are one. Whoever was asked `next`
 decides once the time of those before him is over. A deputy has what the one who named him has by himself, until the
-end that was given; what a deputy has cannot be handed on.
+end that was given; what a deputy has cannot be handed on, and a human has one deputy, the one whom he named last, under
+whatever name. What is confirmed beyond a token is handed on by no less.
 """
 
 from collections.abc import Iterator, Mapping
 
-from remit.escalate.machine import OPEN, Approval, State
+from remit.escalate.machine import OPEN, Approval, Delegation, State
 from remit.facts.agent import User
 from remit.facts.catalog import Route
 
@@ -57,6 +58,21 @@ def own(
     )
 
 
+def deputing(approval: Approval, users: Mapping[str, User], to: str, at: int) -> list[Delegation]:
+    """Those in whose place `to` decides at `at`.
+
+    A human has one place, under all his names: who has named another since has taken it back from the one before,
+    also where the time of that was over.
+    """
+    last = {users[one.by].who: one for one in approval.delegations if one.by in users}
+    return [one for one in last.values() if one.to == to and one.at <= at < one.until_ms]
+
+
+def handed_on(given: Delegation, route: Route) -> bool:
+    """Whether `given` hands on a place on `route`: one that asks for more than a token has no use for less."""
+    return given.strong or not route.strong
+
+
 def counts_for(
     approval: Approval,
     routes: Mapping[str, Route],
@@ -71,9 +87,10 @@ def counts_for(
     In the place of those named in `without` he says nothing.
     """
     found = set(own(approval, routes, users, person, at))
-    for one in approval.delegations:
-        if one.to == person.name and one.at <= at < one.until_ms and one.by in users and one.by not in without:
-            found.update(own(approval, routes, users, users[one.by], at))
+    for one in deputing(approval, users, person.name, at):
+        if one.by not in without:
+            his = own(approval, routes, users, users[one.by], at)
+            found.update(name for name in his if handed_on(one, routes[name]))
     if is_requester(approval, users, person):
         found = {name for name in found if routes[name].requester_may_approve}
     return tuple(sorted(found))
@@ -108,6 +125,15 @@ def breaks(approval: Approval, routes: Mapping[str, Route], person: User) -> boo
     """Whether `person` may lift every gate of `approval` alone in an emergency."""
     return all(
         name in routes and not routes[name].break_glass.isdisjoint(person.groups) for name in routes_of(approval)
+    )
+
+
+def may_break(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User], person: User) -> bool:
+    """Whether `person` `breaks` the glass of `approval`, which the requester does only where he may say yes."""
+    if not breaks(approval, routes, person):
+        return False
+    return not is_requester(approval, users, person) or all(
+        routes[name].requester_may_approve for name in routes_of(approval)
     )
 
 

@@ -24,7 +24,17 @@ from remit.escalate.machine import (
     voted,
 )
 from remit.escalate.seating import complete
-from remit.escalate.sitting import breaks, counts_for, is_requester, may_edit, own, routes_of, sits, wants_strong
+from remit.escalate.sitting import (
+    breaks,
+    counts_for,
+    is_requester,
+    may_break,
+    may_edit,
+    own,
+    routes_of,
+    sits,
+    wants_strong,
+)
 from remit.facts.agent import User
 from remit.facts.catalog import Route
 
@@ -97,11 +107,11 @@ def _said(old: Vote, cast: Vote) -> bool:
 
 
 def confirmed(approval: Approval, room: Room, counted: Iterable[str]) -> None:
-    """Raise `VoteRefused` where a yes that counts for `counted` has to be confirmed beyond a token."""
+    """Raise `VoteRefused` where a yes that counts for `counted`, or who says it, is confirmed beyond a token."""
     unconfirmed = set(counted).intersection(wants_strong(approval, room.routes))
     if unconfirmed:
         raise VoteRefused(
-            f"{', '.join(sorted(unconfirmed))} asks for a yes that is confirmed beyond a token",
+            f"{', '.join(sorted(unconfirmed))} asks for a yes, or a deputy, that is confirmed beyond a token",
             f"confirm it with your passkey on the page /a/{approval.ident}",
         )
 
@@ -132,8 +142,11 @@ def delegate(approval: Approval, room: Room, given: Delegation) -> Approval:
     person = voter(approval, room, given.by, given.at)
     if approval.state is not State.PENDING:
         raise VoteRefused("it is approved already: there is nothing left to hand on", "remit approvals ls", ended=True)
-    if not own(approval, room.routes, room.users, person, given.at):
+    mine = own(approval, room.routes, room.users, person, given.at)
+    if not mine:
         raise ineligible(approval, room, person, given.at)
+    if not given.strong:
+        confirmed(approval, room, mine)
     names = {name for name, user in room.users.items() if user.who == person.who}
     if any(one.by in names and one.by != given.by and given.at < one.until_ms for one in approval.delegations):
         why = f"{given.by} has handed it on already, under another name"
@@ -165,8 +178,7 @@ def break_glass(
     person = voter(approval, room, glass.by, glass.at)
     if approval.state is not State.PENDING:
         raise VoteRefused("it is approved already", f"remit approvals show {approval.ident}", ended=True)
-    allowed = all(route.requester_may_approve for route in _routes(approval, room))
-    if not breaks(approval, room.routes, person) or (is_requester(approval, room.users, person) and not allowed):
+    if not may_break(approval, room.routes, room.users, person):
         raise VoteRefused(
             f"{person.name} is not one of those who may break the glass here",
             f"ask someone of the break_glass groups of: {', '.join(routes_of(approval))}",

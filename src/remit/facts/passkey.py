@@ -12,7 +12,8 @@ class Passkey:
     """The credential `ident` of `user`, by the `name` that he gave it.
 
     `ident` and `key` (COSE, RFC 9052) are base64url without padding; `count` is how often its authenticator says that
-    it signed, where it counts at all; `at_ms` is when it was registered.
+    it signed, where it counts at all; `at_ms` is when it was registered. One that was removed has no key: it confirms
+    nothing, and tells that its user had one.
     """
 
     ident: str
@@ -28,6 +29,11 @@ class Confirmed(NamedTuple):
 
     passkey: str
     counted: int
+
+
+def ended(passkey: Passkey) -> Passkey:
+    """`passkey`, which confirms nothing any more."""
+    return replace(passkey, key="")
 
 
 def used(passkey: Passkey, count: int) -> Passkey:

@@ -4,7 +4,7 @@ from typing import Literal, assert_never
 
 from remit.facts.limits import INTEGER_MAX
 from remit.facts.passkey import Passkey
-from remit.pdp.deltas import CredentialSet, Delta, PasskeyAdded, PasskeyRemoved, TokenRevoked
+from remit.pdp.deltas import CredentialSet, Delta, PasskeyAdded, PasskeyRemoved, PasskeyUsed, TokenRevoked
 from remit.trace.bodies import AdminBody, Event
 
 
@@ -27,9 +27,18 @@ def of_credential(
         case Event.PASSKEY_ADDED:
             return _added(at, body)
         case Event.PASSKEY_REMOVED:
-            return (PasskeyRemoved(body.subject),)
+            return (*_signed(body), PasskeyRemoved(body.subject))
         case _:
             assert_never(event)
+
+
+def _signed(body: AdminBody) -> tuple[Delta, ...]:
+    """The passkey that confirmed it, where one did."""
+    match body.data.get("confirmed"):
+        case [str(passkey), int(counted)]:
+            return (PasskeyUsed(passkey, counted),)
+        case _:
+            return ()
 
 
 def _added(at: int, body: AdminBody) -> tuple[Delta, ...]:

@@ -282,7 +282,7 @@ class PasskeyUsed:
 
 @dataclass(frozen=True, slots=True)
 class PasskeyRemoved:
-    """The passkey `ident` confirms nothing any more."""
+    """The passkey `ident` confirms nothing any more; that its user had one stays known."""
 
     ident: str
 

@@ -15,7 +15,8 @@ What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; 
 to erase it; `session.words` {text, grounds?}; `token.revoked` {expires_ms}; `credential` {hash}, null to remove it;
 `epoch` {heads, …}; `halt` {reason, holds?, keeps?}; `session.confidence` {source, units};
 `approval.superseded` {by}; `guarantee.signed` {breach, why}; `intent.settled` {happened, why, refunds?, root?, marks?};
-`past.carried` {slot}; `budget.carried` {since_ms, units}; `passkey.added` {user, key, count, name}. `subject` is the
+`past.carried` {slot}; `budget.carried` {since_ms, units}; `passkey.added` {user, key, count, name};
+`passkey.removed` {user, why?, confirmed?: [passkey, counted]}. `subject` is the
 id of the session, token, credential, approval, passkey or intent, the account of a budget, a breaker, a guarantee,
 the place of a slot, or the chain.
 """
@@ -224,7 +225,7 @@ def _said(ref: Ref, at: int, body: DecisionBody) -> tuple[Delta, ...]:
             return (ApprovalRefused(body.approval, body.by, body.reason),)
         case Choice.DELEGATE:
             until_ms = at if body.until_ms is None else body.until_ms
-            return (ApprovalDelegated(body.approval, Delegation(body.by, body.to or "", at, until_ms)),)
+            return (ApprovalDelegated(body.approval, Delegation(body.by, body.to or "", at, until_ms, vote.strong)),)
         case Choice.BREAK_GLASS:
             return (ApprovalBroken(body.approval, Glass(body.by, at, body.note or "", strong=vote.strong)),)
         case Choice.REVIEW:

@@ -123,12 +123,15 @@ class Decisions:
         finally:
             self._memory.release(sids, self._clock.monotonic_s())
 
-    async def delegate_approval(self, ident: str, by: User, to: str, until_ms: int, note: str | None) -> Approval:
-        """Let `to` decide in the place of `by` until `until_ms`."""
+    async def delegate_approval(
+        self, ident: str, by: User, to: str, until_ms: int, note: str | None, confirmed: Confirmed | None = None
+    ) -> Approval:
+        """Let `to` decide in the place of `by` until `until_ms`; `confirmed` as of a yes."""
         found = await self._found(ident)
-        given = Delegation(by.name, to, self._clock.now_ms(), until_ms)
+        given = Delegation(by.name, to, self._clock.now_ms(), until_ms, confirmed is not None)
         after = voting.delegate(found, self.room(), given)
         said = DecisionBody(ident, found.requested, by.name, Choice.DELEGATE, (), note, to=to, until_ms=until_ms)
+        said = replace(said, confirmed=confirmed)
         return await self._record(said, after)
 
     async def break_glass(

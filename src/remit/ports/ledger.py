@@ -160,8 +160,8 @@ class Ledger(Protocol):
         """What people stopped."""
         ...
 
-    async def passkeys(self) -> Sequence[Passkey]:
-        """What people confirm a yes with, the oldest first."""
+    async def passkeys(self, *, removed: bool = False) -> Sequence[Passkey]:
+        """What people confirm a yes with, the oldest first; with `removed` what they did, too."""
         ...
 
     async def credentials(self) -> Mapping[str, str]:

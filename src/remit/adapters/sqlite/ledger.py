@@ -177,9 +177,9 @@ class SqliteLedger:
         """What people stopped."""
         return await self._readers.run(reads.stopped)
 
-    async def passkeys(self) -> Sequence[Passkey]:
-        """What people confirm a yes with, the oldest first."""
-        return await self._readers.run(passkeys)
+    async def passkeys(self, *, removed: bool = False) -> Sequence[Passkey]:
+        """What people confirm a yes with, the oldest first; with `removed` what they did, too."""
+        return await self._readers.run(lambda conn: passkeys(conn, removed=removed))
 
     async def credentials(self) -> Mapping[str, str]:
         """Ids of stored credentials and their hashes."""

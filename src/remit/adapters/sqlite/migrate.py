@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 
 from remit.adapters.sqlite import rows
+from remit.adapters.sqlite.passkeys import Changing, passkeys
 from remit.adapters.sqlite.reads import SEGMENT
 from remit.adapters.sqlite.segment import ERASED, body_head, record_head, unpack
 from remit.adapters.sqlite.state import State
@@ -27,6 +28,7 @@ from remit.adapters.sqlite.tables import (
 )
 from remit.facts.novelty import Used
 from remit.facts.record import RecordKind, Ref
+from remit.pdp.deltas import PasskeyAdded, PasskeyRemoved, PasskeyUsed
 from remit.pdp.fold import fold
 from remit.trace.bodies import ActionBody, AdminBody, Body
 from remit.trace.chain import parts
@@ -161,6 +163,23 @@ def from_version_9(conn: sqlite3.Connection) -> None:
     """Version 9 held what one agent of a chain did against all of them, who had not done it."""
     conn.execute("DELETE FROM used")
     _tell_used(conn)
+
+
+def from_version_10(conn: sqlite3.Connection) -> None:
+    """Version 10 forgot passkeys that were removed, and what was delegated was never confirmed beyond a token."""
+    known, told, gone = {one.ident for one in passkeys(conn)}, Changing(conn), dict[str, rows.Row]()
+    for row in conn.execute(f"{SEGMENT} ORDER BY segment.first").fetchall():
+        for stored in unpack(*row):
+            record = decode_record(stored.record)
+            if stored.body is None or record.kind not in {RecordKind.ADMIN, RecordKind.DECISION}:
+                continue
+            body = decode_body(record.kind, stored.body)
+            for delta in fold(Ref(record.chain, record.seq), record.at, record.kind, body):
+                if isinstance(delta, PasskeyAdded | PasskeyUsed | PasskeyRemoved):
+                    gone.update([told.change(delta)])
+    rows.write(conn, {"passkey": [row for ident, row in gone.items() if ident not in known]})
+    for number, detail in conn.execute("SELECT id, detail FROM approval").fetchall():
+        rows.write(conn, {"approval": [rows.approval_row(number, rows.approval_from((detail,)))]})
 
 
 def _new(used: Used, body: Body | None, ident: int) -> list[rows.Row]:

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from typing import Final, assert_never
 
 from remit.adapters.sqlite.rows import Row, passkey_row
-from remit.facts.passkey import Passkey, used
+from remit.facts.passkey import Passkey, ended, used
 from remit.pdp.deltas import PasskeyAdded, PasskeyDelta, PasskeyRemoved, PasskeyUsed
 
 _ROWS: Final = "SELECT ident, user, key, count, name, at FROM passkey"
 
 
-def passkeys(conn: sqlite3.Connection) -> Sequence[Passkey]:
-    """What people confirm a yes with, the oldest first."""
-    return [Passkey(*row) for row in conn.execute(f"{_ROWS} ORDER BY at, ident").fetchall()]
+def passkeys(conn: sqlite3.Connection, *, removed: bool = False) -> Sequence[Passkey]:
+    """What people confirm a yes with, the oldest first; with `removed` what they did, too."""
+    found = [Passkey(*row) for row in conn.execute(f"{_ROWS} ORDER BY at, ident").fetchall()]
+    return found if removed else [one for one in found if one.key]
 
 
 class Changing:
@@ -29,7 +30,8 @@ class Changing:
             case PasskeyAdded(passkey):
                 ident, after = passkey.ident, passkey
             case PasskeyRemoved(ident):
-                after = None
+                before = self._of(ident)
+                after = None if before is None else ended(before)
             case PasskeyUsed(ident, count):
                 before = self._of(ident)
                 after = None if before is None else used(before, count)

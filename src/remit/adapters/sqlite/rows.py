@@ -224,7 +224,7 @@ def spent_row(account: str, held: Balance | None) -> Row:
 
 
 def passkey_row(ident: str, passkey: Passkey | None) -> Row:
-    """A passkey; None: it confirms nothing any more."""
+    """A passkey; None: there never was one."""
     if passkey is None:
         return (_text(ident), None, None, None, None, None)
     named = (_text(ident), _text(passkey.user), _text(passkey.key))

@@ -21,10 +21,11 @@ from remit.adapters.sqlite.migrate import (
     from_version_7,
     from_version_8,
     from_version_9,
+    from_version_10,
 )
 from remit.adapters.sqlite.tables import create
 
-VERSION: Final = 10
+VERSION: Final = 11
 APPLICATION: Final = 0x524D4954
 """`RMIT`, in the file's header (sqlite.org/fileformat2.html, application id)."""
 
@@ -39,6 +40,7 @@ MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {
     7: from_version_7,
     8: from_version_8,
     9: from_version_9,
+    10: from_version_10,
 }
 """From each earlier version to the one after it."""
 

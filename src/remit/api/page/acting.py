@@ -79,7 +79,9 @@ class Acting:
             case "delegate":
                 may_decide(services, who.person)
                 until_ms = services.clock.now_ms() + int(_number(form, "minutes", back) * MINUTE_MS)
-                await services.driver.delegate_approval(ident, by, form.get("to", "").strip(), until_ms, note)
+                confirmed = await self._confirmed(who, approval, form, back)
+                to = form.get("to", "").strip()
+                await services.driver.delegate_approval(ident, by, to, until_ms, note, confirmed)
             case "stop":
                 _sure(form, back)
                 await services.driver.stop_session(ident, by, _reason(form, back) or "suspicious", note)

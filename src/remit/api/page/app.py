@@ -27,6 +27,7 @@ from remit.api.page.reading import (
     send_page,
 )
 from remit.api.page.render import fitted, message, passkeys, sign_in, waiting
+from remit.api.passkeys import ended, handle
 from remit.api.problem import Problem
 from remit.api.services import Services
 from remit.api.views import approval_view, sees_approval, sees_arguments
@@ -40,6 +41,7 @@ from remit.trace.bodies import ActionBody, AdminBody, Event
 
 LISTED_MAX: Final = 50
 PASSKEYS: Final = "passkeys"
+REMOVING: Final = "passkeys/remove"
 PASSKEYS_MAX: Final = 10
 NAME_CHARS_MAX: Final = 60
 _REF: Final = re.compile(r"[a-z0-9]{1,16}-[1-9][0-9]{0,8}\.[1-9][0-9]{0,14}")
@@ -91,7 +93,8 @@ class Pages:
                 assert who is not None  # noqa: S101
                 await send_page(send, 200, await self._passkeys(who, heads.get(b"host", "")))
             case "POST", "passkeys":
-                await self._register(who, await self._own_form(who, heads, receive))
+                form = await self._own_form(who, heads, receive)
+                await (self._remove(who, form) if form.get("choice") == "remove" else self._register(who, form))
                 await send_on(send, f"{PREFIX}{PASSKEYS}")
             case "GET", _ if _REF.fullmatch(ident) and not below:
                 await send_page(send, 200, (await self._shown(who, ident, heads))[1])
@@ -133,7 +136,8 @@ class Pages:
 
     async def _passkeys(self, who: SignedIn, host: str) -> bytes:
         known = await self._confirming.of(who.person.user)
-        return passkeys(known, Viewer(who.person.user, who.csrf, await self._confirming.ask_for_new(who, host)))
+        viewer = Viewer(who.person.user, who.csrf, await self._confirming.ask_for_new(who, host))
+        return passkeys(known, viewer, await self._confirming.ask(who, REMOVING, host))
 
     async def _register(self, who: SignedIn | None, form: Form) -> None:
         assert who is not None  # noqa: S101 - it is his own form
@@ -153,6 +157,16 @@ class Pages:
             raise Refusal(403, "not registered", why, back=back, next=f"remit passkeys invite {user}")
         told = {"user": user, "key": made.key, "count": made.count, "name": name}
         await services.driver.record(AdminBody(Event.PASSKEY_ADDED, named(who.person), made.ident, told))
+
+    async def _remove(self, who: SignedIn | None, form: Form) -> None:
+        assert who is not None  # noqa: S101 - it is his own form
+        back, services = f"{PREFIX}{PASSKEYS}", self._services
+        known = {handle(one): one for one in await self._confirming.of(who.person.user)}
+        found = known.get(form.get("id", ""))
+        if found is None:
+            raise Refusal(404, "not removed", "it is no passkey of yours", back=back, next="remit passkeys ls")
+        confirmed = await self._confirming.confirmed(who, REMOVING, form, back)
+        await ended(services, named(who.person), found, {"confirmed": list(confirmed)})
 
     async def _known(self, who: SignedIn | None, ident: str) -> tuple[SignedIn, Approval, Entry | None]:
         if who is None:

@@ -56,7 +56,7 @@ def forms(told: ApprovalAnswer, viewer: Viewer, shown: str, *, careful: bool) ->
     if viewer.grants:
         yield from _grant(bound)
     if viewer.delegates:
-        yield from _delegate(bound)
+        yield from _delegate(told, viewer, bound)
     if viewer.stops:
         yield from _stop(bound)
     if viewer.breaks:
@@ -140,12 +140,17 @@ def _grant(bound: Sequence[Html]) -> Iterable[Html]:
     yield _folded("Grant more than this one action", tag("form", *bound, *fields, see, class_="d", method="post"))
 
 
-def _delegate(bound: Sequence[Html]) -> Iterable[Html]:
+def _delegate(told: ApprovalAnswer, viewer: Viewer, bound: Sequence[Html]) -> Iterable[Html]:
+    title, asked = "Let somebody else decide it", viewer.asked
+    if asked is not None and not asked.ask:
+        yield _folded(title, cannot(asked, f"/a/{told.id}"))
+        return
+    confirm, ask = confirmed(asked)
     to = tag("input", name="to", maxlength="63", required=True, autocapitalize="none")
     minutes = tag("input", name="minutes", inputmode="numeric", value="60", maxlength="6", required=True)
     fields = tag("label", "To the user ", to), tag("label", "For how many minutes ", minutes)
-    form = tag("form", *bound, *fields, button("Delegate", "delegate", None), class_="d", method="post")
-    yield _folded("Let somebody else decide it", form)
+    inner = *bound, *confirm, *fields, button("Delegate", "delegate", None)
+    yield _folded(title, tag("form", *inner, class_="d", method="post", data_ask=ask))
 
 
 def _stop(bound: Sequence[Html]) -> Iterable[Html]:

@@ -6,9 +6,11 @@ from typing import Final
 from remit.api.answers_decided import ApprovalAnswer
 from remit.api.answers_grants import GrantAnswer
 from remit.api.moments import instant
-from remit.api.page.choices import Viewer, cannot, confirmed, forms, hidden, terms
+from remit.api.page.asked import Asked
+from remit.api.page.choices import Viewer, button, cannot, confirmed, forms, hidden, terms
 from remit.api.page.html import Html, joined, tag, text
 from remit.api.page.look import SCRIPT, STYLE
+from remit.api.passkeys import handle
 from remit.escalate.brief import Brief, Case, Line, Preview, Stop, arrange
 from remit.escalate.wording import Span, shortened
 from remit.facts.passkey import Passkey
@@ -165,11 +167,11 @@ def granting(granted: GrantAnswer, viewer: Viewer, shown: str, said: Sequence[tu
     return message("too long", "these terms are too long for a page: remit approvals approve --dry-run", "/a/")
 
 
-def passkeys(known: Sequence[Passkey], viewer: Viewer) -> bytes:
-    """The passkeys of `viewer`, and the form that registers one."""
+def passkeys(known: Sequence[Passkey], viewer: Viewer, removing: Asked) -> bytes:
+    """The passkeys of `viewer`, the form that ends one, by one of them, and the form that registers one."""
     rows = [tag("li", one.name, tag("small", f"since {instant(one.at_ms)}, signed {one.count} times")) for one in known]
     listed = tag("ul", *rows) if rows else tag("p", "You have none.")
-    head = header(viewer, ""), tag("h1", "Your passkeys"), listed
+    head = header(viewer, ""), tag("h1", "Your passkeys"), listed, *_removal(known, viewer, removing)
     asked = viewer.asked
     if asked is None or not asked.ask:
         why = () if asked is None else (cannot(asked, "/a/passkeys"),)
@@ -184,3 +186,17 @@ def passkeys(known: Sequence[Passkey], viewer: Viewer) -> bytes:
     )  # fmt: skip
     how = tag("p", "Whoever runs Remit invites you: ", tag("code", f"remit passkeys invite {viewer.user}"))
     return page("passkeys", *head, tag("h2", "One more"), form, how)
+
+
+def _removal(known: Sequence[Passkey], viewer: Viewer, removing: Asked) -> Iterable[Html]:
+    if not removing.ask:
+        return
+    confirm, ask = confirmed(removing)
+    which = tag("select", *(tag("option", one.name, value=handle(one)) for one in known), name="id")
+    inner = hidden("csrf", viewer.csrf), *confirm, tag("label", "Which ", which), button("Remove", "remove", "no")
+    yield tag("h2", "One less")
+    yield tag("form", *inner, class_="d", method="post", action="/a/passkeys", data_ask=ask)
+    yield tag(
+        "p",
+        "Glass asks for a passkey of yours afterwards, too. One that is lost is ended by whoever runs Remit.",
+    )

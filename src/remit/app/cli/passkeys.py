@@ -35,11 +35,12 @@ def invite(
 @app.command()
 def remove(
     ident: Annotated[str, typer.Argument(help="The passkey's id: remit passkeys ls.")],
+    why: Annotated[str, typer.Option("--why", help="What became of it; kept on the ledger.")],
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
-    """End a passkey: it confirms nothing any more. With the admin token, or your own for your own."""
-    answer: dict[str, Any] = client(token_file).post("/passkeys/remove", {"id": ident})
+    """End a passkey that was lost, with the admin token: it confirms nothing any more. Your own ends on its page."""
+    answer: dict[str, Any] = client(token_file).post("/passkeys/remove", {"id": ident, "why": why})
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return
