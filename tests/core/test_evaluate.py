@@ -68,7 +68,7 @@ def test_whoever_looks_at_the_whole_context_looks_at_all_of_it(condition: str) -
     (statement,), _ = split(PolicySource("p.cedar", text))
     policy = policy_of("p", statement, form_of(statement))
     found = slice_of({"p": policy}, Once(lambda: generated_of([policy])))
-    assert {*found.looks, "input"} == ALL | {"budget", "past"}
+    assert {*found.looks, "input"} == ALL | {"budget", "past", "sends"}
     assert (found.input, found.flow, found.impact, found.novelty) == (True, True, True, True)
     assert found.measures == {"amount", "records", "recipients"}
     assert found.asks("any monitor")

@@ -231,6 +231,23 @@ async def test_what_is_found_labels_the_session_and_is_reported_once(tmp_path: P
 
 
 @pytest.mark.asyncio
+async def test_what_is_found_in_what_is_sent_is_reported_once_and_labels_no_session(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        servers = {"shop": replace(b.bundle.catalog.servers["shop"], detects_sent=frozenset({Find.SECRET, Find.PII}))}
+        b.bundle = compiled(replace(b.bundle.catalog, servers=servers))
+        for _ in range(2):
+            assert told(await b.call("echo", text=f"the password is q7Rz9LmWx2Vb, paid by {CARD}"))
+        intents = [entry.body for entry in await b.records(RecordKind.INTENT)]
+        assert all(isinstance(one, ActionBody) and set(one.context["sends"]) == {"pii", "secret"} for one in intents)  # type: ignore[arg-type]
+        for entry in await b.records(RecordKind.OUTCOME):
+            assert isinstance(entry.body, OutcomeBody)
+            assert not any(label.startswith("confidential") for label in entry.body.labels)
+        found = [entry.body for entry in await b.records(RecordKind.ADMIN)]
+        [report] = [body for body in found if isinstance(body, AdminBody) and body.event is Event.DETECTED]
+        assert (report.data["found"], report.data["sent"]) == ({"secret": {"value called a secret": 1}}, True)
+
+
+@pytest.mark.asyncio
 async def test_a_notice_is_told_after_the_label_of_what_is_found_in_it(tmp_path: Path) -> None:
     notices: list[Notice] = []
 

@@ -105,6 +105,7 @@ def spec_json(spec: Spec) -> dict[str, Json]:
             members |= {
                 "sink": spec.sink and spec.sink.value,
                 "detect": sorted(one.value for one in spec.detects) or None,
+                "detect_sent": sorted(one.value for one in spec.detects_sent) or None,
             }
             if spec.command is not None:
                 env: Json = {name: shown_value(value, HIDDEN) for name, value in spec.env.items()}
@@ -244,6 +245,7 @@ def _server_json(server: Server) -> Mapping[str, Json]:
         "source": dict.fromkeys(server.source, True),
         "sink": server.sink.value,
         "detect": dict.fromkeys(sorted(one.value for one in server.detects), True),
+        "detect_sent": dict.fromkeys(sorted(one.value for one in server.detects_sent), True),
     }
     match server.transport:
         case Stdio(command, env, cwd):

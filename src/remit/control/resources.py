@@ -85,7 +85,8 @@ class ServerSpec:
     """Exactly one of `command` and `url`.
 
     `env` and `cwd` go with `command` only, `headers`, `oauth` and `private` with `url` only. `source` left out
-    (None) keeps the worst case, and so does `sink`. `detects` is what is looked for in all that it says.
+    (None) keeps the worst case, and so does `sink`. `detects` is what is looked for in all that it says,
+    `detects_sent` in what is sent to it.
     """
 
     command: tuple[str, ...] | None = None
@@ -101,6 +102,7 @@ class ServerSpec:
     private: bool = False
     detects: frozenset[Find] = frozenset()
     sink: Sink | None = None
+    detects_sent: frozenset[Find] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

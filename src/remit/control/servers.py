@@ -41,7 +41,8 @@ def server_of(resource: Resource, spec: ServerSpec) -> tuple[Server | None, list
     problems += label_problems(resource, spec.source)
     source = UNCATALOGUED_SOURCE if spec.source is None else closed(spec.source)
     sink = Sink.EXTERNAL if spec.sink is None else spec.sink
-    server = Server(resource.name, transport, spec.shared, spec.verify_s, spec.call_s, source, spec.detects, sink)
+    detects = spec.detects, sink, spec.detects_sent
+    server = Server(resource.name, transport, spec.shared, spec.verify_s, spec.call_s, source, *detects)
     return server, problems
 
 

@@ -220,8 +220,8 @@ class Server:
     `verify_s` is how old the last comparison of its live tools with their pins may be when a
     call is forwarded; 0 compares before every call. `call_s` is how long one call may take. `source`
     are the labels that all but its tools bring: resources, prompts, lists, instructions. `detects` is what is looked
-    for in all that it says. `sink` is where goes what is asked of all but its tools: addresses of resources, arguments
-    of prompts.
+    for in all that it says, `detects_sent` in what is sent to it. `sink` is where goes what is asked of all but its
+    tools: addresses of resources, arguments of prompts.
     """
 
     name: str
@@ -232,6 +232,7 @@ class Server:
     source: Labels = UNCATALOGUED_SOURCE
     detects: frozenset[Find] = frozenset()
     sink: Sink = Sink.EXTERNAL
+    detects_sent: frozenset[Find] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,5 +342,9 @@ class Catalog:
     def labels(self) -> Labels:
         """Every label that some tool, part of its results, server or detector brings, with the two family names."""
         brought = [tool.brings for tool in self.tools.values()]
-        sources = [server.source | labels_of(server.detects) for server in self.servers.values()]
+        sources = [server.source | labels_of(server.detects | server.detects_sent) for server in self.servers.values()]
         return frozenset({"untrusted", "confidential"}).union(*brought, *sources)
+
+    def looked_for_at(self, server: str) -> frozenset[Find]:
+        """What detectors look for in what is sent to `server`."""
+        return self.servers[server].detects_sent if server in self.servers else frozenset()

@@ -26,7 +26,7 @@ from remit.pdp.granting import covering, reach_in
 from remit.pdp.guaranteed import guaranteed
 from remit.pdp.known import argument_problem, known, session_problem
 from remit.pdp.listing import judge_list
-from remit.pdp.measure import impact, novelty
+from remit.pdp.measure import impact, novelty, sent
 from remit.pdp.obliged import obliged
 from remit.pdp.past import told, unmeasured
 from remit.pdp.snapshot import Asking, Snapshot
@@ -120,6 +120,8 @@ def _looked_at(
         snapshot.draws if snapshot.draws and "budget" in asks.looks else (),
         None if isinstance(past, Reason) else past,
     )
+    if reached.finds:
+        facts = facts._replace(sends=sent(action, reached))
     return facts, past if isinstance(past, Reason) else unmeasured(action, reached)
 
 

@@ -7,6 +7,7 @@ from remit.facts.action import Action
 from remit.facts.record import RecordKind
 from remit.policy.reached import Reached
 from remit.policy.verdict import Reason, Verdict
+from remit.protect.detect.detectors import NOTHING, Found
 from remit.trace.bodies import ActionBody, ExchangeBody
 
 
@@ -57,10 +58,12 @@ Effect: TypeAlias = Append | Forward | Hold | Refuse | Reshape | Resolve
 class Decision(NamedTuple):
     """The outcome of `decide`. `effects` are in the order they must happen.
 
-    `observed` is the verdict policy gave where `observe` mode overrode it.
+    `observed` is the verdict policy gave where `observe` mode overrode it, `sends` what detectors found in what it
+    sends.
     """
 
     verdict: Verdict
     reasons: tuple[Reason, ...]
     effects: tuple[Effect, ...]
     observed: Verdict | None = None
+    sends: Found = NOTHING

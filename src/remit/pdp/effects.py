@@ -16,6 +16,7 @@ from remit.policy.context import Facts
 from remit.policy.reached import Reached
 from remit.policy.verdict import Deny, Escalate, Gate, Permit, Reason, Verdict, word
 from remit.protect.budgets import charges_of
+from remit.protect.detect.detectors import NOTHING
 from remit.trace.bodies import ActionBody, ExchangeBody, Passed, Stored
 
 
@@ -59,7 +60,8 @@ def decision_of(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int)
             effects = (Append(RecordKind.PROPOSAL, body), Refuse())
         case _:
             assert_never(ruling.verdict)
-    return Decision(ruling.verdict, ruling.reasons, effects, ruling.observed)
+    sends = None if ruling.facts is None else ruling.facts.sends
+    return Decision(ruling.verdict, ruling.reasons, effects, ruling.observed, sends or NOTHING)
 
 
 def _forward(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> tuple[decision.Effect, ...]:
@@ -162,7 +164,7 @@ def _stored(snapshot: Snapshot, ruling: Ruling) -> Stored | None:
     held, facts, reached = snapshot.stores, ruling.facts, ruling.reached
     if not held.writes or facts is None or reached is None:
         return None
-    labels = facts.labels.union(reached.brings)
+    labels = facts.labels.union(reached.brings, facts.sent_labels)
     if held.full:
         labels |= snapshot.bundle.labels
     return None if labels <= held.already else Stored(held.writes, tuple(sorted(labels)))

@@ -84,7 +84,8 @@ def _trip(record: str, at: int, body: AdminBody) -> Finding | None:
 def _detected(record: str, at: int, body: AdminBody) -> Finding | None:
     found, agent = body.data.get("found"), body.data.get("agent")
     kinds = ", ".join(sorted(found)) if isinstance(found, Mapping) else ""
-    title = one_line(f"in what {body.subject} said there was: {kinds}", chars_max=TITLE_CHARS_MAX)
+    where = f"in what was sent to {body.subject}" if body.data.get("sent") is True else f"in what {body.subject} said"
+    title = one_line(f"{where} there was: {kinds}", chars_max=TITLE_CHARS_MAX)
     named = agent if isinstance(agent, str) else ""
     return Finding(record, at, Cause.DETECTION, Severity.HIGH, title, named, what=f"tool:{body.subject}")
 

@@ -91,9 +91,12 @@ def _flow(judged: Ruling, held: NoFlow) -> str | None:
     """A gate that people lifted, or that they are asked about, lets it through."""
     if judged.approval is not None or judged.grants or isinstance(judged.verdict, Escalate):
         return None
-    labels = frozenset[str]() if judged.facts is None else judged.facts.labels
-    found = sorted(held.labels & labels)
-    return None if not found else f"what the session holds is {found[0]}, and nobody was asked"
+    if judged.facts is None:
+        return None
+    if found := sorted(held.labels & judged.facts.labels):
+        return f"what the session holds is {found[0]}, and nobody was asked"
+    found = sorted(held.labels & judged.facts.sent_labels)
+    return None if not found else f"what it sends is {found[0]}, and nobody was asked"
 
 
 def _bits(snapshot: Snapshot, action: Action, guard: Guard, agent: str, now_ms: int) -> int | None:

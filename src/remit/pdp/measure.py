@@ -9,8 +9,10 @@ from remit.facts.catalog import Effect, Sink
 from remit.facts.impact import Impact, impact_of
 from remit.facts.novelty import Novelty
 from remit.facts.origin import Flow, Origin, Role
+from remit.facts.strictjson import parse
 from remit.pdp.snapshot import Snapshot
 from remit.policy.reached import Reached
+from remit.protect.detect.detectors import Found, detected
 from remit.protect.origins import Names, leaves
 from remit.protect.pieces import Kind
 from remit.protect.tokens import parts
@@ -27,6 +29,16 @@ def impact(reached: Reached, given: Mapping[str, Json]) -> Impact:
     return impact_of(
         tool.impact, given, reversible=tool.effect is not Effect.IRREVERSIBLE, external=tool.sink is Sink.EXTERNAL
     )
+
+
+def sent(action: Action, reached: Reached) -> Found:
+    """What detectors find in what `action` sends: its arguments but for declared secrets, and answers in a round."""
+    sends: list[Json] = [parse(action.arguments)]
+    if reached.tool is not None:
+        sends = [{name: value for name, value in action.input.items() if name not in reached.tool.secrets}]
+    if action.within is not None:
+        sends.append(parse(action.within.responses))
+    return detected(reached.finds, sends)
 
 
 def novelty(snapshot: Snapshot, action: Action, reached: Reached, flow: Flow) -> Novelty:

@@ -47,6 +47,7 @@ def reached_other(bundle: Bundle, action: Action) -> Reached:
         read=None if record is None else converter(record, part.reads),
         past=past,
         asked=asked_by(part, past),
+        finds=frozenset() if record is None else bundle.catalog.looked_for_at(action.server),
     )
 
 

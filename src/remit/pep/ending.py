@@ -39,7 +39,8 @@ class Ending:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._reporting = Reporting(desk)
+        self.reporting = Reporting(desk)
+        """What people are told of what detectors find."""
 
     async def release(self, errand: Errand, attempt: Attempt, reply: Reply, elapsed_ms: float) -> Answer:
         """The answer that `reply` is, once its outcome is durable."""
@@ -61,7 +62,7 @@ class Ending:
             pending = self._end(errand, attempt, judged, shown, data, elapsed_ms)
             self._desk.breaking.ended(errand.action, attempt.ref, failed=_failed(reply, shown), took_ms=elapsed_ms)
             if judged.found:
-                self._reporting.report(attempt, errand.action, judged)
+                self.reporting.report(attempt, errand.action, judged)
             await pending.durable
         except LedgerUnwritable as error:
             return unwritable(error, attempt.ref)

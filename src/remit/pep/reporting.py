@@ -1,14 +1,16 @@
-"""What detectors found in results, on record for people: a find of one kind once for each run and tool."""
+"""What detectors found in results and in what was sent, on record for people: each kind once for each run and tool."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from remit.facts.action import Action
 from remit.facts.canonical import Json
-from remit.facts.finding import INCIDENTS, Find
+from remit.facts.finding import INCIDENTS
 from remit.facts.record import RecordKind
 from remit.pdp.judge import Judgement
 from remit.pep.attempt import Attempt
 from remit.pep.judging import BY_REMIT, Desk
+from remit.protect.detect.detectors import Found
 from remit.trace.bodies import AdminBody, Event
 
 KNOWN_MAX: Final = 10_000
@@ -20,19 +22,30 @@ class Reporting:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._known: dict[tuple[str, str, str, Find], None] = {}
+        self._known: dict[tuple[object, ...], None] = {}
 
     def report(self, attempt: Attempt, action: Action, judged: Judgement) -> None:
         """Record what is new of what was found in the result of `attempt`. Raises `LedgerUnwritable`."""
-        sid = attempt.sessions[-1].sid
-        new = [find for find in sorted(INCIDENTS & judged.found.keys()) if self._is_new((sid, *_of(action), find))]
-        if new:
-            found: Json = {find.value: dict(judged.found[find]) for find in new}
-            data = {"intent": attempt.ref, "agent": action.authority.acting.agent, "found": found}
+        self._report(attempt, action, judged.found, {"intent": attempt.ref})
+
+    def sent(self, attempt: Attempt, action: Action) -> None:
+        """Record what is new of what was found in what `attempt` sends, or would. Raises `LedgerUnwritable`."""
+        if attempt.decision.sends:
+            self._report(attempt, action, attempt.decision.sends, {"record": attempt.ref, "sent": True})
+
+    def _report(self, attempt: Attempt, action: Action, found: Found, about: Mapping[str, Json]) -> None:
+        sid, sent = attempt.sessions[-1].sid, "sent" in about
+        told: dict[str, Json] = {
+            find.value: dict(found[find])
+            for find in sorted(INCIDENTS & found.keys())
+            if self._is_new((sid, *_of(action), find, sent))
+        }
+        if told:
+            data = {**about, "agent": action.authority.acting.agent, "found": told}
             body = AdminBody(Event.DETECTED, BY_REMIT, f"{action.server}/{action.name}", data)
             self._desk.append(RecordKind.ADMIN, sid, body)
 
-    def _is_new(self, key: tuple[str, str, str, Find]) -> bool:
+    def _is_new(self, key: tuple[object, ...]) -> bool:
         if key in self._known:
             return False
         self._known[key] = None

@@ -133,6 +133,7 @@ class Way:
             if isinstance(attempt, Reshape | Resolve):
                 action = await self.shaped(action, attempt)
                 continue
+            self._ending.reporting.sent(attempt, action)
             match attempt.decision.verdict:
                 case Permit():
                     return attempt if live is not UNASKED else replace(attempt, barred=unreachable)

@@ -89,6 +89,7 @@ class Bundle:
                 self.slice_of(form.tool),
                 self.catalog.monitors.values(),
                 self.catalog.guarantees.values(),
+                self.catalog.looked_for_at(form.tool.server),
             )
         return found
 

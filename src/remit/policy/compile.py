@@ -69,7 +69,9 @@ def compile_bundle(
     problems.extend(strangers(catalog))
     entities = None if problems else catalog_entities(catalog, schema)
     if entities is not None:
-        problems.extend(self_test(*_subject(catalog, tools), schema, entities, catalog.monitors.values()))
+        form, agent = _subject(catalog, tools)
+        looked = form is not None and bool(catalog.looked_for_at(form.tool.server))
+        problems.extend(self_test(form, agent, schema, entities, catalog.monitors.values(), looked=looked))
     if entities is None or problems:
         return _refused(problems, warnings, checked.memory)
     named = {ident: said for said in checked.read if (ident := policy_id(said[1])) is not None}
@@ -190,6 +192,7 @@ def _digest(catalog: Catalog, schema: str) -> str:
                 server.call_s,
                 *([sorted(server.detects)] if server.detects else ()),
                 *([server.sink.value] if server.sink is not Sink.EXTERNAL else ()),
+                *([{"sent": sorted(server.detects_sent)}] if server.detects_sent else ()),
             ]
             for server in catalog.servers.values()
         },

@@ -8,8 +8,9 @@ from typing import Final, NamedTuple, cast
 from remit.facts.budget import Draw, Measure
 from remit.facts.canonical import Json
 from remit.facts.confidence import UNSAID, Confidence
+from remit.facts.finding import Find, labels_of
 from remit.facts.impact import Impact, shown
-from remit.facts.label import Labels, closed
+from remit.facts.label import NONE, Labels, closed
 from remit.facts.novelty import Novelty
 from remit.facts.origin import Counts, Flow, Origin
 from remit.policy.compiled.extensions import Datetime, Decimal
@@ -32,7 +33,8 @@ class Facts(NamedTuple):
     arguments; `age_ms` the age of the oldest session of the chain; `now_ms` since the epoch. `flow` is where
     the values came from, None where no policy asks, and so with `impact` and `novelty`; `confidence` is how sure the
     chain is said to be; `draws` what the action would take from
-    budgets, where a policy looks at that; `past` what the monitors say that a policy asks.
+    budgets, where a policy looks at that; `past` what the monitors say that a policy asks; `sends` what
+    detectors found in what it sends, and how often each thing, None where nothing is looked for.
     """
 
     user: str | None
@@ -49,6 +51,12 @@ class Facts(NamedTuple):
     novelty: Novelty | None = None
     draws: tuple[Draw, ...] = ()
     past: dict[str, Value] | None = None
+    sends: Mapping[Find, Mapping[str, int]] | None = None
+
+    @property
+    def sent_labels(self) -> Labels:
+        """The labels of what it sends, as far as detectors tell."""
+        return labels_of(self.sends) if self.sends else NONE
 
     def recorded(self) -> Mapping[str, Json]:
         """The plain form that records keep: names instead of entities, no input."""
@@ -70,6 +78,8 @@ class Facts(NamedTuple):
             context["impact"] = self.impact.recorded()
         if self.novelty is not None:
             context["novelty"] = dict(self.novelty.recorded())
+        if self.sends:
+            context["sends"] = {find.value: dict(counts) for find, counts in sorted(self.sends.items())}
         if self.draws:
             context["budget"] = _budgets_recorded(self.draws)
         if self.past:
@@ -262,6 +272,7 @@ _PARTS: Final[Mapping[str, Callable[[Facts, Labels], "Value | None"]]] = {
     "novelty": _novelty,
     "budget": _budget,
     "past": lambda facts, _: facts.past,
+    "sends": lambda facts, nameable: None if facts.sends is None else _labels(facts.sent_labels, nameable),
 }
 """How each attribute is made; nothing for one that is absent."""
 

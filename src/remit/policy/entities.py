@@ -49,10 +49,12 @@ def self_test(
     schema: cedar.Schema,
     entities: cedar.Entities,
     monitors: Iterable[Monitor] = (),
+    *,
+    looked: bool = False,
 ) -> Iterator[Problem]:
     """A problem unless a denial by agent group and action group is a denial.
 
-    Asked of one agent and one tool; without both there is nothing to switch off.
+    Asked of one agent and one tool; without both there is nothing to switch off. `looked`: what is sent is looked at.
     """
     if agent is None or form is None:
         return
@@ -60,6 +62,8 @@ def self_test(
     context = facts.cedar(NONE)
     if past := readable(monitors, form.tool):
         context["past"] = unsaid(past)
+    if looked:
+        context["sends"] = frozenset()
     if not form.quarantined:
         context["input"] = convert(form.record, {}).input
     answer = cedar.ask(

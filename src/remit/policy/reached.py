@@ -6,6 +6,7 @@ from typing import Final
 
 from remit.facts.catalog import Effect, Tool
 from remit.facts.feed import NO_FEEDS, Feeds, feeds_of, readable
+from remit.facts.finding import Find
 from remit.facts.guarantee import Guarantee
 from remit.facts.label import Labels, closed
 from remit.facts.monitor import Monitor
@@ -46,7 +47,8 @@ class Reached:
     policy, `read` converts what the slice reads of it, `validator` checks it; None where there is none. A
     `tool` is what a call of one reaches, `arguments` the names that its schema knows, `members` those that
     it knows below them. `feeds` are the monitors and guarantees that calling it concerns, `past` the monitors that
-    policies on it may ask, `asked` those of them that one of the slice does.
+    policies on it may ask, `asked` those of them that one of the slice does. `finds` are what detectors look for in
+    what the action sends.
     """
 
     doing: str
@@ -65,6 +67,7 @@ class Reached:
     feeds: Feeds = NO_FEEDS
     past: tuple[Monitor, ...] = ()
     asked: tuple[Asked, ...] = ()
+    finds: frozenset[Find] = frozenset()
 
     @property
     def pin(self) -> str:
@@ -78,9 +81,16 @@ class Reached:
 
 
 def reached_tool(
-    form: ToolForm, part: Slice, monitors: Collection[Monitor] = (), guarantees: Collection[Guarantee] = ()
+    form: ToolForm,
+    part: Slice,
+    monitors: Collection[Monitor] = (),
+    guarantees: Collection[Guarantee] = (),
+    finds: frozenset[Find] = frozenset(),
 ) -> Reached:
-    """What a call of the tool of `form` reaches, whose slice is `part`, where there are `monitors` and `guarantees`."""
+    """What a call of the tool of `form` reaches, whose slice is `part`, where there are `monitors` and `guarantees`.
+
+    `finds` is what is looked for in what is sent to its server.
+    """
     tool = form.tool
     past = readable(monitors, tool)
     return Reached(
@@ -99,6 +109,7 @@ def reached_tool(
         feeds=feeds_of(tool, monitors, guarantees),
         past=past,
         asked=asked_by(part, past, f"{tool.server}/{tool.name}"),
+        finds=finds,
     )
 
 

@@ -103,12 +103,23 @@ def _actions(catalog: Catalog, tools: Tools) -> dict[str, Json]:
         groups.update(action_groups(tool))
     actions: dict[str, Json] = {group: {} for group in sorted(groups)}
     others, others_past = _budgets(catalog, None), _past_of(catalog, None)
+    looked = any(server.detects_sent for server in catalog.servers.values())
     for name, resource in OTHER_ACTIONS.items():
-        actions[name] = {"appliesTo": _applies(resource, _context(INPUTS.get(name), others, others_past))}
+        record = INPUTS.get(name)
+        sends = _optional(_LABELS) if looked and record is not None else None
+        actions[name] = {"appliesTo": _applies(resource, _context(record, others, others_past, sends))}
     for name, (tool, record) in tools.items():
         actions[name] = {
             "memberOf": [{"id": group} for group in action_groups(tool)],
-            "appliesTo": _applies("Server", _context(record, _budgets(catalog, tool), _past_of(catalog, tool))),
+            "appliesTo": _applies(
+                "Server",
+                _context(
+                    record,
+                    _budgets(catalog, tool),
+                    _past_of(catalog, tool),
+                    _LABELS if catalog.looked_for_at(tool.server) else None,
+                ),
+            ),
         }
     return actions
 
@@ -129,7 +140,10 @@ def _budgets(catalog: Catalog, tool: Tool | None) -> Json:
     return {"type": "Record", "attributes": attributes}
 
 
-def _context(record: Record | None, budget: Json, past: Json) -> Json:
+_LABELS: Final[Json] = {"type": "Set", "element": {"type": "Entity", "name": "Label"}}
+
+
+def _context(record: Record | None, budget: Json, past: Json, sends: Json) -> Json:
     attributes: dict[str, Json] = {} if record is None else {"input": cedar_type(record)}
     attributes["onBehalfOf"] = {"type": "Entity", "name": "User", "required": False}
     attributes["inputSize"] = {"type": "Long"}
@@ -146,6 +160,8 @@ def _context(record: Record | None, budget: Json, past: Json) -> Json:
     attributes["budget"] = budget
     if past is not None:
         attributes["past"] = past
+    if sends is not None:
+        attributes["sends"] = sends
     return {"type": "Record", "attributes": attributes}
 
 

@@ -42,6 +42,8 @@ class Question(NamedTuple):
     def whole(self, nameable: Labels) -> dict[str, Value]:
         """The whole context, of which policies can name the labels `nameable`."""
         context = self.facts.cedar(nameable)
+        if self.reached.finds:
+            context.setdefault("sends", frozenset())
         if self.reached.past:
             # What no policy of the slice asks was not looked for, and is not told apart from nothing.
             context["past"] = {**unsaid(self.reached.past), **(self.facts.past or {})}

@@ -119,6 +119,9 @@ class ServerShape(Shape):
     detect: list[Literal["hidden", "secret", "pii", "email"]] = Field(
         default=[], max_length=8, description="What is looked for in all that it says; a find adds its label."
     )
+    detect_sent: list[Literal["hidden", "secret", "pii", "email"]] = Field(
+        default=[], max_length=8, description="What is looked for in what is sent to it; policies read context.sends."
+    )
     sink: Literal["none", "internal", "external"] | None = Field(
         default=None,
         description="Where what is asked of its resources and prompts goes. Left out: external.",

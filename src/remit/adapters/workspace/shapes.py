@@ -210,6 +210,7 @@ def _server(shape: ServerShape) -> ServerSpec:
         None if shape.source is None else tuple(shape.source),
         *(shape.private, frozenset(Find(one) for one in shape.detect)),
         None if shape.sink is None else Sink(shape.sink),
+        frozenset(Find(one) for one in shape.detect_sent),
     )
 
 

@@ -21,7 +21,7 @@ from remit.facts.label import closed
 from remit.facts.novelty import Used
 from remit.facts.obligation import problem
 from remit.pdp.flow import flow_of
-from remit.pdp.measure import impact, novelty
+from remit.pdp.measure import impact, novelty, sent
 from remit.pdp.reached import reached_other
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.bundle import Bundle
@@ -301,6 +301,8 @@ def question_about(
             return None
     if part.novelty and flow is not None:
         facts = facts._replace(novelty=novelty(snapshot, action, reached, flow))
+    if reached.finds:
+        facts = facts._replace(sends=sent(action, reached))
     question = question_of(reached, facts, action.input, bundle.labels)
     lost = bool(question.inexact) and overlaps(part.reads, question.inexact) is not None
     return None if lost else question
