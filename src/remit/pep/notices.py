@@ -4,7 +4,8 @@ INVARIANT(label-before-data): the first waits until an `exchange` with all label
 bring is durable; those after it find them there, or wait for another where there are more by now: somebody may
 have written what the server reads, or a bundle have been applied. Nobody who listens is made to wait for a slow client
 beyond `WAITING_MAX` notices: what comes then is dropped. So is what a server says after its answer: an
-action that has its outcome has no exchange more.
+action that has its outcome has no exchange more. Where something is owed on what comes back, words of ours stand in
+place of the server's: what is covered whole could come in parts.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from remit.ports.upstream import Log, Notice, Progress
 from remit.trace.bodies import Passed
 
 WAITING_MAX: Final = 1_000
+WITHHELD: Final = "what this call says before its result is withheld: policy owes something on it"
 
 
 class Recorded:
@@ -71,6 +73,9 @@ class Notices:
         self._desk = desk
         self._action = action
         self._recorded = Recorded(desk, attempt, action)
+        self._owed = attempt.owed
+        self._heard = 0
+        self._logged = False
         self._waiting: list[Notice] = []
         self._task: asyncio.Task[None] | None = None
         self._over = False
@@ -81,7 +86,10 @@ class Notices:
         """Take one notice from the upstream; never waits."""
         if self.tell is None or self._over or len(self._waiting) >= WAITING_MAX:
             return
-        self._waiting.append(notice)
+        told = self._covered(notice) if self._owed else notice
+        if told is None:
+            return
+        self._waiting.append(told)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._pass_on())
 
@@ -117,6 +125,19 @@ class Notices:
         except LedgerUnwritable:
             return False
         return True
+
+    def _covered(self, notice: Notice) -> Notice | None:
+        """What is told in place of `notice`: that the call goes on, and once that it logs; None for nothing."""
+        match notice:
+            case Progress():
+                # How often alone: a number of the server's may be what is owed, too.
+                self._heard += 1
+                return Progress(self._heard, None, WITHHELD)
+            case Log(level) if not self._logged:
+                self._logged = True
+                return Log(level, None, WITHHELD)
+            case _:
+                return None
 
     def _said(self) -> Json:
         """What waits to be told, where something is looked for in it."""

@@ -196,7 +196,7 @@ class Way:
         client = under.client
         under.notices.tell = client.tell
         return Along(
-            hear=None if client.tell is None or under.attempt.owed else under.notices.hear,
+            hear=None if client.tell is None else under.notices.hear,
             capabilities=client.capabilities,
             log_level=client.log_level,
             trace=client.trace,
