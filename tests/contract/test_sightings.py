@@ -5,7 +5,7 @@ from pathlib import Path
 
 from remit.adapters.sqlite.sightings import SqliteSightings
 from remit.discover.inventory import Inventory, folded
-from remit.discover.reconcile import Activity, Counts
+from remit.discover.reconcile import HEARD_MAX, Activity, Counts
 from remit.discover.sighting import Kind, Subject
 from tests.core.sightings import many
 
@@ -31,6 +31,30 @@ def test_what_is_kept_is_the_fold_of_all_sightings(tmp_path: Path) -> None:
     assert (again.mark("ledger"), again.mark("other")) == ("r1-1.1751", "")
     again.close()
     assert (tmp_path / "sightings.db").stat().st_mode & 0o077 == 0
+
+
+def test_counts_of_nothing_are_forgotten_and_of_what_was_heard_the_last_is_kept(tmp_path: Path) -> None:
+    store, inventory = SqliteSightings(tmp_path / "sightings.db"), Inventory()
+    other = DAY._replace(day=1)
+    store.save(inventory, (), {DAY: Counts(0, 1), other: Counts(1, 0)}, {}, range(HEARD_MAX))
+    store.save(inventory, (), {DAY: Counts()}, {}, (-(2**63), 2**63 - 1))
+    store.close()
+    again = SqliteSightings(tmp_path / "sightings.db")
+    assert again.activity() == {other: Counts(1, 0)}
+    assert list(again.heard()) == [*range(2, HEARD_MAX), -(2**63), 2**63 - 1]
+    again.close()
+
+
+def test_a_file_from_before_there_was_anything_heard_is_read_on(tmp_path: Path) -> None:
+    path = tmp_path / "sightings.db"
+    SqliteSightings(path).close()
+    with sqlite3.connect(path) as conn:
+        conn.execute("DROP TABLE heard")
+    conn.close()
+    store = SqliteSightings(path)
+    assert not store.heard()
+    store.close()
+    assert not path.with_name("sightings.db.unreadable").exists()
 
 
 def test_what_cannot_be_kept_whole_is_not_kept_at_all(tmp_path: Path) -> None:

@@ -5,7 +5,20 @@ import random
 import pytest
 
 from remit.discover import reconcile
-from remit.discover.reconcile import DAY_MS, GRACE_MS, OTHERS, Activity, Counts, Passage, Reconciler, bare, total
+from remit.discover.reconcile import (
+    DAY_MS,
+    DETAIL_DAYS,
+    EARLIER,
+    GRACE_MS,
+    OTHERS,
+    RETAINED_DAYS,
+    Activity,
+    Counts,
+    Passage,
+    Reconciler,
+    bare,
+    total,
+)
 from remit.discover.sighting import Kind, Subject
 from remit.discover.telemetry import Call
 
@@ -147,6 +160,62 @@ def test_who_called_what_is_told_apart_of_so_many_and_of_who_is_registered(monke
     assert stranger not in {key.agent for key in again.counts}, "also after a start"
     again.passed(passage("w"))
     assert PASSED in again.counts, "what passed is always told apart"
+
+
+def test_what_is_sent_again_after_a_restart_is_the_same_call() -> None:
+    known = Reconciler()
+    known.seen(call("a"), NOW)
+    known.seen(call("b"), NOW)
+    known.due(NOW + GRACE_MS)
+    known.seen(call("c"), NOW + GRACE_MS)
+    assert counts(known) == (0, 2)
+    assert len(known.judged) == 2, "what nobody judged yet has to be told again"
+    again = Reconciler(known.counts, known.judged)
+    for span in ("a", "b", "c"):
+        again.seen(call(span), NOW)
+    again.seen(call("a", trace="u"), NOW)
+    again.due(NOW + GRACE_MS)
+    assert counts(again) == (0, 4)
+    again.seen(call("d"), NOW)
+    again.due(NOW + 3 * GRACE_MS)
+    assert counts(again) == (0, 5)
+    assert len(again.judged) == 3
+
+
+def test_counts_lose_their_objects_and_then_their_days() -> None:
+    model = Subject(Kind.MODEL, "m")
+    kept = {
+        Activity(BOT, READ, DAY - DETAIL_DAYS + 1): Counts(1, 0),
+        Activity(BOT, READ, DAY - DETAIL_DAYS): Counts(2, 1),
+        Activity(BOT, TOLD_READ, DAY - DETAIL_DAYS): Counts(0, 4),
+        Activity(BOT, model, DAY - DETAIL_DAYS): Counts(0, 8),
+        Activity(BOT, READ, DAY - RETAINED_DAYS): Counts(16, 0),
+        Activity(BOT, Subject(Kind.TOOL, EARLIER), DAY - RETAINED_DAYS): Counts(32, 0),
+    }
+    known = Reconciler(kept)
+    known.due(NOW)
+    rolled = {
+        Activity(BOT, READ, DAY - DETAIL_DAYS + 1): Counts(1, 0),
+        Activity(BOT, Subject(Kind.TOOL, EARLIER), DAY - DETAIL_DAYS): Counts(2, 5),
+        Activity(BOT, Subject(Kind.MODEL, EARLIER), DAY - DETAIL_DAYS): Counts(0, 8),
+    }
+    assert known.counts == rolled
+    assert known.changed == {*kept, *rolled} - {Activity(BOT, READ, DAY - DETAIL_DAYS + 1)}
+    known.changed.clear()
+    known.due(NOW + 1)
+    assert not known.changed, "once a day"
+    known.due(NOW + DAY_MS)
+    assert len(known.counts) == 3, "of the first one the object is not told any more, and nothing is lost"
+    assert counts(known) == (3, 13)
+
+
+def test_a_call_that_is_no_longer_told_apart_is_not_taken_back() -> None:
+    known = Reconciler()
+    known.seen(call(), NOW)
+    known.due(NOW + GRACE_MS)
+    known.due(NOW + DETAIL_DAYS * DAY_MS)
+    assert known.passed(passage()) is None
+    assert counts(known) == (1, 1)
 
 
 def test_in_any_order_the_same_is_governed() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,23 @@ async def test_hostile_names_and_odd_spans_are_shown_and_counted(api: World) -> 
     assert len(evil) < 200
     late = await entry(api, "agent/otlp:from-2099")
     assert late["last"] < "2099"
+
+
+async def test_what_is_sent_again_after_a_restart_counts_once(api: World) -> None:
+    body = json.dumps(told("again", "rm", 9_902)).encode()
+    await send(api, body, JSON)
+
+    async def counted() -> bool:
+        await api.service.discoverer.turn()
+        return (await entry(api, "agent/otlp:again"))["observed"] == 1
+
+    await until(counted)
+    await api.service.discoverer.turn()
+    discovery = api.service.discoverer.discovery
+    await discovery.run(discovery.reload)
+    await send(api, body, JSON)
+    await discovery.run(lambda: discovery.reconciler.due(time.time_ns() // 1_000_000 + 60_000))
+    assert (await entry(api, "agent/otlp:again"))["observed"] == 1
 
 
 async def test_what_was_taken_in_outlives_the_service(api: World) -> None:

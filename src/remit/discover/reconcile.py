@@ -11,8 +11,13 @@ Laws
   that are registered, whom names that others made up do not push out; what more there is counts as `OTHERS`.
 * Bounded: the last `KEPT_MAX` calls and passages can still be paired. A call older than the passages that are kept is
   not judged at all (`late`), since what would account for it may be forgotten.
+* What was judged is known again after a restart: the last `HEARD_MAX` spans, by a digest of their ids, kept with what
+  they were counted as.
+* Bounded in time: what is counted is told apart by object for `DETAIL_DAYS`, by agent and day for `RETAINED_DAYS`, and
+  then forgotten. That something exists is the inventory's, and stays there.
 """
 
+import hashlib
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +31,11 @@ KEPT_MAX: Final = 10_000
 SPANS_MAX: Final = 1_000
 """Spans of one name in one trace: what more there are of is not told apart."""
 OBSERVED_MAX: Final = 50_000
+HEARD_MAX: Final = 20_000
+DETAIL_DAYS: Final = 30
+RETAINED_DAYS: Final = 400
+EARLIER: Final = "(earlier)"
+"""What was called, of days of which that is no longer told."""
 OTHERS: Final = "(others)"
 """Who called, and what was called, where there are too many to tell apart."""
 NEAR_MS: Final = 1_500
@@ -78,6 +88,8 @@ class _Told:
     passed: int = 0
     observed: int = 0
     due_ms: int = 0
+    judged: int = 0
+    """How many of `spans` were."""
     activity: Activity | None = None
     """As what its calls are counted, once some of them passed nothing."""
 
@@ -98,11 +110,18 @@ _Key = TypeVar("_Key", str, tuple[str, str])
 
 
 class Reconciler:
-    """Pairs calls with passages and counts both. `known_as` says which registered agent a subject is."""
+    """Pairs calls with passages and counts both. `known_as` says which registered agent a subject is.
 
-    def __init__(self, counts: Mapping[Activity, Counts] | None = None) -> None:
+    `counts` and `heard` are what an earlier process came to. `changed` are counts, and `judged` spans by digest, that
+    are to be kept, until whoever keeps them clears both.
+    """
+
+    def __init__(self, counts: Mapping[Activity, Counts] | None = None, heard: Iterable[int] = ()) -> None:
         self.counts: dict[Activity, Counts] = dict(counts or {})
         self.changed: set[Activity] = set()
+        self.judged: deque[int] = deque(maxlen=HEARD_MAX)
+        self._heard = frozenset(heard)
+        self._pruned = 0
         self.known_as: Mapping[Subject, str] = {}
         self.late = 0
         self._observed = sum(1 for one in self.counts.values() if not one.passed)
@@ -117,14 +136,15 @@ class Reconciler:
         if call.end_ms < self._from_ms:
             self.late += 1
             return None
-        key = (call.trace, bare(call.object))
+        key, one = (call.trace, bare(call.object)), (call.scope, call.span)
+        if self._heard and _digest(key, one) in self._heard:
+            return None
         told = self._told.get(key)
         if told is None:
             told = self._told[key] = _Told(call)
             while len(self._told) > KEPT_MAX:
                 _, oldest = self._told.popitem(last=False)
                 self._settle(oldest)
-        one = (call.scope, call.span)
         if one in told.spans or len(told.spans) >= SPANS_MAX:
             return None
         told.spans.append(one)
@@ -154,7 +174,10 @@ class Reconciler:
         return None
 
     def due(self, now_ms: int) -> None:
-        """Count as observed what nothing accounted for in time."""
+        """Count as observed what nothing accounted for in time, and forget what is too old."""
+        if self._pruned != (today := now_ms // DAY_MS):
+            self._prune(today)
+            self._pruned = today
         for told in self._told.values():
             if told.due_ms and told.due_ms <= now_ms:
                 told.due_ms = 0
@@ -164,6 +187,25 @@ class Reconciler:
         while told.passed < told.calls and (free := self._near(told.call)) is not None:
             self._pair(told, free)
         self._observe(told, max(0, told.calls - told.passed))
+        key = (told.call.trace, bare(told.call.object))
+        self.judged.extend(_digest(key, one) for one in told.spans[told.judged :])
+        told.judged = len(told.spans)
+
+    def _prune(self, today: int) -> None:
+        for key in [key for key, told in self._told.items() if told.call.end_ms // DAY_MS <= today - DETAIL_DAYS]:
+            # What accounts for it later would find nothing to take back.
+            del self._told[key]
+        for activity in [one for one in self.counts if one.day <= today - DETAIL_DAYS]:
+            agent, called, day = activity
+            if day > today - RETAINED_DAYS and called.name == EARLIER:
+                continue
+            passed, observed = self.counts.pop(activity)
+            self._observed -= 0 if passed else 1
+            self.changed.add(activity)
+            if day > today - RETAINED_DAYS:
+                # Calls of models are counted beside the others.
+                kind = Kind.MODEL if called.kind is Kind.MODEL else Kind.TOOL
+                self._count(Activity(agent, Subject(kind, EARLIER), day), passed, observed)
 
     def _near(self, call: Call) -> _Free | None:
         """A passage of the same name, agent and moment, though of another trace."""
@@ -202,8 +244,9 @@ class Reconciler:
         known = self.counts.get(activity)
         if known is None:
             known = Counts()
-            self._observed += 0 if passed else 1
-        self.counts[activity] = Counts(known.passed + passed, known.observed + observed)
+            self._observed += 1
+        now = self.counts[activity] = Counts(known.passed + passed, known.observed + observed)
+        self._observed += bool(known.passed) - bool(now.passed)
         self.changed.add(activity)
 
     def _forget(self, free: _Free) -> None:
@@ -226,6 +269,12 @@ def total(counts: Iterable[Counts]) -> Counts:
         passed += one.passed
         observed += one.observed
     return Counts(passed, observed)
+
+
+def _digest(key: tuple[str, str], one: tuple[str, str]) -> int:
+    """A span as it is known again: by trace, what it called, scope and id."""
+    text = "\0".join((*key, *one)).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), signed=True)
 
 
 def _drop(index: dict[_Key, deque[_Free]], key: _Key, free: _Free) -> None:

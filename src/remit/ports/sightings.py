@@ -1,6 +1,6 @@
 """Where sightings are kept, compacted: beside the ledger, not on its chain. Calls block."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from remit.discover.inventory import Inventory
@@ -19,6 +19,10 @@ class Sightings(Protocol):
         """What was reconciled so far."""
         ...
 
+    def heard(self) -> Sequence[int]:
+        """The digests of spans that were judged last."""
+        ...
+
     def mark(self, name: str) -> str:
         """The text kept under `name`: how far a source has read. Empty where there is none."""
         ...
@@ -29,8 +33,12 @@ class Sightings(Protocol):
         dirty: Iterable[Subject],
         activity: Mapping[Activity, Counts],
         marks: Mapping[str, str],
+        heard: Sequence[int] = (),
     ) -> None:
-        """Keep what is now known of the `dirty` subjects, the counts given and the marks, all or nothing."""
+        """Keep what is now known of the `dirty` subjects, the counts given and the marks, all or nothing.
+
+        Counts of nothing are forgotten; of all `heard` the last `discover.reconcile.HEARD_MAX` are kept.
+        """
         ...
 
     def close(self) -> None:

@@ -128,7 +128,7 @@ class Discovery:
     def reload(self) -> None:
         """Take what was kept for all that is known, as a start does. In the thread."""
         self.inventory = self._store.load()
-        self.reconciler = Reconciler(self._store.activity())
+        self.reconciler = Reconciler(self._store.activity(), self._store.heard())
         self.reconciler.known_as = self._known_as
         self._marked = {name: self._store.mark(name) for name in MARKED}
         self._telling = tuple(changes_from(self._marked[UNTOLD]))
@@ -232,12 +232,14 @@ class Discovery:
         self._save()
 
     def _save(self) -> None:
-        counts: Mapping[Activity, Counts] = {key: self.reconciler.counts[key] for key in self.reconciler.changed}
-        if not self._dirty and not counts and not self._marks:
+        known = self.reconciler
+        counts: Mapping[Activity, Counts] = {key: known.counts.get(key, Counts()) for key in known.changed}
+        if not self._dirty and not counts and not self._marks and not known.judged:
             return
-        self._store.save(self.inventory, self._dirty, counts, self._marks)
+        self._store.save(self.inventory, self._dirty, counts, self._marks, tuple(known.judged))
         self._dirty, self._marks = set(), {}
-        self.reconciler.changed = set()
+        known.changed = set()
+        known.judged.clear()
 
     def _close(self) -> None:
         self._turn()

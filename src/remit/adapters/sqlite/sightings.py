@@ -5,13 +5,13 @@ what there is, and only since when something is known is lost.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from remit.discover.inventory import Inventory, Item, Seen
-from remit.discover.reconcile import Activity, Counts
+from remit.discover.reconcile import HEARD_MAX, Activity, Counts
 from remit.discover.sighting import Confidence, Edge, Subject, Verb, parsed
 
 APPLICATION: Final = 0x524D5349
@@ -28,6 +28,10 @@ CREATE TABLE activity (agent TEXT, object TEXT, day INTEGER, passed INTEGER, obs
     PRIMARY KEY (agent, object, day)) STRICT, WITHOUT ROWID;
 CREATE TABLE mark (name TEXT PRIMARY KEY, value TEXT) STRICT, WITHOUT ROWID
 """
+
+
+_ADDED: Final = "CREATE TABLE IF NOT EXISTS heard (no INTEGER PRIMARY KEY AUTOINCREMENT, call INTEGER) STRICT"
+"""What files of this version have that were made before there was any."""
 
 
 class SqliteSightings:
@@ -63,6 +67,10 @@ class SqliteSightings:
             for agent, called, day, passed, observed in self._conn.execute("SELECT * FROM activity")
         }
 
+    def heard(self) -> Sequence[int]:
+        """The digests of spans that were judged last."""
+        return [call for (call,) in self._conn.execute("SELECT call FROM heard ORDER BY no")]
+
     def mark(self, name: str) -> str:
         """The text kept under `name`."""
         row = self._conn.execute("SELECT value FROM mark WHERE name = ?", (name,)).fetchone()
@@ -74,6 +82,7 @@ class SqliteSightings:
         dirty: Iterable[Subject],
         activity: Mapping[Activity, Counts],
         marks: Mapping[str, str],
+        heard: Sequence[int] = (),
     ) -> None:
         """Keep what is now known of the `dirty` subjects, the counts given and the marks, all or nothing."""
         conn = self._conn
@@ -83,8 +92,19 @@ class SqliteSightings:
                 _save(conn, str(subject), inventory[subject])
             conn.executemany(
                 "REPLACE INTO activity VALUES (?, ?, ?, ?, ?)",
-                ((str(key.agent), str(key.object), key.day, *counts) for key, counts in activity.items()),
+                (
+                    (str(key.agent), str(key.object), key.day, *counts)
+                    for key, counts in activity.items()
+                    if any(counts)
+                ),
             )
+            conn.executemany(
+                "DELETE FROM activity WHERE agent = ? AND object = ? AND day = ?",
+                ((str(key.agent), str(key.object), key.day) for key, counts in activity.items() if not any(counts)),
+            )
+            if heard:
+                conn.executemany("INSERT INTO heard (call) VALUES (?)", ((call,) for call in heard))
+                conn.execute("DELETE FROM heard WHERE no <= (SELECT max(no) FROM heard) - ?", (HEARD_MAX,))
             conn.executemany("REPLACE INTO mark VALUES (?, ?)", marks.items())
             conn.execute("COMMIT")
         except BaseException:
@@ -115,6 +135,7 @@ def _opened(path: Path) -> sqlite3.Connection:
                 cursor.execute("COMMIT")
         elif application != APPLICATION or version > VERSION:
             raise sqlite3.DatabaseError(f"{path} is not of this version")
+        conn.execute(_ADDED)
     except BaseException:
         conn.close()
         raise
