@@ -7,7 +7,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.facts.action import bound_hash
+from remit.facts.action import ActionKind, bound_hash, brought
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json, canonical, digest
 from remit.facts.catalog import EXPOSED_MAX, Definition, exposed_name
@@ -165,3 +165,30 @@ def test_a_chain_joins_to_the_strictest_of_its_sessions() -> None:
     one = Session("s1", "ada", "uma", 500, frozenset({"untrusted"}), 3, 0)
     two = Session("s2", "bot", "uma", 900, frozenset({"confidential"}), 1, 1)
     assert join([one, two]) == (frozenset({"untrusted", "confidential"}), 3, 1, 500)
+
+
+def test_what_is_named_brings_its_name_and_the_arguments_that_go_along() -> None:
+    greet: Json = {"type": "ref/prompt", "name": "greet"}
+    prompt, resource = ActionKind.GET_PROMPT, ActionKind.READ_RESOURCE
+    for kind, name, arguments, found in (
+        (prompt, "greet", {}, {"name": "greet"}),
+        (prompt, "greet", {"who": "ann", "ref": "x"}, {"name": "greet", "arguments": {"who": "ann", "ref": "x"}}),
+        (prompt, "greet", {"ref": greet}, {"name": "greet"}),
+        (
+            prompt,
+            "greet",
+            {"ref": greet, "argument": {"name": "who", "value": "an"}, "context": {"arguments": {"how": "warmly"}}},
+            {"name": "greet", "arguments": {"how": "warmly", "who": "an"}},
+        ),
+        (prompt, "", {"list": "prompts"}, {}),
+        (resource, "file:///a", {"uri": "file:///a"}, {"uri": "file:///a"}),
+        (resource, "file:///a", {"subscribe": "file:///a"}, {"uri": "file:///a"}),
+        (
+            resource,
+            "file:///{path}",
+            {"ref": {"type": "ref/resource"}, "argument": {"name": "path", "value": "a"}},
+            {"uri": "file:///{path}", "arguments": {"path": "a"}},
+        ),
+        (ActionKind.CALL_TOOL, "put", {"ref": greet}, {"ref": greet}),
+    ):
+        assert brought(kind, name, arguments) == found

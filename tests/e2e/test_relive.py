@@ -16,6 +16,8 @@ from remit.assure.changes import Changes
 from remit.escalate.grants import Scope, Wish
 from remit.facts.catalog import PolicySource
 from remit.facts.record import RecordKind
+from remit.pep.answer import Client
+from remit.ports.upstream import Era, Result
 from remit.trace.bodies import ActionBody, Choice
 from tests.e2e.gateway_parts import Bench, bench
 from tests.e2e.gateway_world import POLICIES, compiled
@@ -24,6 +26,7 @@ from tests.e2e.test_gateway_driver import asked
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from remit.facts.canonical import Json
     from remit.policy.bundle import Bundle
 
 
@@ -84,6 +87,31 @@ async def test_what_another_bundle_would_change_is_counted(tmp_path: Path) -> No
     assert told[0] == "     1  newly asked  helper  shop/pay  was permit  big-money, may-shop"
     assert "newly denied 0  newly asked 1  newly permitted 1" in told[-2]
     assert told[-1] == "asks per day: 2.0 before, 3.0 after, over 1.0 days"
+
+
+@pytest.mark.asyncio
+async def test_prompts_and_completions_are_judged_by_what_was_recorded_of_them(tmp_path: Path) -> None:
+    policies = """
+    @id("greet") permit (principal, action == Remit::Action::"get_prompt", resource)
+      when { context.input.name == "greet" };
+    @id("notes") permit (principal, action == Remit::Action::"read_resource", resource)
+      when { context.input.uri like "file:///notes/*" && context.content.unseen < 1 };
+    """
+    async with bench(tmp_path) as b:
+        b.bundle = compiled(replace(b.bundle.catalog, policies=(PolicySource("shop.cedar", policies),)))
+        b.upstream.other = Result({"messages": [], "completion": {"values": []}, "contents": []}, is_error=False)
+        me, client = b.authority(), Client(Era.STATELESS)
+        of: Json = {"type": "ref/resource", "uri": "file:///notes/{x}"}
+        for name in ("greet", "other"):
+            await b.driver.get_prompt(me, client, "shop", name, {"who": "ann"}, b'{"who":"ann"}')
+            ref: Json = {"type": "ref/prompt", "name": name}
+            await b.driver.complete(me, client, "shop", {"ref": ref, "argument": {"name": "who", "value": "a"}})
+        await b.driver.read_resource(me, client, "shop", "file:///notes/a")
+        await b.driver.complete(me, client, "shop", {"ref": of, "argument": {"name": "x", "value": "zoo"}})
+        bundle = b.bundle
+    found = list(reliving.relived(tmp_path / "ledger.sqlite3", bundle))
+    assert [one.was["verdict"] for one in found] == ["permit", "permit", "deny", "deny", "permit", "deny"]
+    assert [json.dumps(one.now) for one in found] == [json.dumps(one.was) for one in found]
 
 
 def test_a_ledger_that_is_not_there_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

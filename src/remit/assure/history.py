@@ -18,7 +18,7 @@ from typing import Final, cast
 
 from remit.assure.replay import origins_of
 from remit.escalate.grants import Grant
-from remit.facts.action import Action, ActionKind, Shaping
+from remit.facts.action import Action, ActionKind, Shaping, brought
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json
 from remit.facts.confidence import UNSAID, Confidence
@@ -175,11 +175,11 @@ class History:
         codes = {reason.code for reason in body.reasons}
         links = tuple(Link(agent, sid) for agent, sid in body.links)
         action = Action(
-            ActionKind(body.kind),
+            kind := ActionKind(body.kind),
             body.server,
             body.name,
             body.arguments,
-            given,
+            brought(kind, body.name, given),
             Authority(links, body.user, body.token, now_ms + _HOUR_MS),
             shaping=_shaping(body),
         )

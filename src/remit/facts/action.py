@@ -156,6 +156,41 @@ class Action:
         )
 
 
+def brought(kind: ActionKind, name: str, arguments: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The input of an action on `name`, from its recorded `arguments`: what policy judges, and where values came from.
+
+    Of a resource it is the `uri`, of a prompt the `name`, besides the texts that go along as `arguments`: those of the
+    prompt, or what completes one and what is known already. To list brings nothing.
+    """
+    if kind not in _NAMING:
+        return arguments
+    if not name:
+        return {}
+    given = _completing(arguments)
+    if given is None and kind is ActionKind.GET_PROMPT:
+        given = arguments
+    return {_NAMING[kind]: name, "arguments": given} if given else {_NAMING[kind]: name}
+
+
+def _completing(params: Mapping[str, Json]) -> Mapping[str, Json] | None:
+    """The arguments in the params of `completion/complete`, None in those of anything else: all theirs are texts."""
+    if not isinstance(params.get("ref"), Mapping):
+        return None
+    argument, known = _members(params.get("argument")), _members(params.get("context")).get("arguments")
+    name = argument.get("name")
+    return {**_members(known), name: argument.get("value")} if isinstance(name, str) else _members(known)
+
+
+def _members(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, Mapping) else {}
+
+
+_NAMING: Final[Mapping[ActionKind, str]] = MappingProxyType(
+    {ActionKind.READ_RESOURCE: "uri", ActionKind.GET_PROMPT: "name"}
+)
+"""Of actions whose input is what they name: the member that it is."""
+
+
 def bound_hash(
     kind: str,
     tool: tuple[str, str, str],

@@ -21,7 +21,8 @@ RESPONSES: Final = "(responses)"
 _ROLES: Final[Mapping[ActionKind, Mapping[str, Role]]] = MappingProxyType(
     {
         ActionKind.CALL_MODEL: {"messages": Role.CONTENT, "systemPrompt": Role.CONTENT},
-        ActionKind.GET_PROMPT: {"name": Role.KEY},
+        ActionKind.GET_PROMPT: {"name": Role.KEY, "arguments": Role.CONTENT},
+        ActionKind.READ_RESOURCE: {"arguments": Role.CONTENT},
     }
 )
 """What the input of actions that are no tool calls is for; all else is a target."""
@@ -32,7 +33,8 @@ def flow_of(snapshot: Snapshot, action: Action, reached: Reached) -> Flow:
     """The facts about the values that the agent brings to `action`."""
     given: Mapping[str, Json] = action.input
     roles = _ROLES.get(action.kind, _NO_ROLES)
-    free = frozenset(roles)
+    # The members of a prompt's arguments are what the agent calls them, those of a message the protocol's.
+    free = frozenset(roles) - {"arguments"}
     if action.within is not None and not action.within.bare:
         given = {**given, RESPONSES: cast("Json", json.loads(action.within.responses))}
         free |= {RESPONSES}

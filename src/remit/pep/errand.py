@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import orjson
 
-from remit.facts.action import Action, ActionKind
+from remit.facts.action import Action, ActionKind, brought
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json, canonical
 from remit.facts.capability import NEEDS_TASKS, takes_tasks
@@ -69,7 +69,7 @@ def called(action: Action, accepted: Tool | None) -> Errand:
 def read_resource(authority: Authority, server: str, uri: str) -> Errand:
     """`resources/read`."""
     params: Mapping[str, Json] = {"uri": uri}
-    action = Action(ActionKind.READ_RESOURCE, server, uri, canonical(params), params, authority)
+    action = _naming(ActionKind.READ_RESOURCE, server, uri, params, authority)
     return Errand(action, _asking("resources/read", params), show_contents)
 
 
@@ -78,7 +78,7 @@ def get_prompt(authority: Authority, server: str, name: str, given: Mapping[str,
     params: dict[str, Json] = {"name": name}
     if given:
         params["arguments"] = given
-    action = Action(ActionKind.GET_PROMPT, server, name, arguments, {"name": name}, authority)
+    action = _naming(ActionKind.GET_PROMPT, server, name, given, authority, arguments)
     return Errand(action, _asking("prompts/get", params), show_prompt)
 
 
@@ -89,21 +89,20 @@ def complete(authority: Authority, server: str, params: Mapping[str, Json]) -> E
     """
     ref = params.get("ref")
     kind, name = _completed(ref if isinstance(ref, Mapping) else {})
-    member = "name" if kind is ActionKind.GET_PROMPT else "uri"
-    action = Action(kind, server, name, canonical(params), {member: name}, authority)
+    action = _naming(kind, server, name, params, authority)
     return Errand(action, _asking("completion/complete", params), show_completion)
 
 
 def list_offers(authority: Authority, server: str, offer: Offer) -> Errand:
     """All pages of what `server` lists."""
     method, kind = LISTS[offer]
-    action = Action(kind, server, "", canonical({"list": offer.value}), {}, authority)
+    action = _naming(kind, server, "", {"list": offer.value}, authority)
     return Errand(action, partial(_pages, method, offer), partial(show_list, offer))
 
 
 def introduce(authority: Authority, server: str, instructions: str) -> Errand:
     """Hand out what `server` said of itself; it was asked already."""
-    action = Action(ActionKind.READ_RESOURCE, server, "", canonical({"list": "instructions"}), {}, authority)
+    action = _naming(ActionKind.READ_RESOURCE, server, "", {"list": "instructions"}, authority)
     return Errand(action, _known({"instructions": instructions}), show_introduction)
 
 
@@ -115,21 +114,27 @@ def instructions_of(released: bytes) -> str | None:
 
 def subscribe(authority: Authority, server: str, uri: str) -> Errand:
     """Ask leave to be told of changes of a resource; the watch itself follows."""
-    given: Mapping[str, Json] = {"uri": uri}
-    arguments = canonical({"subscribe": uri})
-    return Errand(
-        Action(ActionKind.READ_RESOURCE, server, uri, arguments, given, authority),
-        _known({"contents": []}),
-        show_contents,
-    )
+    action = _naming(ActionKind.READ_RESOURCE, server, uri, {"subscribe": uri}, authority)
+    return Errand(action, _known({"contents": []}), show_contents)
 
 
 def watch_list(authority: Authority, server: str, offer: Offer) -> Errand:
     """Ask leave to be told when a list changes."""
-    arguments = canonical({"watch": offer.value})
-    return Errand(
-        Action(LISTS[offer][1], server, "", arguments, {}, authority), _known({"contents": []}), show_contents
-    )
+    action = _naming(LISTS[offer][1], server, "", {"watch": offer.value}, authority)
+    return Errand(action, _known({"contents": []}), show_contents)
+
+
+def _naming(
+    kind: ActionKind,
+    server: str,
+    name: str,
+    params: Mapping[str, Json],
+    authority: Authority,
+    arguments: bytes | None = None,
+) -> Action:
+    """An action on what has a name, or on a list; `arguments` is the canonical form of `params`, where it is known."""
+    data = canonical(dict(params)) if arguments is None else arguments
+    return Action(kind, server, name, data, brought(kind, name, params), authority)
 
 
 def _known(value: Mapping[str, Json]) -> Sends:
