@@ -170,7 +170,7 @@ def _date(lower: str) -> str | None:
 
 def _address(lower: str) -> str | None:
     local, _, domain = lower.removeprefix("mailto:").rpartition("@")
-    return f"{local}@{domain}" if local and "." in domain and _ishost_of(domain) and "/" not in local else None
+    return f"{local}@{domain}" if local and "." in domain and _is_host(domain) and "/" not in local else None
 
 
 def _linked(lower: str) -> Iterator[Token]:
@@ -197,7 +197,7 @@ def _bare_url(lower: str) -> str | None:
     """A host without a scheme, and all after it."""
     host = host_of(lower)
     name = host.rpartition("@")[2].rpartition(":")[0] or host.rpartition("@")[2]
-    return _page(lower) if "." in name and _ishost_of(name) else None
+    return _page(lower) if "." in name and _is_host(name) else None
 
 
 def _page(rest: str) -> str:
@@ -212,7 +212,7 @@ def host_of(rest: str) -> str:
     return rest if end is None else rest[: end.start()]
 
 
-def _ishost_of(name: str) -> bool:
+def _is_host(name: str) -> bool:
     if len(name) <= _LABEL_MAX and _USUAL.fullmatch(name):
         return name[name.rindex(".") + 1 :] not in _FILES
     labels = name.split(".")
