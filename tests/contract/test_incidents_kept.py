@@ -1,5 +1,6 @@
 """What is kept of incidents is read back as it was, with how far the ledger was read."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from remit.adapters.sqlite.incidents import SqliteIncidents
@@ -23,10 +24,27 @@ def test_incidents_are_read_back_by_state_and_time(tmp_path: Path) -> None:
     store.save([ENDED], "log 9")
     assert store.listed([State.OPEN, State.ASSIGNED], 9) == []
     assert store.listed([State.CLOSED], 9) == [ENDED]
-    assert store.listed(State, 9, 16) == []
+    assert (store.changed((15, ""), 9), store.changed((16, ""), 9)) == ([ENDED], [])
     assert store.listed(State, 0) == []
     store.close()
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_pages_pass_over_nothing_that_changes_meanwhile(tmp_path: Path) -> None:
+    store = SqliteIncidents(tmp_path / "incidents.db")
+    many = [replace(BEGUN, ident=f"r1-1.{number}", changed_ms=number // 3) for number in range(10)]
+    store.save(many)
+    seen: list[str] = []
+    after, again = (1, ""), many[4]
+    while page := store.changed(after, 2):
+        seen += [one.ident for one in page]
+        after = page[-1].changed_ms, page[-1].ident
+        # One that was seen, and one that was not, change.
+        if len(seen) == 2:
+            store.save([replace(again, changed_ms=50), replace(many[9], changed_ms=51)])
+    assert seen == ["r1-1.3", "r1-1.4", "r1-1.5", "r1-1.6", "r1-1.7", "r1-1.8", "r1-1.4", "r1-1.9"]
+    assert store.changed((51, "r1-1.9"), 2) == []
+    store.close()
 
 
 def test_a_file_that_is_none_is_put_aside(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from remit.adapters.system import SystemClock
 from remit.app.settings import LEDGER
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.ports.ledger import LedgerUnwritable
-from remit.protect.incidents import DENIALS_MIN, State
+from remit.protect.incidents import DENIALS_MIN, Cause, Finding, Severity, State, opened
 from remit.trace.bodies import AdminBody, Event
 from remit.work import incidents as working
 from remit.work.incidents import Handling
@@ -196,3 +197,17 @@ async def test_what_could_not_be_recorded_is_the_next_time(api: World, tmp_path:
     assert [(body.event, body.data["about"]) for body in recorded] == [(Event.INCIDENT_OPENED, "tool:hand/hang")]
     await working_.close()
     await api.told("POST", "/halts/resume", body={"kind": "tool", "name": "hand/hang"})
+
+
+async def test_an_export_pages_through_all_incidents(tmp_path: Path) -> None:
+    begun = opened(Finding("r1-1.7", 9, Cause.DRIFT, Severity.HIGH, "drifted", "bot", "s1"), "agent:old")
+    many = [replace(begun, ident=f"r1-1.{number}", changed_ms=number // 7) for number in range(1, 451)]
+    async with world(tmp_path) as of:
+        assert await of.service.incidents.listed(tuple(State), 9) == []
+        await of.service.incidents._ask(lambda store: store.save(many))  # pyright: ignore[reportPrivateUsage]
+        code, out, err = await remit(of, "incidents", "export", token=of.admin)
+        assert code == 0, err
+        names = [json.loads(line)["metadata"]["correlation_uid"] for line in out.splitlines()]
+        assert [name for name in names if name.startswith("r1-1.")] == [one.ident for one in many]
+        code, out, _ = await remit(of, "incidents", "export", "--since", "1d", token=of.admin)
+        assert not any("r1-1." in line for line in out.splitlines())

@@ -46,6 +46,7 @@ class IncidentWholeAnswer(IncidentAnswer):
 
 
 class EventsAnswer(Answer):
-    """Events for a SIEM, in OCSF, the last changed incident first."""
+    """Events for a SIEM, in OCSF, the first changed incident first; `next` is after what there are more."""
 
     items: list[dict[str, JsonValue]]
+    next: str | None

@@ -9,8 +9,12 @@ from remit.protect.incidents import Incident, Resolution, State
 class Handled(Protocol):
     """The incidents of the running service. `assign` and `end` raise `KeyError` and `IncidentOver`."""
 
-    async def listed(self, states: Sequence[State], limit: int, since_ms: int = 0) -> Sequence[Incident]:
-        """Incidents in one of `states` that changed at `since_ms` or later, the last changed first."""
+    async def changed(self, after: tuple[int, str], limit: int) -> Sequence[Incident]:
+        """Those that changed after that moment, or in it and have a later name, the first changed first."""
+        ...
+
+    async def listed(self, states: Sequence[State], limit: int) -> Sequence[Incident]:
+        """Incidents in one of `states`, the last changed first."""
         ...
 
     async def find(self, ident: str) -> Incident | None:

@@ -32,7 +32,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["incidents"])
 
 ALIVE: Final = (State.OPEN, State.ASSIGNED)
 EXPORTED_MAX: Final = 200
-"""Incidents of one export, each with at most as many findings as it names."""
+"""Incidents of one page of an export, each with at most as many findings as it names."""
 
 
 class AssignRequest(Strict):
@@ -87,15 +87,22 @@ async def events(
     services: With,
     _: ByReader,
     since_ms: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[str | None, Query(pattern=r"^\d{1,15}:[\w.-]{1,64}$", max_length=80)] = None,
     limit: Annotated[int, Query(ge=1, le=EXPORTED_MAX)] = EXPORTED_MAX,
 ) -> EventsAnswer:
-    """Incidents that changed since then and the findings that they name, in OCSF."""
+    """Incidents that changed since then and the findings that they name, in OCSF, the first changed first.
+
+    There are more after `next`, where the answer has one.
+    """
+    changed, ident = (after or f"{since_ms}:").split(":")
+    page = await services.incidents.changed((int(changed), ident), limit)
     items: list[dict[str, Json]] = []
-    for incident in await services.incidents.listed(tuple(State), limit, since_ms):
+    for incident in page:
         found = await _findings(services, incident)
         items += [detection(one, incident.ident, __version__) for one in found]
         items.append(incident_finding(incident, found, __version__))
-    return EventsAnswer.model_validate({"items": items})
+    following = f"{page[-1].changed_ms}:{page[-1].ident}" if len(page) == limit else None
+    return EventsAnswer.model_validate({"items": items, "next": following})
 
 
 def _may(services: Services, caller: Admin | Person) -> None:

@@ -21,8 +21,12 @@ class Incidents(Protocol):
         """The incident `ident`."""
         ...
 
-    def listed(self, states: Iterable[State], limit: int, since_ms: int = 0) -> Sequence[Incident]:
-        """Those in one of `states` that changed at `since_ms` or later, the last changed first."""
+    def listed(self, states: Iterable[State], limit: int) -> Sequence[Incident]:
+        """Those in one of `states`, the last changed first."""
+        ...
+
+    def changed(self, after: tuple[int, str], limit: int) -> Sequence[Incident]:
+        """Those that changed after that moment, or in it and have a later name, the first changed first."""
         ...
 
     def close(self) -> None:

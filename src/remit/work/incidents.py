@@ -78,10 +78,14 @@ class Handling:
         async with self._taking:
             await self._say([one for one in self._unsaid.values() if self._worth(one)])
 
-    async def listed(self, states: Sequence[State], limit: int, since_ms: int = 0) -> Sequence[Incident]:
+    async def listed(self, states: Sequence[State], limit: int) -> Sequence[Incident]:
         """Incidents in one of `states`, the last changed first."""
         await self._started()
-        return await self._ask(lambda store: store.listed(states, limit, since_ms))
+        return await self._ask(lambda store: store.listed(states, limit))
+
+    async def changed(self, after: tuple[int, str], limit: int) -> Sequence[Incident]:
+        """Those that changed after that moment, or in it and have a later name, the first changed first."""
+        return await self._ask(lambda store: store.changed(after, limit))
 
     async def find(self, ident: str) -> Incident | None:
         """The incident `ident`."""

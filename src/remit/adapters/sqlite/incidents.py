@@ -51,14 +51,19 @@ class SqliteIncidents:
         row = self._conn.execute("SELECT detail FROM incident WHERE ident = ?", (ident,)).fetchone()
         return None if row is None else _incident(row[0])
 
-    def listed(self, states: Iterable[State], limit: int, since_ms: int = 0) -> Sequence[Incident]:
+    def listed(self, states: Iterable[State], limit: int) -> Sequence[Incident]:
         """The last changed of them first."""
         asked = (
-            "SELECT detail FROM incident WHERE changed >= ? AND state IN (SELECT value FROM json_each(?)) "
+            "SELECT detail FROM incident WHERE state IN (SELECT value FROM json_each(?)) "
             "ORDER BY changed DESC, ident LIMIT ?"
         )
         named = orjson.dumps([one.value for one in states]).decode("utf-8")
-        return [_incident(row[0]) for row in self._conn.execute(asked, (since_ms, named, limit))]
+        return [_incident(row[0]) for row in self._conn.execute(asked, (named, limit))]
+
+    def changed(self, after: tuple[int, str], limit: int) -> Sequence[Incident]:
+        """What changes meanwhile comes again, and later: nothing is passed over by who reads on after the last."""
+        asked = "SELECT detail FROM incident WHERE (changed, ident) > (?, ?) ORDER BY changed, ident LIMIT ?"
+        return [_incident(row[0]) for row in self._conn.execute(asked, (*after, limit))]
 
     def close(self) -> None:
         """Release the file."""

@@ -1,5 +1,6 @@
 """`remit incidents`: what people should look at, whose it is and how it ended, and all of it for a SIEM."""
 
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -80,11 +81,25 @@ def export(
     """Write incidents and what they are made of as JSON lines for a SIEM."""
     del form
     since_ms = 0 if since is None else max(0, SystemClock().now_ms() - seconds(since) * 1000)
-    items: list[dict[str, Any]] = client(token_file).get("/incident-events", since_ms=since_ms)["items"]
-    lines = "".join(f"{orjson.dumps(one).decode('utf-8')}\n" for one in items)
-    if file is None:
-        print(lines, end="")
-        return
-    with file.open("a", encoding="utf-8") as out:
-        out.write(lines)
-    say(f"{len(items)} events added to {file}")
+    count = 0
+    for page in _pages(token_file, since_ms):
+        lines = "".join(f"{orjson.dumps(one).decode('utf-8')}\n" for one in page)
+        count += len(page)
+        if file is None:
+            print(lines, end="")
+            continue
+        with file.open("a", encoding="utf-8") as out:
+            out.write(lines)
+    if file is not None:
+        say(f"{count} events added to {file}")
+
+
+def _pages(token_file: Path | None, since_ms: int) -> Iterator[list[dict[str, Any]]]:
+    """The events of all that changed since then, page by page."""
+    asked: dict[str, Any] = {"since_ms": since_ms}
+    while True:
+        page = client(token_file).get("/incident-events", **asked)
+        yield page["items"]
+        if page["next"] is None:
+            return
+        asked = {"after": page["next"]}
