@@ -26,9 +26,17 @@ def test_what_a_service_decided_with_words_and_origins_comes_out_as_recorded(
         capfd.readouterr()
         here = ["--data", str(service.data), "--workspace", str(service.workspace)]
         assert run(["replay", "--ledger", *here]) == Exit.OK, capfd.readouterr().err
+        ran = service.told("bundle", "ls")[0]["bundle"]
+        service.write({"later.cedar": '@id("later") forbid (principal, action, resource);'})
     out, err = capfd.readouterr()
     found = [json.loads(line) for line in out.splitlines()]
     assert [one["verdict"] for one in found][-1] == "escalate"
     assert found[-1]["origins"]["$.to"] == "untrusted"
     assert any(one["origins"].get("$.to") == "grounded" for one in found)
     assert f"{len(found)} actions judged again, {len(found)} as recorded" in err
+    assert run(["replay", "--ledger", *here]) == Exit.NOT_FOUND
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert f"nothing on this ledger was decided by the workspace {service.workspace}" in err
+    assert f"{len(found)} by {ran}" in err
+    assert "--workspace DIR" in err

@@ -22,15 +22,26 @@ from remit.policy.bundle import Bundle
 
 PAGE: Final = 1_000
 """Records read in one short transaction."""
+STRANGERS_MAX: Final = 3
+"""Bundles that are named where none of them is the one asked for."""
 
 
 @dataclass(slots=True)
 class Account:
-    """How a ledger came out: `same` of `judged` actions as recorded; the others by why they were not judged."""
+    """How a ledger came out: `same` of `judged` actions as recorded; others by why they were not judged.
+
+    `strange` are those that other bundles decided, by their digest.
+    """
 
     judged: int = 0
     same: int = 0
     left: Counter[str] = field(default_factory=Counter[str])
+    strange: Counter[str] = field(default_factory=Counter[str])
+
+    @property
+    def actions(self) -> int:
+        """All of them."""
+        return self.judged + self.left.total() + self.strange.total()
 
 
 def never() -> bool:
@@ -71,13 +82,28 @@ def as_recorded(ledger: Path, bundle: Bundle, account: Account) -> Iterator[byte
     """The line of each action that `bundle` decided; `account` is kept on the way."""
     for one in relived(ledger, bundle):
         if one.bundle != bundle.digest:
-            account.left["another bundle decided it"] += 1
+            account.strange[one.bundle] += 1
         elif one.now is None:
             account.left[one.why] += 1
         else:
             account.judged += 1
             account.same += one.same
             yield _line(one.now)
+
+
+def strangers(folder: Path, bundle: Bundle, account: Account) -> Failure:
+    """That the workspace in `folder` is none that decided anything on the ledger."""
+    others = [f"{count} by {digest}" for digest, count in account.strange.most_common(STRANGERS_MAX)]
+    more = len(account.strange) - len(others)
+    return Failure(
+        f"nothing on this ledger was decided by the workspace {folder}",
+        why=f"it is bundle {bundle.digest}; its actions were decided "
+        + ", ".join(others)
+        + (f" and {more} other bundles" if more else ""),
+        next="remit replay --ledger --workspace DIR, as it was then (remit bundle ls); "
+        "or what this one would change: --against DIR",
+        exit=Exit.NOT_FOUND,
+    )
 
 
 def against_history(ledger: Path, bundle: Bundle, changes: Changes) -> Iterator[bytes]:

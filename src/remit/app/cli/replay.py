@@ -30,7 +30,9 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option
     ] = None,
     ledger: Annotated[bool, typer.Option("--ledger", help="Remit's own history instead.")] = False,  # noqa: FBT002
     data: Data = None,
-    workspace: Annotated[Path | None, typer.Option("--workspace", help="The workspace that judges it.")] = None,
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", help="The workspace that judges it (else the current folder).")
+    ] = None,
     against: Annotated[
         Path | None, typer.Option("--against", help="Another workspace: show what it would change.")
     ] = None,
@@ -45,8 +47,9 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option
     """Judge recorded sessions by a workspace, with simulated time. Nothing is called, nothing is recorded.
 
     With --approve, escalated calls that its lines name are approved, once or with a grant; they stay asks.
-    With --ledger, every action on the ledger that the workspace's bundle decided; exit code 1 where a verdict comes out
-    other than it was recorded. With --against, what another workspace would newly deny, ask and permit.
+    With --ledger, every action on the ledger that the workspace's bundle decided, one at least; exit code 1 where a
+    verdict comes out other than it was recorded. With --against, what another workspace would newly deny, ask and
+    permit.
     """
     from remit.app.replaying import bundle_of, cast_of
     from remit.app.settings import workspace_folder
@@ -61,9 +64,9 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option
     folder = workspace_folder(workspace)
     if against is not None:
         return _against(sessions, data, folder, against, (agent, user), output or Form.TABLE)
-    bundle = bundle_of(folder)
     if sessions is None:
         return _history(data, folder)
+    bundle = bundle_of(folder)
     from remit.app.replaying import Setting, approved_in, replayed
     from remit.assure.approved import NOTHING
 
@@ -83,14 +86,18 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option
 
 
 def _history(data: Path | None, folder: Path) -> int:
-    from remit.app.reliving import Account, as_recorded
+    from remit.app.reliving import Account, as_recorded, strangers
     from remit.app.replaying import bundle_of
     from remit.app.settings import LEDGER, data_folder
 
-    account = Account()
-    _write(as_recorded(data_folder(data) / LEDGER, bundle_of(folder), account))
+    account, bundle = Account(), bundle_of(folder)
+    _write(as_recorded(data_folder(data) / LEDGER, bundle, account))
     for why, count in sorted(account.left.items()):
         say(f"{count} actions not judged: {why}")
+    if account.strange:
+        if account.strange.total() == account.actions:
+            raise strangers(folder, bundle, account)
+        say(f"{account.strange.total()} actions not judged: another bundle decided them than {folder} is")
     say(f"{account.judged} actions judged again, {account.same} as recorded")
     return Exit.OK if account.same == account.judged else Exit.NEGATIVE
 
