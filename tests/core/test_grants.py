@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from remit.escalate import grants
 from remit.escalate.grants import Bound, Constraint, Grant, Scope, Terms, held, terms_of
@@ -47,6 +49,8 @@ def post(name: str, *, sink: Sink = Sink.EXTERNAL, effect: Effect = Effect.WRITE
     return replace(made, arguments=ROLES, asks=frozenset({asks} if asks else ()))
 
 
+FREE = bundle(catalog(PERMIT, GATE, tools=(tool("shop", "free", schema(deep={}, many={}, to={})),)))
+"""A tool that takes what it is given."""
 RUNNING = bundle(
     replace(
         catalog(
@@ -239,6 +243,85 @@ def test_a_grant_for_a_tool_is_of_any_session_and_held_by_constraints() -> None:
     assert verdict(send("zoe"), held) == "permit"
     assert verdict(send("bob"), held) == "escalate"
     assert verdict(send("zoe", key="k"), held) == "escalate", "what is not held is as it was approved"
+
+
+INNER = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["bob", "eve", "b"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "b", "a/b", "~1"]), inner),
+    max_leaves=5,
+)
+
+
+def places(given: Json, at: tuple[object, ...] = ()) -> set[tuple[object, ...]]:
+    """Each scalar of `given` with where it stands."""
+    match given:
+        case Mapping():
+            return {one for name, inner in given.items() for one in places(inner, (*at, name))}
+        case list():
+            return {one for number, inner in enumerate(given) for one in places(inner, (*at, number))}
+        case None:
+            return set()
+        case _:
+            return {(*at, type(given), given)}
+
+
+@given(INNER, st.data())
+def test_no_value_of_a_granted_call_stands_where_it_was_not_seen(seen_there: Json, data: st.DataObject) -> None:
+    first, other = {"deep": seen_there}, {"deep": data.draw(INNER | st.just(seen_there))}
+    asked, again = (action("shop/free", arguments, user="max") for arguments in (first, other))
+    for scope in Scope:
+        covered = asked_of(FREE, again, None, granted(FREE, asked, None, scope)).verdict == "permit"
+        assert not covered or places(other) <= places(first)
+
+
+def test_two_values_of_a_granted_call_do_not_change_places() -> None:
+    call: dict[str, Json] = {"deep": {"from": "bob", "to": "eve", "dry": True, "all": False}, "many": ["bob", "eve"]}
+    deep = {"from": "eve", "to": "bob", "dry": False, "all": True}
+    for scope in Scope:
+        grant = granted(FREE, action("shop/free", call, user="max"), None, scope)
+        for name, value, expected in (
+            ("deep", call["deep"], "permit"), ("deep", deep, "escalate"), ("many", ["eve", "bob"], "escalate"),
+            ("many", ["bob"], "permit"), ("many", [], "escalate"), ("many", "bob", "escalate"),
+            ("many", None, "escalate"), ("deep", {"from": "bob", "to": "eve", "dry": True}, "escalate"),
+            ("deep", {}, "escalate"),
+        ):  # fmt: skip
+            again = action("shop/free", {**call, name: value}, user="max")
+            assert asked_of(FREE, again, None, grant).verdict == expected, (scope, name, value)
+
+
+def test_terms_of_an_older_ledger_cover_what_stands_in_no_other_value() -> None:
+    """They tell of an argument, not of a place inside it: what is inside is not known to have been seen there."""
+    call: dict[str, Json] = {"deep": {"to": "eve"}, "to": "bob"}
+    grant = granted(FREE, action("shop/free", call, user="max"))
+    data = grant.terms.to_json()
+    del data["keyed"]
+    data["values"] = [["deep", '"eve"'], ["deep", '"to"'], ["to", '"bob"']]
+    old = terms_of(grant.terms.approval, data)
+    assert old is not None
+    assert old.to_json() == data, "as it was written, so that the state of an older file is what its records tell"
+    older = replace(grant, terms=old)
+    calls: list[tuple[dict[str, Json], str]] = [
+        (call, "escalate"),
+        ({"to": "bob", "deep": "eve"}, "permit"),
+        ({"to": "bob"}, "escalate"),
+        ({"to": "bob", "deep": {}}, "escalate"),
+    ]
+    for arguments, expected in calls:
+        asked = action("shop/free", arguments, user="max")
+        assert asked_of(FREE, asked, None, older).verdict == expected, arguments
+
+
+def test_a_grant_for_a_tool_covers_no_value_because_its_user_names_it() -> None:
+    """The words of another session's user are nothing that the approver saw."""
+    plain = bundle(catalog(PERMIT, GATE, tools=(post("send"),)))
+    grant = granted(plain, send("bob", text="see http://bob.example"), INDEX, Scope.TOOL)
+    said = seen(said="write to zoe, see http://zoe.example and http://bob.example")
+    for asked, expected in (
+        (send("zoe", text="see http://bob.example"), "escalate"),
+        (send("bob", text="see http://zoe.example"), "escalate"),
+        (send("bob", text="now see http://bob.example"), "permit"),
+    ):
+        assert asked_of(plain, asked, said, grant).verdict == expected, asked.input
 
 
 @pytest.mark.parametrize("scope", list(Scope))

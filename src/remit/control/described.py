@@ -11,6 +11,7 @@ from typing import Final, TypeGuard
 from remit.control.difference import one_line
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition
+from remit.facts.pointer import below
 from remit.facts.text import escaped
 
 TEXT_MAX: Final = 4_000
@@ -78,9 +79,9 @@ def _leaves(whole: Json) -> Iterator[tuple[str, Json]]:
         path, value = waiting.pop()
         if isinstance(value, Mapping) and value:
             inner = sorted(value, reverse=True)
-            waiting += [(f"{path}/{key.replace('~', '~0').replace('/', '~1')}", value[key]) for key in inner]
+            waiting += [(below(path, key), value[key]) for key in inner]
         elif _is_list(value) and not _plain_list(value):
-            waiting += [(f"{path}/{index}", item) for index, item in reversed(list(enumerate(value)))]
+            waiting += [(below(path, index), item) for index, item in reversed(list(enumerate(value)))]
         else:
             yield _shown(path), value
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias, TypeGuard, assert_never
 
 from remit.facts.canonical import Json, canonical
+from remit.facts.pointer import below
 from remit.facts.text import escaped
 
 TOKENS_MAX: Final = 400
@@ -163,7 +164,7 @@ def _walk(before: Json, after: Json) -> Iterator[Change]:
                 yield Words(path, words(old, new)) if free else Replaced(path, old, new)
         elif isinstance(old, Mapping) and isinstance(new, Mapping):
             for key in old.keys() | new.keys():
-                at = f"{path}/{key.replace('~', '~0').replace('/', '~1')}"
+                at = below(path, key)
                 if key not in new:
                     yield Removed(at, old[key])
                 elif key not in old:

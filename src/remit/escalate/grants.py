@@ -25,6 +25,7 @@ from remit.facts.catalog import Route
 from remit.facts.strictjson import written
 from remit.policy.verdict import Gate
 
+_BY_PLACE: Final = "place"
 _WRITTEN: Final = re.compile(r"([^<=]+)(<=|=)(.*)", re.DOTALL)
 
 
@@ -99,10 +100,11 @@ class Terms:
 
     `agents` are those of the chain, the minted one first; `sid` is the root session that it was given in, `kind` that
     of the action. `like` says which tools are of the same kind: effect, sink and the words that ask for it. `values`
-    are the arguments' values that were seen, as (argument, canonical JSON), `sources` the results that its strangers
-    came from, as (argument, decision id), `carried` the addresses, URLs and account numbers inside content. `measures`
-    bound the impact, as decimal text; `constraints` hold arguments where people said so. Times are milliseconds since
-    the epoch.
+    are the values that were seen, as (place, canonical JSON), `sources` the results that its strangers came from, as
+    (place, decision id), `carried` the addresses, URLs and account numbers inside content. A place is a JSON Pointer
+    into the arguments; terms of a time that told the name of the argument alone are not `by_place`. `measures` bound
+    the impact, as decimal text; `constraints` hold arguments where people said so. Times are milliseconds since the
+    epoch.
     """
 
     scope: Scope
@@ -123,9 +125,11 @@ class Terms:
     carried: frozenset[str] = frozenset()
     measures: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     constraints: tuple[Constraint, ...] = ()
+    by_place: bool = True
 
     def to_json(self) -> dict[str, Json]:
         """As a `decision` record keeps them."""
+        keyed: dict[str, Json] = {"keyed": _BY_PLACE} if self.by_place else {}
         return {
             "scope": self.scope.value,
             "agents": list(self.agents),
@@ -144,6 +148,7 @@ class Terms:
             "carried": cast("list[Json]", sorted(self.carried)),
             "measures": dict(self.measures),
             "constraints": [[one.name, one.bound.value, one.value] for one in self.constraints],
+            **keyed,
         }
 
 
@@ -185,6 +190,7 @@ def terms_of(approval: str, data: Mapping[str, Json]) -> Terms | None:
                 Constraint(name, Bound(bound), value)
                 for name, bound, value in cast("list[tuple[str, str, Json]]", data["constraints"])
             ),
+            by_place=data.get("keyed") == _BY_PLACE,
         )
     except (KeyError, TypeError, ValueError):
         return None

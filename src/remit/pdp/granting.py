@@ -3,14 +3,17 @@
 Laws
 * An action is covered by what was approved: by its values, or, for a target that a stranger named, by the very result
   that the approved ones came from; never by more impact. What cannot be told is not covered.
-* An argument that was approved with a value is there again: left out, it may have been what kept the call small.
-* Credentials and what content carries along are covered by value alone. What the user named, what was reached from
-  that, and what the organisation knows needs no cover beside the gate's: it is whom the action is for.
+* A value is covered at its place: what was approved of one member of an argument is not approved of another.
+* What was approved with a value has one again: left out, it may have been what kept the call small. A list may be
+  shorter, not empty. `true` and `false` are as they were approved.
+* Credentials and what content carries along are covered by value alone. Within the session what its user named, what
+  was reached from that, and what the organisation knows needs no cover beside the gate's: it is whom the action is
+  for. For a tool, in any session, all is as it was approved, whoever vouches for it, but for what people held.
 * A tool of the same kind (effect, sink, the words that ask for it) is covered where no stranger is among its targets.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, NamedTuple, cast
@@ -22,6 +25,7 @@ from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Sink, Tool
 from remit.facts.impact import MEASURES
 from remit.facts.origin import Origin, Role, Traced
+from remit.facts.pointer import pointer, steps
 from remit.facts.results import spelt
 from remit.pdp.measure import impact
 from remit.policy.reached import Reached
@@ -37,22 +41,28 @@ NO_MEASURES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Want(NamedTuple):
-    """A value that must have been seen: of the root argument `name`; `call` is the result that vouches for it too."""
+    """A value that must have been seen `at` its place, as canonical JSON; `call` is the result that vouches for it too.
 
-    name: str
+    `argument` is the one that it stands in.
+    """
+
+    at: str
+    argument: str
     value: str
-    call: str
+    call: str = ""
 
 
 class Reach(NamedTuple):
-    """What an action would use that neither its user nor the organisation vouches for, and how much it moves.
+    """What an action would use, and how much it moves.
 
-    `told` is False where there are more values than are explained: then nothing covers it.
+    `wants` and `carried` are what neither its user nor the organisation vouches for; `values` and `carries` are all,
+    whoever does. `told` is False where there are more values than are explained: then nothing covers it.
     """
 
     wants: tuple[Want, ...]
     carried: frozenset[str]
-    values: frozenset[tuple[str, str]]
+    values: frozenset[Want]
+    carries: frozenset[str]
     measures: Mapping[str, str]
     told: bool
 
@@ -68,12 +78,13 @@ def reach_of(
     arguments: Mapping[str, Json], names: Names, traced: Iterable[Traced], measures: Mapping[str, str] = NO_MEASURES
 ) -> Reach:
     """The reach of an action with these recorded `arguments`, whose values `traced` explains."""
-    given: dict[str, list[tuple[str, str | float]]] = {}
+    given: dict[str, list[tuple[tuple[str | int, ...], str | float]]] = {}
     for path, value in leaves(arguments, names):
-        given.setdefault(spelt(path), []).append((str(path[0]), value))
+        given.setdefault(spelt(path), []).append((path, value))
     wants: list[Want] = []
-    values: set[tuple[str, str]] = set()
+    values: set[Want] = set()
     carried: set[str] = set()
+    carries: set[str] = set()
     count = 0
     for one in traced:
         count += 1
@@ -82,18 +93,23 @@ def reach_of(
         if found is None:
             if not vouched:
                 # A value that is not kept as it was: nobody can have seen it.
-                wants.append(Want(one.path, "", ""))
+                wants.append(Want(one.path, one.path, ""))
             continue
-        for name, value in found:
+        for path, value in found:
             if one.role is Role.CONTENT:
+                carries |= _carried(value)
                 if one.origin > Origin.TRUSTED:
                     carried |= _carried(value)
                 continue
-            text = canonical(value).decode()
-            values.add((name, text))
-            if not vouched or (one.role is Role.CREDENTIAL and one.origin is not Origin.GROUNDED):
-                wants.append(Want(name, text, _vouching(one, value)))
-    return Reach(tuple(wants), frozenset(carried), frozenset(values), measures, count < TRACED_MAX)
+            want = Want(pointer(path), str(path[0]), canonical(value).decode())
+            values.add(want)
+            if isinstance(value, bool):
+                # The schema's, and yet which of the two may be what keeps the call small.
+                wants.append(want)
+            elif not vouched or (one.role is Role.CREDENTIAL and one.origin is not Origin.GROUNDED):
+                wants.append(want._replace(call=_vouching(one, value)))
+    told = count < TRACED_MAX
+    return Reach(tuple(wants), frozenset(carried), frozenset(values), frozenset(carries), measures, told)
 
 
 def _carried(value: str | float) -> set[str]:
@@ -143,27 +159,55 @@ def _fits(terms: Terms, action: Action, tool: Tool | None, arguments: Mapping[st
     if terms.scope is Scope.SESSION:
         if terms.sid != action.authority.links[0].sid:
             return False
-        if same:
-            return _kept(terms, arguments) and _seen(terms, reach, frozenset())
-        return not reach.wants and not reach.carried and _alike(terms.like, like(tool))
+        if not same:
+            return not reach.wants and not reach.carried and _alike(terms.like, like(tool))
+        seen = reach.carried <= terms.carried and all(_seen(terms, want) or _sent(terms, want) for want in reach.wants)
+        return seen and _kept(terms, arguments, frozenset())
     held = frozenset(one.name for one in terms.constraints)
-    met = same and all(one.met(arguments) for one in terms.constraints)
-    return met and _kept(terms, arguments) and _seen(terms, reach, held)
+    met = same and reach.carries <= terms.carried and all(one.met(arguments) for one in terms.constraints)
+    asked = (want for want in (*reach.wants, *reach.values) if want.argument not in held)
+    return met and _kept(terms, arguments, held) and all(_seen(terms, want) for want in asked)
 
 
-def _kept(terms: Terms, arguments: Mapping[str, Json]) -> bool:
-    """Whether no argument is left out that had a value when people saw it."""
-    return all(arguments.get(name) is not None for name, _ in terms.values)
+def _seen(terms: Terms, want: Want) -> bool:
+    """Whether people saw what is wanted, there."""
+    return (_place(terms, want), want.value) in terms.values
 
 
-def _seen(terms: Terms, reach: Reach, held: frozenset[str]) -> bool:
-    """Whether all that needs it was seen, but for the arguments that people `held` by constraints."""
-    return (not reach.carried or reach.carried <= terms.carried) and all(
-        want.name in held
-        or (want.name, want.value) in terms.values
-        or (want.call != "" and (want.name, want.call) in terms.sources)
-        for want in reach.wants
-    )
+def _sent(terms: Terms, want: Want) -> bool:
+    """Whether it comes from the very result that what people saw there came from."""
+    return want.call != "" and (_place(terms, want), want.call) in terms.sources
+
+
+def _place(terms: Terms, want: Want) -> str | None:
+    """Where `terms` tell of what is wanted; None for what is inside an argument of which they tell no more."""
+    if terms.by_place:
+        return want.at
+    return want.argument if want.at == pointer((want.argument,)) else None
+
+
+def _kept(terms: Terms, arguments: Mapping[str, Json], held: frozenset[str]) -> bool:
+    """Whether nothing is left out that had a value when people saw it, but for the arguments that they `held`."""
+    for name, _ in terms.values:
+        path = steps(name) if terms.by_place else [name]
+        if held.isdisjoint(path[:1]) and not _stands(path, arguments):
+            return False
+    return True
+
+
+def _stands(path: Sequence[str], given: Json) -> bool:
+    """Whether there is something where `path` leads, or a list that ends before."""
+    for step in path:
+        match given:
+            case Mapping():
+                given = given.get(step)
+            case [_, *_] if step.isdecimal():
+                if int(step) >= len(given):
+                    return True
+                given = given[int(step)]
+            case _:
+                return False
+    return given is not None and given not in ([], {})
 
 
 def _alike(granted: tuple[str, ...], asked: tuple[str, ...]) -> bool:
@@ -250,8 +294,8 @@ def terms(
         gates=body.gates,
         expires_ms=until_ms,
         uses_max=uses_max,
-        values=reach.values,
-        sources=frozenset((want.name, want.call) for want in reach.wants if want.call),
-        carried=reach.carried,
+        values=frozenset((want.at, want.value) for want in reach.values),
+        sources=frozenset((want.at, want.call) for want in reach.wants if want.call),
+        carried=reach.carries,
         measures=dict(reach.measures),
     )
