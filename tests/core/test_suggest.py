@@ -269,3 +269,23 @@ def test_how_much_a_call_moves_is_read_from_names_and_kinds(definition: Definiti
     assert {name for name in proposal.because if name.startswith("impact.")} == {
         f"impact.{name}" for name in (impact if isinstance(impact, dict) else ())
     }
+
+
+def test_tools_of_a_repository_are_asked_for_by_what_they_do_and_not_by_their_server() -> None:
+    path: Json = TEXT
+    files: Json = {"type": "array", "items": TEXT}
+    made = propose(
+        "git",
+        (
+            tool("git_add", repo_path=path, files=files),
+            tool("git_checkout", repo_path=path, branch_name=TEXT),
+            tool("git_commit", repo_path=path, message=TEXT),
+            tool("git_create_branch", repo_path=path, branch_name=TEXT),
+        ),
+    )
+    found: dict[str, Any] = {one.tool: one.spec for one in made}
+    assert found["git/git_create_branch"]["asks"] == ["branch"], "whoever says git asks for no branch"
+    assert {"check out", "checkout", "switch"} <= set(found["git/git_checkout"]["asks"])
+    assert {"commit", "record", "save"} <= set(found["git/git_commit"]["asks"])
+    assert found["git/git_commit"]["arguments"] == {"repo_path": {"role": "target"}, "message": {"role": "content"}}
+    assert found["git/git_add"]["arguments"]["files"] == {"role": "target"}, "several of a target are targets"

@@ -59,7 +59,7 @@ def propose(server: str, definitions: Iterable[Definition]) -> tuple[Proposal, .
         if effect is Effect.READ or (entry.name[:1] and entry.name[0] in words.MAKES):
             _results(entry, entries, effect)
         if effect is not Effect.READ:
-            _asks(entry)
+            _asks(entry, spoken(server))
             _impact(entry)
         _store(server, entry, entries)
     return tuple(
@@ -174,25 +174,26 @@ def _role(name: tuple[str, ...], schema: Mapping[str, Json]) -> tuple[str, str] 
     if _enumerated(schema):
         return "content", "it is one of a few values"
     last = name[-1] if name else ""
-    if last in words.TARGETS:
+    if {last, _singular(last)} & words.TARGETS:
         return "target", f"{last} says whom or what it reaches"
     if found := sorted(said & words.CONTENTS):
         return "content", f"{found[0]} is what it carries"
     if kinds <= {"number"} or schema.get("format") in _TIMES:
         return "content", "it says how much or when, not where"
-    if found := sorted(said & words.TARGETS):
+    if found := sorted(word for word in said if {word, _singular(word)} & words.TARGETS):
         return "target", f"{found[0]} says whom or what it reaches"
     return None
 
 
-def _asks(entry: _Entry) -> None:
+def _asks(entry: _Entry, server: tuple[str, ...]) -> None:
     verb = next((word for word in entry.name if word in words.ASKED), None)
     if verb is None:
         return
     asked = list(words.ASKED[verb])
     nouns = set(entry.name)
     if not asked:
-        things = [_singular(word) for word in entry.name if word not in {verb, *words.PASSED_OVER}]
+        # Many servers begin each name with their own, which asks for nothing in particular.
+        things = [_singular(word) for word in entry.name if word not in {verb, *server, *words.PASSED_OVER}]
         asked = [said for thing in things for said in words.THINGS.get(thing, (thing,))]
     described = nouns | set(spoken(entry.definition.description))
     why = f"people ask for it so, its name saying {verb!r}"
