@@ -47,7 +47,7 @@ def test_what_files_make_is_found_and_what_one_uses_of_another_is_told(tmp_path:
     put(root / "web/view.tsx", "export const x = <b>{1}</b>;")
     put(
         root / ".mcp.json",
-        '// ours\n{"mcpServers": {"git": {"command": "uvx", "args": ["mcp-server-git"]}, "own": {"command": "own"}}}',
+        '// ours\n{"mcpServers": {"git": {"command": "uvx", "args": ["mcp-server-git"]},\n"own": {"command": "own"}}}',
     )
     put(root / ".codex/config.toml", '[mcp_servers.t]\ncommand = "uvx"\nargs = ["mcp-server-time"]\n')
     found = look(root)
@@ -66,6 +66,12 @@ def test_what_files_make_is_found_and_what_one_uses_of_another_is_told(tmp_path:
         "server/pypi:mcp-server-git": set(),
         "server/pypi:mcp-server-time": set(),
         "server/repo:shop/.mcp.json#own@shop": set(),
+    }
+    servers = {one.subject.name: one.evidence for one in found.sightings if one.subject.kind == "server"}
+    assert servers == {
+        "pypi:mcp-server-git": "shop/.mcp.json:2",
+        "shop/.mcp.json#own@shop": "shop/.mcp.json:3",
+        "pypi:mcp-server-time": "shop/.codex/config.toml:1",
     }
     agent = next(one for one in found.sightings if one.subject.name == "shop/src/main.py#main")
     assert (agent.evidence, agent.source, dict(agent.traits)) == (

@@ -1,5 +1,7 @@
 """What spans tell, in the spellings that are out there, and whose they are."""
 
+from dataclasses import replace
+
 import pytest
 
 from remit.discover import attribution
@@ -188,22 +190,32 @@ def test_spans_become_one_sighting_for_each_subject_and_the_calls_to_reconcile()
     known = Attribution()
     spans = [
         span("model", "agent", gen_ai__operation__name="chat", gen_ai__request__model="m1"),
-        span("tool", "agent", **TOOL, **schema),
+        replace(span("tool", "agent", **TOOL, **schema), end_ms=NOW - 1),
         span("tool2", "agent", **TOOL),
         span("agent", "boss", **AGENT, gen_ai__agent__name="a"),
+        span("later", "boss", **AGENT, gen_ai__agent__name="a"),
         span("boss", **AGENT, gen_ai__agent__name="b"),
     ]
     telemetry = Telemetry(NOW)
     telemetry.add(known.take(spans, NOW))
-    found = {one.subject.name: one for one in telemetry.sightings()}
+    found: dict[str, list[Sighting]] = {}
+    for one in telemetry.sightings():
+        found.setdefault(one.subject.name, []).append(one)
     a, t = otlp(Kind.AGENT, "a"), otlp(Kind.TOOL, "t")
-    assert found["a"].edges == (Edge(Verb.USES, Subject(Kind.MODEL, "m1")), Edge(Verb.USES, t))
-    assert found["a"].count == 4
-    assert found["b"].edges == (Edge(Verb.DELEGATES, a),)
-    assert found["t"].traits == (Trait("description", "reads\\u{1b}"), Trait("schema", "sha256:0"))
+    model = Edge(Verb.USES, Subject(Kind.MODEL, "m1"))
+    assert [one.edges for one in found["a"]] == [(model,), (Edge(Verb.USES, t),), ()]
+    by = "the span above names the agent"
+    assert [one.evidence for one in found["a"]] == [
+        f"{by}; model by gen_ai.request.model, span model of trace t1",
+        f"{by}; tool by gen_ai.tool.name, span tool2 of trace t1",
+        "span attribute gen_ai.agent.name",
+    ]
+    assert sum(one.count for one in found["a"]) == 5
+    assert [one.edges for one in found["b"]] == [(Edge(Verb.DELEGATES, a),), ()]
+    assert found["t"][0].traits == (Trait("description", "reads\\u{1b}"), Trait("schema", "sha256:0"))
     assert telemetry.calls == [
         Call("t1", "model", "scope", a, Subject(Kind.MODEL, "m1"), NOW - 10, NOW),
-        Call("t1", "tool", "scope", a, t, NOW - 10, NOW),
+        Call("t1", "tool", "scope", a, t, NOW - 10, NOW - 1),
         Call("t1", "tool2", "scope", a, t, NOW - 10, NOW),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +31,30 @@ def test_json_is_read_as_it_is(value: object, ascii_only: bool) -> None:
 def test_comments_and_commas_too_many_are_passed_over() -> None:
     text = '// one\n{"a": "//no, /*no*/ ,}", /* two\n lines */ "b": [1, 2, /* , */ ], "c\\"": {},}\n// end'
     assert lenient.jsonc(text) == {"a": "//no, /*no*/ ,}", "b": [1, 2], 'c"': {}}
+
+
+def test_each_name_has_the_line_where_it_is_a_key() -> None:
+    text = (
+        '// "a"\n{"mcpServers": {\n"x": {"args": ["a", "b"]},\n"a": {},\n\n "b" : {"c": "\\"d\\": "}, "e\\u0041": 1}}'
+    )
+    assert lenient.lines_of(text, ["servers", "mcpServers"], ["a", "b", "d", "eA", "x"]) == {
+        "a": 4,
+        "b": 6,
+        "d": 2,
+        "eA": 2,
+        "x": 3,
+    }
+    toml = 'model = "a"\n\n[mcp_servers.a]\nx = "b"\n[mcp_servers."b c".env]\ny = 1\n  [mcp_servers.b]\n'
+    assert lenient.lines_of(toml, ["mcp_servers"], ["a", "b c", "b"]) == {"a": 3, "b c": 5, "b": 7}
+    assert lenient.lines_of("{}", ["mcpServers"], ["a"]) == {}
+    assert lenient.lines_of('{"mcpServers": {}}', ["mcpServers"], []) == {}
+
+
+@pytest.mark.parametrize("unit", ['"', '"a" ', '"\\', "[[a", '[a."b', " ", '"a"' + " " * 50])
+def test_looking_for_lines_takes_no_more_than_the_length_of_the_text(unit: str) -> None:
+    begun = time.process_time()
+    lenient.lines_of('"mcpServers"' + unit * (1_000_000 // len(unit)), ["mcpServers"], ["never"])
+    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """What the ledger tells of agents, and as whom telemetry tells of the same."""
 
+from dataclasses import replace
+
 import pytest
 
 from remit.discover.enforced import Enforced, Intent, paired
 from remit.discover.reconcile import Paired, Passage
-from remit.discover.sighting import EDGES_MAX, Confidence, Edge, Kind, Subject, Verb
+from remit.discover.sighting import Confidence, Edge, Kind, Subject, Verb
 from remit.discover.telemetry import Call
 from remit.facts.action import ActionKind
 
@@ -44,16 +46,24 @@ def test_a_chain_delegates_from_one_to_the_next() -> None:
     enforced.add(intent(agents=("boss", "bot", "sub"), trace=None))
     enforced.add(intent(ActionKind.DELEGATE, "helper", server=""))
     enforced.add(intent(ActionKind.LIST_ROOTS, "", agents=("quiet",)))
-    found = {one.subject.name: [edge.to.name for edge in one.edges] for one in enforced.sightings()}
+    found: dict[str, list[str]] = {}
+    for one in enforced.sightings():
+        found.setdefault(one.subject.name, []).extend(edge.to.name for edge in one.edges)
     assert found == {"boss": ["bot"], "bot": ["sub", "helper"], "sub": ["notes/read", "notes"], "quiet": []}
     assert [passage.trace for passage in enforced.passages] == [""]
 
 
-def test_an_agent_that_used_more_than_one_sighting_holds_has_several() -> None:
+def test_each_thing_that_an_agent_did_has_its_own_record_and_times() -> None:
     enforced = Enforced()
-    for number in range(EDGES_MAX + 5):
-        enforced.add(intent(name=f"t{number}"))
-    assert [len(one.edges) for one in enforced.sightings()] == [EDGES_MAX, 6]
+    for number, name in enumerate(("read", "write", "read")):
+        enforced.add(replace(intent(name=name, at=NOW + number), ref=f"r1-1.{number}"))
+    enforced.add(replace(intent(at=NOW - 9), ref="r1-1.9"))
+    found = {one.edges[0].to.name: (one.evidence, one.first_ms, one.last_ms) for one in enforced.sightings()}
+    assert found == {
+        "notes/read": ("record r1-1.2", NOW - 9, NOW + 2),
+        "notes/write": ("record r1-1.1", NOW + 1, NOW + 1),
+    }
+    assert sum(one.count for one in enforced.sightings()) == 4
 
 
 def test_a_call_of_the_same_trace_has_the_same_agent_and_tool() -> None:

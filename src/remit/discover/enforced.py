@@ -1,12 +1,12 @@
 """What the ledger tells of agents: who did what through an enforcement point, and as whom telemetry may tell of it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, assert_never
 
 from remit.discover.reconcile import Paired, Passage
-from remit.discover.sighting import EDGES_MAX, Confidence, Edge, Kind, Sighting, Subject, Verb, clipped, subject
+from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Verb, clipped, subject
 from remit.facts.action import ActionKind
 from remit.facts.catalog import exposed_name
 
@@ -32,16 +32,18 @@ class Intent:
 class _Seen:
     first_ms: int
     last_ms: int
-    evidence: str
-    edges: dict[Edge, None] = field(default_factory=dict[Edge, None])
+    ref: str
     count: int = 0
 
 
 class Enforced:
-    """Joins a page of the ledger: one sighting for each agent, and every action as a passage."""
+    """Joins a page of the ledger: one sighting for each thing that an agent did, and every action as a passage.
+
+    Each has the times of its own, and its last record as evidence.
+    """
 
     def __init__(self) -> None:
-        self._seen: dict[Subject, _Seen] = {}
+        self._seen: dict[tuple[Subject, tuple[Edge, ...]], _Seen] = {}
         self.passages: list[Passage] = []
 
     def add(self, intent: Intent) -> None:
@@ -63,21 +65,15 @@ class Enforced:
 
     def sightings(self) -> Iterable[Sighting]:
         """What was seen."""
-        for agent, seen in self._seen.items():
-            edges = tuple(seen.edges)
-            for start in range(0, max(1, len(edges)), EDGES_MAX):
-                some = edges[start : start + EDGES_MAX]
-                times = (seen.first_ms, seen.last_ms)
-                yield Sighting(
-                    agent, SOURCE, seen.evidence, *times, Confidence.ENFORCED, edges=some, count=max(1, seen.count)
-                )
+        for (agent, edges), seen in self._seen.items():
+            evidence, times = clipped(f"record {seen.ref}"), (seen.first_ms, seen.last_ms)
+            yield Sighting(agent, SOURCE, evidence, *times, Confidence.ENFORCED, edges=edges, count=seen.count)
 
     def _did(self, agent: Subject, intent: Intent, *edges: Edge) -> None:
-        seen = self._seen.get(agent)
-        if seen is None:
-            seen = self._seen[agent] = _Seen(intent.at, intent.at, clipped(f"record {intent.ref}"))
-        seen.first_ms, seen.last_ms = min(seen.first_ms, intent.at), max(seen.last_ms, intent.at)
-        seen.edges.update(dict.fromkeys(edges))
+        seen = self._seen.setdefault((agent, edges), _Seen(intent.at, intent.at, intent.ref))
+        if intent.at >= seen.last_ms:
+            seen.last_ms, seen.ref = intent.at, intent.ref
+        seen.first_ms = min(seen.first_ms, intent.at)
         seen.count += 1
 
 

@@ -6,9 +6,10 @@ it is the client that changes when its configuration does. A trait names its fil
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
+from types import MappingProxyType
 from typing import Final
 
 from remit.discover.clients import CLIENTS, Client
@@ -32,6 +33,7 @@ from remit.discover.sighting import (
 )
 
 SPACE: Final = "host"
+_NO_LINES: Final[Mapping[str, int]] = MappingProxyType({})
 _TITLES: Final = {client.name: client.title for client in CLIENTS}
 
 
@@ -91,8 +93,13 @@ def _server_of(running: Running, launch: Launch, machine: str) -> Subject:
     return server_of(launch, machine)
 
 
-def from_configuration(client: Client, found: Configured, seen: Seen, *, alone: bool = True) -> Iterator[Sighting]:
-    """What one file of `client` says. Unless `alone`, a file that configures nothing says nothing of the client."""
+def from_configuration(
+    client: Client, found: Configured, seen: Seen, lines: Mapping[str, int] = _NO_LINES, *, alone: bool = True
+) -> Iterator[Sighting]:
+    """What one file of `client` says, its entries at `lines`.
+
+    Unless `alone`, a file that configures nothing says nothing of the client.
+    """
     agent = agent_of(client.name, seen)
     edges: list[Edge] = [Edge(Verb.USES, subject(Kind.MODEL, model)) for model in found.models]
     said: dict[str, list[str]] = {}
@@ -103,7 +110,8 @@ def from_configuration(client: Client, found: Configured, seen: Seen, *, alone: 
             edges += [Edge(Verb.USES, server), *tools]
         said.setdefault(f"server {entry.name}", []).extend(_said(entry))
         data = [Edge(Verb.READS, _folder(path, seen.machine)) for path in entry.launch.folders]
-        yield from seen.sightings(server, [*tools, *data], [Trait("transport", entry.transport)])
+        there = replace(seen, line=lines.get(entry.name, seen.line))
+        yield from there.sightings(server, [*tools, *data], [Trait("transport", entry.transport)])
     if found.variables:
         said["environment"] = [found.variables]
     if found.permissions:

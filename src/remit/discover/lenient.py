@@ -9,6 +9,7 @@ import codecs
 import json
 import re
 import tomllib
+from collections.abc import Iterable
 from typing import Final, cast
 
 from remit.facts.canonical import Json
@@ -22,6 +23,8 @@ _COMMENT: Final = re.compile(r'("(?:[^"\\]++|\\.)*+"?)|//[^\n]*+|/\*.*?\*/|/\*.*
 """A string, or a comment to blank; one that does not end takes all that follows."""
 _COMMA: Final = re.compile(r'("(?:[^"\\]++|\\.)*+"?)|,(?=\s*+[\]}])', re.DOTALL)
 _VISIBLE: Final = re.compile(r"[^\n]")
+_KEY: Final = re.compile(r'"((?:[^"\\\n]++|\\.)*+)"?(\s*+:)?|^[ \t]*+\[++[^\].\n]*+\."?([^"\].\n]++)', re.MULTILINE)
+"""A string, which may lack its end, as a key where a colon follows; or what a table of TOML is called in its head."""
 _LINE: Final = re.compile(r"\(at line (\d+),")
 
 
@@ -75,3 +78,26 @@ def toml(text: str) -> Json:
 
 def _blank(comment: str) -> str:
     return _VISIBLE.sub(" ", comment)
+
+
+def lines_of(text: str, heads: Iterable[str], names: Iterable[str]) -> dict[str, int]:
+    """The line of each of `names` where it is a key below the first of `heads` that stands in `text`.
+
+    One that is not found, as it is written with escapes, has the line of the head. One walk, whatever is asked for.
+    """
+    places = (place for head in heads for place in (text.find(f'"{head}"'), text.find(f"[{head}")))
+    at = min((place for place in places if place >= 0), default=-1)
+    if at < 0:
+        return {}
+    line = text.count("\n", 0, at) + 1
+    found = dict.fromkeys(names, line)
+    left = set(found)
+    for key in _KEY.finditer(text, at):
+        if not left:
+            break
+        name = key[3] or (key[1] if key[2] else "")
+        if name in left:
+            line += text.count("\n", at, key.start())
+            at, found[name] = key.start(), line
+            left.discard(name)
+    return found

@@ -1,4 +1,4 @@
-"""From attributed spans to sightings, joined before they are folded: one for each subject of a batch."""
+"""From attributed spans to sightings, joined before they are folded: one for each link of a batch."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,7 +6,6 @@ from typing import Final
 
 from remit.discover.attribution import Attributed, believed
 from remit.discover.sighting import (
-    EDGES_MAX,
     Confidence,
     Edge,
     Kind,
@@ -38,9 +37,7 @@ class Call:
 class _Joined:
     first_ms: int
     last_ms: int
-    confidence: Confidence
     evidence: str
-    edges: dict[Edge, None] = field(default_factory=dict)
     traits: dict[str, str] = field(default_factory=dict)
     count: int = 0
 
@@ -50,7 +47,7 @@ class Telemetry:
 
     def __init__(self, now_ms: int) -> None:
         self._now_ms = now_ms
-        self._joined: dict[tuple[Subject, str, Confidence], _Joined] = {}
+        self._joined: dict[tuple[Subject, str, Confidence, Edge | None], _Joined] = {}
         self.calls: list[Call] = []
 
     def add(self, told: Iterable[Attributed]) -> None:
@@ -59,30 +56,22 @@ class Telemetry:
             self._add(one)
 
     def sightings(self) -> Iterable[Sighting]:
-        """One for each subject, source and confidence; more where there are too many edges for one."""
-        for (subject, source, confidence), one in self._joined.items():
-            edges = tuple(one.edges)
+        """One for each subject, source, confidence and link: each link has evidence of its own."""
+        for (subject, source, confidence, edge), one in self._joined.items():
             traits = tuple(Trait(key, value) for key, value in one.traits.items())
-            for start in range(0, max(1, len(edges)), EDGES_MAX):
-                yield Sighting(
-                    subject,
-                    source,
-                    one.evidence,
-                    one.first_ms,
-                    one.last_ms,
-                    confidence,
-                    edges=edges[start : start + EDGES_MAX],
-                    traits=traits,
-                    count=one.count,
-                )
+            edges = () if edge is None else (edge,)
+            times = (one.first_ms, one.last_ms)
+            yield Sighting(subject, source, one.evidence, *times, confidence, None, edges, traits, one.count)
 
     def _add(self, one: Attributed) -> None:
         span, told = one.span, one.told
         source = source_of(one.bearer)
         when = believed(span.start_ms, span.end_ms, self._now_ms)
-        agent = self._join(one.agent, source, when, one.confidence, one.evidence)
+        if not told.objects:
+            self._join(one.agent, source, when, one.confidence, one.evidence)
         for verb, found in told.objects:
-            agent.edges[Edge(verb, found)] = None
+            evidence = f"{one.evidence}; {found.kind.value} by {told.key}, span {span.span} of trace {span.trace}"
+            self._join(one.agent, source, when, one.confidence, evidence, Edge(verb, found))
             if told.does in _AT_WORK:
                 self.calls.append(Call(span.trace, span.span, span.scope, one.agent, found, *when))
             traits = [(key, span.attributes[at]) for key, at in TRAITS if at in span.attributes]
@@ -90,30 +79,37 @@ class Telemetry:
                 thing = self._join(found, source, when, Confidence.REPORTED, f"span attribute {told.key}")
                 thing.traits.update((key, clipped(value)) for key, value in traits)
         if one.above is not None:
-            above = self._join(one.above, source, when, Confidence.REPORTED, "its span is above another agent's")
-            above.edges[Edge(Verb.DELEGATES, one.agent)] = None
+            edge, evidence = Edge(Verb.DELEGATES, one.agent), "its span is above another agent's"
+            self._join(one.above, source, when, Confidence.REPORTED, evidence, edge)
         if one.bearer is not None:
             self._borne(one.agent, source, when, Subject(Kind.AGENT, one.bearer))
 
     def _borne(self, agent: Subject, source: str, when: tuple[int, int], bearer: Subject) -> None:
         """The bearer's token sent it: by the same name it is the bearer, else an agent that works for the bearer."""
         if agent.name == bearer.name:
-            mine = self._join(agent, source, when, Confidence.ENFORCED, f"sent with the token of {bearer.name}")
-            mine.edges[Edge(Verb.SAME, bearer)] = None
+            evidence, edge = f"sent with the token of {bearer.name}", Edge(Verb.SAME, bearer)
+            self._join(agent, source, when, Confidence.ENFORCED, evidence, edge)
         else:
-            theirs = self._join(bearer, source, when, Confidence.REPORTED, "its token sent the telemetry")
-            theirs.edges[Edge(Verb.DELEGATES, agent)] = None
+            evidence, edge = "its token sent the telemetry", Edge(Verb.DELEGATES, agent)
+            self._join(bearer, source, when, Confidence.REPORTED, evidence, edge)
 
     def _join(
-        self, subject: Subject, source: str, when: tuple[int, int], confidence: Confidence, evidence: str
+        self,
+        subject: Subject,
+        source: str,
+        when: tuple[int, int],
+        confidence: Confidence,
+        evidence: str,
+        edge: Edge | None = None,
     ) -> _Joined:
-        key = (subject, source, confidence)
+        key = (subject, source, confidence, edge)
         known = self._joined.get(key)
         if known is None:
-            known = self._joined[key] = _Joined(*when, confidence, clipped(evidence))
+            known = self._joined[key] = _Joined(*when, clipped(evidence))
         else:
+            if when[1] > known.last_ms:
+                known.last_ms, known.evidence = when[1], clipped(evidence)
             known.first_ms = min(known.first_ms, when[0])
-            known.last_ms = max(known.last_ms, when[1])
         known.count += 1
         return known
 

@@ -102,10 +102,11 @@ class HostSource:
             where = f"{path}:{error.line}" if error.line else str(path)
             return Found(troubles=(Trouble(error.code, clipped(where), error.why),)), ()
         says = configured(value, file.layout)
-        line = _line_of(text, (file.layout.servers or (("",),))[0][0]) if says.entries else 0
-        seen = Seen(self._machine, user, str(path), self._now_ms(), self.name, line)
+        heads = [keys[0] for keys in file.layout.servers]
+        lines = lenient.lines_of(text, heads, (entry.name for entry in says.entries))
+        seen = Seen(self._machine, user, str(path), self._now_ms(), self.name, min(lines.values(), default=0))
         alone = file.root is Root.HOME and not client.editor
-        sightings = tuple(from_configuration(client, says, seen, alone=alone))
+        sightings = tuple(from_configuration(client, says, seen, lines, alone=alone))
         troubles = tuple(
             Trouble(fault.code, clipped(f"{path}: {fault.name}" if fault.name else str(path)), fault.why)
             for fault in says.faults
@@ -136,12 +137,6 @@ def _value(text: str, form: Form) -> Json:
     if form is Form.TOML:
         return lenient.toml(text)
     return lenient.jsonc(text) if text.strip() else {}
-
-
-def _line_of(text: str, key: str) -> int:
-    """The line where `key` first stands quoted, or as the head of a table; 0 where it stands nowhere."""
-    places = [place for place in (text.find(f'"{key}"'), text.find(f"[{key}")) if place >= 0]
-    return text.count("\n", 0, min(places)) + 1 if places else 0
 
 
 def _projects(value: Json, file: File) -> Iterator[Path]:

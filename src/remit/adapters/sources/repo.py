@@ -157,8 +157,10 @@ class RepoSource:
             return Trouble(error.trouble.code, self._shown(path), error.trouble.why)
         except lenient.Unparsed as error:
             return Trouble(error.code, f"{self._shown(path)}:{error.line}", error.why)
-        names = dict.fromkeys(server_of(one.launch, repository.name).name for one in says.entries)
-        repository.take(file.path, [Item(Kind.SERVER, name, 0) for name in names])
+        heads = [keys[0] for keys in file.layout.servers]
+        lines = lenient.lines_of(text, heads, (one.name for one in says.entries))
+        at = {server_of(one.launch, repository.name).name: lines.get(one.name, 0) for one in reversed(says.entries)}
+        repository.take(file.path, [Item(Kind.SERVER, name, line) for name, line in reversed(at.items())])
         return None
 
     def _syntax(self, path: Path, line: int, why: str) -> Trouble:
