@@ -58,7 +58,7 @@ def test_the_second_of_two_ids_is_refused_and_names_the_first() -> None:
             "a condition looks at nothing, so it is always or never met",
         ),
         (
-            '@id("a") forbid (principal, action in Remit::Action::"sink:none", resource);',
+            '@id("a") forbid (principal, action in Remit::Action::"source:confidential", resource);',
             "no action reaches this policy: it never applies",
         ),
         (
@@ -79,7 +79,7 @@ def test_what_is_doubtful_is_a_warning(text: str, expected: str) -> None:
 
 def test_a_path_after_has_is_a_warning_where_no_action_is_reached() -> None:
     text = (
-        '@id("a") forbid (principal, action in Remit::Action::"sink:none", resource) '
+        '@id("a") forbid (principal, action in Remit::Action::"source:confidential", resource) '
         "when { context.input has nothing };"
     )
     assert said(warnings(text)) == [
@@ -93,6 +93,8 @@ def test_a_path_after_has_is_a_warning_where_no_action_is_reached() -> None:
     "text",
     [
         f'@id("a") @reason("x") @owasp("ASI01") @gate("owner") forbid {SCOPE};',
+        '@id("a") forbid (principal, action in Remit::Action::"sink:internal", resource);',
+        '@id("a") permit (principal, action in [Remit::Action::"sink:none", Remit::Action::"effect:write"], resource);',
         f'@id("a") permit {SCOPE} when {{ context has input.address.city && context.input.address.city == "x" }};',
         f'@id("a") permit {SCOPE} when {{ context has onBehalfOf && context.onBehalfOf in Remit::Group::"everyone" }};',
         f'@id("a") permit {SCOPE} when {{ context has onBehalfOf && context.onBehalfOf == Remit::User::"uma" }};',

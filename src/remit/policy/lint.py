@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from remit.facts.canonical import Json
-from remit.facts.catalog import Catalog
+from remit.facts.catalog import Catalog, Sink
+from remit.facts.catalog import Effect as ToolEffect
 from remit.facts.obligation import parsed, problem
 from remit.facts.text import identifier_problem
 from remit.policy.confident import HINT, confidence_problem
@@ -19,6 +20,10 @@ from remit.policy.parse import Statement
 from remit.policy.problem import Problem, nearest
 from remit.policy.schema import NAMESPACE, resolves
 
+_KINDS: Final = frozenset(
+    {"call_tool", *(f"effect:{effect.value}" for effect in ToolEffect), *(f"sink:{sink.value}" for sink in Sink)}
+)
+"""The action groups that are there whatever the catalog holds."""
 ANNOTATIONS: Final = frozenset({"id", "reason", "gate", "obligation", "owasp"})
 
 
@@ -180,9 +185,16 @@ def untypable(path: tuple[str, ...], actions: Iterable[str], ground: Ground) -> 
     return None
 
 
+def _waits(form: Form) -> bool:
+    """Whether it is about a kind of tools that any workspace may have: of one that has none yet it says nothing odd."""
+    within = form.action.within
+    return within is not None and not form.action.exactly and all(name in _KINDS for _, name in within)
+
+
 def _doubts(form: Form, reached: tuple[str, ...], ground: Ground) -> Iterator[tuple[str, str]]:
     if not reached:
-        yield "no action reaches this policy: it never applies", "action"
+        if not _waits(form):
+            yield "no action reaches this policy: it never applies", "action"
     elif not any(ground.on(action, form) for action in reached):
         yield "no action in its scope has this resource: it never applies", "resource"
     if form.constant:
