@@ -22,8 +22,8 @@ from remit.facts.guarantee import Guarantee, Powers, Rate
 from remit.facts.monitor import Happening, Monitor, Op, Scope, Selector, Window
 from remit.facts.session import Session
 from remit.pdp.decide import decide
+from remit.pdp.purse import Purse
 from remit.pdp.snapshot import Pin, Snapshot
-from remit.pep.purse import Purse
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 from remit.protect.budgets import Accounts

@@ -34,8 +34,8 @@ from remit.pdp.decide import decide
 from remit.pdp.decision import Decision
 from remit.pdp.deltas import BudgetReset, Charged, Refunded
 from remit.pdp.fold import fold
+from remit.pdp.purse import Purse
 from remit.pdp.snapshot import Lift
-from remit.pep.purse import Purse
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code, Deny, Escalate, Gate, Permit
 from remit.protect import budgets

@@ -1,17 +1,20 @@
 """Replay: recorded sessions through `decide` and `judge_result`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from remit.assure.approved import approved
-from remit.assure.recorded import Answered, Called, Malformed, Said, recorded
+from remit.assure.recorded import Answered, Called, Malformed, Recorded, Said, recorded
 from remit.assure.replay import Cast, Judged, replay
 from remit.escalate.grants import Scope
+from remit.facts.budget import Budget, Measure, Per
 from remit.facts.catalog import Argument
+from remit.facts.monitor import Happening, Monitor, Op, Selector, When, Window
+from remit.policy.bundle import Bundle
 from tests.core.deciding import bundle, catalog, schema, tool
 
 PERMIT = '@id("all") permit (principal, action, resource);'
@@ -210,3 +213,55 @@ def test_a_secret_is_judged_as_in_the_service_and_told_nowhere() -> None:
     running = bundle(catalog(PERMIT, no, tools=[login]))
     events = (called(1, "c1", "login", {"pin": "1"}), called(1, "c2", "login", {"pin": "2"}))
     assert verdicts(replay(running, recorded(line(*events)))) == [("c1", "deny"), ("c2", "permit")]
+
+
+def counted(*policies: str, budgets: Iterable[Budget] = (), monitors: Iterable[Monitor] = ()) -> Bundle:
+    made = catalog(PERMIT, *policies)
+    return bundle(
+        replace(made, budgets={one.name: one for one in budgets}, monitors={one.name: one for one in monitors})
+    )
+
+
+def refunds(count: int, *, failing: Collection[int] = ()) -> Recorded:
+    events: list[Mapping[str, Any]] = []
+    for number in range(count):
+        events.append(called(number, f"c{number}", "refund", REFUND))
+        events.append(answered(number, f"c{number}", "done", "no" if number in failing else None))
+    return recorded(line(*events))
+
+
+LATE = '@id("late") forbid (principal, action == Remit::Action::"shop___refund", resource) when { CONDITION };'
+
+
+def test_monitors_count_what_was_permitted_before_in_simulated_time() -> None:
+    few = Monitor("few", Op.COUNT, (Happening(Selector(frozenset({"shop/refund"}))),), window=Window(1_000, 4))
+    found = replay(counted(LATE.replace("CONDITION", "context.past.few >= 2"), monitors=[few]), refunds(6))
+    # An event takes a second, a call and its answer two: the first is over when the fourth is asked for.
+    assert [one.verdict for one in found] == ["permit", "permit", "deny", "permit", "permit", "deny"]
+
+
+def test_how_calls_ended_is_known_to_those_that_follow() -> None:
+    went = Happening(Selector(frozenset({"shop/refund"})), When.SUCCEEDED)
+    well = Monitor("well", Op.COUNT, (went,))
+    found = replay(
+        counted(LATE.replace("CONDITION", "context.past.well >= 2"), monitors=[well]), refunds(5, failing=[0, 1])
+    )
+    assert [one.verdict for one in found] == ["permit"] * 4 + ["deny"]
+
+
+def test_budgets_are_spent_and_asked_for_beyond_their_soft_threshold() -> None:
+    calls = Budget("b", Measure.CALLS, Per.AGENT, None, 3, 86_400, soft=2, route="owner")
+    found = replay(counted(budgets=[calls]), refunds(4))
+    # What is asked about is not done, and takes nothing.
+    assert [one.verdict for one in found] == ["permit", "permit", "escalate", "escalate"]
+    assert "budget:b" in found[2].line()["policies"]  # type: ignore[operator]
+    hard = replay(counted(budgets=[replace(calls, soft=None, route=None)]), refunds(4))
+    assert [one.verdict for one in hard] == ["permit", "permit", "permit", "deny"]
+    assert hard[-1].reasons[0].code == "budget/spent"
+
+
+def test_what_a_result_did_not_take_of_tokens_is_given_back() -> None:
+    words = Budget("t", Measure.TOKENS, Per.FLEET, None, 1_050, 86_400, each=1_000)
+    assert [one.verdict for one in replay(counted(budgets=[words]), refunds(3))] == ["permit", "permit", "deny"]
+    all_at_once = recorded(line(*(called(1, f"c{number}", "refund", REFUND) for number in range(2))))
+    assert [one.verdict for one in replay(counted(budgets=[words]), all_at_once)] == ["permit", "deny"]

@@ -16,6 +16,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, cast
 
+from remit.assure.before import Before
 from remit.assure.replay import origins_of
 from remit.escalate.grants import Grant
 from remit.facts.action import Action, ActionKind, Shaping, brought
@@ -30,13 +31,11 @@ from remit.pdp.apply import apply_grant
 from remit.pdp.decide import decide
 from remit.pdp.deltas import GrantDelta, GrantUsed
 from remit.pdp.fold import fold
-from remit.pdp.kept import settled_past
 from remit.pdp.snapshot import Asking, Lift, No, Pin, Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code, Escalate, Gate, Reason, word
 from remit.protect.index import Delta, Index
 from remit.protect.origins import words
-from remit.protect.past import Past
 from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, OutcomeBody
 
 _HOUR_MS: Final = 3_600_000
@@ -87,22 +86,14 @@ class History:
         self._gates: dict[str, frozenset[Gate]] = {}
         self._grants: dict[str, Grant] = {}
         self._used = Used()
-        self._past = Past(whole=True)
+        self._before = Before(bundle)
         self._noes: dict[str, tuple[str, str | None]] = {}
 
     def take(self, ref: str, at_ms: int, digest: str, body: Body | None) -> Relived | None:
         """The action that the record at `ref` holds, judged again; None for any other record. `body` None: erased."""
         relived = self._take(ref, at_ms, digest, body)
-        if isinstance(body, ActionBody | OutcomeBody):
-            root = (
-                next((sid for _, sid in body.links), "") if isinstance(body, ActionBody) else next(iter(body.sids), "")
-            )
-            for mark in body.marks:
-                self._past.take(mark.scope(root), mark, at_ms)
+        self._before.take(Ref.parse(ref), at_ms, body)
         match body:
-            case AdminBody(event=Event.INTENT_SETTLED):
-                for marked in settled_past(at_ms, body):
-                    self._past.take(*marked)
             case ActionBody(verdict="permit"):
                 self._used.intent(body.links, body.kind, body.server, body.name, body.reaches)
                 for name in body.grants:
@@ -183,10 +174,10 @@ class History:
             Authority(links, body.user, body.token, now_ms + _HOUR_MS),
             shaping=_shaping(body),
         )
+        tool = self._bundle.catalog.tools.get((body.server, body.name))
         lifts: tuple[Lift, ...] = ()
         if body.approval is not None and body.verdict == "permit":
             gates = self._gates.get(body.approval, frozenset())
-            tool = self._bundle.catalog.tools.get((body.server, body.name))
             lifts = (Lift(body.approval, action.hash("" if tool is None else tool.pin), gates, now_ms + 1),)
         snapshot = Snapshot(
             self._bundle,
@@ -199,7 +190,8 @@ class History:
             # Those that lifted its gates, as they were then: whether others held is not told.
             grants=tuple(self._grants[name] for name in body.grants if name in self._grants),
             used=self._used,
-            past=self._past,
+            past=self._before.past,
+            draws=self._before.draws(action, tool, now_ms),
         )
         decision = decide(snapshot, action, now_ms)
         if strange and lifts and isinstance(decision.verdict, Escalate):

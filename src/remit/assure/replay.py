@@ -9,6 +9,8 @@ Laws
 * A verdict says what policy says. Arguments that the pinned schema refuses are denied before policy is asked, and
   reach nothing; where the recorded tool refused them as well, there was nothing to deny: the line has the verdict that
   policy gives to the call, and the reason `arg/invalid` beside it.
+* What permitted calls take from budgets and add to what monitors keep counts for those that follow, in simulated time.
+  Each recording stands alone, and breakers, which count in the time that calls take, are not there.
 * Nobody approves anything but where `approved` says that somebody did: the call stays an ask, and what was granted with
   it counts from then on. No policy reads it.
 """
@@ -18,14 +20,17 @@ from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from remit.assure.approved import NOTHING, Approved
+from remit.assure.before import Before
 from remit.assure.recorded import Answered, Called, Recorded, Said, Sure
 from remit.assure.rereading import Readings, Remembered, words
 from remit.escalate.grants import Grant, Scope
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
+from remit.facts.budget import settled
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import UNCATALOGUED_SOURCE
 from remit.facts.novelty import Used
+from remit.facts.record import Ref
 from remit.facts.session import Session
 from remit.facts.veil import KEY_BYTES as VEIL_BYTES
 from remit.facts.veil import Veil
@@ -33,6 +38,7 @@ from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision
 from remit.pdp.granting import reach_recorded, terms
 from remit.pdp.judge import Call, judge_result
+from remit.pdp.past import marks_at_end
 from remit.pdp.snapshot import Pin, Snapshot
 from remit.pdp.through import through
 from remit.policy.bundle import Bundle
@@ -41,7 +47,7 @@ from remit.policy.uids import action_uid, server_uid
 from remit.policy.verdict import Code, Escalate, Permit, Reason, word
 from remit.protect.hashing import KEY_BYTES, keyed
 from remit.protect.index import Index
-from remit.trace.bodies import ActionBody, Status
+from remit.trace.bodies import ActionBody, OutcomeBody, Status
 
 START_MS: Final = 1_767_225_600_000
 """2026-01-01T00:00:00Z: when every replayed session starts."""
@@ -138,6 +144,9 @@ class _Run:
         self.waiting: list[Answered] = []
         self._grants: list[Grant] = []
         self._used = Used()
+        self._before = Before(bundle)
+        self._under_way: dict[str, tuple[ActionBody, Action, Reached, int]] = {}
+        self._records = 0
         self.now_ms = START_MS
 
     def hear(self, said: Said) -> None:
@@ -162,25 +171,43 @@ class _Run:
             origins=self._origins,
             grants=tuple(self._grants),
             used=self._used,
+            past=self._before.past,
         )
         decision = self._decided(snapshot, action)
         if call.call_id in self._failed and {reason.code for reason in decision.reasons} == {Code.ARG_INVALID}:
             asked = self._decided(replace(snapshot, bundle=_unvalidated(self._bundle)), action)
             return asked._replace(reasons=(*asked.reasons, *decision.reasons))
+        body = next((one.body for one in decision.effects if isinstance(one, Append)), None)
+        assert isinstance(body, ActionBody), "no call of a recording is a round"  # noqa: S101
+        self._record(body)
         if isinstance(decision.verdict, Permit):
-            form = self._bundle.tools[server, call.tool]
-            irreversible = 1 if self._bundle.reached(form).irreversible else 0
+            reached = self._bundle.reached(self._bundle.tools[server, call.tool])
+            if body.charges or reached.feeds.ended:
+                self._under_way[call.call_id] = body, action, reached, self.now_ms
+            irreversible = 1 if reached.irreversible else 0
             self._state = replace(
                 self._state,
                 calls=self._state.calls + 1,
                 irreversible_calls=self._state.irreversible_calls + irreversible,
             )
             links = ((self._state.agent, self._state.sid),)
-            self._used.intent(links, action.kind.value, server, call.tool, _reaches(decision))
+            self._used.intent(links, action.kind.value, server, call.tool, body.reaches)
         return decision
 
     def _decided(self, snapshot: Snapshot, action: Action) -> Decision:
-        return through(lambda one: decide(snapshot, self._veiled(one), self.now_ms), action)
+        tool = self._bundle.catalog.tools.get((action.server, action.name))
+
+        def judged(one: Action) -> Decision:
+            draws = self._before.draws(one, tool, self.now_ms)
+            return decide(replace(snapshot, draws=draws) if draws else snapshot, self._veiled(one), self.now_ms)
+
+        return through(judged, action)
+
+    def _record(self, body: ActionBody | OutcomeBody) -> None:
+        """Have what follows judged by what a record of now says."""
+        self._records += 1
+        if body.marks or (body.charges if isinstance(body, ActionBody) else body.refunds):
+            self._before.take(Ref(_TOKEN, self._records), self.now_ms, body)
 
     def _veiled(self, action: Action) -> Action:
         form = self._bundle.tools.get((action.server, action.name))
@@ -218,9 +245,32 @@ class _Run:
                 _result(answer),
                 call=Call(answer.call_id, action, self._origins, _READINGS.read),
             )
+            self._end(answer)
             if judged.origins is not None:
                 self._origins.apply(judged.origins)
             self._state = replace(self._state, labels=self._state.labels | judged.labels)
+
+    def _end(self, answer: Answered) -> None:
+        """What the end of a permitted call gives back to budgets, and adds to what monitors keep."""
+        found = self._under_way.pop(answer.call_id, None)
+        if found is None:
+            return
+        body, action, reached, began_ms = found
+        status, result = Status.OK if answer.error is None else Status.TOOL_ERROR, _result(answer)
+        size = len(canonical(result))
+        outcome = OutcomeBody(
+            intent=answer.call_id,
+            status=status,
+            sids=(self._state.sid,),
+            labels=(),
+            approval=None,
+            result=None,
+            result_bytes=size,
+            elapsed_ms=0,
+            refunds=settled(body.charges, sent=True, given=action.size, result=size),
+            marks=marks_at_end(self._bundle.catalog, action, reached, began_ms, status, result),
+        )
+        self._record(outcome)
 
     def _unknown(self, action: Action) -> Reached:
         part = self._bundle.slice(ActionKind.CALL_TOOL)
@@ -238,12 +288,6 @@ class _Run:
         tools = self._bundle.tools
         servers = [server for server, name in tools if name == tool]
         return servers[0] if len(servers) == 1 and (self._suite, tool) not in tools else self._suite
-
-
-def _reaches(decision: Decision) -> tuple[str, ...]:
-    """Of which kinds the targets are, where a policy asked."""
-    bodies = [one.body for one in decision.effects if isinstance(one, Append)]
-    return next((body.reaches for body in bodies if isinstance(body, ActionBody)), ())
 
 
 def _unvalidated(bundle: Bundle) -> Bundle:

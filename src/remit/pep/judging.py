@@ -23,6 +23,7 @@ from remit.facts.stop import Stop, stops_over
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Reshape, Resolve
 from remit.pdp.judge import Call, Judgement, detects, judge_result
+from remit.pdp.purse import Purse
 from remit.pdp.snapshot import Asking, Lift, Pin, Snapshot
 from remit.pdp.stopping import held, stoppable
 from remit.pdp.through import through
@@ -33,7 +34,6 @@ from remit.pep.holding import Holding
 from remit.pep.lifting import NO_META, Lifting
 from remit.pep.memory import Memory
 from remit.pep.pins import Live, Pins
-from remit.pep.purse import Purse
 from remit.pep.taking import append_of, reached_of
 from remit.pep.tally import Stage, Tally
 from remit.policy.compile import Bundle
