@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -161,6 +162,54 @@ def test_boxes_of_two_hundred_nodes_stand_apart_and_hold_their_texts() -> None:
             assert len(text.text or "") * 6.3 <= wide - 12
             assert y < float(text.attrib["y"]) < y + high
     assert height < 2_500
+
+
+def test_what_is_worst_stands_first() -> None:
+    """By links alone the second team would stand between the others."""
+    servers = [Subject(Kind.SERVER, name) for name in "xyz"]
+    told: list[tuple[tuple[str, ...], ...]] = [(("Shadow",), ("Drifted",), ()), ((),), (("ToxicCombination",),)]
+    agents = [
+        Node(
+            Subject(Kind.AGENT, f"a{team}{number}"),
+            f"team {team}",
+            conditions=conditions,
+            links=((Verb.USES, servers[team]),),
+        )
+        for team, each in enumerate(told)
+        for number, conditions in enumerate(each[::-1])
+    ]
+    text = drawn(agents)
+    tops = {one[2]: float(one[1]) for one in re.finditer(r'y="(\d+)"[^>]*>(team \d)  ·', text)}
+    assert sorted(tops, key=lambda team: tops[team]) == ["team 2", "team 0", "team 1"]
+    lines = [text.index(f">{name}") for name in ("a02  (Shadow)", "a01  (Drifted)", "a00<")]
+    assert lines == sorted(lines)
+
+
+def test_no_line_runs_behind_a_box() -> None:
+    """What an agent does with data goes past the servers, in the room between them."""
+    servers = [Node(Subject(Kind.SERVER, f"s{number}")) for number in range(5)]
+    data = [Subject(Kind.DATA, f"d{number}") for number in range(9)]
+    agents = [
+        Node(
+            Subject(Kind.AGENT, f"a{number}"),
+            f"t{number}",
+            links=tuple((verb, data[(number + step) % 9]) for step in range(3) for verb in (Verb.READS, Verb.WRITES)),
+        )
+        for number in range(9)
+    ]
+    root = ET.fromstring(drawn([*agents, *servers]))
+    between = [one for one in root.iter() if one.attrib.get("class", "").startswith("server")]
+    rects = [next(one for one in box if one.tag.endswith("}rect")) for box in between]
+    taken = [(float(one.attrib["y"]), float(one.attrib["y"]) + float(one.attrib["height"])) for one in rects]
+    passing = [one.attrib["d"] for one in root.iter() if "H" in one.attrib.get("d", "") and "C" in one.attrib["d"]]
+    assert (len(taken), len(passing)) == (5, 54)
+    left, right = float(rects[0].attrib["x"]), float(rects[0].attrib["x"]) + float(rects[0].attrib["width"])
+    for path in passing:
+        before, _, after = path.partition("H")
+        *_, x, y = before.split(" ")[-2:]
+        assert not any(top <= float(y) <= bottom for top, bottom in taken), path
+        assert (float(x), float(after.partition("C")[0])) == (left, right)
+    assert "d0" in drawn([Node(Subject(Kind.AGENT, "a"), links=((Verb.READS, data[0]),))]), "also where no server is"
 
 
 def test_much_data_is_one_box(monkeypatch: pytest.MonkeyPatch) -> None:

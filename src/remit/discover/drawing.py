@@ -4,6 +4,7 @@ Laws
 * Text is escaped, cut to its box, and never markup; the drawing holds no script and leads nowhere outside.
 * Boxes stay few: a team is one box that lists its agents, a server one that lists its tools, and data beyond `DATA_MAX`
   is one box. What a box cuts off is counted in it, and told in its title.
+* What is worst stands first: teams by the worst of their agents, agents by their own. No line runs behind a box.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,8 +30,15 @@ _SPACE: Final = 16
 _MARGIN: Final = 28
 _TOP: Final = 84
 _CHARS: Final = 36
+_CROWDED: Final = 12
+"""How far a line goes rather than share its room with one more."""
+_OVER: Final = 2
+"""Columns between whose ends another one stands."""
 _COLUMNS: Final = ("Teams and their agents", "Servers and their tools", "Data")
-_WARNED: Final = ("Shadow", "ToxicCombination", "Drifted")
+_WARNED: Final = ("Drifted", "Shadow", "ToxicCombination")
+"""The worst is last."""
+_LANES: Final = (0, -4, 4, -2, 2)
+"""Where lines stand that share the room between two boxes."""
 _STYLE: Final = (
     "text{font:12px system-ui,sans-serif;fill:#1f2933}"
     ".h{font-weight:600}.c{font-size:14px;font-weight:600;fill:#52606d}.t{font-size:18px;font-weight:600}"
@@ -48,9 +56,14 @@ class _Box:
     key: str
     kind: str
     head: str
-    lines: list[tuple[str, bool]] = field(default_factory=list[tuple[str, bool]])
+    lines: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    """Each with how bad it is, 0 for not at all."""
     note: str = ""
     y: float = 0.0
+
+    @property
+    def worst(self) -> int:
+        return max((bad for _, bad in self.lines), default=0)
 
     @property
     def shown(self) -> int:
@@ -87,7 +100,7 @@ def drawn(nodes: Iterable[Node], title: str = "Agents, what they use, and the da
         f'<text class="t" x="{_MARGIN}" y="34">{_safe(title)}</text>',
         *(f'<text class="c" x="{_x(index)}" y="68">{name}</text>' for index, name in enumerate(_COLUMNS)),
         *_legend(width),
-        *(_edge(where[one], where[other], verb, count) for (one, other, verb), count in sorted(edges.items())),
+        *_lines(edges, where, columns),
         *(_box(box, column) for column, boxes in enumerate(columns) for box in boxes),
         "</svg>\n",
     ]
@@ -122,7 +135,8 @@ def _placed(every: Mapping[Subject, Node]) -> tuple[dict[Subject, str], tuple[li
                 team = node.owner or NOBODY
                 box = teams.setdefault(team, _Box(f"agent {team}", "agent", team))
                 warned = [condition for condition in node.conditions if condition in _WARNED]
-                box.lines.append((short(subject) + (f"  ({', '.join(warned)})" if warned else ""), bool(warned)))
+                bad = sum(1 << _WARNED.index(condition) for condition in warned)
+                box.lines.append((short(subject) + (f"  ({', '.join(warned)})" if warned else ""), bad))
                 used = {short(to) for _, to in node.links if to.kind is Kind.MODEL}
                 models.setdefault(team, set()).update(used)
                 place[subject] = box.key
@@ -133,7 +147,7 @@ def _placed(every: Mapping[Subject, Node]) -> tuple[dict[Subject, str], tuple[li
                 head = "data" if many else short(subject)
                 box = data.setdefault(head, _Box(f"data {head}", "data", head))
                 if many:
-                    box.lines.append((short(subject), False))
+                    box.lines.append((short(subject), 0))
                 place[subject] = box.key
             case Kind.TOOL | Kind.MODEL | Kind.PROMPT:
                 pass
@@ -156,7 +170,7 @@ def _tools(every: Mapping[Subject, Node], place: dict[Subject, str], servers: di
             before = Subject(Kind.SERVER, subject.name.rpartition("/")[0], subject.space)
             key = owners.get(subject) or (str(before) if before in every else f"tools of {_home(subject)}")
             box = servers.setdefault(key, _Box(f"server {key}", "server", key))
-            box.lines.append((short(subject), False))
+            box.lines.append((short(subject), 0))
             place[subject] = box.key
 
 
@@ -167,7 +181,7 @@ def _home(subject: Subject) -> str:
 
 def _by_head(boxes: Mapping[str, _Box]) -> list[_Box]:
     for box in boxes.values():
-        box.lines.sort(key=lambda line: (not line[1], line[0]))
+        box.lines.sort(key=lambda line: (-line[1], line[0]))
     return sorted(boxes.values(), key=lambda box: (-len(box.lines), box.head))
 
 
@@ -185,7 +199,7 @@ def _edges(every: Mapping[Subject, Node], place: Mapping[Subject, str]) -> Edges
 
 
 def _ordered(columns: Sequence[list[_Box]], edges: Edges) -> None:
-    """Bring boxes near to what they are linked with: two sweeps by the mean place of their neighbours."""
+    """Bring boxes near to what they are linked with, by their mean place; what is worst comes first."""
     for sweep in (columns[1:], columns[-2::-1], columns[1:]):
         for boxes in sweep:
             at = {box.key: index / len(one) for one in columns for index, box in enumerate(one)}
@@ -194,14 +208,35 @@ def _ordered(columns: Sequence[list[_Box]], edges: Edges) -> None:
                 near.setdefault(one, []).append(at[other])
                 near.setdefault(other, []).append(at[one])
             mean = {key: sum(places) / len(places) for key, places in near.items()}
-            boxes.sort(key=lambda box: (mean.get(box.key, 2.0), box.head))
+            boxes.sort(key=lambda box: (-box.worst, mean.get(box.key, 2.0), box.head))
 
 
 def _x(column: int) -> int:
     return _MARGIN + column * (_BOX + _GAP)
 
 
-def _edge(one: tuple[int, _Box], other: tuple[int, _Box], verb: str, count: int) -> str:
+def _lines(edges: Edges, where: Mapping[str, tuple[int, _Box]], columns: Sequence[list[_Box]]) -> Iterable[str]:
+    free = _free(columns[1])
+    lanes = dict.fromkeys(free, 0)
+    for (one, other, verb), count in sorted(edges.items()):
+        (left, a), (right, b) = where[one], where[other]
+        lane = None
+        if abs(left - right) == _OVER:
+            middle = (a.y + b.y + (a.height + b.height) / 2) / 2
+            room = min(free, key=lambda y, middle=middle: abs(y - middle) + lanes[y] * _CROWDED)
+            lane = room + _LANES[lanes[room] % len(_LANES)]
+            lanes[room] += 1
+        yield _edge((left, a), (right, b), verb, count, lane)
+
+
+def _free(boxes: Sequence[_Box]) -> list[float]:
+    """Where a line passes a column without running behind one of its boxes."""
+    if not boxes:
+        return [_TOP]
+    return [boxes[0].y - _SPACE / 2, *(box.y + box.height + _SPACE / 2 for box in boxes)]
+
+
+def _edge(one: tuple[int, _Box], other: tuple[int, _Box], verb: str, count: int, lane: float | None) -> str:
     (left, a), (right, b) = one, other
     y1, y2 = a.y + a.height / 2, b.y + b.height / 2
     width = min(1 + count**0.5 * 0.6, 6)
@@ -211,17 +246,26 @@ def _edge(one: tuple[int, _Box], other: tuple[int, _Box], verb: str, count: int)
         path = f"M{x} {y1:.0f}C{x + 60} {y1:.0f} {x + 60} {y2:.0f} {x} {y2:.0f}"
     else:
         x1, x2 = (_x(left) + _BOX, _x(right)) if left < right else (_x(left), _x(right) + _BOX)
-        middle = (x1 + x2) / 2
-        path = f"M{x1} {y1:.0f}C{middle:.0f} {y1:.0f} {middle:.0f} {y2:.0f} {x2} {y2:.0f}"
+        path = f"M{x1} {y1:.0f}"
+        if lane is None:
+            path += _curve(x1, y1, x2, y2)
+        else:
+            # Over the column between, in the room that its boxes leave.
+            near, far = (_x(1), _x(1) + _BOX) if left < right else (_x(1) + _BOX, _x(1))
+            path += f"{_curve(x1, y1, near, lane)}H{far}{_curve(far, lane, x2, y2)}"
     return f'<path class="{verb}" d="{path}" style="stroke-width:{width:.1f}">{told}</path>'
+
+
+def _curve(x1: float, y1: float, x2: float, y2: float) -> str:
+    middle = (x1 + x2) / 2
+    return f"C{middle:.0f} {y1:.0f} {middle:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
 
 
 def _box(box: _Box, column: int) -> str:
     x, y = _x(column), box.y
-    warned = any(bad for _, bad in box.lines)
     title = "\n".join([box.head, box.note, *(line for line, _ in box.lines[:TITLE_LINES_MAX])])
     parts = [
-        f'<g class="{box.kind}{" warned" if warned else ""}"><title>{_safe(title)}</title>',
+        f'<g class="{box.kind}{" warned" if box.worst else ""}"><title>{_safe(title)}</title>',
         f'<rect x="{x}" y="{y:.0f}" width="{_BOX}" height="{box.height}"/>',
         f'<text class="h" x="{x + 12}" y="{y + 18:.0f}">{_cut(box.head)}</text>',
     ]
