@@ -7,20 +7,24 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 
 from remit.adapters.sqlite import verify_file
 from remit.adapters.sqlite.backup import back_up
+from remit.adapters.sqlite.erasing import SqliteBodies
 from remit.adapters.sqlite.schema import VERSION
 from remit.app.restoring import restore
 from remit.facts.canonical import Json
 from remit.facts.guarantee import SignOff
 from remit.facts.mark import FLEET, Does, Mark
 from remit.facts.monitor import Window
-from remit.facts.record import RecordKind, Ref
+from remit.facts.record import Receipt, RecordKind, Ref
 from remit.pdp.fold import fold
+from remit.ports.ledger import Draft
 from remit.protect.past import Slot
 from remit.trace.bodies import AdminBody, Event
+from remit.work.erasing import Erasures
 from tests.contract.ledger_world import Place, append_all
 from tests.core.recording import Step, action, outcome
 
@@ -155,5 +159,34 @@ async def test_a_file_of_before_gets_the_tables(tmp_path: Path) -> None:
     await ledger.close()
     with closing(sqlite3.connect(place.file)) as conn:
         assert conn.execute("PRAGMA user_version").fetchone() == (VERSION,)
+    report = verify_file(place.file)
+    assert (report.findings, report.uncompared) == ((), None)
+
+
+@pytest.mark.asyncio
+async def test_a_file_whose_windows_hold_steps_that_are_over_is_folded_anew(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    await filled(place)
+    ledger = place.open()
+    records = [entry.record for entry in await ledger.entries(after=None, limit=9, sid=None)]
+    [_, ended] = [Ref(one.chain, one.seq) for one in records if one.kind is RecordKind.INTENT]
+    await append_all(ledger, [intent(mark(Does.ADD, 500_000))])
+
+    async def record(body: AdminBody) -> Receipt:
+        return await ledger.append(Draft(RecordKind.ADMIN, place.clock.now_ms(), "", "", body)).durable
+
+    # What is kept of one that is erased is folded as it was.
+    await Erasures(ledger, SqliteBodies(place.file), record).erase([ended], "asked for", "user:dpo")
+    kept = await ledger.past(FLEET)
+    await ledger.close()
+    with closing(sqlite3.connect(place.file, isolation_level=None)) as conn:
+        [(name, detail)] = conn.execute("SELECT place, detail FROM past WHERE place LIKE '*%'").fetchall()
+        told = orjson.loads(detail)
+        told["cells"][""][4].insert(0, [1, 7])
+        conn.execute("UPDATE past SET detail = ? WHERE place = ?", (orjson.dumps(told).decode(), name))
+        conn.execute("PRAGMA user_version = 11")
+    ledger = place.open()
+    assert await ledger.past(FLEET) == kept
+    await ledger.close()
     report = verify_file(place.file)
     assert (report.findings, report.uncompared) == ((), None)

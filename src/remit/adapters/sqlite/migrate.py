@@ -4,12 +4,14 @@ Records are moved as they are stored; state is folded anew.
 """
 
 import sqlite3
+from collections.abc import Iterator
 from typing import Any, Final
 
 import orjson
 
 from remit.adapters.sqlite import rows
 from remit.adapters.sqlite.passkeys import Changing, passkeys
+from remit.adapters.sqlite.pasts import Pasts
 from remit.adapters.sqlite.reads import SEGMENT
 from remit.adapters.sqlite.segment import ERASED, body_head, record_head, unpack
 from remit.adapters.sqlite.state import State
@@ -27,15 +29,18 @@ from remit.adapters.sqlite.tables import (
     create,
 )
 from remit.facts.novelty import Used
-from remit.facts.record import RecordKind, Ref
+from remit.facts.record import Record, RecordKind, Ref
 from remit.pdp.deltas import PasskeyAdded, PasskeyRemoved, PasskeyUsed
 from remit.pdp.fold import fold
+from remit.pdp.kept import PastCarried, PastMarked
 from remit.trace.bodies import ActionBody, AdminBody, Body
 from remit.trace.chain import parts
 from remit.trace.encoding import Undecodable, decode_body, decode_record
 from remit.trace.erasing import frames
 
 _FLUSH: Final = 1_000
+_MARKING: Final = frozenset({RecordKind.INTENT, RecordKind.PROPOSAL, RecordKind.OUTCOME, RecordKind.ADMIN})
+"""Records that may say something of the past (`facts.mark`)."""
 
 
 def from_version_0(conn: sqlite3.Connection) -> None:
@@ -180,6 +185,38 @@ def from_version_10(conn: sqlite3.Connection) -> None:
     rows.write(conn, {"passkey": [row for ident, row in gone.items() if ident not in known]})
     for number, detail in conn.execute("SELECT id, detail FROM approval").fetchall():
         rows.write(conn, {"approval": [rows.approval_row(number, rows.approval_from((detail,)))]})
+
+
+def from_version_11(conn: sqlite3.Connection) -> None:
+    """Version 11 may hold steps of windows that were over, as long as nothing came after: the past is folded anew."""
+    if not conn.execute("SELECT 1 FROM past LIMIT 1").fetchone():
+        return
+    conn.execute("DELETE FROM past")
+    kept = dict[str, bytes]()
+    for record, data in _records(conn):
+        if record.kind is RecordKind.ADMIN and data is not None:
+            body = decode_body(record.kind, data)
+            kept.update(frames(body) if isinstance(body, AdminBody) else {})
+    pasts = Pasts(conn)
+    for number, (record, data) in enumerate(_records(conn)):
+        ref = Ref(record.chain, record.seq)
+        told = data or kept.get(str(ref))
+        if told is not None and record.kind in _MARKING:
+            for delta in fold(ref, record.at, record.kind, decode_body(record.kind, told)):
+                if isinstance(delta, PastMarked | PastCarried):
+                    pasts.change(delta)
+        if number % _FLUSH == 0:
+            rows.write(conn, {"past": pasts.take()})
+    rows.write(conn, {"past": pasts.take()})
+
+
+def _records(conn: sqlite3.Connection) -> Iterator[tuple[Record, bytes | None]]:
+    """All records in their order, with the bodies that are not erased; one batch at a time in memory."""
+    firsts = [first for (first,) in conn.execute("SELECT first FROM segment ORDER BY first").fetchall()]
+    for first in firsts:
+        for row in conn.execute(f"{SEGMENT} WHERE segment.first = ?", (first,)).fetchall():
+            for stored in unpack(*row):
+                yield decode_record(stored.record), stored.body
 
 
 def _new(used: Used, body: Body | None, ident: int) -> list[rows.Row]:

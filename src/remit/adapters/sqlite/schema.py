@@ -22,10 +22,11 @@ from remit.adapters.sqlite.migrate import (
     from_version_8,
     from_version_9,
     from_version_10,
+    from_version_11,
 )
 from remit.adapters.sqlite.tables import create
 
-VERSION: Final = 11
+VERSION: Final = 12
 APPLICATION: Final = 0x524D4954
 """`RMIT`, in the file's header (sqlite.org/fileformat2.html, application id)."""
 
@@ -41,6 +42,7 @@ MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {
     8: from_version_8,
     9: from_version_9,
     10: from_version_10,
+    11: from_version_11,
 }
 """From each earlier version to the one after it."""
 
