@@ -656,4 +656,13 @@ LINES: Final[tuple[Line, ...]] = (
         goal="each refused by its check, the clean one admitted, the override on record",
         timeout_s=600,
     ),
+    Line(
+        part=8,
+        id="report",
+        text="the report of an attack in a real browser, with hostile names, and what other programs read",
+        command=tests("tests/e2e/test_attack_report.py"),
+        goal="reads without anything from elsewhere; names are text; signs say what colours say",
+        quick=False,
+        timeout_s=300,
+    ),
 )
