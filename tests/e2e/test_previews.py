@@ -13,6 +13,7 @@ from remit.adapters.sqlite import verify_file
 from remit.escalate.foreseen import Foreseen
 from remit.escalate.machine import State
 from remit.facts.catalog import Argument, Definition, Effect, PolicySource, Sink, Tool
+from remit.facts.finding import Find
 from remit.facts.origin import Role
 from remit.facts.preview import Preview
 from remit.facts.record import RecordKind
@@ -27,6 +28,7 @@ from tests.e2e.notes_world import TOOLS, Noting
 from tests.e2e.speaking import told
 from tests.e2e.test_gateway_driver import asked, driven, outcomes
 from tests.e2e.test_handoff import BOB, CAT
+from tests.e2e.test_obligations import CARD
 from tests.e2e.test_page import Visitor
 
 if TYPE_CHECKING:
@@ -365,16 +367,51 @@ async def test_a_service_that_ends_waits_for_none(b: Bench) -> None:
 async def test_no_more_than_a_few_are_made_at_once_and_kept(b: Bench) -> None:
     offering(b)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(previews, "AT_ONCE", 0)
+        patched.setattr(previews, "OF_ONE_AT_ONCE", 0)
         ident = await pays(b)
         assert "its caller has to be there" in (await foreseen(b, ident)).why
-        patched.setattr(previews, "AT_ONCE", 1)
+        patched.setattr(previews, "OF_ONE_AT_ONCE", 1)
         assert await pays(b) == ident
         assert (await foreseen(b, ident)).text == "done"
         patched.setattr(previews, "KEPT_MAX", 1)
         other = await pays(b, amount=600, to="eve")
         assert (await foreseen(b, other)).text == "done"
         assert not (await foreseen(b, ident)).text, "the oldest is forgotten"
+
+
+@driven
+async def test_slow_ones_of_one_agent_are_not_in_the_way_of_anothers(b: Bench) -> None:
+    offering(b)
+    b.upstream.answers.clear()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(previews, "AT_ONCE", 6)
+        slow = [await pays(b, amount=500 + number, to="eve") for number in range(6)]
+
+        async def sent(count: int) -> bool:
+            return len(called(b)) == count
+
+        await until(lambda: sent(previews.OF_ONE_AT_ONCE))
+        assert "has to be there" in (await foreseen(b, slow[-1])).why, "he has had his share"
+        patched.setattr(previews, "AT_ONCE", previews.OF_ONE_AT_ONCE)
+        b.root = "another"
+        other = await b.call("pay", of=b.authority("helper"), amount=900, to="eve")
+        assert isinstance(other, Awaiting), other
+        await until(lambda: sent(previews.OF_ONE_AT_ONCE + 1))
+        b.upstream.answers.set()
+        assert (await foreseen(b, other.ref)).text == "done"
+
+
+@driven
+async def test_what_detectors_find_in_it_is_told_with_it(b: Bench) -> None:
+    offering(b)
+    servers = {"shop": replace(b.bundle.catalog.servers["shop"], detects=frozenset({Find.PII}))}
+    b.bundle = compiled(replace(b.bundle.catalog, servers=servers))
+    b.upstream.reply = Result({"content": [{"type": "text", "text": f"paid by {CARD}"}]}, is_error=False)
+    found = await foreseen(b, await pays(b))
+    session = await b.ledger.session(b.authority().acting.sid)
+    assert session is not None
+    assert "confidential:pii" in session.labels
+    assert set(found.labels) == session.labels
 
 
 SAVES = """\

@@ -1,6 +1,7 @@
 """Where each value of an action came from, back to the call and the path where it was first seen."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -23,6 +24,8 @@ STEPS_MAX: Final = 8
 _Said: TypeAlias = Mapping[str, Json]
 _NOTHING: Final[_Said] = MappingProxyType({})
 _NAMES: Final = Names(roots=())
+_NO_MORE: Final[Iterator[Json]] = iter(())
+_SCALARS: Final = (str, bool, int, float)
 _ROUND: Final = frozenset({"arguments", "responses", "round", "questions"})
 """What is recorded of a round of an action that is under way (`pdp.effects`)."""
 _ORIGINS: Final[Mapping[str, Origin]] = MappingProxyType({origin.word: origin for origin in Origin})
@@ -34,15 +37,19 @@ async def values(body: ActionBody, ledger: Ledger) -> list[ValueAnswer]:
 
 
 async def lineage(body: ActionBody, ledger: Ledger) -> Sequence[Lineage]:
-    """Every value of `body`, those that were judged by their origins first; the others follow without."""
-    given = _given(body.arguments)
+    """Every value of `body`, those that were judged by their origins first; the others follow without.
+
+    `null`, an empty list and an empty object are values as well: that there is nothing may be what is asked for.
+    """
+    given, traced = _given(body.arguments), _traced(body)
+    judged = _judged_at(given, traced)
     known: dict[str, ActionBody | None] = {}
     found: list[Lineage] = []
-    for said in _traced(body):
+    for said in traced:
         path, origin = str(said.get("arg", "")), _ORIGINS.get(_text(said, "origin") or "")
         if origin is None:
             continue
-        role, value = _text(said, "role"), given.pop(path, None)
+        role, value = _text(said, "role"), next(judged.get(path, _NO_MORE), None)
         found.append(
             Lineage(
                 path=path,
@@ -55,7 +62,8 @@ async def lineage(body: ActionBody, ledger: Ledger) -> Sequence[Lineage]:
                 carries=isinstance(value, str) and any(kind in CARRIED for _, kind in parts(value)),
             )
         )
-    found += [Lineage(path, value) for path, value in given.items()]
+    ends = ((_place(given, path), value) for name, top in given.items() for path, value in _ends((name,), top))
+    found += [Lineage(path, value) for path, value in ends if path not in judged or not isinstance(value, _SCALARS)]
     return found
 
 
@@ -100,17 +108,39 @@ def _traced(body: ActionBody) -> Sequence[_Said]:
     return [item for item in listed if isinstance(item, Mapping)] if isinstance(listed, list) else []
 
 
-def _given(arguments: bytes) -> dict[str, Json]:
-    """The scalars of the recorded arguments by their paths; a secret is its hash there."""
+def _given(arguments: bytes) -> Mapping[str, Json]:
+    """The recorded arguments; a secret is its hash there."""
     try:
         value = parse(arguments)
     except Refused:
         return {}
-    if not isinstance(value, Mapping):
-        return {}
-    round_ = frozenset(value) == _ROUND
-    # A name is the value where nothing but a structure or `null` stands at it.
-    return {spelt(_judged(path) if round_ else path): leaf for path, leaf in leaves(value, _NAMES)}
+    return value if isinstance(value, Mapping) else {}
+
+
+def _judged_at(given: Mapping[str, Json], traced: Sequence[_Said]) -> dict[str, Iterator[Json]]:
+    """What of `given` was judged at each path of `traced`, in order: the name of a member, its value, or both."""
+    there: dict[str, list[Json]] = {}
+    for path, leaf in leaves(given, _NAMES):
+        there.setdefault(_place(given, path), []).append(leaf)
+    times = Counter(str(said.get("arg", "")) for said in traced)
+    # A name comes before what stands at it, and was judged where nobody had accepted it.
+    return {path: iter(there.get(path, [])[-count:]) for path, count in times.items()}
+
+
+def _ends(path: tuple[str | int, ...], value: Json) -> Iterator[tuple[tuple[str | int, ...], Json]]:
+    """What of `value` holds nothing further, with its path."""
+    if isinstance(value, Mapping) and value:
+        for name, inner in value.items():
+            yield from _ends((*path, name), inner)
+    elif isinstance(value, list) and value:
+        for number, inner in enumerate(value):
+            yield from _ends((*path, number), inner)
+    else:
+        yield path, value
+
+
+def _place(given: Mapping[str, Json], path: tuple[str | int, ...]) -> str:
+    return spelt(_judged(path) if frozenset(given) == _ROUND else path)
 
 
 def _judged(path: tuple[str | int, ...]) -> tuple[str | int, ...]:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
+from remit.facts.label import NONE, Labels
 from remit.policy.verdict import Gate, Reason
 from remit.ports.upstream import Era, Notice, Offer, Question
 
@@ -16,10 +17,11 @@ class Released:
     """A result that passed the funnel and whose outcome and labels are durable.
 
     `result` is a JSON object in UTF-8 holding `content` and, where the tool gave them,
-    `structuredContent` and `isError`: the very bytes whose digest stands in the outcome.
+    `structuredContent` and `isError`: the very bytes whose digest stands in the outcome, with their `labels`.
     """
 
     result: bytes
+    labels: Labels = field(default=NONE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class Ending:
         if shown.failed is not None:
             code, message = shown.failed
             return Failed(code, message, attempt.ref, shown.needs)
-        return Released(data)
+        return Released(data, judged.labels)
 
     async def stop(self, errand: Errand, attempt: Attempt, why: Reason, status: Status = Status.NOT_SENT) -> Refused:
         """A permitted action that does not run, or not on, because of `why`."""

@@ -4,10 +4,11 @@ Laws
 * A dry run is an action of its own, by the same chain and recorded like any other. It is made where policy permits it
   outright: with nobody asked, and under no approval and no grant, which stay whole for what they were given for.
 * It tells people something and the agent nothing: its answer grounds no value, and where it would bring a label that
-  the chain does not hold yet, it is not made. INVARIANT(label-before-data)
+  the chain does not hold yet, it is not made. What detectors find in it is known afterwards: it joins the session, and
+  people are told. INVARIANT(label-before-data)
 * It is of exactly what would run: an edit makes it void, and it is made anew.
-* Bounded in time, size and number, and made while its caller is there. Whatever goes wrong with it says why there is
-  none, and changes nothing else: no verdict looks at it.
+* Bounded in time, size and number, no agent's in the way of another's, and made while its caller is there. Whatever
+  goes wrong with it says why there is none, and changes nothing else: no verdict looks at it.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from remit.escalate.machine import Approval
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Tool
+from remit.facts.label import NONE, Labels
 from remit.facts.preview import Preview
 from remit.facts.record import RecordKind
 from remit.pdp.decision import Decision, Reshape, Resolve
@@ -42,6 +44,8 @@ from remit.trace.bodies import ActionBody, AdminBody, Event
 
 PREVIEW_S: Final = 10.0
 AT_ONCE: Final = 16
+OF_ONE_AT_ONCE: Final = 4
+"""So many of one agent; the first of each is made whatever the others have."""
 KEPT_MAX: Final = 1_000
 _LEAVING_S: Final = 2.0
 _UNDER_WAY: Final = "it was asked for and has not answered yet"
@@ -55,7 +59,7 @@ class Previews:
         self._way = way
         self._desk = desk
         self._kept: OrderedDict[tuple[str, str], Foreseen] = OrderedDict()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], str] = {}
         way.waiting.foresee = self._want
 
     def of(self, approval: Approval) -> Foreseen | None:
@@ -86,12 +90,16 @@ class Previews:
         by = _by(tool, tool.preview)
         if action.within is not None:
             self._keep(place, Foreseen(by, why="the call is under way, and its answers are what is asked about"))
-        elif len(self._running) < AT_ONCE:
+        elif self._has_room(action.authority.acting.agent):
             # Otherwise whoever waits asks again.
             self._keep(place, Foreseen(by, why=_UNDER_WAY))
             task = asyncio.get_running_loop().create_task(self._made(place, by, action, approval, client))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._running[task] = action.authority.acting.agent
+            task.add_done_callback(self._running.pop)
+
+    def _has_room(self, agent: str) -> bool:
+        own = sum(one == agent for one in self._running.values())
+        return own < OF_ONE_AT_ONCE and (not own or len(self._running) < AT_ONCE)
 
     async def _made(self, place: tuple[str, str], by: str, action: Action, approval: Approval, client: Client) -> None:
         run = _Run(self._way, self._desk, approval)
@@ -100,7 +108,8 @@ class Previews:
             case Released(result):
                 value: Mapping[str, Json] = orjson.loads(result)
                 why = "the tool says that its dry run failed" if value.get("isError") is True else ""
-                found = Foreseen(by, said(value), run.labels, why)
+                # What detectors found in it joined the session: it is told with the rest.
+                found = Foreseen(by, said(value), tuple(sorted(answer.labels | run.labels)), why)
             case Failed(_, message):
                 found = Foreseen(by, why=message)
             case Refused(reasons):
@@ -122,7 +131,7 @@ class _Run:
         self._way = way
         self._desk = desk
         self._approval = approval
-        self.labels: tuple[str, ...] = ()
+        self.labels: Labels = NONE
 
     async def answer(self, action: Action, client: Client) -> Answer:
         """What the tool answers to the dry run of `action`, released; or why nothing is."""
@@ -184,9 +193,8 @@ class _Run:
         novelty = body.context.get("novelty")
         if same and isinstance(novelty, Mapping) and any(novelty.values()):
             return "the tool, or such a target, is new to this agent, and would not be after it"
-        brought = self._desk.brought(weighed, action)
-        self.labels = tuple(sorted(brought))
-        if more := sorted(brought - self._desk.held_by_all(action.authority)):
+        self.labels = self._desk.brought(weighed, action)
+        if more := sorted(self.labels - self._desk.held_by_all(action.authority)):
             return f"its answer would bring labels that the session does not hold: {', '.join(more)}"
         return None
 
