@@ -14,11 +14,14 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from proof.conformance.install import NODE
 from proof.discovery.install import NODE_PACKAGES, InstallError, installed
 from proof.verdict import say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SECRET: Final = "hush-0123456789abcdef"  # noqa: S105 - what must not be told
 GOAL: Final = "every configured server found, names of variables and headers told, no secret's value"
@@ -31,6 +34,7 @@ class Configured:
 
     client: str
     program: str
+    """What node runs; of no `.js` or `.cjs`, a program of the machine's own, as a pattern."""
     arguments: tuple[str, ...]
     server: str
     names: tuple[str, ...] = ()
@@ -39,6 +43,8 @@ class Configured:
 CLAUDE: Final = "@anthropic-ai/claude-code/cli-wrapper.cjs"
 """What the package starts by where its install script was not run."""
 GEMINI: Final = "@google/gemini-cli/bundle/gemini.js"
+CLINE: Final = "@cline/cli-*/bin/cline"
+"""What the package `cline` starts: a program of the machine's own, pinned for Linux on x86-64 and left out elsewhere."""
 FILES: Final = ("npx", "-y", "@modelcontextprotocol/server-filesystem@2026.8.31", "/srv/data")
 KEY: Final = f"API_KEY={SECRET}"
 CALLS: Final = (
@@ -89,6 +95,23 @@ CALLS: Final = (
         "https://mcp.example.org/mcp",
         ("X-Key",),
     ),
+    Configured(
+        "cline",
+        CLINE,
+        ("mcp", "add", "--yes", "time", "--", "uvx", "mcp-server-time", "--local-timezone", "Etc/UTC"),
+        "pypi:mcp-server-time",
+        ("--local-timezone",),
+    ),
+    Configured(
+        "cline",
+        CLINE,
+        (
+            *("mcp", "add", "--yes", "--transport", "http", "--header", f"Authorization: Bearer {SECRET}"),
+            *("web", f"https://mcp.example.net/{SECRET}/mcp"),
+        ),
+        "https://mcp.example.net/*/mcp",
+        ("Authorization",),
+    ),
 )
 
 
@@ -102,21 +125,25 @@ def main() -> int:
         home = Path(temporary) / "alice"
         project = home / "project"
         project.mkdir(parents=True)
-        for call in CALLS:
+        calls = [call for call in CALLS if call.program != CLINE or _program(call) is not None]
+        for call in calls:
             if (failed := configure(call, home, project)) is not None:
                 return say(failed, GOAL, passed=False)
-        missed = sorted(missing(home, project))
+        missed = sorted(missing(calls, home, project))
         for one in missed:
             print(one)
-        clients = len({call.client for call in CALLS})
-        figure = f"{clients} clients installed from npm, {len(CALLS)} servers configured, {len(missed)} things missed"
+        clients = len({call.client for call in calls})
+        figure = f"{clients} clients installed from npm, {len(calls)} servers configured, {len(missed)} things missed"
         return say(figure, GOAL, passed=not missed)
 
 
 def configure(call: Configured, home: Path, project: Path) -> str | None:
     """Let the client write its configuration; why it did not."""
+    program = _program(call)
+    if program is None:
+        return f"{call.client} is not installed"
     done = subprocess.run(
-        [str(NODE), str(NODE_PACKAGES / call.program), *call.arguments],
+        [*([str(NODE)] if program.suffix in {".js", ".cjs"} else []), str(program), *call.arguments],
         cwd=project,
         env={"HOME": str(home), "PATH": f"{NODE.parent}:{os.environ.get('PATH', '')}", "NO_COLOR": "1"},
         check=False,
@@ -130,7 +157,11 @@ def configure(call: Configured, home: Path, project: Path) -> str | None:
     return f"{call.client} did not configure itself: {(done.stderr or done.stdout).replace(SECRET, '…')[-400:]}"
 
 
-def missing(home: Path, project: Path) -> set[str]:
+def _program(call: Configured) -> Path | None:
+    return next(NODE_PACKAGES.glob(call.program), None)
+
+
+def missing(calls: Sequence[Configured], home: Path, project: Path) -> set[str]:
     """What `remit discover host` should have told and did not, or did and should not have."""
     remit = Path(sys.executable).with_name("remit")
     command = (str(remit), "discover", "host", "--home", str(home), "--project", str(project), "-o", "json")
@@ -141,7 +172,7 @@ def missing(home: Path, project: Path) -> set[str]:
     found = {f"{one['code']} at {one['where']}" for one in document["troubles"] if str(home) in one["where"]}
     if SECRET in done.stdout + done.stderr:
         found.add("a secret's value was told")
-    for call in CALLS:
+    for call in calls:
         of = [one for one in document["sightings"] if one["subject"].startswith(f"agent/host:{call.client}/alice@")]
         if f"server/{call.server}" not in {edge["to"] for one in of for edge in one["edges"]}:
             found.add(f"{call.client} uses {call.server}")
