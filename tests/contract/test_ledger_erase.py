@@ -1,6 +1,7 @@
 """Erasing bodies: on record, for good, and every hash, proof and state table stays what it was."""
 
 import asyncio
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -13,9 +14,12 @@ from remit.adapters.notary import verified
 from remit.adapters.sqlite import verify_file
 from remit.adapters.sqlite.erasing import SqliteBodies
 from remit.adapters.sqlite.quick import verify_links
+from remit.app.cli import run
+from remit.app.failure import Exit
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.ports.ledger import Draft
 from remit.ports.transparency import NotErasable, Unprovable
+from remit.trace.against import UNSIGNED, Kept
 from remit.trace.bodies import ActionBody, AdminBody, Body, Event
 from remit.trace.erasing import frame
 from remit.work.erasing import Erasures
@@ -44,6 +48,14 @@ async def filled(folder: Path, calls: int = 5) -> tuple[Log, list[Ref]]:
     ends = [replace(outcome(str(ref), labels=["untrusted"]), error=f"{SECRET.decode()}!") for ref in intents]
     await append_all(log.ledger, [Step(RecordKind.OUTCOME, "s1", end) for end in ends])
     return log, intents
+
+
+def tampered(file: Path) -> None:
+    """Have the bodies say something else."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as conn:
+        for first, bodies in conn.execute("SELECT first, bodies FROM body").fetchall():
+            changed = bodies.replace(SECRET, SECRET[::-1])
+            conn.execute("UPDATE body SET bodies = ? WHERE first = ?", (changed, first))
 
 
 def left(log: Log) -> list[str]:
@@ -198,17 +210,46 @@ async def test_what_a_forged_erasure_says_of_signed_history_is_named(
             verify_links(forged.file, against=[kept], trusted=trusted).findings,
         ):
             said = [str(one) for one in found if "signed by key" not in str(one)]
-            assert [one.partition(",")[0] for one in said] == [f"{record}: tree: it says what erased bodies said"]
+            assert [one.partition(",")[0] for one in said] == [
+                f"{record}: erasure-signed: it says what erased bodies said"
+            ]
     assert not verify_file(forged.file, against=[kept, again], trusted=[key]).clean
+
+
+def test_an_erasure_that_nobody_signed_for_yet_is_told_apart(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    async def lived() -> tuple[Path, Kept, Ref]:
+        log, intents = await filled(tmp_path)
+        kept = await log.kept()
+        [record] = (await erasures_of(log).erase(intents[:1], "x", "user:dpo")).records
+        await log.close()
+        return log.file, kept, record
+
+    file, kept, record = asyncio.run(lived())
+    note = tmp_path / "kept.note"
+    note.write_text(str(kept.note), encoding="utf-8")
+    assert [(one.ref, one.invariant) for one in verify_file(file, against=[kept]).findings] == [(record, UNSIGNED)]
+    for more in ((), ("--links",)):
+        command = ["ledger", "verify", str(file), "--against", str(note), *more]
+        assert run(command) == Exit.NEGATIVE
+        out, err = capfd.readouterr()
+        assert ("WRONG" in out, f"UNSIGNED  {record}: " in out) == (False, True), out
+        assert (
+            "all else holds; 1 erasure under none of these checkpoints: if it was you, remit ledger checkpoint" in err
+        )
+        assert run([*command, "-o", "json"]) == Exit.NEGATIVE
+        said = json.loads(capfd.readouterr().out)
+        assert (said["clean"], said["unsigned"]) == (False, [str(record)])
+    tampered(file)
+    assert run(["ledger", "verify", str(file), "--against", str(note)]) == Exit.NEGATIVE
+    out, err = capfd.readouterr()
+    assert "WRONG" in out
+    assert "this ledger does not verify" in err
 
 
 @pytest.mark.asyncio
 async def test_a_body_that_is_not_what_its_record_commits_to_is_not_erased(tmp_path: Path) -> None:
     log, intents = await filled(tmp_path)
-    with closing(sqlite3.connect(log.file, isolation_level=None)) as conn:
-        for first, bodies in conn.execute("SELECT first, bodies FROM body").fetchall():
-            changed = bodies.replace(SECRET, SECRET[::-1])
-            conn.execute("UPDATE body SET bodies = ? WHERE first = ?", (changed, first))
+    tampered(log.file)
     with pytest.raises(NotErasable, match=f"{intents[0]} says something else than its record commits to"):
         await erasures_of(log).erase(intents[:1], "x", "user:dpo")
     entry = await log.ledger.entry(intents[0])

@@ -41,8 +41,10 @@ def test_only_whom_the_route_names_erases_and_the_ledger_still_verifies(counting
     assert service.remit(*erase, "r0-1.999", "--why", "x", token=sam).returncode == 5
     done = service.remit(*erase, intent, "--why", "asked for", token=sam)
     assert (done.returncode, f"erased {intent}" in done.stdout) == (0, True), done.stderr
+    erased = done.stderr
     done = service.remit(*erase, intent, "--why", "again", token=sam)
     assert (done.returncode, "was erased already" in done.stderr) == (1, True), done.stderr
+    assert "no checkpoint taken before is over this: remit ledger checkpoint --to FILE" in erased
     newer = kept.with_name("newer.note")
     assert service.remit("ledger", "checkpoint", "--to", str(newer)).returncode == 0
     done = service.remit("ledger", "verify", "--against", str(kept), "--against", str(newer))

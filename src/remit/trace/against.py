@@ -18,6 +18,8 @@ from remit.trace.tree import HEIGHT, WIDTH, ReadTile, Tree, leaf_hash
 _HASH_BYTES: Final = 32
 TREE: Final = "tree"
 """The name under which what is wrong with tree or checkpoints is told."""
+UNSIGNED: Final = "erasure-signed"
+"""That of erasures that no checkpoint covers yet: the only finding that an honest ledger has, until one does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class Comparison:
             if self._index(ref) >= covered:
                 yield Finding(
                     ref,
-                    TREE,
+                    UNSIGNED,
                     f"it says what erased bodies said, and no checkpoint of a key trusted here is over it (the last is "
                     f"of {covered} records): whoever can write the file could have added it; if the erasure is yours, "
                     "take a new checkpoint (remit ledger checkpoint) and give it with --against too",

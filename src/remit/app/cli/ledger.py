@@ -1,20 +1,15 @@
 """`remit ledger`: prove what happened, without a running service."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from remit.app.cli.options import Data, Output, TokenFile, client
-from remit.app.failure import Exit, Failure
+from remit.app.cli.verifying import talk, verify
+from remit.app.failure import Failure
 from remit.app.output import Format, data, say, show
 from remit.app.settings import LEDGER, data_folder
-from remit.facts.text import escaped
-from remit.trace.against import Kept
-from remit.trace.note import Key
-from remit.trace.report import Report
 
 To = Annotated[Path | None, typer.Option("--to", help="The file to write, a new one (else stdout).")]
 
@@ -26,131 +21,7 @@ def _group() -> None:
     pass
 
 
-@app.command()
-def verify(
-    path: Annotated[Path | None, typer.Argument(help="A ledger file (else the one in --data).")] = None,
-    against: Annotated[
-        list[Path] | None, typer.Option("--against", help="A checkpoint, or a proof, that was kept elsewhere.")
-    ] = None,
-    key: Annotated[
-        list[str] | None, typer.Option("--key", help="Who may have signed it (else the keys that the ledger names).")
-    ] = None,
-    data_given: Data = None,
-    output: Output = Format.TABLE,
-    *,
-    links: Annotated[
-        bool, typer.Option("--links", help="Links, commitments and tree alone: several times as fast.")
-    ] = False,
-) -> int:
-    """Check every record: links, commitments, what one record says of another, and the state they fold to.
-
-    With --against, also that nothing which a checkpoint was signed of is missing or changed, the end included. Needs no
-    running service, and reads a copy as well. Exit code 1 when anything is wrong.
-    """
-    from remit.adapters.sqlite.errors import LedgerRefused
-    from remit.adapters.sqlite.verifying import verify_file
-    from remit.app.proving import kept_in, keys_of
-
-    file = path or data_folder(data_given) / LEDGER
-    kept, trusted = [kept_in(one) for one in against or ()], keys_of(key or ())
-    if links:
-        return _links(file, kept, trusted, output)
-    try:
-        report = verify_file(file, _talk(output), kept, trusted)
-    except LedgerRefused as error:
-        raise Failure(error.what, why=error.why, next=error.next, exit=Exit.NOT_FOUND) from error
-    said: dict[str, Any] = {
-        "file": str(file),
-        **asdict(report),
-        "clean": report.clean,
-        "open": [str(ref) for ref in report.open],
-        "in_doubt": [str(ref) for ref in report.in_doubt],
-        "heads": [{"id": str(head.ref), "hash": head.hash} for head in report.heads],
-        "jumps": [{"id": str(ref), "back_ms": by_ms} for ref, by_ms in report.jumps],
-        "findings": [str(finding) for finding in report.findings],
-    }
-    if output in {Format.JSON, Format.YAML}:
-        data(said, output)
-        return Exit.OK if report.clean else Exit.NEGATIVE
-    print(f"ledger {escaped(str(file))}")
-    _told(report)
-    for head in report.heads[-1:]:
-        print(f"head {head.ref} {head.hash}")
-    _holds(kept if report.clean else ())
-    say(
-        f"verified: {escaped(str(file))}: every link, commitment and reference holds, and the state is theirs"
-        if report.clean
-        else "this ledger does not verify"
-    )
-    return Exit.OK if report.clean else Exit.NEGATIVE
-
-
-def _told(report: Report) -> None:
-    """What was found, a line each, for people."""
-    erased = f", {report.erased} bodies gone" if report.erased else ""
-    print(
-        f"{report.records} records in {report.chains} chains, {report.intents} intents, "
-        f"{report.outcomes} outcomes{erased}"
-    )
-    _tell(report)
-    for finding in report.findings:
-        print(f"WRONG  {escaped(str(finding))}")
-    if report.more_findings:
-        print(f"WRONG  and {report.more_findings} more")
-    if report.uncompared is not None:
-        print(f"state not compared: {report.uncompared}")
-
-
-def _tell(report: Report) -> None:
-    """What is no finding, and worth knowing."""
-    for erasure in report.erasures:
-        print(f"erased: {escaped(erasure)}")
-    for ref, by_ms in report.jumps:
-        print(f"clock: {ref} is {by_ms / 1000:.0f} s before the record before it: the clock was set back")
-    for ref in report.in_doubt:
-        print(f"in doubt: {ref} (no outcome: its effect may or may not have been; remit why {ref})")
-    for ref in report.open:
-        print(f"open: {ref} (in flight while the service runs, else in doubt)")
-
-
-def _links(file: Path, kept: Sequence[Kept], trusted: Sequence[Key], output: Format) -> int:
-    from remit.adapters.sqlite.errors import LedgerRefused
-    from remit.adapters.sqlite.quick import verify_links
-
-    try:
-        report = verify_links(file, _talk(output), kept, trusted)
-    except LedgerRefused as error:
-        raise Failure(error.what, why=error.why, next=error.next, exit=Exit.NOT_FOUND) from error
-    if output in {Format.JSON, Format.YAML}:
-        said: dict[str, Any] = {
-            "file": str(file),
-            "records": report.records,
-            "chains": len(report.heads),
-            "clean": report.clean,
-            "heads": [{"id": str(head.ref), "hash": head.hash} for head in report.heads.values()],
-            "findings": [str(finding) for finding in report.findings],
-            "more_findings": report.more_findings,
-        }
-        data(said, output)
-        return Exit.OK if report.clean else Exit.NEGATIVE
-    print(f"ledger {escaped(str(file))}")
-    print(f"{report.records} records in {len(report.heads)} chains")
-    for finding in report.findings:
-        print(f"WRONG  {escaped(str(finding))}")
-    if report.more_findings:
-        print(f"WRONG  and {report.more_findings} more")
-    _holds(kept if report.clean else ())
-    say(
-        f"verified: {escaped(str(file))}: links, commitments and tree; not what records say of each other, nor state"
-        if report.clean
-        else "this ledger does not verify"
-    )
-    return Exit.OK if report.clean else Exit.NEGATIVE
-
-
-def _holds(kept: Sequence[Kept]) -> None:
-    for one in kept:
-        print(f"holds  {escaped(one.name)}: the first {one.checkpoint.size} records are those it was signed of")
+app.command()(verify)
 
 
 @app.command()
@@ -168,7 +39,7 @@ def backup(
     from remit.app.restoring import backed_up
 
     try:
-        report = backed_up(data_folder(data_given), file.absolute(), _talk(output))
+        report = backed_up(data_folder(data_given), file.absolute(), talk(output))
     except LedgerRefused as error:
         raise Failure(error.what, why=error.why, next=error.next) from error
     head = report.heads[-1]
@@ -195,7 +66,7 @@ def restore(
     from remit.app.restoring import restore as restored
 
     try:
-        done = restored(file, data_folder(data_given) / LEDGER, _talk(output))
+        done = restored(file, data_folder(data_given) / LEDGER, talk(output))
     except LedgerRefused as error:
         raise Failure(error.what, why=error.why, next=error.next) from error
     kept = None if done.aside is None else str(done.aside)
@@ -295,6 +166,7 @@ def erase(
     for ident in answer["erased"]:
         print(f"erased {ident}")
     say(f"recorded in {', '.join(answer['records'])}")
+    say("no checkpoint taken before is over this: remit ledger checkpoint --to FILE, and keep it beside those you have")
     if not answer["cleared"]:
         say("their bytes stay in the write-ahead log until nobody reads from it: erase nothing, restart the service")
 
@@ -339,12 +211,3 @@ def _write(text: str, to: Path | None) -> None:
     except OSError as error:
         raise Failure(f"{to} was not written", why=error.strerror or str(error), next="name another file") from error
     say(f"written to {to}")
-
-
-def _talk(output: Format) -> Callable[[int], None] | None:
-    return _progress if output is Format.TABLE else None
-
-
-def _progress(records: int) -> None:
-    if records >= 100_000 and records % 100_000 == 0:
-        say(f"  {records} records …")
