@@ -44,7 +44,7 @@ CLAUDE: Final = "@anthropic-ai/claude-code/cli-wrapper.cjs"
 """What the package starts by where its install script was not run."""
 GEMINI: Final = "@google/gemini-cli/bundle/gemini.js"
 CLINE: Final = "@cline/cli-*/bin/cline"
-"""What the package `cline` starts: a program of the machine's own, pinned for Linux on x86-64 and left out elsewhere."""
+"""What the package `cline` starts: a program of the machine's own, pinned for Linux on x86-64, left out elsewhere."""
 FILES: Final = ("npx", "-y", "@modelcontextprotocol/server-filesystem@2026.8.31", "/srv/data")
 KEY: Final = f"API_KEY={SECRET}"
 CALLS: Final = (
