@@ -221,6 +221,12 @@ def _nothing_is_found_in_a_ledger() -> None:
     put(verifying, "verify_file", verified)
 
 
+def _anything_kept_is_believed() -> None:
+    from remit.app.vouching import Vouching
+
+    put(Vouching, "own", always(True))  # noqa: FBT003
+
+
 @dataclass(frozen=True, slots=True)
 class Mutant:
     """A check that is missing: `only` chooses the attempts that should notice. `short`: tried in the short form."""
@@ -251,6 +257,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
     "bound": Mutant("asi09", "a yes is for any arguments", _a_yes_is_for_any_arguments),
     "claimed": Mutant("asi09", "a yes may be used again", _a_yes_lasts),
     "asked": Mutant("asi09", "people are asked for ever", _people_are_asked_for_ever),
+    "kept": Mutant("what the service keeps", "what is kept of a bundle is shown as it is", _anything_kept_is_believed),
     "verified": Mutant("asi10", "what is wrong with a ledger is not found", _nothing_is_found_in_a_ledger),
 }
 

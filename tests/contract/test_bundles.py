@@ -9,7 +9,8 @@ import pytest
 
 from remit.adapters.workspace.folder import Folder
 from remit.adapters.workspace.template import init_workspace
-from remit.api.services import PolicyText
+from remit.app import bundles as app_bundles
+from remit.app import kept as app_kept
 from remit.app import remembering
 from remit.app.bundles import Bundles
 from remit.control.diff import Side, compare, diff
@@ -131,6 +132,36 @@ def test_a_damaged_piece_is_told_left_out_and_made_anew(tmp_path: Path, caplog: 
     assert Bundles(tmp_path / "bundles").memory() == found
 
 
+def test_what_somebody_edited_of_a_kept_bundle_is_not_shown_and_is_kept_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    compiled = compile_bundle(catalog(POLICY)).result
+    assert isinstance(compiled, Bundle)
+    kept = Bundles(tmp_path / "bundles")
+    kept.keep(compiled)
+    assert kept.digests() == [compiled.digest]
+    shown = kept.policy(compiled.digest, "all")
+    assert shown is not None
+    assert "permit" in shown.text
+    (path, *pins) = sorted(tmp_path.rglob("*.kept"))
+    for file in (path, *pins):
+        whole = file.read_bytes()
+        for edited in (whole.replace(b"permit", b"forbid").replace(b"description", b"descriptoin"), whole[:40], b""):
+            assert edited != whole
+            file.write_bytes(edited)
+            with caplog.at_level(logging.WARNING):
+                assert kept.described(compiled.digest) is None
+            assert caplog.records[-1].message == "what was remembered of bundles is damaged"
+            assert file is not path or kept.policy(compiled.digest, "all") is None
+        file.write_bytes(whole)
+    path.write_bytes(path.read_bytes().replace(b"permit", b"forbid"))
+    (tmp_path / "bundles" / "bundle-0.kept").write_bytes(path.read_bytes())
+    assert kept.described("sha256:" + "0" * 64) is None
+    kept.keep(compiled)
+    assert kept.policy(compiled.digest, "all") == shown
+    assert kept.described(compiled.digest) is not None
+
+
 def test_nothing_is_unpickled_that_was_not_sealed_here(tmp_path: Path) -> None:
     kept = Bundles(tmp_path / "bundles")
     kept.remember(FOUND)
@@ -183,6 +214,7 @@ def test_where_no_key_can_be_made_nothing_is_remembered(tmp_path: Path, caplog: 
     kept = Bundles(tmp_path / "bundles")
     kept.remember(FOUND)
     kept.keep_source("a" * 64, Source())
+    kept.keep(bundle(POLICY))
     assert not list((tmp_path / "bundles").iterdir())
     assert kept.source("a" * 64) is None
     assert "nothing is remembered of bundles" in caplog.text
@@ -199,22 +231,23 @@ def test_the_lines_of_a_bundle_that_ran_are_still_there(tmp_path: Path) -> None:
     assert Bundles(tmp_path / "bundles").policy("sha256:../../etc/passwd", "all") is None
 
 
-def test_what_the_first_version_kept_is_read_and_kept_anew(tmp_path: Path) -> None:
+def test_what_has_no_seal_or_another_form_is_not_shown_and_kept_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     running = bundle(POLICY)
-    old = tmp_path / "bundles" / f"bundle-{running.digest.removeprefix('sha256:')}.json"
+    old = tmp_path / "bundles" / f"bundle-{running.digest.removeprefix('sha256:')}.kept"
     old.parent.mkdir()
-    old.write_text(
-        '{"all": {"path": "p.cedar", "line": 7, "text": "t"}, "form": {"path": "p", "line": 1, "text": "f"}}'
-    )
+    old.write_text('{"policies": {"all": {"path": "p.cedar", "line": 7, "text": "t"}}, "form": 2}')
     kept = Bundles(tmp_path / "bundles")
-    assert kept.policy(running.digest, "all") == PolicyText("p.cedar", 7, "t")
-    assert kept.policy(running.digest, "form") == PolicyText("p", 1, "f")
-    assert kept.described(running.digest) is None
-    kept.keep(running)
-    found = kept.described(running.digest)
-    assert found is not None
-    assert set(found.policies) == {"all"}
-    assert compare(found, found) == ()
+    for _ in range(2):
+        assert kept.described(running.digest) is None
+        kept.keep(running)
+        found = kept.described(running.digest)
+        assert found is not None
+        assert set(found.policies) == {"all"}
+        assert compare(found, found) == ()
+        for module in (app_bundles, app_kept):
+            monkeypatch.setattr(module, "FORM", 3)
 
 
 def test_two_bundles_that_are_kept_compare_as_they_do_alive(tmp_path: Path) -> None:
@@ -232,7 +265,7 @@ def test_two_bundles_that_are_kept_compare_as_they_do_alive(tmp_path: Path) -> N
     found = compare(before, after)
     assert [change.text for change in found] == [change.text for change in alive]
     assert [line for line in found[0].lines if not line.startswith("/pin")] == list(alive[0].lines)
-    (tmp_path / "bundles" / f"pin-{one.catalog.tools['web', 'fetch'].pin.removeprefix('sha256:')}.json").unlink()
+    (tmp_path / "bundles" / f"pin-{one.catalog.tools['web', 'fetch'].pin.removeprefix('sha256:')}.kept").unlink()
     assert kept.described(one.digest) is None
 
 

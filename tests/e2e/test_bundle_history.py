@@ -91,7 +91,7 @@ async def test_a_tool_that_was_accepted_anew_shows_pin_and_definition(api: World
 async def test_a_bundle_that_is_not_known_or_not_named_well(api: World):
     running = await applied(api, POLICIES)
     bundles = api.workspace.parent / "data" / "bundles"
-    twin = bundles / f"bundle-{running.removeprefix('sha256:')[:20]}{'0' * 44}.json"
+    twin = bundles / f"bundle-{running.removeprefix('sha256:')[:20]}{'0' * 44}.kept"
     twin.write_text("{}")
     try:
         for named, status in (

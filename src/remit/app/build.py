@@ -53,7 +53,7 @@ from remit.app.pacing import Telling
 from remit.app.root import App, Root, Scrape
 from remit.app.running import Running, prepare
 from remit.app.runtime import Runtime
-from remit.app.settings import ADMIN, INCIDENTS, KEYS, OUTBOX, Settings
+from remit.app.settings import ADMIN, BUNDLES, INCIDENTS, KEYS, OUTBOX, Settings
 from remit.app.sighted import Discoverer, open_discovery
 from remit.app.veiling import SUBJECT, Veiling
 from remit.control.authority import admin_token, credential_hash
@@ -146,7 +146,7 @@ class Service:
 def open_workspace(settings: Settings) -> tuple[Folder, Bundles, Running]:
     """The workspace as it is now, compiled. Raises `Failure` with every problem."""
     folder = Folder(settings.workspace)
-    bundles = Bundles(settings.data / "bundles")
+    bundles = Bundles(settings.data / BUNDLES)
     try:
         running = prepare(_source(folder, bundles), bundles, Telling(say))
     except Invalid as error:

@@ -3,8 +3,8 @@
 Three things: the last workspace as it was read (so that a start with nothing changed parses no
 YAML), what was found of each policy (so that a start with nothing changed reads and
 validates none), and the policies of every bundle that ran (so that `remit
-why` can show the lines that decided, after they have changed). Losing either costs time or
-detail, never correctness; neither is evidence.
+why` can show the lines that decided, after they have changed). Losing any costs time or
+detail, never correctness; none is evidence, and what somebody edited is not shown.
 """
 
 import contextlib
@@ -32,6 +32,7 @@ from remit.control.lock import Lock, Pinned
 from remit.control.problems import Where
 from remit.control.resources import Resource, Source, Spec, WindowSpec
 from remit.facts.admission import Terms
+from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Definition, PolicySource
 from remit.facts.credential import OAuth, Secret
 from remit.facts.guarantee import Held
@@ -74,7 +75,7 @@ _FINGERPRINT_CHARS: Final = 64
 
 
 class Bundles:
-    """The folder `root` of a data folder, created with mode 0700; what is unpickled is sealed by a key beside it."""
+    """The folder `root` of a data folder, created with mode 0700; what is kept there is sealed by a key beside it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -121,19 +122,20 @@ class Bundles:
     def keep(self, bundle: Bundle) -> None:
         """Keep what `bundle` was."""
         name = file_of("bundle", bundle.digest)
-        if _form(self._read(name)) == FORM:
+        had = self._read(name)
+        if not self._vouching.able or (had is not None and had["form"] == FORM):
             return
         kept = kept_of(bundle)
         for pin, definition in kept.definitions.items():
-            if not (self.root / file_of("pin", pin)).exists():
-                write_beside(self.root / file_of("pin", pin), (orjson.dumps(definition),))
-        write_beside(self.root / name, (orjson.dumps(kept.bundle),))
+            if self._read(file_of("pin", pin)) is None:
+                self._write(file_of("pin", pin), definition)
+        self._write(name, kept.bundle)
 
     def policy(self, digest: str, ident: str) -> PolicyText | None:
         """The text of `ident` in the bundle `digest`, if that bundle ran here."""
         found = self._read(file_of("bundle", digest))
         try:
-            one = (found["policies"] if _form(found) == FORM else found)[ident]
+            one = found["policies"][ident]
             return PolicyText(one["path"], one["line"], one["text"])
         except (KeyError, TypeError):
             return None
@@ -147,7 +149,7 @@ class Bundles:
 
     def digests(self) -> Sequence[str]:
         """The digests of all bundles that are kept."""
-        return [f"sha256:{path.stem.removeprefix('bundle-')}" for path in sorted(self.root.glob("bundle-*.json"))]
+        return [f"sha256:{path.stem.removeprefix('bundle-')}" for path in sorted(self.root.glob("bundle-*.kept"))]
 
     def note(self, ref: str) -> None:
         """Note down which record says that a bundle came into force; where that fails, nothing is noted any more."""
@@ -171,11 +173,20 @@ class Bundles:
         """Note down `refs` instead of what was."""
         write_beside(self.root / HISTORY, (f"{ref}\n".encode("ascii") for ref in refs))
 
+    def _write(self, name: str, kept: Json) -> None:
+        data = orjson.dumps(kept)
+        write_beside(self.root / name, (self._vouching.seal(name, data), data))
+
     def _read(self, name: str) -> Any:
+        """What was written to the file `name`; None where there is none, or what is there is something else."""
         try:
-            return orjson.loads((self.root / name).read_bytes())
-        except (OSError, ValueError):
+            kept = (self.root / name).read_bytes()
+        except OSError:
             return None
+        if not self._vouching.own(name, kept[:SEAL_BYTES], kept[SEAL_BYTES:]):
+            damaged(self.root / name)
+            return None
+        return orjson.loads(kept[SEAL_BYTES:])
 
 
 def _source(data: bytes) -> Source | None:
@@ -185,12 +196,3 @@ def _source(data: bytes) -> Source | None:
     except Exception:  # noqa: BLE001 - whatever it is, the workspace is read anew
         return None
     return found if isinstance(found, Source) else None
-
-
-def _form(kept: Any) -> object:
-    """The form of what is kept; in the first one, a policy could have any name."""
-    match kept:
-        case {"form": int(form)}:
-            return form
-        case _:
-            return None

@@ -80,7 +80,7 @@ class History:
         sides = [self._bundles.described(digest) for digest in (before, after)]
         for digest, side in zip((before, after), sides, strict=True):
             if side is None:
-                raise Missing(f"what was kept of the bundle {digest[:19]} cannot be read")
+                raise Missing(f"what is kept of the bundle {digest[:19]} is not what was written there, and not shown")
         return compare(*(side for side in sides if side is not None))
 
     async def _records(self) -> list[tuple[Entry, AdminBody]]:

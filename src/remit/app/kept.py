@@ -17,7 +17,6 @@ from remit.facts.catalog import Catalog, Server, Stdio
 from remit.policy.bundle import Bundle
 
 FORM: Final = 2
-"""The first form held policies alone."""
 _DIGEST: Final = re.compile(r"(sha256:)?[0-9a-f]{64}")
 
 
@@ -32,7 +31,7 @@ class Kept:
 def file_of(kind: str, digest: str) -> str:
     """The name of the file that holds what `digest` names."""
     plain = digest.removeprefix("sha256:") if _DIGEST.fullmatch(digest) else "none"
-    return f"{kind}-{plain}.json"
+    return f"{kind}-{plain}.kept"
 
 
 def kept_of(bundle: Bundle) -> Kept:

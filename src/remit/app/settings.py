@@ -17,6 +17,7 @@ from remit.facts.text import escaped
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 7070
 LEDGER: Final = "ledger.sqlite3"
+BUNDLES: Final = "bundles"
 OUTBOX: Final = "outbox.db"
 OUTBOX_ENDS: Final = ".outbox"
 """What the copy of the outbox beside a backup ends in."""

@@ -21,7 +21,7 @@ _SAYS: Final = {
     Control.PEOPLE: "people are asked, or have had enough of it",
     Control.GUARANTEES: "a guarantee would break",
     Control.OBLIGATIONS: "what was sent was changed or covered",
-    Control.LEDGER: "verification finds what was changed",
+    Control.LEDGER: "what was changed of the record or of a kept bundle is found",
     Control.FAILURES: "something failed, which denies",
 }
 _WIDE: Final = 300

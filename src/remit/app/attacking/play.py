@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from remit.app.attacking.dry_run import DryRun
 from remit.app.attacking.ground import Ground
-from remit.app.attacking.tampering import found_in_a_changed_copy
+from remit.app.attacking.tampering import found_in_a_changed_copy, shown_though_edited
 from remit.app.attacking.wire import CALL_S_MAX, WORDS, Wire
 from remit.app.beside import Service
 from remit.app.client import Client
@@ -27,6 +27,7 @@ from remit.assure.attack.plan import (
     Attempt,
     Calls,
     Carrier,
+    Edits,
     Gathers,
     Goal,
     Opens,
@@ -89,6 +90,8 @@ class Player:
                         self.ground.open_all()
                     case Tampers(how):
                         passes, said = found_in_a_changed_copy(self.service, self.ground, how, self.program)
+                    case Edits():
+                        passes, said = shown_though_edited(self.service, self.ground)
         finally:
             self.dry.released.set()
             for calling in open_calls:

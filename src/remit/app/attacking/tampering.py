@@ -1,4 +1,4 @@
-"""A copy of the ledger changed in one way or another, and whether verification sees it."""
+"""A copy of the ledger, or a kept bundle, changed in one way or another, and whether that is seen."""
 
 import json
 import shutil
@@ -11,7 +11,9 @@ from typing import Final, assert_never
 
 from remit.app.attacking.ground import Ground
 from remit.app.beside import Service
-from remit.app.settings import LEDGER
+from remit.app.failure import Failure
+from remit.app.kept import file_of
+from remit.app.settings import BUNDLES, LEDGER
 from remit.assure.attack.plan import Tampering
 
 VERIFY_S_MAX: Final = 60.0
@@ -42,6 +44,23 @@ def found_in_a_changed_copy(
         return True, "verification finds nothing"
     found = json.loads(done.stdout)["findings"] if done.stdout.startswith("{") else [done.stderr]
     return False, f"verification: {found[0] if found else 'not clean'}"
+
+
+def shown_though_edited(service: Service, ground: Ground) -> tuple[bool, str]:
+    """Whether the service shows what it keeps of its bundle though the policies in it were edited; what it said."""
+    admin = service.client("admin")
+    digest = str(admin.get("/bundles", limit=1)["items"][0]["bundle"])
+    file = ground.data / BUNDLES / file_of("bundle", digest)
+    kept = file.read_bytes()
+    # So that it can be read as before, and says something else.
+    file.write_bytes(kept.replace(b'"text":"', b'"text":" '))
+    try:
+        admin.get("/bundles/diff", before=digest, after=digest)
+    except Failure as refused:
+        return False, f"the service: {refused.what}"
+    finally:
+        file.write_bytes(kept)
+    return True, "the service shows it as the bundle that ran"
 
 
 def _change(copy: Path, how: Tampering) -> None:

@@ -1,8 +1,8 @@
-"""What somebody tries who can write where he should not: into the workspace, and into the ledger."""
+"""What somebody tries who can write where he should not: into workspace, ledger and what is kept of bundles."""
 
 from collections.abc import Iterator, Sequence
 
-from remit.assure.attack.plan import Actor, Arrives, Attempt, Kind, Opens, Passes, Tampering, Tampers
+from remit.assure.attack.plan import Actor, Arrives, Attempt, Edits, Kind, Opens, Passes, Tampering, Tampers
 from remit.assure.attack.risks import Risk, Technique
 from remit.assure.attack.seats import Seat, attempt, mark_of, named
 
@@ -35,3 +35,12 @@ def by_operator(seats: Sequence[Seat]) -> Iterator[Attempt]:
             [seat.read(seat.tools[0]), Tampers(how)],
             Passes(),
         )
+    yield from attempt(
+        Actor.OPERATOR,
+        Kind.BUNDLE,
+        Risk.ROGUE,
+        (Technique.AGENT_CONFIGURATION,),
+        f"{seat.agent} is on record, and policies in what the service keeps of its bundle are changed",
+        [seat.read(seat.tools[0]), Edits()],
+        Passes(),
+    )

@@ -47,6 +47,7 @@ class Kind(StrEnum):
     LAUNDERED = "through a store"
     FOLDER = "a file in the workspace"
     LEDGER = "a changed ledger"
+    BUNDLE = "a changed bundle"
     YES_ELSEWHERE = "a yes for something else"
     YES_AGAIN = "a yes used again"
     RACE = "a race for one yes"
@@ -147,7 +148,12 @@ class Tampers:
     how: Tampering = Tampering.BYTE
 
 
-Step: TypeAlias = Calls | Reads | Approves | Redescribes | Opens | Tampers
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """What the service keeps of the bundle that runs is edited; it should not be shown."""
+
+
+Step: TypeAlias = Calls | Reads | Approves | Redescribes | Opens | Tampers | Edits
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +184,7 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Passes:
-    """Verification finds nothing."""
+    """Verification finds nothing, or what was changed is shown."""
 
 
 Goal: TypeAlias = Arrives | Gathers | Waits | Passes
