@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -138,3 +139,38 @@ def test_a_copy_is_laid_out_as_the_service_reads_the_workspace(tmp_path: Path) -
     ground = lay_out(tmp_path / "workspace", tmp_path / "copy", "http://127.0.0.1:1")
     (read,) = documents((ground.workspace / "loops.yaml").read_text("utf-8"))
     assert read.value == documents(tripped)[0].value
+
+
+def _children(of: int) -> list[int]:
+    return [int(pid) for file in Path(f"/proc/{of}/task").glob("*/children") for pid in file.read_text().split()]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_an_attack_that_is_killed_takes_its_service_along(tmp_path: Path) -> None:
+    workspace = write(tmp_path / "workspace", PERMIT + GATE)
+    asked = [str(REMIT), "attack", "--workspace", str(workspace)]
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with subprocess.Popen(
+        asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment() | {"TMPDIR": str(scratch)}
+    ) as attacking:
+        try:
+            until = time.monotonic() + 60.0
+            while not any("governs at" in log.read_text() for log in scratch.glob("*/*/service.log")):
+                assert attacking.poll() is None
+                assert time.monotonic() < until, "no service was started"
+                time.sleep(0.05)
+            (service,) = _children(attacking.pid)
+            assert _runs(service)
+        finally:
+            attacking.kill()
+    until = time.monotonic() + 30.0
+    while _runs(service):
+        assert time.monotonic() < until, "the service runs on"
+        time.sleep(0.05)

@@ -83,11 +83,14 @@ class Service:
 
 @contextmanager
 def running(place: Place, port: int, program: Sequence[str] = REMIT) -> Generator[Service]:
-    """`remit up` at `place` until the block ends; `port` 0 takes a free one. Raises `Failure`."""
-    command = [*program, "up"]
+    """`remit up` at `place` until the block ends; `port` 0 takes a free one. Raises `Failure`.
+
+    It ends with this process, too, also where that is killed.
+    """
+    command = [*program, "up", "--while-stdin"]
     command += ["--workspace", str(place.workspace), "--data", str(place.data), "--port", str(port)]
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
         said = _Said(place)
         listener = threading.Thread(target=said.listen, args=(process,), daemon=True)

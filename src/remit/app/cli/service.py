@@ -39,11 +39,18 @@ def up(  # noqa: PLR0913 - each is an option
     watch: Annotated[
         bool, typer.Option("--watch", help="Apply workspace changes by themselves (development).")
     ] = False,
+    while_stdin: Annotated[
+        bool, typer.Option("--while-stdin", help="End when standard input does, so with whoever started it.")
+    ] = False,
 ) -> None:
     """Run the service: govern what passes, keep the record."""
     from remit.app.logs import level_of
     from remit.app.serve import serve
 
+    if while_stdin:
+        from remit.app.following import end_with_standard_input
+
+        end_with_standard_input()
     serve(
         Settings(
             data=data_folder(data),
