@@ -30,6 +30,7 @@ TOOLS: Final = "---\n".join(
         ("pay", "effect: write, sink: internal, source: []"),
         ("draft", "effect: write, sink: internal, source: []"),
         ("release", "effect: write, sink: internal, source: []"),
+        ("wire", "effect: write, sink: internal, source: []"),
     )
 )
 SEALED: Final = """@id("sealed") forbid (principal, action in Remit::Action::"sink:external", resource)

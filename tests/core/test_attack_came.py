@@ -1,6 +1,7 @@
 """What came of attempts: which control is said to have stopped one, scores with intervals, and what mends it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
@@ -15,8 +16,9 @@ from remit.assure.attack.risks import TECHNIQUES, TITLES, UNTRIED, Risk, Techniq
 from remit.assure.cases import cases
 from remit.assure.trying import failures
 from remit.policy.bundle import Bundle
+from remit.policy.compile import compile_bundle
 from remit.policy.verdict import Code
-from tests.attacked import GATE, PERMIT, write
+from tests.attacked import GATE, PERMIT, wide, write
 
 
 @pytest.fixture(scope="module")
@@ -102,11 +104,48 @@ def test_what_got_through_is_mended_by_the_narrowest_policy_and_harmless_work_go
     for one, label in zip(mended.fixes, ("untrusted", "confidential"), strict=True):
         assert f'Remit::Label::"{label}"' in one.policy.text
         assert mended.of(one.ends[0]) is one
-    # The work that reads strangers' mail and then sends is what the first policy is about.
-    assert [(one.cost.denied, one.cost.asked) for one in mended.fixes] == [(1, 0), (0, 0)]
-    for one in open_ones:
+    # The work that reads strangers' mail and then sends is what the first policy is about: people are asked.
+    assert [(one.cost.denied, one.cost.asked) for one in mended.fixes] == [(0, 1), (0, 0)]
+    assert [one.policy.route for one in mended.fixes] == ["owner", None]
+    assert ['@gate("owner")' in one.policy.text for one in mended.fixes] == [True, False]
+    for one, verdict in zip(open_ones, ("escalate", "deny"), strict=True):
         assert rehearsed(bare, one.attempt.steps, "ann")[-1] == "permit"
-        assert rehearsed(mended.bundle, one.attempt.steps, "ann")[-1] == "deny"
+        assert rehearsed(mended.bundle, one.attempt.steps, "ann")[-1] == verdict
+    [made] = cases(yaml.safe_load(yaml.safe_dump([case(open_ones[0].attempt, "escalate")])))
+    assert failures(bare, made, "ann")
+    assert not failures(mended.bundle, made, "ann")
+    # Without harmless work nothing is lost by a denial.
+    assert mend(bare, open_ones[:1], (), "ann").fixes[0].policy.route is None
+
+
+def test_the_people_who_are_asked_are_those_that_policies_ask_most(tmp_path: Path) -> None:
+    workspace = write(tmp_path / "mail", PERMIT + GATE.replace("mail___send", "mail___vault"))
+    (workspace / "routes.yaml").write_text(
+        "apiVersion: remit.dev/v1alpha1\nkind: Route\nmetadata: {name: board}\nspec: {users: [ann]}\n"
+    )
+    asking = bundle_of(workspace)
+    through = came(of_kind(asking, Kind.RESULT), "permit", "policy", stopped=False)
+    [fix] = mend(asking, [through], [Did(one, (), "") for one in chores(asking)], "ann").fixes
+    assert fix.policy.route == "owner"
+
+
+def test_what_a_resource_told_an_agent_to_do_is_mended(tmp_path: Path) -> None:
+    opened = bundle_of(wide(tmp_path / "wide"))
+    told = of_kind(opened, Kind.RESOURCE)
+    open_policies = [
+        replace(one, text=one.text.replace(GATE, ""))
+        for one in opened.catalog.policies
+        if "after-strangers" in one.text
+    ]
+    compiled = compile_bundle(replace(opened.catalog, policies=tuple(open_policies))).result
+    assert isinstance(compiled, Bundle)
+    assert rehearsed(compiled, told.steps, "ann") == ("permit", "permit")
+    [fix] = mend(compiled, [came(told, "permit", "policy", stopped=False)], (), "ann").fixes
+    assert fix.ends == (told.ident,)
+    assert 'Remit::Label::"untrusted"' in fix.policy.text
+    [made] = cases(yaml.safe_load(yaml.safe_dump([case(told)])))
+    assert failures(compiled, made, "ann")
+    assert not failures(mend(compiled, [came(told, stopped=False)], (), "ann").bundle, made, "ann")
 
 
 @pytest.mark.parametrize("kind", [Kind.LEAK, Kind.PIECES])

@@ -135,6 +135,8 @@ def test_a_look_is_of_one_folder_over_one_bundle(bank: Banking) -> None:
     again = service.remit("apply", "--admission", "0a0b0c0d")
     assert again.returncode == 5
     assert "no look at a change is called" in again.stderr
+    assert "since it started" in again.stderr
+    assert "next: remit apply --admit" in again.stderr
 
 
 def test_known_chains_do_not_refuse_where_the_terms_say_so(bank: Banking) -> None:

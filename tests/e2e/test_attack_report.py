@@ -181,5 +181,5 @@ def test_what_it_would_have_cost_is_replayed(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1, done.stderr
     assert "over recorded sessions:" in done.stderr
-    assert "3 actions: newly denied 1  newly asked 0  newly permitted 0" in done.stderr
-    assert "asks per day: 0.0 before, 0.0 after" in done.stderr
+    assert "3 actions: newly denied 0  newly asked 1  newly permitted 0" in done.stderr
+    assert "asks per day: 0.0 before, 1.0 after" in done.stderr

@@ -107,7 +107,7 @@ def problem_of(error: Exception) -> Problem:
                 next=error.next,
             )
         case Missing():
-            return Problem(404, str(error), next="remit get KIND lists what there is")
+            return Problem(404, str(error), next=error.next)
         case LoginRefused():
             return Problem(409, "no login", why=str(error), next=error.next)
         case TooManyWords():

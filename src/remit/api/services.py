@@ -190,7 +190,11 @@ class Invalid(Exception):
 
 
 class Missing(Exception):
-    """No such resource, server or tool; the text says which."""
+    """No such resource, server or tool; the text says which. `next` is the command that goes on."""
+
+    def __init__(self, why: str, next: str = "remit get KIND lists what there is") -> None:
+        super().__init__(why)
+        self.next = next
 
 
 class Conflict(Exception):

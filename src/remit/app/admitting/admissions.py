@@ -119,7 +119,8 @@ class Admissions:
     def _of(self, ident: str) -> _Look:
         found = self._looks.get(ident)
         if found is None:
-            raise Missing(f"no look at a change is called {ident[:64]!r}: the service remembers the last {KEPT_MAX}")
+            since = f"the last {KEPT_MAX} since it started"
+            raise Missing(f"no look at a change is called {ident[:64]!r}: the service remembers {since}", _AGAIN)
         return found
 
     def _terms(self) -> Terms:

@@ -9,7 +9,7 @@ import yaml
 from remit.app.attacking.run import Attacked, by_risk
 from remit.app.reports import Check, Finding
 from remit.assure.attack.came import Came, Score
-from remit.assure.attack.mending import Mended, case
+from remit.assure.attack.mending import Fix, Mended, case
 from remit.assure.attack.plan import Step
 from remit.assure.attack.risks import TITLES, Risk
 from remit.control.lock import FILE as LOCK
@@ -72,12 +72,17 @@ def findings(attacked: Attacked) -> list[Finding]:
     return [Finding(one.attempt.risk.value, f"not stopped: {one.attempt.title}", *_where(one)) for one in attacked.open]
 
 
-def cases_text(attacked: Attacked) -> str:
+def cases_text(attacked: Attacked, mended: Mended) -> str:
     """The findings that policy can mend as cases, which hold once they are mended."""
-    made = [case(one.attempt) for one in attacked.open]
-    head = "# Attacks that got through: each of these fails until the last step is denied. See: remit attack\n"
+    made = [case(one.attempt, _mended_by(mended.of(one.attempt.ident))) for one in attacked.open]
+    head = "# Attacks that got through: each of these fails until its end is no longer permitted. See: remit attack\n"
     said = [one for one in made if one is not None]
     return head + yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _mended_by(fix: Fix | None) -> str:
+    """The verdict that ends an attempt."""
+    return "deny" if fix is None or fix.policy.route is None else "escalate"
 
 
 def policies_text(mended: Mended) -> str:

@@ -3,18 +3,20 @@
 Laws
 * Only what policy can mend is mended: a call that policy permitted though of what its session had read. How a token is
   read, or a tool pinned, is no policy's to say.
-* A policy is proposed after it was tried: with it, the attempt played over by the evaluator alone is denied.
+* A policy is proposed after it was tried: with it, the attempt played over by the evaluator alone is denied, or people
+  are asked, where a denial would end harmless work, too.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from remit.assure.attack.came import Came, Did
-from remit.assure.attack.plan import Arrives, Attempt, Bearer, Calls, Gathers, Kind, Step
+from remit.assure.attack.plan import Arrives, Attempt, Bearer, Calls, Gathers, Kind, Reads, Step
 from remit.assure.chains.cut import Forbid, alike, forbidding, mended
 from remit.assure.chains.goals import FINAL, OUTSIDE
-from remit.assure.world import Chain, Doing, World
+from remit.assure.world import Chain, Doing, World, other
 from remit.facts.action import ActionKind
 from remit.facts.canonical import Json
 from remit.policy.bundle import Bundle
@@ -26,6 +28,7 @@ _STEERED: Final = frozenset(
         Kind.RESULT,
         Kind.ERROR,
         Kind.PROGRESS,
+        Kind.RESOURCE,
         Kind.LOOKALIKE,
         Kind.INVENTED,
         Kind.DELEGATED,
@@ -66,7 +69,10 @@ class Mended:
 
 
 def mend(bundle: Bundle, came: Iterable[Came], did: Sequence[Did], user: str | None) -> Mended:
-    """Policies for those of `came` that succeeded, each tried, the narrowest first that costs `did` nothing."""
+    """Policies for those of `came` that succeeded, each tried: the narrowest that costs `did` least.
+
+    One that has people asked is proposed only where every denial would cost more.
+    """
     policies: list[Forbid] = []
     ends: list[list[str]] = []
     alone: list[Bundle] = []
@@ -87,7 +93,8 @@ def mend(bundle: Bundle, came: Iterable[Came], did: Sequence[Did], user: str | N
         if not tried:
             left.append(attempt.ident)
             continue
-        option, made = min(tried, key=lambda pair: cost(bundle, pair[1], did, user).denied)
+        costs = [cost(bundle, made, did, user) for _, made in tried]
+        option, made = tried[min(range(len(tried)), key=lambda at: (costs[at].denied, costs[at].asked))]
         policies.append(_renamed(option, policies))
         ends.append([attempt.ident])
         alone.append(made)
@@ -109,21 +116,25 @@ def cost(before: Bundle, after: Bundle, did: Sequence[Did], user: str | None) ->
     return Cost(denied, asked, len(did))
 
 
-def case(attempt: Attempt) -> Mapping[str, Json] | None:
-    """The attempt as a case for `remit policy test`, which holds once its last call is denied.
+def case(attempt: Attempt, expect: str = "deny") -> Mapping[str, Json] | None:
+    """The attempt as a case for `remit policy test`, which holds once its last call is judged as is expected.
 
     Of what goes out in pieces, each is: what denies the last of them alone would let go the others.
     """
-    calls = _own_calls(attempt)
-    if calls is None:
+    own = _own_steps(attempt)
+    if own is None:
         return None
     events: list[Json] = []
-    ending = calls[-1]
-    for step in calls:
+    before, ending = own
+    for step in (*before, ending):
+        said: dict[str, Json] = {"as": "/".join(_chain(step))}
+        if isinstance(step, Reads):
+            events.append(said | {"read": step.uri, "server": step.server, "expect": "permit", "back": "anything"})
+            continue
         piece = attempt.kind is Kind.PIECES and (step.server, step.tool) == (ending.server, ending.tool)
         last = piece or step is ending
-        said: dict[str, Json] = {"as": "/".join(_chain(step)), "call": f"{step.server}/{step.tool}"}
-        said |= {"args": dict(step.arguments), "expect": "deny" if last else "permit"}
+        said |= {"call": f"{step.server}/{step.tool}", "args": dict(step.arguments)}
+        said["expect"] = expect if last else "permit"
         events.append(said if last else said | {"back": "anything"})
     return {"name": f"attack {attempt.ident}: {attempt.title}", "events": events}
 
@@ -133,14 +144,14 @@ def rehearsed(bundle: Bundle, steps: Iterable[Step], user: str | None, words: st
     world, found = World(bundle, user), list[str]()
     heard: set[str] = set()
     for step in steps:
-        if not isinstance(step, Calls):
+        if not isinstance(step, Calls | Reads):
             continue
         world.now_ms += 1_000
         chain = _chain(step)
         if words and chain[0] not in heard:
             heard.add(chain[0])
             world.hear(chain[:1], words)
-        action = world.action(chain, Doing(ActionKind.CALL_TOOL, step.server, step.tool, step.arguments))
+        action = world.action(chain, _doing(step))
         verdict = word(world.judge(chain, action).verdict)
         found.append(verdict)
         if verdict == "permit":
@@ -148,27 +159,44 @@ def rehearsed(bundle: Bundle, steps: Iterable[Step], user: str | None, words: st
     return tuple(found)
 
 
+def _doing(step: Calls | Reads) -> Doing:
+    if isinstance(step, Reads):
+        return other(ActionKind.READ_RESOURCE, step.server, step.uri)
+    return Doing(ActionKind.CALL_TOOL, step.server, step.tool, step.arguments)
+
+
 def _held(bundle: Bundle, attempt: Attempt, user: str | None) -> bool:
-    return _own_calls(attempt) is not None and rehearsed(bundle, attempt.steps, user)[-1:] == ("deny",)
+    """Whether its last call is denied, or people are asked about it."""
+    return _own_steps(attempt) is not None and rehearsed(bundle, attempt.steps, user)[-1] != "permit"
 
 
 def _options(bundle: Bundle, attempt: Attempt) -> Iterator[Forbid]:
-    """What forbids the last call: where its session holds such data, else wherever it is."""
-    calls = _own_calls(attempt)
-    if calls is None:
+    """What forbids the last call: where its session holds such data, else wherever it is; then what asks about it."""
+    own = _own_steps(attempt)
+    if own is None:
         return
     goal = OUTSIDE if attempt.kind in _SECRETS else FINAL
-    last = calls[-1]
+    last = own[1]
     tool, agents = bundle.tools[last.server, last.tool].tool, alike(bundle, last.agent)
-    for labelled in (True, False):
-        yield forbidding(bundle, goal, tool, agents, labelled=labelled)
+    for route in (None, *_route(bundle)):
+        for labelled in (True, False):
+            yield forbidding(bundle, goal, tool, agents, labelled=labelled, route=route)
 
 
-def _own_calls(attempt: Attempt) -> tuple[Calls, ...] | None:
-    """The calls of an attempt that policy could have denied."""
-    calls = tuple(step for step in attempt.steps if isinstance(step, Calls))
+def _route(bundle: Bundle) -> Sequence[str]:
+    """The people that policies ask most, else the first by name; none where nobody can be asked."""
+    asked = Counter(one.gate.route for one in bundle.policies.values() if one.gate is not None)
+    return sorted(bundle.catalog.routes, key=lambda name: (-asked[name], name))[:1]
+
+
+def _own_steps(attempt: Attempt) -> tuple[tuple[Calls | Reads, ...], Calls] | None:
+    """The steps of an attempt before the call that policy could have denied, and that call."""
+    steps = [step for step in attempt.steps if isinstance(step, Calls | Reads)]
     mendable = attempt.kind in _SECRETS | _STEERED and isinstance(attempt.goal, Arrives | Gathers)
-    return calls if mendable and calls and all(one.bearer is Bearer.OWN for one in calls) else None
+    if not mendable or not steps or any(isinstance(one, Calls) and one.bearer is not Bearer.OWN for one in steps):
+        return None
+    last = steps[-1]
+    return (tuple(steps[:-1]), last) if isinstance(last, Calls) else None
 
 
 def _renamed(policy: Forbid, others: Sequence[Forbid]) -> Forbid:
@@ -177,9 +205,9 @@ def _renamed(policy: Forbid, others: Sequence[Forbid]) -> Forbid:
     if not same:
         return policy
     ident = f"{policy.ident}-{same + 1}"
-    return Forbid(ident, policy.text.replace(f'"{policy.ident}"', f'"{ident}"', 1))
+    return replace(policy, ident=ident, text=policy.text.replace(f'"{policy.ident}"', f'"{ident}"', 1))
 
 
-def _chain(step: Calls) -> Chain:
+def _chain(step: Calls | Reads) -> Chain:
     own = step.agent if step.session == "first" else f"{step.agent}#2"
-    return (own,) if step.via is None else (step.via, own)
+    return (own,) if isinstance(step, Reads) or step.via is None else (step.via, own)

@@ -28,10 +28,11 @@ _NAMED_MAX: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Forbid:
-    """A policy: its id and its text."""
+    """A policy: its id and its text; `route`, where it is a gate, says who is asked."""
 
     ident: str
     text: str
+    route: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +171,13 @@ def _forbid(bundle: Bundle, chain: Chained, at: int, agents: Sequence[str]) -> F
     return forbidding(bundle, chain.goal, tool, agents, labelled=labelled)
 
 
-def forbidding(bundle: Bundle, goal: Goal, tool: Tool, agents: Sequence[str], *, labelled: bool) -> Forbid:
-    """What forbids `agents` the `tool`; `labelled`: where the session holds a label that `goal` is about."""
+def forbidding(
+    bundle: Bundle, goal: Goal, tool: Tool, agents: Sequence[str], *, labelled: bool, route: str | None = None
+) -> Forbid:
+    """What forbids `agents` the `tool`; `labelled`: where the session holds a label that `goal` is about.
+
+    With a `route` its people may lift it.
+    """
     ident = _ODD.sub("-", f"cut-{goal.name}-{tool.exposed}")[:120]
     scope, conditions = "principal", list[str]()
     if len(agents) < len(bundle.catalog.agents):
@@ -185,11 +191,12 @@ def forbidding(bundle: Bundle, goal: Goal, tool: Tool, agents: Sequence[str], *,
         asked = f"contains({labels[0]})" if len(labels) == 1 else f"containsAny([{', '.join(labels)}])"
         conditions.append(f"context.session.labels.{asked}")
     when = f"\nwhen {{ {' && '.join(conditions)} }}" if conditions else ""
+    gate = "" if route is None else f'@gate("{route}")\n'
     text = (
-        f'@id("{ident}")\n@owasp("{goal.owasp}")\n@reason("{goal.says}")\n'
+        f'@id("{ident}")\n{gate}@owasp("{goal.owasp}")\n@reason("{goal.says}")\n'
         f'forbid (\n  {scope},\n  action == Remit::Action::"{tool.exposed}",\n  resource\n){when};\n'
     )
-    return Forbid(ident, text)
+    return Forbid(ident, text, route)
 
 
 def _agent(step: Step) -> str:
