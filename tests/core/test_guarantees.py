@@ -14,7 +14,7 @@ from remit.facts.record import RecordKind
 from remit.pdp.guaranteed import Breach, breach_digest, breaches
 from remit.pdp.snapshot import Lift
 from remit.policy.verdict import Deny, Escalate, Gate, Permit
-from tests.core.deciding import NOW, action, body, bundle, codes
+from tests.core.deciding import NOW, action, body, bundle, codes, schema, tool
 from tests.core.watching import ANY, World, watched
 
 HOUR = Window(60_000, 60)
@@ -122,6 +122,15 @@ def test_separation_of_duties() -> None:
     assert permitted(here, release("d3", "eve", "bot"))
     assert not permitted(here, release("d3", "bot", "ada"))
     here.now_ms += HOUR.ms + HOUR.step_ms
+    assert permitted(here, release("d1", "ada"))
+
+
+def test_an_argument_that_is_left_out_is_what_its_schema_says_it_then_is() -> None:
+    made = watched(guarantees=(of(DUTIES),))
+    said = tool("shop", "draft", schema(id={"type": "string", "default": "main"}))
+    here = World(bundle(replace(made, tools={**made.tools, ("shop", "draft"): said})))
+    here.run(action("shop/draft", {}, chain=("ada",)))
+    assert not permitted(here, release("main", "ada"))
     assert permitted(here, release("d1", "ada"))
 
 

@@ -128,6 +128,17 @@ def test_draft_and_release_by_different_agents() -> None:
     assert release("d1", "ada")
 
 
+def test_an_argument_that_is_left_out_is_what_its_schema_says_it_then_is() -> None:
+    fetched = Monitor("fetched", Op.COUNT, (event("web/fetch"),), Scope.FLEET, HOUR, by="url")
+    made = watched(forbid("web___fetch", "context.past.fetched >= 1"), monitors=(fetched,))
+    said = tool("web", "fetch", schema(url={"type": "string", "default": "http://a.example"}, more={}))
+    here = World(bundle(replace(made, tools={**made.tools, ("web", "fetch"): said})))
+    assert isinstance(here.do(action("web/fetch", {})).verdict, Permit)
+    assert not permitted(here, action("web/fetch", {"url": "http://a.example"}))
+    assert not permitted(here, action("web/fetch", {"more": 1}))
+    assert permitted(here, action("web/fetch", {"url": "http://b.example"}))
+
+
 def test_at_most_three_exports_an_hour_anywhere() -> None:
     exports = Monitor("exports", Op.COUNT, (event("web/fetch"),), Scope.FLEET, HOUR)
     here = world(forbid("web___fetch", "context.past.exports >= 3"), monitors=(exports,))

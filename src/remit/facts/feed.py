@@ -97,6 +97,15 @@ def picked(of: Selector, tool: Tool) -> bool:
     return of.picks(tool.server, tool.name, tool.effect.value, tool.sink.value, tool.tags)
 
 
+def cells_at(tool: Tool, cells: Cells) -> Cells:
+    """`cells` as calls of `tool` have them: an argument that is left out counts as what its schema says it then is."""
+    if cells.argument is None:
+        return cells
+    properties = tool.definition.input_schema.get("properties")
+    said = properties.get(cells.argument) if isinstance(properties, Mapping) else None
+    return cells._replace(default=said.get("default")) if isinstance(said, Mapping) else cells
+
+
 def feeds_of(tool: Tool, monitors: Iterable[Monitor], guarantees: Iterable[Guarantee]) -> Feeds:
     """What the calls of `tool` feed, and what holds them."""
     feeds = [feed for monitor in monitors for feed in _of_monitor(tool, monitor)]
@@ -123,7 +132,7 @@ def _feeding(feeds: Iterable[Feed]) -> Feeding:
 
 
 def _of_monitor(tool: Tool, monitor: Monitor) -> Iterator[Feed]:
-    cells = monitor.cells(f"{tool.server}/{tool.name}")
+    cells = cells_at(tool, monitor.cells(f"{tool.server}/{tool.name}"))
     does = Does.LAST if monitor.op is Op.PREVIOUS else Does.ADD
     for event in monitor.events:
         if picked(event.of, tool):
@@ -136,7 +145,7 @@ def _of_monitor(tool: Tool, monitor: Monitor) -> Iterator[Feed]:
 
 
 def _guard(tool: Tool, guarantee: Guarantee) -> Guard | None:
-    guard = Guard(guarantee, guarantee.cells(f"{tool.server}/{tool.name}"))
+    guard = Guard(guarantee, cells_at(tool, guarantee.cells(f"{tool.server}/{tool.name}")))
     match guarantee.holds:
         case NoFlow(_, sinks):
             return guard if tool.sink.value in sinks else None

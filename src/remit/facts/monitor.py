@@ -128,7 +128,7 @@ class Cells(NamedTuple):
     """Where a monitor or guarantee keeps what it does of the calls of one tool: told once, asked for every call.
 
     `ident` is what its state is kept under, `fleet` whether it is everybody's or each root session's own. Keys are kept
-    in so many `slots`; `argument` is the one that a key is the value of.
+    in so many `slots`; `argument` is the one that a key is the value of, `default` what it is where it is left out.
     """
 
     ident: str
@@ -136,6 +136,7 @@ class Cells(NamedTuple):
     slots: int
     window: Window
     argument: str | None = None
+    default: Json = None
 
     def slot(self, key: str) -> int:
         """In which slot the cell of `key` is."""

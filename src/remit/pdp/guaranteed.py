@@ -101,7 +101,7 @@ def _flow(judged: Ruling, held: NoFlow) -> str | None:
 
 def _bits(snapshot: Snapshot, action: Action, guard: Guard, agent: str, now_ms: int) -> int | None:
     cells = guard.cells
-    key = key_of(cells.argument, action.input, agent)
+    key = key_of(cells.argument, action.input, agent, cells.default)
     cell = snapshot.past.cell(cells, action.authority.links[0].sid, key, now_ms)
     return None if cell is None else cell.bits(cells.window, now_ms)
 

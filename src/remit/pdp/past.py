@@ -30,7 +30,7 @@ def told(snapshot: Snapshot, action: Action, reached: Reached, now_ms: int) -> d
     past, sid, given = snapshot.past, action.authority.links[0].sid, action.input
     found: dict[str, Value] = {}
     for name, cells, says in reached.asked:
-        key = "" if cells.argument is None else key_of(cells.argument, given)
+        key = "" if cells.argument is None else key_of(cells.argument, given, default=cells.default)
         cell = past.cell(cells, sid, key, now_ms)
         if cell is None:
             text = f"the monitor {name} has no room for more values of {cells.argument}: what was done is not known"

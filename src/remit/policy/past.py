@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, assert_never
 
+from remit.facts.catalog import Tool
+from remit.facts.feed import cells_at
 from remit.facts.mark import Who
 from remit.facts.monitor import Cells, Monitor, Op
 from remit.policy.compiled.extensions import Decimal
@@ -24,9 +26,10 @@ class Asked(NamedTuple):
     says: Callable[[int], Value] | None
 
 
-def asked_of(monitor: Monitor, tool: str = "") -> Asked:
-    """`monitor`, asked of calls of `tool` (SERVER/TOOL)."""
-    return Asked(monitor.name, monitor.cells(tool), _saying(monitor))
+def asked_of(monitor: Monitor, tool: Tool | None = None) -> Asked:
+    """`monitor`, asked of calls of `tool`, or of what else is done."""
+    cells = monitor.cells() if tool is None else cells_at(tool, monitor.cells(f"{tool.server}/{tool.name}"))
+    return Asked(monitor.name, cells, _saying(monitor))
 
 
 def _saying(monitor: Monitor) -> Callable[[int], Value] | None:

@@ -108,11 +108,11 @@ def reached_tool(
         members=form.members,
         feeds=feeds_of(tool, monitors, guarantees),
         past=past,
-        asked=asked_by(part, past, f"{tool.server}/{tool.name}"),
+        asked=asked_by(part, past, tool),
         finds=finds,
     )
 
 
-def asked_by(part: Slice, past: Iterable[Monitor], tool: str = "") -> tuple[Asked, ...]:
-    """Those of `past` that a policy of `part` asks, of calls of `tool` (SERVER/TOOL)."""
+def asked_by(part: Slice, past: Iterable[Monitor], tool: Tool | None = None) -> tuple[Asked, ...]:
+    """Those of `past` that a policy of `part` asks, of calls of `tool`, or of what else is done."""
     return tuple(asked_of(one, tool) for one in past if part.asks(one.name)) if part.past else ()

@@ -34,16 +34,16 @@ class Doing(NamedTuple):
     given: Mapping[str, Json]
 
 
-def key_of(argument: str | None, given: Mapping[str, Json], agent: str = "") -> str:
+def key_of(argument: str | None, given: Mapping[str, Json], agent: str = "", default: Json = None) -> str:
     """The key of the cell for the value of `argument`, and `agent` where each has its own; "" where all have one.
 
-    A digest: it tells no value, but one who knows the value finds it.
+    Left out it is `default`. A digest: it tells no value, but one who knows the value finds it.
     """
     if argument is None and not agent:
         return ""
     if argument is None:
         return _key_of(agent)
-    return hashlib.blake2b(canonical([agent, given.get(argument)]), digest_size=8).hexdigest()
+    return hashlib.blake2b(canonical([agent, given.get(argument, default)]), digest_size=8).hexdigest()
 
 
 @lru_cache(maxsize=4_096)
@@ -88,7 +88,7 @@ def _marks(feed: Feed, doing: Doing, at_ms: int | None, impact: Impact | None) -
     agents = doing.chain if feed.each == "chain" else (doing.agent if feed.each else "",)
     made: list[Mark] = []
     for agent in agents:
-        key = key_of(cells.argument, doing.given, agent)
+        key = key_of(cells.argument, doing.given, agent, cells.default)
         step_ms, steps = cells.window.step_ms, cells.window.steps
         made.append(Mark(cells.ident, cells.fleet, cells.slot(key), key, does, at_ms, units, step_ms, steps, *who))
     return made
