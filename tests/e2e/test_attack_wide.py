@@ -53,6 +53,7 @@ def test_what_stopped_each_kind_is_told(found: Attacked) -> None:
         ("bound", "another target", Kind.YES_ELSEWHERE),
         ("claimed", "times at once", Kind.RACE),
         ("verified", "cut off, beside a checkpoint", Kind.LEDGER),
+        ("kept", "what the service keeps", Kind.BUNDLE),
     ],
 )
 def test_a_missing_check_lets_its_attack_through(workspace: Path, name: str, only: str, kind: Kind) -> None:
