@@ -8,7 +8,7 @@ import pytest
 from remit.discover.conditions import ACCEPTED, DORMANT_MS, SETTLE_MS, Facts, Nature, news
 from remit.discover.entry import Aspect, Entry, Status
 from remit.discover.identity import Claim, Identities, Known, Registered, claims
-from remit.discover.inventory import folded
+from remit.discover.inventory import What, folded
 from remit.discover.reconcile import Activity, Counts
 from remit.discover.registered import known as known_of
 from remit.discover.registered import natures, sightings
@@ -197,6 +197,32 @@ def test_new_use_after_an_agent_is_settled_is_drift_until_a_person_accepts_it() 
     assert [link.to.name for link in news(drifted)] == [f"t{n}" for n in range(7)]
     accepted = seen(BOT, "user:ann", confidence=Confidence.STATED, traits=(Trait(ACCEPTED, "user:ann"),))
     assert status(entry_of(view(known, *fresh, accepted), BOT), Aspect.DRIFTED) == (Status.FALSE, "AsBefore")
+
+
+@pytest.mark.parametrize("files_first", [True, False])
+def test_no_file_makes_what_was_seen_here_older(files_first: bool) -> None:
+    """An export that is read back dates every link as it does its agent."""
+    old = seen(BOT, "ledger", at=NOW - SETTLE_MS - 2)
+    edges = (Edge(Verb.USES, READ),)
+    new = seen(BOT, "ledger", at=NOW - 1, edges=edges)
+    told = [seen(BOT, f"import:{name}.json: ledger", at=NOW - SETTLE_MS - 2, edges=edges) for name in "ab"]
+    at = view(*(old, *told, new) if files_first else (old, new, *told))
+    [link] = entry_of(at, BOT).links
+    assert link.first_ms == NOW - 1
+    assert len(link.by) == 3
+    assert status(entry_of(at, BOT), Aspect.DRIFTED)[0] is Status.TRUE
+    only = view(old, *told)
+    assert status(entry_of(only, BOT), Aspect.DRIFTED)[0] is Status.FALSE
+
+
+def test_what_only_files_told_of_is_new_when_it_is_seen() -> None:
+    edges = (Edge(Verb.USES, READ),)
+    inventory = folded([seen(BOT, "ledger"), seen(BOT, "import:a.csv", edges=edges)])
+    again = inventory.take(seen(BOT, "import:b.csv", edges=edges))
+    assert not [one for one in again if one.what is What.EDGE]
+    for times in (1, 0):
+        changes = inventory.take(seen(BOT, "ledger", edges=edges))
+        assert len([one for one in changes if one.what is What.EDGE]) == times
 
 
 def test_what_a_file_or_program_calls_accepted_is_not() -> None:

@@ -18,6 +18,7 @@ from remit.discover.discretion import address
 from remit.discover.exporting import COLUMNS, SEPARATOR
 from remit.discover.sighting import (
     EDGES_MAX,
+    FILES,
     TRAITS_MAX,
     Confidence,
     Edge,
@@ -61,7 +62,7 @@ class Origin:
     @property
     def source(self) -> str:
         """The source of what the file says."""
-        return clipped(f"import:{self.file}")
+        return clipped(f"{FILES}:{self.file}")
 
 
 class _Told(NamedTuple):

@@ -7,7 +7,8 @@ Laws (`tests/core/test_inventory.py`)
 * `count` alone is a statistic: how many observations were taken in. Nothing is decided by it, and it is no part of
   what makes two inventories equal.
 * What an edge points at exists as well.
-* `take` says what it changed, with before and after: drift is read from that (`discover.drift`).
+* `take` says what it changed, with before and after: drift is read from that (`discover.drift`). What only files told
+  of is new again when somebody sees it: no import takes a change away.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Verb
+from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Verb, from_file
 
 Best: TypeAlias = tuple[Confidence, int, str]
 """The best that is known: how well, when it was last said (ms since the epoch), and what."""
@@ -135,10 +136,10 @@ class Inventory:
         for edge in sighting.edges:
             if edge.verb not in _CLAIMS:
                 self._touch(edge.to, source, seen, changes)
-            if edge not in item.edges:
-                item.edges[edge] = {}
+            by = item.edges.setdefault(edge, {})
+            if not by or (not from_file(source) and all(map(from_file, by))):
                 changes.append(Change(subject, What.EDGE, source, at, edge.verb.value, None, str(edge.to), since))
-            _join(item.edges[edge], source, seen)
+            _join(by, source, seen)
         for key, value in sighting.traits:
             said = item.traits.setdefault(key, {})
             before, now = said.get(source), (sighting.confidence, sighting.last_ms, value)

@@ -30,6 +30,9 @@ _BEFORE_COLON: Final = SPACES | {""}
 """What before the first colon of a written subject is a space. `model/:otlp:x` is a model that has such a name."""
 
 
+FILES: Final = "import"
+
+
 class Kind(StrEnum):
     """What there is to find."""
 
@@ -131,6 +134,11 @@ class Sighting:
         texts = (self.source, self.evidence, self.owner or "", *(part for trait in self.traits for part in trait))
         if not self.source or any(len(text) > TEXT_CHARS_MAX for text in texts):
             raise ValueError(f"a sighting of {self.subject} has no source, or too long a text")
+
+
+def from_file(source: str) -> bool:
+    """Whether `source` is a file that somebody made (`discover.importing`): it tells of what others saw elsewhere."""
+    return source.startswith(f"{FILES}:")
 
 
 def check(subject: Subject) -> None:

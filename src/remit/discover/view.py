@@ -9,7 +9,7 @@ from remit.discover.entry import Entry, Link, Said, Sight
 from remit.discover.identity import Identities, Known, claims
 from remit.discover.inventory import Inventory, Item
 from remit.discover.reconcile import Activity, Counts
-from remit.discover.sighting import Confidence, Kind, Subject, Verb
+from remit.discover.sighting import Confidence, Kind, Subject, Verb, from_file
 
 _SERVED: Final = frozenset({Kind.TOOL, Kind.PROMPT})
 _CLAIMS: Final = frozenset({Verb.SAME, Verb.APART})
@@ -143,11 +143,13 @@ def _sights(items: Iterable[tuple[Subject, Item]]) -> Iterator[Sight]:
 
 
 def _joined(one: Link, other: Link) -> Link:
+    # What was seen here is not older for what a file tells of elsewhere.
+    here = [link.first_ms for link in (one, other) if not all(map(from_file, link.by))]
     better = max(one, other, key=lambda link: (link.confidence, link.last_ms, link.evidence))
     return Link(
         one.verb,
         one.to,
-        min(one.first_ms, other.first_ms),
+        min(here or (one.first_ms, other.first_ms)),
         max(one.last_ms, other.last_ms),
         better.confidence,
         tuple(sorted({*one.by, *other.by})),
