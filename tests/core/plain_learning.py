@@ -48,6 +48,9 @@ def _several(leaf: Leaf, bits: int, seen: Seen) -> Iterator[Entries]:
     yield Entries(carried, UNTRUSTED, leaf.pattern, leaf.element)
     told = [*(token for token, _ in found if token not in carried), *reaching(plain(leaf.text))]
     yield Entries(told, bits & ~DERIVED, leaf.pattern, leaf.element)
-    if any(origin_of(seen.look(token)) > Origin.TRUSTED for token in carried):
-        bits &= ~DERIVED
+    for token in carried:
+        if origin_of(seen.look(token)) > Origin.TRUSTED:
+            bits &= ~DERIVED
+            if not seen.look(token) & DIRECTORY:
+                bits &= ~DIRECTORY
     yield Entries((whole(leaf.text), *cased(leaf.text)), bits, leaf.pattern, leaf.element)

@@ -82,6 +82,7 @@ _RUN_ON: Final = re.compile(r"([^/?#:]{1,253}[a-z0-9])['’]?\.([A-Z][A-Za-z]{0,
 _SCHEME: Final = re.compile(r"[a-z0-9]{1,64}\Z")
 _HOST_END: Final = re.compile(r"[/?#]")
 _APART: Final = re.compile(r"[/:=&]")
+_FILE: Final = re.compile(r"[^:=&]+/[^/:=&]+\.(?=[^\W\d_])[^\W_]{1,8}", re.DOTALL)
 _PARTS_MAX: Final = 8
 
 
@@ -218,6 +219,8 @@ def _classified(said: str) -> Iterator[Token]:
     letters = lower.replace("-", "").replace("'", "").replace("’", "").replace("_", "")
     yield (lower, Kind.WORD if letters.isalpha() else Kind.ID)
     pieces = _APART.split(said, _PARTS_MAX)
+    if _FILE.fullmatch(lower):
+        pieces = ["", said.split("/")[-1]]
     if len(pieces) > 1:
         for piece in pieces[:_PARTS_MAX]:
             inner = piece.strip(_STRIPPED)

@@ -68,7 +68,7 @@ def _gathered(
         if len(plainly(found)) == 1 and found.isdisjoint(STOP):
             gathered.add(found, bits, leaf.pattern, leaf.element)
         else:
-            hangs = hangs or bits & DERIVED != 0
+            hangs = hangs or bits & (DERIVED | DIRECTORY) != 0
             for tokens, told in _several(leaf, bits, seen):
                 gathered.add(tokens, told, leaf.pattern, leaf.element)
     idle = _loose(reading, gathered)
@@ -97,15 +97,16 @@ def _several(leaf: Leaf, bits: int, seen: Seen) -> Iterator[tuple[Collection[str
     """A name of several parts: each is trusted, and derived is only the whole.
 
     A name does not hold addresses: whoever wrote one into it wants to be followed. With one that nothing vouches for
-    the whole is not derived either.
+    the whole is not derived either, nor established, unless a directory held that address, too.
     """
     found = parts(leaf.text)
     carried = [token for token, kind in found if kind in CARRIED]
     yield carried, UNTRUSTED
     told = [*(token for token, _ in found if token not in carried), *reaching(plain(leaf.text))]
     yield told, bits & ~DERIVED
-    if any(origin_of(seen.look(token)) > Origin.TRUSTED for token in carried):
-        bits &= ~DERIVED
+    strange = [found for token in carried if origin_of(found := seen.look(token)) > Origin.TRUSTED]
+    if strange:
+        bits &= ~DERIVED if all(found & DIRECTORY for found in strange) else ~(DERIVED | DIRECTORY)
     yield (whole(leaf.text), *(token for piece in pieces(leaf.text) for token in learnt(piece))), bits
 
 

@@ -65,6 +65,8 @@ _SCHEME: Final = re.compile(r"[a-z0-9]{1,64}\Z")
 _HOST_END: Final = re.compile(r"[/?#]")
 _APART: Final = re.compile(r"[/:=&]")
 _PARTS_MAX: Final = 8
+_ENDING_MAX: Final = 8
+"""Of a file's name."""
 
 
 def number(said: str) -> str:
@@ -148,14 +150,26 @@ def _classified(said: str) -> list[Token]:
 
 
 def _named(said: str, lower: str) -> Iterator[Token]:
-    """What leads nowhere and counts nothing: a name as a whole, and each part between `/`, `:`, `=` and `&`."""
+    """What leads nowhere and counts nothing: a name as a whole, and each part between `/`, `:`, `=` and `&`.
+
+    Of the path of a file its name is the only part: who names what lies in a folder does not name the folder.
+    """
     letters = lower.replace("-", "").replace("'", "").replace("’", "").replace("_", "")
     yield (lower, Kind.WORD if letters.isalpha() else Kind.ID)
     if "/" in said or ":" in said or "=" in said or "&" in said:
-        for piece in _APART.split(said, _PARTS_MAX)[:_PARTS_MAX]:
+        within = [said.rpartition("/")[2]] if _is_file(lower) else _APART.split(said, _PARTS_MAX)[:_PARTS_MAX]
+        for piece in within:
             inner = piece.strip(STRIPPED)
             if inner and inner != said and not _APART.search(inner):
                 yield from _classified(inner)
+
+
+def _is_file(lower: str) -> bool:
+    """Whether it is a path whose last segment ends like the name of a file."""
+    folder, _, last = lower.rpartition("/")
+    name, _, ending = last.rpartition(".")
+    shaped = bool(folder and name) and len(ending) <= _ENDING_MAX and ending[:1].isalpha() and ending.isalnum()
+    return shaped and not (":" in lower or "=" in lower or "&" in lower)
 
 
 def _date(lower: str) -> str | None:
