@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.discover import drawing
-from remit.discover.drawing import LINES_MAX, drawn, of_team
+from remit.discover.drawing import LINES_MAX, drawn, of_team, teams_of
 from remit.discover.exporting import as_csv, as_cyclonedx, as_json
 from remit.discover.graph import Node, instant, nodes_of, short, whole
 from remit.discover.importing import Origin, Wrong, imported
@@ -122,6 +122,7 @@ def test_the_map_collapses_agents_by_team_and_tools_by_server() -> None:
     assert text.count("<g class=") == 2 + 4 + 1
     assert "payments  ·  2 agents uses github: 4" in text
     assert "github writes file://box/srv: 1" in text
+    assert teams_of(nodes) == ["no owner", "payments"]
     mine = of_team(nodes, "payments")
     assert {node.owner for node in mine if node.owner} == {"a0", "a1"}
     assert "a0  ·  1 agent" in drawn(mine)

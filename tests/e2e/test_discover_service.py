@@ -115,6 +115,24 @@ async def test_a_source_is_looked_at_again_and_again_also_while_nobody_answers(a
         assert (code, f"--every {often} is not between 10 s and 24 h" in err) == (2, True)
 
 
+async def test_what_is_misspelt_is_said_and_one_long_name_does_not_spoil_a_table(api: World, tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text(f"kind,name,owner\nagent,{'x' * 150},ann\nagent,short,\n")
+    listed = str(tmp_path / "l.csv")
+    assert (await remit(api, "discover", "import", listed, "--send", token=api.admin))[0] == 0
+    code, out, err = await remit(api, "inventory", "ls", "--kind", "agent", token=api.admin)
+    assert (code, max(map(len, out.splitlines())) < 200, "cut at the end: -o name" in err) == (0, True, True), out
+    code, out, err = await remit(api, "inventory", "ls", "-o", "name", token=api.admin)
+    assert (code, f"agent/import:{'x' * 147}"[:140] in out, "cut" in err) == (0, True, False)
+    for words in (("inventory", "ls", "--kind", "agents"), ("inventory", "coverage", "--by", "agents")):
+        code, _, err = await remit(api, *words, token=api.admin)
+        assert (code, "agents" in err, "token" in err) == (2, True, False), err
+    drawing = tmp_path / "m.svg"
+    code, _, err = await remit(api, "map", "--team", "anne", "--from", listed, "--file", str(drawing), token="")
+    assert (code, "there are ann, no owner" in err, drawing.exists()) == (5, True, False), err
+    code, _, err = await remit(api, "map", "--team", "ann", "--from", listed, "--file", str(drawing), token="")
+    assert (code, drawing.exists()) == (0, True), err
+
+
 async def test_no_admins_token_sends_nothing(api: World, tmp_path: Path) -> None:
     (tmp_path / "l.csv").write_text("kind,name\nmodel,gpt-5\n")
     code, _, err = await remit(api, "discover", "import", str(tmp_path / "l.csv"), "--send", token="")

@@ -107,6 +107,11 @@ def drawn(nodes: Iterable[Node], title: str = "Agents, what they use, and the da
     return "\n".join(parts)
 
 
+def teams_of(nodes: Iterable[Node]) -> list[str]:
+    """The teams that agents have, in order of names."""
+    return sorted({one.owner or NOBODY for one in nodes if one.subject.kind is Kind.AGENT})
+
+
 def of_team(nodes: Iterable[Node], team: str) -> list[Node]:
     """The agents of `team`, each a team of its own, and all that they reach."""
     every = {node.subject: node for node in whole(nodes)}

@@ -8,7 +8,8 @@ import typer
 
 from remit.app.cli import inventory
 from remit.app.cli.options import TokenFile
-from remit.app.failure import Exit
+from remit.app.failure import Exit, Failure
+from remit.facts.text import escaped
 
 
 class Form(StrEnum):
@@ -52,10 +53,20 @@ def drawing(
     """Draw agents, what they use, and the data they reach, as SVG; agents are collapsed by team."""
     from remit.app.cli.options import client
     from remit.app.exporting import of_files, of_service, written
-    from remit.discover.drawing import drawn, of_team
+    from remit.discover.drawing import drawn, of_team, teams_of
 
     nodes = of_files(source) if source else of_service(client(token_file))
-    written(drawn(nodes if team is None else of_team(nodes, team)), file)
+    if team is not None:
+        teams = teams_of(nodes)
+        nodes = of_team(nodes, team)
+        if not nodes:
+            raise Failure(
+                f"no agent has the owner {escaped(team)}",
+                why=f"there are {escaped(', '.join(teams), chars_max=400) or 'no agents'}",
+                next="remit map --team OWNER, or all of them: remit map",
+                exit=Exit.NOT_FOUND,
+            )
+    written(drawn(nodes), file)
     return Exit.OK
 
 

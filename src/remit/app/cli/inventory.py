@@ -1,5 +1,6 @@
 """`remit get inventory` and `remit inventory`: what was found, what of it is governed, and what people say of it."""
 
+from enum import StrEnum
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
@@ -8,13 +9,26 @@ import typer
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.client import Client
 from remit.app.failure import Exit
-from remit.app.output import Format, data, say, show
+from remit.app.output import Format, counted, data, say, show
 from remit.control.difference import one_line
+from remit.discover.sighting import Kind
 
 app = typer.Typer(no_args_is_help=True, help="What was found: agents, models, servers, tools, prompts, data.")
 
 Name = Annotated[str, typer.Argument(help="A name as `remit get inventory` shows it, like agent/otlp:planner.")]
 Days = Annotated[int, typer.Option("--days", help="How many days to look back, today included.")]
+_NAME_CHARS: Final = 80
+"""Of a name in a table, which one that somebody made up would make as wide as itself."""
+
+
+class By(StrEnum):
+    """What coverage is told by."""
+
+    AGENT = "agent"
+    TEAM = "team"
+    DAY = "day"
+
+
 _KINDS: Final = {"inventory": None, "models": "model", "prompts": "prompt", "data": "data"}
 _SHOWN: Final = ("Governed", "Owned", "Shadow", "Drifted", "Dormant", "ToxicCombination")
 
@@ -31,17 +45,17 @@ def get(asked: Client, kind: str, name: str | None, output: Format) -> None:
 
 @app.command("ls")
 def listed(
-    kind: Annotated[str | None, typer.Option("--kind", help="agent, model, server, tool, prompt or data.")] = None,
+    kind: Annotated[Kind | None, typer.Option("--kind", help="What is listed alone.")] = None,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
     """List what was found."""
-    _listed(client(token_file).get("/inventory", kind=kind, limit=10_000), output)
+    _listed(client(token_file).get("/inventory", kind=kind and kind.value, limit=10_000), output)
 
 
 @app.command()
 def coverage(
-    by: Annotated[str, typer.Option("--by", help="agent, team or day.")] = "agent",
+    by: Annotated[By, typer.Option("--by", help="What a row stands for.")] = By.AGENT,
     days: Days = 7,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
@@ -50,16 +64,18 @@ def coverage(
 
     Calls of models are counted beside it: no enforcement point governs them. Exit code 1 when some action did not.
     """
-    answer: dict[str, Any] = client(token_file).get("/coverage", by=by, days=days)
+    answer: dict[str, Any] = client(token_file).get("/coverage", by=by.value, days=days)
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
     else:
         total: list[dict[str, Any]] = [answer["total"]] if answer["items"] else []
-        rows = [{**row, by: row["name"], "coverage": _share(row)} for row in [*answer["items"], *total]]
+        rows = [
+            {**row, by.value: shortened(row["name"]), "coverage": _share(row)} for row in [*answer["items"], *total]
+        ]
         show(
             rows,
             output,
-            (by, "passed", "observed", "coverage", "models"),
+            (by.value, "passed", "observed", "coverage", "models"),
             wide=("agents",),
             empty="no action was seen yet",
         )
@@ -99,9 +115,12 @@ def _listed(found: dict[str, Any], output: Format) -> None:
     if output in {Format.JSON, Format.YAML}:
         data(found, output)
         return
+    whole = output is not Format.TABLE
+    cut = sum(len(entry["name"]) > _NAME_CHARS for entry in found["items"]) if not whole else 0
     rows = [
         {
             **entry,
+            "name": entry["name"] if whole else shortened(entry["name"]),
             "is": [one["type"] for one in entry["conditions"] if one["type"] in _SHOWN and one["status"] == "True"],
             "uses": [link["to"] for link in entry["links"]],
         }
@@ -109,12 +128,19 @@ def _listed(found: dict[str, Any], output: Format) -> None:
     ]
     columns = ("name", "owner", "is", "passed", "observed", "last")
     show(rows, output, columns, wide=("confidence", "sources", "first", "uses"))
+    if cut:
+        say(f"{counted(cut, 'name')} cut at the end: -o name and -o wide show them whole")
     if found["total"] > len(found["items"]):
         say(f"{found['total'] - len(found['items'])} more entries are left out")
     for source, number in found["refused"].items():
         say(f"{one_line(source)} reported {number} names and edges too many: they are not in the inventory")
     for trouble in found["troubles"]:
         say(f"{trouble['code']} ({one_line(trouble['where'])}): {one_line(trouble['why'])}")
+
+
+def shortened(name: str) -> str:
+    """A name as far as a table has room for it."""
+    return name if len(name) <= _NAME_CHARS else f"{name[: _NAME_CHARS - 1]}…"
 
 
 def _share(row: dict[str, Any]) -> str:
