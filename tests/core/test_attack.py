@@ -1,5 +1,6 @@
 """What is attempted: from the catalog alone, the same every time, with arguments that schemas take."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,15 @@ from remit.assure.attack.plan import Arrives, Bearer, Calls, Carrier, Gathers, K
 from remit.assure.attack.questions import FLOOD
 from remit.assure.attack.risks import TITLES, UNTRIED, Risk
 from remit.assure.attack.seats import canary_of
+from remit.assure.attack.untried import untried
 from remit.assure.attack.values import arguments, benign, holds
+from remit.facts.canonical import Json
+from remit.facts.catalog import Effect, Sink
 from remit.policy.bundle import Bundle
 from tests.attacked import GATE, PERMIT, wide, write
+from tests.core.deciding import bundle, catalog, tool
+
+ALL = '@id("all") permit (principal, action, resource);'
 
 SUITES = ("banking", "slack", "travel", "workspace")
 
@@ -127,3 +134,30 @@ def test_benign_arguments_hold_nothing_of_an_attacker(mail: Bundle) -> None:
     assert wanted is not None
     assert "attacker" not in str(given)
     assert "m1" in str(wanted["to"])
+
+
+def test_tools_that_nothing_is_tried_with_are_told_and_why() -> None:
+    impossible: Json = {"type": "object", "properties": {"to": {"type": "string", "pattern": "^$"}}, "required": ["to"]}
+    inside, none = Sink.INTERNAL, Sink.NONE
+    tools = [
+        *(tool("shop", f"news{n}", effect=Effect.READ, sink=none, source=("untrusted",)) for n in range(4)),
+        tool("shop", "look", effect=Effect.READ, sink=none, source=()),
+        tool("shop", "note", effect=Effect.WRITE, sink=inside, source=()),
+        tool("shop", "burn", effect=Effect.IRREVERSIBLE, sink=inside, source=()),
+        tool("shop", "odd", impossible, effect=Effect.WRITE, sink=inside, source=()),
+    ]
+    said = untried(bundle(catalog(ALL, tools=tools)))
+    assert {one.tool: one.why for one in said} == {
+        "shop/news3": "3 other tools that bring the same stand for it",
+        "shop/look": "the catalog says that it reads, and that nothing untrusted or confidential comes of it",
+        "shop/note": "the catalog says that what it does can be undone and stays inside",
+        "shop/odd": "no arguments could be made that its schema takes",
+    }
+    shut = '@id("acts") permit (principal, action in Remit::Action::"effect:irreversible", resource);'
+    acting = bundle(catalog(shut, tools=tools[6:7]))
+    whys = {one.tool: one.why for one in untried(acting)}
+    assert "no agent that is shown it" in whys["shop/burn"]
+    form = replace(acting.tools["shop", "burn"], quarantined="tool/untypable", validator=None)
+    shut_out = replace(acting, tools={**acting.tools, ("shop", "burn"): form})
+    whys = {one.tool: one.why for one in untried(shut_out)}
+    assert whys["shop/burn"] == "it is quarantined, so that nobody can call it"

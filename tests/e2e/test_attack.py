@@ -28,7 +28,7 @@ def attacked(workspace: Path, *more: str) -> tuple[int, dict[str, Any]]:
     temporary.mkdir(exist_ok=True)
     done = subprocess.run(
         [REMIT, "attack", "--workspace", workspace, "-o", "json", *more],
-        env=environment() | {"TMPDIR": str(temporary)},
+        env=environment() | {"TMPDIR": str(temporary), "REMIT_DATA": str(temporary / "none")},
         capture_output=True,
         text=True,
         timeout=240,

@@ -8,6 +8,7 @@ import os
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from playwright.sync_api import BrowserContext, Dialog, FloatRect
 
 from proof.service import REMIT, environment
 from remit.app.attacking.report import Report, page
-from remit.app.attacking.run import Attacked
-from remit.app.attacking.trend import Point
+from remit.app.attacking.run import QUICK, Attacked, attack
+from remit.app.attacking.trend import Point, kept
+from remit.app.attacking.writing import Wanted
+from remit.app.attacking.writing import write as written
 from remit.app.chaining import searched
 from remit.assure.attack.mending import Mended
 from tests.attacked import GATE, PERMIT, write
@@ -38,14 +41,16 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace whose secrets may leave, attacked twice, and all that is told of it."""
     folder = tmp_path_factory.mktemp("told")
     workspace = write(folder / "mailroom", PERMIT + GATE.partition(SECRETS_STAY)[0])
+    (folder / "data").mkdir()
     for _ in range(2):
         done = subprocess.run(
             [
                 REMIT, "attack", "--workspace", workspace, "--quick", "--report", folder / "report.html",
                 "--junit", folder / "junit.xml", "--sarif", folder / "found.sarif",
-                "--cases", folder / "found.cases.yaml", "--fix", folder / "fix.cedar", "--trend", folder / "runs.jsonl",
+                "--cases", folder / "found.cases.yaml", "--fix", folder / "fix.cedar",
             ],
-            env=environment(), capture_output=True, text=True, timeout=240, check=False,
+            env=environment() | {"REMIT_DATA": str(folder / "data")},
+            capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
         assert done.returncode == 1, done.stderr
         (folder / "said").write_text(done.stdout + done.stderr, "utf-8")
@@ -146,7 +151,7 @@ def test_what_mends_it_mends_it(files: Path, tmp_path: Path) -> None:
 
 
 def test_runs_stand_beside_each_other(files: Path) -> None:
-    lines = [json.loads(line) for line in (files / "runs.jsonl").read_text("utf-8").splitlines()]
+    lines = [json.loads(line) for line in (files / "data" / "attacks.jsonl").read_text("utf-8").splitlines()]
     assert len(lines) == 2
     assert lines[0]["bundle"] == lines[1]["bundle"]
     assert lines[0]["stopped"] < lines[0]["attempts"]
@@ -161,6 +166,29 @@ def test_a_file_that_holds_something_else_is_left_alone(files: Path, tmp_path: P
     assert done.returncode == 3
     assert "something else than runs of an attack" in done.stderr
     assert other.read_text("utf-8") == '{"at": 3}\n'
+
+
+def test_runs_are_kept_in_the_data_folder_and_held_against_their_like(files: Path, tmp_path: Path) -> None:
+    kept_lines = (files / "data" / "attacks.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["quick"] for line in kept_lines] == [True, True]
+    assert json.loads(kept_lines[0])["workspace"] == str(files / "mailroom")
+    assert "before, " in (files / "said").read_text("utf-8")
+    quick, full, other, older = (
+        Point("now", "b", 1, 1, 1, 1, 1, 1, where, fast)
+        for where, fast in (("/a", True), ("/a", False), ("/b", True), ("", True))
+    )
+    runs = tmp_path / "runs.jsonl"
+    for one in (older, quick, full, other):
+        kept(runs, one)
+    assert kept(runs, quick) == [older, quick, quick]
+    found = attack(write(tmp_path / "mail", PERMIT), profile=replace(QUICK, seconds=0.0))
+    none = tmp_path / "none"
+    told = written(tmp_path / "mail", found, Wanted(kept=none))
+    assert (told.points, none.exists()) == ((), False)
+    assert "no data folder" in str(told.trouble)
+    (none / "attacks.jsonl").mkdir(parents=True)
+    assert "cannot be kept" in str(written(tmp_path / "mail", found, Wanted(kept=none)).trouble)
+    assert written(tmp_path / "mail", found, Wanted()).trouble is None
 
 
 def test_what_it_would_have_cost_is_replayed(tmp_path: Path) -> None:

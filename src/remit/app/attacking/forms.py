@@ -12,6 +12,7 @@ from remit.assure.attack.came import Came, Score
 from remit.assure.attack.mending import Fix, Mended, case
 from remit.assure.attack.plan import Step
 from remit.assure.attack.risks import TITLES, Risk
+from remit.assure.attack.untried import untried
 from remit.control.lock import FILE as LOCK
 
 RULES: Final = {risk.value: title for risk, title in TITLES.items()}
@@ -36,6 +37,7 @@ def told(attacked: Attacked, mended: Mended) -> dict[str, Any]:
         "scores": [_score(one) for one in attacked.scores],
         "left": attacked.left,
         "moot": attacked.moot,
+        "untried": [{"tool": one.tool, "why": one.why} for one in untried(attacked.bundle)],
         "attempts": [_attempt(one) for one in attacked.came],
         "work": [
             {"id": one.chore.ident, "title": one.chore.title, "alone": one.alone, "asked": one.asked, "said": one.said}

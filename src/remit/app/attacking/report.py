@@ -19,10 +19,12 @@ from remit.assure.attack.came import Came, Decided, Did
 from remit.assure.attack.mending import Fix, Mended
 from remit.assure.attack.plan import Bearer, Calls, Step
 from remit.assure.attack.risks import EDITIONS, TECHNIQUES, TITLES
+from remit.assure.attack.untried import untried
 from remit.assure.chains.drawing import drawing
 from remit.assure.chains.found import Chained
 from remit.assure.chains.written import story, title
 from remit.facts.canonical import canonical
+from remit.policy.bundle import Bundle
 
 STYLE: Final = Path(__file__).with_name("report.css").read_text("utf-8")
 EVIDENCE_MAX: Final = 6
@@ -64,6 +66,7 @@ def page(report: Report) -> str:
         *_findings(report),
         *_chains(report.chains),
         *_work(attacked.did),
+        *_untried(attacked.bundle),
         *_trend(report.points),
         _foot(report),
     )
@@ -208,6 +211,15 @@ def _work(did: Sequence[Did]) -> Iterator[Html]:
         rows.append(tag("tr", *(tag("td", text) for text in (one.chore.title, verdict, why))))
     heads = tag("tr", *(tag("th", text, scope="col") for text in ("work", "came out", "by")))
     yield tag("div", tag("table", tag("thead", heads), tag("tbody", *rows)), class_="scroll")
+
+
+def _untried(bundle: Bundle) -> Iterator[Html]:
+    left = untried(bundle)
+    if left:
+        yield tag("h2", f"Tools that no attempt goes through ({len(left)} of {len(bundle.tools)})")
+        heads = tag("tr", *(tag("th", text, scope="col") for text in ("tool", "why")))
+        rows = (tag("tr", tag("td", one.tool), tag("td", one.why)) for one in left)
+        yield tag("div", tag("table", tag("thead", heads), tag("tbody", *rows)), class_="scroll")
 
 
 def _trend(points: Sequence[Point]) -> Iterator[Html]:

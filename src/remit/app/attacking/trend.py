@@ -12,11 +12,14 @@ from remit.facts.text import one_line
 POINTS_MAX: Final = 30
 """How many runs are shown, the last ones."""
 BYTES_MAX: Final = 4 * 1024 * 1024
+FILE: Final = "attacks.jsonl"
+"""What it is called in a data folder."""
+_KINDS: Final = {"at": str, "bundle": str, "workspace": str, "quick": bool}
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The figures of one run; `at` is an instant in UTC."""
+    """The figures of one run of an attack on `workspace`, a `quick` one or not; `at` is an instant in UTC."""
 
     at: str
     bundle: str
@@ -26,6 +29,8 @@ class Point:
     work: int
     alone: int
     asked: int
+    workspace: str = ""
+    quick: bool = False
 
     def cells(self) -> tuple[str, ...]:
         """It as a row."""
@@ -34,10 +39,14 @@ class Point:
 
 
 def kept(file: Path, point: Point) -> Sequence[Point]:
-    """Add `point` to `file`, and the last runs that it holds. Raises `Failure`."""
+    """Add `point` to `file`, and the last runs like it that it holds. Raises `Failure`.
+
+    A quick run is not held against a full one, nor against one of another workspace; an older line says of neither.
+    """
     try:
         before = file.read_bytes()[-BYTES_MAX:] if file.exists() else b""
-        found = [_read(file, line) for line in before.splitlines()[-POINTS_MAX:] if line.strip()]
+        every = [_read(file, line) for line in before.splitlines() if line.strip()]
+        found = [one for one in every if one.workspace in {"", point.workspace} and one.quick == point.quick]
         with file.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(asdict(point)) + "\n")
     except OSError as error:
@@ -50,7 +59,7 @@ def _read(file: Path, line: bytes) -> Point:
     try:
         said = cast("dict[str, Any]", json.loads(line))
         point = Point(**said)
-        kinds = {one.name: str if one.name in {"at", "bundle"} else int for one in fields(point)}
+        kinds = {one.name: _KINDS.get(one.name, int) for one in fields(point)}
         if all(isinstance(getattr(point, name), kind) for name, kind in kinds.items()):
             return point
     except (ValueError, TypeError):

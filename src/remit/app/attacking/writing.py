@@ -9,8 +9,9 @@ from typing import Final
 from remit.app import reports
 from remit.app.attacking import forms
 from remit.app.attacking.run import Attacked
-from remit.app.attacking.trend import Point, kept
+from remit.app.attacking.trend import FILE, Point, kept
 from remit.app.chaining import searched
+from remit.app.failure import Failure
 from remit.app.reliving import against_history, against_sessions, summary
 from remit.app.replaying import cast_of
 from remit.app.settings import LEDGER
@@ -24,7 +25,10 @@ CHAINS_S_MAX: Final = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The files that are wanted; `sessions` and `data` are histories that proposed policies are replayed over."""
+    """The files that are wanted; `sessions` and `data` are histories that proposed policies are replayed over.
+
+    A run without `trend` is kept in the folder `kept`, where there is one; `quick` says of which kind it is.
+    """
 
     report: Path | None = None
     junit: Path | None = None
@@ -34,15 +38,21 @@ class Wanted:
     trend: Path | None = None
     sessions: Path | None = None
     data: Path | None = None
+    kept: Path | None = None
+    quick: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was made of an attack on the way: policies, what replay says of their cost, and the runs so far."""
+    """What was made of an attack on the way: policies, what replay says of their cost, and the runs so far.
+
+    `trouble` is why this run was not kept among them.
+    """
 
     mended: Mended
     replayed: tuple[str, ...]
     points: Sequence[Point]
+    trouble: str | None = None
 
 
 def write(workspace: Path, attacked: Attacked, wanted: Wanted) -> Written:
@@ -50,7 +60,7 @@ def write(workspace: Path, attacked: Attacked, wanted: Wanted) -> Written:
     mended = mend(attacked.bundle, attacked.came, attacked.did, attacked.user)
     replayed = tuple(_replayed(attacked.bundle, mended.bundle, wanted)) if mended.fixes else ()
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    points = () if wanted.trend is None else kept(wanted.trend, _point(attacked, at))
+    points, trouble = _run_to_run(_point(attacked, workspace, at, quick=wanted.quick), wanted)
     if wanted.junit is not None:
         reports.written(wanted.junit, reports.junit("remit attack", forms.checks(attacked)))
     if wanted.sarif is not None:
@@ -65,7 +75,22 @@ def write(workspace: Path, attacked: Attacked, wanted: Wanted) -> Written:
         chains = searched(workspace, attacked.user, seconds=CHAINS_S_MAX)
         told = Report(workspace.resolve().name, at, attacked, mended, chains, replayed, points)
         reports.written(wanted.report, page(told))
-    return Written(mended, replayed, points)
+    return Written(mended, replayed, points, trouble)
+
+
+def _run_to_run(point: Point, wanted: Wanted) -> tuple[Sequence[Point], str | None]:
+    """The runs so far with this one, and why it was not kept. Raises `Failure` of a file that was asked for."""
+    if wanted.trend is not None:
+        return kept(wanted.trend, point), None
+    if wanted.kept is None:
+        return (), None
+    if not wanted.kept.is_dir():
+        return (), f"there is no data folder {wanted.kept}: --data DIR or --trend FILE keeps it"
+    try:
+        return kept(wanted.kept / FILE, point), None
+    except Failure as failure:
+        # Nobody asked for it.
+        return (), failure.what
 
 
 def _replayed(before: Bundle, after: Bundle, wanted: Wanted) -> list[str]:
@@ -86,6 +111,7 @@ def _replayed(before: Bundle, after: Bundle, wanted: Wanted) -> list[str]:
     return lines
 
 
-def _point(attacked: Attacked, at: str) -> Point:
+def _point(attacked: Attacked, workspace: Path, at: str, *, quick: bool) -> Point:
     stopped, noticed, alone, asked = attacked.scores
-    return Point(at, attacked.digest, stopped.of, stopped.count, noticed.count, alone.of, alone.count, asked.count)
+    figures = stopped.of, stopped.count, noticed.count, alone.of, alone.count, asked.count
+    return Point(at, attacked.digest, *figures, str(workspace.resolve()), quick)

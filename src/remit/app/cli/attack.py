@@ -8,6 +8,7 @@ import typer
 from remit.app.cli.options import Data, Junit, Output, Sarif
 from remit.app.failure import Exit
 from remit.app.output import Format, counted, data, say, show
+from remit.app.settings import data_folder as folder_of
 from remit.facts.text import escaped, one_line
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from remit.assure.attack.came import Came
 
 SAID_CHARS_MAX: Final = 200
+TOOLS_SAID_MAX: Final = 8
 
 
 def add(app: typer.Typer) -> None:
@@ -44,7 +46,8 @@ def attack(  # noqa: PLR0913, PLR0917 - each is an option
     ] = None,
     data_folder: Data = None,
     trend: Annotated[
-        Path | None, typer.Option("--trend", help="Add the figures to that file, and show those of earlier runs.")
+        Path | None,
+        typer.Option("--trend", help="Keep the figures of each run in that file (else in the data folder)."),
     ] = None,
     model_url: Annotated[
         str | None, typer.Option("--model-url", help="An attacker model that is asked for more, as https://HOST/v1.")
@@ -68,7 +71,9 @@ def attack(  # noqa: PLR0913, PLR0917 - each is an option
     told = _progress if output is Format.TABLE else None
     attacker = model(model_url, model_name, model_key)
     found = attacked(workspace, only, told, user, profile=QUICK if quick else FULL, model=attacker)
-    wanted = Wanted(report, junit, sarif, cases, fix, trend, sessions, data_folder)
+    # What tried only some of it says nothing of how it goes.
+    kept = None if only or found.left else folder_of(data_folder)
+    wanted = Wanted(report, junit, sarif, cases, fix, trend, sessions, data_folder, kept, quick)
     written = write(workspace, found, wanted)
     if output in {Format.JSON, Format.YAML}:
         data(forms.told(found, written.mended), output)
@@ -106,11 +111,25 @@ def _say(found: "Attacked", written: "Written", output: Format) -> None:
     for point in written.points[:-1][-3:]:
         left = f"{point.alone} of {point.work} left alone"
         say(f"before, {point.at}: {point.stopped} of {point.attempts} stopped, {left}")
+    if written.trouble is not None:
+        say(escaped(f"not kept for the next run: {written.trouble}"))
     if found.moot:
         say(f"{counted(found.moot, 'attempt')} about nothing here: nobody could be asked, or nothing was read")
+    _say_untried(found)
     say(f"bundle {found.digest[:19]}, in {found.seconds:.0f} s")
     if found.left:
         say(f"ended early: {found.left} attempts were not made")
+
+
+def _say_untried(found: "Attacked") -> None:
+    from remit.assure.attack.untried import untried
+
+    by_why: dict[str, list[str]] = {}
+    for one in untried(found.bundle):
+        by_why.setdefault(one.why, []).append(one.tool)
+    for why, tools in by_why.items():
+        more = f" and {len(tools) - TOOLS_SAID_MAX} more" if len(tools) > TOOLS_SAID_MAX else ""
+        say(escaped(f"no attempt goes through {', '.join(tools[:TOOLS_SAID_MAX])}{more}: {why}"))
 
 
 def _finding(one: "Came") -> None:

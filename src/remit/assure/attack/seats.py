@@ -88,13 +88,19 @@ def _seat(bundle: Bundle, agent: str) -> Seat:
     return Seat(
         bundle,
         agent,
-        tuple(tool for tool in reads if _brings(tool, "untrusted"))[:READERS_MAX],
-        tuple(tool for tool in reads if _brings(tool, "confidential"))[:READERS_MAX],
-        tuple(tool for tool in shown if tool.effect is Effect.IRREVERSIBLE or tool.sink is Sink.EXTERNAL),
+        tuple(tool for tool in reads if brings(tool, "untrusted"))[:READERS_MAX],
+        tuple(tool for tool in reads if brings(tool, "confidential"))[:READERS_MAX],
+        tuple(tool for tool in shown if acts(tool)),
         shown,
     )
 
 
-def _brings(tool: Tool, label: str) -> bool:
+def acts(tool: Tool) -> bool:
+    """Whether what `tool` does cannot be undone, or leaves the house."""
+    return tool.effect is Effect.IRREVERSIBLE or tool.sink is Sink.EXTERNAL
+
+
+def brings(tool: Tool, label: str) -> bool:
+    """Whether results of `tool` may bring `label`."""
     labels: Labels = closed(tool.brings)
     return label in labels
