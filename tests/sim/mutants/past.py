@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
 
 from remit.facts.monitor import When
 from remit.facts.obligation import problem
 from remit.pdp import decide, guaranteed, obliged, past
 from remit.pep import ending, questions, tasks
+from remit.pep.notices import Notices
 from remit.pep.standing import Standing
-from remit.pep.way import Way
 from remit.policy import evaluate
 from remit.policy.verdict import Permit
 from remit.protect import monitors
@@ -21,7 +20,7 @@ from tests.sim.trades import CLERKING
 
 
 def _never_taken_back() -> Planted:
-    return Cell, "_back", nothing
+    return Cell, "back", nothing
 
 
 def _failures_count_as_successes() -> Planted:
@@ -136,12 +135,10 @@ def _tasks_bare() -> Planted:
 
 
 def _progress_bare() -> Planted:
-    real = Way.along
+    def bare(_self: Notices, notice: Any) -> Any:
+        return notice
 
-    def along(way: Way, under: Any) -> Any:
-        return replace(real(way, under), hear=None if under.client.tell is None else under.notices.hear)
-
-    return Way, "along", along
+    return Notices, "_covered", bare
 
 
 _clerking: Final = of_trade(CLERKING)
