@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import random
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -147,6 +149,9 @@ async def test_what_comes_with_an_agents_token_is_its_own(api: World) -> None:
     [
         (b"\x0a\xff", PROTOBUF, 400, "otlp/protobuf"),
         (protobuf(told("a", "b", 1))[:-3], PROTOBUF, 400, "otlp/protobuf"),
+        # A resource whose attributes are none, and a scope whose name is no text.
+        (b"\x0a\x04\x0a\x02\x0a\x09", PROTOBUF, 400, "otlp/protobuf"),
+        (b"\x0a\x07\x12\x05\x0a\x03\x0a\x01\xff", PROTOBUF, 400, "otlp/protobuf"),
         (b"{", JSON, 400, "otlp/json"),
         (b"[" * 100_000, JSON, 400, "otlp/json"),
         (b"{}", {**JSON, "content-encoding": "gzip"}, 400, "otlp/gzip"),
@@ -167,23 +172,23 @@ async def test_what_cannot_be_taken_is_refused_by_a_named_error(
     assert (await send(api, b"{}", JSON)).status_code == 200, "everything else goes on"
 
 
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        ([], "the body is no object"),
-        (7, "the body is no object"),
-        ({"resourceSpans": 7}, "resourceSpans is no list"),
-        ({"resourceSpans": {}}, "resourceSpans is no list"),
-        ({"resourceSpans": [7]}, "resourceSpans[0] is no object"),
-        ({"resourceSpans": [{}, None]}, "resourceSpans[1] is no object"),
-        ({"resourceSpans": [{"resource": []}]}, "resourceSpans[0].resource is no object"),
-        ({"resourceSpans": [{"resource": {"attributes": {}}}]}, "resourceSpans[0].resource.attributes is no list"),
-        ({"resourceSpans": [{"scopeSpans": 3}]}, "resourceSpans[0].scopeSpans is no list"),
-        ({"resourceSpans": [{"scopeSpans": [""]}]}, "resourceSpans[0].scopeSpans[0] is no object"),
-        ({"resourceSpans": [{"scopeSpans": [{"scope": {"name": 1}}]}]}, "scopeSpans[0].scope.name is no text"),
-        ({"resourceSpans": [{"scopeSpans": [{"spans": "all"}]}]}, "scopeSpans[0].spans is no list"),
-    ],
-)
+MISTYPED: list[tuple[Any, str]] = [
+    ([], "the body is no object"),
+    (7, "the body is no object"),
+    ({"resourceSpans": 7}, "resourceSpans is no list"),
+    ({"resourceSpans": {}}, "resourceSpans is no list"),
+    ({"resourceSpans": [7]}, "resourceSpans[0] is no object"),
+    ({"resourceSpans": [{}, None]}, "resourceSpans[1] is no object"),
+    ({"resourceSpans": [{"resource": []}]}, "resourceSpans[0].resource is no object"),
+    ({"resourceSpans": [{"resource": {"attributes": {}}}]}, "resourceSpans[0].resource.attributes is no list"),
+    ({"resourceSpans": [{"scopeSpans": 3}]}, "resourceSpans[0].scopeSpans is no list"),
+    ({"resourceSpans": [{"scopeSpans": [""]}]}, "resourceSpans[0].scopeSpans[0] is no object"),
+    ({"resourceSpans": [{"scopeSpans": [{"scope": {"name": 1}}]}]}, "scopeSpans[0].scope.name is no text"),
+    ({"resourceSpans": [{"scopeSpans": [{"spans": "all"}]}]}, "scopeSpans[0].spans is no list"),
+]
+
+
+@pytest.mark.parametrize(("body", "said"), MISTYPED)
 async def test_a_request_of_other_types_than_the_mapping_gives_is_refused_whole(
     api: World, body: object, said: str
 ) -> None:
@@ -192,6 +197,31 @@ async def test_a_request_of_other_types_than_the_mapping_gives_is_refused_whole(
     told = answer.json()
     assert (answer.status_code, told["code"], told["error"]) == (400, 400, "otlp/json")
     assert said in told["message"]
+
+
+async def test_no_torn_bytes_are_an_error_of_ours(api: World) -> None:
+    """Whatever is torn of an export, it is refused by name or told of as left out."""
+    whole, luck = protobuf(told("torn", "t", 9_903)), random.Random(3)
+    for _ in range(150):
+        body = bytearray(whole[: luck.randint(1, len(whole))] if luck.random() < 0.3 else whole)
+        for _ in range(luck.randint(1, 6)):
+            body[luck.randrange(len(body))] = luck.randrange(256)
+        assert (await send(api, bytes(body), PROTOBUF)).status_code in {200, 400}, bytes(body)
+
+
+async def test_a_resource_is_parsed_once_however_many_scopes_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[int] = []
+
+    real = otlp.Resource.FromString
+
+    def counted(data: bytes) -> object:
+        parsed.append(len(data))
+        return real(data)
+
+    monkeypatch.setattr(otlp, "Resource", SimpleNamespace(FromString=counted))
+    inner = b"\x0a\x00" + b"\x12\x00" * 50
+    assert not list(otlp.Export("application/x-protobuf", "", b"\x0a" + bytes([len(inner)]) + inner))
+    assert len(parsed) == 1
 
 
 async def test_the_path_asks_for_a_bearer_and_a_post(api: World) -> None:
@@ -218,9 +248,10 @@ async def test_hostile_names_and_odd_spans_are_shown_and_counted(api: World) -> 
         {**span("w", 15), "attributes": [{"key": "gen_ai.agent.name", "value": "planner"}]},
     ]
     answer = await send(api, json.dumps(export(*odd)).encode(), JSON)
-    assert answer.json()["partialSuccess"]["rejectedSpans"] == "9"
+    assert answer.json()["partialSuccess"]["rejectedSpans"] == "10"
     nothing = {"resourceSpans": [{"resource": None, "scopeSpans": [{"scope": None, "spans": None}]}, {}], "more": 7}
-    for empty in (nothing, {"resourceSpans": None}, {"resourceSpans": []}):
+    empties: list[dict[str, Any]] = [nothing, {"resourceSpans": None}, {"resourceSpans": []}]
+    for empty in empties:
         assert (await send(api, json.dumps(empty).encode(), JSON)).json() == {}
     names = [one["name"] for one in (await api.told("GET", "/inventory?kind=agent"))["items"]]
     [evil] = [name for name in names if "evil" in name]

@@ -154,7 +154,11 @@ class Discovery:
         self.states[source_of(sent.agent)] = well(
             source_of(sent.agent), now_ms, "the last export was taken in", rejected
         )
-        why = f"{rejected} spans have no valid ids, or are too many for one request" if rejected else ""
+        why = (
+            f"{rejected} spans have no valid ids, hold what is no span, or are too many for one request"
+            if rejected
+            else ""
+        )
         return self._answer(sent.kind, rejected, why)
 
     def _paced(self, spans: Iterable[Span]) -> Iterable[Span]:

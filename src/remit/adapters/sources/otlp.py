@@ -6,6 +6,7 @@ by a named error (`Malformed.code`). Protobuf is parsed span by span, so that ot
 """
 
 import hashlib
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -42,14 +43,14 @@ _RESOURCE_SPANS, _RESOURCE, _SCOPE_SPANS, _SCOPE, _SPANS = 1, 1, 2, 1, 2
 """Numbers of fields in `trace_service.proto` and `trace.proto`."""
 VALUE_CHARS_MAX: Final = 4_096
 _NS_PER_MS: Final = 1_000_000
-_ID_CHARS: Final = (32, 16)
+_NUMBER: Final = re.compile(r"[0-9]{1,20}")
 
 
 class _Scoped(NamedTuple):
-    """Where a resource, one of its scopes and the spans of that stand."""
+    """The names of a service and one of its scopes, and where the spans of that stand."""
 
-    resource: tuple[int, int]
-    scope: tuple[int, int]
+    service: str
+    scope: str
     spans: list[tuple[int, int]]
 
 
@@ -106,16 +107,19 @@ def unpacked(body: bytes, encoding: str) -> bytes:
 
 def _of_protobuf(data: bytes) -> Iterator[Span | None]:
     try:
-        return _parsed(data, list(_walk(Walk(data, PARTS_MAX), len(data))))
+        return _parsed(data, list(_walk(Walk(data, PARTS_MAX), data)))
     except (Torn, DecodeError) as error:
         raise Malformed("otlp/protobuf", "the body is no ExportTraceServiceRequest, or ends early") from error
     except TooMany as error:
         raise _too_many() from error
 
 
-def _walk(walk: Walk, end: int) -> Iterator[_Scoped]:
-    """Where the spans of each scope stand. What is too large to be a resource or a scope is an unknown one."""
-    for number, start, until in walk.fields(0, end):
+def _walk(walk: Walk, data: bytes) -> Iterator[_Scoped]:
+    """Where the spans of each scope stand. What is too large to be a resource or a scope is an unknown one.
+
+    Each resource and scope is parsed once, and before any span. Raises `DecodeError` too.
+    """
+    for number, start, until in walk.fields(0, len(data)):
         if number != _RESOURCE_SPANS:
             continue
         resource: tuple[int, int] = (0, 0)
@@ -125,6 +129,7 @@ def _walk(walk: Walk, end: int) -> Iterator[_Scoped]:
                 resource = (at, to)
             elif inner == _SCOPE_SPANS:
                 scopes.append((at, to))
+        service = _service(_piece(data, resource))
         for at, to in scopes:
             scope: tuple[int, int] = (0, 0)
             spans: list[tuple[int, int]] = []
@@ -133,19 +138,22 @@ def _walk(walk: Walk, end: int) -> Iterator[_Scoped]:
                     scope = (begin, over)
                 elif inner == _SPANS:
                     spans.append((begin, over))
-            yield _Scoped(resource, scope, spans)
+            named = InstrumentationScope.FromString(_piece(data, scope)).name[:VALUE_CHARS_MAX]
+            yield _Scoped(service, named, spans)
+
+
+def _service(data: bytes) -> str:
+    service = "unknown_service"
+    for pair in islice(Resource.FromString(data).attributes, ATTRIBUTES_MAX):
+        if pair.key == "service.name":
+            service = pair.value.string_value[:VALUE_CHARS_MAX] or service
+    return service
 
 
 def _parsed(data: bytes, found: Sequence[_Scoped]) -> Iterator[Span | None]:
-    for resource, scope, spans in found:
-        service = "unknown_service"
-        about = Resource.FromString(_piece(data, resource))
-        for pair in islice(about.attributes, ATTRIBUTES_MAX):
-            if pair.key == "service.name":
-                service = pair.value.string_value[:VALUE_CHARS_MAX] or service
-        named = InstrumentationScope.FromString(_piece(data, scope)).name[:VALUE_CHARS_MAX]
+    for service, scope, spans in found:
         for start, end in spans:
-            yield _span(data[start:end], service, named) if end - start <= PIECE_BYTES_MAX else None
+            yield _span(data[start:end], service, scope) if end - start <= PIECE_BYTES_MAX else None
 
 
 def _piece(data: bytes, at: tuple[int, int]) -> bytes:
@@ -255,7 +263,7 @@ def _nanoseconds(span: Mapping[str, Any], name: str) -> int:
     value = span.get(name)
     if value is None:
         return 0
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, str) and _NUMBER.fullmatch(value))):
         raise _WrongTypeError(f"{name} is no number")
     return int(value)
 
