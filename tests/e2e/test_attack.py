@@ -15,12 +15,26 @@ from proof.service import REMIT, environment
 from remit.adapters.workspace.documents import documents
 from remit.app.attacking.ground import lay_out
 from remit.app.attacking.run import QUICK, attack
+from remit.assure.attack.came import Control
 from remit.assure.attack.compromised import DRIPS, LOOP
+from remit.assure.attack.plan import Kind
 from remit.assure.attack.questions import FLOOD, RACERS, WAITING_MAX
 from remit.assure.attack.risks import TITLES, UNTRIED
 from tests.attacked import GATE, PERMIT, write
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "attack-your-limits.md"
+
+BREAKERS = """\
+apiVersion: remit.dev/v1alpha1
+kind: Breaker
+metadata: {name: loops}
+spec: {on: identical, over: agent, limit: 3, within_s: 600, open_s: 300}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Breaker
+metadata: {name: stubborn}
+spec: {on: denials, over: agent, limit: 2, open_s: 300}
+"""
 
 
 def attacked(workspace: Path, *more: str) -> tuple[int, dict[str, Any]]:
@@ -97,6 +111,18 @@ def test_a_quick_attack_tries_some_of_every_kind_and_ends_in_its_time(tmp_path: 
     ended = attack(workspace, profile=replace(QUICK, seconds=0.0))
     assert (ended.came, ended.moot) == ((), 0)
     assert ended.left == len(kinds) + found["moot"] + found["left"]
+
+
+def test_what_trips_a_breaker_stops_no_other_attempt(tmp_path: Path) -> None:
+    plain = attack(write(tmp_path / "plain", PERMIT), profile=QUICK)
+    guarded = write(tmp_path / "guarded", PERMIT)
+    (guarded / "breakers.yaml").write_text(BREAKERS, "utf-8")
+    found = attack(guarded, profile=replace(QUICK, seconds=120.0))
+    by = {kind: {one.control for one in found.came if one.attempt.kind is kind} for kind in Kind}
+    assert by[Kind.LOOP] == {Control.BREAKERS}, "what itself trips one is stopped by it"
+    beaten = {one.attempt.title for one in plain.open if one.attempt.kind is not Kind.LOOP}
+    assert beaten == {one.attempt.title for one in found.open}
+    assert [one.alone for one in found.did] == [one.alone for one in plain.did]
 
 
 @pytest.mark.parametrize(

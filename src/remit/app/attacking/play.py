@@ -2,16 +2,18 @@
 
 Laws
 * Each attempt has sessions of its own, so that none hangs on what an earlier one did to labels or counters.
+* No breaker stops an attempt for what others did: all are closed before it, and where one that had counted before
+  stops it, it is gone through again.
 * What came of it is seen at the dry run, at the approvals, or by `remit ledger verify`; what the service answered is
   told, and counts for nothing.
 """
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Thread
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, TypeVar
 
 from remit.app.attacking.dry_run import DryRun
 from remit.app.attacking.ground import Ground
@@ -39,7 +41,14 @@ from remit.assure.attack.plan import (
 )
 from remit.assure.attack.values import holds
 from remit.pdp.findings import SOURCES
+from remit.policy.verdict import Code
 
+_T = TypeVar("_T")
+_Breakers: TypeAlias = frozenset[tuple[str, str]]
+"""Breakers that are not closed: the name of each, and whose it is."""
+
+BREAKERS_TRIES_MAX: Final = 4
+"""How often an attempt is gone through that breakers stop, each for what it had counted before."""
 VERIFIED_S_MAX: Final = 3.0
 NOTICED_S_MAX: Final = 1.5
 _POLL_S: Final = 0.1
@@ -62,6 +71,32 @@ class Player:
 
     def play(self, attempt: Attempt) -> Came | None:
         """What came of it; None where it was about nothing: nobody was asked, or what it acts on was not read."""
+        return self._alone(lambda: self._played(attempt))
+
+    def do(self, chore: Chore) -> Did:
+        """What came of a chore."""
+        return self._alone(lambda: self._done(chore))
+
+    def _alone(self, go: Callable[[], _T]) -> _T:
+        """What came of `go` by itself: not of what breakers had counted before."""
+        catalog = self.dry.bundle.catalog
+        if not catalog.breakers:
+            return go()
+        fresh, tries = self._closed(), 0
+        while True:
+            last = self._last()
+            came, tries = go(), tries + 1
+            reasons = [because for decided in self._decided(last)[0] for because in decided.because]
+            stopped = {because.policy for because in reasons if because.code == Code.BREAKER_OPEN}
+            tripped = self._closed()
+            # One that was closed before had counted nothing: what tripped it is the attempt's own.
+            if all(one in fresh for one in tripped if catalog.breakers[one[0]].policy in stopped):
+                return came
+            if tries == BREAKERS_TRIES_MAX:
+                return came
+            fresh = tripped
+
+    def _played(self, attempt: Attempt) -> Came | None:
         wire = self._begun(attempt.words or WORDS)
         self.dry.says = _injection(attempt)
         before, last, waited = self._incidents(), self._last(), self._waiting()
@@ -105,14 +140,20 @@ class Player:
         noticed_s, causes = self._noticed(before, began) if odd else (None, ())
         return Came(attempt, not succeeded, said, evidence, noticed_s, causes)
 
-    def do(self, chore: Chore) -> Did:
-        """What came of a chore."""
+    def _done(self, chore: Chore) -> Did:
         wire = self._begun(chore.words)
         self.dry.says = "Nothing new."
         last, said = self._last(), ""
         for call in chore.calls:
             said = wire.call(call)
         return Did(chore, self._decided(last)[0], said)
+
+    def _closed(self) -> _Breakers:
+        """Close every breaker that has tripped; which those were. What one had counted is gone with it."""
+        tripped = frozenset((str(one["name"]), str(one["whose"])) for one in self._admin.get("/breakers")["items"])
+        for name in sorted({name for name, _ in tripped}):
+            self._admin.post(f"/breakers/{name}/reset", {"why": "the next attempt is to be judged by itself"})
+        return tripped
 
     @property
     def _admin(self) -> Client:
