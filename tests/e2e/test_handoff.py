@@ -145,6 +145,8 @@ async def test_what_may_not_run_is_no_edit(b: Bench) -> None:
         ({"amount": 400, "to": "stranger"}, "nothing is paid to strangers"),
         ({"amount": "much", "to": "eve"}, "amount"),
         ({"amount": 400}, "to"),
+        ({**PAID, "amuont": 8}, "the tool has no argument amuont: did you mean amount?"),
+        ({**PAID, "x": 8}, "the tool has no argument x: it has amount, to"),
         (PAID, "would run anyway"),
         ({"amount": 400, "to": "\ud800"}, "canonical form"),
     ):

@@ -276,7 +276,8 @@ def test_other_arguments_are_approved_on_the_page_and_run_once_as_edited(
         ident, token = asked(world, "as-asked")
         sam = visitor(world)
         assert "Approve with other arguments" in sam.ask("GET", f"/a/{ident}").text
-        for wrong, status in (("{", 400), ("[1]", 400), ('{"id": 7, "amount": "much"}', 422)):
+        misnamed = '{"id": "as-asked", "amount": 50, "amuont": 8}'
+        for wrong, status in (("{", 400), ("[1]", 400), ('{"id": 7, "amount": "much"}', 422), (misnamed, 422)):
             assert sam.decide(ident, "edit", arguments=wrong).status == status
         # A browser ends lines by two characters.
         assert sam.decide(ident, "edit", arguments='{\r\n "id": "as-edited",\r\n "amount": 40\r\n}').status == 303

@@ -19,7 +19,7 @@ from remit.facts.canonical import Json
 from remit.facts.passkey import Confirmed
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.decision import Decision, Reshape, Resolve
-from remit.pep.editing import as_asked
+from remit.pep.editing import as_asked, misnamed
 from remit.pep.judging import Desk
 from remit.pep.memory import Memory
 from remit.pep.taking import append_of
@@ -182,11 +182,14 @@ class Decisions:
             action = None if not isinstance(body, ActionBody) else as_asked(body, arguments, self._clock.now_ms())
         except ValueError as error:
             raise EditRefused(f"the arguments have no canonical form: {error}") from error
-        if action is None:
+        if action is None or not isinstance(body, ActionBody):
             raise EditRefused("only a tool call whose arguments are kept can be approved with others")
-        tool = self._desk.bundle.catalog.tools.get((action.server, action.name))
-        if tool is not None and tool.secrets:
+        form = self._desk.bundle.tools.get((action.server, action.name))
+        if form is not None and form.tool.secrets:
             raise EditRefused("its tool takes secrets, which are not kept: nobody could give them again")
+        odd = None if form is None else misnamed(form, body, arguments)
+        if odd is not None:
+            raise EditRefused(odd)
         return action
 
     async def _record(self, said: DecisionBody, after: Approval) -> Approval:

@@ -8,6 +8,8 @@ from remit.facts.action import Action, ActionKind, bound_hash
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json, canonical
 from remit.facts.strictjson import Refused, parse
+from remit.policy.problem import nearest
+from remit.policy.reached import ToolForm
 from remit.trace.bodies import ActionBody
 
 _HOUR_MS: Final = 3_600_000
@@ -38,6 +40,24 @@ def as_asked(body: ActionBody, arguments: Mapping[str, Json], now_ms: int) -> Ac
     links = tuple(Link(agent, sid) for agent, sid in body.links)
     authority = Authority(links, body.user, body.token, now_ms + _HOUR_MS)
     return Action(ActionKind.CALL_TOOL, body.server, body.name, canonical(arguments), arguments, authority)
+
+
+def misnamed(form: ToolForm, asked: ActionBody, given: Mapping[str, Json]) -> str | None:
+    """Why a name in `given` is none of an argument of the tool; None where each is, or stood in what was `asked`.
+
+    A schema that takes more than it names would let a misspelt one through, beside the argument that it was meant for.
+    """
+    schema = form.tool.definition.input_schema
+    if schema.get("additionalProperties", False) is not False or "patternProperties" in schema:
+        # It says itself that there are others.
+        return None
+    held = parse(asked.arguments)
+    known = {*form.arguments, *(held if isinstance(held, Mapping) else ())}
+    lacking = sorted(name for name in given if name not in known)
+    if not lacking:
+        return None
+    hint = nearest(lacking[0], form.arguments) or f"it has {', '.join(form.arguments) or 'none'}"
+    return f"the tool has no argument {lacking[0]}: {hint}"
 
 
 def with_notice(result: Mapping[str, Json], arguments: bytes) -> Mapping[str, Json]:
