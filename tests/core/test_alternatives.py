@@ -1,8 +1,10 @@
 """How the like was decided before, and which other calls are worth judging."""
 
+from dataclasses import replace
+
 from remit.assure.alternatives import CANDIDATES_MAX, candidates, precedent
 from remit.escalate.brief import Precedent
-from remit.escalate.machine import Approval, State
+from remit.escalate.machine import Approval, Glass, State
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.lineage import Lineage
@@ -29,6 +31,20 @@ def test_only_the_same_shape_is_a_precedent() -> None:
         ended("r1-1.8", State.DENIED, "bot", "ask", "more"),
     ]
     assert precedent(earlier, asked) == Precedent(2, 1, 1)
+
+
+def test_only_what_people_said_yes_to_is_approved() -> None:
+    """Hanging up, asking anew and broken glass make no precedent."""
+    asked = replace(ended("r1-1.9", State.PENDING), opened_ms=5)
+    earlier = [
+        ended("r1-1.1", State.CANCELLED),
+        ended("r1-1.2", State.SUPERSEDED),
+        replace(ended("r1-1.3", State.SUCCEEDED), glass=Glass("sam", 1, "the site is down")),
+        replace(ended("r1-1.4", State.EXPIRED), glass=Glass("sam", 1, "the site is down")),
+        ended("r1-1.5", State.UNKNOWN),
+        replace(ended("r1-1.10", State.SUCCEEDED), opened_ms=6),
+    ]
+    assert precedent(earlier, asked) == Precedent(1, 0, 0, 2, 2)
 
 
 def suspect(path: str) -> Lineage:

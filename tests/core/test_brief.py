@@ -181,7 +181,7 @@ def test_what_it_can_do_and_how_it_was_decided_before() -> None:
             tool=tool(Effect.WRITE, Sink.INTERNAL),
             labels=frozenset({"untrusted", "confidential"}),
             impact={"amount": "40"},
-            precedent=Precedent(41, 0, 2),
+            precedent=Precedent(41, 0, 2, 3, 1),
             reason="I must " + "x" * 500,
         )
     )
@@ -191,7 +191,9 @@ def test_what_it_can_do_and_how_it_was_decided_before() -> None:
         Line("session holds", (Span("confidential, untrusted"),)),
         Line("amount", (Span("40"),)),
     )
-    assert brief.precedent == "asked 43 times before: 41 approved, 2 left to expire"
+    assert brief.precedent == (
+        "asked 47 times before: 41 approved, 2 left to expire, 3 withdrawn or asked anew, 1 by broken glass"
+    )
     assert brief.reason[0].mark == GIVEN
     assert "more characters" in brief.reason[0].text
     worst = arrange(case()).impact

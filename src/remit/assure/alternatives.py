@@ -4,6 +4,7 @@ What is put together here is only a guess at what would do; whether policy permi
 say, and only what it permits is shown.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -22,19 +23,33 @@ _SINKS: Final = (Sink.NONE, Sink.INTERNAL, Sink.EXTERNAL)
 
 
 def precedent(earlier: Iterable[Approval], asked: Approval) -> Precedent:
-    """How `earlier` approvals of the shape of `asked` ended: same agent, same tool, same gates."""
-    approved = denied = expired = 0
+    """How approvals of the shape of `asked` ended that are `earlier` than it: same agent, same tool, same gates.
+
+    Only what people said yes to is approved. What was withdrawn before, such as by an agent that hangs up, nobody
+    decided, and broken glass is one person's emergency.
+    """
+    counts: Counter[str] = Counter()
     for one in earlier:
-        if one.ident == asked.ident or one.state in OPEN or shape(one) != shape(asked):
+        if one.ident == asked.ident or one.opened_ms > asked.opened_ms:
             continue
-        match one.state:
-            case State.DENIED:
-                denied += 1
-            case State.EXPIRED:
-                expired += 1
-            case _:
-                approved += 1
-    return Precedent(approved, denied, expired)
+        if one.state not in OPEN and shape(one) == shape(asked):
+            counts[_ended(one)] += 1
+    return Precedent(**counts)
+
+
+def _ended(one: Approval) -> str:
+    """The field of `Precedent` that counts `one`."""
+    if one.glass is not None:
+        return "glass"
+    match one.state:
+        case State.DENIED:
+            return "denied"
+        case State.EXPIRED:
+            return "expired"
+        case State.CANCELLED | State.SUPERSEDED:
+            return "withdrawn"
+        case _:
+            return "approved"
 
 
 def shape(one: Approval) -> tuple[str, str, str, frozenset[str]]:

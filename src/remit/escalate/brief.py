@@ -78,11 +78,16 @@ class Stop(NamedTuple):
 
 
 class Precedent(NamedTuple):
-    """How people decided the same agent's calls of the same tool before the same gates."""
+    """How people decided the same agent's calls of the same tool before the same gates.
+
+    `withdrawn` are those that ended before anybody had to, `glass` those whose glass was broken.
+    """
 
     approved: int = 0
     denied: int = 0
     expired: int = 0
+    withdrawn: int = 0
+    glass: int = 0
 
 
 NEVER: Final = Precedent()
@@ -269,8 +274,8 @@ def _precedent(found: Precedent) -> str:
     asked = sum(found)
     if not asked:
         return "never asked before"
-    parts = [(found.approved, "approved"), (found.denied, "denied"), (found.expired, "left to expire")]
-    told = ", ".join(f"{number} {word}" for number, word in parts if number)
+    words = ("approved", "denied", "left to expire", "withdrawn or asked anew", "by broken glass")
+    told = ", ".join(f"{number} {word}" for number, word in zip(found, words, strict=True) if number)
     return f"asked {_counted(asked, 'time')} before: {told}"
 
 
