@@ -128,6 +128,23 @@ async def test_the_command_line_grants_lists_shows_and_revokes(api: World):
         assert (code, why in err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (("--dry-run",), "--dry-run without --grant"),
+        (("--where", "text=other", "--uses", "1"), "--uses, --where without --grant"),
+        (("--for", "1m"), "--for without --grant"),
+        (("--grant", "session", "--edit", "text=other"), "no grant goes with other arguments"),
+    ],
+)
+async def test_options_that_a_yes_would_leave_out_are_refused_before_it(api: World, given: tuple[str, ...], why: str):
+    bot, ann = await api.token("agent", "bot", user="ben"), await api.token("user", "ann")
+    ident = await api.escalated(bot, text=f"half {given[-1]}")
+    code, _, err = await remit(api, "approvals", "approve", ident, *given, token=ann)
+    assert (code, why in err) == (2, True), err
+    assert (await api.told("GET", f"/approvals/{ident}", ann))["state"] == "pending"
+
+
 @pytest.mark.parametrize("value", ["NaN", "1e999", "1" + "0" * 400, '"\\ud800"', "[" * 200 + "]" * 200, '"ten"'])
 async def test_a_bound_that_is_none_grants_nothing_and_decides_nothing(api: World, value: str):
     bot, ann = await api.token("agent", "bot", user="req"), await api.token("user", "ann")

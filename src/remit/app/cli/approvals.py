@@ -1,5 +1,6 @@
 """`remit approvals`: what waits for a person, and the person's word."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -80,7 +81,7 @@ def approve(  # noqa: PLR0913, PLR0917 - each is an option
     where: Annotated[
         list[str] | None, typer.Option(help="Hold an argument of the tool: NAME=VALUE or NAME<=NUMBER.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the grant; decide nothing.")] = False,  # noqa: FBT002
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what --grant would lift; decide nothing.")] = False,  # noqa: FBT002
     edit: Annotated[
         list[str] | None,
         typer.Option("--edit", help="NAME=VALUE: another value of an argument, JSON or text; as often as needed."),
@@ -95,6 +96,11 @@ def approve(  # noqa: PLR0913, PLR0917 - each is an option
 
     A grant lifts the same gates for what was seen, and permits nothing: see docs/reference/approvals.md.
     """
+    _of_one_kind(
+        grant=grant is not None,
+        edit=bool(edit),
+        terms={"--for": for_, "--uses": uses, "--where": where, "--dry-run": dry_run},
+    )
     wish = None if grant is None else wished(grant, for_, uses, where or [])
     if wish is not None:
         # Refused before anything is said: a yes without its grant is not what was asked for.
@@ -126,6 +132,18 @@ def deny(
 ) -> None:
     """Say no, with your own user token."""
     _decide(ident, "deny", {"note": note, "reason": reason}, output, token_file)
+
+
+def _of_one_kind(*, grant: bool, edit: bool, terms: Mapping[str, object]) -> None:
+    """Raise `Failure` where a yes would leave out some of what was asked for."""
+    if grant and edit:
+        why = "a grant is for what was asked for, and --edit has something else run"
+        raise Failure("no grant goes with other arguments", why=why, next="leave out one of them", exit=Exit.USAGE)
+    stray = [name for name, given in terms.items() if given]
+    if stray and not grant:
+        why = "they are the terms of a grant, and without one the yes is for this one action, whole"
+        following = "add --grant session or --grant tool, or leave them out"
+        raise Failure(f"{', '.join(stray)} without --grant", why=why, next=following, exit=Exit.USAGE)
 
 
 def wished(scope: Scope, for_: str | None, uses: int | None, where: list[str]) -> dict[str, Any]:
