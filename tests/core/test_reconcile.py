@@ -162,6 +162,22 @@ def test_who_called_what_is_told_apart_of_so_many_and_of_who_is_registered(monke
     assert PASSED in again.counts, "what passed is always told apart"
 
 
+def test_spans_that_can_be_paired_are_bounded_over_all_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "SPANS_KEPT_MAX", 5)
+    known = Reconciler()
+    for trace in ("a", "b", "c"):
+        for span in range(3):
+            known.seen(call(str(span), trace=trace), NOW)
+    assert counts(known) == (0, 3), "the oldest had to be judged at once"
+    known.due(NOW + GRACE_MS)
+    assert counts(known) == (0, 9)
+    known.due(NOW + DETAIL_DAYS * DAY_MS)
+    for span in range(5):
+        known.seen(call(str(span), trace="d", at=NOW + DETAIL_DAYS * DAY_MS), NOW)
+    known.seen(call("0", trace="e", at=NOW + DETAIL_DAYS * DAY_MS), NOW)
+    assert counts(known) == (0, 9), "what was forgotten takes no room"
+
+
 def test_what_is_sent_again_after_a_restart_is_the_same_call() -> None:
     known = Reconciler()
     known.seen(call("a"), NOW)

@@ -242,13 +242,16 @@ async def test_hostile_names_and_odd_spans_are_shown_and_counted(api: World) -> 
         {**span("late", 9, gen_ai__agent__name="from-2099"), "endTimeUnixNano": "4102444800000000000"},
         {**span("huge", 10, gen_ai__agent__name="huge"), "endTimeUnixNano": "9" * 400},
         {**span("w", 11), "name": 7},
+        {**span("w", 16), "parentSpanId": "ab" * 50_000},
         {**span("w", 12), "endTimeUnixNano": True},
         {**span("w", 13), "attributes": [{"key": "gen_ai.agent.name", "value": {"boolValue": "x"}}]},
         {**span("w", 14), "attributes": [7]},
         {**span("w", 15), "attributes": [{"key": "gen_ai.agent.name", "value": "planner"}]},
     ]
     answer = await send(api, json.dumps(export(*odd)).encode(), JSON)
-    assert answer.json()["partialSuccess"]["rejectedSpans"] == "10"
+    assert answer.json()["partialSuccess"]["rejectedSpans"] == "11"
+    endless = {**span("w", 17), "parentSpanId": "ab" * 50_000}
+    assert b"1 spans have no valid ids" in (await send(api, protobuf(export(endless)), PROTOBUF)).content
     nothing = {"resourceSpans": [{"resource": None, "scopeSpans": [{"scope": None, "spans": None}]}, {}], "more": 7}
     empties: list[dict[str, Any]] = [nothing, {"resourceSpans": None}, {"resourceSpans": []}]
     for empty in empties:

@@ -9,8 +9,8 @@ Laws
   back. The ledger alone makes an action governed, never what a program says of itself.
 * Bounded: what is counted of calls that passed nothing is `OBSERVED_MAX` of (agent, object, day), twice that for agents
   that are registered, whom names that others made up do not push out; what more there is counts as `OTHERS`.
-* Bounded: the last `KEPT_MAX` calls and passages can still be paired. A call older than the passages that are kept is
-  not judged at all (`late`), since what would account for it may be forgotten.
+* Bounded: the last `KEPT_MAX` calls, of `SPANS_KEPT_MAX` spans in all, and passages can still be paired. A call older
+  than the passages that are kept is not judged at all (`late`), since what would account for it may be forgotten.
 * What was judged is known again after a restart: the last `HEARD_MAX` spans, by a digest of their ids, kept with what
   they were counted as.
 * Bounded in time: what is counted is told apart by object for `DETAIL_DAYS`, by agent and day for `RETAINED_DAYS`, and
@@ -30,6 +30,8 @@ GRACE_MS: Final = 2_000
 KEPT_MAX: Final = 10_000
 SPANS_MAX: Final = 1_000
 """Spans of one name in one trace: what more there are of is not told apart."""
+SPANS_KEPT_MAX: Final = 200_000
+"""Spans of all calls that can still be paired."""
 OBSERVED_MAX: Final = 50_000
 HEARD_MAX: Final = 20_000
 DETAIL_DAYS: Final = 30
@@ -122,6 +124,7 @@ class Reconciler:
         self.judged: deque[int] = deque(maxlen=HEARD_MAX)
         self._heard = frozenset(heard)
         self._pruned = 0
+        self._spans = 0
         self.known_as: Mapping[Subject, str] = {}
         self.late = 0
         self._observed = sum(1 for one in self.counts.values() if not one.passed)
@@ -142,12 +145,14 @@ class Reconciler:
         told = self._told.get(key)
         if told is None:
             told = self._told[key] = _Told(call)
-            while len(self._told) > KEPT_MAX:
+            while len(self._told) > KEPT_MAX or self._spans > SPANS_KEPT_MAX:
                 _, oldest = self._told.popitem(last=False)
+                self._spans -= len(oldest.spans)
                 self._settle(oldest)
         if one in told.spans or len(told.spans) >= SPANS_MAX:
             return None
         told.spans.append(one)
+        self._spans += 1
         told.due_ms = now_ms + GRACE_MS
         free = next((free for free in self._free.get(key, ()) if not free.taken), None)
         return None if free is None or told.passed >= told.calls else self._pair(told, free)
@@ -194,7 +199,7 @@ class Reconciler:
     def _prune(self, today: int) -> None:
         for key in [key for key, told in self._told.items() if told.call.end_ms // DAY_MS <= today - DETAIL_DAYS]:
             # What accounts for it later would find nothing to take back.
-            del self._told[key]
+            self._spans -= len(self._told.pop(key).spans)
         for activity in [one for one in self.counts if one.day <= today - DETAIL_DAYS]:
             agent, called, day = activity
             if day > today - RETAINED_DAYS and called.name == EARLIER:

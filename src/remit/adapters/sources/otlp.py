@@ -41,7 +41,7 @@ ATTRIBUTES_MAX: Final = 1_024
 """How many attributes of one span are looked at: exporters send 128 at most unless told otherwise."""
 _RESOURCE_SPANS, _RESOURCE, _SCOPE_SPANS, _SCOPE, _SPANS = 1, 1, 2, 1, 2
 """Numbers of fields in `trace_service.proto` and `trace.proto`."""
-VALUE_CHARS_MAX: Final = 4_096
+VALUE_CHARS_MAX: Final = 1_024
 _NS_PER_MS: Final = 1_000_000
 _NUMBER: Final = re.compile(r"[0-9]{1,20}")
 
@@ -166,8 +166,8 @@ def _span(data: bytes, service: str, scope: str) -> Span | None:
         span = SpanMessage.FromString(data)
     except DecodeError:
         return None
-    trace, ident = span.trace_id, span.span_id
-    if len(trace) != 16 or len(ident) != 8:
+    trace, ident, parent = span.trace_id, span.span_id, span.parent_span_id
+    if not _identified(trace, ident, parent):
         return None
     attributes: dict[str, str] = {}
     for pair in islice(span.attributes, ATTRIBUTES_MAX):
@@ -182,7 +182,7 @@ def _span(data: bytes, service: str, scope: str) -> Span | None:
     return Span(
         trace.hex(),
         ident.hex(),
-        span.parent_span_id.hex(),
+        parent.hex(),
         span.name[:VALUE_CHARS_MAX],
         span.start_time_unix_nano // _NS_PER_MS,
         span.end_time_unix_nano // _NS_PER_MS,
@@ -190,6 +190,11 @@ def _span(data: bytes, service: str, scope: str) -> Span | None:
         scope,
         attributes,
     )
+
+
+def _identified(trace: bytes, span: bytes, parent: bytes) -> bool:
+    """Whether these are ids of a span; they are kept, and would be as long as anybody likes."""
+    return len(trace) == 16 and len(span) == 8 and len(parent) in {0, 8}
 
 
 def _too_many() -> Malformed:
@@ -242,13 +247,13 @@ def _walk_json(found: Sequence[tuple[str, str, Sequence[Any]]]) -> Iterator[Span
 
 def _json_span(span: Mapping[str, Any], service: str, scope: str) -> Span | None:
     """Raises `ValueError` or `OverflowError`."""
-    trace, ident = _string(span, "traceId", "").lower(), _string(span, "spanId", "").lower()
-    if (len(bytes.fromhex(trace)), len(bytes.fromhex(ident))) != (16, 8):
+    trace, ident, parent = (_string(span, name, "").lower() for name in ("traceId", "spanId", "parentSpanId"))
+    if not _identified(*map(bytes.fromhex, (trace, ident, parent))):
         return None
     return Span(
         trace,
         ident,
-        _string(span, "parentSpanId", "").lower(),
+        parent,
         _string(span, "name", "")[:VALUE_CHARS_MAX],
         _nanoseconds(span, "startTimeUnixNano") // _NS_PER_MS,
         _nanoseconds(span, "endTimeUnixNano") // _NS_PER_MS,
