@@ -110,6 +110,7 @@ def texts(text: str) -> set[str]:
             found.update(learnt(said))
     for token in reaching(text):
         found.update((token, ended(token)))
+    found |= paths(text)
     found.update(joined for joined, _, _ in _grouped(text))
     if found & _MONTH_WORDS:
         found.update(day for day, _, _ in _spelt(text))
@@ -119,7 +120,19 @@ def texts(text: str) -> set[str]:
 def cased(text: str) -> set[str]:
     """What an index learns of the case of identifiers in `text`."""
     pieces = (piece.strip(_STRIPPED) for piece in _apart(plain(text)).split())
-    return {token for said in pieces if said and not said.isalpha() for token in learnt(said)}
+    return {token for said in pieces if said and not said.isalpha() for token in learnt(said)} | paths(plain(text))
+
+
+def paths(text: str) -> set[str]:
+    """What an index learns of the case of paths that reach further, in `text`, which is `plain`."""
+    found: set[str] = set()
+    apart = text.translate(_BETWEEN)
+    for piece in apart.split() if len(apart) == len(apart.lower()) else ():
+        word = piece.strip(_AROUND)
+        if word and word != word.lower() and _reaches(word.lower()):
+            for kept in (f"/{word}", ended(f"/{word}")):
+                found |= {f"\x1c{kept}", f"\x1d{kept.lower()}"}
+    return found
 
 
 def learnt(said: str) -> set[str]:

@@ -162,6 +162,9 @@ def test_accents_apart_and_signs_of_other_scripts_are_the_letters_that_they_are(
     [
         ("inv-42a", ["INV-42A", "Inv-42a"]),
         ("INV-42A", ["inv-42a", "Inv-42A"]),
+        ("~/bob", ["~/Bob"]),
+        ("/Notes/*", ["/notes/*", "/NOTES/*"]),
+        ("../secrets", ["../Secrets"]),
         ("notes/q3.txt", ["Notes/q3.txt", "notes/Q3.txt", "notes/q3.TXT"]),
         ("bob@example.org", ["BOB@example.org", "bOb@example.org"]),
         ("BOB@example.org", ["bob@example.org"]),

@@ -106,6 +106,7 @@ def test_a_quick_attack_tries_some_of_every_kind_and_ends_in_its_time(tmp_path: 
     code, found = attacked(workspace, "--quick")
     kinds = [one["kind"] for one in found["attempts"]]
     assert max(map(kinds.count, kinds)) == QUICK.each
+    assert "a flood of questions" not in kinds, "where nobody is asked, nobody was flooded"
     assert code == 1
     assert {"ASI01", "ASI02"} <= open_ones(found)
     ended = attack(workspace, profile=replace(QUICK, seconds=0.0))

@@ -14,7 +14,7 @@ from remit.protect.paths import reaching
 from remit.protect.pieces import CARRIED, Kind
 from remit.protect.reading import Leaf, Reading
 from remit.protect.scalars import Seen
-from remit.protect.spelling import learnt, plainly
+from remit.protect.spelling import learnt, learnt_of_paths, plainly
 from remit.protect.tokens import firsts, parts, pieces, plain, texts, whole
 
 _PLACES: Final = CARRIED - {Kind.ADDRESS}
@@ -107,7 +107,8 @@ def _several(leaf: Leaf, bits: int, seen: Seen) -> Iterator[tuple[Collection[str
     strange = [found for token in carried if origin_of(found := seen.look(token)) > Origin.TRUSTED]
     if strange:
         bits &= ~DERIVED if all(found & DIRECTORY for found in strange) else ~(DERIVED | DIRECTORY)
-    yield (whole(leaf.text), *(token for piece in pieces(leaf.text) for token in learnt(piece))), bits
+    case = [token for piece in pieces(leaf.text) for token in learnt(piece)]
+    yield (whole(leaf.text), *case, *learnt_of_paths(plain(leaf.text))), bits
 
 
 def named(reading: Reading, seen: Seen) -> frozenset[int]:

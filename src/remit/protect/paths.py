@@ -22,11 +22,19 @@ _ENDS: Final = ".:?"
 
 def reaching(text: str) -> Iterator[str]:
     """The tokens of such paths in `text`, which is `plain`, in their order."""
+    return (token for token, _ in reached(text))
+
+
+def reached(text: str) -> Iterator[tuple[str, str]]:
+    """The tokens that `reaching` finds, each with the same in its own letters."""
     marks = [mark for mark in MARKS if mark in text]
     if not marks:
         return
+    written = text.translate(_BETWEEN)
     apart = text.lower().translate(_BETWEEN)
-    found: dict[int, str] = {}
+    if len(apart) != len(written):
+        written = apart
+    found: dict[int, int] = {}
     for mark in marks:
         at = apart.find(mark)
         while at >= 0:
@@ -34,11 +42,12 @@ def reaching(text: str) -> Iterator[str]:
             end = apart.find(" ", at)
             if end < 0:
                 end = len(apart)
-            found[begin] = apart[begin:end].strip(_AROUND)
+            found[begin] = end
             at = apart.find(mark, end)
     for begin in sorted(found):
-        if (word := found[begin]) and _reaches(word):
-            yield f"/{word}"
+        word = apart[begin : found[begin]].strip(_AROUND)
+        if word and _reaches(word):
+            yield f"/{word}", f"/{written[begin : found[begin]].strip(_AROUND)}"
 
 
 def ended(token: str) -> str:

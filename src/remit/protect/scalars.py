@@ -129,7 +129,7 @@ def _other(value: str, role: Role | None) -> Scalar:
     if role is Role.CONTENT:
         return read
     judged = {token for token, kind in read.tokens if kind in CASED}
-    kept = cased(pieces(value), judged) if judged else ()
+    kept = cased(pieces(value), plain(value), judged) if judged else ()
     odd = respelt(value)
     return read._replace(respelt=odd, cased=kept) if odd or kept else read
 

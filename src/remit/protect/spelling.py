@@ -10,6 +10,7 @@ Laws
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
+from remit.protect.paths import ended, reached
 from remit.protect.pieces import Kind, host_of, tokens
 
 CASED: Final = frozenset({Kind.ID, Kind.ADDRESS, Kind.URL})
@@ -50,9 +51,18 @@ def learnt(said: str) -> Iterator[str]:
             yield from (own(kept), capitals(token))
 
 
-def cased(pieces: Collection[str], among: Collection[str]) -> tuple[tuple[str, str], ...]:
-    """The identifiers of `pieces` whose tokens are `among` those that are judged, each as `identifiers` tells it."""
-    return tuple({pair: None for piece in pieces for pair in identifiers(piece) if pair[0] in among})
+def learnt_of_paths(text: str) -> Iterator[str]:
+    """What an index learns of the case of paths in `text`, which is `plain`, that reach further than their words."""
+    for token, kept in reached(text):
+        if kept != token:
+            for end in (str, ended):
+                yield from (own(end(kept)), capitals(end(token)))
+
+
+def cased(pieces: Iterable[str], text: str, among: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """The identifiers of `pieces`, and the paths of `text`, whose tokens are `among` those that are judged."""
+    pairs = [*(pair for piece in pieces for pair in identifiers(piece)), *reached(text)]
+    return tuple({pair: None for pair in pairs if pair[0] in among})
 
 
 def _kept(identifier: str, kind: Kind) -> str:

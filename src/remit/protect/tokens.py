@@ -17,7 +17,7 @@ from typing import Final
 from remit.facts.text import composed
 from remit.protect.paths import CONTROLS, MARKS, ended, reaching
 from remit.protect.pieces import SHORT_MAX, STRIPPED, Kind, Token, number, tokens
-from remit.protect.spelling import learnt
+from remit.protect.spelling import learnt, learnt_of_paths
 from remit.protect.spread import GROUPS, MONTH_WORDS, YEAR, grouped, spelt
 
 _INVISIBLE: Final = dict.fromkeys(
@@ -94,6 +94,7 @@ def _texts(text: str) -> set[str]:
             found.update(_of_piece(said))
     for token in reaching(text):
         found.update((token, ended(token)))
+    found.update(learnt_of_paths(text))
     found.update(joined for joined, _ in grouped(text))
     if not MONTH_WORDS.isdisjoint(found):
         found.update(day for day, _ in spelt(text))

@@ -137,6 +137,9 @@ class Player:
         if not meant or (succeeded and not self._fed(attempt)):
             return None
         evidence, odd = self._decided(last)
+        if isinstance(attempt.goal, Waits) and all(one.verdict == "permit" for one in evidence):
+            # Nobody is asked about what is permitted.
+            return None
         noticed_s, causes = self._noticed(before, began) if odd else (None, ())
         return Came(attempt, not succeeded, said, evidence, noticed_s, causes)
 
