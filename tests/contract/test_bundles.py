@@ -1,6 +1,7 @@
 """What the service remembers between starts: keys of validated policies, and the lines of past bundles."""
 
 import logging
+import os
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -267,6 +268,28 @@ def test_two_bundles_that_are_kept_compare_as_they_do_alive(tmp_path: Path) -> N
     assert [line for line in found[0].lines if not line.startswith("/pin")] == list(alive[0].lines)
     (tmp_path / "bundles" / f"pin-{one.catalog.tools['web', 'fetch'].pin.removeprefix('sha256:')}.kept").unlink()
     assert kept.described(one.digest) is None
+
+
+def test_what_is_idle_is_what_nobody_names_and_its_tools_alone(tmp_path: Path) -> None:
+    kept = Bundles(tmp_path / "bundles")
+    one, two = bundle(POLICY), bundle(catalog(POLICY, tools=[tool("shop", "alone")]))
+    kept.keep(one)
+    kept.keep(two)
+    for path in kept.root.glob("*.kept"):
+        os.utime(path, (10, 10))
+    assert kept.idle({one.digest, two.digest}, 20) == []
+    assert kept.idle(set(), 5) == [], "kept since then"
+    alone = {path.stem.partition("-")[0] for path in kept.idle({one.digest}, 20)}
+    assert alone == {"bundle", "pin"}
+    assert len(kept.idle({one.digest}, 20)) == 2, "definitions that the other has, too, stay"
+    assert len(kept.idle({two.digest}, 20)) == 1
+    kept.keep(two)
+    assert kept.idle({one.digest}, 20) == [], "in use again"
+    for path in kept.root.glob("*.kept"):
+        os.utime(path, (10, 10))
+    (kept.root / app_kept.file_of("bundle", one.digest)).write_bytes(b"damaged")
+    os.utime(kept.root / app_kept.file_of("bundle", one.digest), (10, 10))
+    assert len(kept.idle({one.digest}, 20)) == 1, "nobody knows which definitions the damaged one has"
 
 
 def test_where_nothing_can_be_noted_the_ledger_is_asked(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Which bundles have been in force, and what turned one into another: over the API, and by the command."""
 
+import asyncio
 import threading
+import time
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
@@ -8,7 +10,7 @@ from typing import Any, cast
 import pytest
 import pytest_asyncio
 
-from proof.counting import Counting
+from proof.counting import Counting, call
 from remit.app import pacing
 from remit.app.cli import telling
 from remit.app.client import Client
@@ -199,3 +201,43 @@ def test_who_waits_for_a_start_is_told_now_and_then(monkeypatch: pytest.MonkeyPa
     for done, total in ((0, 2_500), (10, 2_500), (20, 999)):
         tell(done, total)
     assert said == ["  checked 10 of 2,500 policies …"]
+
+
+def test_bundles_that_no_record_of_late_names_are_listed_and_pruned_where_somebody_says_so(counting: Counting) -> None:
+    service = counting.service
+    service.write({"aside.cedar": MORE})
+    gone = service.told("apply")["bundle"]
+    (service.workspace / "aside.cedar").unlink()
+    runs = service.told("apply")["bundle"]
+    time.sleep(2.5)
+    # What was decided since then is decided by the one that runs.
+    service.told("token", "agent", "clerk", "--user", "ana")
+    here = ("--data", str(service.data), "--older", "2s")
+    listed = service.told("bundle", "prune", *here)
+    names = [one["bundle"] for one in listed["items"]]
+    assert (gone in names, runs in names, listed["removed"]) == (True, False, False)
+    assert service.told("bundle", "diff", gone, runs)["changes"], "nothing was removed"
+    assert service.told("bundle", "prune", "--data", str(service.data))["items"] == [], "a year by default"
+    done = service.remit("bundle", "prune", *here)
+    assert "would go: remit bundle prune --older 2s --yes" in done.stderr
+    assert service.told("bundle", "prune", *here, "--yes")["removed"]
+    assert service.told("bundle", "prune", *here)["files"] == 0
+    assert service.remit("bundle", "diff", gone, runs).returncode == 5
+    assert service.told("bundle", "ls")[0]["bundle"] == runs
+    assert any(one["bundle"] == gone for one in service.told("bundle", "ls")), "the ledger knows of it"
+    service.write({"aside.cedar": MORE})
+    assert service.told("apply")["bundle"] == gone
+    assert service.told("bundle", "diff", runs, gone)["changes"], "kept anew once it runs again"
+    assert service.remit("bundle", "prune", "--data", str(service.data / "none")).returncode == 5
+
+    # An open approval keeps the one that it was asked under, and those that came after.
+    asyncio.run(call(service, service.agent("clerk", "ana"), "add", {"id": "two", "amount": 50}))
+    service.write({"aside.cedar": MORE.replace("9999", "8888")})
+    runs = service.told("apply")["bundle"]
+    time.sleep(2.5)
+    found = service.told("bundle", "prune", "--data", str(service.data), "--older", "1s")["items"]
+    assert not {gone, runs} & {one["bundle"] for one in found}, "no record names the one that runs yet"
+    (waiting,) = service.told("approvals", "ls")
+    service.told("approvals", "deny", waiting["id"], "--reason", "not-needed", token=service.user("sam"))
+    (service.workspace / "aside.cedar").unlink()
+    service.told("apply")

@@ -13,7 +13,7 @@ import io
 import os
 import pickle
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
@@ -23,7 +23,7 @@ import orjson
 
 from remit import __version__
 from remit.api.services import PolicyText
-from remit.app.kept import FORM, described_of, file_of, kept_of
+from remit.app.kept import FORM, described_of, file_of, kept_of, pins_of
 from remit.app.privately import write_beside
 from remit.app.remembering import Breath, Remembering
 from remit.app.vouching import SEAL_BYTES, Vouching, damaged
@@ -124,6 +124,10 @@ class Bundles:
         name = file_of("bundle", bundle.digest)
         had = self._read(name)
         if not self._vouching.able or (had is not None and had["form"] == FORM):
+            # It is in use again: what prunes beside this service looks at when that was.
+            for used in () if had is None else (name, *pins_of(had)):
+                with contextlib.suppress(OSError):
+                    os.utime(self.root / used)
             return
         kept = kept_of(bundle)
         for pin, definition in kept.definitions.items():
@@ -150,6 +154,20 @@ class Bundles:
     def digests(self) -> Sequence[str]:
         """The digests of all bundles that are kept."""
         return [f"sha256:{path.stem.removeprefix('bundle-')}" for path in sorted(self.root.glob("bundle-*.kept"))]
+
+    def idle(self, named: Collection[str], since_s: float) -> Sequence[Path]:
+        """The files of bundles that are not `named` and were not kept since then, and of definitions of these alone.
+
+        `since_s` is in seconds since the epoch. Definitions stay where a bundle that stays cannot be read.
+        """
+        bundles = {self.root / file_of("bundle", digest): digest for digest in self.digests()}
+        idle = [path for path, digest in bundles.items() if digest not in named and _older(path, since_s)]
+        staying = [self._read(path.name) for path in bundles.keys() - set(idle)]
+        if not all(one is not None and one["form"] == FORM for one in staying):
+            return idle
+        used = {name for one in staying for name in pins_of(one)}
+        pins = [path for path in sorted(self.root.glob("pin-*.kept")) if path.name not in used]
+        return [*idle, *(path for path in pins if _older(path, since_s))]
 
     def note(self, ref: str) -> None:
         """Note down which record says that a bundle came into force; where that fails, nothing is noted any more."""
@@ -187,6 +205,13 @@ class Bundles:
             damaged(self.root / name)
             return None
         return orjson.loads(kept[SEAL_BYTES:])
+
+
+def _older(path: Path, since_s: float) -> bool:
+    try:
+        return path.stat().st_mtime < since_s
+    except OSError:
+        return False
 
 
 def _source(data: bytes) -> Source | None:

@@ -61,6 +61,12 @@ def kept_of(bundle: Bundle) -> Kept:
     )
 
 
+def pins_of(kept: Mapping[str, Any]) -> frozenset[str]:
+    """The files of the definitions that a kept bundle has."""
+    tools = (members for kind, _, members in kept["resources"] if kind == Kind.TOOL)
+    return frozenset(file_of("pin", str(members["pin"])) for members in tools)
+
+
 def _without_values(catalog: Catalog) -> Catalog:
     """`catalog`, with something else in the place of plain values of variables."""
     return replace(catalog, servers={name: _without_value(server) for name, server in catalog.servers.items()})

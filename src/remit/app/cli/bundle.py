@@ -1,12 +1,13 @@
 """`remit bundle`: what has been in force, and what changed."""
 
+import time
 from typing import Annotated, Any
 
 import typer
 
-from remit.app.cli.options import Output, TokenFile, client
-from remit.app.failure import Exit
-from remit.app.output import Format, changes, data, say, show
+from remit.app.cli.options import Data, Output, TokenFile, client, seconds
+from remit.app.failure import Exit, Failure
+from remit.app.output import Format, changes, counted, data, say, show
 
 app = typer.Typer(no_args_is_help=True, help="Policies, catalog and lock as they were compiled together.")
 
@@ -46,3 +47,50 @@ def diff(
         if not answer["changes"]:
             say("no difference")
     return Exit.NEGATIVE if answer["changes"] else Exit.OK
+
+
+@app.command("prune")
+def prune(
+    older: Annotated[str, typer.Option("--older", help="For how long no record has named it, as 90d.")] = "365d",
+    data_given: Data = None,
+    output: Output = Format.TABLE,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it, nothing is removed.")] = False,
+) -> None:
+    """List bundles in the data folder that no record of late names, or remove them. Needs no running service.
+
+    Never the one that runs, nor one that an open approval was asked under. Of what one that is gone decided,
+    `remit why` names the policies without their lines, and `remit bundle diff` knows it no more; the ledger is whole.
+    """
+    import sqlite3
+
+    from remit.adapters.sqlite.named import bundles_named
+    from remit.app.bundles import Bundles
+    from remit.app.settings import LEDGER, data_folder
+
+    folder, since_s = data_folder(data_given), time.time() - seconds(older)
+    ledger = folder / LEDGER
+    if not ledger.is_file():
+        raise Failure(f"there is no ledger at {ledger}", next="remit bundle prune --data DIR", exit=Exit.NOT_FOUND)
+    kept = Bundles(folder / "bundles")
+    try:
+        idle = kept.idle(bundles_named(ledger, int(since_s * 1000)), since_s)
+    except sqlite3.Error as error:
+        why, following = str(error), f"remit ledger verify {ledger}"
+        raise Failure(f"{ledger} cannot be read", why=why, next=following, exit=Exit.INVALID) from error
+    found = [
+        {"bundle": f"sha256:{path.stem.removeprefix('bundle-')}", "bytes": path.stat().st_size}
+        for path in idle
+        if path.stem.startswith("bundle-")
+    ]
+    size = sum(path.stat().st_size for path in idle)
+    if yes:
+        for path in idle:
+            path.unlink(missing_ok=True)
+    if output in {Format.JSON, Format.YAML}:
+        data({"items": found, "files": len(idle), "bytes": size, "removed": yes}, output)
+        return
+    show(found, output, ("bundle", "bytes"), empty="every bundle is named by a record of late")
+    if found:
+        what = f"{counted(len(found), 'bundle')}, {size // 1024} KiB with the tools that they alone had"
+        say(f"removed {what}" if yes else f"{what}, would go: remit bundle prune --older {older} --yes")
