@@ -348,6 +348,34 @@ def test_what_was_not_sent_is_taken_back_from_the_step_of_its_intent() -> None:
     assert permitted(here, fetch)
 
 
+@pytest.mark.parametrize("status", [Status.LOST, Status.TIMEOUT, Status.UPSTREAM_ERROR])
+def test_what_ended_in_doubt_stays_counted_and_clears_nothing(status: Status) -> None:
+    paid = Monitor("paid", Op.COUNT, (event("web/pay", when=When.SUCCEEDED),), Scope.FLEET, HOUR)
+    lost = Monitor("lost", Op.PREVIOUS, (event("web/pay", when=When.FAILED),), Scope.FLEET, HOUR, awaited=True)
+    owed = Monitor("owed", Op.SINCE, (event("web/check"),), unless=(event("web/pay", when=When.FAILED),))
+    said = forbid("shop___look", "context.past has lost && context.past.owed").replace('"f"', '"g"')
+    here = world(forbid("web___pay", "context.past.paid >= 3"), said, monitors=(paid, lost, owed))
+    here.run(CHECK)
+    here.now_ms += 1
+    for allowed in (True, True, True, False):
+        assert isinstance(here.run(PAY, status).verdict, Permit) is allowed
+        assert permitted(here, action("shop/look", {})) is False
+    here.now_ms += HOUR.ms + HOUR.step_ms
+    for _ in range(3):
+        assert isinstance(here.run(PAY, Status.TOOL_ERROR).verdict, Permit)
+    assert permitted(here, PAY)
+    assert permitted(here, action("shop/look", {}))
+
+
+def test_a_huge_amount_that_fails_takes_no_other_out_of_a_sum() -> None:
+    paid = Monitor("paid", Op.SUM, (event("web/pay", when=When.SUCCEEDED),), Scope.FLEET, HOUR, measure="amount")
+    limit = 'context.past.paid.greaterThanOrEqual(decimal("1000.0"))'
+    here = world(forbid("web___pay", limit), monitors=(paid,))
+    for allowed in (True, True, False):
+        assert isinstance(here.run(action("web/pay", {"amount": 900})).verdict, Permit) is allowed
+        here.run(action("web/pay", {"amount": 922337203685477}), Status.TOOL_ERROR)
+
+
 def test_marks_of_a_chain_are_made_once_and_follow_who_acts() -> None:
     some = Monitor("some", Op.COUNT, (Happening(Selector(frozenset({"web/*"})), agents=frozenset({"eve"})),))
     here = world(monitors=(some,))

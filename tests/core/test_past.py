@@ -215,6 +215,13 @@ def test_a_sum_stays_at_its_most(window: Window) -> None:
     for at in (10, 10, 1_500):
         change(cell, mark(Does.ADD, at, window, units=UNITS_MAX))
         assert cell.total(window, at) == UNITS_MAX
+    # What is taken back takes along nothing else of what was added to it.
+    (read,) = slot_from(orjson.loads(orjson.dumps(Slot({"": cell}).to_json()))).cells.values()
+    for kept in (cell, read):
+        change(kept, mark(Does.ADD, 1_500, window, units=5))
+        for at in (10, 10, 1_500):
+            change(kept, mark(Does.BACK, at, window, units=UNITS_MAX))
+        assert kept.total(window, 1_500) == 5
 
 
 def test_sessions_are_apart_and_what_is_not_in_memory_takes_nothing() -> None:

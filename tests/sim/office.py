@@ -79,7 +79,7 @@ MONITORS: Final[Mapping[str, Monitor]] = {
             awaited=True,
         ),
         Monitor("exports", Op.COUNT, _on("export"), Scope.FLEET, LATELY),
-        Monitor("wired", Op.SUM, _on("wire"), measure="amount"),
+        Monitor("wired", Op.SUM, _on("wire", when=When.SUCCEEDED), measure="amount"),
     )
 }
 GUARANTEES: Final[Mapping[str, Guarantee]] = {

@@ -48,7 +48,14 @@ class Deed:
 
     def went_well(self, before: Deed) -> bool:
         """Whether it had ended, and well, when `before` was judged."""
-        return self.over is not None and self.over[0] < before.place and self.status is Status.OK
+        return self._over(before) and self.status is Status.OK
+
+    def came_to_nothing(self, before: Deed) -> bool:
+        """Whether it was known when `before` was judged that its effect had not been."""
+        return self._over(before) and self.status in {Status.TOOL_ERROR, Status.NOT_SENT}
+
+    def _over(self, before: Deed) -> bool:
+        return self.over is not None and self.over[0] < before.place
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +86,9 @@ class History:
         return any(one.over is None or one.over[0] > self.now.place or one.status in _FAILED for one in bad)
 
     def wired_enough(self) -> bool:
-        """This run has wired more than it may."""
-        return sum(one.amount for one in self._ours() if one.tool == "wire") > WIRED_MAX
+        """This run has wired more than it may, or may have: all but what is known to have come to nothing."""
+        wired = (one for one in self._ours() if one.tool == "wire" and not one.came_to_nothing(self.now))
+        return sum(one.amount for one in wired) > WIRED_MAX
 
     def own_draft(self) -> bool:
         """The last draft for the payee that ended well was by one who would release it."""

@@ -1,6 +1,7 @@
 """What happened before, as an action is judged by it, and what the action adds to it."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from remit.facts.action import Action
 from remit.facts.agent import Authority
@@ -16,6 +17,9 @@ from remit.policy.reached import Reached
 from remit.policy.verdict import Code, Reason
 from remit.protect.monitors import Doing, Ended, ended, key_of, started
 from remit.trace.bodies import Status
+
+_KNOWN: Final = {Status.OK: True, Status.TOOL_ERROR: False}
+"""Whether it succeeded, as the tool itself says: after a hang-up or a timeout the effect may have been all the same."""
 
 
 def doing_of(catalog: Catalog, authority: Authority, given: Mapping[str, Json]) -> Doing:
@@ -81,5 +85,5 @@ def marks_at_end(
     if not feeds:
         return ()
     moved: Impact | None = impact(reached, action.input) if reached.feeds.measures else None
-    end = Ended(status is not Status.NOT_SENT, status is Status.OK, result)
+    end = Ended(status is not Status.NOT_SENT, _KNOWN.get(status), result)
     return ended(feeds, doing_of(catalog, action.authority, action.input), began_ms, end, moved)

@@ -17,10 +17,10 @@ _ABSENT: Final = object()
 
 
 class Ended(NamedTuple):
-    """How an action ended: whether it was `sent` at all, whether it succeeded, and what came back."""
+    """How an action ended: whether it was `sent` at all, whether it went well (None: in doubt), and what came back."""
 
     sent: bool
-    ok: bool
+    ok: bool | None
     result: Json
 
 
@@ -74,6 +74,9 @@ def ended(
         if not concerns(feed.happening, doing):
             continue
         happened = _happened(feed.happening, end)
+        if happened is None:
+            # In doubt, it stays counted; what waited for its outcome has failed, and clears nothing.
+            happened = feed.early or (feed.happening.when is When.FAILED and feed.does is not Does.RESET)
         if feed.early and not happened:
             marks += [mark._replace(does=Does.BACK) for mark in _marks(feed, doing, began_ms, impact)]
         elif happened and not feed.early:
@@ -101,9 +104,11 @@ def _measured(impact: Impact | None, measure: str) -> int:
     return found or 0
 
 
-def _happened(happening: Happening, end: Ended) -> bool:
+def _happened(happening: Happening, end: Ended) -> bool | None:
     if not end.sent:
         return False
+    if end.ok is None:
+        return None
     if happening.path is None:
         return end.ok is (happening.when is When.SUCCEEDED)
     value = _value(end.result, happening.path) if end.ok else _ABSENT

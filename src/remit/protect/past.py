@@ -20,7 +20,7 @@ from remit.facts.mark import FLEET, Does, Mark, Place, Who
 from remit.facts.monitor import WAYS, Cells, Window
 
 UNITS_MAX: Final = 2**63 - 1
-"""A sum stays at this."""
+"""A sum is told as no more than this. What is kept is exact, so that taking back takes no more than was added."""
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ class Cell:
     def _add(self, mark: Mark, at_ms: int) -> None:
         bits = mark.does is Does.BITS
         if not mark.step_ms:
-            self.units = self.units | mark.units if bits else min(self.units + mark.units, UNITS_MAX)
+            self.units = self.units | mark.units if bits else self.units + mark.units
             return
         number, parts = at_ms // mark.step_ms, self.parts
         before = parts.get(number)
@@ -98,7 +98,7 @@ class Cell:
             if late:
                 self._in_order(mark.steps, bits=bits)
             return
-        parts[number] = now = before | mark.units if bits else min(before + mark.units, UNITS_MAX)
+        parts[number] = now = before | mark.units if bits else before + mark.units
         self.units += now - before
 
     def _expire(self, floor: int) -> None:
@@ -115,7 +115,7 @@ class Cell:
         (first, units), *rest = sorted(self.parts.items())
         if len(rest) > steps:
             (first, more), *rest = rest
-            units = units | more if bits else min(units + more, UNITS_MAX)
+            units = units | more if bits else units + more
         self.parts = {first: units, **dict(rest)}
         self.units = sum(self.parts.values())
 
@@ -144,9 +144,7 @@ class Cell:
                 if number >= floor:
                     break
                 units -= self.parts[number]
-        if units > UNITS_MAX:
-            return UNITS_MAX
-        return units
+        return min(units, UNITS_MAX)
 
     def bits(self, window: Window, now_ms: int) -> int:
         """All that was done, as of `now_ms`."""
@@ -170,9 +168,14 @@ class Cell:
 
     def to_json(self) -> list[Json]:
         """As it is kept."""
-        parts: list[Json] = [[number, units] for number, units in sorted(self.parts.items())]
+        parts: list[Json] = [[number, _kept(units)] for number, units in sorted(self.parts.items())]
         who: Json = None if self.who is None else [*self.who]
-        return [0 if parts else self.units, self.reset_ms, self.latest_ms, who, parts]
+        return [0 if parts else _kept(self.units), self.reset_ms, self.latest_ms, who, parts]
+
+
+def _kept(units: int) -> Json:
+    """As a number as long as JSON has one for it."""
+    return units if units <= UNITS_MAX else str(units)
 
 
 _ADDS_UP: Final = frozenset({Does.ADD, Does.BITS, Does.BACK})
@@ -227,8 +230,8 @@ def slot_from(kept: Mapping[str, object]) -> Slot:
     slot = Slot(full_ms=cast("int", kept["full"]))
     for key, one in cast("dict[str, list[object]]", kept["cells"]).items():
         units, reset, latest, who, parts = one
-        cell = Cell(cast("int", units), reset_ms=cast("int", reset), latest_ms=cast("int", latest))
-        cell.parts.update(cast("list[tuple[int, int]]", parts))
+        cell = Cell(int(cast("int | str", units)), reset_ms=cast("int", reset), latest_ms=cast("int", latest))
+        cell.parts.update((number, int(more)) for number, more in cast("list[tuple[int, int | str]]", parts))
         if cell.parts:
             cell.units = sum(cell.parts.values())
         if who is not None:

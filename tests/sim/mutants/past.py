@@ -26,8 +26,17 @@ def _never_taken_back() -> Planted:
 def _failures_count_as_successes() -> Planted:
     real: Any = monitors._happened  # pyright: ignore[reportPrivateUsage]
 
-    def happened(happening: Any, end: Any) -> bool:
+    def happened(happening: Any, end: Any) -> Any:
         return end.sent if happening.when is When.SUCCEEDED else real(happening, end)
+
+    return monitors, "_happened", happened
+
+
+def _in_doubt_taken_back() -> Planted:
+    real: Any = monitors._happened  # pyright: ignore[reportPrivateUsage]
+
+    def happened(happening: Any, end: Any) -> Any:
+        return real(happening, end._replace(ok=bool(end.ok)))
 
     return monitors, "_happened", happened
 
@@ -145,6 +154,7 @@ _clerking: Final = of_trade(CLERKING)
 HAPPENED, HOLDS, MET = "past-is-what-happened", "guarantee-holds", "obligation-met"
 PAST: Final = (
     Mutant(HAPPENED, "what did not happen is not taken back", _never_taken_back, _clerking),
+    Mutant(HAPPENED, "what is in doubt is taken back", _in_doubt_taken_back, _clerking),
     Mutant(HAPPENED, "a failure counts as a success", _failures_count_as_successes, _clerking),
     Mutant(HAPPENED, "a monitor by an argument looks at all values as one", _one_key_for_all, _clerking),
     Mutant(HAPPENED, "what a run did before a restart is not read again", _past_not_read_at_start, _clerking),
