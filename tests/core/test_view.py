@@ -68,7 +68,15 @@ def test_what_a_person_says_counts_and_can_be_taken_back() -> None:
     at = view(seen(BOT), seen(TELEMETRY), apart)
     assert [entry.names for entry in at.entries(Kind.AGENT)] == [(BOT,), (TELEMETRY,)]
     again = view(seen(BOT), seen(TELEMETRY), apart, same(TELEMETRY, BOT, "user:bob", Confidence.STATED))
-    assert len(list(again.entries(Kind.AGENT))) == 2, "apart, where both are as sure"
+    assert len(list(again.entries(Kind.AGENT))) == 2, "apart, where both are as sure and as late"
+    later = replace(same(TELEMETRY, BOT, "user:bob", Confidence.STATED), last_ms=NOW + 1)
+    assert [entry.names for entry in view(seen(BOT), later, apart).entries(Kind.AGENT)] == [(BOT, TELEMETRY)]
+    other_way = seen(BOT, "user:cy", NOW + 2, confidence=Confidence.STATED, edges=(Edge(Verb.APART, TELEMETRY),))
+    assert len(list(view(seen(BOT), other_way, later, apart).entries(Kind.AGENT))) == 2
+    declared = replace(same(TELEMETRY, BOT, "host"), last_ms=NOW + 9)
+    assert len(list(view(seen(BOT), declared, later, apart).entries(Kind.AGENT))) == 1
+    mere = seen(TELEMETRY, "repo", NOW - 5, confidence=Confidence.DECLARED, edges=(Edge(Verb.APART, BOT),))
+    assert len(list(view(seen(BOT), declared, mere).entries(Kind.AGENT))) == 2, "of sources, none is asked again"
 
 
 def test_what_is_apart_never_becomes_one_by_way_of_a_third_name() -> None:

@@ -4,8 +4,8 @@ Laws
 * Nothing is merged in the inventory itself: identities are computed from what sources and people claim (`Verb.SAME`,
   `Verb.APART`) and from rules over names, each of which is a claim too. Take a claim away, or state the contrary with
   more confidence, and the names are two again.
-* For two names the claim with more confidence counts; APART where both have the same. What counts as apart never
-  becomes one by way of a third name.
+* For two names the claim with more confidence counts; of what people stated the last, so that each can be taken back;
+  APART where that is the same. What counts as apart never becomes one by way of a third name.
 * The order in which anything was seen does not matter. A registered name speaks for all of its names.
 """
 
@@ -53,6 +53,8 @@ class Claim(NamedTuple):
     other: Subject
     source: str
     evidence: str
+    at: int = 0
+    """When it was last said (ms since the epoch)."""
 
 
 class Identities:
@@ -110,7 +112,7 @@ def claims(inventory: Inventory, known: Known) -> Iterator[Claim]:
         for edge, by in item.edges.items():
             if edge.verb in _CLAIMS:
                 for source, seen in by.items():
-                    yield Claim(seen.best[0], edge.verb, subject, edge.to, source, seen.best[2])
+                    yield Claim(seen.best[0], edge.verb, subject, edge.to, source, seen.best[2], seen.best[1])
         if subject.space:
             yield from _by_name(subject, known, exposed)
 
@@ -140,7 +142,8 @@ def _by_name(subject: Subject, known: Known, exposed: Mapping[str, str]) -> Iter
 
 
 def _rank(claim: Claim) -> tuple[object, ...]:
-    return (claim.confidence, claim.verb is Verb.APART, *sorted((str(claim.one), str(claim.other))), claim[4:])
+    stated = claim.at if claim.confidence is Confidence.STATED else 0
+    return (claim.confidence, stated, claim.verb is Verb.APART, *sorted((str(claim.one), str(claim.other))), claim[4:])
 
 
 def _speaks(subject: Subject) -> tuple[object, ...]:
