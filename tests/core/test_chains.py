@@ -18,8 +18,10 @@ from remit.assure.chains.search import Bounds
 from remit.assure.chains.space import Space, each, subsets
 from remit.assure.chains.written import story, title, told
 from remit.assure.trying import failures
+from remit.facts.action import ActionKind
 from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Sink, Tool
+from remit.facts.monitor import Happening, Monitor, Op, Selector
 from remit.facts.store import Store
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
@@ -203,6 +205,113 @@ def test_a_policy_that_errs_is_told() -> None:
     (erring,) = result.erring or (None,)
     assert erring is not None
     assert (erring.policy, erring.action) == ("wrong", "two___mail")
+    assert "overflow" in erring.why
+
+
+PAGES = Monitor("pages", Op.COUNT, (Happening(Selector(frozenset({"two/mail"}))),))
+CHECKED = Monitor("checked", Op.ONCE, (Happening(Selector(frozenset({"two/web"}))),))
+LAST = Monitor("last", Op.PREVIOUS, (Happening(Selector(frozenset({"two/web"}))),))
+SPENT = Monitor("spent", Op.SUM, (Happening(Selector(frozenset({"two/web"}))),), measure="amount")
+
+
+def watched(*policies: str, monitors: tuple[Monitor, ...]) -> Bundle:
+    catalog = world({"ada": ["g"]}, (PAY, MAIL), *policies)
+    catalog = replace(catalog, monitors={one.name: one for one in monitors})
+    result = compile_bundle(catalog, shadow_every=0).result
+    assert isinstance(result, Bundle), result
+    return result
+
+
+@pytest.mark.parametrize(
+    ("monitor", "condition", "past", "said"),
+    [
+        (PAGES, "context.past.pages < 3", {}, "calls two/mail {}: permitted"),
+        (PAGES, "context.past.pages == 7", {"pages": 7}, "calls two/mail {} when the monitor pages is 7:"),
+        (CHECKED, "context.past.checked", {"checked": True}, "calls two/mail {} when the monitor checked is true:"),
+        (
+            LAST,
+            "context.past has last && context.past.last.agent != principal",
+            {"last": {"agent": "somebody-else"}},
+            'calls two/mail {} when the monitor last is {"agent":"somebody-else"}:',
+        ),
+        (
+            SPENT,
+            'context.past.spent.greaterThan(decimal("2.5"))',
+            {"spent": "2.5001"},
+            "calls two/mail {} when the monitor spent is 2.5001:",
+        ),
+    ],
+)
+def test_what_monitors_say_is_tried_each_way(
+    monitor: Monitor, condition: str, past: dict[str, Json], said: str
+) -> None:
+    rest = '@id("rest") permit (principal, action == Remit::Action::"one___pay_list", resource);'
+    mail = f'@id("mail") permit (principal, action == Remit::Action::"two___mail", resource) when {{ {condition} }};'
+    running = watched(rest, mail, monitors=(monitor,))
+    chain = only(result := chains(running))
+    assert result.erring == ()
+    assert chain.steps[-1].past == past
+    assert said in list(story(chain))[1]
+    assert any("monitors may say" in one for one in result.searched.assumed)
+    (case,) = cases([told(chain)["case"]])
+    assert "is permit, not deny" in failures(running, case)[0]
+    found = cut(running, result, chains)
+    assert found.whole
+    assert found.bundle is not None
+    assert failures(found.bundle, case) == ()
+
+
+def test_a_monitor_that_nobody_could_satisfy_lets_no_chain_through_and_handing_on_asks_them_too() -> None:
+    never = '@id("never") permit (principal, action, resource) when { context.past.pages < 0 };'
+    assert chains(watched(never, monitors=(PAGES,))).free == ()
+    hand = '@id("hand") permit (principal, action == Remit::Action::"delegate", resource)'
+    hand += " when { context.past.checked };"
+    read = '@id("read") permit (principal == Remit::Agent::"ada", action == Remit::Action::"one___pay_list", resource);'
+    send = '@id("send") permit (principal, action == Remit::Action::"two___mail", resource)'
+    send += " when { context.delegation.depth == 1 };"
+    both = '@id("both") permit (principal == Remit::Agent::"bob", action == Remit::Action::"one___pay_list", resource);'
+    catalog = world({"ada": ["g"], "bob": ["h"]}, (PAY, MAIL), hand, read, both, send)
+    catalog = replace(catalog, monitors={"checked": CHECKED})
+    result = compile_bundle(catalog, shadow_every=0).result
+    assert isinstance(result, Bundle), result
+    chain = only(chains(result))
+    assert [step.past for step in chain.steps if step.doing.kind is ActionKind.DELEGATE] == [{"checked": True}]
+
+
+def test_monitors_that_come_out_in_too_many_ways_are_tried_one_by_one_and_that_is_said() -> None:
+    many = tuple(replace(CHECKED, name=f"m{at}") for at in range(7))
+    some = " && ".join(f"context.past.m{at}" for at in range(7))
+    mail = f'@id("mail") permit (principal, action, resource) when {{ {some} }};'
+    rest = '@id("rest") permit (principal, action == Remit::Action::"one___pay_list", resource);'
+    result = chains(watched(rest, mail, monitors=many))
+    assert len(only(result).steps[-1].past) == 7
+    assert any(
+        one == "two___mail: what monitors say can come out in more ways than were tried" for one in result.searched.left
+    )
+
+
+@pytest.mark.parametrize(
+    ("past", "wrong"),
+    [
+        ({"pages": 3}, ()),
+        ({"pages": 2}, ("is permit, not deny",)),
+        ({"pages": True}, ("the monitor pages: it cannot say true",)),
+        ({"pages": -1}, ("the monitor pages: it cannot say -1",)),
+        ({"spent": "2.5"}, ("is permit, not deny",)),
+        ({"spent": "two"}, ("the monitor spent: it cannot say",)),
+        ({"last": {"agent": "ada", "user": 1}}, ("the monitor last: it cannot say",)),
+        ({"last": {"agent": "ada", "user": "uma"}}, ("is permit, not deny",)),
+        ({"gone": 1}, ("the monitor gone: there is no such monitor",)),
+    ],
+)
+def test_a_case_says_what_monitors_say(past: Json, wrong: tuple[str, ...]) -> None:
+    full = '@id("full") forbid (principal, action, resource) when { context.past.pages > 2 };'
+    running = watched(ALL, full, monitors=(PAGES, SPENT, LAST))
+    events: list[Json] = [{"given": {"past": past}}, {"call": "two/mail", "args": {"mode": "a"}, "expect": "deny"}]
+    (case,) = cases([{"name": "one", "agent": "ada", "events": events}])
+    found = failures(running, case)
+    assert all(text in found[0] for text in wrong)
+    assert bool(found) == bool(wrong)
 
 
 def test_a_search_past_its_bound_says_where_it_stopped() -> None:

@@ -4,7 +4,8 @@ A case is `{name, agent?, user?, guarantees?, events: […]}`; with `guarantees:
 decide. An event is one of
   `{user: TEXT}`            the user's own words
   `{sure: NUMBER}`          how sure the agent says it is
-  `{given: {labels?, calls?, irreversible_calls?, age_s?}}`   what the session holds by now, whyever
+  `{given: {labels?, calls?, irreversible_calls?, age_s?, past?}}`   what the session holds by now, whyever, and what
+                            monitors say from now on, by name; of those that are not named nothing happened
   `{call: SERVER/TOOL or TOOL, args?, …}`, `{read: URI, server, …}`, `{prompt: NAME, server, …}`, `{delegate: AGENT, …}`
 An action has `expect: permit|escalate|deny`, and may have `by`, policies that must have spoken; `obligations`, all that
 it owes; `result` or `error`, what came back; `back: anything`, it came back with every label that it can bring;
@@ -35,7 +36,7 @@ _KINDS: Final[Mapping[str, ActionKind]] = {
 _ACTION: Final = frozenset(
     {"args", "as", "back", "by", "error", "expect", "obligations", "result", "server", "times", "with_last"}
 )
-_GIVEN: Final = frozenset({"labels", "calls", "irreversible_calls", "age_s"})
+_GIVEN: Final = frozenset({"labels", "calls", "irreversible_calls", "age_s", "past"})
 
 
 class Unreadable(ValueError):
@@ -60,13 +61,14 @@ class Sure:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a session holds by now, whyever; a number that is None stays as it is."""
+    """What a session holds by now, whyever; a number that is None stays as it is, and so does the `past`."""
 
     chain: Chain
     labels: Labels
     calls: int | None
     irreversible_calls: int | None
     age_s: int | None
+    past: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +213,10 @@ def _given(given: Mapping[str, Json], number: int, chain: Chain) -> Given:
     if any(isinstance(one, bool) or not isinstance(one, int | None) or (one or 0) < 0 for one in numbers):
         raise Unreadable(f"event {number}: calls, irreversible_calls and age_s are whole numbers from 0")
     calls, irreversible, age_s = cast("list[int | None]", numbers)
-    return Given(chain, frozenset(labels), calls, irreversible, age_s)
+    past = given.get("past")
+    if not isinstance(past, Mapping | None):
+        raise Unreadable(f"event {number}: past is by the name of the monitor")
+    return Given(chain, frozenset(labels), calls, irreversible, age_s, past)
 
 
 def _texts(value: Json, number: int, name: str) -> tuple[str, ...]:

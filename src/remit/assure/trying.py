@@ -11,9 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
 from remit.assure.cases import Act, Back, Case, Given, Said, Sure
+from remit.assure.supposed import Said as Supposed
+from remit.assure.supposed import said_of
 from remit.assure.world import Chain, Doing, World, called, other
 from remit.facts.action import Action, ActionKind
-from remit.facts.canonical import Json
+from remit.facts.canonical import Json, canonical
 from remit.pdp.decision import Decision
 from remit.pdp.guaranteed import unguarded
 from remit.policy.bundle import Bundle
@@ -57,7 +59,7 @@ def failures(bundle: Bundle, case: Case, user: str | None = None) -> tuple[str, 
                 held = world.session(event.chain)
                 world.change(event.chain, replace(held, confidence=held.confidence.stated("agent", event.units)))
             case Given():
-                _give(world, event)
+                found.extend(f"{case.name}: {text}" for text in _give(world, event))
             case Act():
                 found.extend(_act(run, event))
             case _:
@@ -65,13 +67,25 @@ def failures(bundle: Bundle, case: Case, user: str | None = None) -> tuple[str, 
     return tuple(found)
 
 
-def _give(world: World, given: Given) -> None:
+def _give(world: World, given: Given) -> Iterable[str]:
     world.give(given.chain, given.labels)
     held = world.session(given.chain)
     age = held.started_ms if given.age_s is None else world.now_ms - given.age_s * 1_000
     calls = held.calls if given.calls is None else given.calls
     irreversible = held.irreversible_calls if given.irreversible_calls is None else given.irreversible_calls
     world.change(given.chain, replace(held, started_ms=age, calls=calls, irreversible_calls=irreversible))
+    if given.past is None:
+        return
+    supposed: list[tuple[str, Supposed]] = []
+    for name, value in given.past.items():
+        monitor = world.bundle.catalog.monitors.get(name)
+        said = None if monitor is None else said_of(monitor, value)
+        if said is None:
+            what = "there is no such monitor" if monitor is None else f"it cannot say {canonical(value).decode()[:64]}"
+            yield f"the monitor {name[:64]}: {what}"
+        else:
+            supposed.append((name, said))
+    world.suppose(tuple(supposed))
 
 
 def _act(run: _Run, act: Act) -> Iterable[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeAlias
 
+from remit.assure.supposed import Supposing, Supposition
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.budget import Draw
@@ -38,6 +39,7 @@ from remit.protect.budgets import Accounts, Plan
 from remit.protect.hashing import KEY_BYTES, keyed
 from remit.protect.index import Index
 from remit.protect.origins import words
+from remit.protect.past import NOTHING as NO_PAST
 from remit.protect.stores import Stores
 from remit.trace.bodies import ActionBody, Status
 
@@ -79,6 +81,7 @@ class World:
         self._used = Used()
         self._accounts = Accounts()
         self._plan = Plan(bundle.catalog) if budgets else None
+        self._past = NO_PAST
         self._keyed = keyed(bytes(KEY_BYTES))
 
     def session(self, chain: Chain) -> Session:
@@ -108,6 +111,10 @@ class World:
         index = self._index(chain)
         index.apply(words(index, text))
 
+    def suppose(self, past: Supposition) -> None:
+        """From now on monitors say what is supposed of them; nothing happened to the others."""
+        self._past = Supposing(self.bundle.catalog.monitors, past) if past else NO_PAST
+
     def action(self, chain: Chain, doing: Doing) -> Action:
         """What `chain` is about to do."""
         links = tuple(Link(agent_of(chain[end - 1]), self.session(chain[:end]).sid) for end in range(1, len(chain) + 1))
@@ -132,6 +139,7 @@ class World:
             origins=self._index(chain),
             used=self._used,
             stores=self._stores.held(self.bundle, action),
+            past=self._past,
             draws=self._draws(action),
         )
 

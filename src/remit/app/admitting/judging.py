@@ -18,6 +18,8 @@ from remit.pdp.guaranteed import Breach, breach_digest
 from remit.policy.bundle import Bundle
 
 _CHAINS: Final = "remit chains --fix FILE"
+_SEARCH: Final = "remit chains"
+"""Where there is no chain to cut: a policy errs, or the search takes longer."""
 
 
 def of_cases(outcomes: Sequence[Outcome], left: int) -> Came:
@@ -44,7 +46,7 @@ def of_chains(result: Result, known: Collection[tuple[str, str]], left: str | No
         "not_looked_at": list(result.searched.left),
     }
     findings = (*wrong, *([f"the search stopped {stopped}"] if stopped else []))
-    return Came(Check.CHAINS, _state(wrong, stopped), figures, findings, _CHAINS)
+    return Came(Check.CHAINS, _state(wrong, stopped), figures, findings, _CHAINS if fresh else _SEARCH)
 
 
 def of_guarantees(bundle: Bundle, result: Result, running: Catalog | None, signed: Mapping[str, SignOff]) -> Came:

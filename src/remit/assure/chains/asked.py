@@ -10,39 +10,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias, cast
 
+from remit.assure.chains.literals import literals
 from remit.assure.chains.mentioning import FAMILIES, mentioned, names
+from remit.assure.chains.question import Moment, question_about, reached_of
 from remit.assure.chains.space import Space, subsets
 from remit.assure.parts import form, unscoped
-from remit.assure.world import START_MS, Doing
-from remit.facts.action import Action, ActionKind
-from remit.facts.agent import Authority, Link
-from remit.facts.canonical import canonical
+from remit.assure.supposed import Compared, Supposition, suppositions
+from remit.assure.world import Doing
 from remit.facts.label import closed
-from remit.facts.novelty import Used
 from remit.facts.obligation import problem
-from remit.pdp.flow import flow_of
-from remit.pdp.measure import impact, novelty, sent
-from remit.pdp.reached import reached_other
-from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.bundle import Bundle
 from remit.policy.compiled.function import Judge, function_of
 from remit.policy.compiled.values import Entities, Entity, With
-from remit.policy.context import ATTRIBUTES, Facts
-from remit.policy.convert import Path, overlaps
+from remit.policy.context import ATTRIBUTES
+from remit.policy.convert import Path
 from remit.policy.reached import Reached
 from remit.policy.slice import Policy
 from remit.policy.uids import agent_uid, group_uids
-from remit.policy.weigh import Question, question_of
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """What a session is like but for its labels: counters, age and the time."""
-
-    calls: int = 0
-    irreversible_calls: int = 0
-    age_s: int = 0
-    now_ms: int = START_MS
+from remit.policy.weigh import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +44,8 @@ class Said:
 
 
 NEVER: Final = Said(0, 0)
+_PAST: Final = ((), ("past",))
+"""Where numbers stand that what monitors say may be compared with."""
 
 
 Truth: TypeAlias = tuple[int, int]
@@ -103,8 +90,14 @@ class Asker:
     asked: int = 0
     wrong: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     unjudged: set[str] = field(default_factory=set[str])
+    narrowed: set[str] = field(default_factory=set[str])
+    """Actions whose monitors can come out in more ways than were tried."""
+    _pasts: dict[tuple[object, ...], tuple[Supposition, ...]] = field(
+        default_factory=dict[tuple[object, ...], "tuple[Supposition, ...]"]
+    )
     _parts: dict[str, _Part | None] = field(default_factory=dict[str, "_Part | None"])
     _truths: dict[tuple[object, ...], Truth] = field(default_factory=dict[tuple[object, ...], Truth])
+    _why: dict[tuple[object, ...], str] = field(default_factory=dict[tuple[object, ...], str])
     _whole: dict[int, bool] = field(default_factory=dict[int, bool])
     _questions: dict[tuple[object, ...], Question | None] = field(
         default_factory=dict[tuple[object, ...], "Question | None"]
@@ -121,6 +114,25 @@ class Asker:
         found = self._said.get(key)
         if found is None:
             found = self._said[key] = self._asked(agents, user, doing, moment)
+        return found
+
+    def pasts(self, user: str | None, doing: Doing) -> tuple[Supposition, ...]:
+        """What the monitors that policies on `doing` ask can say, as far as policies tell it apart."""
+        reached = reached_of(self.bundle, doing)
+        if not reached.asked:
+            return ((),)
+        names = tuple(one.name for one in reached.asked)
+        key = id(reached.slice), names, user
+        found = self._pasts.get(key)
+        if found is None:
+            read = literals(form(policy.statement) for policy in reached.slice.ordered)
+            numbers = {path[1] if path else "": told for path, told in read.numbers.items() if path[:1] in _PAST}
+            monitors = [self.bundle.catalog.monitors[name] for name in names]
+            agents = sorted(self.bundle.catalog.agents)
+            found, whole = suppositions(monitors, Compared(numbers, read.decimals), agents, user)
+            self._pasts[key] = found
+            if not whole:
+                self.narrowed.add(reached.action[1])
         return found
 
     def _asked(self, agents: tuple[str, ...], user: str | None, doing: Doing, moment: Moment) -> Said:
@@ -193,11 +205,11 @@ class Asker:
             policy, key = part.policy, self._key(part, question, reached, agent)
             truth = self._truths.get(key)
             if truth is None:
-                truth = self._truths[key] = self._truth(part, question, reached, agent)
+                truth = self._truths[key] = self._truth(part, question, reached, agent, key)
             true, wrong = truth
             if wrong:
                 errors |= wrong
-                self.wrong.setdefault((policy.ident, reached.action[1]), "it cannot be evaluated")
+                self.wrong.setdefault((policy.ident, reached.action[1]), self._why[key])
             if policy.forbids:
                 if policy.gate is None:
                     hard |= true
@@ -259,7 +271,7 @@ class Asker:
             key.append(repr(_at(context.get("input"), path)))
         return tuple(key)
 
-    def _truth(self, part: _Part, question: Question, reached: Reached, agent: str) -> Truth:
+    def _truth(self, part: _Part, question: Question, reached: Reached, agent: str, key: tuple[object, ...]) -> Truth:
         space, mask = self.space, part.mask
         entities: Entities = self.bundle.members
         if reached.within:
@@ -280,32 +292,8 @@ class Asker:
                 true |= space.cube(mask, value)
             if failed:
                 wrong |= space.cube(mask, value)
+                self._why.setdefault(key, failed[0][1])
         return true, wrong
-
-
-def question_about(
-    bundle: Bundle, agents: tuple[str, ...], user: str | None, doing: Doing, moment: Moment, reached: Reached
-) -> Question | None:
-    """What policies are asked about `agents` doing this, by nobody's word; None where they read what is lost."""
-    links = tuple(Link(agent, f"s{at}") for at, agent in enumerate(agents))
-    authority = Authority(links, user, "", moment.now_ms + 1)
-    action = Action(doing.kind, doing.server, doing.name, canonical(doing.args), doing.args, authority)
-    part = reached.slice
-    snapshot = Snapshot(bundle, (), Pin.MATCHES, used=Used())
-    flow = flow_of(snapshot, action, reached) if part.flow else None
-    counted = moment.calls, moment.irreversible_calls, moment.age_s * 1_000
-    facts = Facts(user, agents, frozenset(), *counted, action.size, moment.now_ms, flow)
-    if part.impact:
-        facts = facts._replace(impact=impact(reached, action.input))
-        if facts.impact is not None and not facts.impact.lost.isdisjoint(part.measures):
-            return None
-    if part.novelty and flow is not None:
-        facts = facts._replace(novelty=novelty(snapshot, action, reached, flow))
-    if reached.finds:
-        facts = facts._replace(sends=sent(action, reached))
-    question = question_of(reached, facts, action.input, bundle.labels)
-    lost = bool(question.inexact) and overlaps(part.reads, question.inexact) is not None
-    return None if lost else question
 
 
 def _at(value: object, path: Path) -> object:
@@ -314,11 +302,3 @@ def _at(value: object, path: Path) -> object:
             return None
         value = cast("dict[str, object]", value).get(name)
     return value
-
-
-def reached_of(bundle: Bundle, doing: Doing) -> Reached:
-    """What `doing`, which the workspace knows, reaches."""
-    if doing.kind is ActionKind.CALL_TOOL:
-        return bundle.reached(bundle.tools[doing.server, doing.name])
-    authority = Authority((Link("", ""),), None, "", 0)
-    return reached_other(bundle, Action(doing.kind, doing.server, doing.name, b"", doing.args, authority))

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Final, TypeAlias
 
-from remit.assure.chains.asked import Asker, Moment, Said
+from remit.assure.chains.asked import Asker, Said
 from remit.assure.chains.goals import Forbidden, Goal, after, forbidden, lasting
 from remit.assure.chains.mentioning import FAMILIES
 from remit.assure.chains.moves import HIDDEN, Call
+from remit.assure.chains.question import Moment
 from remit.assure.chains.space import Space, each
 from remit.assure.chains.state import Counting, Edge, How, Node
 from remit.assure.world import Doing
@@ -99,10 +101,9 @@ class Ways:
         return found
 
     def _hows(self, node: Node, call: Call) -> Iterator[tuple[How, Said]]:
-        for age_s in self.ages:
-            for now_ms in self.nows:
-                moment = Moment(node.calls, node.irreversible, age_s, now_ms)
-                yield How(call, age_s=age_s, now_ms=now_ms), self._asked(node.chain, call.doing, moment)
+        for past, age_s, now_ms in product(self.asker.pasts(self.user, call.doing), self.ages, self.nows):
+            moment = Moment(node.calls, node.irreversible, age_s, now_ms, past)
+            yield How(call, age_s=age_s, now_ms=now_ms, past=past), self._asked(node.chain, call.doing, moment)
 
     def _hits(self, node: Node, call: Call, said: Said) -> tuple[Forbidden, ...]:
         guard, found = self._guard(said), list[Forbidden]()
@@ -139,10 +140,11 @@ class Ways:
                 if agent is None:
                     continue
                 doing = self._handing.setdefault(agent, Doing(ActionKind.DELEGATE, "", agent, {}))
-                said = self._asked(node.chain, doing, Moment(node.calls, node.irreversible))
                 calls, _ = self.counting.after(node, irreversible=False)
                 there = node._replace(chain=(*node.chain, agent), calls=calls)
-                yield Edge(self._guard(said), 0, there, How(None, doing), said.escalate)
+                for past in self.asker.pasts(self.user, doing):
+                    said = self._asked(node.chain, doing, Moment(node.calls, node.irreversible, past=past))
+                    yield Edge(self._guard(said), 0, there, How(None, doing, past=past), said.escalate)
         if len(node.chain) > 1:
             yield Edge(self.asker.space.all, 0, node._replace(chain=node.chain[:-1]), How(None))
 

@@ -79,8 +79,11 @@ def chains(bundle: Bundle, bounds: Bounds = BOUNDS, user: str | None = None) -> 
     )
     steps = max(len(none.progress.layers), len(always.progress.layers))
     unjudged = [f"{name}: its policies have a form that only cedarpy judges" for name in sorted(world.asker.unjudged)]
+    narrowed = [
+        f"{name}: what monitors say can come out in more ways than were tried" for name in sorted(world.asker.narrowed)
+    ]
     # What both searches left is said once.
-    left = tuple(dict.fromkeys((*world.left, *unjudged, *teller.unconfirmed)))
+    left = tuple(dict.fromkeys((*world.left, *unjudged, *narrowed, *teller.unconfirmed)))
     searched = Searched(
         space.labels,
         states,
@@ -243,6 +246,8 @@ def _assumed(bundle: Bundle, world: World) -> Iterator[str]:
         yield f"{observing} that only observe are held to policy"
     if bundle.catalog.budgets:
         yield "nothing of any budget is spent"
+    if any(part.past for part in _slices(bundle).values()):
+        yield "monitors may say at each step whatever policies tell apart: what was done before is not counted"
     if not world.deep:
         yield "no policy looks at delegation or counts calls: a chain of agents may do no more than its first one"
     for (server, name), stores in sorted(world.leaks.unsaid.items()):

@@ -1,16 +1,19 @@
 """What a search finds: chains of steps, each permitted, and what it did to find them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from remit.assure.chains.goals import Goal
 from remit.assure.world import Chain, Doing
+from remit.facts.canonical import Json
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step of a chain as it was judged: the verdict, the policies that gave it, and the labels held after it.
 
-    `gates` are the policies that people would have to lift, with their routes.
+    `gates` are the policies that people would have to lift, with their routes; `past` is what monitors are supposed to
+    say then, where it is not that nothing happened.
     """
 
     chain: Chain
@@ -25,6 +28,7 @@ class Step:
     picks: str | None = None
     leaves: str | None = None
     unsaid: bool = False
+    past: Mapping[str, Json] = field(default_factory=dict[str, Json])
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from remit.assure.chains.search import Taken
+from remit.assure.supposed import Supposition
 from remit.assure.world import Chain, Doing
 from remit.facts.action import ActionKind
 from remit.facts.canonical import Json
@@ -13,7 +14,10 @@ from remit.policy.bundle import Bundle
 
 @dataclass(frozen=True, slots=True)
 class Todo:
-    """One action by the last of `chain`, so many `times`, at an age and a time; what it takes up and leaves."""
+    """One action by the last of `chain`, so many `times`, at an age and a time; what it takes up and leaves.
+
+    `past` is what monitors are supposed to say then.
+    """
 
     chain: Chain
     doing: Doing
@@ -23,6 +27,7 @@ class Todo:
     picks: str | None
     leaves: str | None
     unsaid: bool
+    past: Supposition
 
 
 def moves(ways: Sequence[Sequence[Taken]]) -> Iterator[list[Todo]]:
@@ -44,7 +49,8 @@ def _of(way: Sequence[Taken], sessions: dict[str, int]) -> Iterator[Todo]:
         chain = (session, *(target.chain[1:] if node.store is not None else node.chain[1:]))
         doing = how.delegate if how.call is None else how.call.doing
         if doing is not None:
-            yield Todo(chain, doing, how.times, how.age_s, how.now_ms, node.store, target.store, edge.unsaid)
+            taken_up, left = node.store, target.store
+            yield Todo(chain, doing, how.times, how.age_s, how.now_ms, taken_up, left, edge.unsaid, how.past)
 
 
 def _session(sessions: dict[str, int], agent: str) -> str:

@@ -12,6 +12,7 @@ from remit.assure.chains.goals import Forbidden
 from remit.assure.chains.literals import Literals
 from remit.assure.chains.moves import Call
 from remit.assure.chains.space import Space
+from remit.assure.supposed import Supposition
 from remit.assure.world import START_MS, Doing
 
 EXACT_MAX: Final = 8
@@ -31,13 +32,17 @@ class Node(NamedTuple):
 
 
 class How(NamedTuple):
-    """What an edge does: a `call`, so many `times`, at an age and a time; or, without one, a handing on, or back."""
+    """What an edge does: a `call`, so many `times`, at an age and a time; or, without one, a handing on, or back.
+
+    `past` is what monitors are supposed to say then.
+    """
 
     call: Call | None
     delegate: Doing | None = None
     times: int = 1
     age_s: int = 0
     now_ms: int = START_MS
+    past: Supposition = ()
 
 
 class Edge(NamedTuple):

@@ -12,6 +12,7 @@ from remit.assure.chains.goals import Goal
 from remit.assure.chains.mentioning import names
 from remit.assure.chains.moved import Todo, moves, towards_one_value
 from remit.assure.chains.search import Hit, Taken
+from remit.assure.supposed import plain
 from remit.assure.world import START_MS, World
 from remit.facts.guarantee import Rate
 from remit.facts.label import Labels
@@ -133,6 +134,7 @@ def _repeated(world: World, todo: Todo) -> tuple[Decision | None, int, Decision 
     if todo.age_s:
         old = min(held.started_ms, world.now_ms - todo.age_s * 1_000)
         world.change(todo.chain, replace(held, started_ms=old))
+    world.suppose(todo.past)
     action = world.action(todo.chain, todo.doing)
     let: Decision | None = None
     for made in range(todo.times):
@@ -166,4 +168,5 @@ def _step(world: World, todo: Todo, decision: Decision) -> Step:
         todo.picks,
         todo.leaves,
         todo.unsaid,
+        {name: plain(world.bundle.catalog.monitors[name], said) for name, said in todo.past},
     )

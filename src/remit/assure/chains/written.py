@@ -45,6 +45,12 @@ def _what(step: Step) -> str:
     if step.picks is not None:
         done += f", taking up what is in {step.picks}"
         done += ", which the catalog does not say" if step.unsaid else ""
+    if step.past:
+        said = (
+            f"{name} is {value if isinstance(value, str) else canonical(value).decode()}"
+            for name, value in step.past.items()
+        )
+        done += f" when the monitor {' and '.join(said)}"
     return done if step.leaves is None else f"{done}, leaving it in {step.leaves}"
 
 
@@ -59,10 +65,13 @@ def _how(step: Step) -> str:
 def case(chain: Chained) -> dict[str, Json]:
     """`chain` as a case: all of its steps are as they are now, but the one that is to be forbidden is denied."""
     last = cutting(chain)
-    events: list[Json] = []
+    events, past = list[Json](), dict[str, Json]()
     for number, step in enumerate(chain.steps[: last + 1]):
         if step.age_s:
             events.append({"as": "/".join(step.chain), "given": {"age_s": step.age_s}})
+        if step.past != past:
+            past = step.past
+            events.append({"as": "/".join(step.chain), "given": {"past": dict(past)}})
         event = _event(step)
         if number == last:
             event |= {"expect": "deny"}
@@ -119,6 +128,7 @@ def _told(step: Step) -> dict[str, Json]:
         "policies": list(step.policies),
         "gates": [{"policy": policy, "route": route} for policy, route in step.gates],
         "labels": list(step.labels),
+        "past": dict(step.past),
         "takes_up": step.picks,
         "leaves_in": step.leaves,
     }

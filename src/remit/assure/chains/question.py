@@ -1,0 +1,69 @@
+"""What policies are asked about a call that is searched: by nobody's word, at a moment that is supposed."""
+
+from dataclasses import dataclass
+
+from remit.assure.supposed import Supposing, Supposition
+from remit.assure.world import START_MS, Doing
+from remit.facts.action import Action, ActionKind
+from remit.facts.agent import Authority, Link
+from remit.facts.canonical import canonical
+from remit.facts.novelty import Used
+from remit.pdp.flow import flow_of
+from remit.pdp.measure import impact, novelty, sent
+from remit.pdp.past import told
+from remit.pdp.reached import reached_other
+from remit.pdp.snapshot import Pin, Snapshot
+from remit.policy.bundle import Bundle
+from remit.policy.context import Facts
+from remit.policy.convert import overlaps
+from remit.policy.reached import Reached
+from remit.policy.verdict import Reason
+from remit.policy.weigh import Question, question_of
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a session is like but for its labels: counters, age, the time, and what monitors say of what was done."""
+
+    calls: int = 0
+    irreversible_calls: int = 0
+    age_s: int = 0
+    now_ms: int = START_MS
+    past: Supposition = ()
+
+
+def question_about(
+    bundle: Bundle, agents: tuple[str, ...], user: str | None, doing: Doing, moment: Moment, reached: Reached
+) -> Question | None:
+    """What policies are asked about `agents` doing this, by nobody's word; None where they read what is lost."""
+    links = tuple(Link(agent, f"s{at}") for at, agent in enumerate(agents))
+    authority = Authority(links, user, "", moment.now_ms + 1)
+    action = Action(doing.kind, doing.server, doing.name, canonical(doing.args), doing.args, authority)
+    part = reached.slice
+    past = Supposing(bundle.catalog.monitors, moment.past)
+    snapshot = Snapshot(bundle, (), Pin.MATCHES, used=Used(), past=past)
+    flow = flow_of(snapshot, action, reached) if part.flow else None
+    counted = moment.calls, moment.irreversible_calls, moment.age_s * 1_000
+    facts = Facts(user, agents, frozenset(), *counted, action.size, moment.now_ms, flow)
+    if reached.asked:
+        said = told(snapshot, action, reached, moment.now_ms)
+        facts = facts._replace(past=None if isinstance(said, Reason) else said)
+    if part.impact:
+        facts = facts._replace(impact=impact(reached, action.input))
+        if facts.impact is not None and not facts.impact.lost.isdisjoint(part.measures):
+            return None
+    if part.novelty and flow is not None:
+        facts = facts._replace(novelty=novelty(snapshot, action, reached, flow))
+    if reached.finds:
+        facts = facts._replace(sends=sent(action, reached))
+    question = question_of(reached, facts, action.input, bundle.labels)
+    lost = bool(question.inexact) and overlaps(part.reads, question.inexact) is not None
+    return None if lost else question
+
+
+def reached_of(bundle: Bundle, doing: Doing) -> Reached:
+    """What `doing`, which the workspace knows, reaches."""
+    if doing.kind is ActionKind.CALL_TOOL:
+        return bundle.reached(bundle.tools[doing.server, doing.name])
+    authority = Authority((Link("", ""),), None, "", 0)
+    return reached_other(bundle, Action(doing.kind, doing.server, doing.name, b"", doing.args, authority))
