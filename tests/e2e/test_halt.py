@@ -396,7 +396,12 @@ async def test_whoever_an_agent_acts_for_does_not_resume_what_somebody_else_stop
         # To stop it once more makes it no stop of his own.
         await api.told("POST", "/halts", req, {**what, "why": "mine now"})
         [stop] = (await api.told("GET", "/halts"))["items"]
-        assert (stop["by"], stop["why"]) == ("ann", "mine now")
+        assert (stop["by"], "it looks as if" in stop["why"]) == ("user:ann", True), "nor his words hers"
+        # Nor does stopping it by what it asked for, where he may say no to his own.
+        for by, whose, why in ((req, "user:ann", "it looks as if"), (ben, "user:ben", "not now")):
+            await api.told("POST", f"/approvals/{ident}/stop", by, {"reason": "not-now"})
+            [stop] = (await api.told("GET", "/halts"))["items"]
+            assert (stop["by"], stop["why"].startswith(why)) == (whose, True), "who may resume it takes it over"
         assert (await api.ask("POST", "/halts/resume", req, what)).status_code == 403
         refused = await api.ask("POST", "/halts/resume", dan, what)
         assert (refused.status_code, "decide on no route" in refused.text) == (403, True)

@@ -256,7 +256,7 @@ async def test_a_stopped_session_does_nothing_any_more(b: Bench) -> None:
     b.upstream.answers.set()
     below = await b.call("pay", b.authority("clerk", "helper"), amount=1, to="eve")
     assert codes(below) == {Code.HALTED}
-    assert "stopped by bob: it looks as if" in repr(below)
+    assert "stopped by user:bob: it looks as if" in repr(below)
     with pytest.raises(VoteRefused, match="not one of those"):
         await b.driver.stop_session(ident, b.bundle.catalog.users["dan"], "suspicious", None)
     assert [name for _, name in await b.ledger.stopped()] == [f"{b.root}0"]

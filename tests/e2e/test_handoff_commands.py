@@ -111,6 +111,6 @@ def test_a_deputy_decides_and_a_stopped_session_does_nothing(tmp_path: Path) -> 
         assert stopped.returncode == 0, stopped.stderr
         after = asyncio.run(call(service, agent, "add", {"id": "small", "amount": 1}))
         assert after.is_error
-        assert "stopped by sam: it looks as if something other than the user asked for it" in text(after)
+        assert "stopped by user:sam: it looks as if something other than the user asked for it" in text(after)
         assert counting.effects == []
         assert service.told("approvals", "show", first["id"])["state"] == "denied"

@@ -10,7 +10,7 @@ from remit.api.answers_decided import ApprovalAnswer, ApprovalsAnswer
 from remit.api.authenticator import Admin, Person
 from remit.api.briefs import brief_view, case_of
 from remit.api.guard import ByPerson, ByReader, GuardedRoute, With
-from remit.api.halts import may_decide
+from remit.api.halts import may_decide, stop_asking
 from remit.api.problem import Problem, not_found
 from remit.api.requests import (
     LIMIT_MAX,
@@ -169,8 +169,8 @@ async def delegate(ident: RefPath, asked: DelegateRequest, services: With, calle
 @router.post("/approvals/{ident}/stop")
 async def stop(ident: RefPath, asked: StopSessionRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
     """Stop the session that asked, with all that was delegated from it."""
-    known, by = await _known(services, caller, ident)
-    await services.driver.stop_session(ident, by, asked.reason.value, asked.note)
+    known, _ = await _known(services, caller, ident)
+    await stop_asking(services, caller, ident, asked.reason.value, asked.note)
     return await _told(services, caller, await services.ledger.approval(ident) or known)
 
 

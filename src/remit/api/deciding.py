@@ -9,6 +9,7 @@ from remit.escalate.machine import Approval
 from remit.facts.agent import User
 from remit.facts.canonical import Json
 from remit.facts.passkey import Confirmed
+from remit.facts.stop import Stop
 from remit.policy.reached import Reached
 from remit.trace.bodies import ActionBody, Choice
 
@@ -48,8 +49,15 @@ class Deciding(Protocol):
         """Say yes to other `arguments` than were asked for. Raises `EditRefused` too."""
         ...
 
-    async def stop_session(self, ident: str, by: User, reason: str, note: str | None) -> str:
-        """Stop the run that asked, and refuse or withdraw all that waits in it; the root session's id."""
+    async def session_asked(self, ident: str) -> str:
+        """The root session of the run that asked for the approval `ident`."""
+        ...
+
+    async def stop_session(self, ident: str, by: User, reason: str, note: str | None, over: Stop | None = None) -> str:
+        """Stop the run that asked, and refuse or withdraw all that waits in it; the root session's id.
+
+        `over` as of `Halting.halt`.
+        """
         ...
 
     async def delegate_approval(

@@ -16,11 +16,12 @@ class Halting(Protocol):
         ...
 
     async def halt(
-        self, what: Stopped, by: str, reason: str, holds: Holds = Holds.ALL, keeps: str | None = None
+        self, what: Stopped, by: str, reason: str, holds: Holds = Holds.ALL, over: Stop | None = None
     ) -> tuple[Receipt, Sequence[str]]:
         """Stop `what` from what it `holds` until a person resumes it; what that cut off, by decision id.
 
-        The effect of those is in doubt. Where `keeps` says who stopped it before, it stays his stop.
+        The effect of those is in doubt. It takes the place of the stop that it is `over`; any other that stands stays
+        whose it is, for his reason.
 
         From this call on, before it is durable, nothing of it is judged, sent or released.
         """

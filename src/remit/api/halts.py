@@ -44,7 +44,7 @@ async def resume(asked: StopRequest, services: With, caller: ByReader) -> Resume
     what = (Over(asked.kind), asked.name)
     if isinstance(caller, Person):
         may_decide(services, caller)
-    stopped = next((stop for stop in services.driver.stops if stop.what == what), None)
+    stopped = _standing(services, what)
     if stopped is None:
         return ResumedAnswer(kind=asked.kind, name=asked.name, record=None)
     if (refused := await _not_his(services, caller, stopped)) is not None:
@@ -85,15 +85,31 @@ async def _halt(
         raise Problem(
             400, "a halt says why", why="whoever is stopped, and whoever resumes, reads it", next="--why TEXT"
         )
-    before = next((stop for stop in services.driver.stops if stop.what == what), None)
+    before = _standing(services, what)
     if before is not None and holds is not Holds.ALL and before.holds is not holds:
         # To quarantine it so would let it do a part of what it was stopped from.
         following = f"remit resume {subject(what).replace(':', ' ', 1)}, or halt it"
         raise Problem(409, "it is stopped from something else", why=str(before), next=following)
-    # To stop once more what somebody else stopped makes it no stop of one's own.
-    keeps = before.by if before is not None and await _not_his(services, caller, before) is not None else None
-    receipt, cut = await services.driver.halt(what, named(caller), why, holds, keeps)
+    over = await _taken_over(services, caller, before)
+    receipt, cut = await services.driver.halt(what, named(caller), why, holds, over)
     return receipt, list(cut)
+
+
+async def stop_asking(services: Services, caller: Person, ident: str, reason: str, note: str | None) -> None:
+    """Stop the session that asked for the approval `ident`, with all that was delegated from it."""
+    what = (Over.SESSION, await services.driver.session_asked(ident))
+    over = await _taken_over(services, caller, _standing(services, what))
+    by = services.runtime.catalog.users[caller.user]
+    await services.driver.stop_session(ident, by, reason, note, over)
+
+
+def _standing(services: Services, what: Stopped) -> Stop | None:
+    return next((stop for stop in services.driver.stops if stop.what == what), None)
+
+
+async def _taken_over(services: Services, caller: Admin | Person, before: Stop | None) -> Stop | None:
+    """`before`, where `caller` could let it act again: else to stop it once more would make it a stop of his own."""
+    return before if before is not None and await _not_his(services, caller, before) is None else None
 
 
 async def _known(services: Services, asked: StopRequest) -> Stopped:

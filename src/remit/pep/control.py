@@ -5,6 +5,7 @@ The control API calls these; the enforcement of calls (`pep.driver`) builds on t
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from remit.escalate import voting
 from remit.escalate.machine import OPEN, Approval, State
@@ -125,15 +126,21 @@ class Control(Bounding):
         return await self._about(sid, AdminBody(Event.SESSION_ENDED, by, sid))
 
     async def halt(
-        self, what: Stopped, by: str, reason: str, holds: Holds = Holds.ALL, keeps: str | None = None
+        self, what: Stopped, by: str, reason: str, holds: Holds = Holds.ALL, over: Stop | None = None
     ) -> tuple[Receipt, Sequence[str]]:
         """Stop `what` from what it `holds` until a person resumes it; what that cut off, by decision id.
 
-        The effect of those is in doubt. Where `keeps` says who stopped it before, it stays his stop.
+        The effect of those is in doubt. It takes the place of the stop that it is `over`; any other that stands stays
+        whose it is, for his reason, whatever more is held by now.
 
         INVARIANT(stop-wins): from this call on, before it is durable, nothing of it is judged, sent or released.
         """
-        pending, cut = self._halt(Stop(*what, keeps or by, 0, reason, holds), by)
+        stands = self._memory.stopped.get(what)
+        own = Stop(*what, by, 0, reason, holds)
+        if stands is None or stands == over:
+            pending, cut = self._halt(own)
+        else:
+            pending, cut = self._halt(replace(own, by=stands.by, reason=stands.reason), own)
         return await pending.durable, cut
 
     def leased(self, left: Left) -> Lease:
@@ -141,23 +148,21 @@ class Control(Bounding):
         self._desk.lease = lease = Lease(self._clock, left, lambda stop: self._halt(stop)[0])
         return lease
 
-    def _halt(self, stop: Stop, by: str | None = None) -> tuple[Pending, Sequence[str]]:
+    def _halt(self, stop: Stop, said: Stop | None = None) -> tuple[Pending, Sequence[str]]:
+        """Put `stop` in force, which keeps whose it is where somebody else `said` it once more."""
         data = {"reason": stop.reason} | ({} if stop.holds is Holds.ALL else {"holds": stop.holds.value})
-        data |= {} if by in {None, stop.by} else {"keeps": stop.by}
-        body = AdminBody(Event.HALT, by or stop.by, subject(stop.what), data)
+        data |= {} if said is None else {"keeps": stop.by, "said": said.reason}
+        body = AdminBody(Event.HALT, stop.by if said is None else said.by, subject(stop.what), data)
         pending = self._desk.append(RecordKind.ADMIN, "", body)
         return pending, self._cut(stop)
 
-    async def stop_session(self, ident: str, by: User, reason: str, note: str | None) -> str:
+    async def stop_session(self, ident: str, by: User, reason: str, note: str | None, over: Stop | None = None) -> str:
         """Stop the run that asked: the root session of the chain, with all that was delegated from it; its id.
 
-        INVARIANT(stop-wins): what waits for people in it is refused or withdrawn, and calls whose request has not
-        left yet are stopped too.
+        `over` as of `halt`. INVARIANT(stop-wins): what waits for people in it is refused or withdrawn, and calls whose
+        request has not left yet are stopped too.
         """
-        found = await self._found(ident)
-        entry = await self._ledger.entry(Ref.parse(ident))
-        body = None if entry is None else entry.body
-        root = body.links[0][1] if isinstance(body, ActionBody) else found.sid
+        found, root = await self._found(ident), await self.session_asked(ident)
         room, now_ms = self.room(), self._clock.now_ms()
         found = self._memory.approval(ident) or found
         if found.state in OPEN and now_ms < found.expires_ms:
@@ -168,7 +173,7 @@ class Control(Bounding):
         elif not sits(found, room.routes, room.users, by, now_ms):
             raise voting.ineligible(found, room, by, now_ms)
         said = sentence(reason) or reason
-        await self.halt((Over.SESSION, root), by.name, said)
+        await self.halt((Over.SESSION, root), f"user:{by.name}", said, over=over)
         ended = [
             self._desk.append(RecordKind.ADMIN, one.sid, _withdrawn(one.ident))
             for one in self._memory.approvals()
@@ -237,7 +242,7 @@ class Control(Bounding):
         except ValueError as error:
             reason = Reason(Code.ARG_INVALID, f"the arguments have no canonical form: {error}")
             return Decision(Deny(), (reason,), (Refuse(),))
-        action = _asked(kind, authority, (server, name), arguments, data)
+        action = errand.action_of(kind, authority, (server, name), arguments, data)
         sids = [link.sid for link in authority.links]
         await self._memory.hold(sids)
         try:
@@ -315,20 +320,6 @@ class Control(Bounding):
             return await self.record(body, sid)
         finally:
             self._memory.release((sid,), self._clock.monotonic_s())
-
-
-def _asked(
-    kind: ActionKind, authority: Authority, named: tuple[str, str], arguments: Mapping[str, Json], data: bytes
-) -> Action:
-    """The action that `can` asks of, made where those that run are made."""
-    server, name = named
-    match kind:
-        case ActionKind.READ_RESOURCE:
-            return errand.read_resource(authority, server, name).action
-        case ActionKind.GET_PROMPT:
-            return errand.get_prompt(authority, server, name, arguments, data).action
-        case _:
-            return Action(ActionKind.CALL_TOOL, server, name, data, arguments, authority)
 
 
 def _withdrawn(ident: str) -> AdminBody:

@@ -160,6 +160,13 @@ class Decisions:
             return found
         return await self._record(DecisionBody(ident, found.requested, by.name, Choice.REVIEW, (), note), after)
 
+    async def session_asked(self, ident: str) -> str:
+        """The root session of the run that asked for the approval `ident`."""
+        found = await self._found(ident)
+        entry = await self._ledger.entry(Ref.parse(ident))
+        body = None if entry is None else entry.body
+        return body.links[0][1] if isinstance(body, ActionBody) else found.sid
+
     def room(self) -> Room:
         """Those who decide, by the running bundle."""
         catalog = self._desk.bundle.catalog

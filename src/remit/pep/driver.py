@@ -157,9 +157,9 @@ class Driver(Control):
         is_over, why = partial(self.is_over, stop), reason_of(stop)
         return [name for part in self._parts for name in part.cut(is_over, why)]
 
-    async def stop_session(self, ident: str, by: User, reason: str, note: str | None) -> str:
-        """As `Decisions.stop_session`, then let its upstream children go."""
-        sid = await super().stop_session(ident, by, reason, note)
+    async def stop_session(self, ident: str, by: User, reason: str, note: str | None, over: Stop | None = None) -> str:
+        """As `Control.stop_session`, then let its upstream children go."""
+        sid = await super().stop_session(ident, by, reason, note, over)
         await self._let_go(sid)
         return sid
 

@@ -48,6 +48,20 @@ class Errand:
     told: bool = True
 
 
+def action_of(
+    kind: ActionKind, authority: Authority, named: tuple[str, str], arguments: Mapping[str, Json], data: bytes
+) -> Action:
+    """The action that `can` asks of, made where those that run are made; `data` is the canonical form of `arguments`."""
+    server, name = named
+    match kind:
+        case ActionKind.READ_RESOURCE:
+            return read_resource(authority, server, name).action
+        case ActionKind.GET_PROMPT:
+            return get_prompt(authority, server, name, arguments, data).action
+        case _:
+            return Action(ActionKind.CALL_TOOL, server, name, data, arguments, authority)
+
+
 def call_tool(
     authority: Authority, server: str, tool: str, given: Mapping[str, Json], arguments: bytes, accepted: Tool | None
 ) -> Errand:

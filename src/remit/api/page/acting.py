@@ -8,7 +8,7 @@ from typing import Final
 
 from remit.api.approvals import Yes, decide, is_keyed
 from remit.api.grants import given, known_approval, previewed
-from remit.api.halts import may_decide
+from remit.api.halts import may_decide, stop_asking
 from remit.api.page.choices import Viewer
 from remit.api.page.confirming import Confirming, unconfirmed
 from remit.api.page.desk import SignedIn
@@ -84,7 +84,7 @@ class Acting:
                 await services.driver.delegate_approval(ident, by, to, until_ms, note, confirmed)
             case "stop":
                 _sure(form, back)
-                await services.driver.stop_session(ident, by, _reason(form, back) or "suspicious", note)
+                await stop_asking(services, who.person, ident, _reason(form, back) or "suspicious", note)
             case "glass":
                 _sure(form, back)
                 _shown(form, approval, back)
