@@ -44,6 +44,7 @@ _SIX: Final = re.compile(r"(?=[a-f:]{0,40}\d)[\da-f]{0,4}(?::[\da-f]{0,4}){2,7}"
 """An address of IPv6, shortened; the brackets around it are gone."""
 _DOTTED: Final = re.compile(r"[a-z]{2}\d{2}\.")
 """How an account number in groups with dots between begins."""
+_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _LABEL: Final = re.compile(r"\w(?:[\w-]{0,61}[^\W_])?")
 _GROUPED: Final = re.compile(
     r"\b[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?\b|\b\d{2,4}(?:[ -]\d{2,4}){2,6}\b"
@@ -139,7 +140,14 @@ def learnt(said: str) -> set[str]:
     """What an index learns of the case of identifiers in a piece."""
     found: set[str] = set()
     for token, kind in _read(said):
-        if kind not in {Kind.ID, Kind.ADDRESS, Kind.URL}:
+        if kind not in {Kind.ID, Kind.ADDRESS, Kind.URL} or [len(part) for part in token.split("-")] == [
+            8,
+            4,
+            4,
+            4,
+            12,
+        ]:
+            # Of the texts here, what has these lengths is a UUID.
             continue
         begin = said.lower().find(token)
         written = said[begin : begin + len(token)] if begin >= 0 and len(said) == len(said.lower()) else token

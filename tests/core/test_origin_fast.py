@@ -24,7 +24,7 @@ PIECES = st.sampled_from(
      "Sept.", "1st,", " of", "12th", "2022", "20221", "'s", "=", ":", "/", "ß", "İ", "ς", "a=b:c/d&e", "12-", "34 ",
      "\n", "e.g.", "x.com.Then", "\u0301", "*", "~", "..", "[", "{", "?", "\\", "`", "\u2003", "\xa0", "\u200b", "²",
      "٣", "\ud800", "1.4.2022", "2021-03-04", "T10:00Z", "::1", "mailto:", "www.", ".txt", "xn--p1ai", "10.0.0.1",
-     "A7", "a7-B", "~/Bob", "Notes/*", "Notes.TXT", "BOB@Example.org", "https://X.example/A",
+     "A7", "a7-B", "~/Bob", "Notes/*", "0B6C2A1E-7f00-4C4d-9b1a-0123456789AB", "Notes.TXT", "BOB@Example.org", "https://X.example/A",
      "a" * 70, "0" * 45, "12345678", "DE89370400440532013000", "GB29.NWBK.60161331926819", "view-source:", "_", "@"]
 )  # fmt: skip
 TEXTS = st.one_of(

@@ -188,6 +188,10 @@ def test_case_tells_no_words_hosts_accounts_and_dates_apart() -> None:
     world = World(said="Pay ann at EXAMPLE.org, to gb29nwbk60161331926819 or DE89370400440532013000, on 2026-04-01T10Z")
     for to in ("ANN", "Ann", "example.org", "de89370400440532013000", "GB29NWBK60161331926819", "2026-04-01t10z"):
         assert world.origin("send", to=to) is Origin.GROUNDED, to
+    uuid = "0B6C2A1E-7f00-4C4d-9b1a-0123456789AB"
+    known = World(said=f"open {uuid} please")
+    for to in (uuid, uuid.lower(), uuid.upper()):
+        assert known.origin("send", to=to) is Origin.GROUNDED, to
     turkish = World(said="open \u0130stanbul-7")
     assert turkish.origin("send", to="\u0130stanbul-7") is Origin.GROUNDED
 

@@ -2,11 +2,13 @@
 
 Laws
 * An id, a path, what follows the host of a URL and whom an address is for keep their case (RFC 3986, section 6.2.2.1;
-  RFC 5321, section 2.4). Words, hosts, account numbers and dates have none, nor has the first letter of an address.
+  RFC 5321, section 2.4). Words, hosts, account numbers, UUIDs (RFC 9562, section 4) and dates have none, nor has the
+  first letter of an address.
 * It only tightens: what is found here is looked for beside the tokens, and never vouches for anything by itself.
 * An index learns of it where there are capitals: the identifier itself, and that its small letters were capitals.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
@@ -15,6 +17,7 @@ from remit.protect.pieces import Kind, host_of, tokens
 
 CASED: Final = frozenset({Kind.ID, Kind.ADDRESS, Kind.URL})
 """What may have a case of its own."""
+_UUID: Final = re.compile(r"[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}", re.ASCII)
 _OWN: Final = "\x1c"
 _CAPITALS: Final = "\x1d"
 """No token of a text begins with either: controls separate."""
@@ -39,7 +42,7 @@ def identifiers(said: str) -> Iterator[tuple[str, str]]:
     """The identifiers in a piece of text: the token of each, and the same in its own letters."""
     lower = said.lower()
     for token, kind in tokens(said):
-        if kind in CASED:
+        if kind in CASED and not _UUID.fullmatch(token):
             at = lower.find(token) if len(lower) == len(said) else -1
             yield token, token if at < 0 else _kept(said[at : at + len(token)], kind)
 
