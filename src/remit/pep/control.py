@@ -33,7 +33,6 @@ from remit.ports.halts import Left
 from remit.ports.ledger import Ledger, Pending
 from remit.ports.system import Clock
 from remit.trace.bodies import (
-    ActionBody,
     AdminBody,
     Choice,
     DecisionBody,

@@ -51,7 +51,7 @@ class Errand:
 def action_of(
     kind: ActionKind, authority: Authority, named: tuple[str, str], arguments: Mapping[str, Json], data: bytes
 ) -> Action:
-    """The action that `can` asks of, made where those that run are made; `data` is the canonical form of `arguments`."""
+    """The action that `can` asks of, made where those that run are; `data` is the canonical form of `arguments`."""
     server, name = named
     match kind:
         case ActionKind.READ_RESOURCE:
