@@ -14,6 +14,7 @@ from remit.escalate.machine import Vote
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Effect, Route, Sink, Tool
+from remit.facts.guarantee import Guarantee, NoFlow
 from remit.facts.impact import Counts, Extractor
 from remit.facts.origin import Origin, Role, Traced
 from remit.pdp import granting
@@ -106,6 +107,22 @@ INDEX = seen(("call-1", "bob"), ("call-1", "eve"), ("call-2", "zoe"), said="writ
 
 def verdict(asked: Action, *given: Grant, index: Index | None = INDEX, now_ms: int = NOW) -> str:
     return asked_of(RUNNING, asked, index, *given, now_ms=now_ms).verdict
+
+
+def test_no_grant_lifts_what_a_guarantee_lets_through_people_alone() -> None:
+    held = NoFlow(frozenset({"confidential"}), frozenset({"external"}))
+    made = catalog(PERMIT, STRANGERS, tools=(post("send"),))
+    running = bundle(replace(made, guarantees={"private": Guarantee("private", "uma", held)}))
+    grant = granted(running, send("bob", text="hello"), INDEX)
+
+    def verdict(asked: Action, *labels: str) -> str:
+        shot = replace(snapshot(running, asked, labels=labels), origins=INDEX, grants=(grant,))
+        return body(decide(shot, asked, NOW)).verdict
+
+    assert verdict(send("bob", text="all salaries")) == "permit"
+    assert verdict(send("bob", text="all salaries"), "public") == "permit"
+    assert verdict(send("bob", text="all salaries"), "confidential") == "escalate"
+    assert verdict(send("ann", text="x"), "confidential") == "deny", "nobody is asked about her"
 
 
 def test_a_grant_for_the_session_covers_what_was_seen_and_what_comes_from_the_same_result() -> None:

@@ -23,7 +23,7 @@ from remit.pdp.decision import Decision
 from remit.pdp.effects import Ruling, bare, decision_of
 from remit.pdp.flow import flow_of
 from remit.pdp.granting import covering, reach_in
-from remit.pdp.guaranteed import guaranteed
+from remit.pdp.guaranteed import flows, guaranteed
 from remit.pdp.known import argument_problem, known, session_problem
 from remit.pdp.listing import judge_list
 from remit.pdp.measure import impact, novelty, sent
@@ -96,8 +96,9 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     if spends:
         judged = thrifty(snapshot, action, judged)
     lifted = _lifted(snapshot, action, judged, now_ms)
-    # A no to this very action stands over whatever was granted for others like it.
-    if snapshot.grants and not snapshot.noes and isinstance(lifted.verdict, Escalate):
+    # A no to this very action stands over whatever was granted for others like it, and so does a guarantee.
+    granting = snapshot.grants and not snapshot.noes and isinstance(lifted.verdict, Escalate)
+    if granting and not flows(checked, facts):
         lifted = _granted(snapshot, action, lifted, now_ms)
     if checked.feeds.guards:
         lifted = guaranteed(snapshot, action, lifted, now_ms)

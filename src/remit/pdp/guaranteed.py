@@ -16,6 +16,8 @@ from remit.pdp.effects import Ruling
 from remit.pdp.listing import offers
 from remit.pdp.snapshot import Snapshot
 from remit.policy.bundle import Bundle
+from remit.policy.context import Facts
+from remit.policy.reached import Reached
 from remit.policy.verdict import Code, Deny, Escalate, Reason
 from remit.protect.monitors import key_of
 
@@ -58,7 +60,7 @@ def guaranteed(snapshot: Snapshot, action: Action, judged: Ruling, now_ms: int) 
 def _broken(snapshot: Snapshot, action: Action, judged: Ruling, guard: Guard, now_ms: int) -> str | None:
     held = guard.guarantee.holds
     if isinstance(held, NoFlow):
-        return _flow(judged, held)
+        return None if _asked(judged) else _flow(judged.facts, held)
     if action.within is not None:
         # A round of what was let through already, and counted then.
         return None
@@ -87,15 +89,23 @@ def _broken(snapshot: Snapshot, action: Action, judged: Ruling, guard: Guard, no
     return None
 
 
-def _flow(judged: Ruling, held: NoFlow) -> str | None:
-    """A gate that people lifted, or that they are asked about, lets it through."""
-    if judged.approval is not None or judged.grants or isinstance(judged.verdict, Escalate):
+def flows(reached: Reached, facts: Facts) -> bool:
+    """Whether it is what some guarantee lets through people alone: they see each, whatever they granted before."""
+    held = (guard.guarantee.holds for guard in reached.feeds.guards)
+    return any(isinstance(one, NoFlow) and _flow(facts, one) is not None for one in held)
+
+
+def _asked(judged: Ruling) -> bool:
+    """Whether people are asked about exactly this, or were."""
+    return judged.approval is not None or isinstance(judged.verdict, Escalate)
+
+
+def _flow(facts: Facts | None, held: NoFlow) -> str | None:
+    if facts is None:
         return None
-    if judged.facts is None:
-        return None
-    if found := sorted(held.labels & judged.facts.labels):
+    if found := sorted(held.labels & facts.labels):
         return f"what the session holds is {found[0]}, and nobody was asked"
-    found = sorted(held.labels & judged.facts.sent_labels)
+    found = sorted(held.labels & facts.sent_labels)
     return None if not found else f"what it sends is {found[0]}, and nobody was asked"
 
 
