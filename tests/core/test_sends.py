@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from remit.assure.chains.asked import Moment, question_about, reached_of
+from remit.assure.world import Doing
 from remit.facts.action import Action, ActionKind, Within
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Argument, Catalog
@@ -141,3 +143,13 @@ def test_an_incident_says_which_way_it_went(sent: bool | None, text: str) -> Non
 def test_another_choice_of_what_is_looked_for_is_another_bundle() -> None:
     digests = {bundle(looking(finds=finds)).digest for finds in ((), (Find.SECRET,), (Find.SECRET, Find.PII))}
     assert len(digests) == 3
+
+
+def test_a_search_for_chains_asks_about_what_a_call_would_send() -> None:
+    running = bundle(looking(NO_SECRETS))
+    for url, held in (("https://example.org", False), (SECRET, True)):
+        doing = Doing(ActionKind.CALL_TOOL, "web", "fetch", {"url": url})
+        reached = reached_of(running, doing)
+        question = question_about(running, ("ada",), "uma", doing, Moment(), reached)
+        assert question is not None
+        assert bool(question.context["sends"]) is held
