@@ -93,8 +93,8 @@ def test_a_path_after_has_is_a_warning_where_no_action_is_reached() -> None:
     "text",
     [
         f'@id("a") @reason("x") @owasp("ASI01") @gate("owner") forbid {SCOPE};',
-        '@id("a") forbid (principal, action in Remit::Action::"sink:internal", resource);',
-        '@id("a") permit (principal, action in [Remit::Action::"sink:none", Remit::Action::"effect:write"], resource);',
+        '@id("a") forbid (principal, action in Remit::Action::"sink:none", resource);',
+        '@id("a") permit (principal, action in [Remit::Action::"sink:none"], resource);',
         f'@id("a") permit {SCOPE} when {{ context has input.address.city && context.input.address.city == "x" }};',
         f'@id("a") permit {SCOPE} when {{ context has onBehalfOf && context.onBehalfOf in Remit::Group::"everyone" }};',
         f'@id("a") permit {SCOPE} when {{ context has onBehalfOf && context.onBehalfOf == Remit::User::"uma" }};',
