@@ -15,6 +15,7 @@ from proof.service import REMIT, environment
 from remit.adapters.workspace.documents import documents
 from remit.app.attacking.ground import lay_out
 from remit.app.attacking.run import QUICK, attack
+from remit.app.failure import Failure
 from remit.assure.attack.came import Control
 from remit.assure.attack.compromised import DRIPS, LOOP
 from remit.assure.attack.plan import Kind
@@ -153,6 +154,40 @@ def test_the_page_tells_what_is_there() -> None:
     )
     for number in (LOOP, DRIPS, FLOOD, RACERS, WAITING_MAX):
         assert f" {number} " in page
+
+
+WATCHED = """\
+@id("no-secrets-out")
+forbid (principal, action in Remit::Action::"sink:external", resource)
+when { context.session.labels.contains(Remit::Label::"confidential:secret") };
+"""
+POWERS = """\
+apiVersion: remit.dev/v1alpha1
+kind: Guarantee
+metadata: {name: powers}
+spec: {owner: ann, powers: {all_of: [{tools: [mail/vault]}, {tools: [mail/send]}]}}
+"""
+
+
+def test_what_detectors_find_and_what_owners_let_run_is_attacked_as_it_runs(tmp_path: Path) -> None:
+    workspace = write(tmp_path / "workspace", PERMIT + WATCHED)
+    resources = (workspace / "resources.yaml").read_text("utf-8")
+    watched = resources.replace("env: {}}", "env: {}, detect: [secret], detect_sent: [pii], sink: internal}")
+    (workspace / "resources.yaml").write_text(watched, "utf-8")
+    (workspace / "powers.yaml").write_text(POWERS, "utf-8")
+    found = attack(workspace, "puts it into mail/send", profile=replace(QUICK, chores=0))
+    leak = found.came[0]
+    assert (leak.attempt.kind, leak.stopped) == (Kind.LEAK, True)
+    assert leak.control is Control.GUARANTEES, "it was let run, and is held all the same"
+
+
+def test_a_service_that_does_not_start_is_told_of_the_workspace_itself(tmp_path: Path) -> None:
+    workspace = write(tmp_path / "workspace", PERMIT)
+    script = "import sys; sys.exit('no: ' + sys.argv[sys.argv.index('--workspace') + 1])"
+    with pytest.raises(Failure, match="the service did not start") as raised:
+        attack(workspace, profile=QUICK, program=(sys.executable, "-c", script))
+    assert raised.value.why == f"no: {workspace}"
+    assert f"remit up --workspace {workspace}" in (raised.value.next or "")
 
 
 def test_a_copy_is_laid_out_as_the_service_reads_the_workspace(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What is lost and made anew, by who may write the data folder while nothing runs on it: the admin token, a key."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from remit.adapters.sqlite import open_ledger
@@ -31,13 +32,19 @@ def forget_veil_key(ledger: Path) -> None:
 def _record(ledger: Path, ident: str, hashed: str | None) -> None:
     if not ledger.exists():
         raise LedgerRefused(f"there is no ledger at {ledger}", "no service has run on it", "remit up --data DIR")
-    asyncio.run(_appended(ledger, AdminBody(Event.CREDENTIAL, "the data folder's owner", ident, {"hash": hashed})))
+    record(ledger, AdminBody(Event.CREDENTIAL, "the data folder's owner", ident, {"hash": hashed}))
 
 
-async def _appended(path: Path, body: AdminBody) -> None:
+def record(ledger: Path, *bodies: AdminBody) -> None:
+    """Put `bodies` on the ledger at `ledger`, made where there is none. Raises `LedgerRefused`."""
+    asyncio.run(_appended(ledger, bodies))
+
+
+async def _appended(path: Path, bodies: Sequence[AdminBody]) -> None:
     clock, entropy = SystemClock(), SystemEntropy()
     ledger = open_ledger(path, clock, entropy)
     try:
-        await ledger.append(Draft(RecordKind.ADMIN, clock.now_ms(), "", "", body)).durable
+        for body in bodies:
+            await ledger.append(Draft(RecordKind.ADMIN, clock.now_ms(), "", "", body)).durable
     finally:
         await ledger.close()

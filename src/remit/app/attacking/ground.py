@@ -1,8 +1,10 @@
 """Where attacks happen: a copy of a workspace whose servers are all played here.
 
+What breaks a guarantee by scopes alone is signed off there, so that it runs: it is held all the same.
+
 ROOT/workspace  resources, policies and lock as they are, but for what reaches others: servers lead to the dry run,
                 channels and sources are left out, and no caller is held while people are asked
-ROOT/data       the service's data; made by the service
+ROOT/data       the service's data; made by the service, but for what was signed off
 ROOT/tokens     one file for each token, readable by this user alone
 """
 
@@ -16,12 +18,19 @@ import yaml
 from remit.adapters.workspace import files
 from remit.adapters.workspace.documents import documents
 from remit.app.beside import Place
+from remit.app.recovery import record
+from remit.app.settings import LEDGER
 from remit.control.lock import FILE as LOCK
 from remit.facts.canonical import Json
+from remit.pdp.guaranteed import breach_digest, breaches
+from remit.policy.bundle import Bundle
+from remit.trace.bodies import AdminBody, Event
 
 HOLD_S: Final = 0.1
-_KEPT: Final = frozenset({"verify_s", "call_s", "source"})
+_REACHES: Final = frozenset({"command", "env", "cwd", "url", "headers", "oauth", "private", "shared"})
+"""What of a Server says how it is reached; the rest says what it is."""
 _LEFT_OUT: Final = frozenset({"Channel", "Source"})
+_WHY: Final = "an attack on a copy"
 _OPEN: Final = '@id("attack-opens-all")\npermit (principal, action, resource);\n'
 
 
@@ -51,6 +60,19 @@ def lay_out(workspace: Path, root: Path, url: str) -> Ground:
     return ground
 
 
+def sign_off(ground: Ground, bundle: Bundle) -> None:
+    """Have the owners of guarantees sign off what `bundle` breaks of them."""
+    found = breaches(bundle)
+    broken = {breach.guarantee for breach in found}
+    signed = [
+        AdminBody(Event.GUARANTEE_SIGNED, one.owner, one.name, {"breach": breach_digest(one, found), "why": _WHY})
+        for one in bundle.catalog.guarantees.values()
+        if one.name in broken
+    ]
+    if signed:
+        record(ground.data / LEDGER, *signed)
+
+
 def _elsewhere(text: str, url: str) -> str:
     """The documents of `text`, nothing in which reaches anybody."""
     told: list[Json] = []
@@ -63,7 +85,7 @@ def _elsewhere(text: str, url: str) -> str:
         spec: dict[str, Any] = dict(made.get("spec") or {})
         match made.get("kind"):
             case "Server":
-                kept = {name: value for name, value in spec.items() if name in _KEPT}
+                kept = {name: value for name, value in spec.items() if name not in _REACHES}
                 made["spec"] = {**kept, "url": f"{url}/{made['metadata']['name']}/mcp"}
             case "Route":
                 made["spec"] = {**spec, "hold_s": HOLD_S}

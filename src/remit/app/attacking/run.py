@@ -1,6 +1,7 @@
 """One attack on one workspace: laid out, served, gone through, and what came of it all, with intervals."""
 
 import math
+import re
 import shutil
 import tempfile
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from remit.app.attacking.dry_run import DryRun, serving
-from remit.app.attacking.ground import lay_out
+from remit.app.attacking.ground import lay_out, sign_off
 from remit.app.attacking.model import Model
 from remit.app.attacking.play import NOTICED_S_MAX, Player
 from remit.app.beside import REMIT, running
@@ -107,6 +108,7 @@ class _Run:
                     return
                 (self.root / str(number)).mkdir()
                 ground = lay_out(self.workspace, self.root / str(number), f"http://127.0.0.1:{port}")
+                sign_off(ground, self.bundle)
                 with running(ground, 0, self.program) as service:
                     player = Player(service, ground, dry, self.user, self.program, self.profile.patience_s)
                     # The first service has all the work, before anything is attacked.
@@ -181,6 +183,11 @@ def attack(
         run.go(chosen, chores(bundle, profile.chores))
     except KeyboardInterrupt:
         pass
+    except Failure as failure:
+        # Where it was tried is gone when this is read.
+        why = re.sub(rf"{re.escape(str(root))}/\d+/workspace", str(workspace), failure.why)
+        next_ = f"remit up --workspace {workspace} --data DIR, with a folder that is not there yet: does that start?"
+        raise Failure(failure.what, why=why, next=next_, exit=failure.exit) from failure
     finally:
         shutil.rmtree(root, ignore_errors=True)
     left = len(chosen) + run.searched - len(run.came) - run.moot
