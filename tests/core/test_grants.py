@@ -441,6 +441,8 @@ def test_terms_are_read_back_as_they_were_written_and_what_is_none_is_nothing() 
     made = granted(RUNNING, send("bob", text="http://x.example"), INDEX, Scope.TOOL, Constraint("n", Bound.AT_MOST, 1))
     data = made.terms.to_json()
     assert terms_of("r-1.1", data) == made.terms
+    later, more = (replace(made.terms, **one) for one in ({"expires_ms": NOW + 1}, {"uses_max": 4}))
+    assert (later.digest, more.digest == made.terms.digest) == (made.terms.digest, False)
     assert terms_of("r-1.1", {**data, "scope": "all"}) is None
     assert terms_of("r-1.1", {}) is None
 

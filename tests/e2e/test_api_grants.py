@@ -29,6 +29,11 @@ async def test_a_grant_is_given_with_a_yes_shown_with_last_week_and_revoked(api:
     assert (dry["id"], dry["last_week"]["approvals"]) == ("", [first])
     assert dry["last_week"]["of"] >= 2
     await api.told("POST", f"/approvals/{first}/approve", ann, {})
+    other = {"scope": "session", "uses": 3, "terms": dry["terms"]}
+    stale = await api.ask("POST", f"/approvals/{first}/grant", ann, other)
+    assert (stale.status_code, "not the terms that were shown" in stale.text) == (409, True)
+    for odd in ("sha256:0", "", 7):
+        assert (await api.ask("POST", f"/approvals/{first}/grant", ann, other | {"terms": odd})).status_code == 400
     wish = {"scope": "tool", "for_s": 60, "uses": 2, "where": [{"name": "text", "bound": "=", "value": "two"}]}
     given = await api.told("POST", f"/approvals/{first}/grant", ann, wish)
     assert (given["by"], given["uses_max"], given["ended"], given["sid"]) == (["ann"], 2, None, None)

@@ -363,6 +363,18 @@ async def test_ten_thousand_claims_at_once_have_one_winner_each(tmp_path: Path) 
 
 
 @driven
+async def test_what_waited_is_withdrawn_however_soon_what_was_stopped_acts_again(b: Bench) -> None:
+    route(b, channels=())
+    idents = [(await waits(b)).ref, (await waits(b, amount=600, to="eve")).ref]
+    await b.driver.decide_approval(idents[1], BOB, Choice.APPROVE, None)
+    await b.driver.halt((Over.AGENT, "clerk"), "ann", "odd")
+    await b.driver.resume_halted((Over.AGENT, "clerk"), "cat")
+    assert [(await approval(b, ident)).state for ident in idents] == [State.CANCELLED, State.CANCELLED]
+    assert await b.driver.expire_due() == 0
+    assert isinstance(await b.call("pay", amount=600, to="eve"), Awaiting), "what was approved before is asked anew"
+
+
+@driven
 async def test_what_people_stopped_is_withdrawn_and_nobody_is_asked_any_more(b: Bench) -> None:
     route(b, channels=())
     idents = [(await waits(b)).ref, (await waits(b, amount=600, to="eve")).ref]

@@ -49,6 +49,7 @@ SAM: Final = Viewer("sam", "csrf", grants=True, delegates=True, stops=True, brea
 def granted(text: str) -> bytes:
     """The page of a grant in which everything that an agent or a server can write is `text`."""
     told = GrantAnswer(
+        terms="sha256:0",
         id="", approval="r1-1.9", scope="session", agents=["bot"], user="ana", sid="s", tool=f"mail/{text}",
         gates=["ask"], given="2026-11-28T12:00:00Z", by=[], expires="2026-11-28T13:00:00Z", uses=0, uses_max=5,
         revoked_by=None, ended=None, values=[f"to={text}"], results=[], carried=[f"at {text}"], measures={},

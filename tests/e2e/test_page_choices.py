@@ -1,5 +1,7 @@
 """What the page offers beside yes and no: a grant, a deputy, stopping the session, breaking the glass."""
 
+import html
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from proof.counting import Counting
 from remit.api.page.render import PAGE_BYTES_MAX
 from tests.e2e.speaking import told
-from tests.e2e.test_page import Visitor, asked, csrf, visitor
+from tests.e2e.test_page import Said, Visitor, asked, csrf, visitor
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +20,17 @@ def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
 
 HELD = {"scope": "tool", "hours": "8"}
 GRANT = {"scope": "session", "hours": "", "uses": "3", "where": ""}
+
+
+def given(person: Visitor, ident: str, **more: str) -> Said:
+    """What comes of the form that shows the terms of a grant, filled in with `more`."""
+    shown = person.decide(ident, "terms", **more)
+    assert shown.status == 200, shown.text
+    fields = dict(
+        re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', shown.text.partition("I have read")[0])
+    )
+    fields = {name: html.unescape(value) for name, value in fields.items()}
+    return person.ask("POST", f"/a/{ident}", {**fields, "choice": "grant", "sure": "yes"})
 
 
 def state(counting: Counting, ident: str) -> str:
@@ -34,10 +47,20 @@ def test_a_grant_is_shown_with_last_week_and_given_with_the_yes(counting: Counti
     assert (terms.status, "asks of last week it would have covered" in terms.text) == (200, True)
     assert 'name="uses" value="3"' in terms.text
     assert state(counting, ident) == "pending", "looking gives nothing"
-    assert sam.decide(ident, "grant", **GRANT).status == 400, "not by a single key"
-    assert sam.decide(ident, "grant", **GRANT, sure="yes").status == 303
+    unread = sam.decide(ident, "grant", **GRANT, sure="yes")
+    assert (unread.status, "look at what that would cover first" in unread.text) == (400, True)
+    fields = dict(
+        re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', terms.text.partition("I have read")[0])
+    )
+    assert sam.ask("POST", f"/a/{ident}", {**fields, "choice": "grant"}).status == 400, "not by a single key"
+    for odd in ({"terms": f"sha256:{'0' * 64}"}, {"uses": "4"}, {"scope": "tool", "hours": "8"}):
+        other = sam.ask("POST", f"/a/{ident}", {**fields, **odd, "choice": "grant", "sure": "yes"})
+        assert (other.status, "not the terms that were shown" in other.text) == (409, True), odd
+    assert state(counting, ident) == "pending", "and no yes is left over"
+    assert sam.ask("POST", f"/a/{ident}", {**fields, "choice": "grant", "sure": "yes"}).status == 303
     [grant] = counting.service.told("grants", "ls")
     assert (grant["approval"], grant["by"], grant["uses_max"], grant["scope"]) == (ident, ["sam"], 3, "session")
+    assert (grant["terms"], grant["expires"]) == (fields["terms"], fields["until"]), "as it was shown"
     again = {"id": "granted", "amount": 50}
     assert told(counting.service, token, "counter", "add", again) == (False, "added 50")
     assert told(counting.service, token, "counter", "add", again) == (False, "added 50"), "nobody is asked again"
@@ -54,6 +77,7 @@ def test_a_grant_is_shown_with_last_week_and_given_with_the_yes(counting: Counti
         ({"where": "amount<=100"}, "constraints hold a tool"),
         ({"scope": "tool", "hours": "8", "where": "nothing=1"}, "no argument nothing"),
         ({"scope": "tool"}, "ends at a time"),
+        ({"until": "soon"}, "until is no moment"),
         (HELD | {"where": "amount<=Infinity"}, "json/number"),
         (HELD | {"where": "amount<=1" + "0" * 400}, "json/number"),
         (HELD | {"where": 'id="\\ud800"'}, "json/surrogate"),
@@ -63,7 +87,8 @@ def test_a_grant_is_shown_with_last_week_and_given_with_the_yes(counting: Counti
 )
 def test_what_is_no_grant_gives_none(counting: Counting, odd: dict[str, str], why: str) -> None:
     ident, _ = asked(counting, "odd-grant")
-    refused = visitor(counting).decide(ident, "grant", **{**GRANT, "sure": "yes", **odd})
+    form = {"sure": "yes", "terms": f"sha256:{'0' * 64}", **GRANT, **odd}
+    refused = visitor(counting).decide(ident, "grant", **form)
     assert (refused.status >= 400, why in refused.text) == (True, True), refused.text
     assert state(counting, ident) == "pending", "no yes is left over from a grant that was refused"
 
@@ -71,7 +96,7 @@ def test_what_is_no_grant_gives_none(counting: Counting, odd: dict[str, str], wh
 def test_a_tool_is_granted_with_its_arguments_held(counting: Counting) -> None:
     ident, token = asked(counting, "held")
     wish = {"scope": "tool", "hours": "8", "uses": "", "where": 'amount<=60\nid="held"'}
-    assert visitor(counting).decide(ident, "grant", **wish, sure="yes").status == 303
+    assert given(visitor(counting), ident, **wish).status == 303
     [grant] = counting.service.told("grants", "ls")
     assert {(one["name"], one["bound"], one["value"]) for one in grant["where"]} == {
         ("amount", "<=", 60), ("id", "=", "held"),
@@ -106,7 +131,7 @@ def test_the_session_that_asked_is_stopped_on_the_page(counting: Counting) -> No
     failed, said = told(counting.service, token, "counter", "peek", {})
     assert (failed, "stopped" in said) == (True, True)
     [stop] = counting.service.told("halt")
-    assert (stop["kind"], stop["by"]) == ("session", "sam")
+    assert (stop["kind"], stop["by"]) == ("session", "user:sam")
     assert "Stop the session" in sam.ask("GET", f"/a/{ident}").text, "whoever decided may still stop"
     assert counting.service.remit("resume", "session", stop["name"]).returncode == 0
 
@@ -130,7 +155,8 @@ def test_the_page_offers_only_what_may_be_done(counting: Counting) -> None:
     ana = visitor(counting, "ana")
     page = ana.ask("GET", f"/a/{ident}").text
     assert "Let somebody else decide it" not in page
-    for choice, more in (("grant", GRANT), ("delegate", {"to": "sam", "minutes": "5"}), ("glass", {"why": "me"})):
+    assert given(ana, ident, **GRANT).status == 403
+    for choice, more in (("delegate", {"to": "sam", "minutes": "5"}), ("glass", {"why": "me"})):
         form = {"csrf": csrf(ana), "shown": ana.fields(ident).get("shown", ""), "choice": choice, "sure": "yes", **more}
         assert ana.ask("POST", f"/a/{ident}", form).status in {403, 409}, choice
     assert state(counting, ident) == "pending"

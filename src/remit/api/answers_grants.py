@@ -24,11 +24,13 @@ class CoveredAnswer(Answer):
 class GrantAnswer(Answer):
     """One grant. `ended` says why it lifts nothing; `sid` where it is of one session.
 
-    `values`, `results`, `carried` and `measures` are what it covers: see docs/reference/approvals.md.
+    `terms` names what it covers, whenever it ends: `values`, `results`, `carried` and `measures`, see
+    docs/reference/approvals.md.
     """
 
     id: str
     approval: str
+    terms: str
     scope: str
     agents: list[str]
     user: str | None

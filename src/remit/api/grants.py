@@ -107,6 +107,7 @@ def _wish(asked: GrantRequest, now_ms: int) -> Wish:
         None if asked.for_s is None else now_ms + int(asked.for_s * 1000),
         asked.uses,
         tuple(Constraint(one.name, Bound(one.bound), one.value) for one in asked.where),
+        asked.terms,
     )
 
 
@@ -149,6 +150,7 @@ def _view(services: Services, grant: Grant) -> GrantAnswer:
     return GrantAnswer(
         id=grant.ident,
         approval=terms.approval,
+        terms=terms.digest,
         scope=terms.scope.value,
         agents=list(terms.agents),
         user=terms.user,

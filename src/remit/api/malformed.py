@@ -77,6 +77,9 @@ FIELDS: Final[Mapping[str, Wanted]] = MappingProxyType(
         "to": Wanted(_NAME, "remit get users"),
         "value": Wanted("a value that fits what it is for", "remit approvals approve --help"),
         "uses": Wanted("a whole number of times", "remit approvals approve --help"),
+        "terms": Wanted(
+            "terms as a dry run names them: sha256: and 64 hexadecimal digits", "remit grants show ID -o json"
+        ),
         "scope": Wanted("session or tool", "remit approvals approve --help"),
         "where": Wanted("a list of arguments, each held to a value", "remit approvals approve --help"),
         "which": Wanted("SERVER or SERVER/TOOL of at most 200 characters", "remit tools review"),

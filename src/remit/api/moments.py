@@ -1,6 +1,10 @@
 """How moments are written in answers. Light to import."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_MS: Final = timedelta(milliseconds=1)
 
 
 def instant(at_ms: int) -> str:
@@ -11,3 +15,8 @@ def instant(at_ms: int) -> str:
     except (OverflowError, ValueError, OSError):
         return "9999-12-31T23:59:59.999Z"
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"
+
+
+def moment_of(written: str) -> int:
+    """The milliseconds since the epoch that `instant` wrote. Raises `ValueError`."""
+    return (datetime.strptime(written, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC) - _EPOCH) // _MS

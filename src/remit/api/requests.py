@@ -231,13 +231,17 @@ class ConstraintRequest(Strict):
 
 
 class GrantRequest(VoteRequest):
-    """What is granted with a yes; `for_s` seconds, `uses` times; a tool's arguments may be held by `where`."""
+    """What is granted with a yes; `for_s` seconds, `uses` times; a tool's arguments may be held by `where`.
+
+    `terms` names those that a dry run told, where they have to be the same.
+    """
 
     scope: Literal["session", "tool"]
     for_s: Annotated[float, Field(gt=0, le=10**8)] | None = None
     uses: Annotated[int, Field(ge=1, le=10**6)] | None = None
     where: Annotated[list[ConstraintRequest], Field(max_length=20)] = Field(default_factory=list)
     dry_run: bool = False
+    terms: Pin | None = None
 
 
 class ConfidenceRequest(Strict):

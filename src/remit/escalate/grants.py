@@ -20,7 +20,7 @@ from typing import Final, cast
 from remit.escalate.machine import Approval, Vote
 from remit.escalate.seating import complete
 from remit.facts.agent import User
-from remit.facts.canonical import Json, canonical
+from remit.facts.canonical import Json, canonical, digest
 from remit.facts.catalog import Route
 from remit.facts.strictjson import written
 from remit.policy.verdict import Gate
@@ -127,6 +127,11 @@ class Terms:
     constraints: tuple[Constraint, ...] = ()
     by_place: bool = True
 
+    @property
+    def digest(self) -> str:
+        """What names them, whenever they end: what people were shown and what they give is the same where it is."""
+        return digest(canonical(replace(self, expires_ms=0).to_json()))
+
     def to_json(self) -> dict[str, Json]:
         """As a `decision` record keeps them."""
         keyed: dict[str, Json] = {"keyed": _BY_PLACE} if self.by_place else {}
@@ -154,12 +159,16 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a person grants: `until_ms` and `uses` bound it, within the limits; a tool's may be held by `where`."""
+    """What a person grants: `until_ms` and `uses` bound it, within the limits; a tool's may be held by `where`.
+
+    `terms` is the digest of those that he was shown, where he was.
+    """
 
     scope: Scope
     until_ms: int | None = None
     uses: int | None = None
     where: tuple[Constraint, ...] = ()
+    terms: str | None = None
 
 
 def terms_of(approval: str, data: Mapping[str, Json]) -> Terms | None:

@@ -183,7 +183,8 @@ class Control(Bounding):
         return root
 
     async def resume_halted(self, what: Stopped, by: str) -> Receipt:
-        """Let `what` act again."""
+        """Let `what` act again; what waited when it was stopped is withdrawn first, however soon that is."""
+        await self._withdrawing.turn()
         return await self.record(AdminBody(Event.RESUME, by, subject(what)))
 
     async def drill(self, what: Stopped, by: str) -> tuple[Receipt, Sequence[str]]:

@@ -67,6 +67,9 @@ class Granting(Decisions):
         if unheld is not None:
             raise VoteRefused(unheld, f"remit approvals show {ident}")
         made = replace(made, constraints=wish.where)
+        if wish.terms is not None and made.digest != wish.terms:
+            why = "these are not the terms that were shown: what is running has changed since"
+            raise VoteRefused(why, f"look again: remit approvals approve {ident} --grant --dry-run", stale=True)
         same = self._same(made)
         if same is None:
             self._cap(made)

@@ -1,7 +1,8 @@
 """Ends the approvals that people stopped: nothing can come of them, nobody is asked any more, and channels hear so.
 
 Level, not edge: what is stopped is compared with what was when it looked last, so that a halt that was left for the
-service, or was in force at its start, does the same. While something is stopped no approval opens under it.
+service, or was in force at its start, does the same; and it looks before anything acts again. While something is
+stopped no approval opens under it.
 INVARIANT(stop-wins)
 """
 

@@ -9,6 +9,7 @@ from typing import Final
 from remit.api.approvals import Yes, decide, is_keyed
 from remit.api.grants import given, known_approval, previewed
 from remit.api.halts import may_decide, stop_asking
+from remit.api.moments import moment_of
 from remit.api.page.choices import Viewer
 from remit.api.page.confirming import Confirming, unconfirmed
 from remit.api.page.desk import SignedIn
@@ -123,8 +124,11 @@ class Acting:
             told = await previewed(services, approval.ident, wish)
             viewer = await self.viewer(who, approval, host)
             said = [(name, form.get(name, "").replace("\r\n", "\n")) for name in _GRANT_FIELDS]
+            said += [("until", told.expires), ("terms", told.terms)]
             return granting(told, viewer, approval.shown, said)
         _sure(form, back)
+        if wish.terms is None:
+            raise Refusal(400, "not decided", "look at what that would cover first", back=back)
         confirmed = await self._confirmed(who, approval, form, back)
         # Refused before anything is said: a yes without its grant is not what was asked for.
         await previewed(services, approval.ident, wish)
@@ -174,12 +178,23 @@ def _wish(form: Form, now_ms: int, back: str) -> Wish:
     if form.get("scope") not in {scope.value for scope in Scope}:
         raise Refusal(400, "not decided", "a grant is for the session or for the tool", back=back)
     until_ms = now_ms + int(_number(form, "hours", back) * HOUR_MS) if form.get("hours", "").strip() else None
+    if (shown := form.get("until")) is not None:
+        # Until when it was shown, however long it was read.
+        until_ms = _moment(shown, back)
     uses = int(_number(form, "uses", back)) if form.get("uses", "").strip() else None
     where = form.get("where", "")
     if len(where) > WHERE_CHARS_MAX:
         raise Refusal(400, "not decided", f"more than {WHERE_CHARS_MAX:,} characters hold arguments", back=back)
     lines = [line for line in where.splitlines() if line.strip()]
-    return Wish(Scope(form["scope"]), until_ms, uses, tuple(_held(line, back) for line in lines))
+    held_to = tuple(_held(line, back) for line in lines)
+    return Wish(Scope(form["scope"]), until_ms, uses, held_to, form.get("terms") or None)
+
+
+def _moment(said: str, back: str) -> int:
+    try:
+        return moment_of(said)
+    except ValueError as odd:
+        raise Refusal(400, "not decided", "until is no moment", back=back) from odd
 
 
 def _held(line: str, back: str) -> Constraint:

@@ -108,6 +108,7 @@ def approve(  # noqa: PLR0913, PLR0917 - each is an option
         if dry_run:
             data(told, Format.YAML)
             return
+        wish["terms"] = told["terms"]
     said: dict[str, Any] = {"note": note, "shown": shown}
     if edit:
         found = client(token_file).get(f"/approvals/{ident}")
