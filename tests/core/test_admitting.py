@@ -78,31 +78,33 @@ def test_guarantees_are_kept_or_signed_off_by_who_runs_as_their_owner() -> None:
 
 
 def test_what_is_newly_permitted_and_newly_denied() -> None:
-    came = of_replay(changed(("deny", "permit"), ("permit", "permit")), {}, TERMS, None)
+    came = of_replay(changed(("deny", "permit"), ("permit", "permit")), TERMS, None)
     assert came.state is State.FAILED
     assert came.findings == (
         "1 past actions newly permitted, at most 0 may be",
         "1 newly permitted: ada one/x, was deny, by p",
     )
     allowed = replace(TERMS, newly_permitted_max=1, newly_denied_max=1)
-    assert of_replay(changed(("deny", "permit"), ("permit", "deny")), {}, allowed, None).state is State.PASSED
-    denied = of_replay(changed(("permit", "deny")), {"erased": 2}, TERMS, None)
+    assert of_replay(changed(("deny", "permit"), ("permit", "deny")), allowed, None).state is State.PASSED
+    newly = changed(("permit", "deny"))
+    newly.left["erased"] = 2
+    denied = of_replay(newly, TERMS, None)
     assert denied.findings[0] == "1 past actions newly denied, at most 0 may be"
     assert denied.figures["not_judged"] == {"erased": 2}
-    assert of_replay(Changes(), {}, TERMS, "after 3 actions").state is State.UNFINISHED
+    assert of_replay(Changes(), TERMS, "after 3 actions").state is State.UNFINISHED
 
 
 def test_asks_may_grow_by_a_share_and_a_few_may_always() -> None:
     pairs = [("escalate", "escalate")] * 4 + [("permit", "escalate")] * 2
-    assert of_replay(changed(*pairs), {}, TERMS, None).state is State.PASSED
-    doubled = of_replay(changed(*pairs, ("permit", "escalate")), {}, TERMS, None)
+    assert of_replay(changed(*pairs), TERMS, None).state is State.PASSED
+    doubled = of_replay(changed(*pairs, ("permit", "escalate")), TERMS, None)
     assert doubled.state is State.FAILED
     assert doubled.findings[0] == "7.0 asks a day where there were 4.0, at most 6.0 may be"
     # One a day of what nobody was asked about before.
-    assert of_replay(changed(("permit", "escalate")), {}, TERMS, None).state is State.PASSED
+    assert of_replay(changed(("permit", "escalate")), TERMS, None).state is State.PASSED
     few = replace(TERMS, asks_a_day_free=0)
-    assert of_replay(changed(("permit", "escalate")), {}, few, None).state is State.FAILED
-    assert of_replay(changed(*[("permit", "escalate")] * 8, days=8), {}, TERMS, None).state is State.PASSED
+    assert of_replay(changed(("permit", "escalate")), few, None).state is State.FAILED
+    assert of_replay(changed(*[("permit", "escalate")] * 8, days=8), TERMS, None).state is State.PASSED
 
 
 def test_attempts_that_may_succeed_are_named() -> None:

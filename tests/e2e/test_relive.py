@@ -14,8 +14,10 @@ from remit.app.cli import run
 from remit.app.failure import Exit, Failure
 from remit.assure.changes import Changes
 from remit.escalate.grants import Scope, Wish
+from remit.facts.breaker import Breaker, On, Over
 from remit.facts.catalog import PolicySource
 from remit.facts.record import RecordKind
+from remit.facts.stop import Over as Whom
 from remit.pep.answer import Client
 from remit.ports.upstream import Era, Result
 from remit.trace.bodies import ActionBody, Choice
@@ -88,6 +90,31 @@ async def test_what_another_bundle_would_change_is_counted(tmp_path: Path) -> No
     assert told[0] == "     1  newly asked  helper  shop/pay  was permit  big-money, may-shop"
     assert "newly denied 0  newly asked 1  newly permitted 1" in told[-2]
     assert told[-1] == "asks per day: 2.0 before, 3.0 after, over 1.0 days"
+
+
+@pytest.mark.asyncio
+async def test_what_a_breaker_or_a_halt_denied_is_no_change_of_policy(tmp_path: Path) -> None:
+    loops = Breaker("loops", On.IDENTICAL, Over.AGENT, None, 3)
+    async with bench(tmp_path) as b:
+        b.bundle = compiled(replace(b.bundle.catalog, breakers={"loops": loops}))
+        for _ in range(3):
+            await b.call("pay", amount=1, to="eve")
+        await b.driver.halt((Whom.AGENT, "helper"), "ann", "odd")
+        await b.call("pay", b.authority("helper"), amount=2, to="eve")
+        bundle = b.bundle
+    ledger = tmp_path / "ledger.sqlite3"
+    assert [one.was["verdict"] for one in reliving.relived(ledger, bundle)] == ["permit", "permit", "deny", "deny"]
+    more = PolicySource("more.cedar", '@id("more") forbid (principal, action, resource) when { false };')
+    other = compiled(replace(bundle.catalog, policies=(*bundle.catalog.policies, more)))
+    changes = Changes()
+    assert list(reliving.against_history(ledger, other, changes)) == []
+    assert (changes.actions, changes.left.total()) == (2, 2)
+    told = list(reliving.summary(changes))
+    assert "1 actions not judged: a breaker stopped it" in told
+    assert "1 actions not judged: people had stopped who or what it was about" in told
+    account = reliving.Account()
+    list(reliving.as_recorded(ledger, bundle, account))
+    assert (account.judged, account.same) == (2, 2)
 
 
 @pytest.mark.asyncio

@@ -109,7 +109,9 @@ def strangers(folder: Path, bundle: Bundle, account: Account) -> Failure:
 def against_history(ledger: Path, bundle: Bundle, changes: Changes) -> Iterator[bytes]:
     """The line of each recorded action whose verdict `bundle` would change; `changes` are kept on the way."""
     for one in relived(ledger, bundle):
-        if one.now is not None and changes.take(one.was, one.now, agent=one.agent, tool=one.tool, at_ms=one.at_ms):
+        if one.now is None:
+            changes.left[one.why] += 1
+        elif changes.take(one.was, one.now, agent=one.agent, tool=one.tool, at_ms=one.at_ms):
             yield _line({**one.now, "was": one.was["verdict"]})
 
 
@@ -133,6 +135,8 @@ def summary(changes: Changes) -> Iterator[str]:
         yield f"{one.count:>6}  {NEWLY[one.now]}  {one.agent}  {one.tool}  was {one.was}  {policies}"
     totals = "  ".join(f"{name} {changes.total(verdict)}" for verdict, name in NEWLY.items())
     yield f"{changes.actions} actions: {totals}"
+    for why, count in sorted(changes.left.items()):
+        yield f"{count} actions not judged: {why}"
     was, now = (asked / changes.days for asked in (changes.asked_was, changes.asked_now))
     yield f"asks per day: {was:.1f} before, {now:.1f} after, over {changes.days:.1f} days"
 

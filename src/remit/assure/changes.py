@@ -30,11 +30,15 @@ class Change:
 
 @dataclass(slots=True)
 class Changes:
-    """Verdicts taken in pair by pair. `days` is how long the actions were spread over, at least one."""
+    """Verdicts taken in pair by pair. `days` is how long the actions were spread over, at least one.
+
+    `left` counts actions that were not judged, by why.
+    """
 
     actions: int = 0
     asked_was: int = 0
     asked_now: int = 0
+    left: Counter[str] = field(default_factory=Counter[str])
     _from_ms: int | None = None
     _to_ms: int = 0
     _found: Counter[tuple[str, str, str, str, tuple[str, ...]]] = field(

@@ -5,6 +5,7 @@ Laws
   ledger's order; labels, counters and the moment are those that the record says policy looked at.
 * What stood outside of policy stays as it was: how a tool compared with its pin, that a session had ended, that people
   were asked too much already. It is read from the recorded reason.
+* What a halt or a breaker denied is no word of policy's, and is not judged again.
 * By the bundle that decided, each verdict comes out as it was recorded, byte for byte; anything else is a finding.
 """
 
@@ -52,6 +53,11 @@ _ASKING: Final = {
 _ROUND: Final = frozenset({"arguments", "responses", "round"})
 _ELSEWHERE: Final = frozenset({Code.ROUND_UNKNOWN, Code.ROUND_REFUSED, Code.TASK_UNKNOWN, Code.TOKEN_ENDED})
 """Said by enforcement before anything is decided."""
+_STOPPED: Final = {
+    Code.HALTED: "people had stopped who or what it was about",
+    Code.BREAKER_OPEN: "a breaker stopped it",
+}
+"""What was denied for how things stood, whatever policy says: another bundle changes nothing about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +155,11 @@ class History:
     def _unjudgeable(self, body: ActionBody) -> str:
         if not body.links:
             return "no agent acted"
-        if _ELSEWHERE & {reason.code for reason in body.reasons}:
+        codes = {reason.code for reason in body.reasons}
+        if _ELSEWHERE & codes:
             return "it was refused before it was decided"
+        if stopped := next((why for code, why in _STOPPED.items() if code in codes), ""):
+            return stopped
         given = _given(body)
         if given is None or (given.keys() >= _ROUND and len(given) == len(_ROUND)):
             return "it is a round of another action, or what was asked is not kept as it was"

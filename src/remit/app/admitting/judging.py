@@ -79,7 +79,7 @@ def breaches_of(chain: Chained) -> tuple[Breach, ...]:
     return () if guarantee is None else tuple(Breach(guarantee.name, agent, tools) for agent in chain.agents)
 
 
-def of_replay(changes: Changes, unjudged: Mapping[str, int], terms: Terms, stopped: str | None) -> Came:
+def of_replay(changes: Changes, terms: Terms, stopped: str | None) -> Came:
     """What the last days would have been like is like what they were."""
     permitted, denied = changes.total("permit"), changes.total("deny")
     was, now = changes.asked_was / changes.days, changes.asked_now / changes.days
@@ -97,7 +97,7 @@ def of_replay(changes: Changes, unjudged: Mapping[str, int], terms: Terms, stopp
     figures: dict[str, Json] = {
         "days": terms.days,
         "actions": changes.actions,
-        "not_judged": dict(unjudged),
+        "not_judged": dict(changes.left),
         "newly_permitted": permitted,
         "newly_denied": denied,
         "newly_asked": changes.total("escalate"),

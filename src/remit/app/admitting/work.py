@@ -11,7 +11,6 @@ import pickle
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
@@ -83,20 +82,20 @@ class Looking:
 
     def _replay(self) -> Came:
         asked, over = self._asked, self._until(Check.REPLAY)
-        changes, unjudged, count = Changes(), Counter[str](), 0
+        changes, count = Changes(), 0
         since_ms = asked.now_ms - asked.terms.days * DAY_MS
         stopped = False
         for one in relived(asked.ledger, self.bundle, since_ms, over):
             count += 1
             if one.now is None:
-                unjudged[one.why] += 1
+                changes.left[one.why] += 1
             else:
                 changes.take(one.was, one.now, agent=one.agent, tool=one.tool, at_ms=one.at_ms)
             if count % 100 == 0 and over():
                 stopped = True
                 break
         where = f"after {count} actions, when its time was over" if stopped or over() else None
-        return judging.of_replay(changes, unjudged, asked.terms, where)
+        return judging.of_replay(changes, asked.terms, where)
 
     def _attack(self) -> Came:
         terms = self._asked.terms
