@@ -15,10 +15,10 @@ from remit.pdp.decide import decide
 from remit.pdp.deltas import Closed, Tripped
 from remit.pdp.fold import fold
 from remit.policy.verdict import Permit
-from remit.protect import breakers as module
-from remit.protect import counting
-from remit.protect.breakers import Fuses, Moved, Panel
+from remit.protect import breakers, counting, panel
+from remit.protect.breakers import Fuses, Moved
 from remit.protect.counting import Sample, Samples
+from remit.protect.panel import Panel
 from remit.trace.bodies import AdminBody, Event
 from tests.core.deciding import NOW, action, bundle, catalog, codes, snapshot
 
@@ -279,24 +279,84 @@ def test_a_cascade_rests_the_server_and_frees_the_agents() -> None:
     assert not board.run(of("bot"))
     board.now_s += 30
     assert board.run(of("bot"), failed=True)
-    assert ("cascade server:shop", "its trial r1-1.5 failed") in board.tripped
-    board.now_s += 30
+    assert ("cascade server:shop by agent:bot", "its trial r1-1.5 failed") in board.tripped
     assert board.run(of("eve"))
     assert board.state(cascade, "shop") is State.CLOSED
 
 
-def test_one_agents_failures_take_no_server_from_others() -> None:
+@pytest.mark.parametrize("before", [True, False])
+def test_one_agents_failures_take_no_server_from_others(*, before: bool) -> None:
     one = breaker(On.ERRORS, Over.SERVER)
     board = Board(one)
-    board.run(of("bot"))
-    for _ in range(8):
-        assert board.run(of("ada"), failed=True)
-    assert board.run(of("bot"), failed=True)
-    assert not board.run(of("ada"))
-    alone = Board(one)
+    assert not before or board.run(of("bot"))
     for _ in range(4):
-        assert alone.run(of("ada"), failed=True)
-    assert not alone.run(of("bot"))
+        assert board.run(of("ada", "eve"), failed=True)
+    assert board.tripped == [("errors server:shop by agent:ada", "4 of 4 calls within 60 s failed")]
+    assert whose(board.tripped[0][0]) == "server shop by agent ada"
+    assert not board.run(of("ada"))
+    assert not board.run(of("ada", "bot"))
+    assert board.run(of("bot"))
+    assert board.run(of("eve"))
+    # It is the server, once it fails for others as well.
+    for agent in ("bot", "eve", "bot", "eve"):
+        board.run(of(agent), failed=True)
+    assert board.state(one, "shop") is State.OPEN
+    assert not board.run(of("cat"))
+
+
+def test_one_agent_holds_no_server_from_others_by_its_trials() -> None:
+    one = breaker(On.ERRORS, Over.SERVER)
+    board = Board(one)
+    for agent in ("ada", "bot") * 2:
+        assert board.run(of(agent), failed=True)
+    assert board.tripped == [("errors server:shop", "4 of 4 calls within 60 s failed")]
+    board.now_s += 30
+    # One that has no end holds but whose it is, and not for long.
+    assert board.judge(of("eve"))
+    assert not board.run(of("eve"))
+    board.now_s += 30
+    assert board.run(of("eve"), failed=True)
+    assert board.tripped[1:] == [("errors server:shop by agent:eve", "its trial r1-1.7 failed")]
+    assert not board.run(of("eve"))
+    assert board.run(of("bot"))
+    assert board.state(one, "shop") is State.CLOSED
+    # What failed for it once counts no more when its trial went well.
+    board.now_s += 30
+    assert board.run(of("eve"))
+    assert board.tripped[-1] == ("errors server:shop by agent:eve", "closed")
+    assert board.run(of("eve"), failed=True)
+
+
+def test_trials_that_fail_for_two_agents_have_it_rest_for_all_again() -> None:
+    one = breaker(On.ERRORS, Over.SERVER)
+    board = Board(one)
+    for agent in ("ada", "bot") * 2:
+        assert board.run(of(agent), failed=True)
+    board.now_s += 30
+    for agent in ("ada", "bot"):
+        assert board.run(of(agent), failed=True)
+    assert not board.run(of("eve"))
+    board.now_s += 30
+    # Where it rests for all and for one, a trial of his is one for both.
+    assert board.run(of("ada"), failed=True)
+    assert board.run(of("eve"))
+    assert board.state(one, "shop") is State.CLOSED
+    assert board.state(one, "shop by agent:ada") is State.OPEN
+
+
+def test_what_fails_for_one_that_others_pass_by_is_forgotten_with_its_trial() -> None:
+    one = breaker(On.ERRORS, Over.SERVER)
+    board = Board(one)
+    for _ in range(4):
+        board.run(of("ada"), failed=True)
+    late = board.judge(of("bot"))
+    assert late
+    board.now_s += 30
+    assert board.run(of("ada"))
+    assert board.tripped[-1] == ("errors server:shop by agent:ada", "closed")
+    assert board.run(of("ada"), failed=True)
+    board.end(of("bot"), late)
+    assert board.run(of("ada"))
 
 
 def test_what_counts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,10 +365,11 @@ def test_what_counts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         samples.add(Sample(float(number), number % 2, f"a{number}", f"r{number}"))
     assert (len(samples.kept), samples.counts) == (3, {0: 2, 1: 1})
-    assert (samples.records(0), samples.agents(), samples.agents(1)) == (["r2", "r4"], {"a2", "a3", "a4"}, {"a3"})
+    assert (samples.records(0), samples.records(0, "a4")) == (["r2", "r4"], ["r4"])
+    assert samples.by_agent(1) == {"a2": (0, 1), "a3": (1, 1), "a4": (0, 1)}
     assert (samples.count(0, 12.5), samples.count(7, 12.5)) == (1, 0)
-    monkeypatch.setattr(module, "_FOUND_MAX", 1)
-    monkeypatch.setattr(module, "_KEYS_MAX", 1)
+    monkeypatch.setattr(panel, "_FOUND_MAX", 1)
+    monkeypatch.setattr(breakers, "_KEYS_MAX", 1)
     one = breaker(On.ERRORS, of_least=2)
     board = Board(one)
     for agent in ("ada", "bot", "ada"):
@@ -322,9 +383,10 @@ def test_what_counts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tools_and_servers_are_named_and_what_is_no_call_has_no_tool() -> None:
     tool, server = breaker(On.ERRORS, Over.TOOL, of_least=1), breaker(On.SLOW, Over.SERVER, of="web")
     panel = Board.of(tool, server)
-    assert [key for _, key in panel.over(of())] == ["errors tool:shop/refund"]
+    assert [key for _, key in panel.counting(of())] == ["errors tool:shop/refund"]
+    assert [key for _, key in panel.over(of())] == ["errors tool:shop/refund", "errors tool:shop/refund by agent:ada"]
     assert panel.over(handed()) == ()
-    assert [key for _, key in panel.over(action("web/x", {}, kind=ActionKind.READ_RESOURCE))] == ["slow server:web"]
+    assert [key for _, key in panel.counting(action("web/x", {}, kind=ActionKind.READ_RESOURCE))] == ["slow server:web"]
 
 
 def test_it_is_a_fold_of_the_records_and_reads_as_people_say_it() -> None:

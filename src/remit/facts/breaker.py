@@ -137,11 +137,25 @@ class Broken(NamedTuple):
     evidence: Mapping[str, Json] | None = None
 
 
+_ALONE: Final = " by agent:"
+
+
+def alone(key: str, agent: str) -> str:
+    """The breaker `key`, of a server or tool, for what is done for `agent` alone: by it, or delegated from it."""
+    return f"{key}{_ALONE}{agent}"
+
+
+def shared(key: str) -> tuple[str, str]:
+    """The breaker that `key` is of one agent alone, and which; "" where it is everybody's."""
+    found, _, agent = key.partition(_ALONE)
+    return found, agent
+
+
 def name_of(key: str) -> str:
     """The name of the breaker of `key`."""
     return key.partition(" ")[0]
 
 
 def whose(key: str) -> str:
-    """Whose the breaker of `key` is: `agent clerk`."""
-    return key.partition(" ")[2].replace(":", " ", 1)
+    """Whose the breaker of `key` is: `agent clerk`, `server shop`, `server shop by agent clerk`."""
+    return " ".join(part.replace(":", " ", 1) for part in key.split(" ")[1:])

@@ -1,87 +1,43 @@
 """Breakers at work: what is counted, when one trips, what passes while one is open or half-open.
 
 What is counted is in memory and begins anew with the service; that one tripped is a record, with its evidence.
+
+Laws
+* Nobody trips it for others: what fails for one agent, with all that is delegated from it, rests a server or tool for
+  that agent alone; for all it rests by what failed for several, whichever of them is left out of the count.
+* Nobody holds it for others: each has trials of its own, and one without an end makes room when it rested as long.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias, assert_never
+from typing import Final, TypeAlias
 
 from remit.facts.action import Action, ActionKind
-from remit.facts.breaker import AT_ONCE, MOVES, Breaker, Broken, Move, On, Over, State, Trip, name_of, whose
+from remit.facts.breaker import (
+    MOVES,
+    Breaker,
+    Broken,
+    Move,
+    On,
+    Over,
+    State,
+    Trip,
+    alone,
+    name_of,
+    shared,
+    whose,
+)
 from remit.facts.canonical import Json
-from remit.facts.catalog import Catalog
 from remit.protect.counting import TOLD_MAX, Sample, Samples
+from remit.protect.panel import Panel
 
-_FOUND_MAX: Final = 20_000
 _KEYS_MAX: Final = 20_000
 _GOOD, _BAD = 0, 1
-_BY_JUDGEMENT: Final = frozenset({On.IDENTICAL, On.FAN_OUT, On.DENIALS})
 _BY_ENDS: Final = frozenset({On.ERRORS, On.SLOW, On.CASCADE})
 """How a trial ended tells whether these trip again."""
 
-Found: TypeAlias = tuple[tuple[Breaker, str], ...]
 Moved: TypeAlias = tuple[str, Mapping[str, Json] | None]
 """A breaker's key, and the evidence by which it trips; None: it closes."""
-
-
-class Panel:
-    """The breakers of one catalog, found by what an action is."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self.breakers: Mapping[str, Breaker] = catalog.breakers
-        self._found: dict[tuple[object, ...], tuple[Found, Found, Found, Found]] = {}
-
-    def over(self, action: Action) -> Found:
-        """Those that are over `action`: over an agent of its chain, its server or its tool."""
-        return self._both(action)[0]
-
-    def counting(self, action: Action) -> Found:
-        """Those that count `action`: of agents, the one that acts alone."""
-        return self._both(action)[1]
-
-    def at_once(self, action: Action) -> Found:
-        """Those of them that `action` may trip before it runs."""
-        return self._both(action)[2]
-
-    def judged(self, action: Action) -> Found:
-        """Those of them that count what is judged."""
-        return self._both(action)[3]
-
-    def _both(self, action: Action) -> tuple[Found, Found, Found, Found]:
-        agents = action.authority.agents
-        key = (action.server, action.name if action.kind is ActionKind.CALL_TOOL else None, agents)
-        found = self._found.get(key)
-        if found is None:
-            if len(self._found) >= _FOUND_MAX:
-                self._found.clear()
-            over = tuple(self._of(action, tuple(dict.fromkeys(agents))))
-            own = {Over.AGENT: agents[-1]}
-            counting = tuple(one for one in over if one[1] == one[0].key(own.get(one[0].over, _named(one[1]))))
-            at_once = tuple(one for one in counting if one[0].on in AT_ONCE)
-            judged = tuple(one for one in counting if one[0].on in _BY_JUDGEMENT)
-            found = self._found[key] = over, counting, at_once, judged
-        return found
-
-    def _of(self, action: Action, agents: tuple[str, ...]) -> Iterator[tuple[Breaker, str]]:
-        called = f"{action.server}/{action.name}"
-        for breaker in self.breakers.values():
-            match breaker.over:
-                case Over.AGENT:
-                    names: tuple[str, ...] = agents
-                case Over.SERVER:
-                    names = (action.server,) if action.server else ()
-                case Over.TOOL:
-                    names = (called,) if action.kind is ActionKind.CALL_TOOL else ()
-                case _:
-                    assert_never(breaker.over)
-            for name in names:
-                if breaker.of in {None, name}:
-                    yield breaker, breaker.key(name)
-
-
-def _named(key: str) -> str:
-    return key.partition(":")[2]
 
 
 @dataclass(slots=True)
@@ -92,8 +48,11 @@ class Fuses:
     _opened_s: dict[str, float] = field(default_factory=dict[str, float])
     _samples: dict[str, Samples] = field(default_factory=dict[str, Samples])
     _row: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    _trials: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    _trials: dict[str, dict[str, tuple[str, float]]] = field(default_factory=dict[str, "dict[str, tuple[str, float]]"])
+    """By their records: whose they are, and since when."""
     _passed: dict[str, int] = field(default_factory=dict[str, int])
+    _failed: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    """Whose trials failed since it was half-open."""
     _causes: dict[str, tuple[float, str]] = field(default_factory=dict[str, "tuple[float, str]"])
     _now_s: float = 0.0
 
@@ -107,6 +66,9 @@ class Fuses:
         """It is closed, as a record says."""
         self.tripped.pop(key, None)
         self._begin(key)
+        common, agent = shared(key)
+        if agent and common in self._samples:
+            self._samples[common].forget(agent)
 
     def state(self, breaker: Breaker, key: str, now_s: float) -> State:
         """Where it stands."""
@@ -125,7 +87,7 @@ class Fuses:
         found: list[Broken] = []
         if self.tripped:
             for breaker, key in panel.over(action):
-                broken = self._broken(breaker, key, now_s)
+                broken = self._broken(breaker, key, _side(breaker, action), now_s)
                 if broken is not None:
                     found.append(broken)
         for breaker, key in panel.at_once(action):
@@ -176,34 +138,40 @@ class Fuses:
     ) -> list[Moved]:
         """Count the end of an action that ran; what moves by it."""
         self._now_s = now_s
-        moved: list[Moved] = []
+        trips: dict[str, Moved] = {}
+        lost: set[str] = set()
         counting = panel.counting(action)
         for breaker, key in panel.over(action):
             if breaker.on not in _BY_ENDS:
                 continue
+            side = _side(breaker, action)
             bad = took_ms > breaker.slow_ms if breaker.on is On.SLOW else failed
             if record in self._trials.get(key, ()):
                 if bad:
+                    lost.add(key)
+                    rests = self._lost(key, side)
                     text = f"its trial {record} {'failed' if failed else f'took {took_ms:,.0f} ms'}"
-                    moved.append(self._trip(breaker, key, text, [record], action.server, now_s))
+                    trips[rests] = self._trip(breaker, rests, text, [record], action.server, now_s)
             elif breaker.on is not On.CASCADE and (breaker, key) in counting:
                 samples = self._of(breaker, key)
-                samples.add(Sample(now_s, _BAD if bad else _GOOD, action.authority.acting.agent, record))
-                if bad and key not in self.tripped and (why := _too_many(breaker, samples, now_s)):
-                    moved.append(self._trip(breaker, key, why, samples.records(_BAD), action.server, now_s))
-        moved += self._tried(panel, record, {key for key, _ in moved})
+                samples.add(Sample(now_s, _BAD if bad else _GOOD, side, record))
+                if bad and key not in self.tripped and (found := _too_many(breaker, key, samples, side, now_s)):
+                    rests, text, records = found
+                    if rests not in self.tripped:
+                        trips[rests] = self._trip(breaker, rests, text, records, action.server, now_s)
+        moved = [*trips.values(), *self._tried(panel, record, lost)]
         return [*moved, *self._cascades(panel, moved, now_s)]
 
     def freed(self, record: str) -> None:
         """An action ended of which nothing is known: as a trial it says nothing."""
         for trials in self._trials.values():
-            trials.discard(record)
+            trials.pop(record, None)
 
     def _begin(self, key: str) -> None:
-        for kept in (self._opened_s, self._samples, self._row, self._trials, self._passed):
+        for kept in (self._opened_s, self._samples, self._row, self._trials, self._passed, self._failed):
             kept.pop(key, None)
 
-    def _broken(self, breaker: Breaker, key: str, now_s: float) -> Broken | None:
+    def _broken(self, breaker: Breaker, key: str, side: str, now_s: float) -> Broken | None:
         state = self.state(breaker, key, now_s)
         if state is State.CLOSED:
             return None
@@ -211,7 +179,9 @@ class Fuses:
         if state is State.OPEN:
             left_s = self.left_s(breaker, key, now_s)
             return Broken(breaker, key, state, f"{breaker.name} of {whose(key)} is open for {left_s:.0f} s more: {why}")
-        if len(self._trials.get(key, ())) < breaker.trials:
+        since_s = now_s - breaker.open_s
+        under_way = [by for by, at_s in self._trials.get(key, {}).values() if by == side and at_s > since_s]
+        if len(under_way) < breaker.trials:
             return None
         return Broken(
             breaker, key, state, f"{breaker.name} of {whose(key)} is half-open, its trial is under way: {why}"
@@ -259,16 +229,24 @@ class Fuses:
         """`action` passes where a breaker is half-open: it is a trial of it."""
         for breaker, key in panel.over(action):
             if self.state(breaker, key, now_s) is State.HALF_OPEN:
-                self._trials.setdefault(key, set()).add(record)
+                self._trials.setdefault(key, {})[record] = _side(breaker, action), now_s
                 if action.kind is ActionKind.DELEGATE:
                     yield from self._tried(panel, record, set())
 
-    def _tried(self, panel: Panel, record: str, tripped: set[str]) -> Iterator[Moved]:
-        """The trial `record` has ended: those breakers close that have had all of theirs."""
+    def _lost(self, key: str, side: str) -> str:
+        """Which rests again by a trial of `key` that failed: everybody's once those of two agents did."""
+        if not side or shared(key)[1]:
+            return key
+        failed = self._failed.setdefault(key, set())
+        failed.add(side)
+        return key if len(failed) > 1 else alone(key, side)
+
+    def _tried(self, panel: Panel, record: str, lost: set[str]) -> Iterator[Moved]:
+        """The trial `record` has ended: those breakers close that have had all of theirs, unless `lost` by it."""
         for key in [key for key, trials in self._trials.items() if record in trials]:
-            self._trials[key].discard(record)
+            del self._trials[key][record]
             breaker = panel.breakers.get(name_of(key))
-            if key in tripped or breaker is None:
+            if key in lost or breaker is None:
                 continue
             self._passed[key] = self._passed.get(key, 0) + 1
             if self._passed[key] >= breaker.trials:
@@ -310,16 +288,33 @@ def _identity(action: Action) -> int:
     return hash((action.server, action.name, action.arguments))
 
 
-def _too_many(breaker: Breaker, samples: Samples, now_s: float) -> str | None:
-    """Why it trips; not on the failures of one agent alone while others fare well: he would take it from them."""
-    bad = samples.count(_BAD, now_s)
-    count = len(samples.kept)
-    if count < breaker.of_least or bad * 100 < breaker.limit * count:
-        return None
-    if breaker.over is not Over.AGENT and len(samples.agents()) > 1 and len(samples.agents(_BAD)) < 2:
-        return None
+def _side(breaker: Breaker, action: Action) -> str:
+    """For which agent `action` is done, where `breaker` is over what agents have in common."""
+    return "" if breaker.over is Over.AGENT else action.authority.agents[0]
+
+
+def _too_many(
+    breaker: Breaker, key: str, samples: Samples, side: str, now_s: float
+) -> tuple[str, str, list[str]] | None:
+    """Which rests, why, and the records by which: that of `side` alone, unless others fare no better."""
+    samples.prune(now_s)
+    told = samples.by_agent(_BAD)
+    bad, count = samples.count(_BAD, now_s), len(samples.kept)
     what = "failed" if breaker.on is On.ERRORS else f"took longer than {breaker.slow_ms:g} ms"
-    return f"{bad} of {count} calls within {breaker.within_s:g} s {what}"
+    within = f"within {breaker.within_s:g} s {what}"
+    # Without whoever failed most it is still too much: nobody takes it from others.
+    most, of = max(told.values())
+    together = breaker.over is Over.AGENT or _is_share(breaker, bad - most, count - of)
+    if together and count >= breaker.of_least and _is_share(breaker, bad, count):
+        return key, f"{bad} of {count} calls {within}", samples.records(_BAD)
+    bad, count = told[side]
+    if side and count >= breaker.of_least and _is_share(breaker, bad, count):
+        return alone(key, side), f"{bad} of {count} calls {within}", samples.records(_BAD, side)
+    return None
+
+
+def _is_share(breaker: Breaker, bad: int, count: int) -> bool:
+    return bad > 0 and bad * 100 >= breaker.limit * count
 
 
 def _evidence(breaker: Breaker, text: str, records: list[str]) -> dict[str, Json]:

@@ -45,13 +45,23 @@ class Samples:
         while self.kept and self.kept[0].at_s <= since_s:
             self._drop()
 
-    def records(self, what: int) -> list[str]:
-        """The last records of `what`, the oldest first."""
-        return [one.record for one in self.kept if one.what == what and one.record][-TOLD_MAX:]
+    def records(self, what: int, agent: str | None = None) -> list[str]:
+        """The last records of `what`, of `agent` alone or of all, the oldest first."""
+        found = (one for one in self.kept if one.what == what and agent in {None, one.agent})
+        return [one.record for one in found if one.record][-TOLD_MAX:]
 
-    def agents(self, what: int | None = None) -> set[str]:
-        """Whose samples they are, of `what` alone or of all."""
-        return {one.agent for one in self.kept if what is None or one.what == what}
+    def by_agent(self, what: int) -> dict[str, tuple[int, int]]:
+        """Of each agent, how many of `what` there are, and how many of all."""
+        found: dict[str, tuple[int, int]] = {}
+        for one in self.kept:
+            some, every = found.get(one.agent, (0, 0))
+            found[one.agent] = some + (one.what == what), every + 1
+        return found
+
+    def forget(self, agent: str) -> None:
+        """Drop what is of `agent`."""
+        self.kept = deque(one for one in self.kept if one.agent != agent)
+        self.counts = Counter(one.what for one in self.kept)
 
     def _drop(self) -> None:
         what = self.kept.popleft().what
