@@ -341,7 +341,7 @@ def test_transports_routes_and_modes_arrive() -> None:
 
 
 def test_a_group_of_a_route_counts_its_people() -> None:
-    route = declare("r", RouteSpec(("staff",), ("ana",), count=2))
+    route = declare("r", RouteSpec(("staff",), ("ana",), count=2, requester_may_approve=True))
     people = [declare("ana", UserSpec(("staff",))), declare("kim", UserSpec(("staff",)))]
     assert catalog_of(route, declare("staff", GroupSpec()), *people).warnings == ()
 

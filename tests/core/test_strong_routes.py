@@ -1,4 +1,4 @@
-"""Strong routes that nobody could satisfy are told of, by where the service is reached and who has a passkey."""
+"""Routes that nobody could satisfy are told of: by their people, where the service is reached, who has a passkey."""
 
 from dataclasses import replace
 from typing import cast
@@ -6,9 +6,9 @@ from typing import cast
 import pytest
 
 from remit.adapters.passkeys import WebAuthn
-from remit.app.confirming import unconfirmed
+from remit.app.confirming import crowded_out, unconfirmed
 from remit.control.assemble import Assembled, assemble
-from remit.control.resources import RouteSpec, UserSpec
+from remit.control.resources import GroupSpec, RouteSpec, UserSpec
 from remit.ports.ledger import Ledger
 from tests.core.declaring import declare, small
 
@@ -18,6 +18,30 @@ class Nobody:
 
     async def passkeys(self) -> tuple[()]:
         return ()
+
+
+@pytest.mark.parametrize(
+    ("said", "people", "code"),
+    [
+        (RouteSpec(groups=("fin",), count=3), 2, "route/too-few"),
+        (RouteSpec(groups=("fin",), count=2), 2, "route/requester"),
+        (RouteSpec(groups=("fin",), count=2), 3, None),
+        (RouteSpec(groups=("fin",), count=2, requester_may_approve=True), 2, None),
+        (RouteSpec(groups=("fin",), count=2, next="later"), 2, None),
+        (RouteSpec(groups=("fin",)), 1, None),
+    ],
+)
+def test_a_route_that_the_requester_is_needed_for_is_told_of(said: RouteSpec, people: int, code: str | None) -> None:
+    """At `apply` and by `doctor`; a second name makes nobody two people."""
+    users = [declare(f"u{at}", UserSpec(("fin",))) for at in range(people)]
+    again = declare("u0-too", UserSpec(("fin",), person="u0"))
+    later = declare("later", RouteSpec(groups=("fin",)))
+    source = small(declare("fin", GroupSpec("finance")), *users, again, later, declare("pays", said))
+    made = assemble(source)
+    assert isinstance(made, Assembled)
+    wanted = [] if code is None else [code]
+    assert [one.code for one in made.warnings if one.code.startswith("route/")] == wanted
+    assert [one.code for one in crowded_out(source, made.catalog)] == wanted
 
 
 @pytest.mark.asyncio

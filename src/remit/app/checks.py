@@ -11,6 +11,7 @@ from remit.adapters.sqlite.outbox import SqliteOutbox
 from remit.api.in_force import Check
 from remit.api.moments import instant
 from remit.api.services import Invalid, ServerPin
+from remit.app.confirming import UNCONFIRMED
 from remit.app.output import NO_SERVER, counted
 from remit.app.runtime import Runtime
 from remit.app.settings import OUTBOX, Settings
@@ -62,7 +63,9 @@ async def checks(
     found.extend(_credential(shown[name]) for name in sorted(runtime.bundle.catalog.servers) if name in shown)
     found.extend(_reach(runtime, settings))
     found.extend(await _channels(runtime, settings))
-    found.extend(Check("passkeys", False, f"{one.what}: {one.why}", one.next) for one in await runtime.unconfirmed())  # noqa: FBT003
+    for one in await runtime.unmanned():
+        name = "passkeys" if one.code == UNCONFIRMED else "routes"
+        found.append(Check(name, False, f"{one.what}: {one.why}", one.next))  # noqa: FBT003
     found.extend(_source(name, state) for name, state in sorted(watched.items()))
     found.extend(_observers(runtime))
     found.extend(_words(runtime))

@@ -1,4 +1,4 @@
-"""Whether what asks for a passkey can get one: where passkeys can be, and who of a strong route's people has one."""
+"""Whether there are enough people for a route; where it asks for a passkey, where that can be and who has one."""
 
 from collections.abc import Collection, Mapping
 from math import inf
@@ -6,13 +6,25 @@ from typing import Final
 
 from remit.control.problems import Problem, Severity
 from remit.control.resources import Resource, RouteSpec, Source
+from remit.control.servers import people_problems
 from remit.escalate.sitting import asked, member
 from remit.facts.agent import User
 from remit.facts.catalog import Catalog, Route
 from remit.ports.ledger import Ledger
 from remit.ports.passkeys import Passkeys
 
+UNCONFIRMED: Final = "route/unconfirmed"
 _WHY: Final = "whoever waits there waits until it expires"
+
+
+def crowded_out(source: Source, catalog: Catalog) -> tuple[Problem, ...]:
+    """A warning for each route of `source` that has too few people by itself."""
+    found: list[Problem] = []
+    for one in source.resources:
+        if isinstance(one.spec, RouteSpec) and (route := catalog.routes.get(one.name)) is not None:
+            people = [user.who for user in catalog.users.values() if member(route, user)]
+            found += people_problems(one, one.spec, people)
+    return tuple(found)
 
 
 async def unconfirmed(source: Source, catalog: Catalog, ledger: Ledger, passkeys: Passkeys) -> tuple[Problem, ...]:
@@ -48,6 +60,4 @@ def _few(
 
 
 def _warning(resource: Resource, what: str, following: str) -> Problem:
-    return Problem(
-        "route/unconfirmed", resource.at("spec.strong"), what, _WHY, next=following, severity=Severity.WARNING
-    )
+    return Problem(UNCONFIRMED, resource.at("spec.strong"), what, _WHY, next=following, severity=Severity.WARNING)

@@ -14,7 +14,7 @@ from remit.adapters.private import KeyringUnusable
 from remit.api.services import Applied, Conflict, Missing, ServerPin
 from remit.app.admitting.came import Admitted
 from remit.app.bundles import Bundles
-from remit.app.confirming import unconfirmed
+from remit.app.confirming import crowded_out, unconfirmed
 from remit.app.fleet import Fleet
 from remit.app.guarding import check_guarantees
 from remit.app.history import History, counts_of
@@ -210,9 +210,11 @@ class Runtime:
         """Labels that are held though `bundle`, or the running one, cannot name them, and who holds each."""
         return await held_labels(bundle or self.bundle, self._ledger, self.clock.now_ms())
 
-    async def unconfirmed(self) -> Sequence[Problem]:
-        """What is odd, as of now, about the strong routes that run."""
-        return await unconfirmed(self._running.source, self.bundle.catalog, self._ledger, self._passkeys)
+    async def unmanned(self) -> Sequence[Problem]:
+        """What is odd, as of now, about the people of the routes that run, and about what confirms their yes."""
+        source, catalog = self._running.source, self.bundle.catalog
+        found = await unconfirmed(source, catalog, self._ledger, self._passkeys)
+        return (*crowded_out(source, catalog), *found)
 
     async def pins(self, server: str | None = None) -> Sequence[ServerPin]:
         """Every server's live tools against the lock, or those of `server` alone; empty where there is none."""

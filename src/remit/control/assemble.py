@@ -54,6 +54,7 @@ _CONSEQUENT: Final = frozenset(
     {
         "reference/unknown",
         "budget/uncounted",
+        "route/requester",
         "route/too-few",
         "tool/unaccepted",
         "lock/server",
@@ -233,7 +234,7 @@ def _routes(source: Source, groups: Groups, users: Mapping[str, User], problems:
         problems += next_problems(resource, spec, specs)
         problems += refer(resource, "spec.users", spec.users, users, Kind.USER)
         wanted = frozenset(spec.groups)
-        voters = (u.name for u in users.values() if u.name in spec.users or u.groups & wanted)
+        voters = (u.who for u in users.values() if u.name in spec.users or u.groups & wanted)
         route, found = route_of(resource, spec, voters)
         problems += found
         routes[resource.name] = route

@@ -76,17 +76,7 @@ def route_of(resource: Resource, spec: RouteSpec, voters: Iterable[str]) -> tupl
                 next="add groups or users, then run: remit diff",
             )
         )
-    elif (present := len(set(voters))) < spec.count:
-        problems.append(
-            Problem(
-                "route/too-few",
-                resource.at("spec.count"),
-                f"route {resource.name[:64]!r} wants {spec.count} people, and {present} may decide",
-                "every gate on it would wait until it expires",
-                next="add users to its groups, or lower count, then run: remit diff",
-                severity=Severity.WARNING,
-            )
-        )
+    problems += people_problems(resource, spec, voters)
     route = Route(
         resource.name,
         frozenset(spec.groups),
@@ -105,6 +95,27 @@ def route_of(resource: Resource, spec: RouteSpec, voters: Iterable[str]) -> tupl
         frozenset(spec.break_glass),
     )
     return route, problems
+
+
+def people_problems(resource: Resource, spec: RouteSpec, voters: Iterable[str]) -> list[Problem]:
+    """A warning where the `voters`, each a human, are too few, or would be without the one for whom an agent acts.
+
+    Who decides alone knows that he does not on his own behalf; of several, each takes himself for enough.
+    """
+    present, named = len(set(voters)), f"route {resource.name[:64]!r} wants {spec.count} people"
+    if not spec.groups and not spec.users:
+        return []
+    if present < spec.count:
+        code, what, why = "route/too-few", f"{named}, and {present} may decide", "every gate on it"
+        following = "add users to its groups, or lower count, then run: remit diff"
+    elif present == spec.count > 1 and not spec.requester_may_approve and spec.next is None:
+        code, what = "route/requester", f"{named}, and no more may decide"
+        why = "none of them approves what is asked on his own behalf, so that each gate on it"
+        following = "add a user to its groups, lower count, or say requester_may_approve, then run: remit diff"
+    else:
+        return []
+    where, waits = resource.at("spec.count"), f"{why} would wait until it expires"
+    return [Problem(code, where, what, waits, next=following, severity=Severity.WARNING)]
 
 
 def next_problems(resource: Resource, spec: RouteSpec, specs: Mapping[str, RouteSpec]) -> list[Problem]:
