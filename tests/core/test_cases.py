@@ -43,6 +43,36 @@ def test_a_case_holds_or_says_what_is_otherwise() -> None:
     assert wrong(running, {**fetch, "expect": "deny"}, agent="eve") == ()
 
 
+@pytest.mark.parametrize(
+    ("event", "code"),
+    [
+        ({"call": "shop/delete_everything"}, "tool/unknown"),
+        ({"call": "web/fetch", "args": {"url": "u"}, "as": "adda"}, "agent/unknown"),
+        ({"call": "web/fetch", "args": {"uri": "u"}}, "arg/invalid"),
+        ({"read": "file:///a", "server": "shopp"}, "server/unknown"),
+        ({"delegate": "bott"}, "agent/unknown"),
+    ],
+)
+def test_what_the_workspace_lacks_holds_by_no_accident(event: dict[str, Json], code: str) -> None:
+    running = shop(PERMIT)
+    text = wrong(running, {**event, "expect": "deny"})[-1]
+    assert text.endswith(f"; a case that means that says: by: {code}")
+    assert wrong(running, {**event, "expect": "deny", "by": code}) == ()
+    assert "without a word of halted" in wrong(running, {**event, "expect": "deny", "by": [code, "halted"]})[0]
+
+
+def test_an_argument_that_no_schema_names_fails_where_nothing_says_that_others_may_come() -> None:
+    closed = tool("web", "post", {"type": "object", "properties": {"url": {}}, "additionalProperties": False})
+    free = tool("web", "form", {"type": "object", "properties": {"url": {}}, "additionalProperties": True})
+    running = shop(PERMIT, tools=(closed, free, tool("web", "any", {"type": "object"})))
+    misspelt: dict[str, Json] = {"args": {"url": "u", "uri": "u"}}
+    fetch: Json = {"call": "web/fetch", **misspelt, "expect": "permit"}
+    assert wrong(running, fetch) == ("n: event 1 (web/fetch) gives uri, which the schema of the tool does not name",)
+    assert "by: arg/invalid" in wrong(running, {"call": "web/post", **misspelt, "expect": "deny"})[-1]
+    for name in ("form", "any"):
+        assert wrong(running, {"call": f"web/{name}", **misspelt, "expect": "permit"}) == ()
+
+
 def test_a_session_may_be_given_what_it_holds() -> None:
     running = shop(PERMIT, OUT)
     given: Json = {"given": {"labels": ["untrusted:web"], "calls": 2, "irreversible_calls": 1, "age_s": 60}}

@@ -118,6 +118,15 @@ def test_resources_in_a_file_of_cases_are_no_secret(tmp_path: Path, capsys: pyte
     assert "more.cases.yaml:4: spec.owner is missing" in err
 
 
+def test_no_case_at_all_is_not_green(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = ready(tmp_path)
+    (tmp_path / "none").mkdir()
+    for where in (["--cases", str(tmp_path / "none")], []):
+        code, _, err = answer(capsys, "test", "--workspace", str(folder), *where)
+        assert (code, "there is no case" in err) == (Exit.NOT_FOUND, True)
+        (folder / "policies.cases.yaml").unlink(missing_ok=True)
+
+
 def test_watch_tries_again_after_a_change(tmp_path: Path) -> None:
     folder = ready(tmp_path)
     command = [str(Path(sys.executable).parent / "remit"), "policy", "test", "--watch", "--workspace", str(folder)]

@@ -94,12 +94,15 @@ def rules(found: Chains) -> dict[str, str]:
 
 
 def checks(found: Chains) -> list[Check]:
-    """Each goal, with the chains that reach it and need nobody."""
-    free = found.result.free
-    return [
+    """Each goal, with the chains that reach it and need nobody; that policies can be evaluated, the search ended."""
+    free, stopped = found.result.free, found.result.searched.stopped
+    goals = [
         Check("chains", says, [_line(one) for one in free if f"chain/{one.goal.name}" == rule])
         for rule, says in rules(found).items()
     ]
+    wrong = [f"policy {one.policy}, for {one.action}: {one.why}" for one in found.result.erring]
+    ended = [] if stopped is None else [f"it stopped {stopped}"]
+    return [*goals, Check("search", "every policy can be evaluated", wrong), Check("search", "it ended", ended)]
 
 
 def findings(found: Chains) -> list[Finding]:

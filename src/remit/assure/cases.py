@@ -7,8 +7,8 @@ decide. An event is one of
   `{given: {labels?, calls?, irreversible_calls?, age_s?, past?}}`   what the session holds by now, whyever, and what
                             monitors say from now on, by name; of those that are not named nothing happened
   `{call: SERVER/TOOL or TOOL, args?, …}`, `{read: URI, server, …}`, `{prompt: NAME, server, …}`, `{delegate: AGENT, …}`
-An action has `expect: permit|escalate|deny`, and may have `by`, policies that must have spoken; `obligations`, all that
-it owes; `result` or `error`, what came back; `back: anything`, it came back with every label that it can bring;
+An action has `expect: permit|escalate|deny`, and may have `by`, policies or codes of reasons that must have spoken;
+`obligations`, all that it owes; `result` or `error`, what came back; `back: anything`, every label that it can bring;
 `with_last`, chosen in the same message as the one before; `times`, made so often. An event is of the case's agent,
 unless it says `as: AGENT`, or `as: AGENT/SUB-AGENT`, a chain of delegation; `AGENT#2` is another session of it.
 """

@@ -19,9 +19,21 @@ from remit.facts.canonical import Json, canonical
 from remit.pdp.decision import Decision
 from remit.pdp.guaranteed import unguarded
 from remit.policy.bundle import Bundle
-from remit.policy.verdict import Deny, word
+from remit.policy.verdict import Code, Deny, word
 
 _EVENT_MS: Final = 1_000
+_LACKING: Final = frozenset(
+    {
+        Code.UNKNOWN_AGENT,
+        Code.UNKNOWN_USER,
+        Code.UNKNOWN_SERVER,
+        Code.UNKNOWN_TOOL,
+        Code.UNKNOWN_METHOD,
+        Code.TOOL_MISSING,
+        Code.ARG_INVALID,
+    }
+)
+"""Said of what the workspace does not have, or its tool does not take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +104,8 @@ def _act(run: _Run, act: Act) -> Iterable[str]:
     world = run.world
     doing = _doing(world.bundle, act, run.case.suite)
     shown = f"{act.number} ({act.name})"
+    if Code.ARG_INVALID not in act.expected.by and (stray := _stray(world.bundle, doing)):
+        yield f"{run.case.name}: event {shown} gives {stray[0][:64]}, which the schema of the tool does not name"
     for time in range(act.times):
         if not (act.with_last and time == 0):
             _take_in(run)
@@ -123,13 +137,29 @@ def _doing(bundle: Bundle, act: Act, suite: str | None) -> Doing:
     return replace(made, args={**made.args, **act.args})
 
 
+def _stray(bundle: Bundle, doing: Doing) -> list[str]:
+    """Arguments that the tool's schema does not name, and says nothing of: no policy sees what they hold."""
+    form = bundle.tools.get((doing.server, doing.name)) if doing.kind is ActionKind.CALL_TOOL else None
+    schema: Mapping[str, Json] = {} if form is None else form.tool.definition.input_schema
+    properties = schema.get("properties")
+    if not isinstance(properties, Mapping) or "additionalProperties" in schema:
+        return []
+    return sorted(doing.args.keys() - properties.keys())
+
+
 def _compared(name: str, ident: str, act: Act, decision: Decision) -> Iterable[str]:
     wanted = act.expected
     verdict = decision.verdict if decision.observed is None else decision.observed
     said = frozenset(reason.policy for reason in decision.reasons if reason.policy is not None)
+    codes = {reason.code: reason.text for reason in decision.reasons}
+    said |= {code.value for code in codes if code is not Code.POLICY}
+    lacking = next((code for code in codes if code in _LACKING and code not in wanted.by), None)
     if word(verdict) != wanted.verdict:
         why = "; ".join(reason.text for reason in decision.reasons)
         yield f"{name}: {ident} is {word(verdict)}, not {wanted.verdict} ({why})"
+    elif lacking is not None:
+        # What is misspelt is denied whatever policy says: the case would hold by accident.
+        yield f"{name}: {ident} is {word(verdict)} since {codes[lacking]}; a case that means that says: by: {lacking}"
     elif not wanted.by <= said:
         missing = ", ".join(sorted(wanted.by - said))
         yield f"{name}: {ident} is {word(verdict)} without a word of {missing}"

@@ -43,7 +43,8 @@ def chains(  # noqa: PLR0913, PLR0917 - each is an option
     """Search a workspace for permitted chains of calls that end where they must not, and say what cuts them.
 
     Every state that labels, counters, agents, delegation and stores can be in is visited, with the policies themselves
-    as the judge. Nothing is called, no service is asked. Exit code 1 when a chain needs nobody's yes.
+    as the judge. Nothing is called, no service is asked. Exit code 1 when a chain needs nobody's yes, or a policy
+    cannot be evaluated; 7 when the search stopped before it had looked at everything, and found none until then.
     """
     from remit.app import reports
     from remit.app.chaining import cases_text, checks, findings, policies_text, rules, searched
@@ -67,7 +68,9 @@ def chains(  # noqa: PLR0913, PLR0917 - each is an option
             print(drawing([*result.free, *result.asking]), end="")
         case Form.TABLE:
             _say(found)
-    return Exit.NEGATIVE if result.free or result.erring else Exit.OK
+    if result.free or result.erring:
+        return Exit.NEGATIVE
+    return Exit.OK if result.searched.stopped is None else Exit.TIMEOUT
 
 
 def _say(found: "Chains") -> None:

@@ -112,7 +112,7 @@ def try_(
     """Try the cases of a workspace on its policies: does each say what its author meant?
 
     Cases stand beside policies in files that end in .cases.yaml. Nothing is called, no service is asked. Exit code 1
-    when a case does not hold, or when no case notices a changed policy.
+    when a case does not hold, or when no case notices a changed policy; 5 when there is no case.
     """
     from remit.app.settings import workspace_folder
     from remit.app.testing import try_cases
@@ -127,7 +127,9 @@ def try_(
             data(_told(found), output)
         else:
             _say(found)
-        return Exit.NEGATIVE if found.failed or found.survived else Exit.OK
+        if found.failed or found.survived:
+            return Exit.NEGATIVE
+        return Exit.OK if found.outcomes else Exit.NOT_FOUND
 
     return _watching((folder, *named), once) if watch else once()
 
