@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.adapters.workspace.documents import documents
+from remit.adapters.workspace.files import Unreadable
 from remit.adapters.workspace.folder import Folder
 from remit.control import lock_text
 from remit.control.assemble import Assembled, assemble
@@ -149,6 +150,28 @@ def test_a_file_that_is_a_link_inside_is_read_and_edited_where_it_is(tmp_path: P
     Folder(tmp_path).delete(Kind.USER, "ana")
     assert (tmp_path / "a.yaml").is_symlink()
     assert (tmp_path / ".data" / "real").read_text() == ""
+
+
+def test_a_copy_is_read_as_the_folder_is(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    (here / "deep").mkdir(parents=True)
+    (here / "deep" / "all.yaml").write_text(WHOLE)
+    (here / "some.cases.yaml").write_text("- name: one\n")
+    (here / ".hidden.yaml").write_text("no")
+    Folder(here).write_lock(lock_of(), base=EMPTY)
+    Folder(here).copy(there)
+    assert Folder(there).load() == Folder(here).load()
+    assert Folder(there).fingerprint() == Folder(here).fingerprint() is not None
+    assert not (there / ".hidden.yaml").exists()
+
+
+def test_what_cannot_be_read_is_not_copied_without_it(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match="there is no workspace"):
+        Folder(tmp_path / "gone").copy(tmp_path / "there")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "linked").symlink_to(tmp_path)
+    with pytest.raises(Unreadable, match="linked"):
+        Folder(tmp_path / "here").copy(tmp_path / "there")
 
 
 def test_no_edit_leaves_the_folder(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import pickle
 import re
 import shlex
 import signal
@@ -17,7 +19,12 @@ import pytest
 
 from proof.admission import BASE, CLEAN, WITHOUT_ATTACK
 from proof.service import REMIT, environment
+from remit.app.admitting import work
+from remit.app.admitting.asked import Asked
+from remit.app.admitting.came import Came
 from remit.app.client import Client
+from remit.app.settings import LEDGER
+from remit.facts.admission import Terms
 from tests.e2e.bank_world import Banking
 from tests.e2e.test_how_to import shown
 
@@ -25,6 +32,13 @@ PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "admit-changes.md"
 BLOCK = re.compile(
     r"^```(console(?P<owner> owner)?|(cedar|yaml) (?P<file>[\w.]+))\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL
 )
+WRONG = """\
+- name: eve is paid
+  agent: clerk
+  user: ana
+  events:
+    - {call: bank/pay, args: {to: eve}, expect: permit}
+"""
 LOOK = re.compile(r"remit admission override (\S+) ")
 
 
@@ -139,6 +153,32 @@ def test_a_look_is_of_one_folder_over_one_bundle(bank: Banking) -> None:
     assert "next: remit apply --admit" in again.stderr
 
 
+REACHES = """\
+apiVersion: remit.dev/v1alpha1
+kind: Server
+metadata: {name: elsewhere}
+spec: {command: [python, -m, http.server, "0"], env: {DEST: "https://%s.example"}, source: []}
+"""
+
+
+def test_values_of_variables_run_too_and_so_are_looked_at(bank: Banking) -> None:
+    bank.service.write({"elsewhere.yaml": REACHES % "good"})
+    service, before = bank.service, in_force(bank)
+    code, look = looked(bank, "--dry-run")
+    assert (code, look["stage"]) == (0, "admitted")
+    service.write({"elsewhere.yaml": REACHES % "evil"})
+    plain, other = service.remit("apply"), service.remit("apply", "--admission", look["id"])
+    assert (plain.returncode, other.returncode) == (1, 1)
+    assert "looks at every change before it runs" in plain.stderr
+    assert "changed since it was looked at" in other.stderr
+    assert looked(bank)[0] == 0
+    assert running(bank) == before, "the digest tells nobody of values"
+    logs = service.remit("logs", "-o", "json").stdout.splitlines()
+    told = [line for line in logs if '"change Server elsewhere"' in line]
+    assert told, "that it runs is on record all the same"
+    assert not any("evil" in line for line in told)
+
+
 def test_known_chains_do_not_refuse_where_the_terms_say_so(bank: Banking) -> None:
     service = bank.service
     (service.workspace / "sealed.cedar").unlink()
@@ -234,3 +274,22 @@ def test_without_an_admission_a_look_has_the_usual_terms_and_nobody_overrides(ba
     assert mine.returncode == 4
     assert "nobody answers" in mine.stderr
     assert service.remit("apply").returncode == 0
+
+
+def test_every_check_looks_at_what_was_read_first(
+    bank: Banking, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bank.service.write({"wrong.cases.yaml": WRONG})
+    asked = Asked(bank.service.workspace, bank.service.data / LEDGER, None, Terms("ana"), {}, 0)
+
+    def swapped(looking: work.Looking) -> Iterator[Came]:
+        (bank.service.workspace / "wrong.cases.yaml").unlink()
+        return (one for one in (looking.tried(),))
+
+    monkeypatch.setattr(work.Looking, "came", swapped)
+    monkeypatch.setattr("os.nice", abs)
+    monkeypatch.setattr("signal.signal", max)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(pickle.dumps(asked))))
+    work.main()
+    came = [json.loads(line)["came"] for line in capsys.readouterr().out.splitlines() if '"came"' in line]
+    assert [(one["check"], one["state"]) for one in came] == [("cases", "failed")]

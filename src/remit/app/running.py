@@ -25,6 +25,11 @@ class Running:
     bundle: Bundle
     warnings: tuple[str, ...]
 
+    def differs(self, other: "Running") -> bool:
+        """Whether something else runs: by the digest, or by values of variables, which that leaves out."""
+        mine, its = self.bundle, other.bundle
+        return mine.digest != its.digest or mine.catalog.servers != its.catalog.servers
+
 
 def prepare(source: Source, bundles: Bundles | None = None, told: Told = untold) -> Running:
     """Assemble and compile `source`; `bundles` remember what was found. Blocks; raises `Invalid` with every problem."""

@@ -121,18 +121,20 @@ class Runtime:
             return await self.diff()
         async with self._changing:
             new = await self._folder()
-            if admitted is not None and (admitted.digest, admitted.base) != (new.bundle.digest, self.bundle.digest):
+            if admitted is not None and not await self._is_that(admitted, new):
                 raise Conflict("the workspace, or what runs, has changed since it was looked at", _ADMIT)
             demanded = self.bundle.catalog.admission
-            if admitted is None and demanded is not None and self._differs(new):
+            if admitted is None and demanded is not None and new.differs(self._running):
                 raise Conflict(f"the Admission {demanded.name} looks at every change before it runs", _ADMIT)
             await self._keeps_labels(new)
             done = await self._swap(new, by, {} if admitted is None else admitted.said)
             self.admitted = self.admitted or admitted is not None
             return done
 
-    def _differs(self, new: Running) -> bool:
-        return new.bundle.digest != self.bundle.digest
+    async def _is_that(self, admitted: Admitted, new: Running) -> bool:
+        read = await asyncio.to_thread(self._workspace.fingerprint)
+        seen = admitted.digest, admitted.base, admitted.fingerprint
+        return seen == (new.bundle.digest, self.bundle.digest, read)
 
     async def delete(self, kind: str, name: str, by: str) -> Applied:
         """Remove a resource that runs from the folder, and run what is left of what runs.
@@ -273,7 +275,7 @@ class Runtime:
         """Run `new`; where an Admission has to look first, and nothing is `said` of that, leave it in the folder."""
         from remit.app.comparing import changes_between
 
-        if said is None and self.bundle.catalog.admission is not None and self._differs(new):
+        if said is None and self.bundle.catalog.admission is not None and new.differs(self._running):
             waits = f"it is written and does not run yet, since the Admission looks at it first: {_ADMIT}"
             changes = await asyncio.to_thread(changes_between, self._running, new)
             return Applied(self.bundle.digest, changes, (*new.warnings, waits), applied=False)
@@ -285,7 +287,7 @@ class Runtime:
         old = self.bundle
         changes = await asyncio.to_thread(changes_between, self._running, new)
         await asyncio.to_thread(new.bundle.warm, old.asked, Pace().breathe)
-        if new.bundle.digest != old.digest:
+        if new.differs(self._running):
             await asyncio.to_thread(self._bundles.keep, new.bundle)
             data: dict[str, Json] = {
                 "from": old.digest,

@@ -35,6 +35,10 @@ class Workspace(Protocol):
         """Everything there is; what cannot be read is among its problems. Never raises."""
         ...
 
+    def fingerprint(self) -> str | None:
+        """What changes with every byte of every file that `load` reads; None where one cannot be read."""
+        ...
+
     def write_lock(self, lock: Lock, *, base: Lock) -> bool:
         """Replace the lock by `lock`; False, and nothing written, when it is the same.
 

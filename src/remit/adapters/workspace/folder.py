@@ -73,6 +73,17 @@ class Folder:
             return None
         return None if problems else seen.hexdigest()
 
+    def copy(self, into: Path) -> None:
+        """Copy every file that `load` reads below `into`, as it is now. Raises `files.Unreadable`."""
+        problems = [] if self.path.is_dir() else [self._no_folder()]
+        names = files.found(self.path, problems)
+        if problems:
+            raise files.Unreadable(problems[0])
+        for name in (*names, *([FILE] if (self.path / FILE).exists() else [])):
+            target = into / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(files.read_bytes(self.path, name, files.LOCK_BYTES_MAX))
+
     def write_lock(self, lock: Lock, *, base: Lock) -> bool:
         """See `ports.workspace.Workspace.write_lock`."""
         problems: list[Problem] = []

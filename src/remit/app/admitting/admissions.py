@@ -32,9 +32,10 @@ _AGAIN: Final = "remit apply --admit"
 
 @dataclass(slots=True)
 class _Look:
-    """One look and the task that makes it."""
+    """One look and the task that makes it; the `fingerprint` of the folder that it was of, which is told to nobody."""
 
     told: Looked
+    fingerprint: str = ""
     task: asyncio.Task[None] | None = None
 
 
@@ -105,7 +106,8 @@ class Admissions:
 
     def through(self, ident: str) -> Admitted:
         """What the look `ident` admits. Raises `Missing`, `Conflict`."""
-        told = self._of(ident).told
+        found = self._of(ident)
+        told = found.told
         if told.stage is not Stage.ADMITTED or told.bundle is None:
             left = _left(told)
             refused = f": {', '.join(one.value for one in left)} refused" if left else ""
@@ -114,7 +116,7 @@ class Admissions:
             raise Conflict(f"{ident} began more than {GOOD_FOR_MS // 60_000} minutes ago", _AGAIN)
         by: list[Json] = [f"user:{one.by}" for one in told.overridden]
         data: dict[str, Json] = {"admitted": ident, **({"overridden_by": by} if by else {})}
-        return Admitted(told.bundle, told.base, data)
+        return Admitted(told.bundle, told.base, found.fingerprint, data)
 
     def _of(self, ident: str) -> _Look:
         found = self._looks.get(ident)
@@ -134,8 +136,9 @@ class Admissions:
 
         stage, why = Stage.BROKEN, "it broke off"
         try:
-            digest, came = await look(asked, said)
-            await self._ended(made, digest, came)
+            seen = await look(asked, said)
+            made.fingerprint = seen.fingerprint
+            await self._ended(made, seen.digest, seen.came)
         except asyncio.CancelledError:
             stage, why = Stage.CANCELLED, ""
         except Invalid as invalid:

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from remit.api.services import Invalid
 from remit.app.admitting.asked import Asked
@@ -23,8 +23,16 @@ class Lost(Exception):
     """The process ended without an answer; the text says how."""
 
 
-async def look(asked: Asked, said: Callable[[str], None]) -> tuple[str, tuple[Came, ...]]:
-    """The digest of the bundle that was looked at, and what came of each check; `said` hears which one is at work.
+class Seen(NamedTuple):
+    """The digest of the bundle that was looked at, the fingerprint of its folder, and what came of each check."""
+
+    digest: str
+    fingerprint: str
+    came: tuple[Came, ...]
+
+
+async def look(asked: Asked, said: Callable[[str], None]) -> Seen:
+    """What was seen; `said` hears which check is at work.
 
     Raises `Invalid` where there is no such bundle, and `Lost`. Cancelled, it ends the process and what that started.
     """
@@ -55,21 +63,19 @@ async def _started() -> asyncio.subprocess.Process:
     )
 
 
-async def _followed(
-    process: asyncio.subprocess.Process, asked: bytes, said: Callable[[str], None]
-) -> tuple[str, tuple[Came, ...]]:
+async def _followed(process: asyncio.subprocess.Process, asked: bytes, said: Callable[[str], None]) -> Seen:
     assert process.stdin is not None  # noqa: S101
     assert process.stdout is not None  # noqa: S101
     process.stdin.write(asked)
     process.stdin.write_eof()
-    digest, came = "", list[Came]()
+    digest, fingerprint, came = "", "", list[Came]()
     while line := await process.stdout.readline():
         told: dict[str, Any] = json.loads(line)
         match told:
             case {"at": str(check)}:
                 said(check)
-            case {"bundle": str(found)}:
-                digest = found
+            case {"bundle": str(found), "folder": str(read)}:
+                digest, fingerprint = found, read
             case {"came": _}:
                 came.append(Came.of_json(told["came"]))
             case {"problems": [*problems], "next": str(following)}:
@@ -78,7 +84,7 @@ async def _followed(
                 raise ValueError("a line that means nothing")
     if await process.wait() != 0 or not digest:
         raise Lost(f"it ended with {process.returncode}")
-    return digest, tuple(came)
+    return Seen(digest, fingerprint, tuple(came))
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

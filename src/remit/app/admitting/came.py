@@ -66,8 +66,12 @@ def refusing(came: Sequence[Came]) -> tuple[Check, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The bundle `digest` may take the place of `base`; `said` is what its record says of that."""
+    """The bundle `digest` may take the place of `base`, from a folder with this `fingerprint`.
+
+    `said` is what its record says of that.
+    """
 
     digest: str
     base: str
+    fingerprint: str
     said: Mapping[str, Json]

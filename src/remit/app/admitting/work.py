@@ -2,6 +2,7 @@
 
 Laws
 * It decides nothing and writes nothing of the service's: it tells what came of each check, in lines of JSON.
+* The folder is copied once, and every check looks at the copy: what is admitted is what was looked at.
 * Each check has its share of the time and says where it stopped; what it did not see, refuses.
 """
 
@@ -10,11 +11,14 @@ import os
 import pickle
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
+from remit.adapters.workspace.files import Unreadable
 from remit.adapters.workspace.folder import Folder
 from remit.api.services import Invalid
 from remit.app.admitting import judging
@@ -44,11 +48,13 @@ class Looking:
         self._asked = asked
         self._said = said
         self._end_s = time.monotonic() + asked.terms.seconds_max
-        self.bundle = prepare(Folder(asked.workspace).load()).bundle
+        folder = Folder(asked.workspace)
+        self.bundle = prepare(folder.load()).bundle
+        self.fingerprint = folder.fingerprint() or ""
 
     def came(self) -> Iterator[Came]:
         """What comes of each check, in turn. Raises `Invalid`, `Failure`."""
-        yield self._cases()
+        yield self.tried()
         yield from self._chains()
         yield self._replay()
         yield self._attack()
@@ -59,7 +65,8 @@ class Looking:
         end_s = now_s + max(0.0, self._end_s - now_s) * SHARES[check]
         return lambda: time.monotonic() > end_s
 
-    def _cases(self) -> Came:
+    def tried(self) -> Came:
+        """What comes of the workspace's cases."""
         over, tried = self._until(Check.CASES), list[Outcome]()
         found = cases_of(self._asked.workspace)
         for one in found:
@@ -124,10 +131,14 @@ def main() -> None:
     asked: object = pickle.load(sys.stdin.buffer)  # noqa: S301
     assert isinstance(asked, Asked)  # noqa: S101
     try:
-        looking = Looking(asked, lambda check: _tell({"at": check}))
-        _tell({"bundle": looking.bundle.digest})
-        for one in looking.came():
-            _tell({"came": one.to_json()})
+        with tempfile.TemporaryDirectory(prefix="remit-look-") as copied:
+            Folder(asked.workspace).copy(Path(copied))
+            looking = Looking(replace(asked, workspace=Path(copied)), lambda check: _tell({"at": check}))
+            _tell({"bundle": looking.bundle.digest, "folder": looking.fingerprint})
+            for one in looking.came():
+                _tell({"came": one.to_json()})
+    except Unreadable as error:
+        _tell({"problems": [str(error.problem)], "next": "mend the workspace, then: remit apply --admit"})
     except Invalid as invalid:
         _tell({"problems": list(invalid.problems), "next": invalid.next})
     except Failure as failure:
