@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from remit.api.moments import instant
-from remit.api.services import Change, Resource, ServerPin, ToolPin
+from remit.api.services import Change, Missing, Resource, ServerPin, ToolPin
 from remit.app.running import Running
 from remit.control.diff import Side, diff
 from remit.control.difference import render
@@ -15,6 +15,7 @@ from remit.control.manifests import PolicyText, shown
 from remit.control.problems import Where
 from remit.control.resources import Kind
 from remit.control.review import Reviewed, review
+from remit.control.tables import kind_named
 from remit.discover.health import SourceState
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition, Tool
@@ -34,6 +35,14 @@ class States:
     health: Mapping[str, Health]
     credentials: Mapping[str, CredentialState]
     sources: Mapping[str, SourceState]
+
+
+def kind_of(word: str) -> Kind:
+    """The kind written `agent`, `Agents`, `policies` …; raises `Missing` when there is none."""
+    found = kind_named(word)
+    if found is None:
+        raise Missing(f"no kind of resource is called {word[:64]!r}")
+    return found
 
 
 def resources(running: Running, kind: Kind, states: States) -> Sequence[Resource]:

@@ -23,9 +23,9 @@ from remit.app.admitting.admissions import Admissions
 from remit.app.adopting import adoption
 from remit.app.bundles import Bundles
 from remit.app.checks import checks
-from remit.app.comparing import States, resources
+from remit.app.comparing import States, kind_of, resources
 from remit.app.fleet import Fleet
-from remit.app.runtime import Runtime, kind_of
+from remit.app.runtime import Runtime
 from remit.app.settings import Settings
 from remit.control.resources import AgentSpec
 from remit.discover.health import SourceState

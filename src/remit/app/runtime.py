@@ -142,6 +142,8 @@ class Runtime:
         What is left is checked first: a resource in use stays, folder and all. Other changes of
         the folder wait for an apply.
         """
+        from remit.app.comparing import kind_of
+
         wanted = kind_of(kind)
         async with self._changing:
             source = self._running.source
@@ -328,16 +330,6 @@ async def _edited(edit: Callable[[], object]) -> None:
         await asyncio.to_thread(edit)
     except WorkspaceRefused as error:
         raise Conflict(error.problem.what, error.problem.next) from error
-
-
-def kind_of(word: str) -> Kind:
-    """The kind written `agent`, `Agents`, `policies` …; raises `Missing` when there is none."""
-    from remit.control.tables import kind_named
-
-    found = kind_named(word)
-    if found is None:
-        raise Missing(f"no kind of resource is called {word[:64]!r}")
-    return found
 
 
 def _accepted(base: locking.Lock, server: str, tool: str | None, live: Sequence[Definition], pin: str) -> locking.Lock:
