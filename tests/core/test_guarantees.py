@@ -8,8 +8,7 @@ import pytest
 from remit.facts.action import Action, Within
 from remit.facts.agent import Mode
 from remit.facts.guarantee import Guarantee, Held, NoFlow, Powers, Rate, Separation
-from remit.facts.mark import FLEET
-from remit.facts.monitor import WAYS, Scope, Selector, Window
+from remit.facts.monitor import SHARE, WAYS, Scope, Selector, Window
 from remit.facts.record import RecordKind
 from remit.pdp.guaranteed import Breach, breach_digest, breaches
 from remit.pdp.snapshot import Lift
@@ -173,14 +172,15 @@ def test_a_round_of_what_was_let_through_is_no_second_call() -> None:
     assert not permitted(here, again, ("confidential",))
 
 
-@pytest.mark.parametrize("holds", [DUTIES, POWERS])
+@pytest.mark.parametrize("holds", [replace(DUTIES, scope=Scope.SESSION), POWERS])
 def test_what_there_is_no_room_for_is_denied(holds: Held) -> None:
     here = world(of(holds))
-    asked = draft("d1", "ada") if holds is DUTIES else FETCH
+    asked = FETCH if holds is POWERS else draft("d1", "ada")
     (mark,) = body(here.ask(asked)).marks
+    scope = mark.scope(asked.authority.links[0].sid)
     for number in range(WAYS):
-        here.past.take(FLEET, mark._replace(key=str(number)), here.now_ms)
-    here.past.take(FLEET, mark, here.now_ms)
+        here.past.take(scope, mark._replace(key=str(number)), here.now_ms)
+    here.past.take(scope, mark, here.now_ms)
     assert not permitted(here, asked)
     assert "not known" in here.ask(asked).reasons[0].text
 
@@ -239,3 +239,26 @@ def test_what_policy_denies_is_told_as_policys() -> None:
 def test_a_breach_is_told_in_one_sentence() -> None:
     breach = Breach("held", "bot", ("shop/refund", "web/pay"))
     assert breach.text == "bot may call shop/refund, web/pay, which held keeps apart"
+
+
+def test_one_agent_takes_no_room_for_documents_from_others() -> None:
+    # Four slots, of which eve, whom she delegates to included, fills three quarters.
+    here = world(of(replace(DUTIES, keys=16)))
+    chains = (("eve",), ("eve", "bot"))
+    done = [here.run(draft(f"junk{number}", *chains[number % 2])).verdict for number in range(200)]
+    assert sum(isinstance(one, Permit) for one in done) == 4 * SHARE
+    full = here.ask(draft("another", "eve"))
+    assert codes(full) == {"monitor/full"}
+    assert full.reasons[0].text == ("guarantee/held has no room for more values of id by eve until its window is over")
+    assert permitted(here, draft("junk0", "eve"))
+    assert [permitted(here, draft(f"d{n}", "ada")) for n in range(20)] == [True] * 20
+    assert not permitted(here, release("junk0", "eve"))
+    here.run(draft("d1", "ada"))
+    assert not permitted(here, release("d1", "ada"))
+    # All of it is full: what is new is denied, what is known is known, and nothing is in doubt.
+    for number in range(100):
+        here.run(draft(f"more{number}", "ada"))
+    assert codes(here.ask(draft("yet another", "bot"))) == {"monitor/full"}
+    assert permitted(here, draft("d1", "ada"))
+    here.now_ms += HOUR.ms + HOUR.step_ms
+    assert permitted(here, draft("another", "eve"))

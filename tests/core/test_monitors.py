@@ -10,7 +10,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Effect
 from remit.facts.feed import CHAINS_MAX, Feed
 from remit.facts.mark import FLEET, Does
-from remit.facts.monitor import WAYS, Cells, Happening, Monitor, Op, Scope, Selector, When, Window
+from remit.facts.monitor import SHARE, WAYS, Cells, Happening, Monitor, Op, Scope, Selector, When, Window
 from remit.policy.compile import compile_bundle
 from remit.policy.verdict import Deny, Permit
 from remit.protect.monitors import Doing, Ended, ended, key_of, started
@@ -298,6 +298,39 @@ def test_what_there_is_no_room_for_is_denied_not_taken_for_nothing() -> None:
     assert "no room for more values of id" in denied.reasons[0].text
     here.now_ms += HOUR.ms + HOUR.step_ms
     assert permitted(here, action("shop/draft", {"id": "d1"}))
+
+
+def test_denials_of_one_agent_take_no_room_from_others() -> None:
+    refused = Monitor("refused", Op.COUNT, (event("shop/draft", when=When.DENIED),), Scope.FLEET, HOUR, by="id", keys=4)
+    nothing = '@id("eve") forbid (principal == Remit::Agent::"eve", action, resource);'
+    here = world(nothing, forbid("shop___draft", "context.past.refused >= 2"), monitors=(refused,))
+    for number in range(WAYS + 4):
+        here.run(action("shop/draft", {"id": f"junk{number}"}, chain=("eve",)))
+    assert here.past.kept(refused.ident) == SHARE
+    document = action("shop/draft", {"id": "d"})
+    assert permitted(here, document)
+    for chain in ("eve", "ada", "eve"):
+        here.run(action("shop/draft", {"id": "junk0"}, chain=(chain,)))
+    assert not permitted(here, action("shop/draft", {"id": "junk0"}))
+    assert permitted(here, document)
+
+
+def test_what_waits_for_its_outcome_has_its_room_asked_for_before() -> None:
+    drafted = Monitor(
+        "drafted",
+        Op.PREVIOUS,
+        (event("shop/draft", when=When.SUCCEEDED),),
+        Scope.FLEET,
+        HOUR,
+        by="id",
+        keys=4,
+        awaited=True,
+    )
+    here = world(monitors=(drafted,))
+    for number in range(SHARE):
+        assert isinstance(here.run(action("shop/draft", {"id": str(number)})).verdict, Permit)
+    assert codes(here.ask(action("shop/draft", {"id": "late"}))) == {"monitor/full"}
+    assert permitted(here, action("shop/draft", {"id": "late"}, chain=("bot",)))
 
 
 def test_state_outlives_a_change_of_events_and_of_nothing_else() -> None:

@@ -68,7 +68,8 @@ class Feeding:
 class Feeds:
     """What the calls of a tool feed: those let through, their outcomes, and those that were denied.
 
-    `guards` are the guarantees that concern them, `measures` what is added up of them.
+    `guards` are the guarantees that concern them, `measures` what is added up of them. `keyed` are those that need room
+    for a key among everybody's.
     """
 
     started: Feeding = field(default_factory=Feeding)
@@ -76,6 +77,7 @@ class Feeds:
     denied: Feeding = field(default_factory=Feeding)
     guards: tuple[Guard, ...] = ()
     measures: frozenset[str] = frozenset()
+    keyed: tuple[Feed, ...] = ()
 
 
 NO_FEEDS: Final = Feeds()
@@ -123,6 +125,7 @@ def feeds_of(tool: Tool, monitors: Iterable[Monitor], guarantees: Iterable[Guara
         denied=_feeding(feed for feed in feeds if feed.happening.when is When.DENIED),
         guards=tuple(guards),
         measures=frozenset(feed.measure for feed in feeds if feed.measure is not None),
+        keyed=tuple(feed for feed in feeds if feed.cells.crowded and feed.happening.when is not When.DENIED),
     )
 
 

@@ -28,7 +28,8 @@ class Mark(NamedTuple):
 
     `ident` is what the state is kept under, `fleet` whether it counts for everybody or for the root session of the
     record; `slot` and `key` say which cell. `at_ms` is when what is taken back had happened; None: it happens when its
-    record says. `agent` and `user` are who did it, where that is noted.
+    record says. `agent` and `user` are who did it, where that is noted; `by` for which agent, where that one
+    has a share of the room for keys, with all that is delegated from it.
     """
 
     ident: str
@@ -42,6 +43,7 @@ class Mark(NamedTuple):
     steps: int = 0
     agent: str = ""
     user: str | None = None
+    by: str = ""
 
     def scope(self, sid: str) -> str:
         """For whom it counts, of an action whose root session is `sid`."""

@@ -20,6 +20,8 @@ STEPS: Final = 60
 """Into how many steps a window is parted unless it says otherwise."""
 WAYS: Final = 16
 """How many keys one slot holds (`protect.past`)."""
+SHARE: Final = 12
+"""How many of them one agent may fill, with all that is delegated from it: the rest is for others."""
 KEYS_MAX: Final = 1_000
 """How many live keys a monitor that counts by an argument is made for unless it says otherwise."""
 
@@ -137,6 +139,11 @@ class Cells(NamedTuple):
     window: Window
     argument: str | None = None
     default: Json = None
+
+    @property
+    def crowded(self) -> bool:
+        """Whether everybody's keys share its room."""
+        return self.fleet and self.argument is not None
 
     def slot(self, key: str) -> int:
         """In which slot the cell of `key` is."""

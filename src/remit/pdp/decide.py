@@ -28,7 +28,7 @@ from remit.pdp.known import argument_problem, known, session_problem
 from remit.pdp.listing import judge_list
 from remit.pdp.measure import impact, novelty, sent
 from remit.pdp.obliged import obliged
-from remit.pdp.past import told, unmeasured
+from remit.pdp.past import crowded, told, unmeasured
 from remit.pdp.snapshot import Asking, Snapshot
 from remit.pdp.spending import overspent, thrifty
 from remit.policy.compiled.values import Value
@@ -123,7 +123,8 @@ def _looked_at(
     )
     if reached.finds:
         facts = facts._replace(sends=sent(action, reached))
-    return facts, past if isinstance(past, Reason) else unmeasured(action, reached)
+    unknown = past if isinstance(past, Reason) else unmeasured(action, reached)
+    return facts, unknown or crowded(snapshot, action, reached, now_ms)
 
 
 def facts_of(

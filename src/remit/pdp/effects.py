@@ -125,7 +125,7 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int, store
         said=action.said if isinstance(verdict, Escalate) else None,
         reaches=() if facts is None or facts.novelty is None else facts.novelty.kinds,
         charges=charges_of(snapshot.draws) if snapshot.draws and isinstance(verdict, Permit) else (),
-        marks=_marks(snapshot, action, ruling),
+        marks=_marks(snapshot, action, ruling, now_ms),
     )
 
 
@@ -135,12 +135,12 @@ def _context(action: Action, facts: Facts | None) -> Mapping[str, Json]:
     return known if action.shaping is None else {**known, "obliged": action.shaping.to_json()}
 
 
-def _marks(snapshot: Snapshot, action: Action, ruling: Ruling) -> tuple[Mark, ...]:
+def _marks(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> tuple[Mark, ...]:
     match ruling.verdict:
         case Permit():
-            return marks_of(snapshot, action, ruling.reached, denied=False)
+            return marks_of(snapshot, action, ruling.reached, now_ms, denied=False)
         case Deny():
-            return marks_of(snapshot, action, ruling.reached, denied=True)
+            return marks_of(snapshot, action, ruling.reached, now_ms, denied=True)
         case Escalate():
             return ()
         case _:

@@ -61,8 +61,31 @@ def unmeasured(action: Action, reached: Reached) -> Reason | None:
     return Reason(Code.ARG_INEXACT, text)
 
 
-def marks_of(snapshot: Snapshot, action: Action, reached: Reached | None, *, denied: bool) -> tuple[Mark, ...]:
-    """What `action` changes of the past by being let through, or `denied`."""
+def crowded(snapshot: Snapshot, action: Action, reached: Reached, now_ms: int) -> Reason | None:
+    """Why what `action` does could not be kept, where it has to be: nobody takes the room from others."""
+    if not reached.feeds.keyed or action.within is not None:
+        return None
+    doing = doing_of(snapshot.bundle.catalog, action.authority, action.input)
+    for feed in reached.feeds.keyed:
+        if all(snapshot.past.room(mark, now_ms) for mark in started((feed,), doing)):
+            continue
+        name, argument = feed.cells.ident.partition("~")[0], feed.cells.argument
+        text = f"{name} has no room for more values of {argument} by {doing.chain[0]} until its window is over"
+        return Reason(Code.MONITOR_FULL, text)
+    return None
+
+
+def marks_of(
+    snapshot: Snapshot, action: Action, reached: Reached | None, now_ms: int, *, denied: bool
+) -> tuple[Mark, ...]:
+    """What `action` changes of the past by being let through, or `denied`: of denials, as far as there is room."""
+    made = _marks(snapshot, action, reached, denied=denied)
+    if not denied:
+        return made
+    return tuple(mark for mark in made if not mark.by or snapshot.past.room(mark, now_ms))
+
+
+def _marks(snapshot: Snapshot, action: Action, reached: Reached | None, *, denied: bool) -> tuple[Mark, ...]:
     if reached is None:
         return ()
     feeding = reached.feeds.denied if denied else reached.feeds.started

@@ -89,11 +89,12 @@ def _marks(feed: Feed, doing: Doing, at_ms: int | None, impact: Impact | None) -
     units = feed.bits if feed.measure is None else _measured(impact, feed.measure)
     who = (doing.agent, doing.user) if does is Does.LAST else ("", None)
     agents = doing.chain if feed.each == "chain" else (doing.agent if feed.each else "",)
+    by = doing.chain[0] if cells.crowded else ""
     made: list[Mark] = []
     for agent in agents:
         key = key_of(cells.argument, doing.given, agent, cells.default)
         step_ms, steps = cells.window.step_ms, cells.window.steps
-        made.append(Mark(cells.ident, cells.fleet, cells.slot(key), key, does, at_ms, units, step_ms, steps, *who))
+        made.append(Mark(cells.ident, cells.fleet, cells.slot(key), key, does, at_ms, units, step_ms, steps, *who, by))
     return made
 
 

@@ -3,8 +3,9 @@
 Laws
 * A cell is a fold of `Mark`s in the order of the ledger; the same marks give the same cells, wherever and in however
   many pieces they are folded.
-* Nothing grows without end: a window has at most `steps + 1` steps, a slot `WAYS` keys. Where a slot is full of keys
-  that still count, a further one is not taken in, and until they are over it is not known what it did.
+* Nothing grows without end: a window has at most `steps + 1` steps, a slot `WAYS` keys, of which one agent fills
+  `SHARE`. What would need another is asked for `room` and denied before it runs. Where a slot is full all the same, by
+  what was under way, a further key is not taken in, and until others are over it is not known what it did.
 * A clock that is set back makes nothing count for shorter; one that is set forward ends windows early.
 * An action under way is asked about without its own marks: it reads what it would if it had made none. For that, what
   a mark forgets or replaces is kept aside until the next one does; in memory alone, as what is under way is.
@@ -17,7 +18,7 @@ from typing import Final, TypeAlias, assert_never, cast
 from remit.facts.action import Own
 from remit.facts.canonical import Json
 from remit.facts.mark import FLEET, Does, Mark, Place, Who
-from remit.facts.monitor import WAYS, Cells, Window
+from remit.facts.monitor import SHARE, WAYS, Cells, Window
 
 UNITS_MAX: Final = 2**63 - 1
 """A sum is told as no more than this. What is kept is exact, so that taking back takes no more than was added."""
@@ -28,7 +29,8 @@ class Cell:
     """One key's state.
 
     `units` are what it comes to; in a window, all its `parts`, by the number of their step and in that order.
-    `reset_ms` before which nothing counts any more, `latest_ms` the latest event, `who` did the last. `turn` is when
+    `reset_ms` before which nothing counts any more, `latest_ms` the latest event, `who` did the last, `by` for whom it
+    was begun. `turn` is when
     it began, forgot or replaced something last, `before` the cell as if it had not then.
     """
 
@@ -37,6 +39,7 @@ class Cell:
     reset_ms: int = -1
     latest_ms: int = -1
     who: Who | None = None
+    by: str = ""
     turn: int = field(default=0, compare=False)
     before: "Cell | None" = field(default=None, compare=False)
 
@@ -170,7 +173,8 @@ class Cell:
         """As it is kept."""
         parts: list[Json] = [[number, _kept(units)] for number, units in sorted(self.parts.items())]
         who: Json = None if self.who is None else [*self.who]
-        return [0 if parts else _kept(self.units), self.reset_ms, self.latest_ms, who, parts]
+        said: list[Json] = [0 if parts else _kept(self.units), self.reset_ms, self.latest_ms, who, parts]
+        return [*said, self.by] if self.by else said
 
 
 def _kept(units: int) -> Json:
@@ -202,8 +206,16 @@ class Slot:
             if len(self.cells) >= WAYS and not self._room(Window(mark.step_ms, mark.steps), at_ms):
                 self.full_ms = max(self.full_ms, at_ms)
                 return
-            cell = self.cells[mark.key] = Cell(turn=turn)
+            cell = self.cells[mark.key] = Cell(by=mark.by, turn=turn)
         cell.take(mark, at_ms, turn)
+
+    def room(self, mark: Mark, now_ms: int) -> bool:
+        """Whether the key of `mark` has room here, within the share of whom it is for."""
+        if mark.key in self.cells:
+            return True
+        window = Window(mark.step_ms, mark.steps)
+        live = [cell.by for cell in self.cells.values() if not cell.over(window, now_ms)]
+        return len(live) < WAYS and live.count(mark.by) < SHARE
 
     def _room(self, window: Window, at_ms: int) -> bool:
         """Let go all that counts no more, whichever is first in memory; whether anything was."""
@@ -229,7 +241,7 @@ def slot_from(kept: Mapping[str, object]) -> Slot:
     """The slot that `to_json` made."""
     slot = Slot(full_ms=cast("int", kept["full"]))
     for key, one in cast("dict[str, list[object]]", kept["cells"]).items():
-        units, reset, latest, who, parts = one
+        units, reset, latest, who, parts, *by = one
         cell = Cell(int(cast("int | str", units)), reset_ms=cast("int", reset), latest_ms=cast("int", latest))
         cell.parts.update((number, int(more)) for number, more in cast("list[tuple[int, int | str]]", parts))
         if cell.parts:
@@ -237,6 +249,7 @@ def slot_from(kept: Mapping[str, object]) -> Slot:
         if who is not None:
             agent, user = cast("list[str | None]", who)
             cell.who = (cast("str", agent), user)
+        cell.by = cast("str", by[0]) if by else ""
         slot.cells[key] = cell
     return slot
 
@@ -292,6 +305,11 @@ class Past:
         """Of how many sessions and values something is kept, as far as it is in memory."""
         scopes = (self._fleet, *self._roots.values())
         return sum(len(slot.cells) for slots in scopes for (of, _), slot in slots.items() if of == ident)
+
+    def room(self, mark: Mark, now_ms: int) -> bool:
+        """Whether what is kept of everybody has room for the key of `mark`."""
+        slot = self._fleet.get((mark.ident, mark.slot))
+        return slot is None or slot.room(mark, now_ms)
 
     def cell(self, cells: Cells, sid: str, key: str, now_ms: int) -> Cell | None:
         """The cell of `key` for an action whose root session is `sid`; None where what it did is not known."""

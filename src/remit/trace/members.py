@@ -107,22 +107,31 @@ def mapping(value: object) -> Mapping[str, Json]:
 
 
 def marks_of(value: object) -> tuple[Mark, ...]:
-    """A list of marks."""
-    return tuple(
-        Mark(
-            text(ident),
-            flag(fleet),
-            integer(slot),
-            text(key),
-            does_of(does),
-            None if at_ms is None else integer(at_ms),
-            integer(units),
-            integer(step_ms),
-            integer(steps),
-            text(agent),
-            maybe(user),
-        )
-        for ident, fleet, slot, key, does, at_ms, units, step_ms, steps, agent, user in parts(value, len(Mark._fields))
+    """A list of marks. At first they did not say for whom their room is."""
+    if not isinstance(value, list):
+        raise Undecodable("a member is no list")
+    return tuple(map(_mark, cast("list[object]", value)))
+
+
+def _mark(value: object) -> Mark:
+    most = len(Mark._fields)
+    found = cast("list[object]", value) if isinstance(value, list) else []
+    if len(found) not in {most - 1, most}:
+        raise Undecodable(f"a mark has not {most} members")
+    ident, fleet, slot, key, does, at_ms, units, step_ms, steps, agent, user, *by = found
+    return Mark(
+        text(ident),
+        flag(fleet),
+        integer(slot),
+        text(key),
+        does_of(does),
+        None if at_ms is None else integer(at_ms),
+        integer(units),
+        integer(step_ms),
+        integer(steps),
+        text(agent),
+        maybe(user),
+        *map(text, by),
     )
 
 
