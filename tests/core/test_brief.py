@@ -1,5 +1,7 @@
 """What a person is told: whose words they are, what is cut, and which value the gate is about."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from remit.escalate.brief import Case, Line, Precedent, Safer, Span, Stop, arrange
 from remit.escalate.concern import concerned
 from remit.escalate.machine import Approval, State
-from remit.escalate.wording import GIVEN, filled, listed, marked, shortened, spelled
+from remit.escalate.wording import GIVEN, filled, listed, manned, marked, shortened, spelled
 from remit.facts.action import ActionKind
 from remit.facts.catalog import Argument, Definition, Effect, Shows, Sink, Tool
 from remit.facts.impact import Counts, Extractor
@@ -208,10 +210,43 @@ def test_an_agent_that_acts_for_nobody_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("state", "zero"),
-    [(State.PENDING, "silence is a no"), (State.APPROVED, "the yes lapses"), (State.DENIED, "nothing")],
+    [
+        (State.PENDING, "silence is a no"),
+        (State.APPROVED, "the yes lapses"),
+        (State.DENIED, "it was refused by sam: too-much"),
+        (State.EXPIRED, "it expired"),
+        (State.CANCELLED, "it was withdrawn"),
+        (State.SUPERSEDED, "people are asked anew: remit approvals show r1-1.12"),
+        (State.CLAIMED, "it is under way: remit why r1-1.11"),
+        (State.EXECUTING, "it is under way: remit why r1-1.11"),
+        (State.SUCCEEDED, "it succeeded: remit why r1-1.11"),
+        (State.FAILED, "it failed: remit why r1-1.11"),
+        (State.UNKNOWN, "nobody knows how it ended: remit why r1-1.11"),
+    ],
 )
 def test_what_happens_at_zero(state: State, zero: str) -> None:
-    assert arrange(case(state=state)).zero.startswith(zero)
+    made = case(state=state)
+    ended = {"refused_by": "sam", "reason": "too-much", "claimed_by": "r1-1.11", "superseded_by": "r1-1.12"}
+    assert arrange(replace(made, approval=replace(made.approval, **ended))).zero.startswith(zero)
+
+
+def test_how_it_ended_where_little_is_known() -> None:
+    assert "refused by" in arrange(case(state=State.DENIED)).zero
+    assert arrange(case(state=State.SUPERSEDED)).zero == "a grant covers it by now"
+
+
+@pytest.mark.parametrize(
+    ("by", "may", "short", "said"),
+    [
+        ((), ("ann", "sam"), 0, "route fin: 0 of 2 said yes; ann, sam may"),
+        (("sam",), (), 1, "route fin: 1 of 2 said yes (sam); nobody else may, which leaves it 1 short: it waits until"),
+        (("ann", "sam"), ("kim",), 0, "route fin: 2 of 2 said yes (ann, sam)"),
+        (("sam",), None, 0, "route fin: 1 of 2 said yes (sam)"),
+        ((), tuple("abcdefghijkl"), 0, "route fin: 0 of 2 said yes; a, b, c, d, e, f, g, h, i, j and 2 more may"),
+    ],
+)
+def test_how_a_route_stands(by: tuple[str, ...], may: tuple[str, ...] | None, short: int, said: str) -> None:
+    assert manned("fin", 2, by, may, short).startswith(said)
 
 
 @pytest.mark.parametrize(

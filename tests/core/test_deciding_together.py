@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from remit.escalate.machine import GLASS_MS, Approval, Delegation, Edit, Glass, State, Vote
 from remit.escalate.refusals import SENTENCES, Refusal, sentence
-from remit.escalate.seating import complete, seats
+from remit.escalate.seating import complete, seats, short, still
 from remit.escalate.sitting import asked, counts_for, is_requester, last_asked_ms, may_edit, read, sits
 from remit.escalate.voting import Room, VoteRefused, approve, break_glass, delegate, editor, refuse, review
 from remit.facts.agent import User
@@ -100,6 +100,28 @@ def test_two_people_of_different_groups() -> None:
     assert both_sec.state is State.PENDING
     [seat] = seats(both_sec, alike.routes, alike.users)
     assert (seat.by, seat.filled) == (("ann",), False)
+
+
+def test_who_is_left_to_say_yes_and_whether_they_are_enough() -> None:
+    here = room(replace(SEC, groups=frozenset({"sec", "fin"}), count=2))
+    assert still(ASKED, here.routes, USERS, 10) == {"sec": ["ann", "ann2", "ben", "cat"]}
+    half = yes("ann", here)
+    assert still(half, here.routes, USERS, 10) == {"sec": ["ben", "cat"]}, "ann has said it under all her names"
+    assert short(half, here.routes, USERS) == {"sec": 0}
+    alone = {name: USERS[name] for name in ("ann", "ann2", "req")}
+    assert short(half, here.routes, alone) == {"sec": 1}, "the requester fills no place"
+    later = {
+        **here.routes,
+        "sec": replace(here.routes["sec"], next="last", next_after_s=1.0),
+        "last": Route("last", users=frozenset({"dan"})),
+    }
+    assert short(half, later, {**alone, "dan": USERS["dan"]}) == {"sec": 0}, "others are asked before it expires"
+    assert still(half, {}, alone, 10) == {"sec": []}
+    assert short(half, {}, alone)["sec"] > 0, "a route that is gone"
+    strong = {"sec": replace(here.routes["sec"], strong=True)}
+    assert "ann" in still(half, strong, USERS, 10)["sec"], "her yes by a token does not count any more"
+    gone = {name: user for name, user in USERS.items() if not name.startswith("ann")}
+    assert still(half, here.routes, gone, 10) == {"sec": ["ben", "cat"]}
 
 
 def test_a_deputy_has_what_the_one_who_named_him_has_until_it_ends() -> None:

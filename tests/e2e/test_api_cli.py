@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,3 +78,37 @@ async def test_the_token_alone_goes_to_stdout(api: World):
     assert code == 0
     assert api.authority(out.strip()).agents == ("bot",)
     assert out.strip() not in err
+
+
+async def test_how_an_approval_stands_is_said_with_every_word_of_people(tmp_path: Path):
+    async with world(tmp_path) as api:
+        routes = api.workspace / "routes.yaml"
+        routes.write_text(
+            routes.read_text().replace('{"groups": ["sec"]', '{"groups": ["sec"], "count": 2, "edits": true')
+        )
+        await api.told("POST", "/apply", api.admin, {})
+        bot = await api.token("agent", "bot", user="cat")
+        ann, ben, dan = [await api.token("user", name) for name in ("ann", "ben", "dan")]
+        ident = await api.escalated(bot, text="one")
+        _, _, err = await remit(api, "approvals", "approve", ident, token=ann)
+        assert "route sec: 1 of 2 said yes (ann); ben, req may" in err
+        _, _, err = await remit(api, "approvals", "approve", ident, "--edit", "text=two", token=ben)
+        assert "ann said yes to other arguments, and has to say it again" in err
+        assert "route sec: 1 of 2 said yes (ben); ann, req may" in err
+        _, _, err = await remit(api, "approvals", "delegate", ident, "--to", "dan", "--for", "10h", token=ann)
+        assert "dan decides in the place of ann until" in err
+        assert "which is when it expires" in err
+        await remit(api, "approvals", "deny", ident, "--reason", "not-now", token=dan)
+        _, out, err = await remit(api, "approvals", "show", ident, token=ann)
+        assert "it was refused by dan: not-now" in out
+        assert "may" not in out.rpartition("route sec:")[2]
+        assert "to agree" not in err
+
+
+async def test_what_is_granted_with_a_yes_is_one_answer_for_programs(api: World):
+    bot, ann = await api.token("agent", "bot", user="ben"), await api.token("user", "ann")
+    ident = await api.escalated(bot, text="granted with it")
+    wish = ("approvals", "approve", ident, "--grant", "session")
+    assert (await told(api, *wish, "--dry-run", token=ann))["scope"] == "session"
+    given = await told(api, *wish, token=ann)
+    assert (given["state"], given["grant"]["approval"]) == ("approved", ident)

@@ -39,7 +39,7 @@ def approval(text: str) -> dict[str, Any]:
         "careful": True,
         "whole": False,
     }
-    seats = [{"route": "owner", "count": 1, "by": [], "eligible": ["sam"]}]
+    seats = [{"route": "owner", "count": 1, "by": [], "eligible": ["sam"], "short": 0}]
     return {"id": "r1-1.9", "state": "pending", "void": None, "seats": seats, "brief": brief}
 
 

@@ -14,12 +14,16 @@ class GateAnswer(Answer):
 
 
 class SeatAnswer(Answer):
-    """How one route stands: who said yes, and whose yes may count (null in lists)."""
+    """How one route stands: who said yes, whose yes may count beside (null in lists, and once nobody is asked).
+
+    `short` is how many people it lacks even where all of these say yes.
+    """
 
     route: str
     count: int
     by: list[str]
     eligible: list[str] | None = None
+    short: int = 0
 
 
 class VoteAnswer(Answer):

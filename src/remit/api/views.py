@@ -23,8 +23,8 @@ from remit.api.authenticator import Admin, Caller, Person
 from remit.api.moments import instant
 from remit.api.services import Applied, Change, Services, ToolPin
 from remit.escalate.machine import Approval, Edit, Glass, State
-from remit.escalate.seating import seats
-from remit.escalate.sitting import counts_for, may_edit, read, routes_of
+from remit.escalate.seating import seats, short, still
+from remit.escalate.sitting import counts_for, may_edit, read
 from remit.facts.canonical import digest
 from remit.facts.session import Session
 from remit.facts.strictjson import Refused, parse
@@ -130,14 +130,10 @@ def sees_arguments(services: Services, caller: Caller, approval: Approval | None
             return False
 
 
-def eligible(services: Services, approval: Approval) -> dict[str, list[str]]:
-    """The users whose yes may count, by route of `approval`, in order of names."""
-    catalog, now_ms = services.runtime.catalog, services.clock.now_ms()
-    found: dict[str, list[str]] = {name: [] for name in routes_of(approval)}
-    for name in sorted(catalog.users):
-        for route in counts_for(approval, catalog.routes, catalog.users, catalog.users[name], now_ms):
-            found[route].append(name)
-    return found
+def eligible(services: Services, approval: Approval) -> Mapping[str, Sequence[str]]:
+    """The users whose yes may count beside those that were said, by route of `approval`, in order of names."""
+    catalog = services.runtime.catalog
+    return still(approval, catalog.routes, catalog.users, services.clock.now_ms())
 
 
 def approval_view(
@@ -161,7 +157,9 @@ def approval_view(
     body = proposal.body if proposal is not None else None
     told = body if isinstance(body, ActionBody) else None
     shown = told is not None and not listed and sees_arguments(services, caller, approval)
-    who = {} if listed else eligible(services, approval)
+    asks = approval.state is State.PENDING and not listed
+    who: Mapping[str, Sequence[str]] = eligible(services, approval) if asks else {}
+    lacks: Mapping[str, int] = short(approval, catalog.routes, catalog.users) if asks else {}
     edit = None if approval.edit is None else _edit_view(approval.edit, edited if shown else None)
     return ApprovalAnswer(
         id=approval.ident,
@@ -173,7 +171,13 @@ def approval_view(
         tool=tool_name(approval.server, approval.name),
         gates=gate_views(approval.gates, told.reasons if told is not None else ()),
         seats=[
-            SeatAnswer(route=seat.route, count=seat.count, by=list(seat.by), eligible=who.get(seat.route))
+            SeatAnswer(
+                route=seat.route,
+                count=seat.count,
+                by=list(seat.by),
+                eligible=list(who[seat.route]) if asks else None,
+                short=lacks.get(seat.route, 0),
+            )
             for seat in standing
         ],
         votes=[

@@ -10,7 +10,7 @@ Laws
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, assert_never
 
 from remit.escalate.foreseen import Foreseen
 from remit.escalate.machine import Approval, State
@@ -143,9 +143,9 @@ class Brief:
     """What is shown, its fields in the order in which it is.
 
     `what`: verb, object, magnitude. `shows`: recipients, rows, files, before and after. `preview`: what the tool says
-    that it would do, in its own words, line by line. `unlisted` are values that
-    have no line of their own. `zero` is what happens at `expires_ms`. `careful`: one key is not enough to approve
-    it. `whole`: every value is shown, and shown whole.
+    that it would do, in its own words, line by line. `unlisted` are values that have no line of their own. `zero` is
+    what happens at `expires_ms`, or how it ended. `careful`: one key is not enough to approve it. `whole`: every value
+    is shown, and shown whole.
     """
 
     what: tuple[Span, ...]
@@ -183,7 +183,7 @@ def arrange(case: Case, *, chars_max: int = CHARS_MAX, lines_max: int = LINES_MA
         safer=tuple(Safer(*(shortened(text, chars_max) for text in one)) for one in case.safer[:lines_max]),
         reason=() if case.reason is None else (Span(shortened(case.reason, chars_max), GIVEN),),
         expires_ms=case.approval.expires_ms,
-        zero=_zero(case.approval.state),
+        zero=_zero(case.approval),
         careful=reaches or not whole,
         whole=whole,
     )
@@ -279,14 +279,30 @@ def _precedent(found: Precedent) -> str:
     return f"asked {_counted(asked, 'time')} before: {told}"
 
 
-def _zero(state: State) -> str:
-    match state:
+def _zero(one: Approval) -> str:
+    match one.state:
         case State.PENDING:
             return "silence is a no: nothing runs, and the agent is told that nobody decided"
         case State.APPROVED:
             return "the yes lapses unless the agent has repeated its call"
+        case State.DENIED:
+            return f"it was refused by {one.refused_by}" + ("" if one.reason is None else f": {one.reason}")
+        case State.EXPIRED:
+            return "it expired, and nothing ran"
+        case State.CANCELLED:
+            return "it was withdrawn: nobody waits for it any more"
+        case State.SUPERSEDED if one.superseded_by is not None:
+            return f"people are asked anew: remit approvals show {one.superseded_by}"
+        case State.SUPERSEDED:
+            return "a grant covers it by now"
+        case State.CLAIMED | State.EXECUTING:
+            return f"it is under way: remit why {one.claimed_by}"
+        case State.SUCCEEDED | State.FAILED:
+            return f"it {one.state.value}: remit why {one.claimed_by}"
+        case State.UNKNOWN:
+            return f"nobody knows how it ended: remit why {one.claimed_by}"
         case _:
-            return "nothing: it is decided"
+            assert_never(one.state)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -7,11 +7,11 @@ INVARIANT(approval-binds-exact-action): an edit has made the votes before it voi
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import Final, TypeAlias
 
-from remit.escalate.machine import Approval
+from remit.escalate.machine import Approval, Vote
 from remit.escalate.sitting import asked, counts_for, deputing, handed_on, may_break, routes_of, wants_strong
 from remit.facts.agent import User
 from remit.facts.catalog import Route
@@ -48,6 +48,34 @@ def seats(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, U
     need = {name: routes[name].count if name in routes else len(voters) + 1 for name in names}
     best = _seating([(who, _choices(places, routes)) for who, places in voters], need)
     return tuple(Seat(name, need[name], tuple(sorted(best.get(name, ())))) for name in names)
+
+
+def still(
+    approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User], at: int
+) -> Mapping[str, Sequence[str]]:
+    """The users whose yes at `at` may count, by route, in order of names: those who have not said it there."""
+    said = {
+        (users[vote.by].who, name)
+        for vote in approval.votes
+        if vote.by in users
+        for name in vote.routes
+        if name in routes and (vote.strong or not routes[name].strong)
+    }
+    found: dict[str, list[str]] = {name: [] for name in routes_of(approval)}
+    for name in sorted(users):
+        for route in counts_for(approval, routes, users, users[name], at):
+            if (users[name].who, route) not in said:
+                found[route].append(name)
+    return found
+
+
+def short(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User]) -> Mapping[str, int]:
+    """How many people each route of `approval` lacks even where all say yes who may until it expires."""
+    at = approval.expires_ms - 1
+    more = sorted({name for names in still(approval, routes, users, at).values() for name in names})
+    votes = [Vote(name, at, counts_for(approval, routes, users, users[name], at), strong=True) for name in more]
+    full = seats(replace(approval, votes=(*votes, *approval.votes)), routes, users)
+    return {seat.route: max(0, seat.count - len(seat.by)) for seat in full}
 
 
 def complete(approval: Approval, routes: Mapping[str, Route], users: Mapping[str, User]) -> bool:

@@ -17,6 +17,7 @@ from remit.facts.template import Slot, pieces
 GIVEN: Final = "given"
 """The mark of what an agent chose where nobody asked for its origin, and of what is around a marked part."""
 _NAMED_MAX: Final = 3
+_PEOPLE_MAX: Final = 10
 _MARKED_MAX: Final = 8
 """How many occurrences of a part are marked in one value."""
 
@@ -117,3 +118,13 @@ def listed(values: Sequence[Lineage], chars_max: int, values_max: int) -> Iterat
         yield from marked(value, chars_max)
     if len(values) > values_max:
         yield Span(f" and {len(values) - values_max} more")
+
+
+def manned(route: str, count: int, by: Sequence[str], may: Sequence[str] | None, short: int = 0) -> str:
+    """How a route stands: who said yes, and, where people are asked, who `may` and how many are `short` of enough."""
+    said = f"route {route}: {len(by)} of {count} said yes" + (f" ({', '.join(by)})" if by else "")
+    if may is None or len(by) >= count:
+        return said
+    more = f" and {len(may) - _PEOPLE_MAX} more" if len(may) > _PEOPLE_MAX else ""
+    said += f"; {', '.join(may[:_PEOPLE_MAX]) or 'nobody else'}{more} may"
+    return said if not short else f"{said}, which leaves it {short} short: it waits until it expires"

@@ -11,11 +11,10 @@ from remit.api.answers_grants import GrantAnswer
 from remit.api.page.asked import Asked
 from remit.api.page.html import Html, tag
 from remit.escalate.refusals import SENTENCES
-from remit.escalate.wording import shortened
+from remit.escalate.wording import manned, shortened
 from remit.facts.text import escaped
 
 EDITED_CHARS_MAX: Final = 4_000
-_NAMED_MAX: Final = 10
 _OPEN: Final = frozenset({"pending", "approved"})
 
 
@@ -35,16 +34,13 @@ class Viewer(NamedTuple):
 def forms(told: ApprovalAnswer, viewer: Viewer, shown: str, *, careful: bool) -> Iterable[Html]:
     """How the routes stand, and what `viewer` may do."""
     for seat in told.seats:
-        names = seat.eligible or []
-        more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
-        who = (", ".join(names[:_NAMED_MAX]) or "nobody") + more
-        yield tag("p", f"Route {seat.route}: {len(seat.by)} of {seat.count} said yes; {who} may.")
+        said = manned(seat.route, seat.count, seat.by, seat.eligible, seat.short)
+        yield tag("p", f"{said[0].upper()}{said[1:]}.")
     if told.void is not None:
         yield tag("p", f"Nothing can come of it: {told.void}.")
     bound = (hidden("csrf", viewer.csrf), hidden("shown", shown))
     if told.state not in _OPEN:
-        by = f" by {told.refused_by}" if told.refused_by else ""
-        yield tag("p", tag("strong", f"It is {told.state}{by}."))
+        yield tag("p", tag("strong", f"It is {told.state}."))
         if viewer.stops:
             yield from _stop(bound)
         return
@@ -117,7 +113,9 @@ def _edit(told: ApprovalAnswer, bound: Sequence[Html], ask: str | None) -> Itera
     if not told.may_edit or not isinstance(given, dict) or len(said) > EDITED_CHARS_MAX:
         return
     area = tag("textarea", said, name="arguments", rows=str(min(20, said.count("\n") + 2)), spellcheck="false")
-    asked = tag("label", "These run instead, and the agent is told so: ", area, class_="w")
+    others = ", ".join(vote.by for vote in told.votes)
+    void = f" {others} said yes to something else then, and has to say it again." if others else ""
+    asked = tag("label", f"These run instead, and the agent is told so.{void} ", area, class_="w")
     yes = button("Approve with these arguments", "edit", "yes")
     yield _folded(
         "Approve with other arguments", tag("form", *bound, asked, yes, class_="d", method="post", data_ask=ask)

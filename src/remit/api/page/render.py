@@ -72,7 +72,7 @@ def _decision(told: ApprovalAnswer, brief: Brief, now_ms: int, viewer: Viewer, s
     if told.edit is not None:
         yield tag("p", tag("strong", f"{told.edit.by} changed the arguments: what is shown is what would run."))
     yield tag("h2", "Your decision")
-    yield tag("p", "At zero: ", brief.zero, ".")
+    yield tag("p", "At zero: " if told.state in {"pending", "approved"} else "", brief.zero, ".")
     yield from forms(told, viewer, shown, careful=brief.careful)
 
 

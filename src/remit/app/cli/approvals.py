@@ -12,6 +12,7 @@ from remit.app.cli.options import Output, TokenFile, client, seconds
 from remit.app.failure import Exit, Failure
 from remit.app.output import Format, data, say, show
 from remit.escalate.grants import held
+from remit.escalate.machine import State
 from remit.escalate.refusals import Refusal
 from remit.facts.strictjson import Refused, written
 from remit.facts.text import escaped
@@ -66,7 +67,7 @@ def show_one(ident: Ident, output: Output = Format.TABLE, token_file: TokenFile 
     from remit.app.cli.card import card
 
     card(found, Console(highlight=False), datetime.now(UTC))
-    if found["edit"] is not None:
+    if found["edit"] is not None and found["state"] == State.PENDING.value:
         say(f"{found['edit']['by']} approved other arguments: what is shown is what runs")
         say(f"  to agree: remit approvals approve {ident} --shown {found['nonce']}")
 
@@ -106,16 +107,22 @@ def approve(  # noqa: PLR0913, PLR0917 - each is an option
         # Refused before anything is said: a yes without its grant is not what was asked for.
         told = client(token_file).post(f"/approvals/{ident}/grant", {**wish, "dry_run": True})
         if dry_run:
-            data(told, Format.YAML)
+            data(told, output if output is Format.JSON else Format.YAML)
             return
         wish["terms"] = told["terms"]
     said: dict[str, Any] = {"note": note, "shown": shown}
+    before: list[str] = []
     if edit:
         found = client(token_file).get(f"/approvals/{ident}")
         said |= {"arguments": _edited(found, edit), "shown": shown or found["nonce"]}
-    _decide(ident, "approve", said, output, token_file)
-    if wish is not None:
-        given = client(token_file).post(f"/approvals/{ident}/grant", {**wish, "note": note})
+        before = [vote["by"] for vote in found["votes"]]
+    answer = client(token_file).post(f"/approvals/{ident}/approve", said)
+    void = sorted(set(before).difference(vote["by"] for vote in answer["votes"]))
+    if void:
+        say(f"{', '.join(void)} said yes to other arguments, and has to say it again")
+    given = None if wish is None else client(token_file).post(f"/approvals/{ident}/grant", {**wish, "note": note})
+    _told(answer if given is None else {**answer, "grant": given}, output)
+    if given is not None and output not in {Format.JSON, Format.YAML}:
         week = given["last_week"]
         say(f"granted as {given['id']} until {given['expires']}, {given['uses_max']} uses at most")
         say(f"  of {week['of']} asks of last week it would have covered {week['count']}")
@@ -202,7 +209,13 @@ def delegate(
     token_file: TokenFile = None,
 ) -> None:
     """Let somebody else decide this one in your place, for a while."""
-    _decide(ident, "delegate", {"to": to, "for_s": seconds(for_), "note": note}, output, token_file)
+    answer = client(token_file).post(f"/approvals/{ident}/delegate", {"to": to, "for_s": seconds(for_), "note": note})
+    _told(answer, output)
+    if output in {Format.JSON, Format.YAML}:
+        return
+    [given, *_] = [one for one in reversed(answer["delegations"]) if one["to"] == to]
+    cut = ", which is when it expires" if given["until"] == answer["expires"] else ""
+    say(f"{to} decides in the place of {given['by']} until {given['until']}{cut}")
 
 
 @app.command()
@@ -252,13 +265,19 @@ def break_glass(
 
 
 def _decide(ident: str, choice: str, said: dict[str, Any], output: Format, token_file: Path | None) -> None:
-    answer = client(token_file).post(f"/approvals/{ident}/{choice}", said)
+    _told(client(token_file).post(f"/approvals/{ident}/{choice}", said), output)
+
+
+def _told(answer: Mapping[str, Any], output: Format) -> None:
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return
-    say(f"{ident} is now {answer['state']}")
-    if answer["state"] == "pending":
-        say(f"  more people are needed for: {', '.join(answer['missing'])}")
+    say(f"{answer['id']} is now {answer['state']}")
+    if answer["state"] == State.PENDING.value:
+        from remit.app.cli.card import standing
+
+        for line in standing(answer):
+            say(f"  {line}")
 
 
 def _edited(found: dict[str, Any], changes: list[str]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from remit.escalate.machine import OPEN
+from remit.escalate.wording import manned
 from remit.facts.text import one_line
 
 WIDTH_MAX: Final = 100
@@ -29,6 +31,7 @@ _STYLES: Final[Mapping[str, str]] = {
 }
 _BARS: Final = {"untrusted": "«untrusted: ", "unseen": "«unseen: "}
 """Before what must be told apart without colour too."""
+_OPEN: Final = frozenset(state.value for state in OPEN)
 _PICTURES: Final = 0x1F000
 _JOINING: Final = (("\u1100", "\u11ff"), ("\ua960", "\ua97f"), ("\ud7b0", "\ud7ff"))
 _UNEVEN: Final = frozenset({"Mn", "Mc", "Me", "Sk", "Lm", "So"})
@@ -84,8 +87,12 @@ def _sections(approval: Mapping[str, Any], brief: Mapping[str, Any], now: dateti
         yield Rule("the agent says, and may be wrong or misled", align="left")
         yield Text.assemble("“", _spans(brief["reason"]), "”")
     yield Rule(align="left")
-    yield Text(f"{_left(brief['expires'], now)}; then {steady(brief['zero'])}")
-    yield Text(_who(approval))
+    left = f"{_left(brief['expires'], now)}; then " if approval["state"] in _OPEN else ""
+    yield Text(f"{left}{steady(brief['zero'])}")
+    if approval["void"]:
+        yield Text(f"nothing can come of it: {steady(approval['void'])}")
+    else:
+        yield from map(Text, standing(approval))
 
 
 def _preview(preview: Mapping[str, Any]) -> Iterable[RenderableType]:
@@ -135,11 +142,7 @@ def _left(expires: str, now: datetime) -> str:
     return f"{minutes} min {rest} s left" if minutes else f"{rest} s left"
 
 
-def _who(approval: Mapping[str, Any]) -> str:
-    if approval["void"]:
-        return f"nothing can come of it: {steady(approval['void'])}"
-    told: list[str] = []
+def standing(approval: Mapping[str, Any]) -> Iterable[str]:
+    """How each route of `approval` stands."""
     for seat in approval["seats"]:
-        names = ", ".join(map(steady, seat["eligible"] or ())) or "nobody"
-        told.append(f"{steady(seat['route'])}: {len(seat['by'])} of {seat['count']} ({names} may)")
-    return "; ".join(told)
+        yield steady(manned(seat["route"], seat["count"], seat["by"], seat["eligible"], seat["short"]))
