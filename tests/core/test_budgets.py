@@ -164,8 +164,10 @@ def test_every_link_of_a_chain_and_every_name_of_a_person_spends() -> None:
     )  # fmt: skip
     asked = action(chain=("ada", "eve"), user="uma-2")
     assert whose_accounts(found, asked) == {"agent ada", "agent eve", "user uma", "group ops", "tool shop/refund"}
-    assert whose_accounts(found, action(chain=("eve",), user=None)) == {"agent eve", "tool shop/refund"}
-    assert whose_accounts(found, action(chain=("bot",), user=None)) == {"agent bot", "group ops", "tool shop/refund"}
+    assert whose_accounts(found, action(chain=("eve",), user=None)) == {"agent eve", "no user", "tool shop/refund"}
+    assert whose_accounts(found, action(chain=("bot",), user=None)) == {
+        "agent bot", "group ops", "no user", "tool shop/refund",
+    }  # fmt: skip
 
 
 def test_tools_that_are_named_alone_count() -> None:

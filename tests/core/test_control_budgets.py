@@ -3,8 +3,9 @@
 import pytest
 
 from remit.control.assemble import Assembled, Refused, assemble
-from remit.control.resources import BudgetSpec, GroupSpec, Kind, RouteSpec, ServerSpec, UserSpec
+from remit.control.resources import BudgetSpec, GroupSpec, Kind, Resource, RouteSpec, ServerSpec, ToolSpec, UserSpec
 from remit.facts.budget import RESULT_TOKENS, Budget, Measure, Per
+from remit.facts.catalog import Effect
 from remit.policy.compile import Bundle, compile_bundle
 from tests.core.declaring import NOW, declare, lock_of, small
 
@@ -13,11 +14,11 @@ FLEET, AGENT, GROUP, USER, TOOL = Per.FLEET, Per.AGENT, Per.GROUP, Per.USER, Per
 DAY = 86_400
 
 
-def made(spec: BudgetSpec) -> Assembled | Refused:
+def made(spec: BudgetSpec, *more: Resource) -> Assembled | Refused:
     people = (declare("ann", UserSpec(("fin",))), declare("fin", GroupSpec()))
     route = declare("owner", RouteSpec(users=("ann",)))
     server = declare("time", ServerSpec(("time",)))
-    return assemble(small(*people, route, server, declare("b", spec), lock=lock_of(NOW)))
+    return assemble(small(*people, route, server, declare("b", spec), *more, lock=lock_of(NOW)))
 
 
 def found(spec: BudgetSpec) -> list[tuple[str, str]]:
@@ -49,6 +50,7 @@ def found(spec: BudgetSpec) -> list[tuple[str, str]]:
         (BudgetSpec(CALLS, FLEET, 3, DAY, tools=("time/x",)), "reference/unknown", "Tool"),
         (BudgetSpec(CALLS, FLEET, 3, DAY, tools=("x",)), "reference/unknown", "Server"),
         (BudgetSpec(AMOUNT, FLEET, 3, DAY, tools=("time/now",)), "budget/uncounted", "amount of time/now"),
+        (BudgetSpec(AMOUNT, FLEET, 3, DAY, tools=("time",)), "budget/uncounted", "amount of time/now"),
         (BudgetSpec(CALLS, FLEET, 3, DAY, each=5), "budget/shape", "budget of tokens"),
         (BudgetSpec(TOKENS, FLEET, 3, DAY, each=0), "budget/shape", "1 to"),
     ],
@@ -61,7 +63,7 @@ def test_what_is_wrong_is_said(spec: BudgetSpec, code: str, word: str) -> None:
 
 def test_what_is_right_runs_and_is_in_the_digest() -> None:
     right = BudgetSpec(AMOUNT, GROUP, 10.5, DAY, "fin", 2, "owner", ("time",))
-    running = made(right)
+    running = made(right, declare("time/now", ToolSpec(effect=Effect.READ)))
     assert isinstance(running, Assembled)
     assert running.catalog.budgets["b"] == Budget(
         "b", AMOUNT, GROUP, "fin", 105_000, DAY, 20_000, "owner", frozenset({"time"}), RESULT_TOKENS

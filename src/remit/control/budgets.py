@@ -9,7 +9,7 @@ from remit.control.problems import Problem
 from remit.control.resources import BudgetSpec, Kind, Resource
 from remit.facts.agent import Agent, User
 from remit.facts.budget import RESULT_TOKENS, Budget, Measure, Per
-from remit.facts.catalog import Server, Tool
+from remit.facts.catalog import Effect, Server, Tool
 from remit.facts.impact import PLACES
 
 HARD_MAX: Final = 10**12
@@ -104,9 +104,13 @@ def _references(resource: Resource, spec: BudgetSpec, named: Named) -> Iterator[
     tools = [one for one in spec.tools if "/" in one]
     yield from refer(resource, "spec.tools", tools, named.tools, Kind.TOOL)
     yield from refer(resource, "spec.tools", [one for one in spec.tools if "/" not in one], named.servers, Kind.SERVER)
-    if spec.measure in {Measure.AMOUNT, Measure.RECORDS}:
-        counted = [one for one in tools if one in named.tools and spec.measure.value not in named.tools[one].impact]
-        for name in counted:
+    if spec.measure not in {Measure.AMOUNT, Measure.RECORDS}:
+        return
+    for name, tool in sorted(named.tools.items()):
+        # Of a server named as a whole, what only reads moves nothing.
+        meant = name in tools or (tool.server in spec.tools and tool.effect is not Effect.READ)
+        if meant and spec.measure.value not in tool.impact:
             what = f"the catalog does not say where the {spec.measure.value} of {name} stands"
             hint = f"give the Tool an impact: {{{spec.measure.value}: {{path: $.…}}}}"
+            hint += "" if name in tools else ", or name the tools that count one by one"
             yield Problem("budget/uncounted", resource.at("spec.tools"), what, "nothing of it would count", hint)

@@ -225,8 +225,9 @@ def measure_of(account: str) -> Measure:
 
 
 def whose(account: str) -> str:
-    """Whose an account is: `agent clerk`, `tool shop/pay`, `fleet`."""
-    return account.split(" ", 3)[3].replace(":", " ", 1).strip()
+    """Whose an account is: `agent clerk`, `tool shop/pay`, `fleet`; `no user` of all that act for none."""
+    found = account.split(" ", 3)[3]
+    return "no user" if found == "user:" else found.replace(":", " ", 1).strip()
 
 
 def settled(charges: Iterable[Charge], *, sent: bool, given: int, result: int) -> tuple[Refund, ...]:

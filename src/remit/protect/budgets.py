@@ -113,7 +113,8 @@ class Plan:
                 return [one for one in dict.fromkeys(authority.agents) if of in {None, one}]
             case Per.USER:
                 if authority.user is None:
-                    return ()
+                    # What acts for nobody spends of one account, and not of none.
+                    return ("",) if of is None else ()
                 person = _person(catalog, authority.user)
                 return (person,) if of is None or _person(catalog, of) == person else ()
             case Per.GROUP:
