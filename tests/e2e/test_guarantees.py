@@ -57,6 +57,7 @@ HELD = "".join(
 POWERS = guarantee(
     "powers", "powers: {all_of: [{tools: [bank/draft]}, {tools: [bank/release]}, {tools: [bank/export]}]}"
 )
+BOB = "apiVersion: remit.dev/v1alpha1\nkind: User\nmetadata: {name: bob}\nspec: {}\n"
 THIRD = """\
 apiVersion: remit.dev/v1alpha1
 kind: Agent
@@ -101,7 +102,9 @@ def test_a_guarantee_is_shown_with_state_and_evidence(bank: Banking) -> None:
 def test_a_bundle_that_breaks_one_is_refused_until_its_owner_signs_it_off(tmp_path: Path) -> None:
     with Banking(tmp_path) as bank:
         service = bank.service
-        bank.service.write({"powers.yaml": POWERS})
+        service.write({"bob.yaml": BOB})
+        assert service.remit("apply").returncode == 0
+        service.write({"powers.yaml": POWERS})
         refused = service.remit("apply")
         assert refused.returncode == 3
         assert (
@@ -114,6 +117,12 @@ def test_a_bundle_that_breaks_one_is_refused_until_its_owner_signs_it_off(tmp_pa
         # The admin's word is not the owner's, nor is that of another digest.
         assert service.remit("guarantees", "sign-off", "powers", breach, "--why", "x").returncode == 4
         service.remit("guarantees", "sign-off", "powers", "sha256:" + "0" * 64, "--why", "x", token=service.user("ana"))
+        assert service.remit("apply").returncode == 3
+        # It does not run yet: its owner is who the folder says, and what nobody declares is nobody's.
+        other = service.remit("guarantees", "sign-off", "powers", breach, "--why", "x", token=service.user("bob"))
+        assert (other.returncode, "as ana: remit guarantees sign-off powers" in other.stderr) == (4, True), other.stderr
+        odd = service.remit("guarantees", "sign-off", "power", breach, "--why", "x", token=service.user("ana"))
+        assert (odd.returncode, "remit get guarantees" in odd.stderr) == (5, True), odd.stderr
         assert service.remit("apply").returncode == 3
         signed = service.remit(
             "guarantees", "sign-off", "powers", breach, "--why", "small bank", token=service.user("ana")

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from remit.api.answers_guarantees import SignedOffAnswer
 from remit.api.guard import ByPerson, GuardedRoute, With
 from remit.api.moments import instant
-from remit.api.problem import forbidden
+from remit.api.problem import forbidden, not_found
 from remit.api.requests import NamePath, SignOffRequest
 from remit.api.services import Resource, Services
 from remit.control.resources import Kind
@@ -25,9 +25,14 @@ router = APIRouter(route_class=GuardedRoute, tags=["guarantees"])
 @router.post("/guarantees/{name}/sign-off", status_code=201)
 async def sign_off(name: NamePath, asked: SignOffRequest, services: With, caller: ByPerson) -> SignedOffAnswer:
     """Have a bundle run that breaks the guarantee by its scopes, as `breach` names it; it is held all the same."""
-    guarantee = services.runtime.catalog.guarantees.get(name)
-    if guarantee is not None and guarantee.owner != caller.user:
-        raise forbidden(f"{guarantee.owner} answers for the guarantee {name}", f"remit describe guarantee {name}")
+    owner = await services.runtime.answers_for(name)
+    if owner is None:
+        raise not_found(
+            f"guarantee, neither running nor in the workspace: {name}", "remit diff, or: remit get guarantees"
+        )
+    if owner != caller.user:
+        again = f"as {owner}: remit guarantees sign-off {name} {asked.breach} --why TEXT"
+        raise forbidden(f"{owner} answers for the guarantee {name}, and not {caller.user}", again)
     said = {"breach": asked.breach, "why": asked.why}
     receipt = await services.driver.record(AdminBody(Event.GUARANTEE_SIGNED, caller.user, name, said))
     return SignedOffAnswer(guarantee=name, breach=asked.breach, by=caller.user, record=str(receipt.ref))

@@ -65,7 +65,11 @@ class Guaranteeing(Protocol):
 
 
 class Scopes(Protocol):
-    """What scopes alone say."""
+    """What scopes alone say, and who answers for what they break."""
+
+    async def answers_for(self, guarantee: str) -> str | None:
+        """The owner of `guarantee` as it runs, or as the folder declares it where none runs; None: neither does."""
+        ...
 
     def breaches(self) -> tuple[Breach, ...]:
         """What the scopes of the running bundle show to break its guarantees."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from remit import __version__
 from remit.adapters.sqlite.decided import decided
+from remit.adapters.workspace.folder import Folder
 from remit.api.admitting import Looked
 from remit.api.in_force import Check as Line
 from remit.api.in_force import InForce, Progress
@@ -25,6 +26,7 @@ from remit.app.bundles import Bundles
 from remit.app.checks import checks
 from remit.app.comparing import States, kind_of, resources
 from remit.app.fleet import Fleet
+from remit.app.guarding import declared
 from remit.app.runtime import Runtime
 from remit.app.settings import Settings
 from remit.control.resources import AgentSpec
@@ -92,6 +94,13 @@ class Facade:
     def breaches(self) -> tuple[Breach, ...]:
         """What the scopes of the running bundle show to break its guarantees."""
         return breaches(self._runtime.bundle)
+
+    async def answers_for(self, guarantee: str) -> str | None:
+        """The owner of `guarantee` as it runs, or as the folder declares it where none runs; None: neither does."""
+        running = self.catalog.guarantees.get(guarantee)
+        if running is not None:
+            return running.owner
+        return declared(await asyncio.to_thread(Folder(self._settings.workspace).load), guarantee)
 
     def resources(self, kind: str) -> Sequence[Resource]:
         """The running resources of `kind` (singular or plural, any case), in order of names."""
