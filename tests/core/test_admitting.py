@@ -12,6 +12,8 @@ from remit.assure.changes import DAY_MS, Changes
 from remit.facts.admission import Check, Terms
 from remit.facts.guarantee import SignOff
 from remit.pdp.guaranteed import breach_digest
+from tests.core.chained import kind
+from tests.core.deciding import schema
 from tests.core.test_chains import ALL, MAIL, SEALED, made
 from tests.core.test_chains_guarantees import INSIDE, NOTE, PAY
 from tests.core.test_chains_guarantees import made as guarded
@@ -45,6 +47,17 @@ def test_chains_that_are_known_do_not_refuse() -> None:
     assert of_chains(result, known, None).state is State.PASSED
     assert of_chains(result, known, "after a while").state is State.UNFINISHED
     assert of_chains(chains(made(ALL, SEALED, tools=(PAY, MAIL)), Bounds(states_max=1)), (), None).refuses
+
+
+def test_what_a_search_did_not_look_at_refuses() -> None:
+    odd = kind("two/odd", arguments=schema(("x",), x={"type": "string", "pattern": "^(?=.*[0-9])[0-9]{7}-Q$"}))
+    bundle = guarded(INSIDE, ALL, SEALED, using=(NOTE, odd))
+    result = chains(bundle)
+    unseen = "not looked at: two/odd: no arguments were found that its schema takes"
+    assert result.free == ()
+    for came in (of_chains(result, (), None), of_guarantees(bundle, result, None, {})):
+        assert (came.state, came.findings) == (State.UNFINISHED, (unseen,))
+    assert of_guarantees(made(ALL), result, None, {}).state is State.PASSED
 
 
 def test_a_policy_that_errs_refuses() -> None:

@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from remit.assure.cases import cases
+from remit.assure.chains import finding
 from remit.assure.chains.arguments import variants
 from remit.assure.chains.cut import Declare, Forbid, cut
 from remit.assure.chains.drawing import drawing
@@ -312,6 +313,29 @@ def test_a_case_says_what_monitors_say(past: Json, wrong: tuple[str, ...]) -> No
     found = failures(running, case)
     assert all(text in found[0] for text in wrong)
     assert bool(found) == bool(wrong)
+
+
+def test_more_kinds_of_agents_than_a_company_has_are_looked_at_and_what_is_beyond_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    many = [f"a{number:02}" for number in range(40)]
+    nothing = [
+        f'@id("{name}") permit (principal == Remit::Agent::"{name}", action == Remit::Action::"two___web", resource);'
+        for name in many
+    ]
+    last = '@id("open") permit (principal == Remit::Agent::"zz", action, resource);'
+    running = made(*nothing, last, tools=(PAY, MAIL, WEB), agents={name: [] for name in (*many, "zz")})
+    assert only(chains(running)).agents == ("zz",)
+    monkeypatch.setattr(finding, "AGENTS_MAX", 32)
+    assert chains(running).searched.unseen == ("not looked at: 9 kinds of agents beyond the first 32",)
+
+
+def test_a_reference_inside_a_schema_is_followed() -> None:
+    one: dict[str, Json] = {"type": "object", "properties": {"mode": {"$ref": "#/$defs/mode"}}, "required": ["mode"]}
+    mail = kind("two/mail", sink=Sink.EXTERNAL, arguments={**one, "$defs": {"mode": {"enum": ["loud", "low"]}}})
+    result = chains(made(ALL, tools=(PAY, mail)))
+    assert only(result).steps[-1].doing.args == {"mode": "loud"}
+    assert result.searched.unseen == ()
 
 
 def test_a_search_past_its_bound_says_where_it_stopped() -> None:

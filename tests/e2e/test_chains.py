@@ -65,7 +65,7 @@ def test_a_search_that_stops_says_so(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert code == Exit.TIMEOUT, "no chain of one step is no proof"
     assert "0 chains" in err
     failed = [one.get("name") for one in ET.parse(junit).iter("testcase") if one.find("failure") is not None]
-    assert failed == ["it ended"]
+    assert failed == ["it looked at everything"]
     code, _, err = answer(capsys, "chains", "--workspace", folder, "--user", "nobody")
     assert code == Exit.NOT_FOUND
     assert "no user named nobody" in err

@@ -94,15 +94,15 @@ def rules(found: Chains) -> dict[str, str]:
 
 
 def checks(found: Chains) -> list[Check]:
-    """Each goal, with the chains that reach it and need nobody; that policies can be evaluated, the search ended."""
-    free, stopped = found.result.free, found.result.searched.stopped
+    """Each goal, with the chains that reach it and need nobody; that policies can be evaluated, and all was seen."""
+    free = found.result.free
     goals = [
         Check("chains", says, [_line(one) for one in free if f"chain/{one.goal.name}" == rule])
         for rule, says in rules(found).items()
     ]
     wrong = [f"policy {one.policy}, for {one.action}: {one.why}" for one in found.result.erring]
-    ended = [] if stopped is None else [f"it stopped {stopped}"]
-    return [*goals, Check("search", "every policy can be evaluated", wrong), Check("search", "it ended", ended)]
+    whole = Check("search", "it looked at everything", found.result.searched.unseen)
+    return [*goals, Check("search", "every policy can be evaluated", wrong), whole]
 
 
 def findings(found: Chains) -> list[Finding]:

@@ -37,6 +37,7 @@ def of_chains(result: Result, known: Collection[tuple[str, str]], left: str | No
     wrong = [_told(one) for one in fresh]
     wrong += [f"policy {one.policy} cannot be evaluated for {one.action}: {one.why}" for one in result.erring]
     stopped = result.searched.stopped or left
+    unseen = [*result.searched.unseen, *([f"the search of what runs stopped {left}"] if left else [])]
     figures: dict[str, Json] = {
         "chains": len(free),
         "new": len(fresh),
@@ -45,8 +46,7 @@ def of_chains(result: Result, known: Collection[tuple[str, str]], left: str | No
         "stopped": stopped,
         "not_looked_at": list(result.searched.left),
     }
-    findings = (*wrong, *([f"the search stopped {stopped}"] if stopped else []))
-    return Came(Check.CHAINS, _state(wrong, stopped), figures, findings, _CHAINS if fresh else _SEARCH)
+    return Came(Check.CHAINS, _state(wrong, unseen), figures, (*wrong, *unseen), _CHAINS if fresh else _SEARCH)
 
 
 def of_guarantees(bundle: Bundle, result: Result, running: Catalog | None, signed: Mapping[str, SignOff]) -> Came:
@@ -65,10 +65,10 @@ def of_guarantees(bundle: Bundle, result: Result, running: Catalog | None, signe
             may = f"{' and '.join(sorted(whose))} may sign off: {digest}"
             wrong.append(f"guarantee {guarantee.name}: {_told(mine[0])}{more}; {may}")
     stopped = result.searched.stopped if bundle.catalog.guarantees else None
+    unseen = result.searched.unseen if bundle.catalog.guarantees else ()
     figures: dict[str, Json] = {"guarantees": len(bundle.catalog.guarantees), "broken": broken, "stopped": stopped}
-    findings = (*wrong, *([f"the search stopped {stopped}"] if stopped else []))
     next_ = f"{_CHAINS}; or its owner: remit guarantees sign-off NAME BREACH --why TEXT"
-    return Came(Check.GUARANTEES, _state(wrong, stopped), figures, findings, next_)
+    return Came(Check.GUARANTEES, _state(wrong, unseen), figures, (*wrong, *unseen), next_)
 
 
 def breaches_of(chain: Chained) -> tuple[Breach, ...]:

@@ -44,7 +44,7 @@ def chains(  # noqa: PLR0913, PLR0917 - each is an option
 
     Every state that labels, counters, agents, delegation and stores can be in is visited, with the policies themselves
     as the judge. Nothing is called, no service is asked. Exit code 1 when a chain needs nobody's yes, or a policy
-    cannot be evaluated; 7 when the search stopped before it had looked at everything, and found none until then.
+    cannot be evaluated; 7 when the search did not look at everything, and found none where it did.
     """
     from remit.app import reports
     from remit.app.chaining import cases_text, checks, findings, policies_text, rules, searched
@@ -70,7 +70,7 @@ def chains(  # noqa: PLR0913, PLR0917 - each is an option
             _say(found)
     if result.free or result.erring:
         return Exit.NEGATIVE
-    return Exit.OK if result.searched.stopped is None else Exit.TIMEOUT
+    return Exit.TIMEOUT if result.searched.unseen else Exit.OK
 
 
 def _say(found: "Chains") -> None:

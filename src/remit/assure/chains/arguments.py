@@ -15,6 +15,7 @@ from remit.assure.chains.patterns import filled, literal, samples
 from remit.facts.canonical import Json
 from remit.facts.results import steps
 from remit.policy.reached import ToolForm
+from remit.policy.references import resolve
 from remit.policy.slice import Slice
 
 Arguments: TypeAlias = Mapping[str, Json]
@@ -50,9 +51,13 @@ class _Field:
 
 @dataclass(slots=True)
 class _Trying:
-    """What conditions compare with; `whole` until something that they could tell apart is left out."""
+    """What conditions compare with; `whole` until something that they could tell apart is left out.
+
+    `root` is the schema that references point into.
+    """
 
     found: Literals
+    root: Json
     whole: bool = True
 
     def few(self, values: Iterator[Json], most: int = VALUES_MAX) -> list[Json]:
@@ -74,7 +79,7 @@ def variants(form: ToolForm, part: Slice, found: Literals) -> tuple[tuple[Argume
         # What is moved is measured there.
         read.update(str(path[0]) for one in form.tool.impact.values() if (path := steps(one.path)))
     fields = [
-        _field(name, inner, found, needed=name in _required(schema), varies=whole or name in read)
+        _field(name, inner, _Trying(found, schema), needed=name in _required(schema), varies=whole or name in read)
         for name, inner in _properties(schema).items()
     ]
     combined = list(_combined(fields))
@@ -85,8 +90,7 @@ def variants(form: ToolForm, part: Slice, found: Literals) -> tuple[tuple[Argume
     return tuple(taken), len(combined) <= VARIANTS_MAX and whole_fields
 
 
-def _field(name: str, schema: Json, found: Literals, *, needed: bool, varies: bool) -> _Field:
-    trying = _Trying(found)
+def _field(name: str, schema: Json, trying: _Trying, *, needed: bool, varies: bool) -> _Field:
     values = trying.few(_values(schema, ("input", name), trying, 0))
     return _Field(name, tuple(values) or ("x",), not needed, varies, trying.whole)
 
@@ -132,6 +136,11 @@ def _values(schema: Json, path: Path, trying: _Trying, depth: int) -> Iterator[J
     """Values of `schema`, which stands at `path` below `context`."""
     if not isinstance(schema, Mapping) or depth > _DEPTH_MAX:
         yield "x"
+        return
+    if isinstance(pointer := schema.get("$ref"), str):
+        # Of a pinned schema none leads elsewhere, or back to itself.
+        inner, beside = resolve(trying.root, pointer), {name: one for name, one in schema.items() if name != "$ref"}
+        yield from _values({**inner, **beside} if isinstance(inner, Mapping) else beside, path, trying, depth)
         return
     if "const" in schema:
         yield schema["const"]

@@ -29,7 +29,7 @@ from remit.policy.compiled.extensions import duration as span
 from remit.policy.schema import NAMESPACE, OTHER_ACTIONS, action_groups
 from remit.policy.slice import Slice
 
-AGENTS_MAX: Final = 32
+AGENTS_MAX: Final = 256
 """How many kinds of agents are looked at; agents that policy cannot tell apart are of one kind."""
 _ASSUMED: Final = (
     "every value of a call is an adversary's: nobody's user named it",

@@ -76,6 +76,12 @@ class Searched:
     left: tuple[str, ...]
     assumed: tuple[str, ...]
 
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """Where it did not look, in a sentence each: what was not seen to hold does not hold."""
+        stopped = () if self.stopped is None else (f"the search stopped {self.stopped}",)
+        return (*stopped, *(f"not looked at: {one}" for one in self.left))
+
 
 @dataclass(frozen=True, slots=True)
 class Erring:
