@@ -220,6 +220,8 @@ def test_all_texts_of_a_value_are_looked_at_and_their_names_tell() -> None:
     }
     assert detected((Find.HIDDEN,), value) == {}
     assert detected((Find.PII,), ["x" * SCANNED_CHARS_MAX, "y"]) == {Find.PII: {TOO_LONG: 1}}
+    assert detected((Find.PII,), [""] * (SCANNED_CHARS_MAX // 8)) == {}
+    assert detected((Find.PII,), [""] * (SCANNED_CHARS_MAX // 8 + 1)) == {Find.PII: {TOO_LONG: 1}}
 
 
 HARD = [

@@ -47,6 +47,18 @@ def test_an_agent_beyond_its_rate_is_told_when_to_come_back_and_others_are_not_t
     assert refused == {"limit/requests": 1}
 
 
+def test_a_large_body_counts_as_the_requests_that_it_costs() -> None:
+    where, _, refused = gate(replace(DEFAULT, requests_per_s_max=1.0, requests_burst_max=100))
+    where.weigh("clerk", b'{"to":"x"}' + b" " * 4_000)
+    where.weigh("clerk", b'{"text":"' + b"a,b:[" * 2_000 + b'"}')  # text is no more than its bytes
+    where.weigh("clerk", b"[" + b"0," * 6_000 + b"0]")
+    with pytest.raises(Busy, match="of which a large one is several"):
+        where.weigh("clerk", b"[" + b"0," * 900 + b"0]")
+    with pytest.raises(Busy):
+        where.weigh("helper", b"x" * 404_000 + b"," * 4_096)
+    assert refused == {"limit/requests": 2}
+
+
 def test_what_a_request_asks_for_beside_itself_counts_as_so_many_requests() -> None:
     where, clock, refused = gate(replace(DEFAULT, requests_per_s_max=1.0, requests_burst_max=10))
     where.charge("clerk", 0)

@@ -109,7 +109,10 @@ def test_a_client_that_vanishes_leaves_an_outcome_and_no_stream(counting: Counti
     assert intents <= ended, "a call was left open"
 
 
-def test_an_agent_beyond_its_share_is_told_which_and_when_to_come_back(counting: Counting, token: str) -> None:
+@pytest.mark.parametrize(("padding", "most"), [("", 200), ("x" * 64_000, 10)], ids=["many", "large"])
+def test_an_agent_beyond_its_share_is_told_which_and_when_to_come_back(
+    counting: Counting, token: str, padding: str, most: int
+) -> None:
     port = counting.service.port
     with listen(port, token), listen(port, token):
         said = exchange(port, request(port, token, "GET", headers={"mcp-session-id": "none", "connection": "close"}))
@@ -117,8 +120,8 @@ def test_an_agent_beyond_its_share_is_told_which_and_when_to_come_back(counting:
         with pytest.raises(AssertionError, match="limit/streams-per-agent"):
             listen(port, token)
     refused = b""
-    for number in range(200):
-        said = exchange(port, call_bytes(port, token, f"many-{number}", {"connection": "close"}))
+    for number in range(most):
+        said = exchange(port, call_bytes(port, token, f"many-{number}{padding}", {"connection": "close"}))
         if said.startswith(b"HTTP/1.1 429"):
             refused = said
             break

@@ -12,12 +12,16 @@ from typing import Final, TypeAlias
 
 from remit.facts.bucket import Bucket
 from remit.facts.limits import Limits
+from remit.facts.strictjson import nodes_most
 from remit.ports.system import Clock
 
 Count: TypeAlias = Callable[[str], None]
 """Is told the reason code of every refusal."""
 
 _BUCKETS_MAX: Final = 1_000
+_BYTES_A_REQUEST: Final = 4 * 1024
+_NODES_A_REQUEST: Final = 64
+"""So many bytes, or values, more take as long as one small request."""
 _STREAM_RETRY_S: Final = 30
 _DRAIN_RETRY_S: Final = 5
 
@@ -96,6 +100,11 @@ class Gate:
         if requests:
             self._take(agent, requests)
 
+    def weigh(self, agent: str, body: bytes) -> None:
+        """Count a large `body` as the requests that reading it costs as much as, before it is read. Raises `Busy`."""
+        self.charge(agent, len(body) // _BYTES_A_REQUEST)
+        self.charge(agent, nodes_most(body) // _NODES_A_REQUEST)
+
     def _admit(self, agent: str) -> None:
         limits = self.limits
         if self.closing.is_set():
@@ -109,6 +118,7 @@ class Gate:
         wait_s = self._bucket(agent).take(self._clock.monotonic_s(), tokens)
         if wait_s:
             text = f"{agent} sends more than {self.limits.requests_per_s_max:g} requests a second (requests_per_s_max)"
+            text += ", of which a large one is several" if tokens > 1 else ""
             self._refuse(429, "limit/requests", text, math.ceil(wait_s))
 
     def _bucket(self, agent: str) -> Bucket:

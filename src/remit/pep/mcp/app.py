@@ -171,6 +171,7 @@ class McpApp:
             return
         except Left:
             return
+        self._gate.weigh(post.authority.acting.agent, body)
         message = read(body, limits)
         match message:
             case Malformed(code, text, ident):

@@ -17,6 +17,8 @@ from remit.protect.detect.secrets import secrets
 from remit.protect.detect.span import Detector
 
 SCANNED_CHARS_MAX: Final = 128 * 1024
+_LEAST_CHARS: Final = 8
+"""As so many a shorter text counts: it takes as long to look at."""
 TOO_LONG: Final = "text longer than is looked at"
 
 DETECTORS: Final[Mapping[Find, Detector]] = MappingProxyType(
@@ -34,7 +36,7 @@ def detected(finds: Collection[Find], value: Json) -> Found:
     found: dict[Find, dict[str, int]] = {}
     left = SCANNED_CHARS_MAX
     for text in texts(value):
-        left -= len(text)
+        left -= max(len(text), _LEAST_CHARS)
         if left < 0:
             for find in finds:
                 found.setdefault(find, {})[TOO_LONG] = 1
