@@ -112,3 +112,15 @@ async def test_what_is_granted_with_a_yes_is_one_answer_for_programs(api: World)
     assert (await told(api, *wish, "--dry-run", token=ann))["scope"] == "session"
     given = await told(api, *wish, token=ann)
     assert (given["state"], given["grant"]["approval"]) == ("approved", ident)
+
+
+async def test_a_list_tells_one_ask_from_another(api: World):
+    bot, ann = await api.token("agent", "bot", user="ben"), await api.token("user", "ann")
+    idents = {text: await api.escalated(bot, text=text) for text in ("pay “ann”", "pay cat")}
+    _, out, _ = await remit(api, "approvals", "ls", "-o", "json", token=ann)
+    items = {item["id"]: item for item in json.loads(out)}
+    for text, ident in idents.items():
+        assert items[ident]["what"] == f'hand/status {{"text":"{text}"}}'
+    dan = await api.token("user", "ben")
+    code, out, _ = await remit(api, "approvals", "ls", token=dan)
+    assert (code, "9 min" in out, "hand/status" in out) == (0, True, True)

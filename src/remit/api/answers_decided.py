@@ -126,7 +126,10 @@ class GlassAnswer(Answer):
 
 
 class ApprovalAnswer(Answer):
-    """One approval. `brief` is for those who may read the arguments, where one approval is shown by itself."""
+    """One approval. `brief` is for those who may read the arguments, where one approval is shown by itself.
+
+    In lists `what` says to them on one line what is asked.
+    """
 
     id: str
     state: str
@@ -155,6 +158,7 @@ class ApprovalAnswer(Answer):
     may_approve: bool
     arguments: JsonValue
     brief: BriefAnswer | None = None
+    what: str | None = None
 
 
 class FiguresAnswer(Answer):

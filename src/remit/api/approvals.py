@@ -11,6 +11,7 @@ from remit.api.authenticator import Admin, Person
 from remit.api.briefs import brief_view, case_of
 from remit.api.guard import ByPerson, ByReader, GuardedRoute, With
 from remit.api.halts import may_decide, stop_asking
+from remit.api.listing import listed
 from remit.api.problem import Problem, not_found
 from remit.api.requests import (
     LIMIT_MAX,
@@ -55,15 +56,7 @@ async def list_approvals(
 ) -> ApprovalsAnswer:
     """Approvals, newest first; a user sees those that he decides or asked for."""
     own = await decisions_of(services, caller, open_only=open_only, limit=limit)
-    proposals = [await services.ledger.entry(Ref.parse(approval.ident)) for approval in own]
-    return ApprovalsAnswer(
-        items=[
-            approval_view(
-                services, caller, approval, proposal, listed=True, void=await voided(services, approval, proposal)
-            )
-            for approval, proposal in zip(own, proposals, strict=True)
-        ]
-    )
+    return ApprovalsAnswer(items=[await listed(services, caller, approval) for approval in own])
 
 
 async def decisions_of(

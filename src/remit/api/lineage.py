@@ -62,9 +62,15 @@ async def lineage(body: ActionBody, ledger: Ledger) -> Sequence[Lineage]:
                 carries=isinstance(value, str) and any(kind in CARRIED for _, kind in parts(value)),
             )
         )
-    ends = ((_place(given, path), value) for name, top in given.items() for path, value in _ends((name,), top))
-    found += [Lineage(path, value) for path, value in ends if path not in judged or not isinstance(value, _SCALARS)]
+    found += [one for one in untraced(given) if one.path not in judged or not isinstance(one.value, _SCALARS)]
     return found
+
+
+def untraced(given: Mapping[str, Json]) -> Iterator[Lineage]:
+    """Every value of `given`, wherever it came from."""
+    for name, top in given.items():
+        for path, value in _ends((name,), top):
+            yield Lineage(_place(given, path), value)
 
 
 async def _steps(said: _Said, ledger: Ledger, known: dict[str, ActionBody | None]) -> tuple[Step, ...]:

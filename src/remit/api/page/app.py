@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 from remit.api.access import named
 from remit.api.approvals import decisions_of
 from remit.api.briefs import case_of
+from remit.api.listing import listed
 from remit.api.page.acting import Acting
 from remit.api.page.choices import Viewer
 from remit.api.page.confirming import Confirming
@@ -131,8 +132,8 @@ class Pages:
 
     async def _waiting(self, who: SignedIn) -> bytes:
         found = await decisions_of(self._services, who.person, open_only=True, limit=LISTED_MAX)
-        items = [approval_view(self._services, who.person, one, listed=True) for one in found]
-        return waiting(items, Viewer(who.person.user, who.csrf))
+        items = [await listed(self._services, who.person, one) for one in found]
+        return waiting(items, Viewer(who.person.user, who.csrf), self._services.clock.now_ms())
 
     async def _passkeys(self, who: SignedIn, host: str) -> bytes:
         known = await self._confirming.of(who.person.user)

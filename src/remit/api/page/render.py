@@ -5,7 +5,7 @@ from typing import Final
 
 from remit.api.answers_decided import ApprovalAnswer
 from remit.api.answers_grants import GrantAnswer
-from remit.api.moments import instant
+from remit.api.moments import instant, moment_of
 from remit.api.page.asked import Asked
 from remit.api.page.choices import Viewer, button, cannot, confirmed, forms, hidden, terms
 from remit.api.page.html import Html, joined, tag, text
@@ -143,18 +143,25 @@ def message(status: str, why: str, back: str | None, next: str = "") -> bytes:
     return page(status, tag("h1", status), tag("p", why), *follows, *link)
 
 
-def waiting(items: Sequence[ApprovalAnswer], viewer: Viewer) -> bytes:
-    """What waits for `viewer`."""
-    rows = [
-        tag(
-            "li", tag("a", f"{one.agent}: {shortened(one.tool, 120)}", href=f"/a/{one.id}"),
-            tag("small", f"{one.state}, {', '.join(gate.policy for gate in one.gates[:3])}, until {one.expires}"),
-        )
-        for one in items
-    ]  # fmt: skip
-    body = tag("ul", *rows) if rows else tag("p", "Nothing waits for you.")
+def waiting(items: Sequence[ApprovalAnswer], viewer: Viewer, now_ms: int) -> bytes:
+    """What waits for `viewer`, and beneath it what waits for others, or for an agent."""
+    his = [one for one in items if one.may_approve and all(vote.by != viewer.user for vote in one.votes)]
+    others = [one for one in items if one not in his]
+    body = tag("ul", *_rows(his, now_ms)) if his else tag("p", "Nothing waits for you.")
+    rest = (tag("h2", "What waits for others"), tag("ul", *_rows(others, now_ms))) if others else ()
     keys = tag("p", tag("a", "Your passkeys", href="/a/passkeys"))
-    return page("what waits", header(viewer, ""), tag("h1", "What waits for you"), body, keys)
+    return page("what waits", header(viewer, ""), tag("h1", "What waits for you"), body, *rest, keys)
+
+
+def _rows(items: Iterable[ApprovalAnswer], now_ms: int) -> Iterable[Html]:
+    for one in items:
+        asked = shortened(one.tool, 120) if one.what is None else one.what
+        gates = ", ".join(gate.policy for gate in one.gates[:3])
+        minutes = max(0, (moment_of(one.expires) - now_ms) // 60_000)
+        yield tag(
+            "li", tag("a", f"{one.agent}: ", tag("bdi", asked), href=f"/a/{one.id}"),
+            tag("small", f"{one.state}, {gates}, {minutes} min left"),
+        )  # fmt: skip
 
 
 def granting(granted: GrantAnswer, viewer: Viewer, shown: str, said: Sequence[tuple[str, str]]) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
 import typer
 
@@ -12,12 +12,14 @@ from remit.app.cli.options import Output, TokenFile, client, seconds
 from remit.app.failure import Exit, Failure
 from remit.app.output import Format, data, say, show
 from remit.escalate.grants import held
-from remit.escalate.machine import State
+from remit.escalate.machine import OPEN, State
 from remit.escalate.refusals import Refusal
 from remit.facts.strictjson import Refused, written
 from remit.facts.text import escaped
 
 app = typer.Typer(no_args_is_help=True, help="Actions that wait for a person.")
+
+_OPEN: Final = frozenset(state.value for state in OPEN)
 
 Ident = Annotated[str, typer.Argument(help="The approval's id, like r7f3-5.1234.")]
 Note = Annotated[str | None, typer.Option("--note", help="Why; kept on the ledger.")]
@@ -49,8 +51,8 @@ def ls(
     show(
         rows,
         output,
-        ("id", "state", "agent", "user", "tool", "gates", "expires"),
-        wide=("sid", "action", "yes"),
+        ("id", "state", "agent", "user", "what", "gates", "left"),
+        wide=("tool", "expires", "sid", "action", "yes"),
         empty="nothing waits for a person",
     )
 
@@ -301,6 +303,8 @@ def _edited(found: dict[str, Any], changes: list[str]) -> dict[str, Any]:
 
 
 def _row(item: dict[str, Any]) -> dict[str, Any]:
+    from remit.app.cli.card import left, steady
+
     state = f"{item['state']}, void: {item['void']}" if item["void"] else item["state"]
     glass = item["glass"]
     if glass is not None:
@@ -308,6 +312,8 @@ def _row(item: dict[str, Any]) -> dict[str, Any]:
     return {
         **item,
         "state": state,
+        "what": steady(item["what"] or item["tool"]),
+        "left": left(item["expires"], datetime.now(UTC)).removesuffix(" left") if item["state"] in _OPEN else "",
         "gates": [f"{gate['policy']} ({gate['route']})" for gate in item["gates"]],
         "yes": [vote["by"] for vote in item["votes"]],
     }

@@ -87,8 +87,8 @@ def _sections(approval: Mapping[str, Any], brief: Mapping[str, Any], now: dateti
         yield Rule("the agent says, and may be wrong or misled", align="left")
         yield Text.assemble("“", _spans(brief["reason"]), "”")
     yield Rule(align="left")
-    left = f"{_left(brief['expires'], now)}; then " if approval["state"] in _OPEN else ""
-    yield Text(f"{left}{steady(brief['zero'])}")
+    rest = f"{left(brief['expires'], now)}; then " if approval["state"] in _OPEN else ""
+    yield Text(f"{rest}{steady(brief['zero'])}")
     if approval["void"]:
         yield Text(f"nothing can come of it: {steady(approval['void'])}")
     else:
@@ -134,7 +134,8 @@ def _spans(spans: Sequence[Mapping[str, Any]]) -> Text:
     return found
 
 
-def _left(expires: str, now: datetime) -> str:
+def left(expires: str, now: datetime) -> str:
+    """How much time is left of an approval."""
     seconds = int((datetime.fromisoformat(expires).astimezone(UTC) - now).total_seconds())
     if seconds <= 0:
         return "its time is over"

@@ -1,0 +1,61 @@
+"""An approval in a list, with what is asked on one line: enough to tell one from another, too little to decide on."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from remit.api.answers_decided import ApprovalAnswer
+from remit.api.authenticator import Admin, Person
+from remit.api.lineage import untraced
+from remit.api.services import Services
+from remit.api.views import approval_view, sees_arguments, tool_name
+from remit.api.voided import voided
+from remit.escalate.machine import Approval
+from remit.escalate.wording import filled, shortened
+from remit.facts.action import ActionKind
+from remit.facts.catalog import Tool
+from remit.facts.record import Ref
+from remit.facts.strictjson import Refused, parse
+from remit.facts.text import one_line
+from remit.trace.bodies import ActionBody
+
+WHAT_CHARS_MAX: Final = 120
+VALUE_CHARS_MAX: Final = 40
+_PLAIN: Final = re.compile(r"[A-Za-z0-9.@:+_-]+")
+"""What an agent chose and needs no quotes to be told from words of ours."""
+READ_BYTES_MAX: Final = 16_384
+"""Arguments beyond this are not read for a list."""
+
+
+async def listed(services: Services, caller: Admin | Person, approval: Approval) -> ApprovalAnswer:
+    """`approval` as a list shows it to `caller`; `what` is of what would run, for those who may read the arguments."""
+    proposal = await services.ledger.entry(Ref.parse(approval.ident))
+    void = await voided(services, approval, proposal)
+    told = approval_view(services, caller, approval, proposal, listed=True, void=void)
+    if not sees_arguments(services, caller, approval):
+        return told
+    if approval.edit is not None:
+        proposal = await services.ledger.entry(Ref.parse(approval.edit.record))
+    body = None if proposal is None else proposal.body
+    if not isinstance(body, ActionBody):
+        return told
+    return told.model_copy(update={"what": what(body, services.runtime.catalog.tools.get((body.server, body.name)))})
+
+
+def what(body: ActionBody, tool: Tool | None) -> str:
+    """What `body` asks for: by the tool's own template, else its name and its arguments; on one line, cut."""
+    named = tool_name(body.server, body.name)
+    if body.kind != ActionKind.CALL_TOOL.value or len(body.arguments) > READ_BYTES_MAX:
+        return one_line(named, chars_max=WHAT_CHARS_MAX)
+    try:
+        given = parse(body.arguments)
+    except Refused:
+        given = None
+    if tool is not None and tool.brief and isinstance(given, Mapping):
+        spans = filled(tool.brief, list(untraced(given)), VALUE_CHARS_MAX)
+        said = "".join(
+            span.text if not span.mark or _PLAIN.fullmatch(span.text) else f"“{span.text}”" for span in spans
+        )
+    else:
+        said = f"{named} {body.arguments.decode()}"
+    return one_line(shortened(said, WHAT_CHARS_MAX), chars_max=2 * WHAT_CHARS_MAX)
