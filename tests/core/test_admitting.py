@@ -9,6 +9,7 @@ from remit.assure.cases import Case
 from remit.assure.chains.finding import chains
 from remit.assure.chains.search import Bounds
 from remit.assure.changes import DAY_MS, Changes
+from remit.assure.history import LACKING
 from remit.facts.admission import Check, Terms
 from remit.facts.guarantee import SignOff
 from remit.pdp.guaranteed import breach_digest
@@ -105,6 +106,16 @@ def test_what_is_newly_permitted_and_newly_denied() -> None:
     assert denied.findings[0] == "1 past actions newly denied, at most 0 may be"
     assert denied.figures["not_judged"] == {"erased": 2}
     assert of_replay(Changes(), TERMS, "after 3 actions").state is State.UNFINISHED
+
+
+def test_what_the_ledger_does_not_hold_refuses_beyond_a_term() -> None:
+    found = changed(("permit", "permit"))
+    why = next(iter(LACKING))
+    found.left[why] += 2
+    came = of_replay(found, TERMS, None)
+    assert came.state is State.UNFINISHED
+    assert came.findings[0] == f"2 past actions could not be judged: {why}"
+    assert of_replay(found, replace(TERMS, not_judged_max=2), None).state is State.PASSED
 
 
 def test_asks_may_grow_by_a_share_and_a_few_may_always() -> None:

@@ -26,6 +26,7 @@ def made(*terms: Terms) -> Assembled | Refused:
         (replace(TERMS, days=0), "admission/shape", "days is 1 to 366"),
         (replace(TERMS, newly_permitted_max=-1), "admission/shape", "newly_permitted_max is 0 to"),
         (replace(TERMS, newly_denied_max=10**10), "admission/shape", "newly_denied_max"),
+        (replace(TERMS, not_judged_max=-1), "admission/shape", "not_judged_max is 0 to"),
         (replace(TERMS, asks_times_max=0.5), "admission/shape", "asks_times_max is 1 to 1,000"),
         (replace(TERMS, asks_a_day_free=float("inf")), "admission/shape", "asks_a_day_free"),
         (replace(TERMS, seconds_max=float("nan")), "admission/shape", "seconds_max is 10 to 3,600"),

@@ -6,6 +6,7 @@ Laws
 * What stood outside of policy stays as it was: how a tool compared with its pin, that a session had ended, that people
   were asked too much already. It is read from the recorded reason.
 * What a halt or a breaker denied is no word of policy's, and is not judged again.
+* Arguments that were recorded as they were are judged, also by a bundle which says that they are secrets.
 * By the bundle that decided, each verdict comes out as it was recorded, byte for byte; anything else is a finding.
 """
 
@@ -19,15 +20,17 @@ from typing import Final, cast
 
 from remit.assure.before import Before
 from remit.assure.replay import origins_of
+from remit.assure.veiled import veiled
 from remit.escalate.grants import Grant
 from remit.facts.action import Action, ActionKind, Shaping, brought
 from remit.facts.agent import Authority, Link
-from remit.facts.canonical import Json
+from remit.facts.canonical import Json, canonical
 from remit.facts.confidence import UNSAID, Confidence
 from remit.facts.impact import PLACES
 from remit.facts.novelty import Used
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
+from remit.facts.veil import VEILED
 from remit.pdp.apply import apply_grant
 from remit.pdp.decide import decide
 from remit.pdp.deltas import GrantDelta, GrantUsed
@@ -50,7 +53,7 @@ _ASKING: Final = {
     Code.APPROVAL_TOO_MANY: Asking.SESSION_FULL,
     Code.APPROVAL_TOO_OFTEN: Asking.AGENT_OFTEN,
 }
-_ROUND: Final = frozenset({"arguments", "responses", "round"})
+_ROUND: Final = frozenset({"arguments", "responses", "round", "questions"})
 _ELSEWHERE: Final = frozenset({Code.ROUND_UNKNOWN, Code.ROUND_REFUSED, Code.TASK_UNKNOWN, Code.TOKEN_ENDED})
 """Said by enforcement before anything is decided."""
 _STOPPED: Final = {
@@ -58,6 +61,10 @@ _STOPPED: Final = {
     Code.BREAKER_OPEN: "a breaker stopped it",
 }
 """What was denied for how things stood, whatever policy says: another bundle changes nothing about it."""
+_VEILED: Final = "secrets among its arguments are not kept"
+_ANOTHER: Final = "it is a round of another action"
+LACKING: Final = frozenset({_VEILED, _ANOTHER})
+"""What policy decided, and may decide otherwise: the ledger does not hold what there is to judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +167,14 @@ class History:
             return "it was refused before it was decided"
         if stopped := next((why for code, why in _STOPPED.items() if code in codes), ""):
             return stopped
+        if body.arguments.startswith(VEILED):
+            return _VEILED
         given = _given(body)
-        if given is None or (given.keys() >= _ROUND and len(given) == len(_ROUND)):
-            return "it is a round of another action, or what was asked is not kept as it was"
-        tool = self._bundle.catalog.tools.get((body.server, body.name))
-        return "secrets among its arguments are not kept" if tool is not None and tool.secrets else ""
+        if given is None:
+            # It was denied for that, whatever policy said.
+            return "what was asked is not kept as it was"
+        # What is written around a round is no canonical form: no arguments of anybody look like it.
+        return _ANOTHER if given.keys() == _ROUND and canonical(given) != body.arguments else ""
 
     def _judged(
         self, body: ActionBody, at_ms: int, *, strange: bool
@@ -174,15 +184,9 @@ class History:
         now_ms = _moment(body, at_ms)
         codes = {reason.code for reason in body.reasons}
         links = tuple(Link(agent, sid) for agent, sid in body.links)
-        action = Action(
-            kind := ActionKind(body.kind),
-            body.server,
-            body.name,
-            body.arguments,
-            brought(kind, body.name, given),
-            Authority(links, body.user, body.token, now_ms + _HOUR_MS),
-            shaping=_shaping(body),
-        )
+        kind, authority = ActionKind(body.kind), Authority(links, body.user, body.token, now_ms + _HOUR_MS)
+        named = body.server, body.name, body.arguments, brought(kind, body.name, given)
+        action = veiled(self._bundle, Action(kind, *named, authority, shaping=_shaping(body)))
         tool = self._bundle.catalog.tools.get((body.server, body.name))
         lifts: tuple[Lift, ...] = ()
         if body.approval is not None and body.verdict == "permit":

@@ -23,6 +23,7 @@ from remit.assure.approved import NOTHING, Approved
 from remit.assure.before import Before
 from remit.assure.recorded import Answered, Called, Recorded, Said, Sure
 from remit.assure.rereading import Readings, Remembered, words
+from remit.assure.veiled import veiled
 from remit.escalate.grants import Grant, Scope
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
@@ -32,8 +33,6 @@ from remit.facts.catalog import UNCATALOGUED_SOURCE
 from remit.facts.novelty import Used
 from remit.facts.record import Ref
 from remit.facts.session import Session
-from remit.facts.veil import KEY_BYTES as VEIL_BYTES
-from remit.facts.veil import Veil
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision
 from remit.pdp.granting import reach_recorded, terms
@@ -57,8 +56,6 @@ _USES: Final = 1_000
 _TOKEN: Final = "replay"  # noqa: S105 - a name, not a secret
 _KEYED: Final = Remembered(keyed(bytes(KEY_BYTES)))
 _READINGS: Final = Readings()
-_VEIL: Final = Veil(bytes(VEIL_BYTES))
-"""Nothing of a replay is kept, so that its hashes need no secret, and the same ones say the same each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +196,7 @@ class _Run:
 
         def judged(one: Action) -> Decision:
             draws = self._before.draws(one, tool, self.now_ms)
-            return decide(replace(snapshot, draws=draws) if draws else snapshot, self._veiled(one), self.now_ms)
+            return decide(replace(snapshot, draws=draws) if draws else snapshot, veiled(self._bundle, one), self.now_ms)
 
         return through(judged, action)
 
@@ -208,13 +205,6 @@ class _Run:
         self._records += 1
         if body.marks or (body.charges if isinstance(body, ActionBody) else body.refunds):
             self._before.take(Ref(_TOKEN, self._records), self.now_ms, body)
-
-    def _veiled(self, action: Action) -> Action:
-        form = self._bundle.tools.get((action.server, action.name))
-        if form is None or not form.tool.secrets:
-            return action
-        # Nothing is recorded here, and `decide` judges no secret that nothing veils.
-        return replace(action, veiled=_VEIL.over(form.tool, form.arguments, action.input))
 
     def grant(self, call: str, decision: Decision, scope: Scope) -> None:
         """People say yes to the escalated `call`, and grant `scope` with it."""

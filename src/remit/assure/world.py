@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from remit.assure.supposed import Supposing, Supposition
+from remit.assure.veiled import veiled
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.budget import Draw
@@ -21,8 +22,6 @@ from remit.facts.catalog import UNCATALOGUED_SOURCE
 from remit.facts.label import Labels, closed
 from remit.facts.novelty import Used
 from remit.facts.session import Session
-from remit.facts.veil import KEY_BYTES as VEIL_BYTES
-from remit.facts.veil import Veil
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision
 from remit.pdp.judge import Call, judge_result
@@ -46,7 +45,6 @@ from remit.trace.bodies import ActionBody, Status
 START_MS: Final = 1_767_225_600_000
 """2026-01-01T00:00:00Z: when every world begins."""
 _TOKEN: Final = "world"  # noqa: S105 - a name, not a secret
-_VEIL: Final = Veil(bytes(VEIL_BYTES))
 _SESSION_MS: Final = 86_400_000
 
 Chain: TypeAlias = tuple[str, ...]
@@ -121,14 +119,7 @@ class World:
         expires_ms = START_MS + _SESSION_MS
         authority = Authority(links, self._user, _TOKEN, expires_ms, trusted_harness=True)
         action = Action(doing.kind, doing.server, doing.name, canonical(doing.args), doing.args, authority)
-        return self._veiled(action)
-
-    def _veiled(self, action: Action) -> Action:
-        form = self.bundle.tools.get((action.server, action.name)) if action.kind is ActionKind.CALL_TOOL else None
-        if form is None or not form.tool.secrets:
-            return action
-        # Nothing is recorded here, and `decide` judges no secret that nothing veils.
-        return replace(action, veiled=_VEIL.over(form.tool, form.arguments, action.input))
+        return veiled(self.bundle, action)
 
     def snapshot(self, chain: Chain, action: Action) -> Snapshot:
         """Everything that judging `action` may look at, as it is now."""
@@ -152,7 +143,7 @@ class World:
 
     def judge(self, chain: Chain, action: Action) -> Decision:
         """Decide on `action`; what it does to sessions and stores is done where it is permitted."""
-        decision = through(lambda one: decide(self.snapshot(chain, one), self._veiled(one), self.now_ms), action)
+        decision = through(lambda one: decide(self.snapshot(chain, one), veiled(self.bundle, one), self.now_ms), action)
         if isinstance(decision.verdict, Permit):
             self.take(chain, action, decision)
         return decision

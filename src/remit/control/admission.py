@@ -35,6 +35,7 @@ def _wrong(terms: Terms) -> Iterator[tuple[str, str]]:
         ("days", terms.days, 1, DAYS_MAX),
         ("newly_permitted_max", terms.newly_permitted_max, 0, COUNT_MAX),
         ("newly_denied_max", terms.newly_denied_max, 0, COUNT_MAX),
+        ("not_judged_max", terms.not_judged_max, 0, COUNT_MAX),
         ("asks_times_max", terms.asks_times_max, 1.0, TIMES_MAX),
         ("asks_a_day_free", terms.asks_a_day_free, 0.0, float(COUNT_MAX)),
         ("seconds_max", terms.seconds_max, SECONDS_MIN, SECONDS_MAX),

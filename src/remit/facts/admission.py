@@ -40,7 +40,8 @@ class Terms:
     """`owner` (a User) answers for them, and alone lets through what fails.
 
     The last `days` of the ledger are judged again: at most `newly_permitted_max` actions that were denied or asked
-    about may be permitted, at most `newly_denied_max` that went through denied. Asks may become `asks_times_max` times
+    about may be permitted, at most `newly_denied_max` that went through denied; of at most `not_judged_max` the ledger
+    may not hold what there is to judge. Asks may become `asks_times_max` times
     as many a day, and any number up to `asks_a_day_free`. `accepts` are attempts of an attack that may succeed. All of
     it takes `seconds_max` at most.
     """
@@ -55,6 +56,7 @@ class Terms:
     attack: Profile = Profile.QUICK
     accepts: frozenset[str] = frozenset()
     seconds_max: float = 300.0
+    not_judged_max: int = 0
 
     def to_json(self) -> dict[str, Json]:
         """As YAML spells it."""
@@ -63,6 +65,7 @@ class Terms:
             "days": self.days,
             "newly_permitted_max": self.newly_permitted_max,
             "newly_denied_max": self.newly_denied_max,
+            "not_judged_max": self.not_judged_max,
             "asks_times_max": self.asks_times_max,
             "asks_a_day_free": self.asks_a_day_free,
             "chains": self.refuses.value,

@@ -19,6 +19,8 @@ from remit.facts.catalog import Tool
 KEY_BYTES: Final = 32
 MEMBER: Final = "hmac-sha256"
 """The one member of the object that stands for a secret."""
+VEILED: Final = b" "
+"""What stands before arguments some of which are veiled."""
 _ABOUT: Final = b"remit secret argument\n"
 
 
@@ -47,7 +49,7 @@ class Veil:
             name: {MEMBER: self._of((tool.server, tool.name, name), value)} if name in hidden else value
             for name, value in given.items()
         }
-        return b" " + canonical(shown)
+        return VEILED + canonical(shown)
 
     def _of(self, place: tuple[str, str, str], value: Json) -> str:
         return hmac.new(self.key, _ABOUT + canonical([*place, value]), hashlib.sha256).hexdigest()

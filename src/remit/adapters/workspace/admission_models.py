@@ -18,6 +18,9 @@ class AdmissionShape(Shape):
         default=0, description="How many of those actions may be permitted that were denied or asked about."
     )
     newly_denied_max: int = Field(default=0, description="How many of them may be denied that were not.")
+    not_judged_max: int = Field(
+        default=0, description="Of how many of them the ledger may not hold what there is to judge: secrets."
+    )
     asks_times_max: float = Field(default=1.5, description="How many times as many asks a day there may be.")
     asks_a_day_free: float = Field(default=1.0, description="Up to so many asks a day, no comparison is made.")
     chains: Literal["any", "new"] = Field(
@@ -42,5 +45,6 @@ def admission_spec(shape: AdmissionShape) -> AdmissionSpec:
             Profile(shape.attack),
             frozenset(shape.accepts),
             shape.seconds_max,
+            shape.not_judged_max,
         )
     )

@@ -9,6 +9,7 @@ from remit.app.testing import Outcome
 from remit.assure.chains.found import Chained, Result
 from remit.assure.chains.written import story, title
 from remit.assure.changes import NEWLY, Changes
+from remit.assure.history import LACKING
 from remit.facts.action import ActionKind
 from remit.facts.admission import Check, Terms
 from remit.facts.canonical import Json
@@ -94,6 +95,11 @@ def of_replay(changes: Changes, terms: Terms, stopped: str | None) -> Came:
     if now > most:
         wrong.append(f"{now:.1f} asks a day where there were {was:.1f}, at most {most:.1f} may be")
         wrong += _rows(changes, "escalate")
+    lacking = {why: count for why, count in sorted(changes.left.items()) if why in LACKING}
+    unseen = [f"the replay stopped {stopped}"] if stopped else []
+    if sum(lacking.values()) > terms.not_judged_max:
+        unseen += [f"{count} past actions could not be judged: {why}" for why, count in lacking.items()]
+        unseen.append(f"at most {terms.not_judged_max} may be so (not_judged_max)")
     figures: dict[str, Json] = {
         "days": terms.days,
         "actions": changes.actions,
@@ -105,8 +111,8 @@ def of_replay(changes: Changes, terms: Terms, stopped: str | None) -> Came:
         "asks_a_day_after": round(now, 2),
         "stopped": stopped,
     }
-    findings = (*wrong, *([f"the replay stopped {stopped}"] if stopped else []))
-    return Came(Check.REPLAY, _state(wrong, stopped), figures, findings, "remit replay --ledger --against WORKSPACE")
+    next_ = "remit replay --ledger --against WORKSPACE"
+    return Came(Check.REPLAY, _state(wrong, unseen), figures, (*wrong, *unseen), next_)
 
 
 def of_attack(opened: Mapping[str, str], tried: int, left: int, terms: Terms) -> Came:
