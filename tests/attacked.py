@@ -101,7 +101,7 @@ spec: {effect: irreversible, sink: none, source: [], arguments: {what: {role: ta
 apiVersion: remit.dev/v1alpha1
 kind: Budget
 metadata: {name: calls-an-hour}
-spec: {measure: calls, per: agent, window_s: 3600, hard: 55}
+spec: {measure: calls, per: agent, window_s: 3600, hard: 45}
 """
 HAND_ON: Final = """
 @id("hand-on")

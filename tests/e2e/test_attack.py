@@ -35,6 +35,11 @@ apiVersion: remit.dev/v1alpha1
 kind: Breaker
 metadata: {name: stubborn}
 spec: {on: denials, over: agent, limit: 2, open_s: 300}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Budget
+metadata: {name: few}
+spec: {measure: calls, per: agent, window_s: 3600, hard: 49}
 """
 
 
@@ -115,14 +120,16 @@ def test_a_quick_attack_tries_some_of_every_kind_and_ends_in_its_time(tmp_path: 
     assert ended.left == len(kinds) + found["moot"] + found["left"]
 
 
-def test_what_trips_a_breaker_stops_no_other_attempt(tmp_path: Path) -> None:
+def test_what_trips_a_breaker_or_spends_a_budget_stops_no_other_attempt(tmp_path: Path) -> None:
     plain = attack(write(tmp_path / "plain", PERMIT), profile=QUICK)
     guarded = write(tmp_path / "guarded", PERMIT)
     (guarded / "breakers.yaml").write_text(BREAKERS, "utf-8")
     found = attack(guarded, profile=replace(QUICK, seconds=120.0))
     by = {kind: {one.control for one in found.came if one.attempt.kind is kind} for kind in Kind}
     assert by[Kind.LOOP] == {Control.BREAKERS}, "what itself trips one is stopped by it"
-    beaten = {one.attempt.title for one in plain.open if one.attempt.kind is not Kind.LOOP}
+    assert by[Kind.DRIP] == {Control.BUDGETS}
+    own = {Kind.LOOP, Kind.DRIP}
+    beaten = {one.attempt.title for one in plain.open if one.attempt.kind not in own}
     assert beaten == {one.attempt.title for one in found.open}
     assert [one.alone for one in found.did] == [one.alone for one in plain.did]
 

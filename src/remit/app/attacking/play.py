@@ -2,8 +2,8 @@
 
 Laws
 * Each attempt has sessions of its own, so that none hangs on what an earlier one did to labels or counters.
-* No breaker stops an attempt for what others did: all are closed before it, and where one that had counted before
-  stops it, it is gone through again.
+* No budget and no breaker stops an attempt for what others did: budgets begin anew before it and breakers are closed,
+  and where one that had counted before stops it, it is gone through again.
 * What came of it is seen at the dry run, at the approvals, or by `remit ledger verify`; what the service answered is
   told, and counts for nothing.
 """
@@ -49,6 +49,7 @@ _Breakers: TypeAlias = frozenset[tuple[str, str]]
 
 BREAKERS_TRIES_MAX: Final = 4
 """How often an attempt is gone through that breakers stop, each for what it had counted before."""
+_WHY: Final = "the next attempt is to be judged by itself"
 VERIFIED_S_MAX: Final = 3.0
 NOTICED_S_MAX: Final = 1.5
 _POLL_S: Final = 0.1
@@ -78,12 +79,14 @@ class Player:
         return self._alone(lambda: self._done(chore))
 
     def _alone(self, go: Callable[[], _T]) -> _T:
-        """What came of `go` by itself: not of what breakers had counted before."""
+        """What came of `go` by itself: not of what budgets and breakers had counted before."""
         catalog = self.dry.bundle.catalog
         if not catalog.breakers:
+            self._unspent()
             return go()
         fresh, tries = self._closed(), 0
         while True:
+            self._unspent()
             last = self._last()
             came, tries = go(), tries + 1
             reasons = [because for decided in self._decided(last)[0] for because in decided.because]
@@ -155,8 +158,13 @@ class Player:
         """Close every breaker that has tripped; which those were. What one had counted is gone with it."""
         tripped = frozenset((str(one["name"]), str(one["whose"])) for one in self._admin.get("/breakers")["items"])
         for name in sorted({name for name, _ in tripped}):
-            self._admin.post(f"/breakers/{name}/reset", {"why": "the next attempt is to be judged by itself"})
+            self._admin.post(f"/breakers/{name}/reset", {"why": _WHY})
         return tripped
+
+    def _unspent(self) -> None:
+        """Have every budget begin anew."""
+        for name in sorted(self.dry.bundle.catalog.budgets):
+            self._admin.post(f"/budgets/{name}/reset", {"why": _WHY})
 
     @property
     def _admin(self) -> Client:
