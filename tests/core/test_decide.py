@@ -8,7 +8,7 @@ import pytest
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Agent, Authority, Link
-from remit.facts.canonical import Json
+from remit.facts.canonical import Json, digest
 from remit.facts.catalog import Catalog
 from remit.facts.limits import Limits
 from remit.facts.record import RecordKind
@@ -20,6 +20,7 @@ from remit.pdp.snapshot import Pin, Snapshot
 from remit.policy.context import Facts
 from remit.policy.verdict import Deny, Escalate, Permit, rank, word
 from remit.trace.bodies import ActionBody, Status
+from remit.trace.encoding import decode_body, encode_body
 from tests.core.deciding import NOW, action, body, bundle, catalog, codes, decided, snapshot
 
 ANYBODY = '@id("p") permit (principal, action, resource);'
@@ -102,6 +103,29 @@ def test_a_read_is_not_irreversible_and_brings_its_labels_closed() -> None:
 )
 def test_what_is_not_known_is_denied_by_name(asked: Action, code: str) -> None:
     assert refused(decided(RUNNING, asked)) == code
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [("shop/nothing", {}), ("shop/refund", {"order_id": 5}), ("shop/refund", {"more": 1})],
+)
+def test_of_what_is_denied_unread_a_beginning_is_kept(name: str, given: Mapping[str, Json]) -> None:
+    small, large = action(name, {**given, "junk": "j" * 4_000}), action(name, {**given, "junk": "\u00e9" * 3_000})
+    assert body(decided(RUNNING, small)).arguments == small.arguments
+    kept = body(decided(RUNNING, large))
+    assert (kept.verdict, kept.arguments) == ("deny", b"")
+    cut = kept.context["cut"]
+    assert isinstance(cut, Mapping)
+    assert (cut["bytes"], cut["digest"]) == (len(large.arguments), digest(large.arguments))
+    assert large.arguments.startswith(str(cut["begins"]).encode())
+    assert len(encode_body(kept)) < 2_000
+    assert decode_body(RecordKind.PROPOSAL, encode_body(kept)) == kept
+
+
+def test_what_policy_denied_is_kept_whole() -> None:
+    asked = action("shop/refund", {"order_id": "x" * 5_000, "to": "eve"}, chain=("eve",))
+    denied = body(decided(bundle('@id("none") forbid (principal, action, resource);'), asked))
+    assert (denied.verdict, denied.arguments) == ("deny", asked.arguments)
 
 
 @pytest.mark.parametrize("pin", [Pin.DRIFTED, Pin.MISSING, Pin.UNREVIEWED, Pin.UNVERIFIED])

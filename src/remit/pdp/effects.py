@@ -1,7 +1,7 @@
 """A ruling and the effects that carry it out: what must be recorded, and what happens next."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.canonical import Json, digest
@@ -14,10 +14,33 @@ from remit.pdp.past import marks_of
 from remit.pdp.snapshot import Snapshot
 from remit.policy.context import Facts
 from remit.policy.reached import Reached
-from remit.policy.verdict import Deny, Escalate, Gate, Permit, Reason, Verdict, word
+from remit.policy.verdict import Code, Deny, Escalate, Gate, Permit, Reason, Verdict, word
 from remit.protect.budgets import charges_of
 from remit.protect.detect.detectors import NOTHING
 from remit.trace.bodies import ActionBody, ExchangeBody, Passed, Stored
+
+_CUT: Final = "cut"
+"""What the context of a record has of arguments that are not kept whole."""
+_UNREAD: Final = frozenset(
+    {
+        Code.UNKNOWN_AGENT,
+        Code.UNKNOWN_USER,
+        Code.UNKNOWN_SERVER,
+        Code.UNKNOWN_TOOL,
+        Code.UNKNOWN_METHOD,
+        Code.TOOL_UNREVIEWED,
+        Code.TOOL_DRIFTED,
+        Code.TOOL_MISSING,
+        Code.TOOL_UNTYPABLE,
+        Code.TOOL_UNVERIFIED,
+        Code.ARG_INVALID,
+        Code.ARG_TOO_LARGE,
+        Code.SESSION_ENDED,
+    }
+)
+"""Denied for what it is called, or its form: no policy looked at the arguments."""
+_UNREAD_BYTES_MAX: Final = 4 * 1024
+_BEGINS_BYTES: Final = 512
 
 
 class Ruling(NamedTuple):
@@ -91,6 +114,7 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int, store
     verdict, reached, facts = ruling.verdict, ruling.reached, ruling.facts
     # Neither the arguments that nothing veils nor a hash of them, which would let them be guessed.
     hidden = bare(snapshot, action)
+    cut = not hidden and _is_cut(action, ruling)
     gates: tuple[Gate, ...] = ()
     expires_ms: int | None = None
     if isinstance(verdict, Escalate):
@@ -116,8 +140,8 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int, store
         irreversible=reached is not None and reached.irreversible,
         labels=tuple(sorted(NONE if facts is None else facts.labels)),
         source=() if reached is None else reached.brings,
-        context=_context(action, facts),
-        arguments=b"" if hidden else _shown(action),
+        context={_CUT: _beginning(action)} if cut else _context(action, facts),
+        arguments=b"" if hidden or cut else _shown(action),
         trace=action.trace,
         stored=stored,
         grants=ruling.grants,
@@ -127,6 +151,19 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int, store
         charges=charges_of(snapshot.draws) if snapshot.draws and isinstance(verdict, Permit) else (),
         marks=_marks(snapshot, action, ruling, now_ms),
     )
+
+
+def _is_cut(action: Action, ruling: Ruling) -> bool:
+    """Whether its arguments would fill the ledger for nothing: anybody may send any, and nothing looked at them."""
+    if ruling.facts is not None or len(action.recorded) <= _UNREAD_BYTES_MAX:
+        return False
+    return any(reason.code in _UNREAD for reason in ruling.reasons)
+
+
+def _beginning(action: Action) -> Mapping[str, Json]:
+    kept = action.recorded
+    begins = kept[:_BEGINS_BYTES].decode("utf-8", "ignore")
+    return {"bytes": len(kept), "digest": digest(kept), "begins": begins}
 
 
 def _context(action: Action, facts: Facts | None) -> Mapping[str, Json]:
