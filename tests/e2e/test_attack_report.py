@@ -22,6 +22,7 @@ from remit.app.attacking.writing import Wanted
 from remit.app.attacking.writing import write as written
 from remit.app.chaining import searched
 from remit.assure.attack.mending import Mended
+from remit.assure.chains.search import STEPS_MAX
 from tests.attacked import GATE, PERMIT, write
 from tests.e2e.browsing import DESK, PHONE, browser
 from tests.e2e.hostile_strings import STRINGS
@@ -102,6 +103,16 @@ def test_signs_and_words_say_what_colours_say(files: Path, chromium: BrowserCont
         assert all(text.startswith(sign) for text in texts)
     assert shown.locator(".verdict").inner_text().startswith("✗")
     shown.close()
+
+
+def test_what_was_not_tried_and_not_searched_is_no_tick(tmp_path: Path) -> None:
+    workspace = write(tmp_path / "workspace", PERMIT + GATE)
+    for steps, told in ((STEPS_MAX, "nothing was tried."), (1, "nothing was tried; the search stopped after 1 step")):
+        chains = searched(workspace, steps=steps)
+        attacked = Attacked(chains.bundle, None, (), (), 0, 0, 1.0)
+        html = page(Report("w", "now", attacked, Mended((), chains.bundle, ()), chains))
+        assert f"✗ {told}" in html
+        assert "✓ Every attempt" not in html
 
 
 @pytest.mark.timeout(600)

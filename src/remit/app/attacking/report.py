@@ -99,6 +99,9 @@ def _verdict(report: Report) -> Html:
         wrong.append(f"{counted(chains, 'chain')} of permitted calls {ends}")
     if attacked.left:
         wrong.append(f"{counted(attacked.left, 'attempt')} not made before it was ended")
+    if not attacked.came:
+        wrong.append("nothing was tried")
+    wrong += report.chains.result.searched.unseen
     if wrong:
         return tag("p", f"✗ {'; '.join(wrong)}.", class_="verdict bad")
     held = "✓ Every attempt was stopped, and no chain of permitted calls ends where it must not."
