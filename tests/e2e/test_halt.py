@@ -394,7 +394,8 @@ async def test_whoever_an_agent_acts_for_does_not_resume_what_somebody_else_stop
         refused = await api.ask("POST", "/halts/resume", req, what)
         assert (refused.status_code, "acts for you" in refused.text) == (403, True)
         # To stop it once more makes it no stop of his own.
-        await api.told("POST", "/halts", req, {**what, "why": "mine now"})
+        again = await api.told("POST", "/halts", req, {**what, "why": "mine now"})
+        assert again["stays"] == "user:ann"
         [stop] = (await api.told("GET", "/halts"))["items"]
         assert (stop["by"], "it looks as if" in stop["why"]) == ("user:ann", True), "nor his words hers"
         # Nor does stopping it by what it asked for, where he may say no to his own.
@@ -406,7 +407,7 @@ async def test_whoever_an_agent_acts_for_does_not_resume_what_somebody_else_stop
         refused = await api.ask("POST", "/halts/resume", dan, what)
         assert (refused.status_code, "decide on no route" in refused.text) == (403, True)
         assert (await api.told("POST", "/halts/resume", ben, what))["record"]
-        await api.told("POST", "/halts", req, {**what, "why": "my own"})
+        assert (await api.told("POST", "/halts", req, {**what, "why": "my own"}))["stays"] is None
         assert (await api.told("POST", "/halts/resume", req, what))["record"], "what he stopped himself"
 
 

@@ -24,11 +24,13 @@ class HaltedAnswer(Answer):
     """A halt that is in force, or of a drill, which stopped nothing.
 
     `cut` are the decision ids of actions whose server had been asked and not answered: their effect is in doubt.
-    `ms` is how long it took from the request until it was durable; from its first moment on it was in force.
+    `ms` is how long it took from the request until it was durable; from its first moment on it was in force. `stays`
+    names whose stop it stays, where somebody else's word stood already.
     """
 
     kind: str
     name: str
+    stays: str | None
     drill: bool
     record: str
     cut: list[str]

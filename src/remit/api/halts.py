@@ -33,8 +33,15 @@ async def halt(asked: HaltRequest, services: With, caller: ByReader) -> HaltedAn
     act = services.driver.drill(what, named(caller)) if asked.drill else _halt(services, what, caller, asked)
     receipt, cut = await act
     took_ms = round((services.clock.monotonic_s() - started_s) * 1000, 3)
+    stands = None if asked.drill else _standing(services, what)
     return HaltedAnswer(
-        kind=asked.kind, name=asked.name, drill=asked.drill, record=str(receipt.ref), cut=list(cut), ms=took_ms
+        kind=asked.kind,
+        name=asked.name,
+        stays=None if stands is None or stands.by == named(caller) else stands.by,
+        drill=asked.drill,
+        record=str(receipt.ref),
+        cut=list(cut),
+        ms=took_ms,
     )
 
 

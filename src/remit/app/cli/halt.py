@@ -102,6 +102,8 @@ def _say(answer: dict[str, Any], what: str, said: str, output: Format) -> None:
         return
     drill: bool = answer["drill"]
     say(f"{what} {said}, in {answer['ms']:.1f} ms; record {answer['record']}")
+    if answer["stays"] is not None:
+        say(f"  it was stopped before and stays the stop of {answer['stays']}, who may resume it: remit halt")
     cut: list[str] = answer["cut"]
     if cut:
         more = f" and {len(cut) - _CUT_SHOWN_MAX} more" if len(cut) > _CUT_SHOWN_MAX else ""
