@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from remit.adapters.resolving import HostResolver
+from remit.api.briefs import magnitudes
 from remit.assure.history import History
 from remit.facts.agent import Mode
 from remit.facts.catalog import Definition
@@ -111,6 +112,7 @@ async def test_people_are_asked_about_what_runs_and_it_runs_as_they_saw_it(tmp_p
         [asked] = [entry.body for entry in await b.records(RecordKind.PROPOSAL)]
         assert isinstance(asked, ActionBody)
         assert asked.arguments == b'{"amount":50,"to":"eve"}'
+        assert magnitudes(asked)["obligations"].startswith("cap:amount:50; "), "people see that it was cut"
         await b.driver.decide_approval(waiting.ref, b.bundle.catalog.users["bob"], Choice.APPROVE, None)
         answer = await b.call(amount=900, to="eve")
         assert 'Policy changed the arguments of this call. It ran with exactly these: {\\"amount\\":50' in told(answer)

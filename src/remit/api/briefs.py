@@ -58,7 +58,7 @@ async def case_of(services: Services, approval: Approval, proposal: Entry | None
         about=concerned(accesses, values, NONE if tool is None else tool.impact),
         labels=frozenset(body.labels),
         tool=tool if body.kind == ActionKind.CALL_TOOL.value else None,
-        impact=_magnitudes(body),
+        impact=magnitudes(body),
         reason=asked.said if isinstance(asked, ActionBody) else None,
         precedent=precedent(earlier, approval),
         foreseen=services.driver.foreseen(approval) if body.kind == ActionKind.CALL_TOOL.value else None,
@@ -129,8 +129,12 @@ def _accesses(statement: Statement) -> Sequence[Access]:
         return (Access("context", (), has=False),)
 
 
-def _magnitudes(body: ActionBody) -> Mapping[str, str]:
-    """How much it moves, what is new about it and how sure the agent is said to be, as far as policy asked."""
+def magnitudes(body: ActionBody) -> Mapping[str, str]:
+    """How much it moves, what is new about it and how sure the agent is said to be, as far as policy asked.
+
+    And the obligations under which it would run, since what is shown is as they made it, and the agent may have asked
+    for more.
+    """
     found: dict[str, str] = {}
     impact, novelty, session = (body.context.get(name) for name in ("impact", "novelty", "session"))
     if isinstance(impact, Mapping):
@@ -144,6 +148,8 @@ def _magnitudes(body: ActionBody) -> Mapping[str, str]:
     said = session.get("confidence") if isinstance(session, Mapping) else None
     if isinstance(said, Mapping):
         found["confidence"] = f"{said.get('value')}, says the {said.get('source')}"
+    if body.obligations:
+        found["obligations"] = f"{', '.join(body.obligations)}; what is shown is as they would have it"
     return found
 
 
