@@ -304,6 +304,15 @@ def test_one_agents_failures_take_no_server_from_others(*, before: bool) -> None
     assert not board.run(of("cat"))
 
 
+def test_what_was_under_way_when_it_tripped_for_one_trips_it_no_second_time() -> None:
+    board = Board(breaker(On.ERRORS, Over.SERVER))
+    under_way = [board.judge(of("ada", n=n)) for n in range(6)]
+    for record in under_way:
+        assert record
+        board.end(of("ada"), record, failed=True)
+    assert [key for key, _ in board.tripped] == ["errors server:shop by agent:ada"]
+
+
 def test_one_agent_holds_no_server_from_others_by_its_trials() -> None:
     one = breaker(On.ERRORS, Over.SERVER)
     board = Board(one)

@@ -60,6 +60,7 @@ def guaranteed(snapshot: Snapshot, action: Action, judged: Ruling, now_ms: int) 
 def _broken(snapshot: Snapshot, action: Action, judged: Ruling, guard: Guard, now_ms: int) -> str | None:
     held = guard.guarantee.holds
     if isinstance(held, NoFlow):
+        assert judged.facts is not None, "what is not denied was judged by facts"  # noqa: S101
         return None if _asked(judged) else _flow(judged.facts, held)
     if action.within is not None:
         # A round of what was let through already, and counted then.
@@ -100,9 +101,7 @@ def _asked(judged: Ruling) -> bool:
     return judged.approval is not None or isinstance(judged.verdict, Escalate)
 
 
-def _flow(facts: Facts | None, held: NoFlow) -> str | None:
-    if facts is None:
-        return None
+def _flow(facts: Facts, held: NoFlow) -> str | None:
     if found := sorted(held.labels & facts.labels):
         return f"what the session holds is {found[0]}, and nobody was asked"
     found = sorted(held.labels & facts.sent_labels)
