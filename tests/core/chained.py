@@ -34,7 +34,7 @@ def world(agents: Mapping[str, Iterable[str]], tools: Iterable[Tool], *policies:
         agents={name: Agent(name, "uma", "works", frozenset(mine)) for name, mine in agents.items()},
         users={},
         groups=groups,
-        servers={name: Server(name, Http("http://127.0.0.1:9")) for name in ("one", "two")},
+        servers={name: Server(name, Http("http://127.0.0.1:9"), sink=Sink.NONE) for name in ("one", "two")},
         tools={(one.server, one.name): one for one in listed},
         routes={"owner": Route("owner")},
         policies=tuple(PolicySource(f"p{number}.cedar", text) for number, text in enumerate(policies)),
@@ -104,7 +104,9 @@ class Plain:
             if used.store is not None and used.store.writes and place.hop + 1 < SESSIONS:
                 yield Place((), labels, 0, place.hop, used.store.name, done)
         for server in self.bundle.catalog.servers.values():
-            if self._may(place, ActionKind.READ_RESOURCE, server.name, URI, {"uri": URI}) is not None:
+            read = self._may(place, ActionKind.READ_RESOURCE, server.name, URI, {"uri": URI})
+            prompt = self._may(place, ActionKind.GET_PROMPT, server.name, "any", {"name": "any"})
+            if read is not None or prompt is not None:
                 yield place._replace(labels=place.labels | closed(server.source), calls=min(place.calls + 1, CALLS))
         if len(place.chain) < DEPTH:
             for agent in self.bundle.catalog.agents.keys() - set(place.chain):

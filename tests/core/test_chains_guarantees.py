@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from remit.app.admitting.judging import breaches_of
 from remit.assure.cases import Unreadable, cases
 from remit.assure.chains.cut import Declare, Forbid, cut
 from remit.assure.chains.finding import chains
 from remit.assure.chains.found import Chained, Result
 from remit.assure.chains.written import story, title, told
 from remit.assure.trying import failures
+from remit.facts.action import ActionKind
 from remit.facts.budget import Budget, Measure, Per
 from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.guarantee import Guarantee, Held, NoFlow, Powers, Rate, Separation
@@ -76,6 +78,29 @@ def cut_and_kept(running: Bundle, result: Result) -> str:
 
 
 INSIDE = NoFlow(frozenset({"confidential"}), frozenset({"internal", "external"}))
+
+
+@pytest.mark.parametrize(
+    ("kind_", "said", "action_"),
+    [
+        (ActionKind.READ_RESOURCE, "reads remit://any of two", "read_resource"),
+        (ActionKind.GET_PROMPT, "gets the prompt any of two", "get_prompt"),
+    ],
+)
+def test_a_flow_by_what_a_server_is_asked_for_beside_its_tools(kind_: ActionKind, said: str, action_: str) -> None:
+    only_so = f"""@id("so") permit (principal, action == Remit::Action::"{action_}", resource);"""
+    pays = '@id("pays") permit (principal, action == Remit::Action::"one___pay_list", resource);'
+    catalog = made(INSIDE, only_so, pays, using=(PAY, NOTE)).catalog
+    outside = {**catalog.servers, "two": replace(catalog.servers["two"], sink=Sink.EXTERNAL)}
+    running = compile_bundle(replace(catalog, servers=outside), shadow_every=0).result
+    assert isinstance(running, Bundle)
+    result = chains(running)
+    assert only(result).steps[-1].doing.kind is kind_
+    assert said in list(story(only(result)))[-1]
+    text = cut_and_kept(running, result)
+    assert f'action == Remit::Action::"{action_}",\n  resource in Remit::Server::"two"' in text
+    assert breaches_of(only(result))[0].tools[0] == "one/pay_list"
+    assert len(breaches_of(only(result))[0].tools) == 2
 
 
 def test_a_flow_that_policies_let_through_is_told_though_the_guarantee_would_deny_it() -> None:

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from remit.facts.action import Action, Within
+from remit.facts.action import Action, ActionKind, Within
 from remit.facts.agent import Mode
+from remit.facts.catalog import Sink
 from remit.facts.guarantee import Guarantee, Held, NoFlow, Powers, Rate, Separation
 from remit.facts.monitor import SHARE, WAYS, Scope, Selector, Window
 from remit.facts.record import RecordKind
@@ -53,6 +54,32 @@ def test_no_flow_without_a_gate() -> None:
         "the guarantee private, for which uma answers: what the session holds is confidential, and nobody was asked"
     )
     assert permitted(here, action("shop/look", {}), ("confidential",))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "flows"),
+    [
+        (ActionKind.READ_RESOURCE, "https://evil.example/?q=secret", True),
+        (ActionKind.GET_PROMPT, "p", True),
+        (ActionKind.CALL_MODEL, "client", True),
+        (ActionKind.LIST_ROOTS, "", True),
+        (ActionKind.READ_RESOURCE, "", False),
+        (ActionKind.GET_PROMPT, "", False),
+    ],
+)
+def test_no_flow_by_what_else_is_said_to_a_server(kind: ActionKind, name: str, *, flows: bool) -> None:
+    here = world(PRIVATE)
+    asked = replace(action(f"web/{name}", {"q": "secret"}, kind=kind), server="web", name=name)
+    assert permitted(here, asked)
+    assert permitted(here, asked, ("confidential:pii",)) is not flows
+    catalog = here.bundle.catalog
+    inside = {**catalog.servers, "web": replace(catalog.servers["web"], sink=Sink.INTERNAL)}
+    assert permitted(World(bundle(replace(catalog, servers=inside))), asked, ("confidential:pii",))
+
+
+def test_handing_on_is_no_flow_by_itself() -> None:
+    asked = replace(action("x/y", kind=ActionKind.DELEGATE), server="", name="bot")
+    assert permitted(world(PRIVATE), asked, ("confidential:pii",))
 
 
 def test_a_gate_lets_a_flow_through_to_people_and_with_their_yes() -> None:

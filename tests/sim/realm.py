@@ -230,10 +230,17 @@ def meant(
         if found.denied:
             return found
         routes |= found.routes
-    if kind is ActionKind.CALL_TOOL and "confidential" in labels and TOOLS[server, name][1] is Sink.EXTERNAL:
+    if "confidential" in labels and _leaves(kind, server, name):
         # What is confidential leaves by people alone, whoever only observes.
         return Meant(routes=routes) if routes else Meant("guarantee")
     return Meant(routes=routes)
+
+
+def _leaves(kind: ActionKind, server: str, name: str) -> bool:
+    """Whether what is asked gets outside, where all servers are: a list is asked for by nobody's words."""
+    if kind is ActionKind.CALL_TOOL:
+        return TOOLS[server, name][1] is Sink.EXTERNAL
+    return kind is not ActionKind.DELEGATE and bool(name or kind is ActionKind.LIST_ROOTS)
 
 
 def _of(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, assert_never
 
-from remit.facts.catalog import Tool
+from remit.facts.catalog import Server, Tool
 from remit.facts.guarantee import Guarantee, NoFlow, Powers, Rate, Separation
 from remit.facts.mark import Does, Mark
 from remit.facts.monitor import Cells, Happening, Monitor, Op, Selector, When
@@ -127,6 +127,12 @@ def feeds_of(tool: Tool, monitors: Iterable[Monitor], guarantees: Iterable[Guara
         measures=frozenset(feed.measure for feed in feeds if feed.measure is not None),
         keyed=tuple(feed for feed in feeds if feed.cells.crowded and feed.happening.when is not When.DENIED),
     )
+
+
+def feeds_at(server: Server, guarantees: Iterable[Guarantee]) -> Feeds:
+    """What holds what is asked of `server` beside its tools: what would get to where it sends that."""
+    held = [one for one in guarantees if isinstance(one.holds, NoFlow) and server.sink.value in one.holds.sinks]
+    return Feeds(guards=tuple(Guard(one, one.cells()) for one in held)) if held else NO_FEEDS
 
 
 def _feeding(feeds: Iterable[Feed]) -> Feeding:

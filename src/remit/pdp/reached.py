@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from remit.facts.action import Action, ActionKind
-from remit.facts.feed import readable
+from remit.facts.feed import NO_FEEDS, feeds_at, readable
 from remit.facts.label import NONE, closed
 from remit.facts.text import escaped
 from remit.policy.bundle import Bundle
@@ -32,6 +32,8 @@ def reached_other(bundle: Bundle, action: Action) -> Reached:
     server = bundle.catalog.servers.get(action.server)
     source = NONE if server is None else server.source
     resource, within = _resource(action)
+    # A list is asked for by nobody's words.
+    listing = not action.name and action.kind is not ActionKind.LIST_ROOTS
     shown = action.name or f"what {action.server} lists"
     part, record = bundle.slice(kind), INPUTS.get(kind)
     past = readable(bundle.catalog.monitors.values(), None)
@@ -45,6 +47,7 @@ def reached_other(bundle: Bundle, action: Action) -> Reached:
         within=within,
         record=record,
         read=None if record is None else converter(record, part.reads),
+        feeds=feeds_at(server, bundle.catalog.guarantees.values()) if server and not listing else NO_FEEDS,
         past=past,
         asked=asked_by(part, past),
         finds=frozenset() if record is None else bundle.catalog.looked_for_at(action.server),

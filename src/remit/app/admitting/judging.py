@@ -75,7 +75,7 @@ def of_guarantees(bundle: Bundle, result: Result, running: Catalog | None, signe
 def breaches_of(chain: Chained) -> tuple[Breach, ...]:
     """Who breaks the guarantee of `chain`, and by which tools, in their order."""
     guarantee = chain.goal.guarantee
-    calls = [step.doing for step in chain.steps if step.doing.kind is ActionKind.CALL_TOOL]
+    calls = [step.doing for step in chain.steps if step.doing.kind is not ActionKind.DELEGATE]
     tools = tuple(f"{one.server}/{one.name}" for one in calls)
     return () if guarantee is None else tuple(Breach(guarantee.name, agent, tools) for agent in chain.agents)
 

@@ -177,10 +177,10 @@ def _options(bundle: Bundle, attempt: Attempt) -> Iterator[Forbid]:
         return
     goal = OUTSIDE if attempt.kind in _SECRETS else FINAL
     last = own[1]
-    tool, agents = bundle.tools[last.server, last.tool].tool, alike(bundle, last.agent)
+    doing, agents = Doing(ActionKind.CALL_TOOL, last.server, last.tool, last.arguments), alike(bundle, last.agent)
     for route in (None, *_route(bundle)):
         for labelled in (True, False):
-            yield forbidding(bundle, goal, tool, agents, labelled=labelled, route=route)
+            yield forbidding(bundle, goal, doing, agents, labelled=labelled, route=route)
 
 
 def _route(bundle: Bundle) -> Sequence[str]:

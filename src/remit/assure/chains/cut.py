@@ -13,8 +13,9 @@ from typing import Final, TypeAlias, assert_never
 from remit.assure.chains.found import Chained, Result, Step
 from remit.assure.chains.goals import DUTIES, Goal
 from remit.assure.chains.moves import leaks_of
+from remit.assure.world import Doing
 from remit.facts.action import ActionKind
-from remit.facts.catalog import Catalog, PolicySource, Tool
+from remit.facts.catalog import Catalog, PolicySource, exposed_name
 from remit.facts.store import Store
 from remit.policy.bundle import Bundle
 from remit.policy.checking import NOTHING, Memory
@@ -75,7 +76,7 @@ def options(bundle: Bundle, chain: Chained) -> Iterator[Remedy]:
     last = cutting(chain)
     for at in (last, *(one for one in range(len(chain.steps) - 1, -1, -1) if one != last)):
         step = chain.steps[at]
-        if step.doing.kind is ActionKind.CALL_TOOL:
+        if step.doing.kind is not ActionKind.DELEGATE:
             agents = chain.agents if at == len(chain.steps) - 1 else alike(bundle, _agent(step))
             yield _forbid(bundle, chain, at, agents)
 
@@ -167,18 +168,22 @@ def _declared(bundle: Bundle, chain: Chained) -> Declare | None:
 def _forbid(bundle: Bundle, chain: Chained, at: int, agents: Sequence[str]) -> Forbid:
     doing = chain.steps[at].doing
     labelled = not chain.hidden and at == len(chain.steps) - 1
-    tool = bundle.tools[doing.server, doing.name].tool
-    return forbidding(bundle, chain.goal, tool, agents, labelled=labelled)
+    return forbidding(bundle, chain.goal, doing, agents, labelled=labelled)
 
 
 def forbidding(
-    bundle: Bundle, goal: Goal, tool: Tool, agents: Sequence[str], *, labelled: bool, route: str | None = None
+    bundle: Bundle, goal: Goal, doing: Doing, agents: Sequence[str], *, labelled: bool, route: str | None = None
 ) -> Forbid:
-    """What forbids `agents` the `tool`; `labelled`: where the session holds a label that `goal` is about.
+    """What forbids `agents` the tool of `doing`, or to ask its server for such.
 
-    With a `route` its people may lift it.
+    `labelled`: where the session holds a label that `goal` is about. With a `route` its people may lift it.
     """
-    ident = _ODD.sub("-", f"cut-{goal.name}-{tool.exposed}")[:120]
+    action, resource = doing.kind.value, f'resource in Remit::Server::"{doing.server}"'
+    named_so = f"{action}-{doing.server}"
+    if doing.kind is ActionKind.CALL_TOOL:
+        action, resource = exposed_name(doing.server, doing.name), "resource"
+        named_so = action
+    ident = _ODD.sub("-", f"cut-{goal.name}-{named_so}")[:120]
     scope, conditions = "principal", list[str]()
     if len(agents) < len(bundle.catalog.agents):
         named = [f'Remit::Agent::"{one}"' for one in agents]
@@ -194,7 +199,7 @@ def forbidding(
     gate = "" if route is None else f'@gate("{route}")\n'
     text = (
         f'@id("{ident}")\n{gate}@owasp("{goal.owasp}")\n@reason("{goal.says}")\n'
-        f'forbid (\n  {scope},\n  action == Remit::Action::"{tool.exposed}",\n  resource\n){when};\n'
+        f'forbid (\n  {scope},\n  action == Remit::Action::"{action}",\n  {resource}\n){when};\n'
     )
     return Forbid(ident, text, route)
 

@@ -11,21 +11,25 @@ from dataclasses import dataclass
 from typing import Final
 
 from remit.assure.chains.arguments import variants
-from remit.assure.chains.literals import Literals
+from remit.assure.chains.literals import Literals, Path
 from remit.assure.chains.mentioning import FAMILIES
 from remit.assure.chains.patterns import Samples, literal, samples
 from remit.assure.chains.space import Space
 from remit.assure.world import Doing
 from remit.facts.action import ActionKind
-from remit.facts.canonical import Json
 from remit.facts.catalog import Effect, Sink, Tool
-from remit.facts.feed import Guard
+from remit.facts.feed import Guard, feeds_at
 from remit.facts.label import Labels, closed
 from remit.policy.bundle import Bundle
 from remit.policy.slice import Slice
 
 HIDDEN: Final[Mapping[str, str]] = {"confidential": "confidential?", "untrusted": "untrusted?"}
 """What stands for data of a family that has lost its label."""
+_BESIDE: Final[Mapping[ActionKind, tuple[str, str, str]]] = {
+    ActionKind.READ_RESOURCE: ("uri", "remit://any", "resources"),
+    ActionKind.GET_PROMPT: ("name", "any", "prompts"),
+}
+"""What else servers are asked for: the argument that names it, the plainest name, and what people call it."""
 DUTY: Final = "duty-"
 """How tags begin whose tools no one line of work may use together."""
 
@@ -119,21 +123,28 @@ def calls(bundle: Bundle, space: Space, leaks: Leaks, read: Mapping[str, Literal
                 frozenset(tag for tag in tool.tags if tag.startswith(DUTY)),
                 bundle.reached(form).feeds.guards,
             )
-    uris, whole = _uris(bundle.slice(ActionKind.READ_RESOURCE.value), read[ActionKind.READ_RESOURCE.value])
-    if not whole:
-        yield "resources: there are more ways to name one than were tried"
-    for server in bundle.catalog.servers.values():
-        for uri in uris:
-            args: Mapping[str, Json] = {"uri": uri}
-            doing = Doing(ActionKind.READ_RESOURCE, server.name, uri, args)
-            yield Call(doing, space.mask(closed(server.source)), reads=bundle.stores.get(server.name, ()))
+    yield from _beside(bundle, space, read)
 
 
-def _uris(part: Slice, found: Literals) -> Samples:
-    """Addresses of resources to try: none where no policy is about reading any."""
+def _beside(bundle: Bundle, space: Space, read: Mapping[str, Literals]) -> Iterator[Call | str]:
+    """What is asked of servers beside their tools: all of it brings the same, and gets to the same place."""
+    for kind, (argument, plainest, noun) in _BESIDE.items():
+        names, whole = _names(bundle.slice(kind.value), read[kind.value], ("input", argument), plainest)
+        if not whole:
+            yield f"{noun}: there are more ways to name one than were tried"
+        for server in bundle.catalog.servers.values():
+            held = feeds_at(server, bundle.catalog.guarantees.values()).guards
+            brings, stores = space.mask(closed(server.source)), bundle.stores.get(server.name, ())
+            for name in names:
+                doing = Doing(kind, server.name, name, {argument: name})
+                yield Call(doing, brings, reads=stores if kind is ActionKind.READ_RESOURCE else (), guards=held)
+
+
+def _names(part: Slice, found: Literals, path: Path, plainest: str) -> Samples:
+    """Names to try: none where no policy is about asking by any."""
     if not any(not policy.forbids for policy in part.ordered):
         return Samples((), whole=True)
-    named = found.texts.get(("input", "uri"), set())
-    patterns = [*sorted(found.patterns.get(("input", "uri"), ()), key=str), *map(literal, sorted(named))]
+    named = found.texts.get(path, set())
+    patterns = [*sorted(found.patterns.get(path, ()), key=str), *map(literal, sorted(named))]
     texts, whole = samples(patterns) if patterns else Samples((), whole=True)
-    return Samples(("remit://any", *(text for text in texts if text)), whole)
+    return Samples((plainest, *(text for text in texts if text)), whole)

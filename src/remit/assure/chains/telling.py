@@ -11,6 +11,7 @@ from remit.assure.chains.found import Chained, Step
 from remit.assure.chains.goals import Goal
 from remit.assure.chains.mentioning import names
 from remit.assure.chains.moved import Todo, moves, towards_one_value
+from remit.assure.chains.question import reached_of
 from remit.assure.chains.search import Hit, Taken
 from remit.assure.supposed import plain
 from remit.assure.world import START_MS, World
@@ -101,8 +102,7 @@ class Teller:
         """Policies that forbid something for what the goal is about, and let this pass: those of the action first."""
         if not goal.labels:
             return
-        form = self.bundle.tools[last.doing.server, last.doing.name]
-        mine = self.bundle.slice_of(form.tool).policies
+        mine = reached_of(self.bundle, last.doing).slice.policies
         forbids = [one for one in self.bundle.policies.values() if one.forbids]
         guards = [one for one in forbids if any(names(one, family) for family in goal.families)]
         spoken = set(last.policies)

@@ -37,6 +37,8 @@ def _what(step: Step) -> str:
             done = f"hands on to {doing.name}"
         case ActionKind.READ_RESOURCE:
             done = f"reads {doing.name} of {doing.server}"
+        case ActionKind.GET_PROMPT:
+            done = f"gets the prompt {doing.name} of {doing.server}"
         case _:
             args = canonical(doing.args).decode()
             done = f"calls {doing.server}/{doing.name} {args if len(args) <= _SHOWN_MAX else f'{args[:_SHOWN_MAX]}…'}"
@@ -94,6 +96,8 @@ def _event(step: Step) -> dict[str, Json]:
             event["delegate"] = doing.name
         case ActionKind.READ_RESOURCE:
             event |= {"read": doing.name, "server": doing.server}
+        case ActionKind.GET_PROMPT:
+            event |= {"prompt": doing.name, "server": doing.server}
         case _:
             event |= {"call": f"{doing.server}/{doing.name}", "args": dict(doing.args)}
     if step.times > 1:
