@@ -37,6 +37,9 @@ def test_cases_have_to_hold_and_to_be_tried() -> None:
     failed = of_cases([Outcome(CASE, ("c: it is permit",))], 0)
     assert (failed.state, failed.findings) == (State.FAILED, ("a.cases.yaml:3: c: it is permit",))
     assert of_cases([], 1).state is State.UNFINISHED
+    gone = of_cases([Outcome(CASE, ())], 0, [Outcome(CASE, ("c: it is permit",))])
+    assert (gone.state, gone.findings) == (State.FAILED, ("a.cases.yaml:3, which is gone: c: it is permit",))
+    assert gone.figures == {"cases": 2, "failed": 1, "not_tried": 0, "gone": 1}
 
 
 def test_chains_that_are_known_do_not_refuse() -> None:

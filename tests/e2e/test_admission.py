@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from proof.admission import BASE, CLEAN, WITHOUT_ATTACK
+from proof.admission import BASE, CASES, CLEAN, EVE, WITHOUT_ATTACK
 from proof.service import REMIT, environment
 from remit.app.admitting import work
 from remit.app.admitting.asked import Asked
@@ -177,6 +177,22 @@ def test_values_of_variables_run_too_and_so_are_looked_at(bank: Banking) -> None
     told = [line for line in logs if '"change Server elsewhere"' in line]
     assert told, "that it runs is on record all the same"
     assert not any("evil" in line for line in told)
+
+
+def test_a_change_does_not_take_away_the_case_that_guards_against_it(bank: Banking) -> None:
+    service = bank.service
+    service.write({"eve.cases.yaml": CASES})
+    in_force(bank)
+    (service.workspace / "eve.cases.yaml").unlink()
+    assert "looks at every change before it runs" in service.remit("apply").stderr
+    code, look = looked(bank, "--dry-run")
+    (cases,) = [one for one in look["checks"] if one["check"] == "cases"]
+    assert (code, cases["state"], cases["figures"]["gone"]) == (0, "passed", 1), "it holds, gone or not"
+    service.write({"eve.cedar": EVE.replace('"eve"', '"mallory"')})
+    code, look = looked(bank)
+    (cases,) = [one for one in look["checks"] if one["check"] == "cases"]
+    assert (code, cases["state"]) == (1, "failed")
+    assert cases["findings"][0].startswith("eve.cases.yaml:1, which is gone: eve is paid by nobody")
 
 
 def test_known_chains_do_not_refuse_where_the_terms_say_so(bank: Banking) -> None:

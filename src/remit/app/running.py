@@ -26,9 +26,13 @@ class Running:
     warnings: tuple[str, ...]
 
     def differs(self, other: "Running") -> bool:
-        """Whether something else runs: by the digest, or by values of variables, which that leaves out."""
+        """Whether something else runs than in `other`, or less guards it.
+
+        By the digest, and by what that leaves out: values of variables, and cases.
+        """
         mine, its = self.bundle, other.bundle
-        return mine.digest != its.digest or mine.catalog.servers != its.catalog.servers
+        gone = set(other.source.cases) - set(self.source.cases)
+        return mine.digest != its.digest or mine.catalog.servers != its.catalog.servers or bool(gone)
 
 
 def prepare(source: Source, bundles: Bundles | None = None, told: Told = untold) -> Running:

@@ -16,6 +16,7 @@ from remit.assure.cases import Case, Unreadable, cases
 from remit.assure.mutants import Fate, fates
 from remit.assure.touched import Gap, Touched, gaps, shares, watched
 from remit.assure.trying import failures
+from remit.control.resources import Source
 from remit.policy.bundle import Bundle
 
 _HOW: Final = "docs/how-to/test-policies.md shows the form of a case"
@@ -72,6 +73,11 @@ class Tested:
 def cases_of(workspace: Path, named: Sequence[Path] = ()) -> list[Found]:
     """The cases of `workspace`, or those of the files `named`. Raises `Failure`."""
     return [one for file, text in _texts(workspace, named) for one in _cases(file, text)]
+
+
+def cases_in(source: Source) -> list[Found]:
+    """The cases of a workspace that was read. Raises `Failure`."""
+    return [found for file, text in source.cases for found in _cases(file, text)]
 
 
 def try_cases(workspace: Path, named: Sequence[Path] = (), user: str | None = None, *, mutate: bool = False) -> Tested:

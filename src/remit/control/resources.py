@@ -310,13 +310,15 @@ class Resource:
 class Source:
     """A workspace as read: what could be read, and the problems met in reading the rest.
 
-    `policies` are the `.cedar` files. With any error among `problems`, nothing is assembled.
+    `policies` are the `.cedar` files, `cases` those of cases, by path and text. With any error among
+    `problems`, nothing is assembled.
     """
 
     resources: tuple[Resource, ...] = ()
     policies: tuple[PolicySource, ...] = ()
     lock: Lock = EMPTY
     problems: tuple[Problem, ...] = ()
+    cases: tuple[tuple[str, str], ...] = ()
 
 
 _KINDS: Final[Mapping[type[Spec], Kind]] = MappingProxyType(

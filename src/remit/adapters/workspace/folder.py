@@ -36,6 +36,7 @@ class Folder:
         problems: list[Problem] = []
         resources: list[Resource] = []
         policies: list[PolicySource] = []
+        cases: list[tuple[str, str]] = []
         left = files.TOTAL_BYTES_MAX
         for file in files.found(self.path, problems):
             try:
@@ -52,8 +53,10 @@ class Folder:
                 policies.append(PolicySource(file, text.text))
             else:
                 resources += [found for found, _ in _resources(text.text, file, problems) if found]
+            if file.endswith(files.CASES):
+                cases.append((file, text.text))
         lock = self._lock(problems)
-        return Source(tuple(resources), tuple(policies), lock, tuple(problems))
+        return Source(tuple(resources), tuple(policies), lock, tuple(problems), tuple(cases))
 
     def fingerprint(self) -> str | None:
         """SHA-256 (hex) over the name and bytes of every file that `load` reads.

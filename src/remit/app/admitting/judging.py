@@ -23,11 +23,14 @@ _SEARCH: Final = "remit chains"
 """Where there is no chain to cut: a policy errs, or the search takes longer."""
 
 
-def of_cases(outcomes: Sequence[Outcome], left: int) -> Came:
-    """All cases hold; `left` were not reached in time."""
+def of_cases(outcomes: Sequence[Outcome], left: int, gone: Sequence[Outcome] = ()) -> Came:
+    """All cases hold, also those that are `gone` from what runs; `left` were not reached in time."""
     wrong = [f"{one.found.file}:{one.found.line}: {text}" for one in outcomes for text in one.wrong]
-    failed = sum(bool(one.wrong) for one in outcomes)
-    figures: dict[str, Json] = {"cases": len(outcomes) + left, "failed": failed, "not_tried": left}
+    wrong += [f"{one.found.file}:{one.found.line}, which is gone: {text}" for one in gone for text in one.wrong]
+    failed = sum(bool(one.wrong) for one in (*outcomes, *gone))
+    figures: dict[str, Json] = {"cases": len(outcomes) + len(gone) + left, "failed": failed, "not_tried": left}
+    if gone:
+        figures["gone"] = len(gone)
     return Came(Check.CASES, _state(wrong, left), figures, tuple(wrong), "remit policy test")
 
 

@@ -28,7 +28,7 @@ from remit.app.attacking.run import QUICK, attack
 from remit.app.failure import Failure
 from remit.app.reliving import relived
 from remit.app.running import prepare
-from remit.app.testing import Outcome, cases_of
+from remit.app.testing import Outcome, cases_in, cases_of
 from remit.assure.chains.finding import chains
 from remit.assure.chains.search import Bounds
 from remit.assure.changes import DAY_MS, Changes
@@ -66,14 +66,17 @@ class Looking:
         return lambda: time.monotonic() > end_s
 
     def tried(self) -> Came:
-        """What comes of the workspace's cases."""
+        """What comes of the workspace's cases, and of those that what runs has and the workspace has no more."""
         over, tried = self._until(Check.CASES), list[Outcome]()
-        found = cases_of(self._asked.workspace)
-        for one in found:
+        found, running = cases_of(self._asked.workspace), self._asked.running
+        now = [one.case for one in found]
+        gone = [] if running is None else [one for one in cases_in(running) if one.case not in now]
+        for one in (*found, *gone):
             if over():
                 break
             tried.append(Outcome(one, failures(self.bundle, one.case)))
-        return judging.of_cases(tried, len(found) - len(tried))
+        kept, left = tried[: len(found)], len(found) + len(gone) - len(tried)
+        return judging.of_cases(kept, left, tried[len(found) :])
 
     def _chains(self) -> Iterator[Came]:
         asked, over = self._asked, self._until(Check.CHAINS)
