@@ -8,7 +8,7 @@ from remit.assure.chains import edges
 from remit.assure.chains.asked import Asker
 from remit.assure.chains.edges import Ways
 from remit.assure.chains.found import Chained, Erring, Result, Searched
-from remit.assure.chains.goals import Goal
+from remit.assure.chains.goals import OUTSIDE, Goal
 from remit.assure.chains.literals import Literals, literals, merged
 from remit.assure.chains.mentioning import FAMILIES, mentioned
 from remit.assure.chains.moves import HIDDEN, Call, Leaks, calls, leaks_of
@@ -18,8 +18,9 @@ from remit.assure.chains.state import Counting, ages, counting
 from remit.assure.chains.telling import Teller
 from remit.assure.parts import form
 from remit.assure.world import START_MS
+from remit.facts.action import ActionKind
 from remit.facts.agent import Mode
-from remit.facts.catalog import Catalog
+from remit.facts.catalog import Catalog, Sink
 from remit.facts.guarantee import NoFlow, Rate
 from remit.facts.label import closed
 from remit.policy.bundle import Bundle
@@ -250,6 +251,9 @@ def _assumed(bundle: Bundle, world: World) -> Iterator[str]:
         yield "monitors may say at each step whatever policies tell apart: what was done before is not counted"
     if not world.deep:
         yield "no policy looks at delegation or counts calls: a chain of agents may do no more than its first one"
+    beside = {call.doing.server for call in world.calls if call.doing.kind is not ActionKind.CALL_TOOL}
+    for server in sorted(name for name in beside if bundle.catalog.servers[name].sink is Sink.EXTERNAL):
+        yield f"what {server} is asked for beside its tools gets outside: {OUTSIDE.name} is about tools, no_flow is not"
     for (server, name), stores in sorted(world.leaks.unsaid.items()):
         yield f"{server}/{name} may read {', '.join(stores)}: no tool is said to, and something has to"
     if world.leaks.any:
