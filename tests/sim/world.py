@@ -213,7 +213,7 @@ class World:
             self.servers,
             self.clock,
             self.tell,
-            lambda: self.after.verified(self.life.path),
+            lambda: self.after.beside(self.life.path),
             self.profile.restless,
             self.profile.jumps,
         )

@@ -85,6 +85,7 @@ class Handling:
 
     async def changed(self, after: tuple[int, str], limit: int) -> Sequence[Incident]:
         """Those that changed after that moment, or in it and have a later name, the first changed first."""
+        await self._started()
         return await self._ask(lambda store: store.changed(after, limit))
 
     async def find(self, ident: str) -> Incident | None:
