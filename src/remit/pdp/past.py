@@ -31,7 +31,7 @@ def doing_of(catalog: Catalog, authority: Authority, given: Mapping[str, Json]) 
 
 def told(snapshot: Snapshot, action: Action, reached: Reached, now_ms: int) -> dict[str, Value] | Reason:
     """What the monitors say that policies on `action` ask; or why it is not known."""
-    past, sid, given = snapshot.past, action.authority.links[0].sid, action.input
+    past, sid, given, within = snapshot.past, action.authority.links[0].sid, action.input, action.within
     found: dict[str, Value] = {}
     for name, cells, says in reached.asked:
         key = "" if cells.argument is None else key_of(cells.argument, given, default=cells.default)
@@ -39,8 +39,8 @@ def told(snapshot: Snapshot, action: Action, reached: Reached, now_ms: int) -> d
         if cell is None:
             text = f"the monitor {name} has no room for more values of {cells.argument}: what was done is not known"
             return Reason(Code.MONITOR_FULL, text)
-        if action.within is not None:
-            cell = cell.without(action.within.own, cells.ident, key)
+        if within is not None:
+            cell = cell.without(within.own, cells.ident, key)
         if says is not None:
             found[name] = says(cell.total(cells.window, now_ms))
         elif (who := cell.last(cells.window, now_ms)) is not None:
