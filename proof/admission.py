@@ -52,6 +52,11 @@ kind: Breaker
 metadata: {name: loops}
 spec: {on: identical, over: agent, limit: 20, within_s: 60}
 """
+BUDGET: Final = """apiVersion: remit.dev/v1alpha1
+kind: Budget
+metadata: {name: exports}
+spec: {measure: calls, per: agent, tools: [bank/export], hard: 40, window_s: 86400}
+"""
 ADMISSION: Final = """apiVersion: remit.dev/v1alpha1
 kind: Admission
 metadata: {name: all-changes}
@@ -72,6 +77,7 @@ BASE: Final[Mapping[str, str]] = {
     "eve.cedar": EVE,
     "asked.cedar": ASKED,
     "loops.yaml": BREAKER,
+    "exports.yaml": BUDGET,
 }
 HISTORY: Final = (*("ann",) * 8, "eve", "bob", "bea")
 """Whom the clerk paid, or wanted to."""
