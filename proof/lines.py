@@ -484,6 +484,7 @@ LINES: Final[tuple[Line, ...]] = (
             "tests/e2e/test_page.py", "tests/e2e/test_page_choices.py", "tests/e2e/test_page_in_a_browser.py"
         ),
         goal="≤ 30 kB; runs once, as edited; a no's reason reaches the agent; forged and stale forms decide nothing",
+        quick=False,
         timeout_s=300,
     ),
     Line(
