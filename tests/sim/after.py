@@ -83,9 +83,9 @@ class After:
         self._complete(self._verified(path, against))
         self.laws.witness.close()
 
-    def beside(self, path: Path) -> None:
-        """`remit ledger verify` beside the service finds nothing, but what a disk that failed broke off."""
-        self._verified(path, passes=BROKEN_OFF)
+    def beside(self, path: Path, ledger: SqliteLedger) -> None:
+        """`remit ledger verify` beside the service finds nothing; once it cannot write, but what that broke off."""
+        self._verified(path, passes=BROKEN_OFF if ledger.unwritable() else None)
 
     def _verified(self, path: Path, against: Sequence[Kept] = (), passes: str | None = None) -> Report:
         report = verify_file(path, against=against)

@@ -213,7 +213,7 @@ class World:
             self.servers,
             self.clock,
             self.tell,
-            lambda: self.after.beside(self.life.path),
+            lambda: self.after.beside(self.life.path, ledger),
             self.profile.restless,
             self.profile.jumps,
         )
