@@ -291,6 +291,18 @@ def test_no_value_of_a_granted_call_stands_where_it_was_not_seen(seen_there: Jso
         assert not covered or places(other) <= places(first)
 
 
+def test_the_name_of_a_member_was_not_seen_as_its_value() -> None:
+    call: dict[str, Json] = {"deep": {"bob": None, "note": "hi"}}
+    for scope in Scope:
+        grant = granted(FREE, action("shop/free", call, user="max"), None, scope)
+        for deep, expected in (
+            (call["deep"], "permit"), ({"note": "hi"}, "permit"), ({"bob": "bob", "note": "hi"}, "escalate"),
+            ({"bob": None, "note": "hi", "eve": None}, "escalate"), ({"bob": None}, "escalate"),
+        ):  # fmt: skip
+            again = action("shop/free", {"deep": deep}, user="max")
+            assert asked_of(FREE, again, None, grant).verdict == expected, (scope, deep)
+
+
 def test_two_values_of_a_granted_call_do_not_change_places() -> None:
     call: dict[str, Json] = {"deep": {"from": "bob", "to": "eve", "dry": True, "all": False}, "many": ["bob", "eve"]}
     deep = {"from": "eve", "to": "bob", "dry": False, "all": True}

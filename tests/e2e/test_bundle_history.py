@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -203,8 +204,15 @@ def test_who_waits_for_a_start_is_told_now_and_then(monkeypatch: pytest.MonkeyPa
     assert said == ["  checked 10 of 2,500 policies …"]
 
 
-def test_bundles_that_no_record_of_late_names_are_listed_and_pruned_where_somebody_says_so(counting: Counting) -> None:
-    service = counting.service
+@pytest.fixture
+def pruned(tmp_path: Path) -> Iterator[Counting]:
+    """One of its own: what is pruned is gone for every other test."""
+    with Counting(tmp_path) as running:
+        yield running
+
+
+def test_bundles_that_no_record_of_late_names_are_listed_and_pruned_where_somebody_says_so(pruned: Counting) -> None:
+    service = pruned.service
     service.write({"aside.cedar": MORE})
     gone = service.told("apply")["bundle"]
     (service.workspace / "aside.cedar").unlink()
@@ -222,7 +230,9 @@ def test_bundles_that_no_record_of_late_names_are_listed_and_pruned_where_somebo
     assert "would go: remit bundle prune --older 2s --yes" in done.stderr
     assert service.told("bundle", "prune", *here, "--yes")["removed"]
     assert service.told("bundle", "prune", *here)["files"] == 0
-    assert service.remit("bundle", "diff", gone, runs).returncode == 5
+    refused = service.remit("bundle", "diff", gone, runs)
+    assert refused.returncode == 5
+    assert "it was pruned, or never ran here" in refused.stderr
     assert service.told("bundle", "ls")[0]["bundle"] == runs
     assert any(one["bundle"] == gone for one in service.told("bundle", "ls")), "the ledger knows of it"
     service.write({"aside.cedar": MORE})
@@ -237,7 +247,3 @@ def test_bundles_that_no_record_of_late_names_are_listed_and_pruned_where_somebo
     time.sleep(2.5)
     found = service.told("bundle", "prune", "--data", str(service.data), "--older", "1s")["items"]
     assert not {gone, runs} & {one["bundle"] for one in found}, "no record names the one that runs yet"
-    (waiting,) = service.told("approvals", "ls")
-    service.told("approvals", "deny", waiting["id"], "--reason", "not-needed", token=service.user("sam"))
-    (service.workspace / "aside.cedar").unlink()
-    service.told("apply")

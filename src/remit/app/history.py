@@ -22,6 +22,7 @@ READ_MAX: Final = 10_000
 """Records that are looked at for one list: a service that starts often repeats itself."""
 _PAGE: Final = 1_000
 _SHORTEST: Final = 6
+_LIST: Final = "remit bundle ls"
 
 
 def counts_of(bundle: Bundle) -> dict[str, Json]:
@@ -67,12 +68,12 @@ class History:
         """The whole digest of the one bundle that `named` begins. Raises `Missing`, `Conflict`."""
         plain = named.removeprefix("sha256:").lower()
         if len(plain) < _SHORTEST:
-            raise Conflict(f"{named} is too short to name a bundle", "give at least six digits: remit bundle ls")
+            raise Conflict(f"{named} is too short to name a bundle", f"give at least six digits: {_LIST}")
         found = [digest for digest in self._bundles.digests() if digest.startswith(f"sha256:{plain}")]
         if not found:
-            raise Missing(f"no bundle that ran here begins with {plain[:64]}")
+            raise Missing(f"no bundle that is kept begins with {plain[:64]}: it was pruned, or never ran here", _LIST)
         if len(found) > 1:
-            raise Conflict(f"{len(found)} bundles begin with {plain[:64]}", "give more digits: remit bundle ls -o wide")
+            raise Conflict(f"{len(found)} bundles begin with {plain[:64]}", f"give more digits: {_LIST} -o wide")
         return found[0]
 
     def difference(self, before: str, after: str) -> Sequence[ResourceChange]:

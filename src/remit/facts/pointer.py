@@ -16,6 +16,16 @@ def pointer(path: Iterable[str | int]) -> str:
     return at
 
 
+def name_at(at: str) -> str:
+    """The place of the name itself of the member at `at`; nothing stands there, since no pointer ends in a bare `~`."""
+    return f"{at}~"
+
+
+def is_name(at: str) -> bool:
+    """Whether `at` is the place of a name."""
+    return at.endswith("~")
+
+
 def steps(at: str) -> list[str]:
     """The steps that lead to `at`; an element's is its number."""
     return [step.replace("~1", "/").replace("~0", "~") for step in at.split("/")[1:]]

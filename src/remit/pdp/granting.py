@@ -3,7 +3,8 @@
 Laws
 * An action is covered by what was approved: by its values, or, for a target that a stranger named, by the very result
   that the approved ones came from; never by more impact. What cannot be told is not covered.
-* A value is covered at its place: what was approved of one member of an argument is not approved of another.
+* A value is covered at its place: what was approved of one member of an argument is not approved of another, and
+  the name of a member is not approved as its value.
 * What was approved with a value has one again: left out, it may have been what kept the call small. A list may be
   shorter, not empty. `true` and `false` are as they were approved.
 * Credentials and what content carries along are covered by value alone. Within the session what its user named, what
@@ -25,7 +26,7 @@ from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Sink, Tool
 from remit.facts.impact import MEASURES
 from remit.facts.origin import Origin, Role, Traced
-from remit.facts.pointer import pointer, steps
+from remit.facts.pointer import is_name, name_at, pointer, steps
 from remit.facts.results import spelt
 from remit.pdp.measure import impact
 from remit.policy.reached import Reached
@@ -78,9 +79,10 @@ def reach_of(
     arguments: Mapping[str, Json], names: Names, traced: Iterable[Traced], measures: Mapping[str, str] = NO_MEASURES
 ) -> Reach:
     """The reach of an action with these recorded `arguments`, whose values `traced` explains."""
-    given: dict[str, list[tuple[tuple[str | int, ...], str | float]]] = {}
+    given: dict[str, list[tuple[str, str, str | float]]] = {}
     for path, value in leaves(arguments, names):
-        given.setdefault(spelt(path), []).append((path, value))
+        here, at = given.setdefault(spelt(path), []), pointer(path)
+        here.append((name_at(at) if not here and names.lack(path) else at, str(path[0]), value))
     wants: list[Want] = []
     values: set[Want] = set()
     carried: set[str] = set()
@@ -95,13 +97,13 @@ def reach_of(
                 # A value that is not kept as it was: nobody can have seen it.
                 wants.append(Want(one.path, one.path, ""))
             continue
-        for path, value in found:
+        for at, argument, value in found:
             if one.role is Role.CONTENT:
                 carries |= _carried(value)
                 if one.origin > Origin.TRUSTED:
                     carried |= _carried(value)
                 continue
-            want = Want(pointer(path), str(path[0]), canonical(value).decode())
+            want = Want(at, argument, canonical(value).decode())
             values.add(want)
             if isinstance(value, bool):
                 # The schema's, and yet which of the two may be what keeps the call small.
@@ -189,6 +191,8 @@ def _place(terms: Terms, want: Want) -> str | None:
 def _kept(terms: Terms, arguments: Mapping[str, Json], held: frozenset[str]) -> bool:
     """Whether nothing is left out that had a value when people saw it, but for the arguments that they `held`."""
     for name, _ in terms.values:
+        if terms.by_place and is_name(name):
+            continue
         path = steps(name) if terms.by_place else [name]
         if held.isdisjoint(path[:1]) and not _stands(path, arguments):
             return False

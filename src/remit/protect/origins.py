@@ -73,6 +73,13 @@ class Names(NamedTuple):
     members: Collection[str] = ()
     free: Collection[str] = ()
 
+    def lack(self, path: tuple[str | int, ...]) -> bool:
+        """Whether nobody accepted the name that `path` ends in."""
+        name = path[-1]
+        if isinstance(name, int) or path[0] in self.free:
+            return False
+        return name not in self.members if len(path) > 1 else self.roots is not None and name not in self.roots
+
 
 def flow(tool: Tool | None, names: Names, roles: Mapping[str, Role], given: Mapping[str, Json], seen: Seen) -> Flow:
     """The facts about `given`, the input of a call of `tool` or of another action.
@@ -172,12 +179,12 @@ def _verbs(asks: frozenset[str]) -> tuple[tuple[tuple[str, ...], tuple[str, ...]
 
 
 def leaves(given: Mapping[str, Json], names: Names) -> Iterator[tuple[tuple[str | int, ...], str | float]]:
-    """The scalars of `given`, in order, each with its path, and the names of members that `names` lacks.
+    """The scalars of `given`, in order, each with its path, and before it the name of the member that `names` lack.
 
     `null` is none, and so is what it stands at where people accepted the name.
     """
     for name, value in given.items():
-        if names.roots is not None and name not in names.roots and name not in names.free:
+        if names.lack((name,)):
             yield (name,), name
         if isinstance(value, _SCALARS):
             yield (name,), value
