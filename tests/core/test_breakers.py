@@ -203,7 +203,9 @@ def test_denials_in_a_row_are_broken_by_what_is_permitted() -> None:
     assert board.run(of())
     for _ in range(2):
         board.judge(of(), denied=True)
-    assert board.tripped == [("denials agent:ada", "2 denials in a row")]
+    assert board.tripped == [("denials agent:ada", "2 denials in a row, the last of shop/refund")]
+    assert board.panel.named(of(name="shop/as the agent wants")) == "call_tool"
+    assert board.panel.named(of(kind=ActionKind.READ_RESOURCE)) == "read_resource"
     assert not board.run(of())
     assert board.tripped == board.tripped[:1]
     board.now_s += 30
@@ -221,7 +223,7 @@ def test_the_same_call_is_the_same_tool_and_bytes_within_the_window() -> None:
         assert board.run(of(n=n))
     assert board.run(of(n=1, name="shop/look"))
     assert not board.run(of(n=1))
-    assert board.tripped == [("identical agent:ada", "the same call 3 times within 60 s")]
+    assert board.tripped == [("identical agent:ada", "the same call of shop/refund 3 times within 60 s")]
     assert not board.run(of(n=1))
     assert len(board.tripped) == 1
     board.now_s += 30

@@ -51,9 +51,15 @@ CASES = {
             Cause.DETECTION,
             Severity.HIGH,
             "agent:bot",
-            "mail/read said there was: hidden, secret",
+            "hidden, secret (AWS key id) in what mail/read told agent bot",
         ),
-        (admin(Event.DETECTED, "mail/read"), Cause.DETECTION, Severity.HIGH, "tool:mail/read", "mail/read"),
+        (
+            admin(Event.DETECTED, "mail/read"),
+            Cause.DETECTION,
+            Severity.HIGH,
+            "tool:mail/read",
+            "something in what mail/read told an agent",
+        ),
     ),
     Event.AGENT_DRIFTED: (
         (
@@ -82,13 +88,20 @@ CASES = {
     ),
     Event.BREAKER_TRIPPED: (
         (
-            admin(Event.BREAKER_TRIPPED, "loops agent:bot"),
+            admin(Event.BREAKER_TRIPPED, "loops agent:bot", {"text": "the same call of shop/pay 5 times"}),
             Cause.TRIP,
             Severity.MEDIUM,
             "agent:bot",
-            "breaker loops tripped: agent bot",
+            "breaker loops tripped for agent bot: the same call of shop/pay 5 times",
         ),
         (admin(Event.BREAKER_TRIPPED, "slow tool:a/b"), Cause.TRIP, Severity.MEDIUM, "tool:a/b", "slow tripped"),
+        (
+            admin(Event.BREAKER_TRIPPED, "slow tool:a/b by agent:bot"),
+            Cause.TRIP,
+            Severity.MEDIUM,
+            "agent:bot",
+            "tool a/b by agent bot",
+        ),
     ),
     Event.POLICY_DIFFERENCE: (
         (admin(Event.POLICY_DIFFERENCE, "p"), Cause.ERROR, Severity.HIGH, "bundle:p", "judged differently"),
@@ -110,6 +123,14 @@ def test_denials_are_findings_and_nothing_else_of_an_action() -> None:
     one = found(refused, RecordKind.PROPOSAL)
     assert one is not None
     assert (one.cause, one.weak, one.agent, one.sid) == (Cause.DENIALS, True, *refused.links[-1])
+    assert one.title == f"agent {one.agent} was denied shop/refund by policy/none"
+    stranger = found(replace(refused, pin="", name="x" * 500), RecordKind.PROPOSAL)
+    assert stranger is not None
+    assert stranger.gist == "call_tool by policy/none", "what is unknown is called as the agent wants"
+    ruled = replace(refused, reasons=(Reason(Code.POLICY, "no", "never"),))
+    by = found(ruled, RecordKind.PROPOSAL)
+    assert by is not None
+    assert by.gist == "shop/refund by never"
     assert found(refused, RecordKind.INTENT) is None
     assert found(replace(refused, verdict="escalate"), RecordKind.PROPOSAL) is None
     assert found(replace(refused, links=()), RecordKind.PROPOSAL) is None

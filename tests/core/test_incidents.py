@@ -38,7 +38,10 @@ def drift(number: int, at: int = 0, agent: str = "bot", sid: str = "") -> Findin
 
 
 def denied(number: int, at: int = 0, agent: str = "bot", sid: str = "s") -> Finding:
-    return Finding(f"r1-1.{number}", at, Cause.DENIALS, Severity.MEDIUM, "denied", agent, sid, weak=True)
+    gist = f"shop/t{number % 5} by no"
+    return Finding(
+        f"r1-1.{number}", at, Cause.DENIALS, Severity.MEDIUM, f"denied {gist}", agent, sid, weak=True, gist=gist
+    )
 
 
 HALT = Finding("r1-1.90", 5, Cause.HALT, Severity.HIGH, "agent bot stopped by ann", "bot", what="agent:bot")
@@ -53,7 +56,7 @@ def test_findings_of_one_agent_within_the_window_are_one_incident_of_the_worst_s
     found = gathering.take(HALT)
     assert found is not None
     assert (found.ident, found.count, found.severity) == ("r1-1.1", 2, Severity.HIGH)
-    assert (found.title, found.causes) == ("agent bot stopped by ann", {Cause.DRIFT, Cause.HALT})
+    assert (found.title, found.causes) == ("drifted; agent bot stopped by ann", {Cause.DRIFT, Cause.HALT})
     later = gathering.take(drift(2, 6, sid="s9"))
     assert later is not None
     assert (later.title, later.sids, later.records) == (found.title, ("s9",), ("r1-1.1", "r1-1.90", "r1-1.2"))
@@ -61,6 +64,32 @@ def test_findings_of_one_agent_within_the_window_are_one_incident_of_the_worst_s
     assert other is not None
     assert other.ident == "r1-1.3"
     assert gathering.take(drift(2, 6)) == later, "the same once more changes nothing"
+
+
+def test_a_title_tells_each_cause_and_what_is_worse_as_far_as_there_is_room() -> None:
+    trip = Finding("r1-1.2", 1, Cause.TRIP, Severity.MEDIUM, "breaker loops tripped", "bot")
+    both = seen(BEGUN, trip)
+    assert both.title == "drifted; breaker loops tripped", "as bad, and another cause"
+    assert seen(both, replace(trip, record="r1-1.3")).title == both.title, "the same cause once more"
+    worst = replace(HALT, severity=Severity.CRITICAL, title="everything stopped")
+    after = seen(seen(both, HALT), worst)
+    assert after.title == f"{both.title}; agent bot stopped by ann", "one that was taken in is not taken in again"
+    after = seen(seen(both, HALT), replace(worst, record="r1-1.91"))
+    assert after.title == f"{both.title}; agent bot stopped by ann; everything stopped"
+    assert joined(BEGUN, after).title == joined(after, BEGUN).title == after.title
+    long = replace(BEGUN, title="x" * incidents.TITLE_CHARS_MAX)
+    assert seen(long, HALT).title == long.title
+
+
+def test_denials_are_told_by_what_was_denied() -> None:
+    gathering = Gathering()
+    few = [gathering.take(replace(denied(number), gist="shop/pay by never")) for number in range(DENIALS_MIN)][-1]
+    many = [gathering.take(denied(number, agent="sub")) for number in range(DENIALS_MIN)][-1]
+    assert few is not None
+    assert many is not None
+    assert few.title == "agent bot was denied again and again: shop/pay by never"
+    told = "agent sub was denied again and again: shop/t0 by no, shop/t1 by no, shop/t2 by no and more"
+    assert many.title == told
 
 
 def test_what_happens_after_the_window_or_after_the_end_is_another_incident() -> None:

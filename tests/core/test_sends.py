@@ -131,13 +131,13 @@ def test_the_whole_slice_is_judged_alike_by_cedar() -> None:
     assert (running.shadow.difference, apart.shadow.difference) == (None, None)
 
 
-@pytest.mark.parametrize(("sent", "text"), [(True, "in what was sent to web/fetch"), (None, "in what web/fetch said")])
-def test_an_incident_says_which_way_it_went(sent: bool | None, text: str) -> None:
+@pytest.mark.parametrize(("sent", "where"), [(True, "agent ada sent to web/fetch"), (None, "web/fetch told agent ada")])
+def test_an_incident_says_which_way_it_went(sent: bool | None, where: str) -> None:
     data: dict[str, Json] = {"agent": "ada", "found": {"secret": {"token": 1}}}
     told = data if sent is None else {**data, "sent": sent}
     seen = finding(Ref("r1-1", 3), 9, RecordKind.ADMIN, AdminBody(Event.DETECTED, "remit", "web/fetch", told))
     assert seen is not None
-    assert seen.title == f"{text} there was: secret"
+    assert seen.title == f"secret (token) in what {where}"
 
 
 def test_another_choice_of_what_is_looked_for_is_another_bundle() -> None:

@@ -143,7 +143,7 @@ async def test_the_same_call_again_and_again_is_denied(tmp_path: Path, *, on: bo
         assert code(answer) is (Code.BREAKER_OPEN if on else None)
         if on:
             assert isinstance(answer, Refused)
-            assert "the same call 3 times within 60 s" in answer.reasons[0].text
+            assert "the same call of shop/pay 3 times within 60 s" in answer.reasons[0].text
             assert code(await b.call("pay", of(b), amount=9, to="eve")) is Code.BREAKER_OPEN
 
 

@@ -67,6 +67,8 @@ async def test_denials_again_and_again_are_one_incident_which_a_person_takes_and
     await api.told("POST", "/halts", body={"kind": "agent", "name": "bot", "why": "look"})
     worse = await about(api, "agent:bot")
     assert (worse["id"], worse["causes"], worse["severity"]) == (found["id"], ["denials", "halt"], "high")
+    assert found["title"] == "agent bot was denied again and again: hand/fails by never-fails"
+    assert worse["title"] == f"{found['title']}; agent bot stopped by admin", "how it began is not lost"
     await api.told("POST", "/halts/resume", body={"kind": "agent", "name": "bot"})
     ann = await api.token("user", "ann")
     assert (await api.ask("POST", f"/incidents/{found['id']}/assign", ann, {"to": "zoe"})).status_code == 404
@@ -75,7 +77,7 @@ async def test_denials_again_and_again_are_one_incident_which_a_person_takes_and
     ended = await api.told("POST", f"/incidents/{found['id']}/close", ann, {"resolution": "false-alarm", "note": "x"})
     assert (ended["state"], ended["resolution"], ended["note"]) == ("closed", "false-alarm", "x")
     lines = [(line["what"], line["by"]) for line in ended["timeline"]]
-    assert ("bot: actions denied again and again", None) in lines
+    assert ("agent bot was denied hand/fails by never-fails", None) in lines
     assert ("agent bot stopped by admin", None) in lines
     assert lines[-2:] == [("assigned to ann", "user:ann"), ("closed: false-alarm", "user:ann")]
     assert all(line["record"] or line["by"] for line in ended["timeline"])
@@ -148,9 +150,11 @@ async def test_the_command_line_lists_shows_assigns_closes_and_exports(api: Worl
     assert code == 0, err
     assert known["id"] in {one["id"] for one in json.loads(out)}
     code, out, _ = await remit(api, "incidents", "ls", token=api.admin)
-    assert "sub: actions denied again and again" in out
+    assert "agent sub was denied again and again: hand/fails by never-fails" in out
     code, _, err = await remit(api, "incidents", "assign", known["id"], "--to", "ann", token=api.admin)
     assert (code, f"{known['id']} is ann's" in err) == (0, True), err
+    code, out, _ = await remit(api, "incidents", "ls", token=api.admin)
+    assert [line.split()[3] for line in out.splitlines() if line.startswith(known["id"])] == ["ann"]
     code, out, _ = await remit(api, "incidents", "show", known["id"], token=api.admin)
     assert "assigned to ann" in out
     file = tmp_path / "siem.jsonl"

@@ -207,7 +207,7 @@ def test_an_incident_through_the_gateway_is_told_listed_and_closed(world: tuple[
 
     until(lambda: bodies("incident.opened"))
     [opened_] = bodies("incident.opened")
-    assert (opened_["title"], opened_["severity"]) == ("scout: actions denied again and again", 3)
+    assert (opened_["title"], opened_["severity"]) == ("agent scout was denied again and again: notes/load by never", 3)
     [listed] = service.told("incidents", "ls")
     assert (listed["id"], listed["state"], listed["causes"]) == (opened_["incident"], "open", ["denials"])
     service.kill()

@@ -7,7 +7,7 @@ Denials come from proposals. What a record says is never believed to be well-for
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from remit.facts.breaker import name_of, whose
+from remit.facts.breaker import Trip, name_of, shared, whose
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind, Ref
 from remit.facts.stop import Over, read_subject
@@ -27,6 +27,7 @@ from remit.protect.incidents import (
 from remit.trace.bodies import ActionBody, AdminBody, Body, Event
 
 TITLE_CHARS_MAX: Final = 160
+_GIST_CHARS_MAX: Final = 100
 Source = Callable[[str, int, AdminBody], Finding | None]
 """From the record's id, when it was made (ms since the epoch), and its body."""
 
@@ -76,18 +77,29 @@ def _difference(record: str, at: int, body: AdminBody) -> Finding | None:
 
 def _trip(record: str, at: int, body: AdminBody) -> Finding | None:
     kind, _, name = whose(body.subject).partition(" ")
-    title = one_line(f"breaker {name_of(body.subject)} tripped: {kind} {name}", chars_max=TITLE_CHARS_MAX)
-    agent = name if kind == "agent" else ""
+    said = f"breaker {name_of(body.subject)} tripped for {kind} {name}: {Trip(at, body.data).text}"
+    title = one_line(said, chars_max=TITLE_CHARS_MAX)
+    agent = name if kind == "agent" else shared(body.subject)[1]
     return Finding(record, at, Cause.TRIP, Severity.MEDIUM, title, agent, what=f"{kind}:{name}")
 
 
 def _detected(record: str, at: int, body: AdminBody) -> Finding | None:
-    found, agent = body.data.get("found"), body.data.get("agent")
-    kinds = ", ".join(sorted(found)) if isinstance(found, Mapping) else ""
-    where = f"in what was sent to {body.subject}" if body.data.get("sent") is True else f"in what {body.subject} said"
-    title = one_line(f"{where} there was: {kinds}", chars_max=TITLE_CHARS_MAX)
-    named = agent if isinstance(agent, str) else ""
-    return Finding(record, at, Cause.DETECTION, Severity.HIGH, title, named, what=f"tool:{body.subject}")
+    said = body.data.get("agent")
+    agent = said if isinstance(said, str) else ""
+    who = f"agent {agent}" if agent else "an agent"
+    where = f"{who} sent to {body.subject}" if body.data.get("sent") is True else f"{body.subject} told {who}"
+    title = one_line(f"{detected(body)} in what {where}", chars_max=TITLE_CHARS_MAX)
+    return Finding(record, at, Cause.DETECTION, Severity.HIGH, title, agent, what=f"tool:{body.subject}")
+
+
+def detected(body: AdminBody) -> str:
+    """What a record of detectors says that they found: `hidden (tag character), secret (AWS key id)`."""
+    found = body.data.get("found")
+    told = [
+        f"{find} ({', '.join(sorted(kinds))})" if isinstance(kinds, Mapping) and kinds else find
+        for find, kinds in sorted(found.items() if isinstance(found, Mapping) else ())
+    ]
+    return ", ".join(told) or "something"
 
 
 SOURCES: Final[Mapping[Event, Source]] = {
@@ -108,12 +120,20 @@ def finding(ref: Ref, at: int, kind: RecordKind, body: Body) -> Finding | None:
             agent, sid = body.links[-1]
             if any(reason.code == Code.TOOL_DRIFTED for reason in body.reasons):
                 return _drifted_tool(str(ref), at, body, agent, sid)
-            title = f"{agent}: actions denied again and again"
-            return Finding(str(ref), at, Cause.DENIALS, Severity.MEDIUM, title, agent, sid, weak=True)
+            return _denied(str(ref), at, body, agent, sid)
         case AdminBody(event=event) if event in SOURCES:
             return SOURCES[event](str(ref), at, body)
         case _:
             return None
+
+
+def _denied(record: str, at: int, body: ActionBody, agent: str, sid: str) -> Finding:
+    # A tool that is unknown, a resource or a prompt is called as the agent wants.
+    what = f"{body.server}/{body.name}" if body.pin else body.kind
+    by = next((reason.policy or reason.code for reason in body.reasons), Code.INTERNAL)
+    gist = one_line(f"{what} by {by}", chars_max=_GIST_CHARS_MAX)
+    title = one_line(f"agent {agent} was denied {gist}", chars_max=TITLE_CHARS_MAX)
+    return Finding(record, at, Cause.DENIALS, Severity.MEDIUM, title, agent, sid, weak=True, gist=gist)
 
 
 def _drifted_tool(record: str, at: int, body: ActionBody, agent: str, sid: str) -> Finding:

@@ -91,7 +91,7 @@ class Fuses:
                 if broken is not None:
                     found.append(broken)
         for breaker, key in panel.at_once(action):
-            evidence = self._at_once(breaker, key, action, now_s)
+            evidence = self._at_once(panel, breaker, key, action, now_s)
             if evidence is not None:
                 state = self.state(breaker, key, now_s)
                 found.append(Broken(breaker, key, state, f"{breaker.name} trips: {evidence['text']}", evidence))
@@ -126,7 +126,8 @@ class Fuses:
                     self._of(breaker, key).add(Sample(now_s, _BAD, agent, record))
                 case On.DENIALS:
                     state = self.state(breaker, key, now_s)
-                    moved += self._denial(breaker, key, state, record, denied=denied, ran=ran)
+                    named = panel.named(action) if denied else ""
+                    moved += self._denial(breaker, key, state, record, named, denied=denied, ran=ran)
                 case _:
                     pass
         if ran and self.tripped:
@@ -187,7 +188,9 @@ class Fuses:
             breaker, key, state, f"{breaker.name} of {whose(key)} is half-open, its trial is under way: {why}"
         )
 
-    def _at_once(self, breaker: Breaker, key: str, action: Action, now_s: float) -> dict[str, Json] | None:
+    def _at_once(
+        self, panel: Panel, breaker: Breaker, key: str, action: Action, now_s: float
+    ) -> dict[str, Json] | None:
         """The evidence where `action` is what trips it."""
         agents, delegates = action.authority.agents, action.kind is ActionKind.DELEGATE
         samples, what, text = self._samples.get(key), _BAD, None
@@ -205,7 +208,8 @@ class Fuses:
             case On.IDENTICAL if not delegates and not action.lists and samples is not None:
                 what = _identity(action)
                 count = samples.count(what, now_s) + 1
-                text = f"the same call {count} times within {breaker.within_s:g} s" if count >= breaker.limit else None
+                if count >= breaker.limit:
+                    text = f"the same call of {panel.named(action)} {count} times within {breaker.within_s:g} s"
             case _:
                 pass
         if text is None:
@@ -213,7 +217,7 @@ class Fuses:
         return _evidence(breaker, text, [] if samples is None else samples.records(what))
 
     def _denial(
-        self, breaker: Breaker, key: str, state: State, record: str, *, denied: bool, ran: bool
+        self, breaker: Breaker, key: str, state: State, record: str, named: str, *, denied: bool, ran: bool
     ) -> Iterator[Moved]:
         if ran:
             self._row.pop(key, None)
@@ -222,7 +226,8 @@ class Fuses:
         row = self._row.setdefault(key, [])
         row.append(record)
         if state is State.HALF_OPEN or len(row) >= breaker.limit:
-            text = f"its trial {record} was denied" if state is State.HALF_OPEN else f"{len(row)} denials in a row"
+            tried = state is State.HALF_OPEN
+            text = f"its trial {record} was denied" if tried else f"{len(row)} denials in a row, the last of {named}"
             yield key, _evidence(breaker, text, row[-TOLD_MAX:])
 
     def _try(self, panel: Panel, action: Action, record: str, now_s: float) -> Iterator[Moved]:

@@ -4,6 +4,7 @@ Laws
 * An incident moves by `MOVES` alone; what is closed stays so, and what happens after it opens another one.
 * Findings of one agent (or, where no agent did it, of one thing) that are at most `WINDOW_MS` apart are one incident,
   whatever their cause. Denials count once `DENIALS_MIN` of one agent in one session fall within `DENIED_MS`.
+* Its title tells how it began, and what else came to it: each further cause, and what is worse, once.
 * Taking in the same again changes nothing: an incident is named by the record that it began with, counts only grow, and
   of records the last `RECORDS_MAX` and the first are named.
 * Bounded: `OPEN_MAX` incidents are gathered at once; what comes then joins one that says so. Denials are remembered of
@@ -11,7 +12,7 @@ Laws
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import Final, NamedTuple
@@ -24,6 +25,9 @@ DENIED_KEPT_MAX: Final = 10_000
 RECORDS_MAX: Final = 50
 SIDS_MAX: Final = 20
 ACTS_MAX: Final = 50
+TITLE_CHARS_MAX: Final = 500
+TOLD_MAX: Final = 3
+"""How many different denials the title of an incident names."""
 OVERFLOW: Final = "(more than can be open at once)"
 """What the incident is about that all join for which there is no room."""
 
@@ -93,7 +97,7 @@ class Finding:
     """One thing that happened, as the record `record` (a decision id) says, at `at` (ms since the epoch).
 
     `agent` did it, or it is about `what` (as in `tool:mail/send`); `title` is one line without an agent's words. One
-    that is `weak` makes an incident with others of its kind alone.
+    that is `weak` makes an incident with others of its kind alone, and in its title is told by its `gist`.
     """
 
     record: str
@@ -105,6 +109,7 @@ class Finding:
     sid: str = ""
     what: str = ""
     weak: bool = False
+    gist: str = ""
 
     @property
     def about(self) -> str:
@@ -168,10 +173,10 @@ def seen(incident: Incident, finding: Finding) -> Incident:
     """`incident` with one more finding; the same where it has that one already, or is closed."""
     if (incident.state, Move.SEE) not in MOVES or finding.record in incident.records:
         return incident
-    worse = finding.severity > incident.severity
+    told = finding.severity <= incident.severity and finding.cause in incident.causes
     return replace(
         incident,
-        title=finding.title if worse else incident.title,
+        title=incident.title if told else _extended(incident.title, finding.title),
         severity=max(incident.severity, finding.severity),
         causes=incident.causes | {finding.cause},
         sids=_joined(incident.sids, (finding.sid,) if finding.sid else (), SIDS_MAX),
@@ -186,9 +191,10 @@ def joined(incident: Incident, later: Incident) -> Incident:
     """`incident` with what `later`, the same one further on, knows of findings. Never less than before."""
     if (incident.state, Move.SEE) not in MOVES:
         return incident
+    told = later.severity <= incident.severity and later.causes <= incident.causes
     return replace(
         incident,
-        title=later.title if later.severity > incident.severity else incident.title,
+        title=incident.title if told else later.title,
         severity=max(incident.severity, later.severity),
         causes=incident.causes | later.causes,
         sids=_joined(incident.sids, later.sids, SIDS_MAX),
@@ -267,7 +273,22 @@ class Gathering:
             held.append(finding)
         if len(held) < DENIALS_MIN or finding.at - held[0].at > DENIED_MS:
             return ()
-        return tuple(held)
+        first, *others = held
+        return (replace(first, title=_again(held)), *others)
+
+
+def _again(denied: Sequence[Finding]) -> str:
+    """The title of an incident that these denials of one agent make."""
+    told = list(dict.fromkeys(one.gist for one in denied))
+    more = " and more" if len(told) > TOLD_MAX else ""
+    named = ", ".join(told[:TOLD_MAX])
+    return f"agent {denied[0].agent} was denied again and again: {named}{more}"
+
+
+def _extended(title: str, by: str) -> str:
+    """`title`, then `by`, as far as there is room."""
+    longer = f"{title}; {by}"
+    return longer if len(longer) <= TITLE_CHARS_MAX else title
 
 
 def _acted(incident: Incident, act: Act) -> tuple[Act, ...]:

@@ -18,7 +18,13 @@ class Panel:
 
     def __init__(self, catalog: Catalog) -> None:
         self.breakers: Mapping[str, Breaker] = catalog.breakers
+        self._tools = catalog.tools
         self._found: dict[tuple[object, ...], tuple[Found, Found, Found, Found]] = {}
+
+    def named(self, action: Action) -> str:
+        """What `action` does, without words of its agent: which tool, where the catalog has it, else its kind."""
+        known = action.kind is ActionKind.CALL_TOOL and (action.server, action.name) in self._tools
+        return f"{action.server}/{action.name}" if known else action.kind.value
 
     def over(self, action: Action) -> Found:
         """Those that are over `action`: over an agent of its chain, its server or its tool."""

@@ -16,8 +16,8 @@ from remit.protect.incidents import Resolution
 app = typer.Typer(no_args_is_help=True, help="What happened that people should look at: denials, halts, drift, trips.")
 
 Ident = Annotated[str, typer.Argument(help="The incident's id, like r7f3-5.1234.")]
-_COLUMNS: Final = ("id", "severity", "state", "count", "last", "title")
-_WIDE: Final = ("about", "causes", "assignee", "opened", "resolution")
+_COLUMNS: Final = ("id", "severity", "state", "assignee", "count", "last", "title")
+_WIDE: Final = ("about", "causes", "opened", "resolution")
 
 
 class As(StrEnum):
