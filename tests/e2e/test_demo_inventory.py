@@ -1,11 +1,7 @@
 """On the demo every condition shown is true and every true one is shown: held against a list that people wrote."""
 
 import json
-import os
-import re
-import signal
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Mapping
@@ -14,10 +10,9 @@ from typing import Any, Final
 
 import pytest
 
-from remit.app.demo import install
+from tests.e2e.demo_world import REMIT, demo
 from tests.e2e.telemetry_world import export, protobuf, span
 
-REMIT: Final = Path(sys.executable).with_name("remit")
 TOLD: Final[Mapping[str, set[str]]] = {
     # Its owner is ana; what it does goes through Remit alone. Text from the web comes in and git and files stay
     # inside: nothing that it may use is confidential.
@@ -64,46 +59,25 @@ def conditions(url: str, token: str) -> dict[tuple[str, str], str]:
 
 @pytest.mark.timeout(600)
 def test_every_condition_shown_is_true_and_every_true_one_is_shown(tmp_path: Path) -> None:
-    install.install(install.wanted(), print)
-    env = os.environ | {"TMPDIR": str(tmp_path), "NO_COLOR": "1"}
-    with subprocess.Popen(
-        [REMIT, "demo", "--port", "0"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env,
-    ) as demo:  # fmt: skip
-        try:
-            assert demo.stderr is not None
-            told = ""
-            for line in demo.stderr:
-                told += line
-                if line.startswith("tokens: "):
-                    break
-            address = re.search(r"Remit stays up at (\S+) until Ctrl-C", told)
-            tokens = re.search(r"^tokens: (\S+)", told, re.MULTILINE)
-            assert address is not None, told
-            assert tokens is not None, told
-            token = next(Path(tokens[1]).glob("admin*")).read_text().strip()
-            stranger(address[1], token)
-            found: dict[tuple[str, str], str] = {}
-            for _ in range(300):
-                found = conditions(address[1], token)
-                if found.get(("agent/otlp:stranger", "Governed")) == "False":
-                    break
-                time.sleep(0.1)
-            git = any(name == "server/git" for name, _ in found)
-            true = {(name, kind) for name, kinds in TOLD.items() for kind in kinds if git or "git" not in name}
-            assert {key for key, status in found.items() if status == "True"} == true
-            assert {found[key] for key in FALSE} == {"False"}
-            # What the demo started itself is found on the machine as what it is.
-            home = tmp_path / "home"
-            home.mkdir()
-            look = [REMIT, "discover", "host", "--home", home, "--project", home, "--send"]
-            way = {"REMIT_URL": address[1], "REMIT_TOKEN": token}
-            subprocess.run(look, check=True, capture_output=True, env=env | way, timeout=60)
-            clock = asked(address[1], token, "/inventory/server/time")
-            assert [name for name in clock["names"] if name.startswith("server/host:remit/mcp-server-time@")]
-            demo.send_signal(signal.SIGINT)
-            demo.stderr.read()
-            assert demo.wait(60) == 0
-        finally:
-            if demo.poll() is None:
-                demo.kill()
+    with demo(tmp_path) as running:
+        token = running.token_file.read_text().strip()
+        stranger(running.url, token)
+        found: dict[tuple[str, str], str] = {}
+        for _ in range(300):
+            found = conditions(running.url, token)
+            if found.get(("agent/otlp:stranger", "Governed")) == "False":
+                break
+            time.sleep(0.1)
+        git = any(name == "server/git" for name, _ in found)
+        true = {(name, kind) for name, kinds in TOLD.items() for kind in kinds if git or "git" not in name}
+        assert {key for key, status in found.items() if status == "True"} == true
+        assert {found[key] for key in FALSE} == {"False"}
+        # What the demo started itself is found on the machine as what it is.
+        home = tmp_path / "home"
+        home.mkdir()
+        look = [REMIT, "discover", "host", "--home", home, "--project", home, "--send"]
+        way = {"REMIT_URL": running.url, "REMIT_TOKEN": token}
+        subprocess.run(look, check=True, capture_output=True, env=running.env | way, timeout=60)
+        clock = asked(running.url, token, "/inventory/server/time")
+        assert [name for name in clock["names"] if name.startswith("server/host:remit/mcp-server-time@")]
+        running.interrupt()

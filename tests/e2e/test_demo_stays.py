@@ -1,17 +1,14 @@
 """`make run` is the demo without `--exit`: once the story is told, the service stays up and can be asked."""
 
-import os
 import re
 import shlex
-import signal
 import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from remit.app.demo import install
+from tests.e2e.demo_world import REMIT, demo
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,44 +30,18 @@ def tour() -> list[list[str]]:
 
 @pytest.mark.timeout(600)
 def test_after_the_story_the_service_stays_up_until_it_is_interrupted(tmp_path: Path) -> None:
-    install.install(install.wanted(), print)
-    remit = Path(sys.executable).with_name("remit")
-    env = os.environ | {"TMPDIR": str(tmp_path), "NO_COLOR": "1"}
-    with subprocess.Popen(
-        [remit, "demo", "--port", "0"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env,
-    ) as demo:  # fmt: skip
-        try:
-            assert demo.stderr is not None
-            told = ""
-            for line in demo.stderr:
-                told += line
-                if line.startswith("tokens: "):
-                    break
-            found = re.search(r"Remit stays up at (\S+) until Ctrl-C", told)
-            tokens = re.search(r"^tokens: (\S+)", told, re.MULTILINE)
-            assert found is not None, told
-            assert tokens is not None, told
-            with urllib.request.urlopen(f"{found[1]}/readyz", timeout=10) as answer:
-                assert answer.status == 200
-            (token,) = Path(tokens[1]).glob("admin*")
-            asked = subprocess.run(
-                [remit, "get", "agents", "-o", "name", "--token-file", token],
-                env=env | {"REMIT_URL": found[1]}, capture_output=True, text=True, check=True,
-            )  # fmt: skip
-            assert "clerk" in asked.stdout.split()
-            verdicts: list[str] = []
-            for words in tour():
-                done = subprocess.run(
-                    [remit, *words, "--token-file", token],
-                    env=env | {"REMIT_URL": found[1]}, capture_output=True, text=True, check=False,
-                )  # fmt: skip
-                assert done.returncode == (1 if words[0] == "can" and verdicts else 0), f"{words}\n{done.stderr}"
-                verdicts += done.stdout.split()[:1] if words[0] == "can" else []
-            assert verdicts == ["permit", "deny", "escalate"]
-            demo.send_signal(signal.SIGINT)
-            assert "ended. The record is kept: remit ledger verify --data" in demo.stderr.read()
-            assert demo.wait(60) == 0
-        finally:
-            if demo.poll() is None:
-                demo.kill()
+    with demo(tmp_path) as running:
+        with urllib.request.urlopen(f"{running.url}/readyz", timeout=10) as answer:
+            assert answer.status == 200
+        env, token = running.env | {"REMIT_URL": running.url}, running.token_file
+        listed = [REMIT, "get", "agents", "-o", "name", "--token-file", token]
+        asked = subprocess.run(listed, env=env, capture_output=True, text=True, check=True)
+        assert "clerk" in asked.stdout.split()
+        verdicts: list[str] = []
+        for words in tour():
+            command = [REMIT, *words, "--token-file", token]
+            done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+            assert done.returncode == (1 if words[0] == "can" and verdicts else 0), f"{words}\n{done.stderr}"
+            verdicts += done.stdout.split()[:1] if words[0] == "can" else []
+        assert verdicts == ["permit", "deny", "escalate"]
+        assert "ended. The record is kept: remit ledger verify --data" in running.interrupt()
