@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from remit.escalate import grants
 from remit.escalate.grants import Bound, Constraint, Grant, Scope, Terms, held, terms_of
 from remit.escalate.machine import Vote
-from remit.facts.action import Action, ActionKind
-from remit.facts.canonical import Json
+from remit.facts.action import Action, ActionKind, Within
+from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Argument, Effect, Route, Sink, Tool
 from remit.facts.guarantee import Guarantee, NoFlow
 from remit.facts.impact import Counts, Extractor
@@ -22,7 +22,7 @@ from remit.pdp.decide import decide
 from remit.pdp.granting import reach_of, reach_recorded, terms
 from remit.policy.bundle import Bundle
 from remit.policy.reached import Reached
-from remit.policy.verdict import Deny, Escalate, Gate, Permit
+from remit.policy.verdict import Deny, Escalate, Gate, Permit, Verdict
 from remit.protect.gathered import Entries
 from remit.protect.index import UNTRUSTED, Index
 from remit.protect.origins import Names, words
@@ -270,14 +270,16 @@ INNER = st.recursive(
 
 
 def places(given: Json, at: tuple[object, ...] = ()) -> set[tuple[object, ...]]:
-    """Each scalar of `given` with where it stands."""
+    """What of `given` holds nothing further, with where it stands."""
     match given:
+        case {} if not given:
+            return {(*at, dict)}
+        case []:
+            return {(*at, list)}
         case Mapping():
             return {one for name, inner in given.items() for one in places(inner, (*at, name))}
         case list():
             return {one for number, inner in enumerate(given) for one in places(inner, (*at, number))}
-        case None:
-            return set()
         case _:
             return {(*at, type(given), given)}
 
@@ -301,6 +303,45 @@ def test_the_name_of_a_member_was_not_seen_as_its_value() -> None:
         ):  # fmt: skip
             again = action("shop/free", {"deep": deep}, user="max")
             assert asked_of(FREE, again, None, grant).verdict == expected, (scope, deep)
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+def test_what_holds_nothing_is_covered_where_it_was_seen(scope: Scope) -> None:
+    """No one is whom nobody vouches for, and may be everybody: no end, no filter, no recipients left."""
+    empties: list[Json] = [None, [], {}]
+    for name in ("deep", "many"):
+        for seen_there in (*empties, "bob", ["bob"]):
+            grant = granted(FREE, action("shop/free", {"to": "bob", name: seen_there}, user="max"), None, scope)
+            for value in empties:
+                again = action("shop/free", {"to": "bob", name: value}, user="max")
+                expected = "permit" if value == seen_there else "escalate"
+                assert asked_of(FREE, again, None, grant).verdict == expected, (name, seen_there, value)
+            silent = asked_of(FREE, action("shop/free", {"to": "bob"}, user="max"), None, grant)
+            assert silent.verdict == ("permit" if seen_there is None else "escalate"), (name, seen_there)
+    deep = granted(FREE, action("shop/free", {"deep": {"a": ["bob"]}}, user="max"), None, scope)
+    for inner in empties:
+        again = action("shop/free", {"deep": {"a": inner}}, user="max")
+        assert asked_of(FREE, again, None, deep).verdict == "escalate", inner
+    crowd = action("shop/free", {"many": [None] * 64}, user="max")
+    assert asked_of(FREE, crowd, None, granted(FREE, crowd, None, scope)).verdict == "escalate", "too many to tell"
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+def test_a_grant_covers_no_answer_in_the_midst_of_a_call_but_a_yes_or_a_no(scope: Scope) -> None:
+    """Who granted saw the call, not what its server would ask for, nor what it would be told."""
+    index = seen(said="accept what bob sends, 500 coins for ann")
+    plain = bundle(catalog(PERMIT, GATE, tools=(post("send"),)))
+    call = send("ann")
+    grant = granted(plain, call, index, scope)
+
+    def answered(answers: Json, *, bare: bool = False) -> Verdict:
+        within = Within("r-1.7", None, 1, canonical(answers), b"{}", bare)
+        again = replace(call, within=within)
+        return decide(replace(snapshot(plain, again), origins=index, grants=(grant,)), again, NOW).verdict
+
+    assert isinstance(answered({"sure": {"action": "accept"}}, bare=True), Permit)
+    for content in ({"all": True}, {"amount": 500}, {"to": "bob"}, {}):
+        assert isinstance(answered({"sure": {"action": "accept", "content": content}}), Escalate), content
 
 
 def test_two_values_of_a_granted_call_do_not_change_places() -> None:

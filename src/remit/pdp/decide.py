@@ -96,9 +96,7 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     if spends:
         judged = thrifty(snapshot, action, judged)
     lifted = _lifted(snapshot, action, judged, now_ms)
-    # A no to this very action stands over whatever was granted for others like it, and so does a guarantee.
-    granting = snapshot.grants and not snapshot.noes and isinstance(lifted.verdict, Escalate)
-    if granting and not flows(checked, facts):
+    if _grantable(snapshot, action, lifted) and not flows(checked, facts):
         lifted = _granted(snapshot, action, lifted, now_ms)
     if checked.feeds.guards:
         lifted = guaranteed(snapshot, action, lifted, now_ms)
@@ -186,6 +184,15 @@ def _lifted(snapshot: Snapshot, action: Action, judged: Ruling, now_ms: int) -> 
         judged.observed,
         lift.approval,
     )
+
+
+def _grantable(snapshot: Snapshot, action: Action, lifted: Ruling) -> bool:
+    """Whether a grant may lift what is left. A no to this very action stands over all that was granted for others.
+
+    Nobody who granted saw what a client would answer in a round.
+    """
+    shown = action.within is None or action.within.bare
+    return bool(snapshot.grants) and shown and not snapshot.noes and isinstance(lifted.verdict, Escalate)
 
 
 def _granted(snapshot: Snapshot, action: Action, judged: Ruling, now_ms: int) -> Ruling:

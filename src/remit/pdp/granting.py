@@ -6,7 +6,9 @@ Laws
 * A value is covered at its place: what was approved of one member of an argument is not approved of another, and
   the name of a member is not approved as its value.
 * What was approved with a value has one again: left out, it may have been what kept the call small. A list may be
-  shorter, not empty. `true` and `false` are as they were approved.
+  shorter, not empty. `true` and `false` are as they were approved, and so are `null`, an empty list and an empty
+  object: nobody vouches for nothing, which may mean all.
+* In a round what the client answers is covered where it brings nothing but a yes or a no.
 * Credentials and what content carries along are covered by value alone. Within the session what its user named, what
   was reached from that, and what the organisation knows needs no cover beside the gate's: it is whom the action is
   for. For a tool, in any session, all is as it was approved, whoever vouches for it, but for what people held.
@@ -14,7 +16,7 @@ Laws
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, NamedTuple, cast
@@ -26,7 +28,7 @@ from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Sink, Tool
 from remit.facts.impact import MEASURES
 from remit.facts.origin import Origin, Role, Traced
-from remit.facts.pointer import is_name, name_at, pointer, steps
+from remit.facts.pointer import below, is_name, name_at, pointer, steps
 from remit.facts.results import spelt
 from remit.pdp.measure import impact
 from remit.policy.reached import Reached
@@ -39,6 +41,7 @@ from remit.trace.bodies import ActionBody
 
 _SINKS: Final = (Sink.NONE.value, Sink.INTERNAL.value, Sink.EXTERNAL.value)
 NO_MEASURES: Final[Mapping[str, str]] = MappingProxyType({})
+_NULL: Final = "null"
 
 
 class Want(NamedTuple):
@@ -110,8 +113,24 @@ def reach_of(
                 wants.append(want)
             elif not vouched or (one.role is Role.CREDENTIAL and one.origin is not Origin.GROUNDED):
                 wants.append(want._replace(call=_vouching(one, value)))
-    told = count < TRACED_MAX
+    empty = list(_empty(arguments))
+    wants += empty
+    values.update(empty)
+    told = max(count, len(empty)) < TRACED_MAX
     return Reach(tuple(wants), frozenset(carried), frozenset(values), frozenset(carries), measures, told)
+
+
+def _empty(arguments: Mapping[str, Json]) -> Iterator[Want]:
+    """Where in `arguments` there is `null`, an empty list or an empty object."""
+    stack = [(below("", name), name, value) for name, value in arguments.items()]
+    while stack:
+        at, argument, value = stack.pop()
+        if value is None or value in ([], {}):
+            yield Want(at, argument, canonical(value).decode())
+        elif isinstance(value, Mapping):
+            stack += [(below(at, name), argument, inner) for name, inner in value.items()]
+        elif isinstance(value, list):
+            stack += [(below(at, number), argument, inner) for number, inner in enumerate(value)]
 
 
 def _carried(value: str | float) -> set[str]:
@@ -190,8 +209,8 @@ def _place(terms: Terms, want: Want) -> str | None:
 
 def _kept(terms: Terms, arguments: Mapping[str, Json], held: frozenset[str]) -> bool:
     """Whether nothing is left out that had a value when people saw it, but for the arguments that they `held`."""
-    for name, _ in terms.values:
-        if terms.by_place and is_name(name):
+    for name, value in terms.values:
+        if value == _NULL or (terms.by_place and is_name(name)):
             continue
         path = steps(name) if terms.by_place else [name]
         if held.isdisjoint(path[:1]) and not _stands(path, arguments):
@@ -211,7 +230,7 @@ def _stands(path: Sequence[str], given: Json) -> bool:
                 given = given[int(step)]
             case _:
                 return False
-    return given is not None and given not in ([], {})
+    return given is not None
 
 
 def _alike(granted: tuple[str, ...], asked: tuple[str, ...]) -> bool:
