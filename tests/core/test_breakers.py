@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Agent, Mode
 from remit.facts.breaker import MOVES, Breaker, Broken, Move, On, Over, State, Trip, name_of, whose
+from remit.facts.moment import instant
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.decide import decide
 from remit.pdp.deltas import Closed, Tripped
@@ -107,13 +108,16 @@ def test_what_is_denied_says_which_breaker_and_observing_frees_nobody() -> None:
     one = breaker(On.ERRORS)
     made = catalog(PERMIT, agents=(Agent("obs", "uma", "is new", mode=Mode.OBSERVE),))
     running, asked = bundle(made), action(chain=("obs",))
-    broken = Broken(one, one.key("obs"), State.OPEN, "errors of agent obs is open for 3 s more: why")
+    broken = Broken(one, one.key("obs"), State.OPEN, "errors of agent obs is open for 3 s more: why", rests_s=3.0)
     assert isinstance(decide(snapshot(running, asked), asked, NOW).verdict, Permit)
     denied = decide(replace(snapshot(running, asked), broken=(broken,)), asked, NOW)
     assert codes(denied) == {"breaker/open"}
     assert denied.reasons[0].text == (
-        "the breaker errors of agent obs is open for 3 s more: why; remit breakers show errors"
+        f"the breaker errors of agent obs is open for 3 s more: why; it rests until {instant(NOW + 3000)}; "
+        "remit breakers show errors"
     )
+    tried = replace(snapshot(running, asked), broken=(broken._replace(rests_s=0.0),))
+    assert "it rests" not in decide(tried, asked, NOW).reasons[0].text
     assert denied.reasons[0].policy == "breaker:errors"
 
 

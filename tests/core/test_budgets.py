@@ -28,6 +28,7 @@ from remit.facts.budget import (
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog, Tool
 from remit.facts.impact import Counts, Extractor
+from remit.facts.moment import instant
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.apply import apply_budget
 from remit.pdp.decide import decide
@@ -93,7 +94,8 @@ def test_what_is_spent_is_denied_before_policy_and_says_how_much_is_left() -> No
     denied = till.decide(action())
     assert codes(denied) == {Code.BUDGET_SPENT.value}
     assert said(denied) == (
-        "the budget few of fleet has 0 of 2 calls left until its window of 86,400 s is over, and this takes 1"
+        f"the budget few of fleet has 0 of 2 calls left until {instant(NOW - NOW % (DAY * 1000) + DAY * 1000)}, "
+        "when its window of 86,400 s is over, and this takes 1"
     )
     assert body(denied).charges == ()
     assert isinstance(till.decide(action(), NOW + DAY * 1000).verdict, Permit)

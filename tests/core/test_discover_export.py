@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from remit.discover import drawing
 from remit.discover.drawing import LINES_MAX, drawn, of_team, teams_of
 from remit.discover.exporting import as_csv, as_cyclonedx, as_json
-from remit.discover.graph import Node, instant, nodes_of, short, whole
+from remit.discover.graph import Node, nodes_of, short, whole
 from remit.discover.importing import Origin, Wrong, imported
 from remit.discover.inventory import folded
 from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb, subject
@@ -239,7 +239,6 @@ def test_nodes_of_an_inventory_that_no_service_keeps() -> None:
         (("client", "x"),),
     )
     assert last.subject == model
-    assert instant(2**53 - 1) == ""
 
 
 def test_short_names_are_for_people() -> None:

@@ -256,6 +256,15 @@ class PolicyAnswer(Answer):
     lines: list[str]
 
 
+class LimitAnswer(Answer):
+    """A budget or breaker that had a say: as it was `declared` in that bundle, how it stands `now`, what to do."""
+
+    id: str
+    declared: dict[str, JsonValue] | None
+    now: list[str]
+    next: str
+
+
 class OutcomeAnswer(Answer):
     """How an intent ended."""
 
@@ -318,6 +327,7 @@ class WhyAnswer(Answer):
     gates: list[GateAnswer]
     obligations: list[str]
     policies: list[PolicyAnswer]
+    limits: list[LimitAnswer]
     values: list[ValueAnswer] | None
     approval: ApprovalAnswer | None
     outcome: OutcomeAnswer | None

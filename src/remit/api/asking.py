@@ -15,6 +15,7 @@ from remit.api.answers_decided import (
 )
 from remit.api.authenticator import Admin, Person
 from remit.api.guard import ByReader, GuardedRoute, With
+from remit.api.limits import limits, limits_of
 from remit.api.lineage import values
 from remit.api.problem import Problem, forbidden, not_found
 from remit.api.requests import CanRequest, RefPath
@@ -123,6 +124,7 @@ async def why(ref: RefPath, services: With, caller: ByReader) -> WhyAnswer:
         gates=gate_views(body.gates, body.reasons),
         obligations=list(body.obligations),
         policies=_policies(entry, body, services),
+        limits=limits(services, entry.record.bundle, body),
         values=await values(body, services.ledger) if arguments else None,
         approval=None if approval is None else approval_view(services, caller, approval, asked, listed=True, void=void),
         outcome=None if outcome is None else _outcome(outcome),
@@ -178,6 +180,8 @@ def _facts(body: ActionBody, *, whole: bool) -> dict[str, JsonValue]:
 
 def _policies(entry: Entry, body: ActionBody, services: Services) -> list[PolicyAnswer]:
     named = dict.fromkeys(reason.policy for reason in body.reasons if reason.policy is not None)
+    for limit in limits_of(body):
+        del named[limit]
     told: list[PolicyAnswer] = []
     for policy in named:
         text = services.runtime.policy_text(entry.record.bundle, policy)

@@ -20,7 +20,7 @@ from remit.api.inviting import Invitations
 from remit.api.session_keeping import SessionKeeping
 from remit.api.spending import Guaranteeing, Scopes, Spending
 from remit.control.adoption import Row
-from remit.control.resources import AgentSpec
+from remit.control.resources import AgentSpec, Kind
 from remit.facts.action import ActionKind
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json
@@ -235,6 +235,10 @@ class Runtime(Scopes, Admitting, Protocol):
 
     def policy_text(self, bundle: str, policy: str) -> PolicyText | None:
         """The source of `policy` in the bundle with that digest, if it is still at hand."""
+        ...
+
+    def declared(self, bundle: str, kind: Kind, name: str) -> Mapping[str, Json] | None:
+        """How the bundle with that digest declared `name` of `kind`, if it is still at hand."""
         ...
 
     async def bundles(self, limit: int) -> Sequence[InForce]:

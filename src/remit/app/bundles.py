@@ -30,7 +30,7 @@ from remit.app.vouching import SEAL_BYTES, Vouching, damaged
 from remit.control.diff import Described
 from remit.control.lock import Lock, Pinned
 from remit.control.problems import Where
-from remit.control.resources import Resource, Source, Spec, WindowSpec
+from remit.control.resources import Kind, Resource, Source, Spec, WindowSpec
 from remit.facts.admission import Terms
 from remit.facts.canonical import Json
 from remit.facts.catalog import Argument, Definition, PolicySource
@@ -142,6 +142,14 @@ class Bundles:
             one = found["policies"][ident]
             return PolicyText(one["path"], one["line"], one["text"])
         except (KeyError, TypeError):
+            return None
+
+    def resource(self, digest: str, kind: Kind, name: str) -> Mapping[str, Json] | None:
+        """How the bundle `digest` declared the resource `name` of `kind`, if that bundle ran here."""
+        found = self._read(file_of("bundle", digest))
+        try:
+            return next((told for of, named, told in found["resources"] if (of, named) == (kind.value, name)), None)
+        except (KeyError, TypeError, ValueError):
             return None
 
     def described(self, digest: str) -> Described | None:

@@ -29,7 +29,7 @@ from remit.app.fleet import Fleet
 from remit.app.guarding import declared
 from remit.app.runtime import Runtime
 from remit.app.settings import Settings
-from remit.control.resources import AgentSpec
+from remit.control.resources import AgentSpec, Kind
 from remit.discover.health import SourceState
 from remit.facts.admission import Check
 from remit.facts.canonical import Json
@@ -110,6 +110,10 @@ class Facade:
     def policy_text(self, bundle: str, policy: str) -> PolicyText | None:
         """The source of `policy` in the bundle with that digest, if it is still at hand."""
         return self._bundles.policy(bundle, policy)
+
+    def declared(self, bundle: str, kind: Kind, name: str) -> Mapping[str, Json] | None:
+        """How the bundle with that digest declared `name` of `kind`, if it is still at hand."""
+        return self._bundles.resource(bundle, kind, name)
 
     async def bundles(self, limit: int) -> Sequence[InForce]:
         """The last bundles that were in force, the latest first."""

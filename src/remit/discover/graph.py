@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from remit.discover.inventory import Inventory
 from remit.discover.sighting import Kind, Subject, Verb
+from remit.facts.moment import instant
 
 CLAIMS = frozenset({Verb.SAME, Verb.APART})
 
@@ -50,14 +50,6 @@ def whole(nodes: Iterable[Node]) -> list[Node]:
         for _, to in node.links:
             known.setdefault(to, Node(to))
     return [known[subject] for subject in sorted(known)]
-
-
-def instant(at_ms: int) -> str:
-    """`at_ms` since the epoch as RFC 3339 in UTC; empty where no calendar has it."""
-    try:
-        return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    except (OverflowError, ValueError, OSError):
-        return ""
 
 
 def short(subject: Subject) -> str:

@@ -128,13 +128,17 @@ class Trip(NamedTuple):
 
 
 class Broken(NamedTuple):
-    """A breaker that does not let an action pass: in which `state`, why, and with `evidence` where this trips it."""
+    """A breaker that does not let an action pass: in which `state`, why, and with `evidence` where this trips it.
+
+    From now on it lets nothing pass for `rests_s` seconds.
+    """
 
     breaker: Breaker
     key: str
     state: State
     text: str
     evidence: Mapping[str, Json] | None = None
+    rests_s: float = 0.0
 
 
 _ALONE: Final = " by agent:"

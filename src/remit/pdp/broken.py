@@ -1,13 +1,15 @@
 """Breakers inside `decide`: what one is open for is denied before policy is asked, in `observe` too."""
 
+from remit.facts.moment import instant
 from remit.pdp.snapshot import Snapshot
 from remit.policy.verdict import Code, Reason
 
 
-def broken(snapshot: Snapshot) -> Reason | None:
-    """Why a breaker does not let the action pass."""
+def broken(snapshot: Snapshot, now_ms: int) -> Reason | None:
+    """Why a breaker does not let the action pass, and until when nothing passes."""
     if not snapshot.broken:
         return None
     first = snapshot.broken[0]
+    until = f"; it rests until {instant(now_ms + round(first.rests_s * 1000))}" if first.rests_s else ""
     how = f"; remit breakers show {first.breaker.name}"
-    return Reason(Code.BREAKER_OPEN, f"the breaker {first.text}{how}", first.breaker.policy)
+    return Reason(Code.BREAKER_OPEN, f"the breaker {first.text}{until}{how}", first.breaker.policy)

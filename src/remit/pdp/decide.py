@@ -75,7 +75,9 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
         source = checked.source | snapshot.stores.labels
         checked = replace(checked, source=source, brings=tuple(sorted(closed(source))))
     stopped = (
-        session_problem(snapshot, action, now_ms) or broken(snapshot) or argument_problem(snapshot, action, checked)
+        session_problem(snapshot, action, now_ms)
+        or broken(snapshot, now_ms)
+        or argument_problem(snapshot, action, checked)
     )
     # A round of an action under way spends nothing: what it needs was there when it was let through.
     spends = bool(snapshot.draws) and action.within is None

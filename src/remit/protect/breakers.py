@@ -94,7 +94,9 @@ class Fuses:
             evidence = self._at_once(panel, breaker, key, action, now_s)
             if evidence is not None:
                 state = self.state(breaker, key, now_s)
-                found.append(Broken(breaker, key, state, f"{breaker.name} trips: {evidence['text']}", evidence))
+                rests_s = self.left_s(breaker, key, now_s) if state is State.OPEN else breaker.open_s
+                text = f"{breaker.name} trips: {evidence['text']}"
+                found.append(Broken(breaker, key, state, text, evidence, rests_s))
         return tuple(found)
 
     def judged(
@@ -179,7 +181,8 @@ class Fuses:
         why = self.tripped[key].text
         if state is State.OPEN:
             left_s = self.left_s(breaker, key, now_s)
-            return Broken(breaker, key, state, f"{breaker.name} of {whose(key)} is open for {left_s:.0f} s more: {why}")
+            text = f"{breaker.name} of {whose(key)} is open for {left_s:.0f} s more: {why}"
+            return Broken(breaker, key, state, text, rests_s=left_s)
         since_s = now_s - breaker.open_s
         under_way = [by for by, at_s in self._trials.get(key, {}).values() if by == side and at_s > since_s]
         if len(under_way) < breaker.trials:

@@ -7,12 +7,13 @@ INVARIANT(budget-never-overspent)
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias, assert_never
+from typing import Final, NamedTuple, TypeAlias, assert_never
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.budget import Balance, Budget, Charge, Draw, Measure, Per, charged, refunded, tokens
 from remit.facts.catalog import Catalog, Effect, Tool
 from remit.facts.impact import PLACES, Impact
+from remit.facts.moment import instant
 
 _CALL: Final = ActionKind.CALL_TOOL
 _COUNTED: Final = frozenset({ActionKind.READ_RESOURCE, ActionKind.GET_PROMPT})
@@ -23,6 +24,14 @@ _FOUND_MAX: Final = 20_000
 
 Drawn: TypeAlias = tuple[tuple[Budget, str, bool], ...]
 """Budgets, the accounts of theirs that an action draws on, and whether it is one that counts."""
+
+
+class Spender(NamedTuple):
+    """Who does something, as far as budgets ask: the agents of a chain, for `user`, at `called` (`SERVER/TOOL`)."""
+
+    agents: tuple[str, ...]
+    user: str | None
+    called: str
 
 
 @dataclass(slots=True)
@@ -94,40 +103,45 @@ class Plan:
 
     def _drawn(self, action: Action, tool: Tool | None) -> Drawn:
         found: list[tuple[Budget, str, bool]] = []
+        spender = Spender(action.authority.agents, action.authority.user, f"{action.server}/{action.name}")
         for budget in self._budgets:
             if _counts(budget, action, tool):
                 one = budget.measure in _ONE
-                found += [(budget, budget.account(whose), one) for whose in self._whose(budget, action)]
+                found += [(budget, account, one) for account in accounts_of(self._catalog, budget, spender)]
         return tuple(found)
 
-    def _whose(self, budget: Budget, action: Action) -> Iterable[str]:
-        """Whose accounts of `budget` it is that `action` draws on: every link of a chain spends."""
-        authority, catalog, of = action.authority, self._catalog, budget.of
-        match budget.per:
-            case Per.FLEET:
-                return ("",)
-            case Per.TOOL:
-                called = f"{action.server}/{action.name}"
-                return (called,) if of in {None, called} else ()
-            case Per.AGENT:
-                return [one for one in dict.fromkeys(authority.agents) if of in {None, one}]
-            case Per.USER:
-                if authority.user is None:
-                    # What acts for nobody spends of one account, and not of none.
-                    return ("",) if of is None else ()
-                person = _person(catalog, authority.user)
-                return (person,) if of is None or _person(catalog, of) == person else ()
-            case Per.GROUP:
-                return (of,) if of is not None and of in self._groups(action) else ()
-            case _:
-                assert_never(budget.per)
 
-    def _groups(self, action: Action) -> set[str]:
-        catalog, authority = self._catalog, action.authority
-        agents = [catalog.agents[name].groups for name in authority.agents if name in catalog.agents]
-        person = None if authority.user is None else _person(catalog, authority.user)
-        users = [one.groups for one in catalog.users.values() if one.who == person]
-        return set[str]().union(*agents, *users)
+def accounts_of(catalog: Catalog, budget: Budget, spender: Spender) -> list[str]:
+    """The accounts of `budget` that are drawn on by what `spender` does: every link of a chain spends."""
+    return [budget.account(whose) for whose in _whose(catalog, budget, spender)]
+
+
+def _whose(catalog: Catalog, budget: Budget, spender: Spender) -> Iterable[str]:
+    (agents, user, called), of = spender, budget.of
+    match budget.per:
+        case Per.FLEET:
+            return ("",)
+        case Per.TOOL:
+            return (called,) if of in {None, called} else ()
+        case Per.AGENT:
+            return [one for one in dict.fromkeys(agents) if of in {None, one}]
+        case Per.USER:
+            if user is None:
+                # What acts for nobody spends of one account, and not of none.
+                return ("",) if of is None else ()
+            person = _person(catalog, user)
+            return (person,) if of is None or _person(catalog, of) == person else ()
+        case Per.GROUP:
+            return (of,) if of is not None and of in _groups(catalog, agents, user) else ()
+        case _:
+            assert_never(budget.per)
+
+
+def _groups(catalog: Catalog, agents: Iterable[str], user: str | None) -> set[str]:
+    of_agents = [catalog.agents[name].groups for name in agents if name in catalog.agents]
+    person = None if user is None else _person(catalog, user)
+    of_users = [one.groups for one in catalog.users.values() if one.who == person]
+    return set[str]().union(*of_agents, *of_users)
 
 
 def _person(catalog: Catalog, user: str) -> str:
@@ -181,7 +195,8 @@ def spent_text(draw: Draw) -> str:
     what = "" if budget.measure is Measure.AMOUNT else f" {_NOUNS[budget.measure]}"
     return (
         f"the budget {budget.name} of {draw.whose} has {budget.said(draw.left)} of {budget.said(budget.hard)}{what} "
-        f"left until its window of {budget.window_s:,} s is over, and this takes {budget.said(draw.units)}"
+        f"left until {instant(draw.since_ms + budget.window_ms)}, when its window of {budget.window_s:,} s is over, "
+        f"and this takes {budget.said(draw.units)}"
     )
 
 

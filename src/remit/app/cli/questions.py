@@ -78,6 +78,8 @@ def why(
         print(f"\n{escaped(policy['id'])}, {escaped(policy['where'] or 'no longer at hand')}")
         for line in policy["lines"]:
             print(f"  | {escaped(line)}")
+    for limit in answer["limits"]:
+        _limit(limit)
     _values(answer["values"] or [])
     for part in ("action", "facts", "outcome", "settled", "approval", "receipt"):
         if answer[part]:
@@ -110,6 +112,15 @@ def _values(values: list[dict[str, Any]]) -> None:
             print(
                 f"{'  ' * depth}first seen in {step['call']} {one_line(step['tool'] or '')} at {one_line(step['at'])}"
             )
+
+
+def _limit(limit: dict[str, Any]) -> None:
+    """A budget or breaker: how it was declared, how it stands now, what to do about it."""
+    declared = json.dumps(limit["declared"]) if limit["declared"] else "no longer at hand"
+    print(f"\n{one_line(limit['id'])}\n  declared: {one_line(declared)}")
+    for line in limit["now"]:
+        print(f"  now: {one_line(line)}")
+    print(f"  next: {one_line(limit['next'])}")
 
 
 def _reason(reason: dict[str, Any]) -> None:

@@ -1,0 +1,77 @@
+"""What a budget or breaker that had a say is, how it stands now, and what a person may do about it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, cast
+
+from pydantic import JsonValue
+
+from remit.api.answers_decided import LimitAnswer
+from remit.api.moments import instant
+from remit.api.services import Services
+from remit.control.resources import Kind
+from remit.facts.breaker import Breaker, Over, State, alone
+from remit.facts.breaker import whose as rests
+from remit.facts.budget import Budget
+from remit.facts.budget import whose as spends
+from remit.protect.budgets import Spender, accounts_of
+from remit.trace.bodies import ActionBody
+
+_KINDS: Final[Mapping[str, Kind]] = {"budget": Kind.BUDGET, "breaker": Kind.BREAKER}
+_GONE: Final = "it is declared no more"
+
+
+def limits_of(body: ActionBody) -> list[str]:
+    """The budgets and breakers that gave reasons: `budget:refunds`, each once."""
+    named = (reason.policy for reason in body.reasons if reason.policy is not None)
+    return list(dict.fromkeys(one for one in named if one.partition(":")[0] in _KINDS))
+
+
+def limits(services: Services, bundle: str, body: ActionBody) -> list[LimitAnswer]:
+    """The budgets and breakers that had a say in `body`, a record of the bundle with that digest."""
+    return [_limit(services, bundle, body, one) for one in limits_of(body)]
+
+
+def _limit(services: Services, bundle: str, body: ActionBody, ident: str) -> LimitAnswer:
+    said, _, name = ident.partition(":")
+    kind, catalog = _KINDS[said], services.runtime.catalog
+    budget, breaker = catalog.budgets.get(name), catalog.breakers.get(name)
+    now = [_GONE]
+    if kind is Kind.BUDGET and budget is not None:
+        now = list(_spent(services, budget, body))
+    elif kind is Kind.BREAKER and breaker is not None:
+        now = list(_resting(services, breaker, body)) or ["closed: it keeps nothing of this from being done"]
+    declared = services.runtime.declared(bundle, kind, name)
+    return LimitAnswer(
+        id=ident,
+        declared=None if declared is None else cast("dict[str, JsonValue]", dict(declared)),
+        now=now,
+        next=f"remit {said}s show {name}; the admin ends it before its time: remit {said}s reset {name} --why TEXT",
+    )
+
+
+def _spent(services: Services, budget: Budget, body: ActionBody) -> Iterator[str]:
+    """What is left now to those whose accounts `body` drew on."""
+    now_ms, known = services.clock.now_ms(), services.driver.accounts
+    spender = Spender(tuple(agent for agent, _ in body.links), body.user, f"{body.server}/{body.name}")
+    for account in accounts_of(services.runtime.catalog, budget, spender):
+        held = known.get(account)
+        since_ms = now_ms - now_ms % budget.window_ms
+        spent = 0
+        if held is not None and held.since_ms >= since_ms:
+            since_ms, spent = held
+        left, hard = budget.said(max(0, budget.hard - spent)), budget.said(budget.hard)
+        yield f"{spends(account)} has {left} of {hard} left until {instant(since_ms + budget.window_ms)}"
+
+
+def _resting(services: Services, breaker: Breaker, body: ActionBody) -> Iterator[str]:
+    """How `breaker` stands now over what `body` is of."""
+    agents = [agent for agent, _ in body.links]
+    over = {Over.AGENT: agents, Over.SERVER: [body.server], Over.TOOL: [f"{body.server}/{body.name}"]}[breaker.over]
+    keys = {breaker.key(name) for name in over}
+    keys |= {alone(key, agents[0]) for key in keys} if breaker.over is not Over.AGENT and agents else set()
+    for _, key, state, left_s, trip in services.driver.tripped:
+        if key in keys and state is State.OPEN:
+            until = instant(services.clock.now_ms() + round(left_s * 1000))
+            yield f"open for {rests(key)} until {until}, then a trial may pass: {trip.text}"
+        elif key in keys:
+            yield f"half-open for {rests(key)}, what passes next is a trial: {trip.text}"
