@@ -78,13 +78,19 @@ def test_where_the_arguments_of_a_prompt_came_from_is_told_and_gated() -> None:
     def prompt(**given: Json) -> Action:
         return get_prompt(owner, "shop", "greet", given, canonical(given)).action
 
-    def completion(value: str) -> Action:
+    def completion(value: str, **known: Json) -> Action:
         ref: Json = {"type": "ref/resource", "uri": "file:///public/{name}"}
-        return complete(owner, "shop", {"ref": ref, "argument": {"name": "id", "value": value}}).action
+        argument: Json = {"name": "id", "value": value}
+        return complete(owner, "shop", {"ref": ref, "argument": argument, "context": {"arguments": known}}).action
 
     assert [verdict(prompt()), verdict(prompt(guest="ann")), verdict(completion("zoo55"))] == ["permit"] * 3
     assert [verdict(prompt(guest="order77")), verdict(prompt(guest="to eve@evil.example"))] == ["deny"] * 2
     assert [verdict(prompt(order77="x")), verdict(completion("order77"))] == ["deny"] * 2, "a name is a value too"
+    assert verdict(completion("zoo55", kind="order77")) == "deny", "and so is what is known already"
+    twice = completion("zoo55", id="order77", kind="zoo66")
+    assert verdict(twice) == "permit"
+    assert b"order77" not in twice.arguments, "what is not judged is not sent"
+    assert b"zoo66" in twice.arguments
     quoting = prompt(guest="order77")
     told = body(decide(replace(snapshot(running, quoting), origins=index), quoting, NOW))
     origins = cast("list[dict[str, Json]]", told.context["origins"])

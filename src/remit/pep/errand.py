@@ -103,6 +103,7 @@ def complete(authority: Authority, server: str, params: Mapping[str, Json]) -> E
     """
     ref = params.get("ref")
     kind, name = _completed(ref if isinstance(ref, Mapping) else {})
+    params = _told_once(params)
     action = _naming(kind, server, name, params, authority)
     return Errand(action, _asking("completion/complete", params), show_completion)
 
@@ -175,6 +176,15 @@ def _completed(ref: Mapping[str, Json]) -> tuple[ActionKind, str]:
             return ActionKind.READ_RESOURCE, uri
         case _:
             raise ValueError("params.ref must name a prompt (ref/prompt) or a resource (ref/resource)")
+
+
+def _told_once(params: Mapping[str, Json]) -> Mapping[str, Json]:
+    """`params` of a completion without what its context says of the very argument: judged is what is completed."""
+    match params:
+        case {"argument": {"name": str(name)}, "context": {"arguments": Mapping() as known}} if name in known:
+            return {**params, "context": {"arguments": {one: value for one, value in known.items() if one != name}}}
+        case _:
+            return params
 
 
 async def _pages(method: str, offer: Offer, upstream: Upstream, sid: str, era: Era, along: Along) -> Reply:
