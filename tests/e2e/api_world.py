@@ -19,6 +19,7 @@ from remit.app.build import Service, build
 from remit.app.settings import Settings
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json, canonical
+from remit.facts.limits import DEFAULT, Limits
 from remit.pep.answer import Answer, Awaiting, Client
 from remit.pep.driver import Driver
 from remit.ports.upstream import Era
@@ -176,7 +177,7 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def world(folder: Path) -> AsyncGenerator[World]:
+async def world(folder: Path, limits: Limits = DEFAULT) -> AsyncGenerator[World]:
     """A service on a free port, its tools accepted through the API."""
     tools = folder / "tools"
     tools.mkdir()
@@ -184,7 +185,7 @@ async def world(folder: Path) -> AsyncGenerator[World]:
     write_workspace(folder / "workspace", tools)
     (folder / "data").mkdir(mode=0o700)
     port = free_port()
-    service = await build(Settings(data=folder / "data", workspace=folder / "workspace"), port)
+    service = await build(Settings(data=folder / "data", workspace=folder / "workspace", limits=limits), port)
     await service.load_api()
     await service.discoverer.start()
     server = uvicorn.Server(uvicorn.Config(service.front, port=port, log_level="error", lifespan="off"))

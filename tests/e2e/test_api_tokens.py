@@ -1,11 +1,13 @@
 """Credentials over the API: minted, delegated, revoked, re-keyed, and never on the ledger."""
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from remit.api.exchange import ACCESS_TOKEN, GRANT
+from remit.facts.limits import Limits
 from remit.pep.answer import Refused, Released
 from remit.ports.signer import Cause, TokenInvalid
 from tests.e2e.api_world import World, world
@@ -216,3 +218,27 @@ async def test_each_credential_is_on_the_ledger_by_its_id_only(api: World):
     stored = b"".join(path.read_bytes() for path in folder.glob("ledger*"))
     assert not [secret for secret in secrets if secret.encode() in stored]
     assert minted[0]["jti"].encode() in stored
+
+
+async def test_what_an_agent_asks_of_the_api_counts_with_all_that_it_sends(tmp_path: Path):
+    """Each of these is a durable record: beyond its rate it would fill the ledger as fast as it likes."""
+    few = Limits(requests_per_s_max=0.01, requests_burst_max=3)
+    async with world(tmp_path, few) as api:
+        bot, other = [await api.mint("agent", name, user="req") for name in ("bot", "other")]
+        form = {"grant_type": GRANT, "subject_token": bot["token"], "subject_token_type": ACCESS_TOKEN, "actor": "sub"}
+        told = f"/sessions/{bot['sid']}/confidence"
+        for _ in range(2):
+            assert (await api.ask("POST", told, bot["token"], {"value": 0.5})).status_code == 200
+        assert (await api.http.post(f"{api.url}/api/v1/token", data=form)).status_code == 200
+        before = await api.services.ledger.latest(1)
+        for _ in range(3):
+            refused = await api.ask("POST", told, bot["token"], {"value": 0.5})
+            assert (refused.status_code, refused.json()["title"]) == (429, "not now")
+            assert "limit/requests" in refused.json()["why"]
+            assert int(refused.headers["Retry-After"]) > 0
+            assert (await api.http.post(f"{api.url}/api/v1/token", data=form)).status_code == 429
+            assert (await api.ask("GET", "/status", bot["token"])).status_code == 429, "nor to be refused"
+        assert await api.services.ledger.latest(1) == before
+        elsewhere = f"/sessions/{other['sid']}/confidence"
+        assert (await api.ask("POST", elsewhere, other["token"], {"value": 0.5})).status_code == 200
+        assert (await api.ask("GET", "/status", api.admin)).status_code == 200

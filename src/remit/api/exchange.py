@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from remit.api.authenticator import Acting
-from remit.api.guard import GuardedRoute, With
+from remit.api.guard import GuardedRoute, With, counted
 from remit.api.services import Services
 from remit.api.tokens import IDENT_BYTES, issue
 from remit.control.authority import NotDelegable, attenuate
@@ -106,6 +106,7 @@ async def exchange(form: Form, services: With) -> JSONResponse:
 async def _exchange(form: Mapping[str, str], services: Services) -> dict[str, object]:
     wanted_s = _check_form(form, services)
     parent = _subject(form, services)
+    counted(services, parent)
     sub_agent = form["actor"]
     if sub_agent not in services.runtime.catalog.agents:
         raise Refused("invalid_target", f"no such agent: {sub_agent[:64]!r}", "remit get agents")

@@ -1,12 +1,12 @@
 """What every request passes before its handler: credential first, then strict, bounded bytes."""
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, assert_never
 
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 
-from remit.api.access import ACCESS, PREFIX, Kind, kind_of
+from remit.api.access import ACCESS, PREFIX, Kind, kind_of, named
 from remit.api.authenticator import Acting, Admin, Caller, HarnessOf, Person
 from remit.api.problem import Problem, forbidden
 from remit.api.services import Services
@@ -101,6 +101,7 @@ def services_of(request: Request) -> Services:
 def _admit(request: Request, allowed: frozenset[Kind]) -> Caller:
     services = services_of(request)
     caller = services.authenticator.caller(bearer(request))
+    counted(services, caller)
     kind = kind_of(caller)
     if kind not in allowed:
         needed = " or ".join(sorted(allowed))
@@ -111,6 +112,19 @@ def _admit(request: Request, allowed: frozenset[Kind]) -> Caller:
             f"declare User {caller.user} in the workspace, then: remit apply",
         )
     return caller
+
+
+def counted(services: Services, caller: Caller) -> None:
+    """Count a request of an agent with those that it makes elsewhere, of a harness apart. Raises `Problem`."""
+    match caller:
+        case Acting(authority=authority):
+            services.count(authority.acting.agent)
+        case HarnessOf():
+            services.count(named(caller))
+        case Admin() | Person():
+            pass
+        case _:
+            assert_never(caller)
 
 
 def bearer(request: Request) -> str:

@@ -5,7 +5,7 @@ workspace and upstreams (`remit.app.runtime`). Light to import: no FastAPI, no p
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -305,7 +305,8 @@ class Runtime(Scopes, Admitting, Protocol):
 class Services:
     """All that `create_api` needs.
 
-    `closing` is set when the service begins to drain: event streams end.
+    `closing` is set when the service begins to drain: event streams end. `count` takes note of a request of an agent,
+    by name, or of a harness; it raises `Problem` where it is one too many.
     """
 
     driver: Driver
@@ -321,5 +322,6 @@ class Services:
     discovery: Discovering
     incidents: Handled
     passkeys: Passkeys
+    count: Callable[[str], None]
     invitations: Invitations = field(default_factory=Invitations)
     closing: asyncio.Event = field(default_factory=asyncio.Event)

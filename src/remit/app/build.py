@@ -50,6 +50,7 @@ from remit.app.http import Bounds
 from remit.app.logs import Logs
 from remit.app.output import say
 from remit.app.pacing import Telling
+from remit.app.rates import counting
 from remit.app.root import App, Root, Scrape
 from remit.app.running import Running, prepare
 from remit.app.runtime import Runtime
@@ -233,7 +234,9 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
         seen = Seen(lambda: discoverer.watched, proofs.checkpoints.signed)
         facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping, seen)
         proving = (proofs.checkpoints, proofs.erasures, signer, authenticator, _CLOCK, _ENTROPY)
-        return Services(driver, facade, ledger, *proving, keeping, discoverer, incidents, passkeys, closing=closing)
+        return Services(
+            driver, facade, ledger, *proving, keeping, discoverer, incidents, passkeys, counting(gate), closing=closing
+        )
 
     api: asyncio.Future[App] = asyncio.get_running_loop().create_future()
 
