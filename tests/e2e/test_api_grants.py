@@ -115,8 +115,8 @@ async def test_the_command_line_grants_lists_shows_and_revokes(api: World):
     assert "1/3" in out
     code, out, _ = await remit(api, "grants", "show", grant["id"], token=ann)
     assert "last_week" in out
-    code, _, err = await remit(api, "grants", "revoke", grant["id"], token=ann)
-    assert (code, "is revoked" in err) == (0, True)
+    code, out, err = await remit(api, "grants", "revoke", grant["id"], "-o", "json", token=ann)
+    assert (code, json.loads(out)["revoked_by"]) == (0, "ann"), err
     assert isinstance(await api.call(bot, "status", {"text": "other"}), Awaiting)
     other = await api.escalated(bot, text="refused")
     never = ("approvals", "approve", other, "--grant", "tool", "--for", "1m", "--where", "nothing=1")
@@ -126,6 +126,8 @@ async def test_the_command_line_grants_lists_shows_and_revokes(api: World):
     odd = ("1e999", "[" * 2000, "1" * 5000, "NaN")
     for wrong, why in (
         (("--where", "text"), "holds no argument"),
+        (("--where", "text>=600"), "the bounds are = and <=, and >= is none"),
+        (("--where", "text==other"), "the bounds are = and <=, and == is none"),
         *((("--where", f"text={one}"), "json/") for one in odd),
         (("--for", "long"), "not a duration"),
     ):

@@ -225,6 +225,19 @@ def test_why_tells_action_facts_policies_with_lines_verdict_and_receipts(
         assert service.told("why", answer["outcome"]["id"])["id"] == ident
 
 
+def test_can_and_why_show_what_obligations_a_permit_brings(tmp_path: Path) -> None:
+    with Counting(tmp_path) as counting:
+        service = counting.service
+        peeks = 'principal in Remit::Group::"clerks", action == Remit::Action::"counter___peek", resource'
+        service.write({"masked.cedar": f'@id("masked") @obligation("mask:pii") permit ({peeks});'})
+        ok(service, "apply")
+        assert "  obligation: mask:pii" in ok(service, "can", "clerk", "counter/peek").splitlines()
+        minted = service.told("token", "agent", "clerk", "--user", "ana")
+        told(service, minted["token"], "counter", "peek")
+        [ident] = [one["id"] for one in entries(service, minted["sid"]) if one["kind"] == "intent"]
+        assert "  obligation: mask:pii" in ok(service, "why", ident).splitlines()
+
+
 def test_sessions_ls_show_and_end(service: Service) -> None:
     minted = service.told("token", "agent", "clerk", "--user", "ana")
     assert not told(service, minted["token"], "counter", "peek")[0]
@@ -286,7 +299,10 @@ def test_budgets_ls_show_and_reset(tmp_path: Path) -> None:
         assert "the budget few" in ok(service, "why", ref)
         assert service.remit("budgets", "reset", "few", "--of", "agent nobody", "--why", "x").returncode == 5
         assert service.remit("budgets", "reset", "fwe", "--why", "x").returncode == 5
-        done = service.remit("budgets", "reset", "few", "--of", "agent clerk", "--why", "a new quarter")
+        reset = ("budgets", "reset", "few", "--of", "agent clerk", "--why")
+        assert service.told(*reset, "spent in vain")["reset"] == ["agent clerk"]
+        assert [told(service, token, "counter", "peek")[0] for _ in range(3)] == [False, False, True]
+        done = service.remit(*reset, "a new quarter")
         assert (done.returncode, done.stderr) == (0, "few begins anew for agent clerk\n")
         assert not told(service, token, "counter", "peek")[0]
         assert service.remit("ledger", "verify").returncode == 0
@@ -304,16 +320,23 @@ def test_breakers_ls_show_and_reset(tmp_path: Path) -> None:
         token = service.told("token", "agent", "clerk", "--user", "ana")["token"]
         assert not told(service, token, "counter", "peek")[0]
         failed, text = told(service, token, "counter", "peek")
-        assert (failed, "breaker:loops" in text, "the same call 2 times" in text) == (True, True, True)
+        assert (failed, "breaker:loops" in text, "the same call of counter/peek 2 times" in text) == (True, True, True)
         assert "agent clerk" in ok(service, "breakers", "ls")
         [tripped] = service.told("breakers", "show", "loops")["status"]["tripped"]
         assert (tripped["whose"], tripped["state"]) == ("agent clerk", "open")
         [record] = tripped["records"]
         assert "peek" in ok(service, "why", record)
-        assert "the same call 2 times" in ok(service, "why", re.findall(r"r[0-9a-f]+-\d+\.\d+", text)[-1])
+        assert "the same call of counter/peek 2 times" in ok(
+            service, "why", re.findall(r"r[0-9a-f]+-\d+\.\d+", text)[-1]
+        )
         assert service.remit("breakers", "reset", "lops", "--why", "x").returncode == 5
+        other = service.remit("breakers", "reset", "loops", "--of", "agent coach", "--why", "x")
+        assert other.returncode == 5
+        assert "nothing was reset\n  why:  loops is open over agent clerk\n  next: remit breakers ls" in other.stderr
         done = service.remit("breakers", "reset", "loops", "--why", "mended")
         assert (done.returncode, done.stderr) == (0, "loops is closed over agent clerk\n")
+        again = service.remit("breakers", "reset", "loops", "--why", "mended")
+        assert (again.returncode, "why:  loops is open over nobody" in again.stderr) == (5, True)
         assert not told(service, token, "counter", "peek")[0]
         assert service.remit("ledger", "verify").returncode == 0
 

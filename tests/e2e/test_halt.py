@@ -11,7 +11,10 @@ import pytest
 from mcp import MCPError
 
 from proof.counting import Counting
+from proof.service import Service
 from remit.adapters.halts import BY, HALTS, HaltFolder, leave
+from remit.app.failure import Exit
+from remit.app.settings import LEDGER
 from remit.facts.record import RecordKind
 from remit.facts.stop import EVERYTHING, Holds, Over, Stopped
 from remit.pep.answer import Client, Refused, Released
@@ -263,6 +266,24 @@ def test_a_service_that_stands_still_is_left_the_halt_and_obeys_it_first(tmp_pat
         assert (stop["kind"], stop["name"], stop["by"], stop["why"]) == ("agent", "clerk", BY, "it hangs")
     finally:
         counting.stop()
+
+
+def test_who_halts_a_dead_service_is_told_which_folder_was_looked_at_and_how_to_name_the_right_one(
+    tmp_path: Path,
+) -> None:
+    service = Service(tmp_path)
+    halt = ("halt", "agent", "clerk", "--why", "it pays twice")
+    gone = service.remit(*halt)
+    assert gone.returncode == Exit.UNREACHABLE
+    assert f"cannot be left in the data folder {service.data}: there is no such folder" in gone.stderr
+    assert "next: remit halt agent clerk --why 'it pays twice' --data DIR (" in gone.stderr
+    service.data.mkdir()
+    assert "no ledger is in it" in service.remit(*halt).stderr
+    assert "File name too long" in service.remit(*halt, "--data", "x" * 300).stderr
+    (other := tmp_path / "other").mkdir()
+    (other / LEDGER).touch()
+    left = service.remit(*halt, "--data", str(other))
+    assert (left.returncode, f"the halt lies in {other}" in left.stderr) == (Exit.OK, True)
 
 
 @tasking

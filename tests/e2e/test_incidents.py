@@ -95,11 +95,11 @@ async def test_who_is_stopped_himself_closes_nothing(api: World) -> None:
     found = await about(api, "agent:eve")
     ben = await api.token("user", "ben")
     await api.told("POST", "/halts", body={"kind": "user", "name": "ben", "why": "stolen"})
-    for act, body in (("close", {}), ("assign", {"to": "ben"})):
+    for act, body in (("close", {"resolution": "resolved"}), ("assign", {"to": "ben"})):
         assert (await api.ask("POST", f"/incidents/{found['id']}/{act}", ben, body)).status_code == 403
     await api.told("POST", "/halts/resume", body={"kind": "user", "name": "ben"})
     assert (await api.ask("GET", "/incidents/r9-9.9", ben)).status_code == 404
-    assert (await api.ask("POST", "/incidents/r9-9.9/close", ben, {})).status_code == 404
+    assert (await api.ask("POST", "/incidents/r9-9.9/close", ben, {"resolution": "expected"})).status_code == 404
 
 
 async def test_incidents_are_made_again_from_the_ledger_alone(
@@ -155,6 +155,8 @@ async def test_the_command_line_lists_shows_assigns_closes_and_exports(api: Worl
     assert (code, f"{known['id']} is ann's" in err) == (0, True), err
     code, out, _ = await remit(api, "incidents", "ls", token=api.admin)
     assert [line.split()[3] for line in out.splitlines() if line.startswith(known["id"])] == ["ann"]
+    code, out, _ = await remit(api, "incidents", "assign", known["id"], "--to", "ann", "-o", "json", token=api.admin)
+    assert (code, json.loads(out)["assignee"]) == (0, "ann")
     code, out, _ = await remit(api, "incidents", "show", known["id"], token=api.admin)
     assert "assigned to ann" in out
     file = tmp_path / "siem.jsonl"
@@ -170,12 +172,15 @@ async def test_the_command_line_lists_shows_assigns_closes_and_exports(api: Worl
     mine = [line for line in lines[: len(lines) // 2] if line["metadata"]["correlation_uid"] == known["id"]]
     assert [line["class_uid"] for line in mine] == [2004] * (len(mine) - 1) + [2005]
     assert mine[-1]["status"] == "In Progress"
-    code, _, err = await remit(
-        api, "incidents", "close", known["id"], "--as", "expected", "--note", "a test", token=api.admin
-    )
-    assert (code, "is closed" in err) == (0, True)
     code, _, err = await remit(api, "incidents", "close", known["id"], token=api.admin)
-    assert (code != 0, "it is closed" in err) == (True, True)
+    assert (code, "Missing option '--as'" in err, "false-alarm" in err) == (2, True, True)
+    unsaid = await api.ask("POST", f"/incidents/{known['id']}/close", api.admin, {"note": "how it ended is not said"})
+    assert (unsaid.status_code, unsaid.json()["next"]) == (400, "remit incidents close --help")
+    close = ("incidents", "close", known["id"], "--as", "expected", "--note", "a test")
+    code, _, err = await remit(api, *close, token=api.admin)
+    assert (code, "is closed: expected" in err) == (0, True)
+    code, _, err = await remit(api, *close, token=api.admin)
+    assert (code, "it is closed" in err) == (1, True)
 
 
 async def test_what_could_not_be_recorded_is_the_next_time(api: World, tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import typer.main
+from fastapi.routing import APIRoute
 
 from proof.counting import Counting, call
 from proof.service import Service
-from remit.api import malformed, requests
+from remit.api import main, malformed, requests
 from remit.app.cli import app
 
 BAD = """\
@@ -89,6 +90,15 @@ def test_a_warning_is_one_line_and_says_so_once(counting: Counting) -> None:
         ),
         (("token", "agent", "clerk", "--ttl", "91d"), "from 1 s to 90 days", "remit token --help"),
         (("token", "user", "not a name"), "a letter or digit first", "remit get agents"),
+        (("budgets", "reset", "few", "--why", ""), "a text of 1 to 1000 characters", "remit budgets reset --help"),
+        (("breakers", "reset", "loops", "--why", ""), "a text of 1 to 1000 characters", "remit breakers reset --help"),
+        (("passkeys", "remove", "nonsense", "--why", "lost"), "the id of a passkey", "remit passkeys ls"),
+        (("passkeys", "remove", "0" * 12, "--why", ""), "a text of 1 to 1000", "remit passkeys remove --help"),
+        (("incidents", "show", "nonsense"), "the id of an incident", "remit incidents ls"),
+        (("incidents", "close", "nonsense", "--as", "resolved"), "the id of an incident", "remit incidents ls"),
+        (("incidents", "close", "r7f3-1.5"), "--as", "remit incidents close --help"),
+        (("grants", "show", "nonsense"), "the id of a grant", "remit grants ls"),
+        (("halt", "agent", "clerk", "--why", ""), "a text of 1 to 1000", "remit halt --help"),
     ],
 )
 def test_a_malformed_word_is_answered_in_plain_words(
@@ -108,10 +118,21 @@ def test_every_field_of_a_request_has_its_words() -> None:
     assert fields <= set(malformed.FIELDS)
 
 
+def test_a_field_that_leads_to_the_help_of_its_command_has_one_wherever_it_stands() -> None:
+    own = {name for name, wanted in malformed.FIELDS.items() if not wanted.next}
+    served = [route for router in main.ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    assert set(malformed.COMMANDS) <= {route.path for route in served}
+    for route in served:
+        body = route.body_field.field_info.annotation if route.body_field else None
+        if own & set(getattr(body, "model_fields", ())):
+            assert route.path in malformed.COMMANDS, route.path
+
+
 def test_each_next_of_a_field_is_a_command_that_exists() -> None:
-    for wanted in (*malformed.FIELDS.values(), *malformed.IN_PATH.values()):
+    helps = [malformed.Wanted("", f"{command} --help") for command in malformed.COMMANDS.values()]
+    for wanted in (*malformed.FIELDS.values(), *malformed.IN_PATH.values(), *malformed.IN_NOUN.values(), *helps):
         here: Any = typer.main.get_command(app)
-        remit, *words = wanted.next.split()
+        remit, *words = (wanted.next or "remit").split()
         assert remit == "remit"
         for word in words:
             if word.startswith("--"):

@@ -6,7 +6,7 @@ from remit.api.access import named
 from remit.api.answers_breakers import BreakerAnswer, BreakerResetAnswer, BreakersAnswer
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
 from remit.api.moments import instant
-from remit.api.problem import not_found
+from remit.api.problem import Problem, not_found
 from remit.api.requests import BoundRequest, NamePath
 from remit.facts.breaker import whose
 
@@ -39,6 +39,9 @@ async def reset(name: NamePath, asked: BoundRequest, services: With, caller: ByA
         raise not_found(f"breaker in the running bundle: {name}", "remit get breakers")
     keys = [key for breaker, key, *_ in services.driver.tripped if breaker.name == name]
     chosen = [key for key in keys if asked.whose in {None, whose(key)}]
+    if not chosen:
+        over = ", ".join(map(whose, keys)) or "nobody"
+        raise Problem(404, "nothing was reset", why=f"{name} is open over {over}", next="remit breakers ls")
     receipts = [await services.driver.reset_breaker(key, named(caller), asked.why) for key in chosen]
     return BreakerResetAnswer(
         breaker=name, reset=[whose(key) for key in chosen], records=[str(one.ref) for one in receipts]

@@ -44,7 +44,7 @@ class AssignRequest(Strict):
 class CloseRequest(Strict):
     """How it ended, and what is to be known of it."""
 
-    resolution: Annotated[Resolution, Field(strict=False)] = Resolution.RESOLVED
+    resolution: Annotated[Resolution, Field(strict=False)]
     note: Note = ""
 
 

@@ -5,7 +5,7 @@ quote the input, a token perhaps.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -20,15 +20,18 @@ _TOLD_MAX: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a field must be, as it follows "not …", and the command that helps."""
+    """What a field must be, as it follows "not …", and the command that helps; none: that of the route (`COMMANDS`)."""
 
     words: str
-    next: str
+    next: str = ""
 
 
 _NAME: Final = "a name: 1 to 63 letters, digits and . _ @ -, a letter or digit first"
+_LONG_NAME: Final = "a name of 1 to 200 characters"
 _REF: Final = "a decision id, which looks like r7f3-1.5"
 _SID: Final = Wanted("a session id: 32 hexadecimal digits, or d- and 30 of them", "remit sessions ls")
+_TEXT: Final = "a text of 1 to 1000 characters"
+_STOPPED: Final = "agent, group, user, session, server, tool or everything"
 _COUNT: Final = Wanted("a whole number from 1 to 1000", "remit logs --limit 100")
 
 FIELDS: Final[Mapping[str, Wanted]] = MappingProxyType(
@@ -45,18 +48,18 @@ FIELDS: Final[Mapping[str, Wanted]] = MappingProxyType(
         "dry_run": Wanted("true or false", "remit apply --dry-run"),
         "groups": Wanted("a list of the names of groups", "remit get groups"),
         "ident": Wanted(_REF, "remit approvals ls"),
-        "ids": Wanted("a list of 1 to 10000 decision ids, which look like r7f3-1.5", "remit ledger erase --help"),
+        "ids": Wanted("a list of 1 to 10000 decision ids, which look like r7f3-1.5"),
         "kind": Wanted("a kind of token (agent, user, harness) or of action (call_tool, …)", "remit token --help"),
         "last-event-id": Wanted(_REF, "remit logs"),
         "latest": _COUNT,
         "limit": _COUNT,
-        "mode": Wanted("observe or enforce", "remit agents register --help"),
+        "mode": Wanted("observe or enforce"),
         "name": Wanted(_NAME, "remit get agents"),
-        "note": Wanted("a text of at most 2000 characters", "remit approvals approve --help"),
+        "note": Wanted("a text of at most 2000 characters"),
         "open": Wanted("true or false", "remit approvals ls"),
-        "owner": Wanted("a text of 1 to 1000 characters", "remit agents register --help"),
+        "owner": Wanted(_TEXT),
         "pin": Wanted("a pin: sha256: and 64 hexadecimal digits", "remit tools review"),
-        "purpose": Wanted("a text of 1 to 1000 characters", "remit agents register --help"),
+        "purpose": Wanted(_TEXT),
         "ref": Wanted(_REF, "remit logs"),
         "refresh": Wanted("true or false", "remit tools ls"),
         "server": Wanted("the name of a server: 1 to 24 of a-z, 0-9 and -", "remit get servers"),
@@ -71,8 +74,8 @@ FIELDS: Final[Mapping[str, Wanted]] = MappingProxyType(
         "user": Wanted(_NAME, "remit get users"),
         "bound": Wanted("= or <=", "remit approvals approve --help"),
         "found": Wanted("an agent of the inventory, agent/NAME or agent/SPACE:NAME", "remit inventory ls --kind agent"),
-        "for_s": Wanted("a number of seconds", "remit approvals approve --help"),
-        "reason": Wanted("one of the reasons that the command lists", "remit approvals deny --help"),
+        "for_s": Wanted("a number of seconds"),
+        "reason": Wanted("one of the reasons that the command lists"),
         "shown": Wanted("the nonce of the approval as it was shown", "remit approvals show ID -o json"),
         "to": Wanted(_NAME, "remit get users"),
         "value": Wanted("a value that fits what it is for", "remit approvals approve --help"),
@@ -83,11 +86,11 @@ FIELDS: Final[Mapping[str, Wanted]] = MappingProxyType(
         "scope": Wanted("session or tool", "remit approvals approve --help"),
         "where": Wanted("a list of arguments, each held to a value", "remit approvals approve --help"),
         "which": Wanted("SERVER or SERVER/TOOL of at most 200 characters", "remit tools review"),
-        "why": Wanted("a text of 1 to 1000 characters", "remit ledger erase --help"),
+        "why": Wanted(_TEXT),
         "id": Wanted(_REF, "remit ledger in-doubt"),
-        "happened": Wanted("true or false", "remit ledger settle --help"),
-        "whose": Wanted("whose account or breaker, such as: agent clerk", "remit budgets reset --help"),
-        "resolution": Wanted("resolved, expected or false-alarm", "remit incidents close --help"),
+        "happened": Wanted("true or false"),
+        "whose": Wanted("whose account or breaker, such as: agent clerk"),
+        "resolution": Wanted("resolved, expected or false-alarm"),
         "admission": Wanted("the id of a look at a change, as it is shown", "remit apply --admit"),
         "look": Wanted("the id of a look at a change, as it is shown", "remit apply --admit"),
         "checks": Wanted("a list of: cases, guarantees, chains, replay, attack", "remit admission show ID"),
@@ -103,27 +106,77 @@ IN_PATH: Final[Mapping[str, Wanted]] = MappingProxyType(
             "monitors, guarantees and admissions are",
             "remit get agents",
         ),
-        "name": Wanted("a name of 1 to 200 characters", "remit get agents"),
+        "name": Wanted(_LONG_NAME, "remit get agents"),
     }
 )
 """Fields that mean something else where they are part of an address."""
 
+IN_NOUN: Final[Mapping[tuple[str, str], Wanted]] = MappingProxyType(
+    {
+        ("breakers", "name"): Wanted(_LONG_NAME, "remit get breakers"),
+        ("budgets", "name"): Wanted(_LONG_NAME, "remit get budgets"),
+        ("grants", "ident"): Wanted("the id of a grant, which looks like r7f3-1.5", "remit grants ls"),
+        ("guarantees", "name"): Wanted(_LONG_NAME, "remit get guarantees"),
+        ("halts", "kind"): Wanted(_STOPPED),
+        ("halts", "name"): Wanted("a name of at most 200 characters"),
+        ("incidents", "ident"): Wanted("the id of an incident, which looks like r7f3-1.5", "remit incidents ls"),
+        ("inventory", "name"): Wanted(_LONG_NAME, "remit inventory ls"),
+        ("passkeys", "id"): Wanted("the id of a passkey: 12 hexadecimal digits", "remit passkeys ls"),
+        ("servers", "name"): Wanted(_LONG_NAME, "remit get servers"),
+    }
+)
+"""Fields that mean something else below a noun of the API, the first part of a route."""
 
-def told(errors: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], str]:
-    """A sentence for each of pydantic's `errors`, and the command that the first calls for."""
+COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "/admissions/{look}/override": "remit admission override",
+        "/agents/{name}": "remit agents register",
+        "/approvals/{ident}/approve": "remit approvals approve",
+        "/approvals/{ident}/break-glass": "remit break-glass",
+        "/approvals/{ident}/delegate": "remit approvals delegate",
+        "/approvals/{ident}/deny": "remit approvals deny",
+        "/approvals/{ident}/grant": "remit approvals approve",
+        "/approvals/{ident}/review": "remit approvals review",
+        "/approvals/{ident}/stop": "remit approvals stop",
+        "/breakers/{name}/reset": "remit breakers reset",
+        "/budgets/{name}/reset": "remit budgets reset",
+        "/grants/{ident}/revoke": "remit grants revoke",
+        "/guarantees/{name}/sign-off": "remit guarantees sign-off",
+        "/halts": "remit halt",
+        "/halts/resume": "remit resume",
+        "/incidents/{ident}/close": "remit incidents close",
+        "/ledger/erase": "remit ledger erase",
+        "/ledger/settle": "remit ledger settle",
+        "/passkeys/remove": "remit passkeys remove",
+    }
+)
+"""By route, the command that asks for it, where fields lead to that one's help."""
+
+
+def told(errors: Sequence[Mapping[str, Any]], route: str = "") -> tuple[tuple[str, ...], str]:
+    """A sentence for each of pydantic's `errors`, and the command that the first calls for; `route` has no prefix."""
     found: dict[str, str] = {}
     for error in errors[:_TOLD_MAX]:
-        sentence, following = _told(tuple(error["loc"]), str(error["type"]))
+        sentence, following = _told(tuple(error["loc"]), str(error["type"]), route)
         found.setdefault(sentence, following)
     return tuple(found), next(iter(found.values()), _HELP)
 
 
-def _told(place: tuple[object, ...], kind: str) -> tuple[str, str]:
+def wanted(part: str, name: str, route: str) -> Wanted | None:
+    """What the field `name` in `part` of a request to `route` must be; None where it is no field."""
+    found = IN_NOUN.get((route.split("/", 2)[1] if route else "", name))
+    found = found or (IN_PATH.get(name) if part == "path" else None) or FIELDS.get(name)
+    if found is None or found.next:
+        return found
+    return replace(found, next=f"{COMMANDS.get(route, 'remit')} --help")
+
+
+def _told(place: tuple[object, ...], kind: str, route: str) -> tuple[str, str]:
     if len(place) < 2:
         return "the request's body is not a JSON object", _HELP
-    part, name = place[0], escaped(str(place[1]), chars_max=_FIELD_CHARS_MAX)
-    wanted = (IN_PATH.get(name) if part == "path" else None) or FIELDS.get(name)
-    following = _HELP if wanted is None else wanted.next
+    part, name = str(place[0]), escaped(str(place[1]), chars_max=_FIELD_CHARS_MAX)
+    fits = wanted(part, name, route)
+    following = _HELP if fits is None else fits.next
     match kind:
         case "extra_forbidden":
             return f"{name}: there is no such field", following
@@ -131,8 +184,8 @@ def _told(place: tuple[object, ...], kind: str) -> tuple[str, str]:
             return f"{name} is missing", following
         case "json_invalid":
             return "the request's body is not JSON", _HELP
-        case _ if wanted is None:
+        case _ if fits is None:
             return f"{name}: not what belongs here", following
         case _:
             shown = "" if part == "path" else f"{name}: "
-            return f"{shown}not {wanted.words}", following
+            return f"{shown}not {fits.words}", following

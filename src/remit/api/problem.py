@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from remit.api.access import PREFIX
 from remit.api.malformed import told
 from remit.api.services import Conflict, Invalid, Missing
 from remit.escalate.voting import EditRefused, VoteRefused
@@ -90,8 +91,8 @@ def _undecided(error: VoteRefused | EditRefused) -> Problem:
     return Problem(422, "these arguments may not run", why=str(error), next=again)
 
 
-def problem_of(error: Exception) -> Problem:
-    """How `error`, raised below the API, is told. What is not known here is a 500."""
+def problem_of(error: Exception, route: str = "") -> Problem:
+    """How `error`, raised below the API at `route`, is told. What is not known here is a 500."""
     match error:
         case Problem():
             return error
@@ -124,7 +125,7 @@ def problem_of(error: Exception) -> Problem:
                 next="remit doctor",
             )
         case RequestValidationError():
-            sentences, following = told(error.errors())
+            sentences, following = told(error.errors(), route)
             only = sentences[0] if len(sentences) == 1 else ""
             problems = () if only else sentences
             return Problem(400, "malformed request", why=only, problems=problems, next=following)
@@ -142,8 +143,9 @@ def problem_of(error: Exception) -> Problem:
 def install(app: FastAPI) -> None:
     """Answer every error of `app` as a problem."""
 
-    async def answer(_: Request, error: Exception) -> JSONResponse:
-        return problem_of(error).answer()
+    async def answer(request: Request, error: Exception) -> JSONResponse:
+        route: str = getattr(request.scope.get("route"), "path", "")
+        return problem_of(error, route.removeprefix(PREFIX)).answer()
 
     for kind in (
         Problem, TokenInvalid, VoteRefused, EditRefused, Invalid, Missing, Conflict, TooManyWords, LoginRefused,

@@ -36,6 +36,14 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def answered(answer: Any, form: Format, text: str) -> None:
+    """Say `text` to the person; where a program reads, print `answer` whole instead."""
+    if form in {Format.JSON, Format.YAML}:
+        data(answer, form)
+    else:
+        say(text)
+
+
 def show(
     rows: Sequence[Mapping[str, Any]],
     form: Format,

@@ -26,7 +26,9 @@ from remit.facts.strictjson import written
 from remit.policy.verdict import Gate
 
 _BY_PLACE: Final = "place"
-_WRITTEN: Final = re.compile(r"([^<=]+)(<=|=)(.*)", re.DOTALL)
+_WRITTEN: Final = re.compile(r"([^<>!=]+)(<=|=(?!=))(.*)", re.DOTALL)
+_BOUNDED: Final = re.compile(r"[^<>!=]+([<>!=]+)")
+"""What somebody takes for a bound."""
 
 
 class Scope(StrEnum):
@@ -90,7 +92,8 @@ def held(text: str) -> Constraint:
     """What a person wrote: `NAME=VALUE`, the value JSON or plain text, or `NAME<=NUMBER`. Raises `ValueError`."""
     found = _WRITTEN.fullmatch(text)
     if found is None:
-        raise ValueError("an argument is held by NAME=VALUE or NAME<=NUMBER")
+        odd = _BOUNDED.match(text)
+        raise ValueError(f"the bounds are = and <={'' if odd is None else f', and {odd[1]} is none'}")
     return Constraint(found[1].strip(), Bound(found[2]), written(found[3].strip()))
 
 

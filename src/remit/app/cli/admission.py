@@ -9,7 +9,7 @@ import typer
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.client import Client
 from remit.app.failure import Exit, Failure
-from remit.app.output import Format, data, say
+from remit.app.output import Format, answered, data, say
 from remit.facts.text import escaped
 
 app = typer.Typer(no_args_is_help=True, help="What a change has to show before it runs.")
@@ -51,10 +51,10 @@ def override(
 
 
 @app.command("cancel")
-def cancel(look: Look, token_file: TokenFile = None) -> None:
+def cancel(look: Look, output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
     """End a look that is at work. Nothing of it is left."""
     found: dict[str, Any] = client(token_file).delete(f"/admissions/{look}")
-    say(f"{look} is {found['stage']}")
+    answered(found, output, f"{look} is {found['stage']}")
 
 
 def looked(asked: Client) -> dict[str, Any]:

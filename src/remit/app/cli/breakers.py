@@ -6,7 +6,7 @@ from urllib.parse import quote
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.output import Format, data, say, show
+from remit.app.output import Format, answered, data, show
 
 app = typer.Typer(no_args_is_help=True, help="What rests by itself, since it failed, looped or spread.")
 
@@ -34,9 +34,13 @@ def reset(
     name: Named,
     why: Annotated[str, typer.Option("--why", help="Why; kept on the ledger.")],
     whose: Annotated[str | None, typer.Option("--of", help='Over one alone, such as "agent clerk".')] = None,
+    output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
-    """Close a breaker before its time. It is on record, with who did it and why."""
+    """Close a breaker before its time. It is on record, with who did it and why.
+
+    Exit code 5 where it is open over nobody, or not over whom --of names.
+    """
     asked = {"whose": whose, "why": why}
     answer: dict[str, Any] = client(token_file).post(f"/breakers/{quote(name, safe='')}/reset", asked)
-    say(f"{name} is closed over {', '.join(answer['reset']) or 'nobody: it was open for nobody'}")
+    answered(answer, output, f"{name} is closed over {', '.join(answer['reset'])}")

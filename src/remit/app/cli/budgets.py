@@ -7,7 +7,7 @@ import typer
 
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.cli.workspace import describe, get
-from remit.app.output import Format, say
+from remit.app.output import Format, answered
 
 app = typer.Typer(no_args_is_help=True, help="What may be spent within a window, and what is.")
 
@@ -31,9 +31,11 @@ def reset(
     name: Named,
     why: Annotated[str, typer.Option("--why", help="Why; kept on the ledger.")],
     whose: Annotated[str | None, typer.Option("--of", help='Of one account alone, such as "agent clerk".')] = None,
+    output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
     """Have a budget begin anew before its window is over. It is on record, with who did it and why."""
     asked = {"whose": whose, "why": why}
     answer: dict[str, Any] = client(token_file).post(f"/budgets/{quote(name, safe='')}/reset", asked)
-    say(f"{name} begins anew for {', '.join(answer['reset']) or 'nobody: nothing was spent of it'}")
+    whom = ", ".join(answer["reset"]) or "nobody: nothing was spent of it"
+    answered(answer, output, f"{name} begins anew for {whom}")

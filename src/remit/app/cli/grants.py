@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.output import Format, data, say, show
+from remit.app.output import Format, answered, data, show
 
 app = typer.Typer(no_args_is_help=True, help="Gates that people lifted for more than one action.")
 
@@ -43,8 +43,9 @@ def show_one(ident: Ident, output: Output = Format.YAML, token_file: TokenFile =
 def revoke(
     ident: Ident,
     note: Annotated[str | None, typer.Option("--note", help="Why; kept on the ledger.")] = None,
+    output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
     """End a grant, with your own user token: nothing is lifted by it any more."""
-    client(token_file).post(f"/grants/{ident}/revoke", {"note": note})
-    say(f"{ident} is revoked")
+    answer = client(token_file).post(f"/grants/{ident}/revoke", {"note": note})
+    answered(answer, output, f"{ident} is revoked")

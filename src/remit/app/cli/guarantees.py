@@ -7,7 +7,7 @@ import typer
 
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.cli.workspace import describe, get
-from remit.app.output import Format, say
+from remit.app.output import Format, answered
 
 app = typer.Typer(no_args_is_help=True, help="What must hold of the whole.")
 
@@ -31,9 +31,10 @@ def sign_off(
     name: Named,
     breach: Annotated[str, typer.Argument(help="What is signed off: the digest that `apply` refused with.")],
     why: Annotated[str, typer.Option("--why", help="Why; kept on the ledger.")],
+    output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
     """Let a bundle run whose scopes break the guarantee exactly so: its owner's decision. It is held all the same."""
     asked = {"breach": breach, "why": why}
     answer: dict[str, Any] = client(token_file).post(f"/guarantees/{quote(name, safe='')}/sign-off", asked)
-    say(f"{answer['by']} signed off what breaks {name}: {answer['record']}; run: remit apply")
+    answered(answer, output, f"{answer['by']} signed off what breaks {name}: {answer['record']}; run: remit apply")

@@ -1,5 +1,6 @@
 """`remit halt` and `remit resume`: stop what acts, at once, and let it act again."""
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -59,13 +60,14 @@ def halt(
     if why is None and not drill:
         raise Failure("a halt says why", next="remit halt … --why TEXT (or --drill)", exit=Exit.USAGE)
     body = {"kind": kind.value, "name": name, "why": why, "drill": drill}
+    folder = data_folder(data_given)
     try:
-        near = (data_folder(data_given) / LEDGER).is_file()
-        answer: dict[str, Any] = asked.post("/halts", body, timeout_s=_ANSWER_S if near else _FAR_S)
+        timeout_s = _FAR_S if _lacks(folder) else _ANSWER_S
+        answer: dict[str, Any] = asked.post("/halts", body, timeout_s=timeout_s)
     except Failure as failure:
         if drill or why is None or failure.exit not in {Exit.UNREACHABLE, Exit.TIMEOUT}:
             raise
-        _leave(failure, data_given, (kind, name), why)
+        _leave(failure, folder, (kind, name), why)
         return
     said = "would be stopped (drill)" if drill else "is stopped"
     _say(answer, f"{kind.value} {name}".rstrip(), said, output)
@@ -113,16 +115,38 @@ def _say(answer: dict[str, Any], what: str, said: str, output: Format) -> None:
         say(f"  to let it act again: remit resume {what}")
 
 
-def _leave(failure: Failure, data_given: Path | None, what: Stopped, why: str) -> None:
+def _lacks(folder: Path) -> str:
+    """Why no service can be left a halt in `folder`; nothing where one can."""
+    try:
+        if (folder / LEDGER).is_file():
+            return ""
+        return "no ledger is in it" if folder.is_dir() else "there is no such folder"
+    except OSError as error:
+        return str(error)
+
+
+def _leave(failure: Failure, folder: Path, what: Stopped, why: str) -> None:
     """Leave the halt for a service that did not answer; `failure` where that cannot be done either."""
-    folder = data_folder(data_given)
-    if not (folder / LEDGER).is_file():
-        raise failure
+    if lacks := _lacks(folder):
+        raise _nowhere(failure, f"{folder}: {lacks}", what, why)
     try:
         path = leave(folder, what, why, SystemClock().now_ms())
     except (OSError, KeyringUnusable) as error:
         raise Failure(failure.what, why=f"and nothing can be left for it: {error}", next=failure.next) from error
     say(f"{failure.what}: the halt lies in {path}, and is in force before the service does anything more")
+
+
+def _nowhere(failure: Failure, looked_at: str, what: Stopped, why: str) -> Failure:
+    """`failure`, with what was looked at in vain, and the command that leaves the halt in the right folder."""
+    kind, name = what
+    looked = f"and the halt cannot be left in the data folder {looked_at}"
+    again = shlex.join(["remit", "halt", kind.value, *([name] if name else []), "--why", why])
+    return Failure(
+        failure.what,
+        why=f"{failure.why}, {looked}" if failure.why else looked,
+        next=f"{again} --data DIR (on the service's machine, with the DIR of its remit up --data DIR)",
+        exit=failure.exit,
+    )
 
 
 def resume(

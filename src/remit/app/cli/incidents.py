@@ -10,7 +10,7 @@ import typer
 
 from remit.adapters.system import SystemClock
 from remit.app.cli.options import Output, TokenFile, client, seconds
-from remit.app.output import Format, data, say, show
+from remit.app.output import Format, answered, data, say, show
 from remit.protect.incidents import Resolution
 
 app = typer.Typer(no_args_is_help=True, help="What happened that people should look at: denials, halts, drift, trips.")
@@ -49,23 +49,25 @@ def show_one(ident: Ident, output: Output = Format.YAML, token_file: TokenFile =
 def assign(
     ident: Ident,
     to: Annotated[str, typer.Option("--to", help="The user whose it is from now on.")],
+    output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
     """Give an incident to a user."""
-    client(token_file).post(f"/incidents/{ident}/assign", {"to": to})
-    say(f"{ident} is {to}'s")
+    answer = client(token_file).post(f"/incidents/{ident}/assign", {"to": to})
+    answered(answer, output, f"{ident} is {to}'s")
 
 
 @app.command()
 def close(
     ident: Ident,
-    resolution: Annotated[Resolution, typer.Option("--as", help="How it ended.")] = Resolution.RESOLVED,
+    resolution: Annotated[Resolution, typer.Option("--as", help="How it ended: it stays closed, and so.")],
     note: Annotated[str, typer.Option("--note", help="What is to be known of it; kept on the ledger.")] = "",
+    output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
     """Close an incident: what happens after that is another one."""
-    client(token_file).post(f"/incidents/{ident}/close", {"resolution": resolution.value, "note": note})
-    say(f"{ident} is closed")
+    answer = client(token_file).post(f"/incidents/{ident}/close", {"resolution": resolution.value, "note": note})
+    answered(answer, output, f"{ident} is closed: {resolution.value}")
 
 
 @app.command()

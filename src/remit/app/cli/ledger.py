@@ -8,7 +8,7 @@ import typer
 from remit.app.cli.options import Data, Output, TokenFile, client
 from remit.app.cli.verifying import talk, verify
 from remit.app.failure import Failure
-from remit.app.output import Format, data, say, show
+from remit.app.output import Format, answered, data, say, show
 from remit.app.settings import LEDGER, data_folder
 
 To = Annotated[Path | None, typer.Option("--to", help="The file to write, a new one (else stdout).")]
@@ -194,10 +194,8 @@ def settle(
     """
     body = {"id": record, "happened": happened, "why": why}
     answer: dict[str, Any] = client(token_file).post("/ledger/settle", body)
-    if output in {Format.JSON, Format.YAML}:
-        data(answer, output)
-    else:
-        say(f"{record} {'took' if happened else 'did not take'} effect, as you say; record {answer['record']}")
+    became = "took" if happened else "did not take"
+    answered(answer, output, f"{record} {became} effect, as you say; record {answer['record']}")
 
 
 def _write(text: str, to: Path | None) -> None:

@@ -58,6 +58,7 @@ def can(
         print(spoken(answer["verdict"], answer["observed"]))
         for reason in answer["reasons"]:
             _reason(reason)
+        _obligations(answer["obligations"])
     return Exit.OK if answer["verdict"] == "permit" else Exit.NEGATIVE
 
 
@@ -74,6 +75,7 @@ def why(
     print(f"{answer['id']}  {spoken(answer['verdict'], answer['observed'])}  {answer['at']}")
     for reason in answer["reasons"]:
         _reason(reason)
+    _obligations(answer["obligations"])
     for policy in answer["policies"]:
         print(f"\n{escaped(policy['id'])}, {escaped(policy['where'] or 'no longer at hand')}")
         for line in policy["lines"]:
@@ -127,6 +129,12 @@ def _reason(reason: dict[str, Any]) -> None:
     says = reason.get("policy") or reason["code"]
     where = f" ({reason['where']})" if reason.get("where") else ""
     print(f"  {one_line(str(says))}: {one_line(reason['text'])}{one_line(where)}")
+
+
+def _obligations(said: list[str]) -> None:
+    """What has to be done with the call, and with what it brings."""
+    for one in said:
+        print(f"  obligation: {one_line(one)}")
 
 
 def _arguments(text: str) -> dict[str, Any]:

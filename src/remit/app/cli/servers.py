@@ -8,7 +8,7 @@ import typer
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.client import Client
 from remit.app.failure import Exit
-from remit.app.output import Format, data, say
+from remit.app.output import Format, answered, data, say
 from remit.facts.text import escaped
 
 app = typer.Typer(no_args_is_help=True, help="Servers: logged in, logged out.")
@@ -44,10 +44,7 @@ def login(
 def logout(name: Name, output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
     """Forget a login, and end it at the authorization server where that is possible."""
     answer: dict[str, Any] = client(token_file).post(f"/servers/{name}/logout")
-    if output in {Format.JSON, Format.YAML}:
-        data(answer, output)
-    else:
-        say(f"logged out of {escaped(answer['server'])}: {answer['state']}")
+    answered(answer, output, f"logged out of {escaped(answer['server'])}: {answer['state']}")
 
 
 def _waited(asked: Client, name: str, before: dict[str, Any]) -> int:

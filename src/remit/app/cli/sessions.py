@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.output import Format, data, say, show
+from remit.app.output import Format, answered, data, show
 
 app = typer.Typer(no_args_is_help=True, help="Runs of agents: labels, counters, calls.")
 
@@ -44,10 +44,7 @@ def show_one(sid: Sid, output: Output = Format.YAML, token_file: TokenFile = Non
 def end(sid: Sid, output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
     """End a session: its token stops working, its labels stay on record."""
     answer = client(token_file).post(f"/sessions/{sid}/end")
-    if output in {Format.JSON, Format.YAML}:
-        data(answer, output)
-    else:
-        say(f"session {sid} ended")
+    answered(answer, output, f"session {sid} ended")
 
 
 @app.command()
@@ -58,7 +55,4 @@ def erase(sid: Sid, output: Output = Format.TABLE, token_file: TokenFile = None)
     nothing seen; what its agent names from then on counts as unseen.
     """
     answer = client(token_file).post(f"/sessions/{sid}/erase")
-    if output in {Format.JSON, Format.YAML}:
-        data(answer, output)
-    else:
-        say(f"the origin index of session {sid} has lost its key; record {answer['record']}")
+    answered(answer, output, f"the origin index of session {sid} has lost its key; record {answer['record']}")

@@ -10,7 +10,7 @@ from remit.app.cli.options import Data as DataFolder
 from remit.app.cli.options import Output, TokenFile, client, seconds
 from remit.app.client import Client, read_token
 from remit.app.failure import Failure
-from remit.app.output import Format, data, say
+from remit.app.output import Format, answered, data, say
 from remit.app.settings import LEDGER, data_folder
 
 app = typer.Typer(no_args_is_help=True, help="Credentials: minted, delegated, revoked.")
@@ -94,20 +94,14 @@ def revoke(
 ) -> None:
     """Revoke a token and everything delegated from it."""
     answer = client(token_file).post("/tokens/revoke", {"token": token_id})
-    if output in {Format.JSON, Format.YAML}:
-        data(answer, output)
-    else:
-        say(f"revoked {answer['jti']} and every token that came from it")
+    answered(answer, output, f"revoked {answer['jti']} and every token that came from it")
 
 
 @app.command()
 def rotate(output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
     """Make a new signing key; tokens signed with earlier ones stay valid until they expire."""
     answer = client(token_file).post("/keys/rotate")
-    if output in {Format.JSON, Format.YAML}:
-        data(answer, output)
-    else:
-        say(f"signing with key {answer['kid']}")
+    answered(answer, output, f"signing with key {answer['kid']}")
 
 
 @app.command()
