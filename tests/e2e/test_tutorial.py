@@ -1,6 +1,7 @@
-"""`docs/tutorial/your-own-server.md`: its files are written, its server and client run, its commands show what it says.
+"""`docs/tutorial/`: the second part of the first run, and what goes on from it in a server of one's own.
 
-`PIN` and `ID` stand for what the command before printed; `/home/you` for the test's folder, its interpreter for ours.
+Files are written where the page says, the server and the client run, commands show what the page says. `PIN` and
+`ID` stand for what the command before printed; `/home/you` for the test's folder, its interpreter for ours.
 """
 
 import re
@@ -13,12 +14,25 @@ from pathlib import Path
 from proof.service import Service, environment
 from tests.e2e.test_how_to import shown
 
-PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "your-own-server.md"
+PAGES = Path(__file__).parents[2] / "docs" / "tutorial"
+OURS = "$ .venv/bin/remit "
 BLOCK = re.compile(
-    r"^```(?P<kind>console|python|yaml) ?(?P<file>[\w.]+)?\n(?P<text>.*?)^```"
+    r"^```(?P<kind>console|python|yaml) ?(?P<file>[\w./]+)?\n(?P<text>.*?)^```"
     r"|^<!-- (?P<act>start|prints) (?P<what>[^\n]+) -->$",
     re.MULTILINE | re.DOTALL,
 )
+
+
+class Shop(Service):
+    """The service of the first run."""
+
+    @property
+    def workspace(self) -> Path:
+        return self.root / "shop"
+
+    @property
+    def data(self) -> Path:
+        return self.root / "shop-data"
 
 
 def run(service: Service, line: str, before: str) -> str:
@@ -31,17 +45,38 @@ def run(service: Service, line: str, before: str) -> str:
     return done.stdout + done.stderr
 
 
+def test_what_the_first_run_has_you_type_makes_the_service_that_the_next_page_goes_on_from(tmp_path: Path) -> None:
+    service, ran = Shop(tmp_path), list[str]()
+    _, part = (PAGES / "first-run.md").read_text("utf-8").split("## 2. Your own")
+    try:
+        for line in part.splitlines():
+            if not line.startswith(OURS):
+                continue
+            command, *words = shlex.split(line.removeprefix(OURS))
+            ran.append(command)
+            if command == "up":
+                assert words == ["--workspace", service.workspace.name, "--data", service.data.name, "--port", "7171"]
+                service.start()
+            else:
+                done = service.remit(command, *words)
+                assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    finally:
+        service.stop()
+    assert ran == ["init", "up", "doctor", "get", "ledger"]
+    assert (service.workspace / "servers.yaml").is_file()
+
+
 def test_every_file_and_command_of_the_page_does_what_the_page_says(tmp_path: Path) -> None:
-    service, ran, output = Service(tmp_path), 0, ""
-    assert service.remit("init", "workspace").returncode == 0
+    service, ran, output = Shop(tmp_path), 0, ""
+    assert service.remit("init", "shop").returncode == 0
     client: subprocess.Popen[str] | None = None
     service.start()
     try:
-        for block in BLOCK.finditer(PAGE.read_text("utf-8")):
+        for block in BLOCK.finditer((PAGES / "your-own-server.md").read_text("utf-8")):
             if block["file"]:
                 text = block["text"].replace("http://127.0.0.1:7171", service.url)
                 text = text.replace("/home/you/tools/bin/python", sys.executable).replace("/home/you", str(tmp_path))
-                (tmp_path / ("workspace" if block["kind"] == "yaml" else ".") / block["file"]).write_text(text, "utf-8")
+                (tmp_path / block["file"]).write_text(text, "utf-8")
             elif block["act"] == "start":
                 command = [sys.executable, block["what"]]
                 client = subprocess.Popen(
