@@ -23,6 +23,9 @@ KEPT_CHARS: Final = 4
 """What stays of what is masked."""
 DEPTH_MAX: Final = 128
 _DOT: Final = "•"
+_BLANK: Final = " \t\r\n"
+_HOLDING: Final = frozenset({"{", "[", '"'})
+"""What JSON that holds a text begins with, after what is blank there (RFC 8259)."""
 
 Holds: TypeAlias = Callable[[Json], bool]
 """Whether structured content is what the output schema demands."""
@@ -186,7 +189,7 @@ def _found(owed: Sequence[Obligation], text: str, name: str = "") -> str:
 def _text(owed: Sequence[Obligation], text: str) -> str:
     """A text block: as JSON where it is JSON, since there a value may be spelt in many ways."""
     paths = _at_paths(owed)
-    if text[:1] in {"{", "["}:
+    if text.lstrip(_BLANK)[:1] in _HOLDING:
         try:
             value = strictjson.parse(text.encode("utf-8"))
         except (strictjson.Refused, UnicodeEncodeError):
@@ -194,9 +197,9 @@ def _text(owed: Sequence[Obligation], text: str) -> str:
         else:
             made = _walked([one for one in owed if not isinstance(one, Truncate)], value, _STANDS[0])
             text = text if made == value else orjson.dumps(made).decode("utf-8")
-            paths = []
+            paths = paths if isinstance(value, str) else []
     if paths:
-        # Nobody can tell where a path leads in what is no JSON.
+        # Nobody can tell where a path leads in what is no JSON, or a text again.
         return "[redacted]"
     return _found(owed, text)
 
