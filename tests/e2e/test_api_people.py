@@ -229,6 +229,19 @@ async def test_a_user_asks_on_his_own_behalf(api: World):
     assert (await api.ask("POST", "/can", ann, {**asked, "user": "ben"})).status_code == 403
 
 
+async def test_why_tells_no_argument_to_whom_an_action_was_for(api: World):
+    """Of a call that no policy looked at, the ledger keeps a beginning, which is of its arguments too."""
+    minted = await api.mint("agent", "bot", user="req")
+    refused = await api.call(minted["token"], "no-such-tool", {"text": f"the word is heron {'x' * 5_000}"})
+    assert isinstance(refused, Refused)
+    by_admin = await api.ask("GET", f"/why/{refused.ref}", api.admin)
+    assert "heron" in by_admin.text
+    by_user = await api.ask("GET", f"/why/{refused.ref}", await api.token("user", "req"))
+    assert (by_user.status_code, by_user.json()["action"]["arguments"]) == (200, None)
+    assert "heron" not in by_user.text
+    assert "cut" not in by_user.json()["facts"]
+
+
 async def test_why_tells_action_facts_policies_receipts_and_outcome(api: World):
     minted = await api.mint("agent", "bot", user="req")
     await api.call(minted["token"], "echo", {"text": "x"})

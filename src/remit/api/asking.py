@@ -1,5 +1,7 @@
 """Routes of questions: may this be done, and why was that decided."""
 
+from typing import Final
+
 from fastapi import APIRouter
 from pydantic import JsonValue
 
@@ -42,6 +44,9 @@ from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody, AdminBody, DecisionBody, OutcomeBody
 
 router = APIRouter(route_class=GuardedRoute, tags=["questions"])
+
+_OF_ARGUMENTS: Final = frozenset({"input", "cut", "obliged"})
+"""Facts that tell arguments again: as policy saw them, how what is not kept whole begins, which hosts they name."""
 
 
 @router.post("/can")
@@ -173,8 +178,8 @@ def _action(body: ActionBody, *, arguments: bool) -> ActionAnswer:
 
 
 def _facts(body: ActionBody, *, whole: bool) -> dict[str, JsonValue]:
-    # `input` is the arguments again, as policy saw them; `origins` are told as values.
-    hidden = {"origins"} if whole else {"origins", "input"}
+    # `origins` are told as values.
+    hidden = {"origins"} if whole else {"origins", *_OF_ARGUMENTS}
     return {name: plain(value) for name, value in body.context.items() if name not in hidden}
 
 
