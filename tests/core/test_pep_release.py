@@ -124,6 +124,41 @@ def test_the_words_of_a_refusal_name_policy_reason_and_what_next() -> None:
     assert "remit why" not in result_of(Refused(reasons, None)).decode()
 
 
+def test_what_was_sent_before_it_was_stopped_is_not_said_to_be_not_allowed() -> None:
+    stop = Reason(Code.HALTED, "server shop was stopped by ann")
+    first, *_ = json.loads(result_of(Refused((stop,), "r1-1.7", sent=True)))["content"][0]["text"].splitlines()
+    assert first == (
+        "Remit stopped this call after it was sent: it may have taken effect. "
+        "Do not repeat it before somebody has looked."
+    )
+
+
+def test_a_refusal_says_what_speaks_against_the_call_and_nothing_else() -> None:
+    permit = Reason(Code.POLICY, "clerks may use the bank", "clerks-bank", "a.cedar:1")
+    forbid = Reason(Code.POLICY, "no secrets", "no-secrets", "a.cedar:5")
+    gate = Reason(Code.GATE, "a fourth waits for an owner", "fourth", "a.cedar:9")
+    granted = Reason(Code.GATE, "lifted by the grant r1-1.2 of ann")
+    guarantee = Reason(Code.GUARANTEE, "the guarantee duties: another of the duties", where="guarantee/duties")
+    no = Reason(Code.APPROVAL_REFUSED, "refused by ann")
+    late = Reason(Code.GATE, "people were asked and nobody decided in time")
+    often = Reason(Code.APPROVAL_TOO_OFTEN, "clerk asked too often")
+    odd = Reason(Code.ROUND_REFUSED, "its answers were not permitted")
+    for reasons, shown in (
+        ((guarantee, permit), (guarantee,)),
+        ((guarantee, gate, permit, granted), (guarantee,)),
+        ((no, gate, permit), (no,)),
+        ((late, gate, permit), (late,)),
+        ((gate, permit, often), (gate, often)),
+        ((forbid, gate), (forbid,)),
+        ((odd, forbid, gate), (odd, forbid)),
+        ((gate,), (gate,)),
+        ((), ()),
+    ):
+        text = json.loads(result_of(Refused(reasons, None)))["content"][0]["text"]
+        told = [line.removeprefix("Reason: ").rpartition(" [")[0] for line in text.splitlines()[1:]]
+        assert told == [reason.text for reason in shown]
+
+
 def test_the_words_of_a_pending_approval_name_the_route() -> None:
     gates = (Gate("big", "finance", "h"), Gate("odd", "legal", "h"))
     reasons = (Reason(Code.GATE, "over 100", "big", "a.cedar:9"), Reason(Code.POLICY, "may shop", "may", "a.cedar:1"))

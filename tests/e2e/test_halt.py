@@ -181,6 +181,7 @@ async def test_a_call_under_way_is_cut_off_at_its_server_and_in_doubt(tmp_path: 
         said = await call
         assert said.is_error
         assert "stop/halted" in str(said.content)
+        assert "after it was sent: it may have taken effect" in str(said.content)
         await of.effects_are("slow began", "slow cancelled")
         [outcome] = [one.body for one in await of.records(RecordKind.OUTCOME)]
         assert isinstance(outcome, OutcomeBody)

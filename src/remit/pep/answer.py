@@ -26,10 +26,14 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The call was not forwarded, or its result is withheld. `ref` is the decision id, if any."""
+    """The call was not forwarded, or its result is withheld. `ref` is the decision id, if any.
+
+    `sent`: its server had it by then, so that it may have taken effect.
+    """
 
     reasons: tuple[Reason, ...]
     ref: str | None
+    sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ Laws
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from remit.facts.action import Action
@@ -73,7 +74,7 @@ class Conversation:
         under = self._rounds.take(round_, authority)
         if under is not None and under.halted is not None:
             self._let_go(under)
-            return Refused((under.halted,), under.attempt.ref)
+            return Refused((under.halted,), under.attempt.ref, sent=True)
         if under is None:
             text = "no action of this agent waits under that state: it was used, has ended, or is another's"
             return Refused((Reason(Code.ROUND_UNKNOWN, text),), None)
@@ -140,7 +141,7 @@ class Conversation:
             self._drop(under, asked)
             denied = found.reasons if isinstance(found, Refused) else ()
             refused = await self._way.stop(under, why or Reason(Code.ROUND_REFUSED, "its answers were not permitted"))
-            return Refused((*refused.reasons, *denied), under.attempt.ref)
+            return replace(refused, reasons=(*refused.reasons, *denied))
         under.responses = None
         self._questions.answered(under, kept)
         answers = dict.fromkeys(asked.questions) | dict(kept)

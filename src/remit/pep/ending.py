@@ -65,7 +65,7 @@ class Ending:
                 self.reporting.report(attempt, errand.action, judged)
             await pending.durable
         except LedgerUnwritable as error:
-            return unwritable(error, attempt.ref)
+            return unwritable(error, attempt.ref, sent=shown.status is not Status.NOT_SENT)
         if shown.failed is not None:
             code, message = shown.failed
             return Failed(code, message, attempt.ref, shown.needs)
@@ -79,8 +79,8 @@ class Ending:
             self._desk.breaking.ended(errand.action, attempt.ref, failed=None, took_ms=0.0)
             await pending.durable
         except LedgerUnwritable as error:
-            return unwritable(error, attempt.ref)
-        return Refused((why,), attempt.ref)
+            return unwritable(error, attempt.ref, sent=status is not Status.NOT_SENT)
+        return Refused((why,), attempt.ref, sent=status is not Status.NOT_SENT)
 
     def abandon(self, errand: Errand, attempt: Attempt, status: Status, why: str = "the client went away") -> None:
         """Nobody waits for it: queue the outcome, and wait for nothing."""
@@ -169,10 +169,10 @@ def _shown_max(errand: Errand, attempt: Attempt) -> int | None:
     return result_bytes_max(charges, errand.action.size) if charges else None
 
 
-def unwritable(error: LedgerUnwritable, ref: str | None) -> Refused:
-    """The answer where the ledger takes no record."""
+def unwritable(error: LedgerUnwritable, ref: str | None, *, sent: bool = False) -> Refused:
+    """The answer where the ledger takes no record, `sent` where it would have been that of an end."""
     text = f"the ledger takes no records ({error}): nothing is permitted"
-    return Refused((Reason(Code.LEDGER_UNWRITABLE, text),), ref)
+    return Refused((Reason(Code.LEDGER_UNWRITABLE, text),), ref, sent)
 
 
 def seen(task: "asyncio.Future[Receipt]") -> None:

@@ -93,6 +93,11 @@ def status_of(failure: Failure) -> Status:
     return _CAUSES.get(failure.cause, Status.LOST) if failure.sent else Status.NOT_SENT
 
 
+def was_sent(reply: Reply) -> bool:
+    """Whether the server had what it was asked, and may have done it."""
+    return not isinstance(reply, Failure) or reply.sent
+
+
 def withheld(why: str) -> Shown:
     """A result that does not leave: whether the effect was, nobody can tell from it."""
     text = f"the tool's result is withheld: {why}"

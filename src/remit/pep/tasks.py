@@ -81,7 +81,7 @@ class Tasks:
             raise
         if (why := self._way.halted(under.errand.action)) is not None:
             self._stop(task, why)
-            return Refused((why,), task.name)
+            return Refused((why,), task.name, sent=True)
         under.notices.close()
         self._known[under.attempt.ref] = task
         self._until(task, said.ttl_ms / 1000)
@@ -233,7 +233,7 @@ class Tasks:
                 denied = found.reasons if isinstance(found, Refused) else ()
                 why = why or Reason(Code.ROUND_REFUSED, "its answers were not permitted")
                 self._stop(task, why)
-                return Refused((why, *denied), task.name)
+                return Refused((why, *denied), task.name, sent=True)
             reply = await self._ask(task, "tasks/update", inputResponses=given) if task.end is None else None
             if isinstance(reply, Failure):
                 return Failed(_INTERNAL, reply.text, task.name)
@@ -255,7 +255,7 @@ class Tasks:
         why = self._way.halted(task.under.errand.action)
         match answer:
             case _ if why is not None:
-                return Refused((why,), name)
+                return Refused((why,), name, sent=True)
             case Released(result):
                 task.kept_bytes = len(result)
                 self._forget(KEPT_BYTES_MAX)

@@ -23,7 +23,7 @@ from remit.facts.agent import Authority
 from remit.facts.record import Ref
 from remit.pdp.decision import Reshape, Resolve
 from remit.pdp.stopping import reason_of
-from remit.pep.answer import Answer, Client, Refused
+from remit.pep.answer import Answer, Awaiting, Client, Refused
 from remit.pep.attempt import Attempt
 from remit.pep.editing import edited_of
 from remit.pep.ending import Ending, internal, unwritable
@@ -33,6 +33,7 @@ from remit.pep.memory import Memory
 from remit.pep.names import Names
 from remit.pep.notices import Notices
 from remit.pep.pins import UNASKED, Live
+from remit.pep.release import was_sent
 from remit.pep.rounds import Under, those
 from remit.pep.taking import hold_s_of
 from remit.pep.waiting import Waiting
@@ -83,7 +84,7 @@ class Way:
                 answer = await work
                 stops = () if isinstance(answer, Refused) else self._desk.stops(authority)
                 # INVARIANT(stop-wins): whatever it was, a result, a question or a task.
-                return Refused((reason_of(stops[0]),), None) if stops else answer
+                return Refused((reason_of(stops[0]),), None, not isinstance(answer, Awaiting)) if stops else answer
             finally:
                 self._memory.release(sids, self._clock.monotonic_s())
         except LedgerUnwritable as error:
@@ -217,7 +218,7 @@ class Way:
         await under.notices.flush()
         why = self.halted(under.errand.action)
         # INVARIANT(stop-wins): what it did is on record; what its server said of it stays here.
-        return answer if why is None else Refused((why,), under.attempt.ref)
+        return answer if why is None else Refused((why,), under.attempt.ref, was_sent(reply))
 
     def abandon(self, under: Under, why: str = "the client went away") -> None:
         """End an action under way that nobody waits for: what became of it is in doubt."""

@@ -19,6 +19,11 @@ from remit.ports.upstream import Era
 
 _THEIRS: Final = frozenset({rpc.INVALID_PARAMS, rpc.INTERNAL_ERROR, rpc.METHOD_NOT_FOUND})
 """Errors of an upstream that are about the client's request; others are about ours."""
+_SENT: Final = (
+    "Remit stopped this {} after it was sent: it may have taken effect. Do not repeat it before somebody has looked."
+)
+_UNASKED: Final = frozenset({Code.APPROVAL_TOO_MANY, Code.APPROVAL_TOO_OFTEN})
+"""Why people are not asked what policy would have them asked."""
 _NOT_FOUND: Final = -32002
 """Of resources, until 2025-11-25; 2026-07-28 says -32602."""
 
@@ -71,9 +76,9 @@ def of_task(answer: Answer) -> Wrong:
             return Wrong(rpc.INTERNAL_ERROR, "what came of the task has no words here; see: remit logs")
 
 
-def refusal(reasons: tuple[Reason, ...], ref: str | None, what: str = "call") -> str:
-    """The text of a refused call."""
-    lines = [f"Remit did not allow this {what}.", *map(_line, reasons)]
+def refusal(reasons: tuple[Reason, ...], ref: str | None, what: str = "call", *, sent: bool = False) -> str:
+    """The text of a refused call; of one that was `sent` before, that it may have been done."""
+    lines = [_SENT.format(what) if sent else f"Remit did not allow this {what}.", *map(_line, _against(reasons))]
     if ref is not None:
         lines.append(f"Decision {ref}. The people you act for see why with: remit why {ref}")
     return "\n".join(lines)
@@ -94,7 +99,7 @@ def waiting(answer: Awaiting) -> str:
 
 
 def _said(answer: Refused | Awaiting) -> str:
-    return waiting(answer) if isinstance(answer, Awaiting) else refusal(answer.reasons, answer.ref)
+    return waiting(answer) if isinstance(answer, Awaiting) else refusal(answer.reasons, answer.ref, sent=answer.sent)
 
 
 def _theirs(ask: Ask, code: int, message: str, era: Era) -> Wrong:
@@ -107,6 +112,18 @@ def _theirs(ask: Ask, code: int, message: str, era: Era) -> Wrong:
 def _asked(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
     """The gates' own reasons; what permits the call once they are lifted is no news."""
     return tuple(reason for reason in reasons if reason.code is Code.GATE) or reasons
+
+
+def _against(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    """What speaks against the call: what would permit it, or have people asked, is no reason why it was refused."""
+    first = reasons[:1]
+    if first and first[0].code is Code.ROUND_REFUSED:
+        return (*first, *_against(reasons[1:]))
+    if first and first[0].policy is None:
+        # People, a guarantee or a limit, over whatever policy said.
+        return tuple(one for one in reasons if one.policy is None and (one.code is not Code.GATE or one is first[0]))
+    beside = Code.POLICY if any(one.code in _UNASKED for one in reasons) else Code.GATE
+    return tuple(one for one in reasons if one.code is not beside) or reasons
 
 
 def _line(reason: Reason) -> str:
