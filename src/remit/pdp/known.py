@@ -5,6 +5,7 @@ from typing import Final, TypeAlias, assert_never
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.text import escaped
+from remit.facts.uri import uri_problem
 from remit.pdp.effects import Ruling
 from remit.pdp.reached import reached_other
 from remit.pdp.snapshot import Pin, Snapshot
@@ -59,6 +60,9 @@ def known(snapshot: Snapshot, action: Action) -> Known:
             if action.kind is ActionKind.CALL_MODEL and action.name != CLIENT_MODEL:
                 text = f"there is no model named {escaped(action.name, chars_max=_SHOWN_MAX)}"
                 return _deny(Code.UNKNOWN_METHOD, text)
+            if action.kind is ActionKind.READ_RESOURCE and action.name and (odd := uri_problem(action.name)):
+                shown = escaped(action.name, chars_max=_SHOWN_MAX)
+                return _deny(Code.ARG_INVALID, f"{shown} can be read in more than one way: {odd}")
             return reached_other(snapshot.bundle, action)
         case _:
             assert_never(action.kind)
