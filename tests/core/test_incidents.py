@@ -179,3 +179,17 @@ def test_taking_in_what_is_further_on_again_and_in_part_loses_and_adds_nothing(f
         assert joined(one, last) == replace(last, title=joined(one, last).title, records=joined(one, last).records)
     assert joined(closed(BEGUN, Resolution.EXPECTED, "", ACT), last).state is State.CLOSED
     assert joined(closed(BEGUN, Resolution.EXPECTED, "", ACT), last).count == 1
+
+
+def test_what_was_of_an_incident_that_ended_is_of_no_other() -> None:
+    gathering = Gathering()
+    ended = [gathering.take(denied(number, number)) for number in range(DENIALS_MIN)][-1]
+    assert ended is not None
+    assert gathering.take(denied(50, 5, agent="sub")) is None
+    gathering.put(closed(ended, Resolution.EXPECTED, "", ACT))
+    again = [gathering.take(denied(number, number)) for number in range(10, 10 + DENIALS_MIN)]
+    assert again[:-1] == [None] * (DENIALS_MIN - 1)
+    assert again[-1] is not None
+    assert again[-1].records == tuple(f"r1-1.{number}" for number in range(10, 10 + DENIALS_MIN))
+    others = [gathering.take(denied(number, number, agent="sub")) for number in range(51, 50 + DENIALS_MIN)]
+    assert others[-1] is not None, "what another did counts as before"

@@ -7,6 +7,7 @@ Laws
   approval and every grant.
 * It is another log: checkpoints are signed under a new name, and the record says under which they were.
 * Decision ids are given once: epochs that the replaced ledger had are passed over, each by a record.
+* Incidents stand as the backup tells them: the file they lie in followed the replaced ledger, and is made again.
 * The work is done on a copy in a folder of its own; the last step alone touches the ledger.
 """
 
@@ -23,7 +24,7 @@ from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.lock import FolderLock
 from remit.adapters.sqlite.tiles import forget_log
 from remit.adapters.system import SystemClock, SystemEntropy
-from remit.app.settings import LEDGER, OUTBOX, OUTBOX_ENDS
+from remit.app.settings import INCIDENTS, LEDGER, OUTBOX, OUTBOX_ENDS
 from remit.escalate.grants import Grant
 from remit.facts.budget import spent_since
 from remit.facts.canonical import Json
@@ -53,12 +54,14 @@ class Restored:
     remembered: bool
 
 
-def backed_up(folder: Path, target: Path, progress: Callable[[int], None] | None = None) -> Report:
-    """Copy the ledger of the data folder `folder` to `target`, and its outbox beside it. Raises `LedgerRefused`."""
-    report = back_up(folder / LEDGER, target, progress)
+def backed_up(folder: Path, target: Path, progress: Callable[[int], None] | None = None) -> tuple[Report, Path | None]:
+    """Copy the ledger of the data folder `folder` to `target`, and its outbox beside it, where there is one.
+
+    Its report, and that second file. Raises `LedgerRefused`.
+    """
+    report, outbox = back_up(folder / LEDGER, target, progress), _outbox_beside(target)
     # What waits to be told, and what was told already: without it receivers would hear some of it again.
-    copy_beside(folder / OUTBOX, target.with_name(target.name + OUTBOX_ENDS))
-    return report
+    return report, outbox if copy_beside(folder / OUTBOX, outbox) else None
 
 
 def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None = None) -> Restored:
@@ -83,6 +86,8 @@ def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None =
             raise LedgerRefused(what, why, "restore it into a folder of its own: --data DIR")
         chain = asyncio.run(_begin(staged, ours, before, report))
         aside = ledger.with_name(f"{ledger.name}.before-{chain}") if ledger.exists() else None
+        # Before the exchange: where that does not happen, they are made again from the ledger that stays.
+        _forget(ledger.with_name(INCIDENTS))
         exchange(ledger, staged, aside or ledger)
         _outbox_of(backup, ledger.with_name(OUTBOX))
     except OSError as error:
@@ -95,9 +100,17 @@ def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None =
 
 def _outbox_of(backup: Path, outbox: Path) -> None:
     """The outbox that was copied with `backup`, where there is none: one that is there knows more of what was told."""
-    kept = backup.with_name(backup.name + OUTBOX_ENDS)
     if not outbox.exists():
-        copy_beside(kept, outbox)
+        copy_beside(_outbox_beside(backup), outbox)
+
+
+def _outbox_beside(backup: Path) -> Path:
+    return backup.with_name(backup.name + OUTBOX_ENDS)
+
+
+def _forget(projection: Path) -> None:
+    for end in ("-wal", "-shm", ""):
+        projection.with_name(projection.name + end).unlink(missing_ok=True)
 
 
 async def _begin(staged: Path, ours: Standing | None, before: Standing | None, report: Report) -> str:

@@ -1,7 +1,8 @@
 """Incidents: what happened that people should look at, gathered, and how far they are with it.
 
 Laws
-* An incident moves by `MOVES` alone; what is closed stays so, and what happens after it opens another one.
+* An incident moves by `MOVES` alone; what is closed stays so, and what happens after it opens another one, of which
+  nothing that happened before is a part.
 * Findings of one agent (or, where no agent did it, of one thing) that are at most `WINDOW_MS` apart are one incident,
   whatever their cause. Denials count once `DENIALS_MIN` of one agent in one session fall within `DENIED_MS`.
 * Its title tells how it began, and what else came to it: each further cause, and what is worse, once.
@@ -240,6 +241,7 @@ class Gathering:
                 self._open[incident.about] = incident
         elif known is not None and known.ident == incident.ident:
             del self._open[incident.about]
+            self._forget(incident.about)
 
     def take(self, finding: Finding) -> Incident | None:
         """The incident that `finding` begins or belongs to, as it is with it; None where it is nothing yet."""
@@ -259,6 +261,11 @@ class Gathering:
             incident = seen(incident, one)
         self._open[about] = incident
         return incident
+
+    def _forget(self, about: str) -> None:
+        """The denials that were of an incident which ended make no other."""
+        for key in [key for key in self._denied if key[0] == about]:
+            del self._denied[key]
 
     def _enough(self, finding: Finding) -> tuple[Finding, ...]:
         """The denials with which it becomes an incident; those after it belong to it one by one."""

@@ -8,7 +8,7 @@ Laws
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -127,7 +127,7 @@ class Handling:
         for entry in entries:
             body, record = entry.body, entry.record
             if isinstance(body, AdminBody) and body.event in _EVENTS:
-                incident = after(changed.get(body.subject) or await self.find(body.subject), record.at, body)
+                incident = after(await self._known(body.subject, changed), record.at, body)
                 if incident is not None:
                     changed[incident.ident] = incident
                     self._now(incident)
@@ -138,6 +138,11 @@ class Handling:
                     self._found[incident.ident] = incident
         if changed:
             await self._ask(lambda store: store.save(changed.values()))
+
+    async def _known(self, ident: str, changed: Mapping[str, Incident]) -> Incident | None:
+        """The incident `ident` with what was gathered before the record that is taken in, and is kept nowhere yet."""
+        known, found = changed.get(ident) or await self.find(ident), self._found.get(ident)
+        return known or found if known is None or found is None else joined(known, found)
 
     async def _settle(self, mark: str) -> None:
         """Keep what was gathered, and say it; where it raises, both are done the next time."""

@@ -7,7 +7,7 @@ import typer
 
 from remit.app.cli.options import Data, Output, TokenFile, client
 from remit.app.cli.verifying import talk, verify
-from remit.app.failure import Failure
+from remit.app.failure import Exit, Failure
 from remit.app.output import Format, answered, data, say, show
 from remit.app.settings import LEDGER, data_folder
 
@@ -39,15 +39,18 @@ def backup(
     from remit.app.restoring import backed_up
 
     try:
-        report = backed_up(data_folder(data_given), file.absolute(), talk(output))
+        report, outbox = backed_up(data_folder(data_given), file.absolute(), talk(output))
     except LedgerRefused as error:
         raise Failure(error.what, why=error.why, next=error.next) from error
-    head = report.heads[-1]
+    head, beside = report.heads[-1], None if outbox is None else str(file.with_name(outbox.name))
     if output in {Format.JSON, Format.YAML}:
-        data({"file": str(file), "records": report.records, "head": {"id": str(head.ref), "hash": head.hash}}, output)
+        said = {"id": str(head.ref), "hash": head.hash}
+        data({"file": str(file), "outbox": beside, "records": report.records, "head": said}, output)
         return
     print(f"{report.records} records in {file}")
     print(f"head {head.ref} {head.hash}")
+    if beside is not None:
+        print(f"what waits to be told in {beside}, which belongs beside it")
     say("verified. Keep apart from it, as secrets: the rest of the data folder (keys); and the workspace")
 
 
@@ -60,20 +63,30 @@ def restore(
     """Make a backup the ledger, while no service runs on it; the ledger that was there is kept aside.
 
     A new epoch begins and says what was restored. All sessions end, all open approvals too; what was revoked since the
-    backup stays revoked, as far as the ledger that was there can be read.
+    backup stays revoked, as far as the ledger that was there can be read. A folder without a ledger has to be named by
+    --data.
     """
     from remit.adapters.sqlite.errors import LedgerRefused
     from remit.app.restoring import restore as restored
 
+    ledger = data_folder(data_given) / LEDGER
+    if data_given is None and not ledger.exists():
+        raise Failure(
+            f"{file} was not restored",
+            why=f"there is no ledger in {ledger.parent}, and no --data says that it belongs there",
+            next=f"remit ledger restore {file} --data DIR, with the DIR of remit up",
+            exit=Exit.NOT_FOUND,
+        )
     try:
-        done = restored(file, data_folder(data_given) / LEDGER, talk(output))
+        done = restored(file, ledger, talk(output))
     except LedgerRefused as error:
         raise Failure(error.what, why=error.why, next=error.next) from error
     kept = None if done.aside is None else str(done.aside)
     if output in {Format.JSON, Format.YAML}:
-        data({"records": done.report.records, "chain": done.chain, "kept": kept, "remembered": done.remembered}, output)
+        told = {"data": str(ledger.parent), "records": done.report.records, "chain": done.chain}
+        data({**told, "kept": kept, "remembered": done.remembered}, output)
         return
-    print(f"{done.report.records} records restored; {done.chain} begins")
+    print(f"{done.report.records} records restored in {ledger.parent}; {done.chain} begins")
     if kept is not None:
         print(f"the ledger that was there: {kept}")
     if not done.remembered:
