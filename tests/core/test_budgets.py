@@ -27,16 +27,17 @@ from remit.facts.budget import (
 )
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog, Tool
-from remit.facts.impact import Counts, Extractor
+from remit.facts.impact import PLACES, Counts, Extractor
 from remit.facts.moment import instant
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.apply import apply_budget
 from remit.pdp.decide import decide
-from remit.pdp.decision import Decision
+from remit.pdp.decision import Decision, Reshape
 from remit.pdp.deltas import BudgetReset, Charged, Refunded
 from remit.pdp.fold import fold
 from remit.pdp.purse import Purse
 from remit.pdp.snapshot import Lift
+from remit.pdp.through import through
 from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code, Deny, Escalate, Gate, Permit
 from remit.protect import budgets
@@ -73,11 +74,14 @@ class Till:
     def __init__(self, running: Bundle) -> None:
         self.running, self.accounts, self.purse = running, Accounts(), Purse()
 
-    def decide(self, asked: Action, now_ms: int = NOW, lift: Lift | None = None) -> Decision:
+    def judged(self, asked: Action, now_ms: int = NOW, lift: Lift | None = None) -> Decision:
         tool = self.running.catalog.tools.get((asked.server, asked.name))
         draws = self.purse.draws(self.running, self.accounts, asked, tool, now_ms)
         seen = snapshot(self.running, asked, lift=lift, age_ms=NOW - now_ms + 1_000)
-        made = decide(replace(seen, draws=draws), asked, now_ms)
+        return decide(replace(seen, draws=draws), asked, now_ms)
+
+    def decide(self, asked: Action, now_ms: int = NOW, lift: Lift | None = None) -> Decision:
+        made = through(lambda one: self.judged(one, now_ms, lift), asked)
         for charge in body(made).charges:
             self.accounts.charge(charge.account, charge.since_ms, charge.units)
         return made
@@ -87,7 +91,7 @@ def said(decision: Decision) -> str:
     return decision.reasons[0].text
 
 
-def test_what_is_spent_is_denied_before_policy_and_says_how_much_is_left() -> None:
+def test_what_is_spent_is_denied_whatever_policy_says_and_it_says_how_much_is_left() -> None:
     till = Till(world(budget(hard=2), policies=()))
     till.running = world(budget(hard=2))
     assert [type(till.decide(action()).verdict) for _ in range(3)] == [Permit, Permit, Deny]
@@ -99,6 +103,37 @@ def test_what_is_spent_is_denied_before_policy_and_says_how_much_is_left() -> No
     )
     assert body(denied).charges == ()
     assert isinstance(till.decide(action(), NOW + DAY * 1000).verdict, Permit)
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_what_an_obligation_makes_smaller_spends_what_it_then_is(mode: Mode) -> None:
+    capped = '@id("capped") @obligation("cap:amount:50") permit (principal, action, resource);'
+    made = catalog(capped, LOOKS)
+    made = replace(made, agents={name: replace(one, mode=mode) for name, one in made.agents.items()})
+    till = Till(world(budget("few", Measure.AMOUNT, hard=100 * PLACES), made=made))
+    asked = action(arguments={"order_id": "1", "to": "x", "amount": 600})
+    assert [[charge.units for charge in body(till.decide(asked)).charges] for _ in range(2)] == [[50 * PLACES]] * 2
+    denied = till.decide(asked)
+    assert codes(denied) == {Code.BUDGET_SPENT.value}
+    assert said(denied).endswith("and this takes 50")
+    # Nothing of it is recorded before it is what runs, and what nothing changes is denied at once.
+    assert isinstance(till.judged(asked).effects[0], Reshape)
+    till.running = world(budget("few", Measure.AMOUNT, hard=100 * PLACES))
+    assert said(till.judged(asked)).endswith("and this takes 600")
+
+
+def test_an_amount_below_zero_counts_by_its_size_and_that_is_said() -> None:
+    till = Till(world(budget("few", Measure.AMOUNT, hard=100 * PLACES, soft=10 * PLACES, route="finance")))
+    below: Mapping[str, Json] = {"order_id": "1", "to": "x", "amount": -600}
+    assert said(till.decide(action(arguments=below))).endswith(
+        "and this takes 600 (below zero: an amount counts by its size)"
+    )
+    asked = till.decide(action(arguments={**below, "amount": -60}))
+    assert (type(asked.verdict), said(asked).endswith("people decide (below zero: an amount counts by its size)")) == (
+        Escalate,
+        True,
+    )
+    assert said(till.decide(action(arguments={**below, "amount": 600}))).endswith("and this takes 600")
 
 
 def test_each_measure_counts_what_it_says() -> None:

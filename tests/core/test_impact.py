@@ -3,7 +3,7 @@
 import pytest
 
 from remit.facts.canonical import Json
-from remit.facts.impact import Counts, Extractor, impact_of, shown
+from remit.facts.impact import Counts, Extractor, below_zero, impact_of, shown
 
 
 def measured(path: str, counts: Counts, value: Json, name: str = "amount") -> str | None:
@@ -85,6 +85,15 @@ def test_values_are_counted_where_the_path_leads(path: str, value: Json, expecte
 )
 def test_people_in_one_text_are_told_apart(value: Json, expected: str) -> None:
     assert measured("$.a", Counts.PEOPLE, value, "recipients") == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "below"),
+    [(-1, True), (" -1.5", True), ([2, -0.5], True), (1, False), ("2", False), (None, False), ({"a": -1}, False)],
+)
+def test_an_amount_below_zero_is_known_to_count_by_its_size(value: Json, *, below: bool) -> None:
+    assert below_zero({"amount": Extractor("$.n", Counts.NUMBER)}, {"n": value}) is below
+    assert not below_zero({"records": Extractor("$.n", Counts.NUMBER)}, {"n": value})
 
 
 def test_more_than_a_decimal_holds_is_lost() -> None:

@@ -117,6 +117,18 @@ def impact_of(extractors: Extractors, given: Mapping[str, Json], *, reversible: 
     )
 
 
+def below_zero(extractors: Extractors, given: Mapping[str, Json]) -> bool:
+    """Whether the amount in `given` has a sign that does not count."""
+    found = extractors.get("amount")
+    return found is not None and any(map(_negative, values_at(given, found.path)))
+
+
+def _negative(value: Json) -> bool:
+    if isinstance(value, str):
+        return value.strip().startswith("-")
+    return isinstance(value, int | float) and value < 0
+
+
 def values_at(value: Json, path: str) -> Iterator[Json]:
     """The values that `path` (`facts.results.steps`) leads to in `value`, a list at its end taken apart; no `null`."""
     return _at(value, _steps(path))

@@ -1,9 +1,9 @@
 """`decide`: may this action run? Total, pure, in the order in which it is read.
 
-known? -> reviewed and as pinned? -> session live? -> breakers? -> arguments valid? -> budgets? ->
-facts -> every link
+known? -> reviewed and as pinned? -> session live? -> breakers? -> arguments valid? -> facts -> every link
 of the chain judged, observing links overridden, the strictest verdict taken -> gates lifted by
-people -> guarantees held -> obligations met -> effects. The first step that says no ends it, and says why.
+people -> guarantees held -> obligations met -> effects. The first step that says no ends it, and says why; but what is
+beyond a budget is denied for that, whatever policy says, unless obligations make another action of it first.
 """
 
 from dataclasses import replace
@@ -81,10 +81,18 @@ def _judge(snapshot: Snapshot, action: Action, now_ms: int) -> Ruling:
     )
     # A round of an action under way spends nothing: what it needs was there when it was let through.
     spends = bool(snapshot.draws) and action.within is None
-    if stopped is None and spends:
-        stopped = overspent(snapshot)
     if stopped is not None:
         return Ruling(Deny(), (stopped,), reached=checked)
+    ruling = _ruled(snapshot, action, checked, now_ms, spends=spends)
+    over = overspent(snapshot, action, checked) if spends else None
+    if over is None or ruling.first is not None:
+        # What obligations make of it is judged again, budgets and all.
+        return ruling
+    return Ruling(Deny(), (over,), reached=checked)
+
+
+def _ruled(snapshot: Snapshot, action: Action, checked: Reached, now_ms: int, *, spends: bool) -> Ruling:
+    """What policy, people and guarantees say, with obligations met or to be met first."""
     asks = checked.slice
     flow = flow_of(snapshot, action, checked) if asks.flow else None
     facts, unknown = _looked_at(snapshot, action, checked, now_ms, flow)
