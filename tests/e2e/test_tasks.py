@@ -11,7 +11,7 @@ import pytest
 from remit.facts.canonical import canonical
 from remit.facts.capability import NEEDS_TASKS
 from remit.facts.record import RecordKind
-from remit.pep import tasks
+from remit.pep import task
 from remit.pep.answer import Awaiting, Client, Failed, Refused, Released, Underway
 from remit.policy.verdict import Code
 from remit.ports.upstream import ALONE, Along, Begun, Era, Failure, Reply, Result
@@ -321,7 +321,7 @@ async def test_a_stopped_agent_is_told_nothing_more_of_its_task(b: Bench) -> Non
 @driven
 async def test_tasks_are_bounded_and_results_that_were_shown_make_room(b: Bench) -> None:
     limit = pytest.MonkeyPatch()
-    limit.setattr(tasks, "TASKS_MAX", 2)
+    limit.setattr(task, "TASKS_MAX", 2)
     try:
         first = await begun(b)
         await begun(b)
@@ -341,7 +341,7 @@ async def test_tasks_are_bounded_and_results_that_were_shown_make_room(b: Bench)
 @driven
 async def test_one_run_has_so_many_tasks_and_no_more(b: Bench) -> None:
     limit = pytest.MonkeyPatch()
-    limit.setattr(tasks, "OF_ONE_RUN_MAX", 1)
+    limit.setattr(task, "OF_ONE_RUN_MAX", 1)
     try:
         name = await begun(b)
         full = await b.call("echo", text="hello")
@@ -350,6 +350,29 @@ async def test_one_run_has_so_many_tasks_and_no_more(b: Bench) -> None:
         b.root = "another"
         await begun(b)
         assert isinstance(await get(b, name), Refused)
+    finally:
+        limit.undo()
+
+
+@driven
+async def test_one_agent_takes_no_room_for_tasks_from_others(b: Bench) -> None:
+    """Nor by tasks that are over and never fetched: they last for as long as their server says."""
+    limit = pytest.MonkeyPatch()
+    limit.setattr(task, "OF_ONE_AGENT_MAX", 2)
+    try:
+        first, second = await begun(b), await begun(b)
+        b.root, run = "another", b.root
+        full = await b.call("echo", text="hello")
+        assert isinstance(full, Released)
+        assert b"too many tasks" in full.result, "in whatever run it acts"
+        b.root = run
+        cancelled = Result({**TASK, "status": "cancelled"}, is_error=False)
+        b.upstream.other = cancelled
+        assert isinstance(await b.driver.cancel_task(b.authority(), ABLE, "shop", first), Underway)
+        await asyncio.sleep(0.05)
+        await begun(b)
+        assert isinstance(await get(b, first), Refused), "what is over made room"
+        assert isinstance(await get(b, second), Underway)
     finally:
         limit.undo()
 

@@ -1,14 +1,23 @@
-"""One task: a call that its server goes on with after its answer (`pep.tasks`)."""
+"""One task, a call that its server goes on with after its answer (`pep.tasks`), and those that are known."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from remit.facts.canonical import Json
 from remit.pep.answer import Answer
 from remit.pep.notices import Recorded
 from remit.pep.rounds import Under
 from remit.ports.upstream import Question
+
+TASKS_MAX: Final = 1_000
+OF_ONE_AGENT_MAX: Final = 250
+"""Of one acting agent, also those that are over and that nobody asks for any more."""
+OF_ONE_RUN_MAX: Final = 100
+"""Of one run, those that go on."""
+KEPT_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Of results that wait to be fetched again; the oldest are forgotten first."""
 
 
 @dataclass(slots=True)
@@ -33,3 +42,57 @@ class Task:
     def name(self) -> str:
         """Ours for it: the decision id of its action."""
         return self.under.attempt.ref
+
+
+class Known:
+    """The tasks of one service, by the decision id of their action: no agent takes all the room there is."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, Task] = {}
+
+    def __iter__(self) -> Iterator[Task]:
+        """Those known now, the oldest first."""
+        return iter(tuple(self._tasks.values()))
+
+    def get(self, name: str) -> Task | None:
+        """The task of that name."""
+        return self._tasks.get(name)
+
+    def add(self, task: Task) -> None:
+        """Know `task`."""
+        self._tasks[task.name] = task
+
+    def drop(self, task: Task) -> None:
+        """Know `task` no more."""
+        self._tasks.pop(task.name, None)
+        if task.timer is not None:
+            task.timer.cancel()
+
+    def has_room(self, under: Under) -> bool:
+        """Whether the action `under` may become one more; what is over makes room, of the same agent first."""
+        root, agent = under.sids[0], _agent(under)
+        if sum(task.end is None and task.under.sids[0] == root for task in self) >= OF_ONE_RUN_MAX:
+            return False
+        own = [task for task in self if _agent(task.under) == agent]
+        if len(own) >= OF_ONE_AGENT_MAX:
+            over = next((task for task in own if task.end is not None and task.end.done()), None)
+            if over is None:
+                return False
+            self.drop(over)
+        if len(self._tasks) >= TASKS_MAX:
+            self.forget(-1)
+        return len(self._tasks) < TASKS_MAX
+
+    def forget(self, bytes_max: int) -> None:
+        """Forget results that were shown, the oldest first, while they are more than `bytes_max`."""
+        shown = [task for task in self if task.kept_bytes]
+        kept_bytes = sum(task.kept_bytes for task in shown)
+        for task in shown:
+            if kept_bytes <= bytes_max:
+                return
+            kept_bytes -= task.kept_bytes
+            self.drop(task)
+
+
+def _agent(under: Under) -> str:
+    return under.errand.action.authority.acting.agent

@@ -28,7 +28,7 @@ from remit.pep.release import Odd
 from remit.pep.responses import answers_to
 from remit.pep.rounds import ROUNDS_MAX, Under
 from remit.pep.showing import show_ended
-from remit.pep.task import Task
+from remit.pep.task import KEPT_BYTES_MAX, Known, Task
 from remit.pep.telling import Said, read, read_end
 from remit.pep.way import Way
 from remit.policy.verdict import Code, Reason
@@ -38,10 +38,6 @@ from remit.ports.upstream import Along, Begun, Failure, Question, Reply, Result
 from remit.protect.covering import covered_text
 from remit.trace.bodies import Passed
 
-TASKS_MAX: Final = 1_000
-OF_ONE_RUN_MAX: Final = 100
-KEPT_BYTES_MAX: Final = 64 * 1024 * 1024
-"""Of results that wait to be fetched again; the oldest are forgotten first."""
 SETTLE_S: Final = 60.0
 """How long a server that was told to cancel has until the outcome is recorded as it then is."""
 _INTERNAL: Final = -32603
@@ -58,7 +54,7 @@ class Tasks:
         self._desk = desk
         self._memory = memory
         self._clock = clock
-        self._known: dict[str, Task] = {}
+        self._known = Known()
         self._aside: set[asyncio.Task[object]] = set()
 
     async def begin(self, under: Under, begun: Begun) -> Answer:
@@ -68,7 +64,7 @@ class Tasks:
         except Odd as odd:
             return await self._way.finish(under, Failure("garbage", f"the server's task is withheld: {odd}", sent=True))
         task = Task(under, said.ident, said.shown, Recorded(self._desk, under.attempt, under.errand.action))
-        if not self._has_room(under):
+        if not self._known.has_room(under):
             self._spawn(self._ask(task, "tasks/cancel"))
             return await self._way.finish(under, Failure("tasks", "too many tasks are under way", sent=True))
         under.errand = replace(under.errand, show=show_ended)
@@ -83,7 +79,7 @@ class Tasks:
             self._stop(task, why)
             return Refused((why,), task.name, sent=True)
         under.notices.close()
-        self._known[under.attempt.ref] = task
+        self._known.add(task)
         self._until(task, said.ttl_ms / 1000)
         return Underway(under.attempt.ref, task.said)
 
@@ -121,18 +117,19 @@ class Tasks:
 
     def under_way(self, is_over: Callable[[Action], bool]) -> Sequence[str]:
         """The decision ids of tasks that go on at their servers, of those that `is_over` is true of."""
-        return [name for name, task in self._known.items() if task.end is None and is_over(task.under.errand.action)]
+        return [task.name for task in self._known if task.end is None and is_over(task.under.errand.action)]
 
     def cut(self, is_over: Callable[[Action], bool], why: Reason) -> Sequence[str]:
         """End them because of `why`: their servers are told, what became of them is in doubt."""
         found = self.under_way(is_over)
         for name in found:
-            self._stop(self._known[name], why)
+            if (task := self._known.get(name)) is not None:
+                self._stop(task, why)
         return found
 
     def end_session(self, sid: str) -> None:
         """Give up the tasks of a session that has ended."""
-        for task in self._known.values():
+        for task in self._known:
             if task.end is None and sid in task.under.sids:
                 self._give_up(task, "the session has ended")
 
@@ -258,7 +255,7 @@ class Tasks:
                 return Refused((why,), name, sent=True)
             case Released(result):
                 task.kept_bytes = len(result)
-                self._forget(KEPT_BYTES_MAX)
+                self._known.forget(KEPT_BYTES_MAX)
                 return Underway(name, said, result=result)
             case Failed(code, message):
                 return Underway(name, said, error=None if said["status"] == "cancelled" else (code, message))
@@ -293,7 +290,7 @@ class Tasks:
         task.timer = asyncio.get_running_loop().call_later(max(left_s, 0.0), self._over, task)
 
     def _over(self, task: Task) -> None:
-        self._known.pop(task.name, None)
+        self._known.drop(task)
         if task.end is None:
             self._spawn(self._last_look(task))
 
@@ -310,26 +307,6 @@ class Tasks:
         return await under.upstream.ask(
             under.errand.action.authority.acting.sid, under.client.era, method, params, along
         )
-
-    def _has_room(self, under: Under) -> bool:
-        root = under.sids[0]
-        if sum(task.end is None and task.under.sids[0] == root for task in self._known.values()) >= OF_ONE_RUN_MAX:
-            return False
-        if len(self._known) >= TASKS_MAX:
-            self._forget(-1)
-        return len(self._known) < TASKS_MAX
-
-    def _forget(self, bytes_max: int) -> None:
-        """Forget results that were shown, the oldest first, while they are more than `bytes_max`."""
-        shown = [name for name, task in self._known.items() if task.kept_bytes]
-        kept_bytes = sum(self._known[name].kept_bytes for name in shown)
-        for name in shown:
-            if kept_bytes <= bytes_max:
-                return
-            task = self._known.pop(name)
-            kept_bytes -= task.kept_bytes
-            if task.timer is not None:
-                task.timer.cancel()
 
     def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
         aside = asyncio.get_running_loop().create_task(work)
