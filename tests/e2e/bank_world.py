@@ -16,35 +16,12 @@ from mcp.client.streamable_http import streamable_http_client
 from proof.counting import listens
 from proof.service import Service, environment, free_port
 
-BANK = Path(__file__).parents[1] / "upstreams" / "bank.py"
+UPSTREAMS = Path(__file__).parents[1] / "upstreams"
+BANK = UPSTREAMS / "bank.py"
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "limit-what-follows-what.md"
 BLOCK = re.compile(r"^```(cedar|yaml) (?P<file>[\w.]+)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
-RESOURCES = """\
-apiVersion: remit.dev/v1alpha1
-kind: Agent
-metadata: {name: clerk}
-spec: {owner: bank, purpose: writes and pays}
----
-apiVersion: remit.dev/v1alpha1
-kind: Agent
-metadata: {name: boss}
-spec: {owner: bank, purpose: releases}
----
-apiVersion: remit.dev/v1alpha1
-kind: User
-metadata: {name: ana}
----
-apiVersion: remit.dev/v1alpha1
-kind: Route
-metadata: {name: owner}
-spec: {users: [ana], hold_s: 0}
----
-apiVersion: remit.dev/v1alpha1
-kind: Server
-metadata: {name: bank}
-spec: {url: "http://127.0.0.1:PORT/mcp", source: []}
-"""
-PERMIT = '@id("all")\npermit (principal, action, resource);\n'
+RESOURCES = (UPSTREAMS / "bank.yaml").read_text("utf-8")
+PERMIT = (UPSTREAMS / "all.cedar").read_text("utf-8")
 
 
 def page() -> dict[str, str]:
@@ -63,7 +40,7 @@ class Banking:
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
         self.service = Service(self.root)
-        self.service.write({"resources.yaml": RESOURCES.replace("PORT", str(self.port)), "all.cedar": PERMIT})
+        self.service.write({"resources.yaml": RESOURCES.replace("8900", str(self.port)), "all.cedar": PERMIT})
 
     @property
     def done(self) -> list[str]:

@@ -11,60 +11,12 @@ from typing import Self
 from proof.counting import listens
 from proof.service import Service, environment, free_port
 
-NOTES = Path(__file__).parents[1] / "upstreams" / "notes.py"
+UPSTREAMS = Path(__file__).parents[1] / "upstreams"
+NOTES = UPSTREAMS / "notes.py"
 
-RESOURCES = """\
-apiVersion: remit.dev/v1alpha1
-kind: Agent
-metadata: {name: scout}
-spec: {owner: platform, purpose: looks things up}
----
-apiVersion: remit.dev/v1alpha1
-kind: Agent
-metadata: {name: clerk}
-spec: {owner: platform, purpose: writes mails, harness: trusted}
----
-apiVersion: remit.dev/v1alpha1
-kind: User
-metadata: {name: ana}
----
-apiVersion: remit.dev/v1alpha1
-kind: Route
-metadata: {name: owner}
-spec: {users: [ana], hold_s: 0}
----
-apiVersion: remit.dev/v1alpha1
-kind: Server
-metadata: {name: notes}
-spec: {url: "http://127.0.0.1:PORT/mcp", source: []}
-"""
-TOOLS = """\
-apiVersion: remit.dev/v1alpha1
-kind: Tool
-metadata: {name: notes/fetch}
-spec: {effect: read, sink: none, source: ["untrusted:web"]}
----
-apiVersion: remit.dev/v1alpha1
-kind: Tool
-metadata: {name: notes/save}
-spec: {effect: write, sink: internal, source: [], store: {key: path, access: write}}
----
-apiVersion: remit.dev/v1alpha1
-kind: Tool
-metadata: {name: notes/load}
-spec: {effect: read, sink: none, source: [], store: {key: path}}
----
-apiVersion: remit.dev/v1alpha1
-kind: Tool
-metadata: {name: notes/find}
-spec: {effect: read, sink: none, source: [], store: {}}
----
-apiVersion: remit.dev/v1alpha1
-kind: Tool
-metadata: {name: notes/send}
-spec: {effect: irreversible, sink: external, source: []}
-"""
-PERMIT = '@id("all")\npermit (principal, action, resource);\n'
+RESOURCES = (UPSTREAMS / "notes.yaml").read_text("utf-8")
+TOOLS = (UPSTREAMS / "notes_tools.yaml").read_text("utf-8")
+PERMIT = (UPSTREAMS / "all.cedar").read_text("utf-8")
 GATE = """\
 @id("tainted-mail")
 @gate("owner")
@@ -86,7 +38,7 @@ class Noting:
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
         self.service = Service(self.root)
-        self.service.write({"resources.yaml": RESOURCES.replace("PORT", str(self.port)), "all.cedar": PERMIT})
+        self.service.write({"resources.yaml": RESOURCES.replace("8901", str(self.port)), "all.cedar": PERMIT})
 
     @property
     def sent(self) -> list[list[str]]:

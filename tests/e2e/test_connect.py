@@ -87,7 +87,7 @@ async def test_a_snippet_is_of_its_clients_shape_and_its_command_works(
     assert done.returncode == 0, done.stderr
     assert (done.stdout, token.stat().st_mode & 0o777) == ("", 0o600)
     assert Path(found["command"]).name == REMIT.name
-    words = [str(token) if word == "/home/ana/clerk.token" else word for word in found["args"]]
+    words = [str(token) if word == "/home/you/agent.token" else word for word in found["args"]]
     assert str(token) in words
     # The page's service is at the default address; here a free port stands for it.
     parameters = StdioServerParameters(command=str(REMIT), args=words, env={"REMIT_URL": counting.service.url})

@@ -1,10 +1,9 @@
-"""Every command in `docs/how-to/` is run, in order, against a real service; what it shows is what it says.
+"""Every command in `docs/how-to/` is run, in order, where the tutorial ends; what it shows is what it says.
 
-A block `console agent` runs with the token of the agent `clerk`, every other one as the admin. Where a page says that
-an agent works, a comment `call AGENT TOOL ARGUMENTS` has it call a tool of the counter for ana.
+A block `console agent` runs with the token of the agent `assistant`, every other one as the admin. Where a page says
+that an agent works, a comment `call AGENT TOOL ARGUMENTS` has it call a tool of `notes` for you.
 """
 
-import asyncio
 import json
 import re
 import shlex
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from proof.counting import Counting, call
+from tests.e2e.shop_world import Shop, call, publish, tutored
 
 PAGES_FOLDER = Path(__file__).parents[2] / "docs" / "how-to"
 OWN_WORLD = frozenset(
@@ -39,10 +38,9 @@ BLOCK = re.compile(
 
 
 @pytest.fixture(scope="module")
-def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
-    with Counting(tmp_path_factory.mktemp("how-to"), hold_s=0.1) as running:
-        agent = running.service.agent("clerk", "ana")
-        asyncio.run(call(running.service, agent, "add", {"id": "waits", "amount": 50}))
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with tutored(tmp_path_factory.mktemp("how-to")) as running:
+        call(running, running.agent("assistant", "you"), "publish", {"text": "waits"})
         yield running
 
 
@@ -53,23 +51,21 @@ def shown(expected: str, output: str) -> bool:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_command_of_a_page_shows_what_the_page_says(counting: Counting, page: Path) -> None:
-    service, ran = counting.service, 0
-    agent = service.agent("clerk", "ana")
-    asyncio.run(call(service, agent, "add", {"id": page.stem}))
+def test_every_command_of_a_page_shows_what_the_page_says(shop: Shop, page: Path) -> None:
+    agent, ran = shop.agent("assistant", "you"), 0
+    publish(shop, agent, page.stem)
     for block in BLOCK.finditer(page.read_text("utf-8")):
         if block["file"]:
-            service.write({block["file"]: block["text"]})
+            shop.write({block["file"]: block["text"]})
             continue
         if block["caller"]:
-            caller = service.agent(block["caller"], "ana")
-            asyncio.run(call(service, caller, block["tool"], json.loads(block["arguments"])))
+            call(shop, shop.agent(block["caller"], "you"), block["tool"], json.loads(block["arguments"]))
             continue
         output = ""
         for line in block["text"].splitlines():
             if line.startswith("$ remit "):
                 words = shlex.split(line)[2:]
-                done = service.remit(*words, token=agent if block["agent"] else None)
+                done = shop.remit(*words, token=agent if block["agent"] else None)
                 assert done.returncode in ({0, 4} if block["agent"] else {0, 1}), f"{line}\n{done.stderr}"
                 output, ran = done.stdout + done.stderr, ran + 1
             else:

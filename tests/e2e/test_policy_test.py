@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -12,8 +13,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from remit.app import packing
 from remit.app.cli import run
 from remit.app.failure import Exit
+from remit.app.replaying import bundle_of
 from tests.e2e.test_packs import workspace
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "test-policies.md"
@@ -49,6 +52,26 @@ def test_the_page_does_what_it_says(
         for line in shown.splitlines():
             assert " ".join(line.split()) in said, (command, line, said)
         assert code == (Exit.OK if "--mutate" not in command and "coverage" not in command else Exit.NEGATIVE)
+
+
+def test_the_page_says_how_its_workspace_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = re.findall(r"```sh\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(packing.folder(), tmp_path / "packs")
+    for line in block.splitlines():
+        match line.split():
+            case ["remit", *words]:
+                assert run(words) == Exit.OK, capsys.readouterr().err
+            case ["mkdir", name]:
+                Path(name).mkdir()
+            case ["cp", *files, folder]:
+                for file in files:
+                    shutil.copy(file, folder)
+            case other:
+                pytest.fail(f"nobody does {other}")
+    assert bundle_of(tmp_path / "workspace").digest == bundle_of(workspace("starter", tmp_path / "w")).digest
 
 
 def test_reports_are_read_by_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,45 +4,17 @@ Files are written where the page says, the server and the client run, commands s
 `ID` stand for what the command before printed; `/home/you` for the test's folder, its interpreter for ours.
 """
 
-import re
 import shlex
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from proof.service import Service, environment
+from proof.service import environment
+from tests.e2e.shop_world import BLOCK, PAGES, Shop
 from tests.e2e.test_how_to import shown
 
-PAGES = Path(__file__).parents[2] / "docs" / "tutorial"
 OURS = "$ .venv/bin/remit "
-BLOCK = re.compile(
-    r"^```(?P<kind>console|python|yaml) ?(?P<file>[\w./]+)?\n(?P<text>.*?)^```"
-    r"|^<!-- (?P<act>start|prints) (?P<what>[^\n]+) -->$",
-    re.MULTILINE | re.DOTALL,
-)
-
-
-class Shop(Service):
-    """The service of the first run."""
-
-    @property
-    def workspace(self) -> Path:
-        return self.root / "shop"
-
-    @property
-    def data(self) -> Path:
-        return self.root / "shop-data"
-
-
-def run(service: Service, line: str, before: str) -> str:
-    """What the command of `line` prints; it may name what `before`, the output so far, holds."""
-    for word, pattern in (("PIN", r"sha256:[0-9a-f]{64}"), ("ID", r"\br[0-9a-z]+-\d+\.\d+\b")):
-        if word in line.split():
-            line = line.replace(f" {word}", f" {re.findall(pattern, before)[0]}")
-    done = service.remit(*shlex.split(line)[2:])
-    assert done.returncode in {0, 1}, f"{line}\n{done.stdout}{done.stderr}"
-    return done.stdout + done.stderr
 
 
 def test_what_the_first_run_has_you_type_makes_the_service_that_the_next_page_goes_on_from(tmp_path: Path) -> None:
@@ -74,9 +46,7 @@ def test_every_file_and_command_of_the_page_does_what_the_page_says(tmp_path: Pa
     try:
         for block in BLOCK.finditer((PAGES / "your-own-server.md").read_text("utf-8")):
             if block["file"]:
-                text = block["text"].replace("http://127.0.0.1:7171", service.url)
-                text = text.replace("/home/you/tools/bin/python", sys.executable).replace("/home/you", str(tmp_path))
-                (tmp_path / block["file"]).write_text(text, "utf-8")
+                service.put(block["file"], block["text"])
             elif block["act"] == "start":
                 command = [sys.executable, block["what"]]
                 client = subprocess.Popen(
@@ -93,7 +63,7 @@ def test_every_file_and_command_of_the_page_does_what_the_page_says(tmp_path: Pa
             else:
                 for line in block["text"].splitlines():
                     if line.startswith("$ remit "):
-                        output, ran = run(service, line, output), ran + 1
+                        output, ran = service.type(line, output), ran + 1
                     else:
                         assert shown(line, output), f"{line!r} is not in\n{output}"
         assert ran >= 9
