@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import threading
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -299,6 +300,26 @@ async def test_too_much_at_once_is_told_to_come_again(api: World, monkeypatch: p
     for answer in answers:
         if answer.status_code == 503:
             assert answer.headers["retry-after"] == "1"
+
+
+async def test_what_one_agent_sends_keeps_nobody_from_being_heard(api: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would have nobody told of what it does around enforcement."""
+    monkeypatch.setattr("remit.work.discovery.WAITING_MAX", 8)
+    bot, other = [await api.token("agent", name) for name in ("bot", "other")]
+    busy = threading.Event()
+    held = asyncio.create_task(api.service.discoverer.discovery.run(lambda: busy.wait(10)))
+    try:
+        waiting = [asyncio.create_task(send(api, b"{}", JSON, bot)) for _ in range(6)]
+        await asyncio.wait(waiting, timeout=1)
+        refused = [one.result() for one in waiting if one.done()]
+        assert [answer.status_code for answer in refused] == [503] * 4
+        assert "telemetry of bot" in refused[0].text
+        waiting += [asyncio.create_task(send(api, b"{}", JSON, token)) for token in (other, api.admin)]
+        await asyncio.wait(waiting[-2:], timeout=0.3)
+    finally:
+        busy.set()
+    await held
+    assert [(await one).status_code for one in waiting[-2:]] == [200, 200]
 
 
 async def test_a_person_hands_over_sightings_and_accepts_what_an_agent_does(api: World) -> None:

@@ -11,7 +11,7 @@ Laws
 import asyncio
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -35,6 +35,8 @@ from remit.ports.telemetry import Malformed, Sent
 PERIOD_S: Final = 0.5
 WAITING_MAX: Final = 64
 WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
+AGENT_SHARE: Final = 4
+"""One agent has a quarter of either at most."""
 TROUBLES_MAX: Final = 200
 MARKED: Final = ("ledger", *KEPT)
 CHANGES_MAX: Final = 5_000
@@ -59,8 +61,7 @@ class Discovery:
         self._decode = decode
         self._answer = answer
         self._thread = ThreadPoolExecutor(1, "remit-discover")
-        self._waiting = 0
-        self._waiting_bytes = 0
+        self._waiting: list[Sent] = []
         self._since_s = 0.0
         self._dirty: set[Subject] = set()
         self._attribution = Attribution()
@@ -85,15 +86,17 @@ class Discovery:
 
     async def receive(self, sent: Sent) -> bytes:
         """Take one export in; what to answer. Raises `Malformed`."""
-        if self._waiting >= WAITING_MAX or self._waiting_bytes + len(sent.body) > WAITING_BYTES_MAX:
+        if not _fits(sent, self._waiting):
             raise Malformed("otlp/busy", "too much telemetry is waiting: send it again", status=503)
-        self._waiting += 1
-        self._waiting_bytes += len(sent.body)
+        own = [one for one in self._waiting if one.agent == sent.agent]
+        if sent.agent is not None and not _fits(sent, own, AGENT_SHARE):
+            # What an agent sends keeps nobody from hearing of what it does elsewhere.
+            raise Malformed("otlp/busy", f"too much telemetry of {sent.agent} is waiting: send it again", status=503)
+        self._waiting.append(sent)
         try:
             return await self.run(lambda: self._receive(sent))
         finally:
-            self._waiting -= 1
-            self._waiting_bytes -= len(sent.body)
+            self._waiting.remove(sent)
 
     async def take(self, source: str, found: Found) -> None:
         """Take a batch of `source` in."""
@@ -253,3 +256,9 @@ class Discovery:
         if self._clock.monotonic_s() - self._since_s >= _TURN_S:
             time.sleep(_PAUSE_S)
             self._since_s = self._clock.monotonic_s()
+
+
+def _fits(sent: Sent, waiting: Sequence[Sent], share: int = 1) -> bool:
+    """Whether there is room for `sent` beside what is `waiting`, in one of so many shares."""
+    size = len(sent.body) + sum(len(one.body) for one in waiting)
+    return len(waiting) * share < WAITING_MAX and size * share <= WAITING_BYTES_MAX
