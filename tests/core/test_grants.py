@@ -344,6 +344,16 @@ def test_a_grant_covers_no_answer_in_the_midst_of_a_call_but_a_yes_or_a_no(scope
         assert isinstance(answered({"sure": {"action": "accept", "content": content}}), Escalate), content
 
 
+def test_names_that_are_told_alike_are_still_names() -> None:
+    """Where two paths read the same in words, the second name is no value at its place."""
+    for scope in Scope:
+        call: dict[str, Json] = {"deep": {"x y']['the boss": "hi", "x y": {"the boss": "hi"}}}
+        grant = granted(FREE, action("shop/free", call, user="max"), None, scope)
+        for inner, expected in (("hi", "permit"), ("the boss", "escalate")):
+            again = action("shop/free", {"deep": {"x y']['the boss": "hi", "x y": {"the boss": inner}}}, user="max")
+            assert asked_of(FREE, again, None, grant).verdict == expected, (scope, inner)
+
+
 def test_two_values_of_a_granted_call_do_not_change_places() -> None:
     call: dict[str, Json] = {"deep": {"from": "bob", "to": "eve", "dry": True, "all": False}, "many": ["bob", "eve"]}
     deep = {"from": "eve", "to": "bob", "dry": False, "all": True}

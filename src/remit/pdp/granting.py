@@ -83,9 +83,14 @@ def reach_of(
 ) -> Reach:
     """The reach of an action with these recorded `arguments`, whose values `traced` explains."""
     given: dict[str, list[tuple[str, str, str | float]]] = {}
+    named: set[str] = set()
     for path, value in leaves(arguments, names):
-        here, at = given.setdefault(spelt(path), []), pointer(path)
-        here.append((name_at(at) if not here and names.lack(path) else at, str(path[0]), value))
+        at = pointer(path)
+        if names.lack(path) and at not in named:
+            # A name comes before what stands at it.
+            named.add(at)
+            at = name_at(at)
+        given.setdefault(spelt(path), []).append((at, str(path[0]), value))
     wants: list[Want] = []
     values: set[Want] = set()
     carried: set[str] = set()
