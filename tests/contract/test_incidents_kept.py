@@ -30,6 +30,15 @@ def test_incidents_are_read_back_by_state_and_time(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o077 == 0
 
 
+def test_an_incident_is_found_by_what_it_names(tmp_path: Path) -> None:
+    store = SqliteIncidents(tmp_path / "incidents.db")
+    later = replace(BEGUN, ident="r1-1.8", records=("r1-1.8", "r1-1.9"), sids=("s2",), changed_ms=20)
+    store.save([GIVEN, later, replace(BEGUN, ident="r1-1.5", note="r1-1.77 “s3”", records=("r1-1.5",), sids=())])
+    assert (store.naming("r1-1.9"), store.of_session("s2"), store.of_session("s1")) == (later, later, GIVEN)
+    assert (store.naming("r1-1.77"), store.of_session("s3"), store.naming("r1-1")) == (None, None, None)
+    store.close()
+
+
 def test_pages_pass_over_nothing_that_changes_meanwhile(tmp_path: Path) -> None:
     store = SqliteIncidents(tmp_path / "incidents.db")
     many = [replace(BEGUN, ident=f"r1-1.{number}", changed_ms=number // 3) for number in range(10)]

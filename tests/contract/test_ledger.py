@@ -189,6 +189,10 @@ async def test_entries_are_paged_in_order_and_by_session(ledger: Ledger) -> None
     assert await ledger.entries(after=None, limit=9, sid="nobody") == []
     assert [entry.record.seq for entry in await ledger.latest(3)] == [299, 300, 301]
     assert len(await ledger.latest(1_000)) == 301
+    assert [entry.record.seq for entry in await ledger.latest(20, "s1")] == [
+        entry.record.seq for entry in await ledger.entries(after=None, limit=1_000, sid="s1")
+    ][-20:]
+    assert await ledger.latest(9, "nobody") == []
 
 
 @pytest.mark.asyncio

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from remit.facts.canonical import Json
 from remit.pep.answer import Refused, Released
+from remit.protect.incidents import DENIALS_MIN
 from tests.e2e.api_world import World, declared, world
 from tests.e2e.test_api_cli import remit
 
@@ -19,10 +21,16 @@ LIMITS = [
 ]
 
 
+SECRET = f"AKIA{'Q7RZ3WX5TY2PLM4N'}"
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
     async with world(tmp_path_factory.mktemp("on-call")) as made:
         (made.workspace / "limits.yaml").write_text("---\n".join(LIMITS))
+        servers = made.workspace / "servers.yaml"
+        looks = '"detect": ["secret"], "detect_sent": ["secret"], "shared"'
+        servers.write_text(servers.read_text().replace('"shared"', looks))
         await made.told("POST", "/apply", body={})
         yield made
 
@@ -36,6 +44,107 @@ async def refused(api: World, agent: str, tool: str, **arguments: Json) -> str:
             return answer.ref
         assert isinstance(answer, Released)
     raise AssertionError(f"{agent} is never denied {tool}")
+
+
+async def recorded(api: World, event: str) -> list[str]:
+    """The records of `event`."""
+    entries: list[dict[str, Any]] = (await api.told("GET", "/ledger/entries?latest=1000"))["items"]
+    return [one["id"] for one in entries if one["text"].startswith(f"remit: {event} ")]
+
+
+async def incident(api: World, about: str) -> dict[str, Any]:
+    await api.service.incidents.turn()
+    [one] = [one for one in (await api.told("GET", "/incidents"))["items"] if one["about"] == about]
+    return await api.told("GET", f"/incidents/{one['id']}")
+
+
+async def test_who_decides_on_a_route_reads_why_of_what_an_incident_names_but_no_arguments(api: World) -> None:
+    minted = await api.mint("agent", "bot", user="req")
+    cat, dan, req = [await api.token("user", name) for name in ("cat", "dan", "req")]
+    for _ in range(DENIALS_MIN - 2):
+        await api.call(minted["token"], "fails", {"text": "private"})
+    answer = await api.call(minted["token"], "fails", {"text": "private"})
+    assert isinstance(answer, Refused)
+    few = await api.ask("GET", f"/why/{answer.ref}", cat)
+    none = await api.ask("GET", "/why/r0-1.77", cat)
+    assert few.json() == {**none.json(), "title": f"no such decision: {answer.ref}"}, "nobody learns that it is there"
+    assert "what incidents name" in few.json()["why"]
+    await api.call(minted["token"], "fails", {"text": "private"})
+    shown = await incident(api, "agent:bot")
+    why = await api.told("GET", f"/why/{answer.ref}", cat)
+    assert (why["verdict"], why["reasons"][0]["policy"]) == ("deny", "never-fails")
+    assert (why["action"]["arguments"], why["values"], "private" in str(why)) == (None, None, False)
+    assert (await api.ask("GET", f"/why/{answer.ref}", dan)).status_code == 404, "he decides nowhere"
+    session = await api.told("GET", f"/sessions/{shown['sids'][0]}", cat)
+    assert (session["agent"], session["records"][-1]["kind"]) == ("bot", "proposal")
+    assert (await api.ask("GET", f"/sessions/{minted['sid']}", dan)).status_code == 404
+    assert (await api.ask("POST", f"/sessions/{minted['sid']}/end", cat, {})).status_code == 404
+    code, out, _ = await remit(api, "sessions", "show", minted["sid"], token=req)
+    assert (code, "proposal deny bot for req" in out) == (0, True)
+
+
+async def test_what_is_the_admins_leads_a_user_to_what_he_may_run(api: World) -> None:
+    dan = await api.token("user", "dan")
+    for command, following in (
+        (("logs",), "remit incidents ls, remit approvals ls"),
+        (("logs", "-f"), "remit incidents ls, remit approvals ls"),
+        (("budgets", "reset", "few", "--why", "x"), "remit budgets show"),
+        (("breakers", "reset", "loops", "--why", "x"), "remit breakers show"),
+    ):
+        code, _, err = await remit(api, *command, token=dan)
+        assert (code, "this needs a token of kind admin; yours is user" in err, following in err) == (4, True, True)
+    code, _, err = await remit(api, "sessions", "ls", token=dan)
+    assert (code, "nothing acts for dan" in err, "of others: remit incidents show ID" in err) == (0, True, True)
+    code, _, err = await remit(api, "sessions", "ls", token=api.admin)
+    assert (code, err) == (0, "")
+
+
+async def test_a_name_that_no_agent_has_is_no_silence(api: World) -> None:
+    code, out, err = await remit(api, "logs", "--agent", "nobody", token=api.admin)
+    assert (code, out) == (5, "")
+    assert "no such agent in the running bundle: nobody" in err
+    assert "next: remit get agent" in err
+    code, _, err = await remit(api, "logs", "-f", "--server", "nowhere", token=api.admin)
+    assert (code, "no such server in the running bundle: nowhere" in err) == (5, True)
+    code, out, err = await remit(api, "logs", "--agent", "coach", token=api.admin)
+    assert (code, out, "no such record among the last 1,000" in err) == (0, "", True)
+
+
+async def test_why_of_what_a_detector_found_tells_what_where_and_what_followed(api: World) -> None:
+    token = await api.token("agent", "eve", user="req")
+    assert isinstance(await api.call(token, "echo", {"text": SECRET}), Released)
+    sent, said = await recorded(api, "detector.found")
+    shown = await incident(api, "agent:eve")
+    cat, dan = await api.token("user", "cat"), await api.token("user", "dan")
+    code, out, err = await remit(api, "why", sent, token=cat)
+    assert (code, f"remit incidents show {shown['id']}" in err) == (0, True)
+    assert "secret (AWS" in out
+    assert "in what agent eve sent to hand/echo" in out
+    assert "in the arguments text: policies saw confidential, confidential:secret in context.sends" in out
+    why = await api.told("GET", f"/why/{said}", cat)
+    assert why["told"][0].startswith("in the result of the call: the session holds confidential, confidential:secret")
+    assert [one["kind"] for one in why["records"]] == ["intent", "outcome"]
+    assert why["incident"]["id"] == shown["id"]
+    assert SECRET not in str(why)
+    assert (await api.ask("GET", f"/why/{said}", dan)).status_code == 404
+
+
+async def test_why_of_trips_and_halts_tells_how_they_stand(api: World) -> None:
+    denied = await refused(api, "other", "echo", text="once more")
+    trip = (await recorded(api, "breaker.tripped"))[-1]
+    why = await api.told("GET", f"/why/{trip}")
+    assert why["text"].startswith("breaker loops tripped for agent other: the same call of hand/echo 2 times")
+    assert why["told"][0].startswith("it is open now for ")
+    assert [one["id"] for one in why["records"]][-1] == denied
+    cat = await api.token("user", "cat")
+    assert (await api.told("GET", f"/why/{why['records'][0]['id']}", cat))["verdict"] == "permit", "its evidence"
+    await api.told("POST", "/breakers/loops/reset", body={"why": "a test"})
+    assert (await api.told("GET", f"/why/{trip}"))["told"] == ["it is closed again"]
+    halted = (await api.told("POST", "/halts", body={"kind": "agent", "name": "guest", "why": "odd"}))["record"]
+    told = (await api.told("GET", f"/why/{halted}"))["told"]
+    assert told == ["why: odd", "it stands; to let it act again: remit resume agent guest"]
+    await api.told("POST", "/halts/resume", body={"kind": "agent", "name": "guest"})
+    assert (await api.told("GET", f"/why/{halted}"))["told"] == ["why: odd", "it may act again"]
 
 
 async def test_why_of_what_a_budget_denied_tells_limit_use_and_until_when(api: World) -> None:

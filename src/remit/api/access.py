@@ -115,6 +115,18 @@ ACCESS: Final[Mapping[tuple[str, str], frozenset[Kind]]] = MappingProxyType(
 )
 
 
+CONCERNS: Final = "for what concerns you: remit incidents ls, remit approvals ls, remit sessions ls, remit why ID"
+INSTEAD: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
+    {
+        ("GET", "/ledger/entries"): CONCERNS,
+        ("GET", "/events"): CONCERNS,
+        ("POST", "/budgets/{name}/reset"): "ask the admin; what is left: remit budgets show NAME",
+        ("POST", "/breakers/{name}/reset"): "ask the admin; until when it rests: remit breakers show NAME",
+    }
+)
+"""Where a user is led whom a route of the admin's refuses."""
+
+
 def kind_of(caller: Caller) -> Kind:
     """The kind of credential that `caller` bears."""
     match caller:

@@ -133,6 +133,15 @@ class WordsAnswer(Answer):
     record: str
 
 
+class RecordAnswer(Answer):
+    """One record on one line."""
+
+    id: str
+    kind: str
+    at: str
+    text: str
+
+
 class SessionAnswer(Answer):
     """One session."""
 
@@ -147,16 +156,21 @@ class SessionAnswer(Answer):
 
 
 class SessionShownAnswer(SessionAnswer):
-    """One session by itself: how many tokens its index of origins holds, and how many characters of words ground."""
+    """One session by itself: how many tokens its index of origins holds, and how many characters of words ground.
+
+    `records` are its last ones, oldest first.
+    """
 
     index_tokens: int
     words_chars: int
+    records: list[RecordAnswer]
 
 
 class SessionsAnswer(Answer):
-    """Sessions, newest first."""
+    """Sessions, newest first: those that act for the user `of`, or (null) for anybody."""
 
     items: list[SessionAnswer]
+    of: str | None
 
 
 class EntryAnswer(Answer):

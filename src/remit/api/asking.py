@@ -5,8 +5,10 @@ from typing import Final
 from fastapi import APIRouter
 from pydantic import JsonValue
 
+from remit.api.access import CONCERNS
 from remit.api.answers_decided import (
     ActionAnswer,
+    ApprovalAnswer,
     CanAnswer,
     LinkAnswer,
     OutcomeAnswer,
@@ -15,11 +17,14 @@ from remit.api.answers_decided import (
     SettlementAnswer,
     WhyAnswer,
 )
+from remit.api.answers_recorded import RecordedAnswer
 from remit.api.authenticator import Admin, Person
+from remit.api.concerned import concerns
 from remit.api.guard import ByReader, GuardedRoute, With
 from remit.api.limits import limits, limits_of
 from remit.api.lineage import values
 from remit.api.problem import Problem, forbidden, not_found
+from remit.api.recorded import recorded
 from remit.api.requests import CanRequest, RefPath
 from remit.api.services import Services
 from remit.api.views import (
@@ -29,6 +34,7 @@ from remit.api.views import (
     instant,
     plain,
     reason_view,
+    sees_approval,
     sees_arguments,
     tool_name,
 )
@@ -41,7 +47,7 @@ from remit.facts.record import Ref
 from remit.pdp.decision import Decision
 from remit.policy.verdict import Deny, Escalate, Permit, word
 from remit.ports.ledger import Entry
-from remit.trace.bodies import ActionBody, AdminBody, DecisionBody, OutcomeBody
+from remit.trace.bodies import ActionBody, AdminBody, DecisionBody, ExchangeBody, OutcomeBody
 
 router = APIRouter(route_class=GuardedRoute, tags=["questions"])
 
@@ -101,16 +107,27 @@ def _told(decision: Decision) -> CanAnswer:
 
 
 @router.get("/why/{ref}")
-async def why(ref: RefPath, services: With, caller: ByReader) -> WhyAnswer:
-    """Who decided what, why and on whose authority."""
-    entry, body = await _judged(Ref.parse(ref), services)
+async def why(ref: RefPath, services: With, caller: ByReader) -> WhyAnswer | RecordedAnswer:
+    """Who decided what, why and on whose authority; of a record that judges no action what it says and leads to."""
+    entry = await _led(Ref.parse(ref), services)
+    body = None if entry is None else entry.body
+    if entry is not None and isinstance(body, AdminBody) and await concerns(services, caller, ref):
+        return await recorded(services, entry, body)
+    if entry is None or not isinstance(body, ActionBody):
+        raise _untold(caller, ref, entry)
     approval = await _approval(entry, body, services)
-    asked = None if approval is None else await services.ledger.entry(Ref.parse(approval.ident))
-    void = None if approval is None else await voided(services, approval, asked)
-    arguments = sees_arguments(services, caller, approval)
-    if not arguments and not _his(caller, body):
-        raise not_found(f"decision: {ref}", "remit ledger verify, or ask the admin")
+    seen = sees_arguments(services, caller, approval) or _his(caller, body)
+    if not seen and not await concerns(services, caller, f"{entry.record.chain}.{entry.record.seq}"):
+        raise _untold(caller, ref, entry)
+    return await _why(services, caller, entry, body, approval)
+
+
+async def _why(
+    services: Services, caller: Admin | Person, entry: Entry, body: ActionBody, approval: Approval | None
+) -> WhyAnswer:
+    """All that `caller`, who may see the decision `entry`, is told of it."""
     place = Ref(entry.record.chain, entry.record.seq)
+    arguments = sees_arguments(services, caller, approval)
     outcome = await services.ledger.outcome_of(place)
     in_doubt = outcome is None and any(item.ref == place for item in await services.ledger.in_doubt())
     return WhyAnswer(
@@ -131,26 +148,40 @@ async def why(ref: RefPath, services: With, caller: ByReader) -> WhyAnswer:
         policies=_policies(entry, body, services),
         limits=limits(services, entry.record.bundle, body),
         values=await values(body, services.ledger) if arguments else None,
-        approval=None if approval is None else approval_view(services, caller, approval, asked, listed=True, void=void),
+        approval=await _asked(services, caller, approval),
         outcome=None if outcome is None else _outcome(outcome),
         settled=None if outcome is None else _settled(outcome),
         in_doubt=in_doubt,
     )
 
 
-async def _judged(ref: Ref, services: Services) -> tuple[Entry, ActionBody]:
-    """The proposal or intent that `ref`, or the outcome or vote at `ref`, is about."""
+async def _asked(services: Services, caller: Admin | Person, approval: Approval | None) -> ApprovalAnswer | None:
+    """The approval as `caller` may see it."""
+    if approval is None or not sees_approval(services, caller, approval):
+        return None
+    asked = await services.ledger.entry(Ref.parse(approval.ident))
+    void = await voided(services, approval, asked)
+    return approval_view(services, caller, approval, asked, listed=True, void=void)
+
+
+async def _led(ref: Ref, services: Services) -> Entry | None:
+    """The record at `ref`; of an outcome or a round the intent, of a vote the proposal that it is about."""
     entry = await services.ledger.entry(ref)
-    if entry is not None and isinstance(entry.body, OutcomeBody):
-        entry = await services.ledger.entry(Ref.parse(entry.body.intent))
-    elif entry is not None and isinstance(entry.body, DecisionBody):
-        entry = await services.ledger.entry(Ref.parse(entry.body.approval))
+    match None if entry is None else entry.body:
+        case OutcomeBody(intent=about) | ExchangeBody(intent=about) | DecisionBody(approval=about):
+            return await services.ledger.entry(Ref.parse(about))
+        case _:
+            return entry
+
+
+def _untold(caller: Admin | Person, ref: str, entry: Entry | None) -> Problem:
+    """Why `caller` is told nothing of `ref`. A user does not learn whether there is such a record."""
+    if isinstance(caller, Person):
+        seen = "a user sees what acts for him, what he decides and, where he decides on a route, what incidents name"
+        return Problem(404, f"no such decision: {ref}", why=seen, next=CONCERNS)
     if entry is None:
-        raise not_found(f"decision: {ref}", "remit logs")
-    if not isinstance(entry.body, ActionBody):
-        what = "its body was erased" if entry.body is None else f"it is a {entry.record.kind.value}"
-        raise Problem(404, f"{ref} is no decision on an action", why=what, next="remit logs")
-    return entry, entry.body
+        return not_found(f"decision: {ref}", "remit logs")
+    return Problem(404, f"{ref} tells nothing", why="its body was erased", next="remit logs")
 
 
 async def _approval(entry: Entry, body: ActionBody, services: Services) -> Approval | None:

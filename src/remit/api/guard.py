@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, assert_never
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 
-from remit.api.access import ACCESS, PREFIX, Kind, kind_of, named
+from remit.api.access import ACCESS, INSTEAD, PREFIX, Kind, kind_of, named
 from remit.api.authenticator import Acting, Admin, Caller, HarnessOf, Person
 from remit.api.problem import Problem, forbidden
 from remit.api.services import Services
@@ -32,10 +32,11 @@ class GuardedRoute(APIRoute):
         """The handler behind the guard."""
         handle = super().get_route_handler()
         allowed = row(self)
+        instead = next((INSTEAD[asked] for asked in _asked(self) if asked in INSTEAD), "")
 
         async def guarded(request: Request) -> Response:
             if Kind.NOBODY not in allowed:
-                request.state.caller = _admit(request, allowed)
+                request.state.caller = _admit(request, allowed, instead)
             strict = StrictRequest(request.scope, request.receive)
             if await strict.body() and Kind.NOBODY not in allowed:
                 await strict.json()
@@ -82,13 +83,18 @@ class StrictRequest(Request):
 def row(route: APIRoute) -> frozenset[Kind]:
     """Who may call `route`; `LookupError` for a route that the table does not have."""
     found: frozenset[Kind] | None = None
-    for method in route.methods or ():
-        found = ACCESS.get((method, route.path.removeprefix(PREFIX)))
+    for asked in _asked(route):
+        found = ACCESS.get(asked)
         if found is None:
-            raise LookupError(f"{method} {route.path} is not in api/access.py")
+            raise LookupError(f"{' '.join(asked)} is not in api/access.py")
     if found is None:
         raise LookupError(f"{route.path} has no method")
     return found
+
+
+def _asked(route: APIRoute) -> list[tuple[str, str]]:
+    """What `route` answers, as the table names it."""
+    return [(method, route.path.removeprefix(PREFIX)) for method in route.methods or ()]
 
 
 def services_of(request: Request) -> Services:
@@ -98,14 +104,15 @@ def services_of(request: Request) -> Services:
     return services
 
 
-def _admit(request: Request, allowed: frozenset[Kind]) -> Caller:
+def _admit(request: Request, allowed: frozenset[Kind], instead: str) -> Caller:
     services = services_of(request)
     caller = services.authenticator.caller(bearer(request))
     counted(services, caller)
     kind = kind_of(caller)
     if kind not in allowed:
         needed = " or ".join(sorted(allowed))
-        raise forbidden(f"this needs a token of kind {needed}; yours is {kind.value}", _GET[min(allowed)])
+        following = instead if instead and kind is Kind.USER else _GET[min(allowed)]
+        raise forbidden(f"this needs a token of kind {needed}; yours is {kind.value}", following)
     if isinstance(caller, Person) and caller.user not in services.runtime.catalog.users:
         raise forbidden(
             f"{caller.user} is no user of the running bundle",

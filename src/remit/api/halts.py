@@ -5,12 +5,12 @@ from fastapi import APIRouter
 from remit.api.access import named
 from remit.api.answers_halts import HaltAnswer, HaltedAnswer, HaltsAnswer, ResumedAnswer
 from remit.api.authenticator import Admin, Person
+from remit.api.concerned import decides
 from remit.api.guard import ByReader, GuardedRoute, With
 from remit.api.problem import Problem, forbidden, not_found
 from remit.api.requests import HaltRequest, StopRequest
 from remit.api.services import Services
 from remit.api.views import instant
-from remit.escalate.sitting import member
 from remit.facts.record import Receipt
 from remit.facts.stop import Holds, Over, Stop, Stopped, subject
 from remit.pdp.stopping import names_of, of_user
@@ -79,7 +79,7 @@ async def _not_his(services: Services, caller: Admin | Person, stop: Stop) -> Pr
         return forbidden(f"it acts for you, and was stopped by {stop.by}", following)
     if stop.over in {Over.AGENT, Over.SESSION} and agent is not None and agent.owner in his:
         return forbidden(f"it is yours, and was stopped by {stop.by}", following)
-    if not any(member(route, catalog.users[caller.user]) for route in catalog.routes.values()):
+    if not decides(services, caller):
         return forbidden(f"it was stopped by {stop.by}, and you decide on no route", following)
     return None
 

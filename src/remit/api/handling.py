@@ -21,6 +21,14 @@ class Handled(Protocol):
         """The incident `ident`."""
         ...
 
+    async def naming(self, record: str) -> Incident | None:
+        """The last changed one that names `record`."""
+        ...
+
+    async def of_session(self, sid: str) -> Incident | None:
+        """The last changed one that names session `sid`."""
+        ...
+
     async def assign(self, ident: str, to: str, by: str) -> Incident:
         """Give it to `to`."""
         ...

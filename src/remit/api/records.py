@@ -1,12 +1,14 @@
 """One line, and one plain object, for each record: what `logs` and auditors read."""
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import assert_never
 
 from pydantic import JsonValue
 
-from remit.api.answers import EntryAnswer
+from remit.api.answers import EntryAnswer, RecordAnswer
 from remit.api.views import instant, plain, tool_name
+from remit.facts.canonical import Json
 from remit.policy.verdict import spoken
 from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody, AdminBody, Body, DecisionBody, Event, ExchangeBody, OutcomeBody
@@ -27,6 +29,13 @@ def entry_view(entry: Entry) -> EntryAnswer:
         text=summary(entry.body),
         body=None if entry.body is None else _members(_told(entry.body)),
     )
+
+
+def line_view(entry: Entry) -> RecordAnswer:
+    """One record on one line."""
+    record = entry.record
+    ident = f"{record.chain}.{record.seq}"
+    return RecordAnswer(id=ident, kind=record.kind.value, at=instant(record.at), text=summary(entry.body))
 
 
 def event_view(entry: Entry) -> dict[str, JsonValue]:
@@ -80,11 +89,13 @@ def _action(body: ActionBody) -> str:
     return f"{spoken(body.verdict, body.observed)} {chain}{user}: {body.kind} {what}{first}"
 
 
+def data_of(body: AdminBody) -> Mapping[str, Json]:
+    """What `body` says, without the key of an index, which nobody needs to see."""
+    return {"erased": body.data.get("key") is None} if body.event is Event.SESSION_KEYED else body.data
+
+
 def _told(body: Body) -> Body:
-    """`body` without the key of an index, which nobody needs to see."""
-    if isinstance(body, AdminBody) and body.event is Event.SESSION_KEYED:
-        return replace(body, data={"erased": body.data.get("key") is None})
-    return body
+    return replace(body, data=data_of(body)) if isinstance(body, AdminBody) else body
 
 
 def _members(value: Body) -> dict[str, JsonValue]:

@@ -15,9 +15,11 @@ from remit.api.answers import (
     WordsAnswer,
 )
 from remit.api.authenticator import Acting, Admin, HarnessOf, Person
+from remit.api.concerned import concerns_session
 from remit.api.guard import ByHarness, ByPerson, ByReader, BySpeaker, GuardedRoute, With
 from remit.api.problem import Problem, forbidden, not_found
 from remit.api.proofs import may_erase
+from remit.api.records import line_view
 from remit.api.requests import LIMIT_MAX, ConfidenceRequest, Empty, Limit, SessionRequest, SidPath, WordsRequest
 from remit.api.services import Services
 from remit.api.tokens import IDENT_BYTES, issue
@@ -31,6 +33,8 @@ from remit.trace.bodies import AdminBody, Event
 router = APIRouter(route_class=GuardedRoute, tags=["sessions"])
 
 _HOUR_S: Final = 3600
+LATEST: Final = 20
+"""How many of a session's records are shown with it."""
 
 
 @router.post("/sessions", status_code=201)
@@ -112,15 +116,19 @@ async def list_sessions(services: With, caller: ByReader, limit: Limit = 100) ->
     # A user's own may be older than the latest of all.
     found = await services.ledger.sessions(limit if isinstance(caller, Admin) else LIMIT_MAX)
     own = [session for session in found if _sees(caller, session)]
-    return SessionsAnswer(items=[session_view(session) for session in own[:limit]])
+    of = None if isinstance(caller, Admin) else caller.user
+    return SessionsAnswer(items=[session_view(session) for session in own[:limit]], of=of)
 
 
 @router.get("/sessions/{sid}")
 async def show_session(sid: SidPath, services: With, caller: ByReader) -> SessionShownAnswer:
-    """One session."""
-    session = await _own(services, caller, sid)
+    """One session with its last records; of others', those that an incident names, to who decides on some route."""
+    session = await _session(services, sid)
+    if not _sees(caller, session) and not await concerns_session(services, caller, sid):
+        raise _unseen(sid)
     tokens, chars = await services.driver.index_size(sid)
-    return SessionShownAnswer(**dict(session_view(session)), index_tokens=tokens, words_chars=chars)
+    records = [line_view(entry) for entry in await services.ledger.latest(LATEST, sid)]
+    return SessionShownAnswer(**dict(session_view(session)), index_tokens=tokens, words_chars=chars, records=records)
 
 
 @router.post("/sessions/{sid}/end")
@@ -155,8 +163,12 @@ def _check_trust(services: Services, caller: HarnessOf) -> None:
 async def _session(services: Services, sid: str) -> Session:
     session = await services.ledger.session(sid)
     if session is None:
-        raise not_found(f"session: {sid}", "remit sessions ls")
+        raise _unseen(sid)
     return session
+
+
+def _unseen(sid: str) -> Problem:
+    return not_found(f"session: {sid}", "remit sessions ls")
 
 
 async def _opened_by(services: Services, sid: str, harness: str) -> bool:
@@ -176,7 +188,7 @@ async def _opened_by(services: Services, sid: str, harness: str) -> bool:
 async def _own(services: Services, caller: Admin | Person, sid: str) -> Session:
     session = await _session(services, sid)
     if not _sees(caller, session):
-        raise not_found(f"session: {sid}", "remit sessions ls")
+        raise _unseen(sid)
     return session
 
 

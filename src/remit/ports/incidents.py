@@ -21,6 +21,14 @@ class Incidents(Protocol):
         """The incident `ident`."""
         ...
 
+    def naming(self, record: str) -> Incident | None:
+        """The last changed one that names `record`."""
+        ...
+
+    def of_session(self, sid: str) -> Incident | None:
+        """The last changed one that names session `sid`."""
+        ...
+
     def listed(self, states: Iterable[State], limit: int) -> Sequence[Incident]:
         """Those in one of `states`, the last changed first."""
         ...

@@ -93,6 +93,16 @@ class Handling:
         await self._started()
         return await self._ask(lambda store: store.find(ident))
 
+    async def naming(self, record: str) -> Incident | None:
+        """The last changed one that names `record`."""
+        await self._started()
+        return await self._ask(lambda store: store.naming(record))
+
+    async def of_session(self, sid: str) -> Incident | None:
+        """The last changed one that names session `sid`."""
+        await self._started()
+        return await self._ask(lambda store: store.of_session(sid))
+
     async def assign(self, ident: str, to: str, by: str) -> Incident:
         """Give it to `to`. Raises `KeyError` for one that there is not, and `IncidentOver`."""
         return await self._act(ident, Move.ASSIGN, assigning(ident, to, by))

@@ -51,6 +51,14 @@ class SqliteIncidents:
         row = self._conn.execute("SELECT detail FROM incident WHERE ident = ?", (ident,)).fetchone()
         return None if row is None else _incident(row[0])
 
+    def naming(self, record: str) -> Incident | None:
+        """The last changed one that names `record`."""
+        return self._with("$.records", record)
+
+    def of_session(self, sid: str) -> Incident | None:
+        """The last changed one that names session `sid`."""
+        return self._with("$.sids", sid)
+
     def listed(self, states: Iterable[State], limit: int) -> Sequence[Incident]:
         """The last changed of them first."""
         asked = (
@@ -64,6 +72,15 @@ class SqliteIncidents:
         """What changes meanwhile comes again, and later: nothing is passed over by who reads on after the last."""
         asked = "SELECT detail FROM incident WHERE (changed, ident) > (?, ?) ORDER BY changed, ident LIMIT ?"
         return [_incident(row[0]) for row in self._conn.execute(asked, (*after, limit))]
+
+    def _with(self, members: str, one: str) -> Incident | None:
+        # What does not stand in the text at all is passed over without reading it as JSON.
+        asked = (
+            "SELECT detail FROM incident WHERE instr(detail, ?) "
+            "AND EXISTS (SELECT 1 FROM json_each(detail, ?) WHERE value = ?) ORDER BY changed DESC LIMIT 1"
+        )
+        row = self._conn.execute(asked, (one, members, one)).fetchone()
+        return None if row is None else _incident(row[0])
 
     def close(self) -> None:
         """Release the file."""

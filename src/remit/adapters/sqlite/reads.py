@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -151,23 +152,31 @@ def stored_before(conn: sqlite3.Connection, end: int, start: int, limit: int) ->
 
 
 def stored_of_session(conn: sqlite3.Connection, sid: str, after: int, limit: int) -> list[Stored]:
-    """Up to `limit` records made in session `sid` with ids above `after`, in order.
+    """Up to `limit` records made in session `sid` with ids above `after`, in order."""
+    found = [stored.id for stored in takewhile(lambda stored: stored.id > after, _back(conn, sid))]
+    return list(stored_at_each(conn, found[::-1][:limit]))
 
-    Each record names the one before it in its session, so this walks back from the last.
-    """
+
+def stored_latest(conn: sqlite3.Connection, sid: str | None, end: int, limit: int) -> list[Stored]:
+    """The last `limit` records before `end`, or those made in session `sid`, in order."""
+    if sid is None:
+        return stored_before(conn, end, 0, limit)
+    return list(islice(_back(conn, sid), limit))[::-1]
+
+
+def _back(conn: sqlite3.Connection, sid: str) -> Iterator[Stored]:
+    """The records made in session `sid`, the last first: each names the one before it."""
     row = conn.execute("SELECT last FROM activity JOIN session USING (no) WHERE sid = ?", (sid,)).fetchone()
     ident: int = 0 if row is None else row[0]
-    found: list[int] = []
     held: dict[int, Stored] = {}
-    while ident > after:
+    while ident:
         if ident not in held:
             held = _segment_of(conn, ident)
-        found.append(ident)
+        yield held[ident]
         earlier = held[ident].earlier
         if earlier >= ident:
             raise SegmentTorn(f"record {ident} names a later one as the one before it")
         ident = earlier
-    return list(stored_at_each(conn, found[::-1][:limit]))
 
 
 def stored_at_each(conn: sqlite3.Connection, idents: Iterable[int]) -> Iterator[Stored]:

@@ -41,7 +41,7 @@ def ls(
 
 @app.command("show")
 def show_one(ident: Ident, output: Output = Format.YAML, token_file: TokenFile = None) -> None:
-    """Show one incident with its timeline from the ledger; a denied action of it: remit why RECORD."""
+    """Show one incident with its timeline from the ledger; of each record of it: remit why RECORD."""
     data(client(token_file).get(f"/incidents/{ident}"), output)
 
 

@@ -67,10 +67,16 @@ def why(
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
-    """Why was it decided so: action, facts, policies with their lines, verdict, receipts."""
+    """Why was it decided so: action, facts, policies with their lines, verdict, receipts.
+
+    Of a record that judges no action, such as what a detector found: what it says, what followed, which incident.
+    """
     answer: dict[str, Any] = client(token_file).get(f"/why/{ref}")
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
+        return
+    if "event" in answer:
+        _recorded(answer)
         return
     print(f"{answer['id']}  {spoken(answer['verdict'], answer['observed'])}  {answer['at']}")
     for reason in answer["reasons"]:
@@ -84,11 +90,7 @@ def why(
         _limit(limit)
     _values(answer["values"] or [])
     for part in ("action", "facts", "outcome", "settled", "approval", "receipt"):
-        if answer[part]:
-            print(f"\n{part}")
-        members: dict[str, Any] = answer[part] or {}
-        for key, value in members.items():
-            print(f"  {key}: {one_line(value if isinstance(value, str) else json.dumps(value))}")
+        _members(part, answer[part] or {})
     if answer["in_doubt"]:
         print("\nin doubt: no outcome was recorded; the effect may or may not have been")
         say(f"once you found out: remit ledger settle {answer['id']} --happened|--did-not-happen --why …")
@@ -98,6 +100,28 @@ def add(app: typer.Typer) -> None:
     """Add these commands to `app`."""
     app.command()(can)
     app.command()(why)
+
+
+def _recorded(answer: dict[str, Any]) -> None:
+    """A record that judges no action, the records that it names, and the incident that names it."""
+    print(f"{answer['id']}  {answer['event']}  {answer['at']}")
+    for line in (answer["text"], *answer["told"]):
+        print(f"  {one_line(line)}")
+    if answer["records"]:
+        print("\nrecords")
+    for one in answer["records"]:
+        print(f"  {one['id']}  {one['kind']:<8}  {one_line(one['text'])}")
+    for part in ("said", "incident", "receipt"):
+        _members(part, answer[part] or {})
+    if answer["incident"]:
+        say(f"all of it: remit incidents show {answer['incident']['id']}")
+
+
+def _members(part: str, members: dict[str, Any]) -> None:
+    if members:
+        print(f"\n{part}")
+    for key, value in members.items():
+        print(f"  {key}: {one_line(value if isinstance(value, str) else json.dumps(value))}")
 
 
 def _values(values: list[dict[str, Any]]) -> None:

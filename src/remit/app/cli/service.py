@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -99,8 +100,15 @@ def logs(
     asked = client(token_file)
     looking = Looking.of(agent=agent, server=server, verdict=verdict, since=since)
     found = asked.get("/ledger/entries", latest=1_000 if looking else limit)["items"]
-    for item in [item for item in found if looking.finds(item)][-limit:]:
+    wanted = [item for item in found if looking.finds(item)][-limit:]
+    for kind, name in (("agent", agent), ("server", server)) if not wanted else ():
+        # A name that nothing has is refused, where it would be silent.
+        if name is not None:
+            asked.get(f"/resources/{kind}/{quote(name, safe='')}")
+    for item in wanted:
         _line(item, output)
+    if not wanted and not follow:
+        say("no such record among the last 1,000" if looking else "no record yet")
     if follow:
         for item in asked.events("/events"):
             if looking.finds(item):

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from remit.app.cli.options import Output, TokenFile, client
-from remit.app.output import Format, answered, data, show
+from remit.app.output import Format, answered, data, say, show
 
 app = typer.Typer(no_args_is_help=True, help="Runs of agents: labels, counters, calls.")
 
@@ -19,24 +19,24 @@ def ls(
     token_file: TokenFile = None,
 ) -> None:
     """List sessions, newest first."""
-    items: list[dict[str, Any]] = client(token_file).get("/sessions", limit=limit)["items"]
+    answer: dict[str, Any] = client(token_file).get("/sessions", limit=limit)
+    of = answer["of"]
     show(
-        items,
+        answer["items"],
         output,
         ("sid", "agent", "user", "started", "ended", "calls", "labels"),
         wide=("irreversible_calls",),
+        empty="nothing here yet" if of is None else f"nothing acts for {of}",
     )
+    if of is not None and output in {Format.TABLE, Format.WIDE}:
+        say(f"these are the sessions of {of} alone; of others: remit incidents show ID names those that it is about")
 
 
 @app.command("show")
 def show_one(sid: Sid, output: Output = Format.YAML, token_file: TokenFile = None) -> None:
     """Show one session and its latest decisions."""
-    asked = client(token_file)
-    session: dict[str, Any] = asked.get(f"/sessions/{sid}")
-    session["records"] = [
-        f"{item['id']} {item['kind']} {item['text']}"
-        for item in asked.get("/ledger/entries", sid=sid, limit=20)["items"]
-    ]
+    session: dict[str, Any] = client(token_file).get(f"/sessions/{sid}")
+    session["records"] = [f"{item['id']} {item['kind']} {item['text']}" for item in session["records"]]
     data(session, output)
 
 
