@@ -22,6 +22,14 @@ metadata: {name: odd}
 spec: {owner: platform, purpose: tries, groups: [nobodys]}
 """
 
+HOOK = """\
+apiVersion: remit.dev/v1alpha1
+kind: Channel
+metadata: {name: desk}
+spec:
+  secret: {env: NO_SUCH_HOOK}
+  url: https://hooks.example/remit
+"""
 LOOSE = """\
 apiVersion: remit.dev/v1alpha1
 kind: Tool
@@ -208,3 +216,22 @@ def test_what_is_one_is_counted_as_one_and_a_token_for_nobody_says_what_follows(
     assert "(1 agent, 0 tools" in service.log or "(1 agent, 2 tools" in service.log
     assert "acts for nobody" in service.remit("token", "agent", "clerk").stderr
     assert "acts for nobody" not in service.remit("token", "agent", "clerk", "--user", "ana").stderr
+
+
+def test_a_channel_without_its_secret_is_told_of_at_apply_and_by_doctor(counting: Counting) -> None:
+    service = counting.service
+    try:
+        service.write({"hook.yaml": HOOK})
+        assert service.remit("diff").stderr.count("NO_SUCH_HOOK") == 1
+        [told] = service.told("apply")["warnings"]
+        assert told.startswith(
+            "hook.yaml:5: channel 'desk' is told nothing: the environment variable NO_SUCH_HOOK is not set"
+        )
+        assert told.endswith("set it for the service, then start it: remit up")
+        wrong = [one for one in service.told("doctor")["checks"] if not one["ok"]]
+        assert ("channel", "set it for the service, then start it: remit up") in [
+            (one["name"], one["next"]) for one in wrong
+        ]
+    finally:
+        (service.workspace / "hook.yaml").unlink()
+        service.told("apply")

@@ -214,6 +214,29 @@ def test_without_a_service_commands_say_how_to_start_one(tmp_path: Path) -> None
     assert "remit up" in done.stderr
 
 
+def test_a_start_that_fails_leaves_no_data_folder(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "x.yaml").write_text("kind: [", "utf-8")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "theirs").touch()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        for workspace, port, data, code in (
+            ("empty", 0, "new", 3),
+            ("nowhere", 0, "new", 3),
+            ("broken", 0, "new", 3),
+            ("broken", taken.getsockname()[1], "new", 6),
+            ("empty", 0, "kept", 3),
+        ):
+            command = [REMIT, "up", "--workspace", workspace, "--data", data, "--port", str(port)]
+            done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment(), cwd=tmp_path)
+            assert done.returncode == code, done.stderr
+            assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "empty", "kept"]
+    assert (tmp_path / "kept" / "theirs").exists()
+
+
 def test_version_and_help_need_nothing(tmp_path: Path) -> None:
     version = subprocess.run([REMIT, "--version"], check=True, capture_output=True, text=True, cwd=tmp_path)
     assert version.stdout.startswith("remit ")

@@ -4,10 +4,12 @@ Files are written where the page says, the server and the client run, commands s
 `ID` stand for what the command before printed; `/home/you` for the test's folder, its interpreter for ours.
 """
 
+import re
 import shlex
 import subprocess
 import sys
 import time
+from fnmatch import fnmatch
 from pathlib import Path
 
 from proof.service import environment
@@ -36,6 +38,16 @@ def test_what_the_first_run_has_you_type_makes_the_service_that_the_next_page_go
         service.stop()
     assert ran == ["init", "up", "doctor", "get", "ledger"]
     assert (service.workspace / "servers.yaml").is_file()
+
+
+def test_what_the_pages_have_you_make_in_the_clone_is_ignored() -> None:
+    root = PAGES.parents[1]
+    ignored = [line.strip("/") for line in (root / ".gitignore").read_text("utf-8").splitlines() if line]
+    pages = [*PAGES.glob("*.md"), root / "docs" / "how-to" / "operate-the-service.md"]
+    asked = re.compile(r"remit (?:init|ledger backup) ([\w.-]+)|--(?:save|data) ([\w.-]*-data|[\w.-]+\.token)")
+    made = {one[1] or one[2] for page in pages for one in asked.finditer(page.read_text("utf-8"))}
+    assert {"shop", "shop-data", "agent.token", "ledger-backup.sqlite3"} <= made
+    assert [name for name in made if not any(fnmatch(name, pattern) for pattern in ignored)] == []
 
 
 def test_every_file_and_command_of_the_page_does_what_the_page_says(tmp_path: Path) -> None:

@@ -145,9 +145,22 @@ class Service:
 
 
 def open_workspace(settings: Settings) -> tuple[Folder, Bundles, Running]:
-    """The workspace as it is now, compiled. Raises `Failure` with every problem."""
+    """The workspace as it is now, compiled. Raises `Failure` with every problem, and leaves no new data folder then."""
     folder = Folder(settings.workspace)
+    new = not settings.data.exists()
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     bundles = Bundles(settings.data / BUNDLES)
+    try:
+        running = _governing(settings, folder, bundles)
+    except Failure:
+        if new:
+            bundles.discard()
+        raise
+    bundles.keep(running.bundle)
+    return folder, bundles, running
+
+
+def _governing(settings: Settings, folder: Folder, bundles: Bundles) -> Running:
     try:
         running = prepare(_source(folder, bundles), bundles, Telling(say))
     except Invalid as error:
@@ -164,8 +177,7 @@ def open_workspace(settings: Settings) -> tuple[Folder, Bundles, Running]:
             next=f"remit init {settings.workspace}, or name another with --workspace",
             exit=Exit.INVALID,
         )
-    bundles.keep(running.bundle)
-    return folder, bundles, running
+    return running
 
 
 def _source(folder: Folder, bundles: Bundles) -> Source:

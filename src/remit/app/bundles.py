@@ -12,6 +12,7 @@ import hashlib
 import io
 import os
 import pickle
+import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -26,6 +27,7 @@ from remit.api.services import PolicyText
 from remit.app.kept import FORM, described_of, file_of, kept_of, pins_of
 from remit.app.privately import write_beside
 from remit.app.remembering import Breath, Remembering
+from remit.app.vouching import FILE as KEY
 from remit.app.vouching import SEAL_BYTES, Vouching, damaged
 from remit.control.diff import Described
 from remit.control.lock import Lock, Pinned
@@ -82,6 +84,15 @@ class Bundles:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._vouching = Vouching(root.parent / "keys")
         self._remembering = Remembering(root, self._vouching)
+
+    def discard(self) -> None:
+        """Remove all that is kept, its key, and the folders around it where nothing else is in them."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        data = self.root.parent
+        (data / "keys" / KEY).unlink(missing_ok=True)
+        for folder in (data / "keys", data):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     def source(self, fingerprint: str) -> Source | None:
         """The workspace with that fingerprint as it was read, if it was the last one."""

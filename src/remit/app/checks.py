@@ -15,6 +15,7 @@ from remit.app.confirming import UNCONFIRMED
 from remit.app.output import NO_SERVER, counted
 from remit.app.runtime import Runtime
 from remit.app.settings import OUTBOX, Settings
+from remit.app.signing import UNSIGNED
 from remit.control.difference import one_line
 from remit.discover.entry import Status
 from remit.discover.health import SourceState
@@ -28,6 +29,7 @@ from remit.ports.upstream import Health
 
 SIGNED_S_MAX: Final = 10.0
 """Without a checkpoint over everything, after which something is wrong: it is due every second."""
+_NAMED: Final = {UNCONFIRMED: "passkeys", UNSIGNED: "channel"}
 _FREE_BYTES_MIN: Final = 256 * 1024 * 1024
 
 
@@ -64,8 +66,8 @@ async def checks(
     found.extend(_reach(runtime, settings))
     found.extend(await _channels(runtime, settings))
     for one in await runtime.unmanned():
-        name = "passkeys" if one.code == UNCONFIRMED else "routes"
-        found.append(Check(name, False, f"{one.what}: {one.why}", one.next))  # noqa: FBT003
+        said = ": ".join(part for part in (one.what, one.why) if part)
+        found.append(Check(_NAMED.get(one.code, "routes"), False, said, one.next))  # noqa: FBT003
     found.extend(_source(name, state) for name, state in sorted(watched.items()))
     found.extend(_observers(runtime))
     found.extend(_words(runtime))

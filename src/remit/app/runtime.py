@@ -22,6 +22,7 @@ from remit.app.holding import held_labels
 from remit.app.pacing import Pace
 from remit.app.preparing import Preparing
 from remit.app.running import Running, enforced, told_of
+from remit.app.signing import unsigned
 from remit.app.veiling import Veiling
 from remit.control import lock as locking
 from remit.control.problems import Problem, Where
@@ -215,10 +216,9 @@ class Runtime:
         return await held_labels(bundle or self.bundle, self._ledger, self.clock.now_ms())
 
     async def unmanned(self) -> Sequence[Problem]:
-        """What is odd, as of now, about the people of the routes that run, and about what confirms their yes."""
-        source, catalog = self._running.source, self.bundle.catalog
-        found = await unconfirmed(source, catalog, self._ledger, self._passkeys)
-        return (*crowded_out(source, catalog), *found)
+        """What is odd, as of now, about the people of the routes that run, and about how they hear and say yes."""
+        running = self._running
+        return (*crowded_out(running.source, running.bundle.catalog), *await self._doubts(running))
 
     async def pins(self, server: str | None = None) -> Sequence[ServerPin]:
         """Every server's live tools against the lock, or those of `server` alone; empty where there is none."""
@@ -254,8 +254,13 @@ class Runtime:
         return await self._warned(replace(new, bundle=self._known(new.bundle)))
 
     async def _warned(self, running: Running) -> Running:
-        found = await unconfirmed(running.source, running.bundle.catalog, self._ledger, self._passkeys)
+        found = await self._doubts(running)
         return replace(running, warnings=(*running.warnings, *(told_of(one, one.next) for one in found)))
+
+    async def _doubts(self, running: Running) -> Sequence[Problem]:
+        """What is odd about it beside what stands in the folder."""
+        unheard = await unsigned(running.source, self.clock)
+        return (*await unconfirmed(running.source, running.bundle.catalog, self._ledger, self._passkeys), *unheard)
 
     def _known(self, bundle: Bundle) -> Bundle:
         """`bundle`, or the same one that ran before, with what was generated for it and the trust in that."""

@@ -77,7 +77,6 @@ class _Server(uvicorn.Server):
 
 def serve(settings: Settings, *, watch: bool = False) -> None:
     """Run the service until SIGINT or SIGTERM. Raises `Failure` when it cannot start."""
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     listening = _bind(settings.host, settings.port)
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn raises the signal again once it has drained; what is ours to close comes after.

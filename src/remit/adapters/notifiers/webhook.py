@@ -22,8 +22,8 @@ SECRET_BYTES: Final = (24, 64)
 TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0)
 
 
-def signature(secret: str, ident: str, timestamp_s: int, body: bytes) -> str:
-    """`v1,…` over id, timestamp and body by `secret`. Raises `ValueError` for what is no secret."""
+def key_of(secret: str) -> bytes:
+    """The key that `secret` is. Raises `ValueError` for what is none."""
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except binascii.Error:
@@ -31,7 +31,12 @@ def signature(secret: str, ident: str, timestamp_s: int, body: bytes) -> str:
     least, most = SECRET_BYTES
     if not least <= len(key) <= most:
         raise ValueError(f"it holds {len(key)} bytes, not {least} to {most}")
-    signed = hmac.new(key, b"%s.%d.%s" % (ident.encode("utf-8"), timestamp_s, body), hashlib.sha256).digest()
+    return key
+
+
+def signature(secret: str, ident: str, timestamp_s: int, body: bytes) -> str:
+    """`v1,…` over id, timestamp and body by `secret`. Raises `ValueError` for what is no secret."""
+    signed = hmac.new(key_of(secret), b"%s.%d.%s" % (ident.encode("utf-8"), timestamp_s, body), hashlib.sha256).digest()
     return f"v1,{base64.b64encode(signed).decode('ascii')}"
 
 

@@ -100,6 +100,7 @@ def diff(output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
                 print(f"    {escaped(line)}")
         if not answer["changes"] and not answer["tools"]:
             say("no difference")
+        warned(answer)
     return Exit.NEGATIVE if answer["changes"] or answer["tools"] else Exit.OK
 
 

@@ -1,0 +1,45 @@
+"""Whether what a channel is told could be signed: where not, nobody hears of anything until somebody asks."""
+
+import os
+from typing import Final
+
+from remit.adapters.credentials.references import References
+from remit.adapters.notifiers.webhook import key_of
+from remit.control.problems import Problem, Severity
+from remit.control.resources import ChannelSpec, Resource, Source
+from remit.facts.credential import FromCommand, Secret
+from remit.ports.credentials import CredentialRefused
+from remit.ports.system import Clock
+
+UNSIGNED: Final = "channel/unsigned"
+_AGAIN: Final = "mend that, then: remit doctor"
+
+
+async def unsigned(source: Source, clock: Clock) -> tuple[Problem, ...]:
+    """A warning for each channel of `source` whose secret is not there, or is none, as the service finds it now.
+
+    No program is run for it: what one prints is known once there is something to sign.
+    """
+    found, references = list[Problem](), References(os.environ, clock)
+    for one in source.resources:
+        if isinstance(one.spec, ChannelSpec) and not isinstance(one.spec.secret.origin, FromCommand):
+            why = await _refused(one.spec.secret, references)
+            found += [] if why is None else [_warning(one, why)]
+    return tuple(found)
+
+
+async def _refused(secret: Secret, references: References) -> str | None:
+    try:
+        key_of(await references.value(secret))
+    except CredentialRefused as refused:
+        return str(refused)
+    except ValueError as error:
+        return f"its secret cannot sign: {error}"
+    return None
+
+
+def _warning(resource: Resource, why: str) -> Problem:
+    said, _, following = why.partition("; ")
+    what = f"channel {resource.name[:64]!r} is told nothing: {said}"
+    where = resource.at("spec.secret")
+    return Problem(UNSIGNED, where, what, "", next=following or _AGAIN, severity=Severity.WARNING)
