@@ -136,6 +136,32 @@ when { context.input.nothing_has_this == "x" };"""
     assert problem.hint is None
 
 
+def test_what_no_server_detects_says_how_it_is_detected() -> None:
+    text = """@id("a") forbid (principal, action in Remit::Action::"server:shop", resource)
+when { context.CONDITION };"""
+    named, has = 'contains(Remit::Label::"confidential:secret")', "has sends && 1 == context.session.calls"
+    (problem,) = problems(catalog(text.replace("CONDITION", f"session.labels.{named}")))
+    assert problem.hint is not None
+    assert problem.hint.startswith("write `detect: [secret]` in the Server")
+    (problem,) = problems(
+        catalog(text.replace("CONDITION", 'session.labels.contains(Remit::Label::"confidential:pii")'))
+    )
+    assert "`detect_sent: [pii, email]`" in str(problem.hint)
+    looked = "write what is looked for, such as `detect_sent: [secret]`, in the Server shop"
+    missing = problems(catalog(text.replace("CONDITION", f"sends.{named}")))
+    assert looked in {problem.hint for problem in missing}
+    (problem,) = problems(catalog(text.replace("context.CONDITION", f"context {has}")))
+    assert problem.hint == looked
+    (problem,) = problems(
+        catalog(
+            text.replace("server:shop", "delegate")
+            .replace("in R", "== R")
+            .replace("context.CONDITION", f"context {has}")
+        )
+    )
+    assert str(problem.hint).endswith("in the Server …")
+
+
 @pytest.mark.parametrize(("text", "line", "words", "said", "meant"), MISSPELT)
 def test_a_misspelt_word_is_refused(text: str, line: int, words: str, said: str, meant: str | None) -> None:
     good = '@id("good") permit (principal, action, resource);'

@@ -29,6 +29,11 @@ INCIDENTS: Final = frozenset({Find.HIDDEN, Find.SECRET})
 """Finds that people are told of: where personal data is usual, it is no event."""
 
 
+def finds_of(label: str) -> tuple[Find, ...]:
+    """The finds that add `label`; none of one that no detector adds."""
+    return tuple(find for find, added in _LABELS.items() if added == label)
+
+
 def labels_of(finds: Collection[Find]) -> Labels:
     """All labels that `finds` add."""
     return closed(_LABELS[find] for find in finds)

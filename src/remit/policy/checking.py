@@ -125,5 +125,6 @@ def _ground_digest(ground: Ground, schema: str) -> str:
         "actions": {name: sorted(groups) for name, groups in ground.actions.items()},
         "servers": dict(ground.servers),
         "untyped": dict(ground.untyped),
+        "outputs": {tool.exposed: tool.pin for tool in catalog.tools.values() if tool.exposed in ground.outputs},
     }
     return hashlib.sha256(canonical(looked)).hexdigest()

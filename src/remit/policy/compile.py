@@ -139,7 +139,9 @@ def _ground(catalog: Catalog, tools: list[ToolForm]) -> tuple[Ground, cedar.Sche
     untyped = {name: form.quarantined for name, form in named.items() if form.quarantined}
     servers = {name: form.tool.server for name, form in named.items()}
     named_arguments = {name: frozenset(form.arguments) for name, form in named.items()}
-    ground = Ground(catalog, schema, actions, servers, untyped, named_arguments)
+    schemas = {name: form.tool.definition.output_schema for name, form in named.items()}
+    outputs = {name: output for name, output in schemas.items() if output is not None}
+    ground = Ground(catalog, schema, actions, servers, untyped, named_arguments, outputs)
     return ground, cedar.schema_of(schema)
 
 

@@ -12,10 +12,11 @@ from typing import Final
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog, Sink
 from remit.facts.catalog import Effect as ToolEffect
-from remit.facts.obligation import parsed, problem
+from remit.facts.obligation import Cover, Obligation, parsed, problem
 from remit.facts.text import identifier_problem
 from remit.policy.confident import HINT, confidence_problem
 from remit.policy.form import Effect, Form
+from remit.policy.outputs import may_have
 from remit.policy.parse import Statement
 from remit.policy.problem import Problem, nearest
 from remit.policy.schema import NAMESPACE, resolves
@@ -32,7 +33,8 @@ class Ground:
     """What policies are checked against.
 
     `actions`: the groups of each action that can be asked for; `servers`: the resource of a
-    tool's action; `untyped`: tools without `input`, and why; `arguments`: those that each tool has.
+    tool's action; `untyped`: tools without `input`, and why; `arguments`: those that each tool has;
+    `outputs`: the output schemas, of those that have one.
     """
 
     catalog: Catalog
@@ -41,6 +43,7 @@ class Ground:
     servers: Mapping[str, str]
     untyped: Mapping[str, str]
     arguments: Mapping[str, frozenset[str]]
+    outputs: Mapping[str, Mapping[str, Json]]
 
     def reached(self, form: Form) -> tuple[str, ...]:
         """Actions in the scope of `form`."""
@@ -167,7 +170,11 @@ def _paths(form: Form, reached: tuple[str, ...], ground: Ground) -> Iterator[tup
                 yield unkept, access.path[-1], None
                 continue
         missing = f"{shown} does not exist for any action that this policy applies to"
-        yield untypable(access.path, actions, ground) or missing, access.path[-1], None
+        yield (
+            untypable(access.path, actions, ground) or missing,
+            access.path[-1],
+            detect_first(access.path, actions, ground),
+        )
 
 
 def without_monitors(path: tuple[str, ...], ground: Ground) -> str | None:
@@ -175,6 +182,14 @@ def without_monitors(path: tuple[str, ...], ground: Ground) -> str | None:
     if path[:1] == ("past",) and not ground.catalog.monitors:
         return "context.past is not there: the workspace declares no Monitor"
     return None
+
+
+def detect_first(path: tuple[str, ...], actions: Iterable[str], ground: Ground) -> str | None:
+    """The hint for `path` where it is the labels of what is sent, and no server in scope looks for any."""
+    if path != ("sends",):
+        return None
+    servers = sorted({ground.servers[action] for action in actions if action in ground.servers})
+    return f"write what is looked for, such as `detect_sent: [secret]`, in the Server {' or '.join(servers[:3]) or '…'}"
 
 
 def untypable(path: tuple[str, ...], actions: Iterable[str], ground: Ground) -> str | None:
@@ -202,8 +217,18 @@ def _doubts(form: Form, reached: tuple[str, ...], ground: Ground) -> Iterator[tu
     for name in sorted(set(form.annotations) - ANNOTATIONS):
         yield f"the annotation @{name} means nothing here", f"@{name}"
     obligation = form.annotations.get("obligation", "")
-    if obligation and problem(obligation) is None and (name := parsed(obligation).argument) is not None:
+    if obligation and problem(obligation) is None:
+        for text in _idle(parsed(obligation), reached, ground):
+            yield text, f'"{obligation}"'
+
+
+def _idle(owed: Obligation, reached: tuple[str, ...], ground: Ground) -> Iterator[str]:
+    """What of the tools in scope an obligation is not made for."""
+    if (name := owed.argument) is not None:
         lacking = [action for action in reached if name not in ground.arguments.get(action, frozenset())]
         if lacking and len(lacking) < len(reached):
-            text = f"{lacking[0]} has no argument {name!r}, so that each call of it that this permits is denied"
-            yield text, f'"{obligation}"'
+            yield f"{lacking[0]} has no argument {name!r}, so that each call of it that this permits is denied"
+    elif isinstance(owed, Cover) and owed.path and reached:
+        schemas = [ground.outputs.get(action) for action in reached]
+        if not any(schema is None or may_have(schema, owed.path) for schema in schemas):
+            yield f"by its output schema {reached[0]} returns nothing at this path, so that nothing is covered"

@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from remit.facts.finding import finds_of
 from remit.facts.text import escaped
 from remit.policy import cedar
 from remit.policy.form import Form
-from remit.policy.lint import Ground, policy_id, untypable, without_monitors
+from remit.policy.lint import Ground, detect_first, policy_id, untypable, without_monitors
 from remit.policy.parse import Statement
 from remit.policy.problem import Problem, nearest
 from remit.policy.schema import NAMESPACE, attributes, names_of, resolves
@@ -54,7 +55,8 @@ def _said(messages: list[str], statement: Statement, form: Form, ground: Ground)
         if found := _ENUM.match(message):
             kind, name = found[1], found[2]
             noun = kind.rpartition("::")[2]
-            hint = nearest(name, names_of(ground.schema, "entityTypes", noun))
+            near = nearest(name, names_of(ground.schema, "entityTypes", noun))
+            hint = (_detect_first(name) if noun == "Label" else None) or near
             words = f'{kind}::"{name}"'
             yield statement.problem(f'there is no {noun.lower()} "{name}"', words, ident, hint)
         elif found := _ACTION.match(message):
@@ -96,11 +98,22 @@ def _absent(
         return statement.problem(untyped, words, ident)
     others = f" and {len(actions) - 1} other actions" if len(actions) > 1 else ""
     text = f"{'.'.join(('context', *path))} does not exist for {actions[0]}{others}"
-    if any(resolves(ground.schema, action, path) for action in ground.actions):
+    if undetected := detect_first(path, actions, ground):
+        hint = undetected
+    elif any(resolves(ground.schema, action, path) for action in ground.actions):
         hint = f"{_ask_first('.'.join(path))}, or narrow the scope"
     else:
         hint = nearest(path[-1], attributes(ground.schema, actions[0], path[:-1]))
     return statement.problem(text, words, ident, hint)
+
+
+def _detect_first(label: str) -> str | None:
+    if not (finds := finds_of(label)):
+        return None
+    listed = f"[{', '.join(finds)}]"
+    return (
+        f"write `detect: {listed}` in the Server that says such things, or `detect_sent: {listed}` where they are sent"
+    )
 
 
 def _accept_first(action: str, names: tuple[str, ...]) -> str | None:
