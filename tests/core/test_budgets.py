@@ -18,6 +18,7 @@ from remit.facts.budget import (
     Refund,
     carried,
     charged,
+    left_of,
     refunded,
     result_bytes_max,
     settled,
@@ -319,6 +320,8 @@ def test_what_was_not_sent_is_given_back_and_of_tokens_what_a_result_did_not_tak
     )
     assert settled((calls, took), sent=True, given=40, result=9) == (Refund(took.account, 0, 17),)
     assert settled((calls, took), sent=True, given=40, result=80) == ()
+    assert left_of((calls, took), (Refund(took.account, 0, 17),)) == (calls, took._replace(units=13))
+    assert left_of((calls, took), (Refund(took.account, 0, 30), Refund(took.account, 5, 1))) == (calls,)
     assert result_bytes_max((calls, took), 40) == 80
     assert result_bytes_max((calls,), 40) is None
 

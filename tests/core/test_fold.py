@@ -268,10 +268,13 @@ def test_admin_records_that_change_no_state(event: Event) -> None:
 
 def test_what_a_person_says_of_an_intent_closes_it() -> None:
     body = AdminBody(Event.INTENT_SETTLED, "user:ana", "r7f3-1.2", {"happened": False, "why": "looked"})
-    assert fold(REF, 9, RecordKind.ADMIN, body) == (IntentClosed("r7f3-1.2", REF),)
+    assert fold(REF, 9, RecordKind.ADMIN, body) == (IntentClosed("r7f3-1.2", REF, settled=True),)
     refunds: list[Json] = [["few calls", 0, 3], ["odd", True, 1], ["odd", 0, False], ["odd", 0], "odd"]
     back = replace(body, data={"happened": False, "why": "looked", "refunds": refunds})
-    assert fold(REF, 9, RecordKind.ADMIN, back) == (IntentClosed("r7f3-1.2", REF), Refunded("few calls", 0, 3))
+    assert fold(REF, 9, RecordKind.ADMIN, back) == (
+        IntentClosed("r7f3-1.2", REF, settled=True),
+        Refunded("few calls", 0, 3),
+    )
 
 
 def test_what_did_not_happen_is_taken_back_from_the_past() -> None:
@@ -286,7 +289,7 @@ def test_what_did_not_happen_is_taken_back_from_the_past() -> None:
     }
     body = AdminBody(Event.INTENT_SETTLED, "user:ana", "r7f3-1.2", data)
     assert decode_body(RecordKind.ADMIN, encode_body(body)) == body
-    closed = IntentClosed("r7f3-1.2", REF)
+    closed = IntentClosed("r7f3-1.2", REF, settled=True)
     back = {"does": Does.BACK, "at_ms": 5}
     assert fold(REF, 9, RecordKind.ADMIN, body) == (
         closed,

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from remit.facts.budget import Charge, Refund
+from remit.facts.canonical import Json
 from remit.facts.record import RecordKind, Ref
-from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event, Status
+from remit.trace.bodies import UNANSWERED, AdminBody, Choice, DecisionBody, Event, Status
 from remit.trace.chain import SALT_BYTES, chain_name, commitment, genesis, parts, record_hash
 from remit.trace.encoding import decode_record, encode_body, encode_record
 from remit.trace.links import Finding, Row, check_links
@@ -124,6 +125,31 @@ def test_a_person_settles_what_is_in_doubt_and_nothing_else() -> None:
     assert (finding.invariant, "did not take" in str(finding)) == ("budget-never-overspent", True)
     other = stored("r8-2", [settled(f"{CHAIN}.2")])
     assert any("was not in doubt" in str(one) for one in verify([*first, *other]).findings)
+
+
+def test_what_no_answer_of_its_tool_ended_is_settled_once_and_gives_back_what_is_left() -> None:
+    taken = (Charge("few tokens 60 fleet:", 0, 9, 20),)
+    ended = replace(outcome(f"{CHAIN}.2", result=None), refunds=(Refund("few tokens 60 fleet:", 0, 4),))
+
+    def told(status: Status, *further: Step) -> list[str]:
+        sent = [Step(INTENT, "s1", action(charges=taken)), Step(OUTCOME, "s1", replace(ended, status=status))]
+        return findings([*sent, *further])
+
+    def back(units: int) -> Step:
+        step = settled(f"{CHAIN}.2")
+        assert isinstance(step.body, AdminBody)
+        data: dict[str, Json] = {"happened": False, "refunds": [["few tokens 60 fleet:", 0, units]]}
+        return replace(step, body=replace(step.body, data=data))
+
+    for status in UNANSWERED:
+        assert told(status, back(5)) == []
+        [finding] = told(status, back(6))
+        assert "is given back 6 that its intent did not take" in finding
+        [finding] = told(status, back(5), back(5))
+        assert "was not in doubt" in finding
+    for status in set(Status) - UNANSWERED:
+        [finding] = told(status, back(5))
+        assert "was not in doubt" in finding
 
 
 def erased(row: Row) -> Row:

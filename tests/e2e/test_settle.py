@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -96,6 +97,46 @@ def test_what_did_not_happen_gives_back_what_it_took_but_not_to_whom_it_acted_fo
         service.start()
         assert spent() == ["0"]
         assert service.remit("ledger", "verify").returncode == 0
+
+
+def test_a_call_that_was_cut_off_is_settled_like_one_that_has_no_outcome(tmp_path: Path) -> None:
+    counting = Counting(tmp_path, delay_s=30, hold_s=0.1)
+    counting.service.write({"budget.yaml": BUDGET})
+    with counting:
+        service = counting.service
+        ident = asyncio.run(cut_off(counting))
+
+        def spent() -> list[str]:
+            return [one["spent"] for one in service.told("describe", "budget", "one")["status"]["accounts"]]
+
+        assert (spent(), service.told("ledger", "in-doubt")) == (["1"], [])
+        assert f"remit ledger settle {ident}" in service.remit("why", ident).stderr
+        said = ("ledger", "settle", ident, "--did-not-happen", "--why", "its line is not at the counter")
+        with ThreadPoolExecutor(4) as pool:
+            together = [pool.submit(service.remit, *said) for _ in range(4)]
+        assert sorted(one.result().returncode for one in together) == [0, 5, 5, 5], "it is said once"
+        assert spent() == ["0"]
+        why = service.told("why", ident)
+        assert (why["outcome"]["status"], why["settled"]["happened"], why["in_doubt"]) == ("lost", False, False)
+        service.stop()
+        assert service.remit("ledger", "verify", "--data", str(service.data)).returncode == 0
+        service.start()
+        assert spent() == ["0"]
+        assert service.remit(*said).returncode == 5
+
+
+async def cut_off(counting: Counting) -> str:
+    service = counting.service
+    going = asyncio.create_task(call(service, service.agent("clerk", "ana"), "add", {"id": "one"}))
+    until = time.monotonic() + 30
+    while not counting.effects:
+        assert time.monotonic() < until, "the call does not arrive"
+        await asyncio.sleep(0.05)
+    halted = await asyncio.to_thread(service.told, "halt", "tool", "counter/add", "--why", "it hangs")
+    said = await going
+    assert "it may have taken effect" in str(said.content)
+    [ident] = halted["cut"]
+    return str(ident)
 
 
 WATCHED = """\

@@ -46,8 +46,8 @@ from remit.facts.agent import Authority
 from remit.facts.record import Ref
 from remit.pdp.decision import Decision
 from remit.policy.verdict import Deny, Escalate, Permit, word
-from remit.ports.ledger import Entry
-from remit.trace.bodies import ActionBody, AdminBody, DecisionBody, ExchangeBody, OutcomeBody
+from remit.ports.ledger import Entry, Ledger
+from remit.trace.bodies import UNANSWERED, ActionBody, AdminBody, DecisionBody, ExchangeBody, OutcomeBody
 
 router = APIRouter(route_class=GuardedRoute, tags=["questions"])
 
@@ -128,8 +128,8 @@ async def _why(
     """All that `caller`, who may see the decision `entry`, is told of it."""
     place = Ref(entry.record.chain, entry.record.seq)
     arguments = sees_arguments(services, caller, approval)
-    outcome = await services.ledger.outcome_of(place)
-    in_doubt = outcome is None and any(item.ref == place for item in await services.ledger.in_doubt())
+    outcome, settled = await _ends(place, services.ledger)
+    in_doubt = settled is None and await _is_in_doubt(place, outcome, services.ledger)
     return WhyAnswer(
         id=str(place),
         kind=entry.record.kind.value,
@@ -150,7 +150,7 @@ async def _why(
         values=await values(body, services.ledger) if arguments else None,
         approval=await _asked(services, caller, approval),
         outcome=None if outcome is None else _outcome(outcome),
-        settled=None if outcome is None else _settled(outcome),
+        settled=settled,
         in_doubt=in_doubt,
     )
 
@@ -249,14 +249,24 @@ def _outcome(entry: Entry) -> OutcomeAnswer | None:
     )
 
 
-def _settled(entry: Entry) -> SettlementAnswer | None:
-    body = entry.body
-    if not isinstance(body, AdminBody):
-        return None
-    return SettlementAnswer(
-        id=f"{entry.record.chain}.{entry.record.seq}",
-        at=instant(entry.record.at),
+async def _ends(place: Ref, ledger: Ledger) -> tuple[Entry | None, SettlementAnswer | None]:
+    """The outcome of the intent at `place`, and what a person said of it."""
+    last = await ledger.outcome_of(place)
+    if last is None or not isinstance(last.body, AdminBody):
+        return last, None
+    body = last.body
+    before = body.data.get("outcome")
+    outcome = None if before is None else await ledger.entry(Ref.parse(str(before)))
+    return outcome, SettlementAnswer(
+        id=f"{last.record.chain}.{last.record.seq}",
+        at=instant(last.record.at),
         by=body.by,
         happened=body.data.get("happened") is True,
         why=str(body.data.get("why", "")),
     )
+
+
+async def _is_in_doubt(place: Ref, outcome: Entry | None, ledger: Ledger) -> bool:
+    if outcome is not None:
+        return isinstance(outcome.body, OutcomeBody) and outcome.body.status in UNANSWERED
+    return any(item.ref == place for item in await ledger.in_doubt())

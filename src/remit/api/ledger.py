@@ -19,8 +19,8 @@ from remit.api.services import Services
 from remit.api.views import instant
 from remit.facts.record import Ref
 from remit.pdp.stopping import names_of
-from remit.ports.ledger import Entry
-from remit.trace.bodies import ActionBody
+from remit.ports.ledger import Entry, Ledger
+from remit.trace.bodies import UNANSWERED, ActionBody, OutcomeBody
 
 router = APIRouter(route_class=GuardedRoute, tags=["ledger"])
 
@@ -72,8 +72,7 @@ async def settle(asked: SettleRequest, services: With, caller: ByReader) -> Sett
     by whom it acted for.
     """
     ref = Ref.parse(asked.id)
-    if not any(item.ref == ref for item in await services.ledger.in_doubt()):
-        raise not_found(f"in doubt: {asked.id}", "remit ledger in-doubt")
+    ended = await _ended(ref, services.ledger)
     entry = await services.ledger.entry(ref)
     intent = None if entry is None or not isinstance(entry.body, ActionBody) else entry.body
     undone = None if entry is None or intent is None or asked.happened else (entry.record.at, intent)
@@ -81,9 +80,27 @@ async def settle(asked: SettleRequest, services: With, caller: ByReader) -> Sett
     if undone is not None and (undone[1].charges or undone[1].marks) and undone[1].user in his:
         why = "it acted for you, and what it counts for in budgets and monitors would be given back"
         raise forbidden(why, "ask somebody else, or the admin")
-    said = services.driver.settle(asked.id, named(caller), asked.why, happened=asked.happened, undone=undone)
+    said = services.driver.settle(
+        str(ref), named(caller), asked.why, happened=asked.happened, undone=undone, ended=ended
+    )
     receipt = await said
+    if receipt is None:
+        raise _not_in_doubt(ref)
     return SettledAnswer(id=asked.id, happened=asked.happened, record=str(receipt.ref))
+
+
+async def _ended(ref: Ref, ledger: Ledger) -> tuple[Ref, OutcomeBody] | None:
+    """The outcome that leaves the intent at `ref` in doubt, None without one. Raises `Problem` where it is not."""
+    outcome = await ledger.outcome_of(ref)
+    if outcome is not None and isinstance(outcome.body, OutcomeBody) and outcome.body.status in UNANSWERED:
+        return _ref(outcome), outcome.body
+    if any(item.ref == ref for item in await ledger.in_doubt()):
+        return None
+    raise _not_in_doubt(ref)
+
+
+def _not_in_doubt(ref: Ref) -> Problem:
+    return not_found(f"call in doubt: {ref}", "remit ledger in-doubt")
 
 
 @router.get("/events", response_model=None)

@@ -6,10 +6,10 @@ from typing import Protocol
 from remit.facts.breaker import Breaker, State, Trip
 from remit.facts.budget import Balance
 from remit.facts.guarantee import SignOff
-from remit.facts.record import Receipt
+from remit.facts.record import Receipt, Ref
 from remit.pdp.guaranteed import Breach
 from remit.protect.past import Past
-from remit.trace.bodies import ActionBody
+from remit.trace.bodies import ActionBody, OutcomeBody
 
 
 class Spending(Protocol):
@@ -25,9 +25,19 @@ class Spending(Protocol):
         ...
 
     async def settle(
-        self, intent: str, by: str, why: str, *, happened: bool, undone: tuple[int, ActionBody] | None
-    ) -> Receipt:
-        """Say what became of an intent in doubt. `undone`: by its moment and body, it is given back."""
+        self,
+        intent: str,
+        by: str,
+        why: str,
+        *,
+        happened: bool,
+        undone: tuple[int, ActionBody] | None,
+        ended: tuple[Ref, OutcomeBody] | None = None,
+    ) -> Receipt | None:
+        """Say what became of an intent in doubt, `ended` by an outcome or by none; None where somebody just has.
+
+        `undone`: by its moment and body, it is given back.
+        """
         ...
 
     @property

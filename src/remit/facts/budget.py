@@ -245,6 +245,13 @@ def settled(charges: Iterable[Charge], *, sent: bool, given: int, result: int) -
     return tuple(found)
 
 
+def left_of(taken: Iterable[Charge], given: Iterable[Refund]) -> tuple[Charge, ...]:
+    """What was `taken` and not `given` back."""
+    back = {(one.account, one.since_ms): one.units for one in given}
+    left = (one._replace(units=one.units - back.get((one.account, one.since_ms), 0)) for one in taken)
+    return tuple(one for one in left if one.units > 0)
+
+
 def result_bytes_max(charges: Iterable[Charge], given: int) -> int | None:
     """How many bytes a result may have by what was reserved for it; None where nothing counts them."""
     kept = [

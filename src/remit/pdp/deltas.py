@@ -81,10 +81,11 @@ class SessionEnded:
 
 @dataclass(frozen=True, slots=True)
 class IntentClosed:
-    """The intent at `intent` (a decision id) has its outcome, `outcome`."""
+    """The intent at `intent` (a decision id) has its outcome, `outcome`; one that is `settled` has it from a person."""
 
     intent: str
     outcome: Ref
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

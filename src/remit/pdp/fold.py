@@ -14,11 +14,11 @@ Laws
 What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; `session.keyed` {key}, null
 to erase it; `session.words` {text, grounds?}; `token.revoked` {expires_ms}; `credential` {hash}, null to remove it;
 `epoch` {heads, …}; `halt` {reason, holds?, keeps?}; `session.confidence` {source, units};
-`approval.superseded` {by}; `guarantee.signed` {breach, why}; `intent.settled` {happened, why, refunds?, root?, marks?};
-`past.carried` {slot}; `budget.carried` {since_ms, units}; `passkey.added` {user, key, count, name};
-`passkey.removed` {user, why?, confirmed?: [passkey, counted]}. `subject` is the
-id of the session, token, credential, approval, passkey or intent, the account of a budget, a breaker, a guarantee,
-the place of a slot, or the chain.
+`approval.superseded` {by}; `guarantee.signed` {breach, why}; `past.carried` {slot};
+`intent.settled` {happened, why, outcome?, refunds?, root?, marks?}; `budget.carried` {since_ms, units};
+`passkey.added` {user, key, count, name}; `passkey.removed` {user, why?, confirmed?: [passkey, counted]}.
+`subject` is the id of the session, token, credential, approval, passkey or intent, the account of a budget, a breaker,
+a guarantee, the place of a slot, or the chain.
 """
 
 import re
@@ -263,7 +263,7 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             return unasked(at, body)
         case Event.INTENT_SETTLED:
             refunds = (Refunded(*refund) for refund in given_back(body.data))
-            return (IntentClosed(body.subject, ref), *refunds, *settled_past(at, body))
+            return (IntentClosed(body.subject, ref, settled=True), *refunds, *settled_past(at, body))
         case Event.PAST_CARRIED:
             return carried_past(body)
         case Event.BREAKER_TRIPPED | Event.BREAKER_CLOSED | Event.BUDGET_RESET | Event.BUDGET_CARRIED:

@@ -3,16 +3,25 @@
 from collections.abc import Mapping, Sequence
 
 from remit.facts.breaker import Breaker, State, Trip, name_of
-from remit.facts.budget import Balance, settled
+from remit.facts.budget import Balance, Refund, left_of, settled
 from remit.facts.canonical import Json
-from remit.facts.record import Receipt, RecordKind
+from remit.facts.record import Receipt, RecordKind, Ref
 from remit.pdp.kept import taken_back
 from remit.pep.granting import Granting
-from remit.trace.bodies import ActionBody, AdminBody, Event
+from remit.pep.judging import Desk
+from remit.pep.memory import Memory
+from remit.ports.ledger import Ledger
+from remit.ports.system import Clock
+from remit.trace.bodies import ActionBody, AdminBody, Event, OutcomeBody
 
 
 class Bounding(Granting):
     """Accounts that begin anew, breakers that are closed, what in doubt did not happen."""
+
+    def __init__(self, memory: Memory, desk: Desk, ledger: Ledger, clock: Clock) -> None:
+        super().__init__(memory, desk, ledger, clock)
+        self._settled: set[str] = set()
+        """What people said of in this process: it is said once, however many say so at the same moment."""
 
     @property
     def accounts(self) -> Mapping[str, Balance]:
@@ -25,23 +34,36 @@ class Bounding(Granting):
         return await self._desk.append(RecordKind.ADMIN, "", body).durable
 
     async def settle(
-        self, intent: str, by: str, why: str, *, happened: bool, undone: tuple[int, ActionBody] | None
-    ) -> Receipt:
-        """Say what became of `intent`, which is in doubt.
+        self,
+        intent: str,
+        by: str,
+        why: str,
+        *,
+        happened: bool,
+        undone: tuple[int, ActionBody] | None,
+        ended: tuple[Ref, OutcomeBody] | None = None,
+    ) -> Receipt | None:
+        """Say what became of `intent`, which is in doubt; None where somebody has said so meanwhile.
 
         `undone` is when it was let through, and its body, where budgets get back what it took, and monitors and rates
-        no longer count it.
+        no longer count it. `ended` is the outcome that left it in doubt, where it has one.
         """
+        if intent in self._settled:
+            return None
         data: dict[str, Json] = {"happened": happened, "why": why}
+        given: tuple[Refund, ...] = ()
+        if ended is not None:
+            data["outcome"], given = str(ended[0]), ended[1].refunds
         if undone is not None:
             at_ms, body = undone
-            refunds: list[Json] = [list(one) for one in settled(body.charges, sent=False, given=0, result=0)]
+            taken = left_of(body.charges, given)
+            refunds: list[Json] = [list(one) for one in settled(taken, sent=False, given=0, result=0)]
             if refunds:
                 data["refunds"] = refunds
             if marks := taken_back(body.marks, at_ms):
                 data |= {"root": body.links[0][1], "marks": marks}
-        body = AdminBody(Event.INTENT_SETTLED, by, intent, data)
-        return await self._desk.append(RecordKind.ADMIN, "", body).durable
+        self._settled.add(intent)
+        return await self._desk.append(RecordKind.ADMIN, "", AdminBody(Event.INTENT_SETTLED, by, intent, data)).durable
 
     @property
     def tripped(self) -> Sequence[tuple[Breaker, str, State, float, Trip]]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from remit.facts.budget import Charge, Refund
 from remit.facts.canonical import Json
@@ -26,6 +26,10 @@ class Status(StrEnum):
     TIMEOUT = "timeout"
     LOST = "lost"
     NOT_SENT = "not_sent"
+
+
+UNANSWERED: Final = frozenset({Status.UPSTREAM_ERROR, Status.TIMEOUT, Status.LOST})
+"""It was sent, and no answer of the tool says what became of it: in doubt too, until a person says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,14 +19,14 @@ at the end cannot be seen from the rows alone: keep a checkpoint elsewhere. Whet
 what the records fold to is for who holds the file.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, assert_never, cast
 
-from remit.facts.budget import given_back
+from remit.facts.budget import Charge, given_back, left_of
 from remit.facts.label import closed
 from remit.facts.record import Receipt, Record, RecordKind, Ref
-from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event, ExchangeBody, OutcomeBody, Passed
+from remit.trace.bodies import UNANSWERED, AdminBody, Choice, DecisionBody, Event, ExchangeBody, OutcomeBody, Passed
 from remit.trace.chain import parts
 from remit.trace.encoding import decode_body
 from remit.trace.erasing import frames
@@ -69,7 +69,7 @@ class _Asked:
 
 @dataclass(slots=True)
 class Verifier:
-    """Verification, one row at a time; memory grows with what is open, not with the ledger."""
+    """Verification, one row at a time; memory grows with what is open or in doubt, not with the ledger."""
 
     _head: Receipt | None = None
     _heads: dict[str, Receipt] = field(default_factory=dict[str, Receipt])
@@ -79,6 +79,7 @@ class Verifier:
     _intents: int = 0
     _outcomes: int = 0
     _open: dict[str, Glance] = field(default_factory=dict[str, Glance])
+    _unanswered: dict[str, tuple[Charge, ...]] = field(default_factory=dict[str, tuple[Charge, ...]])
     _asked: dict[str, _Asked] = field(default_factory=dict[str, _Asked])
     _findings: list[Finding] = field(default_factory=list[Finding])
     _more: int = 0
@@ -262,6 +263,8 @@ class Verifier:
             return
         for what in self._spent.outcome(intent.charges, body.refunds):
             self._say(row, "budget-never-overspent", what)
+        if body.status in UNANSWERED:
+            self._unanswered[body.intent] = left_of(intent.charges, body.refunds)
         if body.approval != intent.approval:
             self._say(row, "approval-binds-exact-action", "its intent claimed another approval")
         if body.result is None:
@@ -275,13 +278,19 @@ class Verifier:
 
     def _check_settled(self, row: Row, body: AdminBody) -> None:
         """A person may say what became of an intent that is in doubt, of no other; budgets get back what it took."""
+        if body.subject in self._unanswered:
+            self._gives_back(row, self._unanswered.pop(body.subject), body)
+            return
         if body.subject in self._open:
             (replica, epoch), (here, now) = parts(Ref.parse(body.subject).chain), parts(row.ref.chain)
             if replica == here and epoch < now:
-                for what in self._spent.outcome(self._open.pop(body.subject).charges, given_back(body.data)):
-                    self._say(row, "budget-never-overspent", what)
+                self._gives_back(row, self._open.pop(body.subject).charges, body)
                 return
         self._say(row, "intent-before-effect", f"{body.subject[:40]}, which it settles, was not in doubt")
+
+    def _gives_back(self, row: Row, taken: Sequence[Charge], body: AdminBody) -> None:
+        for what in self._spent.outcome(taken, given_back(body.data)):
+            self._say(row, "budget-never-overspent", what)
 
     def _check_exchange(self, row: Row, body: ExchangeBody) -> None:
         """INVARIANT(intent-before-effect), INVARIANT(label-before-data), INVARIANT(approval-binds-exact-action)."""

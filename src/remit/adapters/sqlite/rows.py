@@ -43,7 +43,7 @@ _INTO: Final = {
     "activity": ("REPLACE INTO activity", "nnnn", ""),
     "open_intents": ("REPLACE INTO open_intents", "nn", ""),
     "in_doubt": ("INSERT INTO in_doubt", "ntn", ""),
-    "outcome": ("INSERT INTO outcome", "nn", ""),
+    "outcome": ("REPLACE INTO outcome", "nn", ""),
     "approval": ("REPLACE INTO approval", "ntt", ""),
     "stopped": ("REPLACE INTO stopped", "ttntt", ""),
     "granted": ("REPLACE INTO granted", "nt", ""),

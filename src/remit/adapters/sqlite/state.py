@@ -298,7 +298,7 @@ class State:
             self._asked[ident] = after
 
     def _close(self, delta: IntentClosed) -> None:
-        """An intent has one outcome, the first; what is no open intent changes nothing."""
+        """An intent has one outcome, the first, until a person says more; what is no open intent changes nothing."""
         ident = self._named(delta.intent)
         outcome = self.id_of(delta.outcome)
         if ident is None or outcome is None:
@@ -314,7 +314,7 @@ class State:
         elif ident in self._doubtful:
             self._doubtful.remove(ident)
             self._change("in_doubt", ident, (ident, None, None))
-        else:
+        elif not delta.settled:
             return
         self._closed.append((ident, outcome))
 

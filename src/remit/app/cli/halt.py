@@ -111,6 +111,8 @@ def _say(answer: dict[str, Any], what: str, said: str, output: Format) -> None:
         more = f" and {len(cut) - _CUT_SHOWN_MAX} more" if len(cut) > _CUT_SHOWN_MAX else ""
         verb = "would be" if drill else "were"
         say(f"  {len(cut)} under way {verb} cut off, their effect is in doubt: {' '.join(cut[:_CUT_SHOWN_MAX])}{more}")
+    if cut and not drill:
+        say("  once you found out what became of one: remit ledger settle ID --happened|--did-not-happen --why TEXT")
     if not drill:
         say(f"  to let it act again: remit resume {what}")
 

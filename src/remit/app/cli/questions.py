@@ -92,7 +92,7 @@ def why(
     for part in ("action", "facts", "outcome", "settled", "approval", "receipt"):
         _members(part, answer[part] or {})
     if answer["in_doubt"]:
-        print("\nin doubt: no outcome was recorded; the effect may or may not have been")
+        print("\nin doubt: no answer of the tool was recorded; the effect may or may not have been")
         say(f"once you found out: remit ledger settle {answer['id']} --happened|--did-not-happen --why …")
 
 
