@@ -193,6 +193,10 @@ async def test_entries_are_paged_in_order_and_by_session(ledger: Ledger) -> None
         entry.record.seq for entry in await ledger.entries(after=None, limit=1_000, sid="s1")
     ][-20:]
     assert await ledger.latest(9, "nobody") == []
+    assert [entry.record.seq for entry in await ledger.latest(3, before=ref(150))] == [147, 148, 149]
+    assert [entry.record.seq for entry in await ledger.latest(3, "s1", ref(51))] == [42, 45, 48]
+    assert await ledger.latest(3, before=ref(1)) == []
+    assert await ledger.latest(3, before=Ref("r9999-1", 5)) == []
 
 
 @pytest.mark.asyncio

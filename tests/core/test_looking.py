@@ -1,7 +1,11 @@
 """What `remit logs` looks for."""
 
+from typing import Any, cast
+
 import pytest
 
+from remit.app import looking as subject
+from remit.app.client import Client
 from remit.app.failure import Failure
 from remit.app.looking import Looking
 
@@ -41,3 +45,45 @@ def test_times_are_compared_whatever_their_zone(since: str, found: bool) -> None
 def test_what_cannot_be_looked_for_is_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(Failure):
         looking(**wrong)
+
+
+class Ledger:
+    """A ledger of `count` records, of which every tenth is an action of clerk's; what it was asked."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.asked = count, list[int]()
+
+    def get(self, _path: str, *, latest: int, before: str | None) -> dict[str, Any]:
+        self.asked.append(latest)
+        end = self.count if before is None else int(before)
+        numbers = range(max(0, end - latest), end)
+        return {
+            "items": [{"id": str(n), "at": f"{n:06}", **({} if n % 10 else {"agents": ["clerk"]})} for n in numbers]
+        }
+
+    def found(self, looking: Looking, limit: int) -> tuple[list[int], str | None]:
+        items, unsearched = looking.latest(cast("Client", self), limit)
+        return [int(item["id"]) for item in items], unsearched
+
+
+def test_records_are_looked_through_as_far_back_as_is_asked_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "PAGE", 1_000)
+    busy = Ledger(5_000)
+    assert busy.found(looking(), 3) == ([4997, 4998, 4999], None)
+    assert busy.found(looking(agent="clerk"), 3) == ([4970, 4980, 4990], None)
+    assert busy.asked == [3, 1_000]
+    assert busy.found(looking(agent="clerk"), 300)[0] == list(range(2000, 5000, 10))
+    assert len(busy.asked) == 5
+    assert busy.found(Looking(agent="clerk", since="003905"), 999) == (list(range(3910, 5000, 10)), None)
+    assert len(busy.asked) == 8, "a page that is older as a whole is the last"
+    assert busy.found(looking(agent="stranger"), 20) == ([], None)
+    assert Ledger(7).found(looking(), 20)[0] == list(range(7))
+
+
+def test_where_the_bound_is_met_it_is_told_what_was_not_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "PAGE", 1_000)
+    monkeypatch.setattr(subject, "LOOKED_MAX", 2_000)
+    busy = Ledger(5_000)
+    assert busy.found(looking(agent="stranger"), 20) == ([], "003000")
+    assert busy.found(looking(agent="clerk"), 999) == (list(range(3000, 5000, 10)), "003000")
+    assert busy.asked == [1_000] * 4

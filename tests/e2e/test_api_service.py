@@ -133,7 +133,10 @@ async def test_entries_in_pages_are_the_whole_ledger(api: World):
     assert len(seen) == len(set(seen)) == count
     latest = (await api.told("GET", "/ledger/entries?latest=2"))["items"]
     assert [item["id"] for item in latest] == seen[-2:]
-    assert (await api.ask("GET", "/ledger/entries?latest=2&after=r0-1.1", api.admin)).status_code == 400
+    earlier = (await api.told("GET", f"/ledger/entries?latest=2&before={seen[-2]}"))["items"]
+    assert [item["id"] for item in earlier] == seen[-4:-2]
+    for wrong in ("latest=2&after=r0-1.1", "before=r0-1.1", "before=r0-1.1&limit=2"):
+        assert (await api.ask("GET", f"/ledger/entries?{wrong}", api.admin)).status_code == 400
     assert (await api.told("GET", "/ledger/in-doubt"))["items"] == []
 
 

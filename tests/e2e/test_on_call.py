@@ -96,7 +96,7 @@ async def test_what_is_the_admins_leads_a_user_to_what_he_may_run(api: World) ->
     code, _, err = await remit(api, "sessions", "ls", token=dan)
     assert (code, "nothing acts for dan" in err, "of others: remit incidents show ID" in err) == (0, True, True)
     code, _, err = await remit(api, "sessions", "ls", token=api.admin)
-    assert (code, err) == (0, "")
+    assert (code, "of others" in err) == (0, False)
 
 
 async def test_a_name_that_no_agent_has_is_no_silence(api: World) -> None:
@@ -107,7 +107,7 @@ async def test_a_name_that_no_agent_has_is_no_silence(api: World) -> None:
     code, _, err = await remit(api, "logs", "-f", "--server", "nowhere", token=api.admin)
     assert (code, "no such server in the running bundle: nowhere" in err) == (5, True)
     code, out, err = await remit(api, "logs", "--agent", "coach", token=api.admin)
-    assert (code, out, "no such record among the last 1,000" in err) == (0, "", True)
+    assert (code, out, "no such record" in err) == (0, "", True)
 
 
 async def test_why_of_what_a_detector_found_tells_what_where_and_what_followed(api: World) -> None:

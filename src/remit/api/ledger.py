@@ -40,12 +40,15 @@ async def entries(
     sid: OfSession = None,
     limit: Limit = 100,
     latest: Annotated[int | None, Query(ge=1, le=1000)] = None,
+    before: After = None,
 ) -> EntriesAnswer:
-    """Records in the ledger's order, or (`latest`) the last ones."""
+    """Records in the ledger's order, or (`latest`) the last ones, or the last ones `before` a record."""
+    if latest is None and before is not None:
+        raise Problem(400, "malformed request", why="`before` needs `latest`")
     if latest is not None:
         if after is not None or sid is not None:
-            raise Problem(400, "malformed request", why="`latest` stands alone")
-        found = await services.ledger.latest(latest)
+            raise Problem(400, "malformed request", why="`latest` stands alone, or with `before`")
+        found = await services.ledger.latest(latest, before=None if before is None else Ref.parse(before))
         return EntriesAnswer(items=[entry_view(entry) for entry in found], next=None)
     start = None if after is None else Ref.parse(after)
     found = await services.ledger.entries(after=start, limit=limit, sid=sid)

@@ -1,4 +1,4 @@
-"""What `remit logs` looks for among records."""
+"""What `remit logs` looks for among records, and how far back."""
 
 import re
 from collections.abc import Mapping
@@ -7,9 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from remit.adapters.system import SystemClock
+from remit.app.client import Client
 from remit.app.failure import Exit, Failure
 
 VERDICTS: Final = ("permit", "deny", "escalate")
+LOOKED_MAX: Final = 100_000
+"""Records that are looked through: ten seconds or so."""
+PAGE: Final = 200
+"""Records of one answer: beside it the service goes on to judge calls."""
 _AGO: Final = re.compile(r"([1-9][0-9]{0,5})([smhd])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -34,6 +39,24 @@ class Looking:
         """Whether anything is looked for at all."""
         return self != Looking()
 
+    def latest(self, asked: Client, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+        """The last `limit` records that are looked for, oldest first.
+
+        Then the instant before which nothing was searched, where `LOOKED_MAX` kept it from going on.
+        """
+        found, page = list[dict[str, Any]](), list[dict[str, Any]]()
+        size, before = PAGE if self else limit, None
+        for _ in range(0, LOOKED_MAX, PAGE):
+            page = asked.get("/ledger/entries", latest=size, before=before)["items"]
+            found = [item for item in page if self.finds(item)] + found
+            if len(found) >= limit or len(page) < size or not any(self._recent(item) for item in page):
+                return found[-limit:], None
+            before = page[0]["id"]
+        return found, page[0]["at"]
+
+    def _recent(self, item: Mapping[str, Any]) -> bool:
+        return self.since is None or item["at"] >= self.since
+
     def finds(self, item: Mapping[str, Any]) -> bool:
         """Whether `item`, an entry or an event of the control API, is looked for."""
         about: Mapping[str, Any] = item.get("body") or item
@@ -42,7 +65,7 @@ class Looking:
             (self.agent is None or self.agent in agents)
             and (self.server is None or self.server == about.get("server"))
             and (self.verdict is None or self.verdict == about.get("verdict"))
-            and (self.since is None or item["at"] >= self.since)
+            and self._recent(item)
         )
 
 

@@ -120,8 +120,11 @@ class Ledger(Protocol):
         """Records in order of chains and sequence, after `after` (from the start when None)."""
         ...
 
-    async def latest(self, limit: int, sid: str | None = None) -> Sequence[Entry]:
-        """The last `limit` records, of earlier epochs too, or those of session `sid` alone, oldest first."""
+    async def latest(self, limit: int, sid: str | None = None, before: Ref | None = None) -> Sequence[Entry]:
+        """The last `limit` records, of earlier epochs too, or those of session `sid` alone, oldest first.
+
+        `before`: the last ones before that record; of a chain that is not in this ledger there are none.
+        """
         ...
 
     async def in_doubt(self) -> Sequence[InDoubt]:

@@ -136,9 +136,9 @@ class SqliteLedger:
             return await self._readers.run(lambda conn: _entries(reads.stored_after(conn, start, limit)))
         return await self._readers.run(lambda conn: _entries(reads.stored_of_session(conn, sid, start, limit)))
 
-    async def latest(self, limit: int, sid: str | None = None) -> Sequence[Entry]:
+    async def latest(self, limit: int, sid: str | None = None, before: Ref | None = None) -> Sequence[Entry]:
         """The last `limit` records, of earlier epochs too, or those of session `sid` alone, oldest first."""
-        end = (self._state.chains[self.chain] << SEQ_BITS) + _SEQ_MASK
+        end = self._state.id_of(before or Ref(self.chain, _SEQ_MASK)) or 0
         return await self._readers.run(lambda conn: _entries(reads.stored_latest(conn, sid, end, limit)))
 
     async def in_doubt(self) -> Sequence[InDoubt]:

@@ -161,7 +161,7 @@ def stored_latest(conn: sqlite3.Connection, sid: str | None, end: int, limit: in
     """The last `limit` records before `end`, or those made in session `sid`, in order."""
     if sid is None:
         return stored_before(conn, end, 0, limit)
-    return list(islice(_back(conn, sid), limit))[::-1]
+    return list(islice((stored for stored in _back(conn, sid) if stored.id < end), limit))[::-1]
 
 
 def _back(conn: sqlite3.Connection, sid: str) -> Iterator[Stored]:

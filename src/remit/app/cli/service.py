@@ -91,16 +91,15 @@ def logs(
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> int:
-    """Show the latest records, one line each; what is looked for is looked for in the last 1,000.
+    """Show the latest records, one line each; what is looked for is looked for in the last 100,000.
 
     Exit code 6 when the service ends what was followed.
     """
-    from remit.app.looking import Looking
+    from remit.app.looking import LOOKED_MAX, Looking
 
     asked = client(token_file)
     looking = Looking.of(agent=agent, server=server, verdict=verdict, since=since)
-    found = asked.get("/ledger/entries", latest=1_000 if looking else limit)["items"]
-    wanted = [item for item in found if looking.finds(item)][-limit:]
+    wanted, unsearched = looking.latest(asked, limit)
     for kind, name in (("agent", agent), ("server", server)) if not wanted else ():
         # A name that nothing has is refused, where it would be silent.
         if name is not None:
@@ -108,7 +107,9 @@ def logs(
     for item in wanted:
         _line(item, output)
     if not wanted and not follow:
-        say("no such record among the last 1,000" if looking else "no record yet")
+        say("no such record" if looking else "no record yet")
+    if unsearched is not None:
+        say(f"these are of the last {LOOKED_MAX:,} records: what is older than {unsearched} was not searched")
     if follow:
         for item in asked.events("/events"):
             if looking.finds(item):
