@@ -37,7 +37,7 @@ def found(spec: BudgetSpec) -> list[tuple[str, str]]:
         (BudgetSpec(AMOUNT, FLEET, 1.00001, DAY), "budget/shape", "four decimal places"),
         (BudgetSpec(CALLS, FLEET, 3, 0), "budget/shape", "window"),
         (BudgetSpec(CALLS, FLEET, 3, 367 * DAY), "budget/shape", "window"),
-        (BudgetSpec(CALLS, FLEET, 3, DAY, soft=3, route="owner"), "budget/shape", "below the hard one"),
+        (BudgetSpec(CALLS, FLEET, 3, DAY, soft=3, route="owner"), "budget/shape", "has to be below the hard one"),
         (BudgetSpec(CALLS, FLEET, 3, DAY, soft=1), "budget/shape", "has a route"),
         (BudgetSpec(CALLS, FLEET, 3, DAY, route="owner"), "budget/shape", "has a route"),
         (BudgetSpec(CALLS, FLEET, 3, DAY, soft=1, route="x"), "reference/unknown", "Route"),

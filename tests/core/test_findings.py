@@ -42,7 +42,7 @@ CASES = {
             "tool:a/b",
             "quarantined by ann",
         ),
-        (admin(Event.HALT, "everything"), Cause.HALT, Severity.CRITICAL, "everything", "everything"),
+        (admin(Event.HALT, "everything"), Cause.HALT, Severity.CRITICAL, "everything", "everything stopped by ann"),
         (admin(Event.HALT, "session:s"), Cause.HALT, Severity.HIGH, "session:s", "session s"),
     ),
     Event.DETECTED: (

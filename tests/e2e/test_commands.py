@@ -19,6 +19,7 @@ import yaml
 from proof.counting import Counting
 from proof.service import REMIT, Service, environment
 from remit.app.cli import run
+from remit.app.cli.halt import cut_off
 from remit.app.failure import Exit
 from tests.e2e.speaking import api, ask, entries, told
 
@@ -523,13 +524,27 @@ def test_ledger_verify_on_the_running_service_and_on_a_missing_file(service: Ser
 
 @pytest.mark.parametrize(
     ("said", "whose"),
-    [("nope", "remit"), ("inventory", "remit inventory"), ("map -o x", "remit map"), ("why", "remit why")],
+    [("nope", "remit"), ("inventory nope", "remit inventory"), ("map -o x", "remit map"), ("why", "remit why")],
 )
 def test_what_cannot_be_made_sense_of_names_the_help_of_its_own_command(
     said: str, whose: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(said.split()) == Exit.USAGE
     assert capsys.readouterr().err.endswith(f"  next: {whose} --help\n")
+
+
+@pytest.mark.parametrize("said", ["", "inventory"])
+def test_where_a_command_is_missing_the_help_is_all_that_is_said(said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(said.split()) == Exit.USAGE
+    shown = capsys.readouterr()
+    assert "Usage: remit" in shown.out
+    assert shown.err == ""
+
+
+def test_what_a_stop_cut_off_is_counted_in_words_that_fit() -> None:
+    assert cut_off(["r1-1.1"], drill=False) == "1 under way was cut off, its effect is in doubt: r1-1.1"
+    assert cut_off(["r1-1.1", "r1-1.2"], drill=False).startswith("2 under way were cut off, their effect is in doubt:")
+    assert cut_off(["r1-1.1"], drill=True).startswith("1 under way would be cut off")
 
 
 def test_an_empty_data_folder_and_a_port_that_is_none_are_usage_errors(service: Service) -> None:

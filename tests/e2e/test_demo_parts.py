@@ -382,6 +382,16 @@ def test_the_person_at_the_terminal_decides(monkeypatch: pytest.MonkeyPatch, ans
     assert posted == [f"/approvals/r1-1.2/{'approve' if approved else 'deny'}"]
 
 
+def test_what_was_found_is_told_whole_on_a_narrow_terminal() -> None:
+    shown = io.StringIO()
+    told = Narrator(Console(file=shown, force_terminal=True, width=60, color_system=None))
+    found = "remit ledger verify: 19 records, 5 intents, 5 outcomes; every link and commitment holds"
+    told.line(Sign.OK, found)
+    told.line(Sign.OK, "")
+    assert " ".join(shown.getvalue().split()) == f"ok {found} ok"
+    assert all(len(line) <= 60 for line in shown.getvalue().splitlines())
+
+
 def test_what_others_wrote_is_never_markup_and_never_moves_the_cursor() -> None:
     shown = io.StringIO()
     told = Narrator(Console(file=shown, force_terminal=True, width=60, color_system=None))

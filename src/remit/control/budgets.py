@@ -80,7 +80,7 @@ def _wrong(spec: BudgetSpec) -> Iterator[tuple[str, str]]:
             places = "four decimal places at most" if spec.measure is Measure.AMOUNT else "a whole number"
             yield field, f"a budget of {spec.measure.value} is {places}"
     if spec.soft is not None and spec.soft >= spec.hard:
-        yield "soft", "the soft threshold is below the hard one: nobody would ever be asked"
+        yield "soft", "the soft threshold has to be below the hard one, or nobody would ever be asked"
     if (spec.soft is None) != (spec.route is None):
         yield "route", "a soft threshold has a route, whose people decide beyond it, and a route has a soft threshold"
     if not WINDOW_S_MIN <= spec.window_s <= WINDOW_S_MAX:

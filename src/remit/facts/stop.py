@@ -58,8 +58,12 @@ class Stop:
 
     def __str__(self) -> str:
         """As people say it."""
-        named = f"{self.over.value} {self.name}" if self.name else self.over.value
-        return f"{named} was stopped{_FROM[self.holds]} by {self.by}: {self.reason}"
+        return f"{named(self.what)} was stopped{_FROM[self.holds]} by {self.by}: {self.reason}"
+
+
+def named(what: Stopped) -> str:
+    """`what` as people name it: `agent clerk`, `everything`."""
+    return f"{what[0].value} {what[1]}".rstrip()
 
 
 def subject(what: Stopped) -> str:

@@ -100,9 +100,10 @@ def run(arguments: Sequence[str]) -> int:
     except typer.Abort:
         return 130
     except typer.TyperException as error:
-        what = escaped(error.format_message()) or "a command is missing"
-        where = getattr(error, "ctx", None)
-        print(f"error: {what}\n  next: {where.command_path if where else 'remit'} --help", file=sys.stderr)
+        # Where a command is missing nothing is said: its help was printed.
+        if what := escaped(error.format_message()):
+            where = getattr(error, "ctx", None)
+            print(f"error: {what}\n  next: {where.command_path if where else 'remit'} --help", file=sys.stderr)
         return Exit.USAGE
     except KeyboardInterrupt:
         return 130

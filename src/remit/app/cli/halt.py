@@ -1,6 +1,7 @@
 """`remit halt` and `remit resume`: stop what acts, at once, and let it act again."""
 
 import shlex
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -108,13 +109,20 @@ def _say(answer: dict[str, Any], what: str, said: str, output: Format) -> None:
         say(f"  it was stopped before and stays the stop of {answer['stays']}, who may resume it: remit halt")
     cut: list[str] = answer["cut"]
     if cut:
-        more = f" and {len(cut) - _CUT_SHOWN_MAX} more" if len(cut) > _CUT_SHOWN_MAX else ""
-        verb = "would be" if drill else "were"
-        say(f"  {len(cut)} under way {verb} cut off, their effect is in doubt: {' '.join(cut[:_CUT_SHOWN_MAX])}{more}")
+        say(f"  {cut_off(cut, drill=drill)}")
     if cut and not drill:
         say("  once you found out what became of one: remit ledger settle ID --happened|--did-not-happen --why TEXT")
     if not drill:
         say(f"  to let it act again: remit resume {what}")
+
+
+def cut_off(cut: Sequence[str], *, drill: bool) -> str:
+    """What a stop did to the actions under way, by their decision ids, or `drill` says that it would."""
+    one = len(cut) == 1
+    verb = "would be" if drill else "was" if one else "were"
+    more = f" and {len(cut) - _CUT_SHOWN_MAX} more" if len(cut) > _CUT_SHOWN_MAX else ""
+    shown = " ".join(cut[:_CUT_SHOWN_MAX])
+    return f"{len(cut)} under way {verb} cut off, {'its' if one else 'their'} effect is in doubt: {shown}{more}"
 
 
 def _lacks(folder: Path) -> str:

@@ -81,8 +81,8 @@ def _told(report: Report) -> None:
     """What was found, a line each, for people."""
     erased = f", {report.erased} bodies gone" if report.erased else ""
     print(
-        f"{report.records} records in {report.chains} chains, {report.intents} intents, "
-        f"{report.outcomes} outcomes{erased}"
+        f"{counted(report.records, 'record')} in {counted(report.chains, 'chain')}, "
+        f"{counted(report.intents, 'intent')}, {counted(report.outcomes, 'outcome')}{erased}"
     )
     _tell(report)
     _wrong(report.findings, report.more_findings)
@@ -124,7 +124,7 @@ def _links(file: Path, kept: Sequence[Kept], trusted: Sequence[Key], output: For
         data(said, output)
         return Exit.OK if report.clean else Exit.NEGATIVE
     print(f"ledger {escaped(str(file))}")
-    print(f"{report.records} records in {len(report.heads)} chains")
+    print(f"{counted(report.records, 'record')} in {counted(len(report.heads), 'chain')}")
     _wrong(report.findings, report.more_findings)
     _holds(kept if report.clean else ())
     say(

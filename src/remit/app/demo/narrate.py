@@ -40,6 +40,9 @@ STYLES: Final = {
 }
 
 
+FOUND: Final = frozenset({Sign.OK, Sign.FAULT})
+
+
 class Narrator:
     """Prints the story, line by line, and remembers whether any of it went wrong."""
 
@@ -54,15 +57,18 @@ class Narrator:
         self._print(Text(f"{self._acts}. {escaped(title)}", style="bold"))
 
     def line(self, sign: Sign, text: str) -> None:
-        """One event."""
+        """One event; of a call as much as a line takes, of what was found all."""
         if sign is Sign.FAULT:
             self.faults.append(text)
         word = Text(f"  {sign.value:<{INDENT - 2}}", style=STYLES[sign])
-        self._print(word.append(self._clipped(text), style="default not bold not dim not reverse"))
+        first, *others = self._whole(text) if sign in FOUND else [self._clipped(text)]
+        self._print(word.append(first, style="default not bold not dim not reverse"))
+        for other in others:
+            self._print(Text(" " * INDENT + other))
 
     def more(self, text: str) -> None:
         """What else there is to say of the last event, in as many lines as it takes."""
-        for line in textwrap.wrap(_told(text), self._width):
+        for line in self._whole(text):
             self._print(Text(" " * INDENT + line, style="dim"))
 
     def plain(self, text: str) -> None:
@@ -72,6 +78,9 @@ class Narrator:
     @property
     def _width(self) -> int:
         return (self._console.width if self._console.is_terminal else PLAIN_WIDTH) - INDENT
+
+    def _whole(self, text: str) -> list[str]:
+        return textwrap.wrap(_told(text), self._width) or [""]
 
     def _clipped(self, text: str) -> str:
         told = _told(text)
