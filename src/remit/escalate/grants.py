@@ -93,7 +93,8 @@ def held(text: str) -> Constraint:
     found = _WRITTEN.fullmatch(text)
     if found is None:
         odd = _BOUNDED.match(text)
-        raise ValueError(f"the bounds are = and <={'' if odd is None else f', and {odd[1]} is none'}")
+        none = "" if odd is None else f", and {odd[1]} is none"
+        raise ValueError(f"an argument is held by NAME=VALUE or NAME<=NUMBER: the bounds are = and <={none}")
     return Constraint(found[1].strip(), Bound(found[2]), written(found[3].strip()))
 
 
