@@ -68,6 +68,7 @@ def test_a_passkey_is_added_signs_and_goes() -> None:
     for odd in ({"user": 1}, {"key": None}, {"count": "3"}):
         assert fold(REF, 7, RecordKind.ADMIN, replace(added, data=told | odd)) == ()
     said = replace(decision("r1-1.2", action()), confirmed=Confirmed("p1", 4))
+    assert decode_body(RecordKind.DECISION, encode_body(said)) == said
     voted, signed = fold(REF, 7, RecordKind.DECISION, said)
     assert isinstance(voted, ApprovalVoted)
     assert voted.vote.strong

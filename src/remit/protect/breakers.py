@@ -211,8 +211,8 @@ class Fuses:
             case On.IDENTICAL if not delegates and not action.lists and samples is not None:
                 what = _identity(action)
                 count = samples.count(what, now_s) + 1
-                if count >= breaker.limit:
-                    text = f"the same call of {panel.named(action)} {count} times within {breaker.within_s:g} s"
+                same = count >= breaker.limit and f"the same call of {panel.named(action)} {count} times"
+                text = f"{same} within {breaker.within_s:g} s" if same else None
             case _:
                 pass
         if text is None:
