@@ -309,8 +309,8 @@ class ValueAnswer(Answer):
     lineage: list[SeenAnswer]
 
 
-class WhyAnswer(Answer):
-    """Who decided what, why and on whose authority."""
+class OfRecordAnswer(Answer):
+    """What every record has."""
 
     id: str
     kind: str
@@ -318,6 +318,11 @@ class WhyAnswer(Answer):
     bundle: str
     sid: str
     receipt: ReceiptAnswer
+
+
+class WhyAnswer(OfRecordAnswer):
+    """Who decided what, why and on whose authority."""
+
     action: ActionAnswer
     facts: dict[str, JsonValue]
     labels: list[str]

@@ -3,7 +3,7 @@
 from pydantic import JsonValue
 
 from remit.api.answers import Answer, RecordAnswer
-from remit.api.answers_decided import ReceiptAnswer
+from remit.api.answers_decided import OfRecordAnswer
 
 
 class NamingAnswer(Answer):
@@ -15,18 +15,12 @@ class NamingAnswer(Answer):
     assignee: str | None
 
 
-class RecordedAnswer(Answer):
+class RecordedAnswer(OfRecordAnswer):
     """A record that judges no action: `by` did `event` to `subject`; `text` and `told` say so to people.
 
     `said` is what it holds, `records` are those that it names, each with its outcome.
     """
 
-    id: str
-    kind: str
-    at: str
-    bundle: str
-    sid: str
-    receipt: ReceiptAnswer
     event: str
     by: str
     subject: str

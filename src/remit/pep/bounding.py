@@ -62,8 +62,10 @@ class Bounding(Granting):
                 data["refunds"] = refunds
             if marks := taken_back(body.marks, at_ms):
                 data |= {"root": body.links[0][1], "marks": marks}
+        pending = self._desk.append(RecordKind.ADMIN, "", AdminBody(Event.INTENT_SETTLED, by, intent, data))
+        # Only what was queued was said: a ledger that takes nothing says so each time.
         self._settled.add(intent)
-        return await self._desk.append(RecordKind.ADMIN, "", AdminBody(Event.INTENT_SETTLED, by, intent, data)).durable
+        return await pending.durable
 
     @property
     def tripped(self) -> Sequence[tuple[Breaker, str, State, float, Trip]]:

@@ -211,8 +211,7 @@ class Fuses:
             case On.IDENTICAL if not delegates and not action.lists and samples is not None:
                 what = _identity(action)
                 count = samples.count(what, now_s) + 1
-                same = count >= breaker.limit and f"the same call of {panel.named(action)} {count} times"
-                text = f"{same} within {breaker.within_s:g} s" if same else None
+                text = _repeated(panel.named(action), count, breaker.within_s) if count >= breaker.limit else None
             case _:
                 pass
         if text is None:
@@ -290,6 +289,10 @@ class Fuses:
                 self._samples.clear()
             samples = self._samples[key] = Samples(breaker.within_s)
         return samples
+
+
+def _repeated(named: str, count: int, within_s: float) -> str:
+    return f"the same call of {named} {count} times within {within_s:g} s"
 
 
 def _identity(action: Action) -> int:
