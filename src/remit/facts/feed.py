@@ -4,7 +4,7 @@ So that a call looks at what concerns it alone, however many monitors and guaran
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, assert_never
 
 from remit.facts.catalog import Server, Tool
@@ -37,7 +37,8 @@ class Feed(NamedTuple):
         return self.cells.argument is None and self.measure is None and self.does is not Does.LAST
 
 
-class Guard(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Guard:
     """A guarantee that concerns a tool: `bits` are the duties, or powers, that calling it is, kept in `cells`."""
 
     guarantee: Guarantee
@@ -105,7 +106,7 @@ def cells_at(tool: Tool, cells: Cells) -> Cells:
         return cells
     properties = tool.definition.input_schema.get("properties")
     said = properties.get(cells.argument) if isinstance(properties, Mapping) else None
-    return cells._replace(default=said.get("default")) if isinstance(said, Mapping) else cells
+    return replace(cells, default=said.get("default")) if isinstance(said, Mapping) else cells
 
 
 def feeds_of(tool: Tool, monitors: Iterable[Monitor], guarantees: Iterable[Guarantee]) -> Feeds:
@@ -160,7 +161,7 @@ def _guard(tool: Tool, guarantee: Guarantee) -> Guard | None:
             return guard if tool.sink.value in sinks else None
         case Separation(kinds) | Powers(kinds):
             bits = sum(1 << number for number, one in enumerate(kinds) if picked(one, tool))
-            return guard._replace(bits=bits) if bits else None
+            return replace(guard, bits=bits) if bits else None
         case Rate(of):
             return guard if picked(of, tool) else None
         case _:

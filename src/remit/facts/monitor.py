@@ -10,7 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from remit.facts.canonical import Json, canonical
 
@@ -126,7 +126,8 @@ class Window:
 FOREVER: Final = Window()
 
 
-class Cells(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Cells:
     """Where a monitor or guarantee keeps what it does of the calls of one tool: told once, asked for every call.
 
     `ident` is what its state is kept under, `fleet` whether it is everybody's or each root session's own. Keys are kept
@@ -139,6 +140,13 @@ class Cells(NamedTuple):
     window: Window
     argument: str | None = None
     default: Json = None
+
+    common: tuple[str, int] = field(init=False, repr=False, compare=False)
+    """Of what and the which the slot is that all of it is in where no argument has a key: asked for every action."""
+
+    def __post_init__(self) -> None:
+        """Tell that slot once."""
+        object.__setattr__(self, "common", (self.ident, 0))
 
     @property
     def crowded(self) -> bool:
