@@ -13,6 +13,7 @@ from tests.sim.laws import INVARIANTS
 from tests.sim.loop import Loop, Stuck
 from tests.sim.mutants import MUTANTS, Mutant
 from tests.sim.profile import profile_of
+from tests.sim.realm import variants
 from tests.sim.world import Random, play
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +42,16 @@ def test_a_seed_is_the_same_run_in_another_process_with_other_hashes() -> None:
     assert one == other
     assert one[1].splitlines()[:-1] == play(7).lines
     assert one[1] != story("8")[1]
+
+
+def test_how_often_generated_code_was_compared_does_not_show_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[list[str]] = []
+    for every in (0, 1):
+        for variant in variants():
+            monkeypatch.setattr(variant.bundle.shadow, "every", every)
+        told.append(play(231).lines)
+    assert told[0] == told[1]
+    assert any("policy/error" in line for line in told[0]), "where something cannot be evaluated, the words differ"
 
 
 def test_the_story_of_a_seed_is_told_up_to_the_law_that_it_breaks() -> None:
