@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-FINISHED_PARTS: Final[tuple[int, ...]] = (1, 5, 6, 8)
+FINISHED_PARTS: Final[tuple[int, ...]] = (1, 5, 6, 7, 8)
 """Parts whose Proof was seen whole: `make proof` without a part runs their quick lines, so CI holds them."""
 
 Argv = tuple[str, ...]

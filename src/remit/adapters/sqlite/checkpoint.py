@@ -1,10 +1,11 @@
 """Moving the write-ahead log into the database, beside the writer and adapted to its load.
 
-The log starts over only once all of it was moved and no reader needs it. At moderate load a
-worker of its own moves it in small steps, so that no append waits long. At saturation the steps
-are larger, for each costs the disk two syncs, and that worker is always a little behind; then,
-past `_FRAMES_HARD`, the writer moves the small rest itself between two batches, when nothing is
-added to it; where little is written, already past `_FRAMES_CALM`.
+The log starts over only once all of it was moved and no reader needs it. A worker of its own moves
+it in steps. At moderate load they are as large as no append waits long for, since a page that is
+written again and again is moved once. At saturation they are small: the next commit's sync waits
+behind all that a step has yet to bring to the disk. That worker is always a little behind; so, past
+`_FRAMES_HARD`, the writer moves the small rest itself between two batches, when nothing is added to
+it; where little is written, already past `_FRAMES_CALM`.
 
 Writing over what is there costs the disk half of what making a file longer does, since no metadata changes:
 that is why the log starts with its length, and why it is made to start over before it needs more.
@@ -20,9 +21,11 @@ from remit.adapters.sqlite.worker import Worker
 
 _FRAMES_SOFT: Final = 500
 _FRAMES_CALM: Final = 1_800
-_FRAMES_BUSY: Final = 4_000
+_FRAMES_BUSY: Final = 50
 _FRAMES_HARD: Final = 12_000
 _FRAMES_AGAIN: Final = 500
+_MANY: Final = 16
+"""So many records that wait are a load at which the disk is never idle."""
 _LENGTH_BYTES: Final = 8 * 1024 * 1024
 """Of a new log: above `_FRAMES_CALM`."""
 
@@ -53,11 +56,11 @@ class Checkpointer:
         hard = _FRAMES_CALM if self._calm else _FRAMES_HARD
         return self._frames >= hard and self._frames - self._tried_at >= _FRAMES_AGAIN
 
-    def wrote(self, frames: int, *, busy: bool) -> None:
-        """About `frames` pages were committed, `busy` when more waits."""
+    def wrote(self, frames: int, waiting: int) -> None:
+        """About `frames` pages were committed; so many records are `waiting`."""
         self._frames += frames
-        self._calm = not busy
-        if self._frames - self._asked_at >= (_FRAMES_BUSY if busy else _FRAMES_SOFT):
+        self._calm = not waiting
+        if self._frames - self._asked_at >= (_FRAMES_BUSY if waiting >= _MANY else _FRAMES_SOFT):
             self._asked_at = self._frames
             self._worker.wake()
 

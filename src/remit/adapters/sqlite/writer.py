@@ -222,7 +222,7 @@ class Writer:
             return False
         self._slow = self._clock.monotonic_s() - started > _SLOW_S
         frames = (len(batch.records) + len(batch.bodies)) // _PAGE_BYTES + _FRAMES_EACH
-        self._checkpointer.wrote(frames, busy=bool(self._queue))
+        self._checkpointer.wrote(frames, len(self._queue))
         return True
 
 
