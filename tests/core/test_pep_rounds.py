@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from dataclasses import replace
 
 import pytest
@@ -31,6 +32,7 @@ class Entropy:
 
 
 ANN = Authority((Link("clerk", "s1"),), "ann", "t1", 2**50)
+ALPHABET = string.ascii_letters + string.digits + "-_"
 KEY = request_key("tools/call", b"shop", b"pay", b"{}")
 HELD = Round("r1", "sha256:a", "1.7", KEY, 5_000)
 
@@ -92,6 +94,17 @@ def test_no_byte_of_it_can_change(place: int, change: int) -> None:
     state[index] = (state[index] + change) % 256
     with pytest.raises(StateRefused):
         rounds.open(state.decode("latin-1"), ANN, KEY)
+
+
+def test_no_character_of_it_can_be_another() -> None:
+    """Not even where the last one holds bits that stand for nothing, or one has another form in another alphabet."""
+    rounds = Rounds(Clock(), Entropy())
+    for ident in ("r", "rr", "rrr"):
+        state = rounds.seal(replace(HELD, ident=ident), ANN)
+        for index, before in enumerate(state):
+            for other in f"{ALPHABET}+/=".replace(before, ""):
+                with pytest.raises(StateRefused):
+                    rounds.open(state[:index] + other + state[index + 1 :], ANN, KEY)
 
 
 @given(st.lists(st.binary(max_size=3), max_size=3), st.lists(st.binary(max_size=3), max_size=3))

@@ -41,6 +41,9 @@ class Sealing:
         """What `text` holds. Raises `SealBroken`."""
         try:
             raw = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
+            if base64.urlsafe_b64encode(raw).decode("ascii") != text:
+                # Base64 leaves bits of the last character unused, which no seal covers.
+                raise SealBroken
             return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], self._asker(authority))
         except (binascii.Error, InvalidTag, UnicodeEncodeError, ValueError):
             raise SealBroken from None
