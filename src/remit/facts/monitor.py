@@ -141,13 +141,6 @@ class Cells:
     argument: str | None = None
     default: Json = None
 
-    common: tuple[str, int] = field(init=False, repr=False, compare=False)
-    """Of what and the which the slot is that all of it is in where no argument has a key: asked for every action."""
-
-    def __post_init__(self) -> None:
-        """Tell that slot once."""
-        object.__setattr__(self, "common", (self.ident, 0))
-
     @property
     def crowded(self) -> bool:
         """Whether everybody's keys share its room."""

@@ -315,7 +315,7 @@ class Past:
     def cell(self, cells: Cells, sid: str, key: str, now_ms: int) -> Cell | None:
         """The cell of `key` for an action whose root session is `sid`; None where what it did is not known."""
         slots = self._fleet if cells.fleet else self._roots.get(sid)
-        slot = None if slots is None else slots.get((cells.ident, cells.slot(key)) if key else cells.common)
+        slot = None if slots is None else slots.get((cells.ident, cells.slot(key) if key else 0))
         if slot is None:
             return EMPTY
         # Most are there, and this is asked for every action.
