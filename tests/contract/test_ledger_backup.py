@@ -2,8 +2,14 @@
 
 import asyncio
 import os
+import shutil
 import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain, repeat
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -12,7 +18,7 @@ from remit.adapters.sqlite.backup import back_up, copy_beside, standing
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.outbox import SqliteOutbox
 from remit.adapters.system import SystemEntropy
-from remit.app.restoring import Restored, restore
+from remit.app.restoring import Restored, backed_up, restore
 from remit.escalate.notice import Notice
 from remit.facts.record import RecordKind
 from remit.facts.stop import Holds, Over
@@ -103,6 +109,76 @@ def test_a_backup_overwrites_nothing_and_leaves_nothing_behind(tmp_path: Path) -
     with pytest.raises(LedgerRefused, match="does not verify"):
         back_up(tmp_path / "ledger.sqlite3", tmp_path / "damaged")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "ledger.sqlite3", "lock"]
+
+
+def both(data: Path, target: Path) -> Mapping[Path, Path]:
+    """A ledger in `data`, an outbox beside it, and where that goes with a backup to `target`."""
+    record(data, opened("s"))
+    kept_in(data / "outbox.db", "msg_1")
+    return {data / "outbox.db": target.with_name(f"{target.name}.outbox")}
+
+
+@pytest.mark.parametrize("name", ["b", "b.outbox", "b-wal", "b.outbox-journal", "b.part"])
+def test_a_backup_that_could_not_be_finished_is_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+    away = tmp_path / "away"
+    away.mkdir()
+    beside = both(tmp_path / "data", away / "b")
+    (away / name).symlink_to("nowhere")
+    with pytest.raises(LedgerRefused, match=f"{name} is there") as found:
+        back_up(tmp_path / "data" / "ledger.sqlite3", away / "b", None, beside)
+    assert found.value.next.startswith(f"rm -r {away / name}" if name == "b.part" else "remit ledger backup ANOTHER-")
+    assert [path.name for path in away.iterdir()] == [name]
+
+
+def test_a_backup_has_all_its_names_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    away = tmp_path / "away"
+    away.mkdir()
+    beside = both(tmp_path / "data", away / "b")
+    for goes in range(2):
+        steps = chain([os.link] * goes, repeat(_full))
+
+        def link(one: Path, other: Path, steps: Iterator[Callable[[Path, Path], None]] = steps) -> None:
+            next(steps)(one, other)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "link", link)
+            with pytest.raises(LedgerRefused, match="No space"):
+                back_up(tmp_path / "data" / "ledger.sqlite3", away / "b", None, beside)
+        assert list(away.iterdir()) == []
+
+
+CUT_OFF: Final = """
+import os, sys
+from pathlib import Path
+from remit.app import restoring
+
+link, left = os.link, int(sys.argv[3])
+def cut(*of):
+    global left
+    if not left:
+        os._exit(9)
+    left -= 1
+    link(*of)
+os.link = cut
+restoring.backed_up(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+def test_a_backup_that_is_killed_leaves_no_half_of_one_under_its_name(tmp_path: Path) -> None:
+    away, data = tmp_path / "away", tmp_path / "data"
+    away.mkdir()
+    both(data, away / "b")
+    for links, names in ((0, ["b.part"]), (1, ["b.outbox", "b.part"])):
+        done = subprocess.run([sys.executable, "-c", CUT_OFF, data, away / "b", str(links)], check=False)
+        assert done.returncode == 9
+        assert sorted(path.name for path in away.iterdir()) == names
+        with pytest.raises(LedgerRefused, match="is there"):
+            backed_up(data, away / "b")
+        assert sorted(path.name for path in away.iterdir()) == names
+        shutil.rmtree(away / "b.part")
+        (away / "b.outbox").unlink(missing_ok=True)
+    assert backed_up(data, away / "b")[1] == away / "b.outbox"
+    assert kept_in(away / "b.outbox") == ["msg_1"]
 
 
 def restored(tmp_path: Path, *since: AdminBody) -> tuple[Path, Restored]:
@@ -258,7 +334,7 @@ def test_what_waits_to_be_told_is_copied_and_comes_back_where_nobody_knows_bette
     back_up(place / "ledger.sqlite3", backup)
     assert copy_beside(place / "outbox.db", copy)
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
-    with pytest.raises(LedgerRefused, match="was not copied"):
+    with pytest.raises(FileExistsError):
         copy_beside(place / "outbox.db", copy)
     assert kept_in(place / "outbox.db", "msg_2") == ["msg_1", "msg_2"]
     restore(backup, place / "ledger.sqlite3")

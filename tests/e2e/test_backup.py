@@ -45,6 +45,16 @@ def test_a_backup_names_both_of_its_files(tmp_path: Path, data: Path) -> None:
     assert "outbox" not in ledger(tmp_path, "backup", "third", "--data", str(data)).stdout
 
 
+def test_a_backup_whose_second_name_is_taken_writes_neither_and_says_what_to_do(tmp_path: Path, data: Path) -> None:
+    (tmp_path / "kept.outbox").write_text("of value")
+    done = ledger(tmp_path, "backup", "kept", "--data", str(data))
+    assert done.returncode == 1
+    assert "kept.outbox is there already" in done.stderr
+    assert f"next: remit ledger backup ANOTHER-FILE --data {data}" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "kept.outbox"]
+    assert (tmp_path / "kept.outbox").read_text() == "of value"
+
+
 def test_a_restore_names_its_folder_and_makes_none_that_nobody_named(tmp_path: Path, data: Path) -> None:
     assert ledger(tmp_path, "backup", "kept", "--data", str(data)).returncode == 0
     for named in ("", str(tmp_path / "typo")):

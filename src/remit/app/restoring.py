@@ -59,9 +59,10 @@ def backed_up(folder: Path, target: Path, progress: Callable[[int], None] | None
 
     Its report, and that second file. Raises `LedgerRefused`.
     """
-    report, outbox = back_up(folder / LEDGER, target, progress), _outbox_beside(target)
+    outbox = _outbox_beside(target)
     # What waits to be told, and what was told already: without it receivers would hear some of it again.
-    return report, outbox if copy_beside(folder / OUTBOX, outbox) else None
+    report = back_up(folder / LEDGER, target, progress, {folder / OUTBOX: outbox})
+    return report, outbox if outbox.exists() else None
 
 
 def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None = None) -> Restored:
@@ -86,22 +87,20 @@ def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None =
             raise LedgerRefused(what, why, "restore it into a folder of its own: --data DIR")
         chain = asyncio.run(_begin(staged, ours, before, report))
         aside = ledger.with_name(f"{ledger.name}.before-{chain}") if ledger.exists() else None
+        outbox = ledger.with_name(OUTBOX)
+        # Where there is one, it knows more of what was told than its copy does.
+        told = not outbox.exists() and copy_beside(_outbox_beside(backup), stage / OUTBOX)
         # Before the exchange: where that does not happen, they are made again from the ledger that stays.
         _forget(ledger.with_name(INCIDENTS))
         exchange(ledger, staged, aside or ledger)
-        _outbox_of(backup, ledger.with_name(OUTBOX))
+        if told:
+            (stage / OUTBOX).rename(outbox)
     except OSError as error:
         raise LedgerRefused(what, error.strerror or str(error), "free space on the disk of the data folder") from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
         lock.release()
     return Restored(report, chain, aside, before is not None or aside is None)
-
-
-def _outbox_of(backup: Path, outbox: Path) -> None:
-    """The outbox that was copied with `backup`, where there is none: one that is there knows more of what was told."""
-    if not outbox.exists():
-        copy_beside(_outbox_beside(backup), outbox)
 
 
 def _outbox_beside(backup: Path) -> Path:

@@ -4,14 +4,17 @@ Laws
 * A backup is one moment of the ledger: all of it is read in one snapshot, in small steps. The
   writer never waits for it; its log only grows until the copy is done.
 * It is verified, whole, before it bears its name; it replaces nothing; its owner alone reads it.
+* What belongs beside it has its name before it: where the backup is there, all of it is.
 """
 
 import os
+import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from remit.adapters.sqlite.errors import LedgerRefused
@@ -27,6 +30,8 @@ from remit.trace.report import Report
 _PAGES: Final = 512
 _BREATH_S: Final = 0.002
 """Between two steps: so that the writer's syncs find the disk free."""
+_ENDS: Final = ("", "-journal", "-wal", "-shm")
+"""Of a file, and of what SQLite would take for a part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,50 +51,53 @@ class Standing:
     """What monitors and guarantees kept of the fleet."""
 
 
-def back_up(source: Path, target: Path, progress: Callable[[int], None] | None = None) -> Report:
+def back_up(
+    source: Path,
+    target: Path,
+    progress: Callable[[int], None] | None = None,
+    beside: Mapping[Path, Path] = MappingProxyType({}),
+) -> Report:
     """Copy the ledger at `source`, in use or not, to `target`, and verify it there; the report.
 
-    `progress` gets records verified so far. Raises `LedgerRefused`, and leaves nothing behind then.
+    `beside`: other SQLite files that belong to it, where they exist, and where they go. `progress` gets records
+    verified so far. Raises `LedgerRefused`, and leaves nothing behind then.
     """
     what = f"{source} was not backed up"
-    if not source.is_file():
-        raise LedgerRefused(what, "there is no ledger", "remit ledger backup --data DIR FILE")
-    if target.exists():
-        raise LedgerRefused(what, f"{target} is there already", "name another file: none is overwritten")
-    if not target.parent.is_dir():
-        raise LedgerRefused(what, f"there is no folder {target.parent}", f"mkdir -m 700 {target.parent}")
     unfinished = target.with_name(f"{target.name}.part")
+    _check(what, source, (target, *beside.values()), unfinished)
     try:
-        unfinished.unlink(missing_ok=True)
-        os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        _copy(source, unfinished)
-        report = verify_file(unfinished, progress)
-        if not report.clean:
-            why = f"the copy does not verify: {report.findings[0]}"
-            raise LedgerRefused(what, why, f"remit ledger verify {source}")
-        # Unlike a rename, a link never replaces what appeared meanwhile.
-        os.link(unfinished, target)
-        _settle(target.parent)
+        # A folder, for what SQLite writes beside a file too; two backups to one name cannot both make it.
+        unfinished.mkdir(mode=0o700)
+        try:
+            copy = unfinished / target.name
+            _new(copy)
+            _copy(source, copy)
+            report = verify_file(copy, progress)
+            if not report.clean:
+                why = f"the copy does not verify: {report.findings[0]}"
+                raise LedgerRefused(what, why, f"remit ledger verify {source}")
+            copied = [place for one, place in beside.items() if copy_beside(one, unfinished / place.name)]
+            _place(unfinished, (*copied, target))
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
     except FileExistsError as error:
-        raise LedgerRefused(what, f"{error.filename2} is there already", "name another file") from error
+        raise _taken(what, source, Path(error.filename2 or error.filename)) from error
     except OSError as error:
         raise LedgerRefused(what, error.strerror or str(error), "free space, or name a file elsewhere") from error
     except sqlite3.Error as error:
         raise LedgerRefused(what, f"SQLite: {error}", f"remit ledger verify {source}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
     return report
 
 
 def copy_beside(source: Path, target: Path) -> bool:
     """Copy the SQLite file at `source`, in use or not, to `target`, which is not there; False where there is none.
 
-    Raises `LedgerRefused`.
+    Raises `LedgerRefused`; `OSError` where `target` cannot be written.
     """
     if not source.is_file():
         return False
+    _new(target)
     try:
-        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         reading, writing = sqlite3.connect(source, timeout=10), sqlite3.connect(target, isolation_level=None)
         try:
             reading.backup(writing, pages=_PAGES, progress=_breathe)
@@ -97,10 +105,9 @@ def copy_beside(source: Path, target: Path) -> bool:
         finally:
             reading.close()
             writing.close()
-        _settle(target.parent)
-    except (OSError, sqlite3.Error) as error:
-        what = f"{source} was not copied"
-        raise LedgerRefused(what, str(error), f"name a place that is free: {target}") from error
+    except sqlite3.Error as error:
+        next = f"free space; where {source} is damaged, move it away: receivers then hear some of it again"
+        raise LedgerRefused(f"{source} was not copied", f"SQLite: {error}", next) from error
     return True
 
 
@@ -139,6 +146,47 @@ def exchange(path: Path, restored: Path, aside: Path) -> None:
                 log.rename(aside.with_name(aside.name + end))
     restored.replace(path)
     _settle(path.parent)
+
+
+def _check(what: str, source: Path, targets: Iterable[Path], unfinished: Path) -> None:
+    """Refuse, before anything is written, what could not be finished."""
+    folder = unfinished.parent
+    if not source.is_file():
+        raise LedgerRefused(what, f"there is no ledger in {source.parent}", "remit ledger backup FILE --data DIR")
+    if not folder.is_dir():
+        raise LedgerRefused(what, f"there is no folder {folder}", f"mkdir -m 700 {folder}")
+    for target in targets:
+        for end in _ENDS:
+            name = target.with_name(target.name + end)
+            if name.exists() or name.is_symlink():
+                raise _taken(what, source, name)
+    if unfinished.exists() or unfinished.is_symlink():
+        why = f"{unfinished} is there: another backup to that name runs, or one was cut off"
+        raise LedgerRefused(what, why, f"rm -r {unfinished}, once no other runs")
+
+
+def _taken(what: str, source: Path, name: Path) -> LedgerRefused:
+    next = f"remit ledger backup ANOTHER-FILE --data {source.parent}: nothing is overwritten"
+    return LedgerRefused(what, f"{name} is there already", next)
+
+
+def _place(folder: Path, places: Iterable[Path]) -> None:
+    """Give what is finished in `folder` its names, all of them or none; who finds the last one finds all."""
+    placed: list[Path] = []
+    try:
+        for place in places:
+            # Unlike a rename, a link never replaces what appeared meanwhile.
+            os.link(folder / place.name, place)
+            placed.append(place)
+            _settle(place.parent)
+    except BaseException:
+        for place in placed:
+            place.unlink()
+        raise
+
+
+def _new(path: Path) -> None:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _copy(source: Path, target: Path) -> None:
