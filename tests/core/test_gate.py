@@ -104,6 +104,29 @@ def test_streams_are_bounded_per_agent_and_in_all() -> None:
     assert refused == {"limit/streams-per-agent": 1, "limit/streams": 1}
 
 
+def test_watches_of_a_server_are_bounded_per_agent_and_in_all() -> None:
+    where, _, refused = gate(replace(DEFAULT, watches_per_agent_max=2, watches_max=5))
+    ends = [where.watch("clerk", "shop") for _ in range(2)]
+    with pytest.raises(Busy, match="clerk watches server shop for 2 different things") as found:
+        where.may_watch("clerk", "shop", instead=False)
+    assert (found.value.status, found.value.code) == (429, "limit/watches-per-agent")
+    where.may_watch("helper", "shop", instead=False)
+    where.may_watch("clerk", "bank", instead=False)
+    for _ in range(2):
+        where.may_watch("clerk", "shop", instead=True)
+        ends.append(where.watch("clerk", "shop"))
+    with pytest.raises(Busy, match="watches_per_agent_max"):
+        where.may_watch("clerk", "shop", instead=True)
+    other = where.watch("helper", "shop")
+    with pytest.raises(Busy, match="server shop is watched 5 times") as found:
+        where.may_watch("guest", "shop", instead=False)
+    assert (found.value.status, found.value.code) == (503, "limit/watches")
+    for ended in (*ends, other):
+        ended(None)
+    where.may_watch("clerk", "shop", instead=False)
+    assert refused == {"limit/watches-per-agent": 2, "limit/watches": 1}
+
+
 def test_a_service_that_ends_takes_nothing_new_and_tells_its_streams() -> None:
     where, _, _ = gate(DEFAULT)
     with where.request("clerk"), where.stream("clerk") as closing:

@@ -14,6 +14,7 @@ import aiohttp
 from remit.adapters.signer import Ed25519Signer
 from remit.api.authenticator import Authenticator
 from remit.control.authority import Use, mint
+from remit.facts.limits import DEFAULT, Limits
 from remit.pep.mcp.app import Edge, McpApp
 from remit.ports.upstream import ALONE, Along, Asked, Era, Notice, Offer, Question, Ready, Result
 from tests.e2e.gateway_parts import bench
@@ -178,8 +179,8 @@ def minted(signer: Ed25519Signer, agent: str = "clerk") -> str:
 
 
 @contextlib.asynccontextmanager
-async def edge(folder: Path) -> AsyncGenerator[Wire]:
-    """An edge on a free port."""
+async def edge(folder: Path, limits: Limits = DEFAULT) -> AsyncGenerator[Wire]:
+    """An edge on a free port, with `limits`."""
     port = free_port()
     resource = f"http://127.0.0.1:{port}"
     signer = Ed25519Signer(folder / "keys", CLOCK, issuer=resource, audience=resource)
@@ -196,9 +197,8 @@ async def edge(folder: Path) -> AsyncGenerator[Wire]:
                 yield await wire.changes.get()
 
         behind.upstream.watch = watch  # pyright: ignore[reportAttributeAccessIssue]
-        app = McpApp(
-            behind.driver, authenticator.authority, Edge(resource, frozenset({f"127.0.0.1:{port}"})), CLOCK, ENTROPY
-        )
+        where = Edge(resource, frozenset({f"127.0.0.1:{port}"}), limits=limits)
+        app = McpApp(behind.driver, authenticator.authority, where, CLOCK, ENTROPY)
         async with serving(app, port):
             yield wire
 

@@ -23,7 +23,8 @@ class Limits:
     `head_s_max`, `body_s_max`: until the head, the body of a request is there whole.
     `idle_s_max`: a connection between two requests. `write_s_max`: how long an answer may wait
     for a client that does not read. `streams_max`, `streams_per_agent_max`: standing event
-    streams. `requests_per_s_max`: requests of one agent, `requests_burst_max` at once;
+    streams. `watches_max`, `watches_per_agent_max`: what one server is watched for, for those.
+    `requests_per_s_max`: requests of one agent, `requests_burst_max` at once;
     `requests_per_agent_max`: those of them that are not answered yet, streams included.
     `asks_per_hour_max`: how often one agent may have people asked.
     `drain_s_max`: how long calls in flight may take to end once the service is asked to.
@@ -48,6 +49,8 @@ class Limits:
     write_s_max: float = 60.0
     streams_max: int = 12_000
     streams_per_agent_max: int = 1_000
+    watches_max: int = 512
+    watches_per_agent_max: int = 128
     requests_per_s_max: float = 2_000.0
     requests_burst_max: int = 4_000
     requests_per_agent_max: int = 2_000

@@ -8,7 +8,7 @@ import asyncio
 import math
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from remit.facts.bucket import Bucket
 from remit.facts.limits import Limits
@@ -17,6 +17,7 @@ from remit.ports.system import Clock
 
 Count: TypeAlias = Callable[[str], None]
 """Is told the reason code of every refusal."""
+_Who = TypeVar("_Who")
 
 _BUCKETS_MAX: Final = 1_000
 _BYTES_A_REQUEST: Final = 4 * 1024
@@ -54,6 +55,7 @@ class Gate:
         self._buckets: dict[str, Bucket] = {}
         self._requests: dict[str, int] = {}
         self._streams: dict[str, int] = {}
+        self._watches: dict[tuple[str, str], int] = {}
 
     @property
     def streams(self) -> int:
@@ -94,6 +96,27 @@ class Gate:
             yield self.closing
         finally:
             _leave(self._streams, agent)
+
+    def may_watch(self, agent: str, server: str, *, instead: bool) -> None:
+        """Whether `agent` may have one more watch of `server`. Raises `Busy`.
+
+        `instead` of one that ends once the new one is there: of such it may have as many again, and no more, since
+        a server may take its time over either.
+        """
+        limits = self.limits
+        most = limits.watches_per_agent_max * (2 if instead else 1)
+        if self._watches.get((server, agent), 0) >= most:
+            text = f"{agent} watches server {server} for {most} different things (watches_per_agent_max)"
+            self._refuse(429, "limit/watches-per-agent", text, _STREAM_RETRY_S)
+        if sum(held for (of, _), held in self._watches.items() if of == server) >= limits.watches_max:
+            text = f"server {server} is watched {limits.watches_max} times (watches_max)"
+            self._refuse(503, "limit/watches", text, _STREAM_RETRY_S)
+
+    def watch(self, agent: str, server: str) -> Callable[[object], None]:
+        """A watch of `server` begins for `agent`; call what this gives, with anything, once it has ended."""
+        of = server, agent
+        self._watches[of] = self._watches.get(of, 0) + 1
+        return lambda _: _leave(self._watches, of)
 
     def charge(self, agent: str, requests: int) -> None:
         """Count what one request of `agent` asks for beside itself as so many more. Raises `Busy`."""
@@ -154,9 +177,9 @@ class Request:
         self._gate.leave(self._agent)
 
 
-def _leave(held: dict[str, int], agent: str) -> None:
-    left = held[agent] - 1
+def _leave(held: dict[_Who, int], who: _Who) -> None:
+    left = held[who] - 1
     if left:
-        held[agent] = left
+        held[who] = left
     else:
-        del held[agent]
+        del held[who]

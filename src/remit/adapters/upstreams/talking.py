@@ -7,7 +7,6 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from typing import Final
 
 from remit.adapters.upstreams.failures import Unusable, expired, internal, timed_out
 from remit.adapters.upstreams.frames import Answer, Refusal
@@ -21,9 +20,7 @@ from remit.adapters.upstreams.wire import Wire, introduced, level
 from remit.facts.canonical import Json
 from remit.facts.catalog import Server
 from remit.ports.system import Clock
-from remit.ports.upstream import ALONE, Along, Asked, Era, Failure, Introduction, Notice, Offer, Ready, Reply
-
-WATCHES_MAX: Final = 256
+from remit.ports.upstream import ALONE, Along, Asked, Era, Introduction, Notice, Offer, Ready, Reply
 
 
 class Talking(ABC):
@@ -33,7 +30,6 @@ class Talking(ABC):
         self._server = server
         self._clock = clock
         self._held: set[Held] = set()
-        self._watches = 0
 
     @abstractmethod
     async def _reach(self, sid: str, era: Era, along: Along) -> Wire:
@@ -91,10 +87,6 @@ class Talking(ABC):
         self, sid: str, era: Era, offers: frozenset[Offer], uris: frozenset[str], along: Along = ALONE
     ) -> AsyncGenerator[Notice | Ready]:
         """See `Upstream.watch`."""
-        if self._watches >= WATCHES_MAX:
-            text = f"server {self._server.name!r} is already watched {WATCHES_MAX} times"
-            raise Unusable(Failure(cause="too_many_watches", text=text, sent=False))
-        self._watches += 1
         limit_s = list_limit_s(self._server)
         try:
             async with asyncio.timeout(limit_s):
@@ -104,8 +96,6 @@ class Talking(ABC):
                     yield change
         except TimeoutError:
             raise Unusable(timed_out(self._server.name, limit_s, sent=False)) from None
-        finally:
-            self._watches -= 1
 
     async def _end_held(self) -> None:
         held, self._held = self._held, set()

@@ -83,7 +83,7 @@ class McpApp:
         self._authenticate = authenticate
         self._edge = edge
         self._gate = gate or Gate(edge.limits, clock)
-        governing = Governing(driver)
+        governing = Governing(driver, self._gate)
         self._stateless = Stateless(governing, Rounds(clock, entropy), Tasks(driver, entropy), self._gate)
         self._handshake = Handshake(governing, self._gate, clock, entropy)
 

@@ -15,6 +15,7 @@ from remit.facts.capability import NEEDS_TASKS
 from remit.facts.mirrored import Mirrors, disagreement
 from remit.pep.answer import Asking, Awaiting, Client, Failed, Refused, Released, Underway, listed
 from remit.pep.driver import Driver
+from remit.pep.gate import Gate
 from remit.pep.mcp import words
 from remit.pep.mcp.asks import Ask, Asks, CallTool, Complete, GetPrompt, ListOffers, ReadResource
 from remit.pep.mcp.exposing import Exposing
@@ -44,12 +45,12 @@ Said: TypeAlias = bytes | Wrong
 class Governing:
     """Puts what agents ask for to `driver`."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, gate: Gate) -> None:
         self.driver = driver
         self._exposing = Exposing()
         self._mirrors = Mirrors()
         self.asks = Asks(driver.resolve, self._exposing)
-        self.watches = Watches(driver)
+        self.watches = Watches(driver, gate)
 
     def mirrors_agree(self, ask: Ask, params: Mapping[str, str | None]) -> str | None:
         """What is wrong with the `Mcp-Param-*` headers of a call, by the pinned schema of its tool."""

@@ -15,7 +15,7 @@ import orjson
 from remit.facts.canonical import Json
 from remit.facts.capability import asked_of_clients
 from remit.pep.answer import Asking, Awaiting, Client, Underway
-from remit.pep.gate import Gate
+from remit.pep.gate import Busy, Gate
 from remit.pep.mcp import rpc
 from remit.pep.mcp.asking import MARGIN_S, Fate
 from remit.pep.mcp.asks import Ask, ListOffers, ReadResource
@@ -31,7 +31,7 @@ from remit.pep.mcp.post import Post
 from remit.pep.mcp.replay import Replays, Stream
 from remit.pep.mcp.standing import Ends, Replayed, stand
 from remit.pep.mcp.wire import STREAM, answer
-from remit.pep.mcp.words import Wrong
+from remit.pep.mcp.words import Wrong, not_now
 from remit.pep.questions import may_be_asked
 from remit.ports.system import Clock, Entropy
 from remit.ports.upstream import Era
@@ -231,6 +231,8 @@ class Handshake:
             may = await connection.hearing.subscribe(listener, found.server, found.uri)
         except TooMany:
             return Wrong(rpc.INVALID_PARAMS, f"more than {URIS_MAX} resources are followed on no one connection")
+        except Busy as busy:
+            return not_now(busy)
         if not may:
             return Wrong(rpc.REFUSED, "Remit did not allow this subscription: the resource may not be read")
         return b"{}"
@@ -244,8 +246,8 @@ class Handshake:
 
     async def _stand(self, post: Post, connection: Connection, closing: asyncio.Event) -> None:
         hearing = connection.hearing
-        hearing.stand(self._listener(post, connection))
         try:
+            hearing.stand(self._listener(post, connection))
             await stand(post, hearing.changes, self._ends(post, connection, closing))
         finally:
             hearing.rest()

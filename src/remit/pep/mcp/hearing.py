@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from remit.pep.answer import Watching
+from remit.pep.gate import Busy
 from remit.pep.mcp.listening import AGREE_S, URIS_MAX, Changes, Following, Listener, Wanted, Watches
 from remit.pep.mcp.notices import change
 from remit.ports.upstream import Changed, Offer, Updated
@@ -35,7 +36,7 @@ class Hearing:
         self._missed = False
 
     def stand(self, listener: Listener) -> None:
-        """A stream stands from now on."""
+        """A stream stands from now on, until it does `rest`. Raises `Busy`."""
         self._standing = True
         self._missed = self.changes.anew() or self._missed
         self._follow(listener)
@@ -56,15 +57,20 @@ class Hearing:
         lists = self._lists | {Offer.RESOURCES if offer is Offer.TEMPLATES else offer}
         if lists != self._lists:
             self._lists = lists
-            if self._standing and self._listener is not None:
-                self._follow(self._listener)
+            if self._standing:
+                self._follow_on()
 
     async def subscribe(self, listener: Listener, server: str, uri: str) -> bool:
-        """Follow a resource; whether that may be. Raises `TooMany`."""
+        """Follow a resource; whether that may be. Raises `TooMany` and `Busy`."""
         if (server, uri) not in self._resources and len(self._resources) >= URIS_MAX:
             raise TooMany
+        before = dict(self._resources)
         self._resources[server, uri] = None
-        agreed = self._follow(listener)[server]
+        try:
+            agreed = self._follow(listener)[server]
+        except Busy:
+            self._resources = before
+            raise
         await asyncio.wait([agreed], timeout=AGREE_S)
         if agreed.done() and uri not in agreed.result().uris:
             self.unsubscribe(server, uri)
@@ -73,14 +79,23 @@ class Hearing:
 
     def unsubscribe(self, server: str, uri: str) -> None:
         """Follow it no more."""
-        if self._resources.pop((server, uri), self) is None and self._listener is not None:
-            self._follow(self._listener)
+        if self._resources.pop((server, uri), self) is None:
+            self._follow_on()
 
     def stop(self) -> None:
         """The connection has ended."""
         if self._timer is not None:
             self._timer.cancel()
         self._following.stop()
+
+    def _follow_on(self) -> None:
+        """Follow what is wanted by now; where there is no room for that, the client has to come back for it."""
+        if self._listener is None:
+            return
+        try:
+            self._follow(self._listener)
+        except Busy:
+            self.changes.end()
 
     def _follow(self, listener: Listener) -> "dict[str, asyncio.Future[Watching]]":
         self._listener = listener

@@ -3,7 +3,8 @@
 A change says only that something is worth asking for again, so the same one is told once for any number
 of times it came meanwhile, and all of it where a watch was interrupted. Streams that want the same, of one server
 in one era with the same capabilities under the same token, share one upstream watch: the server knows the client by
-these, and tells each of its connections its own. Another bundle is a change too: of the lists that it filters. A stream
+these, and tells each of its connections its own. An agent has its share of the watches of a server (`Gate.may_watch`).
+Another bundle is a change too: of the lists that it filters. A stream
 that follows what people stopped ends: whoever listens anew is told what is followed for him.
 """
 
@@ -19,6 +20,7 @@ from remit.facts.canonical import canonical
 from remit.facts.catalog import Tool
 from remit.pep.answer import Client, Watching
 from remit.pep.driver import Driver
+from remit.pep.gate import Gate
 from remit.pep.mcp import rpc
 from remit.pep.mcp.exposing import exposed_uri
 from remit.ports.upstream import Changed, Era, Offer, Updated
@@ -136,8 +138,9 @@ class _Watch:
 class Watches:
     """The upstream watches of one service."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, gate: Gate) -> None:
         self._driver = driver
+        self._gate = gate
         self._all: dict[_Key, _Watch] = {}
         self._looking: asyncio.Task[None] | None = None
 
@@ -146,6 +149,11 @@ class Watches:
         """Every server there is."""
         return tuple(self._driver.servers)
 
+    def may_join(self, listener: Listener, server: str, wanted: Watching, *, instead: bool) -> None:
+        """Whether there is room to `join`, `instead` of another one that is left then. Raises `Busy`."""
+        if self._running(_key(listener, server, wanted)) is None:
+            self._gate.may_watch(listener.authority.acting.agent, server, instead=instead)
+
     def join(
         self, listener: Listener, server: str, wanted: Watching, told: Told, granted: Watching | None
     ) -> "tuple[_Key, asyncio.Future[Watching]]":
@@ -153,15 +161,15 @@ class Watches:
 
         `granted` is what this listener is told of already.
         """
-        offers, uris = wanted.offers, wanted.uris
-        client = listener.client
-        key = _Key(listener.authority.token, server, offers, uris, client.era, canonical(client.capabilities))
-        watch = self._all.get(key)
-        if watch is None or watch.task is None or watch.task.done():
+        key = _key(listener, server, wanted)
+        watch = self._running(key)
+        if watch is None:
             loop = asyncio.get_running_loop()
             shown = self._driver.list_tools(listener.authority, server)
             watch = self._all[key] = _Watch(listener.authority, server, shown, loop.create_future())
             watch.task = loop.create_task(self._run(listener, key, watch, granted))
+            # The server is asked to end it, and may take its time: until then it is one.
+            watch.task.add_done_callback(self._gate.watch(listener.authority.acting.agent, server))
         watch.told.add(told)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.get_running_loop().create_task(self._look())
@@ -177,6 +185,10 @@ class Watches:
             del self._all[key]
             if watch.task is not None:
                 watch.task.cancel()
+
+    def _running(self, key: _Key) -> _Watch | None:
+        found = self._all.get(key)
+        return None if found is None or found.task is None or found.task.done() else found
 
     async def _look(self) -> None:
         """While something is watched: what was stopped ends; where another bundle runs, lists may be others too."""
@@ -232,6 +244,12 @@ class Watches:
             wait_s = min(wait_s * 2, RETRY_S_MAX)
 
 
+def _key(listener: Listener, server: str, wanted: Watching) -> _Key:
+    client = listener.client
+    capabilities = canonical(client.capabilities)
+    return _Key(listener.authority.token, server, wanted.offers, wanted.uris, client.era, capabilities)
+
+
 class Following:
     """What one stream follows. `stop` it at the end."""
 
@@ -244,22 +262,28 @@ class Following:
         self._leaving: dict[_Key, Told] = {}
 
     def follow(self, listener: Listener, wanted: Wanted) -> "dict[str, asyncio.Future[Watching]]":
-        """Follow `wanted` and nothing else, at once; what each server agrees to."""
-        self._resources = frozenset(Updated(listener.shown(server, uri)) for server, uri in wanted.uris)
-        self._changes.keep(self._resources)
+        """Follow `wanted` and nothing else, at once; what each server agrees to.
+
+        Raises `Busy`; all is as before then.
+        """
         by_server: dict[str, set[str]] = {}
         if wanted.offers:
             one = listener.server
             by_server = {server: set() for server in (self._watches.servers if one is None else (one,))}
         for server, uri in wanted.uris:
             by_server.setdefault(server, set()).add(uri)
+        followed = {key.server for key in self._joined}
+        each = {server: Watching(wanted.offers, frozenset(uris)) for server, uris in by_server.items()}
+        for server, of in each.items():
+            self._watches.may_join(listener, server, of, instead=server in followed)
+        self._resources = frozenset(Updated(listener.shown(server, uri)) for server, uri in wanted.uris)
+        self._changes.keep(self._resources)
         agreed: dict[str, asyncio.Future[Watching]] = {}
         before, self._joined = self._joined, {}
-        for server, uris in by_server.items():
+        for server, of in each.items():
             told = partial(self._tell, listener, server)
             had = self._agreed.get(server)
             granted = had.result() if had is not None and had.done() else None
-            of = Watching(wanted.offers, frozenset(uris))
             key, agreed[server] = self._watches.join(listener, server, of, told, granted)
             self._joined[key] = told
         for key, told in before.items():

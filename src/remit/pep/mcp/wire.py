@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from remit.facts.mirrored import PREFIX
 from remit.pep.gate import Busy
-from remit.pep.mcp import rpc
+from remit.pep.mcp import rpc, words
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -124,7 +124,8 @@ async def answer(send: Send, status: int, body: bytes = b"", *extra: Header) -> 
 
 async def too_busy(send: Send, busy: Busy) -> None:
     """Say which limit was met and when to come back: a JSON-RPC error, of no request in particular."""
-    body = rpc.error(None, rpc.BUSY, f"{busy.code}: {busy.text}", {"reason": busy.code, "retry_after_s": busy.retry_s})
+    wrong = words.not_now(busy)
+    body = rpc.error(None, wrong.code, wrong.text, wrong.data)
     await answer(send, busy.status, body, (b"retry-after", b"%d" % busy.retry_s))
 
 

@@ -12,6 +12,7 @@ import orjson
 
 from remit.facts.canonical import Json
 from remit.pep.answer import Answer, Awaiting, Failed, Refused
+from remit.pep.gate import Busy
 from remit.pep.mcp import rpc
 from remit.pep.mcp.asks import Ask, ReadResource
 from remit.policy.verdict import Code, Reason
@@ -35,6 +36,11 @@ class Wrong:
     code: int
     text: str
     data: Json = None
+
+
+def not_now(busy: Busy) -> Wrong:
+    """The error that says which limit was met and when to come back."""
+    return Wrong(rpc.BUSY, f"{busy.code}: {busy.text}", {"reason": busy.code, "retry_after_s": busy.retry_s})
 
 
 def result_of(answer: Refused | Awaiting) -> bytes:
