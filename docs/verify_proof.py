@@ -86,8 +86,8 @@ def main(proof, vkey, receipt=""):
     need(receipt in ("", f"{chain}.{seq}:{sha256(record).hex()}"), "it is another record than that of the receipt")
     print(f"holds: {chain}.{seq}, {kind}, at {at} ms since 1970, is record {number + 1} of {count} of {origin}")
     if "body" in shown:
-        body = bytes.fromhex(shown["salt"]) + shown["body"].encode()
-        need(sha256(body).hex() == commitment, "the record commits to another body")
+        salt, body = bytes.fromhex(shown["salt"]), shown["body"].encode()
+        need(len(salt) == 16 and sha256(salt + body).hex() == commitment, "the record commits to another body")
         print(json.dumps(shown["body"]))  # escaped: what an agent wrote is no text for a terminal
 
 

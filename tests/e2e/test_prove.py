@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,22 @@ def test_a_stranger_checks_a_proof_and_sees_every_change(counting: Counting, tmp
     for wrong in ((tmp_path / "none", key), (file, tmp_path / "none"), (file,), (file, key, receipt, "more"), ()):
         code, said = stranger(*wrong)
         assert (code, "python3 verify_proof.py PROOF VKEY" in said, "WRONG" in said) == (2, True, False), said
+
+
+def test_no_beginning_of_a_body_passes_for_salt(counting: Counting, tmp_path: Path) -> None:
+    """A commitment hashes salt and body as one text: where the first ends is for who checks to say."""
+    intent, file = act(counting, "cut"), tmp_path / "cut.tlog-proof"
+    remit(counting, "prove", intent["id"], "--reveal", "--to", str(file))
+    key = json.loads(remit(counting, "checkpoint", "-o", "json"))["keys"][0]
+    whole = Proof.parse(file.read_text("utf-8"))
+    assert whole.salt is not None
+    assert whole.body is not None
+    assert stranger(file, key)[0] == 0
+    for at in (1, len(whole.body) // 2, len(whole.body)):
+        cut = replace(whole, salt=whole.salt + whole.body[:at], body=whole.body[at:])
+        file.write_text(str(cut), "utf-8")
+        code, said = stranger(file, key)
+        assert (code, said.splitlines()[-1]) == (1, "WRONG: the record commits to another body"), said
 
 
 def test_the_script_is_short_enough_to_be_read() -> None:
