@@ -16,7 +16,10 @@ from remit.adapters.sqlite.erasing import SqliteBodies
 from remit.adapters.sqlite.quick import verify_links
 from remit.app.cli import run
 from remit.app.failure import Exit
+from remit.app.reliving import relived
+from remit.facts.novelty import Used
 from remit.facts.record import Receipt, RecordKind, Ref
+from remit.pdp.decide import decide
 from remit.ports.ledger import Draft
 from remit.ports.transparency import NotErasable, Unprovable
 from remit.trace.against import UNSIGNED, Kept
@@ -25,6 +28,8 @@ from remit.trace.erasing import frame
 from remit.work.erasing import Erasures
 from tests.contract.ledger_world import append_all
 from tests.contract.log_world import Log, rechained, rows_of, written
+from tests.core.deciding import NOW, body, bundle, snapshot
+from tests.core.deciding import action as of_shop
 from tests.core.recording import Step, action, outcome
 
 SECRET = b"a telltale sentence"
@@ -92,6 +97,31 @@ async def test_what_was_erased_is_gone_from_every_byte_and_all_of_the_rest_holds
     await log.kept()
     await log.close()
     assert verify_file(log.file, against=[before, after]).clean
+
+
+@pytest.mark.asyncio
+async def test_history_is_judged_again_by_what_an_erasure_keeps(tmp_path: Path) -> None:
+    """The first use of a tool stays the first one, also once it is erased: nothing later becomes new by that."""
+    policies = (
+        '@id("any") permit (principal, action, resource);',
+        ('@id("new") forbid (principal, action, resource) when { context.novelty.tool };'),
+    )
+    running, asked = bundle(*policies), of_shop("shop/look", {"order_id": "1"})
+    first = body(decide(snapshot(bundle(policies[0]), asked), asked, NOW))
+    used = Used()
+    used.intent(first.links, first.kind, first.server, first.name, first.reaches)
+    later = body(decide(replace(snapshot(running, asked), used=used), asked, NOW))
+    assert (first.verdict, later.verdict) == ("permit", "permit")
+    log = Log(tmp_path)
+    await log.open()
+    steps = [Step(RecordKind.INTENT, "s1", first), Step(RecordKind.INTENT, "s1", later)]
+    intents = [receipt.ref for receipt in await append_all(log.ledger, steps)]
+    await append_all(log.ledger, [Step(RecordKind.OUTCOME, "s1", outcome(str(intents[0])))])
+    await erasures_of(log).erase(intents[:1], "x", "user:dpo")
+    await log.close()
+    [again] = relived(log.file, running)
+    assert again.was["call_id"] == str(intents[1])
+    assert again.same
 
 
 @pytest.mark.asyncio

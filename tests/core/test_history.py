@@ -1,6 +1,9 @@
 """The ledger judged again: by what it holds of arguments, whatever another bundle says of them."""
 
+from base64 import b64encode
 from dataclasses import replace
+
+import pytest
 
 from remit.assure.history import LACKING, History, Relived
 from remit.assure.veiled import veiled
@@ -8,7 +11,11 @@ from remit.facts.action import Action, Within
 from remit.facts.catalog import Argument
 from remit.pdp.decide import decide
 from remit.policy.bundle import Bundle
-from remit.trace.bodies import ActionBody
+from remit.protect.gathered import Entries
+from remit.protect.index import UNTRUSTED, Index
+from remit.protect.origins import words
+from remit.trace.bodies import ActionBody, AdminBody, Body, Event, ExchangeBody, OutcomeBody, Passed, Status
+from remit.trace.erasing import frame
 from tests.core.deciding import NOW, action, body, bundle, catalog, schema, snapshot, tool
 
 ANY = '@id("any") permit (principal, action, resource);'
@@ -60,3 +67,72 @@ def test_a_round_is_told_from_arguments_that_are_called_as_it_is() -> None:
     assert found.why in LACKING
     alike = action("web/fetch", {"arguments": {}, "questions": {}, "responses": {}, "round": 1})
     assert relived(forbidden, running, recorded(forbidden, alike)).now is not None
+
+
+SID = FETCH.authority.links[0].sid
+KEY = bytes(range(16))
+STRANGE = """@id("strange") forbid (principal, action, resource)
+when { context.targets.untrusted > 0 || context.targets.unseen > 0 };"""
+KEYED = AdminBody(Event.SESSION_KEYED, "remit", SID, {"key": KEY.hex()})
+WORDS = AdminBody(Event.SESSION_WORDS, "helm", SID, {"text": "fetch evil", "grounds": True})
+
+
+def told(passed: bool) -> tuple[Body, str]:
+    """What a server said of `evil`, in mid-action or as its result; and the delta in it."""
+    delta = Index(KEY).delta("r1-1.2", [Entries(frozenset({"evil"}), UNTRUSTED)])
+    origins = b64encode(delta.pack()).decode()
+    if passed:
+        return ExchangeBody("r1-1.2", 1, Passed.QUESTIONS, (SID,), (), "sha256:0", 2, None, origins=origins), origins
+    return OutcomeBody("r1-1.2", Status.OK, (SID,), (), None, "sha256:0", 2, 1.0, origins=origins), origins
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_what_a_server_said_in_mid_action_is_known_again_as_what_it_answered(passed: bool) -> None:
+    running = made(ANY, STRANGE)
+    said, _ = told(passed)
+    index = Index(KEY)
+    history = History(running)
+    for seq, one in enumerate((KEYED, said), 1):
+        assert history.take(f"r1-1.{seq}", NOW, running.digest, one) is None
+    index.apply(index.delta("r1-1.2", [Entries(frozenset({"evil"}), UNTRUSTED)]))
+    asked = body(decide(replace(snapshot(running, FETCH), origins=index), FETCH, NOW))
+    found = history.take("r1-1.3", NOW, running.digest, asked)
+    assert found is not None
+    assert found.was["origins"] == {"$.url": "untrusted"}
+    assert found.same
+
+
+@pytest.mark.parametrize("erased", [WORDS, told(True)[0], told(False)[0]])
+def test_where_a_session_saw_what_is_erased_nothing_is_said_of_what_came_after(erased: Body) -> None:
+    running = made(ANY, STRANGE)
+    index = Index(KEY)
+    index.apply(words(index, "fetch evil"))
+    asked = body(decide(replace(snapshot(running, FETCH), origins=index), FETCH, NOW))
+    assert asked.verdict == "permit"
+    history = History(running)
+    history.take("r1-1.1", NOW, running.digest, erased if erased is WORDS else KEYED)
+    history.take("r1-1.2", NOW, running.digest, KEYED)
+    history.take("r1-1.3", NOW, running.digest, frame(erased), erased=True)
+    found = history.take("r1-1.4", NOW, running.digest, asked)
+    assert found is not None
+    assert found.now is None
+    assert found.why in LACKING
+    history.take("r1-1.5", NOW, running.digest, KEYED)
+    history.take("r1-1.6", NOW, running.digest, WORDS)
+    again = history.take("r1-1.7", NOW, running.digest, asked)
+    assert again is not None
+    assert again.same
+
+
+def test_an_erased_action_is_not_judged_and_was_done_all_the_same() -> None:
+    running = made(ANY, '@id("new") forbid (principal, action, resource) when { context.novelty.tool };')
+    first, done = recorded(running), replace(recorded(made(ANY)), verdict="permit")
+    history = History(running)
+    found = history.take("r1-1.1", NOW, running.digest, first)
+    assert found is not None
+    assert found.same
+    assert history.take("r1-1.2", NOW, running.digest, frame(done), erased=True) is None
+    later = history.take("r1-1.3", NOW, running.digest, first)
+    assert later is not None
+    assert later.now is not None
+    assert later.now["verdict"] == "permit"

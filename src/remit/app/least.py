@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from remit.adapters.sqlite import reads
+from remit.adapters.sqlite.frames import kept_of
 from remit.app.failure import Exit, Failure
 from remit.app.reliving import PAGE
 from remit.app.replaying import bundle_of
@@ -27,7 +28,7 @@ from remit.policy.reached import ToolForm
 from remit.policy.typing import Atom
 from remit.policy.uids import agent_uid, group_uids
 from remit.ports.ledger import Entry
-from remit.trace.bodies import ActionBody
+from remit.trace.bodies import ActionBody, Body
 
 FILE: Final = "least.cedar"
 DIFFERENCES_MAX: Final = 20
@@ -58,7 +59,7 @@ def suggested(ledger: Path, workspace: Path, agent: str, since_ms: int, since: s
             exit=Exit.NOT_FOUND,
         )
     by: dict[Use, dict[frozenset[str], Used]] = {}
-    for entry in _entries(ledger):
+    for entry, _ in _entries(ledger):
         body = _done(entry, agent)
         if body is not None and entry.record.at >= since_ms:
             let = frozenset(one.policy for one in body.reasons if one.policy is not None and one.agent in {agent, None})
@@ -101,9 +102,9 @@ def _compiled(bundle: Bundle, agent: str, found: Least) -> Bundle | Sequence[Pro
 def _judged(ledger: Path, made: Bundle, agent: str, since_ms: int, found: Least) -> Suggested:
     history, judged, same = History(made), 0, 0
     differences: list[tuple[str, str, str, str]] = []
-    for entry in _entries(ledger):
-        ref = str(Ref(entry.record.chain, entry.record.seq))
-        one = history.take(ref, entry.record.at, entry.record.bundle, entry.body)
+    for entry, kept in _entries(ledger):
+        ref, record = str(Ref(entry.record.chain, entry.record.seq)), entry.record
+        one = history.take(ref, record.at, record.bundle, kept, erased=entry.body is None)
         if one is None or one.now is None or entry.record.at < since_ms or _done(entry, agent) is None:
             continue
         judged += 1
@@ -148,8 +149,8 @@ def _compared(form: ToolForm) -> Mapping[str, Argument]:
     }
 
 
-def _entries(ledger: Path) -> Iterator[Entry]:
-    """Every record, a page a transaction. Raises `Failure`."""
+def _entries(ledger: Path) -> Iterator[tuple[Entry, Body | None]]:
+    """Every record with what is kept of its body, a page a transaction. Raises `Failure`."""
     if not ledger.is_file():
         next_ = "remit policy suggest AGENT --data DIR"
         raise Failure(f"there is no ledger at {ledger}", next=next_, exit=Exit.NOT_FOUND)
@@ -158,7 +159,9 @@ def _entries(ledger: Path) -> Iterator[Entry]:
             after = 0
             while found := reads.stored_after(conn, after, PAGE):
                 after = found[-1].id
-                yield from (reads.entry(stored) for stored in found)
+                for stored in found:
+                    entry = reads.entry(stored)
+                    yield entry, kept_of(conn, stored) if entry.body is None else entry.body
     except sqlite3.Error as error:
         why, next_ = str(error), f"remit ledger verify {ledger}"
         raise Failure(f"{ledger} cannot be read", why=why, next=next_, exit=Exit.INVALID) from error

@@ -11,6 +11,7 @@ from typing import Final
 import orjson
 
 from remit.adapters.sqlite import reads
+from remit.adapters.sqlite.frames import kept_of
 from remit.app.failure import Exit, Failure
 from remit.app.replaying import replay_lines
 from remit.assure.changes import NEWLY, Changes
@@ -19,6 +20,7 @@ from remit.assure.recorded import Called
 from remit.assure.replay import START_MS, Cast, replay
 from remit.facts.record import Ref
 from remit.policy.bundle import Bundle
+from remit.trace.encoding import decode_record
 
 PAGE: Final = 1_000
 """Records read in one short transaction."""
@@ -66,9 +68,9 @@ def relived(ledger: Path, bundle: Bundle, since_ms: int = 0, stop: Callable[[], 
             while not stop() and (found := reads.stored_after(conn, after, PAGE)):
                 after = found[-1].id
                 for stored in found:
-                    entry = reads.entry(stored)
-                    record = entry.record
-                    one = history.take(str(Ref(record.chain, record.seq)), record.at, record.bundle, entry.body)
+                    record, erased = decode_record(stored.record), stored.body is None
+                    ref, body = str(Ref(record.chain, record.seq)), kept_of(conn, stored)
+                    one = history.take(ref, record.at, record.bundle, body, erased=erased)
                     if one is not None:
                         yield one
     except sqlite3.Error as error:

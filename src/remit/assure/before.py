@@ -29,7 +29,7 @@ class Before:
         return self._purse.draws(self._bundle, self._accounts, action, tool, now_ms)
 
     def take(self, ref: Ref, at_ms: int, body: Body | None) -> None:
-        """Follow from the record at `ref`, made at `at_ms`; of one that is erased nothing follows."""
+        """Follow from the record at `ref`, made at `at_ms`; from nothing, of one that is erased without a frame."""
         match body:
             case ActionBody():
                 kind = RecordKind.INTENT if body.verdict == "permit" else RecordKind.PROPOSAL

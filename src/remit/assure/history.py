@@ -1,8 +1,10 @@
 """The ledger judged again: every action that was decided, from what the ledger says was known then.
 
 Laws
-* State is what the records before it made it: indices of origins are folded anew from keys, words and outcomes, in the
-  ledger's order; labels, counters and the moment are those that the record says policy looked at.
+* State is what the records before it made it: indices of origins are folded anew from keys, words, exchanges and
+  outcomes, in the ledger's order; labels, counters and the moment are those that the record says policy looked at.
+* What follows from a body that was erased follows from its frame. Where words or results of a session are gone nobody
+  knows what it had seen, so that nothing of it is judged from there on.
 * What stood outside of policy stays as it was: how a tool compared with its pin, that a session had ended, that people
   were asked too much already. It is read from the recorded reason.
 * What a halt or a breaker denied is no word of policy's, and is not judged again.
@@ -40,7 +42,7 @@ from remit.policy.bundle import Bundle
 from remit.policy.verdict import Code, Escalate, Gate, Reason, word
 from remit.protect.index import Delta, Index
 from remit.protect.origins import words
-from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, OutcomeBody
+from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, ExchangeBody, OutcomeBody
 
 _HOUR_MS: Final = 3_600_000
 _PINS: Final = {
@@ -63,7 +65,8 @@ _STOPPED: Final = {
 """What was denied for how things stood, whatever policy says: another bundle changes nothing about it."""
 _VEILED: Final = "secrets among its arguments are not kept"
 _ANOTHER: Final = "it is a round of another action"
-LACKING: Final = frozenset({_VEILED, _ANOTHER})
+_GONE: Final = "what its session had seen is erased"
+LACKING: Final = frozenset({_VEILED, _ANOTHER, _GONE})
 """What policy decided, and may decide otherwise: the ledger does not hold what there is to judge."""
 
 
@@ -96,15 +99,19 @@ class History:
         self._bundle = bundle
         self._since_ms = since_ms
         self._indices: dict[str, Index] = {}
+        self._gone: set[str] = set()
         self._gates: dict[str, frozenset[Gate]] = {}
         self._grants: dict[str, Grant] = {}
         self._used = Used()
         self._before = Before(bundle)
         self._noes: dict[str, tuple[str, str | None]] = {}
 
-    def take(self, ref: str, at_ms: int, digest: str, body: Body | None) -> Relived | None:
-        """The action that the record at `ref` holds, judged again; None for any other record. `body` None: erased."""
-        relived = self._take(ref, at_ms, digest, body)
+    def take(self, ref: str, at_ms: int, digest: str, body: Body | None, *, erased: bool = False) -> Relived | None:
+        """The action that the record at `ref` holds, judged again; None for any other record, and where it is `erased`.
+
+        `body` is then the frame that is kept of it, None where none is.
+        """
+        relived = self._take(ref, at_ms, digest, body, erased=erased)
         self._before.take(Ref.parse(ref), at_ms, body)
         match body:
             case ActionBody(verdict="permit"):
@@ -123,31 +130,44 @@ class History:
         if after is not None:
             self._grants[delta.ident] = after
 
-    def _take(self, ref: str, at_ms: int, digest: str, body: Body | None) -> Relived | None:
+    def _take(self, ref: str, at_ms: int, digest: str, body: Body | None, *, erased: bool) -> Relived | None:
         match body:
             case ActionBody():
-                return self._action(ref, at_ms, digest, body)
-            case OutcomeBody(intent=call, sids=sids, origins=said) if said is not None and sids:
-                if (index := self._indices.get(sids[0])) is not None:
-                    index.apply(Delta.unpack(call, b64decode(said)))
+                if body.gates and body.approval is None:
+                    self._gates[ref] = frozenset(body.gates)
+                return None if erased else self._action(ref, at_ms, digest, body)
+            case OutcomeBody(intent=call, sids=(root, *_), origins=str(said)):
+                self._learn(root, call, said, erased=erased)
+            case ExchangeBody(intent=call, sids=(root, *_), origins=str(said)):
+                self._learn(root, call, said, erased=erased)
             case AdminBody(event=Event.SESSION_KEYED, subject=sid, data=data):
                 key = data.get("key")
                 self._indices.pop(sid, None)
+                self._gone.discard(sid)
                 if isinstance(key, str):
                     self._indices[sid] = Index(bytes.fromhex(key))
             case DecisionBody(choice=Choice.DENY, approval=approval, by=by, reason=reason):
                 self._noes[approval] = by, reason
             case AdminBody(event=Event.SESSION_WORDS, subject=sid, data=data):
-                text = data.get("text")
-                if isinstance(text, str) and (index := self._indices.get(sid)) is not None:
+                text, index = data.get("text"), self._indices.get(sid)
+                if index is not None and isinstance(text, str):
                     index.apply(words(index, text))
+                elif index is not None:
+                    self._gone.add(sid)
             case _:
                 pass
         return None
 
+    def _learn(self, root: str, call: str, said: str, *, erased: bool) -> None:
+        index = self._indices.get(root)
+        if index is None:
+            return
+        if erased:
+            self._gone.add(root)
+        else:
+            index.apply(Delta.unpack(call, b64decode(said)))
+
     def _action(self, ref: str, at_ms: int, digest: str, body: ActionBody) -> Relived | None:
-        if body.gates and body.approval is None:
-            self._gates[ref] = frozenset(body.gates)
         if at_ms < self._since_ms:
             return None
         sid = body.links[-1][1] if body.links else ""
@@ -167,6 +187,8 @@ class History:
             return "it was refused before it was decided"
         if stopped := next((why for code, why in _STOPPED.items() if code in codes), ""):
             return stopped
+        if body.links[0][1] in self._gone:
+            return _GONE
         if body.arguments.startswith(VEILED):
             return _VEILED
         given = _given(body)

@@ -15,18 +15,18 @@ from typing import Final
 
 from remit.adapters.notary import verified
 from remit.adapters.sqlite.errors import LedgerRefused
-from remit.adapters.sqlite.reads import SEGMENT, open_readonly, stored_at
+from remit.adapters.sqlite.frames import frame_of
+from remit.adapters.sqlite.reads import SEGMENT, open_readonly
 from remit.adapters.sqlite.refold import UNFOLDABLE, Refold
 from remit.adapters.sqlite.schema import VERSION, check, foreign
 from remit.adapters.sqlite.segment import Segment, SegmentTorn, Stored, unpack
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import origin_of, read_tile, stored_note, stored_size
-from remit.facts.record import Record, RecordKind, Ref
+from remit.facts.record import Record, Ref
 from remit.trace.against import TREE, Comparison, Kept
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import parts
 from remit.trace.encoding import decode_body
-from remit.trace.erasing import frames
 from remit.trace.glance import Glance
 from remit.trace.links import Finding, Row
 from remit.trace.note import Checkpoint, Key, Note, NoteWrong
@@ -128,7 +128,7 @@ class _Reading:
                 row = _row(stored, names)
                 if self._tree is not None:
                     self._tree.feed(row.ref, row.record)
-                kept = _kept(made.conn, stored.id) if stored.body is None else None
+                kept = frame_of(made.conn, stored.id, "held") if stored.body is None else None
                 said = self.verifier.feed(row, kept)
                 if said is None:
                     self.uncompared = self.uncompared or "a record or body is gone, or cannot be read"
@@ -190,25 +190,6 @@ def compared(conn: sqlite3.Connection, against: Sequence[Kept], say: Callable[[F
         except NoteWrong as error:
             say(Finding(None, TREE, f"the ledger's own last checkpoint: {error}"))
     return Comparison(kept, lambda level, number: read_tile(conn, level, number), stored_size(conn))
-
-
-def _kept(conn: sqlite3.Connection, ident: int) -> bytes | None:
-    """The frame of the erased body of the record with the id `ident`, by the record that the file says erased it."""
-    row = conn.execute("SELECT record FROM held.erased WHERE id = ?", (ident,)).fetchone()
-    erasing = None if row is None else stored_at(conn, row[0])
-    name = conn.execute("SELECT name FROM held.chain WHERE no = ?", (ident >> SEQ_BITS,)).fetchone()
-    if erasing is None or erasing.body is None or name is None:
-        return None
-    return _frames(erasing.body).get(str(Ref(name[0], ident & _SEQ_MASK)))
-
-
-@lru_cache(maxsize=8)
-def _frames(data: bytes) -> Mapping[str, bytes]:
-    try:
-        body = decode_body(RecordKind.ADMIN, data)
-    except ValueError:
-        return {}
-    return frames(body) if isinstance(body, AdminBody) else {}
 
 
 def copy_ledger(source: Path, target: Path) -> None:
