@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from remit.facts.canonical import Json, canonical
 from remit.facts.limits import INTEGER_MAX, Limits
-from remit.facts.strictjson import Refused, parse, parse_object, written
+from remit.facts.strictjson import Refused, nodes_most, parse, parse_object, written
 
 SMALL = Limits(body_bytes_max=4_000, depth_max=5, nodes_max=20, string_bytes_max=50)
 
@@ -47,7 +47,9 @@ REFUSED = [
     (b"[" * 6 + b"]" * 6, "json/depth"),
     (b'{"a":' * 6 + b"1" + b"}" * 6, "json/depth"),
     (b"[" * 3_000, "json/depth"),
-    (b"[" + b"1," * 30 + b"1]", "json/nodes"),
+    (b"[" + b"1," * 19 + b"1]", "json/nodes"),
+    (b"[" + b"[], " * 19 + b"[ ]]", "json/nodes"),
+    (b'{"a":{"b":[' + b'"x",' * 17 + b'"x"]}}', "json/nodes"),
     (b'"' + b"a" * 51 + b'"', "json/string"),
     (b'{"' + b"a" * 51 + b'":1}', "json/string"),
     (b'"' + "é".encode() * 26 + b'"', "json/string"),
@@ -75,6 +77,8 @@ def test_what_is_not_strict_json_is_refused_by_name(raw: bytes, code: str) -> No
         b'["[[\\"[[", {"]]": [[[1]]]}]',
         b"[[],[],[],[],[],[],[],[]]",
         b'{"a":[1,2],"b":{"c":"d,e:f,,,,,,,,,,,,,,,,,,,,"}}',
+        b"[" + b"1," * 18 + b"1]",
+        b"[" + b"[], " * 18 + b"{ \n}]",
     ],
 )
 def test_what_is_strict_json_is_read(raw: bytes) -> None:
@@ -137,6 +141,26 @@ def _code(raw: bytes) -> str | None:
     assert json.loads(raw) == value
     assert not isinstance(value, float) or math.isfinite(value)
     return None
+
+
+@given(plain)
+def test_values_are_counted_from_the_bytes(value: Json) -> None:
+    raw = json.dumps(value, indent=1).encode()
+    nodes = _nodes(value)
+    assert parse(raw, Limits(nodes_max=nodes)) == value
+    with pytest.raises(Refused, match=f"{nodes} values, more than {nodes - 1}"):
+        parse(raw, Limits(nodes_max=nodes - 1))
+    assert nodes_most(raw) >= nodes
+
+
+def _nodes(value: Json) -> int:
+    match value:
+        case list():
+            return 1 + sum(map(_nodes, value))
+        case dict():
+            return 1 + sum(map(_nodes, value.values()))
+        case _:
+            return 1
 
 
 def _nests(raw: bytes, depth_max: int) -> bool | None:

@@ -50,8 +50,8 @@ def test_an_agent_beyond_its_rate_is_told_when_to_come_back_and_others_are_not_t
 def test_a_large_body_counts_as_the_requests_that_it_costs() -> None:
     where, _, refused = gate(replace(DEFAULT, requests_per_s_max=1.0, requests_burst_max=100))
     where.weigh("clerk", b'{"to":"x"}' + b" " * 4_000)
-    where.weigh("clerk", b'{"text":"' + b"a,b:[" * 2_000 + b'"}')  # text is no more than its bytes
-    where.weigh("clerk", b"[" + b"0," * 6_000 + b"0]")
+    where.weigh("clerk", b'{"text":"' + b"a,b:[" * 2_500 + b'"}')  # text is no more than its bytes
+    where.weigh("clerk", b"[" + b"0," * 2_800 + b"0]")
     with pytest.raises(Busy, match="of which a large one is several"):
         where.weigh("clerk", b"[" + b"0," * 900 + b"0]")
     with pytest.raises(Busy):

@@ -86,3 +86,17 @@ def test_long_ids_and_methods_are_refused() -> None:
     for odd in ({"id": "x" * 257}, {"method": "x" * 129}, {"method": ""}):
         body = {"jsonrpc": "2.0", "id": 1, "method": "ping", **odd}
         assert isinstance(read(json.dumps(body).encode(), DEFAULT), Malformed)
+
+
+def test_a_message_of_more_values_than_one_may_have_is_refused_before_it_is_read() -> None:
+    def asked(values: int) -> bytes:
+        params = {"name": "bulk", "arguments": {"values": ["a, b"] * values}}
+        return json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
+
+    most = DEFAULT.body_nodes_max - 8  # of which the message, its members and the list itself are eight
+    assert isinstance(read(asked(most), DEFAULT), Request)
+    found = read(asked(most + 1), DEFAULT)
+    assert isinstance(found, Malformed)
+    assert (found.code, found.text) == (-32700, "json/nodes: 10001 values, more than 10000")
+    # What ends amid a text has not been read at all where it is that which is told of it.
+    assert read(asked(most + 1)[:-9], DEFAULT) == found

@@ -14,8 +14,9 @@ INTEGER_MAX: Final = 2**53 - 1
 class Limits:
     """Bounds on what an agent or an upstream may send, and on what all of them may hold.
 
-    `body_bytes_max`: one HTTP request body. `arguments_bytes_max`: canonical arguments of one
-    action. `depth_max`: nesting of arrays and objects. `nodes_max`: values in one document.
+    `body_bytes_max`: one HTTP request body, `body_nodes_max`: the values in it.
+    `arguments_bytes_max`: canonical arguments of one action. `depth_max`: nesting of arrays and
+    objects. `nodes_max`: values in any other document.
     `string_bytes_max`: one string, in UTF-8. `result_bytes_max`: one upstream message.
     `schema_bytes_max`: one tool definition. `call_s`: how long an upstream may take.
 
@@ -33,6 +34,7 @@ class Limits:
     """
 
     body_bytes_max: int = 4 * 1024 * 1024
+    body_nodes_max: int = 10_000
     arguments_bytes_max: int = 1024 * 1024
     depth_max: int = 64
     nodes_max: int = 100_000

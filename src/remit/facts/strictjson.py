@@ -39,15 +39,18 @@ class Refused(ValueError):
         self.why = why
 
 
-def parse(raw: bytes, limits: Limits = DEFAULT, *, bytes_max: int | None = None) -> Json:
-    """The value that `raw` spells. `bytes_max` replaces `limits.body_bytes_max`.
+def parse(raw: bytes, limits: Limits = DEFAULT, *, bytes_max: int | None = None, nodes_max: int | None = None) -> Json:
+    """The value that `raw` spells. `bytes_max` replaces `limits.body_bytes_max`, `nodes_max` that of `limits`.
 
-    Raises `Refused`. Nesting is measured before the parser runs, so depth cannot exhaust it.
+    Raises `Refused`. Nesting is measured and values are counted before the parser runs: neither can exhaust it.
     """
     size_max = limits.body_bytes_max if bytes_max is None else bytes_max
     if len(raw) > size_max:
         raise Refused("json/size", f"{len(raw)} bytes, more than {size_max}")
     _check_depth(raw, limits.depth_max)
+    most = limits.nodes_max if nodes_max is None else nodes_max
+    if _most(raw) > most and (found := _nodes(raw)) > most:
+        raise Refused("json/nodes", f"{found} values, more than {most}")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -59,8 +62,8 @@ def parse(raw: bytes, limits: Limits = DEFAULT, *, bytes_max: int | None = None)
     except json.JSONDecodeError as error:
         why = f"{error.msg.lower()} at line {error.lineno} column {error.colno}"
         raise Refused(_MALFORMED, why) from None
-    if _needs_walk(raw, limits):
-        _walk(value, limits)
+    if len(raw) > limits.string_bytes_max or _SURROGATE.search(raw):
+        _check_strings(value, limits.string_bytes_max)
     return value
 
 
@@ -135,50 +138,45 @@ def _check_depth(raw: bytes, depth_max: int) -> None:
 
 
 def _outside(raw: bytes) -> bytes:
-    """`raw` without its strings; one that does not end takes all that follows, as the parser would have it.
+    """`raw` with a quote for each of its strings; one that does not end takes all that follows, as the parser would.
 
     Without escaped backslashes and then without escaped quotes, every quote left begins or ends a string. A backslash
     between strings is no JSON: the parser stops there, however deep what follows may be.
     """
     # Every step is one pass, also over what is no JSON: an expression that must find a string's end looks for it
     # again from every quote inside.
-    return b"".join(raw.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
-
-
-def _needs_walk(raw: bytes, limits: Limits) -> bool:
-    """Whether a cheap bound over the bytes leaves any doubt about strings or node count."""
-    if len(raw) > limits.string_bytes_max or _SURROGATE.search(raw):
-        return True
-    return _marks(raw) >= limits.nodes_max
+    return b'"'.join(raw.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
 
 
 def nodes_most(raw: bytes) -> int:
-    """No fewer than the values that `raw` holds, less one, told from its bytes: what it costs to read it."""
-    found = _marks(raw)
+    """No fewer than the values that `raw` holds, told from its bytes: what it costs to read it."""
+    found = _most(raw)
     # Text has commas, too: it is worth a look at what is outside of strings before they count.
-    return found if found < _MARKS_FEW else _marks(_outside(raw))
+    return found if found < _MARKS_FEW else _nodes(raw)
 
 
-def _marks(raw: bytes) -> int:
-    return raw.count(b",") + raw.count(b":") + raw.count(b"[")
+def _most(raw: bytes) -> int:
+    return 1 + raw.count(b",") + raw.count(b"[") + raw.count(b"{")
 
 
-def _walk(value: Json, limits: Limits) -> None:
-    nodes = 0
+def _nodes(raw: bytes) -> int:
+    """How many values `raw` holds where it is JSON: one, and in all that is not empty one more than it has commas."""
+    outside = _outside(raw).translate(None, b" \t\r\n")
+    return _most(outside) - outside.count(b"[]") - outside.count(b"{}")
+
+
+def _check_strings(value: Json, bytes_max: int) -> None:
     stack: list[Json] = [value]
     while stack:
         item = stack.pop()
-        nodes += 1
         if isinstance(item, str):
-            _check_string(item, limits.string_bytes_max)
+            _check_string(item, bytes_max)
         elif isinstance(item, Mapping):
             for key in item:
-                _check_string(key, limits.string_bytes_max)
+                _check_string(key, bytes_max)
             stack.extend(item.values())
         elif isinstance(item, list):
             stack.extend(item)
-    if nodes > limits.nodes_max:
-        raise Refused("json/nodes", f"{nodes} values, more than {limits.nodes_max}")
 
 
 def _check_string(text: str, bytes_max: int) -> None:

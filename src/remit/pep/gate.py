@@ -21,7 +21,7 @@ _Who = TypeVar("_Who")
 
 _BUCKETS_MAX: Final = 1_000
 _BYTES_A_REQUEST: Final = 4 * 1024
-_NODES_A_REQUEST: Final = 64
+_NODES_A_REQUEST: Final = 32
 """So many bytes, or values, more take as long as one small request."""
 _STREAM_RETRY_S: Final = 30
 _DRAIN_RETRY_S: Final = 5

@@ -71,7 +71,7 @@ Message: TypeAlias = Request | Notification | Response | Malformed
 def read(body: bytes, limits: Limits) -> Message:
     """The one message in `body`."""
     try:
-        value = strictjson.parse(body, limits)
+        value = strictjson.parse(body, limits, nodes_max=limits.body_nodes_max)
     except strictjson.Refused as error:
         return Malformed(PARSE_ERROR, str(error))
     if not isinstance(value, Mapping):
