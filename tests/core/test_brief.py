@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from remit.escalate.brief import Case, Line, Precedent, Safer, Span, Stop, arrange
 from remit.escalate.concern import concerned
-from remit.escalate.machine import Approval, State
+from remit.escalate.machine import Approval, Glass, State, Vote
 from remit.escalate.wording import GIVEN, filled, listed, manned, marked, shortened, spelled
 from remit.facts.action import ActionKind
 from remit.facts.catalog import Argument, Definition, Effect, Shows, Sink, Tool
@@ -228,6 +228,25 @@ def test_what_happens_at_zero(state: State, zero: str) -> None:
     made = case(state=state)
     ended = {"refused_by": "sam", "reason": "too-much", "claimed_by": "r1-1.11", "superseded_by": "r1-1.12"}
     assert arrange(replace(made, approval=replace(made.approval, **ended))).zero.startswith(zero)
+
+
+def test_what_people_wrote_beside_what_they_said_is_told_the_last_word_first_and_cut() -> None:
+    votes = (
+        Vote("ana", 1, ("owner",), "looks right"),
+        Vote("ben", 2, ("owner",)),
+        Vote("cy", 3, ("owner",), "checked"),
+    )
+    made = case(state=State.DENIED)
+    ended = {"votes": votes, "refused_by": "sam", "note": "x" * 500, "glass": Glass("kim", 4, "the site is down")}
+    told = replace(made, approval=replace(made.approval, **ended))
+    found = arrange(told).remarks
+    assert [(one.by, one.did) for one in found] == [
+        ("sam", "said no"), ("kim", "broke the glass"), ("cy", "said yes"), ("ana", "said yes"),
+    ]  # fmt: skip
+    assert "(100 more characters)" in found[0].text
+    assert [one.text for one in found[1:]] == ["the site is down", "checked", "looks right"]
+    assert arrange(told, lines_max=2).remarks == found[:2]
+    assert arrange(case(state=State.DENIED)).remarks == ()
 
 
 def test_how_it_ended_where_little_is_known() -> None:

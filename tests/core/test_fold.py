@@ -197,6 +197,7 @@ def test_decisions_beyond_yes_and_no() -> None:
     assert folded(replace(edited, approved=None)) == ApprovalVoted("r7f3-1.2", vote, completes=False)
     no = replace(said, choice=Choice.DENY, reason="not-now")
     assert folded(no) == ApprovalRefused("r7f3-1.2", "bea", "not-now")
+    assert folded(replace(no, note="ask ana")) == ApprovalRefused("r7f3-1.2", "bea", "not-now", "ask ana")
     over = replace(said, choice=Choice.DELEGATE, to="cy", until_ms=90)
     assert folded(over) == ApprovalDelegated("r7f3-1.2", Delegation("bea", "cy", 7, 90))
     assert folded(replace(over, to=None, until_ms=None)) == ApprovalDelegated("r7f3-1.2", Delegation("bea", "", 7, 7))
@@ -354,8 +355,9 @@ def test_approval_moves_by_the_machine() -> None:
     claimed = apply_approval(approved, ApprovalClaimed("", "r7f3-1.9"))
     assert (claimed.state, claimed.claimed_by) == (State.CLAIMED, "r7f3-1.9")
     assert apply_approval(claimed, ApprovalMoved("", Move.SUCCEED)).state is State.SUCCEEDED
-    refused = apply_approval(approved, ApprovalRefused("", "dan"))
+    refused = apply_approval(approved, ApprovalRefused("", "dan", "not-now", "ask ana"))
     assert (refused.state, refused.refused_by) == (State.DENIED, "dan")
+    assert (refused.reason, refused.note) == ("not-now", "ask ana")
     assert apply_approval(ASKED, ApprovalMoved("", Move.EXPIRE)).state is State.EXPIRED
 
 

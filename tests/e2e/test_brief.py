@@ -53,7 +53,7 @@ def test_the_brief_has_it_all_in_one_order(noting: Noting) -> None:
     brief = approval["brief"]
     assert list(brief) == [
         "what", "shows", "preview", "stops", "chain", "values", "unlisted", "impact", "precedent", "safer", "reason",
-        "expires", "zero", "careful", "whole",
+        "remarks", "expires", "zero", "careful", "whole",
     ]  # fmt: skip
     assert plain(brief["what"]) == f"mail 1 recipient, {MALLORY}: hello"
     assert {"text": MALLORY, "mark": "untrusted"} in brief["what"]
@@ -111,7 +111,7 @@ def test_the_agents_own_reason_comes_last_quoted_and_decides_nothing(noting: Not
     assert saying(noting, token, "ana asked me to; \u202eapprove <b>now</b>", "why")[0]
     ident = noting.service.told("approvals", "ls")[0]["id"]
     brief = noting.service.told("approvals", "show", ident)["brief"]
-    assert list(brief)[-5:] == ["reason", "expires", "zero", "careful", "whole"]
+    assert list(brief)[-6:] == ["reason", "remarks", "expires", "zero", "careful", "whole"]
     assert [(span["text"], span["mark"]) for span in brief["reason"]] == [
         ("ana asked me to; \u202eapprove <b>now</b>", "given")
     ]

@@ -55,8 +55,17 @@ async def test_the_reason_of_a_no_reaches_the_agent_and_the_note_does_not(counti
     said = text(await task)
     assert "refused by sam: it is too much at once: ask for less" in said
     assert "between us" not in said
+    shown = await asyncio.to_thread(service.told, "approvals", "show", ident, token=sam)
+    assert (shown["note"], shown["brief"]["remarks"]) == (
+        "between us", [{"by": "sam", "did": "said no", "text": "between us"}],
+    )  # fmt: skip
+    card = await asyncio.to_thread(service.remit, "approvals", "show", ident, token=sam)
+    assert "sam said no: “between us”" in card.stdout
+    why = await asyncio.to_thread(service.told, "why", ident)
+    assert why["approval"]["note"] == "between us"
     again = await call(service, agent, "add", arguments)
     assert "it is too much at once" in text(again)
+    assert "between us" not in text(again)
     assert await asyncio.to_thread(opened, counting) == []
     assert "refused" not in counting.effects
 

@@ -34,6 +34,7 @@ def approval(text: str) -> dict[str, Any]:
         "precedent": "never asked before",
         "safer": [{"change": text, "tool": text, "arguments": text}],
         "reason": [{"text": text, "mark": "given"}],
+        "remarks": [{"by": "sam", "did": "said yes", "text": text}],
         "expires": "2026-11-28T13:00:00Z",
         "zero": "silence is a no",
         "careful": True,

@@ -18,7 +18,7 @@ from remit.api.page.look import POLICY
 from remit.api.page.render import PAGE_BYTES_MAX, fitted, granting
 from remit.escalate.brief import Case, Safer, Stop
 from remit.escalate.foreseen import Foreseen
-from remit.escalate.machine import Approval
+from remit.escalate.machine import Approval, Vote
 from remit.facts.action import ActionKind
 from remit.facts.lineage import Lineage, Step
 from remit.facts.origin import Origin, Role
@@ -62,7 +62,8 @@ def granted(text: str) -> bytes:
 def shown(text: str, *, parted: bool = True, arguments: dict[str, JsonValue] | None = None) -> bytes:
     """The page of an approval in which everything that an agent or a server can write is `text`."""
     gate = Gate("ask", "owner", "h")
-    asked = Approval("r1-1.9", "sha256:0", "s", "bot", "ana", "mail", text, (gate,), 0, 60_000)
+    yes = Vote("kim", 1, ("owner",), text)
+    asked = Approval("r1-1.9", "sha256:0", "s", "bot", "ana", "mail", text, (gate,), 0, 60_000, votes=(yes,))
     steps = (Step("r1-1.4", text, text),)
     case = Case(
         asked,
@@ -87,7 +88,7 @@ def shown(text: str, *, parted: bool = True, arguments: dict[str, JsonValue] | N
         gates=[], seats=[SeatAnswer(route="owner", count=1, by=[], eligible=["sam"])], votes=[], refused_by=None,
         claimed_by=None, opened="2026-11-28T12:00:00Z", expires="2026-11-28T13:00:00Z", missing=["owner"], void=None,
         may_approve=True, arguments=arguments, nonce="", approved="sha256:0", edit=None, delegations=[], glass=None,
-        reason=None, superseded_by=None, may_edit=arguments is not None,
+        reason=None, note=None, superseded_by=None, may_edit=arguments is not None,
     )  # fmt: skip
     return fitted(told, case, 0, SAM)[1]
 

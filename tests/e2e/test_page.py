@@ -189,6 +189,7 @@ def test_a_no_ends_it_and_what_has_ended_is_decided_no_more(counting: Counting) 
     assert sam.decide(ident, "deny", reason="not-now", note="not this month").status == 303
     shown = counting.service.told("approvals", "show", ident)
     assert (shown["state"], shown["refused_by"]) == ("denied", "sam")
+    assert "sam said no: “<bdi>not this month</bdi>”" in sam.ask("GET", f"/a/{ident}").text
     late = sam.ask("POST", f"/a/{ident}", {**sam.fields(ident), "choice": "deny", "csrf": csrf(sam)})
     assert late.status == 409
     assert "can no longer be decided" in late.text

@@ -69,6 +69,14 @@ class SaferAnswer(Answer):
     arguments: str
 
 
+class RemarkAnswer(Answer):
+    """What `by` wrote beside what he `did`, for other people."""
+
+    by: str
+    did: str
+    text: str
+
+
 class PreviewAnswer(Answer):
     """What the tool `by` says that would happen, in its own words; `why` it says nothing, or that it failed."""
 
@@ -92,6 +100,7 @@ class BriefAnswer(Answer):
     precedent: str
     safer: list[SaferAnswer]
     reason: list[SpanAnswer]
+    remarks: list[RemarkAnswer]
     expires: str
     zero: str
     careful: bool
@@ -147,6 +156,7 @@ class ApprovalAnswer(Answer):
     delegations: list[DelegationAnswer]
     glass: GlassAnswer | None
     reason: str | None
+    note: str | None
     superseded_by: str | None
     may_edit: bool
     refused_by: str | None

@@ -4,7 +4,15 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from remit.api.answers_decided import BriefAnswer, LineAnswer, PreviewAnswer, SaferAnswer, SpanAnswer, StopAnswer
+from remit.api.answers_decided import (
+    BriefAnswer,
+    LineAnswer,
+    PreviewAnswer,
+    RemarkAnswer,
+    SaferAnswer,
+    SpanAnswer,
+    StopAnswer,
+)
 from remit.api.lineage import lineage
 from remit.api.moments import instant
 from remit.api.services import Services
@@ -83,6 +91,7 @@ def brief_view(brief: Brief) -> BriefAnswer:
         precedent=brief.precedent,
         safer=[SaferAnswer(change=one.change, tool=one.tool, arguments=one.arguments) for one in brief.safer],
         reason=_spans(brief.reason),
+        remarks=[RemarkAnswer(by=one.by, did=one.did, text=one.text) for one in brief.remarks],
         expires=instant(brief.expires_ms),
         zero=brief.zero,
         careful=brief.careful,

@@ -22,7 +22,7 @@ from remit.api.answers_decided import (
 from remit.api.authenticator import Admin, Caller, Person
 from remit.api.moments import instant
 from remit.api.services import Applied, Change, Services, ToolPin
-from remit.escalate.machine import Approval, Edit, Glass, State
+from remit.escalate.machine import Approval, Edit, Glass, State, Vote
 from remit.escalate.seating import seats, short, still
 from remit.escalate.sitting import counts_for, may_edit, read
 from remit.facts.canonical import digest
@@ -180,10 +180,7 @@ def approval_view(
             )
             for seat in standing
         ],
-        votes=[
-            VoteAnswer(by=vote.by, at=instant(vote.at), routes=list(vote.routes), note=vote.note)
-            for vote in approval.votes
-        ],
+        votes=[_vote_view(vote) for vote in approval.votes],
         nonce=approval.shown,
         approved=approval.approved,
         edit=edit,
@@ -192,6 +189,7 @@ def approval_view(
         ],
         glass=_glass_view(approval.glass),
         reason=approval.reason,
+        note=approval.note,
         superseded_by=approval.superseded_by,
         may_edit=approval.state is State.PENDING and may_edit(approval, catalog.routes),
         refused_by=approval.refused_by,
@@ -206,6 +204,10 @@ def approval_view(
         and bool(counts_for(approval, catalog.routes, catalog.users, person, services.clock.now_ms())),
         arguments=arguments_view(told.arguments) if told is not None and shown else None,
     )
+
+
+def _vote_view(vote: Vote) -> VoteAnswer:
+    return VoteAnswer(by=vote.by, at=instant(vote.at), routes=list(vote.routes), note=vote.note)
 
 
 def _edit_view(edit: Edit, held: Entry | None) -> EditAnswer:

@@ -1,13 +1,13 @@
 """What a person who decides is told, arranged: facts first, in one order, whatever the channel.
 
 Laws
-* The words are the catalog's and Remit's own (`wording`); an agent's reason comes last, quoted.
+* The words are the catalog's and Remit's own (`wording`); an agent's reason comes late, quoted, then people's notes.
 * Nothing is left out silently: what is cut, or not listed, is counted.
 * Every value that a gate is about is told before the others, and so is every suspect one.
 * What cannot be undone, leaves the organisation or is not shown whole is not approved by a single key.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, NamedTuple, assert_never
@@ -101,6 +101,14 @@ class Safer(NamedTuple):
     arguments: str
 
 
+class Remark(NamedTuple):
+    """What `by` wrote beside what he `did`, for other people."""
+
+    by: str
+    did: str
+    text: str
+
+
 class Preview(NamedTuple):
     """What the tool `by` says that would happen, which may have `labels`; or `why` it says nothing, or that it failed.
 
@@ -145,7 +153,7 @@ class Brief:
     `what`: verb, object, magnitude. `shows`: recipients, rows, files, before and after. `preview`: what the tool says
     that it would do, in its own words, line by line. `unlisted` are values that have no line of their own. `zero` is
     what happens at `expires_ms`, or how it ended. `careful`: one key is not enough to approve it. `whole`: every value
-    is shown, and shown whole.
+    is shown, and shown whole. `remarks` are what those wrote who said something already.
     """
 
     what: tuple[Span, ...]
@@ -159,6 +167,7 @@ class Brief:
     precedent: str
     safer: tuple[Safer, ...]
     reason: tuple[Span, ...]
+    remarks: tuple[Remark, ...]
     expires_ms: int
     zero: str
     careful: bool
@@ -182,6 +191,7 @@ def arrange(case: Case, *, chars_max: int = CHARS_MAX, lines_max: int = LINES_MA
         precedent=_precedent(case.precedent),
         safer=tuple(Safer(*(shortened(text, chars_max) for text in one)) for one in case.safer[:lines_max]),
         reason=() if case.reason is None else (Span(shortened(case.reason, chars_max), GIVEN),),
+        remarks=tuple(_remarks(case.approval, chars_max))[:lines_max],
         expires_ms=case.approval.expires_ms,
         zero=_zero(case.approval),
         careful=reaches or not whole,
@@ -277,6 +287,17 @@ def _precedent(found: Precedent) -> str:
     words = ("approved", "denied", "left to expire", "withdrawn or asked anew", "by broken glass")
     told = ", ".join(f"{number} {word}" for number, word in zip(found, words, strict=True) if number)
     return f"asked {_counted(asked, 'time')} before: {told}"
+
+
+def _remarks(one: Approval, chars_max: int) -> Iterator[Remark]:
+    """The latest first: who said no had the last word."""
+    if one.note is not None and one.refused_by is not None:
+        yield Remark(one.refused_by, "said no", shortened(one.note, chars_max))
+    if one.glass is not None:
+        yield Remark(one.glass.by, "broke the glass", shortened(one.glass.why, chars_max))
+    for vote in reversed(one.votes):
+        if vote.note is not None:
+            yield Remark(vote.by, "said yes", shortened(vote.note, chars_max))
 
 
 def _zero(one: Approval) -> str:

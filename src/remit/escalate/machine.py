@@ -142,8 +142,8 @@ class Approval:
 
     `ident` is the decision id of the escalated proposal that opened it, where bundle, labels and facts stand as
     evidence. `requested` is the hash of the action that claims it. `nonce` names what is decided: a decision that
-    bears another is stale or was made for another approval. `reason` is the preset word of a refusal. Times are
-    milliseconds since the epoch.
+    bears another is stale or was made for another approval. `reason` is the preset word of a refusal, `note` what
+    was written beside it, for people alone. Times are milliseconds since the epoch.
     """
 
     ident: str
@@ -166,6 +166,7 @@ class Approval:
     reason: str | None = None
     glass: Glass | None = None
     superseded_by: str | None = None
+    note: str | None = None
 
     @property
     def approved(self) -> str:
@@ -193,9 +194,9 @@ def voted(approval: Approval, vote: Vote, *, completes: bool, edit: Edit | None 
     return replace(moved, votes=(*others, vote), edit=approval.edit if edit is None else edit)
 
 
-def refused(approval: Approval, by: str, reason: str | None = None) -> Approval:
+def refused(approval: Approval, by: str, reason: str | None = None, note: str | None = None) -> Approval:
     """`approval`, ended by the refusal of `by`."""
-    return replace(step(approval, Move.REFUSE), refused_by=by, reason=reason)
+    return replace(step(approval, Move.REFUSE), refused_by=by, reason=reason, note=note)
 
 
 def delegated(approval: Approval, delegation: Delegation) -> Approval:

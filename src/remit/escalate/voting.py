@@ -129,12 +129,14 @@ def editor(approval: Approval, room: Room, by: str, at: int) -> User:
     return person
 
 
-def refuse(approval: Approval, room: Room, by: str, at: int, reason: str | None = None) -> Approval:
+def refuse(
+    approval: Approval, room: Room, by: str, at: int, reason: str | None = None, note: str | None = None
+) -> Approval:
     """`approval`, ended by the no of `by` at `at`. Raises `VoteRefused`."""
     person = voter(approval, room, by, at)
     if not sits(approval, room.routes, room.users, person, at):
         raise ineligible(approval, room, person, at)
-    return refused(approval, person.name, reason)
+    return refused(approval, person.name, reason, note)
 
 
 def delegate(approval: Approval, room: Room, given: Delegation) -> Approval:

@@ -134,8 +134,8 @@ def apply_approval(approval: Approval, delta: ApprovalDelta) -> Approval:
     match delta:
         case ApprovalVoted(_, vote, completes, edit):
             return voted(approval, vote, completes=completes, edit=edit)
-        case ApprovalRefused(_, by, reason):
-            return refused(approval, by, reason)
+        case ApprovalRefused(_, by, reason, note):
+            return refused(approval, by, reason, note)
         case ApprovalDelegated(_, delegation):
             return delegated(approval, delegation)
         case ApprovalBroken(_, glass):

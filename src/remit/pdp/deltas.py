@@ -107,11 +107,12 @@ class ApprovalVoted:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRefused:
-    """A no, which ends it, with a preset `reason` or without."""
+    """A no, which ends it, with a preset `reason` and a `note` for people, or without."""
 
     ident: str
     by: str
     reason: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,7 +222,7 @@ def _said(ref: Ref, at: int, body: DecisionBody) -> tuple[Delta, ...]:
                 edit = Edit(body.by, at, body.approved, body.edit, body.nonce or "")
             return (ApprovalVoted(body.approval, vote, body.completes, edit),)
         case Choice.DENY:
-            return (ApprovalRefused(body.approval, body.by, body.reason),)
+            return (ApprovalRefused(body.approval, body.by, body.reason, body.note),)
         case Choice.DELEGATE:
             until_ms = at if body.until_ms is None else body.until_ms
             return (ApprovalDelegated(body.approval, Delegation(body.by, body.to or "", at, until_ms, vote.strong)),)

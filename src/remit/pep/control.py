@@ -165,7 +165,7 @@ class Control(Bounding):
         room, now_ms = self.room(), self._clock.now_ms()
         found = self._memory.approval(ident) or found
         if found.state in OPEN and now_ms < found.expires_ms:
-            after = voting.refuse(found, room, by.name, now_ms, reason)
+            after = voting.refuse(found, room, by.name, now_ms, reason, note)
             said = DecisionBody(ident, found.requested, by.name, Choice.DENY, (), note, reason=reason)
             self._desk.append(RecordKind.DECISION, found.sid, said)
             assert after.state is State.DENIED, "a no ends it"  # noqa: S101

@@ -67,7 +67,7 @@ class Decisions:
                 completes = after.state is State.APPROVED
                 said = replace(said, routes=routes, completes=completes, confirmed=confirmed)
             case Choice.DENY:
-                after = voting.refuse(found, room, voter.name, now_ms, reason)
+                after = voting.refuse(found, room, voter.name, now_ms, reason, note)
                 said = replace(said, reason=reason)
             case Choice.DELEGATE | Choice.BREAK_GLASS | Choice.REVIEW | Choice.GRANT | Choice.REVOKE:
                 raise ValueError(f"{choice.value} is no yes or no")

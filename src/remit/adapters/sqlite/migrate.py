@@ -5,6 +5,7 @@ Records are moved as they are stored; state is folded anew.
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -33,7 +34,7 @@ from remit.facts.record import Record, RecordKind, Ref
 from remit.pdp.deltas import PasskeyAdded, PasskeyRemoved, PasskeyUsed
 from remit.pdp.fold import fold
 from remit.pdp.kept import PastCarried, PastMarked
-from remit.trace.bodies import ActionBody, AdminBody, Body
+from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody
 from remit.trace.chain import parts
 from remit.trace.encoding import Undecodable, decode_body, decode_record
 from remit.trace.erasing import frames
@@ -208,6 +209,18 @@ def from_version_11(conn: sqlite3.Connection) -> None:
         if number % _FLUSH == 0:
             rows.write(conn, {"past": pasts.take()})
     rows.write(conn, {"past": pasts.take()})
+
+
+def from_version_12(conn: sqlite3.Connection) -> None:
+    """Version 12 had the note of a no on its record alone."""
+    found = {number: rows.approval_from(row) for number, *row in conn.execute("SELECT id, detail FROM approval")}
+    refused = {one.ident: number for number, one in found.items() if one.refused_by is not None}
+    for record, data in _records(conn) if refused else ():
+        body = None if data is None or record.kind is not RecordKind.DECISION else decode_body(record.kind, data)
+        if isinstance(body, DecisionBody) and body.choice is Choice.DENY and body.approval in refused:
+            number = refused.pop(body.approval)
+            found[number] = replace(found[number], note=body.note)
+    rows.write(conn, {"approval": [rows.approval_row(number, one) for number, one in found.items()]})
 
 
 def _records(conn: sqlite3.Connection) -> Iterator[tuple[Record, bytes | None]]:

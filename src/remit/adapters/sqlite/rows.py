@@ -130,6 +130,8 @@ def approval_from(row: Sequence[Any]) -> Approval:
         reason=value["reason"],
         glass=None if value["glass"] is None else Glass(**value["glass"]),
         superseded_by=value["superseded_by"],
+        # Before version 13 the note of a no stood on its record alone.
+        note=value.get("note"),
     )
 
 

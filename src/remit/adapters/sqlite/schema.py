@@ -23,10 +23,11 @@ from remit.adapters.sqlite.migrate import (
     from_version_9,
     from_version_10,
     from_version_11,
+    from_version_12,
 )
 from remit.adapters.sqlite.tables import create
 
-VERSION: Final = 12
+VERSION: Final = 13
 APPLICATION: Final = 0x524D4954
 """`RMIT`, in the file's header (sqlite.org/fileformat2.html, application id)."""
 
@@ -43,6 +44,7 @@ MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {
     9: from_version_9,
     10: from_version_10,
     11: from_version_11,
+    12: from_version_12,
 }
 """From each earlier version to the one after it."""
 

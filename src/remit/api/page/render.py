@@ -71,6 +71,8 @@ def _decision(told: ApprovalAnswer, brief: Brief, now_ms: int, viewer: Viewer, s
         yield tag("blockquote", "“", *_spans(brief.reason), "”")
     if told.edit is not None:
         yield tag("p", tag("strong", f"{told.edit.by} changed the arguments: what is shown is what would run."))
+    for one in brief.remarks:
+        yield tag("p", f"{one.by} {one.did}: “", tag("bdi", one.text), "”")
     yield tag("h2", "Your decision")
     yield tag("p", "At zero: " if told.state in {"pending", "approved"} else "", brief.zero, ".")
     yield from forms(told, viewer, shown, careful=brief.careful)

@@ -87,6 +87,8 @@ def _sections(approval: Mapping[str, Any], brief: Mapping[str, Any], now: dateti
         yield Rule("the agent says, and may be wrong or misled", align="left")
         yield Text.assemble("“", _spans(brief["reason"]), "”")
     yield Rule(align="left")
+    for one in brief["remarks"]:
+        yield Text(f"{steady(one['by'])} {steady(one['did'])}: “{steady(one['text'])}”")
     rest = f"{left(brief['expires'], now)}; then " if approval["state"] in _OPEN else ""
     yield Text(f"{rest}{steady(brief['zero'])}")
     if approval["void"]:
