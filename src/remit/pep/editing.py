@@ -8,11 +8,14 @@ from remit.facts.action import Action, ActionKind, bound_hash
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json, canonical
 from remit.facts.strictjson import Refused, parse
+from remit.facts.text import one_line
+from remit.policy.naming import unnamed
 from remit.policy.problem import nearest
 from remit.policy.reached import ToolForm
 from remit.trace.bodies import ActionBody
 
 _HOUR_MS: Final = 3_600_000
+_PATH_CHARS_MAX: Final = 200
 WORD: Final = "Policy changed the arguments of this call. It ran with exactly these: "
 NOTICE: Final = "A person approved this call with other arguments than you asked for. It ran with exactly these: "
 
@@ -43,21 +46,18 @@ def as_asked(body: ActionBody, arguments: Mapping[str, Json], now_ms: int) -> Ac
 
 
 def misnamed(form: ToolForm, asked: ActionBody, given: Mapping[str, Json]) -> str | None:
-    """Why a name in `given` is none of an argument of the tool; None where each is, or stood in what was `asked`.
+    """Why a name in `given` is none that the tool has, at any depth; None where each is, or stood in what was `asked`.
 
-    A schema that takes more than it names would let a misspelt one through, beside the argument that it was meant for.
+    A schema that takes more than it names would let a misspelt one through, beside the value that it was meant for.
     """
-    schema = form.tool.definition.input_schema
-    if schema.get("additionalProperties", False) is not False or "patternProperties" in schema:
-        # It says itself that there are others.
+    if form.quarantined is not None:
+        # It does not run, whatever it is given; its schema may lead in circles.
         return None
-    held = parse(asked.arguments)
-    known = {*form.arguments, *(held if isinstance(held, Mapping) else ())}
-    lacking = sorted(name for name in given if name not in known)
-    if not lacking:
+    found = unnamed(form.tool.definition.input_schema, given, parse(asked.arguments))
+    if found is None:
         return None
-    hint = nearest(lacking[0], form.arguments) or f"it has {', '.join(form.arguments) or 'none'}"
-    return f"the tool has no argument {lacking[0]}: {hint}"
+    hint = nearest(found.name, found.known) or f"it has {', '.join(found.known) or 'none'}"
+    return f"the tool has no argument {one_line(found.path, chars_max=_PATH_CHARS_MAX)}: {hint}"
 
 
 def with_notice(result: Mapping[str, Json], arguments: bytes) -> Mapping[str, Json]:

@@ -10,7 +10,6 @@ from remit.facts.canonical import Json
 from remit.facts.results import Step
 from remit.policy import references
 
-_BRANCHES: Final = ("allOf", "anyOf", "oneOf")
 _ANY: Final = ("object", "array")
 
 
@@ -28,19 +27,10 @@ def _may(here: Json, path: tuple[Step, ...], root: Json) -> bool:
         return here is not False
     if not path:
         return True
-    beside = tuple(_beside(here, root))
+    beside = tuple(references.beside(here, root))
     if any(_may(one, path, root) for one in beside):
         return True
     return any(_may(one, path[1:], root) for one in _below(here, path[0], is_open=not beside))
-
-
-def _beside(here: Mapping[str, Json], root: Json) -> Iterator[Json]:
-    """The schemas that `here` is as well, or may be."""
-    if isinstance(pointer := here.get("$ref"), str):
-        yield references.resolve(root, pointer)
-    for name in _BRANCHES:
-        branches = here.get(name)
-        yield from branches if isinstance(branches, list) else ()
 
 
 def _below(here: Mapping[str, Json], step: Step, *, is_open: bool) -> Iterator[Json]:

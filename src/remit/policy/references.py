@@ -19,6 +19,7 @@ LEVELS_MAX: Final = 200
 COST_MAX: Final = 20_000
 CHECKS_MAX: Final = 1_000_000
 _DATA: Final = frozenset({"const", "default", "enum", "examples"})
+_BRANCHES: Final = ("allOf", "anyOf", "oneOf")
 _COMPARED: Final = frozenset({"const", "enum"})
 _NAMING: Final = frozenset(
     {"$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"}
@@ -71,6 +72,15 @@ def resolve(root: Json, pointer: str) -> Json:
         else:
             raise Unfollowable(f"it refers to {shown}, which is not there")
     return here
+
+
+def beside(here: Mapping[str, Json], root: Json) -> Iterator[Json]:
+    """The schemas that `here` is as well, or may be. Raises `Unfollowable`."""
+    if isinstance(pointer := here.get("$ref"), str):
+        yield resolve(root, pointer)
+    for name in _BRANCHES:
+        branches = here.get(name)
+        yield from branches if isinstance(branches, list) else ()
 
 
 def check(schema: Mapping[str, Json]) -> Size:
