@@ -193,7 +193,7 @@ def test_the_changed_action_is_what_is_judged_hashed_recorded_and_forwarded() ->
     running = owing("cap:limit:10", gate="context.input has limit && context.input.limit > 10")
     asked = action("web/get", {"limit": 500})
     changed = reshaped(decided(running, asked))
-    assert changed.shaping == Shaping(digest(asked.arguments), 1)
+    assert changed.shaping == Shaping(digest(asked.arguments), 1, numbers={"limit": 500})
     decision = decided(running, changed)
     assert decision.verdict == Permit(("cap:limit:10",)), "the gate is about what runs, not about what was asked for"
     intent, forward = decision.effects
@@ -202,7 +202,29 @@ def test_the_changed_action_is_what_is_judged_hashed_recorded_and_forwarded() ->
     assert isinstance(intent.body, ActionBody)
     assert forward.arguments == intent.body.arguments == b'{"limit":10}'
     assert intent.body.action == changed.hash(intent.body.pin)
-    assert intent.body.context["obliged"] == {"asked": digest(asked.arguments), "addresses": {}}
+    obliged: Json = {"asked": digest(asked.arguments), "addresses": {}, "numbers": {"limit": 500}}
+    assert intent.body.context["obliged"] == obliged
+
+
+def test_of_what_an_obligation_set_the_number_that_was_first_asked_for_is_kept() -> None:
+    asked = action("web/get", {"limit": 500, "url": "x", "deep": True})
+    once = asked.shaped({"limit": 50, "url": "y", "deep": True, "size": 7})
+    twice = once.shaped({"limit": 5, "url": "y", "deep": True, "size": 7})
+    assert once.shaping is not None
+    assert twice.shaping is not None
+    assert once.shaping.numbers == twice.shaping.numbers == {"limit": 500, "size": None}
+    assert twice.shaping.to_json(("size",))["numbers"] == {"limit": 500}
+    assert "numbers" not in twice.shaping.to_json(("size", "limit"))
+    assert "numbers" not in asked.resolved({"a.org": "192.0.2.1"}).shaping.to_json()  # type: ignore[union-attr]
+
+
+def test_no_number_is_recorded_where_nobody_knows_what_is_secret() -> None:
+    running = owing("cap:limit:10")
+    changed = reshaped(decided(running, action("web/get", {"limit": 500})))
+    first = decided(running, replace(changed, name="gone")).effects[0]
+    assert isinstance(first, Append)
+    assert isinstance(first.body, ActionBody)
+    assert first.body.context["obliged"] == {"asked": digest(b'{"limit":500}'), "addresses": {}}
 
 
 def test_people_are_asked_about_what_would_run() -> None:

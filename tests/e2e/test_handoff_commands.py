@@ -106,6 +106,26 @@ async def test_glass_is_broken_loudly_and_reviewed_by_somebody_else(counting: Co
     assert await asyncio.to_thread(service.told, "approvals", "ls", "--unreviewed", token=sam) == []
 
 
+CAP = """@id("small-steps") @obligation("cap:amount:60")
+permit (principal, action == Remit::Action::"counter___add", resource);
+"""
+
+
+def test_where_policy_made_a_number_smaller_both_are_told(tmp_path: Path) -> None:
+    with Counting(tmp_path / "cap", hold_s=0.2) as counting:
+        service = counting.service
+        service.write({"cap.cedar": CAP})
+        service.told("apply")
+        asyncio.run(call(service, service.agent("clerk", "ana"), "add", {"id": "much", "amount": 500}))
+        (asked,) = opened(counting)
+        card = service.remit("approvals", "show", asked["id"], token=service.user("sam")).stdout
+        assert "capped amount" in card
+        assert "asked 500, would run with 60, by policy small-steps" in " ".join(card.replace("│", "").split())
+        shown = service.told("approvals", "show", asked["id"])
+        assert shown["arguments"] == {"amount": 60, "id": "much"}
+        assert service.told("why", asked["id"])["facts"]["obliged"]["numbers"] == {"amount": 500}
+
+
 def test_a_deputy_decides_and_a_stopped_session_does_nothing(tmp_path: Path) -> None:
     with Counting(tmp_path / "stop", hold_s=0.2) as counting:
         service = counting.service

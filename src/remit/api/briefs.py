@@ -1,7 +1,8 @@
 """The brief of one approval, put together: what waits, why, on whose authority, and what would need nobody."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from remit.api.answers_decided import (
@@ -15,19 +16,20 @@ from remit.api.answers_decided import (
 )
 from remit.api.lineage import lineage
 from remit.api.moments import instant
-from remit.api.services import Services
+from remit.api.services import PolicyText, Services
 from remit.api.views import tool_name
 from remit.assure.alternatives import candidates, precedent
 from remit.escalate.brief import Brief, Case, Line, Preview, Safer, Stop
 from remit.escalate.concern import concerned
 from remit.escalate.machine import Approval
-from remit.escalate.wording import Span
+from remit.escalate.wording import Span, shortened, spelled
 from remit.facts.action import ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.impact import MEASURES, NONE
 from remit.facts.lineage import Lineage
+from remit.facts.obligation import Cap, NoObligationError, parsed
 from remit.facts.record import Ref
 from remit.facts.strictjson import Refused, parse
 from remit.policy.form import Access, Unreadable, form_of
@@ -39,6 +41,7 @@ from remit.trace.bodies import ActionBody
 LOOKED_MAX: Final = 1_000
 """How many of the latest approvals are looked through for those of the same shape."""
 SAFER_MAX: Final = 2
+NAME_CHARS_MAX: Final = 60
 _MINUTE_MS: Final = 60_000
 _NEW: Final = {"tool": "the tool", "target": "such a target"}
 
@@ -66,7 +69,7 @@ async def case_of(services: Services, approval: Approval, proposal: Entry | None
         about=concerned(accesses, values, NONE if tool is None else tool.impact),
         labels=frozenset(body.labels),
         tool=tool if body.kind == ActionKind.CALL_TOOL.value else None,
-        impact=magnitudes(body),
+        impact={**magnitudes(body), **capped(body, partial(services.runtime.policy_text, proposal.record.bundle))},
         reason=asked.said if isinstance(asked, ActionBody) else None,
         precedent=precedent(earlier, approval),
         foreseen=services.driver.foreseen(approval) if body.kind == ActionKind.CALL_TOOL.value else None,
@@ -160,6 +163,37 @@ def magnitudes(body: ActionBody) -> Mapping[str, str]:
     if body.obligations:
         found["obligations"] = f"{', '.join(body.obligations)}; what is shown is as they would have it"
     return found
+
+
+def capped(body: ActionBody, text_of: Callable[[str], PolicyText | None]) -> Mapping[str, str]:
+    """The numbers that caps set: what was asked, what would run, and by which policies, whose text `text_of` has."""
+    obliged, given = body.context.get("obliged"), _given(body) or {}
+    numbers = obliged.get("numbers") if isinstance(obliged, Mapping) else None
+    if not isinstance(numbers, Mapping):
+        return {}
+    said = sorted({reason.policy for reason in body.reasons if reason.policy is not None})
+    caps = {policy: _cap(text_of(policy)) for policy in said}
+    found: dict[str, str] = {}
+    for name, asked in numbers.items():
+        runs = given.get(name)
+        by = ", ".join(
+            policy for policy, cap in caps.items() if cap is not None and (cap.argument, cap.most) == (name, runs)
+        )
+        told = f"asked {'nothing' if asked is None else spelled(asked)}, would run with {spelled(runs)}"
+        found[f"capped {shortened(name, NAME_CHARS_MAX)}"] = told + (f", by policy {by}" if by else "")
+    return found
+
+
+def _cap(source: PolicyText | None) -> Cap | None:
+    """The cap that a policy brings; None where it brings none, or its text is not at hand."""
+    if source is None:
+        return None
+    try:
+        said = form_of(Statement(source.path, source.line, 1, source.text)).annotations.get("obligation", "")
+        one = parsed(said)
+    except (Unreadable, NoObligationError):
+        return None
+    return one if isinstance(one, Cap) else None
 
 
 async def _safer(services: Services, body: ActionBody, tool: Tool | None, values: Sequence[Lineage]) -> Sequence[Safer]:

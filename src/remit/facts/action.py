@@ -1,7 +1,7 @@
 """One thing an agent is about to do, and the hash that binds an approval to exactly it."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -67,16 +67,20 @@ class Shaping:
     """How an action came to have other arguments than its agent asked for: obligations changed them `changes` times.
 
     `asked` is `sha256:…` of those that he asked for, as they would have been recorded. `addresses` are those that were
-    looked up for it, by host; nobody looks these up again. An empty one: there is none.
+    looked up for it, by host; nobody looks these up again. An empty one: there is none. `numbers` are those that were
+    asked for where an obligation set another, by argument; None where none was given.
     """
 
     asked: str
     changes: int = 0
     addresses: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    numbers: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
 
-    def to_json(self) -> Mapping[str, Json]:
-        """As it stands in the record of the action."""
-        return {"asked": self.asked, "addresses": dict(self.addresses)}
+    def to_json(self, secrets: Collection[str] = ()) -> Mapping[str, Json]:
+        """As it stands in the record of the action, which tells no number of the arguments `secrets`."""
+        numbers = {name: asked for name, asked in self.numbers.items() if name not in secrets}
+        known: dict[str, Json] = {"asked": self.asked, "addresses": dict(self.addresses)}
+        return known | ({"numbers": numbers} if numbers else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +116,13 @@ class Action:
     def shaped(self, given: Mapping[str, Json]) -> "Action":
         """The action with the arguments `given`, by an obligation. Raises `ValueError` where these have no form."""
         before = self._shaping
+        numbers = {**_renumbered(self.input, given), **before.numbers}
         return replace(
             self,
             arguments=canonical(given),
             input=given,
             veiled=None,
-            shaping=replace(before, changes=before.changes + 1),
+            shaping=replace(before, changes=before.changes + 1, numbers=numbers),
         )
 
     def resolved(self, addresses: Mapping[str, str]) -> "Action":
@@ -154,6 +159,15 @@ class Action:
             self.recorded,
             None if self.within is None else (self.within.number, hashlib.sha256(self.within.responses).hexdigest()),
         )
+
+
+def _renumbered(asked: Mapping[str, Json], given: Mapping[str, Json]) -> Mapping[str, Json]:
+    """What `asked` has where `given` has another number."""
+    return {
+        name: asked.get(name)
+        for name, value in given.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and asked.get(name) != value
+    }
 
 
 def brought(kind: ActionKind, name: str, arguments: Mapping[str, Json]) -> Mapping[str, Json]:

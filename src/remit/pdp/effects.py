@@ -140,7 +140,7 @@ def _body(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int, store
         irreversible=reached is not None and reached.irreversible,
         labels=tuple(sorted(NONE if facts is None else facts.labels)),
         source=() if reached is None else reached.brings,
-        context={_CUT: _beginning(action)} if cut else _context(action, facts),
+        context={_CUT: _beginning(action)} if cut else _context(action, ruling),
         arguments=b"" if hidden or cut else _shown(action),
         trace=action.trace,
         stored=stored,
@@ -166,10 +166,15 @@ def _beginning(action: Action) -> Mapping[str, Json]:
     return {"bytes": len(kept), "digest": digest(kept), "begins": begins}
 
 
-def _context(action: Action, facts: Facts | None) -> Mapping[str, Json]:
+def _context(action: Action, ruling: Ruling) -> Mapping[str, Json]:
     """What policy looked at, and, where obligations changed the arguments, what had been asked for."""
-    known: Mapping[str, Json] = {} if facts is None else facts.recorded()
-    return known if action.shaping is None else {**known, "obliged": action.shaping.to_json()}
+    known: Mapping[str, Json] = {} if ruling.facts is None else ruling.facts.recorded()
+    if action.shaping is None:
+        return known
+    tool = None if ruling.reached is None else ruling.reached.tool
+    # Of what reaches nothing that is known nobody can say what is secret.
+    secrets = tuple(action.shaping.numbers) if tool is None else tool.secrets
+    return {**known, "obliged": action.shaping.to_json(secrets)}
 
 
 def _marks(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) -> tuple[Mark, ...]:
