@@ -21,6 +21,7 @@ from remit.assure.chains.search import STATES_MAX, STEPS_MAX, Bounds
 from remit.assure.chains.written import case, story, title
 from remit.assure.trying import failures
 from remit.control.lock import FILE as LOCK
+from remit.facts.canonical import canonical
 from remit.policy.bundle import Bundle
 
 SECONDS_MAX: Final = 60.0
@@ -72,9 +73,10 @@ def _until(seconds: float) -> Callable[[], bool]:
 def cases_text(found: Chains) -> str:
     """The chains as cases, which hold once the chains are cut."""
     head = "# Chains that were found: each of these fails until the last step is denied. See: remit chains\n"
-    return head + yaml.safe_dump(
-        [case(one) for one in found.result.free], sort_keys=False, allow_unicode=True, width=110
-    )
+    free = found.result.free
+    left = "".join(f"# Left out, for want of a value: {canonical(_line(one)).decode()}\n" for one in free if one.open)
+    made = [case(one) for one in free if not one.open]
+    return head + left + yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=110)
 
 
 def policies_text(found: Chains) -> str:

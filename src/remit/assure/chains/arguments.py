@@ -5,15 +5,18 @@ Laws
 * The values are an adversary's: nobody's user named them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from typing import Final, TypeAlias, cast
 
+from remit.assure.chains.fitting import lone
 from remit.assure.chains.literals import Literals, Path
 from remit.assure.chains.patterns import filled, literal, samples
+from remit.assure.chains.regular import Demand, demands
 from remit.facts.canonical import Json
 from remit.facts.results import steps
+from remit.policy.arguments import Validator
 from remit.policy.reached import ToolForm
 from remit.policy.references import resolve
 from remit.policy.slice import Slice
@@ -53,12 +56,13 @@ class _Field:
 class _Trying:
     """What conditions compare with; `whole` until something that they could tell apart is left out.
 
-    `root` is the schema that references point into.
+    `root` is the schema that references point into. Without `patterns` those of schemas demand nothing.
     """
 
     found: Literals
     root: Json
     whole: bool = True
+    patterns: bool = True
 
     def few(self, values: Iterator[Json], most: int = VALUES_MAX) -> list[Json]:
         """The first of `values`, each once."""
@@ -67,10 +71,12 @@ class _Trying:
         return taken[:most]
 
 
-def variants(form: ToolForm, part: Slice, found: Literals) -> tuple[tuple[Arguments, ...], bool]:
+def variants(
+    form: ToolForm, part: Slice, found: Literals, left_open: Collection[str] = ()
+) -> tuple[tuple[Arguments, ...], bool]:
     """The arguments to try the tool of `form` with, which `part` judges; and whether that is all of them.
 
-    None where nothing was found that the schema takes.
+    None where nothing was found that the schema takes. `form` takes any value of those `left_open`.
     """
     schema = form.tool.definition.input_schema
     whole = () in part.reads
@@ -78,8 +84,16 @@ def variants(form: ToolForm, part: Slice, found: Literals) -> tuple[tuple[Argume
     if part.impact:
         # What is moved is measured there.
         read.update(str(path[0]) for one in form.tool.impact.values() if (path := steps(one.path)))
+    required, alone = _required(schema), _alone(form)
     fields = [
-        _field(name, inner, _Trying(found, schema), needed=name in _required(schema), varies=whole or name in read)
+        _field(
+            name,
+            inner,
+            _Trying(found, schema, patterns=name not in left_open),
+            alone,
+            needed=name in required,
+            varies=whole or name in read,
+        )
         for name, inner in _properties(schema).items()
     ]
     combined = list(_combined(fields))
@@ -90,9 +104,27 @@ def variants(form: ToolForm, part: Slice, found: Literals) -> tuple[tuple[Argume
     return tuple(taken), len(combined) <= VARIANTS_MAX and whole_fields
 
 
-def _field(name: str, schema: Json, trying: _Trying, *, needed: bool, varies: bool) -> _Field:
-    values = trying.few(_values(schema, ("input", name), trying, 0))
+def unfound(form: ToolForm, found: Literals) -> tuple[str, ...]:
+    """The arguments of the tool of `form` for which no value is found that their schemas take."""
+    schema, alone = form.tool.definition.input_schema, _alone(form)
+    made = ((name, _fitting(alone, name, part, _Trying(found, schema))) for name, part in _properties(schema).items())
+    return () if alone is None else tuple(name for name, values in made if next(values, _ABSENT) is _ABSENT)
+
+
+def _alone(form: ToolForm) -> Validator | None:
+    """What checks each argument by itself, where a schema demands more of it than values are made by."""
+    patterned = form.validator is not None and form.validator.size.patterns > 0
+    return lone(form.tool.definition.input_schema) if patterned else None
+
+
+def _field(name: str, schema: Json, trying: _Trying, alone: Validator | None, *, needed: bool, varies: bool) -> _Field:
+    values = trying.few(_fitting(alone if trying.patterns else None, name, schema, trying))
     return _Field(name, tuple(values) or ("x",), not needed, varies, trying.whole)
+
+
+def _fitting(alone: Validator | None, name: str, schema: Json, trying: _Trying) -> Iterator[Json]:
+    values = _values(schema, ("input", name), trying, 0)
+    return values if alone is None else (one for one in values if alone.problem({name: one}) is None)
 
 
 def _combined(fields: Sequence[_Field]) -> Iterator[Arguments]:
@@ -152,6 +184,13 @@ def _values(schema: Json, path: Path, trying: _Trying, depth: int) -> Iterator[J
         if keyword in schema:
             said = schema[keyword]
             yield from said if keyword == "examples" and isinstance(said, list) else (said,)
+    for keyword in ("anyOf", "oneOf"):
+        if parts := _parts(schema, keyword):
+            rest = {name: one for name, one in schema.items() if name != keyword}
+            for part in parts:
+                # What the others of `oneOf` refuse is left out as what does not fit.
+                yield from _values({**rest, **part}, path, trying, depth)
+            return
     for kind in _kinds(schema):
         yield from _of_kind(kind, schema, path, trying, depth)
 
@@ -162,10 +201,25 @@ def _kinds(schema: Mapping[str, Json]) -> tuple[str, ...]:
         return (kind,)
     if isinstance(kind, Sequence):
         return tuple(map(str, kind))
-    for keyword in ("anyOf", "oneOf", "allOf"):
-        if isinstance(parts := schema.get(keyword), Sequence) and not isinstance(parts, str):
-            return tuple(one for part in parts if isinstance(part, Mapping) for one in _kinds(part))
+    if parts := _parts(schema, "allOf"):
+        return tuple(dict.fromkeys(one for part in parts for one in _kinds(part)))
     return ("object",) if "properties" in schema else ("string",)
+
+
+def _parts(schema: Mapping[str, Json], keyword: str) -> Sequence[Mapping[str, Json]]:
+    parts = schema.get(keyword)
+    return [part for part in parts if isinstance(part, Mapping)] if isinstance(parts, list) else ()
+
+
+def _demanded(schema: Mapping[str, Json]) -> tuple[list[Demand], bool]:
+    """What patterns demand of a text that `schema` takes, and whether all of them are followed."""
+    found, every = list[Demand](), True
+    for part in (schema, *_parts(schema, "allOf")):
+        if isinstance(pattern := part.get("pattern"), str):
+            read = demands(pattern)
+            found += read or ()
+            every &= read is not None
+    return found, every
 
 
 def _of_kind(kind: str, schema: Mapping[str, Json], path: Path, trying: _Trying, depth: int) -> Iterator[Json]:
@@ -207,15 +261,17 @@ def _texts(schema: Mapping[str, Json], path: Path, trying: _Trying) -> Iterator[
     listed = [*patterns, *map(literal, sorted(here))]
     least = schema.get("minLength")
     least = least if isinstance(least, int) and not isinstance(least, bool) and 0 <= least < LENGTH_MAX else 0
-    yield "x" * max(least, 1)
-    if listed:
-        texts, whole = samples(listed, least)
+    demanded, followed = _demanded(schema) if trying.patterns else ([], True)
+    if not demanded:
+        yield "x" * max(least, 1)
+    if listed or demanded:
+        texts, whole = samples(listed, least, demanded)
         yield from texts
         trying.whole &= whole
     yield from sorted(anywhere)
     if "pattern" in schema or "format" in schema:
         yield from _PLAIN
-    if listed and "pattern" in schema:
+    if listed and not followed:
         # What the pinned schema takes besides is not looked into: fuller texts are tried, and not said to be all.
         yield from (filled(one, filler) for one in patterns for filler in _FILLERS)
         trying.whole = False

@@ -12,6 +12,7 @@ from remit.assure.chains.goals import OUTSIDE, Goal
 from remit.assure.chains.literals import Literals, literals, merged
 from remit.assure.chains.mentioning import FAMILIES, mentioned
 from remit.assure.chains.moves import HIDDEN, Call, Leaks, calls, leaks_of
+from remit.assure.chains.opened import Opened, opened
 from remit.assure.chains.search import BOUNDS, Bounds, Explored, Hit, explore, gathered, ordered
 from remit.assure.chains.space import LABELS_MAX, Space
 from remit.assure.chains.state import Counting, ages, counting
@@ -64,10 +65,13 @@ def chains(bundle: Bundle, bounds: Bounds = BOUNDS, user: str | None = None) -> 
     if len(space.labels) > LABELS_MAX:
         why = f"before it began: policies tell {len(space.labels)} labels apart, more than {LABELS_MAX}"
         return Result((), (), (), Searched(space.labels, 0, 0, 0, 0, why, (), ()))
-    world = _world(bundle, space, slices, leaks, bounds)
+    known = {ident: literals([form(policy.statement)]) for ident, policy in bundle.policies.items()}
+    read = {name: merged(known[ident] for ident in part.policies) for name, part in slices.items()}
+    taking = opened(bundle, read)
+    world = _world(taking, space, slices, leaks, bounds, read)
     none = explore(_ways(world, user, bounds, approver=False), bounds)
     alone = _alone(world, user, bounds, none)
-    teller = Teller(bundle, user)
+    teller = Teller(taking.bundle, user, taking.open)
     free = (*_told(teller, none, world, alone), *_gathered(teller, none, world))
     always = explore(_ways(world, user, bounds, approver=True), bounds)
     found = {(one.goal, one.tool) for one in free}, {(one.goal, one.agents) for one in free}
@@ -171,12 +175,18 @@ def _ways(
     )
 
 
-def _world(bundle: Bundle, space: Space, slices: Mapping[str, Slice], leaks: Leaks, bounds: Bounds) -> World:
-    known = {ident: literals([form(policy.statement)]) for ident, policy in bundle.policies.items()}
-    read = {name: merged(known[ident] for ident in part.policies) for name, part in slices.items()}
+def _world(
+    taking: Opened,
+    space: Space,
+    slices: Mapping[str, Slice],
+    leaks: Leaks,
+    bounds: Bounds,
+    read: Mapping[str, Literals],
+) -> World:
     found: list[Call] = []
     left: list[str] = []
-    for one in calls(bundle, space, leaks, read):
+    bundle = taking.bundle
+    for one in calls(taking, space, leaks, read):
         if isinstance(one, Call):
             found.append(one)
         else:

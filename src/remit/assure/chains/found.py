@@ -13,7 +13,8 @@ class Step:
     """One step of a chain as it was judged: the verdict, the policies that gave it, and the labels held after it.
 
     `gates` are the policies that people would have to lift, with their routes; `past` is what monitors are supposed to
-    say then, where it is not that nothing happened.
+    say then, where it is not that nothing happened. `open` are arguments for which no value was found that the schema
+    takes: any stands for it.
     """
 
     chain: Chain
@@ -29,6 +30,7 @@ class Step:
     leaves: str | None = None
     unsaid: bool = False
     past: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    open: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,11 @@ class Chained:
     def asks(self) -> bool:
         """Whether people are asked on the way."""
         return any(step.gates for step in self.steps)
+
+    @property
+    def open(self) -> bool:
+        """Whether an argument is left open: there may be no value with which it can be done."""
+        return any(step.open for step in self.steps)
 
     @property
     def tool(self) -> str:

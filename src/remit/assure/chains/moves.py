@@ -13,6 +13,7 @@ from typing import Final
 from remit.assure.chains.arguments import variants
 from remit.assure.chains.literals import Literals, Path
 from remit.assure.chains.mentioning import FAMILIES
+from remit.assure.chains.opened import Opened
 from remit.assure.chains.patterns import Samples, literal, samples
 from remit.assure.chains.space import Space
 from remit.assure.world import Doing
@@ -99,13 +100,14 @@ def leaks_of(bundle: Bundle) -> Leaks:
     return Leaks(unsaid, families)
 
 
-def calls(bundle: Bundle, space: Space, leaks: Leaks, read: Mapping[str, Literals]) -> Iterator[Call | str]:
+def calls(opened: Opened, space: Space, leaks: Leaks, read: Mapping[str, Literals]) -> Iterator[Call | str]:
     """Every call to try, and in a sentence what is not tried; `read` are the literals of each action's policies."""
+    bundle = opened.bundle
     for key, form in bundle.tools.items():
         tool, shown = form.tool, f"{form.tool.server}/{form.tool.name}"
         if form.quarantined is not None:
             continue
-        found, whole = variants(form, bundle.slice_of(tool), read[tool.exposed])
+        found, whole = variants(form, bundle.slice_of(tool), read[tool.exposed], opened.open.get(key, ()))
         if not found:
             yield f"{shown}: no arguments were found that its schema takes"
         elif not whole:

@@ -48,6 +48,8 @@ class Teller:
 
     bundle: Bundle
     user: str | None
+    open: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict[tuple[str, str], tuple[str, ...]])
+    """By tool, the arguments that `bundle` takes any value of."""
     unconfirmed: list[str] = field(default_factory=list[str])
 
     def told(
@@ -92,11 +94,16 @@ class Teller:
         return None
 
     def _chained(self, goal: Goal, done: _Done, agents: tuple[str, ...], moved: int, *, alone: bool) -> Chained:
-        roots = {step.chain[0].partition("#")[0] for step in done.steps}
+        steps = tuple(replace(step, open=self._open(step)) for step in done.steps)
+        roots = {step.chain[0].partition("#")[0] for step in steps}
         hidden = bool(goal.labels) and goal.labels.isdisjoint(done.held)
-        suspects = tuple(self._suspects(goal, done.steps[-1]))
+        suspects = tuple(self._suspects(goal, steps[-1]))
         together = len(roots) > 1 and not alone
-        return Chained(goal, self.user, tuple(done.steps), agents, together, hidden, suspects, moved)
+        return Chained(goal, self.user, steps, agents, together, hidden, suspects, moved)
+
+    def _open(self, step: Step) -> tuple[str, ...]:
+        names = self.open.get((step.doing.server, step.doing.name), ())
+        return tuple(name for name in names if name in step.doing.args)
 
     def _suspects(self, goal: Goal, last: Step) -> Iterator[str]:
         """Policies that forbid something for what the goal is about, and let this pass: those of the action first."""

@@ -42,6 +42,8 @@ def _what(step: Step) -> str:
         case _:
             args = canonical(doing.args).decode()
             done = f"calls {doing.server}/{doing.name} {args if len(args) <= _SHOWN_MAX else f'{args[:_SHOWN_MAX]}…'}"
+    if step.open:
+        done += f" with {' and '.join(step.open)} left open, for which no value was found"
     if step.times > 1:
         done += f" {step.times} times"
     if step.picks is not None:
@@ -116,7 +118,8 @@ def told(chain: Chained) -> dict[str, Json]:
         "policies": list(dict.fromkeys(policy for step in chain.steps for policy in step.policies)),
         "suspects": list(chain.suspects),
         "steps": [_told(step) for step in chain.steps],
-        "case": case(chain),
+        # Nobody can try what has no value.
+        "case": None if chain.open else case(chain),
     }
 
 
@@ -127,6 +130,7 @@ def _told(step: Step) -> dict[str, Json]:
         "server": step.doing.server,
         "name": step.doing.name,
         "arguments": dict(step.doing.args),
+        "open": list(step.open),
         "times": step.times,
         "verdict": step.verdict,
         "policies": list(step.policies),

@@ -1,0 +1,32 @@
+"""Arguments that are left open: where no value was found that a schema takes, any is as good as one that it does.
+
+What is searched then is more than can be done, never less: whether there is such a value is left to whoever reads it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from remit.assure.chains.arguments import unfound
+from remit.assure.chains.fitting import opening
+from remit.assure.chains.literals import Literals
+from remit.policy.bundle import Bundle
+
+
+class Opened(NamedTuple):
+    """A bundle that takes any value of the arguments `open`, by tool; else it judges as the one that it was made of."""
+
+    bundle: Bundle
+    open: Mapping[tuple[str, str], tuple[str, ...]]
+
+
+def opened(bundle: Bundle, read: Mapping[str, Literals]) -> Opened:
+    """`bundle` with those arguments open for which nothing is found; `read` are literals of policies, by action."""
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    tools = dict(bundle.tools)
+    for key, form in bundle.tools.items():
+        if form.quarantined is not None or not (names := unfound(form, read[form.tool.exposed])):
+            continue
+        found[key] = names
+        tools[key] = replace(form, validator=opening(form.tool.definition.input_schema, names))
+    return Opened(replace(bundle, tools=tools, _reached={}) if found else bundle, found)
