@@ -89,9 +89,9 @@ def said(rows: list[Row], kept: bytes | None) -> tuple[list[str], tuple[str, ...
 
 
 def test_what_a_server_said_leaves_no_hash_of_its_words() -> None:
-    kept = frame(replace(EXCHANGE, origins="AAEC"))
+    kept = frame(replace(EXCHANGE, origins="AAEC", questions="sha256:x"))
     assert isinstance(kept, ExchangeBody)
-    assert kept.origins == ""
+    assert (kept.origins, kept.questions) == ("", None)
 
 
 KEPT = encode_body(frame(INTENT) or INTENT)

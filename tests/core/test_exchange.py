@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from remit.escalate.machine import Approval, State
-from remit.facts.action import Action, ActionKind, Within
+from remit.facts.action import Action, ActionKind, Within, bound_hash
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import digest
 from remit.facts.record import RecordKind, Ref
@@ -63,13 +63,14 @@ def test_what_tells_of_no_action_binds_no_responses(intent: bytes) -> None:
     assert responses_hash(intent, passed(Passed.RESPONSES)) is None
 
 
+QUESTIONS = b'{"who":{"method":"elicitation/create","params":{}}}'
 RESPONSES = b'{"who":{"action":"accept","content":{"name":"ann"}}}'
 
 
 def round_of(number: int, responses: bytes) -> str:
     """The hash of the action that `recording.action` tells of, going on with `responses`."""
     authority = Authority((Link("writer", "s1"),), "ana", "t1", 9_000)
-    within = Within("r1-1.2", None, number, responses, b"{}", bare=False)
+    within = Within("r1-1.2", None, number, responses, QUESTIONS, bare=False)
     asked = Action(ActionKind.CALL_TOOL, "files", "write_file", b'{"path":"a"}', {"path": "a"}, authority, within)
     return asked.hash("sha256:pin")
 
@@ -87,11 +88,20 @@ def found_of(exchange: ExchangeBody, asked: str) -> list[str]:
     return [str(finding) for finding in verify(stored("r1-1", steps)).findings]
 
 
-PASSED = ExchangeBody("r1-1.2", 1, Passed.RESPONSES, ("s1",), (), digest(RESPONSES), len(RESPONSES), "r1-1.3")
+OLDER = ExchangeBody("r1-1.2", 1, Passed.RESPONSES, ("s1",), (), digest(RESPONSES), len(RESPONSES), "r1-1.3")
+PASSED = replace(OLDER, questions=digest(QUESTIONS))
 
 
 def test_responses_pass_by_an_approval_of_exactly_them() -> None:
     assert found_of(PASSED, round_of(1, RESPONSES)) == []
+
+
+def test_what_was_recorded_before_questions_were_bound_still_verifies() -> None:
+    older = action()
+    tool = (older.server, older.name, older.pin)
+    responses = digest(RESPONSES).removeprefix("sha256:")
+    asked = bound_hash(older.kind, tool, older.user, older.links, older.arguments, (1, responses))
+    assert found_of(OLDER, asked) == []
 
 
 @pytest.mark.parametrize(
@@ -101,6 +111,8 @@ def test_responses_pass_by_an_approval_of_exactly_them() -> None:
         (PASSED, round_of(2, RESPONSES)),
         (PASSED, round_of(1, b"{}")),
         (PASSED, ""),
+        (OLDER, round_of(1, RESPONSES)),
+        (replace(PASSED, questions=digest(b'{"who":"another question"}')), round_of(1, RESPONSES)),
         (replace(PASSED, passed=Passed.QUESTIONS), round_of(1, RESPONSES)),
         (replace(PASSED, content=None), round_of(1, RESPONSES)),
         (replace(PASSED, number=2**60), round_of(1, RESPONSES)),
@@ -142,6 +154,8 @@ def test_what_a_server_says_and_what_responses_store_are_read_back() -> None:
         replace(passed(), stored=kept),
         replace(passed(), origins="AAEC"),
         replace(passed(), stored=kept, origins="AAEC"),
+        replace(passed(), questions="sha256:00"),
+        replace(passed(), stored=kept, questions="sha256:00"),
     ):
         assert decode_body(RecordKind.EXCHANGE, encode_body(body)) == body
     bare = replace(passed(), origins="AAEC", sids=())

@@ -83,10 +83,15 @@ ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 
 
 @given(
-    ANY, ANY, ANY, st.none() | ANY, st.lists(st.tuples(ANY, ANY), max_size=3), st.none() | st.tuples(st.just(3), ANY)
+    ANY,
+    ANY,
+    ANY,
+    st.none() | ANY,
+    st.lists(st.tuples(ANY, ANY), max_size=3),
+    st.none() | st.tuples(st.just(3), ANY, ANY),
 )
 def test_an_action_hash_is_that_of_the_canonical_form_of_its_parts(
-    kind: str, name: str, pin: str, user: str | None, links: list[tuple[str, str]], within: tuple[int, str] | None
+    kind: str, name: str, pin: str, user: str | None, links: list[tuple[str, str]], within: tuple[int, str, str] | None
 ) -> None:
     bound: dict[str, Json] = {"kind": kind, "server": "shop", "name": name, "pin": pin, "user": user}
     bound |= {"links": [list(link) for link in links], "arguments": digest(b"{}").removeprefix("sha256:")}

@@ -8,7 +8,7 @@ import pytest
 
 from remit.facts.action import Action, ActionKind, Within
 from remit.facts.agent import Agent, Mode
-from remit.facts.canonical import Json, canonical
+from remit.facts.canonical import Json, canonical, digest
 from remit.facts.record import RecordKind
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Forward
@@ -136,9 +136,11 @@ GATED = """@id("p") permit (principal, action, resource);
 @id("g") @gate("owner") forbid (principal, action in Remit::Action::"tag:money", resource);"""
 
 
-def within(responses: Json, *, approval: str | None = None, bare: bool = False, number: int = 1) -> Action:
+def within(
+    responses: Json, *, approval: str | None = None, bare: bool = False, number: int = 1, questions: bytes = QUESTIONS
+) -> Action:
     asked = action()
-    more = Within("r1-1.7", approval, number, canonical(responses), QUESTIONS, bare)
+    more = Within("r1-1.7", approval, number, canonical(responses), questions, bare)
     return Action(asked.kind, asked.server, asked.name, asked.arguments, asked.input, asked.authority, more)
 
 
@@ -180,10 +182,12 @@ def test_an_approval_covers_the_responses_that_it_showed_and_a_bare_yes() -> Non
     def lifted(one: Action, bound: Action) -> Decision:
         return decide(snapshot(running, one, lift=Lift("r1-1.9", bound.hash(pin), gates, NOW + 1)), one, NOW)
 
-    assert round_of(lifted(more, more)).approval == "r1-1.9"
+    passed = round_of(lifted(more, more))
+    assert (passed.approval, passed.questions) == ("r1-1.9", digest(QUESTIONS))
     for other in (
         within({"who": {"action": "accept", "content": {"to": "mallory"}}}, approval="r1-1.3"),
         within({"who": {"action": "accept", "content": {"to": "eve"}}}, approval="r1-1.3", number=2),
+        within({"who": {"action": "accept", "content": {"to": "eve"}}}, approval="r1-1.3", questions=b"{}"),
         action(),
     ):
         assert isinstance(lifted(other, more).verdict, Escalate)

@@ -174,6 +174,35 @@ async def test_an_approved_call_that_is_asked_for_more_asks_people_again(b: Benc
 
 
 @driven
+async def test_what_people_said_of_an_answer_is_said_of_no_other_question(b: Bench) -> None:
+    b.hold_s(0.0)
+    paid: dict[str, Any] = {"amount": 500, "to": "eve"}
+    bob = b.bundle.catalog.users["bob"]
+
+    async def approved(message: str) -> Asking:
+        first = await call(b, "pay", **paid)
+        assert isinstance(first, Awaiting)
+        await b.driver.decide_approval(first.ref, bob, Choice.APPROVE, None)
+        asks = Question("elicitation/create", {"message": message, "requestedSchema": {"type": "object"}})
+        b.upstream.reply = Asked({"who": asks}, message)
+        found = await call(b, "pay", **paid)
+        assert isinstance(found, Asking)
+        return found
+
+    harmless = await approved("whom to thank?")
+    waiting = await b.driver.resume(b.authority(), ABLE, harmless.round, NAMED)
+    assert isinstance(waiting, Awaiting)
+    await b.driver.decide_approval(waiting.ref, bob, Choice.APPROVE, None)
+    b.upstream.then = [DONE]
+    other = await approved("whom to pay everything?")
+    asked_anew = await b.driver.resume(b.authority(), ABLE, other.round, NAMED)
+    assert isinstance(asked_anew, Awaiting), "the same answer, to another question"
+    assert asked_anew.ref != waiting.ref
+    again = await approved("whom to thank?")
+    assert isinstance(await b.driver.resume(b.authority(), ABLE, again.round, NAMED), Released), "as it was shown"
+
+
+@driven
 async def test_notices_are_told_in_order_after_one_exchange_and_before_the_answer(b: Bench) -> None:
     told: list[object] = []
 

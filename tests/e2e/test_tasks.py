@@ -10,12 +10,12 @@ import pytest
 
 from remit.facts.canonical import canonical
 from remit.facts.capability import NEEDS_TASKS
-from remit.facts.record import RecordKind
+from remit.facts.record import RecordKind, Ref
 from remit.pep import task
 from remit.pep.answer import Awaiting, Client, Failed, Refused, Released, Underway
 from remit.policy.verdict import Code
 from remit.ports.upstream import ALONE, Along, Begun, Era, Failure, Reply, Result
-from remit.trace.bodies import Choice, OutcomeBody, Passed, Status
+from remit.trace.bodies import ActionBody, Choice, OutcomeBody, Passed, Status
 from tests.e2e.gateway_parts import bench
 from tests.e2e.gateway_world import compiled, until
 
@@ -264,6 +264,9 @@ async def test_people_are_asked_about_answers_to_an_approved_call(b: Bench) -> N
     await under(b, name, status="input_required", inputRequests={"who": WHO})
     waiting = await b.driver.update_task(b.authority(), ABLE, "shop", name, NAMED)
     assert isinstance(waiting, Awaiting)
+    entry = await b.ledger.entry(Ref.parse(waiting.ref))
+    assert isinstance(entry.body, ActionBody)
+    assert entry.body.arguments.endswith(b',"questions":%s}' % canonical({"who": WHO})), "people see to what question"
     assert not sent(b, "tasks/update")
     assert set((await under(b, name)).questions) == {"who"}
     await b.driver.decide_approval(waiting.ref, bob, Choice.APPROVE, None)

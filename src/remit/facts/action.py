@@ -61,6 +61,12 @@ class Within:
     bare: bool
     own: Own = NOTHING_OWN
 
+    @property
+    def bound(self) -> tuple[int, str, str]:
+        """What of the round an approval binds: its number, its responses and its questions, as SHA-256 in hex."""
+        responses, questions = (hashlib.sha256(one).hexdigest() for one in (self.responses, self.questions))
+        return self.number, responses, questions
+
 
 @dataclass(frozen=True, slots=True)
 class Shaping:
@@ -148,7 +154,8 @@ class Action:
         """`sha256:…` over agent chain, sessions, user, tool with its `pin`, and arguments.
 
         An approval claims by this value: any other argument byte, session, user, chain or tool
-        definition is another action, and so is every round of it and every other response in one.
+        definition is another action, and so is every round of it, every other response in one, and the same response
+        to another question.
         INVARIANT(approval-binds-exact-action)
         """
         return bound_hash(
@@ -157,7 +164,7 @@ class Action:
             self.authority.user,
             [(link.agent, link.sid) for link in self.authority.links],
             self.recorded,
-            None if self.within is None else (self.within.number, hashlib.sha256(self.within.responses).hexdigest()),
+            None if self.within is None else self.within.bound,
         )
 
 
@@ -211,15 +218,16 @@ def bound_hash(
     user: str | None,
     links: Sequence[tuple[str, str]],
     arguments: bytes,
-    round_: tuple[int, str] | None,
+    round_: tuple[int, *tuple[str, ...]] | None,
 ) -> str:
     """`Action.hash` from its parts: `tool` is server, name and pin; `links` are (agent, sid).
 
-    `round_` is the number of a round and the SHA-256 of its responses, in hex.
+    `round_` is the number of a round and the SHA-256 of its responses and its questions, in hex. Records written
+    before questions were bound lack theirs.
     """
     server, name, pin = map(quoted, tool)
     chain = ",".join([f"[{quoted(agent)},{quoted(sid)}]" for agent, sid in links])
-    within = "" if round_ is None else f'"round":[{round_[0]:d},{quoted(round_[1])}],'
+    within = "" if round_ is None else f'"round":[{",".join((f"{round_[0]:d}", *map(quoted, round_[1:])))}],'
     # The canonical form of an object with these members, written out: this is made for every action.
     bound = (
         f'{{"arguments":"{hashlib.sha256(arguments).hexdigest()}","kind":{quoted(kind)},"links":[{chain}],"name":{name},'

@@ -102,6 +102,7 @@ def _forward(snapshot: Snapshot, action: Action, ruling: Ruling, now_ms: int) ->
             approval=None if ruling.approval == within.approval else ruling.approval,
             reasons=ruling.reasons,
             stored=_stored(snapshot, ruling),
+            questions=digest(within.questions),
         )
         return Append(RecordKind.EXCHANGE, round_), Forward(reached, action.arguments)
     body = _body(snapshot, action, ruling, now_ms, _stored(snapshot, ruling))

@@ -123,7 +123,7 @@ class Conversation:
                 under.again += 1
                 return self._asking(under, missing)
             kept = answers_to(under.questions, under.given)
-        action = with_responses(under, kept)
+        action = with_responses(under, under.questions, kept)
         try:
             found = await self._way.decide(action, client)
             if isinstance(found, Awaiting):

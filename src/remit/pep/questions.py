@@ -94,15 +94,15 @@ def may_be_asked(capabilities: Mapping[str, Json], question: Question) -> bool:
     return True
 
 
-def with_responses(under: Under, responses: Mapping[str, Json]) -> Action:
-    """The action of `under` with the client's answers."""
+def with_responses(under: Under, questions: Mapping[str, Question], responses: Mapping[str, Json]) -> Action:
+    """The action of `under` with the client's answers to `questions`."""
     action = under.errand.action
     within = Within(
         intent=under.attempt.ref,
         approval=under.attempt.approval,
         number=under.number,
         responses=canonical(responses),
-        questions=_asked(under.questions),
+        questions=_asked(questions),
         bare=is_bare(responses),
         own=under.attempt.own,
     )

@@ -220,7 +220,7 @@ class Tasks:
         withdrawn = {key: task.waiting.pop(key) for key in given}
         passed = False
         try:
-            found = await self._way.decide(with_responses(under, given), client)
+            found = await self._way.decide(with_responses(under, withdrawn, given), client)
             if isinstance(found, Awaiting):
                 return found
             if isinstance(found, Attempt):

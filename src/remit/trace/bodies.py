@@ -128,8 +128,9 @@ class ExchangeBody:
     the first is recorded, and that before which `labels` grew.
     What comes from the server joins `labels` to every session in `sids` before it is shown; responses
     leave by an `approval` of their own where people were asked about them. `content` is `sha256:…` of
-    what passed, None where it is still to come. Responses may be written to stores, as `stored` says;
-    what a server says adds `origins` to the index of the root session, as an outcome does.
+    what passed, None where it is still to come. Responses may be written to stores, as `stored` says, and answer
+    `questions`, `sha256:…` of them; what a server says adds `origins` to the index of the root session, as an
+    outcome does.
     """
 
     intent: str
@@ -143,6 +144,7 @@ class ExchangeBody:
     reasons: tuple[Reason, ...] = ()
     stored: Stored | None = None
     origins: str | None = None
+    questions: str | None = None
 
 
 class Choice(StrEnum):

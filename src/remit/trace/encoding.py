@@ -265,13 +265,18 @@ def _exchange(body: ExchangeBody) -> tuple[object, ...]:
 
 def _added_to_exchange(body: ExchangeBody) -> tuple[object, ...]:
     stored = None if body.stored is None else (body.stored.places, body.stored.labels)
+    if body.questions is not None:
+        return stored, body.origins, body.questions
     if body.origins is not None:
         return stored, body.origins
     return () if stored is None else (stored,)
 
 
 def _as_exchange(data: bytes) -> ExchangeBody:
-    found = members("exchange body", data, 9, 10, 11)
+    found = members("exchange body", data, 9, 10, 11, 12)
+    if len(found) > 9 and found[-1] is None:
+        raise Undecodable("exchange body: its last member is empty")
+    stored, origins, questions = (*found[9:], None, None, None)[:3]
     intent, number, passed, sids, labels, content, size, approval, reasons = found[:9]
     return ExchangeBody(
         intent=text(intent),
@@ -283,8 +288,9 @@ def _as_exchange(data: bytes) -> ExchangeBody:
         content_bytes=integer(size),
         approval=maybe(approval),
         reasons=_as_reasons(reasons),
-        stored=None if len(found) == 9 or (len(found) == 11 and found[9] is None) else _as_stored(found[9]),
-        origins=text(found[10]) if len(found) == 11 else None,
+        stored=None if stored is None else _as_stored(stored),
+        origins=maybe(origins),
+        questions=maybe(questions),
     )
 
 

@@ -27,7 +27,7 @@ def frame(body: Body) -> Body | None:
             return replace(body, result=None, result_bytes=0, error=None, origins=origins)
         case ExchangeBody(approval=None):
             origins = None if body.origins is None else ""
-            return replace(body, content=None, content_bytes=0, reasons=(), origins=origins)
+            return replace(body, content=None, content_bytes=0, reasons=(), origins=origins, questions=None)
         case AdminBody(event=Event.SESSION_WORDS):
             return replace(body, data={"grounds": True} if body.data.get("grounds") is True else {})
         case _:
