@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -467,6 +468,18 @@ def test_people_read_what_a_real_server_says_before_they_decide(noting: Noting) 
     assert visitor.sign_in(sam).status == 303
     page = visitor.ask("GET", f"/a/{ident}").text
     assert '<pre>\n<bdi class="given">- work\n- work\n+ rest\n+ &lt;b&gt;all&lt;/b&gt; \\u{202e}day</bdi></pre>' in page
+    kept = map(json.loads, service.remit("logs", "--limit", "100", "-o", "json").stdout.splitlines())
+    [named] = [one["id"] for one in kept if one["kind"] == "admin"
+               and (one["body"]["event"], one["body"]["subject"]) == ("approval.previewed", ident)]  # fmt: skip
+    service.stop()
+    service.start()
+    why = service.remit("why", named).stdout
+    assert "the ledger has their digest, not their text" in why
+    assert "permit clerk for ana: call_tool notes/compare" in why
+    intent = service.told("why", named)["said"]["intent"]
+    assert service.told("why", intent)["outcome"]["result"].startswith("sha256:")
+    gone = service.told("approvals", "show", ident)["brief"]["preview"]
+    assert (gone["lines"], "the ledger has the digest alone" in gone["why"]) == ([], True)
     assert service.remit("approvals", "approve", ident, token=sam).returncode == 0
     assert not told(service, token, "notes", "save", given)[0]
     assert told(service, token, "notes", "load", {"path": "plans/today"}) == (False, given["text"])

@@ -103,7 +103,18 @@ def _halted(services: Services, body: AdminBody, _: ActionBody | None) -> Iterat
         yield f"it stands; to let it act again: remit resume {subject(stands.what).replace(':', ' ', 1)}"
 
 
+def _previewed(_: Services, __: AdminBody, ___: ActionBody | None) -> Iterator[str]:
+    yield "the tool was asked what it would do, for people to read before they decide"
+    yield "its words were in memory alone, until a restart at the latest: the ledger has their digest, not their text"
+    yield "the digest is the `result` of the outcome of the call below: remit why ID"
+
+
 _TOLD: Final[Mapping[Event, Telling]] = MappingProxyType(
-    {Event.DETECTED: _detected, Event.BREAKER_TRIPPED: _tripped, Event.HALT: _halted}
+    {
+        Event.DETECTED: _detected,
+        Event.BREAKER_TRIPPED: _tripped,
+        Event.HALT: _halted,
+        Event.APPROVAL_PREVIEWED: _previewed,
+    }
 )
 """What is told of an event beside what its record holds."""

@@ -49,7 +49,10 @@ OF_ONE_AT_ONCE: Final = 4
 KEPT_MAX: Final = 1_000
 _LEAVING_S: Final = 2.0
 _UNDER_WAY: Final = "it was asked for and has not answered yet"
-_ABSENT: Final = "its caller has to be there for one, and was not since this was asked or changed"
+_ABSENT: Final = (
+    "its caller has to be there for one, and was not since this was asked or changed, or the service started; "
+    "of what an earlier one told the ledger has the digest alone"
+)
 
 
 class Previews:
