@@ -15,12 +15,14 @@ import pytest
 from playwright.sync_api import BrowserContext, Dialog, FloatRect
 
 from proof.service import REMIT, environment
+from remit.app.attacking import forms
 from remit.app.attacking.report import Report, page
 from remit.app.attacking.run import QUICK, Attacked, attack
 from remit.app.attacking.trend import Point, kept
 from remit.app.attacking.writing import Wanted
 from remit.app.attacking.writing import write as written
 from remit.app.chaining import searched
+from remit.app.reports import sarif
 from remit.assure.attack.mending import Mended
 from remit.assure.chains.search import STEPS_MAX
 from tests.attacked import GATE, PERMIT, write
@@ -149,6 +151,18 @@ def test_other_programs_get_the_same(files: Path) -> None:
     place = leaks[0]["locations"][0]["physicalLocation"]
     assert place["artifactLocation"]["uri"] == "policies.cedar"
     assert place["region"]["startLine"] >= 1
+    assert found["invocations"] == [{"executionSuccessful": True}]
+
+
+def test_an_attack_that_was_ended_is_no_run_that_succeeded(tmp_path: Path) -> None:
+    bundle = searched(write(tmp_path / "workspace", PERMIT), seconds=5.0).bundle
+    left = forms.unseen(Attacked(bundle, None, (), (), 0, 3, 1.0))
+    (run,) = json.loads(sarif(forms.RULES, (), left))["runs"]
+    (told,) = run["invocations"]
+    assert not told["executionSuccessful"]
+    (notified,) = told["toolExecutionNotifications"]
+    assert notified == {"level": "error", "message": {"text": "ended early: 3 attempts were not made"}}
+    assert not forms.unseen(Attacked(bundle, None, (), (), 0, 0, 1.0))
 
 
 def test_what_mends_it_mends_it(files: Path, tmp_path: Path) -> None:

@@ -56,6 +56,12 @@ def test_programs_and_browsers_get_the_same(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_a_search_that_stops_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def ran(*options: str) -> dict[str, Any]:
+        told = tmp_path / "chains.sarif"
+        answer(capsys, "chains", "--workspace", *options, "--sarif", str(told))
+        ((invocation,),) = [one["invocations"] for one in json.loads(told.read_text("utf-8"))["runs"]]
+        return dict(invocation)
+
     folder = str(workspace("starter", tmp_path / "w"))
     _, _, err = answer(capsys, "chains", "--workspace", folder, "--states", "2")
     assert "stopped after" in err
@@ -66,6 +72,16 @@ def test_a_search_that_stops_says_so(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "0 chains" in err
     failed = [one.get("name") for one in ET.parse(junit).iter("testcase") if one.find("failure") is not None]
     assert failed == ["it looked at everything"]
+    assert ran(folder, "--steps", "1") == {
+        "executionSuccessful": False,
+        "toolExecutionNotifications": [
+            {
+                "level": "error",
+                "message": {"text": "the search stopped after 1 steps; longer chains were not looked for"},
+            }
+        ],
+    }
+    assert ran(folder) == {"executionSuccessful": True}
     code, _, err = answer(capsys, "chains", "--workspace", folder, "--user", "nobody")
     assert code == Exit.NOT_FOUND
     assert "no user named nobody" in err

@@ -58,8 +58,8 @@ def told(attacked: Attacked, mended: Mended) -> dict[str, Any]:
 
 
 def checks(attacked: Attacked) -> list[Check]:
-    """Each attempt, and what is wrong with it."""
-    return [
+    """Each attempt, and what is wrong with it; and that all of them were made."""
+    made = [
         Check(
             f"{one.attempt.risk.value} {TITLES[one.attempt.risk]}",
             f"{one.attempt.ident} {one.attempt.title}",
@@ -67,11 +67,17 @@ def checks(attacked: Attacked) -> list[Check]:
         )
         for one in attacked.came
     ]
+    return [*made, Check("attack", "every attempt was made", unseen(attacked))]
 
 
 def findings(attacked: Attacked) -> list[Finding]:
     """Each attempt that got through, where the policy stands that let it."""
     return [Finding(one.attempt.risk.value, f"not stopped: {one.attempt.title}", *_where(one)) for one in attacked.open]
+
+
+def unseen(attacked: Attacked) -> tuple[str, ...]:
+    """In a sentence, that not every attempt was made."""
+    return (f"ended early: {attacked.left} attempts were not made",) if attacked.left else ()
 
 
 def cases_text(attacked: Attacked, mended: Mended) -> str:

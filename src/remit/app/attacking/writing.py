@@ -64,7 +64,7 @@ def write(workspace: Path, attacked: Attacked, wanted: Wanted) -> Written:
     if wanted.junit is not None:
         reports.written(wanted.junit, reports.junit("remit attack", forms.checks(attacked)))
     if wanted.sarif is not None:
-        reports.written(wanted.sarif, reports.sarif(forms.RULES, forms.findings(attacked)))
+        reports.written(wanted.sarif, reports.sarif(forms.RULES, forms.findings(attacked), forms.unseen(attacked)))
     if wanted.cases is not None:
         reports.written(wanted.cases, forms.cases_text(attacked, mended))
     if wanted.fix is not None:

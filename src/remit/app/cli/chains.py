@@ -60,7 +60,7 @@ def chains(  # noqa: PLR0913, PLR0917 - each is an option
     if junit is not None:
         reports.written(junit, reports.junit("remit chains", checks(found)))
     if sarif is not None:
-        reports.written(sarif, reports.sarif(rules(found), findings(found)))
+        reports.written(sarif, reports.sarif(rules(found), findings(found), result.searched.unseen))
     match output:
         case Form.JSON:
             data(_told(found), Format.JSON)
