@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from remit.facts.canonical import Json, canonical
 from remit.facts.record import RecordKind, Ref
+from remit.pep import rounds as opened
 from remit.pep.answer import Asking, Awaiting, Client, Failed, Refused, Released
 from remit.policy.verdict import Code
 from remit.ports.upstream import Asked, Era, Failure, Log, Offer, Progress, Question, Result
@@ -200,6 +202,20 @@ async def test_what_people_said_of_an_answer_is_said_of_no_other_question(b: Ben
     assert asked_anew.ref != waiting.ref
     again = await approved("whom to thank?")
     assert isinstance(await b.driver.resume(b.authority(), ABLE, again.round, NAMED), Released), "as it was shown"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("limit", ["OPEN_MAX", "OPEN_PER_AGENT_MAX"])
+async def test_rounds_that_begin_at_once_are_counted_before_they_are_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """What is asked waits for the disk before it is open: what others take meanwhile is taken."""
+    monkeypatch.setattr(opened, limit, 3)
+    async with bench(tmp_path) as b:
+        b.upstream.reply = Asked({"who": WHO}, "held-1")
+        found = await asyncio.gather(*(call(b, text=f"{number}") for number in range(12)))
+        assert sum(isinstance(one, Asking) for one in found) == 3
+        await b.driver.close()
 
 
 @driven

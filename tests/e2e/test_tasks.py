@@ -380,6 +380,42 @@ async def test_one_agent_takes_no_room_for_tasks_from_others(b: Bench) -> None:
         limit.undo()
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("limit", ["TASKS_MAX", "OF_ONE_AGENT_MAX", "OF_ONE_RUN_MAX"])
+async def test_tasks_that_begin_at_once_are_counted_before_they_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """Each waits for the disk until it is known: what others take meanwhile is taken."""
+    monkeypatch.setattr(task, limit, 3)
+    async with bench(tmp_path) as b:
+        b.upstream.reply = Begun(TASK)
+        found = await asyncio.gather(*(b.call("echo", text=f"{number}") for number in range(12)))
+        assert sum(isinstance(one, Underway) for one in found) == 3
+        assert sum(isinstance(one, Released) and b"too many tasks" in one.result for one in found) == 9
+        await asyncio.sleep(0)
+        assert len(sent(b, "tasks/cancel")) == 9, "the server need not go on with the others"
+
+
+@driven
+async def test_a_session_that_ends_while_its_task_is_recorded_has_none(b: Bench) -> None:
+    b.ledger.waits = {RecordKind.EXCHANGE}
+    asked = asyncio.create_task(b.call("echo", text="hello"))
+
+    async def recorded() -> bool:
+        return b.trace[-1:] == ["queued exchange"]
+
+    await until(recorded)
+    await b.driver.end_session(f"{b.root}0", "ann")
+    b.ledger.open.set()
+    refused = await asked
+    assert isinstance(refused, Refused)
+    assert (refused.reasons[0].code, refused.sent) == (Code.SESSION_ENDED, True)
+    await asyncio.sleep(0)
+    assert sent(b, "tasks/cancel")
+    (outcome,) = await until(lambda: outcomes(b))
+    assert outcome.status is Status.LOST
+
+
 @driven
 async def test_a_refusal_that_did_not_arrive_is_made_again(b: Bench) -> None:
     name = await begun(b)

@@ -54,7 +54,8 @@ class Conversation:
                 reply = Failure("rounds", text, sent=True)
                 break
             try:
-                questions = await self._ask(under, reply)
+                with self._rounds.room(under):
+                    questions = await self._ask(under, reply)
             except BaseException:
                 # Cancelled, or an error of ours: either way nobody will answer, and the outcome says so.
                 self._leave(under)

@@ -9,7 +9,8 @@ Laws
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -76,6 +77,7 @@ class Rounds:
         self._expire = expire
         self._open: dict[str, tuple[Under, asyncio.TimerHandle]] = {}
         self._by_agent: Counter[str] = Counter()
+        self._coming: Counter[str] = Counter()
 
     def __len__(self) -> int:
         """How many there are."""
@@ -83,7 +85,21 @@ class Rounds:
 
     def has_room(self, under: Under) -> bool:
         """Whether one more may be opened for the agent of `under`."""
-        return len(self._open) < OPEN_MAX and self._by_agent[_agent(under)] < OPEN_PER_AGENT_MAX
+        agent = _agent(under)
+        open_, own = len(self._open) + self._coming.total(), self._by_agent[agent] + self._coming[agent]
+        return open_ < OPEN_MAX and own < OPEN_PER_AGENT_MAX
+
+    @contextmanager
+    def room(self, under: Under) -> Generator[None]:
+        """Keep the room that `under` has, while what is asked is on its way to disk: many may be asked at once."""
+        agent = _agent(under)
+        self._coming[agent] += 1
+        try:
+            yield
+        finally:
+            self._coming[agent] -= 1
+            if not self._coming[agent]:
+                del self._coming[agent]
 
     def open(self, under: Under) -> str:
         """Wait for the client; the name of the round."""

@@ -1,7 +1,8 @@
 """One task, a call that its server goes on with after its answer (`pep.tasks`), and those that are known."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -49,6 +50,7 @@ class Known:
 
     def __init__(self) -> None:
         self._tasks: dict[str, Task] = {}
+        self._coming: dict[int, Under] = {}
 
     def __iter__(self) -> Iterator[Task]:
         """Those known now, the oldest first."""
@@ -71,17 +73,28 @@ class Known:
     def has_room(self, under: Under) -> bool:
         """Whether the action `under` may become one more; what is over makes room, of the same agent first."""
         root, agent = under.sids[0], _agent(under)
-        if sum(task.end is None and task.under.sids[0] == root for task in self) >= OF_ONE_RUN_MAX:
+        coming = tuple(self._coming.values())
+        running = [*(task.under for task in self if task.end is None), *coming]
+        if sum(one.sids[0] == root for one in running) >= OF_ONE_RUN_MAX:
             return False
         own = [task for task in self if _agent(task.under) == agent]
-        if len(own) >= OF_ONE_AGENT_MAX:
+        if len(own) + sum(_agent(one) == agent for one in coming) >= OF_ONE_AGENT_MAX:
             over = next((task for task in own if task.end is not None and task.end.done()), None)
             if over is None:
                 return False
             self.drop(over)
-        if len(self._tasks) >= TASKS_MAX:
+        if len(self._tasks) + len(coming) >= TASKS_MAX:
             self.forget(-1)
-        return len(self._tasks) < TASKS_MAX
+        return len(self._tasks) + len(coming) < TASKS_MAX
+
+    @contextmanager
+    def room(self, under: Under) -> Generator[None]:
+        """Keep the room that `under` has, while its task is on the way to be known: many may begin at once."""
+        self._coming[id(under)] = under
+        try:
+            yield
+        finally:
+            del self._coming[id(under)]
 
     def forget(self, bytes_max: int) -> None:
         """Forget results that were shown, the oldest first, while they are more than `bytes_max`."""

@@ -70,12 +70,14 @@ class Tasks:
         under.errand = replace(under.errand, show=show_ended)
         self._memory.retain(under.sids)
         try:
-            await task.recorded.before(under.number, Passed.TASK, canonical(said.shown))
-            await under.notices.flush()
+            with self._known.room(under):
+                await task.recorded.before(under.number, Passed.TASK, canonical(said.shown))
+                await under.notices.flush()
         except (asyncio.CancelledError, LedgerUnwritable):
             self._give_up(task, "the client went away before it knew of its task")
             raise
-        if (why := self._way.halted(under.errand.action)) is not None:
+        if (why := self._way.stopped(under.errand.action)) is not None:
+            # Also a session that ended meanwhile: whoever ended it saw no task of its.
             self._stop(task, why)
             return Refused((why,), task.name, sent=True)
         under.notices.close()
