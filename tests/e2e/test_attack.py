@@ -231,7 +231,7 @@ def test_an_attack_that_is_killed_takes_its_service_along(tmp_path: Path) -> Non
     ) as attacking:
         try:
             until = time.monotonic() + 60.0
-            while not any("governs at" in log.read_text() for log in scratch.glob("*/*/service.log")):
+            while not any("governs at" in log.read_text() for log in scratch.glob("*/*/*/service.log")):
                 assert attacking.poll() is None
                 assert time.monotonic() < until, "no service was started"
                 time.sleep(0.05)

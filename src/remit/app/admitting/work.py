@@ -11,11 +11,9 @@ import os
 import pickle
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 from remit.adapters.workspace.files import Unreadable
@@ -28,6 +26,7 @@ from remit.app.attacking.run import QUICK, attack
 from remit.app.failure import Failure
 from remit.app.reliving import relived
 from remit.app.running import prepare
+from remit.app.scratch import scratch
 from remit.app.testing import Outcome, cases_in, cases_of
 from remit.assure.chains.finding import chains
 from remit.assure.chains.search import Bounds
@@ -134,9 +133,9 @@ def main() -> None:
     asked: object = pickle.load(sys.stdin.buffer)  # noqa: S301
     assert isinstance(asked, Asked)  # noqa: S101
     try:
-        with tempfile.TemporaryDirectory(prefix="remit-look-") as copied:
-            Folder(asked.workspace).copy(Path(copied))
-            looking = Looking(replace(asked, workspace=Path(copied)), lambda check: _tell({"at": check}))
+        with scratch("remit-look-") as copied:
+            Folder(asked.workspace).copy(copied)
+            looking = Looking(replace(asked, workspace=copied), lambda check: _tell({"at": check}))
             _tell({"bundle": looking.bundle.digest, "folder": looking.fingerprint})
             for one in looking.came():
                 _tell({"came": one.to_json()})

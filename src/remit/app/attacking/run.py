@@ -2,8 +2,6 @@
 
 import math
 import re
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +15,7 @@ from remit.app.attacking.play import NOTICED_S_MAX, Player
 from remit.app.beside import REMIT, running
 from remit.app.failure import Exit, Failure
 from remit.app.replaying import bundle_of
+from remit.app.scratch import scratch
 from remit.assure.attack.attempts import attempts, sampled
 from remit.assure.attack.came import Came, Did, Row, Score, row, scores
 from remit.assure.attack.chores import Chore, chores
@@ -172,24 +171,24 @@ def attack(
         why = f"no attempt holds {only!r}" if only else "no agent of it is shown a tool"
         raise Failure("there is nothing to attack with", why=why, next="remit tools accept SERVER", exit=Exit.NOT_FOUND)
     acts_for = _user(bundle, user)
-    root = Path(tempfile.mkdtemp(prefix="remit-attack-"))
 
     def heard(made: int) -> None:
         if told is not None:
             told(made, len(chosen))
 
-    run = _Run(workspace, root, bundle, acts_for, program, profile, began_s + profile.seconds, heard, model)
-    try:
-        run.go(chosen, chores(bundle, profile.chores))
-    except KeyboardInterrupt:
-        pass
-    except Failure as failure:
-        # Where it was tried is gone when this is read.
-        why = re.sub(rf"{re.escape(str(root))}/\d+/workspace", str(workspace), failure.why)
-        next_ = f"remit up --workspace {workspace} --data DIR, with a folder that is not there yet: does that start?"
-        raise Failure(failure.what, why=why, next=next_, exit=failure.exit) from failure
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+    with scratch("remit-attack-") as root:
+        run = _Run(workspace, root, bundle, acts_for, program, profile, began_s + profile.seconds, heard, model)
+        try:
+            run.go(chosen, chores(bundle, profile.chores))
+        except KeyboardInterrupt:
+            pass
+        except Failure as failure:
+            # Where it was tried is gone when this is read.
+            why = re.sub(rf"{re.escape(str(root))}/\d+/workspace", str(workspace), failure.why)
+            next_ = (
+                f"remit up --workspace {workspace} --data DIR, with a folder that is not there yet: does that start?"
+            )
+            raise Failure(failure.what, why=why, next=next_, exit=failure.exit) from failure
     left = len(chosen) + run.searched - len(run.came) - run.moot
     return Attacked(bundle, acts_for, tuple(run.came), tuple(run.did), run.moot, left, time.monotonic() - began_s)
 
