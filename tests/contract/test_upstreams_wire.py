@@ -144,6 +144,18 @@ def test_what_an_error_says_is_kept_apart_and_bounded() -> None:
     assert "<b>" not in outcome.failure.text
 
 
+@pytest.mark.parametrize("code", [-32020, -32021, -32022, -32700, 7])
+def test_a_server_names_what_a_client_lacks_under_the_code_for_that_alone(code: int) -> None:
+    """Another is about our own envelope, and a client that reads it may take the call for one that was not made."""
+    lacks: Json = {"elicitation": {}}
+    error: Json = {"code": code, "message": "no", "data": {"requiredCapabilities": lacks}}
+    outcome = frames.read("s", b"", {"id": 1, "error": error})
+    assert isinstance(outcome, frames.Refusal)
+    assert outcome.failure.needs == (lacks if code == -32021 else {})
+    shown = clean(outcome.failure)
+    assert (shown.failed is not None) == (code == -32021)
+
+
 @pytest.mark.parametrize("error", [None, "no", 7, {}, {"code": True}, {"code": "x", "message": 3}])
 def test_an_error_of_any_shape_is_a_failure(error: Json) -> None:
     outcome = frames.read("s", b"", {"id": 1, "error": error, "result": {"content": []}})

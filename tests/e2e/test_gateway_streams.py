@@ -11,7 +11,7 @@ from remit.facts.record import RecordKind
 from remit.pep.mcp import asking, replay
 from remit.ports.upstream import Asked, Log, Progress, Question
 from tests.e2e.edge_world import ASKED, DONE, FORM, YES, Wire, edge, text
-from tests.e2e.gateway_world import until
+from tests.e2e.gateway_world import ENTROPY, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,12 +170,18 @@ async def test_older_clients_get_no_event_without_data(w: Wire) -> None:
             assert text((await again.event())["result"]) == "done"
 
 
-@wired
-async def test_what_is_kept_for_who_comes_back_is_bounded(w: Wire) -> None:
+@pytest.mark.parametrize(("limit", "most"), [("EVENTS_MAX", 3), ("STREAM_BYTES_MAX", 500), ("LIVE_BYTES_MAX", 500)])
+@pytest.mark.asyncio
+async def test_what_is_kept_for_who_comes_back_is_bounded(tmp_path: Path, limit: str, most: int) -> None:
+    async with edge(tmp_path) as w:
+        await _kept_is_bounded(w, limit, most)
+
+
+async def _kept_is_bounded(w: Wire, limit: str, most: int) -> None:
     sid = await w.initialize()
     w.bench.upstream.notices = [Progress(float(step)) for step in range(6)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(replay, "EVENTS_MAX", 3)
+        patch.setattr(replay, limit, most)
         async with w.on(sid, "tools/call", {**ECHO, "_meta": {"progressToken": "p"}}) as call:
             first = await call.message()
             assert first["params"] == {"progressToken": "p", "progress": 0.0}
@@ -190,6 +196,25 @@ async def test_what_is_kept_for_who_comes_back_is_bounded(w: Wire) -> None:
     async with w.send("GET", None, w.known(sid, last_event_id=late)) as again:
         assert await again.event() is None
         assert await again.event() is ...
+
+
+@pytest.mark.asyncio
+async def test_calls_that_go_on_keep_no_more_together_than_there_is_room_for() -> None:
+    """A server that logs as fast as it can to as many calls as one agent may have open."""
+    kept = replay.Replays(ENTROPY)
+    streams = [kept.open("connection") for _ in range(200)]
+    for stream in streams:
+        for _ in range(40):
+            stream.add(b"x" * 60_000)
+    most = replay.LIVE_BYTES_MAX + len(streams) * 61_000
+    assert replay.LIVE_BYTES_MAX < sum(stream.size for stream in streams) < most
+    assert max(stream.size for stream in streams) <= replay.STREAM_BYTES_MAX
+    for stream in streams:
+        kept.close(stream)
+    late = kept.open("connection")
+    for _ in range(3):
+        late.add(b"x" * 60_000)
+    assert late.after(0) is not None, "what has ended leaves its room to others"
 
 
 @wired

@@ -10,6 +10,7 @@ import pytest
 
 from remit.facts.canonical import Json, canonical
 from remit.facts.record import RecordKind, Ref
+from remit.pep import notices
 from remit.pep import rounds as opened
 from remit.pep.answer import Asking, Awaiting, Client, Failed, Refused, Released
 from remit.policy.verdict import Code
@@ -233,6 +234,24 @@ async def test_notices_are_told_in_order_after_one_exchange_and_before_the_answe
     (body,) = await bodies(b, RecordKind.EXCHANGE)
     assert (body.passed, body.number, body.labels) == (Passed.NOTICE, 0, ("untrusted",))
     assert b.trace.index("durable exchange") < b.trace.index("told") < b.trace.index("durable outcome")
+
+
+@driven
+async def test_logs_that_nobody_reads_are_kept_up_to_a_size(b: Bench) -> None:
+    """A client that takes one and reads no further, and a server that goes on."""
+    told: list[Any] = []
+    reads = asyncio.Event()
+
+    async def tell(notice: Any) -> None:
+        told.append(notice)
+        await reads.wait()
+
+    b.upstream.notices = [Log("info", "shop", "x" * 60_000) for _ in range(900)]
+    calling = asyncio.create_task(call(b, client=replace(ABLE, tell=tell)))
+    await until(lambda: bodies(b, RecordKind.OUTCOME))
+    reads.set()
+    assert isinstance(await calling, Released)
+    assert sum(len(one.data) for one in told) == 17 * 60_000 < notices.WAITING_BYTES_MAX
 
 
 @driven

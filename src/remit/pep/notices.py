@@ -3,13 +3,14 @@
 INVARIANT(label-before-data): the first waits until an `exchange` with all labels that the answer will
 bring is durable; those after it find them there, or wait for another where there are more by now: somebody may
 have written what the server reads, or a bundle have been applied. Nobody who listens is made to wait for a slow client
-beyond `WAITING_MAX` notices: what comes then is dropped. So is what a server says after its answer: an
-action that has its outcome has no exchange more. Where something is owed on what comes back, words of ours stand in
-place of the server's: what is covered whole could come in parts.
+beyond `WAITING_MAX` notices, or `WAITING_BYTES_MAX` of them: what comes then is dropped. So is what a server says after
+its answer: an action that has its outcome has no exchange more. Where something is owed on what comes back, words of
+ours stand in place of the server's: what is covered whole could come in parts.
 """
 
 import asyncio
 import contextlib
+from collections import deque
 from typing import Final
 
 import orjson
@@ -21,12 +22,14 @@ from remit.pdp.judge import detects
 from remit.pep.answer import Tell
 from remit.pep.attempt import Attempt
 from remit.pep.judging import Desk
+from remit.pep.release import seal
 from remit.pep.showing import show_notice
 from remit.ports.ledger import LedgerUnwritable, Pending
 from remit.ports.upstream import Log, Notice, Progress
 from remit.trace.bodies import Passed
 
 WAITING_MAX: Final = 1_000
+WAITING_BYTES_MAX: Final = 1024 * 1024
 WITHHELD: Final = "what this call says before its result is withheld: policy owes something on it"
 
 
@@ -76,7 +79,8 @@ class Notices:
         self._owed = attempt.owed
         self._heard = 0
         self._logged = False
-        self._waiting: list[Notice] = []
+        self._waiting: deque[tuple[Notice, int]] = deque()
+        self._waiting_bytes = 0
         self._task: asyncio.Task[None] | None = None
         self._over = False
         self.tell: Tell | None = None
@@ -87,9 +91,11 @@ class Notices:
         if self.tell is None or self._over or len(self._waiting) >= WAITING_MAX:
             return
         told = self._covered(notice) if self._owed else notice
-        if told is None:
+        size = 0 if told is None else _size(told)
+        if told is None or self._waiting_bytes + size > WAITING_BYTES_MAX:
             return
-        self._waiting.append(told)
+        self._waiting.append((told, size))
+        self._waiting_bytes += size
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._pass_on())
 
@@ -102,7 +108,7 @@ class Notices:
     def close(self) -> None:
         """Nobody listens any more."""
         self.tell = None
-        self._waiting.clear()
+        self._drop()
         if self._task is not None:
             self._task.cancel()
 
@@ -141,7 +147,11 @@ class Notices:
 
     def _said(self) -> Json:
         """What waits to be told, where something is looked for in it."""
-        return [_texts(notice) for notice in self._waiting] if self._recorded.is_read else None
+        return [_texts(notice) for notice, _ in self._waiting] if self._recorded.is_read else None
+
+    def _drop(self) -> None:
+        self._waiting.clear()
+        self._waiting_bytes = 0
 
     def _halted(self) -> bool:
         """Whether people stopped it meanwhile. INVARIANT(stop-wins): what was heard before stays here."""
@@ -151,13 +161,26 @@ class Notices:
     async def _pass_on(self) -> None:
         while self._waiting:
             if not await self.label() or self._halted():
-                self._waiting.clear()
+                self._drop()
                 return
-            tell, notice = self.tell, self._waiting.pop(0)
+            notice, size = self._waiting.popleft()
+            self._waiting_bytes -= size
+            tell = self.tell
             if tell is not None:
                 # A client that went away is the call's affair, and its task is told so.
                 with contextlib.suppress(OSError, RuntimeError):
                     await tell(show_notice(notice))
+
+
+def _size(notice: Notice) -> int:
+    """About how many bytes it holds."""
+    match notice:
+        case Progress(_, _, message):
+            return len(message or "")
+        case Log(_, logger, data):
+            return len(logger or "") + len(seal(data) or b"")
+        case _:
+            return 0
 
 
 def _texts(notice: Notice) -> Json:

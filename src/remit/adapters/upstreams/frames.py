@@ -18,6 +18,7 @@ from remit.ports.upstream import Failure
 
 UPSTREAM_TEXT_CHARS_MAX: Final = 4096
 METHOD_NOT_FOUND: Final = -32601
+MISSING_CAPABILITY: Final = -32021
 _HEADER_SAFE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _ENCODED: Final = re.compile(r"=\?base64\?.*\?=")
 
@@ -128,6 +129,10 @@ def read(server: str, raw: bytes, message: Message, status: int = 0, session: st
         sent=True,
         upstream_text=text[:UPSTREAM_TEXT_CHARS_MAX] if isinstance(text, str) else None,
         code=number,
-        needs=of_stateless_clients(members(error.get("data")).get("requiredCapabilities")),
+        needs=_needs(error) if number == MISSING_CAPABILITY else {},
     )
     return Refusal(failure, status, number)
+
+
+def _needs(error: Message) -> Mapping[str, Json]:
+    return of_stateless_clients(members(error.get("data")).get("requiredCapabilities"))

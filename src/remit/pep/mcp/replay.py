@@ -16,6 +16,10 @@ from remit.ports.system import Entropy
 
 EVENTS_MAX: Final = 256
 """Events kept of one stream: progress of a call that runs for hours must not pile up."""
+STREAM_BYTES_MAX: Final = 1024 * 1024
+"""The same in bytes; the last event is kept whatever its size."""
+LIVE_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Of all streams that go on; one that grows while it is reached keeps its last event alone."""
 KEPT_BYTES_MAX: Final = 64 * 1024 * 1024
 """Events kept of all streams that have ended; a client that wants one back asks within moments."""
 KEPT_STREAMS_MAX: Final = 4_096
@@ -23,17 +27,24 @@ RETRY_MS: Final = 500
 """How long a client is told to wait before it comes back."""
 
 
+class Live:
+    """The bytes that streams hold together while they go on."""
+
+    held_bytes = 0
+
+
 class Stream:
     """The events of one answer, by number from 1; `changed` is set when there are more or no more."""
 
-    __slots__ = ("_events", "_first", "_size", "changed", "done", "ident", "owner", "reader")
+    __slots__ = ("_events", "_first", "_live", "_size", "changed", "done", "ident", "owner", "reader")
 
-    def __init__(self, ident: str, owner: str) -> None:
+    def __init__(self, ident: str, owner: str, live: Live) -> None:
         self.ident = ident
         self.owner = owner
         self.done = False
         self.reader: object = None
         self.changed = asyncio.Event()
+        self._live = live
         self._events: deque[bytes] = deque()
         self._first = 1
         self._size = 0
@@ -56,12 +67,21 @@ class Stream:
         """Keep `body` as the next event; the event as it is sent."""
         event = b"id: %s.%d\n%s" % (self.ident.encode("ascii"), self.last + 1, rpc.event(body))
         self._events.append(event)
-        self._size += len(event)
-        if len(self._events) > EVENTS_MAX:
-            self._size -= len(self._events.popleft())
+        self._grow(len(event))
+        while len(self._events) > 1 and self._is_full:
+            self._grow(-len(self._events.popleft()))
             self._first += 1
         self.changed.set()
         return event
+
+    @property
+    def _is_full(self) -> bool:
+        too_many = len(self._events) > EVENTS_MAX or self._size > STREAM_BYTES_MAX
+        return too_many or self._live.held_bytes > LIVE_BYTES_MAX
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        self._live.held_bytes += size
 
     def end(self) -> None:
         """There will be no more events."""
@@ -86,12 +106,13 @@ class Replays:
     def __init__(self, entropy: Entropy) -> None:
         self._entropy = entropy
         self._live: dict[str, Stream] = {}
+        self._held = Live()
         self._kept: OrderedDict[str, Stream] = OrderedDict()
         self._kept_bytes = 0
 
     def open(self, owner: str) -> Stream:
         """A new stream of the connection `owner`."""
-        stream = Stream(self._entropy.token_bytes(12).hex(), owner)
+        stream = Stream(self._entropy.token_bytes(12).hex(), owner, self._held)
         self._live[stream.ident] = stream
         return stream
 
@@ -100,6 +121,7 @@ class Replays:
         stream.end()
         if self._live.pop(stream.ident, None) is None:
             return
+        self._held.held_bytes -= stream.size
         self._kept[stream.ident] = stream
         self._kept_bytes += stream.size
         while self._kept_bytes > KEPT_BYTES_MAX or len(self._kept) > KEPT_STREAMS_MAX:
