@@ -9,6 +9,7 @@ from remit.protect.gathered import Entries
 from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, Delta, Index, origin_of
 from remit.protect.language import STOP
 from remit.protect.learning import grounds, named
+from remit.protect.paths import leading
 from remit.protect.pieces import CARRIED, Kind
 from remit.protect.reading import Leaf, Reading
 from remit.protect.scalars import Seen
@@ -23,6 +24,8 @@ def learn(reading: Reading, tool: Tool | None, given: Mapping[str, Json], index:
     prose = False
     for leaf in reading.leaves:
         found = texts(leaf.text)
+        if not leaf.untrusted:
+            found |= set(leading(plain(leaf.text)))
         if not leaf.name:
             prose = prose or (leaf.untrusted and bool(found & STOP))
             entries.append(Entries(found - STOP, UNTRUSTED if leaf.untrusted else TRUSTED, leaf.pattern, leaf.element))
@@ -46,7 +49,11 @@ def _several(leaf: Leaf, bits: int, seen: Seen) -> Iterator[Entries]:
     found = parts(leaf.text)
     carried = [token for token, kind in found if kind in CARRIED]
     yield Entries(carried, UNTRUSTED, leaf.pattern, leaf.element)
-    told = [*(token for token, _ in found if token not in carried), *reaching(plain(leaf.text))]
+    told = [
+        *(token for token, _ in found if token not in carried),
+        *reaching(plain(leaf.text)),
+        *leading(plain(leaf.text)),
+    ]
     yield Entries(told, bits & ~DERIVED, leaf.pattern, leaf.element)
     for token in carried:
         if origin_of(seen.look(token)) > Origin.TRUSTED:

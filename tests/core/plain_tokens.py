@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from remit.facts.text import composed
-from remit.protect.paths import ended
+from remit.protect.paths import SPACES, ended
 from remit.protect.pieces import Kind, Token
 
 _CONTROLS: Final = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
@@ -85,6 +85,9 @@ _HOST_END: Final = re.compile(r"[/?#]")
 _APART: Final = re.compile(r"[/:=&]")
 _FILE: Final = re.compile(r"[^:=&]+/[^/:=&]+\.(?=[^\W\d_])[^\W_]{1,8}", re.DOTALL)
 _PARTS_MAX: Final = 8
+_FEW: Final = re.compile(r"(https?|wss?|ftp):/?(?!/)(.*)", re.DOTALL)
+_SPLITTERS: Final = re.escape("\\,;|()[]{}`*!“”„«»")
+_END_OF_RUN: Final = re.compile(rf"[<>\"{_CONTROLS} {''.join(SPACES)}]")
 
 
 def plain(text: str) -> str:
@@ -112,6 +115,7 @@ def texts(text: str) -> set[str]:
     for token in reaching(text):
         found.update((token, ended(token)))
     found |= paths(text)
+    found.update(token for token, _ in onward(text))
     found.update(joined for joined, _, _ in _grouped(text))
     if found & _MONTH_WORDS:
         found.update(day for day, _, _ in _spelt(text))
@@ -184,7 +188,26 @@ def parts(text: str) -> list[Token]:
         inside = frozenset(piece for _, _, pieces in spread for piece in pieces)
         found = [token for token in found if token[0] not in inside]
         found += [(joined, kind) for joined, kind, _ in spread]
-    return found
+    return [*found, *onward(text)]
+
+
+def onward(text: str) -> Iterator[Token]:
+    """The first URL of each part that has a scheme, or of what stands between spaces, with all that follows it."""
+    for run in re.split(_END_OF_RUN, text):
+        for part in re.split(r"(?<![A-Za-z0-9])(?=[A-Za-z][A-Za-z0-9]{1,15}://)", run):
+            pieces = [found for found in re.finditer(rf"[^{_SPLITTERS}]+", part) if found[0].strip(_STRIPPED)]
+            urls = [one for one in pieces if any(kind is Kind.URL for _, kind in _all(one[0].strip(_STRIPPED)))]
+            if not urls:
+                continue
+            first, after = urls[0][0].lstrip(_STRIPPED), part[urls[0].end() :].rstrip(_STRIPPED + "\\,;|()[]{}`*!“”„«»")
+            _, scheme, rest = first.partition("://")
+            below = _HOST_END.search(rest if scheme else first) is not None
+            if (below or after.startswith("\\")) and re.search(r"[/?\\]", after):
+                yield from (one for one in _all(first + after.replace("\\", "/")) if one[1] is Kind.URL)
+
+
+def _all(said: str) -> list[Token]:
+    return [] if said.isalpha() else list(_read(said))
 
 
 def number(said: str) -> str:
@@ -209,7 +232,7 @@ def _read(said: str) -> Iterator[Token]:
 
 def _classified(said: str) -> Iterator[Token]:
     # Words fold; hosts and addresses do not: `ß` and `ss` lead to different ones.
-    lower = said.lower()
+    lower = _with_slashes(said.lower())
     if lower.endswith(("'s", "’s")):
         said, lower = said[:-2], lower[:-2]
     if lower.isalpha():
@@ -247,6 +270,11 @@ def _classified(said: str) -> Iterator[Token]:
             inner = piece.strip(_STRIPPED)
             if inner and inner != said and not _APART.search(inner):
                 yield from _classified(inner)
+
+
+def _with_slashes(lower: str) -> str:
+    found = _FEW.fullmatch(lower)
+    return lower if found is None or not _is_host(_name_of(found[2])) else f"{found[1]}://{found[2]}"
 
 
 def _date(lower: str) -> str | None:
@@ -288,9 +316,13 @@ def _linked(lower: str) -> Iterator[Token]:
 
 def _bare_url(lower: str) -> str | None:
     """A host without a scheme, and all after it."""
-    host = _HOST_END.split(lower, maxsplit=1)[0]
-    name = host.rpartition("@")[2].rpartition(":")[0] or host.rpartition("@")[2]
+    name = _name_of(lower).removesuffix(".")
     return _page(lower) if "." in name and _is_host(name) else None
+
+
+def _name_of(rest: str) -> str:
+    host = _HOST_END.split(rest, maxsplit=1)[0].rpartition("@")[2]
+    return host.rpartition(":")[0] or host
 
 
 def _page(rest: str) -> str:

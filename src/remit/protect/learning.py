@@ -10,7 +10,7 @@ from remit.protect.gathered import Gathered
 from remit.protect.index import DERIVED, DIRECTORY, TRUSTED, UNTRUSTED, WORDS, Delta, Index, origin_of
 from remit.protect.language import STOP
 from remit.protect.origins import Names, all_grounded, leaves
-from remit.protect.paths import reaching
+from remit.protect.paths import leading, reaching
 from remit.protect.pieces import CARRIED, Kind
 from remit.protect.reading import Leaf, Reading
 from remit.protect.scalars import Seen
@@ -51,6 +51,8 @@ def _gathered(
     prose = hangs = False
     for leaf in reading.told:
         found = texts(leaf.text)
+        if not leaf.untrusted and (led := frozenset(leading(plain(leaf.text)))):
+            found = found | led
         if not leaf.name:
             if not found.isdisjoint(STOP):
                 prose = prose or leaf.untrusted
@@ -79,11 +81,14 @@ def _loose(reading: Reading, gathered: Gathered) -> bool:
     """Gather what no path of the catalog fits, words that tell nothing left out. Whether there were any, untrusted."""
     if not reading.loose:
         return False
-    found = firsts([text for _, _, text in reading.loose], gathered.places_of(reading.loose))
+    start, untrusted = gathered.places_of(reading.loose), "untrusted" in reading.rest
+    found = firsts([text for _, _, text in reading.loose], start)
     idle = found.keys() & STOP
     for word in idle:
         del found[word]
-    untrusted = "untrusted" in reading.rest
+    for number, (_, _, text) in enumerate(() if untrusted else reading.loose, start):
+        for token in leading(plain(text)):
+            found.setdefault(token, number)
     gathered.join(found, UNTRUSTED if untrusted else TRUSTED)
     return untrusted and bool(idle)
 
@@ -102,7 +107,11 @@ def _several(leaf: Leaf, bits: int, seen: Seen) -> Iterator[tuple[Collection[str
     found = parts(leaf.text)
     carried = [token for token, kind in found if kind in CARRIED]
     yield carried, UNTRUSTED
-    told = [*(token for token, _ in found if token not in carried), *reaching(plain(leaf.text))]
+    told = [
+        *(token for token, _ in found if token not in carried),
+        *reaching(plain(leaf.text)),
+        *leading(plain(leaf.text)),
+    ]
     yield told, bits & ~DERIVED
     strange = [found for token in carried if origin_of(found := seen.look(token)) > Origin.TRUSTED]
     if strange:

@@ -21,9 +21,10 @@ from remit.facts.results import spelt
 from remit.protect.gathered import Entries
 from remit.protect.index import DIRECTORY, KNOWN, WORDS, Delta, Index, origin_of
 from remit.protect.language import STOP, stem
+from remit.protect.paths import leading
 from remit.protect.pieces import CARRIED
 from remit.protect.scalars import Seen, judge, read_scalar
-from remit.protect.tokens import parts, texts
+from remit.protect.tokens import parts, plain, texts
 
 ANY: Final = "*"
 """The argument of what the schema does not name."""
@@ -50,7 +51,7 @@ def spoken(text: str) -> frozenset[str]:
         text = "".join(text[:WORDS_CHARS_MAX].rpartition(" ")[:2])
     said = [token for token, _ in parts(text)]
     stems = [stem(token) for token in said]
-    found = {*texts(text), *said}
+    found = {*texts(text), *said, *leading(plain(text))}
     found.update(f"~{form}" for form, token in zip(stems, said, strict=True) if form != token)
     found.update(f"~{form} {after}" for form, after in pairwise(stems))
     return frozenset(found)

@@ -1,4 +1,4 @@
-"""Paths that reach further than their words say: with a glob, with `..`, from the root or from somebody's home.
+"""What reaches further than its words say: paths with a glob, with `..`, from the root; hidden files and options.
 
 Laws
 * Each is a token of its own beside the words in it, so that `notes/*` is vouched for by `notes/*` alone.
@@ -18,6 +18,10 @@ MARKS: Final = ("/", "..", "*", "~", "[", "{", "\\")
 """What reaches further holds one of these."""
 _GLOB: Final = re.compile(r"\*|[\w/\\][\[{]|[/\\]\?(?!\w{0,64}=)")
 _ENDS: Final = ".:?"
+_AFTER: Final = ".:?/"
+_OPENING: Final = re.escape('\\,;|()[]{}<>"`*“”„«» ' + _AROUND + CONTROLS + SPACES)
+_LED: Final = re.compile(rf"[-.](?<![^{_OPENING}][-.])[^{_OPENING}]+")
+_LEADING: Final = re.compile(r"\.+(?=[^\W\d])|[-.]*-(?=[.\w])")
 
 
 def reaching(text: str) -> Iterator[str]:
@@ -48,6 +52,13 @@ def reached(text: str) -> Iterator[tuple[str, str]]:
         word = apart[begin : found[begin]].strip(_AROUND)
         if word and _reaches(word):
             yield f"/{word}", f"/{written[begin : found[begin]].strip(_AROUND)}"
+
+
+def leading(text: str) -> Iterator[str]:
+    """The tokens of what begins with a dot or a dash in `text`, which is `plain`: `.git` is not `git`."""
+    for piece in _LED.finditer(text):
+        if (found := _LEADING.match(piece[0])) is not None:
+            yield f"/{found[0]}{piece[0][found.end() :].rstrip(_AFTER)}"
 
 
 def ended(token: str) -> str:

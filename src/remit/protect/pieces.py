@@ -62,6 +62,8 @@ _FILES: Final = frozenset(
 _RUN_ON: Final = re.compile(r"([^/?#:]{1,253}[a-z0-9])['’]?\.([A-Z][A-Za-z]{0,30})")
 """A sentence that ends in a host or an address, and the next one without a space between: both readings count."""
 _SCHEME: Final = re.compile(r"[a-z0-9]{1,64}\Z")
+_FEW: Final = re.compile(r"(https?|wss?|ftp):/?(?!/)")
+"""A scheme of the web with fewer slashes than it has."""
 _HOST_END: Final = re.compile(r"[/?#]")
 _APART: Final = re.compile(r"[/:=&]")
 _PARTS_MAX: Final = 8
@@ -138,6 +140,9 @@ def _classified(said: str) -> list[Token]:
     if "@" in lower and (address := _address(lower)) is not None:
         return [(address, Kind.ADDRESS)]
     if ":" in lower:
+        if (few := _FEW.match(lower)) is not None and _is_host(_name_of(lower[few.end() :])):
+            # Whoever follows it takes it for `https://…` (WHATWG URL, section 4.4).
+            return list(_linked(f"{few[1]}://{lower[few.end() :]}"))
         if "::" in lower and _SIX.fullmatch(lower):
             return [(lower, Kind.URL)]
         if "://" in lower:
@@ -209,9 +214,14 @@ def _linked(lower: str) -> Iterator[Token]:
 
 def _bare_url(lower: str) -> str | None:
     """A host without a scheme, and all after it."""
-    host = host_of(lower)
-    name = host.rpartition("@")[2].rpartition(":")[0] or host.rpartition("@")[2]
+    name = _name_of(lower).removesuffix(".")
     return _page(lower) if "." in name and _is_host(name) else None
+
+
+def _name_of(rest: str) -> str:
+    """The name of the host of a URL without its scheme."""
+    host = host_of(rest).rpartition("@")[2]
+    return host.rpartition(":")[0] or host
 
 
 def _page(rest: str) -> str:

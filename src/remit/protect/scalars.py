@@ -13,8 +13,9 @@ from typing import Final, NamedTuple, TypeAlias
 from remit.facts.origin import Origin, Role
 from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, VOUCHING, WORDS, Index, origin_of
 from remit.protect.language import STOP
-from remit.protect.paths import reaching
-from remit.protect.pieces import SHORT_MAX, Kind, Token
+from remit.protect.onward import shown
+from remit.protect.paths import leading, reaching
+from remit.protect.pieces import CARRIED, SHORT_MAX, Kind, Token
 from remit.protect.spelling import CASED, capitals, cased, own
 from remit.protect.tokens import parts, pieces, plain, respelt, scalar, whole
 
@@ -108,11 +109,9 @@ def read_scalar(value: str | float, role: Role | None) -> Scalar:
 
 def _text(value: str, role: Role | None) -> Scalar:
     tokens: Sequence[Token] = parts(value)
-    if (
-        role is not Role.CONTENT
-        and not value.isalnum()
-        and (paths := [(token, Kind.ID) for token in reaching(plain(value))])
-    ):
+    if role is Role.CONTENT:
+        tokens = [*tokens, *_followed(plain(value), frozenset(tokens))]
+    elif not value.isalnum() and (paths := _paths(plain(value))):
         return Scalar((*tokens, *paths), whole(value), value)
     if len(tokens) == 1:
         return Scalar(tokens) if tokens[0][0] not in STOP else Scalar(tokens, whole(value), value)
@@ -122,6 +121,16 @@ def _text(value: str, role: Role | None) -> Scalar:
     idle = _JOINING if role is Role.TARGET else STOP
     tokens = [token for token in tokens if token[0] not in idle] or tokens
     return Scalar(tokens, whole(value), value)
+
+
+def _paths(text: str) -> list[Token]:
+    return [(token, Kind.ID) for token in (*reaching(text), *leading(text))]
+
+
+def _followed(text: str, told: frozenset[Token]) -> list[Token]:
+    """Where content leads beyond what is `told` of it: to whom it is shown as HTML."""
+    read = shown(text)
+    return [] if read == text else [one for one in parts(read) if one[1] in CARRIED and one not in told]
 
 
 def _other(value: str, role: Role | None) -> Scalar:

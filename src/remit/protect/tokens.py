@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from remit.facts.text import composed
+from remit.protect.onward import onward
 from remit.protect.paths import CONTROLS, MARKS, ended, reaching
 from remit.protect.pieces import SHORT_MAX, STRIPPED, Kind, Token, number, tokens
 from remit.protect.spelling import learnt, learnt_of_paths
@@ -25,6 +26,7 @@ _INVISIBLE: Final = dict.fromkeys(
 )
 _BETWEEN: Final = '\\,;|()[]{}<>"`*!“”„«»' + CONTROLS
 _SPLIT: Final = str.maketrans(dict.fromkeys(_BETWEEN, " "))
+_ELLIPSIS: Final = "\u2026"
 _END: Final = "\x1e"
 """What stands between texts that are read together, and in none of them."""
 _ROWS: Final = str.maketrans(dict.fromkeys(_BETWEEN.replace(_END, ""), " "))
@@ -41,7 +43,7 @@ def plain(text: str) -> str:
 
 
 def respelt(text: str) -> bool:
-    """Whether `text` holds a character that `plain` takes for a letter or digit of ASCII, or for nothing at all.
+    """Whether `text` holds a character that `plain` takes for a letter, a digit or a dot of ASCII, or for nothing.
 
     A reader takes full width, a circled digit or an invisible character for what it stands for; the tool that gets the
     text may not, and reach somebody else (Unicode TR 36, section 2; TR 39).
@@ -52,7 +54,12 @@ def respelt(text: str) -> bool:
 @lru_cache(maxsize=4_096)
 def _respelt(char: str) -> bool:
     read = plain(char)
-    return read != char and (not read or any(one.isascii() and one.isalnum() for one in read))
+    return char not in {read, _ELLIPSIS} and (not read or any(map(_tells, read)))
+
+
+def _tells(char: str) -> bool:
+    """Whether it names something, or stands between what does in an address or a path."""
+    return char.isascii() and (char.isalnum() or char in "./\\@")
 
 
 def whole(text: str) -> str:
@@ -95,6 +102,7 @@ def _texts(text: str) -> set[str]:
     for token in reaching(text):
         found.update((token, ended(token)))
     found.update(learnt_of_paths(text))
+    found.update(token for token, _ in onward(text))
     found.update(joined for joined, _ in grouped(text))
     if not MONTH_WORDS.isdisjoint(found):
         found.update(day for day, _ in spelt(text))
@@ -219,7 +227,7 @@ def _parts(text: str) -> list[Token]:
         inside = frozenset(piece for _, _, pieces in spread for piece in pieces)
         found = [token for token in found if token[0] not in inside]
         found += [(joined, kind) for joined, kind, _ in spread]
-    return found
+    return [*found, *onward(text)]
 
 
 def pieces(text: str) -> list[str]:

@@ -1,0 +1,71 @@
+"""Where content leads once somebody shows it: what readers of a text follow, and splitting it does not find.
+
+Laws
+* It only adds: what is found here counts beside the parts of the text as it stands.
+* A URL may go on behind a character at which texts are split: `https://a.example/,/../b` leads to `a.example/b`.
+* Content may be HTML: its references stand for characters (WHATWG HTML, section 13.5), and what stands in an attribute
+  loses its line breaks (WHATWG URL, section 4.4). An ideographic full stop is a dot of a host (RFC 3490, section 3.1).
+* The time is linear: what stands between two spaces has parts, each from its scheme on, and one URL of each is read on.
+"""
+
+import html
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from remit.protect.paths import CONTROLS, SPACES
+from remit.protect.pieces import STRIPPED, Kind, Token, host_of, tokens
+
+_ENDING: Final = '<>"' + CONTROLS + SPACES
+_QUOTES: Final = str.maketrans(dict.fromkeys(_ENDING, " "))
+_SPLITTING: Final = "\\,;|()[]{}`*!“”„«»"
+_SPLIT: Final = re.compile(rf"[{re.escape(_SPLITTING)}]+")
+_HIT: Final = re.compile(
+    rf"[/?#][^/?#{re.escape(_SPLITTING + _ENDING)} ]*[{re.escape(_SPLITTING)}]++(?![{re.escape(_ENDING)} ]|\Z)|\\(?=\S)"
+)
+"""Where a URL may go on: its path or more of it, and right behind that what is no end of it."""
+_NEXT: Final = re.compile(r"(?=(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9]{1,15}://)")
+_GOES_ON: Final = re.compile(r"[/?\\]")
+_REFERENCE: Final = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_QUOTED: Final = re.compile(r"""(?<==["'])[^"'<>]{1,2048}""")
+_BREAKS: Final = str.maketrans(dict.fromkeys("\t\r\n", None))
+_STOP: Final = re.compile(r"(?<=[A-Za-z0-9])\u3002(?=[A-Za-z0-9])")
+
+
+def onward(text: str) -> Iterator[Token]:
+    """The URLs in `text`, which is `plain`, that go on behind a character at which it is split."""
+    hit = _HIT.search(text)
+    if hit is None:
+        return
+    apart = text.translate(_QUOTES)
+    while hit is not None:
+        begin, end = apart.rfind(" ", 0, hit.end()) + 1, apart.find(" ", hit.end() - 1)
+        end = len(text) if end < 0 else end
+        for part in _NEXT.split(text[begin:end]):
+            yield from _read_on(part)
+        hit = _HIT.search(text, end)
+
+
+def _read_on(part: str) -> Iterator[Token]:
+    """The first URL in `part`, with all that follows."""
+    begin = 0
+    for found in _SPLIT.finditer(part):
+        piece = part[begin : found.start()].lstrip(STRIPPED)
+        if piece.strip(STRIPPED) and any(kind is Kind.URL for _, kind in tokens(piece.strip(STRIPPED))):
+            after = part[found.start() :].rstrip(STRIPPED + _SPLITTING)
+            # A host holds none of these characters: what follows one is no more of it.
+            placed = after[:1] == "\\" or host_of(piece.partition("://")[2] or piece) != piece.partition("://")[2]
+            if placed and _GOES_ON.search(after) is not None:
+                whole = piece + after.replace("\\", "/")
+                yield from (token for token in tokens(whole) if token[1] is Kind.URL)
+            return
+        begin = found.end()
+
+
+def shown(text: str) -> str:
+    """`text`, which is `plain`, as somebody sees it who is shown it as HTML, links and addresses in it at least."""
+    if "&" in text:
+        text = _REFERENCE.sub(lambda found: html.unescape(found[0]), text)
+    if "=" in text:
+        text = _QUOTED.sub(lambda found: found[0].translate(_BREAKS), text)
+    return _STOP.sub(".", text) if "\u3002" in text else text
