@@ -123,6 +123,29 @@ def test_who_holds_most_connections_makes_room_first(monkeypatch: pytest.MonkeyP
     assert every.find(theirs.ident, authority(), None) is theirs
 
 
+def test_room_is_made_without_a_look_at_every_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at all of them at each `initialize` would let one agent, that has opened them all, stop the service."""
+    looked: list[str] = []
+
+    def busy(self: connections.Connection) -> bool:
+        looked.append(self.ident)
+        return self.streaming
+
+    monkeypatch.setattr(connections, "CONNECTIONS_MAX", 1_000)
+    monkeypatch.setattr(connections.Connection, "busy", property(busy))
+    every = Connections(clock := Clock(), Entropy(), Deaf, lambda _: None)
+    made = [every.open(authority("s2", "flood"), None, "2025-11-25") for _ in range(1_000)]
+    made[0].streaming = True
+    for _ in range(50):
+        every.open(authority("s2", "flood"), None, "2025-11-25")
+    assert len(looked) == 100, "each that made room, and the one in use before it"
+    assert every.find(made[0].ident, authority("s2", "flood"), None) is made[0]
+    clock.now_s = connections.IDLE_S + 1
+    assert every.find(made[60].ident, authority("s2", "flood"), None) is made[60]
+    every.open(authority(), None, "2025-11-25")
+    assert len(every._all) == 3, "what nobody used for an hour goes, but for what is in use"  # pyright: ignore[reportPrivateUsage]
+
+
 def test_connections_are_bounded_and_in_use_ones_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "CONNECTIONS_MAX", 3)
     clock = Clock()

@@ -217,6 +217,26 @@ async def test_calls_that_go_on_keep_no_more_together_than_there_is_room_for() -
     assert late.after(0) is not None, "what has ended leaves its room to others"
 
 
+@pytest.mark.asyncio
+async def test_what_is_kept_of_a_connection_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "KEPT_STREAMS_MAX", 3)
+    kept = replay.Replays(ENTROPY)
+    streams = [kept.open(owner) for owner in ("one", "two", "one", "two", "one")]
+    for stream in streams:
+        stream.add(b"{}")
+        kept.close(stream)
+
+    def found() -> list[bool]:
+        return [kept.find(stream.owner, f"{stream.ident}.1") is not None for stream in streams]
+
+    assert found() == [False, False, True, True, True], "the oldest go first"
+    kept.forget("one")
+    assert found() == [False, False, False, True, False]
+    kept.forget("one")
+    kept.forget("two")
+    assert not any(found())
+
+
 @wired
 async def test_progress_and_logs_arrive_in_order_under_the_clients_own_token(w: Wire) -> None:
     w.bench.upstream.notices = [

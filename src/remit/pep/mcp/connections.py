@@ -5,9 +5,10 @@ as naming none. What it holds can be lost at any time: a client then initializes
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Final, TypeAlias
 
 from remit.facts.agent import Authority, Link
@@ -72,6 +73,8 @@ class Connections:
         self._entropy = entropy
         self._ended = ended
         self._all: dict[str, Connection] = {}
+        self._held: dict[str, OrderedDict[str, Connection]] = {}
+        """Those of each agent, the one that was used last at the end: room is made without a look at them all."""
 
     def open(
         self,
@@ -88,6 +91,7 @@ class Connections:
         owner = (authority.links, authority.user, server)
         made = Connection(ident, owner, version, now, self._hears(), capabilities or {})
         self._all[ident] = made
+        self._held.setdefault(_agent(made), OrderedDict())[ident] = made
         return made
 
     def find(self, ident: str, authority: Authority, server: str | None) -> Connection | None:
@@ -96,11 +100,16 @@ class Connections:
         if found is None or found.owner != (authority.links, authority.user, server):
             return None
         found.used_s = self._clock.monotonic_s()
+        self._held[_agent(found)].move_to_end(ident)
         return found
 
     def close(self, connection: Connection) -> None:
         """Forget it, end its stream and cancel what runs on it."""
-        self._all.pop(connection.ident, None)
+        if self._all.pop(connection.ident, None) is not None:
+            held = self._held[_agent(connection)]
+            del held[connection.ident]
+            if not held:
+                del self._held[_agent(connection)]
         connection.closed.set()
         connection.hearing.stop()
         for ident in tuple(connection.running):
@@ -108,14 +117,25 @@ class Connections:
         self._ended(connection.ident)
 
     def _drop_idle(self, now: float) -> None:
-        idle = [found for found in self._all.values() if not found.busy]
-        if not idle:
-            raise Crowded
-        old = [found for found in idle if now - found.used_s > IDLE_S]
+        old = [found for held in self._held.values() for found in _unused(held, now)]
         # Who holds the most makes room first, so that one agent cannot shut out the others.
-        held = Counter(_agent(found) for found in self._all.values())
-        for found in old or [min(idle, key=lambda one: (-held[_agent(one)], one.used_s))]:
+        for found in old or [_longest_idle(sorted(self._held.values(), key=len, reverse=True))]:
             self.close(found)
+
+
+def _unused(held: Mapping[str, Connection], now: float) -> list[Connection]:
+    """Those of one agent that nobody used for long."""
+    long_ago = takewhile(lambda one: now - one.used_s > IDLE_S, held.values())
+    return [one for one in long_ago if not one.busy]
+
+
+def _longest_idle(ranked: Iterable[Mapping[str, Connection]]) -> Connection:
+    """The first that is idle of the first agent that has one. Raises `Crowded`."""
+    for held in ranked:
+        for one in held.values():
+            if not one.busy:
+                return one
+    raise Crowded
 
 
 def _agent(connection: Connection) -> str:

@@ -108,6 +108,7 @@ class Replays:
         self._live: dict[str, Stream] = {}
         self._held = Live()
         self._kept: OrderedDict[str, Stream] = OrderedDict()
+        self._kept_of: dict[str, set[str]] = {}
         self._kept_bytes = 0
 
     def open(self, owner: str) -> Stream:
@@ -123,10 +124,10 @@ class Replays:
             return
         self._held.held_bytes -= stream.size
         self._kept[stream.ident] = stream
+        self._kept_of.setdefault(stream.owner, set()).add(stream.ident)
         self._kept_bytes += stream.size
         while self._kept_bytes > KEPT_BYTES_MAX or len(self._kept) > KEPT_STREAMS_MAX:
-            _, oldest = self._kept.popitem(last=False)
-            self._kept_bytes -= oldest.size
+            self._drop(next(iter(self._kept.values())))
 
     def find(self, owner: str, event: str) -> tuple[Stream, int] | None:
         """The stream that `event`, an event's id, is of, and the event's number there."""
@@ -138,6 +139,13 @@ class Replays:
 
     def forget(self, owner: str) -> None:
         """The connection `owner` has ended: nobody may come back for its streams."""
-        for stream in [one for one in self._kept.values() if one.owner == owner]:
-            del self._kept[stream.ident]
-            self._kept_bytes -= stream.size
+        for ident in tuple(self._kept_of.get(owner, ())):
+            self._drop(self._kept[ident])
+
+    def _drop(self, stream: Stream) -> None:
+        del self._kept[stream.ident]
+        self._kept_bytes -= stream.size
+        own = self._kept_of[stream.owner]
+        own.discard(stream.ident)
+        if not own:
+            del self._kept_of[stream.owner]
