@@ -10,8 +10,9 @@ import pytest
 
 from remit.facts.catalog import PolicySource
 from remit.facts.record import RecordKind
+from remit.pep.mcp import changes as changing
 from remit.pep.mcp import hearing, listening, standing
-from remit.pep.mcp.listening import Changes
+from remit.pep.mcp.changes import Changes
 from remit.pep.mcp.notices import change
 from remit.ports.upstream import Changed, Era, Log, Offer, Progress, Ready, Updated, UpstreamUnreachable
 from tests.e2e.edge_world import LATEST, Wire, edge
@@ -311,7 +312,7 @@ async def first_change(w: Wire, sid: str) -> None:
 
 
 def test_a_change_is_told_once_and_too_many_end_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "PENDING_MAX", 2)
+    monkeypatch.setattr(changing, "PENDING_MAX", 2)
     changes = Changes(lambda notice: change(notice, 5))
     for _ in range(3):
         changes.put(Changed(Offer.TEMPLATES))

@@ -1,17 +1,22 @@
-"""What all watch together: each agent its share of the watches of a server, told when it has no more."""
+"""Watches: each agent its share of those of a server; what could not be followed is followed once it may be."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from remit.facts.catalog import PolicySource
 from remit.facts.limits import DEFAULT
+from remit.facts.stop import Holds, Over
+from remit.pep.mcp import listening
+from remit.ports.upstream import Changed, Offer, Updated
 from tests.e2e.edge_world import Answer, Wire, edge
-from tests.e2e.gateway_world import until
-from tests.e2e.test_gateway_listening import allow_all
+from tests.e2e.gateway_world import compiled, until
+from tests.e2e.test_gateway_listening import READS, allow_all, put
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -94,3 +99,93 @@ async def test_a_connection_changes_what_it_follows_at_its_share_and_is_told_bey
         # What was refused is not kept in mind: the connection hears of nothing but what it was told it would.
         async with w.on(other, "resources/unsubscribe", {"uri": "note://e"}) as said:
             assert (await said.message())["result"] == {}
+
+
+ONLY_TOOLS = '@id("t") permit (principal, action in Remit::Action::"call_tool", resource);'
+ONLY_B = """
+@id("b") permit (principal, action == Remit::Action::"read_resource", resource)
+when { context.input.uri == "note://b" };
+"""
+
+
+def rule(w: Wire, policies: str) -> None:
+    w.bench.bundle = compiled(replace(w.bench.bundle.catalog, policies=(PolicySource("all.cedar", policies),)))
+
+
+@contextlib.asynccontextmanager
+async def looking(folder: Path) -> AsyncGenerator[Wire]:
+    """An edge that looks often whether something else may be followed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listening, "LOOK_S", 0.01)
+        async with edge(folder) as w:
+            allow_all(w)
+            yield w
+
+
+async def methods(answer: Answer, count: int) -> list[str]:
+    return sorted([(await answer.message())["method"].removeprefix("notifications/") for _ in range(count)])
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("what", [(Over.SERVER, "shop"), (Over.AGENT, "clerk"), (Over.TOOL, "shop/note://a")])
+async def test_a_stream_that_was_opened_amid_a_stop_hears_once_people_resume(
+    tmp_path: Path, what: tuple[Over, str]
+) -> None:
+    async with looking(tmp_path) as w:
+        driver, sid = w.bench.driver, await w.initialize()
+        async with w.on(sid, "resources/subscribe", {"uri": "note://a"}) as said:
+            assert (await said.message())["result"] == {}
+        async with w.send("GET", None, w.known(sid)) as stream:
+            await driver.halt(what, "ann", "odd", Holds.READING)
+            assert await stream.event() is ..., "it must be opened anew"
+        async with w.send("GET", None, w.known(sid)) as stream:
+            # That all of it may have changed is told at once: what was lost on the one before, nobody can say.
+            assert await methods(stream, 2) == ["resources/updated", "tools/list_changed"]
+            watched = len(w.watched)
+            put(w, Updated("note://a"))
+            await asyncio.sleep(0.1)
+            await driver.resume_halted(what, "ann")
+            assert await methods(stream, 2) == ["resources/updated", "tools/list_changed"]
+            assert w.watched[-1] == (frozenset({Offer.TOOLS}), frozenset({"note://a"}))
+            assert len(w.watched) > watched
+            put(w, Updated("note://a"))
+            assert await methods(stream, 1) == ["resources/updated"]
+            # No stop, no other bundle: nothing is judged or watched anew.
+            watched = len(w.watched)
+            await asyncio.sleep(0.1)
+            assert len(w.watched) == watched
+
+
+@pytest.mark.asyncio
+async def test_a_connection_hears_of_what_another_bundle_lets_it_hear_of(tmp_path: Path) -> None:
+    async with looking(tmp_path) as w:
+        sid = await w.initialize()
+        async with w.on(sid, "prompts/list") as said:
+            await said.message()
+        async with w.on(sid, "resources/subscribe", {"uri": "note://a"}) as said:
+            assert (await said.message())["result"] == {}
+        rule(w, ONLY_TOOLS)
+        async with w.send("GET", None, w.known(sid)) as stream:
+
+            async def narrow() -> bool:
+                return w.watched[-1] == (frozenset({Offer.TOOLS}), frozenset())
+
+            await until(narrow)
+            allow_all(w)
+            assert await methods(stream, 3) == ["prompts/list_changed", "resources/updated", "tools/list_changed"]
+            assert "note://a" in w.watched[-1][1]
+
+
+@pytest.mark.asyncio
+async def test_what_was_acknowledged_is_told_again_once_a_bundle_lets_it(tmp_path: Path) -> None:
+    async with looking(tmp_path) as w, follow(w, "a", "b") as stream:
+        assert len((await stream.message())["params"]["notifications"]["resourceSubscriptions"]) == 2
+        rule(w, ONLY_B)
+        put(w, Updated("note://a"), Updated("note://b"))
+        assert (await stream.message())["params"]["uri"] == "note://b"
+        rule(w, READS)
+        put(w, Changed(Offer.PROMPTS))
+        assert (await stream.message())["params"]["uri"] == "note://a", "what was missed meanwhile"
+        put(w, Updated("note://a"))
+        assert (await stream.message())["params"]["uri"] == "note://a"
+        assert len(w.watched) == 1

@@ -12,6 +12,7 @@ from remit.facts.record import RecordKind
 from remit.facts.stop import Holds, Over
 from remit.pep.answer import Refused
 from remit.pep.mcp import hearing, listening
+from remit.pep.mcp.changes import PENDING_MAX
 from remit.policy.verdict import Code
 from remit.ports.upstream import Asked, Begun, Changed, Log, Offer, Progress, Updated
 from remit.trace.bodies import OutcomeBody, Status
@@ -280,7 +281,7 @@ async def test_a_connection_stands_again_after_what_it_follows_was_stopped(w: Wi
 def test_a_connection_that_read_too_slowly_stands_again() -> None:
     heard = hearing.Changes(lambda _: b"{}")
     heard.put(Changed(Offer.TOOLS))
-    for number in range(listening.PENDING_MAX):
+    for number in range(PENDING_MAX):
         heard.put(Updated(f"note://{number}"))
     assert heard.done
     assert heard.anew()

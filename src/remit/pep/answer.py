@@ -9,7 +9,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.label import NONE, Labels
 from remit.policy.verdict import Gate, Reason
-from remit.ports.upstream import Era, Notice, Offer, Question
+from remit.ports.upstream import Changed, Era, Notice, Offer, Question, Updated
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,11 @@ class Watching:
     uris: frozenset[str]
     live: bool = False
     under: str = ""
+
+    @property
+    def changes(self) -> frozenset[Changed | Updated]:
+        """All that it could tell of."""
+        return frozenset((*map(Changed, self.offers), *map(Updated, self.uris)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,13 +265,15 @@ class Driver(Control):
     ) -> AsyncGenerator[Watching | Changed | Updated]:
         """Changes of lists and resources, after a `Watching` that says which of them follow from here on.
 
-        To be told of a resource is to read it, and judged so, anew where another bundle runs; `granted` is what this
-        authority is told of already, which is judged no second time under the same one. Ends when the server is lost,
-        or the session, or what is followed was stopped; at once where policy lets the agent see nothing of the server.
+        To be told of a resource is to read it, and judged so, anew where another bundle runs, which another `Watching`
+        tells, of no more than the first; `granted` is what this authority is told of already, which is judged no second
+        time under the same one. Ends when the server is lost, or the session, or what is followed was stopped; at once
+        where policy lets the agent see nothing of the server.
         """
         under = self._desk.bundle.digest
-        may = await self._watchable(authority, client, server, Watching(offers, uris), granted)
+        most = may = await self._watchable(authority, client, server, Watching(offers, uris), granted)
         watching: Watching | None = may
+        followed = may.changes
         upstream = self._upstreams.get(server)
         if upstream is None or not (may.offers or may.uris) or not self._reaches(authority, server):
             yield may
@@ -288,14 +290,13 @@ class Driver(Control):
                         watching = None
                     if self._desk.bundle.digest != under:
                         under = self._desk.bundle.digest
-                        may = await self._watchable(authority, client, server, may)
-                    match notice:
-                        case Updated(uri) if uri in may.uris:
-                            yield notice
-                        case Changed(offer) if offer in may.offers:
-                            yield notice
-                        case _:
-                            pass
+                        yield (may := await self._watchable(authority, client, server, most))
+                        missed, followed = may.changes - followed, may.changes
+                        # What changed while it was not followed, nobody can say.
+                        for change in missed:
+                            yield change
+                    if isinstance(notice, Changed | Updated) and notice in followed:
+                        yield notice
         if watching is not None:
             yield watching
 
@@ -321,6 +322,7 @@ class Driver(Control):
         if self.halted(authority, server):
             return Watching(frozenset(), frozenset(), under=under)
         had = granted.uris if granted is not None and granted.under == under else frozenset[str]()
+        had = frozenset(uri for uri in had if not self.halted(authority, server, (uri,)))
         new = {uri for uri in wanted.uris - had if await self._may(errand.subscribe(authority, server, uri), client)}
         lists = {offer for offer in wanted.offers if await self._may_list(authority, client, server, offer)}
         return Watching(frozenset(lists), frozenset(new | (wanted.uris & had)), under=under)

@@ -10,7 +10,8 @@ from typing import Final
 
 from remit.pep.answer import Watching
 from remit.pep.gate import Busy
-from remit.pep.mcp.listening import AGREE_S, URIS_MAX, Changes, Following, Listener, Wanted, Watches
+from remit.pep.mcp.changes import Changes
+from remit.pep.mcp.listening import AGREE_S, URIS_MAX, Following, Listener, Wanted, Watches
 from remit.pep.mcp.notices import change
 from remit.ports.upstream import Changed, Offer, Updated
 

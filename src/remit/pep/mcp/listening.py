@@ -1,11 +1,12 @@
-"""Changes of lists and resources on their way to who listens: each told once, late rather than not at all.
+"""Who follows which changes: streams, and the upstream watches that they share.
 
-A change says only that something is worth asking for again, so the same one is told once for any number
-of times it came meanwhile, and all of it where a watch was interrupted. Streams that want the same, of one server
-in one era with the same capabilities under the same token, share one upstream watch: the server knows the client by
-these, and tells each of its connections its own. An agent has its share of the watches of a server (`Gate.may_watch`).
-Another bundle is a change too: of the lists that it filters. A stream
-that follows what people stopped ends: whoever listens anew is told what is followed for him.
+Streams that want the same, of one server in one era with the same capabilities under the same token, share one
+upstream watch: the server knows the client by these, and tells each of its connections its own. An agent has its share
+of the watches of a server (`Gate.may_watch`). Where a watch was interrupted, all of it may have changed.
+
+Another bundle is a change too: of the lists that it filters. A stream that follows what people stopped ends: whoever
+listens anew is told what is followed for him. Clients of the 2025 eras are told no such thing, so what they want and
+may not hear of is looked at again: they hear of it once people let it act again, or another bundle allows it.
 """
 
 import asyncio
@@ -21,12 +22,10 @@ from remit.facts.catalog import Tool
 from remit.pep.answer import Client, Watching
 from remit.pep.driver import Driver
 from remit.pep.gate import Gate
-from remit.pep.mcp import rpc
+from remit.pep.mcp.changes import Change, Changes
 from remit.pep.mcp.exposing import exposed_uri
 from remit.ports.upstream import Changed, Era, Offer, Updated
 
-PENDING_MAX: Final = 1_024
-"""Changes not yet told; whoever reads more slowly asks for everything again."""
 URIS_MAX: Final = 256
 """Resources that one stream follows."""
 AGREE_S: Final = 5.0
@@ -36,53 +35,8 @@ LOOK_S: Final = 1.0
 RETRY_S: Final = 1.0
 RETRY_S_MAX: Final = 60.0
 
-Change: TypeAlias = Changed | Updated
 Told: TypeAlias = Callable[[Change | None], None]
 """Is called with each change; with None once what is followed was stopped."""
-
-
-class Changes:
-    """What changed and was not told yet, for one stream; `write` makes the message."""
-
-    def __init__(self, write: Callable[[Change], bytes]) -> None:
-        self.changed = asyncio.Event()
-        self._write = write
-        self._pending: dict[Change, None] = {}
-        self._lost = False
-
-    def put(self, notice: Change) -> None:
-        """Have `notice` told."""
-        if notice not in self._pending and len(self._pending) >= PENDING_MAX:
-            self.end()
-        else:
-            self._pending[notice] = None
-            self.changed.set()
-
-    def end(self) -> None:
-        """Have the stream end: its client must listen anew."""
-        self._lost = True
-        self.changed.set()
-
-    def anew(self) -> bool:
-        """Another stream carries them; whether something was lost on the one before."""
-        lost, self._lost = self._lost, False
-        return lost
-
-    def keep(self, resources: frozenset[Updated]) -> None:
-        """Of the resources that were not told of yet, tell of none but these."""
-        kept = (notice for notice in self._pending if isinstance(notice, Changed) or notice in resources)
-        self._pending = dict.fromkeys(kept)
-
-    def take(self) -> bytes:
-        """The events to send now."""
-        events = b"".join(rpc.event(self._write(notice)) for notice in self._pending)
-        self._pending.clear()
-        return events
-
-    @property
-    def done(self) -> bool:
-        """Whether something was lost: the client must listen anew."""
-        return self._lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +74,21 @@ class _Key:
 
 @dataclass(slots=True)
 class _Watch:
-    """One upstream watch: for whom it is, what its server agreed to, and who is told."""
+    """One upstream watch: for whom it is, what its server agreed to, and who is told.
 
-    authority: Authority
+    `may` is what is followed by now, None until that is known. All that is wanted was last judged `under` that bundle;
+    `held`: while people had stopped some of it.
+    """
+
+    listener: Listener
     server: str
     shown: Sequence[Tool]
     agreed: "asyncio.Future[Watching]"
     told: set[Told] = field(default_factory=set[Told])
     task: "asyncio.Task[None] | None" = None
+    may: Watching | None = None
+    under: str = ""
+    held: bool = False
 
     def tell(self, change: Change | None) -> None:
         """Tell everybody."""
@@ -166,10 +127,8 @@ class Watches:
         if watch is None:
             loop = asyncio.get_running_loop()
             shown = self._driver.list_tools(listener.authority, server)
-            watch = self._all[key] = _Watch(listener.authority, server, shown, loop.create_future())
-            watch.task = loop.create_task(self._run(listener, key, watch, granted))
-            # The server is asked to end it, and may take its time: until then it is one.
-            watch.task.add_done_callback(self._gate.watch(listener.authority.acting.agent, server))
+            watch = self._all[key] = _Watch(listener, server, shown, loop.create_future())
+            self._start(key, watch, granted, again=False)
         watch.told.add(told)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.get_running_loop().create_task(self._look())
@@ -186,6 +145,12 @@ class Watches:
             if watch.task is not None:
                 watch.task.cancel()
 
+    def _start(self, key: _Key, watch: _Watch, granted: Watching | None, *, again: bool) -> None:
+        loop = asyncio.get_running_loop()
+        watch.task = loop.create_task(self._run(key, watch, granted, again=again))
+        # The server is asked to end it, and may take its time: until then it is one.
+        watch.task.add_done_callback(self._gate.watch(watch.listener.authority.acting.agent, watch.server))
+
     def _running(self, key: _Key) -> _Watch | None:
         found = self._all.get(key)
         return None if found is None or found.task is None or found.task.done() else found
@@ -195,31 +160,47 @@ class Watches:
         under = self._driver.bundle
         while self._all:
             await asyncio.sleep(LOOK_S)
-            for watch in tuple(self._all.values()):
+            for key, watch in tuple(self._all.items()):
                 if self._is_halted(watch) and watch.task is not None:
                     watch.task.cancel()
                     watch.tell(None)
+                elif self._may_grow(key, watch) and watch.task is not None:
+                    watch.task.cancel()
+                    granted, watch.may = watch.may, None
+                    watch.agreed = asyncio.get_running_loop().create_future()
+                    self._start(key, watch, granted, again=True)
             if self._driver.bundle == under:
                 continue
             under = self._driver.bundle
             for watch in tuple(self._all.values()):
-                before, watch.shown = watch.shown, self._driver.list_tools(watch.authority, watch.server)
-                offers = watch.agreed.result().offers if watch.agreed.done() else frozenset[Offer]()
-                for offer in offers:
+                before, watch.shown = watch.shown, self._driver.list_tools(watch.listener.authority, watch.server)
+                for offer in frozenset[Offer]() if watch.may is None else watch.may.offers:
                     if offer is not Offer.TOOLS or watch.shown != before:
                         watch.tell(Changed(offer))
 
     def _is_halted(self, watch: _Watch) -> bool:
         """Whether people stopped something that is followed."""
-        may = watch.agreed.result() if watch.agreed.done() else None
+        may = watch.may
         if may is None or not (may.offers or may.uris):
             return False
-        return self._driver.halted(watch.authority, watch.server, may.uris) is not None
+        return self._driver.halted(watch.listener.authority, watch.server, may.uris) is not None
 
-    async def _run(self, listener: Listener, key: _Key, watch: _Watch, granted: Watching | None) -> None:
-        wait_s = RETRY_S
+    def _holds(self, key: _Key, watch: _Watch) -> bool:
+        return self._driver.halted(watch.listener.authority, key.server, key.uris) is not None
+
+    def _may_grow(self, key: _Key, watch: _Watch) -> bool:
+        """Whether more may be followed by now, for a client that was not told of what."""
+        may = watch.may
+        if key.era is not Era.INITIALIZE or may is None or (may.offers, may.uris) == (key.offers, key.uris):
+            return False
+        return watch.under != self._driver.bundle or (watch.held and not self._holds(key, watch))
+
+    async def _run(self, key: _Key, watch: _Watch, granted: Watching | None, *, again: bool) -> None:
+        """Tell of what changes; `again` where something was followed before, of which nobody knows what changed."""
+        wait_s, listener = RETRY_S, watch.listener
         while not self._driver.stopped(listener.authority):
             of = (listener.authority, listener.client, key.server, key.offers, key.uris)
+            held, judged = self._holds(key, watch), False
             changes = self._driver.watch(*of, granted)
             granted = None
             async with aclosing(changes):
@@ -228,16 +209,20 @@ class Watches:
                         wait_s = RETRY_S
                         watch.tell(notice)
                         continue
+                    if not judged:
+                        judged = True
+                        watch.under, watch.held = notice.under, held or self._holds(key, watch)
+                    watch.may = notice
                     if not watch.agreed.done():
                         watch.agreed.set_result(notice)
-                    elif notice.live:
-                        # What changed while it was interrupted, nobody can say.
-                        for change in (*map(Changed, notice.offers), *map(Updated, notice.uris)):
+                    if again and notice.live:
+                        for change in notice.changes:
                             watch.tell(change)
-                    if not (notice.offers or notice.uris):
-                        return
+                    again = True
             if self._is_halted(watch):
                 watch.tell(None)
+                return
+            if watch.may is not None and not (watch.may.offers or watch.may.uris):
                 return
             # The server was lost, or offers nothing to watch.
             await asyncio.sleep(wait_s)

@@ -17,9 +17,10 @@ from remit.pep.answer import Client, Watching
 from remit.pep.driver import Driver
 from remit.pep.gate import Gate
 from remit.pep.mcp import rpc
+from remit.pep.mcp.changes import Changes
 from remit.pep.mcp.envelope import Request
 from remit.pep.mcp.governing import Governing
-from remit.pep.mcp.listening import AGREE_S, URIS_MAX, Changes, Following, Listener, Wanted
+from remit.pep.mcp.listening import AGREE_S, URIS_MAX, Following, Listener, Wanted
 from remit.pep.mcp.notices import SUBSCRIPTION_KEY, acknowledged, change
 from remit.pep.mcp.post import Post
 from remit.pep.mcp.standing import Ends, stand
