@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -90,6 +91,30 @@ def test_at_most_three_exports_an_hour_anywhere_also_after_a_restart(bank: Banki
     # What is kept is what the records say.
     verified = bank.service.remit("ledger", "verify")
     assert "the state is theirs" in verified.stdout + verified.stderr
+
+
+def test_why_tells_what_a_call_added_for_later_ones(bank: Banking) -> None:
+    clerk = bank.service.agent("clerk", "ana")
+    told: dict[str, dict[str, Any]] = {}
+    for tool, argument in (("draft", {"document": "d7"}), ("identify", {"person": "bob"}), ("pay", {"to": "bob"})):
+        assert ask(bank, clerk, tool, **argument)[0]
+        logged = map(json.loads, bank.service.remit("logs", "-o", "json").stdout.splitlines())
+        *_, intent = (one["id"] for one in logged if one["kind"] == "intent")
+        told[tool] = bank.service.told("why", intent)
+        assert not any("key" in mark for mark in told[tool]["marks"]), "it would tell a guess at the argument"
+    window = "over the fleet within 604800 s"
+    assert [(mark["id"], mark["text"]) for mark in told["draft"]["marks"]] == [
+        ("guarantee:duties", f"done: number 1 of what it keeps apart of this value of document, {window}"),
+        ("monitor:drafter", f"the last was clerk for ana of this value of document, {window}"),
+    ]
+    assert [mark["record"] for mark in told["draft"]["marks"]] == [told["draft"]["id"], told["draft"]["outcome"]["id"]]
+    assert [(mark["does"], mark["text"]) for mark in told["identify"]["marks"]] == [
+        ("add", "1 more, over the session"),
+        ("back", "1 taken back, since it did not happen, over the session"),
+        ("reset", "what was counted is forgotten, over the session"),
+    ]
+    out = bank.service.remit("why", told["pay"]["id"]).stdout
+    assert f"marks\n  guarantee:payments: 1 more, over the fleet within 60 s ({told['pay']['id']})\n" in out
 
 
 WIRES = """\

@@ -173,6 +173,9 @@ def test_what_did_not_happen_is_counted_by_monitors_and_rates_no_more(tmp_path: 
         assert service.remit(*said, token=service.user("ana")).returncode == 4
         service.told(*said, token=service.user("sam"))
         assert may()[0], may()[1]
+        why = service.told("why", item["id"])
+        marks = [(one["id"], one["does"]) for one in why["marks"] if one["record"] == why["settled"]["id"]]
+        assert marks == [(ident, "back") for ident in ("monitor:added", "guarantee:rate")]
         service.stop()
         service.start()
         assert may()[0]

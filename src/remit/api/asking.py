@@ -6,23 +6,23 @@ from fastapi import APIRouter
 from pydantic import JsonValue
 
 from remit.api.access import CONCERNS
-from remit.api.answers_decided import (
+from remit.api.answers_decided import ApprovalAnswer, CanAnswer
+from remit.api.answers_recorded import (
     ActionAnswer,
-    ApprovalAnswer,
-    CanAnswer,
     LinkAnswer,
     OutcomeAnswer,
     PolicyAnswer,
     ReceiptAnswer,
+    RecordedAnswer,
     SettlementAnswer,
     WhyAnswer,
 )
-from remit.api.answers_recorded import RecordedAnswer
 from remit.api.authenticator import Admin, Person
 from remit.api.concerned import concerns
 from remit.api.guard import ByReader, GuardedRoute, With
 from remit.api.limits import limits, limits_of
 from remit.api.lineage import values
+from remit.api.marked import marks
 from remit.api.problem import Problem, forbidden, not_found
 from remit.api.recorded import recorded
 from remit.api.requests import CanRequest, RefPath
@@ -148,9 +148,10 @@ async def _why(
         policies=_policies(entry, body, services),
         limits=limits(services, entry.record.bundle, body),
         values=await values(body, services.ledger) if arguments else None,
+        marks=marks(services, entry, outcome, settled),
         approval=await _asked(services, caller, approval),
         outcome=None if outcome is None else _outcome(outcome),
-        settled=settled,
+        settled=None if settled is None else _settlement(settled),
         in_doubt=in_doubt,
     )
 
@@ -249,17 +250,22 @@ def _outcome(entry: Entry) -> OutcomeAnswer | None:
     )
 
 
-async def _ends(place: Ref, ledger: Ledger) -> tuple[Entry | None, SettlementAnswer | None]:
+async def _ends(place: Ref, ledger: Ledger) -> tuple[Entry | None, Entry | None]:
     """The outcome of the intent at `place`, and what a person said of it."""
     last = await ledger.outcome_of(place)
     if last is None or not isinstance(last.body, AdminBody):
         return last, None
-    body = last.body
-    before = body.data.get("outcome")
-    outcome = None if before is None else await ledger.entry(Ref.parse(str(before)))
-    return outcome, SettlementAnswer(
-        id=f"{last.record.chain}.{last.record.seq}",
-        at=instant(last.record.at),
+    before = last.body.data.get("outcome")
+    return (None if before is None else await ledger.entry(Ref.parse(str(before)))), last
+
+
+def _settlement(entry: Entry) -> SettlementAnswer | None:
+    body = entry.body
+    if not isinstance(body, AdminBody):
+        return None
+    return SettlementAnswer(
+        id=f"{entry.record.chain}.{entry.record.seq}",
+        at=instant(entry.record.at),
         by=body.by,
         happened=body.data.get("happened") is True,
         why=str(body.data.get("why", "")),

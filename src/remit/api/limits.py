@@ -5,7 +5,7 @@ from typing import Final, cast
 
 from pydantic import JsonValue
 
-from remit.api.answers_decided import LimitAnswer
+from remit.api.answers_recorded import LimitAnswer
 from remit.api.moments import instant
 from remit.api.services import Services
 from remit.control.resources import Kind

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from remit.api.answers_decided import SeenAnswer, ValueAnswer
+from remit.api.answers_recorded import SeenAnswer, ValueAnswer
 from remit.api.views import plain, tool_name
 from remit.facts.canonical import Json
 from remit.facts.lineage import Lineage, Step

@@ -7,8 +7,7 @@ from typing import Final, TypeAlias, cast
 from pydantic import JsonValue
 
 from remit.api.answers import RecordAnswer
-from remit.api.answers_decided import ReceiptAnswer
-from remit.api.answers_recorded import NamingAnswer, RecordedAnswer
+from remit.api.answers_recorded import NamingAnswer, ReceiptAnswer, RecordedAnswer
 from remit.api.moments import instant
 from remit.api.records import data_of, line_view, summary
 from remit.api.services import Services

@@ -89,6 +89,7 @@ def why(
     for limit in answer["limits"]:
         _limit(limit)
     _values(answer["values"] or [])
+    _marks(answer["marks"])
     for part in ("action", "facts", "outcome", "settled", "approval", "receipt"):
         _members(part, answer[part] or {})
     if answer["in_doubt"]:
@@ -138,6 +139,14 @@ def _values(values: list[dict[str, Any]]) -> None:
             print(
                 f"{'  ' * depth}first seen in {step['call']} {one_line(step['tool'] or '')} at {one_line(step['at'])}"
             )
+
+
+def _marks(marks: list[dict[str, Any]]) -> None:
+    """What monitors and guarantees keep of it, and what later calls are judged by."""
+    if marks:
+        print("\nmarks")
+    for mark in marks:
+        print(f"  {one_line(mark['id'])}: {one_line(mark['text'])} ({mark['record']})")
 
 
 def _limit(limit: dict[str, Any]) -> None:

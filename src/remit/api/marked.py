@@ -1,0 +1,94 @@
+"""What a call changed of what monitors and guarantees keep, as its records bear it: what later calls are judged by.
+
+The key of a cell tells a guess at an argument, so that it is told to nobody: the argument is named, where it is known.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, assert_never
+
+from remit.api.answers_recorded import MarkAnswer
+from remit.api.services import Services
+from remit.control.resources import Kind
+from remit.facts.canonical import Json
+from remit.facts.impact import shown
+from remit.facts.mark import Does, Mark
+from remit.pdp.kept import settled_past
+from remit.ports.ledger import Entry
+from remit.trace.bodies import ActionBody, AdminBody, OutcomeBody
+
+_GUARANTEE: Final = "guarantee/"
+
+
+def marks(services: Services, action: Entry, *ends: Entry | None) -> list[MarkAnswer]:
+    """The marks of the decision `action`, of its outcome and of what a person said of it, in this order."""
+    body = action.body
+    if not isinstance(body, ActionBody):
+        return []
+    tool = f"{body.server}/{body.name}"
+    found = [
+        _told(services, action.record.bundle, tool, f"{entry.record.chain}.{entry.record.seq}", mark)
+        for entry in (action, *ends)
+        if entry is not None
+        for mark in _borne(entry)
+    ]
+    # A guarantee that looks at each agent of a chain has a mark for each, alike but for the key.
+    return list(dict.fromkeys(found))
+
+
+def _borne(entry: Entry) -> Iterator[Mark]:
+    match entry.body:
+        case ActionBody(marks=found) | OutcomeBody(marks=found):
+            yield from found
+        case AdminBody() as settled:
+            yield from (one.mark for one in settled_past(entry.record.at, settled))
+        case _:
+            return
+
+
+def _told(services: Services, bundle: str, tool: str, record: str, mark: Mark) -> MarkAnswer:
+    named, _, _ = mark.ident.rpartition("~")
+    kind = Kind.GUARANTEE if named.startswith(_GUARANTEE) else Kind.MONITOR
+    name = named.removeprefix(_GUARANTEE)
+    declared = services.runtime.declared(bundle, kind, name) or {}
+    # Of a guarantee, what it holds: its one member that is no text.
+    declared = next((held for held in declared.values() if isinstance(held, Mapping)), declared)
+    did = _did(mark, amount=declared.get("measure") == "amount")
+    of = f" of this value of {argument}" if mark.key and (argument := _argument(declared, tool)) else ""
+    over = "fleet" if mark.fleet else "session"
+    within_s = mark.step_ms * mark.steps / 1000
+    within = f" within {within_s:g} s" if within_s else ""
+    return MarkAnswer(
+        id=f"{kind.value.lower()}:{name}",
+        record=record,
+        does=mark.does.value,
+        over=over,
+        within_s=within_s or None,
+        text=f"{did}{of}, over the {over}{within}",
+    )
+
+
+def _did(mark: Mark, *, amount: bool) -> str:
+    units = shown(mark.units) if amount else str(mark.units)
+    match mark.does:
+        case Does.ADD:
+            return f"{units} more"
+        case Does.BACK:
+            return f"{units} taken back, since it did not happen"
+        case Does.RESET:
+            return "what was counted is forgotten"
+        case Does.LAST:
+            return f"the last was {mark.agent} for {mark.user}" if mark.user else f"the last was {mark.agent}"
+        case Does.BITS:
+            numbers = [str(at + 1) for at in range(mark.units.bit_length()) if mark.units >> at & 1]
+            return f"done: number {', '.join(numbers)} of what it keeps apart"
+        case _:
+            assert_never(mark.does)
+
+
+def _argument(declared: Mapping[str, Json], tool: str) -> str | None:
+    """The argument of `tool` whose value has a count of its own, as the resource declares it."""
+    by, others = declared.get("by"), declared.get("others")
+    for other in others if isinstance(others, list) else ():
+        if isinstance(other, list) and other[:1] == [tool]:
+            return str(other[-1])
+    return by if isinstance(by, str) else None
