@@ -28,6 +28,8 @@ SAID: dict[str, Obligation] = {
     "truncate:note:with:colon:0": Truncate("note:with:colon", 0),
     "confine:path:/srv/notes": Confine("path", "/srv/notes"),
     "confine:path:/": Confine("path", "/"),
+    "confine-if-given:path:/srv": Confine("path", "/srv", may_lack=True),
+    "urls-if-given:url:a.org": Urls("url", (Host("a.org"),), may_lack=True),
     "urls:url:example.org,*.example.com:8443,10.0.0.1+private": Urls(
         "url", (Host("example.org"), Host("example.com", below=True, port=8443), Host("10.0.0.1", private=True))
     ),

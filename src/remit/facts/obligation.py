@@ -18,6 +18,7 @@ from remit.facts.text import control_problem
 CHARS_MAX: Final = 512
 NUMBER_MAX: Final = 2**53 - 1
 HOSTS_MAX: Final = 32
+_IF_GIVEN: Final = "-if-given"
 _NUMBER: Final = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,4})?")
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _ADDRESS: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
@@ -58,10 +59,14 @@ class Truncate:
 
 @dataclass(frozen=True, slots=True)
 class Confine:
-    """`confine`: each path in `argument` lies in `folder`, which is absolute and has no dots."""
+    """`confine`: each path in `argument` lies in `folder`, which is absolute and has no dots.
+
+    Only where it `may_lack` may the argument be left out: what a server takes in its place, nobody confines.
+    """
 
     argument: str
     folder: str
+    may_lack: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +84,14 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Urls:
-    """`urls`: each URL in `argument` leads to one of `hosts`, whose address is looked up once and pinned."""
+    """`urls`: each URL in `argument` leads to one of `hosts`, whose address is looked up once and pinned.
+
+    It may be left out as that of `Confine` may.
+    """
 
     argument: str
     hosts: tuple[Host, ...]
+    may_lack: bool = False
 
 
 Obligation: TypeAlias = Cover | Cap | Truncate | Confine | Urls
@@ -107,14 +116,15 @@ def parsed(text: str) -> Obligation:
         case "truncate":
             argument, _, chars = rest.rpartition(":")
             return Truncate(_argument(argument) if argument or ":" in rest else None, _count(chars))
-        case "confine":
+        case "confine" | "confine-if-given":
             argument, _, folder = rest.partition(":")
-            return Confine(_argument(argument), _folder(folder))
-        case "urls":
+            return Confine(_argument(argument), _folder(folder), kind.endswith(_IF_GIVEN))
+        case "urls" | "urls-if-given":
             argument, _, hosts = rest.partition(":")
-            return Urls(_argument(argument), _hosts(hosts))
+            return Urls(_argument(argument), _hosts(hosts), kind.endswith(_IF_GIVEN))
         case _:
-            raise NoObligationError("obligations are redact:…, mask:…, cap:…, truncate:…, confine:… and urls:…")
+            known = "redact:…, mask:…, cap:…, truncate:…, confine:…, confine-if-given:…, urls:… and urls-if-given:…"
+            raise NoObligationError(f"obligations are {known}")
 
 
 def problem(text: str) -> str | None:

@@ -97,6 +97,8 @@ def _settle(one: Obligation, made: dict[str, Json], known: Sequence[str], look: 
     if isinstance(one, Cap):
         made[name] = _capped(one, made.get(name))
         return
+    if isinstance(one, Confine | Urls) and not one.may_lack and made.get(name, ()) in ([], ()):
+        raise _UnmetError(f"the argument {name!r} is limited and left out, so that its server would choose: give it")
     if name not in made:
         return
     match one:
