@@ -55,6 +55,12 @@ async def events(api: World, event: str, subject: str) -> list[dict[str, Any]]:
     return [body for body in bodies if body.get("event") == event and body["subject"] == subject]
 
 
+async def exported(api: World, token: str) -> set[str]:
+    """The incidents that an export to the bearer of `token` tells of."""
+    items = (await api.told("GET", "/incident-events", token))["items"]
+    return {one["metadata"]["correlation_uid"] for one in items}
+
+
 async def test_denials_again_and_again_are_one_incident_which_a_person_takes_and_closes(api: World) -> None:
     await denied(api, "bot", DENIALS_MIN - 1)
     assert all(one["about"] != "agent:bot" for one in await listed(api)), "a few are no incident"
@@ -72,16 +78,17 @@ async def test_denials_again_and_again_are_one_incident_which_a_person_takes_and
     await api.told("POST", "/halts/resume", body={"kind": "agent", "name": "bot"})
     ann = await api.token("user", "ann")
     assert (await api.ask("POST", f"/incidents/{found['id']}/assign", ann, {"to": "zoe"})).status_code == 404
-    given = await api.told("POST", f"/incidents/{found['id']}/assign", ann, {"to": "ann"})
-    assert (given["state"], given["assignee"]) == ("assigned", "ann")
-    ended = await api.told("POST", f"/incidents/{found['id']}/close", ann, {"resolution": "false-alarm", "note": "x"})
+    given = await api.told("POST", f"/incidents/{found['id']}/assign", ann, {"to": "cat"})
+    assert (given["state"], given["assignee"]) == ("assigned", "cat")
+    cat = await api.token("user", "cat")
+    ended = await api.told("POST", f"/incidents/{found['id']}/close", cat, {"resolution": "false-alarm", "note": "x"})
     assert (ended["state"], ended["resolution"], ended["note"]) == ("closed", "false-alarm", "x")
     lines = [(line["what"], line["by"]) for line in ended["timeline"]]
     assert ("agent bot was denied hand/fails by never-fails", None) in lines
     assert ("agent bot stopped by admin", None) in lines
-    assert lines[-2:] == [("assigned to ann", "user:ann"), ("closed: false-alarm", "user:ann")]
+    assert lines[-2:] == [("assigned to cat", "user:ann"), ("closed: false-alarm", "user:cat")]
     assert all(line["record"] or line["by"] for line in ended["timeline"])
-    again = await api.ask("POST", f"/incidents/{found['id']}/close", ann, {"resolution": "resolved"})
+    again = await api.ask("POST", f"/incidents/{found['id']}/close", cat, {"resolution": "resolved"})
     assert (again.status_code, again.json()["title"]) == (409, "it is closed")
     assert all(one["id"] != found["id"] for one in await listed(api))
     await api.service.incidents.turn()
@@ -100,6 +107,54 @@ async def test_who_is_stopped_himself_closes_nothing(api: World) -> None:
     await api.told("POST", "/halts/resume", body={"kind": "user", "name": "ben"})
     assert (await api.ask("GET", "/incidents/r9-9.9", ben)).status_code == 404
     assert (await api.ask("POST", "/incidents/r9-9.9/close", ben, {"resolution": "expected"})).status_code == 404
+
+
+async def test_those_handle_an_incident_who_decide_or_got_it_and_nobody_closes_his_own(api: World) -> None:
+    minted = await api.mint("agent", "eve", user="req")
+    for _ in range(DENIALS_MIN):
+        await api.call(minted["token"], "fails", {})
+    found = await about(api, "agent:eve")
+    path, record, closing = f"/incidents/{found['id']}", found["id"], {"resolution": "expected", "note": "a test"}
+    ann, ben, dan, req = [await api.token("user", name) for name in ("ann", "ben", "dan", "req")]
+    assert record not in {one["id"] for one in (await api.told("GET", "/incidents?state=all", dan))["items"]}
+    assert record not in await exported(api, dan), "he decides nowhere"
+    assert record in await exported(api, req)
+    for act, body in (("", None), ("/close", closing), ("/assign", {"to": "dan"})):
+        unknown = await api.ask("POST" if act else "GET", f"{path}{act}", dan, body)
+        assert (unknown.status_code, unknown.json()["title"]) == (404, f"no such incident: {record}")
+    for token, why in ((ann, "agent eve is yours"), (req, f"session {minted['sid']} acted for you")):
+        own = await api.ask("POST", f"{path}/close", token, closing)
+        assert (own.status_code, own.json()["why"]) == (403, f"{why}, and nobody closes what is his own")
+        assert f"remit incidents assign {record} --to USER" in own.json()["next"]
+    await api.told("POST", f"{path}/assign", ben, {"to": "dan"})
+    assert record in {one["id"] for one in (await api.told("GET", "/incidents", dan))["items"]}
+    assert (await api.told("GET", f"/why/{record}", dan))["id"] == record
+    assert (await api.told("GET", f"/sessions/{minted['sid']}", dan))["agent"] == "eve"
+    assert (await api.told("POST", f"{path}/close", dan, closing))["state"] == "closed"
+    [said] = await events(api, "incident.closed", record)
+    assert (said["by"], said["data"]) == ("user:dan", closing)
+
+
+async def test_whom_it_acted_for_reads_an_incident_and_does_nothing_about_it(api: World) -> None:
+    token = await api.token("agent", "coach", user="dan")
+    for _ in range(DENIALS_MIN):
+        await api.call(token, "fails", {})
+    found = await about(api, "agent:coach")
+    dan = await api.token("user", "dan")
+    assert found["id"] in {one["id"] for one in (await api.told("GET", "/incidents", dan))["items"]}
+    assert (await api.told("GET", f"/incidents/{found['id']}", dan))["count"] == DENIALS_MIN
+    for act, body in (("close", {"resolution": "resolved"}), ("assign", {"to": "dan"})):
+        refused = await api.ask("POST", f"/incidents/{found['id']}/{act}", dan, body)
+        assert (refused.status_code, "who decide on some route, and whose it is" in refused.text) == (403, True)
+
+
+async def test_what_was_stopped_over_somebody_is_not_closed_by_him(api: World) -> None:
+    await api.told("POST", "/halts", body={"kind": "user", "name": "ben", "why": "lost his laptop"})
+    found = await about(api, "user:ben")
+    await api.told("POST", "/halts/resume", body={"kind": "user", "name": "ben"})
+    ben = await api.token("user", "ben")
+    refused = await api.ask("POST", f"/incidents/{found['id']}/close", ben, {"resolution": "resolved"})
+    assert (refused.status_code, "it is about user ben, and so about you" in refused.text) == (403, True)
 
 
 async def test_incidents_are_made_again_from_the_ledger_alone(

@@ -196,7 +196,7 @@ def test_an_incident_through_the_gateway_is_told_listed_and_closed(world: tuple[
     )
     service.told("apply")
     time.sleep(1.5)  # a turn of the outbox: from here on it listens
-    token = service.agent("scout", "ana")
+    token = service.agent("scout")
     for _ in range(6):
         failed, _ = told(service, token, "notes", "load", {"path": "HUSH"})
         assert failed

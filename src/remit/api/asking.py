@@ -178,7 +178,7 @@ async def _led(ref: Ref, services: Services) -> Entry | None:
 def _untold(caller: Admin | Person, ref: str, entry: Entry | None) -> Problem:
     """Why `caller` is told nothing of `ref`. A user does not learn whether there is such a record."""
     if isinstance(caller, Person):
-        seen = "a user sees what acts for him, what he decides and, where he decides on a route, what incidents name"
+        seen = "a user sees what acts for him, what he decides, and what incidents name that he handles"
         return Problem(404, f"no such decision: {ref}", why=seen, next=CONCERNS)
     if entry is None:
         return not_found(f"decision: {ref}", "remit logs")

@@ -1,12 +1,16 @@
-"""Who reads of what acted for others: who decides on some route, of what an incident or an open breaker names.
+"""Who reads of what acted for others, and who decides on an incident.
 
-He is asked to let act again, or not, what he did not ask for: so he may read who did what and why it was denied.
-Arguments and values stay with those who decide that very action.
+Who decides on some route is asked to let act again, or not, what he did not ask for: so he may read who did what and
+why it was denied, of what an incident or an open breaker names. Arguments and values stay with those who decide that
+very action. An incident is handled by such people and by whom they gave it to; nobody closes what is his own.
 """
 
 from remit.api.authenticator import Admin, Person
 from remit.api.services import Services
 from remit.escalate.sitting import member
+from remit.facts.stop import subject
+from remit.pdp.stopping import names_of, of_user
+from remit.protect.incidents import Incident
 
 
 def decides(services: Services, caller: Person) -> bool:
@@ -16,18 +20,51 @@ def decides(services: Services, caller: Person) -> bool:
 
 
 async def concerns(services: Services, caller: Admin | Person, record: str) -> bool:
-    """Whether `caller` may read of `record`: an incident names it, or a breaker tripped by it and is not closed."""
+    """Whether `caller` may read of `record`: he handles the incident that names it, or a breaker rests by it."""
     if isinstance(caller, Admin):
         return True
-    if not decides(services, caller):
-        return False
-    if any(record in trip.records for *_, trip in services.driver.tripped):
+    if decides(services, caller) and any(record in trip.records for *_, trip in services.driver.tripped):
         return True
-    return await services.incidents.naming(record) is not None
+    found = await services.incidents.naming(record)
+    return found is not None and handles(services, caller, found)
 
 
 async def concerns_session(services: Services, caller: Admin | Person, sid: str) -> bool:
-    """Whether `caller` may read of session `sid`: an incident names it."""
+    """Whether `caller` may read of session `sid`: he handles the incident that names it."""
     if isinstance(caller, Admin):
         return True
-    return decides(services, caller) and await services.incidents.of_session(sid) is not None
+    found = await services.incidents.of_session(sid)
+    return found is not None and handles(services, caller, found)
+
+
+def handles(services: Services, caller: Admin | Person, incident: Incident) -> bool:
+    """Whether `incident` is for `caller` to handle: the admin, who decides on some route, and whose it was made."""
+    if isinstance(caller, Admin) or decides(services, caller):
+        return True
+    return incident.assignee in names_of(services.runtime.catalog, caller.user)
+
+
+async def own(services: Services, caller: Person, incident: Incident) -> str | None:
+    """Why `incident` is the caller's own: he is, owns or has act for him what it is about. None: it is not."""
+    catalog = services.runtime.catalog
+    his = set(names_of(catalog, caller.user))
+    kind, _, name = incident.about.partition(":")
+    agent = catalog.agents.get(name) if kind == "agent" else None
+    if agent is not None and agent.owner in his:
+        return f"agent {name} is yours"
+    if incident.about in {subject(what) for what in of_user(catalog, caller.user)}:
+        return f"it is about {kind} {name}, and so about you"
+    for sid in incident.sids:
+        session = await services.ledger.session(sid)
+        if session is not None and session.user in his:
+            return f"session {sid} acted for you"
+    return None
+
+
+async def reads(services: Services, caller: Admin | Person, incident: Incident) -> bool:
+    """Whether `caller` may read `incident`: who handles it, and whose own it is."""
+    return (
+        isinstance(caller, Admin)
+        or handles(services, caller, incident)
+        or await own(services, caller, incident) is not None
+    )

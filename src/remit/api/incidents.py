@@ -16,11 +16,12 @@ from remit.api.answers_incidents import (
     MomentAnswer,
 )
 from remit.api.authenticator import Admin, Person
+from remit.api.concerned import handles, own, reads
 from remit.api.guard import ByReader, GuardedRoute, With
 from remit.api.halts import may_decide
 from remit.api.moments import instant
-from remit.api.problem import Problem, not_found
-from remit.api.requests import Limit, Name, Note, RefPath, Strict
+from remit.api.problem import Problem, forbidden, not_found
+from remit.api.requests import LIMIT_MAX, Limit, Name, Note, RefPath, Strict
 from remit.api.services import Services
 from remit.facts.canonical import Json
 from remit.facts.record import Ref
@@ -51,25 +52,30 @@ class CloseRequest(Strict):
 @router.get("/incidents")
 async def list_incidents(
     services: With,
-    _: ByReader,
+    caller: ByReader,
     state: Annotated[Literal["alive", "open", "assigned", "closed", "all"], Query()] = "alive",
     limit: Limit = 100,
 ) -> IncidentsAnswer:
-    """Incidents, the last changed first; without `state` those that nobody closed."""
+    """Incidents, the last changed first; without `state` those that nobody closed. A user sees those that he may read.
+
+    Of a user's they are looked for among the last `LIMIT_MAX`.
+    """
     chosen = {"alive": ALIVE, "all": tuple(State)}.get(state) or (State(state),)
-    return IncidentsAnswer(items=[_view(one) for one in await services.incidents.listed(chosen, limit)])
+    found = await services.incidents.listed(chosen, limit if isinstance(caller, Admin) else LIMIT_MAX)
+    seen = [one for one in found if await reads(services, caller, one)]
+    return IncidentsAnswer(items=[_view(one) for one in seen[:limit]])
 
 
 @router.get("/incidents/{ident}")
-async def show_incident(ident: RefPath, services: With, _: ByReader) -> IncidentWholeAnswer:
+async def show_incident(ident: RefPath, services: With, caller: ByReader) -> IncidentWholeAnswer:
     """One incident with its timeline from the ledger."""
-    return await _whole(services, await _known(services, ident))
+    return await _whole(services, await _known(services, caller, ident))
 
 
 @router.post("/incidents/{ident}/assign")
 async def assign(ident: RefPath, asked: AssignRequest, services: With, caller: ByReader) -> IncidentWholeAnswer:
-    """Give it to a user."""
-    _may(services, caller)
+    """Give it to a user, who handles it from then on."""
+    await _handled(services, caller, ident)
     if asked.to not in services.runtime.catalog.users:
         raise not_found(f"user: {asked.to}", "remit get users")
     return await _done(services, ident, services.incidents.assign(ident, asked.to, named(caller)))
@@ -77,27 +83,33 @@ async def assign(ident: RefPath, asked: AssignRequest, services: With, caller: B
 
 @router.post("/incidents/{ident}/close")
 async def close(ident: RefPath, asked: CloseRequest, services: With, caller: ByReader) -> IncidentWholeAnswer:
-    """Close it; what happens after that is another incident."""
-    _may(services, caller)
+    """Close it; what happens after that is another incident. Nobody closes what is his own."""
+    known = await _handled(services, caller, ident)
+    mine = await own(services, caller, known) if isinstance(caller, Person) else None
+    if mine is not None:
+        following = f"ask somebody else to: remit incidents assign {ident} --to USER, or the admin"
+        raise forbidden(f"{mine}, and nobody closes what is his own", following)
     return await _done(services, ident, services.incidents.end(ident, asked.resolution, asked.note, named(caller)))
 
 
 @router.get("/incident-events")
 async def events(
     services: With,
-    _: ByReader,
+    caller: ByReader,
     since_ms: Annotated[int, Query(ge=0)] = 0,
     after: Annotated[str | None, Query(pattern=r"^\d{1,15}:[\w.-]{1,64}$", max_length=80)] = None,
     limit: Annotated[int, Query(ge=1, le=EXPORTED_MAX)] = EXPORTED_MAX,
 ) -> EventsAnswer:
     """Incidents that changed since then and the findings that they name, in OCSF, the first changed first.
 
-    There are more after `next`, where the answer has one.
+    A user gets those that he may read. There are more after `next`, where the answer has one.
     """
     changed, ident = (after or f"{since_ms}:").split(":")
     page = await services.incidents.changed((int(changed), ident), limit)
     items: list[dict[str, Json]] = []
     for incident in page:
+        if not await reads(services, caller, incident):
+            continue
         found = await _findings(services, incident)
         items += [detection(one, incident.ident, __version__) for one in found]
         items.append(incident_finding(incident, found, __version__))
@@ -105,16 +117,23 @@ async def events(
     return EventsAnswer.model_validate({"items": items, "next": following})
 
 
-def _may(services: Services, caller: Admin | Person) -> None:
-    if isinstance(caller, Person):
-        may_decide(services, caller)
-
-
-async def _known(services: Services, ident: str) -> Incident:
+async def _known(services: Services, caller: Admin | Person, ident: str) -> Incident:
+    """The incident `ident`; 404 also where `caller` may not read it: he does not learn that it is there."""
     found = await services.incidents.find(ident)
-    if found is None:
+    if found is None or not await reads(services, caller, found):
         raise not_found(f"incident: {ident}", "remit incidents ls")
     return found
+
+
+async def _handled(services: Services, caller: Admin | Person, ident: str) -> Incident:
+    """The incident `ident`, which `caller` handles; 403 where he only reads it, or is stopped himself."""
+    known = await _known(services, caller, ident)
+    if isinstance(caller, Person):
+        may_decide(services, caller)
+    if not handles(services, caller, known):
+        following = "ask one of them, or the admin, to give it to you: remit incidents assign"
+        raise forbidden("those handle an incident who decide on some route, and whose it is", following)
+    return known
 
 
 async def _done(services: Services, ident: str, act: Awaitable[Incident]) -> IncidentWholeAnswer:

@@ -122,7 +122,7 @@ async def list_sessions(services: With, caller: ByReader, limit: Limit = 100) ->
 
 @router.get("/sessions/{sid}")
 async def show_session(sid: SidPath, services: With, caller: ByReader) -> SessionShownAnswer:
-    """One session with its last records; of others', those that an incident names, to who decides on some route."""
+    """One session with its last records; of others', those that an incident names, to who handles that."""
     session = await _session(services, sid)
     if not _sees(caller, session) and not await concerns_session(services, caller, sid):
         raise _unseen(sid)

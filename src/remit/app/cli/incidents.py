@@ -36,7 +36,7 @@ def ls(
     """List incidents, the last changed first."""
     state = "all" if everything else "alive"
     items: list[dict[str, Any]] = client(token_file).get("/incidents", state=state, limit=1000)["items"]
-    show(items, output, _COLUMNS, wide=_WIDE, empty="nothing happened that people should look at")
+    show(items, output, _COLUMNS, wide=_WIDE, empty="nothing happened that you should look at")
 
 
 @app.command("show")
