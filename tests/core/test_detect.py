@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proof.detectors import made
+from remit.facts.canonical import Json
 from remit.facts.catalog import Definition
 from remit.facts.finding import Find
 from remit.protect.detect.detectors import DETECTORS, SCANNED_CHARS_MAX, TOO_LONG, detected
 from remit.protect.detect.hidden import hidden
+from remit.protect.detect.located import PLACES_MAX, located
 from remit.protect.detect.personal import emails, personal
 from remit.protect.detect.poison import FOUND_MAX, poison
 from remit.protect.detect.secrets import secrets
@@ -222,6 +224,31 @@ def test_all_texts_of_a_value_are_looked_at_and_their_names_tell() -> None:
     assert detected((Find.PII,), ["x" * SCANNED_CHARS_MAX, "y"]) == {Find.PII: {TOO_LONG: 1}}
     assert detected((Find.PII,), [""] * (SCANNED_CHARS_MAX // 8)) == {}
     assert detected((Find.PII,), [""] * (SCANNED_CHARS_MAX // 8 + 1)) == {Find.PII: {TOO_LONG: 1}}
+
+
+def test_where_something_was_found_is_told_without_what_it_is() -> None:
+    card = "4111111111111111"
+    value: dict[str, Json] = {
+        "content": [
+            {"type": "text", "text": "nothing"},
+            {"type": "text", "text": f'{{"paid": [{{"by": "{card}"}}, 7]}}'},
+            {"type": "text", "text": f"[{card} is no JSON"},
+        ],
+        "structuredContent": {"a": {card: 1}, card: [f"x {card}"], "odd name": card, "x" * 41: card},
+    }
+    assert located((Find.PII, Find.EMAIL), value) == {
+        Find.PII: (
+            "$.content[1].text as JSON $.paid[0].by",
+            "$.content[2].text",
+            "$.structuredContent.*",
+            "$.structuredContent.a.*",
+            "$.structuredContent.*[0]",
+        )
+    }
+    assert located((Find.PII,), card) == {Find.PII: ("$",)}
+    assert located((Find.PII,), f"[{card}]") == {Find.PII: ("$ as JSON $[0]",)}
+    assert located((Find.PII,), [card] * 9) == {Find.PII: tuple(f"$[{number}]" for number in range(PLACES_MAX))}
+    assert located((Find.PII,), ["x" * SCANNED_CHARS_MAX, card]) == {}
 
 
 HARD = [

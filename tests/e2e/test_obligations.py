@@ -248,6 +248,7 @@ async def test_what_is_found_labels_the_session_and_is_reported_once(tmp_path: P
         found = [entry.body for entry in await b.records(RecordKind.ADMIN)]
         [report] = [body for body in found if isinstance(body, AdminBody) and body.event is Event.DETECTED]
         assert (report.subject, report.data["found"]) == ("shop/echo", {"hidden": {"bidirectional control": 1}})
+        assert report.data["at"] == {"hidden": ["$.content[0].text"]}
 
 
 @pytest.mark.asyncio

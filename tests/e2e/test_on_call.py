@@ -123,6 +123,7 @@ async def test_why_of_what_a_detector_found_tells_what_where_and_what_followed(a
     assert "in the arguments text: policies saw confidential, confidential:secret in context.sends" in out
     why = await api.told("GET", f"/why/{said}", cat)
     assert why["told"][0].startswith("in the result of the call: the session holds confidential, confidential:secret")
+    assert why["told"][1] == "secret at $.content[0].text as JSON $.text"
     assert [one["kind"] for one in why["records"]] == ["intent", "outcome"]
     assert why["incident"]["id"] == shown["id"]
     assert SECRET not in str(why)

@@ -20,6 +20,7 @@ from remit.facts.stop import read_subject, subject
 from remit.pdp.findings import finding
 from remit.ports.ledger import Entry
 from remit.protect.detect.detectors import detected
+from remit.protect.detect.located import PLACES_MAX
 from remit.trace.bodies import ActionBody, AdminBody, Event
 
 Telling: TypeAlias = Callable[[Services, AdminBody, ActionBody | None], Iterator[str]]
@@ -75,12 +76,22 @@ def _detected(_: Services, body: AdminBody, call: ActionBody | None) -> Iterator
     labels = ", ".join(sorted(labels_of(finds)))
     if body.data.get("sent") is not True:
         yield f"in the result of the call: the session holds {labels} from then on, which policies see"
+        yield from _places(body)
         return
     given = None if call is None else arguments_view(call.arguments)
     members = given if isinstance(given, dict) else {}
     names = [name for name, value in members.items() if detected(finds, cast("Json", {name: value}))]
     where = f"the arguments {', '.join(names)}" if names else "what was sent"
     yield f"in {where}: policies saw {labels} in context.sends when it was judged"
+
+
+def _places(body: AdminBody) -> Iterator[str]:
+    """Where in the result it was, as far as its record says so."""
+    at = body.data.get("at")
+    for find, places in sorted(at.items()) if isinstance(at, Mapping) else ():
+        if isinstance(places, list) and places:
+            more = " and perhaps elsewhere" if len(places) >= PLACES_MAX else ""
+            yield f"{find} at {', '.join(map(str, places))}{more}"
 
 
 def _tripped(services: Services, body: AdminBody, _: ActionBody | None) -> Iterator[str]:

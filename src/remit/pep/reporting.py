@@ -5,12 +5,13 @@ from typing import Final
 
 from remit.facts.action import Action
 from remit.facts.canonical import Json
-from remit.facts.finding import INCIDENTS
+from remit.facts.finding import INCIDENTS, Find
 from remit.facts.record import RecordKind
 from remit.pdp.judge import Judgement
 from remit.pep.attempt import Attempt
 from remit.pep.judging import BY_REMIT, Desk
 from remit.protect.detect.detectors import Found
+from remit.protect.detect.located import located
 from remit.trace.bodies import AdminBody, Event
 
 KNOWN_MAX: Final = 10_000
@@ -26,14 +27,16 @@ class Reporting:
 
     def report(self, attempt: Attempt, action: Action, judged: Judgement) -> None:
         """Record what is new of what was found in the result of `attempt`. Raises `LedgerUnwritable`."""
-        self._report(attempt, action, judged.found, {"intent": attempt.ref})
+        self._report(attempt, action, judged.found, {"intent": attempt.ref}, judged.release)
 
     def sent(self, attempt: Attempt, action: Action) -> None:
         """Record what is new of what was found in what `attempt` sends, or would. Raises `LedgerUnwritable`."""
         if attempt.decision.sends:
             self._report(attempt, action, attempt.decision.sends, {"record": attempt.ref, "sent": True})
 
-    def _report(self, attempt: Attempt, action: Action, found: Found, about: Mapping[str, Json]) -> None:
+    def _report(
+        self, attempt: Attempt, action: Action, found: Found, about: Mapping[str, Json], result: Json = None
+    ) -> None:
         sid, sent = attempt.sessions[-1].sid, "sent" in about
         told: dict[str, Json] = {
             find.value: dict(found[find])
@@ -42,6 +45,9 @@ class Reporting:
         }
         if told:
             data = {**about, "agent": action.authority.acting.agent, "found": told}
+            if not sent:
+                # What is sent is on record itself.
+                data["at"] = {find.value: list(at) for find, at in located([*map(Find, told)], result).items()}
             body = AdminBody(Event.DETECTED, BY_REMIT, f"{action.server}/{action.name}", data)
             self._desk.append(RecordKind.ADMIN, sid, body)
 

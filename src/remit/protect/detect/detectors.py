@@ -17,7 +17,7 @@ from remit.protect.detect.secrets import secrets
 from remit.protect.detect.span import Detector
 
 SCANNED_CHARS_MAX: Final = 128 * 1024
-_LEAST_CHARS: Final = 8
+LEAST_CHARS: Final = 8
 """As so many a shorter text counts: it takes as long to look at."""
 TOO_LONG: Final = "text longer than is looked at"
 
@@ -35,8 +35,8 @@ def detected(finds: Collection[Find], value: Json) -> Found:
     """How often each of `finds` finds what in the texts of `value`; a detector that finds nothing is left out."""
     found: dict[Find, dict[str, int]] = {}
     left = SCANNED_CHARS_MAX
-    for text in texts(value):
-        left -= max(len(text), _LEAST_CHARS)
+    for text, _ in texts(value):
+        left -= max(len(text), LEAST_CHARS)
         if left < 0:
             for find in finds:
                 found.setdefault(find, {})[TOO_LONG] = 1
@@ -48,21 +48,26 @@ def detected(finds: Collection[Find], value: Json) -> Found:
     return found
 
 
-def texts(value: Json) -> Iterator[str]:
-    """The texts in `value`: each value, numbers too, after the name of its member, and names by themselves.
+Place: TypeAlias = tuple["Place | None", str | int]
+"""Where in a value something stands: in which place, and by which name or as which element."""
+
+
+def texts(value: Json) -> Iterator[tuple[str, Place | None]]:
+    """The texts in `value`, and where: each value, numbers too, after the name of its member, and names by themselves.
 
     What a member says of encoded bytes is left out.
     """
-    left: list[tuple[str, Json]] = [("", value)]
+    left: list[tuple[str, Json, Place | None]] = [("", value, None)]
     while left:
-        name, one = left.pop()
+        name, one, at = left.pop()
         if isinstance(one, Mapping):
-            yield from (inner for inner, item in one.items() if _is_apart(inner, item))
-            left.extend((inner, item) for inner, item in reversed([*one.items()]) if not _is_encoded(one, inner))
+            yield from ((inner, (at, inner)) for inner, item in one.items() if _is_apart(inner, item))
+            items = reversed([*one.items()])
+            left.extend((inner, item, (at, inner)) for inner, item in items if not _is_encoded(one, inner))
         elif isinstance(one, (list, tuple)):
-            left.extend((name, item) for item in reversed(one))
+            left.extend((name, one[number], (at, number)) for number in reversed(range(len(one))))
         elif one is not None and not isinstance(one, bool):
-            yield f"{name}: {one}" if name and name not in _SHAPED else str(one)
+            yield (f"{name}: {one}" if name and name not in _SHAPED else str(one)), at
 
 
 def _is_apart(name: str, item: Json) -> bool:
