@@ -141,6 +141,10 @@ async def test_why_of_trips_and_halts_tells_how_they_stand(api: World) -> None:
     assert (await api.told("GET", f"/why/{why['records'][0]['id']}", cat))["verdict"] == "permit", "its evidence"
     await api.told("POST", "/breakers/loops/reset", body={"why": "a test"})
     assert (await api.told("GET", f"/why/{trip}"))["told"] == ["it is closed again"]
+    await incident(api, "agent:other")
+    evidence, dan = f"/why/{why['records'][0]['id']}", await api.token("user", "dan")
+    assert (await api.told("GET", evidence, cat))["verdict"] == "permit", "still its evidence"
+    assert (await api.ask("GET", evidence, dan)).status_code == 404
     halted = (await api.told("POST", "/halts", body={"kind": "agent", "name": "guest", "why": "odd"}))["record"]
     told = (await api.told("GET", f"/why/{halted}"))["told"]
     assert told == ["why: odd", "it stands; to let it act again: remit resume agent guest"]

@@ -117,7 +117,7 @@ async def why(ref: RefPath, services: With, caller: ByReader) -> WhyAnswer | Rec
         raise _untold(caller, ref, entry)
     approval = await _approval(entry, body, services)
     seen = sees_arguments(services, caller, approval) or _his(caller, body)
-    if not seen and not await concerns(services, caller, f"{entry.record.chain}.{entry.record.seq}"):
+    if not seen and not await concerns(services, caller, f"{entry.record.chain}.{entry.record.seq}", body):
         raise _untold(caller, ref, entry)
     return await _why(services, caller, entry, body, approval)
 

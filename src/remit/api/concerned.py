@@ -5,12 +5,21 @@ why it was denied, of what an incident or an open breaker names. Arguments and v
 very action. An incident is handled by such people and by whom they gave it to; nobody closes what is his own.
 """
 
+from typing import Final
+
 from remit.api.authenticator import Admin, Person
+from remit.api.requests import LIMIT_MAX
 from remit.api.services import Services
 from remit.escalate.sitting import member
+from remit.facts.breaker import Trip
+from remit.facts.record import Ref
 from remit.facts.stop import subject
 from remit.pdp.stopping import names_of, of_user
-from remit.protect.incidents import Incident
+from remit.protect.incidents import Cause, Incident, State
+from remit.trace.bodies import ActionBody, AdminBody, Event
+
+LOOKED_MAX: Final = 3
+"""How many incidents of an agent, server or tool are looked through for the evidence of a trip."""
 
 
 def decides(services: Services, caller: Person) -> bool:
@@ -19,14 +28,32 @@ def decides(services: Services, caller: Person) -> bool:
     return any(member(route, catalog.users[caller.user]) for route in catalog.routes.values())
 
 
-async def concerns(services: Services, caller: Admin | Person, record: str) -> bool:
-    """Whether `caller` may read of `record`: he handles the incident that names it, or a breaker rests by it."""
+async def concerns(services: Services, caller: Admin | Person, record: str, of: ActionBody | None = None) -> bool:
+    """Whether `caller` may read of `record`, an action `of`: he handles the incident that names it, or a breaker rests.
+
+    That tripped by it; or one did that is closed since, as an incident says that he handles.
+    """
     if isinstance(caller, Admin):
         return True
     if decides(services, caller) and any(record in trip.records for *_, trip in services.driver.tripped):
         return True
     found = await services.incidents.naming(record)
-    return found is not None and handles(services, caller, found)
+    if found is not None and handles(services, caller, found):
+        return True
+    return of is not None and await _tripped_by(services, caller, record, of)
+
+
+async def _tripped_by(services: Services, caller: Person, record: str, of: ActionBody) -> bool:
+    """Whether a trip names `record` among its evidence that one of the last incidents names."""
+    about = {f"agent:{agent}" for agent, _ in of.links} | {f"server:{of.server}", f"tool:{of.server}/{of.name}"}
+    known = [one for one in await services.incidents.listed(tuple(State), LIMIT_MAX) if Cause.TRIP in one.causes]
+    told = [one for one in known if one.about in about and handles(services, caller, one)]
+    for name in [name for one in told[:LOOKED_MAX] for name in one.records]:
+        entry = await services.ledger.entry(Ref.parse(name))
+        body = None if entry is None else entry.body
+        if isinstance(body, AdminBody) and body.event is Event.BREAKER_TRIPPED and record in Trip(0, body.data).records:
+            return True
+    return False
 
 
 async def concerns_session(services: Services, caller: Admin | Person, sid: str) -> bool:
