@@ -89,9 +89,9 @@ class Watching:
     under: str = ""
 
     @property
-    def changes(self) -> frozenset[Changed | Updated]:
-        """All that it could tell of."""
-        return frozenset((*map(Changed, self.offers), *map(Updated, self.uris)))
+    def changes(self) -> tuple[Changed | Updated, ...]:
+        """All that it could tell of, lists first."""
+        return (*map(Changed, sorted(self.offers)), *map(Updated, sorted(self.uris)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,7 +273,7 @@ class Driver(Control):
         under = self._desk.bundle.digest
         most = may = await self._watchable(authority, client, server, Watching(offers, uris), granted)
         watching: Watching | None = may
-        followed = may.changes
+        followed = frozenset(may.changes)
         upstream = self._upstreams.get(server)
         if upstream is None or not (may.offers or may.uris) or not self._reaches(authority, server):
             yield may
@@ -291,10 +291,10 @@ class Driver(Control):
                     if self._desk.bundle.digest != under:
                         under = self._desk.bundle.digest
                         yield (may := await self._watchable(authority, client, server, most))
-                        missed, followed = may.changes - followed, may.changes
                         # What changed while it was not followed, nobody can say.
-                        for change in missed:
-                            yield change
+                        for missed in [one for one in may.changes if one not in followed]:
+                            yield missed
+                        followed = frozenset(may.changes)
                     if isinstance(notice, Changed | Updated) and notice in followed:
                         yield notice
         if watching is not None:
