@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from remit.facts.record import RecordKind
-from remit.pep.mcp import asking, replay
+from remit.pep.mcp import asking, exchange, replay
+from remit.pep.mcp.exchange import Reply, Resumable
 from remit.ports.upstream import Asked, Log, Progress, Question
 from tests.e2e.edge_world import ASKED, DONE, FORM, YES, Wire, edge, text
 from tests.e2e.gateway_world import ENTROPY, until
@@ -215,6 +216,36 @@ async def test_calls_that_go_on_keep_no_more_together_than_there_is_room_for() -
     for _ in range(3):
         late.add(b"x" * 60_000)
     assert late.after(0) is not None, "what has ended leaves its room to others"
+
+
+@pytest.mark.parametrize("prefers", [True, False])
+@pytest.mark.asyncio
+async def test_an_answer_begins_though_its_client_did_not_read_when_its_stream_was_to(
+    monkeypatch: pytest.MonkeyPatch, *, prefers: bool
+) -> None:
+    """One that sends its next request before it has read the last answer holds the first bytes of this one up."""
+    monkeypatch.setattr(exchange, "PRIME_S", 0.0)
+    sent: list[str] = []
+    reads = asyncio.Event()
+    kept = replay.Replays(ENTROPY)
+
+    async def send(message: Any) -> None:
+        await reads.wait()
+        sent.append(message["type"])
+
+    async def work() -> Reply:
+        await asyncio.sleep(0.1)
+        return Reply(b"{}")
+
+    resumable = Resumable(lambda: kept.open("connection"), kept.close, primed=True)
+    answering = exchange.Exchange(send, may_stream=True, prefer_stream=prefers, resumable=resumable)
+    running = asyncio.create_task(answering.run(work(), None))
+    await asyncio.sleep(0.2)
+    reads.set()
+    await running
+    assert sent[0] == "http.response.start"
+    assert sent.count("http.response.start") == 1
+    assert not kept._live, "nor is anything left of the stream"  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.mark.asyncio

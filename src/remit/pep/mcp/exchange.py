@@ -55,6 +55,7 @@ class Exchange:
         "_resumable",
         "_send",
         "_started",
+        "_starting",
         "_stream",
         "_tasks",
         "may_stream",
@@ -75,6 +76,7 @@ class Exchange:
         self._resumable = resumable
         self._stream: Stream | None = None
         self._started = False
+        self._starting: asyncio.Lock | None = None
         self._over = False
         self._left = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -144,15 +146,18 @@ class Exchange:
     async def _start(self) -> None:
         if self._started:
             return
-        self._started = True
-        opening = b""
-        if self._resumable is not None:
-            self._stream = self._resumable.open()
-            self._stream.take(self)
-            opening = self._stream.opening() if self._resumable.primed else b""
-        await self._send({"type": "http.response.start", "status": 200, "headers": [*STREAM, *self._extra]})
-        if opening:
-            await self._write(opening, more=True)
+        self._starting = self._starting or asyncio.Lock()
+        async with self._starting:
+            if self._started:
+                return
+            if self._resumable is not None and self._stream is None:
+                self._stream = self._resumable.open()
+                self._stream.take(self)
+            # A client that does not read holds this up, and whoever is cancelled meanwhile has begun nothing.
+            await self._send({"type": "http.response.start", "status": 200, "headers": [*STREAM, *self._extra]})
+            self._started = True
+            if self._stream is not None and self._resumable is not None and self._resumable.primed:
+                await self._write(self._stream.opening(), more=True)
 
     async def _event(self, body: bytes, *, more: bool) -> None:
         await self._write(rpc.event(body) if self._stream is None else self._stream.add(body), more=more)
@@ -168,7 +173,7 @@ class Exchange:
         if not self._started and not self._prefer_stream:
             await answer(self._send, reply.status, reply.body, *self._extra)
             return
-        if not self._started:
+        if not self._started and self._stream is None:
             # Nobody was given an id to come back with.
             self._resumable = None
         await self._start()
