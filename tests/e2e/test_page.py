@@ -124,7 +124,20 @@ def test_a_sign_in_leads_where_it_was_asked_for_and_nowhere_else(counting: Count
         said = Visitor(counting.service.port).sign_in(counting.service.user("sam"), back)
         assert (said.status, said.heads["location"]) == (303, place)
         cookie = said.heads["set-cookie"]
-        assert all(word in cookie for word in ("HttpOnly", "SameSite=Lax", "Path=/a;"))
+        assert cookie.startswith(f"remit-person-{counting.service.port}=")
+        assert all(word in cookie for word in ("HttpOnly", "SameSite=Strict", "Path=/a;"))
+
+
+def test_who_comes_from_another_site_is_led_on_once(counting: Counting) -> None:
+    nobody = Visitor(counting.service.port)
+    for path, place in (("/a/r1-1.1", "/a/r1-1.1?here"), ("/a/passkeys", "/a/passkeys?here"), ("/a/x", "/a/?here")):
+        led = nobody.ask("GET", path, Sec_Fetch_Site="cross-site")
+        assert (led.status, led.heads["refresh"]) == (200, f"0;url={place}")
+        assert f'<a href="{place}">Go on</a>' in led.text
+    again = nobody.ask("GET", "/a/r1-1.1?here", Sec_Fetch_Site="cross-site")
+    assert (again.status, "Who are you?" in again.text) == (401, True)
+    assert "refresh" not in again.heads
+    assert nobody.ask("POST", "/a/sign-out", {}, Sec_Fetch_Site="cross-site").status == 401
 
 
 def test_who_signs_in_often_gives_up_his_own_sign_ins_alone(counting: Counting) -> None:

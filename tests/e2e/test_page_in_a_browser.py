@@ -73,6 +73,24 @@ def picture(page: Page, name: str) -> None:
         page.screenshot(path=PICTURES / name, full_page=True)
 
 
+def test_a_link_on_another_site_leads_to_what_is_asked_without_signing_in_again(
+    noting: Noting, chromium: BrowserContext
+) -> None:
+    address, _ = waiting(noting, "by a link")
+    page = chromium.new_page()
+    signed_in(page, noting, address)
+    sent: list[str | None] = []
+    page.on("request", lambda one: sent.append(one.all_headers().get("cookie")) if one.url == address else None)
+    page.route("http://chat.example/", lambda route: route.fulfill(body=f'<a href="{address}">look</a>',
+                                                                   content_type="text/html"))  # fmt: skip
+    page.goto("http://chat.example/")
+    page.get_by_text("look").click()
+    page.get_by_text("you are sam").wait_for()
+    assert page.url == f"{address}?here"
+    assert sent == [None], "the other site had no sign-in sent"
+    page.close()
+
+
 def test_it_is_decided_with_the_keyboard_alone(noting: Noting, chromium: BrowserContext) -> None:
     address, token = waiting(noting)
     page = chromium.new_page()

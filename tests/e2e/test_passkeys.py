@@ -194,7 +194,8 @@ def test_what_is_signed_is_the_form_and_it_is_signed_once(counting: Counting, ch
             page.wait_for_timeout(20)
         cookies = {one.get("name"): one.get("value") for one in page.context.cookies()}
         visitor = Visitor(counting.service.port)
-        visitor.cookie = f"remit-person={cookies['remit-person']}"
+        name = f"remit-person-{counting.service.port}"
+        visitor.cookie = f"{name}={cookies[name]}"
         visitor.origin = f"http://localhost:{counting.service.port}"
         heads = {"Host": f"localhost:{counting.service.port}"}
         edited = sent[0].replace("choice=approve", "choice=edit") + "&arguments=" + "%7B%22id%22%3A%22x%22%7D"
@@ -242,7 +243,8 @@ def test_a_removed_passkey_confirms_nothing(counting: Counting, chromium: Browse
     assert [one["id"] for one in kept(counting)] == [gone, mine]
     cookies = {one.get("name"): one.get("value") for one in page.context.cookies()}
     visitor = Visitor(counting.service.port)
-    visitor.cookie = f"remit-person={cookies['remit-person']}"
+    name = f"remit-person-{counting.service.port}"
+    visitor.cookie = f"{name}={cookies[name]}"
     visitor.origin = f"http://localhost:{counting.service.port}"
     heads = {"Host": f"localhost:{counting.service.port}"}
     shown = visitor.ask("GET", "/a/passkeys", **heads).text

@@ -27,7 +27,7 @@ from remit.api.page.reading import (
     send_on,
     send_page,
 )
-from remit.api.page.render import fitted, message, passkeys, sign_in, waiting
+from remit.api.page.render import coming, fitted, message, passkeys, sign_in, waiting
 from remit.api.passkeys import ended, handle
 from remit.api.problem import Problem
 from remit.api.services import Services
@@ -41,6 +41,8 @@ from remit.ports.signer import TokenInvalid
 from remit.trace.bodies import ActionBody, AdminBody, Event
 
 LISTED_MAX: Final = 50
+HERE: Final = "?here"
+"""What an address bears that a page of ours led to: no browser is led on twice."""
 PASSKEYS: Final = "passkeys"
 REMOVING: Final = "passkeys/remove"
 PASSKEYS_MAX: Final = 10
@@ -57,8 +59,7 @@ class Pages:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._secure = services.runtime.resource.startswith("https:")
-        self._desk = Desk(services.authenticator, services.clock, services.entropy, secure=self._secure)
+        self._desk = Desk(services.authenticator, services.clock, services.entropy, services.runtime.resource)
         self._confirming = Confirming(services, self._desk)
         self._acting = Acting(services, self._confirming)
 
@@ -66,14 +67,18 @@ class Pages:
         """Answer one HTTP exchange."""
         heads = {name: value.decode("latin-1") for name, value in scope["headers"]}
         try:
-            await self._answer(scope["method"], scope["path"], heads, receive, send)
+            led = heads.get(b"sec-fetch-site") == "cross-site" and not scope["query_string"]
+            await self._answer(scope["method"], scope["path"], heads, receive, send, led=led)
         except Refusal as refused:
             await send_page(send, refused.status, refused.page)
         except LedgerUnwritable:
             page = message("not decided", "the ledger does not accept records", None, "remit doctor")
             await send_page(send, 503, page)
 
-    async def _answer(self, method: str, path: str, heads: Heads, receive: Receive, send: Send) -> None:
+    async def _answer(
+        self, method: str, path: str, heads: Heads, receive: Receive, send: Send, *, led: bool = False
+    ) -> None:
+        """`led`: by a link of another site, with which browsers send no cookie of ours."""
         cookies = heads.get(b"cookie", "")
         who = self._signed_in(cookies)
         rest = path.removeprefix(PREFIX)
@@ -85,6 +90,11 @@ class Pages:
                 form = await self._own_form(who, heads, receive)
                 self._desk.sign_out(cookies)
                 await send_on(send, _path(form.get("next", "")), self._desk.cookie("", 0))
+            case "GET", _ if who is None and led:
+                place = f"{_path(ident)}{HERE}"
+                await answer(
+                    send, 200, coming(place), b"text/html; charset=utf-8", (b"refresh", f"0;url={place}".encode())
+                )
             case "GET", _ if who is None:
                 await send_page(send, 401 if rest else 200, sign_in(_known_place(ident)))
             case "GET", "":

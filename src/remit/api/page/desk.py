@@ -11,12 +11,14 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
+from urllib.parse import urlsplit
 
 from remit.api.authenticator import Authenticator, Person
 from remit.ports.signer import Cause, TokenInvalid
 from remit.ports.system import Clock, Entropy
 
 COOKIE: Final = "remit-person"
+HTTP_PORT: Final = 80
 ASKED_MAX: Final = 64
 """Questions to passkeys that one sign-in may leave unanswered."""
 SIGNED_IN_MS: Final = 12 * 3600 * 1000
@@ -47,9 +49,11 @@ class _Kept:
 class Desk:
     """Sign-ins by the hash of their cookie's value, the oldest given up first."""
 
-    def __init__(self, authenticator: Authenticator, clock: Clock, entropy: Entropy, *, secure: bool = False) -> None:
-        self._secure = secure
-        self._name = f"__Host-{COOKIE}" if secure else COOKIE
+    def __init__(self, authenticator: Authenticator, clock: Clock, entropy: Entropy, address: str) -> None:
+        """`address` is where browsers reach the service: scheme, host and port."""
+        parts = urlsplit(address)
+        self._secure = parts.scheme == "https"
+        self._name = f"__Host-{COOKIE}" if self._secure else f"{COOKIE}-{parts.port or HTTP_PORT}"
         self._authenticator = authenticator
         self._clock = clock
         self._entropy = entropy
@@ -94,10 +98,11 @@ class Desk:
         """The header that keeps `value` in the browser for `age_s` seconds.
 
         Over https its name says that this very host set it, for itself and for all of it (RFC 6265bis, `__Host-`): no
-        other host of the domain, and nobody on the way, puts another in its place.
+        other host of the domain, and nobody on the way, puts another in its place. Browsers send it to every port of
+        the host all the same. Over http the port is in its name, so that two services do not sign each other out.
         """
         path = "/; Secure" if self._secure else "/a"
-        said = f"{self._name}={value}; Path={path}; Max-Age={age_s}; HttpOnly; SameSite=Lax"
+        said = f"{self._name}={value}; Path={path}; Max-Age={age_s}; HttpOnly; SameSite=Strict"
         return b"set-cookie", said.encode("ascii")
 
     def ask(self, who: SignedIn, about: str) -> str:

@@ -138,6 +138,11 @@ def sign_in(back: str, why: str = "") -> bytes:
     return page("sign in", tag("h1", "Who are you?"), *said, form, how)
 
 
+def coming(place: str) -> bytes:
+    """What leads on to `place` whoever comes from another site: from here his browser says that he is signed in."""
+    return page("one moment", tag("h1", "One moment"), tag("p", tag("a", "Go on", href=place)))
+
+
 def message(status: str, why: str, back: str | None, next: str = "") -> bytes:
     """A page that says what went wrong, and where to go on."""
     link = () if back is None else (tag("p", tag("a", "Back", href=back)),)
