@@ -2,14 +2,17 @@
 
 Laws
 * Two spellings of one key are one key: Unicode form, case, white space, invisible characters, percent
-  signs, slashes, dots, scheme, port, query and fragment of a URL do not tell keys apart. What this
-  joins too much is labelled too much; what it joined too little would be unlabelled.
+  signs, slashes, dots, scheme, port, query and fragment of a URL, quotes and marks around, and the ways to write a
+  number do not tell keys apart. What this joins too much is labelled too much; what it joined too little would be
+  unlabelled. The spelling of a spelling is itself.
+* A pattern means the folder in which it begins; and where a server that takes percent signs or backslashes as they
+  stand would find something elsewhere, since there are `..` to be followed, the whole store.
 * Whatever has no key of its own (absent, no scalar, too deep, too long, too many) means the whole store.
 """
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -31,6 +34,13 @@ WHOLE: Final = ""
 _DECODED_MAX: Final = 4
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*://")
 _PORTS: Final = re.compile(r":(?:80|443)?$")
+_SLASH: Final = re.compile(r"[/\\]")
+_APART: Final = re.compile(r"[:;#]")
+_BEFORE: Final = " \"'`@#"
+_BEHIND: Final = " \"'`."
+_GLOB: Final = re.compile(r"[*?\[{]")
+_NUMBER: Final = re.compile(r"[+-]?(?:\d[\d_]{0,30}(?:\.\d{0,30})?(?:e\+?\d\d?)?|0x[0-9a-f]{1,16})")
+"""As `int` and `float` of Python and `Number` of JavaScript read them."""
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
@@ -99,16 +109,42 @@ def _normal(text: str) -> str:
         plain = plain[url.end() :].partition("#")[0].partition("?")[0]
         host, slash, path = plain.partition("/")
         plain = _PORTS.sub("", host.rpartition("@")[2]) + slash + path
-    segments: list[str] = []
-    for segment in plain.replace("\\", "/").split("/"):
-        named = segment.strip()
-        if named == "..":
-            segments = segments[:-1]
-        elif named not in {"", "."}:
-            segments.append(named)
-    key = "/".join(segments)
+    parts = [part.strip() for part in _SLASH.split(plain)]
+    if url is None and ".." in parts and not _taken_alike(parts, [part.strip() for part in text.split("/")]):
+        return WHOLE
+    found: list[str] = []
+    for part in parts:
+        if part == "..":
+            found = found[:-1]
+        elif part not in {"", "."}:
+            found.append(part)
+    bare = (piece.lstrip(_BEFORE).rstrip(_BEHIND) for part in found for piece in _APART.split(part))
+    segments = [_number(piece) for piece in bare if piece]
+    while segments and segments[0][0] in "~$":
+        # Whose home it is, or which folder, is told elsewhere.
+        del segments[0]
+    end = next((at for at, named in enumerate(segments) if _GLOB.search(named)), len(segments))
+    key = "/".join(segments[:end])
     # What lies under, around or elsewhere is told by segments: a digest in place of them would hide it.
-    return WHOLE if len(segments) > SEGMENTS_MAX or len(key) > KEY_CHARS_MAX else key
+    return WHOLE if end > SEGMENTS_MAX or len(key) > KEY_CHARS_MAX else key
+
+
+def _taken_alike(parts: Sequence[str], written: Sequence[str]) -> bool:
+    """Whether `parts` go up where the key as it is `written` does."""
+    return len(parts) == len(written) and all(
+        (one == "..") is (raw == "..") for one, raw in zip(parts, written, strict=True)
+    )
+
+
+def _number(named: str) -> str:
+    """`named` as a number is written, where it is one."""
+    if _NUMBER.fullmatch(named) is None:
+        return named
+    plain = named.replace("_", "")
+    if ("." not in plain and "e" not in plain) or "x" in plain:
+        return str(int(plain, 16 if "x" in plain else 10))
+    value = float(plain)
+    return str(int(value)) if value.is_integer() else repr(value)
 
 
 _short: Final = lru_cache(maxsize=4_096)(_normal)
@@ -121,11 +157,9 @@ def _plain(text: str) -> str:
     Nothing where percent signs stand for percent signs too often to be told.
     """
     for _ in range(_DECODED_MAX):
-        decoded = unquote(text, errors="replace")
-        if decoded == text:
-            break
-        text = decoded
-    else:
-        return WHOLE
-    folded = composed(composed(text).casefold())
-    return "".join(char for char in folded if unicodedata.category(char) not in _INVISIBLE).strip()
+        folded = composed(composed(unquote(text, errors="replace")).casefold())
+        read = "".join(char for char in folded if unicodedata.category(char) not in _INVISIBLE).strip()
+        if read == text:
+            return read
+        text = read
+    return WHOLE

@@ -21,9 +21,10 @@ _QUOTES: Final = str.maketrans(dict.fromkeys(_ENDING, " "))
 _SPLITTING: Final = "\\,;|()[]{}`*!“”„«»"
 _SPLIT: Final = re.compile(rf"[{re.escape(_SPLITTING)}]+")
 _HIT: Final = re.compile(
-    rf"[/?#][^/?#{re.escape(_SPLITTING + _ENDING)} ]*[{re.escape(_SPLITTING)}]++(?![{re.escape(_ENDING)} ]|\Z)|\\(?=\S)"
+    rf"[/?#][^/?#{re.escape(_SPLITTING + _ENDING)} ]*[{re.escape(_SPLITTING)}]++(?![{re.escape(_ENDING)} ]|\Z)"
 )
 """Where a URL may go on: its path or more of it, and right behind that what is no end of it."""
+_HIT_OR_BACK: Final = re.compile(rf"{_HIT.pattern}|\\(?=\S)")
 _NEXT: Final = re.compile(r"(?=(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9]{1,15}://)")
 _GOES_ON: Final = re.compile(r"[/?\\]")
 _REFERENCE: Final = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -34,7 +35,9 @@ _STOP: Final = re.compile(r"(?<=[A-Za-z0-9])\u3002(?=[A-Za-z0-9])")
 
 def onward(text: str) -> Iterator[Token]:
     """The URLs in `text`, which is `plain`, that go on behind a character at which it is split."""
-    hit = _HIT.search(text)
+    # One pattern for both would have to look at every character.
+    hits = _HIT if "\\" not in text else _HIT_OR_BACK
+    hit = hits.search(text)
     if hit is None:
         return
     apart = text.translate(_QUOTES)
@@ -43,7 +46,7 @@ def onward(text: str) -> Iterator[Token]:
         end = len(text) if end < 0 else end
         for part in _NEXT.split(text[begin:end]):
             yield from _read_on(part)
-        hit = _HIT.search(text, end)
+        hit = hits.search(text, end)
 
 
 def _read_on(part: str) -> Iterator[Token]:

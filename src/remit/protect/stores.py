@@ -17,7 +17,7 @@ from typing import Final
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.label import NONE, Labels
-from remit.facts.store import Store, place, places
+from remit.facts.store import Store, normal, place, places
 from remit.policy.bundle import Bundle
 
 KEYS_HELD_MAX: Final = 10_000
@@ -74,12 +74,14 @@ class Stores:
             self.label(where, labels)
 
     def label(self, where: str, labels: Labels) -> None:
-        """Have the place `where` hold `labels` too."""
+        """Have the place `where` hold `labels` too, which an earlier version may have spelt otherwise."""
+        store, _, key = where.partition(":")
+        key = normal(key)
+        where = place(store, key)
         before = self._held.get(where)
         if before is not None and labels <= before:
             return
         self._held[where] = labels if before is None else before | labels
-        store, _, key = where.partition(":")
         self._keys[store] += before is None
         self._all[store] = self._all.get(store, NONE) | labels
         segments = key.split("/")
