@@ -9,13 +9,13 @@ from remit.facts.action import Action, ActionKind, Within
 from remit.facts.agent import Mode
 from remit.facts.catalog import Sink
 from remit.facts.guarantee import Guarantee, Held, NoFlow, Powers, Rate, Separation
-from remit.facts.monitor import SHARE, WAYS, Scope, Selector, Window
+from remit.facts.monitor import WAYS, Scope, Selector, Window
 from remit.facts.record import RecordKind
 from remit.pdp.guaranteed import Breach, breach_digest, breaches
 from remit.pdp.snapshot import Lift
 from remit.policy.verdict import Deny, Escalate, Gate, Permit
 from tests.core.deciding import NOW, action, body, bundle, codes, schema, tool
-from tests.core.watching import ANY, World, watched
+from tests.core.watching import ALONE, ANY, World, watched
 
 HOUR = Window(60_000, 60)
 GATE = '@id("ask") @gate("owner") forbid (principal, action in Remit::Action::"sink:external", resource);'
@@ -273,7 +273,7 @@ def test_one_agent_takes_no_room_for_documents_from_others() -> None:
     here = world(of(replace(DUTIES, keys=16)))
     chains = (("eve",), ("eve", "bot"))
     done = [here.run(draft(f"junk{number}", *chains[number % 2])).verdict for number in range(200)]
-    assert sum(isinstance(one, Permit) for one in done) == 4 * SHARE
+    assert sum(isinstance(one, Permit) for one in done) == 4 * ALONE
     full = here.ask(draft("another", "eve"))
     assert codes(full) == {"monitor/full"}
     assert full.reasons[0].text == ("guarantee/held has no room for more values of id by eve until its window is over")
@@ -282,9 +282,13 @@ def test_one_agent_takes_no_room_for_documents_from_others() -> None:
     assert not permitted(here, release("junk0", "eve"))
     here.run(draft("d1", "ada"))
     assert not permitted(here, release("d1", "ada"))
-    # All of it is full: what is new is denied, what is known is known, and nothing is in doubt.
+    # Two who fill what they can leave one place of each slot: whoever comes third is not shut out.
     for number in range(100):
         here.run(draft(f"more{number}", "ada"))
+    assert codes(here.ask(draft("yet another", "ada"))) == {"monitor/full"}
+    third = [here.run(draft(f"third{number}", "bot")).verdict for number in range(100)]
+    assert sum(isinstance(one, Permit) for one in third) == 4
+    # All of it is full: what is new is denied, what is known is known, and nothing is in doubt.
     assert codes(here.ask(draft("yet another", "bot"))) == {"monitor/full"}
     assert permitted(here, draft("d1", "ada"))
     here.now_ms += HOUR.ms + HOUR.step_ms

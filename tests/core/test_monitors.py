@@ -10,14 +10,14 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Effect
 from remit.facts.feed import CHAINS_MAX, Feed
 from remit.facts.mark import FLEET, Does
-from remit.facts.monitor import SHARE, WAYS, Cells, Happening, Monitor, Op, Scope, Selector, When, Window
+from remit.facts.monitor import WAYS, Cells, Happening, Monitor, Op, Scope, Selector, When, Window
 from remit.policy.compile import compile_bundle
 from remit.policy.verdict import Deny, Permit
 from remit.protect.monitors import Doing, Ended, ended, key_of, started
 from remit.protect.past import Past
 from remit.trace.bodies import Status
 from tests.core.deciding import action, body, bundle, codes, problems, schema, tool
-from tests.core.watching import World, event, structured, watched
+from tests.core.watching import ALONE, World, event, structured, watched
 
 HOUR = Window(60_000, 60)
 FAILED = Monitor("checkFailed", Op.ONCE, (event("web/check", when=When.FAILED, path="$.ok", equals=False),))
@@ -306,7 +306,7 @@ def test_denials_of_one_agent_take_no_room_from_others() -> None:
     here = world(nothing, forbid("shop___draft", "context.past.refused >= 2"), monitors=(refused,))
     for number in range(WAYS + 4):
         here.run(action("shop/draft", {"id": f"junk{number}"}, chain=("eve",)))
-    assert here.past.kept(refused.ident) == SHARE
+    assert here.past.kept(refused.ident) == ALONE
     document = action("shop/draft", {"id": "d"})
     assert permitted(here, document)
     for chain in ("eve", "ada", "eve"):
@@ -327,7 +327,7 @@ def test_what_waits_for_its_outcome_has_its_room_asked_for_before() -> None:
         awaited=True,
     )
     here = world(monitors=(drafted,))
-    for number in range(SHARE):
+    for number in range(ALONE):
         assert isinstance(here.run(action("shop/draft", {"id": str(number)})).verdict, Permit)
     assert codes(here.ask(action("shop/draft", {"id": "late"}))) == {"monitor/full"}
     assert permitted(here, action("shop/draft", {"id": "late"}, chain=("bot",)))

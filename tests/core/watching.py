@@ -8,7 +8,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog, Effect
 from remit.facts.guarantee import Guarantee
 from remit.facts.impact import Counts, Extractor
-from remit.facts.monitor import Happening, Monitor, Selector, When
+from remit.facts.monitor import SHARE, WAYS, Happening, Monitor, Selector, When
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.decide import decide
 from remit.pdp.decision import Decision, Forward
@@ -20,6 +20,9 @@ from remit.policy.bundle import Bundle
 from remit.protect.past import Past
 from remit.trace.bodies import ActionBody, AdminBody, OutcomeBody, Status
 from tests.core.deciding import NOW, body, catalog, schema, snapshot, tool
+
+ALONE = WAYS * SHARE // (SHARE + 1)
+"""How many keys of a slot one agent may fill where it is alone."""
 
 ANY = '@id("any") permit (principal, action, resource);'
 

@@ -20,8 +20,8 @@ STEPS: Final = 60
 """Into how many steps a window is parted unless it says otherwise."""
 WAYS: Final = 16
 """How many keys one slot holds (`protect.past`)."""
-SHARE: Final = 12
-"""How many of them one agent may fill, with all that is delegated from it: the rest is for others."""
+SHARE: Final = 3
+"""How many times what it leaves free one agent may fill, with all that is delegated from it: the rest is for others."""
 KEYS_MAX: Final = 1_000
 """How many live keys a monitor that counts by an argument is made for unless it says otherwise."""
 

@@ -3,9 +3,10 @@
 Laws
 * A cell is a fold of `Mark`s in the order of the ledger; the same marks give the same cells, wherever and in however
   many pieces they are folded.
-* Nothing grows without end: a window has at most `steps + 1` steps, a slot `WAYS` keys, of which one agent fills
-  `SHARE`. What would need another is asked for `room` and denied before it runs. Where a slot is full all the same, by
-  what was under way, a further key is not taken in, and until others are over it is not known what it did.
+* Nothing grows without end: a window has at most `steps + 1` steps, a slot `WAYS` keys, of which one agent fills at
+  most `SHARE` times what is free. What would need another is asked for `room` and denied before it runs. Where a slot
+  is full all the same, by what was under way, a further key is not taken in, and until others are over it is not known
+  what it did.
 * A clock that is set back makes nothing count for shorter; one that is set forward ends windows early.
 * An action under way is asked about without its own marks: it reads what it would if it had made none. For that, what
   a mark forgets or replaces is kept aside until the next one does; in memory alone, as what is under way is.
@@ -216,7 +217,8 @@ class Slot:
             return True
         window = Window(mark.step_ms, mark.steps)
         live = [cell.by for cell in self.cells.values() if not cell.over(window, now_ms)]
-        return len(live) < WAYS and live.count(mark.by) < SHARE
+        # A dynamic threshold (Choudhury and Hahne, 1998): what is free shrinks the share of those who hold most.
+        return live.count(mark.by) < SHARE * (WAYS - len(live))
 
     def _room(self, window: Window, at_ms: int) -> bool:
         """Let go all that counts no more, whichever is first in memory; whether anything was."""
