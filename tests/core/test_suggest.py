@@ -52,6 +52,18 @@ def test_names_are_read_as_words(name: str, words: list[str]) -> None:
         (tool("frobnicate", annotations={"destructiveHint": False}), "write", "claims destructiveHint: false"),
         (tool("get_it", annotations={"destructiveHint": True}), "irreversible", "claims destructiveHint: true"),
         (tool("send_it", annotations={"readOnlyHint": True}), "irreversible", "'send'"),
+        (tool("search_replace"), "write", "'replace'"),
+        (tool("readWrite"), "write", "'write'"),
+        (tool("query_execute"), "irreversible", "'execute'"),
+        (tool("view_edit", annotations={"readOnlyHint": True}), "write", "'edit'"),
+        (tool("open_issue"), "write", "'open'"),
+        (tool("open_pull_request", annotations={"readOnlyHint": True}), "write", "'open'"),
+        (tool("open_file"), "read", "'open'"),
+        (tool("open_nodes"), "read", "'open'"),
+        (tool("open"), "read", "'open'"),
+        (tool("list_files", annotations={"readOnlyHint": False}), "write", "claims readOnlyHint: false"),
+        (tool("get_posts"), "read", "'get'"),
+        (tool("check_order_status"), "read", "'check'"),
     ],
 )
 def test_effect_goes_by_the_strongest_verb_before_any_claim(definition: Definition, effect: str, because: str) -> None:

@@ -90,12 +90,18 @@ def _effect_of(name: tuple[str, ...], hints: Mapping[str, Json]) -> tuple[Effect
     if verb not in words.READS | words.WRITES | words.ENDS:
         # No verb in front: any word may be it.
         verbs = set(name)
+    elif verb in words.READS:
+        verbs |= words.DEEDS.intersection(name)
+    if verb == "open" and name[1:] and words.OPENED.isdisjoint(name):
+        return Effect.WRITE, "its name says 'open', and no thing that is opened to be read"
     if ends := sorted(verbs & words.ENDS):
         return Effect.IRREVERSIBLE, f"its name says {ends[0]!r}"
     if hints.get("destructiveHint") is True and hints.get("readOnlyHint") is not True:
         return Effect.IRREVERSIBLE, f"{claims}destructiveHint: true"
     if writes := sorted(verbs & words.WRITES):
         return Effect.WRITE, f"its name says {writes[0]!r}"
+    if hints.get("readOnlyHint") is False:
+        return Effect.WRITE, f"{claims}readOnlyHint: false"
     if reads := sorted(verbs & words.READS):
         return Effect.READ, f"its name says {reads[0]!r}"
     if hints.get("readOnlyHint") is True:

@@ -25,6 +25,17 @@ DESTROYS: Final = frozenset({
     "uninstall", "wipe",
 })  # fmt: skip
 
+DEEDS: Final = frozenset({
+    "append", "create", "edit", "exec", "execute", "insert", "modify", "rename", "replace", "reset", "submit", "update",
+    "upload", "write",
+})  # fmt: skip
+"""Verbs that are hardly ever a thing: they count wherever they stand, as in `search_replace`."""
+OPENED: Final = frozenset({
+    "browser", "directory", "doc", "document", "file", "files", "folder", "image", "link", "memory", "node", "nodes",
+    "note", "page", "tab", "url", "webpage", "website",
+})  # fmt: skip
+"""What is there already when it is opened; an issue or an account is made by that."""
+
 OUTSIDE: Final = frozenset({
     "browse", "download", "email", "fetch", "http", "mail", "post", "publish", "request", "send", "upload", "url",
     "web", "webhook", "webpage", "website",
