@@ -24,6 +24,7 @@ ANYBODY = '@id("p") permit (principal, action, resource);'
     [
         ((Over.AGENT, "bot"), "agent:bot"),
         ((Over.TOOL, "shop/a:b"), "tool:shop/a:b"),
+        ((Over.RESOURCE, "shop/note://a"), "resource:shop/note://a"),
         (EVERYTHING, "everything"),
     ],
 )
@@ -79,6 +80,15 @@ def test_the_reason_says_who_why_and_how_it_ends() -> None:
     assert said == "tool shop/refund was stopped by user:ann: it loops"
     assert following == "people let it act again with: remit resume tool shop/refund"
     assert reason_of(stop_of(EVERYTHING)).text.startswith("everything was stopped by user:ann")
+
+
+def test_a_resource_is_stopped_by_its_address_and_resumed_by_what_a_shell_takes() -> None:
+    found, asked = catalog(), action()
+    under = set(stoppable(found, asked.authority, "shop", "note://a?b&c"))
+    assert {(Over.RESOURCE, "shop/note://a?b&c"), (Over.SERVER, "shop")} <= under
+    assert (Over.RESOURCE, "shop/refund") not in set(stoppable(found, asked.authority, "shop", "refund"))
+    text = reason_of(stop_of((Over.RESOURCE, "shop/note://a?b&c"))).text
+    assert text.endswith("remit resume resource 'shop/note://a?b&c'")
 
 
 def test_what_changes_something_or_tells_somebody_outside_acts() -> None:

@@ -94,17 +94,40 @@ async def test_whatever_is_halted_is_denied_until_it_is_resumed(tmp_path: Path) 
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("holds", [Holds.ALL, Holds.READING])
+async def test_a_resource_alone_is_halted_or_quarantined(tmp_path: Path, holds: Holds) -> None:
+    async with world(tmp_path) as api:
+        authority = api.authority(await api.token("agent", "bot", user="req"))
+        client_, named = Client(Era.STATELESS), {"kind": "resource", "name": "hand/note://a?all&b"}
+
+        async def halted(uri: str) -> bool:
+            return why(await api.driver.read_resource(authority, client_, "hand", uri)) == Code.HALTED.value
+
+        assert not await halted("note://a?all&b")
+        await api.told("POST", "/halts", api.admin, {**named, "why": "it lies", "holds": holds.value})
+        [shown] = (await api.told("GET", "/halts"))["items"]
+        assert (shown["kind"], shown["name"], shown["holds"]) == (*named.values(), holds.value)
+        assert await halted("note://a?all&b")
+        assert not await halted("note://b")
+        assert (await api.told("POST", "/halts/resume", api.admin, named))["record"]
+        assert not await halted("note://a?all&b")
+
+
+@pytest.mark.asyncio
 async def test_a_halt_that_would_stop_nothing_is_refused(tmp_path: Path) -> None:
     async with world(tmp_path) as api:
         for kind, name in (
             ("agent", "bott"), ("user", "x"), ("group", "x"), ("server", "x"), ("tool", "hand/x"), ("tool", "hand"),
-            ("session", "0" * 32),
+            ("session", "0" * 32), ("resource", "x/note://a"), ("resource", "hand"), ("resource", "hand/"),
         ):  # fmt: skip
             refused = await api.ask("POST", "/halts", api.admin, {"kind": kind, "name": name, "why": "x"})
             assert refused.status_code == 404, (kind, name)
         for body in ({"kind": "everything", "name": "x", "why": "x"}, {"kind": "agent", "why": "x"}):
             assert (await api.ask("POST", "/halts", api.admin, body)).status_code == 400
         assert (await api.ask("POST", "/halts", api.admin, {"kind": "everything"})).status_code == 400
+        odd = {"kind": "resource", "name": "hand/file:///a/../b", "why": "x"}
+        refused = await api.ask("POST", "/halts", api.admin, odd)
+        assert (refused.status_code, "more than one way" in refused.text) == (400, True)
         assert (await api.told("GET", "/halts"))["items"] == []
 
 
@@ -386,7 +409,7 @@ async def test_what_a_server_answered_stays_here_once_halted(tmp_path: Path, sho
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("what", [(Over.AGENT, "clerk"), (Over.SERVER, "shop"), (Over.TOOL, "shop/note://a")])
+@pytest.mark.parametrize("what", [(Over.AGENT, "clerk"), (Over.SERVER, "shop"), (Over.RESOURCE, "shop/note://a")])
 async def test_a_watch_of_what_may_be_read_no_more_ends(tmp_path: Path, what: Stopped) -> None:
     async with bench(tmp_path) as b:
         [source] = b.bundle.catalog.policies

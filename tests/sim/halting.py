@@ -134,7 +134,7 @@ def _is_over(what: Stopped, authority: Authority, server: str, name: str) -> boo
             return staff or named in USERS.get(authority.user or "", ())
         case Over.SERVER:
             return named == server
-        case Over.TOOL:
+        case Over.TOOL | Over.RESOURCE:
             return named == f"{server}/{name}"
         case Over.EVERYTHING:
             return True

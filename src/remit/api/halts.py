@@ -1,5 +1,7 @@
 """Routes of halts: who answers for agents stops what acts; who is not concerned lets it act again."""
 
+from typing import Final
+
 from fastapi import APIRouter
 
 from remit.api.access import named
@@ -12,9 +14,12 @@ from remit.api.requests import HaltRequest, StopRequest
 from remit.api.services import Services
 from remit.api.views import instant
 from remit.facts.record import Receipt
-from remit.facts.stop import Holds, Over, Stop, Stopped, subject
+from remit.facts.stop import Holds, Over, Stop, Stopped, typed
+from remit.facts.text import escaped
+from remit.facts.uri import uri_problem
 from remit.pdp.stopping import names_of, of_user
 
+_SHOWN_MAX: Final = 120
 router = APIRouter(route_class=GuardedRoute, tags=["halts"])
 
 
@@ -95,7 +100,7 @@ async def _halt(
     before = _standing(services, what)
     if before is not None and holds is not Holds.ALL and before.holds is not holds:
         # To quarantine it so would let it do a part of what it was stopped from.
-        following = f"remit resume {subject(what).replace(':', ' ', 1)}, or halt it"
+        following = f"remit resume {typed(what)}, or halt it"
         raise Problem(409, "it is stopped from something else", why=str(before), next=following)
     over = await _taken_over(services, caller, before)
     receipt, cut = await services.driver.halt(what, named(caller), why, holds, over)
@@ -141,8 +146,17 @@ async def _known(services: Services, asked: StopRequest) -> Stopped:
         case Over.TOOL:
             server, _, tool = name.partition("/")
             known = (server, tool) in catalog.tools
+        case Over.RESOURCE:
+            # Which there are, its server says at each time anew: a stop may come before one is listed.
+            server, _, uri = name.partition("/")
+            known = server in catalog.servers and bool(uri)
+            odd = uri_problem(uri) if known else None
+            if odd is not None:
+                why = f"{escaped(uri, chars_max=_SHOWN_MAX)} can be read in more than one way, and is never read: {odd}"
+                raise Problem(400, "not something to halt", why=why, next="name it as the ledger does: remit logs")
     if not known:
-        following = "remit sessions ls" if over is Over.SESSION else f"remit get {over.value}s"
+        listed = Over.SERVER if over is Over.RESOURCE else over
+        following = "remit sessions ls" if over is Over.SESSION else f"remit get {listed.value}s"
         raise not_found(f"{over.value}: {name}", following)
     return over, name
 

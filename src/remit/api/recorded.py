@@ -16,7 +16,7 @@ from remit.facts.breaker import State, Trip
 from remit.facts.canonical import Json
 from remit.facts.finding import Find, labels_of
 from remit.facts.record import Ref
-from remit.facts.stop import read_subject, subject
+from remit.facts.stop import read_subject, typed
 from remit.pdp.findings import finding
 from remit.ports.ledger import Entry
 from remit.protect.detect.detectors import detected
@@ -110,7 +110,7 @@ def _halted(services: Services, body: AdminBody, _: ActionBody | None) -> Iterat
     if stands is None:
         yield "it may act again"
     else:
-        yield f"it stands; to let it act again: remit resume {subject(stands.what).replace(':', ' ', 1)}"
+        yield f"it stands; to let it act again: remit resume {typed(stands.what)}"
 
 
 def _previewed(_: Services, __: AdminBody, ___: ActionBody | None) -> Iterator[str]:

@@ -148,10 +148,10 @@ class SignOffRequest(Strict):
 
 
 class StopRequest(Strict):
-    """What is meant: of which kind, and its name; a tool's is `SERVER/TOOL`, everything has none."""
+    """What is meant: its kind and name; a tool's is `SERVER/TOOL`, a resource's `SERVER/URI`, everything has none."""
 
-    kind: Literal["agent", "group", "user", "session", "server", "tool", "everything"]
-    name: Annotated[str, StringConstraints(max_length=200)] = ""
+    kind: Literal["agent", "group", "user", "session", "server", "tool", "resource", "everything"]
+    name: Annotated[str, StringConstraints(max_length=4_200)] = ""
 
 
 class HaltRequest(StopRequest):

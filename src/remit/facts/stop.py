@@ -6,6 +6,7 @@ Laws
 INVARIANT(stop-wins)
 """
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +22,7 @@ class Over(StrEnum):
     SESSION = "session"
     SERVER = "server"
     TOOL = "tool"
+    RESOURCE = "resource"
     EVERYTHING = "everything"
 
 
@@ -33,7 +35,7 @@ class Holds(StrEnum):
 
 
 Stopped: TypeAlias = tuple[Over, str]
-"""What is stopped: of which kind, and its name; a tool's is `SERVER/TOOL`, that of everything is empty."""
+"""What is stopped: its kind and name; a tool's is `SERVER/TOOL`, a resource's `SERVER/URI`, everything's empty."""
 
 EVERYTHING: Stopped = (Over.EVERYTHING, "")
 _FROM: Final = {Holds.ALL: "", Holds.ACTING: " from acting", Holds.READING: " from reading"}
@@ -64,6 +66,12 @@ class Stop:
 def named(what: Stopped) -> str:
     """`what` as people name it: `agent clerk`, `everything`."""
     return f"{what[0].value} {what[1]}".rstrip()
+
+
+def typed(what: Stopped) -> str:
+    """`what` as people type it after a command, which a shell takes as it stands."""
+    over, name = what
+    return f"{over.value} {shlex.quote(name)}" if name else over.value
 
 
 def subject(what: Stopped) -> str:

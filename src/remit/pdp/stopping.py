@@ -5,7 +5,7 @@ from typing import Final
 
 from remit.facts.agent import Authority
 from remit.facts.catalog import Catalog, Effect, Sink
-from remit.facts.stop import EVERYTHING, Holds, Over, Stop, Stopped, subject
+from remit.facts.stop import EVERYTHING, Holds, Over, Stop, Stopped, typed
 from remit.policy.verdict import Code, Reason
 
 _WHATEVER: Final = frozenset({Holds.ALL})
@@ -20,6 +20,8 @@ def stoppable(catalog: Catalog, authority: Authority, server: str = "", name: st
     if server:
         yield Over.SERVER, server
         yield Over.TOOL, f"{server}/{name}"
+        if (server, name) not in catalog.tools:
+            yield Over.RESOURCE, f"{server}/{name}"
     if authority.user is not None:
         yield from of_user(catalog, authority.user)
     for link in authority.links:
@@ -66,5 +68,4 @@ def held(catalog: Catalog, server: str = "", name: str = "") -> frozenset[Holds]
 
 def reason_of(stop: Stop) -> Reason:
     """Why nothing may act that `stop` is over."""
-    named = subject(stop.what).replace(":", " ", 1)
-    return Reason(Code.HALTED, f"{stop}; people let it act again with: remit resume {named}")
+    return Reason(Code.HALTED, f"{stop}; people let it act again with: remit resume {typed(stop.what)}")

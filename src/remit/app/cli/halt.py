@@ -25,7 +25,10 @@ _FAR_S: Final = 10.0
 
 Kind = Annotated[Over | None, typer.Argument(help="What to stop.", show_default=False)]
 Name = Annotated[
-    str, typer.Argument(help="Its name; a tool's is SERVER/TOOL; everything has none.", show_default=False)
+    str,
+    typer.Argument(
+        help="Its name; a tool's is SERVER/TOOL, a resource's SERVER/URI; everything has none.", show_default=False
+    ),
 ]
 
 
@@ -48,7 +51,7 @@ def halt(
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
-    """Stop an agent, group, user, session, server, tool or everything, at once. Without arguments: what is stopped.
+    """Stop an agent, group, user, session, server, tool, resource or everything, at once. Without arguments: what is stopped.
 
     Nothing of it is judged, sent or released from then on, until: remit resume KIND NAME. For a service that does not
     answer the halt is left in its data folder, and is in force before it does anything more.
@@ -83,7 +86,7 @@ class May(StrEnum):
 
 def quarantine(
     kind: Annotated[Over, typer.Argument(help="What to quarantine: a session, an agent, a tool …")],
-    name: Annotated[str, typer.Argument(help="Its name; a tool's is SERVER/TOOL.")],
+    name: Annotated[str, typer.Argument(help="Its name; a tool's is SERVER/TOOL, a resource's SERVER/URI.")],
     why: Annotated[str, typer.Option(help="Why; who is quarantined reads it.")],
     may: Annotated[May, typer.Option(help="What it may still do.")] = May.READ,
     output: Output = Format.TABLE,
