@@ -154,7 +154,12 @@ async def assert_cancelled(one: Rig) -> None:
 @kinds
 @pytest.mark.parametrize(
     ("tool", "causes"),
-    [("die", {"died", "disconnected"}), ("half", {"died", "disconnected"}), ("huge", {"too_large"})],
+    [
+        ("die", {"died", "disconnected"}),
+        ("half", {"died", "disconnected"}),
+        ("huge", {"too_large"}),
+        ("crowded", {"too_large"}),
+    ],
 )
 @pytest.mark.asyncio
 async def test_a_server_that_breaks_off_in_mid_call_may_have_acted(

@@ -156,6 +156,18 @@ def test_a_server_names_what_a_client_lacks_under_the_code_for_that_alone(code: 
     assert (shown.failed is not None) == (code == -32021)
 
 
+def test_values_are_counted_before_a_message_is_read() -> None:
+    few, many = frames.NODES_MAX - 2, frames.NODES_MAX + 1
+    for item in (b"0", b"[]", b"{}", b'{"a":[]}', b'"a"', b'"a\\"b"'):
+        assert frames.is_overfull(b'{"r":[' + b",".join([item] * many) + b"]}")
+    assert not frames.is_overfull(b'{"r":[' + b",".join([b"0"] * few) + b"]}")
+    marks = b'{"r":"' + b'[{,a\\"' * frames.NODES_MAX + b'"}'
+    assert frames.parse(marks) is not None
+    assert not frames.is_overfull(marks), "what stands in a text is no value"
+    named = b'{"r":{' + b",".join(b'"%d":"x"' % number for number in range(few)) + b"}}"
+    assert not frames.is_overfull(named)
+
+
 @pytest.mark.parametrize("error", [None, "no", 7, {}, {"code": True}, {"code": "x", "message": 3}])
 def test_an_error_of_any_shape_is_a_failure(error: Json) -> None:
     outcome = frames.read("s", b"", {"id": 1, "error": error, "result": {"content": []}})

@@ -14,7 +14,8 @@ from remit.pep.mcp import rpc
 from remit.pep.mcp.asks import CallTool
 from remit.pep.mcp.governing import said
 from remit.pep.mcp.words import result_of
-from remit.pep.release import clean, seal, withheld
+from remit.pep.release import PARTS_MAX, clean, seal, withheld
+from remit.pep.showing import show_contents
 from remit.policy.verdict import Code, Gate, Reason
 from remit.ports.upstream import Era, Failure, Result
 from remit.trace.bodies import Status
@@ -100,6 +101,18 @@ def test_a_failure_is_an_error_in_our_words(failure: Failure, status: Status) ->
     assert data is not None
     assert len(data) < 3_000
     assert json.loads(data)["content"][0]["text"] == failure.text
+
+
+def test_a_result_of_too_many_parts_is_withheld_unread() -> None:
+    block = {"type": "text", "text": "x"}
+    assert clean(Result({"content": [block] * PARTS_MAX}, is_error=False)).status is Status.OK
+    shown = clean(Result({"content": [block] * (PARTS_MAX + 1)}, is_error=False))
+    assert (shown.status, shown.error) == (
+        Status.LOST,
+        "the tool's result is withheld: it has more than 10,000 content blocks",
+    )
+    contents = [{"uri": "a:b", "text": "x"}] * (PARTS_MAX + 1)
+    assert show_contents(Result({"contents": contents}, is_error=False)).status is Status.LOST
 
 
 def test_what_has_no_json_form_is_not_sealed() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 BEHAVIOURS = (
     "echo", "fails", "error", "asks", "shapeless", "hang", "die", "half", "huge", "garbage", "wrong_id", "chatty",
     "slow", "changed", "forget", "redirect", "html", "gzip", "polling", "burst", "größe", "stubborn", "status",
+    "crowded",
 )  # fmt: skip
 MODERN = "2026-07-28"
 OLD = "2025-11-25"
@@ -21,6 +22,12 @@ def tools(extra: list[Any]) -> list[Any]:
     """Every behaviour as a tool, then whatever a test wants listed besides."""
     schema = {"type": "object", "properties": {"text": {"type": "string"}}}
     return [{"name": name, "description": f"Does {name}.", "inputSchema": schema} for name in BEHAVIOURS] + extra
+
+
+def crowded(ident: Any) -> str:
+    """A small answer of very many values, which is slow to read."""
+    lists = ",".join(["[[[[]]]]"] * 200_000)
+    return f'{{"jsonrpc":"2.0","id":{json.dumps(ident)},"result":{{"content":[],"structuredContent":[{lists}]}}}}'
 
 
 def page(listed: list[Any], cursor: str | None) -> dict[str, Any]:

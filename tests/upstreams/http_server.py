@@ -182,6 +182,13 @@ async def huge(_: Any, request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def crowded(message: Any, request: web.Request) -> web.StreamResponse:
+    said = catalogue.crowded(message["id"])
+    if "mcp-session-id" in request.headers:
+        return web.Response(text=f"data: {said}\n\n", content_type="text/event-stream")
+    return web.Response(text=said, content_type="application/json")
+
+
 MISBEHAVIOUR: dict[str, Callable[[Any, web.Request], Awaitable[web.StreamResponse | None]]] = {
     "burst": burst,
     "hang": hang,
@@ -189,6 +196,7 @@ MISBEHAVIOUR: dict[str, Callable[[Any, web.Request], Awaitable[web.StreamRespons
     "die": die,
     "half": half,
     "huge": huge,
+    "crowded": crowded,
     "garbage": garbage,
     "wrong_id": wrong_id,
     "forget": forget,

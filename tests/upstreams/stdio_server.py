@@ -81,6 +81,7 @@ MISBEHAVIOUR: dict[str, Callable[[int], object]] = {
     "die": lambda _: sys.exit(3),
     "half": half,
     "huge": huge,
+    "crowded": lambda ident: write(catalogue.crowded(ident) + "\n"),
     "garbage": lambda _: write("Loading...\n\n[1,2]\nnull\n"),
     "wrong_id": wrong_id,
     "chatty": chatty,

@@ -19,6 +19,8 @@ from remit.ports.upstream import Asked, Begun, Failure, Reply, Result
 from remit.trace.bodies import Status
 
 UPSTREAM_TEXT_MAX: Final = 2_000
+PARTS_MAX: Final = 10_000
+"""Of one result: each is looked at by itself."""
 INTERNAL_ERROR: Final = -32603
 _BLOCKS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
@@ -136,6 +138,8 @@ def _result(value: Mapping[str, Json], *, is_error: bool) -> Shown:
     content = value.get("content")
     if not isinstance(content, list):
         raise Odd("it has no list of content")
+    if len(content) > PARTS_MAX:
+        raise Odd(f"it has more than {PARTS_MAX:,} content blocks")
     shown: dict[str, Json] = {"content": [block(one) for one in content]}
     if "structuredContent" in value:
         shown["structuredContent"] = value["structuredContent"]

@@ -12,6 +12,7 @@ from remit.facts import strictjson
 from remit.facts.canonical import Json, canonical
 from remit.pep.release import (
     INTERNAL_ERROR,
+    PARTS_MAX,
     RESOURCE,
     UPSTREAM_TEXT_MAX,
     Odd,
@@ -204,4 +205,6 @@ def _list(value: Mapping[str, Json], name: str) -> list[Json]:
     found = value.get(name)
     if not isinstance(found, list):
         raise Odd(f"it has no list of {name}")
+    if len(found) > PARTS_MAX:
+        raise Odd(f"it has more than {PARTS_MAX:,} {name}")
     return found

@@ -22,6 +22,7 @@ from remit.adapters.upstreams.frames import (
     Refusal,
     cancelled,
     is_answer,
+    is_overfull,
     notification,
     parse,
     read,
@@ -229,7 +230,7 @@ class Child(asyncio.SubprocessProtocol):
         self.on_gone()
 
     def _overlong(self) -> None:
-        """A line above the bound: which call it answers is unknown, so all that it may fail."""
+        """A line above the bounds: which call it answers is unknown, so all that it may fail."""
         refusal = Refusal(too_large(self.server, self._bytes_max))
         for ident in self._suspects or tuple(self._owed):
             answer = self._owed.get(ident)
@@ -238,6 +239,9 @@ class Child(asyncio.SubprocessProtocol):
         self._suspects = frozenset()
 
     def _heard(self, line: bytes) -> None:
+        if is_overfull(line):
+            self._overlong()
+            return
         message = parse(line)
         if message is not None and is_answer(message):
             wanted = self._answered(line, message)

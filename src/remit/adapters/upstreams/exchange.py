@@ -23,6 +23,7 @@ from remit.adapters.upstreams.frames import (
     Refusal,
     answers,
     is_answer,
+    is_overfull,
     parse,
     read,
 )
@@ -151,6 +152,8 @@ class Exchange:
         if 300 <= status < 400:
             return Refusal(self._redirected(response), status)
         raw = self._hiding.hide(await self._body(response))
+        if is_overfull(raw):
+            raise TooLargeError
         encoding = response.headers.get("Content-Encoding", "identity")
         message = parse(raw) if response.content_type == "application/json" and encoding == "identity" else None
         if status != 200:
@@ -190,6 +193,8 @@ class Exchange:
             async for chunk in response.content.iter_any():
                 for event in decoder.feed(chunk):
                     data = self._hiding.hide(event.data)
+                    if is_overfull(data):
+                        raise EventTooLargeError
                     message = parse(data) if data else None
                     if message is not None and is_answer(message) and ident is not None and answers(message, ident):
                         answered = True

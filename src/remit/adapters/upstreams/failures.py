@@ -24,8 +24,9 @@ def timed_out(server: str, seconds: float, *, sent: bool) -> Failure:
 
 
 def too_large(server: str, bytes_max: int) -> Failure:
-    """One message above the limit."""
-    return Failure(cause="too_large", text=f"server {server!r} sent a message above {bytes_max} bytes", sent=True)
+    """One message above the limits."""
+    text = f"server {server!r} sent a message above {bytes_max} bytes, or of more values than one may hold"
+    return Failure(cause="too_large", text=text, sent=True)
 
 
 def internal(server: str, problem: Exception, *, sent: bool) -> Failure:

@@ -14,9 +14,12 @@ import orjson
 from remit.adapters.upstreams.failures import garbage
 from remit.facts.canonical import Json
 from remit.facts.capability import of_stateless_clients
+from remit.facts.strictjson import nodes_most
 from remit.ports.upstream import Failure
 
 UPSTREAM_TEXT_CHARS_MAX: Final = 4096
+NODES_MAX: Final = 500_000
+"""Values in one message: to read very many, most of them empty, takes many seconds, in which nobody is answered."""
 METHOD_NOT_FOUND: Final = -32601
 MISSING_CAPABILITY: Final = -32021
 _HEADER_SAFE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
@@ -95,6 +98,15 @@ def parse(raw: bytes | bytearray) -> Message | None:
     except orjson.JSONDecodeError:
         return None
     return cast("Message", found) if isinstance(found, dict) else None
+
+
+def is_overfull(raw: bytes | bytearray) -> bool:
+    """Whether `raw` holds more than `NODES_MAX` values; told from its bytes, before anything is made of them."""
+    if len(raw) <= NODES_MAX:
+        return False
+    # Each value has at most a name and a text of its own, which are four quotes.
+    quotes = raw.count(b'"') - raw.count(rb"\"")
+    return quotes > 4 * NODES_MAX or nodes_most(bytes(raw)) > NODES_MAX
 
 
 def is_answer(message: Message) -> bool:
