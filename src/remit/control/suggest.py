@@ -116,7 +116,7 @@ def _sink(entry: _Entry, effect: Effect) -> None:
     hints = entry.definition.annotations
     outward = words.ADDRESSED if effect is Effect.READ else words.ADDRESSED | words.OUTSIDE
     reaches = next((argument for argument, said in named.items() if said & outward), None)
-    outside = sorted(set(entry.name) & (words.WEB | {"browse", "fetch"} if effect is Effect.READ else words.OUTSIDE))
+    outside = sorted(set(entry.name) & (words.VISITS if effect is Effect.READ else words.OUTSIDE))
     sink, why = Sink.EXTERNAL, "nothing says that what it is given stays here"
     if reaches is not None:
         why = f"its argument {reaches} leads outside"
@@ -182,6 +182,8 @@ def _role(name: tuple[str, ...], schema: Mapping[str, Json]) -> tuple[str, str] 
     last = name[-1] if name else ""
     if {last, _singular(last)} & words.TARGETS:
         return "target", f"{last} says whom or what it reaches"
+    if last in words.TELLING and (found := sorted(word for word in name[:-1] if _singular(word) in words.TARGETS)):
+        return "target", f"{found[0]} {last} says whom or what it reaches"
     if found := sorted(said & words.CONTENTS):
         return "content", f"{found[0]} is what it carries"
     if kinds <= {"number"} or schema.get("format") in _TIMES:

@@ -40,13 +40,17 @@ OUTSIDE: Final = frozenset({
     "browse", "download", "email", "fetch", "http", "mail", "post", "publish", "request", "send", "upload", "url",
     "web", "webhook", "webpage", "website",
 })  # fmt: skip
-ADDRESSED: Final = frozenset({"endpoint", "link", "uri", "url", "webhook", "website"})
+ADDRESSED: Final = frozenset({
+    "domain", "endpoint", "host", "hostname", "link", "uri", "url", "webhook", "website",
+})  # fmt: skip
 """Arguments by which even a tool that only reads reaches outside, and may carry something there."""
 KEPT: Final = frozenset({
     "document", "file", "folder", "directory", "note", "memory", "table", "row", "database", "record", "todo", "task",
 })  # fmt: skip
 """Nouns of stores: what is written there stays there until somebody reads it."""
 WEB: Final = frozenset({"http", "internet", "news", "page", "url", "web", "webpage", "website"})
+VISITS: Final = WEB | {"browse", "crawl", "curl", "dns", "fetch", "ping", "scrape", "whois"}
+"""What even a tool that only reads asks others for: the question itself tells them something."""
 PERSONAL: Final = frozenset({
     "card", "credential", "credentials", "health", "identity", "medical", "passport", "password", "passwords",
     "personal", "salary", "secret", "secrets", "ssn",
@@ -68,6 +72,9 @@ CONTENTS: Final = frozenset({
     "note", "notes", "number", "price", "quantity", "reason", "size", "start", "subject", "summary", "text", "time",
     "title", "topic", "value",
 })  # fmt: skip
+
+TELLING: Final = frozenset({"details", "no", "number"})
+"""Last words that tell which one of what stands before them, as in `account_number`."""
 
 DIRECTORIES: Final = frozenset({
     "accounts", "agencies", "branches", "calendars", "channels", "colleagues", "companies", "contacts", "customers",
