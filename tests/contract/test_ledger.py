@@ -1,13 +1,15 @@
 """The contract of `ports.ledger.Ledger`, run against the SQLite adapter."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from remit.adapters.sqlite import SqliteLedger
+from remit.adapters.sqlite import SqliteLedger, verify_file
+from remit.adapters.sqlite.reads import UNSETTLED
 from remit.escalate.machine import State
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
@@ -235,10 +237,52 @@ async def test_intents_without_an_outcome_are_in_doubt_after_a_restart(place: Pl
     end = outcome(str(ref(3)), sids=["s1", "s2"], status=Status.LOST, result=None)
     await append_all(ledger, [Step(OUTCOME, "s2", end)])
     assert [item.ref for item in await ledger.in_doubt()] == [ref(7)]
+    assert [(item.ref, item.status) for item in await ledger.unsettled(after=None, limit=9)] == [
+        (ref(3), Status.LOST),
+        (ref(7), None),
+    ]
     session = await ledger.session("s2")
     assert session is not None
     assert "confidential" in session.labels, "labels only grow"
     await ledger.close()
+
+
+@pytest.mark.asyncio
+async def test_what_no_answer_ended_is_listed_page_by_page_until_somebody_settles_it(place: Place) -> None:
+    ledger = place.open()
+    ends = [Status.OK, Status.LOST, Status.TOOL_ERROR, Status.TIMEOUT, Status.UPSTREAM_ERROR, Status.NOT_SENT]
+    await append_all(ledger, [Step(INTENT, "s1", action())] * (len(ends) + 1))
+    told = [outcome(str(ref(number)), status=end, result=None) for number, end in enumerate(ends, 2)]
+    await append_all(ledger, [Step(OUTCOME, "s1", one) for one in told])
+    unanswered = [(ref(3), "lost"), (ref(5), "timeout"), (ref(6), "upstream_error")]
+
+    async def listed(limit: int = 9, after: Ref | None = None) -> list[tuple[Ref, str | None]]:
+        found = await ledger.unsettled(after=after, limit=limit)
+        assert {(item.sid, item.at) for item in found} <= {("s1", 5)}
+        return [(item.ref, item.status) for item in found]
+
+    assert await listed() == unanswered, "what is still under way is not in doubt"
+    await ledger.close()
+    ledger = place.open()
+    assert await listed() == [*unanswered, (ref(8), None)]
+    assert await listed(2) == unanswered[:2]
+    assert await listed(2, ref(5)) == [unanswered[2], (ref(8), None)]
+    assert await listed(after=Ref("r9999-1", 5)) == []
+    for number in (5, 8):
+        said = AdminBody(Event.INTENT_SETTLED, "user:ana", str(ref(number)), {"happened": True, "why": "seen"})
+        await append_all(ledger, [Step(ADMIN, "", said)])
+    assert await listed() == [unanswered[0], unanswered[2]]
+    await ledger.close()
+    assert verify_file(place.file).clean
+
+
+def test_to_list_what_is_in_doubt_reads_neither_records_nor_other_outcomes(place: Place) -> None:
+    asyncio.run(place.open().close())
+    conn = sqlite3.connect(place.file)
+    plan = [row[3] for row in conn.execute(f"EXPLAIN QUERY PLAN {UNSETTLED}", (0, 9))]
+    conn.close()
+    assert "SEARCH unanswered USING INTEGER PRIMARY KEY (rowid>?)" in plan
+    assert [step for step in plan if "SCAN" in step or "TEMP" in step] == []
 
 
 @pytest.mark.asyncio

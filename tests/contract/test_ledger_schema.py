@@ -11,10 +11,12 @@ from remit.adapters.sqlite import schema as schema_module
 from remit.adapters.sqlite.schema import APPLICATION, VERSION
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind, Ref
-from remit.trace.bodies import Stored
+from remit.trace.bodies import AdminBody, Event, Status, Stored
 from remit.trace.links import Row
 from remit.trace.verify import verify
 from tests.contract.ledger_world import REPLICA, Place, append_all
+from tests.contract.log_world import Log
+from tests.contract.test_ledger_erase import erasures_of
 from tests.core.recording import Step, action, outcome, stored
 
 CHAINS = (f"{REPLICA}-9", f"{REPLICA}-10")
@@ -176,3 +178,32 @@ async def test_a_file_of_version_1_gets_the_tables_of_stores_and_indices(tmp_pat
     await ledger.close()
     assert verify_file(place.file).findings == ()
     assert version_of(tmp_path / "ledger.sqlite3.v1.bak") == 1
+
+
+@pytest.mark.asyncio
+async def test_a_file_of_version_13_is_told_what_no_answer_ended_and_nobody_settled(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    await log.open()
+    ends = [Status.OK, Status.LOST, Status.TIMEOUT, Status.UPSTREAM_ERROR, Status.LOST]
+    intents = await append_all(log.ledger, [Step(RecordKind.INTENT, "s1", action())] * len(ends))
+    told = [outcome(str(one.ref), status=end, result=None) for one, end in zip(intents, ends, strict=True)]
+    await append_all(log.ledger, [Step(RecordKind.OUTCOME, "s1", one) for one in told])
+    settled = AdminBody(Event.INTENT_SETTLED, "ana", told[2].intent, {"happened": True, "why": "seen"})
+    await append_all(log.ledger, [Step(RecordKind.ADMIN, "", settled)])
+    await erasures_of(log).erase([intents[4].ref], "asked for by ana", "user:dpo")
+    await log.close()
+    conn = sqlite3.connect(log.file, isolation_level=None)
+    before = conn.execute("SELECT * FROM unanswered").fetchall()
+    conn.execute("DROP TABLE unanswered")
+    conn.execute("PRAGMA user_version = 13")
+    conn.close()
+    await log.open()
+    listed = [(item.ref, item.status) for item in await log.ledger.unsettled(after=None, limit=9)]
+    assert listed == [(intents[1].ref, "lost"), (intents[3].ref, "upstream_error")], "one was erased"
+    await log.close()
+    conn = sqlite3.connect(log.file)
+    assert conn.execute("SELECT * FROM unanswered").fetchall() == before
+    conn.close()
+    assert [status for _, status in before] == ["lost", "upstream_error", "lost"]
+    assert verify_file(log.file).findings == ()
+    assert version_of(tmp_path / "ledger.sqlite3.v13.bak") == 13

@@ -14,7 +14,7 @@ from remit.adapters.sqlite.reads import SEGMENT
 from remit.adapters.sqlite.segment import ERASED, Stored, body_head, record_head, unpack
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.facts.record import RecordKind
-from remit.trace.bodies import AdminBody, Event
+from remit.trace.bodies import AdminBody, Event, Status
 from remit.trace.chain import commitment, record_hash
 from remit.trace.encoding import decode_record, encode_body, encode_record
 from remit.trace.report import Report
@@ -42,7 +42,9 @@ async def fill(place: Place) -> None:
     await append_all(ledger, steps)
     await ledger.close()
     ledger = place.open()
-    await append_all(ledger, [Step(RecordKind.INTENT, "s1", action())])
+    await append_all(ledger, [Step(RecordKind.INTENT, "s1", action()), Step(RecordKind.INTENT, "s1", action())])
+    lost = outcome(f"{SECOND}.3", status=Status.LOST, result=None)
+    await append_all(ledger, [Step(RecordKind.OUTCOME, "s1", lost)])
     await ledger.close()
     report = verify_file(place.file)
     assert (report.clean, report.uncompared) == (True, None)
@@ -76,7 +78,11 @@ EDITS = [
     ),
     ("UPDATE credential SET hash = 'sha256:2'", "credential admin: the records say otherwise of hash"),
     ("DELETE FROM in_doubt", f"in_doubt {FIRST}.8: the records say so, the file does not"),
-    ("UPDATE outcome SET outcome = outcome + 1", f"outcome {FIRST}.4: the records say otherwise of outcome"),
+    ("DELETE FROM unanswered", f"unanswered {SECOND}.3: the records say so, the file does not"),
+    (
+        "UPDATE outcome SET outcome = outcome + 1 WHERE intent < 2 << 40",
+        f"outcome {FIRST}.4: the records say otherwise of outcome",
+    ),
     ("DELETE FROM open_intents", "the records say so, the file does not"),
     ("UPDATE chain SET epoch = 7 WHERE no = 2", "chain 2: the records say otherwise of epoch"),
     ("UPDATE meta SET value = 'r9999'", "meta replica: no chain of the file is its"),

@@ -136,6 +136,13 @@ def test_outcome_labels_every_session_and_closes_the_intent() -> None:
     )
 
 
+@pytest.mark.parametrize("status", Status)
+def test_an_outcome_says_where_no_answer_of_the_tool_ended_the_intent(status: Status) -> None:
+    body = outcome("r7f3-1.3", status=status, result=None)
+    unanswered = status if status in {Status.LOST, Status.TIMEOUT, Status.UPSTREAM_ERROR} else None
+    assert fold(REF, 7, RecordKind.OUTCOME, body) == (IntentClosed("r7f3-1.3", REF, unanswered=unanswered),)
+
+
 def test_what_a_result_adds_to_origins_belongs_to_the_root_session() -> None:
     body = replace(outcome("r7f3-1.2", sids=["s1", "s2"]), origins="AAEC")
     assert fold(REF, 7, RecordKind.OUTCOME, body) == (IntentClosed("r7f3-1.2", REF), OriginsAdded(REF, "s1"))

@@ -40,6 +40,7 @@ async def killed_in_flight(counting: Counting) -> None:
 def test_a_person_settles_what_is_in_doubt_and_the_ledger_verifies(doubtful: Counting) -> None:
     service = doubtful.service
     [item] = service.told("ledger", "in-doubt")
+    assert item["outcome"] == "none"
     before = service.told("sessions", "show", item["sid"])
     told = service.remit("why", item["id"])
     assert "remit ledger settle" in told.stderr, told.stderr
@@ -109,13 +110,17 @@ def test_a_call_that_was_cut_off_is_settled_like_one_that_has_no_outcome(tmp_pat
         def spent() -> list[str]:
             return [one["spent"] for one in service.told("describe", "budget", "one")["status"]["accounts"]]
 
-        assert (spent(), service.told("ledger", "in-doubt")) == (["1"], [])
+        [item] = service.told("ledger", "in-doubt")
+        assert (spent(), item["id"], item["outcome"]) == (["1"], ident, "lost")
+        listed = service.remit("ledger", "in-doubt")
+        assert f"{ident}  lost" in listed.stdout
+        assert "remit ledger settle ID" in listed.stderr
         assert f"remit ledger settle {ident}" in service.remit("why", ident).stderr
         said = ("ledger", "settle", ident, "--did-not-happen", "--why", "its line is not at the counter")
         with ThreadPoolExecutor(4) as pool:
             together = [pool.submit(service.remit, *said) for _ in range(4)]
         assert sorted(one.result().returncode for one in together) == [0, 5, 5, 5], "it is said once"
-        assert spent() == ["0"]
+        assert (spent(), service.told("ledger", "in-doubt")) == (["0"], [])
         why = service.told("why", ident)
         assert (why["outcome"]["status"], why["settled"]["happened"], why["in_doubt"]) == ("lost", False, False)
         service.stop()

@@ -196,17 +196,19 @@ class EntriesAnswer(Answer):
 
 
 class InDoubtAnswer(Answer):
-    """An intent whose effect may or may not have been."""
+    """An intent whose effect may or may not have been; `outcome` is how it ended, `none` where it did not."""
 
     id: str
     sid: str
     at: str
+    outcome: str
 
 
 class InDoubtsAnswer(Answer):
-    """Intents in doubt, oldest first."""
+    """Intents in doubt, oldest first; `next` is where the following page begins."""
 
     items: list[InDoubtAnswer]
+    next: str | None
 
 
 class SettledAnswer(Answer):

@@ -14,7 +14,7 @@ from remit.api.authenticator import Person
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
 from remit.api.problem import Problem, forbidden, not_found
 from remit.api.records import entry_view, event_view
-from remit.api.requests import Limit, RefText, SettleRequest, Sid
+from remit.api.requests import LIMIT_MAX, Limit, RefText, SettleRequest, Sid
 from remit.api.services import Services
 from remit.api.views import instant
 from remit.facts.record import Ref
@@ -57,13 +57,19 @@ async def entries(
 
 
 @router.get("/ledger/in-doubt")
-async def in_doubt(services: With, _: ByAdmin) -> InDoubtsAnswer:
-    """Intents of earlier epochs without an outcome: listed, never guessed."""
+async def in_doubt(services: With, _: ByAdmin, after: After = None, limit: Limit = LIMIT_MAX) -> InDoubtsAnswer:
+    """Intents that were sent and that no answer of the tool ended, until somebody settles them: never guessed.
+
+    Those of earlier epochs without an outcome (`none`), and those that ended `timeout`, `lost` or `upstream_error`.
+    """
+    start = None if after is None else Ref.parse(after)
+    found = await services.ledger.unsettled(after=start, limit=limit)
     return InDoubtsAnswer(
         items=[
-            InDoubtAnswer(id=str(item.ref), sid=item.sid, at=instant(item.at))
-            for item in await services.ledger.in_doubt()
-        ]
+            InDoubtAnswer(id=str(item.ref), sid=item.sid, at=instant(item.at), outcome=item.status or "none")
+            for item in found
+        ],
+        next=str(found[-1].ref) if len(found) == limit else None,
     )
 
 

@@ -63,6 +63,15 @@ class Client:
         told = {key: value for key, value in query.items() if value is not None}
         return self._send("GET", path + (f"?{urlencode(told)}" if told else ""), None)
 
+    def pages(self, path: str, **query: object) -> Iterator[list[dict[str, Any]]]:
+        """The items at `path`, page by page; `query` is asked of the first."""
+        while True:
+            page = self.get(path, **query)
+            yield page["items"]
+            if page["next"] is None:
+                return
+            query = {"after": page["next"]}
+
     def post(self, path: str, body: Mapping[str, object] | None = None, *, timeout_s: float = _TIMEOUT_S) -> Any:
         """POST `body` as JSON to `path` under `/api/v1`."""
         return self._send("POST", path, body or {}, timeout_s=timeout_s)

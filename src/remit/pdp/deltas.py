@@ -10,7 +10,7 @@ from remit.facts.passkey import Passkey
 from remit.facts.record import Ref
 from remit.facts.stop import Stop, Stopped
 from remit.pdp.kept import PastCarried, PastMarked, SignedOff
-from remit.trace.bodies import ActionBody
+from remit.trace.bodies import ActionBody, Status
 
 
 # These two are made for every intent there is; freezing them would cost 2 µs each time.
@@ -81,11 +81,15 @@ class SessionEnded:
 
 @dataclass(frozen=True, slots=True)
 class IntentClosed:
-    """The intent at `intent` (a decision id) has its outcome, `outcome`; one that is `settled` has it from a person."""
+    """The intent at `intent` (a decision id) has its outcome, `outcome`; one that is `settled` has it from a person.
+
+    `unanswered` is how it ended where no answer of the tool says what became of it.
+    """
 
     intent: str
     outcome: Ref
     settled: bool = False
+    unanswered: Status | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ from remit.pdp.deltas import (
 from remit.pdp.kept import PastMarked, carried_past, settled_past
 from remit.pdp.unasked import unasked
 from remit.trace.bodies import (
+    UNANSWERED,
     ActionBody,
     AdminBody,
     Body,
@@ -197,7 +198,7 @@ def _outcome(ref: Ref, at: int, body: OutcomeBody) -> tuple[Delta, ...]:
     if body.labels:
         labels = closed(body.labels)
         deltas.extend([LabelsJoined(sid, at, labels) for sid in body.sids])
-    deltas.append(IntentClosed(body.intent, ref))
+    deltas.append(IntentClosed(body.intent, ref, unanswered=body.status if body.status in UNANSWERED else None))
     deltas.extend([Refunded(*refund) for refund in body.refunds])
     if body.origins is not None and body.sids:
         deltas.append(OriginsAdded(ref, body.sids[0]))

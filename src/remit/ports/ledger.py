@@ -20,7 +20,7 @@ from remit.facts.record import Receipt, Record, RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.stop import Stop, Stopped
 from remit.protect.past import Slot
-from remit.trace.bodies import Body
+from remit.trace.bodies import Body, Status
 
 
 class LedgerUnwritable(Exception):
@@ -62,11 +62,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """An intent without an outcome from an earlier epoch: its effect may or may not have been."""
+    """An intent that was sent, and its effect may or may not have been.
+
+    It is of an earlier epoch and has no outcome, or its outcome is none of the tool's answers: then `status` is how it
+    ended.
+    """
 
     ref: Ref
     sid: str
     at: int
+    status: Status | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,13 @@ class Ledger(Protocol):
 
     async def in_doubt(self) -> Sequence[InDoubt]:
         """Intents of earlier epochs without an outcome, oldest first."""
+        ...
+
+    async def unsettled(self, *, after: Ref | None, limit: int) -> Sequence[InDoubt]:
+        """All intents in doubt of which no person has said what became of them, oldest first, after `after`.
+
+        One whose outcome was erased is not among them: what it gave back is not known any more.
+        """
         ...
 
     async def revoked(self) -> Mapping[str, int]:

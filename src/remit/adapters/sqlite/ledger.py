@@ -118,14 +118,14 @@ class SqliteLedger:
     async def entry(self, ref: Ref) -> Entry | None:
         """The record at `ref`, once durable."""
         ident = self._state.id_of(ref)
-        return None if ident is None else await self._readers.run(lambda conn: _entry(conn, ident))
+        return None if ident is None else await self._readers.run(lambda conn: reads.entry_at(conn, ident))
 
     async def outcome_of(self, ref: Ref) -> Entry | None:
         """The outcome of the intent at `ref`, if it has one."""
         ident = self._state.id_of(ref)
         if ident is None:
             return None
-        return await self._readers.run(lambda conn: _outcome(conn, ident))
+        return await self._readers.run(lambda conn: reads.outcome_of(conn, ident))
 
     async def entries(self, *, after: Ref | None, limit: int, sid: str | None) -> Sequence[Entry]:
         """Records in order, after `after`, of session `sid` alone where it is given."""
@@ -144,6 +144,11 @@ class SqliteLedger:
     async def in_doubt(self) -> Sequence[InDoubt]:
         """Intents of earlier epochs without an outcome, oldest first."""
         return await self._readers.run(reads.in_doubt)
+
+    async def unsettled(self, *, after: Ref | None, limit: int) -> Sequence[InDoubt]:
+        """All intents in doubt that no person settled, oldest first, after `after`."""
+        start = 0 if after is None else self._state.id_of(after)
+        return () if start is None else await self._readers.run(lambda conn: reads.unsettled(conn, start, limit))
 
     async def revoked(self) -> Mapping[str, int]:
         """Revoked token ids and when they would have expired, in ms since the epoch."""
@@ -336,15 +341,5 @@ def _unopened(path: Path, error: sqlite3.DatabaseError) -> Exception:
             return unwritable(error)
 
 
-def _entry(conn: sqlite3.Connection, ident: int) -> Entry | None:
-    stored = reads.stored_at(conn, ident)
-    return None if stored is None else reads.entry(stored)
-
-
 def _entries(stored: Sequence[Stored]) -> Sequence[Entry]:
     return [reads.entry(item) for item in stored]
-
-
-def _outcome(conn: sqlite3.Connection, intent: int) -> Entry | None:
-    row = conn.execute("SELECT outcome FROM outcome WHERE intent = ?", (intent,)).fetchone()
-    return None if row is None else _entry(conn, row[0])

@@ -6,11 +6,13 @@ Records are moved as they are stored; state is folded anew.
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import tee
 from typing import Any, Final
 
 import orjson
 
-from remit.adapters.sqlite import rows
+from remit.adapters.sqlite import reads, rows
+from remit.adapters.sqlite.frames import kept_of
 from remit.adapters.sqlite.passkeys import Changing, passkeys
 from remit.adapters.sqlite.pasts import Pasts
 from remit.adapters.sqlite.reads import SEGMENT
@@ -27,6 +29,7 @@ from remit.adapters.sqlite.tables import (
     STOPS,
     TABLES,
     THRESHOLDS,
+    UNSETTLED,
     create,
 )
 from remit.facts.novelty import Used
@@ -34,7 +37,15 @@ from remit.facts.record import Record, RecordKind, Ref
 from remit.pdp.deltas import PasskeyAdded, PasskeyRemoved, PasskeyUsed
 from remit.pdp.fold import fold
 from remit.pdp.kept import PastCarried, PastMarked
-from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody
+from remit.trace.bodies import (
+    UNANSWERED,
+    ActionBody,
+    AdminBody,
+    Body,
+    Choice,
+    DecisionBody,
+    OutcomeBody,
+)
 from remit.trace.chain import parts
 from remit.trace.encoding import Undecodable, decode_body, decode_record
 from remit.trace.erasing import frames
@@ -221,6 +232,20 @@ def from_version_12(conn: sqlite3.Connection) -> None:
             number = refused.pop(body.approval)
             found[number] = replace(found[number], note=body.note)
     rows.write(conn, {"approval": [rows.approval_row(number, one) for number, one in found.items()]})
+
+
+def from_version_13(conn: sqlite3.Connection) -> None:
+    """Version 13 did not tell how intents ended. An outcome that a person's word replaced is not looked at: settled."""
+    if conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'unanswered'").fetchone():
+        return
+    conn.execute(UNSETTLED)
+    ends, asked = tee(conn.execute("SELECT outcome, intent FROM outcome ORDER BY outcome"))
+    found: list[rows.Row] = []
+    for (_, intent), stored in zip(ends, reads.stored_at_each(conn, (row[0] for row in asked)), strict=True):
+        body = kept_of(conn, stored)
+        if isinstance(body, OutcomeBody) and body.status in UNANSWERED:
+            found.append((intent, body.status))
+    rows.write(conn, {"unanswered": found})
 
 
 def _records(conn: sqlite3.Connection) -> Iterator[tuple[Record, bytes | None]]:

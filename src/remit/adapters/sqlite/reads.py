@@ -32,6 +32,7 @@ from remit.facts.session import Session
 from remit.facts.stop import Holds, Stop, Stopped, read_subject
 from remit.ports.ledger import Entry, InDoubt, Origins
 from remit.protect.past import Slot, slot_from
+from remit.trace.bodies import Status
 from remit.trace.encoding import decode_body, decode_record
 
 _THREADS: Final = 2
@@ -45,6 +46,12 @@ SEGMENT: Final = (
 """Rows for `segment.unpack`."""
 _ALL: Final = "SELECT detail FROM approval ORDER BY id DESC LIMIT ?"
 _OPEN: Final = "SELECT detail FROM approval WHERE state IN ('pending', 'approved') ORDER BY id DESC LIMIT ?"
+UNSETTLED: Final = (
+    "SELECT id, NULL FROM in_doubt WHERE id > ?1 UNION ALL "
+    "SELECT id, status FROM unanswered JOIN outcome ON intent = id "
+    "WHERE id > ?1 AND outcome NOT IN (SELECT id FROM erased) ORDER BY id LIMIT ?2"
+)
+"""By the keys of both tables: what it costs hangs on what is in doubt, not on the ledger."""
 _T = TypeVar("_T")
 
 
@@ -116,6 +123,18 @@ def stored_at(conn: sqlite3.Connection, ident: int) -> Stored | None:
         if stored.id == ident:
             return stored
     return None
+
+
+def entry_at(conn: sqlite3.Connection, ident: int) -> Entry | None:
+    """The record with this id, decoded."""
+    found = stored_at(conn, ident)
+    return None if found is None else entry(found)
+
+
+def outcome_of(conn: sqlite3.Connection, intent: int) -> Entry | None:
+    """The outcome of the intent with this id."""
+    row = conn.execute("SELECT outcome FROM outcome WHERE intent = ?", (intent,)).fetchone()
+    return None if row is None else entry_at(conn, row[0])
 
 
 def stored_after(conn: sqlite3.Connection, after: int, limit: int) -> list[Stored]:
@@ -242,6 +261,16 @@ def in_doubt(conn: sqlite3.Connection) -> Sequence[InDoubt]:
         (SEQ_BITS,),
     ).fetchall()
     return [InDoubt(Ref(chain, ident & _SEQ_MASK), sid, at) for chain, ident, sid, at in found]
+
+
+def unsettled(conn: sqlite3.Connection, after: int, limit: int) -> Sequence[InDoubt]:
+    """Intents in doubt with ids above `after`, oldest first, but for those whose outcome was erased."""
+    ended = dict(conn.execute(UNSETTLED, (after, limit)).fetchall())
+    records = [(one.id, decode_record(one.record)) for one in stored_at_each(conn, ended)]
+    return [
+        InDoubt(Ref(record.chain, record.seq), record.sid, record.at, ended[ident] and Status(ended[ident]))
+        for ident, record in records
+    ]
 
 
 def revoked(conn: sqlite3.Connection) -> Mapping[str, int]:

@@ -26,7 +26,7 @@ UNFOLDABLE: Final = (SegmentTorn, sqlite3.Error, ValueError, OverflowError)
 """What folding raises for records that no service wrote."""
 
 _SCHEMA: Final = "SELECT type, name, sql FROM {}.sqlite_master"
-_BY_RECORD: Final = frozenset({"in_doubt", "outcome", "approval", "erased"})
+_BY_RECORD: Final = frozenset({"in_doubt", "outcome", "unanswered", "approval", "erased"})
 _HELD_ALONE: Final = ("meta", "segment", "body", "tile", "signed")
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
 

@@ -44,6 +44,7 @@ _INTO: Final = {
     "open_intents": ("REPLACE INTO open_intents", "nn", ""),
     "in_doubt": ("INSERT INTO in_doubt", "ntn", ""),
     "outcome": ("REPLACE INTO outcome", "nn", ""),
+    "unanswered": ("INSERT INTO unanswered", "nt", ""),
     "approval": ("REPLACE INTO approval", "ntt", ""),
     "stopped": ("REPLACE INTO stopped", "ttntt", ""),
     "granted": ("REPLACE INTO granted", "nt", ""),
@@ -65,6 +66,7 @@ _INTO: Final = {
 _GOING: Final = {
     "open_intents": "block",
     "in_doubt": "id",
+    "unanswered": "id",
     "stopped": "what",
     "credential": "ident",
     "keyed": "sid",

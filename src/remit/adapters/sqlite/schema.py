@@ -24,10 +24,11 @@ from remit.adapters.sqlite.migrate import (
     from_version_10,
     from_version_11,
     from_version_12,
+    from_version_13,
 )
 from remit.adapters.sqlite.tables import create
 
-VERSION: Final = 13
+VERSION: Final = 14
 APPLICATION: Final = 0x524D4954
 """`RMIT`, in the file's header (sqlite.org/fileformat2.html, application id)."""
 
@@ -45,6 +46,7 @@ MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {
     10: from_version_10,
     11: from_version_11,
     12: from_version_12,
+    13: from_version_13,
 }
 """From each earlier version to the one after it."""
 

@@ -155,10 +155,9 @@ class State:
             taken.clear()
         self._granted.clear()
         self._passkeys.clear()
-        if len(self._sessions) > _CACHED_MAX:
-            self._sessions.clear()
-        if len(self._stored) > _CACHED_MAX:
-            self._stored.clear()
+        for cached in (self._sessions, self._stored):
+            if len(cached) > _CACHED_MAX:
+                cached.clear()
         return changed
 
     def _apply(self, delta: Delta) -> None:
@@ -316,6 +315,8 @@ class State:
             self._change("in_doubt", ident, (ident, None, None))
         elif not delta.settled:
             return
+        if delta.settled or delta.unanswered is not None:
+            self._change("unanswered", ident, (ident, delta.unanswered))
         self._closed.append((ident, outcome))
 
     def _begin(self, chain: str, at: int) -> None:

@@ -90,6 +90,9 @@ BREAKERS: Final = """CREATE TABLE tripped (
 ) STRICT, WITHOUT ROWID"""
 """What version 8 brought: breakers that tripped and did not close again."""
 
+UNSETTLED: Final = "CREATE TABLE unanswered (id INTEGER PRIMARY KEY, status TEXT NOT NULL) STRICT"
+"""What version 14 brought: intents that were sent and ended without an answer, until a person settles them."""
+
 STATE: Final = (
     "chain",
     "session",
@@ -97,6 +100,7 @@ STATE: Final = (
     "open_intents",
     "in_doubt",
     "outcome",
+    "unanswered",
     "approval",
     "revoked",
     "credential",
@@ -126,5 +130,6 @@ def create(conn: sqlite3.Connection) -> None:
     conn.execute(BUDGETS)
     conn.execute(PASSKEYS)
     conn.execute(BREAKERS)
+    conn.execute(UNSETTLED)
     for statement in (THRESHOLDS + ";" + PAST).split(";"):
         conn.execute(statement)

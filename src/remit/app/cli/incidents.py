@@ -1,6 +1,5 @@
 """`remit incidents`: what people should look at, whose it is and how it ended, and all of it for a SIEM."""
 
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -84,7 +83,7 @@ def export(
     del form
     since_ms = 0 if since is None else max(0, SystemClock().now_ms() - seconds(since) * 1000)
     count = 0
-    for page in _pages(token_file, since_ms):
+    for page in client(token_file).pages("/incident-events", since_ms=since_ms):
         lines = "".join(f"{orjson.dumps(one).decode('utf-8')}\n" for one in page)
         count += len(page)
         if file is None:
@@ -94,14 +93,3 @@ def export(
             out.write(lines)
     if file is not None:
         say(f"{count} events added to {file}")
-
-
-def _pages(token_file: Path | None, since_ms: int) -> Iterator[list[dict[str, Any]]]:
-    """The events of all that changed since then, page by page."""
-    asked: dict[str, Any] = {"since_ms": since_ms}
-    while True:
-        page = client(token_file).get("/incident-events", **asked)
-        yield page["items"]
-        if page["next"] is None:
-            return
-        asked = {"after": page["next"]}

@@ -186,9 +186,14 @@ def erase(
 
 @app.command("in-doubt")
 def in_doubt(output: Output = Format.TABLE, token_file: TokenFile = None) -> None:
-    """List calls that were forwarded and have no outcome: nobody knows whether they took effect."""
-    items: list[dict[str, Any]] = client(token_file).get("/ledger/in-doubt")["items"]
-    show(items, output, ("id", "sid", "at"), empty="every call of earlier runs has its outcome")
+    """List calls that were sent and that no answer of their tool ended: nobody knows whether they took effect.
+
+    OUTCOME is none where the service ended before the call did; else how it ended: lost, timeout or upstream_error.
+    """
+    items = [one for page in client(token_file).pages("/ledger/in-doubt") for one in page]
+    show(items, output, ("id", "outcome", "at", "sid"), empty="every call that was sent was answered, or is settled")
+    if items and output in {Format.TABLE, Format.WIDE}:
+        say("look there what became of it (remit why ID), then: remit ledger settle ID")
 
 
 @app.command()
@@ -196,7 +201,9 @@ def settle(
     record: Annotated[str, typer.Argument(help="The decision id of a call in doubt.")],
     why: Annotated[str, typer.Option("--why", help="How you found out; kept on the ledger.")],
     *,
-    happened: Annotated[bool, typer.Option("--happened/--did-not-happen", help="Whether it took effect.")],
+    happened: Annotated[
+        bool, typer.Option("--happened/--did-not-happen", help="Whether it took effect: say one of the two.")
+    ],
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
