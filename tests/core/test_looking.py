@@ -16,7 +16,7 @@ OTHER = {"at": AT, "body": {"by": "clerk", "event": "epoch"}}
 
 
 def looking(**given: str) -> Looking:
-    return Looking.of(**{"agent": None, "server": None, "verdict": None, "since": None, **given})
+    return Looking.of(**given)
 
 
 @pytest.mark.parametrize("item", [ENTRY, EVENT])
@@ -41,10 +41,28 @@ def test_times_are_compared_whatever_their_zone(since: str, found: bool) -> None
     assert looking(since=since).finds(OTHER if since != "1s" else {**OTHER, "at": "2020-01-01T00:00:00.000Z"}) is found
 
 
-@pytest.mark.parametrize("wrong", [{"since": "yesterday"}, {"since": "999999d"}, {"verdict": "maybe"}])
+@pytest.mark.parametrize(
+    "wrong", [{"since": "yesterday"}, {"since": "999999d"}, {"until": "never"}, {"verdict": "maybe"}]
+)
 def test_what_cannot_be_looked_for_is_refused(wrong: dict[str, str]) -> None:
-    with pytest.raises(Failure):
+    with pytest.raises(Failure) as refused:
         looking(**wrong)
+    [option] = wrong
+    assert option == "verdict" or f"--{option} 15m" in refused.value.next
+
+
+@pytest.mark.parametrize(
+    ("until", "found"), [("2026-11-22T11:05Z", False), ("2026-11-22T12:05:01+01:00", True), ("1s", True)]
+)
+def test_what_came_at_the_end_or_after_is_not_found(until: str, found: bool) -> None:
+    assert looking(until=until).finds(OTHER) is found
+    assert looking(since="2026-11-22T11:05Z", until=until).finds(OTHER) is found if found else True
+
+
+@pytest.mark.parametrize("since", ["1m", "2m"])
+def test_an_end_before_the_beginning_is_refused(since: str) -> None:
+    with pytest.raises(Failure, match="there is nothing from"):
+        looking(since=since, until="2m")
 
 
 class Ledger:
@@ -76,6 +94,9 @@ def test_records_are_looked_through_as_far_back_as_is_asked_and_no_further(monke
     assert len(busy.asked) == 5
     assert busy.found(Looking(agent="clerk", since="003905"), 999) == (list(range(3910, 5000, 10)), None)
     assert len(busy.asked) == 8, "a page that is older as a whole is the last"
+    between = Looking(agent="clerk", since="003905", until="004000")
+    assert busy.found(between, 2) == ([3980, 3990], None)
+    assert busy.found(between, 999) == (list(range(3910, 4000, 10)), None)
     assert busy.found(looking(agent="stranger"), 20) == ([], None)
     assert Ledger(7).found(looking(), 20)[0] == list(range(7))
 

@@ -21,19 +21,32 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """Every one that is given must hold; `since` is an instant as records write it."""
+    """Every one that is given must hold: from `since` on, and before `until`, instants as records write them."""
 
     agent: str | None = None
     server: str | None = None
     verdict: str | None = None
     since: str | None = None
+    until: str | None = None
 
     @classmethod
-    def of(cls, *, agent: str | None, server: str | None, verdict: str | None, since: str | None) -> "Looking":
+    def of(
+        cls,
+        *,
+        agent: str | None = None,
+        server: str | None = None,
+        verdict: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> "Looking":
         """What the options say. Raises `Failure`."""
         if verdict is not None and verdict not in VERDICTS:
             raise Failure(f"there is no verdict {verdict!r}", next=f"one of: {', '.join(VERDICTS)}", exit=Exit.USAGE)
-        return cls(agent, server, verdict, None if since is None else _instant(since))
+        start, end = _instant("--since", since), _instant("--until", until)
+        if start is not None and end is not None and start >= end:
+            what = f"there is nothing from {start} until {end}"
+            raise Failure(what, next="--since is the earlier one: --since 3h --until 2h", exit=Exit.USAGE)
+        return cls(agent, server, verdict, start, end)
 
     def __bool__(self) -> bool:
         """Whether anything is looked for at all."""
@@ -66,10 +79,13 @@ class Looking:
             and (self.server is None or self.server == about.get("server"))
             and (self.verdict is None or self.verdict == about.get("verdict"))
             and self._recent(item)
+            and (self.until is None or item["at"] < self.until)
         )
 
 
-def _instant(given: str) -> str:
+def _instant(option: str, given: str | None) -> str | None:
+    if given is None:
+        return None
     ago = _AGO.fullmatch(given)
     try:
         if ago is not None:
@@ -78,7 +94,7 @@ def _instant(given: str) -> str:
         else:
             at = datetime.fromisoformat(given)
     except (ValueError, OverflowError) as error:
-        following = "for example --since 15m, or --since 2026-11-22T11:05:00Z"
+        following = f"for example {option} 15m, or {option} 2026-11-22T11:05:00Z"
         raise Failure(f"{given!r} is no time", next=following, exit=Exit.USAGE) from error
     if at.tzinfo is None:
         at = at.astimezone()

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import typer
 
 from remit.app.cli.options import Data, Output, TokenFile, client
-from remit.app.failure import Exit
+from remit.app.failure import Exit, Failure
 from remit.app.output import Format, say
 from remit.app.settings import (
     DEFAULT_HOST,
@@ -80,7 +80,7 @@ def demo(
     return tell(leave=leave, port=port)
 
 
-def logs(
+def logs(  # noqa: PLR0913 - each is an option
     *,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep showing new ones.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many to start with.")] = 20,
@@ -88,6 +88,7 @@ def logs(
     server: Annotated[str | None, typer.Option(help="Only actions on this server.")] = None,
     verdict: Annotated[str | None, typer.Option(help="Only actions judged so: permit, deny or escalate.")] = None,
     since: Annotated[str | None, typer.Option(help="Only from then on: 2026-11-22T11:05Z, or 15m, 2h, 3d ago.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only from before then, in the same forms.")] = None,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> int:
@@ -97,8 +98,15 @@ def logs(
     """
     from remit.app.looking import LOOKED_MAX, Looking
 
+    if follow and until is not None:
+        raise Failure(
+            "--until and --follow do not go together",
+            why="what follows comes after",
+            next="leave one out",
+            exit=Exit.USAGE,
+        )
     asked = client(token_file)
-    looking = Looking.of(agent=agent, server=server, verdict=verdict, since=since)
+    looking = Looking.of(agent=agent, server=server, verdict=verdict, since=since, until=until)
     wanted, unsearched = looking.latest(asked, limit)
     for kind, name in (("agent", agent), ("server", server)) if not wanted else ():
         # A name that nothing has is refused, where it would be silent.
