@@ -290,6 +290,9 @@ def test_budgets_ls_show_and_reset(tmp_path: Path) -> None:
         assert "add budget few" in ok(service, "apply")
         token = service.told("token", "agent", "clerk", "--user", "ana")["token"]
         assert "0 of 2" in ok(service, "budgets", "ls")
+        none = service.remit("budgets", "reset", "few", "--why", "x")
+        why = "error: nothing was reset\n  why:  nothing is spent of few\n  next: remit budgets show few\n"
+        assert (none.returncode, none.stdout, none.stderr) == (5, "", why)
         assert [told(service, token, "counter", "peek")[0] for _ in range(3)] == [False, False, True]
         failed, text = told(service, token, "counter", "peek")
         assert (failed, "budget:few" in text, "agent clerk has 0 of 2 calls left" in text) == (True, True, True)
@@ -298,7 +301,8 @@ def test_budgets_ls_show_and_reset(tmp_path: Path) -> None:
         assert (account["whose"], account["spent"], account["left"]) == ("agent clerk", "2", "0")
         ref = re.findall(r"r[0-9a-f]+-\d+\.\d+", text)[-1]
         assert "the budget few" in ok(service, "why", ref)
-        assert service.remit("budgets", "reset", "few", "--of", "agent nobody", "--why", "x").returncode == 5
+        none = service.remit("budgets", "reset", "few", "--of", "agent nobody", "--why", "x")
+        assert (none.returncode, "few by agent nobody, but by agent clerk\n" in none.stderr) == (5, True), none.stderr
         assert service.remit("budgets", "reset", "fwe", "--why", "x").returncode == 5
         reset = ("budgets", "reset", "few", "--of", "agent clerk", "--why")
         assert service.told(*reset, "spent in vain")["reset"] == ["agent clerk"]

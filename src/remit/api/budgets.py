@@ -10,7 +10,7 @@ from remit.api.access import named
 from remit.api.answers_budgets import BudgetResetAnswer
 from remit.api.guard import ByAdmin, GuardedRoute, With
 from remit.api.moments import instant
-from remit.api.problem import not_found
+from remit.api.problem import Problem, not_found
 from remit.api.requests import BoundRequest, NamePath
 from remit.api.services import Resource, Services
 from remit.control.resources import Kind
@@ -19,6 +19,8 @@ from remit.facts.budget import Balance, Budget, whose
 router = APIRouter(route_class=GuardedRoute, tags=["budgets"])
 ACCOUNTS_MAX = 100
 """How many accounts of a budget are told, those of which the most is spent."""
+SAID_MAX = 10
+"""How many of them in a sentence."""
 
 
 @router.post("/budgets/{name}/reset")
@@ -27,10 +29,15 @@ async def reset(name: NamePath, asked: BoundRequest, services: With, caller: ByA
     budget = services.runtime.catalog.budgets.get(name)
     if budget is None:
         raise not_found(f"budget in the running bundle: {name}", "remit get budgets")
-    held = {account: whose(account) for account in _accounts(budget, services.driver.accounts)}
+    live = _live(budget, services.driver.accounts, services.clock.now_ms())
+    held = {account: whose(account) for account, balance in live if balance.units}
     chosen = [account for account, who in held.items() if asked.whose in {None, who}]
-    if not chosen and asked.whose is not None:
-        raise not_found(f"account of {name}: {asked.whose}", f"remit describe budget {name}")
+    if not chosen:
+        who = list(held.values())
+        by = f" by {asked.whose}, but by {', '.join(who[:SAID_MAX])}{', …' if who[SAID_MAX:] else ''}" if who else ""
+        raise Problem(
+            404, "nothing was reset", why=f"nothing is spent of {name}{by}", next=f"remit budgets show {name}"
+        )
     receipts = [await services.driver.reset_account(one, named(caller), asked.why) for one in chosen]
     return BudgetResetAnswer(
         budget=name, reset=[held[one] for one in chosen], records=[str(one.ref) for one in receipts]
@@ -43,12 +50,7 @@ def with_spending(services: Services, item: Resource) -> Mapping[str, JsonValue]
     budget = services.runtime.catalog.budgets.get(item.name) if manifest.get("kind") == Kind.BUDGET.value else None
     if budget is None:
         return manifest
-    now_ms = services.clock.now_ms()
-    found = [(account, held) for account, held in _accounts(budget, services.driver.accounts).items()]
-    live = sorted(
-        ((account, held) for account, held in found if now_ms < held.since_ms + budget.window_s * 1000),
-        key=lambda one: -one[1].units,
-    )
+    live = _live(budget, services.driver.accounts, services.clock.now_ms())
     most = live[0][1].units if live else 0
     status: dict[str, JsonValue] = {
         "accounts": [
@@ -66,7 +68,8 @@ def with_spending(services: Services, item: Resource) -> Mapping[str, JsonValue]
     return {**manifest, "status": status}
 
 
-def _accounts(budget: Budget, known: Mapping[str, Balance]) -> dict[str, Balance]:
-    """What was spent of `budget`, by account; under another measure or window it was another one's."""
-    prefix = budget.account("")
-    return {account: held for account, held in known.items() if account.startswith(prefix)}
+def _live(budget: Budget, known: Mapping[str, Balance], now_ms: int) -> list[tuple[str, Balance]]:
+    """What was spent of `budget` by account, the most first; under another measure or window it was another one's."""
+    prefix, since_ms = budget.account(""), now_ms - budget.window_s * 1000
+    live = [one for one in known.items() if one[0].startswith(prefix) and one[1].since_ms > since_ms]
+    return sorted(live, key=lambda one: -one[1].units)

@@ -21,6 +21,7 @@ from remit.app.attacking.tampering import found_in_a_changed_copy, shown_though_
 from remit.app.attacking.wire import CALL_S_MAX, WORDS, Wire
 from remit.app.beside import Service
 from remit.app.client import Client
+from remit.app.failure import Exit, Failure
 from remit.assure.attack.came import Because, Came, Decided, Did
 from remit.assure.attack.chores import Chore
 from remit.assure.attack.plan import (
@@ -164,7 +165,12 @@ class Player:
     def _unspent(self) -> None:
         """Have every budget begin anew."""
         for name in sorted(self.dry.bundle.catalog.budgets):
-            self._admin.post(f"/budgets/{name}/reset", {"why": _WHY})
+            try:
+                self._admin.post(f"/budgets/{name}/reset", {"why": _WHY})
+            except Failure as refused:
+                # Nothing was spent of it.
+                if refused.exit is not Exit.NOT_FOUND:
+                    raise
 
     @property
     def _admin(self) -> Client:

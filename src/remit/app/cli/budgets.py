@@ -34,8 +34,10 @@ def reset(
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
-    """Have a budget begin anew before its window is over. It is on record, with who did it and why."""
+    """Have a budget begin anew before its window is over. It is on record, with who did it and why.
+
+    Exit code 5 where nothing is spent of it, or not by whom --of names: then nothing is reset.
+    """
     asked = {"whose": whose, "why": why}
     answer: dict[str, Any] = client(token_file).post(f"/budgets/{quote(name, safe='')}/reset", asked)
-    whom = ", ".join(answer["reset"]) or "nobody: nothing was spent of it"
-    answered(answer, output, f"{name} begins anew for {whom}")
+    answered(answer, output, f"{name} begins anew for {', '.join(answer['reset'])}")
