@@ -38,7 +38,7 @@ def table() -> str:
         arguments = [p for p in command.params if p.param_type_name == "argument"]
         usage = " ".join([name, *(a.name.upper() if a.required else f"[{a.name.upper()}]" for a in arguments)])
         options = [p for p in command.params if p.param_type_name == "option" and not EVERYWHERE & set(p.opts)]
-        told = [f"`{', '.join(one.opts)}` {plain(one.help)}" for one in options]
+        told = [f"`{', '.join((*one.opts, *one.secondary_opts))}` {plain(one.help)}" for one in options]
         rows.append(f"| `{usage}` | {plain(command.help)} | {'<br>'.join(told)} |")
     return "\n".join(rows)
 

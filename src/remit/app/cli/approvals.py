@@ -42,7 +42,7 @@ def ls(
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
-    """List approvals, newest first."""
+    """List the approvals that wait for a person or may still be used, newest first."""
     wanted = None if everything or unreviewed else "true"
     items: list[dict[str, Any]] = client(token_file).get("/approvals", open=wanted)["items"]
     if unreviewed:
@@ -260,7 +260,7 @@ def break_glass(
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
-    """Lift every gate of an approval alone, in an emergency: for five minutes, recorded, reviewed later."""
+    """Lift every gate of an approval by yourself, in an emergency: for five minutes, recorded, reviewed later."""
     _decide(ident, "break-glass", {"why": why, "shown": shown}, output, token_file)
     say("THE GLASS IS BROKEN: it may be used for five minutes, under your name alone.")
     say(f"Somebody else looks at it: remit approvals review {ident}")

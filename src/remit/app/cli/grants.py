@@ -19,7 +19,7 @@ def ls(
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
-    """List grants, newest first."""
+    """List the grants that are in force, newest first."""
     items: list[dict[str, Any]] = client(token_file).get("/grants")["items"]
     rows = [item for item in items if everything or item["ended"] is None]
     if output not in {Format.JSON, Format.YAML}:

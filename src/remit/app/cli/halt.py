@@ -88,7 +88,7 @@ def quarantine(
     kind: Annotated[Over, typer.Argument(help="What to quarantine: a session, an agent, a tool …")],
     name: Annotated[str, typer.Argument(help="Its name; a tool's is SERVER/TOOL, a resource's SERVER/URI.")],
     why: Annotated[str, typer.Option(help="Why; who is quarantined reads it.")],
-    may: Annotated[May, typer.Option(help="What it may still do.")] = May.READ,
+    may: Annotated[May, typer.Option(help="What it may still do: read, or act.")] = May.READ,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:

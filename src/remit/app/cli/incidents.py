@@ -32,7 +32,7 @@ def ls(
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
-    """List incidents, the last changed first."""
+    """List the incidents that are not closed, the last changed first."""
     state = "all" if everything else "alive"
     items: list[dict[str, Any]] = client(token_file).get("/incidents", state=state, limit=1000)["items"]
     show(items, output, _COLUMNS, wide=_WIDE, empty="nothing happened that you should look at")

@@ -45,7 +45,7 @@ def get(asked: Client, kind: str, name: str | None, output: Format) -> None:
 
 @app.command("ls")
 def listed(
-    kind: Annotated[Kind | None, typer.Option("--kind", help="What is listed alone.")] = None,
+    kind: Annotated[Kind | None, typer.Option("--kind", help="Only what is of this kind.")] = None,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:

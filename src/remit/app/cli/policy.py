@@ -40,7 +40,7 @@ User = Annotated[str | None, typer.Option("--user", help="For whom agents act wh
 @app.command()
 def suggest(
     agent: Annotated[str, typer.Argument(help="The agent.")],
-    since: Annotated[str, typer.Option("--since", help="From when on its use counts: 8h, 7d, 30d.")] = "30d",
+    since: Annotated[str, typer.Option("--since", help="How far back its use counts: 8h, 7d, 30d.")] = "30d",
     from_data: Data = None,
     workspace: Annotated[Path | None, typer.Option("--workspace", help="The workspace that grants it more.")] = None,
     output: Output = Format.TABLE,

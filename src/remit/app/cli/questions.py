@@ -30,13 +30,17 @@ def can(
     tool: Annotated[str, typer.Argument(help="SERVER/TOOL, or SERVER/URI or SERVER/PROMPT as --kind says.")],
     arguments: Annotated[str, typer.Argument(help="Arguments as JSON, or @FILE.")] = "{}",
     user: Annotated[str | None, typer.Option(help="The human it would act for.")] = None,
-    sid: Annotated[str | None, typer.Option(help="Judge inside this session.")] = None,
+    sid: Annotated[
+        str | None, typer.Option(help="Judge inside this session, with its labels and counters (else a new one).")
+    ] = None,
     kind: Annotated[Asked, typer.Option(help="What it would do: call_tool, read_resource or get_prompt.")] = Asked.TOOL,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> int:
     """Would this call, read or prompt be permitted now? No side effect, nothing is counted.
 
+    Without --sid it asks as a session would that has just begun: nothing read, no label, no word of its user, no call
+    counted. What the agent is in the midst of may be judged otherwise: name that session (remit sessions ls).
     Exit code 0: yes. 1: no, or a person would decide.
     """
     server, slash, name = tool.partition("/")
