@@ -267,6 +267,34 @@ async def test_what_may_have_changed_while_the_server_was_away_is_told(w: Wire) 
 
 
 @wired
+async def test_a_server_that_ends_its_watches_has_nothing_judged_again(w: Wire) -> None:
+    """One request of a client would fill the ledger for as long as its server likes."""
+    watches = 0
+
+    async def watch(_sid: str, _era: Era, _offers: Any, _uris: Any, _along: Any = None) -> AsyncGenerator[Any]:
+        nonlocal watches
+        watches += 1
+        yield Ready()
+        yield Changed(Offer.PROMPTS)
+
+    behind: Any = w.bench.upstream
+    behind.watch = watch
+    uris = [f"note://{number}" for number in range(20)]
+    wanted = {"notifications": {"promptsListChanged": True, "resourceSubscriptions": uris}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listening, "RETRY_S", 0.01)
+        async with w.asking("subscriptions/listen", wanted) as stream:
+            assert len((await stream.message())["params"]["notifications"]["resourceSubscriptions"]) == 20
+            before = len(await w.bench.records(RecordKind.INTENT, RecordKind.PROPOSAL))
+
+            async def again() -> bool:
+                return watches > 10
+
+            await until(again)
+            assert len(await w.bench.records(RecordKind.INTENT, RecordKind.PROPOSAL)) == before == 21
+
+
+@wired
 async def test_another_bundle_that_shows_other_tools_is_a_change(w: Wire) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listening, "LOOK_S", 0.01)

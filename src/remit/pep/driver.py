@@ -321,10 +321,11 @@ class Driver(Control):
         under = self._desk.bundle.digest
         if self.halted(authority, server):
             return Watching(frozenset(), frozenset(), under=under)
-        had = granted.uris if granted is not None and granted.under == under else frozenset[str]()
-        had = frozenset(uri for uri in had if not self.halted(authority, server, (uri,)))
+        known = granted if granted is not None and granted.under == under else Watching(frozenset(), frozenset())
+        had = frozenset(uri for uri in known.uris if not self.halted(authority, server, (uri,)))
         new = {uri for uri in wanted.uris - had if await self._may(errand.subscribe(authority, server, uri), client)}
-        lists = {offer for offer in wanted.offers if await self._may_list(authority, client, server, offer)}
+        told = known.offers
+        lists = {one for one in wanted.offers if one in told or await self._may_list(authority, client, server, one)}
         return Watching(frozenset(lists), frozenset(new | (wanted.uris & had)), under=under)
 
     async def _may(self, found: Errand, client: Client) -> bool:

@@ -199,10 +199,11 @@ class Watches:
         """Tell of what changes; `again` where something was followed before, of which nobody knows what changed."""
         wait_s, listener = RETRY_S, watch.listener
         while not self._driver.stopped(listener.authority):
-            of = (listener.authority, listener.client, key.server, key.offers, key.uris)
+            # A server that ends its watches at once has nothing judged again by it: what was granted is, and no more.
+            wanted = Watching(key.offers, key.uris) if watch.may is None else watch.may
+            of = (listener.authority, listener.client, key.server, wanted.offers, wanted.uris)
             held, judged = self._holds(key, watch), False
-            changes = self._driver.watch(*of, granted)
-            granted = None
+            changes = self._driver.watch(*of, granted if watch.may is None else watch.may)
             async with aclosing(changes):
                 async for notice in changes:
                     if not isinstance(notice, Watching):
