@@ -347,7 +347,9 @@ def test_a_group_of_a_route_counts_its_people() -> None:
 
 
 def test_a_route_may_ask_for_more_than_a_token() -> None:
-    made = catalog_of(declare("r", RouteSpec((), ("ana",), strong=True)), declare("ana", UserSpec()))
+    made = catalog_of(
+        declare("r", RouteSpec((), ("ana",), strong=True, requester_may_approve=True)), declare("ana", UserSpec())
+    )
     assert (made.warnings, made.catalog.routes["r"].strong) == ((), True)
 
 

@@ -16,7 +16,7 @@ DAY = 86_400
 
 def made(spec: BudgetSpec, *more: Resource) -> Assembled | Refused:
     people = (declare("ann", UserSpec(("fin",))), declare("fin", GroupSpec()))
-    route = declare("owner", RouteSpec(users=("ann",)))
+    route = declare("owner", RouteSpec(users=("ann",), requester_may_approve=True))
     server = declare("time", ServerSpec(("time",)))
     return assemble(small(*people, route, server, declare("b", spec), *more, lock=lock_of(NOW)))
 

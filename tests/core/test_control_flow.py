@@ -239,13 +239,17 @@ def test_a_channel_is_reached_safely_and_signed(url: str, secret: FromEnv, codes
 def test_a_route_names_channels_that_there_are_and_they_are_in_the_digest() -> None:
     channel = declare("desk", ChannelSpec("https://hooks.example/", Secret(FromEnv("HOOK"))))
     user = declare("ann", UserSpec())
-    missing = assemble(small(user, declare("owner", RouteSpec(users=("ann",), channels=("dask",))), channel))
+    missing = assemble(
+        small(
+            user, declare("owner", RouteSpec(users=("ann",), channels=("dask",), requester_may_approve=True)), channel
+        )
+    )
     assert isinstance(missing, Refused)
     assert [problem.code for problem in missing.problems] == ["reference/unknown"]
     digests = set[str]()
     heard = declare("desk", ChannelSpec("https://hooks.example/", Secret(FromEnv("HOOK")), (Topic.DRIFT,)))
     for parts in ((), (channel,), (heard,)):
-        made = assemble(small(user, declare("owner", RouteSpec(users=("ann",))), *parts))
+        made = assemble(small(user, declare("owner", RouteSpec(users=("ann",), requester_may_approve=True)), *parts))
         assert isinstance(made, Assembled)
         bundle = compile_bundle(made.catalog).result
         assert isinstance(bundle, Bundle)

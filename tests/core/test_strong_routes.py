@@ -28,20 +28,48 @@ class Nobody:
         (RouteSpec(groups=("fin",), count=2), 3, None),
         (RouteSpec(groups=("fin",), count=2, requester_may_approve=True), 2, None),
         (RouteSpec(groups=("fin",), count=2, next="later"), 2, None),
-        (RouteSpec(groups=("fin",)), 1, None),
+        (RouteSpec(groups=("fin",)), 0, "route/too-few"),
+        (RouteSpec(groups=("fin",)), 1, "route/requester"),
+        (RouteSpec(groups=("fin",)), 2, None),
+        (RouteSpec(groups=("fin",), requester_may_approve=True), 1, None),
+        (RouteSpec(groups=("fin",), next="later"), 1, None),
     ],
 )
 def test_a_route_that_the_requester_is_needed_for_is_told_of(said: RouteSpec, people: int, code: str | None) -> None:
     """At `apply` and by `doctor`; a second name makes nobody two people."""
     users = [declare(f"u{at}", UserSpec(("fin",))) for at in range(people)]
-    again = declare("u0-too", UserSpec(("fin",), person="u0"))
-    later = declare("later", RouteSpec(groups=("fin",)))
-    source = small(declare("fin", GroupSpec("finance")), *users, again, later, declare("pays", said))
+    again = [declare("u0-too", UserSpec(("fin",), person="u0"))] if people else []
+    later = declare("later", RouteSpec(users=("kim",), requester_may_approve=True))
+    source = small(
+        declare("fin", GroupSpec("finance")), *users, *again, declare("kim", UserSpec()), later, declare("pays", said)
+    )
     made = assemble(source)
     assert isinstance(made, Assembled)
     wanted = [] if code is None else [code]
     assert [one.code for one in made.warnings if one.code.startswith("route/")] == wanted
     assert [one.code for one in crowded_out(source, made.catalog)] == wanted
+
+
+def test_the_route_of_those_who_erase_is_one_persons() -> None:
+    made = assemble(small(declare("ana", UserSpec()), declare("erasure", RouteSpec(users=("ana",)))))
+    assert isinstance(made, Assembled)
+    assert [one.code for one in made.warnings if one.code.startswith("route/")] == []
+
+
+def test_who_decides_alone_is_told_of_in_words_of_his_own() -> None:
+    users = [declare("ana", UserSpec(("fin",))), declare("ben", UserSpec(("fin",)))]
+    alone = declare("alone", RouteSpec(users=("ana",)))
+    both = declare("both", RouteSpec(groups=("fin",), count=2))
+    source = small(declare("fin", GroupSpec("finance")), *users, alone, both)
+    made = assemble(source)
+    assert isinstance(made, Assembled)
+    one, two = [one for one in made.warnings if one.code == "route/requester"]
+    assert one.what == "route 'alone' wants 1 person, and no more may decide"
+    assert one.why == "what is asked on behalf of him, or while he is away or halted, would wait until it expires"
+    assert (one.next.partition(",")[0], "lower count" in one.next) == ("add a user to its groups", False)
+    assert "route 'both' wants 2 people" in two.what
+    assert two.why.startswith("what is asked on behalf of one of them, or while he is away or halted,")
+    assert "lower count" in two.next
 
 
 @pytest.mark.asyncio

@@ -11,14 +11,13 @@ from remit.api.guard import ByAdmin, ByPerson, ByReader, GuardedRoute, With
 from remit.api.problem import Problem, forbidden, not_found
 from remit.api.requests import Empty, EraseRequest, RefPath
 from remit.api.services import Services
+from remit.control.servers import ERASURE
 from remit.facts.record import Ref
 from remit.ports.transparency import NotErasable, Unprovable
 from remit.trace.note import Checkpoint, encoded
 
 router = APIRouter(route_class=GuardedRoute, tags=["ledger"])
 
-ROUTE: Final = "erasure"
-"""The Route whose people may erase: a workspace without one lets nobody."""
 _SIZE_MAX: Final = 2**53 - 1
 
 
@@ -84,16 +83,16 @@ async def erase(asked: EraseRequest, services: With, caller: ByPerson) -> Erased
 def may_erase(services: Services, caller: Person) -> None:
     """Raise 403 for whom the Route `erasure` does not name."""
     catalog = services.runtime.catalog
-    route = catalog.routes.get(ROUTE)
+    route = catalog.routes.get(ERASURE)
     if route is None:
         raise forbidden(
-            "nobody may erase here", f"declare a Route {ROUTE} that names groups or users, then: remit apply"
+            "nobody may erase here", f"declare a Route {ERASURE} that names groups or users, then: remit apply"
         )
     if route.count > 1:
-        raise forbidden(f"the Route {ROUTE} asks for {route.count} people", "one person erases: give it a count of 1")
+        raise forbidden(f"the Route {ERASURE} asks for {route.count} people", "one person erases: give it a count of 1")
     user = catalog.users[caller.user]
     if user.name not in route.users and not route.groups & user.groups:
-        raise forbidden(f"{caller.user} is not named by the Route {ROUTE}", f"remit get route {ROUTE}")
+        raise forbidden(f"{caller.user} is not named by the Route {ERASURE}", f"remit get route {ERASURE}")
 
 
 def _unprovable(error: Unprovable) -> Problem:

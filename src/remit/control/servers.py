@@ -17,6 +17,8 @@ CALL_S_MAX: Final = 3600.0
 HOLD_S_MAX: Final = 3600.0
 EXPIRES_S_MAX: Final = 30 * 86400.0
 COUNT_MAX: Final = 20
+ERASURE: Final = "erasure"
+"""The route that lifts no gate: one of its people erases, and where there is none nobody does."""
 
 
 def server_of(resource: Resource, spec: ServerSpec) -> tuple[Server | None, list[Problem]]:
@@ -98,24 +100,25 @@ def route_of(resource: Resource, spec: RouteSpec, voters: Iterable[str]) -> tupl
 
 
 def people_problems(resource: Resource, spec: RouteSpec, voters: Iterable[str]) -> list[Problem]:
-    """A warning where the `voters`, each a human, are too few, or would be without the one for whom an agent acts.
-
-    Who decides alone knows that he does not on his own behalf; of several, each takes himself for enough.
-    """
-    present, named = len(set(voters)), f"route {resource.name[:64]!r} wants {spec.count} people"
+    """A warning where the `voters`, each a human, are too few, or enough only while each of them may decide."""
+    present, wanted = len(set(voters)), "1 person" if spec.count == 1 else f"{spec.count} people"
+    what = f"route {resource.name[:64]!r} wants {wanted}"
     if not spec.groups and not spec.users:
         return []
     if present < spec.count:
-        code, what, why = "route/too-few", f"{named}, and {present} may decide", "every gate on it"
+        code, what, stuck = "route/too-few", f"{what}, and {present} may decide", "every gate on it"
         following = "add users to its groups, or lower count, then run: remit diff"
-    elif present == spec.count > 1 and not spec.requester_may_approve and spec.next is None:
-        code, what = "route/requester", f"{named}, and no more may decide"
-        why = "none of them approves what is asked on his own behalf, so that each gate on it"
-        following = "add a user to its groups, lower count, or say requester_may_approve, then run: remit diff"
+    elif present == spec.count and resource.name != ERASURE and not spec.requester_may_approve and spec.next is None:
+        code, what = "route/requester", f"{what}, and no more may decide"
+        whose, lower = ("him", "") if spec.count == 1 else ("one of them", "lower count, ")
+        stuck = f"what is asked on behalf of {whose}, or while he is away or halted,"
+        following = (
+            f"add a user to its groups, {lower}name a next route, or say requester_may_approve, then run: remit diff"
+        )
     else:
         return []
-    where, waits = resource.at("spec.count"), f"{why} would wait until it expires"
-    return [Problem(code, where, what, waits, next=following, severity=Severity.WARNING)]
+    waits = f"{stuck} would wait until it expires"
+    return [Problem(code, resource.at("spec.count"), what, waits, next=following, severity=Severity.WARNING)]
 
 
 def next_problems(resource: Resource, spec: RouteSpec, specs: Mapping[str, RouteSpec]) -> list[Problem]:
