@@ -86,6 +86,7 @@ OBLIGATIONS: Final = (
          _in_argument("path", "etc"), _denied),
     Owed("confine-within", "confine:path:/srv/notes", "read", {"path": "today/../list.txt"}, _in_argument("path", ".."),
          lambda seen: _ran(seen) and _argument(seen, "path") == "/srv/notes/list.txt"),
+    Owed("confine-left-out", "confine:path:/srv/notes", "read", {}, _in_argument("path", "etc"), _denied),
     Owed("urls-elsewhere", "urls:url:docs.example.org", "fetch", {"url": "http://attacker.example/x"},
          _in_argument("url", "attacker"), _denied),
     Owed("urls-inside", "urls:url:localhost", "fetch", {"url": "http://localhost/admin"},

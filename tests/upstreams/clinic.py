@@ -46,7 +46,7 @@ def make(folder: Path) -> MCPServer:
         return f"{limit} rows"
 
     @server.tool(description="Reads a file.", structured_output=False)
-    def read(path: str) -> str:
+    def read(path: str = "/etc") -> str:
         note("read", path=path)
         return "read"
 
