@@ -51,10 +51,11 @@ def halt(
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
-    """Stop an agent, group, user, session, server, tool, resource or everything, at once. Without arguments: what is stopped.
+    """Stop an agent, group, user, session, server, tool, resource or everything, at once.
 
-    Nothing of it is judged, sent or released from then on, until: remit resume KIND NAME. For a service that does not
-    answer the halt is left in its data folder, and is in force before it does anything more.
+    Without arguments: what is stopped. Nothing of it is judged, sent or released from then on, until: remit resume
+    KIND NAME. For a service that does not answer the halt is left in its data folder, and is in force before it does
+    anything more.
     """
     asked = client(token_file)
     if kind is None:
