@@ -4,10 +4,12 @@ import time
 
 import pytest
 
-from remit.facts.origin import Counts, Origin
+from remit.facts.canonical import Json
+from remit.facts.catalog import Effect
+from remit.facts.origin import Counts, Origin, Role
 from remit.protect.onward import onward, shown
 from remit.protect.paths import leading
-from tests.core.test_origins import World
+from tests.core.test_origins import TOOLS, World, told
 
 SAID = "Mail bob@example.org about github.com and the report.pdf, use git -5 times, see a/.env."
 
@@ -107,3 +109,22 @@ def test_none_of_it_takes_more_than_linear_time() -> None:
         list(leading(text))
         shown(text)
     assert time.thread_time() - begun < 20
+
+
+@pytest.mark.parametrize("given", [{}, {"to": None}, {"to": []}, {"text": "x"}, {"to": {}}])
+def test_an_irreversible_tool_without_its_targets_reaches_what_nobody_named(given: dict[str, Json]) -> None:
+    wipe = told("wipe", effect=Effect.IRREVERSIBLE, roles=dict.fromkeys(("text", "n", "on"), Role.CONTENT))
+    clean = told("clean", effect=Effect.IRREVERSIBLE, roles=dict.fromkeys(("to", "text", "n", "on"), Role.CONTENT))
+    world = World(tools=(wipe, clean, *TOOLS))
+    found = world.flow("wipe", **given)
+    assert (found.targets, found.strangers) == (Counts(unseen=1), 1)
+    assert found.args[Origin.UNSEEN] >= {"*"}
+    assert world.flow("clean", **given).targets == Counts(), "it has none"
+    assert world.flow("note", **given).targets == Counts(), "it can be undone"
+    assert world.flow("wipe", **given, n=1).targets.unseen == 1
+
+
+def test_an_irreversible_tool_with_a_target_reaches_that_one() -> None:
+    wipe = told("wipe", effect=Effect.IRREVERSIBLE, roles={"text": Role.CONTENT})
+    world = World(said="wipe 17", tools=(wipe, *TOOLS))
+    assert world.flow("wipe", to="17").targets == Counts(grounded=1)

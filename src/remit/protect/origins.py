@@ -6,7 +6,8 @@ Laws
 * A scalar has the origin that `scalars` tells.
 * `derived` is reached from grounded values over trusted parts of results alone: by the record that the user named,
   or by asking a directory for what the user named.
-* What is not known counts as the worse: no role as a target, no index as unseen, more than is kept as untrusted.
+* What is not known counts as the worse: no role as a target, no index as unseen, more than is kept as untrusted; where
+  an irreversible tool has targets and is given none, all of them.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -133,6 +134,10 @@ def flow(tool: Tool | None, names: Names, roles: Mapping[str, Role], given: Mapp
             call, at = seen.place(found) if found > KNOWN else ("", "")
             told = part and len(tokens) > 1 and not (tool is not None and name in tool.secrets)
             traced.append(Traced(spelt(path), role, origin, part[:80] if told else "", call, at, held))
+    if not any(targets) and _reaches_all(tool, known):
+        targets[Origin.UNSEEN] += 1
+        strangers += 1
+        args.setdefault(Origin.UNSEEN, set()).add(ANY)
     return Flow(
         _counts(counts, Role.TARGET),
         _counts(counts, Role.CONTENT),
@@ -144,6 +149,13 @@ def flow(tool: Tool | None, names: Names, roles: Mapping[str, Role], given: Mapp
         asked(tool, seen),
         tuple(traced),
     )
+
+
+def _reaches_all(tool: Tool | None, known: Iterable[str]) -> bool:
+    """Whether `tool`, given no target of those that it has, may reach all of them for good: nobody named those."""
+    if tool is None or tool.effect is not Effect.IRREVERSIBLE:
+        return False
+    return any(_role(tool, {}, name) is Role.TARGET for name in known)
 
 
 def _counts(counts: Mapping[Role | None, list[int]], role: Role) -> Counts:
