@@ -254,6 +254,37 @@ async def test_logs_that_nobody_reads_are_kept_up_to_a_size(b: Bench) -> None:
     assert sum(len(one.data) for one in told) == 17 * 60_000 < notices.WAITING_BYTES_MAX
 
 
+@pytest.mark.parametrize("asks", [True, False])
+@pytest.mark.asyncio
+async def test_an_error_of_ours_after_a_call_was_sent_says_that_it_may_have_been_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, asks: bool
+) -> None:
+    """Who is told that it was not allowed makes it again."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    async with bench(tmp_path) as b:
+        if asks:
+            found = await asking(b)
+            monkeypatch.setattr("remit.pep.conversation.answers_to", fails)
+            refused = await b.driver.resume(b.authority(), ABLE, found.round, NAMED)
+        else:
+            monkeypatch.setattr("remit.pep.ending.judge_result", fails)
+            refused = await call(b)
+        assert isinstance(refused, Refused)
+        assert (refused.reasons[0].code, refused.sent) == (Code.INTERNAL, True)
+
+
+@driven
+async def test_a_question_that_is_not_recorded_leaves_a_call_that_was_sent(b: Bench) -> None:
+    b.upstream.reply = Asked({"who": WHO}, "held-1")
+    b.ledger.fails = {RecordKind.EXCHANGE}
+    refused = await call(b)
+    assert isinstance(refused, Refused)
+    assert (refused.reasons[0].code, refused.sent) == (Code.LEDGER_UNWRITABLE, True)
+
+
 @driven
 async def test_a_server_that_goes_on_asking_is_cut_off(b: Bench) -> None:
     found: Answer = await asking(b)

@@ -118,6 +118,7 @@ async def test_nothing_of_a_task_leaves_where_its_labels_cannot_be_recorded(b: B
     found = await b.driver.call_tool(b.authority(), ABLE, "shop", "echo", given, canonical(given))
     assert isinstance(found, Refused)
     assert found.reasons[0].code is Code.LEDGER_UNWRITABLE
+    assert found.sent, "its server has begun: who reads this must not make the call again"
     await asyncio.sleep(0)
     assert sent(b, "tasks/cancel") == ['asked tasks/cancel {"taskId":"theirs"}']
 

@@ -18,6 +18,7 @@ from remit.pep.answer import Answer, Asking, Awaiting, Client, Refused
 from remit.pep.attempt import Attempt
 from remit.pep.memory import Memory
 from remit.pep.questions import Questions, may_be_asked, with_responses
+from remit.pep.release import was_sent
 from remit.pep.responses import answers_to
 from remit.pep.rounds import EXPIRES_S, ROUNDS_MAX, Rounds, Under
 from remit.pep.tasks import Tasks
@@ -45,6 +46,9 @@ class Conversation:
 
     async def settle(self, under: Under, reply: Reply) -> Answer:
         """The answer to the client's request that led to `reply`."""
+        return await self._way.answered(self._settled(under, reply), sent=was_sent(reply))
+
+    async def _settled(self, under: Under, reply: Reply) -> Answer:
         while isinstance(reply, Asked):
             under.asked = reply
             under.number += 1

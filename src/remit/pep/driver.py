@@ -234,7 +234,7 @@ class Driver(Control):
 
         A round for which a person must decide (`Awaiting`) stays open under its name; its responses are kept.
         """
-        return await self._way.held(authority, self._conversation.resume(authority, client, round, responses))
+        return await self._way.further(authority, self._conversation.resume(authority, client, round, responses))
 
     def forsake(self, authority: Authority, round: str) -> None:  # noqa: A002
         """The client will not answer `round`: the server is told, the outcome is recorded."""
@@ -242,17 +242,17 @@ class Driver(Control):
 
     async def get_task(self, authority: Authority, client: Client, server: str | None, name: str) -> Answer:
         """How the task fares that `Underway` named, of `server` where it is given; `Underway` again."""
-        return await self._way.held(authority, self._tasks.get(authority, client, server, name))
+        return await self._way.further(authority, self._tasks.get(authority, client, server, name))
 
     async def update_task(
         self, authority: Authority, client: Client, server: str | None, name: str, responses: Mapping[str, Json]
     ) -> Answer:
         """Answer what the task asks, by its keys; `Underway` where that was passed on."""
-        return await self._way.held(authority, self._tasks.update(authority, client, server, name, responses))
+        return await self._way.further(authority, self._tasks.update(authority, client, server, name, responses))
 
     async def cancel_task(self, authority: Authority, client: Client, server: str | None, name: str) -> Answer:
         """Ask the server to cancel the task; `Underway` where it was asked."""
-        return await self._way.held(authority, self._tasks.cancel(authority, client, server, name))
+        return await self._way.further(authority, self._tasks.cancel(authority, client, server, name))
 
     async def watch(
         self,

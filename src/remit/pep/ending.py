@@ -181,11 +181,11 @@ def seen(task: "asyncio.Future[Receipt]") -> None:
         task.exception()
 
 
-def internal(error: Exception) -> Refused:
-    """The answer on an error of ours. INVARIANT(deny-on-error)."""
+def internal(error: Exception, *, sent: bool = False) -> Refused:
+    """The answer on an error of ours, `sent` where the server had the call. INVARIANT(deny-on-error)."""
     # Its message may hold arguments; its type and place do not.
     place = traceback.extract_tb(error.__traceback__)[-1:]
     where = f"{PurePath(place[0].filename).name}:{place[0].lineno}" if place else "nowhere"
     _LOG.error("a call was denied on an error of ours", extra={"error": type(error).__name__, "place": where})
-    text = f"Remit failed while judging this call ({type(error).__name__}); see: remit logs"
-    return Refused((Reason(Code.INTERNAL, text),), None)
+    text = f"Remit failed in this call ({type(error).__name__}); see: remit logs"
+    return Refused((Reason(Code.INTERNAL, text),), None, sent)

@@ -77,6 +77,22 @@ class Way:
 
     async def held(self, authority: Authority, work: Coroutine[Any, Any, Answer]) -> Answer:
         """The answer of `work`, during which the sessions of the chain are in memory."""
+        return await self.answered(self._held(authority, work), sent=False)
+
+    async def further(self, authority: Authority, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """As `held`, where `work` goes on with what was sent before."""
+        return await self.answered(self._held(authority, work), sent=True)
+
+    async def answered(self, work: Coroutine[Any, Any, Answer], *, sent: bool) -> Answer:
+        """The answer of `work`; of what was `sent` before, an error of ours says that it may have been done."""
+        try:
+            return await work
+        except LedgerUnwritable as error:
+            return unwritable(error, None, sent=sent)
+        except Exception as error:  # noqa: BLE001 - INVARIANT(deny-on-error)
+            return internal(error, sent=sent)
+
+    async def _held(self, authority: Authority, work: Coroutine[Any, Any, Answer]) -> Answer:
         sids = [link.sid for link in authority.links]
         try:
             await self._memory.hold(sids)
@@ -87,10 +103,6 @@ class Way:
                 return Refused((reason_of(stops[0]),), None, not isinstance(answer, Awaiting)) if stops else answer
             finally:
                 self._memory.release(sids, self._clock.monotonic_s())
-        except LedgerUnwritable as error:
-            return unwritable(error, None)
-        except Exception as error:  # noqa: BLE001 - INVARIANT(deny-on-error)
-            return internal(error)
         finally:
             work.close()
 
