@@ -275,6 +275,19 @@ def test_a_service_that_is_started_with_another_folder_says_so(bank: Banking) ->
     assert "started with another workspace than was admitted" in service.remit("doctor").stdout
     assert looked(bank)[0] == 0
     assert "started with another workspace" not in service.remit("doctor").stdout
+    service.stop()
+    service.start()
+    assert "started with another workspace" not in service.remit("doctor").stdout, "the look is on record"
+
+
+def test_a_service_that_is_started_without_a_case_says_so(bank: Banking) -> None:
+    service = bank.service
+    service.write({"eve.cases.yaml": WRONG.replace("permit", "deny")})
+    in_force(bank)
+    (service.workspace / "eve.cases.yaml").unlink()
+    service.stop()
+    service.start()
+    assert "or without a case of it" in service.remit("doctor").stdout
 
 
 def test_without_an_admission_a_look_has_the_usual_terms_and_nobody_overrides(bank: Banking) -> None:

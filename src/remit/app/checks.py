@@ -194,7 +194,7 @@ def _admission(runtime: Runtime) -> Iterator[Check]:
     """Whether what runs is what the Admission saw."""
     found = runtime.bundle.catalog.admission
     if not runtime.admitted:
-        text = "the service was started with another workspace than was admitted"
+        text = "the service was started with another workspace than was admitted, or without a case of it"
         yield Check("admission", False, text, "remit apply --admit")  # noqa: FBT003
     elif found is not None:
         yield Check("admission", True, f"the Admission {found.name} looks at every change before it runs")  # noqa: FBT003

@@ -10,10 +10,10 @@ from typing import Final
 from remit.api.in_force import InForce
 from remit.api.services import Conflict, Missing
 from remit.app.bundles import Bundles
+from remit.app.running import Running
 from remit.control.diff import ResourceChange, compare
 from remit.facts.canonical import Json
 from remit.facts.record import Ref
-from remit.policy.bundle import Bundle
 from remit.ports.ledger import Entry, Ledger
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import parts
@@ -25,11 +25,31 @@ _SHORTEST: Final = 6
 _LIST: Final = "remit bundle ls"
 
 
-def counts_of(bundle: Bundle) -> dict[str, Json]:
+def counts_of(running: Running) -> dict[str, Json]:
     """What the record of a bundle says of its size, and of the Admission that holds while it runs."""
-    catalog = bundle.catalog
-    terms: dict[str, Json] = {} if catalog.admission is None else {"admission": catalog.admission.name}
-    return {"policies": len(bundle.policies), "tools": len(catalog.tools), "agents": len(catalog.agents), **terms}
+    catalog = running.bundle.catalog
+    told: dict[str, Json] = {
+        "policies": len(running.bundle.policies),
+        "tools": len(catalog.tools),
+        "agents": len(catalog.agents),
+    }
+    return (
+        told if catalog.admission is None else told | {"admission": catalog.admission.name, "cases": [*running.guards]}
+    )
+
+
+def admitted_as(last: AdminBody | None, running: Running) -> bool:
+    """Whether a start with `running` is what its Admission saw, as the record before says.
+
+    It is another bundle, is guarded by a case less, or was not admitted then and nobody has looked since.
+    """
+    if last is None or last.data.get("admitted") is False:
+        return last is None
+    if "admission" not in last.data:
+        return True
+    cases = last.data.get("cases")
+    gone = {*map(str, cases if isinstance(cases, list) else ())}.difference(running.guards)
+    return last.subject == running.bundle.digest and not gone
 
 
 class History:

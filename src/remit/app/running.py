@@ -1,5 +1,6 @@
 """A bundle that runs or might run, made from a workspace's source."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -13,6 +14,7 @@ from remit.facts.agent import Mode
 from remit.policy.checking import NOTHING, Told, untold
 from remit.policy.compile import Bundle, compile_bundle
 
+_GUARD_CHARS: Final = 32
 _CORRECT: Final = "correct the file, then run: remit diff"
 """The usual next step, which a list of problems says once."""
 
@@ -33,6 +35,12 @@ class Running:
         mine, its = self.bundle, other.bundle
         gone = set(other.source.cases) - set(self.source.cases)
         return mine.digest != its.digest or mine.catalog.servers != its.catalog.servers or bool(gone)
+
+    @property
+    def guards(self) -> tuple[str, ...]:
+        """What names each file of cases, with its text; it gives away nothing of them."""
+        texts = (f"{file}\n{text}" for file, text in self.source.cases)
+        return tuple(sorted(hashlib.sha256(text.encode()).hexdigest()[:_GUARD_CHARS] for text in texts))
 
 
 def prepare(source: Source, bundles: Bundles | None = None, told: Told = untold) -> Running:

@@ -17,7 +17,7 @@ from remit.app.bundles import Bundles
 from remit.app.confirming import crowded_out, unconfirmed
 from remit.app.fleet import Fleet
 from remit.app.guarding import check_guarantees
-from remit.app.history import History, counts_of
+from remit.app.history import History, admitted_as, counts_of
 from remit.app.holding import held_labels
 from remit.app.pacing import Pace
 from remit.app.preparing import Preparing
@@ -95,11 +95,11 @@ class Runtime:
         self._running = await self._warned(self._running)
         await self._veiling.prepare(self.bundle.catalog, self.record)
         self._fleet.take(self.bundle.catalog.servers)
-        last = await self.history.last()
+        self.admitted = admitted_as(await self.history.last(), self._running)
         data: dict[str, Json] = {"at": "start"}
-        if last is not None and last.subject != self.bundle.digest and "admission" in last.data:
-            self.admitted, data["admitted"] = False, False
-        await self._in_force(_WATCHER, self.bundle, data)
+        if not self.admitted:
+            data["admitted"] = False
+        await self._in_force(_WATCHER, self._running, data)
 
     async def diff(self) -> Applied:
         """The workspace folder compared with the running bundle. Raises `Invalid`."""
@@ -294,14 +294,16 @@ class Runtime:
         old = self.bundle
         changes = await asyncio.to_thread(changes_between, self._running, new)
         await asyncio.to_thread(new.bundle.warm, old.asked, Pace().breathe)
-        if new.differs(self._running):
+        # What a start took is on record as unseen until a look is.
+        if new.differs(self._running) or (said and not self.admitted):
             await asyncio.to_thread(self._bundles.keep, new.bundle)
             data: dict[str, Json] = {
                 "from": old.digest,
                 "changes": [f"{change.op} {change.kind} {change.name}" for change in changes],
+                **({} if self.admitted else {"admitted": False}),
                 **(said or {}),
             }
-            await self._in_force(by, new.bundle, data)
+            await self._in_force(by, new, data)
         if old.shadow.difference is not None and new.bundle is not old:
             # What generated code got wrong, it may get wrong again: what was switched off stays off.
             new.bundle.shadow.difference, new.bundle.shadow.reported = old.shadow.difference, True
@@ -317,8 +319,8 @@ class Runtime:
         while len(self._recent) > RECENT_MAX:
             del self._recent[next(iter(self._recent))]
 
-    async def _in_force(self, by: str, bundle: Bundle, data: dict[str, Json]) -> None:
-        ref = await self.record(Event.BUNDLE, by, bundle.digest, data | counts_of(bundle))
+    async def _in_force(self, by: str, running: Running, data: dict[str, Json]) -> None:
+        ref = await self.record(Event.BUNDLE, by, running.bundle.digest, data | counts_of(running))
         await asyncio.to_thread(self.history.note, ref, start=data.get("at") == "start")
 
     async def record(self, event: Event, by: str, subject: str, data: dict[str, Json]) -> Ref:
