@@ -186,6 +186,7 @@ def test_what_detectors_find_and_what_owners_let_run_is_attacked_as_it_runs(tmp_
     leak = found.came[0]
     assert (leak.attempt.kind, leak.stopped) == (Kind.LEAK, True)
     assert leak.control is Control.GUARANTEES, "it was let run, and is held all the same"
+    assert set(found.carried[leak.attempt.ident]) == {"guarantee/powers"}
 
 
 def test_a_service_that_does_not_start_is_told_of_the_workspace_itself(tmp_path: Path) -> None:

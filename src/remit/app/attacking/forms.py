@@ -1,6 +1,6 @@
 """What came of an attack for programs: as JSON, JUnit and SARIF; and the files that mend it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final, cast
 
@@ -15,12 +15,14 @@ from remit.assure.attack.risks import TITLES, Risk
 from remit.assure.attack.untried import untried
 from remit.control.lock import FILE as LOCK
 
+CARRIED_SHOWN: Final = 5
 RULES: Final = {risk.value: title for risk, title in TITLES.items()}
 """The rules of findings, one for each risk."""
 
 
 def told(attacked: Attacked, mended: Mended) -> dict[str, Any]:
     """All of it."""
+    over_all = attacked.carried
     return {
         "bundle": attacked.digest,
         "risks": [
@@ -38,7 +40,7 @@ def told(attacked: Attacked, mended: Mended) -> dict[str, Any]:
         "left": attacked.left,
         "moot": attacked.moot,
         "untried": [{"tool": one.tool, "why": one.why} for one in untried(attacked.bundle)],
-        "attempts": [_attempt(one) for one in attacked.came],
+        "attempts": [_attempt(one, over_all.get(one.attempt.ident, ())) for one in attacked.came],
         "work": [
             {"id": one.chore.ident, "title": one.chore.title, "alone": one.alone, "asked": one.asked, "said": one.said}
             for one in attacked.did
@@ -80,6 +82,18 @@ def unseen(attacked: Attacked) -> tuple[str, ...]:
     return (f"ended early: {attacked.left} attempts were not made",) if attacked.left else ()
 
 
+def carried(attacked: Attacked) -> Iterator[str]:
+    """In a sentence for each thing that counts over all sessions, of which attempts it may have decided."""
+    found = attacked.carried
+    for by in sorted({by for every in found.values() for by in every}):
+        idents = [ident for ident, every in found.items() if by in every]
+        more = f" and {len(idents) - CARRIED_SHOWN} more" if len(idents) > CARRIED_SHOWN else ""
+        yield (
+            f"{by} counts over all sessions, so that what was tried before may have decided of "
+            f"{', '.join(idents[:CARRIED_SHOWN])}{more}: remit attack --only ID makes one alone"
+        )
+
+
 def cases_text(attacked: Attacked, mended: Mended) -> str:
     """The findings that policy can mend as cases, which hold once they are mended."""
     made = [case(one.attempt, _mended_by(mended.of(one.attempt.ident))) for one in attacked.open]
@@ -104,7 +118,7 @@ def _score(score: Score) -> dict[str, Any]:
     return {"name": score.name, "count": score.count, "of": score.of, "low": round(low, 3), "high": round(high, 3)}
 
 
-def _attempt(one: Came) -> dict[str, Any]:
+def _attempt(one: Came, carried: Sequence[str]) -> dict[str, Any]:
     attempt = one.attempt
     return {
         "id": attempt.ident,
@@ -119,6 +133,7 @@ def _attempt(one: Came) -> dict[str, Any]:
         "noticed_s": one.noticed_s,
         "causes": list(one.causes),
         "said": one.said,
+        "counted_over_all": list(carried),
         "evidence": [decided.ref for decided in one.evidence],
     }
 

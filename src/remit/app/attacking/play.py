@@ -3,7 +3,8 @@
 Laws
 * Each attempt has sessions of its own, so that none hangs on what an earlier one did to labels or counters.
 * No budget and no breaker stops an attempt for what others did: budgets begin anew before it and breakers are closed,
-  and where one that had counted before stops it, it is gone through again.
+  and where one that had counted before stops it, it is gone through again. What else counts over all sessions cannot
+  be begun anew: attempts of which that may have decided are told (`attack.carried`).
 * What came of it is seen at the dry run, at the approvals, or by `remit ledger verify`; what the service answered is
   told, and counts for nothing.
 """

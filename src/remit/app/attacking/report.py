@@ -10,7 +10,7 @@ from typing import Final
 
 from remit import __version__
 from remit.api.page.html import Html, joined, tag
-from remit.app.attacking import matrix
+from remit.app.attacking import forms, matrix
 from remit.app.attacking.run import Attacked
 from remit.app.attacking.trend import Point
 from remit.app.chaining import Chains
@@ -63,6 +63,7 @@ def page(report: Report) -> str:
         tag("p", "Read the four together: each is had easily at the cost of the others.", class_="key"),
         tag("h2", "Attacks and what stopped them"),
         matrix.matrix(attacked.came),
+        *(tag("p", f"{line}.", class_="key") for line in forms.carried(attacked)),
         *_findings(report),
         *_chains(report.chains),
         *_work(attacked.did),

@@ -3,7 +3,7 @@
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ from remit.app.replaying import bundle_of
 from remit.app.scratch import scratch
 from remit.assure.attack.attempts import attempts, sampled
 from remit.assure.attack.came import Came, Did, Row, Score, row, scores
+from remit.assure.attack.carried import carried
 from remit.assure.attack.chores import Chore, chores
 from remit.assure.attack.further import following, furthest
 from remit.assure.attack.plan import Attempt
@@ -72,6 +73,11 @@ class Attacked:
     def open(self) -> tuple[Came, ...]:
         """The attempts that succeeded."""
         return tuple(one for one in self.came if not one.stopped)
+
+    @property
+    def carried(self) -> Mapping[str, tuple[str, ...]]:
+        """By the id of an attempt, what counts over all sessions, so that what others did may have decided of it."""
+        return carried(self.bundle, self.came)
 
     @property
     def scores(self) -> tuple[Score, ...]:
@@ -205,7 +211,8 @@ def _by_service(chosen: Sequence[Attempt], profile: Profile) -> list[list[Attemp
     """The attempts that one service is to bear, for each service."""
     if profile.together:
         return [list(chosen)]
-    return [[one for one in chosen if one.risk is risk] for risk in sorted({one.risk for one in chosen})]
+    # The first has the harmless work alone: what that did decides of no attempt either.
+    return [[], *([one for one in chosen if one.risk is risk] for risk in sorted({one.risk for one in chosen}))]
 
 
 def _fits(attempt: Attempt, only: str) -> bool:

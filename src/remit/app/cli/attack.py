@@ -86,6 +86,7 @@ def attack(  # noqa: PLR0913, PLR0917 - each is an option
 
 
 def _say(found: "Attacked", written: "Written", output: Format) -> None:
+    from remit.app.attacking import forms
     from remit.app.attacking.run import by_risk
     from remit.assure.attack.risks import TITLES, Risk
 
@@ -115,6 +116,8 @@ def _say(found: "Attacked", written: "Written", output: Format) -> None:
         say(escaped(f"not kept for the next run: {written.trouble}"))
     if found.moot:
         say(f"{counted(found.moot, 'attempt')} about nothing here: nobody could be asked, or nothing was read")
+    for line in forms.carried(found):
+        say(escaped(line))
     _say_untried(found)
     say(f"bundle {found.digest[:19]}, in {found.seconds:.0f} s")
     if found.left:
