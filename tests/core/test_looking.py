@@ -1,9 +1,11 @@
 """What `remit logs` looks for."""
 
+from itertools import count
 from typing import Any, cast
 
 import pytest
 
+from remit.adapters.system import SystemClock
 from remit.app import looking as subject
 from remit.app.client import Client
 from remit.app.failure import Failure
@@ -60,7 +62,10 @@ def test_what_came_at_the_end_or_after_is_not_found(until: str, found: bool) -> 
 
 
 @pytest.mark.parametrize("since", ["1m", "2m"])
-def test_an_end_before_the_beginning_is_refused(since: str) -> None:
+def test_an_end_before_the_beginning_is_refused(since: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Time goes on meanwhile: both are told from one moment.
+    ticks = count(1_764_500_000_000)
+    monkeypatch.setattr(SystemClock, "now_ms", lambda _self: next(ticks))
     with pytest.raises(Failure, match="there is nothing from"):
         looking(since=since, until="2m")
 

@@ -42,7 +42,8 @@ class Looking:
         """What the options say. Raises `Failure`."""
         if verdict is not None and verdict not in VERDICTS:
             raise Failure(f"there is no verdict {verdict!r}", next=f"one of: {', '.join(VERDICTS)}", exit=Exit.USAGE)
-        start, end = _instant("--since", since), _instant("--until", until)
+        now_ms = SystemClock().now_ms()
+        start, end = _instant("--since", since, now_ms), _instant("--until", until, now_ms)
         if start is not None and end is not None and start >= end:
             what = f"there is nothing from {start} until {end}"
             raise Failure(what, next="--since is the earlier one: --since 3h --until 2h", exit=Exit.USAGE)
@@ -83,14 +84,13 @@ class Looking:
         )
 
 
-def _instant(option: str, given: str | None) -> str | None:
+def _instant(option: str, given: str | None, now_ms: int) -> str | None:
     if given is None:
         return None
     ago = _AGO.fullmatch(given)
     try:
         if ago is not None:
-            now = datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC)
-            at = now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            at = datetime.fromtimestamp(now_ms / 1000, UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         else:
             at = datetime.fromisoformat(given)
     except (ValueError, OverflowError) as error:
