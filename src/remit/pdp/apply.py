@@ -83,7 +83,7 @@ def apply_session(session: Session | None, delta: SessionDelta) -> Session:
         case LabelsJoined(sid, at, labels):
             if session is None:
                 return Session(sid, "", None, at, labels)
-            return replace(session, labels=session.labels | labels)
+            return session if labels <= session.labels else replace(session, labels=session.labels | labels)
         case ConfidenceStated(sid, at, source, units):
             known = Session(sid, "", None, at) if session is None else session
             return replace(known, confidence=known.confidence.stated(source, units))

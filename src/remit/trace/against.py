@@ -13,7 +13,7 @@ from typing import Final
 from remit.facts.record import Ref
 from remit.trace.links import Finding
 from remit.trace.note import Checkpoint, CheckSignature, Key, Note, NoteWrong
-from remit.trace.tree import HEIGHT, WIDTH, ReadTile, Tree, leaf_hash
+from remit.trace.tree import HEIGHT, WIDTH, ReadTile, Tree
 
 _HASH_BYTES: Final = 32
 TREE: Final = "tree"
@@ -53,10 +53,6 @@ class Comparison:
 
     def __post_init__(self) -> None:
         self._stop = self._next_stop(0)
-
-    def feed(self, ref: Ref, record: bytes) -> None:
-        """Take in the record stored at `ref`, in the ledger's order."""
-        self.feed_all(ref, (leaf_hash(record),))
 
     def feed_all(self, first: Ref, leaves: Sequence[bytes]) -> None:
         """Take in the leaves of consecutive records of one chain, of which `first` is the first."""

@@ -7,7 +7,7 @@ again. What a later version adds to an action goes before those two, elsewhere a
 """
 
 from collections.abc import Mapping, Sequence
-from typing import assert_never, cast
+from typing import Final, assert_never, cast
 
 import orjson
 
@@ -44,6 +44,10 @@ from remit.trace.members import (
     texts,
 )
 
+_RECORD: Final = [str, int, str, str, int, str, str, str]
+"""The types of a record's members."""
+_KINDS: Final = {kind.value: kind for kind in RecordKind}
+
 
 class Unencodable(ValueError):
     """A body that has no encoding: a lone surrogate, an integer beyond 64 bits, a foreign type."""
@@ -70,20 +74,12 @@ def record_bytes(chain: str, seq: int, prev: str, kind: str, at: int, bundle: st
 
 def decode_record(data: bytes) -> Record:
     """The record stored as `data`. Raises `Undecodable`."""
-    chain, seq, prev, kind, at, bundle, sid, commitment = members("record", data, 8)
-    try:
-        return Record(
-            chain=text(chain),
-            seq=integer(seq),
-            prev=text(prev),
-            kind=RecordKind(text(kind)),
-            at=integer(at),
-            bundle=text(bundle),
-            sid=text(sid),
-            commitment=text(commitment),
-        )
-    except ValueError as error:
-        raise Undecodable("record: a member is of no known value") from error
+    found = members("record", data, 8)
+    kind = _KINDS.get(found[3]) if [*map(type, found)] == _RECORD else None
+    if kind is None:
+        raise Undecodable("record: a member is of no known type or value")
+    chain, seq, prev, _, at, bundle, sid, commitment = found
+    return Record(chain, seq, prev, kind, at, bundle, sid, commitment)
 
 
 def encode_body(body: Body) -> bytes:
@@ -194,13 +190,13 @@ def _as_action(data: bytes) -> ActionBody:
         name=text(found[3]),
         pin=text(found[4]),
         user=maybe(found[5]),
-        links=tuple((text(agent), text(sid)) for agent, sid in parts(found[6], 2)),
+        links=tuple([(text(agent), text(sid)) for agent, sid in parts(found[6], 2)]),
         token=text(found[7]),
         verdict=text(found[8]),
         observed=maybe(found[9]),
         reasons=_as_reasons(found[10]),
         gates=tuple(
-            Gate(text(policy), text(route), text(text_hash)) for policy, route, text_hash in parts(found[11], 3)
+            [Gate(text(policy), text(route), text(text_hash)) for policy, route, text_hash in parts(found[11], 3)]
         ),
         obligations=texts(found[12]),
         approval=maybe(found[13]),

@@ -31,6 +31,7 @@ from remit.trace.glance import Glance
 from remit.trace.links import Finding, Row
 from remit.trace.note import Checkpoint, Key, Note, NoteWrong
 from remit.trace.report import Report
+from remit.trace.tree import leaf_hash
 from remit.trace.verify import Seen, Verifier
 
 _SEGMENTS_MAX: Final = 1_000
@@ -87,6 +88,9 @@ class _Reading:
         self._trusted = trusted
         self._origin = ""
         self._tree: Comparison | None = None
+        self._leaves: list[bytes] = []
+        """Of records up to `_last`, all of one batch, that the tree does not have yet."""
+        self._last = Ref("", 0)
         self.seen = 0
         self.uncompared: str | None = None
         self._progress = progress
@@ -126,8 +130,8 @@ class _Reading:
         for segment in page:
             for stored in unpack(*segment):
                 row = _row(stored, names)
-                if self._tree is not None:
-                    self._tree.feed(row.ref, row.record)
+                self._last = row.ref
+                self._leaves.append(leaf_hash(row.record))
                 kept = frame_of(made.conn, stored.id, "held") if stored.body is None else None
                 said = self.verifier.feed(row, kept)
                 if said is None:
@@ -139,17 +143,26 @@ class _Reading:
                 self.seen += 1
                 if self._progress is not None and self.seen % 10_000 == 0:
                     self._progress(self.seen)
+            self._grow()
         if self.uncompared is None:
             try:
                 made.flush()
             except UNFOLDABLE as error:
                 self._unfoldable(None, error)
 
+    def _grow(self) -> None:
+        """Give the tree the leaves that it does not have."""
+        if self._tree is not None and self._leaves:
+            chain, seq = self._last
+            self._tree.feed_all(Ref(chain, seq + 1 - len(self._leaves)), self._leaves)
+        self._leaves = []
+
     def _note_key(self, ref: Ref, seen: Seen) -> None:
         if isinstance(seen, AdminBody) and seen.event is Event.CHECKPOINT_KEY:
             with suppress(NoteWrong):
                 self.keys.append(Key.parse(str(seen.data.get("key"))))
         if isinstance(seen, AdminBody) and seen.event is Event.LEDGER_RESTORED and self._tree is not None:
+            self._grow()
             self._tree.restored(ref, str(seen.data.get("log")))
         if isinstance(seen, AdminBody) and seen.event is Event.LEDGER_ERASED and self._tree is not None:
             self._tree.erased(ref)
