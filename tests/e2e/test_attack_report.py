@@ -45,12 +45,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("told")
     workspace = write(folder / "mailroom", PERMIT + GATE.partition(SECRETS_STAY)[0])
     (folder / "data").mkdir()
-    for _ in range(2):
+    for turn in ("first", "found"):
         done = subprocess.run(
             [
                 REMIT, "attack", "--workspace", workspace, "--quick", "--report", folder / "report.html",
                 "--junit", folder / "junit.xml", "--sarif", folder / "found.sarif",
-                "--cases", folder / "found.cases.yaml", "--fix", folder / "fix.cedar",
+                "--cases", folder / f"{turn}.cases.yaml", "--fix", folder / f"{turn}.cedar",
             ],
             env=environment() | {"REMIT_DATA": str(folder / "data")},
             capture_output=True, text=True, timeout=240, check=False,
@@ -170,9 +170,12 @@ def test_what_mends_it_mends_it(files: Path, tmp_path: Path) -> None:
     tried = [REMIT, "policy", "test", "--workspace", workspace, "--cases", files / "found.cases.yaml"]
     for fixed, code in ((False, 1), (True, 0)):
         if fixed:
-            (workspace / "fix.cedar").write_bytes((files / "fix.cedar").read_bytes())
+            (workspace / "fix.cedar").write_bytes((files / "found.cedar").read_bytes())
         done = subprocess.run(tried, env=environment(), capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == code, done.stdout + done.stderr
+    again = [REMIT, "attack", "--workspace", workspace, "--fix", workspace / "fix.cedar"]
+    done = subprocess.run(again, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "cannot write" in done.stderr, done.stdout) == (2, True, ""), done.stderr
 
 
 def test_runs_stand_beside_each_other(files: Path) -> None:

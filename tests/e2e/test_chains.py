@@ -55,6 +55,25 @@ def test_programs_and_browsers_get_the_same(tmp_path: Path, capsys: pytest.Captu
     assert "office/fetch_page" in [one.text for one in root.iter("{http://www.w3.org/2000/svg}text")]
 
 
+def test_what_cut_the_chains_is_not_overwritten_by_a_second_search(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = workspace("starter", tmp_path / "w")
+    cut, cases = folder / "chains.cedar", folder / "chains.cases.yaml"
+    search = ("chains", "--workspace", str(folder), "--fix", str(cut), "--cases", str(cases))
+    code, _, err = answer(capsys, *search)
+    assert code == Exit.NEGATIVE
+    assert f"written to {cut}" in err
+    assert f"written to {cases}" in err
+    held = cut.read_bytes(), cases.read_bytes()
+    code, out, err = answer(capsys, *search)
+    assert (code, out) == (Exit.USAGE, "")
+    assert f"cannot write {cases}" in err
+    assert "next: name another file" in err
+    assert (cut.read_bytes(), cases.read_bytes()) == held
+    assert answer(capsys, "chains", "--workspace", str(folder))[0] == Exit.OK
+
+
 def test_a_search_that_stops_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def ran(*options: str) -> dict[str, Any]:
         told = tmp_path / "chains.sarif"

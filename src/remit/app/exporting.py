@@ -9,9 +9,9 @@ from typing import Any, Final
 from remit import __version__
 from remit.adapters.sources.listing import ListingSource
 from remit.adapters.system import SystemClock
+from remit.app import reports
 from remit.app.client import Client
 from remit.app.discovering import look
-from remit.app.failure import Exit, Failure
 from remit.app.output import say
 from remit.discover.exporting import as_csv, as_cyclonedx, as_json
 from remit.discover.graph import Node, nodes_of
@@ -50,13 +50,7 @@ def written(text: str, file: Path | None) -> None:
     if file is None:
         sys.stdout.write(text)
         return
-    try:
-        with file.open("x", encoding="utf-8") as opened:
-            opened.write(text)
-    except OSError as error:
-        why = (error.strerror or "unknown error").lower()
-        raise Failure(f"cannot write {file}", why=why, next="name another file", exit=Exit.USAGE) from error
-    say(f"written to {file}")
+    reports.new(file, text)
 
 
 def _node(item: Mapping[str, Any]) -> Node:

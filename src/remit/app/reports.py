@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from remit import __version__
 from remit.app.failure import Exit, Failure
+from remit.app.output import say
 
 SARIF: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _UNSAID: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -92,6 +93,33 @@ def written(file: Path, text: str) -> None:
     except OSError as error:
         why = (error.strerror or "unknown error").lower()
         raise Failure(f"{file} cannot be written", why=why, next="name another file", exit=Exit.NEGATIVE) from error
+
+
+def refuse_existing(*files: Path | None) -> None:
+    """Raises `Failure` where one of `files` exists.
+
+    Policies and cases of an earlier run may be in force: what is found once they are is less, and would replace them.
+    """
+    for file in files:
+        if file is not None and file.exists():
+            raise Failure(
+                f"cannot write {file}",
+                why="it exists already, and nothing is overwritten",
+                next="name another file, or move this one away",
+                exit=Exit.USAGE,
+            )
+
+
+def new(file: Path, text: str) -> None:
+    """Write a file that must not exist, and say so. Raises `Failure`."""
+    refuse_existing(file)
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except OSError as error:
+        why = (error.strerror or "unknown error").lower()
+        raise Failure(f"cannot write {file}", why=why, next="name another file", exit=Exit.USAGE) from error
+    say(f"written to {file}")
 
 
 def _attribute(text: str) -> str:

@@ -66,9 +66,9 @@ def write(workspace: Path, attacked: Attacked, wanted: Wanted) -> Written:
     if wanted.sarif is not None:
         reports.written(wanted.sarif, reports.sarif(forms.RULES, forms.findings(attacked), forms.unseen(attacked)))
     if wanted.cases is not None:
-        reports.written(wanted.cases, forms.cases_text(attacked, mended))
+        reports.new(wanted.cases, forms.cases_text(attacked, mended))
     if wanted.fix is not None:
-        reports.written(wanted.fix, forms.policies_text(mended))
+        reports.new(wanted.fix, forms.policies_text(mended))
     if wanted.report is not None:
         from remit.app.attacking.report import Report, page
 

@@ -38,9 +38,12 @@ def attack(  # noqa: PLR0913, PLR0917 - each is an option
     junit: Junit = None,
     sarif: Sarif = None,
     cases: Annotated[
-        Path | None, typer.Option("--cases", help="Write what got through there as cases, which hold once mended.")
+        Path | None,
+        typer.Option("--cases", help="Write what got through there, a new file, as cases, which hold once mended."),
     ] = None,
-    fix: Annotated[Path | None, typer.Option("--fix", help="Write the policies there that mend it.")] = None,
+    fix: Annotated[
+        Path | None, typer.Option("--fix", help="Write the policies there, a new file, that mend it.")
+    ] = None,
     sessions: Annotated[
         Path | None, typer.Option("--sessions", help="A recording: what those policies would change of it.")
     ] = None,
@@ -62,12 +65,14 @@ def attack(  # noqa: PLR0913, PLR0917 - each is an option
     policies would change of that data folder's ledger. Nothing outside this machine is reached, but for a model that
     --model-url names.
     """
+    from remit.app import reports
     from remit.app.attacking import forms
     from remit.app.attacking.model import model
     from remit.app.attacking.run import FULL, QUICK
     from remit.app.attacking.run import attack as attacked
     from remit.app.attacking.writing import Wanted, write
 
+    reports.refuse_existing(cases, fix)
     told = _progress if output is Format.TABLE else None
     attacker = model(model_url, model_name, model_key)
     found = attacked(workspace, only, told, user, profile=QUICK if quick else FULL, model=attacker)

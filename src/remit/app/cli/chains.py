@@ -33,9 +33,12 @@ def chains(  # noqa: PLR0913, PLR0917 - each is an option
     states: Annotated[int, typer.Option("--states", min=1, help="How many states it may visit.")] = 20_000_000,
     steps: Annotated[int, typer.Option("--steps", min=1, help="How long a chain may be.")] = 64,
     cases: Annotated[
-        Path | None, typer.Option("--cases", help="Write the chains there as cases, which hold once they are cut.")
+        Path | None,
+        typer.Option("--cases", help="Write the chains there, a new file, as cases, which hold once they are cut."),
     ] = None,
-    fix: Annotated[Path | None, typer.Option("--fix", help="Write the policies there that cut them.")] = None,
+    fix: Annotated[
+        Path | None, typer.Option("--fix", help="Write the policies there, a new file, that cut them.")
+    ] = None,
     junit: Junit = None,
     sarif: Sarif = None,
     output: Annotated[Form, typer.Option("-o", "--output", help="How the answer is written.")] = Form.TABLE,
@@ -51,12 +54,13 @@ def chains(  # noqa: PLR0913, PLR0917 - each is an option
     from remit.app.settings import workspace_folder
     from remit.assure.chains.drawing import drawing
 
+    reports.refuse_existing(cases, fix)
     found = searched(workspace_folder(workspace), user, seconds=seconds, states=states, steps=steps)
     result = found.result
     if cases is not None:
-        reports.written(cases, cases_text(found))
+        reports.new(cases, cases_text(found))
     if fix is not None:
-        reports.written(fix, policies_text(found))
+        reports.new(fix, policies_text(found))
     if junit is not None:
         reports.written(junit, reports.junit("remit chains", checks(found)))
     if sarif is not None:
