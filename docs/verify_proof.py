@@ -9,17 +9,16 @@ import base64
 import hashlib
 import json
 import sys
+import time
 
 sha256 = lambda data: hashlib.sha256(data).digest()  # noqa: E731
-P = 2**255 - 19
-Q = 2**252 + 27742317777372353535851937790883648493
+P, Q = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, P - 2, P) % P
 BASE = (4 * pow(5, P - 2, P) % P).to_bytes(32, "little")
 
 
 def need(holds, otherwise):
-    if not holds:
-        sys.exit(f"WRONG: {otherwise}")
+    return holds or sys.exit(f"WRONG: {otherwise}")
 
 
 def add(a, b):
@@ -84,17 +83,18 @@ def main(proof, vkey, receipt=""):
     need(found == base64.b64decode(root_hash), "the record is not under the signed root")
     chain, seq, _, kind, at, *_, commitment = json.loads(record)
     need(receipt in ("", f"{chain}.{seq}:{sha256(record).hex()}"), "it is another record than that of the receipt")
-    print(f"holds: {chain}.{seq}, {kind}, at {at} ms since 1970, is record {number + 1} of {count} of {origin}")
+    when = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(at // 1000))}.{at % 1000:03}Z"
+    print(f"holds: {chain}.{seq}, {kind}, at {when}, is record {number + 1} of {count} of {origin}")
     if "body" in shown:
         salt, body = bytes.fromhex(shown["salt"]), shown["body"].encode()
         need(len(salt) == 16 and sha256(salt + body).hex() == commitment, "the record commits to another body")
-        print(json.dumps(shown["body"]))  # escaped: what an agent wrote is no text for a terminal
+        print(shown["body"].encode("unicode_escape").decode())  # what an agent wrote is no text for a terminal
 
 
 if __name__ == "__main__":
     try:
         main(*(sys.argv[1:] if len(sys.argv) in (3, 4) else ("", "")))
     except OSError as error:
-        sys.exit(print(f"{error}\n{__doc__}", file=sys.stderr) or 2)
-    except (ValueError, TypeError, KeyError, IndexError) as error:
+        sys.exit(print(f"{error}\n" * (len(sys.argv) in (3, 4)) + __doc__, file=sys.stderr) or 2)
+    except (ValueError, TypeError, LookupError, OverflowError) as error:
         need(None, f"{type(error).__name__}: {error}")

@@ -128,11 +128,13 @@ def checkpoint(
     log = Offline(data_folder(data_given))
     note = log.checkpoint()
     continued = None if since is None else log.since(kept_in(since))
-    if output in {Format.JSON, Format.YAML} or continued is not None:
+    shown = output in {Format.JSON, Format.YAML} or continued is not None
+    if to is not None or not shown:
+        _write(str(note), to)
+    if shown:
         shape = output if output in {Format.JSON, Format.YAML} else Format.JSON
         data({**log.said(note), **({} if continued is None else {"since": continued})}, shape)
         return
-    _write(str(note), to)
     for one in log.said(note)["keys"]:
         say(f"verifier key: {one}")
 
@@ -153,11 +155,14 @@ def prove(
     from remit.app.proving import Offline
 
     found = Offline(data_folder(data_given)).prove(record, reveal=reveal)
-    if output in {Format.JSON, Format.YAML}:
+    shown = output in {Format.JSON, Format.YAML}
+    if to is not None or not shown:
+        _write(str(found), to)
+    if shown:
         data({"record": record, "index": found.index, "proof": str(found)}, output)
         return
-    _write(str(found), to)
-    say("how to check it: docs/how-to/prove-what-happened.md")
+    say(f"to check it: python3 verify_proof.py {to or 'FILE'} KEY, with docs/verify_proof.py and the verifier key")
+    say("  which `remit ledger checkpoint` tells; how: docs/how-to/prove-what-happened.md")
 
 
 @app.command()
