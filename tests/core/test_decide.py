@@ -90,6 +90,7 @@ def test_a_read_is_not_irreversible_and_brings_its_labels_closed() -> None:
         (action(chain=("nobody", "ada")), "agent/unknown"),
         (action(user="nobody"), "user/unknown"),
         (action("nowhere/refund"), "server/unknown"),
+        (action("/refund"), "server/unknown"),
         (action("shop/nothing"), "tool/unknown"),
         (action("web/refund"), "tool/unknown"),
         (action("nobody", {}, kind=ActionKind.DELEGATE), "agent/unknown"),

@@ -392,6 +392,7 @@ def test_tools_ls_review_and_accept(service: Service) -> None:
     shown = service.remit("tools", "accept", "counter/add")
     assert shown.returncode == 1
     assert "nothing written. To accept: remit tools accept counter/add --pin sha256:" in shown.stderr
+    assert shown.stdout == "counter/add  matches\n"
     pin = service.told("tools", "accept", "counter/add")["pin"]
     assert "accepted counter/add" in ok(service, "tools", "accept", "counter/add", "--pin", pin)
     assert service.remit("tools", "accept", "nowhere").returncode == 5
@@ -399,7 +400,11 @@ def test_tools_ls_review_and_accept(service: Service) -> None:
 
 def test_tokens_delegated_rotated_and_revoked_at_the_endpoint(service: Service) -> None:
     minted = service.told("token", "agent", "clerk", "--user", "ana", "--ttl", "10m")
-    child = service.told("token", "delegate", "helper", token=minted["token"])["access_token"]
+    kept = service.root / "helper.token"
+    answer = service.told("token", "delegate", "helper", "--save", str(kept), token=minted["token"])
+    assert "access_token" not in answer
+    assert kept.stat().st_mode & 0o777 == 0o600
+    child = kept.read_text().strip()
     assert told(service, child, "counter", "add", {"id": "by-helper"}) == (False, "added 1")
     failed, text = told(service, child, "counter", "add", {"id": "by-helper", "amount": 50})
     assert failed

@@ -368,3 +368,4 @@ async def test_exposed_names_that_nobody_has(w: Wire) -> None:
         result = json.loads(body)["result"]
         assert (status, result["isError"]) == (200, True)
         assert f"[{code}]" in result["content"][0]["text"]
+        assert ("'pay' names no server" in result["content"][0]["text"]) == (name == "pay")

@@ -94,9 +94,11 @@ async def test_glass_is_broken_loudly_and_reviewed_by_somebody_else(counting: Co
     task, ident = await waiting(counting, agent, {"id": "urgent", "amount": 80})
     own = await asyncio.to_thread(service.remit, "break-glass", ident, "--why", "now", token=ana)
     assert own.returncode == 4, own.stderr
+    assert "the glass is broken" not in service.log
     done = await asyncio.to_thread(service.remit, "break-glass", ident, "--why", "the site is down", token=sam)
     assert done.returncode == 0, done.stderr
     assert "THE GLASS IS BROKEN" in done.stderr
+    assert service.log.count("the glass is broken") == 1
     assert not (await task).is_error
     [left] = await asyncio.to_thread(service.told, "approvals", "ls", "--unreviewed", token=sam)
     assert (left["id"], left["glass"]["why"]) == (ident, "the site is down")

@@ -207,7 +207,7 @@ async def test_the_command_line_lists_shows_assigns_closes_and_exports(api: Worl
     code, out, _ = await remit(api, "incidents", "ls", token=api.admin)
     assert "agent sub was denied again and again: hand/fails by never-fails" in out
     code, _, err = await remit(api, "incidents", "assign", known["id"], "--to", "ann", token=api.admin)
-    assert (code, f"{known['id']} is ann's" in err) == (0, True), err
+    assert (code, f"{known['id']} is assigned to ann" in err) == (0, True), err
     code, out, _ = await remit(api, "incidents", "ls", token=api.admin)
     assert [line.split()[3] for line in out.splitlines() if line.startswith(known["id"])] == ["ann"]
     code, out, _ = await remit(api, "incidents", "assign", known["id"], "--to", "ann", "-o", "json", token=api.admin)

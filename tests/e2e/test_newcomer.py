@@ -105,6 +105,11 @@ def test_a_warning_is_one_line_and_says_so_once(counting: Counting) -> None:
         (("incidents", "show", "nonsense"), "the id of an incident", "remit incidents ls"),
         (("incidents", "close", "nonsense", "--as", "resolved"), "the id of an incident", "remit incidents ls"),
         (("incidents", "close", "r7f3-1.5"), "--as", "remit incidents close --help"),
+        (
+            ("incidents", "close", "r7f3-1.5", "--as", "odd"),
+            "'--as': 'odd' is not one of",
+            "remit incidents close --help",
+        ),
         (("grants", "show", "nonsense"), "the id of a grant", "remit grants ls"),
         (("halt", "agent", "clerk", "--why", ""), "a text of 1 to 1000", "remit halt --help"),
     ],
@@ -196,7 +201,7 @@ def test_to_review_one_server_waits_for_no_other(counting: Counting) -> None:
     service = counting.service
     try:
         service.write({"silent.yaml": SILENT})
-        service.told("apply")
+        assert "next: remit tools review silent" in service.remit("apply").stderr
         began = time.monotonic()
         done = service.remit("tools", "review", "counter")
         assert (done.returncode, done.stdout) == (0, "")

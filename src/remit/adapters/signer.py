@@ -83,7 +83,7 @@ class Ed25519Signer:
             raise TokenInvalid(Cause.MALFORMED, "the token's header is not one Remit writes")
         key = self._keys.get(kid) if isinstance(kid, str) else None
         if key is None:
-            raise TokenInvalid(Cause.UNKNOWN, "the token was signed by a key this service has not")
+            raise TokenInvalid(Cause.UNKNOWN, "the token was signed by a key this service has not: it is another's")
         return key
 
 

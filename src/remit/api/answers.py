@@ -76,7 +76,7 @@ class AcceptAnswer(Answer):
 
     accepted: list[str]
     pin: str
-    difference: list[str]
+    items: list[ToolAnswer]
     bundle: str
     waits: str | None = None
 

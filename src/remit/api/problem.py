@@ -77,7 +77,7 @@ def unauthenticated(error: TokenInvalid) -> Problem:
         401,
         "not authenticated",
         why=str(error),
-        next="remit token user NAME (or the admin token; lost: remit token admin), then set REMIT_TOKEN",
+        next="set REMIT_TOKEN to the admin token, shown at the first start (lost: remit token admin), or to your own",
         headers={"WWW-Authenticate": challenge},
         cause=error.cause,
     )

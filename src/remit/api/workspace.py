@@ -95,18 +95,14 @@ async def accept(asked: AcceptRequest, services: With, caller: ByAdmin) -> Accep
         return AcceptAnswer(
             accepted=[],
             pin=pin,
-            difference=[
-                f"{tool_name(tool.server, tool.name)} ({tool.state}) {line}"
-                for tool in offered
-                for line in tool.lines or ("",)
-            ],
+            items=[tool_view(tool, whole=True) for tool in offered],
             bundle=runtime.digest,
         )
     done = await runtime.accept(asked.server, asked.tool, asked.pin, named(caller))
     return AcceptAnswer(
         accepted=[tool_name(tool.server, tool.name) for tool in offered],
         pin=asked.pin,
-        difference=[],
+        items=[],
         bundle=done.digest,
         waits=None if done.applied else done.warnings[-1],
     )

@@ -85,7 +85,11 @@ def _known_tool(snapshot: Snapshot, action: Action) -> Known:
 
 
 def _unknown_server(action: Action) -> Ruling:
-    return _deny(Code.UNKNOWN_SERVER, f"there is no server named {escaped(action.server, chars_max=_SHOWN_MAX)}")
+    if action.server:
+        text = f"there is no server named {escaped(action.server, chars_max=_SHOWN_MAX)}"
+    else:
+        text = f"'{escaped(action.name, chars_max=_SHOWN_MAX)}' names no server: a name is SERVER___NAME, as listed"
+    return _deny(Code.UNKNOWN_SERVER, text)
 
 
 def _deny(code: Code, text: str, reached: Reached | None = None, *, agent: str | None = None) -> Ruling:

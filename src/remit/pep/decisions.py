@@ -4,9 +4,10 @@ A decision that is refused leaves no record. All raise `VoteRefused`, `LedgerUnw
 no such approval.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import assert_never
+from typing import Final, assert_never
 
 from remit.escalate import voting
 from remit.escalate.foreseen import Foreseen
@@ -27,6 +28,8 @@ from remit.policy.verdict import Deny, Escalate, Permit
 from remit.ports.ledger import Ledger
 from remit.ports.system import Clock
 from remit.trace.bodies import ActionBody, Choice, DecisionBody
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Decisions:
@@ -149,8 +152,9 @@ class Decisions:
         glass = Glass(by.name, self._clock.now_ms(), why, strong=confirmed is not None)
         after = voting.break_glass(found, self.room(), glass, shown=shown, keyed=keyed)
         said = DecisionBody(ident, found.requested, by.name, Choice.BREAK_GLASS, (), why, completes=True)
-        said = replace(said, confirmed=confirmed)
-        return await self._record(said, after)
+        broken = await self._record(replace(said, confirmed=confirmed), after)
+        _LOG.warning("the glass is broken", extra={"approval": ident, "by": by.name})
+        return broken
 
     async def review_glass(self, ident: str, by: User, note: str | None) -> Approval:
         """Say that `by` has looked at how its glass was broken; once said it stays said."""

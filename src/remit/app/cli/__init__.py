@@ -101,7 +101,8 @@ def run(arguments: Sequence[str]) -> int:
         return 130
     except typer.TyperException as error:
         # Where a command is missing nothing is said: its help was printed.
-        if what := escaped(error.format_message()):
+        # What pydantic says of an enumeration begins with the class of an exception.
+        if what := escaped(error.format_message()).replace(": Value error, ", ": "):
             where = getattr(error, "ctx", None)
             print(f"error: {what}\n  next: {where.command_path if where else 'remit'} --help", file=sys.stderr)
         return Exit.USAGE

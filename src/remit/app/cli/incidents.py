@@ -53,7 +53,7 @@ def assign(
 ) -> None:
     """Give an incident to a user."""
     answer = client(token_file).post(f"/incidents/{ident}/assign", {"to": to})
-    answered(answer, output, f"{ident} is {to}'s")
+    answered(answer, output, f"{ident} is assigned to {to}")
 
 
 @app.command()

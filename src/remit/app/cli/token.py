@@ -64,12 +64,13 @@ def harness(
 def delegate(
     name: Annotated[str, typer.Argument(help="The sub-agent.")],
     ttl: Ttl = "1h",
+    save: Save = None,
     output: Output = Format.TABLE,
     token_file: TokenFile = None,
 ) -> None:
     """Exchange your agent's token for one that a sub-agent may use, with no more authority."""
     bearer = read_token(token_file)
-    answer = Client(None).form(
+    answer: dict[str, Any] = Client(None).form(
         "/token",
         {
             "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
@@ -79,11 +80,7 @@ def delegate(
             "expires_in": str(seconds(ttl)),
         },
     )
-    if output in {Format.JSON, Format.YAML}:
-        data(answer, output)
-        return
-    print(answer["access_token"])
-    say(f"shown once; expires in {answer['expires_in']} s; decision {answer['decision']}")
+    _told(answer, "access_token", save, output, f"expires in {answer['expires_in']} s; decision {answer['decision']}")
 
 
 @app.command()
@@ -122,15 +119,19 @@ def admin(data_given: DataFolder = None) -> None:
 
 def _mint(body: dict[str, Any], save: Path | None, output: Format, token_file: TokenFile) -> None:
     answer: dict[str, Any] = client(token_file).post("/tokens", body)
+    _told(answer, "token", save, output, f"id {answer['jti']}, expires {answer['expires']}")
+
+
+def _told(answer: dict[str, Any], key: str, save: Path | None, output: Format, more: str) -> None:
+    """Show the token, or keep it in the file `save` alone."""
     if save is not None:
-        _write(save, answer.pop("token"))
+        _write(save, answer.pop(key))
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return
     if save is None:
-        print(answer["token"])
-    said = "shown once" if save is None else f"written to {save}"
-    say(f"{said}; id {answer['jti']}, expires {answer['expires']}")
+        print(answer[key])
+    say(f"{'shown once' if save is None else f'written to {save}'}; {more}")
 
 
 def _write(path: Path, token: str) -> None:

@@ -49,9 +49,7 @@ def review(
         data(answer, output)
     else:
         for item in answer["items"]:
-            print(f"{escaped(item['tool'])}  {item['state']}")
-            for line in item["difference"]:
-                print(f"  {_whole(line)}")
+            _reviewed(item)
             if item["live_pin"]:
                 name = escaped(item["tool"])
                 print(f"  to accept it: remit tools accept {name} --pin {item['live_pin']}")
@@ -79,8 +77,8 @@ def accept(
     if output in {Format.JSON, Format.YAML}:
         data(answer, output)
         return Exit.OK if answer["accepted"] else Exit.NEGATIVE
-    for line in answer["difference"]:
-        print(_whole(line))
+    for item in answer["items"]:
+        _reviewed(item)
     if not answer["accepted"]:
         say(f"\nnothing written. To accept: remit tools accept {which} --pin {answer['pin']}")
         return Exit.NEGATIVE
@@ -126,9 +124,10 @@ def suggest(
     for name in found.spoken_of:
         say(f"{escaped(name)} has an entry already")
     if write:
-        for path in suggesting.write(folder, found.proposals):
+        written = suggesting.write(folder, found.proposals)
+        for path in written:
             print(path)
-        say("next: read what was proposed, then: remit diff")
+        say("next: read what was proposed, then: remit diff" if written else "nothing was proposed, nothing written")
     elif output is Format.JSON:
         items = [{"tool": one.tool, "spec": dict(one.spec), "because": dict(one.because)} for one in found.proposals]
         data(items, output)
@@ -138,6 +137,12 @@ def suggest(
 
 def _has_servers(asked: Client) -> bool:
     return bool(asked.get("/resources/server")["items"])
+
+
+def _reviewed(item: dict[str, Any]) -> None:
+    print(f"{escaped(item['tool'])}  {item['state']}")
+    for line in item["difference"]:
+        print(f"  {_whole(line)}")
 
 
 def _whole(line: str) -> str:

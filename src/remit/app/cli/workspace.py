@@ -81,6 +81,10 @@ def apply(
     changes(answer)
     warned(answer)
     say(f"{'would run' if dry_run else 'running'} bundle {answer['bundle']}")
+    for change in answer["changes"]:
+        # Nothing of a new server is listed or called before somebody has read what it offers.
+        if (change["op"], change["kind"]) == ("add", "Server") and not dry_run:
+            say(f"next: remit tools review {escaped(change['name'])}")
     return Exit.OK
 
 
