@@ -9,6 +9,7 @@ import pytest
 from remit.facts.action import Action, ActionKind, Within
 from remit.facts.agent import Agent, Mode
 from remit.facts.canonical import Json, canonical, digest
+from remit.facts.catalog import Sink
 from remit.facts.record import RecordKind
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Forward
@@ -95,6 +96,28 @@ def test_where_the_arguments_of_a_prompt_came_from_is_told_and_gated() -> None:
     told = body(decide(replace(snapshot(running, quoting), origins=index), quoting, NOW))
     origins = cast("list[dict[str, Json]]", told.context["origins"])
     assert ("$.arguments.guest", "untrusted", "c1") in {(one["arg"], one["origin"], one.get("call")) for one in origins}
+
+
+def test_policy_sees_whether_what_is_asked_of_a_server_goes_outside() -> None:
+    made = catalog(
+        '@id("all") permit (principal, action, resource);',
+        '@id("in") forbid (principal, action, resource) when { context.impact.external };',
+    )
+    inside = replace(made.servers["web"], sink=Sink.INTERNAL)
+    running = bundle(replace(made, servers={**made.servers, "web": inside}))
+
+    def verdicts(server: str) -> list[str]:
+        asked = (
+            reading("file:///public/a"),
+            asking(ActionKind.GET_PROMPT, "greet", {"name": "greet"}),
+            asking(ActionKind.CALL_MODEL, "client", {}),
+            asking(ActionKind.LIST_ROOTS, "", {}),
+            reading(""),
+        )
+        return [word(decided(running, replace(one, server=server)).verdict) for one in asked]
+
+    assert verdicts("shop") == ["deny"] * 4 + ["permit"], "a list is asked for with nothing"
+    assert verdicts("web") == ["permit"] * 5
 
 
 def test_sampling_and_roots_are_denied_unless_policy_permits() -> None:

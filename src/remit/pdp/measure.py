@@ -5,7 +5,6 @@ from typing import Final
 
 from remit.facts.action import Action
 from remit.facts.canonical import Json
-from remit.facts.catalog import Effect, Sink
 from remit.facts.impact import Impact, impact_of
 from remit.facts.novelty import Novelty
 from remit.facts.origin import Flow, Origin, Role
@@ -22,13 +21,10 @@ _MORE: Final = "more"
 
 
 def impact(reached: Reached, given: Mapping[str, Json]) -> Impact:
-    """The impact of an action with the arguments `given`; one that calls no tool brings back and changes nothing."""
-    tool = reached.tool
-    if tool is None:
-        return Impact(reversible=True, external=False)
-    return impact_of(
-        tool.impact, given, reversible=tool.effect is not Effect.IRREVERSIBLE, external=tool.sink is Sink.EXTERNAL
-    )
+    """The impact of an action with the arguments `given`; one that calls no tool changes nothing."""
+    if reached.tool is None:
+        return Impact(reversible=True, external=reached.external)
+    return impact_of(reached.tool.impact, given, reversible=not reached.irreversible, external=reached.external)
 
 
 def sent(action: Action, reached: Reached) -> Found:

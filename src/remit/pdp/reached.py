@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from remit.facts.action import Action, ActionKind
+from remit.facts.catalog import Sink
 from remit.facts.feed import NO_FEEDS, feeds_at, readable
 from remit.facts.label import NONE, closed
 from remit.facts.text import escaped
@@ -51,6 +52,8 @@ def reached_other(bundle: Bundle, action: Action) -> Reached:
         past=past,
         asked=asked_by(part, past),
         finds=frozenset() if record is None else bundle.catalog.looked_for_at(action.server),
+        # As guarantees see it (`feeds_at`): what is asked with goes there, and a list is asked for with nothing.
+        external=server is not None and server.sink is Sink.EXTERNAL and not listing,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from remit.facts.catalog import Effect, Tool
+from remit.facts.catalog import Effect, Sink, Tool
 from remit.facts.feed import NO_FEEDS, Feeds, feeds_of, readable
 from remit.facts.finding import Find
 from remit.facts.guarantee import Guarantee
@@ -48,7 +48,7 @@ class Reached:
     `tool` is what a call of one reaches, `arguments` the names that its schema knows, `members` those that
     it knows below them. `feeds` are the monitors and guarantees that calling it concerns, `past` the monitors that
     policies on it may ask, `asked` those of them that one of the slice does. `finds` are what detectors look for in
-    what the action sends.
+    what the action sends, which goes outside where it is `external`.
     """
 
     doing: str
@@ -68,6 +68,7 @@ class Reached:
     past: tuple[Monitor, ...] = ()
     asked: tuple[Asked, ...] = ()
     finds: frozenset[Find] = frozenset()
+    external: bool = False
 
     @property
     def pin(self) -> str:
@@ -110,6 +111,7 @@ def reached_tool(
         past=past,
         asked=asked_by(part, past, tool),
         finds=finds,
+        external=tool.sink is Sink.EXTERNAL,
     )
 
 
