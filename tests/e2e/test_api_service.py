@@ -86,7 +86,8 @@ async def test_a_drifted_tool_is_shown_and_accepted_by_its_pin_alone(api: World)
     assert (await api.ask("POST", "/tools/accept", api.admin, wrong)).status_code == 409
     offer = await accept(api)
     assert (offer["pin"], offer["accepted"]) == (item["live_pin"], [])
-    assert any("thyme" in line for line in offer["difference"])
+    [told] = offer["items"]
+    assert any("thyme" in line for line in told["difference"])
     assert (await api.told("GET", "/tools/review"))["items"] == []
 
 
@@ -137,7 +138,9 @@ async def test_entries_in_pages_are_the_whole_ledger(api: World):
     assert [item["id"] for item in earlier] == seen[-4:-2]
     for wrong in ("latest=2&after=r0-1.1", "before=r0-1.1", "before=r0-1.1&limit=2"):
         assert (await api.ask("GET", f"/ledger/entries?{wrong}", api.admin)).status_code == 400
-    assert (await api.told("GET", "/ledger/in-doubt"))["items"] == []
+    # Other tests of this service cut calls off, which have an outcome.
+    in_doubt = (await api.told("GET", "/ledger/in-doubt"))["items"]
+    assert [item for item in in_doubt if item["outcome"] == "none"] == []
 
 
 async def read_events(api: World, count: int, path: str = "/events", **headers: str) -> list[dict[str, Any]]:
