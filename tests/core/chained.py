@@ -24,6 +24,8 @@ SESSIONS = 3
 CALLS = 3
 URI = "remit://any"
 MODE = schema(mode={"type": "string", "enum": ["a", "b"]})
+GIVEN: tuple[Mapping[str, Json], ...] = ({"mode": "a"}, {"mode": "b"}, {})
+"""Every input that `MODE` takes: it may be left out."""
 
 
 def world(agents: Mapping[str, Iterable[str]], tools: Iterable[Tool], *policies: str) -> Catalog:
@@ -93,10 +95,10 @@ class Plain:
         return self.found
 
     def _working(self, place: Place, length: int) -> Iterator[Place]:
-        for used, mode in product(self.bundle.catalog.tools.values(), ("a", "b")):
-            if self._may(place, ActionKind.CALL_TOOL, used.server, used.name, {"mode": mode}) is None:
+        for used, args in product(self.bundle.catalog.tools.values(), GIVEN):
+            if self._may(place, ActionKind.CALL_TOOL, used.server, used.name, args) is None:
                 continue
-            for goal in self._goals(place, used, mode):
+            for goal in self._goals(place, used, args):
                 self.found.setdefault((goal, f"{used.server}/{used.name}"), length + 1)
             labels = place.labels | closed(used.source)
             done = place.done | {(tag, used.name) for tag in used.tags if tag.startswith("duty-")}
@@ -120,9 +122,9 @@ class Plain:
             if used.store is None or not used.store.reads or used.store.name != place.store:
                 continue
             fresh = Place((agent,), frozenset(), 0, place.hop + 1, None, place.done)
-            for mode in ("a", "b"):
-                if self._may(fresh, ActionKind.CALL_TOOL, used.server, used.name, {"mode": mode}) is not None:
-                    for goal in self._goals(fresh, used, mode):
+            for args in GIVEN:
+                if self._may(fresh, ActionKind.CALL_TOOL, used.server, used.name, args) is not None:
+                    for goal in self._goals(fresh, used, args):
                         self.found.setdefault((goal, f"{used.server}/{used.name}"), length + 1)
                     done = place.done | {(tag, used.name) for tag in used.tags if tag.startswith("duty-")}
                     yield fresh._replace(labels=place.labels | closed(used.source), calls=1, done=done)
@@ -155,18 +157,19 @@ class Plain:
             )
         return None
 
-    def _holds(self, place: Place, policy: str, agent: str, used: Tool, mode: str, *, without: str = "") -> bool:
+    def _holds(
+        self, place: Place, policy: str, agent: str, used: Tool, args: Mapping[str, Json], *, without: str = ""
+    ) -> bool:
         """Whether the permit `policy` alone would let `agent` do it, with no label of the family `without` held."""
         kept = frozenset(label for label in place.labels if label.partition(":")[0] != without)
         alone = replace(
             self.bundle, policies={policy: self.bundle.policies[policy]}, _slices={}, _reached={}, _generated={}
         )
         other = Plain(alone, approver=False)
-        return other.one(place._replace(labels=kept), agent, used, mode)
+        return other.one(place._replace(labels=kept), agent, used, args)
 
-    def one(self, place: Place, agent: str, used: Tool, mode: str) -> bool:
+    def one(self, place: Place, agent: str, used: Tool, args: Mapping[str, Json]) -> bool:
         """Whether `agent`, as a link of the chain of `place`, may call `used`."""
-        args: Mapping[str, Json] = {"mode": mode}
         links = tuple(Link(name, f"s{at}") for at, name in enumerate(place.chain))
         action = Action(
             ActionKind.CALL_TOOL,
@@ -183,13 +186,13 @@ class Plain:
         # Another link may be what is not permitted: then this one is not among those of whom it is said.
         return agent not in {reason.agent for reason in said.reasons}
 
-    def _goals(self, place: Place, used: Tool, mode: str) -> Iterator[str]:
+    def _goals(self, place: Place, used: Tool, args: Mapping[str, Json]) -> Iterator[str]:
         # Whatever a decision names: of an escalation that is the gates.
         permits = [
             (agent, ident)
             for agent in set(place.chain)
             for ident, policy in self.bundle.policies.items()
-            if not policy.forbids and self._holds(place, ident, agent, used, mode)
+            if not policy.forbids and self._holds(place, ident, agent, used, args)
         ]
         for goal, family, reaches in (
             ("confidential-outside", "confidential", used.sink is Sink.EXTERNAL),
@@ -197,7 +200,7 @@ class Plain:
         ):
             if not (reaches and family in place.labels):
                 continue
-            meant = {agent for agent, one in permits if not self._holds(place, one, agent, used, mode, without=family)}
+            meant = {agent for agent, one in permits if not self._holds(place, one, agent, used, args, without=family)}
             if not meant >= set(place.chain):
                 yield goal
         mine = {tag for tag in used.tags if tag.startswith("duty-")}

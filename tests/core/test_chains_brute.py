@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import HealthCheck, assume, event, example, given, settings
 from hypothesis import strategies as st
 
 from remit.assure.chains.finding import chains
@@ -121,6 +121,19 @@ def lengths(found: tuple[Chained, ...]) -> dict[tuple[str, str], int]:
     max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 @given(catalogs())
+@example(
+    # What is gated for each value passes where none is given.
+    world(
+        {"ada": ["g"]},
+        [kind("two/c", effect=Effect.IRREVERSIBLE)],
+        '@id("p0") permit (principal, action, resource);',
+        *(
+            f'@id("{mode}") @gate("owner") forbid (principal, action, resource)'
+            f' when {{ context has input && context.input has mode && context.input.mode == "{mode}" }};'
+            for mode in "ab"
+        ),
+    )
+)
 def test_chains_are_those_of_a_plain_search(given: Catalog) -> None:
     made = compile_bundle(given, shadow_every=0).result
     assume(isinstance(made, Bundle))
