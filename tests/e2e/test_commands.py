@@ -190,6 +190,27 @@ def test_can_says_what_would_be_and_leaves_no_trace(
     ok(service, "can", "clerk", "counter/add", f"@{file}", "-o", "yaml", code=code)
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("clrek", "counter/peek"), "did you mean 'clerk'?"),
+        (("clerk", "conter/peek"), "did you mean 'counter'?"),
+        (("clerk", "counter/pek"), "did you mean 'peek'?"),
+        (("clerk", "conter/x", "--kind", "get_prompt"), "did you mean 'counter'?"),
+        (("clerk", "counter/peek", "--user", "anna"), "did you mean 'ana'?"),
+        (("zzz", "counter/peek"), "next: remit get agents"),
+        (("clerk", "counter/zzz"), "next: remit get tools"),
+    ],
+)
+def test_can_says_what_a_name_that_is_not_known_may_have_been_meant_to_be(
+    service: Service, words: tuple[str, ...], hint: str
+) -> None:
+    done = service.remit("can", *words)
+    assert done.returncode == 1
+    assert "/unknown: there is no " in done.stdout
+    assert done.stderr.splitlines() == [hint]
+
+
 @pytest.mark.parametrize("verdict", list(DECIDED))
 def test_why_tells_action_facts_policies_with_lines_verdict_and_receipts(
     service: Service, decided: dict[str, Any], verdict: str

@@ -229,3 +229,4 @@ class CanAnswer(Answer):
     reasons: list[ReasonAnswer]
     gates: list[GateAnswer]
     obligations: list[str]
+    hint: str | None

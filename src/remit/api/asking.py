@@ -40,12 +40,14 @@ from remit.api.views import (
 )
 from remit.api.voided import voided
 from remit.control.authority import derived_sid, links
+from remit.control.problems import did_you_mean
 from remit.escalate.machine import Approval
 from remit.facts.action import ActionKind
 from remit.facts.agent import Authority
+from remit.facts.catalog import Catalog
 from remit.facts.record import Ref
 from remit.pdp.decision import Decision
-from remit.policy.verdict import Deny, Escalate, Permit, word
+from remit.policy.verdict import Code, Deny, Escalate, Permit, word
 from remit.ports.ledger import Entry, Ledger
 from remit.trace.bodies import UNANSWERED, ActionBody, AdminBody, DecisionBody, ExchangeBody, OutcomeBody
 
@@ -74,7 +76,7 @@ async def can(asked: CanRequest, services: With, caller: ByReader) -> CanAnswer:
         expires_ms=services.clock.now_ms() + 60_000,
     )
     decision = await services.driver.can(authority, asked.server, asked.tool, asked.arguments, ActionKind(asked.kind))
-    return _told(decision)
+    return _told(decision, _hint(asked, decision, services.runtime.catalog))
 
 
 async def _root(sid: str | None, agent: str, user: str | None, services: Services) -> str:
@@ -89,7 +91,28 @@ async def _root(sid: str | None, agent: str, user: str | None, services: Service
     return sid
 
 
-def _told(decision: Decision) -> CanAnswer:
+def _hint(asked: CanRequest, decision: Decision, catalog: Catalog) -> str | None:
+    """What a name that is not known may have been meant to be, or what lists those that are.
+
+    Said here and not by `decide`, whose reasons agents read too: what is like a name is not theirs to learn.
+    """
+    first = decision.reasons[0]
+    match first.code:
+        case Code.UNKNOWN_AGENT:
+            word, known, kind = first.agent or asked.agent, list(catalog.agents), "agents"
+        case Code.UNKNOWN_USER:
+            word, known, kind = asked.user or "", list(catalog.users), "users"
+        case Code.UNKNOWN_SERVER:
+            word, known, kind = asked.server, list(catalog.servers), "servers"
+        case Code.UNKNOWN_TOOL:
+            word, known = asked.tool, [name for server, name in catalog.tools if server == asked.server]
+            kind = "tools"
+        case _:
+            return None
+    return did_you_mean(word, known) or f"next: remit get {kind}"
+
+
+def _told(decision: Decision, hint: str | None) -> CanAnswer:
     match decision.verdict:
         case Escalate(gates=gates, obligations=obligations):
             pass
@@ -103,6 +126,7 @@ def _told(decision: Decision) -> CanAnswer:
         reasons=[reason_view(reason) for reason in decision.reasons],
         gates=gate_views(gates, decision.reasons),
         obligations=list(obligations),
+        hint=hint,
     )
 
 

@@ -63,6 +63,8 @@ def can(
         for reason in answer["reasons"]:
             _reason(reason)
         _obligations(answer["obligations"])
+        if answer["hint"]:
+            say(one_line(answer["hint"]))
     return Exit.OK if answer["verdict"] == "permit" else Exit.NEGATIVE
 
 
