@@ -201,10 +201,20 @@ def test_one_byte_of_a_copy_flipped_is_found(counting: Counting, tmp_path: Path)
 
 
 def test_unexpected_arguments_are_usage_errors() -> None:
-    for arguments in (["nonsense"], ["up", "--port", "high"], ["can"], ["token", "agent", "x", "--ttl", "soon"]):
+    for text, following in (
+        ("nonsense", "remit --help"),
+        ("up --port high", "remit up --help"),
+        ("can", "remit can --help"),
+        ("token agent x --ttl soon", "write it like 90s, 15m, 8h or 7d"),
+        ("replay --jobs", "remit replay --help"),
+        ("token agent x --ttl", "remit token agent --help"),
+        ("policy --nope test", "remit policy --help"),
+        ("--nope replay", "remit --help"),
+    ):
+        arguments = text.split()
         done = subprocess.run([REMIT, *arguments], check=False, capture_output=True, text=True, env=environment())
         assert done.returncode == 2, (arguments, done.stderr)
-        assert "next:" in done.stderr
+        assert done.stderr.endswith(f"next: {following}\n"), (arguments, done.stderr)
 
 
 def test_without_a_service_commands_say_how_to_start_one(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from remit import __version__
 from remit.app.cli import (
@@ -103,8 +104,7 @@ def run(arguments: Sequence[str]) -> int:
         # Where a command is missing nothing is said: its help was printed.
         # What pydantic says of an enumeration begins with the class of an exception.
         if what := escaped(error.format_message()).replace(": Value error, ", ": "):
-            where = getattr(error, "ctx", None)
-            print(f"error: {what}\n  next: {where.command_path if where else 'remit'} --help", file=sys.stderr)
+            print(f"error: {what}\n  next: {_command(arguments)} --help", file=sys.stderr)
         return Exit.USAGE
     except KeyboardInterrupt:
         return 130
@@ -125,3 +125,14 @@ def run(arguments: Sequence[str]) -> int:
         )
         return Exit.NEGATIVE
     return answer if isinstance(answer, int) else Exit.OK
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """The command that `arguments` begin with: not every error of the parser knows where it arose."""
+    words, at = ["remit"], typer.main.get_command(app)
+    for word in arguments:
+        if not isinstance(at, TyperGroup) or word not in at.commands:
+            break
+        words.append(word)
+        at = at.commands[word]
+    return " ".join(words)
