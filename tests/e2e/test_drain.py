@@ -19,6 +19,7 @@ def test_a_signal_drains_closes_and_exits_zero(tmp_path: Path, number: signal.Si
     service = Service(tmp_path)
     service.write({"all.cedar": '@id("all")\npermit (principal, action, resource);\n'})
     service.start()
+    greeted = service.log
     env = environment() | {"REMIT_URL": service.url, "REMIT_TOKEN": service.admin}
     with subprocess.Popen([REMIT, "logs", "-f"], env=env, stdout=subprocess.PIPE) as following:
         assert following.stdout is not None
@@ -31,7 +32,7 @@ def test_a_signal_drains_closes_and_exits_zero(tmp_path: Path, number: signal.Si
         assert time.monotonic() - start < 8, "an open event stream held up the drain"
         assert following.wait(10) == 6
     assert not (service.data / "ledger.sqlite3-wal").exists(), "the ledger was not closed"
-    assert "Traceback" not in service.log
+    assert service.log == greeted + "remit drained and ended\n"
 
 
 def slow(root: Path, delay_s: float, *flags: str) -> Counting:
@@ -85,12 +86,16 @@ def test_what_does_not_finish_in_time_is_cancelled_and_recorded(tmp_path: Path) 
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(15) == 0, service.log
         assert "1 requests did not end in time" in service.log
+        assert service.log.splitlines()[-1] == (
+            "remit drained and ended; 1 call in doubt: start it again, then remit ledger in-doubt"
+        )
         assert "Traceback" not in service.log
         with connection:
             said = rest(connection)
         assert said.startswith(b"HTTP/1.1 503")
         assert b"service/draining" in said
         assert outcomes(counting) == ["lost"]
+        assert len(service.told("ledger", "in-doubt")) == 1
         assert service.remit("ledger", "verify").returncode == 0
 
 

@@ -131,6 +131,14 @@ async def _serve(settings: Settings, listening: socket.socket, logs: Logs, *, wa
         await asyncio.gather(background, return_exceptions=True)
         await service.close()
         _LOG.info("the service ended")
+    say(f"remit drained and ended{_doubt(service.ledger.left)}")
+
+
+def _doubt(left: int | None) -> str:
+    """What of an ended service's calls nobody knows the effect of, to be added to a sentence."""
+    if left is None:
+        return "; what is in doubt is not known: remit ledger verify"
+    return f"; {counted(left, 'call')} in doubt: start it again, then remit ledger in-doubt" if left else ""
 
 
 async def _afterwards(service: Service, settings: Settings, logs: Logs, *, watch: bool) -> None:

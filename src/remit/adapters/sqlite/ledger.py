@@ -15,6 +15,7 @@ from typing import Final
 
 from remit.adapters.sqlite import reads, rows
 from remit.adapters.sqlite.checkpoint import Checkpointer
+from remit.adapters.sqlite.doubt import left_in_doubt
 from remit.adapters.sqlite.errors import LedgerDamaged
 from remit.adapters.sqlite.lock import FolderLock
 from remit.adapters.sqlite.passkeys import passkeys
@@ -75,6 +76,8 @@ class SqliteLedger:
         self.chain = chain
         self.origin = origin
         """The name of the log: under it checkpoints are signed."""
+        self.left: int | None = None
+        """How many intents are in doubt once it is closed; None where that is not known."""
 
     def append(self, draft: Draft) -> Pending:
         """Queue one record; it joins the next batch.
@@ -221,6 +224,7 @@ class SqliteLedger:
             if self._writer.failure is None:
                 # What cannot be moved stays in the log: it is durable there, and the next start finds it.
                 with suppress(sqlite3.Error):
+                    self.left = left_in_doubt(self._conn)
                     self._conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             self._conn.close()

@@ -1,0 +1,11 @@
+"""What is in doubt once nobody writes to the ledger any more."""
+
+import sqlite3
+
+from remit.adapters.sqlite.reads import UNSETTLED
+
+
+def left_in_doubt(conn: sqlite3.Connection) -> int:
+    """How many intents `remit ledger in-doubt` lists after the next start, which finds open ones to be in doubt too."""
+    listed = conn.execute(UNSETTLED, (0, -1)).fetchall()
+    return len(listed) + sum(bits.bit_count() for (bits,) in conn.execute("SELECT bits FROM open_intents"))
