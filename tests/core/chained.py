@@ -36,7 +36,7 @@ def world(agents: Mapping[str, Iterable[str]], tools: Iterable[Tool], *policies:
         agents={name: Agent(name, "uma", "works", frozenset(mine)) for name, mine in agents.items()},
         users={},
         groups=groups,
-        servers={name: Server(name, Http("http://127.0.0.1:9"), sink=Sink.NONE) for name in ("one", "two")},
+        servers={name: Server(name, Http("http://127.0.0.1:9"), declared_sink=Sink.NONE) for name in ("one", "two")},
         tools={(one.server, one.name): one for one in listed},
         routes={"owner": Route("owner")},
         policies=tuple(PolicySource(f"p{number}.cedar", text) for number, text in enumerate(policies)),

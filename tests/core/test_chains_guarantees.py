@@ -91,7 +91,7 @@ def test_a_flow_by_what_a_server_is_asked_for_beside_its_tools(kind_: ActionKind
     only_so = f"""@id("so") permit (principal, action == Remit::Action::"{action_}", resource);"""
     pays = '@id("pays") permit (principal, action == Remit::Action::"one___pay_list", resource);'
     catalog = made(INSIDE, only_so, pays, using=(PAY, NOTE)).catalog
-    outside = {**catalog.servers, "two": replace(catalog.servers["two"], sink=Sink.EXTERNAL)}
+    outside = {**catalog.servers, "two": replace(catalog.servers["two"], declared_sink=Sink.EXTERNAL)}
     running = compile_bundle(replace(catalog, servers=outside), shadow_every=0).result
     assert isinstance(running, Bundle)
     result = chains(running)

@@ -35,12 +35,13 @@ from remit.control.tables import OPTIONAL, kind_named, table
 from remit.facts.admission import Terms
 from remit.facts.breaker import On, Over
 from remit.facts.budget import Measure, Per
-from remit.facts.catalog import Argument, Catalog, Effect, Sink, Topic, Watches
+from remit.facts.catalog import Argument, Catalog, Effect, Sink, Topic
 from remit.facts.credential import FromEnv, Secret
 from remit.facts.guarantee import NoFlow, Separation
 from remit.facts.monitor import Happening, Selector
 from remit.facts.monitor import Op as MonitorOp
 from remit.facts.store import Access
+from remit.facts.watched import Watches
 from tests.core.declaring import NOW, declare, lock_of, small, valid_sources
 
 TIME = declare("time", ServerSpec(command=("mcp-server-time", "-v"), env={"TOKEN": "s3cret"}))

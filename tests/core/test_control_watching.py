@@ -7,7 +7,7 @@ import pytest
 from remit.control.assemble import Assembled, Refused, assemble
 from remit.control.manifests import catalog_json, spec_json
 from remit.control.resources import Kind, SourceSpec
-from remit.facts.catalog import Watches
+from remit.facts.watched import Watches
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
 from tests.core.declaring import declare, small

@@ -73,7 +73,7 @@ def test_no_flow_by_what_else_is_said_to_a_server(kind: ActionKind, name: str, *
     assert permitted(here, asked)
     assert permitted(here, asked, ("confidential:pii",)) is not flows
     catalog = here.bundle.catalog
-    inside = {**catalog.servers, "web": replace(catalog.servers["web"], sink=Sink.INTERNAL)}
+    inside = {**catalog.servers, "web": replace(catalog.servers["web"], declared_sink=Sink.INTERNAL)}
     assert permitted(World(bundle(replace(catalog, servers=inside))), asked, ("confidential:pii",))
 
 

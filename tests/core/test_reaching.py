@@ -103,7 +103,7 @@ def test_policy_sees_whether_what_is_asked_of_a_server_goes_outside() -> None:
         '@id("all") permit (principal, action, resource);',
         '@id("in") forbid (principal, action, resource) when { context.impact.external };',
     )
-    inside = replace(made.servers["web"], sink=Sink.INTERNAL)
+    inside = replace(made.servers["web"], declared_sink=Sink.INTERNAL)
     running = bundle(replace(made, servers={**made.servers, "web": inside}))
 
     def verdicts(server: str) -> list[str]:

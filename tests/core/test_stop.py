@@ -104,7 +104,7 @@ def test_what_changes_something_or_tells_somebody_outside_acts() -> None:
     assert held(found, "shop", "") == reads, "a list of what there is"
     assert held(found, "gone", "file:///a") == set(Holds), "nobody knows where that goes"
     for sink, holds in ((Sink.EXTERNAL, frozenset(Holds)), (Sink.INTERNAL, reads), (Sink.NONE, reads)):
-        shop = replace(found.servers["shop"], sink=sink)
+        shop = replace(found.servers["shop"], declared_sink=sink)
         assert held(replace(found, servers={"shop": shop}), "shop", "file:///a") == holds, "a resource"
     stop = Stop(Over.AGENT, "ada", "ann", 1, "odd", Holds.ACTING)
     assert stops_over({stop.what: stop}, [stop.what], acts) == (stop,)

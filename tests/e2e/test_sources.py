@@ -13,7 +13,7 @@ from remit.app.sighted import open_discovery
 from remit.app.watching_sources import FAILED, Watching
 from remit.discover.entry import Status
 from remit.discover.sighting import Kind, Subject
-from remit.facts.catalog import Watched, Watches
+from remit.facts.watched import Watched, Watches
 from remit.ports.source import Found
 from remit.work import sources
 

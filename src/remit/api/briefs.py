@@ -74,6 +74,7 @@ async def case_of(services: Services, approval: Approval, proposal: Entry | None
         precedent=precedent(earlier, approval),
         foreseen=services.driver.foreseen(approval) if body.kind == ActionKind.CALL_TOOL.value else None,
         safer=await _safer(services, body, tool, values),
+        server=services.runtime.catalog.servers.get(body.server),
     )
 
 

@@ -43,9 +43,10 @@ from remit.control.watching import watched_of
 from remit.facts.agent import Agent, User
 from remit.facts.breaker import Breaker
 from remit.facts.budget import Budget
-from remit.facts.catalog import Catalog, Channel, PolicySource, Route, Server, Watched
+from remit.facts.catalog import Catalog, Channel, PolicySource, Route, Server
 from remit.facts.guarantee import Guarantee
 from remit.facts.monitor import Monitor
+from remit.facts.watched import Watched
 
 _S = TypeVar("_S", bound=Spec)
 

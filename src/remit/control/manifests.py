@@ -32,9 +32,10 @@ from remit.control.resources import (
 )
 from remit.control.stores import said_of, store_json
 from remit.facts.canonical import Json
-from remit.facts.catalog import Argument, Catalog, Http, Route, Server, Stdio, Tool, Topic, Watched, Watches
+from remit.facts.catalog import Argument, Catalog, Http, Route, Server, Stdio, Tool, Topic
 from remit.facts.credential import shown as shown_value
 from remit.facts.results import Format
+from remit.facts.watched import Watched, Watches
 
 HIDDEN: Final = "(hidden)"
 

@@ -15,7 +15,7 @@ from remit.facts.admission import Terms
 from remit.facts.agent import Harness, Mode
 from remit.facts.breaker import On, Over
 from remit.facts.budget import Measure, Per
-from remit.facts.catalog import Argument, Effect, Idempotent, PolicySource, Sink, Topic, Watches
+from remit.facts.catalog import Argument, Effect, Idempotent, PolicySource, Sink, Topic
 from remit.facts.credential import OAuth, Secret
 from remit.facts.finding import Find
 from remit.facts.guarantee import Held
@@ -25,6 +25,7 @@ from remit.facts.monitor import KEYS_MAX, Happening, Op, Scope
 from remit.facts.preview import Preview
 from remit.facts.results import Format, Part
 from remit.facts.store import Access
+from remit.facts.watched import Watches
 
 API_VERSION: Final = "remit.dev/v1alpha1"
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})

@@ -9,7 +9,7 @@ from remit.control.credentials import LOOPBACK, VARIABLE, credential_problems, s
 from remit.control.names import label_problems, refer
 from remit.control.problems import Problem, Severity
 from remit.control.resources import Kind, Resource, RouteSpec, ServerSpec
-from remit.facts.catalog import NAME, UNCATALOGUED_SOURCE, Http, Route, Server, Sink, Stdio
+from remit.facts.catalog import NAME, UNCATALOGUED_SOURCE, Http, Route, Server, Stdio
 from remit.facts.label import closed
 
 VERIFY_S_MAX: Final = 3600.0
@@ -42,8 +42,7 @@ def server_of(resource: Resource, spec: ServerSpec) -> tuple[Server | None, list
         transport = Http(spec.url or "", MappingProxyType(dict(spec.headers)), spec.oauth, spec.private)
     problems += label_problems(resource, spec.source)
     source = UNCATALOGUED_SOURCE if spec.source is None else closed(spec.source)
-    sink = Sink.EXTERNAL if spec.sink is None else spec.sink
-    detects = spec.detects, sink, spec.detects_sent
+    detects = spec.detects, spec.sink, spec.detects_sent
     server = Server(resource.name, transport, spec.shared, spec.verify_s, spec.call_s, source, *detects)
     return server, problems
 

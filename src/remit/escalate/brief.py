@@ -4,7 +4,7 @@ Laws
 * The words are the catalog's and Remit's own (`wording`); an agent's reason comes late, quoted, then people's notes.
 * Nothing is left out silently: what is cut, or not listed, is counted.
 * Every value that a gate is about is told before the others, and so is every suspect one.
-* What cannot be undone, leaves the organisation or is not shown whole is not approved by a single key.
+* What cannot be undone, leaves the organisation, hands authority on or is not shown whole takes more than a key.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +14,10 @@ from typing import Final, NamedTuple, assert_never
 
 from remit.escalate.foreseen import Foreseen
 from remit.escalate.machine import Approval, State
+from remit.escalate.reach import Reach, reach_of
 from remit.escalate.wording import GIVEN, Span, filled, is_short, listed, marked, shortened, spelled
 from remit.facts.action import ActionKind
-from remit.facts.catalog import Effect, Shows, Sink, Tool
+from remit.facts.catalog import Server, Shows, Tool
 from remit.facts.label import Labels
 from remit.facts.lineage import Lineage
 from remit.facts.origin import Origin
@@ -30,20 +31,6 @@ _ORIGINS: Final[Mapping[Origin, str]] = MappingProxyType(
         Origin.TRUSTED: "from a trusted result",
         Origin.UNTRUSTED: "from an untrusted result",
         Origin.UNSEEN: "seen nowhere before: the agent chose it",
-    }
-)
-_EFFECTS: Final[Mapping[Effect, str]] = MappingProxyType(
-    {
-        Effect.READ: "reads only",
-        Effect.WRITE: "can be changed back",
-        Effect.IRREVERSIBLE: "cannot be undone",
-    }
-)
-_SINKS: Final[Mapping[Sink, str]] = MappingProxyType(
-    {
-        Sink.NONE: "nowhere",
-        Sink.INTERNAL: "inside the organisation",
-        Sink.EXTERNAL: "outside the organisation",
     }
 )
 _DOING: Final[Mapping[ActionKind, str]] = MappingProxyType(
@@ -126,8 +113,9 @@ class Case:
     """What is known of an approval.
 
     `values` are those of the action, `about` the paths of those that some gate is about. `tool` is the catalog's
-    entry, None for what is no tool or has gone. `size` are the bytes of the arguments, `labels` what the session
-    holds, `impact` what is known of the magnitude. `reason` is the agent's own, `foreseen` what a dry run told.
+    entry, None for what is no tool or has gone, and `server` that of where it goes. `size` are the bytes of the
+    arguments, `labels` what the session holds, `impact` what is known of the magnitude. `reason` is the agent's own,
+    `foreseen` what a dry run told.
     """
 
     approval: Approval
@@ -144,6 +132,7 @@ class Case:
     safer: Sequence[Safer] = ()
     reason: str | None = None
     foreseen: Foreseen | None = None
+    server: Server | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +165,8 @@ class Brief:
 
 def arrange(case: Case, *, chars_max: int = CHARS_MAX, lines_max: int = LINES_MAX) -> Brief:
     """`case` as it is shown: texts cut to about `chars_max`, no list longer than `lines_max`."""
-    tool = case.tool
+    reach = reach_of(case.kind, case.tool, case.server)
     whole = len(case.values) <= lines_max and all(is_short(spelled(one.value), chars_max) for one in case.values)
-    reaches = tool is None or tool.effect is Effect.IRREVERSIBLE or tool.sink is Sink.EXTERNAL
     return Brief(
         what=_what(case, chars_max),
         shows=tuple(_shows(case, chars_max, lines_max)),
@@ -187,14 +175,14 @@ def arrange(case: Case, *, chars_max: int = CHARS_MAX, lines_max: int = LINES_MA
         chain=_chain(case, lines_max),
         values=tuple(_line(one, case.about, chars_max) for one in _ordered(case)[:lines_max]),
         unlisted=max(0, len(case.values) - lines_max),
-        impact=tuple(_impact(case, lines_max)),
+        impact=tuple(_impact(case, reach, lines_max)),
         precedent=_precedent(case.precedent),
         safer=tuple(Safer(*(shortened(text, chars_max) for text in one)) for one in case.safer[:lines_max]),
         reason=() if case.reason is None else (Span(shortened(case.reason, chars_max), GIVEN),),
         remarks=tuple(_remarks(case.approval, chars_max))[:lines_max],
         expires_ms=case.approval.expires_ms,
         zero=_zero(case.approval),
-        careful=reaches or not whole,
+        careful=reach.careful or not whole,
         whole=whole,
     )
 
@@ -268,12 +256,8 @@ def _line(value: Lineage, about: frozenset[str], chars_max: int) -> Line:
     return Line(shortened(label, chars_max), marked(value, chars_max), shortened(note, chars_max), value.path in about)
 
 
-def _impact(case: Case, lines_max: int) -> list[Line]:
-    tool = case.tool
-    unknown = "not in the catalog, so the worst is assumed: "
-    effect = unknown + _EFFECTS[Effect.IRREVERSIBLE] if tool is None else _EFFECTS[tool.effect]
-    sink = unknown + _SINKS[Sink.EXTERNAL] if tool is None else _SINKS[tool.sink]
-    lines = [Line("undoing", (Span(effect),)), Line("reaches", (Span(sink),))]
+def _impact(case: Case, reach: Reach, lines_max: int) -> list[Line]:
+    lines = [Line("undoing", (Span(reach.undoing),)), Line("reaches", (Span(reach.reaches),))]
     if case.labels:
         lines.append(Line("session holds", (Span(", ".join(sorted(case.labels)[:lines_max])),)))
     lines += [Line(name, (Span(told),)) for name, told in case.impact.items()]

@@ -29,6 +29,7 @@ from remit.facts.origin import Role
 from remit.facts.preview import Preview
 from remit.facts.results import Format, Part
 from remit.facts.store import Store
+from remit.facts.watched import Watched
 
 SERVER_NAME: Final = re.compile(r"[a-z0-9-]{1,24}")
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")
@@ -220,8 +221,8 @@ class Server:
     `verify_s` is how old the last comparison of its live tools with their pins may be when a
     call is forwarded; 0 compares before every call. `call_s` is how long one call may take. `source`
     are the labels that all but its tools bring: resources, prompts, lists, instructions. `detects` is what is looked
-    for in all that it says, `detects_sent` in what is sent to it. `sink` is where goes what is asked of all but its
-    tools: addresses of resources, arguments of prompts.
+    for in all that it says, `detects_sent` in what is sent to it. `declared_sink` is where goes what is asked of all
+    but its tools: addresses of resources, arguments of prompts; None where its resource does not say.
     """
 
     name: str
@@ -231,8 +232,13 @@ class Server:
     call_s: float = 60.0
     source: Labels = UNCATALOGUED_SOURCE
     detects: frozenset[Find] = frozenset()
-    sink: Sink = Sink.EXTERNAL
+    declared_sink: Sink | None = None
     detects_sent: frozenset[Find] = frozenset()
+
+    @property
+    def sink(self) -> Sink:
+        """Where that goes: the worst case where nothing is declared."""
+        return Sink.EXTERNAL if self.declared_sink is None else self.declared_sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,30 +290,6 @@ class Channel:
     url: str
     secret: Secret
     about: frozenset[Topic] = frozenset()
-
-
-class Watches(StrEnum):
-    """What a Source looks at."""
-
-    HOST = "host"
-    REPOSITORY = "repository"
-    FILE = "file"
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A Source: what is looked at for agents every `every_s`. `path` is that of a repository or file.
-
-    `homes` and `projects` are a host's; without homes, that of whoever runs the service.
-    """
-
-    name: str
-    watches: Watches
-    path: str | None
-    homes: tuple[str, ...]
-    projects: tuple[str, ...]
-    processes: bool
-    every_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,9 +60,10 @@ from remit.facts.agent import Harness, Mode
 from remit.facts.breaker import On, Over
 from remit.facts.budget import Measure, Per
 from remit.facts.canonical import Json
-from remit.facts.catalog import Sink, Topic, Watches
+from remit.facts.catalog import Sink, Topic
 from remit.facts.credential import FromCommand, FromEnv, FromFile, Grant, OAuth, Secret
 from remit.facts.finding import Find
+from remit.facts.watched import Watches
 
 _M = TypeVar("_M", bound=Shape)
 
