@@ -48,7 +48,15 @@ BAD_YAML: list[tuple[str, str, int, str, str]] = [
     (f"{HEAD}kind: Model\n", "yaml/kind", 2, "not read by this version", ""),
     (f"{HEAD}kind: User\n", "yaml/field", 1, "metadata is missing", ""),
     (f"{HEAD}kind: User\nmetadata:\n  nmae: a\n  name: a\n", "yaml/field", 4, "metadata.nmae", "'name'"),
-    (f"{HEAD}kind: User\nmetadata: {{name: 7}}\n", "yaml/field", 3, "the number 7, and must be text", ""),
+    (f"{HEAD}kind: User\nmetadata: {{name: 7}}\n", "yaml/field", 3, "the number 7, and must be text", "in quotes"),
+    (
+        f"{HEAD}kind: User\nmetadata: {{name: true}}\n",
+        "yaml/field",
+        3,
+        "the boolean true, and must be text",
+        "in quotes",
+    ),
+    (f"{HEAD}kind: User\nmetadata: {{name: [no]}}\n", "yaml/field", 3, "name is a list, and must be text", ""),
     (f"{HEAD}kind: User\nmetadata: {{name: a}}\nspce: {{}}\n", "yaml/field", 4, "unknown field spce", "'spec'"),
     (f"{HEAD}kind: User\nmetadata: {{name: a}}\nspec: []\n", "yaml/field", 4, "must be a mapping", ""),
     (f"{HEAD}kind: User\nmetadata: {{name: a}}\nspec:\n  goups: [x]\n", "yaml/field", 5, "spec.goups", "'groups'"),
@@ -108,6 +116,44 @@ def test_bad_yaml_names_line_cause_and_likely_meaning(
 ) -> None:
     problem = problem_of(tmp_path, bad_yaml=text)
     assert (problem.code, problem.where) == (code, Where("bad.yaml", line)), problem
+    assert what in problem.what
+    assert hint in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what", "hint"),
+    [
+        ("a:\n  b: x: y\n", 2, "a colon stands where no key can be", "with ': ' in quotes"),
+        ("a: 1\n  b: 2\n", 2, "a colon stands where no key can be", "align keys"),
+        ("a: 1\nb\n\nc: 2\n", 2, "neither 'key: value' nor '- value'", "a space after the key's colon"),
+        ("a: 1\nb:c\n", 2, "neither 'key: value' nor '- value'", "a space after the key's colon"),
+        ("a:\n    b: 1\n  c: 2\n", 3, "no key of the mapping that began on line 1", "align it"),
+        ("a: 1\nb: 'it's'\n", 2, "no key of the mapping that began on line 1", "nothing follow a text in quotes"),
+        ("a:\n  - b\n  c: 1\n", 3, "no entry of the list that began on line 2", "'- '"),
+        ("a: - b\n", 1, "a list begins on the line of its key", "on a line of its own"),
+        ("a: [1\nb: 2\n", 2, "in brackets since line 1 lacks a comma or its end", "close it"),
+        ("a: {b: 1\nc: 2\n", 2, "in brackets since line 1 lacks a comma or its end", "close it"),
+        ("a: [1, , 2]\n", 1, "a value is missing", "write it"),
+        ("a: 1\nb: 'c\nd: e\n", 2, "a text in quotes does not end", "end it with the quote"),
+        ("a: 1\nb: 'c\n---\nd: e\n", 2, "a text in quotes does not end", "end it with the quote"),
+        ('a: "\\d"\n', 1, "a backslash in double quotes", "double it"),
+        ('a: "\\xyz"\n', 1, "a backslash in double quotes", "double it"),
+        ('a: "\\ud800"\n', 1, "a backslash in double quotes", "double it"),
+        ("a: 1\n\tb: 2\n", 2, "a tab indents this line", "with spaces"),
+        ("a: |\n\tb\n", 2, "a tab indents this line", "with spaces"),
+        ("a:\n\tb: 2\n", 2, "a tab, '@', '`' or '%' stands", "indent with spaces"),
+        ("a: @b\n", 1, "a tab, '@', '`' or '%' stands", "in quotes"),
+        ("a: *.txt\n", 1, "'*' or '&' begins a text", "in quotes"),
+        ("a: |b\n", 1, "a text follows '|' or '>' on its line", "on the next line"),
+        ("'a' 'b'\n", 1, "something follows where the document has ended", "---"),
+    ],
+)
+def test_mistakes_in_yaml_are_told_in_words_of_our_own(
+    tmp_path: Path, text: str, line: int, what: str, hint: str
+) -> None:
+    problem = problem_of(tmp_path, bad_yaml=text)
+    assert (problem.code, problem.where, problem.why) == ("yaml/syntax", Where("bad.yaml", line), ""), problem
+    assert problem.what.startswith("it is not YAML: ")
     assert what in problem.what
     assert hint in problem.hint
 

@@ -127,7 +127,8 @@ def _cases(file: str, text: str) -> Iterator[Found]:
     try:
         read = documents(text)
     except YamlRefused as error:
-        raise Failure(f"{file}:{error.line}: {error.what}", why=error.why, next=_HOW, exit=Exit.INVALID) from error
+        what, next_ = f"{file}:{error.line}: {error.what}", error.hint or _HOW
+        raise Failure(what, why=error.why, next=next_, exit=Exit.INVALID) from error
     for document in read:
         if not isinstance(document.value, list):
             continue

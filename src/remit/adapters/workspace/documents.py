@@ -24,6 +24,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
+from remit.adapters.workspace.mistakes import told
 from remit.facts.canonical import Json
 
 DEPTH_MAX: Final = 32
@@ -41,13 +42,14 @@ _STR_TAG: Final = "tag:yaml.org,2002:str"
 
 
 class YamlRefused(Exception):
-    """Text that is not YAML as we read it: `what`, on which `line` (from 1), and `why`."""
+    """Text that is not YAML as we read it: `what`, on which `line` (from 1), `why`, and a `hint` at what to do."""
 
-    def __init__(self, what: str, line: int, why: str = "") -> None:
+    def __init__(self, what: str, line: int, why: str = "", hint: str = "") -> None:
         super().__init__(f"line {line}: {what}")
         self.what = what
         self.line = line
         self.why = why
+        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +116,9 @@ def documents(text: str) -> list[Document]:
                 case _:
                     pass
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        why = " ".join(part for part in (error.context, error.problem) if part)
+        what, line, why, hint = told(error)
         # At the end of a text, libyaml points behind its last line.
-        line = min(mark.line + 1 if mark else 1, max(len(text.splitlines()), 1))
-        raise YamlRefused("it is not YAML", line, why) from error
+        raise YamlRefused(what, min(line, max(len(text.splitlines()), 1)), why, hint) from error
     except yaml.reader.ReaderError as error:
         # The C parser gives a number, and a position in bytes.
         char = error.character if isinstance(error.character, str) else chr(error.character)

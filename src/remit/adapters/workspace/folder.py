@@ -245,7 +245,7 @@ def _resources(text: str, file: str, problems: list[Problem]) -> list[tuple[Reso
         found = documents(text)
     except YamlRefused as error:
         where = Where(file, error.line)
-        problems.append(Problem("yaml/syntax", where, error.what, error.why))
+        problems.append(Problem("yaml/syntax", where, error.what, error.why, error.hint))
         return []
     read: list[tuple[Resource | None, Document]] = []
     for document in found:

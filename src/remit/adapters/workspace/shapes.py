@@ -72,7 +72,7 @@ _NO_STEPS: Final = frozenset({"[key]", PLAIN, REFERENCE})
 _SECRET: Final = ("spec.headers.", "spec.env.", "spec.oauth.client_secret", "spec.secret")
 _TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "string_type": "text (put it in quotes)",
+        "string_type": "text",
         "bool_type": "true or false",
         "int_type": "a whole number",
         "float_type": "a number",
@@ -168,7 +168,8 @@ def _problem(detail: ErrorDetails, shape: type[Shape], path: str, document: Docu
         what = f"{at} is not as it must be"
         hint = "write a reference: {env: NAME}, {file: PATH} or {command: [PROGRAM]}; exactly one of them"
     elif kind in _TYPES:
-        what = f"{at} is {kind_of(value)} {quoted(value)}, and must be {_TYPES[kind]}"
+        what = f"{at} is {' '.join([kind_of(value), quoted(value)]).rstrip()}, and must be {_TYPES[kind]}"
+        hint = "put it in quotes" if kind == "string_type" and isinstance(value, int | float) else ""
     else:
         said = detail["msg"]
         what = f"{at}: {said[:1].lower()}{said[1:]}"

@@ -9,7 +9,7 @@ def kind_of(value: object) -> str:
         case None:
             return "nothing"
         case bool():
-            return "true or false"
+            return "the boolean"
         case int() | float():
             return "the number"
         case str():
