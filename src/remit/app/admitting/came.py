@@ -25,7 +25,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """What came of one check. `findings` say in a line each what refuses; `next` is the command to go on with."""
+    """What came of one check. `findings` say what refuses, each in a line, steps of a chain in further ones.
+
+    `next` is the command to go on with.
+    """
 
     check: Check
     state: State

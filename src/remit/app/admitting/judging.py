@@ -38,7 +38,7 @@ def of_chains(result: Result, known: Collection[tuple[str, str]], left: str | No
     """No chain but `known` ones, by goal and tool; `left` is what was not looked at of those that are known."""
     free = [one for one in result.free if one.goal.guarantee is None]
     fresh = [one for one in free if (one.goal.name, one.tool) not in known]
-    wrong = [_told(one) for one in fresh]
+    wrong = [_told(one, title(one)) for one in fresh]
     wrong += [f"policy {one.policy} cannot be evaluated for {one.action}: {one.why}" for one in result.erring]
     stopped = result.searched.stopped or left
     unseen = [*result.searched.unseen, *([f"the search of what runs stopped {left}"] if left else [])]
@@ -67,7 +67,7 @@ def of_guarantees(bundle: Bundle, result: Result, running: Catalog | None, signe
         if given is None or given.by not in whose:
             more = f" and {len(mine) - 1} more" if len(mine) > 1 else ""
             may = f"{' and '.join(sorted(whose))} may sign off: {digest}"
-            wrong.append(f"guarantee {guarantee.name}: {_told(mine[0])}{more}; {may}")
+            wrong.append(_told(mine[0], f"guarantee {guarantee.name}: {title(mine[0])}{more}; {may}"))
     stopped = result.searched.stopped if bundle.catalog.guarantees else None
     unseen = result.searched.unseen if bundle.catalog.guarantees else ()
     figures: dict[str, Json] = {"guarantees": len(bundle.catalog.guarantees), "broken": broken, "stopped": stopped}
@@ -132,8 +132,9 @@ def _state(wrong: Sequence[str], unfinished: object) -> State:
     return State.FAILED if wrong else State.UNFINISHED if unfinished else State.PASSED
 
 
-def _told(chain: Chained) -> str:
-    return f"{title(chain)}: {'; '.join(story(chain))}"
+def _told(chain: Chained, head: str) -> str:
+    """`head`, and below it the steps of `chain`, one a line."""
+    return "\n".join((head, *story(chain)))
 
 
 def _rows(changes: Changes, verdict: str) -> list[str]:

@@ -98,8 +98,8 @@ def told(found: Mapping[str, Any], output: Format) -> None:
         said = {name: value for name, value in one["figures"].items() if value not in ([], {}, None)}
         figures = ", ".join(f"{name} {_figure(value)}" for name, value in said.items())
         print(escaped(f"{one['check']:<11} {state:<11} {figures}"))
-        for line in one["findings"]:
-            print(escaped(f"  {line}"))
+        for finding in one["findings"]:
+            print("  " + escaped(finding).replace("\n", "\n    "))
         if one["check"] in found["refused"] and one["check"] not in through:
             print(escaped(f"  next: {one['next']}"))
 
