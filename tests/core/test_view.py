@@ -145,6 +145,19 @@ def test_what_is_registered_is_no_shadow() -> None:
     assert status(entry, Aspect.OWNED) == (Status.FALSE, "NoOwner")
 
 
+def test_what_was_removed_and_never_seen_is_not_called_a_shadow() -> None:
+    gone = Subject(Kind.SERVER, "gone")
+    catalog = Catalog({}, {}, frozenset(), {"gone": Server("gone", Http("https://n"))}, {}, {}, ())
+    declared = tuple(sightings(catalog, NOW))
+    assert status(entry_of(view(*declared, known=known_of(catalog)), gone), Aspect.SHADOW) == (
+        Status.FALSE,
+        "Registered",
+    )
+    assert status(entry_of(view(*declared), gone), Aspect.SHADOW) == (Status.UNKNOWN, "NeverSeen")
+    entry = entry_of(view(*declared, seen(gone, "ledger")), gone)
+    assert status(entry, Aspect.SHADOW) == (Status.TRUE, "NeverRegistered"), "it is there, whoever removed it here"
+
+
 def test_a_server_that_remit_runs_is_the_one_that_is_registered() -> None:
     """The same package run by anybody else stays shadow."""
     stdio = Server("clock", Stdio(("/usr/bin/uvx", "mcp-server-time", "--utc")))

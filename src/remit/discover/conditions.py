@@ -13,7 +13,7 @@ from typing import Final
 from remit.discover.entry import Aspect, Condition, Entry, Link, Status
 from remit.discover.identity import run_by_remit
 from remit.discover.reconcile import Counts
-from remit.discover.sighting import Kind, Subject, Verb
+from remit.discover.sighting import WORKSPACE, Kind, Subject, Verb
 from remit.facts.catalog import Sink
 from remit.facts.label import Labels
 
@@ -73,8 +73,11 @@ def _shadow(entry: Entry) -> Condition:
         # Of this service it would be registered; of another one a process's name alone tells.
         told = max(run, key=lambda sight: sight.last_ms).evidence
         return Condition(Aspect.SHADOW, Status.UNKNOWN, "RunByRemit", f"another service has to say what it is: {told}")
-    sources = _listed({sight.source for sight in entry.seen})
-    return Condition(Aspect.SHADOW, Status.TRUE, "NeverRegistered", f"seen by {sources}, and registered nowhere")
+    sources = {sight.source for sight in entry.seen}
+    if sources == {WORKSPACE}:
+        return Condition(Aspect.SHADOW, Status.UNKNOWN, "NeverSeen", "it was registered, and nothing ever saw it")
+    what = f"seen by {_listed(sources)}, and registered nowhere"
+    return Condition(Aspect.SHADOW, Status.TRUE, "NeverRegistered", what)
 
 
 def _governed(entry: Entry, calls: Mapping[Subject, Counts]) -> Condition:

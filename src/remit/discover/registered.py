@@ -6,10 +6,8 @@ from typing import Final
 from remit.discover.conditions import Nature
 from remit.discover.identity import Known, Registered
 from remit.discover.launch import launched
-from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb, clipped
+from remit.discover.sighting import WORKSPACE, Confidence, Edge, Kind, Sighting, Subject, Trait, Verb, clipped
 from remit.facts.catalog import Catalog, Stdio
-
-SOURCE: Final = "workspace"
 
 
 def known(catalog: Catalog) -> Known:
@@ -38,7 +36,7 @@ def sightings(catalog: Catalog, now_ms: int) -> Iterator[Sighting]:
         subject, evidence = Subject(Kind.AGENT, name), f"Agent {name}"
         yield Sighting(
             subject,
-            SOURCE,
+            WORKSPACE,
             evidence,
             now_ms,
             now_ms,
@@ -46,7 +44,7 @@ def sightings(catalog: Catalog, now_ms: int) -> Iterator[Sighting]:
             clipped(agent.owner) if agent.owner else None,
         )
     for name in catalog.servers:
-        yield Sighting(Subject(Kind.SERVER, name), SOURCE, f"Server {name}", now_ms, now_ms, Confidence.ENFORCED)
+        yield Sighting(Subject(Kind.SERVER, name), WORKSPACE, f"Server {name}", now_ms, now_ms, Confidence.ENFORCED)
     for (server, _), tool in catalog.tools.items():
         name = f"{server}/{tool.name}"
         if len(name) > _NAME_MAX:
@@ -58,7 +56,7 @@ def sightings(catalog: Catalog, now_ms: int) -> Iterator[Sighting]:
         traits = (Trait("pin", tool.pin), Trait("description", clipped(tool.definition.description)))
         yield Sighting(
             Subject(Kind.TOOL, name),
-            SOURCE,
+            WORKSPACE,
             "remit.lock",
             now_ms,
             now_ms,

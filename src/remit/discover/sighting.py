@@ -31,6 +31,8 @@ _BEFORE_COLON: Final = SPACES | {""}
 
 
 FILES: Final = "import"
+WORKSPACE: Final = "workspace"
+"""The source that tells what is registered, which is no sight of it."""
 
 
 class Kind(StrEnum):
