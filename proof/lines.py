@@ -530,6 +530,15 @@ LINES: Final[tuple[Line, ...]] = (
     ),
     Line(
         part=7,
+        id="neighbours",
+        text="small calls of one session while another one fetches results of a megabyte of distinct words",
+        command=("-m", "bench.neighbours"),
+        goal="p99 ≤ 25 % of what a large one takes",
+        quick=False,
+        long=("--long",),
+    ),
+    Line(
+        part=7,
         id="breakers",
         text="each breaker end to end, and with it off",
         command=tests("tests/e2e/test_breakers.py"),

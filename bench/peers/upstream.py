@@ -55,7 +55,7 @@ async def app(
     result: dict[str, Any] = {"resultType": "complete", "_meta": INFO}
     match request["method"]:
         case "tools/call" if params["name"] == TOOL["name"]:
-            result["content"] = [{"type": "text", "text": params["arguments"]["text"]}]
+            result["content"] = [{"type": "text", "text": said(**params["arguments"])}]
         case "tools/list":
             result |= {"tools": [TOOL], "ttlMs": 0, "cacheScope": "private"}
         case "server/discover":
@@ -65,6 +65,11 @@ async def app(
             await error(send, request.get("id"), -32601, "no such method", 404)
             return
     await answer(send, 200, orjson.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}))
+
+
+def said(text: str, times: int = 1) -> str:
+    """`text`; where it is wanted more often, each time with its number."""
+    return text if times == 1 else " ".join(f"{text}{number}" for number in range(times))
 
 
 async def error(send: Any, ident: object, code: int, text: str, status: int) -> None:

@@ -1,6 +1,9 @@
 """The index: it grows alone, holds no text, is what its deltas make it, and is bounded."""
 
+import sys
 from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 from hypothesis import given
@@ -177,3 +180,30 @@ def test_patterns_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_no_delta_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="no delta"):
         Delta.unpack("c", data)
+
+
+def test_another_thread_looks_beside_it_and_what_it_finds_may_be_applied_late() -> None:
+    index, tokens = Index(KEY), [f"token {n}" for n in range(1_000)]
+    index.apply(index.delta("c1", [Entries(tokens[:400], TRUSTED, "$.a")]))
+    beside, stop = index.beside(), Event()
+
+    def finds() -> Delta:
+        while not stop.is_set():
+            assert all(beside.look_all(tokens[:400])), "both hash at once"
+        return beside.delta("c2", [Entries(tokens, UNTRUSTED, "$.b")])
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(1) as thread:
+            found = thread.submit(finds)
+            try:
+                for number in range(400):
+                    index.apply(index.delta(f"d{number}", [Entries(tokens[number : number + 9], UNTRUSTED, "$.d")]))
+            finally:
+                stop.set()
+            index.apply(found.result())
+    finally:
+        sys.setswitchinterval(before)
+    assert {origin_of(one) for one in index.look_all(tokens)} == {Origin.UNTRUSTED}
+    assert index.place(index.look(tokens[0])) == ("d0", "$.d"), "what was applied first stays"

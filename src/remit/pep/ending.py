@@ -5,7 +5,10 @@ import contextlib
 import logging
 import traceback
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import PurePath
 from typing import Final
 
@@ -32,6 +35,8 @@ from remit.trace.bodies import ActionBody, OutcomeBody, Status
 
 _LOG: Final = logging.getLogger(__name__)
 _OURS: Final = frozenset({"stopped", "internal"})
+ON_LOOP_BYTES_MAX: Final = 64 * 1024
+"""A longer result is judged by a thread: that takes tens of milliseconds, and seconds for the longest."""
 
 
 class Ending:
@@ -39,23 +44,28 @@ class Ending:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._reader = ThreadPoolExecutor(1, "remit-results")
         self.reporting = Reporting(desk)
         """What people are told of what detectors find."""
 
     async def release(self, errand: Errand, attempt: Attempt, reply: Reply, elapsed_ms: float) -> Answer:
-        """The answer that `reply` is, once its outcome is durable."""
+        """The answer that `reply` is, once its outcome is durable. Cancelled before that is queued, it is in doubt."""
         of_tool = errand.action.kind is ActionKind.CALL_TOOL
         shown = covered_shown(attempt.owed, errand.show(reply), reached_of(attempt.decision).tool, of_tool=of_tool)
-        judged = self._judged(errand, attempt, shown)
-        data = seal(_told(attempt, judged))
-        if data is not None and (most := _shown_max(errand, attempt)) is not None and len(data) > most:
-            shown = too_long(shown, len(data), most, call=of_tool)
-            judged = self._judged(errand, attempt, shown)
-            data = seal(_told(attempt, judged))
-        if data is None:
+        sealed = seal(shown.value)
+        if sealed is None:
             shown = withheld("it holds a value that has no JSON form")
             if not of_tool:
                 shown = Shown({}, shown.status, shown.error, failed=(INTERNAL_ERROR, shown.error or ""))
+            sealed = seal(shown.value) or b"{}"
+        if len(sealed) > ON_LOOP_BYTES_MAX:
+            judged = await self._judged_beside(errand, attempt, shown)
+        else:
+            judged = self._judged(errand, attempt, shown)
+        told = _told(attempt, judged)
+        data = sealed if told is shown.value else seal(told) or b"{}"
+        if (most := _shown_max(errand, attempt)) is not None and len(data) > most:
+            shown = too_long(shown, len(data), most, call=of_tool)
             judged = self._judged(errand, attempt, shown)
             data = seal(_told(attempt, judged)) or b"{}"
         try:
@@ -91,15 +101,36 @@ class Ending:
             self._desk.breaking.ended(errand.action, attempt.ref, failed=None, took_ms=0.0)
             asyncio.ensure_future(pending.durable).add_done_callback(seen)
 
+    async def _judged_beside(self, errand: Errand, attempt: Attempt, shown: Shown) -> Judgement:
+        """As `_judged`, by a thread while the loop serves others; anew where another bundle runs by then."""
+        loop = asyncio.get_running_loop()
+        while True:
+            bundle = self._desk.bundle
+            try:
+                judged = await loop.run_in_executor(self._reader, self._judging(errand, attempt, shown, beside=True))
+            except asyncio.CancelledError:
+                self.abandon(errand, attempt, Status.LOST)
+                raise
+            if self._desk.bundle is bundle:
+                return judged
+
     def _judged(self, errand: Errand, attempt: Attempt, shown: Shown) -> Judgement:
+        return self._judging(errand, attempt, shown)()
+
+    def _judging(
+        self, errand: Errand, attempt: Attempt, shown: Shown, *, beside: bool = False
+    ) -> Callable[[], Judgement]:
+        """What judges `shown`, by all that is known as of now; `beside` the loop if need be."""
         reached = reached_of(attempt.decision)
         action, bundle = errand.action, self._desk.bundle
         stored = self._desk.stored(action)
         # What its agent is not told grounds nothing that he says.
         is_learned = errand.told and shown.status is not Status.NOT_SENT
         call = self._desk.call(attempt.ref, action) if is_learned else None
-        return judge_result(
-            bundle, reached, action.server, attempt.sessions, shown.status, shown.value, stored, call=call
+        if beside and call is not None:
+            call = replace(call, origins=call.origins.beside())
+        return partial(
+            judge_result, bundle, reached, action.server, attempt.sessions, shown.status, shown.value, stored, call=call
         )
 
     def _end(

@@ -109,11 +109,12 @@ class Delta:
 
 
 class Index:
-    """The origins of one session's tokens. Not thread-safe."""
+    """The origins of one session's tokens. One thread applies; another one looks `beside` it."""
 
-    __slots__ = ("_calls", "_keyed", "_names", "_patterns", "_seen", "capped", "prose")
+    __slots__ = ("_calls", "_key", "_keyed", "_names", "_patterns", "_seen", "capped", "prose")
 
     def __init__(self, key: bytes | Keyed, deltas: Iterable[Delta] = ()) -> None:
+        self._key = key
         self._keyed = keyed(key) if isinstance(key, bytes) else key
         self._seen: dict[int, int] = {}
         self._calls: list[str] = []
@@ -126,6 +127,16 @@ class Index:
 
     def __len__(self) -> int:
         return len(self._seen)
+
+    def beside(self) -> "Index":
+        """The same for one other thread, to look at: what it finds new may be known here by then.
+
+        Applied all the same, that changes nothing, since an index only grows.
+        """
+        made = Index(self._key)
+        made._seen, made._calls, made._names, made._patterns = self._seen, self._calls, self._names, self._patterns
+        made.capped, made.prose = self.capped, self.prose
+        return made
 
     def look(self, token: str) -> int:
         """What is known of `token`, in its low bits and for `place`; 0 for nothing."""

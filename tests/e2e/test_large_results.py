@@ -1,0 +1,134 @@
+"""Large results: a thread judges them, and the loop serves everybody else meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from remit.facts.record import RecordKind
+from remit.pep import ending
+from remit.pep.answer import Refused, Released
+from remit.policy.verdict import Code
+from remit.ports.upstream import Result
+from remit.trace.bodies import OutcomeBody, Status
+from tests.e2e.gateway_parts import bench
+from tests.e2e.gateway_world import compiled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+    from remit.pdp.judge import Judgement
+    from tests.e2e.gateway_parts import Bench
+
+WAIT_S = 20.0
+LARGE = "word " * (ending.ON_LOOP_BYTES_MAX // 5)
+
+
+@dataclass
+class Held:
+    """What judges, held where it judges something large: `begun` is set by it, `go` lets it go on."""
+
+    begun: threading.Event = field(default_factory=threading.Event)
+    go: threading.Event = field(default_factory=threading.Event)
+    threads: list[bool] = field(default_factory=list[bool])
+    """Whether each was judged on the main thread."""
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Held:
+    found, real = Held(), ending.judge_result
+
+    def judge(*given: Any, **more: Any) -> Judgement:
+        is_main = threading.current_thread() is threading.main_thread()
+        found.threads.append(is_main)
+        if LARGE in str(given[5]):
+            found.begun.set()
+            assert is_main or found.go.wait(WAIT_S), "nobody let it go on"
+        return real(*given, **more)
+
+    monkeypatch.setattr(ending, "judge_result", judge)
+    return found
+
+
+@pytest_asyncio.fixture
+async def b(tmp_path: Path) -> AsyncGenerator[Bench]:
+    async with bench(tmp_path) as made:
+        yield made
+
+
+def said(text: str) -> Result:
+    return Result({"content": [{"type": "text", "text": text}]}, is_error=False)
+
+
+async def outcomes(b: Bench) -> list[OutcomeBody]:
+    found = [entry.body for entry in await b.records(RecordKind.OUTCOME)]
+    return [one for one in found if isinstance(one, OutcomeBody)]
+
+
+async def large(b: Bench, held: Held) -> asyncio.Task[Any]:
+    """A call whose large result is being judged."""
+    b.upstream.reply = said(LARGE)
+    task = asyncio.ensure_future(b.call("echo", text="large"))
+    assert await asyncio.to_thread(held.begun.wait, WAIT_S)
+    return task
+
+
+@pytest.mark.asyncio
+async def test_others_are_served_while_a_large_result_is_judged(b: Bench, held: Held) -> None:
+    task = await large(b, held)
+    b.upstream.reply = said("small")
+    small = await b.call("echo", text="small")
+    assert isinstance(small, Released)
+    assert not task.done()
+    held.go.set()
+    answer = await task
+    assert isinstance(answer, Released)
+    assert (LARGE in answer.result.decode(), answer.labels) == (True, frozenset({"untrusted"}))
+    assert held.threads == [False, True], "what is small is judged where it is"
+    ends = await outcomes(b)
+    assert [(one.status, one.labels) for one in ends] == [(Status.OK, ("untrusted",))] * 2
+    assert ends[1].result_bytes > ending.ON_LOOP_BYTES_MAX
+
+
+@pytest.mark.asyncio
+async def test_a_client_that_leaves_meanwhile_leaves_its_call_in_doubt(b: Bench, held: Held) -> None:
+    task = await large(b, held)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    held.go.set()
+    await b.call("echo", text="small")
+    assert [one.status for one in await outcomes(b)] == [Status.LOST, Status.OK]
+
+
+@pytest.mark.asyncio
+async def test_it_has_the_labels_of_the_bundle_that_runs_once_it_is_judged(b: Bench, held: Held) -> None:
+    task = await large(b, held)
+    catalog = b.bundle.catalog
+    echo = replace(catalog.tools["shop", "echo"], source=frozenset({"untrusted", "confidential"}))
+    b.bundle = compiled(replace(catalog, tools={**catalog.tools, ("shop", "echo"): echo}))
+    held.go.set()
+    answer = await task
+    assert isinstance(answer, Released)
+    assert answer.labels == {"untrusted", "confidential"}
+    assert [one.labels for one in await outcomes(b)] == [("confidential", "untrusted")]
+
+
+@pytest.mark.asyncio
+async def test_an_error_of_ours_in_that_thread_shows_nothing_and_says_that_the_call_was_sent(
+    b: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ending, "judge_result", fails)
+    b.upstream.reply = said(LARGE)
+    refused = await b.call("echo", text="large")
+    assert isinstance(refused, Refused)
+    assert (refused.reasons[0].code, refused.sent) == (Code.INTERNAL, True)
