@@ -25,7 +25,7 @@ def tool(
 
 
 def one(definition: Definition, *others: Definition) -> Proposal:
-    (found,) = (made for made in propose("s", (definition, *others)) if made.tool == f"s/{definition.name}")
+    (found,) = (made for made in propose("s", (definition, *others)) if made.name == f"s/{definition.name}")
     return found
 
 
@@ -257,7 +257,7 @@ def test_each_line_that_was_guessed_has_its_reason_beside_it() -> None:
     made = (tool("search_files", query=TEXT), tool("create_file", "Creates.", filename=TEXT, true=TEXT))
     text = text_of(propose("s", (*made, tool("move_file", file_id=TEXT))))
     documents = {one["metadata"]["name"]: one["spec"] for one in yaml.safe_load_all(text) if one}
-    assert documents == {one.tool: one.spec for one in propose("s", (*made, tool("move_file", file_id=TEXT)))}
+    assert documents == {one.name: one.spec for one in propose("s", (*made, tool("move_file", file_id=TEXT)))}
     assert "    filename: {role: target}  # filename says whom or what it reaches\n" in text
     assert '    - {path: "$[*].filename", label: trusted, identity: true}\n' in text
     assert "  effect: read  # its name says 'search'\n" in text
@@ -302,7 +302,7 @@ def test_tools_of_a_repository_are_asked_for_by_what_they_do_and_not_by_their_se
             tool("git_create_branch", repo_path=path, branch_name=TEXT),
         ),
     )
-    found: dict[str, Any] = {one.tool: one.spec for one in made}
+    found: dict[str, Any] = {one.name: one.spec for one in made}
     assert found["git/git_create_branch"]["asks"] == ["branch"], "whoever says git asks for no branch"
     assert {"check out", "checkout", "switch"} <= set(found["git/git_checkout"]["asks"])
     assert {"commit", "record", "save"} <= set(found["git/git_commit"]["asks"])

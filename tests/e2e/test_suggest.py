@@ -24,6 +24,13 @@ TOOLS: list[dict[str, Any]] = [
     },
 ]
 
+SERVER = """\
+apiVersion: remit.dev/v1alpha1
+kind: Server
+metadata: {name: NAME}
+spec: {url: "http://127.0.0.1:9/mcp"}
+"""
+
 
 @pytest.fixture
 def listing(tmp_path: Path) -> Path:
@@ -76,11 +83,67 @@ def test_what_is_in_the_lock_is_proposed_and_what_has_an_entry_is_left_alone(
     assert only["metadata"]["name"] == "mail/send_mail"
     assert run(["tools", "suggest", "-o", "json", *here]) == Exit.OK
     proposed = json.loads(capfd.readouterr().out)
-    assert [one["tool"] for one in proposed] == ["mail/read_inbox", "mail/send_mail"]
-    assert proposed[1]["because"]["effect"] == "its name says 'send'"
+    assert [one.get("tool") for one in proposed] == [None, "mail/read_inbox", "mail/send_mail"]
+    assert proposed[2]["because"]["effect"] == "its name says 'send'"
     assert run(["tools", "suggest", "--write", *here]) == Exit.OK
     assert Folder(folder).load().problems == ()
     assert run(["tools", "suggest", "elsewhere", *here]) == Exit.NOT_FOUND
+
+
+def test_the_sink_of_a_server_is_proposed_and_written_where_it_is_declared(
+    listing: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "w"
+    from_list = ["tools", "suggest", "--from", str(listing), "--workspace", str(folder), "--server"]
+    run([*from_list, "mail", "--write"])
+    quiet = SERVER.replace("NAME", "local-notes")
+    (folder / "notes.yaml").write_text(quiet)
+    capfd.readouterr()
+    here = ["--workspace", str(folder)]
+    assert run(["tools", "suggest", "mail", "-o", "json", *here]) == Exit.OK
+    told = capfd.readouterr()
+    (item,) = json.loads(told.out)
+    assert (item["server"], item["spec"], item["where"]) == ("mail", {"sink": "external"}, "workspace.yaml:29")
+    assert item["because"] == {"sink": "its name says 'mail'"}
+    assert "mail/send_mail has an entry already" in told.err
+    assert run(["tools", "suggest", *here]) == Exit.OK
+    shown = capfd.readouterr().out
+    assert "# Add this to what notes.yaml:4 declares.\n" in shown
+    assert (
+        "  sink: internal  # its name says 'local', its address is inside, and nothing of it speaks of others\n"
+        in shown
+    )
+    assert run([*from_list, "local-notes"]) == Exit.OK, "of the tools that it lists"
+    assert "  sink: external  # its tool send_mail says 'send'\n" in capfd.readouterr().out
+    assert run(["tools", "suggest", "--write", *here]) == Exit.OK
+    assert capfd.readouterr().out.splitlines() == [str(folder / "notes.yaml"), str(folder / "workspace.yaml")]
+    assert (folder / "notes.yaml").read_text() == quiet.replace("{", "{sink: internal, ", 2).replace(
+        "metadata: {sink: internal, ", "metadata: {"
+    )
+    servers = bundle_of(folder).catalog.servers
+    assert {name: one.declared_sink for name, one in servers.items()} == {"local-notes": "internal", "mail": "external"}
+    assert run(["tools", "suggest", "--write", *here]) == Exit.OK
+    assert "local-notes declares its sink already" in capfd.readouterr().err
+    assert run(["tools", "suggest", "mail/send_mail", *here]) == Exit.OK
+    assert "declares its sink" not in capfd.readouterr().err, "of a tool alone"
+
+
+def test_a_server_that_does_not_take_its_sink_is_left_to_a_person(
+    listing: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "w"
+    run(["tools", "suggest", "--from", str(listing), "--server", "mail", "--workspace", str(folder), "--write"])
+    (folder / "tools" / "mail.yaml").unlink()
+    odd = '{apiVersion: remit.dev/v1alpha1, kind: Server, metadata: {name: "a"}, spec: {url: "http://127.0.0.1:9/"}}\n'
+    (folder / "a.yaml").write_text(odd)
+    capfd.readouterr()
+    assert run(["tools", "suggest", "--write", "--workspace", str(folder)]) == Exit.INVALID
+    told = capfd.readouterr().err
+    assert "the sink of the Server a cannot be added without changing something else" in told
+    assert "add sink: external to its spec" in told
+    assert (folder / "a.yaml").read_text() == odd
+    assert (folder / "tools" / "mail.yaml").exists()
+    assert bundle_of(folder).catalog.servers["mail"].declared_sink == "external", "all else is written"
 
 
 @pytest.mark.parametrize(

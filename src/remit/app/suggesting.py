@@ -1,6 +1,7 @@
 """`remit tools suggest`: catalog entries proposed from what is accepted, or from a file that lists tools.
 
-Without a running service. What is written is new files alone; nothing that stands in a workspace is touched.
+Without a running service. What is written is new files, and a `sink` where a Server has none; nothing else that stands
+in a workspace is touched.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,13 +15,16 @@ from remit.adapters.workspace.folder import Folder
 from remit.app.failure import Exit, Failure
 from remit.control.lock import EMPTY, FILE, Lock, LockRefused, accept_server, list_pin
 from remit.control.lock_text import serialise
-from remit.control.resources import Kind, Source
+from remit.control.problems import Problem
+from remit.control.resources import Kind, ServerSpec, Source
 from remit.control.suggest import Proposal, propose
+from remit.control.suggest_server import propose_sink
 from remit.control.suggest_text import intended, text_of
 from remit.facts import strictjson
 from remit.facts.canonical import Json, canonical
-from remit.facts.catalog import SERVER_NAME, Definition
+from remit.facts.catalog import SERVER_NAME, Definition, Sink
 from remit.facts.text import one_line
+from remit.ports.workspace import WorkspaceRefused
 
 LISTING_BYTES_MAX: Final = 16 * 1024 * 1024
 _SCHEMAS: Final = ("inputSchema", "input_schema", "parameters")
@@ -28,44 +32,83 @@ _SCHEMAS: Final = ("inputSchema", "input_schema", "parameters")
 
 @dataclass(frozen=True, slots=True)
 class Suggested:
-    """`proposals` for tools that the catalog does not speak of yet; `spoken_of` are those of which it does."""
+    """`proposals` for what the workspace does not speak of yet; `spoken_of` are those of what it does."""
 
     proposals: tuple[Proposal, ...]
-    spoken_of: tuple[str, ...]
+    spoken_of: tuple[Proposal, ...]
 
 
 def suggested(workspace: Path, which: str | None) -> Suggested:
-    """Entries for the accepted tools of `workspace`, or those of SERVER or SERVER/TOOL `which`. Raises `Failure`."""
+    """For the Servers and accepted tools of `workspace`, or those SERVER or SERVER/TOOL `which`. Raises `Failure`."""
     source = _source(workspace)
     server, _, tool = (which or "").partition("/")
+    declared = {resource.name for resource in source.resources if resource.kind is Kind.SERVER}
     found: list[Proposal] = []
-    for name in sorted(source.lock.servers):
+    for name in sorted(declared | set(source.lock.servers)):
         if server in {"", name}:
-            found += propose(name, (pinned.definition for pinned in source.lock.of(name).values()))
+            found += proposed(source, name, [pinned.definition for pinned in source.lock.of(name).values()])
     if tool:
-        found = [one for one in found if one.tool == which]
+        found = [one for one in found if one.name == which]
     if not found:
-        what = f"no accepted tool is called {which}" if which else f"{workspace} has no accepted tool"
-        why = f"only what stands in {FILE} can be spoken of"
+        what = (
+            f"no accepted tool or Server is called {which}"
+            if which
+            else f"{workspace} has no Server and no accepted tool"
+        )
+        why = f"only what is declared, or stands in {FILE}, can be spoken of"
         raise Failure(what, why=why, next="remit tools review, or: --from FILE --server NAME", exit=Exit.NOT_FOUND)
     return without_entry(source, found)
 
 
+def proposed(source: Source, server: str, tools: Sequence[Definition]) -> list[Proposal]:
+    """For the Server `server`, where `source` declares it, and for its `tools`."""
+    declared = [resource for resource in source.resources if resource.name == server]
+    sinks = [
+        propose_sink(server, resource.spec, tools, str(resource.at("spec")))
+        for resource in declared
+        if isinstance(resource.spec, ServerSpec)
+    ]
+    return [*sinks, *propose(server, tools)]
+
+
 def without_entry(source: Source, proposals: Iterable[Proposal]) -> Suggested:
-    """`proposals` but for tools that have an entry in `source`."""
-    entered = {resource.name for resource in source.resources if resource.kind is Kind.TOOL}
+    """`proposals` but for tools that have an entry in `source`, and Servers that declare their sink."""
+    entered = {
+        (resource.kind, resource.name)
+        for resource in source.resources
+        if not isinstance(resource.spec, ServerSpec) or resource.spec.sink is not None
+    }
     found = tuple(proposals)
     return Suggested(
-        tuple(one for one in found if one.tool not in entered), tuple(one.tool for one in found if one.tool in entered)
+        tuple(one for one in found if (one.kind, one.name) not in entered),
+        tuple(one for one in found if (one.kind, one.name) in entered),
     )
 
 
 def write(workspace: Path, proposals: Sequence[Proposal]) -> list[Path]:
-    """One new file a server below `workspace`. Raises `Failure`, having written nothing, where one exists."""
+    """One new file below `workspace` for the tools of each server, and the sink of each Server where it is declared.
+
+    Raises `Failure`, having written nothing, where such a file exists; having written all else, where a Server's
+    document does not take its sink.
+    """
+    refused: list[Problem] = []
     texts: dict[str, list[Proposal]] = {}
     for one in proposals:
-        texts.setdefault(_server_name(one.tool.partition("/")[0]), []).append(one)
-    return write_new(workspace, {f"tools/{server}.yaml": proposed_text(of) for server, of in texts.items()})
+        if one.kind is Kind.TOOL:
+            texts.setdefault(_server_name(one.name.partition("/")[0]), []).append(one)
+    written = write_new(workspace, {f"tools/{server}.yaml": proposed_text(of) for server, of in texts.items()})
+    for one in proposals:
+        if one.kind is Kind.SERVER:
+            try:
+                file = Folder(workspace).declare_sink(one.name, Sink(str(one.spec["sink"])), one.because["sink"])
+            except WorkspaceRefused as error:
+                refused.append(error.problem)
+            else:
+                written.append(workspace / file)
+    if refused:
+        why = "everything else that was proposed is written"
+        raise Failure(refused[0].what, why=why, next=refused[0].next, exit=Exit.INVALID)
+    return list(dict.fromkeys(written))
 
 
 def proposed_text(proposals: Sequence[Proposal]) -> str:
@@ -78,7 +121,7 @@ def proposed_text(proposals: Sequence[Proposal]) -> str:
         why = "read again, it would be something else"
     except (YamlRefused, ValueError, RecursionError) as error:
         why = one_line(str(error))
-    server = proposals[0].tool.partition("/")[0]
+    server = proposals[0].name.partition("/")[0]
     next_ = f"write tools/{server}.yaml by hand; remit tools suggest -o json shows what is proposed"
     raise Failure(f"the proposals for {server} cannot be written as YAML", why=why, next=next_, exit=Exit.INVALID)
 

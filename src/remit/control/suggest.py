@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from remit.control import suggest_words as words
+from remit.control.resources import Kind
 from remit.control.suggest_impact import measures
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition, Effect, Sink
@@ -26,11 +27,16 @@ _TIMES: Final = frozenset({"date", "date-time", "duration", "time"})
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a catalog might say of `tool` (SERVER/TOOL): `spec` as YAML spells it; `because` by dotted path in it."""
+    """What a workspace might say of the Tool `name` (SERVER/TOOL), or of a Server that it declares at `where` already.
 
-    tool: str
+    `spec` is as YAML spells it, `because` by dotted path in it.
+    """
+
+    name: str
     spec: Mapping[str, Json]
     because: Mapping[str, str]
+    kind: Kind = Kind.TOOL
+    where: str = ""
 
 
 @dataclass(slots=True)

@@ -22,8 +22,9 @@ def text_of(proposals: Iterable[Proposal]) -> str:
     """One YAML document a proposal; ends in a newline."""
     lines = list(_ABOUT)
     for proposal in proposals:
-        lines += ["---", f"apiVersion: {API_VERSION}", "kind: Tool", "metadata:", f"  name: {_flow(proposal.tool)}"]
-        lines += ["spec:", *_members(proposal)]
+        lines += ["---", *([f"# Add this to what {one_line(proposal.where)} declares."] if proposal.where else ())]
+        lines += [f"apiVersion: {API_VERSION}", f"kind: {proposal.kind.value}", "metadata:"]
+        lines += [f"  name: {_flow(proposal.name)}", "spec:", *_members(proposal)]
     return "\n".join(lines) + "\n"
 
 
@@ -66,7 +67,8 @@ def _quoted(value: str) -> str:
 
 def intended(proposal: Proposal) -> Mapping[str, Json]:
     """The document that `text_of` writes of `proposal`, as a reader has to find it."""
-    return {"apiVersion": API_VERSION, "kind": "Tool", "metadata": {"name": proposal.tool}, "spec": dict(proposal.spec)}
+    named: Json = {"name": proposal.name}
+    return {"apiVersion": API_VERSION, "kind": proposal.kind.value, "metadata": named, "spec": dict(proposal.spec)}
 
 
 _RESERVED = frozenset({"true", "false", "null", "True", "False", "Null", "TRUE", "FALSE", "NULL"})

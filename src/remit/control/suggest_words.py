@@ -51,6 +51,13 @@ KEPT: Final = frozenset({
 WEB: Final = frozenset({"http", "internet", "news", "page", "url", "web", "webpage", "website"})
 VISITS: Final = WEB | {"browse", "crawl", "curl", "dns", "fetch", "ping", "scrape", "whois"}
 """What even a tool that only reads asks others for: the question itself tells them something."""
+OUTWARD: Final = OUTSIDE | VISITS | ADDRESSED | frozenset({
+    "api", "cloud", "external", "hosted", "https", "online", "outside", "proxy", "public", "relay", "remote", "saas",
+    "ssh", "sync", "tunnel", "upstream", "vendor",
+})  # fmt: skip
+"""By any of these a server may reach others, whatever else is said of it."""
+INSIDE: Final = frozenset({"filesystem", "inhouse", "internal", "intranet", "local", "localhost", "onprem", "premises"})
+"""By these an operator calls what stays inside; nouns of stores do not: many of what they name are kept elsewhere."""
 PERSONAL: Final = frozenset({
     "card", "credential", "credentials", "health", "identity", "medical", "passport", "password", "passwords",
     "personal", "salary", "secret", "secrets", "ssn",

@@ -11,7 +11,7 @@ from remit.control.lock import EMPTY, FILE, Lock
 from remit.control.problems import Problem, Where, did_you_mean
 from remit.control.resources import AgentSpec, Kind, Resource, Source
 from remit.facts.agent import Mode
-from remit.facts.catalog import PolicySource
+from remit.facts.catalog import PolicySource, Sink
 from remit.ports.workspace import Deleted, WorkspaceRefused
 
 if TYPE_CHECKING:
@@ -150,6 +150,25 @@ class Folder:
         raise WorkspaceRefused(
             Problem("agent/gone", Where("."), f"no file of the workspace declares the agent {name}", next="remit diff")
         )
+
+    def declare_sink(self, name: str, sink: Sink, because: str) -> str:
+        """Add `sink` to the Server `name`, and `because` beside it; the file that was changed.
+
+        Raises `WorkspaceRefused` where no Server has that name, or more than that would change.
+        """
+        from remit.adapters.workspace.servers import with_sink
+
+        for text, document, server in self._declared(Kind.SERVER):
+            if server.name == name:
+                changed = with_sink(text.text, document, sink, because)
+                if changed is None:
+                    what = f"the sink of the Server {name} cannot be added without changing something else"
+                    next_ = f"add sink: {sink} to its spec in an editor, then run: remit diff"
+                    raise WorkspaceRefused(Problem("server/entangled", server.at("spec"), what, next=next_))
+                self._write(text, changed)
+                return text.file
+        what = f"no file of the workspace declares the Server {name}"
+        raise WorkspaceRefused(Problem("server/gone", Where("."), what, next="remit diff"))
 
     def _declared(self, kind: Kind) -> "Iterator[tuple[files.Text, Document, Resource]]":
         """Every resource of `kind` with its text and document. Raises `WorkspaceRefused`, as `delete` does."""

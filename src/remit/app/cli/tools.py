@@ -96,17 +96,17 @@ def suggest(
     workspace: Annotated[Path | None, typer.Option("--workspace", help="Folder of resources and policies.")] = None,
     listing: Annotated[Path | None, typer.Option("--from", help="A JSON list of tools, instead of remit.lock.")] = None,
     server: Annotated[str | None, typer.Option("--server", help="With --from: the server they are of.")] = None,
-    write: Annotated[bool, typer.Option("--write", help="Write new files into the workspace.")] = False,  # noqa: FBT002
+    write: Annotated[bool, typer.Option("--write", help="Write them into the workspace.")] = False,  # noqa: FBT002
     output: Output = Format.YAML,
 ) -> None:
-    """Propose catalog entries from names, schemas, descriptions and annotations, each line with its reason.
+    """Propose catalog entries from names, schemas, descriptions and annotations, and the sink of each Server.
 
-    The worst case where unsure; a person accepts. With --from and --write, a folder that holds no workspace becomes
-    one to replay by: these tools accepted, the proposals, the pack `dataflow`. Needs no running service.
+    Each line has its reason. The worst case where unsure; a person accepts. With --from and --write, a folder that
+    holds no workspace becomes one to replay by: these tools accepted, the proposals, the pack `dataflow`. Needs no
+    running service.
     """
     from remit.app import suggesting
     from remit.app.settings import workspace_folder
-    from remit.control.suggest import propose
 
     folder = workspace_folder(workspace)
     if listing is None:
@@ -120,16 +120,21 @@ def suggest(
                 print(path)
             say(f"next: read tools/{server}.yaml, then: remit replay --sessions FILE --workspace {folder}")
             return
-        found = suggesting.without_entry(suggesting.Folder(folder).load(), propose(server, definitions))
-    for name in found.spoken_of:
-        say(f"{escaped(name)} has an entry already")
+        source = suggesting.Folder(folder).load()
+        found = suggesting.without_entry(source, suggesting.proposed(source, server, definitions))
+    for one in found.spoken_of:
+        say(f"{escaped(one.name)} {'has an entry' if one.kind == 'Tool' else 'declares its sink'} already")
     if write:
         written = suggesting.write(folder, found.proposals)
         for path in written:
             print(path)
         say("next: read what was proposed, then: remit diff" if written else "nothing was proposed, nothing written")
     elif output is Format.JSON:
-        items = [{"tool": one.tool, "spec": dict(one.spec), "because": dict(one.because)} for one in found.proposals]
+        items = [
+            {one.kind.lower(): one.name, "spec": dict(one.spec), "because": dict(one.because)}
+            | ({"where": one.where} if one.where else {})
+            for one in found.proposals
+        ]
         data(items, output)
     else:
         print(suggesting.proposed_text(found.proposals), end="")
