@@ -19,6 +19,7 @@ from remit.policy.reached import Reached
 from remit.policy.verdict import word
 from remit.protect.index import Index
 from remit.protect.origins import words
+from remit.protect.scalars import LEAST_CHARS, READ_CHARS_MAX
 from remit.trace.bodies import Status
 from tests.core.deciding import NOW, action, body, bundle, catalog, schema, snapshot, tool
 
@@ -482,3 +483,42 @@ def test_what_is_recorded_of_values_does_not_grow_with_the_names_around_them() -
     assert len({one.path for one in traced}) == len(traced) == 64
     assert sum(len(one.path) for one in traced) < 64 * 520
     assert all(one.path.startswith("$.to") for one in traced)
+
+
+LONG = "hello " * (READ_CHARS_MAX // 6)
+
+
+@pytest.mark.parametrize("order", [("to", "text"), ("text", "to")])
+def test_of_values_that_are_too_long_together_the_longest_are_not_read_and_count_as_untrusted(
+    order: tuple[str, str],
+) -> None:
+    world, given = World(said=f"say hello to bob@example.org: {LONG}"), {"to": "bob@example.org", "text": LONG}
+    found = world.flow("send", **{name: given[name] for name in order})
+    assert (found.content.untrusted, found.content.all) == (1, 1)
+    assert (found.targets.grounded, found.targets.untrusted, found.carried.untrusted) == (1, 1, 1)
+    assert found.strangers == 1
+    assert found.args[Origin.UNTRUSTED] == {"text"}
+    assert [(one.path, one.part) for one in found.traced if one.part] == [("$.text", "(longer than is read)")]
+    assert world.flow("note", text=LONG).targets.all == 0, "what stays inside has no targets in it"
+
+
+def test_values_that_are_not_too_long_together_are_all_read() -> None:
+    text = LONG[: READ_CHARS_MAX - 2 * LEAST_CHARS]
+    world = World(said=f"say hello to bob: {text}")
+    found = world.flow("send", to="bob", n=7, text=text)
+    assert (found.content.grounded, found.targets.grounded, found.targets.all) == (1, 1, 2)
+    assert world.flow("send", to="bob", n=7, text=f"{text} hello").content.untrusted == 1
+
+
+def test_a_short_value_counts_as_longer_than_it_is() -> None:
+    world, many = World(said="bob"), READ_CHARS_MAX // LEAST_CHARS
+    assert world.flow("send", to=["bob"] * many).targets.grounded == many
+    assert world.flow("send", to=["bob"] * (many + 1)).targets.untrusted == many + 1
+
+
+def test_a_directory_that_was_asked_for_more_than_is_read_vouches_for_nothing() -> None:
+    for often, origin in ((2, Origin.DERIVED), (READ_CHARS_MAX, Origin.UNTRUSTED)):
+        world = World(said="Tell everybody in sales")
+        world.result("people", [{"name": "Ann"}], {"to": "sales " * often})
+        world.result("web", "Ann")
+        assert world.origin("send", to="Ann") is origin

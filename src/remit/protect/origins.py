@@ -20,11 +20,11 @@ from remit.facts.catalog import Argument, Effect, Sink, Tool
 from remit.facts.origin import Counts, Flow, Origin, Role, Traced
 from remit.facts.results import spelt
 from remit.protect.gathered import Entries
-from remit.protect.index import DIRECTORY, KNOWN, WORDS, Delta, Index, origin_of
+from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, WORDS, Delta, Index, origin_of
 from remit.protect.language import STOP, stem
 from remit.protect.paths import leading
 from remit.protect.pieces import CARRIED
-from remit.protect.scalars import Seen, judge, read_scalar
+from remit.protect.scalars import UNREAD, Seen, judge, read_scalars
 from remit.protect.tokens import parts, plain, texts
 
 ANY: Final = "*"
@@ -92,11 +92,10 @@ def flow(tool: Tool | None, names: Names, roles: Mapping[str, Role], given: Mapp
     if tool is None:
         names = names._replace(roots=None)
     external = tool is None or tool.sink is Sink.EXTERNAL
-    read = [
-        (path, (role := _role(tool, roles, path[0])), read_scalar(value, role)) for path, value in leaves(given, names)
-    ]
+    brought = [(path, _role(tool, roles, path[0]), value) for path, value in leaves(given, names)]
+    scalars = read_scalars([(value, role) for _, role, value in brought])
     asks: list[str] = [] if tool is None else [*_verb_tokens(tool.asks)]
-    for _, _, one in read:
+    for one in scalars:
         one.into(asks)
     seen.ask(asks)
     counts: dict[Role | None, list[int]] = {Role.TARGET: [0, 0, 0, 0, 0]}
@@ -105,7 +104,7 @@ def flow(tool: Tool | None, names: Names, roles: Mapping[str, Role], given: Mapp
     args: dict[Origin, set[str]] = {}
     traced: list[Traced] = []
     established = strangers = 0
-    for path, role, one in read:
+    for (path, role, _), one in zip(brought, scalars, strict=True):
         name = str(path[0])
         origin, part, found, held = judge(one, seen)
         tokens = one.tokens
@@ -121,18 +120,19 @@ def flow(tool: Tool | None, names: Names, roles: Mapping[str, Role], given: Mapp
             established += held
             strangers += origin > Origin.TRUSTED and not held
         elif role is Role.CONTENT:
-            for token, kind in tokens:
-                if kind in CARRIED:
-                    inside = seen.look(token)
-                    there, listed = origin_of(inside), inside & DIRECTORY != 0
-                    carried[there] += 1
-                    if external:
-                        targets[there] += 1
-                        established += listed
-                        strangers += there > Origin.TRUSTED and not listed
+            inside = [seen.look(token) for token, kind in tokens if kind in CARRIED]
+            if one is UNREAD:
+                inside.append(UNTRUSTED)
+            for reached in inside:
+                there, listed = origin_of(reached), reached & DIRECTORY != 0
+                carried[there] += 1
+                if external:
+                    targets[there] += 1
+                    established += listed
+                    strangers += there > Origin.TRUSTED and not listed
         if len(traced) < TRACED_MAX:
             call, at = seen.place(found) if found > KNOWN else ("", "")
-            told = part and len(tokens) > 1 and not (tool is not None and name in tool.secrets)
+            told = part and (len(tokens) > 1 or one is UNREAD) and not (tool is not None and name in tool.secrets)
             traced.append(Traced(spelt(path), role, origin, part[:80] if told else "", call, at, held))
     if not any(targets) and _reaches_all(tool, known):
         targets[Origin.UNSEEN] += 1
@@ -235,7 +235,7 @@ def _role(tool: Tool | None, roles: Mapping[str, Role], top: str | int) -> Role 
 
 def all_grounded(given: Iterable[str | float], seen: Seen) -> bool:
     """Whether there is something in `given`, and each of it is grounded or derived."""
-    read = [read_scalar(value, Role.KEY) for value in given]
+    read = read_scalars([(value, Role.KEY) for value in given])
     asks: list[str] = []
     for one in read:
         one.into(asks)

@@ -4,8 +4,11 @@ Laws
 * It has the worst origin of its telling parts. It is `trusted` only where nothing untrusted holds it too.
 * What is read like something else is not that: other forms of letters, and identifiers in another case.
 * What is not known counts as the worse: no index as unseen, words that tell nothing as what was read.
+* Work is bounded: of values that are too much together the longest are not read, in whatever order they stand, and
+  count as untrusted.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
@@ -22,6 +25,12 @@ from remit.protect.tokens import parts, pieces, plain, respelt, scalar, whole
 _ORIGINS: Final = tuple(Origin)
 _JOINING: Final = frozenset({"a", "an", "and", "of", "the"})
 """Words that tell nothing in a target either."""
+
+
+READ_CHARS_MAX: Final = 128 * 1024
+"""What is read of the values of one action: some tens of milliseconds, for which everybody waits."""
+LEAST_CHARS: Final = 64
+"""As so many a shorter value counts: it takes as long to read."""
 
 
 class Seen:
@@ -98,6 +107,29 @@ Judged: TypeAlias = tuple[Origin, str, int, bool]
 """The origin of a scalar, the part that it is due to, what was found of that, and whether a directory holds it."""
 _SCHEMA: Final = Scalar(())
 """`true` and `false`."""
+UNREAD: Final = Scalar(())
+
+
+def read_scalars(given: Sequence[tuple[str | float, Role | None]]) -> list[Scalar]:
+    """What is read of the values of an action, each with the role of its argument; `UNREAD` of what is too long."""
+    if sum([len(value) for value, _ in given if isinstance(value, str)]) + LEAST_CHARS * len(given) <= READ_CHARS_MAX:
+        return [read_scalar(value, role) for value, role in given]
+    sizes = [max(len(value), LEAST_CHARS) if isinstance(value, str) else LEAST_CHARS for value, _ in given]
+    most = _longest_read(sizes)
+    return [
+        read_scalar(value, role) if size <= most else UNREAD for (value, role), size in zip(given, sizes, strict=True)
+    ]
+
+
+def _longest_read(sizes: Iterable[int]) -> int:
+    """Up to which size all are read, of values of these `sizes`."""
+    most, left = 0, READ_CHARS_MAX
+    for size, count in sorted(Counter(sizes).items()):
+        left -= size * count
+        if left < 0:
+            break
+        most = size
+    return most
 
 
 def read_scalar(value: str | float, role: Role | None) -> Scalar:
@@ -155,6 +187,8 @@ def judge(one: Scalar, seen: Seen) -> Judged:
     if one is _SCHEMA:
         # The schema's, which people accepted.
         return Origin.TRUSTED, "", 0, False
+    if one is UNREAD:
+        return Origin.UNTRUSTED, "(longer than is read)", 0, False
     worst, part, first, held = -1, "", 0, True
     for token, _ in one.tokens:
         found = seen.look(token)
