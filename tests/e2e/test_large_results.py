@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
+from remit.facts.catalog import PolicySource
 from remit.facts.record import RecordKind
 from remit.pep import ending
 from remit.pep.answer import Refused, Released
@@ -118,6 +119,26 @@ async def test_it_has_the_labels_of_the_bundle_that_runs_once_it_is_judged(b: Be
     assert isinstance(answer, Released)
     assert answer.labels == {"untrusted", "confidential"}
     assert [one.labels for one in await outcomes(b)] == [("confidential", "untrusted")]
+
+
+@pytest.mark.asyncio
+async def test_it_is_covered_where_it_is_judged(b: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What looks for what is to be covered takes longer than all else."""
+    owes = '@id("covers") @obligation("redact:email") permit (principal, action, resource);'
+    b.bundle = compiled(replace(b.bundle.catalog, policies=(PolicySource("covers.cedar", owes),)))
+    real, threads = ending.covered_shown, list[bool]()
+
+    def cover(*given: Any, **more: Any) -> Any:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return real(*given, **more)
+
+    monkeypatch.setattr(ending, "covered_shown", cover)
+    for text in ("eve@example.org", f"{LARGE} eve@example.org"):
+        b.upstream.reply = said(text)
+        answer = await b.call("echo", text="any")
+        assert isinstance(answer, Released)
+        assert (b"eve@" in answer.result, b"[redacted email]" in answer.result) == (False, True)
+    assert threads == [True, False]
 
 
 @pytest.mark.asyncio

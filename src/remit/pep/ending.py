@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePath
-from typing import Final
+from typing import Final, TypeVar
 
 from remit.facts.action import Action, ActionKind
 from remit.facts.budget import Charge, Refund, result_bytes_max, settled
@@ -34,9 +34,10 @@ from remit.ports.upstream import Failure, Reply
 from remit.trace.bodies import ActionBody, OutcomeBody, Status
 
 _LOG: Final = logging.getLogger(__name__)
+_T = TypeVar("_T")
 _OURS: Final = frozenset({"stopped", "internal"})
 ON_LOOP_BYTES_MAX: Final = 64 * 1024
-"""A longer result is judged by a thread: that takes tens of milliseconds, and seconds for the longest."""
+"""A longer result is covered and judged by a thread: that takes tens of milliseconds, and seconds for the longest."""
 
 
 class Ending:
@@ -51,15 +52,13 @@ class Ending:
     async def release(self, errand: Errand, attempt: Attempt, reply: Reply, elapsed_ms: float) -> Answer:
         """The answer that `reply` is, once its outcome is durable. Cancelled before that is queued, it is in doubt."""
         of_tool = errand.action.kind is ActionKind.CALL_TOOL
-        shown = covered_shown(attempt.owed, errand.show(reply), reached_of(attempt.decision).tool, of_tool=of_tool)
-        sealed = seal(shown.value)
-        if sealed is None:
-            shown = withheld("it holds a value that has no JSON form")
-            if not of_tool:
-                shown = Shown({}, shown.status, shown.error, failed=(INTERNAL_ERROR, shown.error or ""))
-            sealed = seal(shown.value) or b"{}"
+        shown, sealed = _sealed(errand.show(reply), of_tool=of_tool)
+        if attempt.owed:
+            cover = partial(covered_shown, attempt.owed, shown, reached_of(attempt.decision).tool, of_tool=of_tool)
+            shown = await self._aside(errand, attempt, cover) if len(sealed) > ON_LOOP_BYTES_MAX else cover()
+            shown, sealed = _sealed(shown, of_tool=of_tool)
         if len(sealed) > ON_LOOP_BYTES_MAX:
-            judged = await self._judged_beside(errand, attempt, shown)
+            judged = await self._judged_aside(errand, attempt, shown)
         else:
             judged = self._judged(errand, attempt, shown)
         told = _told(attempt, judged)
@@ -101,16 +100,19 @@ class Ending:
             self._desk.breaking.ended(errand.action, attempt.ref, failed=None, took_ms=0.0)
             asyncio.ensure_future(pending.durable).add_done_callback(seen)
 
-    async def _judged_beside(self, errand: Errand, attempt: Attempt, shown: Shown) -> Judgement:
-        """As `_judged`, by a thread while the loop serves others; anew where another bundle runs by then."""
-        loop = asyncio.get_running_loop()
+    async def _aside(self, errand: Errand, attempt: Attempt, work: Callable[[], _T]) -> _T:
+        """What `work` makes of a large result, in a thread while the loop serves others."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._reader, work)
+        except asyncio.CancelledError:
+            self.abandon(errand, attempt, Status.LOST)
+            raise
+
+    async def _judged_aside(self, errand: Errand, attempt: Attempt, shown: Shown) -> Judgement:
+        """As `_judged`, aside; anew where another bundle runs by then."""
         while True:
             bundle = self._desk.bundle
-            try:
-                judged = await loop.run_in_executor(self._reader, self._judging(errand, attempt, shown, beside=True))
-            except asyncio.CancelledError:
-                self.abandon(errand, attempt, Status.LOST)
-                raise
+            judged = await self._aside(errand, attempt, self._judging(errand, attempt, shown, aside=True))
             if self._desk.bundle is bundle:
                 return judged
 
@@ -118,16 +120,16 @@ class Ending:
         return self._judging(errand, attempt, shown)()
 
     def _judging(
-        self, errand: Errand, attempt: Attempt, shown: Shown, *, beside: bool = False
+        self, errand: Errand, attempt: Attempt, shown: Shown, *, aside: bool = False
     ) -> Callable[[], Judgement]:
-        """What judges `shown`, by all that is known as of now; `beside` the loop if need be."""
+        """What judges `shown`, by all that is known as of now; `aside` if need be."""
         reached = reached_of(attempt.decision)
         action, bundle = errand.action, self._desk.bundle
         stored = self._desk.stored(action)
         # What its agent is not told grounds nothing that he says.
         is_learned = errand.told and shown.status is not Status.NOT_SENT
         call = self._desk.call(attempt.ref, action) if is_learned else None
-        if beside and call is not None:
+        if aside and call is not None:
             call = replace(call, origins=call.origins.beside())
         return partial(
             judge_result, bundle, reached, action.server, attempt.sessions, shown.status, shown.value, stored, call=call
@@ -163,6 +165,17 @@ class Ending:
         if not reached.feeds.ended:
             return ()
         return marks_at_end(self._desk.bundle.catalog, action, reached, attempt.at_ms, shown.status, shown.value)
+
+
+def _sealed(shown: Shown, *, of_tool: bool) -> tuple[Shown, bytes]:
+    """`shown` and the bytes of it; it is withheld where it has none."""
+    sealed = seal(shown.value)
+    if sealed is not None:
+        return shown, sealed
+    shown = withheld("it holds a value that has no JSON form")
+    if not of_tool:
+        shown = Shown({}, shown.status, shown.error, failed=(INTERNAL_ERROR, shown.error or ""))
+    return shown, seal(shown.value) or b"{}"
 
 
 def _told(attempt: Attempt, judged: Judgement) -> Json:
