@@ -8,6 +8,7 @@ Laws
 """
 
 import contextlib
+import json
 from collections.abc import Mapping
 from typing import Final
 
@@ -32,6 +33,8 @@ _NEEDS: Final[Mapping[str, str]] = {
     "roots/list": "roots",
 }
 """The capability a client must have declared to be asked."""
+ASKED_BYTES_MAX: Final = 256 * 1024
+"""What a server may ask at once: it is read, judged and recorded while everybody waits."""
 
 
 class Questions:
@@ -82,6 +85,11 @@ class Questions:
     def forgotten(self, under: Under) -> None:
         """Nobody answers any more."""
         self.answered(under, dict.fromkeys(under.models))
+
+
+def bytes_of(questions: Mapping[str, Question]) -> int:
+    """How long `questions` are, written in ASCII."""
+    return sum(len(json.dumps(asks.params)) for asks in questions.values())
 
 
 def may_be_asked(capabilities: Mapping[str, Json], question: Question) -> bool:
