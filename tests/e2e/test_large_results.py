@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -153,3 +154,15 @@ async def test_an_error_of_ours_in_that_thread_shows_nothing_and_says_that_the_c
     refused = await b.call("echo", text="large")
     assert isinstance(refused, Refused)
     assert (refused.reasons[0].code, refused.sent) == (Code.INTERNAL, True)
+
+
+@pytest.mark.asyncio
+async def test_threads_change_more_often_only_while_somebody_waits(b: Bench, held: Held) -> None:
+    usual_s = sys.getswitchinterval()
+    task = await large(b, held)
+    assert sys.getswitchinterval() < usual_s
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert sys.getswitchinterval() == usual_s
+    held.go.set()

@@ -1,13 +1,11 @@
-"""The machine's own time and chance, and how this process collects garbage and changes threads."""
+"""The machine's own time and chance, and how this process collects garbage."""
 
 import gc
 import secrets
-import sys
 import time
 from typing import Final
 
 _YOUNG_MAX: Final = 20_000
-_TURN_S: Final = 0.0005
 
 
 class SystemClock:
@@ -28,14 +26,6 @@ class SystemEntropy:
     def token_bytes(self, count: int) -> bytes:
         """`count` bytes fit for keys, salts and nonces."""
         return secrets.token_bytes(count)
-
-
-def share_interpreter() -> None:
-    """Have a thread that computes give way to one that waits for the interpreter after half a millisecond, not five.
-
-    For a service: its loop waits for each turn of its own beside threads that judge large results and read the ledger.
-    """
-    sys.setswitchinterval(_TURN_S)
 
 
 def settle_collector() -> None:

@@ -20,7 +20,7 @@ import uvicorn
 
 from remit import __version__
 from remit.adapters.sqlite.errors import LedgerRefused
-from remit.adapters.system import settle_collector, share_interpreter
+from remit.adapters.system import settle_collector
 from remit.app.build import Service, build
 from remit.app.failure import Exit, Failure
 from remit.app.forwarding import passing_on
@@ -82,7 +82,6 @@ def serve(settings: Settings, *, watch: bool = False) -> None:
         # uvicorn raises the signal again once it has drained; what is ours to close comes after.
         signal.signal(number, _drained)
     logs = Logs(settings.logs, settings.log_level)
-    share_interpreter()
     try:
         with asyncio.Runner(loop_factory=_loop()) as runner:
             runner.run(_serve(settings, listening, logs, watch=watch))

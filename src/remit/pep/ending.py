@@ -6,7 +6,6 @@ import logging
 import traceback
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePath
@@ -20,6 +19,7 @@ from remit.facts.record import Receipt, RecordKind
 from remit.pdp.judge import Judgement, judge_result
 from remit.pdp.past import marks_at_end
 from remit.pep.answer import Answer, Failed, Refused, Released
+from remit.pep.aside import Aside
 from remit.pep.attempt import Attempt
 from remit.pep.covered import covered_shown
 from remit.pep.editing import with_notice, with_word
@@ -45,7 +45,7 @@ class Ending:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._reader = ThreadPoolExecutor(1, "remit-results")
+        self._thread = Aside()
         self.reporting = Reporting(desk)
         """What people are told of what detectors find."""
 
@@ -103,7 +103,7 @@ class Ending:
     async def _aside(self, errand: Errand, attempt: Attempt, work: Callable[[], _T]) -> _T:
         """What `work` makes of a large result, in a thread while the loop serves others."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._reader, work)
+            return await self._thread.run(work)
         except asyncio.CancelledError:
             self.abandon(errand, attempt, Status.LOST)
             raise
