@@ -102,6 +102,12 @@ def test_what_is_as_it_has_to_be_stays(owed: str, given_: Mapping[str, Json]) ->
         ("confine:path:/srv", {"path": ["a", 1]}, "neither a text nor a list"),
         ("confine:path:/srv", {"path": ["a"] * (VALUES_MAX + 1)}, "more than 1000 values"),
         ("redact:pii:text", {"text": "1" * (SCANNED_CHARS_MAX + 1)}, "too long"),
+        (
+            "redact:pii:text",
+            {"text": ["1" * (SCANNED_CHARS_MAX // 2), {"a": "1" * (SCANNED_CHARS_MAX // 2), "b": 1}]},
+            "too long",
+        ),
+        ("redact:pii:text", {"text": [1] * SCANNED_CHARS_MAX}, "too long"),
         ("urls:url:a.org", {"url": "ftp://a.org/"}, "no plain http or https URL"),
         ("urls:url:a.org", {"url": "http://user@a.org/"}, "no plain http or https URL"),
         ("urls:url:a.org", {"url": "http://a.org\\@b.org/"}, "no plain http or https URL"),

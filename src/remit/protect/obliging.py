@@ -18,6 +18,7 @@ from remit.facts.address import in_url, is_global
 from remit.facts.canonical import Json
 from remit.facts.obligation import Cap, Confine, Cover, Host, Obligation, Truncate, Urls, on_result
 from remit.protect.covering import WithheldError, cover
+from remit.protect.detect.detectors import LEAST_CHARS, SCANNED_CHARS_MAX
 
 _URL: Final = re.compile(
     r"(https?)://(\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253})(?::([0-9]{1,5}))?([/?#][!-\[\]-~]*)?", re.IGNORECASE
@@ -103,6 +104,8 @@ def _settle(one: Obligation, made: dict[str, Json], known: Sequence[str], look: 
         return
     match one:
         case Cover():
+            if _chars(made[name]) > SCANNED_CHARS_MAX:
+                raise _UnmetError(f"the argument {name!r} is too long to be looked at ({SCANNED_CHARS_MAX} characters)")
             made[name] = _texts(made[name], lambda text: cover(text, one, name))
         case Truncate(_, chars_max):
             made[name] = _texts(made[name], lambda text: text[:chars_max])
@@ -120,6 +123,15 @@ def _capped(one: Cap, value: Json) -> Json:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _UnmetError(f"the argument {one.argument!r} is capped, and is no number")
     return min(value, one.most)
+
+
+def _chars(value: Json) -> int:
+    """How many characters the texts in `value` have, each of them `LEAST_CHARS` at least."""
+    if isinstance(value, Mapping):
+        return sum(map(_chars, value.values()))
+    if isinstance(value, (list, tuple)):
+        return sum(map(_chars, value))
+    return max(len(value), LEAST_CHARS) if isinstance(value, str) else LEAST_CHARS
 
 
 def _texts(value: Json, change: _Change) -> Json:
