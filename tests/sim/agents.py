@@ -17,7 +17,7 @@ from remit.pep.answer import Answer, Asking, Awaiting, Client, Failed, Refused, 
 from remit.ports.upstream import Changed, Era, Log, Notice, Offer, Progress
 from tests.sim.office import OFFICE, is_obliged, shaped
 from tests.sim.realm import STAFF
-from tests.sim.trades import GATED, PLAIN, Call, Trade, called, known_apart
+from tests.sim.trades import GATED, PLAIN, Call, Trade, again, called, known_apart
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -122,9 +122,13 @@ class Agent:
         answer = await self._ask(
             key, runs, self.driver.call_tool(self.authority, client, server, tool, given, data), client
         )
-        if isinstance(answer, Awaiting) or (waited and isinstance(answer, Released) and self.random.random() < 0.5):
-            # What people let pass once they do not let pass again.
+        passed = waited and isinstance(answer, Released)
+        if passed or isinstance(answer, Awaiting):
+            # What people let pass once they do not let pass again, but under a grant.
             self._waiting.append((server, tool, given))
+        if passed:
+            # Under one, nobody is paid whom they did not see.
+            await self._call(*again(self.random, (server, tool, given)))
 
     async def _read(self) -> None:
         server, uri = self.random.choice(("shop", "vault")), "file:///a"

@@ -246,7 +246,7 @@ class Operator:
                 self.tell("the ledger is verified beside the service")
                 self.verify()
             case 8:
-                text = self.random.choice(("pay eve", "read the page"))
+                text = self.random.choice(("pay what is due", "read the page"))
                 await self.driver.record_words(someone.links[0].sid, text, "harness")
             case _:
                 ended = await self.driver.expire_due()

@@ -19,6 +19,7 @@ from tests.sim.world import Random, play
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = 12
 WITHIN = 1_000
+SOON = 300
 
 
 def story(*arguments: str, hashes: str = "0") -> tuple[int, str]:
@@ -72,6 +73,15 @@ def test_every_law_has_a_mutant() -> None:
 def test_each_law_switched_off_is_noticed(mutant: Mutant) -> None:
     with mutant.planted():
         some = (seed for seed in range(1, WITHIN + 1) if mutant.concerns(profile_of(seed)))
+        broken = (play(seed).broken for seed in some)
+        assert any(found is not None and found[0] == mutant.invariant for found in broken)
+
+
+@pytest.mark.parametrize("first", [1, 11_000_001, 12_000_001])
+def test_agents_soon_ask_under_a_grant_for_what_nobody_saw(first: int) -> None:
+    [mutant] = (one for one in MUTANTS if one.name == "a grant covers what nobody saw")
+    with mutant.planted():
+        some = (seed for seed in range(first, first + SOON) if mutant.concerns(profile_of(seed)))
         broken = (play(seed).broken for seed in some)
         assert any(found is not None and found[0] == mutant.invariant for found in broken)
 

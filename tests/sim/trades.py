@@ -54,3 +54,9 @@ def called(random: Random, trade: Trade) -> Call:
         note = f"n{random.randrange(10**12)}{random.choice(('', f' {ADDRESS}'))}"
         to, amount = random.choice(("eve", "zoe")), min(amount, HUGE_OVER)
     return server, tool, {"amount": amount, "note": note, "to": to}
+
+
+def again(random: Random, call: Call) -> Call:
+    """The like of `call`, for the same payee or for another; the user's words name neither."""
+    server, tool, given = call
+    return server, tool, {**given, "to": random.choice(("eve", "zoe"))}
