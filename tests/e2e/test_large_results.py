@@ -123,6 +123,20 @@ async def test_it_has_the_labels_of_the_bundle_that_runs_once_it_is_judged(b: Be
 
 
 @pytest.mark.asyncio
+async def test_more_than_may_wait_is_withheld_and_its_outcome_is_what_it_was(
+    b: Bench, held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("remit.pep.aside.BYTES_MAX", 4 * len(LARGE) + 1_000)
+    task = await large(b, held)
+    answer = await b.call("echo", text="one more")
+    assert isinstance(answer, Released)
+    assert b"too many large results of this agent" in answer.result
+    held.go.set()
+    assert isinstance(await task, Released)
+    assert [one.status for one in await outcomes(b)] == [Status.OK, Status.OK]
+
+
+@pytest.mark.asyncio
 async def test_it_is_covered_where_it_is_judged(b: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """What looks for what is to be covered takes longer than all else."""
     owes = '@id("covers") @obligation("redact:email") permit (principal, action, resource);'

@@ -25,7 +25,7 @@ from remit.pep.covered import covered_shown
 from remit.pep.editing import with_notice, with_word
 from remit.pep.errand import Errand
 from remit.pep.judging import Desk
-from remit.pep.release import INTERNAL_ERROR, Shown, seal, too_long, withheld
+from remit.pep.release import INTERNAL_ERROR, Shown, seal, too_long, too_many, withheld
 from remit.pep.reporting import Reporting
 from remit.pep.taking import append_of, reached_of
 from remit.policy.verdict import Code, Reason
@@ -53,14 +53,15 @@ class Ending:
         """The answer that `reply` is, once its outcome is durable. Cancelled before that is queued, it is in doubt."""
         of_tool = errand.action.kind is ActionKind.CALL_TOOL
         shown, sealed = _sealed(errand.show(reply), of_tool=of_tool)
+        if len(sealed) > ON_LOOP_BYTES_MAX and not self._thread.has_room(
+            errand.action.authority.acting.agent, len(sealed)
+        ):
+            shown, sealed = _sealed(too_many(shown, call=of_tool), of_tool=of_tool)
         if attempt.owed:
             cover = partial(covered_shown, attempt.owed, shown, reached_of(attempt.decision).tool, of_tool=of_tool)
-            shown = await self._aside(errand, attempt, cover) if len(sealed) > ON_LOOP_BYTES_MAX else cover()
+            shown = await self._done(errand, attempt, len(sealed), cover)
             shown, sealed = _sealed(shown, of_tool=of_tool)
-        if len(sealed) > ON_LOOP_BYTES_MAX:
-            judged = await self._judged_aside(errand, attempt, shown)
-        else:
-            judged = self._judged(errand, attempt, shown)
+        judged = await self._judged_in_turn(errand, attempt, shown, len(sealed))
         told = _told(attempt, judged)
         data = sealed if told is shown.value else seal(told) or b"{}"
         if (most := _shown_max(errand, attempt)) is not None and len(data) > most:
@@ -100,19 +101,22 @@ class Ending:
             self._desk.breaking.ended(errand.action, attempt.ref, failed=None, took_ms=0.0)
             asyncio.ensure_future(pending.durable).add_done_callback(seen)
 
-    async def _aside(self, errand: Errand, attempt: Attempt, work: Callable[[], _T]) -> _T:
-        """What `work` makes of a large result, in a thread while the loop serves others."""
+    async def _done(self, errand: Errand, attempt: Attempt, size: int, work: Callable[[], _T]) -> _T:
+        """What `work` makes of a result of `size` bytes: of a large one in a thread, while the loop serves others."""
+        if size <= ON_LOOP_BYTES_MAX:
+            return work()
         try:
-            return await self._thread.run(work)
+            return await self._thread.run(errand.action.authority.acting.agent, size, work)
         except asyncio.CancelledError:
             self.abandon(errand, attempt, Status.LOST)
             raise
 
-    async def _judged_aside(self, errand: Errand, attempt: Attempt, shown: Shown) -> Judgement:
-        """As `_judged`, aside; anew where another bundle runs by then."""
+    async def _judged_in_turn(self, errand: Errand, attempt: Attempt, shown: Shown, size: int) -> Judgement:
+        """As `_judged`, in a thread if need be; anew where another bundle runs by then."""
+        aside = size > ON_LOOP_BYTES_MAX
         while True:
             bundle = self._desk.bundle
-            judged = await self._aside(errand, attempt, self._judging(errand, attempt, shown, aside=True))
+            judged = await self._done(errand, attempt, size, self._judging(errand, attempt, shown, aside=aside))
             if self._desk.bundle is bundle:
                 return judged
 
@@ -122,7 +126,7 @@ class Ending:
     def _judging(
         self, errand: Errand, attempt: Attempt, shown: Shown, *, aside: bool = False
     ) -> Callable[[], Judgement]:
-        """What judges `shown`, by all that is known as of now; `aside` if need be."""
+        """What judges `shown`, by all that is known as of now; `aside`: in another thread."""
         reached = reached_of(attempt.decision)
         action, bundle = errand.action, self._desk.bundle
         stored = self._desk.stored(action)

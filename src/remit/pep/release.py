@@ -108,7 +108,18 @@ def withheld(why: str) -> Shown:
 
 def too_long(shown: Shown, size: int, most: int, *, call: bool) -> Shown:
     """What is shown in the place of a result longer than a budget reserved for it; its effect was all the same."""
-    text = f"the result is withheld: it takes {size:,} bytes, and a budget of tokens leaves one {most:,}"
+    return _instead(shown, f"it takes {size:,} bytes, and a budget of tokens leaves one {most:,}", call=call)
+
+
+def too_many(shown: Shown, *, call: bool) -> Shown:
+    """What is shown in the place of a large result while as many of its agent wait to be judged as are kept."""
+    return _instead(
+        shown, "too many large results of this agent wait to be judged: make fewer calls at once", call=call
+    )
+
+
+def _instead(shown: Shown, why: str, *, call: bool) -> Shown:
+    text = f"the result is withheld: {why}"
     if call:
         return Shown(_failed(text), shown.status, text)
     return Shown({}, shown.status, text, failed=(INTERNAL_ERROR, text))
