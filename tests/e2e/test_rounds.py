@@ -13,7 +13,7 @@ from remit.facts.record import RecordKind, Ref
 from remit.pep import notices
 from remit.pep import rounds as opened
 from remit.pep.answer import Asking, Awaiting, Client, Failed, Refused, Released
-from remit.pep.questions import ASKED_BYTES_MAX
+from remit.pep.showing import QUESTION_BYTES_MAX
 from remit.policy.verdict import Code
 from remit.ports.upstream import Asked, Era, Failure, Log, Offer, Progress, Question, Result
 from remit.trace.bodies import ActionBody, Choice, ExchangeBody, OutcomeBody, Passed, Status
@@ -287,15 +287,15 @@ async def test_a_question_that_is_not_recorded_leaves_a_call_that_was_sent(b: Be
 
 
 @driven
-async def test_a_question_longer_than_is_read_is_asked_of_nobody(b: Bench) -> None:
+async def test_of_what_is_asked_at_once_what_is_longer_than_is_read_is_declined(b: Bench) -> None:
     """It would be read, judged and recorded while everybody waits."""
-    long = {**WHO.params, "message": "w" * ASKED_BYTES_MAX}
-    b.upstream.reply = Asked({"who": replace(WHO, params=long)}, "held-1")
+    long = replace(WHO, params={**WHO.params, "message": "w" * (QUESTION_BYTES_MAX - 1_000)})
+    b.upstream.reply, b.upstream.then = Asked({"who": long, "again": long}, "held-1"), [DONE]
     found = await call(b)
-    assert isinstance(found, Released), "a tool error that says so"
-    assert b"longer than 262144 bytes" in found.result
-    assert "dropped held-1" in b.trace
-    assert await bodies(b, RecordKind.EXCHANGE) == []
+    assert isinstance(found, Asking)
+    assert list(found.questions) == ["who"]
+    assert isinstance(await b.driver.resume(b.authority(), ABLE, found.round, YES), Released)
+    assert 'resumed held-1 {"again":null,"who":{"action":"accept"}}' in b.trace
 
 
 @driven

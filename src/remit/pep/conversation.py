@@ -17,7 +17,7 @@ from remit.facts.canonical import Json
 from remit.pep.answer import Answer, Asking, Awaiting, Client, Refused
 from remit.pep.attempt import Attempt
 from remit.pep.memory import Memory
-from remit.pep.questions import ASKED_BYTES_MAX, Questions, bytes_of, may_be_asked, with_responses
+from remit.pep.questions import Questions, may_be_asked, with_responses
 from remit.pep.release import was_sent
 from remit.pep.responses import answers_to
 from remit.pep.rounds import EXPIRES_S, ROUNDS_MAX, Rounds, Under
@@ -52,10 +52,10 @@ class Conversation:
         while isinstance(reply, Asked):
             under.asked = reply
             under.number += 1
-            why = self._too_much(under, reply)
-            if why is not None:
+            if under.number > ROUNDS_MAX or not self._rounds.has_room(under):
                 self._drop(under, reply)
-                reply = Failure("rounds", why, sent=True)
+                text = f"the server asks more than {ROUNDS_MAX} times, or too many wait for answers"
+                reply = Failure("rounds", text, sent=True)
                 break
             try:
                 with self._rounds.room(under):
@@ -73,14 +73,6 @@ class Conversation:
         if isinstance(reply, Begun):
             return await self._tasks.begin(under, reply)
         return await self._way.finish(under, reply)
-
-    def _too_much(self, under: Under, asked: Asked) -> str | None:
-        """Why `asked` is not put, if so."""
-        if under.number > ROUNDS_MAX or not self._rounds.has_room(under):
-            return f"the server asks more than {ROUNDS_MAX} times, or too many wait for answers"
-        if bytes_of(asked.questions) > ASKED_BYTES_MAX:
-            return f"what the server asks at once is longer than {ASKED_BYTES_MAX} bytes"
-        return None
 
     async def resume(self, authority: Authority, client: Client, round_: str, responses: Mapping[str, Json]) -> Answer:
         """Go on with the action that waits as `round_`."""

@@ -8,7 +8,6 @@ Laws
 """
 
 import contextlib
-import json
 from collections.abc import Mapping
 from typing import Final
 
@@ -20,7 +19,7 @@ from remit.pep.covered import covered_question
 from remit.pep.judging import Desk
 from remit.pep.responses import is_bare
 from remit.pep.rounds import Under
-from remit.pep.showing import show_question
+from remit.pep.showing import QUESTION_BYTES_MAX, show_question
 from remit.policy.schema import CLIENT_MODEL
 from remit.policy.verdict import Permit
 from remit.ports.ledger import LedgerUnwritable
@@ -33,8 +32,6 @@ _NEEDS: Final[Mapping[str, str]] = {
     "roots/list": "roots",
 }
 """The capability a client must have declared to be asked."""
-ASKED_BYTES_MAX: Final = 256 * 1024
-"""What a server may ask at once: it is read, judged and recorded while everybody waits."""
 
 
 class Questions:
@@ -49,8 +46,11 @@ class Questions:
         Raises `LedgerUnwritable`.
         """
         questions: dict[str, Question] = {}
+        left = QUESTION_BYTES_MAX
         for key, asks in asked.items():
-            shown = covered_question(under.attempt.owed, show_question(asks))
+            plain = show_question(asks)
+            left -= 0 if plain is None else len(canonical(plain.params))
+            shown = covered_question(under.attempt.owed, plain) if left >= 0 else None
             if shown is None or not may_be_asked(under.client.capabilities, shown):
                 continue
             action = _own(under.errand.action, shown)
@@ -85,11 +85,6 @@ class Questions:
     def forgotten(self, under: Under) -> None:
         """Nobody answers any more."""
         self.answered(under, dict.fromkeys(under.models))
-
-
-def bytes_of(questions: Mapping[str, Question]) -> int:
-    """How long `questions` are, written in ASCII."""
-    return sum(len(json.dumps(asks.params)) for asks in questions.values())
 
 
 def may_be_asked(capabilities: Mapping[str, Json], question: Question) -> bool:

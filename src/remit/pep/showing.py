@@ -28,7 +28,8 @@ from remit.ports.upstream import Failure, Log, Notice, Offer, Progress, Question
 from remit.trace.bodies import Status
 
 VALUES_MAX: Final = 100
-QUESTION_BYTES_MAX: Final = 1024 * 1024
+QUESTION_BYTES_MAX: Final = 256 * 1024
+"""Of what a server asks at once: it is read, judged and recorded while everybody waits."""
 LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 """RFC 5424, from the least."""
 _ITEMS: Final[Mapping[Offer, frozenset[str]]] = MappingProxyType(

@@ -222,9 +222,10 @@ class SqliteLedger:
         self._readers.close()
         try:
             if self._writer.failure is None:
-                # What cannot be moved stays in the log: it is durable there, and the next start finds it.
                 with suppress(sqlite3.Error):
                     self.left = left_in_doubt(self._conn)
+                # What cannot be moved stays in the log: it is durable there, and the next start finds it.
+                with suppress(sqlite3.Error):
                     self._conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             self._conn.close()
