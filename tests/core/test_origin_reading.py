@@ -2,6 +2,7 @@
 
 import gc
 import json
+import time
 import tracemalloc
 from collections.abc import Iterable
 
@@ -186,6 +187,21 @@ def test_reading_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(80):
         deep = [deep]
     assert read(None, WEB, {"structuredContent": deep, "content": []}).capped
+
+
+def test_a_result_whose_characters_stand_for_many_is_not_read_on() -> None:
+    """A megabyte of U+FDFA is read as eighteen, which held up everybody for seconds."""
+    said = {"type": "text", "text": "\ufdfa" * 1_000_000}
+    for result in (
+        {"content": [said, {"type": "text", "text": "grüß dich"}]},
+        {"content": [], "structuredContent": said},
+    ):
+        began = time.process_time()
+        found = read(None, WEB, result)
+        assert time.process_time() - began < 0.5
+        assert found.capped
+        assert all(len(leaf.text) < 10 for leaf in found.leaves)
+    assert not read(None, WEB, {"content": [{"type": "text", "text": "grüß dich " * 100_000}]}).capped
 
 
 def test_places_are_kept_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:

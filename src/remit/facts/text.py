@@ -17,6 +17,10 @@ _HALFWIDTH: Final = (("\uff9e", "\u3099"), ("\uff9f", "\u309a"))
 _MARKS: Final = re.compile(r"[^\u0000-\u02ff\w\s]{31,}")
 """More characters than any language sets upon one letter (Unicode TR 15, "stream-safe"), all of which may be marks."""
 
+GROWTH_MAX: Final = 18
+"""As many characters may one be in form NFKC."""
+_PIECE_CHARS: Final = 4_096
+
 
 def composed(text: str) -> str:
     """`text` in Unicode's form NFKC, in time that grows with its length alone.
@@ -29,6 +33,20 @@ def composed(text: str) -> str:
     for letter, mark in _HALFWIDTH:
         text = text.replace(letter, mark)
     return unicodedata.normalize("NFKC", _MARKS.sub(_ordered, text))
+
+
+def gained(text: str, most: int) -> int:
+    """How many characters more than `text` its form NFKC has; some number above `most` where they are more than that.
+
+    One character may become eighteen (U+FDFA). It is told piece by piece, so that no more is made than has to be.
+    """
+    found = 0
+    for at in range(0, 0 if text.isascii() else len(text), _PIECE_CHARS):
+        piece = text[at : at + _PIECE_CHARS]
+        found += max(len(unicodedata.normalize("NFKC", _MARKS.sub(_ordered, piece))) - len(piece), 0)
+        if found > most:
+            break
+    return found
 
 
 def _ordered(found: re.Match[str]) -> str:

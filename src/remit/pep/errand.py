@@ -18,12 +18,14 @@ from remit.facts.capability import NEEDS_TASKS, takes_tasks
 from remit.facts.catalog import Tool
 from remit.facts.mirrored import Mirrors, headers
 from remit.pep.answer import Client
-from remit.pep.release import Shown, clean
+from remit.pep.release import Shown, clean, seal
 from remit.pep.showing import show_completion, show_contents, show_introduction, show_list, show_prompt
 from remit.ports.upstream import Along, Era, Failure, Offer, Reply, Result, Upstream, UpstreamUnreachable
 
 PAGES_MAX: Final = 100
 ITEMS_MAX: Final = 10_000
+LIST_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Of all pages of a list: as much as one message may be."""
 LISTS: Final[Mapping[Offer, tuple[str, ActionKind]]] = {
     Offer.RESOURCES: ("resources/list", ActionKind.READ_RESOURCE),
     Offer.TEMPLATES: ("resources/templates/list", ActionKind.READ_RESOURCE),
@@ -190,11 +192,15 @@ def _told_once(params: Mapping[str, Json]) -> Mapping[str, Json]:
 async def _pages(method: str, offer: Offer, upstream: Upstream, sid: str, era: Era, along: Along) -> Reply:
     items: list[Json] = []
     cursor: str | None = None
+    size = 0
     for _ in range(PAGES_MAX):
         params: Mapping[str, Json] = {} if cursor is None else {"cursor": cursor}
         reply = await upstream.ask(sid, era, method, params, along)
         match reply:
             case Result(value):
+                size += len(seal(value) or b"")
+                if size > LIST_BYTES_MAX:
+                    return Failure("error", f"{method} lists more than {LIST_BYTES_MAX:,} bytes", sent=True)
                 page = value.get(offer.value)
                 items += page if isinstance(page, list) else []
                 following = value.get("nextCursor")

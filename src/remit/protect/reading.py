@@ -19,6 +19,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.label import NONE, Labels, closed
 from remit.facts.results import TRUSTED, Format, Part
+from remit.facts.text import gained
 from remit.protect import yamltext
 from remit.protect.gathered import NOWHERE, Gathered
 from remit.protect.places import WHOLE, Place, root_of
@@ -27,6 +28,8 @@ from remit.protect.yamltext import DEPTH_MAX, Unread
 LEAVES_MAX: Final = 100_000
 TEXT_CHARS_MAX: Final = 1024 * 1024
 """What is read of one text beyond its labels."""
+GAINED_CHARS_MAX: Final = 256 * 1024
+"""By so many characters the texts of a result may grow as their characters are brought into one form."""
 NAME_CHARS_MAX: Final = 200
 NAME_WORDS_MAX: Final = 16
 _NUMBERS: Final = (int, float)
@@ -162,10 +165,28 @@ class _Reader:
 
     def end(self) -> Reading:
         """What was read, once all of it was."""
+        self._hold()
         if self._reading.loose:
             unfitted = [part.labels for part in self._parts if id(part) not in self._fitted]
             self._reading.rest = self._source.union(*unfitted) if unfitted else self._source
         return self._reading
+
+    def _hold(self) -> None:
+        """Leave out what makes far more than it is: to read a megabyte of U+FDFA would keep everybody for seconds."""
+        reading, left = self._reading, GAINED_CHARS_MAX
+
+        def fits(text: str) -> bool:
+            nonlocal left
+            if text.isascii():
+                return True
+            more = gained(text, left) if left >= 0 else 1
+            left -= more
+            return left >= 0 or not more
+
+        told = [leaf for leaf in reading.told if fits(leaf.text)]
+        loose = [one for one in reading.loose if fits(one[2])]
+        if left < 0:
+            reading.told, reading.loose, reading.capped = told, loose, True
 
     def _whole(self, text: str, labels: Labels) -> None:
         if len(text) > TEXT_CHARS_MAX:

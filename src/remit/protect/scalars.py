@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 from remit.facts.origin import Origin, Role
+from remit.facts.text import GROWTH_MAX, gained
 from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, VOUCHING, WORDS, Index, origin_of
 from remit.protect.language import STOP
 from remit.protect.onward import shown
@@ -112,13 +113,32 @@ UNREAD: Final = Scalar(())
 
 def read_scalars(given: Sequence[tuple[str | float, Role | None]]) -> list[Scalar]:
     """What is read of the values of an action, each with the role of its argument; `UNREAD` of what is too long."""
-    if sum([len(value) for value, _ in given if isinstance(value, str)]) + LEAST_CHARS * len(given) <= READ_CHARS_MAX:
+    chars, ours = sum([len(value) for value, _ in given if isinstance(value, str)]), LEAST_CHARS * len(given)
+    if chars * GROWTH_MAX + ours <= READ_CHARS_MAX or (
+        chars + ours <= READ_CHARS_MAX and all(value.isascii() for value, _ in given if isinstance(value, str))
+    ):
         return [read_scalar(value, role) for value, role in given]
-    sizes = [max(len(value), LEAST_CHARS) if isinstance(value, str) else LEAST_CHARS for value, _ in given]
+    sizes = _sizes([value if isinstance(value, str) else "" for value, _ in given])
     most = _longest_read(sizes)
     return [
         read_scalar(value, role) if size <= most else UNREAD for (value, role), size in zip(given, sizes, strict=True)
     ]
+
+
+def _sizes(texts: Sequence[str]) -> list[int]:
+    """As how many characters each counts: as those that are read, which may be many times those that it has.
+
+    The shortest are measured first; what is left once that took as much as it may counts as too long.
+    """
+    sizes, left, work = [LEAST_CHARS] * len(texts), READ_CHARS_MAX, 4 * READ_CHARS_MAX
+    for at, text in sorted(enumerate(texts), key=lambda one: (len(one[1]), one[1])):
+        size = max(len(text), LEAST_CHARS)
+        if size <= left and not text.isascii():
+            size += gained(text, left - size) if work > 0 else READ_CHARS_MAX
+            work -= size
+        sizes[at] = size
+        left -= size if size <= left else 0
+    return sizes
 
 
 def _longest_read(sizes: Iterable[int]) -> int:
