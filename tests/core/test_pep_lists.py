@@ -29,7 +29,11 @@ class Pages:
 def test_the_pages_of_a_list_together_are_no_longer_than_a_message_may_be() -> None:
     server = Pages(LIST_BYTES_MAX // 4)
     errand = list_offers(action().authority, "shop", Offer.PROMPTS)
-    found = asyncio.run(errand.send(cast("Upstream", server), "sid", Era.STATELESS, Along()))
+
+    async def listed() -> Reply:
+        return await errand.send(cast("Upstream", server), "sid", Era.STATELESS, Along())
+
+    found = asyncio.run(listed())
     assert isinstance(found, Failure)
     assert found.text == "prompts/list lists more than 16,777,216 bytes"
     assert (found.sent, server.asked) == (True, 4)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from remit.api.services import ServerPin
+from remit.app import comparing
+from remit.app.comparing import server_pin
 from tests.e2e.api_world import World, declared, world
 from tests.e2e.gateway_world import until
 
@@ -66,6 +70,21 @@ async def test_diff_apply_and_delete(api: World):
     used = await api.ask("DELETE", "/resources/servers/hand", api.admin)
     assert used.status_code in {409, 422}
     assert "hand" in (api.workspace / "servers.yaml").read_text()
+
+
+async def test_tools_are_compared_beside_the_loop(api: World, monkeypatch: pytest.MonkeyPatch):
+    """A thousand large definitions take seconds, for which every call and halt would wait."""
+    loop, compared = threading.get_ident(), list[int]()
+
+    def compare(*given: Any, **named: Any) -> ServerPin:
+        compared.append(threading.get_ident())
+        return server_pin(*given, **named)
+
+    monkeypatch.setattr(comparing, "server_pin", compare)
+    for path in ("/tools", "/tools/review", "/diff", "/doctor"):
+        await api.told("GET", path)
+    assert len(compared) >= 4
+    assert loop not in compared
 
 
 async def test_a_drifted_tool_is_shown_and_accepted_by_its_pin_alone(api: World):
