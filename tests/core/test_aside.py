@@ -44,8 +44,11 @@ async def test_what_waits_is_bounded_for_each_agent_and_in_all() -> None:
     await asyncio.sleep(0)
     assert (aside.has_room("bob", 2), aside.has_room("bob", 3)) == (True, False)
     tasks[-1].cancel()
+    await asyncio.wait(tasks[-1:])
+    assert not aside.has_room("bob", share), "the thread has still to do it"
     go.set()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance((await asyncio.gather(*tasks, return_exceptions=True))[-1], asyncio.CancelledError)
+    await aside.run("zoe", 1, lambda: None)
     assert aside.has_room("ada", share), "nothing is left of what was done or cancelled"
     assert aside.has_room("bob", share)
 

@@ -1,7 +1,6 @@
 """Origins from end to end in memory: the user's words, results and arguments to the facts that policies read."""
 
 import json
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -519,11 +518,9 @@ def test_a_short_value_counts_as_longer_than_it_is() -> None:
 
 @pytest.mark.parametrize("many", [1, 300])
 def test_characters_count_as_those_that_they_are_read_as(many: int) -> None:
-    """U+FDFA is one character, and eighteen once it is read: 128 Ki of them took a second, for which all waited."""
+    """U+FDFA is one character, and eighteen once it is read."""
     given: list[Json] = ["\ufdfa" * (READ_CHARS_MAX // many)] * many
-    began = time.process_time()
     found = World(said="hello").flow("send", to="hello", text=given)
-    assert time.process_time() - began < 0.25
     assert (found.content.untrusted, found.content.all, found.targets.grounded) == (many, many, 1)
     few = World(said="\ufdfa grüß dich").flow("send", to="\ufdfa", text="grüß dich " * 2_000)
     assert (few.content.grounded, few.targets.grounded) == (1, 1), "what is as long as it looks is read"

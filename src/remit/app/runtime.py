@@ -242,7 +242,6 @@ class Runtime:
             live = await self.live(server)
         except Conflict as error:
             return server_pin(self._running, server, None, unreachable=str(error.__cause__ or error))
-        # Of a thousand large definitions that takes seconds.
         return await asyncio.to_thread(server_pin, self._running, server, live)
 
     async def _folder(self) -> Running:

@@ -28,6 +28,8 @@ from remit.protect.yamltext import DEPTH_MAX, Unread
 LEAVES_MAX: Final = 100_000
 TEXT_CHARS_MAX: Final = 1024 * 1024
 """What is read of one text beyond its labels."""
+RESULT_CHARS_MAX: Final = 4 * 1024 * 1024
+"""What is read of all its texts."""
 GAINED_CHARS_MAX: Final = 256 * 1024
 """By so many characters the texts of a result may grow as their characters are brought into one form."""
 NAME_CHARS_MAX: Final = 200
@@ -172,20 +174,21 @@ class _Reader:
         return self._reading
 
     def _hold(self) -> None:
-        """Leave out what makes far more than it is: to read a megabyte of U+FDFA would keep everybody for seconds."""
-        reading, left = self._reading, GAINED_CHARS_MAX
+        """Leave out what is too much in all, or makes far more than it is, as U+FDFA does."""
+        reading, room, left = self._reading, RESULT_CHARS_MAX, GAINED_CHARS_MAX
 
         def fits(text: str) -> bool:
-            nonlocal left
-            if text.isascii():
-                return True
+            nonlocal room, left
+            room -= len(text)
+            if room < 0 or text.isascii():
+                return room >= 0
             more = gained(text, left) if left >= 0 else 1
             left -= more
             return left >= 0 or not more
 
         told = [leaf for leaf in reading.told if fits(leaf.text)]
         loose = [one for one in reading.loose if fits(one[2])]
-        if left < 0:
+        if room < 0 or left < 0:
             reading.told, reading.loose, reading.capped = told, loose, True
 
     def _whole(self, text: str, labels: Labels) -> None:

@@ -28,7 +28,7 @@ _JOINING: Final = frozenset({"a", "an", "and", "of", "the"})
 """Words that tell nothing in a target either."""
 
 
-READ_CHARS_MAX: Final = 128 * 1024
+READ_CHARS_MAX: Final = 64 * 1024
 """What is read of the values of one action: some tens of milliseconds, for which everybody waits."""
 LEAST_CHARS: Final = 64
 """As so many a shorter value counts: it takes as long to read."""
