@@ -18,7 +18,7 @@ from remit.facts.address import in_url, is_global
 from remit.facts.canonical import Json
 from remit.facts.obligation import Cap, Confine, Cover, Host, Obligation, Truncate, Urls, on_result
 from remit.protect.covering import WithheldError, cover
-from remit.protect.detect.detectors import LEAST_CHARS, SCANNED_CHARS_MAX
+from remit.protect.detect.detectors import LEAST_CHARS, SCANNED_CHARS_MAX, texts
 
 _URL: Final = re.compile(
     r"(https?)://(\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253})(?::([0-9]{1,5}))?([/?#][!-\[\]-~]*)?", re.IGNORECASE
@@ -126,12 +126,8 @@ def _capped(one: Cap, value: Json) -> Json:
 
 
 def _chars(value: Json) -> int:
-    """How many characters the texts in `value` have, each of them `LEAST_CHARS` at least."""
-    if isinstance(value, Mapping):
-        return sum(map(_chars, value.values()))
-    if isinstance(value, (list, tuple)):
-        return sum(map(_chars, value))
-    return max(len(value), LEAST_CHARS) if isinstance(value, str) else LEAST_CHARS
+    """As how many characters `value` counts, as in a result (`detect.detectors`)."""
+    return sum(max(len(text), LEAST_CHARS) for text, _ in texts(value))
 
 
 def _texts(value: Json, change: _Change) -> Json:

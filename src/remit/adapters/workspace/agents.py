@@ -6,7 +6,7 @@ from typing import Final
 
 import yaml
 
-from remit.adapters.workspace.documents import Document, YamlRefused, documents
+from remit.adapters.workspace.documents import Document, edited
 from remit.control.resources import API_VERSION, AgentSpec, Kind, Resource
 from remit.facts.agent import Harness, Mode
 from remit.facts.canonical import Json
@@ -31,19 +31,11 @@ def enforced(text: str, document: Document) -> str | None:
     """`text` with the mode of the agent that `document` of it declares set to enforce.
 
     None where that is not to be had by changing that one word: an alias, a tag, another document
-    that would change too. The result is read again, so that nothing depends on how it was found.
+    that would change too.
     """
-    index = next(at for at, found in enumerate(documents(text)) if found.start == document.start)
-    wanted = [found.value for found in documents(text)]
-    wanted[index] = _held(document.value)
-    for found in _MODE.finditer(text, document.start, document.end):
-        changed = f"{text[: found.start()]}{found['key']}enforce{text[found.end() :]}"
-        try:
-            if [one.value for one in documents(changed)] == wanted:
-                return changed
-        except YamlRefused:
-            continue
-    return None
+    places = _MODE.finditer(text, document.start, document.end)
+    tries = (f"{text[: found.start()]}{found['key']}enforce{text[found.end() :]}" for found in places)
+    return edited(text, document, _held(document.value), tries)
 
 
 def _held(value: Json) -> Json:

@@ -7,7 +7,7 @@ and size are bounded before anything is made.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias, cast
 
@@ -260,3 +260,18 @@ def _scalar(event: ScalarEvent, line: int) -> Json:
     if _INT.fullmatch(text):
         return int(text)
     return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def edited(text: str, document: Document, value: Json, tries: Iterable[str]) -> str | None:
+    """The first of `tries` that reads as `text` does, but with `value` for what `document` of it holds.
+
+    None where none does. Each is read again, so that nothing depends on how the place to change was found.
+    """
+    wanted = [value if found.start == document.start else found.value for found in documents(text)]
+    for changed in tries:
+        try:
+            if [one.value for one in documents(changed)] == wanted:
+                return changed
+        except YamlRefused:
+            continue
+    return None

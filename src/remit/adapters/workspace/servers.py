@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from remit.adapters.workspace.documents import Document, YamlRefused, documents
+from remit.adapters.workspace.documents import Document, edited
 from remit.facts.canonical import Json
 from remit.facts.catalog import Sink
 from remit.facts.text import one_line
@@ -18,22 +18,16 @@ _SPEC: Final = re.compile(
 def with_sink(text: str, document: Document, sink: Sink, because: str) -> str | None:
     """`text` with `sink` in the Server that `document` of it declares, and the reason beside it where there is room.
 
-    None where that is not to be had by adding that one member. The result is read again, so that nothing depends on how
-    the place was found.
+    None where that is not to be had by adding that one member.
     """
-    read = documents(text)
-    wanted = [_sinking(found.value, sink) if found.start == document.start else found.value for found in read]
-    for found in _SPEC.finditer(text, document.start, document.end):
-        added = f"sink: {sink.value}" + (
-            ", " if found["flow"] else f"  # {one_line(because)}{found['end']}{found['indent']}"
-        )
-        changed = text[: found.end()] + added + text[found.end() :]
-        try:
-            if [one.value for one in documents(changed)] == wanted:
-                return changed
-        except YamlRefused:
-            continue
-    return None
+    places = _SPEC.finditer(text, document.start, document.end)
+    tries = (text[: found.end()] + _added(found, sink, because) + text[found.end() :] for found in places)
+    return edited(text, document, _sinking(document.value, sink), tries)
+
+
+def _added(found: re.Match[str], sink: Sink, because: str) -> str:
+    after = ", " if found["flow"] else f"  # {one_line(because)}{found['end']}{found['indent']}"
+    return f"sink: {sink.value}{after}"
 
 
 def _sinking(value: Json, sink: Sink) -> Json:
