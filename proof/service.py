@@ -60,6 +60,13 @@ class Service:
         path = self.root / "service.log"
         return path.read_text("utf-8", "replace") if path.exists() else ""
 
+    def says(self, text: str, within_s: float = 20.0) -> None:
+        """Wait until its log has `text`, which a thread of its own writes; `AssertionError` with the log if not."""
+        deadline = time.monotonic() + within_s
+        while text not in self.log:
+            assert time.monotonic() < deadline, f"{text!r} is not in its log: {self.log}"
+            time.sleep(0.05)
+
     def write(self, files: dict[str, str]) -> None:
         """Write workspace files by relative name."""
         for name, text in files.items():

@@ -98,6 +98,7 @@ async def test_glass_is_broken_loudly_and_reviewed_by_somebody_else(counting: Co
     done = await asyncio.to_thread(service.remit, "break-glass", ident, "--why", "the site is down", token=sam)
     assert done.returncode == 0, done.stderr
     assert "THE GLASS IS BROKEN" in done.stderr
+    await asyncio.to_thread(service.says, "the glass is broken")
     assert service.log.count("the glass is broken") == 1
     assert not (await task).is_error
     [left] = await asyncio.to_thread(service.told, "approvals", "ls", "--unreviewed", token=sam)
