@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from remit.facts.canonical import canonical
-from remit.ports.upstream import Era, Failure, Result, UpstreamUnreachable
+from remit.ports.upstream import Along, Era, Failure, Result, UpstreamUnreachable
 from tests.upstreams import catalogue
 from tests.upstreams.rig import Rig, http_process, rig
 
@@ -172,6 +172,33 @@ async def test_a_server_that_breaks_off_in_mid_call_may_have_acted(
         assert reply.sent
         assert one.upstream.health().last_error == reply.text
         await echo(one)
+
+
+@kinds
+@eras
+@pytest.mark.asyncio
+async def test_a_large_answer_comes_as_far_as_it_may_be_held(kind: str, era: Era, port: int, tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def hold(size: int) -> bool:
+        asked.append(size)
+        return sum(asked) <= most
+
+    large, along = canonical({"text": "x" * 300_000}), Along(hold=hold)
+    async with rig(kind, port, tmp_path) as one:
+        most = 1_000_000
+        assert isinstance(await one.upstream.call("a", era, "echo", b'{"text":"small"}', along), Result)
+        assert asked == []
+        assert isinstance(await one.upstream.call("a", era, "echo", large, along), Result)
+        assert 300_000 <= sum(asked) <= most
+        asked.clear()
+        most = 200_000
+        reply = await one.upstream.call("a", era, "echo", large, along)
+        assert isinstance(reply, Failure)
+        assert (reply.cause, reply.sent) == ("no_room", True)
+        assert "held_bytes_per_agent_max" in reply.text
+        assert one.upstream.health().state == "up", "the server is not to blame"
+        await echo(one, era)
 
 
 @kinds

@@ -135,3 +135,25 @@ def test_a_service_that_ends_takes_nothing_new_and_tells_its_streams() -> None:
         assert closing.is_set()
         busy = refusal(where)
         assert (busy.status, busy.code) == (503, "service/draining")
+
+
+def test_large_answers_are_held_per_agent_and_in_all_and_one_always_may() -> None:
+    where, _, refused = gate(replace(DEFAULT, held_bytes_per_agent_max=10, held_bytes_max=15))
+    with where.request("a") as first, where.request("a") as second, where.request("b") as other:
+        assert first.hold(8)
+        assert first.hold(40), "what one request holds alone it may"
+        assert not second.hold(1)
+        assert other.hold(3), "whatever others hold"
+        assert refused == {"limit/held-bytes": 1}
+        with where.request("b") as full:
+            assert not full.hold(1), "all that is held is too much"
+        assert where.held_bytes == 51
+    assert where.held_bytes == 0
+    assert first.hold(100), "what comes for one that left is nobody's"
+    with where.request("a") as third, where.request("a") as fourth, where.request("b") as other:
+        assert third.hold(6)
+        assert not fourth.hold(5)
+        assert fourth.hold(4)
+        assert other.hold(5)
+    assert where.held_bytes == 0
+    assert refused == {"limit/held-bytes": 3}

@@ -7,8 +7,15 @@ from collections.abc import Mapping
 ACCEPT = "application/json, text/event-stream"
 
 
-def request(port: int, token: str, method: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> bytes:
-    """One HTTP request for `/mcp/counter`."""
+def request(
+    port: int,
+    token: str,
+    method: str,
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+    server: str = "counter",
+) -> bytes:
+    """One HTTP request for `/mcp/{server}`."""
     fields = {
         "host": f"127.0.0.1:{port}",
         "authorization": f"Bearer {token}",
@@ -17,20 +24,32 @@ def request(port: int, token: str, method: str, body: bytes = b"", headers: Mapp
     }
     if body:
         fields |= {"content-type": "application/json", "content-length": str(len(body))}
-    lines = [f"{method} /mcp/counter HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    lines = [f"{method} /mcp/{server} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
     return "\r\n".join([*lines, "", ""]).encode("ascii") + body
 
 
 def call_bytes(port: int, token: str, ident: str, headers: Mapping[str, str] | None = None) -> bytes:
     """A stateless `tools/call` of `add`."""
+    return tool_bytes(port, token, "counter", "add", {"id": ident}, headers)
+
+
+def tool_bytes(
+    port: int,
+    token: str,
+    server: str,
+    tool: str,
+    arguments: Mapping[str, object],
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
+    """A stateless `tools/call`."""
     meta: dict[str, object] = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {},
     }
-    params: dict[str, object] = {"name": "add", "arguments": {"id": ident}, "_meta": meta}
+    params: dict[str, object] = {"name": tool, "arguments": arguments, "_meta": meta}
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
-    given = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "add", **(headers or {})}
-    return request(port, token, "POST", body, given)
+    given = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": tool, **(headers or {})}
+    return request(port, token, "POST", body, given, server)
 
 
 def post(port: int, token: str, ident: str) -> socket.socket:

@@ -108,6 +108,7 @@ def _calls(counted: Counted) -> Iterator[Metric]:
 def _clients(counted: Counted) -> Iterator[Metric]:
     gate = counted.gate
     yield _gauge("remit_requests_in_flight", "MCP requests being answered, streams among them.", gate.requests)
+    yield _gauge("remit_held_bytes", "Large answers that are read, judged, or written to clients.", gate.held_bytes)
     yield _gauge("remit_streams", "Standing event streams.", gate.streams)
     yield _gauge("remit_connections", "Client connections.", len(counted.bounds.open))
     refused = CounterMetricFamily("remit_refusals", "What a limit refused, by its reason code.", labels=["code"])

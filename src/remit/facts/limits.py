@@ -27,6 +27,8 @@ class Limits:
     streams. `watches_max`, `watches_per_agent_max`: what one server is watched for, for those.
     `requests_per_s_max`: requests of one agent, `requests_burst_max` at once;
     `requests_per_agent_max`: those of them that are not answered yet, streams included.
+    `held_bytes_max`, `held_bytes_per_agent_max`: answers of servers from when they are read until clients have read
+    them, where one has more than 64 KiB, with 64 bytes for each value in it.
     `asks_per_hour_max`: how often one agent may have people asked.
     `drain_s_max`: how long calls in flight may take to end once the service is asked to.
     `grants_per_agent_max`: grants of one chain of agents at once; `grant_uses_max`: actions under one grant;
@@ -56,6 +58,8 @@ class Limits:
     requests_per_s_max: float = 2_000.0
     requests_burst_max: int = 4_000
     requests_per_agent_max: int = 2_000
+    held_bytes_max: int = 512 * 1024 * 1024
+    held_bytes_per_agent_max: int = 128 * 1024 * 1024
     drain_s_max: float = 10.0
     grants_per_agent_max: int = 50
     grant_uses_max: int = 200

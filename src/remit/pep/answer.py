@@ -9,7 +9,7 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.label import NONE, Labels
 from remit.policy.verdict import Gate, Reason
-from remit.ports.upstream import Changed, Era, Notice, Offer, Question, Updated
+from remit.ports.upstream import Changed, Era, Hold, Notice, Offer, Question, Updated, unbounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,8 @@ class Client:
     """The other end of a request: its era, what it declared, what it wants told while it waits.
 
     `tell` gets progress and logs, in order, each once its labels are durable; None where it wants none. `said` is what
-    the agent says of why it asks, its own words, which decide nothing.
+    the agent says of why it asks, its own words, which decide nothing. `hold` is of the request (`pep.gate.Request`):
+    whether so many bytes more of large answers may be held for it.
     """
 
     era: Era
@@ -130,6 +131,7 @@ class Client:
     log_level: str | None = None
     trace: str | None = None
     said: str | None = None
+    hold: Hold = unbounded
 
 
 def listed(tool: Tool, *, exposed: bool) -> Mapping[str, Json]:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
-BYTES_MAX: Final = 256 * 1024 * 1024
+BYTES_MAX: Final = 512 * 1024 * 1024
 """What may wait in all, and a quarter of it of one agent."""
 AGENT_SHARE: Final = 4
 _TURN_S: Final = 0.0005

@@ -35,7 +35,7 @@ from remit.trace.bodies import ActionBody, OutcomeBody, Status
 
 _LOG: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
-_OURS: Final = frozenset({"stopped", "internal"})
+_OURS: Final = frozenset({"stopped", "internal", "no_room"})
 ON_LOOP_BYTES_MAX: Final = 64 * 1024
 """A longer result is covered and judged by a thread: that takes tens of milliseconds, and seconds for the longest."""
 

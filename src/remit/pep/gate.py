@@ -8,7 +8,7 @@ import asyncio
 import math
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, Self, TypeAlias, TypeVar
 
 from remit.facts.bucket import Bucket
 from remit.facts.limits import Limits
@@ -56,6 +56,13 @@ class Gate:
         self._requests: dict[str, int] = {}
         self._streams: dict[str, int] = {}
         self._watches: dict[tuple[str, str], int] = {}
+        self._held: dict[str, int] = {}
+        self._held_bytes = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of large answers that are read, judged, or written to their clients."""
+        return self._held_bytes
 
     @property
     def streams(self) -> int:
@@ -118,6 +125,26 @@ class Gate:
         self._watches[of] = self._watches.get(of, 0) + 1
         return lambda _: _leave(self._watches, of)
 
+    def hold(self, agent: str, held: int, size: int) -> bool:
+        """Whether a request of `agent`, which holds `held` bytes, may hold `size` more; they are counted if so.
+
+        What one request holds alone it may, whatever others hold: `result_bytes_max` bounds it.
+        """
+        limits, own = self.limits, self._held.get(agent, 0)
+        if own > held and (
+            own + size > limits.held_bytes_per_agent_max or self._held_bytes + size > limits.held_bytes_max
+        ):
+            self._refused("limit/held-bytes")
+            return False
+        self._held[agent] = own + size
+        self._held_bytes += size
+        return True
+
+    def let_go(self, agent: str, size: int) -> None:
+        """A request of `agent` holds `size` bytes less."""
+        self._held_bytes -= size
+        _leave(self._held, agent, size)
+
     def charge(self, agent: str, requests: int) -> None:
         """Count what one request of `agent` asks for beside itself as so many more. Raises `Busy`."""
         if requests:
@@ -162,23 +189,39 @@ class Gate:
 class Request:
     """One request at the gate. A class, since a generator would cost each request microseconds more."""
 
-    __slots__ = ("_agent", "_gate")
+    __slots__ = ("_agent", "_gate", "_held", "_inside")
 
     def __init__(self, gate: Gate, agent: str) -> None:
         self._gate = gate
         self._agent = agent
+        self._held = 0
+        self._inside = False
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         """Come in, or raise `Busy`."""
         self._gate.enter(self._agent)
+        self._inside = True
+        return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave."""
+        """Leave, and let go of what it holds."""
+        self._inside = False
         self._gate.leave(self._agent)
+        if self._held:
+            self._gate.let_go(self._agent, self._held)
+
+    def hold(self, size: int) -> bool:
+        """Whether `size` bytes more of answers may be held for it, until it leaves; what comes later is nobody's."""
+        if not self._inside:
+            return True
+        if not self._gate.hold(self._agent, self._held, size):
+            return False
+        self._held += size
+        return True
 
 
-def _leave(held: dict[_Who, int], who: _Who) -> None:
-    left = held[who] - 1
+def _leave(held: dict[_Who, int], who: _Who, number: int = 1) -> None:
+    left = held[who] - number
     if left:
         held[who] = left
     else:

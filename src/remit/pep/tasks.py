@@ -305,10 +305,9 @@ class Tasks:
     async def _ask(self, task: Task, method: str, **more: Json) -> Reply:
         under = task.under
         params: Mapping[str, Json] = {"taskId": task.ident, **more}
-        along = Along(capabilities=under.client.capabilities, trace=under.client.trace)
-        return await under.upstream.ask(
-            under.errand.action.authority.acting.sid, under.client.era, method, params, along
-        )
+        client = under.client
+        along = Along(capabilities=client.capabilities, trace=client.trace, hold=client.hold)
+        return await under.upstream.ask(under.errand.action.authority.acting.sid, client.era, method, params, along)
 
     def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
         aside = asyncio.get_running_loop().create_task(work)

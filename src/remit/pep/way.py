@@ -215,6 +215,7 @@ class Way:
             trace=client.trace,
             headers=under.errand.headers,
             meta=under.attempt.meta,
+            hold=client.hold,
         )
 
     async def finish(self, under: Under, reply: Reply) -> Answer:

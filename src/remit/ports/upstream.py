@@ -126,6 +126,12 @@ class Ready:
 
 Notice: TypeAlias = Progress | Log | Changed | Updated
 Hear: TypeAlias = Callable[[Notice], None]
+Hold: TypeAlias = Callable[[int], bool]
+
+
+def unbounded(size: int) -> bool:  # noqa: ARG001 - as `Hold` has it
+    """The `Hold` of who may be held any number of bytes for."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,8 @@ class Along:
     either. `capabilities` are those the client declared and policy leaves it (`elicitation`, `sampling`,
     `roots`, and `extensions`, which a server of 2026-07-28 alone is told); a session of the `initialize` era is
     opened with exactly them. `log_level` is what the client asked for. `trace` is a W3C traceparent. `headers`
-    are the `Mcp-Param-*` of the final arguments, `meta` what else of ours its `_meta` holds.
+    are the `Mcp-Param-*` of the final arguments, `meta` what else of ours its `_meta` holds. `hold` says whether so
+    many bytes more of a large answer may be held for who asked.
     """
 
     hear: Hear | None = None
@@ -145,6 +152,7 @@ class Along:
     trace: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     meta: Mapping[str, str] = field(default_factory=dict[str, str])
+    hold: Hold = unbounded
 
 
 ALONE: Final = Along()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from remit.adapters.upstreams import launch
-from remit.adapters.upstreams.failures import garbage, too_large
+from remit.adapters.upstreams.failures import garbage, no_room, too_large
 from remit.adapters.upstreams.flood import Flood
 from remit.adapters.upstreams.frames import (
     Message,
@@ -29,6 +29,7 @@ from remit.adapters.upstreams.frames import (
     request,
 )
 from remit.adapters.upstreams.hearing import Ear, Hearing
+from remit.adapters.upstreams.holding import Holding, NoRoomError
 from remit.adapters.upstreams.lines import Lines
 from remit.adapters.upstreams.requests import DISCOVER, OLD_VERSIONS, Request, initialize_request, meta
 from remit.adapters.upstreams.wire import Known
@@ -256,7 +257,7 @@ class Child(asyncio.SubprocessProtocol):
             ident = 0
         answer = self._owed.get(ident)
         if answer is not None and not answer.done():
-            answer.set_result(read(self.server, line, message))
+            answer.set_result(self._read(ident, line, message))
             return True
         if ident in self._late:
             self._late.discard(ident)
@@ -265,6 +266,13 @@ class Child(asyncio.SubprocessProtocol):
             return True
         self._flooded |= self._flood.more()
         return False
+
+    def _read(self, ident: int, line: bytes, message: Message) -> Outcome:
+        try:
+            Holding(self.hearing.open.get(ident)).whole(line)
+        except NoRoomError:
+            return Refusal(no_room(self.server))
+        return read(self.server, line, message)
 
     def _reply(self, body: bytes) -> None:
         if self._unread() < UNREAD_BYTES_MAX:

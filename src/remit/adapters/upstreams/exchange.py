@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractResolver
 from multidict import CIMultiDict
 from yarl import URL
 
-from remit.adapters.upstreams.failures import Unusable, garbage, too_large
+from remit.adapters.upstreams.failures import Unusable, garbage, no_room, too_large
 from remit.adapters.upstreams.flood import Flood
 from remit.adapters.upstreams.frames import (
     UPSTREAM_TEXT_CHARS_MAX,
@@ -29,6 +29,7 @@ from remit.adapters.upstreams.frames import (
 )
 from remit.adapters.upstreams.guarding import PrivateAddressError, guarded
 from remit.adapters.upstreams.hearing import Hearing
+from remit.adapters.upstreams.holding import Holding, NoRoomError
 from remit.adapters.upstreams.presenting import Hiding, presenting
 from remit.adapters.upstreams.sse import Decoder, EventTooLargeError
 from remit.facts.limits import Limits
@@ -107,7 +108,7 @@ class Exchange:
         `resume` reads on by GET where an event stream with ids ends early (the `initialize` era).
         Never raises but on cancellation, which closes the stream.
         """
-        sent = False
+        sent, holding = False, Holding(hearing.open.get(ident))
         try:
             response = await self._session.post(
                 self._url, data=body, headers=headers, allow_redirects=False, middlewares=self._presenting
@@ -115,18 +116,20 @@ class Exchange:
             sent = True  # whatever fails from here on, also in resuming, the request left
             if response.status != 200 or response.content_type != "text/event-stream":
                 try:
-                    return await self._single(ident, response)
+                    return await self._single(ident, response, holding)
                 finally:
                     response.release()
-            found = await self._stream(ident, response, hearing)
+            found = await self._stream(ident, response, hearing, holding)
             if isinstance(found, Decoder):
-                return await self._resume(ident, found, headers, hearing) if resume else self._ended()
+                return await self._resume(ident, found, headers, hearing, holding) if resume else self._ended()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as problem:
             return Refusal(self._lost("cannot be reached", problem, sent=sent))
         except Unusable as unusable:
             return Refusal(unusable.failure)
         except (TooLargeError, EventTooLargeError):
             return Refusal(too_large(self.server, self._bytes_max))
+        except NoRoomError:
+            return Refusal(no_room(self.server))
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as problem:
             return Refusal(self._lost("broke off", problem, sent=True))
         return found
@@ -147,13 +150,14 @@ class Exchange:
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError, Unusable):
             return 0
 
-    async def _single(self, ident: int, response: aiohttp.ClientResponse) -> Outcome:
+    async def _single(self, ident: int, response: aiohttp.ClientResponse, holding: Holding) -> Outcome:
         status = response.status
         if 300 <= status < 400:
             return Refusal(self._redirected(response), status)
-        raw = self._hiding.hide(await self._body(response))
+        raw = self._hiding.hide(await self._body(response, holding))
         if is_overfull(raw):
             raise TooLargeError
+        holding.whole(raw)
         encoding = response.headers.get("Content-Encoding", "identity")
         message = parse(raw) if response.content_type == "application/json" and encoding == "identity" else None
         if status != 200:
@@ -165,11 +169,12 @@ class Exchange:
         self.strays += 1
         return Refusal(garbage(self.server, "an answer to another request"), status)
 
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _body(self, response: aiohttp.ClientResponse, holding: Holding) -> bytes:
         announced = response.content_length
         if announced is not None:
             if announced > self._bytes_max:
                 raise TooLargeError
+            holding.grown(announced)
             return await response.read()
         chunks: list[bytes] = []
         size = 0
@@ -177,11 +182,17 @@ class Exchange:
             size += len(chunk)
             if size > self._bytes_max:
                 raise TooLargeError
+            holding.grown(size)
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def _stream(
-        self, ident: int | None, response: aiohttp.ClientResponse, hearing: Hearing, last: Decoder | None = None
+        self,
+        ident: int | None,
+        response: aiohttp.ClientResponse,
+        hearing: Hearing,
+        holding: Holding,
+        last: Decoder | None = None,
     ) -> Outcome | Decoder:
         """The answer in an event stream, or the decoder's state where it ended without one."""
         answered, flood = False, Flood(UNASKED_MAX)
@@ -195,6 +206,7 @@ class Exchange:
                     data = self._hiding.hide(event.data)
                     if is_overfull(data):
                         raise EventTooLargeError
+                    holding.whole(data)
                     message = parse(data) if data else None
                     if message is not None and is_answer(message) and ident is not None and answers(message, ident):
                         answered = True
@@ -205,6 +217,7 @@ class Exchange:
                         self.strays += not hearing.hear(message, ident)
                     elif event.data:
                         self.strays += 1
+                holding.grown(decoder.held_bytes)
         except aiohttp.ClientPayloadError:
             if not decoder.ident:
                 raise
@@ -218,13 +231,15 @@ class Exchange:
                 response.close()
         return decoder
 
-    async def _resume(self, ident: int, last: Decoder, headers: Mapping[str, str], hearing: Hearing) -> Outcome:
+    async def _resume(
+        self, ident: int, last: Decoder, headers: Mapping[str, str], hearing: Hearing, holding: Holding
+    ) -> Outcome:
         """Read on after an early end, as the event ids allow (MCP 2025-11-25, transports)."""
         barren = 0
         while last.ident and barren < BARREN_MAX:
             wait_ms = RETRY_MS if last.retry_ms is None else last.retry_ms
             await asyncio.sleep(max(RETRY_MS_MIN, min(wait_ms, RETRY_MS_MAX)) / 1000)
-            found = await self._read_on(ident, last, headers, hearing)
+            found = await self._read_on(ident, last, headers, hearing, holding)
             if not isinstance(found, Decoder):
                 return found
             barren = 0 if found.events else barren + 1
@@ -239,7 +254,7 @@ class Exchange:
         Never raises but on cancellation, which closes the stream.
         """
         try:
-            found = await self._read_on(None, last, headers, hearing, began)
+            found = await self._read_on(None, last, headers, hearing, Holding(None), began)
         except Unusable as unusable:
             return Refusal(unusable.failure)
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError, EventTooLargeError) as problem:
@@ -252,6 +267,7 @@ class Exchange:
         last: Decoder,
         headers: Mapping[str, str],
         hearing: Hearing,
+        holding: Holding,
         began: Callable[[], None] = lambda: None,
     ) -> Outcome | Decoder:
         again = CIMultiDict(headers)
@@ -265,7 +281,7 @@ class Exchange:
             response.close()
             return self._ended(response.status)
         began()
-        return await self._stream(ident, response, hearing, last)
+        return await self._stream(ident, response, hearing, holding, last)
 
     def _ended(self, status: int = 200) -> Refusal:
         text = f"server {self.server!r} ended its stream without an answer"

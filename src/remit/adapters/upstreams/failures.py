@@ -29,6 +29,15 @@ def too_large(server: str, bytes_max: int) -> Failure:
     return Failure(cause="too_large", text=text, sent=True)
 
 
+def no_room(server: str) -> Failure:
+    """A large answer beside as many as may be held for one agent."""
+    text = (
+        f"there is no room for what server {server!r} answered: too many large answers of this agent are under way "
+        "(held_bytes_per_agent_max): make fewer calls at once, and read what they bring"
+    )
+    return Failure(cause="no_room", text=text, sent=True)
+
+
 def internal(server: str, problem: Exception, *, sent: bool) -> Failure:
     """An error of our own."""
     text = f"Remit failed in calling server {server!r} ({type(problem).__name__}); see: remit logs"

@@ -36,7 +36,7 @@ SESSIONS_MAX: Final = 10_000
 LOOKED_AT: Final = 32
 IDLE_S: Final = 1800.0
 _NOT_THIS_ERA: Final = frozenset({400, 404, 405, 406, 415, 422, 501})
-_REACHED: Final = frozenset({"error", "garbage", "too_large", "undeclared", "expired"})
+_REACHED: Final = frozenset({"error", "garbage", "too_large", "no_room", "undeclared", "expired"})
 _VERDICTS: Final = frozenset({"error", "garbage"})
 _Key = tuple[str, bytes]
 

@@ -31,6 +31,11 @@ class Decoder:
         self.events = 0
         """How many were dispatched."""
 
+    @property
+    def held_bytes(self) -> int:
+        """What is held of an event that is not complete."""
+        return self._held + len(self._rest)
+
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that `chunk` completes, priming ones (an id without data) included."""
         if not chunk:
@@ -59,7 +64,7 @@ class Decoder:
         return events
 
     def _check(self) -> None:
-        if self._held + len(self._rest) > self._max:
+        if self.held_bytes > self._max:
             raise EventTooLargeError
 
     def _field(self, line: bytes) -> None:

@@ -136,9 +136,9 @@ class McpApp:
         takes_json, takes_stream = accepts(head)
         account = account_of(scope)
         account.agent = authority.acting.agent
-        post = Post(authority, server, head, receive, send, takes_stream, account)
         try:
-            with self._gate.request(authority.acting.agent):
+            with self._gate.request(authority.acting.agent) as request:
+                post = Post(authority, server, head, receive, send, takes_stream, account, request.hold)
                 await self._answer(scope["method"], post, takes_json=takes_json)
         except Busy as busy:
             await too_busy(send, busy)

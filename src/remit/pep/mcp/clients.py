@@ -7,6 +7,7 @@ from typing import Final
 from remit.facts.canonical import Json
 from remit.pep.answer import Client, Tell
 from remit.pep.mcp.notices import LEVELS, Token, told
+from remit.pep.mcp.post import Post
 from remit.ports.upstream import Era, Notice
 
 REASON_KEY: Final = "remit.dev/reason"
@@ -39,13 +40,14 @@ def client_of(
     capabilities: Mapping[str, Json],
     wishes: Wishes,
     say: Callable[[bytes], Awaitable[None]] | None,
-    trace: str | None,
+    post: Post,
 ) -> Client:
-    """The client; `say` takes its notifications, None where it has no stream for them."""
+    """The client that sent `post`; `say` takes its notifications, None where it has no stream for them."""
     tell: Tell | None = None
     if say is not None and (wishes.token is not None or wishes.level is not None):
         tell = _telling(wishes, say)
-    return Client(era, capabilities, tell, wishes.level if tell is not None else None, trace, wishes.reason)
+    level = wishes.level if tell is not None else None
+    return Client(era, capabilities, tell, level, post.account.traceparent, wishes.reason, post.hold)
 
 
 def _telling(wishes: Wishes, say: Callable[[bytes], Awaitable[None]]) -> Tell:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from remit.pep.mcp import rpc
 from remit.pep.mcp.replay import Stream
-from remit.pep.mcp.wire import STREAM, Header, Receive, Send, answer
+from remit.pep.mcp.wire import STREAM, Header, Receive, Send, answer, last
 
 KEEPALIVE_S: Final = 15.0
 ATTEND_S: Final = 0.02
@@ -166,8 +166,11 @@ class Exchange:
         if self._stream is not None and self._stream.reader is not self:
             # Somebody came back for this stream; this connection has nothing more to say.
             data = b""
-        if data or not more:
-            await self._send({"type": "http.response.body", "body": data, "more_body": more})
+        if not more:
+            await last(self._send, data)
+        elif data:
+            # In one: what keeps the stream alive may be written in between.
+            await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def _finish(self, reply: Reply) -> None:
         if not self._started and not self._prefer_stream:

@@ -30,7 +30,7 @@ from remit.pep.mcp.notices import LEVELS, token_of
 from remit.pep.mcp.post import Post
 from remit.pep.mcp.replay import Replays, Stream
 from remit.pep.mcp.standing import Ends, Replayed, stand
-from remit.pep.mcp.wire import STREAM, answer
+from remit.pep.mcp.wire import STREAM, answer, last
 from remit.pep.mcp.words import Wrong, not_now
 from remit.pep.questions import may_be_asked
 from remit.ports.system import Clock, Entropy
@@ -278,7 +278,7 @@ class Handshake:
             connection.capabilities,
             Wishes(token_of(known), connection.level, reason_of(known)),
             None if exchange is None else exchange.say,
-            post.account.traceparent,
+            post,
         )
 
     async def _connection(self, post: Post) -> Connection | None:
@@ -313,7 +313,7 @@ def _set_level(connection: Connection, request: Request) -> bytes:
 async def _say(post: Post, body: bytes) -> None:
     if post.may_stream:
         await post.send({"type": "http.response.start", "status": 200, "headers": [*STREAM]})
-        await post.send({"type": "http.response.body", "body": rpc.event(body)})
+        await last(post.send, rpc.event(body))
     else:
         await answer(post.send, 200, body)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from remit.facts.agent import Authority
 from remit.pep.account import Account
 from remit.pep.mcp.wire import Heads, Receive, Send
+from remit.ports.upstream import Hold, unbounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +19,4 @@ class Post:
     send: Send
     may_stream: bool
     account: Account = field(default_factory=Account)
+    hold: Hold = unbounded

@@ -183,7 +183,7 @@ class Stateless:
             of_stateless_clients(meta[CAPABILITIES_KEY]),
             wishes,
             None if exchange is None else exchange.say,
-            post.account.traceparent,
+            post,
         )
 
 

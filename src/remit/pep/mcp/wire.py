@@ -36,6 +36,7 @@ _READ: Final = frozenset(
     }
 )
 _PARAM: Final = PREFIX.encode("ascii")
+PIECE_BYTES: Final = 256 * 1024
 
 
 class Left(Exception):
@@ -119,7 +120,20 @@ async def answer(send: Send, status: int, body: bytes = b"", *extra: Header) -> 
     if body:
         fields.append(JSON)
     await send({"type": "http.response.start", "status": status, "headers": fields})
-    await send({"type": "http.response.body", "body": body})
+    await last(send, body)
+
+
+async def last(send: Send, data: bytes) -> None:
+    """End a response with `data`: each piece waits until the client has read most of what is before it.
+
+    Whoever sent it all at once would be done while the client has read nothing, and memory held it uncounted.
+    """
+    start = 0
+    while len(data) - start > PIECE_BYTES:
+        piece = data[start : start + PIECE_BYTES]
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        start += PIECE_BYTES
+    await send({"type": "http.response.body", "body": data[start:] if start else data})
 
 
 async def too_busy(send: Send, busy: Busy) -> None:
