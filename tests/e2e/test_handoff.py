@@ -19,6 +19,7 @@ from remit.facts.stop import Holds, Over
 from remit.pep.answer import Awaiting, Refused, Released
 from remit.pep.editing import NOTICE
 from remit.policy.verdict import Code
+from remit.ports.ledger import LedgerUnwritable
 from remit.trace.bodies import ActionBody, AdminBody, Choice, DecisionBody, Event
 from tests.e2e.gateway_parts import Bench, bench
 from tests.e2e.gateway_world import compiled, until
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from remit.escalate.machine import Approval
     from remit.pep.answer import Answer
+    from remit.ports.ledger import Entry
 
 PAID: dict[str, Any] = {"amount": 500, "to": "eve"}
 BOB, CAT = User("bob", frozenset({"finance", "everyone"})), User("cat", frozenset({"finance", "everyone"}))
@@ -372,6 +374,37 @@ async def test_what_waited_is_withdrawn_however_soon_what_was_stopped_acts_again
     assert [(await approval(b, ident)).state for ident in idents] == [State.CANCELLED, State.CANCELLED]
     assert await b.driver.expire_due() == 0
     assert isinstance(await b.call("pay", amount=600, to="eve"), Awaiting), "what was approved before is asked anew"
+
+
+@driven
+async def test_what_a_chain_waits_for_is_withdrawn_though_its_proposal_is_still_on_its_way_to_disk(
+    b: Bench,
+) -> None:
+    route(b, channels=())
+    chain = b.authority("clerk", "helper")
+    waiting = await b.call("pay", chain, **PAID)
+    assert isinstance(waiting, Awaiting)
+    real, unread = b.ledger.entry, 3
+
+    async def entry(ref: Ref) -> Entry | None:
+        nonlocal unread
+        unread -= 1
+        return None if unread >= 0 else await real(ref)
+
+    b.ledger.__dict__["entry"] = entry
+    await b.driver.halt((Over.AGENT, "clerk"), "ann", "odd")
+    await b.driver.resume_halted((Over.AGENT, "clerk"), "cat")
+    assert (await approval(b, waiting.ref)).state is State.CANCELLED
+    assert unread < 0
+
+    async def never(ref: Ref) -> Entry | None:
+        return None
+
+    assert isinstance(await b.call("pay", chain, **PAID), Awaiting)
+    b.ledger.__dict__.update(entry=never, unwritable=lambda: "the disk is full")
+    await b.driver.halt((Over.AGENT, "clerk"), "ann", "odd")
+    with pytest.raises(LedgerUnwritable, match="the disk is full"):
+        await b.driver.resume_halted((Over.AGENT, "clerk"), "cat")
 
 
 @driven

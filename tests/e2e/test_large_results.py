@@ -109,6 +109,31 @@ async def test_a_client_that_leaves_meanwhile_leaves_its_call_in_doubt(b: Bench,
     assert [one.status for one in await outcomes(b)] == [Status.LOST, Status.OK]
 
 
+@pytest.mark.parametrize("text", ["small", LARGE])
+@pytest.mark.asyncio
+async def test_what_cannot_be_judged_is_not_shown_and_its_call_is_in_doubt(
+    b: Bench, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    real = ending.judge_result
+
+    def judge(*given: Any, **more: Any) -> Judgement:
+        if text in str(given[5]):
+            raise MemoryError
+        return real(*given, **more)
+
+    monkeypatch.setattr(ending, "judge_result", judge)
+    b.upstream.reply = said(text)
+    answer = await b.call("echo", text="odd")
+    assert isinstance(answer, Refused)
+    assert [one.code for one in answer.reasons] == [Code.INTERNAL]
+    assert answer.sent
+    b.upstream.reply = said("fine")
+    assert isinstance(await b.call("echo", text="next"), Released)
+    assert [(one.status, one.error) for one in await outcomes(b)] == [
+        (Status.LOST, "Remit failed in judging what its server answered"), (Status.OK, None),
+    ]  # fmt: skip
+
+
 @pytest.mark.asyncio
 async def test_it_has_the_labels_of_the_bundle_that_runs_once_it_is_judged(b: Bench, held: Held) -> None:
     task = await large(b, held)

@@ -25,7 +25,7 @@ from remit.pep.covered import covered_shown
 from remit.pep.editing import with_notice, with_word
 from remit.pep.errand import Errand
 from remit.pep.judging import Desk
-from remit.pep.release import INTERNAL_ERROR, Shown, seal, too_long, too_many, withheld
+from remit.pep.release import INTERNAL_ERROR, Shown, seal, too_long, too_many, was_sent, withheld
 from remit.pep.reporting import Reporting
 from remit.pep.taking import append_of, reached_of
 from remit.policy.verdict import Code, Reason
@@ -51,6 +51,28 @@ class Ending:
 
     async def release(self, errand: Errand, attempt: Attempt, reply: Reply, elapsed_ms: float) -> Answer:
         """The answer that `reply` is, once its outcome is durable. Cancelled before that is queued, it is in doubt."""
+        try:
+            shown, judged, data = await self._readied(errand, attempt, reply)
+        except Exception:
+            # An intent without an end would hold what it reserved until the next start.
+            status = Status.LOST if was_sent(reply) else Status.NOT_SENT
+            self.abandon(errand, attempt, status, "Remit failed in judging what its server answered")
+            raise
+        try:
+            pending = self._end(errand, attempt, judged, shown, data, elapsed_ms)
+            self._desk.breaking.ended(errand.action, attempt.ref, failed=_failed(reply, shown), took_ms=elapsed_ms)
+            if judged.found:
+                self.reporting.report(attempt, errand.action, judged)
+            await pending.durable
+        except LedgerUnwritable as error:
+            return unwritable(error, attempt.ref, sent=shown.status is not Status.NOT_SENT)
+        if shown.failed is not None:
+            code, message = shown.failed
+            return Failed(code, message, attempt.ref, shown.needs)
+        return Released(data, judged.labels)
+
+    async def _readied(self, errand: Errand, attempt: Attempt, reply: Reply) -> tuple[Shown, Judgement, bytes]:
+        """What of `reply` may be shown, as it is judged, and the bytes of it."""
         of_tool = errand.action.kind is ActionKind.CALL_TOOL
         shown, sealed = _sealed(errand.show(reply), of_tool=of_tool)
         if len(sealed) > ON_LOOP_BYTES_MAX and not self._thread.has_room(
@@ -68,18 +90,7 @@ class Ending:
             shown = too_long(shown, len(data), most, call=of_tool)
             judged = self._judged(errand, attempt, shown)
             data = seal(_told(attempt, judged)) or b"{}"
-        try:
-            pending = self._end(errand, attempt, judged, shown, data, elapsed_ms)
-            self._desk.breaking.ended(errand.action, attempt.ref, failed=_failed(reply, shown), took_ms=elapsed_ms)
-            if judged.found:
-                self.reporting.report(attempt, errand.action, judged)
-            await pending.durable
-        except LedgerUnwritable as error:
-            return unwritable(error, attempt.ref, sent=shown.status is not Status.NOT_SENT)
-        if shown.failed is not None:
-            code, message = shown.failed
-            return Failed(code, message, attempt.ref, shown.needs)
-        return Released(data, judged.labels)
+        return shown, judged, data
 
     async def stop(self, errand: Errand, attempt: Attempt, why: Reason, status: Status = Status.NOT_SENT) -> Refused:
         """A permitted action that does not run, or not on, because of `why`."""

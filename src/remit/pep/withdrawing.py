@@ -6,7 +6,9 @@ stopped no approval opens under it.
 INVARIANT(stop-wins)
 """
 
+import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 from remit.escalate.machine import OPEN, Approval
 from remit.facts.agent import Authority, Link
@@ -15,8 +17,10 @@ from remit.facts.stop import Stop, Stopped, stops_over
 from remit.pdp.stopping import held, stoppable
 from remit.pep.judging import BY_REMIT, Desk
 from remit.pep.memory import Memory
-from remit.ports.ledger import Ledger
+from remit.ports.ledger import Entry, Ledger, LedgerUnwritable
 from remit.trace.bodies import ActionBody, AdminBody, Event
+
+_AGAIN_S: Final = 0.01
 
 
 class Withdrawing:
@@ -49,10 +53,17 @@ class Withdrawing:
 
     async def _why(self, approval: Approval) -> Stop | None:
         """The stop that is over what `approval` was asked for."""
-        entry = await self._ledger.entry(Ref.parse(approval.ident))
-        body = None if entry is None else entry.body
+        body = (await self._entry(Ref.parse(approval.ident))).body
         links = body.links if isinstance(body, ActionBody) else ((approval.agent, approval.sid),)
         authority = Authority(tuple(Link(agent, sid) for agent, sid in links), approval.user, "", 0)
         catalog, place = self._desk.bundle.catalog, (approval.server, approval.name)
         over = stops_over(self._memory.stopped, stoppable(catalog, authority, *place), held(catalog, *place))
         return over[0] if over else None
+
+    async def _entry(self, ref: Ref) -> Entry:
+        """The proposal `ref`, once it is on disk: its chain is known from nowhere else."""
+        while (found := await self._ledger.entry(ref)) is None:
+            if (why := self._ledger.unwritable()) is not None:
+                raise LedgerUnwritable(why)
+            await asyncio.sleep(_AGAIN_S)
+        return found
