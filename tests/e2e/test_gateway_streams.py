@@ -203,16 +203,25 @@ async def _kept_is_bounded(w: Wire, limit: str, most: int) -> None:
 async def test_calls_that_go_on_keep_no_more_together_than_there_is_room_for() -> None:
     """A server that logs as fast as it can to as many calls as one agent may have open."""
     kept = replay.Replays(ENTROPY)
-    streams = [kept.open("connection") for _ in range(200)]
-    for stream in streams:
-        for _ in range(40):
-            stream.add(b"x" * 60_000)
+    streams = [kept.open("connection", f"agent{number % 5}") for number in range(300)]
+    alone, share = streams[::5], replay.LIVE_BYTES_MAX // replay.AGENT_SHARE
+
+    def chatter(some: list[replay.Stream]) -> int:
+        for stream in some:
+            for _ in range(40):
+                stream.add(b"x" * 60_000)
+        return sum(stream.size for stream in some)
+
+    assert share < chatter(alone) < share + len(alone) * 61_000, "of one agent"
+    beside = kept.open("another", "agent1")
+    chatter([beside])
+    assert beside.size > replay.STREAM_BYTES_MAX / 2, "which leaves others their room"
     most = replay.LIVE_BYTES_MAX + len(streams) * 61_000
-    assert replay.LIVE_BYTES_MAX < sum(stream.size for stream in streams) < most
+    assert replay.LIVE_BYTES_MAX < chatter(streams) < most, "of all"
     assert max(stream.size for stream in streams) <= replay.STREAM_BYTES_MAX
     for stream in streams:
         kept.close(stream)
-    late = kept.open("connection")
+    late = kept.open("connection", "agent0")
     for _ in range(3):
         late.add(b"x" * 60_000)
     assert late.after(0) is not None, "what has ended leaves its room to others"
@@ -237,7 +246,7 @@ async def test_an_answer_begins_though_its_client_did_not_read_when_its_stream_w
         await asyncio.sleep(0.1)
         return Reply(b"{}")
 
-    resumable = Resumable(lambda: kept.open("connection"), kept.close, primed=True)
+    resumable = Resumable(lambda: kept.open("connection", "clerk"), kept.close, primed=True)
     answering = exchange.Exchange(send, may_stream=True, prefer_stream=prefers, resumable=resumable)
     running = asyncio.create_task(answering.run(work(), None))
     await asyncio.sleep(0.2)
@@ -251,8 +260,9 @@ async def test_an_answer_begins_though_its_client_did_not_read_when_its_stream_w
 @pytest.mark.asyncio
 async def test_what_is_kept_of_a_connection_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "KEPT_STREAMS_MAX", 3)
+    monkeypatch.setattr(replay, "AGENT_SHARE", 1)
     kept = replay.Replays(ENTROPY)
-    streams = [kept.open(owner) for owner in ("one", "two", "one", "two", "one")]
+    streams = [kept.open(owner, "clerk") for owner in ("one", "two", "one", "two", "one")]
     for stream in streams:
         stream.add(b"{}")
         kept.close(stream)
@@ -266,6 +276,33 @@ async def test_what_is_kept_of_a_connection_goes_with_it(monkeypatch: pytest.Mon
     kept.forget("one")
     kept.forget("two")
     assert not any(found())
+
+
+@pytest.mark.asyncio
+async def test_what_one_agent_leaves_behind_pushes_nothing_of_another_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "KEPT_BYTES_MAX", 4_000)
+    monkeypatch.setattr(replay, "KEPT_STREAMS_MAX", 12)
+    kept = replay.Replays(ENTROPY)
+
+    def left(agent: str, size: int) -> replay.Stream:
+        stream = kept.open(f"{agent}'s", agent)
+        stream.add(b"x" * size)
+        kept.close(stream)
+        return stream
+
+    def is_kept(stream: replay.Stream) -> bool:
+        return kept.find(stream.owner, f"{stream.ident}.1") is not None
+
+    first = left("ada", 10)
+    many = [left("bob", 10) for _ in range(20)]
+    assert [is_kept(one) for one in (first, *many)] == [True] + [False] * 17 + [True] * 3
+    large = left("bob", 3_000)
+    assert [is_kept(one) for one in (first, *many, large)] == [True] + [False] * 20 + [True], "its last in any case"
+    [*others] = [left(f"c{number}", 200) for number in range(5)]
+    assert not is_kept(large), "unless all is too much: then of who has the most"
+    assert all(map(is_kept, (first, *others)))
+    [*more] = [left(f"d{number}", 1) for number in range(12)]
+    assert sum(map(is_kept, (first, *others, *more))) == 12
 
 
 @wired

@@ -155,9 +155,8 @@ class Handshake:
             case "resources/unsubscribe":
                 await _say(post, self._unsubscribe(post, connection, request))
             case _:
-                resumable = Resumable(
-                    partial(self._replays.open, connection.ident), self._replays.close, connection.version in PRIMED
-                )
+                opens = partial(self._replays.open, connection.ident, post.authority.acting.agent)
+                resumable = Resumable(opens, self._replays.close, connection.version in PRIMED)
                 exchange = Exchange(post.send, may_stream=post.may_stream, prefer_stream=True, resumable=resumable)
                 await exchange.run(self._running(post, connection, request, exchange), None)
 

@@ -3,12 +3,12 @@
 Laws
 * An event's id names its stream and its place there; a stream belongs to one connection, and the id is
   of no use on another.
-* What is kept is bounded per stream and for all; what fell out is refused, never skipped in silence.
+* What is kept is bounded per stream, for each agent and for all; what fell out is refused, never skipped in silence.
 * Each event goes to one reader: who takes a stream up takes it from whoever had it.
 """
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from typing import Final
 
 from remit.pep.mcp import rpc
@@ -23,24 +23,40 @@ LIVE_BYTES_MAX: Final = 64 * 1024 * 1024
 KEPT_BYTES_MAX: Final = 64 * 1024 * 1024
 """Events kept of all streams that have ended; a client that wants one back asks within moments."""
 KEPT_STREAMS_MAX: Final = 4_096
+AGENT_SHARE: Final = 4
+"""Of each of these one agent takes a quarter at most."""
 RETRY_MS: Final = 500
 """How long a client is told to wait before it comes back."""
 
 
 class Live:
-    """The bytes that streams hold together while they go on."""
+    """The bytes that streams hold together while they go on, by agent."""
 
-    held_bytes = 0
+    def __init__(self) -> None:
+        self._bytes = Counter[str]()
+        self._total = 0
+
+    def grow(self, agent: str, size: int) -> None:
+        """Streams of `agent` hold `size` bytes more."""
+        self._total += size
+        self._bytes[agent] += size
+        if not self._bytes[agent]:
+            del self._bytes[agent]
+
+    def is_full(self, agent: str) -> bool:
+        """Whether they hold more than they may, of `agent` or in all."""
+        return self._bytes[agent] > LIVE_BYTES_MAX // AGENT_SHARE or self._total > LIVE_BYTES_MAX
 
 
 class Stream:
     """The events of one answer, by number from 1; `changed` is set when there are more or no more."""
 
-    __slots__ = ("_events", "_first", "_live", "_size", "changed", "done", "ident", "owner", "reader")
+    __slots__ = ("_events", "_first", "_live", "_size", "agent", "changed", "done", "ident", "owner", "reader")
 
-    def __init__(self, ident: str, owner: str, live: Live) -> None:
+    def __init__(self, ident: str, owner: str, agent: str, live: Live) -> None:
         self.ident = ident
         self.owner = owner
+        self.agent = agent
         self.done = False
         self.reader: object = None
         self.changed = asyncio.Event()
@@ -77,11 +93,11 @@ class Stream:
     @property
     def _is_full(self) -> bool:
         too_many = len(self._events) > EVENTS_MAX or self._size > STREAM_BYTES_MAX
-        return too_many or self._live.held_bytes > LIVE_BYTES_MAX
+        return too_many or self._live.is_full(self.agent)
 
     def _grow(self, size: int) -> None:
         self._size += size
-        self._live.held_bytes += size
+        self._live.grow(self.agent, size)
 
     def end(self) -> None:
         """There will be no more events."""
@@ -100,6 +116,33 @@ class Stream:
         return list(self._events)[number - self._first + 1 :]
 
 
+class Kept:
+    """The streams of one agent that have ended, the oldest first."""
+
+    def __init__(self) -> None:
+        self.streams: OrderedDict[str, Stream] = OrderedDict()
+        self.size = 0
+
+    @property
+    def oldest(self) -> Stream:
+        """The one that ended first."""
+        return next(iter(self.streams.values()))
+
+    def add(self, stream: Stream) -> None:
+        """Keep one more."""
+        self.streams[stream.ident] = stream
+        self.size += stream.size
+
+    def remove(self, stream: Stream) -> None:
+        """Keep it no more."""
+        del self.streams[stream.ident]
+        self.size -= stream.size
+
+    def is_above(self, share: int) -> bool:
+        """Whether this is more than that part of all that may be kept."""
+        return self.size > KEPT_BYTES_MAX // share or len(self.streams) > KEPT_STREAMS_MAX // share
+
+
 class Replays:
     """The streams of all connections."""
 
@@ -107,13 +150,13 @@ class Replays:
         self._entropy = entropy
         self._live: dict[str, Stream] = {}
         self._held = Live()
-        self._kept: OrderedDict[str, Stream] = OrderedDict()
+        self._kept: dict[str, Stream] = {}
         self._kept_of: dict[str, set[str]] = {}
-        self._kept_bytes = 0
+        self._of_agent: dict[str, Kept] = {}
 
-    def open(self, owner: str) -> Stream:
-        """A new stream of the connection `owner`."""
-        stream = Stream(self._entropy.token_bytes(12).hex(), owner, self._held)
+    def open(self, owner: str, agent: str) -> Stream:
+        """A new stream of the connection `owner`, which is of `agent`."""
+        stream = Stream(self._entropy.token_bytes(12).hex(), owner, agent, self._held)
         self._live[stream.ident] = stream
         return stream
 
@@ -122,12 +165,15 @@ class Replays:
         stream.end()
         if self._live.pop(stream.ident, None) is None:
             return
-        self._held.held_bytes -= stream.size
+        self._held.grow(stream.agent, -stream.size)
         self._kept[stream.ident] = stream
         self._kept_of.setdefault(stream.owner, set()).add(stream.ident)
-        self._kept_bytes += stream.size
-        while self._kept_bytes > KEPT_BYTES_MAX or len(self._kept) > KEPT_STREAMS_MAX:
-            self._drop(next(iter(self._kept.values())))
+        own = self._of_agent.setdefault(stream.agent, Kept())
+        own.add(stream)
+        while len(own.streams) > 1 and own.is_above(AGENT_SHARE):
+            self._drop(own.oldest)
+        while (most := self._too_much()) is not None:
+            self._drop(most.oldest)
 
     def find(self, owner: str, event: str) -> tuple[Stream, int] | None:
         """The stream that `event`, an event's id, is of, and the event's number there."""
@@ -142,9 +188,19 @@ class Replays:
         for ident in tuple(self._kept_of.get(owner, ())):
             self._drop(self._kept[ident])
 
+    def _too_much(self) -> "Kept | None":
+        """Where all that is kept is too much, what is kept of the agent with the most."""
+        kept = self._of_agent.values()
+        if len(self._kept) > KEPT_STREAMS_MAX:
+            return max(kept, key=lambda one: len(one.streams))
+        return max(kept, key=lambda one: one.size) if sum(one.size for one in kept) > KEPT_BYTES_MAX else None
+
     def _drop(self, stream: Stream) -> None:
         del self._kept[stream.ident]
-        self._kept_bytes -= stream.size
+        of_agent = self._of_agent[stream.agent]
+        of_agent.remove(stream)
+        if not of_agent.streams:
+            del self._of_agent[stream.agent]
         own = self._kept_of[stream.owner]
         own.discard(stream.ident)
         if not own:
