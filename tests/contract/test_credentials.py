@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -125,6 +126,25 @@ def test_what_is_sealed_is_read_back_and_stands_nowhere_in_the_open(
     assert vault(folder).read("shop") == data + CANARY.encode()
     kept = (folder / "credentials" / "shop.sealed").read_bytes()
     assert CANARY.encode() not in kept
+
+
+def test_two_that_seal_first_at_once_seal_with_one_key(tmp_path: Path) -> None:
+    begun = threading.Event()
+
+    class Slow(SystemEntropy):
+        def token_bytes(self, count: int) -> bytes:
+            if threading.current_thread() is not threading.main_thread():
+                begun.set()
+                time.sleep(0.1)  # room for another to make a key of its own
+            return super().token_bytes(count)
+
+    shared = Vault(tmp_path / "credentials", tmp_path / "keys", Slow())
+    first = threading.Thread(target=shared.write, args=("shop", b"first"))
+    first.start()
+    assert begun.wait(20)
+    shared.write("bank", b"second")
+    first.join(20)
+    assert (shared.read("shop"), shared.read("bank")) == (b"first", b"second")
 
 
 def test_a_sealed_file_opens_under_its_own_name_and_key_alone(tmp_path: Path) -> None:

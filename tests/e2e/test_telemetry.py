@@ -231,6 +231,9 @@ async def test_the_path_asks_for_a_bearer_and_a_post(api: World) -> None:
         answer = await api.http.post(f"{api.url}/otlp/v1/traces", content=b"{}", headers=headers)
         assert answer.status_code == 401
     assert (await api.http.get(f"{api.url}/otlp/v1/traces")).status_code == 405
+    twice = [*JSON.items(), *(("authorization", f"Bearer {one}") for one in ("nonsense", api.admin))]
+    answer = await api.http.post(f"{api.url}/otlp/v1/traces", content=b"{}", headers=twice)
+    assert (answer.status_code, answer.json()["error"]) == (400, "otlp/authorization")
 
 
 async def test_hostile_names_and_odd_spans_are_shown_and_counted(api: World) -> None:

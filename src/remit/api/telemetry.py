@@ -40,6 +40,8 @@ class TelemetryPages:
             return
         heads: dict[bytes, bytes] = dict(scope["headers"])
         try:
+            if sum(name == b"authorization" for name, _ in scope["headers"]) > 1:
+                raise Malformed("otlp/authorization", "one Authorization header names who sends an export")
             caller = self._caller(_bearer(heads.get(b"authorization", b"")))
             body = await _body(receive, self._body_bytes_max)
             if body is None:

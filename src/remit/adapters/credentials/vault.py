@@ -4,6 +4,7 @@ AES-256-GCM with a key of its own beside the signing keys. A file names what it 
 authenticated data, so that moving it to another name does not open it.
 """
 
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,7 @@ class Vault:
         self._folder = folder
         self._key_file = keys / _KEY_FILE
         self._entropy = entropy
+        self._making = threading.Lock()
 
     def read(self, name: str) -> bytes | None:
         """What was written under `name`; None where nothing was. Raises `KeyringUnusable`."""
@@ -63,9 +65,12 @@ class Vault:
         sync_folder(self._folder)
 
     def _key(self, *, make: bool) -> bytes:
-        if make and not self._key_file.exists():
-            private_folder(self._key_file.parent)
-            write_private(self._key_file, self._entropy.token_bytes(_KEY_BYTES))
+        if make:
+            # Two servers may log in at once, and a second key would close what the first has sealed.
+            with self._making:
+                if not self._key_file.exists():
+                    private_folder(self._key_file.parent)
+                    write_private(self._key_file, self._entropy.token_bytes(_KEY_BYTES))
         try:
             must_be_private(self._key_file, 0o600)
             key = self._key_file.read_bytes()
