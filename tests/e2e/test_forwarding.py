@@ -8,11 +8,12 @@ import pytest
 from aiohttp import web
 
 from remit.app import forwarding
+from remit.app.background import failed
 from remit.app.failure import Failure
 from remit.app.forwarding import Forwarding, passing_on
 from remit.app.settings import forward_to
 from remit.ports.telemetry import Sent
-from tests.e2e.gateway_world import until
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.asyncio
 
@@ -49,19 +50,12 @@ async def test_what_was_taken_in_is_passed_on_as_it_came(monkeypatch: pytest.Mon
 
     runner, url = await backend(handler)
     taker = Taker()
-    running = asyncio.create_task(passing_on(taker, url, {"x-key": "k"}))
+    running = asyncio.create_task(passing_on(taker, url, {"x-key": "k"}, failed))
     try:
-
-        async def begun() -> bool:
-            return taker.forward is not None
-
-        async def arrived() -> bool:
-            return bool(got)
-
-        await until(begun)
-        assert taker.forward is not None
-        taker.forward(Sent("application/x-protobuf", "identity", b"as it came"))
-        await until(arrived)
+        forward = await eventually(lambda: taker.forward)
+        assert forward is not None
+        forward(Sent("application/x-protobuf", "identity", b"as it came"))
+        await eventually(lambda: got)
         assert got == [(b"as it came", "application/x-protobuf", "identity", "k")]
     finally:
         running.cancel()
@@ -84,18 +78,43 @@ async def test_what_the_backend_does_not_take_is_dropped_and_counted(monkeypatch
         assert passing.counted["dropped"] == 3
         gone = Forwarding(session, "http://127.0.0.1:9/v1/traces", {})
         gone.offer(SENT)
-        tasks = [asyncio.create_task(one.run()) for one in (passing, gone)]
-
-        async def dropped() -> bool:
-            return passing.counted["dropped"] == 5 and gone.counted["dropped"] == 1
-
-        try:
-            await until(dropped)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        for each in (passing, passing, gone):
+            await each.turn()
+        assert (passing.counted["dropped"], gone.counted["dropped"]) == (5, 1)
     await runner.cleanup()
+
+
+async def test_exports_without_a_body_take_room_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forwarding, "WAITING_MAX", 3)
+    async with aiohttp.ClientSession() as session:
+        passing = Forwarding(session, "http://127.0.0.1:9/v1/traces", {})
+        for _ in range(5):
+            passing.offer(Sent("application/json", "", b""))
+        assert passing.counted["dropped"] == 2
+
+
+async def test_an_error_of_ours_drops_one_export_and_is_told_and_the_next_one_goes() -> None:
+    got: list[bytes] = []
+    told: list[Exception] = []
+    taker = Taker()
+
+    async def handler(request: web.Request) -> web.Response:
+        got.append(await request.content.read())
+        return web.Response()
+
+    runner, url = await backend(handler)
+    running = asyncio.create_task(passing_on(taker, url, {}, told.append))
+    try:
+        forward = await eventually(lambda: taker.forward)
+        assert forward is not None
+        forward(Sent("application/json\nx: y", "", b"no header can be this"))
+        forward(Sent("application/json", "", b"{}"))
+        assert await eventually(lambda: got) == [b"{}"]
+        assert [type(error) for error in told] == [ValueError]
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await runner.cleanup()
 
 
 async def test_where_to_is_named_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,4 +124,14 @@ async def test_where_to_is_named_by_the_environment(monkeypatch: pytest.MonkeyPa
     assert forward_to() == ("http://collector:4318/v1/traces", {"x-key": "k=1", "y": "2"})
     monkeypatch.setenv("REMIT_OTLP_FORWARD", "collector:4318")
     with pytest.raises(Failure):
+        forward_to()
+
+
+@pytest.mark.parametrize("given", ["x-key=a\nb", "x-key=\udc80", "x key=a", "a=b,=c"])
+async def test_a_header_that_cannot_be_sent_is_refused_before_the_start(
+    given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REMIT_OTLP_FORWARD", "http://collector:4318/v1/traces")
+    monkeypatch.setenv("REMIT_OTLP_FORWARD_HEADERS", given)
+    with pytest.raises(Failure, match="cannot be sent"):
         forward_to()

@@ -4,7 +4,11 @@ import asyncio
 import time
 from pathlib import Path
 
+from proof.admission import WITHOUT_ATTACK
 from proof.counting import Counting, call
+from tests.eventually import awaited
+
+CLOSED = '@id("closed")\nforbid (principal, action == Remit::Action::"counter___add", resource);\n'
 
 
 def test_a_watching_service_takes_a_change_and_keeps_running_on_a_broken_one(tmp_path: Path) -> None:
@@ -13,8 +17,7 @@ def test_a_watching_service_takes_a_change_and_keeps_running_on_a_broken_one(tmp
     with counting:
         service = counting.service
         agent = service.agent("clerk")
-        forbid = '@id("closed")\nforbid (principal, action == Remit::Action::"counter___add", resource);\n'
-        service.write({"closed.cedar": forbid})
+        service.write({"closed.cedar": CLOSED})
         deadline = time.monotonic() + 20
         while not asyncio.run(call(service, agent, "add", {"id": "x"})).is_error:
             assert time.monotonic() < deadline, service.log
@@ -23,6 +26,22 @@ def test_a_watching_service_takes_a_change_and_keeps_running_on_a_broken_one(tmp
         service.says("broken.cedar:1")
         assert asyncio.run(call(service, agent, "add", {"id": "y"})).is_error
         assert not asyncio.run(call(service, agent, "peek", {})).is_error
+
+
+def test_a_change_that_the_admission_has_to_look_at_is_told_and_the_next_one_is_taken(tmp_path: Path) -> None:
+    counting = Counting(tmp_path / "watch")
+    counting.service.flags = ("--watch",)
+    with counting:
+        service = counting.service
+        service.write({"admission.yaml": WITHOUT_ATTACK})
+        service.says("running bundle")
+        awaited(lambda: service.told("get", "admission"))
+        service.write({"closed.cedar": CLOSED})
+        service.says("the Admission all-changes looks at every change before it runs; next: remit apply --admit")
+        service.says("the running bundle stays")
+        began = len(service.log)
+        (service.workspace / "closed.cedar").unlink()
+        awaited(lambda: "running bundle sha256:" in service.log[began:])
 
 
 def test_a_server_is_described_with_how_it_fares(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from typing import Final, Protocol
 import aiohttp
 
 from remit.ports.telemetry import Sent
+from remit.work.loop import every
 
 _LOG: Final = logging.getLogger(__name__)
+WAITING_MAX: Final = 8_192
 WAITING_BYTES_MAX: Final = 32 * 1024 * 1024
 ATTEMPTS: Final = 4
 FIRST_S: Final = 1.0
@@ -29,12 +31,15 @@ class Taking(Protocol):
     forward: Callable[[Sent], None] | None
 
 
-async def passing_on(taking: Taking, url: str, headers: Mapping[str, str]) -> None:
-    """Pass on to `url` what `taking` takes in, until cancelled. The address is the operator's own: any is reached."""
+async def passing_on(taking: Taking, url: str, headers: Mapping[str, str], failed: Callable[[Exception], None]) -> None:
+    """Pass on to `url` what `taking` takes in, until cancelled. The address is the operator's own: any is reached.
+
+    `failed` is told of an error that is no answer of the backend; what it came of is dropped.
+    """
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False) as session:
         forwarding = Forwarding(session, url, headers)
         taking.forward = forwarding.offer
-        await forwarding.run()
+        await every(0, forwarding.turn, failed)
 
 
 class Forwarding:
@@ -53,20 +58,23 @@ class Forwarding:
         """Pass `sent` on when its turn comes; the oldest make room."""
         self._waiting.append(sent)
         self._bytes += len(sent.body)
-        while self._bytes > WAITING_BYTES_MAX:
+        while self._bytes > WAITING_BYTES_MAX or len(self._waiting) > WAITING_MAX:
             self._bytes -= len(self._waiting.popleft().body)
             self.counted["dropped"] += 1
         self._some.set()
 
-    async def run(self) -> None:
-        """Pass on what there is, until cancelled."""
-        while True:
-            await self._some.wait()
-            while self._waiting:
-                sent = self._waiting.popleft()
-                self._bytes -= len(sent.body)
-                self.counted["passed on" if await self._pass_on(sent) else "dropped"] += 1
+    async def turn(self) -> None:
+        """Wait until there is something, and pass on one export. Raises what `_pass_on` does not name."""
+        while not self._waiting:
             self._some.clear()
+            await self._some.wait()
+        sent = self._waiting.popleft()
+        self._bytes -= len(sent.body)
+        done = False
+        try:
+            done = await self._pass_on(sent)
+        finally:
+            self.counted["passed on" if done else "dropped"] += 1
 
     async def _pass_on(self, sent: Sent) -> bool:
         encoding = {"content-encoding": sent.encoding} if sent.encoding else {}

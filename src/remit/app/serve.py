@@ -11,7 +11,6 @@ import os
 import resource
 import signal
 import socket
-from collections import Counter
 from dataclasses import replace
 from types import FrameType
 from typing import Any, Final
@@ -20,29 +19,18 @@ import uvicorn
 
 from remit import __version__
 from remit.adapters.sqlite.errors import LedgerRefused
-from remit.adapters.system import settle_collector
+from remit.app.background import background
 from remit.app.build import Service, build
 from remit.app.failure import Exit, Failure
-from remit.app.forwarding import passing_on
-from remit.app.front import fault
 from remit.app.logs import Logs
 from remit.app.output import NO_SERVER, counted, say
 from remit.app.settings import Settings
-from remit.app.watching import watching
+from remit.app.watching import stamp
 from remit.facts.text import escaped
-from remit.pep.lease import RENEW_S
-from remit.pep.tally import Tally
-from remit.work.checkpoints import PERIOD_S as CHECKPOINT_S
-from remit.work.discovery import PERIOD_S as DISCOVERY_S
-from remit.work.incidents import PERIOD_S as INCIDENTS_S
-from remit.work.loop import every
-from remit.work.outbox import PERIOD_S as NOTIFYING_S
 
 _LOG: Final = logging.getLogger(__name__)
 
 _BACKLOG: Final = 2048
-_EXPIRY_S: Final = 1.0
-_REFUSALS_S: Final = 10.0
 _CANCELLED_S: Final = 5.0
 """How long calls that were cancelled may take to put their outcomes on the ledger."""
 _VANISHED: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 60_000}
@@ -96,6 +84,8 @@ def _drained(_number: int, _frame: FrameType | None) -> None:
 
 async def _serve(settings: Settings, listening: socket.socket, logs: Logs, *, watch: bool) -> None:
     port: int = listening.getsockname()[1]
+    # What changes from here on it may not have started with.
+    seen = await asyncio.to_thread(stamp, settings.workspace) if watch else None
     limits = replace(settings.limits, connections_max=_affordable(settings.limits.connections_max))
     try:
         service = await build(replace(settings, limits=limits), port, logs)
@@ -119,7 +109,7 @@ async def _serve(settings: Settings, listening: socket.socket, logs: Logs, *, wa
             timeout_graceful_shutdown=math.ceil(limits.drain_s_max),
         ),
     )
-    background = asyncio.create_task(_afterwards(service, settings, logs, watch=watch))
+    beside = asyncio.create_task(background(service, settings, logs, seen))
     _greet(service, settings, port)
     told = {"version": __version__, "pid": os.getpid(), "port": port, "bundle": service.runtime.bundle.digest[:19]}
     _LOG.info("the service governs", extra=told)
@@ -127,8 +117,8 @@ async def _serve(settings: Settings, listening: socket.socket, logs: Logs, *, wa
         await server.serve(sockets=[listening])
         await server.cancel_rest()
     finally:
-        background.cancel()
-        await asyncio.gather(background, return_exceptions=True)
+        beside.cancel()
+        await asyncio.gather(beside, return_exceptions=True)
         await service.close()
         _LOG.info("the service ended")
     say(f"remit drained and ended{_doubt(service.ledger.left)}")
@@ -139,52 +129,6 @@ def _doubt(left: int | None) -> str:
     if left is None:
         return "; what is in doubt is not known: remit ledger verify"
     return f"; {counted(left, 'call')} in doubt: start it again, then remit ledger in-doubt" if left else ""
-
-
-async def _afterwards(service: Service, settings: Settings, logs: Logs, *, watch: bool) -> None:
-    try:
-        await service.load_api()
-    except Exception as error:  # noqa: BLE001 - enforcement goes on; people must hear of it
-        _failed(error)
-    await asyncio.to_thread(logs.start)
-    try:
-        await service.proofs.erasures.finish()
-    except Exception as error:  # noqa: BLE001 - what is erased on record stays to be erased
-        _failed(error)
-    try:
-        await service.discoverer.start()
-    except Exception as error:  # noqa: BLE001 - what cannot be discovered is governed all the same
-        _failed(error)
-    settle_collector()
-    loops = [
-        every(DISCOVERY_S, service.discoverer.turn, _failed),
-        every(_EXPIRY_S, service.driver.expire_due, _failed),
-        every(RENEW_S, service.lease.turn, _failed),
-        every(INCIDENTS_S, service.incidents.turn, _failed),
-        every(NOTIFYING_S, service.outbox.notifying.turn, _failed),
-        every(CHECKPOINT_S, service.proofs.checkpoints.advance, _failed),
-        _telling_refusals(service.tally),
-    ]
-    if watch:
-        loops.append(watching(settings.workspace, service.runtime))
-    if settings.forward is not None:
-        loops.append(passing_on(service.discoverer, *settings.forward))
-    await asyncio.gather(*loops)
-
-
-async def _telling_refusals(tally: Tally) -> None:
-    """Say now and then what limits refused: a line for each would be a way to fill the disk."""
-    told = Counter[str]()
-    while True:
-        await asyncio.sleep(_REFUSALS_S)
-        for code, number in (tally.refused - told).items():
-            _LOG.warning("a limit refused requests", extra={"code": code, "count": number})
-        told = tally.refused.copy()
-
-
-def _failed(error: Exception) -> None:
-    _LOG.error("a task in the background failed", extra=fault(error))
-    say(f"in the background: {type(error).__name__}: {escaped(str(error))}")
 
 
 def _greet(service: Service, settings: Settings, port: int) -> None:

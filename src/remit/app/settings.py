@@ -4,6 +4,7 @@ import ipaddress
 import logging
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -27,6 +28,8 @@ KEYS: Final = "keys"
 """The id of the admin token among the stored credentials."""
 _IN_THE_OPEN: Final = "REMIT_IN_THE_OPEN"
 _SHOWN_MAX: Final = 80
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""RFC 9110 section 5.6.2, a token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +173,17 @@ def forward_to() -> tuple[str, Mapping[str, str]] | None:
             exit=Exit.USAGE,
         )
     pairs = [part.partition("=") for part in variable("REMIT_OTLP_FORWARD_HEADERS", "").split(",") if part.strip()]
-    return url, {name.strip(): value.strip() for name, _, value in pairs}
+    headers = {name.strip(): value.strip() for name, _, value in pairs}
+    for number, (name, value) in enumerate(headers.items(), start=1):
+        if not _HEADER_NAME.fullmatch(name) or not value.isprintable():
+            # It may be a secret: it is told by its place.
+            raise Failure(
+                f"header {number} of REMIT_OTLP_FORWARD_HEADERS cannot be sent",
+                why="a header is a name of letters, digits and hyphens, and a value without line breaks",
+                next="set REMIT_OTLP_FORWARD_HEADERS, for example x-key=…,x-tenant=…",
+                exit=Exit.USAGE,
+            )
+    return url, headers
 
 
 def named_issuers() -> tuple[str, ...]:

@@ -1,38 +1,61 @@
 """`remit up --watch`: take workspace changes by themselves, for development only."""
 
-import asyncio
+import os
 from pathlib import Path
 from typing import Final
 
-from remit.api.services import Invalid
+from remit.api.services import Conflict, Invalid
 from remit.app.output import say
 from remit.app.runtime import Runtime
+from remit.facts.text import escaped
 
-_PERIOD_S: Final = 0.5
+PERIOD_S: Final = 0.5
+
+Stamp = frozenset[tuple[str, int, int]]
+"""Files with the time of their last change (nanoseconds) and their size."""
 
 
-async def watching(workspace: Path, runtime: Runtime) -> None:
-    """Apply `workspace` whenever a file of it changed, until cancelled."""
-    seen = stamp(workspace)
-    while True:
-        await asyncio.sleep(_PERIOD_S)
-        now = stamp(workspace)
-        if now == seen:
-            continue
-        seen = now
+class Watching:
+    """Applies `workspace` whenever a file of it is no longer as in `seen`."""
+
+    def __init__(self, workspace: Path, runtime: Runtime, seen: Stamp) -> None:
+        self._workspace = workspace
+        self._runtime = runtime
+        self._seen = seen
+
+    async def turn(self) -> None:
+        """Apply what changed, and say what came of it. What cannot be applied waits for the next change.
+
+        Raises what it does not know, which an `apply` by hand would raise as well.
+        """
+        now = stamp(self._workspace)
+        if now == self._seen:
+            return
+        self._seen = now
         try:
-            applied = await runtime.apply(dry_run=False, by="watch")
-            say(f"running bundle {applied.digest}")
+            applied = await self._runtime.apply(dry_run=False, by="watch")
         except Invalid as error:
-            for problem in error.problems:
-                say(problem)
-            say("the running bundle stays")
+            _stays(*error.problems)
+        except Conflict as error:
+            _stays(f"{error}; next: {error.next}")
+        except Exception:
+            _stays()
+            raise
+        else:
+            say(f"running bundle {applied.digest}")
 
 
-def stamp(workspace: Path) -> frozenset[tuple[str, int, int]]:
-    """What tells whether a file below `workspace`, or it itself where it is one, changed."""
+def _stays(*why: str) -> None:
+    for each in why:
+        say(escaped(each))
+    say("the running bundle stays")
+
+
+def stamp(workspace: Path) -> Stamp:
+    """What tells whether a file below `workspace`, or it itself where it is one, changed. What is gone is left out."""
     found: set[tuple[str, int, int]] = set()
-    for path in (workspace, *workspace.rglob("*")):
+    below = (Path(folder, name) for folder, _, names in os.walk(workspace) for name in names)
+    for path in (workspace, *below):
         try:
             status = path.stat()
         except OSError:

@@ -1,7 +1,15 @@
-"""A loop that does one thing again and again. Level, not edge: a missed turn costs latency only."""
+"""Loops that do one thing again and again. Level, not edge: a missed turn costs latency only."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+
+
+async def guarded(step: Callable[[], Awaitable[object]], failed: Callable[[Exception], None]) -> None:
+    """Await `step()`; where it raises, `failed` is told and nothing else ends."""
+    try:
+        await step()
+    except Exception as error:  # noqa: BLE001 - what died silently would be worse
+        failed(error)
 
 
 async def every(period_s: float, step: Callable[[], Awaitable[object]], failed: Callable[[Exception], None]) -> None:
@@ -11,7 +19,4 @@ async def every(period_s: float, step: Callable[[], Awaitable[object]], failed: 
     """
     while True:
         await asyncio.sleep(period_s)
-        try:
-            await step()
-        except Exception as error:  # noqa: BLE001 - a loop that died silently would be worse
-            failed(error)
+        await guarded(step, failed)

@@ -1,0 +1,93 @@
+"""What a service does beside answering: it finishes its start, and then runs its loops until it ends.
+
+Law: nothing here ends unheard. A step or a turn that fails is told of and the rest goes on; should a loop end on an
+error all the same, its siblings end with it and the error is told.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Final
+
+from remit.adapters.system import settle_collector
+from remit.app.build import Service
+from remit.app.forwarding import passing_on
+from remit.app.front import fault
+from remit.app.logs import Logs
+from remit.app.output import say
+from remit.app.settings import Settings
+from remit.app.watching import PERIOD_S as WATCHING_S
+from remit.app.watching import Stamp, Watching
+from remit.facts.text import escaped
+from remit.pep.lease import RENEW_S
+from remit.pep.tally import Tally
+from remit.work.checkpoints import PERIOD_S as CHECKPOINT_S
+from remit.work.discovery import PERIOD_S as DISCOVERY_S
+from remit.work.incidents import PERIOD_S as INCIDENTS_S
+from remit.work.loop import every, guarded
+from remit.work.outbox import PERIOD_S as NOTIFYING_S
+
+_LOG: Final = logging.getLogger(__name__)
+_EXPIRY_S: Final = 1.0
+_REFUSALS_S: Final = 10.0
+
+
+async def background(service: Service, settings: Settings, logs: Logs, seen: Stamp | None) -> None:
+    """Finish the start of `service` and run its loops, until cancelled.
+
+    With `seen`, the workspace as it was taken, its changes are taken by themselves.
+    """
+    # Enforcement goes on without any of these; what is erased on record stays to be erased.
+    for step in (
+        service.load_api,
+        partial(asyncio.to_thread, logs.start),
+        service.proofs.erasures.finish,
+        service.discoverer.start,
+    ):
+        await guarded(step, failed)
+    settle_collector()
+    try:
+        async with asyncio.TaskGroup() as group:
+            for loop in _loops(service, settings, seen):
+                group.create_task(loop)
+    except* Exception as errors:  # noqa: BLE001 - the law above
+        for each in errors.exceptions:
+            failed(each)
+
+
+def _loops(service: Service, settings: Settings, seen: Stamp | None) -> list[Coroutine[Any, Any, None]]:
+    loops: list[Coroutine[Any, Any, None]] = [
+        every(DISCOVERY_S, service.discoverer.turn, failed),
+        every(_EXPIRY_S, service.driver.expire_due, failed),
+        every(RENEW_S, service.lease.turn, failed),
+        every(INCIDENTS_S, service.incidents.turn, failed),
+        every(NOTIFYING_S, service.outbox.notifying.turn, failed),
+        every(CHECKPOINT_S, service.proofs.checkpoints.advance, failed),
+        every(_REFUSALS_S, _telling_refusals(service.tally), failed),
+    ]
+    if seen is not None:
+        loops.append(every(WATCHING_S, Watching(settings.workspace, service.runtime, seen).turn, failed))
+    if settings.forward is not None:
+        loops.append(passing_on(service.discoverer, *settings.forward, failed))
+    return loops
+
+
+def _telling_refusals(tally: Tally) -> Callable[[], Coroutine[Any, Any, None]]:
+    """Say what limits refused since the last time: a line for each would be a way to fill the disk."""
+    told = Counter[str]()
+
+    async def turn() -> None:
+        nonlocal told
+        for code, number in (tally.refused - told).items():
+            _LOG.warning("a limit refused requests", extra={"code": code, "count": number})
+        told = tally.refused.copy()
+
+    return turn
+
+
+def failed(error: Exception) -> None:
+    """Tell people of an error that no request waits for."""
+    _LOG.error("a task in the background failed", extra=fault(error))
+    say(f"in the background: {type(error).__name__}: {escaped(str(error))}")
