@@ -237,6 +237,17 @@ async def test_a_halt_that_was_left_cuts_off_what_is_under_way_and_is_taken_to_t
         assert (record.subject, record.data) == ("agent:clerk", {"reason": "it hangs"})
 
 
+def test_halts_left_in_one_millisecond_are_all_there_the_oldest_first(tmp_path: Path) -> None:
+    left = {
+        leave(tmp_path, (Over.AGENT, name), "it hangs", at).name: name
+        for name, at in zip("abc", (9, 9, 8), strict=True)
+    }
+    left[leave(tmp_path, (Over.AGENT, "d"), "it hangs", 1_764_505_822_000).name] = "d"
+    found = HaltFolder(tmp_path).read()
+    assert {name: stop.what[1] for name, stop in found.items()} == left
+    assert [stop.at_ms for stop in found.values()] == [8, 9, 9, 1_764_505_822_000]
+
+
 @pytest.mark.asyncio
 async def test_what_was_left_is_read_before_anything_more_is_done(tmp_path: Path, shop: Shop) -> None:
     """Nobody renews the lease; by its clock, which goes on while a process stands still, it is too old."""

@@ -1,6 +1,7 @@
 """Halts left as files in the data folder, for a service that does not answer: one file each, all of it or nothing."""
 
 import json
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,13 +16,15 @@ HALTS: Final = "halts"
 """The folder, in the data folder."""
 BY: Final = "the data folder's owner"
 _BYTES_MAX: Final = 16 * 1024
+_UNIQUE_BYTES: Final = 16
 _END: Final = ".json"
 
 
 def leave(data: Path, what: Stopped, reason: str, at_ms: int) -> Path:
     """Leave a halt of `what` in the data folder `data`; its file. Raises `OSError`, `KeyringUnusable`."""
     private_folder(data / HALTS)
-    path = data / HALTS / f"{at_ms}{_END}"
+    # By time, and no two alike: one of the same millisecond neither replaces another nor shares its partial file.
+    path = data / HALTS / f"{at_ms:013d}-{secrets.token_hex(_UNIQUE_BYTES)}{_END}"
     write_private(path, json.dumps({"what": subject(what), "reason": reason, "at_ms": at_ms}).encode())
     return path
 
@@ -33,7 +36,7 @@ class HaltFolder:
         self._folder = data / HALTS
 
     def read(self) -> Mapping[str, Stop]:
-        """Those that lie there, by file name. Raises `OSError`."""
+        """Those that lie there, by file name, the oldest first. Raises `OSError`."""
         try:
             found = sorted(path for path in self._folder.iterdir() if path.suffix == _END)
         except FileNotFoundError:
