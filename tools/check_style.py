@@ -1,7 +1,8 @@
 """The house rules that no linter knows; `python -m tools.check_style` prints what breaks one and exits 1.
 
-Each rule is a function from a parsed file to its findings: size of files and functions, names of invariants, what
-`facts` may import, built-in I/O in the core, and locks without addresses.
+A rule is a function from a parsed file to its findings: size of files and functions, names of invariants, what `facts`
+may import, built-in I/O in the core. Two more look at the whole: each invariant is cited, and locks are without
+addresses.
 """
 
 from __future__ import annotations
@@ -16,27 +17,18 @@ from typing import TYPE_CHECKING, Final
 from tools.lock import addresses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 FILE_LINES_MAX: Final = 350
 FUNCTION_LINES_MAX: Final = 70
+ARCHITECTURE: Final = Path("docs/ARCHITECTURE.md")
+LISTED: Final = re.compile(r"^\| `([a-z-]+)` \|", re.MULTILINE)
 INVARIANTS: Final = frozenset(
-    {
-        "intent-before-effect",
-        "label-before-data",
-        "deny-on-error",
-        "no-permit-without-policy",
-        "approval-binds-exact-action",
-        "authority-only-shrinks",
-        "budget-never-overspent",
-        "stop-wins",
-        "chain-links",
-        "bundle-in-every-record",
-    }
+    LISTED.findall((ROOT / ARCHITECTURE).read_text(encoding="utf-8").partition("\n## Invariants\n")[2])
 )
-"""The ten of docs/ARCHITECTURE.md, each cited where it is kept and where it is checked after the fact."""
-INVARIANT: Final = re.compile(r"#\s*INVARIANT\b(?:\(([^)]*)\))?")
+"""Those of docs/ARCHITECTURE.md, each cited where it is kept and where it is checked after the fact."""
+INVARIANT: Final = re.compile(r"\bINVARIANT\b(?:\(([^)]*)\))?")
 CORE: Final = frozenset(
     {"facts", "policy", "discover", "control", "protect", "escalate", "trace", "pdp", "assure"},
 )
@@ -92,7 +84,7 @@ def function_size(source: Source) -> Iterator[Finding]:
 
 
 def invariant_names(source: Source) -> Iterator[Finding]:
-    """An invariant is cited by one of the ten names, as `# INVARIANT(name)`."""
+    """An invariant is cited by one of the listed names, as `INVARIANT(name)`, in comments and docstrings alike."""
     for number, line in enumerate(source.text.splitlines(), start=1):
         for match in INVARIANT.finditer(line):
             if match.group(1) not in INVARIANTS:
@@ -132,6 +124,14 @@ RULES: Final[Sequence[Callable[[Source], Iterator[Finding]]]] = (
 )
 
 
+def uncited(kept: Iterable[str], checked: Iterable[str]) -> Iterator[Finding]:
+    """Each invariant is cited in the texts `kept`, of what is shipped, and in `checked`, of tests and proofs."""
+    for texts, where in ((kept, "src"), (checked, "tests or proof")):
+        cited = {name for text in texts for name in INVARIANT.findall(text)}
+        for name in sorted(INVARIANTS - cited):
+            yield Finding(ARCHITECTURE, 1, f"the invariant {name} is cited nowhere in {where}")
+
+
 def lock_findings() -> Iterator[Finding]:
     """No lock names an address: it holds wherever the packages come from."""
     for path in sorted((ROOT / "requirements").glob("*.txt")):
@@ -141,15 +141,21 @@ def lock_findings() -> Iterator[Finding]:
 
 def findings() -> Iterator[Finding]:
     """Return every broken rule of the tree."""
+    sources: list[Source] = []
     for path in sorted((ROOT / "src" / "remit").rglob("*.py")):
         try:
-            source = read(path)
+            sources.append(read(path))
         except SyntaxError as error:
             yield Finding(path.relative_to(ROOT), error.lineno or 1, f"does not parse: {error.msg}")
-            continue
+    for source in sources:
         for rule in RULES:
             yield from rule(source)
+    yield from uncited((source.text for source in sources), _texts("tests", "proof"))
     yield from lock_findings()
+
+
+def _texts(*folders: str) -> list[str]:
+    return [path.read_text(encoding="utf-8") for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 def main() -> int:

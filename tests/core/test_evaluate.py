@@ -1,4 +1,7 @@
-"""One link judged by real Cedar: errors deny, absence is no permission, adding a forbid never permits."""
+"""One link judged by real Cedar: errors deny, absence is no permission, adding a forbid never permits.
+
+INVARIANT(no-permit-without-policy)
+"""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""`docs/reference/fail-closed.md` has a row for every code that a refusal can carry."""
+"""`docs/reference/fail-closed.md` has a row for every code that a refusal can carry: INVARIANT(deny-on-error)."""
 
 import re
 from pathlib import Path

@@ -9,8 +9,10 @@ import pytest
 
 from proof.lines import LINES
 from proof.verdict import read, say
-from tools.check_style import GENERATED, RULES, Source
+from tools.check_style import GENERATED, INVARIANTS, RULES, Source, uncited
 from tools.lock import addresses
+
+LISTED = min(INVARIANTS)
 
 
 def findings(text: str, ring: str) -> list[str]:
@@ -26,6 +28,7 @@ def findings(text: str, ring: str) -> list[str]:
         ("def f():\n" + "    x = 1\n" * 70, "app", "f: 71 lines"),
         ("x = 1  # INVARIANT(stop-looses)\n", "app", "no invariant stop-looses"),
         ("x = 1  # INVARIANT: stop-wins\n", "app", "no invariant without a name"),
+        ('"""A page.\n\nINVARIANT(stop-looses)\n"""\n', "app", "no invariant stop-looses"),
         ("import yaml\n", "facts", "facts may not import yaml"),
         ("from orjson import dumps\n", "facts", "facts may not import orjson"),
         ("open('x')\n", "policy", "open() in the core"),
@@ -38,7 +41,7 @@ def test_a_broken_house_rule_is_found(text: str, ring: str, said: str) -> None:
 
 
 def test_what_keeps_the_house_rules_passes() -> None:
-    assert not findings("import re\nimport rfc8785\nfrom remit.facts import x\n# INVARIANT(stop-wins)\n", "facts")
+    assert not findings("import re\nimport rfc8785\nfrom remit.facts import x\n# INVARIANT(" + LISTED + ")\n", "facts")
     assert not findings("import yaml\nopen('x')\n", "adapters")
     assert not findings("def f():\n" + "    x = 1\n" * 69, "app")
 
@@ -48,6 +51,15 @@ def test_one_file_alone_may_run_generated_code_and_only_that() -> None:
         text = f"{called}('x')\n"
         source = Source(Path(GENERATED), "policy", text, ast.parse(text))
         assert [finding.text for rule in RULES for finding in rule(source)] == found
+
+
+def test_an_invariant_that_is_cited_on_one_side_alone_is_found() -> None:
+    assert len(INVARIANTS) == 10
+    cited = [f"INVARIANT({name})" for name in sorted(INVARIANTS)]
+    assert not list(uncited(cited, cited))
+    found = [[finding.text for finding in uncited(*sides)] for sides in ((cited[1:], cited), (cited, cited[1:]))]
+    said = f"the invariant {LISTED} is cited nowhere in "
+    assert found == [[f"{said}src"], [f"{said}tests or proof"]]
 
 
 @pytest.mark.parametrize(

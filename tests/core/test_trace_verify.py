@@ -1,4 +1,7 @@
-"""Chains and their verification: a clean ledger has no findings, and each broken law has its own."""
+"""Chains and their verification: a clean ledger has no findings, and each broken law has its own.
+
+INVARIANT(chain-links), INVARIANT(bundle-in-every-record), INVARIANT(intent-before-effect), INVARIANT(label-before-data)
+"""
 
 import hashlib
 from collections.abc import Callable, Sequence

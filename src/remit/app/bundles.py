@@ -234,7 +234,7 @@ def _older(path: Path, since_s: float) -> bool:
 
 
 def _source(data: bytes) -> Source | None:
-    """The workspace that `data` is. INVARIANT(own-before-unpickled): its seal was right."""
+    """The workspace that `data` is. Its seal was right (`vouching`)."""
     try:
         found: object = pickle.loads(data[_FINGERPRINT_CHARS:])  # noqa: S301
     except Exception:  # noqa: BLE001 - whatever it is, the workspace is read anew

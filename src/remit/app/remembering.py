@@ -139,7 +139,7 @@ def _framed(path: Path) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _read(data: bytes) -> Memory | None:
-    """The piece that `data` is; None where it cannot be read. INVARIANT(own-before-unpickled): its seal was right."""
+    """The piece that `data` is; None where it cannot be read. Its seal was right (`vouching`)."""
     try:
         forms, validated, plain = cast("tuple[dict[str, Form], frozenset[str], frozenset[str]]", pickle.loads(data))  # noqa: S301
         return Memory(forms, validated, plain)

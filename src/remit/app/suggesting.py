@@ -147,7 +147,7 @@ def write_new(workspace: Path, texts: Mapping[str, str]) -> list[Path]:
 def refuse_existing(workspace: Path, names: Iterable[str]) -> None:
     """Raises `Failure` where one of the files `names` exists below `workspace`.
 
-    INVARIANT(written-inside): also where a folder between them is a link.
+    Nothing is written outside of it: a folder between them that is a link is refused too.
     """
     for name in names:
         for folder in list((workspace / name).relative_to(workspace).parents)[:-1]:

@@ -1,6 +1,6 @@
 """What the service wrote for itself, told from anything else before a byte of it is read.
 
-INVARIANT(own-before-unpickled): what is remembered is unpickled only after its HMAC-SHA-256 under a key of the data
+Law: what is remembered is unpickled only after its HMAC-SHA-256 under a key of the data
 folder was found right. A bit that flipped on the disk, and whoever can write the file but not read the key, can make a
 start slower, never a verdict another.
 """

@@ -1,6 +1,6 @@
 """Proposals as the YAML that a person accepts: every line that was guessed with its reason beside it.
 
-INVARIANT(a-line-stays-one): names come from servers; none ends the comment or the value that it stands in.
+Law: a line stays one. Names come from servers; none ends the comment or the value that it stands in.
 """
 
 import json

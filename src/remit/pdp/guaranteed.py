@@ -1,7 +1,4 @@
-"""Guarantees held: what would break one is denied, whatever policy, approvals and grants say; and what scopes show.
-
-INVARIANT(guarantee-holds)
-"""
+"""Guarantees held: what would break one is denied, whatever policy, approvals and grants say; and what scopes show."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
