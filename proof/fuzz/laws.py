@@ -1,8 +1,8 @@
 """What no message and no answer may break, checked as things happen.
 
 Laws
-* INVARIANT(intent-before-effect): a request that reaches the upstream has a durable intent for exactly its arguments, one
-  each.
+* INVARIANT(intent-before-effect): a request that reaches the upstream has a durable intent for exactly its arguments,
+  one each.
 * INVARIANT(label-before-data): no byte of a server's answer is written to a client before a durable record of that
   action holds the labels that it brings. Its bytes are known by a mark that each answer bears.
 * No answer of 500 or above lets an effect through.
