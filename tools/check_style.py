@@ -1,8 +1,8 @@
 """The house rules that no linter knows; `python -m tools.check_style` prints what breaks one and exits 1.
 
 A rule is a function from a parsed file to its findings: size of files and functions, names of invariants, what `facts`
-may import, built-in I/O in the core. Two more look at the whole: each invariant is cited, and locks are without
-addresses.
+may import, built-in I/O in the core. Three more look at the whole: each invariant is cited, each name is used
+and locks are without addresses.
 """
 
 from __future__ import annotations
@@ -132,6 +132,52 @@ def uncited(kept: Iterable[str], checked: Iterable[str]) -> Iterator[Finding]:
             yield Finding(ARCHITECTURE, 1, f"the invariant {name} is cited nowhere in {where}")
 
 
+def unused(defining: Sequence[Source], others: Iterable[str] = ()) -> Iterator[Finding]:
+    """A top-level name of `defining` is used in its file, or imported there or by `others`: tests alone keep nothing.
+
+    It is used as well where some attribute is called so, and where a decorator hands it to a router or a command line.
+    """
+    trees = [*(source.tree for source in defining), *(ast.parse(text) for text in others)]
+    imported = {pair for tree in trees for pair in _imported(tree)}
+    attributes = {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for source in defining:
+        own = {one.id for one in ast.walk(source.tree) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}
+        module = ".".join(source.path.with_suffix("").parts[1:]).removesuffix(".__init__")
+        for name, line in _defined(source.tree):
+            if not (name in own | attributes or (module, name) in imported or name.startswith("__")):
+                yield Finding(source.path, line, f"{name} is used by nothing but tests")
+
+
+def _defined(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    for node in tree.body:
+        match node:
+            case ast.ClassDef(name=name):
+                yield name, node.lineno
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                if not any(_hands_over(decorator) for decorator in node.decorator_list):
+                    yield name, node.lineno
+            case ast.Assign(targets=targets):
+                yield from ((target.id, node.lineno) for target in targets if isinstance(target, ast.Name))
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                yield name, node.lineno
+            case _:
+                pass
+
+
+def _hands_over(decorator: ast.expr) -> bool:
+    match decorator:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name) | ast.Attribute(attr=name))):
+            return name in {"router", "app"}
+        case _:
+            return False
+
+
+def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield from ((node.module or "", alias.name) for alias in node.names)
+
+
 def lock_findings() -> Iterator[Finding]:
     """No lock names an address: it holds wherever the packages come from."""
     for path in sorted((ROOT / "requirements").glob("*.txt")):
@@ -151,6 +197,7 @@ def findings() -> Iterator[Finding]:
         for rule in RULES:
             yield from rule(source)
     yield from uncited((source.text for source in sources), _texts("tests", "proof"))
+    yield from unused(sources, _texts("proof", "bench"))
     yield from lock_findings()
 
 

@@ -15,8 +15,9 @@ from remit.facts.record import RecordKind, Ref
 from remit.ports.transparency import Unprovable
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.note import Checkpoint, Key
-from remit.trace.tree import Tree, check_consistency, leaf_hash, root_of
+from remit.trace.tree import Tree, leaf_hash, root_of
 from remit.work.checkpoints import Checkpoints
+from tests.consistency import check_consistency
 from tests.contract.ledger_world import append_all, draft
 from tests.contract.log_world import Log, log_of, rows_of
 from tests.core.recording import Step, action

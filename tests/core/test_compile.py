@@ -11,11 +11,10 @@ from remit.facts.credential import FromEnv, Secret
 from remit.policy import cedar, checking, lint
 from remit.policy.compile import Bundle, compile_bundle
 from remit.policy.entities import catalog_entities, self_test
-from remit.policy.explain import explain
 from remit.policy.lint import Findings
 from remit.policy.parse import Statement
 from remit.policy.schema import cedar_schema
-from remit.policy.verdict import Code, Deny, Permit, Reason
+from remit.policy.verdict import Deny, Permit
 from tests.core.deciding import action, bundle, catalog, codes, decided, problems, schema, tool
 
 GOOD = '@id("p") permit (principal, action, resource);'
@@ -188,18 +187,6 @@ def test_the_self_test_notices_when_groups_are_switched_off(mistake: str) -> Non
 def test_the_self_test_runs_on_a_quarantined_tool_too() -> None:
     only = replace(catalog(GOOD), tools={("shop", "odd"): tool("shop", "odd", {"$ref": "#"})})
     assert list(bundle(only).quarantined) == [("shop", "odd")]
-
-
-def test_a_reason_is_explained_by_its_lines() -> None:
-    running = bundle(f'// first\n{GOOD}\n\n@id("f")\nforbid (principal,\n  action, resource);')
-    held = Reason(Code.POLICY, "x", "f", "policies/p0.cedar:4")
-    moved = Reason(Code.POLICY, "x", "f", "policies/p0.cedar:9")
-    gone = Reason(Code.POLICY, "x", "gone", "policies/p0.cedar:4")
-    ours = Reason(Code.NO_POLICY, "x")
-    shown = explain(running, [held, moved, gone, ours])
-    assert [one.reason for one in shown] == [held, moved, gone, ours]
-    assert shown[0].lines == ((4, '@id("f")'), (5, "forbid (principal,"), (6, "  action, resource);"))
-    assert [one.lines for one in shown[1:]] == [(), (), ()]
 
 
 def test_arguments_of_every_tool_can_be_named() -> None:

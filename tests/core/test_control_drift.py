@@ -18,7 +18,7 @@ from remit.control.difference import (
     render,
     words,
 )
-from remit.control.drift import Standing, compare, standings
+from remit.control.drift import Standing, compare
 from remit.control.lock import EMPTY, accept
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Definition
@@ -58,7 +58,6 @@ def test_missing_unreviewed_and_twice_listed_tools() -> None:
     assert found["now"].note == "the server lists it 2 times"
     assert (found["gone"].live, found["gone"].pin, found["gone"].pinned) == (None, None, replace(NOW, name="gone"))
     assert (found["new"].pinned, found["new"].changes) == (None, ())
-    assert standings({"now": NOW.pin()}, [NOW]) == {"now": Standing.MATCHES}
 
 
 def test_a_live_definition_without_a_pin_drifts() -> None:

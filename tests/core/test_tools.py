@@ -9,7 +9,7 @@ import pytest
 
 from proof.lines import LINES
 from proof.verdict import read, say
-from tools.check_style import GENERATED, INVARIANTS, RULES, Source, uncited
+from tools.check_style import GENERATED, INVARIANTS, RULES, Source, uncited, unused
 from tools.lock import addresses
 
 LISTED = min(INVARIANTS)
@@ -60,6 +60,30 @@ def test_an_invariant_that_is_cited_on_one_side_alone_is_found() -> None:
     found = [[finding.text for finding in uncited(*sides)] for sides in ((cited[1:], cited), (cited, cited[1:]))]
     said = f"the invariant {LISTED} is cited nowhere in "
     assert found == [[f"{said}src"], [f"{said}tests or proof"]]
+
+
+def test_a_name_that_tests_alone_use_is_found() -> None:
+    one = "from remit.two import taken\nLONE: int = 1\ndef self_used(): ...\nself_used()\n"
+    two = (
+        "def taken(): ...\ndef lone(): ...\nclass Lone: ...\nlone_too = LONE = 1\n_ALONE = 1\nclass ByAttribute: ...\n"
+        "@router.get('/x')\ndef route(): ...\n@inventory.app.command()\ndef command(): ...\n@cache\ndef cached(): ...\n"
+    )
+    sources = [
+        Source(Path(f"src/remit/{name}.py"), "", text, ast.parse(text)) for name, text in (("one", one), ("two", two))
+    ]
+    benches = ["from remit import two\nx = two.ByAttribute\nLone = cached = 1\n"]
+    assert [str(finding).partition(" is used")[0] for finding in unused(sources, benches)] == [
+        "src/remit/one.py:2: LONE",
+        "src/remit/two.py:2: lone",
+        "src/remit/two.py:3: Lone",
+        "src/remit/two.py:4: lone_too",
+        "src/remit/two.py:4: LONE",
+        "src/remit/two.py:5: _ALONE",
+        "src/remit/two.py:12: cached",
+    ]
+    assert not list(
+        unused(sources[1:], ["from remit.two import Lone, lone, taken, lone_too, LONE, _ALONE, cached", *benches])
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.facts.trace import FRESH_BYTES, Trace, begun, continued, trace_of
+from remit.facts.trace import FRESH_BYTES, Trace, begun, continued
+from remit.pep.account import Account
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
@@ -62,11 +63,17 @@ def test_a_later_version_is_read_as_far_as_it_is_known() -> None:
 
 def test_the_message_speaks_before_the_hop() -> None:
     other = f"00-{'a' * 32}-{'b' * 16}-00"
-    assert trace_of(GIVEN, None, FRESH).trace == TRACE
-    assert trace_of(GIVEN, {}, FRESH).trace == TRACE
-    assert trace_of(GIVEN, {"traceparent": other}, FRESH) == Trace("a" * 32, FRESH[16:].hex(), "b" * 16, 0)
-    assert trace_of(GIVEN, {"traceparent": "nonsense"}, FRESH).trace == TRACE
-    assert trace_of(None, {"traceparent": {"a": 1}}, FRESH) == begun(FRESH)
+
+    def told(header: str | None, meta: object) -> Trace | None:
+        account = Account(continued(header, begun(FRESH)))
+        account.within(meta)
+        return account.trace
+
+    hop = continued(GIVEN, begun(FRESH))
+    for nothing in (None, {}, {"traceparent": "nonsense"}):
+        assert told(GIVEN, nothing) == hop
+    assert told(GIVEN, {"traceparent": other}) == Trace("a" * 32, FRESH[16:].hex(), "b" * 16, 0)
+    assert told(None, {"traceparent": {"a": 1}}) == begun(FRESH)
 
 
 def test_ids_of_zeros_are_never_ours() -> None:

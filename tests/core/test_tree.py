@@ -12,7 +12,6 @@ from remit.trace.tree import (
     WIDTH,
     ProofWrong,
     Tree,
-    check_consistency,
     consistency,
     inclusion,
     leaf_hash,
@@ -22,6 +21,7 @@ from remit.trace.tree import (
     root_of,
     tree_from,
 )
+from tests.consistency import check_consistency
 
 CT_LEAVES = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
 CT_ROOT = "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"

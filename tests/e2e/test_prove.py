@@ -22,7 +22,7 @@ from remit.adapters.sqlite import open_ledger
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.trace.note import Checkpoint, Key, Note
 from remit.trace.proof import Proof
-from remit.trace.tree import check_consistency
+from tests.consistency import check_consistency
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "verify_proof.py"
 

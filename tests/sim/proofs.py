@@ -24,10 +24,11 @@ from remit.trace.against import Kept
 from remit.trace.bodies import Event
 from remit.trace.erasing import frames
 from remit.trace.note import Checkpoint, Key, Note, signed
-from remit.trace.tree import ProofWrong, check_consistency, root_of
+from remit.trace.tree import ProofWrong, root_of
 from remit.work import checkpoints
 from remit.work.checkpoints import Checkpoints
 from remit.work.erasing import Erasures
+from tests.consistency import check_consistency
 from tests.sim.laws import Law
 from tests.sim.people import Clock
 

@@ -43,7 +43,6 @@ LOOKED_MAX: Final = 1_000
 SAFER_MAX: Final = 2
 NAME_CHARS_MAX: Final = 60
 _MINUTE_MS: Final = 60_000
-_NEW: Final = {"tool": "the tool", "target": "such a target"}
 
 
 async def case_of(services: Services, approval: Approval, proposal: Entry | None) -> Case | None:

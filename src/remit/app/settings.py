@@ -24,8 +24,9 @@ OUTBOX_ENDS: Final = ".outbox"
 """What the copy of the outbox beside a backup ends in."""
 INCIDENTS: Final = "incidents.db"
 ADMIN: Final = "admin"
-KEYS: Final = "keys"
 """The id of the admin token among the stored credentials."""
+KEYS: Final = "keys"
+"""The folder, in the data folder, of the keys that the service made for itself."""
 _IN_THE_OPEN: Final = "REMIT_IN_THE_OPEN"
 _SHOWN_MAX: Final = 80
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

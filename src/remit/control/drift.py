@@ -76,11 +76,6 @@ def compare(lock: Lock, server: str, live: Iterable[Definition]) -> tuple[Compar
     return tuple(found)
 
 
-def standings(pins: Mapping[str, str], live: Iterable[Definition]) -> Mapping[str, Standing]:
-    """Only the standing of each tool of one server; `pins` are the accepted ones by name."""
-    return _standings(pins, _by_name(live))
-
-
 def _by_name(live: Iterable[Definition]) -> dict[str, list[Definition]]:
     listed: dict[str, list[Definition]] = {}
     for definition in live:

@@ -20,7 +20,6 @@ OURS: Final = "remit/"
 """What names in the space `host` begin with, of servers that Remit was seen to run: `remit/LAUNCH@MACHINE`."""
 _HOST: Final = "host"
 _CLAIMS: Final = frozenset({Verb.SAME, Verb.APART})
-_NAMED: Final = frozenset({Kind.AGENT, Kind.SERVER})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ Laws
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -270,8 +270,3 @@ def revoked(grant: Grant, by: str) -> Grant:
 def used(grant: Grant, times: int = 1) -> Grant:
     """`grant` after `times` more actions under it."""
     return replace(grant, uses=grant.uses + times)
-
-
-def matching(grants: Iterable[Grant], terms: Terms) -> Grant | None:
-    """The grant among `grants` that was given, or half given, on exactly these terms."""
-    return next((one for one in grants if one.terms == terms and one.revoked_by is None), None)

@@ -222,12 +222,3 @@ def reviewed(approval: Approval, by: str) -> Approval:
 def superseded(approval: Approval, by: str) -> Approval:
     """`approval`, in whose place people are asked anew as `by`."""
     return replace(step(approval, Move.SUPERSEDE), superseded_by=by)
-
-
-def diagram() -> str:
-    """The table as a Mermaid state diagram; `docs/reference/approvals.md` holds it."""
-    lines = ["stateDiagram-v2", f"    [*] --> {State.PENDING.value}"]
-    lines += [f"    {state.value} --> {to.value}: {move.value}" for (state, move), to in MOVES.items()]
-    moving = {state for state, _ in MOVES}
-    lines += [f"    {state.value} --> [*]" for state in State if state not in moving]
-    return "\n".join(lines)

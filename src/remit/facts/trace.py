@@ -8,11 +8,8 @@ Laws
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
-
-from remit.facts.canonical import Json
 
 FRESH_BYTES: Final = 24
 """How much chance a trace takes: 16 bytes for its id and 8 for that of our span."""
@@ -63,9 +60,3 @@ def continued(given: object, ours: Trace) -> Trace:
     if version == "ff" or (version == "00" and rest) or not trace.strip("0") or not parent.strip("0"):
         return ours
     return replace(ours, trace=trace, parent=parent, flags=int(flags, 16) & _FLAGS)
-
-
-def trace_of(header: str | None, meta: Mapping[str, Json] | None, fresh: bytes) -> Trace:
-    """The trace of one MCP request: its `_meta` speaks for the message, the header for the hop."""
-    hop = continued(header, begun(fresh))
-    return hop if meta is None else continued(meta.get(KEY), hop)

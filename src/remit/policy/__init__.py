@@ -1,1 +1,1 @@
-"""Cedar: schema from tools, lint, validate, compile, evaluate, gates, verdict, explain."""
+"""Cedar: schema from tools, lint, validate, compile, evaluate, gates, verdict."""

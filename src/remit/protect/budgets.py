@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, TypeAlias, assert_never
 from remit.facts.action import Action, ActionKind
 from remit.facts.budget import Balance, Budget, Charge, Draw, Measure, Per, charged, refunded, tokens
 from remit.facts.catalog import Catalog, Effect, Tool
-from remit.facts.impact import PLACES, Impact
+from remit.facts.impact import Impact
 from remit.facts.moment import instant
 
 _CALL: Final = ActionKind.CALL_TOOL
@@ -218,5 +218,3 @@ _NOUNS: Final[Mapping[Measure, str]] = {
     Measure.TOKENS: "tokens",
     Measure.RECORDS: "records",
 }
-UNITS: Final[Mapping[Measure, int]] = {one: PLACES if one is Measure.AMOUNT else 1 for one in Measure}
-"""How many units one of each measure is."""

@@ -39,13 +39,11 @@ class Keyed(Protocol):
 
 def keyed(key: bytes) -> Keyed:
     """What hashes under `key`, of 16 bytes or of 32. Raises `ValueError` for any other."""
-    match len(key):
-        case 16:
-            return _Blocks(key)
-        case 32:
-            return _Digests(key)
-        case size:
-            raise ValueError(f"the key of an origin index has 16 or 32 bytes, not {size}")
+    if len(key) == KEY_BYTES:
+        return _Blocks(key)
+    if len(key) == OLDER_KEY_BYTES:
+        return _Digests(key)
+    raise ValueError(f"the key of an origin index has {KEY_BYTES} or {OLDER_KEY_BYTES} bytes, not {len(key)}")
 
 
 class _Digests:

@@ -8,7 +8,6 @@ from typing import Final
 from remit.discover.code import Call, Definition, Many, Module, Name, Table, Text, Value
 
 _DEPTH_MAX: Final = 40
-_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class NoPython(ValueError):

@@ -12,7 +12,6 @@ from remit.app.demo.narrate import Narrator, Sign
 
 ALONE_S: Final = 5.0
 PERSON_S: Final = 60.0
-POLL_S: Final = 0.1
 
 
 def waiting(decider: Client) -> Mapping[str, Any] | None:

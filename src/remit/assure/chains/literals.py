@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import cast
 
 from remit.assure.chains.patterns import Pattern, pattern_of
 from remit.facts.canonical import Json
 from remit.policy.form import chain_of
 
 Path = tuple[str, ...]
-_DATES: Final = frozenset({"datetime", "duration"})
 
 
 @dataclass(slots=True)
