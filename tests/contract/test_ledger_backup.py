@@ -14,9 +14,10 @@ from typing import Final
 import pytest
 
 from remit.adapters.sqlite import DataInUse, open_ledger, verify_file
-from remit.adapters.sqlite.backup import back_up, copy_beside, standing
+from remit.adapters.sqlite.backup import back_up, copy_beside
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.outbox import SqliteOutbox
+from remit.adapters.sqlite.standing import standing
 from remit.adapters.system import SystemEntropy
 from remit.app.restoring import Restored, backed_up, restore
 from remit.escalate.notice import Notice

@@ -1,10 +1,10 @@
 """`remit ledger restore`: a backup becomes the ledger, on record, and gives nothing back that was stopped.
 
 Laws
-* A backup is older than what it replaces, so its state is: a token revoked since, a session ended
-  or labelled since, an approval used since would all count again. What the replaced ledger still
-  says of stops, budgets, monitors, tokens and credentials is recorded anew; every session ends, every open
-  approval and every grant.
+* A backup is older than what it replaces, so its state is: a token revoked since, a passkey removed
+  since, a session ended or labelled since, an approval used since would all count again. What the
+  replaced ledger still says is recorded anew (`carrying`); every session ends, every open approval
+  and every grant.
 * It is another log: checkpoints are signed under a new name, and the record says under which they were.
 * Decision ids are given once: epochs that the replaced ledger had are passed over, each by a record.
 * Incidents stand as the backup tells them: the file they lie in followed the replaced ledger, and is made again.
@@ -13,31 +13,30 @@ Laws
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from remit.adapters.sqlite import copy_ledger, open_ledger, verify_file
-from remit.adapters.sqlite.backup import Standing, back_up, copy_beside, exchange, standing
+from remit.adapters.sqlite.backup import back_up, copy_beside, exchange
+from remit.adapters.sqlite.erasing import SqliteBodies
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.lock import FolderLock
+from remit.adapters.sqlite.standing import Since, Standing, replaced, standing
 from remit.adapters.sqlite.tiles import forget_log
 from remit.adapters.system import SystemClock, SystemEntropy
+from remit.app.carrying import BY, WHY, carried
 from remit.app.settings import INCIDENTS, LEDGER, OUTBOX, OUTBOX_ENDS
 from remit.escalate.grants import Grant
-from remit.facts.budget import spent_since
 from remit.facts.canonical import Json
-from remit.facts.mark import named
 from remit.facts.record import RecordKind
-from remit.facts.stop import subject
 from remit.ports.ledger import Draft
 from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event
 from remit.trace.chain import parts
 from remit.trace.report import Report
 
-_BY: Final = "the data folder's owner"
-_WHY: Final[dict[str, Json]] = {"why": "a backup was restored"}
 _STAGE: Final = "restoring"
 
 
@@ -80,9 +79,11 @@ def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None =
         staged = stage / ledger.name
         staged.touch(mode=0o600)
         copy_ledger(backup, staged)
-        before = standing(ledger) if ledger.exists() else None
         ours = standing(staged)
-        if before is not None and ours is not None and before.replica != ours.replica:
+        if ours is None:
+            raise LedgerRefused(what, "its state cannot be read", f"remit ledger verify {backup}")
+        before = replaced(ledger, ours) if ledger.exists() else None
+        if before is not None and before[0].replica != ours.replica:
             why = f"it is a backup of another ledger than the one in {ledger.parent}"
             raise LedgerRefused(what, why, "restore it into a folder of its own: --data DIR")
         chain = asyncio.run(_begin(staged, ours, before, report))
@@ -97,6 +98,8 @@ def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None =
             (stage / OUTBOX).rename(outbox)
     except OSError as error:
         raise LedgerRefused(what, error.strerror or str(error), "free space on the disk of the data folder") from error
+    except sqlite3.Error as error:
+        raise LedgerRefused(what, f"SQLite: {error}", "free space on the disk of the data folder") from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
         lock.release()
@@ -112,10 +115,10 @@ def _forget(projection: Path) -> None:
         projection.with_name(projection.name + end).unlink(missing_ok=True)
 
 
-async def _begin(staged: Path, ours: Standing | None, before: Standing | None, report: Report) -> str:
+async def _begin(staged: Path, ours: Standing, before: tuple[Standing, Since] | None, report: Report) -> str:
     """Begin an epoch that no record had yet, and record in it what was restored; its chain."""
     clock, entropy = SystemClock(), SystemEntropy()
-    passed = 0 if before is None else before.epoch
+    passed = 0 if before is None else before[0].epoch
     log = forget_log(staged)
     ledger = open_ledger(staged, clock, entropy)
     while parts(ledger.chain)[1] <= passed:
@@ -125,10 +128,10 @@ async def _begin(staged: Path, ours: Standing | None, before: Standing | None, r
         last = report.heads[-1]
         head: dict[str, Json] = {"chain": last.ref.chain, "seq": last.ref.seq, "hash": last.hash}
         data: dict[str, Json] = {"head": head, "replaced_epoch": passed or None, "log": log}
-        bodies = [AdminBody(Event.LEDGER_RESTORED, _BY, str(last.ref), data)]
-        bodies += _stopped(ours, before)
+        bodies = [AdminBody(Event.LEDGER_RESTORED, BY, str(last.ref), data)]
+        bodies += carried(ours, before)
         for one in await ledger.approvals(open_only=True, limit=report.records):
-            bodies.append(AdminBody(Event.APPROVAL_EXPIRED, _BY, one.ident, _WHY))
+            bodies.append(AdminBody(Event.APPROVAL_EXPIRED, BY, one.ident, WHY))
         pending = [ledger.append(Draft(RecordKind.ADMIN, clock.now_ms(), "", "", body)) for body in bodies]
         pending += [
             ledger.append(Draft(RecordKind.DECISION, clock.now_ms(), "", "", _ended(grant)))
@@ -136,40 +139,13 @@ async def _begin(staged: Path, ours: Standing | None, before: Standing | None, r
             if grant.revoked_by is None
         ]
         await pending[-1].durable
-        return ledger.chain
     finally:
         await ledger.close()
+    # The record says it, so it is so; the bytes go before anybody reads them.
+    SqliteBodies(staged).finish()
+    return ledger.chain
 
 
 def _ended(grant: Grant) -> DecisionBody:
     """Nobody knows whether it was revoked, or used up, since the backup."""
-    return DecisionBody(grant.terms.approval, "", _BY, Choice.REVOKE, (), str(_WHY["why"]), grant={"of": grant.ident})
-
-
-def _stopped(ours: Standing | None, before: Standing | None) -> Iterator[AdminBody]:
-    """What must not count again, or counts on: by session, stop, account of a budget, past, token and credential."""
-    known = [one for one in (ours, before) if one is not None]
-    ended = frozenset[str]() if ours is None else ours.ended
-    for sid in sorted({sid for one in known for sid in one.sessions | one.ended} - ended):
-        yield AdminBody(Event.SESSION_ENDED, _BY, sid, _WHY)
-    if ours is None or before is None:
-        return
-    for what, stop in sorted(before.stopped.items()):
-        if what not in ours.stopped:
-            yield AdminBody(
-                Event.HALT, stop.by, subject(what), {"reason": stop.reason, "holds": stop.holds.value, **_WHY}
-            )
-    for account, held in sorted(before.spent.items()):
-        less = spent_since(ours.spent.get(account), held)
-        if less is not None:
-            data = {"since_ms": less.since_ms, "units": less.units, **_WHY}
-            yield AdminBody(Event.BUDGET_CARRIED, _BY, account, data)
-    for place, slot in sorted(before.past.items()):
-        if ours.past.get(place) != slot:
-            yield AdminBody(Event.PAST_CARRIED, _BY, named(place), {"slot": slot.to_json(), **_WHY})
-    for token, expires_ms in sorted(before.revoked.items()):
-        if token not in ours.revoked:
-            yield AdminBody(Event.TOKEN_REVOKED, _BY, token, {"expires_ms": expires_ms, **_WHY})
-    for ident in sorted(ours.credentials.keys() | before.credentials.keys()):
-        if ours.credentials.get(ident) != before.credentials.get(ident):
-            yield AdminBody(Event.CREDENTIAL, _BY, ident, {"hash": before.credentials.get(ident), **_WHY})
+    return DecisionBody(grant.terms.approval, "", BY, Choice.REVOKE, (), str(WHY["why"]), grant={"of": grant.ident})

@@ -45,4 +45,7 @@ def _added(at: int, body: AdminBody) -> tuple[Delta, ...]:
     user, key, name, count = (body.data.get(member) for member in ("user", "key", "name", "count"))
     if not isinstance(user, str) or not isinstance(key, str) or not isinstance(count, int):
         return ()
-    return (PasskeyAdded(Passkey(body.subject, user, key, int(count), str(name), at)),)
+    # One that a restored ledger takes over was registered before its record.
+    since = body.data.get("at_ms")
+    at_ms = since if isinstance(since, int) and 0 <= since <= at else at
+    return (PasskeyAdded(Passkey(body.subject, user, key, int(count), str(name), at_ms)),)

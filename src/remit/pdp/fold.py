@@ -14,11 +14,11 @@ Laws
 What `admin` bodies carry in `data`, by event: `session.opened` {agent, user?}; `session.keyed` {key}, null
 to erase it; `session.words` {text, grounds?}; `token.revoked` {expires_ms}; `credential` {hash}, null to remove it;
 `epoch` {heads, …}; `halt` {reason, holds?, keeps?}; `session.confidence` {source, units};
-`approval.superseded` {by}; `guarantee.signed` {breach, why}; `past.carried` {slot};
+`approval.superseded` {by}; `guarantee.signed` {breach, why}; `past.carried` {slot}; `store.carried` {labels};
 `intent.settled` {happened, why, outcome?, refunds?, root?, marks?}; `budget.carried` {since_ms, units};
-`passkey.added` {user, key, count, name}; `passkey.removed` {user, why?, confirmed?: [passkey, counted]}.
+`passkey.added` {user, key, count, name, at_ms?}; `passkey.removed` {user, why?, confirmed?: [passkey, counted]}.
 `subject` is the id of the session, token, credential, approval, passkey or intent, the account of a budget, a breaker,
-a guarantee, the place of a slot, or the chain.
+a guarantee, the place of a slot or in a store, or the chain.
 """
 
 import re
@@ -31,6 +31,7 @@ from remit.facts.budget import carried, given_back
 from remit.facts.impact import PLACES
 from remit.facts.label import closed
 from remit.facts.record import RecordKind, Ref
+from remit.pdp.carried import carried_over
 from remit.pdp.credentials import of_credential
 from remit.pdp.deltas import (
     ApprovalBroken,
@@ -64,7 +65,7 @@ from remit.pdp.deltas import (
     SessionTouched,
     Tripped,
 )
-from remit.pdp.kept import PastMarked, carried_past, settled_past
+from remit.pdp.kept import PastMarked, settled_past
 from remit.pdp.unasked import unasked
 from remit.trace.bodies import (
     UNANSWERED,
@@ -265,8 +266,8 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
         case Event.INTENT_SETTLED:
             refunds = (Refunded(*refund) for refund in given_back(body.data))
             return (IntentClosed(body.subject, ref, settled=True), *refunds, *settled_past(at, body))
-        case Event.PAST_CARRIED:
-            return carried_past(body)
+        case Event.PAST_CARRIED | Event.STORE_CARRIED:
+            return carried_over(body, body.event)
         case Event.BREAKER_TRIPPED | Event.BREAKER_CLOSED | Event.BUDGET_RESET | Event.BUDGET_CARRIED:
             return _bound(at, body)
         case Event.APPROVAL_SUPERSEDED:

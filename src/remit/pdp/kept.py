@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from remit.facts.canonical import Json
 from remit.facts.guarantee import SignOff
-from remit.facts.mark import Does, Mark, Place, place_of
-from remit.protect.past import Slot, slot_from
+from remit.facts.mark import Does, Mark, Place
+from remit.protect.past import Slot
 from remit.trace.bodies import AdminBody
 from remit.trace.members import marks_of
 
@@ -54,12 +54,3 @@ def settled_past(at: int, body: AdminBody) -> tuple[PastMarked, ...]:
         return ()
     backs = (mark for mark in marks if mark.does is Does.BACK and mark.at_ms is not None)
     return tuple(PastMarked(mark.scope(root), mark, at) for mark in backs)
-
-
-def carried_past(body: AdminBody) -> tuple[PastCarried, ...]:
-    """What a `past.carried` record changes; nothing where it holds no slot."""
-    try:
-        slot = slot_from(cast("dict[str, object]", body.data["slot"]))
-        return (PastCarried(place_of(body.subject), slot),)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return ()

@@ -213,6 +213,7 @@ class Event(StrEnum):
     BREAKER_CLOSED = "breaker.closed"
     BUDGET_CARRIED = "budget.carried"
     PAST_CARRIED = "past.carried"
+    STORE_CARRIED = "store.carried"
     APPROVAL_EXPIRED = "approval.expired"
     APPROVAL_CANCELLED = "approval.cancelled"
     APPROVAL_SUPERSEDED = "approval.superseded"

@@ -1,4 +1,4 @@
-"""A ledger copied while it is in use, and what a restored one has to learn from the one it replaces.
+"""A ledger copied while it is in use, and put in the place of one that nobody uses.
 
 Laws
 * A backup is one moment of the ledger: all of it is read in one snapshot, in small steps. The
@@ -12,19 +12,14 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from remit.adapters.sqlite.errors import LedgerRefused
-from remit.adapters.sqlite.reads import credentials, open_readonly, past, revoked, spent, stopped
-from remit.adapters.sqlite.schema import VERSION, check
+from remit.adapters.sqlite.reads import open_readonly
+from remit.adapters.sqlite.schema import check
 from remit.adapters.sqlite.verifying import at_rest, verify_file
-from remit.facts.budget import Balance
-from remit.facts.mark import FLEET, Place
-from remit.facts.stop import Stop, Stopped
-from remit.protect.past import Slot
 from remit.trace.report import Report
 
 _PAGES: Final = 512
@@ -32,23 +27,6 @@ _BREATH_S: Final = 0.002
 """Between two steps: so that the writer's syncs find the disk free."""
 _ENDS: Final = ("", "-journal", "-wal", "-shm")
 """Of a file, and of what SQLite would take for a part of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What a ledger that is replaced still has to say: of its last epoch, and of all that was stopped."""
-
-    replica: str
-    epoch: int
-    revoked: Mapping[str, int]
-    credentials: Mapping[str, str]
-    sessions: frozenset[str]
-    """Those that have not ended."""
-    ended: frozenset[str]
-    stopped: Mapping[Stopped, Stop]
-    spent: Mapping[str, Balance]
-    past: Mapping[Place, Slot]
-    """What monitors and guarantees kept of the fleet."""
 
 
 def back_up(
@@ -109,26 +87,6 @@ def copy_beside(source: Path, target: Path) -> bool:
         next = f"free space; where {source} is damaged, move it away: receivers then hear some of it again"
         raise LedgerRefused(f"{source} was not copied", f"SQLite: {error}", next) from error
     return True
-
-
-def standing(path: Path) -> Standing | None:
-    """What the ledger at `path`, which nobody uses, has to say; None where it cannot be read."""
-    try:
-        conn = open_readonly(path, immutable=at_rest(path))
-        try:
-            if check(conn, path) != VERSION:
-                return None
-            [replica] = conn.execute("SELECT value FROM meta WHERE name = 'replica'").fetchone()
-            [epoch] = conn.execute("SELECT coalesce(max(epoch), 0) FROM chain WHERE replica = ?", (replica,)).fetchone()
-            found = conn.execute("SELECT sid, ended FROM session").fetchall()
-            open_ = frozenset(sid for sid, ended in found if ended is None)
-            ended = frozenset(sid for sid, ended in found if ended is not None)
-            stops = revoked(conn), credentials(conn), open_, ended, stopped(conn)
-            return Standing(replica, epoch, *stops, spent(conn), past(conn, FLEET))
-        finally:
-            conn.close()
-    except (sqlite3.Error, LedgerRefused, TypeError):
-        return None
 
 
 def exchange(path: Path, restored: Path, aside: Path) -> None:

@@ -15,7 +15,7 @@ from remit.adapters.sqlite.counted import Counted
 from remit.adapters.sqlite.passkeys import Changing
 from remit.adapters.sqlite.pasts import Pasts
 from remit.adapters.sqlite.segment import Stored
-from remit.adapters.sqlite.tables import SEQ_BITS
+from remit.adapters.sqlite.tables import BLOCK_BITS, SEQ_BITS
 from remit.escalate.grants import Grant
 from remit.escalate.machine import Approval
 from remit.facts.confidence import UNSAID, Confidence
@@ -69,8 +69,7 @@ from remit.trace.chain import parts
 from remit.trace.encoding import decode_body, decode_record
 
 _CACHED_MAX: Final = 20_000
-_BLOCK_BITS: Final = 5
-_BLOCK_MASK: Final = (1 << _BLOCK_BITS) - 1
+_BLOCK_MASK: Final = (1 << BLOCK_BITS) - 1
 
 
 class State:
@@ -121,7 +120,7 @@ class State:
                 body = delta.body
                 if new := self._used.intent(body.links, body.kind, body.server, body.name, body.reaches):
                     self._remember(new, ident)
-                block = ident >> _BLOCK_BITS
+                block = ident >> BLOCK_BITS
                 self._open[block] = self._open.get(block, 0) | 1 << (ident & _BLOCK_MASK)
                 self._blocks.add(block)
             elif type(delta) is PastMarked or type(delta) is PastCarried:
@@ -302,7 +301,7 @@ class State:
         outcome = self.id_of(delta.outcome)
         if ident is None or outcome is None:
             return
-        block, bit = ident >> _BLOCK_BITS, 1 << (ident & _BLOCK_MASK)
+        block, bit = ident >> BLOCK_BITS, 1 << (ident & _BLOCK_MASK)
         bits = self._open.get(block, 0)
         if bits & bit:
             self._blocks.add(block)
@@ -327,10 +326,10 @@ class State:
         self.chains[chain] = number
         earlier = {no for name, no in self.chains.items() if parts(name)[0] == replica and parts(name)[1] < epoch}
         doubtful: list[int] = []
-        for block in sorted(block for block in self._open if block >> SEQ_BITS - _BLOCK_BITS in earlier):
+        for block in sorted(block for block in self._open if block >> SEQ_BITS - BLOCK_BITS in earlier):
             bits = self._open.pop(block)
             self._blocks.add(block)
-            doubtful += [block << _BLOCK_BITS | number for number in range(1 << _BLOCK_BITS) if bits >> number & 1]
+            doubtful += [block << BLOCK_BITS | number for number in range(1 << BLOCK_BITS) if bits >> number & 1]
         for stored in reads.stored_at_each(self._conn, doubtful):
             self._doubt(stored, at)
 

@@ -16,6 +16,8 @@ import sqlite3
 from typing import Final
 
 SEQ_BITS: Final = 40
+BLOCK_BITS: Final = 5
+"""Of an id, those within one row of `open_intents`."""
 
 TABLES: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;

@@ -62,9 +62,9 @@ def restore(
 ) -> None:
     """Make a backup the ledger, while no service runs on it; the ledger that was there is kept aside.
 
-    A new epoch begins and says what was restored. All sessions end, all open approvals too; what was revoked since the
-    backup stays revoked, as far as the ledger that was there can be read. A folder without a ledger has to be named by
-    --data.
+    A new epoch begins and says what was restored. All sessions end, all open approvals and grants too; what was
+    revoked, removed, halted, tripped, spent, labelled or erased since the backup stays so, as far as the ledger that
+    was there can be read. A folder without a ledger has to be named by --data.
     """
     from remit.adapters.sqlite.errors import LedgerRefused
     from remit.app.restoring import restore as restored
@@ -90,7 +90,8 @@ def restore(
     if kept is not None:
         print(f"the ledger that was there: {kept}")
     if not done.remembered:
-        say("it cannot be read: revoke again what was revoked since the backup (remit token revoke)")
+        again = "remit token revoke, remit passkeys remove, remit halt"
+        say(f"it cannot be read: stop again what was stopped since the backup ({again})")
     say("every session has ended: agents need new tokens (remit token agent NAME)")
 
 

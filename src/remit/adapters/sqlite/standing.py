@@ -1,0 +1,205 @@
+"""What a ledger that nobody uses says stands, for the one that takes its place.
+
+The state tables say it; of intents that have ended and bodies that were erased since a backup, their records do.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from remit.adapters.sqlite import reads
+from remit.adapters.sqlite.errors import LedgerRefused
+from remit.adapters.sqlite.frames import kept_of
+from remit.adapters.sqlite.passkeys import passkeys
+from remit.adapters.sqlite.reads import entry_at, open_readonly, stored_at
+from remit.adapters.sqlite.schema import VERSION, check
+from remit.adapters.sqlite.segment import SegmentTorn
+from remit.adapters.sqlite.tables import BLOCK_BITS, SEQ_BITS
+from remit.adapters.sqlite.verifying import at_rest
+from remit.facts.breaker import Trip
+from remit.facts.budget import Balance
+from remit.facts.canonical import Json
+from remit.facts.label import Labels
+from remit.facts.mark import FLEET, Place
+from remit.facts.passkey import Passkey
+from remit.facts.record import Ref
+from remit.facts.stop import Stop, Stopped
+from remit.protect.past import Slot
+from remit.trace.bodies import AdminBody, Body, OutcomeBody, Status
+
+_SEQ_MASK: Final = (1 << SEQ_BITS) - 1
+_UNREADABLE: Final = (sqlite3.Error, LedgerRefused, SegmentTorn, TypeError, ValueError, KeyError)
+_IN_DOUBT: Final = "SELECT id, NULL FROM in_doubt UNION SELECT id, outcome FROM unanswered JOIN outcome ON intent = id"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands by a ledger: of its last epoch, and of all that was stopped, spent, marked and removed."""
+
+    replica: str
+    epoch: int
+    heads: Mapping[str, tuple[int, bytes]]
+    """How many records each chain has, and the hash of the last."""
+    revoked: Mapping[str, int]
+    credentials: Mapping[str, str]
+    sessions: frozenset[str]
+    """Those that have not ended."""
+    ended: frozenset[str]
+    stopped: Mapping[Stopped, Stop]
+    spent: Mapping[str, Balance]
+    past: Mapping[Place, Slot]
+    """What monitors and guarantees kept of the fleet."""
+    passkeys: Mapping[str, Passkey]
+    """Those that were removed, too."""
+    stored: Mapping[str, Labels]
+    tripped: Mapping[str, Trip]
+    keyed: Mapping[str, str]
+    """The keys of sessions' indices."""
+    doubtful: Mapping[Ref, Ref | None]
+    """Intents of which nobody knows what became of them, and the outcomes that say so."""
+    erased: frozenset[Ref]
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What the records of a ledger say of those that a backup of it has too.
+
+    `ends`: whether what was in doubt happened. `erasures`: the records that erased their bodies, of these alone.
+    """
+
+    ends: Mapping[Ref, bool]
+    erasures: tuple[AdminBody, ...]
+
+
+def standing(path: Path) -> Standing | None:
+    """What the ledger at `path`, which nobody uses, has to say; None where it cannot be read."""
+    try:
+        conn = _opened(path)
+        try:
+            return _standing(conn)
+        finally:
+            conn.close()
+    except _UNREADABLE:
+        return None
+
+
+def replaced(path: Path, ours: Standing) -> tuple[Standing, Since] | None:
+    """What the ledger at `path`, which nobody uses, has to say to its backup `ours`; None where it cannot be read."""
+    try:
+        conn = _opened(path)
+        try:
+            theirs = _standing(conn)
+            shared = _shared(conn, ours)
+            doubtful = {ref for ref in ours.doubtful.keys() - theirs.doubtful.keys() if ref.chain in shared}
+            erased = {ref for ref in theirs.erased - ours.erased if ref.seq <= shared.get(ref.chain, 0)}
+            return theirs, Since(dict(_ends(conn, doubtful)), tuple(_erasures(conn, erased)))
+        finally:
+            conn.close()
+    except _UNREADABLE:
+        return None
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Raises what is in `_UNREADABLE`."""
+    conn = open_readonly(path, immutable=at_rest(path))
+    try:
+        if check(conn, path) != VERSION:
+            raise ValueError("another schema than this version's")
+    except BaseException:
+        conn.close()
+        raise
+    return conn
+
+
+def _standing(conn: sqlite3.Connection) -> Standing:
+    [replica] = conn.execute("SELECT value FROM meta WHERE name = 'replica'").fetchone()
+    [epoch] = conn.execute("SELECT coalesce(max(epoch), 0) FROM chain WHERE replica = ?", (replica,)).fetchone()
+    chains = dict[int, str](conn.execute("SELECT no, name FROM chain"))
+    found = conn.execute("SELECT sid, ended FROM session").fetchall()
+    return Standing(
+        replica,
+        epoch,
+        dict(_heads(conn, chains)),
+        reads.revoked(conn),
+        reads.credentials(conn),
+        frozenset(sid for sid, ended in found if ended is None),
+        frozenset(sid for sid, ended in found if ended is not None),
+        reads.stopped(conn),
+        reads.spent(conn),
+        reads.past(conn, FLEET),
+        {one.ident: one for one in passkeys(conn, removed=True)},
+        reads.stored(conn),
+        reads.tripped(conn),
+        dict(conn.execute("SELECT sid, key FROM keyed")),
+        {_ref(chains, one): None if end is None else _ref(chains, end) for one, end in _doubtful(conn)},
+        frozenset(_ref(chains, ident) for [ident] in conn.execute("SELECT id FROM erased")),
+    )
+
+
+def _doubtful(conn: sqlite3.Connection) -> Iterator[tuple[int, int | None]]:
+    """Intents in doubt, and those that will be with the next epoch."""
+    yield from conn.execute(_IN_DOUBT)
+    for block, bits in conn.execute("SELECT block, bits FROM open_intents"):
+        for bit in range(1 << BLOCK_BITS):
+            if bits >> bit & 1:
+                yield block << BLOCK_BITS | bit, None
+
+
+def _heads(conn: sqlite3.Connection, chains: Mapping[int, str]) -> Iterator[tuple[str, tuple[int, bytes]]]:
+    for number, name in chains.items():
+        last = reads.chain_end(conn, number)
+        stored = stored_at(conn, last)
+        yield name, (last & _SEQ_MASK, b"" if stored is None else stored.hash)
+
+
+def _shared(conn: sqlite3.Connection, ours: Standing) -> Mapping[str, int]:
+    """How many records of each chain `ours` has, of those that are the very same here."""
+    numbers = dict[str, int](conn.execute("SELECT name, no FROM chain"))
+    found: dict[str, int] = {}
+    for chain, (count, digest) in ours.heads.items():
+        stored = stored_at(conn, numbers.get(chain, 0) << SEQ_BITS | count)
+        if stored is not None and stored.hash == digest:
+            found[chain] = count
+    return found
+
+
+def _ends(conn: sqlite3.Connection, intents: Iterable[Ref]) -> Iterator[tuple[Ref, bool]]:
+    numbers = dict[str, int](conn.execute("SELECT name, no FROM chain"))
+    for intent in sorted(intents):
+        number = numbers[intent.chain] << SEQ_BITS | intent.seq
+        row = conn.execute("SELECT outcome FROM outcome WHERE intent = ?", (number,)).fetchone()
+        stored = None if row is None else stored_at(conn, row[0])
+        if stored is not None:
+            yield intent, _happened(kept_of(conn, stored))
+
+
+def _happened(body: Body | None) -> bool:
+    match body:
+        case OutcomeBody(status=status):
+            return status is not Status.NOT_SENT
+        case AdminBody(data=data):
+            return data.get("happened") is not False
+        case _:
+            return True
+
+
+def _erasures(conn: sqlite3.Connection, refs: Iterable[Ref]) -> Iterator[AdminBody]:
+    gone = {str(ref) for ref in refs}
+    for [record] in conn.execute("SELECT DISTINCT record FROM erased ORDER BY record").fetchall() if gone else ():
+        entry = entry_at(conn, record)
+        body = None if entry is None else entry.body
+        if isinstance(body, AdminBody):
+            listed = body.data.get("bodies")
+            kept = [one for one in listed if _named(one) in gone] if isinstance(listed, list) else []
+            if kept:
+                yield AdminBody(body.event, body.by, _named(kept[0]), {"why": body.data.get("why"), "bodies": kept})
+
+
+def _named(kept: Json) -> str:
+    return str(kept.get("id")) if isinstance(kept, dict) else ""
+
+
+def _ref(chains: Mapping[int, str], number: int) -> Ref:
+    return Ref(chains[number >> SEQ_BITS], number & _SEQ_MASK)

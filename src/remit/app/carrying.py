@@ -1,0 +1,143 @@
+"""What a restored ledger takes over from the one that it replaces, table by table: nothing is given back that was stopped.
+
+Law: each state table of the ledger (`adapters.sqlite.tables.STATE`) is in `CARRIED`, or `LEFT` says why not.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeAlias
+
+from remit.adapters.sqlite.standing import Since, Standing
+from remit.facts.budget import spent_since
+from remit.facts.canonical import Json
+from remit.facts.mark import named
+from remit.facts.stop import subject
+from remit.trace.bodies import AdminBody, Event
+
+BY: Final = "the data folder's owner"
+WHY: Final[Mapping[str, Json]] = {"why": "a backup was restored"}
+
+_Carry: TypeAlias = Callable[[Standing, Standing], Iterator[AdminBody]]
+"""From what stands by the backup and by the replaced ledger: records that make the one stand as the other."""
+
+
+def carried(ours: Standing, before: tuple[Standing, Since] | None) -> Iterator[AdminBody]:
+    """What is recorded anew once a backup by which `ours` stands is restored, `before` being what it replaces.
+
+    None: that cannot be read, or there is none; then the backup's own sessions end.
+    """
+    theirs, since = (ours, None) if before is None else before
+    for carry in CARRIED.values():
+        if carry is not None:
+            yield from carry(ours, theirs)
+    if since is not None:
+        yield from _settled(ours, since)
+        yield from since.erasures
+
+
+def _sessions(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+    for sid in sorted((ours.sessions | theirs.sessions | theirs.ended) - ours.ended):
+        yield AdminBody(Event.SESSION_ENDED, BY, sid, WHY)
+
+
+def _stopped(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+    for what, stop in sorted(theirs.stopped.items()):
+        known = ours.stopped.get(what)
+        if known is None or (known.by, known.reason, known.holds) != (stop.by, stop.reason, stop.holds):
+            data: dict[str, Json] = {"reason": stop.reason, "holds": stop.holds.value, **WHY}
+            yield AdminBody(Event.HALT, stop.by, subject(what), data)
+
+
+def _spent(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+    for account, held in sorted(theirs.spent.items()):
+        less = spent_since(ours.spent.get(account), held)
+        if less is not None:
+            data: dict[str, Json] = {"since_ms": less.since_ms, "units": less.units, **WHY}
+            yield AdminBody(Event.BUDGET_CARRIED, BY, account, data)
+
+
+def _past(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+    for place, slot in sorted(theirs.past.items()):
+        if ours.past.get(place) != slot:
+            yield AdminBody(Event.PAST_CARRIED, BY, named(place), {"slot": slot.to_json(), **WHY})
+
+
+def _revoked(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+    for token, expires_ms in sorted(theirs.revoked.items()):
+        if token not in ours.revoked:
+            yield AdminBody(Event.TOKEN_REVOKED, BY, token, {"expires_ms": expires_ms, **WHY})
+
+
+def _credentials(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+    for ident in sorted(ours.credentials.keys() | theirs.credentials.keys()):
+        if ours.credentials.get(ident) != theirs.credentials.get(ident):
+            yield AdminBody(Event.CREDENTIAL, BY, ident, {"hash": theirs.credentials.get(ident), **WHY})
+
+
+def _passkeys(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+    """Also who had one since, since glass asks him for it, and how far each has counted."""
+    for ident, one in sorted(theirs.passkeys.items()):
+        known = ours.passkeys.get(ident)
+        if known is None or known != one and one.key:
+            told: dict[str, Json] = {"user": one.user, "key": one.key, "count": one.count, "name": one.name}
+            yield AdminBody(Event.PASSKEY_ADDED, BY, ident, {**told, "at_ms": one.at_ms, **WHY})
+        if not one.key and (known is None or known.key):
+            yield AdminBody(Event.PASSKEY_REMOVED, BY, ident, {"user": one.user, **WHY})
+
+
+def _stored(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+    for where, labels in sorted(theirs.stored.items()):
+        more = labels - ours.stored.get(where, frozenset())
+        if more:
+            yield AdminBody(Event.STORE_CARRIED, BY, where, {"labels": [*sorted(more)], **WHY})
+
+
+def _tripped(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+    for key, trip in sorted(theirs.tripped.items()):
+        if key not in ours.tripped:
+            yield AdminBody(Event.BREAKER_TRIPPED, BY, key, {**trip.evidence, **WHY})
+
+
+def _keyed(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+    """What people erased of indices; the key that a session got afterwards is no use, since it ends."""
+    for sid, key in sorted(ours.keyed.items()):
+        if theirs.keyed.get(sid) != key:
+            yield AdminBody(Event.SESSION_KEYED, BY, sid, {"key": None, **WHY})
+
+
+def _settled(ours: Standing, since: Since) -> Iterator[AdminBody]:
+    """What became of what is in doubt by the backup alone: settled again, budgets would get back twice what it took."""
+    for intent, happened in sorted(since.ends.items()):
+        outcome = ours.doubtful[intent]
+        known: dict[str, Json] = {} if outcome is None else {"outcome": str(outcome)}
+        yield AdminBody(Event.INTENT_SETTLED, BY, str(intent), {"happened": happened, **known, **WHY})
+
+
+CARRIED: Final[Mapping[str, _Carry | None]] = {
+    "session": _sessions,
+    "stopped": _stopped,
+    "spent": _spent,
+    "past": _past,
+    "revoked": _revoked,
+    "credential": _credentials,
+    "passkey": _passkeys,
+    "stored": _stored,
+    "tripped": _tripped,
+    "keyed": _keyed,
+    "open_intents": None,
+    "in_doubt": None,
+    "unanswered": None,
+    "erased": None,
+}
+"""Tables of which what was said since the backup is recorded anew; None: by `Since`."""
+LEFT: Final[Mapping[str, str]] = {
+    "chain": "epochs that the replaced ledger had are passed over, each by a record",
+    "activity": "it counts what sessions did, and every session ends",
+    "confidence": "it is of sessions, and every session ends",
+    "origin": "it is of sessions' indices, and every session ends",
+    "outcome": "those since are of intents that the backup lacks, or tell what became of one that it has in doubt",
+    "approval": "every open one ends; a no binds one session, and every session ends; glass broken since lifts nothing",
+    "granted": "every one ends, whether it had ended or not; one given since lifts nothing",
+    "used": "what an agent did first since is new to it once more, which is the stricter answer",
+    "signed_off": "what an owner let run since has to be signed again: without it a guarantee holds",
+}
+"""Tables of which nothing is taken over, and why nothing is given back by that."""
