@@ -1,6 +1,6 @@
-"""What a restored ledger takes over from the one that it replaces, table by table: nothing is given back that was stopped.
+"""What a restored ledger takes over from the one that it replaces, table by table: it gives nothing back.
 
-Law: each state table of the ledger (`adapters.sqlite.tables.STATE`) is in `CARRIED`, or `LEFT` says why not.
+Law: each state table of the ledger (`adapters.sqlite.tables.STATE`) is in `TABLES`: taken over, or with a reason.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,8 +16,8 @@ from remit.trace.bodies import AdminBody, Event
 BY: Final = "the data folder's owner"
 WHY: Final[Mapping[str, Json]] = {"why": "a backup was restored"}
 
-_Carry: TypeAlias = Callable[[Standing, Standing], Iterator[AdminBody]]
-"""From what stands by the backup and by the replaced ledger: records that make the one stand as the other."""
+_Carry: TypeAlias = Callable[[Standing, Standing, Since], Iterator[AdminBody]]
+"""From what the backup and the replaced ledger say: records that make the one stand as the other."""
 
 
 def carried(ours: Standing, before: tuple[Standing, Since] | None) -> Iterator[AdminBody]:
@@ -25,21 +25,18 @@ def carried(ours: Standing, before: tuple[Standing, Since] | None) -> Iterator[A
 
     None: that cannot be read, or there is none; then the backup's own sessions end.
     """
-    theirs, since = (ours, None) if before is None else before
-    for carry in CARRIED.values():
-        if carry is not None:
-            yield from carry(ours, theirs)
-    if since is not None:
-        yield from _settled(ours, since)
-        yield from since.erasures
+    theirs, since = (ours, Since({}, ())) if before is None else before
+    for carry in TABLES.values():
+        if not isinstance(carry, str):
+            yield from carry(ours, theirs, since)
 
 
-def _sessions(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+def _sessions(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
     for sid in sorted((ours.sessions | theirs.sessions | theirs.ended) - ours.ended):
         yield AdminBody(Event.SESSION_ENDED, BY, sid, WHY)
 
 
-def _stopped(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+def _stopped(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
     for what, stop in sorted(theirs.stopped.items()):
         known = ours.stopped.get(what)
         if known is None or (known.by, known.reason, known.holds) != (stop.by, stop.reason, stop.holds):
@@ -47,7 +44,7 @@ def _stopped(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
             yield AdminBody(Event.HALT, stop.by, subject(what), data)
 
 
-def _spent(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+def _spent(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
     for account, held in sorted(theirs.spent.items()):
         less = spent_since(ours.spent.get(account), held)
         if less is not None:
@@ -55,56 +52,56 @@ def _spent(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
             yield AdminBody(Event.BUDGET_CARRIED, BY, account, data)
 
 
-def _past(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+def _past(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
     for place, slot in sorted(theirs.past.items()):
         if ours.past.get(place) != slot:
             yield AdminBody(Event.PAST_CARRIED, BY, named(place), {"slot": slot.to_json(), **WHY})
 
 
-def _revoked(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+def _revoked(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
     for token, expires_ms in sorted(theirs.revoked.items()):
         if token not in ours.revoked:
             yield AdminBody(Event.TOKEN_REVOKED, BY, token, {"expires_ms": expires_ms, **WHY})
 
 
-def _credentials(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+def _credentials(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
     for ident in sorted(ours.credentials.keys() | theirs.credentials.keys()):
         if ours.credentials.get(ident) != theirs.credentials.get(ident):
             yield AdminBody(Event.CREDENTIAL, BY, ident, {"hash": theirs.credentials.get(ident), **WHY})
 
 
-def _passkeys(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+def _passkeys(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
     """Also who had one since, since glass asks him for it, and how far each has counted."""
     for ident, one in sorted(theirs.passkeys.items()):
         known = ours.passkeys.get(ident)
-        if known is None or known != one and one.key:
+        if known is None or (one.key and known != one):
             told: dict[str, Json] = {"user": one.user, "key": one.key, "count": one.count, "name": one.name}
             yield AdminBody(Event.PASSKEY_ADDED, BY, ident, {**told, "at_ms": one.at_ms, **WHY})
         if not one.key and (known is None or known.key):
             yield AdminBody(Event.PASSKEY_REMOVED, BY, ident, {"user": one.user, **WHY})
 
 
-def _stored(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+def _stored(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
     for where, labels in sorted(theirs.stored.items()):
         more = labels - ours.stored.get(where, frozenset())
         if more:
             yield AdminBody(Event.STORE_CARRIED, BY, where, {"labels": [*sorted(more)], **WHY})
 
 
-def _tripped(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+def _tripped(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
     for key, trip in sorted(theirs.tripped.items()):
         if key not in ours.tripped:
             yield AdminBody(Event.BREAKER_TRIPPED, BY, key, {**trip.evidence, **WHY})
 
 
-def _keyed(ours: Standing, theirs: Standing) -> Iterator[AdminBody]:
+def _keyed(ours: Standing, theirs: Standing, _: Since) -> Iterator[AdminBody]:
     """What people erased of indices; the key that a session got afterwards is no use, since it ends."""
     for sid, key in sorted(ours.keyed.items()):
         if theirs.keyed.get(sid) != key:
             yield AdminBody(Event.SESSION_KEYED, BY, sid, {"key": None, **WHY})
 
 
-def _settled(ours: Standing, since: Since) -> Iterator[AdminBody]:
+def _settled(ours: Standing, _: Standing, since: Since) -> Iterator[AdminBody]:
     """What became of what is in doubt by the backup alone: settled again, budgets would get back twice what it took."""
     for intent, happened in sorted(since.ends.items()):
         outcome = ours.doubtful[intent]
@@ -112,7 +109,11 @@ def _settled(ours: Standing, since: Since) -> Iterator[AdminBody]:
         yield AdminBody(Event.INTENT_SETTLED, BY, str(intent), {"happened": happened, **known, **WHY})
 
 
-CARRIED: Final[Mapping[str, _Carry | None]] = {
+def _erased(_: Standing, __: Standing, since: Since) -> Iterator[AdminBody]:
+    yield from since.erasures
+
+
+TABLES: Final[Mapping[str, _Carry | str]] = {
     "session": _sessions,
     "stopped": _stopped,
     "spent": _spent,
@@ -123,13 +124,10 @@ CARRIED: Final[Mapping[str, _Carry | None]] = {
     "stored": _stored,
     "tripped": _tripped,
     "keyed": _keyed,
-    "open_intents": None,
-    "in_doubt": None,
-    "unanswered": None,
-    "erased": None,
-}
-"""Tables of which what was said since the backup is recorded anew; None: by `Since`."""
-LEFT: Final[Mapping[str, str]] = {
+    "in_doubt": _settled,
+    "erased": _erased,
+    "open_intents": "those of the backup are in doubt once it is restored, and told of with these",
+    "unanswered": "they are told of with those in doubt",
     "chain": "epochs that the replaced ledger had are passed over, each by a record",
     "activity": "it counts what sessions did, and every session ends",
     "confidence": "it is of sessions, and every session ends",
@@ -140,4 +138,4 @@ LEFT: Final[Mapping[str, str]] = {
     "used": "what an agent did first since is new to it once more, which is the stricter answer",
     "signed_off": "what an owner let run since has to be signed again: without it a guarantee holds",
 }
-"""Tables of which nothing is taken over, and why nothing is given back by that."""
+"""What takes a state table over; or why nothing is given back where nothing does."""
