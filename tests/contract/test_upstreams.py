@@ -266,6 +266,11 @@ async def test_definitions_are_no_older_than_verify_s(kind: str, port: int, tmp_
         one.clock.pass_s(0.1)
         await one.upstream.definitions("a", Era.STATELESS)
         assert len(await one.messages("tools/list")) == 4 * pages
+        one.clock.pass_s(0.1)
+        await one.upstream.definitions("a", Era.STATELESS, anew=True)
+        assert len(await one.messages("tools/list")) == 5 * pages
+        await one.upstream.definitions("a", Era.STATELESS)
+        assert len(await one.messages("tools/list")) == 5 * pages
 
 
 @kinds

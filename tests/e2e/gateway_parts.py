@@ -88,7 +88,9 @@ class Told:
         self.answers.set()
         self.reachable = True
 
-    async def definitions(self, sid: str, era: Era, along: Along = ALONE) -> Sequence[Definition]:
+    async def definitions(
+        self, sid: str, era: Era, along: Along = ALONE, *, anew: bool = False
+    ) -> Sequence[Definition]:
         if not self.reachable:
             raise UpstreamUnreachable("server 'shop' is away")
         return self.live

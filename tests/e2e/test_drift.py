@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from proof.counting import Counting, call
+from tests.eventually import awaited
 
 WORD = "Adds an amount to the ledger."
 
@@ -87,3 +88,24 @@ def test_accept_and_delete_put_no_other_change_of_the_folder_into_force(counting
     assert "remove policy big-amounts" in service.remit("diff").stdout
     gate.write_text(written)
     assert service.remit("diff").returncode == 0
+
+
+def test_people_review_and_accept_what_is_live_however_old_the_comparison_may_be(tmp_path: Path) -> None:
+    counting = Counting(tmp_path / "drift")
+    resources = (counting.service.workspace / "resources.yaml").read_text("utf-8")
+    counting.service.write({"resources.yaml": resources.replace('/mcp"}', '/mcp", verify_s: 3600}')})
+    with counting:
+        service = counting.service
+        assert {one["state"] for one in service.told("tools", "ls")} == {"matches"}
+        counting.describe(WORD)
+        [shown] = awaited(lambda: service.told("tools", "review")["items"])
+        assert shown["live"]["description"] == WORD
+        counting.describe("Adds it elsewhere.")
+        [other] = awaited(
+            lambda: [one for one in service.told("diff")["tools"] if one["live_pin"] != shown["live_pin"]]
+        )
+        counting.describe(WORD)
+        awaited(lambda: service.told("tools", "review")["items"][0]["live_pin"] == shown["live_pin"])
+        refused = service.remit("tools", "accept", "counter/add", "--pin", other["live_pin"])
+        assert refused.returncode == 1, refused.stdout
+        service.told("tools", "accept", "counter/add", "--pin", shown["live_pin"])

@@ -88,7 +88,9 @@ class Server:
 
     # --- the port
 
-    async def definitions(self, sid: str, era: Era, along: Along = ALONE) -> Sequence[Definition]:
+    async def definitions(
+        self, sid: str, era: Era, along: Along = ALONE, *, anew: bool = False
+    ) -> Sequence[Definition]:
         await self._takes()
         if self.away:
             self.laws.defined(self.name, sid, pinned=False)

@@ -160,9 +160,9 @@ class Facade:
         """Remove a resource from the workspace folder and recompile."""
         return await self._runtime.delete(kind, name, by)
 
-    async def pins(self, server: str | None = None, *, refresh: bool) -> Sequence[ServerPin]:  # noqa: ARG002
-        """Every server's tools against the lock, or those of `server`; live lists are never older than `verify_s`."""
-        return await self._runtime.pins(server)
+    async def pins(self, server: str | None = None, *, refresh: bool) -> Sequence[ServerPin]:
+        """Every server's tools against the lock, or those of `server`; `refresh` reads the live lists anew."""
+        return await self._runtime.pins(server, anew=refresh)
 
     async def accept(self, server: str, tool: str | None, pin: str, by: str) -> Applied:
         """Write the live definition of `tool` (all tools when None) to the lock and recompile."""

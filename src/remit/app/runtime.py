@@ -167,7 +167,7 @@ class Runtime:
         Only the lock changes: what else has changed in the folder waits for an apply.
         """
         async with self._changing:
-            live = await self.live(server)
+            live = await self.live(server, anew=True)
             source = self._running.source
             try:
                 lock = _accepted(source.lock, server, tool, live, pin)
@@ -220,26 +220,26 @@ class Runtime:
         running = self._running
         return (*crowded_out(running.source, running.bundle.catalog), *await self._doubts(running))
 
-    async def pins(self, server: str | None = None) -> Sequence[ServerPin]:
+    async def pins(self, server: str | None = None, *, anew: bool = False) -> Sequence[ServerPin]:
         """Every server's live tools against the lock, or those of `server` alone; empty where there is none."""
         servers = sorted(name for name in self.bundle.catalog.servers if server in {None, name})
-        return await asyncio.gather(*(self._pins_of(server) for server in servers))
+        return await asyncio.gather(*(self._pins_of(server, anew=anew) for server in servers))
 
-    async def live(self, server: str) -> Sequence[Definition]:
-        """The live tools of `server`, as a connection of the service's own sees them."""
+    async def live(self, server: str, *, anew: bool = False) -> Sequence[Definition]:
+        """The live tools of `server`, as a connection of the service's own sees them (`Upstream.definitions`)."""
         upstream = self._fleet.upstreams.get(server)
         if upstream is None:
             raise Missing(f"no server is called {server}")
         try:
-            return await upstream.definitions("", Era.STATELESS)
+            return await upstream.definitions("", Era.STATELESS, anew=anew)
         except UpstreamUnreachable as error:
             raise Conflict(f"{server} is not reached: {error}", "remit doctor") from error
 
-    async def _pins_of(self, server: str) -> ServerPin:
+    async def _pins_of(self, server: str, *, anew: bool) -> ServerPin:
         from remit.app.comparing import server_pin
 
         try:
-            live = await self.live(server)
+            live = await self.live(server, anew=anew)
         except Conflict as error:
             return server_pin(self._running, server, None, unreachable=str(error.__cause__ or error))
         return await asyncio.to_thread(server_pin, self._running, server, live)

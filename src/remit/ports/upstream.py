@@ -196,10 +196,12 @@ class Health:
 class Upstream(Protocol):
     """One server. Adapters keep connections, children and back-off to themselves."""
 
-    async def definitions(self, sid: str, era: Era, along: Along = ALONE) -> Sequence[Definition]:
+    async def definitions(
+        self, sid: str, era: Era, along: Along = ALONE, *, anew: bool = False
+    ) -> Sequence[Definition]:
         """The server's live tools, as the connection that serves `sid` with `along.capabilities` sees them.
 
-        No older than the server's `verify_s`. Raises `UpstreamUnreachable`.
+        No older than the server's `verify_s`; `anew`, no older than this call. Raises `UpstreamUnreachable`.
         """
         ...
 

@@ -76,14 +76,16 @@ class HttpUpstream(Talking):
         self._down = False
         self._closed = False
 
-    async def definitions(self, sid: str, era: Era, along: Along = ALONE) -> Sequence[Definition]:
+    async def definitions(
+        self, sid: str, era: Era, along: Along = ALONE, *, anew: bool = False
+    ) -> Sequence[Definition]:
         """See `Upstream.definitions`; the same object while the server's bytes are the same."""
         limit_s = list_limit_s(self._server)
         try:
             async with asyncio.timeout(limit_s):
                 wire = await self._era(sid, era, along)
             listing = self._listing if wire is Era.STATELESS else self._session(sid, along).listing
-            found = (await listing.tools()).definitions
+            found = (await listing.tools(anew=anew)).definitions
         except TimeoutError:
             failure = timed_out(self._server.name, limit_s, sent=True)
         except Unusable as unusable:

@@ -89,12 +89,12 @@ class Listing:
         """The server said its list changed: nothing read before now counts."""
         self._changed_s = self._clock.monotonic_s()
 
-    async def tools(self) -> Tools:
-        """A reading whose request left no earlier than `verify_s` ago. Raises `Unusable`."""
+    async def tools(self, *, anew: bool = False) -> Tools:
+        """A reading whose request left no earlier than `verify_s` ago; `anew`, than now. Raises `Unusable`."""
         arrived_s = self._clock.monotonic_s()
         while True:
             read_s = self._read_s
-            fresh = read_s >= arrived_s - self._verify_s and read_s > self._changed_s
+            fresh = not anew and read_s >= arrived_s - self._verify_s and read_s > self._changed_s
             if self._tools is not None and (fresh or read_s >= arrived_s):
                 if arrived_s - read_s > self._verify_s / 2:
                     self._start()

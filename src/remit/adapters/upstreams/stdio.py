@@ -65,7 +65,9 @@ class StdioUpstream(Talking):
         self._last_error: str | None = None
         self._closed = False
 
-    async def definitions(self, sid: str, era: Era, along: Along = ALONE) -> Sequence[Definition]:
+    async def definitions(
+        self, sid: str, era: Era, along: Along = ALONE, *, anew: bool = False
+    ) -> Sequence[Definition]:
         """See `Upstream.definitions`; the same object while the child's bytes are the same."""
         limit_s = list_limit_s(self._server)
         seat = self._seat(sid, era, along)
@@ -74,7 +76,7 @@ class StdioUpstream(Talking):
                 seat, _ = await self._serving(sid, era, along)
             if seat.listing is None:
                 raise Unusable(closed(self._server.name))
-            return (await seat.listing.tools()).definitions
+            return (await seat.listing.tools(anew=anew)).definitions
         except TimeoutError:
             failure = timed_out(self._server.name, limit_s, sent=True)
         except Unusable as unusable:
