@@ -8,9 +8,10 @@ from remit.app.testing import Found, Outcome
 from remit.assure.cases import Case
 from remit.assure.chains.finding import chains
 from remit.assure.chains.search import Bounds
-from remit.assure.changes import DAY_MS, Changes
+from remit.assure.changes import Changes
 from remit.assure.history import LACKING
 from remit.facts.admission import Check, Terms
+from remit.facts.durations import DAY_MS
 from remit.facts.guarantee import SignOff
 from remit.pdp.guaranteed import breach_digest
 from tests.core.chained import kind

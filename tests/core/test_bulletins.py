@@ -7,10 +7,11 @@ import pytest
 
 from remit.facts.catalog import Channel, Topic
 from remit.facts.credential import FromEnv, Secret
+from remit.facts.durations import HOUR_MS
 from remit.facts.record import Record, RecordKind
 from remit.ports.ledger import Entry
 from remit.trace.bodies import AdminBody, Event
-from remit.work.bulletins import HOUR_MS, HOURLY_MAX, Bulletins, shown
+from remit.work.bulletins import HOURLY_MAX, Bulletins, shown
 from tests.core.deciding import catalog
 
 SECRET = Secret(FromEnv("HOOK"))

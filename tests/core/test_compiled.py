@@ -9,8 +9,8 @@ import pytest
 
 from proof.cedar import Policies
 from remit.facts.canonical import Json
+from remit.facts.durations import DAY_MS
 from remit.policy.compiled.extensions import (
-    DAY_MS,
     Datetime,
     Decimal,
     Duration,

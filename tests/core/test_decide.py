@@ -10,9 +10,10 @@ from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Agent, Authority, Link
 from remit.facts.canonical import Json, digest
 from remit.facts.catalog import Catalog
+from remit.facts.durations import DAY_MS, HOUR_MS
 from remit.facts.limits import Limits
 from remit.facts.record import RecordKind
-from remit.facts.session import Session
+from remit.facts.session import Session, outlived
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Forward, Refuse
 from remit.pdp.judge import judge_result
@@ -159,16 +160,17 @@ def test_arguments_beyond_the_limit_are_denied() -> None:
 def test_a_session_that_ended_or_grew_old_ends_the_chain() -> None:
     asked = action(chain=("ada", "bot"))
     good = snapshot(RUNNING, asked)
-    hours = 24 * 3_600_000
+    hours = DAY_MS
     for position in (0, 1):
         for change, denied in (
             ({"ended_ms": NOW}, True),
-            ({"ended_ms": NOW + 3_600_000}, True),
+            ({"ended_ms": NOW + HOUR_MS}, True),
             ({"started_ms": NOW - hours}, False),
             ({"started_ms": NOW - hours - 1}, True),
         ):
             sessions = list(good.sessions)
             sessions[position] = replace(sessions[position], **change)
+            assert outlived(sessions[position], 24, NOW) == (denied and "started_ms" in change)
             decision = decide(replace(good, sessions=tuple(sessions)), asked, NOW)
             if denied:
                 assert refused(decision) == "session/ended"

@@ -6,7 +6,6 @@ import pytest
 
 from remit.discover import reconcile
 from remit.discover.reconcile import (
-    DAY_MS,
     DETAIL_DAYS,
     EARLIER,
     GRACE_MS,
@@ -21,6 +20,7 @@ from remit.discover.reconcile import (
 )
 from remit.discover.sighting import Kind, Subject
 from remit.discover.telemetry import Call
+from remit.facts.durations import DAY_MS
 
 NOW = 1_700_000_000_000
 DAY = NOW // DAY_MS

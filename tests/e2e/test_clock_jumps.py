@@ -11,6 +11,7 @@ from remit.adapters.sqlite import SqliteLedger, verify_file
 from remit.adapters.system import SystemClock
 from remit.escalate.machine import State
 from remit.facts.agent import User
+from remit.facts.durations import HOUR_MS
 from remit.facts.record import RecordKind
 from remit.pep.answer import Awaiting, Refused, Released
 from remit.policy.verdict import Code
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from remit.ports.ledger import Draft, Pending
     from tests.e2e.gateway_parts import Bench
 
-HOUR_MS = 3_600_000
 HALF_AN_HOUR_MS = HOUR_MS // 2
 BOB = User("bob", frozenset({"finance", "everyone"}))
 
@@ -35,6 +35,19 @@ class Jumping:
 
     def now_ms(self) -> int:
         return SystemClock().now_ms() + self.off_ms
+
+    def monotonic_s(self) -> float:
+        return SystemClock().monotonic_s()
+
+
+@dataclass
+class Still:
+    """A clock that stands at `at_ms`."""
+
+    at_ms: int
+
+    def now_ms(self) -> int:
+        return self.at_ms
 
     def monotonic_s(self) -> float:
         return SystemClock().monotonic_s()
@@ -95,6 +108,19 @@ async def test_a_token_that_had_ended_when_it_was_judged_runs_nothing_though_the
         assert isinstance(answer, Refused)
         assert answer.reasons[0].code is Code.TOKEN_ENDED
         assert not called(b)
+
+
+@pytest.mark.asyncio
+async def test_a_session_ends_with_the_first_millisecond_beyond_what_it_may_last(tmp_path: Path) -> None:
+    clock = Still(SystemClock().now_ms())
+    async with bench(tmp_path, clock) as b:
+        b.bundle = compiled(replace(b.bundle.catalog, session_hours_max=0.5))
+        for later_ms, goes in ((0, True), (HALF_AN_HOUR_MS, True), (1, False)):
+            clock.at_ms += later_ms
+            answer = await b.call("echo", text="hello", of=b.authority(ms=2 * HOUR_MS))
+            assert isinstance(answer, Released if goes else Refused), (later_ms, answer)
+        ended = [one.body for one in await b.records(RecordKind.ADMIN) if "session.ended" in str(one.body)]
+        assert len(ended) == 1
 
 
 @pytest.mark.asyncio

@@ -12,6 +12,7 @@ from remit.escalate.voting import EditRefused, VoteRefused
 from remit.facts.action import ActionKind
 from remit.facts.agent import User
 from remit.facts.canonical import canonical
+from remit.facts.durations import HOUR_MS
 from remit.facts.passkey import Confirmed
 from remit.facts.record import Ref
 from remit.ports.ledger import LedgerUnwritable
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from tests.sim.servers import Server
     from tests.sim.witness import Key
 
-HOUR_MS: Final = 3_600_000
 PAYS: Final = (ActionKind.CALL_TOOL.value, "shop", "pay")
 """What people grant and edit: plain arguments, which a round of questions is not."""
 

@@ -18,6 +18,7 @@ from remit.control.resources import AgentSpec
 from remit.discover.sighting import Kind, Subject
 from remit.facts.action import ActionKind
 from remit.facts.agent import Agent, Authority, Link, Mode
+from remit.facts.durations import MINUTE_MS
 from remit.facts.record import Ref
 from remit.facts.strictjson import Refused, parse
 from remit.policy.verdict import Code, word
@@ -29,7 +30,6 @@ WINDOW_S_MAX: Final = 366 * 24 * 3600
 ROWS_MAX: Final = 200
 JUDGED_MAX: Final = 50
 """How many rows have their latest example judged again."""
-_A_MINUTE_MS: Final = 60_000
 _ASKED_AGAIN: Final = frozenset({ActionKind.CALL_TOOL, ActionKind.READ_RESOURCE, ActionKind.GET_PROMPT})
 _POLICIES: Final = frozenset({Code.POLICY, Code.NO_POLICY, Code.GATE})
 
@@ -128,7 +128,7 @@ async def _now(services: Services, row: Row) -> str | None:
     except Refused:
         return None
     links = tuple(Link(one, sid) for one, sid in body.links)
-    authority = Authority(links, body.user, "", services.clock.now_ms() + _A_MINUTE_MS)
+    authority = Authority(links, body.user, "", services.clock.now_ms() + MINUTE_MS)
     if not isinstance(arguments, dict):
         return None
     decision = await services.driver.can(authority, body.server, body.name, arguments, ActionKind(body.kind))

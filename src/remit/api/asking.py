@@ -45,6 +45,7 @@ from remit.escalate.machine import Approval
 from remit.facts.action import ActionKind
 from remit.facts.agent import Authority
 from remit.facts.catalog import Catalog
+from remit.facts.durations import MINUTE_MS
 from remit.facts.record import Ref
 from remit.pdp.decision import Decision
 from remit.policy.verdict import Code, Deny, Escalate, Permit, word
@@ -73,7 +74,7 @@ async def can(asked: CanRequest, services: With, caller: ByReader) -> CanAnswer:
         links=links(root, agents),
         user=user,
         token="",
-        expires_ms=services.clock.now_ms() + 60_000,
+        expires_ms=services.clock.now_ms() + MINUTE_MS,
     )
     decision = await services.driver.can(authority, asked.server, asked.tool, asked.arguments, ActionKind(asked.kind))
     return _told(decision, _hint(asked, decision, services.runtime.catalog))

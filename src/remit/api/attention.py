@@ -13,6 +13,7 @@ from remit.api.views import tool_name
 from remit.escalate.attention import HASTY_MS, SAME_MIN, Ask, Said, figures, proposals
 from remit.escalate.machine import OPEN, UNDER_WAY, Approval, State
 from remit.escalate.sitting import routes_of
+from remit.facts.durations import DAY_MS
 from remit.facts.record import Ref
 from remit.facts.strictjson import Refused, parse
 from remit.ports.ledger import Entry
@@ -21,13 +22,12 @@ from remit.trace.bodies import ActionBody, Choice, DecisionBody
 router = APIRouter(route_class=GuardedRoute, tags=["approvals"])
 ASKS_MAX: Final = 2_000
 DAYS_MAX: Final = 366
-_DAY_MS: Final = 24 * 3600 * 1000
 
 
 @router.get("/approval-stats")
 async def stats(services: With, _: ByAdmin, days: Annotated[int, Query(ge=1, le=DAYS_MAX)] = 30) -> AttentionAnswer:
     """Decisions of the last `days` as figures, by person and route, and the habits that could be rules."""
-    since_ms = services.clock.now_ms() - days * _DAY_MS
+    since_ms = services.clock.now_ms() - days * DAY_MS
     known: dict[str, Approval | None] = {}
     said: list[Said] = []
     for entry in await services.runtime.decided(since_ms):

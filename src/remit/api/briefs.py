@@ -27,6 +27,7 @@ from remit.facts.action import ActionKind
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
+from remit.facts.durations import MINUTE_MS
 from remit.facts.impact import MEASURES, NONE
 from remit.facts.lineage import Lineage
 from remit.facts.obligation import Cap, NoObligationError, parsed
@@ -42,7 +43,6 @@ LOOKED_MAX: Final = 1_000
 """How many of the latest approvals are looked through for those of the same shape."""
 SAFER_MAX: Final = 2
 NAME_CHARS_MAX: Final = 60
-_MINUTE_MS: Final = 60_000
 
 
 async def case_of(services: Services, approval: Approval, proposal: Entry | None) -> Case | None:
@@ -203,7 +203,7 @@ async def _safer(services: Services, body: ActionBody, tool: Tool | None, values
         return ()
     now_ms = services.clock.now_ms()
     links = tuple(Link(agent, sid) for agent, sid in body.links)
-    authority = Authority(links, body.user, body.token, now_ms + _MINUTE_MS)
+    authority = Authority(links, body.user, body.token, now_ms + MINUTE_MS)
     found: list[Safer] = []
     for one in candidates(tool, services.runtime.catalog.tools.values(), given, values):
         decision = await services.driver.can(authority, one.server, one.name, one.arguments)

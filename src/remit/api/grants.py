@@ -17,6 +17,7 @@ from remit.api.views import sees_approval, sees_arguments
 from remit.escalate.grants import Bound, Constraint, Grant, Scope, Terms, Wish, as_approval
 from remit.escalate.machine import Approval
 from remit.escalate.sitting import sits
+from remit.facts.durations import DAY_MS
 from remit.facts.passkey import Confirmed
 from remit.facts.record import Ref
 from remit.pdp.granting import covers
@@ -24,7 +25,7 @@ from remit.trace.bodies import ActionBody
 
 router = APIRouter(route_class=GuardedRoute, tags=["grants"])
 
-WEEK_MS: Final = 7 * 86_400_000
+WEEK_MS: Final = 7 * DAY_MS
 LOOKED_MAX: Final = 1_000
 """How many asks of last week are looked through."""
 SHOWN_MAX: Final = 20

@@ -7,7 +7,9 @@ import hashlib
 from collections import OrderedDict
 from typing import Final
 
-INVITED_MS: Final = 3_600_000
+from remit.facts.durations import HOUR_MS
+
+INVITED_MS: Final = HOUR_MS
 INVITED_MAX: Final = 1_000
 
 

@@ -10,9 +10,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from remit.control.authority import TTL_MAX_S
+from remit.facts.durations import DAY_S
 from remit.facts.text import escaped
 
-_DAY_S: Final = 24 * 3600
 _HELP: Final = "remit --help"
 _FIELD_CHARS_MAX: Final = 64
 _TOLD_MAX: Final = 20
@@ -68,7 +68,7 @@ FIELDS: Final[Mapping[str, Wanted]] = MappingProxyType(
         "token": Wanted("a token, nor the id of one", "remit token revoke --help"),
         "tool": Wanted("the name of a tool: 1 to 128 characters", "remit tools ls"),
         "ttl_s": Wanted(
-            f"a duration from 1 s to {TTL_MAX_S // _DAY_S} days, in whole seconds (at most {TTL_MAX_S})",
+            f"a duration from 1 s to {TTL_MAX_S // DAY_S} days, in whole seconds (at most {TTL_MAX_S})",
             "remit token --help",
         ),
         "user": Wanted(_NAME, "remit get users"),

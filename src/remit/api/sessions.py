@@ -27,12 +27,12 @@ from remit.api.views import instant, session_view
 from remit.control.authority import TTL_MAX_S, Use, descend, mint
 from remit.facts.agent import Harness
 from remit.facts.confidence import units_of
+from remit.facts.durations import HOUR_S
 from remit.facts.session import Session
 from remit.trace.bodies import AdminBody, Event
 
 router = APIRouter(route_class=GuardedRoute, tags=["sessions"])
 
-_HOUR_S: Final = 3600
 LATEST: Final = 20
 """How many of a session's records are shown with it."""
 
@@ -44,7 +44,7 @@ async def open_session(asked: SessionRequest, services: With, caller: ByHarness)
     catalog = services.runtime.catalog
     if asked.user is not None and asked.user not in catalog.users:
         raise not_found(f"user in the running bundle: {asked.user}", "remit get users")
-    longest_s = min(int(catalog.session_hours_max * _HOUR_S), TTL_MAX_S)
+    longest_s = min(int(catalog.session_hours_max * HOUR_S), TTL_MAX_S)
     fresh = mint(
         Use.SESSION,
         caller.agent,

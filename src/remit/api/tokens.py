@@ -15,13 +15,13 @@ from remit.api.views import instant
 from remit.control.authority import TTL_MAX_S, Claims, NotDelegable, Use, mint, renew
 from remit.facts.agent import Harness
 from remit.facts.canonical import Json
+from remit.facts.durations import DAY_S
 from remit.ports.signer import Cause, TokenInvalid
 from remit.trace.bodies import AdminBody, Event
 
 router = APIRouter(route_class=GuardedRoute, tags=["credentials"])
 
-_DAY_S: Final = 24 * 3600
-TTL_S: Final = {Use.AGENT: _DAY_S, Use.USER: 30 * _DAY_S, Use.HARNESS: TTL_MAX_S}
+TTL_S: Final = {Use.AGENT: DAY_S, Use.USER: 30 * DAY_S, Use.HARNESS: TTL_MAX_S}
 IDENT_BYTES: Final = 16
 _TOKEN_ID: Final = re.compile(r"[0-9a-f]{32}")
 

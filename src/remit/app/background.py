@@ -14,13 +14,13 @@ from typing import Any, Final
 from remit.adapters.system import settle_collector
 from remit.app.build import Service
 from remit.app.forwarding import passing_on
-from remit.app.front import fault
 from remit.app.logs import Logs
 from remit.app.output import say
 from remit.app.settings import Settings
 from remit.app.watching import PERIOD_S as WATCHING_S
 from remit.app.watching import Stamp, Watching
 from remit.facts.text import escaped
+from remit.pep.fault import fault
 from remit.pep.lease import RENEW_S
 from remit.pep.tally import Tally
 from remit.work.checkpoints import PERIOD_S as CHECKPOINT_S

@@ -10,13 +10,12 @@ Laws
 
 import asyncio
 import logging
-import traceback
-from pathlib import PurePath
 from typing import Final
 
 from remit.app.root import App, Message, Receive, Scope, Send, answer
 from remit.facts.trace import FRESH_BYTES, KEY, begun, continued
 from remit.pep.account import ACCOUNT, Account
+from remit.pep.fault import fault
 from remit.pep.tally import Stage, Tally
 from remit.ports.system import Clock, Entropy
 
@@ -77,13 +76,6 @@ class Front:
             known = method if method in _METHODS else "other"
             said = {"room": room, "method": known, "status": status, "ms": round(took_s * 1000, 1)}
             _LOG.log(level, "request", extra={**said, **_of(account)})
-
-
-def fault(error: BaseException) -> dict[str, str]:
-    """What may be told of an error: its type, and the place in our code where it came up."""
-    place = traceback.extract_tb(error.__traceback__)[-1:]
-    where = f"{PurePath(place[0].filename).name}:{place[0].lineno}" if place else "nowhere"
-    return {"error": type(error).__name__, "place": where}
 
 
 def _of(account: Account) -> dict[str, str | None]:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from remit.facts.durations import HOUR_MS
 from remit.facts.store import place
-from remit.pep.judging import HOUR_MS
 from remit.policy.bundle import Bundle
 from remit.ports.ledger import Ledger
 from remit.protect.stores import Stores
@@ -20,6 +20,7 @@ async def held_labels(bundle: Bundle, ledger: Ledger, now_ms: int) -> Mapping[st
     for name in names:
         for label in stores.labels(place(name)) - bundle.labels:
             held.setdefault(label, []).append(f"store {name}")
+    # What started since then is what is not outlived (`facts.session`).
     since_ms = now_ms - int(bundle.catalog.session_hours_max * HOUR_MS)
     for session in await ledger.holding_others(bundle.labels, since_ms):
         for label in session.labels - bundle.labels:

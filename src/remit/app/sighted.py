@@ -18,11 +18,12 @@ from remit.discover.entry import Entry, Status
 from remit.discover.health import SourceState, failing, unseen, well
 from remit.discover.inventory import Change
 from remit.discover.memory import SCOPES, TOLD, pairs_from, pairs_text, scopes_from, scopes_text
-from remit.discover.reconcile import DAY_MS, Counts
+from remit.discover.reconcile import Counts
 from remit.discover.registered import known, natures, sightings
 from remit.discover.sighting import Confidence, Edge, Kind, Sighting, Subject, Trait, Verb
 from remit.discover.spans import Span
 from remit.discover.view import View, governable
+from remit.facts.durations import DAY_MS
 from remit.pdp.listing import visible_tools
 from remit.policy.bundle import Bundle
 from remit.policy.schema import EVERYONE

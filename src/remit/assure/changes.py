@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from remit.facts.canonical import Json
+from remit.facts.durations import DAY_MS
 
-DAY_MS: Final = 86_400_000
 NEWLY: Final[Mapping[str, str]] = {
     "deny": "newly denied",
     "escalate": "newly asked",

@@ -28,6 +28,7 @@ from remit.facts.action import Action, ActionKind, Shaping, brought
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json, canonical
 from remit.facts.confidence import UNSAID, Confidence
+from remit.facts.durations import HOUR_MS
 from remit.facts.impact import PLACES
 from remit.facts.novelty import Used
 from remit.facts.record import RecordKind, Ref
@@ -44,7 +45,6 @@ from remit.protect.index import Delta, Index
 from remit.protect.origins import words
 from remit.trace.bodies import ActionBody, AdminBody, Body, Choice, DecisionBody, Event, ExchangeBody, OutcomeBody
 
-_HOUR_MS: Final = 3_600_000
 _PINS: Final = {
     Code.TOOL_DRIFTED: Pin.DRIFTED,
     Code.TOOL_MISSING: Pin.MISSING,
@@ -206,7 +206,7 @@ class History:
         now_ms = _moment(body, at_ms)
         codes = {reason.code for reason in body.reasons}
         links = tuple(Link(agent, sid) for agent, sid in body.links)
-        kind, authority = ActionKind(body.kind), Authority(links, body.user, body.token, now_ms + _HOUR_MS)
+        kind, authority = ActionKind(body.kind), Authority(links, body.user, body.token, now_ms + HOUR_MS)
         named = body.server, body.name, body.arguments, brought(kind, body.name, given)
         action = veiled(self._bundle, Action(kind, *named, authority, shaping=_shaping(body)))
         tool = self._bundle.catalog.tools.get((body.server, body.name))

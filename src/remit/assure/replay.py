@@ -30,6 +30,7 @@ from remit.facts.agent import Authority, Link
 from remit.facts.budget import settled
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import UNCATALOGUED_SOURCE
+from remit.facts.durations import DAY_MS
 from remit.facts.novelty import Used
 from remit.facts.record import Ref
 from remit.facts.session import Session
@@ -130,7 +131,7 @@ class _Run:
         self._suite = session.suite
         agent = session.agent if session.agent in bundle.catalog.agents or cast.agent is None else cast.agent
         self._authority = Authority(
-            (Link(agent, session.session),), cast.user, _TOKEN, START_MS + 86_400_000, trusted_harness=True
+            (Link(agent, session.session),), cast.user, _TOKEN, START_MS + DAY_MS, trusted_harness=True
         )
         self._state = Session(session.session, agent, cast.user, START_MS)
         self._origins = Index(_KEYED)

@@ -19,6 +19,7 @@ from remit.facts.agent import Authority, Link
 from remit.facts.budget import Draw
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import UNCATALOGUED_SOURCE
+from remit.facts.durations import DAY_MS
 from remit.facts.label import Labels, closed
 from remit.facts.novelty import Used
 from remit.facts.session import Session
@@ -45,7 +46,7 @@ from remit.trace.bodies import ActionBody, Status
 START_MS: Final = 1_767_225_600_000
 """2026-01-01T00:00:00Z: when every world begins."""
 _TOKEN: Final = "world"  # noqa: S105 - a name, not a secret
-_SESSION_MS: Final = 86_400_000
+_SESSION_MS: Final = DAY_MS
 
 Chain: TypeAlias = tuple[str, ...]
 """The agents of a delegation chain, the minted one first; `NAME#2` is a second session of its own of agent NAME."""

@@ -17,13 +17,14 @@ from typing import Final
 
 from remit.discover.sighting import Confidence, Kind, Subject, subject
 from remit.discover.spans import SPACE, Does, Span, Told, told
+from remit.facts.durations import DAY_MS, MINUTE_MS
 
 WAIT_MS: Final = 1_500
 SPANS_MAX: Final = 20_000
 DEPTH_MAX: Final = 64
 SERVICES_MAX: Final = 2_000
-HISTORY_MS: Final = 7 * 24 * 3_600_000
-AHEAD_MS: Final = 60_000
+HISTORY_MS: Final = 7 * DAY_MS
+AHEAD_MS: Final = MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,14 @@ from remit.discover.identity import run_by_remit
 from remit.discover.reconcile import Counts
 from remit.discover.sighting import WORKSPACE, Kind, Subject, Verb
 from remit.facts.catalog import Sink
+from remit.facts.durations import DAY_MS, HOUR_MS
 from remit.facts.label import Labels
 
-SETTLE_MS: Final = 3_600_000
+SETTLE_MS: Final = HOUR_MS
 """How long an agent's ways are learnt before something new is drift, where nobody accepted them earlier."""
 ACCEPTED: Final = "accepted"
 """The trait by which a person says that what an agent does now is what is expected of it."""
-DORMANT_MS: Final = 30 * 24 * 3_600_000
+DORMANT_MS: Final = 30 * DAY_MS
 ACTIVE: Final = ("ledger", "otlp")
 """What the names of sources begin with that see agents at work, not where they are written down."""
 _GOVERNABLE: Final = frozenset({Kind.AGENT, Kind.SERVER, Kind.TOOL})
@@ -128,7 +129,7 @@ def _drifted(entry: Entry, facts: Facts) -> Condition:
 def _dormant(entry: Entry, facts: Facts) -> Condition:
     worked = [sight.last_ms for sight in entry.seen if sight.source.startswith(ACTIVE)]
     since = max(worked, default=entry.first_ms)
-    days = (facts.now_ms - since) // (24 * 3_600_000)
+    days = (facts.now_ms - since) // DAY_MS
     if facts.now_ms - since > DORMANT_MS:
         said = "not seen at work" if worked else "known, and never seen at work,"
         return Condition(Aspect.DORMANT, Status.TRUE, "NotSeen", f"{said} for {days} days")

@@ -25,6 +25,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from remit.discover.sighting import Kind, Subject
 from remit.discover.telemetry import Call
+from remit.facts.durations import DAY_MS
 
 GRACE_MS: Final = 2_000
 KEPT_MAX: Final = 10_000
@@ -43,7 +44,6 @@ OTHERS: Final = "(others)"
 NEAR_MS: Final = 1_500
 """How far clocks may be apart where only the moment tells that two are one."""
 _SERVED: Final = frozenset({Kind.TOOL, Kind.PROMPT})
-DAY_MS: Final = 24 * 3_600_000
 
 
 class Activity(NamedTuple):

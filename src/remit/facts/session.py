@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from remit.facts.confidence import UNSAID, Confidence, least
+from remit.facts.durations import HOUR_MS
 from remit.facts.label import NONE, Labels
 
 
@@ -28,6 +29,11 @@ class Session:
     irreversible_calls: int = 0
     ended_ms: int | None = None
     confidence: Confidence = UNSAID
+
+
+def outlived(session: Session, hours_max: float, now_ms: int) -> bool:
+    """Whether `session` has run for longer than `hours_max`."""
+    return now_ms - session.started_ms > hours_max * HOUR_MS
 
 
 def join(sessions: Iterable[Session]) -> tuple[Labels, int, int, int]:

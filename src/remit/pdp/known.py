@@ -4,6 +4,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias, assert_never
 
 from remit.facts.action import Action, ActionKind
+from remit.facts.session import outlived
 from remit.facts.text import escaped
 from remit.facts.uri import uri_problem
 from remit.pdp.effects import Ruling
@@ -14,7 +15,6 @@ from remit.policy.reached import Reached
 from remit.policy.schema import CLIENT_MODEL
 from remit.policy.verdict import Code, Deny, Reason
 
-_HOUR_MS: Final = 3_600_000
 _SHOWN_MAX: Final = 120
 _PINS: Final = MappingProxyType(
     {
@@ -111,7 +111,7 @@ def session_problem(snapshot: Snapshot, action: Action, now_ms: int) -> Reason |
         if session.ended_ms is not None:
             # Whatever the clock says: it may have been set back since.
             text = f"the session of {session.agent} has ended"
-        elif now_ms - session.started_ms > hours * _HOUR_MS:
+        elif outlived(session, hours, now_ms):
             text = f"the session of {session.agent} is older than {hours:g} hours"
         if text is not None:
             return Reason(Code.SESSION_ENDED, text, agent=session.agent)

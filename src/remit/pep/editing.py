@@ -7,6 +7,7 @@ from typing import Final
 from remit.facts.action import Action, ActionKind, bound_hash
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json, canonical
+from remit.facts.durations import HOUR_MS
 from remit.facts.strictjson import Refused, parse
 from remit.facts.text import one_line
 from remit.policy.naming import unnamed
@@ -14,7 +15,6 @@ from remit.policy.problem import nearest
 from remit.policy.reached import ToolForm
 from remit.trace.bodies import ActionBody
 
-_HOUR_MS: Final = 3_600_000
 _PATH_CHARS_MAX: Final = 200
 WORD: Final = "Policy changed the arguments of this call. It ran with exactly these: "
 NOTICE: Final = "A person approved this call with other arguments than you asked for. It ran with exactly these: "
@@ -41,7 +41,7 @@ def as_asked(body: ActionBody, arguments: Mapping[str, Json], now_ms: int) -> Ac
     if body.kind != ActionKind.CALL_TOOL.value or alone != body.action:
         return None
     links = tuple(Link(agent, sid) for agent, sid in body.links)
-    authority = Authority(links, body.user, body.token, now_ms + _HOUR_MS)
+    authority = Authority(links, body.user, body.token, now_ms + HOUR_MS)
     return Action(ActionKind.CALL_TOOL, body.server, body.name, canonical(arguments), arguments, authority)
 
 

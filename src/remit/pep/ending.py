@@ -3,12 +3,10 @@
 import asyncio
 import contextlib
 import logging
-import traceback
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import PurePath
 from typing import Final, TypeVar
 
 from remit.facts.action import Action, ActionKind
@@ -24,6 +22,7 @@ from remit.pep.attempt import Attempt
 from remit.pep.covered import covered_shown
 from remit.pep.editing import with_notice, with_word
 from remit.pep.errand import Errand
+from remit.pep.fault import fault
 from remit.pep.judging import Desk
 from remit.pep.release import INTERNAL_ERROR, Shown, seal, too_long, too_many, was_sent, withheld
 from remit.pep.reporting import Reporting
@@ -242,9 +241,6 @@ def seen(task: "asyncio.Future[Receipt]") -> None:
 
 def internal(error: Exception, *, sent: bool = False) -> Refused:
     """The answer on an error of ours, `sent` where the server had the call. INVARIANT(deny-on-error)."""
-    # Its message may hold arguments; its type and place do not.
-    place = traceback.extract_tb(error.__traceback__)[-1:]
-    where = f"{PurePath(place[0].filename).name}:{place[0].lineno}" if place else "nowhere"
-    _LOG.error("a call was denied on an error of ours", extra={"error": type(error).__name__, "place": where})
+    _LOG.error("a call was denied on an error of ours", extra=fault(error))
     text = f"Remit failed in this call ({type(error).__name__}); see: remit logs"
     return Refused((Reason(Code.INTERNAL, text),), None, sent)

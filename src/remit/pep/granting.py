@@ -16,6 +16,7 @@ from remit.escalate.sitting import counts_for
 from remit.escalate.voting import VoteRefused
 from remit.facts.action import ActionKind
 from remit.facts.agent import User
+from remit.facts.durations import HOUR_MS
 from remit.facts.passkey import Confirmed
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.granting import reach_recorded, terms
@@ -23,7 +24,6 @@ from remit.pep.decisions import Decisions
 from remit.policy.reached import Reached
 from remit.trace.bodies import ActionBody, Choice, DecisionBody
 
-_HOUR_MS: Final = 3_600_000
 _GONE: Final = frozenset({State.DENIED, State.EXPIRED, State.CANCELLED, State.SUPERSEDED})
 
 
@@ -141,7 +141,7 @@ class Granting(Decisions):
         hours = self._desk.bundle.catalog.session_hours_max if session else self._desk.limits.grant_hours_max
         if wish.until_ms is None and not session:
             raise VoteRefused("a grant for a tool ends at a time", "remit approvals approve ID --grant tool --for 8h")
-        latest_ms = now_ms + int(hours * _HOUR_MS)
+        latest_ms = now_ms + int(hours * HOUR_MS)
         until_ms = latest_ms if wish.until_ms is None else wish.until_ms
         uses = self._desk.limits.grant_uses_max if wish.uses is None else wish.uses
         if not now_ms < until_ms <= latest_ms or not 0 < uses <= self._desk.limits.grant_uses_max:

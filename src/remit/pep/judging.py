@@ -18,7 +18,7 @@ from remit.facts.catalog import Definition, Tool
 from remit.facts.label import NONE, Labels, closed
 from remit.facts.limits import Limits
 from remit.facts.record import RecordKind
-from remit.facts.session import Session
+from remit.facts.session import Session, outlived
 from remit.facts.stop import Stop, stops_over
 from remit.pdp.decide import decide
 from remit.pdp.decision import Append, Decision, Reshape, Resolve
@@ -44,7 +44,6 @@ from remit.protect.hashing import KEY_BYTES
 from remit.protect.index import Index
 from remit.trace.bodies import ActionBody, AdminBody, Body, Event, ExchangeBody, OutcomeBody, Passed, Status
 
-HOUR_MS: Final = 3_600_000
 BY_REMIT: Final = "remit"
 NONCE_BYTES: Final = 16
 
@@ -341,6 +340,6 @@ class Desk:
         """End the sessions of the chain that have run for longer than the workspace allows."""
         now_ms, hours_max = self._clock.now_ms(), self._current().catalog.session_hours_max
         for session in self._memory.sessions(authority, now_ms):
-            if session.ended_ms is None and now_ms - session.started_ms >= hours_max * HOUR_MS:
+            if session.ended_ms is None and outlived(session, hours_max, now_ms):
                 body = AdminBody(Event.SESSION_ENDED, BY_REMIT, session.sid, {"why": "session_hours_max"})
                 self.append(RecordKind.ADMIN, session.sid, body)

@@ -17,6 +17,7 @@ from remit.escalate.machine import OPEN, Approval, State
 from remit.escalate.seating import complete
 from remit.facts.action import Action, ActionKind
 from remit.facts.catalog import Tool
+from remit.facts.durations import HOUR_MS
 from remit.facts.limits import Limits
 from remit.pdp.decision import Decision
 from remit.pdp.snapshot import Asking, Lift, No
@@ -28,7 +29,6 @@ from remit.trace.bodies import ActionBody
 PENDING_MAX: Final = 20
 """How much one root session may ask of people at once, with all that was delegated from it."""
 EDITS_MAX: Final = 100
-HOUR_MS: Final = 3_600_000
 NO_META: Final[Mapping[str, str]] = MappingProxyType({})
 
 

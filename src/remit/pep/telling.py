@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from remit.facts.canonical import Json
+from remit.facts.durations import DAY_MS, HOUR_MS
 from remit.pep.release import UPSTREAM_TEXT_MAX, Odd, safe
 from remit.pep.showing import show_question
 from remit.ports.upstream import Failure, Question, Result
 
 IDENT_MAX: Final = 1_024
-TASK_MS_MAX: Final = 86_400_000
+TASK_MS_MAX: Final = DAY_MS
 QUESTIONS_MAX: Final = 32
 KEY_MAX: Final = 256
-_POLL_MS_MAX: Final = 3_600_000
+_POLL_MS_MAX: Final = HOUR_MS
 _TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
 _STATUSES: Final = frozenset({"working", "input_required", "completed", "failed", "cancelled"})
 

@@ -18,7 +18,9 @@ from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import Final, NamedTuple
 
-WINDOW_MS: Final = 3_600_000
+from remit.facts.durations import HOUR_MS
+
+WINDOW_MS: Final = HOUR_MS
 DENIALS_MIN: Final = 5
 DENIED_MS: Final = 600_000
 OPEN_MAX: Final = 1_000

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
+from remit.facts.durations import MINUTE_MS
 from remit.facts.record import Receipt, Ref
 from remit.trace.links import Finding
 
-JUMP_MS: Final = 60_000
+JUMP_MS: Final = MINUTE_MS
 """How far back a clock is set before it is told."""
 
 

@@ -15,11 +15,11 @@ from remit.discover.sighting import Kind, parsed
 from remit.escalate.notice import Notice, news
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog, Topic
+from remit.facts.durations import HOUR_MS
 from remit.ports.ledger import Entry
 from remit.trace.bodies import AdminBody, Event
 
 HOURLY_MAX: Final = 20
-HOUR_MS: Final = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)

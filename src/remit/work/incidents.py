@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from remit.facts.durations import DAY_MS, MINUTE_MS
 from remit.facts.record import Receipt, Ref
 from remit.pdp.findings import after, assigning, closing, finding, opening, seeing
 from remit.ports.incidents import Incidents
@@ -24,9 +25,9 @@ from remit.trace.bodies import AdminBody, Event
 PERIOD_S: Final = 1.0
 KEPT_MAX: Final = 10_000
 """Incidents that nobody closed and that are in memory."""
-RECENT_MS: Final = 24 * 3_600_000
+RECENT_MS: Final = DAY_MS
 """What happened longer ago, when the ledger is first followed, is nobody's incident any more."""
-AGAIN_MS: Final = 60_000
+AGAIN_MS: Final = MINUTE_MS
 BY: Final = "incidents"
 ALIVE: Final = (State.OPEN, State.ASSIGNED)
 _EVENTS: Final = frozenset({Event.INCIDENT_OPENED, Event.INCIDENT_SEEN, Event.INCIDENT_ASSIGNED, Event.INCIDENT_CLOSED})

@@ -22,10 +22,11 @@ from remit.adapters.credentials.vault import Vault
 from remit.adapters.private import KeyringUnusable
 from remit.facts.catalog import Http
 from remit.facts.credential import Grant, OAuth
+from remit.facts.durations import MINUTE_MS
 from remit.ports.credentials import CredentialRefused, CredentialState, Standing
 from remit.ports.system import Clock
 
-MARGIN_MS_MAX: Final = 60_000
+MARGIN_MS_MAX: Final = MINUTE_MS
 MARGIN_SHARE: Final = 5
 PAUSE_S: Final = 5.0
 """Between two renewals that a server's 401 asked for, and after a renewal that failed."""

@@ -20,11 +20,10 @@ from remit.escalate.grants import Constraint, Scope, Wish, held
 from remit.escalate.machine import OPEN, Approval, State
 from remit.escalate.refusals import sentence
 from remit.escalate.sitting import breaks, own, sits, wants_strong
+from remit.facts.durations import HOUR_MS, MINUTE_MS
 from remit.facts.passkey import Confirmed
 from remit.trace.bodies import Choice
 
-HOUR_MS: Final = 3_600_000
-MINUTE_MS: Final = 60_000
 WHERE_CHARS_MAX: Final = 1_000
 _GRANT_FIELDS: Final = ("scope", "hours", "uses", "where")
 

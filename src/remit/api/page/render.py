@@ -13,6 +13,7 @@ from remit.api.page.look import SCRIPT, STYLE
 from remit.api.passkeys import handle
 from remit.escalate.brief import Brief, Case, Line, Preview, Stop, arrange
 from remit.escalate.wording import Span, shortened
+from remit.facts.durations import MINUTE_MS
 from remit.facts.passkey import Passkey
 
 PAGE_BYTES_MAX: Final = 30_000
@@ -164,7 +165,7 @@ def _rows(items: Iterable[ApprovalAnswer], now_ms: int) -> Iterable[Html]:
     for one in items:
         asked = shortened(one.tool, 120) if one.what is None else one.what
         gates = ", ".join(gate.policy for gate in one.gates[:3])
-        minutes = max(0, (moment_of(one.expires) - now_ms) // 60_000)
+        minutes = max(0, (moment_of(one.expires) - now_ms) // MINUTE_MS)
         yield tag(
             "li", tag("a", f"{one.agent}: ", tag("bdi", asked), href=f"/a/{one.id}"),
             tag("small", f"{one.state}, {gates}, {minutes} min left"),

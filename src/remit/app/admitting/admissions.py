@@ -20,12 +20,13 @@ from remit.app.runtime import Runtime
 from remit.app.settings import LEDGER, Settings
 from remit.facts.admission import Admission, Check, Terms
 from remit.facts.canonical import Json
+from remit.facts.durations import HOUR_MS, MINUTE_MS
 from remit.ports.ledger import Ledger, LedgerUnwritable
 from remit.trace.bodies import Event
 
 KEPT_MAX: Final = 20
 """Looks that are remembered; none outlasts the service."""
-GOOD_FOR_MS: Final = 3_600_000
+GOOD_FOR_MS: Final = HOUR_MS
 """How long a look may be applied: the ledger goes on."""
 _AGAIN: Final = "remit apply --admit"
 
@@ -113,7 +114,7 @@ class Admissions:
             refused = f": {', '.join(one.value for one in left)} refused" if left else ""
             raise Conflict(f"{ident} is {told.stage.value}{refused}", f"remit admission show {ident}")
         if self._runtime.clock.now_ms() - told.since_ms > GOOD_FOR_MS:
-            raise Conflict(f"{ident} began more than {GOOD_FOR_MS // 60_000} minutes ago", _AGAIN)
+            raise Conflict(f"{ident} began more than {GOOD_FOR_MS // MINUTE_MS} minutes ago", _AGAIN)
         by: list[Json] = [f"user:{one.by}" for one in told.overridden]
         data: dict[str, Json] = {"admitted": ident, **({"overridden_by": by} if by else {})}
         return Admitted(told.bundle, told.base, found.fingerprint, data)

@@ -30,9 +30,10 @@ from remit.app.scratch import scratch
 from remit.app.testing import Outcome, cases_in, cases_of
 from remit.assure.chains.finding import chains
 from remit.assure.chains.search import Bounds
-from remit.assure.changes import DAY_MS, Changes
+from remit.assure.changes import Changes
 from remit.assure.trying import failures
 from remit.facts.admission import Chains, Check, Profile
+from remit.facts.durations import DAY_MS
 
 SHARES: Final[Mapping[Check, float]] = {Check.CASES: 0.2, Check.CHAINS: 0.5, Check.REPLAY: 0.6, Check.ATTACK: 1.0}
 """Of the time that is left when a check begins, how much it may take."""

@@ -9,6 +9,7 @@ import typer
 from remit.app.client import Client, read_token
 from remit.app.failure import Exit, Failure
 from remit.app.output import Format
+from remit.facts.durations import DAY_S, HOUR_S, MINUTE_S
 
 Output = Annotated[Format, typer.Option("-o", "--output", help="How the answer is written.")]
 Junit = Annotated[Path | None, typer.Option("--junit", help="Write what was checked there, as JUnit XML.")]
@@ -33,7 +34,7 @@ Data = Annotated[
     ),
 ]
 
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_UNITS: Final = {"s": 1, "m": MINUTE_S, "h": HOUR_S, "d": DAY_S}
 
 
 def seconds(text: str) -> int:

@@ -13,12 +13,13 @@ from typing import Final
 import orjson
 
 from remit.facts.agent import Authority
+from remit.facts.durations import HOUR_MS
 from remit.pep.mcp.sealing import SealBroken, Sealing
 from remit.ports.system import Clock, Entropy
 
 STATE_CHARS_MAX: Final = 4_096
 NO_ROUND: Final = ""
-WAITING_MS: Final = 3_600_000
+WAITING_MS: Final = HOUR_MS
 _PURPOSE: Final = b"remit requestState 1"
 
 

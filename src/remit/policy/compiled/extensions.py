@@ -10,13 +10,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, TypeAlias
 
 from remit.facts.canonical import Json
+from remit.facts.durations import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 
 LONG_MIN: Final = -(2**63)
 LONG_MAX: Final = 2**63 - 1
-SECOND_MS: Final = 1_000
-MINUTE_MS: Final = 60 * SECOND_MS
-HOUR_MS: Final = 60 * MINUTE_MS
-DAY_MS: Final = 24 * HOUR_MS
 _PLACES: Final = 10_000
 
 _DECIMAL: Final = re.compile(r"(-?)([0-9]+)\.([0-9]{1,4})")

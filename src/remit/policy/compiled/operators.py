@@ -6,11 +6,8 @@ is a `Fault` as soon as something looks at it.
 
 from typing import Final, NoReturn, TypeAlias, cast
 
+from remit.facts.durations import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from remit.policy.compiled.extensions import (
-    DAY_MS,
-    HOUR_MS,
-    MINUTE_MS,
-    SECOND_MS,
     Datetime,
     Duration,
     Fault,
