@@ -3,6 +3,8 @@
 import asyncio
 import sqlite3
 import threading
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import pytest
 
 from remit.adapters.sqlite import verify_file
 from remit.adapters.sqlite import writer as writer_module
+from remit.adapters.sqlite.commit import Item
+from remit.ports.ledger import Pending
 from tests.contract.ledger_world import Place, draft
 from tests.core.recording import action
 
@@ -101,3 +105,46 @@ async def test_a_burst_is_cut_into_batches_in_the_order_of_calls(tmp_path: Path)
     conn.close()
     assert counts == [1, 512, 345, 173, 86, 64, 22, 1], "at most 512 and 4 MiB, and half of what is queued"
     assert verify_file(place.file).clean
+
+
+class Meanwhile(deque[Item]):
+    """A queue of the writer's that is found empty, and no longer is by the time he has heard so."""
+
+    def __init__(self, queued: Callable[[], None]) -> None:
+        super().__init__()
+        self._queued = queued
+
+    def __bool__(self) -> bool:
+        found = len(self) > 0
+        if not found and threading.current_thread() is not threading.main_thread():
+            queued, self._queued = self._queued, lambda: None
+            queued()
+        return found
+
+
+@pytest.mark.asyncio
+async def test_what_is_queued_as_the_writer_finds_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    late: asyncio.Future[Pending] = loop.create_future()
+
+    def queued() -> None:
+        done = threading.Event()
+
+        def append() -> None:
+            late.set_result(ledger.append(draft(action())))
+            done.set()
+
+        loop.call_soon_threadsafe(append)
+        done.wait(20)
+
+    monkeypatch.setattr(writer_module, "deque", lambda: Meanwhile(queued))
+    ledger = Place(tmp_path).open()
+    try:
+        for one in [ledger.append(draft(action())) for _ in range(2)]:
+            await one.durable
+        receipt = await asyncio.wait_for(asyncio.ensure_future((await late).durable), 20)
+        assert receipt.ref.seq == 4
+    finally:
+        await ledger.close()

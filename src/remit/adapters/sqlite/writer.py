@@ -160,6 +160,9 @@ class Writer:
         """The next batch; None, and nobody is busy any more, when nothing is queued."""
         while True:
             with self._lock:
+                # `append` queues, then looks who is busy, without the lock: here it is the other way round, so that
+                # one of both sees what the other did.
+                self._busy = False
                 self._busy = bool(self._queue)
             if not self._busy:
                 return None
