@@ -26,7 +26,8 @@ from remit.trace.bodies import Body, Status
 class LedgerUnwritable(Exception):
     """The ledger refuses records (full disk, failed fsync, closed): every action is denied.
 
-    Once raised by an append it is raised by every later one until the process restarts.
+    Once raised by an append it is raised by every later one until the process restarts; but for what says that another
+    program has the ledger locked: that refuses intents and proposals alone, and until it lets go.
     """
 
 
@@ -94,7 +95,7 @@ class Ledger(Protocol):
         ...
 
     def unwritable(self) -> str | None:
-        """Why no record is taken any more; None while they are."""
+        """Why no record is taken any more, or no action for now; None while they are."""
         ...
 
     async def session(self, sid: str) -> Session | None:

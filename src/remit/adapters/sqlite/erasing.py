@@ -2,11 +2,14 @@
 
 A body's bytes lie in the database and, until it starts over, in the write-ahead log. SQLite overwrites what it frees
 (`secure_delete`), and the log is moved and cut to nothing, as soon as nobody reads from it.
+
+The ledger's writer needs the same lock: a transaction is of so many bytes that it takes milliseconds, and between two
+of them the lock is free for as long as it was held. What a crash leaves undone is on record.
 """
 
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import groupby
 from pathlib import Path
@@ -19,8 +22,15 @@ from remit.facts.record import Ref
 from remit.trace.chain import commitment
 from remit.trace.encoding import decode_record
 
-_TRIES: Final = 50
+_BYTES_MAX: Final = 1024 * 1024
+"""Of the segments of one transaction; a larger one is alone in its."""
+_SEGMENTS_MAX: Final = 64
+_BREATH_S: Final = 0.005
+"""Longer than the writer waits before it asks again."""
+_TRIES: Final = 150
 _BETWEEN_S: Final = 0.05
+_CUT_MS: Final = 20
+"""While the log is cut nobody writes, and those who read from it are waited for."""
 
 
 class SqliteBodies:
@@ -67,12 +77,37 @@ class SqliteBodies:
 
 
 def _erase(conn: sqlite3.Connection, idents: Iterable[int]) -> bool:
-    """One transaction; whether the log was cut afterwards."""
+    """Erase the bodies of `idents`, a portion after the other; whether the log was cut afterwards."""
+    for portion in list(_portions(conn, idents)):
+        held_s = _overwrite(conn, portion)
+        # A portion's pages leave the log: it does not grow by all that is erased.
+        conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        time.sleep(max(_BREATH_S, held_s))
+    return _cut_log(conn)
+
+
+def _portions(conn: sqlite3.Connection, idents: Iterable[int]) -> Iterator[list[tuple[int, set[int]]]]:
+    """What one transaction each erases: of segments, by their first record, the bodies of these records."""
+    portion: list[tuple[int, set[int]]] = []
+    size = 0
+    firsts = ((_first(conn, ident), ident) for ident in sorted(set(idents)))
+    for first, group in groupby(firsts, key=lambda pair: pair[0]):
+        [length] = conn.execute("SELECT length(bodies) FROM body WHERE first = ?", (first,)).fetchone()
+        if portion and (size + length > _BYTES_MAX or len(portion) == _SEGMENTS_MAX):
+            yield portion
+            portion, size = [], 0
+        portion.append((first, {ident for _, ident in group}))
+        size += length
+    if portion:
+        yield portion
+
+
+def _overwrite(conn: sqlite3.Connection, portion: Iterable[tuple[int, set[int]]]) -> float:
+    """Erase `portion` in one transaction; for how many seconds it had the lock."""
     conn.execute("BEGIN IMMEDIATE")
+    began_s = time.monotonic()
     try:
-        firsts = [(ident, _first(conn, ident)) for ident in sorted(set(idents))]
-        for first, group in groupby(firsts, key=lambda pair: pair[1]):
-            gone = {ident for ident, _ in group}
+        for first, gone in portion:
             count, records, bodies = conn.execute(
                 "SELECT count, records, bodies FROM segment JOIN body USING (first) WHERE first = ?", (first,)
             ).fetchone()
@@ -85,9 +120,10 @@ def _erase(conn: sqlite3.Connection, idents: Iterable[int]) -> bool:
             conn.execute("UPDATE body SET bodies = ? WHERE first = ?", (packed, first))
         conn.execute("COMMIT")
     except BaseException:
-        conn.execute("ROLLBACK")
+        if conn.in_transaction:
+            conn.execute("ROLLBACK")
         raise
-    return _cut_log(conn)
+    return time.monotonic() - began_s
 
 
 def _first(conn: sqlite3.Connection, ident: int) -> int:
@@ -97,7 +133,7 @@ def _first(conn: sqlite3.Connection, ident: int) -> int:
 
 def _cut_log(conn: sqlite3.Connection) -> bool:
     """Move the log into the database and cut it; False where others kept reading from it all the while."""
-    conn.execute("PRAGMA busy_timeout = 200")
+    conn.execute(f"PRAGMA busy_timeout = {_CUT_MS}")
     for _ in range(_TRIES):
         # The bulk without holding anybody up, then the rest at once.
         conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

@@ -93,9 +93,8 @@ class SqliteLedger:
         return self._writer.append(draft)
 
     def unwritable(self) -> str | None:
-        """Why no record is taken any more; None while they are."""
-        failure = self._writer.failure
-        return None if failure is None else str(unwritable(failure))
+        """See `ports.ledger.Ledger`."""
+        return self._writer.refuses()
 
     async def session(self, sid: str) -> Session | None:
         """The durable state of one session."""

@@ -8,23 +8,28 @@ Laws
 * A lone record is committed where it is, on the loop: waking a thread and being woken by it takes as long as a
   quick disk. Nobody loses by it: whoever comes meanwhile would have waited for that very sync. A slow disk
   never holds the loop twice in a row, and checkpoints never do.
+* The loop never waits for SQLite's lock: where another connection has it, the worker asks again until it is free.
+  Nothing was written then, so that this is no failure. Of a lock that is held for long it is said in the log, and no
+  new action is taken until it is free; what ends an action keeps its place and waits.
 * A receipt is given after the commit that holds its record returned, never before. While more is queued it is
   given once the next batch is ready to be committed: the loop then serves these callers while the disk is busy,
   and does not take the interpreter from the batch that is being prepared.
-* The first error, whichever it is, poisons the writer: what the operating system still holds of a failed write
-  is unknown, so nothing is appended after it. INVARIANT(deny-on-error)
+* The first error but for that one poisons the writer: what the operating system still holds of a failed write is
+  unknown, so nothing is appended after it. INVARIANT(deny-on-error)
 * A waiter that was cancelled harms nobody: every future is looked at before it is resolved.
 INVARIANT(chain-links): `prev` is the hash of the stored bytes of the record before.
 """
 
 import asyncio
+import logging
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 from remit.adapters.sqlite.checkpoint import Checkpointer
 from remit.adapters.sqlite.commit import Batch, Item, commit, prepare
@@ -32,12 +37,14 @@ from remit.adapters.sqlite.segment import body_head, record_head
 from remit.adapters.sqlite.state import State
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.worker import Worker
-from remit.facts.record import Receipt, Ref
+from remit.facts.record import Receipt, RecordKind, Ref
 from remit.pdp.fold import fold
 from remit.ports.ledger import Draft, LedgerUnwritable, Pending
 from remit.ports.system import Clock, Entropy
 from remit.trace.chain import SALT_BYTES, commitment, genesis, record_hash
 from remit.trace.encoding import Unencodable, encode_body, record_bytes
+
+_LOG: Final = logging.getLogger(__name__)
 
 _WHOLE_MAX: Final = 64
 _RECORDS_MAX: Final = 512
@@ -45,6 +52,17 @@ _BYTES_MAX: Final = 4 * 1024 * 1024
 _SLOW_S: Final = 0.005
 _PAGE_BYTES: Final = 4096
 _FRAMES_EACH: Final = 6
+_AGAIN_S: Final = 0.002
+_LOCKED_TRIES: Final = 1_000
+"""After so many, about two seconds, a lock is held for long."""
+_LAST_TRIES: Final = 5_000
+"""So many at a start or an end, when nobody is served who could wait longer."""
+_TIMEOUT_MS: Final = 10_000
+_ACTIONS: Final = frozenset({RecordKind.INTENT, RecordKind.PROPOSAL})
+
+
+class _Locked(Exception):
+    """Another connection has the lock; nothing was written."""
 
 
 class Writer:
@@ -78,24 +96,34 @@ class Writer:
         self._asked = False
         self._ended = False
         self._slow = False
+        self._patient = False
+        self._held: Batch | None = None
+        """What the loop could not commit for want of the lock; the worker's, while `_busy`."""
         self._worker = worker
         self.failure: BaseException | None = None
+        self.locked = False
+        """Whether another connection has had the lock for long."""
 
     def begin(self, draft: Draft) -> None:
         """Make the first record durable, then take more. Raises `sqlite3.Error`."""
         prepare(self._conn)
+        self._conn.execute("PRAGMA busy_timeout = 0")
         self._take_in(draft, None)
         self._serve()
         if self.failure is not None:
             raise self.failure
+        self._patient = True
         self._checkpointer.start()
         self._worker.start(self._serve)
 
     def append(self, draft: Draft) -> Pending:
         """Give `draft` its place and queue it; the order of calls is the order in the chain.
 
-        Raises `Unencodable` for what cannot be recorded: it gets no place.
+        Raises `Unencodable` for what cannot be recorded, and `LedgerUnwritable` for an action that would begin while
+        the ledger is locked for long: they get no place.
         """
+        if self.locked and draft.kind in _ACTIONS:
+            raise LedgerUnwritable(_LOCKED)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Receipt] = loop.create_future()
         ref = self._take_in(draft, future)
@@ -104,16 +132,27 @@ class Writer:
             loop.call_soon(self._start)
         return Pending(ref, future)
 
+    def refuses(self) -> str | None:
+        """Why nothing is taken any more, or for now no action; None while everything is."""
+        failure = self.failure
+        if failure is not None:
+            return str(unwritable(failure))
+        return _LOCKED if self.locked else None
+
     def end(self) -> None:
         """Take no more; called where `append` is. What was taken is written by the worker."""
         with self._lock:
             self._ended = True
+        self._patient = False
         self._worker.end()
 
     def join(self) -> None:
         """Wait until all is written."""
         self._worker.join()
         self._checkpointer.close()
+        # Whoever uses the connection now may wait.
+        with suppress(sqlite3.Error):
+            self._conn.execute(f"PRAGMA busy_timeout = {_TIMEOUT_MS}")
 
     def _take_in(self, draft: Draft, future: asyncio.Future[Receipt] | None) -> Ref:
         if not (draft.sid.isascii() and draft.bundle.isascii()):
@@ -136,8 +175,15 @@ class Writer:
             self._worker.wake()
             return
         batch = self._next()
-        if batch is not None and self._commit(batch):
-            _resolve(batch)
+        if batch is not None:
+            try:
+                committed = self._commit(batch)
+            except _Locked:
+                self._held = batch
+                self._worker.wake()
+                return
+            if committed:
+                _resolve(batch)
         # Nothing was queued meanwhile: whoever would have queued it was waiting for this to end.
         self._busy = False
 
@@ -150,7 +196,7 @@ class Writer:
                 _tell(done.items, partial(_resolve, done))
             if batch is None:
                 return
-            done = batch if self._commit(batch) else None
+            done = batch if self._insist(batch) else None
             try:
                 self._checkpointer.move()
             except BaseException as error:  # noqa: BLE001
@@ -158,6 +204,9 @@ class Writer:
 
     def _next(self) -> Batch | None:
         """The next batch; None, and nobody is busy any more, when nothing is queued."""
+        held, self._held = self._held, None
+        if held is not None:
+            return held
         while True:
             with self._lock:
                 # `append` queues, then looks who is busy, without the lock: here it is the other way round, so that
@@ -214,19 +263,55 @@ class Writer:
         first = state.chains[start.chain] << SEQ_BITS | start.seq
         return Batch(items, receipts, first, b"".join(records), b"".join(bodies), state.take())
 
+    def _insist(self, batch: Batch) -> bool:
+        """`_commit` as soon as no other connection has the lock; at a start or an end it fails if that is long."""
+        tries = hurried = 0
+        while True:
+            try:
+                committed = self._commit(batch)
+            except _Locked as error:
+                tries += 1
+                hurried += not self._patient
+                if hurried >= _LAST_TRIES:
+                    return self._fails(batch, error.__cause__ or error)
+                if tries == _LOCKED_TRIES:
+                    self.locked = True
+                    _LOG.warning("another program has the ledger locked; until it lets go, no action is begun")
+                time.sleep(_AGAIN_S)
+                continue
+            if self.locked:
+                self.locked = False
+                _LOG.warning("the ledger is locked no longer", extra={"tries": tries})
+            return committed
+
     def _commit(self, batch: Batch) -> bool:
-        """Make `batch` durable; False, and its callers are told, where that failed."""
+        """Make `batch` durable; False, and its callers are told, where that failed. Raises `_Locked`."""
         started = self._clock.monotonic_s()
         try:
             commit(self._conn, batch)
-        except BaseException as error:  # noqa: BLE001
-            self.failure = error
-            _tell(batch.items, partial(_refuse, batch.items, error))
-            return False
+        except BaseException as error:
+            if _is_locked(error) and not self._conn.in_transaction:
+                raise _Locked from error
+            return self._fails(batch, error)
         self._slow = self._clock.monotonic_s() - started > _SLOW_S
         frames = (len(batch.records) + len(batch.bodies)) // _PAGE_BYTES + _FRAMES_EACH
         self._checkpointer.wrote(frames, len(self._queue))
         return True
+
+    def _fails(self, batch: Batch, error: BaseException) -> Literal[False]:
+        self.failure = error
+        _tell(batch.items, partial(_refuse, batch.items, error))
+        return False
+
+
+_LOCKED: Final = (
+    "another program has the ledger locked: no action is begun until it lets go "
+    "(next: end the program that has its file open; fuser, or lsof, names it)"
+)
+
+
+def _is_locked(error: BaseException) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def unwritable(failure: BaseException) -> LedgerUnwritable:
