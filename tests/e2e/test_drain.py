@@ -85,7 +85,7 @@ def test_what_does_not_finish_in_time_is_cancelled_and_recorded(tmp_path: Path) 
         assert service.process is not None
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(15) == 0, service.log
-        assert "1 requests did not end in time" in service.log
+        assert "1 request did not end in time: cancelled\n" in service.log, "of the ledger nothing is said yet"
         assert service.log.splitlines()[-1] == (
             "remit drained and ended; 1 call in doubt: start it again, then remit ledger in-doubt"
         )

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -42,6 +41,7 @@ from remit.api.pages import OAuthPages
 from remit.api.services import Invalid, Services
 from remit.api.telemetry import TelemetryPages
 from remit.app.bundles import Bundles
+from remit.app.closing import Closes, close_all
 from remit.app.drifting import Drifts
 from remit.app.failure import Exit, Failure
 from remit.app.fleet import Fleet
@@ -75,14 +75,6 @@ from remit.work.outbox import Notifying
 
 _CLOCK = SystemClock()
 _ENTROPY = SystemEntropy()
-
-
-class Closes(Protocol):
-    """What is closed when it is no longer needed."""
-
-    async def close(self) -> None:
-        """Close it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +125,10 @@ class Service:
             raise
 
     async def close(self) -> None:
-        """Stop children and connections, then make the ledger's last batch durable."""
+        """Stop children and connections, then make the ledger's last batch durable; see `close_all`."""
         self.closing.set()
-        await self.driver.close()
-        await self.fleet.close()
-        await self.keeping.close()
-        await self.session.close()
-        await self.discoverer.close()
-        await self.incidents.close()
-        await self.ledger.close()
+        parts = (self.driver, self.fleet, self.keeping, self.session, self.discoverer, self.incidents)
+        await close_all(*parts, self.outbox.kept, self.ledger)
 
 
 def open_workspace(settings: Settings) -> tuple[Folder, Bundles, Running]:
@@ -301,12 +288,10 @@ async def _started(runtime: Runtime, *opened: Closes) -> None:
     try:
         await runtime.start()
     except KeyringUnusable as error:
-        for one in opened:
-            await one.close()
+        await close_all(*opened)
         raise Failure("the workspace declares secrets, and their key cannot be used", why=str(error)) from error
     except Invalid as error:
-        for one in opened:
-            await one.close()
+        await close_all(*opened)
         raise Failure(
             "the workspace breaks what it guarantees",
             why="\n        ".join(error.problems),

@@ -21,6 +21,7 @@ from remit import __version__
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.app.background import background
 from remit.app.build import Service, build
+from remit.app.closing import closed
 from remit.app.failure import Exit, Failure
 from remit.app.logs import Logs
 from remit.app.output import NO_SERVER, counted, say
@@ -59,8 +60,10 @@ class _Server(uvicorn.Server):
         for task in rest:
             task.cancel()
         if rest:
-            say(f"{len(rest)} requests did not end in time and were cancelled; their outcomes are on the ledger")
-            await asyncio.wait(rest, timeout=_CANCELLED_S)
+            say(f"{counted(len(rest), 'request')} did not end in time: cancelled")
+            _, still = await asyncio.wait(rest, timeout=_CANCELLED_S)
+            if still:
+                say(f"{len(still)} of them did not end even so: what they did may be in doubt")
 
 
 def serve(settings: Settings, *, watch: bool = False) -> None:
@@ -119,7 +122,7 @@ async def _serve(settings: Settings, listening: socket.socket, logs: Logs, *, wa
     finally:
         beside.cancel()
         await asyncio.gather(beside, return_exceptions=True)
-        await service.close()
+        await closed(service)
         _LOG.info("the service ended")
     say(f"remit drained and ended{_doubt(service.ledger.left)}")
 
