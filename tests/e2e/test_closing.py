@@ -10,6 +10,7 @@ from remit.adapters.sqlite import open_ledger
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.app.build import Service, build
 from remit.app.closing import close_all, closed
+from remit.app.failure import Failure
 from remit.app.settings import Settings
 from remit.facts.record import RecordKind
 from remit.ports.ledger import Draft
@@ -79,3 +80,12 @@ async def test_a_part_that_fails_costs_neither_outcomes_nor_files(
     await again.close()
     with pytest.raises(RuntimeError, match="shutdown"):
         await service.outbox.kept.mark()
+
+
+@pytest.mark.asyncio
+async def test_a_start_that_is_refused_for_its_issuer_lets_the_data_go(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "data" / "issuer").touch()
+    for _ in range(2):
+        with pytest.raises(Failure, match="does not say who signs"):
+            await built(tmp_path)

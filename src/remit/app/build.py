@@ -8,8 +8,6 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -40,6 +38,7 @@ from remit.api.authenticator import Authenticator
 from remit.api.pages import OAuthPages
 from remit.api.services import Invalid, Services
 from remit.api.telemetry import TelemetryPages
+from remit.app.addresses import issuer_of, reached_as
 from remit.app.bundles import Bundles
 from remit.app.closing import Closes, close_all
 from remit.app.drifting import Drifts
@@ -190,13 +189,11 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     folder, bundles, running = open_workspace(settings)
     ledger = open_ledger(settings.ledger, _CLOCK, _ENTROPY)
     resource = settings.public_url or f"http://{settings.host}:{port}"
-    issuer = _issuer(settings.data, resource)
     try:
-        signer = Ed25519Signer(settings.data / KEYS, _CLOCK, issuer=issuer, audience=issuer)
-        notary = FolderNotary(settings.data / CHECKPOINT_KEYS, _CLOCK, ledger.origin)
-    except KeyringUnusable as error:
+        signer, notary = _signing(settings, resource, ledger.origin)
+    except Failure:
         await ledger.close()
-        raise Failure("the signing keys cannot be used", why=str(error)) from error
+        raise
     session = open_http_session()
     keeping = Keeping(settings.data, Place(resource), os.environ, clock=_CLOCK, entropy=_ENTROPY)
     tally = Tally()
@@ -219,8 +216,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     await _started(runtime, fleet, keeping, session, ledger)
     admin = None if credentials else await _first_admin(driver, authenticator)
     proofs, outbox = _proofs(settings, ledger, notary, driver), _outbox(settings, runtime, ledger, session, pages)
-    hosts = _hosts(settings, port)
-    origins = frozenset({f"http://{host}" for host in hosts} | {resource})
+    hosts, origins = reached_as(settings, port, resource)
     discoverer, incidents = _discoverer(settings, runtime, driver), _incidents(settings, driver, ledger)
     gate = Gate(settings.limits, _CLOCK, tally.refuse, closing := driver.drains_by(asyncio.Event()))
     bounds = Bounds(settings.limits, tally.refuse)
@@ -255,6 +251,16 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     front = Front(root, _CLOCK, _ENTROPY, tally)
     held = (ledger, fleet, session, keeping, proofs, outbox, discoverer, incidents)
     return Service(front, bounds, tally, driver, lease, runtime, *held, closing, services, api, admin)
+
+
+def _signing(settings: Settings, resource: str, origin: str) -> tuple[Ed25519Signer, FolderNotary]:
+    """Who signs tokens, and who checkpoints of the log `origin`. Raises `Failure`."""
+    issuer = issuer_of(settings.data, resource)
+    try:
+        signer = Ed25519Signer(settings.data / KEYS, _CLOCK, issuer=issuer, audience=issuer)
+        return signer, FolderNotary(settings.data / CHECKPOINT_KEYS, _CLOCK, origin)
+    except KeyringUnusable as error:
+        raise Failure("the signing keys cannot be used", why=str(error)) from error
 
 
 def _proofs(settings: Settings, ledger: SqliteLedger, notary: FolderNotary, driver: Driver) -> Proofs:
@@ -309,23 +315,7 @@ async def _first_admin(driver: Driver, authenticator: Authenticator) -> str:
     return admin
 
 
-def _issuer(data: Path, resource: str) -> str:
-    """Who signs here, and for whom: fixed at the first start, so that tokens outlive a change of port."""
-    kept = data / "issuer"
-    if not kept.exists():
-        kept.write_text(resource, encoding="ascii")
-    return kept.read_text("ascii").strip()
-
-
 def _create_api(services: Callable[[], Services]) -> App:
     from remit.api.main import create_api
 
     return create_api(services())
-
-
-def _hosts(settings: Settings, port: int) -> frozenset[str]:
-    names = {settings.host, "127.0.0.1", "localhost", "[::1]"}
-    public = () if settings.public_url is None else (urlsplit(settings.public_url).netloc,)
-    return frozenset({f"{name.lower()}:{port}" for name in names}) | frozenset(
-        host.lower() for host in (*settings.allowed_hosts, *public)
-    )

@@ -29,6 +29,9 @@ KEYS: Final = "keys"
 """The folder, in the data folder, of the keys that the service made for itself."""
 _IN_THE_OPEN: Final = "REMIT_IN_THE_OPEN"
 _SHOWN_MAX: Final = 80
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_PLACE: Final = re.compile(r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?")
+"""A host and a port as clients write them: ASCII, without a name or a secret of somebody."""
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """RFC 9110 section 5.6.2, a token."""
 
@@ -142,23 +145,25 @@ def _unusable(given: str, why: str) -> Failure:
 
 
 def public_address(given: str | None) -> str | None:
-    """`given`, else `REMIT_PUBLIC_URL`: scheme, host and port alone. Raises `Failure`."""
+    """`given`, else `REMIT_PUBLIC_URL`: scheme, host and port alone, without a default port. Raises `Failure`."""
     told = given or variable("REMIT_PUBLIC_URL", "")
     if not told:
         return None
     try:
         parts = urlsplit(told.rstrip("/"))
-        bare = bool(parts.hostname) and parts.port != 0 and parts.scheme in {"http", "https"}
+        port = parts.port
     except ValueError:
-        parts, bare = urlsplit(""), False
-    if not bare or parts.path or parts.query or parts.fragment or parts.username is not None:
+        parts, port = urlsplit(""), None
+    place = parts.netloc.lower()
+    bare = parts.scheme in _DEFAULT_PORTS and port != 0 and _PLACE.fullmatch(place) is not None
+    if not bare or parts.path or parts.query or parts.fragment:
         raise Failure(
             f"not a public address: {told}",
-            why="it is http or https with a host, and nothing after it",
-            next="write it like https://remit.example.com",
+            why="it is http or https with a host, as browsers send it, and nothing after it",
+            next="write it like https://remit.example.com; a name in other letters by its A-labels, https://xn--…",
             exit=Exit.USAGE,
         )
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    return f"{parts.scheme}://{place.removesuffix(f':{_DEFAULT_PORTS[parts.scheme]}')}"
 
 
 def forward_to() -> tuple[str, Mapping[str, str]] | None:
