@@ -43,10 +43,10 @@ def _descendants_of_revoked_tokens_count() -> None:
 
 def _expired_tokens_count() -> None:
     from remit.adapters import signer
-    from remit.pep.driver import Driver
+    from remit.pep.control import Control
 
     put(signer, "_in_time", always(None))
-    put(Driver, "_stop_reason", always(None))
+    put(Control, "why_stopped", always(None))
 
 
 def _signatures_are_not_checked() -> None:
@@ -58,12 +58,12 @@ def _signatures_are_not_checked() -> None:
 
 def _ended_sessions_go_on() -> None:
     from remit.pdp import decide
-    from remit.pep.driver import Driver
+    from remit.pep.control import Control
     from remit.pep.memory import Memory
 
     put(decide, "session_problem", always(None))
     put(Memory, "ended", always(False))  # noqa: FBT003
-    put(Driver, "_stop_reason", always(None))
+    put(Control, "why_stopped", always(None))
 
 
 def _judged(change: Callable[..., object]) -> None:

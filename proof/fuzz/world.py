@@ -224,7 +224,7 @@ async def world(folder: Path, seed: int) -> AsyncGenerator[World]:
     bundle = compile_bundle(found).result
     assert isinstance(bundle, Bundle), bundle
     driver = Driver(cast("Ledger", Watched(ledger, laws)), CLOCK, lambda: bundle, upstreams)
-    await driver.load()
+    await driver.control.load()
     edge = Edge("http://remit.test", frozenset({"remit.test"}))
     made = World(McpApp(driver, authority, edge, CLOCK, ENTROPY), laws, seed)
     try:

@@ -146,7 +146,7 @@ async def test_an_ended_session_loses_its_stream_in_order(w: Wire) -> None:
             [watched] = w.watched
             assert watched[0] == frozenset({Offer.TOOLS})
             for one in await sessions(w):
-                await w.bench.driver.end_session(one, "ann")
+                await w.bench.driver.sessions.end(one, "ann")
             last = await stream.message()
             assert last["id"] == 1
             assert last["result"]["resultType"] == "complete"

@@ -136,7 +136,7 @@ async def test_a_stream_that_was_opened_amid_a_stop_hears_once_people_resume(
         async with w.on(sid, "resources/subscribe", {"uri": "note://a"}) as said:
             assert (await said.message())["result"] == {}
         async with w.send("GET", None, w.known(sid)) as stream:
-            await driver.halt(what, "ann", "odd", Holds.READING)
+            await driver.halting.halt(what, "ann", "odd", Holds.READING)
             assert await stream.event() is ..., "it must be opened anew"
         async with w.send("GET", None, w.known(sid)) as stream:
             # That all of it may have changed is told at once: what was lost on the one before, nobody can say.
@@ -144,7 +144,7 @@ async def test_a_stream_that_was_opened_amid_a_stop_hears_once_people_resume(
             watched = len(w.watched)
             put(w, Updated("note://a"))
             await asyncio.sleep(0.1)
-            await driver.resume_halted(what, "ann")
+            await driver.halting.resume(what, "ann")
             assert await methods(stream, 2) == ["resources/updated", "tools/list_changed"]
             assert w.watched[-1] == (frozenset({Offer.TOOLS}), frozenset({"note://a"}))
             assert len(w.watched) > watched

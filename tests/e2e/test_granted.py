@@ -30,7 +30,7 @@ async def approved(b: Bench, amount: int = 500, to: str = "eve") -> str:
     """The id of an approval to which bob said yes."""
     waits = await pay(b, amount, to)
     assert isinstance(waits, Awaiting)
-    await b.driver.decide_approval(waits.ref, b.bundle.catalog.users["bob"], Choice.APPROVE, None)
+    await b.driver.decisions.decide(waits.ref, b.bundle.catalog.users["bob"], Choice.APPROVE, None)
     return waits.ref
 
 
@@ -39,8 +39,8 @@ async def test_a_grant_for_the_session_lifts_the_gate_for_what_was_seen(b: Bench
     b.hold_s(0)
     bob = b.bundle.catalog.users["bob"]
     ident = await approved(b)
-    grant = await b.driver.give_grant(ident, bob, SESSION, "for today")
-    assert b.driver.holds(grant)
+    grant = await b.driver.grants.give(ident, bob, SESSION, "for today")
+    assert b.driver.grants.holds(grant)
     assert isinstance(await pay(b, 500), Released), "by the approval itself"
     assert isinstance(await pay(b, 500), Released)
     assert isinstance(await pay(b, 500, "mallory"), Awaiting)
@@ -51,9 +51,9 @@ async def test_a_grant_for_the_session_lifts_the_gate_for_what_was_seen(b: Bench
     used = [body.grants for body in bodies if isinstance(body, ActionBody) and body.grants]
     assert used == [(grant.ident,)]
     assert (await b.ledger.grants())[0].uses == 1
-    await b.driver.revoke_grant(grant.ident, bob, "enough")
+    await b.driver.grants.revoke(grant.ident, bob, "enough")
     assert isinstance(await pay(b, 500), Awaiting)
-    assert (await b.driver.revoke_grant(grant.ident, bob, None)).revoked_by == "bob"
+    assert (await b.driver.grants.revoke(grant.ident, bob, None)).revoked_by == "bob"
 
 
 @driven
@@ -61,8 +61,8 @@ async def test_a_no_stands_over_what_was_granted_with_an_earlier_yes(b: Bench) -
     b.hold_s(0)
     users = b.bundle.catalog.users
     ident = await approved(b)
-    await b.driver.give_grant(ident, users["bob"], SESSION, None)
-    await b.driver.decide_approval(ident, users["bob"], Choice.DENY, None, reason="suspicious")
+    await b.driver.grants.give(ident, users["bob"], SESSION, None)
+    await b.driver.decisions.decide(ident, users["bob"], Choice.DENY, None, reason="suspicious")
     answer = await pay(b, 500)
     assert isinstance(answer, Refused)
     assert answer.reasons[0].code is Code.APPROVAL_REFUSED
@@ -83,7 +83,7 @@ async def test_a_grant_answers_whoever_waits_for_the_same_already(b: Bench) -> N
 
     await until(both)
     wish = Wish(Scope.TOOL, CLOCK.now_ms() + 60_000, where=(Constraint("amount", Bound.AT_MOST, 600),))
-    await b.driver.give_grant(ident, b.bundle.catalog.users["bob"], wish, None)
+    await b.driver.grants.give(ident, b.bundle.catalog.users["bob"], wish, None)
     assert isinstance(await second, Released)
     states = {one.state for one in await b.ledger.approvals(open_only=False, limit=10)}
     assert State.SUPERSEDED in states
@@ -94,14 +94,14 @@ async def test_a_grant_answers_whoever_waits_for_the_same_already(b: Bench) -> N
 @driven
 async def test_a_changed_policy_voids_a_grant_and_so_does_another_pin_of_its_tool(b: Bench) -> None:
     b.hold_s(0)
-    grant = await b.driver.give_grant(await approved(b), b.bundle.catalog.users["bob"], SESSION, None)
+    grant = await b.driver.grants.give(await approved(b), b.bundle.catalog.users["bob"], SESSION, None)
     assert isinstance(await pay(b, 500), Released)
     assert isinstance(await pay(b, 500), Released)
     sources = b.bundle.catalog.policies
     changed = tuple(PolicySource(one.path, one.text.replace("> 100", "> 99")) for one in sources)
     b.bundle = compiled(replace(b.bundle.catalog, policies=changed))
     assert isinstance(await pay(b, 500), Awaiting)
-    assert b.driver.holds(grant), "it stands, and lifts nothing"
+    assert b.driver.grants.holds(grant), "it stands, and lifts nothing"
 
 
 @driven
@@ -111,8 +111,8 @@ async def test_what_is_granted_is_checked_and_capped(b: Bench) -> None:
     waits = await pay(b, 500)
     assert isinstance(waits, Awaiting)
     with pytest.raises(VoteRefused, match="given with a yes"):
-        await b.driver.give_grant(waits.ref, bob, SESSION, None)
-    await b.driver.decide_approval(waits.ref, bob, Choice.APPROVE, None)
+        await b.driver.grants.give(waits.ref, bob, SESSION, None)
+    await b.driver.decisions.decide(waits.ref, bob, Choice.APPROVE, None)
     now_ms = CLOCK.now_ms()
     for wish, why in (
         (Wish(Scope.TOOL), "ends at a time"),
@@ -124,22 +124,22 @@ async def test_what_is_granted_is_checked_and_capped(b: Bench) -> None:
         (Wish(Scope.TOOL, now_ms + 1000, where=(Constraint("tow", Bound.EQUALS, "eve"),)), "no argument tow"),
     ):
         with pytest.raises(VoteRefused, match=why):
-            await b.driver.give_grant(waits.ref, bob, wish, None)
+            await b.driver.grants.give(waits.ref, bob, wish, None)
     with pytest.raises(KeyError):
-        await b.driver.give_grant("r0-1.99", bob, SESSION, None)
-    grant = await b.driver.give_grant(waits.ref, bob, SESSION, None)
-    assert await b.driver.give_grant(waits.ref, bob, SESSION, None) is grant, "said twice is said once"
+        await b.driver.grants.give("r0-1.99", bob, SESSION, None)
+    grant = await b.driver.grants.give(waits.ref, bob, SESSION, None)
+    assert await b.driver.grants.give(waits.ref, bob, SESSION, None) is grant, "said twice is said once"
     with pytest.raises(VoteRefused, match="not one of those"):
-        await b.driver.revoke_grant(grant.ident, users["ann"], None)
+        await b.driver.grants.revoke(grant.ident, users["ann"], None)
     with pytest.raises(KeyError):
-        await b.driver.revoke_grant("r0-1.99", bob, None)
+        await b.driver.grants.revoke("r0-1.99", bob, None)
     for amount in range(600, 650):
         one = Wish(Scope.TOOL, CLOCK.now_ms() + 60_000, where=(Constraint("amount", Bound.EQUALS, amount),))
         if amount < 649:
-            await b.driver.give_grant(waits.ref, bob, one, None)
+            await b.driver.grants.give(waits.ref, bob, one, None)
             continue
         with pytest.raises(VoteRefused, match="50 grants already"):
-            await b.driver.give_grant(waits.ref, bob, one, None)
+            await b.driver.grants.give(waits.ref, bob, one, None)
 
 
 @driven
@@ -148,9 +148,9 @@ async def test_nothing_is_granted_with_what_was_denied(b: Bench) -> None:
     bob = b.bundle.catalog.users["bob"]
     waits = await pay(b, 500)
     assert isinstance(waits, Awaiting)
-    await b.driver.decide_approval(waits.ref, bob, Choice.DENY, None)
+    await b.driver.decisions.decide(waits.ref, bob, Choice.DENY, None)
     with pytest.raises(VoteRefused, match="it is denied"):
-        await b.driver.give_grant(waits.ref, bob, SESSION, None)
+        await b.driver.grants.give(waits.ref, bob, SESSION, None)
     kinds = {entry.record.kind for entry in await b.ledger.entries(after=None, limit=100, sid=None)}
     assert RecordKind.DECISION in kinds
     assert not await b.ledger.grants()
@@ -162,12 +162,12 @@ async def test_a_grant_may_follow_the_use_of_its_approval_and_not_outlast_its_ti
     bob = b.bundle.catalog.users["bob"]
     ident = await approved(b)
     assert isinstance(await pay(b, 500), Released)
-    await b.driver.give_grant(ident, bob, SESSION, None)
+    await b.driver.grants.give(ident, bob, SESSION, None)
     approval = await b.ledger.approval(ident)
     assert approval is not None
     await asyncio.sleep(max(0.0, (approval.expires_ms - CLOCK.now_ms()) / 1000) + 0.01)
     with pytest.raises(VoteRefused, match="the time of this approval is over"):
-        await b.driver.give_grant(ident, bob, replace(SESSION, uses=3), None)
+        await b.driver.grants.give(ident, bob, replace(SESSION, uses=3), None)
 
 
 @driven
@@ -179,16 +179,16 @@ async def test_who_grants_less_than_was_granted_is_told_so_and_joins_nothing(b: 
     routes = {name: replace(route, count=2) for name, route in catalog.routes.items()}
     b.bundle = compiled(replace(catalog, routes=routes, users={**catalog.users, "bea": bea}))
     ident = await approved(b)
-    await b.driver.decide_approval(ident, bea, Choice.APPROVE, None)
-    given = await b.driver.give_grant(ident, bob, replace(SESSION, uses=9), None)
-    assert not b.driver.holds(given), "two have to"
+    await b.driver.decisions.decide(ident, bea, Choice.APPROVE, None)
+    given = await b.driver.grants.give(ident, bob, replace(SESSION, uses=9), None)
+    assert not b.driver.grants.holds(given), "two have to"
     for less in (replace(SESSION, uses=3), replace(SESSION, until_ms=CLOCK.now_ms() + 60_000)):
         for who in (bea, bob):
             with pytest.raises(VoteRefused, match="bob granted the same for longer or more often"):
-                await b.driver.give_grant(ident, who, less, None)
+                await b.driver.grants.give(ident, who, less, None)
         # Whoever asks first what it would come to is told before he says yes to anything.
         with pytest.raises(VoteRefused, match="bob granted the same for longer or more often"):
-            await b.driver.terms_for(ident, less)
+            await b.driver.grants.terms_for(ident, less)
     assert [one.votes for one in await b.ledger.grants()] == [given.votes]
-    joined = await b.driver.give_grant(ident, bea, replace(SESSION, uses=20), None)
-    assert (joined.ident, joined.terms.uses_max, b.driver.holds(joined)) == (given.ident, 9, True)
+    joined = await b.driver.grants.give(ident, bea, replace(SESSION, uses=20), None)
+    assert (joined.ident, joined.terms.uses_max, b.driver.grants.holds(joined)) == (given.ident, 9, True)

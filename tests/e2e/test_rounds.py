@@ -159,7 +159,7 @@ async def test_an_approved_call_that_is_asked_for_more_asks_people_again(b: Benc
     first = await call(b, "pay", **paid)
     assert isinstance(first, Awaiting)
     bob = b.bundle.catalog.users["bob"]
-    await b.driver.decide_approval(first.ref, bob, Choice.APPROVE, None)
+    await b.driver.decisions.decide(first.ref, bob, Choice.APPROVE, None)
     found = await asking(b, "pay", **paid)
     waiting = await b.driver.resume(b.authority(), ABLE, found.round, NAMED)
     assert isinstance(waiting, Awaiting), "more than yes or no"
@@ -169,7 +169,7 @@ async def test_an_approved_call_that_is_asked_for_more_asks_people_again(b: Benc
     assert b'"responses":{"who"' in entry.body.arguments
     asked: Json = {"who": {"method": WHO.method, "params": {"message": "who?", "requestedSchema": {"type": "object"}}}}
     assert entry.body.arguments.endswith(b',"questions":%s}' % canonical(asked)), "people see to what question"
-    await b.driver.decide_approval(waiting.ref, bob, Choice.APPROVE, None)
+    await b.driver.decisions.decide(waiting.ref, bob, Choice.APPROVE, None)
     b.upstream.then = [Asked({"who": WHO}, "held-2"), DONE]
     second = await b.driver.resume(b.authority(), ABLE, found.round, {})
     assert isinstance(second, Asking), second
@@ -186,7 +186,7 @@ async def test_what_people_said_of_an_answer_is_said_of_no_other_question(b: Ben
     async def approved(message: str) -> Asking:
         first = await call(b, "pay", **paid)
         assert isinstance(first, Awaiting)
-        await b.driver.decide_approval(first.ref, bob, Choice.APPROVE, None)
+        await b.driver.decisions.decide(first.ref, bob, Choice.APPROVE, None)
         asks = Question("elicitation/create", {"message": message, "requestedSchema": {"type": "object"}})
         b.upstream.reply = Asked({"who": asks}, message)
         found = await call(b, "pay", **paid)
@@ -196,7 +196,7 @@ async def test_what_people_said_of_an_answer_is_said_of_no_other_question(b: Ben
     harmless = await approved("whom to thank?")
     waiting = await b.driver.resume(b.authority(), ABLE, harmless.round, NAMED)
     assert isinstance(waiting, Awaiting)
-    await b.driver.decide_approval(waiting.ref, bob, Choice.APPROVE, None)
+    await b.driver.decisions.decide(waiting.ref, bob, Choice.APPROVE, None)
     b.upstream.then = [DONE]
     other = await approved("whom to pay everything?")
     asked_anew = await b.driver.resume(b.authority(), ABLE, other.round, NAMED)

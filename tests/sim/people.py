@@ -90,7 +90,7 @@ class People:
             match self.random.randrange(20):
                 case 0 | 1 | 2:
                     self.tell(f"{who} says no to {asked.ident}")
-                    await self.driver.decide_approval(asked.ident, _user(who), Choice.DENY, None)
+                    await self.driver.decisions.decide(asked.ident, _user(who), Choice.DENY, None)
                     vote.refused = True
                 case 3 | 4:
                     await self._hand_on(asked, vote, who)
@@ -100,7 +100,7 @@ class People:
                     self.tell(f"{who} says yes to {asked.ident}{'' if confirmed is None else ', with his key'}")
                     with self._saying(vote, shown, who, confirmed):
                         voice, yes, nonce = _user(who), Choice.APPROVE, asked.shown
-                        await self.driver.decide_approval(
+                        await self.driver.decisions.decide(
                             asked.ident, voice, yes, None, shown=nonce, confirmed=confirmed
                         )
                     if vote.key[:3] == PAYS and self.random.random() < 0.5:
@@ -143,7 +143,7 @@ class People:
         until_ms = now_ms + self.random.choice((2_000, 20_000, 100_000))
         self.tell(f"{who} lets {to} decide {asked.ident} until {until_ms}")
         vote.handed.append(Handed(who, to, now_ms, until_ms))
-        await self.driver.delegate_approval(asked.ident, _user(who), to, until_ms, None)
+        await self.driver.decisions.delegate(asked.ident, _user(who), to, until_ms, None)
 
     async def _edit(self, asked: Approval, vote: Vote, who: str, confirmed: Confirmed | None) -> None:
         """Let something else run than was asked for."""
@@ -151,7 +151,7 @@ class People:
         kind, server, name, _, links = vote.key
         self.tell(f"{who} says yes to {asked.ident} as {canonical(given).decode()}")
         with self._saying(vote, (kind, server, name, canonical(given), links), who, confirmed):
-            await self.driver.approve_edited(
+            await self.driver.decisions.approve_edited(
                 asked.ident, _user(who), given, None, shown=asked.shown, confirmed=confirmed
             )
 
@@ -169,17 +169,17 @@ class People:
         self.tell(f"{who} grants as much with {asked.ident}, {granted.uses_max} times until {granted.until_ms}")
         granted.said.append(Said(who, self.laws.clock.now_ms(), confirmed is not None))
         wish = Wish(scope, granted.until_ms, granted.uses_max, held)
-        await self.driver.give_grant(asked.ident, _user(who), wish, None, confirmed)
+        await self.driver.grants.give(asked.ident, _user(who), wish, None, confirmed)
 
     async def _revoke(self) -> None:
         """Take back something that was granted; the record says when that was."""
-        grants = self.driver.grants()
+        grants = self.driver.grants.known()
         if not grants:
             return
         one, who = self.random.choice(grants), self.random.choice(tuple(USERS))
         self.tell(f"{who} takes {one.ident} back")
         try:
-            await self.driver.revoke_grant(one.ident, _user(who), None)
+            await self.driver.grants.revoke(one.ident, _user(who), None)
         except (VoteRefused, LedgerUnwritable) as error:
             self.tell(f"{who} may not: {error}")
 
@@ -218,18 +218,18 @@ class Operator:
             case 0 | 1:
                 found = self.random.choice(variants())
                 data = {"at": "swap"}
-                await self.driver.record(AdminBody(Event.BUNDLE, "ann", found.bundle.digest, data))
+                await self.driver.control.record(AdminBody(Event.BUNDLE, "ann", found.bundle.digest, data))
                 self.tell(f"the bundle is {found.name}")
                 self.laws.swapped(found)
             case 2:
                 sid = self.random.choice(someone.links).sid
-                await self.driver.end_session(sid, "ann")
+                await self.driver.sessions.end(sid, "ann")
                 self.tell(f"ended {sid}")
                 self.laws.ended.add(sid)
                 self.agents.enter(someone.acting.agent)
             case 3:
                 token = self.random.choice((someone.token, *someone.ancestors))
-                await self.driver.revoke(token, someone.expires_ms, "ann")
+                await self.driver.control.revoke(token, someone.expires_ms, "ann")
                 self.tell(f"revoked {token}")
                 self.laws.revoked.add(token)
             case 4 | 5 if self.jumps:
@@ -247,8 +247,8 @@ class Operator:
                 self.verify()
             case 8:
                 text = self.random.choice(("pay what is due", "read the page"))
-                await self.driver.record_words(someone.links[0].sid, text, "harness")
+                await self.driver.sessions.record_words(someone.links[0].sid, text, "harness")
             case _:
-                ended = await self.driver.expire_due()
+                ended = await self.driver.control.expire_due()
                 if ended:
                     self.tell(f"{ended} approvals expired")

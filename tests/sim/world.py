@@ -196,12 +196,14 @@ class World:
 
     async def _served(self, driver: Driver, ledger: SqliteLedger, number: int, work: list[asyncio.Task[Any]]) -> None:
         await self.after.doubts(ledger)
-        await driver.load()
+        await driver.control.load()
         scribe = self._scribe(driver, ledger, number)
         if scribe is not None:
             await scribe.begin()
         await self._quietly(
-            driver.record(AdminBody(Event.BUNDLE, "the service", self.laws.running.bundle.digest, {"at": "start"}))
+            driver.control.record(
+                AdminBody(Event.BUNDLE, "the service", self.laws.running.bundle.digest, {"at": "start"})
+            )
         )
         people = People(self.draw(f"people-{number}"), self.laws, driver, ledger, self.tell, self.profile.diligence)
         chance = self.draw(f"operator-{number}")

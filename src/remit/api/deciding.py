@@ -1,4 +1,4 @@
-"""What the control API asks of whoever keeps approvals (`pep.decisions`)."""
+"""What the control API asks of whoever keeps approvals (`pep.decisions`) and grants (`pep.granting`)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -9,7 +9,6 @@ from remit.escalate.machine import Approval
 from remit.facts.agent import User
 from remit.facts.canonical import Json
 from remit.facts.passkey import Confirmed
-from remit.facts.stop import Stop
 from remit.policy.reached import Reached
 from remit.trace.bodies import ActionBody, Choice
 
@@ -17,7 +16,7 @@ from remit.trace.bodies import ActionBody, Choice
 class Deciding(Protocol):
     """Every method returns once the record is durable; a decision that is refused leaves none."""
 
-    async def decide_approval(
+    async def decide(
         self,
         ident: str,
         voter: User,
@@ -53,14 +52,7 @@ class Deciding(Protocol):
         """The root session of the run that asked for the approval `ident`."""
         ...
 
-    async def stop_session(self, ident: str, by: User, reason: str, note: str | None, over: Stop | None = None) -> str:
-        """Stop the run that asked, and refuse or withdraw all that waits in it; the root session's id.
-
-        `over` as of `Halting.halt`.
-        """
-        ...
-
-    async def delegate_approval(
+    async def delegate(
         self, ident: str, by: User, to: str, until_ms: int, note: str | None, confirmed: Confirmed | None = None
     ) -> Approval:
         """Let `to` decide in the place of `by` until `until_ms`."""
@@ -91,25 +83,29 @@ class Deciding(Protocol):
         """What a dry run of what an approval stands for told; None where its tool offers none."""
         ...
 
+
+class Granting(Protocol):
+    """What is granted with a yes; raises as `Deciding` does."""
+
     async def terms_for(self, ident: str, wish: Wish) -> tuple[Approval, Terms]:
         """The terms that `wish` comes to for the approval `ident`; nobody has given them yet."""
         ...
 
-    async def give_grant(
+    async def give(
         self, ident: str, by: User, wish: Wish, note: str | None, confirmed: Confirmed | None = None
     ) -> Grant:
         """`by`, who said yes to the approval `ident`, grants `wish` with it; `confirmed` as of a yes."""
         ...
 
-    async def revoke_grant(self, ident: str, by: User, note: str | None) -> Grant:
+    async def revoke(self, ident: str, by: User, note: str | None) -> Grant:
         """End the grant `ident`."""
         ...
 
-    def grant(self, ident: str) -> Grant | None:
+    def find(self, ident: str) -> Grant | None:
         """The grant `ident`, as far as it is in memory."""
         ...
 
-    def grants(self) -> Sequence[Grant]:
+    def known(self) -> Sequence[Grant]:
         """All that are known, the oldest first."""
         ...
 

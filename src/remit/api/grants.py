@@ -53,7 +53,7 @@ async def known_approval(services: Services, caller: Person, ident: str) -> None
 
 async def previewed(services: Services, ident: str, wish: Wish) -> GrantAnswer:
     """What `wish` would lift, and would have lifted last week; nothing is given."""
-    _, made = await services.driver.terms_for(ident, wish)
+    _, made = await services.driver.grants.terms_for(ident, wish)
     return await _told(services, Grant("", made, services.clock.now_ms()))
 
 
@@ -62,13 +62,13 @@ async def given(
 ) -> GrantAnswer:
     """What `caller` granted with his yes to the approval `ident`; `confirmed` as of a yes."""
     voter = services.runtime.catalog.users[caller.user]
-    return await _told(services, await services.driver.give_grant(ident, voter, wish, note, confirmed))
+    return await _told(services, await services.driver.grants.give(ident, voter, wish, note, confirmed))
 
 
 @router.get("/grants")
 async def list_grants(services: With, caller: ByReader) -> GrantsAnswer:
     """Grants, newest first, those that ended since the service began among them; a user sees those that he decides."""
-    own = [grant for grant in reversed(services.driver.grants()) if _sees(services, caller, grant)]
+    own = [grant for grant in reversed(services.driver.grants.known()) if _sees(services, caller, grant)]
     return GrantsAnswer(items=[_view(services, grant) for grant in own])
 
 
@@ -83,11 +83,11 @@ async def revoke(ident: RefPath, asked: VoteRequest, services: With, caller: ByP
     """End it: nothing is lifted by it from then on."""
     _known(services, caller, ident)
     voter = services.runtime.catalog.users[caller.user]
-    return _view(services, await services.driver.revoke_grant(ident, voter, asked.note))
+    return _view(services, await services.driver.grants.revoke(ident, voter, asked.note))
 
 
 def _known(services: Services, caller: Admin | Person, ident: str) -> Grant:
-    grant = services.driver.grant(ident)
+    grant = services.driver.grants.find(ident)
     if grant is None or not _sees(services, caller, grant):
         raise not_found(f"grant: {ident}", "remit grants ls")
     return grant
@@ -137,14 +137,14 @@ async def _covers(services: Services, terms: Terms, asked: Approval) -> bool:
         return False
     entry = await services.ledger.entry(Ref.parse(asked.ident))
     body = None if entry is None else entry.body
-    reached = services.driver.reached_of(body) if isinstance(body, ActionBody) else None
+    reached = services.driver.grants.reached_of(body) if isinstance(body, ActionBody) else None
     return isinstance(body, ActionBody) and reached is not None and covers(terms, body, reached)
 
 
 def _view(services: Services, grant: Grant) -> GrantAnswer:
     terms, now_ms = grant.terms, services.clock.now_ms()
     ended = grant.spent(now_ms)
-    if ended is None and grant.ident and not services.driver.holds(grant):
+    if ended is None and grant.ident and not services.driver.grants.holds(grant):
         ended = "more people are needed, or whoever gave it may not any more"
     if terms.kind != "call_tool":
         raise Problem(500, "a grant for something else than a tool", why=terms.kind)

@@ -1,8 +1,9 @@
-"""What the API needs of whoever stops what acts."""
+"""What the control API asks of whoever stops what acts (`pep.halting`)."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
+from remit.facts.agent import User
 from remit.facts.record import Receipt
 from remit.facts.stop import Holds, Stop, Stopped
 
@@ -31,6 +32,13 @@ class Halting(Protocol):
         """What `halt` would cut off now, by decision id; nobody is stopped."""
         ...
 
-    async def resume_halted(self, what: Stopped, by: str) -> Receipt:
+    async def resume(self, what: Stopped, by: str) -> Receipt:
         """Let `what` act again."""
+        ...
+
+    async def stop_session(self, ident: str, by: User, reason: str, note: str | None, over: Stop | None = None) -> str:
+        """Stop the run that asked, and refuse or withdraw all that waits in it; the root session's id.
+
+        `over` as of `halt`.
+        """
         ...

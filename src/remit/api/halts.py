@@ -27,7 +27,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["halts"])
 async def list_halts(services: With, caller: ByReader) -> HaltsAnswer:
     """What is stopped, the oldest first."""
     del caller
-    return HaltsAnswer(items=[_view(stop) for stop in services.driver.stops])
+    return HaltsAnswer(items=[_view(stop) for stop in services.driver.halting.stops])
 
 
 @router.post("/halts", status_code=201)
@@ -35,7 +35,7 @@ async def halt(asked: HaltRequest, services: With, caller: ByReader) -> HaltedAn
     """Stop something at once, or with `drill` see what that would cut off."""
     what = await _known(services, asked)
     started_s = services.clock.monotonic_s()
-    act = services.driver.drill(what, named(caller)) if asked.drill else _halt(services, what, caller, asked)
+    act = services.driver.halting.drill(what, named(caller)) if asked.drill else _halt(services, what, caller, asked)
     receipt, cut = await act
     took_ms = round((services.clock.monotonic_s() - started_s) * 1000, 3)
     stands = None if asked.drill else _standing(services, what)
@@ -61,7 +61,7 @@ async def resume(asked: StopRequest, services: With, caller: ByReader) -> Resume
         return ResumedAnswer(kind=asked.kind, name=asked.name, record=None)
     if (refused := await _not_his(services, caller, stopped)) is not None:
         raise refused
-    receipt = await services.driver.resume_halted(what, named(caller))
+    receipt = await services.driver.halting.resume(what, named(caller))
     return ResumedAnswer(kind=asked.kind, name=asked.name, record=str(receipt.ref))
 
 
@@ -103,20 +103,20 @@ async def _halt(
         following = f"remit resume {typed(what)}, or halt it"
         raise Problem(409, "it is stopped from something else", why=str(before), next=following)
     over = await _taken_over(services, caller, before)
-    receipt, cut = await services.driver.halt(what, named(caller), why, holds, over)
+    receipt, cut = await services.driver.halting.halt(what, named(caller), why, holds, over)
     return receipt, list(cut)
 
 
 async def stop_asking(services: Services, caller: Person, ident: str, reason: str, note: str | None) -> None:
     """Stop the session that asked for the approval `ident`, with all that was delegated from it."""
-    what = (Over.SESSION, await services.driver.session_asked(ident))
+    what = (Over.SESSION, await services.driver.decisions.session_asked(ident))
     over = await _taken_over(services, caller, _standing(services, what))
     by = services.runtime.catalog.users[caller.user]
-    await services.driver.stop_session(ident, by, reason, note, over)
+    await services.driver.halting.stop_session(ident, by, reason, note, over)
 
 
 def _standing(services: Services, what: Stopped) -> Stop | None:
-    return next((stop for stop in services.driver.stops if stop.what == what), None)
+    return next((stop for stop in services.driver.halting.stops if stop.what == what), None)
 
 
 async def _taken_over(services: Services, caller: Admin | Person, before: Stop | None) -> Stop | None:
@@ -164,7 +164,7 @@ async def _known(services: Services, asked: StopRequest) -> Stopped:
 def may_decide(services: Services, caller: Person) -> None:
     """Raise 403 while a person is stopped himself: a stolen token lifts nothing. Refusing and stopping stay his."""
     own = set(of_user(services.runtime.catalog, caller.user))
-    for stop in services.driver.stops:
+    for stop in services.driver.halting.stops:
         if stop.what in own:
             raise forbidden(str(stop), "ask somebody else, or use the admin token to resume")
 

@@ -11,71 +11,22 @@ from typing import Protocol
 
 from remit.api.admitting import Admitting
 from remit.api.authenticator import Authenticator
-from remit.api.deciding import Deciding
 from remit.api.discovering import Discovering
-from remit.api.halting import Halting
+from remit.api.driving import Driver
 from remit.api.handling import Handled
 from remit.api.in_force import Check, InForce, Progress
 from remit.api.inviting import Invitations
-from remit.api.session_keeping import SessionKeeping
-from remit.api.spending import Guaranteeing, Scopes, Spending
+from remit.api.spending import Scopes
 from remit.control.adoption import Row
 from remit.control.resources import AgentSpec, Kind
-from remit.facts.action import ActionKind
-from remit.facts.agent import Authority
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
-from remit.facts.record import Receipt, Ref
-from remit.pdp.decision import Decision
 from remit.ports.credentials import Logins
 from remit.ports.ledger import Entry, Ledger
 from remit.ports.passkeys import Passkeys
 from remit.ports.signer import Signer
 from remit.ports.system import Clock, Entropy
 from remit.ports.transparency import Erasing, Transparency
-from remit.trace.bodies import AdminBody
-
-
-class Driver(Deciding, Halting, SessionKeeping, Spending, Guaranteeing, Protocol):
-    """The owner of state: every method that changes it returns once the record is durable.
-
-    All raise `LedgerUnwritable` when it never will be; then nothing has changed.
-    """
-
-    async def revoke(self, token: str, expires_ms: int, by: str) -> Receipt:
-        """Record that the token id `token` is revoked; the authenticator refuses it already.
-
-        The admin record is `token.revoked` with `data: {"expires_ms": …}`.
-        """
-        ...
-
-    async def can(
-        self,
-        authority: Authority,
-        server: str,
-        name: str,
-        arguments: Mapping[str, Json],
-        kind: ActionKind = ActionKind.CALL_TOOL,
-    ) -> Decision:
-        """What `decide` would say, without a record, a counter or any other effect.
-
-        `name` is a tool, the URI of a resource or a prompt, as `kind` says; no other kind can be asked.
-        An unknown sid stands for a fresh session. Arguments that have no canonical form, and
-        unknown names, are a `Deny` with its reason, never an exception.
-        """
-        ...
-
-    async def delegate(self, authority: Authority, sub_agent: str) -> tuple[Ref, Decision]:
-        """Judge and record the action `delegate` to `sub_agent` (`arguments` are `{}`).
-
-        Permitted: the intent and its outcome are durable. Escalated: an approval named by the
-        returned decision id is open; the same delegation claims it once approved.
-        """
-        ...
-
-    async def record(self, body: AdminBody, sid: str = "") -> Receipt:
-        """Append one `admin` record under the running bundle's digest."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

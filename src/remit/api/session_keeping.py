@@ -1,4 +1,4 @@
-"""What the control API asks of whoever keeps sessions (`pep.control`)."""
+"""What the control API asks of whoever keeps sessions (`pep.sessions`)."""
 
 from typing import Protocol
 
@@ -12,7 +12,7 @@ class SessionKeeping(Protocol):
         """Record how sure the agent of `sid` is said to be, in units of the fourth decimal place."""
         ...
 
-    async def open_session(self, sid: str, agent: str, user: str | None, by: str) -> Receipt:
+    async def open(self, sid: str, agent: str, user: str | None, by: str) -> Receipt:
         """Open the root session `sid` (admin record `session.opened`)."""
         ...
 
@@ -27,7 +27,7 @@ class SessionKeeping(Protocol):
         """How many tokens the index of `sid` holds, and how many characters of its user's words ground values."""
         ...
 
-    async def end_session(self, sid: str, by: str) -> Receipt:
+    async def end(self, sid: str, by: str) -> Receipt:
         """End `sid`: every later action of a chain that passes through it is denied."""
         ...
 

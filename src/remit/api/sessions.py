@@ -56,7 +56,7 @@ async def open_session(asked: SessionRequest, services: With, caller: ByHarness)
     )
     claims = descend(fresh, caller.claims)
     sid = claims.sid or ""
-    await services.driver.open_session(sid, caller.agent, asked.user, named(caller))
+    await services.driver.sessions.open(sid, caller.agent, asked.user, named(caller))
     signed = await issue(services, claims, named(caller))
     return OpenedAnswer(
         sid=sid,
@@ -84,7 +84,7 @@ async def words(sid: SidPath, asked: WordsRequest, services: With, caller: ByHar
         )
     if session.ended_ms is not None:
         raise Problem(409, "the session has ended", why="nothing is added to an ended session")
-    receipt = await services.driver.record_words(sid, asked.text, named(caller))
+    receipt = await services.driver.sessions.record_words(sid, asked.text, named(caller))
     return WordsAnswer(sid=sid, record=str(receipt.ref))
 
 
@@ -106,7 +106,7 @@ async def state_confidence(
             if not await _opened_by(services, sid, named(caller)):
                 raise forbidden(f"this session was not opened by the harness of {caller.agent}")
             source, by = "harness", named(caller)
-    receipt = await services.driver.record_confidence(sid, source, units, by)
+    receipt = await services.driver.sessions.record_confidence(sid, source, units, by)
     return ConfidenceAnswer(sid=sid, source=source, value=asked.value, record=str(receipt.ref))
 
 
@@ -126,7 +126,7 @@ async def show_session(sid: SidPath, services: With, caller: ByReader) -> Sessio
     session = await _session(services, sid)
     if not _sees(caller, session) and not await concerns_session(services, caller, sid):
         raise _unseen(sid)
-    tokens, chars = await services.driver.index_size(sid)
+    tokens, chars = await services.driver.sessions.index_size(sid)
     records = [line_view(entry) for entry in await services.ledger.latest(LATEST, sid)]
     return SessionShownAnswer(**dict(session_view(session)), index_tokens=tokens, words_chars=chars, records=records)
 
@@ -136,7 +136,7 @@ async def end_session(sid: SidPath, services: With, caller: ByReader, _: Empty |
     """End a session: nothing more is done in it, nor in those delegated from it."""
     session = await _own(services, caller, sid)
     if session.ended_ms is None:
-        await services.driver.end_session(sid, named(caller))
+        await services.driver.sessions.end(sid, named(caller))
         session = await _session(services, sid)
     return session_view(session)
 
@@ -146,7 +146,7 @@ async def erase_index(sid: SidPath, services: With, caller: ByPerson, _: Empty |
     """Erase the key of a session's origin index: what it saw means nothing any more. For who is named by `erasure`."""
     await _session(services, sid)
     may_erase(services, caller)
-    receipt = await services.driver.forget_origins(sid, named(caller))
+    receipt = await services.driver.sessions.forget_origins(sid, named(caller))
     return IndexErasedAnswer(sid=sid, record=str(receipt.ref))
 
 

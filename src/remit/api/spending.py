@@ -1,4 +1,4 @@
-"""What the API needs of whoever keeps the accounts of budgets, and breakers."""
+"""What the control API asks of whoever keeps the accounts of budgets, and breakers (`pep.bounding`)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -62,15 +62,6 @@ class Standing(Protocol):
 
     def denied_by(self, guarantee: str) -> Sequence[str]:
         """The last decision ids that `guarantee` denied since the service began, the latest first."""
-        ...
-
-
-class Guaranteeing(Protocol):
-    """What must hold of the whole."""
-
-    @property
-    def standing(self) -> Standing:
-        """How guarantees stand."""
         ...
 
 

@@ -209,9 +209,9 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     veiling = Veiling(VeilKey(settings.data / KEYS, _ENTROPY), credentials.pop(SUBJECT, None))
     runtime = Runtime(running, folder, bundles, fleet, ledger, _CLOCK, veiling, passkeys := WebAuthn(resource))
     driver = Driver(ledger, _CLOCK, lambda: runtime.bundle, fleet.upstreams, settings.limits, tally, veiling, _ENTROPY)
-    await driver.load()
+    await driver.control.load()
     pages = _introduced(driver, resource)
-    lease = driver.leased(HaltFolder(settings.data))
+    lease = driver.halting.leased(HaltFolder(settings.data))
     authenticator = Authenticator(signer, _CLOCK, revoked=await ledger.revoked(), credentials=credentials)
     await _started(runtime, fleet, keeping, session, ledger)
     admin = None if credentials else await _first_admin(driver, authenticator)
@@ -239,7 +239,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
         return "draining" if closing.is_set() else ledger.unwritable()
 
     taken = TelemetryPages(discoverer, authenticator.caller, settings.limits.body_bytes_max)
-    rooms = (OAuthPages(keeping, driver.record), taken)
+    rooms = (OAuthPages(keeping, driver.control.record), taken)
 
     def metrics() -> Scrape:
         from remit.app.metrics import Counted, Metrics, Written
@@ -264,12 +264,12 @@ def _signing(settings: Settings, resource: str, origin: str) -> tuple[Ed25519Sig
 
 
 def _proofs(settings: Settings, ledger: SqliteLedger, notary: FolderNotary, driver: Driver) -> Proofs:
-    checkpoints = Checkpoints(Tiles(settings.ledger), notary, ledger.origin, driver.record, _CLOCK)
-    return Proofs(checkpoints, Erasures(ledger, SqliteBodies(settings.ledger), driver.record))
+    checkpoints = Checkpoints(Tiles(settings.ledger), notary, ledger.origin, driver.control.record, _CLOCK)
+    return Proofs(checkpoints, Erasures(ledger, SqliteBodies(settings.ledger), driver.control.record))
 
 
 def _discoverer(settings: Settings, runtime: Runtime, driver: Driver) -> Discoverer:
-    drifts = Drifts(driver.record, driver, runtime.annotations)
+    drifts = Drifts(driver.control.record, driver.halting, runtime.annotations)
     discovery = open_discovery(settings.data, _CLOCK)
     return Discoverer(discovery, lambda: runtime.bundle, _CLOCK, settings.ledger, drifts)
 
@@ -277,7 +277,7 @@ def _discoverer(settings: Settings, runtime: Runtime, driver: Driver) -> Discove
 def _incidents(settings: Settings, driver: Driver, ledger: SqliteLedger) -> Handling:
     tail = LedgerTail(settings.ledger, (RecordKind.ADMIN, RecordKind.PROPOSAL), whole=True)
     path = settings.data / INCIDENTS
-    return Handling(tail, lambda: SqliteIncidents(path), ledger, driver.record, _CLOCK)
+    return Handling(tail, lambda: SqliteIncidents(path), ledger, driver.control.record, _CLOCK)
 
 
 def _outbox(
@@ -310,7 +310,7 @@ async def _first_admin(driver: Driver, authenticator: Authenticator) -> str:
     """A new admin token, on record by its hash."""
     admin = admin_token(_ENTROPY.token_bytes(24))
     stored = credential_hash(admin)
-    await driver.record(AdminBody(Event.CREDENTIAL, "the service", ADMIN, {"hash": stored}))
+    await driver.control.record(AdminBody(Event.CREDENTIAL, "the service", ADMIN, {"hash": stored}))
     authenticator.add_credential(ADMIN, stored)
     return admin
 

@@ -102,7 +102,7 @@ def _calls(counted: Counted) -> Iterator[Metric]:
     for stage, found in tally.stages.items():
         stages.add_metric([stage.value], _buckets(found.bounds, found.counts), found.total)
     yield stages
-    yield _gauge("remit_approvals_pending", "Approvals that wait for people.", counted.driver.waiting)
+    yield _gauge("remit_approvals_pending", "Approvals that wait for people.", counted.driver.control.waiting)
 
 
 def _clients(counted: Counted) -> Iterator[Metric]:

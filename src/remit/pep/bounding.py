@@ -7,19 +7,19 @@ from remit.facts.budget import Balance, Refund, left_of, settled
 from remit.facts.canonical import Json
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.pdp.kept import taken_back
-from remit.pep.granting import Granting
 from remit.pep.judging import Desk
 from remit.pep.memory import Memory
-from remit.ports.ledger import Ledger
 from remit.ports.system import Clock
 from remit.trace.bodies import ActionBody, AdminBody, Event, OutcomeBody
 
 
-class Bounding(Granting):
+class Bounding:
     """Accounts that begin anew, breakers that are closed, what in doubt did not happen."""
 
-    def __init__(self, memory: Memory, desk: Desk, ledger: Ledger, clock: Clock) -> None:
-        super().__init__(memory, desk, ledger, clock)
+    def __init__(self, memory: Memory, desk: Desk, clock: Clock) -> None:
+        self._memory = memory
+        self._desk = desk
+        self._clock = clock
         self._settled: set[str] = set()
         """What people said of in this process: it is said once, however many say so at the same moment."""
 

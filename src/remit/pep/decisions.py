@@ -35,15 +35,22 @@ _LOG: Final = logging.getLogger(__name__)
 class Decisions:
     """Votes and what else people say of an approval."""
 
-    def __init__(self, memory: Memory, desk: Desk, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        desk: Desk,
+        ledger: Ledger,
+        clock: Clock,
+        foreseen: Callable[[Approval], Foreseen | None] = lambda _: None,
+    ) -> None:
         self._memory = memory
         self._desk = desk
         self._ledger = ledger
         self._clock = clock
-        self.foreseen: Callable[[Approval], Foreseen | None] = lambda _: None
+        self.foreseen = foreseen
         """What a dry run of what an approval stands for told; None where its tool offers none."""
 
-    async def decide_approval(
+    async def decide(
         self,
         ident: str,
         voter: User,
@@ -59,7 +66,7 @@ class Decisions:
         `reason` is the preset word of a no; `shown` is that of `voting.approve`; `confirmed` says
         how he confirmed it beyond his token.
         """
-        found, room = await self._found(ident), self.room()
+        found, room = await self.found(ident), self.room()
         now_ms = self._clock.now_ms()
         said = DecisionBody(ident, found.requested, voter.name, choice, (), note)
         match choice:
@@ -91,7 +98,7 @@ class Decisions:
         It has to be permitted, or stopped by no gate but those that people are asked to lift. Votes before it are
         void. Raises `EditRefused` too.
         """
-        found = await self._found(ident)
+        found = await self.found(ident)
         voting.editor(found, self.room(), by.name, self._clock.now_ms())
         action = await self._edited(found, arguments)
         sids = action.authority.sids
@@ -126,11 +133,11 @@ class Decisions:
         finally:
             self._memory.release(sids, self._clock.monotonic_s())
 
-    async def delegate_approval(
+    async def delegate(
         self, ident: str, by: User, to: str, until_ms: int, note: str | None, confirmed: Confirmed | None = None
     ) -> Approval:
         """Let `to` decide in the place of `by` until `until_ms`; `confirmed` as of a yes."""
-        found = await self._found(ident)
+        found = await self.found(ident)
         given = Delegation(by.name, to, self._clock.now_ms(), until_ms, confirmed is not None)
         after = voting.delegate(found, self.room(), given)
         said = DecisionBody(ident, found.requested, by.name, Choice.DELEGATE, (), note, to=to, until_ms=until_ms)
@@ -148,7 +155,7 @@ class Decisions:
         keyed: bool = False,
     ) -> Approval:
         """Lift every gate alone, in an emergency; `keyed` says that `by` could have `confirmed` it."""
-        found = await self._found(ident)
+        found = await self.found(ident)
         glass = Glass(by.name, self._clock.now_ms(), why, strong=confirmed is not None)
         after = voting.break_glass(found, self.room(), glass, shown=shown, keyed=keyed)
         said = DecisionBody(ident, found.requested, by.name, Choice.BREAK_GLASS, (), why, completes=True)
@@ -158,7 +165,7 @@ class Decisions:
 
     async def review_glass(self, ident: str, by: User, note: str | None) -> Approval:
         """Say that `by` has looked at how its glass was broken; once said it stays said."""
-        found = await self._found(ident)
+        found = await self.found(ident)
         after = voting.review(found, self.room(), by.name)
         if after is found:
             return found
@@ -166,7 +173,7 @@ class Decisions:
 
     async def session_asked(self, ident: str) -> str:
         """The root session of the run that asked for the approval `ident`."""
-        found = await self._found(ident)
+        found = await self.found(ident)
         entry = await self._ledger.entry(Ref.parse(ident))
         body = None if entry is None else entry.body
         return body.links[0][1] if isinstance(body, ActionBody) else found.sid
@@ -176,7 +183,8 @@ class Decisions:
         catalog = self._desk.bundle.catalog
         return Room(catalog.routes, catalog.users)
 
-    async def _found(self, ident: str) -> Approval:
+    async def found(self, ident: str) -> Approval:
+        """The approval `ident` as it is now. Raises `KeyError`."""
         found = self._memory.approval(ident)
         if found is None:
             stored = await self._ledger.approval(ident)

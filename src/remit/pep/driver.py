@@ -2,39 +2,40 @@
 
 A tour: a request becomes an errand (`errand`), which goes its way (`way`): judged at the `judging` desk,
 recorded, sent, and what comes back released (`release`, `showing`) once its labels are durable. A server
-that asks back makes it a `conversation`, one that goes on after its answer a task (`tasks`). What people do is
-`control`'s.
+that asks back makes it a `conversation`, one that goes on after its answer a task (`tasks`). What people do has its
+objects beside it: `decisions` and `grants`, `sessions`, `halting`, `bounding`, and `control` for the rest.
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
-from remit.facts.action import ActionKind
-from remit.facts.agent import Authority, User
+from remit.facts.agent import Authority
 from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.limits import DEFAULT, Limits
-from remit.facts.record import Receipt
-from remit.facts.stop import Stop
-from remit.pdp.decision import Decision
 from remit.pdp.stopping import reason_of
 from remit.pep import errand
 from remit.pep.answer import Answer, Client, Refused, Released, Watching
+from remit.pep.bounding import Bounding
 from remit.pep.control import Control
 from remit.pep.conversation import Conversation
+from remit.pep.decisions import Decisions
 from remit.pep.errand import Errand
+from remit.pep.granting import Grants
+from remit.pep.halting import Halting
 from remit.pep.judging import Current, Desk, Veiling, unveiled
 from remit.pep.memory import Memory
 from remit.pep.names import Names
 from remit.pep.previews import Previews
 from remit.pep.questions import Questions
 from remit.pep.rounds import Under
+from remit.pep.sessions import Sessions
 from remit.pep.tally import Tally
 from remit.pep.tasks import Tasks
 from remit.pep.way import Way
+from remit.pep.withdrawing import Withdrawing
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import Ledger
 from remit.ports.resolver import Resolver
@@ -42,7 +43,6 @@ from remit.ports.system import Clock, Entropy
 from remit.ports.upstream import (
     Along,
     Changed,
-    Era,
     Introduction,
     Offer,
     Updated,
@@ -51,7 +51,7 @@ from remit.ports.upstream import (
 )
 
 
-class Driver(Control):
+class Driver:
     """One per service: the way of every action, and what people do to running state.
 
     `current` gives the running bundle, `upstreams` its servers by name; both may change between
@@ -72,17 +72,23 @@ class Driver(Control):
     ) -> None:
         memory = Memory(ledger, lambda: entropy is not None and current().flow)
         desk = Desk(memory, ledger, clock, current, limits, tally, veil, entropy)
-        super().__init__(memory, desk, ledger, clock)
+        self._memory = memory
+        self._desk = desk
         self._upstreams = upstreams
         self._names = Names()
-        self._way = Way(memory, self._desk, ledger, clock, upstreams, self._stop_reason, self._names)
+        withdrawing = Withdrawing(memory, desk, ledger)
+        self.control = Control(memory, desk, clock, upstreams, withdrawing)
+        self._way = Way(memory, desk, ledger, clock, upstreams, self.control.why_stopped, self._names)
         self.callers = self._way.waiting
-        self._previews = Previews(self._way, self._desk)
-        self.foreseen = self._previews.of
-        self._tasks = Tasks(self._way, questions := Questions(self._desk), self._desk, memory, clock)
+        self._previews = Previews(self._way, desk)
+        self._tasks = Tasks(self._way, questions := Questions(desk), desk, memory, clock)
         self._conversation = Conversation(self._way, questions, self._tasks, memory, clock)
-        self._parts = (self._way, self._conversation, self._tasks)
-        """What has actions under way."""
+        self.decisions = Decisions(memory, desk, ledger, clock, self._previews.of)
+        self.grants = Grants(self.decisions, memory, desk, ledger, clock)
+        self.bounding = Bounding(memory, desk, clock)
+        self.sessions = Sessions(memory, desk, clock, self._let_go)
+        parts = (self._way, self._conversation, self._tasks)
+        self.halting = Halting(memory, desk, clock, self.decisions, withdrawing, parts, self._let_go)
 
     def resolves_by(self, resolver: Resolver) -> None:
         """Look up hosts by `resolver`: without one, no URL that an obligation limits is let through."""
@@ -125,43 +131,8 @@ class Driver(Control):
 
     async def tools_for(self, authority: Authority, server: str | None) -> Sequence[Tool] | Refused:
         """As `list_tools`; or why `authority` may no longer act, and sees nothing."""
-        why = await self.stop_reason(authority)
+        why = await self.control.stop_reason(authority)
         return self.list_tools(authority, server) if why is None else Refused((why,), None)
-
-    async def can(
-        self,
-        authority: Authority,
-        server: str,
-        name: str,
-        arguments: Mapping[str, Json],
-        kind: ActionKind = ActionKind.CALL_TOOL,
-    ) -> Decision:
-        """As `Control.can`, after a look at what the server offers now, where it can be asked."""
-        upstream = self._upstreams.get(server)
-        if upstream is not None and kind is ActionKind.CALL_TOOL:
-            with contextlib.suppress(UpstreamUnreachable):
-                self._desk.look(server, await upstream.definitions("", Era.STATELESS))
-        return await super().can(authority, server, name, arguments, kind)
-
-    async def end_session(self, sid: str, by: str) -> Receipt:
-        """End `sid` as in `Control.end_session`, then let its upstream children go."""
-        receipt = await super().end_session(sid, by)
-        await self._let_go(sid)
-        return receipt
-
-    def _reached(self, stop: Stop) -> Sequence[str]:
-        is_over = partial(self.is_over, stop)
-        return [name for part in self._parts for name in part.under_way(is_over)]
-
-    def _cut(self, stop: Stop) -> Sequence[str]:
-        is_over, why = partial(self.is_over, stop), reason_of(stop)
-        return [name for part in self._parts for name in part.cut(is_over, why)]
-
-    async def stop_session(self, ident: str, by: User, reason: str, note: str | None, over: Stop | None = None) -> str:
-        """As `Control.stop_session`, then let its upstream children go."""
-        sid = await super().stop_session(ident, by, reason, note, over)
-        await self._let_go(sid)
-        return sid
 
     async def close(self) -> None:
         """End what waits for its client; its outcome is queued."""
@@ -283,7 +254,7 @@ class Driver(Control):
         with contextlib.suppress(UpstreamUnreachable):
             async with following as changes:
                 async for notice in changes:
-                    if self.stopped(authority) or self.halted(authority, server, may.uris):
+                    if self.control.stopped(authority) or self.halted(authority, server, may.uris):
                         return
                     if watching is not None:
                         yield replace(watching, live=True)

@@ -21,16 +21,27 @@ from remit.facts.passkey import Confirmed
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.granting import reach_recorded, terms
 from remit.pep.decisions import Decisions
+from remit.pep.judging import Desk
+from remit.pep.memory import Memory
 from remit.policy.reached import Reached
+from remit.ports.ledger import Ledger
+from remit.ports.system import Clock
 from remit.trace.bodies import ActionBody, Choice, DecisionBody
 
 _GONE: Final = frozenset({State.DENIED, State.EXPIRED, State.CANCELLED, State.SUPERSEDED})
 
 
-class Granting(Decisions):
-    """Grants given and revoked."""
+class Grants:
+    """Grants given and revoked, each with a yes among `decisions`."""
 
-    def grant(self, ident: str) -> Grant | None:
+    def __init__(self, decisions: Decisions, memory: Memory, desk: Desk, ledger: Ledger, clock: Clock) -> None:
+        self._decisions = decisions
+        self._memory = memory
+        self._desk = desk
+        self._ledger = ledger
+        self._clock = clock
+
+    def find(self, ident: str) -> Grant | None:
         """The grant `ident`, as far as it is in memory."""
         return self._memory.grant(ident)
 
@@ -42,9 +53,9 @@ class Granting(Decisions):
     async def terms_for(self, ident: str, wish: Wish) -> tuple[Approval, Terms]:
         """The terms that `wish` comes to for the approval `ident`; they may be given, and nobody has yet.
 
-        Raises `VoteRefused` as `give_grant` does, so that nobody says a yes whose grant is then refused.
+        Raises `VoteRefused` as `give` does, so that nobody says a yes whose grant is then refused.
         """
-        approval = await self._found(ident)
+        approval = await self._decisions.found(ident)
         if self._clock.now_ms() >= approval.expires_ms:
             why = "the time of this approval is over, and nothing is granted with it any more"
             raise VoteRefused(why, "let the agent ask again")
@@ -83,7 +94,7 @@ class Granting(Decisions):
             )
         return approval, made
 
-    async def give_grant(
+    async def give(
         self, ident: str, by: User, wish: Wish, note: str | None, confirmed: Confirmed | None = None
     ) -> Grant:
         """`by`, who said yes to the approval `ident`, grants `wish` with it; or joins whoever granted the same.
@@ -97,7 +108,7 @@ class Granting(Decisions):
                 "a grant is given with a yes", f"remit approvals approve {ident} --grant {wish.scope.value}"
             )
         if confirmed is None:
-            voting.confirmed(approval, self.room(), cast.routes)
+            voting.confirmed(approval, self._decisions.room(), cast.routes)
         same = self._same(made)
         if same is not None and any(vote.by == by.name for vote in same.votes):
             return same
@@ -109,7 +120,7 @@ class Granting(Decisions):
         after = Grant(str(pending.ref), made, vote.at, (vote,)) if same is None else voted(same, vote)
         return self._memory.grant(after.ident) or after
 
-    async def revoke_grant(self, ident: str, by: User, note: str | None) -> Grant:
+    async def revoke(self, ident: str, by: User, note: str | None) -> Grant:
         """End the grant `ident`: anyone who may lift one of its gates, the requester too where he sits."""
         found = self._memory.grant(ident)
         if found is None:
@@ -124,7 +135,7 @@ class Granting(Decisions):
         await self._desk.append(RecordKind.DECISION, found.terms.sid, said).durable
         return self._memory.grant(ident) or found
 
-    def grants(self) -> Sequence[Grant]:
+    def known(self) -> Sequence[Grant]:
         """All that are known, the oldest first."""
         return self._memory.grants()
 

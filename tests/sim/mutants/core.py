@@ -16,7 +16,7 @@ from remit.pdp.deltas import ApprovalClaimed, LabelsJoined, SessionTouched
 from remit.pdp.snapshot import Pin
 from remit.pep import bounds, ending, judging, memory
 from remit.pep.attempt import Attempt
-from remit.pep.driver import Driver
+from remit.pep.control import Control
 from remit.pep.ending import Ending
 from remit.pep.judging import Desk
 from remit.pep.notices import Notices
@@ -188,7 +188,7 @@ def _observing_frees_all() -> Planted:
 
 
 def _stops_ignored() -> Planted:
-    return Driver, "_stop_reason", nothing
+    return Control, "why_stopped", nothing
 
 
 def _not_linked() -> Planted:

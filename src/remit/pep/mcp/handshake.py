@@ -267,7 +267,7 @@ class Handshake:
             await stand(post, source, self._ends(post, connection, closing), opening=opening)
 
     def _ends(self, post: Post, connection: Connection, closing: asyncio.Event) -> Ends:
-        return Ends(closing, connection.closed, partial(self._governing.driver.stopped, post.authority))
+        return Ends(closing, connection.closed, partial(self._governing.driver.control.stopped, post.authority))
 
     def _client(self, post: Post, connection: Connection, request: Request, exchange: Exchange | None) -> Client:
         meta = request.params.get("_meta")

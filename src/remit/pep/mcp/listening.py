@@ -198,7 +198,7 @@ class Watches:
     async def _run(self, key: _Key, watch: _Watch, granted: Watching | None, *, again: bool) -> None:
         """Tell of what changes; `again` where something was followed before, of which nobody knows what changed."""
         wait_s, listener = RETRY_S, watch.listener
-        while not self._driver.stopped(listener.authority):
+        while not self._driver.control.stopped(listener.authority):
             # A server that ends its watches at once has nothing judged again by it: what was granted is, and no more.
             wanted = Watching(key.offers, key.uris) if watch.may is None else watch.may
             of = (listener.authority, listener.client, key.server, wanted.offers, wanted.uris)

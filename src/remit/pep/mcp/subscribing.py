@@ -56,7 +56,7 @@ async def subscribe(governing: Governing, gate: Gate, post: Post, request: Reque
         try:
             servers = following.follow(listener, wanted)
             agreed = await _agreed(listener, servers)
-            ends = Ends(closing, asyncio.Event(), partial(driver.stopped, post.authority))
+            ends = Ends(closing, asyncio.Event(), partial(driver.control.stopped, post.authority))
             opening = rpc.event(acknowledged(ident, agreed))
             await stand(post, changes, ends, opening=opening, ending=partial(_over, driver, post.authority, ident))
         finally:

@@ -1,0 +1,96 @@
+"""What the control API asks of the enforcement driver (`pep.driver`), by what it is about."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from remit.api.deciding import Deciding, Granting
+from remit.api.halting import Halting
+from remit.api.session_keeping import SessionKeeping
+from remit.api.spending import Spending, Standing
+from remit.facts.action import ActionKind
+from remit.facts.agent import Authority
+from remit.facts.canonical import Json
+from remit.facts.record import Receipt, Ref
+from remit.pdp.decision import Decision
+from remit.trace.bodies import AdminBody
+
+
+class Controlling(Protocol):
+    """What is asked and recorded between the calls of agents."""
+
+    @property
+    def standing(self) -> Standing:
+        """How guarantees stand."""
+        ...
+
+    async def revoke(self, token: str, expires_ms: int, by: str) -> Receipt:
+        """Record that the token id `token` is revoked; the authenticator refuses it already.
+
+        The admin record is `token.revoked` with `data: {"expires_ms": …}`.
+        """
+        ...
+
+    async def can(
+        self,
+        authority: Authority,
+        server: str,
+        name: str,
+        arguments: Mapping[str, Json],
+        kind: ActionKind = ActionKind.CALL_TOOL,
+    ) -> Decision:
+        """What `decide` would say, without a record, a counter or any other effect.
+
+        `name` is a tool, the URI of a resource or a prompt, as `kind` says; no other kind can be asked.
+        An unknown sid stands for a fresh session. Arguments that have no canonical form, and
+        unknown names, are a `Deny` with its reason, never an exception.
+        """
+        ...
+
+    async def delegate(self, authority: Authority, sub_agent: str) -> tuple[Ref, Decision]:
+        """Judge and record the action `delegate` to `sub_agent` (`arguments` are `{}`).
+
+        Permitted: the intent and its outcome are durable. Escalated: an approval named by the
+        returned decision id is open; the same delegation claims it once approved.
+        """
+        ...
+
+    async def record(self, body: AdminBody, sid: str = "") -> Receipt:
+        """Append one `admin` record under the running bundle's digest."""
+        ...
+
+
+class Driver(Protocol):
+    """The owner of state: every method that changes it returns once the record is durable.
+
+    All raise `LedgerUnwritable` when it never will be; then nothing has changed.
+    """
+
+    @property
+    def control(self) -> Controlling:
+        """Tokens, delegation, and questions without effect."""
+        ...
+
+    @property
+    def decisions(self) -> Deciding:
+        """What people decide about approvals."""
+        ...
+
+    @property
+    def grants(self) -> Granting:
+        """What people grant beyond one action."""
+        ...
+
+    @property
+    def sessions(self) -> SessionKeeping:
+        """Sessions opened, spoken in, ended."""
+        ...
+
+    @property
+    def halting(self) -> Halting:
+        """What people stop, and let act again."""
+        ...
+
+    @property
+    def bounding(self) -> Spending:
+        """Accounts of budgets, breakers, calls in doubt."""
+        ...
