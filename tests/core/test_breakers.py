@@ -205,16 +205,22 @@ def test_denials_in_a_row_are_broken_by_what_is_permitted() -> None:
     board = Board(one)
     board.judge(of(), denied=True)
     assert board.run(of())
-    for _ in range(2):
-        board.judge(of(), denied=True)
+    lists = replace(of(kind=ActionKind.READ_RESOURCE), name="")
+    board.judge(of(), denied=True)
+    board.judge(lists, denied=True)
+    assert board.run(lists)
+    assert board.tripped == [], "what a client is not shown as it connects is no denial, and what it is no permit"
+    board.judge(of(), denied=True)
     assert board.tripped == [("denials agent:ada", "2 denials in a row, the last of shop/refund")]
     assert board.panel.named(of(name="shop/as the agent wants")) == "call_tool"
     assert board.panel.named(of(kind=ActionKind.READ_RESOURCE)) == "read_resource"
     assert not board.run(of())
     assert board.tripped == board.tripped[:1]
     board.now_s += 30
+    board.judge(lists, denied=True)
+    assert len(board.tripped) == 1
     board.judge(of(), denied=True)
-    assert board.tripped[-1] == ("denials agent:ada", "its trial r1-1.6 was denied")
+    assert board.tripped[-1] == ("denials agent:ada", "its trial r1-1.9 was denied")
     board.now_s += 30
     assert board.run(of())
     assert board.state(one) is State.CLOSED

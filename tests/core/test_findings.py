@@ -131,6 +131,11 @@ def test_denials_are_findings_and_nothing_else_of_an_action() -> None:
     by = found(ruled, RecordKind.PROPOSAL)
     assert by is not None
     assert by.gist == "shop/refund by never"
+    for kind in ("read_resource", "get_prompt"):
+        lists = replace(refused, kind=kind, name="", pin="")
+        assert found(lists, RecordKind.PROPOSAL) is None, "a client that connects asks for every list"
+        assert found(replace(lists, name="x"), RecordKind.PROPOSAL) is not None
+        assert found(replace(lists, reasons=(Reason(Code.SESSION_ENDED, "no"),)), RecordKind.PROPOSAL) is not None
     assert found(refused, RecordKind.INTENT) is None
     assert found(replace(refused, verdict="escalate"), RecordKind.PROPOSAL) is None
     assert found(replace(refused, links=()), RecordKind.PROPOSAL) is None

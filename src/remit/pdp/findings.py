@@ -7,6 +7,7 @@ Denials come from proposals. What a record says is never believed to be well-for
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from remit.facts.action import ActionKind
 from remit.facts.breaker import Trip, name_of, shared, whose
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind, Ref
@@ -120,11 +121,19 @@ def finding(ref: Ref, at: int, kind: RecordKind, body: Body) -> Finding | None:
             agent, sid = body.links[-1]
             if any(reason.code == Code.TOOL_DRIFTED for reason in body.reasons):
                 return _drifted_tool(str(ref), at, body, agent, sid)
+            if _is_filtered(body):
+                return None
             return _denied(str(ref), at, body, agent, sid)
         case AdminBody(event=event) if event in SOURCES:
             return SOURCES[event](str(ref), at, body)
         case _:
             return None
+
+
+def _is_filtered(body: ActionBody) -> bool:
+    """Whether it is a list that policy shows nothing of: every client asks for all of them as it connects."""
+    lists = not body.name and body.kind in {ActionKind.READ_RESOURCE.value, ActionKind.GET_PROMPT.value}
+    return lists and {reason.code for reason in body.reasons} <= {Code.POLICY, Code.NO_POLICY}
 
 
 def _denied(record: str, at: int, body: ActionBody, agent: str, sid: str) -> Finding:

@@ -25,6 +25,9 @@ _DOING: Final[Mapping[ActionKind, str]] = MappingProxyType(
         ActionKind.DELEGATE: "delegate to",
     }
 )
+_LISTED: Final[Mapping[ActionKind, str]] = MappingProxyType(
+    {ActionKind.READ_RESOURCE: "resources", ActionKind.GET_PROMPT: "prompts"}
+)
 
 
 def reached_other(bundle: Bundle, action: Action) -> Reached:
@@ -35,11 +38,10 @@ def reached_other(bundle: Bundle, action: Action) -> Reached:
     resource, within = _resource(action)
     # A list is asked for by nobody's words.
     listing = not action.name and action.kind is not ActionKind.LIST_ROOTS
-    shown = action.name or f"what {action.server} lists"
     part, record = bundle.slice(kind), INPUTS.get(kind)
     past = readable(bundle.catalog.monitors.values(), None)
     return Reached(
-        doing=f"{_DOING[action.kind]} {escaped(shown, chars_max=SHOWN_MAX)}",
+        doing=_doing(action),
         action=action_uid(kind),
         resource=resource,
         slice=part,
@@ -55,6 +57,12 @@ def reached_other(bundle: Bundle, action: Action) -> Reached:
         # As guarantees see it (`feeds_at`): what is asked with goes there, and a list is asked for with nothing.
         external=server is not None and server.sink is Sink.EXTERNAL and not listing,
     )
+
+
+def _doing(action: Action) -> str:
+    if action.lists:
+        return f"see which {_LISTED[action.kind]} {escaped(action.server, chars_max=SHOWN_MAX)} has"
+    return f"{_DOING[action.kind]} {escaped(action.name or action.server, chars_max=SHOWN_MAX)}"
 
 
 def _resource(action: Action) -> tuple[Uid, frozenset[Uid]]:

@@ -126,7 +126,8 @@ class Fuses:
                     self._of(breaker, key).add(Sample(now_s, _identity(action), agent, record))
                 case On.FAN_OUT if action.kind is ActionKind.DELEGATE and ran:
                     self._of(breaker, key).add(Sample(now_s, _BAD, agent, record))
-                case On.DENIALS:
+                case On.DENIALS if not action.lists:
+                    # A client asks for every list of every server as it connects: what it is not shown is no denial.
                     state = self.state(breaker, key, now_s)
                     named = panel.named(action) if denied else ""
                     moved += self._denial(breaker, key, state, record, named, denied=denied, ran=ran)

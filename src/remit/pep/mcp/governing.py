@@ -108,6 +108,11 @@ class Governing:
                 found = task.result() if task.done() else None
                 if found is None:
                     _LOG.warning("a server is left out of a list: it did not answer", extra={"server": server})
+                elif isinstance(found, Refused):
+                    code = found.reasons[0].code.value
+                    _LOG.warning(
+                        "a server is left out of a list: it was refused", extra={"server": server, "code": code}
+                    )
                 else:
                     items += self._exposing.items(server, offer, found)
         finally:
@@ -115,14 +120,15 @@ class Governing:
                 task.cancel()
         return orjson.dumps({offer.value: items})
 
-    async def _of(self, post: Post, client: Client, server: str, offer: Offer) -> list[Json] | None:
+    async def _of(self, post: Post, client: Client, server: str, offer: Offer) -> list[Json] | Refused | None:
+        """What `server` lists, nothing where policy shows nothing of it; None where it said nothing usable."""
         answer = await self.driver.list_offers(post.authority, client, server, offer)
         match answer:
             case Released(result):
                 found: dict[str, list[Json]] = orjson.loads(result)
                 return found[offer.value]
-            case Refused() if _is_of_policy(answer):
-                return []
+            case Refused():
+                return [] if _is_of_policy(answer) else answer
             case _:
                 return None
 
