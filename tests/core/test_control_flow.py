@@ -24,6 +24,9 @@ OUT: Json = {
         "open": {"type": "object", "properties": {}, "additionalProperties": {}},
         "free": {},
         "any": True,
+        "closed": {"properties": {"id": {"properties": {"a": {}}}}, "additionalProperties": False},
+        "text": {"type": "string"},
+        "few": {"type": ["null", "integer"]},
     },
 }
 
@@ -67,6 +70,14 @@ def test_parts_of_results_have_paths_and_labels(parts: tuple[Part, ...], codes: 
         ("$.free.anything[*]", True),
         ("$.any.thing", True),
         ("$.*.id", True),
+        ("$.closed.other", False),
+        ("$.text.id", False),
+        ("$.text[*].id", False),
+        ("$.few.id", False),
+        ("$.closed[*].id", False),
+        ("$.closed[*].a", True),
+        ("$.closed[*]", True),
+        ("$.open[*].id", True),
     ],
 )
 def test_a_path_that_leads_nowhere_in_the_accepted_schema_is_told(path: str, leads: bool) -> None:

@@ -199,6 +199,19 @@ def test_what_is_kept_is_named_by_what_creates_it() -> None:
     assert all("identity" not in part for part in rows(one(tool("search_files"), tool("create_file"), change)))
 
 
+def test_no_path_is_proposed_that_leads_nowhere_in_what_the_tool_declares() -> None:
+    def declared(name: str, /, **members: Json) -> Definition:
+        return Definition(name, "", {"properties": {"name": TEXT}}, {"type": "object", "properties": members}, {})
+
+    create, change = declared("create_file", result=TEXT), tool("append_file", file_id=TEXT)
+    assert "results" not in one(create, change).spec
+    assert not {"results", "format"} & set(one(declared("get_files", result=TEXT), change).spec)
+    named = one(declared("get_files", name=TEXT), create, change)
+    assert rows(named) == [{"path": "$.name", "label": "trusted", "identity": True}]
+    assert named.because["results.0"] == "create_file says what one is called"
+    assert [part["path"] for part in rows(one(declared("get_files", id=TEXT), change))] == ["$.id"]
+
+
 def rows(found: Proposal) -> list[dict[str, Any]]:
     results: Any = found.spec["results"]
     return list(results)

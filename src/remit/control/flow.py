@@ -13,6 +13,7 @@ from remit.facts.results import TRUSTED, Step, steps
 
 ASKS: Final = re.compile(r"[^\W\d_]+([ '-][^\W\d_]+){0,3}")
 _FAMILIES: Final = (TRUSTED, "untrusted", "confidential")
+_SCALARS: Final = frozenset({"boolean", "integer", "null", "number", "string"})
 
 
 def flow_problems(resource: Resource, spec: ToolSpec, pinned: Pinned) -> list[Problem]:
@@ -56,21 +57,31 @@ def _results(resource: Resource, spec: ToolSpec, pinned: Pinned) -> Iterator[Pro
 
 def leads_somewhere(schema: Json, path: tuple[Step, ...]) -> bool:
     """Whether a value that fits `schema` can have something at `path`; yes where the schema does not say."""
-    here: Json = schema
-    for step in path:
-        inner = _mapping(here)
-        if inner is None:
-            return True
-        if not isinstance(step, str):
-            here = inner.get("items")
-            continue
-        properties = _mapping(inner.get("properties"))
+    inner = _mapping(schema)
+    if not path or inner is None:
+        return True
+    if _scalar(inner.get("type")):
+        return False
+    step, rest = path[0], path[1:]
+    properties = _mapping(inner.get("properties"))
+    if isinstance(step, str):
         if properties is None:
             return True
-        if step not in properties:
-            return "additionalProperties" in inner
-        here = properties[step]
-    return True
+        return leads_somewhere(properties[step], rest) if step in properties else _open(inner)
+    if step is None and properties and "items" not in inner and not _open(inner):
+        return any(leads_somewhere(one, rest) for one in properties.values())
+    return leads_somewhere(inner.get("items"), rest)
+
+
+def _open(schema: Mapping[str, Json]) -> bool:
+    """Whether `schema` says that there may be members that it does not name."""
+    return schema.get("additionalProperties", False) is not False
+
+
+def _scalar(kind: Json) -> bool:
+    """Whether values of the JSON Schema `type` given have nothing inside."""
+    kinds = kind if isinstance(kind, list | tuple) else (kind,)
+    return bool(kinds) and _SCALARS.issuperset(map(str, kinds))
 
 
 def _mapping(value: Json) -> Mapping[str, Json] | None:

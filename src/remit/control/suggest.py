@@ -14,10 +14,12 @@ from types import MappingProxyType
 from typing import Final
 
 from remit.control import suggest_words as words
+from remit.control.flow import leads_somewhere
 from remit.control.resources import Kind
 from remit.control.suggest_impact import measures
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition, Effect, Sink
+from remit.facts.results import steps
 
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _REFERENCES_MAX: Final = 8
@@ -135,18 +137,12 @@ def _sink(entry: _Entry, effect: Effect) -> None:
     elif hints.get("openWorldHint") is False:
         sink, why = Sink.INTERNAL, "the server claims openWorldHint: false"
     elif kept := sorted(set(entry.name) & words.KEPT):
-        addressed = next((argument for argument, said in named.items() if said & _people()), None)
+        addressed = next((argument for argument, said in named.items() if said & words.PEOPLE), None)
         if addressed is None:
             sink, why = Sink.INTERNAL, f"what it is given stays in a {kept[0]}"
         else:
             why = f"its argument {addressed} names somebody"
     entry.says("sink", sink.value, why)
-
-
-def _people() -> frozenset[str]:
-    return frozenset(
-        {"attendees", "bcc", "cc", "email", "emails", "participants", "phone", "recipient", "recipients", "to"}
-    )
 
 
 def _source(entry: _Entry, effect: Effect) -> None:
@@ -233,15 +229,23 @@ def _results(entry: _Entry, entries: Iterable[_Entry], effect: Effect) -> None:
     """Parts of what it returns that are the server's own, whoever wrote the rest."""
     head = next((word for word in entry.name[1:] if word not in words.PASSED_OVER), "")
     parts: list[Json] = []
+
+    def say(why: str, paths: Iterable[str], label: str, **flags: bool) -> None:
+        # Where nothing is declared, anything may be there.
+        there = [path for path in paths if leads_somewhere(entry.definition.output_schema, steps(path) or ())]
+        if there:
+            entry.because[f"results.{len(parts)}"] = why
+            parts.extend({"path": path, "label": label, **flags} for path in there)
+
     if effect is Effect.READ and head in words.DIRECTORIES:
-        parts.append({"path": "$[*]", "label": "untrusted", "directory": True})
-        entry.because["results.0"] = f"it lists {head}: what is known here by these names, whoever chose them"
+        why = f"it lists {head}: what is known here by these names, whoever chose them"
+        say(why, ("$[*]",), "untrusted", directory=True)
     elif taker := _taker(entry, entries):
-        parts += [{"path": path, "label": "trusted"} for path in ("$.id", "$.id_", "$[*].id", "$[*].id_")]
-        entry.because["results.0"] = f"ids are given by the server; {taker} takes one"
+        ids = ("$.id", "$.id_", "$[*].id", "$[*].id_")
+        say(f"ids are given by the server; {taker} takes one", ids, "trusted")
         if named := _naming(entry, entries):
-            entry.because[f"results.{len(parts)}"] = f"{named[1]} says what one is called"
-            parts += [{"path": f"{root}.{named[0]}", "label": "trusted", "identity": True} for root in ("$", "$[*]")]
+            why, paths = f"{named[1]} says what one is called", [f"{root}.{named[0]}" for root in ("$", "$[*]")]
+            say(why, paths, "trusted", identity=True)
     if parts:
         entry.spec["results"] = parts
         if entry.definition.output_schema is None:

@@ -48,6 +48,10 @@ KEPT: Final = frozenset({
     "document", "file", "folder", "directory", "note", "memory", "table", "row", "database", "record", "todo", "task",
 })  # fmt: skip
 """Nouns of stores: what is written there stays there until somebody reads it."""
+PEOPLE: Final = frozenset({
+    "attendees", "bcc", "cc", "email", "emails", "participants", "phone", "recipient", "recipients", "to",
+})  # fmt: skip
+"""Arguments that name somebody to whom what is kept would go as well."""
 WEB: Final = frozenset({"http", "internet", "news", "page", "url", "web", "webpage", "website"})
 VISITS: Final = WEB | {"browse", "crawl", "curl", "dns", "fetch", "ping", "scrape", "whois"}
 """What even a tool that only reads asks others for: the question itself tells them something."""
