@@ -9,26 +9,30 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, overload
 
 WITHIN_S: Final = 60.0
 _PERIOD_S: Final = 0.02
 T = TypeVar("T")
 
 
-async def eventually(check: Callable[[], T | Awaitable[T]], within_s: float = WITHIN_S) -> T:
+@overload
+async def eventually(check: Callable[[], Awaitable[T | None]], within_s: float = WITHIN_S) -> T: ...
+@overload
+async def eventually(check: Callable[[], T | None], within_s: float = WITHIN_S) -> T: ...
+async def eventually(check: Callable[[], Any], within_s: float = WITHIN_S) -> Any:
     """What `check` gives, once that is true; `AssertionError` with the last that it gave after `within_s` seconds."""
     end_s = time.monotonic() + within_s
     while True:
         given = check()
-        found = cast("T", await given if inspect.isawaitable(given) else given)
+        found = await given if inspect.isawaitable(given) else given
         if found:
             return found
         assert time.monotonic() < end_s, f"not within {within_s} s; seen last: {found!r}"
         await asyncio.sleep(_PERIOD_S)
 
 
-def awaited(check: Callable[[], T], within_s: float = WITHIN_S) -> T:
+def awaited(check: Callable[[], T | None], within_s: float = WITHIN_S) -> T:
     """`eventually`, where no loop runs."""
     end_s = time.monotonic() + within_s
     while not (found := check()):

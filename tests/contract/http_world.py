@@ -5,13 +5,16 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 
 from proof.service import free_port
 from remit.app.http import Bounds
 from remit.facts.limits import DEFAULT, Limits
+from tests.eventually import eventually
+
+QUIET_S: Final = 0.3
 
 
 @dataclass
@@ -42,7 +45,7 @@ class World:
         await send(head)
         await send({"type": "http.response.body", "body": b"%08d" % len(body) if size == 8 else bytes(size)})
 
-    async def answer(self, *chunks: bytes, pause_s: float = 0.01) -> bytes:
+    async def answer(self, *chunks: bytes, pause_s: float = 0.01, quiet_s: float = QUIET_S) -> bytes:
         """What comes back on one connection until it is closed, or nothing more comes."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
@@ -50,14 +53,14 @@ class World:
                 writer.write(chunk)
                 await writer.drain()
                 await asyncio.sleep(pause_s)
-            return await read(reader)
+            return await read(reader, quiet_s)
         except ConnectionError:
             return b"reset"
         finally:
             writer.close()
 
 
-async def read(reader: asyncio.StreamReader, quiet_s: float = 0.3) -> bytes:
+async def read(reader: asyncio.StreamReader, quiet_s: float = QUIET_S) -> bytes:
     """What `reader` gives until it ends, `(closed)` added then, or is quiet."""
     found = b""
     while True:
@@ -89,8 +92,7 @@ async def serving(limits: Limits = DEFAULT) -> AsyncGenerator[World]:
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.01)
+    await eventually(lambda: server.started)
     try:
         yield world
     finally:

@@ -9,6 +9,7 @@ import pytest
 
 from remit.facts.limits import DEFAULT
 from tests.contract.http_world import read, serving
+from tests.eventually import eventually
 
 OK = b"HTTP/1.1 200"
 STATUS = re.compile(rb"HTTP/1\.1 \d{3} ")
@@ -49,7 +50,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
         assert said == b"reset" or said.startswith(b"HTTP/1.1 408")
         assert world.refused["limit/body-time"] == 1
         # Also when it was answered before it was read: what follows is nobody's.
-        said = await world.answer(head % b"/early")
+        said = await world.answer(head % b"/early", quiet_s=30.0)
         assert len(STATUS.findall(said)) == 1
         assert said.startswith(OK)
         assert said.endswith(b"(closed)")
@@ -99,8 +100,7 @@ async def test_who_does_not_read_is_cut_off() -> None:
             slow.connect(("127.0.0.1", world.port))
             slow.sendall(GET.replace(b"/ ", b"/big "))
             # It gives its place back an iteration of the loop after it was refused.
-            while not world.refused["limit/write-time"] or world.bounds.open:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+            await eventually(lambda: world.refused["limit/write-time"] and not world.bounds.open)
 
 
 @pytest.mark.asyncio
@@ -109,8 +109,7 @@ async def test_when_full_who_waits_longest_makes_room_and_who_is_served_stays() 
         held, writer = await asyncio.open_connection("127.0.0.1", world.port)
         writer.write(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n")
         idle = [await asyncio.open_connection("127.0.0.1", world.port) for _ in range(2)]
-        while len(world.bounds.open) < 3 or not world.seen:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        await eventually(lambda: len(world.bounds.open) == 3 and world.seen)
         assert (await world.answer(GET)).startswith(OK)
         assert await idle[0][0].read() == b"", "the first of the idle ones made room"
         # Nobody waits any more: who comes now is told so.
@@ -119,8 +118,7 @@ async def test_when_full_who_waits_longest_makes_room_and_who_is_served_stays() 
             _, more = await asyncio.open_connection("127.0.0.1", world.port)
             more.write(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n")
             writers.append(more)
-        while len(world.seen) < 4:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        await eventually(lambda: len(world.seen) >= 4)
         said = await world.answer(GET)
         assert said.startswith(b"HTTP/1.1 503")
         assert b"retry-after: 1" in said

@@ -29,6 +29,7 @@ from remit.ports.upstream import (
     Updated,
     UpstreamUnreachable,
 )
+from tests.eventually import eventually
 from tests.upstreams.rig import ManualClock
 from tests.upstreams.scripted import Say, Scripted, result, text, told, upstream_of
 
@@ -188,8 +189,7 @@ async def test_a_server_without_a_standing_stream_is_heard_on_those_of_its_calls
         assert await anext(watch) == Ready()
         await upstream.call("a", OLD, "t", b"{}")
         assert await anext(watch) == Changed(Offer.TEMPLATES)
-        while not server.gets:  # noqa: ASYNC110 - asked by another task
-            await asyncio.sleep(0.01)
+        await eventually(lambda: server.gets)
         await asyncio.sleep(0.1)
         assert server.gets == [None]
         await watch.aclose()
@@ -382,6 +382,5 @@ async def test_a_pipe_carries_several_watches_and_answers_that_nobody_waits_for(
     assert isinstance(reply, Result)
     assert reply.value["content"] == [{"type": "text", "text": "True"}]
     # The second answer to the cancelled call, the one to no id, the second to this one.
-    while upstream.health().strays < 7:  # noqa: ASYNC110 - another process, without an event of ours
-        await asyncio.sleep(0.02)
+    await eventually(lambda: upstream.health().strays >= 7)
     await upstream.close()

@@ -14,6 +14,7 @@ from remit.adapters.upstreams.stdio import StdioUpstream
 from remit.facts.catalog import Server, Stdio
 from remit.facts.limits import DEFAULT
 from remit.ports.upstream import Era, Failure, Result, UpstreamUnreachable
+from tests.eventually import eventually
 from tests.upstreams.rig import FOLDER, ManualClock, Rig, rig, stdio_transport
 
 MODERN, OLD = Era.STATELESS, Era.INITIALIZE
@@ -29,9 +30,7 @@ def is_running(pid: int) -> bool:
 
 
 async def ended(*pids: int) -> None:
-    for pid in pids:
-        while is_running(pid):  # noqa: ASYNC110 - another process, without an event of ours
-            await asyncio.sleep(0.02)
+    await eventually(lambda: not any(is_running(pid) for pid in pids))
 
 
 async def starts(one: Rig) -> list[dict[str, Any]]:
@@ -210,8 +209,7 @@ async def test_words_of_a_child_that_refuses_the_greeting_are_not_passed_on(tmp_
     server = Server("hand", Stdio((sys.executable, "-I", "-S", "-c", TURNCOAT)))
     upstream = StdioUpstream(server, DEFAULT, ManualClock(), tmp_path)
     await upstream.definitions("a", MODERN)
-    while upstream.health().pids:  # noqa: ASYNC110 - another process, without an event of ours
-        await asyncio.sleep(0.02)
+    await eventually(lambda: not upstream.health().pids)
     reply = await upstream.call("a", MODERN, "go", b"{}")
     await upstream.close()
     assert isinstance(reply, Failure)

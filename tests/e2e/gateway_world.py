@@ -32,6 +32,7 @@ from remit.pep.mcp.app import Edge, McpApp
 from remit.policy.compile import Bundle, compile_bundle
 from remit.ports.ledger import Entry
 from remit.ports.upstream import Era, Upstream
+from tests.eventually import eventually
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 T = TypeVar("T")
@@ -175,12 +176,8 @@ def shop_process(folder: Path) -> Generator[Shop]:
 
 
 async def until(check: Callable[[], Awaitable[T]]) -> T:
-    """What `check` gives, once it gives something."""
-    while True:
-        found = await check()
-        if found:
-            return found
-        await asyncio.sleep(0.02)
+    """`eventually`, by the name that it has in these tests."""
+    return await eventually(check)
 
 
 def _effects(shop: Shop) -> list[str]:

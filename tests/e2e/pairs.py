@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +16,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import TextContent
 
 from proof.service import Service
+from tests.eventually import awaited
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -115,9 +115,8 @@ def whole(era: str, folder: Path) -> Generator[int]:
     port_file = folder / f"whole-{era}.port"
     with subprocess.Popen([sys.executable, "-W", "ignore", str(WHOLE), era, str(port_file)]) as process:
         try:
-            while not port_file.exists():
-                assert process.poll() is None, "the whole server did not start"
-                time.sleep(0.02)
+            awaited(lambda: port_file.exists() or process.poll() is not None)
+            assert process.poll() is None, "the whole server did not start"
             yield int(port_file.read_text())
         finally:
             process.kill()

@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 from proof.counting import listens
 from proof.service import Service, free_port
+from tests.eventually import awaited
 from tests.upstreams.many import ABSURD, TOOLS
 
 WORKSPACE = """\
@@ -35,9 +35,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with subprocess.Popen([sys.executable, program, str(port)]) as upstream:
         running = Service(tmp_path_factory.mktemp("absurd"))
         try:
-            while not listens(port):
-                assert upstream.poll() is None
-                time.sleep(0.05)
+            awaited(lambda: listens(port) or upstream.poll() is not None)
+            assert upstream.poll() is None
             running.write({"resources.yaml": WORKSPACE.replace("PORT", str(port)), "all.cedar": POLICY})
             running.start()
             running.accept("many")

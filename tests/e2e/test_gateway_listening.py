@@ -17,6 +17,7 @@ from remit.pep.mcp.notices import change
 from remit.ports.upstream import Changed, Era, Log, Offer, Progress, Ready, Updated, UpstreamUnreachable
 from tests.e2e.edge_world import LATEST, Wire, edge
 from tests.e2e.gateway_world import compiled, until
+from tests.eventually import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -208,9 +209,12 @@ async def test_streams_that_want_the_same_share_one_watch(w: Wire) -> None:
         return len(w.watched) > 0
 
     await until(stand)
-    while not all(task.done() for task in tasks):
+
+    def told() -> bool:
         put(w, Changed(Offer.TOOLS))
-        await asyncio.sleep(0.02)
+        return all(task.done() for task in tasks)
+
+    await eventually(told)
     assert len(w.watched) == 1
 
 
@@ -228,8 +232,7 @@ async def test_streams_of_two_eras_share_no_watch(w: Wire) -> None:
     behind.watch = watch
     sid = await w.initialize()
     async with w.send("GET", None, w.known(sid)):
-        while not eras:  # noqa: ASYNC110 - asked for by the service
-            await asyncio.sleep(0.01)
+        await eventually(lambda: eras)
         wanted = {"notifications": {"toolsListChanged": True}}
         async with w.asking("subscriptions/listen", wanted) as stream:
             assert (await stream.message())["params"]["notifications"] == {"toolsListChanged": True}

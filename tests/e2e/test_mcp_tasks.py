@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +14,7 @@ from remit.facts.mirrored import NAMED
 from tests.e2e.bridge_world import META, Bridge, token_file
 from tests.e2e.pairs import NEW, POLICIES, RESOURCES, SERVER
 from tests.e2e.speaking import ask
+from tests.eventually import awaited
 from tests.upstreams.rig import FOLDER, http_process
 
 if TYPE_CHECKING:
@@ -66,8 +66,12 @@ class Tasking:
 
     def until(self, ident: str, *statuses: str, path: str = "new") -> Any:
         """The task once it has one of these statuses."""
-        while (found := self.ask("tasks/get", path=path, taskId=ident).value["result"])["status"] not in statuses:
-            time.sleep(0.02)
+
+        def reached() -> Any:
+            found = self.ask("tasks/get", path=path, taskId=ident).value["result"]
+            return found if found["status"] in statuses else None
+
+        found = awaited(reached)
         assert (found["taskId"], found["resultType"]) == (ident, "complete")
         return found
 
@@ -154,13 +158,11 @@ def test_tasks_through_the_bridge(tasking: Tasking, tmp_path: Path) -> None:
             return bridge.heard()["result"]
 
         ident = ask("tools/call", name="multi_input", arguments={})["taskId"]
-        while (found := ask("tasks/get", taskId=ident))["status"] == "working":
-            time.sleep(0.02)
-        assert found["inputRequests"].keys() == {"one", "two"}
+        awaited(lambda: ask("tasks/get", taskId=ident)["status"] != "working")
+        assert ask("tasks/get", taskId=ident)["inputRequests"].keys() == {"one", "two"}
         ask("tasks/update", taskId=ident, inputResponses={"one": YES})
         ask("tasks/cancel", taskId=ident)
-        while (found := ask("tasks/get", taskId=ident))["status"] != "cancelled":
-            time.sleep(0.02)
+        awaited(lambda: ask("tasks/get", taskId=ident)["status"] == "cancelled")
 
 
 def test_the_ledger_of_tasks_verifies(tasking: Tasking) -> None:

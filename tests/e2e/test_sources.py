@@ -1,7 +1,6 @@
 """Source resources at work, over a real inventory: looked at, followed as they change, told of while they fail."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,15 +15,11 @@ from remit.discover.sighting import Kind, Subject
 from remit.facts.watched import Watched, Watches
 from remit.ports.source import Found
 from remit.work import sources
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.asyncio
 SHOP = Subject(Kind.AGENT, "shop/app.py#writer", "repo")
 LISTED = Subject(Kind.AGENT, "Night report", "import")
-
-
-async def until(true: Callable[[], bool]) -> None:
-    while not true():  # noqa: ASYNC110 - the inventory tells nobody; the test's own time ends it
-        await asyncio.sleep(0.02)
 
 
 async def test_sources_are_looked_at_as_the_bundle_has_them(tmp_path: Path) -> None:
@@ -41,20 +36,20 @@ async def test_sources_are_looked_at_as_the_bundle_has_them(tmp_path: Path) -> N
     missing = Watched("list", Watches.FILE, str(tmp_path / "none.csv"), (), (), processes=True, every_s=600)
     try:
         watching.follow({one.name: one for one in (repository, host, missing)})
-        await until(lambda: SHOP in discovery.inventory)
-        await until(lambda: any(one.name.startswith("cursor/uma@") for one in discovery.inventory))
-        await until(lambda: (FAILED, "Source list") in discovery.troubles)
+        await eventually(lambda: SHOP in discovery.inventory)
+        await eventually(lambda: any(one.name.startswith("cursor/uma@") for one in discovery.inventory))
+        await eventually(lambda: (FAILED, "Source list") in discovery.troubles)
         assert "there is no file" in discovery.troubles[FAILED, "Source list"].why
         assert (watching.states["list"].status, watching.states["list"].at_ms) == (Status.FALSE, None)
-        await until(lambda: watching.states["shop"].status is Status.TRUE)
+        await eventually(lambda: watching.states["shop"].status is Status.TRUE)
         assert "sightings; looked at again in 600 s" in watching.states["shop"].message
         assert LISTED not in discovery.inventory
         (tmp_path / "list.csv").write_text("kind,name\nagent,Night report\n")
         found = replace(missing, path=str(tmp_path / "list.csv"))
         watching.follow({"list": found})
-        await until(lambda: LISTED in discovery.inventory)
-        await until(lambda: (FAILED, "Source list") not in discovery.troubles)
-        await until(lambda: watching.states["list"].status is Status.TRUE)
+        await eventually(lambda: LISTED in discovery.inventory)
+        await eventually(lambda: (FAILED, "Source list") not in discovery.troubles)
+        await eventually(lambda: watching.states["list"].status is Status.TRUE)
         watching.follow({})
         assert watching.states == {}
     finally:
@@ -83,11 +78,11 @@ async def test_an_error_of_our_own_fails_the_look_and_not_the_source(
     try:
         watching.follow({"list": listed})
         assert watching.states["list"].status is Status.UNKNOWN
-        await until(lambda: watching.states["list"].status is Status.FALSE)
+        await eventually(lambda: watching.states["list"].status is Status.FALSE)
         assert "an error of Remit's own: RecursionError" in watching.states["list"].message
         broken.clear()
-        await until(lambda: LISTED in discovery.inventory)
-        await until(lambda: watching.states["list"].status is Status.TRUE)
+        await eventually(lambda: LISTED in discovery.inventory)
+        await eventually(lambda: watching.states["list"].status is Status.TRUE)
     finally:
         await watching.close()
         await discovery.close()

@@ -18,6 +18,7 @@ from remit.ports.upstream import ALONE, Along, Begun, Era, Failure, Reply, Resul
 from remit.trace.bodies import ActionBody, Choice, OutcomeBody, Passed, Status
 from tests.e2e.gateway_parts import bench
 from tests.e2e.gateway_world import compiled, until
+from tests.eventually import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -294,8 +295,7 @@ async def test_a_task_whose_time_is_over_is_cancelled_recorded_and_unknown(b: Be
     given: Mapping[str, Json] = {"text": "hello"}
     found = await b.driver.call_tool(b.authority(), ABLE, "shop", "echo", given, canonical(given))
     assert isinstance(found, Underway)
-    while not await outcomes(b):  # noqa: ASYNC110 - said by a timer
-        await asyncio.sleep(0.01)
+    await eventually(lambda: outcomes(b))
     assert sent(b, "tasks/cancel")
     assert [body.status for body in await outcomes(b)] == [Status.LOST]
     assert isinstance(await get(b, found.name), Refused)

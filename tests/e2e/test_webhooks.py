@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from tests.e2e.notes_world import TOOLS, Noting
 from tests.e2e.speaking import told
 from tests.e2e.test_brief import BRIEFED
 from tests.e2e.test_words import MALLORY, SEND, STRANGERS, fetched, opened
+from tests.eventually import awaited
 
 SECRET: Final = "whsec_" + base64.b64encode(b"a key of tests, 32 bytes of them").decode()
 RECEIVER: Final = Path(__file__).parents[1] / "upstreams" / "receiver.py"
@@ -46,7 +47,7 @@ class Receiving:
     def start(self) -> None:
         arguments = [sys.executable, RECEIVER, str(self.port), self.folder]
         self.process = subprocess.Popen(arguments, env={**environment(), "WEBHOOK_SECRET": SECRET})
-        until(lambda: listens(self.port))
+        awaited(lambda: listens(self.port))
 
     def stop(self) -> None:
         if self.process is not None:
@@ -71,11 +72,6 @@ class Receiving:
         """What was acted on for an approval."""
         found = [json.loads(body) for _, body in self.rows("act")]
         return [body for body in found if body["data"]["id"] == ident]
-
-
-def until(check: Callable[[], Any]) -> None:
-    while not check():
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -107,7 +103,7 @@ def test_people_are_told_and_nothing_that_an_agent_wrote_leaves(world: tuple[Not
     noting, receiving = world
     secret_text = "meet me at 5 and bring the file 4711"
     ident = waiting(noting, secret_text)
-    until(lambda: receiving.bodies(ident))
+    awaited(lambda: receiving.bodies(ident))
     [said] = receiving.bodies(ident)
     assert said["type"] == "approval.opened"
     assert said["data"]["what"] == "mail 1 recipient, …@evil.example: (text of 36 characters)"
@@ -117,7 +113,7 @@ def test_people_are_told_and_nothing_that_an_agent_wrote_leaves(world: tuple[Not
     assert not any(word in everything for word in (MALLORY, "mallory", "meet me", "4711", "ana"))
     done = noting.service.remit("approvals", "deny", ident, token=noting.service.user("ana"))
     assert done.returncode == 0, done.stderr
-    until(lambda: len(receiving.bodies(ident)) == 2)
+    awaited(lambda: len(receiving.bodies(ident)) == 2)
     assert receiving.bodies(ident)[1]["type"] == "approval.denied"
 
 
@@ -130,14 +126,14 @@ def test_it_is_acted_on_once_though_sender_and_receiver_were_each_killed_twice(
     for when in ("die-before", "die-after"):
         (receiving.folder / when).touch()
         ids.append(waiting(noting, when))
-        until(receiving.ended)
+        awaited(receiving.ended)
         # The receiver died in mid-delivery, and now the sender, which does not know how that ended.
         noting.service.kill()
         receiving.start()
         noting.service.start()
-        until(lambda: receiving.bodies(ids[-1]))
+        awaited(lambda: receiving.bodies(ids[-1]))
     ids.append(waiting(noting, "at last"))
-    until(lambda: receiving.bodies(ids[-1]))
+    awaited(lambda: receiving.bodies(ids[-1]))
     acts = [ident for ident, _ in receiving.rows("act")]
     assert len(acts) == len(set(acts)) == 3
     for ident in ids:
@@ -157,7 +153,7 @@ def test_drift_is_told_to_who_asked_for_it_once_and_in_no_words_of_the_agent(wor
         assert old in text
         service.write({file: text.replace(old, new)})
     service.told("apply")
-    until(lambda: service.remit("inventory", "accept", "agent/scout").returncode == 0)
+    awaited(lambda: service.remit("inventory", "accept", "agent/scout").returncode == 0)
     time.sleep(1.5)  # a turn of the outbox: from here on it listens
     at = int(time.time() * 1000)
     edge, times = {"verb": "uses", "to": "tool/otlp:HUSH"}, {"first_ms": at, "last_ms": at}
@@ -173,7 +169,7 @@ def test_drift_is_told_to_who_asked_for_it_once_and_in_no_words_of_the_agent(wor
     listing.write_text(json.dumps({"sightings": [seen]}))
     done = service.remit("discover", "import", str(listing), "--send")
     assert done.returncode == 0, done.stderr
-    until(lambda: any(json.loads(body)["type"] == "agent.drifted" for _, body in receiving.rows("act")))
+    awaited(lambda: any(json.loads(body)["type"] == "agent.drifted" for _, body in receiving.rows("act")))
     [told_] = [json.loads(body) for _, body in receiving.rows("act") if json.loads(body)["type"] == "agent.drifted"]
     data = told_["data"]
     assert (data["agent"], data["kind"], data["follows"]) == ("scout", "new-tool", "notice")
@@ -205,7 +201,7 @@ def test_an_incident_through_the_gateway_is_told_listed_and_closed(world: tuple[
         found = [json.loads(body) for _, body in receiving.rows("act")]
         return [body["data"] for body in found if body["type"] == event]
 
-    until(lambda: bodies("incident.opened"))
+    awaited(lambda: bodies("incident.opened"))
     [opened_] = bodies("incident.opened")
     assert (opened_["title"], opened_["severity"]) == ("agent scout was denied again and again: notes/load by never", 3)
     [listed] = service.told("incidents", "ls")
@@ -214,7 +210,7 @@ def test_an_incident_through_the_gateway_is_told_listed_and_closed(world: tuple[
     service.start()
     done = service.remit("incidents", "close", listed["id"], "--as", "expected", token=service.user("ana"))
     assert done.returncode == 0, done.stderr
-    until(lambda: bodies("incident.closed"))
+    awaited(lambda: bodies("incident.closed"))
     assert bodies("incident.closed")[0]["by"] == "user:ana"
     shown = service.told("incidents", "show", listed["id"])
     assert (shown["state"], shown["timeline"][-1]["what"]) == ("closed", "closed: expected")
@@ -240,19 +236,19 @@ def test_a_channel_that_is_down_is_tried_again_and_holds_up_no_call(world: tuple
         assert row is None or row[1] in {None, "the receiver answered 503"}
         return int(row[0]) if row else 0
 
-    until(lambda: outbox.exists() and attempts() >= 2)
+    awaited(lambda: outbox.exists() and attempts() >= 2)
     assert receiving.bodies(ident) == []
     doctor = noting.service.remit("doctor")
     assert "channel desk: 1 notice waiting, 0 given up: the receiver answered 503" in doctor.stdout + doctor.stderr
     (receiving.folder / "down").unlink()
-    until(lambda: receiving.bodies(ident))
-    until(lambda: "channel desk: 0 notices waiting, 0 given up" in noting.service.remit("doctor").stdout)
+    awaited(lambda: receiving.bodies(ident))
+    awaited(lambda: "channel desk: 0 notices waiting, 0 given up" in noting.service.remit("doctor").stdout)
 
 
 def test_the_secret_is_nowhere_but_where_it_was(world: tuple[Noting, Receiving]) -> None:
     noting, receiving = world
     ident = waiting(noting, "hello")
-    until(lambda: receiving.bodies(ident))
+    awaited(lambda: receiving.bodies(ident))
     service = noting.service
     assert SECRET not in json.dumps(service.told("get", "channels"))
     service.stop()

@@ -1,6 +1,5 @@
 """Starts the test servers, builds upstreams to them, and reads what they were asked."""
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from remit.adapters.upstreams.build import AnyUpstream, build_upstream
 from remit.adapters.upstreams.exchange import open_http_session
 from remit.facts.catalog import Http, Server, Stdio
 from remit.facts.limits import Limits
+from tests.eventually import awaited, eventually
 
 FOLDER = Path(__file__).parent
 LIMITS = Limits(result_bytes_max=2 * 1024 * 1024)
@@ -48,9 +48,8 @@ def http_process(program: str, folder: Path) -> Generator[int]:
     port_file = folder / f"{program}.port"
     with subprocess.Popen([sys.executable, str(FOLDER / program), str(port_file)]) as process:
         try:
-            while not port_file.exists():
-                assert process.poll() is None, f"{program} did not start"
-                time.sleep(0.02)
+            awaited(lambda: port_file.exists() or process.poll() is not None)
+            assert process.poll() is None, f"{program} did not start"
             yield int(port_file.read_text())
         finally:
             process.kill()
@@ -94,19 +93,20 @@ class Rig:
 
     async def until(self, key: str) -> dict[str, Any]:
         """The first log entry that has `key`, waited for."""
-        while True:
-            for entry in await self.log():
-                if key in entry:
-                    return entry
-            await asyncio.sleep(0.02)
+
+        async def having() -> list[dict[str, Any]]:
+            return [entry for entry in await self.log() if key in entry]
+
+        return (await eventually(having))[0]
 
     async def until_sent(self, method: str, times: int = 1) -> list[dict[str, Any]]:
         """The messages of `method`, once there are `times`."""
-        while True:
+
+        async def enough() -> list[dict[str, Any]] | None:
             found = await self.messages(method)
-            if len(found) >= times:
-                return found
-            await asyncio.sleep(0.02)
+            return found if len(found) >= times else None
+
+        return await eventually(enough)
 
     async def notes(self, **values: Any) -> None:
         """How the HTTP server shall behave beside what tools' names ask."""

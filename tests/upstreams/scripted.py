@@ -16,6 +16,7 @@ from remit.adapters.upstreams.exchange import open_http_session
 from remit.adapters.upstreams.http import HttpUpstream
 from remit.facts.catalog import Http, Server
 from remit.facts.limits import DEFAULT
+from tests.eventually import eventually
 from tests.upstreams.rig import ManualClock
 
 Json = Any
@@ -60,9 +61,8 @@ class Scripted:
 
     async def until(self, method: str, times: int = 1) -> list[Json]:
         """The messages of `method`, once there are `times`."""
-        while len(found := self.messages(method)) < times:  # noqa: ASYNC110 - said by another task
-            await asyncio.sleep(0.01)
-        return found
+        await eventually(lambda: len(self.messages(method)) >= times)
+        return self.messages(method)
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         message: Json = await request.json()
