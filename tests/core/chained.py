@@ -10,7 +10,7 @@ from remit.facts.action import Action, ActionKind
 from remit.facts.agent import Agent, Authority, Link
 from remit.facts.canonical import Json, canonical
 from remit.facts.catalog import Catalog, Effect, Http, PolicySource, Route, Server, Sink, Tool
-from remit.facts.label import closed
+from remit.facts.label import Labels, closed
 from remit.facts.session import Session
 from remit.facts.store import Store
 from remit.pdp.decide import decide
@@ -22,7 +22,8 @@ from tests.core.deciding import NOW, schema, tool
 DEPTH = 3
 SESSIONS = 3
 CALLS = 3
-URI = "remit://any"
+URIS = ("remit://any", "note:b")
+PROMPTS = ("any", "b")
 MODE = schema(mode={"type": "string", "enum": ["a", "b"]})
 GIVEN: tuple[Mapping[str, Json], ...] = ({"mode": "a"}, {"mode": "b"}, {})
 """Every input that `MODE` takes: it may be left out."""
@@ -69,6 +70,50 @@ class Place(NamedTuple):
     done: frozenset[tuple[str, str]]
 
 
+class Asked(NamedTuple):
+    """One thing that an agent may do: what people call it, where it gets to, what it brings, and the stores it uses."""
+
+    known: str
+    kind: ActionKind
+    server: str
+    name: str
+    args: Mapping[str, Json]
+    brings: Labels
+    external: bool = False
+    irreversible: bool = False
+    duties: Labels = frozenset()
+    reads: tuple[str, ...] = ()
+    writes: str | None = None
+
+
+def asked(bundle: Bundle) -> Iterator[Asked]:
+    """Everything that can be asked of servers: their tools, resources and prompts."""
+    for used, args in product(bundle.catalog.tools.values(), GIVEN):
+        store = used.store
+        yield Asked(
+            f"{used.server}/{used.name}",
+            ActionKind.CALL_TOOL,
+            used.server,
+            used.name,
+            args,
+            closed(used.source),
+            used.sink is Sink.EXTERNAL,
+            used.effect is Effect.IRREVERSIBLE,
+            frozenset(tag for tag in used.tags if tag.startswith("duty-")),
+            (store.name,) if store is not None and store.reads else (),
+            store.name if store is not None and store.writes else None,
+        )
+    for server in bundle.catalog.servers.values():
+        brings, outside = closed(server.source), server.declared_sink is Sink.EXTERNAL
+        for uri in URIS:
+            known, stores = f"read_resource of {server.name}", bundle.stores.get(server.name, ())
+            kind_ = ActionKind.READ_RESOURCE
+            yield Asked(known, kind_, server.name, uri, {"uri": uri}, brings, outside, reads=stores)
+        for prompt in PROMPTS:
+            known = f"get_prompt of {server.name}"
+            yield Asked(known, ActionKind.GET_PROMPT, server.name, prompt, {"name": prompt}, brings, outside)
+
+
 @dataclass(slots=True)
 class Plain:
     """The plain search of `bundle`: `found` has the length of the shortest chain by goal and tool."""
@@ -95,21 +140,16 @@ class Plain:
         return self.found
 
     def _working(self, place: Place, length: int) -> Iterator[Place]:
-        for used, args in product(self.bundle.catalog.tools.values(), GIVEN):
-            if self._may(place, ActionKind.CALL_TOOL, used.server, used.name, args) is None:
+        for used in asked(self.bundle):
+            if self._may(place, used.kind, used.server, used.name, used.args) is None:
                 continue
-            for goal in self._goals(place, used, args):
-                self.found.setdefault((goal, f"{used.server}/{used.name}"), length + 1)
-            labels = place.labels | closed(used.source)
-            done = place.done | {(tag, used.name) for tag in used.tags if tag.startswith("duty-")}
+            for goal in self._goals(place, used):
+                self.found.setdefault((goal, used.known), length + 1)
+            labels = place.labels | used.brings
+            done = place.done | {(tag, used.name) for tag in used.duties}
             yield place._replace(labels=labels, calls=min(place.calls + 1, CALLS), done=done)
-            if used.store is not None and used.store.writes and place.hop + 1 < SESSIONS:
-                yield Place((), labels, 0, place.hop, used.store.name, done)
-        for server in self.bundle.catalog.servers.values():
-            read = self._may(place, ActionKind.READ_RESOURCE, server.name, URI, {"uri": URI})
-            prompt = self._may(place, ActionKind.GET_PROMPT, server.name, "any", {"name": "any"})
-            if read is not None or prompt is not None:
-                yield place._replace(labels=place.labels | closed(server.source), calls=min(place.calls + 1, CALLS))
+            if used.writes is not None and place.hop + 1 < SESSIONS:
+                yield Place((), labels, 0, place.hop, used.writes, done)
         if len(place.chain) < DEPTH:
             for agent in self.bundle.catalog.agents.keys() - set(place.chain):
                 if self._may(place, ActionKind.DELEGATE, "", agent, {}) is not None:
@@ -118,22 +158,15 @@ class Plain:
             yield place._replace(chain=place.chain[:-1])
 
     def _taking(self, place: Place, length: int) -> Iterator[Place]:
-        for agent, used in product(self.bundle.catalog.agents, self.bundle.catalog.tools.values()):
-            if used.store is None or not used.store.reads or used.store.name != place.store:
+        for agent, used in product(self.bundle.catalog.agents, asked(self.bundle)):
+            if place.store not in used.reads:
                 continue
             fresh = Place((agent,), frozenset(), 0, place.hop + 1, None, place.done)
-            for args in GIVEN:
-                if self._may(fresh, ActionKind.CALL_TOOL, used.server, used.name, args) is not None:
-                    for goal in self._goals(fresh, used, args):
-                        self.found.setdefault((goal, f"{used.server}/{used.name}"), length + 1)
-                    done = place.done | {(tag, used.name) for tag in used.tags if tag.startswith("duty-")}
-                    yield fresh._replace(labels=place.labels | closed(used.source), calls=1, done=done)
-
-        for agent, server in product(self.bundle.catalog.agents, self.bundle.catalog.servers.values()):
-            if place.store in self.bundle.stores.get(server.name, ()):
-                fresh = Place((agent,), frozenset(), 0, place.hop + 1, None, place.done)
-                if self._may(fresh, ActionKind.READ_RESOURCE, server.name, URI, {"uri": URI}) is not None:
-                    yield fresh._replace(labels=place.labels | closed(server.source), calls=1)
+            if self._may(fresh, used.kind, used.server, used.name, used.args) is not None:
+                for goal in self._goals(fresh, used):
+                    self.found.setdefault((goal, used.known), length + 1)
+                done = place.done | {(tag, used.name) for tag in used.duties}
+                yield fresh._replace(labels=place.labels | used.brings, calls=1, done=done)
 
     def _may(
         self, place: Place, what: ActionKind, server: str, name: str, args: Mapping[str, Json]
@@ -157,28 +190,20 @@ class Plain:
             )
         return None
 
-    def _holds(
-        self, place: Place, policy: str, agent: str, used: Tool, args: Mapping[str, Json], *, without: str = ""
-    ) -> bool:
+    def _holds(self, place: Place, policy: str, agent: str, used: Asked, *, without: str = "") -> bool:
         """Whether the permit `policy` alone would let `agent` do it, with no label of the family `without` held."""
         kept = frozenset(label for label in place.labels if label.partition(":")[0] != without)
         alone = replace(
             self.bundle, policies={policy: self.bundle.policies[policy]}, _slices={}, _reached={}, _generated={}
         )
         other = Plain(alone, approver=False)
-        return other.one(place._replace(labels=kept), agent, used, args)
+        return other.one(place._replace(labels=kept), agent, used)
 
-    def one(self, place: Place, agent: str, used: Tool, args: Mapping[str, Json]) -> bool:
-        """Whether `agent`, as a link of the chain of `place`, may call `used`."""
+    def one(self, place: Place, agent: str, used: Asked) -> bool:
+        """Whether `agent`, as a link of the chain of `place`, may do what is `used`."""
         links = tuple(Link(name, f"s{at}") for at, name in enumerate(place.chain))
-        action = Action(
-            ActionKind.CALL_TOOL,
-            used.server,
-            used.name,
-            canonical(args),
-            args,
-            Authority(links, None, "t", NOW + 1_000),
-        )
+        authority = Authority(links, None, "t", NOW + 1_000)
+        action = Action(used.kind, used.server, used.name, canonical(used.args), used.args, authority)
         sessions = tuple(Session(link.sid, link.agent, None, NOW, place.labels, calls=place.calls) for link in links)
         said = decide(Snapshot(self.bundle, sessions, Pin.MATCHES), action, NOW)
         if isinstance(said.verdict, Permit):
@@ -186,23 +211,27 @@ class Plain:
         # Another link may be what is not permitted: then this one is not among those of whom it is said.
         return agent not in {reason.agent for reason in said.reasons}
 
-    def _goals(self, place: Place, used: Tool, args: Mapping[str, Json]) -> Iterator[str]:
+    def _goals(self, place: Place, used: Asked) -> Iterator[str]:
         # Whatever a decision names: of an escalation that is the gates.
         permits = [
             (agent, ident)
             for agent in set(place.chain)
             for ident, policy in self.bundle.policies.items()
-            if not policy.forbids and self._holds(place, ident, agent, used, args)
+            if not policy.forbids and self._holds(place, ident, agent, used)
         ]
         for goal, family, reaches in (
-            ("confidential-outside", "confidential", used.sink is Sink.EXTERNAL),
-            ("untrusted-final", "untrusted", used.effect is Effect.IRREVERSIBLE),
+            ("confidential-outside", "confidential", used.external),
+            ("untrusted-final", "untrusted", used.irreversible),
         ):
             if not (reaches and family in place.labels):
                 continue
-            meant = {agent for agent, one in permits if not self._holds(place, one, agent, used, args, without=family)}
+            meant = {
+                agent
+                for agent, one in permits
+                if f'Remit::Label::"{family}' in self.bundle.policies[one].statement.text
+                and not self._holds(place, one, agent, used, without=family)
+            }
             if not meant >= set(place.chain):
                 yield goal
-        mine = {tag for tag in used.tags if tag.startswith("duty-")}
-        if any(tag in mine and name != used.name for tag, name in place.done):
+        if any(tag in used.duties and name != used.name for tag, name in place.done):
             yield "duties-together"

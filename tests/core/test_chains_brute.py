@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from remit.assure.chains.finding import chains
 from remit.assure.chains.found import Chained
-from remit.facts.catalog import Catalog, Effect, Sink, Tool
+from remit.facts.catalog import Catalog, Effect, Server, Sink, Tool
 from remit.facts.store import Store
 from remit.policy.bundle import Bundle
 from remit.policy.compile import compile_bundle
@@ -75,6 +75,9 @@ CONDITIONS = (
     'context.delegation.chain.contains(Remit::Agent::"bob")',
     'context has input && context.input has mode && context.input.mode == "a"',
     'context has input && context.input has mode && context.input.mode like "b*"',
+    'context has input && context.input has uri && context.input.uri like "note:*"',
+    'context has input && context.input has name && context.input.name == "b"',
+    "context has impact && context.impact.external",
 )
 PRINCIPALS = ("principal", 'principal in Remit::Group::"g"', 'principal == Remit::Agent::"ada"')
 ACTIONS = (
@@ -85,7 +88,10 @@ ACTIONS = (
     'action == Remit::Action::"one___a"',
     'action in [Remit::Action::"one___b", Remit::Action::"two___c"]',
     'action == Remit::Action::"delegate"',
+    'action in [Remit::Action::"read_resource", Remit::Action::"get_prompt"]',
+    'action == Remit::Action::"get_prompt"',
 )
+RESOURCES = ("resource", "resource", "resource", 'resource in Remit::Server::"two"')
 
 
 @st.composite
@@ -94,7 +100,7 @@ def policies(draw: st.DrawFn) -> list[str]:
     for number in range(draw(st.integers(1, 6))):
         permits = number == 0 or draw(st.booleans())
         gate = "" if permits or draw(st.booleans()) else ' @gate("owner")'
-        scope = f"{draw(st.sampled_from(PRINCIPALS))}, {draw(st.sampled_from(ACTIONS))}, resource"
+        scope = ", ".join(draw(st.sampled_from(part)) for part in (PRINCIPALS, ACTIONS, RESOURCES))
         word = draw(st.sampled_from(("when", "unless"))) if number else "when"
         body = draw(st.sampled_from(CONDITIONS)) if number else "true"
         body = body if draw(st.booleans()) else f"{body} && {draw(st.sampled_from(CONDITIONS))}"
@@ -110,7 +116,21 @@ def catalogs(draw: st.DrawFn) -> Catalog:
         "ada": ["g"],
         **({"bob": draw(st.sampled_from([["g"], ["h"], []]))} if draw(st.booleans()) else {"bob": ["h"]}),
     }
-    return world(agents, draw(tools()), *draw(policies()))
+    made = world(agents, draw(tools()), *draw(policies()))
+    return replace(made, servers={name: draw(servers(one)) for name, one in made.servers.items()})
+
+
+@st.composite
+def servers(draw: st.DrawFn, one: Server) -> Server:
+    """`one` with what it is asked for beside its tools."""
+    source = frozenset(draw(st.sets(st.sampled_from(LABELS), max_size=1)))
+    return replace(one, source=source, declared_sink=draw(st.sampled_from([None, *Sink, Sink.EXTERNAL])))
+
+
+def outside(made: Catalog) -> Catalog:
+    """`made`, with server `two` outside, which brings nothing but what its tools do."""
+    two = replace(made.servers["two"], source=frozenset(), declared_sink=Sink.EXTERNAL)
+    return replace(made, servers={**made.servers, "two": two})
 
 
 def lengths(found: tuple[Chained, ...]) -> dict[tuple[str, str], int]:
@@ -132,6 +152,28 @@ def lengths(found: tuple[Chained, ...]) -> dict[tuple[str, str], int]:
             f' when {{ context has input && context.input has mode && context.input.mode == "{mode}" }};'
             for mode in "ab"
         ),
+    )
+)
+@example(
+    # A permit that no label is named in means no data, though it holds only where there is some.
+    world(
+        {"ada": ["g"]},
+        [kind("one/b", effect=Effect.WRITE, sink=Sink.EXTERNAL, source=["confidential:pay"])],
+        '@id("p0") permit (principal, action, resource)'
+        ' when { context has input && context.input has mode && context.input.mode like "b*" };',
+        '@id("p1") permit (principal, action, resource) unless { context.session.labels.isEmpty() };',
+    )
+)
+@example(
+    # The way by people's yes to what a server is asked for is shorter than the one that needs nobody.
+    outside(
+        world(
+            {"ada": ["g"]},
+            [kind("one/b", source=["confidential:pay"])],
+            '@id("p0") permit (principal, action, resource);',
+            '@id("p1") @gate("owner") forbid (principal, action == Remit::Action::"one___b", resource)'
+            " unless { context.session.calls > 1 };",
+        )
     )
 )
 def test_chains_are_those_of_a_plain_search(given: Catalog) -> None:

@@ -95,7 +95,7 @@ def test_a_flow_by_what_a_server_is_asked_for_beside_its_tools(kind_: ActionKind
     running = compile_bundle(replace(catalog, servers=outside), shadow_every=0).result
     assert isinstance(running, Bundle)
     result = chains(running)
-    assert any(text.startswith("what two is asked for beside its tools") for text in result.searched.assumed)
+    assert not any("beside its tools" in text for text in result.searched.assumed)
     assert only(result).steps[-1].doing.kind is kind_
     assert said in list(story(only(result)))[-1]
     text = cut_and_kept(running, result)

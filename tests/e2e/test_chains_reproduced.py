@@ -15,10 +15,12 @@ import pytest
 
 from proof.counting import listens
 from proof.service import Service, environment, free_port
-from tests.e2e.speaking import told
+from tests.e2e.speaking import META, VERSION, ask, told
 
 DRY = Path(__file__).parents[1] / "upstreams" / "dry.py"
 MODE = {"type": "object", "properties": {"mode": {"type": "string", "enum": ["a", "b"]}}}
+BESIDE = {"read_resource": "resources/read", "get_prompt": "prompts/get"}
+NOTE = "note:"
 NAMES = ("pay_list", "save", "load", "send", "publish", "web", "wipe")
 TOOLS = [{"name": name, "description": f"Does {name}.", "inputSchema": MODE} for name in NAMES]
 RESOURCES = """\
@@ -29,7 +31,7 @@ metadata: {name: workers}
 apiVersion: remit.dev/v1alpha1
 kind: Server
 metadata: {name: dry}
-spec: {url: "http://127.0.0.1:PORT/mcp", source: []}
+spec: {url: "http://127.0.0.1:PORT/mcp", source: [], sink: external}
 """
 AGENTS = """\
 ---
@@ -52,6 +54,9 @@ POLICIES = """\
   Remit::Action::"dry___pay_list", Remit::Action::"dry___save", Remit::Action::"dry___publish"], resource);
 @id("sends") permit (principal == Remit::Agent::"sender", action in [
   Remit::Action::"dry___load", Remit::Action::"dry___send"], resource);
+@id("asks") permit (principal == Remit::Agent::"reader", action == Remit::Action::"read_resource", resource)
+when { context.input.uri like "note:*" };
+@id("prompts") permit (principal == Remit::Agent::"sender", action == Remit::Action::"get_prompt", resource);
 @id("works") permit (principal in Remit::Group::"workers", action in [
   Remit::Action::"dry___web", Remit::Action::"dry___wipe"], resource);
 @id("hands") permit (principal, action == Remit::Action::"delegate", resource);
@@ -112,9 +117,27 @@ def executed(service: Service, chain: dict[str, Any]) -> list[tuple[str, bool, s
             tokens[f"{name}/{step['name']}"] = done.stdout.split()[0]
             continue
         for _ in range(step["times"]):
-            failed, text = told(service, tokens[name], step["server"], step["name"], step["arguments"])
+            if step["kind"] == "call_tool":
+                failed, text = told(service, tokens[name], step["server"], step["name"], step["arguments"])
+            else:
+                failed, text = beside(service, tokens[name], step)
             found.append((step["name"], failed, text))
     return found
+
+
+def beside(service: Service, token: str, step: dict[str, Any]) -> tuple[bool, str]:
+    """Whether asking for a resource or a prompt failed, and the text of what came back."""
+    method = BESIDE[step["kind"]]
+    params = {**step["arguments"], "_meta": META}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+    head = {"mcp_protocol_version": VERSION, "mcp_method": method, "mcp_name": step["name"]}
+    accept = "application/json, text/event-stream"
+    value = ask(service, "POST", f"/mcp/{step['server']}", token, body, accept=accept, **head).value
+    if "error" in value:
+        return True, value["error"]["message"]
+    result = value["result"]
+    texts = [*result.get("contents", ()), *(one["content"] for one in result.get("messages", ()))]
+    return False, "".join(one["text"] for one in texts)
 
 
 @pytest.mark.timeout(240)
@@ -125,8 +148,12 @@ def test_every_chain_that_is_found_reproduces_and_is_cut(service: Service, tmp_p
     assert ends.keys() == {
         ("confidential-outside", "send"),
         ("confidential-outside", "publish"),
+        ("confidential-outside", NOTE),
+        ("confidential-outside", "any"),
         ("untrusted-final", "wipe"),
     }
+    assert [one["kind"] for one in ends["confidential-outside", NOTE]["steps"]] == ["call_tool", "read_resource"]
+    assert ends["confidential-outside", "any"]["together"], "who gets prompts takes up what another read"
     assert ends["confidential-outside", "send"]["together"]
     assert len(ends["untrusted-final", "wipe"]["steps"][-1]["agents"]) > 1
     calls = tmp_path / "calls"

@@ -66,6 +66,11 @@ class Doing:
     name: str
     args: Mapping[str, Json]
 
+    @property
+    def tool(self) -> str:
+        """What its server is asked for: `SERVER/TOOL`, or `KIND of SERVER` whatever the name that it is asked by."""
+        return f"{self.server}/{self.name}" if self.kind is ActionKind.CALL_TOOL else f"{self.kind} of {self.server}"
+
 
 class World:
     """Sessions, stores, accounts and a clock. `user` is for whom sessions run; without `budgets` none is spent."""

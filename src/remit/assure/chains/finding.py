@@ -21,7 +21,7 @@ from remit.assure.parts import form
 from remit.assure.world import START_MS
 from remit.facts.action import ActionKind
 from remit.facts.agent import Mode
-from remit.facts.catalog import Catalog, Sink
+from remit.facts.catalog import Catalog
 from remit.facts.guarantee import NoFlow, Rate
 from remit.facts.label import closed
 from remit.policy.bundle import Bundle
@@ -262,8 +262,11 @@ def _assumed(bundle: Bundle, world: World) -> Iterator[str]:
     if not world.deep:
         yield "no policy looks at delegation or counts calls: a chain of agents may do no more than its first one"
     beside = {call.doing.server for call in world.calls if call.doing.kind is not ActionKind.CALL_TOOL}
-    for server in sorted(name for name in beside if bundle.catalog.servers[name].sink is Sink.EXTERNAL):
-        yield f"what {server} is asked for beside its tools gets outside: {OUTSIDE.name} is about tools, no_flow is not"
+    for server in sorted(name for name in beside if bundle.catalog.servers[name].declared_sink is None):
+        yield (
+            f"{OUTSIDE.name} does not look at what {server} is asked for beside its tools: its resource declares no"
+            " sink, so that no_flow and policies take it for outside"
+        )
     for (server, name), stores in sorted(world.leaks.unsaid.items()):
         yield f"{server}/{name} may read {', '.join(stores)}: no tool is said to, and something has to"
     if world.leaks.any:

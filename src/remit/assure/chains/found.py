@@ -63,8 +63,8 @@ class Chained:
 
     @property
     def tool(self) -> str:
-        """What ends it, as `SERVER/TOOL`."""
-        return f"{self.steps[-1].doing.server}/{self.steps[-1].doing.name}"
+        """What ends it, as `Doing.tool` says it."""
+        return self.steps[-1].doing.tool
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,10 +55,8 @@ class Call:
 
     @property
     def tool(self) -> str:
-        """What it calls, for people."""
-        kind = self.doing.kind
-        named = f"{self.doing.server}/{self.doing.name}"
-        return named if kind is ActionKind.CALL_TOOL else f"{kind.value} {self.doing.server or self.doing.name}".strip()
+        """What it calls, for people: the same whatever it is called with."""
+        return self.doing.tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +134,12 @@ def _beside(bundle: Bundle, space: Space, read: Mapping[str, Literals]) -> Itera
             yield f"{noun}: there are more ways to name one than were tried"
         for server in bundle.catalog.servers.values():
             held = feeds_at(server, bundle.catalog.guarantees.values()).guards
+            external = server.declared_sink is Sink.EXTERNAL
             brings, stores = space.mask(closed(server.source)), bundle.stores.get(server.name, ())
             for name in names:
                 doing = Doing(kind, server.name, name, {argument: name})
-                yield Call(doing, brings, reads=stores if kind is ActionKind.READ_RESOURCE else (), guards=held)
+                read_from = stores if kind is ActionKind.READ_RESOURCE else ()
+                yield Call(doing, brings, reads=read_from, external=external, guards=held)
 
 
 def _names(part: Slice, found: Literals, path: Path, plainest: str) -> Samples:
