@@ -50,7 +50,7 @@ class Turns:
             load_api=of("api"),
             proofs=turning(erasures=turning(finish=of("erasures")), checkpoints=turning(advance=of("checkpoints"))),
             discoverer=turning(start=of("discoverer"), turn=of("discovery")),
-            driver=turning(expire_due=of("expiry")),
+            driver=turning(control=turning(expire_due=of("expiry"))),
             lease=turning(turn=of("lease")),
             incidents=turning(turn=of("incidents")),
             outbox=turning(notifying=turning(turn=of("outbox"))),

@@ -207,6 +207,53 @@ def test_lines_that_do_not_fit_are_dropped_and_counted_and_nobody_waits(
     assert logs.dropped == 8
 
 
+def test_logs_that_cannot_be_opened_or_take_no_more_fail_to_stderr_alone_which_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "logs"
+    folder.symlink_to(tmp_path / "not-mounted")
+    logs = Logs(folder, logging.INFO)
+    logs.start()
+    logging.getLogger("remit.test").warning("something is wrong")
+    logs.close()
+    why = f"{folder} is a link to {tmp_path / 'not-mounted'}, which is not there"
+    assert logs.unwritten == why
+    said = capsys.readouterr().err
+    assert said.count(f"the logs cannot be written: {why}; warnings come here alone") == 1
+    assert "something is wrong" in said
+
+    folder.unlink()
+    logs = Logs(folder, logging.INFO)
+    logs.start()
+    assert logs.unwritten is None
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(RotatingFileHandler, "doRollover", full)
+    monkeypatch.setattr(subject, "FILE_BYTES_MAX", 1)
+    for _ in range(3):
+        logging.getLogger("remit.test").warning("something is wrong")
+    logs.close()
+    said = capsys.readouterr().err
+    assert said.count("the logs cannot be written: [Errno 28] No space left on device") == 1
+    assert said.count("something is wrong") == 3
+
+
+def test_a_service_whose_logs_cannot_be_opened_runs_its_loops_and_doctor_says_so(tmp_path: Path) -> None:
+    counting = Counting(tmp_path)
+    service = counting.service
+    service.data.mkdir(mode=0o700)
+    (service.data / "logs").symlink_to(tmp_path / "not-mounted")
+    with counting:
+        service.says("the logs cannot be written: ")
+        told = service.remit("doctor")
+        assert told.returncode == 1
+        assert "which is not there; warnings are on the service's stderr alone" in told.stdout
+        assert f"next: mend {service.data / 'logs'}" in told.stdout
+        assert "1 to mend" in told.stderr, "a loop of it does not run"
+
+
 def test_a_level_that_there_is_not_is_refused(counting: Counting) -> None:
     done = counting.service.remit("up", "--log-level", "loud")
     assert done.returncode == 2

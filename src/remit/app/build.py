@@ -226,7 +226,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     def services() -> Services:
         from remit.app.facade import Facade, Seen
 
-        seen = Seen(lambda: discoverer.watched, proofs.checkpoints.signed)
+        seen = Seen(lambda: discoverer.watched, proofs.checkpoints.signed, lambda: logs and logs.unwritten)
         facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping, seen)
         proving = (proofs.checkpoints, proofs.erasures, signer, authenticator, _CLOCK, _ENTROPY)
         return Services(

@@ -41,9 +41,10 @@ async def checks(
     settings: Settings,
     watched: Mapping[str, SourceState],
     signed: Callable[[], Signed],
+    unwritten: str | None,
 ) -> Sequence[Check]:
     """Every check, the most urgent first. How servers and credentials stand is asked for once all have been reached."""
-    found = [*_data(settings), await _workspace(runtime), *_admission(runtime)]
+    found = [*_data(settings), logs(settings.logs, unwritten), await _workspace(runtime), *_admission(runtime)]
     in_doubt = await ledger.in_doubt()
     found.append(_labels(await runtime.unnameable()))
     found.append(
@@ -112,6 +113,14 @@ def _data(settings: Settings) -> Iterator[Check]:
         f"{free // (1024 * 1024)} MiB free for the ledger; a full disk denies every call",
         None if roomy else f"free space on the disk of {settings.data}",
     )
+
+
+def logs(folder: Path, unwritten: str | None) -> Check:
+    """Whether the service's own log is written, which is `unwritten` because of what that says."""
+    if unwritten is None:
+        return Check("logs", True, f"written in {folder}")  # noqa: FBT003
+    text = f"cannot be written: {unwritten}; warnings are on the service's stderr alone"
+    return Check("logs", False, text, f"mend {folder} (a folder that the service may write), then restart it")  # noqa: FBT003
 
 
 async def _workspace(runtime: Runtime) -> Check:

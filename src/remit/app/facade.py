@@ -45,10 +45,11 @@ DECIDED_MAX: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What loops beside it have seen: how each watched source fares, and how far signing is."""
+    """What else of the service knows: how each watched source fares, how far signing is, why no log is written."""
 
     watched: Callable[[], Mapping[str, SourceState]]
     signed: Callable[[], Signed]
+    unwritten: Callable[[], str | None]
 
 
 class Facade:
@@ -209,4 +210,5 @@ class Facade:
             self._settings,
             self._seen.watched(),
             self._seen.signed,
+            self._seen.unwritten(),
         )

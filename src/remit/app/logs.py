@@ -7,6 +7,7 @@ Laws
   error its type and place: its text may be anything.
 * Logging never waits and never fails a request: lines queue, one thread writes them, what does
   not fit is dropped and counted. That thread is started once the service answers.
+* Where the file cannot be opened or takes no more, stderr goes on and says so once, and `unwritten` for as long.
 """
 
 import logging
@@ -16,6 +17,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
@@ -24,6 +26,7 @@ from typing import Any, Final, TypeAlias
 
 from remit.app.failure import Exit, Failure
 from remit.app.front import fault
+from remit.app.output import say
 from remit.facts.text import escaped
 
 FIELDS: Final = (
@@ -88,6 +91,8 @@ class Logs:
         self._inlet = _Inlet()
         self._outlets: tuple[_Outlet, ...] = ()
         self._file: _File | None = None
+        self._filing: _Outlet | None = None
+        self._unopened: str | None = None
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="remit-logs", daemon=True)
         root = logging.getLogger()
@@ -105,19 +110,35 @@ class Logs:
         """How many lines were lost: too many at once, or a file that takes no more."""
         return self._inlet.lost + sum(outlet.lost for outlet in self._outlets)
 
+    @property
+    def unwritten(self) -> str | None:
+        """Why the file cannot be opened, or took no more when it was last written; None where it takes lines."""
+        return self._unopened if self._filing is None else self._filing.why
+
     def start(self) -> None:
-        """Write what has queued and what comes. Imports what it takes, so not at the start of a service."""
+        """Write what has queued and what comes. Imports what it takes, so not at the start of a service.
+
+        Where the file cannot be opened, warnings go to stderr alone, which says so.
+        """
         from structlog.dev import ConsoleRenderer
         from structlog.processors import JSONRenderer
 
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = self._file = _File(self._folder / FILE, backupCount=FILES_MAX - 1, encoding="utf-8")
         words = ConsoleRenderer(colors=False, timestamp_key="at", pad_event_to=0)
-        self._outlets = (
-            _Outlet(logging.DEBUG, JSONRenderer(_dumps), file.line, file.flush),
-            _Outlet(logging.WARNING, words, _say, sys.stderr.flush),
-        )
+        outlets = [_Outlet(logging.WARNING, words, _say, sys.stderr.flush)]
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = self._file = _File(self._folder / FILE, backupCount=FILES_MAX - 1, encoding="utf-8")
+        except OSError as error:
+            self._unopened = _why(self._folder, error)
+            self._tell(self._unopened)
+        else:
+            self._filing = _Outlet(logging.DEBUG, JSONRenderer(_dumps), file.line, file.flush, self._tell)
+            outlets.insert(0, self._filing)
+        self._outlets = tuple(outlets)
         self._thread.start()
+
+    def _tell(self, why: str) -> None:
+        say(f"the logs cannot be written: {escaped(why)}; warnings come here alone (next: remit doctor)")
 
     def close(self) -> None:
         """Write what is left, and configure nothing any more.
@@ -127,10 +148,13 @@ class Logs:
         root = logging.getLogger()
         root.removeHandler(self._inlet)
         root.setLevel(self._before)
-        if self._file is not None:
+        if self._thread.is_alive():
             self._ending.set()
             self._thread.join()
-            self._file.close()
+        if self._file is not None:
+            # What a full disk did not take was told of.
+            with suppress(OSError):
+                self._file.close()
 
     def _run(self) -> None:
         # Looked at now and then: to be woken for each line would cost more than the line.
@@ -165,14 +189,24 @@ class _Inlet(logging.Handler):
 
 
 class _Outlet:
-    """Where records of `level` and above are written, each as one line."""
+    """Where records of `level` and above are written, each as one line; `fails` hears why, each time that begins."""
 
-    def __init__(self, level: int, render: Render, write: Callable[[str], None], flush: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        level: int,
+        render: Render,
+        write: Callable[[str], None],
+        flush: Callable[[], None],
+        fails: Callable[[str], None] | None = None,
+    ) -> None:
         self._level = level
         self._render = render
         self._write = write
         self._flush = flush
+        self._fails = fails
         self.lost = 0
+        self.why: str | None = None
+        """Why nothing could be written, the last time; None where it could."""
 
     def take(self, record: logging.LogRecord) -> None:
         """Write `record`; count it as lost where that fails."""
@@ -181,15 +215,23 @@ class _Outlet:
         try:
             text = self._render(None, record.levelname.lower(), event_of(record))
             self._write(text.decode("utf-8") if isinstance(text, bytes) else text)
-        except Exception:  # noqa: BLE001 - whatever it was, nobody can be told in a line
-            self.lost += 1
+        except Exception as error:  # noqa: BLE001 - whatever it was, nobody can be told in a line
+            self._lose(error)
 
     def flush(self) -> None:
         """Pass on what was written."""
         try:
             self._flush()
-        except Exception:  # noqa: BLE001
-            self.lost += 1
+        except Exception as error:  # noqa: BLE001
+            self._lose(error)
+        else:
+            self.why = None
+
+    def _lose(self, error: Exception) -> None:
+        self.lost += 1
+        before, self.why = self.why, str(error) or type(error).__name__
+        if before is None and self._fails is not None:
+            self._fails(self.why)
 
 
 class _File(RotatingFileHandler):
@@ -208,6 +250,12 @@ class _File(RotatingFileHandler):
         self._out = open(self.baseFilename, "a", encoding="utf-8", opener=_private)  # noqa: SIM115
         self._chars = self._out.tell()
         return self._out
+
+
+def _why(folder: Path, error: OSError) -> str:
+    if folder.is_symlink() and not folder.exists():
+        return f"{folder} is a link to {folder.readlink()}, which is not there"
+    return f"{error.filename or folder}: {error.strerror or error}"
 
 
 def _say(text: str) -> None:
