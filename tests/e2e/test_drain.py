@@ -12,6 +12,7 @@ import pytest
 from proof.counting import Counting
 from proof.service import REMIT, Service, environment
 from tests.e2e.raw import listen, post, rest
+from tests.eventually import awaited
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -56,16 +57,14 @@ def test_calls_in_flight_finish_streams_end_and_nothing_new_comes_in(tmp_path: P
         token = service.agent("clerk")
         stream = listen(service.port, token)
         running = post(service.port, token, "in-flight")
-        while "in-flight" not in counting.effects:
-            time.sleep(0.02)
+        awaited(lambda: "in-flight" in counting.effects)
         assert service.process is not None
         service.process.send_signal(signal.SIGTERM)
         with stream:
             stream.settimeout(5)
             while stream.recv(65536):
                 pass  # its end is what is waited for
-        while listening(service.port):
-            time.sleep(0.02)
+        awaited(lambda: not listening(service.port))
         assert service.process.poll() is None, "the call in flight was not waited for"
         with running:
             said = rest(running)
@@ -80,8 +79,7 @@ def test_what_does_not_finish_in_time_is_cancelled_and_recorded(tmp_path: Path) 
     with slow(tmp_path, 30.0, "--limit", "drain_s_max=1") as counting:
         service = counting.service
         connection = post(service.port, service.agent("clerk"), "too-long")
-        while "too-long" not in counting.effects:
-            time.sleep(0.02)
+        awaited(lambda: "too-long" in counting.effects)
         assert service.process is not None
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(15) == 0, service.log
@@ -104,12 +102,10 @@ def test_a_second_signal_hurries(tmp_path: Path, second: signal.Signals) -> None
     with slow(tmp_path, 60.0, "--limit", "drain_s_max=50") as counting:
         service = counting.service
         connection = post(service.port, service.agent("clerk"), "long")
-        while "long" not in counting.effects:
-            time.sleep(0.02)
+        awaited(lambda: "long" in counting.effects)
         assert service.process is not None
         service.process.send_signal(signal.SIGTERM)
-        while listening(service.port):
-            time.sleep(0.02)
+        awaited(lambda: not listening(service.port))
         service.process.send_signal(second)
         assert service.process.wait(15) == 0, service.log
         connection.close()
