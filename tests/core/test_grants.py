@@ -20,6 +20,7 @@ from remit.facts.origin import Origin, Role, Traced
 from remit.pdp import granting
 from remit.pdp.decide import decide
 from remit.pdp.granting import reach_of, reach_recorded, terms
+from remit.pdp.holding import carried, holding
 from remit.policy.bundle import Bundle
 from remit.policy.reached import Reached
 from remit.policy.verdict import Deny, Escalate, Gate, Permit, Verdict
@@ -95,7 +96,8 @@ def granted(
     reach = reach_recorded(proposal, reached(running, asked))
     assert reach is not None
     made = terms(scope, "r-1.1", proposal, reach, reached(running, asked).tool, until_ms=NOW + 60_000, uses_max=3)
-    return Grant("r-1.2", replace(made, constraints=where), NOW, (Vote("uma", NOW, ("owner",)),))
+    held = holding(made, where, reached(running, asked).tool)
+    return Grant("r-1.2", held, NOW, (Vote("uma", NOW, ("owner",)),))
 
 
 def send(to: str, *, name: str = "shop/send", user: str | None = "max", **more: Json) -> Action:
@@ -498,6 +500,37 @@ def test_the_impact_of_a_call_bounds_its_grant_whether_or_not_a_policy_reads_it(
     assert grant.terms.measures == {"recipients": "2"}
     assert asked_of(running, send("ann", many=["ann"]), INDEX, grant).verdict == "permit"
     assert asked_of(running, send("ann", many=["ann", "ann", "ann"]), INDEX, grant).verdict == "escalate"
+
+
+def test_a_constraint_alone_bounds_its_argument_and_what_is_measured_there() -> None:
+    given = schema(to={"type": "string"}, n={"type": "number"}, many={"type": "array", "items": {"type": "string"}})
+    sized = replace(
+        tool("shop", "send", given),
+        impact={"amount": Extractor("$.n", Counts.NUMBER), "recipients": Extractor("$.many", Counts.PEOPLE)},
+    )
+    running = bundle(catalog(PERMIT, GATE, tools=(sized,)))
+    most = Constraint("n", Bound.AT_MOST, 150)
+    grant = granted(running, send("ann", n=130, many=["ann", "ann"]), INDEX, Scope.TOOL, most)
+    assert grant.terms.measures == {"recipients": "2"}
+    assert ("/n", "130") not in grant.terms.values
+
+    def asked(under: Grant, n: int = 130, many: int = 2) -> str:
+        people: Json = ["ann"] * many
+        return asked_of(running, send("ann", n=n, many=people), INDEX, under).verdict
+
+    assert [asked(grant, n=amount) for amount in (125, 131, 149, 150, 151)] == ["permit"] * 4 + ["escalate"]
+    assert asked(grant, many=3) == "escalate", "what is not held is as it was approved"
+    older = replace(grant, terms=replace(grant.terms, measures={"amount": "130", "recipients": "2"}))
+    assert [asked(older, n=amount) for amount in (130, 131)] == ["permit", "escalate"]
+
+
+def test_a_constraint_alone_bounds_what_its_argument_carries() -> None:
+    held = Constraint("text", Bound.EQUALS, "see http://new.example")
+    grant = granted(RUNNING, send("bob", text="see http://old.example"), INDEX, Scope.TOOL, held)
+    assert verdict(send("bob", text="see http://new.example"), grant) == "permit"
+    assert verdict(send("bob", text="see http://old.example"), grant) == "escalate"
+    deep = Constraint("text", Bound.EQUALS, {"a": ["http://one.example", 1], "b": "http://two.example"})
+    assert carried("http://one.example") | carried("http://two.example") <= holding(grant.terms, (deep,), None).carried
 
 
 def test_terms_are_read_back_as_they_were_written_and_what_is_none_is_nothing() -> None:

@@ -11,6 +11,7 @@ from remit.escalate.grants import Bound, Constraint, Scope, Wish
 from remit.escalate.machine import State
 from remit.escalate.voting import VoteRefused
 from remit.facts.catalog import PolicySource
+from remit.facts.impact import Counts, Extractor
 from remit.facts.record import RecordKind
 from remit.pep.answer import Awaiting, Refused, Released
 from remit.policy.verdict import Code
@@ -89,6 +90,24 @@ async def test_a_grant_answers_whoever_waits_for_the_same_already(b: Bench) -> N
     assert State.SUPERSEDED in states
     third.cancel()
     await asyncio.gather(third, return_exceptions=True)
+
+
+@driven
+async def test_a_constraint_takes_the_place_of_the_amount_that_was_approved(b: Bench) -> None:
+    b.hold_s(0)
+    catalog = b.bundle.catalog
+    tools = {
+        key: replace(one, impact={"amount": Extractor("$.amount", Counts.NUMBER)}) if key[1] == "pay" else one
+        for key, one in catalog.tools.items()
+    }
+    b.bundle = compiled(replace(catalog, tools=tools))
+    ident = await approved(b)
+    assert isinstance(await pay(b, 500), Released)
+    wish = Wish(Scope.TOOL, CLOCK.now_ms() + 60_000, where=(Constraint("amount", Bound.AT_MOST, 600),))
+    grant = await b.driver.grants.give(ident, b.bundle.catalog.users["bob"], wish, None)
+    assert grant.terms.measures == {}
+    assert isinstance(await pay(b, 550), Released)
+    assert isinstance(await pay(b, 601), Awaiting)
 
 
 @driven

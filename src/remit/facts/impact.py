@@ -51,6 +51,12 @@ class Extractor:
     path: str
     counts: Counts
 
+    @property
+    def argument(self) -> str | None:
+        """The argument that all of the measure stands in; None where it is not one."""
+        path = _steps(self.path)
+        return path[0] if path and isinstance(path[0], str) else None
+
     def to_json(self) -> Json:
         """As YAML spells it."""
         return {"path": self.path, "counts": self.counts.value}

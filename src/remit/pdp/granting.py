@@ -11,7 +11,8 @@ Laws
 * In a round what the client answers is covered where it brings nothing but a yes or a no.
 * Credentials and what content carries along are covered by value alone. Within the session what its user named, what
   was reached from that, and what the organisation knows needs no cover beside the gate's: it is whom the action is
-  for. For a tool, in any session, all is as it was approved, whoever vouches for it, but for what people held.
+  for. For a tool, in any session, all is as it was approved, whoever vouches for it, but for what people held: a
+  constraint alone bounds its argument, what that carries, and what is measured there.
 * A tool of the same kind (effect, sink, the words that ask for it) is covered where no stranger is among its targets.
 """
 
@@ -30,13 +31,13 @@ from remit.facts.impact import MEASURES
 from remit.facts.origin import Origin, Role, Traced
 from remit.facts.pointer import below, is_name, name_at, pointer, steps
 from remit.facts.results import spelt
+from remit.pdp.holding import carried, measured
 from remit.pdp.measure import impact
 from remit.policy.reached import Reached
 from remit.policy.verdict import Gate
 from remit.protect.origins import TRACED_MAX, Names, flow, leaves
-from remit.protect.pieces import CARRIED
 from remit.protect.scalars import Seen
-from remit.protect.tokens import parts, plain, whole
+from remit.protect.tokens import plain, whole
 from remit.trace.bodies import ActionBody
 
 _SINKS: Final = (Sink.NONE.value, Sink.INTERNAL.value, Sink.EXTERNAL.value)
@@ -93,7 +94,7 @@ def reach_of(
         given.setdefault(spelt(path), []).append((at, str(path[0]), value))
     wants: list[Want] = []
     values: set[Want] = set()
-    carried: set[str] = set()
+    strange: set[str] = set()
     carries: set[str] = set()
     count = 0
     for one in traced:
@@ -107,9 +108,9 @@ def reach_of(
             continue
         for at, argument, value in found:
             if one.role is Role.CONTENT:
-                carries |= _carried(value)
+                carries |= carried(value)
                 if one.origin > Origin.TRUSTED:
-                    carried |= _carried(value)
+                    strange |= carried(value)
                 continue
             want = Want(at, argument, canonical(value).decode())
             values.add(want)
@@ -122,7 +123,7 @@ def reach_of(
     wants += empty
     values.update(empty)
     told = max(count, len(empty)) < TRACED_MAX
-    return Reach(tuple(wants), frozenset(carried), frozenset(values), frozenset(carries), measures, told)
+    return Reach(tuple(wants), frozenset(strange), frozenset(values), frozenset(carries), measures, told)
 
 
 def _empty(arguments: Mapping[str, Json]) -> Iterator[Want]:
@@ -136,10 +137,6 @@ def _empty(arguments: Mapping[str, Json]) -> Iterator[Want]:
             stack += [(below(at, name), argument, inner) for name, inner in value.items()]
         elif isinstance(value, list):
             stack += [(below(at, number), argument, inner) for number, inner in enumerate(value)]
-
-
-def _carried(value: str | float) -> set[str]:
-    return {token for token, kind in parts(value) if kind in CARRIED} if isinstance(value, str) else set()
 
 
 def _vouching(one: Traced, value: str | float) -> str:
@@ -179,7 +176,10 @@ def covers(terms: Terms, body: ActionBody, reached: Reached) -> bool:
 def _fits(terms: Terms, action: Action, tool: Tool | None, arguments: Mapping[str, Json], reach: Reach) -> bool:
     if not reach.told or terms.agents != action.authority.agents or terms.user != action.authority.user:
         return False
-    if terms.kind != action.kind.value or terms.server != action.server or not _bounded(terms, reach.measures):
+    held = frozenset(one.name for one in terms.constraints)
+    if terms.kind != action.kind.value or terms.server != action.server:
+        return False
+    if not _bounded(terms, reach.measures, measured(tool, held)):
         return False
     same = terms.name == action.name and terms.pin == ("" if tool is None else tool.pin)
     if terms.scope is Scope.SESSION:
@@ -189,7 +189,6 @@ def _fits(terms: Terms, action: Action, tool: Tool | None, arguments: Mapping[st
             return not reach.wants and not reach.carried and _alike(terms.like, like(tool))
         seen = reach.carried <= terms.carried and all(_seen(terms, want) or _sent(terms, want) for want in reach.wants)
         return seen and _kept(terms, arguments, frozenset())
-    held = frozenset(one.name for one in terms.constraints)
     met = same and reach.carries <= terms.carried and all(one.met(arguments) for one in terms.constraints)
     asked = (want for want in (*reach.wants, *reach.values) if want.argument not in held)
     return met and _kept(terms, arguments, held) and all(_seen(terms, want) for want in asked)
@@ -245,10 +244,15 @@ def _alike(granted: tuple[str, ...], asked: tuple[str, ...]) -> bool:
     return _SINKS.index(asked[1]) <= _SINKS.index(granted[1])
 
 
-def _bounded(terms: Terms, measures: Mapping[str, str]) -> bool:
-    """No measure above that of what was approved; what was not measured then is not measured now."""
+def _bounded(terms: Terms, measures: Mapping[str, str], held: frozenset[str]) -> bool:
+    """No measure above that of what was approved; what was not measured then is not measured now, but for the `held`.
+
+    Older terms may bound one of those too.
+    """
     for name in MEASURES:
         approved, now = terms.measures.get(name), measures.get(name)
+        if approved is None and name in held:
+            continue
         if (approved is None) != (now is None):
             return False
         if approved is not None and now is not None and ("?" in (approved, now) or Decimal(now) > Decimal(approved)):

@@ -20,6 +20,7 @@ from remit.facts.durations import HOUR_MS
 from remit.facts.passkey import Confirmed
 from remit.facts.record import RecordKind, Ref
 from remit.pdp.granting import reach_recorded, terms
+from remit.pdp.holding import holding
 from remit.pep.decisions import Decisions
 from remit.pep.judging import Desk
 from remit.pep.memory import Memory
@@ -77,7 +78,7 @@ class Grants:
         unheld = _unheld(wish, reached)
         if unheld is not None:
             raise VoteRefused(unheld, f"remit approvals show {ident}")
-        made = replace(made, constraints=wish.where)
+        made = holding(made, wish.where, reached.tool)
         if wish.terms is not None and made.digest != wish.terms:
             why = "these are not the terms that were shown: what is running has changed since"
             raise VoteRefused(why, f"look again: remit approvals approve {ident} --grant --dry-run", stale=True)

@@ -215,7 +215,8 @@ def terms(
         ("gates", ", ".join(granted.gates)),
         ("until", f"{granted.expires}, {granted.uses_max} uses at most"),
     ]
-    seen = [*granted.values, *granted.carried, *(f"{one.name}{one.bound}{one.value}" for one in granted.where)]
+    held = [f"{one.name}{one.bound}{one.value}" for one in granted.where]
+    seen = [*granted.values, *granted.carried, *held, *(f"{name} <= {most}" for name, most in granted.measures.items())]
     rows = [
         (tag("dt", name), tag("dd", tag("bdi", shortened(value, chars_max), class_="given"))) for name, value in ours
     ]
