@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import resource
 import socket
 import sqlite3
@@ -152,6 +153,14 @@ def test_a_full_disk_denies_every_call_and_loses_nothing_acknowledged(tmp_path: 
         assert all("ledger/unwritable" in text(answer) for answer in answers)
         assert counting.effects == ["before"]
         assert not service.ready()
+        service.says("the ledger takes no records from now on; every action is denied; next: remit doctor")
+        assert "the ledger takes no records from now on" in (service.data / "logs" / "remit.jsonl").read_text("utf-8")
+        doctor = service.remit("doctor")
+        assert doctor.returncode == 1
+        assert re.match(r"FAIL  ledger: takes no records: .*, since 20\d\d-.*Z; every action is denied", doctor.stdout)
+        assert "next: free the cause (space on the disk, permissions of the folder), then start" in doctor.stdout
+        can = service.remit("can", "clerk", "counter/add", '{"id": "x"}', "--user", "ana")
+        assert (can.returncode, "ledger/unwritable" in can.stdout + can.stderr) == (1, True), can.stdout + can.stderr
         service.kill()
         assert service.remit("ledger", "verify").returncode == 0
         service.start()

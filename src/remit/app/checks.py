@@ -44,7 +44,13 @@ async def checks(
     unwritten: str | None,
 ) -> Sequence[Check]:
     """Every check, the most urgent first. How servers and credentials stand is asked for once all have been reached."""
-    found = [*_data(settings), logs(settings.logs, unwritten), await _workspace(runtime), *_admission(runtime)]
+    found = [
+        records(ledger.unwritable()),
+        *_data(settings),
+        logs(settings.logs, unwritten),
+        await _workspace(runtime),
+        *_admission(runtime),
+    ]
     in_doubt = await ledger.in_doubt()
     found.append(_labels(await runtime.unnameable()))
     found.append(
@@ -113,6 +119,18 @@ def _data(settings: Settings) -> Iterator[Check]:
         f"{free // (1024 * 1024)} MiB free for the ledger; a full disk denies every call",
         None if roomy else f"free space on the disk of {settings.data}",
     )
+
+
+def records(unwritable: str | None) -> Check:
+    """Whether the ledger takes records: without it every call is denied."""
+    if unwritable is None:
+        return Check("ledger", True, "takes records")  # noqa: FBT003
+    # Whoever is told so elsewhere is sent here.
+    why, _, following = unwritable.partition(" (next: ")
+    following = following.removesuffix(")")
+    if following == "remit doctor":
+        following = "free the cause (space on the disk, permissions of the folder), then start the service again"
+    return Check("ledger", False, f"takes no records: {why}", following)  # noqa: FBT003
 
 
 def logs(folder: Path, unwritten: str | None) -> Check:

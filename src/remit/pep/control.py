@@ -15,11 +15,13 @@ from remit.pdp.decision import Decision, Refuse
 from remit.pdp.stopping import reason_of
 from remit.pep import errand
 from remit.pep.attempt import Attempt
+from remit.pep.ending import unwritable
 from remit.pep.judging import BY_REMIT, Desk
 from remit.pep.memory import Memory
 from remit.pep.standing import Standing
 from remit.pep.withdrawing import Withdrawing
 from remit.policy.verdict import Code, Deny, Permit, Reason
+from remit.ports.ledger import LedgerUnwritable
 from remit.ports.system import Clock
 from remit.ports.upstream import Era, Upstream, UpstreamUnreachable
 from remit.trace.bodies import (
@@ -88,8 +90,11 @@ class Control:
     ) -> Decision:
         """What `decide` would say, without a record, a counter or any other effect.
 
-        The server is asked what it offers now, where it can be; one that never was counts as pinned.
+        The server is asked what it offers now, where it can be; one that never was counts as pinned. While the ledger
+        takes no records nothing would be permitted.
         """
+        if (why := self._desk.unwritable()) is not None:
+            return Decision(Deny(), unwritable(LedgerUnwritable(why), None).reasons, (Refuse(),))
         upstream = self._upstreams.get(server)
         if upstream is not None and kind is ActionKind.CALL_TOOL:
             with contextlib.suppress(UpstreamUnreachable):

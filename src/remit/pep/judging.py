@@ -99,6 +99,10 @@ class Desk:
                 pass
         return pending
 
+    def unwritable(self) -> str | None:
+        """Why no record is taken, if so."""
+        return self._ledger.unwritable()
+
     def edit_of(self, action: Action) -> str | None:
         """The proposal that holds what people approved in place of `action`; None where they did not."""
         tool = self.tool(action)

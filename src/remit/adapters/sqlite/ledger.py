@@ -17,6 +17,7 @@ from remit.adapters.sqlite import reads, rows
 from remit.adapters.sqlite.checkpoint import Checkpointer
 from remit.adapters.sqlite.doubt import left_in_doubt
 from remit.adapters.sqlite.errors import LedgerDamaged
+from remit.adapters.sqlite.failing import unwritable
 from remit.adapters.sqlite.lock import FolderLock
 from remit.adapters.sqlite.passkeys import passkeys
 from remit.adapters.sqlite.reads import Readers
@@ -27,7 +28,7 @@ from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import origin_of
 from remit.adapters.sqlite.verifying import rows_of
 from remit.adapters.sqlite.worker import Hire, Thread
-from remit.adapters.sqlite.writer import Writer, unwritable
+from remit.adapters.sqlite.writer import Writer
 from remit.escalate.grants import Grant
 from remit.escalate.machine import Approval
 from remit.facts.breaker import Trip
@@ -87,7 +88,7 @@ class SqliteLedger:
         """
         failure = self._writer.failure
         if failure is not None:
-            raise unwritable(failure)
+            raise self._writer.unwritable(failure)
         if self._closing is not None:
             raise LedgerUnwritable("the ledger is closed: the service is stopping")
         return self._writer.append(draft)

@@ -33,6 +33,7 @@ from typing import Final, Literal
 
 from remit.adapters.sqlite.checkpoint import Checkpointer
 from remit.adapters.sqlite.commit import Batch, Item, commit, prepare
+from remit.adapters.sqlite.failing import LOCKED, is_locked, tell_of, unwritable
 from remit.adapters.sqlite.segment import body_head, record_head
 from remit.adapters.sqlite.state import State
 from remit.adapters.sqlite.tables import SEQ_BITS
@@ -101,6 +102,7 @@ class Writer:
         """What the loop could not commit for want of the lock; the worker's, while `_busy`."""
         self._worker = worker
         self.failure: BaseException | None = None
+        self._failed_ms = 0
         self.locked = False
         """Whether another connection has had the lock for long."""
 
@@ -123,7 +125,7 @@ class Writer:
         the ledger is locked for long: they get no place.
         """
         if self.locked and draft.kind in _ACTIONS:
-            raise LedgerUnwritable(_LOCKED)
+            raise LedgerUnwritable(LOCKED)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Receipt] = loop.create_future()
         ref = self._take_in(draft, future)
@@ -136,8 +138,12 @@ class Writer:
         """Why nothing is taken any more, or for now no action; None while everything is."""
         failure = self.failure
         if failure is not None:
-            return str(unwritable(failure))
-        return _LOCKED if self.locked else None
+            return str(self.unwritable(failure))
+        return LOCKED if self.locked else None
+
+    def unwritable(self, failure: BaseException) -> LedgerUnwritable:
+        """What an append raises once `failure` happened."""
+        return unwritable(failure, self._failed_ms)
 
     def end(self) -> None:
         """Take no more; called where `append` is. What was taken is written by the worker."""
@@ -200,7 +206,7 @@ class Writer:
             try:
                 self._checkpointer.move()
             except BaseException as error:  # noqa: BLE001
-                self.failure = error
+                self._poison(error)
 
     def _next(self) -> Batch | None:
         """The next batch; None, and nobody is busy any more, when nothing is queued."""
@@ -221,8 +227,8 @@ class Writer:
                 try:
                     return self._chained(items)
                 except BaseException as error:  # noqa: BLE001
-                    self.failure = failure = error
-            _tell(items, partial(_refuse, items, failure))
+                    failure = self._poison(error)
+            _tell(items, partial(_refuse, items, self.unwritable(failure)))
 
     def _take(self) -> list[Item]:
         """What is queued, up to some number and size."""
@@ -290,7 +296,7 @@ class Writer:
         try:
             commit(self._conn, batch)
         except BaseException as error:
-            if _is_locked(error) and not self._conn.in_transaction:
+            if is_locked(error) and not self._conn.in_transaction:
                 raise _Locked from error
             return self._fails(batch, error)
         self._slow = self._clock.monotonic_s() - started > _SLOW_S
@@ -299,30 +305,19 @@ class Writer:
         return True
 
     def _fails(self, batch: Batch, error: BaseException) -> Literal[False]:
-        self.failure = error
-        _tell(batch.items, partial(_refuse, batch.items, error))
+        failure = self._poison(error)
+        _tell(batch.items, partial(_refuse, batch.items, self.unwritable(failure)))
         return False
 
-
-_LOCKED: Final = (
-    "another program has the ledger locked: no action is begun until it lets go "
-    "(next: end the program that has its file open; fuser, or lsof, names it)"
-)
-
-
-def _is_locked(error: BaseException) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-
-
-def unwritable(failure: BaseException) -> LedgerUnwritable:
-    """What an append raises once `failure` happened."""
-    error = LedgerUnwritable(
-        f"the ledger cannot be written: {failure or type(failure).__name__}; "
-        "every action is denied until the cause is gone and the service started again "
-        "(next: remit doctor)"
-    )
-    error.__cause__ = failure
-    return error
+    def _poison(self, error: BaseException) -> BaseException:
+        """Take no more because of `error`, or of what came before it; that."""
+        if self.failure is None:
+            self._failed_ms = self._clock.now_ms()
+            if self._seq > 1:
+                # Of a ledger that could not even be begun, whoever opens it hears.
+                tell_of(error)
+            self.failure = error
+        return self.failure
 
 
 def _tell(batch: Sequence[Item], deliver: Callable[[], None]) -> None:
@@ -340,9 +335,9 @@ def _resolve(batch: Batch) -> None:
             future.set_result(receipt)
 
 
-def _refuse(batch: Sequence[Item], failure: BaseException) -> None:
+def _refuse(batch: Sequence[Item], failure: LedgerUnwritable) -> None:
     for item in batch:
         future = item[4]
         if future is not None and not future.done():
-            future.set_exception(unwritable(failure))
+            future.set_exception(failure)
             future.exception()  # seen: a record that nobody waits for is no error of the loop's
