@@ -116,6 +116,11 @@ def test_what_is_newly_permitted_and_newly_denied() -> None:
     assert of_replay(Changes(), TERMS, "after 3 actions").state is State.UNFINISHED
 
 
+def test_what_changed_before_is_told_and_refuses_nothing() -> None:
+    came = of_replay(changed(("permit", "permit")), TERMS, None, 3)
+    assert (came.state, came.figures["changed_before"]) == (State.PASSED, 3)
+
+
 def test_what_the_ledger_does_not_hold_refuses_beyond_a_term() -> None:
     found = changed(("permit", "permit"))
     why = next(iter(LACKING))

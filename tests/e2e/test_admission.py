@@ -133,6 +133,24 @@ def test_terms_are_those_that_run_and_not_those_of_the_change(bank: Banking) -> 
     assert looked(bank)[0] == 0
 
 
+def test_a_change_is_held_against_what_runs_and_what_nobody_admitted_against_what_was(bank: Banking) -> None:
+    service = bank.service
+    pay(bank, "eve", "ann")
+    service.write({"eve.cedar": EVE.replace('"eve"', '"ann"')})
+    in_force(bank)
+    service.write({"clean.cedar": CLEAN})
+    code, look = looked(bank)
+    assert (code, look["stage"]) == (0, "admitted"), look
+    figures = next(one["figures"] for one in look["checks"] if one["check"] == "replay")
+    assert (figures["newly_permitted"], figures["newly_denied"], figures["changed_before"]) == (0, 0, 2)
+    # Whoever starts the service with another folder has not had it admitted by that.
+    service.stop()
+    (service.workspace / "eve.cedar").unlink()
+    service.start()
+    code, look = looked(bank)
+    assert (code, look["refused"]) == (1, ["replay"])
+
+
 def test_a_look_is_of_one_folder_over_one_bundle(bank: Banking) -> None:
     service, before = bank.service, in_force(bank)
     service.write({"clean.cedar": CLEAN})

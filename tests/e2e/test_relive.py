@@ -93,6 +93,25 @@ async def test_what_another_bundle_would_change_is_counted(tmp_path: Path) -> No
 
 
 @pytest.mark.asyncio
+async def test_two_bundles_differ_where_they_do_and_never_where_they_are_one(tmp_path: Path) -> None:
+    bundle, recorded = await history(tmp_path)
+    ledger = tmp_path / "ledger.sqlite3"
+    changed = POLICIES.replace("context.input.amount > 100", "context.input.amount > 1")
+    running = compiled(replace(bundle.catalog, policies=(PolicySource("shop.cedar", changed),)))
+    alike = list(reliving.relived_by_both(ledger, running, running))
+    assert len(alike) == len(recorded)
+    assert [(one.now, other.now) for one, other in alike if one.now != other.now] == []
+    assert any(one.now != one.was for one, _ in alike), "what was decided then is another matter"
+    both = list(reliving.relived_by_both(ledger, running, bundle))
+    assert {(str(one.now["verdict"]), str(other.now["verdict"])) for one, other in both if one.now and other.now} == {
+        ("permit", "permit"),
+        ("deny", "deny"),
+        ("escalate", "escalate"),
+        ("escalate", "permit"),
+    }
+
+
+@pytest.mark.asyncio
 async def test_what_a_breaker_or_a_halt_denied_is_no_change_of_policy(tmp_path: Path) -> None:
     loops = Breaker("loops", On.IDENTICAL, Over.AGENT, None, 3)
     async with bench(tmp_path) as b:

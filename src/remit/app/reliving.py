@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +56,20 @@ def relived(ledger: Path, bundle: Bundle, since_ms: int = 0, stop: Callable[[], 
 
     `stop` is asked after each page whether it has to end.
     """
-    history = History(bundle, since_ms)
+    for (one,) in _relived(ledger, [History(bundle, since_ms)], stop):
+        yield one
+
+
+def relived_by_both(
+    ledger: Path, before: Bundle, after: Bundle, since_ms: int = 0, stop: Callable[[], bool] = never
+) -> Iterator[tuple[Relived, Relived]]:
+    """As `relived`, each action by two bundles: where they are one, both say the same. Raises `Failure`."""
+    for one, other in _relived(ledger, [History(before, since_ms), History(after, since_ms)], stop):  # noqa: UP028
+        yield one, other
+
+
+def _relived(ledger: Path, histories: Sequence[History], stop: Callable[[], bool]) -> Iterator[Sequence[Relived]]:
+    """What each of `histories` makes of every action."""
     try:
         if not ledger.is_file():
             raise Failure(
@@ -65,14 +78,15 @@ def relived(ledger: Path, bundle: Bundle, since_ms: int = 0, stop: Callable[[], 
         with closing(reads.open_readonly(ledger)) as conn:
             after = 0
             # A page a transaction: an open read would keep the service's log from being reset.
-            while not stop() and (found := reads.stored_after(conn, after, PAGE)):
-                after = found[-1].id
-                for stored in found:
+            while not stop() and (page := reads.stored_after(conn, after, PAGE)):
+                after = page[-1].id
+                for stored in page:
                     record, erased = decode_record(stored.record), stored.body is None
                     ref, body = str(Ref(record.chain, record.seq)), kept_of(conn, stored)
-                    one = history.take(ref, record.at, record.bundle, body, erased=erased)
-                    if one is not None:
-                        yield one
+                    taken = [one.take(ref, record.at, record.bundle, body, erased=erased) for one in histories]
+                    # Whether a record holds an action to judge, it says itself: all of them, or none.
+                    if found := [one for one in taken if one is not None]:
+                        yield found
     except sqlite3.Error as error:
         why = str(error)
         raise Failure(

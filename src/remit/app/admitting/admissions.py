@@ -68,6 +68,7 @@ class Admissions:
             terms,
             signed,
             self._runtime.clock.now_ms(),
+            self._runtime.admitted,
         )
         made = self._looks[ident] = _Look(told)
         while len(self._looks) > KEPT_MAX:

@@ -13,7 +13,8 @@ from remit.facts.guarantee import SignOff
 class Asked:
     """What is looked at: the `workspace` folder, against the `running` source and the `ledger`, by `terms`.
 
-    `now_ms` is when. Without a `running` source everything is new.
+    `now_ms` is when. Without a `running` source everything is new. Where what runs was not `admitted`, it is no measure
+    of what may change: what was decided is.
     """
 
     workspace: Path
@@ -22,3 +23,4 @@ class Asked:
     terms: Terms
     signed: Mapping[str, SignOff]
     now_ms: int
+    admitted: bool = True

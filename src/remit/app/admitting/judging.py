@@ -83,8 +83,11 @@ def breaches_of(chain: Chained) -> tuple[Breach, ...]:
     return () if guarantee is None else tuple(Breach(guarantee.name, agent, tools) for agent in chain.agents)
 
 
-def of_replay(changes: Changes, terms: Terms, stopped: str | None) -> Came:
-    """What the last days would have been like is like what they were."""
+def of_replay(changes: Changes, terms: Terms, stopped: str | None, since: int = 0) -> Came:
+    """What the last days would be like is like what they would be by what runs.
+
+    That says otherwise of `since` of their actions than was decided then, which refuses nothing.
+    """
     permitted, denied = changes.total("permit"), changes.total("deny")
     was, now = changes.asked_was / changes.days, changes.asked_now / changes.days
     wrong: list[str] = []
@@ -112,9 +115,10 @@ def of_replay(changes: Changes, terms: Terms, stopped: str | None) -> Came:
         "newly_asked": changes.total("escalate"),
         "asks_a_day_before": round(was, 2),
         "asks_a_day_after": round(now, 2),
+        "changed_before": since,
         "stopped": stopped,
     }
-    next_ = "remit replay --ledger --against WORKSPACE"
+    next_ = "remit replay --ledger --against WORKSPACE, beside what was decided then"
     return Came(Check.REPLAY, _state(wrong, unseen), figures, (*wrong, *unseen), next_)
 
 

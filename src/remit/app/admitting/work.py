@@ -24,15 +24,17 @@ from remit.app.admitting.asked import Asked
 from remit.app.admitting.came import Came, State
 from remit.app.attacking.run import QUICK, attack
 from remit.app.failure import Failure
-from remit.app.reliving import relived
+from remit.app.reliving import relived, relived_by_both
 from remit.app.running import prepare
 from remit.app.scratch import scratch
 from remit.app.testing import Outcome, cases_in, cases_of
 from remit.assure.chains.finding import chains
 from remit.assure.chains.search import Bounds
 from remit.assure.changes import Changes
+from remit.assure.history import Relived
 from remit.assure.trying import failures
 from remit.facts.admission import Chains, Check, Profile
+from remit.facts.canonical import Json
 from remit.facts.durations import DAY_MS
 
 SHARES: Final[Mapping[Check, float]] = {Check.CASES: 0.2, Check.CHAINS: 0.5, Check.REPLAY: 0.6, Check.ATTACK: 1.0}
@@ -50,6 +52,7 @@ class Looking:
         self._end_s = time.monotonic() + asked.terms.seconds_max
         folder = Folder(asked.workspace)
         self.bundle = prepare(folder.load()).bundle
+        self._running = None if asked.running is None else prepare(asked.running).bundle
         self.fingerprint = folder.fingerprint() or ""
 
     def came(self) -> Iterator[Came]:
@@ -80,7 +83,7 @@ class Looking:
 
     def _chains(self) -> Iterator[Came]:
         asked, over = self._asked, self._until(Check.CHAINS)
-        running = None if asked.running is None else prepare(asked.running).bundle
+        running = self._running
         result = chains(self.bundle, Bounds(stop=over))
         known, left = frozenset[tuple[str, str]](), None
         if asked.terms.refuses is Chains.NEW and running is not None and result.free:
@@ -92,20 +95,32 @@ class Looking:
 
     def _replay(self) -> Came:
         asked, over = self._asked, self._until(Check.REPLAY)
-        changes, count = Changes(), 0
-        since_ms = asked.now_ms - asked.terms.days * DAY_MS
+        changes, count, since = Changes(), 0, 0
         stopped = False
-        for one in relived(asked.ledger, self.bundle, since_ms, over):
+        for was, one in self._relived(over):
             count += 1
-            if one.now is None:
+            if was is None or one.now is None:
                 changes.left[one.why] += 1
             else:
-                changes.take(one.was, one.now, agent=one.agent, tool=one.tool, at_ms=one.at_ms)
+                since += was["verdict"] != one.was["verdict"]
+                changes.take(was, one.now, agent=one.agent, tool=one.tool, at_ms=one.at_ms)
             if count % 100 == 0 and over():
                 stopped = True
                 break
         where = f"after {count} actions, when its time was over" if stopped or over() else None
-        return judging.of_replay(changes, asked.terms, where)
+        return judging.of_replay(changes, asked.terms, where, since)
+
+    def _relived(self, over: Callable[[], bool]) -> Iterator[tuple[Mapping[str, Json] | None, Relived]]:
+        """Each action as the folder judges it, and what it is held against.
+
+        That is what runs, over the same records: what changed before was let through then, or nobody looked at changes.
+        """
+        asked = self._asked
+        since_ms = asked.now_ms - asked.terms.days * DAY_MS
+        if self._running is None or not asked.admitted:
+            return ((one.was, one) for one in relived(asked.ledger, self.bundle, since_ms, over))
+        both = relived_by_both(asked.ledger, self._running, self.bundle, since_ms, over)
+        return ((before.now, after) for before, after in both)
 
     def _attack(self) -> Came:
         terms = self._asked.terms
