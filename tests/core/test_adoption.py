@@ -6,8 +6,10 @@ from itertools import product
 import pytest
 
 from remit.control.adoption import EXAMPLES_MAX, Observed, Tally, stopped_by
+from remit.facts.budget import Budget, Draw, Measure, Per
+from remit.pdp.decide import decide
 from remit.policy.verdict import Code, Reason, word
-from tests.core.deciding import OBSERVE, action, body, bundle, catalog, decided
+from tests.core.deciding import NOW, OBSERVE, action, body, bundle, catalog, decided, snapshot
 
 SAYS = {
     "permit": '@id("p-{0}") permit (principal == Remit::Agent::"{0}", action, resource);',
@@ -49,7 +51,7 @@ def test_of_a_chain_that_observes_each_agent_is_counted_for_itself(ada: str, bot
     recorded = body(decision)
     assert recorded.verdict == "permit"
     assert (recorded.observed is None) == (ada == bot == "permit")
-    call = Observed("r1-1.2", 5, "shop/look", ("ada", "bot"), recorded.reasons)
+    call = Observed("r1-1.2", 5, "shop/look", ("ada", "bot"), recorded.reasons, recorded.observed or "")
     for name, says in (("ada", ada), ("bot", bot)):
         would, policies = STOPS[says]
         found, reasons = stopped_by(name, call, forbids)
@@ -65,17 +67,53 @@ def test_of_a_chain_that_observes_each_agent_is_counted_for_itself(ada: str, bot
 def test_an_agent_alone_needs_no_policy_texts(says: str) -> None:
     running = bundle(catalog(SAYS[says].format("ada"), agents=[replace(catalog().agents["ada"], mode=OBSERVE)]))
     recorded = body(decided(running, action()))
-    call = Observed("r1-1.2", 5, "shop/look", ("ada",), recorded.reasons)
+    call = Observed("r1-1.2", 5, "shop/look", ("ada",), recorded.reasons, recorded.observed or "")
     would, reasons = stopped_by("ada", call, lambda _: False)
     assert would == recorded.observed
     assert reasons
 
 
+FEW = Budget("few", Measure.CALLS, Per.FLEET, None, 9, 86_400, 1, "owner")
+
+
+@pytest.mark.parametrize(
+    ("says", "would", "named"),
+    [
+        ("permit", "escalate", {"budget:few"}),
+        ("escalate", "escalate", {"g-ada", "budget:few"}),
+        ("deny", "deny", {"f-ada"}),
+        ("none", "deny", {None}),
+        ("barred", "deny", {None}),
+    ],
+)
+@pytest.mark.parametrize("chain", [("ada",), ("ada", "bot")])
+def test_a_budget_that_asks_people_is_named_and_counted_as_what_it_is(
+    says: str, would: str, named: set[str | None], chain: tuple[str, ...]
+) -> None:
+    known = catalog().agents
+    policies = (SAYS[says].format("ada"), SAYS["permit"].format("bot"))
+    found = [replace(known[name], mode=OBSERVE) for name in ("ada", "bot")]
+    running = bundle(replace(catalog(*policies, agents=found), budgets={"few": FEW}))
+    tally, asked = Tally("ada"), action(chain=chain)
+    for number in (3, 2):
+        draw = Draw(FEW, FEW.account(""), NOW, number, 1)
+        recorded = body(decide(replace(snapshot(running, asked), draws=(draw,)), asked, NOW))
+        assert recorded.observed == would
+        call = Observed(f"r1-1.{number}", number, "shop/look", chain, recorded.reasons, recorded.observed or "")
+        assert stopped_by("ada", call, forbids)[0] == would
+        tally.add(call, forbids)
+    assert (tally.denied, tally.asked) == ((2, 0) if would == "deny" else (0, 2))
+    rows = {row.policy: row for row in tally.rows()}
+    assert (set(rows), len(list(tally.rows()))) == (named, len(named))
+    if "budget:few" in rows:
+        assert "has spent 4 of" in rows["budget:few"].reason, "as the latest call found it"
+
+
 def test_a_policy_whose_text_is_lost_counts() -> None:
     reason = Reason(Code.POLICY, "not this", "x", None, "ada")
-    call = Observed("r1-1.2", 5, "shop/look", ("ada", "bot"), (reason,))
+    call = Observed("r1-1.2", 5, "shop/look", ("ada", "bot"), (reason,), "deny")
     assert stopped_by("ada", call, lambda _: True) == ("deny", (reason,))
-    assert stopped_by("bot", call, lambda _: True) == ("deny", ())
+    assert stopped_by("bot", call, lambda _: True) == ("escalate", ())
 
 
 def test_calls_count_once_policies_each_and_examples_are_the_latest() -> None:
@@ -83,9 +121,9 @@ def test_calls_count_once_policies_each_and_examples_are_the_latest() -> None:
     deny = (Reason(Code.POLICY, "one", "a", "a.cedar:1", "ada"), Reason(Code.POLICY, "two", "b", "a.cedar:2", "ada"))
     asks = (Reason(Code.GATE, "three", "c", "a.cedar:3", "ada"), Reason(Code.POLICY, "may", "p", None, "ada"))
     for number in range(9, 4, -1):
-        tally.add(Observed(f"r1-1.{number}", number, f"shop/{number % 2}", ("ada",), deny), forbids)
-    tally.add(Observed("r1-1.4", 4, "shop/look", ("ada",), asks), forbids)
-    tally.add(Observed("r1-1.3", 3, "shop/look", ("ada", "bot"), (replace(deny[0], agent="bot"),)), forbids)
+        tally.add(Observed(f"r1-1.{number}", number, f"shop/{number % 2}", ("ada",), deny, "deny"), forbids)
+    tally.add(Observed("r1-1.4", 4, "shop/look", ("ada",), asks, "escalate"), forbids)
+    tally.add(Observed("r1-1.3", 3, "shop/look", ("ada", "bot"), (replace(deny[0], agent="bot"),), "deny"), forbids)
     assert (tally.denied, tally.asked) == (5, 1)
     a, b, c = tally.rows()
     assert [(row.policy, row.denied, row.asked) for row in (a, b, c)] == [("a", 5, 0), ("b", 5, 0), ("c", 0, 1)]

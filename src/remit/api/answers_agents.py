@@ -4,7 +4,7 @@ from remit.api.answers import Answer
 
 
 class AdoptionRow(Answer):
-    """The calls that one policy spoke against; `policy` is null where none permits.
+    """The calls that one policy spoke against, or a `budget:NAME`; `policy` is null where none permits.
 
     `would_deny` and `would_ask` say what would have become of them; `examples` are decision ids, the
     latest first; `now` is what the running bundle says of the latest one, null where that cannot be told.

@@ -62,4 +62,4 @@ def _call(entry: Entry, body: ActionBody) -> Observed:
     record = entry.record
     tool = f"{body.server}/{body.name}" if body.server else body.name
     agents = tuple(agent for agent, _ in body.links)
-    return Observed(str(Ref(record.chain, record.seq)), record.at, tool, agents, body.reasons)
+    return Observed(str(Ref(record.chain, record.seq)), record.at, tool, agents, body.reasons, body.observed or "deny")

@@ -1,6 +1,6 @@
 """What observing an agent has let through: its calls counted by the policy that would have stopped them.
 
-Laws: a call counts once among the denied or the asked, and once under each policy that stopped
+Laws: a call counts once among the denied or the asked, and once under each policy and budget that stopped
 it. A call is never left out for want of knowledge: a policy whose text is lost counts as one that
 forbids.
 """
@@ -21,7 +21,7 @@ class Observed:
     """One call that went through although policy said otherwise of some agent of its chain.
 
     `ref` is its decision id, `at` in milliseconds since the epoch, `agents` the chain, `reasons`
-    those on record.
+    those on record, and `verdict` what was overridden, `deny` or `escalate`.
     """
 
     ref: str
@@ -29,14 +29,15 @@ class Observed:
     tool: str
     agents: tuple[str, ...]
     reasons: tuple[Reason, ...]
+    verdict: str
 
 
 @dataclass(slots=True)
 class Row:
-    """The calls that one policy spoke against; `policy` is None where none permits.
+    """The calls that one policy spoke against, or a budget; `policy` is None where none permits.
 
     `denied` and `asked` say what would have become of them; `examples` are decision ids, the
-    latest first.
+    latest first, whose `reason` it is.
     """
 
     policy: str | None
@@ -67,7 +68,8 @@ class Tally:
         self.denied += denied
         self.asked += not denied
         for reason in reasons:
-            key = (reason.policy, reason.text)
+            # A budget says each time how much is spent by then.
+            key = (reason.policy, "" if _of_budget(reason) else reason.text)
             row = self._rows.get(key)
             if row is None:
                 row = self._rows[key] = Row(reason.policy, reason.text, reason.where, call.at)
@@ -86,16 +88,25 @@ def stopped_by(agent: str, call: Observed, forbids: Forbids) -> tuple[str, tuple
     """What policy said of `agent` alone, `deny` or `escalate`, and the reasons for it; none where it permitted.
 
     Reads `policy.evaluate` backwards: no permit; else gates, beside the permits behind them; else
-    policies of which all forbid, or all permit.
+    policies of which all forbid, or all permit. `pdp.spending` adds what has people asked about every agent of
+    the chain; a denial of policy's comes before that.
     """
     own = tuple(reason for reason in call.reasons if reason.agent == agent)
     unpermitted = tuple(reason for reason in own if reason.code is Code.NO_POLICY)
     if unpermitted:
         return "deny", unpermitted
     gates = tuple(reason for reason in own if reason.code is Code.GATE)
-    if gates:
-        return "escalate", gates
-    said = (reason for reason in own if reason.code is Code.POLICY and reason.policy is not None)
-    # Alone in its chain, it is the one that was overridden, and what is said is what forbade.
-    alone = set(call.agents) == {agent}
-    return "deny", tuple(reason for reason in said if alone or forbids(reason.policy or ""))
+    budgets = tuple(reason for reason in call.reasons if _of_budget(reason))
+    if not gates and call.verdict == "deny":
+        said = (reason for reason in own if reason.code is Code.POLICY and reason.policy is not None)
+        # Alone in its chain, it is the one that was overridden, and what is said is what forbade.
+        alone = set(call.agents) == {agent}
+        forbade = tuple(reason for reason in said if alone or forbids(reason.policy or ""))
+        if forbade:
+            return "deny", forbade
+    return "escalate", (*gates, *budgets)
+
+
+def _of_budget(reason: Reason) -> bool:
+    """Whether it is a budget that has people asked: it speaks of no agent of the chain."""
+    return reason.code is Code.GATE and reason.agent is None
