@@ -97,6 +97,9 @@ def lint(statement: Statement, form: Form, ground: Ground) -> Findings:
     if (why := confidence_problem(statement, form)) is not None:
         errors.append(statement.problem(why, "confidence", ident, HINT))
     warnings.extend(statement.problem(text, words, ident) for text, words in _doubts(form, reached, ground))
+    for name in sorted(set(form.annotations) - ANNOTATIONS):
+        hint = nearest(f"@{name}", (f"@{known}" for known in ANNOTATIONS))
+        warnings.append(statement.problem(f"the annotation @{name} means nothing here", f"@{name}", ident, hint))
     return Findings(tuple(errors), tuple(warnings))
 
 
@@ -214,8 +217,6 @@ def _doubts(form: Form, reached: tuple[str, ...], ground: Ground) -> Iterator[tu
         yield "no action in its scope has this resource: it never applies", "resource"
     if form.constant:
         yield "a condition looks at nothing, so it is always or never met", "when"
-    for name in sorted(set(form.annotations) - ANNOTATIONS):
-        yield f"the annotation @{name} means nothing here", f"@{name}"
     obligation = form.annotations.get("obligation", "")
     if obligation and problem(obligation) is None:
         for text in _idle(parsed(obligation), reached, ground):

@@ -67,7 +67,7 @@ class Statement:
 
     def locate(self, words: str) -> tuple[int, int]:
         """Line and column of `words` in the file; of the statement where they are not in it."""
-        found = _outside_comments(self.text).find(words) if words else -1
+        found = outside_comments(self.text).find(words) if words else -1
         if found < 0:
             return self.line, self.column
         before = self.text[:found]
@@ -123,6 +123,6 @@ class _Place:
         return Statement(self.source.path, self.line, column, text[start:end].rstrip())
 
 
-def _outside_comments(text: str) -> str:
+def outside_comments(text: str) -> str:
     """`text` with every comment blanked, so that words are not found inside one."""
     return TOKEN.sub(lambda token: " " * len(token[0]) if token[0].startswith("//") else token[0], text)

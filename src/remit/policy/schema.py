@@ -291,6 +291,13 @@ def resolves(schema: Mapping[str, Json], action: str, path: tuple[str, ...]) -> 
     return path[-1] in attributes(schema, action, path[:-1])
 
 
+def kind_at(schema: Mapping[str, Json], action: str, path: tuple[str, ...]) -> str | None:
+    """The Cedar type of `context.<path>` for `action`; None where it does not exist."""
+    here = attributes(schema, action, path[:-1]).get(path[-1]) if path else None
+    found = _at(here, "name") or _at(here, "type")
+    return found if isinstance(found, str) else None
+
+
 def names_of(schema: Mapping[str, Json], section: str, kind: str | None = None) -> tuple[str, ...]:
     """Names in a section of the schema: actions, or the ids that entity type `kind` lists."""
     here = _at(schema, NAMESPACE, section)

@@ -10,7 +10,7 @@ from typing import Final
 
 from remit.facts.finding import finds_of
 from remit.facts.text import escaped
-from remit.policy import cedar
+from remit.policy import cedar, mistakes
 from remit.policy.form import Form
 from remit.policy.lint import Ground, detect_first, policy_id, untypable, without_monitors
 from remit.policy.parse import Statement
@@ -19,7 +19,7 @@ from remit.policy.schema import NAMESPACE, attributes, names_of, resolves
 
 _PREFIX: Final = re.compile(r"^(for policy `policy\d+`[:,] |Policy parse error: )")
 _ENUM: Final = re.compile(r"entity `([\w:]+)::\"(.*)\"` is of an enumerated entity type", re.DOTALL)
-_ACTION: Final = re.compile(r"unrecognized action `[\w:]*Action::\"(.*)\"`", re.DOTALL)
+_ACTION: Final = re.compile(r"unrecognized action `([\w:]*)Action::\"(.*)\"`", re.DOTALL)
 _MISSING: Final = re.compile(r"attribute `(.+)` in context for [\w:]*Action::\"(.+)\" not found", re.DOTALL)
 _OPTIONAL: Final = re.compile(r".* access to optional attribute `(.+)` in context for", re.DOTALL)
 _NO_ACTION: Final = "unable to find an applicable action"
@@ -33,7 +33,7 @@ def syntax(statement: Statement, message: str) -> Problem:
     text = _PREFIX.sub("", message)
     named = _QUOTED.search(text)
     words = named[1] if named else text.rpartition(": ")[2]
-    return statement.problem(escaped(text, chars_max=300), words)
+    return statement.problem(escaped(text, chars_max=300), words, hint=mistakes.in_syntax(statement, text))
 
 
 def problems(statement: Statement, form: Form, ground: Ground, schema: cedar.Schema) -> tuple[Problem, ...]:
@@ -50,7 +50,11 @@ def problems(statement: Statement, form: Form, ground: Ground, schema: cedar.Sch
 def _said(messages: list[str], statement: Statement, form: Form, ground: Ground) -> Iterator[Problem]:
     ident = policy_id(form)
     unknown_action = any(_ACTION.match(message) for message in messages)
+    odd_kinds = [kind for message in messages if (kind := mistakes.unknown_type(message, statement, ground))]
     missing: dict[str, list[str]] = {}
+    typed = mistakes.in_types(messages, statement, ground.reached(form), ground)
+    for one in (*odd_kinds, *typed):
+        yield statement.problem(one.text, one.words, ident, one.hint)
     for message in messages:
         if found := _ENUM.match(message):
             kind, name = found[1], found[2]
@@ -60,22 +64,29 @@ def _said(messages: list[str], statement: Statement, form: Form, ground: Ground)
             words = f'{kind}::"{name}"'
             yield statement.problem(f'there is no {noun.lower()} "{name}"', words, ident, hint)
         elif found := _ACTION.match(message):
+            prefix, name = found.groups()
             names = names_of(ground.schema, "actions")
-            words = f'{NAMESPACE}::Action::"{found[1]}"'
-            hint = nearest(found[1], names) or _accept_first(found[1], names)
-            yield statement.problem(f'there is no action "{found[1]}"', words, ident, hint)
+            hint = nearest(name, names) or _accept_first(name, names)
+            if prefix == f"{NAMESPACE}::":
+                words = f'{prefix}Action::"{name}"'
+                yield statement.problem(f'there is no action "{name}"', words, ident, hint)
+            else:
+                one = mistakes.unnamed_action(prefix, name, hint, ground)
+                yield statement.problem(one.text, one.words, ident, one.hint)
         elif found := _MISSING.match(message):
             missing.setdefault(found[1], []).append(found[2])
         elif found := _OPTIONAL.match(message):
             text = f"context.{found[1]} may be absent"
             yield statement.problem(text, found[1], ident, _ask_first(found[1]))
         elif _NO_ACTION in message:
-            if ground.reached(form) and not unknown_action:
+            if ground.reached(form) and not unknown_action and not odd_kinds:
                 text = "no action takes such a principal and resource"
                 yield statement.problem(text, "principal", ident)
-        else:
-            named = _QUOTED.search(message)
-            yield statement.problem(escaped(message), named[1] if named else "", ident)
+        elif one := mistakes.no_decimal(message):
+            yield statement.problem(one.text, one.words, ident, one.hint)
+        elif not (typed and mistakes.of_types(message)) and mistakes.unknown_type(message, statement, ground) is None:
+            named, hint = _QUOTED.search(message), mistakes.of_decimals(message)
+            yield statement.problem(escaped(message), named[1] if named else "", ident, hint)
     if unknown_action:
         # Cedar then judges as if every action were meant: what those lack says nothing of the one that is.
         return
