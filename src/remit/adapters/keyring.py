@@ -66,6 +66,12 @@ class Keyring:
         return self._folder / f"{key.created_ms}-{key.kid}.pem"
 
 
+def forget_keys(folder: Path) -> None:
+    """Remove every key in `folder`: what they signed is void. Raises `OSError`."""
+    for path in folder.glob("*.pem"):
+        path.unlink()
+
+
 def _read(path: Path) -> SigningKey | None:
     named = _FILE.fullmatch(path.name)
     if named is None:

@@ -15,6 +15,8 @@ from remit.adapters.system import settle_collector
 from remit.app.build import Service
 from remit.app.forwarding import passing_on
 from remit.app.logs import Logs
+from remit.app.marking import PERIOD_S as MARKING_S
+from remit.app.marking import Marking
 from remit.app.output import say
 from remit.app.settings import Settings
 from remit.app.watching import PERIOD_S as WATCHING_S
@@ -65,6 +67,7 @@ def _loops(service: Service, settings: Settings, seen: Stamp | None) -> list[Cor
         every(INCIDENTS_S, service.incidents.turn, failed),
         every(NOTIFYING_S, service.outbox.notifying.turn, failed),
         every(CHECKPOINT_S, service.proofs.checkpoints.advance, failed),
+        every(MARKING_S, Marking(settings.ledger, service.ledger.fail).turn, failed),
         every(_REFUSALS_S, _telling_refusals(service.tally), failed),
     ]
     if seen is not None:

@@ -15,14 +15,14 @@ from remit.adapters.credentials.keeping import Keeping
 from remit.adapters.credentials.references import References
 from remit.adapters.credentials.registering import Place
 from remit.adapters.halts import HaltFolder
-from remit.adapters.keyring import KeyringUnusable
+from remit.adapters.keyring import KeyringUnusable, forget_keys
 from remit.adapters.notary import FOLDER as CHECKPOINT_KEYS
 from remit.adapters.notary import FolderNotary
 from remit.adapters.notifiers.webhook import Webhooks
 from remit.adapters.passkeys import WebAuthn
 from remit.adapters.resolving import HostResolver
 from remit.adapters.signer import Ed25519Signer
-from remit.adapters.sqlite import SqliteLedger, open_ledger
+from remit.adapters.sqlite import SqliteLedger, mark, open_ledger
 from remit.adapters.sqlite.batches import Batches
 from remit.adapters.sqlite.erasing import SqliteBodies
 from remit.adapters.sqlite.incidents import SqliteIncidents
@@ -187,7 +187,7 @@ def _introduced(driver: Driver, resource: str) -> str:
 async def build(settings: Settings, port: int, logs: Logs | None = None) -> Service:
     """Join everything for a service that answers on `port`. Raises `Failure`."""
     folder, bundles, running = open_workspace(settings)
-    ledger = open_ledger(settings.ledger, _CLOCK, _ENTROPY)
+    ledger = _opened(settings)
     resource = settings.public_url or f"http://{settings.host}:{port}"
     try:
         signer, notary = _signing(settings, resource, ledger.origin)
@@ -251,6 +251,19 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     front = Front(root, _CLOCK, _ENTROPY, tally)
     held = (ledger, fleet, session, keeping, proofs, outbox, discoverer, incidents)
     return Service(front, bounds, tally, driver, lease, runtime, *held, closing, services, api, admin)
+
+
+def _opened(settings: Settings) -> SqliteLedger:
+    """The ledger, unless it, or its end, is lost and nobody has accepted that. Raises `LedgerRefused`."""
+    keys = settings.data / KEYS
+    try:
+        mark.check(settings.ledger, keys)
+    except mark.LedgerLost:
+        if not settings.accept_loss:
+            raise
+        forget_keys(keys)
+        mark.forget(settings.ledger)
+    return open_ledger(settings.ledger, _CLOCK, _ENTROPY)
 
 
 def _signing(settings: Settings, resource: str, origin: str) -> tuple[Ed25519Signer, FolderNotary]:

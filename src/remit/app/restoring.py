@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from remit.adapters.sqlite import copy_ledger, open_ledger, verify_file
+from remit.adapters.keyring import forget_keys
+from remit.adapters.sqlite import copy_ledger, mark, open_ledger, verify_file
 from remit.adapters.sqlite.backup import back_up, copy_beside, exchange
 from remit.adapters.sqlite.erasing import SqliteBodies
 from remit.adapters.sqlite.errors import LedgerRefused
@@ -28,7 +29,7 @@ from remit.adapters.sqlite.standing import Since, Standing, replaced, standing
 from remit.adapters.sqlite.tiles import forget_log
 from remit.adapters.system import SystemClock, SystemEntropy
 from remit.app.carrying import BY, WHY, carried
-from remit.app.settings import INCIDENTS, LEDGER, OUTBOX, OUTBOX_ENDS
+from remit.app.settings import INCIDENTS, KEYS, LEDGER, OUTBOX, OUTBOX_ENDS
 from remit.escalate.grants import Grant
 from remit.facts.canonical import Json
 from remit.facts.record import RecordKind
@@ -44,13 +45,15 @@ _STAGE: Final = "restoring"
 class Restored:
     """What a restore did: the verified backup, the chain that began, and where the replaced ledger is.
 
-    `remembered` is False where that one could not be read: what it stopped since the backup is forgotten.
+    `remembered` is False where that one could not be read: what it stopped since the backup is forgotten. `void` says
+    that every token of before is, since it, or its end, was not there to tell which were revoked.
     """
 
     report: Report
     chain: str
     aside: Path | None
     remembered: bool
+    void: bool
 
 
 def backed_up(folder: Path, target: Path, progress: Callable[[int], None] | None = None) -> tuple[Report, Path | None]:
@@ -83,6 +86,7 @@ def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None =
         if ours is None:
             raise LedgerRefused(what, "its state cannot be read", f"remit ledger verify {backup}")
         before = replaced(ledger, ours) if ledger.exists() else None
+        whole = before is not None and not mark.is_behind(ledger)
         if before is not None and before[0].replica != ours.replica:
             why = f"it is a backup of another ledger than the one in {ledger.parent}"
             raise LedgerRefused(what, why, "restore it into a folder of its own: --data DIR")
@@ -96,6 +100,10 @@ def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None =
         exchange(ledger, staged, aside or ledger)
         if told:
             (stage / OUTBOX).rename(outbox)
+        if not whole:
+            # Nobody can tell which tokens were revoked since, or were given out and never used.
+            forget_keys(ledger.parent / KEYS)
+        mark.forget(ledger)
     except OSError as error:
         raise LedgerRefused(what, error.strerror or str(error), "free space on the disk of the data folder") from error
     except sqlite3.Error as error:
@@ -103,7 +111,7 @@ def restore(backup: Path, ledger: Path, progress: Callable[[int], None] | None =
     finally:
         shutil.rmtree(stage, ignore_errors=True)
         lock.release()
-    return Restored(report, chain, aside, before is not None or aside is None)
+    return Restored(report, chain, aside, remembered=before is not None or aside is None, void=not whole)
 
 
 def _outbox_beside(backup: Path) -> Path:

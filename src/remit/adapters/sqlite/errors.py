@@ -38,3 +38,8 @@ class SchemaTooNew(LedgerRefused):
 
 class LedgerDamaged(LedgerRefused):
     """The end does not verify, or what is asked for cannot be read: nothing goes on from what cannot be trusted."""
+
+
+def damaged(path: Path, why: str) -> LedgerDamaged:
+    """The ledger at `path` is not opened, because of `why`."""
+    return LedgerDamaged(f"{path} was not opened", why, f"remit ledger verify {path}")

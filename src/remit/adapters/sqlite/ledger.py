@@ -16,7 +16,7 @@ from typing import Final
 from remit.adapters.sqlite import reads, rows
 from remit.adapters.sqlite.checkpoint import Checkpointer
 from remit.adapters.sqlite.doubt import left_in_doubt
-from remit.adapters.sqlite.errors import LedgerDamaged
+from remit.adapters.sqlite.errors import damaged
 from remit.adapters.sqlite.failing import unwritable
 from remit.adapters.sqlite.lock import FolderLock
 from remit.adapters.sqlite.passkeys import passkeys
@@ -96,6 +96,10 @@ class SqliteLedger:
     def unwritable(self) -> str | None:
         """See `ports.ledger.Ledger`."""
         return self._writer.refuses()
+
+    def fail(self, why: str) -> None:
+        """Take no record any more, because of `why`."""
+        self._writer.poison(OSError(why))
 
     async def session(self, sid: str) -> Session | None:
         """The durable state of one session."""
@@ -260,7 +264,7 @@ def open_ledger(
         except sqlite3.DatabaseError as error:
             raise _unopened(path, error) from error
         except (SegmentTorn, ValueError, KeyError, OverflowError) as error:
-            raise _damaged(path, f"its tables contradict each other: {error}") from error
+            raise damaged(path, f"its tables contradict each other: {error}") from error
         undo.pop_all()
     return SqliteLedger(conn, path, lock, state, writer, chain, origin)
 
@@ -324,24 +328,20 @@ def _check_end(conn: sqlite3.Connection, path: Path) -> None:
         findings = check_links(rows_of(stored, dict(conn.execute("SELECT no, name FROM chain"))))
         [behind] = conn.execute("SELECT coalesce(max(first), 0) FROM body").fetchone()
     except SegmentTorn as error:
-        raise _damaged(path, f"its end does not verify: {error}") from error
+        raise damaged(path, f"its end does not verify: {error}") from error
     if findings:
-        raise _damaged(path, f"its end does not verify: {findings[0]}")
+        raise damaged(path, f"its end does not verify: {findings[0]}")
     read = stored[-1].id if stored else base
     if read != reads.chain_end(conn, last) or behind > read:
-        raise _damaged(path, "its last records and their bodies do not go together")
-
-
-def _damaged(path: Path, why: str) -> LedgerDamaged:
-    return LedgerDamaged(f"{path} was not opened", why, f"remit ledger verify {path}")
+        raise damaged(path, "its last records and their bodies do not go together")
 
 
 def _unopened(path: Path, error: sqlite3.DatabaseError) -> Exception:
     match error.sqlite_errorcode & 0xFF:
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return _damaged(path, f"its end does not verify: {error}")
+            return damaged(path, f"its end does not verify: {error}")
         case sqlite3.SQLITE_CONSTRAINT | sqlite3.SQLITE_ERROR:
-            return _damaged(path, f"its tables contradict each other: {error}")
+            return damaged(path, f"its tables contradict each other: {error}")
         case _:
             return unwritable(error)
 

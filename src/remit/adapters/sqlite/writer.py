@@ -206,7 +206,7 @@ class Writer:
             try:
                 self._checkpointer.move()
             except BaseException as error:  # noqa: BLE001
-                self._poison(error)
+                self.poison(error)
 
     def _next(self) -> Batch | None:
         """The next batch; None, and nobody is busy any more, when nothing is queued."""
@@ -227,7 +227,7 @@ class Writer:
                 try:
                     return self._chained(items)
                 except BaseException as error:  # noqa: BLE001
-                    failure = self._poison(error)
+                    failure = self.poison(error)
             _tell(items, partial(_refuse, items, self.unwritable(failure)))
 
     def _take(self) -> list[Item]:
@@ -305,11 +305,11 @@ class Writer:
         return True
 
     def _fails(self, batch: Batch, error: BaseException) -> Literal[False]:
-        failure = self._poison(error)
+        failure = self.poison(error)
         _tell(batch.items, partial(_refuse, batch.items, self.unwritable(failure)))
         return False
 
-    def _poison(self, error: BaseException) -> BaseException:
+    def poison(self, error: BaseException) -> BaseException:
         """Take no more because of `error`, or of what came before it; that."""
         if self.failure is None:
             self._failed_ms = self._clock.now_ms()

@@ -84,7 +84,7 @@ def restore(
     kept = None if done.aside is None else str(done.aside)
     if output in {Format.JSON, Format.YAML}:
         told = {"data": str(ledger.parent), "records": done.report.records, "chain": done.chain}
-        data({**told, "kept": kept, "remembered": done.remembered}, output)
+        data({**told, "kept": kept, "remembered": done.remembered, "void": done.void}, output)
         return
     print(f"{done.report.records} records restored in {ledger.parent}; {done.chain} begins")
     if kept is not None:
@@ -93,6 +93,8 @@ def restore(
         again = "remit token revoke, remit passkeys remove, remit halt"
         say(f"it cannot be read: stop again what was stopped since the backup ({again})")
     say("every session has ended: agents need new tokens (remit token agent NAME)")
+    if done.void:
+        say("every token is void, people's too: nobody can tell which were revoked (remit token user NAME)")
 
 
 @app.command(name="forget-key")

@@ -40,6 +40,10 @@ def up(  # noqa: PLR0913 - each is an option
     watch: Annotated[
         bool, typer.Option("--watch", help="Apply workspace changes by themselves (development).")
     ] = False,
+    accept_loss: Annotated[
+        bool,
+        typer.Option("--accept-loss", help="Go on where the ledger, or its end, is lost: every token is void then."),
+    ] = False,
     while_stdin: Annotated[
         bool, typer.Option("--while-stdin", help="End when standard input does, so with whoever started it.")
     ] = False,
@@ -64,6 +68,7 @@ def up(  # noqa: PLR0913 - each is an option
             authorization_servers=named_issuers(),
             log_level=level_of(log_level),
             forward=forward_to(),
+            accept_loss=accept_loss,
         ),
         watch=watch,
     )
