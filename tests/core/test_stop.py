@@ -11,7 +11,7 @@ from remit.facts.stop import EVERYTHING, Holds, Over, Stop, Stopped, read_subjec
 from remit.pdp.decide import decide
 from remit.pdp.deltas import Halted
 from remit.pdp.fold import fold
-from remit.pdp.stopping import held, of_user, reason_of, stoppable
+from remit.pdp.stopping import held, of_user, reason_of, runs, stoppable
 from remit.policy.verdict import Code, Deny, Permit
 from remit.trace.bodies import AdminBody, Event
 from tests.core.deciding import NOW, action, bundle, catalog, codes, snapshot
@@ -150,3 +150,20 @@ def test_who_is_no_longer_in_the_bundle_is_still_stopped() -> None:
         (Over.AGENT, "ada"),
         (Over.SESSION, "s-0-ada"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("what", "found"),
+    [
+        (EVERYTHING, True),
+        ((Over.SESSION, "s-0-ada"), None),
+        *(((over, name), True) for over, name in WHATS if over not in {Over.EVERYTHING, Over.SESSION}),
+        ((Over.RESOURCE, "shop/note://a"), True),
+        ((Over.RESOURCE, "shop/"), False),
+        ((Over.RESOURCE, "shoq/note://a"), False),
+        ((Over.TOOL, "refund"), False),
+        *(((over, "nope"), False) for over in (Over.AGENT, Over.GROUP, Over.USER, Over.SERVER, Over.TOOL)),
+    ],
+)
+def test_whether_anything_runs_that_a_stop_is_over(what: Stopped, found: bool | None) -> None:
+    assert runs(catalog(), what) is found

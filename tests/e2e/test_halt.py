@@ -13,8 +13,9 @@ from mcp import MCPError
 from proof.counting import Counting
 from proof.service import Service
 from remit.adapters.halts import BY, HALTS, HaltFolder, leave
+from remit.app.build import build
 from remit.app.failure import Exit
-from remit.app.settings import LEDGER
+from remit.app.settings import LEDGER, Settings
 from remit.facts.record import RecordKind
 from remit.facts.stop import EVERYTHING, Holds, Over, Stopped
 from remit.pep.answer import Client, Refused, Released
@@ -22,7 +23,7 @@ from remit.pep.lease import LEASE_S, Lease
 from remit.policy.verdict import Code
 from remit.ports.upstream import Era, Updated
 from remit.trace.bodies import AdminBody, OutcomeBody, Status
-from tests.e2e.api_world import declared, world
+from tests.e2e.api_world import declared, world, write_workspace
 from tests.e2e.gateway_parts import bench
 from tests.e2e.gateway_world import Shop, compiled, gateway, shop_process, until
 from tests.e2e.speaking import told
@@ -292,15 +293,67 @@ def test_a_service_that_stands_still_is_left_the_halt_and_obeys_it_first(tmp_pat
         try:
             done = service.remit("halt", "agent", "clerk", "--why", "it hangs")
             assert (done.returncode, "the halt lies in" in done.stderr) == (0, True), done.stderr
+            assert "warning" not in done.stderr
+            misspelt = service.remit("halt", "agent", "clerc", "--why", "it hangs")
+            assert "the halt lies in" in misspelt.stderr
+            assert "warning: no agent clerc was in what ran there last" in misspelt.stderr
+            assert "did you mean 'clerk'?" in misspelt.stderr
         finally:
             service.process.send_signal(signal.SIGCONT)
         failed, text = told(service, token, "counter", "peek")
         assert failed
         assert "it hangs" in text
-        [stop] = service.told("halt")
+        stop, misnamed = sorted(service.told("halt"), key=lambda stop: stop["name"], reverse=True)
+        assert misnamed["name"] == "clerc"
         assert (stop["kind"], stop["name"], stop["by"], stop["why"]) == ("agent", "clerk", BY, "it hangs")
     finally:
         counting.stop()
+
+
+@pytest.mark.asyncio
+async def test_what_was_left_is_in_force_before_the_service_is_ready(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_workspace(tmp_path / "workspace", tmp_path / "tools")
+    (tmp_path / "data").mkdir(mode=0o700)
+    left = leave(tmp_path / "data", (Over.AGENT, "bott"), "it spends", 7)
+    service = await build(Settings(data=tmp_path / "data", workspace=tmp_path / "workspace"), 7070)
+    try:
+        [warning] = [one for one in caplog.records if one.name == "remit.pep.halting"]
+        assert warning.getMessage().startswith("a halt was left over what does not run: it stops nobody")
+        assert warning.__dict__["ref"] == "agent:bott"
+        await asyncio.sleep(0)
+        assert [stop.name for stop in service.driver.halting.stops] == ["bott"]
+    finally:
+        await service.close()
+    assert left.exists(), "it is taken away by the loop alone"
+
+
+@pytest.mark.asyncio
+async def test_the_list_and_doctor_tell_of_what_was_left_though_no_loop_took_it_up(tmp_path: Path) -> None:
+    async with world(tmp_path) as api:
+        assert not [one for one in (await api.told("GET", "/doctor"))["checks"] if one["name"] == "halts"]
+        for name in ("bot", "bott"):
+            leave(tmp_path / "data", (Over.AGENT, name), "it spends", 7)
+
+        async def listed() -> bool:
+            return len((await api.told("GET", "/halts"))["items"]) == 2
+
+        await until(listed)
+        well, wrong = [one for one in (await api.told("GET", "/doctor"))["checks"] if one["name"] == "halts"]
+        assert (well["ok"], well["text"], well["next"]) == (True, "stopped by people: agent bot", "remit halt")
+        assert (wrong["ok"], "no such agent runs, so that this stops nobody" in wrong["text"]) == (False, True)
+        assert wrong["next"].endswith("and: remit resume agent bott")
+        (tmp_path / "data" / HALTS).rename(tmp_path / "away")
+        (tmp_path / "data" / HALTS).write_text("no folder")
+
+        async def unread() -> bool:
+            first = (await api.told("GET", "/halts"))["items"][0]
+            return (first["kind"], first["by"]) == ("everything", "remit")
+
+        await until(unread)
+        first = next(one for one in (await api.told("GET", "/doctor"))["checks"] if one["name"] == "halts")
+        assert (first["ok"], "what was left to be halted cannot be read" in first["text"]) == (False, True)
 
 
 def test_who_halts_a_dead_service_is_told_which_folder_was_looked_at_and_how_to_name_the_right_one(

@@ -9,7 +9,12 @@ from remit.facts.stop import Holds, Stop, Stopped
 
 
 class Halting(Protocol):
-    """Stops, and what they cut off. All but `stops` raise `LedgerUnwritable` when the record never will be durable."""
+    """Stops, and what they cut off. What acts raises `LedgerUnwritable` when the record never will be durable."""
+
+    @property
+    def unread(self) -> Stop | None:
+        """What stops everything for as long as it cannot be read what was left for the service."""
+        ...
 
     @property
     def stops(self) -> Sequence[Stop]:

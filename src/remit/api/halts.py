@@ -17,7 +17,7 @@ from remit.facts.record import Receipt
 from remit.facts.stop import Holds, Over, Stop, Stopped, typed
 from remit.facts.text import escaped
 from remit.facts.uri import uri_problem
-from remit.pdp.stopping import names_of, of_user
+from remit.pdp.stopping import names_of, of_user, runs
 
 _SHOWN_MAX: Final = 120
 router = APIRouter(route_class=GuardedRoute, tags=["halts"])
@@ -25,9 +25,10 @@ router = APIRouter(route_class=GuardedRoute, tags=["halts"])
 
 @router.get("/halts")
 async def list_halts(services: With, caller: ByReader) -> HaltsAnswer:
-    """What is stopped, the oldest first."""
+    """What is stopped, the oldest first; before all where what was left for the service cannot be read."""
     del caller
-    return HaltsAnswer(items=[_view(stop) for stop in services.driver.halting.stops])
+    unread, stops = services.driver.halting.unread, services.driver.halting.stops
+    return HaltsAnswer(items=[_view(stop) for stop in (*(() if unread is None else (unread,)), *stops)])
 
 
 @router.post("/halts", status_code=201)
@@ -130,30 +131,15 @@ async def _known(services: Services, asked: StopRequest) -> Stopped:
     if (over is Over.EVERYTHING) is bool(name):
         raise Problem(400, "not something to halt", why=f"{over.value} takes {'no' if name else 'a'} name", next="")
     catalog = services.runtime.catalog
-    match over:
-        case Over.EVERYTHING:
-            known = True
-        case Over.SESSION:
-            known = await services.ledger.session(name) is not None
-        case Over.AGENT:
-            known = name in catalog.agents
-        case Over.USER:
-            known = name in catalog.users
-        case Over.GROUP:
-            known = name in catalog.groups
-        case Over.SERVER:
-            known = name in catalog.servers
-        case Over.TOOL:
-            server, _, tool = name.partition("/")
-            known = (server, tool) in catalog.tools
-        case Over.RESOURCE:
-            # Which there are, its server says at each time anew: a stop may come before one is listed.
-            server, _, uri = name.partition("/")
-            known = server in catalog.servers and bool(uri)
-            odd = uri_problem(uri) if known else None
-            if odd is not None:
-                why = f"{escaped(uri, chars_max=_SHOWN_MAX)} can be read in more than one way, and is never read: {odd}"
-                raise Problem(400, "not something to halt", why=why, next="name it as the ledger does: remit logs")
+    known = runs(catalog, (over, name))
+    if known is None:
+        known = await services.ledger.session(name) is not None
+    if known and over is Over.RESOURCE:
+        uri = name.partition("/")[2]
+        odd = uri_problem(uri)
+        if odd is not None:
+            why = f"{escaped(uri, chars_max=_SHOWN_MAX)} can be read in more than one way, and is never read: {odd}"
+            raise Problem(400, "not something to halt", why=why, next="name it as the ledger does: remit logs")
     if not known:
         listed = Over.SERVER if over is Over.RESOURCE else over
         following = "remit sessions ls" if over is Over.SESSION else f"remit get {listed.value}s"

@@ -214,6 +214,7 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     lease = driver.halting.leased(HaltFolder(settings.data))
     authenticator = Authenticator(signer, _CLOCK, revoked=await ledger.revoked(), credentials=credentials)
     await _started(runtime, fleet, keeping, session, ledger)
+    lease.renew()  # What was left for it is in force, and told of, before it is ready.
     admin = None if credentials else await _first_admin(driver, authenticator)
     proofs, outbox = _proofs(settings, ledger, notary, driver), _outbox(settings, runtime, ledger, session, pages)
     hosts, origins = reached_as(settings, port, resource)
@@ -224,9 +225,11 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     edge = McpApp(driver, authenticator.authority, place, _CLOCK, _ENTROPY, gate)
 
     def services() -> Services:
-        from remit.app.facade import Facade, Seen
+        from remit.app.checks import Seen
+        from remit.app.facade import Facade
 
-        seen = Seen(lambda: discoverer.watched, proofs.checkpoints.signed, lambda: logs and logs.unwritten)
+        beside = (lambda: discoverer.watched, proofs.checkpoints.signed, lambda: logs and logs.unwritten)
+        seen = Seen(*beside, driver.halting)
         facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping, seen)
         proving = (proofs.checkpoints, proofs.erasures, signer, authenticator, _CLOCK, _ENTROPY)
         return Services(

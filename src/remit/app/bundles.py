@@ -174,6 +174,20 @@ class Bundles:
         """The digests of all bundles that are kept."""
         return [f"sha256:{path.stem.removeprefix('bundle-')}" for path in sorted(self.root.glob("bundle-*.kept"))]
 
+    def latest(self) -> str | None:
+        """The digest of the bundle that was in use last; None where none is kept."""
+        kept = list(self.root.glob("bundle-*.kept"))
+        last = max(kept, key=lambda path: path.stat().st_mtime, default=None)
+        return None if last is None else f"sha256:{last.stem.removeprefix('bundle-')}"
+
+    def names(self, digest: str, kind: Kind) -> Collection[str] | None:
+        """The names of `kind` in the bundle `digest`; None where what is kept of it cannot be read."""
+        found = self._read(file_of("bundle", digest))
+        try:
+            return [named for of, named, _ in found["resources"] if of == kind.value]
+        except (KeyError, TypeError, ValueError):
+            return None
+
     def idle(self, named: Collection[str], since_s: float) -> Sequence[Path]:
         """The files of bundles that are not `named` and were not kept since then, and of definitions of these alone.
 

@@ -4,10 +4,13 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from remit.adapters.halts import BY
 from remit.adapters.sqlite.outbox import SqliteOutbox
+from remit.api.halting import Halting
 from remit.api.in_force import Check
 from remit.api.moments import instant
 from remit.api.services import Invalid, ServerPin
@@ -20,7 +23,9 @@ from remit.control.difference import one_line
 from remit.discover.entry import Status
 from remit.discover.health import SourceState
 from remit.facts.agent import Harness, Mode
-from remit.facts.catalog import Stdio
+from remit.facts.catalog import Catalog, Stdio
+from remit.facts.stop import Stop, named, typed
+from remit.pdp.stopping import runs
 from remit.ports.credentials import CredentialState, Standing
 from remit.ports.ledger import Ledger
 from remit.ports.notifier import Standing as Fares
@@ -33,21 +38,30 @@ _NAMED: Final = {UNCONFIRMED: "passkeys", UNSIGNED: "channel"}
 _FREE_BYTES_MIN: Final = 256 * 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What else is known: how each source fares, how far signing is, why no log is written, what is stopped."""
+
+    watched: Callable[[], Mapping[str, SourceState]]
+    signed: Callable[[], Signed]
+    unwritten: Callable[[], str | None]
+    halting: Halting
+
+
 async def checks(
     runtime: Runtime,
     health: Callable[[], Mapping[str, Health]],
     credentials: Callable[[], Mapping[str, CredentialState]],
     ledger: Ledger,
     settings: Settings,
-    watched: Mapping[str, SourceState],
-    signed: Callable[[], Signed],
-    unwritten: str | None,
+    seen: Seen,
 ) -> Sequence[Check]:
     """Every check, the most urgent first. How servers and credentials stand is asked for once all have been reached."""
     found = [
         records(ledger.unwritable()),
         *_data(settings),
-        logs(settings.logs, unwritten),
+        logs(settings.logs, seen.unwritten()),
+        *halts(runtime.bundle.catalog, seen.halting.unread, seen.halting.stops),
         await _workspace(runtime),
         *_admission(runtime),
     ]
@@ -63,7 +77,7 @@ async def checks(
             f"remit why {in_doubt[0].ref}, look there, then: remit ledger settle" if in_doubt else None,
         )
     )
-    found.append(checkpoint(signed()))
+    found.append(checkpoint(seen.signed()))
     pins = await runtime.pins()
     reached, shown = health(), credentials()
     if not pins:
@@ -75,7 +89,7 @@ async def checks(
     for one in await runtime.unmanned():
         said = ": ".join(part for part in (one.what, one.why) if part)
         found.append(Check(_NAMED.get(one.code, "routes"), False, said, one.next))  # noqa: FBT003
-    found.extend(_source(name, state) for name, state in sorted(watched.items()))
+    found.extend(_source(name, state) for name, state in sorted(seen.watched().items()))
     found.extend(_observers(runtime))
     found.extend(_words(runtime))
     return found
@@ -139,6 +153,21 @@ def logs(folder: Path, unwritten: str | None) -> Check:
         return Check("logs", True, f"written in {folder}")  # noqa: FBT003
     text = f"cannot be written: {unwritten}; warnings are on the service's stderr alone"
     return Check("logs", False, text, f"mend {folder} (a folder that the service may write), then restart it")  # noqa: FBT003
+
+
+def halts(catalog: Catalog, unread: Stop | None, stops: Sequence[Stop]) -> Iterator[Check]:
+    """What is stopped, and what was left to be stopped under a name that nothing has."""
+    if unread is not None:
+        yield Check("halts", False, unread.reason.partition("; next: ")[0], "mend it; nothing acts until then")  # noqa: FBT003
+    over = [stop for stop in stops if stop.by != BY or runs(catalog, stop.what) is not False]
+    if over:
+        shown = ", ".join(named(stop.what) for stop in over[:5]) + (" …" if len(over) > 5 else "")
+        yield Check("halts", True, f"stopped by people: {shown}", "remit halt")  # noqa: FBT003
+    for stop in stops:
+        if stop not in over:
+            text = f"{stop}; no such {stop.over.value} runs, so that this stops nobody"
+            again = f"remit halt {stop.over.value} NAME --why …, with its name, and: remit resume {typed(stop.what)}"
+            yield Check("halts", False, text, again)  # noqa: FBT003
 
 
 async def _workspace(runtime: Runtime) -> Check:

@@ -2,8 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from remit import __version__
@@ -23,33 +22,22 @@ from remit.api.services import (
 from remit.app.admitting.admissions import Admissions
 from remit.app.adopting import adoption
 from remit.app.bundles import Bundles
-from remit.app.checks import checks
+from remit.app.checks import Seen, checks
 from remit.app.comparing import States, kind_of, resources
 from remit.app.fleet import Fleet
 from remit.app.guarding import declared
 from remit.app.runtime import Runtime
 from remit.app.settings import Settings
 from remit.control.resources import AgentSpec, Kind
-from remit.discover.health import SourceState
 from remit.facts.admission import Check
 from remit.facts.canonical import Json
 from remit.facts.catalog import Catalog
 from remit.pdp.guaranteed import Breach, breaches
 from remit.ports.credentials import Logins
 from remit.ports.ledger import Entry, Ledger
-from remit.ports.transparency import Signed
 
 DECIDED_MAX: Final = 100_000
 """Decisions that are read for one report."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What else of the service knows: how each watched source fares, how far signing is, why no log is written."""
-
-    watched: Callable[[], Mapping[str, SourceState]]
-    signed: Callable[[], Signed]
-    unwritten: Callable[[], str | None]
 
 
 class Facade:
@@ -208,7 +196,5 @@ class Facade:
             self._logins.states,
             self._ledger,
             self._settings,
-            self._seen.watched(),
-            self._seen.signed,
-            self._seen.unwritten(),
+            self._seen,
         )

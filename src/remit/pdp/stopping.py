@@ -1,7 +1,7 @@
 """What an action is under that a person may stop, and the reason that a stop gives."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, assert_never
 
 from remit.facts.agent import Authority
 from remit.facts.catalog import Catalog, Effect, Sink
@@ -30,6 +30,34 @@ def stoppable(catalog: Catalog, authority: Authority, server: str = "", name: st
         agent = catalog.agents.get(link.agent)
         for group in () if agent is None else agent.groups:
             yield Over.GROUP, group
+
+
+def runs(catalog: Catalog, what: Stopped) -> bool | None:
+    """Whether something runs that a stop of `what` would be over; None of a session, which no catalog has.
+
+    Of a resource, whether its server does: which resources there are, that says at each time anew.
+    """
+    over, name = what
+    server, _, rest = name.partition("/")
+    match over:
+        case Over.EVERYTHING:
+            return True
+        case Over.SESSION:
+            return None
+        case Over.AGENT:
+            return name in catalog.agents
+        case Over.USER:
+            return name in catalog.users
+        case Over.GROUP:
+            return name in catalog.groups
+        case Over.SERVER:
+            return name in catalog.servers
+        case Over.TOOL:
+            return (server, rest) in catalog.tools
+        case Over.RESOURCE:
+            return server in catalog.servers and bool(rest)
+        case _:
+            assert_never(over)
 
 
 def of_user(catalog: Catalog, name: str) -> Iterator[Stopped]:

@@ -1,9 +1,10 @@
 """What people stop, and let act again: from the call on, before it is durable. INVARIANT(stop-wins)."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 from remit.escalate import voting
 from remit.escalate.machine import OPEN, State
@@ -13,7 +14,7 @@ from remit.facts.action import Action
 from remit.facts.agent import User
 from remit.facts.record import Receipt, RecordKind
 from remit.facts.stop import Holds, Over, Stop, Stopped, subject
-from remit.pdp.stopping import held, reason_of, stoppable
+from remit.pdp.stopping import held, reason_of, runs, stoppable
 from remit.pep.decisions import Decisions
 from remit.pep.judging import BY_REMIT, Desk
 from remit.pep.lease import Lease
@@ -25,6 +26,8 @@ from remit.ports.halts import Left
 from remit.ports.ledger import Pending
 from remit.ports.system import Clock
 from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class InFlight(Protocol):
@@ -80,8 +83,15 @@ class Halting:
 
     def leased(self, left: Left) -> Lease:
         """Have halts that are `left` for the service obeyed; renew the lease now and then."""
-        self._desk.lease = lease = Lease(self._clock, left, lambda stop: self._halt(stop)[0])
+        self._desk.lease = lease = Lease(self._clock, left, self._take_up)
         return lease
+
+    def _take_up(self, stop: Stop) -> Pending:
+        """Put a stop in force that was left; one over nothing is told of, for nobody else saw its name."""
+        if runs(self._desk.bundle.catalog, stop.what) is False:
+            told = {"ref": subject(stop.what)}
+            _LOG.warning("a halt was left over what does not run: it stops nobody; next: remit doctor", extra=told)
+        return self._halt(stop)[0]
 
     def _halt(self, stop: Stop, said: Stop | None = None) -> tuple[Pending, Sequence[str]]:
         """Put `stop` in force, which keeps whose it is where somebody else `said` it once more."""
@@ -130,8 +140,14 @@ class Halting:
         return await self._record(AdminBody(Event.HALT_DRILL, by, subject(what))), reached
 
     @property
+    def unread(self) -> Stop | None:
+        """What stops everything for as long as it cannot be read what was left for the service."""
+        return self._desk.lease()
+
+    @property
     def stops(self) -> Sequence[Stop]:
-        """What is stopped, the oldest first."""
+        """What is stopped, the oldest first, with what was left for the service."""
+        self._desk.lease()
         return sorted(self._memory.stopped.values(), key=lambda stop: (stop.at_ms, stop.what))
 
     def is_over(self, stop: Stop, action: Action) -> bool:

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -15,13 +16,15 @@ from remit.app.cli.options import Data as DataFolder
 from remit.app.cli.options import Output, TokenFile, client
 from remit.app.failure import Exit, Failure
 from remit.app.output import Format, data, say, show
-from remit.app.settings import LEDGER, data_folder
+from remit.app.settings import BUNDLES, LEDGER, data_folder
 from remit.facts.stop import Holds, Over, Stopped
+from remit.facts.text import escaped
 
 _CUT_SHOWN_MAX: Final = 20
 _ANSWER_S: Final = 0.4
 """A service that takes longer is left the halt where its data folder is at hand: it is in force within a second."""
 _FAR_S: Final = 10.0
+_NAMES_MAX: Final = 10
 
 Kind = Annotated[Over | None, typer.Argument(help="What to stop.", show_default=False)]
 Name = Annotated[
@@ -148,6 +151,29 @@ def _leave(failure: Failure, folder: Path, what: Stopped, why: str) -> None:
     except (OSError, KeyringUnusable) as error:
         raise Failure(failure.what, why=f"and nothing can be left for it: {error}", next=failure.next) from error
     say(f"{failure.what}: the halt lies in {path}, and is in force before the service does anything more")
+    _warn(folder, what)
+
+
+def _warn(folder: Path, what: Stopped) -> None:
+    """Say it where nothing had that name in what ran there last: such a halt stops nobody."""
+    from remit.app.bundles import Bundles
+    from remit.control.problems import did_you_mean
+    from remit.control.resources import Kind
+
+    over, name = what
+    if over in {Over.SESSION, Over.EVERYTHING} or not (folder / BUNDLES).is_dir():
+        return
+    kind = Kind.SERVER if over is Over.RESOURCE else Kind(over.value.capitalize())
+    named = name.partition("/")[0] if over is Over.RESOURCE else name
+    bundles, known = Bundles(folder / BUNDLES), None
+    with suppress(OSError):
+        last = bundles.latest()
+        known = None if last is None else bundles.names(last, kind)
+    if known is None or named in known:
+        return
+    listed = did_you_mean(named, known) or f"there: {', '.join(sorted(known)[:_NAMES_MAX]) or 'none'}"
+    lacking = f"no {kind.value.lower()} {escaped(named)} was in what ran there last"
+    say(f"warning: {lacking}, so that it stops nobody; {listed}")
 
 
 def _nowhere(failure: Failure, looked_at: str, what: Stopped, why: str) -> Failure:
