@@ -6,6 +6,7 @@ from itertools import product
 import pytest
 
 from remit.control.adoption import EXAMPLES_MAX, Observed, Tally, stopped_by
+from remit.facts.action import ActionKind
 from remit.facts.budget import Budget, Draw, Measure, Per
 from remit.pdp.decide import decide
 from remit.policy.verdict import Code, Reason, word
@@ -107,6 +108,43 @@ def test_a_budget_that_asks_people_is_named_and_counted_as_what_it_is(
     assert (set(rows), len(list(tally.rows()))) == (named, len(named))
     if "budget:few" in rows:
         assert "has spent 4 of" in rows["budget:few"].reason, "as the latest call found it"
+
+
+@pytest.mark.parametrize(
+    ("policies", "named"),
+    [
+        ((SAYS["permit"].format("ada"),), None),
+        ((SAYS["deny"].format("ada"),), "f-ada"),
+        ((), ""),
+        ((SAYS["permit"].format("ada"), '@id("g") @gate("owner") forbid (principal, action, resource);'), None),
+    ],
+)
+def test_a_list_that_would_be_empty_is_counted_apart(policies: tuple[str, ...], named: str | None) -> None:
+    running = bundle(catalog(*policies, agents=[replace(catalog().agents["ada"], mode=OBSERVE)]))
+    asked = replace(action("web/", {}), kind=ActionKind.READ_RESOURCE, name="", arguments=b'{"list":"resources"}')
+    recorded = body(decide(snapshot(running, asked), asked, NOW))
+    assert (recorded.verdict, recorded.observed) == ("permit", None if named is None else "deny")
+    tally = Tally("ada")
+    tally.add(Observed("r1-1.2", 5, "web (resources)", ("ada",), recorded.reasons, "deny", lists=True), forbids)
+    assert (tally.denied, tally.asked, tally.hidden) == (0, 0, 0 if named is None else 1)
+    assert [(row.policy or "", row.denied, row.hidden) for row in tally.rows()] == (
+        [] if named is None else [(named, 0, 1)]
+    )
+
+
+def test_observing_frees_nobody_else_of_its_chain_to_see_a_list() -> None:
+    known = catalog().agents
+    running = bundle(catalog(SAYS["permit"].format("bot"), agents=[replace(known["ada"], mode=OBSERVE), known["bot"]]))
+    asked = replace(action("web/", {}, chain=("ada", "bot")), kind=ActionKind.GET_PROMPT, name="", arguments=b"{}")
+    recorded = body(decide(snapshot(running, asked), asked, NOW))
+    assert (recorded.verdict, recorded.observed) == ("permit", "deny")
+    assert [(reason.agent, reason.code) for reason in recorded.reasons] == [
+        ("bot", Code.POLICY),
+        ("ada", Code.NO_POLICY),
+    ]
+    other = bundle(catalog(agents=[replace(known["ada"], mode=OBSERVE), known["bot"]]))
+    refused = body(decide(snapshot(other, asked), asked, NOW))
+    assert (refused.verdict, refused.observed, {reason.agent for reason in refused.reasons}) == ("deny", None, {"bot"})
 
 
 def test_a_policy_whose_text_is_lost_counts() -> None:

@@ -71,3 +71,26 @@ def test_the_report_says_what_policies_now_say_of_reads_and_prompts(world: Pairs
         service.told("apply")
     assert {row["now"] for row in told["policies"]} == {"permit"}
     assert told["changes"] is False
+
+
+def test_the_report_says_which_lists_enforcing_would_leave_empty(world: Pairs) -> None:
+    service = world.service
+    service.told("agents", "register", "looker", "--owner", "ana", "--purpose", "only looks", "--observe")
+    looker = replace(world, token=service.agent("looker", "ana"))
+
+    async def look() -> tuple[int, int]:
+        async with looker.client(NEW, NEW) as client:
+            return len((await client.list_resources()).resources), len((await client.list_prompts()).prompts)
+
+    assert min(asyncio.run(look())) > 0
+    told = service.told("agents", "report", "looker")
+    assert (told["would_deny"], told["would_ask"], told["changes"]) == (0, 0, False)
+    assert told["would_hide"] >= 2
+    assert {row["now"] for row in told["policies"]} == {"deny"}
+    shown = service.remit("agents", "report", "looker")
+    assert shown.returncode == 0
+    assert f", {told['would_hide']} lists would have been empty" in shown.stdout
+    said = next(line for line in shown.stderr.splitlines() if line.startswith("enforcing now would show nothing of"))
+    assert {"new (prompts)", "new (resources)"} <= set(said.partition(": ")[2].split(", "))
+    service.told("agents", "enforce", "looker")
+    assert asyncio.run(look()) == (0, 0)

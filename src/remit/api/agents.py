@@ -94,7 +94,8 @@ async def _told(services: Services, agent: Agent, found: Adoption) -> AdoptionAn
         calls=found.calls,
         would_deny=found.denied,
         would_ask=found.asked,
-        changes=left > 0 or any(row.now != "permit" for row in rows),
+        would_hide=found.hidden,
+        changes=left > 0 or any(row.now != "permit" and row.would_deny + row.would_ask > 0 for row in rows),
         policies=rows,
         policies_left=left,
     )
@@ -105,6 +106,7 @@ def _row(row: Row, now: str | None) -> AdoptionRow:
         policy=row.policy,
         would_deny=row.denied,
         would_ask=row.asked,
+        would_hide=row.hidden,
         reason=row.reason,
         where=row.where,
         tools=sorted(row.tools),

@@ -115,8 +115,8 @@ class PolicyText:
 class Adoption:
     """What observing let an agent do since `since_ms`, by the policies that would have stopped it.
 
-    Of its `calls`, `denied` and `asked` count those. `complete` is False where the ledger was not
-    read back as far as was asked; `records` is how much of it was.
+    Of its `calls`, `denied` and `asked` count those, `hidden` lists that would have been empty. `complete` is False
+    where the ledger was not read back as far as was asked; `records` is how much of it was.
     """
 
     since_ms: int
@@ -125,6 +125,7 @@ class Adoption:
     calls: int
     denied: int
     asked: int
+    hidden: int
     rows: tuple[Row, ...]
 
 

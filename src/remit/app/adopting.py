@@ -1,15 +1,17 @@
 """`remit agents report`: what enforcing would have changed, read from the ledger in bounded steps."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from remit.adapters.sqlite.observed import pages
 from remit.api.services import Adoption, PolicyText
 from remit.control.adoption import Observed, Tally
+from remit.facts.action import ActionKind
 from remit.facts.record import Ref
 from remit.ports.ledger import Entry
 from remit.trace.bodies import ActionBody
@@ -18,6 +20,7 @@ RECORDS_MAX: Final = 2_000_000
 CALLS_MAX: Final = 200_000
 OVERRIDDEN_MAX: Final = 20_000
 """Where a report stops reading and says so: a few seconds of one core, whichever comes first."""
+_LISTING: Final = frozenset({ActionKind.READ_RESOURCE, ActionKind.GET_PROMPT})
 _PERMIT: Final = re.compile(r'\s*(?://[^\n]*\n\s*|@\w+(?:\("(?:[^"\\]|\\.)*"\))?\s*)*permit\b')
 
 PolicyOf = Callable[[str, str], PolicyText | None]
@@ -55,11 +58,26 @@ def adoption(ledger: Path, agent: str, since_ms: int, policy: PolicyOf) -> Adopt
             read.complete = read.from_ms < since_ms
             break
     since = since_ms if read.complete or read.from_ms is None else read.from_ms
-    return Adoption(since, read.complete, read.records, read.calls, tally.denied, tally.asked, tuple(tally.rows()))
+    return Adoption(
+        since, read.complete, read.records, read.calls, tally.denied, tally.asked, tally.hidden, tuple(tally.rows())
+    )
 
 
 def _call(entry: Entry, body: ActionBody) -> Observed:
     record = entry.record
-    tool = f"{body.server}/{body.name}" if body.server else body.name
+    lists = not body.name and body.kind in _LISTING
+    tool = f"{body.server} ({_offer(body)})" if lists else f"{body.server}/{body.name}" if body.server else body.name
     agents = tuple(agent for agent, _ in body.links)
-    return Observed(str(Ref(record.chain, record.seq)), record.at, tool, agents, body.reasons, body.observed or "deny")
+    return Observed(
+        str(Ref(record.chain, record.seq)), record.at, tool, agents, body.reasons, body.observed or "deny", lists
+    )
+
+
+def _offer(body: ActionBody) -> str:
+    """Which list it asks for, or asks to be told of: `resources`, `prompts` and the like."""
+    try:
+        said: object = json.loads(body.arguments)
+    except ValueError:
+        said = None
+    found = cast("dict[str, object]", said) if isinstance(said, dict) else {}
+    return str(found.get("list") or found.get("watch") or "what it offers")

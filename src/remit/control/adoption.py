@@ -1,8 +1,8 @@
 """What observing an agent has let through: its calls counted by the policy that would have stopped them.
 
-Laws: a call counts once among the denied or the asked, and once under each policy and budget that stopped
-it. A call is never left out for want of knowledge: a policy whose text is lost counts as one that
-forbids.
+Laws: a call counts once among the denied, the asked or, where it only asks what there is, the hidden; and once under
+each policy and budget that stopped it. A call is never left out for want of knowledge: a policy whose text is lost
+counts as one that forbids.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,7 +21,8 @@ class Observed:
     """One call that went through although policy said otherwise of some agent of its chain.
 
     `ref` is its decision id, `at` in milliseconds since the epoch, `agents` the chain, `reasons`
-    those on record, and `verdict` what was overridden, `deny` or `escalate`.
+    those on record, and `verdict` what was overridden, `deny` or `escalate`. `lists` says that it asks what there is
+    of `tool`: held to policy, its agent is shown nothing.
     """
 
     ref: str
@@ -30,13 +31,14 @@ class Observed:
     agents: tuple[str, ...]
     reasons: tuple[Reason, ...]
     verdict: str
+    lists: bool = False
 
 
 @dataclass(slots=True)
 class Row:
-    """The calls that one policy spoke against, or a budget; `policy` is None where none permits.
+    """The calls, or the lists, that one policy spoke against, or a budget; `policy` is None where none permits.
 
-    `denied` and `asked` say what would have become of them; `examples` are decision ids, the
+    `denied`, `asked` and `hidden` say what would have become of them; `examples` are decision ids, the
     latest first, whose `reason` it is.
     """
 
@@ -46,6 +48,7 @@ class Row:
     last_ms: int
     denied: int = 0
     asked: int = 0
+    hidden: int = 0
     examples: list[str] = field(default_factory=list[str])
     tools: set[str] = field(default_factory=set[str])
 
@@ -55,33 +58,39 @@ class Tally:
 
     def __init__(self, agent: str) -> None:
         self._agent = agent
-        self._rows: dict[tuple[str | None, str], Row] = {}
+        self._rows: dict[tuple[str | None, str, bool], Row] = {}
         self.denied = 0
         self.asked = 0
+        self.hidden = 0
 
     def add(self, call: Observed, forbids: Forbids) -> None:
         """Count `call`, unless it was another agent of its chain that policy would have stopped."""
         would, reasons = stopped_by(self._agent, call, forbids)
         if not reasons:
             return
-        denied = would == "deny"
+        hidden, asked = call.lists, would == "escalate"
+        denied = not hidden and not asked
         self.denied += denied
-        self.asked += not denied
+        self.asked += asked
+        self.hidden += hidden
         for reason in reasons:
             # A budget says each time how much is spent by then.
-            key = (reason.policy, "" if _of_budget(reason) else reason.text)
+            key = (reason.policy, "" if _of_budget(reason) else reason.text, call.lists)
             row = self._rows.get(key)
             if row is None:
                 row = self._rows[key] = Row(reason.policy, reason.text, reason.where, call.at)
             row.denied += denied
-            row.asked += not denied
+            row.asked += asked
+            row.hidden += hidden
             row.tools.add(call.tool)
             if len(row.examples) < EXAMPLES_MAX:
                 row.examples.append(call.ref)
 
     def rows(self) -> Iterable[Row]:
         """The policies, those that spoke against most first."""
-        return sorted(self._rows.values(), key=lambda row: (-row.denied - row.asked, row.policy or "", row.reason))
+        return sorted(
+            self._rows.values(), key=lambda row: (-row.denied - row.asked, -row.hidden, row.policy or "", row.reason)
+        )
 
 
 def stopped_by(agent: str, call: Observed, forbids: Forbids) -> tuple[str, tuple[Reason, ...]]:

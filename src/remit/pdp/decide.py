@@ -99,7 +99,8 @@ def _ruled(snapshot: Snapshot, action: Action, checked: Reached, now_ms: int, *,
     if unknown is not None:
         return Ruling(Deny(), (unknown,), facts, checked)
     if action.lists:
-        return obliged(action, Ruling(*judge_list(snapshot, action, checked), facts, checked))
+        shown, why, hidden = judge_list(snapshot, action, checked)
+        return obliged(action, Ruling(shown, why, facts, checked, hidden))
     question = question_of(checked, facts, action.input, snapshot.bundle.labels)
     verdict, reasons, observed = judge_chain(snapshot, action, question)
     judged = Ruling(verdict, reasons, facts, checked, observed)

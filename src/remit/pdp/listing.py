@@ -65,28 +65,34 @@ def reaches(bundle: Bundle, agents: Iterable[str], server: str) -> bool:
     )
 
 
-def judge_list(snapshot: Snapshot, action: Action, reached: Reached) -> tuple[Verdict, tuple[Reason, ...]]:
+def judge_list(
+    snapshot: Snapshot, action: Action, reached: Reached
+) -> tuple[Verdict, tuple[Reason, ...], Verdict | None]:
     """Whether the chain may see what `reached` has to read or get: as with tools, by scope alone.
 
-    An agent that observes is shown it whatever policy says. What any of those permits owes on results, the list owes.
+    An agent that observes is shown it whatever policy says, and what policy said comes third. What any of those permits
+    owes on results, the list owes.
     """
     agents = [snapshot.bundle.catalog.agents[name] for name in action.authority.agents]
     reasons: list[Reason] = []
+    overridden: list[Reason] = []
     owed: set[str] = set()
     for agent in agents:
         inside = _inside(reached.slice, agent, reached.resource, reached.within)
         barring = _barring(inside)
         permits = [policy for policy in inside if not policy.forbids]
         owed.update(policy.obligation for policy in permits if policy.obligation and _of_results(policy.obligation))
-        if agent.mode is not Mode.ENFORCE:
-            continue
-        if barring:
-            return Deny(), tuple(policy.reason(agent.name) for policy in barring)
-        if not permits:
+        against = tuple(policy.reason(agent.name) for policy in barring)
+        if not barring and not permits:
             text = f"no policy permits {agent.name} to {reached.doing}"
-            return Deny(), (Reason(Code.NO_POLICY, text, agent=agent.name),)
-        reasons += [policy.reason(agent.name) for policy in permits]
-    return Permit(tuple(sorted(owed))), tuple(reasons)
+            against = (Reason(Code.NO_POLICY, text, agent=agent.name),)
+        if agent.mode is not Mode.ENFORCE:
+            overridden += against
+        elif against:
+            return Deny(), against, None
+        else:
+            reasons += [policy.reason(agent.name) for policy in permits]
+    return Permit(tuple(sorted(owed))), (*reasons, *overridden), Deny() if overridden else None
 
 
 def _of_results(said: str) -> bool:

@@ -93,7 +93,7 @@ def report(
             for row in answer["policies"]
         ]
         if rows:
-            columns = ("policy", "would_deny", "would_ask", "example", "now")
+            columns = ("policy", "would_deny", "would_ask", "would_hide", "example", "now")
             show(rows, output, columns, wide=("tools", "last", "where", "reason"))
         _tell(answer)
     return Exit.NEGATIVE if answer["changes"] else Exit.OK
@@ -160,9 +160,10 @@ def _applied(answer: dict[str, Any], output: Format) -> None:
 
 def _tell(answer: dict[str, Any]) -> None:
     name = escaped(answer["agent"])
+    hidden = f", {counted(answer['would_hide'], 'list')} would have been empty" if answer["would_hide"] else ""
     print(
         f"{name} ({answer['mode']}) since {answer['since']}: {answer['calls']} calls; "
-        f"{answer['would_deny']} would have been denied, {answer['would_ask']} would have waited for a person"
+        f"{answer['would_deny']} would have been denied, {answer['would_ask']} would have waited for a person{hidden}"
     )
     if not answer["complete"]:
         say(f"the ledger was read back to {answer['since']} only ({answer['records']} records)")
@@ -174,3 +175,8 @@ def _tell(answer: dict[str, Any]) -> None:
         say("enforcing now would stop calls like these; each is explained by: remit why EXAMPLE")
     else:
         say(f"enforcing now would stop nothing of this; to do so: remit agents enforce {name}")
+    lists = {
+        tool for row in answer["policies"] if row["would_hide"] and row["now"] != "permit" for tool in row["tools"]
+    }
+    if lists and answer["mode"] != "enforce":
+        say(f"enforcing now would show nothing of what these list: {escaped(', '.join(sorted(lists)))}")
