@@ -125,11 +125,15 @@ async def _taken_over(services: Services, caller: Admin | Person, before: Stop |
     return before if before is not None and await _not_his(services, caller, before) is None else None
 
 
-async def _known(services: Services, asked: StopRequest) -> Stopped:
+async def _known(services: Services, asked: HaltRequest) -> Stopped:
     """What is asked for; 404 for a name that nobody has: a misspelt halt would stop nothing and look as if it had."""
     over, name = Over(asked.kind), asked.name
     if (over is Over.EVERYTHING) is bool(name):
-        raise Problem(400, "not something to halt", why=f"{over.value} takes {'no' if name else 'a'} name", next="")
+        following = _listing(over)
+        if name:
+            following = f"remit {'halt' if asked.holds == Holds.ALL else 'quarantine'} everything --why TEXT"
+        why = f"{over.value} takes {'no' if name else 'a'} name"
+        raise Problem(400, "not something to halt", why=why, next=following)
     catalog = services.runtime.catalog
     known = runs(catalog, (over, name))
     if known is None:
@@ -141,10 +145,14 @@ async def _known(services: Services, asked: StopRequest) -> Stopped:
             why = f"{escaped(uri, chars_max=_SHOWN_MAX)} can be read in more than one way, and is never read: {odd}"
             raise Problem(400, "not something to halt", why=why, next="name it as the ledger does: remit logs")
     if not known:
-        listed = Over.SERVER if over is Over.RESOURCE else over
-        following = "remit sessions ls" if over is Over.SESSION else f"remit get {listed.value}s"
-        raise not_found(f"{over.value}: {name}", following)
+        raise not_found(f"{over.value}: {name}", _listing(over))
     return over, name
+
+
+def _listing(over: Over) -> str:
+    """The command that lists what a stop of that kind may name."""
+    listed = Over.SERVER if over is Over.RESOURCE else over
+    return "remit sessions ls" if over is Over.SESSION else f"remit get {listed.value}s"
 
 
 def may_decide(services: Services, caller: Person) -> None:

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from remit.api.answers import CheckAnswer, DoctorAnswer
 from remit.api.description import describe
 from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
+from remit.api.stopped import stop_checks
 
 router = APIRouter(route_class=GuardedRoute, tags=["service"])
 
@@ -23,7 +24,7 @@ async def status(services: With, _: ByReader) -> dict[str, JsonValue]:
 @router.get("/doctor")
 async def doctor(services: With, _: ByAdmin) -> DoctorAnswer:
     """Every check of the installation."""
-    checks = await services.runtime.doctor()
+    checks = [*stop_checks(services.driver.halting.stops), *await services.runtime.doctor()]
     return DoctorAnswer(
         ok=all(check.ok for check in checks),
         checks=[

@@ -19,6 +19,7 @@ from remit.api.guard import ByAdmin, ByReader, GuardedRoute, With
 from remit.api.problem import Problem, not_found
 from remit.api.requests import AcceptRequest, ApplyRequest, KindPath, NamePath
 from remit.api.services import Resource, ServerPin, Services, ToolPin
+from remit.api.stopped import with_stops
 from remit.api.views import applied_view, tool_name, tool_view
 
 router = APIRouter(route_class=GuardedRoute, tags=["workspace"])
@@ -138,7 +139,7 @@ def _odd(pins: Sequence[ServerPin]) -> list[ToolPin]:
 
 
 def _resource(services: Services, item: Resource) -> ResourceAnswer:
-    manifest = with_past(services, item, with_spending(services, item))
+    manifest = with_stops(services, item, with_past(services, item, with_spending(services, item)))
     return ResourceAnswer.model_validate({**manifest, "name": item.name, "where": item.where})
 
 

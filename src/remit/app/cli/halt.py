@@ -90,7 +90,8 @@ class May(StrEnum):
 
 def quarantine(
     kind: Annotated[Over, typer.Argument(help="What to quarantine: a session, an agent, a tool …")],
-    name: Annotated[str, typer.Argument(help="Its name; a tool's is SERVER/TOOL, a resource's SERVER/URI.")],
+    name: Name = "",
+    *,
     why: Annotated[str, typer.Option(help="Why; who is quarantined reads it.")],
     may: Annotated[May, typer.Option(help="What it may still do: read, or act.")] = May.READ,
     output: Output = Format.TABLE,
@@ -103,7 +104,7 @@ def quarantine(
     holds = Holds.ACTING if may is May.READ else Holds.READING
     body = {"kind": kind.value, "name": name, "why": why, "holds": holds.value}
     answer: dict[str, Any] = client(token_file).post("/halts", body)
-    _say(answer, f"{kind.value} {name}", f"may {may.value} and no more", output)
+    _say(answer, f"{kind.value} {name}".rstrip(), f"may {may.value} and no more", output)
 
 
 def _say(answer: dict[str, Any], what: str, said: str, output: Format) -> None:

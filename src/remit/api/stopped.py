@@ -1,0 +1,72 @@
+"""What is stopped, told where people look for why nothing acts: in `remit doctor`, and in `remit describe`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, cast
+
+from pydantic import JsonValue
+
+from remit.api.in_force import Check
+from remit.api.moments import instant
+from remit.api.services import Resource, Services
+from remit.control.resources import Kind
+from remit.facts.catalog import Catalog
+from remit.facts.stop import EVERYTHING, Over, Stop, Stopped, typed
+from remit.pdp.stopping import of_user
+
+SHOWN_MAX: Final = 10
+"""How many stops `remit doctor` tells one by one."""
+
+
+def stop_checks(stops: Sequence[Stop]) -> list[Check]:
+    """A line for each of `stops`: first that everything is stopped, which is not as it should be, then the oldest."""
+    ordered = sorted(stops, key=lambda stop: stop.what != EVERYTHING)
+    found = [Check("halt", stop.what != EVERYTHING, str(stop), lifted_by(stop)) for stop in ordered[:SHOWN_MAX]]
+    left = len(ordered) - len(found)
+    if left:
+        found.append(Check("halt", True, f"and {left} more are stopped", "remit halt"))  # noqa: FBT003
+    return found
+
+
+def lifted_by(stop: Stop) -> str:
+    """The command that lets act again what `stop` is over."""
+    return f"remit resume {typed(stop.what)}"
+
+
+def with_stops(services: Services, item: Resource, manifest: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    """`manifest` of `item`, with the stops that are over it in `status`, where there are any."""
+    over = set(_over(services.runtime.catalog, str(manifest.get("kind")), item.name))
+    stops: list[JsonValue] = [
+        {
+            "over": typed(stop.what),
+            "holds": stop.holds.value,
+            "by": stop.by,
+            "since": instant(stop.at_ms),
+            "why": stop.reason,
+            "next": lifted_by(stop),
+        }
+        for stop in services.driver.halting.stops
+        if stop.what in over
+    ]
+    status = cast("Mapping[str, JsonValue]", manifest.get("status") or {})
+    return {**manifest, "status": {**status, "stops": stops}} if stops else manifest
+
+
+def _over(catalog: Catalog, kind: str, name: str) -> Iterator[Stopped]:
+    """All that a stop of which would be over the resource `name` of that `kind`; nothing where none can be."""
+    match kind:
+        case Kind.AGENT:
+            yield Over.AGENT, name
+            agent = catalog.agents.get(name)
+            yield from ((Over.GROUP, group) for group in (() if agent is None else agent.groups))
+        case Kind.USER:
+            yield from of_user(catalog, name)
+        case Kind.GROUP:
+            yield Over.GROUP, name
+        case Kind.SERVER:
+            yield Over.SERVER, name
+        case Kind.TOOL:
+            yield Over.TOOL, name
+            yield Over.SERVER, name.partition("/")[0]
+        case _:
+            return
+    yield EVERYTHING
