@@ -87,9 +87,9 @@ def data(value: Any, form: Format) -> None:
     if form is Format.JSON:
         print(json.dumps(value, indent=2, ensure_ascii=True))
         return
-    import yaml
+    from remit.app.as_yaml import written
 
-    sys.stdout.write(yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=100))
+    sys.stdout.write(written(value))
 
 
 def _cell(value: object) -> str:
