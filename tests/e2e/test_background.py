@@ -1,6 +1,7 @@
 """What a service does beside answering goes on whatever one of its steps and loops meets, and is told of."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -18,47 +19,53 @@ from tests.eventually import eventually
 pytestmark = pytest.mark.asyncio
 
 
+class Turns:
+    """Steps and turns, counted by their place; those in `fails` raise, each as often as it says."""
+
+    def __init__(self, **fails: int) -> None:
+        self.fails = {name.replace("__", "."): times for name, times in fails.items()}
+        self.taken: Counter[str] = Counter()
+
+    def service(self) -> Any:
+        whole = Part(self, "")
+        whole.tally = Tally()
+        return whole
+
+
+class Part:
+    """A part of a service, with whatever parts; called, it takes its turn."""
+
+    tally: Tally
+
+    def __init__(self, turns: Turns, place: str) -> None:
+        self._turns = turns
+        self._place = place
+
+    def __getattr__(self, name: str) -> "Part":
+        return Part(self._turns, f"{self._place}.{name}".removeprefix("."))
+
+    async def __call__(self) -> None:
+        self._turns.taken[self._place] += 1
+        if self._turns.taken[self._place] <= self._turns.fails.get(self._place, 0):
+            raise RuntimeError(f"{self._place} failed")
+
+
+SETTINGS: Any = SimpleNamespace(workspace=None, ledger=None, forward=("http://127.0.0.1:9", {}))
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [name for name in vars(beside) if name.endswith("_S")]
-    assert len(names) == 8
+    assert names
     for name in names:
         monkeypatch.setattr(beside, name, 0.001)
     # It would settle the collector of the tests' process.
     monkeypatch.setattr(beside, "settle_collector", lambda: None)
 
+    def marking(*_: object) -> Part:
+        return Part(Turns(), "marking")
 
-class Turns:
-    """Steps and turns, counted by name; those in `fails` raise, each as often as it says."""
-
-    def __init__(self, **fails: int) -> None:
-        self.fails = fails
-        self.taken: dict[str, int] = {}
-
-    def of(self, name: str) -> Callable[[], Any]:
-        async def turn() -> None:
-            self.taken[name] = self.taken.get(name, 0) + 1
-            if self.taken[name] <= self.fails.get(name, 0):
-                raise RuntimeError(f"{name} failed")
-
-        return turn
-
-    def service(self) -> Any:
-        of = self.of
-        turning = SimpleNamespace
-        return SimpleNamespace(
-            load_api=of("api"),
-            proofs=turning(erasures=turning(finish=of("erasures")), checkpoints=turning(advance=of("checkpoints"))),
-            discoverer=turning(start=of("discoverer"), turn=of("discovery")),
-            driver=turning(control=turning(expire_due=of("expiry"))),
-            lease=turning(turn=of("lease")),
-            incidents=turning(turn=of("incidents")),
-            outbox=turning(notifying=turning(turn=of("outbox"))),
-            tally=Tally(),
-        )
-
-
-SETTINGS: Any = SimpleNamespace(workspace=None, forward=("http://127.0.0.1:9", {}))
+    monkeypatch.setattr(beside, "Marking", marking)
 
 
 def logs(started: Callable[[], None]) -> Any:
@@ -69,16 +76,16 @@ async def test_a_step_or_a_turn_that_fails_is_told_and_the_rest_goes_on(capsys: 
     def full() -> None:
         raise OSError("no space left")
 
-    turns = Turns(api=1, erasures=1, discoverer=1, discovery=2)
+    turns = Turns(load_api=1, proofs__erasures__finish=1, discoverer__start=1, discoverer__turn=2)
     task = asyncio.create_task(background(turns.service(), SETTINGS, logs(full), None))
-    await eventually(lambda: turns.taken.get("discovery", 0) > 3 and turns.taken.get("lease", 0) > 3)
+    await eventually(lambda: turns.taken["discoverer.turn"] > 3 and turns.taken["lease.turn"] > 3)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     told = capsys.readouterr().err
-    for name in ("api", "erasures", "discoverer", "discovery"):
+    for name in turns.fails:
         assert f"in the background: RuntimeError: {name} failed" in told
     assert "in the background: OSError: no space left" in told
-    taken = dict(turns.taken)
+    taken = turns.taken.copy()
     await asyncio.sleep(0.05)
     assert turns.taken == taken, "what was cancelled runs on"
 
@@ -93,7 +100,7 @@ async def test_a_loop_that_ends_on_an_error_all_the_same_is_told_and_takes_its_s
     turns = Turns()
     await background(turns.service(), SETTINGS, logs(lambda: None), None)
     assert "in the background: RuntimeError: the loop itself" in capsys.readouterr().err
-    taken = dict(turns.taken)
+    taken = turns.taken.copy()
     await asyncio.sleep(0.05)
     assert turns.taken == taken, "its siblings run on"
 
