@@ -190,6 +190,13 @@ def test_can_says_what_would_be_and_leaves_no_trace(
     ok(service, "can", "clerk", "counter/add", f"@{file}", "-o", "yaml", code=code)
 
 
+BOOKS = """apiVersion: remit.dev/v1alpha1
+kind: Server
+metadata: {name: books}
+spec: {command: [books], source: []}
+"""
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
@@ -199,7 +206,7 @@ def test_can_says_what_would_be_and_leaves_no_trace(
         (("clerk", "conter/x", "--kind", "get_prompt"), "did you mean 'counter'?"),
         (("clerk", "counter/peek", "--user", "anna"), "did you mean 'ana'?"),
         (("zzz", "counter/peek"), "next: remit get agents"),
-        (("clerk", "counter/zzz"), "next: remit get tools"),
+        (("clerk", "counter/zzz"), "next: remit tools ls"),
     ],
 )
 def test_can_says_what_a_name_that_is_not_known_may_have_been_meant_to_be(
@@ -209,6 +216,22 @@ def test_can_says_what_a_name_that_is_not_known_may_have_been_meant_to_be(
     assert done.returncode == 1
     assert "/unknown: there is no " in done.stdout
     assert done.stderr.splitlines() == [hint]
+
+
+def test_what_is_declared_and_not_applied_is_said_to_wait(service: Service) -> None:
+    service.write({"books.yaml": BOOKS})
+    asked = (("tools", "review", "books"), ("tools", "accept", "books"), ("describe", "server", "books"))
+    try:
+        for words in asked:
+            done = service.remit(*words)
+            assert (done.returncode, "the server books does not run" in done.stderr) == (5, True), done.stderr
+            assert "next: remit apply" in done.stderr.splitlines()[-1]
+    finally:
+        (service.workspace / "books.yaml").unlink()
+    for words in asked:
+        done = service.remit(*words)
+        assert (done.returncode, "no such server in the running bundle: books" in done.stderr) == (5, True)
+        assert "next: remit get servers" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("verdict", list(DECIDED))

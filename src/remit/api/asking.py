@@ -112,7 +112,9 @@ def _hint(asked: CanRequest, decision: Decision, catalog: Catalog) -> str | None
             kind = "tools"
         case _:
             return None
-    return did_you_mean(word, known) or f"next: remit get {kind}"
+    # Those that nobody accepted yet are no resources, and listed with the others there alone.
+    listing = "remit tools ls" if first.code is Code.UNKNOWN_TOOL else f"remit get {kind}"
+    return did_you_mean(word, known) or f"next: {listing}"
 
 
 def _told(decision: Decision, hint: str | None) -> CanAnswer:

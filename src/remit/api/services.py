@@ -193,6 +193,10 @@ class Runtime(Scopes, Admitting, Protocol):
         """How the bundle with that digest declared `name` of `kind`, if it is still at hand."""
         ...
 
+    async def waits(self, kind: Kind, name: str) -> str | None:
+        """The command by which `name` of `kind` runs, where the folder declares it; None where it does not."""
+        ...
+
     async def bundles(self, limit: int) -> Sequence[InForce]:
         """The last bundles that were in force, the latest first."""
         ...

@@ -20,7 +20,10 @@ from remit.api.problem import Problem, not_found
 from remit.api.requests import AcceptRequest, ApplyRequest, KindPath, NamePath
 from remit.api.services import Resource, ServerPin, Services, ToolPin
 from remit.api.stopped import with_stops
+from remit.api.unapplied import not_running
 from remit.api.views import applied_view, tool_name, tool_view
+from remit.control.resources import Kind
+from remit.control.tables import kind_named
 
 router = APIRouter(route_class=GuardedRoute, tags=["workspace"])
 
@@ -37,7 +40,10 @@ async def get_resource(kind: KindPath, name: NamePath, services: With, _: ByRead
     for item in services.runtime.resources(kind):
         if item.name == name:
             return _resource(services, item)
-    raise not_found(f"{kind} in the running bundle: {name}", f"remit get {kind}")
+    found = kind_named(kind)
+    if found is None:
+        raise not_found(f"{kind} in the running bundle: {name}", f"remit get {kind}")
+    raise await not_running(services, found, name)
 
 
 @router.delete("/resources/{kind}/{name:path}")
@@ -75,7 +81,7 @@ async def review(
     server = None if which is None else which.partition("/")[0]
     pins = await services.runtime.pins(server, refresh=True)
     if server is not None and not pins:
-        raise not_found(f"server in the running bundle: {server}", "remit get servers")
+        raise await not_running(services, Kind.SERVER, server)
     asked = [tool for tool in _odd(pins) if which is None or which in {tool.server, tool_name(tool.server, tool.name)}]
     return _tools(pins, asked, whole=True)
 
@@ -84,7 +90,11 @@ async def review(
 async def accept(asked: AcceptRequest, services: With, caller: ByAdmin) -> AcceptAnswer:
     """Show what accepting would write; with its pin, write it."""
     runtime = services.runtime
-    pin, offered = _offer(await runtime.pins(asked.server, refresh=True), asked)
+    pins = await runtime.pins(asked.server, refresh=True)
+    server = next((server for server in pins if server.server == asked.server), None)
+    if server is None:
+        raise await not_running(services, Kind.SERVER, asked.server)
+    pin, offered = _offer(server, asked)
     if asked.pin is None:
         if pin is None:
             raise Problem(
@@ -109,11 +119,8 @@ async def accept(asked: AcceptRequest, services: With, caller: ByAdmin) -> Accep
     )
 
 
-def _offer(pins: Sequence[ServerPin], asked: AcceptRequest) -> tuple[str | None, Sequence[ToolPin]]:
+def _offer(server: ServerPin, asked: AcceptRequest) -> tuple[str | None, Sequence[ToolPin]]:
     """The pin that accepts what is asked for as it is live now, and the tools it changes."""
-    server = next((server for server in pins if server.server == asked.server), None)
-    if server is None:
-        raise not_found(f"server in the running bundle: {asked.server}", "remit get servers")
     if server.unreachable:
         raise Problem(
             409,

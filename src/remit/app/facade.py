@@ -104,6 +104,13 @@ class Facade:
         """How the bundle with that digest declared `name` of `kind`, if it is still at hand."""
         return self._bundles.resource(bundle, kind, name)
 
+    async def waits(self, kind: Kind, name: str) -> str | None:
+        """The command by which `name` of `kind` runs, where the folder declares it; None where it does not."""
+        source = await asyncio.to_thread(Folder(self._settings.workspace).load)
+        if not any((one.kind, one.name) == (kind, name) for one in source.resources):
+            return None
+        return "remit apply" if self.catalog.admission is None else "remit apply --admit"
+
     async def bundles(self, limit: int) -> Sequence[InForce]:
         """The last bundles that were in force, the latest first."""
         return await self._runtime.history.in_force(limit)
