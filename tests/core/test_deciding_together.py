@@ -198,10 +198,14 @@ def test_a_yes_is_for_what_was_shown() -> None:
 
 def test_who_may_edit() -> None:
     assert editor(ASKED, room(replace(SEC, edits=True)), "ann", 10) is USERS["ann"]
-    with pytest.raises(VoteRefused, match="do not let people approve other arguments"):
+    with pytest.raises(
+        VoteRefused, match=r"do not let people approve other arguments \(edits, in the Route sec\)"
+    ) as no:
         editor(ASKED, room(SEC), "ann", 10)
-    with pytest.raises(VoteRefused, match="not one of those"):
+    assert not no.value.others, "nobody else may either"
+    with pytest.raises(VoteRefused, match="not one of those") as no:
         editor(ASKED, room(replace(SEC, edits=True)), "dan", 10)
+    assert no.value.others
     assert not may_edit(ASKED, {})
 
 
@@ -241,17 +245,28 @@ def test_breaking_the_glass_is_short_and_somebody_else_looks_at_it() -> None:
 @pytest.mark.parametrize(
     ("who", "why", "match"),
     [
-        ("ann", "down", "not one of those who may break"),
-        ("req", "down", "not one of those who may break"),
-        ("req2", "down", "not one of those who may break"),
+        ("ann", "down", "ann is not one of those who may break the glass here: oncall [(]sec[)]"),
+        ("req", "down", "the requester may not break the glass"),
+        ("req2", "down", "the requester may not break the glass"),
         ("oli", " ", "wants a reason"),
         ("gone", "down", "no user"),
     ],
 )
 def test_who_may_not_break_the_glass(who: str, why: str, match: str) -> None:
     here = room(replace(SEC, break_glass=frozenset({"oncall"})))
-    with pytest.raises(VoteRefused, match=match):
+    with pytest.raises(VoteRefused, match=match) as no:
         break_glass(ASKED, here, Glass(who, 10, why))
+    assert not no.value.others, "who may say yes is told to nobody who wants to break the glass"
+
+
+def test_where_nobody_may_break_the_glass_that_is_said() -> None:
+    two = replace(ASKED, gates=(*ASKED.gates, Gate("q", "fin", "t")))
+    fin = Route("fin", groups=frozenset({"fin"}), break_glass=frozenset({"oncall"}))
+    with pytest.raises(VoteRefused, match=r"nobody may .*: the Route sec names no break_glass groups") as no:
+        break_glass(two, room(SEC, fin), Glass("oli", 10, "down"))
+    assert "remit approvals show r1-1.1" in no.value.next
+    with pytest.raises(VoteRefused, match="here: nobody is"):
+        break_glass(ASKED, room(fin), Glass("oli", 10, "down"))
 
 
 def test_glass_of_what_is_approved_and_by_a_requester_who_may() -> None:

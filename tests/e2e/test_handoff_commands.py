@@ -94,6 +94,8 @@ async def test_glass_is_broken_loudly_and_reviewed_by_somebody_else(counting: Co
     task, ident = await waiting(counting, agent, {"id": "urgent", "amount": 80})
     own = await asyncio.to_thread(service.remit, "break-glass", ident, "--why", "now", token=ana)
     assert own.returncode == 4, own.stderr
+    assert "the requester may not break the glass" in own.stderr
+    assert "those who may" not in own.stderr, "who may say yes may not break the glass by that"
     assert "the glass is broken" not in service.log
     done = await asyncio.to_thread(service.remit, "break-glass", ident, "--why", "the site is down", token=sam)
     assert done.returncode == 0, done.stderr

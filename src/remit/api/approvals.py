@@ -211,7 +211,7 @@ async def _counted(
     try:
         return await said
     except VoteRefused as refused:
-        if refused.ended or refused.stale or not sees_approval(services, caller, known):
+        if not refused.others or not sees_approval(services, caller, known):
             raise
         raise _instead(services, known, refused) from refused
 

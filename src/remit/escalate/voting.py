@@ -43,15 +43,16 @@ class VoteRefused(Exception):
     """This person cannot decide this approval now; `why` it is and what to do `next`.
 
     `ended` is set when the approval is no longer open, whoever asks; `stale` when it is not any more, or was never,
-    what he saw.
+    what he saw; `others` when the yes of others would count where his does not.
     """
 
-    def __init__(self, why: str, next: str, *, ended: bool = False, stale: bool = False) -> None:
+    def __init__(self, why: str, next: str, *, ended: bool = False, stale: bool = False, others: bool = False) -> None:
         super().__init__(why)
         self.why = why
         self.next = next
         self.ended = ended
         self.stale = stale
+        self.others = others
 
 
 class EditRefused(Exception):
@@ -122,8 +123,9 @@ def editor(approval: Approval, room: Room, by: str, at: int) -> User:
     if not counts_for(approval, room.routes, room.users, person, at):
         raise ineligible(approval, room, person, at)
     if not may_edit(approval, room.routes):
+        where = next((f" (edits, in the Route {one.name})" for one in _routes(approval, room) if not one.edits), "")
         raise VoteRefused(
-            "its routes do not let people approve other arguments",
+            f"its routes do not let people approve other arguments{where}",
             f"refuse it, and say why: remit approvals deny {approval.ident} --reason wrong-content",
         )
     return person
@@ -181,10 +183,7 @@ def break_glass(
     if approval.state is not State.PENDING:
         raise VoteRefused("it is approved already", f"remit approvals show {approval.ident}", ended=True)
     if not may_break(approval, room.routes, room.users, person):
-        raise VoteRefused(
-            f"{person.name} is not one of those who may break the glass here",
-            f"ask someone of the break_glass groups of: {', '.join(routes_of(approval))}",
-        )
+        raise _unbreaking(approval, room, person)
     if not glass.why.strip():
         raise VoteRefused("breaking the glass wants a reason", "say why in one sentence: --why TEXT")
     if not glass.strong and (keyed or wants_strong(approval, room.routes)):
@@ -234,11 +233,29 @@ def ineligible(approval: Approval, room: Room, person: User, at: int) -> VoteRef
         return VoteRefused(
             "the action is done for you: the requester may not approve it",
             f"ask someone else of: {', '.join(routes_of(approval))}",
+            others=True,
         )
     return VoteRefused(
         f"{person.name} is not one of those who decide here",
         f"ask someone of: {', '.join(routes_of(approval))}",
+        others=True,
     )
+
+
+def _unbreaking(approval: Approval, room: Room, person: User) -> VoteRefused:
+    """Why `person` does not break the glass of `approval`: to decide here is another matter."""
+    if breaks(approval, room.routes, person):
+        why = "the action is done for you: the requester may not break the glass"
+        return VoteRefused(why, f"ask someone else of the break_glass groups of: {', '.join(routes_of(approval))}")
+    # All of its routes have to let him.
+    route = next((one for one in _routes(approval, room) if not one.break_glass), None)
+    if route is not None:
+        why = f"nobody may break the glass here: the Route {route.name} names no break_glass groups"
+        return VoteRefused(why, f"see who decides instead: remit approvals show {approval.ident}")
+    closed = [one for one in _routes(approval, room) if one.break_glass.isdisjoint(person.groups)]
+    groups = "; ".join(f"{', '.join(sorted(one.break_glass))} ({one.name})" for one in closed)
+    why = f"{person.name} is not one of those who may break the glass here: {groups or 'nobody is'}"
+    return VoteRefused(why, f"ask someone of these groups, or see who decides: remit approvals show {approval.ident}")
 
 
 def _fresh(approval: Approval, shown: str | None) -> None:
