@@ -1,6 +1,8 @@
 """Every refusal of the API: what happened, why, and the next command (RFC 9457)."""
 
+import logging
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,11 +13,13 @@ from remit.api.access import PREFIX
 from remit.api.malformed import told
 from remit.api.services import Conflict, Invalid, Missing
 from remit.escalate.voting import EditRefused, VoteRefused
+from remit.facts.environment import environment_of
 from remit.facts.session import TooManyWords
 from remit.ports.credentials import LoginRefused
 from remit.ports.ledger import LedgerUnwritable
 from remit.ports.signer import Cause, TokenInvalid
 
+_LOG: Final = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -147,6 +151,16 @@ def install(app: FastAPI) -> None:
         route: str = getattr(request.scope.get("route"), "path", "")
         return problem_of(error, route.removeprefix(PREFIX)).answer()
 
+    async def answer_of_the_machine(_: Request, error: Exception) -> JSONResponse:
+        found = environment_of(error) if isinstance(error, OSError) else None
+        if found is None:
+            # An error of ours: it is answered, and told of, further out.
+            raise error
+        _LOG.error("the machine did not let a request be served", extra={"error": type(error).__name__})
+        what, why = "the service's machine does not let it do this", f"{found.place}: {found.why}"
+        return Problem(503, what, why=why, next=found.next).answer()
+
+    app.add_exception_handler(OSError, answer_of_the_machine)
     for kind in (
         Problem, TokenInvalid, VoteRefused, EditRefused, Invalid, Missing, Conflict, TooManyWords, LoginRefused,
         LedgerUnwritable, RequestValidationError, HTTPException, Exception,

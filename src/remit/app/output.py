@@ -32,8 +32,13 @@ def counted(count: int, noun: str) -> str:
 
 
 def say(text: str) -> None:
-    """A sentence for the person, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """A sentence for the person, on stderr; lost where that is a file that takes no more: a service goes on."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        return
 
 
 def answered(answer: Any, form: Format, text: str) -> None:

@@ -38,6 +38,8 @@ _VANISHED: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "
 """Seconds, seconds, times, milliseconds (tcp(7)); not every system has them."""
 _FILES_KEPT: Final = 256
 """File descriptors for all but clients' connections: ledger, upstreams, children."""
+_CONNECTIONS_MIN: Final = 16
+"""With fewer at once a service is of no use, unless fewer are asked for."""
 
 
 class _Server(uvicorn.Server):
@@ -153,15 +155,25 @@ def _greet(service: Service, settings: Settings, port: int) -> None:
 
 
 def _affordable(connections_max: int) -> int:
-    """As many connections as there may be file descriptors for; takes all that the system grants."""
+    """As many connections as there may be file descriptors for; takes all that the system grants.
+
+    Raises `Failure` where those are too few to run at all.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections_max + _FILES_KEPT
     if soft != resource.RLIM_INFINITY and soft < wanted:
         granted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        least = _FILES_KEPT + min(connections_max, _CONNECTIONS_MIN)
+        if granted < least:
+            raise Failure(
+                f"only {granted} files may be open at once (ulimit -n)",
+                why=f"{least} are needed: {_FILES_KEPT} for the ledger and for servers, the rest for connections",
+                next=f"ulimit -n {wanted} (systemd: LimitNOFILE={wanted}), then: remit up",
+            )
         resource.setrlimit(resource.RLIMIT_NOFILE, (granted, hard))
         if granted < wanted:
             say(f"only {granted - _FILES_KEPT} connections at once: the system grants {granted} files (ulimit -n)")
-        return max(1, granted - _FILES_KEPT)
+        return granted - _FILES_KEPT
     return connections_max
 
 

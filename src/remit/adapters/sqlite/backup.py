@@ -25,6 +25,10 @@ from remit.trace.report import Report
 _PAGES: Final = 512
 _BREATH_S: Final = 0.002
 """Between two steps: so that the writer's syncs find the disk free."""
+_OF_A_WRITE: Final = frozenset({
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_TRUNCATE, sqlite3.SQLITE_IOERR_DIR_FSYNC,
+})  # fmt: skip
 _ENDS: Final = ("", "-journal", "-wal", "-shm")
 """Of a file, and of what SQLite would take for a part of it."""
 
@@ -63,6 +67,10 @@ def back_up(
     except OSError as error:
         raise LedgerRefused(what, error.strerror or str(error), "free space, or name a file elsewhere") from error
     except sqlite3.Error as error:
+        if _is_of_a_write(error):
+            why = f"{target.parent} takes no more: its disk is full, or fails (SQLite: {error})"
+            next = f"free space on the disk of {target.parent}, or name a file elsewhere"
+            raise LedgerRefused(what, why, next) from error
         raise LedgerRefused(what, f"SQLite: {error}", f"remit ledger verify {source}") from error
     return report
 
@@ -121,6 +129,11 @@ def _check(what: str, source: Path, targets: Iterable[Path], unfinished: Path) -
     if unfinished.exists() or unfinished.is_symlink():
         why = f"{unfinished} is there: another backup to that name runs, or one was cut off"
         raise LedgerRefused(what, why, f"rm -r {unfinished}, once no other runs")
+
+
+def _is_of_a_write(error: sqlite3.Error) -> bool:
+    """Whether it was the copy that failed: the ledger is only read."""
+    return getattr(error, "sqlite_errorcode", 0) in _OF_A_WRITE
 
 
 def _taken(what: str, source: Path, name: Path) -> LedgerRefused:

@@ -5,9 +5,26 @@ import os
 from pathlib import Path
 from typing import Final
 
+from remit.adapters.private import naming
 from remit.adapters.sqlite.errors import DataInUse
 
 _NAME: Final = "lock"
+
+
+def holder(folder: Path) -> int | None:
+    """The id of the process that holds `folder` now; None where none does, or that cannot be known."""
+    try:
+        file = os.open(folder / _NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        said = os.read(file, 32).strip()
+        return int(said) if said.isdigit() else None
+    finally:
+        os.close(file)
+    return None
 
 
 class FolderLock:
@@ -23,8 +40,13 @@ class FolderLock:
             os.close(self._file)
             pid = int(holder) if holder.isdigit() else None
             raise DataInUse(folder, pid) from error
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, str(os.getpid()).encode("ascii"), 0)
+        try:
+            with naming(folder / _NAME):
+                os.ftruncate(self._file, 0)
+                os.pwrite(self._file, str(os.getpid()).encode("ascii"), 0)
+        except OSError:
+            self.release()
+            raise
 
     def release(self) -> None:
         """Let go. The file stays: removing it would let two processes hold two of one name."""

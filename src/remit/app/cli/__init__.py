@@ -43,6 +43,7 @@ from remit.app.cli import (
     tools,
     workspace,
 )
+from remit.app.environment import failure_of
 from remit.app.failure import Exit, Failure
 from remit.facts.text import escaped
 
@@ -118,6 +119,9 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if os.environ.get("REMIT_DEBUG"):
             raise
+        if (failure := failure_of(error)) is not None:
+            print(failure, file=sys.stderr)
+            return failure.exit
         print(
             f"error: remit itself failed: {type(error).__name__}: {escaped(str(error))}\n"
             "  next: again with REMIT_DEBUG=1, and report what it prints",
