@@ -58,6 +58,11 @@ class Client:
             self._url, "set REMIT_URL=https://HOST (or REMIT_IN_THE_OPEN=1, where you trust the network between)"
         )
 
+    def awake(self, timeout_s: float) -> None:
+        """See that the service answers anything within `timeout_s`. Raises `Failure`, by `Exit.TIMEOUT` if not."""
+        connection, _ = self._open("GET", "/healthz", None, timeout_s=timeout_s, root="")
+        connection.close()
+
     def get(self, path: str, **query: object) -> Any:
         """GET `path` under `/api/v1`; None values of `query` are left out."""
         told = {key: value for key, value in query.items() if value is not None}
@@ -126,6 +131,7 @@ class Client:
         *,
         timeout_s: float,
         form: bool = False,
+        root: str = "/api/v1",
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         make = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
         connection = make(self._url.hostname or "", self._url.port, timeout=timeout_s)
@@ -139,7 +145,7 @@ class Client:
             kind = "x-www-form-urlencoded" if form else "json"
             headers["content-type"] = f"application/{kind}"
         try:
-            connection.request(method, f"{self._url.path}/api/v1{path}", body=content, headers=headers)
+            connection.request(method, f"{self._url.path}{root}{path}", body=content, headers=headers)
             return connection, connection.getresponse()
         except TimeoutError as error:
             connection.close()

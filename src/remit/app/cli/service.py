@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import typer
@@ -19,9 +19,14 @@ from remit.app.settings import (
     limits_of,
     named_issuers,
     public_address,
+    service_url,
+    variable,
     workspace_folder,
 )
 from remit.facts.text import escaped
+
+_AWAKE_S: Final = 5.0
+"""A service that says nothing for longer hangs: it answers this while everything else of it is busy."""
 
 
 def up(  # noqa: PLR0913 - each is an option
@@ -132,12 +137,20 @@ def logs(  # noqa: PLR0913 - each is an option
     return Exit.OK
 
 
-def doctor(output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
+def doctor(data: Data = None, output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
     """Check that the service can govern, and say what to mend.
 
-    Exit code 1 when something is wrong.
+    Exit code 1 when something is wrong, 7 when it does not answer: with its data folder, --data or REMIT_DATA, this
+    says which process that is.
     """
-    answer: dict[str, Any] = client(token_file).get("/doctor")
+    asked = client(token_file)
+    try:
+        asked.awake(_AWAKE_S)
+    except Failure as failure:
+        if failure.exit is not Exit.TIMEOUT:
+            raise
+        raise _hangs(data) from failure
+    answer: dict[str, Any] = asked.get("/doctor")
     if output in {Format.JSON, Format.YAML}:
         from remit.app.output import data as whole
 
@@ -151,6 +164,28 @@ def doctor(output: Output = Format.TABLE, token_file: TokenFile = None) -> int:
     wrong = [check for check in answer["checks"] if not check["ok"]]
     say("all is well" if not wrong else f"{len(wrong)} to mend")
     return Exit.NEGATIVE if wrong else Exit.OK
+
+
+def _hangs(given: Path | None) -> Failure:
+    """That the service does not answer, and by whose fault as far as its data folder, where it is known, tells."""
+    from remit.adapters.sqlite.lock import holder
+
+    folder = data_folder(given) if given is not None or variable("REMIT_DATA", "") else None
+    pid = None if folder is None else holder(folder)
+    what = f"the service at {service_url()} does not answer"
+    if folder is None:
+        why = f"it took a connection and said nothing for {_AWAKE_S:g} s; which process it is, its data folder tells"
+        return Failure(what, why=why, next="remit doctor --data DIR, with the DIR of its remit up", exit=Exit.TIMEOUT)
+    if pid is None:
+        why = f"no process is known that holds the data in {folder}, and something else takes its connections"
+        return Failure(what, why=why, next="see what listens there: ss -ltnp (or lsof -i)", exit=Exit.TIMEOUT)
+    return Failure(
+        what,
+        why=f"process {pid} holds the data in {folder}, and said nothing for {_AWAKE_S:g} s",
+        next=f"ps -o pid,stat,wchan:20,etime,cmd -p {pid} (T: it was stopped, kill -CONT {pid}; D: it waits for a disk)"
+        f"; if it stays so: kill {pid}, then start it again. remit halt works meanwhile",
+        exit=Exit.TIMEOUT,
+    )
 
 
 def add(app: typer.Typer) -> None:
