@@ -75,7 +75,7 @@ async def test_nothing_was_sent_where_nothing_listens(tmp_path: Path, unused_tcp
         reply = await upstream.call("a", MODERN, "echo", b"{}")
         assert isinstance(reply, Failure)
         assert (reply.cause, reply.sent) == ("unreachable", False)
-        assert "remit doctor" in reply.text
+        assert "start what answers there, or correct `url`" in reply.text
         with pytest.raises(UpstreamUnreachable, match="cannot be reached"):
             await upstream.definitions("a", OLD)
         assert upstream.health().state == "down"

@@ -1,7 +1,12 @@
-"""What `remit doctor` says of signing: what no checkpoint has could be cut off unseen."""
+"""Where `remit doctor` ends: of signing (what no checkpoint has could be cut off unseen), and of servers."""
+
+from dataclasses import replace
 
 from remit.app.checks import SIGNED_S_MAX, checkpoint
+from remit.app.comparing import mended
+from remit.facts.catalog import Http, Server, Stdio
 from remit.ports.transparency import Signed
+from remit.ports.upstream import Health
 
 
 def test_a_checkpoint_that_grows_old_is_something_to_mend() -> None:
@@ -13,3 +18,17 @@ def test_a_checkpoint_that_grows_old_is_something_to_mend() -> None:
     assert old.text.endswith("10 s ago; it is due every second: the tree is not the ledger's")
     assert old.next == "remit ledger verify"
     assert "does not get round to it" in checkpoint(Signed(0, 60)).text
+
+
+def test_a_server_that_is_not_reached_says_what_to_run_by_hand() -> None:
+    here = Server("notes", Stdio(("python", "-m", "a b"), cwd="/srv/n 1"))
+    down = Health("notes", "stdio", "backing-off", last_error="server 'notes' ended unasked")
+    by_hand = "cd '/srv/n 1' && python -m 'a b'"
+    assert mended(here, down) == {"next": f"read its stderr here, and run its command by hand: {by_hand}"}
+    assert mended(replace(here, transport=Stdio(("a",))), down)["next"] == (
+        "read its stderr here, and run its command by hand: a"
+    )
+    assert mended(here, replace(down, state="up")) == {}
+    assert mended(here, replace(down, last_error=None)) == {}
+    assert mended(None, down) == {}
+    assert mended(replace(here, transport=Http("http://127.0.0.1:9/mcp")), down) == {}

@@ -103,9 +103,11 @@ def test_an_output_schema_and_absent_annotations_survive() -> None:
 
 def test_accepting_takes_what_was_shown_and_nothing_else() -> None:
     changed = replace(NOW, description="Tells the local time.")
-    with pytest.raises(LockRefused, match="changed since it was shown") as refused:
+    with pytest.raises(LockRefused, match="is not that of what is live: it is mistyped, or its definition") as refused:
         accept(EMPTY, "time", "now", changed, NOW.pin())
-    assert refused.value.next == "remit tools review time/now"
+    assert NOW.pin() in refused.value.why
+    again = f"remit tools accept time/now --pin {changed.pin()}"
+    assert refused.value.next == f"read it: remit tools review time/now; then: {again}"
     with pytest.raises(LockRefused, match="the server calls it 'now'"):
         accept(EMPTY, "time", "later", NOW, NOW.pin())
     lock = accept(lock_of(NOW), "time", "now", changed, changed.pin())
@@ -119,8 +121,9 @@ def test_accepting_a_server_takes_its_list_as_it_was_shown() -> None:
     other = accept(lock, "shop", "now", NOW, NOW.pin())
     taken = accept_server(other, "time", [later, NOW], list_pin([NOW, later]))
     assert sorted(taken.tools) == [("shop", "now"), ("time", "later"), ("time", "now")]
-    with pytest.raises(LockRefused, match="have changed since"):
+    with pytest.raises(LockRefused, match="it is mistyped, or its tools have changed since") as refused:
         accept_server(lock, "time", [later], list_pin([NOW]))
+    assert refused.value.next.endswith(f"remit tools accept time --pin {list_pin([later])}")
     with pytest.raises(LockRefused, match="lists it twice"):
         accept_server(lock, "time", [NOW, NOW], list_pin([NOW, NOW]))
     with pytest.raises(LockRefused, match="invisible"):

@@ -44,6 +44,14 @@ def test_a_change_that_the_admission_has_to_look_at_is_told_and_the_next_one_is_
         awaited(lambda: "running bundle sha256:" in service.log[began:])
 
 
+BROKEN = """\
+apiVersion: remit.dev/v1alpha1
+kind: Server
+metadata: {name: broken}
+spec: {command: [/bin/sh, -c, exit 3]}
+"""
+
+
 def test_a_server_is_described_with_how_it_fares(tmp_path: Path) -> None:
     with Counting(tmp_path / "health") as counting:
         (shown,) = counting.service.told("get", "servers", "counter")
@@ -54,4 +62,9 @@ def test_a_server_is_described_with_how_it_fares(tmp_path: Path) -> None:
         counting.service.remit("doctor")
         (shown,) = counting.service.told("get", "servers", "counter")
         assert shown["status"]["state"] != "up"
-        assert shown["status"]["last_error"]
+        assert "start what answers there" in shown["status"]["last_error"]
+        counting.service.write({"broken.yaml": BROKEN})
+        counting.service.remit("apply")
+        counting.service.remit("doctor")
+        (shown,) = counting.service.told("get", "servers", "broken")
+        assert shown["status"]["next"] == "read its stderr here, and run its command by hand: /bin/sh -c 'exit 3'"

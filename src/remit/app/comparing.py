@@ -1,5 +1,6 @@
 """What runs and what differs, from `control`'s words to those of the control API."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -18,7 +19,7 @@ from remit.control.review import Reviewed, review
 from remit.control.tables import kind_named
 from remit.discover.health import SourceState
 from remit.facts.canonical import Json
-from remit.facts.catalog import Definition, Tool
+from remit.facts.catalog import Definition, Http, Server, Stdio, Tool
 from remit.pdp.snapshot import Pin
 from remit.policy.bundle import Bundle
 from remit.ports.credentials import CredentialState
@@ -144,8 +145,21 @@ def _status(kind: Kind, name: str, bundle: Bundle, states: States) -> Mapping[st
             "dropped_tools": dict(seen.dropped),
             "stderr": seen.stderr.splitlines()[-STDERR_LINES_MAX:],
             **({} if credential is None else {"credential": credential_view(credential)}),
+            **mended(bundle.catalog.servers.get(name), seen),
         }
     return {}
+
+
+def mended(server: Server | None, health: Health) -> Mapping[str, Json]:
+    """What to do outside Remit about a server that is not reached; nothing where `last_error` says all of it."""
+    if server is None or health.last_error is None or health.state == "up":
+        return {}
+    match server.transport:
+        case Stdio(command=command, cwd=cwd):
+            by_hand = f"cd {shlex.quote(cwd)} && {shlex.join(command)}" if cwd else shlex.join(command)
+            return {"next": f"read its stderr here, and run its command by hand: {by_hand}"}
+        case Http():
+            return {}
 
 
 def _source_status(state: SourceState) -> Mapping[str, Json]:

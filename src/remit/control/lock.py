@@ -70,12 +70,22 @@ def accept(lock: Lock, server: str, tool: str, live: Definition, pin: str, limit
     if live.pin() != pin:
         raise LockRefused(
             f"{server}/{tool} is not accepted",
-            f"its definition has changed since it was shown: now {live.pin()}, shown {pin[:80]}",
-            f"remit tools review {server}/{tool}",
+            _other(pin, "its definition has changed since it was shown"),
+            _again(f"{server}/{tool}", live.pin()),
         )
     tools = {**lock.tools, (server, tool): Pinned(live, pin)}
     _check_count(server, tools, limits)
     return Lock(MappingProxyType(tools))
+
+
+def _other(pin: str, changed: str) -> str:
+    """Why `pin` accepts nothing: it may be mistyped as well as old."""
+    return f"the pin given, {one_line(pin, chars_max=80)}, is not that of what is live: it is mistyped, or {changed}"
+
+
+def _again(what: str, live: str) -> str:
+    """The commands that show `what`, and accept it by the pin of what is `live`."""
+    return f"read it: remit tools review {what}; then: remit tools accept {what} --pin {live}"
 
 
 def accept_server(lock: Lock, server: str, live: Iterable[Definition], pin: str, limits: Limits = DEFAULT) -> Lock:
@@ -100,8 +110,8 @@ def accept_server(lock: Lock, server: str, live: Iterable[Definition], pin: str,
     if now != pin:
         raise LockRefused(
             f"nothing of {server} is accepted",
-            f"its tools have changed since they were shown: now {now}, shown {pin[:80]}",
-            f"remit tools review {server}",
+            _other(pin, "its tools have changed since they were shown"),
+            _again(server, now),
         )
     tools = {key: pinned for key, pinned in lock.tools.items() if key[0] != server}
     for definition in definitions:

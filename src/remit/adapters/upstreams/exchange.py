@@ -296,7 +296,8 @@ class Exchange:
             return Failure(cause="private_address", text=text, sent=False)
         cause = "disconnected" if sent else "unreachable"
         detail = problem.strerror or type(problem).__name__ if isinstance(problem, OSError) else type(problem).__name__
-        text = f"server {self.server!r} at {self._shown} {how} ({detail}); check that it runs: remit doctor"
+        mend = "start what answers there, or correct `url` of its Server resource"
+        text = f"server {self.server!r} at {self._shown} {how} ({detail}); {mend}"
         return Failure(cause=cause, text=text, sent=sent)
 
     def _redirected(self, response: aiohttp.ClientResponse) -> Failure:
