@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,13 @@ _EXITS: Final = {
     422: Exit.INVALID,
     504: Exit.TIMEOUT,
 }
+_NO_TLS: Final = frozenset({"HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "WRONG_VERSION_NUMBER"})
+"""How OpenSSL says, by version, that an answer is no TLS."""
+
+
+def speaks_http(error: Exception) -> bool:
+    """Whether TLS failed because what answers there does not speak it, as it does where https was written for http."""
+    return isinstance(error, ssl.SSLError) and getattr(error, "reason", None) in _NO_TLS
 
 
 def read_token(token_file: Path | None) -> str | None:
@@ -152,12 +160,17 @@ class Client:
             raise self._late() from error
         except (OSError, socket.gaierror, http.client.HTTPException) as error:
             connection.close()
-            raise Failure(
-                f"no answer from {self._url.geturl()}",
-                why=str(error) or type(error).__name__,
-                next="start the service with: remit up --workspace DIR (or set REMIT_URL)",
-                exit=Exit.UNREACHABLE,
-            ) from error
+            raise self._unanswered(error) from error
+
+    def _unanswered(self, error: Exception) -> Failure:
+        why = str(error) or type(error).__name__
+        following = "start the service with: remit up --workspace DIR (or set REMIT_URL)"
+        if speaks_http(error):
+            why = "what answers there speaks http, not https"
+            following = f"set REMIT_URL={self._url._replace(scheme='http').geturl()}"
+        elif isinstance(error, ssl.SSLError):
+            following = "check the service's certificate, or set REMIT_URL"
+        return Failure(f"no answer from {self._url.geturl()}", why=why, next=following, exit=Exit.UNREACHABLE)
 
     def _late(self) -> Failure:
         return Failure(

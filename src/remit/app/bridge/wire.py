@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from remit.adapters.upstreams.sse import Decoder, Event, EventTooLargeError
+from remit.app.client import speaks_http
 from remit.app.failure import Exit, Failure
 
 CONNECT_S: Final = 10.0
@@ -138,7 +139,9 @@ class Call:
                 exit=Exit.TIMEOUT if late else Exit.UNREACHABLE,
             )
         following = "start the service with: remit up --workspace DIR (or name another with --url)"
-        if isinstance(error, ssl.SSLError):
+        if speaks_http(error):
+            following = f"what answers there speaks http, not https: --url http{self._place.base.removeprefix('https')}"
+        elif isinstance(error, ssl.SSLError):
             following = "check the service's certificate, or name another address with --url"
         return Failure(f"no answer from {self._place.base}", why=_said(error), next=following, exit=Exit.UNREACHABLE)
 
