@@ -53,7 +53,7 @@ from remit.app.rates import counting
 from remit.app.root import App, Root, Scrape
 from remit.app.running import Running, prepare
 from remit.app.runtime import Runtime
-from remit.app.settings import ADMIN, BUNDLES, INCIDENTS, KEYS, OUTBOX, Settings
+from remit.app.settings import ADMIN, BUNDLES, INCIDENTS, KEYS, OUTBOX, Settings, no_workspace
 from remit.app.sighted import Discoverer, open_discovery
 from remit.app.veiling import SUBJECT, Veiling
 from remit.control.authority import admin_token, credential_hash
@@ -157,12 +157,7 @@ def _governing(settings: Settings, folder: Folder, bundles: Bundles) -> Running:
             exit=Exit.INVALID,
         ) from error
     if not running.source.resources and not running.source.policies:
-        raise Failure(
-            f"there is no workspace in {settings.workspace}",
-            why="it holds no resource and no policy",
-            next=f"remit init {settings.workspace}, or name another with --workspace",
-            exit=Exit.INVALID,
-        )
+        raise no_workspace(settings.workspace)
     return running
 
 

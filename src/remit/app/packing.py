@@ -10,6 +10,7 @@ from remit.adapters.workspace.documents import documents
 from remit.adapters.workspace.files import YAML
 from remit.adapters.workspace.folder import Folder
 from remit.app.failure import Exit, Failure
+from remit.app.settings import no_workspace
 from remit.app.suggesting import has_workspace, refuse_existing, write_new
 from remit.control.resources import Kind
 
@@ -47,9 +48,7 @@ def add(name: str, workspace: Path) -> list[Path]:
     """
     texts = pack_files(name)
     if not has_workspace(workspace):
-        why = "it holds no resource and no policy"
-        next_ = f"remit init {workspace}, or name another with --workspace"
-        raise Failure(f"there is no workspace in {workspace}", why=why, next=next_, exit=Exit.INVALID)
+        raise no_workspace(workspace)
     refuse_existing(workspace, texts)
     declared = {(one.kind, one.name): one.where for one in Folder(workspace).load().resources}
     twice = [

@@ -24,6 +24,7 @@ from remit.adapters.workspace.folder import Folder
 from remit.api.services import Invalid
 from remit.app.failure import Exit, Failure
 from remit.app.running import prepare
+from remit.app.settings import no_workspace
 from remit.assure.approved import Approved, approved
 from remit.assure.recorded import LINE_BYTES_MAX, Malformed, Recorded, recorded
 from remit.assure.replay import Cast, replay
@@ -61,6 +62,8 @@ class Done:
 def bundle_of(workspace: Path) -> Bundle:
     """The bundle that `workspace` compiles to, with every tool as it is in the lock. Raises `Failure`."""
     source = Folder(workspace).load()
+    if not (source.resources or source.policies or source.problems):
+        raise no_workspace(workspace)
     try:
         return prepare(source).bundle
     except Invalid as error:

@@ -5,7 +5,7 @@ import logging
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,7 @@ ADMIN: Final = "admin"
 """The id of the admin token among the stored credentials."""
 KEYS: Final = "keys"
 """The folder, in the data folder, of the keys that the service made for itself."""
+_DECLARES: Final = frozenset({".yaml", ".yml", ".cedar"})
 _IN_THE_OPEN: Final = "REMIT_IN_THE_OPEN"
 _SHOWN_MAX: Final = 80
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -89,8 +90,38 @@ def data_folder(given: Path | None) -> Path:
 
 
 def workspace_folder(given: Path | None) -> Path:
-    """`given`, else `REMIT_WORKSPACE`, else the current folder."""
-    return (given or Path(variable("REMIT_WORKSPACE", "."))).absolute()
+    """`given`, else `REMIT_WORKSPACE`, else the current folder. Raises `Failure` where a workspace is below it instead.
+
+    Resources are read below a folder, the lock is not: of such a folder everything would look as if no tool was there.
+    """
+    from remit.control.lock import FILE
+
+    folder = (given or Path(variable("REMIT_WORKSPACE", "."))).absolute()
+    own = (folder / FILE).exists() or any(one.suffix in _DECLARES for one in _files(folder))
+    below = None if own else next(iter(sorted(folder.glob(f"*/{FILE}"))), None)
+    if below is not None:
+        shown = below.parent.relative_to(folder)
+        raise Failure(
+            f"{folder} is no workspace",
+            why=f"it declares nothing itself, and {shown}/ below it is one",
+            next=f"the same with --workspace {shown}, or from there",
+            exit=Exit.INVALID,
+        )
+    return folder
+
+
+def no_workspace(folder: Path) -> Failure:
+    """Why nothing can be done with `folder`, which declares nothing."""
+    return Failure(
+        f"there is no workspace in {folder}",
+        why="it holds no resource and no policy",
+        next=f"remit init {folder}, or name another with --workspace",
+        exit=Exit.INVALID,
+    )
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    return folder.iterdir() if folder.is_dir() else ()
 
 
 def service_url() -> str:

@@ -13,6 +13,7 @@ from remit.adapters.workspace import files
 from remit.adapters.workspace.documents import YamlRefused, documents
 from remit.adapters.workspace.folder import Folder
 from remit.app.failure import Exit, Failure
+from remit.app.settings import no_workspace
 from remit.control.lock import EMPTY, FILE, Lock, LockRefused, accept_server, list_pin
 from remit.control.lock_text import serialise
 from remit.control.problems import Problem
@@ -240,6 +241,8 @@ def has_workspace(folder: Path) -> bool:
 
 def _source(workspace: Path) -> Source:
     source = Folder(workspace).load()
+    if not (source.resources or source.policies or source.problems):
+        raise no_workspace(workspace)
     if source.problems:
         first = source.problems[0]
         raise Failure(first.what, why=first.why, next=first.next, exit=Exit.INVALID)

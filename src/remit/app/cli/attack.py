@@ -26,7 +26,9 @@ def add(app: typer.Typer) -> None:
 
 
 def attack(  # noqa: PLR0913, PLR0917 - each is an option
-    workspace: Annotated[Path, typer.Option("--workspace", help="The workspace to attack; it is copied.")] = Path(),
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", help="The workspace to attack; it is copied.")
+    ] = None,
     only: Annotated[str, typer.Option("--only", help="Only attempts whose id, risk or title holds this.")] = "",
     user: Annotated[str | None, typer.Option("--user", help="For whom agents act (else the first User).")] = None,
     quick: Annotated[  # noqa: FBT002 - typer reads the signature
@@ -71,15 +73,17 @@ def attack(  # noqa: PLR0913, PLR0917 - each is an option
     from remit.app.attacking.run import FULL, QUICK
     from remit.app.attacking.run import attack as attacked
     from remit.app.attacking.writing import Wanted, write
+    from remit.app.settings import workspace_folder
 
     reports.refuse_existing(cases, fix)
     told = _progress if output is Format.TABLE else None
     attacker = model(model_url, model_name, model_key)
-    found = attacked(workspace, only, told, user, profile=QUICK if quick else FULL, model=attacker)
+    folder = workspace_folder(workspace)
+    found = attacked(folder, only, told, user, profile=QUICK if quick else FULL, model=attacker)
     # What tried only some of it says nothing of how it goes.
     kept = None if only or found.left else folder_of(data_folder)
     wanted = Wanted(report, junit, sarif, cases, fix, trend, sessions, data_folder, kept, quick)
-    written = write(workspace, found, wanted)
+    written = write(folder, found, wanted)
     if output in {Format.JSON, Format.YAML}:
         data(forms.told(found, written.mended), output)
     else:

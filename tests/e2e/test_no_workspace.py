@@ -1,0 +1,44 @@
+"""Commands that read a workspace say so where there is none, or where it is below."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from proof.service import REMIT, environment
+
+
+def remit(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [REMIT, *words], cwd=cwd, env=environment(), capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("chains",),
+        ("attack", "--quick"),
+        ("tools", "suggest"),
+        ("pack", "add", "dataflow"),
+        ("policy", "test"),
+        ("up",),
+    ],
+)
+def test_a_folder_beside_or_above_the_workspace_is_none(tmp_path: Path, words: tuple[str, ...]) -> None:
+    empty, above = tmp_path / "empty", tmp_path / "above"
+    empty.mkdir()
+    above.mkdir()
+    made = remit("init", "shop", cwd=above)
+    assert made.returncode == 0, made.stderr
+    (above / "shop" / "remit.lock").write_text("version: 1\n", "utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    nothing = remit(*words, cwd=empty)
+    assert (nothing.returncode, nothing.stdout) == (3, "")
+    assert "there is no workspace in" in nothing.stderr
+    assert "next: remit init" in nothing.stderr
+    below = remit(*words, cwd=above)
+    assert (below.returncode, below.stdout) == (3, "")
+    assert "is no workspace" in below.stderr
+    assert "--workspace shop" in below.stderr
+    assert sorted(tmp_path.rglob("*")) == before, "nothing was written"
