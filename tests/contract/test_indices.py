@@ -67,7 +67,7 @@ def place(tmp_path: Path) -> Place:
 @pytest.mark.parametrize("key", ["0f" * 16, "0f" * 32])
 async def test_an_index_is_read_back_as_it_was(place: Place, key: str) -> None:
     world = World(place.open())
-    await world.memory.hold(["s1"])
+    await world.memory.hold(["s1"], 0.0)
     assert (world.memory.indices.loaded("s1"), world.memory.indices.of("s1")) == (True, None)
     world.key("s1", key)
     world.words("s1", "mail boss@shop.example")
@@ -78,7 +78,7 @@ async def test_an_index_is_read_back_as_it_was(place: Place, key: str) -> None:
     await world.ledger.close()
 
     again = World(place.open())
-    await again.memory.hold(["s1"])
+    await again.memory.hold(["s1"], 0.0)
     made = again.memory.indices.of("s1")
     assert made is not None
     assert (len(made), made.place(made.look("mallory"))) == (len(held), seen)
@@ -92,7 +92,7 @@ async def test_an_index_is_read_back_as_it_was(place: Place, key: str) -> None:
 async def test_who_erases_the_key_erases_the_index_and_a_new_one_begins(place: Place) -> None:
     world = World(place.open())
     world.open("s1")
-    await world.memory.hold(["s1"])
+    await world.memory.hold(["s1"], 0.0)
     world.key("s1")
     world.words("s1", "boss")
     world.key("s1", None)
@@ -103,7 +103,7 @@ async def test_who_erases_the_key_erases_the_index_and_a_new_one_begins(place: P
     assert world.origin("s1", "boss") is Origin.UNSEEN
     await world.ledger.close()
     again = World(place.open())
-    await again.memory.hold(["s1"])
+    await again.memory.hold(["s1"], 0.0)
     assert (again.origin("s1", "boss"), again.origin("s1", "other")) == (Origin.UNSEEN, Origin.GROUNDED)
     await again.ledger.close()
 
@@ -113,7 +113,7 @@ async def test_who_erases_the_key_erases_the_index_and_a_new_one_begins(place: P
 async def test_nothing_becomes_more_trusted_by_an_erasure(place: Place, what: str) -> None:
     world = World(place.open())
     world.open("s1")
-    await world.memory.hold(["s1"])
+    await world.memory.hold(["s1"], 0.0)
     world.key("s1")
     words = await world.words("s1", "boss").durable
     said = await world.result("s1", Entries(["mallory"], UNTRUSTED, "$.text")).durable
@@ -131,7 +131,7 @@ async def test_nothing_becomes_more_trusted_by_an_erasure(place: Place, what: st
     await world.ledger.close()
 
     again = World(place.open())
-    await again.memory.hold(["s1"])
+    await again.memory.hold(["s1"], 0.0)
     index = again.memory.indices.of("s1")
     assert index is not None
     after = tuple(again.origin("s1", token) for token in tokens)
@@ -151,16 +151,16 @@ async def test_too_many_tokens_push_out_what_nobody_holds_and_it_comes_back(
     monkeypatch.setattr(indices_module, "TOKENS_MAX", 20)
     world = World(place.open())
     for sid in ("s1", "s2", "s3"):
-        await world.memory.hold([sid])
+        await world.memory.hold([sid], 0.0)
         world.key(sid)
         await world.result(sid, Entries([f"{sid}-{n}" for n in range(12)], UNTRUSTED, "$")).durable
     assert [world.memory.indices.loaded(sid) for sid in ("s1", "s2", "s3")] == [True, True, True]
     world.memory.release(["s1"], 1.0)
     world.memory.release(["s2"], 1.0)
-    await world.memory.hold(["s4"])
+    await world.memory.hold(["s4"], 0.0)
     assert [world.memory.indices.loaded(sid) for sid in ("s1", "s2", "s3", "s4")] == [False, False, True, True]
     assert world.memory.indices.tokens == 12
-    await world.memory.hold(["s1"])
+    await world.memory.hold(["s1"], 0.0)
     assert world.origin("s1", "s1-7") is Origin.UNTRUSTED
     await world.ledger.close()
 
@@ -168,7 +168,7 @@ async def test_too_many_tokens_push_out_what_nobody_holds_and_it_comes_back(
 @pytest.mark.asyncio
 async def test_what_is_on_its_way_to_disk_is_not_forgotten(place: Place) -> None:
     world = World(place.open())
-    await world.memory.hold(["s1"])
+    await world.memory.hold(["s1"], 0.0)
     world.key("s1")
     pending = world.result("s1", Entries(["mallory"], UNTRUSTED, "$"))
     assert isinstance(pending.durable, asyncio.Future)
@@ -190,7 +190,7 @@ async def test_an_index_that_is_not_in_memory_takes_nothing_and_loses_nothing(pl
     world.key("s1")
     await world.result("s1", Entries(["mallory"], UNTRUSTED, "$")).durable
     assert world.memory.indices.of("s1") is None
-    await world.memory.hold(["s1"])
+    await world.memory.hold(["s1"], 0.0)
     assert world.origin("s1", "mallory") is Origin.UNTRUSTED
     await world.ledger.close()
 
@@ -198,7 +198,7 @@ async def test_an_index_that_is_not_in_memory_takes_nothing_and_loses_nothing(pl
 @pytest.mark.asyncio
 async def test_few_bytes_are_saved_for_a_token(place: Place) -> None:
     world = World(place.open())
-    await world.memory.hold(["s1"])
+    await world.memory.hold(["s1"], 0.0)
     world.key("s1")
     await world.words("s1", "x").durable
     before = sum(path.stat().st_size for path in place.folder.iterdir())

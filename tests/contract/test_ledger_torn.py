@@ -83,7 +83,7 @@ async def found(folder: Path, left: Left) -> str:
         return "refused" if named else "refused without a word"
     try:
         try:
-            await Memory(ledger).load()
+            await Memory(ledger).load(place.clock.now_ms())
             there = list((await hashes(ledger)).items())
         except LedgerRefused:
             there = None

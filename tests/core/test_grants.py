@@ -606,12 +606,3 @@ def test_what_is_below_zero_is_at_most_nothing(given: float) -> None:
     assert bound.met({"amount": 0})
     assert bound.met({"amount": 100})
     assert not bound.met({"amount": given})
-
-
-def test_a_grant_lasts_until_it_is_revoked_or_used_up_whatever_a_clock_says() -> None:
-    gates = (Gate("gate", "owner", "sha256:x"),)
-    once = Terms(Scope.SESSION, "r-1.1", ("ada",), None, "s", "delegate", "", "bot", "", (), gates, NOW - 1, 1)
-    given = Grant("r-1.2", once, NOW)
-    assert given.lasts
-    assert not replace(given, uses=1).lasts
-    assert not replace(given, revoked_by="uma").lasts

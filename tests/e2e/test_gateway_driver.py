@@ -548,12 +548,12 @@ async def test_memory_says_what_the_ledger_says(b: Bench) -> None:
         b.hold_s(0.01)
         await b.call(tool, of, **arguments)
     memory = b.memory
-    await memory.hold([link.sid for link in of.links])
+    await memory.hold([link.sid for link in of.links], 0.0)
     for link in of.links:
         assert await b.ledger.session(link.sid) == memory.session(link, "ann", CLOCK.now_ms())
     memory.release([link.sid for link in of.links], 0.0)
     assert memory.forget_idle(1e9) == 2
-    await memory.hold([of.acting.sid])
+    await memory.hold([of.acting.sid], 0.0)
     assert memory.session(of.acting, "ann", 0).labels == {"untrusted"}
     assert memory.session(of.acting, "ann", 0).calls == 2
     for one in await b.records(RecordKind.INTENT):

@@ -235,7 +235,7 @@ async def test_a_no_stands_after_a_restart_until_its_approval_would_have_ended(t
         b.root = root
         route(b)
         assert codes(await b.call("pay", **PAID)) >= {Code.APPROVAL_REFUSED}
-        b.memory.forget_refused(2**60)
+        b.memory.forget_over(2**60)
         assert isinstance(await b.call("pay", **PAID), Awaiting)
 
 

@@ -220,11 +220,6 @@ class Grant:
     uses: int = 0
     revoked_by: str | None = None
 
-    @property
-    def lasts(self) -> bool:
-        """Whether it may still lift something: one that ran out may by a clock that is set back."""
-        return self.revoked_by is None and self.uses < self.terms.uses_max
-
     def spent(self, now_ms: int) -> str | None:
         """Why it lifts nothing any more, whoever gave it; None while it may."""
         if self.revoked_by is not None:

@@ -46,7 +46,7 @@ class Control:
 
     async def load(self) -> None:
         """Read from the ledger what decisions need; call it once, before the first."""
-        await self._memory.load()
+        await self._memory.load(self._clock.now_ms())
 
     @property
     def waiting(self) -> int:
@@ -60,7 +60,7 @@ class Control:
     async def stop_reason(self, authority: Authority) -> Reason | None:
         """Why `authority` may no longer act, if so; its sessions are read where they are not in memory."""
         sids = [link.sid for link in authority.links]
-        await self._memory.hold(sids)
+        await self._memory.hold(sids, self._clock.monotonic_s())
         try:
             return self.why_stopped(authority)
         finally:
@@ -106,7 +106,7 @@ class Control:
             return Decision(Deny(), (reason,), (Refuse(),))
         action = errand.action_of(kind, authority, (server, name), arguments, data)
         sids = [link.sid for link in authority.links]
-        await self._memory.hold(sids)
+        await self._memory.hold(sids, self._clock.monotonic_s())
         try:
             return self._desk.weigh(action)
         finally:
@@ -120,7 +120,7 @@ class Control:
         """
         action = Action(ActionKind.DELEGATE, "", sub_agent, b"{}", {}, authority)
         sids = [link.sid for link in authority.links]
-        await self._memory.hold(sids)
+        await self._memory.hold(sids, self._clock.monotonic_s())
         try:
             attempt = self._desk.judge(action, None)
             assert isinstance(attempt, Attempt), "a delegation has no arguments that could be changed"  # noqa: S101
@@ -162,7 +162,7 @@ class Control:
         ]
         for one in pending:
             await one.durable
-        self._memory.forget_refused(now_ms)
+        self._memory.forget_over(now_ms)
         self._memory.forget_idle(self._clock.monotonic_s())
         return withdrawn + len(due)
 

@@ -102,7 +102,7 @@ class Decisions:
         voting.editor(found, self.room(), by.name, self._clock.now_ms())
         action = await self._edited(found, arguments)
         sids = action.authority.sids
-        await self._memory.hold(sids)
+        await self._memory.hold(sids, self._clock.monotonic_s())
         try:
             # From here on without an await: what is checked is what is recorded.
             found, now_ms = self._memory.approval(ident) or found, self._clock.now_ms()

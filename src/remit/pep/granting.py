@@ -44,7 +44,7 @@ class Grants:
 
     def find(self, ident: str) -> Grant | None:
         """The grant `ident`, as far as it is in memory."""
-        return self._memory.grant(ident)
+        return self._memory.grants.get(ident)
 
     def holds(self, grant: Grant) -> bool:
         """Whether `grant` lifts gates now, by the rules of the running bundle."""
@@ -119,11 +119,11 @@ class Grants:
         await pending.durable
         vote = Vote(by.name, self._clock.now_ms(), cast.routes, note, confirmed is not None)
         after = Grant(str(pending.ref), made, vote.at, (vote,)) if same is None else voted(same, vote)
-        return self._memory.grant(after.ident) or after
+        return self._memory.grants.get(after.ident) or after
 
     async def revoke(self, ident: str, by: User, note: str | None) -> Grant:
         """End the grant `ident`: anyone who may lift one of its gates, the requester too where he sits."""
-        found = self._memory.grant(ident)
+        found = self._memory.grants.get(ident)
         if found is None:
             raise KeyError(ident)
         if found.revoked_by is not None:
@@ -134,11 +134,11 @@ class Grants:
             raise VoteRefused(f"{by.name} is not one of those who decide here", f"remit grants show {ident}")
         said = DecisionBody(found.terms.approval, "", by.name, Choice.REVOKE, (), note, grant={"of": ident})
         await self._desk.append(RecordKind.DECISION, found.terms.sid, said).durable
-        return self._memory.grant(ident) or found
+        return self._memory.grants.get(ident) or found
 
     def known(self) -> Sequence[Grant]:
-        """All that are known, the oldest first."""
-        return self._memory.grants()
+        """Those that last and those that ended of late, the oldest first."""
+        return self._memory.grants.every()
 
     def reached_of(self, body: ActionBody) -> Reached | None:
         """The tool that the recorded call reached, as it was; None where it is gone or another."""
@@ -163,13 +163,17 @@ class Grants:
 
     def _same(self, made: Terms) -> Grant | None:
         """The grant that whoever gives `made` joins."""
-        given = [one for one in self._memory.grants() if one.terms.approval == made.approval and one.revoked_by is None]
+        given = [
+            one for one in self._memory.grants.every() if one.terms.approval == made.approval and one.revoked_by is None
+        ]
         return next((one for one in given if _like(one.terms) == _like(made)), None)
 
     def _cap(self, made: Terms) -> None:
         """No agent has more grants than a person can look through."""
         now_ms = self._clock.now_ms()
-        live = [one for one in self._memory.grants() if one.terms.agents == made.agents and one.spent(now_ms) is None]
+        live = [
+            one for one in self._memory.grants.every() if one.terms.agents == made.agents and one.spent(now_ms) is None
+        ]
         if len(live) >= self._desk.limits.grants_per_agent_max:
             why = f"{made.agents[-1]} has {len(live)} grants already (grants_per_agent_max)"
             raise VoteRefused(why, "remit grants revoke ID")

@@ -26,7 +26,7 @@ class Holding:
 
     def of(self, authority: Authority, now_ms: int) -> tuple[Grant, ...]:
         """Those that may lift gates for `authority`, the oldest first."""
-        found = self._memory.grants(authority)
+        found = self._memory.grants.of(authority)
         if not found:
             return ()
         return tuple([one for one in found if one.spent(now_ms) is None and self._by_all(one)])

@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from remit.escalate.grants import Grant
 from remit.escalate.machine import OPEN, UNDER_WAY, Approval, State
 from remit.facts.agent import Authority, Link
+from remit.facts.durations import HOUR_MS
 from remit.facts.mark import Place
 from remit.facts.novelty import Used
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
 from remit.facts.stop import Stop, Stopped
-from remit.pdp.apply import apply_approval, apply_grant, apply_session
+from remit.pdp.apply import apply_approval, apply_session
 from remit.pdp.deltas import (
     ApprovalDelta,
     ApprovalOpened,
@@ -56,6 +56,7 @@ from remit.pdp.deltas import (
 from remit.pdp.fold import fold
 from remit.pdp.kept import PastCarried, PastMarked, SignedOff
 from remit.pep.bounds import Bounds
+from remit.pep.granted import Granted
 from remit.pep.indices import Indices
 from remit.pep.standing import Standing
 from remit.pep.stirring import Stirring
@@ -69,7 +70,6 @@ from remit.trace.bodies import Body
 IDLE_S: Final = 300.0
 APPROVALS_LOADED_MAX: Final = 100_000
 OVER_MAX: Final = 1_000
-RECENT_MAX: Final = 1_000
 ASKS_KEPT_MAX: Final = 1_000
 _LIVE: Final = OPEN | UNDER_WAY
 
@@ -94,9 +94,8 @@ class Memory:
         self._by_sid: dict[str, set[str]] = {}
         self._over: OrderedDict[str, Approval] = OrderedDict()
         self._stopped: dict[Stopped, Stop] = {}
-        self._grants: dict[str, Grant] = {}
-        self.given = 0
-        """How often people granted something since the service began."""
+        self.grants = Granted()
+        """What people granted; changed by `apply` alone."""
         self.used = Used()
         """What agents did before; changed by `apply` alone."""
         self._refused: dict[str, dict[str, Approval]] = {}
@@ -112,7 +111,7 @@ class Memory:
         self.standing = Standing()
         """What monitors and guarantees keep; changed by `apply` alone."""
 
-    async def load(self) -> None:
+    async def load(self, now_ms: int) -> None:
         """Read what must be known before the first decision."""
         self._revoked.update(await self._ledger.revoked())
         self._stopped.update(await self._ledger.stopped())
@@ -120,18 +119,18 @@ class Memory:
         self.used = Used(await self._ledger.used())
         self.bounds = Bounds(Accounts(await self._ledger.spent()), Fuses(await self._ledger.tripped()))
         await self.standing.load(self._ledger)
-        self._grants.update((grant.ident, grant) for grant in await self._ledger.grants() if grant.lasts)
+        self.grants.load(await self._ledger.grants(), now_ms)
         found = await self._ledger.approvals(open_only=True, limit=APPROVALS_LOADED_MAX)
         for approval in found:
             self._keep(approval)
-        # Of those that are over, the noes that still stand, and how often each agent asked of late.
-        for approval in reversed(await self._ledger.approvals(open_only=False, limit=RECENT_MAX)):
-            self._ask(approval)
-            if approval.state is State.DENIED:
-                self._keep(approval)
+        # Of those that are over, the noes that still stand, however many were asked for since.
+        for approval in await self._ledger.refused(now_ms):
+            self._keep(approval)
+        for agent, opened_ms in await self._ledger.asked(now_ms - HOUR_MS):
+            self._ask(agent, opened_ms)
 
-    async def hold(self, sids: Iterable[str]) -> None:
-        """Have these sessions in memory until `release`d as often."""
+    async def hold(self, sids: Iterable[str], now_s: float) -> None:
+        """Have these sessions in memory until `release`d as often; from `now_s` on none is idle."""
         done: list[str] = []
         try:
             for sid in sids:
@@ -142,14 +141,14 @@ class Memory:
                     # Another caller may have loaded it meanwhile and moved on: his is newer.
                     held = self._sessions.get(sid)
                     if held is None:
-                        held = self._sessions[sid] = _Held(session, 0, 0.0)
+                        held = self._sessions[sid] = _Held(session, 0, now_s)
                         self.standing.past.load(sid, past)
                 held.holders += 1
                 done.append(sid)
             if done and self._indexed():
                 await self.index(done[0])
         except BaseException:
-            self.release(done, 0.0)
+            self.release(done, now_s)
             raise
 
     async def index(self, sid: str) -> None:
@@ -166,7 +165,7 @@ class Memory:
         for sid in sids:
             held = self._sessions[sid]
             held.holders -= 1
-            held.idle_since_s = now_s
+            held.idle_since_s = max(held.idle_since_s, now_s)
 
     def forget_idle(self, now_s: float, idle_s: float = IDLE_S) -> int:
         """Drop sessions that nobody has held for `idle_s` seconds; how many."""
@@ -201,17 +200,6 @@ class Memory:
         """All that people stopped."""
         return self._stopped
 
-    def grant(self, ident: str) -> Grant | None:
-        """The grant `ident`, unless it ended before the service began."""
-        return self._grants.get(ident)
-
-    def grants(self, authority: Authority | None = None) -> tuple[Grant, ...]:
-        """Those known, the oldest first; of `authority`, those for its chain and its user."""
-        if authority is None or not self._grants:
-            return tuple(self._grants.values())
-        agents, user = authority.agents, authority.user
-        return tuple([one for one in self._grants.values() if one.terms.agents == agents and one.terms.user == user])
-
     def revoked(self, authority: Authority) -> bool:
         """Whether its token, or one that it came from, was revoked."""
         if not self._revoked:
@@ -240,8 +228,9 @@ class Memory:
         found = self._asks.get(agent)
         return found is not None and len(found) >= most and sum(after_ms < at <= until_ms for at in found) >= most
 
-    def forget_refused(self, now_ms: int) -> None:
-        """Drop the noes that stand no more."""
+    def forget_over(self, now_ms: int) -> None:
+        """Drop the noes that stand no more, and the grants that ended."""
+        self.grants.forget(now_ms)
         for sid, found in tuple(self._refused.items()):
             left = {ident: one for ident, one in found.items() if now_ms < one.expires_ms}
             if left:
@@ -289,13 +278,10 @@ class Memory:
         match delta:
             case ApprovalOpened(approval):
                 self._keep(approval)
-                self._ask(approval)
+                self._ask(approval.agent, approval.opened_ms)
                 return False
             case GrantVoted() | GrantRevoked() | GrantUsed():
-                grant = apply_grant(self._grants.get(delta.ident), delta)
-                if grant is not None:
-                    self._grants[delta.ident] = grant
-                self.given += isinstance(delta, GrantVoted)
+                self.grants.apply(delta)
                 return not isinstance(delta, GrantUsed)
             case Halted() | Resumed():
                 self._stop(delta)
@@ -325,11 +311,11 @@ class Memory:
             case Resumed(what):
                 self._stopped.pop(what, None)
 
-    def _ask(self, approval: Approval) -> None:
-        asked = self._asks.get(approval.agent)
+    def _ask(self, agent: str, opened_ms: int) -> None:
+        asked = self._asks.get(agent)
         if asked is None:
-            asked = self._asks[approval.agent] = deque(maxlen=ASKS_KEPT_MAX)
-        asked.append(approval.opened_ms)
+            asked = self._asks[agent] = deque(maxlen=ASKS_KEPT_MAX)
+        asked.append(opened_ms)
 
     def _keep(self, approval: Approval) -> None:
         if approval.state in _LIVE:

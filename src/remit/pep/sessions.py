@@ -39,7 +39,7 @@ class Sessions:
 
         Raises `TooManyWords`.
         """
-        await self._memory.hold((sid,))
+        await self._memory.hold((sid,), self._clock.monotonic_s())
         try:
             await self._memory.index(sid)
             statements, chars = self._memory.indices.said(sid)
@@ -54,7 +54,7 @@ class Sessions:
 
     async def index_size(self, sid: str) -> tuple[int, int]:
         """How many tokens the index of `sid` holds, and how many characters of its user's words ground values."""
-        await self._memory.hold((sid,))
+        await self._memory.hold((sid,), self._clock.monotonic_s())
         try:
             await self._memory.index(sid)
             found = self._memory.indices.of(sid)
@@ -64,7 +64,7 @@ class Sessions:
 
     async def forget_origins(self, sid: str, by: str) -> Receipt:
         """Erase the key of the index of `sid`: what it holds means nothing any more, and a new one begins."""
-        await self._memory.hold((sid,))
+        await self._memory.hold((sid,), self._clock.monotonic_s())
         try:
             await self._memory.index(sid)
             return await self._record(AdminBody(Event.SESSION_KEYED, by, sid, {"key": None}), sid)
@@ -81,7 +81,7 @@ class Sessions:
         return receipt
 
     async def _about(self, sid: str, body: AdminBody) -> Receipt:
-        await self._memory.hold((sid,))
+        await self._memory.hold((sid,), self._clock.monotonic_s())
         try:
             return await self._record(body, sid)
         finally:

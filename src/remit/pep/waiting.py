@@ -104,7 +104,7 @@ class Waiting:
                     if left_s <= 0:
                         page = f"{self.pages}{ident}" if self.pages else ""
                         return Awaiting(ident, verdict.gates, attempt.decision.reasons, page)
-                    if self._memory.given != given:
+                    if self._memory.grants.given != given:
                         # A grant came in, which may cover this too: judged again, it is asked about no second time.
                         return None
                     await self._memory.changed(min(left_s, REREAD_S))

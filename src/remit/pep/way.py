@@ -95,7 +95,7 @@ class Way:
     async def _held(self, authority: Authority, work: Coroutine[Any, Any, Answer]) -> Answer:
         sids = [link.sid for link in authority.links]
         try:
-            await self._memory.hold(sids)
+            await self._memory.hold(sids, self._clock.monotonic_s())
             try:
                 answer = await work
                 stops = () if isinstance(answer, Refused) else self._desk.stops(authority)
@@ -141,7 +141,7 @@ class Way:
             live, unreachable = await self.live(action, client)
             record = self._desk.edit_of(action)
             edited = None if record is None else await self.edited(action, record)
-            given = self._memory.given
+            given = self._memory.grants.given
             attempt = self._desk.judge(action, live, edited)
             if isinstance(attempt, Reshape | Resolve):
                 action = await self.shaped(action, attempt)

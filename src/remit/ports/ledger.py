@@ -114,6 +114,14 @@ class Ledger(Protocol):
         """Approvals, newest first; `open_only` leaves out the ended ones."""
         ...
 
+    async def refused(self, now_ms: int) -> Sequence[Approval]:
+        """Approvals that were refused and would not have expired at `now_ms` yet, oldest first."""
+        ...
+
+    async def asked(self, since_ms: int) -> Sequence[tuple[str, int]]:
+        """Which agents had people asked since then, and when (ms since the epoch), oldest first."""
+        ...
+
     async def entry(self, ref: Ref) -> Entry | None:
         """The record at `ref`."""
         ...

@@ -13,11 +13,11 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
-from remit.adapters.sqlite import reads, rows
+from remit.adapters.sqlite import approvals, reads, rows
 from remit.adapters.sqlite.checkpoint import Checkpointer
 from remit.adapters.sqlite.doubt import left_in_doubt
+from remit.adapters.sqlite.ends import check_end, unopened
 from remit.adapters.sqlite.errors import damaged
-from remit.adapters.sqlite.failing import unwritable
 from remit.adapters.sqlite.lock import FolderLock
 from remit.adapters.sqlite.passkeys import passkeys
 from remit.adapters.sqlite.reads import Readers
@@ -26,7 +26,6 @@ from remit.adapters.sqlite.segment import SegmentTorn, Stored
 from remit.adapters.sqlite.state import State
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import origin_of
-from remit.adapters.sqlite.verifying import rows_of
 from remit.adapters.sqlite.worker import Hire, Thread
 from remit.adapters.sqlite.writer import Writer
 from remit.escalate.grants import Grant
@@ -47,9 +46,7 @@ from remit.ports.system import Clock, Entropy
 from remit.protect.past import Slot
 from remit.trace.bodies import AdminBody, Event
 from remit.trace.chain import chain_name
-from remit.trace.links import check_links
 
-_CHECKED_AT_START: Final = 256
 _LOGS: Final = "remit.dev/log/"
 """What origins begin with (C2SP: a URL without a scheme, so that no two logs meet); nothing has to answer there."""
 _SEQ_MASK: Final = (1 << SEQ_BITS) - 1
@@ -120,7 +117,15 @@ class SqliteLedger:
 
     async def approvals(self, *, open_only: bool, limit: int) -> Sequence[Approval]:
         """Approvals, newest first."""
-        return await self._readers.run(lambda conn: reads.approvals(conn, limit, open_only=open_only))
+        return await self._readers.run(lambda conn: approvals.latest(conn, limit, open_only=open_only))
+
+    async def refused(self, now_ms: int) -> Sequence[Approval]:
+        """Approvals that were refused and would not have expired at `now_ms` yet, oldest first."""
+        return await self._readers.run(lambda conn: approvals.refused(conn, now_ms))
+
+    async def asked(self, since_ms: int) -> Sequence[tuple[str, int]]:
+        """Which agents had people asked since then, and when, oldest first."""
+        return await self._readers.run(lambda conn: approvals.asked(conn, since_ms))
 
     async def entry(self, ref: Ref) -> Entry | None:
         """The record at `ref`, once durable."""
@@ -257,12 +262,12 @@ def open_ledger(
         try:
             conn = connect(path, factory)
             undo.callback(conn.close)
-            _check_end(conn, path)
+            check_end(conn, path)
             state = State(conn)
             replica, origin = _replica(conn, entropy), _origin(conn, entropy)
             writer, chain = _begin(conn, path, state, replica, clock, entropy, hire)
         except sqlite3.DatabaseError as error:
-            raise _unopened(path, error) from error
+            raise unopened(path, error) from error
         except (SegmentTorn, ValueError, KeyError, OverflowError) as error:
             raise damaged(path, f"its tables contradict each other: {error}") from error
         undo.pop_all()
@@ -317,33 +322,6 @@ def _head(conn: sqlite3.Connection, number: int, chain: str) -> Json:
     stored = reads.stored_at(conn, ident)
     digest = "" if stored is None else stored.hash.hex()
     return {"chain": chain, "seq": ident & _SEQ_MASK, "hash": digest}
-
-
-def _check_end(conn: sqlite3.Connection, path: Path) -> None:
-    """Verify the last records; the rest is for `remit ledger verify`. Raises `LedgerDamaged`."""
-    try:
-        [last] = conn.execute("SELECT coalesce(max(no), 0) FROM chain").fetchone()
-        base = last << SEQ_BITS
-        stored = reads.stored_before(conn, base + _SEQ_MASK, base, _CHECKED_AT_START)
-        findings = check_links(rows_of(stored, dict(conn.execute("SELECT no, name FROM chain"))))
-        [behind] = conn.execute("SELECT coalesce(max(first), 0) FROM body").fetchone()
-    except SegmentTorn as error:
-        raise damaged(path, f"its end does not verify: {error}") from error
-    if findings:
-        raise damaged(path, f"its end does not verify: {findings[0]}")
-    read = stored[-1].id if stored else base
-    if read != reads.chain_end(conn, last) or behind > read:
-        raise damaged(path, "its last records and their bodies do not go together")
-
-
-def _unopened(path: Path, error: sqlite3.DatabaseError) -> Exception:
-    match error.sqlite_errorcode & 0xFF:
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return damaged(path, f"its end does not verify: {error}")
-        case sqlite3.SQLITE_CONSTRAINT | sqlite3.SQLITE_ERROR:
-            return damaged(path, f"its tables contradict each other: {error}")
-        case _:
-            return unwritable(error)
 
 
 def _entries(stored: Sequence[Stored]) -> Sequence[Entry]:

@@ -25,6 +25,7 @@ from remit.adapters.sqlite.tables import (
     PASSKEYS,
     PAST,
     PROOF_TABLES,
+    REFUSALS,
     SEQ_BITS,
     STOPS,
     TABLES,
@@ -246,6 +247,12 @@ def from_version_13(conn: sqlite3.Connection) -> None:
         if isinstance(body, OutcomeBody) and body.status in UNANSWERED:
             found.append((intent, body.status))
     rows.write(conn, {"unanswered": found})
+
+
+def from_version_14(conn: sqlite3.Connection) -> None:
+    """Version 14 found noes by looking at every approval."""
+    if not conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'approval_refused'").fetchone():
+        conn.execute(REFUSALS)
 
 
 def _records(conn: sqlite3.Connection) -> Iterator[tuple[Record, bytes | None]]:

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from remit.adapters.sqlite import reads
+from remit.adapters.sqlite import approvals, reads
 from remit.adapters.sqlite.segment import Stored
 from remit.facts.record import RecordKind
 from remit.trace.bodies import AdminBody, Event
@@ -24,7 +24,7 @@ def bundles_named(path: Path, since_ms: int) -> frozenset[str]:
     """
     found: set[str] = set()
     with closing(reads.open_readonly(path)) as conn:
-        waiting = reads.approvals(conn, _OPEN_MAX, open_only=True)
+        waiting = approvals.latest(conn, _OPEN_MAX, open_only=True)
         since_ms = min([since_ms, *(approval.opened_ms for approval in waiting)])
         end = _END
         while page := reads.stored_before(conn, end, 0, PAGE):

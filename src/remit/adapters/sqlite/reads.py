@@ -20,7 +20,6 @@ from remit.adapters.sqlite.errors import LedgerDamaged
 from remit.adapters.sqlite.segment import SegmentTorn, Stored, unpack
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.escalate.grants import Grant
-from remit.escalate.machine import Approval
 from remit.facts.breaker import Trip
 from remit.facts.budget import Balance
 from remit.facts.guarantee import SignOff
@@ -44,8 +43,6 @@ SEGMENT: Final = (
     "SELECT segment.first, segment.count, segment.records, body.bodies FROM segment JOIN body USING (first)"
 )
 """Rows for `segment.unpack`."""
-_ALL: Final = "SELECT detail FROM approval ORDER BY id DESC LIMIT ?"
-_OPEN: Final = "SELECT detail FROM approval WHERE state IN ('pending', 'approved') ORDER BY id DESC LIMIT ?"
 UNSETTLED: Final = (
     "SELECT id, NULL FROM in_doubt WHERE id > ?1 UNION ALL "
     "SELECT id, status FROM unanswered JOIN outcome ON intent = id "
@@ -244,13 +241,6 @@ def holding_others(conn: sqlite3.Connection, labels: Labels, since_ms: int) -> S
         (since_ms, orjson.dumps(sorted(labels)).decode(), _LABELLED_MAX),
     ).fetchall()
     return [rows.session_from(row) for row in found]
-
-
-def approvals(conn: sqlite3.Connection, limit: int, *, open_only: bool) -> Sequence[Approval]:
-    """Approvals, newest first."""
-    question = _OPEN if open_only else _ALL
-    found = conn.execute(question, (limit,)).fetchall()
-    return [rows.approval_from(row) for row in found]
 
 
 def in_doubt(conn: sqlite3.Connection) -> Sequence[InDoubt]:

@@ -25,10 +25,11 @@ from remit.adapters.sqlite.migrate import (
     from_version_11,
     from_version_12,
     from_version_13,
+    from_version_14,
 )
 from remit.adapters.sqlite.tables import create
 
-VERSION: Final = 14
+VERSION: Final = 15
 APPLICATION: Final = 0x524D4954
 """`RMIT`, in the file's header (sqlite.org/fileformat2.html, application id)."""
 
@@ -47,6 +48,7 @@ MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {
     11: from_version_11,
     12: from_version_12,
     13: from_version_13,
+    14: from_version_14,
 }
 """From each earlier version to the one after it."""
 

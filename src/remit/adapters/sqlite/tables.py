@@ -95,6 +95,9 @@ BREAKERS: Final = """CREATE TABLE tripped (
 UNSETTLED: Final = "CREATE TABLE unanswered (id INTEGER PRIMARY KEY, status TEXT NOT NULL) STRICT"
 """What version 14 brought: intents that were sent and ended without an answer, until a person settles them."""
 
+REFUSALS: Final = "CREATE INDEX approval_refused ON approval (detail ->> 'expires_ms') WHERE state = 'denied'"
+"""What version 15 brought: noes, by when they stand no more."""
+
 STATE: Final = (
     "chain",
     "session",
@@ -133,5 +136,6 @@ def create(conn: sqlite3.Connection) -> None:
     conn.execute(PASSKEYS)
     conn.execute(BREAKERS)
     conn.execute(UNSETTLED)
+    conn.execute(REFUSALS)
     for statement in (THRESHOLDS + ";" + PAST).split(";"):
         conn.execute(statement)

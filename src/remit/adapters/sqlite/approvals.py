@@ -1,0 +1,35 @@
+"""Reading the table of approvals: the latest, and those that still mean something though they are over."""
+
+import sqlite3
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Final
+
+from remit.adapters.sqlite import rows
+from remit.escalate.machine import Approval
+
+_ALL: Final = "SELECT detail FROM approval ORDER BY id DESC LIMIT ?"
+_OPEN: Final = "SELECT detail FROM approval WHERE state IN ('pending', 'approved') ORDER BY id DESC LIMIT ?"
+REFUSED: Final = "SELECT detail FROM approval WHERE state = 'denied' AND detail ->> 'expires_ms' > ? ORDER BY +id"
+"""By the index `approval_refused`: what it costs hangs on the noes that stand."""
+
+
+def latest(conn: sqlite3.Connection, limit: int, *, open_only: bool) -> Sequence[Approval]:
+    """Approvals, newest first."""
+    question = _OPEN if open_only else _ALL
+    found = conn.execute(question, (limit,)).fetchall()
+    return [rows.approval_from(row) for row in found]
+
+
+def refused(conn: sqlite3.Connection, now_ms: int) -> Sequence[Approval]:
+    """Those that were refused and would not have expired at `now_ms` yet, oldest first."""
+    return [rows.approval_from(row) for row in conn.execute(REFUSED, (now_ms,)).fetchall()]
+
+
+def asked(conn: sqlite3.Connection, since_ms: int) -> Sequence[tuple[str, int]]:
+    """Who had people asked since `since_ms`, and when, oldest first."""
+    cursor = conn.execute("SELECT detail FROM approval ORDER BY id DESC")
+    found = takewhile(lambda one: one.opened_ms >= since_ms, map(rows.approval_from, cursor))
+    told = [(one.agent, one.opened_ms) for one in found]
+    cursor.close()
+    return told[::-1]
