@@ -176,8 +176,8 @@ async def _opened_by(services: Services, sid: str, harness: str) -> bool:
 
     The first record of such a session says so: an agent's own root and what is delegated start otherwise.
     """
-    found = await services.ledger.entries(after=None, limit=1, sid=sid)
-    first = found[0].body if found else None
+    found = await services.ledger.first(sid)
+    first = None if found is None else found.body
     return (
         isinstance(first, AdminBody)
         and first.event is Event.SESSION_OPENED

@@ -134,6 +134,10 @@ class Ledger(Protocol):
         """Records in order of chains and sequence, after `after` (from the start when None)."""
         ...
 
+    async def first(self, sid: str) -> Entry | None:
+        """The first record made in session `sid`; what it costs does not hang on how many there are."""
+        ...
+
     async def latest(self, limit: int, sid: str | None = None, before: Ref | None = None) -> Sequence[Entry]:
         """The last `limit` records, of earlier epochs too, or those of session `sid` alone, oldest first.
 

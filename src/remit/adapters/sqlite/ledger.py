@@ -18,6 +18,7 @@ from remit.adapters.sqlite.checkpoint import Checkpointer
 from remit.adapters.sqlite.doubt import left_in_doubt
 from remit.adapters.sqlite.ends import check_end, unopened
 from remit.adapters.sqlite.errors import damaged
+from remit.adapters.sqlite.firsts import first_of
 from remit.adapters.sqlite.lock import FolderLock
 from remit.adapters.sqlite.passkeys import passkeys
 from remit.adapters.sqlite.reads import Readers
@@ -147,6 +148,11 @@ class SqliteLedger:
         if sid is None:
             return await self._readers.run(lambda conn: _entries(reads.stored_after(conn, start, limit)))
         return await self._readers.run(lambda conn: _entries(reads.stored_of_session(conn, sid, start, limit)))
+
+    async def first(self, sid: str) -> Entry | None:
+        """The first record made in session `sid`."""
+        found = await self._readers.run(lambda conn: first_of(conn, sid))
+        return None if found is None else reads.entry(found)
 
     async def latest(self, limit: int, sid: str | None = None, before: Ref | None = None) -> Sequence[Entry]:
         """The last `limit` records, of earlier epochs too, or those of session `sid` alone, oldest first."""

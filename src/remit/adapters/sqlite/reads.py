@@ -169,7 +169,7 @@ def stored_before(conn: sqlite3.Connection, end: int, start: int, limit: int) ->
 
 def stored_of_session(conn: sqlite3.Connection, sid: str, after: int, limit: int) -> list[Stored]:
     """Up to `limit` records made in session `sid` with ids above `after`, in order."""
-    found = [stored.id for stored in takewhile(lambda stored: stored.id > after, _back(conn, sid))]
+    found = [stored.id for stored in takewhile(lambda stored: stored.id > after, back(conn, sid))]
     return list(stored_at_each(conn, found[::-1][:limit]))
 
 
@@ -177,10 +177,10 @@ def stored_latest(conn: sqlite3.Connection, sid: str | None, end: int, limit: in
     """The last `limit` records before `end`, or those made in session `sid`, in order."""
     if sid is None:
         return stored_before(conn, end, 0, limit)
-    return list(islice((stored for stored in _back(conn, sid) if stored.id < end), limit))[::-1]
+    return list(islice((stored for stored in back(conn, sid) if stored.id < end), limit))[::-1]
 
 
-def _back(conn: sqlite3.Connection, sid: str) -> Iterator[Stored]:
+def back(conn: sqlite3.Connection, sid: str) -> Iterator[Stored]:
     """The records made in session `sid`, the last first: each names the one before it."""
     row = conn.execute("SELECT last FROM activity JOIN session USING (no) WHERE sid = ?", (sid,)).fetchone()
     ident: int = 0 if row is None else row[0]
