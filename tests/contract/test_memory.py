@@ -13,15 +13,19 @@ import pytest
 from remit.adapters.sqlite import verify_file
 from remit.adapters.sqlite.approvals import REFUSED
 from remit.escalate.grants import Grant, Terms
+from remit.facts.action import Action
 from remit.facts.agent import Authority, Link
 from remit.facts.durations import HOUR_MS
+from remit.facts.limits import Limits
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
 from remit.pep.granted import ENDED_MAX
+from remit.pep.lifting import Lifting
 from remit.pep.memory import Memory
-from remit.trace.bodies import Choice, DecisionBody
+from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event
 from tests.contract.ledger_world import Place, append_all
 from tests.contract.test_ledger_thresholds import TERMS
+from tests.core.deciding import action as acting
 from tests.core.recording import Step, action, decision
 
 NEVER: Final = 10**15
@@ -152,6 +156,31 @@ def test_what_ended_is_looked_at_no_more_and_kept_for_people_for_a_while(memory:
     assert len(every) == ENDED_MAX + 1
     revoked(memory, 9_999, used_up)
     assert memory.grants.get(used_up) is None
+
+
+def test_who_asked_for_an_approval_is_forgotten_once_nothing_moves_it(memory: Memory) -> None:
+    lifting = Lifting(memory, Limits())
+    root = asking().authority.links[0].sid
+    for seq in range(2, 5):
+        body = action("escalate", links=[(link.agent, link.sid) for link in asking().authority.links], expires_ms=NEVER)
+        memory.apply(Ref("r1-1", seq), 5, RecordKind.PROPOSAL, body)
+        lifting.opened(asking(), f"r1-1.{seq}", "sha256:a")
+    assert lifting.root_of("r1-1.2") == root
+    assert memory.voided("r1-1.2", "token-1") is False
+    memory.apply(Ref("r1-1", 9), 6, RecordKind.ADMIN, AdminBody(Event.TOKEN_REVOKED, "ana", "above"))
+    assert memory.voided("r1-1.2", "token-1")
+    assert not memory.voided("r1-1.7", "token-1")
+    for seq in range(2, 5):
+        memory.apply(Ref("r1-1", 10 + seq), 7, RecordKind.ADMIN, AdminBody(Event.APPROVAL_EXPIRED, "r", f"r1-1.{seq}"))
+        assert lifting.root_of(f"r1-1.{seq}") is None
+        assert len(list(memory.asked.of(root))) == 4 - seq
+    assert not memory.voided("r1-1.2", "token-1")
+
+
+def asking() -> Action:
+    """An action of a chain whose token came from another."""
+    made = acting(chain=("ada", "sub"))
+    return replace(made, authority=replace(made.authority, ancestors=("above",)))
 
 
 class _Failing:

@@ -44,12 +44,16 @@ async def test_what_nobody_could_use_is_shown_so_and_takes_no_yes(api: World):
     ann = await api.token("user", "ann")
     ended = await api.mint("agent", "bot", user="req")
     gone = await api.mint("agent", "bot", user="req")
-    asked = [await api.escalated(minted["token"], text="void") for minted in (ended, gone)]
+    above = await api.mint("agent", "bot", user="req")
+    below = (await api.delegate(above["token"], "sub")).json()["access_token"]
+    asked = [await api.escalated(token, text="void") for token in (ended["token"], gone["token"], below)]
     sid = (await api.told("GET", f"/approvals/{asked[0]}"))["sid"]
     await api.told("POST", f"/sessions/{sid}/end", api.admin, {})
-    await api.told("POST", "/tokens/revoke", api.admin, {"token": gone["jti"]})
+    for minted in (gone, above):
+        await api.told("POST", "/tokens/revoke", api.admin, {"token": minted["jti"]})
     listed = {item["id"]: item for item in (await api.told("GET", "/approvals?open=true", ann))["items"]}
-    for ident, why in zip(asked, ("its session has ended", "the token that asked was revoked"), strict=True):
+    revoked = "the token that asked was revoked, or one that it came from"
+    for ident, why in zip(asked, ("its session has ended", revoked, revoked), strict=True):
         assert (listed[ident]["state"], listed[ident]["void"], listed[ident]["may_approve"]) == ("pending", why, False)
         assert (await api.told("GET", f"/why/{ident}"))["approval"]["void"] == why
         said = await api.ask("POST", f"/approvals/{ident}/approve", ann, {})

@@ -56,7 +56,7 @@ class After:
         """What the driver holds in memory is what somebody finds who reads it afresh."""
         memory = driver._memory  # pyright: ignore[reportPrivateUsage]
         fresh = Memory(ledger)
-        await fresh.load(driver._clock.now_ms())  # pyright: ignore[reportPrivateUsage]
+        await fresh.load(0)
         for sid, held in memory._sessions.items():  # pyright: ignore[reportPrivateUsage]
             session = await ledger.session(sid)
             if held.session != session:

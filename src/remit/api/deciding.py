@@ -78,6 +78,10 @@ class Deciding(Protocol):
         """Say that `by` has looked at how its glass was broken."""
         ...
 
+    def voided(self, ident: str, token: str) -> bool:
+        """Whether `token`, by which the approval `ident` was asked for, was revoked, or one that it came from."""
+        ...
+
     @property
     def foreseen(self) -> Callable[[Approval], Foreseen | None]:
         """What a dry run of what an approval stands for told; None where its tool offers none."""

@@ -1,6 +1,7 @@
 """Open approvals of which nothing can come: whoever asked may act no more.
 
-An approval binds its chain of sessions. One that has ended takes no action; and a token is all that acts in its own.
+An approval binds its chain of sessions. One that has ended takes no action; and a token is all that acts in its own,
+which it does no more once it, or one that it came from, is revoked.
 """
 
 from remit.api.services import Services
@@ -20,6 +21,6 @@ async def voided(services: Services, approval: Approval, proposal: Entry | None)
         session = await services.ledger.session(sid)
         if session is not None and session.ended_ms is not None:
             return "its session has ended"
-    if asked is not None and asked.token in await services.ledger.revoked():
-        return "the token that asked was revoked"
+    if asked is not None and services.driver.decisions.voided(approval.ident, asked.token):
+        return "the token that asked was revoked, or one that it came from"
     return None

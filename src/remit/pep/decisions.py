@@ -171,6 +171,10 @@ class Decisions:
             return found
         return await self._record(DecisionBody(ident, found.requested, by.name, Choice.REVIEW, (), note), after)
 
+    def voided(self, ident: str, token: str) -> bool:
+        """As `Memory.voided`."""
+        return self._memory.voided(ident, token)
+
     async def session_asked(self, ident: str) -> str:
         """The root session of the run that asked for the approval `ident`."""
         found = await self.found(ident)

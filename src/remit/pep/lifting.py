@@ -38,7 +38,6 @@ class Lifting:
     def __init__(self, memory: Memory, limits: Limits) -> None:
         self._memory = memory
         self._limits = limits
-        self._asked: dict[str, set[str]] = {}
         self._edits: OrderedDict[str, bytes] = OrderedDict()
 
     def lifts(self, bundle: Bundle, action: Action, pin: str, claims: str | None, now_ms: int) -> tuple[Lift, ...]:
@@ -143,19 +142,13 @@ class Lifting:
 
     def asking(self, action: Action, pin: str, now_ms: int) -> Asking:
         """Whether a new approval may be opened; joining one always may."""
-        root = action.authority.links[0].sid
-        asked = self._asked.get(root, set[str]())
         sids = {link.sid for link in action.authority.links}
         # Those opened before the process started are known by their own session alone.
         found = {one.ident: one for sid in sids for one in self._memory.approvals_of(sid)}
-        for ident in tuple(asked):
+        for ident in self._memory.asked.of(action.authority.links[0].sid):
             one = self._memory.approval(ident)
-            if one is None or one.state is not State.PENDING:
-                asked.discard(ident)
-            else:
+            if one is not None:
                 found[ident] = one
-        if not asked:
-            self._asked.pop(root, None)
         waiting = [one for one in found.values() if one.state is State.PENDING and now_ms < one.expires_ms]
         crowded = len(waiting) >= PENDING_MAX
         agent, most = action.authority.acting.agent, self._limits.asks_per_hour_max
@@ -176,10 +169,10 @@ class Lifting:
 
     def root_of(self, ident: str) -> str | None:
         """The root session for which `ident` was opened, where that was in this process."""
-        return next((root for root, asked in self._asked.items() if ident in asked), None)
+        return self._memory.asked.root_of(ident)
 
     def opened(self, action: Action, ident: str, bound: str) -> tuple[str, ...]:
         """Take note that `ident` was opened for `action`; the approvals in whose place it is."""
-        self._asked.setdefault(action.authority.links[0].sid, set()).add(ident)
+        self._memory.asked.open(ident, action.authority)
         found = self._memory.approvals_of(action.authority.acting.sid)
         return tuple(one.ident for one in found if one.requested == bound and one.ident != ident and one.state in OPEN)

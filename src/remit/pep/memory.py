@@ -55,6 +55,7 @@ from remit.pdp.deltas import (
 )
 from remit.pdp.fold import fold
 from remit.pdp.kept import PastCarried, PastMarked, SignedOff
+from remit.pep.asked import Asked
 from remit.pep.bounds import Bounds
 from remit.pep.granted import Granted
 from remit.pep.indices import Indices
@@ -93,6 +94,8 @@ class Memory:
         self._approvals: dict[str, Approval] = {}
         self._by_sid: dict[str, set[str]] = {}
         self._over: OrderedDict[str, Approval] = OrderedDict()
+        self.asked = Asked()
+        """Who asked for those that can still move."""
         self._stopped: dict[Stopped, Stop] = {}
         self.grants = Granted()
         """What people granted; changed by `apply` alone."""
@@ -205,6 +208,13 @@ class Memory:
         if not self._revoked:
             return False
         return authority.token in self._revoked or any(token in self._revoked for token in authority.ancestors)
+
+    def voided(self, ident: str, token: str) -> bool:
+        """Whether `token`, by which the approval `ident` was asked for, was revoked, or one that it came from.
+
+        These are known of what this process opened.
+        """
+        return not self._revoked.isdisjoint((token, *self.asked.tokens_of(ident)))
 
     def approval(self, ident: str) -> Approval | None:
         """The approval `ident` while it can still move, or ended of late.
@@ -328,6 +338,7 @@ class Memory:
         if len(self._over) > OVER_MAX:
             self._over.popitem(last=False)
         self._approvals.pop(approval.ident, None)
+        self.asked.drop(approval.ident)
         idents = self._by_sid.get(approval.sid)
         if idents is not None:
             idents.discard(approval.ident)
