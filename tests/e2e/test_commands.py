@@ -194,6 +194,11 @@ BOOKS = """apiVersion: remit.dev/v1alpha1
 kind: Server
 metadata: {name: books}
 spec: {command: [books], source: []}
+---
+apiVersion: remit.dev/v1alpha1
+kind: Agent
+metadata: {name: reader}
+spec: {owner: ana, purpose: reads}
 """
 
 
@@ -221,10 +226,11 @@ def test_can_says_what_a_name_that_is_not_known_may_have_been_meant_to_be(
 def test_what_is_declared_and_not_applied_is_said_to_wait(service: Service) -> None:
     service.write({"books.yaml": BOOKS})
     asked = (("tools", "review", "books"), ("tools", "accept", "books"), ("describe", "server", "books"))
+    of_agents = (("token", "agent", "reader"), ("agents", "report", "reader"))
     try:
-        for words in asked:
-            done = service.remit(*words)
-            assert (done.returncode, "the server books does not run" in done.stderr) == (5, True), done.stderr
+        for words in (*asked, *of_agents):
+            done, what = service.remit(*words), "server books" if words in asked else "agent reader"
+            assert (done.returncode, f"the {what} does not run" in done.stderr) == (5, True), done.stderr
             assert "next: remit apply" in done.stderr.splitlines()[-1]
     finally:
         (service.workspace / "books.yaml").unlink()

@@ -12,9 +12,11 @@ from remit.api.inventory import subject_of
 from remit.api.problem import Problem, not_found
 from remit.api.requests import AgentPath, Empty, RegisterRequest
 from remit.api.services import Adoption, Services
+from remit.api.unapplied import not_running
 from remit.api.views import applied_view, instant
 from remit.control.adoption import Row
 from remit.control.resources import AgentSpec
+from remit.control.resources import Kind as ResourceKind
 from remit.discover.sighting import Kind, Subject
 from remit.facts.action import ActionKind
 from remit.facts.agent import Agent, Authority, Link, Mode
@@ -74,7 +76,7 @@ async def report(name: AgentPath, services: With, _: ByAdmin, window_s: Window =
     """What observing let an agent do in the last `window_s` seconds, by policy."""
     agent = services.runtime.catalog.agents.get(name)
     if agent is None:
-        raise not_found(f"agent in the running bundle: {name}", "remit get agents")
+        raise await not_running(services, ResourceKind.AGENT, name)
     since_ms = services.clock.now_ms() - window_s * 1000
     return await _told(services, agent, await services.runtime.adoption(name, since_ms))
 

@@ -9,6 +9,8 @@ from remit.api.moments import instant
 from remit.api.problem import not_found
 from remit.api.requests import Empty, ServerPath
 from remit.api.services import Services
+from remit.api.unapplied import not_running
+from remit.control.resources import Kind
 from remit.ports.credentials import CredentialState
 from remit.trace.bodies import AdminBody, Event
 
@@ -18,7 +20,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["logins"])
 @router.post("/servers/{name}/login")
 async def login(name: ServerPath, asked: Empty, services: With, caller: ByAdmin) -> LoginAnswer:  # noqa: ARG001
     """Begin a login at a server: the address at which a person says yes, for ten minutes."""
-    _declared(services, name)
+    await _declared(services, name)
     started = await services.logins.begin(name, named(caller))
     return LoginAnswer(server=name, url=started.url, issuer=started.issuer, expires=instant(started.until_ms))
 
@@ -26,7 +28,7 @@ async def login(name: ServerPath, asked: Empty, services: With, caller: ByAdmin)
 @router.post("/servers/{name}/logout")
 async def logout(name: ServerPath, asked: Empty, services: With, caller: ByAdmin) -> CredentialAnswer:  # noqa: ARG001
     """End a login: the tokens are revoked where the authorization server does that, and forgotten."""
-    _declared(services, name)
+    await _declared(services, name)
     await services.driver.control.record(AdminBody(Event.SERVER_LOGOUT, named(caller), name))
     await services.logins.forget(name)
     return _view(_state(services, name))
@@ -35,13 +37,13 @@ async def logout(name: ServerPath, asked: Empty, services: With, caller: ByAdmin
 @router.get("/servers/{name}/login")
 async def credential(name: ServerPath, services: With, _: ByReader) -> CredentialAnswer:
     """How the credential of a server stands."""
-    _declared(services, name)
+    await _declared(services, name)
     return _view(_state(services, name))
 
 
-def _declared(services: Services, name: str) -> None:
+async def _declared(services: Services, name: str) -> None:
     if name not in services.runtime.catalog.servers:
-        raise not_found(f"server in the running bundle: {name}", "remit get servers")
+        raise await not_running(services, Kind.SERVER, name)
 
 
 def _state(services: Services, name: str) -> CredentialState:

@@ -11,8 +11,10 @@ from remit.api.guard import ByAdmin, GuardedRoute, With
 from remit.api.problem import Problem, not_found
 from remit.api.requests import Empty, RevokeRequest, TokenRequest
 from remit.api.services import Services
+from remit.api.unapplied import not_running
 from remit.api.views import instant
 from remit.control.authority import TTL_MAX_S, Claims, NotDelegable, Use, mint, renew
+from remit.control.resources import Kind
 from remit.facts.agent import Harness
 from remit.facts.canonical import Json
 from remit.facts.durations import DAY_S
@@ -30,7 +32,7 @@ _TOKEN_ID: Final = re.compile(r"[0-9a-f]{32}")
 async def mint_token(asked: TokenRequest, services: With, caller: ByAdmin) -> TokenAnswer:
     """Mint a token for an agent, a user, or the harness of an agent."""
     use = Use(asked.kind)
-    _check_names(asked, use, services)
+    await _check_names(asked, use, services)
     claims = await _claims(asked, use, services)
     signed = await issue(services, claims, named(caller))
     return TokenAnswer(
@@ -77,17 +79,17 @@ async def issue(services: Services, claims: Claims, by: str) -> str:
     return signed
 
 
-def _check_names(asked: TokenRequest, use: Use, services: Services) -> None:
+async def _check_names(asked: TokenRequest, use: Use, services: Services) -> None:
     catalog = services.runtime.catalog
     if use is not Use.AGENT and (asked.user is not None or asked.sid is not None):
         raise Problem(400, "malformed request", why="`user` and `sid` belong to agent tokens")
     if use is Use.USER:
         if asked.name not in catalog.users:
-            raise not_found(f"user in the running bundle: {asked.name}", "remit get users")
+            raise await not_running(services, Kind.USER, asked.name)
         return
     agent = catalog.agents.get(asked.name)
     if agent is None:
-        raise not_found(f"agent in the running bundle: {asked.name}", "remit get agents")
+        raise await not_running(services, Kind.AGENT, asked.name)
     if use is Use.HARNESS and agent.harness is not Harness.TRUSTED:
         raise Problem(
             409,
@@ -96,7 +98,7 @@ def _check_names(asked: TokenRequest, use: Use, services: Services) -> None:
             next="set spec.harness: trusted on the agent, then: remit apply",
         )
     if asked.user is not None and asked.user not in catalog.users:
-        raise not_found(f"user in the running bundle: {asked.user}", "remit get users")
+        raise await not_running(services, Kind.USER, asked.user)
 
 
 async def _claims(asked: TokenRequest, use: Use, services: Services) -> Claims:
