@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from proof.counting import Counting, call
+from tests.e2e.test_metrics import samples
 
 
 def said(counting: Counting, token: str, ident: str) -> str:
@@ -82,6 +83,7 @@ def test_a_ledger_whose_file_is_removed_under_a_service_takes_no_records(tmp_pat
             assert time.monotonic() < deadline, "it goes on"
             time.sleep(0.1)
         assert "was removed or replaced" in said(counting, token, "lost")
+        assert samples(service.port)["remit_ledger_writable{}"] == 0
         assert "lost" not in counting.effects
 
 

@@ -5,8 +5,10 @@ Labels come from closed sets and from the workspace: `docs/reference/metrics.md`
 """
 
 import asyncio
+import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -59,7 +61,9 @@ class Metrics(Collector):
 
     async def text(self) -> bytes:
         """Everything, as it is now. What takes long is done in a thread."""
-        await asyncio.to_thread(self._counted.written.batches.read)
+        # Where the ledger cannot be read, all else is wanted the more: `remit_ledger_writable` among it.
+        with suppress(sqlite3.Error, OSError):
+            await asyncio.to_thread(self._counted.written.batches.read)
         # On the loop: what is counted there stands still meanwhile.
         return generate_latest(self._registry)
 
