@@ -1,8 +1,10 @@
 """Where `remit doctor` ends: of signing (what no checkpoint has could be cut off unseen), and of servers."""
 
 from dataclasses import replace
+from pathlib import Path
 
-from remit.app.checks import SIGNED_S_MAX, checkpoint
+from remit.adapters.sqlite.failing import LOCKED, unwritable
+from remit.app.checks import SIGNED_S_MAX, checkpoint, logs, records
 from remit.app.comparing import mended
 from remit.facts.catalog import Http, Server, Stdio
 from remit.ports.transparency import Signed
@@ -18,6 +20,27 @@ def test_a_checkpoint_that_grows_old_is_something_to_mend() -> None:
     assert old.text.endswith("10 s ago; it is due every second: the tree is not the ledger's")
     assert old.next == "remit ledger verify"
     assert "does not get round to it" in checkpoint(Signed(0, 60)).text
+
+
+def test_a_ledger_that_takes_no_records_says_since_when_why_and_what_then() -> None:
+    assert records(None).ok
+    poisoned = records(str(unwritable(OSError("disk I/O error"), 1_764_505_822_000)))
+    assert not poisoned.ok
+    assert poisoned.text.startswith(
+        "takes no records: disk I/O error, since 2025-11-30T12:30:22Z; every action is denied"
+    )
+    assert poisoned.next is not None
+    assert poisoned.next.startswith("free the cause")
+    locked = records(LOCKED)
+    assert locked.text.endswith("no action is begun until it lets go")
+    assert locked.next == "end the program that has its file open; fuser, or lsof, names it"
+
+
+def test_a_log_that_is_not_written_is_something_to_mend() -> None:
+    assert logs(Path("/data/logs"), None).ok
+    lost = logs(Path("/data/logs"), "No space left on device")
+    assert (lost.ok, "No space left on device" in lost.text) == (False, True)
+    assert "mend /data/logs" in str(lost.next)
 
 
 def test_a_server_that_is_not_reached_says_what_to_run_by_hand() -> None:

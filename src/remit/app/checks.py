@@ -24,7 +24,7 @@ from remit.discover.entry import Status
 from remit.discover.health import SourceState
 from remit.facts.agent import Harness, Mode
 from remit.facts.catalog import Catalog, Stdio
-from remit.facts.stop import Stop, named, typed
+from remit.facts.stop import Stop, typed
 from remit.pdp.stopping import runs
 from remit.ports.credentials import CredentialState, Standing
 from remit.ports.ledger import Ledger
@@ -140,7 +140,7 @@ def records(unwritable: str | None) -> Check:
     if unwritable is None:
         return Check("ledger", True, "takes records")  # noqa: FBT003
     # Whoever is told so elsewhere is sent here.
-    why, _, following = unwritable.partition(" (next: ")
+    why, _, following = unwritable.removeprefix("the ledger cannot be written: ").partition(" (next: ")
     following = following.removesuffix(")")
     if following == "remit doctor":
         following = "free the cause (space on the disk, permissions of the folder), then start the service again"
@@ -152,19 +152,16 @@ def logs(folder: Path, unwritten: str | None) -> Check:
     if unwritten is None:
         return Check("logs", True, f"written in {folder}")  # noqa: FBT003
     text = f"cannot be written: {unwritten}; warnings are on the service's stderr alone"
-    return Check("logs", False, text, f"mend {folder} (a folder that the service may write), then restart it")  # noqa: FBT003
+    following = f"mend {folder}: a folder that the service may write, on a disk with space; then restart the service"
+    return Check("logs", False, text, following)  # noqa: FBT003
 
 
 def halts(catalog: Catalog, unread: Stop | None, stops: Sequence[Stop]) -> Iterator[Check]:
-    """What is stopped, and what was left to be stopped under a name that nothing has."""
+    """Whether what was left to be halted can be read, and names something that runs."""
     if unread is not None:
         yield Check("halts", False, unread.reason.partition("; next: ")[0], "mend it; nothing acts until then")  # noqa: FBT003
-    over = [stop for stop in stops if stop.by != BY or runs(catalog, stop.what) is not False]
-    if over:
-        shown = ", ".join(named(stop.what) for stop in over[:5]) + (" …" if len(over) > 5 else "")
-        yield Check("halts", True, f"stopped by people: {shown}", "remit halt")  # noqa: FBT003
     for stop in stops:
-        if stop not in over:
+        if stop.by == BY and runs(catalog, stop.what) is False:
             text = f"{stop}; no such {stop.over.value} runs, so that this stops nobody"
             again = f"remit halt {stop.over.value} NAME --why …, with its name, and: remit resume {typed(stop.what)}"
             yield Check("halts", False, text, again)  # noqa: FBT003
