@@ -183,7 +183,7 @@ def _hangs(given: Path | None) -> Failure:
         what,
         why=f"process {pid} holds the data in {folder}, and said nothing for {_AWAKE_S:g} s",
         next=f"ps -o pid,stat,wchan:20,etime,cmd -p {pid} (T: it was stopped, kill -CONT {pid}; D: it waits for a disk)"
-        f"; if it stays so: kill {pid}, then start it again. remit halt works meanwhile",
+        f"; if it stays so: kill {pid}, a minute later kill -9 {pid}, then start it again. remit halt works meanwhile",
         exit=Exit.TIMEOUT,
     )
 
