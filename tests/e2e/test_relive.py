@@ -163,6 +163,8 @@ async def test_prompts_and_completions_are_judged_by_what_was_recorded_of_them(t
 
 def test_a_ledger_that_is_not_there_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "w").mkdir()
+    user = "apiVersion: remit.dev/v1alpha1\nkind: User\nmetadata: {name: ana}\n"
+    (tmp_path / "w" / "people.yaml").write_text(user, "utf-8")
     here = ["--data", str(tmp_path), "--workspace", str(tmp_path / "w")]
     assert run(["replay", "--ledger", *here]) == Exit.NOT_FOUND
     assert "there is no ledger" in capfd.readouterr().err

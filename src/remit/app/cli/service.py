@@ -61,6 +61,7 @@ def up(  # noqa: PLR0913 - each is an option
         from remit.app.following import end_with_standard_input
 
         end_with_standard_input()
+    level, limits = level_of(log_level), limits_of(limit or ())
     serve(
         Settings(
             data=data_folder(data),
@@ -68,10 +69,10 @@ def up(  # noqa: PLR0913 - each is an option
             host=host,
             port=port,
             allowed_hosts=tuple(allow_host or ()),
-            limits=limits_of(limit or ()),
+            limits=limits,
             public_url=public_address(public_url),
             authorization_servers=named_issuers(),
-            log_level=level_of(log_level),
+            log_level=level,
             forward=forward_to(),
             accept_loss=accept_loss,
         ),
