@@ -9,12 +9,26 @@ from pathlib import Path
 import pytest
 
 from proof.counting import Counting, call
+from remit.adapters.sqlite.tail import LedgerTail
+from remit.facts.record import RecordKind
+from remit.trace.bodies import AdminBody, Event
 from tests.e2e.test_metrics import samples
 
 
 def said(counting: Counting, token: str, ident: str) -> str:
     result = asyncio.run(call(counting.service, token, "add", {"id": ident}))
     return "".join(part.text for part in result.content)
+
+
+def recorded(data: Path) -> list[AdminBody]:
+    """The admin records of a ledger, also beside a service that has it open."""
+
+    async def read() -> list[AdminBody]:
+        tail = LedgerTail(data / "ledger.sqlite3", (RecordKind.ADMIN,), whole=True)
+        page = await tail.after((await tail.after("")).mark)
+        return [entry.body for entry in page.entries if isinstance(entry.body, AdminBody)]
+
+    return asyncio.run(read())
 
 
 def removed(ledger: Path) -> None:
@@ -59,6 +73,8 @@ def test_a_start_without_what_was_there_is_refused(tmp_path: Path, lost: Callabl
         with pytest.raises(Exception):  # noqa: B017 - whatever the client makes of a 401
             said(counting, token, "after")
         assert "after" not in counting.effects
+        [accepted] = [one for one in recorded(service.data) if one.event is Event.LEDGER_LOSS_ACCEPTED]
+        assert "it had come to" in str(accepted.data["why"])
         service.stop()
         service.start()
 
@@ -106,6 +122,13 @@ def test_a_restore_that_cannot_tell_what_was_revoked_voids_every_token(tmp_path:
         service.stop()
         shutil.rmtree(service.data)
         kept.rename(service.data)
+        (service.data / "ledger.mark").write_text("torn")
+        with pytest.raises(AssertionError, match="cannot be read"):
+            service.start()
+        service.kill()
+        done = service.remit("ledger", "restore", str(backup), "--data", str(service.data))
+        assert done.returncode == 0, done.stderr
+        assert "every token is void" in done.stderr, "its end may be lost"
         removed(service.data / "ledger.sqlite3")
         done = service.remit("ledger", "restore", str(backup), "--data", str(service.data))
         assert done.returncode == 0, done.stderr

@@ -65,6 +65,7 @@ from remit.pep.gate import Gate
 from remit.pep.lease import Lease
 from remit.pep.mcp.app import Edge, McpApp
 from remit.pep.tally import Tally
+from remit.ports.ledger import Draft, LedgerUnwritable
 from remit.ports.upstream import Inspected
 from remit.trace.bodies import AdminBody, Event
 from remit.work.checkpoints import Checkpoints
@@ -182,7 +183,7 @@ def _introduced(driver: Driver, resource: str) -> str:
 async def build(settings: Settings, port: int, logs: Logs | None = None) -> Service:
     """Join everything for a service that answers on `port`. Raises `Failure`."""
     folder, bundles, running = open_workspace(settings)
-    ledger = _opened(settings)
+    ledger = await _opened(settings)
     resource = settings.public_url or f"http://{settings.host}:{port}"
     try:
         signer, notary = _signing(settings, resource, ledger.origin)
@@ -251,16 +252,27 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     return Service(front, bounds, tally, driver, lease, runtime, *held, closing, services, api, admin)
 
 
-def _opened(settings: Settings) -> SqliteLedger:
-    """The ledger, unless it, or its end, is lost and nobody has accepted that. Raises `LedgerRefused`."""
+async def _opened(settings: Settings) -> SqliteLedger:
+    """The ledger, unless it, or its end, is lost and nobody has accepted that, which is on record then.
+
+    Raises `LedgerRefused`, `LedgerUnwritable`.
+    """
     keys = settings.data / KEYS
     try:
         mark.check(settings.ledger, keys)
-    except mark.LedgerLost:
+    except mark.LedgerLost as lost:
         if not settings.accept_loss:
             raise
         forget_keys(keys)
         mark.forget(settings.ledger)
+        ledger = open_ledger(settings.ledger, _CLOCK, _ENTROPY)
+        body = AdminBody(Event.LEDGER_LOSS_ACCEPTED, "remit up --accept-loss", ledger.chain, {"why": lost.why})
+        try:
+            await ledger.append(Draft(RecordKind.ADMIN, _CLOCK.now_ms(), "", "", body)).durable
+        except LedgerUnwritable:
+            await ledger.close()
+            raise
+        return ledger
     return open_ledger(settings.ledger, _CLOCK, _ENTROPY)
 
 

@@ -222,6 +222,7 @@ class Event(StrEnum):
     TOOLS_ACCEPTED = "tools.accepted"
     RESOURCE_DELETED = "resource.deleted"
     LEDGER_RESTORED = "ledger.restored"
+    LEDGER_LOSS_ACCEPTED = "ledger.loss-accepted"
     SERVER_LOGIN = "server.login"
     SERVER_LOGOUT = "server.logout"
     AGENT_REGISTERED = "agent.registered"

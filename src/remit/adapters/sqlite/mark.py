@@ -70,8 +70,11 @@ def check(ledger: Path, keys: Path) -> None:
 
 
 def is_behind(ledger: Path) -> bool:
-    """Whether `ledger` has lost what its mark names."""
-    marked = _marked(ledger)
+    """Whether `ledger` has lost what its mark names, or may have: nobody can read that."""
+    try:
+        marked = _marked(ledger)
+    except LedgerLost:
+        return True
     return marked is not None and not _holds(ledger, marked)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from remit.pep.mcp import rpc
 from remit.pep.mcp.replay import Stream
-from remit.pep.mcp.wire import STREAM, Header, Receive, Send, answer, last
+from remit.pep.mcp.wire import STREAM, Header, Receive, Send, answer, finish
 
 KEEPALIVE_S: Final = 15.0
 ATTEND_S: Final = 0.02
@@ -167,7 +167,7 @@ class Exchange:
             # Somebody came back for this stream; this connection has nothing more to say.
             data = b""
         if not more:
-            await last(self._send, data)
+            await finish(self._send, data)
         elif data:
             # In one: what keeps the stream alive may be written in between.
             await self._send({"type": "http.response.body", "body": data, "more_body": True})

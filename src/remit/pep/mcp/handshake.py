@@ -30,7 +30,7 @@ from remit.pep.mcp.notices import LEVELS, token_of
 from remit.pep.mcp.post import Post
 from remit.pep.mcp.replay import Replays, Stream
 from remit.pep.mcp.standing import Ends, Replayed, stand
-from remit.pep.mcp.wire import STREAM, answer, last
+from remit.pep.mcp.wire import STREAM, answer, finish
 from remit.pep.mcp.words import Wrong, not_now
 from remit.pep.questions import may_be_asked
 from remit.ports.system import Clock, Entropy
@@ -312,7 +312,7 @@ def _set_level(connection: Connection, request: Request) -> bytes:
 async def _say(post: Post, body: bytes) -> None:
     if post.may_stream:
         await post.send({"type": "http.response.start", "status": 200, "headers": [*STREAM]})
-        await last(post.send, rpc.event(body))
+        await finish(post.send, rpc.event(body))
     else:
         await answer(post.send, 200, body)
 

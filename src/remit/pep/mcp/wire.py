@@ -120,10 +120,10 @@ async def answer(send: Send, status: int, body: bytes = b"", *extra: Header) -> 
     if body:
         fields.append(JSON)
     await send({"type": "http.response.start", "status": status, "headers": fields})
-    await last(send, body)
+    await finish(send, body)
 
 
-async def last(send: Send, data: bytes) -> None:
+async def finish(send: Send, data: bytes) -> None:
     """End a response with `data`: each piece waits until the client has read most of what is before it.
 
     Whoever sent it all at once would be done while the client has read nothing, and memory held it uncounted.
