@@ -26,11 +26,11 @@ from typing import Final, assert_never
 
 from remit.escalate.grants import terms_of
 from remit.escalate.machine import Approval, Delegation, Edit, Glass, Move, Vote
-from remit.facts.breaker import Trip
-from remit.facts.budget import carried, given_back
+from remit.facts.budget import given_back
 from remit.facts.impact import PLACES
 from remit.facts.label import closed
 from remit.facts.record import RecordKind, Ref
+from remit.pdp.bounded import bounded
 from remit.pdp.carried import carried_over
 from remit.pdp.credentials import of_credential
 from remit.pdp.deltas import (
@@ -44,9 +44,7 @@ from remit.pdp.deltas import (
     ApprovalSuperseded,
     ApprovalVoted,
     BodiesErased,
-    BudgetReset,
     Charged,
-    Closed,
     ConfidenceStated,
     Delta,
     EpochBegan,
@@ -63,7 +61,6 @@ from remit.pdp.deltas import (
     SessionEnded,
     SessionKeyed,
     SessionTouched,
-    Tripped,
 )
 from remit.pdp.kept import PastMarked, settled_past
 from remit.pdp.unasked import unasked
@@ -269,7 +266,7 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
         case Event.PAST_CARRIED | Event.STORE_CARRIED:
             return carried_over(body, body.event)
         case Event.BREAKER_TRIPPED | Event.BREAKER_CLOSED | Event.BUDGET_RESET | Event.BUDGET_CARRIED:
-            return _bound(at, body)
+            return bounded(at, body)
         case Event.APPROVAL_SUPERSEDED:
             new = body.data.get("by")
             return (ApprovalSuperseded(body.subject, new if isinstance(new, str) else ""),)
@@ -302,19 +299,6 @@ def _admin(ref: Ref, at: int, body: AdminBody) -> tuple[Delta, ...]:
             return ()
         case _:
             assert_never(body.event)
-
-
-def _bound(at: int, body: AdminBody) -> tuple[Delta, ...]:
-    match body.event:
-        case Event.BREAKER_TRIPPED:
-            return (Tripped(body.subject, Trip(at, body.data)),)
-        case Event.BREAKER_CLOSED:
-            return (Closed(body.subject),)
-        case Event.BUDGET_RESET:
-            return (BudgetReset(body.subject),)
-        case _:
-            since_ms, units = carried(body.data)
-            return (Charged(body.subject, since_ms, units),) if units > 0 else ()
 
 
 def _of_session(ref: Ref, at: int, body: AdminBody, event: Event) -> tuple[Delta, ...]:
