@@ -107,10 +107,10 @@ class Gathered:
         for seen, first in self._first.items():
             for token in several & first.keys():
                 found[token].append((first[token], seen))
-        alike = {
-            seen: {token: number for token, number in first.items() if token not in several}
-            for seen, first in self._first.items()
-        }
+        alike = {seen: first.copy() for seen, first in self._first.items()}
+        for first in alike.values():
+            for token in several & first.keys():
+                del first[token]
         return found, alike
 
     def _pattern(self, pattern: str) -> int:

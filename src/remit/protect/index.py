@@ -10,8 +10,8 @@ Laws
 
 import struct
 from array import array
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
@@ -37,6 +37,9 @@ DELTA_MAX: Final = 20_000
 """How many new ones one result may bring."""
 _ANY: Final = 4_095
 """The pattern of what is on none that is kept; and the bits that a pattern takes."""
+_SAID: Final = NOWHERE << 24 | KNOWN
+"""Element and bits, in an entry and in what an index keeps alike; between them is the pattern."""
+_CALL_BIT: Final = 40
 _ORIGINS: Final = tuple(
     Origin.GROUNDED
     if seen & WORDS
@@ -61,13 +64,13 @@ class Delta:
     """What one record adds to an index.
 
     `call` is the decision id of the call whose result it was, empty for the user's words. `entries` are the hashes of
-    the tokens, and then element, pattern and bits of each, eight bytes little-endian apiece. `capped`: there was more
-    than is kept. `prose`: words that tell nothing stood in it, untrusted.
+    the tokens, each with what is said of it: element, pattern and bits. `capped`: there was more than is kept.
+    `prose`: words that tell nothing stood in it, untrusted.
     """
 
     call: str
     patterns: tuple[str, ...] = ()
-    entries: bytes = b""
+    entries: Mapping[int, int] = field(default_factory=dict[int, int])
     capped: bool = False
     prose: bool = False
 
@@ -75,19 +78,16 @@ class Delta:
         return bool(self.entries) or self.capped or self.prose
 
     def pack(self) -> bytes:
-        """As a record keeps it, but for the call, which the record names; some 16 bytes a token."""
+        """As a record keeps it, but for the call, which the record names; some 16 bytes a token.
+
+        All hashes in their order, and then what is said of each, eight bytes little-endian apiece.
+        """
         flags = self.capped | self.prose << 1
         names = [pattern.encode("utf-8", "replace")[:_NAME_BYTES_MAX] for pattern in self.patterns]
         listed = b"".join(_SHORT.pack(len(name)) + name for name in names)
-        return bytes((flags,)) + _SHORT.pack(len(names)) + listed + self.entries
-
-    def columns(self) -> tuple[Sequence[int], Sequence[int]]:
-        """The hashes of the tokens, and what is said of each: element, pattern and bits."""
-        half = len(self.entries) // 2
-        hashes, said = array("Q"), array("Q")
-        hashes.frombytes(self.entries[:half])
-        said.frombytes(self.entries[half:])
-        return hashes, said
+        order = sorted(self.entries)
+        columns = array("Q", order).tobytes() + array("Q", map(self.entries.__getitem__, order)).tobytes()
+        return bytes((flags,)) + _SHORT.pack(len(names)) + listed + columns
 
     @classmethod
     def unpack(cls, call: str, data: bytes) -> "Delta":
@@ -105,7 +105,9 @@ class Delta:
             raise ValueError(f"this is no delta of an origin index ({type(error).__name__})") from None
         if at > len(data) or (len(data) - at) % _ENTRY_BYTES or data[0] > 3:
             raise ValueError("this is no delta of an origin index (it is cut off)")
-        return cls(call, tuple(names), data[at:], bool(data[0] & 1), bool(data[0] & 2))
+        half = (len(data) - at) // 2
+        hashes, said = array("Q", data[at : at + half]), array("Q", data[at + half :])
+        return cls(call, tuple(names), dict(zip(hashes, said, strict=True)), bool(data[0] & 1), bool(data[0] & 2))
 
 
 class Index:
@@ -150,10 +152,10 @@ class Index:
 
     def place(self, found: int) -> tuple[str, str]:
         """The call and the path where what `look` found came to its origin."""
-        name, element = found >> 21 & _ANY, found >> 5 & NOWHERE
+        name, element = found >> 8 & _ANY, found >> 24 & NOWHERE
         pattern = self._patterns[name] if name < len(self._patterns) else "$"
         at = pattern if element == NOWHERE else pattern.replace("[*]", f"[{element}]", 1)
-        return self._calls[(found >> 33) - 1], at
+        return self._calls[(found >> _CALL_BIT) - 1], at
 
     def delta(self, call: str, entries: Iterable[Entry], *, capped: bool = False, prose: bool = False) -> Delta:
         """What of `entries` is new; the same bytes for the same tokens, in whatever order a set has them."""
@@ -170,9 +172,7 @@ class Index:
             capped = True
             made = {at: made[at] for at in islice(sorted(made), room)}
         prose = prose and not self.prose
-        order = sorted(made)
-        said = array("Q", order).tobytes() + array("Q", list(map(made.__getitem__, order))).tobytes()
-        return Delta(call, gathered.names if made else (), said, capped and not self.capped, prose)
+        return Delta(call, gathered.names if made else (), made, capped and not self.capped, prose)
 
     def _new(self, gathered: Gathered) -> dict[int, int]:
         """The hash of each token that is new as what it was seen as, with what is said of it."""
@@ -203,18 +203,16 @@ class Index:
             return
         if not self._calls or self._calls[-1] != delta.call:
             self._calls.append(delta.call)
-        call = len(self._calls) << 33
-        names = dict(enumerate(self._name(pattern) << 21 for pattern in delta.patterns))
+        call = len(self._calls) << _CALL_BIT
+        names = {number: call | self._name(pattern) << 8 for number, pattern in enumerate(delta.patterns)}
+        other = call | _ANY << 8
         known = self._seen
-        hashes, said = delta.columns()
-        placed = {
-            new: call | names.get(new >> 8 & NOWHERE, _ANY << 21) | (new >> 24 & NOWHERE) << 5 | new & KNOWN
-            for new in set(said)
-        }
-        if known.keys().isdisjoint(hashes):
-            known.update(zip(hashes, map(placed.__getitem__, said), strict=True))
+        said = delta.entries.values()
+        placed = {new: names.get(new >> 8 & NOWHERE, other) | new & _SAID for new in set(said)}
+        if known.keys().isdisjoint(delta.entries):
+            known.update(zip(delta.entries, map(placed.__getitem__, said), strict=True))
             return
-        for at, new in zip(hashes, said, strict=True):
+        for at, new in delta.entries.items():
             place = placed[new]
             had = known.get(at)
             if had is None:

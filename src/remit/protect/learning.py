@@ -51,8 +51,8 @@ def _gathered(
     prose = hangs = False
     for leaf in reading.told:
         found = texts(leaf.text)
-        if not leaf.untrusted and (led := frozenset(leading(plain(leaf.text)))):
-            found = found | led
+        if not leaf.untrusted and not (leaf.text.isalnum() and leaf.text.isascii()):
+            found = found.union(leading(plain(leaf.text)))
         if not leaf.name:
             if not found.isdisjoint(STOP):
                 prose = prose or leaf.untrusted
@@ -67,7 +67,7 @@ def _gathered(
         if leaf.untrusted:
             # It is there, and nothing follows from a name that anybody may have chosen.
             bits &= ~(DERIVED | DIRECTORY) if _leads(leaf.text) else ~DERIVED
-        if len(plainly(found)) == 1 and found.isdisjoint(STOP):
+        if (len(found) == 1 or len(plainly(found)) == 1) and found.isdisjoint(STOP):
             gathered.add(found, bits, leaf.pattern, leaf.element)
         else:
             hangs = hangs or bits & (DERIVED | DIRECTORY) != 0

@@ -130,7 +130,7 @@ class _Reader:
         self._worst = worst
         self._source = source
         self._stored = stored
-        self._fitted: set[int] = set()
+        self._fitted: dict[int, tuple[bool, Labels, Labels]] = {}
         self._names: set[tuple[str, int, str]] = set()
         self._shapes: dict[tuple[Place, tuple[str, ...]], tuple[Place, ...]] = {}
         self._reading = Reading()
@@ -186,6 +186,10 @@ class _Reader:
             left -= more
             return left >= 0 or not more
 
+        texts = [leaf.text for leaf in reading.told]
+        texts += [text for _, _, text in reading.loose]
+        if sum(map(len, texts)) <= room and all(map(str.isascii, texts)):
+            return
         told = [leaf for leaf in reading.told if fits(leaf.text)]
         loose = [one for one in reading.loose if fits(one[2])]
         if room < 0 or left < 0:
@@ -277,17 +281,22 @@ class _Reader:
             self._reading.loose.append((place.pattern, element, name))
 
     def _add(self, part: Part, pattern: str, element: int, text: str, record: int) -> None:
-        self._fitted.add(id(part))
+        fitted = self._fitted.get(id(part)) or self._fit(part)
         if not text:
             return
-        labels = part.labels | self._stored if self._stored else part.labels
-        name = False
-        if "untrusted" not in (self._stored if part.directory else labels):
-            # What a directory lists is there, whoever chose its name.
-            name = is_name(text)
-            if not name:
-                labels |= self._worst
+        names, labels, others = fitted
+        name = names and is_name(text)
+        if names and not name:
+            labels = others
         self._reading.told.append(Leaf(pattern, element, text, labels, part, record, name, "untrusted" in labels))
+
+    def _fit(self, part: Part) -> tuple[bool, Labels, Labels]:
+        """Whether what fits `part` may name something, its labels, and those of what is no name then."""
+        labels = part.labels | self._stored
+        # What a directory lists is there, whoever chose its name.
+        names = "untrusted" not in (self._stored if part.directory else labels)
+        fitted = self._fitted[id(part)] = names, labels, labels | self._worst
+        return fitted
 
 
 def is_name(text: str) -> bool:

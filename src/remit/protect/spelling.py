@@ -57,9 +57,14 @@ def learnt(said: str) -> Iterator[str]:
 def learnt_of_paths(text: str) -> Iterator[str]:
     """What an index learns of the case of paths in `text`, which is `plain`, that reach further than their words."""
     for token, kept in reached(text):
-        if kept != token:
-            for end in (str, ended):
-                yield from (own(end(kept)), capitals(end(token)))
+        yield from learnt_of_path(token, kept)
+
+
+def learnt_of_path(token: str, kept: str) -> Iterator[str]:
+    """What an index learns of the case of one of them, in its own letters `kept`."""
+    if kept != token:
+        for end in (str, ended):
+            yield from (own(end(kept)), capitals(end(token)))
 
 
 def cased(pieces: Iterable[str], text: str, among: Collection[str]) -> tuple[tuple[str, str], ...]:

@@ -16,9 +16,9 @@ from typing import Final
 
 from remit.facts.text import composed
 from remit.protect.onward import onward
-from remit.protect.paths import CONTROLS, MARKS, ended, reaching
+from remit.protect.paths import CONTROLS, MARKS, ended, reached
 from remit.protect.pieces import SHORT_MAX, STRIPPED, Kind, Token, number, tokens
-from remit.protect.spelling import learnt, learnt_of_paths
+from remit.protect.spelling import learnt, learnt_of_path
 from remit.protect.spread import GROUPS, MONTH_WORDS, YEAR, grouped, spelt
 
 _INVISIBLE: Final = dict.fromkeys(
@@ -30,8 +30,6 @@ _ELLIPSIS: Final = "\u2026"
 _END: Final = "\x1e"
 """What stands between texts that are read together, and in none of them."""
 _ROWS: Final = str.maketrans(dict.fromkeys(_BETWEEN.replace(_END, ""), " "))
-_NEXT: Final = re.compile(r"\.[A-Z]")
-"""Where one sentence may run on into the next."""
 _THOUSANDS: Final = re.compile(r",(?<=\d,)(?=\d\d\d(?!\d))")
 
 
@@ -99,14 +97,22 @@ def _texts(text: str) -> set[str]:
             found.add(said.casefold())
         elif said:
             found.update(_of_piece(said))
-    for token in reaching(text):
-        found.update((token, ended(token)))
-    found.update(learnt_of_paths(text))
-    found.update(token for token, _ in onward(text))
-    found.update(joined for joined, _ in grouped(text))
+    found.update(_of_several(text))
     if not MONTH_WORDS.isdisjoint(found):
         found.update(day for day, _ in spelt(text))
     return found
+
+
+def _of_several(text: str) -> Iterator[str]:
+    """The tokens of what stands in several pieces of `text`, which is `plain`, or reaches further; but for dates."""
+    for token, kept in reached(text):
+        yield token
+        yield ended(token)
+        yield from learnt_of_path(token, kept)
+    for token, _ in onward(text):
+        yield token
+    for joined, _ in grouped(text):
+        yield joined
 
 
 def _of_piece(said: str) -> Iterator[str]:
@@ -122,33 +128,33 @@ def firsts(said: Sequence[str], start: int = 0) -> dict[str, int]:
 
     They are numbered from `start`, and read as one text; what stands in several pieces is looked for once more.
     """
-    joined = _END.join(said)
-    alone: dict[str, int] = {}
-    if not joined.isascii() or joined.count(_END) >= len(said):
-        plainly = [text if text.isascii() and _END not in text else "" for text in said]
-        alone = {text: at for at, text in _last_first(said, start) if not plainly[at - start]}
-        joined = _END.join(plainly)
-    found = _pieces(_THOUSANDS.sub("", joined) if "," in joined else joined, start)
-    again = _again(joined, months=not MONTH_WORDS.isdisjoint(found))
-    alone.update((said[at], at + start) for at in reversed(again))
-    for text, at in alone.items():
+    first = dict(zip(reversed(said), range(start + len(said) - 1, start - 1, -1), strict=True))
+    rows = list(dict.fromkeys(said))
+    joined = _END.join(rows)
+    alone: list[str] = []
+    if not joined.isascii() or joined.count(_END) >= len(rows):
+        alone = [text for text in rows if not text.isascii() or _END in text]
+        rows = [text for text in rows if text.isascii() and _END not in text]
+        joined = _END.join(rows)
+    at = [first[text] for text in rows]
+    found = _pieces(_THOUSANDS.sub("", joined) if "," in joined else joined, at)
+    if not MONTH_WORDS.isdisjoint(found):
+        alone += [rows[row] for row in _rows_of(joined, [year.start() for year in YEAR.finditer(joined)])]
+    for row in _rows_of(joined, _marked(joined)):
+        for token in _of_several(rows[row]):
+            _earlier(found, token, at[row])
+    for text in alone:
         for token in texts(text):
-            if found.get(token, at) >= at:
-                found[token] = at
+            _earlier(found, token, first[text])
     return found
 
 
-def _last_first(rows: Sequence[str], start: int) -> Iterator[tuple[int, str]]:
-    """`rows` with their numbers, so that what is written over is later."""
-    return zip(range(start + len(rows) - 1, start - 1, -1), reversed(rows), strict=True)
-
-
-def _pieces(joined: str, start: int) -> dict[str, int]:
-    """The tokens of single pieces, each with the number of the first row that it stands in."""
+def _pieces(joined: str, numbers: Sequence[int]) -> dict[str, int]:
+    """The tokens of single pieces, each with the number of the first row that it stands in; `numbers` are theirs."""
     first: dict[str, int] = {}
     # A piece loses the dot at its end in any case.
-    rows = joined.replace(". ", " ").translate(_ROWS).split(_END)
-    for at, row in _last_first(rows, start):
+    rows = joined.replace(". ", " ").translate(_ROWS).split(_END) if numbers else ()
+    for at, row in zip(reversed(numbers), reversed(rows), strict=True):
         if " " in row:
             first.update(dict.fromkeys(row.split(), at))
         elif row:
@@ -172,20 +178,23 @@ def _earlier(found: dict[str, int], token: str, at: int) -> None:
         found[token] = at
 
 
-def _again(joined: str, *, months: bool) -> list[int]:
-    """The numbers of the rows that may hold more than single pieces tell."""
-    hits: list[int] = []
+def _marked(joined: str) -> list[int]:
+    """Where it may hold more than single pieces tell, once for each row and mark; dates in words are not among it."""
+    hits = [found.start() for found in GROUPS.finditer(joined)]
     for mark in MARKS:
         at = joined.find(mark)
         while at >= 0:
             hits.append(at)
             end = joined.find(_END, at)
             at = joined.find(mark, end) if end >= 0 else -1
-    for pattern in (GROUPS, _NEXT, YEAR) if months else (GROUPS, _NEXT):
-        hits += [found.start() for found in pattern.finditer(joined)]
+    return hits
+
+
+def _rows_of(joined: str, places: list[int]) -> list[int]:
+    """The numbers of the rows in which `places` of all of them are."""
     rows: list[int] = []
     row = done = 0
-    for at in sorted(hits):
+    for at in sorted(places):
         row += joined.count(_END, done, at)
         done = at
         if not rows or rows[-1] != row:
