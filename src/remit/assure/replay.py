@@ -239,7 +239,8 @@ class _Run:
             self._end(answer)
             if judged.origins is not None:
                 self._origins.apply(judged.origins)
-            self._state = replace(self._state, labels=self._state.labels | judged.labels)
+            if not judged.labels <= self._state.labels:
+                self._state = replace(self._state, labels=self._state.labels | judged.labels)
 
     def _end(self, answer: Answered) -> None:
         """What the end of a permitted call gives back to budgets, and adds to what monitors keep."""

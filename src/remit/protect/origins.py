@@ -12,7 +12,7 @@ Laws
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final, NamedTuple
 
 from remit.facts.canonical import Json
@@ -167,28 +167,29 @@ def asked(tool: Tool | None, seen: Seen) -> bool:
     """Whether the user's words ask for a tool of this kind, by the verbs of the catalog; no where it has none."""
     if tool is None:
         return False
-    return any(any(seen.said(token) for token in one) or _in_turn(more, seen) for one, more in _verbs(tool.asks))
+    alone, in_turn = _verbs(tool.asks)
+    return any(map(seen.said, alone)) or any(all(map(seen.said, pairs)) for pairs in in_turn)
 
 
 @lru_cache(maxsize=4_096)
 def _verb_tokens(asks: frozenset[str]) -> tuple[str, ...]:
     """All that `asked` may look up."""
-    return tuple({token for one, more in _verbs(asks) for token in (*one, *more)})
-
-
-def _in_turn(pairs: tuple[str, ...], seen: Seen) -> bool:
-    return bool(pairs) and all(seen.said(pair) for pair in pairs)
+    alone, in_turn = _verbs(asks)
+    return tuple(dict.fromkeys((*alone, *chain.from_iterable(in_turn))))
 
 
 @lru_cache(maxsize=4_096)
-def _verbs(asks: frozenset[str]) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
-    """For each of `asks` the tokens of which one tells, of a single word, or all do, of several: those of each two."""
-    found: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+def _verbs(asks: frozenset[str]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """The tokens one of which tells; and of each of `asks` that is several words those of each two, which tell together."""
+    alone: dict[str, None] = {}
+    in_turn: list[tuple[str, ...]] = []
     for told in sorted(asks):
         stems = [stem(token) for token, _ in parts(told)]
-        one = (stems[0], f"~{stems[0]}") if len(stems) == 1 else ()
-        found.append((one, tuple(f"~{form} {after}" for form, after in pairwise(stems))))
-    return tuple(found)
+        if len(stems) == 1:
+            alone |= {stems[0]: None, f"~{stems[0]}": None}
+        elif stems:
+            in_turn.append(tuple(f"~{form} {after}" for form, after in pairwise(stems)))
+    return tuple(alone), tuple(in_turn)
 
 
 def leaves(given: Mapping[str, Json], names: Names) -> Iterator[tuple[tuple[str | int, ...], str | float]]:
