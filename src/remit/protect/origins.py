@@ -180,7 +180,7 @@ def _verb_tokens(asks: frozenset[str]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4_096)
 def _verbs(asks: frozenset[str]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """The tokens one of which tells; and of each of `asks` that is several words what tells together: each two of them."""
+    """The tokens one of which tells; and of each of `asks` that is several words each two, which tell together."""
     alone: dict[str, None] = {}
     in_turn: list[tuple[str, ...]] = []
     for told in sorted(asks):
