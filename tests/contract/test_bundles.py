@@ -11,7 +11,7 @@ import pytest
 from remit.adapters.workspace.folder import Folder
 from remit.adapters.workspace.template import init_workspace
 from remit.app import bundles as app_bundles
-from remit.app import kept as app_kept
+from remit.app import kept_bundle as app_kept
 from remit.app import remembering
 from remit.app.bundles import Bundles
 from remit.control.diff import Side, compare, diff

@@ -20,8 +20,8 @@ import pytest
 from proof.admission import BASE, CASES, CLEAN, EVE, WITHOUT_ATTACK
 from proof.service import REMIT, environment
 from remit.app.admitting import work
-from remit.app.admitting.asked import Asked
-from remit.app.admitting.came import Came
+from remit.app.admitting.request import AdmissionRequest
+from remit.app.admitting.results import CheckResult
 from remit.app.client import Client
 from remit.app.settings import LEDGER
 from remit.facts.admission import Terms
@@ -329,13 +329,13 @@ def test_every_check_looks_at_what_was_read_first(
     bank: Banking, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bank.service.write({"wrong.cases.yaml": WRONG})
-    asked = Asked(bank.service.workspace, bank.service.data / LEDGER, None, Terms("ana"), {}, 0)
+    asked = AdmissionRequest(bank.service.workspace, bank.service.data / LEDGER, None, Terms("ana"), {}, 0)
 
-    def swapped(looking: work.Looking) -> Iterator[Came]:
+    def swapped(looking: work.AdmissionRun) -> Iterator[CheckResult]:
         (bank.service.workspace / "wrong.cases.yaml").unlink()
         return (one for one in (looking.tried(),))
 
-    monkeypatch.setattr(work.Looking, "came", swapped)
+    monkeypatch.setattr(work.AdmissionRun, "came", swapped)
 
     def left_out(*_: object) -> None:
         """What is meant for a process of its own."""

@@ -11,7 +11,7 @@ import pytest
 from remit.api.services import Conflict, Invalid
 from remit.app import background as beside
 from remit.app.background import background
-from remit.app.watching import Watching, stamp
+from remit.app.watching import WorkspaceWatcher, stamp
 from remit.pep.tally import Tally
 from remit.ports.ledger import LedgerUnwritable
 from tests.eventually import eventually
@@ -125,7 +125,7 @@ async def test_watching_tells_of_what_failed_and_takes_the_next_change(
         return answer
 
     runtime: Any = SimpleNamespace(apply=apply)
-    watching = Watching(tmp_path, runtime, stamp(tmp_path))
+    watching = WorkspaceWatcher(tmp_path, runtime, stamp(tmp_path))
     (tmp_path / "below").mkdir()
     for number in range(2):
         (tmp_path / "below" / "a.cedar").write_text("x" * number)

@@ -9,7 +9,7 @@ import pytest
 from remit.adapters.sources.listing import ListingSource
 from remit.adapters.system import SystemClock
 from remit.app.sighted import open_discovery
-from remit.app.watching_sources import FAILED, Watching
+from remit.app.watching_sources import FAILED, SourceWatcher
 from remit.discover.entry import Status
 from remit.discover.sighting import Kind, Subject
 from remit.facts.watched import Watched, Watches
@@ -30,7 +30,7 @@ async def test_sources_are_looked_at_as_the_bundle_has_them(tmp_path: Path) -> N
     (shop / "app.py").write_text("from crewai import Agent\nwriter = Agent(role='w', llm='gpt-5')\n")
     discovery = open_discovery(tmp_path, SystemClock())
     await discovery.start()
-    watching = Watching(discovery, SystemClock())
+    watching = SourceWatcher(discovery, SystemClock())
     repository = Watched("shop", Watches.REPOSITORY, str(shop), (), (), processes=True, every_s=600)
     host = Watched("here", Watches.HOST, None, (str(home),), (str(shop),), processes=False, every_s=600)
     missing = Watched("list", Watches.FILE, str(tmp_path / "none.csv"), (), (), processes=True, every_s=600)
@@ -73,7 +73,7 @@ async def test_an_error_of_our_own_fails_the_look_and_not_the_source(
     monkeypatch.setattr(sources, "FIRST_S", 0.05)
     discovery = open_discovery(tmp_path, SystemClock())
     await discovery.start()
-    watching = Watching(discovery, SystemClock())
+    watching = SourceWatcher(discovery, SystemClock())
     listed = Watched("list", Watches.FILE, str(tmp_path / "list.csv"), (), (), processes=True, every_s=600)
     try:
         watching.follow({"list": listed})

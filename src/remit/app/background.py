@@ -20,7 +20,7 @@ from remit.app.marking import Marking
 from remit.app.output import say
 from remit.app.settings import Settings
 from remit.app.watching import PERIOD_S as WATCHING_S
-from remit.app.watching import Stamp, Watching
+from remit.app.watching import Stamp, WorkspaceWatcher
 from remit.facts.text import escaped
 from remit.pep.fault import fault
 from remit.pep.lease import RENEW_S
@@ -71,7 +71,7 @@ def _loops(service: Service, settings: Settings, seen: Stamp | None) -> list[Cor
         every(_REFUSALS_S, _telling_refusals(service.tally), failed),
     ]
     if seen is not None:
-        loops.append(every(WATCHING_S, Watching(settings.workspace, service.runtime, seen).turn, failed))
+        loops.append(every(WATCHING_S, WorkspaceWatcher(settings.workspace, service.runtime, seen).turn, failed))
     if settings.forward is not None:
         loops.append(passing_on(service.discoverer, *settings.forward, failed))
     return loops

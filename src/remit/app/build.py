@@ -221,11 +221,11 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     edge = McpApp(driver, authenticator.authority, place, _CLOCK, _ENTROPY, gate)
 
     def services() -> Services:
-        from remit.app.checks import Seen
+        from remit.app.checks import DoctorInputs
         from remit.app.facade import Facade
 
         beside = (lambda: discoverer.watched, proofs.checkpoints.signed, lambda: logs and logs.unwritten)
-        seen = Seen(*beside, driver.halting)
+        seen = DoctorInputs(*beside, driver.halting)
         facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping, seen)
         proving = (proofs.checkpoints, proofs.erasures, signer, authenticator, _CLOCK, _ENTROPY)
         return Services(
@@ -241,10 +241,10 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     rooms = (OAuthPages(keeping, driver.control.record), taken)
 
     def metrics() -> Scrape:
-        from remit.app.metrics import Counted, Metrics, Written
+        from remit.app.metrics import LedgerMetrics, Metrics, MetricSources
 
-        written = Written(ledger, Batches(settings.ledger, ledger.chain), proofs.checkpoints.signed)
-        return Metrics(Counted(tally, gate, bounds, driver, fleet, written, logs)).text
+        written = LedgerMetrics(ledger, Batches(settings.ledger, ledger.chain), proofs.checkpoints.signed)
+        return Metrics(MetricSources(tally, gate, bounds, driver, fleet, written, logs)).text
 
     root = Root(edge=edge, api=api, rooms=rooms, hosts=hosts, origins=origins, ready=ready, metrics=metrics)
     front = Front(root, _CLOCK, _ENTROPY, tally)

@@ -24,7 +24,7 @@ import orjson
 
 from remit import __version__
 from remit.api.services import PolicyText
-from remit.app.kept import FORM, described_of, file_of, kept_of, pins_of
+from remit.app.kept_bundle import FORM, described_of, file_of, kept_of, pins_of
 from remit.app.privately import write_beside
 from remit.app.remembering import Breath, Remembering
 from remit.app.vouching import FILE as KEY

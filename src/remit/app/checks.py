@@ -39,7 +39,7 @@ _FREE_BYTES_MIN: Final = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class DoctorInputs:
     """What else is known: how each source fares, how far signing is, why no log is written, what is stopped."""
 
     watched: Callable[[], Mapping[str, SourceState]]
@@ -54,7 +54,7 @@ async def checks(
     credentials: Callable[[], Mapping[str, CredentialState]],
     ledger: Ledger,
     settings: Settings,
-    seen: Seen,
+    seen: DoctorInputs,
 ) -> Sequence[Check]:
     """Every check, the most urgent first. How servers and credentials stand is asked for once all have been reached."""
     found = [

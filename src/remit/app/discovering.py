@@ -24,7 +24,7 @@ SENT_AT_ONCE: Final = 500
 
 
 @dataclass(slots=True)
-class Seen:
+class DiscoveryResult:
     """What one look came to."""
 
     sightings: list[Sighting] = field(default_factory=list[Sighting])
@@ -91,13 +91,13 @@ def keep_looking(source: Source, client: Client, every_s: float, looked: Looked)
     asyncio.run(watch(source, every_s, take, told))
 
 
-def look(source: Source, client: Client | None = None) -> Seen:
+def look(source: Source, client: Client | None = None) -> DiscoveryResult:
     """Look once. With `client`, send what is seen as it is seen. Raises `Failure` where nothing can be seen."""
     return asyncio.run(_look(source, client))
 
 
-async def _look(source: Source, client: Client | None) -> Seen:
-    seen = Seen()
+async def _look(source: Source, client: Client | None) -> DiscoveryResult:
+    seen = DiscoveryResult()
     waiting: list[Sighting] = []
     try:
         async for found in source.look():

@@ -22,7 +22,7 @@ from remit.api.services import (
 from remit.app.admitting.admissions import Admissions
 from remit.app.adopting import adoption
 from remit.app.bundles import Bundles
-from remit.app.checks import Seen, checks
+from remit.app.checks import DoctorInputs, checks
 from remit.app.comparing import States, kind_of, resources
 from remit.app.fleet import Fleet
 from remit.app.guarding import declared
@@ -52,7 +52,7 @@ class Facade:
         settings: Settings,
         resource: str,
         logins: Logins,
-        seen: Seen,
+        seen: DoctorInputs,
     ) -> None:
         self._runtime = runtime
         self._fleet = fleet

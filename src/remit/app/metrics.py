@@ -29,7 +29,7 @@ from remit.ports.transparency import Signed
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class LedgerMetrics:
     """The ledger, its batches, and how far signing it is."""
 
     ledger: Ledger
@@ -38,7 +38,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class MetricSources:
     """Who knows what there is to tell."""
 
     tally: Tally
@@ -46,14 +46,14 @@ class Counted:
     bounds: Bounds
     driver: Driver
     fleet: Fleet
-    written: Written
+    written: LedgerMetrics
     logs: Logs | None
 
 
 class Metrics(Collector):
     """The metrics of one service."""
 
-    def __init__(self, counted: Counted) -> None:
+    def __init__(self, counted: MetricSources) -> None:
         self._counted = counted
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -90,7 +90,7 @@ def _info(labels: Mapping[str, str]) -> Metric:
     return found
 
 
-def _calls(counted: Counted) -> Iterator[Metric]:
+def _calls(counted: MetricSources) -> Iterator[Metric]:
     tally = counted.tally
     decisions = CounterMetricFamily(
         "remit_decisions", "Actions judged, by what they are and the verdict.", labels=["kind", "verdict"]
@@ -109,7 +109,7 @@ def _calls(counted: Counted) -> Iterator[Metric]:
     yield _gauge("remit_approvals_pending", "Approvals that wait for people.", counted.driver.control.waiting)
 
 
-def _clients(counted: Counted) -> Iterator[Metric]:
+def _clients(counted: MetricSources) -> Iterator[Metric]:
     gate = counted.gate
     yield _gauge("remit_requests_in_flight", "MCP requests being answered, streams among them.", gate.requests)
     yield _gauge("remit_held_bytes", "Large answers that are read, judged, or written to clients.", gate.held_bytes)
@@ -121,7 +121,7 @@ def _clients(counted: Counted) -> Iterator[Metric]:
     yield refused
 
 
-def _ledger(written: Written) -> Iterator[Metric]:
+def _ledger(written: LedgerMetrics) -> Iterator[Metric]:
     batches = written.batches
     yield _gauge("remit_ledger_writable", "1 while the ledger takes records.", written.ledger.unwritable() is None)
     records = CounterMetricFamily("remit_ledger_records", "Records of this run that are on disk.")
@@ -136,7 +136,7 @@ def _ledger(written: Written) -> Iterator[Metric]:
     yield _gauge("remit_checkpoint_age_seconds", age, signed.age_s)
 
 
-def _servers(counted: Counted) -> Iterator[Metric]:
+def _servers(counted: MetricSources) -> Iterator[Metric]:
     up = GaugeMetricFamily("remit_upstream_up", "1 unless the server is down or backing off.", labels=["server"])
     connections = GaugeMetricFamily("remit_upstream_connections", "Sessions or children.", labels=["server"])
     restarts = CounterMetricFamily("remit_upstream_restarts", "Children that were started again.", labels=["server"])

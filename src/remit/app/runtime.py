@@ -12,7 +12,7 @@ from typing import Final
 
 from remit.adapters.private import KeyringUnusable
 from remit.api.services import Applied, Conflict, Missing, ServerPin
-from remit.app.admitting.came import Admitted
+from remit.app.admitting.results import Admitted
 from remit.app.bundles import Bundles
 from remit.app.confirming import crowded_out, unconfirmed
 from remit.app.fleet import Fleet

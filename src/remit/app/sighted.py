@@ -10,7 +10,7 @@ from typing import Final
 
 from remit.api.discovering import Covered, Listed
 from remit.app.drifting import Drifts
-from remit.app.watching_sources import Watching
+from remit.app.watching_sources import SourceWatcher
 from remit.discover.conditions import ACCEPTED, Facts
 from remit.discover.drift import Drift, Drifting, candidate, settled, widened
 from remit.discover.enforced import SOURCE
@@ -54,7 +54,7 @@ class Discoverer:
         self.forward: Callable[[Sent], None] | None = None
         """Passes telemetry that was taken in on to the user's own backend."""
         self._ledger: Source | None = None
-        self._watching = Watching(discovery, clock)
+        self._watching = SourceWatcher(discovery, clock)
         self._ledger_path = ledger
         self._bundle = bundle
         self._clock = clock

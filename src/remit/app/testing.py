@@ -23,7 +23,7 @@ _HOW: Final = "docs/how-to/test-policies.md shows the form of a case"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LocatedCase:
     """A case and where it stands: `file`, as people are told it, and the line of its name, from 1."""
 
     case: Case
@@ -32,10 +32,10 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CaseOutcome:
     """What came of a case: `wrong` says what is not as expected."""
 
-    found: Found
+    found: LocatedCase
     wrong: tuple[str, ...]
 
 
@@ -44,13 +44,13 @@ class Tested:
     """What a workspace's cases came to. `fates` are those of the mutants, None where none was asked for."""
 
     bundle: Bundle
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[CaseOutcome, ...]
     touched: Touched
     fates: tuple[Fate, ...] | None
     invalid: int
 
     @property
-    def failed(self) -> tuple[Outcome, ...]:
+    def failed(self) -> tuple[CaseOutcome, ...]:
         """The cases that do not hold."""
         return tuple(one for one in self.outcomes if one.wrong)
 
@@ -70,12 +70,12 @@ class Tested:
         return dict(shares(self.bundle, self.touched))
 
 
-def cases_of(workspace: Path, named: Sequence[Path] = ()) -> list[Found]:
+def cases_of(workspace: Path, named: Sequence[Path] = ()) -> list[LocatedCase]:
     """The cases of `workspace`, or those of the files `named`. Raises `Failure`."""
     return [one for file, text in _texts(workspace, named) for one in _cases(file, text)]
 
 
-def cases_in(source: Source) -> list[Found]:
+def cases_in(source: Source) -> list[LocatedCase]:
     """The cases of a workspace that was read. Raises `Failure`."""
     return [found for file, text in source.cases for found in _cases(file, text)]
 
@@ -87,7 +87,7 @@ def try_cases(workspace: Path, named: Sequence[Path] = (), user: str | None = No
     _known(bundle, found, user)
     touched = Touched()
     watching = watched(bundle, touched)
-    outcomes = tuple(Outcome(one, failures(watching, one.case, user)) for one in found)
+    outcomes = tuple(CaseOutcome(one, failures(watching, one.case, user)) for one in found)
     told: list[Fate | None] | None = None
     if mutate:
         told = list(fates(bundle, [one.found.case for one in outcomes if not one.wrong], user))
@@ -123,7 +123,7 @@ def _named(path: Path) -> Iterator[tuple[str, str]]:
         yield str(one), text
 
 
-def _cases(file: str, text: str) -> Iterator[Found]:
+def _cases(file: str, text: str) -> Iterator[LocatedCase]:
     try:
         read = documents(text)
     except YamlRefused as error:
@@ -138,10 +138,10 @@ def _cases(file: str, text: str) -> Iterator[Found]:
                 (case,) = cases([value])
             except Unreadable as error:
                 raise Failure(f"{file}:{line} holds no case", why=str(error), next=_HOW, exit=Exit.INVALID) from error
-            yield Found(case, file, line)
+            yield LocatedCase(case, file, line)
 
 
-def _known(bundle: Bundle, found: Sequence[Found], user: str | None) -> None:
+def _known(bundle: Bundle, found: Sequence[LocatedCase], user: str | None) -> None:
     """Raise `Failure` for a case for a user whom the workspace does not know: it would test nothing."""
     for one in found:
         named = user if one.case.user is None else one.case.user

@@ -15,7 +15,7 @@ Stamp = frozenset[tuple[str, int, int]]
 """Files with the time of their last change (nanoseconds) and their size."""
 
 
-class Watching:
+class WorkspaceWatcher:
     """Applies `workspace` whenever a file of it is no longer as in `seen`."""
 
     def __init__(self, workspace: Path, runtime: Runtime, seen: Stamp) -> None:

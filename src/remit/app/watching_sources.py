@@ -18,7 +18,7 @@ FAILED: Final = "source/failed"
 """The code of what `remit get inventory` tells of a source that cannot be looked at."""
 
 
-class Watching:
+class SourceWatcher:
     """Runs a task for each Source. A source that changed is another one."""
 
     def __init__(self, discovery: Discovery, clock: Clock) -> None:

@@ -14,8 +14,8 @@ from remit.adapters.system import SystemEntropy
 from remit.api.admitting import Looked, Overridden, Stage
 from remit.api.services import Conflict, Invalid, Missing
 from remit.app.admitting.apart import Lost, look
-from remit.app.admitting.asked import Asked
-from remit.app.admitting.came import Admitted, Came, refusing
+from remit.app.admitting.request import AdmissionRequest
+from remit.app.admitting.results import Admitted, CheckResult, refusing
 from remit.app.runtime import Runtime
 from remit.app.settings import LEDGER, Settings
 from remit.facts.admission import Admission, Check, Terms
@@ -61,7 +61,7 @@ class Admissions:
         running = self._runtime.running
         terms = self._terms()
         told = Looked(ident, by, Stage.LOOKING, self._runtime.clock.now_ms(), running.bundle.digest, terms.owner)
-        asked = Asked(
+        asked = AdmissionRequest(
             self._settings.workspace,
             self._settings.data / LEDGER,
             running.source,
@@ -132,7 +132,7 @@ class Admissions:
         running: Admission | None = self._runtime.bundle.catalog.admission
         return Terms("") if running is None else running.terms
 
-    async def _look(self, made: _Look, asked: Asked) -> None:
+    async def _look(self, made: _Look, asked: AdmissionRequest) -> None:
         def said(check: str) -> None:
             made.told = replace(made.told, at=check)
 
@@ -152,7 +152,7 @@ class Admissions:
             if made.told.stage is Stage.LOOKING:
                 made.told = replace(made.told, stage=stage, at=None, why=why or None)
 
-    async def _ended(self, made: _Look, digest: str, came: Sequence[Came]) -> None:
+    async def _ended(self, made: _Look, digest: str, came: Sequence[CheckResult]) -> None:
         refused = refusing(came)
         checks = tuple(one.to_json() for one in came)
         stage = Stage.REFUSED if refused else Stage.ADMITTED

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from remit.api.services import Invalid
-from remit.app.admitting.asked import Asked
-from remit.app.admitting.came import Came
+from remit.app.admitting.request import AdmissionRequest
+from remit.app.admitting.results import CheckResult
 from remit.app.bundles import packed
 
 GRACE_S: Final = 60.0
@@ -23,15 +23,15 @@ class Lost(Exception):
     """The process ended without an answer; the text says how."""
 
 
-class Seen(NamedTuple):
+class AdmissionResult(NamedTuple):
     """The digest of the bundle that was looked at, the fingerprint of its folder, and what came of each check."""
 
     digest: str
     fingerprint: str
-    came: tuple[Came, ...]
+    came: tuple[CheckResult, ...]
 
 
-async def look(asked: Asked, said: Callable[[str], None]) -> Seen:
+async def look(asked: AdmissionRequest, said: Callable[[str], None]) -> AdmissionResult:
     """What was seen; `said` hears which check is at work.
 
     Raises `Invalid` where there is no such bundle, and `Lost`. Cancelled, it ends the process and what that started.
@@ -63,12 +63,12 @@ async def _started() -> asyncio.subprocess.Process:
     )
 
 
-async def _followed(process: asyncio.subprocess.Process, asked: bytes, said: Callable[[str], None]) -> Seen:
+async def _followed(process: asyncio.subprocess.Process, asked: bytes, said: Callable[[str], None]) -> AdmissionResult:
     assert process.stdin is not None  # noqa: S101
     assert process.stdout is not None  # noqa: S101
     process.stdin.write(asked)
     process.stdin.write_eof()
-    digest, fingerprint, came = "", "", list[Came]()
+    digest, fingerprint, came = "", "", list[CheckResult]()
     while line := await process.stdout.readline():
         told: dict[str, Any] = json.loads(line)
         match told:
@@ -77,14 +77,14 @@ async def _followed(process: asyncio.subprocess.Process, asked: bytes, said: Cal
             case {"bundle": str(found), "folder": str(read)}:
                 digest, fingerprint = found, read
             case {"came": _}:
-                came.append(Came.of_json(told["came"]))
+                came.append(CheckResult.of_json(told["came"]))
             case {"problems": [*problems], "next": str(following)}:
                 raise Invalid([str(problem) for problem in problems], following)
             case _:
                 raise ValueError("a line that means nothing")
     if await process.wait() != 0 or not digest:
         raise Lost(f"it ended with {process.returncode}")
-    return Seen(digest, fingerprint, tuple(came))
+    return AdmissionResult(digest, fingerprint, tuple(came))
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from remit.app.admitting.came import Came, State
+from remit.app.admitting.results import CheckResult, CheckState
 from remit.app.guarding import owners
-from remit.app.testing import Outcome
+from remit.app.testing import CaseOutcome
 from remit.assure.chains.found import Chained, Result
 from remit.assure.chains.written import story, title
 from remit.assure.changes import NEWLY, Changes
@@ -23,7 +23,7 @@ _SEARCH: Final = "remit chains"
 """Where there is no chain to cut: a policy errs, or the search takes longer."""
 
 
-def of_cases(outcomes: Sequence[Outcome], left: int, gone: Sequence[Outcome] = ()) -> Came:
+def of_cases(outcomes: Sequence[CaseOutcome], left: int, gone: Sequence[CaseOutcome] = ()) -> CheckResult:
     """All cases hold, also those that are `gone` from what runs; `left` were not reached in time."""
     wrong = [f"{one.found.file}:{one.found.line}: {text}" for one in outcomes for text in one.wrong]
     wrong += [f"{one.found.file}:{one.found.line}, which is gone: {text}" for one in gone for text in one.wrong]
@@ -31,10 +31,10 @@ def of_cases(outcomes: Sequence[Outcome], left: int, gone: Sequence[Outcome] = (
     figures: dict[str, Json] = {"cases": len(outcomes) + len(gone) + left, "failed": failed, "not_tried": left}
     if gone:
         figures["gone"] = len(gone)
-    return Came(Check.CASES, _state(wrong, left), figures, tuple(wrong), "remit policy test")
+    return CheckResult(Check.CASES, _state(wrong, left), figures, tuple(wrong), "remit policy test")
 
 
-def of_chains(result: Result, known: Collection[tuple[str, str]], left: str | None) -> Came:
+def of_chains(result: Result, known: Collection[tuple[str, str]], left: str | None) -> CheckResult:
     """No chain but `known` ones, by goal and tool; `left` is what was not looked at of those that are known."""
     free = [one for one in result.free if one.goal.guarantee is None]
     fresh = [one for one in free if (one.goal.name, one.tool) not in known]
@@ -50,10 +50,12 @@ def of_chains(result: Result, known: Collection[tuple[str, str]], left: str | No
         "stopped": stopped,
         "not_looked_at": list(result.searched.left),
     }
-    return Came(Check.CHAINS, _state(wrong, unseen), figures, (*wrong, *unseen), _CHAINS if fresh else _SEARCH)
+    return CheckResult(Check.CHAINS, _state(wrong, unseen), figures, (*wrong, *unseen), _CHAINS if fresh else _SEARCH)
 
 
-def of_guarantees(bundle: Bundle, result: Result, running: Catalog | None, signed: Mapping[str, SignOff]) -> Came:
+def of_guarantees(
+    bundle: Bundle, result: Result, running: Catalog | None, signed: Mapping[str, SignOff]
+) -> CheckResult:
     """Policies keep every guarantee by themselves, or its owner signed off how they do not."""
     wrong: list[str] = []
     broken = 0
@@ -72,7 +74,7 @@ def of_guarantees(bundle: Bundle, result: Result, running: Catalog | None, signe
     unseen = result.searched.unseen if bundle.catalog.guarantees else ()
     figures: dict[str, Json] = {"guarantees": len(bundle.catalog.guarantees), "broken": broken, "stopped": stopped}
     next_ = f"{_CHAINS}; or its owner: remit guarantees sign-off NAME BREACH --why TEXT"
-    return Came(Check.GUARANTEES, _state(wrong, unseen), figures, (*wrong, *unseen), next_)
+    return CheckResult(Check.GUARANTEES, _state(wrong, unseen), figures, (*wrong, *unseen), next_)
 
 
 def breaches_of(chain: Chained) -> tuple[Breach, ...]:
@@ -83,7 +85,7 @@ def breaches_of(chain: Chained) -> tuple[Breach, ...]:
     return () if guarantee is None else tuple(Breach(guarantee.name, agent, tools) for agent in chain.agents)
 
 
-def of_replay(changes: Changes, terms: Terms, stopped: str | None, since: int = 0) -> Came:
+def of_replay(changes: Changes, terms: Terms, stopped: str | None, since: int = 0) -> CheckResult:
     """What the last days would be like is like what they would be by what runs.
 
     That says otherwise of `since` of their actions than was decided then, which refuses nothing.
@@ -119,21 +121,21 @@ def of_replay(changes: Changes, terms: Terms, stopped: str | None, since: int = 
         "stopped": stopped,
     }
     next_ = "remit replay --ledger --against WORKSPACE, beside what was decided then"
-    return Came(Check.REPLAY, _state(wrong, unseen), figures, (*wrong, *unseen), next_)
+    return CheckResult(Check.REPLAY, _state(wrong, unseen), figures, (*wrong, *unseen), next_)
 
 
-def of_attack(opened: Mapping[str, str], tried: int, left: int, terms: Terms) -> Came:
+def of_attack(opened: Mapping[str, str], tried: int, left: int, terms: Terms) -> CheckResult:
     """No attempt succeeds but those that may; `opened` are the titles of those that did, by id."""
     wrong = [f"{ident}: {title_}" for ident, title_ in opened.items() if ident not in terms.accepts]
     accepted = sorted(terms.accepts & opened.keys())
     figures: dict[str, Json] = {"attempts": tried, "not_stopped": len(opened), "accepted": list(accepted), "left": left}
     findings = (*wrong, *([f"{left} attempts were not made in time"] if left else []))
     next_ = "remit attack; what is meant to succeed: accepts in the Admission"
-    return Came(Check.ATTACK, _state(wrong, left), figures, findings, next_)
+    return CheckResult(Check.ATTACK, _state(wrong, left), figures, findings, next_)
 
 
-def _state(wrong: Sequence[str], unfinished: object) -> State:
-    return State.FAILED if wrong else State.UNFINISHED if unfinished else State.PASSED
+def _state(wrong: Sequence[str], unfinished: object) -> CheckState:
+    return CheckState.FAILED if wrong else CheckState.UNFINISHED if unfinished else CheckState.PASSED
 
 
 def _told(chain: Chained, head: str) -> str:

@@ -20,14 +20,14 @@ from remit.adapters.workspace.files import Unreadable
 from remit.adapters.workspace.folder import Folder
 from remit.api.services import Invalid
 from remit.app.admitting import judging
-from remit.app.admitting.asked import Asked
-from remit.app.admitting.came import Came, State
+from remit.app.admitting.request import AdmissionRequest
+from remit.app.admitting.results import CheckResult, CheckState
 from remit.app.attacking.run import QUICK, attack
 from remit.app.failure import Failure
 from remit.app.reliving import relived, relived_by_both
 from remit.app.running import prepare
 from remit.app.scratch import scratch
-from remit.app.testing import Outcome, cases_in, cases_of
+from remit.app.testing import CaseOutcome, cases_in, cases_of
 from remit.assure.chains.finding import chains
 from remit.assure.chains.search import Bounds
 from remit.assure.changes import Changes
@@ -43,10 +43,10 @@ _NICE: Final = 5
 _ENDED: Final = 128 + signal.SIGTERM
 
 
-class Looking:
+class AdmissionRun:
     """One look at a change; `said` hears which check is at work."""
 
-    def __init__(self, asked: Asked, said: Callable[[str], None]) -> None:
+    def __init__(self, asked: AdmissionRequest, said: Callable[[str], None]) -> None:
         self._asked = asked
         self._said = said
         self._end_s = time.monotonic() + asked.terms.seconds_max
@@ -55,7 +55,7 @@ class Looking:
         self._running = None if asked.running is None else prepare(asked.running).bundle
         self.fingerprint = folder.fingerprint() or ""
 
-    def came(self) -> Iterator[Came]:
+    def came(self) -> Iterator[CheckResult]:
         """What comes of each check, in turn. Raises `Invalid`, `Failure`."""
         yield self.tried()
         yield from self._chains()
@@ -68,20 +68,20 @@ class Looking:
         end_s = now_s + max(0.0, self._end_s - now_s) * SHARES[check]
         return lambda: time.monotonic() > end_s
 
-    def tried(self) -> Came:
+    def tried(self) -> CheckResult:
         """What comes of the workspace's cases, and of those that what runs has and the workspace has no more."""
-        over, tried = self._until(Check.CASES), list[Outcome]()
+        over, tried = self._until(Check.CASES), list[CaseOutcome]()
         found, running = cases_of(self._asked.workspace), self._asked.running
         now = [one.case for one in found]
         gone = [] if running is None else [one for one in cases_in(running) if one.case not in now]
         for one in (*found, *gone):
             if over():
                 break
-            tried.append(Outcome(one, failures(self.bundle, one.case)))
+            tried.append(CaseOutcome(one, failures(self.bundle, one.case)))
         kept, left = tried[: len(found)], len(found) + len(gone) - len(tried)
         return judging.of_cases(kept, left, tried[len(found) :])
 
-    def _chains(self) -> Iterator[Came]:
+    def _chains(self) -> Iterator[CheckResult]:
         asked, over = self._asked, self._until(Check.CHAINS)
         running = self._running
         result = chains(self.bundle, Bounds(stop=over))
@@ -93,7 +93,7 @@ class Looking:
         yield judging.of_guarantees(self.bundle, result, None if running is None else running.catalog, asked.signed)
         yield judging.of_chains(result, known, left)
 
-    def _replay(self) -> Came:
+    def _replay(self) -> CheckResult:
         asked, over = self._asked, self._until(Check.REPLAY)
         changes, count, since = Changes(), 0, 0
         stopped = False
@@ -122,10 +122,10 @@ class Looking:
         both = relived_by_both(asked.ledger, self._running, self.bundle, since_ms, over)
         return ((before.now, after) for before, after in both)
 
-    def _attack(self) -> Came:
+    def _attack(self) -> CheckResult:
         terms = self._asked.terms
         if terms.attack is Profile.NONE:
-            return Came(Check.ATTACK, State.LEFT_OUT)
+            return CheckResult(Check.ATTACK, CheckState.LEFT_OUT)
         self._said(Check.ATTACK.value)
         seconds = max(1.0, self._end_s - time.monotonic())
         try:
@@ -135,7 +135,7 @@ class Looking:
                 # Nobody can call anything.
                 return judging.of_attack({}, 0, 0, terms)
             why = f"the attack was not made: {failure.what}: {failure.why}"
-            return Came(Check.ATTACK, State.UNFINISHED, {}, (why,), failure.next)
+            return CheckResult(Check.ATTACK, CheckState.UNFINISHED, {}, (why,), failure.next)
         opened = {one.attempt.ident: one.attempt.title for one in made.open}
         return judging.of_attack(opened, len(made.came), made.left, terms)
 
@@ -147,11 +147,11 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _end)
     # What the service that started us wrote into our pipe.
     asked: object = pickle.load(sys.stdin.buffer)  # noqa: S301
-    assert isinstance(asked, Asked)  # noqa: S101
+    assert isinstance(asked, AdmissionRequest)  # noqa: S101
     try:
         with scratch("remit-look-") as copied:
             Folder(asked.workspace).copy(copied)
-            looking = Looking(replace(asked, workspace=copied), lambda check: _tell({"at": check}))
+            looking = AdmissionRun(replace(asked, workspace=copied), lambda check: _tell({"at": check}))
             _tell({"bundle": looking.bundle.digest, "folder": looking.fingerprint})
             for one in looking.came():
                 _tell({"came": one.to_json()})

@@ -17,8 +17,8 @@ import yaml
 
 from remit.adapters.workspace import files
 from remit.adapters.workspace.documents import documents
-from remit.app.beside import Place
 from remit.app.recovery import record
+from remit.app.service_process import ServiceFolder
 from remit.app.settings import LEDGER
 from remit.control.lock import FILE as LOCK
 from remit.facts.canonical import Json
@@ -34,7 +34,7 @@ _WHY: Final = "an attack on a copy"
 _OPEN: Final = '@id("attack-opens-all")\npermit (principal, action, resource);\n'
 
 
-class Ground(Place):
+class Ground(ServiceFolder):
     """The laid-out folder."""
 
     def open_all(self) -> None:

@@ -20,9 +20,9 @@ from remit.app.attacking.dry_run import DryRun
 from remit.app.attacking.ground import Ground
 from remit.app.attacking.tampering import found_in_a_changed_copy, shown_though_edited
 from remit.app.attacking.wire import CALL_S_MAX, WORDS, Wire
-from remit.app.beside import Service
 from remit.app.client import Client
 from remit.app.failure import Exit, Failure
+from remit.app.service_process import ServiceProcess
 from remit.assure.attack.came import Because, Came, Decided, Did
 from remit.assure.attack.chores import Chore
 from remit.assure.attack.plan import (
@@ -64,7 +64,7 @@ _TOLD: Final = frozenset(event.value for event in SOURCES)
 class Player:
     """Goes through attempts; `user` is for whom every agent acts."""
 
-    service: Service
+    service: ServiceProcess
     ground: Ground
     dry: DryRun
     user: str | None

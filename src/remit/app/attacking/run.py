@@ -12,10 +12,10 @@ from remit.app.attacking.dry_run import DryRun, serving
 from remit.app.attacking.ground import lay_out, sign_off
 from remit.app.attacking.model import Model
 from remit.app.attacking.play import NOTICED_S_MAX, Player
-from remit.app.beside import REMIT, running
 from remit.app.failure import Exit, Failure
 from remit.app.replaying import bundle_of
 from remit.app.scratch import scratch
+from remit.app.service_process import REMIT, running
 from remit.assure.attack.attempts import attempts, sampled
 from remit.assure.attack.came import Came, Did, Row, Score, row, scores
 from remit.assure.attack.carried import carried

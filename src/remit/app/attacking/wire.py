@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from remit.app.attacking.dry_run import VERSION
 from remit.app.attacking.ground import Ground
-from remit.app.beside import Service
 from remit.app.client import Client
 from remit.app.failure import Failure
+from remit.app.service_process import ServiceProcess
 from remit.assure.attack.plan import Bearer, Calls, Reads
 from remit.escalate.machine import State
 from remit.facts.agent import Agent, Harness
@@ -42,7 +42,7 @@ _EXCHANGE: Final = {
 class Wire:
     """The sessions of one attempt at the service; `words` is what `user`, for whom every agent acts, says in them."""
 
-    service: Service
+    service: ServiceProcess
     ground: Ground
     agents: Mapping[str, Agent]
     users: Collection[str]

@@ -16,7 +16,7 @@ from remit.ports.source import Source, Trouble
 from remit.work.sources import Health
 
 if TYPE_CHECKING:
-    from remit.app.discovering import Seen
+    from remit.app.discovering import DiscoveryResult
 
 NAMED_MAX: Final = 100
 """Troubles of one of many looks that are named."""
@@ -119,7 +119,7 @@ def _look(source: Source, output: Format, token_file: Path | None, *, send: bool
     return _code(seen)
 
 
-def _code(seen: "Seen") -> Exit:
+def _code(seen: "DiscoveryResult") -> Exit:
     """What cannot be taken is no reason to fail beside what was found; without anything it is."""
     return Exit.INVALID if seen.troubles and not seen.sightings else Exit.OK
 

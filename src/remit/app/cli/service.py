@@ -107,7 +107,7 @@ def logs(  # noqa: PLR0913 - each is an option
 
     Exit code 6 when the service ends what was followed.
     """
-    from remit.app.looking import LOOKED_MAX, Looking
+    from remit.app.record_query import LOOKED_MAX, RecordQuery
 
     if follow and until is not None:
         raise Failure(
@@ -117,7 +117,7 @@ def logs(  # noqa: PLR0913 - each is an option
             exit=Exit.USAGE,
         )
     asked = client(token_file)
-    looking = Looking.of(agent=agent, server=server, verdict=verdict, since=since, until=until)
+    looking = RecordQuery.of(agent=agent, server=server, verdict=verdict, since=since, until=until)
     wanted, unsearched = looking.latest(asked, limit)
     for kind, name in (("agent", agent), ("server", server)) if not wanted else ():
         # A name that nothing has is refused, where it would be silent.

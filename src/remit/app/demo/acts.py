@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from remit.app.beside import Service
 from remit.app.client import Client
 from remit.app.demo import ask
 from remit.app.demo.drive import Lines, acting
@@ -19,6 +18,7 @@ from remit.app.demo.expect import Expect, Seen, errand, harmed, leaked, refused
 from remit.app.demo.narrate import Narrator, Sign
 from remit.app.demo.page import World
 from remit.app.demo.scene import Scene
+from remit.app.service_process import ServiceProcess
 
 AGENT: Final = "clerk"
 USER: Final = "ana"
@@ -39,7 +39,7 @@ class Stage:
     python: Path
 
 
-def with_remit(stage: Stage, service: Service) -> str | None:
+def with_remit(stage: Stage, service: ServiceProcess) -> str | None:
     """The errand and the attack, through Remit; the decision id of the refused read."""
     service.mint("agent", AGENT, USER)
     service.mint("user", APPROVER)
@@ -74,7 +74,7 @@ def without_remit(stage: Stage) -> None:
         told.line(Sign.FAULT, "no harm was done, so the refusals above prove nothing")
 
 
-def what_next(stage: Stage, service: Service, ref: str, *, leave: bool) -> None:
+def what_next(stage: Stage, service: ServiceProcess, ref: str, *, leave: bool) -> None:
     """Three commands to go on with."""
     told = stage.narrator
     told.act("What to try next")

@@ -20,9 +20,9 @@ from typing import Final
 
 import yaml
 
-from remit.app.beside import Place
 from remit.app.demo.install import GIT, Environment
 from remit.app.demo.page import CREDENTIALS, World
+from remit.app.service_process import ServiceFolder
 from remit.control import lock_text
 from remit.control.lock import FILE as LOCK
 from remit.control.lock import forget
@@ -32,7 +32,7 @@ NOTES: Final = "notes/returns.md"
 
 
 @dataclass(frozen=True, slots=True)
-class Scene(Place):
+class Scene(ServiceFolder):
     """The laid-out folder. `secret` stands in the credential file; `git` says whether git plays."""
 
     secret: str

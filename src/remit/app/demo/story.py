@@ -15,7 +15,6 @@ from typing import Final
 
 from rich.console import Console
 
-from remit.app.beside import Service, is_free, running
 from remit.app.demo import record
 from remit.app.demo.acts import Stage, what_next, with_remit, without_remit
 from remit.app.demo.install import Environment, agent_python, install, wanted
@@ -24,6 +23,7 @@ from remit.app.demo.page import open_world
 from remit.app.demo.scene import Scene, lay_out
 from remit.app.failure import Exit
 from remit.app.output import say
+from remit.app.service_process import ServiceProcess, is_free, running
 
 ENDS: Final = (signal.SIGTERM, signal.SIGHUP)
 
@@ -70,7 +70,7 @@ def _port(port: int) -> int:
     return 0
 
 
-def _play(stage: Stage, service: Service, *, leave: bool) -> None:
+def _play(stage: Stage, service: ServiceProcess, *, leave: bool) -> None:
     """Each act needs that the one before ended as it should."""
     ref = with_remit(stage, service)
     if ref is not None:
@@ -80,7 +80,7 @@ def _play(stage: Stage, service: Service, *, leave: bool) -> None:
         what_next(stage, service, ref, leave=leave)
 
 
-def _stay(service: Service, scene: Scene) -> None:
+def _stay(service: ServiceProcess, scene: Scene) -> None:
     """Say how to reach the service, and wait until it ends or is interrupted."""
     say(f"Remit stays up at {service.url} until Ctrl-C; agents connect to {service.mcp}")
     say(f"tokens: {scene.token('admin').parent}   workspace: {scene.workspace}")

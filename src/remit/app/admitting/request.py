@@ -10,7 +10,7 @@ from remit.facts.guarantee import SignOff
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AdmissionRequest:
     """What is looked at: the `workspace` folder, against the `running` source and the `ledger`, by `terms`.
 
     `now_ms` is when. Without a `running` source everything is new. Where what runs was not `admitted`, it is no measure

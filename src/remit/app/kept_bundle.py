@@ -21,7 +21,7 @@ _DIGEST: Final = re.compile(r"(sha256:)?[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptBundle:
     """A bundle as it is kept, and the definitions of its tools by pin."""
 
     bundle: Mapping[str, Json]
@@ -34,7 +34,7 @@ def file_of(kind: str, digest: str) -> str:
     return f"{kind}-{plain}.kept"
 
 
-def kept_of(bundle: Bundle) -> Kept:
+def kept_of(bundle: Bundle) -> KeptBundle:
     """What is kept of `bundle`."""
     side = described(Side(_without_values(bundle.catalog), {}))
     pins = {f"{tool.server}/{tool.name}": tool.pin for tool in bundle.catalog.tools.values()}
@@ -50,7 +50,7 @@ def kept_of(bundle: Bundle) -> Kept:
         ident: {"path": one.statement.file, "line": one.statement.line, "text": one.statement.text}
         for ident, one in bundle.policies.items()
     }
-    return Kept(
+    return KeptBundle(
         {
             "form": FORM,
             "session_hours_max": side.session_hours_max,

@@ -27,7 +27,7 @@ ADDRESS: Final = re.compile(r"governs at (?P<url>http://[^/\s]+)/mcp")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ServiceFolder:
     """Where it runs: a folder that holds its workspace, its data, its log, and a file for each token."""
 
     root: Path
@@ -58,12 +58,12 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceProcess:
     """A running service: where it answers, its process, and the place that holds its tokens."""
 
     url: str
     process: "subprocess.Popen[str]"
-    place: Place
+    place: ServiceFolder
 
     @property
     def mcp(self) -> str:
@@ -82,7 +82,7 @@ class Service:
 
 
 @contextmanager
-def running(place: Place, port: int, program: Sequence[str] = REMIT) -> Generator[Service]:
+def running(place: ServiceFolder, port: int, program: Sequence[str] = REMIT) -> Generator[ServiceProcess]:
     """`remit up` at `place` until the block ends; `port` 0 takes a free one. Raises `Failure`.
 
     It ends with this process, too, also where that is killed.
@@ -103,7 +103,7 @@ def running(place: Place, port: int, program: Sequence[str] = REMIT) -> Generato
                     next=f"remit up --workspace {place.workspace} --data {place.data}",
                     exit=Exit.UNREACHABLE,
                 )
-            yield Service(said.url, process, place)
+            yield ServiceProcess(said.url, process, place)
         finally:
             _stop(process)
             listener.join(STOP_S_MAX)
@@ -124,7 +124,7 @@ def is_free(port: int) -> bool:
 class _Said:
     """What the service says while it starts. The admin token goes to its file, not to the log."""
 
-    place: Place
+    place: ServiceFolder
     url: str | None = None
     lines: list[str] = field(default_factory=list[str])
     settled: threading.Event = field(default_factory=threading.Event)

@@ -14,7 +14,7 @@ _CHARS_MAX: Final = 2_000
 _NOTHING: Final[Mapping[str, Json]] = {}
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     """How a check came out. `unfinished` refuses as `failed` does; `left-out` is what the terms leave out."""
 
     PASSED = "passed"
@@ -24,14 +24,14 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
+class CheckResult:
     """What came of one check. `findings` say what refuses, each in a line, steps of a chain in further ones.
 
     `next` is the command to go on with.
     """
 
     check: Check
-    state: State
+    state: CheckState
     figures: Mapping[str, Json] = field(default_factory=lambda: _NOTHING)
     findings: tuple[str, ...] = ()
     next: str = ""
@@ -39,7 +39,7 @@ class Came:
     @property
     def refuses(self) -> bool:
         """Whether a bundle may not run because of it."""
-        return self.state in {State.FAILED, State.UNFINISHED}
+        return self.state in {CheckState.FAILED, CheckState.UNFINISHED}
 
     def to_json(self) -> dict[str, Json]:
         """For the ledger and for programs; long lists are cut, and say so."""
@@ -55,14 +55,14 @@ class Came:
         }
 
     @classmethod
-    def of_json(cls, value: Mapping[str, Any]) -> "Came":
+    def of_json(cls, value: Mapping[str, Any]) -> "CheckResult":
         """The inverse of `to_json`."""
         return cls(
-            Check(value["check"]), State(value["state"]), value["figures"], tuple(value["findings"]), value["next"]
+            Check(value["check"]), CheckState(value["state"]), value["figures"], tuple(value["findings"]), value["next"]
         )
 
 
-def refusing(came: Sequence[Came]) -> tuple[Check, ...]:
+def refusing(came: Sequence[CheckResult]) -> tuple[Check, ...]:
     """The checks because of which a bundle may not run."""
     return tuple(one.check for one in came if one.refuses)
 

@@ -20,7 +20,7 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 @dataclass(frozen=True, slots=True)
-class Looking:
+class RecordQuery:
     """Every one that is given must hold: from `since` on, and before `until`, instants as records write them."""
 
     agent: str | None = None
@@ -38,7 +38,7 @@ class Looking:
         verdict: str | None = None,
         since: str | None = None,
         until: str | None = None,
-    ) -> "Looking":
+    ) -> "RecordQuery":
         """What the options say. Raises `Failure`."""
         if verdict is not None and verdict not in VERDICTS:
             raise Failure(f"there is no verdict {verdict!r}", next=f"one of: {', '.join(VERDICTS)}", exit=Exit.USAGE)
@@ -51,7 +51,7 @@ class Looking:
 
     def __bool__(self) -> bool:
         """Whether anything is looked for at all."""
-        return self != Looking()
+        return self != RecordQuery()
 
     def latest(self, asked: Client, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """The last `limit` records that are looked for, oldest first.

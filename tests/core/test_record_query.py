@@ -7,10 +7,10 @@ from typing import Any, cast
 import pytest
 
 from remit.adapters.system import SystemClock
-from remit.app import looking as subject
+from remit.app import record_query as subject
 from remit.app.client import Client
 from remit.app.failure import Failure
-from remit.app.looking import Looking
+from remit.app.record_query import RecordQuery
 
 AT = "2026-11-22T11:05:00.000Z"
 ENTRY = {"at": AT, "body": {"links": [["clerk", "s1"], ["helper", "s2"]], "server": "counter", "verdict": "deny"}}
@@ -18,8 +18,8 @@ EVENT = {"at": AT, "agents": ["clerk", "helper"], "server": "counter", "verdict"
 OTHER = {"at": AT, "body": {"by": "clerk", "event": "epoch"}}
 
 
-def looking(**given: str) -> Looking:
-    return Looking.of(**given)
+def looking(**given: str) -> RecordQuery:
+    return RecordQuery.of(**given)
 
 
 @pytest.mark.parametrize("item", [ENTRY, EVENT])
@@ -85,7 +85,7 @@ class Ledger:
             "items": [{"id": str(n), "at": f"{n:06}", **({} if n % 10 else {"agents": ["clerk"]})} for n in numbers]
         }
 
-    def found(self, looking: Looking, limit: int) -> tuple[list[int], str | None]:
+    def found(self, looking: RecordQuery, limit: int) -> tuple[list[int], str | None]:
         items, unsearched = looking.latest(cast("Client", self), limit)
         return [int(item["id"]) for item in items], unsearched
 
@@ -98,9 +98,9 @@ def test_records_are_looked_through_as_far_back_as_is_asked_and_no_further(monke
     assert busy.asked == [3, 1_000]
     assert busy.found(looking(agent="clerk"), 300)[0] == list(range(2000, 5000, 10))
     assert len(busy.asked) == 5
-    assert busy.found(Looking(agent="clerk", since="003905"), 999) == (list(range(3910, 5000, 10)), None)
+    assert busy.found(RecordQuery(agent="clerk", since="003905"), 999) == (list(range(3910, 5000, 10)), None)
     assert len(busy.asked) == 8, "a page that is older as a whole is the last"
-    between = Looking(agent="clerk", since="003905", until="004000")
+    between = RecordQuery(agent="clerk", since="003905", until="004000")
     assert busy.found(between, 2) == ([3980, 3990], None)
     assert busy.found(between, 999) == (list(range(3910, 4000, 10)), None)
     assert busy.found(looking(agent="stranger"), 20) == ([], None)
