@@ -19,7 +19,7 @@ from remit.protect.index import DIRECTORY, KNOWN, UNTRUSTED, VOUCHING, WORDS, In
 from remit.protect.language import STOP
 from remit.protect.onward import shown
 from remit.protect.paths import leading, reaching
-from remit.protect.pieces import CARRIED, SHORT_MAX, Kind, Token
+from remit.protect.pieces import CARRIED, SHORT_MAX, Kind, Token, tokens
 from remit.protect.spelling import CASED, capitals, cased, own
 from remit.protect.tokens import parts, pieces, plain, respelt, scalar, whole
 
@@ -37,26 +37,36 @@ LEAST_CHARS: Final = 64
 class Seen:
     """What the sessions of a delegation chain have seen, in the index of its root, and what configuration grounds."""
 
-    __slots__ = ("_configured", "_index", "_known", "prose")
+    __slots__ = ("_configured", "_index", "_known", "_said", "prose")
 
     def __init__(self, index: Index | None, configured: frozenset[str] = frozenset()) -> None:
         self._configured = configured
         self._index = index
         self._known: dict[str, int] = {}
+        self._said: dict[str, int] = {}
         self.prose = index is not None and (index.prose or index.capped)
         """Whether untrusted words were read that tell nothing by themselves."""
 
     def ask(self, tokens: Collection[str]) -> None:
         """Look all of `tokens` up at once, for `look` and `said`; one that was not asked for is looked up by itself."""
-        if self._index is not None:
-            self._known.update(zip(tokens, self._index.look_all(tokens), strict=True))
+        known = self._known
+        if self._index is None:
+            known.update(dict.fromkeys(tokens, 0))
+        else:
+            known.update(zip(tokens, self._index.look_all(tokens), strict=True))
+        for token in self._configured.intersection(tokens):
+            self._said[token], known[token] = known[token], WORDS
+        if self.prose:
+            for token in STOP.intersection(tokens):
+                known[token] |= UNTRUSTED
 
     def look(self, token: str) -> int:
         """What is known of `token`: its bits, and for `place` where it was first seen."""
-        if token in self._configured:
-            return WORDS
-        found = self._found(token)
-        return found | UNTRUSTED if self.prose and token in STOP else found
+        found = self._known.get(token)
+        if found is None:
+            self.ask((token,))
+            found = self._known[token]
+        return found
 
     def spelt(self, token: str, kept: str) -> int | None:
         """What is known of an identifier as it is written, `kept`, whose `token` is in small letters.
@@ -71,13 +81,8 @@ class Seen:
 
     def said(self, token: str) -> bool:
         """Whether the user said `token`; what configuration says asks for nothing."""
-        return self._found(token) & WORDS != 0
-
-    def _found(self, token: str) -> int:
-        found = self._known.get(token)
-        if found is None:
-            found = self._known[token] = 0 if self._index is None else self._index.look(token)
-        return found
+        found = self.look(token)
+        return self._said.get(token, found) & WORDS != 0
 
     def place(self, found: int) -> tuple[str, str]:
         """The call and the path where what `look` found came to its origin; nothing for the user's words."""
@@ -160,39 +165,52 @@ def read_scalar(value: str | float, role: Role | None) -> Scalar:
 
 
 def _text(value: str, role: Role | None) -> Scalar:
-    tokens: Sequence[Token] = parts(value)
+    found: Sequence[Token] = parts(value)
     if role is Role.CONTENT:
-        tokens = [*tokens, *_followed(plain(value), frozenset(tokens))]
+        found = [*found, *_followed(plain(value), found)]
     elif not value.isalnum() and (paths := _paths(plain(value))):
-        return Scalar((*tokens, *paths), whole(value), value)
-    if len(tokens) == 1:
-        return Scalar(tokens) if tokens[0][0] not in STOP else Scalar(tokens, whole(value), value)
+        return Scalar((*found, *paths), whole(value), value)
+    if len(found) == 1:
+        return Scalar(found) if found[0][0] not in STOP else Scalar(found, whole(value), value)
     if role is Role.CONTENT:
-        tokens = [token for token in tokens if token[1] is not Kind.WORD] or tokens
+        found = [token for token in found if token[1] is not Kind.WORD] or found
     # `all` and `others` reach somebody.
     idle = _JOINING if role is Role.TARGET else STOP
-    tokens = [token for token in tokens if token[0] not in idle] or tokens
-    return Scalar(tokens, whole(value), value)
+    found = [token for token in found if token[0] not in idle] or found
+    return Scalar(found, whole(value), value)
 
 
 def _paths(text: str) -> list[Token]:
     return [(token, Kind.ID) for token in (*reaching(text), *leading(text))]
 
 
-def _followed(text: str, told: frozenset[Token]) -> list[Token]:
+def _followed(text: str, told: Sequence[Token]) -> list[Token]:
     """Where content leads beyond what is `told` of it: to whom it is shown as HTML."""
     read = shown(text)
     return [] if read == text else [one for one in parts(read) if one[1] in CARRIED and one not in told]
 
 
 def _other(value: str, role: Role | None) -> Scalar:
-    read = _text(value, role)
     if role is Role.CONTENT:
-        return read
+        return _text(value, role)
+    if len(value) <= SHORT_MAX and value.isalnum() and value.isascii():
+        return _unbroken(value)
+    read = _text(value, role)
     judged = {token for token, kind in read.tokens if kind in CASED}
     kept = cased(pieces(value), plain(value), judged) if judged else ()
     odd = respelt(value)
     return read._replace(respelt=odd, cased=kept) if odd or kept else read
+
+
+def _unbroken(value: str) -> Scalar:
+    """A word, or an identifier without anything in it that parts it."""
+    if value.isalpha():
+        word = value.lower()
+        read = ((word, Kind.WORD),)
+        return Scalar(read, whole(value), value) if word in STOP else Scalar(read)
+    found = tokens(value)
+    ((token, kind),) = found
+    return Scalar(found, cased=((token, value),) if kind in CASED else ())
 
 
 _short: Final = lru_cache(maxsize=4_096)(_other)
