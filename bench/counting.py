@@ -21,8 +21,8 @@ from remit.adapters.system import SystemClock, SystemEntropy
 from remit.app.front import Front
 from remit.app.logs import Logs
 from remit.facts.limits import DEFAULT
-from remit.pep.gate import Gate
 from remit.pep.tally import Stage, Tally
+from remit.pep.throttle import Throttle
 from remit.trace.bodies import OutcomeBody, Status
 
 TALLY_US: Final = 15.0
@@ -34,13 +34,13 @@ _OUTCOME: Final = OutcomeBody("r1-1.2", Status.OK, ("s",), (), None, None, 0, 1.
 async def tallied(count: int) -> None:
     """All that is counted of one permitted action: a decision, two records that become durable."""
     tally, clock = Tally(), SystemClock()
-    gate = Gate(DEFAULT, clock)
+    throttle = Throttle(DEFAULT, clock)
     loop = asyncio.get_running_loop()
     for number in range(count):
         if number % 1_000 == 0:
-            gate = Gate(DEFAULT, clock)
+            throttle = Throttle(DEFAULT, clock)
             await asyncio.sleep(0)
-        with gate.request("clerk"):
+        with throttle.request("clerk"):
             tally.took(Stage.DECIDE, 0.0004)
             for _ in range(2):
                 future = loop.create_future()

@@ -43,10 +43,10 @@ def _descendants_of_revoked_tokens_count() -> None:
 
 def _expired_tokens_count() -> None:
     from remit.adapters import signer
-    from remit.pep.control import Control
+    from remit.pep.authorization import Authorization
 
     put(signer, "_in_time", always(None))
-    put(Control, "why_stopped", always(None))
+    put(Authorization, "why_stopped", always(None))
 
 
 def _signatures_are_not_checked() -> None:
@@ -58,24 +58,24 @@ def _signatures_are_not_checked() -> None:
 
 def _ended_sessions_go_on() -> None:
     from remit.pdp import decide
-    from remit.pep.control import Control
+    from remit.pep.authorization import Authorization
     from remit.pep.memory import Memory
 
     put(decide, "session_problem", always(None))
     put(Memory, "ended", always(False))  # noqa: FBT003
-    put(Control, "why_stopped", always(None))
+    put(Authorization, "why_stopped", always(None))
 
 
 def _judged(change: Callable[..., object]) -> None:
     """Have what comes back bring no labels where `change` says so of what was reached and how it ended."""
     from remit.pdp.judge import judge_result
-    from remit.pep import ending, judging
+    from remit.pep import outcomes, policy_engine
 
     def bare(bundle: Any, reached: Any, server: Any, sessions: Any, status: Any, *more: Any, **named: Any) -> Any:
         found = judge_result(bundle, reached, server, sessions, status, *more, **named)
         return replace(found, labels=frozenset()) if change(reached, status) else found
 
-    for module in (ending, judging):
+    for module in (outcomes, policy_engine):
         put(module, "judge_result", bare)
 
 
@@ -205,9 +205,9 @@ def _a_yes_lasts() -> None:
 
 def _people_are_asked_for_ever() -> None:
     from remit.pdp.snapshot import Asking
-    from remit.pep.lifting import Lifting
+    from remit.pep.approval_matcher import ApprovalMatcher
 
-    put(Lifting, "asking", always(Asking.MAY))
+    put(ApprovalMatcher, "asking", always(Asking.MAY))
 
 
 def _nothing_is_found_in_a_ledger() -> None:

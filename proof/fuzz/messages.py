@@ -10,7 +10,7 @@ import orjson
 if TYPE_CHECKING:
     from random import Random
 
-    from remit.pep.mcp.wire import Header
+    from remit.pep.mcp.asgi import Header
 
 _STATELESS: Final = "2026-07-28"
 _VERSION: Final = "io.modelcontextprotocol/protocolVersion"

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from remit.facts.record import Receipt
-    from remit.pep.mcp.wire import Message
+    from remit.pep.mcp.asgi import Message
     from remit.ports.ledger import Draft
 
 STUCK_S: Final = 30.0
@@ -224,7 +224,7 @@ async def world(folder: Path, seed: int) -> AsyncGenerator[World]:
     bundle = compile_bundle(found).result
     assert isinstance(bundle, Bundle), bundle
     driver = Driver(cast("Ledger", Watched(ledger, laws)), CLOCK, lambda: bundle, upstreams)
-    await driver.control.load()
+    await driver.authorization.load()
     edge = Edge("http://remit.test", frozenset({"remit.test"}))
     made = World(McpApp(driver, authority, edge, CLOCK, ENTROPY), laws, seed)
     try:

@@ -74,7 +74,7 @@ async def script(
     except LedgerUnwritable:
         return
     driver = Driver(ledger, CLOCK, bundle, {"shop": Told(DEFINITIONS, run.trace)})
-    await driver.control.load()
+    await driver.authorization.load()
 
     async def call(text: str) -> None:
         authority = Authority((Link("clerk", f"s{len(text) % 3}"),), "ann", "t1", 2**52)

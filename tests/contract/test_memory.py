@@ -19,8 +19,8 @@ from remit.facts.durations import HOUR_MS
 from remit.facts.limits import Limits
 from remit.facts.record import RecordKind, Ref
 from remit.facts.session import Session
-from remit.pep.granted import ENDED_MAX
-from remit.pep.lifting import Lifting
+from remit.pep.approval_matcher import ApprovalMatcher
+from remit.pep.grant_index import ENDED_MAX
 from remit.pep.memory import Memory
 from remit.trace.bodies import AdminBody, Choice, DecisionBody, Event
 from tests.contract.ledger_world import Place, append_all
@@ -159,20 +159,20 @@ def test_what_ended_is_looked_at_no_more_and_kept_for_people_for_a_while(memory:
 
 
 def test_who_asked_for_an_approval_is_forgotten_once_nothing_moves_it(memory: Memory) -> None:
-    lifting = Lifting(memory, Limits())
+    approval_matcher = ApprovalMatcher(memory, Limits())
     root = asking().authority.links[0].sid
     for seq in range(2, 5):
         body = action("escalate", links=[(link.agent, link.sid) for link in asking().authority.links], expires_ms=NEVER)
         memory.apply(Ref("r1-1", seq), 5, RecordKind.PROPOSAL, body)
-        lifting.opened(asking(), f"r1-1.{seq}", "sha256:a")
-    assert lifting.root_of("r1-1.2") == root
+        approval_matcher.opened(asking(), f"r1-1.{seq}", "sha256:a")
+    assert approval_matcher.root_of("r1-1.2") == root
     assert memory.voided("r1-1.2", "token-1") is False
     memory.apply(Ref("r1-1", 9), 6, RecordKind.ADMIN, AdminBody(Event.TOKEN_REVOKED, "ana", "above"))
     assert memory.voided("r1-1.2", "token-1")
     assert not memory.voided("r1-1.7", "token-1")
     for seq in range(2, 5):
         memory.apply(Ref("r1-1", 10 + seq), 7, RecordKind.ADMIN, AdminBody(Event.APPROVAL_EXPIRED, "r", f"r1-1.{seq}"))
-        assert lifting.root_of(f"r1-1.{seq}") is None
+        assert approval_matcher.root_of(f"r1-1.{seq}") is None
         assert len(list(memory.asked.of(root))) == 4 - seq
     assert not memory.voided("r1-1.2", "token-1")
 

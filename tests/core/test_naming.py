@@ -3,7 +3,7 @@
 import pytest
 
 from remit.facts.canonical import Json, canonical
-from remit.pep.editing import misnamed
+from remit.pep.argument_edits import misnamed
 from remit.policy.naming import Unnamed, unnamed
 from remit.policy.reached import ToolForm
 from remit.policy.typing import Record

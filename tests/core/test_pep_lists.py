@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from remit.facts.canonical import Json
-from remit.pep.errand import LIST_BYTES_MAX, list_offers
+from remit.pep.operation import LIST_BYTES_MAX, list_offers
 from remit.ports.upstream import Along, Era, Failure, Offer, Reply, Result, Upstream
 from tests.core.deciding import action
 
@@ -28,10 +28,10 @@ class Pages:
 
 def test_the_pages_of_a_list_together_are_no_longer_than_a_message_may_be() -> None:
     server = Pages(LIST_BYTES_MAX // 4)
-    errand = list_offers(action().authority, "shop", Offer.PROMPTS)
+    operation = list_offers(action().authority, "shop", Offer.PROMPTS)
 
     async def listed() -> Reply:
-        return await errand.send(cast("Upstream", server), "sid", Era.STATELESS, Along())
+        return await operation.send(cast("Upstream", server), "sid", Era.STATELESS, Along())
 
     found = asyncio.run(listed())
     assert isinstance(found, Failure)

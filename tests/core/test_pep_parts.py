@@ -9,9 +9,9 @@ import pytest
 from remit.facts.agent import Authority, Link
 from remit.pep.mcp import connections
 from remit.pep.mcp.app import McpApp
+from remit.pep.mcp.asgi import ClientGone, Heads, Message, TooLarge, accepts, heads, read_body
+from remit.pep.mcp.connection_subscriptions import ConnectionSubscriptions
 from remit.pep.mcp.connections import Connections, Crowded
-from remit.pep.mcp.hearing import Hearing
-from remit.pep.mcp.wire import Heads, Left, Message, TooLarge, accepts, heads, read_body
 
 
 class Clock:
@@ -36,7 +36,7 @@ def authority(sid: str = "s1", agent: str = "clerk") -> Authority:
     return Authority((Link(agent, sid),), "ann", "t1", 2**50)
 
 
-class Deaf(Hearing):
+class Deaf(ConnectionSubscriptions):
     """Follows nothing."""
 
     def __init__(self) -> None:
@@ -108,7 +108,7 @@ def test_a_body_is_read_up_to_its_limit() -> None:
     with pytest.raises(TooLarge):
         body_of(b"never read", declared=b"11")
     for parts in ((None,), (b"01", None)):
-        with pytest.raises(Left):
+        with pytest.raises(ClientGone):
             body_of(*parts)
 
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from remit.pep.answer import Awaiting, Refused, Released
 from remit.pep.mcp import rpc
 from remit.pep.mcp.asks import CallTool
-from remit.pep.mcp.governing import said
-from remit.pep.mcp.words import result_of
+from remit.pep.mcp.dispatcher import said
+from remit.pep.mcp.refusals import result_of
+from remit.pep.message_filter import show_contents
 from remit.pep.release import PARTS_MAX, clean, seal, withheld
-from remit.pep.showing import show_contents
 from remit.policy.verdict import Code, Gate, Reason
 from remit.ports.upstream import Era, Failure, Result
 from remit.trace.bodies import Status

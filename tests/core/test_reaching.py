@@ -16,7 +16,7 @@ from remit.pdp.decision import Append, Decision, Forward
 from remit.pdp.judge import judge_result
 from remit.pdp.reached import reached_other
 from remit.pdp.snapshot import Lift
-from remit.pep.errand import complete, get_prompt
+from remit.pep.operation import complete, get_prompt
 from remit.policy.verdict import Deny, Escalate, Permit, spoken, word
 from remit.protect.index import Index
 from remit.protect.learning import learn

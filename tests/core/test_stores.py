@@ -20,8 +20,8 @@ from remit.pdp.deltas import PlaceLabelled
 from remit.pdp.fold import fold
 from remit.pdp.judge import judge_result
 from remit.pdp.snapshot import Snapshot
-from remit.pep.errand import complete, get_prompt, list_offers
-from remit.pep.taking import reached_of
+from remit.pep.decision_effects import reached_of
+from remit.pep.operation import complete, get_prompt, list_offers
 from remit.policy.compile import Bundle
 from remit.ports.upstream import Offer
 from remit.protect import stores as stores_module

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.facts.trace import FRESH_BYTES, Trace, begun, continued
-from remit.pep.account import Account
+from remit.pep.request_context import RequestContext
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
@@ -65,7 +65,7 @@ def test_the_message_speaks_before_the_hop() -> None:
     other = f"00-{'a' * 32}-{'b' * 16}-00"
 
     def told(header: str | None, meta: object) -> Trace | None:
-        account = Account(continued(header, begun(FRESH)))
+        account = RequestContext(continued(header, begun(FRESH)))
         account.within(meta)
         return account.trace
 

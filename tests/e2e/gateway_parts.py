@@ -200,7 +200,7 @@ async def bench(folder: Path, clock: Clock = CLOCK) -> AsyncGenerator[Bench]:
     made = Bench(driver, ledger, upstream, compiled(catalog("http://unused", DEFINITIONS)), trace)
     running.append(made)
     try:
-        await driver.control.load()
+        await driver.authorization.load()
         yield made
     finally:
         await ledger.close()

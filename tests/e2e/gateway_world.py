@@ -211,7 +211,7 @@ async def gateway(folder: Path, shop: Shop) -> AsyncGenerator[World]:
         driver = Driver(ledger, CLOCK, lambda: running[0].bundle, upstreams)
         world = World(resource, driver, ledger, shop, signer, authenticator, upstreams, bundle, effects_before)
         running.append(world)
-        await driver.control.load()
+        await driver.authorization.load()
         edge = Edge(resource, frozenset({f"127.0.0.1:{port}"}))
         app = McpApp(driver, authenticator.authority, edge, CLOCK, ENTROPY)
         async with serving(app, port):

@@ -59,7 +59,7 @@ async def events(b: Bench, event: Event) -> list[AdminBody]:
 
 
 def states(b: Bench) -> dict[str, State]:
-    return {key: state for _, key, state, _, _ in b.driver.bounding.tripped}
+    return {key: state for _, key, state, _, _ in b.driver.limit_admin.tripped}
 
 
 def of(b: Bench, *agents: str, token: str = "t1"):
@@ -160,9 +160,9 @@ async def test_delegation_too_deep_in_circles_or_to_too_many_is_denied(tmp_path:
         ):
             given(b, *([breaker] if on else []))
             for _ in range(passes):
-                _, decision = await b.driver.control.delegate(of(b, *chain), to)
+                _, decision = await b.driver.authorization.delegate(of(b, *chain), to)
                 assert not isinstance(decision.verdict, Deny)
-            _, decision = await b.driver.control.delegate(of(b, *chain), to)
+            _, decision = await b.driver.authorization.delegate(of(b, *chain), to)
             assert isinstance(decision.verdict, Deny) is on
             if on:
                 assert decision.reasons[0].code is Code.BREAKER_OPEN
@@ -216,7 +216,7 @@ async def test_an_open_breaker_outlives_a_restart_rests_anew_and_a_person_closes
         assert code(await b.call("pay", of(b))) is Code.BREAKER_OPEN
         clock.s += 31
         assert states(b) == {"failing agent:clerk": State.HALF_OPEN}
-        await b.driver.bounding.reset_breaker("failing agent:clerk", "admin", "the network is back")
+        await b.driver.limit_admin.reset_breaker("failing agent:clerk", "admin", "the network is back")
         assert states(b) == {}
         assert isinstance(await b.call("pay", of(b)), Released)
     report = verify_file(tmp_path / "ledger.sqlite3")

@@ -116,16 +116,16 @@ async def test_what_was_not_sent_is_given_back_and_what_is_in_doubt_is_spent_als
         lost = asyncio.create_task(b.call("pay"))
         await sends(b, before + 1)
         assert code(await b.call("pay")) is Code.BUDGET_SPENT
-        [account] = b.driver.bounding.accounts
-        assert b.driver.bounding.accounts[account].units == 2
+        [account] = b.driver.limit_admin.accounts
+        assert b.driver.limit_admin.accounts[account].units == 2
         lost.cancel()
         await asyncio.wait({lost})
     clean(tmp_path)
     async with bench(tmp_path) as b:
         given(b, calls(2))
-        assert {held.units for held in b.driver.bounding.accounts.values()} == {2}
+        assert {held.units for held in b.driver.limit_admin.accounts.values()} == {2}
         assert code(await b.call("pay")) is Code.BUDGET_SPENT
-        await b.driver.bounding.reset_account(account, "admin", "a new quarter")
+        await b.driver.limit_admin.reset_account(account, "admin", "a new quarter")
         assert isinstance(await b.call("pay"), Released)
     clean(tmp_path)
 
@@ -146,7 +146,7 @@ async def test_a_result_longer_than_a_budget_of_tokens_reserved_is_withheld(tmp_
     async with bench(tmp_path) as b:
         given(b, Budget("words", Measure.TOKENS, Per.AGENT, None, 150, YEAR_S, each=100))
         assert isinstance(await b.call("pay"), Released)
-        [held] = b.driver.bounding.accounts.values()
+        [held] = b.driver.limit_admin.accounts.values()
         # Of the hundred reserved for the result what it did not take is given back.
         assert 0 < held.units < 40
         b.upstream.reply = Result({"content": [{"type": "text", "text": "x" * 1_000}]}, is_error=False)
@@ -154,7 +154,7 @@ async def test_a_result_longer_than_a_budget_of_tokens_reserved_is_withheld(tmp_
         assert isinstance(answer, Released)
         assert b"xxx" not in answer.result
         assert b"a budget of tokens" in answer.result
-        [held] = b.driver.bounding.accounts.values()
+        [held] = b.driver.limit_admin.accounts.values()
         assert held.units <= 150
         assert code(await b.call("pay")) is Code.BUDGET_SPENT
         [*made] = [entry.body for entry in await b.records(RecordKind.INTENT)]
@@ -175,7 +175,7 @@ async def test_a_budget_edited_while_something_is_reserved_counts_it(tmp_path: P
         assert code(await b.call("pay")) is Code.BUDGET_SPENT
         given(b, calls(4))
         assert isinstance(await b.call("pay"), Released)
-        assert list(b.driver.bounding.accounts.values()) == [
-            Balance(next(iter(b.driver.bounding.accounts.values())).since_ms, 4)
+        assert list(b.driver.limit_admin.accounts.values()) == [
+            Balance(next(iter(b.driver.limit_admin.accounts.values())).since_ms, 4)
         ]
     clean(tmp_path)

@@ -67,9 +67,9 @@ async def refusal(b: Bench, **of: object) -> Code:
 async def test_a_revoked_token_stays_revoked(tmp_path: Path) -> None:
     clock = Jumping()
     async with bench(tmp_path, clock) as b:
-        await b.driver.control.revoke("t1", clock.now_ms() + HALF_AN_HOUR_MS, "ann")
+        await b.driver.authorization.revoke("t1", clock.now_ms() + HALF_AN_HOUR_MS, "ann")
         clock.off_ms = HOUR_MS
-        await b.driver.control.expire_due()
+        await b.driver.authorization.expire_due()
         clock.off_ms = 0
         assert await refusal(b) is Code.TOKEN_ENDED
         clock.off_ms = -HOUR_MS
@@ -149,7 +149,7 @@ async def approved(b: Bench) -> str:
     b.hold_s(0.0)
     waiting = await b.call("pay", amount=200, to="eve")
     assert isinstance(waiting, Awaiting)
-    assert (await b.driver.decisions.decide(waiting.ref, BOB, Choice.APPROVE, None)).state is State.APPROVED
+    assert (await b.driver.approvals.decide(waiting.ref, BOB, Choice.APPROVE, None)).state is State.APPROVED
     return waiting.ref
 
 
@@ -162,7 +162,7 @@ async def test_an_approval_is_over_once_the_clock_was_past_its_end(tmp_path: Pat
         late = await b.call("pay", amount=200, to="eve", of=b.authority(ms=2 * HOUR_MS))
         assert isinstance(late, Awaiting), "people are asked anew"
         assert late.ref != ident
-        assert await b.driver.control.expire_due() == 0, "it was over as soon as they were asked anew"
+        assert await b.driver.authorization.expire_due() == 0, "it was over as soon as they were asked anew"
         clock.off_ms = 0
         (state,) = [one.state for one in await b.ledger.approvals(open_only=False, limit=9) if one.ident == ident]
         assert state is State.SUPERSEDED

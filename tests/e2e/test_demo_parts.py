@@ -210,7 +210,7 @@ def test_the_agent_says_so_when_remit_is_out_of_reach(tmp_path: Path) -> None:
 
 def test_a_pending_approval_is_told_from_a_refusal() -> None:
     from remit.pep.answer import Awaiting
-    from remit.pep.mcp.words import refusal, waiting
+    from remit.pep.mcp.refusals import refusal, waiting
     from remit.policy.verdict import Code, Gate, Reason
 
     reasons = (Reason(Code.GATE, "an address outside needs a word", "strange-host", "policies.cedar:55"),)

@@ -142,9 +142,9 @@ async def test_a_stop_between_intent_and_effect_wins(tmp_path: Path, stop: str) 
             case "root session":
                 await b.driver.sessions.end(of.links[0].sid, "bob")
             case "token":
-                await b.driver.control.revoke("t1", of.expires_ms, "bob")
+                await b.driver.authorization.revoke("t1", of.expires_ms, "bob")
             case _:
-                await b.driver.control.revoke("t0", of.expires_ms, "bob")
+                await b.driver.authorization.revoke("t0", of.expires_ms, "bob")
         b.ledger.open.set()
         ended = Code.SESSION_ENDED if "session" in stop else Code.TOKEN_ENDED
         assert codes(await call) == {ended}
@@ -158,7 +158,7 @@ async def test_an_ended_session_stays_ended(b: Bench) -> None:
     await b.call("pay")
     await b.driver.sessions.end(b.authority().acting.sid, "bob")
     assert codes(await b.call("pay")) == {Code.SESSION_ENDED}
-    assert b.driver.control.stopped(b.authority())
+    assert b.driver.authorization.stopped(b.authority())
 
 
 @driven
@@ -187,13 +187,13 @@ async def test_two_twins_and_one_approval_make_one_effect(b: Bench) -> None:
     await until(both_wait)
     assert len(await b.ledger.approvals(open_only=True, limit=10)) == 1
     voter = b.bundle.catalog.users["bob"]
-    await b.driver.decisions.decide(first, voter, Choice.APPROVE, None)
+    await b.driver.approvals.decide(first, voter, Choice.APPROVE, None)
     done, waiting = await asyncio.wait(twins, return_when=asyncio.FIRST_COMPLETED)
     assert isinstance(done.pop().result(), Released)
     second = await asked(b)
     assert second != first
     assert sum(line.startswith("called") for line in b.trace) == 1
-    await b.driver.decisions.decide(second, voter, Choice.DENY, "no")
+    await b.driver.approvals.decide(second, voter, Choice.DENY, "no")
     answer = await waiting.pop()
     assert Code.GATE in codes(answer)
     assert sum(line.startswith("called") for line in b.trace) == 1
@@ -226,7 +226,7 @@ async def test_what_was_approved_is_claimed_by_the_rules_of_the_running_bundle(b
     before, bob = b.bundle, b.bundle.catalog.users["bob"]
     await b.call("pay", **PAID)
     ident = await asked(b)
-    assert (await b.driver.decisions.decide(ident, bob, Choice.APPROVE, None)).state is State.APPROVED
+    assert (await b.driver.approvals.decide(ident, bob, Choice.APPROVE, None)).state is State.APPROVED
     route = before.catalog.routes["finance"]
     for change in (
         {"users": {**before.catalog.users, "bob": replace(bob, groups=frozenset[str]())}},
@@ -241,7 +241,7 @@ async def test_what_was_approved_is_claimed_by_the_rules_of_the_running_bundle(b
     assert (found.state, found.superseded_by) == (State.SUPERSEDED, await asked(b))
     assert isinstance(await b.call("pay", **PAID), Awaiting)
     assert sum(line.startswith("called") for line in b.trace) == 0
-    await b.driver.decisions.decide(await asked(b), bob, Choice.APPROVE, None)
+    await b.driver.approvals.decide(await asked(b), bob, Choice.APPROVE, None)
     assert isinstance(await b.call("pay", **PAID), Released)
     assert sum(line.startswith("called") for line in b.trace) == 1
 
@@ -252,14 +252,14 @@ async def test_a_new_approval_is_claimed_although_an_old_one_lifts_a_gate_that_c
     bob = b.bundle.catalog.users["bob"]
     await b.call("pay", **PAID)
     old = await asked(b)
-    await b.driver.decisions.decide(old, bob, Choice.APPROVE, None)
+    await b.driver.approvals.decide(old, bob, Choice.APPROVE, None)
     source = b.bundle.catalog.policies[0]
     changed = replace(source, text=source.text.replace("more than 100 needs", "more than a hundred needs"))
     b.bundle = compiled(replace(b.bundle.catalog, policies=(changed,)))
     assert isinstance(await b.call("pay", **PAID), Awaiting)
     new = await asked(b)
     assert new != old
-    await b.driver.decisions.decide(new, bob, Choice.APPROVE, None)
+    await b.driver.approvals.decide(new, bob, Choice.APPROVE, None)
     assert isinstance(await b.call("pay", **PAID), Released)
     found = await b.ledger.approval(new)
     assert found is not None
@@ -285,7 +285,7 @@ async def test_one_root_session_asks_people_about_twenty_things_at_once(b: Bench
     b.root = root
     waiting = await b.ledger.approvals(open_only=True, limit=100)
     assert len(waiting) == 21
-    await b.driver.decisions.decide(waiting[-1].ident, b.bundle.catalog.users["bob"], Choice.DENY, None)
+    await b.driver.approvals.decide(waiting[-1].ident, b.bundle.catalog.users["bob"], Choice.DENY, None)
     assert isinstance(await b.call("pay", amount=220, to="eve"), Awaiting)
 
 
@@ -295,7 +295,7 @@ async def test_a_delegation_that_was_stopped_while_it_was_recorded_is_refused(b:
     source = b.bundle.catalog.policies[0]
     b.bundle = compiled(replace(b.bundle.catalog, policies=(replace(source, text=source.text + rule),)))
     b.ledger.waits = {RecordKind.INTENT}
-    asking = asyncio.create_task(b.driver.control.delegate(b.authority(), "helper"))
+    asking = asyncio.create_task(b.driver.authorization.delegate(b.authority(), "helper"))
     await traced(b, "queued intent")
     await b.driver.sessions.end(b.authority().acting.sid, "bob")
     b.ledger.open.set()
@@ -303,7 +303,7 @@ async def test_a_delegation_that_was_stopped_while_it_was_recorded_is_refused(b:
     assert decision.verdict == Deny()
     assert [reason.code for reason in decision.reasons] == [Code.SESSION_ENDED]
     assert [outcome.status for outcome in await outcomes(b)] == [Status.NOT_SENT]
-    _, decision = await b.driver.control.delegate(b.authority(), "helper")
+    _, decision = await b.driver.authorization.delegate(b.authority(), "helper")
     assert decision.verdict == Deny()
 
 
@@ -314,11 +314,11 @@ async def test_the_requester_cannot_approve_and_a_refusal_ends_it(b: Bench) -> N
     ident = await asked(b)
     users = b.bundle.catalog.users
     with pytest.raises(VoteRefused, match="requester"):
-        await b.driver.decisions.decide(ident, users["ann"], Choice.APPROVE, None)
+        await b.driver.approvals.decide(ident, users["ann"], Choice.APPROVE, None)
     with pytest.raises(KeyError):
-        await b.driver.decisions.decide("r0-1.99", users["bob"], Choice.APPROVE, None)
+        await b.driver.approvals.decide("r0-1.99", users["bob"], Choice.APPROVE, None)
     assert not call.done()
-    after = await b.driver.decisions.decide(ident, users["bob"], Choice.DENY, "too much")
+    after = await b.driver.approvals.decide(ident, users["bob"], Choice.DENY, "too much")
     assert after.state is State.DENIED
     answer = await call
     assert Code.GATE in codes(answer)
@@ -326,7 +326,7 @@ async def test_the_requester_cannot_approve_and_a_refusal_ends_it(b: Bench) -> N
     assert answer.ref == ident
     assert "refused by bob" in answer.reasons[0].text
     with pytest.raises(VoteRefused):
-        await b.driver.decisions.decide(ident, users["bob"], Choice.APPROVE, None)
+        await b.driver.approvals.decide(ident, users["bob"], Choice.APPROVE, None)
 
 
 @driven
@@ -336,7 +336,7 @@ async def test_a_refusal_is_told_at_once_though_the_disk_is_slow(b: Bench) -> No
     ident = await asked(b)
     b.ledger.waits = {RecordKind.DECISION}
     voter = b.bundle.catalog.users["bob"]
-    vote = asyncio.create_task(b.driver.decisions.decide(ident, voter, Choice.DENY, None))
+    vote = asyncio.create_task(b.driver.approvals.decide(ident, voter, Choice.DENY, None))
     answer = await call
     assert Code.GATE in codes(answer)
     assert not vote.done()
@@ -347,9 +347,9 @@ async def test_a_refusal_is_told_at_once_though_the_disk_is_slow(b: Bench) -> No
 @driven
 async def test_revocations_outlive_the_token(b: Bench) -> None:
     of = b.authority()
-    await b.driver.control.revoke("t0", CLOCK.now_ms() - 1, "bob")
-    await b.driver.control.expire_due()
-    assert b.driver.control.stopped(of), "by a clock that is set back it has not expired"
+    await b.driver.authorization.revoke("t0", CLOCK.now_ms() - 1, "bob")
+    await b.driver.authorization.expire_due()
+    assert b.driver.authorization.stopped(of), "by a clock that is set back it has not expired"
 
 
 @driven
@@ -358,8 +358,8 @@ async def test_silence_is_denial(b: Bench) -> None:
     call = asyncio.create_task(b.call("pay", **PAID))
     await asked(b)
     await asyncio.sleep(0.06)
-    assert await b.driver.control.expire_due() == 1
-    assert await b.driver.control.expire_due() == 0
+    assert await b.driver.authorization.expire_due() == 1
+    assert await b.driver.authorization.expire_due() == 0
     answer = await call
     assert isinstance(answer, Refused)
     assert "nobody decided in time" in answer.reasons[0].text
@@ -376,7 +376,7 @@ async def test_a_stop_ends_a_call_that_waits(tmp_path: Path, stop: str) -> None:
         if stop == "session":
             await b.driver.sessions.end(of.acting.sid, "bob")
         elif stop == "token":
-            await b.driver.control.revoke("t1", of.expires_ms, "bob")
+            await b.driver.authorization.revoke("t1", of.expires_ms, "bob")
         assert codes(await call) <= {Code.SESSION_ENDED, Code.TOKEN_ENDED}
         assert len(await b.records(RecordKind.PROPOSAL)) == 1
 
@@ -391,7 +391,7 @@ async def test_an_approval_given_after_a_restart_is_claimed_once(tmp_path: Path)
     async with bench(tmp_path) as b:
         b.root = root
         b.hold_s(0.01)
-        await b.driver.decisions.decide(pending.ref, b.bundle.catalog.users["bob"], Choice.APPROVE, None)
+        await b.driver.approvals.decide(pending.ref, b.bundle.catalog.users["bob"], Choice.APPROVE, None)
         assert isinstance(await b.call("pay", **PAID), Released)
         again = await b.call("pay", **PAID)
         assert isinstance(again, Awaiting)
@@ -491,7 +491,7 @@ async def test_an_error_of_our_own_denies_and_tells_no_secret(tmp_path: Path, ca
         answer = await b.call("pay")
         assert codes(answer) == {Code.INTERNAL}
         assert "secret" not in str(answer) + caplog.text
-        (told,) = [vars(record) for record in caplog.records if record.name == "remit.pep.ending"]
+        (told,) = [vars(record) for record in caplog.records if record.name == "remit.pep.outcomes"]
         assert told["error"] == "ZeroDivisionError"
         assert "secret" not in str(told)
 
@@ -499,39 +499,39 @@ async def test_an_error_of_our_own_denies_and_tells_no_secret(tmp_path: Path, ca
 @driven
 async def test_can_has_no_side_effect(b: Bench) -> None:
     of = b.authority()
-    assert isinstance((await b.driver.control.can(of, "shop", "pay", {"amount": 1, "to": "eve"})).verdict, Permit)
-    assert isinstance((await b.driver.control.can(of, "shop", "pay", PAID)).verdict, Escalate)
-    assert isinstance((await b.driver.control.can(of, "shop", "pay", {"amount": "x"})).verdict, Deny)
-    assert isinstance((await b.driver.control.can(of, "shop", "steal", {})).verdict, Deny)
-    assert isinstance((await b.driver.control.can(of, "bank", "pay", {})).verdict, Deny)
-    assert isinstance((await b.driver.control.can(of, "shop", "pay", {"to": float("nan")})).verdict, Deny)
+    assert isinstance((await b.driver.authorization.can(of, "shop", "pay", {"amount": 1, "to": "eve"})).verdict, Permit)
+    assert isinstance((await b.driver.authorization.can(of, "shop", "pay", PAID)).verdict, Escalate)
+    assert isinstance((await b.driver.authorization.can(of, "shop", "pay", {"amount": "x"})).verdict, Deny)
+    assert isinstance((await b.driver.authorization.can(of, "shop", "steal", {})).verdict, Deny)
+    assert isinstance((await b.driver.authorization.can(of, "bank", "pay", {})).verdict, Deny)
+    assert isinstance((await b.driver.authorization.can(of, "shop", "pay", {"to": float("nan")})).verdict, Deny)
     assert b.trace == []
     assert await b.ledger.session(of.acting.sid) is None
     b.upstream.live = ()
     await b.call("pay")
-    decision = await b.driver.control.can(of, "shop", "pay", {"amount": 1, "to": "eve"})
+    decision = await b.driver.authorization.can(of, "shop", "pay", {"amount": 1, "to": "eve"})
     assert [reason.code for reason in decision.reasons] == [Code.TOOL_MISSING]
 
 
 @driven
 async def test_delegating_is_judged_and_recorded(b: Bench) -> None:
-    ref, decision = await b.driver.control.delegate(b.authority(), "helper")
+    ref, decision = await b.driver.authorization.delegate(b.authority(), "helper")
     assert isinstance(decision.verdict, Deny)
     assert (await b.ledger.entry(ref)) is not None
     rule = '@id("hand-on") permit (principal, action == Remit::Action::"delegate", resource);'
     gate = '@id("ask") @gate("finance") forbid (principal, action == Remit::Action::"delegate", resource);'
     source = b.bundle.catalog.policies[0]
     b.bundle = compiled(replace(b.bundle.catalog, policies=(replace(source, text=source.text + rule),)))
-    ref, decision = await b.driver.control.delegate(b.authority(), "helper")
+    ref, decision = await b.driver.authorization.delegate(b.authority(), "helper")
     assert isinstance(decision.verdict, Permit)
     assert await b.ledger.outcome_of(ref) is not None
     b.bundle = compiled(replace(b.bundle.catalog, policies=(replace(source, text=source.text + rule + gate),)))
-    asked_at, decision = await b.driver.control.delegate(b.authority(), "helper")
-    again, _ = await b.driver.control.delegate(b.authority(), "helper")
+    asked_at, decision = await b.driver.authorization.delegate(b.authority(), "helper")
+    again, _ = await b.driver.authorization.delegate(b.authority(), "helper")
     assert isinstance(decision.verdict, Escalate)
     assert asked_at == again
-    await b.driver.decisions.decide(str(asked_at), b.bundle.catalog.users["bob"], Choice.APPROVE, None)
-    claimed, decision = await b.driver.control.delegate(b.authority(), "helper")
+    await b.driver.approvals.decide(str(asked_at), b.bundle.catalog.users["bob"], Choice.APPROVE, None)
+    claimed, decision = await b.driver.authorization.delegate(b.authority(), "helper")
     assert isinstance(decision.verdict, Permit)
     assert claimed != asked_at
     found = await b.ledger.approval(str(asked_at))

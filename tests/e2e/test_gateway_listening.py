@@ -10,9 +10,9 @@ import pytest
 
 from remit.facts.catalog import PolicySource
 from remit.facts.record import RecordKind
-from remit.pep.mcp import changes as changing
-from remit.pep.mcp import hearing, listening, standing
-from remit.pep.mcp.changes import Changes
+from remit.pep.mcp import change_notifications as changing
+from remit.pep.mcp import connection_subscriptions, event_stream, upstream_watches
+from remit.pep.mcp.change_notifications import ChangeNotifications
 from remit.pep.mcp.notices import change
 from remit.ports.upstream import Changed, Era, Log, Offer, Progress, Ready, Updated, UpstreamUnreachable
 from tests.e2e.edge_world import LATEST, Wire, edge
@@ -118,7 +118,7 @@ async def test_under_mcp_resources_are_followed_by_their_exposed_names(w: Wire) 
 @wired
 async def test_what_is_no_subscription_is_refused(w: Wire) -> None:
     odds: list[Any] = [None, 5, [], {"resourceSubscriptions": "x"}, {"resourceSubscriptions": [5]}]
-    odds.append({"resourceSubscriptions": [f"note://{number}" for number in range(listening.URIS_MAX + 1)]})
+    odds.append({"resourceSubscriptions": [f"note://{number}" for number in range(upstream_watches.URIS_MAX + 1)]})
     for odd in odds:
         status, said = await w.ask("subscriptions/listen", {"notifications": odd})
         assert (status, said["error"]["code"]) == (400, -32602), odd
@@ -141,7 +141,7 @@ async def test_what_may_not_be_read_is_not_followed(w: Wire) -> None:
 @wired
 async def test_an_ended_session_loses_its_stream_in_order(w: Wire) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(standing, "KEEPALIVE_S", 0.05)
+        patch.setattr(event_stream, "KEEPALIVE_S", 0.05)
         async with w.asking("subscriptions/listen", {"notifications": {"toolsListChanged": True}}) as stream:
             await stream.message()
             [watched] = w.watched
@@ -190,7 +190,7 @@ async def test_a_connection_hears_of_the_lists_it_read_and_the_resources_it_name
 @wired
 async def test_who_stays_away_is_told_that_all_of_it_may_have_changed(w: Wire) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hearing, "LINGER_S", 0.01)
+        patch.setattr(connection_subscriptions, "LINGER_S", 0.01)
         sid = await w.initialize(LATEST)
         async with w.on(sid, "resources/subscribe", {"uri": "note://a"}) as said:
             await said.message()
@@ -259,7 +259,7 @@ async def test_what_may_have_changed_while_the_server_was_away_is_told(w: Wire) 
     behind.watch = watch
     wanted = {"notifications": {"promptsListChanged": True, "resourceSubscriptions": ["note://a"]}}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(listening, "RETRY_S", 0.01)
+        patch.setattr(upstream_watches, "RETRY_S", 0.01)
         async with w.asking("subscriptions/listen", wanted) as stream:
             told = [(await stream.message())["method"] for _ in range(3)]
     assert told == [
@@ -285,7 +285,7 @@ async def test_a_server_that_ends_its_watches_has_nothing_judged_again(w: Wire) 
     uris = [f"note://{number}" for number in range(20)]
     wanted = {"notifications": {"promptsListChanged": True, "resourceSubscriptions": uris}}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(listening, "RETRY_S", 0.01)
+        patch.setattr(upstream_watches, "RETRY_S", 0.01)
         async with w.asking("subscriptions/listen", wanted) as stream:
             assert len((await stream.message())["params"]["notifications"]["resourceSubscriptions"]) == 20
             before = len(await w.bench.records(RecordKind.INTENT, RecordKind.PROPOSAL))
@@ -300,7 +300,7 @@ async def test_a_server_that_ends_its_watches_has_nothing_judged_again(w: Wire) 
 @wired
 async def test_another_bundle_that_shows_other_tools_is_a_change(w: Wire) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(listening, "LOOK_S", 0.01)
+        patch.setattr(upstream_watches, "LOOK_S", 0.01)
         async with w.asking("subscriptions/listen", {"notifications": {"toolsListChanged": True}}) as stream:
             await stream.message()
             catalog = w.bench.bundle.catalog
@@ -344,7 +344,7 @@ async def first_change(w: Wire, sid: str) -> None:
 
 def test_a_change_is_told_once_and_too_many_end_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changing, "PENDING_MAX", 2)
-    changes = Changes(lambda notice: change(notice, 5))
+    changes = ChangeNotifications(lambda notice: change(notice, 5))
     for _ in range(3):
         changes.put(Changed(Offer.TEMPLATES))
     assert changes.take().count(b"resources/list_changed") == 1

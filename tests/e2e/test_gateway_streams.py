@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from remit.facts.record import RecordKind
-from remit.pep.mcp import asking, exchange, replay
-from remit.pep.mcp.exchange import Reply, Resumable
+from remit.pep.mcp import client_requests, pending_response, replay
+from remit.pep.mcp.pending_response import ReplyBody, Resumable
 from remit.ports.upstream import Asked, Log, Progress, Question
 from tests.e2e.edge_world import ASKED, DONE, FORM, YES, Wire, edge, text
 from tests.e2e.gateway_world import ENTROPY, until
@@ -116,7 +116,7 @@ async def test_questions_beyond_the_limit_are_declined(w: Wire) -> None:
     w.replies(Asked(many, "held"), DONE)
     sid = await w.initialize()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asking, "PENDING_MAX", 2)
+        patch.setattr(client_requests, "PENDING_MAX", 2)
         async with w.on(sid, "tools/call", ECHO) as call:
             for _ in range(2):
                 assert await w.post(sid, answer((await call.message())["id"])) == 202
@@ -233,7 +233,7 @@ async def test_an_answer_begins_though_its_client_did_not_read_when_its_stream_w
     monkeypatch: pytest.MonkeyPatch, *, prefers: bool
 ) -> None:
     """One that sends its next request before it has read the last answer holds the first bytes of this one up."""
-    monkeypatch.setattr(exchange, "PRIME_S", 0.0)
+    monkeypatch.setattr(pending_response, "PRIME_S", 0.0)
     sent: list[str] = []
     reads = asyncio.Event()
     kept = replay.Replays(ENTROPY)
@@ -242,12 +242,12 @@ async def test_an_answer_begins_though_its_client_did_not_read_when_its_stream_w
         await reads.wait()
         sent.append(message["type"])
 
-    async def work() -> Reply:
+    async def work() -> ReplyBody:
         await asyncio.sleep(0.1)
-        return Reply(b"{}")
+        return ReplyBody(b"{}")
 
     resumable = Resumable(lambda: kept.open("connection", "clerk"), kept.close, primed=True)
-    answering = exchange.Exchange(send, may_stream=True, prefer_stream=prefers, resumable=resumable)
+    answering = pending_response.PendingResponse(send, may_stream=True, prefer_stream=prefers, resumable=resumable)
     running = asyncio.create_task(answering.run(work(), None))
     await asyncio.sleep(0.2)
     reads.set()

@@ -12,7 +12,7 @@ import pytest
 from remit.facts.catalog import PolicySource
 from remit.facts.limits import DEFAULT
 from remit.facts.stop import Holds, Over
-from remit.pep.mcp import listening
+from remit.pep.mcp import upstream_watches
 from remit.ports.upstream import Changed, Offer, Updated
 from tests.e2e.edge_world import Answer, Wire, edge
 from tests.e2e.gateway_world import compiled, until
@@ -116,7 +116,7 @@ def rule(w: Wire, policies: str) -> None:
 async def looking(folder: Path) -> AsyncGenerator[Wire]:
     """An edge that looks often whether something else may be followed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(listening, "LOOK_S", 0.01)
+        patch.setattr(upstream_watches, "LOOK_S", 0.01)
         async with edge(folder) as w:
             allow_all(w)
             yield w
@@ -136,7 +136,7 @@ async def test_a_stream_that_was_opened_amid_a_stop_hears_once_people_resume(
         async with w.on(sid, "resources/subscribe", {"uri": "note://a"}) as said:
             assert (await said.message())["result"] == {}
         async with w.send("GET", None, w.known(sid)) as stream:
-            await driver.halting.halt(what, "ann", "odd", Holds.READING)
+            await driver.halts.halt(what, "ann", "odd", Holds.READING)
             assert await stream.event() is ..., "it must be opened anew"
         async with w.send("GET", None, w.known(sid)) as stream:
             # That all of it may have changed is told at once: what was lost on the one before, nobody can say.
@@ -144,7 +144,7 @@ async def test_a_stream_that_was_opened_amid_a_stop_hears_once_people_resume(
             watched = len(w.watched)
             put(w, Updated("note://a"))
             await asyncio.sleep(0.1)
-            await driver.halting.resume(what, "ann")
+            await driver.halts.resume(what, "ann")
             assert await methods(stream, 2) == ["resources/updated", "tools/list_changed"]
             assert w.watched[-1] == (frozenset({Offer.TOOLS}), frozenset({"note://a"}))
             assert len(w.watched) > watched

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from remit.facts.record import RecordKind
-from remit.pep.mcp import exchange
+from remit.pep.mcp import pending_response
 from remit.pep.mcp.app import METADATA
 from tests.e2e.gateway_world import META, Shop, World, gateway, headers, shop_process, until
 
@@ -340,7 +340,7 @@ async def test_a_notification_cancels_a_call_of_the_handshake_era(w: Wire) -> No
 @pytest.mark.asyncio
 @pytest.mark.parametrize("era", ["2026-07-28", "handshake"])
 async def test_a_long_call_is_kept_alive(tmp_path: Path, shop: Shop, era: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "KEEPALIVE_S", 0.05)
+    monkeypatch.setattr(pending_response, "KEEPALIVE_S", 0.05)
     async with gateway(tmp_path, shop) as world, aiohttp.ClientSession() as session:
         w = Wire(world, session)
         given: Mapping[str, str] = headers(w.token, "tools/call", "slow")
@@ -350,7 +350,7 @@ async def test_a_long_call_is_kept_alive(tmp_path: Path, shop: Shop, era: str, m
         call = {"name": "slow", "arguments": {"seconds": 0.3}}
         status, head, body = await w.send(message("tools/call", call), given)
         assert (status, head["Content-Type"]) == (200, "text/event-stream")
-        assert exchange.COMMENT in body
+        assert pending_response.COMMENT in body
         assert body.startswith(b"id: ") == (era == "handshake")
         assert event(body)["result"]["content"][0]["text"] == "done"
 

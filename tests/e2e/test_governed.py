@@ -195,7 +195,7 @@ async def test_what_follows_never_loosens_what_a_person_stopped(api: World) -> N
             return None
 
     stops, said = Stops(), {"remit.dev/on-drift": "quarantine"}
-    drifts = Drifts(api.driver.control.record, stops, lambda _: said)
+    drifts = Drifts(api.driver.authorization.record, stops, lambda _: said)
     one = Drift("new-tool", Subject(Kind.AGENT, "guest"), "nothing", "tool/x", "otlp", 1)
     await drifts.tell((), [one, one])
     assert halts == [("new-tool: tool/x", "acting")], "what holds already is not said again"
@@ -211,7 +211,7 @@ async def restarted(api: World) -> None:
     data, runtime = api.workspace.parent / "data", api.service.runtime
     await api.service.discoverer.turn()
     await api.service.discoverer.discovery.close()
-    drifts = Drifts(api.driver.control.record, api.driver.halting, runtime.annotations)
+    drifts = Drifts(api.driver.authorization.record, api.driver.halts, runtime.annotations)
     new = Discoverer(open_discovery(data, SystemClock()), lambda: runtime.bundle, SystemClock(), data / LEDGER, drifts)
     await new.start()
     # The API has the old one.

@@ -151,9 +151,9 @@ async def test_what_is_quarantined_may_read_but_not_act_or_the_reverse(
     async with gateway(tmp_path, shop) as of, client(of, of.token(), "2026-07-28") as agent:
         for holds, reads, acts in ((Holds.ACTING, True, False), (Holds.READING, False, True), (None, True, True)):
             if holds is None:
-                await of.driver.halting.resume(what, "ann")
+                await of.driver.halts.resume(what, "ann")
             else:
-                await of.driver.halting.halt(what, "ann", "odd", holds)
+                await of.driver.halts.halt(what, "ann", "odd", holds)
             read = await agent.call_tool("echo", {"text": "x"})
             act = await agent.call_tool("slow", {"seconds": 0})
             assert (not read.is_error, not act.is_error) == (reads, acts), holds
@@ -179,13 +179,13 @@ async def test_quarantine_outlives_a_restart_and_loosens_no_halt(tmp_path: Path)
 @pytest.mark.asyncio
 async def test_a_halt_outlives_a_restart(tmp_path: Path, shop: Shop) -> None:
     async with gateway(tmp_path, shop) as of:
-        await of.driver.halting.halt((Over.AGENT, "clerk"), "ann", "it spends")
+        await of.driver.halts.halt((Over.AGENT, "clerk"), "ann", "it spends")
     async with gateway(tmp_path, shop) as of:
         async with client(of, of.token(), "2026-07-28") as agent:
             with pytest.raises(MCPError, match="it spends"):
                 await agent.list_tools()
             assert (await agent.call_tool("echo", {"text": "x"})).is_error
-        [stop] = of.driver.halting.stops
+        [stop] = of.driver.halts.stops
         assert (stop.what, stop.by, stop.reason) == ((Over.AGENT, "clerk"), "ann", "it spends")
         assert of.effects() == []
 
@@ -197,9 +197,9 @@ async def test_a_call_under_way_is_cut_off_at_its_server_and_in_doubt(tmp_path: 
         call = asyncio.create_task(agent.call_tool("slow", {"seconds": 30}))
         await of.effects_are("slow began")
         what = (Over.TOOL, "shop/slow")
-        _, would = await of.driver.halting.drill(what, "ann")
+        _, would = await of.driver.halts.drill(what, "ann")
         assert not call.done()
-        _, cut = await of.driver.halting.halt(what, "ann", "too slow")
+        _, cut = await of.driver.halts.halt(what, "ann", "too slow")
         assert list(cut) == list(would)
         [ref] = cut
         said = await call
@@ -218,7 +218,7 @@ async def test_a_halt_that_was_left_cuts_off_what_is_under_way_and_is_taken_to_t
     tmp_path: Path, shop: Shop
 ) -> None:
     async with gateway(tmp_path, shop) as of, client(of, of.token(), "2026-07-28") as agent:
-        lease = of.driver.halting.leased(HaltFolder(tmp_path))
+        lease = of.driver.halts.leased(HaltFolder(tmp_path))
         call = asyncio.create_task(agent.call_tool("slow", {"seconds": 30}))
         await of.effects_are("slow began")
         left = leave(tmp_path, (Over.AGENT, "clerk"), "it hangs", 7)
@@ -231,7 +231,7 @@ async def test_a_halt_that_was_left_cuts_off_what_is_under_way_and_is_taken_to_t
             return not left.exists()
 
         await until(taken)
-        [stop] = of.driver.halting.stops
+        [stop] = of.driver.halts.stops
         assert (stop.what, stop.by) == ((Over.AGENT, "clerk"), BY)
         [record] = [one.body for one in await of.records(RecordKind.ADMIN) if "halt" in str(one.body)]
         assert isinstance(record, AdminBody)
@@ -254,8 +254,8 @@ async def test_what_was_left_is_read_before_anything_more_is_done(tmp_path: Path
     """Nobody renews the lease; by its clock, which goes on while a process stands still, it is too old."""
     async with gateway(tmp_path, shop) as of, client(of, of.token(), "2026-07-28") as agent:
         clock = Hands()
-        lease = Lease(clock, HaltFolder(tmp_path), lambda stop: of.driver.halting._halt(stop)[0])  # pyright: ignore[reportPrivateUsage]
-        of.driver._desk.lease = lease  # pyright: ignore[reportPrivateUsage]
+        lease = Lease(clock, HaltFolder(tmp_path), lambda stop: of.driver.halts._halt(stop)[0])  # pyright: ignore[reportPrivateUsage]
+        of.driver._engine.lease = lease  # pyright: ignore[reportPrivateUsage]
         assert not (await agent.call_tool("echo", {"text": "x"})).is_error
         leave(tmp_path, (Over.SERVER, "shop"), "stop it", 7)
         assert not (await agent.call_tool("echo", {"text": "x"})).is_error
@@ -267,7 +267,7 @@ async def test_what_was_left_is_read_before_anything_more_is_done(tmp_path: Path
 async def test_without_a_lease_nothing_is_done(tmp_path: Path, shop: Shop) -> None:
     async with gateway(tmp_path, shop) as of, client(of, of.token(), "2026-07-28") as agent:
         (tmp_path / HALTS).write_text("no folder")
-        lease = of.driver.halting.leased(HaltFolder(tmp_path))
+        lease = of.driver.halts.leased(HaltFolder(tmp_path))
         said = await agent.call_tool("echo", {"text": "x"})
         assert "cannot be read" in str(said.content)
         assert "stop/halted" in str(said.content)
@@ -319,11 +319,11 @@ async def test_what_was_left_is_in_force_before_the_service_is_ready(
     left = leave(tmp_path / "data", (Over.AGENT, "bott"), "it spends", 7)
     service = await build(Settings(data=tmp_path / "data", workspace=tmp_path / "workspace"), 7070)
     try:
-        [warning] = [one for one in caplog.records if one.name == "remit.pep.halting"]
+        [warning] = [one for one in caplog.records if one.name == "remit.pep.halts"]
         assert warning.getMessage().startswith("a halt was left over what does not run: it stops nobody")
         assert warning.__dict__["ref"] == "agent:bott"
         await asyncio.sleep(0)
-        assert [stop.name for stop in service.driver.halting.stops] == ["bott"]
+        assert [stop.name for stop in service.driver.halts.stops] == ["bott"]
     finally:
         await service.close()
     assert left.exists(), "it is taken away by the loop alone"
@@ -377,8 +377,8 @@ def test_who_halts_a_dead_service_is_told_which_folder_was_looked_at_and_how_to_
 async def test_a_task_that_runs_at_its_server_is_cut_off_and_listed(b: Bench) -> None:
     name = await begun(b)
     what = (Over.AGENT, "clerk")
-    _, would = await b.driver.halting.drill(what, "ann")
-    _, cut = await b.driver.halting.halt(what, "ann", "rogue")
+    _, would = await b.driver.halts.drill(what, "ann")
+    _, cut = await b.driver.halts.halt(what, "ann", "rogue")
     assert list(would) == list(cut) == [name]
 
     async def ended() -> bool:
@@ -396,7 +396,7 @@ async def test_a_task_that_runs_at_its_server_is_cut_off_and_listed(b: Bench) ->
 async def test_what_a_task_brought_is_not_released_to_who_is_halted(b: Bench) -> None:
     name = await begun(b)
     await under(b, name, status="completed", result=DONE)
-    await b.driver.halting.halt((Over.SERVER, "shop"), "ann", "rogue")
+    await b.driver.halts.halt((Over.SERVER, "shop"), "ann", "rogue")
     assert why(await get(b, name)) == Code.HALTED.value
 
 
@@ -405,7 +405,7 @@ async def test_a_halted_server_is_not_even_asked_what_it_offers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with bench(tmp_path) as b:
-        await b.driver.halting.halt((Over.SERVER, "shop"), "ann", "rogue")
+        await b.driver.halts.halt((Over.SERVER, "shop"), "ann", "rogue")
         before = len(b.trace)
         asked: list[str] = []
 
@@ -456,7 +456,7 @@ async def test_what_a_server_answered_stays_here_once_halted(tmp_path: Path, sho
             pending = append(draft)
             if draft.kind is RecordKind.OUTCOME:
                 of.ledger.append = append  # pyright: ignore[reportAttributeAccessIssue]
-                halts.append(asyncio.ensure_future(of.driver.halting.halt((Over.AGENT, "clerk"), "ann", "leaks")))
+                halts.append(asyncio.ensure_future(of.driver.halts.halt((Over.AGENT, "clerk"), "ann", "leaks")))
             return pending
 
         halts: list[asyncio.Future[Any]] = []
@@ -466,7 +466,7 @@ async def test_what_a_server_answered_stays_here_once_halted(tmp_path: Path, sho
         assert said.is_error
         assert "leaks" in str(said.content)
         await asyncio.gather(*halts)
-        assert of.driver.control.stopped(authority)
+        assert of.driver.authorization.stopped(authority)
         outcomes = [one.body for one in await of.records(RecordKind.OUTCOME)]
         assert [one.status for one in outcomes if isinstance(one, OutcomeBody)] == [Status.OK]
 
@@ -486,9 +486,9 @@ async def test_a_watch_of_what_may_be_read_no_more_ends(tmp_path: Path, what: St
             ):
                 if isinstance(told_, Updated):
                     seen.append(told_.uri)
-                    await b.driver.halting.halt(what, "ann", "odd", Holds.READING)
+                    await b.driver.halts.halt(what, "ann", "odd", Holds.READING)
             assert seen == ["note://a"], "of the rest, too: who watches it anew is told what is followed"
-            await b.driver.halting.resume(what, "ann")
+            await b.driver.halts.resume(what, "ann")
 
 
 @pytest.mark.asyncio

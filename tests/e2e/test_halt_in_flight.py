@@ -11,8 +11,8 @@ import pytest
 from remit.facts.record import RecordKind
 from remit.facts.stop import Holds, Over
 from remit.pep.answer import Refused
-from remit.pep.mcp import hearing, listening
-from remit.pep.mcp.changes import PENDING_MAX
+from remit.pep.mcp import connection_subscriptions, upstream_watches
+from remit.pep.mcp.change_notifications import PENDING_MAX
 from remit.policy.verdict import Code
 from remit.ports.upstream import Asked, Begun, Changed, Log, Offer, Progress, Updated
 from remit.trace.bodies import OutcomeBody, Status
@@ -64,7 +64,7 @@ async def halted_while_recorded(b: Bench, kind: RecordKind, what: Stopped, clien
     b.ledger.waits = {kind}
     under = asyncio.create_task(call(b, client=client))
     await said(b, f"queued {kind.value}")
-    halt = asyncio.create_task(b.driver.halting.halt(what, "ann", "rogue"))
+    halt = asyncio.create_task(b.driver.halts.halt(what, "ann", "rogue"))
     await asyncio.sleep(0)
     b.ledger.open.set()
     answer = await under
@@ -77,9 +77,9 @@ async def test_an_action_that_waits_for_its_client_is_ended_listed_and_told_why(
     for what in (SERVER, AGENT, (Over.TOOL, "shop/echo")):
         found = await asking(b)
         before = len(await outcomes(b))
-        _, would = await b.driver.halting.drill(what, "ann")
+        _, would = await b.driver.halts.drill(what, "ann")
         assert not found.over.done(), "a drill stops nobody"
-        _, cut = await b.driver.halting.halt(what, "ann", "rogue")
+        _, cut = await b.driver.halts.halt(what, "ann", "rogue")
         assert list(cut) == list(would) == [found.round.partition("/")[0]]
         assert found.over.done()
         await said(b, "dropped held-1")
@@ -87,7 +87,7 @@ async def test_an_action_that_waits_for_its_client_is_ended_listed_and_told_why(
         outcome = (await ended(b, before + 1))[-1]
         assert (outcome.intent, outcome.status) == (cut[0], Status.LOST)
         # Who stopped it is said to the client that comes back, also once it may act again.
-        await b.driver.halting.resume(what, "ann")
+        await b.driver.halts.resume(what, "ann")
         late = await b.driver.resume(b.authority(), ABLE, found.round, NAMED)
         assert why(late) == Code.HALTED.value
         assert why(await b.driver.resume(b.authority(), ABLE, found.round, NAMED)) == Code.ROUND_UNKNOWN.value
@@ -99,8 +99,8 @@ async def test_an_action_that_waits_for_its_client_is_ended_listed_and_told_why(
 async def test_what_was_ended_by_a_halt_is_not_ended_again_by_its_client_or_the_service(b: Bench) -> None:
     for forsakes in (True, False):
         found = await asking(b)
-        await b.driver.halting.halt(SERVER, "ann", "rogue")
-        await b.driver.halting.resume(SERVER, "ann")
+        await b.driver.halts.halt(SERVER, "ann", "rogue")
+        await b.driver.halts.resume(SERVER, "ann")
         if forsakes:
             b.driver.forsake(b.authority(), found.round)
     await b.driver.close()
@@ -129,7 +129,7 @@ async def test_a_server_that_wants_time_is_asked_no_more(b: Bench) -> None:
     under = asyncio.create_task(call(b))
     await said(b, "answered")
     await asyncio.sleep(0.01)
-    _, cut = await b.driver.halting.halt(SERVER, "ann", "rogue")
+    _, cut = await b.driver.halts.halt(SERVER, "ann", "rogue")
     assert len(cut) == 1
     assert why(await under) == Code.HALTED.value
     await lost_once(b)
@@ -181,7 +181,7 @@ async def test_a_task_that_begins_while_it_is_halted_is_cancelled(b: Bench) -> N
 
 def wired(test: Any) -> Any:
     async def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(listening, "LOOK_S", 0.02)
+        monkeypatch.setattr(upstream_watches, "LOOK_S", 0.02)
         async with edge(tmp_path) as w:
             allow_all(w)
             await test(w)
@@ -197,7 +197,7 @@ async def test_a_question_on_its_stream_is_withdrawn_and_the_call_says_who_stopp
     async with w.on(sid, "tools/call", {"name": "echo", "arguments": {"text": "a"}}) as stream:
         asked = await stream.message()
         assert asked["method"] == "elicitation/create"
-        await w.bench.driver.halting.halt(SERVER, "ann", "rogue")
+        await w.bench.driver.halts.halt(SERVER, "ann", "rogue")
         withdrawn = await stream.message()
         assert (withdrawn["method"], withdrawn["params"]["requestId"]) == ("notifications/cancelled", asked["id"])
         last = await stream.message()
@@ -212,7 +212,7 @@ async def test_a_client_that_comes_back_to_a_halted_round_is_told_why(w: Wire) -
     w.replies(ASKED)
     params: dict[str, Any] = {"name": "echo", "arguments": {"text": "a"}}
     _, first = await w.ask("tools/call", params)
-    await w.bench.driver.halting.halt(SERVER, "ann", "rogue")
+    await w.bench.driver.halts.halt(SERVER, "ann", "rogue")
     back = {"requestState": first["result"]["requestState"], "inputResponses": {"who": {"action": "accept"}}}
     _, last = await w.ask("tools/call", {**params, **back})
     text = last["result"]["content"][0]["text"]
@@ -223,7 +223,7 @@ async def test_a_client_that_comes_back_to_a_halted_round_is_told_why(w: Wire) -
 async def test_the_stream_of_who_is_halted_ends_and_says_why(w: Wire) -> None:
     async with w.asking("subscriptions/listen", {"notifications": WANTED}) as stream:
         await stream.message()
-        await w.bench.driver.halting.halt(AGENT, "ann", "rogue")
+        await w.bench.driver.halts.halt(AGENT, "ann", "rogue")
         put(w, Updated("note://a"))
         last = await stream.message()
         assert (last["id"], last["error"]["code"]) == (1, -32003)
@@ -240,17 +240,17 @@ async def test_a_stream_ends_with_what_it_follows_and_the_next_follows_the_rest(
         watched = len(w.watched)
         async with w.asking("subscriptions/listen", {"notifications": WANTED}) as stream:
             assert (await stream.message())["params"]["notifications"] == WANTED
-            await w.bench.driver.halting.halt(what, "ann", "rogue", holds)
+            await w.bench.driver.halts.halt(what, "ann", "rogue", holds)
             last = await stream.message()
             assert (last["id"], last["result"]["resultType"]) == (1, "complete")
         async with w.asking("subscriptions/listen", {"notifications": WANTED}) as stream:
             assert (await stream.message())["params"]["notifications"] == left
-            await asyncio.sleep(5 * listening.LOOK_S)
+            await asyncio.sleep(5 * upstream_watches.LOOK_S)
             if left:
                 put(w, Updated("note://a"), Updated("note://b"))
                 assert (await stream.message())["params"] == {"_meta": {SUBSCRIPTION: 1}, "uri": "note://b"}
         assert len(w.watched) - watched == (2 if left else 1), "a halted server is not even asked"
-        await w.bench.driver.halting.resume(what, "ann")
+        await w.bench.driver.halts.resume(what, "ann")
 
 
 @wired
@@ -262,10 +262,10 @@ async def test_a_connection_stands_again_after_what_it_follows_was_stopped(w: Wi
         w.watched.clear()
         async with w.send("GET", None, w.known(sid)) as stream:
             await until(lambda: _is_watched(w))
-            await w.bench.driver.halting.halt(SERVER, "ann", "rogue")
+            await w.bench.driver.halts.halt(SERVER, "ann", "rogue")
             while await stream.event() is not ...:
                 pass
-        await w.bench.driver.halting.resume(SERVER, "ann")
+        await w.bench.driver.halts.resume(SERVER, "ann")
     w.watched.clear()
     async with w.send("GET", None, w.known(sid)) as stream:
         told = [await stream.message() for _ in range(2)]
@@ -279,7 +279,7 @@ async def test_a_connection_stands_again_after_what_it_follows_was_stopped(w: Wi
 
 
 def test_a_connection_that_read_too_slowly_stands_again() -> None:
-    heard = hearing.Changes(lambda _: b"{}")
+    heard = connection_subscriptions.ChangeNotifications(lambda _: b"{}")
     heard.put(Changed(Offer.TOOLS))
     for number in range(PENDING_MAX):
         heard.put(Updated(f"note://{number}"))

@@ -17,7 +17,7 @@ from remit.facts.limits import DEFAULT
 from remit.facts.record import RecordKind, Ref
 from remit.facts.stop import Holds, Over
 from remit.pep.answer import Awaiting, Refused, Released
-from remit.pep.editing import NOTICE
+from remit.pep.argument_edits import NOTICE
 from remit.policy.verdict import Code
 from remit.ports.ledger import LedgerUnwritable
 from remit.trace.bodies import ActionBody, AdminBody, Choice, DecisionBody, Event
@@ -66,7 +66,7 @@ async def test_what_a_person_edited_runs_once_as_edited_and_the_agent_is_told(b:
     route(b, hold_s=30.0)
     call = asyncio.create_task(b.call("pay", **PAID))
     ident = await asked(b)
-    await b.driver.decisions.approve_edited(ident, BOB, {"to": "eve", "amount": 400}, "enough")
+    await b.driver.approvals.approve_edited(ident, BOB, {"to": "eve", "amount": 400}, "enough")
     told, done = texts(await call)
     assert told == NOTICE + '{"amount":400,"to":"eve"}'
     assert done == "done"
@@ -100,10 +100,10 @@ async def held_for(b: Bench, seconds: float) -> Answer:
 async def test_an_edit_is_claimed_by_what_was_asked_alone_also_after_a_restart(b: Bench) -> None:
     route(b)
     ident = (await waits(b)).ref
-    await b.driver.decisions.approve_edited(ident, BOB, {"amount": 400, "to": "eve"}, None)
+    await b.driver.approvals.approve_edited(ident, BOB, {"amount": 400, "to": "eve"}, None)
     assert isinstance(await b.call("pay", amount=400, to="eve"), Awaiting)
     assert calls(b) == []
-    b.driver._desk.lifting._edits.clear()  # pyright: ignore[reportPrivateUsage]
+    b.driver._engine.approval_matcher._edits.clear()  # pyright: ignore[reportPrivateUsage]
     assert texts(await b.call("pay", **PAID))[0].startswith(NOTICE)
     assert calls(b) == ['called pay {"amount":400,"to":"eve"}']
 
@@ -118,7 +118,7 @@ async def waits(b: Bench, **arguments: Any) -> Awaiting:
 async def test_an_edit_that_policy_would_permit_by_itself_is_used_up_all_the_same(b: Bench) -> None:
     route(b)
     ident = (await waits(b)).ref
-    await b.driver.decisions.approve_edited(ident, BOB, {"amount": 40, "to": "eve"}, None)
+    await b.driver.approvals.approve_edited(ident, BOB, {"amount": 40, "to": "eve"}, None)
     assert texts(await b.call("pay", **PAID))[1] == "done"
     assert (await approval(b, ident)).state is State.SUCCEEDED
     assert isinstance(await b.call("pay", **PAID), Awaiting)
@@ -129,7 +129,7 @@ async def test_an_edit_that_policy_would_permit_by_itself_is_used_up_all_the_sam
 async def test_an_edit_that_may_not_run_any_more_asks_people_anew(b: Bench) -> None:
     route(b)
     ident = (await waits(b)).ref
-    await b.driver.decisions.approve_edited(ident, BOB, {"amount": 400, "to": "zoe"}, None)
+    await b.driver.approvals.approve_edited(ident, BOB, {"amount": 400, "to": "zoe"}, None)
     [source] = b.bundle.catalog.policies
     changed = replace(source, text=source.text.replace('"stranger"', '"zoe"'))
     b.bundle = compiled(replace(b.bundle.catalog, policies=(changed,)))
@@ -153,12 +153,12 @@ async def test_what_may_not_run_is_no_edit(b: Bench) -> None:
         ({"amount": 400, "to": "\ud800"}, "canonical form"),
     ):
         with pytest.raises(EditRefused, match=why):
-            await b.driver.decisions.approve_edited(ident, BOB, arguments, None)
+            await b.driver.approvals.approve_edited(ident, BOB, arguments, None)
     with pytest.raises(VoteRefused, match="requester"):
-        await b.driver.decisions.approve_edited(ident, b.bundle.catalog.users["ann"], {"amount": 1, "to": "eve"}, None)
+        await b.driver.approvals.approve_edited(ident, b.bundle.catalog.users["ann"], {"amount": 1, "to": "eve"}, None)
     route(b, edits=False)
     with pytest.raises(VoteRefused, match="do not let people approve other arguments"):
-        await b.driver.decisions.approve_edited(ident, BOB, {"amount": 1, "to": "eve"}, None)
+        await b.driver.approvals.approve_edited(ident, BOB, {"amount": 1, "to": "eve"}, None)
     assert await b.records(RecordKind.DECISION) == []
     assert (await approval(b, ident)).state is State.PENDING
 
@@ -172,7 +172,7 @@ async def test_an_edit_that_meets_another_gate_is_left_to_the_agent(b: Bench) ->
     route(b)
     ident = (await waits(b)).ref
     with pytest.raises(EditRefused, match="gates that nobody is asked about: zoe"):
-        await b.driver.decisions.approve_edited(ident, BOB, {"amount": 400, "to": "zoe"}, None)
+        await b.driver.approvals.approve_edited(ident, BOB, {"amount": 400, "to": "zoe"}, None)
 
 
 @driven
@@ -180,15 +180,15 @@ async def test_the_second_of_two_says_yes_to_what_the_first_made_of_it(b: Bench)
     route(b, count=2)
     ident = (await waits(b)).ref
     before = await approval(b, ident)
-    await b.driver.decisions.decide(ident, CAT, Choice.APPROVE, None)
-    edited = await b.driver.decisions.approve_edited(ident, BOB, {"amount": 400, "to": "eve"}, None, shown=before.nonce)
+    await b.driver.approvals.decide(ident, CAT, Choice.APPROVE, None)
+    edited = await b.driver.approvals.approve_edited(ident, BOB, {"amount": 400, "to": "eve"}, None, shown=before.nonce)
     assert (edited.state, [vote.by for vote in edited.votes]) == (State.PENDING, ["bob"])
     for shown in (None, before.nonce, "forged"):
         with pytest.raises(VoteRefused) as stale:
-            await b.driver.decisions.decide(ident, CAT, Choice.APPROVE, None, shown=shown)
+            await b.driver.approvals.decide(ident, CAT, Choice.APPROVE, None, shown=shown)
         assert stale.value.stale
     assert calls(b) == []
-    agreed = await b.driver.decisions.decide(ident, CAT, Choice.APPROVE, None, shown=edited.shown)
+    agreed = await b.driver.approvals.decide(ident, CAT, Choice.APPROVE, None, shown=edited.shown)
     assert agreed.state is State.APPROVED
     assert texts(await b.call("pay", **PAID))[1] == "done"
     assert calls(b) == ['called pay {"amount":400,"to":"eve"}']
@@ -198,12 +198,12 @@ async def test_the_second_of_two_says_yes_to_what_the_first_made_of_it(b: Bench)
 async def test_two_who_decide_at_once_are_two_yeses_or_one_end(b: Bench) -> None:
     route(b, count=2)
     ident = (await waits(b)).ref
-    yes = (b.driver.decisions.decide(ident, who, Choice.APPROVE, None) for who in (BOB, CAT, BOB, CAT))
+    yes = (b.driver.approvals.decide(ident, who, Choice.APPROVE, None) for who in (BOB, CAT, BOB, CAT))
     found = await asyncio.gather(*yes)
     assert found[-1].state is State.APPROVED
     assert len(await b.records(RecordKind.DECISION)) == 2
     other = (await waits(b, amount=501, to="eve")).ref
-    said = (b.driver.decisions.decide(other, who, Choice.DENY, None) for who in (BOB, CAT))
+    said = (b.driver.approvals.decide(other, who, Choice.DENY, None) for who in (BOB, CAT))
     ended = await asyncio.gather(*said, return_exceptions=True)
     assert sum(isinstance(one, VoteRefused) for one in ended) == 1
 
@@ -213,7 +213,7 @@ async def test_a_reason_reaches_the_agent_and_the_no_stands(b: Bench) -> None:
     route(b, hold_s=30.0)
     call = asyncio.create_task(b.call("pay", **PAID))
     ident = await asked(b)
-    await b.driver.decisions.decide(ident, BOB, Choice.DENY, "our secret", reason="wrong-target")
+    await b.driver.approvals.decide(ident, BOB, Choice.DENY, "our secret", reason="wrong-target")
     answer = await call
     assert codes(answer) >= {Code.APPROVAL_REFUSED}
     assert isinstance(answer, Refused)
@@ -229,7 +229,7 @@ async def test_a_no_stands_after_a_restart_until_its_approval_would_have_ended(t
     async with bench(tmp_path) as b:
         route(b)
         ident = (await waits(b)).ref
-        await b.driver.decisions.decide(ident, BOB, Choice.DENY, None, reason="not-now")
+        await b.driver.approvals.decide(ident, BOB, Choice.DENY, None, reason="not-now")
         root = b.root
     async with bench(tmp_path) as b:
         b.root = root
@@ -249,7 +249,7 @@ async def test_a_stopped_session_does_nothing_any_more(b: Bench) -> None:
     b.upstream.answers.clear()
     running = asyncio.create_task(b.call("pay"))
     await traced(b, "called pay")
-    stopped = await b.driver.halting.stop_session(ident, BOB, "suspicious", None)
+    stopped = await b.driver.halts.stop_session(ident, BOB, "suspicious", None)
     assert stopped == f"{b.root}0"
     for one in (call, other, running):
         assert codes(await one) >= {Code.HALTED}
@@ -260,7 +260,7 @@ async def test_a_stopped_session_does_nothing_any_more(b: Bench) -> None:
     assert codes(below) == {Code.HALTED}
     assert "stopped by user:bob: it looks as if" in repr(below)
     with pytest.raises(VoteRefused, match="not one of those"):
-        await b.driver.halting.stop_session(ident, b.bundle.catalog.users["dan"], "suspicious", None)
+        await b.driver.halts.stop_session(ident, b.bundle.catalog.users["dan"], "suspicious", None)
     assert [name for _, name in await b.ledger.stopped()] == [f"{b.root}0"]
 
 
@@ -285,7 +285,7 @@ async def test_a_caller_that_hangs_up_withdraws_his_question(b: Bench) -> None:
 
     await until(cancelled)
     with pytest.raises(VoteRefused, match="cancelled"):
-        await b.driver.decisions.decide(ident, BOB, Choice.APPROVE, None)
+        await b.driver.approvals.decide(ident, BOB, Choice.APPROVE, None)
 
 
 @driven
@@ -321,17 +321,17 @@ async def test_a_deputy_decides_and_glass_is_broken_alone(b: Bench) -> None:
     dan = b.bundle.catalog.users["dan"]
     ident = (await waits(b)).ref
     until_ms = (await approval(b, ident)).expires_ms
-    handed = await b.driver.decisions.delegate(ident, BOB, "dan", until_ms, None)
+    handed = await b.driver.approvals.delegate(ident, BOB, "dan", until_ms, None)
     assert [(one.by, one.to) for one in handed.delegations] == [("bob", "dan")]
-    half = await b.driver.decisions.decide(ident, dan, Choice.APPROVE, None)
+    half = await b.driver.approvals.decide(ident, dan, Choice.APPROVE, None)
     assert half.state is State.PENDING
-    broken = await b.driver.decisions.break_glass(ident, OLI, "the site is down")
+    broken = await b.driver.approvals.break_glass(ident, OLI, "the site is down")
     assert (broken.state, broken.expires_ms < until_ms) == (State.APPROVED, False)
     assert isinstance(await b.call("pay", **PAID), Released)
-    looked = await b.driver.decisions.review_glass(ident, BOB, "fine")
+    looked = await b.driver.approvals.review_glass(ident, BOB, "fine")
     assert looked.glass is not None
     assert looked.glass.reviewed_by == "bob"
-    again = await b.driver.decisions.review_glass(ident, CAT, None)
+    again = await b.driver.approvals.review_glass(ident, CAT, None)
     assert again.glass == looked.glass
     assert len(calls(b)) == 1
 
@@ -342,7 +342,7 @@ async def test_ten_thousand_claims_at_once_have_one_winner_each(tmp_path: Path) 
     async with bench(tmp_path) as b:
         route(b, hold_s=0.0)
         limits = replace(DEFAULT, asks_per_hour_max=10**6)
-        b.driver._desk.lifting._limits = limits  # pyright: ignore[reportPrivateUsage]
+        b.driver._engine.approval_matcher._limits = limits  # pyright: ignore[reportPrivateUsage]
         roots = [f"run{number}-" for number in range(approvals)]
 
         def call(root: str, number: int) -> Any:
@@ -351,7 +351,7 @@ async def test_ten_thousand_claims_at_once_have_one_winner_each(tmp_path: Path) 
 
         waiting = [await call(root, number) for number, root in enumerate(roots)]
         for one in waiting:
-            await b.driver.decisions.decide(one.ref, BOB, Choice.APPROVE, None)
+            await b.driver.approvals.decide(one.ref, BOB, Choice.APPROVE, None)
         order = [(root, number) for _ in range(claims) for number, root in enumerate(roots)]
         answers = await asyncio.gather(*[call(root, number) for root, number in order])
         assert len(answers) == 10_000
@@ -368,11 +368,11 @@ async def test_ten_thousand_claims_at_once_have_one_winner_each(tmp_path: Path) 
 async def test_what_waited_is_withdrawn_however_soon_what_was_stopped_acts_again(b: Bench) -> None:
     route(b, channels=())
     idents = [(await waits(b)).ref, (await waits(b, amount=600, to="eve")).ref]
-    await b.driver.decisions.decide(idents[1], BOB, Choice.APPROVE, None)
-    await b.driver.halting.halt((Over.AGENT, "clerk"), "ann", "odd")
-    await b.driver.halting.resume((Over.AGENT, "clerk"), "cat")
+    await b.driver.approvals.decide(idents[1], BOB, Choice.APPROVE, None)
+    await b.driver.halts.halt((Over.AGENT, "clerk"), "ann", "odd")
+    await b.driver.halts.resume((Over.AGENT, "clerk"), "cat")
     assert [(await approval(b, ident)).state for ident in idents] == [State.CANCELLED, State.CANCELLED]
-    assert await b.driver.control.expire_due() == 0
+    assert await b.driver.authorization.expire_due() == 0
     assert isinstance(await b.call("pay", amount=600, to="eve"), Awaiting), "what was approved before is asked anew"
 
 
@@ -392,8 +392,8 @@ async def test_what_a_chain_waits_for_is_withdrawn_though_its_proposal_is_still_
         return None if unread >= 0 else await real(ref)
 
     b.ledger.__dict__["entry"] = entry
-    await b.driver.halting.halt((Over.AGENT, "clerk"), "ann", "odd")
-    await b.driver.halting.resume((Over.AGENT, "clerk"), "cat")
+    await b.driver.halts.halt((Over.AGENT, "clerk"), "ann", "odd")
+    await b.driver.halts.resume((Over.AGENT, "clerk"), "cat")
     assert (await approval(b, waiting.ref)).state is State.CANCELLED
     assert unread < 0
 
@@ -402,31 +402,31 @@ async def test_what_a_chain_waits_for_is_withdrawn_though_its_proposal_is_still_
 
     assert isinstance(await b.call("pay", chain, **PAID), Awaiting)
     b.ledger.__dict__.update(entry=never, unwritable=lambda: "the disk is full")
-    await b.driver.halting.halt((Over.AGENT, "clerk"), "ann", "odd")
+    await b.driver.halts.halt((Over.AGENT, "clerk"), "ann", "odd")
     with pytest.raises(LedgerUnwritable, match="the disk is full"):
-        await b.driver.halting.resume((Over.AGENT, "clerk"), "cat")
+        await b.driver.halts.resume((Over.AGENT, "clerk"), "cat")
 
 
 @driven
 async def test_what_people_stopped_is_withdrawn_and_nobody_is_asked_any_more(b: Bench) -> None:
     route(b, channels=())
     idents = [(await waits(b)).ref, (await waits(b, amount=600, to="eve")).ref]
-    await b.driver.decisions.decide(idents[1], BOB, Choice.APPROVE, None)
+    await b.driver.approvals.decide(idents[1], BOB, Choice.APPROVE, None)
     other = await b.call("pay", b.authority("helper"), amount=500, to="eve")
     assert isinstance(other, Awaiting)
-    assert await b.driver.control.expire_due() == 0
-    await b.driver.halting.halt((Over.AGENT, "clerk"), "ann", "odd")
-    assert await b.driver.control.expire_due() == 2
+    assert await b.driver.authorization.expire_due() == 0
+    await b.driver.halts.halt((Over.AGENT, "clerk"), "ann", "odd")
+    assert await b.driver.authorization.expire_due() == 2
     assert [(await approval(b, ident)).state for ident in idents] == [State.CANCELLED, State.CANCELLED]
     assert (await approval(b, other.ref)).state is State.PENDING
     [why, _] = [one.body for one in await b.records(RecordKind.ADMIN) if isinstance(one.body, AdminBody)
                 and one.body.event is Event.APPROVAL_CANCELLED]  # fmt: skip
     assert why.data == {"why": "agent clerk was stopped by ann: odd"}
-    assert await b.driver.control.expire_due() == 0
-    await b.driver.halting.resume((Over.AGENT, "clerk"), "cat")
+    assert await b.driver.authorization.expire_due() == 0
+    await b.driver.halts.resume((Over.AGENT, "clerk"), "cat")
     assert isinstance(await b.call("pay", **PAID), Awaiting), "asked anew"
-    assert await b.driver.control.expire_due() == 0
-    await b.driver.halting.halt((Over.TOOL, "shop/pay"), "ann", "odd", Holds.READING)
-    assert await b.driver.control.expire_due() == 0, "to pay is to act"
-    await b.driver.halting.halt((Over.TOOL, "shop/pay"), "ann", "odd", Holds.ACTING)
-    assert await b.driver.control.expire_due() == 2
+    assert await b.driver.authorization.expire_due() == 0
+    await b.driver.halts.halt((Over.TOOL, "shop/pay"), "ann", "odd", Holds.READING)
+    assert await b.driver.authorization.expire_due() == 0, "to pay is to act"
+    await b.driver.halts.halt((Over.TOOL, "shop/pay"), "ann", "odd", Holds.ACTING)
+    assert await b.driver.authorization.expire_due() == 2

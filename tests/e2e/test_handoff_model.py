@@ -155,7 +155,7 @@ class World:
     async def yes(self, who: Any) -> None:
         shown = (await self.approval()).shown
         driver = self.b.driver
-        await self.say(lambda: driver.decisions.decide(self.ident, who, Choice.APPROVE, None, shown=shown))
+        await self.say(lambda: driver.approvals.decide(self.ident, who, Choice.APPROVE, None, shown=shown))
 
     async def happens(self, event: str) -> None:
         """Let `event` happen."""
@@ -169,22 +169,22 @@ class World:
             case "edit":
                 before, self.edits = await self.approval(), self.edits + 1
                 given = {"amount": 400 + self.edits, "to": "eve"}
-                await self.say(lambda: driver.decisions.approve_edited(ident, BOB, given, None, shown=before.shown))
+                await self.say(lambda: driver.approvals.approve_edited(ident, BOB, given, None, shown=before.shown))
                 if (await self.approval()).edit != before.edit:
                     self.shows = canonical(given)
             case "delegate":
                 end = (await self.approval()).expires_ms
-                await self.say(lambda: driver.decisions.delegate(ident, CAT, "dan", end, None))
+                await self.say(lambda: driver.approvals.delegate(ident, CAT, "dan", end, None))
             case "glass":
-                await self.say(lambda: driver.decisions.break_glass(ident, OLI, "down"))
+                await self.say(lambda: driver.approvals.break_glass(ident, OLI, "down"))
             case "deny":
-                await self.say(lambda: driver.decisions.decide(ident, BOB, Choice.DENY, None, reason="not-now"))
+                await self.say(lambda: driver.approvals.decide(ident, BOB, Choice.DENY, None, reason="not-now"))
             case "stop":
-                await driver.halting.stop_session(ident, BOB, "suspicious", None)
+                await driver.halts.stop_session(ident, BOB, "suspicious", None)
                 self.b.ledger.open.set()
             case "expire":
                 self.clock.ahead_ms += 61_000
-                await driver.control.expire_due()
+                await driver.authorization.expire_due()
             case _:
                 await self.befalls(event)
         await asyncio.sleep(0)
@@ -203,7 +203,7 @@ class World:
                 call = asyncio.create_task(self.b.call("pay", self.who(), **ASKED))
 
                 async def waits() -> bool:
-                    return call.done() or bool(self.b.memory._stirring._waiting)  # pyright: ignore[reportPrivateUsage]
+                    return call.done() or bool(self.b.memory._condition._waiting)  # pyright: ignore[reportPrivateUsage]
 
                 await until(waits)
                 call.cancel()

@@ -168,7 +168,9 @@ async def test_incidents_are_made_again_from_the_ledger_alone(
     tail = LedgerTail(api.workspace.parent / "data" / LEDGER, (RecordKind.ADMIN, RecordKind.PROPOSAL), whole=True)
     monkeypatch.setattr(following, "PAGE", 7)
     path = tmp_path / "incidents.db"
-    again = Handling(tail, lambda: SqliteIncidents(path), api.service.ledger, api.driver.control.record, SystemClock())
+    again = Handling(
+        tail, lambda: SqliteIncidents(path), api.service.ledger, api.driver.authorization.record, SystemClock()
+    )
     await again.turn()
     ours = {one.ident: one for one in await api.service.incidents.listed(tuple(State), 1000)}
     theirs = {one.ident: one for one in await again.listed(tuple(State), 1000)}

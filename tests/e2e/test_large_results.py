@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from remit.facts.catalog import PolicySource
 from remit.facts.record import RecordKind
-from remit.pep import ending
+from remit.pep import outcomes
 from remit.pep.answer import Refused, Released
 from remit.policy.verdict import Code
 from remit.ports.upstream import Result
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.e2e.gateway_parts import Bench
 
 WAIT_S = 20.0
-LARGE = "word " * (ending.ON_LOOP_BYTES_MAX // 5)
+LARGE = "word " * (outcomes.ON_LOOP_BYTES_MAX // 5)
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Held:
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Held:
-    found, real = Held(), ending.judge_result
+    found, real = Held(), outcomes.judge_result
 
     def judge(*given: Any, **more: Any) -> Judgement:
         is_main = threading.current_thread() is threading.main_thread()
@@ -54,7 +54,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Held:
             assert is_main or found.go.wait(WAIT_S), "nobody let it go on"
         return real(*given, **more)
 
-    monkeypatch.setattr(ending, "judge_result", judge)
+    monkeypatch.setattr(outcomes, "judge_result", judge)
     return found
 
 
@@ -68,7 +68,7 @@ def said(text: str) -> Result:
     return Result({"content": [{"type": "text", "text": text}]}, is_error=False)
 
 
-async def outcomes(b: Bench) -> list[OutcomeBody]:
+async def outcome_bodies(b: Bench) -> list[OutcomeBody]:
     found = [entry.body for entry in await b.records(RecordKind.OUTCOME)]
     return [one for one in found if isinstance(one, OutcomeBody)]
 
@@ -93,9 +93,9 @@ async def test_others_are_served_while_a_large_result_is_judged(b: Bench, held: 
     assert isinstance(answer, Released)
     assert (LARGE in answer.result.decode(), answer.labels) == (True, frozenset({"untrusted"}))
     assert held.threads == [False, True], "what is small is judged where it is"
-    ends = await outcomes(b)
+    ends = await outcome_bodies(b)
     assert [(one.status, one.labels) for one in ends] == [(Status.OK, ("untrusted",))] * 2
-    assert ends[1].result_bytes > ending.ON_LOOP_BYTES_MAX
+    assert ends[1].result_bytes > outcomes.ON_LOOP_BYTES_MAX
 
 
 @pytest.mark.asyncio
@@ -106,7 +106,7 @@ async def test_a_client_that_leaves_meanwhile_leaves_its_call_in_doubt(b: Bench,
         await task
     held.go.set()
     await b.call("echo", text="small")
-    assert [one.status for one in await outcomes(b)] == [Status.LOST, Status.OK]
+    assert [one.status for one in await outcome_bodies(b)] == [Status.LOST, Status.OK]
 
 
 @pytest.mark.parametrize("text", ["small", LARGE])
@@ -114,14 +114,14 @@ async def test_a_client_that_leaves_meanwhile_leaves_its_call_in_doubt(b: Bench,
 async def test_what_cannot_be_judged_is_not_shown_and_its_call_is_in_doubt(
     b: Bench, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    real = ending.judge_result
+    real = outcomes.judge_result
 
     def judge(*given: Any, **more: Any) -> Judgement:
         if text in str(given[5]):
             raise MemoryError
         return real(*given, **more)
 
-    monkeypatch.setattr(ending, "judge_result", judge)
+    monkeypatch.setattr(outcomes, "judge_result", judge)
     b.upstream.reply = said(text)
     answer = await b.call("echo", text="odd")
     assert isinstance(answer, Refused)
@@ -129,7 +129,7 @@ async def test_what_cannot_be_judged_is_not_shown_and_its_call_is_in_doubt(
     assert answer.sent
     b.upstream.reply = said("fine")
     assert isinstance(await b.call("echo", text="next"), Released)
-    assert [(one.status, one.error) for one in await outcomes(b)] == [
+    assert [(one.status, one.error) for one in await outcome_bodies(b)] == [
         (Status.LOST, "Remit failed in judging what its server answered"), (Status.OK, None),
     ]  # fmt: skip
 
@@ -144,21 +144,21 @@ async def test_it_has_the_labels_of_the_bundle_that_runs_once_it_is_judged(b: Be
     answer = await task
     assert isinstance(answer, Released)
     assert answer.labels == {"untrusted", "confidential"}
-    assert [one.labels for one in await outcomes(b)] == [("confidential", "untrusted")]
+    assert [one.labels for one in await outcome_bodies(b)] == [("confidential", "untrusted")]
 
 
 @pytest.mark.asyncio
 async def test_more_than_may_wait_is_withheld_and_its_outcome_is_what_it_was(
     b: Bench, held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("remit.pep.aside.BYTES_MAX", 4 * len(LARGE) + 1_000)
+    monkeypatch.setattr("remit.pep.worker_thread.BYTES_MAX", 4 * len(LARGE) + 1_000)
     task = await large(b, held)
     answer = await b.call("echo", text="one more")
     assert isinstance(answer, Released)
     assert b"too many large results of this agent" in answer.result
     held.go.set()
     assert isinstance(await task, Released)
-    assert [one.status for one in await outcomes(b)] == [Status.OK, Status.OK]
+    assert [one.status for one in await outcome_bodies(b)] == [Status.OK, Status.OK]
 
 
 @pytest.mark.asyncio
@@ -166,13 +166,13 @@ async def test_it_is_covered_where_it_is_judged(b: Bench, monkeypatch: pytest.Mo
     """What looks for what is to be covered takes longer than all else."""
     owes = '@id("covers") @obligation("redact:email") permit (principal, action, resource);'
     b.bundle = compiled(replace(b.bundle.catalog, policies=(PolicySource("covers.cedar", owes),)))
-    real, threads = ending.covered_shown, list[bool]()
+    real, threads = outcomes.redact_shown, list[bool]()
 
     def cover(*given: Any, **more: Any) -> Any:
         threads.append(threading.current_thread() is threading.main_thread())
         return real(*given, **more)
 
-    monkeypatch.setattr(ending, "covered_shown", cover)
+    monkeypatch.setattr(outcomes, "redact_shown", cover)
     for text in ("eve@example.org", f"{LARGE} eve@example.org"):
         b.upstream.reply = said(text)
         answer = await b.call("echo", text="any")
@@ -188,7 +188,7 @@ async def test_an_error_of_ours_in_that_thread_shows_nothing_and_says_that_the_c
     def fails(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(ending, "judge_result", fails)
+    monkeypatch.setattr(outcomes, "judge_result", fails)
     b.upstream.reply = said(LARGE)
     refused = await b.call("echo", text="large")
     assert isinstance(refused, Refused)

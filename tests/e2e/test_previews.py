@@ -88,7 +88,7 @@ async def foreseen(b: Bench, ident: str) -> Foreseen:
 
     async def over() -> Foreseen | None:
         approval = await b.ledger.approval(ident)
-        found = None if approval is None else b.driver.decisions.foreseen(approval)
+        found = None if approval is None else b.driver.approvals.foreseen(approval)
         return None if found is None or "not answered yet" in found.why else found
 
     found = await until(over)
@@ -124,7 +124,7 @@ async def test_a_dry_run_is_an_action_of_its_own_and_tells_people_alone(b: Bench
     assert (said.subject, said.data) == (ident, {"intent": outcome.intent})
     # Asked again while it waits, it is made no second time; approved, the call itself runs, once.
     assert await pays(b) == ident
-    await b.driver.decisions.decide(ident, BOB, Choice.APPROVE, None)
+    await b.driver.approvals.decide(ident, BOB, Choice.APPROVE, None)
     assert isinstance(await b.call("pay", **PAID), Released)
     assert called(b) == [PLANNED, 'called pay {"amount":500,"to":"eve"}']
 
@@ -134,7 +134,7 @@ async def test_a_tool_without_one_has_none(b: Bench) -> None:
     ident = await pays(b)
     approval = await b.ledger.approval(ident)
     assert approval is not None
-    assert b.driver.decisions.foreseen(approval) is None
+    assert b.driver.approvals.foreseen(approval) is None
     assert called(b) == []
 
 
@@ -156,7 +156,7 @@ async def test_one_that_policy_does_not_permit_outright_is_not_made(tmp_path: Pa
 async def test_one_uses_up_no_approval_that_was_given_for_the_same_call(b: Bench) -> None:
     offering(b, PLANS_GATED)
     given = await pays(b, "plan")
-    await b.driver.decisions.decide(given, BOB, Choice.APPROVE, None)
+    await b.driver.approvals.decide(given, BOB, Choice.APPROVE, None)
     found = await foreseen(b, await pays(b))
     assert "unasked" in found.why
     approval = await b.ledger.approval(given)
@@ -183,7 +183,7 @@ async def test_one_by_an_argument_makes_nothing_less_new(b: Bench) -> None:
     ident = await pays(b, "wire")
     assert "new to this agent" in (await foreseen(b, ident)).why
     assert called(b) == []
-    await b.driver.decisions.decide(ident, BOB, Choice.APPROVE, None)
+    await b.driver.approvals.decide(ident, BOB, Choice.APPROVE, None)
     assert isinstance(await b.call("wire", **PAID), Released)
     assert await foreseen(b, await pays(b, "wire", amount=600, to="eve")) == Foreseen("shop/wire", "done")
 
@@ -266,7 +266,7 @@ async def test_an_edit_makes_it_void_and_has_it_made_anew_while_the_caller_is_th
     call = asyncio.create_task(b.call("pay", **PAID))
     ident = await asked(b)
     assert (await foreseen(b, ident)).text == "done"
-    await b.driver.decisions.approve_edited(ident, BOB, {"amount": 400, "to": "eve"}, None)
+    await b.driver.approvals.approve_edited(ident, BOB, {"amount": 400, "to": "eve"}, None)
 
     async def anew() -> bool:
         return len(called(b)) == 2
@@ -283,11 +283,11 @@ async def test_an_edit_whose_caller_is_gone_is_shown_without_one(b: Bench) -> No
     offering(b, count=2)
     ident = await pays(b)
     assert (await foreseen(b, ident)).text == "done"
-    await b.driver.decisions.approve_edited(ident, BOB, {"amount": 400, "to": "eve"}, None)
+    await b.driver.approvals.approve_edited(ident, BOB, {"amount": 400, "to": "eve"}, None)
     found = await foreseen(b, ident)
     assert not found.text, "what was shown of other arguments is void"
     assert "its caller has to be there" in found.why
-    b.driver._desk.lifting._edits.clear()  # pyright: ignore[reportPrivateUsage]
+    b.driver._engine.approval_matcher._edits.clear()  # pyright: ignore[reportPrivateUsage]
     assert await pays(b) == ident
     assert (await foreseen(b, ident)).text == "done"
     assert called(b) == [PLANNED, 'called plan {"amount":400,"to":"eve"}']
@@ -317,7 +317,7 @@ async def test_who_may_act_no_more_has_none_made(b: Bench) -> None:
         return bool(called(b))
 
     await until(sent)
-    _, cut = await b.driver.halting.halt((Over.AGENT, "clerk"), "ann", "odd")
+    _, cut = await b.driver.halts.halt((Over.AGENT, "clerk"), "ann", "odd")
     assert len(cut) == 1
     assert (await foreseen(b, ident)).why.startswith("agent clerk was stopped by ann: odd")
     [outcome] = await outcomes(b)

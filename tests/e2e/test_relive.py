@@ -41,7 +41,7 @@ async def lived(b: Bench) -> None:
     await b.call("pay", b.authority("guest"), amount=1, to="eve")
     await b.call("pay", b.authority("clerk", "helper"), amount=2, to="eve")
     waiting = asyncio.create_task(b.call("pay", amount=500, to="eve"))
-    await b.driver.decisions.decide(await asked(b), b.bundle.catalog.users["bob"], Choice.APPROVE, None)
+    await b.driver.approvals.decide(await asked(b), b.bundle.catalog.users["bob"], Choice.APPROVE, None)
     await waiting
     await b.call("pay", amount=500, to="eve")
     await b.call("echo", text="hi")
@@ -118,7 +118,7 @@ async def test_what_a_breaker_or_a_halt_denied_is_no_change_of_policy(tmp_path: 
         b.bundle = compiled(replace(b.bundle.catalog, breakers={"loops": loops}))
         for _ in range(3):
             await b.call("pay", amount=1, to="eve")
-        await b.driver.halting.halt((Whom.AGENT, "helper"), "ann", "odd")
+        await b.driver.halts.halt((Whom.AGENT, "helper"), "ann", "odd")
         await b.call("pay", b.authority("helper"), amount=2, to="eve")
         bundle = b.bundle
     ledger = tmp_path / "ledger.sqlite3"
@@ -210,14 +210,14 @@ async def test_what_was_granted_said_and_new_comes_out_as_it_was(tmp_path: Path)
         for amount in (500, 600):
             await b.call("pay", amount=amount, to="eve")
             ident = await asked(b)
-            await b.driver.decisions.decide(ident, bob, Choice.APPROVE, None)
+            await b.driver.approvals.decide(ident, bob, Choice.APPROVE, None)
             await b.call("pay", amount=amount, to="eve")
             grant = await b.driver.grants.give(ident, bob, Wish(Scope.SESSION), None)
             await b.call("pay", amount=amount, to="eve")
         await b.driver.grants.revoke(grant.ident, bob, None)
         await b.call("pay", amount=600, to="eve")
         await b.call("echo", text="new")
-        await b.driver.decisions.decide(await asked(b, 2), bob, Choice.APPROVE, None)
+        await b.driver.approvals.decide(await asked(b, 2), bob, Choice.APPROVE, None)
         await b.call("echo", text="new")
         await b.call("echo", text="known")
         for source, units in (("agent", 2_500), ("harness", 3_000)):

@@ -13,7 +13,7 @@ from remit.facts.record import RecordKind, Ref
 from remit.pep import notices
 from remit.pep import rounds as opened
 from remit.pep.answer import Asking, Awaiting, Client, Failed, Refused, Released
-from remit.pep.showing import QUESTION_BYTES_MAX
+from remit.pep.message_filter import QUESTION_BYTES_MAX
 from remit.policy.verdict import Code
 from remit.ports.upstream import Asked, Era, Failure, Log, Offer, Progress, Question, Result
 from remit.trace.bodies import ActionBody, Choice, ExchangeBody, OutcomeBody, Passed, Status
@@ -159,7 +159,7 @@ async def test_an_approved_call_that_is_asked_for_more_asks_people_again(b: Benc
     first = await call(b, "pay", **paid)
     assert isinstance(first, Awaiting)
     bob = b.bundle.catalog.users["bob"]
-    await b.driver.decisions.decide(first.ref, bob, Choice.APPROVE, None)
+    await b.driver.approvals.decide(first.ref, bob, Choice.APPROVE, None)
     found = await asking(b, "pay", **paid)
     waiting = await b.driver.resume(b.authority(), ABLE, found.round, NAMED)
     assert isinstance(waiting, Awaiting), "more than yes or no"
@@ -169,7 +169,7 @@ async def test_an_approved_call_that_is_asked_for_more_asks_people_again(b: Benc
     assert b'"responses":{"who"' in entry.body.arguments
     asked: Json = {"who": {"method": WHO.method, "params": {"message": "who?", "requestedSchema": {"type": "object"}}}}
     assert entry.body.arguments.endswith(b',"questions":%s}' % canonical(asked)), "people see to what question"
-    await b.driver.decisions.decide(waiting.ref, bob, Choice.APPROVE, None)
+    await b.driver.approvals.decide(waiting.ref, bob, Choice.APPROVE, None)
     b.upstream.then = [Asked({"who": WHO}, "held-2"), DONE]
     second = await b.driver.resume(b.authority(), ABLE, found.round, {})
     assert isinstance(second, Asking), second
@@ -186,7 +186,7 @@ async def test_what_people_said_of_an_answer_is_said_of_no_other_question(b: Ben
     async def approved(message: str) -> Asking:
         first = await call(b, "pay", **paid)
         assert isinstance(first, Awaiting)
-        await b.driver.decisions.decide(first.ref, bob, Choice.APPROVE, None)
+        await b.driver.approvals.decide(first.ref, bob, Choice.APPROVE, None)
         asks = Question("elicitation/create", {"message": message, "requestedSchema": {"type": "object"}})
         b.upstream.reply = Asked({"who": asks}, message)
         found = await call(b, "pay", **paid)
@@ -196,7 +196,7 @@ async def test_what_people_said_of_an_answer_is_said_of_no_other_question(b: Ben
     harmless = await approved("whom to thank?")
     waiting = await b.driver.resume(b.authority(), ABLE, harmless.round, NAMED)
     assert isinstance(waiting, Awaiting)
-    await b.driver.decisions.decide(waiting.ref, bob, Choice.APPROVE, None)
+    await b.driver.approvals.decide(waiting.ref, bob, Choice.APPROVE, None)
     b.upstream.then = [DONE]
     other = await approved("whom to pay everything?")
     asked_anew = await b.driver.resume(b.authority(), ABLE, other.round, NAMED)
@@ -271,7 +271,7 @@ async def test_an_error_of_ours_after_a_call_was_sent_says_that_it_may_have_been
             monkeypatch.setattr("remit.pep.conversation.answers_to", fails)
             refused = await b.driver.resume(b.authority(), ABLE, found.round, NAMED)
         else:
-            monkeypatch.setattr("remit.pep.ending.judge_result", fails)
+            monkeypatch.setattr("remit.pep.outcomes.judge_result", fails)
             refused = await call(b)
         assert isinstance(refused, Refused)
         assert (refused.reasons[0].code, refused.sent) == (Code.INTERNAL, True)

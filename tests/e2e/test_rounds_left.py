@@ -60,7 +60,7 @@ async def test_a_client_that_goes_while_the_server_is_told_ends_the_action(
         authority = b.authority()
         found = await b.driver.call_tool(authority, ABLE, "shop", "echo", {"text": "a"}, b'{"text":"a"}')
         assert isinstance(found, Asking)
-        await b.driver.control.revoke(authority.token, authority.expires_ms, "ann")
+        await b.driver.authorization.revoke(authority.token, authority.expires_ms, "ann")
         real, stuck = b.upstream.drop, asyncio.Event()
 
         async def drop(held: object) -> None:

@@ -261,7 +261,7 @@ async def test_people_are_asked_about_answers_to_an_approved_call(b: Bench) -> N
     first = await b.driver.call_tool(b.authority(), ABLE, "shop", "pay", paid, canonical(paid))
     assert isinstance(first, Awaiting)
     bob = b.bundle.catalog.users["bob"]
-    await b.driver.decisions.decide(first.ref, bob, Choice.APPROVE, None)
+    await b.driver.approvals.decide(first.ref, bob, Choice.APPROVE, None)
     name = await begun(b, "pay", **paid)
     await under(b, name, status="input_required", inputRequests={"who": WHO})
     waiting = await b.driver.update_task(b.authority(), ABLE, "shop", name, NAMED)
@@ -271,7 +271,7 @@ async def test_people_are_asked_about_answers_to_an_approved_call(b: Bench) -> N
     assert entry.body.arguments.endswith(b',"questions":%s}' % canonical({"who": WHO})), "people see to what question"
     assert not sent(b, "tasks/update")
     assert set((await under(b, name)).questions) == {"who"}
-    await b.driver.decisions.decide(waiting.ref, bob, Choice.APPROVE, None)
+    await b.driver.approvals.decide(waiting.ref, bob, Choice.APPROVE, None)
     assert isinstance(await b.driver.update_task(b.authority(), ABLE, "shop", name, NAMED), Underway)
     assert len(sent(b, "tasks/update")) == 1
 
@@ -315,7 +315,7 @@ async def test_a_session_that_ends_takes_its_tasks_along(b: Bench) -> None:
 async def test_a_stopped_agent_is_told_nothing_more_of_its_task(b: Bench) -> None:
     name = await begun(b)
     b.upstream.other = Result({**TASK, "status": "completed", "result": DONE}, is_error=False)
-    await b.driver.control.revoke("t1", b.authority().expires_ms, "ann")
+    await b.driver.authorization.revoke("t1", b.authority().expires_ms, "ann")
     assert isinstance(await get(b, name), Refused)
     await asyncio.sleep(0)
     assert not sent(b, "tasks/get")

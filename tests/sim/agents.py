@@ -93,7 +93,7 @@ class Agent:
                     await self._introduced()
                 case 5:
                     given: Mapping[str, Any] = {"amount": 1, "note": "what if", "to": "eve"}
-                    await self.driver.control.can(self.authority, "shop", "pay", given)
+                    await self.driver.authorization.can(self.authority, "shop", "pay", given)
                 case 11:
                     await self._several()
                 case 12:
@@ -174,7 +174,7 @@ class Agent:
             await heard.aclose()
 
     async def _hand_on(self) -> None:
-        _, decision = await self.driver.control.delegate(self.authority, "helper")
+        _, decision = await self.driver.authorization.delegate(self.authority, "helper")
         if not decision.reasons or len(self.authority.links) > 2:
             return
         if type(decision.verdict).__name__ == "Permit":

@@ -162,7 +162,7 @@ class Warden:
     async def run(self) -> None:
         """Now and then stop something for a while."""
         folder = self.stops.folder
-        renewing = self.loop.create_task(self._renew(self.driver.halting.leased(folder)))
+        renewing = self.loop.create_task(self._renew(self.driver.halts.leased(folder)))
         try:
             while True:
                 await asyncio.sleep(self.random.uniform(0.2, 5.0))
@@ -195,7 +195,7 @@ class Warden:
                 self.tell(f"{stop}")
                 self.stops.order(stop)
                 try:
-                    await self.driver.halting.halt(stop.what, stop.by, stop.reason, stop.holds)
+                    await self.driver.halts.halt(stop.what, stop.by, stop.reason, stop.holds)
                 except LedgerUnwritable:
                     # It was said that it could not be done.
                     self.stops.in_force.pop(stop.what, None)
@@ -208,7 +208,7 @@ class Warden:
         for what in [one for one in self.stops.in_force if one not in lying]:
             self.tell(f"may act again: {subject(what)}")
             del self.stops.in_force[what]
-            await self.driver.halting.resume(what, "ann")
+            await self.driver.halts.resume(what, "ann")
 
     def _chosen(self) -> Stop:
         someone = self.random.choice(self.agents.all)

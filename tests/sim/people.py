@@ -90,7 +90,7 @@ class People:
             match self.random.randrange(20):
                 case 0 | 1 | 2:
                     self.tell(f"{who} says no to {asked.ident}")
-                    await self.driver.decisions.decide(asked.ident, _user(who), Choice.DENY, None)
+                    await self.driver.approvals.decide(asked.ident, _user(who), Choice.DENY, None)
                     vote.refused = True
                 case 3 | 4:
                     await self._hand_on(asked, vote, who)
@@ -100,7 +100,7 @@ class People:
                     self.tell(f"{who} says yes to {asked.ident}{'' if confirmed is None else ', with his key'}")
                     with self._saying(vote, shown, who, confirmed):
                         voice, yes, nonce = _user(who), Choice.APPROVE, asked.shown
-                        await self.driver.decisions.decide(
+                        await self.driver.approvals.decide(
                             asked.ident, voice, yes, None, shown=nonce, confirmed=confirmed
                         )
                     if vote.key[:3] == PAYS and self.random.random() < 0.5:
@@ -143,7 +143,7 @@ class People:
         until_ms = now_ms + self.random.choice((2_000, 20_000, 100_000))
         self.tell(f"{who} lets {to} decide {asked.ident} until {until_ms}")
         vote.handed.append(Handed(who, to, now_ms, until_ms))
-        await self.driver.decisions.delegate(asked.ident, _user(who), to, until_ms, None)
+        await self.driver.approvals.delegate(asked.ident, _user(who), to, until_ms, None)
 
     async def _edit(self, asked: Approval, vote: Vote, who: str, confirmed: Confirmed | None) -> None:
         """Let something else run than was asked for."""
@@ -151,7 +151,7 @@ class People:
         kind, server, name, _, links = vote.key
         self.tell(f"{who} says yes to {asked.ident} as {canonical(given).decode()}")
         with self._saying(vote, (kind, server, name, canonical(given), links), who, confirmed):
-            await self.driver.decisions.approve_edited(
+            await self.driver.approvals.approve_edited(
                 asked.ident, _user(who), given, None, shown=asked.shown, confirmed=confirmed
             )
 
@@ -218,7 +218,7 @@ class Operator:
             case 0 | 1:
                 found = self.random.choice(variants())
                 data = {"at": "swap"}
-                await self.driver.control.record(AdminBody(Event.BUNDLE, "ann", found.bundle.digest, data))
+                await self.driver.authorization.record(AdminBody(Event.BUNDLE, "ann", found.bundle.digest, data))
                 self.tell(f"the bundle is {found.name}")
                 self.laws.swapped(found)
             case 2:
@@ -229,7 +229,7 @@ class Operator:
                 self.agents.enter(someone.acting.agent)
             case 3:
                 token = self.random.choice((someone.token, *someone.ancestors))
-                await self.driver.control.revoke(token, someone.expires_ms, "ann")
+                await self.driver.authorization.revoke(token, someone.expires_ms, "ann")
                 self.tell(f"revoked {token}")
                 self.laws.revoked.add(token)
             case 4 | 5 if self.jumps:
@@ -249,6 +249,6 @@ class Operator:
                 text = self.random.choice(("pay what is due", "read the page"))
                 await self.driver.sessions.record_words(someone.links[0].sid, text, "harness")
             case _:
-                ended = await self.driver.control.expire_due()
+                ended = await self.driver.authorization.expire_due()
                 if ended:
                     self.tell(f"{ended} approvals expired")

@@ -162,9 +162,9 @@ class Scribe:
 
     def __post_init__(self) -> None:
         self.law.seal.origin = self.ledger.origin
-        record, clock = self.driver.control.record, Clock(self.loop.time)
+        record, clock = self.driver.authorization.record, Clock(self.loop.time)
         self._checkpoints = Checkpoints(Tiles(self.path), self.law.seal, self.ledger.origin, record, clock)
-        self._erasures = Erasures(self.ledger, SqliteBodies(self.path), self.driver.control.record)
+        self._erasures = Erasures(self.ledger, SqliteBodies(self.path), self.driver.authorization.record)
 
     async def begin(self) -> None:
         """Finish what a crash left undone, before anything else."""

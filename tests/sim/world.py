@@ -196,12 +196,12 @@ class World:
 
     async def _served(self, driver: Driver, ledger: SqliteLedger, number: int, work: list[asyncio.Task[Any]]) -> None:
         await self.after.doubts(ledger)
-        await driver.control.load()
+        await driver.authorization.load()
         scribe = self._scribe(driver, ledger, number)
         if scribe is not None:
             await scribe.begin()
         await self._quietly(
-            driver.control.record(
+            driver.authorization.record(
                 AdminBody(Event.BUNDLE, "the service", self.laws.running.bundle.digest, {"at": "start"})
             )
         )

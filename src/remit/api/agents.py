@@ -135,7 +135,9 @@ async def _now(services: Services, row: Row) -> str | None:
     authority = Authority(links, body.user, "", services.clock.now_ms() + MINUTE_MS)
     if not isinstance(arguments, dict):
         return None
-    decision = await services.driver.control.can(authority, body.server, body.name, arguments, ActionKind(body.kind))
+    decision = await services.driver.authorization.can(
+        authority, body.server, body.name, arguments, ActionKind(body.kind)
+    )
     if any(reason.code not in _POLICIES for reason in decision.reasons):
         return None
     return word(decision.observed or decision.verdict)

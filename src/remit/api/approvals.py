@@ -138,11 +138,11 @@ async def decide(
             why = f"{void}: nobody could use the yes"
             raise Problem(409, "nothing can come of this approval", why=why, next=f"remit approvals deny {ident}")
     said = (
-        services.driver.decisions.decide(
+        services.driver.approvals.decide(
             ident, by, choice, note, reason=reason, shown=yes.shown, confirmed=yes.confirmed
         )
         if yes.arguments is None
-        else services.driver.decisions.approve_edited(
+        else services.driver.approvals.approve_edited(
             ident, by, yes.arguments, note, shown=yes.shown, confirmed=yes.confirmed
         )
     )
@@ -155,7 +155,7 @@ async def delegate(ident: RefPath, asked: DelegateRequest, services: With, calle
     known, by = await _known(services, caller, ident)
     may_decide(services, caller)
     until_ms = min(services.clock.now_ms() + asked.for_s * 1000, known.expires_ms)
-    said = services.driver.decisions.delegate(ident, by, asked.to, until_ms, asked.note)
+    said = services.driver.approvals.delegate(ident, by, asked.to, until_ms, asked.note)
     return await _told(services, caller, await _counted(services, caller, known, said))
 
 
@@ -172,7 +172,7 @@ async def break_glass(ident: RefPath, asked: GlassRequest, services: With, calle
     """Lift every gate alone, in an emergency: for five minutes, and somebody else looks at it later."""
     known, by = await _known(services, caller, ident)
     may_decide(services, caller)
-    said = services.driver.decisions.break_glass(
+    said = services.driver.approvals.break_glass(
         ident, by, asked.why, shown=asked.shown, keyed=await is_keyed(services, caller)
     )
     return await _told(services, caller, await _counted(services, caller, known, said))
@@ -182,7 +182,7 @@ async def break_glass(ident: RefPath, asked: GlassRequest, services: With, calle
 async def review(ident: RefPath, asked: VoteRequest, services: With, caller: ByPerson) -> ApprovalAnswer:
     """Say that one has looked at how the glass was broken."""
     known, by = await _known(services, caller, ident)
-    said = services.driver.decisions.review_glass(ident, by, asked.note)
+    said = services.driver.approvals.review_glass(ident, by, asked.note)
     return await _told(services, caller, await _counted(services, caller, known, said))
 
 

@@ -76,7 +76,7 @@ async def can(asked: CanRequest, services: With, caller: ByReader) -> CanAnswer:
         token="",
         expires_ms=services.clock.now_ms() + MINUTE_MS,
     )
-    decision = await services.driver.control.can(
+    decision = await services.driver.authorization.can(
         authority, asked.server, asked.tool, asked.arguments, ActionKind(asked.kind)
     )
     return _told(decision, _hint(asked, decision, services.runtime.catalog))

@@ -27,7 +27,7 @@ async def list_breakers(services: With, _: ByReader) -> BreakersAnswer:
                 why=trip.text,
                 records=trip.records,
             )
-            for breaker, key, state, left_s, trip in services.driver.bounding.tripped
+            for breaker, key, state, left_s, trip in services.driver.limit_admin.tripped
         ]
     )
 
@@ -37,12 +37,12 @@ async def reset(name: NamePath, asked: BoundRequest, services: With, caller: ByA
     """Close a breaker: over all that it is open for, or over whom `whose` names."""
     if name not in services.runtime.catalog.breakers:
         raise not_found(f"breaker in the running bundle: {name}", "remit get breakers")
-    keys = [key for breaker, key, *_ in services.driver.bounding.tripped if breaker.name == name]
+    keys = [key for breaker, key, *_ in services.driver.limit_admin.tripped if breaker.name == name]
     chosen = [key for key in keys if asked.whose in {None, whose(key)}]
     if not chosen:
         over = ", ".join(map(whose, keys)) or "nobody"
         raise Problem(404, "nothing was reset", why=f"{name} is open over {over}", next="remit breakers ls")
-    receipts = [await services.driver.bounding.reset_breaker(key, named(caller), asked.why) for key in chosen]
+    receipts = [await services.driver.limit_admin.reset_breaker(key, named(caller), asked.why) for key in chosen]
     return BreakerResetAnswer(
         breaker=name, reset=[whose(key) for key in chosen], records=[str(one.ref) for one in receipts]
     )

@@ -71,7 +71,7 @@ async def case_of(services: Services, approval: Approval, proposal: Entry | None
         impact={**magnitudes(body), **capped(body, partial(services.runtime.policy_text, proposal.record.bundle))},
         reason=asked.said if isinstance(asked, ActionBody) else None,
         precedent=precedent(earlier, approval),
-        foreseen=services.driver.decisions.foreseen(approval) if body.kind == ActionKind.CALL_TOOL.value else None,
+        foreseen=services.driver.approvals.foreseen(approval) if body.kind == ActionKind.CALL_TOOL.value else None,
         safer=await _safer(services, body, tool, values),
         server=services.runtime.catalog.servers.get(body.server),
     )
@@ -206,7 +206,7 @@ async def _safer(services: Services, body: ActionBody, tool: Tool | None, values
     authority = Authority(links, body.user, body.token, now_ms + MINUTE_MS)
     found: list[Safer] = []
     for one in candidates(tool, services.runtime.catalog.tools.values(), given, values):
-        decision = await services.driver.control.can(authority, one.server, one.name, one.arguments)
+        decision = await services.driver.authorization.can(authority, one.server, one.name, one.arguments)
         if isinstance(decision.verdict, Permit) and decision.observed is None:
             arguments = json.dumps(one.arguments, ensure_ascii=False)
             found.append(Safer(one.change, tool_name(one.server, one.name), arguments))

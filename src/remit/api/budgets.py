@@ -29,7 +29,7 @@ async def reset(name: NamePath, asked: BoundRequest, services: With, caller: ByA
     budget = services.runtime.catalog.budgets.get(name)
     if budget is None:
         raise not_found(f"budget in the running bundle: {name}", "remit get budgets")
-    live = _live(budget, services.driver.bounding.accounts, services.clock.now_ms())
+    live = _live(budget, services.driver.limit_admin.accounts, services.clock.now_ms())
     held = {account: whose(account) for account, balance in live if balance.units}
     chosen = [account for account, who in held.items() if asked.whose in {None, who}]
     if not chosen:
@@ -38,7 +38,7 @@ async def reset(name: NamePath, asked: BoundRequest, services: With, caller: ByA
         raise Problem(
             404, "nothing was reset", why=f"nothing is spent of {name}{by}", next=f"remit budgets show {name}"
         )
-    receipts = [await services.driver.bounding.reset_account(one, named(caller), asked.why) for one in chosen]
+    receipts = [await services.driver.limit_admin.reset_account(one, named(caller), asked.why) for one in chosen]
     return BudgetResetAnswer(
         budget=name, reset=[held[one] for one in chosen], records=[str(one.ref) for one in receipts]
     )
@@ -50,7 +50,7 @@ def with_spending(services: Services, item: Resource) -> Mapping[str, JsonValue]
     budget = services.runtime.catalog.budgets.get(item.name) if manifest.get("kind") == Kind.BUDGET.value else None
     if budget is None:
         return manifest
-    live = _live(budget, services.driver.bounding.accounts, services.clock.now_ms())
+    live = _live(budget, services.driver.limit_admin.accounts, services.clock.now_ms())
     most = live[0][1].units if live else 0
     status: dict[str, JsonValue] = {
         "accounts": [

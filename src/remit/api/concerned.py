@@ -35,7 +35,7 @@ async def concerns(services: Services, caller: Admin | Person, record: str, of: 
     """
     if isinstance(caller, Admin):
         return True
-    if decides(services, caller) and any(record in trip.records for *_, trip in services.driver.bounding.tripped):
+    if decides(services, caller) and any(record in trip.records for *_, trip in services.driver.limit_admin.tripped):
         return True
     found = await services.incidents.naming(record)
     if found is not None and handles(services, caller, found):

@@ -1,4 +1,4 @@
-"""What the control API asks of whoever keeps approvals (`pep.decisions`) and grants (`pep.granting`)."""
+"""What the control API asks of whoever keeps approvals (`pep.approvals`) and grants (`pep.grants`)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol

@@ -66,12 +66,12 @@ class Driver(Protocol):
     """
 
     @property
-    def control(self) -> Controlling:
+    def authorization(self) -> Controlling:
         """Tokens, delegation, and questions without effect."""
         ...
 
     @property
-    def decisions(self) -> Deciding:
+    def approvals(self) -> Deciding:
         """What people decide about approvals."""
         ...
 
@@ -86,11 +86,11 @@ class Driver(Protocol):
         ...
 
     @property
-    def halting(self) -> Halting:
+    def halts(self) -> Halting:
         """What people stop, and let act again."""
         ...
 
     @property
-    def bounding(self) -> Spending:
+    def limit_admin(self) -> Spending:
         """Accounts of budgets, breakers, calls in doubt."""
         ...

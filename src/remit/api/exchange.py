@@ -122,7 +122,7 @@ async def _exchange(form: Mapping[str, str], services: Services) -> dict[str, ob
         )
     except NotDelegable as error:
         raise Refused("access_denied", str(error), status=403) from error
-    ref, decision = await services.driver.control.delegate(parent.authority, sub_agent)
+    ref, decision = await services.driver.authorization.delegate(parent.authority, sub_agent)
     _permitted(ref, decision, services.runtime.resource)
     # The ledger took its time: what was revoked meanwhile must not bear a child.
     _subject(form, services)

@@ -34,7 +34,7 @@ async def sign_off(name: NamePath, asked: SignOffRequest, services: With, caller
         again = f"as {owner}: remit guarantees sign-off {name} {asked.breach} --why TEXT"
         raise forbidden(f"{owner} answers for the guarantee {name}, and not {caller.user}", again)
     said = {"breach": asked.breach, "why": asked.why}
-    receipt = await services.driver.control.record(AdminBody(Event.GUARANTEE_SIGNED, caller.user, name, said))
+    receipt = await services.driver.authorization.record(AdminBody(Event.GUARANTEE_SIGNED, caller.user, name, said))
     return SignedOffAnswer(guarantee=name, breach=asked.breach, by=caller.user, record=str(receipt.ref))
 
 
@@ -52,7 +52,7 @@ def with_past(services: Services, item: Resource, manifest: Mapping[str, JsonVal
 def _said(services: Services, monitor: Monitor) -> dict[str, JsonValue]:
     """What it says where it says one thing of all; else of how many sessions or values something is kept."""
     if monitor.scope is Scope.FLEET and monitor.by is None:
-        now_ms, past = services.clock.now_ms(), services.driver.control.standing.past
+        now_ms, past = services.clock.now_ms(), services.driver.authorization.standing.past
         cell = past.cell(monitor.cells(), FLEET, "", now_ms)
         if cell is None:
             return {}
@@ -61,7 +61,7 @@ def _said(services: Services, monitor: Monitor) -> dict[str, JsonValue]:
             return {"says": None if who is None else who[0]}
         total = cell.total(monitor.window, now_ms)
         return {"says": total > 0 if monitor.op in {Op.ONCE, Op.SINCE} else total}
-    return {"kept": services.driver.control.standing.past.kept(monitor.ident)}
+    return {"kept": services.driver.authorization.standing.past.kept(monitor.ident)}
 
 
 def _stands(services: Services, guarantee: Guarantee) -> dict[str, JsonValue]:
@@ -69,8 +69,8 @@ def _stands(services: Services, guarantee: Guarantee) -> dict[str, JsonValue]:
     found = services.runtime.breaches()
     mine = [breach for breach in found if breach.guarantee == guarantee.name]
     digest = breach_digest(guarantee, found)
-    signed = services.driver.control.standing.signed_off.get(digest) if mine else None
-    denied = services.driver.control.standing.denied_by(guarantee.name)
+    signed = services.driver.authorization.standing.signed_off.get(digest) if mine else None
+    denied = services.driver.authorization.standing.denied_by(guarantee.name)
     status: dict[str, JsonValue] = {
         "state": "held" if not mine else "signed off" if signed is not None else "broken",
         "holds": guarantee.kind,
@@ -89,5 +89,5 @@ def _stands(services: Services, guarantee: Guarantee) -> dict[str, JsonValue]:
 
 def _counted(services: Services, guarantee: Guarantee) -> int:
     now_ms, cells = services.clock.now_ms(), guarantee.cells()
-    cell = services.driver.control.standing.past.cell(cells, FLEET, "", now_ms)
+    cell = services.driver.authorization.standing.past.cell(cells, FLEET, "", now_ms)
     return 0 if cell is None else cell.total(cells.window, now_ms)

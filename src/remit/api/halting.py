@@ -1,4 +1,4 @@
-"""What the control API asks of whoever stops what acts (`pep.halting`)."""
+"""What the control API asks of whoever stops what acts (`pep.halts`)."""
 
 from collections.abc import Sequence
 from typing import Protocol

@@ -27,7 +27,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["halts"])
 async def list_halts(services: With, caller: ByReader) -> HaltsAnswer:
     """What is stopped, the oldest first; before all where what was left for the service cannot be read."""
     del caller
-    unread, stops = services.driver.halting.unread, services.driver.halting.stops
+    unread, stops = services.driver.halts.unread, services.driver.halts.stops
     return HaltsAnswer(items=[_view(stop) for stop in (*(() if unread is None else (unread,)), *stops)])
 
 
@@ -36,7 +36,7 @@ async def halt(asked: HaltRequest, services: With, caller: ByReader) -> HaltedAn
     """Stop something at once, or with `drill` see what that would cut off."""
     what = await _known(services, asked)
     started_s = services.clock.monotonic_s()
-    act = services.driver.halting.drill(what, named(caller)) if asked.drill else _halt(services, what, caller, asked)
+    act = services.driver.halts.drill(what, named(caller)) if asked.drill else _halt(services, what, caller, asked)
     receipt, cut = await act
     took_ms = round((services.clock.monotonic_s() - started_s) * 1000, 3)
     stands = None if asked.drill else _standing(services, what)
@@ -62,7 +62,7 @@ async def resume(asked: StopRequest, services: With, caller: ByReader) -> Resume
         return ResumedAnswer(kind=asked.kind, name=asked.name, record=None)
     if (refused := await _not_his(services, caller, stopped)) is not None:
         raise refused
-    receipt = await services.driver.halting.resume(what, named(caller))
+    receipt = await services.driver.halts.resume(what, named(caller))
     return ResumedAnswer(kind=asked.kind, name=asked.name, record=str(receipt.ref))
 
 
@@ -104,20 +104,20 @@ async def _halt(
         following = f"remit resume {typed(what)}, or halt it"
         raise Problem(409, "it is stopped from something else", why=str(before), next=following)
     over = await _taken_over(services, caller, before)
-    receipt, cut = await services.driver.halting.halt(what, named(caller), why, holds, over)
+    receipt, cut = await services.driver.halts.halt(what, named(caller), why, holds, over)
     return receipt, list(cut)
 
 
 async def stop_asking(services: Services, caller: Person, ident: str, reason: str, note: str | None) -> None:
     """Stop the session that asked for the approval `ident`, with all that was delegated from it."""
-    what = (Over.SESSION, await services.driver.decisions.session_asked(ident))
+    what = (Over.SESSION, await services.driver.approvals.session_asked(ident))
     over = await _taken_over(services, caller, _standing(services, what))
     by = services.runtime.catalog.users[caller.user]
-    await services.driver.halting.stop_session(ident, by, reason, note, over)
+    await services.driver.halts.stop_session(ident, by, reason, note, over)
 
 
 def _standing(services: Services, what: Stopped) -> Stop | None:
-    return next((stop for stop in services.driver.halting.stops if stop.what == what), None)
+    return next((stop for stop in services.driver.halts.stops if stop.what == what), None)
 
 
 async def _taken_over(services: Services, caller: Admin | Person, before: Stop | None) -> Stop | None:
@@ -158,7 +158,7 @@ def _listing(over: Over) -> str:
 def may_decide(services: Services, caller: Person) -> None:
     """Raise 403 while a person is stopped himself: a stolen token lifts nothing. Refusing and stopping stay his."""
     own = set(of_user(services.runtime.catalog, caller.user))
-    for stop in services.driver.halting.stops:
+    for stop in services.driver.halts.stops:
         if stop.what in own:
             raise forbidden(str(stop), "ask somebody else, or use the admin token to resume")
 

@@ -89,7 +89,7 @@ async def settle(asked: SettleRequest, services: With, caller: ByReader) -> Sett
     if undone is not None and (undone[1].charges or undone[1].marks) and undone[1].user in his:
         why = "it acted for you, and what it counts for in budgets and monitors would be given back"
         raise forbidden(why, "ask somebody else, or the admin")
-    said = services.driver.bounding.settle(
+    said = services.driver.limit_admin.settle(
         str(ref), named(caller), asked.why, happened=asked.happened, undone=undone, ended=ended
     )
     receipt = await said

@@ -51,7 +51,7 @@ def _limit(services: Services, bundle: str, body: ActionBody, ident: str) -> Lim
 
 def _spent(services: Services, budget: Budget, body: ActionBody) -> Iterator[str]:
     """What is left now to those whose accounts `body` drew on."""
-    now_ms, known = services.clock.now_ms(), services.driver.bounding.accounts
+    now_ms, known = services.clock.now_ms(), services.driver.limit_admin.accounts
     spender = Spender(tuple(agent for agent, _ in body.links), body.user, f"{body.server}/{body.name}")
     for account in accounts_of(services.runtime.catalog, budget, spender):
         held = known.get(account)
@@ -69,7 +69,7 @@ def _resting(services: Services, breaker: Breaker, body: ActionBody) -> Iterator
     over = {Over.AGENT: agents, Over.SERVER: [body.server], Over.TOOL: [f"{body.server}/{body.name}"]}[breaker.over]
     keys = {breaker.key(name) for name in over}
     keys |= {alone(key, agents[0]) for key in keys} if breaker.over is not Over.AGENT and agents else set()
-    for _, key, state, left_s, trip in services.driver.bounding.tripped:
+    for _, key, state, left_s, trip in services.driver.limit_admin.tripped:
         if key in keys and state is State.OPEN:
             until = instant(services.clock.now_ms() + round(left_s * 1000))
             yield f"open for {rests(key)} until {until}, then a trial may pass: {trip.text}"

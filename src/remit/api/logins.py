@@ -29,7 +29,7 @@ async def login(name: ServerPath, asked: Empty, services: With, caller: ByAdmin)
 async def logout(name: ServerPath, asked: Empty, services: With, caller: ByAdmin) -> CredentialAnswer:  # noqa: ARG001
     """End a login: the tokens are revoked where the authorization server does that, and forgotten."""
     await _declared(services, name)
-    await services.driver.control.record(AdminBody(Event.SERVER_LOGOUT, named(caller), name))
+    await services.driver.authorization.record(AdminBody(Event.SERVER_LOGOUT, named(caller), name))
     await services.logins.forget(name)
     return _view(_state(services, name))
 

@@ -69,7 +69,7 @@ async def remove(asked: PasskeyRequest, services: With, caller: ByReader) -> Rem
 async def ended(services: Services, by: str, passkey: Passkey, told: Mapping[str, Json]) -> str:
     """End `passkey`; the record that says so."""
     body = AdminBody(Event.PASSKEY_REMOVED, by, passkey.ident, {"user": passkey.user, **told})
-    return str((await services.driver.control.record(body)).ref)
+    return str((await services.driver.authorization.record(body)).ref)
 
 
 def handle(passkey: Passkey) -> str:

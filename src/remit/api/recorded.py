@@ -95,7 +95,7 @@ def _places(body: AdminBody) -> Iterator[str]:
 
 
 def _tripped(services: Services, body: AdminBody, _: ActionBody | None) -> Iterator[str]:
-    for breaker, key, state, left_s, *_trip in services.driver.bounding.tripped:
+    for breaker, key, state, left_s, *_trip in services.driver.limit_admin.tripped:
         if key == body.subject:
             until = f" for {left_s:.0f} s more, then a trial may pass" if state is State.OPEN else ""
             yield f"it is {state.value} now{until}: remit breakers show {breaker.name}"
@@ -106,7 +106,7 @@ def _tripped(services: Services, body: AdminBody, _: ActionBody | None) -> Itera
 def _halted(services: Services, body: AdminBody, _: ActionBody | None) -> Iterator[str]:
     what = read_subject(body.subject)
     yield f"why: {body.data.get('reason', '')}"
-    stands = next((stop for stop in services.driver.halting.stops if stop.what == what), None)
+    stands = next((stop for stop in services.driver.halts.stops if stop.what == what), None)
     if stands is None:
         yield "it may act again"
     else:

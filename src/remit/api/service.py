@@ -24,7 +24,7 @@ async def status(services: With, _: ByReader) -> dict[str, JsonValue]:
 @router.get("/doctor")
 async def doctor(services: With, _: ByAdmin) -> DoctorAnswer:
     """Every check of the installation."""
-    checks = [*stop_checks(services.driver.halting.stops), *await services.runtime.doctor()]
+    checks = [*stop_checks(services.driver.halts.stops), *await services.runtime.doctor()]
     return DoctorAnswer(
         ok=all(check.ok for check in checks),
         checks=[

@@ -1,4 +1,4 @@
-"""What the control API asks of whoever keeps the accounts of budgets, and breakers (`pep.bounding`)."""
+"""What the control API asks of whoever keeps the accounts of budgets, and breakers (`pep.limit_admin`)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol

@@ -44,7 +44,7 @@ def with_stops(services: Services, item: Resource, manifest: Mapping[str, JsonVa
             "why": stop.reason,
             "next": lifted_by(stop),
         }
-        for stop in services.driver.halting.stops
+        for stop in services.driver.halts.stops
         if stop.what in over
     ]
     status = cast("Mapping[str, JsonValue]", manifest.get("status") or {})

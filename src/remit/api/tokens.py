@@ -52,7 +52,7 @@ async def revoke_token(asked: RevokeRequest, services: With, caller: ByAdmin) ->
     token, expires_ms = _to_revoke(asked.token, services)
     # Refused before it is recorded: should the ledger fail, the token stays refused.
     services.authenticator.revoke(token)
-    await services.driver.control.revoke(token, expires_ms, named(caller))
+    await services.driver.authorization.revoke(token, expires_ms, named(caller))
     return RevokedAnswer(jti=token, expires=instant(expires_ms))
 
 
@@ -60,7 +60,7 @@ async def revoke_token(asked: RevokeRequest, services: With, caller: ByAdmin) ->
 async def rotate_keys(services: With, caller: ByAdmin, _: Empty | None = None) -> RotatedAnswer:
     """Sign with a new key from now on; older keys verify until their tokens have expired."""
     kid = services.signer.rotate()
-    await services.driver.control.record(AdminBody(Event.KEY_ROTATED, named(caller), kid))
+    await services.driver.authorization.record(AdminBody(Event.KEY_ROTATED, named(caller), kid))
     return RotatedAnswer(kid=kid)
 
 
@@ -75,7 +75,7 @@ async def issue(services: Services, claims: Claims, by: str) -> str:
         "expires_ms": claims.expires_s * 1000,
         "from": list(claims.ancestors),
     }
-    await services.driver.control.record(AdminBody(Event.TOKEN_ISSUED, by, claims.token, data))
+    await services.driver.authorization.record(AdminBody(Event.TOKEN_ISSUED, by, claims.token, data))
     return signed
 
 

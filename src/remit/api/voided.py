@@ -21,6 +21,6 @@ async def voided(services: Services, approval: Approval, proposal: Entry | None)
         session = await services.ledger.session(sid)
         if session is not None and session.ended_ms is not None:
             return "its session has ended"
-    if asked is not None and services.driver.decisions.voided(approval.ident, asked.token):
+    if asked is not None and services.driver.approvals.voided(approval.ident, asked.token):
         return "the token that asked was revoked, or one that it came from"
     return None

@@ -62,7 +62,7 @@ async def background(service: Service, settings: Settings, logs: Logs, seen: Sta
 def _loops(service: Service, settings: Settings, seen: Stamp | None) -> list[Coroutine[Any, Any, None]]:
     loops: list[Coroutine[Any, Any, None]] = [
         every(DISCOVERY_S, service.discoverer.turn, failed),
-        every(_EXPIRY_S, service.driver.control.expire_due, failed),
+        every(_EXPIRY_S, service.driver.authorization.expire_due, failed),
         every(RENEW_S, service.lease.turn, failed),
         every(INCIDENTS_S, service.incidents.turn, failed),
         every(NOTIFYING_S, service.outbox.notifying.turn, failed),

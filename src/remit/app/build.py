@@ -61,10 +61,10 @@ from remit.control.resources import Source
 from remit.facts.catalog import Server
 from remit.facts.record import RecordKind
 from remit.pep.driver import Driver
-from remit.pep.gate import Gate
 from remit.pep.lease import Lease
 from remit.pep.mcp.app import Edge, McpApp
 from remit.pep.tally import Tally
+from remit.pep.throttle import Throttle
 from remit.ports.ledger import Draft, LedgerUnwritable
 from remit.ports.upstream import Inspected
 from remit.trace.bodies import AdminBody, Event
@@ -205,9 +205,9 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     veiling = Veiling(VeilKey(settings.data / KEYS, _ENTROPY), credentials.pop(SUBJECT, None))
     runtime = Runtime(running, folder, bundles, fleet, ledger, _CLOCK, veiling, passkeys := WebAuthn(resource))
     driver = Driver(ledger, _CLOCK, lambda: runtime.bundle, fleet.upstreams, settings.limits, tally, veiling, _ENTROPY)
-    await driver.control.load()
+    await driver.authorization.load()
     pages = _introduced(driver, resource)
-    lease = driver.halting.leased(HaltFolder(settings.data))
+    lease = driver.halts.leased(HaltFolder(settings.data))
     authenticator = Authenticator(signer, _CLOCK, revoked=await ledger.revoked(), credentials=credentials)
     await _started(runtime, fleet, keeping, session, ledger)
     lease.renew()  # What was left for it is in force, and told of, before it is ready.
@@ -215,21 +215,21 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
     proofs, outbox = _proofs(settings, ledger, notary, driver), _outbox(settings, runtime, ledger, session, pages)
     hosts, origins = reached_as(settings, port, resource)
     discoverer, incidents = _discoverer(settings, runtime, driver), _incidents(settings, driver, ledger)
-    gate = Gate(settings.limits, _CLOCK, tally.refuse, closing := driver.drains_by(asyncio.Event()))
+    throttle = Throttle(settings.limits, _CLOCK, tally.refuse, closing := driver.drains_by(asyncio.Event()))
     bounds = Bounds(settings.limits, tally.refuse)
     place = Edge(resource, hosts, origins, settings.limits, settings.authorization_servers)
-    edge = McpApp(driver, authenticator.authority, place, _CLOCK, _ENTROPY, gate)
+    edge = McpApp(driver, authenticator.authority, place, _CLOCK, _ENTROPY, throttle)
 
     def services() -> Services:
         from remit.app.checks import DoctorInputs
         from remit.app.facade import Facade
 
         beside = (lambda: discoverer.watched, proofs.checkpoints.signed, lambda: logs and logs.unwritten)
-        seen = DoctorInputs(*beside, driver.halting)
+        seen = DoctorInputs(*beside, driver.halts)
         facade = Facade(runtime, fleet, bundles, ledger, settings, resource, keeping, seen)
-        proving = (proofs.checkpoints, proofs.erasures, signer, authenticator, _CLOCK, _ENTROPY)
+        proving = (proofs.checkpoints, proofs.erasures, signer, authenticator, _CLOCK, _ENTROPY, keeping)
         return Services(
-            driver, facade, ledger, *proving, keeping, discoverer, incidents, passkeys, counting(gate), closing=closing
+            driver, facade, ledger, *proving, discoverer, incidents, passkeys, counting(throttle), closing=closing
         )
 
     api: asyncio.Future[App] = asyncio.get_running_loop().create_future()
@@ -238,13 +238,13 @@ async def build(settings: Settings, port: int, logs: Logs | None = None) -> Serv
         return "draining" if closing.is_set() else ledger.unwritable()
 
     taken = TelemetryPages(discoverer, authenticator.caller, settings.limits.body_bytes_max)
-    rooms = (OAuthPages(keeping, driver.control.record), taken)
+    rooms = (OAuthPages(keeping, driver.authorization.record), taken)
 
     def metrics() -> Scrape:
         from remit.app.metrics import LedgerMetrics, Metrics, MetricSources
 
         written = LedgerMetrics(ledger, Batches(settings.ledger, ledger.chain), proofs.checkpoints.signed)
-        return Metrics(MetricSources(tally, gate, bounds, driver, fleet, written, logs)).text
+        return Metrics(MetricSources(tally, throttle, bounds, driver, fleet, written, logs)).text
 
     root = Root(edge=edge, api=api, rooms=rooms, hosts=hosts, origins=origins, ready=ready, metrics=metrics)
     front = Front(root, _CLOCK, _ENTROPY, tally)
@@ -287,12 +287,12 @@ def _signing(settings: Settings, resource: str, origin: str) -> tuple[Ed25519Sig
 
 
 def _proofs(settings: Settings, ledger: SqliteLedger, notary: FolderNotary, driver: Driver) -> Proofs:
-    checkpoints = Checkpoints(Tiles(settings.ledger), notary, ledger.origin, driver.control.record, _CLOCK)
-    return Proofs(checkpoints, Erasures(ledger, SqliteBodies(settings.ledger), driver.control.record))
+    checkpoints = Checkpoints(Tiles(settings.ledger), notary, ledger.origin, driver.authorization.record, _CLOCK)
+    return Proofs(checkpoints, Erasures(ledger, SqliteBodies(settings.ledger), driver.authorization.record))
 
 
 def _discoverer(settings: Settings, runtime: Runtime, driver: Driver) -> Discoverer:
-    drifts = Drifts(driver.control.record, driver.halting, runtime.annotations)
+    drifts = Drifts(driver.authorization.record, driver.halts, runtime.annotations)
     discovery = open_discovery(settings.data, _CLOCK)
     return Discoverer(discovery, lambda: runtime.bundle, _CLOCK, settings.ledger, drifts)
 
@@ -300,7 +300,7 @@ def _discoverer(settings: Settings, runtime: Runtime, driver: Driver) -> Discove
 def _incidents(settings: Settings, driver: Driver, ledger: SqliteLedger) -> Handling:
     tail = LedgerTail(settings.ledger, (RecordKind.ADMIN, RecordKind.PROPOSAL), whole=True)
     path = settings.data / INCIDENTS
-    return Handling(tail, lambda: SqliteIncidents(path), ledger, driver.control.record, _CLOCK)
+    return Handling(tail, lambda: SqliteIncidents(path), ledger, driver.authorization.record, _CLOCK)
 
 
 def _outbox(
@@ -333,7 +333,7 @@ async def _first_admin(driver: Driver, authenticator: Authenticator) -> str:
     """A new admin token, on record by its hash."""
     admin = admin_token(_ENTROPY.token_bytes(24))
     stored = credential_hash(admin)
-    await driver.control.record(AdminBody(Event.CREDENTIAL, "the service", ADMIN, {"hash": stored}))
+    await driver.authorization.record(AdminBody(Event.CREDENTIAL, "the service", ADMIN, {"hash": stored}))
     authenticator.add_credential(ADMIN, stored)
     return admin
 

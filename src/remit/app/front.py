@@ -14,8 +14,8 @@ from typing import Final
 
 from remit.app.root import App, Message, Receive, Scope, Send, answer
 from remit.facts.trace import FRESH_BYTES, KEY, begun, continued
-from remit.pep.account import ACCOUNT, Account
 from remit.pep.fault import fault
+from remit.pep.request_context import ACCOUNT, RequestContext
 from remit.pep.tally import Stage, Tally
 from remit.ports.system import Clock, Entropy
 
@@ -42,7 +42,9 @@ class Front:
         if scope["type"] != "http":
             return
         start_s = self._clock.monotonic_s()
-        account = scope[ACCOUNT] = Account(continued(_given(scope), begun(self._entropy.token_bytes(FRESH_BYTES))))
+        account = scope[ACCOUNT] = RequestContext(
+            continued(_given(scope), begun(self._entropy.token_bytes(FRESH_BYTES)))
+        )
         status = 0
 
         async def told(message: Message) -> None:
@@ -66,7 +68,7 @@ class Front:
         finally:
             self._tell(scope, account, status, self._clock.monotonic_s() - start_s)
 
-    def _tell(self, scope: Scope, account: Account, status: int, took_s: float) -> None:
+    def _tell(self, scope: Scope, account: RequestContext, status: int, took_s: float) -> None:
         room = _room(scope["path"])
         method: str = scope["method"]
         if room == "/mcp" and method == "POST":
@@ -78,7 +80,7 @@ class Front:
             _LOG.log(level, "request", extra={**said, **_of(account)})
 
 
-def _of(account: Account) -> dict[str, str | None]:
+def _of(account: RequestContext) -> dict[str, str | None]:
     trace = account.trace
     if trace is None:
         return {"agent": account.agent}

@@ -22,8 +22,8 @@ from remit.app.fleet import Fleet
 from remit.app.http import Bounds
 from remit.app.logs import Logs
 from remit.pep.driver import Driver
-from remit.pep.gate import Gate
 from remit.pep.tally import Tally
+from remit.pep.throttle import Throttle
 from remit.ports.ledger import Ledger
 from remit.ports.transparency import Signed
 
@@ -42,7 +42,7 @@ class MetricSources:
     """Who knows what there is to tell."""
 
     tally: Tally
-    gate: Gate
+    throttle: Throttle
     bounds: Bounds
     driver: Driver
     fleet: Fleet
@@ -106,14 +106,14 @@ def _calls(counted: MetricSources) -> Iterator[Metric]:
     for stage, found in tally.stages.items():
         stages.add_metric([stage.value], _buckets(found.bounds, found.counts), found.total)
     yield stages
-    yield _gauge("remit_approvals_pending", "Approvals that wait for people.", counted.driver.control.waiting)
+    yield _gauge("remit_approvals_pending", "Approvals that wait for people.", counted.driver.authorization.waiting)
 
 
 def _clients(counted: MetricSources) -> Iterator[Metric]:
-    gate = counted.gate
-    yield _gauge("remit_requests_in_flight", "MCP requests being answered, streams among them.", gate.requests)
-    yield _gauge("remit_held_bytes", "Large answers that are read, judged, or written to clients.", gate.held_bytes)
-    yield _gauge("remit_streams", "Standing event streams.", gate.streams)
+    throttle = counted.throttle
+    yield _gauge("remit_requests_in_flight", "MCP requests being answered, streams among them.", throttle.requests)
+    yield _gauge("remit_held_bytes", "Large answers that are read, judged, or written to clients.", throttle.held_bytes)
+    yield _gauge("remit_streams", "Standing event streams.", throttle.streams)
     yield _gauge("remit_connections", "Client connections.", len(counted.bounds.open))
     refused = CounterMetricFamily("remit_refusals", "What a limit refused, by its reason code.", labels=["code"])
     for code, number in sorted(counted.tally.refused.items()):

@@ -1,16 +1,16 @@
-"""What agents ask of the control API counts at the gate of the enforcement points: one rate for all that one sends."""
+"""What agents ask of the control API counts at the throttle of the enforcement points: one rate for each agent."""
 
 from collections.abc import Callable
 
-from remit.pep.gate import Busy, Gate
+from remit.pep.throttle import Busy, Throttle
 
 
-def counting(gate: Gate) -> Callable[[str], None]:
-    """Counts one request of whom it is called with at `gate`, and raises `Problem` beyond his rate."""
+def counting(throttle: Throttle) -> Callable[[str], None]:
+    """Counts one request of whom it is called with at `throttle`, and raises `Problem` beyond his rate."""
 
     def count(who: str) -> None:
         try:
-            gate.charge(who, 1)
+            throttle.charge(who, 1)
         except Busy as busy:
             # Loaded by now: only its routes count.
             from remit.api.problem import Problem

@@ -121,8 +121,8 @@ class Client:
     """The other end of a request: its era, what it declared, what it wants told while it waits.
 
     `tell` gets progress and logs, in order, each once its labels are durable; None where it wants none. `said` is what
-    the agent says of why it asks, its own words, which decide nothing. `hold` is of the request (`pep.gate.Request`):
-    whether so many bytes more of large answers may be held for it.
+    the agent says of why it asks, its own words, which decide nothing. `hold` is of the request
+    (`pep.throttle.Request`): whether so many bytes more of large answers may be held for it.
     """
 
     era: Era

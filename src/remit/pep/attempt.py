@@ -7,7 +7,7 @@ from remit.facts.action import Action, Own
 from remit.facts.obligation import Obligation, on_result, parsed
 from remit.facts.session import Session
 from remit.pdp.decision import Decision
-from remit.pep.taking import append_of
+from remit.pep.decision_effects import append_of
 from remit.policy.verdict import Deny, Reason
 from remit.ports.ledger import Pending
 from remit.trace.bodies import ActionBody

@@ -14,6 +14,7 @@ from typing import Final
 from remit.facts.action import Action
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json
+from remit.pep.action_pipeline import ActionPipeline
 from remit.pep.answer import Answer, Asking, Awaiting, Client, Refused
 from remit.pep.attempt import Attempt
 from remit.pep.memory import Memory
@@ -22,7 +23,6 @@ from remit.pep.release import was_sent
 from remit.pep.responses import answers_to
 from remit.pep.rounds import EXPIRES_S, ROUNDS_MAX, Rounds, Under
 from remit.pep.tasks import Tasks
-from remit.pep.way import Way
 from remit.policy.verdict import Code, Reason
 from remit.ports.system import Clock
 from remit.ports.upstream import Along, Asked, Begun, Era, Failure, Question, Reply
@@ -35,8 +35,10 @@ _GONE: Final = "the client went away"
 class Conversation:
     """Actions whose servers ask back."""
 
-    def __init__(self, way: Way, questions: Questions, tasks: Tasks, memory: Memory, clock: Clock) -> None:
-        self._way = way
+    def __init__(
+        self, pipeline: ActionPipeline, questions: Questions, tasks: Tasks, memory: Memory, clock: Clock
+    ) -> None:
+        self._pipeline = pipeline
         self._questions = questions
         self._tasks = tasks
         self._memory = memory
@@ -46,7 +48,7 @@ class Conversation:
 
     async def settle(self, under: Under, reply: Reply) -> Answer:
         """The answer to the client's request that led to `reply`."""
-        return await self._way.answered(self._settled(under, reply), sent=was_sent(reply))
+        return await self._pipeline.answered(self._settled(under, reply), sent=was_sent(reply))
 
     async def _settled(self, under: Under, reply: Reply) -> Answer:
         while isinstance(reply, Asked):
@@ -69,10 +71,10 @@ class Conversation:
             reply = await self._resume(under, reply, dict.fromkeys(reply.questions))
         if under.halted is not None:
             self._questions.forgotten(under)
-            return await self._way.stop(under, under.halted)
+            return await self._pipeline.stop(under, under.halted)
         if isinstance(reply, Begun):
             return await self._tasks.begin(under, reply)
-        return await self._way.finish(under, reply)
+        return await self._pipeline.finish(under, reply)
 
     async def resume(self, authority: Authority, client: Client, round_: str, responses: Mapping[str, Json]) -> Answer:
         """Go on with the action that waits as `round_`."""
@@ -130,7 +132,7 @@ class Conversation:
             kept = answers_to(under.questions, under.given)
         action = with_responses(under, under.questions, kept)
         try:
-            found = await self._way.decide(action, client)
+            found = await self._pipeline.decide(action, client)
             if isinstance(found, Awaiting):
                 under.responses = kept
                 self._open(under)
@@ -140,12 +142,14 @@ class Conversation:
         except BaseException:
             self._leave(under)
             raise
-        why = self._way.stopped(action)
+        why = self._pipeline.stopped(action)
         if not isinstance(found, Attempt) or why is not None:
             self._questions.forgotten(under)
             self._drop(under, asked)
             denied = found.reasons if isinstance(found, Refused) else ()
-            refused = await self._way.stop(under, why or Reason(Code.ROUND_REFUSED, "its answers were not permitted"))
+            refused = await self._pipeline.stop(
+                under, why or Reason(Code.ROUND_REFUSED, "its answers were not permitted")
+            )
             return replace(refused, reasons=(*refused.reasons, *denied))
         under.responses = None
         self._questions.answered(under, kept)
@@ -167,11 +171,11 @@ class Conversation:
                 return Failure("stopped", "it was stopped", sent=True)
             return await under.upstream.resume(asked.held, responses, along)
 
-        return await self._way.send(under, go_on)
+        return await self._pipeline.send(under, go_on)
 
     def _is_stopped(self, under: Under) -> bool:
         """Whether `under` may go on no more; then it says why."""
-        under.halted = under.halted or self._way.stopped(under.errand.action)
+        under.halted = under.halted or self._pipeline.stopped(under.operation.action)
         return under.halted is not None
 
     async def _ask(self, under: Under, asked: Asked) -> Mapping[str, Question]:
@@ -214,7 +218,7 @@ class Conversation:
     def _leave(self, under: Under, why: str = _GONE) -> None:
         """End an action whose client is gone: the server is told in the background."""
         self._questions.forgotten(under)
-        self._way.abandon(under, why)
+        self._pipeline.abandon(under, why)
         if under.asked is not None:
             self._drop(under, under.asked)
 

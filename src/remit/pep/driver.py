@@ -1,9 +1,9 @@
 """What the enforcement points ask for: every request of an agent, and what people do to running state.
 
-A tour: a request becomes an errand (`errand`), which goes its way (`way`): judged at the `judging` desk,
-recorded, sent, and what comes back released (`release`, `showing`) once its labels are durable. A server
+A tour: a request becomes an `operation`, which goes through the `action_pipeline`: judged by the `policy_engine`,
+recorded, sent, and what comes back released (`release`, `message_filter`) once its labels are durable. A server
 that asks back makes it a `conversation`, one that goes on after its answer a task (`tasks`). What people do has its
-objects beside it: `decisions` and `grants`, `sessions`, `halting`, `bounding`, and `control` for the rest.
+objects beside it: `approvals` and `grants`, `sessions`, `halts`, `limit_admin`, and `authorization` for the rest.
 """
 
 import asyncio
@@ -16,26 +16,26 @@ from remit.facts.canonical import Json
 from remit.facts.catalog import Tool
 from remit.facts.limits import DEFAULT, Limits
 from remit.pdp.stopping import reason_of
-from remit.pep import errand
+from remit.pep import operation
+from remit.pep.action_pipeline import ActionPipeline
 from remit.pep.answer import Answer, Client, Refused, Released, Watching
-from remit.pep.bounding import Bounding
-from remit.pep.control import Control
+from remit.pep.approval_withdrawal import ApprovalWithdrawal
+from remit.pep.approvals import Approvals
+from remit.pep.authorization import Authorization
+from remit.pep.catalog_view import CatalogView
 from remit.pep.conversation import Conversation
-from remit.pep.decisions import Decisions
-from remit.pep.errand import Errand
-from remit.pep.granting import Grants
-from remit.pep.halting import Halting
-from remit.pep.judging import Current, Desk, Veiling, unveiled
+from remit.pep.grants import Grants
+from remit.pep.halts import Halts
+from remit.pep.limit_admin import LimitAdmin
 from remit.pep.memory import Memory
-from remit.pep.names import Names
+from remit.pep.operation import Operation
+from remit.pep.policy_engine import BundleProvider, PolicyEngine, VeilProvider, no_veil
 from remit.pep.previews import Previews
 from remit.pep.questions import Questions
 from remit.pep.rounds import Under
 from remit.pep.sessions import Sessions
 from remit.pep.tally import Tally
 from remit.pep.tasks import Tasks
-from remit.pep.way import Way
-from remit.pep.withdrawing import Withdrawing
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import Ledger
 from remit.ports.resolver import Resolver
@@ -63,36 +63,38 @@ class Driver:
         self,
         ledger: Ledger,
         clock: Clock,
-        current: Current,
+        current: BundleProvider,
         upstreams: Mapping[str, Upstream],
         limits: Limits = DEFAULT,
         tally: Tally | None = None,
-        veil: Veiling = unveiled,
+        veil: VeilProvider = no_veil,
         entropy: Entropy | None = None,
     ) -> None:
         memory = Memory(ledger, lambda: entropy is not None and current().flow)
-        desk = Desk(memory, ledger, clock, current, limits, tally, veil, entropy)
+        engine = PolicyEngine(memory, ledger, clock, current, limits, tally, veil, entropy)
         self._memory = memory
-        self._desk = desk
+        self._engine = engine
         self._upstreams = upstreams
-        self._names = Names()
-        withdrawing = Withdrawing(memory, desk, ledger)
-        self.control = Control(memory, desk, clock, upstreams, withdrawing)
-        self._way = Way(memory, desk, ledger, clock, upstreams, self.control.why_stopped, self._names)
-        self.callers = self._way.waiting
-        self._previews = Previews(self._way, desk)
-        self._tasks = Tasks(self._way, questions := Questions(desk), desk, memory, clock)
-        self._conversation = Conversation(self._way, questions, self._tasks, memory, clock)
-        self.decisions = Decisions(memory, desk, ledger, clock, self._previews.of)
-        self.grants = Grants(self.decisions, memory, desk, ledger, clock)
-        self.bounding = Bounding(memory, desk, clock)
-        self.sessions = Sessions(memory, desk, clock, self._let_go)
-        parts = (self._way, self._conversation, self._tasks)
-        self.halting = Halting(memory, desk, clock, self.decisions, withdrawing, parts, self._let_go)
+        self._names = CatalogView()
+        withdrawal = ApprovalWithdrawal(memory, engine, ledger)
+        self.authorization = Authorization(memory, engine, clock, upstreams, withdrawal)
+        self._pipeline = ActionPipeline(
+            memory, engine, ledger, clock, upstreams, self.authorization.why_stopped, self._names
+        )
+        self.callers = self._pipeline.waiting
+        self._previews = Previews(self._pipeline, engine)
+        self._tasks = Tasks(self._pipeline, questions := Questions(engine), engine, memory, clock)
+        self._conversation = Conversation(self._pipeline, questions, self._tasks, memory, clock)
+        self.approvals = Approvals(memory, engine, ledger, clock, self._previews.of)
+        self.grants = Grants(self.approvals, memory, engine, ledger, clock)
+        self.limit_admin = LimitAdmin(memory, engine, clock)
+        self.sessions = Sessions(memory, engine, clock, self._let_go)
+        parts = (self._pipeline, self._conversation, self._tasks)
+        self.halts = Halts(memory, engine, clock, self.approvals, withdrawal, parts, self._let_go)
 
     def resolves_by(self, resolver: Resolver) -> None:
         """Look up hosts by `resolver`: without one, no URL that an obligation limits is let through."""
-        self._way.resolver = resolver
+        self._pipeline.resolver = resolver
 
     def drains_by(self, closing: asyncio.Event) -> asyncio.Event:
         """Take `closing`, and give it back, as what says that the service ends: who goes then did not hang up."""
@@ -101,37 +103,37 @@ class Driver:
 
     def knows(self, server: str) -> bool:
         """Whether the running bundle has a server of that name."""
-        return server in self._desk.bundle.catalog.servers
+        return server in self._engine.bundle.catalog.servers
 
     @property
     def servers(self) -> Sequence[str]:
         """The servers of the running bundle."""
-        return tuple(self._desk.bundle.catalog.servers)
+        return tuple(self._engine.bundle.catalog.servers)
 
     @property
     def bundle(self) -> str:
         """The digest of the running bundle."""
-        return self._desk.bundle.digest
+        return self._engine.bundle.digest
 
     def resolve(self, exposed: str) -> tuple[str, str]:
         """The `(server, tool)` that an exposed name stands for; unknown ones as they read."""
-        return self._names.resolve(self._desk.bundle, exposed)
+        return self._names.resolve(self._engine.bundle, exposed)
 
     def tool(self, server: str, name: str) -> Tool | None:
         """The accepted tool of that name."""
-        return self._desk.bundle.catalog.tools.get((server, name))
+        return self._engine.bundle.catalog.tools.get((server, name))
 
     def list_tools(self, authority: Authority, server: str | None) -> Sequence[Tool]:
         """The tools shown to `authority`, of one server or of all, in the catalog's order.
 
         By agents and bundle alone: no upstream is asked.
         """
-        shown = self._names.visible(self._desk.bundle, authority.agents)
+        shown = self._names.visible(self._engine.bundle, authority.agents)
         return [tool for tool in shown if server is None or tool.server == server]
 
     async def tools_for(self, authority: Authority, server: str | None) -> Sequence[Tool] | Refused:
         """As `list_tools`; or why `authority` may no longer act, and sees nothing."""
-        why = await self.control.stop_reason(authority)
+        why = await self.authorization.stop_reason(authority)
         return self.list_tools(authority, server) if why is None else Refused((why,), None)
 
     async def close(self) -> None:
@@ -154,11 +156,13 @@ class Driver:
         recorded all the same.
         """
         accepted = self.tool(server, tool)
-        return await self._do(errand.call_tool(authority, server, tool, given, arguments_canonical, accepted), client)
+        return await self._do(
+            operation.call_tool(authority, server, tool, given, arguments_canonical, accepted), client
+        )
 
     async def read_resource(self, authority: Authority, client: Client, server: str, uri: str) -> Answer:
         """Read a resource; `Released` holds `contents`."""
-        return await self._do(errand.read_resource(authority, server, uri), client)
+        return await self._do(operation.read_resource(authority, server, uri), client)
 
     async def get_prompt(
         self,
@@ -170,19 +174,19 @@ class Driver:
         arguments_canonical: bytes,
     ) -> Answer:
         """Get a prompt; `Released` holds `messages`."""
-        return await self._do(errand.get_prompt(authority, server, name, given, arguments_canonical), client)
+        return await self._do(operation.get_prompt(authority, server, name, given, arguments_canonical), client)
 
     async def complete(self, authority: Authority, client: Client, server: str, params: Mapping[str, Json]) -> Answer:
         """Complete an argument, judged as the action it is for; `Released` holds `completion`."""
         try:
-            found = errand.complete(authority, server, params)
+            found = operation.complete(authority, server, params)
         except ValueError as error:
             return Refused((Reason(Code.ARG_INVALID, str(error)),), None)
         return await self._do(found, client)
 
     async def list_offers(self, authority: Authority, client: Client, server: str, offer: Offer) -> Answer:
         """All that `server` lists of `offer`, where some permit's scope matches; tools: `list_tools`."""
-        return await self._do(errand.list_offers(authority, server, offer), client)
+        return await self._do(operation.list_offers(authority, server, offer), client)
 
     async def introduce(self, authority: Authority, client: Client, server: str) -> Introduction:
         """What `server` can do, and, where the agent may see what it lists, how it says to use it.
@@ -190,22 +194,22 @@ class Driver:
         Nothing of one of which policy lets the agent see nothing: it is not asked.
         """
         upstream = self._upstreams.get(server)
-        if upstream is None or not self._reaches(authority, server) or self._desk.stops(authority, server):
+        if upstream is None or not self._reaches(authority, server) or self._engine.stops(authority, server):
             return Introduction({}, None)
-        capabilities, said = await errand.introduced(upstream, authority.acting.sid, client)
+        capabilities, said = await operation.introduced(upstream, authority.acting.sid, client)
         if said is None:
             return Introduction(capabilities, None)
-        answer = await self._do(errand.introduce(authority, server, said), client)
+        answer = await self._do(operation.introduce(authority, server, said), client)
         if not isinstance(answer, Released):
             return Introduction(capabilities, None)
-        return Introduction(capabilities, errand.instructions_of(answer.result))
+        return Introduction(capabilities, operation.instructions_of(answer.result))
 
     async def resume(self, authority: Authority, client: Client, round: str, responses: Mapping[str, Json]) -> Answer:  # noqa: A002
         """Go on with what `Asking` named: `responses` by the server's keys, None for what was not answered.
 
         A round for which a person must decide (`Awaiting`) stays open under its name; its responses are kept.
         """
-        return await self._way.further(authority, self._conversation.resume(authority, client, round, responses))
+        return await self._pipeline.further(authority, self._conversation.resume(authority, client, round, responses))
 
     def forsake(self, authority: Authority, round: str) -> None:  # noqa: A002
         """The client will not answer `round`: the server is told, the outcome is recorded."""
@@ -213,17 +217,17 @@ class Driver:
 
     async def get_task(self, authority: Authority, client: Client, server: str | None, name: str) -> Answer:
         """How the task fares that `Underway` named, of `server` where it is given; `Underway` again."""
-        return await self._way.further(authority, self._tasks.get(authority, client, server, name))
+        return await self._pipeline.further(authority, self._tasks.get(authority, client, server, name))
 
     async def update_task(
         self, authority: Authority, client: Client, server: str | None, name: str, responses: Mapping[str, Json]
     ) -> Answer:
         """Answer what the task asks, by its keys; `Underway` where that was passed on."""
-        return await self._way.further(authority, self._tasks.update(authority, client, server, name, responses))
+        return await self._pipeline.further(authority, self._tasks.update(authority, client, server, name, responses))
 
     async def cancel_task(self, authority: Authority, client: Client, server: str | None, name: str) -> Answer:
         """Ask the server to cancel the task; `Underway` where it was asked."""
-        return await self._way.further(authority, self._tasks.cancel(authority, client, server, name))
+        return await self._pipeline.further(authority, self._tasks.cancel(authority, client, server, name))
 
     async def watch(
         self,
@@ -241,7 +245,7 @@ class Driver:
         time under the same one. Ends when the server is lost, or the session, or what is followed was stopped; at once
         where policy lets the agent see nothing of the server.
         """
-        under = self._desk.bundle.digest
+        under = self._engine.bundle.digest
         most = may = await self._watchable(authority, client, server, Watching(offers, uris), granted)
         watching: Watching | None = may
         followed = frozenset(may.changes)
@@ -254,13 +258,13 @@ class Driver:
         with contextlib.suppress(UpstreamUnreachable):
             async with following as changes:
                 async for notice in changes:
-                    if self.control.stopped(authority) or self.halted(authority, server, may.uris):
+                    if self.authorization.stopped(authority) or self.halted(authority, server, may.uris):
                         return
                     if watching is not None:
                         yield replace(watching, live=True)
                         watching = None
-                    if self._desk.bundle.digest != under:
-                        under = self._desk.bundle.digest
+                    if self._engine.bundle.digest != under:
+                        under = self._engine.bundle.digest
                         yield (may := await self._watchable(authority, client, server, most))
                         # What changed while it was not followed, nobody can say.
                         for missed in [one for one in may.changes if one not in followed]:
@@ -274,7 +278,7 @@ class Driver:
     def halted(self, authority: Authority, server: str = "", uris: Iterable[str] = ()) -> Reason | None:
         """Why `authority` is told nothing of `server`, or of one of `uris` there, where people stopped it."""
         names = ("", *uris) if self._memory.stopped else ("",)
-        found = next((stop for name in names for stop in self._desk.stops(authority, server, name)), None)
+        found = next((stop for name in names for stop in self._engine.stops(authority, server, name)), None)
         return None if found is None else reason_of(found)
 
     async def _let_go(self, sid: str) -> None:
@@ -283,39 +287,39 @@ class Driver:
             await upstream.end_session(sid)
 
     def _reaches(self, authority: Authority, server: str) -> bool:
-        return self._names.reaches(self._desk.bundle, authority.agents, server)
+        return self._names.reaches(self._engine.bundle, authority.agents, server)
 
     async def _watchable(
         self, authority: Authority, client: Client, server: str, wanted: Watching, granted: Watching | None = None
     ) -> Watching:
         """As much of `wanted` as the running bundle allows."""
-        under = self._desk.bundle.digest
+        under = self._engine.bundle.digest
         if self.halted(authority, server):
             return Watching(frozenset(), frozenset(), under=under)
         known = granted if granted is not None and granted.under == under else Watching(frozenset(), frozenset())
         had = frozenset(uri for uri in known.uris if not self.halted(authority, server, (uri,)))
-        new = {uri for uri in wanted.uris - had if await self._may(errand.subscribe(authority, server, uri), client)}
+        new = {uri for uri in wanted.uris - had if await self._may(operation.subscribe(authority, server, uri), client)}
         told = known.offers
         lists = {one for one in wanted.offers if one in told or await self._may_list(authority, client, server, one)}
         return Watching(frozenset(lists), frozenset(new | (wanted.uris & had)), under=under)
 
-    async def _may(self, found: Errand, client: Client) -> bool:
+    async def _may(self, found: Operation, client: Client) -> bool:
         return isinstance(await self._do(found, client), Released)
 
     async def _may_list(self, authority: Authority, client: Client, server: str, offer: Offer) -> bool:
         if offer is Offer.TOOLS:
             return True
-        return await self._may(errand.watch_list(authority, server, offer), client)
+        return await self._may(operation.watch_list(authority, server, offer), client)
 
-    async def _do(self, found: Errand, client: Client) -> Answer:
-        return await self._way.held(found.action.authority, self._done(found, client))
+    async def _do(self, found: Operation, client: Client) -> Answer:
+        return await self._pipeline.held(found.action.authority, self._done(found, client))
 
-    async def _done(self, found: Errand, client: Client) -> Answer:
-        under = await self._way.begin(found, client)
+    async def _done(self, found: Operation, client: Client) -> Answer:
+        under = await self._pipeline.begin(found, client)
         if not isinstance(under, Under):
             return under
         action = found.action
-        reply = await self._way.send(
-            under, lambda along: under.errand.send(under.upstream, action.authority.acting.sid, client.era, along)
+        reply = await self._pipeline.send(
+            under, lambda along: under.operation.send(under.upstream, action.authority.acting.sid, client.era, along)
         )
         return await self._conversation.settle(under, reply)

@@ -55,12 +55,12 @@ from remit.pdp.deltas import (
 )
 from remit.pdp.fold import fold
 from remit.pdp.kept import PastCarried, PastMarked, SignedOff
-from remit.pep.asked import Asked
-from remit.pep.bounds import Bounds
-from remit.pep.granted import Granted
+from remit.pep.condition_variable import ConditionVariable
+from remit.pep.grant_index import GrantIndex
+from remit.pep.guarantee_status import GuaranteeStatus
 from remit.pep.indices import Indices
-from remit.pep.standing import Standing
-from remit.pep.stirring import Stirring
+from remit.pep.limit_state import LimitState
+from remit.pep.requesters import Requesters
 from remit.ports.ledger import Ledger
 from remit.protect.breakers import Fuses
 from remit.protect.budgets import Accounts
@@ -94,10 +94,10 @@ class Memory:
         self._approvals: dict[str, Approval] = {}
         self._by_sid: dict[str, set[str]] = {}
         self._over: OrderedDict[str, Approval] = OrderedDict()
-        self.asked = Asked()
+        self.asked = Requesters()
         """Who asked for those that can still move."""
         self._stopped: dict[Stopped, Stop] = {}
-        self.grants = Granted()
+        self.grants = GrantIndex()
         """What people granted; changed by `apply` alone."""
         self.used = Used()
         """What agents did before; changed by `apply` alone."""
@@ -105,13 +105,13 @@ class Memory:
         self._asks: dict[str, deque[int]] = {}
         self._revoked: set[str] = set()
         """Kept beyond the time at which they expire: a clock that is set back would have them live again."""
-        self._stirring = Stirring()
-        self.bounds = Bounds()
+        self._condition = ConditionVariable()
+        self.bounds = LimitState()
         """What was spent, what tripped; changed by `apply` alone."""
         self.stores = Stores()
         """What the stores hold; changed by `apply` alone."""
         self.indices = Indices(ledger, self._busy)
-        self.standing = Standing()
+        self.standing = GuaranteeStatus()
         """What monitors and guarantees keep; changed by `apply` alone."""
 
     async def load(self, now_ms: int) -> None:
@@ -120,7 +120,7 @@ class Memory:
         self._stopped.update(await self._ledger.stopped())
         self.stores = Stores(await self._ledger.stored())
         self.used = Used(await self._ledger.used())
-        self.bounds = Bounds(Accounts(await self._ledger.spent()), Fuses(await self._ledger.tripped()))
+        self.bounds = LimitState(Accounts(await self._ledger.spent()), Fuses(await self._ledger.tripped()))
         await self.standing.load(self._ledger)
         self.grants.load(await self._ledger.grants(), now_ms)
         found = await self._ledger.approvals(open_only=True, limit=APPROVALS_LOADED_MAX)
@@ -281,7 +281,7 @@ class Memory:
                 case _:
                     stirred = self._by_people(delta) or stirred
         if stirred:
-            self._stirring.stir()
+            self._condition.notify_all()
 
     def _by_people(self, delta: ApprovalOpened | ApprovalDelta | GrantDelta | Halted | Resumed | TokenRevoked) -> bool:
         """What people decide, or are asked; whether who waits for them has to look again."""
@@ -307,8 +307,8 @@ class Memory:
                 return True
 
     async def changed(self, timeout_s: float) -> None:
-        """As `Stirring.changed`: an approval, an end or a revocation came in."""
-        await self._stirring.changed(timeout_s)
+        """As `ConditionVariable.wait`: an approval, an end or a revocation came in."""
+        await self._condition.wait(timeout_s)
 
     def _busy(self, sid: str) -> bool:
         held = self._sessions.get(sid)

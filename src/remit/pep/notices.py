@@ -21,9 +21,9 @@ from remit.facts.label import NONE, Labels
 from remit.pdp.judge import detects
 from remit.pep.answer import Tell
 from remit.pep.attempt import Attempt
-from remit.pep.judging import Desk
+from remit.pep.message_filter import show_notice
+from remit.pep.policy_engine import PolicyEngine
 from remit.pep.release import seal
-from remit.pep.showing import show_notice
 from remit.ports.ledger import LedgerUnwritable, Pending
 from remit.ports.upstream import Log, Notice, Progress
 from remit.trace.bodies import Passed
@@ -33,27 +33,27 @@ WAITING_BYTES_MAX: Final = 1024 * 1024
 WITHHELD: Final = "what this call says before its result is withheld: policy owes something on it"
 
 
-class Recorded:
+class ExchangeRecord:
     """The record before which nothing that a server says of an action is told: another whenever its labels grew."""
 
-    def __init__(self, desk: Desk, attempt: Attempt, action: Action) -> None:
-        self._desk = desk
+    def __init__(self, engine: PolicyEngine, attempt: Attempt, action: Action) -> None:
+        self._engine = engine
         self._attempt = attempt
         self._action = action
         self._pending: Pending | None = None
         self._labels: Labels = NONE
 
     def now(self, number: int, passed: Passed, content: bytes | None, said: Json = None) -> None:
-        """Queue it where it is missing (`Desk.pass_on`). `said` is read for labels. Raises `LedgerUnwritable`."""
-        labels = self._desk.brings(self._attempt, self._action, said)
+        """Queue it where missing (`PolicyEngine.pass_on`). `said` is read for labels. Raises `LedgerUnwritable`."""
+        labels = self._engine.brings(self._attempt, self._action, said)
         if self._pending is None or not labels <= self._labels:
             self._labels |= labels
-            self._pending = self._desk.pass_on(self._attempt, number, passed, content, self._action, had=self._labels)
+            self._pending = self._engine.pass_on(self._attempt, number, passed, content, self._action, had=self._labels)
 
     @property
     def is_read(self) -> bool:
         """Whether what the server says is looked into."""
-        return bool(detects(self._desk.bundle, self._action.server))
+        return bool(detects(self._engine.bundle, self._action.server))
 
     async def durable(self) -> None:
         """Return when what was queued is on disk. Raises `LedgerUnwritable` when it never will be, or nothing was."""
@@ -72,10 +72,10 @@ class Recorded:
 class Notices:
     """The notices of one action under way."""
 
-    def __init__(self, desk: Desk, attempt: Attempt, action: Action) -> None:
-        self._desk = desk
+    def __init__(self, engine: PolicyEngine, attempt: Attempt, action: Action) -> None:
+        self._engine = engine
         self._action = action
-        self._recorded = Recorded(desk, attempt, action)
+        self._recorded = ExchangeRecord(engine, attempt, action)
         self._owed = attempt.owed
         self._heard = 0
         self._logged = False
@@ -156,7 +156,7 @@ class Notices:
     def _halted(self) -> bool:
         """Whether people stopped it meanwhile. INVARIANT(stop-wins): what was heard before stays here."""
         action = self._action
-        return bool(self._desk.stops(action.authority, action.server, action.name))
+        return bool(self._engine.stops(action.authority, action.server, action.name))
 
     async def _pass_on(self) -> None:
         while self._waiting:

@@ -28,16 +28,16 @@ from remit.facts.label import NONE, Labels
 from remit.facts.preview import Preview
 from remit.facts.record import RecordKind
 from remit.pdp.decision import Decision, Reshape, Resolve
-from remit.pep import errand
+from remit.pep import operation
+from remit.pep.action_pipeline import ActionPipeline
 from remit.pep.answer import Answer, Client, Failed, Refused, Released
 from remit.pep.attempt import Attempt
-from remit.pep.errand import Errand
-from remit.pep.judging import BY_REMIT, Desk
+from remit.pep.decision_effects import append_of
+from remit.pep.operation import Operation
 from remit.pep.pins import UNASKED
+from remit.pep.policy_engine import BY_REMIT, PolicyEngine
 from remit.pep.release import INTERNAL_ERROR
 from remit.pep.rounds import Under
-from remit.pep.taking import append_of
-from remit.pep.way import Way
 from remit.policy.verdict import Code, Permit, Reason
 from remit.ports.upstream import Along, Asked, Begun, Era, Failure, Reply
 from remit.trace.bodies import ActionBody, AdminBody, Event
@@ -58,19 +58,19 @@ _ABSENT: Final = (
 class Previews:
     """The dry runs of what people are asked about, the last `KEPT_MAX` of them, in memory alone."""
 
-    def __init__(self, way: Way, desk: Desk) -> None:
-        self._way = way
-        self._desk = desk
+    def __init__(self, pipeline: ActionPipeline, engine: PolicyEngine) -> None:
+        self._pipeline = pipeline
+        self._engine = engine
         self._kept: OrderedDict[tuple[str, str], Foreseen] = OrderedDict()
         self._running: dict[asyncio.Task[None], str] = {}
-        way.waiting.foresee = self._want
+        pipeline.waiting.foresee = self._want
 
     def of(self, approval: Approval) -> Foreseen | None:
         """What is known of what `approval` stands for now; None where its tool offers no dry run."""
         kept = self._kept.get((approval.ident, approval.shown))
         if kept is not None:
             return kept
-        tool = self._desk.bundle.catalog.tools.get((approval.server, approval.name))
+        tool = self._engine.bundle.catalog.tools.get((approval.server, approval.name))
         if tool is None or tool.preview is None:
             return None
         return Foreseen(_by(tool, tool.preview), why=_ABSENT)
@@ -87,7 +87,7 @@ class Previews:
         place = (approval.ident, approval.shown)
         if place in self._kept or action.kind is not ActionKind.CALL_TOOL:
             return
-        tool = self._desk.tool(action)
+        tool = self._engine.tool(action)
         if tool is None or tool.preview is None:
             return
         by = _by(tool, tool.preview)
@@ -105,8 +105,8 @@ class Previews:
         return own < OF_ONE_AT_ONCE and (not own or len(self._running) < AT_ONCE)
 
     async def _made(self, place: tuple[str, str], by: str, action: Action, approval: Approval, client: Client) -> None:
-        run = _Run(self._way, self._desk, approval)
-        answer = await self._way.held(action.authority, run.answer(action, client))
+        run = _Run(self._pipeline, self._engine, approval)
+        answer = await self._pipeline.held(action.authority, run.answer(action, client))
         match answer:
             case Released(result):
                 value: Mapping[str, Json] = orjson.loads(result)
@@ -130,58 +130,58 @@ class Previews:
 class _Run:
     """One dry run for `approval`; `labels` are those that its answer may have."""
 
-    def __init__(self, way: Way, desk: Desk, approval: Approval) -> None:
-        self._way = way
-        self._desk = desk
+    def __init__(self, pipeline: ActionPipeline, engine: PolicyEngine, approval: Approval) -> None:
+        self._pipeline = pipeline
+        self._engine = engine
         self._approval = approval
         self.labels: Labels = NONE
 
     async def answer(self, action: Action, client: Client) -> Answer:
         """What the tool answers to the dry run of `action`, released; or why nothing is."""
         if self._approval.edit is not None:
-            edited = await self._way.edited(action, self._approval.edit.record)
+            edited = await self._pipeline.edited(action, self._approval.edit.record)
             if edited is None:
                 return _none("what somebody approved instead is not kept")
             action = edited
-        tool = self._desk.tool(action)
+        tool = self._engine.tool(action)
         if tool is None or tool.preview is None:
             return _none("the running bundle knows none any more")
         client = replace(client, tell=None, log_level=None, said=None)
         if client.era is Era.STATELESS:
             # It cannot be asked back; a session of the other era is opened once, with what its client declared.
             client = replace(client, capabilities={})
-        asked = self._errand(action, tool.preview)
+        asked = self._operation(action, tool.preview)
         found = await self._outright(asked.action, client, same=asked.action.name == action.name)
         if isinstance(found, Reason):
             return Refused((found,), None)
-        under = await self._way.set_out(asked, client, found)
+        under = await self._pipeline.set_out(asked, client, found)
         return await self._sent(under) if isinstance(under, Under) else under
 
-    def _errand(self, action: Action, preview: Preview) -> Errand:
+    def _operation(self, action: Action, preview: Preview) -> Operation:
         name, given = preview.of(action.name, action.input)
-        accepted = self._desk.bundle.catalog.tools.get((action.server, name))
-        asked = errand.call_tool(action.authority, action.server, name, given, canonical(given), accepted)
+        accepted = self._engine.bundle.catalog.tools.get((action.server, name))
+        asked = operation.call_tool(action.authority, action.server, name, given, canonical(given), accepted)
         return replace(asked, told=False, action=replace(asked.action, trace=action.trace))
 
     async def _outright(self, action: Action, client: Client, *, same: bool) -> Attempt | Reason:
         """`action` judged, where policy permits it with nobody asked; or why it is not sent. `same`: as what waits."""
-        live, unreachable = await self._way.live(action, client)
+        live, unreachable = await self._pipeline.live(action, client)
         if unreachable is not None:
             return unreachable
         if live is not None and live is not UNASKED:
-            self._desk.look(action.server, live)
+            self._engine.look(action.server, live)
         while True:
-            weighed = self._desk.weigh(action)
+            weighed = self._engine.weigh(action)
             unfit = self._unfit(action, weighed, same=same)
             if unfit is not None:
                 return Reason(Code.GATE, unfit)
             # No await since: what was weighed is what is judged.
-            found = self._desk.judge(action, live)
+            found = self._engine.judge(action, live)
             if isinstance(found, Reshape | Resolve):
-                action = await self._way.shaped(action, found)
+                action = await self._pipeline.shaped(action, found)
             elif isinstance(found.decision.verdict, Permit):
                 told = AdminBody(Event.APPROVAL_PREVIEWED, BY_REMIT, self._approval.ident, {"intent": found.ref})
-                self._desk.append(RecordKind.ADMIN, self._approval.sid, told)
+                self._engine.append(RecordKind.ADMIN, self._approval.sid, told)
                 return found
             else:
                 return found.decision.reasons[0]
@@ -196,21 +196,21 @@ class _Run:
         novelty = body.context.get("novelty")
         if same and isinstance(novelty, Mapping) and any(novelty.values()):
             return "the tool, or such a target, is new to this agent, and would not be after it"
-        self.labels = self._desk.brought(weighed, action)
-        if more := sorted(self.labels - self._desk.held_by_all(action.authority)):
+        self.labels = self._engine.brought(weighed, action)
+        if more := sorted(self.labels - self._engine.held_by_all(action.authority)):
             return f"its answer would bring labels that the session does not hold: {', '.join(more)}"
         return None
 
     async def _sent(self, under: Under) -> Answer:
         async def request(along: Along) -> Reply:
-            sid, era = under.errand.action.authority.acting.sid, under.client.era
+            sid, era = under.operation.action.authority.acting.sid, under.client.era
             try:
                 async with asyncio.timeout(PREVIEW_S):
-                    return await under.errand.send(under.upstream, sid, era, along)
+                    return await under.operation.send(under.upstream, sid, era, along)
             except TimeoutError:
                 return Failure("timeout", f"it took longer than {PREVIEW_S:g} s", sent=True)
 
-        reply = await self._way.send(under, request)
+        reply = await self._pipeline.send(under, request)
         if isinstance(reply, Asked):
             under.asked = reply
             dropping = asyncio.ensure_future(under.upstream.drop(reply.held))
@@ -218,7 +218,7 @@ class _Run:
             dropping.add_done_callback(lambda done: done.cancelled() or done.exception())
         elif isinstance(reply, Begun):
             reply = Failure("error", "it went on as a task, which nobody waits for here", sent=True)
-        answer = await self._way.finish(under, reply)
+        answer = await self._pipeline.finish(under, reply)
         if isinstance(reply, Failure) and not isinstance(answer, Refused):
             # In words of ours, whatever its server said.
             return Failed(INTERNAL_ERROR, reply.text, under.attempt.ref)

@@ -15,11 +15,11 @@ from remit.facts.action import Action, ActionKind, Within
 from remit.facts.canonical import Json, canonical
 from remit.facts.record import RecordKind
 from remit.pep.attempt import Attempt
-from remit.pep.covered import covered_question
-from remit.pep.judging import Desk
+from remit.pep.message_filter import QUESTION_BYTES_MAX, show_question
+from remit.pep.policy_engine import PolicyEngine
+from remit.pep.redaction import redact_question
 from remit.pep.responses import is_bare
 from remit.pep.rounds import Under
-from remit.pep.showing import QUESTION_BYTES_MAX, show_question
 from remit.policy.schema import CLIENT_MODEL
 from remit.policy.verdict import Permit
 from remit.ports.ledger import LedgerUnwritable
@@ -37,8 +37,8 @@ _NEEDS: Final[Mapping[str, str]] = {
 class Questions:
     """What the servers of actions under way ask."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, engine: PolicyEngine) -> None:
+        self._engine = engine
 
     async def put(self, under: Under, asked: Mapping[str, Question]) -> Mapping[str, Question]:
         """Those of `asked` that the client may be asked, once that is recorded; `under.models` has their attempts.
@@ -50,12 +50,12 @@ class Questions:
         for key, asks in asked.items():
             plain = show_question(asks)
             left -= 0 if plain is None else len(canonical(plain.params))
-            shown = covered_question(under.attempt.owed, plain) if left >= 0 else None
+            shown = redact_question(under.attempt.owed, plain) if left >= 0 else None
             if shown is None or not may_be_asked(under.client.capabilities, shown):
                 continue
-            action = _own(under.errand.action, shown)
+            action = _own(under.operation.action, shown)
             if action is not None:
-                attempt = self._desk.judge(action, None)
+                attempt = self._engine.judge(action, None)
                 if not isinstance(attempt, Attempt):
                     continue
                 permitted = isinstance(attempt.decision.verdict, Permit)
@@ -66,8 +66,8 @@ class Questions:
                     continue
             questions[key] = shown
         if questions:
-            said, action = _asked(questions), under.errand.action
-            await self._desk.pass_on(under.attempt, under.number, Passed.QUESTIONS, said, action).durable
+            said, action = _asked(questions), under.operation.action
+            await self._engine.pass_on(under.attempt, under.number, Passed.QUESTIONS, said, action).durable
         return questions
 
     def answered(self, under: Under, responses: Mapping[str, Json]) -> None:
@@ -80,7 +80,7 @@ class Questions:
                 attempt.ref, status, tuple(one.sid for one in attempt.sessions), (), attempt.approval, None, 0, 0.0
             )
             with contextlib.suppress(LedgerUnwritable):
-                self._desk.append(RecordKind.OUTCOME, attempt.sessions[-1].sid, body)
+                self._engine.append(RecordKind.OUTCOME, attempt.sessions[-1].sid, body)
 
     def forgotten(self, under: Under) -> None:
         """Nobody answers any more."""
@@ -99,7 +99,7 @@ def may_be_asked(capabilities: Mapping[str, Json], question: Question) -> bool:
 
 def with_responses(under: Under, questions: Mapping[str, Question], responses: Mapping[str, Json]) -> Action:
     """The action of `under` with the client's answers to `questions`."""
-    action = under.errand.action
+    action = under.operation.action
     within = Within(
         intent=under.attempt.ref,
         approval=under.attempt.approval,

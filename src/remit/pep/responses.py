@@ -1,4 +1,4 @@
-"""What a client answers to a server's questions, as far as the protocol has it: the way out that `showing` is in.
+"""What a client answers to a server's questions, as far as the protocol has it; the other way: `message_filter`.
 
 Laws
 * Only members that the protocol names go on, `_meta` never: what is judged, shown to people and sent is this.

@@ -19,8 +19,8 @@ from remit.facts.agent import Authority
 from remit.facts.canonical import Json
 from remit.pep.answer import Client
 from remit.pep.attempt import Attempt
-from remit.pep.errand import Errand
 from remit.pep.notices import Notices
+from remit.pep.operation import Operation
 from remit.policy.verdict import Reason
 from remit.ports.upstream import Asked, Question, Upstream
 
@@ -42,7 +42,7 @@ class Under:
     `over` is done once nobody needs to answer any more.
     """
 
-    errand: Errand
+    operation: Operation
     client: Client
     attempt: Attempt
     upstream: Upstream
@@ -62,12 +62,12 @@ class Under:
     @property
     def sids(self) -> list[str]:
         """The sessions of its chain, the root first."""
-        return [link.sid for link in self.errand.action.authority.links]
+        return [link.sid for link in self.operation.action.authority.links]
 
 
 def those(is_over: Callable[[Action], bool], unders: Iterable[Under]) -> Sequence[Under]:
     """Those of `unders` that `is_over` is true of and that were not stopped yet."""
-    return [under for under in unders if under.halted is None and is_over(under.errand.action)]
+    return [under for under in unders if under.halted is None and is_over(under.operation.action)]
 
 
 class Rounds:
@@ -118,7 +118,7 @@ class Rounds:
         found = self._open.get(ident)
         if found is None:
             return None
-        his = found[0].errand.action.authority
+        his = found[0].operation.action.authority
         if (his.links, his.user) != (authority.links, authority.user):
             return None
         found[1].cancel()
@@ -143,4 +143,4 @@ class Rounds:
 
 
 def _agent(under: Under) -> str:
-    return under.errand.action.authority.acting.agent
+    return under.operation.action.authority.acting.agent

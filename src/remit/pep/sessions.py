@@ -7,8 +7,8 @@ from remit.facts.canonical import Json
 from remit.facts.record import Receipt, RecordKind
 from remit.facts.session import TooManyWords
 from remit.pep.indices import STATEMENTS_MAX, WORDS_CHARS_MAX
-from remit.pep.judging import Desk
 from remit.pep.memory import Memory
+from remit.pep.policy_engine import PolicyEngine
 from remit.ports.system import Clock
 from remit.trace.bodies import AdminBody, Event
 
@@ -19,9 +19,9 @@ LetGo: TypeAlias = Callable[[str], Awaitable[None]]
 class Sessions:
     """What people and harnesses do to sessions. All raise `LedgerUnwritable`."""
 
-    def __init__(self, memory: Memory, desk: Desk, clock: Clock, let_go: LetGo) -> None:
+    def __init__(self, memory: Memory, engine: PolicyEngine, clock: Clock, let_go: LetGo) -> None:
         self._memory = memory
-        self._desk = desk
+        self._engine = engine
         self._clock = clock
         self._let_go = let_go
 
@@ -47,7 +47,7 @@ class Sessions:
                 raise TooManyWords(
                     f"a session takes {STATEMENTS_MAX:,} statements and {WORDS_CHARS_MAX:,} characters of words"
                 )
-            grounds = self._desk.index(sid) is not None
+            grounds = self._engine.index(sid) is not None
             return await self._record(AdminBody(Event.SESSION_WORDS, by, sid, {"text": text, "grounds": grounds}), sid)
         finally:
             self._memory.release((sid,), self._clock.monotonic_s())
@@ -88,4 +88,4 @@ class Sessions:
             self._memory.release((sid,), self._clock.monotonic_s())
 
     async def _record(self, body: AdminBody, sid: str) -> Receipt:
-        return await self._desk.append(RecordKind.ADMIN, sid, body).durable
+        return await self._engine.append(RecordKind.ADMIN, sid, body).durable

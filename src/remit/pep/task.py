@@ -8,7 +8,7 @@ from typing import Final
 
 from remit.facts.canonical import Json
 from remit.pep.answer import Answer
-from remit.pep.notices import Recorded
+from remit.pep.notices import ExchangeRecord
 from remit.pep.rounds import Under
 from remit.ports.upstream import Question
 
@@ -32,7 +32,7 @@ class Task:
     under: Under
     ident: str
     said: Mapping[str, Json]
-    recorded: Recorded
+    recorded: ExchangeRecord
     timer: asyncio.TimerHandle | None = None
     asked: dict[str, Question] = field(default_factory=dict[str, Question])
     waiting: dict[str, Question] = field(default_factory=dict[str, Question])
@@ -45,7 +45,7 @@ class Task:
         return self.under.attempt.ref
 
 
-class Known:
+class TaskRegistry:
     """The tasks of one service, by the decision id of their action: no agent takes all the room there is."""
 
     def __init__(self) -> None:
@@ -108,4 +108,4 @@ class Known:
 
 
 def _agent(under: Under) -> str:
-    return under.errand.action.authority.acting.agent
+    return under.operation.action.authority.acting.agent

@@ -18,19 +18,19 @@ from typing import Any, Final
 from remit.facts.action import Action
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json, canonical
+from remit.pep.action_pipeline import ActionPipeline
 from remit.pep.answer import Answer, Awaiting, Client, Failed, Refused, Released, Underway
 from remit.pep.attempt import Attempt
-from remit.pep.judging import Desk
+from remit.pep.detailed_task import DetailedTask, read, read_end
 from remit.pep.memory import Memory
-from remit.pep.notices import Recorded
+from remit.pep.message_filter import show_ended
+from remit.pep.notices import ExchangeRecord
+from remit.pep.policy_engine import PolicyEngine
 from remit.pep.questions import Questions, with_responses
 from remit.pep.release import Odd
 from remit.pep.responses import answers_to
 from remit.pep.rounds import ROUNDS_MAX, Under
-from remit.pep.showing import show_ended
-from remit.pep.task import KEPT_BYTES_MAX, Known, Task
-from remit.pep.telling import Said, read, read_end
-from remit.pep.way import Way
+from remit.pep.task import KEPT_BYTES_MAX, Task, TaskRegistry
 from remit.policy.verdict import Code, Reason
 from remit.ports.ledger import LedgerUnwritable
 from remit.ports.system import Clock
@@ -48,13 +48,15 @@ _DECLINE: Final[Mapping[str, Json]] = {"action": "decline"}
 class Tasks:
     """The tasks of one service, by the decision id of their action."""
 
-    def __init__(self, way: Way, questions: Questions, desk: Desk, memory: Memory, clock: Clock) -> None:
-        self._way = way
+    def __init__(
+        self, pipeline: ActionPipeline, questions: Questions, engine: PolicyEngine, memory: Memory, clock: Clock
+    ) -> None:
+        self._pipeline = pipeline
         self._questions = questions
-        self._desk = desk
+        self._engine = engine
         self._memory = memory
         self._clock = clock
-        self._known = Known()
+        self._known = TaskRegistry()
         self._aside: set[asyncio.Task[object]] = set()
 
     async def begin(self, under: Under, begun: Begun) -> Answer:
@@ -62,12 +64,14 @@ class Tasks:
         try:
             said = _covered(under, read(begun.task))
         except Odd as odd:
-            return await self._way.finish(under, Failure("garbage", f"the server's task is withheld: {odd}", sent=True))
-        task = Task(under, said.ident, said.shown, Recorded(self._desk, under.attempt, under.errand.action))
+            return await self._pipeline.finish(
+                under, Failure("garbage", f"the server's task is withheld: {odd}", sent=True)
+            )
+        task = Task(under, said.ident, said.shown, ExchangeRecord(self._engine, under.attempt, under.operation.action))
         if not self._known.has_room(under):
             self._spawn(self._ask(task, "tasks/cancel"))
-            return await self._way.finish(under, Failure("tasks", "too many tasks are under way", sent=True))
-        under.errand = replace(under.errand, show=show_ended)
+            return await self._pipeline.finish(under, Failure("tasks", "too many tasks are under way", sent=True))
+        under.operation = replace(under.operation, show=show_ended)
         self._memory.retain(under.sids)
         try:
             with self._known.room(under):
@@ -76,7 +80,7 @@ class Tasks:
         except (asyncio.CancelledError, LedgerUnwritable):
             self._give_up(task, "the client went away before it knew of its task")
             raise
-        if (why := self._way.stopped(under.errand.action)) is not None:
+        if (why := self._pipeline.stopped(under.operation.action)) is not None:
             # Also a session that ended meanwhile: whoever ended it saw no task of its.
             self._stop(task, why)
             return Refused((why,), task.name, sent=True)
@@ -119,7 +123,7 @@ class Tasks:
 
     def under_way(self, is_over: Callable[[Action], bool]) -> Sequence[str]:
         """The decision ids of tasks that go on at their servers, of those that `is_over` is true of."""
-        return [task.name for task in self._known if task.end is None and is_over(task.under.errand.action)]
+        return [task.name for task in self._known if task.end is None and is_over(task.under.operation.action)]
 
     def cut(self, is_over: Callable[[Action], bool], why: Reason) -> Sequence[str]:
         """End them because of `why`: their servers are told, what became of them is in doubt."""
@@ -139,7 +143,7 @@ class Tasks:
         task = self._known.get(name)
         if task is None:
             return None
-        action = task.under.errand.action
+        action = task.under.operation.action
         his = action.authority
         is_his = (his.links, his.user) == (authority.links, authority.user)
         return task if is_his and server in {None, action.server} else None
@@ -148,7 +152,7 @@ class Tasks:
         """Ask the server how `task` fares; what to answer instead, where it does not say."""
         if task.end is not None:
             return None
-        if (why := self._way.stopped(task.under.errand.action)) is not None:
+        if (why := self._pipeline.stopped(task.under.operation.action)) is not None:
             self._stop(task, why)
             return None
         task.under.client = client
@@ -164,14 +168,14 @@ class Tasks:
                     return Failed(_INTERNAL, f"the server's word of its task is withheld: {why}", task.name)
             case Failure(code=code) if code == _NO_SUCH_TASK:
                 task.said = {**task.said, "status": "failed"}
-                self._close(task, self._way.finish(task.under, reply))
+                self._close(task, self._pipeline.finish(task.under, reply))
                 return None
             case Failure(_, text):
                 return Failed(_INTERNAL, text, task.name)
             case _:
                 return Failed(_INTERNAL, "the server asked in place of saying how its task fares", task.name)
 
-    async def _heard(self, task: Task, said: Said) -> Answer | None:
+    async def _heard(self, task: Task, said: DetailedTask) -> Answer | None:
         if said.ident != task.ident:
             raise Odd("it is of another task")
         if said.end is None:
@@ -180,7 +184,7 @@ class Tasks:
                 return None
         task.said = said.shown
         if said.end is not None:
-            self._close(task, self._way.finish(task.under, said.end))
+            self._close(task, self._pipeline.finish(task.under, said.end))
             return None
         fresh = {key: asks for key, asks in said.questions.items() if task.asked.get(key) != asks}
         if fresh:
@@ -222,12 +226,12 @@ class Tasks:
         withdrawn = {key: task.waiting.pop(key) for key in given}
         passed = False
         try:
-            found = await self._way.decide(with_responses(under, withdrawn, given), client)
+            found = await self._pipeline.decide(with_responses(under, withdrawn, given), client)
             if isinstance(found, Awaiting):
                 return found
             if isinstance(found, Attempt):
                 await found.pending.durable
-            why = self._way.stopped(under.errand.action)
+            why = self._pipeline.stopped(under.operation.action)
             if not isinstance(found, Attempt) or why is not None:
                 denied = found.reasons if isinstance(found, Refused) else ()
                 why = why or Reason(Code.ROUND_REFUSED, "its answers were not permitted")
@@ -251,7 +255,7 @@ class Tasks:
                 said = {**said, "status": "working"}
             return Underway(name, said, dict(task.waiting))
         answer = await asyncio.shield(task.end)
-        why = self._way.halted(task.under.errand.action)
+        why = self._pipeline.halted(task.under.operation.action)
         match answer:
             case _ if why is not None:
                 return Refused((why,), name, sent=True)
@@ -267,13 +271,13 @@ class Tasks:
     def _stop(self, task: Task, why: Reason) -> None:
         """End `task` because of `why`; its server is told in the background."""
         self._spawn(self._ask(task, "tasks/cancel"))
-        self._close(task, self._way.stop(task.under, why))
+        self._close(task, self._pipeline.stop(task.under, why))
 
     def _give_up(self, task: Task, why: str) -> None:
         """End `task` for nobody: its server is told in the background."""
 
         async def abandon() -> Answer:
-            self._way.abandon(task.under, why)
+            self._pipeline.abandon(task.under, why)
             return Refused((Reason(Code.TASK_UNKNOWN, why),), task.name)
 
         self._spawn(self._ask(task, "tasks/cancel"))
@@ -307,7 +311,7 @@ class Tasks:
         params: Mapping[str, Json] = {"taskId": task.ident, **more}
         client = under.client
         along = Along(capabilities=client.capabilities, trace=client.trace, hold=client.hold)
-        return await under.upstream.ask(under.errand.action.authority.acting.sid, client.era, method, params, along)
+        return await under.upstream.ask(under.operation.action.authority.acting.sid, client.era, method, params, along)
 
     def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
         aside = asyncio.get_running_loop().create_task(work)
@@ -315,7 +319,7 @@ class Tasks:
         aside.add_done_callback(self._aside.discard)
 
 
-def _covered(under: Under, said: Said) -> Said:
+def _covered(under: Under, said: DetailedTask) -> DetailedTask:
     """`said` with the words of the task as obligations let them out; its questions and its end come later."""
     owed, message = under.attempt.owed, said.shown.get("statusMessage")
     if not owed or not isinstance(message, str):

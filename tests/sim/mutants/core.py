@@ -14,14 +14,14 @@ from remit.facts.label import NONE
 from remit.pdp import chain, decide
 from remit.pdp.deltas import ApprovalClaimed, LabelsJoined, SessionTouched
 from remit.pdp.snapshot import Pin
-from remit.pep import bounds, ending, judging, memory
+from remit.pep import limit_state, memory, outcomes, policy_engine
+from remit.pep.action_pipeline import ActionPipeline
 from remit.pep.attempt import Attempt
-from remit.pep.control import Control
-from remit.pep.ending import Ending
-from remit.pep.judging import Desk
+from remit.pep.authorization import Authorization
 from remit.pep.notices import Notices
+from remit.pep.outcomes import Outcomes
 from remit.pep.pins import Pins
-from remit.pep.way import Way
+from remit.pep.policy_engine import PolicyEngine
 from remit.policy import evaluate
 from remit.policy.verdict import Code, Permit
 from remit.ports.ledger import Pending
@@ -37,50 +37,50 @@ def _at_once(pending: Pending) -> Pending:
 
 
 def _sent_early() -> Planted:
-    async def settled(_way: Way, _attempt: Any) -> None:
+    async def settled(_pipeline: ActionPipeline, _attempt: Any) -> None:
         return None
 
-    return Way, "_settled", settled
+    return ActionPipeline, "_settled", settled
 
 
 def _answers_early() -> Planted:
-    real = Desk.judge
+    real = PolicyEngine.judge
 
-    def judge(desk: Desk, action: Action, live: Any, edited: Any = None) -> Any:
+    def judge(desk: PolicyEngine, action: Action, live: Any, edited: Any = None) -> Any:
         attempt = real(desk, action, live, edited)
         if action.within is None or not isinstance(attempt, Attempt):
             return attempt
         return replace(attempt, pending=_at_once(attempt.pending))
 
-    return Desk, "judge", judge
+    return PolicyEngine, "judge", judge
 
 
 def _sent_twice() -> Planted:
-    real = Way.send
+    real = ActionPipeline.send
 
-    async def send(way: Way, under: Any, request: Any) -> Any:
+    async def send(way: ActionPipeline, under: Any, request: Any) -> Any:
         await real(way, under, request)
         return await real(way, under, request)
 
-    return Way, "send", send
+    return ActionPipeline, "send", send
 
 
 def _released_early() -> Planted:
-    real: Any = vars(Ending)["_end"]
+    real: Any = vars(Outcomes)["_end"]
 
     def end(*arguments: Any) -> Pending:
         return _at_once(real(*arguments))
 
-    return Ending, "_end", end
+    return Outcomes, "_end", end
 
 
 def _labels_not_joined() -> Planted:
-    real = ending.judge_result
+    real = outcomes.judge_result
 
     def judge(*arguments: Any, **more: Any) -> Any:
         return replace(real(*arguments, **more), labels=NONE)
 
-    return ending, "judge_result", judge
+    return outcomes, "judge_result", judge
 
 
 def _notices_early() -> Planted:
@@ -188,7 +188,7 @@ def _observing_frees_all() -> Planted:
 
 
 def _stops_ignored() -> Planted:
-    return Control, "why_stopped", nothing
+    return Authorization, "why_stopped", nothing
 
 
 def _not_linked() -> Planted:
@@ -202,12 +202,12 @@ def _not_linked() -> Planted:
 
 
 def _named(bundle: str) -> Planted:
-    real = judging.Draft
+    real = policy_engine.Draft
 
     def draft(kind: Any, at: int, _bundle: str, sid: str, body: Any) -> Any:
         return real(kind, at, bundle, sid, body)
 
-    return judging, "Draft", draft
+    return policy_engine, "Draft", draft
 
 
 def _bundle_left_out() -> Planted:
@@ -245,20 +245,20 @@ def _doubt_forgotten() -> Planted:
 
 
 def _outcome_lost() -> Planted:
-    return Ending, "abandon", nothing
+    return Outcomes, "abandon", nothing
 
 
 def _spending_not_counted() -> Planted:
-    return bounds, "apply_budget", nothing
+    return limit_state, "apply_budget", nothing
 
 
 def _all_given_back() -> Planted:
-    real = ending.settled
+    real = outcomes.settled
 
     def settled(charges: Any, **_: Any) -> Any:
         return real(charges, sent=False, given=0, result=0)
 
-    return ending, "settled", settled
+    return outcomes, "settled", settled
 
 
 def _breakers_ignored() -> Planted:

@@ -7,9 +7,9 @@ from typing import Any, Final
 from remit.facts.monitor import When
 from remit.facts.obligation import problem
 from remit.pdp import decide, guaranteed, obliged, past
-from remit.pep import ending, questions, tasks
+from remit.pep import outcomes, questions, tasks
+from remit.pep.guarantee_status import GuaranteeStatus
 from remit.pep.notices import Notices
-from remit.pep.standing import Standing
 from remit.policy import evaluate
 from remit.policy.verdict import Permit
 from remit.protect import monitors
@@ -62,7 +62,7 @@ def _fleet_not_read_at_start() -> Planted:
     async def load(*_: Any) -> None:
         return None
 
-    return Standing, "load", load
+    return GuaranteeStatus, "load", load
 
 
 def _guarantees_not_asked() -> Planted:
@@ -126,7 +126,7 @@ def _results_bare() -> Planted:
     def shown(_owed: Any, shown: Any, _tool: Any, **_: Any) -> Any:
         return shown
 
-    return ending, "covered_shown", shown
+    return outcomes, "covered_shown", shown
 
 
 def _questions_bare() -> Planted:

@@ -81,7 +81,7 @@ class Acting:
                 until_ms = services.clock.now_ms() + int(_number(form, "minutes", back) * MINUTE_MS)
                 confirmed = await self._confirmed(who, approval, form, back)
                 to = form.get("to", "").strip()
-                await services.driver.decisions.delegate(ident, by, to, until_ms, note, confirmed)
+                await services.driver.approvals.delegate(ident, by, to, until_ms, note, confirmed)
             case "stop":
                 _sure(form, back)
                 await stop_asking(services, who.person, ident, _reason(form, back) or "suspicious", note)
@@ -96,7 +96,7 @@ class Acting:
                 if keyed or self._wants_strong(approval):
                     confirmed = await self._confirming.confirmed(who, ident, form, back)
                 shown = approval.shown
-                await services.driver.decisions.break_glass(
+                await services.driver.approvals.break_glass(
                     ident, by, why, shown=shown, confirmed=confirmed, keyed=keyed
                 )
             case _:

@@ -167,7 +167,7 @@ class Pages:
             why = "this word invites you to nothing: it is another's, was used, or is older than an hour"
             raise Refusal(403, "not registered", why, back=back, next=f"remit passkeys invite {user}")
         told = {"user": user, "key": made.key, "count": made.count, "name": name}
-        await services.driver.control.record(AdminBody(Event.PASSKEY_ADDED, named(who.person), made.ident, told))
+        await services.driver.authorization.record(AdminBody(Event.PASSKEY_ADDED, named(who.person), made.ident, told))
 
     async def _remove(self, who: SignedIn | None, form: Form) -> None:
         assert who is not None  # noqa: S101 - it is his own form

@@ -15,21 +15,11 @@ import orjson
 from remit.facts.agent import Authority
 from remit.facts.canonical import Json
 from remit.facts.limits import DEFAULT, Limits
-from remit.pep.account import account_of
 from remit.pep.driver import Driver
-from remit.pep.gate import Busy, Gate
 from remit.pep.mcp import rpc
-from remit.pep.mcp.agreeing import VERSION_KEY
-from remit.pep.mcp.envelope import Malformed, Notification, Request, Response, read
-from remit.pep.mcp.governing import Governing
-from remit.pep.mcp.handshake import VERSIONS, Handshake
-from remit.pep.mcp.post import Post
-from remit.pep.mcp.rounds import Rounds
-from remit.pep.mcp.stateless import Stateless
-from remit.pep.mcp.tasks import Tasks
-from remit.pep.mcp.wire import (
+from remit.pep.mcp.asgi import (
+    ClientGone,
     Heads,
-    Left,
     Receive,
     Scope,
     Send,
@@ -40,6 +30,16 @@ from remit.pep.mcp.wire import (
     read_body,
     too_busy,
 )
+from remit.pep.mcp.dispatcher import Dispatcher
+from remit.pep.mcp.envelope import Malformed, Notification, Request, Response, read
+from remit.pep.mcp.handshake import VERSIONS, Handshake
+from remit.pep.mcp.header_validation import VERSION_KEY
+from remit.pep.mcp.post import Post
+from remit.pep.mcp.request_state import RequestStates
+from remit.pep.mcp.stateless import Stateless
+from remit.pep.mcp.tasks import Tasks
+from remit.pep.request_context import context_of
+from remit.pep.throttle import Busy, Throttle
 from remit.policy.verdict import Code
 from remit.ports.signer import TokenInvalid
 from remit.ports.system import Clock, Entropy
@@ -77,15 +77,15 @@ class McpApp:
         edge: Edge,
         clock: Clock,
         entropy: Entropy,
-        gate: Gate | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
         self._driver = driver
         self._authenticate = authenticate
         self._edge = edge
-        self._gate = gate or Gate(edge.limits, clock)
-        governing = Governing(driver, self._gate)
-        self._stateless = Stateless(governing, Rounds(clock, entropy), Tasks(driver, entropy), self._gate)
-        self._handshake = Handshake(governing, self._gate, clock, entropy)
+        self._throttle = throttle or Throttle(edge.limits, clock)
+        dispatcher = Dispatcher(driver, self._throttle)
+        self._stateless = Stateless(dispatcher, RequestStates(clock, entropy), Tasks(driver, entropy), self._throttle)
+        self._handshake = Handshake(dispatcher, self._throttle, clock, entropy)
 
     @staticmethod
     def serves(path: str) -> bool:
@@ -134,10 +134,10 @@ class McpApp:
             await _refuse(send, 404, Code.UNKNOWN_SERVER.value, text)
             return
         takes_json, takes_stream = accepts(head)
-        account = account_of(scope)
+        account = context_of(scope)
         account.agent = authority.acting.agent
         try:
-            with self._gate.request(authority.acting.agent) as request:
+            with self._throttle.request(authority.acting.agent) as request:
                 post = Post(authority, server, head, receive, send, takes_stream, account, request.hold)
                 await self._answer(scope["method"], post, takes_json=takes_json)
         except Busy as busy:
@@ -169,9 +169,9 @@ class McpApp:
             text = f"the body exceeds {limits.body_bytes_max} bytes (body_bytes_max)"
             await _refuse(post.send, 413, "body/too-large", text)
             return
-        except Left:
+        except ClientGone:
             return
-        self._gate.weigh(post.authority.acting.agent, body)
+        self._throttle.weigh(post.authority.acting.agent, body)
         message = read(body, limits)
         match message:
             case Malformed(code, text, ident):

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from remit.facts.canonical import Json, canonical
 from remit.facts.text import identifier_problem
 from remit.pep.mcp.envelope import NAME_MAX, NOTHING, Malformed, Request, tool_call
-from remit.pep.mcp.exposing import Exposing, own_uri
+from remit.pep.mcp.namespace import Namespace, own_uri
 from remit.pep.mcp.rpc import INVALID_PARAMS
 from remit.ports.upstream import Offer
 
@@ -82,9 +82,9 @@ class _Odd(Exception):
 class Asks:
     """Reads requests under one naming: that of `/mcp` where a request's `server` is None."""
 
-    def __init__(self, resolve: Resolve, exposing: Exposing) -> None:
+    def __init__(self, resolve: Resolve, namespace: Namespace) -> None:
         self._resolve = resolve
-        self._exposing = exposing
+        self._namespace = namespace
 
     def read(self, request: Request, server: str | None) -> Ask | Malformed:
         """What `request` on the path of `server` asks for; its method is one that asks for something."""
@@ -137,7 +137,7 @@ class Asks:
         problem = identifier_problem(name)
         if problem is not None:
             raise _Odd(f"params.name is no name: {problem}")
-        return (server, name) if server is not None else self._exposing.prompt(name)
+        return (server, name) if server is not None else self._namespace.prompt(name)
 
     def _completion(self, params: Mapping[str, Json], server: str | None) -> Complete:
         ref = _object(params.get("ref"), "params.ref")

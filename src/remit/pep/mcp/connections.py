@@ -13,8 +13,8 @@ from typing import Final, TypeAlias
 
 from remit.facts.agent import Authority, Link
 from remit.facts.canonical import Json
-from remit.pep.mcp.asking import Questions
-from remit.pep.mcp.hearing import Hearing
+from remit.pep.mcp.client_requests import ClientRequests
+from remit.pep.mcp.connection_subscriptions import ConnectionSubscriptions
 from remit.pep.mcp.rpc import Ident
 from remit.ports.system import Clock, Entropy
 
@@ -33,17 +33,17 @@ class Connection:
     """One client after `initialize`. `running` maps request ids in flight to their tasks.
 
     `capabilities` are those it declared, of the kinds that Remit knows; `level` the logs it asked for.
-    `hearing` is what it wants to hear of.
+    `subscriptions` is what it wants to hear of.
     """
 
     ident: str
     owner: Owner
     version: str
     used_s: float
-    hearing: Hearing
+    subscriptions: ConnectionSubscriptions
     capabilities: Mapping[str, Json] = field(default_factory=dict[str, Json])
     level: str | None = None
-    questions: Questions = field(default_factory=Questions)
+    questions: ClientRequests = field(default_factory=ClientRequests)
     running: dict[Ident, "asyncio.Task[object]"] = field(default_factory=dict)
     cancelled: set[Ident] = field(default_factory=set)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -66,7 +66,7 @@ class Connections:
     """All of them, bounded; `hears` makes the ears of each, `ended` is told of each that is no more."""
 
     def __init__(
-        self, clock: Clock, entropy: Entropy, hears: Callable[[], Hearing], ended: Callable[[str], None]
+        self, clock: Clock, entropy: Entropy, hears: Callable[[], ConnectionSubscriptions], ended: Callable[[str], None]
     ) -> None:
         self._clock = clock
         self._hears = hears
@@ -111,7 +111,7 @@ class Connections:
             if not held:
                 del self._held[_agent(connection)]
         connection.closed.set()
-        connection.hearing.stop()
+        connection.subscriptions.stop()
         for ident in tuple(connection.running):
             connection.cancel(ident)
         self._ended(connection.ident)

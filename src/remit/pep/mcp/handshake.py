@@ -15,24 +15,24 @@ import orjson
 from remit.facts.canonical import Json
 from remit.facts.capability import asked_of_clients
 from remit.pep.answer import Asking, Awaiting, Client, Underway
-from remit.pep.gate import Busy, Gate
 from remit.pep.mcp import rpc
-from remit.pep.mcp.asking import MARGIN_S, Fate
+from remit.pep.mcp.asgi import STREAM, answer, finish
 from remit.pep.mcp.asks import Ask, ListOffers, ReadResource
+from remit.pep.mcp.client_requests import MARGIN_S, Fate
 from remit.pep.mcp.clients import Wishes, client_of, level_of, reason_of
+from remit.pep.mcp.connection_subscriptions import ConnectionSubscriptions, TooManyResources
 from remit.pep.mcp.connections import Connection, Connections, Crowded
+from remit.pep.mcp.dispatcher import Dispatcher, Said, denied, said
 from remit.pep.mcp.envelope import NOTHING, Malformed, Notification, Request, Response
-from remit.pep.mcp.exchange import COMMENT, Exchange, Reply, Resumable
-from remit.pep.mcp.governing import Governing, Said, denied, said
-from remit.pep.mcp.hearing import Hearing, TooMany
-from remit.pep.mcp.listening import URIS_MAX, Listener
+from remit.pep.mcp.event_stream import Ends, Replayed, stand
 from remit.pep.mcp.notices import LEVELS, token_of
+from remit.pep.mcp.pending_response import COMMENT, PendingResponse, ReplyBody, Resumable
 from remit.pep.mcp.post import Post
+from remit.pep.mcp.refusals import RpcError, not_now
 from remit.pep.mcp.replay import Replays, Stream
-from remit.pep.mcp.standing import Ends, Replayed, stand
-from remit.pep.mcp.wire import STREAM, answer, finish
-from remit.pep.mcp.words import Wrong, not_now
+from remit.pep.mcp.upstream_watches import URIS_MAX, Listener
 from remit.pep.questions import may_be_asked
+from remit.pep.throttle import Busy, Throttle
 from remit.ports.system import Clock, Entropy
 from remit.ports.upstream import Era
 
@@ -49,13 +49,13 @@ _NO_CONNECTION: Final = "unknown or ended mcp-session-id: initialize again"
 class Handshake:
     """Answers this era's requests."""
 
-    def __init__(self, governing: Governing, gate: Gate, clock: Clock, entropy: Entropy) -> None:
-        self._governing = governing
-        self._gate = gate
+    def __init__(self, dispatcher: Dispatcher, throttle: Throttle, clock: Clock, entropy: Entropy) -> None:
+        self._dispatcher = dispatcher
+        self._throttle = throttle
         self._clock = clock
         self._replays = Replays(entropy)
-        watches = governing.watches
-        self._connections = Connections(clock, entropy, partial(Hearing, watches), self._replays.forget)
+        watches = dispatcher.watches
+        self._connections = Connections(clock, entropy, partial(ConnectionSubscriptions, watches), self._replays.forget)
 
     async def handle(self, post: Post, message: Request | Notification | Response) -> None:
         """Answer one POSTed message."""
@@ -95,7 +95,7 @@ class Handshake:
         if connection.streaming:
             await _refuse(post, 409, "this session has a standing stream already")
             return
-        with self._gate.stream(post.authority.acting.agent) as closing:
+        with self._throttle.stream(post.authority.acting.agent) as closing:
             connection.streaming = True
             try:
                 await self._stand(post, connection, closing)
@@ -125,11 +125,11 @@ class Handshake:
             return
         made.level = LEVEL
         extra = (SESSION, made.ident.encode("ascii"))
-        exchange = Exchange(post.send, extra, may_stream=post.may_stream, prefer_stream=True)
+        exchange = PendingResponse(post.send, extra, may_stream=post.may_stream, prefer_stream=True)
         await exchange.run(self._introduce(post, made, request), None)
 
-    async def _introduce(self, post: Post, made: Connection, request: Request) -> Reply:
-        found = await self._governing.introduced(post, self._client(post, made, request, None))
+    async def _introduce(self, post: Post, made: Connection, request: Request) -> ReplyBody:
+        found = await self._dispatcher.introduced(post, self._client(post, made, request, None))
         value: dict[str, Json] = {
             "protocolVersion": made.version,
             "capabilities": found.capabilities,
@@ -137,7 +137,7 @@ class Handshake:
         }
         if found.instructions is not None:
             value["instructions"] = found.instructions
-        return Reply(rpc.result(request.ident, orjson.dumps(value)))
+        return ReplyBody(rpc.result(request.ident, orjson.dumps(value)))
 
     async def _dispatch(self, post: Post, connection: Connection, request: Request) -> None:
         why = denied(request.method, Era.INITIALIZE)
@@ -157,10 +157,14 @@ class Handshake:
             case _:
                 opens = partial(self._replays.open, connection.ident, post.authority.acting.agent)
                 resumable = Resumable(opens, self._replays.close, connection.version in PRIMED)
-                exchange = Exchange(post.send, may_stream=post.may_stream, prefer_stream=True, resumable=resumable)
+                exchange = PendingResponse(
+                    post.send, may_stream=post.may_stream, prefer_stream=True, resumable=resumable
+                )
                 await exchange.run(self._running(post, connection, request, exchange), None)
 
-    async def _running(self, post: Post, connection: Connection, request: Request, exchange: Exchange) -> Reply:
+    async def _running(
+        self, post: Post, connection: Connection, request: Request, exchange: PendingResponse
+    ) -> ReplyBody:
         task = asyncio.current_task()
         assert task is not None, "a request is answered inside a task"  # noqa: S101
         ident = request.ident
@@ -174,34 +178,36 @@ class Handshake:
             if ident not in connection.cancelled:
                 raise
             task.uncancel()
-            found = Wrong(rpc.REQUEST_CANCELLED, "the request was cancelled")
+            found = RpcError(rpc.REQUEST_CANCELLED, "the request was cancelled")
         finally:
             connection.running.pop(ident, None)
             connection.cancelled.discard(ident)
-        if isinstance(found, Wrong):
-            return Reply(rpc.error(ident, found.code, found.text, found.data))
-        return Reply(rpc.result(ident, found))
+        if isinstance(found, RpcError):
+            return ReplyBody(rpc.error(ident, found.code, found.text, found.data))
+        return ReplyBody(rpc.result(ident, found))
 
-    async def _govern(self, post: Post, connection: Connection, request: Request, exchange: Exchange) -> bytes | Wrong:
-        ask = self._governing.asks.read(request, post.server)
+    async def _govern(
+        self, post: Post, connection: Connection, request: Request, exchange: PendingResponse
+    ) -> bytes | RpcError:
+        ask = self._dispatcher.asks.read(request, post.server)
         if isinstance(ask, Malformed):
-            return Wrong(ask.code, ask.text)
+            return RpcError(ask.code, ask.text)
         client = self._client(post, connection, request, exchange if post.may_stream else None)
-        found = await self._governing.put(post, client, ask)
+        found = await self._dispatcher.put(post, client, ask)
         if isinstance(found, Awaiting):
             found = said(ask, found, Era.INITIALIZE)
         while isinstance(found, Asking):
             found = await self._asked(post, connection, ask, client, exchange, found)
         assert not isinstance(found, Underway), "no client of this era takes tasks"  # noqa: S101
         if isinstance(ask, ListOffers) and isinstance(found, bytes):
-            connection.hearing.read(ask.offer)
+            connection.subscriptions.read(ask.offer)
         return found
 
     async def _asked(
-        self, post: Post, connection: Connection, ask: Ask, client: Client, exchange: Exchange, asking: Asking
+        self, post: Post, connection: Connection, ask: Ask, client: Client, exchange: PendingResponse, asking: Asking
     ) -> Said | Asking | Underway:
-        """What the driver says once the client has answered the questions of `asking`."""
-        driver = self._governing.driver
+        """What the driver says once the client has answered the questions of `client_requests`."""
+        driver = self._dispatcher.driver
         may = {key: one for key, one in asking.questions.items() if may_be_asked(connection.capabilities, one)}
         wait_s = (asking.expires_ms - self._clock.now_ms()) / 1000 - MARGIN_S
         responses: Mapping[str, Json] = {}
@@ -221,35 +227,35 @@ class Handshake:
             raise
         return found if isinstance(found, Asking | Underway) else said(ask, found, Era.INITIALIZE)
 
-    async def _subscribe(self, post: Post, connection: Connection, request: Request) -> bytes | Wrong:
-        found = self._governing.asks.uri(request.params.get("uri"), post.server)
+    async def _subscribe(self, post: Post, connection: Connection, request: Request) -> bytes | RpcError:
+        found = self._dispatcher.asks.uri(request.params.get("uri"), post.server)
         if not isinstance(found, ReadResource):
-            return Wrong(rpc.INVALID_PARAMS, found)
+            return RpcError(rpc.INVALID_PARAMS, found)
         listener = self._listener(post, connection)
         try:
-            may = await connection.hearing.subscribe(listener, found.server, found.uri)
-        except TooMany:
-            return Wrong(rpc.INVALID_PARAMS, f"more than {URIS_MAX} resources are followed on no one connection")
+            may = await connection.subscriptions.subscribe(listener, found.server, found.uri)
+        except TooManyResources:
+            return RpcError(rpc.INVALID_PARAMS, f"more than {URIS_MAX} resources are followed on no one connection")
         except Busy as busy:
             return not_now(busy)
         if not may:
-            return Wrong(rpc.REFUSED, "Remit did not allow this subscription: the resource may not be read")
+            return RpcError(rpc.REFUSED, "Remit did not allow this subscription: the resource may not be read")
         return b"{}"
 
     def _unsubscribe(self, post: Post, connection: Connection, request: Request) -> bytes:
-        found = self._governing.asks.uri(request.params.get("uri"), post.server)
+        found = self._dispatcher.asks.uri(request.params.get("uri"), post.server)
         if not isinstance(found, ReadResource):
             return rpc.error(request.ident, rpc.INVALID_PARAMS, found)
-        connection.hearing.unsubscribe(found.server, found.uri)
+        connection.subscriptions.unsubscribe(found.server, found.uri)
         return rpc.result(request.ident, b"{}")
 
     async def _stand(self, post: Post, connection: Connection, closing: asyncio.Event) -> None:
-        hearing = connection.hearing
+        subscriptions = connection.subscriptions
         try:
-            hearing.stand(self._listener(post, connection))
-            await stand(post, hearing.changes, self._ends(post, connection, closing))
+            subscriptions.stand(self._listener(post, connection))
+            await stand(post, subscriptions.changes, self._ends(post, connection, closing))
         finally:
-            hearing.rest()
+            subscriptions.rest()
 
     def _listener(self, post: Post, connection: Connection) -> Listener:
         client = Client(Era.INITIALIZE, connection.capabilities, trace=post.account.traceparent)
@@ -261,15 +267,15 @@ class Handshake:
             await _refuse(post, 400, "the Last-Event-ID is of no stream that this session can take up again")
             return
         stream, number = found
-        with self._gate.stream(post.authority.acting.agent) as closing:
+        with self._throttle.stream(post.authority.acting.agent) as closing:
             source = Replayed(stream, number)
             opening = _opening(connection, stream, number)
             await stand(post, source, self._ends(post, connection, closing), opening=opening)
 
     def _ends(self, post: Post, connection: Connection, closing: asyncio.Event) -> Ends:
-        return Ends(closing, connection.closed, partial(self._governing.driver.control.stopped, post.authority))
+        return Ends(closing, connection.closed, partial(self._dispatcher.driver.authorization.stopped, post.authority))
 
-    def _client(self, post: Post, connection: Connection, request: Request, exchange: Exchange | None) -> Client:
+    def _client(self, post: Post, connection: Connection, request: Request, exchange: PendingResponse | None) -> Client:
         meta = request.params.get("_meta")
         known = meta if isinstance(meta, Mapping) else NOTHING
         return client_of(

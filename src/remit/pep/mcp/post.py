@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from remit.facts.agent import Authority
-from remit.pep.account import Account
-from remit.pep.mcp.wire import Heads, Receive, Send
+from remit.pep.mcp.asgi import Heads, Receive, Send
+from remit.pep.request_context import RequestContext
 from remit.ports.upstream import Hold, unbounded
 
 
@@ -18,5 +18,5 @@ class Post:
     receive: Receive
     send: Send
     may_stream: bool
-    account: Account = field(default_factory=Account)
+    account: RequestContext = field(default_factory=RequestContext)
     hold: Hold = unbounded

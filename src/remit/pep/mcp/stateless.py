@@ -13,22 +13,22 @@ import orjson
 from remit.facts.canonical import Json
 from remit.facts.capability import of_stateless_clients
 from remit.pep.answer import Asking, Awaiting, Client, Underway
-from remit.pep.gate import Gate
-from remit.pep.mcp import rpc, tasks, words
-from remit.pep.mcp.agreeing import CAPABILITIES_KEY, disagreement, served_version
+from remit.pep.mcp import refusals, rpc, tasks
+from remit.pep.mcp.asgi import answer
 from remit.pep.mcp.asks import Ask, CallTool, Complete, GetPrompt, ListOffers, ReadResource
 from remit.pep.mcp.clients import Wishes, client_of, level_of, reason_of
+from remit.pep.mcp.dispatcher import Dispatcher, Said, denied, said
 from remit.pep.mcp.envelope import NOTHING, Malformed, Notification, Request, Response
-from remit.pep.mcp.exchange import Exchange, Reply
-from remit.pep.mcp.governing import Governing, Said, denied, said
+from remit.pep.mcp.header_validation import CAPABILITIES_KEY, disagreement, served_version
 from remit.pep.mcp.notices import token_of
+from remit.pep.mcp.pending_response import PendingResponse, ReplyBody
 from remit.pep.mcp.post import Post
-from remit.pep.mcp.rounds import NO_ROUND, Round, Rounds, StateRefused, request_key
-from remit.pep.mcp.subscribing import subscribe
+from remit.pep.mcp.refusals import RpcError
+from remit.pep.mcp.request_state import NO_ROUND, RequestStates, Round, StateRefused, request_key
+from remit.pep.mcp.subscriptions_listen import subscribe
 from remit.pep.mcp.tasks import Tasks
-from remit.pep.mcp.wire import answer
-from remit.pep.mcp.words import Wrong
 from remit.pep.questions import may_be_asked
+from remit.pep.throttle import Throttle
 from remit.ports.upstream import Era, Question
 
 VERSION: Final = Era.STATELESS.value
@@ -44,11 +44,11 @@ _NOTHING_ASKED: Final[Mapping[str, Json]] = {"type": "object", "properties": {}}
 class Stateless:
     """Answers the POSTs of this era."""
 
-    def __init__(self, governing: Governing, rounds: Rounds, tasks: Tasks, gate: Gate) -> None:
-        self._governing = governing
+    def __init__(self, dispatcher: Dispatcher, rounds: RequestStates, tasks: Tasks, throttle: Throttle) -> None:
+        self._dispatcher = dispatcher
         self._rounds = rounds
         self._tasks = tasks
-        self._gate = gate
+        self._throttle = throttle
 
     async def handle(self, post: Post, message: Request | Notification | Response) -> None:
         """Answer one message on `post`."""
@@ -61,7 +61,7 @@ class Stateless:
                     await _refuse(post, wrong, None)
             case Response():
                 text = "responses are not posted in this era: send inputResponses with the request made anew"
-                await _refuse(post, Wrong(rpc.INVALID_REQUEST, text), None)
+                await _refuse(post, RpcError(rpc.INVALID_REQUEST, text), None)
             case Request():
                 wrong = disagreement(post.head, message)
                 if wrong is None:
@@ -72,47 +72,49 @@ class Stateless:
     async def _dispatch(self, post: Post, request: Request) -> None:
         why = denied(request.method, Era.STATELESS)
         if why is not None:
-            await _refuse(post, Wrong(rpc.METHOD_NOT_FOUND, why), request.ident)
+            await _refuse(post, RpcError(rpc.METHOD_NOT_FOUND, why), request.ident)
             return
-        exchange = Exchange(post.send, may_stream=post.may_stream)
+        exchange = PendingResponse(post.send, may_stream=post.may_stream)
         match request.method:
             case "server/discover":
                 await exchange.run(self._discover(post, request), post.receive)
             case "subscriptions/listen":
-                wrong = await subscribe(self._governing, self._gate, post, request, self._client(post, request, None))
+                wrong = await subscribe(
+                    self._dispatcher, self._throttle, post, request, self._client(post, request, None)
+                )
                 if wrong is not None:
                     await _refuse(post, wrong, request.ident)
             case method if method in tasks.METHODS:
                 client = self._client(post, request, None)
                 await exchange.run(self._tasks.reply(post, request, client), post.receive)
             case _:
-                ask = self._governing.asks.read(request, post.server)
+                ask = self._dispatcher.asks.read(request, post.server)
                 if isinstance(ask, Malformed):
-                    await _refuse(post, Wrong(ask.code, ask.text), request.ident)
+                    await _refuse(post, RpcError(ask.code, ask.text), request.ident)
                     return
-                wrong = self._governing.mirrors_agree(ask, post.head.params)
+                wrong = self._dispatcher.mirrors_agree(ask, post.head.params)
                 if wrong is not None:
-                    await _refuse(post, Wrong(rpc.HEADER_MISMATCH, wrong), request.ident)
+                    await _refuse(post, RpcError(rpc.HEADER_MISMATCH, wrong), request.ident)
                     return
                 await exchange.run(self._govern(post, request, ask, exchange), post.receive)
 
-    async def _discover(self, post: Post, request: Request) -> Reply:
-        found = await self._governing.introduced(post, self._client(post, request, None))
+    async def _discover(self, post: Post, request: Request) -> ReplyBody:
+        found = await self._dispatcher.introduced(post, self._client(post, request, None))
         value: dict[str, Json] = {"supportedVersions": [VERSION], "capabilities": found.capabilities}
         if found.instructions is not None:
             value["instructions"] = found.instructions
-        return Reply(rpc.result(request.ident, rpc.stateless(orjson.dumps(value), _FRESH)))
+        return ReplyBody(rpc.result(request.ident, rpc.stateless(orjson.dumps(value), _FRESH)))
 
-    async def _govern(self, post: Post, request: Request, ask: Ask, exchange: Exchange) -> Reply:
+    async def _govern(self, post: Post, request: Request, ask: Ask, exchange: PendingResponse) -> ReplyBody:
         client = self._client(post, request, exchange if post.may_stream else None)
         brought = self._brought(post, request, ask)
-        if isinstance(brought, Wrong):
+        if isinstance(brought, RpcError):
             return _reply(request, ask, brought)
         held, responses = brought
         waited = held is not None and held.ident == NO_ROUND
         if held is None or waited:
             responses = NOTHING if waited else responses
-            first = await self._governing.put(post, client, ask)
+            first = await self._dispatcher.put(post, client, ask)
             if isinstance(first, Underway):
                 return self._tasks.begun(post, request, first)
             if isinstance(first, Awaiting):
@@ -123,7 +125,7 @@ class Stateless:
             if not responses.keys() & first.questions.keys():
                 return self._ask_back(post, request, held, client, first)
             # The client answered before it was asked, as a server without memory would have it.
-        found = await self._governing.driver.resume(post.authority, client, held.ident, responses)
+        found = await self._dispatcher.driver.resume(post.authority, client, held.ident, responses)
         if isinstance(found, Awaiting):
             # The round stays open while people decide: the client comes back for it.
             return _input_required(request, {}, self._rounds.seal(held, post.authority))
@@ -136,13 +138,13 @@ class Stateless:
 
     def _pending(
         self, post: Post, request: Request, ask: Ask, client: Client, awaiting: Awaiting, *, waited: bool
-    ) -> Reply:
+    ) -> ReplyBody:
         """People decide: a client that can show something shows it once, and comes back for what they said.
 
         Whatever it answers counts for nothing: the action is decided anew, and runs only if people lifted its gates.
         """
         question = Question(
-            "elicitation/create", {"message": words.waiting(awaiting), "requestedSchema": _NOTHING_ASKED}
+            "elicitation/create", {"message": refusals.waiting(awaiting), "requestedSchema": _NOTHING_ASKED}
         )
         if not may_be_asked(client.capabilities, question):
             return _reply(request, ask, said(ask, awaiting, Era.STATELESS))
@@ -150,7 +152,7 @@ class Stateless:
         shown: dict[str, Json] = {"remit": {"method": question.method, "params": question.params}}
         return _input_required(request, {} if waited else shown, self._rounds.seal(held, post.authority))
 
-    def _ask_back(self, post: Post, request: Request, held: Round, client: Client, asking: Asking) -> Reply:
+    def _ask_back(self, post: Post, request: Request, held: Round, client: Client, asking: Asking) -> ReplyBody:
         questions = {
             key: {"method": question.method, "params": question.params}
             for key, question in asking.questions.items()
@@ -158,22 +160,22 @@ class Stateless:
         }
         return _input_required(request, questions, self._rounds.seal(held, post.authority))
 
-    def _brought(self, post: Post, request: Request, ask: Ask) -> tuple[Round | None, Mapping[str, Json]] | Wrong:
+    def _brought(self, post: Post, request: Request, ask: Ask) -> tuple[Round | None, Mapping[str, Json]] | RpcError:
         """The round that `request` goes on with, if it does, and the responses that it brings."""
         state = request.params.get("requestState")
         given = request.params.get("inputResponses", NOTHING)
         if not isinstance(given, Mapping) or not all(isinstance(one, Mapping) for one in given.values()):
-            return Wrong(rpc.INVALID_PARAMS, "params.inputResponses must be an object of results by question")
+            return RpcError(rpc.INVALID_PARAMS, "params.inputResponses must be an object of results by question")
         if state is None or not isinstance(ask, _ROUNDS):
             return None, given
         if not isinstance(state, str):
-            return Wrong(rpc.INVALID_PARAMS, "params.requestState must be a text")
+            return RpcError(rpc.INVALID_PARAMS, "params.requestState must be a text")
         try:
             return self._rounds.open(state, post.authority, _key(request, ask)), given
         except StateRefused as error:
-            return Wrong(rpc.INVALID_PARAMS, str(error))
+            return RpcError(rpc.INVALID_PARAMS, str(error))
 
-    def _client(self, post: Post, request: Request, exchange: Exchange | None) -> Client:
+    def _client(self, post: Post, request: Request, exchange: PendingResponse | None) -> Client:
         # Both were found to be objects where headers and body were compared.
         meta = request.params["_meta"]
         assert isinstance(meta, Mapping), "an envelope without _meta is refused"  # noqa: S101
@@ -187,20 +189,20 @@ class Stateless:
         )
 
 
-def _reply(request: Request, ask: Ask, found: Said) -> Reply:
+def _reply(request: Request, ask: Ask, found: Said) -> ReplyBody:
     match found:
-        case Wrong(code, text, data):
-            return Reply(rpc.error(request.ident, code, text, data), rpc.STATUS.get(code, 200))
+        case RpcError(code, text, data):
+            return ReplyBody(rpc.error(request.ident, code, text, data), rpc.STATUS.get(code, 200))
         case _:
-            return Reply(rpc.result(request.ident, rpc.stateless(found, _tail(ask))))
+            return ReplyBody(rpc.result(request.ident, rpc.stateless(found, _tail(ask))))
 
 
-def _input_required(request: Request, questions: Mapping[str, Json], state: str) -> Reply:
+def _input_required(request: Request, questions: Mapping[str, Json], state: str) -> ReplyBody:
     found: dict[str, Json] = {"resultType": "input_required", "_meta": {rpc.SERVER_INFO_KEY: rpc.SERVER_INFO}}
     if questions:
         found["inputRequests"] = questions
     found["requestState"] = state
-    return Reply(rpc.result(request.ident, orjson.dumps(found)))
+    return ReplyBody(rpc.result(request.ident, orjson.dumps(found)))
 
 
 def _key(request: Request, ask: Ask) -> str:
@@ -223,5 +225,5 @@ def _tail(ask: Ask) -> bytes:
             return b"}"
 
 
-async def _refuse(post: Post, wrong: Wrong, ident: rpc.Ident | None) -> None:
+async def _refuse(post: Post, wrong: RpcError, ident: rpc.Ident | None) -> None:
     await answer(post.send, rpc.STATUS.get(wrong.code, 200), rpc.error(ident, wrong.code, wrong.text, wrong.data))

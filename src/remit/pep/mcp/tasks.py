@@ -16,17 +16,17 @@ from remit.pep.answer import Answer, Client, Refused, Underway
 from remit.pep.driver import Driver
 from remit.pep.mcp import rpc
 from remit.pep.mcp.envelope import NOTHING, Request
-from remit.pep.mcp.exchange import Reply
+from remit.pep.mcp.pending_response import ReplyBody
 from remit.pep.mcp.post import Post
-from remit.pep.mcp.sealing import SealBroken, Sealing
-from remit.pep.mcp.words import Wrong, of_task
+from remit.pep.mcp.refusals import RpcError, of_task
+from remit.pep.mcp.sealer import SealBroken, Sealer
 from remit.pep.questions import may_be_asked
 from remit.policy.verdict import Code
 from remit.ports.system import Entropy
 
 METHODS: Final = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
 ID_CHARS_MAX: Final = 512
-UNDECLARED: Final = Wrong(
+UNDECLARED: Final = RpcError(
     rpc.MISSING_CAPABILITY,
     "the client did not declare the extension io.modelcontextprotocol/tasks",
     {"requiredCapabilities": dict(NEEDS_TASKS)},
@@ -40,33 +40,35 @@ class Tasks:
 
     def __init__(self, driver: Driver, entropy: Entropy) -> None:
         self._driver = driver
-        self._sealing = Sealing(_PURPOSE, entropy)
+        self._sealing = Sealer(_PURPOSE, entropy)
 
-    def begun(self, post: Post, request: Request, found: Underway) -> Reply:
+    def begun(self, post: Post, request: Request, found: Underway) -> ReplyBody:
         """The answer to a call that its server goes on with as a task."""
         ident = self._sealing.seal(found.name.encode("ascii"), post.authority)
         value = {"resultType": "task", "_meta": _META, "taskId": ident, **found.state}
-        return Reply(rpc.result(request.ident, orjson.dumps(value)))
+        return ReplyBody(rpc.result(request.ident, orjson.dumps(value)))
 
-    async def reply(self, post: Post, request: Request, client: Client) -> Reply:
+    async def reply(self, post: Post, request: Request, client: Client) -> ReplyBody:
         """The answer to `request`, whose method is one of `METHODS`."""
         ident = request.params.get("taskId")
         if not takes_tasks(client.capabilities):
             return _wrong(request, UNDECLARED)
         if not isinstance(ident, str):
-            return _wrong(request, Wrong(rpc.INVALID_PARAMS, "params.taskId must be a text"))
+            return _wrong(request, RpcError(rpc.INVALID_PARAMS, "params.taskId must be a text"))
         responses = request.params.get("inputResponses", NOTHING)
         if not isinstance(responses, Mapping) or not all(isinstance(one, Mapping) for one in responses.values()):
             text = "params.inputResponses must be an object of results by question"
-            return _wrong(request, Wrong(rpc.INVALID_PARAMS, text))
+            return _wrong(request, RpcError(rpc.INVALID_PARAMS, text))
         answer = await self._put(post, request.method, client, self._name(ident, post.authority), responses)
         match answer:
             case Underway() if request.method == "tasks/get":
-                return Reply(rpc.result(request.ident, _detailed(ident, client, answer)))
+                return ReplyBody(rpc.result(request.ident, _detailed(ident, client, answer)))
             case Underway():
-                return Reply(rpc.result(request.ident, orjson.dumps({"resultType": "complete", "_meta": _META})))
+                return ReplyBody(rpc.result(request.ident, orjson.dumps({"resultType": "complete", "_meta": _META})))
             case Refused(reasons) if any(reason.code is Code.TASK_UNKNOWN for reason in reasons):
-                return _wrong(request, Wrong(rpc.INVALID_PARAMS, reasons[0].text, {"reason": Code.TASK_UNKNOWN.value}))
+                return _wrong(
+                    request, RpcError(rpc.INVALID_PARAMS, reasons[0].text, {"reason": Code.TASK_UNKNOWN.value})
+                )
             case _:
                 return _wrong(request, of_task(answer))
 
@@ -106,6 +108,6 @@ def _detailed(ident: str, client: Client, found: Underway) -> bytes:
     return head if found.result is None else head[:-1] + b',"result":' + found.result + b"}"
 
 
-def _wrong(request: Request, wrong: Wrong) -> Reply:
+def _wrong(request: Request, wrong: RpcError) -> ReplyBody:
     body = rpc.error(request.ident, wrong.code, wrong.text, wrong.data)
-    return Reply(body, rpc.STATUS.get(wrong.code, 200))
+    return ReplyBody(body, rpc.STATUS.get(wrong.code, 200))

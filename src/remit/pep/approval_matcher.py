@@ -1,0 +1,178 @@
+"""What approvals mean for an action about to be judged: which lift its gates, and whether people are asked anew.
+
+Laws
+* INVARIANT(approval-binds-exact-action): an approval is claimed by the action that was asked for, and lifts gates for
+  the one that people saw last: the same, unless one of them edited it.
+* A no stands for what it said no to, as long as the approval would have lasted: asking again asks nobody.
+* How much one run and one agent may ask of people is bounded.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+from remit.escalate.machine import OPEN, Approval, State
+from remit.escalate.seating import complete
+from remit.facts.action import Action, ActionKind
+from remit.facts.catalog import Tool
+from remit.facts.durations import HOUR_MS
+from remit.facts.limits import Limits
+from remit.pdp.decision import Decision
+from remit.pdp.snapshot import Asking, Lift, No
+from remit.pep.memory import Memory
+from remit.policy.bundle import Bundle
+from remit.policy.verdict import Escalate, Gate, Permit
+from remit.trace.bodies import ActionBody
+
+PENDING_MAX: Final = 20
+"""How much one root session may ask of people at once, with all that was delegated from it."""
+EDITS_MAX: Final = 100
+NO_META: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class ApprovalMatcher:
+    """The approvals in memory, as one action meets them."""
+
+    def __init__(self, memory: Memory, limits: Limits) -> None:
+        self._memory = memory
+        self._limits = limits
+        self._edits: OrderedDict[str, bytes] = OrderedDict()
+
+    def lifts(self, bundle: Bundle, action: Action, pin: str, claims: str | None, now_ms: int) -> tuple[Lift, ...]:
+        """The approvals that people have given for `action` and nobody has used, oldest first.
+
+        `claims` is the hash of what the agent asked for, where people edited it into `action`.
+        """
+        found = self._memory.approvals_of(action.authority.acting.sid)
+        within = action.within
+        if within is not None and within.bare and within.approval is not None:
+            own = [one for one in found if one.ident == within.approval]
+            return tuple(Lift(one.ident, action.hash(pin), frozenset(one.gates), now_ms + 1) for one in own)
+        approved = [one for one in found if one.state is State.APPROVED]
+        if not approved:
+            return ()
+        catalog = bundle.catalog
+        # INVARIANT(approval-binds-exact-action): by hash, in one session, while it lasts, and
+        # while those who said yes are whom the running bundle asks.
+        bound = action.hash(pin)
+        asked = bound if claims is None else claims
+        return tuple(
+            Lift(one.ident, one.approved, frozenset(one.gates), one.expires_ms)
+            for one in sorted(approved, key=lambda one: one.opened_ms)
+            if one.requested == asked
+            and one.approved == bound
+            and now_ms < one.expires_ms
+            and complete(one, catalog.routes, catalog.users)
+        )
+
+    def edited(self, action: Action, pin: str, now_ms: int) -> Approval | None:
+        """The approval by which other arguments run in place of those of `action`, if there is one."""
+        if action.within is not None:
+            return None
+        found = [
+            one
+            for one in self._memory.approvals_of(action.authority.acting.sid)
+            if one.state is State.APPROVED and one.edit is not None and now_ms < one.expires_ms
+        ]
+        if not found:
+            return None
+        bound = action.hash(pin)
+        return next((one for one in found if one.requested == bound), None)
+
+    def keep_edit(self, record: str, arguments: bytes) -> None:
+        """Remember what the proposal `record` holds: a caller may be told of it before it is on disk."""
+        self._edits[record] = arguments
+        if len(self._edits) > EDITS_MAX:
+            self._edits.popitem(last=False)
+
+    def kept_edit(self, record: str) -> bytes | None:
+        """The arguments in the proposal `record`, where it was made of late."""
+        return self._edits.get(record)
+
+    def of(
+        self,
+        action: Action,
+        decision: Decision,
+        body: ActionBody,
+        claimed: str | None,
+        nonce: Callable[[], str],
+        now_ms: int,
+    ) -> tuple[ActionBody, str | None]:
+        """`body` with what approvals have to do with it, and the one that the action waits for."""
+        match decision.verdict:
+            case Escalate(gates):
+                joined = self.pending(action, body.action, gates, now_ms)
+                if joined is not None:
+                    # The same call again while people think: it waits for them, and asks nobody.
+                    return replace(body, approval=joined.ident), joined.ident
+                return replace(body, nonce=nonce() or None), None
+            case Permit() if claimed is not None and body.approval is None:
+                # What people edited is used up by running, also where policy permits it by itself by now.
+                return replace(body, approval=claimed), None
+            case _:
+                return body, None
+
+    def keyed(self, tool: Tool | None, action: Action, body: ActionBody) -> tuple[ActionBody, Mapping[str, str]]:
+        """The intent `body` of `action` with the key by which `tool` knows that it was asked before, and what tells it.
+
+        What people approved is used once, so what names it names the one request that may come of it. Where nothing
+        tells the tool there is no key, and after a crash nobody asks it again.
+        """
+        said = None if tool is None else tool.idempotent
+        if said is None or body.approval is None or action.kind is not ActionKind.CALL_TOOL:
+            return body, NO_META
+        given, found = action.input.get(said.argument), self._memory.approval(body.approval)
+        if found is None or not found.shown or (said.argument and (not isinstance(given, str | int) or not given)):
+            return body, NO_META
+        return replace(body, nonce=found.shown), ({said.meta: found.shown} if said.meta else NO_META)
+
+    def noes(self, action: Action, pin: str, now_ms: int) -> tuple[No, ...]:
+        """The refusals of exactly this action that still stand."""
+        found = self._memory.refused_of(action.authority.acting.sid)
+        if not found:
+            return ()
+        bound = action.hash(pin)
+        return tuple(
+            No(one.ident, bound, one.refused_by or "", one.reason)
+            for one in found
+            if one.requested == bound and now_ms < one.expires_ms
+        )
+
+    def asking(self, action: Action, pin: str, now_ms: int) -> Asking:
+        """Whether a new approval may be opened; joining one always may."""
+        sids = {link.sid for link in action.authority.links}
+        # Those opened before the process started are known by their own session alone.
+        found = {one.ident: one for sid in sids for one in self._memory.approvals_of(sid)}
+        for ident in self._memory.asked.of(action.authority.links[0].sid):
+            one = self._memory.approval(ident)
+            if one is not None:
+                found[ident] = one
+        waiting = [one for one in found.values() if one.state is State.PENDING and now_ms < one.expires_ms]
+        crowded = len(waiting) >= PENDING_MAX
+        agent, most = action.authority.acting.agent, self._limits.asks_per_hour_max
+        flooding = self._memory.asks_often(agent, most, now_ms - HOUR_MS, now_ms + HOUR_MS)
+        if not crowded and not flooding:
+            return Asking.MAY
+        if self.pending(action, action.hash(pin), (), now_ms) is not None:
+            return Asking.MAY
+        return Asking.SESSION_FULL if crowded else Asking.AGENT_OFTEN
+
+    def pending(self, action: Action, bound: str, gates: tuple[Gate, ...], now_ms: int) -> Approval | None:
+        """The approval that the very same action waits for already, and that lifts all of `gates`."""
+        for one in self._memory.approvals_of(action.authority.acting.sid):
+            same = one.state is State.PENDING and one.requested == bound and now_ms < one.expires_ms
+            if same and set(one.gates).issuperset(gates):
+                return one
+        return None
+
+    def root_of(self, ident: str) -> str | None:
+        """The root session for which `ident` was opened, where that was in this process."""
+        return self._memory.asked.root_of(ident)
+
+    def opened(self, action: Action, ident: str, bound: str) -> tuple[str, ...]:
+        """Take note that `ident` was opened for `action`; the approvals in whose place it is."""
+        self._memory.asked.open(ident, action.authority)
+        found = self._memory.approvals_of(action.authority.acting.sid)
+        return tuple(one.ident for one in found if one.requested == bound and one.ident != ident and one.state in OPEN)

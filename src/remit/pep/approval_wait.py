@@ -1,0 +1,122 @@
+"""How a call waits for the people who are asked about it.
+
+Laws
+* Silence is denial: what is not decided while its caller is held is told as pending, and ends by itself.
+* Level, not edge: whoever waits looks again every `REREAD_S`, though nobody told him to.
+* Where nobody waits any more, people are spared the question.
+"""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from remit.escalate.machine import OPEN, Approval, State
+from remit.escalate.refusals import refused_text
+from remit.facts.action import Action
+from remit.facts.record import RecordKind
+from remit.pep.answer import Answer, Awaiting, Client, Refused
+from remit.pep.attempt import Attempt
+from remit.pep.memory import Memory
+from remit.pep.outcomes import seen
+from remit.pep.policy_engine import BY_REMIT, PolicyEngine
+from remit.policy.verdict import Code, Escalate, Reason
+from remit.ports.ledger import Ledger, LedgerUnwritable
+from remit.ports.system import Clock
+from remit.trace.bodies import AdminBody, Event
+
+REREAD_S: Final = 1.0
+"""How often a held call looks at its approval though nobody told it to."""
+
+
+class ApprovalWait:
+    """Those who wait. `stopped` says why an action may no longer be done.
+
+    `pages` is what the address of an approval's page begins with, or empty; `draining` whether the service ends;
+    `foresee` has a dry run of what is waited for made, where there is one.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        engine: PolicyEngine,
+        ledger: Ledger,
+        clock: Clock,
+        stopped: Callable[[Action], Reason | None],
+    ) -> None:
+        self._memory = memory
+        self._engine = engine
+        self._ledger = ledger
+        self._clock = clock
+        self._stopped = stopped
+        self.pages = ""
+        self.draining: Callable[[], bool] = lambda: False
+        self.foresee: Callable[[Action, Approval, Client], None] = lambda _action, _approval, _client: None
+        self._held: Counter[str] = Counter()
+
+    async def wait(
+        self, action: Action, client: Client, attempt: Attempt, verdict: Escalate, deadline_s: float, given: int
+    ) -> Answer | None:
+        """Wait for people until `deadline_s`; None when the action should be judged again.
+
+        `given` is how much had been granted when it was judged.
+        """
+        ident = attempt.waits_for
+        assert ident is not None, "an escalated attempt waits for an approval"  # noqa: S101
+        self._held[ident] += 1
+        try:
+            return await self._decided(action, client, attempt, verdict, deadline_s, given)
+        except asyncio.CancelledError:
+            if self._held[ident] == 1:
+                self._hung_up(ident)
+            raise
+        finally:
+            self._held[ident] -= 1
+            if not self._held[ident]:
+                del self._held[ident]
+
+    def _hung_up(self, ident: str) -> None:
+        """Nobody waits for it any more: people are spared it. A service that ends is no caller that hung up."""
+        approval = self._memory.approval(ident)
+        if approval is None or approval.state not in OPEN or self.draining():
+            return
+        body = AdminBody(Event.APPROVAL_CANCELLED, BY_REMIT, ident, {"why": "the caller hung up"})
+        with contextlib.suppress(LedgerUnwritable):
+            pending = self._engine.append(RecordKind.ADMIN, approval.sid, body)
+            asyncio.ensure_future(pending.durable).add_done_callback(seen)
+
+    async def _decided(
+        self, action: Action, client: Client, attempt: Attempt, verdict: Escalate, deadline_s: float, given: int
+    ) -> Answer | None:
+        ident = attempt.waits_for or ""
+        while True:
+            why = self._stopped(action)
+            if why is not None:
+                return Refused((why,), ident)
+            approval = self._memory.approval(ident)
+            if approval is None:
+                approval = await self._ledger.approval(ident)
+            match State.EXPIRED if approval is None else approval.state:
+                case State.PENDING if approval is not None:
+                    self.foresee(action, approval, client)
+                    left_s = deadline_s - self._clock.monotonic_s()
+                    if left_s <= 0:
+                        page = f"{self.pages}{ident}" if self.pages else ""
+                        return Awaiting(ident, verdict.gates, attempt.decision.reasons, page)
+                    if self._memory.grants.given != given:
+                        # A grant came in, which may cover this too: judged again, it is asked about no second time.
+                        return None
+                    await self._memory.changed(min(left_s, REREAD_S))
+                case State.DENIED if approval is not None:
+                    reason = Reason(Code.APPROVAL_REFUSED, refused_text(approval.refused_by or "", approval.reason))
+                    return Refused((reason, *attempt.decision.reasons), ident)
+                case State.CANCELLED:
+                    reason = Reason(Code.GATE, "people were asked, and the question was withdrawn")
+                    return Refused((reason, *attempt.decision.reasons), ident)
+                case State.EXPIRED:
+                    reason = Reason(Code.GATE, "people were asked and nobody decided in time")
+                    return Refused((reason, *attempt.decision.reasons), ident)
+                case _:
+                    # Approved, or used by a twin of this call: judge what is true now.
+                    return None

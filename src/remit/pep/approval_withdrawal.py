@@ -1,0 +1,69 @@
+"""Ends the approvals that people stopped: nothing can come of them, nobody is asked any more, and channels hear so.
+
+Level, not edge: what is stopped is compared with what was when it looked last, so that a halt that was left for the
+service, or was in force at its start, does the same; and it looks before anything acts again. While something is
+stopped no approval opens under it.
+INVARIANT(stop-wins)
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from remit.escalate.machine import OPEN, Approval
+from remit.facts.agent import Authority, Link
+from remit.facts.record import RecordKind, Ref
+from remit.facts.stop import Stop, Stopped, stops_over
+from remit.pdp.stopping import held, stoppable
+from remit.pep.memory import Memory
+from remit.pep.policy_engine import BY_REMIT, PolicyEngine
+from remit.ports.ledger import Entry, Ledger, LedgerUnwritable
+from remit.trace.bodies import ActionBody, AdminBody, Event
+
+_AGAIN_S: Final = 0.01
+
+
+class ApprovalWithdrawal:
+    """Looks at what waits whenever what is stopped has changed."""
+
+    def __init__(self, memory: Memory, engine: PolicyEngine, ledger: Ledger) -> None:
+        self._memory = memory
+        self._engine = engine
+        self._ledger = ledger
+        self._seen: Mapping[Stopped, Stop] = {}
+
+    async def turn(self) -> int:
+        """How many were withdrawn. Raises `LedgerUnwritable`."""
+        stopped = dict(self._memory.stopped)
+        if stopped == self._seen:
+            return 0
+        waiting = [one for one in self._memory.approvals() if one.state in OPEN]
+        found = [(one, why) for one in waiting if (why := await self._why(one)) is not None]
+        pending = [
+            self._engine.append(
+                RecordKind.ADMIN, one.sid, AdminBody(Event.APPROVAL_CANCELLED, BY_REMIT, one.ident, {"why": str(why)})
+            )
+            for one, why in found
+            if (self._memory.approval(one.ident) or one).state in OPEN
+        ]
+        for one in pending:
+            await one.durable
+        self._seen = stopped
+        return len(pending)
+
+    async def _why(self, approval: Approval) -> Stop | None:
+        """The stop that is over what `approval` was asked for."""
+        body = (await self._entry(Ref.parse(approval.ident))).body
+        links = body.links if isinstance(body, ActionBody) else ((approval.agent, approval.sid),)
+        authority = Authority(tuple(Link(agent, sid) for agent, sid in links), approval.user, "", 0)
+        catalog, place = self._engine.bundle.catalog, (approval.server, approval.name)
+        over = stops_over(self._memory.stopped, stoppable(catalog, authority, *place), held(catalog, *place))
+        return over[0] if over else None
+
+    async def _entry(self, ref: Ref) -> Entry:
+        """The proposal `ref`, once it is on disk: its chain is known from nowhere else."""
+        while (found := await self._ledger.entry(ref)) is None:
+            if (why := self._ledger.unwritable()) is not None:
+                raise LedgerUnwritable(why)
+            await asyncio.sleep(_AGAIN_S)
+        return found

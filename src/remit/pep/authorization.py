@@ -1,0 +1,196 @@
+"""Whether an authority may act at all, and what is asked and recorded between its calls.
+
+All that records raises `LedgerUnwritable` when the record never becomes durable; every action is denied from then on.
+"""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+
+from remit.escalate.machine import OPEN, Approval, State
+from remit.facts.action import Action, ActionKind
+from remit.facts.agent import Authority
+from remit.facts.canonical import Json, canonical
+from remit.facts.record import Receipt, RecordKind, Ref
+from remit.pdp.decision import Decision, Refuse
+from remit.pdp.stopping import reason_of
+from remit.pep import operation
+from remit.pep.approval_withdrawal import ApprovalWithdrawal
+from remit.pep.attempt import Attempt
+from remit.pep.guarantee_status import GuaranteeStatus
+from remit.pep.memory import Memory
+from remit.pep.outcomes import unwritable
+from remit.pep.policy_engine import BY_REMIT, PolicyEngine
+from remit.policy.verdict import Code, Deny, Permit, Reason
+from remit.ports.ledger import LedgerUnwritable
+from remit.ports.system import Clock
+from remit.ports.upstream import Era, Upstream, UpstreamUnreachable
+from remit.trace.bodies import (
+    AdminBody,
+    Event,
+    OutcomeBody,
+    Status,
+)
+
+
+class Authorization:
+    """Tokens, delegation, questions without effect, and what ends by itself."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        engine: PolicyEngine,
+        clock: Clock,
+        upstreams: Mapping[str, Upstream],
+        withdrawal: ApprovalWithdrawal,
+    ) -> None:
+        self._memory = memory
+        self._engine = engine
+        self._clock = clock
+        self._upstreams = upstreams
+        self._withdrawal = withdrawal
+
+    async def load(self) -> None:
+        """Read from the ledger what decisions need; call it once, before the first."""
+        await self._memory.load(self._clock.now_ms())
+
+    @property
+    def waiting(self) -> int:
+        """How many approvals wait for people."""
+        return sum(one.state is State.PENDING for one in self._memory.approvals())
+
+    def stopped(self, authority: Authority) -> bool:
+        """Whether `authority` may no longer act: revoked, expired, or a session of it ended."""
+        return self.why_stopped(authority) is not None
+
+    async def stop_reason(self, authority: Authority) -> Reason | None:
+        """Why `authority` may no longer act, if so; its sessions are read where they are not in memory."""
+        sids = [link.sid for link in authority.links]
+        await self._memory.hold(sids, self._clock.monotonic_s())
+        try:
+            return self.why_stopped(authority)
+        finally:
+            self._memory.release(sids, self._clock.monotonic_s())
+
+    @property
+    def standing(self) -> GuaranteeStatus:
+        """How guarantees stand."""
+        return self._memory.standing
+
+    async def revoke(self, token: str, expires_ms: int, by: str) -> Receipt:
+        """Record that the token id `token` is revoked, until when it would have expired."""
+        body = AdminBody(Event.TOKEN_REVOKED, by, token, {"expires_ms": expires_ms})
+        return await self.record(body)
+
+    async def record(self, body: AdminBody, sid: str = "") -> Receipt:
+        """Append one `admin` record under the running bundle's digest."""
+        return await self._engine.append(RecordKind.ADMIN, sid, body).durable
+
+    async def can(
+        self,
+        authority: Authority,
+        server: str,
+        name: str,
+        arguments: Mapping[str, Json],
+        kind: ActionKind = ActionKind.CALL_TOOL,
+    ) -> Decision:
+        """What `decide` would say, without a record, a counter or any other effect.
+
+        The server is asked what it offers now, where it can be; one that never was counts as pinned. While the ledger
+        takes no records nothing would be permitted.
+        """
+        if (why := self._engine.unwritable()) is not None:
+            return Decision(Deny(), unwritable(LedgerUnwritable(why), None).reasons, (Refuse(),))
+        upstream = self._upstreams.get(server)
+        if upstream is not None and kind is ActionKind.CALL_TOOL:
+            with contextlib.suppress(UpstreamUnreachable):
+                self._engine.look(server, await upstream.definitions("", Era.STATELESS))
+        try:
+            data = canonical(arguments)
+        except ValueError as error:
+            reason = Reason(Code.ARG_INVALID, f"the arguments have no canonical form: {error}")
+            return Decision(Deny(), (reason,), (Refuse(),))
+        action = operation.action_of(kind, authority, (server, name), arguments, data)
+        sids = [link.sid for link in authority.links]
+        await self._memory.hold(sids, self._clock.monotonic_s())
+        try:
+            return self._engine.weigh(action)
+        finally:
+            self._memory.release(sids, self._clock.monotonic_s())
+
+    async def delegate(self, authority: Authority, sub_agent: str) -> tuple[Ref, Decision]:
+        """Judge and record the action `delegate` to `sub_agent`.
+
+        Permitted: intent and outcome are durable. Escalated: the approval that the returned
+        decision id names is open; the same delegation claims it once approved.
+        """
+        action = Action(ActionKind.DELEGATE, "", sub_agent, b"{}", {}, authority)
+        sids = [link.sid for link in authority.links]
+        await self._memory.hold(sids, self._clock.monotonic_s())
+        try:
+            attempt = self._engine.judge(action, None)
+            assert isinstance(attempt, Attempt), "a delegation has no arguments that could be changed"  # noqa: S101
+            await attempt.pending.durable
+            if isinstance(attempt.decision.verdict, Permit):
+                # INVARIANT(stop-wins): also over what was permitted a moment ago.
+                why = self.why_stopped(authority)
+                status = Status.OK if why is None else Status.NOT_SENT
+                done = self._engine.append(RecordKind.OUTCOME, sids[-1], _delegated(attempt, status))
+                await done.durable
+                why = why or self.why_stopped(authority)
+                if why is not None:
+                    return attempt.pending.ref, Decision(Deny(), (why,), (Refuse(),))
+            ref = attempt.pending.ref
+            if attempt.waits_for is not None:
+                ref = Ref.parse(attempt.waits_for)
+            return ref, attempt.decision
+        finally:
+            self._memory.release(sids, self._clock.monotonic_s())
+
+    async def expire_due(self) -> int:
+        """End the approvals whose time is over or that people stopped, and forget idle sessions; how many ended.
+
+        Call it every second or so: lateness costs nothing, since times are read when an
+        approval is used.
+        """
+        withdrawn = await self._withdrawal.turn()
+        now_ms = self._clock.now_ms()
+        due: Sequence[Approval] = [
+            one for one in self._memory.approvals() if one.state in OPEN and one.expires_ms <= now_ms
+        ]
+        pending = [
+            self._engine.append(
+                RecordKind.ADMIN,
+                one.sid,
+                AdminBody(Event.APPROVAL_EXPIRED, BY_REMIT, one.ident),
+            )
+            for one in due
+        ]
+        for one in pending:
+            await one.durable
+        self._memory.forget_over(now_ms)
+        self._memory.forget_idle(self._clock.monotonic_s())
+        return withdrawn + len(due)
+
+    def why_stopped(self, authority: Authority, server: str = "", name: str = "") -> Reason | None:
+        """Why `authority` may not act, on `name` of `server` where they are given; its sessions are in memory."""
+        if self._clock.now_ms() >= authority.expires_ms:
+            return Reason(Code.TOKEN_ENDED, "the token has expired")
+        if self._memory.revoked(authority):
+            return Reason(Code.TOKEN_ENDED, "the token, or one it came from, was revoked")
+        if self._memory.ended(authority):
+            return Reason(Code.SESSION_ENDED, "a person ended this session")
+        stops = self._engine.stops(authority, server, name)
+        return reason_of(stops[0]) if stops else None
+
+
+def _delegated(attempt: Attempt, status: Status) -> OutcomeBody:
+    return OutcomeBody(
+        intent=attempt.ref,
+        status=status,
+        sids=tuple(session.sid for session in attempt.sessions),
+        labels=(),
+        approval=attempt.approval,
+        result=None,
+        result_bytes=0,
+        elapsed_ms=0.0,
+    )

@@ -1,0 +1,64 @@
+"""What detectors found in results and in what was sent, on record for people: each kind once for each run and tool."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from remit.facts.action import Action
+from remit.facts.canonical import Json
+from remit.facts.finding import INCIDENTS, Find
+from remit.facts.record import RecordKind
+from remit.pdp.judge import Judgement
+from remit.pep.attempt import Attempt
+from remit.pep.policy_engine import BY_REMIT, PolicyEngine
+from remit.protect.detect.detectors import Found
+from remit.protect.detect.located import located
+from remit.trace.bodies import AdminBody, Event
+
+KNOWN_MAX: Final = 10_000
+"""How many finds are remembered as reported; an older one is reported again."""
+
+
+class Detections:
+    """The reports of one service."""
+
+    def __init__(self, engine: PolicyEngine) -> None:
+        self._engine = engine
+        self._known: dict[tuple[object, ...], None] = {}
+
+    def report(self, attempt: Attempt, action: Action, judged: Judgement) -> None:
+        """Record what is new of what was found in the result of `attempt`. Raises `LedgerUnwritable`."""
+        self._report(attempt, action, judged.found, {"intent": attempt.ref}, judged.release)
+
+    def sent(self, attempt: Attempt, action: Action) -> None:
+        """Record what is new of what was found in what `attempt` sends, or would. Raises `LedgerUnwritable`."""
+        if attempt.decision.sends:
+            self._report(attempt, action, attempt.decision.sends, {"record": attempt.ref, "sent": True})
+
+    def _report(
+        self, attempt: Attempt, action: Action, found: Found, about: Mapping[str, Json], result: Json = None
+    ) -> None:
+        sid, sent = attempt.sessions[-1].sid, "sent" in about
+        told: dict[str, Json] = {
+            find.value: dict(found[find])
+            for find in sorted(INCIDENTS & found.keys())
+            if self._is_new((sid, *_of(action), find, sent))
+        }
+        if told:
+            data = {**about, "agent": action.authority.acting.agent, "found": told}
+            if not sent:
+                # What is sent is on record itself.
+                data["at"] = {find.value: list(at) for find, at in located([*map(Find, told)], result).items()}
+            body = AdminBody(Event.DETECTED, BY_REMIT, f"{action.server}/{action.name}", data)
+            self._engine.append(RecordKind.ADMIN, sid, body)
+
+    def _is_new(self, key: tuple[object, ...]) -> bool:
+        if key in self._known:
+            return False
+        self._known[key] = None
+        if len(self._known) > KNOWN_MAX:
+            del self._known[next(iter(self._known))]
+        return True
+
+
+def _of(action: Action) -> tuple[str, str]:
+    return action.server, action.name

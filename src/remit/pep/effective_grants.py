@@ -1,0 +1,42 @@
+"""The grants that hold for a chain of agents at this moment.
+
+Whether all have given a grant whom the running bundle asks is found out once for each bundle and number of votes, since
+this is asked for every action of a chain that has one.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from remit.escalate.grants import Grant, as_approval
+from remit.escalate.seating import complete
+from remit.facts.agent import Authority
+from remit.pep.memory import Memory
+from remit.policy.bundle import Bundle
+
+_KEPT_MAX: Final = 1_000
+
+
+class EffectiveGrants:
+    """Looked up by the policy engine. `current` gives the running bundle."""
+
+    def __init__(self, memory: Memory, current: Callable[[], Bundle]) -> None:
+        self._memory = memory
+        self._current = current
+        self._given: dict[tuple[str, str, int], bool] = {}
+
+    def of(self, authority: Authority, now_ms: int) -> tuple[Grant, ...]:
+        """Those that may lift gates for `authority`, the oldest first."""
+        found = self._memory.grants.of(authority)
+        if not found:
+            return ()
+        return tuple([one for one in found if one.spent(now_ms) is None and self._by_all(one)])
+
+    def _by_all(self, grant: Grant) -> bool:
+        bundle = self._current()
+        key = (grant.ident, bundle.digest, len(grant.votes))
+        known = self._given.get(key)
+        if known is None:
+            if len(self._given) >= _KEPT_MAX:
+                self._given.clear()
+            known = self._given[key] = complete(as_approval(grant), bundle.catalog.routes, bundle.catalog.users)
+        return known

@@ -1,0 +1,204 @@
+"""What people grant beyond one action, and take back: checked, capped, durable before it is answered.
+
+A grant is given with a yes: whoever gives it has said yes to the approval by the rules of its routes, and only then are
+its terms made, from the record of what he was shown. Refusals leave no record. All raise `VoteRefused`,
+`LedgerUnwritable`, and `KeyError` where there is no such approval or grant.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from remit.escalate import voting
+from remit.escalate.grants import Grant, Scope, Terms, Wish, as_approval, holds, voted
+from remit.escalate.machine import Approval, State, Vote
+from remit.escalate.sitting import counts_for
+from remit.escalate.voting import VoteRefused
+from remit.facts.action import ActionKind
+from remit.facts.agent import User
+from remit.facts.durations import HOUR_MS
+from remit.facts.passkey import Confirmed
+from remit.facts.record import RecordKind, Ref
+from remit.pdp.granting import reach_recorded, terms
+from remit.pdp.holding import holding
+from remit.pep.approvals import Approvals
+from remit.pep.memory import Memory
+from remit.pep.policy_engine import PolicyEngine
+from remit.policy.reached import Reached
+from remit.ports.ledger import Ledger
+from remit.ports.system import Clock
+from remit.trace.bodies import ActionBody, Choice, DecisionBody
+
+_GONE: Final = frozenset({State.DENIED, State.EXPIRED, State.CANCELLED, State.SUPERSEDED})
+
+
+class Grants:
+    """Grants given and revoked, each with a yes among `approvals`."""
+
+    def __init__(
+        self, approvals: Approvals, memory: Memory, engine: PolicyEngine, ledger: Ledger, clock: Clock
+    ) -> None:
+        self._approvals = approvals
+        self._memory = memory
+        self._engine = engine
+        self._ledger = ledger
+        self._clock = clock
+
+    def find(self, ident: str) -> Grant | None:
+        """The grant `ident`, as far as it is in memory."""
+        return self._memory.grants.get(ident)
+
+    def holds(self, grant: Grant) -> bool:
+        """Whether `grant` lifts gates now, by the rules of the running bundle."""
+        catalog = self._engine.bundle.catalog
+        return holds(grant, catalog.routes, catalog.users, self._clock.now_ms())
+
+    async def terms_for(self, ident: str, wish: Wish) -> tuple[Approval, Terms]:
+        """The terms that `wish` comes to for the approval `ident`; they may be given, and nobody has yet.
+
+        Raises `VoteRefused` as `give` does, so that nobody says a yes whose grant is then refused.
+        """
+        approval = await self._approvals.found(ident)
+        if self._clock.now_ms() >= approval.expires_ms:
+            why = "the time of this approval is over, and nothing is granted with it any more"
+            raise VoteRefused(why, "let the agent ask again")
+        if approval.state in _GONE or approval.edit is not None or approval.glass is not None:
+            how = "other arguments were approved" if approval.edit else "its glass was broken"
+            how = f"it is {approval.state.value}" if approval.state in _GONE else how
+            raise VoteRefused(f"nothing is granted with this approval: {how}", f"remit approvals show {ident}")
+        entry = await self._ledger.entry(Ref.parse(ident))
+        body = None if entry is None else entry.body
+        if not isinstance(body, ActionBody) or body.kind != ActionKind.CALL_TOOL.value:
+            raise VoteRefused("only a call of a tool can be granted", f"remit approvals approve {ident}")
+        reached = self.reached_of(body)
+        reach = None if reached is None else reach_recorded(body, reached)
+        if reached is None or reach is None or not reach.told:
+            why = "what it would cover cannot be told: a round of a call, too many values, or a tool that is gone"
+            raise VoteRefused(why, f"remit approvals approve {ident}")
+        until_ms, uses = self._bounds(wish)
+        made = terms(wish.scope, ident, body, reach, reached.tool, until_ms=until_ms, uses_max=uses)
+        unheld = _unheld(wish, reached)
+        if unheld is not None:
+            raise VoteRefused(unheld, f"remit approvals show {ident}")
+        made = holding(made, wish.where, reached.tool)
+        if wish.terms is not None and made.digest != wish.terms:
+            why = "these are not the terms that were shown: what is running has changed since"
+            raise VoteRefused(why, f"look again: remit approvals approve {ident} --grant --dry-run", stale=True)
+        same = self._same(made)
+        if same is None:
+            self._cap(made)
+        elif _narrower(wish, same.terms):
+            held = f"{same.terms.uses_max} uses, {same.ident}"
+            why = (
+                f"{same.votes[0].by} granted the same for longer or more often ({held}), and one who joins adds nothing"
+            )
+            raise VoteRefused(
+                why, f"join it with no --for and no --uses below it, or: remit grants revoke {same.ident}"
+            )
+        return approval, made
+
+    async def give(
+        self, ident: str, by: User, wish: Wish, note: str | None, confirmed: Confirmed | None = None
+    ) -> Grant:
+        """`by`, who said yes to the approval `ident`, grants `wish` with it; or joins whoever granted the same.
+
+        What goes further than a yes takes no less: where a route asks for it, it is `confirmed` itself.
+        """
+        approval, made = await self.terms_for(ident, wish)
+        cast = next((vote for vote in approval.votes if vote.by == by.name), None)
+        if cast is None:
+            raise VoteRefused(
+                "a grant is given with a yes", f"remit approvals approve {ident} --grant {wish.scope.value}"
+            )
+        if confirmed is None:
+            voting.confirmed(approval, self._approvals.room(), cast.routes)
+        same = self._same(made)
+        if same is not None and any(vote.by == by.name for vote in same.votes):
+            return same
+        said = DecisionBody(ident, approval.requested, by.name, Choice.GRANT, cast.routes, note, confirmed=confirmed)
+        said = replace(said, grant=made.to_json() if same is None else {"of": same.ident})
+        pending = self._engine.append(RecordKind.DECISION, approval.sid, said)
+        await pending.durable
+        vote = Vote(by.name, self._clock.now_ms(), cast.routes, note, confirmed is not None)
+        after = Grant(str(pending.ref), made, vote.at, (vote,)) if same is None else voted(same, vote)
+        return self._memory.grants.get(after.ident) or after
+
+    async def revoke(self, ident: str, by: User, note: str | None) -> Grant:
+        """End the grant `ident`: anyone who may lift one of its gates, the requester too where he sits."""
+        found = self._memory.grants.get(ident)
+        if found is None:
+            raise KeyError(ident)
+        if found.revoked_by is not None:
+            return found
+        catalog, asked = self._engine.bundle.catalog, as_approval(found)
+        sits = counts_for(asked, catalog.routes, catalog.users, by, found.given_ms)
+        if not sits and by.name not in {vote.by for vote in found.votes}:
+            raise VoteRefused(f"{by.name} is not one of those who decide here", f"remit grants show {ident}")
+        said = DecisionBody(found.terms.approval, "", by.name, Choice.REVOKE, (), note, grant={"of": ident})
+        await self._engine.append(RecordKind.DECISION, found.terms.sid, said).durable
+        return self._memory.grants.get(ident) or found
+
+    def known(self) -> Sequence[Grant]:
+        """Those that last and those that ended of late, the oldest first."""
+        return self._memory.grants.every()
+
+    def reached_of(self, body: ActionBody) -> Reached | None:
+        """The tool that the recorded call reached, as it was; None where it is gone or another."""
+        bundle = self._engine.bundle
+        form = bundle.tools.get((body.server, body.name))
+        return None if form is None or form.tool.pin != body.pin else bundle.reached(form)
+
+    def _bounds(self, wish: Wish) -> tuple[int, int]:
+        """Until when and how often, at most as long as the limits allow."""
+        now_ms = self._clock.now_ms()
+        session = wish.scope is Scope.SESSION
+        hours = self._engine.bundle.catalog.session_hours_max if session else self._engine.limits.grant_hours_max
+        if wish.until_ms is None and not session:
+            raise VoteRefused("a grant for a tool ends at a time", "remit approvals approve ID --grant tool --for 8h")
+        latest_ms = now_ms + int(hours * HOUR_MS)
+        until_ms = latest_ms if wish.until_ms is None else wish.until_ms
+        uses = self._engine.limits.grant_uses_max if wish.uses is None else wish.uses
+        if not now_ms < until_ms <= latest_ms or not 0 < uses <= self._engine.limits.grant_uses_max:
+            why = f"a grant lasts at most {hours:g} hours and {self._engine.limits.grant_uses_max} uses"
+            raise VoteRefused(why, "ask for less")
+        return until_ms, uses
+
+    def _same(self, made: Terms) -> Grant | None:
+        """The grant that whoever gives `made` joins."""
+        given = [
+            one for one in self._memory.grants.every() if one.terms.approval == made.approval and one.revoked_by is None
+        ]
+        return next((one for one in given if _like(one.terms) == _like(made)), None)
+
+    def _cap(self, made: Terms) -> None:
+        """No agent has more grants than a person can look through."""
+        now_ms = self._clock.now_ms()
+        live = [
+            one for one in self._memory.grants.every() if one.terms.agents == made.agents and one.spent(now_ms) is None
+        ]
+        if len(live) >= self._engine.limits.grants_per_agent_max:
+            why = f"{made.agents[-1]} has {len(live)} grants already (grants_per_agent_max)"
+            raise VoteRefused(why, "remit grants revoke ID")
+
+
+def _unheld(wish: Wish, reached: Reached) -> str | None:
+    """Why the arguments of what is `reached` cannot be held as `wish` says; None where they can."""
+    if wish.where and wish.scope is not Scope.TOOL:
+        return "constraints hold a tool, not a session"
+    for one in wish.where:
+        if one.name not in reached.arguments:
+            return f"the tool has no argument {one.name}"
+        if one.odd is not None:
+            return one.odd
+    return None
+
+
+def _narrower(wish: Wish, given: Terms) -> bool:
+    """Whether `wish` says less than was `given`: joining would drop what it says."""
+    sooner = wish.until_ms is not None and wish.until_ms < given.expires_ms
+    return sooner or (wish.uses is not None and wish.uses < given.uses_max)
+
+
+def _like(one: Terms) -> Terms:
+    """The terms but for how long and how often: whoever joins joins those that were given first."""
+    return replace(one, expires_ms=0, uses_max=0)

@@ -1,0 +1,87 @@
+"""What people do to budgets, breakers and calls in doubt; each durable before it is answered."""
+
+from collections.abc import Mapping, Sequence
+
+from remit.facts.breaker import Breaker, State, Trip, name_of
+from remit.facts.budget import Balance, Refund, left_of, settled
+from remit.facts.canonical import Json
+from remit.facts.record import Receipt, RecordKind, Ref
+from remit.pdp.kept import taken_back
+from remit.pep.memory import Memory
+from remit.pep.policy_engine import PolicyEngine
+from remit.ports.system import Clock
+from remit.trace.bodies import ActionBody, AdminBody, Event, OutcomeBody
+
+
+class LimitAdmin:
+    """Accounts that begin anew, breakers that are closed, what in doubt did not happen."""
+
+    def __init__(self, memory: Memory, engine: PolicyEngine, clock: Clock) -> None:
+        self._memory = memory
+        self._engine = engine
+        self._clock = clock
+        self._settled: set[str] = set()
+        """What people said of in this process: it is said once, however many say so at the same moment."""
+
+    @property
+    def accounts(self) -> Mapping[str, Balance]:
+        """What was spent of budgets, by account."""
+        return self._memory.bounds.accounts.known
+
+    async def reset_account(self, account: str, by: str, why: str) -> Receipt:
+        """Have an account begin anew, though its window is not over; what is under way gives nothing back to it."""
+        body = AdminBody(Event.BUDGET_RESET, by, account, {"why": why})
+        return await self._engine.append(RecordKind.ADMIN, "", body).durable
+
+    async def settle(
+        self,
+        intent: str,
+        by: str,
+        why: str,
+        *,
+        happened: bool,
+        undone: tuple[int, ActionBody] | None,
+        ended: tuple[Ref, OutcomeBody] | None = None,
+    ) -> Receipt | None:
+        """Say what became of `intent`, which is in doubt; None where somebody has said so meanwhile.
+
+        `undone` is when it was let through, and its body, where budgets get back what it took, and monitors and rates
+        no longer count it. `ended` is the outcome that left it in doubt, where it has one.
+        """
+        if intent in self._settled:
+            return None
+        data: dict[str, Json] = {"happened": happened, "why": why}
+        given: tuple[Refund, ...] = ()
+        if ended is not None:
+            data["outcome"], given = str(ended[0]), ended[1].refunds
+        if undone is not None:
+            at_ms, body = undone
+            taken = left_of(body.charges, given)
+            refunds: list[Json] = [list(one) for one in settled(taken, sent=False, given=0, result=0)]
+            if refunds:
+                data["refunds"] = refunds
+            if marks := taken_back(body.marks, at_ms):
+                data |= {"root": body.links[0][1], "marks": marks}
+        pending = self._engine.append(RecordKind.ADMIN, "", AdminBody(Event.INTENT_SETTLED, by, intent, data))
+        # Only what was queued was said: a ledger that takes nothing says so each time.
+        self._settled.add(intent)
+        return await pending.durable
+
+    @property
+    def tripped(self) -> Sequence[tuple[Breaker, str, State, float, Trip]]:
+        """The breakers of the running bundle that are not closed, by key.
+
+        Each with its key, where it stands, for how many seconds more it lets nothing pass, and its evidence.
+        """
+        fuses, now_s = self._memory.bounds.fuses, self._clock.monotonic_s()
+        breakers = self._engine.bundle.catalog.breakers
+        known = [(breakers[name_of(key)], key, trip) for key, trip in fuses.tripped.items() if name_of(key) in breakers]
+        return [
+            (one, key, fuses.state(one, key, now_s), fuses.left_s(one, key, now_s), trip)
+            for one, key, trip in sorted(known, key=lambda found: found[1])
+        ]
+
+    async def reset_breaker(self, key: str, by: str, why: str) -> Receipt:
+        """Close the breaker `key`; what it counted is forgotten."""
+        body = AdminBody(Event.BREAKER_CLOSED, by, key, {"why": why})
+        return await self._engine.append(RecordKind.ADMIN, "", body).durable

@@ -1,0 +1,61 @@
+"""Changes of lists and resources on their way to who listens: each told once, late rather than not at all.
+
+A change says only that something is worth asking for again, so the same one is told once for any number
+of times it came meanwhile.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from remit.pep.mcp import rpc
+from remit.ports.upstream import Changed, Updated
+
+PENDING_MAX: Final = 1_024
+"""Changes not yet told; whoever reads more slowly asks for everything again."""
+
+Change: TypeAlias = Changed | Updated
+
+
+class ChangeNotifications:
+    """What changed and was not told yet, for one stream; `write` makes the message."""
+
+    def __init__(self, write: Callable[[Change], bytes]) -> None:
+        self.changed = asyncio.Event()
+        self._write = write
+        self._pending: dict[Change, None] = {}
+        self._lost = False
+
+    def put(self, notice: Change) -> None:
+        """Have `notice` told."""
+        if notice not in self._pending and len(self._pending) >= PENDING_MAX:
+            self.end()
+        else:
+            self._pending[notice] = None
+            self.changed.set()
+
+    def end(self) -> None:
+        """Have the stream end: its client must listen anew."""
+        self._lost = True
+        self.changed.set()
+
+    def anew(self) -> bool:
+        """Another stream carries them; whether something was lost on the one before."""
+        lost, self._lost = self._lost, False
+        return lost
+
+    def keep(self, resources: frozenset[Updated]) -> None:
+        """Of the resources that were not told of yet, tell of none but these."""
+        kept = (notice for notice in self._pending if isinstance(notice, Changed) or notice in resources)
+        self._pending = dict.fromkeys(kept)
+
+    def take(self) -> bytes:
+        """The events to send now."""
+        events = b"".join(rpc.event(self._write(notice)) for notice in self._pending)
+        self._pending.clear()
+        return events
+
+    @property
+    def done(self) -> bool:
+        """Whether something was lost: the client must listen anew."""
+        return self._lost

@@ -1,0 +1,107 @@
+"""Questions to a client of the 2025 eras: requests on the stream of its call, answered by POSTs of their own.
+
+Laws
+* A response goes to the question of its id on its own connection, once. To an id that was asked here before
+  it is late and ignored; to one that never was it is refused.
+* A question waits so long and no longer; what was not answered by then counts as declined.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from enum import Enum, auto
+from typing import Final
+
+import orjson
+
+from remit.facts.canonical import Json
+from remit.pep.mcp.rpc import Ident
+from remit.ports.upstream import Question
+
+PREFIX: Final = "remit-"
+PENDING_MAX: Final = 64
+"""Questions open on one connection; what is asked beyond them counts as declined."""
+MARGIN_S: Final = 5.0
+"""How long before its round expires a question is given up, so that the server still hears of it."""
+
+
+class Fate(Enum):
+    """What became of a response."""
+
+    TAKEN = auto()
+    LATE = auto()
+    UNASKED = auto()
+
+
+class ClientRequests:
+    """The open questions of one connection."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+        self._open: dict[str, asyncio.Future[Json]] = {}
+
+    def answer(self, ident: Ident, result: Mapping[str, Json] | None) -> Fate:
+        """Take the client's response to `ident`; None for an error."""
+        if not isinstance(ident, str) or not ident.startswith(PREFIX):
+            return Fate.UNASKED
+        waiting = self._open.pop(ident, None)
+        if waiting is None:
+            number = ident.removeprefix(PREFIX)
+            was_asked = number.isascii() and number.isdigit() and len(number) < 16 and 0 < int(number) <= self._asked
+            return Fate.LATE if was_asked else Fate.UNASKED
+        if not waiting.done():
+            waiting.set_result(result)
+        return Fate.TAKEN
+
+    async def ask(
+        self,
+        questions: Mapping[str, Question],
+        say: Callable[[bytes], Awaitable[None]],
+        wait_s: float,
+        over: "asyncio.Future[None]",
+    ) -> Mapping[str, Json]:
+        """The client's results by the questions' keys; None for what it did not answer within `wait_s`.
+
+        Once `over` is done its answers are of no use: the questions are withdrawn.
+        """
+        asked: dict[str, tuple[str, asyncio.Future[Json]]] = {}
+        try:
+            for key, question in questions.items():
+                if len(self._open) >= PENDING_MAX:
+                    break
+                ident, waiting = self._opened()
+                asked[key] = (ident, waiting)
+                await say(_written(ident, question))
+            over.add_done_callback(lambda _: _withdraw(asked.values()))
+            if asked:
+                await asyncio.wait([waiting for _, waiting in asked.values()], timeout=max(wait_s, 0.0))
+            if over.done():
+                for ident, _ in asked.values():
+                    await say(_withdrawn(ident))
+            return {key: found.result() if found.done() else None for key, (_, found) in asked.items()}
+        finally:
+            for ident, _ in asked.values():
+                self._open.pop(ident, None)
+
+    def _opened(self) -> "tuple[str, asyncio.Future[Json]]":
+        self._asked += 1
+        ident = f"{PREFIX}{self._asked}"
+        waiting = self._open[ident] = asyncio.get_running_loop().create_future()
+        return ident, waiting
+
+
+def _withdraw(asked: "Iterable[tuple[str, asyncio.Future[Json]]]") -> None:
+    for _, waiting in asked:
+        if not waiting.done():
+            waiting.set_result(None)
+
+
+def _withdrawn(ident: str) -> bytes:
+    params: dict[str, Json] = {"requestId": ident, "reason": "the call that asked was stopped"}
+    return orjson.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
+
+
+def _written(ident: str, question: Question) -> bytes:
+    message: dict[str, Json] = {"jsonrpc": "2.0", "id": ident, "method": question.method}
+    if question.params:
+        message["params"] = question.params
+    return orjson.dumps(message)

@@ -1,0 +1,164 @@
+"""The work that both eras share: requests put to the driver, its answers as the bytes of a result.
+
+Under `/mcp` a list is that of all servers; one that does not answer in time is left out.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Final, TypeAlias, assert_never
+
+import orjson
+
+from remit.facts.canonical import Json
+from remit.facts.capability import NEEDS_TASKS
+from remit.facts.mirrored import Mirrors, disagreement
+from remit.pep.answer import Asking, Awaiting, Client, Failed, Refused, Released, Underway, listed
+from remit.pep.driver import Driver
+from remit.pep.mcp import refusals
+from remit.pep.mcp.asks import Ask, Asks, CallTool, Complete, GetPrompt, ListOffers, ReadResource
+from remit.pep.mcp.methods import Denied, Sender, Treatment, treatment
+from remit.pep.mcp.namespace import Namespace
+from remit.pep.mcp.post import Post
+from remit.pep.mcp.refusals import RpcError
+from remit.pep.mcp.upstream_watches import UpstreamWatches
+from remit.pep.throttle import Throttle
+from remit.policy.verdict import Code
+from remit.ports.upstream import Era, Introduction, Offer
+
+_LOG: Final = logging.getLogger(__name__)
+LIST_S: Final = 10.0
+"""How long all servers together may take to list what they have."""
+OURS: Final[Mapping[str, Json]] = {
+    "tools": {"listChanged": True},
+    "resources": {"listChanged": True, "subscribe": True},
+    "prompts": {"listChanged": True},
+    "completions": {},
+    "logging": {},
+}
+"""What is served where all servers are one, or the one is not reached: it may be there in a moment."""
+
+Said: TypeAlias = bytes | RpcError
+"""A result object, or an error."""
+
+
+class Dispatcher:
+    """Puts what agents ask for to `driver`."""
+
+    def __init__(self, driver: Driver, throttle: Throttle) -> None:
+        self.driver = driver
+        self._namespace = Namespace()
+        self._mirrors = Mirrors()
+        self.asks = Asks(driver.resolve, self._namespace)
+        self.watches = UpstreamWatches(driver, throttle)
+
+    def mirrors_agree(self, ask: Ask, params: Mapping[str, str | None]) -> str | None:
+        """What is wrong with the `Mcp-Param-*` headers of a call, by the pinned schema of its tool."""
+        if not isinstance(ask, CallTool):
+            return None
+        tool = self.driver.tool(ask.server, ask.tool)
+        mirrored = () if tool is None else self._mirrors.of(tool)
+        return disagreement(mirrored, ask.input, params) if mirrored else None
+
+    async def introduced(self, post: Post, client: Client) -> Introduction:
+        """What the path of `post` serves, and how its server says to use it."""
+        if post.server is None:
+            return Introduction(_ours(client.era), None)
+        found = await self.driver.introduce(post.authority, client, post.server)
+        # Tools are listed from the lock, and changes of them told, whatever the server says.
+        capabilities = {**found.capabilities, "tools": OURS["tools"]} if found.capabilities else _ours(client.era)
+        return Introduction(capabilities, found.instructions)
+
+    async def put(self, post: Post, client: Client, ask: Ask) -> Said | Asking | Underway | Awaiting:
+        """What the driver says to `ask`; each era has its own words for what people must decide first."""
+        driver, authority = self.driver, post.authority
+        match ask:
+            case CallTool(server, tool, given, arguments):
+                answer = await driver.call_tool(authority, client, server, tool, given, arguments)
+            case ReadResource(server, uri):
+                answer = await driver.read_resource(authority, client, server, uri)
+            case GetPrompt(server, name, given, arguments):
+                answer = await driver.get_prompt(authority, client, server, name, given, arguments)
+            case Complete(server, params):
+                answer = await driver.complete(authority, client, server, params)
+            case ListOffers(_, Offer.TOOLS):
+                shown = await driver.tools_for(authority, post.server)
+                if isinstance(shown, Refused):
+                    return said(ask, shown, client.era)
+                return orjson.dumps({"tools": [listed(tool, exposed=post.server is None) for tool in shown]})
+            case ListOffers(server, offer):
+                if server is None:
+                    return await self._all(post, client, offer)
+                answer = await driver.list_offers(authority, client, server, offer)
+                if isinstance(answer, Refused) and _is_of_policy(answer):
+                    # As with tools: what no permit's scope matches is not shown, and nothing is wrong.
+                    return orjson.dumps({offer.value: []})
+            case _:
+                assert_never(ask)
+        return answer if isinstance(answer, Asking | Underway | Awaiting) else said(ask, answer, client.era)
+
+    async def _all(self, post: Post, client: Client, offer: Offer) -> bytes:
+        servers = self.driver.servers
+        tasks = {server: asyncio.ensure_future(self._of(post, client, server, offer)) for server in servers}
+        try:
+            if tasks:
+                await asyncio.wait(tasks.values(), timeout=LIST_S)
+            items: list[Json] = []
+            for server, task in tasks.items():
+                found = task.result() if task.done() else None
+                if found is None:
+                    _LOG.warning("a server is left out of a list: it did not answer", extra={"server": server})
+                elif isinstance(found, Refused):
+                    code = found.reasons[0].code.value
+                    _LOG.warning(
+                        "a server is left out of a list: it was refused", extra={"server": server, "code": code}
+                    )
+                else:
+                    items += self._namespace.items(server, offer, found)
+        finally:
+            for task in tasks.values():
+                task.cancel()
+        return orjson.dumps({offer.value: items})
+
+    async def _of(self, post: Post, client: Client, server: str, offer: Offer) -> list[Json] | Refused | None:
+        """What `server` lists, nothing where policy shows nothing of it; None where it said nothing usable."""
+        answer = await self.driver.list_offers(post.authority, client, server, offer)
+        match answer:
+            case Released(result):
+                found: dict[str, list[Json]] = orjson.loads(result)
+                return found[offer.value]
+            case Refused():
+                return [] if _is_of_policy(answer) else answer
+            case _:
+                return None
+
+
+def said(ask: Ask, answer: Released | Refused | Awaiting | Failed, era: Era) -> Said:
+    """How `answer` is said to who asked `ask`."""
+    match answer:
+        case Released(result):
+            return result
+        case Failed(_, message):
+            # Earlier eras have no error for it, and a call's other failures are tool results there.
+            is_call = isinstance(ask, CallTool) and era is Era.INITIALIZE
+            return refusals.tool_error(message) if is_call else refusals.error_of(ask, answer, era)
+        case Refused() | Awaiting():
+            return refusals.result_of(answer) if isinstance(ask, CallTool) else refusals.error_of(ask, answer, era)
+        case _:
+            assert_never(answer)
+
+
+def denied(method: str, era: Era) -> str | None:
+    """Why a client's `method` is not served in `era`, if it is not."""
+    found: Treatment = treatment(method, Sender.CLIENT, era)
+    if isinstance(found, Denied):
+        return f"{Code.UNKNOWN_METHOD.value}: {method} is not served here: {found.why}"
+    return None
+
+
+def _ours(era: Era) -> Mapping[str, Json]:
+    return {**OURS, **NEEDS_TASKS} if era is Era.STATELESS else OURS
+
+
+def _is_of_policy(answer: Refused) -> bool:
+    return all(reason.code in {Code.POLICY, Code.NO_POLICY} for reason in answer.reasons)

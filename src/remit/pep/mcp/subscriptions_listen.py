@@ -1,0 +1,106 @@
+"""`subscriptions/listen` of 2026-07-28: a stream of the changes that a client asked to be told of.
+
+Its first event says which of them are followed; every event names the request that opened it.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+from typing import Final
+
+import orjson
+
+from remit.facts.agent import Authority
+from remit.facts.canonical import Json
+from remit.facts.capability import takes_tasks
+from remit.pep.answer import Client, Watching
+from remit.pep.driver import Driver
+from remit.pep.mcp import rpc
+from remit.pep.mcp.change_notifications import ChangeNotifications
+from remit.pep.mcp.dispatcher import Dispatcher
+from remit.pep.mcp.envelope import Request
+from remit.pep.mcp.event_stream import Ends, stand
+from remit.pep.mcp.notices import SUBSCRIPTION_KEY, acknowledged, change
+from remit.pep.mcp.post import Post
+from remit.pep.mcp.refusals import RpcError
+from remit.pep.mcp.tasks import UNDECLARED
+from remit.pep.mcp.upstream_watches import AGREE_S, URIS_MAX, Following, Listener, WatchFilter
+from remit.pep.throttle import Throttle
+from remit.ports.upstream import Offer
+
+_LISTS: Final[Mapping[str, Offer]] = {
+    "toolsListChanged": Offer.TOOLS,
+    "promptsListChanged": Offer.PROMPTS,
+    "resourcesListChanged": Offer.RESOURCES,
+}
+_RESOURCES: Final = "resourceSubscriptions"
+
+
+async def subscribe(
+    dispatcher: Dispatcher, throttle: Throttle, post: Post, request: Request, client: Client
+) -> RpcError | None:
+    """Answer `request` with a stream until it ends; or say what is wrong with it. Raises `Busy`."""
+    if not post.may_stream:
+        return RpcError(rpc.INVALID_REQUEST, "the answer is an event stream: accept text/event-stream")
+    given = request.params.get("notifications")
+    if isinstance(given, Mapping) and "taskIds" in given and not takes_tasks(client.capabilities):
+        return UNDECLARED
+    wanted = _wanted(dispatcher, post, given)
+    if isinstance(wanted, RpcError):
+        return wanted
+    driver, ident = dispatcher.driver, request.ident
+    # Each resource is judged as if read, and recorded: it costs as much as to read it.
+    throttle.charge(post.authority.acting.agent, len(wanted.uris))
+    with throttle.stream(post.authority.acting.agent) as closing:
+        changes = ChangeNotifications(partial(change, subscription=ident))
+        listener = Listener(post.authority, client, post.server)
+        following = Following(dispatcher.watches, changes)
+        try:
+            servers = following.follow(listener, wanted)
+            agreed = await _agreed(listener, servers)
+            ends = Ends(closing, asyncio.Event(), partial(driver.authorization.stopped, post.authority))
+            opening = rpc.event(acknowledged(ident, agreed))
+            await stand(post, changes, ends, opening=opening, ending=partial(_over, driver, post.authority, ident))
+        finally:
+            following.stop()
+    return None
+
+
+def _wanted(dispatcher: Dispatcher, post: Post, given: Json) -> WatchFilter | RpcError:
+    if not isinstance(given, Mapping):
+        return RpcError(rpc.INVALID_PARAMS, "params.notifications must be an object that says what to be told of")
+    offers = frozenset(offer for name, offer in _LISTS.items() if given.get(name) is True)
+    named = given.get(_RESOURCES)
+    if named is not None and not isinstance(named, list):
+        return RpcError(rpc.INVALID_PARAMS, f"params.notifications.{_RESOURCES} must be a list of URIs")
+    if named is not None and len(named) > URIS_MAX:
+        return RpcError(rpc.INVALID_PARAMS, f"more than {URIS_MAX} resources are followed by no one stream")
+    uris: set[tuple[str, str]] = set()
+    for one in named or ():
+        found = dispatcher.asks.uri(one, post.server)
+        if isinstance(found, str):
+            return RpcError(rpc.INVALID_PARAMS, found)
+        uris.add((found.server, found.uri))
+    return WatchFilter(offers, frozenset(uris))
+
+
+async def _agreed(listener: Listener, servers: "Mapping[str, asyncio.Future[Watching]]") -> Mapping[str, Json]:
+    """What is followed, in the words of the request; what no server has said by now is left out."""
+    if servers:
+        await asyncio.wait(servers.values(), timeout=AGREE_S)
+    said = {server: first.result() for server, first in servers.items() if first.done()}
+    offers = frozenset[Offer]().union(*(one.offers for one in said.values()))
+    agreed: dict[str, Json] = {name: True for name, offer in _LISTS.items() if offer in offers}
+    uris: list[Json] = [listener.shown(server, uri) for server, one in said.items() for uri in sorted(one.uris)]
+    if uris:
+        agreed[_RESOURCES] = uris
+    return agreed
+
+
+def _over(driver: Driver, authority: Authority, ident: rpc.Ident) -> bytes:
+    """The response that ends a subscription: in order, or with why people stopped who listens."""
+    why = driver.halted(authority)
+    if why is not None:
+        return rpc.event(rpc.error(ident, rpc.REFUSED, f"{why.code.value}: {why.text}"))
+    meta: Mapping[str, Json] = {rpc.SERVER_INFO_KEY: rpc.SERVER_INFO, SUBSCRIPTION_KEY: ident}
+    return rpc.event(rpc.result(ident, orjson.dumps({"resultType": "complete", "_meta": meta})))

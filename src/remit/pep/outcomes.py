@@ -1,0 +1,250 @@
+"""How an action ends: its outcome with the labels it brought, durable before anything is released."""
+
+import asyncio
+import contextlib
+import logging
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Final, TypeVar
+
+from remit.facts.action import Action, ActionKind
+from remit.facts.budget import Charge, Refund, result_bytes_max, settled
+from remit.facts.canonical import Json, digest
+from remit.facts.mark import Mark
+from remit.facts.record import Receipt, RecordKind
+from remit.pdp.judge import Judgement, judge_result
+from remit.pdp.past import marks_at_end
+from remit.pep.answer import Answer, Failed, Refused, Released
+from remit.pep.argument_edits import with_notice, with_word
+from remit.pep.attempt import Attempt
+from remit.pep.decision_effects import append_of, reached_of
+from remit.pep.detections import Detections
+from remit.pep.fault import fault
+from remit.pep.operation import Operation
+from remit.pep.policy_engine import PolicyEngine
+from remit.pep.redaction import redact_shown
+from remit.pep.release import INTERNAL_ERROR, Shown, seal, too_long, too_many, was_sent, withheld
+from remit.pep.worker_thread import WorkerThread
+from remit.policy.verdict import Code, Reason
+from remit.ports.ledger import LedgerUnwritable, Pending
+from remit.ports.upstream import Failure, Reply
+from remit.trace.bodies import ActionBody, OutcomeBody, Status
+
+_LOG: Final = logging.getLogger(__name__)
+_T = TypeVar("_T")
+_OURS: Final = frozenset({"stopped", "internal", "no_room"})
+ON_LOOP_BYTES_MAX: Final = 64 * 1024
+"""A longer result is covered and judged by a thread: that takes tens of milliseconds, and seconds for the longest."""
+
+
+class Outcomes:
+    """Outcomes of permitted actions."""
+
+    def __init__(self, engine: PolicyEngine) -> None:
+        self._engine = engine
+        self._thread = WorkerThread()
+        self.reporting = Detections(engine)
+        """What people are told of what detectors find."""
+
+    async def release(self, operation: Operation, attempt: Attempt, reply: Reply, elapsed_ms: float) -> Answer:
+        """The answer that `reply` is, once its outcome is durable. Cancelled before that is queued, it is in doubt."""
+        try:
+            shown, judged, data = await self._readied(operation, attempt, reply)
+        except Exception:
+            # An intent without an end would hold what it reserved until the next start.
+            status = Status.LOST if was_sent(reply) else Status.NOT_SENT
+            self.abandon(operation, attempt, status, "Remit failed in judging what its server answered")
+            raise
+        try:
+            pending = self._end(operation, attempt, judged, shown, data, elapsed_ms)
+            self._engine.breakers.ended(operation.action, attempt.ref, failed=_failed(reply, shown), took_ms=elapsed_ms)
+            if judged.found:
+                self.reporting.report(attempt, operation.action, judged)
+            await pending.durable
+        except LedgerUnwritable as error:
+            return unwritable(error, attempt.ref, sent=shown.status is not Status.NOT_SENT)
+        if shown.failed is not None:
+            code, message = shown.failed
+            return Failed(code, message, attempt.ref, shown.needs)
+        return Released(data, judged.labels)
+
+    async def _readied(self, operation: Operation, attempt: Attempt, reply: Reply) -> tuple[Shown, Judgement, bytes]:
+        """What of `reply` may be shown, as it is judged, and the bytes of it."""
+        of_tool = operation.action.kind is ActionKind.CALL_TOOL
+        shown, sealed = _sealed(operation.show(reply), of_tool=of_tool)
+        if len(sealed) > ON_LOOP_BYTES_MAX and not self._thread.has_room(
+            operation.action.authority.acting.agent, len(sealed)
+        ):
+            shown, sealed = _sealed(too_many(shown, call=of_tool), of_tool=of_tool)
+        if attempt.owed:
+            cover = partial(redact_shown, attempt.owed, shown, reached_of(attempt.decision).tool, of_tool=of_tool)
+            shown = await self._done(operation, attempt, len(sealed), cover)
+            shown, sealed = _sealed(shown, of_tool=of_tool)
+        judged = await self._judged_in_turn(operation, attempt, shown, len(sealed))
+        told = _told(attempt, judged)
+        data = sealed if told is shown.value else seal(told) or b"{}"
+        if (most := _shown_max(operation, attempt)) is not None and len(data) > most:
+            shown = too_long(shown, len(data), most, call=of_tool)
+            judged = self._judged(operation, attempt, shown)
+            data = seal(_told(attempt, judged)) or b"{}"
+        return shown, judged, data
+
+    async def stop(
+        self, operation: Operation, attempt: Attempt, why: Reason, status: Status = Status.NOT_SENT
+    ) -> Refused:
+        """A permitted action that does not run, or not on, because of `why`."""
+        shown = Shown({}, status, why.text)
+        try:
+            pending = self._end(operation, attempt, self._judged(operation, attempt, shown), shown, b"", 0.0)
+            self._engine.breakers.ended(operation.action, attempt.ref, failed=None, took_ms=0.0)
+            await pending.durable
+        except LedgerUnwritable as error:
+            return unwritable(error, attempt.ref, sent=status is not Status.NOT_SENT)
+        return Refused((why,), attempt.ref, sent=status is not Status.NOT_SENT)
+
+    def abandon(
+        self, operation: Operation, attempt: Attempt, status: Status, why: str = "the client went away"
+    ) -> None:
+        """Nobody waits for it: queue the outcome, and wait for nothing."""
+        shown = Shown({}, status, why)
+        judged = self._judged(operation, attempt, shown)
+        with contextlib.suppress(LedgerUnwritable):
+            pending = self._end(operation, attempt, judged, shown, b"", 0.0)
+            self._engine.breakers.ended(operation.action, attempt.ref, failed=None, took_ms=0.0)
+            asyncio.ensure_future(pending.durable).add_done_callback(seen)
+
+    async def _done(self, operation: Operation, attempt: Attempt, size: int, work: Callable[[], _T]) -> _T:
+        """What `work` makes of a result of `size` bytes: of a large one in a thread, while the loop serves others."""
+        if size <= ON_LOOP_BYTES_MAX:
+            return work()
+        try:
+            return await self._thread.run(operation.action.authority.acting.agent, size, work)
+        except asyncio.CancelledError:
+            self.abandon(operation, attempt, Status.LOST)
+            raise
+
+    async def _judged_in_turn(self, operation: Operation, attempt: Attempt, shown: Shown, size: int) -> Judgement:
+        """As `_judged`, in a thread if need be; anew where another bundle runs by then."""
+        aside = size > ON_LOOP_BYTES_MAX
+        while True:
+            bundle = self._engine.bundle
+            judged = await self._done(operation, attempt, size, self._judging(operation, attempt, shown, aside=aside))
+            if self._engine.bundle is bundle:
+                return judged
+
+    def _judged(self, operation: Operation, attempt: Attempt, shown: Shown) -> Judgement:
+        return self._judging(operation, attempt, shown)()
+
+    def _judging(
+        self, operation: Operation, attempt: Attempt, shown: Shown, *, aside: bool = False
+    ) -> Callable[[], Judgement]:
+        """What judges `shown`, by all that is known as of now; `aside`: in another thread."""
+        reached = reached_of(attempt.decision)
+        action, bundle = operation.action, self._engine.bundle
+        stored = self._engine.stored(action)
+        # What its agent is not told grounds nothing that he says.
+        is_learned = operation.told and shown.status is not Status.NOT_SENT
+        call = self._engine.call(attempt.ref, action) if is_learned else None
+        if aside and call is not None:
+            call = replace(call, origins=call.origins.beside())
+        return partial(
+            judge_result, bundle, reached, action.server, attempt.sessions, shown.status, shown.value, stored, call=call
+        )
+
+    def _end(
+        self, operation: Operation, attempt: Attempt, judged: Judgement, shown: Shown, data: bytes, elapsed_ms: float
+    ) -> Pending:
+        """Queue the outcome; memory has its labels at once. Raises `LedgerUnwritable`.
+
+        Of an action that was not sent no result is recorded: what its caller reads is ours alone.
+        """
+        result = b"" if shown.status is Status.NOT_SENT else data
+        body = OutcomeBody(
+            intent=attempt.ref,
+            status=shown.status,
+            sids=judged.sids,
+            labels=tuple(sorted(judged.labels)),
+            approval=attempt.approval,
+            result=digest(result) if result else None,
+            result_bytes=len(result),
+            elapsed_ms=round(elapsed_ms, 3),
+            error=shown.error,
+            origins=b64encode(judged.origins.pack()).decode("ascii") if judged.origins else None,
+            refunds=_refunds(operation, attempt, shown.status, len(result)),
+            marks=self._marks(operation.action, attempt, shown),
+        )
+        return self._engine.append(RecordKind.OUTCOME, attempt.sessions[-1].sid, body)
+
+    def _marks(self, action: Action, attempt: Attempt, shown: Shown) -> tuple[Mark, ...]:
+        """What the end of `attempt` changes of what monitors keep."""
+        reached = reached_of(attempt.decision)
+        if not reached.feeds.ended:
+            return ()
+        return marks_at_end(self._engine.bundle.catalog, action, reached, attempt.at_ms, shown.status, shown.value)
+
+
+def _sealed(shown: Shown, *, of_tool: bool) -> tuple[Shown, bytes]:
+    """`shown` and the bytes of it; it is withheld where it has none."""
+    sealed = seal(shown.value)
+    if sealed is not None:
+        return shown, sealed
+    shown = withheld("it holds a value that has no JSON form")
+    if not of_tool:
+        shown = Shown({}, shown.status, shown.error, failed=(INTERNAL_ERROR, shown.error or ""))
+    return shown, seal(shown.value) or b"{}"
+
+
+def _told(attempt: Attempt, judged: Judgement) -> Json:
+    """What leaves: with a word of ours, which is judged as nobody's, where other arguments ran."""
+    if not isinstance(judged.release, Mapping):
+        return judged.release
+    if attempt.edited is not None:
+        return with_notice(judged.release, attempt.edited.arguments)
+    return judged.release if attempt.shaped is None else with_word(judged.release, attempt.shaped.arguments)
+
+
+def _failed(reply: Reply, shown: Shown) -> bool | None:
+    """Whether a tool or its server failed; None where a stop or an error of ours ended it."""
+    if isinstance(reply, Failure) and reply.cause in _OURS:
+        return None
+    return shown.status is not Status.OK
+
+
+def _charges(attempt: Attempt) -> tuple[Charge, ...]:
+    body = append_of(attempt.decision).body
+    return body.charges if isinstance(body, ActionBody) else ()
+
+
+def _refunds(operation: Operation, attempt: Attempt, status: Status, result: int) -> tuple[Refund, ...]:
+    """INVARIANT(budget-never-overspent): what may have been spent stays spent."""
+    charges = _charges(attempt)
+    if not charges:
+        return ()
+    return settled(charges, sent=status is not Status.NOT_SENT, given=operation.action.size, result=result)
+
+
+def _shown_max(operation: Operation, attempt: Attempt) -> int | None:
+    """How many bytes may be shown, where a budget counts them."""
+    charges = _charges(attempt)
+    return result_bytes_max(charges, operation.action.size) if charges else None
+
+
+def unwritable(error: LedgerUnwritable, ref: str | None, *, sent: bool = False) -> Refused:
+    """The answer where the ledger takes no record, `sent` where it would have been that of an end."""
+    text = f"the ledger takes no records ({error}): nothing is permitted"
+    return Refused((Reason(Code.LEDGER_UNWRITABLE, text),), ref, sent)
+
+
+def seen(task: "asyncio.Future[Receipt]") -> None:
+    """Take note of how a record ended that nobody waits for; the ledger itself is poisoned."""
+    if not task.cancelled():
+        task.exception()
+
+
+def internal(error: Exception, *, sent: bool = False) -> Refused:
+    """The answer on an error of ours, `sent` where the server had the call. INVARIANT(deny-on-error)."""
+    _LOG.error("a call was denied on an error of ours", extra=fault(error))
+    text = f"Remit failed in this call ({type(error).__name__}); see: remit logs"
+    return Refused((Reason(Code.INTERNAL, text),), None, sent)

@@ -1,0 +1,77 @@
+"""Obligations on what a server wrote, carried out before anything else reads it (`protect.covering`).
+
+INVARIANT(deny-on-error): what cannot be covered does not leave.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Final
+
+import orjson
+
+from remit.facts.canonical import Json, canonical
+from remit.facts.catalog import Tool
+from remit.facts.obligation import Obligation
+from remit.pep.release import INTERNAL_ERROR, Shown
+from remit.policy.arguments import Validator, compile_validator
+from remit.policy.typing import Untypable
+from remit.ports.upstream import Question
+from remit.protect.covering import Holds, WithheldError, covered, covered_plain, covered_text
+from remit.trace.bodies import Status
+
+_LOG: Final = logging.getLogger(__name__)
+_KEPT_MAX: Final = 256
+
+
+def redact_shown(owed: Sequence[Obligation], shown: Shown, tool: Tool | None, *, of_tool: bool) -> Shown:
+    """`shown` as `owed` lets it out. `tool` is whose result it may be; `of_tool`: the answer is a result of one."""
+    if not owed or shown.status is Status.NOT_SENT:
+        return shown
+    try:
+        value = covered(owed, shown.value, _holds(tool))
+        failed = shown.failed and (shown.failed[0], covered_text(owed, shown.failed[1]))
+        return replace(shown, value=value, failed=failed)
+    except WithheldError as error:
+        why = str(error)
+    except Exception as error:  # noqa: BLE001 - INVARIANT(deny-on-error)
+        _LOG.error("a result could not be covered", extra={"error": type(error).__name__})
+        why = f"covering it failed in Remit ({type(error).__name__})"
+    text = f"the result is withheld: {why}"
+    if of_tool:
+        return Shown({"content": [{"type": "text", "text": text}], "isError": True}, shown.status, text)
+    return Shown({}, shown.status, text, failed=(INTERNAL_ERROR, text))
+
+
+def redact_question(owed: Sequence[Obligation], question: Question | None) -> Question | None:
+    """What a server asks in mid-call, as `owed` lets it out; None where it may not be asked."""
+    if question is None or not owed:
+        return question
+    try:
+        params = covered_plain(owed, question.params)
+    except Exception as error:  # noqa: BLE001 - INVARIANT(deny-on-error)
+        _LOG.error("a question could not be covered", extra={"error": type(error).__name__})
+        return None
+    return Question(question.method, params) if isinstance(params, dict) else None
+
+
+def _holds(tool: Tool | None) -> Holds | None:
+    schema = None if tool is None else tool.definition.output_schema
+    if schema is None:
+        return None
+
+    def holds(value: Json) -> bool:
+        validator = _validator(canonical(schema))
+        return validator is not None and isinstance(value, dict) and validator.problem(value) is None
+
+    return holds
+
+
+@lru_cache(maxsize=_KEPT_MAX)
+def _validator(schema: bytes) -> Validator | None:
+    """That of a canonical schema; none of one that cannot be followed: nothing is known to hold to it."""
+    try:
+        return compile_validator(orjson.loads(schema))
+    except Untypable:
+        return None
