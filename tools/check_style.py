@@ -1,8 +1,8 @@
 """The house rules that no linter knows; `python -m tools.check_style` prints what breaks one and exits 1.
 
 A rule is a function from a parsed file to its findings: size of files and functions, names of invariants, what `facts`
-may import, built-in I/O in the core. Three more look at the whole: each invariant is cited, each name is used
-and locks are without addresses.
+may import, built-in I/O in the core. Four more look at the whole: each invariant is cited, each name is used, a class
+has its name to itself and locks are without addresses.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ FACTS_MAY_IMPORT: Final = sys.stdlib_module_names | {"remit", "rfc8785"}
 BUILTIN_IO: Final = frozenset({"open", "input", "breakpoint", "exec", "eval"})
 GENERATED: Final = "src/remit/policy/compiled/function.py"
 """The one file of the core that runs text as code, and by `exec` alone: code generated from policies (ADR 6)."""
+
+SHARED_NAMES_MAX: Final = 134
+"""How many public class names more than one module still defines. It only falls: what renames one lowers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,22 @@ def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
             yield from ((node.module or "", alias.name) for alias in node.names)
 
 
+def shared_names(sources: Iterable[Source], most: int) -> Iterator[Finding]:
+    """One word, one meaning: exactly `most` public class names are those of more than one module, and no more."""
+    places: dict[str, list[tuple[Path, int]]] = {}
+    for source in sources:
+        for node in source.tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append((source.path, node.lineno))
+    shared = {name: found for name, found in sorted(places.items()) if len(found) > 1}
+    if len(shared) < most:
+        yield Finding(Path("tools/check_style.py"), 1, f"only {len(shared)} class names are shared: lower {most} to it")
+    elif len(shared) > most:
+        for name, ((path, line), *others) in shared.items():
+            where = ", ".join(f"{other}:{at}" for other, at in others)
+            yield Finding(path, line, f"{name} is also {where}: {len(shared)} such names, more than {most}")
+
+
 def lock_findings() -> Iterator[Finding]:
     """No lock names an address: it holds wherever the packages come from."""
     for path in sorted((ROOT / "requirements").glob("*.txt")):
@@ -198,6 +217,7 @@ def findings() -> Iterator[Finding]:
             yield from rule(source)
     yield from uncited((source.text for source in sources), _texts("tests", "proof"))
     yield from unused(sources, _texts("proof", "bench"))
+    yield from shared_names(sources, SHARED_NAMES_MAX)
     yield from lock_findings()
 
 

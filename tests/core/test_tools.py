@@ -9,7 +9,7 @@ import pytest
 
 from proof.lines import LINES
 from proof.verdict import read, say
-from tools.check_style import GENERATED, INVARIANTS, RULES, Source, uncited, unused
+from tools.check_style import GENERATED, INVARIANTS, RULES, Source, shared_names, uncited, unused
 from tools.lock import addresses
 
 LISTED = min(INVARIANTS)
@@ -84,6 +84,21 @@ def test_a_name_that_tests_alone_use_is_found() -> None:
     assert not list(
         unused(sources[1:], ["from remit.two import Lone, lone, taken, lone_too, LONE, _ALONE, cached", *benches])
     )
+
+
+def test_a_class_name_of_two_modules_is_found_and_the_ceiling_only_falls() -> None:
+    texts = {
+        "one": "class Kept: ...\nclass _Own: ...\nclass Alone: ...\n",
+        "two": "\nclass Kept: ...\nclass _Own: ...\n",
+        "three": "class Other:\n    class Kept: ...\n    class Alone: ...\n",
+    }
+    sources = [Source(Path(f"src/remit/{name}.py"), "", text, ast.parse(text)) for name, text in texts.items()]
+    assert [str(found) for found in shared_names(sources, 0)] == [
+        "src/remit/one.py:1: Kept is also src/remit/two.py:2: 1 such names, more than 0"
+    ]
+    assert not list(shared_names(sources, 1))
+    (found,) = shared_names(sources, 2)
+    assert "lower 2 to it" in found.text
 
 
 @pytest.mark.parametrize(
