@@ -65,7 +65,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     def marking(*_: object) -> Part:
         return Part(Turns(), "marking")
 
-    monkeypatch.setattr(beside, "Marking", marking)
+    for name in ("Marking", "Liveness"):
+        monkeypatch.setattr(beside, name, marking)
 
 
 def logs(started: Callable[[], None]) -> Any:

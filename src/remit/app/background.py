@@ -11,9 +11,11 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final
 
-from remit.adapters.system import settle_collector
+from remit.adapters.system import SystemClock, settle_collector
 from remit.app.build import Service
 from remit.app.forwarding import passing_on
+from remit.app.liveness import PERIOD_S as LIVENESS_S
+from remit.app.liveness import Liveness
 from remit.app.logs import Logs
 from remit.app.marking import PERIOD_S as MARKING_S
 from remit.app.marking import Marking
@@ -68,6 +70,7 @@ def _loops(service: Service, settings: Settings, seen: Stamp | None) -> list[Cor
         every(NOTIFYING_S, service.outbox.notifying.turn, failed),
         every(CHECKPOINT_S, service.proofs.checkpoints.advance, failed),
         every(MARKING_S, Marking(settings.ledger, service.ledger.fail).turn, failed),
+        every(LIVENESS_S, Liveness(service.fleet, SystemClock()).turn, failed),
         every(_REFUSALS_S, _telling_refusals(service.tally), failed),
     ]
     if seen is not None:

@@ -1,5 +1,6 @@
 """`remit doctor`: whether the service can govern, what weakens it, and what mends it."""
 
+import asyncio
 import os
 import shutil
 import stat
@@ -14,6 +15,7 @@ from remit.api.halting import Halting
 from remit.api.in_force import Check
 from remit.api.moments import instant
 from remit.api.services import Invalid, ServerPin
+from remit.app.comparing import server_pin
 from remit.app.confirming import UNCONFIRMED
 from remit.app.output import NO_SERVER, counted
 from remit.app.runtime import Runtime
@@ -36,6 +38,7 @@ SIGNED_S_MAX: Final = 10.0
 """Without a checkpoint over everything, after which something is wrong: it is due every second."""
 _NAMED: Final = {UNCONFIRMED: "passkeys", UNSIGNED: "channel"}
 _FREE_BYTES_MIN: Final = 256 * 1024 * 1024
+_LOOK_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ async def checks(
         )
     )
     found.append(checkpoint(seen.signed()))
-    pins = await runtime.pins()
+    pins = await _pins(runtime, health)
     reached, shown = health(), credentials()
     if not pins:
         found.append(Check("servers", True, NO_SERVER, "declare one, then: remit apply"))  # noqa: FBT003
@@ -93,6 +96,27 @@ async def checks(
     found.extend(_observers(runtime))
     found.extend(_words(runtime))
     return found
+
+
+async def _pins(runtime: Runtime, health: Callable[[], Mapping[str, Health]]) -> Sequence[ServerPin]:
+    """Every server's live tools against the lock; one that answers nothing is not waited for until it is given up."""
+    asked = {name: asyncio.ensure_future(runtime.pins(name)) for name in sorted(runtime.bundle.catalog.servers)}
+    try:
+        while waiting := {name: task for name, task in asked.items() if not task.done()}:
+            seen = health()
+            if all(name in seen and seen[name].state == "silent" for name in waiting):
+                break
+            await asyncio.wait(waiting.values(), timeout=_LOOK_S)
+        found: list[ServerPin] = []
+        for name, task in asked.items():
+            if task.done():
+                found.extend(task.result())
+            else:
+                found.append(server_pin(runtime.running, name, None, unreachable=health()[name].last_error))
+        return found
+    finally:
+        for task in asked.values():
+            task.cancel()
 
 
 async def _channels(runtime: Runtime, settings: Settings) -> Sequence[Check]:

@@ -30,6 +30,11 @@ class Fleet:
         """How each upstream fares now; asks none of them."""
         return {name: upstream.health() for name, upstream in self._upstreams.items()}
 
+    def look(self) -> None:
+        """See `Inspected.look`, of each."""
+        for upstream in self._upstreams.values():
+            upstream.look()
+
     def take(self, servers: Mapping[str, Server]) -> None:
         """Make `servers` the fleet. What left is closed in the background."""
         for name in [name for name in self._declared if self._declared[name] != servers.get(name)]:

@@ -137,11 +137,13 @@ def _ledger(written: LedgerMetrics) -> Iterator[Metric]:
 
 
 def _servers(counted: MetricSources) -> Iterator[Metric]:
-    up = GaugeMetricFamily("remit_upstream_up", "1 unless the server is down or backing off.", labels=["server"])
+    up = GaugeMetricFamily(
+        "remit_upstream_up", "1 unless the server is down, backing off or silent.", labels=["server"]
+    )
     connections = GaugeMetricFamily("remit_upstream_connections", "Sessions or children.", labels=["server"])
     restarts = CounterMetricFamily("remit_upstream_restarts", "Children that were started again.", labels=["server"])
     for name, health in sorted(counted.fleet.health.items()):
-        up.add_metric([name], health.state not in {"down", "backing-off", "closed"})
+        up.add_metric([name], health.is_well)
         connections.add_metric([name], health.connections)
         restarts.add_metric([name], health.restarts)
     yield from (up, connections, restarts)

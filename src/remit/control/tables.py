@@ -17,7 +17,7 @@ _COLUMNS: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
         Kind.AGENT: ("owner", "groups", "mode", "harness"),
         Kind.USER: ("groups",),
         Kind.GROUP: ("groups", "description"),
-        Kind.SERVER: ("reached", "shared"),
+        Kind.SERVER: ("reached", "shared", "state"),
         Kind.TOOL: ("effect", "sink", "source", "tags"),
         Kind.POLICY: (),
         Kind.ROUTE: ("groups", "users", "count", "hold_s", "expires_s"),

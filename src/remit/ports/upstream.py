@@ -174,7 +174,8 @@ class UpstreamUnreachable(Exception):
 class Health:
     """How one server fares, for `describe` and `doctor`.
 
-    `state`: `idle`, `up`, `down`, `backing-off` or `closed`. `eras`: those it is known to speak.
+    `state`: `idle`, `up`, `silent` (it answers nothing), `down`, `backing-off` or `closed`; `cause` is why it is not
+    up, as in `Failure`. `eras`: those it is known to speak.
     `connections`: open upstream sessions or children, `pids` the latter. `strays`: messages
     dropped because nobody asked for them. `dropped`: tools left out and why. `last_error` is
     ours; `stderr`, names in `dropped` and the rest of the upstream's text are untrusted.
@@ -185,12 +186,18 @@ class Health:
     state: str
     eras: tuple[Era, ...] = ()
     last_error: str | None = None
+    cause: str | None = None
     connections: int = 0
     pids: tuple[int, ...] = ()
     restarts: int = 0
     strays: int = 0
     dropped: Mapping[str, str] = field(default_factory=dict[str, str])
     stderr: str = ""
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it answers, as far as is known: one that nobody has asked yet is taken to."""
+        return self.state in {"idle", "up"}
 
 
 class Upstream(Protocol):
@@ -261,4 +268,8 @@ class Inspected(Upstream, Protocol):
 
     def health(self) -> Health:
         """Its state now; sends nothing."""
+        ...
+
+    def look(self) -> None:
+        """Have it asked whether it answers, where a call waits or it was not reached; returns at once."""
         ...

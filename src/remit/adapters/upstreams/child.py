@@ -31,6 +31,7 @@ from remit.adapters.upstreams.frames import (
 from remit.adapters.upstreams.hearing import Ear, Hearing
 from remit.adapters.upstreams.holding import Holding, NoRoomError
 from remit.adapters.upstreams.lines import Lines
+from remit.adapters.upstreams.pulse import Pulse
 from remit.adapters.upstreams.requests import DISCOVER, OLD_VERSIONS, Request, initialize_request, meta
 from remit.adapters.upstreams.wire import Known
 from remit.facts.canonical import Json
@@ -57,6 +58,7 @@ class Child(asyncio.SubprocessProtocol):
         self.stderr = b""
         self.pid = 0
         self.on_gone: Callable[[], None] = _nothing
+        self.pulse: Pulse | None = None
         self.quiet = asyncio.Event()
         self.quiet.set()
         self._bytes_max = bytes_max
@@ -129,6 +131,7 @@ class Child(asyncio.SubprocessProtocol):
         self._ident = ident
         answer = self._owed[ident] = asyncio.get_running_loop().create_future()
         self.hearing.opened(ident, ear)
+        waits = None if self.pulse is None else self.pulse.begins(ear)
         self._write(request(ident, asked.method, params))
         try:
             return await answer
@@ -139,6 +142,8 @@ class Child(asyncio.SubprocessProtocol):
                 self._write(cancelled(ident))
             raise
         finally:
+            if self.pulse is not None:
+                self.pulse.ends(waits)
             self._owed.pop(ident, None)
             self.hearing.closed(ident)
 
@@ -240,6 +245,8 @@ class Child(asyncio.SubprocessProtocol):
         self._suspects = frozenset()
 
     def _heard(self, line: bytes) -> None:
+        if self.pulse is not None:
+            self.pulse.heard()
         if is_overfull(line):
             self._overlong()
             return

@@ -18,6 +18,7 @@ from remit.adapters.upstreams.failures import Unusable, garbage, no_room, too_la
 from remit.adapters.upstreams.flood import Flood
 from remit.adapters.upstreams.frames import (
     UPSTREAM_TEXT_CHARS_MAX,
+    Answer,
     Message,
     Outcome,
     Refusal,
@@ -31,6 +32,7 @@ from remit.adapters.upstreams.guarding import PrivateAddressError, guarded
 from remit.adapters.upstreams.hearing import Hearing
 from remit.adapters.upstreams.holding import Holding, NoRoomError
 from remit.adapters.upstreams.presenting import Hiding, presenting
+from remit.adapters.upstreams.pulse import Pulse
 from remit.adapters.upstreams.sse import Decoder, EventTooLargeError
 from remit.facts.limits import Limits
 from remit.ports.credentials import Credential
@@ -88,9 +90,11 @@ class Exchange:
         url: str,
         session: aiohttp.ClientSession,
         limits: Limits,
+        pulse: Pulse,
         credential: Credential | None = None,
     ) -> None:
         self.server = server
+        self._pulse = pulse
         self._url = URL(url)
         self._hiding = Hiding()
         self._presenting = presenting(self._url, credential, self._hiding)
@@ -108,6 +112,18 @@ class Exchange:
         `resume` reads on by GET where an event stream with ids ends early (the `initialize` era).
         Never raises but on cancellation, which closes the stream.
         """
+        waits = self._pulse.begins(hearing.open.get(ident))
+        try:
+            outcome = await self._asked(ident, body, headers, hearing, resume=resume)
+            if isinstance(outcome, Answer) or outcome.status:
+                self._pulse.heard()
+            return outcome
+        finally:
+            self._pulse.ends(waits)
+
+    async def _asked(
+        self, ident: int, body: bytes, headers: Mapping[str, str], hearing: Hearing, *, resume: bool
+    ) -> Outcome:
         sent, holding = False, Holding(hearing.open.get(ident))
         try:
             response = await self._session.post(
@@ -214,6 +230,7 @@ class Exchange:
                     if flood.more():
                         return Refusal(garbage(self.server, "a flood of messages beside the answer"), 200)
                     if message is not None and "method" in message:
+                        self._pulse.heard()
                         self.strays += not hearing.hear(message, ident)
                     elif event.data:
                         self.strays += 1

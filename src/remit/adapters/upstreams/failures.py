@@ -23,6 +23,15 @@ def timed_out(server: str, seconds: float, *, sent: bool) -> Failure:
     return Failure(cause="timeout", text=text, sent=sent)
 
 
+def silent(server: str, seconds: float) -> Failure:
+    """Nothing comes from it."""
+    text = (
+        f"server {server!r} has answered nothing for {seconds:.0f} s, whatever it is asked: see whether its process "
+        "hangs or is busy, and start it again if need be"
+    )
+    return Failure(cause="silent", text=text, sent=True)
+
+
 def too_large(server: str, bytes_max: int) -> Failure:
     """One message above the limits."""
     text = f"server {server!r} sent a message above {bytes_max} bytes, or of more values than one may hold"

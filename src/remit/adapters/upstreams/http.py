@@ -14,14 +14,14 @@ import aiohttp
 import orjson
 
 from remit.adapters.upstreams.exchange import Exchange
-from remit.adapters.upstreams.failures import Unusable, closed, timed_out
+from remit.adapters.upstreams.failures import Unusable, closed, silent, timed_out
 from remit.adapters.upstreams.frames import Refusal
 from remit.adapters.upstreams.handshake import Handshake
 from remit.adapters.upstreams.hearing import Ear
 from remit.adapters.upstreams.listing import Listing, list_limit_s, pages
 from remit.adapters.upstreams.plain import Plain
 from remit.adapters.upstreams.requests import DISCOVER
-from remit.adapters.upstreams.talking import Talking
+from remit.adapters.upstreams.talking import Talking, asked, calling
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.canonical import Json
 from remit.facts.catalog import Definition, Http, Server
@@ -37,6 +37,8 @@ LOOKED_AT: Final = 32
 IDLE_S: Final = 1800.0
 _NOT_THIS_ERA: Final = frozenset({400, 404, 405, 406, 415, 422, 501})
 _REACHED: Final = frozenset({"error", "garbage", "too_large", "no_room", "undeclared", "expired"})
+_AWAY: Final = frozenset({"unreachable", "disconnected", "timeout", "refused"})
+"""What a server that is started again mends; the rest takes a person."""
 _VERDICTS: Final = frozenset({"error", "garbage"})
 _Key = tuple[str, bytes]
 
@@ -65,7 +67,7 @@ class HttpUpstream(Talking):
             raise TypeError(f"server {server.name!r} is no HTTP server")
         super().__init__(server, clock)
         self._limits = limits
-        self._exchange = Exchange(server.name, server.transport.url, session, limits, credential)
+        self._exchange = Exchange(server.name, server.transport.url, session, limits, self._pulse, credential)
         self._plain = Plain(self._exchange, self._tools_changed)
         self._listing = Listing(server, limits, clock, pages(self._plain))
         self._kept: dict[_Key, _Kept] = {}
@@ -73,7 +75,7 @@ class HttpUpstream(Talking):
         self._learning = asyncio.Lock()
         self._asides: set[asyncio.Task[None]] = set()
         self._last_error: str | None = None
-        self._down = False
+        self._down: str | None = None
         self._closed = False
 
     async def definitions(
@@ -92,7 +94,7 @@ class HttpUpstream(Talking):
             failure = unusable.failure
             self._doubt(failure)
         else:
-            self._down = False
+            self._down = None
             return found
         self._note(failure)
         raise Unusable(failure)
@@ -125,12 +127,18 @@ class HttpUpstream(Talking):
         for kept in self._kept.values():
             dropped |= kept.listing.dropped
         state = "closed" if self._closed else "down" if self._down else "up" if eras else "idle"
+        cause, last_error = self._down, self._last_error
+        # Where it was not even reached, that says more.
+        if (state in {"up", "idle"} or cause == "timeout") and (silent_s := self._pulse.silent_s) is not None:
+            failure = silent(self._server.name, silent_s)
+            state, cause, last_error = "silent", failure.cause, failure.text
         return Health(
             server=self._server.name,
             transport="http",
             state=state,
             eras=eras,
-            last_error=self._last_error,
+            last_error=last_error,
+            cause=cause,
             connections=sum(kept.handshake.is_open for kept in self._kept.values()),
             strays=self._exchange.strays,
             dropped=dropped,
@@ -149,7 +157,20 @@ class HttpUpstream(Talking):
         if isinstance(reply, Failure):
             self._note(reply)
         else:
-            self._down = False
+            self._down = None
+
+    @property
+    def _away(self) -> bool:
+        return self._down in _AWAY
+
+    async def _look(self) -> None:
+        sessions = [kept.handshake for kept in self._kept.values() if kept.handshake.is_open]
+        if self._speaks.get(Era.STATELESS) or not sessions:
+            await asked(self._plain)
+        else:
+            await asked(next((one for one in sessions if calling(one)), sessions[-1]))
+        if self._away and self._pulse.silent_s is None:
+            await self.definitions("", Era.STATELESS, anew=True)
 
     async def _era(self, sid: str, era: Era, along: Along) -> Era:
         """The era to use: the client's if the server speaks it, else the other. Raises `Unusable`."""
@@ -187,7 +208,8 @@ class HttpUpstream(Talking):
 
     def _note(self, failure: Failure) -> None:
         self._last_error = failure.text
-        self._down = failure.cause not in _REACHED
+        slow = failure.cause == "timeout" and self._pulse.heard_within(self._server.call_s)
+        self._down = None if slow or failure.cause in _REACHED else failure.cause
 
     def _doubt(self, failure: Failure) -> None:
         """A server that was replaced may speak another era: what was learnt is asked anew."""

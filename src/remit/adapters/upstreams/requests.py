@@ -105,6 +105,7 @@ def initialize_request(capabilities: Mapping[str, Json]) -> Request:
 
 
 DISCOVER: Final = ask_request("server/discover")
+PING: Final = ask_request("ping")
 
 
 def meta(era: Era, ident: int, along: Along) -> bytes:

@@ -13,13 +13,13 @@ from typing import Any, Final
 import orjson
 
 from remit.adapters.upstreams.child import Child
-from remit.adapters.upstreams.failures import Unusable, closed, timed_out
+from remit.adapters.upstreams.failures import Unusable, closed, silent, timed_out
 from remit.adapters.upstreams.frames import Refusal
 from remit.adapters.upstreams.listing import Listing, list_limit_s, pages
 from remit.adapters.upstreams.presenting import environment
 from remit.adapters.upstreams.seat import Seat, prepare
 from remit.adapters.upstreams.shared import Shared
-from remit.adapters.upstreams.talking import Talking
+from remit.adapters.upstreams.talking import Talking, asked, calling
 from remit.adapters.upstreams.wire import Wire
 from remit.facts.catalog import Definition, Server, Stdio
 from remit.facts.limits import Limits
@@ -31,6 +31,7 @@ START_S: Final = 30.0
 IDLE_S: Final = 1800.0
 CHILDREN_MAX: Final = 64
 _SHARED: Final = ""
+_DOWN: Final = frozenset({"unreachable", "died", "stuck", "not_mcp"})
 _Key = tuple[str, bytes]
 
 
@@ -63,6 +64,7 @@ class StdioUpstream(Talking):
         self._strays = 0
         self._stderr = b""
         self._last_error: str | None = None
+        self._down: str | None = None
         self._closed = False
 
     async def definitions(
@@ -83,7 +85,8 @@ class StdioUpstream(Talking):
             failure = unusable.failure
             if failure.cause == "timeout" and not seat.busy:
                 self._drop(seat)
-        self._last_error = failure.text
+                self._down = failure.cause
+        self._note(failure)
         raise Unusable(failure)
 
     async def end_session(self, sid: str) -> None:
@@ -111,12 +114,17 @@ class StdioUpstream(Talking):
         for seat in self._seats.values():
             dropped |= seat.listing.dropped if seat.listing is not None else {}
         stderr = next((child.stderr for child in reversed(children) if child.stderr), self._stderr)
+        state, cause, last_error = self._state(children), self._down, self._last_error
+        if children and (silent_s := self._pulse.silent_s) is not None:
+            failure = silent(self._server.name, silent_s)
+            state, cause, last_error = "silent", failure.cause, failure.text
         return Health(
             server=self._server.name,
             transport="stdio",
-            state=self._state(children),
+            state=state,
             eras=tuple(era for era, spoken in self._speaks.items() if spoken),
-            last_error=self._last_error,
+            last_error=last_error,
+            cause=cause,
             connections=len(children),
             pids=tuple(child.pid for child in children),
             restarts=self._restarts,
@@ -133,7 +141,7 @@ class StdioUpstream(Talking):
         now_s = self._clock.monotonic_s()
         if any(seat.not_before_s > now_s for seat in self._seats.values()):
             return "backing-off"
-        return "down" if self._last_error else "idle"
+        return "down" if self._down else "idle"
 
     async def _reach(self, sid: str, era: Era, along: Along) -> Wire:
         seat, child = await self._serving(sid, era, along)
@@ -143,7 +151,20 @@ class StdioUpstream(Talking):
 
     def _replied(self, reply: Reply) -> None:
         if isinstance(reply, Failure):
-            self._last_error = reply.text
+            self._note(reply)
+
+    def _note(self, failure: Failure) -> None:
+        self._last_error = failure.text
+        if failure.cause in _DOWN:
+            self._down = failure.cause
+
+    @property
+    def _away(self) -> bool:
+        return False  # the next call starts a child
+
+    async def _look(self) -> None:
+        running = [child for seat in self._seats.values() if (child := seat.running) is not None]
+        await asyncio.gather(*map(asked, [one for one in running if calling(one)] or running[:1]))
 
     async def _serving(self, sid: str, era: Era, along: Along) -> tuple[Seat, Child]:
         """The child that serves `sid` and was told of these capabilities, where its era tells it at the start."""
@@ -216,6 +237,7 @@ class StdioUpstream(Talking):
             await self._ended(child)
             refusal = refused
         self._speaks.clear()
+        self._down = refusal.failure.cause
         seat.failed(self._clock.monotonic_s())
         raise Unusable(refusal.failure)
 
@@ -241,7 +263,8 @@ class StdioUpstream(Talking):
             raise Unusable(Failure(cause="unreachable", text=text, sent=False)) from None
 
     def _seated(self, seat: Seat, child: Child) -> None:
-        seat.child = child
+        seat.child, child.pulse, self._down = child, self._pulse, None
+        self._pulse.heard()
         seat.started_s = self._clock.monotonic_s()
         seat.listing = Listing(self._server, self._limits, self._clock, pages(child))
         child.on_gone = lambda: self._died(seat, child)
@@ -252,6 +275,7 @@ class StdioUpstream(Talking):
 
     def _died(self, seat: Seat, child: Child) -> None:
         self._last_error = f"server {self._server.name!r} ended unasked"
+        self._down = "died"
         if seat.child is child:
             seat.failed(self._clock.monotonic_s())
             self._drop(seat)

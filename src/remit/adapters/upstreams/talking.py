@@ -6,15 +6,16 @@ A subclass says how a connection is reached; it raises `Unusable` where none is.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from remit.adapters.upstreams.failures import Unusable, expired, internal, timed_out
 from remit.adapters.upstreams.frames import Answer, Refusal
 from remit.adapters.upstreams.hearing import Ear
 from remit.adapters.upstreams.held import Held
-from remit.adapters.upstreams.listing import list_limit_s
+from remit.adapters.upstreams.listing import LIST_S, list_limit_s
+from remit.adapters.upstreams.pulse import Pulse
 from remit.adapters.upstreams.replies import Retry, reply_of, reply_or_asked, unsent
-from remit.adapters.upstreams.requests import ask_request, call_request
+from remit.adapters.upstreams.requests import DISCOVER, PING, ask_request, call_request
 from remit.adapters.upstreams.subscribing import changes
 from remit.adapters.upstreams.wire import Wire, introduced, level
 from remit.facts.canonical import Json
@@ -30,6 +31,8 @@ class Talking(ABC):
         self._server = server
         self._clock = clock
         self._held: set[Held] = set()
+        self._pulse = Pulse(clock)
+        self._looking: asyncio.Task[None] | None = None
 
     @abstractmethod
     async def _reach(self, sid: str, era: Era, along: Along) -> Wire:
@@ -38,6 +41,25 @@ class Talking(ABC):
     @abstractmethod
     def _replied(self, reply: Reply) -> None:
         """Note how it went, for `health`."""
+
+    @property
+    @abstractmethod
+    def _away(self) -> bool:
+        """Whether it was not reached, and may be by now."""
+
+    @abstractmethod
+    async def _look(self) -> None:
+        """Ask it whether it answers."""
+
+    def look(self) -> None:
+        """See `Inspected.look`."""
+        if (self._looking is None or self._looking.done()) and self._pulse.due(down=self._away):
+            self._looking = asyncio.create_task(self._look_in_time())
+
+    async def _look_in_time(self) -> None:
+        with suppress(TimeoutError, Unusable):
+            async with asyncio.timeout(LIST_S):
+                await self._look()
 
     async def introduce(self, sid: str, era: Era, along: Along = ALONE) -> Introduction:
         """See `Upstream.introduce`."""
@@ -98,6 +120,9 @@ class Talking(ABC):
             raise Unusable(timed_out(self._server.name, limit_s, sent=False)) from None
 
     async def _end_held(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
         held, self._held = self._held, set()
         for one in tuple(held):
             one.cancel()
@@ -146,3 +171,13 @@ class Talking(ABC):
             reply = internal(self._server.name, problem, sent=ear.ident != 0)
         self._replied(reply)
         return reply
+
+
+async def asked(wire: Wire) -> None:
+    """Ask what any server answers at once; what it answers matters to its pulse alone."""
+    await wire.ask(DISCOVER if wire.era is Era.STATELESS else PING, Ear(aside=True))
+
+
+def calling(wire: Wire) -> bool:
+    """Whether a call waits there."""
+    return any(not ear.aside for ear in wire.hearing.open.values())
