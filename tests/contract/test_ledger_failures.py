@@ -275,7 +275,7 @@ async def test_damaged_end_is_not_appended_to(tmp_path: Path) -> None:
     damaged = place.file.read_bytes()
     with pytest.raises(LedgerDamaged, match=r"r0102-1\.2: chain-links: its body commits to") as caught:
         place.open()
-    assert caught.value.next == f"remit ledger verify {place.file}"
+    assert f"remit ledger verify {place.file}" in caught.value.next
     assert place.file.read_bytes() == damaged
     place.file.write_bytes(before)
     await place.open().close()

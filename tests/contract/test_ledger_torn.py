@@ -7,8 +7,10 @@ damage is out of the start's sight, `remit ledger verify` names it. Nothing is e
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tempfile
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -22,7 +24,7 @@ from remit.facts.record import RecordKind
 from remit.pep.memory import Memory
 from remit.trace.bodies import AdminBody, Event
 from tests.contract.faulty_disk import SECTOR_BYTES
-from tests.contract.ledger_world import FRAME_BYTES, Place, append_all, log_end
+from tests.contract.ledger_world import FRAME_BYTES, WAL_HEAD_BYTES, Place, append_all, log_end
 from tests.contract.test_ledger_failures import hashes
 from tests.core.recording import Step, action, outcome
 
@@ -167,3 +169,59 @@ async def test_a_database_torn_at_any_sector_is_refused_or_named(
     assert seen["refused"]
     assert not seen["refused without a word"]
     assert not seen["part"], "no record of a database is lost unseen"
+
+
+def moves(file: Path, how: str) -> None:
+    """Move the log of `file` into it, as far as nobody reads."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as conn:
+        conn.execute(f"PRAGMA wal_checkpoint({how})")
+
+
+def reader(file: Path) -> sqlite3.Connection:
+    """While it is open, the log of `file` does not start over."""
+    conn = sqlite3.connect(file, isolation_level=None)
+    conn.execute("BEGIN")
+    conn.execute("SELECT count(*) FROM meta").fetchone()
+    return conn
+
+
+async def refusal(place: Place) -> LedgerRefused | None:
+    """What a start at `place` is refused with."""
+    try:
+        await place.open().close()
+    except LedgerRefused as refused:
+        return refused
+    return None
+
+
+@pytest.mark.asyncio
+async def test_a_start_that_is_refused_leaves_file_and_log_as_they_were(memory: Path) -> None:
+    """A log that was moved into its file and lost its end since: what both make together is no ledger."""
+    place = Place(memory / "whole")
+    ledger = place.open()
+    for number in range(ROUNDS):
+        await work(ledger, number)
+    moves(place.file, "RESTART")
+    await work(ledger, ROUNDS)
+    with closing(reader(place.file)):
+        for number in range(ROUNDS + 1, 2 * ROUNDS):
+            await work(ledger, number)
+        last = reader(place.file)
+    with closing(last):
+        moves(place.file, "PASSIVE")
+        whole = {name: (place.folder / name).read_bytes() for name in (place.file.name, WAL)}
+    await ledger.close()
+    refused = 0
+    for frames in range(1, 30, 2):
+        torn = Place(memory / str(frames))
+        torn.folder.mkdir()
+        there = {**whole, WAL: whole[WAL][: WAL_HEAD_BYTES + frames * FRAME_BYTES + SECTOR_BYTES]}
+        for name, data in there.items():
+            (torn.folder / name).write_bytes(data)
+        for _ in range(2):
+            said = await refusal(torn)
+            if said is not None:
+                refused += 1
+                assert f"remit ledger restore BACKUP --data {torn.folder}" in said.next
+                assert {name: (torn.folder / name).read_bytes() for name in there} == there
+    assert refused >= 4

@@ -2,11 +2,16 @@
 
 import asyncio
 import os
+import re
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from remit.adapters.sqlite import LedgerRefused, NotALedger, copy_ledger, verify_file
+from remit.adapters.sqlite.quick import verify_links
 from remit.facts.record import RecordKind, Ref
 from tests.contract.ledger_world import REPLICA, Place, append_all, draft, flip
 from tests.core.recording import Step, action, outcome
@@ -126,7 +131,43 @@ async def test_truncated_file_is_a_finding(tmp_path: Path) -> None:
     copy.write_bytes(copy.read_bytes()[:-40_000])
     report = verify_file(copy)
     assert not report.clean
-    assert "file: chain-links: " in str(report.findings[-1])
+    assert [(one.ref, one.invariant) for one in report.findings] == [(None, "chain-links"), (None, "pages")]
+
+
+def longer(file: Path) -> None:
+    """Two pages behind the last, which the header counts and nothing holds."""
+    data = bytearray(file.read_bytes())
+    size = int.from_bytes(data[28:32]) + 2
+    data[28:32] = size.to_bytes(4)
+    file.write_bytes(data + bytes(2 * 4_096))
+
+
+def twice_in_use(file: Path) -> None:
+    """A page of bodies that is free, too: the next write takes it."""
+    with closing(sqlite3.connect(file)) as conn:
+        [root] = conn.execute("SELECT rootpage FROM sqlite_master WHERE name = 'tile'").fetchone()
+    data = bytearray(file.read_bytes())
+    data[32:40] = root.to_bytes(4) + (1).to_bytes(4)
+    file.write_bytes(data)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(longer, r"Page \d+ is never used, and 1 more"), (twice_in_use, r".*2nd reference to page \d+")],
+)
+async def test_pages_that_do_not_go_together_are_a_finding_though_all_can_be_read(
+    tmp_path: Path, change: Callable[[Path], None], said: str
+) -> None:
+    place = Place(tmp_path)
+    await fill(place)
+    clean = verify_file(place.file)
+    change(place.file)
+    for report in (verify_file(place.file), verify_links(place.file)):
+        assert re.search(rf"^file: pages: {said}$", "\n".join(map(str, report.findings)), re.MULTILINE)
+        assert {finding.invariant for finding in report.findings} == {"pages"}
+        assert report.records == clean.records
+        assert not report.clean
 
 
 def test_missing_file_and_other_files_are_refused(tmp_path: Path) -> None:

@@ -42,4 +42,9 @@ class LedgerDamaged(LedgerRefused):
 
 def damaged(path: Path, why: str) -> LedgerDamaged:
     """The ledger at `path` is not opened, because of `why`."""
-    return LedgerDamaged(f"{path} was not opened", why, f"remit ledger verify {path}")
+    return LedgerDamaged(
+        f"{path} was not opened",
+        why,
+        f"keep {path.name} and {path.name}-wal, which are as they were; remit ledger verify {path} says what is wrong; "
+        f"then: remit ledger restore BACKUP --data {path.parent}",
+    )

@@ -16,7 +16,7 @@ from typing import Final
 from remit.adapters.sqlite import approvals, reads, rows
 from remit.adapters.sqlite.checkpoint import Checkpointer
 from remit.adapters.sqlite.doubt import left_in_doubt
-from remit.adapters.sqlite.ends import check_end, unopened
+from remit.adapters.sqlite.ends import check_end, looked_at, unopened
 from remit.adapters.sqlite.errors import damaged
 from remit.adapters.sqlite.firsts import first_of
 from remit.adapters.sqlite.lock import FolderLock
@@ -266,12 +266,16 @@ def open_ledger(
         lock = FolderLock(path.parent)
         undo.callback(lock.release)
         try:
-            conn = connect(path, factory)
-            undo.callback(conn.close)
-            check_end(conn, path)
-            state = State(conn)
-            replica, origin = _replica(conn, entropy), _origin(conn, entropy)
-            writer, chain = _begin(conn, path, state, replica, clock, entropy, hire)
+            # What closes last cannot write: the log of what is refused stays where it is.
+            with looked_at(path) as verified, ExitStack() as opened:
+                conn = connect(path, factory)
+                opened.callback(conn.close)
+                if not verified:
+                    check_end(conn, path)
+                state = State(conn)
+                replica, origin = _replica(conn, entropy), _origin(conn, entropy)
+                writer, chain = _begin(conn, path, state, replica, clock, entropy, hire)
+                opened.pop_all()
         except sqlite3.DatabaseError as error:
             raise unopened(path, error) from error
         except (SegmentTorn, ValueError, KeyError, OverflowError) as error:

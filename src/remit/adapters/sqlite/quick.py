@@ -1,4 +1,4 @@
-"""`remit ledger verify --links`: chain, commitments and tree of a whole file, several times as fast as all of it.
+"""`remit ledger verify --links`: chain, commitments, tree and pages of a whole file, several times as fast as all.
 
 What one record says of another, and the state, are not looked at. Records come in short transactions.
 """
@@ -11,10 +11,11 @@ from typing import Final
 
 from remit.adapters.notary import verified
 from remit.adapters.sqlite.errors import LedgerRefused
+from remit.adapters.sqlite.pages import unsound
 from remit.adapters.sqlite.segment import LinkBroken, Segment, SegmentTorn, Stored, linked, unpack
 from remit.adapters.sqlite.tables import SEQ_BITS
 from remit.adapters.sqlite.tiles import origin_of
-from remit.adapters.sqlite.verifying import UNREADABLE, compared, open_current, page_after
+from remit.adapters.sqlite.verifying import UNREADABLE, at_rest, compared, open_current, page_after
 from remit.facts.record import Receipt, RecordKind, Ref
 from remit.trace.against import Comparison, Kept
 from remit.trace.bodies import AdminBody, Event
@@ -90,6 +91,8 @@ def verify_links(
         found.note(Finding(None, "chain-links", str(error)))
     except UNREADABLE as error:
         found.note(Finding(None, "chain-links", f"SQLite cannot read it: {error}"))
+    for finding in unsound(path, immutable=at_rest(path)):
+        found.note(finding)
     return found
 
 

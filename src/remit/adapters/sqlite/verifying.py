@@ -2,7 +2,7 @@
 
 Records come in short transactions, so that the service's log can start over meanwhile. Each is
 verified (`trace.verify`) and folded (`refold`); what the file holds beside its records has to be
-what they fold to.
+what they fold to, and its pages have to go together (`pages`).
 """
 
 import sqlite3
@@ -16,6 +16,7 @@ from typing import Final
 from remit.adapters.notary import verified
 from remit.adapters.sqlite.errors import LedgerRefused
 from remit.adapters.sqlite.frames import frame_of
+from remit.adapters.sqlite.pages import unsound
 from remit.adapters.sqlite.reads import SEGMENT, open_readonly
 from remit.adapters.sqlite.refold import UNFOLDABLE, Refold
 from remit.adapters.sqlite.schema import VERSION, check, foreign
@@ -51,7 +52,7 @@ def verify_file(
 
     `against` are checkpoints kept elsewhere, signed by one of `trusted` or,
     without any, by a key that the ledger names.
-    Opens it read-only. What SQLite itself cannot read is a finding, and so is each row of a state
+    Opens it read-only. What SQLite itself cannot read, or finds unsound, is a finding, and so is each row of a state
     table that is not what the records fold to; no report is clean whose state was not compared.
     Raises `LedgerRefused` for a file that is not there, is no ledger, or has another schema than
     this version's.
@@ -73,6 +74,8 @@ def verify_file(
         reading.stop(Finding(None, "chain-links", str(error)))
     except UNREADABLE as error:
         reading.stop(Finding(None, "chain-links", f"SQLite cannot read it: {error}"))
+    for finding in unsound(path, immutable=at_rest(path)):
+        reading.verifier.note(finding)
     if progress is not None:
         progress(reading.seen)
     return replace(reading.verifier.report(), uncompared=reading.uncompared)

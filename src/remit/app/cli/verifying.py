@@ -30,10 +30,10 @@ def verify(
     output: Output = Format.TABLE,
     *,
     links: Annotated[
-        bool, typer.Option("--links", help="Links, commitments and tree alone: several times as fast.")
+        bool, typer.Option("--links", help="Links, commitments, tree and pages alone: several times as fast.")
     ] = False,
 ) -> int:
-    """Check every record: links, commitments, what one record says of another, and the state they fold to.
+    """Check every record (links, commitments, what one says of another), the state they fold to, and the file's pages.
 
     With --against, also that nothing which a checkpoint was signed of is missing or changed, the end included. Needs no
     running service, and reads a copy as well. Exit code 1 when anything is wrong.
@@ -70,7 +70,7 @@ def verify(
         print(f"head {head.ref} {head.hash}")
     _holds(kept if report.clean else ())
     say(
-        f"verified: {escaped(str(file))}: every link, commitment and reference holds, and the state is theirs"
+        f"verified: {escaped(str(file))}: links, commitments and references hold, the state is theirs, pages are sound"
         if report.clean
         else _unclean(report.findings, report.more_findings)
     )
@@ -128,7 +128,7 @@ def _links(file: Path, kept: Sequence[Kept], trusted: Sequence[Key], output: For
     _wrong(report.findings, report.more_findings)
     _holds(kept if report.clean else ())
     say(
-        f"verified: {escaped(str(file))}: links, commitments and tree; not what records say of each other, nor state"
+        f"verified: {escaped(str(file))}: links, commitments, tree, pages; not what records say of each other, nor state"
         if report.clean
         else _unclean(report.findings, report.more_findings)
     )
