@@ -128,7 +128,7 @@ def _links(file: Path, kept: Sequence[Kept], trusted: Sequence[Key], output: For
     _wrong(report.findings, report.more_findings)
     _holds(kept if report.clean else ())
     say(
-        f"verified: {escaped(str(file))}: links, commitments, tree, pages; not what records say of each other, nor state"
+        f"verified: {escaped(str(file))}: links, commitments, tree, pages; not what records say of others, nor state"
         if report.clean
         else _unclean(report.findings, report.more_findings)
     )
