@@ -142,7 +142,8 @@ async def test_a_stream_that_breaks_off_within_a_round_is_resumed() -> None:
         await say(asked("q"), ident="e1")
 
     async def standing(server: Scripted, last: str | None, say: Say) -> None:
-        assert last == "e1"
+        if last is None:  # of the session, for what may be asked outside of the call
+            await asyncio.sleep(1000)
         await server.answered("q")
         await say(text(calls[0], "done"))
 
@@ -150,7 +151,7 @@ async def test_a_stream_that_breaks_off_within_a_round_is_resumed() -> None:
     async with upstream_of(server) as upstream:
         _, kept = held_of(await upstream.call("a", OLD, "t", b"{}", ASKABLE))
         assert said(await upstream.resume(kept, {"q": ACCEPT}, ASKABLE)) == "done"
-        assert server.gets == ["e1"]
+        assert server.gets == [None, "e1"]
 
 
 @pytest.mark.asyncio

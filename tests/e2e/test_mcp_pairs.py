@@ -226,6 +226,18 @@ async def test_a_tool_asks_for_the_clients_roots(both: Pairs, era: str, upstream
         assert text(await client.call_tool("look", {})) == "saw file:///srv/work"
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("era", [OLD, NEW])
+async def test_a_tool_asks_outside_of_its_call(both: Pairs, era: str) -> None:
+    """On the standing stream of its session; a server of the stateless era has none, so that it fails directly, too."""
+
+    async def answer(_: Any) -> ListRootsResult:
+        return ListRootsResult.model_validate({"roots": [Root.model_validate({"uri": "file:///srv/work"})]})
+
+    async with both.client(era, OLD, list_roots_callback=answer) as client:
+        assert text(await client.call_tool("look_aside", {})) == "saw file:///srv/work"
+
+
 @in_all_pairs
 async def test_who_subscribed_hears_of_an_update(both: Pairs, era: str, upstream: str) -> None:
     seen: list[str] = []

@@ -126,6 +126,13 @@ async def look(answer: Annotated[ListRootsResult, Resolve(ask_roots)]) -> str:
 
 
 @server.tool()
+async def look_aside(ctx: Context) -> str:
+    """Ask for the client's roots on the standing stream, where the SDK asks in the handshake era."""
+    found = await ctx.session.list_roots()  # pyright: ignore[reportDeprecated]
+    return f"saw {', '.join(str(root.uri) for root in found.roots)}"
+
+
+@server.tool()
 async def write(ctx: Context, text: str) -> str:
     """Write the note of today and tell who listens."""
     state["note"] = text

@@ -17,6 +17,10 @@ from remit.facts.canonical import Json
 from remit.ports.upstream import Era, Failure
 
 SESSION_ID_CHARS_MAX: Final = 512
+ATTENDED_MAX: Final = 256
+"""Sessions of one server whose standing streams are open for their calls alone."""
+LINGER_S: Final = 60.0
+"""How long such a stream stays for the next call."""
 _REPEATABLE: Final = "tools/list"
 
 Spawn = Callable[[Coroutine[Any, Any, object]], None]
@@ -24,10 +28,19 @@ Spawn = Callable[[Coroutine[Any, Any, object]], None]
 
 
 class Handshake:
-    """An `mcp-session-id` and the version agreed on; opened at first use, and at the next one after a 404."""
+    """An `mcp-session-id` and the version agreed on; opened at first use, and at the next one after a 404.
+
+    A server may ask in mid-call by the standing stream too, so that one is open while it may ask; `attended` are the
+    sessions of the server where it is open for that alone.
+    """
 
     def __init__(
-        self, exchange: Exchange, spawn: Spawn, on_change: Callable[[], None], capabilities: Mapping[str, Json]
+        self,
+        exchange: Exchange,
+        spawn: Spawn,
+        on_change: Callable[[], None],
+        capabilities: Mapping[str, Json],
+        attended: set["Handshake"],
     ) -> None:
         self.hearing = Hearing(on_change, self._reply)
         self.known = Known()
@@ -37,6 +50,9 @@ class Handshake:
         self._opening = asyncio.Lock()
         self._headers: dict[str, str] | None = None
         self._standing: Standing | None = None
+        self._attended = attended
+        self._attending = 0
+        self._lingering: asyncio.TimerHandle | None = None
         self._ident = 0
 
     @property
@@ -65,6 +81,60 @@ class Handshake:
         refusal = await self.open()
         if refusal is not None:
             return replace(refusal, failure=unsent(refusal.failure))
+        if ear.inbox is None:
+            return await self._asked(asked, ear)
+        self._attending += 1
+        try:
+            await self._attend()
+            return await self._asked(asked, ear)
+        finally:
+            self._attending -= 1
+            self._linger()
+
+    async def answer(self, body: bytes) -> bool:
+        """See `Wire.answer`."""
+        headers = self._headers
+        return headers is not None and 200 <= await self._exchange.tell("POST", body, headers) < 300
+
+    async def stand(self) -> None:
+        """See `Wire.stand`: by the standing GET stream."""
+        if (self._standing is None or self._standing.is_over) and self._headers is not None:
+            self._standing = Standing(self._exchange, self._headers, self.hearing)
+        if self._standing is not None:
+            await self._standing.opened()
+
+    def sit(self) -> None:
+        """See `Wire.sit`."""
+        if self._standing is not None and not self.hearing.watches and self not in self._attended:
+            self._standing.cancel()
+            self._standing = None
+
+    async def end(self) -> None:
+        """`DELETE` the session at the server, if there is one."""
+        headers = self._headers
+        self._forget()
+        if headers is not None and SESSION_HEADER in headers:
+            await self._exchange.tell("DELETE", None, headers)
+
+    async def _attend(self) -> None:
+        """Hear what the server asks outside of the call, where that can be."""
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
+        if self in self._attended or len(self._attended) < ATTENDED_MAX:
+            self._attended.add(self)
+            await self.stand()
+
+    def _linger(self) -> None:
+        if self in self._attended and not self._attending and self._lingering is None:
+            self._lingering = asyncio.get_running_loop().call_later(LINGER_S, self._rest)
+
+    def _rest(self) -> None:
+        self._lingering = None
+        self._attended.discard(self)
+        self.sit()
+
+    async def _asked(self, asked: Request, ear: Ear) -> Outcome:
         headers = self._headers or {}
         outcome = await self._once(asked, ear, headers)
         if isinstance(outcome, Refusal) and outcome.status == 404 and SESSION_HEADER in headers:
@@ -78,33 +148,9 @@ class Handshake:
             return await self._once(asked, ear, self._headers or {})
         return outcome
 
-    async def answer(self, body: bytes) -> bool:
-        """See `Wire.answer`."""
-        headers = self._headers
-        return headers is not None and 200 <= await self._exchange.tell("POST", body, headers) < 300
-
-    async def stand(self) -> None:
-        """See `Wire.stand`: by the standing GET stream."""
-        if self._standing is None and self._headers is not None:
-            self._standing = Standing(self._exchange, self._headers, self.hearing)
-        if self._standing is not None:
-            await self._standing.opened()
-
-    def sit(self) -> None:
-        """See `Wire.sit`."""
-        if self._standing is not None and not self.hearing.watches:
-            self._standing.cancel()
-            self._standing = None
-
-    async def end(self) -> None:
-        """`DELETE` the session at the server, if there is one."""
-        headers = self._headers
-        self._forget()
-        if headers is not None and SESSION_HEADER in headers:
-            await self._exchange.tell("DELETE", None, headers)
-
     def _forget(self) -> None:
         self._headers = None
+        self._attended.discard(self)
         self.hearing.lose("ended its session")
         if self._standing is not None:
             self._standing.cancel()

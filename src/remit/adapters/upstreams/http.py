@@ -71,6 +71,7 @@ class HttpUpstream(Talking):
         self._plain = Plain(self._exchange, self._tools_changed)
         self._listing = Listing(server, limits, clock, pages(self._plain))
         self._kept: dict[_Key, _Kept] = {}
+        self._attended: set[Handshake] = set()
         self._speaks: dict[Era, bool] = {}
         self._learning = asyncio.Lock()
         self._asides: set[asyncio.Task[None]] = set()
@@ -245,7 +246,7 @@ class HttpUpstream(Talking):
         def changed() -> None:
             listing.changed()
 
-        handshake = Handshake(self._exchange, self._spawn, changed, capabilities)
+        handshake = Handshake(self._exchange, self._spawn, changed, capabilities, self._attended)
         listing = Listing(self._server, self._limits, self._clock, pages(handshake))
         return _Kept(handshake, listing, now_s)
 

@@ -32,13 +32,20 @@ class Standing:
         self._headers = headers
         self._hearing = hearing
         self._opened = asyncio.Event()
+        self._is_refused = False
+        self._waited_until_s = asyncio.get_running_loop().time() + OPENING_S
         self._task = asyncio.create_task(self._run())
         self._task.add_done_callback(lambda _: self._opened.set())
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the server closed it for good; one that offers none is not asked again."""
+        return self._task.done() and not self._is_refused
+
     async def opened(self) -> None:
-        """Wait, `OPENING_S` at most, until the stream has begun or was refused: what is told before reaches nobody."""
+        """Wait until the stream has begun or was refused, what is told before reaches nobody; `OPENING_S` in all."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(OPENING_S):
+            async with asyncio.timeout_at(self._waited_until_s):
                 await self._opened.wait()
 
     def cancel(self) -> None:
@@ -58,6 +65,7 @@ class Standing:
             found = await self._exchange.listen(self._headers, last, self._hearing, began)
             if isinstance(found, Refusal):
                 if found.status in _NO_STREAM:
+                    self._is_refused = True
                     return
                 if 400 <= found.status < 500 and found.status != HTTPStatus.CONFLICT:
                     break

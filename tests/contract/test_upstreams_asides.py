@@ -1,0 +1,100 @@
+"""Questions that a server of the handshake era asks outside of its call, by the standing stream of the session."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from remit.adapters.upstreams import handshake
+from remit.facts.canonical import Json
+from remit.ports.upstream import Along, Asked, Era, Reply, Result
+from tests.eventually import eventually
+from tests.upstreams.scripted import Say, Scripted, asked, text, upstream_of
+
+OLD = Era.INITIALIZE
+ROOTS = Along(capabilities={"roots": {}})
+FOUND: Json = {"roots": []}
+
+
+def said(reply: Reply) -> str:
+    assert isinstance(reply, Result), reply
+    content: Any = reply.value["content"]
+    return content[0]["text"]
+
+
+def elsewhere() -> Scripted:
+    """A server that asks for roots on its standing stream, never on that of the call."""
+    streams: list[Say] = []
+
+    async def standing(_server: Scripted, _last: str | None, say: Say) -> None:
+        streams.append(say)
+        await asyncio.sleep(1000)
+
+    async def call(server: Scripted, message: Any, say: Say) -> None:
+        ident = len(server.messages("tools/call"))
+        await streams[-1](asked(ident, "roots/list"))
+        found = await server.answered(ident)
+        await say(text(message, str(found["result"])))
+
+    return Scripted(call, standing)
+
+
+@pytest.mark.asyncio
+async def test_what_is_asked_on_the_standing_stream_is_asked_within_the_call() -> None:
+    server = elsewhere()
+    async with upstream_of(server, call_s=5.0) as upstream:
+        for _ in range(2):
+            reply = await upstream.call("a", OLD, "t", b"{}", ROOTS)
+            assert isinstance(reply, Asked), reply
+            [(key, question)] = reply.questions.items()
+            assert question.method == "roots/list"
+            assert said(await upstream.resume(reply.held, {key: FOUND}, ROOTS)) == str(FOUND)
+        assert server.gets == [None], "the stream stays for the next call"
+
+
+@pytest.mark.asyncio
+async def test_who_may_be_asked_nothing_opens_no_standing_stream() -> None:
+    async def call(_: Scripted, message: Any, say: Say) -> None:
+        await say(text(message, "done"))
+
+    server = Scripted(call)
+    async with upstream_of(server) as upstream:
+        assert said(await upstream.call("a", OLD, "t", b"{}")) == "done"
+        assert server.gets == []
+        for _ in range(2):
+            assert said(await upstream.call("a", OLD, "t", b"{}", ROOTS)) == "done"
+        assert server.gets == [None], "a server that offers none is not asked again"
+
+
+@pytest.mark.asyncio
+async def test_a_stream_for_calls_alone_is_let_go_of_and_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handshake, "LINGER_S", 0.0)
+    server = elsewhere()
+    async with upstream_of(server, call_s=5.0) as upstream:
+        for times in (1, 2):
+            reply = await upstream.call("a", OLD, "t", b"{}", ROOTS)
+            assert isinstance(reply, Asked), reply
+            assert said(await upstream.resume(reply.held, dict.fromkeys(reply.questions, FOUND), ROOTS)) == str(FOUND)
+            assert len(server.gets) == times
+            await eventually(lambda: not upstream._attended)  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.mark.asyncio
+async def test_so_many_sessions_of_a_server_have_one_for_their_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handshake, "ATTENDED_MAX", 1)
+
+    async def standing(_server: Scripted, _last: str | None, _say: Say) -> None:
+        await asyncio.sleep(1000)
+
+    async def call(_: Scripted, message: Any, say: Say) -> None:
+        await say(text(message, "done"))
+
+    server = Scripted(call, standing)
+    async with upstream_of(server) as upstream:
+        for sid in ("a", "b", "a"):
+            assert said(await upstream.call(sid, OLD, "t", b"{}", ROOTS)) == "done"
+        assert server.gets == [None]
+        await upstream.end_session("a")
+        await eventually(lambda: not upstream._attended)  # pyright: ignore[reportPrivateUsage]
+        assert said(await upstream.call("b", OLD, "t", b"{}", ROOTS)) == "done"
+        await eventually(lambda: len(server.gets) == 2)
