@@ -126,14 +126,14 @@ def _results_bare() -> Planted:
     def shown(_owed: Any, shown: Any, _tool: Any, **_: Any) -> Any:
         return shown
 
-    return outcomes, "covered_shown", shown
+    return outcomes, "redact_shown", shown
 
 
 def _questions_bare() -> Planted:
     def question(_owed: Any, question: Any) -> Any:
         return question
 
-    return questions, "covered_question", question
+    return questions, "redact_question", question
 
 
 def _tasks_bare() -> Planted:
